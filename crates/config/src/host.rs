@@ -1,0 +1,53 @@
+//! What reading a configuration must ask of the system it runs on.
+
+/// A user account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Login name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// Home directory.
+    pub home: String,
+}
+
+/// Why a configuration file could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// There is no such file.
+    Missing,
+    /// It is there, but cannot be read, or is a directory.
+    Unreadable,
+}
+
+/// The questions a configuration asks while it is read. Paths are text, as in the file.
+pub trait Host {
+    /// The whole content of a file.
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+    /// The existing paths that match a shell pattern (`*`, `?`, `[...]`; hidden files only when asked for), sorted.
+    fn glob(&self, pattern: &str) -> Vec<String>;
+    /// Whether this is an existing directory.
+    fn is_dir(&self, path: &str) -> bool;
+    /// The current directory, absolute.
+    fn current_dir(&self) -> String;
+    /// The directory for automatic log files where the configuration names none.
+    fn temporary_dir(&self) -> String;
+    /// The environment of the daemon at its start.
+    fn environment(&self) -> Vec<(String, String)>;
+    /// The node name of the machine.
+    fn host_name(&self) -> String;
+    /// The user the daemon runs as.
+    fn current_uid(&self) -> u32;
+    /// The account of this login name.
+    fn user_by_name(&self, name: &str) -> Option<Account>;
+    /// The account of this user id.
+    fn user_by_uid(&self, uid: u32) -> Option<Account>;
+    /// The id of this group.
+    fn group_by_name(&self, name: &str) -> Option<u32>;
+    /// Whether listeners may subscribe to an event of this name (in capitals).
+    fn is_event(&self, name: &str) -> bool;
+    /// Whether a Python specification `package.module:attribute` can be resolved; the reason where it cannot.
+    fn resolve(&self, spec: &str) -> Result<(), String>;
+}

@@ -1,0 +1,360 @@
+//! The typed configuration: what a `supervisord.conf` means once it has been read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::host::Account;
+
+/// Where a value or section was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, as messages name it.
+    pub file: Arc<str>,
+    /// The line, counted from 1; 0 for a value from the command line.
+    pub line: u32,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The path of the main file, absolute, resolved once so that a later change of directory cannot lose it.
+    pub file: String,
+    /// The directory of the main file, `%(here)s`.
+    pub here: String,
+    /// `[supervisord]`, overlaid with the command line.
+    pub supervisord: Supervisord,
+    /// HTTP servers in the order they are opened: inet in file order, then unix in file order.
+    pub servers: Vec<HttpServer>,
+    /// `[rpcinterface:x]` sections in file order.
+    pub rpc_interfaces: Vec<Plugin>,
+    /// Groups sorted by (priority, name); names are unique.
+    pub groups: Vec<Arc<Group>>,
+    /// What is to be logged once the activity log is open: all warnings, then all information.
+    pub notices: Vec<Notice>,
+}
+
+/// The severity of a [`Notice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoticeLevel {
+    /// Logged at WARN.
+    Warn,
+    /// Logged at INFO.
+    Info,
+}
+
+/// Something worth saying about a configuration that is not an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How loud.
+    pub level: NoticeLevel,
+    /// The text.
+    pub text: String,
+}
+
+/// `[supervisord]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Supervisord {
+    /// Descriptors the daemon must be able to open.
+    pub minfds: u64,
+    /// Processes the daemon must be able to create.
+    pub minprocs: u64,
+    /// Where to go when daemonizing.
+    pub directory: Option<String>,
+    /// Whom to become.
+    pub user: Option<Account>,
+    /// File mode mask when daemonizing.
+    pub umask: u32,
+    /// Where the activity log goes.
+    pub logfile: ActivityLog,
+    /// Size at which the activity log is rotated, in bytes; 0 for never.
+    pub logfile_maxbytes: u64,
+    /// How many rotated activity logs are kept.
+    pub logfile_backups: u32,
+    /// The least severe level that is logged.
+    pub loglevel: LogLevel,
+    /// Path of the pid file, absolute.
+    pub pidfile: String,
+    /// The name of this daemon towards clients and listeners.
+    pub identifier: String,
+    /// Stay in the foreground.
+    pub nodaemon: bool,
+    /// In the foreground, do not echo the activity log to stdout.
+    pub silent: bool,
+    /// Directory of automatic child logs.
+    pub childlogdir: String,
+    /// Keep automatic child logs of an earlier run.
+    pub nocleanup: bool,
+    /// Remove terminal escape sequences from child logs.
+    pub strip_ansi: bool,
+    /// Added to the environment of every child.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Where the activity log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActivityLog {
+    /// To the system log.
+    Syslog,
+    /// To this file, absolute.
+    File(String),
+}
+
+/// Severity of an activity log line, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the variants are the levels of the configuration file")]
+pub enum LogLevel {
+    Critical,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+    Blather,
+}
+
+impl LogLevel {
+    /// The four letters that mark the level in a line.
+    pub const fn code(self) -> &'static str {
+        match self {
+            LogLevel::Critical => "CRIT",
+            LogLevel::Error => "ERRO",
+            LogLevel::Warn => "WARN",
+            LogLevel::Info => "INFO",
+            LogLevel::Debug => "DEBG",
+            LogLevel::Trace => "TRAC",
+            LogLevel::Blather => "BLAT",
+        }
+    }
+}
+
+/// One `[unix_http_server]` or `[inet_http_server]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpServer {
+    /// The section name, as log lines show it.
+    pub section: String,
+    /// Where it listens.
+    pub address: ServerAddress,
+    /// User name and password (plain, or `{SHA}` and 40 hex digits), when authentication is on.
+    pub credentials: Option<Credentials>,
+}
+
+/// What a client must present.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password as configured.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerAddress {
+    /// A TCP port.
+    Inet {
+        /// Host name or address, lower case; empty for all interfaces.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A socket in the file system.
+    Unix {
+        /// Path, absolute.
+        path: String,
+        /// Permission bits.
+        mode: u32,
+        /// Owner, unchanged where none.
+        uid: Option<u32>,
+        /// Group, unchanged where none.
+        gid: Option<u32>,
+    },
+}
+
+/// A section that names Python code: `[rpcinterface:x]` or `[ctlplugin:x]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plugin {
+    /// The text after the colon.
+    pub name: String,
+    /// `package.module:attribute`.
+    pub factory: String,
+    /// All other options of the section, expanded.
+    pub options: Vec<(String, String)>,
+}
+
+/// A group of processes that is started, stopped, added and removed as one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Name.
+    pub name: String,
+    /// Lower numbers start first and stop last.
+    pub priority: i64,
+    /// What kind of group.
+    pub kind: GroupKind,
+    /// Members in stored order; names are unique.
+    pub processes: Vec<Arc<Process>>,
+}
+
+/// The kinds of group.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupKind {
+    /// `[program:x]` by itself, or a `[group:x]`.
+    Programs,
+    /// `[fcgi-program:x]` by itself.
+    FastCgi,
+    /// `[eventlistener:x]`.
+    Listeners(Pool),
+}
+
+/// What is particular to a pool of event listeners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// How many events wait for a free listener before the oldest is dropped.
+    pub buffer_size: usize,
+    /// Names of the subscribed events in capitals, without duplicates, in written order.
+    pub events: Vec<String>,
+    /// `package.module:callable` that judges results.
+    pub result_handler: String,
+}
+
+/// One supervised process: one of the `numprocs` of a section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Process {
+    /// Name, expanded.
+    pub name: String,
+    /// The section it comes from.
+    pub section: String,
+    /// Where that section begins.
+    pub origin: Origin,
+    /// Command line, expanded, not yet split into words.
+    pub command: String,
+    /// Where to run it.
+    pub directory: Option<String>,
+    /// File mode mask.
+    pub umask: Option<u32>,
+    /// Lower numbers start first and stop last.
+    pub priority: i64,
+    /// Start it with the daemon.
+    pub autostart: bool,
+    /// Start it again after it ended by itself.
+    pub autorestart: AutoRestart,
+    /// Seconds it must stay alive to count as running; negative like 0.
+    pub startsecs: i64,
+    /// How many more attempts after the first.
+    pub startretries: i64,
+    /// Whom it runs as.
+    pub user: Option<Account>,
+    /// Its stdout log.
+    pub stdout: ChannelLog,
+    /// Its stderr log; of no effect with `redirect_stderr`.
+    pub stderr: ChannelLog,
+    /// The number of the signal that asks it to stop.
+    pub stopsignal: i32,
+    /// Seconds until SIGKILL follows.
+    pub stopwaitsecs: i64,
+    /// Send the stop signal to the process group.
+    pub stopasgroup: bool,
+    /// Send SIGKILL to the process group.
+    pub killasgroup: bool,
+    /// Exit statuses that `autorestart=unexpected` takes as expected.
+    pub exitcodes: Vec<i32>,
+    /// Send its stderr where its stdout goes.
+    pub redirect_stderr: bool,
+    /// Added to its environment.
+    pub environment: Vec<(String, String)>,
+    /// What to tell it in `SUPERVISOR_SERVER_URL`.
+    pub serverurl: ServerUrl,
+    /// The listening socket it gets as descriptor 0.
+    pub socket: Option<Arc<FastCgiSocket>>,
+}
+
+/// When to start a process again after it ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoRestart {
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+    /// When its exit status is not in `exitcodes`.
+    Unexpected,
+}
+
+/// `serverurl` of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerUrl {
+    /// The daemon's own.
+    Auto,
+    /// This text; empty leaves the variable out.
+    Text(String),
+}
+
+/// Logging of stdout or stderr of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelLog {
+    /// Where it goes.
+    pub file: LogFile,
+    /// Size at which the file is rotated, in bytes; 0 for never.
+    pub maxbytes: u64,
+    /// How many rotated files are kept.
+    pub backups: u32,
+    /// Size of the buffer for capture mode, in bytes; 0 turns capture off.
+    pub capture_maxbytes: u64,
+    /// Emit PROCESS_LOG events.
+    pub events_enabled: bool,
+    /// Copy it to the system log.
+    pub syslog: bool,
+}
+
+/// The file of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogFile {
+    /// No file.
+    None,
+    /// A file whose name the daemon makes up.
+    Auto,
+    /// This file.
+    Path(String),
+}
+
+/// The socket of an `[fcgi-program:x]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FastCgiSocket {
+    /// `unix:///path` or `tcp://host:port`, as log lines show it.
+    pub url: String,
+    /// Where it listens.
+    pub address: SocketAddress,
+    /// Pending connections; none for the system's maximum.
+    pub backlog: Option<u32>,
+}
+
+/// Where a FastCGI socket listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketAddress {
+    /// A TCP port.
+    Tcp {
+        /// Host, lower case.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A socket in the file system.
+    Unix {
+        /// Path, absolute and normalized.
+        path: String,
+        /// Permission bits.
+        mode: u32,
+        /// Owner and group, unchanged where none.
+        owner: Option<(u32, Option<u32>)>,
+    },
+}

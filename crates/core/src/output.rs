@@ -1,0 +1,37 @@
+//! What happens to the bytes a process writes, decided chunk by chunk and without touching a file.
+
+/// One of the two streams a process writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+impl Channel {
+    /// The name in log lines, events and file names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Channel::Stdout => "stdout",
+            Channel::Stderr => "stderr",
+        }
+    }
+}
+
+/// What is to be done with one stream of one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelPlan {
+    /// The log file, absolute; none when nothing is kept.
+    pub file: Option<String>,
+    /// Size at which the file is rotated, in bytes; 0 for never.
+    pub maxbytes: u64,
+    /// How many rotated files are kept.
+    pub backups: u32,
+    /// Size of the capture buffer, in bytes; 0 turns capture off.
+    pub capture_maxbytes: u64,
+    /// Report every piece as a PROCESS_LOG event.
+    pub events_enabled: bool,
+    /// Copy every line to the system log.
+    pub syslog: bool,
+}

@@ -1,0 +1,131 @@
+//! What readers see of a process: a copy that is replaced whenever the process changes.
+
+use std::sync::Arc;
+
+use supervisord_config::model::Process;
+use supervisord_wire::info::ProcessInfo;
+use supervisord_wire::state::ProcessState;
+
+/// A wall-clock time split into local calendar fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the calendar")]
+pub struct LocalTime {
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u32,
+    pub day: u32,
+    pub hour: u32,
+    pub minute: u32,
+    pub second: u32,
+    /// 0 for Sunday.
+    pub weekday: u32,
+    /// Seconds east of Greenwich.
+    pub utc_offset: i32,
+}
+
+/// One process as readers see it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The group it belongs to.
+    pub group: Arc<str>,
+    /// Its definition, with its name.
+    pub config: Arc<Process>,
+    /// Its state.
+    pub state: ProcessState,
+    /// Its process id; 0 when there is no process.
+    pub pid: u32,
+    /// Seconds since the epoch of the last spawn attempt; 0 for never.
+    pub start: i64,
+    /// Seconds since the epoch of the last end; 0 for never.
+    pub stop: i64,
+    /// The last spawn error, or empty.
+    pub spawnerr: String,
+    /// The last exit status; -1 after death by a signal.
+    pub exitstatus: Option<i32>,
+    /// The path of its stdout log, with the made-up name of an automatic one.
+    pub stdout_logfile: Option<String>,
+    /// The path of its stderr log.
+    pub stderr_logfile: Option<String>,
+}
+
+impl Row {
+    /// What `getProcessInfo` answers at the time `now` (seconds since the epoch).
+    pub fn info(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> ProcessInfo {
+        ProcessInfo {
+            name: self.config.name.clone(),
+            group: self.group.to_string(),
+            start: self.start,
+            stop: self.stop,
+            now,
+            state: self.state,
+            spawnerr: self.spawnerr.clone(),
+            exitstatus: self.exitstatus.unwrap_or(0),
+            stdout_logfile: self.stdout_logfile.clone().unwrap_or_default(),
+            stderr_logfile: self.stderr_logfile.clone().unwrap_or_default(),
+            pid: self.pid.into(),
+            description: self.description(now, local),
+        }
+    }
+
+    /// The text of the last column of `supervisorctl status`.
+    fn description(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> String {
+        match self.state {
+            ProcessState::Running => format!("pid {}, uptime {}", self.pid, uptime(now - self.start)),
+            ProcessState::Fatal | ProcessState::Backoff if self.spawnerr.is_empty() => {
+                format!("unknown error (try \"tail {}\")", self.config.name)
+            }
+            ProcessState::Fatal | ProcessState::Backoff => self.spawnerr.clone(),
+            ProcessState::Stopped | ProcessState::Exited if self.start == 0 => "Not started".to_owned(),
+            ProcessState::Stopped | ProcessState::Exited => day_and_minute(local(self.stop)),
+            ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => String::new(),
+        }
+    }
+}
+
+/// `H:MM:SS`, with the days before it from the first full day on.
+fn uptime(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let clock = format!("{}:{:02}:{:02}", seconds % 86400 / 3600, seconds % 3600 / 60, seconds % 60);
+    match seconds / 86400 {
+        0 => clock,
+        1 => format!("1 day, {clock}"),
+        days => format!("{days} days, {clock}"),
+    }
+}
+
+/// English month names as log lines and status columns abbreviate them.
+pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `Nov 20 09:25 AM`.
+fn day_and_minute(time: LocalTime) -> String {
+    let month = MONTHS[(time.month.clamp(1, 12) - 1) as usize];
+    let hour = match time.hour % 12 {
+        0 => 12,
+        hour => hour,
+    };
+    let half = if time.hour < 12 { "AM" } else { "PM" };
+    format!("{month} {:02} {hour:02}:{:02} {half}", time.day, time.minute)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uptime_counts_days_apart() {
+        assert_eq!(uptime(-5), "0:00:00");
+        assert_eq!(uptime(3725), "1:02:05");
+        assert_eq!(uptime(86400), "1 day, 0:00:00");
+        assert_eq!(uptime(2 * 86400 + 1), "2 days, 0:00:01");
+    }
+
+    #[test]
+    fn the_clock_has_twelve_hours() {
+        let at =
+            |hour| LocalTime { year: 2026, month: 11, day: 3, hour, minute: 5, second: 0, weekday: 2, utc_offset: 0 };
+        assert_eq!(day_and_minute(at(0)), "Nov 03 12:05 AM");
+        assert_eq!(day_and_minute(at(9)), "Nov 03 09:05 AM");
+        assert_eq!(day_and_minute(at(12)), "Nov 03 12:05 PM");
+        assert_eq!(day_and_minute(at(21)), "Nov 03 09:05 PM");
+    }
+}

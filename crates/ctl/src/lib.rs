@@ -1,0 +1,6 @@
+//! The supervisorctl client.
+
+/// Runs `supervisorctl`.
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::FAILURE
+}

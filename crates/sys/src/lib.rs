@@ -1,0 +1,1 @@
+//! The Unix system calls of the supervisor, behind safe functions.

@@ -1,0 +1,77 @@
+//! The structs that describe a process to clients.
+
+use crate::state::ProcessState;
+use crate::value::Value;
+
+/// What `supervisor.getProcessInfo` answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessInfo {
+    /// The process name.
+    pub name: String,
+    /// The group name.
+    pub group: String,
+    /// Seconds since the epoch of the last spawn attempt; 0 for never.
+    pub start: i64,
+    /// Seconds since the epoch of the last end; 0 for never.
+    pub stop: i64,
+    /// Seconds since the epoch on the daemon's clock.
+    pub now: i64,
+    /// The state.
+    pub state: ProcessState,
+    /// The last spawn error, or empty.
+    pub spawnerr: String,
+    /// The last exit status; 0 when none, -1 after death by a signal.
+    pub exitstatus: i32,
+    /// The path of the stdout log, or empty.
+    pub stdout_logfile: String,
+    /// The path of the stderr log, or empty.
+    pub stderr_logfile: String,
+    /// The process id; 0 when there is no process.
+    pub pid: i64,
+    /// The text `supervisorctl status` shows.
+    pub description: String,
+}
+
+impl ProcessInfo {
+    /// The struct on the wire, members in the original's order.
+    pub fn to_value(&self) -> Value {
+        let clamp = |number: i64| Value::Int(number.clamp(i32::MIN.into(), i32::MAX.into()));
+        let member = |name: &str, value: Value| (name.to_owned(), value);
+        Value::Struct(vec![
+            member("name", self.name.as_str().into()),
+            member("group", self.group.as_str().into()),
+            member("start", clamp(self.start)),
+            member("stop", clamp(self.stop)),
+            member("now", clamp(self.now)),
+            member("state", self.state.code().into()),
+            member("statename", self.state.name().into()),
+            member("spawnerr", self.spawnerr.as_str().into()),
+            member("exitstatus", self.exitstatus.into()),
+            member("logfile", self.stdout_logfile.as_str().into()),
+            member("stdout_logfile", self.stdout_logfile.as_str().into()),
+            member("stderr_logfile", self.stderr_logfile.as_str().into()),
+            member("pid", Value::Int(self.pid)),
+            member("description", self.description.as_str().into()),
+        ])
+    }
+
+    /// Reads the struct a daemon sent; none when a member is missing or has another type.
+    pub fn from_value(value: &Value) -> Option<ProcessInfo> {
+        let text = |name: &str| value.member(name).and_then(Value::as_str).map(str::to_owned);
+        let number = |name: &str| value.member(name).and_then(Value::as_int);
+        Some(ProcessInfo {
+            name: text("name")?,
+            group: text("group")?,
+            start: number("start")?,
+            stop: number("stop")?,
+            now: number("now")?,
+            state: ProcessState::from_code(number("state")?)?,
+            spawnerr: text("spawnerr")?,
+            exitstatus: i32::try_from(number("exitstatus")?).ok()?,
+            stdout_logfile: text("stdout_logfile")?,
+            stderr_logfile: text("stderr_logfile")?,
+            pid: number("pid")?,
+            description: text("description")?,
+        })
+    }
+}

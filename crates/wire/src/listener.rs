@@ -1,0 +1,1 @@
+//! The READY/RESULT protocol.

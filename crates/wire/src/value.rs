@@ -1,0 +1,96 @@
+//! The values XML-RPC can carry.
+
+/// One XML-RPC value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `<nil/>`, and every empty tag the original does not know.
+    Nil,
+    /// `<int>`; on the way out limited to 32 bits by the encoder.
+    Int(i64),
+    /// `<boolean>`.
+    Bool(bool),
+    /// `<string>`.
+    Str(String),
+    /// `<double>`.
+    Double(f64),
+    /// `<dateTime.iso8601>`, as its text `YYYYMMDDTHH:MM:SS`.
+    DateTime(String),
+    /// `<base64>`, decoded.
+    Base64(Vec<u8>),
+    /// `<array>`.
+    Array(Vec<Value>),
+    /// `<struct>`; members in order, names unique.
+    Struct(Vec<(String, Value)>),
+}
+
+impl Value {
+    /// The member of a struct, or none when this is no struct or has no such member.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        match self {
+            Value::Struct(members) => members.iter().find(|(key, _)| key == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// The text of a string value.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number of an integer value.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The truth of a boolean value.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Bool(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    /// The items of an array value.
+    pub fn as_array(&self) -> Option<&[Value]> {
+        match self {
+            Value::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Str(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Str(text)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Value {
+        Value::Bool(truth)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Value {
+        Value::Int(number)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(number: i32) -> Value {
+        Value::Int(number.into())
+    }
+}

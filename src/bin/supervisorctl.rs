@@ -1,0 +1,5 @@
+//! `supervisorctl`, the client.
+
+fn main() -> std::process::ExitCode {
+    supervisord_ctl::main()
+}

@@ -1,0 +1,5 @@
+//! `supervisord`, the daemon.
+
+fn main() -> std::process::ExitCode {
+    supervisord_daemon::main()
+}
