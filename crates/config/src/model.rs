@@ -107,7 +107,6 @@ pub enum ActivityLog {
 
 /// Severity of an activity log line, most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the variants are the levels of the configuration file")]
 pub enum LogLevel {
     Critical,
     Error,

@@ -11,7 +11,6 @@ pub type Outcome = Result<Value, Fault>;
 ///
 /// Names are as the client gave them (`process`, `group:process`, `group:*`).
 #[derive(Debug)]
-#[allow(missing_docs, reason = "the fields are the parameters of the XML-RPC method of the same name")]
 pub enum Call {
     /// `shutdown`: true.
     Shutdown,

@@ -8,7 +8,6 @@ use supervisord_wire::state::ProcessState;
 
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are those of the calendar")]
 pub struct LocalTime {
     pub year: i32,
     /// 1 to 12.

@@ -2,7 +2,6 @@
 
 /// A type of event; the first of each family is abstract: it can be subscribed to, but is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the variants are the names on the wire")]
 pub enum EventType {
     Event,
     ProcessState,

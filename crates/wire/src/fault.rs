@@ -2,7 +2,6 @@
 
 /// The reason of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the variants are the names on the wire")]
 pub enum FaultCode {
     UnknownMethod = 1,
     IncorrectParameters = 2,
