@@ -8,6 +8,7 @@ pub mod fault;
 pub mod info;
 pub mod listener;
 pub mod name;
+pub mod number;
 pub mod state;
 pub mod value;
 pub mod xmlrpc;

@@ -1,1 +1,23 @@
-//! The XML-RPC codec.
+//! The XML-RPC codec: [`Value`]s to documents and back.
+//!
+//! Documents look, byte for byte, like those of the original, with three deliberate exceptions: characters
+//! XML 1.0 cannot carry are replaced, a carriage return survives as a reference, and an integer outside 32
+//! bits is clamped instead of failing the whole reply. Requests are read as leniently as the original reads
+//! them, but a document type declaration is refused, so that no entity can multiply itself.
+
+mod decode;
+mod encode;
+
+pub use decode::{DecodeError, MAX_CALL_BYTES, decode_call, decode_response};
+pub use encode::{Encode, encode_call, encode_fault, encode_response};
+
+#[cfg(doc)]
+use crate::value::Value;
+
+/// Whether XML 1.0 allows this character in a document, literally or as a reference.
+const fn is_xml_char(c: char) -> bool {
+    !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
+}
+
+#[cfg(test)]
+mod tests;

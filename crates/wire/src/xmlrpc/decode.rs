@@ -1,0 +1,451 @@
+//! Reading documents.
+//!
+//! The original looks at elements as they end: each turns what is inside it into a value, by the name of its tag and
+//! wherever it stands. That is why the root's name does not matter and unknown tags are text. The same rule is kept
+//! here, with an explicit stack instead of recursion, so that a document can be as deep as the limit says and no
+//! deeper.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+
+use super::is_xml_char;
+use crate::fault::Fault;
+use crate::number::{float_from_text, int_from_text};
+use crate::value::Value;
+
+/// The longest request that is read, in bytes.
+pub const MAX_CALL_BYTES: usize = 32 << 20;
+
+/// How deep elements may be nested; eight levels of arrays need about forty.
+const MAX_DEPTH: usize = 128;
+
+/// How many elements a request may have; a multicall of 10,000 calls needs about 120,000.
+const MAX_CALL_ELEMENTS: usize = 400_000;
+
+/// How many elements an answer may have; 100,000 processes need about 6,000,000.
+const MAX_RESPONSE_ELEMENTS: usize = 20_000_000;
+
+/// Why a document cannot be understood. A server answers each with HTTP 400.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// It is not UTF-8, whatever its declaration says.
+    #[error("not UTF-8")]
+    Encoding,
+    /// It is not well-formed XML.
+    #[error("not well-formed: {0}")]
+    Malformed(String),
+    /// It has a document type declaration.
+    #[error("a document type declaration is not accepted")]
+    Doctype,
+    /// It is longer, deeper or has more elements than is accepted.
+    #[error("too large: {0}")]
+    TooLarge(&'static str),
+    /// An element does not hold what its tag says.
+    #[error("bad content of <{0}>")]
+    BadContent(&'static str),
+    /// A request without the name of a method, or with an empty one.
+    #[error("no method name")]
+    NoMethodName,
+    /// An answer with neither exactly one value nor a fault.
+    #[error("neither a value nor a fault")]
+    NoAnswer,
+}
+
+use DecodeError::{BadContent, TooLarge};
+
+/// Reads a request: the name of the method and its arguments.
+pub fn decode_call(body: &[u8]) -> Result<(String, Vec<Value>), DecodeError> {
+    if body.len() > MAX_CALL_BYTES {
+        return Err(TooLarge("bytes"));
+    }
+    let document = Decoder::new(Base64Use::Text, MAX_CALL_ELEMENTS).read(body)?;
+    let method = document.method.filter(|name| !name.is_empty()).ok_or(DecodeError::NoMethodName)?;
+    Ok((method, document.params.unwrap_or_default()))
+}
+
+/// Reads an answer: the value, or the fault.
+pub fn decode_response(body: &[u8]) -> Result<Result<Value, Fault>, DecodeError> {
+    let document = Decoder::new(Base64Use::Bytes, MAX_RESPONSE_ELEMENTS).read(body)?;
+    if let Some(fault) = document.fault {
+        let code = fault.member("faultCode").and_then(Value::as_int).and_then(|code| i32::try_from(code).ok());
+        let text = fault.member("faultString").and_then(Value::as_str);
+        return match (code, text) {
+            (Some(code), Some(text)) => Ok(Err(Fault { code, text: text.to_owned() })),
+            _ => Err(BadContent("fault")),
+        };
+    }
+    let mut values = document.params.unwrap_or_default().into_iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(Ok(value)),
+        _ => Err(DecodeError::NoAnswer),
+    }
+}
+
+/// What becomes of `<base64>`.
+#[derive(Clone, Copy)]
+enum Base64Use {
+    /// Text, which must be UTF-8: what the original makes of it in a request.
+    Text,
+    /// Bytes.
+    Bytes,
+}
+
+/// The tags that mean something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tag {
+    MethodName,
+    Params,
+    Param,
+    Fault,
+    Value,
+    Int,
+    Boolean,
+    String,
+    Double,
+    DateTime,
+    Base64,
+    Array,
+    Data,
+    Struct,
+    Member,
+    Name,
+    Unknown,
+}
+
+impl Tag {
+    fn of(name: &[u8]) -> Tag {
+        match name {
+            b"methodName" => Tag::MethodName,
+            b"params" => Tag::Params,
+            b"param" => Tag::Param,
+            b"fault" => Tag::Fault,
+            b"value" => Tag::Value,
+            b"int" | b"i4" => Tag::Int,
+            b"boolean" => Tag::Boolean,
+            b"string" => Tag::String,
+            b"double" => Tag::Double,
+            b"dateTime.iso8601" => Tag::DateTime,
+            b"base64" => Tag::Base64,
+            b"array" => Tag::Array,
+            b"data" => Tag::Data,
+            b"struct" => Tag::Struct,
+            b"member" => Tag::Member,
+            b"name" => Tag::Name,
+            _ => Tag::Unknown,
+        }
+    }
+
+    /// How many children are worth keeping.
+    fn keeps(self) -> usize {
+        match self {
+            Tag::Params | Tag::Data | Tag::Struct => usize::MAX,
+            // A third one is kept to see that it is there.
+            Tag::Member => 3,
+            Tag::Value | Tag::Param | Tag::Array | Tag::Fault => 1,
+            _ => 0,
+        }
+    }
+
+    /// Whether its text is never looked at.
+    fn ignores_text(self) -> bool {
+        matches!(self, Tag::Params | Tag::Param | Tag::Fault | Tag::Array | Tag::Data | Tag::Struct | Tag::Member)
+    }
+}
+
+/// An element that has begun.
+struct Open {
+    tag: Tag,
+    /// A default namespace is in force; then no tag is recognized.
+    foreign: bool,
+    /// The text before the first child.
+    text: String,
+    children: Vec<Content>,
+    has_children: bool,
+}
+
+/// What an element turned into.
+enum Content {
+    Value(Value),
+    Member(String, Value),
+}
+
+impl Content {
+    fn into_value(self) -> Value {
+        match self {
+            Content::Value(value) => value,
+            // A member outside a struct is nothing the protocol knows.
+            Content::Member(..) => Value::Nil,
+        }
+    }
+}
+
+/// What a document says; of repeated parts the last one counts.
+#[derive(Default)]
+struct Document {
+    method: Option<String>,
+    params: Option<Vec<Value>>,
+    fault: Option<Value>,
+}
+
+struct Decoder {
+    base64: Base64Use,
+    elements_left: usize,
+    stack: Vec<Open>,
+    seen_root: bool,
+    document: Document,
+}
+
+impl Decoder {
+    fn new(base64: Base64Use, max_elements: usize) -> Decoder {
+        Decoder {
+            base64,
+            elements_left: max_elements,
+            stack: Vec::new(),
+            seen_root: false,
+            document: Document::default(),
+        }
+    }
+
+    fn read(mut self, body: &[u8]) -> Result<Document, DecodeError> {
+        let text = std::str::from_utf8(body).map_err(|_| DecodeError::Encoding)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if !text.chars().all(is_xml_char) {
+            return Err(malformed("a character XML does not allow"));
+        }
+        let mut reader = Reader::from_str(text);
+        reader.config_mut().check_comments = true;
+        loop {
+            let at_start = reader.buffer_position() == 0;
+            match reader.read_event().map_err(malformed)? {
+                Event::Start(tag) => self.open(&tag)?,
+                Event::Empty(tag) => {
+                    self.open(&tag)?;
+                    self.close()?;
+                }
+                Event::End(_) => self.close()?,
+                Event::Text(text) => self.character_data(text.xml10_content())?,
+                Event::CData(text) if !self.stack.is_empty() => self.append(&text.xml10_content()),
+                Event::GeneralRef(reference) if !self.stack.is_empty() => {
+                    let mut buffer = [0; 4];
+                    self.append(resolve(&reference)?.encode_utf8(&mut buffer));
+                }
+                Event::CData(_) | Event::GeneralRef(_) => return Err(malformed("text outside the root element")),
+                Event::Decl(_) if at_start => {}
+                Event::Decl(_) => return Err(malformed("a declaration that is not at the start")),
+                Event::DocType(_) => return Err(DecodeError::Doctype),
+                Event::Comment(_) | Event::PI(_) => {}
+                Event::Eof => break,
+            }
+        }
+        if self.seen_root && self.stack.is_empty() { Ok(self.document) } else { Err(malformed("no complete element")) }
+    }
+
+    fn open(&mut self, tag: &BytesStart<'_>) -> Result<(), DecodeError> {
+        if self.stack.is_empty() && std::mem::replace(&mut self.seen_root, true) {
+            return Err(malformed("more than one root element"));
+        }
+        if self.stack.len() == MAX_DEPTH {
+            return Err(TooLarge("depth"));
+        }
+        self.elements_left = self.elements_left.checked_sub(1).ok_or(TooLarge("elements"))?;
+        let name = tag.name().into_inner();
+        let name: &[u8] = name.as_ref();
+        if !starts_like_a_name(name) {
+            return Err(malformed("a bad element name"));
+        }
+        let inherited = self.stack.last().is_some_and(|parent| parent.foreign);
+        let foreign = default_namespace(tag)?.unwrap_or(inherited);
+        if let Some(parent) = self.stack.last_mut() {
+            parent.has_children = true;
+        }
+        let tag = if foreign { Tag::Unknown } else { Tag::of(name) };
+        self.stack.push(Open { tag, foreign, text: String::new(), children: Vec::new(), has_children: false });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), DecodeError> {
+        let Some(element) = self.stack.pop() else { return Err(malformed("an end without a start")) };
+        let content = self.content_of(element)?;
+        if let Some(parent) = self.stack.last_mut()
+            && parent.children.len() < parent.tag.keeps()
+        {
+            parent.children.push(content);
+        }
+        Ok(())
+    }
+
+    fn character_data(&mut self, text: Cow<'_, str>) -> Result<(), DecodeError> {
+        if text.contains("]]>") {
+            return Err(malformed("]]> in text"));
+        }
+        if self.stack.is_empty() && !text.bytes().all(|byte| byte.is_ascii_whitespace()) {
+            return Err(malformed("text outside the root element"));
+        }
+        self.append(&text);
+        Ok(())
+    }
+
+    fn append(&mut self, text: &str) {
+        if let Some(element) = self.stack.last_mut()
+            && !element.has_children
+            && !element.tag.ignores_text()
+        {
+            element.text.push_str(text);
+        }
+    }
+
+    /// What an element turns into at its end.
+    fn content_of(&mut self, element: Open) -> Result<Content, DecodeError> {
+        let Open { tag, text, children, .. } = element;
+        let mut children = children.into_iter();
+        let value = match tag {
+            Tag::MethodName => {
+                self.document.method = Some(text);
+                Value::Nil
+            }
+            Tag::Params => {
+                self.document.params = Some(children.map(Content::into_value).collect());
+                Value::Nil
+            }
+            Tag::Fault => {
+                self.document.fault = children.next().map(Content::into_value);
+                Value::Nil
+            }
+            Tag::Param => children.next().ok_or(BadContent("param"))?.into_value(),
+            Tag::Array => children.next().ok_or(BadContent("array"))?.into_value(),
+            Tag::Value => children.next().map_or_else(|| Value::Str(text), Content::into_value),
+            Tag::String | Tag::Name => Value::Str(text),
+            Tag::Int => Value::Int(int_from_text(&text).ok_or(BadContent("int"))?),
+            Tag::Boolean => Value::Bool(text == "1"),
+            Tag::Double => Value::Double(float_from_text(&text).ok_or(BadContent("double"))?),
+            Tag::DateTime if is_date_time(&text) => Value::DateTime(text),
+            Tag::DateTime => return Err(BadContent("dateTime.iso8601")),
+            Tag::Base64 => self.base64(&text)?,
+            Tag::Data => Value::Array(children.map(Content::into_value).collect()),
+            Tag::Struct => structure(children)?,
+            Tag::Member => return member(children),
+            Tag::Unknown if text.is_empty() => Value::Nil,
+            Tag::Unknown => Value::Str(text),
+        };
+        Ok(Content::Value(value))
+    }
+
+    fn base64(&self, text: &str) -> Result<Value, DecodeError> {
+        let bytes = bytes_of_base64(text).ok_or(BadContent("base64"))?;
+        match self.base64 {
+            Base64Use::Bytes => Ok(Value::Base64(bytes)),
+            Base64Use::Text => String::from_utf8(bytes).map(Value::Str).map_err(|_| BadContent("base64")),
+        }
+    }
+}
+
+/// The first child of a member is its name and the second its value, whatever their tags are.
+fn member(children: impl Iterator<Item = Content>) -> Result<Content, DecodeError> {
+    let mut children = children.map(Content::into_value);
+    match (children.next(), children.next(), children.next()) {
+        (Some(Value::Str(name)), Some(value), None) => Ok(Content::Member(name, value)),
+        (Some(Value::Int(name)), Some(value), None) => Ok(Content::Member(name.to_string(), value)),
+        _ => Err(BadContent("member")),
+    }
+}
+
+/// Of members with the same name the last value counts, in the place of the first.
+fn structure(children: impl Iterator<Item = Content>) -> Result<Value, DecodeError> {
+    let mut members: Vec<(String, Value)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for child in children {
+        let Content::Member(name, value) = child else { return Err(BadContent("struct")) };
+        match places.get(&name) {
+            Some(&place) => {
+                let (_, old): &mut (String, Value) = &mut members[place];
+                *old = value;
+            }
+            None => {
+                places.insert(name.clone(), members.len());
+                members.push((name, value));
+            }
+        }
+    }
+    Ok(Value::Struct(members))
+}
+
+/// Decodes base64; characters outside the alphabet are skipped, the padding must be right.
+fn bytes_of_base64(text: &str) -> Option<Vec<u8>> {
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
+            .with_decode_allow_trailing_bits(true),
+    );
+    let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let symbols: Vec<u8> = text.bytes().filter(in_alphabet).collect();
+    ENGINE.decode(symbols).ok()
+}
+
+/// Whether a text has the form `YYYYMMDDTHH:MM:SS` and names a time that exists.
+fn is_date_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let shaped = bytes.len() == 17
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            8 => *byte == b'T',
+            11 | 14 => *byte == b':',
+            _ => byte.is_ascii_digit(),
+        });
+    if !shaped {
+        return false;
+    }
+    let number =
+        |from: usize, to: usize| bytes[from..to].iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    let (year, month, day) = (number(0, 4), number(4, 6), number(6, 8));
+    let days = match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    year > 0 && (1..=days).contains(&day) && number(9, 11) < 24 && number(12, 14) < 60 && number(15, 17) < 60
+}
+
+/// The character a reference stands for: a legal number or one of the five names of XML.
+fn resolve(reference: &BytesRef<'_>) -> Result<char, DecodeError> {
+    let character = match reference.resolve_char_ref().map_err(malformed)? {
+        Some(character) => Some(character).filter(|character| is_xml_char(*character)),
+        None => match reference.xml10_content().as_ref() {
+            "lt" => Some('<'),
+            "gt" => Some('>'),
+            "amp" => Some('&'),
+            "apos" => Some('\''),
+            "quot" => Some('"'),
+            _ => None,
+        },
+    };
+    character.ok_or_else(|| malformed("an unknown entity or character reference"))
+}
+
+/// Whether an element sets the default namespace, and to something. Its attributes are checked on the way.
+fn default_namespace(tag: &BytesStart<'_>) -> Result<Option<bool>, DecodeError> {
+    let mut namespace = None;
+    for attribute in tag.attributes() {
+        let attribute = attribute.map_err(malformed)?;
+        let name = attribute.key.into_inner();
+        let name: &[u8] = name.as_ref();
+        if name == b"xmlns" {
+            namespace = Some(!attribute.value.is_empty());
+        }
+    }
+    Ok(namespace)
+}
+
+fn starts_like_a_name(name: &[u8]) -> bool {
+    name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':' | 0x80..))
+}
+
+fn malformed(reason: impl std::fmt::Display) -> DecodeError {
+    DecodeError::Malformed(reason.to_string())
+}
