@@ -1,5 +1,7 @@
 //! Every decision of the supervisor, without a clock, a file descriptor or a thread.
 
+pub mod activity_line;
 pub mod call;
 pub mod output;
+pub mod rotation;
 pub mod row;

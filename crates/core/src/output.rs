@@ -1,5 +1,11 @@
 //! What happens to the bytes a process writes, decided chunk by chunk and without touching a file.
 
+pub mod capture;
+pub mod characters;
+pub mod debug_text;
+pub mod pipeline;
+pub mod strip;
+
 /// One of the two streams a process writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Channel {

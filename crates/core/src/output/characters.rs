@@ -1,0 +1,91 @@
+//! Cutting a stream of bytes between UTF-8 characters.
+
+use std::borrow::Cow;
+
+/// Holds back a character whose last bytes have not arrived yet. Bytes that cannot become one pass unchanged.
+#[derive(Clone, Debug, Default)]
+pub struct WholeCharacters {
+    held: Vec<u8>,
+}
+
+impl WholeCharacters {
+    /// The held back bytes and `chunk`, without the unfinished character at their end.
+    pub fn push<'a>(&mut self, chunk: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut bytes = if self.held.is_empty() {
+            Cow::Borrowed(chunk)
+        } else {
+            Cow::Owned([std::mem::take(&mut self.held).as_slice(), chunk].concat())
+        };
+        let unfinished = unfinished_at_end(&bytes);
+        if unfinished > 0 {
+            let whole = bytes.len() - unfinished;
+            self.held = bytes[whole..].to_vec();
+            match &mut bytes {
+                Cow::Borrowed(bytes) => *bytes = &bytes[..whole],
+                Cow::Owned(bytes) => bytes.truncate(whole),
+            }
+        }
+        bytes
+    }
+
+    /// Ends the input: what was held back will never be completed.
+    pub fn finish(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+}
+
+/// How many bytes at the end begin a character without completing it: 0 to 3.
+fn unfinished_at_end(bytes: &[u8]) -> usize {
+    let longest = bytes.len().min(3);
+    (1..=longest).find(|length| is_unfinished(&bytes[bytes.len() - length..])).unwrap_or(0)
+}
+
+/// Whether more bytes could make one character of this.
+fn is_unfinished(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_character_may_be_cut_anywhere() {
+        let mut whole = WholeCharacters::default();
+        assert_eq!(&*whole.push(b"a\xe2"), b"a");
+        assert_eq!(&*whole.push(b"\x82"), b"");
+        assert_eq!(&*whole.push(b"\xacb"), "€b".as_bytes());
+        assert_eq!(whole.finish(), b"");
+    }
+
+    #[test]
+    fn what_cannot_be_a_character_passes_at_once() {
+        let mut whole = WholeCharacters::default();
+        assert_eq!(&*whole.push(b"a\xff"), b"a\xff");
+        assert_eq!(&*whole.push(b"\xc3"), b"");
+        assert_eq!(&*whole.push(b"x"), b"\xc3x");
+        assert_eq!(&*whole.push(b"y\xf0\x9f"), b"y");
+        assert_eq!(whole.finish(), b"\xf0\x9f");
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_never_broken(text in "\\PC{0,20}", cuts in proptest::collection::vec(0usize..80, 0..6)) {
+            let bytes = text.as_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.sort_unstable();
+            cuts.push(bytes.len());
+            let mut whole = WholeCharacters::default();
+            let (mut from, mut seen) = (0, String::new());
+            for cut in cuts {
+                let piece = whole.push(&bytes[from..cut]);
+                seen.push_str(std::str::from_utf8(&piece).expect("whole characters"));
+                from = cut;
+            }
+            prop_assert_eq!(seen, text);
+            prop_assert_eq!(whole.finish(), b"");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the activity log says about output at the debug level.
+
+use super::Channel;
+use std::fmt::Write;
+
+/// A copy of a piece of output. Text that is not UTF-8 is shown as a bytes literal.
+pub fn copy(process: &str, channel: Channel, bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => headed(process, channel, text),
+        Err(_) => headed(process, channel, &format!("Undecodable: {}", bytes_literal(bytes))),
+    }
+}
+
+/// A copy of what a listener wrote, which is always shown as a bytes literal, as the original does.
+pub fn listener_copy(process: &str, channel: Channel, bytes: &[u8]) -> String {
+    headed(process, channel, &bytes_literal(bytes))
+}
+
+/// A capture section was complete.
+pub fn section(process: &str, channel: Channel) -> String {
+    format!("{} {} emitted a comm event", quoted(process), channel.name())
+}
+
+/// The pipe on descriptor `fd` has no writer any more.
+pub fn closed(process: &str, channel: Channel, fd: i32) -> String {
+    format!("fd {fd} closed, stopped monitoring <{} of {process}>", channel.name())
+}
+
+fn headed(process: &str, channel: Channel, text: &str) -> String {
+    format!("{} {} output:\n{text}", quoted(process), channel.name())
+}
+
+/// A text as Python shows it: in single quotes, or in double ones when it has single quotes only.
+fn quoted(text: &str) -> String {
+    let quote = quote_for(text.as_bytes());
+    let mut out = String::from(quote);
+    for character in text.chars() {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ if character == quote => out.extend(['\\', quote]),
+            control if control < ' ' || control == '\x7f' => write_hex(&mut out, control as u8),
+            other => out.push(other),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+/// Bytes as Python shows them: `b'…'`.
+fn bytes_literal(bytes: &[u8]) -> String {
+    let quote = quote_for(bytes);
+    let mut out = format!("b{quote}");
+    for byte in bytes {
+        match *byte {
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            byte if byte == quote as u8 => out.extend(['\\', quote]),
+            byte @ 0x20..=0x7e => out.push(byte.into()),
+            other => write_hex(&mut out, other),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+fn quote_for(bytes: &[u8]) -> char {
+    if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' }
+}
+
+fn write_hex(out: &mut String, byte: u8) {
+    write!(out, "\\x{byte:02x}").expect("a String takes everything");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_name_their_source() {
+        assert_eq!(copy("web", Channel::Stdout, "é\n".as_bytes()), "'web' stdout output:\né\n");
+        assert_eq!(copy("it's", Channel::Stderr, b"a\xff'\n"), "\"it's\" stderr output:\nUndecodable: b\"a\\xff'\\n\"");
+        assert_eq!(listener_copy("l", Channel::Stdout, b"READY\n"), "'l' stdout output:\nb'READY\\n'");
+    }
+
+    #[test]
+    fn notes_name_their_source() {
+        assert_eq!(section("web", Channel::Stderr), "'web' stderr emitted a comm event");
+        assert_eq!(closed("web", Channel::Stdout, 7), "fd 7 closed, stopped monitoring <stdout of web>");
+    }
+
+    #[test]
+    fn both_quotes_need_a_backslash() {
+        assert_eq!(quoted("a'b\"c\\\t\x01"), "'a\\'b\"c\\\\\\t\\x01'");
+    }
+}

@@ -1,0 +1,262 @@
+//! The way of one stream from the pipe to everybody who gets a part of it:
+//!
+//! ```text
+//! chunk ─► strip ─► capture ─┬─► log (file, system log)       ordinary output
+//!                            ├─► onlookers (events, debug)    all output, in whole characters
+//!                            └─► section                      finished captures
+//! ```
+
+use super::ChannelPlan;
+use super::capture::{Capture, Held, Part};
+use super::characters::WholeCharacters;
+use super::strip::Stripper;
+
+/// What is to be done with a part of the output, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Write this to the log of the stream.
+    Log(&'a [u8]),
+    /// Show this to those who watch the stream; captured output too, as the original does.
+    Onlookers(&'a [u8]),
+    /// Report this finished capture section.
+    Section(Held),
+    /// A capture section had no end when the process ended; what was kept of it has been handed out as
+    /// [`Piece::Log`], except for this number of bytes.
+    Cut(u64),
+}
+
+/// The state of one stream between its chunks.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    stripper: Option<Stripper>,
+    stripped: Vec<u8>,
+    stages: Stages,
+}
+
+/// What comes after stripping.
+#[derive(Clone, Debug)]
+struct Stages {
+    capture: Option<Capture>,
+    onlookers: Option<WholeCharacters>,
+}
+
+impl Pipeline {
+    /// The pipeline of a new run. `watched` asks for [`Piece::Onlookers`].
+    pub fn new(plan: &ChannelPlan, strip_ansi: bool, watched: bool) -> Pipeline {
+        Pipeline {
+            stripper: strip_ansi.then(Stripper::default),
+            stripped: Vec::new(),
+            stages: Stages {
+                capture: (plan.capture_maxbytes > 0).then(|| Capture::new(plan.capture_maxbytes)),
+                onlookers: watched.then(WholeCharacters::default),
+            },
+        }
+    }
+
+    /// Whether every chunk becomes one [`Piece::Log`] without change, so that nobody needs to look at it.
+    pub fn is_transparent(&self) -> bool {
+        self.stripper.is_none() && self.stages.capture.is_none() && self.stages.onlookers.is_none()
+    }
+
+    /// Takes the next chunk.
+    pub fn push(&mut self, chunk: &[u8], emit: &mut dyn FnMut(Piece<'_>)) {
+        match &mut self.stripper {
+            None => self.stages.push(chunk, emit),
+            Some(stripper) => {
+                self.stripped.clear();
+                stripper.push(chunk, &mut self.stripped);
+                self.stages.push(&self.stripped, emit);
+            }
+        }
+    }
+
+    /// Ends the stream: everything that was held back comes out.
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Piece<'_>)) {
+        self.finish_stripping(emit);
+        self.stages.finish(emit);
+    }
+
+    /// Turns stripping on or off for the chunks to come.
+    pub fn set_strip_ansi(&mut self, on: bool, emit: &mut dyn FnMut(Piece<'_>)) {
+        if on {
+            self.stripper.get_or_insert_default();
+        } else {
+            self.finish_stripping(emit);
+            self.stripper = None;
+        }
+    }
+
+    /// Forgets what is captured so far.
+    pub fn clear_capture(&mut self) {
+        if let Some(capture) = &mut self.stages.capture {
+            capture.clear();
+        }
+    }
+
+    fn finish_stripping(&mut self, emit: &mut dyn FnMut(Piece<'_>)) {
+        if let Some(stripper) = &mut self.stripper {
+            self.stripped.clear();
+            stripper.finish(&mut self.stripped);
+            self.stages.push(&self.stripped, emit);
+        }
+    }
+}
+
+impl Stages {
+    fn push(&mut self, bytes: &[u8], emit: &mut dyn FnMut(Piece<'_>)) {
+        if bytes.is_empty() {
+            return;
+        }
+        let onlookers = &mut self.onlookers;
+        match &mut self.capture {
+            None => sort(Part::Plain(bytes), onlookers, emit),
+            Some(capture) => capture.push(bytes, &mut |part| sort(part, onlookers, emit)),
+        }
+    }
+
+    fn finish(&mut self, emit: &mut dyn FnMut(Piece<'_>)) {
+        let onlookers = &mut self.onlookers;
+        if let Some(capture) = &mut self.capture {
+            capture.finish(&mut |part| sort(part, onlookers, emit));
+        }
+        if let Some(whole) = onlookers {
+            let left = whole.finish();
+            if !left.is_empty() {
+                emit(Piece::Onlookers(&left));
+            }
+        }
+    }
+}
+
+fn sort(part: Part<'_>, onlookers: &mut Option<WholeCharacters>, emit: &mut dyn FnMut(Piece<'_>)) {
+    match part {
+        Part::Plain(bytes) => {
+            emit(Piece::Log(bytes));
+            show(bytes, onlookers, emit);
+        }
+        Part::Captured(bytes) => show(bytes, onlookers, emit),
+        Part::Section(held) => emit(Piece::Section(held)),
+        Part::Unfinished(held) => {
+            if !held.bytes.is_empty() {
+                emit(Piece::Log(&held.bytes));
+            }
+            if held.dropped > 0 {
+                emit(Piece::Cut(held.dropped));
+            }
+        }
+    }
+}
+
+fn show(bytes: &[u8], onlookers: &mut Option<WholeCharacters>, emit: &mut dyn FnMut(Piece<'_>)) {
+    if let Some(whole) = onlookers {
+        let bytes = whole.push(bytes);
+        if !bytes.is_empty() {
+            emit(Piece::Onlookers(&bytes));
+        }
+    }
+}
+
+/// The system log messages of one piece of output: one per line, trailing line feeds removed first, each with the name
+/// of its process before it.
+pub fn syslog_messages(process: &str, bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let end = bytes.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1);
+    bytes[..end].split(|byte| *byte == b'\n').map(move |line| [process.as_bytes(), b" ", line].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::capture::{BEGIN, END};
+    use super::*;
+
+    fn plan(capture_maxbytes: u64) -> ChannelPlan {
+        ChannelPlan { file: None, maxbytes: 0, backups: 0, capture_maxbytes, events_enabled: true, syslog: false }
+    }
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Seen {
+        log: Vec<u8>,
+        onlookers: Vec<u8>,
+        sections: Vec<Held>,
+        cut: u64,
+    }
+
+    impl Seen {
+        fn note(&mut self, piece: Piece<'_>) {
+            match piece {
+                Piece::Log(bytes) => self.log.extend_from_slice(bytes),
+                Piece::Onlookers(bytes) => self.onlookers.extend_from_slice(bytes),
+                Piece::Section(held) => self.sections.push(held),
+                Piece::Cut(bytes) => self.cut += bytes,
+            }
+        }
+    }
+
+    fn run(mut pipeline: Pipeline, chunks: &[&[u8]]) -> Seen {
+        let mut seen = Seen::default();
+        for chunk in chunks {
+            pipeline.push(chunk, &mut |piece| seen.note(piece));
+        }
+        pipeline.finish(&mut |piece| seen.note(piece));
+        seen
+    }
+
+    #[test]
+    fn a_plain_stream_needs_no_look() {
+        assert!(Pipeline::new(&plan(0), false, false).is_transparent());
+        assert!(!Pipeline::new(&plan(9), false, false).is_transparent());
+        assert!(!Pipeline::new(&plan(0), true, false).is_transparent());
+        assert!(!Pipeline::new(&plan(0), false, true).is_transparent());
+        assert_eq!(run(Pipeline::new(&plan(0), false, false), &[b"a\xff"]).log, b"a\xff");
+    }
+
+    #[test]
+    fn escapes_inside_a_token_do_not_hide_it() {
+        let seen = run(Pipeline::new(&plan(9), true, true), &[b"a<!--XSUPER\x1b[0mVISOR:BEGIN-->b", END, b"c"]);
+        assert_eq!((seen.log.as_slice(), seen.onlookers.as_slice()), (&b"ac"[..], &b"abc"[..]));
+        assert_eq!(seen.sections, [Held { bytes: b"b".to_vec(), dropped: 0 }]);
+    }
+
+    #[test]
+    fn an_unfinished_section_becomes_output_once() {
+        let seen = run(Pipeline::new(&plan(4), false, true), &[b"a", BEGIN, b"bcdefg"]);
+        assert_eq!(seen.log, b"adefg");
+        assert_eq!(seen.onlookers, b"abcdefg");
+        assert_eq!(seen.cut, 2);
+    }
+
+    #[test]
+    fn turning_stripping_off_gives_back_a_held_escape() {
+        let mut pipeline = Pipeline::new(&plan(0), true, false);
+        let mut seen = Seen::default();
+        pipeline.push(b"a\x1b", &mut |piece| seen.note(piece));
+        pipeline.set_strip_ansi(false, &mut |piece| seen.note(piece));
+        pipeline.push(b"[1mb", &mut |piece| seen.note(piece));
+        assert_eq!(seen.log, b"a\x1b[1mb");
+    }
+
+    #[test]
+    fn syslog_gets_one_message_per_line() {
+        let messages = |bytes| syslog_messages("web", bytes).collect::<Vec<_>>();
+        assert_eq!(messages(b"a\r\n\nb\n\n"), [b"web a\r".to_vec(), b"web ".to_vec(), b"web b".to_vec()]);
+        assert_eq!(messages(b"\n"), [b"web ".to_vec()]);
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_make_no_difference(
+            bits in proptest::collection::vec(prop_oneof![
+                Just(BEGIN.to_vec()), Just(END.to_vec()), Just(b"\x1b[1m".to_vec()), Just("é€".as_bytes().to_vec()),
+                proptest::collection::vec(any::<u8>(), 0..4),
+            ], 0..8),
+            size in 1usize..30,
+            strip in any::<bool>(),
+        ) {
+            let text = bits.concat();
+            let chunks: Vec<&[u8]> = text.chunks(size).collect();
+            let pipeline = Pipeline::new(&plan(7), strip, true);
+            prop_assert_eq!(run(pipeline.clone(), &chunks), run(pipeline, &[&text]));
+        }
+    }
+}

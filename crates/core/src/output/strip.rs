@@ -1,0 +1,146 @@
+//! Removal of terminal control sequences from output that arrives in chunks.
+//!
+//! Only sequences that begin with `ESC [` are removed, as the original does; titles and other escapes stay. Unlike the
+//! original's, the parser remembers where it was when a chunk ended, and it knows every final byte (0x40 to 0x7E).
+
+/// The byte that begins every escape.
+const ESCAPE: u8 = 0x1b;
+
+/// Removes control sequences; how the input is cut makes no difference to the output.
+#[derive(Clone, Debug, Default)]
+pub struct Stripper {
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Ordinary text.
+    #[default]
+    Text,
+    /// An escape was seen and is held back until its next byte tells what it is.
+    Escape,
+    /// Inside a sequence.
+    Sequence,
+}
+
+impl Stripper {
+    /// Appends to `out` what is left of `chunk`.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            rest = match self.state {
+                State::Text => self.text(rest, out),
+                State::Escape => self.after_escape(rest, out),
+                State::Sequence => self.sequence(rest),
+            };
+        }
+    }
+
+    /// Ends the input: an escape that was held back is text after all.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.state == State::Escape {
+            out.push(ESCAPE);
+        }
+        self.state = State::Text;
+    }
+
+    fn text<'a>(&mut self, rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+        match rest.iter().position(|byte| *byte == ESCAPE) {
+            Some(position) => {
+                out.extend_from_slice(&rest[..position]);
+                self.state = State::Escape;
+                &rest[position + 1..]
+            }
+            None => {
+                out.extend_from_slice(rest);
+                &[]
+            }
+        }
+    }
+
+    fn after_escape<'a>(&mut self, rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+        if rest[0] == b'[' {
+            self.state = State::Sequence;
+            return &rest[1..];
+        }
+        out.push(ESCAPE);
+        self.state = State::Text;
+        rest
+    }
+
+    /// Drops parameters and the final byte. Any other byte cannot be part of a sequence: it ends a broken one and
+    /// stays, so that a stray `ESC [` costs at most its own parameters.
+    fn sequence<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let Some(position) = rest.iter().position(|byte| !(0x20..=0x3f).contains(byte)) else {
+            return &[];
+        };
+        self.state = State::Text;
+        match rest[position] {
+            0x40..=0x7e => &rest[position + 1..],
+            _ => &rest[position..],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn strip(chunks: &[&[u8]]) -> Vec<u8> {
+        let mut stripper = Stripper::default();
+        let mut out = Vec::new();
+        for chunk in chunks {
+            stripper.push(chunk, &mut out);
+        }
+        stripper.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn sequences_go_and_text_stays() {
+        assert_eq!(strip(&[b"\x1b[31mred \x1b[0m"]), b"red ");
+        assert_eq!(strip(&[b"\x1b[2Ghello"]), b"hello");
+        assert_eq!(strip(&[b"\x1b[1;38;5;4mx\x1b[?25ly\x1b[4 qz"]), b"xyz");
+        assert_eq!(strip(&[b"plain"]), b"plain");
+    }
+
+    #[test]
+    fn other_escapes_stay() {
+        assert_eq!(strip(&[b"\x1b]0;title\x07 \x1b(B \x1b"]), b"\x1b]0;title\x07 \x1b(B \x1b");
+        assert_eq!(strip(&[b"\x1b\x1b[1mx"]), b"\x1bx");
+    }
+
+    #[test]
+    fn a_sequence_may_be_cut_anywhere() {
+        assert_eq!(strip(&[b"x \x1b[3", b"1mtail"]), b"x tail");
+        assert_eq!(strip(&[b"x \x1b", b"[31mtail"]), b"x tail");
+    }
+
+    #[test]
+    fn a_broken_sequence_does_not_eat_the_next_line() {
+        assert_eq!(strip(&[b"a\x1b[31\nb\x1b[\x1b[1mc"]), b"a\nbc");
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_make_no_difference(
+            text in proptest::collection::vec(prop_oneof![
+                Just(ESCAPE), Just(b'['), Just(b'm'), Just(b'3'), Just(b'\n'), any::<u8>()
+            ], 0..80),
+            cuts in proptest::collection::vec(0usize..80, 0..6),
+        ) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.sort_unstable();
+            let mut chunks = Vec::new();
+            let mut from = 0;
+            for cut in cuts {
+                chunks.push(&text[from..cut]);
+                from = cut;
+            }
+            chunks.push(&text[from..]);
+            prop_assert_eq!(strip(&chunks), strip(&[&text]));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Which files change their names when a log has reached its size.
+//!
+//! `F` becomes `F.1`, `F.1` becomes `F.2`, and so on up to `F.N`, whose former content is given up. Files beyond `N`
+//! are left alone. Without backups the content of `F` itself is given up.
+
+use std::collections::BTreeSet;
+
+/// When a log is rotated and what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rotation {
+    /// The size, in bytes, from which on the file is rotated; 0 for never.
+    pub maxbytes: u64,
+    /// How many rotated files are kept.
+    pub backups: u32,
+}
+
+impl Rotation {
+    /// A log that is never rotated.
+    pub const NEVER: Rotation = Rotation { maxbytes: 0, backups: 0 };
+
+    /// Whether it is time, after a write that left the file at `position`. A file already too long when it is opened
+    /// waits for its first write.
+    pub const fn is_due(self, position: u64) -> bool {
+        self.maxbytes > 0 && position >= self.maxbytes
+    }
+}
+
+/// One step; they are taken in order, and a file that has meanwhile vanished is no error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Give up the content of the log itself.
+    Truncate,
+    /// Rename backup `from` (0 is the log itself) to backup `to`, over what is there.
+    Rename {
+        /// The number before.
+        from: u32,
+        /// The number after.
+        to: u32,
+    },
+}
+
+/// The steps for a log of which the backups `existing` are there (numbers from 1; others are ignored).
+///
+/// Gaps are kept, as the original keeps them: with 1 and 3 present, 3 becomes 4 and 1 becomes 2.
+pub fn plan(backups: u32, existing: &BTreeSet<u32>) -> Vec<Step> {
+    if backups == 0 {
+        return vec![Step::Truncate];
+    }
+    let shifted = existing.range(1..backups).rev();
+    shifted.chain([&0]).map(|number| Step::Rename { from: *number, to: number + 1 }).collect()
+}
+
+/// The name of backup `number` of a log; 0 is the log itself.
+pub fn name(path: &str, number: u32) -> String {
+    match number {
+        0 => path.to_owned(),
+        number => format!("{path}.{number}"),
+    }
+}
+
+/// The number of the backup of the log called `log` that `file` is, where both are names within one directory.
+pub fn number(log: &str, file: &str) -> Option<u32> {
+    let digits = file.strip_prefix(log)?.strip_prefix('.')?;
+    let number = digits.parse().ok()?;
+    (number > 0 && name(log, number) == file).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A directory: what is in each backup, 0 being the log.
+    type Disk = BTreeMap<u32, String>;
+
+    fn carry_out(disk: &mut Disk, steps: &[Step]) {
+        for step in steps {
+            match step {
+                Step::Truncate => {
+                    disk.remove(&0);
+                }
+                Step::Rename { from, to } => {
+                    if let Some(content) = disk.remove(from) {
+                        disk.insert(*to, content);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same told the way the contract tells it, file by file.
+    fn by_the_book(disk: &mut Disk, backups: u32) {
+        if backups == 0 {
+            disk.remove(&0);
+            return;
+        }
+        for number in (1..backups).rev() {
+            if let Some(content) = disk.remove(&number) {
+                disk.insert(number + 1, content);
+            }
+        }
+        disk.remove(&1);
+        if let Some(content) = disk.remove(&0) {
+            disk.insert(1, content);
+        }
+    }
+
+    fn existing(disk: &Disk) -> BTreeSet<u32> {
+        disk.keys().copied().collect()
+    }
+
+    #[test]
+    fn the_limit_itself_is_due_and_zero_never() {
+        assert!(Rotation { maxbytes: 10, backups: 0 }.is_due(10));
+        assert!(!Rotation { maxbytes: 10, backups: 0 }.is_due(9));
+        assert!(!Rotation::NEVER.is_due(u64::MAX));
+    }
+
+    #[test]
+    fn names_and_numbers_agree() {
+        assert_eq!(name("/l/a.log", 0), "/l/a.log");
+        assert_eq!(name("/l/a.log", 12), "/l/a.log.12");
+        assert_eq!(number("a.log", "a.log.12"), Some(12));
+        for other in ["a.log", "a.log.", "a.log.0", "a.log.01", "a.log.+1", "a.log.x", "b.log.1", "a.log.99999999999"] {
+            assert_eq!(number("a.log", other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_immense_number_of_backups_costs_nothing() {
+        assert_eq!(plan(u32::MAX, &BTreeSet::new()), [Step::Rename { from: 0, to: 1 }]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_plan_does_what_the_book_says(
+            files in proptest::collection::btree_set(0u32..9, 0..9),
+            backups in 0u32..8,
+        ) {
+            let mut disk: Disk = files.iter().map(|number| (*number, format!("was {number}"))).collect();
+            disk.insert(0, "the log".to_owned());
+            let mut expected = disk.clone();
+            by_the_book(&mut expected, backups);
+            let steps = plan(backups, &existing(&disk));
+            carry_out(&mut disk, &steps);
+            prop_assert_eq!(&disk, &expected);
+        }
+
+        #[test]
+        fn the_newest_are_kept_in_order(backups in 1u32..6, rounds in 1u32..12) {
+            let mut disk = Disk::new();
+            for round in 0..rounds {
+                disk.insert(0, round.to_string());
+                let steps = plan(backups, &existing(&disk));
+                carry_out(&mut disk, &steps);
+            }
+            let expected: Disk =
+                (1..=backups.min(rounds)).map(|number| (number, (rounds - number).to_string())).collect();
+            prop_assert_eq!(disk, expected);
+        }
+    }
+}
