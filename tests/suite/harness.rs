@@ -1,0 +1,24 @@
+//! What the tests are written with.
+//!
+//! A [`scene::Scene`] describes files and a configuration; starting it for a [`subject::Subject`] gives a
+//! [`daemon::Daemon`], which stops everything it started when it goes out of scope. [`compare::compare`] runs one
+//! scene for every chosen subject and demands equal observations.
+
+pub mod command;
+pub mod compare;
+pub mod daemon;
+pub mod http;
+pub mod original;
+pub mod processes;
+pub mod redact;
+pub mod rpc;
+pub mod scene;
+pub mod subject;
+pub mod wait;
+
+pub use command::Output;
+pub use compare::{Observed, compare};
+pub use daemon::Daemon;
+pub use rpc::Value;
+pub use scene::Scene;
+pub use subject::{Program, Subject, each_subject, only_ours};

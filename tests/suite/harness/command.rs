@@ -1,0 +1,62 @@
+//! Running a program to its end, with a limit.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::process::{Command, Stdio};
+
+use super::wait;
+
+/// What a finished program left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    pub stdout: String,
+    pub stderr: String,
+    /// The exit status; 128 + N after death by signal N, as a shell says it.
+    pub code: i32,
+}
+
+impl Output {
+    /// Both streams and the status as one text, for comparisons.
+    pub fn transcript(&self) -> String {
+        let mut text = String::new();
+        for (name, stream) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !stream.is_empty() {
+                text.push_str(&format!("{name}:\n{stream}\n"));
+            }
+        }
+        text.push_str(&format!("exit status {}\n", self.code));
+        text
+    }
+}
+
+/// Runs a program with this text on its stdin. A program that does not end in time is killed and fails the test.
+pub fn run(command: &mut Command, input: &str) -> Output {
+    // Files rather than pipes: a child left behind that inherited them cannot keep us waiting for their end.
+    let mut stdin = tempfile::tempfile().expect("a temporary file");
+    stdin.write_all(input.as_bytes()).and_then(|()| stdin.rewind()).expect("a temporary file can be written");
+    let stdout = tempfile::tempfile().expect("a temporary file");
+    let stderr = tempfile::tempfile().expect("a temporary file");
+    let duplicate = |file: &File| Stdio::from(file.try_clone().expect("a descriptor"));
+    command.stdin(Stdio::from(stdin)).stdout(duplicate(&stdout)).stderr(duplicate(&stderr));
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let status = wait::poll(wait::DEADLINE, || child.try_wait().expect("a child can be waited for"));
+    if status.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let (stdout, stderr) = (content(stdout), content(stderr));
+    let status = status.unwrap_or_else(|| panic!("{command:?} did not end\nstdout:\n{stdout}\nstderr:\n{stderr}"));
+    Output { stdout, stderr, code: shell_code(status) }
+}
+
+/// A status as `$?` shows it.
+pub fn shell_code(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+fn content(mut file: File) -> String {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut bytes)).expect("a temporary file can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}

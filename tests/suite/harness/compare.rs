@@ -1,0 +1,112 @@
+//! The same scene under both programs, and what an observer can tell apart.
+
+use super::daemon::Daemon;
+use super::redact::redact;
+use super::scene::{Place, Scene};
+use super::subject::Subject;
+
+/// What was seen in one run: named texts in the order they were noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    notes: Vec<(String, String)>,
+}
+
+impl Observed {
+    /// Nothing seen yet.
+    pub fn new() -> Observed {
+        Observed::default()
+    }
+
+    /// Notes a text as it is.
+    pub fn exactly(&mut self, what: &str, text: impl ToString) {
+        self.notes.push((what.to_owned(), text.to_string()));
+    }
+
+    /// Notes a text of a scene, without what must vary from run to run.
+    pub fn note(&mut self, place: &Place, what: &str, text: impl ToString) {
+        self.exactly(what, redact(place, &text.to_string()));
+    }
+}
+
+/// Runs a scene for every chosen subject and demands that `observe` sees the same.
+///
+/// With one subject chosen there is nothing to compare, but `observe` and its assertions still run.
+pub fn compare(scene: &Scene, observe: impl Fn(&mut Daemon, &mut Observed) + Sync) {
+    compare_runs(|subject| {
+        let mut daemon = scene.start(subject);
+        let mut observed = Observed::new();
+        observe(&mut daemon, &mut observed);
+        observed
+    });
+}
+
+/// Runs anything for every chosen subject, side by side, and demands equal observations.
+pub fn compare_runs(run: impl Fn(Subject) -> Observed + Sync) {
+    let runs: Vec<(Subject, Observed)> = std::thread::scope(|scope| {
+        let started: Vec<_> = Subject::chosen()
+            .into_iter()
+            .map(|subject| {
+                let run = &run;
+                (subject, scope.spawn(move || run(subject)))
+            })
+            .collect();
+        let ended: Vec<_> = started.into_iter().map(|(subject, thread)| (subject, thread.join())).collect();
+        let failed: Vec<_> = ended.iter().filter(|(_, run)| run.is_err()).map(|(subject, _)| *subject).collect();
+        assert!(failed.is_empty(), "failed for {failed:?}, see above");
+        ended.into_iter().filter_map(|(subject, run)| Some((subject, run.ok()?))).collect()
+    });
+    if let [(Subject::Original, original), (Subject::Ours, ours)] = &runs[..] {
+        assert!(original == ours, "the two programs differ (- original, + ours)\n{}", difference(original, ours));
+    }
+}
+
+fn difference(original: &Observed, ours: &Observed) -> String {
+    let mut report = String::new();
+    let count = original.notes.len().max(ours.notes.len());
+    let missing = ("nothing".to_owned(), String::new());
+    for index in 0..count {
+        let (what, left) = original.notes.get(index).unwrap_or(&missing);
+        let (also, right) = ours.notes.get(index).unwrap_or(&missing);
+        if what != also {
+            report.push_str(&format!("observation {index}: {what} / {also}\n"));
+        }
+        if left != right {
+            report.push_str(&format!("=== {what}\n{}", lines_apart(left, right)));
+        }
+    }
+    report
+}
+
+/// Both texts line by line, with the common lines shown once.
+fn lines_apart(left: &str, right: &str) -> String {
+    let (left, right): (Vec<&str>, Vec<&str>) = (left.lines().collect(), right.lines().collect());
+    // The length of the longest common subsequence of every pair of tails.
+    let mut common = vec![vec![0usize; right.len() + 1]; left.len() + 1];
+    for i in (0..left.len()).rev() {
+        for j in (0..right.len()).rev() {
+            common[i][j] = match left[i] == right[j] {
+                true => common[i + 1][j + 1] + 1,
+                false => common[i + 1][j].max(common[i][j + 1]),
+            };
+        }
+    }
+    let (mut i, mut j, mut report) = (0, 0, String::new());
+    while i < left.len() || j < right.len() {
+        if i < left.len() && j < right.len() && left[i] == right[j] {
+            report.push_str(&format!("  {}\n", left[i]));
+            (i, j) = (i + 1, j + 1);
+        } else if j == right.len() || (i < left.len() && common[i + 1][j] >= common[i][j + 1]) {
+            report.push_str(&format!("- {}\n", left[i]));
+            i += 1;
+        } else {
+            report.push_str(&format!("+ {}\n", right[j]));
+            j += 1;
+        }
+    }
+    report
+}
+
+#[test]
+fn the_difference_shows_common_lines_once() {
+    assert_eq!(lines_apart("a\nb\nc", "a\nx\nc\nd"), "  a\n- b\n+ x\n  c\n+ d\n");
+}

@@ -1,0 +1,206 @@
+//! A running daemon.
+
+use std::fs::File;
+use std::ops::Deref;
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::Signal;
+
+use super::command::{self, Output};
+use super::processes;
+use super::rpc::{self, Value};
+use super::scene::Place;
+use super::subject::{Program, Subject};
+use super::wait;
+
+/// A daemon that was started from a scene. Dropping it ends it and everything it started.
+pub struct Daemon {
+    place: Place,
+    child: Child,
+    code: Option<i32>,
+}
+
+impl Deref for Daemon {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Daemon {
+    /// Starts the daemon of a scene on disk.
+    pub fn launch(place: Place, arguments: &[String]) -> Daemon {
+        let stream = |name| Stdio::from(File::create(place.path(name)).expect("the directory can be written"));
+        let mut command = place.command(&place.subject.path(Program::Supervisord));
+        command.args(arguments).args(["-c", "supervisord.conf"]);
+        command.stdin(Stdio::null()).stdout(stream(".stdout")).stderr(stream(".stderr"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Daemon { place, child, code: None }
+    }
+
+    /// The process that was started; with a daemonizing scene this is not the daemon.
+    pub fn launched_pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// The pid in the pid file.
+    pub fn recorded_pid(&self) -> Option<i32> {
+        self.read("supervisord.pid").trim().parse().ok()
+    }
+
+    /// The pid of the daemon, in the foreground or not.
+    pub fn pid(&self) -> i32 {
+        self.recorded_pid().unwrap_or_else(|| self.launched_pid())
+    }
+
+    /// The activity log.
+    pub fn log(&self) -> String {
+        self.read("supervisord.log")
+    }
+
+    /// What the daemon wrote to its stdout.
+    pub fn stdout(&self) -> String {
+        self.read(".stdout")
+    }
+
+    /// What the daemon wrote to its stderr.
+    pub fn stderr(&self) -> String {
+        self.read(".stderr")
+    }
+
+    /// Waits for a condition; on failure the report shows what the daemon was doing.
+    pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&Daemon) -> bool) {
+        let reached = wait::poll(wait::DEADLINE, || condition(self).then_some(()));
+        assert!(reached.is_some(), "waited in vain until {what}\n{}", self.report());
+    }
+
+    /// Waits until the activity log contains a text.
+    pub fn wait_for_log(&mut self, text: &str) {
+        self.wait_until(&format!("the log says {text:?}"), |daemon| daemon.log().contains(text));
+    }
+
+    /// Waits until a process is in a state, such as `RUNNING`.
+    pub fn wait_for_state(&mut self, name: &str, state: &str) {
+        self.wait_until(&format!("{name} is {state}"), |daemon| daemon.state_of(name) == state);
+    }
+
+    /// The name of the state of a process.
+    pub fn state_of(&self, name: &str) -> String {
+        self.info(name).get("statename").text().to_owned()
+    }
+
+    /// The pid of a process, 0 when it has none.
+    pub fn pid_of(&self, name: &str) -> i32 {
+        self.info(name).get("pid").int() as i32
+    }
+
+    /// `getProcessInfo`.
+    pub fn info(&self, name: &str) -> Value {
+        self.call("supervisor.getProcessInfo", &[name.into()])
+    }
+
+    /// Calls a method over the unix socket; the fault is its code and its text.
+    pub fn rpc(&self, method: &str, parameters: &[Value]) -> Result<Value, (i64, String)> {
+        rpc::call(&self.path("s.sock"), method, parameters)
+            .unwrap_or_else(|error| panic!("{method}: {error}\n{}", self.report()))
+    }
+
+    /// Calls a method that must succeed.
+    pub fn call(&self, method: &str, parameters: &[Value]) -> Value {
+        self.rpc(method, parameters)
+            .unwrap_or_else(|(code, text)| panic!("{method}: fault {code} {text}\n{}", self.report()))
+    }
+
+    /// Runs the subject's `supervisorctl` on the configuration of the scene.
+    pub fn ctl(&self, arguments: &[&str]) -> Output {
+        self.ctl_of(self.subject, arguments, "")
+    }
+
+    /// Runs either subject's `supervisorctl`, with this text on its stdin.
+    pub fn ctl_of(&self, subject: Subject, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command(&subject.path(Program::Supervisorctl));
+        command.args(["-c", "supervisord.conf"]).args(arguments);
+        command::run(&mut command, input)
+    }
+
+    /// Sends a signal to the daemon.
+    pub fn signal(&self, signal: Signal) {
+        processes::signal(self.pid(), signal);
+    }
+
+    /// Kills a supervised process with SIGKILL and returns the pid it had.
+    pub fn kill_child(&self, name: &str) -> i32 {
+        let pid = self.pid_of(name);
+        assert!(pid > 0, "{name} is not running\n{}", self.report());
+        processes::signal(pid, Signal::SIGKILL);
+        pid
+    }
+
+    /// Waits until the launched process has ended, and returns its exit status.
+    pub fn exit_code(&mut self) -> i32 {
+        if let Some(code) = self.code {
+            return code;
+        }
+        let status = wait::poll(wait::DEADLINE, || self.child.try_wait().expect("a child can be waited for"));
+        let Some(status) = status else { panic!("the daemon did not end\n{}", self.report()) };
+        let code = command::shell_code(status);
+        self.code = Some(code);
+        code
+    }
+
+    /// Asks the daemon to end, waits for it and returns its exit status.
+    pub fn stop(&mut self) -> i32 {
+        self.signal(Signal::SIGTERM);
+        self.exit_code()
+    }
+
+    /// Whether the launched process still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.code.is_none() && matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What is known about the daemon, for failure messages.
+    pub fn report(&self) -> String {
+        let tree = processes::descendants(self.pid());
+        let mut text = format!("{} ({:?}) in {}\n", self.name, self.subject, self.dir().display());
+        for (title, content) in [
+            ("configuration", self.read("supervisord.conf")),
+            ("activity log", self.log()),
+            ("stdout", self.stdout()),
+            ("stderr", self.stderr()),
+        ] {
+            let lines: Vec<&str> = content.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(60)..];
+            text.push_str(&format!("--- {title}\n{}\n", shown.join("\n")));
+        }
+        text.push_str(&format!("--- files\n{}\n--- processes\n", self.names().join(" ")));
+        for process in tree {
+            text.push_str(&format!("{process:?}\n"));
+        }
+        text
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let mut started: Vec<i32> = Vec::new();
+        let recorded = self.recorded_pid().filter(|&pid| self.is_scene_process(pid));
+        for daemon in recorded.into_iter().chain((self.code.is_none()).then(|| self.launched_pid())) {
+            started.push(daemon);
+            started.extend(processes::descendants(daemon).iter().map(|process| process.pid));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        started.retain(|&pid| pid != self.launched_pid());
+        self.place.kill_everything(&started);
+    }
+}
+
+impl Daemon {
+    /// Whether the pid still belongs to this scene; a pid file may outlive its process.
+    fn is_scene_process(&self, pid: i32) -> bool {
+        let mark = format!("{}={}", super::scene::MARK, self.dir().display());
+        processes::with_environment(&mark).contains(&pid)
+    }
+}

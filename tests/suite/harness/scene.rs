@@ -1,0 +1,228 @@
+//! A directory with a configuration, ready to be started for any subject.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+use super::command::{self, Output};
+use super::daemon::Daemon;
+use super::subject::{Program, Subject};
+
+/// The variable that marks everything a scene starts, however far it wanders off in the process tree.
+pub const MARK: &str = "SUITE_SCENE";
+
+/// The sections nearly every scene begins with. `{dir}` is the directory of the scene.
+const PREAMBLE: &str = "\
+[supervisord]
+logfile={dir}/supervisord.log
+pidfile={dir}/supervisord.pid
+childlogdir={dir}
+[unix_http_server]
+file={dir}/s.sock
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://{dir}/s.sock
+";
+
+/// What a test wants to find on disk and in the environment. `{dir}` in texts stands for the directory of the
+/// running scene, `{port}` and `{port2}` for free TCP ports.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    name: String,
+    files: Vec<(String, String, u32)>,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+}
+
+impl Scene {
+    /// An empty scene; the name appears in failure reports.
+    pub fn new(name: &str) -> Scene {
+        Scene {
+            name: name.to_owned(),
+            files: Vec::new(),
+            environment: [
+                ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+                ("HOME", "{dir}"),
+                // The original's interpreter changes the locale of its children when there is none.
+                ("LANG", "C.UTF-8"),
+                ("TZ", "UTC"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+            arguments: vec!["-n".to_owned()],
+        }
+    }
+
+    /// A scene whose configuration is the usual preamble (foreground, log, pid file, unix socket) and this.
+    ///
+    /// Later sections of the same name merge into earlier ones, so `[supervisord]` may be continued.
+    pub fn with(name: &str, configuration: &str) -> Scene {
+        Scene::new(name).config(&format!("{PREAMBLE}{configuration}"))
+    }
+
+    /// The whole of `supervisord.conf`.
+    pub fn config(self, text: &str) -> Scene {
+        self.file("supervisord.conf", text)
+    }
+
+    /// A file below the directory of the scene.
+    pub fn file(mut self, path: &str, text: &str) -> Scene {
+        self.files.retain(|(known, ..)| known != path);
+        self.files.push((path.to_owned(), text.to_owned(), 0o644));
+        self
+    }
+
+    /// An executable file below the directory of the scene.
+    pub fn script(mut self, path: &str, text: &str) -> Scene {
+        self.files.push((path.to_owned(), text.to_owned(), 0o755));
+        self
+    }
+
+    /// An environment variable of the daemon and of `supervisorctl`.
+    pub fn env(mut self, name: &str, value: &str) -> Scene {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The command line of the daemon instead of `-n`; `-c supervisord.conf` is always added.
+    pub fn arguments(mut self, arguments: &[&str]) -> Scene {
+        self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        self
+    }
+
+    /// Writes the files, without starting anything.
+    pub fn set_up(&self, subject: Subject) -> Place {
+        let directory = tempfile::Builder::new().prefix("sv").rand_bytes(6).tempdir().expect("a temporary directory");
+        let place = Place {
+            subject,
+            name: self.name.clone(),
+            ports: [free_port(), free_port()],
+            directory,
+            environment: Vec::new(),
+        };
+        fs::set_permissions(place.dir(), fs::Permissions::from_mode(0o755)).expect("the directory is ours");
+        for (path, text, mode) in &self.files {
+            place.write(path, text);
+            fs::set_permissions(place.path(path), fs::Permissions::from_mode(*mode)).expect("the file is ours");
+        }
+        let environment = self.environment.iter().map(|(name, value)| (name.clone(), place.fill(value))).collect();
+        Place { environment, ..place }
+    }
+
+    /// Starts the daemon and waits until it has written its pid file.
+    pub fn start(&self, subject: Subject) -> Daemon {
+        let mut daemon = self.launch(subject);
+        daemon.wait_until("the pid file is written", |daemon| daemon.recorded_pid().is_some());
+        daemon
+    }
+
+    /// Starts the daemon and waits for nothing.
+    pub fn launch(&self, subject: Subject) -> Daemon {
+        Daemon::launch(self.set_up(subject), &self.arguments)
+    }
+
+    /// Runs the daemon to its end.
+    pub fn run(&self, subject: Subject) -> Output {
+        let place = self.set_up(subject);
+        let mut command = place.command(&subject.path(Program::Supervisord));
+        command.args(&self.arguments).args(["-c", "supervisord.conf"]);
+        let output = command::run(&mut command, "");
+        place.kill_everything(&[]);
+        output
+    }
+}
+
+/// A scene on disk.
+pub struct Place {
+    pub subject: Subject,
+    pub name: String,
+    pub ports: [u16; 2],
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Place {
+    /// The directory of the scene, absolute.
+    pub fn dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A path below it.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.dir().join(relative)
+    }
+
+    /// Puts the directory and the ports in for their placeholders.
+    pub fn fill(&self, text: &str) -> String {
+        text.replace("{dir}", &self.dir().display().to_string())
+            .replace("{port}", &self.ports[0].to_string())
+            .replace("{port2}", &self.ports[1].to_string())
+    }
+
+    /// Writes a file below the directory, with placeholders filled.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("a path below the directory")).expect("the directory can be written");
+        fs::write(path, self.fill(text)).expect("the directory can be written");
+    }
+
+    /// The text of a file; empty while it does not exist.
+    pub fn read(&self, path: &str) -> String {
+        fs::read(self.path(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// The names in the directory, sorted, without those that begin with a dot.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir()).expect("the directory exists");
+        let mut names: Vec<_> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        names
+    }
+
+    /// A command in the directory, with exactly the environment of the scene.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.dir()).env_clear().env(MARK, self.dir());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Ends every process of the scene, and these.
+    pub fn kill_everything(&self, others: &[i32]) {
+        use super::processes;
+        processes::kill_all(others);
+        let mark = format!("{MARK}={}", self.dir().display());
+        // A process may be about to start another while it is being killed.
+        loop {
+            let marked = processes::with_environment(&mark);
+            if marked.is_empty() {
+                return;
+            }
+            processes::kill_all(&marked);
+        }
+    }
+}
+
+/// A TCP port of the loopback interface that nobody listens on; never the same twice in one run.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+    loop {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback interface has free ports");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let mut given = GIVEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Five digits, so that the port does not change the width of what is compared.
+        if port >= 10_000 && !given.contains(&port) {
+            given.push(port);
+            return port;
+        }
+    }
+}

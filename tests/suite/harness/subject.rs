@@ -1,0 +1,82 @@
+//! The two programs under test.
+
+use std::path::PathBuf;
+
+use super::original;
+
+/// Whose behaviour a test looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Supervisor 4.3.0 in Python.
+    Original,
+    /// The binaries of this workspace.
+    Ours,
+}
+
+/// The programs both subjects have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    Supervisord,
+    Supervisorctl,
+    EchoSupervisordConf,
+    Pidproxy,
+}
+
+/// The environment variable that chooses the subjects: `original`, `ours` or `both`.
+const CHOICE: &str = "SUBJECT";
+
+/// What runs when nobody chooses.
+const DEFAULT: &str = "original";
+
+impl Subject {
+    /// The subjects chosen for this run.
+    pub fn chosen() -> Vec<Subject> {
+        let choice = std::env::var(CHOICE).unwrap_or_else(|_| DEFAULT.to_owned());
+        match choice.as_str() {
+            "original" => vec![Subject::Original],
+            "ours" => vec![Subject::Ours],
+            "both" => vec![Subject::Original, Subject::Ours],
+            other => panic!("{CHOICE}={other}: expected original, ours or both"),
+        }
+    }
+
+    /// The path of one of the subject's programs.
+    pub fn path(self, program: Program) -> PathBuf {
+        match self {
+            Subject::Original => original::directory().join(match program {
+                Program::Supervisord => "supervisord",
+                Program::Supervisorctl => "supervisorctl",
+                Program::EchoSupervisordConf => "echo_supervisord_conf",
+                Program::Pidproxy => "pidproxy",
+            }),
+            Subject::Ours => PathBuf::from(match program {
+                Program::Supervisord => env!("CARGO_BIN_EXE_supervisord"),
+                Program::Supervisorctl => env!("CARGO_BIN_EXE_supervisorctl"),
+                Program::EchoSupervisordConf => env!("CARGO_BIN_EXE_echo_supervisord_conf"),
+                Program::Pidproxy => env!("CARGO_BIN_EXE_pidproxy"),
+            }),
+        }
+    }
+}
+
+/// Runs a test for every chosen subject, side by side.
+pub fn each_subject(test: impl Fn(Subject) + Sync) {
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = Subject::chosen()
+            .into_iter()
+            .map(|subject| {
+                let test = &test;
+                (subject, scope.spawn(move || test(subject)))
+            })
+            .collect();
+        let failed: Vec<_> = runs.into_iter().filter_map(|(subject, run)| run.join().err().map(|_| subject)).collect();
+        assert!(failed.is_empty(), "failed for {failed:?}, see above");
+    });
+}
+
+/// Runs a test that pins a deliberate difference, or something the original does not have.
+pub fn only_ours(test: impl Fn()) {
+    if Subject::chosen().contains(&Subject::Ours) {
+        test();
+    }
+}

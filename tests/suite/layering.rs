@@ -1,0 +1,90 @@
+//! Who may use whom, and where `unsafe` may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::{fs, slice};
+
+use serde_json::Value;
+
+/// Each crate with all of ours it may depend on (tests included).
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("supervisord-config", &[]),
+    ("supervisord-wire", &[]),
+    ("supervisord-sys", &[]),
+    ("supervisord-core", &["supervisord-config", "supervisord-wire"]),
+    ("supervisord-ctl", &["supervisord-config", "supervisord-sys", "supervisord-wire"]),
+    ("supervisord-daemon", &["supervisord-config", "supervisord-core", "supervisord-sys", "supervisord-wire"]),
+    (
+        "supervisord",
+        &["supervisord-config", "supervisord-core", "supervisord-ctl", "supervisord-daemon", "supervisord-wire"],
+    ),
+];
+
+/// The crates that decide and therefore touch nothing, and what they must not depend on.
+const PURE: [&str; 3] = ["supervisord-config", "supervisord-core", "supervisord-wire"];
+const IMPURE: [&str; 6] = ["libc", "nix", "mio", "tokio", "hyper", "signal-hook"];
+
+/// The only crate that may contain unsafe code.
+const UNSAFE: &str = "supervisord-sys";
+
+#[test]
+fn crates_depend_only_on_the_layers_below() {
+    let allowed: BTreeMap<&str, &[&str]> = LAYERS.into_iter().collect();
+    for (package, manifest) in packages() {
+        let known = allowed.get(package.as_str()).unwrap_or_else(|| panic!("{package} has no layer yet"));
+        let ours: BTreeSet<&str> = dependencies(&manifest).filter(|name| name.starts_with("supervisord")).collect();
+        for name in ours {
+            assert!(known.contains(&name), "{package} must not depend on {name}");
+        }
+    }
+}
+
+#[test]
+fn pure_crates_depend_on_nothing_that_touches_the_system() {
+    for (package, manifest) in packages() {
+        if PURE.contains(&package.as_str()) {
+            for name in dependencies(&manifest) {
+                assert!(!IMPURE.contains(&name), "{package} decides, so it must not depend on {name}");
+            }
+            let lints = directory(&manifest).join("clippy.toml");
+            assert!(lints.exists(), "{package} needs a clippy.toml that forbids clocks, files and threads");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_forbidden_everywhere_but_in_one_crate() {
+    let workspace = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("a manifest");
+    assert!(workspace.contains("unsafe_code = \"forbid\""), "the workspace must forbid unsafe code");
+    for (package, manifest) in packages() {
+        let text = fs::read_to_string(manifest["manifest_path"].as_str().expect("a path")).expect("a manifest");
+        let inherits = text.contains("[lints]\nworkspace = true");
+        let documents = package == UNSAFE && text.contains("undocumented_unsafe_blocks");
+        assert!(inherits || documents, "{package}: `[lints] workspace = true` belongs everywhere but in {UNSAFE}");
+    }
+}
+
+/// The packages of the workspace, by name.
+fn packages() -> Vec<(String, Value)> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
+    let packages = metadata["packages"].as_array().map_or([].as_slice(), Vec::as_slice);
+    assert!(packages.len() >= LAYERS.len(), "the workspace has its crates");
+    packages.iter().map(|package| (package["name"].as_str().unwrap_or_default().to_owned(), package.clone())).collect()
+}
+
+/// The names of all direct dependencies, of every kind.
+fn dependencies(manifest: &Value) -> impl Iterator<Item = &str> {
+    let list: &[Value] = manifest["dependencies"].as_array().map_or(slice::from_ref(&Value::Null), Vec::as_slice);
+    list.iter().filter_map(|dependency| dependency["name"].as_str())
+}
+
+fn directory(manifest: &Value) -> &Path {
+    Path::new(manifest["manifest_path"].as_str().expect("a path")).parent().expect("a manifest lies in a directory")
+}
