@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod calls;
 pub mod echo_conf;
+pub mod follow;
 pub mod network;
 pub mod output;
 pub mod pidproxy;

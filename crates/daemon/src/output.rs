@@ -2,11 +2,133 @@
 //!
 //! It never decides about processes. A disk that hangs stops this thread and nothing else.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::thread::{self, JoinHandle};
 
+use mio::{Poll, Waker};
+use supervisord_config::model::{ActivityLog, LogLevel};
 use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_core::rotation::Rotation;
+
+use crate::activity::Activity;
+use crate::follow::FollowHub;
+
+mod activity_log;
+mod budget;
+mod log_file;
+mod outlets;
+mod plane;
+mod queue;
+mod sink;
+mod sinks;
+mod stream;
+
+pub use budget::ReportBudget;
+pub use queue::OutputHandle;
+
+use activity_log::ActivityWriter;
+use outlets::Outlets;
+use plane::Plane;
+use sinks::Sinks;
+
+/// What the output plane needs to know from the start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the activity log goes.
+    pub activity: ActivityLog,
+    /// When the activity log is rotated.
+    pub rotation: Rotation,
+    /// Write every line of the activity log to stdout first.
+    pub echo_to_stdout: bool,
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// Remove terminal escapes from child output.
+    pub strip_ansi: bool,
+}
+
+/// The activity log could not be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    /// Its path.
+    pub path: String,
+    /// Why not.
+    pub source: io::Error,
+}
+
+/// The output plane with its activity log open and its thread not yet started: between the two the daemon may fork.
+pub struct Output {
+    requests: OutputHandle,
+    sinks: Sinks,
+    activity: ActivityWriter,
+    options: Options,
+}
+
+/// A started output plane.
+pub struct Running {
+    /// The way to it.
+    pub handle: OutputHandle,
+    /// What control gives back the bytes of reports to.
+    pub budget: ReportBudget,
+    /// Ends after [`Request::Stop`].
+    pub thread: JoinHandle<()>,
+}
+
+impl Output {
+    /// Opens the activity log. `follow` is told about every change of a log.
+    pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
+        let mut sinks = Sinks::new(follow);
+        let activity = ActivityWriter::open(&options, &mut sinks).map_err(|source| {
+            let path = match &options.activity {
+                ActivityLog::File(path) => path.clone(),
+                ActivityLog::Syslog => "syslog".to_owned(),
+            };
+            OpenError { path, source }
+        })?;
+        Ok(Output { requests: OutputHandle::new(), sinks, activity, options })
+    }
+
+    /// The way in; what is sent before the start waits.
+    pub fn handle(&self) -> OutputHandle {
+        self.requests.clone()
+    }
+
+    /// A handle on the activity log; what is logged before the start waits.
+    pub fn activity(&self) -> Activity {
+        let requests = self.requests.clone();
+        Activity::new(self.options.level, move |line| requests.send(Request::Activity { line }))
+    }
+
+    /// Writes the activity lines that wait, for a daemon that ends before it starts the thread.
+    pub fn write_waiting(&mut self) {
+        for request in self.requests.take().0 {
+            if let Request::Activity { line } = request {
+                self.activity.write_line(&line, &mut self.sinks);
+            }
+        }
+        self.activity.write_notices(&mut self.sinks);
+    }
+
+    /// Starts the thread. `report` runs on it, must not block and must wake control.
+    pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
+        let Output { requests, sinks, activity, options } = self;
+        let poll = Poll::new()?;
+        requests.set_waker(Waker::new(poll.registry(), plane::REQUESTS)?);
+        let budget = ReportBudget::new(requests.clone());
+        let outlets = Outlets {
+            sinks,
+            activity,
+            strip_ansi: options.strip_ansi,
+            budget: budget.clone(),
+            to_control: Box::new(report),
+        };
+        let plane = Plane::new(poll, requests.clone(), outlets);
+        let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
+        Ok(Running { handle: requests, budget, thread })
+    }
+}
 
 /// One life of one process, from its spawn to its end; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,3 +191,6 @@ pub enum Report {
     /// Everything the process wrote has been read, and the reports above went out before this one.
     Drained { run: RunId },
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! The activity log as the output plane writes it: an echo to stdout in the foreground, then the file.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use supervisord_config::model::{ActivityLog, LogLevel};
+use supervisord_core::rotation::Rotation;
+
+use super::sinks::{SinkId, Sinks};
+use super::{ClearError, Options};
+use crate::activity;
+
+/// Where the lines go.
+pub(super) struct ActivityWriter {
+    level: LogLevel,
+    echo: Option<SinkId>,
+    file: Option<(SinkId, String)>,
+    rotation: Rotation,
+}
+
+impl ActivityWriter {
+    /// Opens the log.
+    pub fn open(options: &Options, sinks: &mut Sinks) -> io::Result<ActivityWriter> {
+        let echo = if options.echo_to_stdout { Some(sinks.acquire("/dev/stdout")?) } else { None };
+        let file = match &options.activity {
+            ActivityLog::Syslog => None,
+            ActivityLog::File(path) => Some((sinks.acquire(path)?, path.clone())),
+        };
+        Ok(ActivityWriter { level: options.level, echo, file, rotation: options.rotation })
+    }
+
+    /// Whether entries of this level are written.
+    pub fn wants(&self, level: LogLevel) -> bool {
+        level <= self.level
+    }
+
+    /// Writes a finished line, line feed included.
+    pub fn write_line(&self, line: &str, sinks: &mut Sinks) {
+        if let Some(echo) = self.echo {
+            sinks.write(echo, line.as_bytes(), Rotation::NEVER);
+        }
+        if let Some((file, _)) = self.file {
+            sinks.write(file, line.as_bytes(), self.rotation);
+        }
+    }
+
+    /// Writes an entry of the output plane itself.
+    pub fn log(&self, level: LogLevel, text: &str, sinks: &mut Sinks) {
+        if self.wants(level) {
+            self.write_line(&activity::stamp(level, text), sinks);
+        }
+    }
+
+    /// Writes down what the logs have to say. Trouble with the activity log itself goes to stderr too, because the
+    /// entry about it may be lost with the rest.
+    pub fn write_notices(&self, sinks: &mut Sinks) {
+        for notice in sinks.take_notices() {
+            let is_own = self.file.as_ref().is_some_and(|(file, _)| *file == notice.sink);
+            if is_own {
+                // There is no place left to tell of a failure.
+                let _ = io::stderr().write_all(activity::stamp(notice.level, &notice.text).as_bytes());
+            }
+            self.log(notice.level, &notice.text, sinks);
+        }
+    }
+
+    /// Removes the file and begins a new one. As with the original, the lines about it go to the echo and to the file
+    /// that is just gone, one line for each of the two.
+    pub fn clear(&self, sinks: &mut Sinks) -> Result<(), ClearError> {
+        let Some((_, path)) = &self.file else { return Err(ClearError::NoFile) };
+        if !Path::new(path).exists() {
+            return Err(ClearError::NoFile);
+        }
+        for _ in [self.echo.is_some(), true].into_iter().filter(|exists| *exists) {
+            self.log(LogLevel::Info, "reopening log file", sinks);
+        }
+        sinks.clear(path).map_err(|error| ClearError::Failed(error.raw_os_error().unwrap_or_default()))
+    }
+}

@@ -1,0 +1,273 @@
+//! The loop of the output thread: requests, readiness, and a fair turn for every stream with something to read.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+use supervisord_config::model::LogLevel;
+use supervisord_core::output::Channel;
+
+use super::outlets::Outlets;
+use super::queue::{Dropped, OutputHandle};
+use super::stream::{Stream, Turn};
+use super::{AttachChannel, Report, Request, RunId};
+
+/// The most bytes read at once, which is also the most one stream gets per turn and the size of one log record.
+const PIECE: usize = 128 << 10;
+
+/// The most bytes read from a stream whose process is gone. Its own last words are at most the size of a pipe; a
+/// grandchild that goes on writing must not hold the end back for ever.
+const LAST_WORDS: usize = 4 << 20;
+
+/// The token of requests; streams count up from 1 and no number is used twice, so that an event that was still on its
+/// way cannot be mistaken for one of a later stream with the same descriptor.
+pub(super) const REQUESTS: Token = Token(0);
+
+/// The system's error number when there is none to pass on (EIO).
+const UNKNOWN_ERROR: i32 = 5;
+
+/// The state of the thread.
+pub(super) struct Plane {
+    poll: Poll,
+    requests: OutputHandle,
+    outlets: Outlets,
+    streams: HashMap<Token, Stream>,
+    runs: HashMap<RunId, Vec<Token>>,
+    /// Streams that may have something to read, in the order of their turns.
+    ready: VecDeque<Token>,
+    /// Streams that wait until control has dealt with what was reported.
+    waiting_for_control: Vec<Token>,
+    next_token: usize,
+    buffer: Vec<u8>,
+    is_stopping: bool,
+}
+
+impl Plane {
+    pub fn new(poll: Poll, requests: OutputHandle, outlets: Outlets) -> Plane {
+        Plane {
+            poll,
+            requests,
+            outlets,
+            streams: HashMap::new(),
+            runs: HashMap::new(),
+            ready: VecDeque::new(),
+            waiting_for_control: Vec::new(),
+            next_token: REQUESTS.0 + 1,
+            buffer: vec![0; PIECE],
+            is_stopping: false,
+        }
+    }
+
+    /// Runs until it is told to stop.
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(256);
+        while !self.is_stopping {
+            self.take_requests();
+            self.read_ready();
+            self.wait(&mut events);
+        }
+        self.end();
+    }
+
+    fn wait(&mut self, events: &mut Events) {
+        let is_busy = !self.ready.is_empty() || self.is_stopping;
+        match self.poll.poll(events, is_busy.then_some(Duration::ZERO)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return,
+            Err(error) => {
+                self.outlets.log(LogLevel::Critical, &format!("the output plane cannot wait for events: {error}"));
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
+        for event in events.iter() {
+            if event.token() == REQUESTS {
+                for token in std::mem::take(&mut self.waiting_for_control) {
+                    self.make_ready(token);
+                }
+            } else {
+                self.make_ready(event.token());
+            }
+        }
+    }
+
+    fn make_ready(&mut self, token: Token) {
+        if let Some(stream) = self.streams.get_mut(&token)
+            && !stream.is_queued
+        {
+            stream.is_queued = true;
+            self.ready.push_back(token);
+        }
+    }
+
+    /// Gives each ready stream one turn.
+    fn read_ready(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(token) = self.ready.pop_front() else { break };
+            let Some(stream) = self.streams.get_mut(&token) else { continue };
+            stream.is_queued = false;
+            if stream.causes_reports() && self.outlets.budget.is_exhausted() {
+                self.waiting_for_control.push(token);
+                continue;
+            }
+            if let Turn::More(_) = stream.read_once(&mut self.buffer, self.poll.registry(), &mut self.outlets) {
+                self.make_ready(token);
+            }
+        }
+        self.outlets.write_notices();
+    }
+
+    fn take_requests(&mut self) {
+        let (requests, dropped) = self.requests.take();
+        for request in requests {
+            self.handle(request);
+            self.outlets.write_notices();
+        }
+        self.say_dropped(dropped);
+    }
+
+    fn say_dropped(&mut self, dropped: Dropped) {
+        if dropped.lines > 0 {
+            let text =
+                format!("{} activity log lines were dropped because the log could not be written", dropped.lines);
+            self.outlets.log(LogLevel::Warn, &text);
+        }
+        if dropped.bytes > 0 {
+            let text = format!("{} bytes of listener output were dropped", dropped.bytes);
+            self.outlets.log(LogLevel::Warn, &text);
+        }
+    }
+
+    fn handle(&mut self, request: Request) {
+        match request {
+            Request::Attach { run, process, channels, reply } => {
+                let outcome = self.attach(run, process, channels);
+                let is_attached = outcome.is_ok();
+                if reply.send(outcome).is_err() && is_attached {
+                    self.detach(run);
+                }
+            }
+            Request::Drain { run } => self.drain(run),
+            Request::Detach { run } => self.detach(run),
+            Request::Write { run, channel, bytes } => self.write(run, channel, &bytes),
+            Request::Activity { line } => self.outlets.activity.write_line(&line, &mut self.outlets.sinks),
+            Request::Reopen => self.outlets.sinks.reopen_all(),
+            Request::ClearLogs { files, reply } => reply(self.clear_logs(&files)),
+            Request::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),
+            Request::CreateAuto { path } => self.create_auto(&path),
+            Request::StripAnsi(on) => self.set_strip_ansi(on),
+            Request::Stop => self.is_stopping = true,
+        }
+    }
+
+    fn attach(&mut self, run: RunId, process: Arc<str>, channels: Vec<AttachChannel>) -> Result<(), i32> {
+        let mut tokens = Vec::with_capacity(channels.len());
+        for channel in channels {
+            let token = Token(self.next_token);
+            self.next_token += 1;
+            let registry = self.poll.registry();
+            match Stream::attach(run, process.clone(), channel, token, registry, &mut self.outlets) {
+                Ok(stream) => {
+                    self.streams.insert(token, stream);
+                    tokens.push(token);
+                }
+                Err(error) => {
+                    self.forget(tokens);
+                    return Err(error.raw_os_error().unwrap_or(UNKNOWN_ERROR));
+                }
+            }
+        }
+        self.runs.insert(run, tokens);
+        Ok(())
+    }
+
+    fn detach(&mut self, run: RunId) {
+        let tokens = self.runs.remove(&run).unwrap_or_default();
+        self.forget(tokens);
+    }
+
+    fn forget(&mut self, tokens: Vec<Token>) {
+        for token in tokens {
+            if let Some(stream) = self.streams.remove(&token) {
+                stream.release(self.poll.registry(), &mut self.outlets);
+            }
+        }
+    }
+
+    fn drain(&mut self, run: RunId) {
+        self.read_last_words(run);
+        self.detach(run);
+        (self.outlets.to_control)(Report::Drained { run });
+    }
+
+    fn read_last_words(&mut self, run: RunId) {
+        let registry = self.poll.registry();
+        for token in self.runs.get(&run).into_iter().flatten() {
+            let Some(stream) = self.streams.get_mut(token) else { continue };
+            let mut total = 0;
+            while let Turn::More(count) = stream.read_once(&mut self.buffer, registry, &mut self.outlets) {
+                total += count;
+                if total >= LAST_WORDS {
+                    break;
+                }
+            }
+            stream.finish(registry, &mut self.outlets);
+        }
+    }
+
+    fn write(&mut self, run: RunId, channel: Channel, bytes: &[u8]) {
+        for token in self.runs.get(&run).into_iter().flatten() {
+            if let Some(stream) = self.streams.get_mut(token)
+                && stream.source().channel == channel
+            {
+                stream.write(bytes, &mut self.outlets);
+            }
+        }
+    }
+
+    fn clear_logs(&mut self, files: &[String]) -> Result<(), i32> {
+        for stream in self.streams.values_mut() {
+            if stream.source().plan.file.as_ref().is_some_and(|file| files.contains(file)) {
+                stream.clear_capture();
+            }
+        }
+        let mut outcome = Ok(());
+        for file in files {
+            if let Err(error) = self.outlets.sinks.clear(file) {
+                outcome = outcome.and(Err(error.raw_os_error().unwrap_or(UNKNOWN_ERROR)));
+            }
+        }
+        outcome
+    }
+
+    fn create_auto(&mut self, path: &str) {
+        if let Err(error) = create_private(path) {
+            self.outlets.log(LogLevel::Error, &format!("could not create {path}: {error}"));
+        }
+    }
+
+    fn set_strip_ansi(&mut self, on: bool) {
+        self.outlets.strip_ansi = on;
+        for stream in self.streams.values_mut() {
+            stream.set_strip_ansi(on, &mut self.outlets);
+        }
+    }
+
+    /// Reads and writes what is left everywhere.
+    fn end(mut self) {
+        let runs: Vec<RunId> = self.runs.keys().copied().collect();
+        for run in runs {
+            self.read_last_words(run);
+            self.detach(run);
+        }
+        self.outlets.write_notices();
+        self.requests.close();
+    }
+}
+
+fn create_private(path: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+}

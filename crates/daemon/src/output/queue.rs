@@ -1,0 +1,162 @@
+//! The way into the output plane: a queue that never blocks the sender and is bounded in bytes.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use mio::Waker;
+
+use super::Request;
+
+/// The most bytes of activity lines that wait to be written.
+const ACTIVITY_LIMIT: usize = 16 << 20;
+/// The most bytes of listener output that wait to be written.
+const WRITE_LIMIT: usize = 16 << 20;
+
+/// The sending end; clones share one queue.
+#[derive(Clone)]
+pub struct OutputHandle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Set once the thread runs; until then requests just wait.
+    waker: OnceLock<Waker>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    requests: VecDeque<Request>,
+    activity_bytes: usize,
+    write_bytes: usize,
+    dropped: Dropped,
+    closed: bool,
+}
+
+/// What did not fit into the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dropped {
+    /// Activity log lines.
+    pub lines: u64,
+    /// Bytes of listener output.
+    pub bytes: u64,
+}
+
+impl OutputHandle {
+    pub(super) fn new() -> OutputHandle {
+        OutputHandle { shared: Arc::new(Shared { waiting: Mutex::default(), waker: OnceLock::new() }) }
+    }
+
+    /// Hands over a request; never blocks. Activity lines and listener output beyond 16 MiB each are dropped and
+    /// counted in a later line of the activity log. After the thread has ended all requests are dropped.
+    pub fn send(&self, request: Request) {
+        let mut waiting = self.lock();
+        if waiting.closed || !waiting.admits(&request) {
+            return;
+        }
+        let was_empty = waiting.requests.is_empty();
+        waiting.requests.push_back(request);
+        drop(waiting);
+        if was_empty {
+            self.wake();
+        }
+    }
+
+    /// Takes all requests, in order, and the account of those that did not fit.
+    pub(super) fn take(&self) -> (VecDeque<Request>, Dropped) {
+        let mut waiting = self.lock();
+        waiting.activity_bytes = 0;
+        waiting.write_bytes = 0;
+        (mem::take(&mut waiting.requests), mem::take(&mut waiting.dropped))
+    }
+
+    /// Drops what waits and everything to come.
+    pub(super) fn close(&self) {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        let left = mem::take(&mut waiting.requests);
+        drop(waiting);
+        drop(left);
+    }
+
+    pub(super) fn set_waker(&self, waker: Waker) {
+        // The thread is started once.
+        let _ = self.shared.waker.set(waker);
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(waker) = self.shared.waker.get() {
+            // It can only fail when the loop is gone.
+            let _ = waker.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn admits(&mut self, request: &Request) -> bool {
+        match request {
+            Request::Activity { line } if self.activity_bytes + line.len() > ACTIVITY_LIMIT => {
+                self.dropped.lines += 1;
+                return false;
+            }
+            Request::Write { bytes, .. } if self.write_bytes + bytes.len() > WRITE_LIMIT => {
+                self.dropped.bytes += bytes.len() as u64;
+                return false;
+            }
+            Request::Activity { line } => self.activity_bytes += line.len(),
+            Request::Write { bytes, .. } => self.write_bytes += bytes.len(),
+            _ => {}
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RunId;
+    use super::*;
+
+    fn line(length: usize) -> Request {
+        Request::Activity { line: "x".repeat(length) }
+    }
+
+    #[test]
+    fn requests_keep_their_order() {
+        let handle = OutputHandle::new();
+        handle.send(Request::Drain { run: RunId(1) });
+        handle.clone().send(Request::Drain { run: RunId(2) });
+        let (requests, dropped) = handle.take();
+        let runs: Vec<u64> =
+            requests.iter().map(|request| if let Request::Drain { run } = request { run.0 } else { 0 }).collect();
+        assert_eq!(runs, [1, 2]);
+        assert_eq!(dropped, Dropped::default());
+    }
+
+    #[test]
+    fn lines_beyond_the_limit_are_dropped_and_counted_once() {
+        let handle = OutputHandle::new();
+        handle.send(line(ACTIVITY_LIMIT - 1));
+        handle.send(line(2));
+        handle.send(line(1));
+        handle.send(line(1));
+        let (requests, dropped) = handle.take();
+        assert_eq!((requests.len(), dropped), (2, Dropped { lines: 2, bytes: 0 }));
+        handle.send(line(2));
+        let (requests, dropped) = handle.take();
+        assert_eq!((requests.len(), dropped), (1, Dropped::default()));
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing() {
+        let handle = OutputHandle::new();
+        handle.send(line(1));
+        handle.close();
+        handle.send(line(1));
+        assert_eq!(handle.take().0.len(), 0);
+    }
+}
