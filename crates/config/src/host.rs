@@ -22,15 +22,17 @@ pub enum ReadError {
     Unreadable,
 }
 
-/// The questions a configuration asks while it is read. Paths are text, as in the file.
+/// The questions a configuration asks while it is read. Paths are text; all that are asked about are absolute.
 pub trait Host {
     /// The whole content of a file.
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
-    /// The existing paths that match a shell pattern (`*`, `?`, `[...]`; hidden files only when asked for), sorted.
+    /// The existing paths that match a shell pattern (`*`, `?`, `[...]`; hidden files only when asked for), sorted by
+    /// code point.
     fn glob(&self, pattern: &str) -> Vec<String>;
     /// Whether this is an existing directory.
     fn is_dir(&self, path: &str) -> bool;
-    /// The current directory, absolute.
+    /// The directory from which relative paths count, absolute: the current directory at the start of the program,
+    /// also later, so that a change of directory does not change the meaning of a configuration that is read again.
     fn current_dir(&self) -> String;
     /// The directory for automatic log files where the configuration names none.
     fn temporary_dir(&self) -> String;
@@ -46,6 +48,8 @@ pub trait Host {
     fn user_by_uid(&self, uid: u32) -> Option<Account>;
     /// The id of this group.
     fn group_by_name(&self, name: &str) -> Option<u32>;
+    /// Whether there is a group of this id.
+    fn group_exists(&self, gid: u32) -> bool;
     /// Whether listeners may subscribe to an event of this name (in capitals).
     fn is_event(&self, name: &str) -> bool;
     /// Whether a Python specification `package.module:attribute` can be resolved; the reason where it cannot.

@@ -3,5 +3,31 @@
 //! Reading goes text → [`ini`] → `%` expansion → converters → [`model::Config`]. Nothing here touches the
 //! system: whatever must be asked (files, users, directories, the environment) goes through [`host::Host`].
 
+mod accounts;
+mod assemble;
+pub mod command_line;
+pub mod convert;
+pub mod environment;
+mod error;
+pub mod expand;
+#[cfg(test)]
+mod fake_host;
+#[cfg(test)]
+mod golden;
 pub mod host;
+mod include;
+pub mod ini;
 pub mod model;
+mod notices;
+mod ordered;
+mod path;
+pub mod pyrepr;
+mod pytext;
+mod reader;
+pub mod schema;
+pub mod signal;
+pub mod words;
+
+pub use assemble::load;
+pub use command_line::CommandLine;
+pub use error::ConfigError;

@@ -92,7 +92,7 @@ pub struct Supervisord {
     pub nocleanup: bool,
     /// Remove terminal escape sequences from child logs.
     pub strip_ansi: bool,
-    /// Added to the environment of every child.
+    /// Added to the environment of every child; every [`Process::environment`] already contains it.
     pub environment: Vec<(String, String)>,
 }
 
@@ -270,7 +270,7 @@ pub struct Process {
     pub exitcodes: Vec<i32>,
     /// Send its stderr where its stdout goes.
     pub redirect_stderr: bool,
-    /// Added to its environment.
+    /// Added to its environment: the pairs of `[supervisord]`, overlaid with the section's own.
     pub environment: Vec<(String, String)>,
     /// What to tell it in `SUPERVISOR_SERVER_URL`.
     pub serverurl: ServerUrl,

@@ -1,0 +1,35 @@
+//! Users and groups, by name or number.
+
+use crate::convert::integer;
+use crate::host::{Account, Host};
+
+/// The account of a user given by name or number.
+pub(crate) fn user(text: &str, host: &dyn Host) -> Result<Account, String> {
+    match integer(text) {
+        Ok(uid) => u32::try_from(uid)
+            .ok()
+            .and_then(|uid| host.user_by_uid(uid))
+            .ok_or_else(|| format!("Invalid user id {text}")),
+        Err(_) => host.user_by_name(text).ok_or_else(|| format!("Invalid user name {text}")),
+    }
+}
+
+fn group(text: &str, host: &dyn Host) -> Option<u32> {
+    match integer(text) {
+        Ok(gid) => u32::try_from(gid).ok().filter(|&gid| host.group_exists(gid)),
+        Err(_) => host.group_by_name(text),
+    }
+}
+
+/// The ids of `user` or `user:group`; no group id where no group is named.
+pub(crate) fn owner(text: &str, host: &dyn Host) -> Option<(u32, Option<u32>)> {
+    let (name, group_name) = match text.split_once(':') {
+        Some((name, group_name)) => (name, Some(group_name)),
+        None => (text, None),
+    };
+    let uid = user(name, host).ok()?.uid;
+    match group_name {
+        None => Some((uid, None)),
+        Some(name) => Some((uid, Some(group(name, host)?))),
+    }
+}

@@ -1,0 +1,126 @@
+//! From text to the typed configuration. The order in which options are read is the original's, because it decides
+//! which of several mistakes is reported.
+
+use std::sync::Arc;
+
+use crate::command_line::{CommandLine, Overrides};
+use crate::error::ConfigError;
+use crate::expand::Names;
+use crate::host::{Host, ReadError};
+use crate::include;
+use crate::ini::{Ini, Section};
+use crate::model::{Config, Group};
+use crate::notices::Notices;
+use crate::path;
+use crate::reader::Reader;
+use crate::schema::SectionKind;
+
+mod fastcgi;
+mod groups;
+mod listeners;
+mod plugins;
+mod processes;
+mod servers;
+mod supervisord;
+mod unknown;
+
+pub(crate) use plugins::plugins;
+#[cfg(test)]
+pub(crate) use processes::describe_child_log;
+
+/// Reads a configuration file with everything it includes and lays the command line over it.
+///
+/// `file` is the path as given with `-c`, which is how messages show it. Nothing is changed anywhere: users are looked
+/// up and directories tested, but no socket, log or limit is touched. The error's `Display` is the original's message.
+pub fn load(file: &str, command_line: &CommandLine, host: &dyn Host) -> Result<Config, ConfigError> {
+    let overrides = command_line.convert(host)?;
+    let source = Source::find(file, host);
+    let mut notices = Notices::default();
+    let mut ini = source.read(host)?;
+    include::read(&mut ini, &source.here, host, &mut notices)?;
+    let inputs = Inputs { ini: &ini, host, here: &source.here };
+    let mut config = assemble(&inputs, &overrides, &mut notices)?;
+    unknown::warn(&ini, &mut notices);
+    config.file = source.path;
+    config.notices = notices.finish();
+    Ok(config)
+}
+
+/// Where a configuration file is.
+pub(crate) struct Source<'f> {
+    /// As given.
+    shown: &'f str,
+    /// Absolute.
+    path: String,
+    /// Its directory.
+    pub(crate) here: String,
+}
+
+impl<'f> Source<'f> {
+    pub(crate) fn find(file: &'f str, host: &dyn Host) -> Source<'f> {
+        let path = path::absolute(file, host);
+        Source { shown: file, here: path::absolute(path::parent(file), host), path }
+    }
+
+    pub(crate) fn read(&self, host: &dyn Host) -> Result<Ini, ConfigError> {
+        let content = if self.shown.is_empty() { Err(ReadError::Missing) } else { host.read(&self.path) };
+        let content = content.map_err(|error| {
+            ConfigError::new(match error {
+                ReadError::Missing => format!("could not find config file {}", self.shown),
+                ReadError::Unreadable => format!("could not read config file {}", self.shown),
+            })
+        })?;
+        let mut ini = Ini::default();
+        ini.read(self.shown, &content)?;
+        Ok(ini)
+    }
+}
+
+/// What everything is read from.
+pub(crate) struct Inputs<'a> {
+    ini: &'a Ini,
+    host: &'a dyn Host,
+    here: &'a str,
+}
+
+impl<'a> Inputs<'a> {
+    fn reader(&self, section: &'a Section, kind: SectionKind) -> Reader<'a> {
+        Reader::new(self.ini, section, kind)
+    }
+
+    /// The sections of a kind, in file order.
+    fn sections(&self, kind: SectionKind) -> impl Iterator<Item = Reader<'a>> {
+        let sections = self.ini.sections().filter(move |section| SectionKind::of(section.name()) == Some(kind));
+        sections.map(move |section| self.reader(section, kind))
+    }
+}
+
+fn assemble(inputs: &Inputs<'_>, overrides: &Overrides, notices: &mut Notices) -> Result<Config, ConfigError> {
+    let inherited = Names::new().variables(&inputs.host.environment());
+    let (mut supervisord, user) = supervisord::supervisord(inputs, overrides, &inherited)?;
+    let variables = Names::over(&inherited).variables(&supervisord.environment);
+    let rpc_interfaces = plugins(inputs, SectionKind::RpcInterface, &variables)?;
+    let mut groups = groups::groups(inputs, &variables, notices)?;
+    let servers = servers::servers(inputs, &variables)?;
+    supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;
+    merge_environment(&mut groups, &supervisord.environment);
+    let groups = groups.into_iter().map(Arc::new).collect();
+    let (file, here) = (String::new(), inputs.here.to_owned());
+    Ok(Config { file, here, supervisord, servers, rpc_interfaces, groups, notices: Vec::new() })
+}
+
+/// Lays each program's own environment over that of `[supervisord]`, so that a change of the latter shows as a change
+/// of every program.
+fn merge_environment(groups: &mut [Group], common: &[(String, String)]) {
+    if common.is_empty() {
+        return;
+    }
+    for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
+        let process = Arc::make_mut(process);
+        let mut merged = crate::ordered::Ordered::default();
+        for (name, value) in common.iter().chain(&process.environment) {
+            merged.insert(name, value.clone());
+        }
+        process.environment = merged.into_entries();
+    }
+}

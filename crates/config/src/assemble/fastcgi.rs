@@ -1,0 +1,86 @@
+//! What is particular to `[fcgi-program:x]`: its listening socket.
+
+use std::sync::Arc;
+
+use super::Inputs;
+use crate::accounts;
+use crate::convert::{integer, name, octal, port};
+use crate::error::ConfigError;
+use crate::expand::Names;
+use crate::host::Host;
+use crate::model::{FastCgiSocket, SocketAddress};
+use crate::path;
+use crate::pytext::{digit, is_space};
+use crate::reader::Reader;
+
+/// Owner and permission bits, as far as they are written or follow from the user of the program.
+struct Access {
+    owner: Option<(u32, Option<u32>)>,
+    mode: u32,
+    /// Whether one of them is written, which a TCP socket does not allow.
+    written: bool,
+}
+
+/// The socket of a section.
+pub(super) fn socket(
+    reader: &Reader<'_>,
+    inputs: &Inputs<'_>,
+    located: &Names<'_>,
+) -> Result<Arc<FastCgiSocket>, ConfigError> {
+    let user = reader.maybe("user", located, |text| accounts::user(text, inputs.host))?;
+    let backlog = reader.maybe("socket_backlog", located, backlog)?;
+    let mut access = access(reader, inputs.host, located)?;
+    let program = name(reader.own_name()).map_err(|message| reader.error("socket", message))?;
+    let names = Names::over(located).text("program_name", program);
+    let Some(url) = reader.text("socket", &names)?.filter(|url| !url.is_empty()) else {
+        return Err(reader.error("socket", format!("[{}] section requires a \"socket\" line", reader.section())));
+    };
+    let other_user = user.filter(|user| user.uid != inputs.host.current_uid());
+    access.owner = access.owner.or(other_user.map(|user| (user.uid, Some(user.gid))));
+    let (url, address) = address(&url, access)
+        .map_err(|message| reader.error("socket", format!("{message} in [{}] socket", reader.section())))?;
+    Ok(Arc::new(FastCgiSocket { url, address, backlog }))
+}
+
+fn backlog(text: &str) -> Result<u32, String> {
+    let number = integer(text)?;
+    u32::try_from(number)
+        .ok()
+        .filter(|backlog| (1..=65535).contains(backlog))
+        .ok_or_else(|| format!("Invalid socket_backlog value {number}"))
+}
+
+fn access(reader: &Reader<'_>, host: &dyn Host, names: &Names<'_>) -> Result<Access, ConfigError> {
+    let owner = reader.maybe("socket_owner", names, |text| {
+        accounts::owner(text, host).ok_or_else(|| format!("Invalid socket_owner value {text}"))
+    })?;
+    let mode = reader
+        .get("socket_mode", names, |text| octal(text).map_err(|_| format!("Invalid socket_mode value {text}")))?;
+    Ok(Access { owner, mode, written: owner.is_some() || reader.is_written("socket_mode") })
+}
+
+fn address(url: &str, access: Access) -> Result<(String, SocketAddress), String> {
+    if let Some(path) = url.strip_prefix("unix://") {
+        if !path.starts_with('/') {
+            return Err(format!("Unix socket path {path} is not an absolute path"));
+        }
+        let path = path::normalize(path);
+        let address = SocketAddress::Unix { path: path.clone(), mode: access.mode, owner: access.owner };
+        return Ok((format!("unix://{path}"), address));
+    }
+    if access.written {
+        let message = "socket_owner and socket_mode params should only be used with a Unix domain socket";
+        return Err(message.to_owned());
+    }
+    let (host, digits) = tcp_parts(url).ok_or_else(|| format!("Bad socket format {url}"))?;
+    let (host, port) = (host.to_lowercase(), port(digits)?);
+    Ok((format!("tcp://{host}:{port}"), SocketAddress::Tcp { host, port }))
+}
+
+/// Host and port of `tcp://HOST:PORT`.
+fn tcp_parts(url: &str) -> Option<(&str, &str)> {
+    let (host, digits) = url.strip_prefix("tcp://")?.split_once(':')?;
+    let is_host = !host.is_empty() && !host.contains(is_space);
+    let is_port = !digits.is_empty() && digits.chars().all(|c| digit(c).is_some());
+    (is_host && is_port).then_some((host, digits))
+}

@@ -1,0 +1,174 @@
+//! Groups: which programs form one, and in which order they stand.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::Inputs;
+use super::processes::processes;
+use super::{fastcgi, listeners};
+use crate::convert::{integer, name, strings};
+use crate::error::ConfigError;
+use crate::expand::Names;
+use crate::model::{FastCgiSocket, Group, GroupKind, Process};
+use crate::notices::Notices;
+use crate::ordered::Ordered;
+use crate::reader::Reader;
+use crate::schema::SectionKind;
+
+/// A group with the section that makes it.
+struct Draft {
+    section: String,
+    group: Group,
+}
+
+/// All groups, sorted by (priority, name), with unique names.
+pub(super) fn groups(
+    inputs: &Inputs<'_>,
+    variables: &Names<'_>,
+    notices: &mut Notices,
+) -> Result<Vec<Group>, ConfigError> {
+    let located = Names::over(variables).text("here", inputs.here);
+    let mut gathering = Gathering {
+        inputs,
+        located: &located,
+        notices,
+        drafts: Vec::new(),
+        members: HashSet::new(),
+        sockets: HashMap::new(),
+    };
+    for reader in inputs.sections(SectionKind::Group) {
+        gathering.mixed(&reader)?;
+    }
+    for kind in [SectionKind::Program, SectionKind::EventListener, SectionKind::FcgiProgram] {
+        for reader in inputs.sections(kind) {
+            gathering.single(&reader, kind)?;
+        }
+    }
+    let Gathering { mut drafts, .. } = gathering;
+    drafts.sort_by(|a, b| (a.group.priority, &a.group.name).cmp(&(b.group.priority, &b.group.name)));
+    Ok(without_duplicates(drafts, notices))
+}
+
+struct Gathering<'a> {
+    inputs: &'a Inputs<'a>,
+    located: &'a Names<'a>,
+    notices: &'a mut Notices,
+    drafts: Vec<Draft>,
+    /// The sections that are part of a `[group:x]` and form no group of their own.
+    members: HashSet<String>,
+    /// By section, so that a program in several groups still listens once.
+    sockets: HashMap<String, Arc<FastCgiSocket>>,
+}
+
+impl<'a> Gathering<'a> {
+    /// A `[group:x]`.
+    fn mixed(&mut self, reader: &Reader<'a>) -> Result<(), ConfigError> {
+        let group_name = group_name(reader)?;
+        let programs = strings(&reader.text("programs", self.located)?.unwrap_or_default());
+        let priority = reader.get("priority", self.located, integer)?;
+        let mut all = Vec::new();
+        for program in &programs {
+            let (member, kind) = self.find(reader, program)?;
+            self.members.insert(member.section().to_owned());
+            all.extend(self.processes(&member, kind, &group_name)?);
+        }
+        self.add(reader, Group { name: group_name, priority, kind: GroupKind::Programs, processes: Vec::new() }, all);
+        Ok(())
+    }
+
+    /// The section of a program that a group lists.
+    fn find(&self, group: &Reader<'a>, program: &str) -> Result<(Reader<'a>, SectionKind), ConfigError> {
+        let find = |kind: SectionKind| {
+            let section = self.inputs.ini.section(&format!("{}:{program}", kind.word()));
+            section.map(|section| (self.inputs.reader(section, kind), kind))
+        };
+        let section = group.section();
+        match (find(SectionKind::Program), find(SectionKind::FcgiProgram)) {
+            (Some(found), None) | (None, Some(found)) => Ok(found),
+            (None, None) => {
+                let message = format!("[{section}] names unknown program or fcgi-program {program}");
+                Err(group.error("programs", message))
+            }
+            (Some(_), Some(_)) => {
+                let message = format!("[{section}] name {program} is ambiguous (exists as program and fcgi-program)");
+                Err(group.error("programs", message))
+            }
+        }
+    }
+
+    /// A section that forms a group by itself.
+    fn single(&mut self, reader: &Reader<'a>, kind: SectionKind) -> Result<(), ConfigError> {
+        if self.members.contains(reader.section()) {
+            return Ok(());
+        }
+        // The name of a listener pool is used as written; that of its processes is checked later.
+        let listeners = kind == SectionKind::EventListener;
+        let group_name = if listeners { reader.own_name().to_owned() } else { group_name(reader)? };
+        let priority = reader.get("priority", self.located, integer)?;
+        let group_kind = match kind {
+            SectionKind::EventListener => GroupKind::Listeners(listeners::pool(reader, self.inputs, self.located)?),
+            SectionKind::FcgiProgram => GroupKind::FastCgi,
+            _ => GroupKind::Programs,
+        };
+        let all = self.processes(reader, kind, &group_name)?;
+        self.add(reader, Group { name: group_name, priority, kind: group_kind, processes: Vec::new() }, all);
+        Ok(())
+    }
+
+    fn processes(
+        &mut self,
+        reader: &Reader<'a>,
+        kind: SectionKind,
+        group_name: &str,
+    ) -> Result<Vec<Process>, ConfigError> {
+        let socket = if kind == SectionKind::FcgiProgram { Some(self.socket(reader)?) } else { None };
+        processes(reader, group_name, socket.as_ref(), self.inputs, self.located, self.notices)
+    }
+
+    fn socket(&mut self, reader: &Reader<'a>) -> Result<Arc<FastCgiSocket>, ConfigError> {
+        if let Some(socket) = self.sockets.get(reader.section()) {
+            return Ok(socket.clone());
+        }
+        let socket = fastcgi::socket(reader, self.inputs, self.located)?;
+        self.sockets.insert(reader.section().to_owned(), socket.clone());
+        Ok(socket)
+    }
+
+    /// Adds a group with these processes. Of processes with the same name the last wins, in the place of the first.
+    fn add(&mut self, reader: &Reader<'_>, mut group: Group, processes: Vec<Process>) {
+        let mut unique: Ordered<Arc<Process>> = Ordered::default();
+        for process in processes {
+            let name = process.name.clone();
+            let section = process.section.clone();
+            if let Some(lost) = unique.insert(&name, Arc::new(process)) {
+                self.notices.warn(format!(
+                    "For [{section}], the process name {name} is already used in group {} by [{}], \
+                     the earlier process has been ignored",
+                    group.name, lost.section
+                ));
+            }
+        }
+        group.processes = unique.into_entries().into_iter().map(|(_, process)| process).collect();
+        self.drafts.push(Draft { section: reader.section().to_owned(), group });
+    }
+}
+
+fn group_name(reader: &Reader<'_>) -> Result<String, ConfigError> {
+    name(reader.own_name()).map_err(|message| reader.error("", message))
+}
+
+/// Of groups with the same name the first wins.
+fn without_duplicates(drafts: Vec<Draft>, notices: &mut Notices) -> Vec<Group> {
+    let mut winners: HashMap<String, String> = HashMap::new();
+    let mut groups = Vec::new();
+    for Draft { section, group } in drafts {
+        if let Some(winner) = winners.get(&group.name) {
+            let name = &group.name;
+            notices.warn(format!("[{section}] has been ignored because its group name {name} is used by [{winner}]"));
+            continue;
+        }
+        winners.insert(group.name.clone(), section);
+        groups.push(group);
+    }
+    groups
+}

@@ -1,0 +1,47 @@
+//! What is particular to `[eventlistener:x]`: the pool.
+
+use super::Inputs;
+use super::plugins::resolved;
+use crate::convert::{boolean, integer, strings};
+use crate::error::ConfigError;
+use crate::expand::Names;
+use crate::model::Pool;
+use crate::reader::Reader;
+
+/// The pool of a section.
+pub(super) fn pool(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>) -> Result<Pool, ConfigError> {
+    let section = reader.section();
+    let buffer_size = reader.get("buffer_size", located, |text| {
+        let size = integer(text)?;
+        let valid = usize::try_from(size).ok().filter(|&size| size > 0);
+        valid.ok_or_else(|| format!("[{section}] section sets invalid buffer_size ({size})"))
+    })?;
+    let result_handler = reader.get("result_handler", located, |text| resolved(text, section, inputs.host))?;
+    let events = events(reader, inputs, located)?;
+    if reader.get("redirect_stderr", located, boolean)? {
+        let message = format!(
+            "[{section}] section sets redirect_stderr=true but this is not allowed because it will interfere with \
+             the eventlistener protocol"
+        );
+        return Err(reader.error("redirect_stderr", message));
+    }
+    Ok(Pool { buffer_size, events, result_handler })
+}
+
+fn events(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>) -> Result<Vec<String>, ConfigError> {
+    let section = reader.section();
+    let mut events: Vec<String> = Vec::new();
+    for name in strings(&reader.text("events", located)?.unwrap_or_default()) {
+        let name = name.to_uppercase();
+        if !inputs.host.is_event(&name) {
+            return Err(reader.error("events", format!("Unknown event type {name} in [{section}] events")));
+        }
+        if !events.contains(&name) {
+            events.push(name);
+        }
+    }
+    if events.is_empty() {
+        return Err(reader.error("events", format!("[{section}] section requires an \"events\" line")));
+    }
+    Ok(events)
+}

@@ -1,0 +1,41 @@
+//! Sections that name Python code.
+
+use super::Inputs;
+use crate::error::ConfigError;
+use crate::expand::Names;
+use crate::host::Host;
+use crate::model::Plugin;
+use crate::reader::Reader;
+use crate::schema::SectionKind;
+
+/// The option that names the code.
+fn factory_key(kind: SectionKind) -> &'static str {
+    if kind == SectionKind::CtlPlugin { "supervisor.ctl_factory" } else { "supervisor.rpcinterface_factory" }
+}
+
+/// All sections of this kind, in file order.
+pub(crate) fn plugins(
+    inputs: &Inputs<'_>,
+    kind: SectionKind,
+    variables: &Names<'_>,
+) -> Result<Vec<Plugin>, ConfigError> {
+    inputs.sections(kind).map(|reader| plugin(&reader, factory_key(kind), variables, inputs.host)).collect()
+}
+
+fn plugin(reader: &Reader<'_>, key: &str, names: &Names<'_>, host: &dyn Host) -> Result<Plugin, ConfigError> {
+    let factory = reader.get(key, names, |text| resolved(text, reader.section(), host))?;
+    let mut options = Vec::new();
+    for option in reader.options().filter(|&option| option != key) {
+        let value = reader.text(option, names)?.unwrap_or_default();
+        options.push((option.to_owned(), value));
+    }
+    Ok(Plugin { name: reader.own_name().to_owned(), factory, options })
+}
+
+/// The specification, when it names something there is.
+pub(super) fn resolved(specification: &str, section: &str, host: &dyn Host) -> Result<String, String> {
+    match host.resolve(specification) {
+        Ok(()) => Ok(specification.to_owned()),
+        Err(_) => Err(format!("{specification} cannot be resolved within [{section}]")),
+    }
+}

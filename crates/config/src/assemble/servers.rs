@@ -1,0 +1,80 @@
+//! `[inet_http_server]` and `[unix_http_server]`.
+
+use super::Inputs;
+use crate::accounts;
+use crate::convert::{inet_address, octal};
+use crate::error::ConfigError;
+use crate::expand::Names;
+use crate::host::Host;
+use crate::model::{Credentials, HttpServer, ServerAddress};
+use crate::path;
+use crate::pytext::strip;
+use crate::reader::Reader;
+use crate::schema::SectionKind;
+
+/// All servers: inet before unix, each in file order.
+pub(super) fn servers(inputs: &Inputs<'_>, variables: &Names<'_>) -> Result<Vec<HttpServer>, ConfigError> {
+    let mut servers = Vec::new();
+    for reader in inputs.sections(SectionKind::InetHttpServer) {
+        servers.push(inet(&reader, variables)?);
+    }
+    let located = Names::over(variables).text("here", inputs.here);
+    for reader in inputs.sections(SectionKind::UnixHttpServer) {
+        servers.push(unix(&reader, variables, &located, inputs.host)?);
+    }
+    Ok(servers)
+}
+
+fn inet(reader: &Reader<'_>, names: &Names<'_>) -> Result<HttpServer, ConfigError> {
+    let credentials = credentials(reader, names)?;
+    let address = reader.maybe("port", names, inet_address)?;
+    let (host, port) = address.ok_or_else(|| no_value(reader, "port"))?;
+    let address = ServerAddress::Inet { host, port };
+    Ok(HttpServer { section: reader.section().to_owned(), address, credentials })
+}
+
+fn unix(
+    reader: &Reader<'_>,
+    names: &Names<'_>,
+    located: &Names<'_>,
+    host: &dyn Host,
+) -> Result<HttpServer, ConfigError> {
+    let file = reader.text("file", located)?.ok_or_else(|| no_value(reader, "file"))?;
+    let file = strip(&file);
+    if file.is_empty() {
+        let message = format!("section [{}] has an empty file value", reader.section());
+        return Err(reader.error("file", message));
+    }
+    let credentials = credentials(reader, names)?;
+    let owner = reader.maybe("chown", names, |text| {
+        accounts::owner(text, host).ok_or_else(|| format!("Invalid sockchown value {text}"))
+    })?;
+    let mode = reader.get("chmod", names, |text| octal(text).map_err(|_| format!("Invalid chmod value {text}")))?;
+    let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
+    let address = ServerAddress::Unix { path: path::absolute_from_home(file, host), mode, uid, gid };
+    Ok(HttpServer { section: reader.section().to_owned(), address, credentials })
+}
+
+fn no_value(reader: &Reader<'_>, option: &str) -> ConfigError {
+    reader.error(option, format!("section [{}] has no {option} value", reader.section()))
+}
+
+/// User name and password: both or neither. Both empty is neither.
+fn credentials(reader: &Reader<'_>, names: &Names<'_>) -> Result<Option<Credentials>, ConfigError> {
+    let username = reader.text("username", names)?;
+    let password = reader.text("password", names)?;
+    match (username, password) {
+        (None, None) => Ok(None),
+        (Some(username), Some(password)) if username.is_empty() && password.is_empty() => Ok(None),
+        (Some(username), Some(password)) => Ok(Some(Credentials { username, password })),
+        (username, _) => {
+            let written = if username.is_some() { "username" } else { "password" };
+            let message = format!(
+                "Section [{}] contains incomplete authentication: If a username or a password is specified, \
+                 both the username and password must be specified",
+                reader.section()
+            );
+            Err(reader.error(written, message))
+        }
+    }
+}

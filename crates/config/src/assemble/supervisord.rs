@@ -1,0 +1,102 @@
+//! The `[supervisord]` section.
+
+use super::Inputs;
+use crate::accounts;
+use crate::command_line::{Overrides, activity_log};
+use crate::convert::{boolean, byte_size, integer, log_level, octal};
+use crate::environment;
+use crate::error::ConfigError;
+use crate::expand::{Names, expand};
+use crate::host::{Account, Host};
+use crate::model::{Origin, Supervisord};
+use crate::path;
+use crate::reader::Reader;
+use crate::schema::SectionKind;
+
+/// A user that is looked up only once everything else has been read.
+pub(super) struct PendingUser {
+    text: String,
+    origin: Option<Origin>,
+}
+
+impl PendingUser {
+    pub(super) fn look_up(self, host: &dyn Host) -> Result<Account, ConfigError> {
+        accounts::user(&self.text, host).map_err(|message| ConfigError::at(message, self.origin.as_ref()))
+    }
+}
+
+/// A size or a number of things: what is negative counts as 0.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// Like [`unsigned`], for numbers of backups.
+pub(super) fn count(number: i64) -> u32 {
+    u32::try_from(unsigned(number)).unwrap_or(u32::MAX)
+}
+
+/// The section, with the command line laid over it, and the user, whose account is still to be found.
+pub(super) fn supervisord(
+    inputs: &Inputs<'_>,
+    overrides: &Overrides,
+    inherited: &Names<'_>,
+) -> Result<(Supervisord, Option<PendingUser>), ConfigError> {
+    let Some(section) = inputs.ini.section("supervisord") else {
+        return Err(ConfigError::new(".ini file does not include supervisord section"));
+    };
+    let reader = inputs.reader(section, SectionKind::Supervisord);
+    let host = inputs.host;
+    let names = &Names::over(inherited).text("here", inputs.here);
+    let minfds = reader.get("minfds", names, integer)?;
+    let minprocs = reader.get("minprocs", names, integer)?;
+    let directory = reader.maybe("directory", names, |text| path::existing_directory(text, host))?;
+    let user = reader.text("user", names)?;
+    let umask = reader.get("umask", names, octal)?;
+    let logfile = reader.get("logfile", names, |text| activity_log(text, host))?;
+    let logfile_maxbytes = reader.get("logfile_maxbytes", names, byte_size)?;
+    let logfile_backups = reader.get("logfile_backups", names, integer)?;
+    let loglevel = reader.get("loglevel", names, log_level)?;
+    let pidfile = reader.get("pidfile", names, |text| path::in_existing_directory(text, host))?;
+    let identifier = reader.get("identifier", names, |text| Ok(text.to_owned()))?;
+    let nodaemon = reader.get("nodaemon", names, boolean)?;
+    let silent = reader.get("silent", names, boolean)?;
+    let childlogdir = reader.maybe("childlogdir", names, |text| path::existing_directory(text, host))?;
+    let nocleanup = reader.get("nocleanup", names, boolean)?;
+    let strip_ansi = reader.get("strip_ansi", names, boolean)?;
+    let environment = environment(&reader, names, host)?;
+
+    let given = overrides.clone();
+    let user = match given.user {
+        Some(text) => Some(PendingUser { text, origin: None }),
+        None => user.map(|text| PendingUser { text, origin: Some(reader.origin("user").clone()) }),
+    };
+    let supervisord = Supervisord {
+        minfds: unsigned(given.minfds.unwrap_or(minfds)),
+        minprocs: unsigned(given.minprocs.unwrap_or(minprocs)),
+        directory: given.directory.or(directory),
+        user: None,
+        umask: given.umask.unwrap_or(umask),
+        logfile: given.logfile.unwrap_or(logfile),
+        logfile_maxbytes: unsigned(given.logfile_maxbytes.unwrap_or(logfile_maxbytes)),
+        logfile_backups: count(given.logfile_backups.unwrap_or(logfile_backups)),
+        loglevel: given.loglevel.unwrap_or(loglevel),
+        pidfile: path::absolute(&given.pidfile.unwrap_or(pidfile), host),
+        identifier: given.identifier.unwrap_or(identifier),
+        nodaemon: given.nodaemon || nodaemon,
+        silent: given.silent || silent,
+        childlogdir: given.childlogdir.or(childlogdir).unwrap_or_else(|| host.temporary_dir()),
+        nocleanup: given.nocleanup || nocleanup,
+        strip_ansi: given.strip_ansi || strip_ansi,
+        environment,
+    };
+    Ok((supervisord, user))
+}
+
+/// The environment, which the original expands twice, the second time with the host's name.
+fn environment(reader: &Reader<'_>, names: &Names<'_>, host: &dyn Host) -> Result<Vec<(String, String)>, ConfigError> {
+    let names_again = Names::over(names).text("host_node_name", host.host_name());
+    reader.get("environment", names, |text| {
+        let text = expand(text, &names_again, "environment")?;
+        environment::pairs(&text)
+    })
+}

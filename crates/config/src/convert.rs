@@ -1,0 +1,138 @@
+//! Values from text. Every error is the whole message, in the original's words.
+
+use crate::model::{AutoRestart, LogLevel};
+use crate::pyrepr::repr;
+use crate::pytext::{digit, strip};
+
+/// A whole number in any base up to ten; what does not fit counts as the largest (or smallest) that does.
+fn number(text: &str, base: u32) -> Option<i64> {
+    let text = strip(text);
+    let (negative, digits) = match text.strip_prefix(['+', '-']) {
+        Some(digits) => (text.starts_with('-'), digits),
+        None => (false, text),
+    };
+    let digits = match digits.strip_prefix("0o").or_else(|| digits.strip_prefix("0O")) {
+        Some(rest) if base == 8 => rest.strip_prefix('_').unwrap_or(rest),
+        _ => digits,
+    };
+    let mut size: i64 = 0;
+    let mut after_digit = false;
+    for c in digits.chars() {
+        if c == '_' && after_digit {
+            after_digit = false;
+            continue;
+        }
+        let value = digit(c).filter(|&value| value < base)?;
+        size = size.saturating_mul(i64::from(base)).saturating_add(i64::from(value));
+        after_digit = true;
+    }
+    after_digit.then_some(if negative { -size } else { size })
+}
+
+/// A decimal number, with optional sign, white space around it and single underscores between digits.
+pub fn integer(text: &str) -> Result<i64, String> {
+    number(text, 10).ok_or_else(|| format!("invalid literal for int() with base 10: {}", repr(text)))
+}
+
+/// `yes true on 1` or `no false off 0`, in any case.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "yes" | "true" | "on" | "1" => Ok(true),
+        "no" | "false" | "off" | "0" => Ok(false),
+        _ => Err(format!("not a valid boolean value: {}", repr(text))),
+    }
+}
+
+/// A number of bytes, with `KB`, `MB` or `GB` (in any case) for powers of 1024. The error shows what is left of the
+/// text in lower case without the suffix, as the original's does.
+pub fn byte_size(text: &str) -> Result<i64, String> {
+    let lower = text.to_lowercase();
+    for (suffix, factor) in [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)] {
+        if let Some(rest) = lower.strip_suffix(suffix) {
+            return integer(rest).map(|size: i64| size.saturating_mul(factor));
+        }
+    }
+    integer(&lower)
+}
+
+/// Permission bits in octal. Negative numbers are refused: as a mask they would mean something else than written.
+pub fn octal(text: &str) -> Result<u32, String> {
+    let bits = number(text, 8).and_then(|bits| u32::try_from(bits).ok());
+    bits.ok_or_else(|| format!("{text} can not be converted to an octal type"))
+}
+
+/// The name of a level, in any case.
+pub fn log_level(text: &str) -> Result<LogLevel, String> {
+    Ok(match text.to_lowercase().as_str() {
+        "critical" => LogLevel::Critical,
+        "error" => LogLevel::Error,
+        "warn" => LogLevel::Warn,
+        "info" => LogLevel::Info,
+        "debug" => LogLevel::Debug,
+        "trace" => LogLevel::Trace,
+        "blather" => LogLevel::Blather,
+        _ => return Err(format!("bad logging level name {}", repr(text))),
+    })
+}
+
+/// Exit statuses separated by commas; empty for none.
+pub fn exit_codes(text: &str) -> Result<Vec<i32>, String> {
+    let code = |item: &str| u8::try_from(integer(item).ok()?).ok().map(i32::from);
+    let codes: Option<Vec<i32>> = strings(text).iter().map(|item| code(item)).collect();
+    codes.ok_or_else(|| format!("not a valid list of exit codes: {}", repr(text)))
+}
+
+/// Items separated by commas, without the white space around them; empty for none.
+pub fn strings(text: &str) -> Vec<String> {
+    if text.is_empty() { Vec::new() } else { text.split(',').map(|item| strip(item).to_owned()).collect() }
+}
+
+/// The name of a program, process or group, without the white space around it.
+pub fn name(text: &str) -> Result<String, String> {
+    let name = strip(text);
+    if name.is_empty() {
+        return Err(format!("Invalid name: {} because it is empty", repr(text)));
+    }
+    match [" ", ":", "/"].into_iter().find(|forbidden| name.contains(forbidden)) {
+        Some(forbidden) => Err(format!("Invalid name: {} because of character: {}", repr(text), repr(forbidden))),
+        None => Ok(name.to_owned()),
+    }
+}
+
+/// A boolean or `unexpected`, in any case.
+pub fn auto_restart(text: &str) -> Result<AutoRestart, String> {
+    let lower = text.to_lowercase();
+    match boolean(&lower) {
+        Ok(true) => Ok(AutoRestart::Always),
+        Ok(false) => Ok(AutoRestart::Never),
+        Err(_) if lower == "unexpected" => Ok(AutoRestart::Unexpected),
+        Err(_) => Err(format!("invalid 'autorestart' value {}", repr(&lower))),
+    }
+}
+
+/// A TCP port.
+pub fn port(text: &str) -> Result<u16, String> {
+    let number = integer(text)?;
+    if number < 1 {
+        return Err(format!("{number} is below lower bound (1)"));
+    }
+    u16::try_from(number).map_err(|_| format!("{number} is above upper bound (65535)"))
+}
+
+/// `PORT`, `:PORT`, `*:PORT` or `HOST:PORT`, where an IPv6 address may stand in brackets. The host is in lower case,
+/// without brackets, and empty for all interfaces.
+pub fn inet_address(text: &str) -> Result<(String, u16), String> {
+    let Some((host, number)) = text.rsplit_once(':') else {
+        // The blank at the end is the original's.
+        return port(text)
+            .map(|port| (String::new(), port))
+            .map_err(|_| format!("not a valid port number: {} ", repr(text)));
+    };
+    if number.is_empty() {
+        return Err("no port number specified in ''".to_owned());
+    }
+    let port = port(number)?;
+    let host = host.to_lowercase();
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
+    Ok((if host == "*" { String::new() } else { host.to_owned() }, port))
+}

@@ -1,0 +1,378 @@
+//! `%(name)s` expansion: printf-style formatting of a text against named values, by Python's rules.
+
+use std::collections::BTreeMap;
+
+use crate::pyrepr::{ascii, repr};
+
+mod number;
+
+/// The widest a single conversion may get, in characters. A larger width or precision is refused.
+const WIDEST: usize = 4096;
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Text.
+    Text(String),
+    /// A number: `process_num` and `numprocs`.
+    Number(i64),
+}
+
+impl Value {
+    fn type_name(&self) -> &'static str {
+        match self {
+            Value::Text(_) => "str",
+            Value::Number(_) => "int",
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Value::Text(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+        }
+    }
+
+    fn repr(&self) -> String {
+        match self {
+            Value::Text(text) => repr(text),
+            Value::Number(number) => number.to_string(),
+        }
+    }
+}
+
+/// The names that can be used in one place: those added here over those of an outer place.
+#[derive(Clone, Debug, Default)]
+pub struct Names<'o> {
+    outer: Option<&'o Names<'o>>,
+    own: BTreeMap<String, Value>,
+}
+
+impl<'o> Names<'o> {
+    /// No names.
+    pub fn new() -> Names<'static> {
+        Names::default()
+    }
+
+    /// The names of `outer`, to be added to.
+    pub fn over(outer: &'o Names<'o>) -> Names<'o> {
+        Names { outer: Some(outer), own: BTreeMap::new() }
+    }
+
+    /// Lets a name stand for a text.
+    pub fn text(mut self, name: impl Into<String>, value: impl Into<String>) -> Names<'o> {
+        self.own.insert(name.into(), Value::Text(value.into()));
+        self
+    }
+
+    /// Lets a name stand for a number.
+    pub fn number(mut self, name: impl Into<String>, value: i64) -> Names<'o> {
+        self.own.insert(name.into(), Value::Number(value));
+        self
+    }
+
+    /// Adds `ENV_NAME` for each variable.
+    pub fn variables(mut self, variables: &[(String, String)]) -> Names<'o> {
+        for (name, value) in variables {
+            self.own.insert(format!("ENV_{name}"), Value::Text(value.clone()));
+        }
+        self
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.own.get(name).or_else(|| self.outer?.get(name))
+    }
+
+    fn all(&self) -> BTreeMap<&str, &Value> {
+        let mut all = self.outer.map(|outer| outer.all()).unwrap_or_default();
+        all.extend(self.own.iter().map(|(name, value)| (name.as_str(), value)));
+        all
+    }
+
+    /// All names as a Python dictionary, which is what a bare `%s` stands for.
+    fn dictionary(&self) -> String {
+        let items: Vec<String> =
+            self.all().into_iter().map(|(name, value)| format!("{}: {}", repr(name), value.repr())).collect();
+        format!("{{{}}}", items.join(", "))
+    }
+}
+
+/// Expands a text. `label` is how an error names the option; the error is the whole message.
+pub fn expand(text: &str, names: &Names<'_>, label: &str) -> Result<String, String> {
+    if !text.contains('%') {
+        return Ok(text.to_owned());
+    }
+    Formatter::new(text, names).run().map_err(|failure| {
+        let subject = format!("Format string {} for {}", repr(text), repr(label));
+        match failure {
+            Failure::Unknown(name) => {
+                let available: Vec<&str> = names.all().into_keys().collect();
+                let available = available.join(", ");
+                format!(
+                    "{subject} contains names ({}) which cannot be expanded. Available names: {available}",
+                    repr(&name)
+                )
+            }
+            Failure::Bad(reason) => format!("{subject} is badly formatted: {reason}"),
+        }
+    })
+}
+
+enum Failure {
+    /// A name nobody knows.
+    Unknown(String),
+    /// Anything else.
+    Bad(String),
+}
+
+fn bad(reason: impl Into<String>) -> Failure {
+    Failure::Bad(reason.into())
+}
+
+/// What the next conversion formats.
+#[derive(Clone, Copy)]
+enum Argument<'n> {
+    /// All names, until a name in parentheses was used.
+    Everything,
+    /// The value of the last name in parentheses.
+    One(&'n Value),
+}
+
+impl Argument<'_> {
+    fn type_name(self) -> &'static str {
+        match self {
+            Argument::Everything => "dict",
+            Argument::One(value) => value.type_name(),
+        }
+    }
+}
+
+/// How a conversion is to look.
+#[derive(Default)]
+struct Layout {
+    left: bool,
+    plus: bool,
+    space: bool,
+    alternate: bool,
+    zeros: bool,
+    width: usize,
+    precision: Option<usize>,
+}
+
+impl Layout {
+    /// Whether `c` is a flag; if so it is noted.
+    fn flag(&mut self, c: char) -> bool {
+        match c {
+            '-' => self.left = true,
+            '+' => self.plus = true,
+            ' ' => self.space = true,
+            '#' => self.alternate = true,
+            '0' => self.zeros = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Filled up with spaces to the width.
+    fn pad(&self, text: String) -> String {
+        let fill = " ".repeat(self.width.saturating_sub(text.chars().count()));
+        if self.left { text + &fill } else { fill + &text }
+    }
+
+    /// Cut to the precision, then filled up.
+    fn text(&self, text: String) -> String {
+        self.pad(match self.precision {
+            Some(most) => text.chars().take(most).collect(),
+            None => text,
+        })
+    }
+}
+
+struct Formatter<'t> {
+    text: Vec<char>,
+    at: usize,
+    names: &'t Names<'t>,
+    argument: Option<Argument<'t>>,
+    out: String,
+}
+
+impl<'t> Formatter<'t> {
+    fn new(text: &str, names: &'t Names<'t>) -> Formatter<'t> {
+        let out = String::with_capacity(text.len());
+        Formatter { text: text.chars().collect(), at: 0, names, argument: Some(Argument::Everything), out }
+    }
+
+    fn run(mut self) -> Result<String, Failure> {
+        while let Some(c) = self.next() {
+            if c != '%' {
+                self.out.push(c);
+            } else if self.peek() == Some('%') {
+                self.at += 1;
+                self.out.push('%');
+            } else {
+                self.conversion()?;
+            }
+        }
+        Ok(self.out)
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.text.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += 1;
+        Some(c)
+    }
+
+    /// One conversion, from behind its `%`.
+    fn conversion(&mut self) -> Result<(), Failure> {
+        if self.peek() == Some('(') {
+            let name = self.name()?;
+            let value = self.names.get(&name).ok_or(Failure::Unknown(name))?;
+            self.argument = Some(Argument::One(value));
+        }
+        let mut layout = Layout::default();
+        while self.peek().is_some_and(|c| layout.flag(c)) {
+            self.at += 1;
+        }
+        self.width(&mut layout)?;
+        self.precision(&mut layout)?;
+        if matches!(self.peek(), Some('h' | 'l' | 'L')) {
+            self.at += 1;
+        }
+        let conversion = self.next().ok_or_else(|| bad("incomplete format"))?;
+        if conversion == '%' {
+            return Err(self.unsupported(conversion));
+        }
+        let argument = self.take()?;
+        let formatted = self.format(conversion, argument, &layout)?;
+        self.out.push_str(&formatted);
+        Ok(())
+    }
+
+    /// The name in parentheses, which may contain pairs of parentheses.
+    fn name(&mut self) -> Result<String, Failure> {
+        self.at += 1;
+        let start = self.at;
+        let mut depth = 1;
+        while let Some(c) = self.next() {
+            match c {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return Ok(self.text[start..self.at - 1].iter().collect());
+            }
+        }
+        Err(bad("incomplete format key"))
+    }
+
+    fn width(&mut self, layout: &mut Layout) -> Result<(), Failure> {
+        if self.peek() != Some('*') {
+            layout.width = self.digits("width too big")?;
+            return Ok(());
+        }
+        self.at += 1;
+        let width = self.star()?;
+        layout.left |= width < 0;
+        layout.width = bounded(width.unsigned_abs(), "width too big")?;
+        Ok(())
+    }
+
+    fn precision(&mut self, layout: &mut Layout) -> Result<(), Failure> {
+        if self.peek() != Some('.') {
+            return Ok(());
+        }
+        self.at += 1;
+        layout.precision = Some(if self.peek() == Some('*') {
+            self.at += 1;
+            bounded(self.star()?.max(0).unsigned_abs(), "precision too big")?
+        } else {
+            self.digits("precision too big")?
+        });
+        Ok(())
+    }
+
+    fn digits(&mut self, too_big: &str) -> Result<usize, Failure> {
+        let mut number: u64 = 0;
+        while let Some(digit) = self.peek().and_then(|c| c.to_digit(10)) {
+            self.at += 1;
+            number = number.saturating_mul(10).saturating_add(u64::from(digit));
+        }
+        bounded(number, too_big)
+    }
+
+    fn star(&mut self) -> Result<i64, Failure> {
+        match self.take()? {
+            Argument::One(Value::Number(number)) => Ok(*number),
+            _ => Err(bad("* wants int")),
+        }
+    }
+
+    /// The value to format; each name serves for one conversion.
+    fn take(&mut self) -> Result<Argument<'t>, Failure> {
+        self.argument.take().ok_or_else(|| bad("not enough arguments for format string"))
+    }
+
+    fn unsupported(&self, conversion: char) -> Failure {
+        let shown = if (' '..='~').contains(&conversion) { conversion } else { '?' };
+        let (code, index) = (u32::from(conversion), self.at - 1);
+        bad(format!("unsupported format character '{shown}' (0x{code:x}) at index {index}"))
+    }
+
+    fn format(&self, conversion: char, argument: Argument<'_>, layout: &Layout) -> Result<String, Failure> {
+        match conversion {
+            's' | 'r' | 'a' => Ok(layout.text(self.in_words(conversion, argument))),
+            'c' => character(argument).map(|c| layout.pad(c.to_string())),
+            'd' | 'i' | 'u' | 'x' | 'X' | 'o' => match argument {
+                Argument::One(Value::Number(number)) => Ok(number::integer(*number, conversion, layout)),
+                _ => {
+                    let wanted = if matches!(conversion, 'd' | 'i' | 'u') { "a real number" } else { "an integer" };
+                    let given = argument.type_name();
+                    Err(bad(format!("%{conversion} format: {wanted} is required, not {given}")))
+                }
+            },
+            'e' | 'E' | 'f' | 'F' | 'g' | 'G' => match argument {
+                Argument::One(Value::Number(number)) => Ok(number::real(*number, conversion, layout)),
+                _ => Err(bad(format!("must be real number, not {}", argument.type_name()))),
+            },
+            _ => Err(self.unsupported(conversion)),
+        }
+    }
+
+    fn in_words(&self, conversion: char, argument: Argument<'_>) -> String {
+        match (argument, conversion) {
+            (Argument::Everything, _) => self.names.dictionary(),
+            (Argument::One(value), 's') => value.shown(),
+            (Argument::One(Value::Text(text)), 'a') => ascii(text),
+            (Argument::One(value), _) => value.repr(),
+        }
+    }
+}
+
+fn bounded(number: u64, too_big: &str) -> Result<usize, Failure> {
+    usize::try_from(number).ok().filter(|&number| number <= WIDEST).ok_or_else(|| bad(too_big))
+}
+
+fn character(argument: Argument<'_>) -> Result<char, Failure> {
+    match argument {
+        Argument::One(Value::Number(number)) => {
+            let code = u32::try_from(*number).ok();
+            code.and_then(char::from_u32).ok_or_else(|| bad("%c arg not in range(0x110000)"))
+        }
+        Argument::One(Value::Text(text)) => {
+            let mut all = text.chars();
+            match (all.next(), all.next()) {
+                (Some(only), None) => Ok(only),
+                _ => Err(bad("%c requires int or char")),
+            }
+        }
+        Argument::Everything => Err(bad("%c requires int or char")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

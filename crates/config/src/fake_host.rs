@@ -1,0 +1,121 @@
+//! A made-up system for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::host::{Account, Host, ReadError};
+
+/// A system with `root` (uid 0) and `nobody` (uid 65534), the directories `/`, `/tmp`, `/dev` and `/conf`, and whatever is
+/// added. The program runs as root in `/conf`.
+pub(crate) struct FakeHost {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) directories: BTreeSet<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) uid: u32,
+}
+
+impl FakeHost {
+    pub(crate) fn new() -> FakeHost {
+        let variables = [("HOME", "/root"), ("LANG", "C.UTF-8"), ("PATH", "/bin")];
+        FakeHost {
+            files: BTreeMap::new(),
+            directories: ["/", "/tmp", "/dev", "/conf", "/root"].map(str::to_owned).into(),
+            environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            uid: 0,
+        }
+    }
+
+    /// With a file in place.
+    pub(crate) fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> FakeHost {
+        self.files.insert(path.to_owned(), content.into());
+        self
+    }
+}
+
+fn account(name: &str, uid: u32, home: &str) -> Account {
+    Account { name: name.to_owned(), uid, gid: uid, home: home.to_owned() }
+}
+
+/// Shell matching with `*` alone, which does not match a slash.
+fn matches(pattern: &str, path: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == path,
+        Some((before, after)) => path.strip_prefix(before).is_some_and(|rest| {
+            let ends = (0..=rest.len()).filter(|&end| rest.is_char_boundary(end) && !rest[..end].contains('/'));
+            ends.into_iter().any(|end| matches(after, &rest[end..]))
+        }),
+    }
+}
+
+impl Host for FakeHost {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        if self.directories.contains(path) {
+            return Err(ReadError::Unreadable);
+        }
+        self.files.get(path).cloned().ok_or(ReadError::Missing)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        self.files.keys().filter(|path| matches(pattern, path)).cloned().collect()
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        self.directories.contains(path)
+    }
+
+    fn current_dir(&self) -> String {
+        "/conf".to_owned()
+    }
+
+    fn temporary_dir(&self) -> String {
+        "/tmp".to_owned()
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        self.environment.clone()
+    }
+
+    fn host_name(&self) -> String {
+        "node".to_owned()
+    }
+
+    fn current_uid(&self) -> u32 {
+        self.uid
+    }
+
+    fn user_by_name(&self, name: &str) -> Option<Account> {
+        match name {
+            "root" => Some(account("root", 0, "/root")),
+            "nobody" => Some(account("nobody", 65534, "/nonexistent")),
+            _ => None,
+        }
+    }
+
+    fn user_by_uid(&self, uid: u32) -> Option<Account> {
+        ["root", "nobody"].into_iter().filter_map(|name| self.user_by_name(name)).find(|account| account.uid == uid)
+    }
+
+    fn group_by_name(&self, name: &str) -> Option<u32> {
+        match name {
+            "root" => Some(0),
+            "nogroup" => Some(65534),
+            _ => None,
+        }
+    }
+
+    fn group_exists(&self, gid: u32) -> bool {
+        [0, 65534].contains(&gid)
+    }
+
+    fn is_event(&self, name: &str) -> bool {
+        ["EVENT", "PROCESS_STATE", "TICK_5", "TICK_60"].contains(&name)
+    }
+
+    fn resolve(&self, spec: &str) -> Result<(), String> {
+        match spec {
+            "supervisor.rpcinterface:make_main_rpcinterface" | "supervisor.dispatchers:default_handler" | "a.b:c" => {
+                Ok(())
+            }
+            _ => Err("no such module".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What Supervisor 4.3.0 was seen to make of some four hundred inputs, and whether we make the same of them.
+
+use serde_json::Value;
+
+use crate::command_line::CommandLine;
+use crate::convert;
+use crate::environment::pairs;
+use crate::fake_host::FakeHost;
+use crate::ini::Ini;
+use crate::model::{AutoRestart, LogLevel};
+use crate::{load, signal};
+
+fn cases(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).unwrap()
+}
+
+fn text<'c>(case: &'c Value, key: &str) -> &'c str {
+    case[key].as_str().unwrap_or_else(|| panic!("{key} in {case}"))
+}
+
+/// The outcome that a case records, in the form of our own result.
+fn recorded(case: &Value, key: &str) -> Result<Value, String> {
+    match case.get("error") {
+        Some(error) => Err(error.as_str().unwrap().to_owned()),
+        None => Ok(case[key].clone()),
+    }
+}
+
+#[test]
+fn files_are_cut_into_sections_and_options() {
+    for case in cases(include_str!("../tests-data/ini.json")) {
+        let mut ini = Ini::default();
+        let read = ini.read("FILE", text(&case, "text").as_bytes());
+        let sections: Vec<_> = ini
+            .sections()
+            .map(|section| {
+                let options: Vec<_> = ini.options(section).map(|(name, entry)| (name, &entry.value)).collect();
+                (section.name(), options)
+            })
+            .collect();
+        let outcome = read.map(|()| serde_json::to_value(sections).unwrap()).map_err(|error| error.to_string());
+        assert_eq!(outcome, recorded(&case, "sections"), "{case}");
+    }
+}
+
+#[test]
+fn environments_are_read() {
+    for case in cases(include_str!("../tests-data/environment.json")) {
+        let outcome = pairs(text(&case, "text")).map(|pairs| serde_json::to_value(pairs).unwrap());
+        assert_eq!(outcome, recorded(&case, "pairs"), "{case}");
+    }
+}
+
+/// Values that we take otherwise on purpose, with our outcome.
+const OTHER_VALUES: [(&str, &str, &str); 7] = [
+    ("signal", "_DFL", "error: value '_DFL' is not a valid signal name"),
+    ("signal", "SIG_BLOCK", "error: value 'SIG_BLOCK' is not a valid signal name"),
+    ("signal", "0", "error: value '0' is not a valid signal number"),
+    // As a mask it would mean something else than what is written.
+    ("octal", "-022", "error: -022 can not be converted to an octal type"),
+    ("name", "", "error: Invalid name: '' because it is empty"),
+    ("inet_address", "[::1]:9001", "[\"::1\",9001]"),
+    // Both mean that there is no log; we do not keep them apart.
+    ("child_logfile", "", "\"NONE\""),
+];
+
+fn convert(kind: &str, text: &str) -> Result<Value, String> {
+    let host = FakeHost::new();
+    match kind {
+        "integer" => convert::integer(text).map(Value::from),
+        "boolean" => convert::boolean(text).map(Value::from),
+        "byte_size" => convert::byte_size(text).map(Value::from),
+        "octal" => convert::octal(text).map(Value::from),
+        "loglevel" => convert::log_level(text).map(|level| {
+            Value::from(match level {
+                LogLevel::Critical => 50,
+                LogLevel::Error => 40,
+                LogLevel::Warn => 30,
+                LogLevel::Info => 20,
+                LogLevel::Debug => 10,
+                LogLevel::Trace => 5,
+                LogLevel::Blather => 3,
+            })
+        }),
+        "signal" => signal::parse_stop_signal(text).map(Value::from).map_err(|error| error.to_string()),
+        "exit_codes" => convert::exit_codes(text).map(Value::from),
+        "name" => convert::name(text).map(Value::from),
+        "inet_address" => convert::inet_address(text).map(|address| serde_json::to_value(address).unwrap()),
+        "autorestart" => convert::auto_restart(text).map(|restart| {
+            Value::from(match restart {
+                AutoRestart::Always => "always",
+                AutoRestart::Never => "never",
+                AutoRestart::Unexpected => "unexpected",
+            })
+        }),
+        "child_logfile" => crate::assemble::describe_child_log(text, &host).map(Value::from),
+        "string_list" => Ok(Value::from(convert::strings(text))),
+        _ => panic!("unknown kind {kind}"),
+    }
+}
+
+#[test]
+fn values_are_converted() {
+    let mut others = 0;
+    for case in cases(include_str!("../tests-data/values.json")) {
+        let (kind, text) = (text(&case, "kind"), text(&case, "text"));
+        let outcome = convert(kind, text);
+        let other = OTHER_VALUES.iter().find(|(other_kind, other, _)| (*other_kind, *other) == (kind, text));
+        match other {
+            None => assert_eq!(outcome, recorded(&case, "value"), "{case}"),
+            Some((_, _, expected)) => {
+                others += 1;
+                let shown = outcome.map_or_else(|error| format!("error: {error}"), |value| value.to_string());
+                assert_eq!(&shown, expected, "{case}");
+            }
+        }
+    }
+    assert_eq!(others, OTHER_VALUES.len());
+}
+
+/// Files that we take otherwise on purpose: why, and our message; none where we accept the file.
+const OTHER_FILES: &[(&str, &str, Option<&str>)] = &[
+    ("program stopsignal=0", "a signal that stops nothing", Some("value '0' is not a valid signal number@IN_P@")),
+    ("program stopsignal=_DFL", "no signal", Some("value 'SIG_DFL' is not a valid signal name@IN_P@")),
+    ("program empty name", "nobody can address it", Some("Invalid name: '' because it is empty")),
+    ("group empty name", "nobody can address it", Some("Invalid name: '' because it is empty")),
+    ("group trailing comma", "it names the wrong section", Some("[group:g] names unknown program or fcgi-program ")),
+    ("fcgi bad socket scheme", "it shows its inside", Some("Bad socket format http://foo in [fcgi-program:f] socket")),
+    ("fcgi tcp no port", "it shows its inside", Some("Bad socket format tcp://127.0.0.1 in [fcgi-program:f] socket")),
+    (
+        "fcgi unix relative",
+        "it shows its inside",
+        Some("Unix socket path rel.sock is not an absolute path in [fcgi-program:f] socket"),
+    ),
+    (
+        "fcgi unix home-relative",
+        "it shows its inside",
+        Some("Unix socket path ~/f.sock is not an absolute path in [fcgi-program:f] socket"),
+    ),
+    (
+        "fcgi tcp uppercase scheme",
+        "it shows its inside",
+        Some("Bad socket format TCP://127.0.0.1:21998 in [fcgi-program:f] socket"),
+    ),
+    (
+        "fcgi tcp trailing text",
+        "it shows its inside",
+        Some("Bad socket format tcp://127.0.0.1:21998x in [fcgi-program:f] socket"),
+    ),
+    ("fcgi tcp no host", "it shows its inside", Some("Bad socket format tcp://:21998 in [fcgi-program:f] socket")),
+    ("fcgi tcp ipv6", "it shows its inside", Some("Bad socket format tcp://[::1]:21998 in [fcgi-program:f] socket")),
+    ("unix file empty", "it loops for ever", Some("section [unix_http_server] has an empty file value")),
+];
+
+/// Files whose mistake shows only when limits are raised, sockets are opened or interfaces are made. Reading them works.
+const LATER: [&str; 9] = [
+    "supervisord minfds huge",
+    "supervisord minprocs huge",
+    "fcgi socket dir missing",
+    "fcgi socket unresolvable",
+    "inet bad host",
+    "inet nonlocal ip",
+    "unix file dir missing",
+    "unix file too long",
+    "rpcinterface bad extras",
+];
+
+const BASE: &str = "[supervisord]\nlogfile=%(here)s/s.log\npidfile=%(here)s/s.pid\nchildlogdir=%(here)s";
+
+fn load_text(file: &str) -> Result<(), String> {
+    let host = FakeHost::new().file("/conf/supervisord.conf", file);
+    load("supervisord.conf", &CommandLine::default(), &host).map(drop).map_err(|error| error.to_string())
+}
+
+fn expected_of_file(case: &Value) -> Result<(), String> {
+    let name = text(case, "name");
+    let fill = |message: &str| {
+        let message = message.replace("@IN_P@", " in section 'program:p' (file: 'supervisord.conf')");
+        message.replace("@DIR@", "/conf").replace("@LEN+3@", "8")
+    };
+    if let Some((_, _, ours)) = OTHER_FILES.iter().find(|(other, _, _)| *other == name) {
+        return ours.map_or(Ok(()), |message| Err(fill(message)));
+    }
+    match case.get("error") {
+        Some(_) if LATER.contains(&name) => Ok(()),
+        Some(error) => Err(fill(error.as_str().unwrap())),
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn whole_files_are_taken_or_refused() {
+    let cases = cases(include_str!("../tests-data/files.json"));
+    let mut wrong = String::new();
+    for case in &cases {
+        let outcome = load_text(&text(case, "file").replace("@BASE@", BASE));
+        let expected = expected_of_file(case);
+        if outcome != expected {
+            wrong.push_str(&format!("{}\n  ours {outcome:?}\n  theirs {expected:?}\n", text(case, "name")));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    let known = |name: &str| cases.iter().any(|case| text(case, "name") == name);
+    assert!(OTHER_FILES.iter().all(|(name, _, _)| known(name)) && LATER.into_iter().all(known));
+}

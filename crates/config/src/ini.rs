@@ -1,0 +1,309 @@
+//! The INI dialect: text to sections of named values, each with the place where it was written.
+//!
+//! There is no quoting, no escaping and no line continuation by backslash; a comment starts at `;` or `#` after
+//! white space; a line indented deeper than the option above it belongs to that option. Values are not expanded
+//! here.
+
+use std::sync::Arc;
+
+use crate::error::ConfigError;
+use crate::model::Origin;
+use crate::ordered::Ordered;
+use crate::pyrepr::repr;
+use crate::pytext::{is_space, strip};
+
+/// The section whose values show in every other section.
+const DEFAULTS: &str = "DEFAULT";
+
+/// A value as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The text, lines joined by line feeds.
+    pub value: String,
+    /// Where its option stands.
+    pub origin: Origin,
+    /// Whether it comes from `[DEFAULT]`.
+    pub inherited: bool,
+}
+
+/// A section.
+#[derive(Clone, Debug)]
+pub struct Section {
+    name: String,
+    origin: Origin,
+    options: Ordered<Entry>,
+}
+
+impl Section {
+    /// The text between the brackets.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the section first appeared.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
+/// One or more files, merged: the last value of an option wins, and everything keeps its first place.
+#[derive(Clone, Debug, Default)]
+pub struct Ini {
+    defaults: Ordered<Entry>,
+    sections: Ordered<Section>,
+}
+
+impl Ini {
+    /// Reads one more file over what is there. `file` is the name that messages show.
+    ///
+    /// Fails on bytes that are not UTF-8, on text before the first header, and, with all of them in one message,
+    /// on lines that are neither header nor option. Nothing useful is left in `self` then.
+    pub fn read(&mut self, file: &str, content: &[u8]) -> Result<(), ConfigError> {
+        let file: Arc<str> = Arc::from(file);
+        let text = std::str::from_utf8(content).map_err(|error| undecodable(content, error, &file))?;
+        Parser::new(self, file).read(text)
+    }
+
+    /// All sections but `[DEFAULT]`, in the order of first appearance.
+    pub fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.sections.iter().map(|(_, section)| section)
+    }
+
+    /// The section of this name.
+    pub fn section(&self, name: &str) -> Option<&Section> {
+        self.sections.get(name)
+    }
+
+    /// The value of an option in an existing section, or in `[DEFAULT]`.
+    pub fn get(&self, section: &str, option: &str) -> Option<&Entry> {
+        let section = self.sections.get(section)?;
+        section.options.get(option).or_else(|| self.defaults.get(option))
+    }
+
+    /// All options of a section: first those of `[DEFAULT]`, with the section's own values where it has any.
+    pub fn options<'a>(&'a self, section: &'a Section) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+        let inherited = self.defaults.iter().map(|(name, entry)| (name, section.options.get(name).unwrap_or(entry)));
+        inherited.chain(section.options.iter().filter(|(name, _)| !self.defaults.contains(name)))
+    }
+
+    /// Replaces a text in all values of all sections.
+    pub fn replace(&mut self, needle: &str, replacement: &str) {
+        for section in self.sections.values_mut() {
+            for entry in section.options.values_mut() {
+                if entry.value.contains(needle) {
+                    entry.value = entry.value.replace(needle, replacement);
+                }
+            }
+            for (name, default) in self.defaults.iter() {
+                if default.value.contains(needle) && !section.options.contains(name) {
+                    let value = default.value.replace(needle, replacement);
+                    section.options.insert(name, Entry { value, ..default.clone() });
+                }
+            }
+        }
+    }
+}
+
+fn undecodable(content: &[u8], error: std::str::Utf8Error, file: &Arc<str>) -> ConfigError {
+    let start = error.valid_up_to();
+    let first = content.get(start).copied().unwrap_or_default();
+    let (length, reason) = match error.error_len() {
+        None => (content.len() - start, "unexpected end of data"),
+        Some(_) if !(0xc2..=0xf4).contains(&first) => (1, "invalid start byte"),
+        Some(length) => (length, "invalid continuation byte"),
+    };
+    let bytes = match length {
+        1 => format!("byte 0x{first:02x} in position {start}"),
+        _ => format!("bytes in position {start}-{}", start + length - 1),
+    };
+    let line = content[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let origin = Origin { file: file.clone(), line: u32::try_from(line).unwrap_or(u32::MAX) };
+    ConfigError::at(format!("'utf-8' codec can't decode {bytes}: {reason}"), Some(&origin))
+}
+
+/// A line without its end, and whether it had one.
+struct Line<'t> {
+    text: &'t str,
+    ended: bool,
+}
+
+impl Line<'_> {
+    /// The line as messages quote it.
+    fn quoted(&self) -> String {
+        if self.ended { repr(&format!("{}\n", self.text)) } else { repr(self.text) }
+    }
+
+    /// The number of characters before the first that is not white space.
+    fn indent(&self) -> usize {
+        self.text.chars().position(|c| !is_space(c)).unwrap_or(0)
+    }
+}
+
+/// Lines ended by `\n`, `\r\n` or `\r`.
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let Some(end) = rest.find(['\n', '\r']) else {
+            return Some(Line { text: std::mem::take(&mut rest), ended: false });
+        };
+        let (line, tail) = rest.split_at(end);
+        rest = tail.strip_prefix("\r\n").unwrap_or(&tail[1..]);
+        Some(Line { text: line, ended: true })
+    })
+}
+
+fn starts_comment(line: &str, at: usize) -> bool {
+    line[..at].chars().next_back().is_none_or(is_space)
+}
+
+/// Where the comment of a line starts, as a byte offset.
+///
+/// The marks are tried in passes, the n-th `;` together with the n-th `#`; the first pass in which one of them
+/// stands after white space decides. So a `;` can hide an earlier ` #` that is only the second of its kind.
+fn comment_start(line: &str) -> Option<usize> {
+    if strip(line).starts_with([';', '#']) {
+        return Some(0);
+    }
+    let mut semicolons = line.match_indices(';');
+    let mut hashes = line.match_indices('#');
+    loop {
+        let pass = [semicolons.next(), hashes.next()];
+        if pass.iter().all(Option::is_none) {
+            return None;
+        }
+        let starts = pass.into_iter().flatten().map(|(at, _)| at).filter(|&at| starts_comment(line, at));
+        if let Some(first) = starts.min() {
+            return Some(first);
+        }
+    }
+}
+
+/// The name in a header, which runs to the last closing bracket.
+fn header(value: &str) -> Option<&str> {
+    let inside = value.strip_prefix('[')?;
+    let name = &inside[..inside.rfind(']')?];
+    (!name.is_empty()).then_some(name)
+}
+
+/// Name (lower case) and value of an option.
+fn option(value: &str) -> Option<(String, &str)> {
+    let (name, value) = value.split_once(['=', ':'])?;
+    let name = name.trim_end_matches(is_space).to_lowercase();
+    (!name.is_empty()).then(|| (name, strip(value)))
+}
+
+struct Parser<'i> {
+    ini: &'i mut Ini,
+    file: Arc<str>,
+    section: Option<String>,
+    option: Option<String>,
+    indent: usize,
+    bad_lines: String,
+    first_bad_line: Option<Origin>,
+}
+
+impl<'i> Parser<'i> {
+    fn new(ini: &'i mut Ini, file: Arc<str>) -> Parser<'i> {
+        Parser { ini, file, section: None, option: None, indent: 0, bad_lines: String::new(), first_bad_line: None }
+    }
+
+    fn read(mut self, text: &str) -> Result<(), ConfigError> {
+        for (number, line) in (1..).zip(lines(text)) {
+            self.line(number, &line)?;
+        }
+        self.strip_ends();
+        match self.first_bad_line {
+            None => Ok(()),
+            Some(origin) => {
+                let message = format!("Source contains parsing errors: {}{}", repr(&self.file), self.bad_lines);
+                Err(ConfigError::at(message, Some(&origin)))
+            }
+        }
+    }
+
+    fn line(&mut self, number: u32, line: &Line<'_>) -> Result<(), ConfigError> {
+        let comment = comment_start(line.text);
+        let value = strip(&line.text[..comment.unwrap_or(line.text.len())]);
+        if value.is_empty() {
+            if comment.is_none() {
+                self.append("");
+            }
+            return Ok(());
+        }
+        let indent = line.indent();
+        if indent > self.indent && self.append(value) {
+            return Ok(());
+        }
+        self.indent = indent;
+        let origin = Origin { file: self.file.clone(), line: number };
+        if let Some(name) = header(value) {
+            self.enter(name, origin);
+        } else if self.section.is_none() {
+            return Err(self.no_header(line, origin));
+        } else if let Some((name, value)) = option(value) {
+            self.set(name, Entry { value: value.to_owned(), origin, inherited: false });
+        } else {
+            self.bad_lines.push_str(&format!("\n\t[line {number:>2}]: {}", line.quoted()));
+            self.first_bad_line.get_or_insert(origin);
+        }
+        Ok(())
+    }
+
+    fn no_header(&self, line: &Line<'_>, origin: Origin) -> ConfigError {
+        let message = format!(
+            "File contains no section headers.\nfile: {}, line: {}\n{}",
+            repr(&self.file),
+            origin.line,
+            line.quoted()
+        );
+        ConfigError::at(message, Some(&origin))
+    }
+
+    fn enter(&mut self, name: &str, origin: Origin) {
+        if name != DEFAULTS && !self.ini.sections.contains(name) {
+            let section = Section { name: name.to_owned(), origin, options: Ordered::default() };
+            self.ini.sections.insert(name, section);
+        }
+        self.section = Some(name.to_owned());
+        self.option = None;
+    }
+
+    fn options(&mut self) -> Option<&mut Ordered<Entry>> {
+        match self.section.as_deref()? {
+            DEFAULTS => Some(&mut self.ini.defaults),
+            name => self.ini.sections.get_mut(name).map(|section| &mut section.options),
+        }
+    }
+
+    fn set(&mut self, name: String, mut entry: Entry) {
+        entry.inherited = self.section.as_deref() == Some(DEFAULTS);
+        if let Some(options) = self.options() {
+            options.insert(&name, entry);
+        }
+        self.option = Some(name);
+    }
+
+    /// Adds a line to the current option; says whether there is one.
+    fn append(&mut self, line: &str) -> bool {
+        let Some(option) = self.option.take() else { return false };
+        let entry = self.options().and_then(|options| options.get_mut(&option));
+        let found = entry.is_some();
+        if let Some(entry) = entry {
+            entry.value.push('\n');
+            entry.value.push_str(line);
+        }
+        self.option = Some(option);
+        found
+    }
+
+    fn strip_ends(&mut self) {
+        let defaults = self.ini.defaults.values_mut();
+        let options = self.ini.sections.values_mut().flat_map(|section| section.options.values_mut());
+        for entry in defaults.chain(options) {
+            entry.value.truncate(entry.value.trim_end_matches(is_space).len());
+        }
+    }
+}

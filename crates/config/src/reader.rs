@@ -1,0 +1,105 @@
+//! Reading the options of one section: written value or table default, expanded, converted.
+
+use crate::error::ConfigError;
+use crate::expand::{Names, expand};
+use crate::ini::{Entry, Ini, Section};
+use crate::model::Origin;
+use crate::schema::{self, SectionKind};
+
+/// One section, read as a kind of section.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    ini: &'a Ini,
+    section: &'a Section,
+    kind: SectionKind,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(ini: &'a Ini, section: &'a Section, kind: SectionKind) -> Reader<'a> {
+        Reader { ini, section, kind }
+    }
+
+    /// The same section, with the defaults of another kind.
+    pub(crate) fn read_as(self, kind: SectionKind) -> Reader<'a> {
+        Reader { kind, ..self }
+    }
+
+    /// The section's name as written.
+    pub(crate) fn section(&self) -> &'a str {
+        self.section.name()
+    }
+
+    /// The part of the section's name after the colon.
+    pub(crate) fn own_name(&self) -> &'a str {
+        self.section().split_once(':').map_or("", |(_, name)| name)
+    }
+
+    pub(crate) fn section_origin(&self) -> &'a Origin {
+        self.section.origin()
+    }
+
+    fn entry(&self, option: &str) -> Option<&'a Entry> {
+        self.ini.get(self.section(), option)
+    }
+
+    /// The place of an option, or of the section where it is not written.
+    pub(crate) fn origin(&self, option: &str) -> &'a Origin {
+        self.entry(option).map_or(self.section_origin(), |entry| &entry.origin)
+    }
+
+    /// An error about an option.
+    pub(crate) fn error(&self, option: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError::at(message, Some(self.origin(option)))
+    }
+
+    pub(crate) fn is_written(&self, option: &str) -> bool {
+        self.entry(option).is_some()
+    }
+
+    /// The names of all options in the section.
+    pub(crate) fn options(&self) -> impl Iterator<Item = &'a str> {
+        self.ini.options(self.section).map(|(name, _)| name)
+    }
+
+    /// The value as written, or the default of the table, before expansion.
+    pub(crate) fn raw(&self, option: &str) -> Option<&'a str> {
+        let default = || match self.kind.option(option)?.default {
+            schema::Default::Is(text) => Some(text),
+            schema::Default::Required | schema::Default::Unset(_) => None,
+        };
+        self.entry(option).map(|entry| entry.value.as_str()).or_else(default)
+    }
+
+    /// The expanded text.
+    pub(crate) fn text(&self, option: &str, names: &Names<'_>) -> Result<Option<String>, ConfigError> {
+        let Some(raw) = self.raw(option) else { return Ok(None) };
+        let label = format!("{}.{option}", self.section());
+        expand(raw, names, &label).map(Some).map_err(|message| self.error(option, message))
+    }
+
+    /// The converted value, where there is a text at all.
+    pub(crate) fn maybe<T>(
+        &self,
+        option: &str,
+        names: &Names<'_>,
+        convert: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
+        let text = self.text(option, names)?;
+        text.map(|text| convert(&text)).transpose().map_err(|message| self.error(option, message))
+    }
+
+    /// The converted value of an option that has a default or must be written.
+    pub(crate) fn get<T>(
+        &self,
+        option: &str,
+        names: &Names<'_>,
+        convert: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigError> {
+        self.maybe(option, names, convert)?.ok_or_else(|| self.missing(option))
+    }
+
+    /// The error for an option that must be written.
+    pub(crate) fn missing(&self, option: &str) -> ConfigError {
+        self.error(option, format!("section [{}] does not specify a {option}", self.section()))
+    }
+}
