@@ -1,1 +1,18 @@
 //! The Unix system calls of the supervisor, behind safe functions.
+//!
+//! This is the only crate with `unsafe` code. It decides nothing and words nothing that a user reads, except for the
+//! few lines a child writes when it cannot be started: errors are typed, and the caller finds the text.
+
+pub mod command;
+pub mod errno;
+pub mod fd;
+pub mod pipe;
+pub mod signal;
+pub mod spawn;
+pub mod user;
+pub mod wait;
+
+mod pid;
+
+pub use errno::{Errno, errno_name};
+pub use pid::Pid;

@@ -1,0 +1,169 @@
+//! File descriptors: reading, writing, waiting, copying, and what they stand for.
+
+use std::fs;
+use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno as NixErrno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Reads once; 0 at the end of file. An interruption by a signal is not reported but tried again.
+pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    uninterrupted(|| nix::unistd::read(fd, buffer))
+}
+
+/// Writes once, perhaps only a part. An interruption by a signal is not reported but tried again.
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    uninterrupted(|| nix::unistd::write(fd, bytes))
+}
+
+/// Turns non-blocking mode on or off. It belongs to the open file, which other descriptors and processes may share.
+pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    let mut wanted = flags;
+    wanted.set(OFlag::O_NONBLOCK, nonblocking);
+    if wanted != flags {
+        fcntl(fd, FcntlArg::F_SETFL(wanted))?;
+    }
+    Ok(())
+}
+
+/// Waits until a write would not block, or would fail; false when the time passed first.
+pub fn poll_writable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+    poll_for(fd, PollFlags::POLLOUT, Some(timeout))
+}
+
+/// Waits until a read would not block; false when the time passed first. Without a time it waits for ever.
+pub fn poll_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+    poll_for(fd, PollFlags::POLLIN, timeout)
+}
+
+fn poll_for(fd: BorrowedFd<'_>, events: PollFlags, timeout: Option<Duration>) -> io::Result<bool> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match poll(&mut [PollFd::new(fd, events)], poll_timeout(left)) {
+            Ok(0) if left.is_none_or(|left| left > MAX_POLL) => {}
+            Ok(ready) => return Ok(ready > 0),
+            Err(NixErrno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The longest time that one call of poll can express.
+const MAX_POLL: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// Rounded up, so that a wait never ends early and then spins.
+fn poll_timeout(left: Option<Duration>) -> PollTimeout {
+    left.map_or(PollTimeout::NONE, |left| {
+        let up = left.min(MAX_POLL) + Duration::from_nanos(999_999);
+        PollTimeout::try_from(up.as_millis().min(MAX_POLL.as_millis())).unwrap_or(PollTimeout::MAX)
+    })
+}
+
+/// A second descriptor for the standard output the daemon was started with; it is closed on exec.
+pub fn duplicate_stdout() -> io::Result<OwnedFd> {
+    io::stdout().as_fd().try_clone_to_owned()
+}
+
+/// A second descriptor for the standard error output the daemon was started with; it is closed on exec.
+pub fn duplicate_stderr() -> io::Result<OwnedFd> {
+    io::stderr().as_fd().try_clone_to_owned()
+}
+
+/// What a descriptor stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A pipe, with or without a name.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A terminal.
+    Terminal,
+    /// A character or block device that is no terminal, such as `/dev/null`.
+    Device,
+    /// Anything else the system may have.
+    Other,
+}
+
+/// What this descriptor stands for.
+pub fn kind(fd: BorrowedFd<'_>) -> io::Result<FileKind> {
+    let format = nix::sys::stat::fstat(fd)?.st_mode & libc::S_IFMT;
+    Ok(match format {
+        libc::S_IFREG => FileKind::Regular,
+        libc::S_IFDIR => FileKind::Directory,
+        libc::S_IFIFO => FileKind::Fifo,
+        libc::S_IFSOCK => FileKind::Socket,
+        libc::S_IFCHR if io::IsTerminal::is_terminal(&fd) => FileKind::Terminal,
+        libc::S_IFCHR | libc::S_IFBLK => FileKind::Device,
+        _ => FileKind::Other,
+    })
+}
+
+/// Marks every descriptor from 3 on to be closed on exec. Called once at the start: what the daemon opens itself is
+/// marked from birth, but it may have inherited others, which its children must not get.
+pub fn close_inherited_on_exec() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if close_range_on_exec() {
+        return Ok(());
+    }
+    let open: Vec<RawFd> = fs::read_dir("/dev/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd >= 3)
+        .collect();
+    for fd in open {
+        // SAFETY: it is borrowed for this one call; if it was closed meanwhile (the directory's own descriptor
+        // was), the call fails without harm.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        if let Ok(flags) = fcntl(fd, FcntlArg::F_GETFD) {
+            fcntl(fd, FcntlArg::F_SETFD(FdFlag::from_bits_retain(flags) | FdFlag::FD_CLOEXEC))?;
+        }
+    }
+    Ok(())
+}
+
+/// False on a kernel before 5.11. Safe to call between fork and exec.
+#[cfg(target_os = "linux")]
+pub(crate) fn close_range_on_exec() -> bool {
+    // SAFETY: the call only changes flags of descriptors. It is made by number because not every C library has it.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) == 0 }
+}
+
+/// Bytes moved without passing through memory of this process; 0 at the end of file.
+///
+/// One of the two must be a pipe. It never waits for a pipe (EAGAIN), but may wait for a file. A file opened for
+/// appending is refused (EINVAL).
+#[cfg(target_os = "linux")]
+pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
+    let flags = libc::SPLICE_F_MOVE | libc::SPLICE_F_NONBLOCK;
+    let none = std::ptr::null_mut();
+    uninterrupted(|| {
+        // SAFETY: no memory is involved: both offsets are null.
+        let moved = unsafe { libc::splice(from.as_raw_fd(), none, to.as_raw_fd(), none, len, flags) };
+        NixErrno::result(moved).map(isize::unsigned_abs)
+    })
+}
+
+/// Only Linux can do this; the error here is always `Unsupported`.
+#[cfg(not(target_os = "linux"))]
+pub fn splice(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _len: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(NixErrno::EINTR) => {}
+            other => return other.map_err(io::Error::from),
+        }
+    }
+}

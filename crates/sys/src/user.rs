@@ -1,0 +1,194 @@
+//! Users and groups, and becoming one of them.
+
+use std::ffi::CString;
+use std::fmt;
+use std::path::PathBuf;
+
+use nix::unistd::{Group, Uid};
+
+use crate::Errno;
+
+/// A user account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// Home directory.
+    pub home: PathBuf,
+}
+
+impl From<nix::unistd::User> for User {
+    fn from(user: nix::unistd::User) -> User {
+        User { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw(), home: user.dir }
+    }
+}
+
+/// The account of this login name. A user database that cannot be read has no accounts.
+pub fn user_by_name(name: &str) -> Option<User> {
+    nix::unistd::User::from_name(name).ok().flatten().map(User::from)
+}
+
+/// The account of this user id.
+pub fn user_by_uid(uid: u32) -> Option<User> {
+    nix::unistd::User::from_uid(Uid::from_raw(uid)).ok().flatten().map(User::from)
+}
+
+/// The id of the group of this name.
+pub fn group_by_name(name: &str) -> Option<u32> {
+    Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+}
+
+/// The real user id of this process.
+pub fn current_uid() -> u32 {
+    nix::unistd::getuid().as_raw()
+}
+
+/// The effective user id of this process.
+pub fn effective_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// Everything the kernel wants to know about a user to become that user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// All group ids: the primary one first, then those of every group that lists the user.
+    pub groups: Vec<u32>,
+}
+
+impl Identity {
+    /// The present identity of this account. Reads the group database, which may block.
+    pub fn of(user: &User) -> Identity {
+        Identity { uid: user.uid, gid: user.gid, groups: groups_of(user) }
+    }
+}
+
+/// A group database that cannot be read has no groups; the primary one is known without it.
+fn groups_of(user: &User) -> Vec<u32> {
+    let listed = CString::new(user.name.as_str()).ok().and_then(|name| group_list(&name, user.gid));
+    let mut groups = vec![user.gid];
+    groups.extend(listed.into_iter().flatten().filter(|gid| *gid != user.gid));
+    groups
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn group_list(name: &std::ffi::CStr, primary: u32) -> Option<Vec<u32>> {
+    let groups = nix::unistd::getgrouplist(name, nix::unistd::Gid::from_raw(primary)).ok()?;
+    Some(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
+}
+
+#[cfg(target_vendor = "apple")]
+fn group_list(name: &std::ffi::CStr, primary: u32) -> Option<Vec<u32>> {
+    const MOST: usize = 1024;
+    let mut groups = vec![0i32; MOST];
+    let mut count = MOST as libc::c_int;
+    // SAFETY: the name ends in NUL, and `groups` has room for `count` entries.
+    let result = unsafe { libc::getgrouplist(name.as_ptr(), primary as libc::c_int, groups.as_mut_ptr(), &mut count) };
+    groups.truncate(usize::try_from(count).unwrap_or(0).min(MOST));
+    (result != -1 || !groups.is_empty()).then(|| groups.into_iter().map(|gid| gid as u32).collect())
+}
+
+/// Whom a process is to run as, decided before it exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunAs {
+    /// The user the daemon runs as.
+    Same,
+    /// Another user.
+    Other(Identity),
+    /// Not possible: the process is to be started and to fail, as the original's does.
+    Refused {
+        /// The user that was wanted.
+        uid: u32,
+        /// Why not.
+        reason: DropError,
+    },
+}
+
+impl RunAs {
+    /// How to become the user with this id from here. Reads the user and group databases, which may block.
+    pub fn uid(uid: u32) -> RunAs {
+        if uid == current_uid() {
+            return RunAs::Same;
+        }
+        if current_uid() != 0 {
+            return RunAs::Refused { uid, reason: DropError::NotRoot };
+        }
+        match user_by_uid(uid) {
+            Some(user) => RunAs::Other(Identity::of(&user)),
+            None => RunAs::Refused { uid, reason: DropError::UnknownUser(uid) },
+        }
+    }
+}
+
+/// Why a process could not become another user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropError {
+    /// Only root may.
+    NotRoot,
+    /// There is no user with this id.
+    UnknownUser(u32),
+    /// The supplementary groups were refused.
+    Groups(Errno),
+    /// The primary group was refused.
+    Group(Errno),
+    /// The user was refused.
+    User(Errno),
+}
+
+impl DropError {
+    /// The reason in the original's words; after that of [`DropError::UnknownUser`] the id is to follow.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            DropError::NotRoot => "Can't drop privilege as nonroot user",
+            DropError::UnknownUser(_) => "Can't find uid ",
+            DropError::Groups(_) => "Could not set groups of effective user",
+            DropError::Group(_) => "Could not set group id of effective user",
+            DropError::User(_) => "Could not set user id of effective user",
+        }
+    }
+}
+
+impl fmt::Display for DropError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())?;
+        match self {
+            DropError::UnknownUser(uid) => uid.fmt(f),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for DropError {}
+
+/// Becomes this user for good, with all threads.
+pub fn drop_privileges(identity: &Identity) -> Result<(), DropError> {
+    if identity.uid == current_uid() {
+        return Ok(());
+    }
+    if current_uid() != 0 {
+        return Err(DropError::NotRoot);
+    }
+    become_user(identity)
+}
+
+/// Allocates nothing, so that a child may call it between fork and exec.
+pub(crate) fn become_user(identity: &Identity) -> Result<(), DropError> {
+    let groups = &identity.groups;
+    // SAFETY: the pointer and the length describe one slice of group ids. The width of the length differs by system.
+    succeeded(unsafe { libc::setgroups(groups.len() as _, groups.as_ptr()) }).map_err(DropError::Groups)?;
+    // SAFETY: no memory is involved.
+    succeeded(unsafe { libc::setgid(identity.gid) }).map_err(DropError::Group)?;
+    // SAFETY: no memory is involved.
+    succeeded(unsafe { libc::setuid(identity.uid) }).map_err(DropError::User)
+}
+
+fn succeeded(result: libc::c_int) -> Result<(), Errno> {
+    if result == 0 { Ok(()) } else { Err(Errno::last()) }
+}

@@ -1,0 +1,82 @@
+//! Ends of children.
+
+use crate::{Errno, Pid};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// It exited with this status, 0 to 255.
+    Code(i32),
+    /// A signal ended it.
+    Signal {
+        /// The signal's number.
+        number: i32,
+        /// Whether it left a core file.
+        core_dumped: bool,
+    },
+    /// The system reported something else; the raw status word.
+    Other(i32),
+}
+
+impl ExitStatus {
+    fn from_raw(status: i32) -> ExitStatus {
+        if libc::WIFEXITED(status) {
+            ExitStatus::Code(libc::WEXITSTATUS(status))
+        } else if libc::WIFSIGNALED(status) {
+            ExitStatus::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
+        } else {
+            ExitStatus::Other(status)
+        }
+    }
+}
+
+/// Takes one ended child, whichever it is, without waiting; none when no child has ended or there are no children.
+pub fn reap() -> Result<Option<(Pid, ExitStatus)>, Errno> {
+    match waitpid(-1, libc::WNOHANG) {
+        Err(Errno::ECHILD) => Ok(None),
+        other => other,
+    }
+}
+
+/// Waits until this child ends.
+pub fn wait_for(child: Pid) -> Result<ExitStatus, Errno> {
+    loop {
+        if let Some((_, status)) = waitpid(child.raw(), 0)? {
+            return Ok(status);
+        }
+    }
+}
+
+fn waitpid(which: libc::pid_t, options: i32) -> Result<Option<(Pid, ExitStatus)>, Errno> {
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is a valid place for the status word.
+        let reaped = unsafe { libc::waitpid(which, &mut status, options) };
+        if reaped != -1 {
+            return Ok(Pid::from_raw(reaped).map(|pid| (pid, ExitStatus::from_raw(status))));
+        }
+        match Errno::last() {
+            Errno::EINTR => {}
+            error => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_word_is_taken_apart() {
+        assert_eq!(ExitStatus::from_raw(3 << 8), ExitStatus::Code(3));
+        assert_eq!(
+            ExitStatus::from_raw(libc::SIGTERM),
+            ExitStatus::Signal { number: libc::SIGTERM, core_dumped: false }
+        );
+        assert_eq!(
+            ExitStatus::from_raw(libc::SIGABRT | 0x80),
+            ExitStatus::Signal { number: libc::SIGABRT, core_dumped: true }
+        );
+        assert_eq!(ExitStatus::from_raw(0x137f), ExitStatus::Other(0x137f));
+    }
+}
