@@ -2,6 +2,9 @@
 
 pub mod activity_line;
 pub mod call;
+pub mod config_info;
+pub mod logread;
 pub mod output;
 pub mod rotation;
 pub mod row;
+pub mod rpc;

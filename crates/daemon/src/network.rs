@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use supervisord_config::model::Config;
+use supervisord_core::row::LocalTime;
 
 use crate::activity::Activity;
 use crate::calls::Calls;
@@ -23,7 +24,20 @@ pub struct Context {
     /// The path of the activity log that is being written; none with syslog.
     pub activity_file: Option<String>,
     /// Reads the configuration again; the error is the text of the fault. May block: run it off the thread.
-    pub load_config: Box<dyn Fn() -> Result<Config, String> + Send + Sync>,
+    pub load_config: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
+    /// Held from the beginning of a reading until its call is sent, so that an older one never overtakes a newer.
+    pub loading: tokio::sync::Mutex<()>,
+    /// What time it is.
+    pub clock: Clock,
     /// The namespaces that exist besides `system`; `supervisor` among them when its section is present.
     pub namespaces: Vec<String>,
+}
+
+/// The wall clock, as people read it.
+#[derive(Clone, Copy)]
+pub struct Clock {
+    /// Seconds since the epoch.
+    pub now: fn() -> i64,
+    /// Calendar fields of a time in seconds since the epoch, where the daemon is.
+    pub local: fn(i64) -> LocalTime,
 }

@@ -75,3 +75,37 @@ impl ProcessInfo {
         })
     }
 }
+
+/// The members of a `supervisor.getAllConfigInfo` item that a client needs in order to list what can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigInfo {
+    /// The process name.
+    pub name: String,
+    /// The group name.
+    pub group: String,
+    /// Whether the group is active.
+    pub in_use: bool,
+    /// Whether it is started with its group.
+    pub autostart: bool,
+    /// The priority of the group.
+    pub group_priority: i64,
+    /// The priority within the group.
+    pub process_priority: i64,
+}
+
+impl ConfigInfo {
+    /// Reads the struct a daemon sent; none when a member is missing or has another type.
+    pub fn from_value(value: &Value) -> Option<ConfigInfo> {
+        let text = |name: &str| value.member(name).and_then(Value::as_str).map(str::to_owned);
+        let number = |name: &str| value.member(name).and_then(Value::as_int);
+        let truth = |name: &str| value.member(name).and_then(Value::as_bool);
+        Some(ConfigInfo {
+            name: text("name")?,
+            group: text("group")?,
+            in_use: truth("inuse")?,
+            autostart: truth("autostart")?,
+            group_priority: number("group_prio")?,
+            process_priority: number("process_prio")?,
+        })
+    }
+}

@@ -1,1 +1,134 @@
 //! XML-RPC requests: from the body to the answer.
+//!
+//! What only reads is answered here, from the published view and the log files; everything else is handed to
+//! control. A request runs in a task of its own, which ends when it is done and not when its client leaves.
+
+mod answer;
+mod logs;
+mod multicall;
+mod read;
+mod trace;
+
+use std::sync::Arc;
+
+use supervisord_config::model::Config;
+use supervisord_core::call::{Call, Outcome};
+use supervisord_core::rpc::{Methods, Request, System};
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::value::Value;
+use supervisord_wire::xmlrpc::{decode_call, encode_fault, encode_response};
+use tokio::sync::oneshot;
+
+use crate::network::Context;
+use answer::Answer;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body is no request: HTTP 400.
+    BadRequest,
+    /// The daemon is ending; close the connection without a word.
+    Ending,
+}
+
+/// Why a request has no result.
+enum Failure {
+    Fault(Fault),
+    Ending,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure::Fault(fault)
+    }
+}
+
+/// Answers the body of one request with a document, be it a result or a fault. Runs within a tokio runtime.
+pub async fn respond(context: &Arc<Context>, body: &[u8]) -> Result<String, Refusal> {
+    let (method, arguments) = decode_call(body).map_err(|error| {
+        trace::invalid(&context.activity, body, &error);
+        Refusal::BadRequest
+    })?;
+    let context = context.clone();
+    // The join fails when the runtime is shut down under the task.
+    tokio::spawn(async move { answer(&context, &method, arguments).await }).await.unwrap_or(Err(Refusal::Ending))
+}
+
+async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Result<String, Refusal> {
+    trace::called(&context.activity, method);
+    match execute(context, method, arguments).await {
+        Ok(answer) => {
+            trace::returned(&context.activity, method);
+            Ok(encode_response(&answer))
+        }
+        Err(Failure::Fault(fault)) => {
+            trace::refused(&context.activity, method, &fault);
+            Ok(encode_fault(&fault))
+        }
+        Err(Failure::Ending) => Err(Refusal::Ending),
+    }
+}
+
+async fn execute(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Answer, Failure> {
+    let methods = methods(context);
+    match methods.parse(method, arguments, context.view.mood())? {
+        Request::System(System::Multicall { entries }) => multicall::execute(context, entries).await,
+        request => single(context, methods, request).await,
+    }
+}
+
+/// Executes a request that is not a multicall.
+async fn single(context: &Context, methods: Methods, request: Request) -> Result<Answer, Failure> {
+    let names = |names: Vec<&str>| Value::Array(names.into_iter().map(Value::from).collect()).into();
+    match request {
+        Request::Read(request) => read::answer(context, request).await,
+        Request::Call(call) => ask(context, call).await,
+        Request::Restart => with_config(context, |config| Call::Restart { config }).await,
+        Request::ReloadConfig => with_config(context, |config| Call::ReloadConfig { config }).await,
+        Request::System(System::ListMethods) => Ok(names(methods.list())),
+        Request::System(System::MethodHelp { method }) => Ok(Value::Str(methods.help(&method)?).into()),
+        Request::System(System::MethodSignature { method }) => Ok(names(methods.signature(&method)?)),
+        // Entries of a multicall are never multicalls.
+        Request::System(System::Multicall { .. }) => Err(Fault::new(FaultCode::IncorrectParameters).into()),
+    }
+}
+
+/// The methods this daemon offers. A namespace of a plug-in would be looked up before them.
+fn methods(context: &Context) -> Methods {
+    Methods { supervisor: context.namespaces.iter().any(|name| name == "supervisor") }
+}
+
+/// Hands a call to control and waits for its outcome, however long that takes.
+async fn ask(context: &Context, call: Call) -> Result<Answer, Failure> {
+    outcome(send(context, call)).await
+}
+
+fn send(context: &Context, call: Call) -> oneshot::Receiver<Outcome> {
+    let (reply, outcome) = oneshot::channel();
+    context.calls.send(call, move |outcome| {
+        // Nobody waits any more when the runtime ended first.
+        let _ = reply.send(outcome);
+    });
+    outcome
+}
+
+async fn outcome(reply: oneshot::Receiver<Outcome>) -> Result<Answer, Failure> {
+    match reply.await {
+        Ok(outcome) => Ok(outcome?.into()),
+        Err(_) => Err(Failure::Ending),
+    }
+}
+
+/// Makes a call of the configuration as it is now. One that cannot be read changes nothing.
+async fn with_config(context: &Context, call: fn(Box<Config>) -> Call) -> Result<Answer, Failure> {
+    let turn = context.loading.lock().await;
+    let load = context.load_config.clone();
+    let loaded = tokio::task::spawn_blocking(move || load()).await.map_err(|_| Failure::Ending)?;
+    let config = loaded.map_err(|text| Fault::with(FaultCode::CantReread, text))?;
+    let reply = send(context, call(Box::new(config)));
+    drop(turn);
+    outcome(reply).await
+}
+
+#[cfg(test)]
+mod tests;

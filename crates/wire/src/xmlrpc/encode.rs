@@ -89,11 +89,36 @@ impl Encode for Value {
 
 impl<T: Encode> Encode for [T] {
     fn encode(&self, out: &mut String) {
-        out.push_str("<value><array><data>\n");
-        for item in self {
-            item.encode(out);
-        }
-        out.push_str("</data></array></value>\n");
+        array(out, |out| self.iter().for_each(|item| item.encode(out)));
+    }
+}
+
+/// An array that is encoded item by item as its items become known, so that none of them has to be kept.
+#[derive(Debug, Default)]
+pub struct EncodedArray {
+    items: String,
+}
+
+impl EncodedArray {
+    /// Appends an item.
+    pub fn push<T: Encode + ?Sized>(&mut self, item: &T) {
+        item.encode(&mut self.items);
+    }
+
+    /// The size of all items so far, in bytes of the document.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is no item yet.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+impl Encode for EncodedArray {
+    fn encode(&self, out: &mut String) {
+        array(out, |out| out.push_str(&self.items));
     }
 }
 
@@ -120,6 +145,12 @@ impl Encode for ProcessInfo {
             text(out, "description", &self.description);
         });
     }
+}
+
+fn array(out: &mut String, items: impl FnOnce(&mut String)) {
+    out.push_str("<value><array><data>\n");
+    items(out);
+    out.push_str("</data></array></value>\n");
 }
 
 fn structure(out: &mut String, members: impl FnOnce(&mut String)) {

@@ -125,6 +125,16 @@ fn the_direct_encoding_of_a_process_is_that_of_its_value() {
 }
 
 #[test]
+fn an_array_can_grow_item_by_item() {
+    let mut array = EncodedArray::default();
+    assert_eq!((array.len(), encode_response(&array)), (0, encode_response(&Value::Array(vec![]))));
+    array.push(&Value::Int(1));
+    array.push(&Fault::new(FaultCode::BadName));
+    let fault = structure(&[("faultCode", Value::Int(10)), ("faultString", text("BAD_NAME"))]);
+    assert_eq!(encode_response(&array), encode_response(&Value::Array(vec![Value::Int(1), fault])));
+}
+
+#[test]
 fn text_is_a_string() {
     for (xml, expected) in [
         ("x y", "x y"),

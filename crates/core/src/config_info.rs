@@ -1,0 +1,109 @@
+//! What `supervisor.getAllConfigInfo` answers: the options of every configured process.
+
+use std::sync::Arc;
+
+use supervisord_config::model::{ChannelLog, Config, Group, LogFile, Process, ServerUrl};
+use supervisord_wire::value::Value;
+
+use crate::row::Row;
+
+/// What an option that is not set looks like.
+const NONE: &str = "none";
+
+/// One struct for every process of the configuration, sorted by process name; equal names keep the order of their groups.
+///
+/// `in_use` tells whether a group is active, `row` finds an active process by group and name.
+pub fn all(config: &Config, in_use: impl Fn(&str) -> bool, row: impl Fn(&str, &str) -> Option<Arc<Row>>) -> Value {
+    let members = |group| -> Vec<(&Arc<Group>, &Arc<Process>)> { processes(group).collect() };
+    let mut processes: Vec<_> = config.groups.iter().flat_map(members).collect();
+    processes.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+    let describe = |(group, process): (&Arc<Group>, &Arc<Process>)| {
+        describe(group, process, in_use(&group.name), row(&group.name, &process.name).as_deref())
+    };
+    Value::Array(processes.into_iter().map(describe).collect())
+}
+
+fn processes(group: &Arc<Group>) -> impl Iterator<Item = (&Arc<Group>, &Arc<Process>)> {
+    group.processes.iter().map(move |process| (group, process))
+}
+
+/// Members in the original's order.
+fn describe(group: &Group, process: &Process, in_use: bool, row: Option<&Row>) -> Value {
+    let stdout_file = log_file(&process.stdout.file, row.and_then(|row| row.stdout_logfile.as_deref()));
+    let stderr_file = match process.redirect_stderr {
+        true => NONE,
+        false => log_file(&process.stderr.file, row.and_then(|row| row.stderr_logfile.as_deref())),
+    };
+    let serverurl = match &process.serverurl {
+        ServerUrl::Auto => NONE,
+        ServerUrl::Text(url) => url,
+    };
+    let mut members = Members(Vec::with_capacity(29));
+    members.add("autostart", process.autostart);
+    members.add("directory", process.directory.as_deref().unwrap_or(NONE));
+    members.add("uid", process.user.as_ref().map_or(NONE.into(), |user| Value::Int(user.uid.into())));
+    members.add("command", process.command.as_str());
+    members.add("exitcodes", Value::Array(process.exitcodes.iter().map(|code| (*code).into()).collect()));
+    members.add("group", group.name.as_str());
+    members.add("group_prio", group.priority);
+    members.add("inuse", in_use);
+    members.add("killasgroup", process.killasgroup);
+    members.add("name", process.name.as_str());
+    members.add("process_prio", process.priority);
+    members.add("redirect_stderr", process.redirect_stderr);
+    members.add("startretries", process.startretries);
+    members.add("startsecs", process.startsecs);
+    let names = [
+        "stdout_capture_maxbytes",
+        "stdout_events_enabled",
+        "stdout_logfile",
+        "stdout_logfile_backups",
+        "stdout_logfile_maxbytes",
+        "stdout_syslog",
+    ];
+    members.add_log(names, &process.stdout, stdout_file);
+    members.add("stopsignal", process.stopsignal);
+    members.add("stopwaitsecs", process.stopwaitsecs);
+    let names = [
+        "stderr_capture_maxbytes",
+        "stderr_events_enabled",
+        "stderr_logfile",
+        "stderr_logfile_backups",
+        "stderr_logfile_maxbytes",
+        "stderr_syslog",
+    ];
+    members.add_log(names, &process.stderr, stderr_file);
+    members.add("serverurl", serverurl);
+    Value::Struct(members.0)
+}
+
+/// The path of a log; of an automatic one the made-up path, as long as its process is active.
+fn log_file<'a>(file: &'a LogFile, made_up: Option<&'a str>) -> &'a str {
+    match file {
+        LogFile::None => NONE,
+        LogFile::Auto => made_up.unwrap_or("auto"),
+        LogFile::Path(path) => path,
+    }
+}
+
+struct Members(Vec<(String, Value)>);
+
+impl Members {
+    fn add(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.push((name.to_owned(), value.into()));
+    }
+
+    fn add_log(&mut self, names: [&str; 6], log: &ChannelLog, file: &str) {
+        let [capture, events, logfile, backups, maxbytes, syslog] = names;
+        let bytes = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        self.add(capture, bytes(log.capture_maxbytes));
+        self.add(events, log.events_enabled);
+        self.add(logfile, file);
+        self.add(backups, i64::from(log.backups));
+        self.add(maxbytes, bytes(log.maxbytes));
+        self.add(syslog, log.syslog);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+use supervisord_config::host::Account;
+use supervisord_config::model::{ActivityLog, AutoRestart, GroupKind, LogLevel, Origin, Supervisord};
+use supervisord_wire::info::ConfigInfo;
+use supervisord_wire::state::ProcessState;
+
+use super::*;
+
+fn log(file: LogFile) -> ChannelLog {
+    ChannelLog { file, maxbytes: 52_428_800, backups: 10, capture_maxbytes: 0, events_enabled: false, syslog: false }
+}
+
+fn process(name: &str) -> Process {
+    Process {
+        name: name.to_owned(),
+        section: format!("program:{name}"),
+        origin: Origin { file: "x.conf".into(), line: 1 },
+        command: "/bin/cat".to_owned(),
+        directory: None,
+        umask: None,
+        priority: 999,
+        autostart: true,
+        autorestart: AutoRestart::Unexpected,
+        startsecs: 1,
+        startretries: 3,
+        user: None,
+        stdout: log(LogFile::Auto),
+        stderr: log(LogFile::Auto),
+        stopsignal: 15,
+        stopwaitsecs: 10,
+        stopasgroup: false,
+        killasgroup: false,
+        exitcodes: vec![0],
+        redirect_stderr: false,
+        environment: Vec::new(),
+        serverurl: ServerUrl::Auto,
+        socket: None,
+    }
+}
+
+fn group(name: &str, priority: i64, processes: Vec<Process>) -> Arc<Group> {
+    let processes = processes.into_iter().map(Arc::new).collect();
+    Arc::new(Group { name: name.to_owned(), priority, kind: GroupKind::Programs, processes })
+}
+
+fn config(groups: Vec<Arc<Group>>) -> Config {
+    let supervisord = Supervisord {
+        minfds: 1,
+        minprocs: 1,
+        directory: None,
+        user: None,
+        umask: 0,
+        logfile: ActivityLog::Syslog,
+        logfile_maxbytes: 0,
+        logfile_backups: 0,
+        loglevel: LogLevel::Info,
+        pidfile: String::new(),
+        identifier: String::new(),
+        nodaemon: false,
+        silent: false,
+        childlogdir: String::new(),
+        nocleanup: false,
+        strip_ansi: false,
+        environment: Vec::new(),
+    };
+    Config {
+        file: String::new(),
+        here: String::new(),
+        supervisord,
+        servers: Vec::new(),
+        rpc_interfaces: Vec::new(),
+        groups,
+        notices: Vec::new(),
+    }
+}
+
+fn inactive(config: &Config) -> Vec<Value> {
+    match all(config, |_| false, |_, _| None) {
+        Value::Array(items) => items,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The members as `name=value`, in order.
+fn members(value: &Value) -> Vec<String> {
+    let Value::Struct(members) = value else { panic!("{value:?}") };
+    let shown = |value: &Value| match value {
+        Value::Str(text) => format!("'{text}'"),
+        Value::Int(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Array(items) => format!("{:?}", items.iter().filter_map(Value::as_int).collect::<Vec<_>>()),
+        other => panic!("{other:?}"),
+    };
+    members.iter().map(|(name, value)| format!("{name}={}", shown(value))).collect()
+}
+
+#[test]
+fn members_are_those_of_the_original_in_its_order() {
+    let mut one = process("a");
+    one.directory = Some("/tmp".to_owned());
+    one.user = Some(Account { name: "root".into(), uid: 0, gid: 0, home: "/root".into() });
+    one.exitcodes = vec![0, 2];
+    one.serverurl = ServerUrl::Text(String::new());
+    one.stdout = log(LogFile::Path("/a.log".to_owned()));
+    let infos = inactive(&config(vec![group("a", 5, vec![one])]));
+    let expected = "autostart=true directory='/tmp' uid=0 command='/bin/cat' exitcodes=[0, 2] group='a' group_prio=5 \
+         inuse=false killasgroup=false name='a' process_prio=999 redirect_stderr=false startretries=3 startsecs=1 \
+         stdout_capture_maxbytes=0 stdout_events_enabled=false stdout_logfile='/a.log' stdout_logfile_backups=10 \
+         stdout_logfile_maxbytes=52428800 stdout_syslog=false stopsignal=15 stopwaitsecs=10 stderr_capture_maxbytes=0 \
+         stderr_events_enabled=false stderr_logfile='auto' stderr_logfile_backups=10 stderr_logfile_maxbytes=52428800 \
+         stderr_syslog=false serverurl=''";
+    assert_eq!(members(&infos[0]).join(" "), expected);
+}
+
+#[test]
+fn clients_can_read_what_they_need() {
+    let infos = inactive(&config(vec![group("g", 5, vec![process("a")])]));
+    let info = ConfigInfo {
+        name: "a".to_owned(),
+        group: "g".to_owned(),
+        in_use: false,
+        autostart: true,
+        group_priority: 5,
+        process_priority: 999,
+    };
+    assert_eq!(ConfigInfo::from_value(&infos[0]), Some(info));
+}
+
+#[test]
+fn what_is_not_set_is_none() {
+    let mut one = process("a");
+    one.stdout = log(LogFile::None);
+    one.redirect_stderr = true;
+    one.stderr = log(LogFile::Path("/ignored".to_owned()));
+    let infos = inactive(&config(vec![group("a", 999, vec![one])]));
+    for name in ["directory", "uid", "stdout_logfile", "stderr_logfile", "serverurl"] {
+        assert_eq!(infos[0].member(name), Some(&Value::from("none")), "{name}");
+    }
+}
+
+#[test]
+fn an_active_process_shows_its_made_up_log() {
+    let config = config(vec![group("g", 999, vec![process("a")])]);
+    let row = Arc::new(Row {
+        group: "g".into(),
+        config: config.groups[0].processes[0].clone(),
+        state: ProcessState::Running,
+        pid: 1,
+        start: 0,
+        stop: 0,
+        spawnerr: String::new(),
+        exitstatus: None,
+        stdout_logfile: Some("/a-stdout---x.log".to_owned()),
+        stderr_logfile: None,
+    });
+    let Value::Array(infos) = all(&config, |group| group == "g", |_, _| Some(row.clone())) else { panic!("an array") };
+    assert_eq!(infos[0].member("inuse"), Some(&Value::Bool(true)));
+    assert_eq!(infos[0].member("stdout_logfile"), Some(&Value::from("/a-stdout---x.log")));
+    assert_eq!(infos[0].member("stderr_logfile"), Some(&Value::from("auto")));
+}
+
+#[test]
+fn processes_are_sorted_by_their_own_name_only() {
+    let groups = vec![
+        group("z", 1, vec![process("b"), process("a")]),
+        group("b", 2, vec![process("b")]),
+        group("a", 2, vec![process("c")]),
+    ];
+    let infos = inactive(&config(groups));
+    let places: Vec<_> = infos
+        .iter()
+        .map(|info| (info.member("name").and_then(Value::as_str), info.member("group").and_then(Value::as_str)))
+        .collect();
+    let expected = [("a", "z"), ("b", "z"), ("b", "b"), ("c", "a")].map(|(name, group)| (Some(name), Some(group)));
+    assert_eq!(places, expected);
+}

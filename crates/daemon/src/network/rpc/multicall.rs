@@ -1,0 +1,38 @@
+//! `system.multicall`: one call after the other, each with its own result.
+
+use supervisord_core::rpc::multicall_entry;
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::value::Value;
+use supervisord_wire::xmlrpc::EncodedArray;
+
+use super::answer::Answer;
+use super::{Failure, methods, single};
+use crate::network::Context;
+
+/// How long the answer may become, in bytes, before further calls are refused.
+const MAX_ANSWER: usize = 128 << 20;
+
+/// Makes the calls in turn; one that has to wait is awaited before the next. Results are bare, not wrapped in
+/// arrays of one, because that is what clients of the original depend on.
+pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<Answer, Failure> {
+    let mut results = EncodedArray::default();
+    for entry in entries {
+        let result = match results.len() {
+            ..MAX_ANSWER => one(context, entry).await,
+            MAX_ANSWER.. => Err(Fault::with(FaultCode::Failed, "not called, the answer is too long already").into()),
+        };
+        match result {
+            Ok(answer) => results.push(&answer),
+            Err(Failure::Fault(fault)) => results.push(&fault),
+            Err(Failure::Ending) => return Err(Failure::Ending),
+        }
+    }
+    Ok(Answer::Encoded(results))
+}
+
+async fn one(context: &Context, entry: Value) -> Result<Answer, Failure> {
+    let (method, arguments) = multicall_entry(entry)?;
+    let methods = methods(context);
+    let request = methods.parse(&method, arguments, context.view.mood())?;
+    single(context, methods, request).await
+}

@@ -1,0 +1,66 @@
+//! Requests that change nothing.
+
+use std::sync::Arc;
+
+use supervisord_core::config_info;
+use supervisord_core::output::Channel;
+use supervisord_core::row::Row;
+use supervisord_core::rpc::Read;
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::name::Namespec;
+use supervisord_wire::value::Value;
+use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
+
+use super::answer::Answer;
+use super::{Failure, logs};
+use crate::network::Context;
+
+pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, Failure> {
+    let view = &context.view;
+    match request {
+        Read::GetApiVersion => Ok(Value::from(API_VERSION).into()),
+        Read::GetSupervisorVersion => Ok(Value::from(SUPERVISOR_VERSION).into()),
+        Read::GetIdentification => Ok(Value::from(view.config().supervisord.identifier.as_str()).into()),
+        Read::GetState => Ok(state(context)),
+        Read::GetPid => Ok(Value::Int(std::process::id().into()).into()),
+        Read::GetProcessInfo { name } => {
+            let row = row(context, &name)?;
+            Ok(Answer::Process(Box::new(row.info((context.clock.now)(), context.clock.local))))
+        }
+        Read::GetAllProcessInfo => {
+            let now = (context.clock.now)();
+            Ok(Answer::Processes(view.rows().iter().map(|row| row.info(now, context.clock.local)).collect()))
+        }
+        Read::GetAllConfigInfo => {
+            let in_use = |group: &str| view.has_group(group);
+            Ok(config_info::all(&view.config(), in_use, |group, process| view.row(group, process)).into())
+        }
+        Read::ReadLog { offset, length } => logs::read(context.activity_file.clone(), offset, length).await,
+        Read::ReadProcessLog { channel, name, offset, length } => {
+            logs::read(log_of(&*row(context, &name)?, channel), offset, length).await
+        }
+        Read::TailProcessLog { channel, name, offset, length } => {
+            logs::tail(log_of(&*row(context, &name)?, channel), offset, length).await
+        }
+    }
+}
+
+fn state(context: &Context) -> Answer {
+    let mood = context.view.mood();
+    let members = [("statecode", Value::from(mood.code())), ("statename", Value::from(mood.name()))];
+    Value::Struct(members.map(|(name, value)| (name.to_owned(), value)).into()).into()
+}
+
+/// The process of this name; a whole group is none.
+fn row(context: &Context, name: &str) -> Result<Arc<Row>, Fault> {
+    let Namespec { group, process } = Namespec::parse(name);
+    let row = process.and_then(|process| context.view.row(&group, &process));
+    row.ok_or_else(|| Fault::with(FaultCode::BadName, name))
+}
+
+fn log_of(row: &Row, channel: Channel) -> Option<String> {
+    match channel {
+        Channel::Stdout => row.stdout_logfile.clone(),
+        Channel::Stderr => row.stderr_logfile.clone(),
+    }
+}

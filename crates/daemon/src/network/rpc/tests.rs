@@ -1,0 +1,384 @@
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Mutex as StdMutex;
+use std::sync::mpsc::Receiver;
+use std::task::Poll;
+
+use mio::{Poll as MioPoll, Token, Waker};
+use supervisord_config::model::{
+    ActivityLog, AutoRestart, ChannelLog, LogFile, LogLevel, Origin, Process, ServerUrl, Supervisord,
+};
+use supervisord_core::row::{LocalTime, Row};
+use supervisord_wire::state::{Mood, ProcessState};
+use supervisord_wire::xmlrpc::{decode_response, encode_call};
+
+use super::*;
+use crate::activity::Activity;
+use crate::calls::{self, Pending};
+use crate::network::Clock;
+use crate::view::View;
+
+fn config() -> Config {
+    let supervisord = Supervisord {
+        minfds: 1,
+        minprocs: 1,
+        directory: None,
+        user: None,
+        umask: 0,
+        logfile: ActivityLog::Syslog,
+        logfile_maxbytes: 0,
+        logfile_backups: 0,
+        loglevel: LogLevel::Info,
+        pidfile: String::new(),
+        identifier: "me".to_owned(),
+        nodaemon: false,
+        silent: false,
+        childlogdir: String::new(),
+        nocleanup: false,
+        strip_ansi: false,
+        environment: Vec::new(),
+    };
+    Config {
+        file: String::new(),
+        here: String::new(),
+        supervisord,
+        servers: Vec::new(),
+        rpc_interfaces: Vec::new(),
+        groups: Vec::new(),
+        notices: Vec::new(),
+    }
+}
+
+fn row(group: &str, name: &str, stdout_logfile: Option<&str>) -> Row {
+    let log = ChannelLog {
+        file: LogFile::None,
+        maxbytes: 0,
+        backups: 0,
+        capture_maxbytes: 0,
+        events_enabled: false,
+        syslog: false,
+    };
+    let process = Process {
+        name: name.to_owned(),
+        section: format!("program:{name}"),
+        origin: Origin { file: "x.conf".into(), line: 1 },
+        command: "/bin/cat".to_owned(),
+        directory: None,
+        umask: None,
+        priority: 999,
+        autostart: true,
+        autorestart: AutoRestart::Unexpected,
+        startsecs: 1,
+        startretries: 3,
+        user: None,
+        stdout: log.clone(),
+        stderr: log,
+        stopsignal: 15,
+        stopwaitsecs: 10,
+        stopasgroup: false,
+        killasgroup: false,
+        exitcodes: vec![0],
+        redirect_stderr: false,
+        environment: Vec::new(),
+        serverurl: ServerUrl::Auto,
+        socket: None,
+    };
+    Row {
+        group: group.into(),
+        config: Arc::new(process),
+        state: ProcessState::Running,
+        pid: 42,
+        start: 100,
+        stop: 0,
+        spawnerr: String::new(),
+        exitstatus: None,
+        stdout_logfile: stdout_logfile.map(str::to_owned),
+        stderr_logfile: None,
+    }
+}
+
+/// A network plane without a network, and the other end of its calls.
+struct Plane {
+    context: Arc<Context>,
+    calls: Receiver<Pending>,
+    /// What reading the configuration gives; a configuration when it is none.
+    load_error: Arc<StdMutex<Option<String>>>,
+    // The waker works only as long as its poll lives.
+    _poll: MioPoll,
+}
+
+fn plane() -> Plane {
+    let poll = MioPoll::new().expect("a poll");
+    let waker = Waker::new(poll.registry(), Token(0)).expect("a waker");
+    let (sender, calls) = calls::queue(Arc::new(waker));
+    let load_error = Arc::new(StdMutex::new(None));
+    let error = load_error.clone();
+    let local =
+        |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
+    let context = Context {
+        view: Arc::new(View::new(Arc::new(config()))),
+        calls: sender,
+        activity: Activity::new(LogLevel::Trace, |_| {}),
+        activity_file: None,
+        load_config: Arc::new(move || match error.lock().expect("no panics").clone() {
+            Some(error) => Err(error),
+            None => Ok(config()),
+        }),
+        loading: tokio::sync::Mutex::new(()),
+        clock: Clock { now: || 105, local },
+        namespaces: vec!["supervisor".to_owned()],
+    };
+    Plane { context: Arc::new(context), calls, load_error, _poll: poll }
+}
+
+impl Plane {
+    /// What a client gets for a call that needs no control.
+    async fn get(&self, method: &str, arguments: &[Value]) -> Result<Value, Fault> {
+        let document = respond(&self.context, encode_call(method, arguments).as_bytes()).await.expect("a document");
+        decode_response(document.as_bytes()).expect("a good document")
+    }
+
+    async fn fault(&self, method: &str, arguments: &[Value]) -> String {
+        self.get(method, arguments).await.expect_err("a fault").text
+    }
+
+    /// The next call control gets.
+    async fn next_call(&self) -> Pending {
+        loop {
+            match self.calls.try_recv() {
+                Ok(pending) => return pending,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// What a client gets for a call that control answers with `outcome`; the call is shown as well.
+    async fn ask(&self, method: &str, arguments: &[Value], outcome: Outcome) -> (String, Result<Value, Fault>) {
+        let control = async {
+            let Pending { call, reply } = self.next_call().await;
+            reply(outcome);
+            format!("{call:?}")
+        };
+        tokio::join!(control, self.get(method, arguments))
+    }
+}
+
+fn array(items: &[Value]) -> Value {
+    Value::Array(items.to_vec())
+}
+
+fn entry(method: &str, arguments: &[Value]) -> Value {
+    Value::Struct(vec![("methodName".to_owned(), method.into()), ("params".to_owned(), array(arguments))])
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused() {
+    let plane = plane();
+    for body in ["", "<a/>", "<methodCall>"] {
+        assert_eq!(respond(&plane.context, body.as_bytes()).await, Err(Refusal::BadRequest), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn the_view_answers_without_control() {
+    let plane = plane();
+    plane.context.view.publish_row(row("g", "b", None));
+    plane.context.view.publish_row(row("a", "a", Some("/a.log")));
+    assert_eq!(plane.get("supervisor.getAPIVersion", &[]).await, Ok("3.0".into()));
+    assert_eq!(plane.get("supervisor.getSupervisorVersion", &[]).await, Ok("4.3.0".into()));
+    assert_eq!(plane.get("supervisor.getIdentification", &[]).await, Ok("me".into()));
+    assert_eq!(plane.get("supervisor.getPID", &[]).await, Ok(Value::Int(std::process::id().into())));
+    let state = plane.get("supervisor.getState", &[]).await.expect("a state");
+    assert_eq!(state.member("statename"), Some(&"RUNNING".into()));
+    let infos = plane.get("supervisor.getAllProcessInfo", &[]).await.expect("infos");
+    let names: Vec<_> = infos.as_array().expect("an array").iter().map(|info| info.member("name").cloned()).collect();
+    assert_eq!(names, [Some("a".into()), Some("b".into())]);
+    let info = plane.get("supervisor.getProcessInfo", &["g:b".into()]).await.expect("an info");
+    assert_eq!(info.member("description"), Some(&"pid 42, uptime 0:00:05".into()));
+    assert_eq!(plane.get("supervisor.getAllConfigInfo", &[]).await, Ok(array(&[])));
+}
+
+#[tokio::test]
+async fn only_a_full_name_is_a_process() {
+    let plane = plane();
+    plane.context.view.publish_row(row("g", "b", None));
+    for name in ["b", "g", "g:*", "g:", "", ":", "g:c"] {
+        let fault = plane.fault("supervisor.getProcessInfo", &[name.into()]).await;
+        assert_eq!(fault, format!("BAD_NAME: {name}"));
+    }
+}
+
+#[tokio::test]
+async fn control_answers_calls() {
+    let plane = plane();
+    let (call, answer) = plane.ask("supervisor.startProcess", &["a".into()], Ok(true.into())).await;
+    assert_eq!((call.as_str(), answer), ("StartProcess { name: \"a\", wait: true }", Ok(true.into())));
+    let fault = Fault::with(FaultCode::BadName, "a");
+    let (_, answer) = plane.ask("supervisor.stopProcess", &["a".into()], Err(fault.clone())).await;
+    assert_eq!(answer, Err(fault));
+}
+
+#[tokio::test]
+async fn nothing_is_said_when_the_daemon_ends_first() {
+    let Plane { context, calls, _poll, .. } = plane();
+    drop(calls);
+    let body = encode_call("supervisor.shutdown", &[]);
+    assert_eq!(respond(&context, body.as_bytes()).await, Err(Refusal::Ending));
+    let body = encode_call("system.multicall", &[array(&[entry("supervisor.shutdown", &[])])]);
+    assert_eq!(respond(&context, body.as_bytes()).await, Err(Refusal::Ending));
+}
+
+#[tokio::test]
+async fn a_broken_configuration_changes_nothing() {
+    let plane = plane();
+    *plane.load_error.lock().expect("no panics") = Some("it is broken".to_owned());
+    for method in ["supervisor.reloadConfig", "supervisor.restart"] {
+        assert_eq!(plane.fault(method, &[]).await, "CANT_REREAD: it is broken");
+        assert!(plane.calls.try_recv().is_err(), "{method} reached control");
+    }
+    *plane.load_error.lock().expect("no panics") = None;
+    let (call, answer) = plane.ask("supervisor.restart", &[], Ok(true.into())).await;
+    assert!(call.starts_with("Restart { config: Config {"), "{call}");
+    assert_eq!(answer, Ok(true.into()));
+    let (call, _) = plane.ask("supervisor.reloadConfig", &[], Ok(array(&[]))).await;
+    assert!(call.starts_with("ReloadConfig { config: Config {"), "{call}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_ends_refuses_nearly_everything() {
+    let plane = plane();
+    plane.context.view.publish_mood(Mood::Shutdown);
+    assert_eq!(plane.fault("supervisor.getState", &[]).await, "SHUTDOWN_STATE");
+    assert_eq!(plane.fault("supervisor.startProcess", &["nosuch".into()]).await, "SHUTDOWN_STATE");
+    assert!(plane.get("system.listMethods", &[]).await.is_ok());
+    let (_, answer) = plane.ask("supervisor.sendRemoteCommEvent", &["a".into(), "b".into()], Ok(true.into())).await;
+    assert_eq!(answer, Ok(true.into()));
+}
+
+#[tokio::test]
+async fn methods_describe_themselves() {
+    let plane = plane();
+    let names = plane.get("system.listMethods", &[]).await.expect("names");
+    assert_eq!(names.as_array().map(<[Value]>::len), Some(41));
+    let types = plane.get("system.methodSignature", &["supervisor.getPID".into()]).await;
+    assert_eq!(types, Ok(array(&["int".into()])));
+    let help = plane.get("system.methodHelp", &["supervisor.getPID".into()]).await.expect("a text");
+    assert!(help.as_str().is_some_and(|text| text.contains("@return int pid")), "{help:?}");
+    assert_eq!(plane.fault("system.methodHelp", &["x".into()]).await, "SIGNATURE_UNSUPPORTED");
+}
+
+#[tokio::test]
+async fn results_of_a_multicall_are_bare() {
+    let plane = plane();
+    let entries = [
+        entry("supervisor.getAPIVersion", &[]),
+        entry("supervisor.nosuch", &[]),
+        entry("system.multicall", &[array(&[])]),
+        entry("supervisor.getAllProcessInfo", &[]),
+        Value::Struct(vec![]),
+    ];
+    let fault = |code: i32, text: &str| {
+        Value::Struct(vec![("faultCode".to_owned(), code.into()), ("faultString".to_owned(), text.into())])
+    };
+    let expected = [
+        "3.0".into(),
+        fault(1, "UNKNOWN_METHOD"),
+        fault(2, "INCORRECT_PARAMETERS: Recursive system.multicall forbidden"),
+        array(&[]),
+        fault(2, "INCORRECT_PARAMETERS: No methodName"),
+    ];
+    assert_eq!(plane.get("system.multicall", &[array(&entries)]).await, Ok(array(&expected)));
+    assert_eq!(plane.get("system.multicall", &[array(&[])]).await, Ok(array(&[])));
+}
+
+#[tokio::test]
+async fn calls_of_a_multicall_are_made_in_turn() {
+    let plane = plane();
+    let entries = ["a", "b"].map(|name| entry("supervisor.stopProcess", &[name.into()]));
+    let control = async {
+        for name in ["a", "b"] {
+            let Pending { call, reply } = plane.next_call().await;
+            assert_eq!(format!("{call:?}"), format!("StopProcess {{ name: \"{name}\", wait: true }}"));
+            // Whatever else could run has run, and still there is no further call.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert!(plane.calls.try_recv().is_err(), "the next call did not wait");
+            reply(Ok(name.into()));
+        }
+    };
+    let multicall = [array(&entries)];
+    let (_, answer) = tokio::join!(control, plane.get("system.multicall", &multicall));
+    assert_eq!(answer, Ok(array(&["a".into(), "b".into()])));
+}
+
+#[tokio::test]
+async fn a_multicall_goes_on_without_its_client() {
+    let plane = plane();
+    let entries = ["a", "b"].map(|name| entry("supervisor.stopProcess", &[name.into()]));
+    let body = encode_call("system.multicall", &[array(&entries)]);
+    {
+        let mut answer = pin!(respond(&plane.context, body.as_bytes()));
+        let begun = std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
+        assert!(begun, "the answer waits for control");
+    }
+    for name in ["a", "b"] {
+        let Pending { call, reply } = plane.next_call().await;
+        assert_eq!(format!("{call:?}"), format!("StopProcess {{ name: \"{name}\", wait: true }}"));
+        reply(Ok(true.into()));
+    }
+}
+
+/// The texts of a read and a tail from the log at `path`.
+async fn read_and_tail(path: Option<&str>, offset: i64, length: i64) -> (Result<Value, Fault>, Result<Value, Fault>) {
+    let plane = plane();
+    plane.context.view.publish_row(row("a", "a", path));
+    let arguments = ["a".into(), offset.into(), length.into()];
+    let read = plane.get("supervisor.readProcessStdoutLog", &arguments).await;
+    let tail = plane.get("supervisor.tailProcessStdoutLog", &arguments).await;
+    (read, tail)
+}
+
+fn tailed(text: &str, offset: i64, overflow: bool) -> Result<Value, Fault> {
+    Ok(array(&[text.into(), offset.into(), overflow.into()]))
+}
+
+#[tokio::test]
+async fn logs_are_read_in_parts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.log");
+    std::fs::write(&path, "0123456789").expect("a log");
+    let path = path.to_str();
+    assert_eq!(read_and_tail(path, 0, 4).await, (Ok("0123".into()), tailed("6789", 10, true)));
+    assert_eq!(read_and_tail(path, -4, 0).await, (Ok("6789".into()), tailed("", 10, true)));
+    assert_eq!(read_and_tail(path, 10, 5).await, (Ok("".into()), tailed("", 10, false)));
+    let (read, _) = read_and_tail(path, -4, 1).await;
+    assert_eq!(read, Err(Fault::new(FaultCode::BadArguments)));
+}
+
+#[tokio::test]
+async fn logs_need_not_exist() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let missing = dir.path().join("b.log");
+    let missing = missing.to_str().expect("a path of text");
+    let no_file = Err(Fault::with(FaultCode::NoFile, missing));
+    // Missing is found before the numbers are looked at.
+    assert_eq!(read_and_tail(Some(missing), -1, 3).await, (no_file, tailed("", 0, false)));
+    assert_eq!(read_and_tail(None, 0, 0).await, (Err(Fault::new(FaultCode::NoFile)), tailed("", 0, false)));
+    for unreadable in [dir.path().to_str(), Some("/dev/zero")] {
+        let failed = Err(Fault::new(FaultCode::Failed));
+        assert_eq!(read_and_tail(unreadable, -1, 3).await, (failed, tailed("", -1, false)), "{unreadable:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_activity_log_is_read_where_it_is_written() {
+    let mut plane = plane();
+    assert_eq!(plane.fault("supervisor.readLog", &[0.into(), 0.into()]).await, "NO_FILE");
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("activity.log");
+    std::fs::write(&path, b"a\xffb").expect("a log");
+    let context = Arc::get_mut(&mut plane.context).expect("nobody else has it");
+    context.activity_file = path.to_str().map(str::to_owned);
+    assert_eq!(plane.get("supervisor.readLog", &[0.into(), 0.into()]).await, Ok("a\u{fffd}b".into()));
+}
