@@ -8,3 +8,5 @@ mod harness;
 
 mod layering;
 mod life;
+mod options;
+mod wild;

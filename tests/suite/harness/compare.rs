@@ -1,5 +1,7 @@
 //! The same scene under both programs, and what an observer can tell apart.
 
+use std::fmt;
+
 use super::daemon::Daemon;
 use super::redact::redact;
 use super::scene::{Place, Scene};
@@ -28,6 +30,12 @@ impl Observed {
     }
 }
 
+impl fmt::Display for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.notes.iter().try_for_each(|(what, text)| writeln!(f, "=== {what}\n{text}"))
+    }
+}
+
 /// Runs a scene for every chosen subject and demands that `observe` sees the same.
 ///
 /// With one subject chosen there is nothing to compare, but `observe` and its assertions still run.
@@ -36,6 +44,7 @@ pub fn compare(scene: &Scene, observe: impl Fn(&mut Daemon, &mut Observed) + Syn
         let mut daemon = scene.start(subject);
         let mut observed = Observed::new();
         observe(&mut daemon, &mut observed);
+        println!("{subject:?} saw\n{observed}");
         observed
     });
 }

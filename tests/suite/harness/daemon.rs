@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::ops::Deref;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -30,10 +30,8 @@ impl Deref for Daemon {
 
 impl Daemon {
     /// Starts the daemon of a scene on disk.
-    pub fn launch(place: Place, arguments: &[String]) -> Daemon {
+    pub fn launch(place: Place, mut command: Command) -> Daemon {
         let stream = |name| Stdio::from(File::create(place.path(name)).expect("the directory can be written"));
-        let mut command = place.command(&place.subject.path(Program::Supervisord));
-        command.args(arguments).args(["-c", "supervisord.conf"]);
         command.stdin(Stdio::null()).stdout(stream(".stdout")).stderr(stream(".stderr"));
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Daemon { place, child, code: None }
@@ -83,6 +81,35 @@ impl Daemon {
     /// Waits until a process is in a state, such as `RUNNING`.
     pub fn wait_for_state(&mut self, name: &str, state: &str) {
         self.wait_until(&format!("{name} is {state}"), |daemon| daemon.state_of(name) == state);
+    }
+
+    /// Waits until processes are in a state.
+    pub fn wait_for_states(&mut self, names: &[&str], state: &str) {
+        for name in names {
+            self.wait_for_state(name, state);
+        }
+    }
+
+    /// Waits until a file has content, and returns it.
+    pub fn wait_for_file(&mut self, path: &str) -> String {
+        self.wait_until(&format!("{path} has content"), |daemon| !daemon.read(path).is_empty());
+        self.read(path)
+    }
+
+    /// The activity log without what is worded freely or depends on how fast the daemon looks around: internal
+    /// names of dispatchers, debug lines about signals and polling, and repeated reports of what is waited for.
+    pub fn story(&self) -> String {
+        const FREE: [&str; 3] = ["stopped monitoring", "received SIGCHLD", " BLAT "];
+        let log = self.log();
+        let mut lines: Vec<&str> = Vec::new();
+        for line in log.lines().filter(|line| !FREE.iter().any(|free| line.contains(free))) {
+            let again =
+                line.contains(" INFO waiting for ") && lines.iter().any(|known| known.contains(" INFO waiting for "));
+            if !again {
+                lines.push(line);
+            }
+        }
+        lines.join("\n")
     }
 
     /// The name of the state of a process.

@@ -18,13 +18,14 @@ const BEFORE_PID: [&str; 6] = ["pid ", "pid:", "PID ", "with pid ", "pid: ", ".s
 pub fn redact(place: &Place, text: &str) -> String {
     let directory = place.dir().display().to_string();
     let mut text = text.replace(&directory, &pad("{dir}", directory.len()));
-    for (port, name) in place.ports.iter().zip(["{port}", "{prt2}"]) {
+    for (port, name) in place.ports.iter().zip(["{prt}", "{prt2}", "{prt3}"]) {
         text = text.replace(&port.to_string(), &pad(name, port.to_string().len()));
     }
     for shape in TIMES {
         text = replace_shape(&text, shape, "time");
     }
     text = replace_after(&text, "uptime ", |c| c.is_ascii_digit() || c == ':', "uptime");
+    text = replace_after(&text, "---supervisor-", |c| c.is_ascii_alphanumeric() || c == '_', "random");
     for before in BEFORE_PID {
         text = replace_after(&text, before, |c| c.is_ascii_digit(), "pid");
     }

@@ -31,13 +31,15 @@ serverurl=unix://{dir}/s.sock
 ";
 
 /// What a test wants to find on disk and in the environment. `{dir}` in texts stands for the directory of the
-/// running scene, `{port}` and `{port2}` for free TCP ports.
+/// running scene, `{port}`, `{port2}` and `{port3}` for free TCP ports.
 #[derive(Clone, Debug)]
 pub struct Scene {
     name: String,
     files: Vec<(String, String, u32)>,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    shell: Option<String>,
+    mode: u32,
 }
 
 impl Scene {
@@ -56,6 +58,8 @@ impl Scene {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
             arguments: vec!["-n".to_owned()],
+            shell: None,
+            mode: 0o755,
         }
     }
 
@@ -91,9 +95,21 @@ impl Scene {
         self
     }
 
-    /// The command line of the daemon instead of `-n`; `-c supervisord.conf` is always added.
+    /// The command line of the daemon instead of `-n`; `-c supervisord.conf` is added unless there is a `-c`.
     pub fn arguments(mut self, arguments: &[&str]) -> Scene {
         self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        self
+    }
+
+    /// Shell commands that prepare the process before it becomes the daemon, such as `ulimit -n 100`.
+    pub fn shell(mut self, commands: &str) -> Scene {
+        self.shell = Some(commands.to_owned());
+        self
+    }
+
+    /// Lets every user write into the directory.
+    pub fn open_to_all(mut self) -> Scene {
+        self.mode = 0o777;
         self
     }
 
@@ -103,11 +119,11 @@ impl Scene {
         let place = Place {
             subject,
             name: self.name.clone(),
-            ports: [free_port(), free_port()],
+            ports: [free_port(), free_port(), free_port()],
             directory,
             environment: Vec::new(),
         };
-        fs::set_permissions(place.dir(), fs::Permissions::from_mode(0o755)).expect("the directory is ours");
+        fs::set_permissions(place.dir(), fs::Permissions::from_mode(self.mode)).expect("the directory is ours");
         for (path, text, mode) in &self.files {
             place.write(path, text);
             fs::set_permissions(place.path(path), fs::Permissions::from_mode(*mode)).expect("the file is ours");
@@ -125,17 +141,38 @@ impl Scene {
 
     /// Starts the daemon and waits for nothing.
     pub fn launch(&self, subject: Subject) -> Daemon {
-        Daemon::launch(self.set_up(subject), &self.arguments)
+        let place = self.set_up(subject);
+        let command = self.daemon_command(&place);
+        Daemon::launch(place, command)
     }
 
     /// Runs the daemon to its end.
     pub fn run(&self, subject: Subject) -> Output {
-        let place = self.set_up(subject);
-        let mut command = place.command(&subject.path(Program::Supervisord));
-        command.args(&self.arguments).args(["-c", "supervisord.conf"]);
-        let output = command::run(&mut command, "");
+        self.run_in(&self.set_up(subject))
+    }
+
+    /// Runs the daemon to its end, in a directory that outlives it.
+    pub fn run_in(&self, place: &Place) -> Output {
+        let output = command::run(&mut self.daemon_command(place), "");
         place.kill_everything(&[]);
         output
+    }
+
+    fn daemon_command(&self, place: &Place) -> Command {
+        let program = place.subject.path(Program::Supervisord);
+        let mut command = match &self.shell {
+            Some(commands) => {
+                let mut shell = place.command(Path::new("/bin/sh"));
+                shell.arg("-c").arg(format!("{}\nexec \"$@\"", place.fill(commands))).arg("sh").arg(program);
+                shell
+            }
+            None => place.command(&program),
+        };
+        command.args(self.arguments.iter().map(|argument| place.fill(argument)));
+        if !self.arguments.iter().any(|argument| argument.starts_with("-c")) {
+            command.args(["-c", "supervisord.conf"]);
+        }
+        command
     }
 }
 
@@ -143,7 +180,7 @@ impl Scene {
 pub struct Place {
     pub subject: Subject,
     pub name: String,
-    pub ports: [u16; 2],
+    pub ports: [u16; 3],
     directory: TempDir,
     environment: Vec<(String, String)>,
 }
@@ -164,6 +201,7 @@ impl Place {
         text.replace("{dir}", &self.dir().display().to_string())
             .replace("{port}", &self.ports[0].to_string())
             .replace("{port2}", &self.ports[1].to_string())
+            .replace("{port3}", &self.ports[2].to_string())
     }
 
     /// Writes a file below the directory, with placeholders filled.

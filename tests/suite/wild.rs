@@ -1,0 +1,167 @@
+//! A configuration as people write it, with programs as Debian ships them.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::harness::{Daemon, Scene, compare, http};
+
+/// Everything in one file, comments and all, as deployments accumulate it.
+const MAIN: &str = "\
+; main supervisor file of the machine
+[unix_http_server]
+file=%(here)s/s.sock   ; the path to the socket file
+chmod=0700             ; socket file mode
+
+[inet_http_server]
+port = 127.0.0.1:{port3}
+username = ops
+password = secret%%with%%percent ; percent signs are doubled
+
+[supervisord]
+logfile=%(here)s/logs/supervisord.log ; main log file
+logfile_maxbytes=50MB        ; max main logfile bytes b4 rotation
+logfile_backups=10
+loglevel=info
+pidfile=%(here)s/supervisord.pid
+nodaemon=false
+minfds=1024
+minprocs=200
+childlogdir=%(here)s/logs
+environment =
+    STAGE=\"production\",
+    APP_HOME=\"%(here)s/app\"
+
+# the below section must remain in the config file for RPC
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://%(here)s/s.sock
+
+[include]
+files = conf.d/*.conf
+";
+
+const NGINX: &str = "\
+[program:nginx]
+command=/usr/sbin/nginx -c %(here)s/../nginx.conf -g \"daemon off;\"
+autostart=true
+autorestart=true
+startretries=5
+stopsignal=QUIT
+stdout_logfile=%(here)s/../logs/nginx.log
+stderr_logfile=%(here)s/../logs/nginx_error.log
+priority=10
+";
+
+const NGINX_OWN: &str = "\
+pid {dir}/nginx.pid;
+error_log stderr;
+worker_processes 1;
+events { worker_connections 64; }
+http {
+    access_log off;
+    client_body_temp_path {dir}/tmp1;
+    proxy_temp_path {dir}/tmp2;
+    fastcgi_temp_path {dir}/tmp3;
+    uwsgi_temp_path {dir}/tmp4;
+    scgi_temp_path {dir}/tmp5;
+    server {
+        listen 127.0.0.1:{port};
+        location / { return 200 'served\\n'; }
+    }
+}
+";
+
+const REDIS: &str = "\
+[program:redis]
+command = redis-server --port {port2} --bind 127.0.0.1 --save '' --appendonly no --daemonize no --dir %(here)s/..
+priority = 5
+autorestart = unexpected
+exitcodes = 0,2
+stopwaitsecs = 20
+redirect_stderr = true
+stdout_logfile = %(here)s/../logs/redis.log
+";
+
+const WORKERS: &str = "\
+[program:worker]
+process_name=%(program_name)s_%(process_num)02d
+command=python3 %(ENV_APP_HOME)s/worker.py %(process_num)d
+directory=%(ENV_APP_HOME)s
+numprocs=4
+environment=QUEUE=\"%(group_name)s\",PYTHONUNBUFFERED=\"\"
+stdout_logfile=%(here)s/../logs/%(program_name)s_%(process_num)02d.log
+stdout_logfile_maxbytes=20KB
+stdout_logfile_backups=2
+stderr_logfile=NONE
+stopasgroup=true
+
+[program:mailer]
+command=/bin/sh -c 'while :; do sleep 1; done'
+autostart=false
+
+[group:app]
+programs=worker,mailer
+priority=500
+";
+
+const MEMBERS: [&str; 6] = ["app:worker_00", "app:worker_01", "app:worker_02", "app:worker_03", "nginx", "redis"];
+
+#[test]
+fn a_configuration_from_the_wild_runs_unchanged() {
+    let scene = Scene::new("wild")
+        .config(MAIN)
+        .file("conf.d/nginx.conf", NGINX)
+        .file("conf.d/redis.conf", REDIS)
+        .file("conf.d/workers.conf", WORKERS)
+        .file("conf.d/README", "[program:not-included]\ncommand=/bin/false\n")
+        .file("nginx.conf", NGINX_OWN)
+        .file("app/worker.py", include_str!("fixtures/worker.py"))
+        .file("logs/.keep", "");
+    compare(&scene, |daemon, observed| {
+        for member in MEMBERS {
+            daemon.wait_for_state(member, "RUNNING");
+        }
+        daemon.wait_until("nginx answers", |daemon| fetch(daemon).as_deref() == Some("served\n"));
+        daemon.wait_until("Redis answers", |daemon| ping(daemon).as_deref() == Some("+PONG\r\n"));
+        for number in 0..4 {
+            let (log, mine) = (format!("logs/worker_0{number}.log"), format!("done by worker {number}\n"));
+            daemon.wait_until("the worker's log was filled and rotated twice", |daemon| {
+                daemon.read(&format!("{log}.1")).contains(&mine) && daemon.read(&format!("{log}.2")).contains(&mine)
+            });
+        }
+        observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
+        observed.note(daemon, "configuration", daemon.call("supervisor.getAllConfigInfo", &[]));
+        let refused = http::request(&mut *http::tcp(daemon.ports[2]).expect("it listens"), "GET", "/", &[], b"");
+        observed.exactly("status without a password", refused.expect("an answer").status());
+        let password = http::basic("ops", "secret%with%percent");
+        let page = http::request(&mut *http::tcp(daemon.ports[2]).expect("it listens"), "GET", "/", &[&password], b"");
+        observed.exactly("status with the password", page.expect("an answer").status());
+
+        let nginx = daemon.pid_of("nginx");
+        daemon.kill_child("redis");
+        daemon.wait_until("Redis answers again", |daemon| ping(daemon).as_deref() == Some("+PONG\r\n"));
+        daemon.wait_for_state("redis", "RUNNING");
+        assert_eq!(daemon.pid_of("nginx"), nginx, "nobody touched nginx");
+        observed.note(daemon, "stop the pool", daemon.ctl(&["stop", "app:worker_00", "app:worker_01"]).transcript());
+        observed.exactly("exit status", daemon.stop());
+    });
+}
+
+/// What nginx serves.
+fn fetch(daemon: &Daemon) -> Option<String> {
+    let mut stream = http::tcp(daemon.ports[0]).ok()?;
+    Some(http::request(&mut *stream, "GET", "/", &["Connection: close"], b"").ok()?.text())
+}
+
+/// What Redis says to PING.
+fn ping(daemon: &Daemon) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", daemon.ports[1])).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.write_all(b"PING\r\n").ok()?;
+    let mut answer = [0; 7];
+    stream.read_exact(&mut answer).ok()?;
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
