@@ -12,13 +12,9 @@ macro_rules! pins {
     };
 }
 
-mod environment;
 mod fcgi;
-mod groups;
 mod listener;
 mod logs;
 mod program;
-mod restart;
 mod servers;
-mod stop;
 mod supervisord;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::daemon::Daemon;
 use super::redact::redact;
 use super::scene::{Place, Scene};
-use super::subject::Subject;
+use super::subject::{Program, Subject};
 
 /// What was seen in one run: named texts in the order they were noted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,22 @@ pub fn compare(scene: &Scene, observe: impl Fn(&mut Daemon, &mut Observed) + Syn
         let mut observed = Observed::new();
         observe(&mut daemon, &mut observed);
         println!("{subject:?} saw\n{observed}");
+        observed
+    });
+}
+
+/// Runs a scene whose daemon must refuse to start, and compares what it says.
+pub fn compare_refusal(scene: &Scene) {
+    compare_runs(|subject| {
+        let place = scene.set_up(subject);
+        let output = scene.run_in(&place);
+        let mut observed = Observed::new();
+        observed.note(
+            &place,
+            "refusal",
+            output.transcript().replace(&subject.path(Program::Supervisord).display().to_string(), "{program}"),
+        );
+        println!("{subject:?} said\n{observed}");
         observed
     });
 }

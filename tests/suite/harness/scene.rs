@@ -134,14 +134,22 @@ impl Scene {
 
     /// Starts the daemon and waits until it has written its pid file.
     pub fn start(&self, subject: Subject) -> Daemon {
-        let mut daemon = self.launch(subject);
+        self.start_in(self.set_up(subject))
+    }
+
+    /// Like [`Scene::start`], in a directory that was set up before.
+    pub fn start_in(&self, place: Place) -> Daemon {
+        let mut daemon = self.launch_in(place);
         daemon.wait_until("the pid file is written", |daemon| daemon.recorded_pid().is_some());
         daemon
     }
 
     /// Starts the daemon and waits for nothing.
     pub fn launch(&self, subject: Subject) -> Daemon {
-        let place = self.set_up(subject);
+        self.launch_in(self.set_up(subject))
+    }
+
+    fn launch_in(&self, place: Place) -> Daemon {
         let command = self.daemon_command(&place);
         Daemon::launch(place, command)
     }
