@@ -38,7 +38,7 @@ pub fn load(file: &str, command_line: &CommandLine, host: &dyn Host) -> Result<C
     let mut notices = Notices::default();
     let mut ini = source.read(host)?;
     include::read(&mut ini, &source.here, host, &mut notices)?;
-    let inputs = Inputs { ini: &ini, host, here: &source.here };
+    let inputs = Inputs::new(&ini, host, &source.here);
     let mut config = assemble(&inputs, &overrides, &mut notices)?;
     unknown::warn(&ini, &mut notices);
     config.file = source.path;
@@ -84,6 +84,10 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
+    pub(crate) fn new(ini: &'a Ini, host: &'a dyn Host, here: &'a str) -> Inputs<'a> {
+        Inputs { ini, host, here }
+    }
+
     fn reader(&self, section: &'a Section, kind: SectionKind) -> Reader<'a> {
         Reader::new(self.ini, section, kind)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::host::{Account, Host, ReadError};
 
-/// A system with `root` (uid 0) and `nobody` (uid 65534), the directories `/`, `/tmp`, `/dev` and `/conf`, and whatever is
+/// A system with the users `root` (0), `supervisord` (999) and `nobody` (65534), the directories `/`, `/tmp`, `/dev` and `/conf`, and whatever is
 /// added. The program runs as root in `/conf`.
 pub(crate) struct FakeHost {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
@@ -86,6 +86,7 @@ impl Host for FakeHost {
         match name {
             "root" => Some(account("root", 0, "/root")),
             "nobody" => Some(account("nobody", 65534, "/nonexistent")),
+            "supervisord" => Some(account("supervisord", 999, "/")),
             _ => None,
         }
     }

@@ -5,8 +5,10 @@
 
 mod accounts;
 mod assemble;
+pub mod client;
 pub mod command_line;
 pub mod convert;
+pub mod diff;
 pub mod environment;
 mod error;
 pub mod expand;
@@ -24,7 +26,9 @@ mod path;
 pub mod pyrepr;
 mod pytext;
 mod reader;
+pub mod sample;
 pub mod schema;
+pub mod search;
 pub mod signal;
 pub mod words;
 

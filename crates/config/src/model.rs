@@ -39,6 +39,30 @@ pub struct Config {
     pub notices: Vec<Notice>,
 }
 
+impl Config {
+    /// What children find in `SUPERVISOR_SERVER_URL` unless told otherwise: the first unix server, else the last inet
+    /// server, as `unix://PATH` or `http://HOST:PORT`; none without servers.
+    pub fn server_url(&self) -> Option<String> {
+        let unix = self.servers.iter().find_map(|server| match &server.address {
+            ServerAddress::Unix { path, .. } => Some(format!("unix://{path}")),
+            ServerAddress::Inet { .. } => None,
+        });
+        unix.or_else(|| self.servers.iter().rev().find_map(|server| server.address.http_url()))
+    }
+}
+
+impl ServerAddress {
+    /// `http://HOST:PORT` of a TCP port, with `localhost` where it is open on all interfaces.
+    fn http_url(&self) -> Option<String> {
+        match self {
+            ServerAddress::Unix { .. } => None,
+            ServerAddress::Inet { host, port } if host.is_empty() => Some(format!("http://localhost:{port}")),
+            ServerAddress::Inet { host, port } if host.contains(':') => Some(format!("http://[{host}]:{port}")),
+            ServerAddress::Inet { host, port } => Some(format!("http://{host}:{port}")),
+        }
+    }
+}
+
 /// The severity of a [`Notice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeLevel {

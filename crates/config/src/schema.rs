@@ -57,6 +57,28 @@ impl SectionKind {
         }
     }
 
+    /// What the section is for, in one or two lines.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            S::UnixHttpServer => {
+                "A server on a socket in the file system; there may be more, as [unix_http_server:NAME]."
+            }
+            S::InetHttpServer => {
+                "A server on a TCP port. Whoever can connect can start and stop programs, and the password travels in\n\
+                 the clear: do not open it to a network you do not trust."
+            }
+            S::Supervisord => "The daemon itself.",
+            S::RpcInterface => "What clients can call. Further interfaces are sections of their own.",
+            S::Supervisorctl => "The client supervisorctl. Its address must be that of one of the servers above.",
+            S::CtlPlugin => "Further commands of supervisorctl.",
+            S::Program => "A program to run; one section for each.",
+            S::FcgiProgram => "A program that shares a FastCGI socket; it has all the options of [program:x] as well.",
+            S::EventListener => "A program that is told about events; it has all the options of [program:x] as well.",
+            S::Group => "Programs that are started and stopped together.",
+            S::Include => "Further files to read. Their own [include] sections are not followed.",
+        }
+    }
+
     /// Whether the section is written with its bare name.
     const fn may_be_bare(self) -> bool {
         matches!(self, S::UnixHttpServer | S::InetHttpServer | S::Supervisord | S::Supervisorctl | S::Include)

@@ -56,7 +56,7 @@ pub(super) const ROWS: [OptionSpec; 75] = [
     row(S::Supervisorctl, "prompt", K::Text, Is("supervisor"), "3.0", Shown("mysupervisor"), "prompt of the shell"),
     row(S::Supervisorctl, "history_file", K::File, Unset("no history is kept"), "3.0a5", Shown("~/.sc_history"), "keep the history of the shell in this file"),
 
-    row(S::CtlPlugin, "supervisor.ctl_factory", K::PythonName, Required, "3.0", Plain, "the plugin"),
+    row(S::CtlPlugin, "supervisor.ctl_factory", K::PythonName, Required, "3.0", Shown("a.b:c"), "the plugin"),
 
     row(S::Program, "command", K::Text, Required, "3.0", Shown("/bin/cat"), "what to run, with arguments; stays in the foreground"),
     row(S::Program, "process_name", K::Name, Is("%(program_name)s"), "3.0", Plain, "name of each process; with numprocs it needs %(process_num)"),
@@ -101,7 +101,7 @@ pub(super) const ROWS: [OptionSpec; 75] = [
     row(S::EventListener, "result_handler", K::PythonName, Is("supervisor.dispatchers:default_handler"), "3.0", Plain, "what judges its answers"),
     row(S::EventListener, "priority", K::Integer, Is("-1"), "3.0", Plain, "lower numbers start first and stop last"),
 
-    row(S::Group, "programs", K::Names, Unset("an empty group"), "3.0", Shown("progname1,progname2"), "programs that form the group"),
+    row(S::Group, "programs", K::Names, Unset("an empty group"), "3.0", Shown("theprogramname"), "programs that form the group"),
     row(S::Group, "priority", K::Integer, Is("999"), "3.0", Plain, "lower numbers start first and stop last"),
 
     row(S::Include, "files", K::Patterns, Required, "3.0", Shown("relative/directory/*.ini"), "files to read, with the patterns of a shell"),

@@ -1,0 +1,164 @@
+//! What the client reads: `[supervisorctl]` and `[ctlplugin:x]` of the main file. `[include]` is not followed.
+
+use std::fmt;
+
+use crate::assemble::{Inputs, Source, plugins};
+use crate::error::ConfigError;
+use crate::expand::Names;
+use crate::host::Host;
+use crate::model::Plugin;
+use crate::path;
+use crate::reader::Reader;
+use crate::schema::{Default as Preset, SectionKind};
+
+/// The configuration of the client.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// Where the daemon listens. Of `unix://` URLs the path is absolute; nothing else is checked.
+    pub serverurl: String,
+    /// User name, when the server asks for one.
+    pub username: Option<String>,
+    /// Password, when the server asks for one.
+    pub password: Option<String>,
+    /// Prompt of the shell, without the `> ` that follows it.
+    pub prompt: String,
+    /// Where the history of the shell is kept, absolute.
+    pub history_file: Option<String>,
+    /// `[ctlplugin:x]` sections in file order.
+    pub plugins: Vec<Plugin>,
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ClientConfig");
+        shown.field("serverurl", &self.serverurl).field("username", &self.username).field("prompt", &self.prompt);
+        shown.field("history_file", &self.history_file).field("plugins", &self.plugins).finish_non_exhaustive()
+    }
+}
+
+/// What holds where there is no file.
+impl Default for ClientConfig {
+    fn default() -> ClientConfig {
+        let preset = |name| match SectionKind::Supervisorctl.option(name).map(|row| row.default) {
+            Some(Preset::Is(text)) => text.to_owned(),
+            _ => String::new(),
+        };
+        ClientConfig {
+            serverurl: preset("serverurl"),
+            username: None,
+            password: None,
+            prompt: preset("prompt"),
+            history_file: None,
+            plugins: Vec::new(),
+        }
+    }
+}
+
+/// Reads the client's part of a configuration file; `file` is the path as given, which is how messages show it.
+pub fn load(file: &str, host: &dyn Host) -> Result<ClientConfig, ConfigError> {
+    let source = Source::find(file, host);
+    let ini = source.read(host)?;
+    let Some(section) = ini.section("supervisorctl") else {
+        return Err(ConfigError::new(".ini file does not include supervisorctl section"));
+    };
+    let inputs = Inputs::new(&ini, host, &source.here);
+    let reader = Reader::new(&ini, section, SectionKind::Supervisorctl);
+    let variables = &Names::new().variables(&host.environment());
+    let located = &Names::over(variables).text("here", &source.here);
+    let as_written = |text: &str| Ok(text.to_owned());
+    Ok(ClientConfig {
+        serverurl: reader.get("serverurl", located, |text| Ok(server_url(text, host)))?,
+        prompt: reader.get("prompt", variables, as_written)?,
+        username: reader.text("username", variables)?,
+        password: reader.text("password", variables)?,
+        history_file: reader
+            .text("history_file", located)?
+            .filter(|file| !file.is_empty())
+            .map(|file| path::absolute_from_home(&file, host)),
+        plugins: plugins(&inputs, SectionKind::CtlPlugin, variables)?,
+    })
+}
+
+fn server_url(text: &str, host: &dyn Host) -> String {
+    match text.strip_prefix("unix://") {
+        Some(path) => format!("unix://{}", path::absolute_from_home(path, host)),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_host::FakeHost;
+
+    fn read(text: &str) -> Result<ClientConfig, String> {
+        load("c.conf", &FakeHost::new().file("/conf/c.conf", text)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_section_gives_the_defaults() {
+        let config = read("[supervisorctl]\n").unwrap();
+        assert_eq!(config, ClientConfig::default());
+        assert_eq!((config.serverurl.as_str(), config.prompt.as_str()), ("http://localhost:9001", "supervisor"));
+    }
+
+    #[test]
+    fn paths_become_absolute_and_other_urls_stay() {
+        for (written, url) in [
+            ("unix://~/a/../b", "unix:///root/b"),
+            ("unix://rel", "unix:///conf/rel"),
+            ("unix://", "unix:///conf"),
+            ("unix://%(here)s/x y", "unix:///conf/x y"),
+            ("", ""),
+            ("ftp:/x", "ftp:/x"),
+        ] {
+            assert_eq!(read(&format!("[supervisorctl]\nserverurl={written}\n")).unwrap().serverurl, url);
+        }
+        let history = |text: &str| read(&format!("[supervisorctl]\nhistory_file={text}\n")).unwrap().history_file;
+        assert_eq!(history("~/.h").as_deref(), Some("/root/.h"));
+        assert_eq!(history(""), None);
+    }
+
+    #[test]
+    fn included_files_are_not_read() {
+        let host = FakeHost::new()
+            .file("/conf/c.conf", "[include]\nfiles=*.ini\n[supervisorctl]\nprompt=a\n")
+            .file("/conf/x.ini", "[supervisorctl]\nprompt=b\n");
+        assert_eq!(load("c.conf", &host).unwrap().prompt, "a");
+    }
+
+    #[test]
+    fn plugins_get_all_their_options() {
+        let config = read("[supervisorctl]\n[ctlplugin:x]\nsupervisor.ctl_factory=a.b:c\nk=%(ENV_HOME)s\n").unwrap();
+        let options = vec![("k".to_owned(), "/root".to_owned())];
+        assert_eq!(config.plugins, [Plugin { name: "x".into(), factory: "a.b:c".into(), options }]);
+    }
+
+    /// Each message was obtained from Supervisor 4.3.0.
+    #[test]
+    fn mistakes_are_reported_in_order() {
+        let names = "ENV_HOME, ENV_LANG, ENV_PATH";
+        let unknown = |option: &str, name: &str, here: &str| {
+            format!(
+                "Format string '%({name})s' for 'supervisorctl.{option}' contains names ('{name}') which cannot be \
+                 expanded. Available names: {names}{here}"
+            )
+        };
+        let lines = [
+            ("serverurl=%(a)s\n", unknown("serverurl", "a", ", here")),
+            ("prompt=%(b)s\n", unknown("prompt", "b", "")),
+            ("username=%(here)s\n", unknown("username", "here", "")),
+            ("password=%(d)s\n", unknown("password", "d", "")),
+            ("history_file=%(e)s\n", unknown("history_file", "e", ", here")),
+            ("[ctlplugin:x]\nsupervisor.ctl_factory=nope\n", "nope cannot be resolved within [ctlplugin:x]".to_owned()),
+            ("[ctlplugin:y]\na=b\n", "section [ctlplugin:y] does not specify a supervisor.ctl_factory".to_owned()),
+        ];
+        for first in 0..lines.len() {
+            let rest: String = lines[first..].iter().map(|(line, _)| *line).collect();
+            assert_eq!(read(&format!("[supervisorctl]\n{rest}")).unwrap_err(), lines[first].1);
+        }
+        assert_eq!(read("[x]\n").unwrap_err(), ".ini file does not include supervisorctl section");
+        assert_eq!(load("d.conf", &FakeHost::new()).unwrap_err().to_string(), "could not find config file d.conf");
+        assert_eq!(load("/tmp", &FakeHost::new()).unwrap_err().to_string(), "could not read config file /tmp");
+    }
+}

@@ -1,0 +1,56 @@
+//! Where a configuration file is looked for when none is named.
+
+use crate::error::ConfigError;
+use crate::path::{join, parent};
+
+/// The places where a configuration file may be, best first; the first that exists is taken.
+///
+/// `program` is the path under which the program was called. The first two places are beside the directory it is in,
+/// by its text alone: symbolic links are not followed.
+pub fn candidates(program: &str) -> [String; 6] {
+    let prefix = parent(parent(program));
+    [
+        join(prefix, "etc/supervisord.conf"),
+        join(prefix, "supervisord.conf"),
+        "supervisord.conf".to_owned(),
+        "etc/supervisord.conf".to_owned(),
+        "/etc/supervisord.conf".to_owned(),
+        "/etc/supervisor/supervisord.conf".to_owned(),
+    ]
+}
+
+/// The error of the daemon when there is a file at none of the [`candidates`].
+pub fn not_found(candidates: &[String]) -> ConfigError {
+    let paths = candidates.join(", ");
+    ConfigError::new(format!(
+        "No config file found at default paths ({paths}); use the -c option to specify a config file at a different path"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_places_are_beside_the_program() {
+        for (program, first) in [
+            ("/opt/x/bin/supervisord", "/opt/x/etc/supervisord.conf"),
+            ("/supervisord", "/etc/supervisord.conf"),
+            ("bin/supervisord", "etc/supervisord.conf"),
+            ("a/bin/supervisord", "a/etc/supervisord.conf"),
+            ("supervisord", "etc/supervisord.conf"),
+        ] {
+            assert_eq!(candidates(program)[0], first, "{program}");
+        }
+    }
+
+    #[test]
+    fn all_places_are_named_when_there_is_no_file() {
+        assert_eq!(
+            not_found(&candidates("/usr/bin/supervisord")).to_string(),
+            "No config file found at default paths (/usr/etc/supervisord.conf, /usr/supervisord.conf, supervisord.conf, \
+             etc/supervisord.conf, /etc/supervisord.conf, /etc/supervisor/supervisord.conf); use the -c option to \
+             specify a config file at a different path"
+        );
+    }
+}
