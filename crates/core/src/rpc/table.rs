@@ -69,7 +69,7 @@ fn system(system: System) -> Result<Request, Fault> {
     Ok(Request::System(system))
 }
 
-const fn about_methods(
+const fn introspection(
     name: &'static str,
     about: &'static str,
     parameters: &'static [Parameter],
@@ -320,7 +320,7 @@ pub(super) static METHODS: [Method; 41] = [
     supervisor("supervisor.clearAllProcessLogs", "Empty the logs of all processes.", &[], Array, STATUSES, |_| {
         call(Call::ClearAllProcessLogs)
     }),
-    about_methods(
+    introspection(
         "system.listMethods",
         "Tell the names of all methods.",
         &[],
@@ -328,7 +328,7 @@ pub(super) static METHODS: [Method; 41] = [
         ("names", "the names, sorted"),
         |_| system(System::ListMethods),
     ),
-    about_methods(
+    introspection(
         "system.methodHelp",
         "Explain a method.",
         &[METHOD],
@@ -336,7 +336,7 @@ pub(super) static METHODS: [Method; 41] = [
         ("text", "a text with a line for each parameter and one for the result"),
         |mut args| system(System::MethodHelp { method: args.any() }),
     ),
-    about_methods(
+    introspection(
         "system.methodSignature",
         "Tell the types a method takes and answers.",
         &[METHOD],
@@ -344,7 +344,7 @@ pub(super) static METHODS: [Method; 41] = [
         ("types", "the type of the result, then the types of the parameters"),
         |mut args| system(System::MethodSignature { method: args.any() }),
     ),
-    about_methods(
+    introspection(
         "system.multicall",
         "Call several methods, one after the other.",
         &[param("calls", Array, "structs with the name of a method as methodName and an array of arguments as params")],

@@ -16,11 +16,16 @@ use supervisord_core::call::{Call, Outcome};
 use supervisord_core::rpc::{Methods, Request, System};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
-use supervisord_wire::xmlrpc::{decode_call, encode_fault, encode_response};
+use supervisord_wire::xmlrpc::{DecodeError, decode_call, encode_fault, encode_response};
 use tokio::sync::oneshot;
 
 use crate::network::Context;
 use answer::Answer;
+
+/// The longest body that is read where it arrives, in bytes; that takes about a millisecond.
+const MAX_INLINE: usize = 256 << 10;
+
+type Decoded = Result<(String, Vec<Value>), DecodeError>;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +50,22 @@ impl From<Fault> for Failure {
 
 /// Answers the body of one request with a document, be it a result or a fault. Runs within a tokio runtime.
 pub async fn respond(context: &Arc<Context>, body: &[u8]) -> Result<String, Refusal> {
-    let (method, arguments) = decode_call(body).map_err(|error| {
+    let (method, arguments) = decode(body).await?.map_err(|error| {
         trace::invalid(&context.activity, body, &error);
         Refusal::BadRequest
     })?;
     let context = context.clone();
     // The join fails when the runtime is shut down under the task.
     tokio::spawn(async move { answer(&context, &method, arguments).await }).await.unwrap_or(Err(Refusal::Ending))
+}
+
+/// Reads a body. A long one takes a while, in which the thread must be free for other clients.
+async fn decode(body: &[u8]) -> Result<Decoded, Refusal> {
+    if body.len() <= MAX_INLINE {
+        return Ok(decode_call(body));
+    }
+    let body = body.to_vec();
+    tokio::task::spawn_blocking(move || decode_call(&body)).await.map_err(|_| Refusal::Ending)
 }
 
 async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Result<String, Refusal> {

@@ -180,6 +180,17 @@ async fn what_is_no_request_is_refused() {
 }
 
 #[tokio::test]
+async fn long_requests_are_read_as_well() {
+    let plane = plane();
+    let long = "x".repeat(2 * MAX_INLINE);
+    let arguments = ["a".into(), long.as_str().into()];
+    let (call, answer) = plane.ask("supervisor.sendRemoteCommEvent", &arguments, Ok(true.into())).await;
+    assert_eq!(call, format!("SendRemoteCommEvent {{ kind: \"a\", data: \"{long}\" }}"));
+    assert_eq!(answer, Ok(true.into()));
+    assert_eq!(respond(&plane.context, long.as_bytes()).await, Err(Refusal::BadRequest));
+}
+
+#[tokio::test]
 async fn the_view_answers_without_control() {
     let plane = plane();
     plane.context.view.publish_row(row("g", "b", None));

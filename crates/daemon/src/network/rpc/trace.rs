@@ -55,3 +55,48 @@ fn line(text: &str) -> String {
     }
     if end < text.len() { shown + "..." } else { shown }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use supervisord_wire::fault::FaultCode;
+
+    use super::*;
+
+    /// What is logged at TRAC, without the time.
+    fn logged(log: impl FnOnce(&Activity)) -> String {
+        let lines = Arc::new(Mutex::new(String::new()));
+        let sink = lines.clone();
+        log(&Activity::new(LogLevel::Trace, move |line| sink.lock().expect("no panics").push_str(&line)));
+        let lines = lines.lock().expect("no panics");
+        let (_, line) = lines.split_once(',').expect("a time with milliseconds");
+        line[4..].trim_end().to_owned()
+    }
+
+    #[test]
+    fn lines_are_those_of_the_original() {
+        assert_eq!(logged(|log| called(log, "a.b")), "TRAC XML-RPC method called: a.b()");
+        assert_eq!(logged(|log| returned(log, "a.b")), "TRAC XML-RPC method a.b() returned successfully");
+        let fault = Fault::with(FaultCode::BadName, "x");
+        assert_eq!(
+            logged(|log| refused(log, "a.b", &fault)),
+            "TRAC XML-RPC method a.b() returned fault: [10] BAD_NAME: x"
+        );
+        let no_name = logged(|log| invalid(log, b"<a/>", &DecodeError::NoMethodName));
+        assert_eq!(no_name, "ERRO XML-RPC request data '<a/>' is invalid: no method name");
+        let bad = logged(|log| invalid(log, b"it's\n", &DecodeError::Encoding));
+        assert_eq!(bad, "ERRO XML-RPC request data \"it's\\n\" is invalid: unmarshallable");
+    }
+
+    #[test]
+    fn a_client_can_neither_forge_nor_flood_lines() {
+        assert_eq!(line("a\nb\x1b"), "a\\nb\\u{1b}");
+        assert_eq!(line(&"é".repeat(MAX_SHOWN)), "é".repeat(MAX_SHOWN / 2) + "...");
+        let long = logged(|log| invalid(log, &[b'x'; 100_000], &DecodeError::Encoding));
+        assert_eq!(
+            long,
+            format!("ERRO XML-RPC request data '{}'... is invalid: unmarshallable", "x".repeat(MAX_SHOWN))
+        );
+    }
+}
