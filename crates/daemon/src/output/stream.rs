@@ -1,8 +1,9 @@
 //! One stream of one process: its pipe, its pipeline and where the pieces go.
 
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use mio::unix::pipe::Receiver;
 use mio::{Interest, Registry, Token};
@@ -10,8 +11,12 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::output::pipeline::{Piece, Pipeline};
 use supervisord_core::output::{Channel, ChannelPlan, debug_text};
 use supervisord_core::rotation::Rotation;
+use supervisord_sys::pipe;
 
+use super::log_file::Spliced;
 use super::outlets::Outlets;
+use super::pace::Pace;
+use super::plane::PIECE;
 use super::sinks::SinkId;
 use super::{AttachChannel, Report, RunId};
 
@@ -20,9 +25,13 @@ pub(super) struct Stream {
     pipe: Option<Receiver>,
     pipeline: Pipeline,
     source: Source,
-    /// Whether it stands in the list of streams to be read.
+    pace: Pace,
+    /// Whether its next turn is already arranged for.
     pub is_queued: bool,
 }
+
+/// The most bytes moved at once from a pipe into a file that is never rotated.
+const SPLICE: usize = 1 << 20;
 
 /// Whose output it is and what happens to it.
 pub(super) struct Source {
@@ -55,7 +64,8 @@ impl Stream {
         outlets: &mut Outlets,
     ) -> io::Result<Stream> {
         let AttachChannel { channel, pipe, plan } = channel;
-        let sink = plan.file.as_deref().map(|path| outlets.sinks.acquire(path)).transpose()?;
+        let rotation = rotation(&plan);
+        let sink = plan.file.as_deref().map(|path| outlets.sinks.acquire(path, rotation)).transpose()?;
         let pipe = match pipe.map(|pipe| watch(pipe.into(), token, registry)).transpose() {
             Ok(pipe) => pipe,
             Err(error) => {
@@ -67,7 +77,8 @@ impl Stream {
         let watched = pipe.is_some() && (plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
         let pipeline = Pipeline::new(&plan, outlets.strip_ansi, watched);
         let source = Source { run, process, channel, plan, sink };
-        Ok(Stream { pipe, pipeline, source, is_queued: false })
+        let pace = Pace::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
+        Ok(Stream { pipe, pipeline, source, pace, is_queued: false })
     }
 
     /// Whose output it is.
@@ -75,8 +86,52 @@ impl Stream {
         &self.source
     }
 
-    /// Reads one piece, at most as long as the buffer, and passes it on.
+    /// When its next turn is due; a log that somebody follows is never late.
+    pub fn due(&self, outlets: &Outlets) -> Option<Instant> {
+        let due = self.pace.due()?;
+        let is_followed = self.source.sink.is_some_and(|sink| outlets.sinks.is_followed(sink));
+        (!is_followed).then_some(due)
+    }
+
+    /// Takes one turn: moves one piece to where it belongs.
+    pub fn take_turn(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
+        let turn = self.read_once(buffer, registry, outlets);
+        if let Some(pipe) = &self.pipe {
+            self.pace.note(turn, Instant::now(), pipe.as_fd());
+        }
+        turn
+    }
+
+    /// Gives back what a busy pipe was lent, if it has been quiet since.
+    pub fn calm_down(&mut self, now: Instant) {
+        if let Some(pipe) = &self.pipe {
+            self.pace.calm_down(now, pipe.as_fd());
+        }
+    }
+
+    /// Whether its pipe was grown.
+    pub fn is_grown(&self) -> bool {
+        self.pace.is_grown()
+    }
+
+    /// How many bytes its pipe holds.
+    pub fn capacity(&self) -> usize {
+        let known = self.pace.capacity();
+        // The process may have changed it.
+        self.pipe.as_ref().and_then(|pipe| pipe::capacity(pipe.as_fd()).ok()).unwrap_or(known)
+    }
+
+    /// Moves one piece, at most as long as the buffer if it has to be looked at.
     pub fn read_once(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
+        match self.splice_once(outlets) {
+            Spliced::Moved(count) => return Turn::More(count),
+            Spliced::Empty => return Turn::Empty,
+            Spliced::Ended => {
+                self.end_of_file(registry, outlets);
+                return Turn::Closed;
+            }
+            Spliced::Refused => {}
+        }
         let Some(pipe) = &mut self.pipe else { return Turn::Closed };
         match pipe.read(buffer) {
             Ok(0) => {
@@ -138,6 +193,18 @@ impl Stream {
         self.source.plan.events_enabled || self.source.plan.capture_maxbytes > 0
     }
 
+    /// Where nobody needs to look at the bytes, they need not pass through our memory.
+    fn splice_once(&mut self, outlets: &mut Outlets) -> Spliced {
+        let Source { plan, sink, .. } = &self.source;
+        match (&self.pipe, sink) {
+            (Some(pipe), Some(sink)) if self.pipeline.is_transparent() && !plan.syslog => {
+                let limit = if plan.maxbytes > 0 { PIECE } else { SPLICE };
+                outlets.sinks.splice(*sink, pipe.as_fd(), limit, rotation(plan))
+            }
+            _ => Spliced::Refused,
+        }
+    }
+
     fn push(&mut self, bytes: &[u8], outlets: &mut Outlets) {
         let Stream { pipeline, source, .. } = self;
         pipeline.push(bytes, &mut |piece| outlets.deliver(source, piece));
@@ -165,8 +232,7 @@ impl Outlets {
         match piece {
             Piece::Log(bytes) => {
                 if let Some(sink) = sink {
-                    let rotation = Rotation { maxbytes: plan.maxbytes, backups: plan.backups };
-                    self.sinks.write(*sink, bytes, rotation);
+                    self.sinks.write(*sink, bytes, rotation(plan));
                 }
             }
             Piece::Onlookers(bytes) => {
@@ -194,6 +260,10 @@ impl Outlets {
             self.log(LogLevel::Warn, &text);
         }
     }
+}
+
+fn rotation(plan: &ChannelPlan) -> Rotation {
+    Rotation { maxbytes: plan.maxbytes, backups: plan.backups }
 }
 
 fn watch(mut pipe: Receiver, token: Token, registry: &Registry) -> io::Result<Receiver> {
