@@ -128,3 +128,6 @@ fn merge_environment(groups: &mut [Group], common: &[(String, String)]) {
         process.environment = merged.into_entries();
     }
 }
+
+#[cfg(test)]
+mod tests;
