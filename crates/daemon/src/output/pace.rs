@@ -1,7 +1,8 @@
 //! How soon a stream is read after it has something to read.
 //!
-//! A quiet stream is read at once. A busy one that writes in small pieces is left alone for a few milliseconds, so that
-//! one turn moves many of them; its pipe is grown meanwhile, so that the writer need not wait.
+//! A quiet stream is read at once. A busy one is left alone until its pipe is about half full, at most for a few
+//! milliseconds, so that one turn moves many small writes; where its pipe is too small for that, it is grown. A flood
+//! that would fill even the grown pipe in less than a millisecond is read without a pause.
 
 use std::mem;
 use std::os::fd::BorrowedFd;
@@ -9,14 +10,12 @@ use std::time::{Duration, Instant};
 
 use supervisord_sys::pipe;
 
-use super::stream::Turn;
-
 /// The longest time output is left in a pipe.
 const LONGEST: Duration = Duration::from_millis(4);
-/// The first step towards it.
+/// The shortest pause worth taking, which is also the finest time the loop can wait for.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// Readings closer together than this are many for little if they bring few bytes.
-const CLOSE: Duration = Duration::from_millis(1);
+/// How long the rate of a stream is measured before anything follows from it.
+const WINDOW: Duration = Duration::from_millis(2);
 /// How many bytes the pipe of a busy stream holds.
 const BUSY_CAPACITY: usize = 1 << 20;
 /// How many a pipe usually holds.
@@ -27,12 +26,13 @@ const QUIET: Duration = Duration::from_secs(5);
 /// The pace of one stream.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// How long to wait after a reading before the next one.
+    /// How long to wait after a turn before the next one.
     delay: Duration,
-    /// When the pipe was last read empty.
-    emptied: Instant,
-    /// Bytes moved since then.
-    moved: usize,
+    /// When the last turn was that moved anything.
+    last: Instant,
+    /// Whether that turn took as much as a turn may take, so that more is there already.
+    was_cut_short: bool,
+    window: Window,
     /// How many bytes the pipe holds.
     capacity: usize,
     /// How many it held before it was grown.
@@ -40,29 +40,43 @@ pub(super) struct Pace {
     cannot_grow: bool,
 }
 
+/// What has been moved lately.
+#[derive(Debug)]
+struct Window {
+    start: Instant,
+    bytes: usize,
+    turns: u32,
+}
+
 impl Pace {
     /// The pace of a stream that has been quiet so far.
     pub fn new(now: Instant, pipe: Option<BorrowedFd<'_>>) -> Pace {
-        let capacity = pipe.and_then(|pipe| pipe::capacity(pipe).ok()).unwrap_or(USUAL_CAPACITY);
-        Pace { delay: Duration::ZERO, emptied: now, moved: 0, capacity, former_capacity: None, cannot_grow: false }
+        Pace {
+            delay: Duration::ZERO,
+            last: now,
+            was_cut_short: false,
+            window: Window { start: now, bytes: 0, turns: 0 },
+            capacity: pipe.and_then(|pipe| pipe::capacity(pipe).ok()).unwrap_or(USUAL_CAPACITY),
+            former_capacity: None,
+            cannot_grow: false,
+        }
     }
 
     /// When to read; none for at once.
     pub fn due(&self) -> Option<Instant> {
-        (!self.delay.is_zero()).then(|| self.emptied + self.delay)
+        (!self.delay.is_zero() && !self.was_cut_short).then(|| self.last + self.delay)
     }
 
-    /// Learns from a turn.
-    pub fn note(&mut self, turn: Turn, now: Instant, pipe: BorrowedFd<'_>) {
-        match turn {
-            Turn::More(count) => self.moved += count,
-            Turn::Empty | Turn::Closed => {
-                let (moved, since) = (self.moved, now.saturating_duration_since(self.emptied));
-                if moved > 0 {
-                    self.adapt(moved, since, pipe);
-                    (self.emptied, self.moved) = (now, 0);
-                }
-            }
+    /// Learns from a turn that moved `moved` of at most `limit` bytes.
+    pub fn note(&mut self, moved: usize, limit: usize, now: Instant, pipe: BorrowedFd<'_>) {
+        self.last = now;
+        self.was_cut_short = moved >= limit;
+        self.window.bytes += moved;
+        self.window.turns += u32::from(!self.was_cut_short);
+        let elapsed = now.saturating_duration_since(self.window.start);
+        if elapsed >= WINDOW {
+            self.adapt(elapsed, pipe);
+            self.window = Window { start: now, bytes: 0, turns: 0 };
         }
     }
 
@@ -78,7 +92,7 @@ impl Pace {
 
     /// Makes the pipe small again if the stream has been quiet.
     pub fn calm_down(&mut self, now: Instant, pipe: BorrowedFd<'_>) {
-        if now.saturating_duration_since(self.emptied) >= QUIET
+        if now.saturating_duration_since(self.last) >= QUIET
             && let Some(capacity) = self.former_capacity.take()
         {
             self.delay = Duration::ZERO;
@@ -87,18 +101,22 @@ impl Pace {
         }
     }
 
-    /// `moved` bytes were there `since` the last time.
-    fn adapt(&mut self, moved: usize, since: Duration, pipe: BorrowedFd<'_>) {
-        if moved >= self.capacity / 4 * 3 {
-            // The writer may be waiting for room.
-            self.delay = if self.delay > SHORTEST { self.delay / 2 } else { Duration::ZERO };
-            self.grow(pipe);
-        } else if moved < self.capacity / 16 && since < CLOSE.max(self.delay * 2) {
-            self.delay = (self.delay * 2).clamp(SHORTEST, LONGEST);
-            self.grow(pipe);
-        } else if since > LONGEST * 4 {
+    fn adapt(&mut self, elapsed: Duration, pipe: BorrowedFd<'_>) {
+        let is_busy = elapsed <= self.window.turns.max(1) * SHORTEST.max(self.delay * 2);
+        if !is_busy {
             self.delay = Duration::ZERO;
+            return;
         }
+        if self.time_to_half(elapsed) < LONGEST {
+            self.grow(pipe);
+        }
+        let delay = self.time_to_half(elapsed).min(LONGEST);
+        self.delay = if delay < SHORTEST { Duration::ZERO } else { delay };
+    }
+
+    /// How long it takes at the present rate until the pipe is half full.
+    fn time_to_half(&self, elapsed: Duration) -> Duration {
+        elapsed.mul_f64(self.capacity as f64 / 2.0 / self.window.bytes.max(1) as f64)
     }
 
     fn grow(&mut self, pipe: BorrowedFd<'_>) {

@@ -26,6 +26,9 @@ pub(super) const PIECE: usize = 128 << 10;
 /// event that was still on its way cannot be mistaken for one of a later stream with the same descriptor.
 pub(super) const REQUESTS: Token = Token(0);
 
+/// How often a pipe is read that cannot be watched.
+const WITHOUT_WATCH: Duration = Duration::from_millis(100);
+
 /// How often pipes that were grown are looked at, while there are any.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -164,10 +167,27 @@ impl Plane {
         let Some(stream) = self.streams.get_mut(&token) else { return };
         match stream.due(&self.outlets) {
             Some(due) if !stream.is_queued && due > Instant::now() => {
-                stream.is_queued = true;
-                self.later.push(Reverse((due, token)));
+                stream.unwatch(self.poll.registry());
+                self.make_ready_at(due, token);
             }
             _ => self.make_ready(token),
+        }
+    }
+
+    fn make_ready_at(&mut self, due: Instant, token: Token) {
+        if let Some(stream) = self.streams.get_mut(&token) {
+            stream.is_queued = true;
+            self.later.push(Reverse((due, token)));
+        }
+    }
+
+    /// Leaves an empty pipe alone until the loop tells that there is something.
+    fn rest(&mut self, token: Token) {
+        if let Some(stream) = self.streams.get_mut(&token)
+            && stream.watch(self.poll.registry()).is_err()
+        {
+            // The system has no room for one more watch. Better to look now and then than never.
+            self.make_ready_at(Instant::now() + WITHOUT_WATCH, token);
         }
     }
 
@@ -191,8 +211,10 @@ impl Plane {
             if self.next_sweep.is_none() && stream.is_grown() {
                 self.next_sweep = Some(Instant::now() + SWEEP);
             }
-            if let Turn::More(_) = turn {
-                self.make_ready(token);
+            match turn {
+                Turn::More(_) => self.make_ready_when_due(token),
+                Turn::Empty => self.rest(token),
+                Turn::Closed => {}
             }
         }
         self.outlets.write_notices();

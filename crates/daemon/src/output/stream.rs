@@ -1,6 +1,7 @@
 //! One stream of one process: its pipe, its pipeline and where the pieces go.
 
 use std::io::{self, ErrorKind, Read};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +24,10 @@ use super::{AttachChannel, Report, RunId};
 /// A stream being read.
 pub(super) struct Stream {
     pipe: Option<Receiver>,
+    token: Token,
+    /// Whether the loop tells when there is something to read. Not while the stream waits for its time: the system
+    /// would wake us for every single write.
+    is_watched: bool,
     pipeline: Pipeline,
     source: Source,
     pace: Pace,
@@ -66,19 +71,46 @@ impl Stream {
         let AttachChannel { channel, pipe, plan } = channel;
         let rotation = rotation(&plan);
         let sink = plan.file.as_deref().map(|path| outlets.sinks.acquire(path, rotation)).transpose()?;
-        let pipe = match pipe.map(|pipe| watch(pipe.into(), token, registry)).transpose() {
-            Ok(pipe) => pipe,
-            Err(error) => {
-                sink.into_iter().for_each(|sink| outlets.sinks.release(sink));
-                return Err(error);
-            }
-        };
+        let pipe = pipe.map(Receiver::from);
         // What control reads itself it also shows to the onlookers itself.
         let watched = pipe.is_some() && (plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
         let pipeline = Pipeline::new(&plan, outlets.strip_ansi, watched);
         let source = Source { run, process, channel, plan, sink };
         let pace = Pace::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
-        Ok(Stream { pipe, pipeline, source, pace, is_queued: false })
+        let mut stream = Stream { pipe, token, is_watched: false, pipeline, source, pace, is_queued: false };
+        match stream
+            .pipe
+            .as_ref()
+            .map_or(Ok(()), |pipe| pipe.set_nonblocking(true))
+            .and_then(|()| stream.watch(registry))
+        {
+            Ok(()) => Ok(stream),
+            Err(error) => {
+                stream.release(registry, outlets);
+                Err(error)
+            }
+        }
+    }
+
+    /// Has the loop tell when there is something to read; also when there already is.
+    pub fn watch(&mut self, registry: &Registry) -> io::Result<()> {
+        if let Some(pipe) = &mut self.pipe
+            && !self.is_watched
+        {
+            registry.register(pipe, self.token, Interest::READABLE)?;
+            self.is_watched = true;
+        }
+        Ok(())
+    }
+
+    /// Has the loop be silent about the pipe.
+    pub fn unwatch(&mut self, registry: &Registry) {
+        if let Some(pipe) = &mut self.pipe
+            && mem::take(&mut self.is_watched)
+        {
+            // It was registered, so that it can be undone; at worst the loop tells us in vain.
+            let _ = registry.deregister(pipe);
+        }
     }
 
     /// Whose output it is.
@@ -95,9 +127,10 @@ impl Stream {
 
     /// Takes one turn: moves one piece to where it belongs.
     pub fn take_turn(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
+        let limit = self.splice_limit().unwrap_or(buffer.len());
         let turn = self.read_once(buffer, registry, outlets);
-        if let Some(pipe) = &self.pipe {
-            self.pace.note(turn, Instant::now(), pipe.as_fd());
+        if let (Turn::More(count), Some(pipe)) = (turn, &self.pipe) {
+            self.pace.note(count, limit, Instant::now(), pipe.as_fd());
         }
         turn
     }
@@ -195,14 +228,19 @@ impl Stream {
 
     /// Where nobody needs to look at the bytes, they need not pass through our memory.
     fn splice_once(&mut self, outlets: &mut Outlets) -> Spliced {
-        let Source { plan, sink, .. } = &self.source;
-        match (&self.pipe, sink) {
-            (Some(pipe), Some(sink)) if self.pipeline.is_transparent() && !plan.syslog => {
-                let limit = if plan.maxbytes > 0 { PIECE } else { SPLICE };
-                outlets.sinks.splice(*sink, pipe.as_fd(), limit, rotation(plan))
+        match (self.splice_limit(), &self.pipe, self.source.sink) {
+            (Some(limit), Some(pipe), Some(sink)) => {
+                outlets.sinks.splice(sink, pipe.as_fd(), limit, rotation(&self.source.plan))
             }
             _ => Spliced::Refused,
         }
+    }
+
+    /// How many bytes may be moved unseen at once; none where somebody has to look at them.
+    fn splice_limit(&self) -> Option<usize> {
+        let plan = &self.source.plan;
+        let is_plain = self.pipeline.is_transparent() && !plan.syslog;
+        is_plain.then_some(if plan.maxbytes > 0 { PIECE } else { SPLICE })
     }
 
     fn push(&mut self, bytes: &[u8], outlets: &mut Outlets) {
@@ -218,10 +256,8 @@ impl Stream {
     }
 
     fn close_pipe(&mut self, registry: &Registry) {
-        if let Some(mut pipe) = self.pipe.take() {
-            // Closing the descriptor is what counts; a failure here would mean it was not watched.
-            let _ = registry.deregister(&mut pipe);
-        }
+        self.unwatch(registry);
+        self.pipe = None;
     }
 }
 
@@ -264,10 +300,4 @@ impl Outlets {
 
 fn rotation(plan: &ChannelPlan) -> Rotation {
     Rotation { maxbytes: plan.maxbytes, backups: plan.backups }
-}
-
-fn watch(mut pipe: Receiver, token: Token, registry: &Registry) -> io::Result<Receiver> {
-    pipe.set_nonblocking(true)?;
-    registry.register(&mut pipe, token, Interest::READABLE)?;
-    Ok(pipe)
 }
