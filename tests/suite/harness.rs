@@ -10,7 +10,6 @@ pub mod daemon;
 pub mod http;
 pub mod original;
 pub mod processes;
-pub mod python;
 pub mod redact;
 pub mod rpc;
 pub mod scene;

@@ -165,6 +165,8 @@ pub struct HttpServer {
     pub address: ServerAddress,
     /// User name and password (plain, or `{SHA}` and 40 hex digits), when authentication is on.
     pub credentials: Option<Credentials>,
+    /// Let links on the web page change something, as the original's do, and not only forms.
+    pub get_actions: bool,
 }
 
 /// What a client must present.

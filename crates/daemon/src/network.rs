@@ -11,7 +11,26 @@ use crate::activity::Activity;
 use crate::calls::Calls;
 use crate::view::View;
 
+pub mod listen;
 pub mod rpc;
+
+mod access;
+mod assets;
+mod auth;
+mod connection;
+mod file_end;
+mod logs;
+mod origin;
+mod page;
+mod plane;
+mod receive;
+mod reply;
+mod route;
+mod service;
+mod socket;
+
+pub use connection::Limits;
+pub use plane::{NetworkHandle, start, start_with};
 
 /// What every request handler may use.
 pub struct Context {
@@ -41,3 +60,6 @@ pub struct Clock {
     /// Calendar fields of a time in seconds since the epoch, where the daemon is.
     pub local: fn(i64) -> LocalTime,
 }
+
+#[cfg(test)]
+mod tests;

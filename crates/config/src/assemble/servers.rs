@@ -2,7 +2,7 @@
 
 use super::Inputs;
 use crate::accounts;
-use crate::convert::{inet_address, octal};
+use crate::convert::{boolean, inet_address, octal};
 use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::host::Host;
@@ -30,7 +30,8 @@ fn inet(reader: &Reader<'_>, names: &Names<'_>) -> Result<HttpServer, ConfigErro
     let address = reader.maybe("port", names, inet_address)?;
     let (host, port) = address.ok_or_else(|| no_value(reader, "port"))?;
     let address = ServerAddress::Inet { host, port };
-    Ok(HttpServer { section: reader.section().to_owned(), address, credentials })
+    let get_actions = reader.get("get_actions", names, boolean)?;
+    Ok(HttpServer { section: reader.section().to_owned(), address, credentials, get_actions })
 }
 
 fn unix(
@@ -52,7 +53,8 @@ fn unix(
     let mode = reader.get("chmod", names, |text| octal(text).map_err(|_| format!("Invalid chmod value {text}")))?;
     let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
     let address = ServerAddress::Unix { path: path::absolute_from_home(file, host), mode, uid, gid };
-    Ok(HttpServer { section: reader.section().to_owned(), address, credentials })
+    let get_actions = reader.get("get_actions", names, boolean)?;
+    Ok(HttpServer { section: reader.section().to_owned(), address, credentials, get_actions })
 }
 
 fn no_value(reader: &Reader<'_>, option: &str) -> ConfigError {

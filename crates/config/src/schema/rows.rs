@@ -19,16 +19,18 @@ const fn row(
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) const ROWS: [OptionSpec; 75] = [
+pub(super) const ROWS: [OptionSpec; 77] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Active("/tmp/supervisor.sock"), "where the socket is created"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Plain, "who may connect: permission bits of the socket"),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Shown("nobody:nogroup"), "who owns the socket"),
     row(S::UnixHttpServer, "username", K::Text, NO_LOGIN, "3.0", Shown("user"), "ask clients for this user name"),
-    row(S::UnixHttpServer, "password", K::Text, NO_LOGIN, "3.0", Shown("123"), "and this password, plain or as {SHA} and 40 hex digits"),
+    row(S::UnixHttpServer, "password", K::Text, NO_LOGIN, "3.0", Shown("123"), "and this password: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
+    row(S::UnixHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Plain, "let links start and stop programs, not only forms"),
 
     row(S::InetHttpServer, "port", K::InetAddress, Required, "3.0", Shown("127.0.0.1:9001"), "address to listen on; *:9001 for every interface"),
     row(S::InetHttpServer, "username", K::Text, NO_LOGIN, "3.0", Shown("user"), "ask clients for this user name"),
-    row(S::InetHttpServer, "password", K::Text, NO_LOGIN, "3.0", Shown("123"), "and this password, plain or as {SHA} and 40 hex digits"),
+    row(S::InetHttpServer, "password", K::Text, NO_LOGIN, "3.0", Shown("123"), "and this password: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
+    row(S::InetHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Plain, "let links start and stop programs, not only forms"),
 
     row(S::Supervisord, "logfile", K::File, Is("supervisord.log"), "3.0", Active("/tmp/supervisord.log"), "activity log; syslog sends it to the system log"),
     row(S::Supervisord, "logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Active("50MB"), "rotate the activity log at this size; 0 for never"),

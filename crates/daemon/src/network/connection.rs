@@ -1,0 +1,136 @@
+//! One connection from its first byte to its last: HTTP in between, and limits on how long each part may take.
+
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::network::service::Service;
+use crate::network::socket::{Phase, Socket, SocketIo};
+
+/// Time and size limits of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long the head of a request may take, from its first byte; for the first one from the connection.
+    pub head: Duration,
+    /// How long an answered client may say nothing. Longer than the longest tick (one hour), because event listeners
+    /// keep one connection for all their calls and do not open another when it is closed.
+    pub idle: Duration,
+    /// How long the body of a request may stand still.
+    pub body: Duration,
+    /// How long the whole body of a request may take.
+    pub whole_body: Duration,
+    /// How long a client may leave a reply untaken; a followed log may be left for ever.
+    pub reply: Duration,
+    /// How many bytes the head of a request may have; at least 8192.
+    pub head_bytes: usize,
+    /// How many bytes the body of a request may have.
+    pub body_bytes: usize,
+    /// How many bytes all bodies under way may have together.
+    pub all_bodies_bytes: usize,
+    /// How many connections all servers may hold together; at least one each.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            head: Duration::from_secs(30),
+            idle: Duration::from_secs(2 * 3600),
+            body: Duration::from_secs(30),
+            whole_body: Duration::from_secs(300),
+            reply: Duration::from_secs(60),
+            head_bytes: 64 << 10,
+            body_bytes: 16 << 20,
+            all_bodies_bytes: 64 << 20,
+            connections: 1024,
+        }
+    }
+}
+
+/// How long the rest of what a refused client sends is read, so that it sees the refusal and not a broken connection.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long, at the end of the plane, a call that was answered just now may take to become a reply.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
+/// How long, at the end of the plane, a reply may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Serves one client until either side has had enough.
+pub async fn serve(socket: Rc<Socket>, service: Service, limits: Limits, mut stop: watch::Receiver<bool>) {
+    let mut http = pin!(
+        http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(limits.head_bytes)
+            .title_case_headers(true)
+            // A client may close its sending direction and wait for the answer.
+            .half_close(true)
+            .serve_connection(TokioIo::new(SocketIo(socket.clone())), service)
+    );
+    tokio::select! {
+        _ = &mut http => part(&socket).await,
+        () = overdue(&socket, &limits) => (),
+        () = socket.evicted() => (),
+        _ = stop.wait_for(|stop| *stop) => {
+            http.as_mut().graceful_shutdown();
+            last_words(&socket, http).await;
+        }
+    }
+}
+
+/// Returns when the client has taken too long over what it is doing.
+async fn overdue(socket: &Socket, limits: &Limits) {
+    loop {
+        let end = deadline(socket, limits);
+        let expired = async {
+            match end {
+                Some(end) => sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = socket.changed() => (),
+            () = expired => {
+                // Progress that nobody was told of moves the deadline.
+                if deadline(socket, limits).is_some_and(|end| end <= Instant::now()) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn deadline(socket: &Socket, limits: &Limits) -> Option<Instant> {
+    let phase = match socket.phase() {
+        Phase::Fresh | Phase::Head => Some(socket.since() + limits.head),
+        Phase::Idle => Some(socket.since() + limits.idle),
+        Phase::Handling | Phase::Replying => None,
+        Phase::Streaming => return None,
+    };
+    let write = socket.blocked().map(|blocked| blocked + limits.reply);
+    phase.into_iter().chain(write).min()
+}
+
+/// Closes a connection in a way that lets the client read the last reply even while it is still sending: a plain close
+/// with unread input would destroy what is on its way.
+async fn part(socket: &Socket) {
+    if !socket.has_ended() && socket.close_write().is_ok() {
+        let _ = timeout(LINGER, socket.discard()).await;
+    }
+}
+
+/// Lets a reply that is already known reach the client, for a bounded time.
+async fn last_words<H: Future>(socket: &Socket, mut http: Pin<&mut H>) {
+    tokio::select! {
+        _ = &mut http => return,
+        () = sleep(LAST_CALL) => (),
+    }
+    if socket.phase() == Phase::Replying || socket.blocked().is_some() {
+        let _ = timeout(LAST_WORDS, http).await;
+    }
+}

@@ -1,0 +1,190 @@
+//! Opening the configured servers: every one of them or none.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::net::UnixListener;
+
+use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
+use supervisord_sys::errno_name;
+
+use crate::activity::Activity;
+use crate::network::Clock;
+use crate::network::access::ctime;
+use crate::network::auth;
+
+mod unix;
+
+pub use unix::SocketFile;
+
+/// A configured server with its socket, accepting into the backlog but not yet answering.
+#[derive(Debug)]
+pub struct OpenServer {
+    /// Its configuration.
+    pub config: HttpServer,
+    /// Its socket.
+    pub listener: Listener,
+}
+
+/// A listening socket. Dropping it also removes its file, so that a start that fails half-way leaves nothing behind.
+#[derive(Debug)]
+pub enum Listener {
+    /// A TCP port.
+    Inet(TcpListener),
+    /// A socket in the file system.
+    Unix(UnixListener, SocketFile),
+}
+
+/// Why a server could not be opened; displays as the text that ends the start.
+#[derive(Debug)]
+pub enum ListenError {
+    /// Somebody answers there already, or the path holds something that is not ours to remove.
+    InUse,
+    /// The owner of a socket file may not be changed.
+    Chown {
+        /// Path of the socket.
+        path: String,
+        /// Wanted user id.
+        uid: Option<u32>,
+        /// Wanted group id.
+        gid: Option<u32>,
+        /// Login name of the user the daemon runs as.
+        user: String,
+    },
+    /// The host name is not known; the number is the resolver's.
+    Resolve(i32),
+    /// A socket path longer than the system can store.
+    PathTooLong,
+    /// Any other refusal of the system.
+    System(io::Error),
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenError::InUse => f.write_str(
+                "Another program is already listening on a port that one of our HTTP servers is configured to use.  \
+                 Shut this program down first before starting supervisord.",
+            ),
+            ListenError::Chown { path, uid, gid, user } => {
+                // An owner that is to stay as it is shows as the -1 that chown(2) takes.
+                let id = |id: &Option<u32>| id.map_or(-1, i64::from);
+                write!(
+                    f,
+                    "Not permitted to chown {path} to uid/gid ({}, {}); adjust \"sockchown\" value in config file or \
+                     on command line to values that the current user ({user}) can successfully chown",
+                    id(uid),
+                    id(gid),
+                )
+            }
+            ListenError::Resolve(code) => cannot_open(f, &code.to_string()),
+            ListenError::PathTooLong => cannot_open(f, "AF_UNIX path too long"),
+            ListenError::System(error) => cannot_open(f, &reason(error)),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+fn cannot_open(f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
+    write!(f, "Cannot open an HTTP server: socket.error reported {reason}")
+}
+
+/// `errno.EACCES (13)`, the bare number where it has no name, or the text of an error without a number.
+fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        None => error.to_string(),
+        Some(number) => match errno_name(number) {
+            Some(name) => format!("errno.{name} ({number})"),
+            None => number.to_string(),
+        },
+    }
+}
+
+impl From<io::Error> for ListenError {
+    fn from(error: io::Error) -> ListenError {
+        if error.kind() == io::ErrorKind::AddrInUse { ListenError::InUse } else { ListenError::System(error) }
+    }
+}
+
+/// Opens the servers in the given order. Where one fails, the socket files of those before it are removed again.
+///
+/// Dead sockets in the way are removed, with a notice on stderr.
+pub fn open(servers: &[HttpServer]) -> Result<Vec<OpenServer>, ListenError> {
+    servers.iter().map(open_one).collect()
+}
+
+fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {
+    let listener = match &config.address {
+        ServerAddress::Inet { host, port } => Listener::Inet(TcpListener::bind(resolve(host, *port)?)?),
+        ServerAddress::Unix { path, mode, uid, gid } => {
+            let (listener, file) = unix::open(path, *mode, *uid, *gid)?;
+            Listener::Unix(listener, file)
+        }
+    };
+    Ok(OpenServer { config: config.clone(), listener })
+}
+
+/// The address of a host as the configuration names it. Names mean IPv4 addresses where they have any, as they always
+/// did; IPv6 takes an address, with or without brackets, or a name that has no other.
+fn resolve(host: &str, port: u16) -> Result<SocketAddr, ListenError> {
+    if host.is_empty() {
+        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    }
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(SocketAddr::from((address, port)));
+    }
+    let found: Vec<SocketAddr> = (bare, port).to_socket_addrs().map_err(resolver_error)?.collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or(ListenError::Resolve(NAME_UNKNOWN))
+}
+
+/// `EAI_NONAME` and `EAI_AGAIN`. The standard library keeps the resolver's text and drops its number.
+const NAME_UNKNOWN: i32 = -2;
+const TRY_AGAIN: i32 = -3;
+
+fn resolver_error(error: io::Error) -> ListenError {
+    match error.raw_os_error() {
+        Some(_) => ListenError::System(error),
+        None if error.to_string().contains("Temporary failure") => ListenError::Resolve(TRY_AGAIN),
+        None => ListenError::Resolve(NAME_UNKNOWN),
+    }
+}
+
+/// Logs, server by server, what a start logs about its servers.
+pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activity, clock: Clock) {
+    for server in servers {
+        activity.log(LogLevel::Trace, &started_line(server, clock));
+        for namespace in namespaces {
+            activity.log(LogLevel::Info, &format!("RPC interface '{namespace}' initialized"));
+        }
+        let section = &server.config.section;
+        match &server.config.credentials {
+            None => activity.log(
+                LogLevel::Critical,
+                &format!("Server '{section}' running without any HTTP authentication checking"),
+            ),
+            Some(credentials) if !auth::is_usable(credentials) => activity.log(
+                LogLevel::Critical,
+                &format!("Server '{section}' has a password hash that cannot be read and refuses every request"),
+            ),
+            Some(_) => (),
+        }
+    }
+}
+
+fn started_line(server: &OpenServer, clock: Clock) -> String {
+    let at = ctime(&(clock.local)((clock.now)()));
+    let (place, host, port) = match &server.listener {
+        Listener::Unix(_, file) => (file.path().to_owned(), "<unix domain socket>".to_owned(), file.path().to_owned()),
+        Listener::Inet(listener) => match listener.local_addr() {
+            Ok(address) => (address.ip().to_string(), address.ip().to_string(), address.port().to_string()),
+            Err(_) => ("?".to_owned(), "?".to_owned(), "?".to_owned()),
+        },
+    };
+    format!("{place}:Medusa (V1.12) started at {at}\n\tHostname: {host}\n\tPort:{port}")
+}
+
+#[cfg(test)]
+mod tests;

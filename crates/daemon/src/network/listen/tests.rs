@@ -1,0 +1,133 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn unix(path: &str) -> HttpServer {
+    let address = ServerAddress::Unix { path: path.into(), mode: 0o640, uid: None, gid: None };
+    HttpServer { section: "unix_http_server".into(), address, credentials: None, get_actions: false }
+}
+
+fn inet(host: &str, port: u16) -> HttpServer {
+    let address = ServerAddress::Inet { host: host.into(), port };
+    HttpServer { section: "inet_http_server".into(), address, credentials: None, get_actions: false }
+}
+
+fn directory() -> (TempDir, String) {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = format!("{}/s.sock", directory.path().display());
+    (directory, path)
+}
+
+fn entries(directory: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(directory.path()).expect("listed");
+    entries.map(|entry| entry.expect("entry").file_name().into_string().expect("name")).collect()
+}
+
+#[test]
+fn a_socket_has_its_mode_and_is_removed_at_the_end() {
+    let (directory, path) = directory();
+    let servers = open(&[unix(&path)]).expect("opened");
+    assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o640);
+    assert_eq!(entries(&directory), ["s.sock"]);
+    UnixStream::connect(&path).expect("somebody listens");
+    drop(servers);
+    assert!(entries(&directory).is_empty());
+}
+
+#[test]
+fn a_dead_socket_gives_way() {
+    let (_directory, path) = directory();
+    drop(UnixListener::bind(&path).expect("bound"));
+    let before = fs::metadata(&path).expect("left behind").ino();
+    let servers = open(&[unix(&path)]).expect("opened");
+    UnixStream::connect(&path).expect("somebody listens");
+    drop(servers);
+    assert!(fs::metadata(&path).map_or(true, |left| left.ino() != before));
+}
+
+#[test]
+fn a_live_socket_does_not() {
+    let (directory, path) = directory();
+    let other = UnixListener::bind(&path).expect("bound");
+    let answering = std::thread::spawn(move || {
+        let (stream, _) = other.accept().expect("probed");
+        drop(stream);
+        other
+    });
+    assert!(matches!(open(&[unix(&path)]), Err(ListenError::InUse)));
+    assert_eq!(entries(&directory), ["s.sock"]);
+    drop(answering.join());
+}
+
+#[test]
+fn silence_is_life_and_does_not_last_for_ever() {
+    let (_directory, path) = directory();
+    let _other = UnixListener::bind(&path).expect("bound");
+    assert!(matches!(open(&[unix(&path)]), Err(ListenError::InUse)));
+}
+
+#[test]
+fn files_and_directories_are_left_alone() {
+    let (directory, path) = directory();
+    fs::write(&path, "precious").expect("written");
+    assert!(matches!(open(&[unix(&path)]), Err(ListenError::InUse)));
+    assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
+    fs::remove_file(&path).expect("removed");
+    fs::create_dir(&path).expect("created");
+    assert!(matches!(open(&[unix(&path)]), Err(ListenError::InUse)));
+    assert_eq!(entries(&directory), ["s.sock"]);
+}
+
+#[test]
+fn the_same_path_twice_is_refused_and_nothing_stays() {
+    let (directory, path) = directory();
+    assert!(matches!(open(&[unix(&path), unix(&path)]), Err(ListenError::InUse)));
+    assert!(entries(&directory).is_empty());
+}
+
+#[test]
+fn a_failure_removes_the_sockets_before_it() {
+    let (directory, path) = directory();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = taken.local_addr().expect("address").port();
+    assert!(matches!(open(&[unix(&path), inet("127.0.0.1", port)]), Err(ListenError::InUse)));
+    assert!(entries(&directory).is_empty());
+}
+
+#[test]
+fn a_path_that_was_taken_over_is_not_removed() {
+    let (_directory, path) = directory();
+    let servers = open(&[unix(&path)]).expect("opened");
+    fs::remove_file(&path).expect("removed");
+    fs::write(&path, "other").expect("written");
+    drop(servers);
+    assert_eq!(fs::read_to_string(&path).expect("still there"), "other");
+}
+
+#[test]
+fn addresses_may_be_of_either_kind() {
+    assert_eq!(resolve("", 1).expect("any"), "0.0.0.0:1".parse().expect("address"));
+    assert_eq!(resolve("127.0.0.1", 1).expect("v4"), "127.0.0.1:1".parse().expect("address"));
+    assert_eq!(resolve("[::1]", 1).expect("v6"), "[::1]:1".parse().expect("address"));
+    assert_eq!(resolve("::1", 1).expect("v6"), "[::1]:1".parse().expect("address"));
+}
+
+#[test]
+fn failures_are_worded_as_the_original_words_them() {
+    let missing = open(&[unix("/nonexistent/s.sock")]).expect_err("no such directory");
+    let prefix = "Cannot open an HTTP server: socket.error reported ";
+    assert_eq!(missing.to_string(), format!("{prefix}errno.ENOENT (2)"));
+    let long = open(&[unix(&format!("/tmp/{}", "x".repeat(120)))]).expect_err("too long");
+    assert_eq!(long.to_string(), format!("{prefix}AF_UNIX path too long"));
+    assert_eq!(ListenError::Resolve(-2).to_string(), format!("{prefix}-2"));
+    let chown = ListenError::Chown { path: "/p".into(), uid: Some(0), gid: None, user: "me".into() };
+    assert_eq!(
+        chown.to_string(),
+        "Not permitted to chown /p to uid/gid (0, -1); adjust \"sockchown\" value in config file or on command line \
+         to values that the current user (me) can successfully chown"
+    );
+}

@@ -1,0 +1,168 @@
+//! Logs that are sent as they grow, until the client has had enough.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
+use supervisord_core::output::Channel;
+use supervisord_wire::name::Namespec;
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
+use tokio::task::{spawn_blocking, spawn_local};
+use tokio::time::sleep;
+
+use crate::follow::Subscription;
+use crate::network::Context;
+use crate::network::reply::{Broken, Content, Reply};
+use crate::network::route::decode;
+use crate::network::service::Shared;
+use crate::network::socket::Socket;
+
+mod follower;
+
+use follower::{Follower, Step};
+
+/// How often a followed log is looked at although nobody said that it changed: others may write to it too. This is
+/// also how soon a client that left a quiet log is noticed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What a client sees where the file was emptied in place.
+const TRUNCATED: &[u8] = b"==> File truncated <==\n";
+
+/// Tells reverse proxies not to hold back what has come so far.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Follows the log of the process that a decoded `/logtail/NAME[/CHANNEL]` names.
+pub async fn process(shared: &Rc<Shared>, socket: &Rc<Socket>, path: &str) -> Reply {
+    match named_log(&shared.context, path) {
+        None => Reply::error(StatusCode::NOT_FOUND),
+        Some(log) => follow(shared, socket, log).await,
+    }
+}
+
+/// Follows the activity log.
+pub async fn main(shared: &Rc<Shared>, socket: &Rc<Socket>) -> Reply {
+    match shared.context.activity_file.clone() {
+        None => Reply::error(StatusCode::NOT_FOUND),
+        Some(log) => follow(shared, socket, log).await,
+    }
+}
+
+fn named_log(context: &Context, path: &str) -> Option<String> {
+    // The original decodes a second time, and clients may have got used to encoding twice.
+    let mut parts = path.split('/').skip(2).map(decode);
+    let name = Namespec::parse(&parts.next()?);
+    let row = context.view.row(&name.group, &name.process?)?;
+    let stderr = Channel::Stderr.name();
+    match parts.next().as_deref() {
+        None => row.stdout_logfile.clone(),
+        Some(channel) if channel == Channel::Stdout.name() => row.stdout_logfile.clone(),
+        Some(channel) if channel == stderr => row.stderr_logfile.clone(),
+        Some(_) => None,
+    }
+}
+
+async fn follow(shared: &Rc<Shared>, socket: &Rc<Socket>, log: String) -> Reply {
+    let Ok(permit) = shared.streams.clone().try_acquire_owned() else {
+        return Reply::error(StatusCode::SERVICE_UNAVAILABLE);
+    };
+    let grown = Arc::new(Notify::new());
+    // Before the file is opened, so that nothing can be written unnoticed in between.
+    let subscription = shared.follow.subscribe(&log, {
+        let grown = grown.clone();
+        Arc::new(move || grown.notify_one())
+    });
+    let opened = spawn_blocking(move || Follower::open(&log)).await;
+    let Ok(Ok((follower, modified))) = opened else {
+        return Reply::error(StatusCode::NOT_FOUND);
+    };
+    // One piece waits while another is being sent; the file is read no further than the client follows.
+    let (pieces, content) = mpsc::channel(1);
+    let stream = Stream { pieces, socket: socket.clone(), grown, _subscription: subscription, _permit: permit };
+    spawn_local(stream.run(follower, shared.stop.clone()));
+    head(content, modified)
+}
+
+fn head(content: mpsc::Receiver<Result<Bytes, Broken>>, modified: SystemTime) -> Reply {
+    let reply = Reply { status: StatusCode::OK, headers: Vec::new(), content: Content::Pieces(content) };
+    reply
+        .text(LAST_MODIFIED, httpdate::fmt_http_date(modified))
+        .text(CONTENT_TYPE, "text/plain;charset=utf-8")
+        .text(ACCEL_BUFFERING, "no")
+        // A log may hold what a program was sent by strangers; no browser is to take it for a page.
+        .text(X_CONTENT_TYPE_OPTIONS, "nosniff")
+}
+
+/// One client following one log.
+struct Stream {
+    pieces: mpsc::Sender<Result<Bytes, Broken>>,
+    socket: Rc<Socket>,
+    grown: Arc<Notify>,
+    _subscription: Subscription,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Stream {
+    /// Sends until the client leaves, the file can no longer be read, or the plane stops. The last two are breaks:
+    /// the end of the log they are not.
+    async fn run(self, mut follower: Follower, mut stop: watch::Receiver<bool>) {
+        let end = async {
+            loop {
+                let step;
+                (follower, step) = look(follower).await?;
+                match step {
+                    Step::Piece(bytes) => self.send(bytes.into()).await?,
+                    Step::Truncated => self.send(Bytes::from_static(TRUNCATED)).await?,
+                    Step::AtEnd => self.wait().await?,
+                }
+            }
+        };
+        let end: Result<std::convert::Infallible, End> = tokio::select! {
+            end = end => end,
+            () = self.pieces.closed() => return,
+            _ = stop.wait_for(|stop| *stop) => Err(End::Broken),
+        };
+        if let Err(End::Broken) = end {
+            let _ = self.pieces.send(Err(Broken)).await;
+        }
+    }
+
+    async fn send(&self, piece: Bytes) -> Result<(), End> {
+        self.pieces.send(Ok(piece)).await.map_err(|_| End::Left)
+    }
+
+    /// Waits until the log may have changed.
+    async fn wait(&self) -> Result<(), End> {
+        tokio::select! {
+            () = self.grown.notified() => Ok(()),
+            () = sleep(LOOK) => match self.socket.is_hung_up().await {
+                // The HTTP library does not look for the end of a client that has sent something after its request,
+                // and supervisorctl does: an empty line.
+                true => Err(End::Broken),
+                false => Ok(()),
+            },
+        }
+    }
+}
+
+/// Why a stream ends.
+enum End {
+    /// The client has gone.
+    Left,
+    /// The connection is to be broken off.
+    Broken,
+}
+
+async fn look(mut follower: Follower) -> Result<(Follower, Step), End> {
+    let looked = spawn_blocking(move || {
+        let step: io::Result<Step> = follower.next();
+        (follower, step)
+    });
+    match looked.await {
+        Ok((follower, Ok(step))) => Ok((follower, step)),
+        Ok((_, Err(_))) | Err(_) => Err(End::Broken),
+    }
+}

@@ -1,0 +1,251 @@
+//! Reading a log as it grows, through rotation, emptying and replacement.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::SystemTime;
+
+use crate::network::file_end;
+
+/// How much of the log that is there already is shown first.
+const FIRST: u64 = 1024;
+
+/// How much is read at a time.
+const PIECE: usize = 64 << 10;
+
+/// How many rotated files are searched for the one being read.
+const DEEPEST: u32 = 1000;
+
+/// A place in a log. All methods may block.
+#[derive(Debug)]
+pub struct Follower {
+    path: String,
+    file: File,
+    identity: Identity,
+    position: u64,
+}
+
+/// What came next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Some bytes.
+    Piece(Vec<u8>),
+    /// The file was emptied in place; reading goes on at its beginning.
+    Truncated,
+    /// There is nothing more for now.
+    AtEnd,
+}
+
+type Identity = (u64, u64);
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
+
+impl Follower {
+    /// Begins shortly before the end of the log; also says when the log was last written.
+    pub fn open(path: &str) -> io::Result<(Follower, SystemTime)> {
+        let file = file_end::open(path)?;
+        let metadata = file.metadata()?;
+        let position = metadata.len().saturating_sub(FIRST);
+        let follower = Follower { path: path.to_owned(), identity: identity(&metadata), file, position };
+        Ok((follower, metadata.modified()?))
+    }
+
+    /// What follows. After [`Step::AtEnd`] ask again when the log may have changed.
+    pub fn next(&mut self) -> io::Result<Step> {
+        if self.file.metadata()?.len() < self.position {
+            self.position = 0;
+            return Ok(Step::Truncated);
+        }
+        let bytes = self.read()?;
+        if !bytes.is_empty() {
+            return Ok(Step::Piece(bytes));
+        }
+        let Some(successor) = self.successor() else { return Ok(Step::AtEnd) };
+        // What was written to the old file before it was put aside may have come after our last look at it.
+        let rest = self.read()?;
+        if rest.is_empty() {
+            (self.file, self.identity) = successor;
+            self.position = 0;
+            return self.next();
+        }
+        Ok(Step::Piece(rest))
+    }
+
+    fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; PIECE];
+        let count = loop {
+            match self.file.read_at(&mut bytes, self.position) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                read => break read?,
+            }
+        };
+        bytes.truncate(count);
+        self.position += count as u64;
+        Ok(bytes)
+    }
+
+    /// The file that continues this one, once something has been written to it. Until then the old one may be the
+    /// one that is still written to, as is so between the moves of a log rotating program and the signal to reopen.
+    fn successor(&self) -> Option<(File, Identity)> {
+        let current = fs::metadata(&self.path).ok()?;
+        if identity(&current) == self.identity {
+            return None;
+        }
+        let path = match self.place_in_rotation() {
+            // Several rotations since the last look: the files in between are to be read as well.
+            Some(place) if place > 1 => format!("{}.{}", self.path, place - 1),
+            _ => self.path.clone(),
+        };
+        let file = file_end::open(&path).ok()?;
+        let metadata = file.metadata().ok()?;
+        // A rotation in just this moment is found out the next time.
+        let moved = identity(&metadata) == self.identity;
+        (!moved && metadata.len() > 0).then(|| (file, identity(&metadata)))
+    }
+
+    /// Which number the file being read has been given among the rotated ones.
+    fn place_in_rotation(&self) -> Option<u32> {
+        for place in 1..=DEEPEST {
+            let found = fs::metadata(format!("{}.{place}", self.path)).ok()?;
+            if identity(&found) == self.identity {
+                return Some(place);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    use super::*;
+
+    struct Log {
+        directory: tempfile::TempDir,
+    }
+
+    impl Log {
+        fn new() -> Log {
+            Log { directory: tempfile::tempdir().expect("temporary directory") }
+        }
+
+        fn path(&self, suffix: &str) -> String {
+            format!("{}/log{suffix}", self.directory.path().display())
+        }
+
+        fn append(&self, text: &str) {
+            self.append_to("", text);
+        }
+
+        fn append_to(&self, suffix: &str, text: &str) {
+            let file = OpenOptions::new().append(true).create(true).open(self.path(suffix));
+            file.expect("opened").write_all(text.as_bytes()).expect("written");
+        }
+
+        fn rename(&self, from: &str, to: &str) {
+            fs::rename(self.path(from), self.path(to)).expect("renamed");
+        }
+
+        fn follow(&self) -> Follower {
+            Follower::open(&self.path("")).expect("opened").0
+        }
+    }
+
+    /// Everything up to the next end.
+    fn drain(follower: &mut Follower) -> String {
+        let mut text = String::new();
+        loop {
+            match follower.next().expect("read") {
+                Step::Piece(bytes) => text.push_str(&String::from_utf8(bytes).expect("text")),
+                Step::Truncated => text.push_str("<truncated>"),
+                Step::AtEnd => return text,
+            }
+        }
+    }
+
+    #[test]
+    fn it_begins_1024_bytes_before_the_end() {
+        let log = Log::new();
+        log.append(&format!("{}{}", "a".repeat(500), "b".repeat(1024)));
+        assert_eq!(drain(&mut log.follow()), "b".repeat(1024));
+    }
+
+    #[test]
+    fn large_pieces_are_cut() {
+        let log = Log::new();
+        log.append("");
+        let mut follower = log.follow();
+        log.append(&"x".repeat(PIECE + 1));
+        assert_eq!(follower.next().expect("read"), Step::Piece(vec![b'x'; PIECE]));
+        assert_eq!(follower.next().expect("read"), Step::Piece(vec![b'x']));
+        assert_eq!(follower.next().expect("read"), Step::AtEnd);
+    }
+
+    #[test]
+    fn rotation_loses_nothing() {
+        let log = Log::new();
+        log.append("1");
+        let mut follower = log.follow();
+        assert_eq!(drain(&mut follower), "1");
+        log.append("2");
+        log.rename("", ".1");
+        log.append("3");
+        assert_eq!(drain(&mut follower), "23");
+    }
+
+    #[test]
+    fn several_rotations_at_once_lose_nothing() {
+        let log = Log::new();
+        log.append("1");
+        let mut follower = log.follow();
+        for (last, text) in [(0, "2"), (1, "3"), (2, "4")] {
+            for place in (1..=last).rev() {
+                log.rename(&format!(".{place}"), &format!(".{}", place + 1));
+            }
+            log.rename("", ".1");
+            log.append(text);
+        }
+        assert_eq!(drain(&mut follower), "1234");
+    }
+
+    #[test]
+    fn the_old_file_is_read_until_the_new_one_is_used() {
+        let log = Log::new();
+        log.append("1");
+        let mut follower = log.follow();
+        log.rename("", ".1");
+        log.append("");
+        log.append_to(".1", "2");
+        assert_eq!(drain(&mut follower), "12");
+        log.append_to(".1", "3");
+        log.append("4");
+        assert_eq!(drain(&mut follower), "34");
+    }
+
+    #[test]
+    fn emptying_in_place_is_told() {
+        let log = Log::new();
+        log.append("12345");
+        let mut follower = log.follow();
+        assert_eq!(drain(&mut follower), "12345");
+        File::create(log.path("")).expect("emptied");
+        log.append("67");
+        assert_eq!(drain(&mut follower), "<truncated>67");
+    }
+
+    #[test]
+    fn removal_is_survived() {
+        let log = Log::new();
+        log.append("1");
+        let mut follower = log.follow();
+        assert_eq!(drain(&mut follower), "1");
+        fs::remove_file(log.path("")).expect("removed");
+        assert_eq!(drain(&mut follower), "");
+        log.append("2");
+        assert_eq!(drain(&mut follower), "2");
+    }
+}

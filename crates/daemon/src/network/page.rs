@@ -1,0 +1,202 @@
+//! The web page: the table of processes, the end of a log, and what its buttons do.
+
+use std::sync::Arc;
+
+use askama::Template;
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA, REFERRER_POLICY};
+use supervisord_core::row::Row;
+use supervisord_wire::SUPERVISOR_VERSION;
+use supervisord_wire::name::{Namespec, namespec};
+use supervisord_wire::state::ProcessState;
+use tokio::task::spawn_blocking;
+
+use crate::network::reply::{Broken, Reply};
+use crate::network::route::encode;
+use crate::network::{Context, file_end};
+
+mod action;
+mod fields;
+
+pub use fields::Fields;
+
+/// The fewest bytes the page with the end of a log shows, whatever limit is asked for.
+const LEAST_TAIL: u64 = 1024;
+
+/// The most it shows.
+const MOST_TAIL: u64 = 4 << 20;
+
+/// Nothing on the pages comes from elsewhere, and no page from elsewhere may lay itself over their buttons.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'self'";
+
+/// Whether a request may change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acts {
+    /// It came as a form.
+    Post {
+        /// Whether the form was one of ours.
+        same_origin: bool,
+    },
+    /// It came as a link.
+    Get {
+        /// Whether the configuration lets links act.
+        allowed: bool,
+    },
+}
+
+impl Acts {
+    /// Why the request may not; none when it may.
+    fn objection(self) -> Option<&'static str> {
+        match self {
+            Acts::Post { same_origin: true } | Acts::Get { allowed: true } => None,
+            Acts::Post { same_origin: false } => Some("Refused: the request came from a page of another site"),
+            Acts::Get { allowed: false } => {
+                Some("Refused: links may not change anything on this server (option get_actions)")
+            }
+        }
+    }
+}
+
+/// The status page, or what the button does that was pressed on it. `links` has the actions offered as the links of
+/// the original instead of buttons.
+pub async fn status(context: &Arc<Context>, acts: Acts, links: bool, fields: &Fields) -> Result<Reply, Broken> {
+    let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
+        return Ok(show(context, StatusCode::OK, links, fields.get("message").unwrap_or_default()));
+    };
+    let Some(action) = action::Action::find(wanted, fields.get("processname")) else {
+        return Ok(Reply::error(StatusCode::BAD_REQUEST));
+    };
+    match acts.objection().filter(|_| action.changes_something()) {
+        Some(objection) => Ok(show(context, StatusCode::FORBIDDEN, links, objection)),
+        None => Ok(told(&action.perform(context).await?)),
+    }
+}
+
+/// Sends the browser back to the page, with the outcome to be shown there. The address is relative, so that it holds
+/// under whatever name and path the page is reached.
+fn told(message: &str) -> Reply {
+    let mut reply = Reply::error(StatusCode::SEE_OTHER);
+    let kept = std::mem::take(&mut reply.headers);
+    let mut reply = uncached(reply.text(LOCATION, format!("./?message={}", encode(message))));
+    reply.headers.extend(kept);
+    reply
+}
+
+fn uncached(reply: Reply) -> Reply {
+    reply.text(PRAGMA, "no-cache").text(CACHE_CONTROL, "no-cache").text(EXPIRES, "Thu, 01 Jan 1970 00:00:00 GMT")
+}
+
+fn page(status: StatusCode, template: &impl Template) -> Reply {
+    match template.render() {
+        Err(_) => Reply::error(StatusCode::INTERNAL_SERVER_ERROR),
+        Ok(text) => uncached(Reply::whole(status, text).text(CONTENT_TYPE, "text/html;charset=utf-8"))
+            .text(CONTENT_SECURITY_POLICY, POLICY)
+            .text(REFERRER_POLICY, "same-origin")
+            .length(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "status.html")]
+struct StatusPage<'a> {
+    message: &'a str,
+    links: bool,
+    rows: Vec<Line>,
+    version: &'static str,
+    year: i32,
+}
+
+/// A process as the table shows it.
+struct Line {
+    name: String,
+    /// The name as addresses have it.
+    address: String,
+    state: String,
+    class: &'static str,
+    description: String,
+    /// What can be done to the process in its state: label and action.
+    actions: Vec<Option<(&'static str, &'static str)>>,
+}
+
+fn show(context: &Context, status: StatusCode, links: bool, message: &str) -> Reply {
+    let now = (context.clock.now)();
+    let rows = context.view.rows().iter().map(|row| line(context, now, row)).collect();
+    let year = (context.clock.local)(now).year;
+    page(status, &StatusPage { message, links, rows, version: SUPERVISOR_VERSION, year })
+}
+
+fn line(context: &Context, now: i64, row: &Row) -> Line {
+    let info = row.info(now, context.clock.local);
+    let name = namespec(&info.group, &info.name);
+    Line {
+        address: encode(&name),
+        name,
+        state: info.state.name().to_ascii_lowercase(),
+        class: class(info.state),
+        description: info.description,
+        actions: actions(info.state),
+    }
+}
+
+fn class(state: ProcessState) -> &'static str {
+    match state {
+        ProcessState::Running => "statusrunning",
+        ProcessState::Fatal | ProcessState::Backoff => "statuserror",
+        _ => "statusnominal",
+    }
+}
+
+/// Always three, so that columns stay columns; the logs follow for every process.
+fn actions(state: ProcessState) -> Vec<Option<(&'static str, &'static str)>> {
+    let clear = Some(("Clear Log", "clearlog"));
+    match state {
+        ProcessState::Running => vec![Some(("Restart", "restart")), Some(("Stop", "stop")), clear],
+        ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal => {
+            vec![Some(("Start", "start")), None, clear]
+        }
+        _ => vec![None, None, clear],
+    }
+}
+
+#[derive(Template)]
+#[template(path = "tail.html")]
+struct TailPage<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// The name as addresses have it; none when none was given.
+    address: Option<String>,
+    limit: u64,
+}
+
+/// The page with the end of the stdout log of a process.
+pub async fn tail(context: &Arc<Context>, fields: &Fields) -> Reply {
+    let digits = fields.get("limit").filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let limit = digits.and_then(|text| text.parse().ok()).unwrap_or(LEAST_TAIL).clamp(LEAST_TAIL, MOST_TAIL);
+    let Some(name) = fields.get("processname").filter(|name| !name.is_empty()) else {
+        let text = "No process name found";
+        return page(StatusCode::OK, &TailPage { name: "None", text, address: None, limit });
+    };
+    let text = tail_text(context, name, limit).await;
+    page(StatusCode::OK, &TailPage { name, text: &text, address: Some(encode(name)), limit })
+}
+
+async fn tail_text(context: &Context, name: &str, limit: u64) -> String {
+    let Some(row) = row(context, name) else {
+        return format!("ERROR: unexpected rpc fault [10] BAD_NAME: {name}");
+    };
+    let read = match row.stdout_logfile.clone() {
+        None => None,
+        Some(path) => spawn_blocking(move || file_end::read(&path, limit)).await.ok().and_then(Result::ok),
+    };
+    match read {
+        None => format!("No file for {name}"),
+        Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+    }
+}
+
+/// The process of this name; none for a whole group.
+fn row(context: &Context, name: &str) -> Option<Arc<Row>> {
+    let Namespec { group, process } = Namespec::parse(name);
+    context.view.row(&group, &process?)
+}

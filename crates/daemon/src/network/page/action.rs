@@ -1,0 +1,163 @@
+//! The buttons of the page: what each asks of the supervisor, and what it says about the outcome.
+
+use std::sync::Arc;
+
+use supervisord_core::call::{Call, Outcome};
+use supervisord_wire::fault::{Fault, FaultCode};
+use tokio::sync::oneshot;
+
+use super::row;
+use crate::network::Context;
+use crate::network::access::ctime;
+use crate::network::reply::Broken;
+
+/// What a button does.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// Show the page again.
+    Refresh,
+    /// Stop all processes.
+    StopAll,
+    /// Stop all processes, then start all.
+    RestartAll,
+    /// Something with one process.
+    One(Verb, &'a str),
+}
+
+/// What can be done with one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Start it and wait until it runs.
+    Start,
+    /// Stop it and wait until it has stopped.
+    Stop,
+    /// Stop it, then start it.
+    Restart,
+    /// Empty its logs.
+    ClearLog,
+}
+
+impl<'a> Action<'a> {
+    /// The action of this name; none when there is none, or when it lacks the process it is for.
+    pub fn find(name: &str, process: Option<&'a str>) -> Option<Action<'a>> {
+        let verb = match name {
+            "refresh" => return Some(Action::Refresh),
+            "stopall" => return Some(Action::StopAll),
+            "restartall" => return Some(Action::RestartAll),
+            "start" => Verb::Start,
+            "stop" => Verb::Stop,
+            "restart" => Verb::Restart,
+            "clearlog" => Verb::ClearLog,
+            _ => return None,
+        };
+        process.filter(|process| !process.is_empty()).map(|process| Action::One(verb, process))
+    }
+
+    /// Whether it does more than show the page.
+    pub fn changes_something(&self) -> bool {
+        *self != Action::Refresh
+    }
+
+    /// Does it, waits until it is done, and says how it went.
+    pub async fn perform(&self, context: &Arc<Context>) -> Result<String, Broken> {
+        let done = match self {
+            Action::Refresh => "Page refreshed",
+            Action::StopAll => {
+                let _ = ask(context, Call::StopAllProcesses { wait: true }).await?;
+                "All stopped"
+            }
+            Action::RestartAll => {
+                let _ = ask(context, Call::StopAllProcesses { wait: true }).await?;
+                let _ = ask(context, Call::StartAllProcesses { wait: true }).await?;
+                "All restarted"
+            }
+            Action::One(_, name) if row(context, name).is_none() => return Ok(unknown(name)),
+            Action::One(verb, name) => return verb.perform(context, name).await,
+        };
+        Ok(format!("{done} at {}", ctime(&(context.clock.local)((context.clock.now)()))))
+    }
+}
+
+impl Verb {
+    async fn perform(self, context: &Arc<Context>, process: &str) -> Result<String, Broken> {
+        let name = || process.to_owned();
+        let outcome = match self {
+            Verb::Start => ask(context, Call::StartProcess { name: name(), wait: true }).await?,
+            Verb::Stop => ask(context, Call::StopProcess { name: name(), wait: true }).await?,
+            Verb::ClearLog => ask(context, Call::ClearProcessLogs { name: name() }).await?,
+            Verb::Restart => {
+                // Neither half is judged: what is not running cannot be stopped, and is to run all the same.
+                let _ = ask(context, Call::StopProcess { name: name(), wait: true }).await?;
+                let _ = ask(context, Call::StartProcess { name: name(), wait: true }).await?;
+                return Ok(format!("Process {process} restarted"));
+            }
+        };
+        Ok(match outcome {
+            Ok(_) => self.success(process),
+            Err(fault) if fault.is(FaultCode::BadName) => unknown(process),
+            Err(fault) => self.failure(process, &fault),
+        })
+    }
+
+    fn success(self, process: &str) -> String {
+        match self {
+            Verb::Start => format!("Process {process} started"),
+            Verb::Stop => format!("Process {process} stopped"),
+            Verb::Restart => format!("Process {process} restarted"),
+            Verb::ClearLog => format!("Log for {process} cleared"),
+        }
+    }
+
+    fn failure(self, process: &str, fault: &Fault) -> String {
+        let unexpected = || format!("unexpected rpc fault [{}] {}", fault.code, fault.text);
+        if self != Verb::Start {
+            return unexpected();
+        }
+        let reason = match FaultCode::from_code(fault.code.into()) {
+            Some(FaultCode::NoFile) => "no such file".to_owned(),
+            Some(FaultCode::NotExecutable) => "file not executable".to_owned(),
+            Some(FaultCode::AlreadyStarted) => "already started".to_owned(),
+            Some(FaultCode::SpawnError) => "spawn error".to_owned(),
+            Some(FaultCode::AbnormalTermination) => "abnormal termination".to_owned(),
+            _ => unexpected(),
+        };
+        format!("ERROR: Process {process}: {reason}")
+    }
+}
+
+fn unknown(process: &str) -> String {
+    format!("No such process named {process}")
+}
+
+/// Asks the supervisor; the error says that it ended before it answered.
+async fn ask(context: &Context, call: Call) -> Result<Outcome, Broken> {
+    let (reply, answer) = oneshot::channel();
+    context.calls.send(call, move |outcome| {
+        // The client may have left meanwhile.
+        let _ = reply.send(outcome);
+    });
+    answer.await.map_err(|_| Broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_on_a_process_need_its_name() {
+        assert_eq!(Action::find("stop", Some("a:b")), Some(Action::One(Verb::Stop, "a:b")));
+        assert_eq!(Action::find("refresh", None), Some(Action::Refresh));
+        for (name, process) in [("stop", None), ("start", Some("")), ("explode", Some("a"))] {
+            assert_eq!(Action::find(name, process), None);
+        }
+    }
+
+    #[test]
+    fn only_start_explains_its_failures() {
+        let fault = Fault::with(FaultCode::NotRunning, "a");
+        assert_eq!(Verb::Stop.failure("a", &fault), "unexpected rpc fault [70] NOT_RUNNING: a");
+        assert_eq!(Verb::Start.failure("a", &fault), "ERROR: Process a: unexpected rpc fault [70] NOT_RUNNING: a");
+        let fault = Fault::with(FaultCode::SpawnError, "a");
+        assert_eq!(Verb::Start.failure("a", &fault), "ERROR: Process a: spawn error");
+    }
+}

@@ -1,0 +1,61 @@
+//! The parameters of a page.
+
+use std::collections::HashMap;
+
+use crate::network::route::decode;
+
+/// Parameters by name, decoded.
+#[derive(Debug, Default)]
+pub struct Fields {
+    values: HashMap<String, String>,
+}
+
+impl Fields {
+    /// From the query of an address and the body of a form. As in the original, of a name that occurs more than once the
+    /// first in the query counts, but the last in the body, and the body before the query.
+    pub fn new(query: &str, body: &str) -> Fields {
+        let mut values = HashMap::new();
+        for (name, value) in pairs(query) {
+            values.entry(name).or_insert(value);
+        }
+        values.extend(pairs(body));
+        Fields { values }
+    }
+
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+}
+
+fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    text.trim_end_matches(['\r', '\n']).split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (plain(name), plain(value))
+    })
+}
+
+fn plain(text: &str) -> String {
+    decode(&text.replace('+', " ")).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_decoded() {
+        let fields = Fields::new("processname=grp%3Ag1&message=a+b%2Bc&empty", "");
+        assert_eq!(fields.get("processname"), Some("grp:g1"));
+        assert_eq!(fields.get("message"), Some("a b+c"));
+        assert_eq!(fields.get("empty"), Some(""));
+        assert_eq!(fields.get("none"), None);
+    }
+
+    #[test]
+    fn the_body_wins_and_its_last_word_counts() {
+        let fields = Fields::new("a=1&a=2&b=3", "b=4&b=5\r\n");
+        assert_eq!(fields.get("a"), Some("1"));
+        assert_eq!(fields.get("b"), Some("5"));
+    }
+}

@@ -1,0 +1,264 @@
+//! The thread of the network plane: it accepts clients and keeps room for more.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use supervisord_config::model::{HttpServer, LogLevel};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Notify, watch};
+use tokio::task::LocalSet;
+use tokio::time::sleep;
+
+use crate::follow::FollowHub;
+use crate::network::Context;
+use crate::network::connection::{self, Limits};
+use crate::network::listen::{Listener, OpenServer, SocketFile};
+use crate::network::service::{Server, Service, Shared};
+use crate::network::socket::{Peer, Phase, Socket, Stream};
+
+/// Threads for what may block: reading logs and configuration files. They exist only while there is such work.
+const BLOCKING_THREADS: usize = 32;
+
+/// How long a blocking thread waits for more work.
+const BLOCKING_IDLE: Duration = Duration::from_secs(10);
+
+/// How long to wait before accepting again when the system refuses.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long after the connections have been closed their threads may take.
+const LAST_THREADS: Duration = Duration::from_millis(100);
+
+/// The running plane. Dropping it without [`stop`](NetworkHandle::stop) lets the thread go on.
+#[derive(Debug)]
+pub struct NetworkHandle {
+    thread: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl NetworkHandle {
+    /// Writes what is already answered, closes all connections and listeners, removes the socket files and ends the
+    /// thread. Takes about a second at the most.
+    pub fn stop(self) {
+        // A plane that is gone already needs no telling.
+        let _ = self.stop.send(true);
+        let _ = self.thread.join();
+    }
+}
+
+/// Starts answering on these servers. The error is the system's, when it refuses a thread or a descriptor; the
+/// servers are then closed.
+pub fn start(servers: Vec<OpenServer>, context: Arc<Context>, follow: Arc<FollowHub>) -> io::Result<NetworkHandle> {
+    let available = usize::try_from(context.view.config().supervisord.minfds).unwrap_or(usize::MAX);
+    let limits = Limits::default();
+    // Children need descriptors too: the network never takes more than a quarter of those the daemon asked for.
+    let connections = (available / 4).clamp(64, limits.connections);
+    start_with(servers, context, follow, Limits { connections, ..limits })
+}
+
+/// [`start`] with limits of one's own.
+pub fn start_with(
+    servers: Vec<OpenServer>,
+    context: Arc<Context>,
+    follow: Arc<FollowHub>,
+    limits: Limits,
+) -> io::Result<NetworkHandle> {
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_IDLE)
+        .build()?;
+    let servers = {
+        let _inside = runtime.enter();
+        servers.into_iter().map(Acceptor::new).collect::<io::Result<Vec<Acceptor>>>()?
+    };
+    let (stop, stopped) = watch::channel(false);
+    let thread = std::thread::Builder::new()
+        .name("network".to_owned())
+        .spawn(move || run(runtime, servers, context, follow, limits, stopped))?;
+    Ok(NetworkHandle { thread, stop })
+}
+
+fn run(
+    runtime: Runtime,
+    servers: Vec<Acceptor>,
+    context: Arc<Context>,
+    follow: Arc<FollowHub>,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let room = (limits.connections / servers.len().max(1)).max(1);
+    let shared = Shared::new(context, follow, limits, stop.clone(), room / 2);
+    LocalSet::new().block_on(&runtime, async {
+        let servers: Vec<_> = servers
+            .into_iter()
+            .map(|acceptor| tokio::task::spawn_local(accept(acceptor, shared.clone(), room, stop.clone())))
+            .collect();
+        // The other end of the channel is gone only when the handle was dropped: then go on until the process ends.
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        for server in servers {
+            let _ = server.await;
+        }
+    });
+    runtime.shutdown_timeout(LAST_THREADS);
+}
+
+/// A server's listening socket within the runtime.
+struct Acceptor {
+    config: HttpServer,
+    listener: AsyncListener,
+}
+
+enum AsyncListener {
+    Inet(TcpListener),
+    /// The file lives and dies with the listener.
+    Unix(UnixListener, #[expect(dead_code, reason = "held for its removal at the end")] SocketFile),
+}
+
+impl Acceptor {
+    fn new(server: OpenServer) -> io::Result<Acceptor> {
+        let listener = match server.listener {
+            Listener::Inet(listener) => {
+                listener.set_nonblocking(true)?;
+                AsyncListener::Inet(TcpListener::from_std(listener)?)
+            }
+            Listener::Unix(listener, file) => {
+                listener.set_nonblocking(true)?;
+                AsyncListener::Unix(UnixListener::from_std(listener)?, file)
+            }
+        };
+        Ok(Acceptor { config: server.config, listener })
+    }
+
+    async fn next(&self) -> io::Result<Socket> {
+        match &self.listener {
+            AsyncListener::Inet(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Replies are written whole; waiting to fill a segment would only delay them.
+                stream.set_nodelay(true)?;
+                Ok(Socket::new(Stream::Inet(stream), Peer::Inet(address)))
+            }
+            AsyncListener::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Socket::new(Stream::Unix(stream), Peer::Local))
+            }
+        }
+    }
+}
+
+/// Accepts clients of one server until the plane stops, then waits for the connections to end.
+async fn accept(acceptor: Acceptor, shared: Rc<Shared>, room: usize, mut stop: watch::Receiver<bool>) {
+    let open = Rc::new(Open::default());
+    let server = Server::new(acceptor.config.clone());
+    let mut refused = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = acceptor.next() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        match accepted {
+            Err(error) if is_of_one_client(&error) => (),
+            Err(error) => {
+                if !refused {
+                    let text = format!("Server '{}' cannot accept clients: {error}", acceptor.config.section);
+                    shared.context.activity.log(LogLevel::Error, &text);
+                }
+                refused = true;
+                sleep(ACCEPT_PAUSE).await;
+            }
+            Ok(socket) => {
+                refused = false;
+                tokio::select! {
+                    () = open.make_room(room) => (),
+                    _ = stop.wait_for(|stop| *stop) => break,
+                }
+                let socket = Rc::new(socket);
+                let guest = open.admit(socket.clone());
+                let service = Service::new(shared.clone(), server.clone(), socket.clone());
+                let (limits, stop) = (shared.limits, stop.clone());
+                tokio::task::spawn_local(async move {
+                    let _guest = guest;
+                    connection::serve(socket, service, limits, stop).await;
+                });
+            }
+        }
+    }
+    drop(acceptor);
+    open.make_room(1).await;
+}
+
+/// Failures of a connection that was gone before it was accepted.
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput, NotConnected,
+    };
+    let kinds = [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput, NotConnected];
+    kinds.contains(&error.kind())
+}
+
+/// The open connections of one server.
+#[derive(Default)]
+struct Open {
+    sockets: RefCell<BTreeMap<u64, Rc<Socket>>>,
+    next: std::cell::Cell<u64>,
+    left: Notify,
+}
+
+impl Open {
+    /// Returns when there are fewer than `room` connections; asks the one that is missed least to go.
+    async fn make_room(&self, room: usize) {
+        while self.sockets.borrow().len() >= room {
+            if let Some(socket) = self.least_missed() {
+                socket.evict();
+            }
+            tokio::select! {
+                () = self.left.notified() => (),
+                // Somebody may have become idle, which nobody tells us.
+                () = sleep(ACCEPT_PAUSE) => (),
+            }
+        }
+    }
+
+    /// First those who have never been served, then those who are served and silent, then those who do not take what
+    /// they asked for; the longest first. A client whose request is being carried out is never sent away.
+    fn least_missed(&self) -> Option<Rc<Socket>> {
+        let sockets = self.sockets.borrow();
+        let candidates = sockets.values().filter_map(|socket| {
+            let standing = match (socket.phase(), socket.blocked()) {
+                (phase @ (Phase::Fresh | Phase::Head | Phase::Idle), _) => (phase, socket.since()),
+                (Phase::Replying | Phase::Streaming, Some(blocked)) => (Phase::Replying, blocked),
+                _ => return None,
+            };
+            Some((standing, socket))
+        });
+        candidates.min_by_key(|(standing, _)| *standing).map(|(_, socket)| socket.clone())
+    }
+
+    fn admit(self: &Rc<Self>, socket: Rc<Socket>) -> Guest {
+        let id = self.next.get();
+        self.next.set(id + 1);
+        self.sockets.borrow_mut().insert(id, socket);
+        Guest { open: self.clone(), id }
+    }
+}
+
+/// Counts as an open connection until it is dropped.
+struct Guest {
+    open: Rc<Open>,
+    id: u64,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.open.sockets.borrow_mut().remove(&self.id);
+        self.open.left.notify_one();
+    }
+}

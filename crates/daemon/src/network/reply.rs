@@ -1,0 +1,163 @@
+//! What is answered: a status, headers in a fixed order, and a body that is whole or grows.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, SERVER};
+use hyper::{Response, StatusCode};
+use tokio::sync::mpsc;
+
+use crate::network::socket::{Phase, Socket};
+
+/// What the original's HTTP library called itself. Kept, because clients may tell by it whom they talk to.
+const SERVER_NAME: HeaderValue = HeaderValue::from_static("Medusa/1.12");
+
+/// A reply on its way to the client.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers after `Server` and `Date`, in the order they are sent.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub content: Content,
+}
+
+/// The body of a reply.
+#[derive(Debug)]
+pub enum Content {
+    /// All of it.
+    Whole(Bytes),
+    /// Pieces as they come, until the sender is dropped. An error breaks the connection off.
+    Pieces(mpsc::Receiver<Result<Bytes, Broken>>),
+}
+
+/// Why a body ends before its end: the plane stops, or the source failed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the reply ends early")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl Reply {
+    /// A reply with a whole body and no headers yet.
+    pub fn whole(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+        Reply { status, headers: Vec::new(), content: Content::Whole(body.into()) }
+    }
+
+    /// The page that goes with a status, in the shape of the original's error pages.
+    pub fn error(status: StatusCode) -> Reply {
+        let (code, message) = (status.as_u16(), status.canonical_reason().unwrap_or("Unknown"));
+        let body = format!(
+            "<head>\r\n<title>Error response</title>\r\n</head>\r\n<body>\r\n<h1>Error response</h1>\r\n\
+             <p>Error code {code}.\r\n<p>Message: {message}.\r\n</body>\r\n"
+        );
+        Reply::whole(status, body).length().text(CONTENT_TYPE, "text/html")
+    }
+
+    /// Adds a header. A value that cannot be sent as one is left out with its header.
+    pub fn text(mut self, name: HeaderName, value: impl AsRef<str>) -> Reply {
+        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// Adds the length of a whole body.
+    pub fn length(mut self) -> Reply {
+        if let Content::Whole(body) = &self.content {
+            self.headers.push((CONTENT_LENGTH, HeaderValue::from(body.len())));
+        }
+        self
+    }
+
+    /// Closes the connection after the reply.
+    pub fn closing(mut self) -> Reply {
+        self.headers.insert(0, (CONNECTION, HeaderValue::from_static("close")));
+        self
+    }
+
+    /// The size of the reply as access lines count it: status line, headers, and the body where it is whole.
+    pub fn size(&self) -> usize {
+        let reason = self.status.canonical_reason().map_or(0, str::len);
+        let line = "HTTP/1.1 200 \r\n".len() + reason;
+        let fixed = "Server: Medusa/1.12\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n".len();
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+        let body = match &self.content {
+            Content::Whole(body) => body.len(),
+            Content::Pieces(_) => 0,
+        };
+        line + fixed + headers.sum::<usize>() + body
+    }
+
+    /// The reply in the form the HTTP library takes. `socket` learns how far it has got.
+    pub fn into_response(self, socket: Rc<Socket>) -> Response<ReplyBody> {
+        socket.enter(match self.content {
+            Content::Whole(_) => Phase::Replying,
+            Content::Pieces(_) => Phase::Streaming,
+        });
+        let mut response = Response::new(ReplyBody { content: Some(self.content), socket });
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(SERVER, SERVER_NAME);
+        if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now())) {
+            headers.insert(DATE, date);
+        }
+        headers.extend(self.headers);
+        response
+    }
+}
+
+/// A body as the HTTP library pulls it.
+pub struct ReplyBody {
+    content: Option<Content>,
+    socket: Rc<Socket>,
+}
+
+impl Drop for ReplyBody {
+    fn drop(&mut self) {
+        self.socket.enter(Phase::Idle);
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut self.content {
+            Some(Content::Pieces(pieces)) => {
+                pieces.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            }
+            _ => match self.content.take() {
+                Some(Content::Whole(body)) if !body.is_empty() => Poll::Ready(Some(Ok(Frame::data(body)))),
+                _ => Poll::Ready(None),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            None => true,
+            Some(Content::Whole(body)) => body.is_empty(),
+            Some(Content::Pieces(_)) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            None => SizeHint::with_exact(0),
+            Some(Content::Whole(body)) => SizeHint::with_exact(body.len() as u64),
+            Some(Content::Pieces(_)) => SizeHint::default(),
+        }
+    }
+}

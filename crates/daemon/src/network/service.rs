@@ -1,0 +1,196 @@
+//! One request: may it, what does it want, and the reply with its line in the log.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request, Response, StatusCode};
+use supervisord_config::model::{HttpServer, LogLevel};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_local;
+
+use crate::follow::FollowHub;
+use crate::network::access::Access;
+use crate::network::assets::Assets;
+use crate::network::connection::Limits;
+use crate::network::receive::{self, Room};
+use crate::network::reply::{Broken, Reply, ReplyBody};
+use crate::network::route::{self, Endpoint};
+use crate::network::rpc::{self, Refusal};
+use crate::network::socket::{Phase, Socket};
+use crate::network::{Context, assets, auth, logs, origin, page};
+
+/// What all connections of the plane have in common.
+pub struct Shared {
+    /// The supervisor.
+    pub context: Arc<Context>,
+    /// Tells when logs grow.
+    pub follow: Arc<FollowHub>,
+    /// Time and size limits.
+    pub limits: Limits,
+    /// Becomes true when the plane is to end.
+    pub stop: watch::Receiver<bool>,
+    /// How many more logs may be followed.
+    pub streams: Arc<Semaphore>,
+    assets: Assets,
+    bodies: Room,
+    slow_checks: Semaphore,
+}
+
+impl Shared {
+    /// For a plane that follows at most `streams` logs at a time.
+    pub fn new(
+        context: Arc<Context>,
+        follow: Arc<FollowHub>,
+        limits: Limits,
+        stop: watch::Receiver<bool>,
+        streams: usize,
+    ) -> Rc<Shared> {
+        Rc::new(Shared {
+            context,
+            follow,
+            limits,
+            stop,
+            streams: Arc::new(Semaphore::new(streams.max(1))),
+            assets: Assets::new(),
+            bodies: Room::new(limits.all_bodies_bytes),
+            // One at a time: each takes the memory that the hash asks for.
+            slow_checks: Semaphore::new(1),
+        })
+    }
+}
+
+/// A configured server as its connections see it.
+pub struct Server {
+    /// Its configuration.
+    pub config: HttpServer,
+    /// Good credentials that were expensive to check.
+    pub memory: auth::Memory,
+}
+
+impl Server {
+    /// A server nobody has logged in to yet.
+    pub fn new(config: HttpServer) -> Rc<Server> {
+        Rc::new(Server { config, memory: auth::Memory::default() })
+    }
+}
+
+/// Answers the requests of one connection.
+#[derive(Clone)]
+pub struct Service {
+    shared: Rc<Shared>,
+    server: Rc<Server>,
+    socket: Rc<Socket>,
+}
+
+impl Service {
+    /// For the connection on `socket`, which was accepted by `server`.
+    pub fn new(shared: Rc<Shared>, server: Rc<Server>, socket: Rc<Socket>) -> Service {
+        Service { shared, server, socket }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Broken> {
+        let access = Access::of(&request, self.socket.peer());
+        // A task of its own, so that a panic ends only this request, and a client that leaves does not end what it
+        // has asked for.
+        let reply = match spawn_local(self.clone().handle(request)).await {
+            Ok(reply) => reply?,
+            Err(failure) if failure.is_panic() => {
+                let text = format!("{}:Server Error: the handling of {access} failed", self.socket.peer());
+                self.shared.context.activity.log(LogLevel::Error, &text);
+                Reply::error(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            Err(_) => return Err(Broken),
+        };
+        access.log(&self.shared.context, &reply);
+        Ok(reply.into_response(self.socket))
+    }
+
+    async fn handle(self, request: Request<Incoming>) -> Result<Reply, Broken> {
+        if let Some(credentials) = &self.server.config.credentials {
+            let (headers, memory) = (request.headers(), &self.server.memory);
+            if !auth::admits(credentials, headers, memory, &self.shared.slow_checks).await {
+                return Ok(auth::refusal());
+            }
+        }
+        let path = route::decode(request.uri().path()).into_owned();
+        match route::find(request.method(), &path) {
+            None => Ok(Reply::error(StatusCode::BAD_REQUEST)),
+            Some(endpoint) => self.dispatch(endpoint, &path, request).await,
+        }
+    }
+
+    async fn dispatch(self, endpoint: Endpoint, path: &str, request: Request<Incoming>) -> Result<Reply, Broken> {
+        match endpoint {
+            Endpoint::Rpc => self.rpc(request).await,
+            Endpoint::ProcessLog => Ok(logs::process(&self.shared, &self.socket, path).await),
+            Endpoint::MainLog => Ok(logs::main(&self.shared, &self.socket).await),
+            Endpoint::StatusPage => self.status_page(request).await,
+            Endpoint::TailPage => match self.fields(request).await {
+                Err(status) => Ok(refused(status)),
+                Ok(fields) => Ok(page::tail(&self.shared.context, &fields).await),
+            },
+            Endpoint::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
+            Endpoint::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
+        }
+    }
+
+    async fn rpc(&self, request: Request<Incoming>) -> Result<Reply, Broken> {
+        if origin::may_be_forged_call(request.headers()) {
+            return Ok(Reply::error(StatusCode::FORBIDDEN));
+        }
+        let body = match self.body(request).await {
+            Ok(body) if body.is_empty() => return Ok(Reply::error(StatusCode::BAD_REQUEST)),
+            Ok(body) => body,
+            Err(status) => return Ok(refused(status)),
+        };
+        match rpc::respond(&self.shared.context, &body).await {
+            Ok(document) => Ok(Reply::whole(StatusCode::OK, document).text(CONTENT_TYPE, "text/xml").length()),
+            Err(Refusal::BadRequest) => Ok(Reply::error(StatusCode::BAD_REQUEST)),
+            Err(Refusal::Ending) => Err(Broken),
+        }
+    }
+
+    async fn status_page(&self, request: Request<Incoming>) -> Result<Reply, Broken> {
+        let acts = if *request.method() == Method::POST {
+            page::Acts::Post { same_origin: !origin::is_foreign(request.headers()) }
+        } else {
+            page::Acts::Get { allowed: self.server.config.get_actions && *request.method() == Method::GET }
+        };
+        match self.fields(request).await {
+            Err(status) => Ok(refused(status)),
+            Ok(fields) => page::status(&self.shared.context, acts, self.server.config.get_actions, &fields).await,
+        }
+    }
+
+    /// The parameters of a page: from the address, and from the body of a POST.
+    async fn fields(&self, request: Request<Incoming>) -> Result<page::Fields, StatusCode> {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let body = match *request.method() {
+            Method::POST => self.body(request).await?,
+            _ => bytes::Bytes::new(),
+        };
+        Ok(page::Fields::new(&query, &String::from_utf8_lossy(&body)))
+    }
+
+    async fn body(&self, request: Request<Incoming>) -> Result<bytes::Bytes, StatusCode> {
+        receive::body(request, &self.shared.limits, &self.shared.bodies).await
+    }
+}
+
+/// The refusal of a request whose body was not read to its end: nothing after it can be understood.
+fn refused(status: StatusCode) -> Reply {
+    Reply::error(status).closing()
+}
+
+impl hyper::service::Service<Request<Incoming>> for Service {
+    type Response = Response<ReplyBody>;
+    type Error = Broken;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Broken>>>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.socket.enter(Phase::Handling);
+        Box::pin(self.clone().answer(request))
+    }
+}

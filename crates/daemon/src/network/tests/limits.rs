@@ -1,0 +1,140 @@
+//! Slow, large and many: what others do must not keep a client from being served.
+
+use super::*;
+
+fn with(limits: Limits) -> Plane {
+    Setup { limits, ..Setup::default() }.start()
+}
+
+const SOON: Duration = Duration::from_millis(150);
+
+#[test]
+fn a_head_that_does_not_come_ends_the_connection() {
+    let plane = with(Limits { head: SOON, ..Limits::default() });
+    let mut silent = plane.unix();
+    let mut slow = plane.tcp();
+    slow.send("GET /ok.html HTTP/1.1\r\nHo");
+    assert_eq!(silent.rest(), "");
+    assert_eq!(slow.rest(), "");
+}
+
+#[test]
+fn a_client_that_was_served_may_be_silent_for_longer() {
+    let plane = with(Limits { head: SOON, ..Limits::default() });
+    let mut client = plane.unix();
+    client.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.response();
+    // Another connection that is closed for its silence shows that the time has passed.
+    assert_eq!(plane.unix().rest(), "");
+    client.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+}
+
+#[test]
+fn silence_after_a_request_ends_in_the_end() {
+    let plane = with(Limits { idle: SOON, ..Limits::default() });
+    let mut client = plane.unix();
+    client.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn a_head_may_not_be_too_large() {
+    let plane = with(Limits { head_bytes: 8192, ..Limits::default() });
+    let mut client = plane.tcp();
+    client.send(&format!("GET /ok.html HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000)));
+    assert_eq!(client.head().status, 431);
+    client.rest();
+}
+
+#[test]
+fn a_body_may_not_be_too_large() {
+    let plane = with(Limits { body_bytes: 1000, ..Limits::default() });
+    assert_eq!(plane.post("/RPC2", "", &"x".repeat(1000)).status, 400);
+    let mut client = plane.unix();
+    client.send("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n");
+    assert_eq!(client.response().status, 413);
+    let huge = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551614\r\n\r\n";
+    assert!((400..500).contains(&plane.ask(huge).status));
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let plane = with(Limits { body: SOON, ..Limits::default() });
+    let mut client = plane.unix();
+    client.send("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+    assert_eq!(client.response().status, 408);
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn large_bodies_wait_for_room() {
+    let plane = with(Limits { all_bodies_bytes: 1 << 20, ..Limits::default() });
+    let size = 1 << 20;
+    let mut first = plane.unix();
+    first.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n"));
+    first.send(&"x".repeat(size - 1));
+    let mut second = plane.unix();
+    second.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", 100 << 10));
+    // Small ones need none.
+    assert_eq!(plane.post("/RPC2", "", "x").status, 400);
+    first.send("x");
+    assert_eq!(first.response().status, 400);
+    second.send(&"x".repeat(100 << 10));
+    assert_eq!(second.response().status, 400);
+}
+
+#[test]
+fn silent_connections_make_room() {
+    // Eight for each of the two servers.
+    let plane = with(Limits { connections: 16, ..Limits::default() });
+    let mut idle: Vec<_> = (0..7).map(|_| plane.unix()).collect();
+    let mut served = plane.unix();
+    served.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(served.response().status, 200);
+    let mut others: Vec<_> = (0..50).map(|_| plane.unix()).collect();
+    assert_eq!(plane.get("/ok.html").body, "OK");
+    for client in idle.iter_mut().chain(others.iter_mut().take(40)) {
+        assert_eq!(client.rest(), "");
+    }
+    // Those who have been served stay the longest.
+    served.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(served.response().status, 200);
+}
+
+#[test]
+fn a_full_server_keeps_nobody_from_another() {
+    let plane =
+        Setup { limits: Limits { connections: 4, ..Limits::default() }, rote: |_| None, ..Setup::default() }.start();
+    let call = "<methodCall><methodName>supervisor.stopAllProcesses</methodName></methodCall>";
+    let busy: Vec<_> = (0..2)
+        .map(|_| {
+            let mut client = plane.tcp();
+            client.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{call}", call.len()));
+            plane.asked();
+            client
+        })
+        .collect();
+    let mut waiting = plane.tcp();
+    waiting.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(plane.get("/ok.html").body, "OK");
+    // Nobody is sent away in the middle of a call, but who leaves makes room.
+    assert!(waiting.received.is_empty());
+    drop(busy);
+    drop(plane);
+    assert_eq!(waiting.rest(), "");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_left() {
+    let plane = with(Limits { reply: SOON, ..Limits::default() });
+    let client = plane.unix();
+    // More replies than any buffer holds.
+    let request = "GET /stylesheets/supervisor.css HTTP/1.1\r\nHost: h\r\n\r\n".repeat(100);
+    client.stream.set_nonblocking(true).expect("set");
+    eventually(|| match (&client.stream).write(request.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Some(()),
+        _ => None,
+    });
+}

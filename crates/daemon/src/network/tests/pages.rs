@@ -1,0 +1,169 @@
+//! The web page and what its buttons do.
+
+use supervisord_wire::fault::{Fault, FaultCode};
+
+use super::*;
+
+#[test]
+fn the_health_page_says_ok() {
+    let plane = Plane::start();
+    for path in ["/ok.html", "//ok.html", "/ok.html?x=y"] {
+        let response = plane.get(path);
+        assert_eq!(response.body, "OK");
+        assert_eq!(response.header("Content-Type"), Some("text/plain"));
+        assert_eq!(response.header("Content-Length"), Some("2"));
+    }
+    assert_eq!(plane.post("/ok.html", "", "").body, "OK");
+}
+
+#[test]
+fn the_status_page_lists_processes() {
+    let plane = Plane::start();
+    plane.publish("cat", "cat", ProcessState::Running);
+    plane.publish("grp", "g1", ProcessState::Fatal);
+    plane.publish("grp", "g2", ProcessState::Starting);
+    for path in ["/", "/index.html", "/?action="] {
+        let response = plane.get(path);
+        assert_eq!(response.header("Content-Type"), Some("text/html;charset=utf-8"));
+        assert_eq!(response.header("Cache-Control"), Some("no-cache"));
+        let page = response.body;
+        for part in [
+            "<title>Supervisor Status</title>",
+            "<div class=\"hidden\">#</div>",
+            "<form action=\"index.html\" method=\"post\">",
+            "<tr class=\"\">",
+            "<td class=\"status\"><span class=\"statusrunning\">running</span></td>",
+            "<td><span>pid 42, uptime 0:16:40</span></td>",
+            "<td><a href=\"tail.html?processname=cat\" target=\"_blank\">cat</a></td>",
+            "formaction=\"index.html?processname=cat&amp;action=restart\" name=\"Restart\"",
+            "formaction=\"index.html?processname=cat&amp;action=stop\" name=\"Stop\"",
+            "formaction=\"index.html?processname=grp%3Ag1&amp;action=start\" name=\"Start\"",
+            "formaction=\"index.html?processname=cat&amp;action=clearlog\" name=\"Clear Log\"",
+            "<a href=\"logtail/grp%3Ag1\" name=\"Tail -f Stdout\" target=\"_blank\">Tail -f Stdout</a>",
+            "<a href=\"logtail/grp%3Ag1/stderr\" name=\"Tail -f Stderr\" target=\"_blank\">Tail -f Stderr</a>",
+            "<tr class=\"shade\">",
+            "<span class=\"statuserror\">fatal</span>",
+            "<span class=\"statusnominal\">starting</span>",
+            "<a class=\"hidden\" href=\"#\" name=\"#\">Action</a>",
+            "<a href=\"index.html?action=refresh\">Refresh</a>",
+        ] {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+        assert!(!page.contains("<find>"), "what a program says is escaped");
+    }
+}
+
+#[test]
+fn without_processes_there_is_no_table() {
+    let page = Plane::start().get("/").body;
+    assert!(page.contains("No programs to manage"));
+    assert!(!page.contains("<table"));
+}
+
+#[test]
+fn a_message_is_shown_escaped() {
+    let page = Plane::start().get("/?message=a+%3Cscript%3E%22").body;
+    assert!(page.contains("<div class=\"status_msg\">a &#60;script&#62;&#34;</div>"), "{page}");
+}
+
+#[test]
+fn links_act_only_where_they_are_allowed() {
+    let plane = Plane::start();
+    plane.publish("cat", "cat", ProcessState::Running);
+    let response = plane.get("/index.html?processname=cat&action=stop");
+    assert_eq!(response.status, 403);
+    assert!(response.body.contains("get_actions"));
+    assert!(plane.calls.try_recv().is_err());
+
+    let plane = Setup { get_actions: true, ..Setup::default() }.start();
+    plane.publish("cat", "cat", ProcessState::Running);
+    let link = "<a href=\"index.html?processname=cat&amp;action=stop\" name=\"Stop\">Stop</a>";
+    assert!(plane.get("/").body.contains(link));
+    let response = plane.get("/index.html?processname=cat&action=stop");
+    assert_eq!((response.status, response.header("Location")), (303, Some("./?message=Process%20cat%20stopped")));
+    assert_eq!(plane.asked(), "StopProcess { name: \"cat\", wait: true }");
+    let mut client = plane.unix();
+    client.send("HEAD /index.html?processname=cat&action=stop HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.head().status, 403);
+}
+
+#[test]
+fn refreshing_is_always_allowed() {
+    let response = Plane::start().get("/?action=refresh");
+    let location = "./?message=Page%20refreshed%20at%20Fri%20Nov%2020%2012%3A00%3A00%202026";
+    assert_eq!((response.status, response.header("Location")), (303, Some(location)));
+    assert_eq!(response.header("Cache-Control"), Some("no-cache"));
+}
+
+#[test]
+fn forms_act_when_they_are_ours() {
+    let plane = Plane::start();
+    plane.publish("grp", "a b", ProcessState::Stopped);
+    let address = "/index.html?processname=grp%3Aa%20b&action=start";
+    assert_eq!(plane.post(address, "Origin: http://evil\r\n", "").status, 403);
+    assert_eq!(plane.post(address, "Sec-Fetch-Site: cross-site\r\n", "").status, 403);
+    assert!(plane.calls.try_recv().is_err());
+    let response = plane.post(address, "Origin: http://h\r\n", "Start=");
+    assert_eq!(response.header("Location"), Some("./?message=Process%20grp%3Aa%20b%20started"));
+    assert_eq!(plane.asked(), "StartProcess { name: \"grp:a b\", wait: true }");
+    let response = plane.post("/", "", "action=restart&processname=grp:a+b\r\n");
+    assert_eq!(response.header("Location"), Some("./?message=Process%20grp%3Aa%20b%20restarted"));
+    assert_eq!(plane.asked(), "StopProcess { name: \"grp:a b\", wait: true }");
+    assert_eq!(plane.asked(), "StartProcess { name: \"grp:a b\", wait: true }");
+}
+
+#[test]
+fn all_processes_have_actions_too() {
+    let plane = Plane::start();
+    let response = plane.post("/", "", "action=restartall");
+    let location = response.header("Location").expect("an address");
+    assert!(location.starts_with("./?message=All%20restarted%20at%20Fri%20Nov%2020"), "{location}");
+    assert_eq!(plane.asked(), "StopAllProcesses { wait: true }");
+    assert_eq!(plane.asked(), "StartAllProcesses { wait: true }");
+    plane.post("/", "", "action=stopall");
+    assert_eq!(plane.asked(), "StopAllProcesses { wait: true }");
+}
+
+#[test]
+fn failures_are_told() {
+    let rote: Rote = |call| {
+        let (code, extra) = match call {
+            Call::StartProcess { .. } => (FaultCode::AlreadyStarted, "cat"),
+            _ => (FaultCode::NotRunning, "cat"),
+        };
+        Some(Err(Fault::with(code, extra)))
+    };
+    let plane = Setup { rote, ..Setup::default() }.start();
+    plane.publish("cat", "cat", ProcessState::Running);
+    let told = |action: &str, name: &str| {
+        let response = plane.post("/", "", &format!("action={action}&processname={name}"));
+        let location = response.header("Location").expect("an address").to_owned();
+        crate::network::route::decode(&location).strip_prefix("./?message=").expect("a message").to_owned()
+    };
+    assert_eq!(told("start", "cat"), "ERROR: Process cat: already started");
+    assert_eq!(told("stop", "cat"), "unexpected rpc fault [70] NOT_RUNNING: cat");
+    assert_eq!(told("clearlog", "cat"), "unexpected rpc fault [70] NOT_RUNNING: cat");
+    assert_eq!(told("restart", "cat"), "Process cat restarted");
+    assert_eq!(told("start", "cat:*"), "No such process named cat:*");
+    assert_eq!(told("stop", "dog"), "No such process named dog");
+    assert_eq!(plane.post("/", "", "action=explode").status, 400);
+    assert_eq!(plane.post("/", "", "action=stop").status, 400);
+}
+
+#[test]
+fn the_end_of_a_log_is_a_page() {
+    let plane = Plane::start();
+    plane.publish("grp", "g1", ProcessState::Running);
+    let page = |query: &str| plane.get(&format!("/tail.html?{query}")).body;
+    assert!(page("processname=grp:g1").contains("<pre>No file for grp:g1</pre>"));
+    let text = format!("{}\u{e4}<b>&amp;\n", "x".repeat(3000));
+    std::fs::write(plane.path("g1.out"), text).expect("written");
+    let tail = page("processname=grp:g1&limit=10");
+    assert!(tail.contains("<title>Supervisor tail of process grp:g1</title>"));
+    assert!(tail.contains(&format!("<pre>{}", "x".repeat(1024 - 11))), "{tail}");
+    assert!(tail.contains("\u{e4}&#60;b&#62;&#38;amp;"), "{tail}");
+    assert!(tail.contains("tail.html?processname=grp%3Ag1&amp;limit=1024"));
+    assert!(page("processname=grp:g1&limit=9999").contains(&"x".repeat(3000)));
+    assert!(page("").contains("<pre>No process name found</pre>"));
+    assert!(page("processname=no").contains("<pre>ERROR: unexpected rpc fault [10] BAD_NAME: no</pre>"));
+}

@@ -1,0 +1,210 @@
+//! Requests and replies: authentication, addresses, headers, and what becomes of the connection.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+
+const CALL: &str = "<?xml version='1.0'?><methodCall><methodName>supervisor.getPID</methodName></methodCall>";
+
+fn call(method: &str) -> String {
+    CALL.replace("getPID", method)
+}
+
+fn guarded() -> Plane {
+    let credentials = Some(Credentials { username: "user".into(), password: "pw".into() });
+    Setup { credentials, ..Setup::default() }.start()
+}
+
+#[test]
+fn a_call_is_answered_on_both_kinds_of_socket() {
+    let plane = Plane::start();
+    let request = format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{CALL}", CALL.len());
+    let expected = format!("<int>{}</int>", std::process::id());
+    let mut unix = plane.unix();
+    let mut tcp = plane.tcp();
+    unix.send(&request);
+    tcp.send(&request);
+    for response in [unix.response(), tcp.response()] {
+        assert_eq!(response.status, 200);
+        assert!(response.body.contains(&expected), "{}", response.body);
+        assert_eq!(response.names(), ["Server", "Date", "Content-Type", "Content-Length"]);
+        assert_eq!(response.header("Server"), Some("Medusa/1.12"));
+        assert_eq!(response.header("Content-Type"), Some("text/xml"));
+    }
+}
+
+#[test]
+fn a_connection_is_kept_for_further_calls() {
+    let plane = Plane::start();
+    let mut client = plane.unix();
+    for _ in 0..3 {
+        client.send(&format!("POST /RPC2 HTTP/1.1\r\nContent-Length: {}\r\n\r\n{CALL}", CALL.len()));
+        assert_eq!(client.response().status, 200);
+    }
+    // All at once as well.
+    let one = format!("POST /RPC2 HTTP/1.1\r\nContent-Length: {}\r\n\r\n{CALL}", CALL.len());
+    client.send(&one.repeat(3));
+    for _ in 0..3 {
+        assert_eq!(client.response().status, 200);
+    }
+}
+
+#[test]
+fn an_old_client_gets_its_reply_and_the_end() {
+    let plane = Plane::start();
+    let mut client = plane.unix();
+    client.send("GET /ok.html HTTP/1.0\r\n\r\n");
+    let reply = client.rest();
+    assert!(reply.starts_with("HTTP/1.0 200 OK\r\n"), "{reply}");
+    assert!(reply.ends_with("\r\n\r\nOK"), "{reply}");
+}
+
+#[test]
+fn a_client_may_close_its_half_before_the_reply() {
+    let plane = Plane::start();
+    let mut client = plane.unix();
+    let call = call("shutdown");
+    client.send(&format!("POST /RPC2 HTTP/1.1\r\nContent-Length: {}\r\n\r\n{call}", call.len()));
+    client.stream.shutdown(std::net::Shutdown::Write).expect("closed");
+    assert!(client.rest().contains("<boolean>1</boolean>"));
+}
+
+#[test]
+fn what_is_no_call_is_refused() {
+    let plane = Plane::start();
+    assert_eq!(plane.get("/RPC2").status, 400);
+    assert_eq!(plane.post("/RPC2", "", "").status, 400);
+    assert_eq!(plane.post("/RPC2", "", "nonsense").status, 400);
+    assert_eq!(plane.ask("POST /RPC2 HTTP/1.1\r\nHost: h\r\n\r\n").status, 411);
+    let chunked = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(plane.ask(chunked).status, 411);
+    assert_eq!(plane.post("/RPC2/more", "", CALL).status, 200);
+    assert_eq!(plane.post("/RPC3", "", CALL).status, 400);
+}
+
+#[test]
+fn a_call_from_a_page_of_another_site_is_refused() {
+    let plane = Plane::start();
+    let foreign = "Origin: http://evil\r\nContent-Type: text/plain\r\n";
+    assert_eq!(plane.post("/RPC2", foreign, &call("shutdown")).status, 403);
+    assert_eq!(plane.post("/RPC2", "Origin: http://h\r\nContent-Type: text/plain\r\n", CALL).status, 200);
+    assert_eq!(plane.post("/RPC2", "Content-Type: text/plain\r\n", CALL).status, 200);
+}
+
+#[test]
+fn errors_have_the_page_of_the_original() {
+    let plane = Plane::start();
+    let response = plane.get("/nowhere");
+    assert_eq!(response.status, 404);
+    assert_eq!(response.header("Content-Length"), Some("134"));
+    assert_eq!(response.header("Content-Type"), Some("text/html"));
+    assert!(response.body.starts_with("<head>\r\n<title>Error response</title>\r\n</head>\r\n<body>\r\n"));
+    assert!(response.body.contains("<p>Error code 404.\r\n<p>Message: Not Found.\r\n</body>"));
+    assert_eq!(plane.ask("PUT / HTTP/1.1\r\nHost: h\r\n\r\n").header("Content-Length"), Some("136"));
+    assert_eq!(plane.ask("POST / HTTP/1.1\r\nHost: h\r\n\r\n").header("Content-Length"), Some("140"));
+}
+
+#[test]
+fn nothing_is_shown_without_the_password() {
+    let plane = guarded();
+    for path in ["/", "/ok.html", "/RPC2", "/nowhere", "/images/icon.png", "/logtail/a", "/mainlogtail"] {
+        let mut client = plane.unix();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        let response = client.response();
+        assert_eq!(response.status, 401, "{path}");
+        let names = ["Server", "Date", "Connection", "Www-Authenticate", "Content-Length", "Content-Type"];
+        assert_eq!(response.names(), names);
+        assert_eq!(response.header("WWW-Authenticate"), Some("Basic realm=\"default\""));
+        assert_eq!(response.header("Content-Length"), Some("137"));
+        assert_eq!(client.rest(), "", "the connection is closed");
+    }
+    assert_eq!(plane.ask("GET /ok.html HTTP/1.1\r\nAuthorization: Basic dXNlcjpwdw==\r\n\r\n").body, "OK");
+    assert_eq!(plane.ask("GET /ok.html HTTP/1.1\r\nAuthorization: Basic dXNlcg==\r\n\r\n").status, 401);
+    assert_eq!(plane.ask("GET /ok.html HTTP/1.1\r\nAuthorization: Basic ?\r\n\r\n").status, 401);
+}
+
+#[test]
+fn a_refused_client_sees_the_refusal_though_it_is_still_sending() {
+    let plane = guarded();
+    let mut client = plane.tcp();
+    let length = 1 << 20;
+    client.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"));
+    client.send(&"x".repeat(length));
+    assert_eq!(client.response().status, 401);
+}
+
+#[test]
+fn assets_are_served() {
+    let plane = Plane::start();
+    let mut client = plane.unix();
+    client.send("GET /stylesheets/supervisor.css HTTP/1.1\r\nHost: h\r\n\r\n");
+    let response = client.response();
+    assert_eq!(response.names(), ["Server", "Date", "Last-Modified", "Content-Length", "Content-Type"]);
+    let modified = response.header("Last-Modified").expect("a date");
+    let again = format!("GET /stylesheets/supervisor.css HTTP/1.1\r\nIf-Modified-Since: {modified}\r\n\r\n");
+    client.send(&again);
+    let response = client.head();
+    assert_eq!(response.status, 304);
+    client.send("HEAD /images/icon.png HTTP/1.1\r\nHost: h\r\n\r\n");
+    let response = client.head();
+    assert_eq!((response.status, response.header("Content-Type")), (200, Some("image/png")));
+    client.send("GET /images HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.response().header("Location"), Some("images/"));
+}
+
+#[test]
+fn requests_leave_lines() {
+    let plane = Plane::start();
+    plane.get("/error.html?a=b");
+    let line = plane.logged("error.html");
+    let expected = "TRAC localhost:0 - - [20/Nov/2026:12:00:00 +0000] \"GET /error.html?a=b HTTP/1.1\" 404 ";
+    assert!(line.contains(expected), "{line}");
+    let mut client = plane.tcp();
+    client.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.response();
+    plane.logged("TRAC 127.0.0.1:");
+}
+
+#[test]
+fn a_panic_ends_one_request_only() {
+    static BROKEN: AtomicBool = AtomicBool::new(true);
+    let clock = Clock {
+        now: || if BROKEN.swap(false, Ordering::SeqCst) { panic!("once, as this test has it") } else { 0 },
+        local: |_| NOON,
+    };
+    let plane = Setup { clock, ..Setup::default() }.start();
+    let mut client = plane.unix();
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.response().status, 500);
+    assert!(plane.logged("Server Error").contains("ERRO"));
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+}
+
+#[test]
+fn a_reply_that_is_known_is_still_sent_at_the_end() {
+    let mut plane = Plane::start();
+    let mut client = plane.unix();
+    let call = call("shutdown");
+    client.send(&format!("POST /RPC2 HTTP/1.1\r\nContent-Length: {}\r\n\r\n{call}", call.len()));
+    assert_eq!(plane.asked(), "Shutdown");
+    plane.stop();
+    assert!(client.rest().contains("<boolean>1</boolean>"));
+}
+
+#[test]
+fn the_end_closes_everything_and_removes_the_socket() {
+    let mut plane = Setup { rote: |_| None, ..Setup::default() }.start();
+    let mut idle = plane.unix();
+    let mut waiting = plane.tcp();
+    idle.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    idle.response();
+    let call = call("stopAllProcesses");
+    waiting.send(&format!("POST /RPC2 HTTP/1.1\r\nContent-Length: {}\r\n\r\n{call}", call.len()));
+    plane.asked();
+    plane.stop();
+    assert_eq!(idle.rest(), "");
+    assert_eq!(waiting.rest(), "");
+    assert!(!std::path::Path::new(&plane.path("s.sock")).exists());
+    assert!(TcpStream::connect(plane.inet).is_err());
+}
