@@ -1,6 +1,72 @@
-//! The supervisorctl client.
+//! The `supervisorctl` client.
+//!
+//! A command line ([`options`]) and a configuration file make [`settings`]; a [`session`] on them performs actions
+//! ([`verbs`]), one or, in the [`shell`], many. All that travels to the daemon goes through [`client`].
 
-/// Runs `supervisorctl`.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+pub mod client;
+mod console;
+mod diagnosis;
+mod dialogue;
+mod failure;
+mod host;
+mod input;
+mod interrupt;
+mod line;
+mod options;
+mod render;
+mod session;
+mod settings;
+mod shell;
+mod status;
+mod terminal;
+mod verbs;
+
+use std::process::ExitCode;
+
+use console::Console;
+use failure::Failure;
+use input::Input;
+use interrupt::Interrupts;
+use session::Session;
+use settings::Settings;
+
+/// Runs `supervisorctl` on the command line of this process.
+pub fn main() -> ExitCode {
+    let command_line = match options::parse(std::env::args_os()) {
+        Ok(command_line) => command_line,
+        Err(answer) => answer.exit(),
+    };
+    let action = command_line.action.clone();
+    let settings = match Settings::read(command_line) {
+        Ok(settings) => settings,
+        Err(problem) => return misused(&problem),
+    };
+    match converse(settings, &action) {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            eprintln!("{}", failure.line());
+            ExitCode::from(status::GENERIC)
+        }
+    }
+}
+
+/// Performs the action of the command line, or what is asked for in the shell.
+fn converse(settings: Settings, action: &[String]) -> Result<u8, Failure> {
+    let mut session = Session::new(settings, Console::standard(), Input::standard()?, Interrupts::fatal());
+    if action.is_empty() {
+        shell::run(&mut session)?;
+        return Ok(status::SUCCESS);
+    }
+    verbs::perform(&mut session, &action.join(" "));
+    Ok(match session.exit_status() {
+        // Whoever wanted the words did not get them.
+        status::SUCCESS if session.console.is_lost() => status::GENERIC,
+        status => status,
+    })
+}
+
+fn misused(problem: &str) -> ExitCode {
+    let program = std::env::args_os().next().unwrap_or_else(|| "supervisorctl".into());
+    eprintln!("Error: {problem}\nFor help, use {} -h", program.to_string_lossy());
+    ExitCode::from(status::INVALID_ARGUMENTS)
 }

@@ -1,0 +1,169 @@
+//! One HTTP/1.1 connection, driven by a runtime of its own so that callers simply block.
+
+use std::error::Error as _;
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::ext::ReasonPhrase;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{ClientError, Credentials, Endpoint, ServerUrl};
+
+/// The longest answer a client keeps in memory: whole log files travel in one response.
+const MAX_RESPONSE_BYTES: usize = 256 << 20;
+
+/// An open connection and the runtime its I/O happens on.
+pub(super) struct Connection {
+    runtime: Runtime,
+    requests: SendRequest<Full<Bytes>>,
+}
+
+impl Connection {
+    /// Connects, trying every address of a host name.
+    pub(super) fn open(url: &ServerUrl) -> Result<Connection, ClientError> {
+        let runtime = Builder::new_current_thread().enable_io().build().map_err(ClientError::Io)?;
+        let requests = runtime.block_on(async {
+            match url.endpoint() {
+                Endpoint::Unix { path } => {
+                    let socket = UnixStream::connect(path).map_err(ClientError::Connect)?;
+                    socket.set_nonblocking(true).map_err(ClientError::Io)?;
+                    start(tokio::net::UnixStream::from_std(socket).map_err(ClientError::Io)?).await
+                }
+                Endpoint::Inet { host, port } => {
+                    let socket = connect_tcp(host, *port)?;
+                    socket.set_nodelay(true).map_err(ClientError::Io)?;
+                    socket.set_nonblocking(true).map_err(ClientError::Io)?;
+                    start(tokio::net::TcpStream::from_std(socket).map_err(ClientError::Io)?).await
+                }
+            }
+        })?;
+        Ok(Connection { runtime, requests })
+    }
+
+    /// Whether the next request can still use this connection: the daemon may have closed it meanwhile.
+    pub(super) fn is_usable(&mut self) -> bool {
+        let Connection { runtime, requests } = self;
+        runtime.block_on(async {
+            // One turn for the connection's task, which notices that the other end has gone.
+            tokio::task::yield_now().await;
+            requests.ready().await.is_ok()
+        })
+    }
+
+    /// Sends a request and reads the whole body of a 200 answer.
+    pub(super) fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, ClientError> {
+        let Connection { runtime, requests } = self;
+        runtime.block_on(async {
+            let body = accepted(requests.send_request(request).await.map_err(broken)?)?;
+            match http_body_util::Limited::new(body, MAX_RESPONSE_BYTES).collect().await {
+                Ok(collected) => Ok(collected.to_bytes()),
+                Err(error) => Err(match error.downcast::<hyper::Error>() {
+                    Ok(error) => broken(*error),
+                    Err(_) => ClientError::TooLong(MAX_RESPONSE_BYTES),
+                }),
+            }
+        })
+    }
+
+    /// Sends a request and leaves the body of a 200 answer to be read piece by piece on the returned runtime.
+    pub(super) fn open_body(mut self, request: Request<Full<Bytes>>) -> Result<(Runtime, Incoming), ClientError> {
+        let response = self.runtime.block_on(self.requests.send_request(request)).map_err(broken)?;
+        Ok((self.runtime, accepted(response)?))
+    }
+}
+
+/// A request as this client sends it: the original's headers, Basic credentials where there are some.
+pub(super) fn request(
+    url: &ServerUrl,
+    credentials: Option<&Credentials>,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, ClientError> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, url.host_header())
+        .header(USER_AGENT, concat!("supervisorctl/", env!("CARGO_PKG_VERSION")))
+        .header(ACCEPT, "text/xml");
+    if !body.is_empty() {
+        request = request.header(CONTENT_TYPE, "text/xml");
+    }
+    if let Some(Credentials { username, password }) = credentials {
+        let token = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
+        let value = HeaderValue::try_from(format!("Basic {token}")).map_err(|error| not_http(&error))?;
+        request = request.header(AUTHORIZATION, value);
+    }
+    request.body(Full::new(body)).map_err(|error| not_http(&error))
+}
+
+async fn start<S>(socket: S) -> Result<SendRequest<Full<Bytes>>, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (requests, connection) = handshake(TokioIo::new(socket)).await.map_err(broken)?;
+    // What ends the connection reaches the caller through the request it breaks.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(requests)
+}
+
+fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, ClientError> {
+    let addresses = (host, port).to_socket_addrs().map_err(resolution)?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(ClientError::Connect(last))
+}
+
+fn resolution(error: io::Error) -> ClientError {
+    let text = error.to_string();
+    ClientError::Resolve(text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned())
+}
+
+fn accepted(response: Response<Incoming>) -> Result<Incoming, ClientError> {
+    let status = response.status();
+    if status.as_u16() == 200 {
+        return Ok(response.into_body());
+    }
+    let sent = response.extensions().get::<ReasonPhrase>();
+    let reason = sent.map(|phrase| String::from_utf8_lossy(phrase.as_bytes()).into_owned());
+    let reason = reason.or_else(|| status.canonical_reason().map(str::to_owned)).unwrap_or_default();
+    Err(ClientError::Status { code: status.as_u16(), reason })
+}
+
+fn not_http(error: &dyn std::error::Error) -> ClientError {
+    ClientError::Http(error.to_string())
+}
+
+/// The cause behind hyper's error: the socket's own where there is one.
+pub(super) fn broken(error: hyper::Error) -> ClientError {
+    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        return ClientError::Closed;
+    }
+    match error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) {
+        Some(cause) => ClientError::Io(copy(cause)),
+        None => not_http(&error),
+    }
+}
+
+/// `io::Error` is not `Clone`; what matters is the number, else kind and text.
+fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}

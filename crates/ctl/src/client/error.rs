@@ -1,0 +1,82 @@
+//! What can go wrong between a client and a daemon, kept apart by cause.
+
+use std::io;
+
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::xmlrpc::DecodeError;
+
+use super::url::UrlError;
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server URL cannot be used.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The host name cannot be resolved; the resolver's text.
+    #[error("{0}")]
+    Resolve(String),
+    /// No connection; the error carries kind and `errno`.
+    #[error("{0}")]
+    Connect(io::Error),
+    /// The connection broke.
+    #[error("{0}")]
+    Io(io::Error),
+    /// The daemon closed the connection without an answer.
+    #[error("Remote end closed connection without response")]
+    Closed,
+    /// What came is no HTTP.
+    #[error("{0}")]
+    Http(String),
+    /// An HTTP status other than 200.
+    #[error("{code} {reason}")]
+    Status {
+        /// The status code.
+        code: u16,
+        /// The reason phrase the server sent, or the usual one.
+        reason: String,
+    },
+    /// The answer is longer than a client accepts; the limit in bytes.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    /// The body is no XML-RPC response.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The response is well-formed, but not what this method answers.
+    #[error("{method} answered something unexpected")]
+    Shape {
+        /// The method that was called.
+        method: &'static str,
+    },
+    /// The daemon refused.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl ClientError {
+    /// The fault, where the daemon answered with one.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            ClientError::Fault(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// Whether the daemon refused for this reason.
+    pub fn is_fault(&self, code: FaultCode) -> bool {
+        self.fault().is_some_and(|fault| fault.is(code))
+    }
+
+    /// Whether the daemon wants other credentials.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, ClientError::Status { code: 401, .. })
+    }
+
+    /// The kind of a failed connection attempt.
+    pub fn connect_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            ClientError::Connect(error) => Some(error.kind()),
+            _ => None,
+        }
+    }
+}

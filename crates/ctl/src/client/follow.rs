@@ -1,0 +1,64 @@
+//! A log that is followed: the endless answer of `/logtail` and `/mainlogtail`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+use super::ClientError;
+use super::connection::broken;
+
+/// An open log stream.
+pub struct LogStream {
+    runtime: Runtime,
+    body: Incoming,
+    stopped: Arc<Notify>,
+}
+
+/// Ends a [`LogStream`] from another thread.
+#[derive(Clone)]
+pub struct Stopper(Arc<Notify>);
+
+impl Stopper {
+    /// Makes the stream end, even while somebody waits in [`LogStream::next`].
+    pub fn stop(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl LogStream {
+    pub(super) fn new(runtime: Runtime, body: Incoming) -> LogStream {
+        LogStream { runtime, body, stopped: Arc::new(Notify::new()) }
+    }
+
+    /// What ends this stream.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.stopped))
+    }
+}
+
+impl Iterator for LogStream {
+    type Item = Result<Bytes, ClientError>;
+
+    /// Waits for the next piece of the log: raw bytes that may begin and end inside a character. None when the
+    /// daemon ended the stream in order, or it was stopped.
+    fn next(&mut self) -> Option<Result<Bytes, ClientError>> {
+        let LogStream { runtime, body, stopped } = self;
+        runtime.block_on(async {
+            loop {
+                let frame = tokio::select! {
+                    () = stopped.notified() => return None,
+                    frame = body.frame() => frame?,
+                };
+                match frame.map(hyper::body::Frame::into_data) {
+                    Ok(Ok(data)) => return Some(Ok(data)),
+                    Ok(Err(_trailers)) => {}
+                    Err(error) => return Some(Err(broken(error))),
+                }
+            }
+        })
+    }
+}

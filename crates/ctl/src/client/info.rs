@@ -1,0 +1,129 @@
+//! What the daemon answers, typed.
+
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::value::Value;
+
+/// One process of the last configuration the daemon read, active or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigInfo {
+    /// The process name.
+    pub name: String,
+    /// The group name.
+    pub group: String,
+    /// Whether a group of that name is active.
+    pub in_use: bool,
+    /// Whether it starts with the daemon.
+    pub autostart: bool,
+    /// The priority of the group.
+    pub group_priority: i64,
+    /// The priority of the process in its group.
+    pub process_priority: i64,
+}
+
+impl ConfigInfo {
+    pub(super) fn from_value(value: &Value) -> Option<ConfigInfo> {
+        Some(ConfigInfo {
+            name: value.member("name")?.as_str()?.to_owned(),
+            group: value.member("group")?.as_str()?.to_owned(),
+            in_use: value.member("inuse")?.as_bool()?,
+            autostart: value.member("autostart")?.as_bool()?,
+            group_priority: value.member("group_prio")?.as_int()?,
+            process_priority: value.member("process_prio")?.as_int()?,
+        })
+    }
+}
+
+/// What became of one process in a request that concerned several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The process name.
+    pub name: String,
+    /// The group name.
+    pub group: String,
+    /// [`FaultCode::Success`] or the code of the fault.
+    pub status: i64,
+    /// `OK` or the text of the fault.
+    pub description: String,
+}
+
+impl Outcome {
+    /// A request about one process that succeeded.
+    pub fn success(group: &str, name: &str) -> Outcome {
+        let status = FaultCode::Success.code().into();
+        Outcome { name: name.to_owned(), group: group.to_owned(), status, description: "OK".to_owned() }
+    }
+
+    /// A request about one process that was refused.
+    pub fn refused(group: &str, name: &str, fault: Fault) -> Outcome {
+        Outcome { name: name.to_owned(), group: group.to_owned(), status: fault.code.into(), description: fault.text }
+    }
+
+    /// The status where it is one this client knows.
+    pub fn code(&self) -> Option<FaultCode> {
+        FaultCode::from_code(self.status)
+    }
+
+    pub(super) fn from_value(value: &Value) -> Option<Outcome> {
+        Some(Outcome {
+            name: value.member("name")?.as_str()?.to_owned(),
+            group: value.member("group")?.as_str()?.to_owned(),
+            status: value.member("status")?.as_int()?,
+            description: value.member("description")?.as_str()?.to_owned(),
+        })
+    }
+}
+
+/// How the configuration on disk differs from what is active, in group names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigChanges {
+    /// In the file, not active.
+    pub added: Vec<String>,
+    /// In both, but different.
+    pub changed: Vec<String>,
+    /// Active, not in the file.
+    pub removed: Vec<String>,
+}
+
+impl ConfigChanges {
+    pub(super) fn from_value(value: &Value) -> Option<ConfigChanges> {
+        let [lists] = value.as_array()? else { return None };
+        let [added, changed, removed] = lists.as_array()? else { return None };
+        Some(ConfigChanges { added: names(added)?, changed: names(changed)?, removed: names(removed)? })
+    }
+}
+
+fn names(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: &[&str]) -> Value {
+        Value::Array(names.iter().map(|name| Value::from(*name)).collect())
+    }
+
+    #[test]
+    fn changes_come_in_a_list_of_one() {
+        let lists = Value::Array(vec![list(&["a"]), list(&[]), list(&["c", "d"])]);
+        let changes = ConfigChanges::from_value(&Value::Array(vec![lists.clone()])).unwrap();
+        assert_eq!(changes.added, ["a"]);
+        assert!(changes.changed.is_empty());
+        assert_eq!(changes.removed, ["c", "d"]);
+        assert_eq!(ConfigChanges::from_value(&lists), None);
+    }
+
+    #[test]
+    fn an_outcome_needs_all_its_members() {
+        let mut members = vec![
+            ("name".to_owned(), Value::from("p")),
+            ("group".to_owned(), Value::from("g")),
+            ("status".to_owned(), Value::Int(80)),
+            ("description".to_owned(), Value::from("OK")),
+        ];
+        assert_eq!(Outcome::from_value(&Value::Struct(members.clone())), Some(Outcome::success("g", "p")));
+        members.pop();
+        assert_eq!(Outcome::from_value(&Value::Struct(members)), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! Server URLs: `http://host[:port]` and `unix:///path`.
+
+/// Where a daemon listens, as a server URL says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUrl {
+    text: String,
+    endpoint: Endpoint,
+}
+
+/// What there is to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A TCP port.
+    Inet {
+        /// Host name or address, without brackets.
+        host: String,
+        /// Port; 80 where the URL names none.
+        port: u16,
+    },
+    /// A socket in the file system, the path exactly as the URL gives it.
+    Unix {
+        /// The path; relative ones are taken from the current directory.
+        path: String,
+    },
+}
+
+/// Why a URL cannot be used. The texts are the original's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Neither `http://` nor `unix://`, in lower case.
+    #[error("Unknown protocol for serverurl {0}")]
+    Protocol(String),
+    /// The port is no number.
+    #[error("Port could not be cast to integer value as '{0}'")]
+    Port(String),
+    /// The port is no TCP port.
+    #[error("Port out of range 0-65535")]
+    PortRange,
+}
+
+impl ServerUrl {
+    /// Reads a URL. User information, path, query and fragment of an `http` URL are ignored.
+    pub fn parse(text: &str) -> Result<ServerUrl, UrlError> {
+        let endpoint = if let Some(path) = text.strip_prefix("unix://") {
+            Endpoint::Unix { path: path.to_owned() }
+        } else if let Some(rest) = text.strip_prefix("http://") {
+            inet(rest)?
+        } else {
+            return Err(UrlError::Protocol(text.to_owned()));
+        };
+        Ok(ServerUrl { text: text.to_owned(), endpoint })
+    }
+
+    /// The URL as it was given; messages show it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What to connect to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The value of the `Host` header.
+    pub(super) fn host_header(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Unix { .. } => "localhost".to_owned(),
+            Endpoint::Inet { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Endpoint::Inet { host, port } => format!("{host}:{port}"),
+        }
+    }
+}
+
+impl std::fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn inet(rest: &str) -> Result<Endpoint, UrlError> {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    let (host, port) = match address.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((host, after)) => (host, after.strip_prefix(':')),
+        None => match address.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (address, None),
+        },
+    };
+    Ok(Endpoint::Inet { host: host.to_lowercase(), port: self::port(port.unwrap_or_default())? })
+}
+
+fn port(text: &str) -> Result<u16, UrlError> {
+    if text.is_empty() {
+        return Ok(80);
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(UrlError::Port(text.to_owned()));
+    }
+    text.parse().map_err(|_| UrlError::PortRange)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inet(text: &str) -> (String, u16) {
+        match ServerUrl::parse(text).unwrap().endpoint {
+            Endpoint::Inet { host, port } => (host, port),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_port_defaults_to_80_and_the_rest_is_ignored() {
+        assert_eq!(inet("http://Example"), ("example".into(), 80));
+        assert_eq!(inet("http://h:9001/x?y#z"), ("h".into(), 9001));
+        assert_eq!(inet("http://u:p@h:9001"), ("h".into(), 9001));
+        assert_eq!(inet("http://h:"), ("h".into(), 80));
+        assert_eq!(inet("http://[::1]:9001/"), ("::1".into(), 9001));
+    }
+
+    #[test]
+    fn unix_paths_are_taken_verbatim() {
+        let url = ServerUrl::parse("unix:///run/s.sock?x").unwrap();
+        assert_eq!(url.endpoint(), &Endpoint::Unix { path: "/run/s.sock?x".into() });
+    }
+
+    #[test]
+    fn other_schemes_are_refused() {
+        for text in ["", "https://h", "HTTP://h", "unix:/p", "ftp://h", "h:9001"] {
+            assert_eq!(ServerUrl::parse(text), Err(UrlError::Protocol(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn bad_ports_are_refused() {
+        assert_eq!(ServerUrl::parse("http://h:y"), Err(UrlError::Port("y".into())));
+        assert_eq!(ServerUrl::parse("http://h:65536"), Err(UrlError::PortRange));
+    }
+
+    #[test]
+    fn brackets_return_in_the_host_header() {
+        assert_eq!(ServerUrl::parse("http://[::1]:9001").unwrap().host_header(), "[::1]:9001");
+        assert_eq!(ServerUrl::parse("unix:///s").unwrap().host_header(), "localhost");
+    }
+}

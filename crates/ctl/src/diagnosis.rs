@@ -1,0 +1,140 @@
+//! Why the daemon did not answer, in plain words for the person at the terminal.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Component, PathBuf};
+
+use supervisord_config::expand::{Names, expand};
+use supervisord_config::host::Host;
+use supervisord_config::ini::Ini;
+use supervisord_wire::fault::FaultCode;
+
+use crate::client::{ClientError, Endpoint, ServerUrl};
+use crate::host::System;
+use crate::settings::{Settings, UrlSource};
+
+/// What can be said about this failure; lines for standard error, none where the failure speaks for itself.
+pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
+    let reason = match error {
+        ClientError::Connect(error) => match ServerUrl::parse(&settings.server_url) {
+            Ok(url) => unreachable(url.endpoint(), error.kind()),
+            Err(_) => None,
+        },
+        ClientError::Resolve(_) => Some(format!("the host of {} is not known", settings.server_url)),
+        ClientError::Closed => Some(format!("{} does not answer like supervisord", settings.server_url)),
+        ClientError::Status { code: 401, .. } => Some(refused(settings)),
+        ClientError::Fault(fault) if fault.is(FaultCode::ShutdownState) => {
+            Some("supervisord is shutting down or restarting".to_owned())
+        }
+        _ => None,
+    };
+    let Some(reason) = reason else { return Vec::new() };
+    let mut lines = vec![reason];
+    if matches!(error, ClientError::Connect(_) | ClientError::Resolve(_)) {
+        lines.push(origin(settings));
+        lines.extend(mismatch(settings));
+    }
+    lines.into_iter().map(|line| format!("supervisorctl: {line}")).collect()
+}
+
+fn unreachable(endpoint: &Endpoint, kind: ErrorKind) -> Option<String> {
+    match endpoint {
+        Endpoint::Inet { host, port } if kind == ErrorKind::ConnectionRefused => {
+            Some(format!("nobody is listening on port {port} of {host}"))
+        }
+        Endpoint::Inet { .. } => None,
+        Endpoint::Unix { path } => match kind {
+            ErrorKind::NotFound => Some(format!("there is no socket {path}; is supervisord running?")),
+            ErrorKind::PermissionDenied => Some(forbidden(path)),
+            ErrorKind::ConnectionRefused => Some(match std::fs::metadata(path) {
+                Ok(metadata) if !metadata.file_type().is_socket() => format!("{path} is not a socket"),
+                _ => format!("nobody is listening on {path}; supervisord has ended and left it behind"),
+            }),
+            _ => None,
+        },
+    }
+}
+
+fn forbidden(path: &str) -> String {
+    match std::fs::metadata(path) {
+        Ok(metadata) => {
+            let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+            format!("no permission to connect to {path}, which belongs to user {uid} and has mode {mode:04o}")
+        }
+        Err(_) => format!("no permission to look for {path}"),
+    }
+}
+
+fn refused(settings: &Settings) -> String {
+    match settings.credentials() {
+        Some(_) => "user name or password is wrong".to_owned(),
+        None => "user name and password are needed: give them with -u and -p or in [supervisorctl]".to_owned(),
+    }
+}
+
+/// Who says that the daemon is where it was looked for.
+fn origin(settings: &Settings) -> String {
+    match (settings.url_source, &settings.config_file) {
+        (UrlSource::Request, _) => "this address was given by hand, not by a configuration file".to_owned(),
+        (UrlSource::Configuration, Some(file)) => format!("this address comes from {file}"),
+        (UrlSource::Configuration, None) => {
+            "this address is the default, since there is no configuration file".to_owned()
+        }
+    }
+}
+
+/// Where the file that names a socket has no server that would open it.
+fn mismatch(settings: &Settings) -> Option<String> {
+    let (UrlSource::Configuration, Some(file)) = (settings.url_source, &settings.config_file) else { return None };
+    let Ok(Endpoint::Unix { path }) = ServerUrl::parse(&settings.server_url).map(|url| url.endpoint().clone()) else {
+        return None;
+    };
+    let mut ini = Ini::default();
+    ini.read(file, &std::fs::read(file).ok()?).ok()?;
+    // Servers may stand in included files, which the client does not read.
+    if ini.section("include").is_some() {
+        return None;
+    }
+    let here = std::path::absolute(file).ok()?.parent()?.to_string_lossy().into_owned();
+    let variables = Names::new().variables(&System.environment());
+    let names = Names::over(&variables).text("here", here);
+    let servers = ini.sections().filter(|section| section.name().starts_with("unix_http_server"));
+    let written = servers.filter_map(|section| ini.get(section.name(), "file"));
+    let sockets: Vec<String> = written.filter_map(|entry| expand(&entry.value, &names, "file").ok()).collect();
+    match sockets.as_slice() {
+        [] => Some(format!("{file} has no [unix_http_server], so supervisord opens no socket")),
+        sockets if sockets.iter().any(|socket| is_same(socket, &path)) => None,
+        sockets => Some(format!("the [unix_http_server] of {file} is {}, not {path}", sockets.join(" or "))),
+    }
+}
+
+/// Whether two spellings mean the same file. A home directory is left to the eye of the reader.
+fn is_same(one: &str, other: &str) -> bool {
+    one.starts_with('~') || normal(one) == normal(other)
+}
+
+/// Absolute and without `..`, by text alone.
+fn normal(path: &str) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.into()).components() {
+        match part {
+            Component::ParentDir => {
+                normal.pop();
+            }
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_path() {
+        assert!(is_same("/a/b/../c", "/a/./c"));
+        assert!(is_same("/a//c/", "/a/c"));
+        assert!(!is_same("/a/b", "/a/c"));
+    }
+}

@@ -1,0 +1,33 @@
+//! Questions to the person in front of the terminal.
+
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::terminal;
+
+impl Session {
+    /// Asks whether to go on. Scripts are not asked.
+    pub fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
+        if !self.settings.interactive {
+            return Ok(true);
+        }
+        let answer = self.ask(question)?;
+        Ok(answer.starts_with(['y', 'Y']))
+    }
+
+    /// Asks for user name and password, and goes on with them.
+    pub fn ask_credentials(&mut self) -> Result<(), Failure> {
+        self.say("Server requires authentication");
+        let username = self.ask("Username:")?;
+        let password = terminal::secret("Password:", self)?;
+        self.say("");
+        self.settings.username = Some(username);
+        self.settings.password = Some(password);
+        self.reconnect();
+        Ok(())
+    }
+
+    fn ask(&mut self, question: &str) -> Result<String, Failure> {
+        self.console.raw(question.as_bytes());
+        self.input.line()?.ok_or(Failure::EndOfInput)
+    }
+}

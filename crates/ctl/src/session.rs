@@ -1,0 +1,115 @@
+//! A session: settings, a connection, where output goes and what the exit status has become.
+
+use supervisord_wire::API_VERSION;
+use supervisord_wire::fault::FaultCode;
+
+use crate::client::{Client, ClientError, ServerUrl};
+use crate::console::Console;
+use crate::diagnosis;
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::interrupt::Interrupts;
+use crate::settings::Settings;
+use crate::status;
+
+/// Everything an action works on.
+pub struct Session {
+    /// URL, credentials, mode.
+    pub settings: Settings,
+    /// Output.
+    pub console: Console,
+    /// Input.
+    pub input: Input,
+    /// Who reacts to Ctrl-C.
+    pub interrupts: Interrupts,
+    client: Option<Client>,
+    exit_status: u8,
+}
+
+impl Session {
+    /// A session that connects when an action needs it.
+    pub fn new(settings: Settings, console: Console, input: Input, interrupts: Interrupts) -> Session {
+        Session { settings, console, input, interrupts, client: None, exit_status: status::SUCCESS }
+    }
+
+    /// What the program shall end with.
+    pub fn exit_status(&self) -> u8 {
+        self.exit_status
+    }
+
+    /// Sets the exit status; a later failure overwrites an earlier one, success never does.
+    pub fn set_exit_status(&mut self, status: u8) {
+        self.exit_status = status;
+    }
+
+    /// The client for the current settings.
+    pub fn client(&mut self) -> Result<&mut Client, ClientError> {
+        if self.client.is_none() {
+            let url = ServerUrl::parse(&self.settings.server_url)?;
+            self.client = Some(Client::new(url, self.settings.credentials()));
+        }
+        Ok(self.client.as_mut().expect("the line above made one"))
+    }
+
+    /// Goes on with another daemon or as another user.
+    pub fn reconnect(&mut self) {
+        self.client = None;
+    }
+
+    /// Prints a line.
+    pub fn say(&mut self, text: impl std::fmt::Display) {
+        self.console.line(text);
+    }
+
+    /// Prints a line about a failure that has this exit status.
+    pub fn fail(&mut self, status: u8, text: impl std::fmt::Display) {
+        self.say(text);
+        self.exit_status = status;
+    }
+
+    /// Whether there is a daemon that speaks our interface; says what is wrong where not.
+    pub fn up_check(&mut self) -> Result<bool, Failure> {
+        let error = match self.client().and_then(Client::api_version) {
+            Ok(version) if version == API_VERSION => return Ok(true),
+            Ok(version) => {
+                self.fail(status::NOT_INSTALLED, other_version(&version));
+                return Ok(false);
+            }
+            Err(error) => error,
+        };
+        if error.is_fault(FaultCode::UnknownMethod) {
+            self.fail(status::UNIMPLEMENTED, NO_NAMESPACE);
+            return Ok(false);
+        }
+        let url = self.settings.server_url.clone();
+        match error.connect_kind() {
+            Some(std::io::ErrorKind::ConnectionRefused) => {
+                self.fail(status::INSUFFICIENT_PRIVILEGES, format_args!("{url} refused connection"));
+            }
+            Some(std::io::ErrorKind::NotFound) => {
+                self.fail(status::NOT_RUNNING, format_args!("{url} no such file"));
+            }
+            _ => return Err(error.into()),
+        }
+        self.explain(&error);
+        Ok(false)
+    }
+
+    /// Says on standard error what is known about why the daemon did not answer.
+    pub fn explain(&mut self, error: &ClientError) {
+        for line in diagnosis::explain(error, &self.settings) {
+            self.console.complain(line);
+        }
+    }
+}
+
+const NO_NAMESPACE: &str = "Sorry, supervisord responded but did not recognize the supervisor namespace commands \
+    that supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section is enabled in \
+    the configuration file (see sample.conf).";
+
+fn other_version(version: &str) -> String {
+    format!(
+        "Sorry, this version of supervisorctl expects to talk to a server with API version {API_VERSION}, but the \
+         remote version is {version}."
+    )
+}

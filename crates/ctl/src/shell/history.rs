@@ -1,0 +1,91 @@
+//! The lines of earlier sessions: one per line, oldest first, as the original keeps them.
+//!
+//! Whatever fails here is passed over: a shell without history is still a shell.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// How many lines are kept.
+pub const MAX_LINES: usize = 10_000;
+
+/// A history file.
+pub struct HistoryFile {
+    path: PathBuf,
+}
+
+impl HistoryFile {
+    /// The file at this path, whether or not it exists.
+    pub fn new(path: String) -> HistoryFile {
+        HistoryFile { path: path.into() }
+    }
+
+    /// The newest lines, oldest first; cuts a file that has grown too long.
+    pub fn load(&self) -> Vec<String> {
+        let content = String::from_utf8_lossy(&fs::read(&self.path).unwrap_or_default()).into_owned();
+        let count = content.lines().count();
+        let lines: Vec<String> = content.lines().skip(count.saturating_sub(MAX_LINES)).map(str::to_owned).collect();
+        if count > lines.len() {
+            drop(self.replace(&lines));
+        }
+        lines
+    }
+
+    /// Adds a line at once, so that other shells and sudden ends lose nothing.
+    pub fn append(&self, line: &str) {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path);
+        if let Ok(mut file) = file {
+            drop(file.write_all(format!("{line}\n").as_bytes()));
+        }
+    }
+
+    fn replace(&self, lines: &[String]) -> std::io::Result<()> {
+        let new = beside(&self.path);
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all((lines.join("\n") + "\n").as_bytes())?;
+        fs::rename(&new, &self.path)
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> (tempfile::TempDir, HistoryFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = HistoryFile { path: directory.path().join("history") };
+        (directory, file)
+    }
+
+    #[test]
+    fn lines_come_back_in_order() {
+        let (_directory, file) = file();
+        assert!(file.load().is_empty());
+        file.append("status");
+        file.append("pid");
+        assert_eq!(file.load(), ["status", "pid"]);
+    }
+
+    #[test]
+    fn a_long_file_is_cut_at_its_beginning() {
+        let (_directory, file) = file();
+        let all: String = (0..MAX_LINES + 3).map(|n| format!("{n}\n")).collect();
+        fs::write(&file.path, all).unwrap();
+        assert_eq!(file.load().first().map(String::as_str), Some("3"));
+        assert_eq!(fs::read_to_string(&file.path).unwrap().lines().count(), MAX_LINES);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_no_history() {
+        let file = HistoryFile::new("/nonexistent/history".into());
+        file.append("status");
+        assert!(file.load().is_empty());
+    }
+}

@@ -1,0 +1,21 @@
+//! Exit statuses. Scripts rely on every one of them.
+
+/// Everything asked for was done, or was done already.
+pub const SUCCESS: u8 = 0;
+/// Something failed.
+pub const GENERIC: u8 = 1;
+/// The command line or the configuration cannot be used.
+pub const INVALID_ARGUMENTS: u8 = 2;
+/// The daemon does not offer the `supervisor` namespace.
+pub const UNIMPLEMENTED: u8 = 3;
+/// Nobody is listening.
+pub const INSUFFICIENT_PRIVILEGES: u8 = 4;
+/// The daemon speaks another version of the interface.
+pub const NOT_INSTALLED: u8 = 5;
+/// There is no daemon, or the process does not run.
+pub const NOT_RUNNING: u8 = 7;
+
+/// `status` listed a process that does not run.
+pub const STATUS_NOT_RUNNING: u8 = 3;
+/// `status` was asked for something unknown, or nobody answered.
+pub const STATUS_UNKNOWN: u8 = 4;

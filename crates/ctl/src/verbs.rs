@@ -1,0 +1,456 @@
+//! The actions: one table, and how a line becomes one of them.
+
+mod configuration;
+mod control;
+mod daemon;
+mod follow;
+mod foreground;
+mod help;
+mod listing;
+mod logs;
+
+use crate::failure::Failure;
+use crate::line::{self, Line};
+use crate::session::Session;
+use crate::status;
+
+/// Whether the shell goes on after an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Ask for the next line.
+    Continue,
+    /// Leave the shell.
+    Leave,
+}
+
+/// An action.
+pub struct Verb {
+    /// What people type.
+    pub name: &'static str,
+    /// Whether the daemon's interface is checked before the action does anything.
+    reach: Reach,
+    /// What it accepts.
+    arguments: Arguments,
+    /// What the shell completes after it.
+    pub completion: Completion,
+    /// What `help` prints about it; none for an action that `help` does not list.
+    help: Option<&'static str>,
+    /// Does it.
+    run: fn(&mut Session, &Request<'_>) -> Result<Flow, Failure>,
+}
+
+/// One use of an action.
+struct Request<'a> {
+    /// The action.
+    verb: &'static Verb,
+    /// Everything after its name.
+    argument: &'a str,
+    /// The same, split at blanks.
+    words: Vec<&'a str>,
+}
+
+/// What happens before an action when the daemon cannot be reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Nothing: it fails, or not, when it calls.
+    Unchecked,
+    /// It is not tried; the exit status says what is wrong.
+    Checked,
+    /// It is not tried, and all that can be wrong has one exit status.
+    CheckedAs(u8),
+}
+
+/// What an action accepts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arguments {
+    /// Nothing.
+    None,
+    /// One name or more; the exit status when there is none.
+    Names(u8),
+    /// Whatever it makes of them itself.
+    Any,
+}
+
+/// What the shell completes after an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// Nothing.
+    None,
+    /// Actions.
+    Verbs,
+    /// Group names.
+    Groups,
+    /// Names of processes, and of groups with a star.
+    Processes,
+}
+
+/// All actions, in alphabetical order.
+pub static VERBS: [Verb; 23] = [
+    Verb {
+        name: "EOF",
+        reach: Reach::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: None,
+        run: daemon::leave,
+    },
+    Verb {
+        name: "add",
+        reach: Reach::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::Groups,
+        help: Some("add <name> [...]\tActivate groups that are configured, but not yet active\n"),
+        run: configuration::add,
+    },
+    Verb {
+        name: "avail",
+        reach: Reach::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("avail\t\t\tList everything that is configured, active or not\n"),
+        run: listing::avail,
+    },
+    Verb {
+        name: "clear",
+        reach: Reach::Checked,
+        arguments: Arguments::Names(status::GENERIC),
+        completion: Completion::Processes,
+        help: Some(
+            "clear <name>\t\tEmpty the logs of a process\n\
+             clear <name> <name>\tEmpty the logs of several processes\n\
+             clear all\t\tEmpty the logs of all processes\n",
+        ),
+        run: control::clear,
+    },
+    Verb {
+        name: "exit",
+        reach: Reach::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: Some("exit\tLeave the shell\n"),
+        run: daemon::leave,
+    },
+    Verb {
+        name: "fg",
+        reach: Reach::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "fg <process>\tTalk to a process: its output is shown, what you type goes to its input\n\
+             \t\tCtrl-C leaves it running in the background\n",
+        ),
+        run: foreground::fg,
+    },
+    Verb {
+        name: "help",
+        reach: Reach::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::Verbs,
+        help: None,
+        run: help::help,
+    },
+    Verb {
+        name: "maintail",
+        reach: Reach::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: Some(
+            "maintail -f\tFollow the log of the supervisor itself until Ctrl-C\n\
+             maintail -100\tIts last 100 *bytes*\n\
+             maintail\tIts last 1600 *bytes*\n",
+        ),
+        run: logs::maintail,
+    },
+    Verb {
+        name: "open",
+        reach: Reach::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: Some(
+            "open <url>\tGo on with the supervisor at another address\n\
+             \t\t(a socket in the file system is unix:///path/of/socket)\n",
+        ),
+        run: daemon::open,
+    },
+    Verb {
+        name: "pid",
+        reach: Reach::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "pid\t\t\tThe process id of the supervisor\n\
+             pid <name>\t\tThe process id of a process\n\
+             pid all\t\t\tThe process ids of all processes, one per line\n",
+        ),
+        run: listing::pid,
+    },
+    Verb {
+        name: "quit",
+        reach: Reach::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: Some("quit\tLeave the shell\n"),
+        run: daemon::leave,
+    },
+    Verb {
+        name: "reload",
+        reach: Reach::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("reload\t\tStop everything and begin again with the configuration read anew\n"),
+        run: daemon::reload,
+    },
+    Verb {
+        name: "remove",
+        reach: Reach::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::Groups,
+        help: Some("remove <name> [...]\tForget groups whose processes are all stopped\n"),
+        run: configuration::remove,
+    },
+    Verb {
+        name: "reread",
+        reach: Reach::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("reread\t\t\tRead the configuration and say what differs; nothing is started or stopped\n"),
+        run: configuration::reread,
+    },
+    Verb {
+        name: "restart",
+        reach: Reach::Checked,
+        arguments: Arguments::Names(status::GENERIC),
+        completion: Completion::Processes,
+        help: Some(
+            "restart <name>\t\tStop and start a process\n\
+             restart <gname>:*\tStop and start all processes of a group\n\
+             restart <name> <name>\tStop and start several processes or groups\n\
+             restart all\t\tStop and start all processes\n\
+             The configuration is not read again; for that there are reread and update.\n",
+        ),
+        run: control::restart,
+    },
+    Verb {
+        name: "shutdown",
+        reach: Reach::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("shutdown\tStop everything and end the supervisor\n"),
+        run: daemon::shutdown,
+    },
+    Verb {
+        name: "signal",
+        reach: Reach::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "signal <signal name> <name>\t\tSend a signal to a process\n\
+             signal <signal name> <gname>:*\t\tSend a signal to all processes of a group\n\
+             signal <signal name> <name> <name>\tSend a signal to several processes or groups\n\
+             signal <signal name> all\t\tSend a signal to all processes\n",
+        ),
+        run: control::signal,
+    },
+    Verb {
+        name: "start",
+        reach: Reach::Checked,
+        arguments: Arguments::Names(status::INVALID_ARGUMENTS),
+        completion: Completion::Processes,
+        help: Some(
+            "start <name>\t\tStart a process\n\
+             start <gname>:*\t\tStart all processes of a group\n\
+             start <name> <name>\tStart several processes or groups\n\
+             start all\t\tStart all processes\n",
+        ),
+        run: control::start,
+    },
+    Verb {
+        name: "status",
+        reach: Reach::CheckedAs(status::STATUS_UNKNOWN),
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "status <name>\t\tThe state of a process\n\
+             status <gname>:*\tThe states of all processes of a group\n\
+             status <name> <name>\tThe states of several processes or groups\n\
+             status\t\t\tThe states of all processes\n",
+        ),
+        run: listing::status,
+    },
+    Verb {
+        name: "stop",
+        reach: Reach::Checked,
+        arguments: Arguments::Names(status::GENERIC),
+        completion: Completion::Processes,
+        help: Some(
+            "stop <name>\t\tStop a process\n\
+             stop <gname>:*\t\tStop all processes of a group\n\
+             stop <name> <name>\tStop several processes or groups\n\
+             stop all\t\tStop all processes\n",
+        ),
+        run: control::stop,
+    },
+    Verb {
+        name: "tail",
+        reach: Reach::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "tail [-f] <name> [stdout|stderr] (default stdout)\n\
+             For instance:\n\
+             tail -f <name>\t\tFollow the output of a process until Ctrl-C\n\
+             tail -100 <name>\tIts last 100 *bytes*\n\
+             tail <name> stderr\tThe last 1600 *bytes* of its error output\n",
+        ),
+        run: logs::tail,
+    },
+    Verb {
+        name: "update",
+        reach: Reach::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::Groups,
+        help: Some(
+            "update\t\t\tRead the configuration; add, remove and restart what differs\n\
+             update all\t\tThe same\n\
+             update <gname> [...]\tThe same for these groups only\n",
+        ),
+        run: configuration::update,
+    },
+    Verb {
+        name: "version",
+        reach: Reach::Checked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("version\t\t\tThe version of the supervisor\n"),
+        run: daemon::version,
+    },
+];
+
+/// The action of this name; case matters.
+pub fn find(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name)
+}
+
+/// Runs one line to its end, whatever happens. Where the daemon wants other credentials and there is somebody to
+/// ask, asks and begins again.
+pub fn perform(session: &mut Session, text: &str) -> Flow {
+    loop {
+        let failure = match attempt(session, text) {
+            Ok(flow) => return flow,
+            Err(failure) => failure,
+        };
+        let unauthorized = matches!(&failure, Failure::Client(error) if error.is_unauthorized());
+        if unauthorized && session.settings.interactive {
+            match session.ask_credentials() {
+                Ok(()) => continue,
+                Err(failure) => give_up(session, &failure),
+            }
+        } else if unauthorized {
+            session.fail(status::GENERIC, "Server requires authentication");
+            explain(session, &failure);
+        } else {
+            give_up(session, &failure);
+        }
+        return Flow::Continue;
+    }
+}
+
+fn attempt(session: &mut Session, text: &str) -> Result<Flow, Failure> {
+    let (verb, argument) = match line::parse(text) {
+        Line::Empty => return Ok(Flow::Continue),
+        Line::Action { name, argument } if find(name).is_some() => (find(name), argument),
+        _ => (None, ""),
+    };
+    let Some(verb) = verb else {
+        unknown(session, text.trim());
+        return Ok(Flow::Continue);
+    };
+    let request = Request { verb, argument, words: argument.split_whitespace().collect() };
+    if request.is_acceptable(session)? { (verb.run)(session, &request) } else { Ok(Flow::Continue) }
+}
+
+/// An action nobody has. It may be one of a plug-in: those are Python code, which is not run here.
+fn unknown(session: &mut Session, line: &str) {
+    session.fail(status::GENERIC, format_args!("*** Unknown syntax: {line}"));
+    let plugins: Vec<String> =
+        session.settings.plugins.iter().map(|plugin| format!("[ctlplugin:{}]", plugin.name)).collect();
+    if !plugins.is_empty() {
+        session.console.complain(format_args!("supervisorctl: actions of {} are not available", plugins.join(", ")));
+    }
+}
+
+impl Request<'_> {
+    /// Refuses what the action does not accept. Whether there is a daemon comes before missing names, but after
+    /// superfluous ones: that is the original's order.
+    fn is_acceptable(&self, session: &mut Session) -> Result<bool, Failure> {
+        let name = self.verb.name;
+        if self.verb.arguments == Arguments::None && !self.argument.is_empty() {
+            self.misuse(session, status::GENERIC, format_args!("Error: {name} accepts no arguments"));
+            return Ok(false);
+        }
+        match self.verb.reach {
+            Reach::Unchecked => {}
+            Reach::Checked if session.up_check()? => {}
+            Reach::CheckedAs(_) if session.up_check()? => {}
+            Reach::Checked => return Ok(false),
+            Reach::CheckedAs(status) => {
+                session.set_exit_status(status);
+                return Ok(false);
+            }
+        }
+        if let Arguments::Names(status) = self.verb.arguments
+            && self.words.is_empty()
+        {
+            self.misuse(session, status, format_args!("Error: {name} requires a process name"));
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Says how the action is misused, and how to use it.
+    fn misuse(&self, session: &mut Session, status: u8, text: impl std::fmt::Display) {
+        session.fail(status, text);
+        help::describe(session, self.verb);
+    }
+
+    /// Whether `all` is among the names: then the others do not matter.
+    fn means_all(&self) -> bool {
+        self.words.contains(&"all")
+    }
+}
+
+fn give_up(session: &mut Session, failure: &Failure) {
+    session.fail(status::GENERIC, failure.line());
+    explain(session, failure);
+}
+
+fn explain(session: &mut Session, failure: &Failure) {
+    if let Failure::Client(error) = failure {
+        session.explain(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_names_are_unique() {
+        assert!(VERBS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn help_texts_are_whole_lines_that_name_their_action() {
+        for verb in &VERBS {
+            if let Some(help) = verb.help {
+                assert!(help.starts_with(verb.name) && help.ends_with('\n'), "{}", verb.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_case_sensitive() {
+        assert!(find("status").is_some());
+        assert!(find("Status").is_none());
+    }
+}

@@ -1,0 +1,138 @@
+//! `reread`, `add`, `remove` and `update`: from the configuration on disk to what is active.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use supervisord_wire::fault::FaultCode;
+
+use super::{Flow, Request};
+use crate::client::{Client, ClientError, ConfigChanges};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::status;
+
+/// Says how the configuration differs from what is active.
+pub(super) fn reread(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+    match session.client()?.reload_config() {
+        Ok(changes) => report(session, &changes),
+        Err(error) if error.is_fault(FaultCode::ShutdownState) => {
+            session.fail(status::GENERIC, "ERROR: supervisor shutting down");
+        }
+        Err(ClientError::Fault(fault)) if fault.is(FaultCode::CantReread) => {
+            session.fail(status::GENERIC, format_args!("ERROR: {fault}"));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Flow::Continue)
+}
+
+fn report(session: &mut Session, changes: &ConfigChanges) {
+    let kinds = [(&changes.added, "available"), (&changes.changed, "changed"), (&changes.removed, "disappeared")];
+    let lines: BTreeMap<&String, &str> =
+        kinds.into_iter().flat_map(|(names, word)| names.iter().map(move |name| (name, word))).collect();
+    for (name, word) in &lines {
+        session.say(format_args!("{name}: {word}"));
+    }
+    if lines.is_empty() {
+        session.say("No config updates to processes");
+    }
+}
+
+/// Activates groups.
+pub(super) fn add(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    for name in &request.words {
+        let Err(error) = session.client()?.add_group(name) else {
+            session.say(format_args!("{name}: added process group"));
+            continue;
+        };
+        if error.is_fault(FaultCode::ShutdownState) {
+            session.fail(status::GENERIC, "ERROR: shutting down");
+        } else if error.is_fault(FaultCode::AlreadyAdded) {
+            session.say("ERROR: process group already active");
+        } else if error.is_fault(FaultCode::BadName) {
+            session.fail(status::GENERIC, format_args!("ERROR: no such process/group: {name}"));
+        } else {
+            return Err(error.into());
+        }
+    }
+    Ok(Flow::Continue)
+}
+
+/// Forgets groups.
+pub(super) fn remove(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    for name in &request.words {
+        let Err(error) = session.client()?.remove_group(name) else {
+            session.say(format_args!("{name}: removed process group"));
+            continue;
+        };
+        if error.is_fault(FaultCode::StillRunning) {
+            session.fail(status::GENERIC, format_args!("ERROR: process/group still running: {name}"));
+        } else if error.is_fault(FaultCode::BadName) {
+            session.fail(status::GENERIC, format_args!("ERROR: no such process/group: {name}"));
+        } else {
+            return Err(error.into());
+        }
+    }
+    Ok(Flow::Continue)
+}
+
+/// Makes what is active what is configured: all of it, or the named groups.
+pub(super) fn update(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    let mut changes = match session.client()?.reload_config() {
+        Ok(changes) => changes,
+        Err(error) if error.is_fault(FaultCode::ShutdownState) => {
+            session.fail(status::GENERIC, "ERROR: already shutting down");
+            return Ok(Flow::Continue);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !request.words.is_empty() && !request.means_all() {
+        restrict(session, &mut changes, &request.words)?;
+    }
+    apply(session, &changes)?;
+    Ok(Flow::Continue)
+}
+
+/// Leaves only changes of these groups; says which are neither active nor new.
+fn restrict(session: &mut Session, changes: &mut ConfigChanges, names: &[&str]) -> Result<(), Failure> {
+    let active = session.client()?.all_process_info()?;
+    let active: BTreeSet<&str> = active.iter().map(|info| info.group.as_str()).collect();
+    let wanted: BTreeSet<&str> = names.iter().copied().collect();
+    for name in &wanted {
+        if !active.contains(name) && !changes.added.iter().any(|added| added == name) {
+            session.fail(status::GENERIC, format_args!("ERROR: no such group: {name}"));
+        }
+    }
+    for groups in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
+        groups.retain(|group| wanted.contains(group.as_str()));
+    }
+    Ok(())
+}
+
+fn apply(session: &mut Session, changes: &ConfigChanges) -> Result<(), Failure> {
+    for group in &changes.removed {
+        let outcomes = session.client()?.stop_group(group, true)?;
+        session.say(format_args!("{group}: stopped"));
+        if outcomes.iter().any(|outcome| outcome.code() == Some(FaultCode::Failed)) {
+            session.fail(status::GENERIC, format_args!("{group}: has problems; not removing"));
+            continue;
+        }
+        session.client()?.remove_group(group)?;
+        session.say(format_args!("{group}: removed process group"));
+    }
+    for group in &changes.changed {
+        session.client()?.stop_group(group, true)?;
+        session.say(format_args!("{group}: stopped"));
+        replace(session.client()?, group)?;
+        session.say(format_args!("{group}: updated process group"));
+    }
+    for group in &changes.added {
+        session.client()?.add_group(group)?;
+        session.say(format_args!("{group}: added process group"));
+    }
+    Ok(())
+}
+
+fn replace(client: &mut Client, group: &str) -> Result<(), ClientError> {
+    client.remove_group(group)?;
+    client.add_group(group)
+}

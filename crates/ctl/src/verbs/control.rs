@@ -1,0 +1,278 @@
+//! `start`, `stop`, `restart`, `signal` and `clear`: the same request to one process, a group or all.
+
+use supervisord_wire::fault::FaultCode;
+use supervisord_wire::name::{Namespec, namespec};
+
+use super::{Flow, Request};
+use crate::client::{Client, ClientError, Outcome};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::status;
+
+/// A request that can concern one process, a group or all processes.
+#[derive(Clone, Copy)]
+enum Operation<'a> {
+    Start,
+    Stop,
+    /// The signal's name or number.
+    Signal(&'a str),
+    /// There is no such request for a group.
+    Clear,
+}
+
+/// How outcomes are reported.
+#[derive(Clone, Copy)]
+struct Wording {
+    /// What a process is after success.
+    done: &'static str,
+    /// A refusal that is as good as success.
+    already: Option<FaultCode>,
+    /// The exit status for an unknown group.
+    no_such_group: u8,
+    /// The refusals there are words for.
+    refusals: &'static [(FaultCode, &'static str)],
+    /// A refusal that is reported by its own text.
+    verbatim: Option<FaultCode>,
+}
+
+const STARTED: Wording = Wording {
+    done: "started",
+    already: Some(FaultCode::AlreadyStarted),
+    no_such_group: status::INVALID_ARGUMENTS,
+    refusals: &[
+        (FaultCode::BadName, "no such process"),
+        (FaultCode::NoFile, "no such file"),
+        (FaultCode::NotExecutable, "file is not executable"),
+        (FaultCode::AlreadyStarted, "already started"),
+        (FaultCode::SpawnError, "spawn error"),
+        (FaultCode::AbnormalTermination, "abnormal termination"),
+    ],
+    verbatim: None,
+};
+
+const STOPPED: Wording = Wording {
+    done: "stopped",
+    already: Some(FaultCode::NotRunning),
+    no_such_group: status::GENERIC,
+    refusals: &[(FaultCode::BadName, "no such process"), (FaultCode::NotRunning, "not running")],
+    verbatim: Some(FaultCode::Failed),
+};
+
+const SIGNALLED: Wording = Wording {
+    done: "signalled",
+    already: None,
+    no_such_group: status::GENERIC,
+    refusals: &[
+        (FaultCode::BadName, "no such process"),
+        (FaultCode::BadSignal, "bad signal name"),
+        (FaultCode::NotRunning, "not running"),
+    ],
+    verbatim: Some(FaultCode::Failed),
+};
+
+const CLEARED: Wording = Wording {
+    done: "cleared",
+    already: None,
+    no_such_group: status::GENERIC,
+    refusals: &[(FaultCode::BadName, "no such process"), (FaultCode::Failed, "failed")],
+    verbatim: None,
+};
+
+/// Starts processes and waits until they run.
+pub(super) fn start(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    Operation::Start.run(session, &request.words)
+}
+
+/// Stops processes and waits until they are gone.
+pub(super) fn stop(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    Operation::Stop.run(session, &request.words)
+}
+
+/// Stops all that is named, then starts all that is named.
+pub(super) fn restart(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    stop(session, request)?;
+    start(session, request)
+}
+
+/// Sends a signal: the first word is its name or number.
+pub(super) fn signal(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    match request.words.as_slice() {
+        [signal, names @ ..] if !names.is_empty() => Operation::Signal(signal).run(session, names),
+        _ => {
+            let text = "Error: signal requires a signal name and a process name";
+            request.misuse(session, status::GENERIC, text);
+            Ok(Flow::Continue)
+        }
+    }
+}
+
+/// Empties logs.
+pub(super) fn clear(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    Operation::Clear.run(session, &request.words)
+}
+
+impl Operation<'_> {
+    fn run(self, session: &mut Session, names: &[&str]) -> Result<Flow, Failure> {
+        if names.contains(&"all") {
+            let outcomes = self.ask_for_all(session.client()?)?;
+            self.wording().report(session, &outcomes)?;
+        } else {
+            for name in names {
+                self.run_one(session, name)?;
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn run_one(self, session: &mut Session, name: &str) -> Result<(), Failure> {
+        let Namespec { group, process } = Namespec::parse(name);
+        if process.is_none()
+            && let Some(answer) = self.ask_for_group(session.client()?, &group)
+        {
+            return self.report_group(session, &group, answer);
+        }
+        let process = process.as_deref().unwrap_or("*");
+        let outcome = match self.ask_for_one(session.client()?, name) {
+            Ok(()) => Outcome::success(&group, process),
+            Err(ClientError::Fault(fault)) => Outcome::refused(&group, process, fault),
+            Err(error) => return Err(error.into()),
+        };
+        self.wording().report(session, &[outcome])
+    }
+
+    fn report_group(
+        self,
+        session: &mut Session,
+        group: &str,
+        answer: Result<Vec<Outcome>, ClientError>,
+    ) -> Result<(), Failure> {
+        match answer {
+            Ok(outcomes) => self.wording().report(session, &outcomes),
+            Err(error) if error.is_fault(FaultCode::BadName) => {
+                session.fail(self.wording().no_such_group, format_args!("{group}: ERROR (no such group)"));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn ask_for_one(self, client: &mut Client, name: &str) -> Result<(), ClientError> {
+        match self {
+            Operation::Start => client.start_process(name, true),
+            Operation::Stop => client.stop_process(name, true),
+            Operation::Signal(signal) => client.signal_process(name, signal),
+            Operation::Clear => client.clear_logs(name),
+        }
+    }
+
+    /// None where groups cannot be addressed.
+    fn ask_for_group(self, client: &mut Client, group: &str) -> Option<Result<Vec<Outcome>, ClientError>> {
+        match self {
+            Operation::Start => Some(client.start_group(group, true)),
+            Operation::Stop => Some(client.stop_group(group, true)),
+            Operation::Signal(signal) => Some(client.signal_group(group, signal)),
+            Operation::Clear => None,
+        }
+    }
+
+    fn ask_for_all(self, client: &mut Client) -> Result<Vec<Outcome>, ClientError> {
+        match self {
+            Operation::Start => client.start_all(true),
+            Operation::Stop => client.stop_all(true),
+            Operation::Signal(signal) => client.signal_all(signal),
+            Operation::Clear => client.clear_all_logs(),
+        }
+    }
+
+    fn wording(self) -> Wording {
+        match self {
+            Operation::Start => STARTED,
+            Operation::Stop => STOPPED,
+            Operation::Signal(_) => SIGNALLED,
+            Operation::Clear => CLEARED,
+        }
+    }
+}
+
+impl Wording {
+    fn report(&self, session: &mut Session, outcomes: &[Outcome]) -> Result<(), Failure> {
+        for outcome in outcomes {
+            let line = self.line(outcome)?;
+            session.say(line);
+            if let Some(status) = self.exit_status(outcome) {
+                session.set_exit_status(status);
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&self, outcome: &Outcome) -> Result<String, Failure> {
+        let name = namespec(&outcome.group, &outcome.name);
+        let code = outcome.code();
+        if code == Some(FaultCode::Success) {
+            return Ok(format!("{name}: {}", self.done));
+        }
+        if code.is_some() && code == self.verbatim {
+            return Ok(outcome.description.clone());
+        }
+        match self.refusals.iter().find(|(refusal, _)| code == Some(*refusal)) {
+            Some((_, words)) => Ok(format!("{name}: ERROR ({words})")),
+            None => Err(Failure::UnknownResult { code: outcome.status, name }),
+        }
+    }
+
+    /// What an outcome makes of the exit status, if anything.
+    fn exit_status(&self, outcome: &Outcome) -> Option<u8> {
+        match outcome.code() {
+            Some(FaultCode::Success) => None,
+            code if code.is_some() && code == self.already => None,
+            Some(FaultCode::AbnormalTermination | FaultCode::SpawnError | FaultCode::NotRunning) => {
+                Some(status::NOT_RUNNING)
+            }
+            _ => Some(status::GENERIC),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(code: i64) -> Outcome {
+        Outcome { name: "p".into(), group: "g".into(), status: code, description: "FAILED: x".into() }
+    }
+
+    fn seen(wording: Wording, code: i64) -> (String, Option<u8>) {
+        (wording.line(&outcome(code)).unwrap(), wording.exit_status(&outcome(code)))
+    }
+
+    #[test]
+    fn start_has_words_for_its_refusals() {
+        let expected = [
+            (80, "g:p: started", None),
+            (60, "g:p: ERROR (already started)", None),
+            (10, "g:p: ERROR (no such process)", Some(1)),
+            (20, "g:p: ERROR (no such file)", Some(1)),
+            (21, "g:p: ERROR (file is not executable)", Some(1)),
+            (50, "g:p: ERROR (spawn error)", Some(7)),
+            (40, "g:p: ERROR (abnormal termination)", Some(7)),
+        ];
+        for (code, line, status) in expected {
+            assert_eq!(seen(STARTED, code), (line.to_owned(), status));
+        }
+        assert!(STARTED.line(&outcome(30)).is_err());
+        assert!(STARTED.line(&outcome(4711)).is_err());
+    }
+
+    #[test]
+    fn stop_and_signal_differ_about_what_does_not_run() {
+        assert_eq!(seen(STOPPED, 70), ("g:p: ERROR (not running)".into(), None));
+        assert_eq!(seen(SIGNALLED, 70), ("g:p: ERROR (not running)".into(), Some(7)));
+    }
+
+    #[test]
+    fn a_failed_stop_is_reported_by_the_daemons_text() {
+        assert_eq!(seen(STOPPED, 30), ("FAILED: x".into(), Some(1)));
+        assert_eq!(seen(CLEARED, 30), ("g:p: ERROR (failed)".into(), Some(1)));
+    }
+}

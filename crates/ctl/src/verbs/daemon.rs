@@ -1,0 +1,83 @@
+//! `version`, `reload`, `shutdown`, `open` and leaving.
+
+use std::io::ErrorKind;
+
+use supervisord_wire::fault::FaultCode;
+
+use super::{Flow, Request, find};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::settings::UrlSource;
+use crate::status;
+
+/// Leaves the shell; otherwise just an empty line.
+pub(super) fn leave(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+    session.say("");
+    Ok(Flow::Leave)
+}
+
+/// The version of the daemon.
+pub(super) fn version(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+    let version = session.client()?.supervisor_version()?;
+    session.say(version);
+    Ok(Flow::Continue)
+}
+
+/// Makes the daemon begin again.
+pub(super) fn reload(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+    if !session.confirm("Really restart the remote supervisord process y/N? ")? {
+        return Ok(Flow::Continue);
+    }
+    match session.client()?.restart() {
+        Ok(()) => session.say("Restarted supervisord"),
+        Err(error) if error.is_fault(FaultCode::ShutdownState) => {
+            session.fail(status::GENERIC, "ERROR: already shutting down");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Flow::Continue)
+}
+
+/// Ends the daemon.
+pub(super) fn shutdown(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+    if !session.confirm("Really shut the remote supervisord process down y/N? ")? {
+        return Ok(Flow::Continue);
+    }
+    let Err(error) = session.client()?.shutdown() else {
+        session.say("Shut down");
+        return Ok(Flow::Continue);
+    };
+    if error.is_fault(FaultCode::ShutdownState) {
+        session.say("ERROR: already shutting down");
+        return Ok(Flow::Continue);
+    }
+    let reason = match error.connect_kind() {
+        Some(ErrorKind::ConnectionRefused) => "refused connection",
+        Some(ErrorKind::NotFound) => "no such file",
+        _ => return Err(error.into()),
+    };
+    let url = session.settings.server_url.clone();
+    session.fail(status::GENERIC, format_args!("ERROR: {url} {reason} (already shut down?)"));
+    session.explain(&error);
+    Ok(Flow::Continue)
+}
+
+/// Goes on with another daemon and shows its status, which does not count for the exit status.
+pub(super) fn open(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    let scheme = request.argument.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if !matches!(scheme.as_deref(), Some("http" | "unix")) {
+        session.fail(status::GENERIC, "ERROR: url must be http:// or unix://");
+        return Ok(Flow::Continue);
+    }
+    session.settings.server_url = request.argument.to_owned();
+    session.settings.url_source = UrlSource::Request;
+    session.reconnect();
+    let before = session.exit_status();
+    let verb = find("status").expect("the table of actions has it");
+    let status = Request { verb, argument: "", words: Vec::new() };
+    if status.is_acceptable(session)? {
+        (verb.run)(session, &status)?;
+    }
+    session.set_exit_status(before);
+    Ok(Flow::Continue)
+}

@@ -1,0 +1,87 @@
+//! `status`, `avail` and `pid`: what there is and how it is.
+
+use supervisord_wire::fault::FaultCode;
+use supervisord_wire::info::ProcessInfo;
+use supervisord_wire::name::Namespec;
+
+use super::{Flow, Request};
+use crate::failure::Failure;
+use crate::render;
+use crate::session::Session;
+use crate::status;
+
+/// The states of all processes, or of those that are named.
+pub(super) fn status(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    let infos = session.client()?.all_process_info()?;
+    let listed = if request.words.is_empty() || request.means_all() {
+        infos.iter().collect()
+    } else {
+        named(session, &infos, &request.words)
+    };
+    if listed.iter().any(|info| info.state.is_stopped()) {
+        session.set_exit_status(status::STATUS_NOT_RUNNING);
+    }
+    let colour = session.console.colour();
+    session.console.raw(render::status(&listed, colour).as_bytes());
+    Ok(Flow::Continue)
+}
+
+/// The processes of these names in their order; says which are unknown.
+fn named<'a>(session: &mut Session, infos: &'a [ProcessInfo], names: &[&str]) -> Vec<&'a ProcessInfo> {
+    let mut listed = Vec::new();
+    for name in names {
+        let Namespec { group, process } = Namespec::parse(name);
+        let matches = |info: &&ProcessInfo| info.group == group && process.as_ref().is_none_or(|p| *p == info.name);
+        let before = listed.len();
+        listed.extend(infos.iter().filter(matches));
+        if listed.len() == before {
+            let text = match process {
+                Some(_) => format!("{name}: ERROR (no such process)"),
+                None => format!("{group}: ERROR (no such group)"),
+            };
+            session.fail(status::STATUS_UNKNOWN, text);
+        }
+    }
+    listed
+}
+
+/// Everything that is configured.
+pub(super) fn avail(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+    match session.client()?.all_config_info() {
+        Ok(infos) => session.console.raw(render::avail(&infos).as_bytes()),
+        Err(error) if error.is_fault(FaultCode::ShutdownState) => {
+            session.fail(status::GENERIC, "ERROR: supervisor shutting down");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Flow::Continue)
+}
+
+/// The process id of the daemon, of all processes or of those that are named.
+pub(super) fn pid(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+    if request.words.is_empty() {
+        let pid = session.client()?.pid()?;
+        session.say(pid);
+    } else if request.means_all() {
+        for info in session.client()?.all_process_info()? {
+            session.say(info.pid);
+        }
+    } else {
+        for name in &request.words {
+            pid_of(session, name)?;
+        }
+    }
+    Ok(Flow::Continue)
+}
+
+fn pid_of(session: &mut Session, name: &str) -> Result<(), Failure> {
+    match session.client()?.process_info(name) {
+        Ok(info) if info.pid == 0 => session.fail(status::NOT_RUNNING, 0),
+        Ok(info) => session.say(info.pid),
+        Err(error) if error.is_fault(FaultCode::BadName) => {
+            session.fail(status::GENERIC, format_args!("No such process {name}"));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
