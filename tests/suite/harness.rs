@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod http;
 pub mod original;
 pub mod processes;
+pub mod python;
 pub mod redact;
 pub mod rpc;
 pub mod scene;

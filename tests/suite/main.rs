@@ -6,7 +6,12 @@
 #[allow(dead_code, unused_imports)] // until every module below exists
 mod harness;
 
+mod cross;
+mod crowd;
 mod layering;
 mod life;
 mod options;
+mod refused;
+mod reread;
+mod signals;
 mod wild;

@@ -3,6 +3,10 @@
 //! [`pins!`] declares a test together with the options it is about; [`coverage`] demands that no option of the
 //! option table is without one.
 
+use std::collections::BTreeSet;
+
+use supervisord_config::schema::TABLE;
+
 /// Declares tests that each pin what some options do. The options are written `"section option"`, with the section
 /// without what follows its colon; `PINNED` lists them all.
 macro_rules! pins {
@@ -18,3 +22,19 @@ mod logs;
 mod program;
 mod servers;
 mod supervisord;
+
+/// Every option of the option table is pinned by a test, and nothing else is.
+#[test]
+fn coverage() {
+    let pinned: BTreeSet<&str> =
+        [fcgi::PINNED, listener::PINNED, logs::PINNED, program::PINNED, servers::PINNED, supervisord::PINNED]
+            .iter()
+            .flat_map(|pinned| pinned.iter().copied())
+            .collect();
+    let known: BTreeSet<String> =
+        TABLE.iter().map(|option| format!("{} {}", option.section.word(), option.name)).collect();
+    let bare: Vec<&String> = known.iter().filter(|option| !pinned.contains(option.as_str())).collect();
+    assert!(bare.is_empty(), "options without a test: {bare:?}");
+    let unknown: Vec<&&str> = pinned.iter().filter(|option| !known.contains(**option)).collect();
+    assert!(unknown.is_empty(), "tests of options that do not exist: {unknown:?}");
+}

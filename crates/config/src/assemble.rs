@@ -33,13 +33,18 @@ pub(crate) use processes::describe_child_log;
 /// `file` is the path as given with `-c`, which is how messages show it. Nothing is changed anywhere: users are looked
 /// up and directories tested, but no socket, log or limit is touched. The error's `Display` is the original's message.
 pub fn load(file: &str, command_line: &CommandLine, host: &dyn Host) -> Result<Config, ConfigError> {
-    let overrides = command_line.convert(host)?;
+    load_with(file, &command_line.convert(host)?, host)
+}
+
+/// Like [`load`], with a command line that has been converted before: once, at the start of the program, so that what
+/// it says is not judged again at every reread.
+pub fn load_with(file: &str, overrides: &Overrides, host: &dyn Host) -> Result<Config, ConfigError> {
     let source = Source::find(file, host);
     let mut notices = Notices::default();
     let mut ini = source.read(host)?;
     include::read(&mut ini, &source.here, host, &mut notices)?;
     let inputs = Inputs::new(&ini, host, &source.here);
-    let mut config = assemble(&inputs, &overrides, &mut notices)?;
+    let mut config = assemble(&inputs, overrides, &mut notices)?;
     unknown::warn(&ini, &mut notices);
     config.file = source.path;
     config.notices = notices.finish();
@@ -128,3 +133,6 @@ fn merge_environment(groups: &mut [Group], common: &[(String, String)]) {
         process.environment = merged.into_entries();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,3 +121,109 @@ fn same_channel(a: &ChannelLog, b: &ChannelLog) -> bool {
         && a.events_enabled == b.events_enabled
         && a.syslog == b.syslog
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_host::FakeHost;
+    use crate::{CommandLine, load};
+
+    fn groups(text: &str) -> Vec<Arc<Group>> {
+        let host = FakeHost::new().file("/conf/c.conf", format!("[supervisord]\n{text}"));
+        load("c.conf", &CommandLine::default(), &host).unwrap().groups
+    }
+
+    fn is_changed(old: &str, new: &str) -> bool {
+        let difference = diff(&groups(old), &groups(new));
+        assert_eq!((difference.added.len(), difference.removed.len()), (0, 0), "{old} {new}");
+        !difference.changed.is_empty()
+    }
+
+    #[test]
+    fn groups_are_added_changed_and_removed_in_sorted_order() {
+        let old =
+            groups("[program:a]\ncommand=1\n[program:b]\ncommand=1\n[program:d]\ncommand=1\n[program:c]\ncommand=1\n");
+        let new =
+            groups("[program:y]\ncommand=1\n[program:x]\ncommand=1\n[program:a]\ncommand=2\n[program:b]\ncommand=1\n");
+        let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let expected = Difference { added: list(&["x", "y"]), changed: list(&["a"]), removed: list(&["c", "d"]) };
+        assert_eq!(diff(&old, &new), expected);
+        assert_eq!(diff(&new, &new), Difference::default());
+    }
+
+    #[test]
+    fn every_option_of_a_program_counts() {
+        let base = "[program:p]\ncommand=c\nprocess_name=p%(process_num)s\n";
+        for option in [
+            "command=d",
+            "process_name=q%(process_num)s",
+            "numprocs=2",
+            "numprocs_start=1",
+            "directory=/tmp",
+            "umask=077",
+            "priority=1",
+            "autostart=false",
+            "startsecs=2",
+            "startretries=2",
+            "autorestart=true",
+            "exitcodes=1",
+            "stopsignal=INT",
+            "stopwaitsecs=1",
+            "stopasgroup=true",
+            "killasgroup=true",
+            "user=nobody",
+            "redirect_stderr=true",
+            "stdout_logfile=/tmp/x",
+            "stdout_logfile_maxbytes=1",
+            "stdout_logfile_backups=1",
+            "stdout_capture_maxbytes=1",
+            "stdout_events_enabled=true",
+            "stdout_syslog=true",
+            "stderr_logfile=NONE",
+            "stderr_logfile_maxbytes=1",
+            "stderr_logfile_backups=1",
+            "stderr_capture_maxbytes=1",
+            "stderr_events_enabled=true",
+            "stderr_syslog=true",
+            "environment=A=1",
+            "serverurl=x",
+        ] {
+            assert!(is_changed(base, &format!("{base}{option}\n")), "{option}");
+        }
+        let known = crate::schema::SectionKind::Program.options().count();
+        assert_eq!(known, 32, "a new option needs a line above");
+    }
+
+    #[test]
+    fn where_and_in_which_order_it_is_written_does_not_count() {
+        assert!(!is_changed("[program:p]\ncommand=c\n", "\n\n[program:p]\nautostart=true\ncommand=c\n"));
+        let environment = |text: &str| format!("[program:p]\ncommand=c\nenvironment={text}\n");
+        assert!(!is_changed(&environment("A=1,B=2"), &environment("B=2,A=1")));
+        let events = |text: &str| format!("[eventlistener:p]\ncommand=c\nevents={text}\n");
+        assert!(!is_changed(&events("TICK_5,TICK_60"), &events("TICK_60,TICK_5")));
+        assert!(is_changed(&events("TICK_5"), &events("TICK_60")));
+        assert!(is_changed(&events("TICK_5"), &events("TICK_5\nbuffer_size=1")));
+    }
+
+    #[test]
+    fn going_back_to_an_automatic_file_is_not_noticed() {
+        let log = |file: &str| format!("[program:p]\ncommand=c\nstdout_logfile={file}\n");
+        assert!(!is_changed(&log("/tmp/x"), &log("AUTO")));
+        assert!(is_changed(&log("AUTO"), &log("/tmp/x")));
+    }
+
+    #[test]
+    fn of_a_socket_only_the_url_counts() {
+        let socket = |lines: &str| format!("[fcgi-program:p]\ncommand=c\nsocket={lines}\n");
+        assert!(!is_changed(&socket("unix:///a"), &socket("unix:///a\nsocket_mode=0600\nsocket_backlog=1")));
+        assert!(is_changed(&socket("unix:///a"), &socket("unix:///b")));
+    }
+
+    #[test]
+    fn the_kind_of_a_group_and_the_common_environment_count() {
+        let program = "[program:p]\ncommand=c\n";
+        let listener = "[eventlistener:p]\ncommand=c\nevents=TICK_5\npriority=999\n";
+        assert!(is_changed(program, listener));
+        assert!(is_changed(program, &format!("environment=A=1\n{program}")));
+    }
+}

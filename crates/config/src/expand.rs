@@ -33,9 +33,10 @@ impl Value {
         }
     }
 
-    fn repr(&self) -> String {
+    /// As a Python literal, written by `literal`.
+    fn quoted(&self, literal: fn(&str) -> String) -> String {
         match self {
-            Value::Text(text) => repr(text),
+            Value::Text(text) => literal(text),
             Value::Number(number) => number.to_string(),
         }
     }
@@ -90,9 +91,9 @@ impl<'o> Names<'o> {
     }
 
     /// All names as a Python dictionary, which is what a bare `%s` stands for.
-    fn dictionary(&self) -> String {
-        let items: Vec<String> =
-            self.all().into_iter().map(|(name, value)| format!("{}: {}", repr(name), value.repr())).collect();
+    fn dictionary(&self, literal: fn(&str) -> String) -> String {
+        let item = |(name, value): (&str, &Value)| format!("{}: {}", literal(name), value.quoted(literal));
+        let items: Vec<String> = self.all().into_iter().map(item).collect();
         format!("{{{}}}", items.join(", "))
     }
 }
@@ -344,11 +345,11 @@ impl<'t> Formatter<'t> {
     }
 
     fn in_words(&self, conversion: char, argument: Argument<'_>) -> String {
-        match (argument, conversion) {
-            (Argument::Everything, _) => self.names.dictionary(),
-            (Argument::One(value), 's') => value.shown(),
-            (Argument::One(Value::Text(text)), 'a') => ascii(text),
-            (Argument::One(value), _) => value.repr(),
+        let literal = if conversion == 'a' { ascii } else { repr };
+        match argument {
+            Argument::Everything => self.names.dictionary(literal),
+            Argument::One(value) if conversion == 's' => value.shown(),
+            Argument::One(value) => value.quoted(literal),
         }
     }
 }

@@ -188,11 +188,10 @@ fn header(value: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Name (lower case) and value of an option.
+/// Name (lower case, possibly empty) and value of an option.
 fn option(value: &str) -> Option<(String, &str)> {
     let (name, value) = value.split_once(['=', ':'])?;
-    let name = name.trim_end_matches(is_space).to_lowercase();
-    (!name.is_empty()).then(|| (name, strip(value)))
+    Some((name.trim_end_matches(is_space).to_lowercase(), strip(value)))
 }
 
 struct Parser<'i> {
@@ -241,13 +240,23 @@ impl<'i> Parser<'i> {
         let origin = Origin { file: self.file.clone(), line: number };
         if let Some(name) = header(value) {
             self.enter(name, origin);
-        } else if self.section.is_none() {
+            return Ok(());
+        }
+        if self.section.is_none() {
             return Err(self.no_header(line, origin));
-        } else if let Some((name, value)) = option(value) {
-            self.set(name, Entry { value: value.to_owned(), origin, inherited: false });
-        } else {
-            self.bad_lines.push_str(&format!("\n\t[line {number:>2}]: {}", line.quoted()));
-            self.first_bad_line.get_or_insert(origin);
+        }
+        match option(value) {
+            Some((name, value)) if !name.is_empty() => {
+                self.set(name, Entry { value: value.to_owned(), origin, inherited: false });
+            }
+            nameless => {
+                // A missing name ends the option above; a missing value does not.
+                if nameless.is_some() {
+                    self.option = None;
+                }
+                self.bad_lines.push_str(&format!("\n\t[line {number:>2}]: {}", line.quoted()));
+                self.first_bad_line.get_or_insert(origin);
+            }
         }
         Ok(())
     }

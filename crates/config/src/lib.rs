@@ -32,6 +32,6 @@ pub mod search;
 pub mod signal;
 pub mod words;
 
-pub use assemble::load;
+pub use assemble::{load, load_with};
 pub use command_line::CommandLine;
 pub use error::ConfigError;

@@ -3,6 +3,11 @@
 use crate::error::ConfigError;
 use crate::path::{join, parent};
 
+/// What the daemon says on stderr, after `UserWarning: `, when it runs as root and no file is named.
+pub const ROOT_WARNING: &str = "Supervisord is running as root and it is searching for its configuration file in \
+    default locations (including its current working directory); you probably want to specify a \"-c\" argument \
+    specifying an absolute path to a configuration file for improved security.";
+
 /// The places where a configuration file may be, best first; the first that exists is taken.
 ///
 /// `program` is the path under which the program was called. The first two places are beside the directory it is in,
@@ -42,6 +47,11 @@ mod tests {
         ] {
             assert_eq!(candidates(program)[0], first, "{program}");
         }
+    }
+
+    #[test]
+    fn the_warning_is_one_line() {
+        assert!(!ROOT_WARNING.contains("  ") && !ROOT_WARNING.contains('\n'));
     }
 
     #[test]

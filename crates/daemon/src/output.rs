@@ -19,12 +19,15 @@ use crate::follow::FollowHub;
 mod activity_log;
 mod budget;
 mod log_file;
+mod log_path;
 mod outlets;
+mod pace;
 mod plane;
 mod queue;
 mod sink;
 mod sinks;
 mod stream;
+mod stream_log;
 
 pub use budget::ReportBudget;
 pub use queue::OutputHandle;
@@ -113,8 +116,9 @@ impl Output {
 
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
-        let Output { requests, sinks, activity, options } = self;
+        let Output { requests, mut sinks, activity, options } = self;
         let poll = Poll::new()?;
+        sinks.set_registry(poll.registry().try_clone()?);
         requests.set_waker(Waker::new(poll.registry(), plane::REQUESTS)?);
         let budget = ReportBudget::new(requests.clone());
         let outlets = Outlets {

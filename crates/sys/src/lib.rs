@@ -8,6 +8,7 @@ pub mod errno;
 pub mod fd;
 pub mod pipe;
 pub mod signal;
+pub mod sink;
 pub mod spawn;
 pub mod user;
 pub mod wait;

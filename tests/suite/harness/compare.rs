@@ -28,6 +28,23 @@ impl Observed {
     pub fn note(&mut self, place: &Place, what: &str, text: impl ToString) {
         self.exactly(what, redact(place, &text.to_string()));
     }
+
+    /// Where another observation differs (- this, + the other).
+    pub fn difference(&self, other: &Observed) -> String {
+        let mut report = String::new();
+        let missing = ("nothing".to_owned(), String::new());
+        for index in 0..self.notes.len().max(other.notes.len()) {
+            let (what, left) = self.notes.get(index).unwrap_or(&missing);
+            let (also, right) = other.notes.get(index).unwrap_or(&missing);
+            if what != also {
+                report.push_str(&format!("observation {index}: {what} / {also}\n"));
+            }
+            if left != right {
+                report.push_str(&format!("=== {what}\n{}", lines_apart(left, right)));
+            }
+        }
+        report
+    }
 }
 
 impl fmt::Display for Observed {
@@ -81,25 +98,8 @@ pub fn compare_runs(run: impl Fn(Subject) -> Observed + Sync) {
         ended.into_iter().filter_map(|(subject, run)| Some((subject, run.ok()?))).collect()
     });
     if let [(Subject::Original, original), (Subject::Ours, ours)] = &runs[..] {
-        assert!(original == ours, "the two programs differ (- original, + ours)\n{}", difference(original, ours));
+        assert!(original == ours, "the two programs differ (- original, + ours)\n{}", original.difference(ours));
     }
-}
-
-fn difference(original: &Observed, ours: &Observed) -> String {
-    let mut report = String::new();
-    let count = original.notes.len().max(ours.notes.len());
-    let missing = ("nothing".to_owned(), String::new());
-    for index in 0..count {
-        let (what, left) = original.notes.get(index).unwrap_or(&missing);
-        let (also, right) = ours.notes.get(index).unwrap_or(&missing);
-        if what != also {
-            report.push_str(&format!("observation {index}: {what} / {also}\n"));
-        }
-        if left != right {
-            report.push_str(&format!("=== {what}\n{}", lines_apart(left, right)));
-        }
-    }
-    report
 }
 
 /// Both texts line by line, with the common lines shown once.

@@ -140,6 +140,11 @@ impl Daemon {
             .unwrap_or_else(|error| panic!("{method}: {error}\n{}", self.report()))
     }
 
+    /// Calls a method of a daemon that may be about to restart; none while it does not answer, or with a fault.
+    pub fn rpc_if_up(&self, method: &str, parameters: &[Value]) -> Option<Value> {
+        rpc::call(&self.path("s.sock"), method, parameters).ok()?.ok()
+    }
+
     /// Calls a method that must succeed.
     pub fn call(&self, method: &str, parameters: &[Value]) -> Value {
         self.rpc(method, parameters)

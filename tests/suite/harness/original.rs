@@ -25,11 +25,6 @@ pub fn directory() -> &'static Path {
     })
 }
 
-/// The Python interpreter that can import the original's modules.
-pub fn python() -> PathBuf {
-    directory().join("python")
-}
-
 /// A directory for things fetched at test time, shared by all test runs of this build directory.
 pub fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("original")

@@ -12,7 +12,7 @@ const TIMES: [&str; 5] = [
 ];
 
 /// What comes before a pid.
-const BEFORE_PID: [&str; 6] = ["pid ", "pid:", "PID ", "with pid ", "pid: ", ".sock."];
+const BEFORE_PID: [&str; 7] = ["pid ", "' (", "pid:", "PID ", "with pid ", "pid: ", ".sock."];
 
 /// Replaces directories, ports, times and pids.
 pub fn redact(place: &Place, text: &str) -> String {

@@ -40,6 +40,7 @@ pub struct Scene {
     arguments: Vec<String>,
     shell: Option<String>,
     mode: u32,
+    marked: bool,
 }
 
 impl Scene {
@@ -60,6 +61,7 @@ impl Scene {
             arguments: vec!["-n".to_owned()],
             shell: None,
             mode: 0o755,
+            marked: true,
         }
     }
 
@@ -92,6 +94,13 @@ impl Scene {
     pub fn env(mut self, name: &str, value: &str) -> Scene {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// No environment but these variables, not even the one that marks the processes of the scene.
+    pub fn only_env(mut self, environment: &[(&str, &str)]) -> Scene {
+        self.environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.marked = false;
         self
     }
 
@@ -128,7 +137,11 @@ impl Scene {
             place.write(path, text);
             fs::set_permissions(place.path(path), fs::Permissions::from_mode(*mode)).expect("the file is ours");
         }
-        let environment = self.environment.iter().map(|(name, value)| (name.clone(), place.fill(value))).collect();
+        let mut environment: Vec<(String, String)> =
+            self.environment.iter().map(|(name, value)| (name.clone(), place.fill(value))).collect();
+        if self.marked {
+            environment.push((MARK.to_owned(), place.dir().display().to_string()));
+        }
         Place { environment, ..place }
     }
 
@@ -237,7 +250,7 @@ impl Place {
     /// A command in the directory, with exactly the environment of the scene.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.dir()).env_clear().env(MARK, self.dir());
+        command.current_dir(self.dir()).env_clear();
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

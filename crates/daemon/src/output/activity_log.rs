@@ -1,6 +1,6 @@
 //! The activity log as the output plane writes it: an echo to stdout in the foreground, then the file.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use supervisord_config::model::{ActivityLog, LogLevel};
@@ -21,10 +21,10 @@ pub(super) struct ActivityWriter {
 impl ActivityWriter {
     /// Opens the log.
     pub fn open(options: &Options, sinks: &mut Sinks) -> io::Result<ActivityWriter> {
-        let echo = if options.echo_to_stdout { Some(sinks.acquire("/dev/stdout")?) } else { None };
+        let echo = if options.echo_to_stdout { Some(sinks.acquire("/dev/stdout", Rotation::NEVER)?) } else { None };
         let file = match &options.activity {
             ActivityLog::Syslog => None,
-            ActivityLog::File(path) => Some((sinks.acquire(path)?, path.clone())),
+            ActivityLog::File(path) => Some((sinks.acquire(path, options.rotation)?, path.clone())),
         };
         Ok(ActivityWriter { level: options.level, echo, file, rotation: options.rotation })
     }
@@ -56,9 +56,9 @@ impl ActivityWriter {
     pub fn write_notices(&self, sinks: &mut Sinks) {
         for notice in sinks.take_notices() {
             let is_own = self.file.as_ref().is_some_and(|(file, _)| *file == notice.sink);
-            if is_own {
-                // There is no place left to tell of a failure.
-                let _ = io::stderr().write_all(activity::stamp(notice.level, &notice.text).as_bytes());
+            if is_own && let Ok(stderr) = sinks.acquire("/dev/stderr", Rotation::NEVER) {
+                sinks.write(stderr, activity::stamp(notice.level, &notice.text).as_bytes(), Rotation::NEVER);
+                sinks.release(stderr);
             }
             self.log(notice.level, &notice.text, sinks);
         }

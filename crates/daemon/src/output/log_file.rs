@@ -1,60 +1,83 @@
 //! A log that is a regular file: appended to, rotated, opened again, emptied.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use supervisord_core::rotation::{self, Rotation, Step};
+use supervisord_sys::fd::{self, FileKind};
+use supervisord_sys::sink as open;
+
+use super::sink::Loss;
 
 /// With at most this many backups each is looked for by name; with more, the directory is listed.
 const LOOK_UP_LIMIT: u32 = 100;
-
-/// Permission bits of a new log before the mask of the daemon.
-const NEW_MODE: u32 = 0o666;
 
 /// An open log file.
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: String,
     file: File,
+    /// Whether the system puts every write at the end, which it refuses to do together with splicing.
+    is_appending: bool,
+    /// False once the file system has refused to splice.
+    can_splice: bool,
     /// After a failed rotation: the position from which it is tried again.
     retry_at: u64,
 }
 
-/// What became of a write.
-#[derive(Debug)]
-pub(super) struct Appended {
-    /// How many bytes are in the file.
-    pub written: usize,
-    /// Why not all are.
-    pub error: Option<io::Error>,
+/// How an attempt ended to move bytes from a pipe into the file without looking at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spliced {
+    /// So many bytes are in the file.
+    Moved(usize),
+    /// Nothing is in the pipe.
+    Empty,
+    /// Nothing will ever be in the pipe.
+    Ended,
+    /// It does not work, now or ever: the bytes are still in the pipe and have to be read and written.
+    Refused,
 }
 
 impl LogFile {
-    /// Takes over an open file; it must have been opened for appending.
+    /// Takes over a regular file that was opened for appending.
     pub fn new(path: &str, file: File) -> LogFile {
-        LogFile { path: path.to_owned(), file, retry_at: 0 }
+        LogFile { path: path.to_owned(), file, is_appending: true, can_splice: true, retry_at: 0 }
     }
 
-    /// Opens `path` for appending and creates it when it is not there.
-    pub fn open_file(path: &str, mode: u32) -> io::Result<File> {
-        OpenOptions::new().append(true).create(true).mode(mode).open(path)
-    }
-
-    /// Writes all it can of `bytes` to the end of the file.
-    pub fn append(&mut self, bytes: &[u8]) -> Appended {
-        let mut written = 0;
-        while written < bytes.len() {
-            match self.file.write(&bytes[written..]) {
-                Ok(0) => return Appended { written, error: Some(ErrorKind::WriteZero.into()) },
-                Ok(count) => written += count,
+    /// Writes all of `bytes` to the end of the file.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Loss> {
+        self.set_appending(true).map_err(|error| Loss::new(bytes.len(), &error))?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return Err(Loss::new(rest.len(), &ErrorKind::WriteZero)),
+                Ok(count) => rest = &rest[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Appended { written, error: Some(error) },
+                Err(error) => return Err(Loss::new(rest.len(), &error)),
             }
         }
-        Appended { written, error: None }
+        Ok(())
+    }
+
+    /// Moves at most `limit` bytes from a pipe to the end of the file: at any moment they are in one or the other, so
+    /// that not even SIGKILL can lose any.
+    pub fn splice(&mut self, pipe: BorrowedFd<'_>, limit: usize) -> Spliced {
+        if !self.can_splice || self.set_appending(false).is_err() || self.file.seek(SeekFrom::End(0)).is_err() {
+            return Spliced::Refused;
+        }
+        match fd::splice(pipe, self.file.as_fd(), limit) {
+            Ok(0) => Spliced::Ended,
+            Ok(count) => Spliced::Moved(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Spliced::Empty,
+            Err(error) => {
+                self.can_splice = !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported);
+                Spliced::Refused
+            }
+        }
     }
 
     /// Rotates the file if a write has made it long enough. True when it was; after an error the old file stays in
@@ -69,28 +92,33 @@ impl LogFile {
         }
         self.retry_at = position.saturating_add(rotation.maxbytes);
         self.rotate(rotation.backups)?;
-        self.retry_at = 0;
         Ok(true)
     }
 
-    /// Closes the file and opens the path again: what is there now, or a new file.
-    pub fn reopen(&mut self) -> io::Result<()> {
-        let mode = self.file.metadata().map_or(NEW_MODE, |old| old.mode() & 0o777);
-        self.file = LogFile::open_file(&self.path, mode)?;
-        self.retry_at = 0;
-        Ok(())
+    /// The permission bits, for a file that takes the place of this one.
+    pub fn mode(&self) -> Option<u32> {
+        self.file.metadata().ok().map(|there| there.mode() & 0o777)
     }
 
     /// Removes the file and begins a new one. Where the directory does not allow that, the file is emptied instead.
     pub fn clear(&mut self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
-            Ok(()) => self.reopen(),
-            Err(error) if error.kind() == ErrorKind::NotFound => self.reopen(),
+            Ok(()) => self.begin_anew(),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.begin_anew(),
             Err(_) => {
-                self.reopen()?;
+                self.begin_anew()?;
                 self.file.set_len(0)
             }
         }
+    }
+
+    /// Turns on or off that the system puts every write at the end.
+    fn set_appending(&mut self, on: bool) -> io::Result<()> {
+        if self.is_appending != on {
+            open::set_append(self.file.as_fd(), on)?;
+            self.is_appending = on;
+        }
+        Ok(())
     }
 
     fn rotate(&mut self, backups: u32) -> io::Result<()> {
@@ -99,7 +127,17 @@ impl LogFile {
                 self.carry_out(step)?;
             }
         }
-        self.reopen()
+        self.begin_anew()
+    }
+
+    /// Goes on with what is at the path now, or with a new file.
+    fn begin_anew(&mut self) -> io::Result<()> {
+        let file = open::open_append(&self.path, self.mode().unwrap_or(NEW_MODE))?;
+        if fd::kind(file.as_fd())? != FileKind::Regular {
+            return Err(io::Error::other("something else than a file is in its place"));
+        }
+        *self = LogFile { can_splice: self.can_splice, ..LogFile::new(&self.path, file) };
+        Ok(())
     }
 
     /// Whether the path names something that may be renamed: a regular file or a link to one. A log that somebody has
@@ -132,3 +170,6 @@ impl LogFile {
         entries.flatten().filter_map(|entry| rotation::number(log, entry.file_name().to_str()?)).collect()
     }
 }
+
+/// Permission bits of a new log before the mask of the daemon.
+pub(super) const NEW_MODE: u32 = 0o666;

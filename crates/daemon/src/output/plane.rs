@@ -1,11 +1,13 @@
 //! The loop of the output thread: requests, readiness, and a fair turn for every stream with something to read.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 use supervisord_config::model::LogLevel;
@@ -13,19 +15,25 @@ use supervisord_core::output::Channel;
 
 use super::outlets::Outlets;
 use super::queue::{Dropped, OutputHandle};
+use super::sinks::SinkId;
 use super::stream::{Stream, Turn};
 use super::{AttachChannel, Report, Request, RunId};
 
-/// The most bytes read at once, which is also the most one stream gets per turn and the size of one log record.
-const PIECE: usize = 128 << 10;
+/// The most bytes read at once, which is also the size of the largest log record.
+pub(super) const PIECE: usize = 128 << 10;
 
-/// The most bytes read from a stream whose process is gone. Its own last words are at most the size of a pipe; a
-/// grandchild that goes on writing must not hold the end back for ever.
-const LAST_WORDS: usize = 4 << 20;
-
-/// The token of requests; streams count up from 1 and no number is used twice, so that an event that was still on its
-/// way cannot be mistaken for one of a later stream with the same descriptor.
+/// The token of requests. Logs have odd tokens and streams the even ones from 2 on; no number is used twice, so that an
+/// event that was still on its way cannot be mistaken for one of a later stream with the same descriptor.
 pub(super) const REQUESTS: Token = Token(0);
+
+/// How often a pipe is read that cannot be watched.
+const WITHOUT_WATCH: Duration = Duration::from_millis(100);
+
+/// How often pipes that were grown are looked at, while there are any.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// How long the last writes may take when the thread is told to stop.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// The system's error number when there is none to pass on (EIO).
 const UNKNOWN_ERROR: i32 = 5;
@@ -39,9 +47,15 @@ pub(super) struct Plane {
     runs: HashMap<RunId, Vec<Token>>,
     /// Streams that may have something to read, in the order of their turns.
     ready: VecDeque<Token>,
+    /// Busy streams that wait for their time.
+    later: BinaryHeap<Reverse<(Instant, Token)>>,
     /// Streams that wait until control has dealt with what was reported.
     waiting_for_control: Vec<Token>,
+    /// Streams that wait until their log takes more.
+    waiting_for_sink: Vec<(SinkId, Token)>,
     next_token: usize,
+    /// When pipes that were grown are looked at.
+    next_sweep: Option<Instant>,
     buffer: Vec<u8>,
     is_stopping: bool,
 }
@@ -55,8 +69,11 @@ impl Plane {
             streams: HashMap::new(),
             runs: HashMap::new(),
             ready: VecDeque::new(),
+            later: BinaryHeap::new(),
             waiting_for_control: Vec::new(),
-            next_token: REQUESTS.0 + 1,
+            waiting_for_sink: Vec::new(),
+            next_token: REQUESTS.0 + 2,
+            next_sweep: None,
             buffer: vec![0; PIECE],
             is_stopping: false,
         }
@@ -69,29 +86,72 @@ impl Plane {
             self.take_requests();
             self.read_ready();
             self.wait(&mut events);
+            self.keep_time();
         }
-        self.end();
+        self.end(&mut events);
     }
 
     fn wait(&mut self, events: &mut Events) {
-        let is_busy = !self.ready.is_empty() || self.is_stopping;
-        match self.poll.poll(events, is_busy.then_some(Duration::ZERO)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => return,
-            Err(error) => {
-                self.outlets.log(LogLevel::Critical, &format!("the output plane cannot wait for events: {error}"));
-                std::thread::sleep(Duration::from_secs(1));
-            }
+        if let Err(error) = self.poll.poll(events, self.time_to_wait())
+            && error.kind() != ErrorKind::Interrupted
+        {
+            self.outlets.log(LogLevel::Critical, &format!("the output plane cannot wait for events: {error}"));
+            std::thread::sleep(Duration::from_secs(1));
         }
         for event in events.iter() {
             if event.token() == REQUESTS {
-                for token in std::mem::take(&mut self.waiting_for_control) {
-                    self.make_ready(token);
-                }
+                self.ready.extend(self.waiting_for_control.drain(..));
+            } else if let Some(sink) = SinkId::from_token(event.token()) {
+                self.outlets.sinks.flush(sink);
             } else {
-                self.make_ready(event.token());
+                self.make_ready_when_due(event.token());
             }
         }
+    }
+
+    fn time_to_wait(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || self.is_stopping {
+            return Some(Duration::ZERO);
+        }
+        let later = self.later.peek().map(|Reverse((due, _))| *due);
+        let next = [later, self.outlets.sinks.next_deadline(), self.next_sweep].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Does what has become due.
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        while let Some(Reverse((due, token))) = self.later.peek().copied()
+            && due <= now
+        {
+            self.later.pop();
+            self.ready.push_back(token);
+        }
+        self.outlets.sinks.give_up_where_due(now);
+        self.resume_writers();
+        self.sweep(now);
+    }
+
+    /// Lets streams go on whose log takes more again.
+    fn resume_writers(&mut self) {
+        for (sink, token) in mem::take(&mut self.waiting_for_sink) {
+            if self.outlets.sinks.is_congested(sink) {
+                self.waiting_for_sink.push((sink, token));
+            } else {
+                self.ready.push_back(token);
+            }
+        }
+    }
+
+    /// Makes the pipes of streams small again that are no longer busy.
+    fn sweep(&mut self, now: Instant) {
+        if self.next_sweep.is_none_or(|due| due > now) {
+            return;
+        }
+        for stream in self.streams.values_mut() {
+            stream.calm_down(now);
+        }
+        self.next_sweep = self.streams.values().any(Stream::is_grown).then_some(now + SWEEP);
     }
 
     fn make_ready(&mut self, token: Token) {
@@ -103,18 +163,58 @@ impl Plane {
         }
     }
 
+    fn make_ready_when_due(&mut self, token: Token) {
+        let Some(stream) = self.streams.get_mut(&token) else { return };
+        match stream.due(&self.outlets) {
+            Some(due) if !stream.is_queued && due > Instant::now() => {
+                stream.unwatch(self.poll.registry());
+                self.make_ready_at(due, token);
+            }
+            _ => self.make_ready(token),
+        }
+    }
+
+    fn make_ready_at(&mut self, due: Instant, token: Token) {
+        if let Some(stream) = self.streams.get_mut(&token) {
+            stream.is_queued = true;
+            self.later.push(Reverse((due, token)));
+        }
+    }
+
+    /// Leaves an empty pipe alone until the loop tells that there is something.
+    fn rest(&mut self, token: Token) {
+        if let Some(stream) = self.streams.get_mut(&token)
+            && stream.watch(self.poll.registry()).is_err()
+        {
+            // The system has no room for one more watch. Better to look now and then than never.
+            self.make_ready_at(Instant::now() + WITHOUT_WATCH, token);
+        }
+    }
+
     /// Gives each ready stream one turn.
     fn read_ready(&mut self) {
         for _ in 0..self.ready.len() {
             let Some(token) = self.ready.pop_front() else { break };
             let Some(stream) = self.streams.get_mut(&token) else { continue };
-            stream.is_queued = false;
             if stream.causes_reports() && self.outlets.budget.is_exhausted() {
                 self.waiting_for_control.push(token);
                 continue;
             }
-            if let Turn::More(_) = stream.read_once(&mut self.buffer, self.poll.registry(), &mut self.outlets) {
-                self.make_ready(token);
+            if let Some(sink) = stream.source().sink
+                && self.outlets.sinks.is_congested(sink)
+            {
+                self.waiting_for_sink.push((sink, token));
+                continue;
+            }
+            stream.is_queued = false;
+            let turn = stream.take_turn(&mut self.buffer, self.poll.registry(), &mut self.outlets);
+            if self.next_sweep.is_none() && stream.is_grown() {
+                self.next_sweep = Some(Instant::now() + SWEEP);
+            }
+            match turn {
+                Turn::More(_) => self.make_ready_when_due(token),
+                Turn::Empty => self.rest(token),
+                Turn::Closed => {}
             }
         }
         self.outlets.write_notices();
@@ -167,7 +267,7 @@ impl Plane {
         let mut tokens = Vec::with_capacity(channels.len());
         for channel in channels {
             let token = Token(self.next_token);
-            self.next_token += 1;
+            self.next_token += 2;
             let registry = self.poll.registry();
             match Stream::attach(run, process.clone(), channel, token, registry, &mut self.outlets) {
                 Ok(stream) => {
@@ -203,6 +303,8 @@ impl Plane {
         (self.outlets.to_control)(Report::Drained { run });
     }
 
+    /// Reads what a process that is gone can have left: as much as its pipe holds. A grandchild may go on writing and
+    /// must not hold the end back.
     fn read_last_words(&mut self, run: RunId) {
         let registry = self.poll.registry();
         for token in self.runs.get(&run).into_iter().flatten() {
@@ -210,7 +312,7 @@ impl Plane {
             let mut total = 0;
             while let Turn::More(count) = stream.read_once(&mut self.buffer, registry, &mut self.outlets) {
                 total += count;
-                if total >= LAST_WORDS {
+                if total >= stream.capacity() {
                     break;
                 }
             }
@@ -257,11 +359,17 @@ impl Plane {
     }
 
     /// Reads and writes what is left everywhere.
-    fn end(mut self) {
+    fn end(mut self, events: &mut Events) {
         let runs: Vec<RunId> = self.runs.keys().copied().collect();
         for run in runs {
             self.read_last_words(run);
             self.detach(run);
+        }
+        self.outlets.write_notices();
+        let deadline = Instant::now() + LAST_WRITES;
+        while self.outlets.sinks.is_any_behind() && Instant::now() < deadline {
+            self.wait(events);
+            self.outlets.sinks.give_up_where_due(Instant::now());
         }
         self.outlets.write_notices();
         self.requests.close();

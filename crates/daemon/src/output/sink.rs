@@ -1,38 +1,67 @@
 //! One open log of any kind, with the account of what it could not take.
 
-use std::io;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::time::Instant;
 
+use mio::{Registry, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::rotation::Rotation;
+use supervisord_sys::fd::{self, FileKind};
+use supervisord_sys::sink as open;
 
-use super::log_file::{Appended, LogFile};
+use super::log_file::{LogFile, NEW_MODE, Spliced};
+use super::log_path;
+use super::stream_log::{Outlet, StreamLog};
 
 /// What a sink has to say: severity and text of entries of the activity log.
 pub(super) type Said = Vec<(LogLevel, String)>;
+
+/// Bytes a log could not take.
+#[derive(Debug)]
+pub(super) struct Loss {
+    bytes: u64,
+    reason: String,
+}
+
+impl Loss {
+    /// So many bytes, and why.
+    pub fn new(bytes: usize, reason: &dyn fmt::Display) -> Loss {
+        Loss { bytes: bytes as u64, reason: reason.to_string() }
+    }
+}
 
 /// An open log.
 #[derive(Debug)]
 pub(super) struct Sink {
     path: String,
-    file: LogFile,
-    /// Whether renaming, removing and truncating are out of the question.
-    is_device: bool,
+    target: Target,
+    /// Whether it is one of the descriptors the daemon was started with.
+    is_inherited: bool,
+    /// What has been lost since writing began to fail.
     lost: Option<u64>,
     has_warned_of_rotation: bool,
+}
+
+#[derive(Debug)]
+enum Target {
+    File(LogFile),
+    Stream(StreamLog),
 }
 
 impl Sink {
     /// Opens `path` for appending, or creates it.
     pub fn open(path: &str) -> io::Result<Sink> {
-        let file = LogFile::open_file(path, 0o666)?;
-        let is_device = !file.metadata()?.is_file();
-        Ok(Sink {
-            path: path.to_owned(),
-            file: LogFile::new(path, file),
-            is_device,
-            lost: None,
-            has_warned_of_rotation: false,
-        })
+        let inherited = log_path::inherited(path);
+        let target = match inherited {
+            Some(number) => Target::Stream(StreamLog::new(open_inherited(number)?)),
+            None => Target::open(path, NEW_MODE)?,
+        };
+        let is_inherited = inherited.is_some();
+        Ok(Sink { path: path.to_owned(), target, is_inherited, lost: None, has_warned_of_rotation: false })
     }
 
     /// The path it was opened by.
@@ -40,71 +69,206 @@ impl Sink {
         &self.path
     }
 
+    /// Why it can never be rotated, if that is worth a word. A device such as `/dev/null` has no size to limit.
+    pub fn unrotatable(&self) -> Option<&'static str> {
+        match &self.target {
+            Target::Stream(_) if self.is_inherited => Some("it is a descriptor that was inherited"),
+            Target::Stream(stream) if fd::kind(stream.fd()).is_ok_and(|kind| kind != FileKind::Device) => {
+                Some("it is not a regular file")
+            }
+            _ => None,
+        }
+    }
+
     /// Writes one record, then rotates the log if it is long enough.
     pub fn write(&mut self, bytes: &[u8], rotation: Rotation) -> Said {
         let mut said = Said::new();
-        let appended = self.file.append(bytes);
-        self.account(bytes.len(), appended, &mut said);
-        if self.is_device {
-            if rotation.maxbytes > 0 {
-                self.warn_of_rotation("it is not a regular file", &mut said);
-            }
-            return said;
-        }
-        match self.file.rotate_if_due(rotation) {
-            Ok(true) => self.has_warned_of_rotation = false,
-            Ok(false) => {}
-            Err(error) => self.warn_of_rotation(&error.to_string(), &mut said),
-        }
+        let outcome = match &mut self.target {
+            Target::File(file) => file.append(bytes),
+            Target::Stream(stream) => stream.write(bytes),
+        };
+        self.account(outcome, &mut said);
+        self.rotate_if_due(rotation, &mut said);
         said
+    }
+
+    /// Moves bytes from a pipe, as [`LogFile::splice`] does, then rotates the log if it is long enough.
+    pub fn splice(&mut self, pipe: BorrowedFd<'_>, limit: usize, rotation: Rotation) -> (Spliced, Said) {
+        let mut said = Said::new();
+        let Target::File(file) = &mut self.target else { return (Spliced::Refused, said) };
+        let spliced = file.splice(pipe, limit);
+        if let Spliced::Moved(_) = spliced {
+            self.account(Ok(()), &mut said);
+            self.rotate_if_due(rotation, &mut said);
+        }
+        (spliced, said)
     }
 
     /// Opens the path again; on an error the old file stays in use.
     pub fn reopen(&mut self) -> Said {
-        if self.is_device {
+        if self.is_inherited {
             return Said::new();
         }
-        match self.file.reopen() {
-            Ok(()) => Said::new(),
+        let mode = match &self.target {
+            Target::File(file) => file.mode().unwrap_or(NEW_MODE),
+            Target::Stream(_) => NEW_MODE,
+        };
+        match Target::open(&self.path, mode) {
+            Ok(target) => self.replace(target),
             Err(error) => vec![(LogLevel::Warn, format!("could not reopen {}: {error}", self.path))],
         }
     }
 
     /// Empties a regular file; anything else stays as it is.
     pub fn clear(&mut self) -> io::Result<()> {
-        if self.is_device { Ok(()) } else { self.file.clear() }
+        match &mut self.target {
+            Target::File(file) => file.clear(),
+            Target::Stream(_) => Ok(()),
+        }
     }
 
     /// The last words of a log nobody uses any more.
     pub fn close(&mut self) -> Said {
-        match self.lost.take() {
-            Some(lost) => vec![(LogLevel::Warn, format!("{lost} bytes for {} were lost", self.path))],
-            None => Said::new(),
+        let left = self.stream().map_or(0, StreamLog::give_up_waiting) as u64;
+        match self.lost.take().unwrap_or(0) + left {
+            0 => Said::new(),
+            lost => vec![(LogLevel::Warn, format!("{lost} bytes for {} were lost", self.path))],
         }
+    }
+
+    /// The log as one that may be behind.
+    pub fn stream(&mut self) -> Option<&mut StreamLog> {
+        match &mut self.target {
+            Target::File(_) => None,
+            Target::Stream(stream) => Some(stream),
+        }
+    }
+
+    /// Whether those who feed it should wait.
+    pub fn is_congested(&self) -> bool {
+        matches!(&self.target, Target::Stream(stream) if stream.is_congested())
+    }
+
+    /// Whether something waits to be written.
+    pub fn is_behind(&self) -> bool {
+        matches!(&self.target, Target::Stream(stream) if stream.is_behind())
+    }
+
+    /// When its reader will count as gone.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.target {
+            Target::File(_) => None,
+            Target::Stream(stream) => stream.deadline(),
+        }
+    }
+
+    /// Writes what waits.
+    pub fn flush(&mut self) -> Said {
+        let mut said = Said::new();
+        if let Some(stream) = self.stream() {
+            let outcome = stream.flush();
+            self.account(outcome, &mut said);
+        }
+        said
+    }
+
+    /// Has the loop tell when something that waits can be written.
+    pub fn watch(&mut self, token: Token, registry: &Registry) -> Said {
+        let mut said = Said::new();
+        if let Some(stream) = self.stream()
+            && let Err(error) = stream.watch(token, registry)
+        {
+            let loss = Loss::new(stream.give_up_waiting(), &error);
+            self.account(Err(loss), &mut said);
+        }
+        said
+    }
+
+    fn replace(&mut self, target: Target) -> Said {
+        let mut said = Said::new();
+        if let (Target::Stream(old), Target::Stream(new)) = (&self.target, &target)
+            && is_same(old.fd(), new.fd())
+        {
+            return said;
+        }
+        if let Some(stream) = self.stream()
+            && stream.is_behind()
+        {
+            let loss = Loss::new(stream.give_up_waiting(), &"it was replaced while nobody read it");
+            self.account(Err(loss), &mut said);
+        }
+        self.target = target;
+        said
     }
 
     /// Counts what could not be written: the first failure and the end of the trouble are said, not each failure.
-    fn account(&mut self, wanted: usize, appended: Appended, said: &mut Said) {
-        let missing = (wanted - appended.written) as u64;
-        match (appended.error, self.lost) {
-            (None, None) => {}
-            (None, Some(lost)) => {
+    fn account(&mut self, outcome: Result<(), Loss>, said: &mut Said) {
+        match (outcome, self.lost) {
+            (Ok(()), Some(lost)) if !self.is_behind() => {
                 self.lost = None;
                 said.push((LogLevel::Warn, format!("{} can be written again, {lost} bytes were lost", self.path)));
             }
-            (Some(error), lost) => {
+            (Ok(()), _) => {}
+            (Err(Loss { bytes, reason }), lost) => {
                 if lost.is_none() {
-                    said.push((LogLevel::Error, format!("could not write to {}, output is lost: {error}", self.path)));
+                    said.push((LogLevel::Error, format!("could not write to {}, output is lost: {reason}", self.path)));
                 }
-                self.lost = Some(lost.unwrap_or(0) + missing);
+                self.lost = Some(lost.unwrap_or(0) + bytes);
             }
         }
     }
 
-    fn warn_of_rotation(&mut self, reason: &str, said: &mut Said) {
-        if !self.has_warned_of_rotation {
-            self.has_warned_of_rotation = true;
-            said.push((LogLevel::Warn, format!("{} is not rotated: {reason}", self.path)));
+    fn rotate_if_due(&mut self, rotation: Rotation, said: &mut Said) {
+        let Target::File(file) = &mut self.target else { return };
+        match file.rotate_if_due(rotation) {
+            Ok(true) => self.has_warned_of_rotation = false,
+            Ok(false) => {}
+            Err(_) if self.has_warned_of_rotation => {}
+            Err(error) => {
+                self.has_warned_of_rotation = true;
+                said.push((LogLevel::Warn, format!("could not rotate {}: {error}", self.path)));
+            }
         }
     }
+}
+
+impl Target {
+    fn open(path: &str, mode: u32) -> io::Result<Target> {
+        if fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo()) {
+            return Ok(Target::Stream(StreamLog::new(Outlet::File(open_fifo(path)?))));
+        }
+        let file = open::open_append(path, mode)?;
+        Ok(match fd::kind(file.as_fd())? {
+            FileKind::Regular => Target::File(LogFile::new(path, file)),
+            _ => Target::Stream(StreamLog::new(Outlet::File(file))),
+        })
+    }
+}
+
+/// A FIFO that may only be written to can be opened only while somebody reads it.
+fn open_fifo(path: &str) -> io::Result<File> {
+    match open::open_fifo(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => open::open_existing(path),
+        opened => opened,
+    }
+}
+
+fn open_inherited(number: i32) -> io::Result<Outlet> {
+    let copy = open::duplicate(number)?;
+    Ok(match fd::kind(copy.as_fd())? {
+        FileKind::Socket => Outlet::Socket(copy),
+        FileKind::Fifo | FileKind::Terminal => match open::open_again(number) {
+            Ok(own) => Outlet::File(own),
+            Err(_) => Outlet::Shared(copy.into()),
+        },
+        _ => Outlet::File(copy.into()),
+    })
+}
+
+fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let identity = |fd: BorrowedFd<'_>| {
+        let there = File::from(fd.try_clone_to_owned()?).metadata()?;
+        Ok::<_, io::Error>((there.dev(), there.ino(), there.rdev()))
+    };
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }

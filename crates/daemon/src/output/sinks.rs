@@ -1,21 +1,38 @@
 //! Every open log, one per path: streams and the activity log that name the same path share it, because two handles
 //! on one file would write over each other when it is rotated.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
+use mio::{Registry, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::rotation::Rotation;
 
-use super::sink::Sink;
+use super::log_file::Spliced;
+use super::log_path;
+use super::sink::{Said, Sink};
 use crate::follow::FollowHub;
 
-/// Names an open log.
+/// Names an open log; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SinkId(usize);
+
+impl SinkId {
+    /// Logs have the odd tokens.
+    pub const fn token(self) -> Token {
+        Token(self.0 * 2 + 1)
+    }
+
+    /// The log of this token.
+    pub const fn from_token(token: Token) -> Option<SinkId> {
+        if token.0 % 2 == 1 { Some(SinkId(token.0 / 2)) } else { None }
+    }
+}
 
 /// Something about a log that belongs into the activity log.
 #[derive(Debug)]
@@ -29,78 +46,121 @@ pub(super) struct Notice {
 /// The open logs.
 pub(super) struct Sinks {
     open: HashMap<SinkId, Shared>,
-    by_path: HashMap<String, SinkId>,
+    by_key: HashMap<Key, SinkId>,
     next: usize,
+    /// Logs with something that waits to be written; some of them may have no user any more.
+    behind: HashSet<SinkId>,
+    /// Logs of which it has been said that they cannot be rotated.
+    unrotatable: HashSet<String>,
     notices: Vec<Notice>,
     follow: Arc<FollowHub>,
+    registry: Option<Registry>,
 }
 
 struct Shared {
     sink: Sink,
+    key: Key,
     users: usize,
+}
+
+/// What makes two logs the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Inherited(i32),
+    Path(String),
 }
 
 impl Sinks {
     pub fn new(follow: Arc<FollowHub>) -> Sinks {
-        Sinks { open: HashMap::new(), by_path: HashMap::new(), next: 0, notices: Vec::new(), follow }
+        Sinks {
+            open: HashMap::new(),
+            by_key: HashMap::new(),
+            next: 0,
+            behind: HashSet::new(),
+            unrotatable: HashSet::new(),
+            notices: Vec::new(),
+            follow,
+            registry: None,
+        }
     }
 
-    /// One more user of the log at `path`, which is opened if it was not.
-    pub fn acquire(&mut self, path: &str) -> io::Result<SinkId> {
-        if let Some(id) = self.by_path.get(path) {
-            if let Some(shared) = self.open.get_mut(id) {
-                shared.users += 1;
+    /// From now on the loop behind this registry tells when a log can be written again.
+    pub fn set_registry(&mut self, registry: Registry) {
+        self.registry = Some(registry);
+        self.watch_all();
+    }
+
+    /// One more user of the log at `path`, which is opened if it was not. `rotation` is what this user asks for.
+    pub fn acquire(&mut self, path: &str, rotation: Rotation) -> io::Result<SinkId> {
+        let key = key(path);
+        let id = match self.by_key.get(&key) {
+            Some(id) => *id,
+            None => self.open(path, key)?,
+        };
+        if let Some(shared) = self.open.get_mut(&id) {
+            shared.users += 1;
+            if rotation.maxbytes > 0
+                && let Some(reason) = shared.sink.unrotatable()
+                && self.unrotatable.insert(path.to_owned())
+            {
+                self.note(id, vec![(LogLevel::Warn, format!("{path} is not rotated: {reason}"))]);
             }
-            return Ok(*id);
         }
-        let sink = Sink::open(path)?;
-        let id = SinkId(self.next);
-        self.next += 1;
-        self.open.insert(id, Shared { sink, users: 1 });
-        self.by_path.insert(path.to_owned(), id);
         Ok(id)
     }
 
-    /// One user less; the last one closes the log.
+    /// One user less; the last one closes the log, once everything that waits is written or nobody wants it.
     pub fn release(&mut self, id: SinkId) {
         let Some(shared) = self.open.get_mut(&id) else { return };
         shared.users -= 1;
-        if shared.users == 0
-            && let Some(mut closed) = self.open.remove(&id)
-        {
-            self.by_path.remove(closed.sink.path());
-            let account = closed.sink.close();
-            self.note(id, account);
+        if shared.users == 0 && !shared.sink.is_behind() {
+            self.close(id);
         }
     }
 
     /// Writes one record and rotates the log if that made it long enough.
     pub fn write(&mut self, id: SinkId, bytes: &[u8], rotation: Rotation) {
         let Some(shared) = self.open.get_mut(&id) else { return };
-        let notices = shared.sink.write(bytes, rotation);
+        let said = shared.sink.write(bytes, rotation);
         self.follow.notify(shared.sink.path());
-        self.note(id, notices);
+        self.after(id, said);
     }
 
-    /// Opens every log again at its path.
+    /// Moves at most `limit` bytes from a pipe into a log that is a regular file.
+    pub fn splice(&mut self, id: SinkId, pipe: BorrowedFd<'_>, limit: usize, rotation: Rotation) -> Spliced {
+        let Some(shared) = self.open.get_mut(&id) else { return Spliced::Refused };
+        let (spliced, said) = shared.sink.splice(pipe, limit, rotation);
+        if let Spliced::Moved(_) = spliced {
+            self.follow.notify(shared.sink.path());
+        }
+        self.note(id, said);
+        spliced
+    }
+
+    /// Whether somebody watches the log grow.
+    pub fn is_followed(&self, id: SinkId) -> bool {
+        self.open.get(&id).is_some_and(|shared| self.follow.is_followed(shared.sink.path()))
+    }
+
+    /// Whether streams that feed this log should wait.
+    pub fn is_congested(&self, id: SinkId) -> bool {
+        self.open.get(&id).is_some_and(|shared| shared.sink.is_congested())
+    }
+
+    /// Opens every log again at its path. Where that fails, the old file stays in use.
     pub fn reopen_all(&mut self) {
         let ids: Vec<SinkId> = self.open.keys().copied().collect();
         for id in ids {
-            self.reopen(id);
+            let Some(shared) = self.open.get_mut(&id) else { continue };
+            let said = shared.sink.reopen();
+            self.follow.notify(shared.sink.path());
+            self.after(id, said);
         }
-    }
-
-    /// Opens one log again at its path; when that fails, the old file stays in use.
-    pub fn reopen(&mut self, id: SinkId) {
-        let Some(shared) = self.open.get_mut(&id) else { return };
-        let notices = shared.sink.reopen();
-        self.follow.notify(shared.sink.path());
-        self.note(id, notices);
     }
 
     /// Empties the log at `path`, open or not. What is not a regular file stays as it is.
     pub fn clear(&mut self, path: &str) -> io::Result<()> {
-        let open = self.by_path.get(path).and_then(|id| self.open.get_mut(id));
+        let open = self.by_key.get(&key(path)).and_then(|id| self.open.get_mut(id));
         let cleared = match open {
             Some(shared) => shared.sink.clear(),
             None => empty(path),
@@ -109,18 +169,100 @@ impl Sinks {
         cleared
     }
 
+    /// Writes what waits for this log.
+    pub fn flush(&mut self, id: SinkId) {
+        let Some(shared) = self.open.get_mut(&id) else { return };
+        let said = shared.sink.flush();
+        self.after(id, said);
+    }
+
+    /// When a log's reader will count as gone.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.behind.iter().filter_map(|id| self.open.get(id)?.sink.deadline()).min()
+    }
+
+    /// Whether any log has something that waits for a reader who is not given up.
+    pub fn is_any_behind(&self) -> bool {
+        self.next_deadline().is_some()
+    }
+
+    /// Gives up readers who have taken nothing for too long.
+    pub fn give_up_where_due(&mut self, now: Instant) {
+        let ids: Vec<SinkId> = self.behind.iter().copied().collect();
+        for id in ids {
+            let Some(shared) = self.open.get_mut(&id) else { continue };
+            if shared.sink.stream().is_some_and(|stream| stream.give_up_if_due(now)) && shared.users == 0 {
+                self.close(id);
+            }
+        }
+    }
+
     /// Takes what has to be said, oldest first.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         mem::take(&mut self.notices)
     }
 
-    fn note(&mut self, sink: SinkId, texts: Vec<(LogLevel, String)>) {
-        self.notices.extend(texts.into_iter().map(|(level, text)| Notice { sink, level, text }));
+    fn open(&mut self, path: &str, key: Key) -> io::Result<SinkId> {
+        let sink = Sink::open(path)?;
+        let id = SinkId(self.next);
+        self.next += 1;
+        self.by_key.insert(key.clone(), id);
+        self.open.insert(id, Shared { sink, key, users: 0 });
+        Ok(id)
     }
+
+    fn close(&mut self, id: SinkId) {
+        self.behind.remove(&id);
+        if let Some(mut shared) = self.open.remove(&id) {
+            self.by_key.remove(&shared.key);
+            let mut said = shared.sink.close();
+            if let Some(registry) = &self.registry {
+                said.extend(shared.sink.watch(id.token(), registry));
+            }
+            self.note(id, said);
+        }
+    }
+
+    /// What has to follow every write: say what there is to say, and have the loop tell when the rest can be written.
+    fn after(&mut self, id: SinkId, said: Said) {
+        self.note(id, said);
+        let Some(shared) = self.open.get_mut(&id) else { return };
+        if let Some(registry) = &self.registry {
+            let said = shared.sink.watch(id.token(), registry);
+            self.notices.extend(notices(id, said));
+        }
+        if shared.sink.is_behind() {
+            self.behind.insert(id);
+        } else if self.behind.remove(&id) && shared.users == 0 {
+            self.close(id);
+        }
+    }
+
+    fn watch_all(&mut self) {
+        let ids: Vec<SinkId> = self.behind.iter().copied().collect();
+        for id in ids {
+            self.after(id, Said::new());
+        }
+    }
+
+    fn note(&mut self, sink: SinkId, said: Said) {
+        self.notices.extend(notices(sink, said));
+    }
+}
+
+fn notices(sink: SinkId, said: Said) -> impl Iterator<Item = Notice> {
+    said.into_iter().map(move |(level, text)| Notice { sink, level, text })
+}
+
+fn key(path: &str) -> Key {
+    log_path::inherited(path).map_or_else(|| Key::Path(path.to_owned()), Key::Inherited)
 }
 
 /// Empties a file that nobody has open.
 fn empty(path: &str) -> io::Result<()> {
+    if log_path::inherited(path).is_some() {
+        return Ok(());
+    }
     let done = match fs::metadata(path) {
         Ok(there) if there.is_file() => fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)),
         Ok(_) => Ok(()),

@@ -1,8 +1,10 @@
 //! One stream of one process: its pipe, its pipeline and where the pieces go.
 
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::AsRawFd;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use mio::unix::pipe::Receiver;
 use mio::{Interest, Registry, Token};
@@ -10,19 +12,31 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::output::pipeline::{Piece, Pipeline};
 use supervisord_core::output::{Channel, ChannelPlan, debug_text};
 use supervisord_core::rotation::Rotation;
+use supervisord_sys::pipe;
 
+use super::log_file::Spliced;
 use super::outlets::Outlets;
+use super::pace::Pace;
+use super::plane::PIECE;
 use super::sinks::SinkId;
 use super::{AttachChannel, Report, RunId};
 
 /// A stream being read.
 pub(super) struct Stream {
     pipe: Option<Receiver>,
+    token: Token,
+    /// Whether the loop tells when there is something to read. Not while the stream waits for its time: the system
+    /// would wake us for every single write.
+    is_watched: bool,
     pipeline: Pipeline,
     source: Source,
-    /// Whether it stands in the list of streams to be read.
+    pace: Pace,
+    /// Whether its next turn is already arranged for.
     pub is_queued: bool,
 }
+
+/// The most bytes moved at once from a pipe into a file that is never rotated.
+const SPLICE: usize = 1 << 20;
 
 /// Whose output it is and what happens to it.
 pub(super) struct Source {
@@ -55,19 +69,48 @@ impl Stream {
         outlets: &mut Outlets,
     ) -> io::Result<Stream> {
         let AttachChannel { channel, pipe, plan } = channel;
-        let sink = plan.file.as_deref().map(|path| outlets.sinks.acquire(path)).transpose()?;
-        let pipe = match pipe.map(|pipe| watch(pipe.into(), token, registry)).transpose() {
-            Ok(pipe) => pipe,
-            Err(error) => {
-                sink.into_iter().for_each(|sink| outlets.sinks.release(sink));
-                return Err(error);
-            }
-        };
+        let rotation = rotation(&plan);
+        let sink = plan.file.as_deref().map(|path| outlets.sinks.acquire(path, rotation)).transpose()?;
+        let pipe = pipe.map(Receiver::from);
         // What control reads itself it also shows to the onlookers itself.
         let watched = pipe.is_some() && (plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
         let pipeline = Pipeline::new(&plan, outlets.strip_ansi, watched);
         let source = Source { run, process, channel, plan, sink };
-        Ok(Stream { pipe, pipeline, source, is_queued: false })
+        let pace = Pace::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
+        let mut stream = Stream { pipe, token, is_watched: false, pipeline, source, pace, is_queued: false };
+        match stream
+            .pipe
+            .as_ref()
+            .map_or(Ok(()), |pipe| pipe.set_nonblocking(true))
+            .and_then(|()| stream.watch(registry))
+        {
+            Ok(()) => Ok(stream),
+            Err(error) => {
+                stream.release(registry, outlets);
+                Err(error)
+            }
+        }
+    }
+
+    /// Has the loop tell when there is something to read; also when there already is.
+    pub fn watch(&mut self, registry: &Registry) -> io::Result<()> {
+        if let Some(pipe) = &mut self.pipe
+            && !self.is_watched
+        {
+            registry.register(pipe, self.token, Interest::READABLE)?;
+            self.is_watched = true;
+        }
+        Ok(())
+    }
+
+    /// Has the loop be silent about the pipe.
+    pub fn unwatch(&mut self, registry: &Registry) {
+        if let Some(pipe) = &mut self.pipe
+            && mem::take(&mut self.is_watched)
+        {
+            // It was registered, so that it can be undone; at worst the loop tells us in vain.
+            let _ = registry.deregister(pipe);
+        }
     }
 
     /// Whose output it is.
@@ -75,8 +118,53 @@ impl Stream {
         &self.source
     }
 
-    /// Reads one piece, at most as long as the buffer, and passes it on.
+    /// When its next turn is due; a log that somebody follows is never late.
+    pub fn due(&self, outlets: &Outlets) -> Option<Instant> {
+        let due = self.pace.due()?;
+        let is_followed = self.source.sink.is_some_and(|sink| outlets.sinks.is_followed(sink));
+        (!is_followed).then_some(due)
+    }
+
+    /// Takes one turn: moves one piece to where it belongs.
+    pub fn take_turn(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
+        let limit = self.splice_limit().unwrap_or(buffer.len());
+        let turn = self.read_once(buffer, registry, outlets);
+        if let (Turn::More(count), Some(pipe)) = (turn, &self.pipe) {
+            self.pace.note(count, limit, Instant::now(), pipe.as_fd());
+        }
+        turn
+    }
+
+    /// Gives back what a busy pipe was lent, if it has been quiet since.
+    pub fn calm_down(&mut self, now: Instant) {
+        if let Some(pipe) = &self.pipe {
+            self.pace.calm_down(now, pipe.as_fd());
+        }
+    }
+
+    /// Whether its pipe was grown.
+    pub fn is_grown(&self) -> bool {
+        self.pace.is_grown()
+    }
+
+    /// How many bytes its pipe holds.
+    pub fn capacity(&self) -> usize {
+        let known = self.pace.capacity();
+        // The process may have changed it.
+        self.pipe.as_ref().and_then(|pipe| pipe::capacity(pipe.as_fd()).ok()).unwrap_or(known)
+    }
+
+    /// Moves one piece, at most as long as the buffer if it has to be looked at.
     pub fn read_once(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
+        match self.splice_once(outlets) {
+            Spliced::Moved(count) => return Turn::More(count),
+            Spliced::Empty => return Turn::Empty,
+            Spliced::Ended => {
+                self.end_of_file(registry, outlets);
+                return Turn::Closed;
+            }
+            Spliced::Refused => {}
+        }
         let Some(pipe) = &mut self.pipe else { return Turn::Closed };
         match pipe.read(buffer) {
             Ok(0) => {
@@ -138,6 +226,23 @@ impl Stream {
         self.source.plan.events_enabled || self.source.plan.capture_maxbytes > 0
     }
 
+    /// Where nobody needs to look at the bytes, they need not pass through our memory.
+    fn splice_once(&mut self, outlets: &mut Outlets) -> Spliced {
+        match (self.splice_limit(), &self.pipe, self.source.sink) {
+            (Some(limit), Some(pipe), Some(sink)) => {
+                outlets.sinks.splice(sink, pipe.as_fd(), limit, rotation(&self.source.plan))
+            }
+            _ => Spliced::Refused,
+        }
+    }
+
+    /// How many bytes may be moved unseen at once; none where somebody has to look at them.
+    fn splice_limit(&self) -> Option<usize> {
+        let plan = &self.source.plan;
+        let is_plain = self.pipeline.is_transparent() && !plan.syslog;
+        is_plain.then_some(if plan.maxbytes > 0 { PIECE } else { SPLICE })
+    }
+
     fn push(&mut self, bytes: &[u8], outlets: &mut Outlets) {
         let Stream { pipeline, source, .. } = self;
         pipeline.push(bytes, &mut |piece| outlets.deliver(source, piece));
@@ -151,10 +256,8 @@ impl Stream {
     }
 
     fn close_pipe(&mut self, registry: &Registry) {
-        if let Some(mut pipe) = self.pipe.take() {
-            // Closing the descriptor is what counts; a failure here would mean it was not watched.
-            let _ = registry.deregister(&mut pipe);
-        }
+        self.unwatch(registry);
+        self.pipe = None;
     }
 }
 
@@ -165,8 +268,7 @@ impl Outlets {
         match piece {
             Piece::Log(bytes) => {
                 if let Some(sink) = sink {
-                    let rotation = Rotation { maxbytes: plan.maxbytes, backups: plan.backups };
-                    self.sinks.write(*sink, bytes, rotation);
+                    self.sinks.write(*sink, bytes, rotation(plan));
                 }
             }
             Piece::Onlookers(bytes) => {
@@ -196,8 +298,6 @@ impl Outlets {
     }
 }
 
-fn watch(mut pipe: Receiver, token: Token, registry: &Registry) -> io::Result<Receiver> {
-    pipe.set_nonblocking(true)?;
-    registry.register(&mut pipe, token, Interest::READABLE)?;
-    Ok(pipe)
+fn rotation(plan: &ChannelPlan) -> Rotation {
+    Rotation { maxbytes: plan.maxbytes, backups: plan.backups }
 }

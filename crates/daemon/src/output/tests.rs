@@ -237,7 +237,7 @@ fn a_failing_rotation_loses_nothing_and_is_said_once() {
         wait_until("the piece is written", || size(&rig.path("out")) == round * 10);
     }
     rig.drain(1);
-    let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("is not rotated")).collect();
+    let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("could not rotate")).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
 }
 
@@ -526,4 +526,146 @@ fn a_full_device_is_said_once_and_never_renamed() {
     let log = rig.stop();
     assert_eq!(log.iter().filter(|line| line.contains("could not write")).count(), 1, "{log:?}");
     assert_eq!(log.last().map(String::as_str), Some("WARN 20 bytes for /dev/full were lost"));
+}
+
+/// Opens the reading end of a FIFO without waiting for a writer; reads block.
+fn fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().expect("spawned").success());
+}
+
+#[test]
+fn a_fifo_nobody_reads_blocks_nothing_and_its_losses_are_said() {
+    let rig = Rig::new();
+    fifo(&rig.path("fifo"));
+    let mut plan = rig.plan("fifo");
+    (plan.maxbytes, plan.backups) = (10, 1);
+    const TOTAL: usize = 10_000_000;
+    let writer = rig.attach(1, plan);
+    let mut child =
+        Command::new("head").args(["-c", &TOTAL.to_string(), "/dev/zero"]).stdout(writer).spawn().expect("spawned");
+    let mut other = rig.attach(2, rig.plan("other"));
+    other.write_all(b"x").expect("written");
+    wait_until("another stream is read", || size(&rig.path("other")) == 1);
+    assert!(child.wait().expect("reaped").success());
+    rig.drain(1);
+    assert!(fs::metadata(rig.path("fifo")).is_ok_and(|there| !there.is_file()), "it was not renamed");
+    let log = rig.stop();
+    assert!(log[0].ends_with("fifo is not rotated: it is not a regular file"), "{log:?}");
+    assert!(log[1].starts_with("ERRO could not write to ") && log[1].ends_with("output is lost: nobody reads it"));
+    let lost: usize = log[2].split(' ').nth(1).and_then(|count| count.parse().ok()).expect("a count");
+    assert!((TOTAL - 200_000..TOTAL).contains(&lost), "{log:?}");
+}
+
+#[test]
+fn a_slow_reader_of_a_fifo_loses_nothing() {
+    use std::io::Read;
+    let rig = Rig::new();
+    let path = rig.path("fifo");
+    fifo(&path);
+    const TOTAL: usize = 20_000_000;
+    let writer = rig.attach(1, rig.plan("fifo"));
+    let reader = std::thread::spawn(move || {
+        let mut file = fs::File::open(path).expect("opened");
+        let (mut total, mut buffer) = (0, vec![0; 50_000]);
+        while total < TOTAL {
+            total += file.read(&mut buffer).expect("read");
+            std::thread::yield_now();
+        }
+        total
+    });
+    let mut child =
+        Command::new("head").args(["-c", &TOTAL.to_string(), "/dev/zero"]).stdout(writer).spawn().expect("spawned");
+    child.wait().expect("reaped");
+    rig.drain(1);
+    assert_eq!(reader.join().expect("read"), TOTAL);
+    assert_eq!(rig.stop(), Vec::<String>::new());
+}
+
+#[test]
+fn a_fifo_recovers_when_somebody_reads_it() {
+    use std::io::Read;
+    let rig = Rig::new();
+    fifo(&rig.path("fifo"));
+    let writer = rig.attach(1, rig.plan("fifo"));
+    let mut child = Command::new("head").args(["-c", "10000000", "/dev/zero"]).stdout(writer).spawn().expect("spawned");
+    assert!(child.wait().expect("reaped").success());
+    wait_until("it is given up", || rig.text("activity.log").contains("nobody reads it"));
+    let mut reader = fs::File::open(rig.path("fifo")).expect("opened");
+    let mut buffer = vec![0; 1 << 20];
+    let mut total = 0;
+    wait_until("it is taken up again", || {
+        // The pipe is never empty for long while something waits; the last read would block otherwise.
+        if !rig.text("activity.log").contains("can be written again") && total < 4 << 20 {
+            total += reader.read(&mut buffer).expect("read");
+        }
+        rig.text("activity.log").contains("can be written again")
+    });
+    rig.drain(1);
+}
+
+#[test]
+fn a_log_replaced_by_a_directory_goes_on_in_the_old_file() {
+    let rig = Rig::new();
+    let mut writer = rig.attach(1, rig.plan("out"));
+    writer.write_all(b"a").expect("written");
+    wait_until("written", || rig.text("out") == "a");
+    fs::rename(rig.path("out"), rig.path("old")).expect("renamed");
+    fs::create_dir(rig.path("out")).expect("created");
+    rig.handle.send(Request::Reopen);
+    writer.write_all(b"b").expect("written");
+    rig.drain(1);
+    assert_eq!(rig.text("old"), "ab");
+    let log = rig.stop();
+    assert!(log.len() == 1 && log[0].starts_with("WARN could not reopen "), "{log:?}");
+}
+
+#[test]
+fn a_removed_log_comes_back_at_its_rotation() {
+    let rig = Rig::new();
+    let mut plan = rig.plan("out");
+    (plan.maxbytes, plan.backups) = (10, 2);
+    let mut writer = rig.attach(1, plan);
+    writer.write_all(b"0123456789").expect("written");
+    wait_until("rotated", || rig.text("out.1") == "0123456789");
+    fs::remove_file(rig.path("out")).expect("removed");
+    writer.write_all(b"lost in a removed file").expect("written");
+    wait_until("begun anew", || rig.path("out").exists());
+    writer.write_all(b"x").expect("written");
+    rig.drain(1);
+    assert_eq!((rig.text("out"), rig.text("out.1")), ("x".into(), "0123456789".into()));
+    assert!(!rig.path("out.2").exists());
+}
+
+#[test]
+fn a_truncated_log_has_no_hole() {
+    let rig = Rig::new();
+    let mut writer = rig.attach(1, rig.plan("out"));
+    for round in 0..3 {
+        writer.write_all(b"before").expect("written");
+        wait_until("written", || size(&rig.path("out")) == 6);
+        fs::File::options().write(true).open(rig.path("out")).and_then(|file| file.set_len(0)).expect("truncated");
+        if round == 1 {
+            // From here on the bytes go through our memory.
+            rig.handle.send(Request::StripAnsi(true));
+        }
+    }
+    writer.write_all(b"after").expect("written");
+    rig.drain(1);
+    assert_eq!(rig.text("out"), "after");
+}
+
+#[test]
+fn a_link_to_the_standard_error_is_the_inherited_descriptor() {
+    let rig = Rig::new();
+    std::os::unix::fs::symlink("/dev/stderr", rig.path("link")).expect("linked");
+    let mut plan = rig.plan("link");
+    (plan.maxbytes, plan.backups) = (1, 1);
+    for run in [1, 2] {
+        drop(rig.attach(run, plan.clone()));
+        rig.drain(run);
+    }
+    assert!(fs::symlink_metadata(rig.path("link")).is_ok_and(|there| there.is_symlink()));
+    let warning =
+        format!("WARN {} is not rotated: it is a descriptor that was inherited", plan.file.unwrap_or_default());
+    assert_eq!(rig.stop(), [warning]);
 }

@@ -1,0 +1,131 @@
+//! How soon a stream is read after it has something to read.
+//!
+//! A quiet stream is read at once. A busy one is left alone until its pipe is about half full, at most for a few
+//! milliseconds, so that one turn moves many small writes; where its pipe is too small for that, it is grown. A flood
+//! that would fill even the grown pipe in less than a millisecond is read without a pause.
+
+use std::mem;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use supervisord_sys::pipe;
+
+/// The longest time output is left in a pipe.
+const LONGEST: Duration = Duration::from_millis(4);
+/// The shortest pause worth taking, which is also the finest time the loop can wait for.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// How long the rate of a stream is measured before anything follows from it.
+const WINDOW: Duration = Duration::from_millis(2);
+/// How many bytes the pipe of a busy stream holds.
+const BUSY_CAPACITY: usize = 1 << 20;
+/// How many a pipe usually holds.
+const USUAL_CAPACITY: usize = 64 << 10;
+/// How long a stream must be quiet until its pipe is made small again.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The pace of one stream.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// How long to wait after a turn before the next one.
+    delay: Duration,
+    /// When the last turn was that moved anything.
+    last: Instant,
+    /// Whether that turn took as much as a turn may take, so that more is there already.
+    was_cut_short: bool,
+    window: Window,
+    /// How many bytes the pipe holds.
+    capacity: usize,
+    /// How many it held before it was grown.
+    former_capacity: Option<usize>,
+    cannot_grow: bool,
+}
+
+/// What has been moved lately.
+#[derive(Debug)]
+struct Window {
+    start: Instant,
+    bytes: usize,
+    turns: u32,
+}
+
+impl Pace {
+    /// The pace of a stream that has been quiet so far.
+    pub fn new(now: Instant, pipe: Option<BorrowedFd<'_>>) -> Pace {
+        Pace {
+            delay: Duration::ZERO,
+            last: now,
+            was_cut_short: false,
+            window: Window { start: now, bytes: 0, turns: 0 },
+            capacity: pipe.and_then(|pipe| pipe::capacity(pipe).ok()).unwrap_or(USUAL_CAPACITY),
+            former_capacity: None,
+            cannot_grow: false,
+        }
+    }
+
+    /// When to read; none for at once.
+    pub fn due(&self) -> Option<Instant> {
+        (!self.delay.is_zero() && !self.was_cut_short).then(|| self.last + self.delay)
+    }
+
+    /// Learns from a turn that moved `moved` of at most `limit` bytes.
+    pub fn note(&mut self, moved: usize, limit: usize, now: Instant, pipe: BorrowedFd<'_>) {
+        self.last = now;
+        self.was_cut_short = moved >= limit;
+        self.window.bytes += moved;
+        self.window.turns += u32::from(!self.was_cut_short);
+        let elapsed = now.saturating_duration_since(self.window.start);
+        if elapsed >= WINDOW {
+            self.adapt(elapsed, pipe);
+            self.window = Window { start: now, bytes: 0, turns: 0 };
+        }
+    }
+
+    /// Whether the pipe was grown.
+    pub fn is_grown(&self) -> bool {
+        self.former_capacity.is_some()
+    }
+
+    /// How many bytes the pipe holds.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Makes the pipe small again if the stream has been quiet.
+    pub fn calm_down(&mut self, now: Instant, pipe: BorrowedFd<'_>) {
+        if now.saturating_duration_since(self.last) >= QUIET
+            && let Some(capacity) = self.former_capacity.take()
+        {
+            self.delay = Duration::ZERO;
+            // What has just been written into it can be in the way; then it stays large until the process ends.
+            self.capacity = pipe::set_capacity(pipe, capacity).unwrap_or(self.capacity);
+        }
+    }
+
+    fn adapt(&mut self, elapsed: Duration, pipe: BorrowedFd<'_>) {
+        let is_busy = elapsed <= self.window.turns.max(1) * SHORTEST.max(self.delay * 2);
+        if !is_busy {
+            self.delay = Duration::ZERO;
+            return;
+        }
+        if self.time_to_half(elapsed) < LONGEST {
+            self.grow(pipe);
+        }
+        let delay = self.time_to_half(elapsed).min(LONGEST);
+        self.delay = if delay < SHORTEST { Duration::ZERO } else { delay };
+    }
+
+    /// How long it takes at the present rate until the pipe is half full.
+    fn time_to_half(&self, elapsed: Duration) -> Duration {
+        elapsed.mul_f64(self.capacity as f64 / 2.0 / self.window.bytes.max(1) as f64)
+    }
+
+    fn grow(&mut self, pipe: BorrowedFd<'_>) {
+        if self.is_grown() || self.cannot_grow || self.capacity >= BUSY_CAPACITY {
+            return;
+        }
+        match pipe::set_capacity(pipe, BUSY_CAPACITY) {
+            Ok(capacity) => self.former_capacity = Some(mem::replace(&mut self.capacity, capacity)),
+            Err(_) => self.cannot_grow = true,
+        }
+    }
+}

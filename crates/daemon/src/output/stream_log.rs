@@ -1,0 +1,158 @@
+//! A log that is not a regular file: a FIFO, a terminal, a socket, a device, an inherited descriptor.
+//!
+//! Nothing here ever waits. What the other end does not take at once stands in a bounded queue; while that is long,
+//! the streams that feed it are not read, so that a slow reader loses nothing. A reader that takes nothing at all for
+//! a second counts as gone: from then on the streams are read again and what does not fit is dropped and counted.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use supervisord_sys::{fd, sink};
+
+use super::sink::Loss;
+
+/// From this many waiting bytes on, streams that feed the log are not read.
+const CONGESTED: usize = 64 << 10;
+/// The most bytes that wait: room for the last words of a few processes beside what waits already.
+const FULL: usize = 4 << 20;
+/// How long a reader may take nothing before it counts as gone.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The most bytes written at once to a descriptor that would make us wait: as many as a pipe that has room always takes.
+const GUARDED_PIECE: usize = 4096;
+
+/// How bytes get out.
+#[derive(Debug)]
+pub(super) enum Outlet {
+    /// A file that never makes the writer wait.
+    File(File),
+    /// A socket.
+    Socket(OwnedFd),
+    /// An inherited descriptor that makes the writer wait and that cannot be changed, because other processes share it.
+    Shared(File),
+}
+
+/// An open log of this kind.
+#[derive(Debug)]
+pub(super) struct StreamLog {
+    outlet: Outlet,
+    waiting: VecDeque<u8>,
+    is_watched: bool,
+    /// When the other end last took something, or the queue began.
+    progress: Instant,
+    is_given_up: bool,
+}
+
+impl StreamLog {
+    pub fn new(outlet: Outlet) -> StreamLog {
+        let waiting = VecDeque::new();
+        StreamLog { outlet, waiting, is_watched: false, progress: Instant::now(), is_given_up: false }
+    }
+
+    /// The descriptor.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        match &self.outlet {
+            Outlet::File(file) | Outlet::Shared(file) => file.as_fd(),
+            Outlet::Socket(socket) => socket.as_fd(),
+        }
+    }
+
+    /// Whether something waits for the other end.
+    pub fn is_behind(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether those who feed it should wait.
+    pub fn is_congested(&self) -> bool {
+        self.waiting.len() >= CONGESTED && !self.is_given_up
+    }
+
+    /// When the other end will count as gone if it takes nothing until then.
+    pub fn deadline(&self) -> Option<Instant> {
+        (self.is_behind() && !self.is_given_up).then(|| self.progress + PATIENCE)
+    }
+
+    /// Stops waiting for an end that has taken nothing for too long. True when that is so.
+    pub fn give_up_if_due(&mut self, now: Instant) -> bool {
+        self.is_given_up |= self.deadline().is_some_and(|deadline| deadline <= now);
+        self.is_given_up
+    }
+
+    /// Writes `bytes`, or lets them wait.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Loss> {
+        let mut rest = bytes;
+        while self.waiting.is_empty() && !rest.is_empty() {
+            match self.outlet.write(rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(Loss::new(rest.len(), &error)),
+            }
+        }
+        if !rest.is_empty() && self.waiting.is_empty() {
+            self.progress = Instant::now();
+        }
+        let fitting = rest.len().min(FULL - self.waiting.len());
+        self.waiting.extend(&rest[..fitting]);
+        if fitting < rest.len() { Err(Loss::new(rest.len() - fitting, &"nobody reads it")) } else { Ok(()) }
+    }
+
+    /// Writes what waits, as far as the other end takes it.
+    pub fn flush(&mut self) -> Result<(), Loss> {
+        while !self.waiting.is_empty() {
+            match self.outlet.write(self.waiting.as_slices().0) {
+                Ok(count) => {
+                    self.waiting.drain(..count);
+                    self.progress = Instant::now();
+                    self.is_given_up = false;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(Loss::new(self.give_up_waiting(), &error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what waits; the answer is how many bytes that were.
+    pub fn give_up_waiting(&mut self) -> usize {
+        let lost = self.waiting.len();
+        self.waiting.clear();
+        lost
+    }
+
+    /// Has the loop tell when the other end takes something again, exactly while something waits.
+    pub fn watch(&mut self, token: Token, registry: &Registry) -> io::Result<()> {
+        if self.is_watched == self.is_behind() {
+            return Ok(());
+        }
+        let number = self.fd().as_raw_fd();
+        if self.is_watched {
+            registry.deregister(&mut SourceFd(&number))?;
+        } else {
+            registry.register(&mut SourceFd(&number), token, Interest::WRITABLE)?;
+        }
+        self.is_watched = !self.is_watched;
+        Ok(())
+    }
+}
+
+impl Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = match self {
+            Outlet::File(file) => file.write(bytes),
+            Outlet::Socket(socket) => sink::send_now(socket.as_fd(), bytes),
+            Outlet::Shared(file) if fd::poll_writable(file.as_fd(), Duration::ZERO)? => {
+                file.write(&bytes[..bytes.len().min(GUARDED_PIECE)])
+            }
+            Outlet::Shared(_) => Err(ErrorKind::WouldBlock.into()),
+        };
+        match written {
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.write(bytes),
+            written => written,
+        }
+    }
+}

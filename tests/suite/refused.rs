@@ -1,0 +1,66 @@
+//! Configurations the original was seen to refuse, run through the whole program.
+
+use serde_json::Value;
+
+use crate::harness::{Program, Scene, Subject, each_subject};
+
+/// What the cases abbreviate.
+const BASE: &str = "[supervisord]\nlogfile=%(here)s/s.log\npidfile=%(here)s/s.pid\nchildlogdir=%(here)s";
+
+/// Files we refuse with a better message than the original's; see docs/differences.md.
+const BETTER: [&str; 8] = [
+    "group trailing comma",
+    "fcgi bad socket scheme",
+    "fcgi tcp no port",
+    "fcgi unix relative",
+    "fcgi unix home-relative",
+    "fcgi tcp uppercase scheme",
+    "fcgi tcp trailing text",
+    "fcgi tcp no host",
+];
+
+/// How many cases the original is asked again: what it says was recorded from it, and it takes its time.
+const ORIGINAL_STRIDE: usize = 12;
+
+#[test]
+fn broken_configurations_are_refused_with_the_recorded_message() {
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../crates/config/tests-data/files.json")).expect("JSON");
+    let cases: Vec<&Value> =
+        cases.iter().filter(|case| case["error"].is_string() && needs_no_name_server(case)).collect();
+    assert!(cases.len() > 200, "the fixture is there");
+    each_subject(|subject| {
+        let stride = if subject == Subject::Original { ORIGINAL_STRIDE } else { 1 };
+        let wrong: String = cases.iter().step_by(stride).filter_map(|case| complaint(case, subject)).collect();
+        assert!(wrong.is_empty(), "{wrong}");
+    });
+}
+
+/// What is wrong with the way a case is refused.
+fn complaint(case: &Value, subject: Subject) -> Option<String> {
+    let name = case["name"].as_str().unwrap_or_default();
+    let scene = Scene::new(name)
+        .config(&case["file"].as_str().unwrap_or_default().replace("@BASE@", BASE))
+        .only_env(&[("HOME", "/root"), ("LANG", "C.UTF-8"), ("PATH", "/usr/bin:/bin")]);
+    let place = scene.set_up(subject);
+    let output = scene.run_in(&place);
+    let directory = place.dir().display().to_string();
+    let message = case["error"]
+        .as_str()
+        .unwrap_or_default()
+        .replace("@IN_P@", " in section 'program:p' (file: 'supervisord.conf')")
+        .replace("@LEN+3@", &(directory.len() + 3).to_string())
+        .replace("@DIR@", &directory);
+    let help = format!("For help, use {} -h\n", subject.path(Program::Supervisord).display());
+    let better = subject == Subject::Ours && BETTER.contains(&name);
+    let right = match better {
+        true => output.stderr.starts_with("Error: ") && output.stderr.ends_with(&help),
+        false => output.stderr.ends_with(&format!("Error: {message}\n{help}")),
+    };
+    (!right || output.code != 2).then(|| format!("{name}: expected {message:?}, got {output:?}\n"))
+}
+
+/// What happens to a host name that does not exist depends on the machine's resolver.
+fn needs_no_name_server(case: &Value) -> bool {
+    !case["file"].as_str().is_some_and(|file| file.contains("no.such.host"))
+}

@@ -1,0 +1,105 @@
+//! A changed configuration: what `reread` finds, and what `update` does about it.
+
+use crate::harness::{Scene, compare};
+
+const BEFORE: &str = "
+[program:same]
+command=sleep 1000
+startsecs=0
+[program:changed]
+command=sleep 1000
+startsecs=0
+[program:gone]
+command=sleep 1000
+startsecs=0
+[program:member]
+command=sleep 1000
+startsecs=0
+[group:team]
+programs=member
+";
+
+const AFTER: &str = "
+[program:same]
+command=sleep 1000
+startsecs=0
+[program:changed]
+command=sleep 2000
+startsecs=0
+[program:new]
+command=sleep 1000
+startsecs=0
+[program:member]
+command=sleep 1000
+startsecs=0
+[group:team]
+programs=member,new
+";
+
+#[test]
+fn update_applies_exactly_what_reread_finds() {
+    compare(&Scene::with("update", BEFORE), |daemon, observed| {
+        daemon.wait_for_states(&["same", "changed", "gone", "team:member"], "RUNNING");
+        let same = daemon.pid_of("same");
+        observed.note(daemon, "nothing yet", daemon.ctl(&["reread"]).transcript());
+        observed.note(daemon, "nothing to do", daemon.ctl(&["update"]).transcript());
+        let text = daemon.read("supervisord.conf").replace(BEFORE, AFTER);
+        daemon.write("supervisord.conf", &text);
+        observed.note(daemon, "reread", daemon.ctl(&["reread"]).transcript());
+        observed.exactly("the lists", daemon.call("supervisor.reloadConfig", &[]));
+        observed.note(daemon, "available", daemon.ctl(&["avail"]).transcript());
+        observed.note(daemon, "update one", daemon.ctl(&["update", "gone", "nobody"]).transcript());
+        observed.note(daemon, "update", daemon.ctl(&["update"]).transcript());
+        daemon.wait_for_states(&["same", "changed", "team:member", "team:new"], "RUNNING");
+        observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
+        assert_eq!(daemon.pid_of("same"), same, "what did not change goes on");
+    });
+}
+
+#[test]
+fn groups_are_added_and_removed_by_hand() {
+    compare(&Scene::with("add", BEFORE), |daemon, observed| {
+        daemon.wait_for_states(&["same", "gone"], "RUNNING");
+        observed.note(daemon, "remove a running one", daemon.ctl(&["remove", "gone"]).transcript());
+        observed.note(daemon, "stop", daemon.ctl(&["stop", "gone"]).transcript());
+        observed.note(daemon, "remove", daemon.ctl(&["remove", "gone", "nobody"]).transcript());
+        observed.note(daemon, "status", daemon.ctl(&["status", "gone"]).transcript());
+        observed.note(daemon, "add", daemon.ctl(&["add", "gone", "same", "nobody"]).transcript());
+        daemon.wait_for_state("gone", "RUNNING");
+        let log = daemon.story();
+        let log = &log[log.find("stopped: gone").unwrap_or(0)..];
+        observed.note(daemon, "activity log", log);
+    });
+}
+
+#[test]
+fn a_broken_file_is_reported_and_changes_nothing() {
+    const BROKEN: [&str; 4] = [
+        "[program:three]\ncommand=cat\nstartsecs=soon\n",
+        "[program:three]\n",
+        "nonsense\n",
+        "[group:g]\nprograms=nobody\n",
+    ];
+    compare(&Scene::with("broken", BEFORE), |daemon, observed| {
+        daemon.wait_for_states(&["same", "changed"], "RUNNING");
+        let (pid, good) = (daemon.pid_of("same"), daemon.read("supervisord.conf"));
+        for addition in BROKEN {
+            daemon.write("supervisord.conf", &format!("{good}{addition}"));
+            observed.note(daemon, "fault", format!("{:?}", daemon.rpc("supervisor.reloadConfig", &[])));
+            if addition == BROKEN[2] {
+                // supervisorctl reads the same file, and the original's does not survive it.
+                continue;
+            }
+            observed.note(daemon, "reread", daemon.ctl(&["reread"]).transcript());
+            // The rest of this line is where in the client's own sources the error was noticed.
+            let update = daemon.ctl(&["update"]);
+            observed.note(daemon, "update", update.stdout.split(": file: ").next().unwrap_or_default());
+            observed.exactly("its exit status", update.code);
+        }
+        std::fs::remove_file(daemon.path("supervisord.conf")).expect("the file exists");
+        observed.note(daemon, "fault", format!("{:?}", daemon.rpc("supervisor.reloadConfig", &[])));
+        daemon.write("supervisord.conf", &good);
+        observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
+        assert_eq!(daemon.pid_of("same"), pid, "nothing was touched");
+    });
+}

@@ -1,0 +1,118 @@
+//! What the daemon does when it is signalled.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Scene, Subject, compare, only_ours, processes};
+
+const PROGRAMS: &str = "
+[program:one]
+command=sleep 1000
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:two]
+priority=1000
+command=sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.1; done'
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+";
+
+#[test]
+fn term_int_and_quit_end_it_in_order() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
+        compare(&Scene::with("ending", PROGRAMS), |daemon, observed| {
+            daemon.wait_for_states(&["one", "two"], "RUNNING");
+            daemon.wait_for_log("success: two");
+            daemon.signal(signal);
+            observed.exactly("exit status", daemon.exit_code());
+            observed.note(daemon, "activity log", daemon.story());
+            observed.exactly("files", daemon.names().join(" "));
+        });
+    }
+}
+
+#[test]
+fn hangup_reads_the_configuration_again_and_restarts_everything() {
+    compare(&Scene::with("hangup", PROGRAMS), |daemon, observed| {
+        daemon.wait_for_states(&["one", "two"], "RUNNING");
+        let (daemon_pid, child_pid) = (daemon.pid(), daemon.pid_of("one"));
+        let text = daemon.read("supervisord.conf");
+        daemon.write(
+            "supervisord.conf",
+            &(text + "[program:three]\ncommand=sleep 1000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n"),
+        );
+        daemon.signal(Signal::SIGHUP);
+        daemon.wait_for_log("success: three");
+        daemon.wait_for_states(&["one", "two", "three"], "RUNNING");
+        assert_eq!(daemon.pid(), daemon_pid, "it is the same process");
+        assert!(!processes::alive(child_pid), "the children are new");
+        observed.note(daemon, "activity log", daemon.story());
+        observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
+        observed.exactly("exit status", daemon.stop());
+    });
+}
+
+#[test]
+fn a_hangup_during_the_end_is_ignored() {
+    let text = "[program:slow]\ncommand=sh -c 'trap \"\" TERM; touch ready; while :; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=3\n\
+        stdout_logfile=NONE\nstderr_logfile=NONE\nkillasgroup=true\n";
+    compare(&Scene::with("ignored", text), |daemon, observed| {
+        daemon.wait_for_state("slow", "RUNNING");
+        daemon.wait_until("it ignores TERM", |daemon| daemon.path("ready").exists());
+        daemon.wait_for_log("success: slow");
+        daemon.signal(Signal::SIGTERM);
+        daemon.wait_for_log("waiting for slow to die");
+        daemon.signal(Signal::SIGHUP);
+        daemon.wait_for_log("SIGHUP");
+        observed.exactly("exit status", daemon.exit_code());
+        observed.note(daemon, "activity log", daemon.story());
+    });
+}
+
+#[test]
+fn usr2_opens_all_logs_again() {
+    let text = "[program:talk]\ncommand=sh -c 'while :; do echo line; echo error >&2; sleep 0.1; done'\nstartsecs=0\n\
+        stdout_logfile={dir}/talk.out\nstderr_logfile={dir}/talk.err\n";
+    compare(&Scene::with("reopen", text), |daemon, observed| {
+        daemon.wait_for_state("talk", "RUNNING");
+        daemon.wait_for_log("success: talk");
+        daemon.wait_for_file("talk.err");
+        for name in ["supervisord.log", "talk.out", "talk.err"] {
+            fs::rename(daemon.path(name), daemon.path(&format!("{name}.moved"))).expect("the log exists");
+        }
+        daemon.signal(Signal::SIGUSR2);
+        daemon.wait_for_file("talk.out");
+        daemon.wait_for_file("talk.err");
+        daemon.wait_until("the new log exists", |daemon| daemon.path("supervisord.log").exists());
+        daemon.ctl(&["stop", "talk"]);
+        observed.note(daemon, "old activity log", daemon.read("supervisord.log.moved"));
+        observed.note(daemon, "new activity log", daemon.story());
+        observed.exactly("new child log", daemon.read("talk.out").lines().all(|line| line == "line"));
+    });
+}
+
+/// The original stops everything first and then ends with status 2 because it cannot read the file.
+#[test]
+fn a_hangup_with_a_broken_file_changes_nothing() {
+    only_ours(|| {
+        let mut daemon = Scene::with("broken", PROGRAMS).start(Subject::Ours);
+        daemon.wait_for_states(&["one", "two"], "RUNNING");
+        let before = [daemon.pid_of("one"), daemon.pid_of("two")];
+        let text = daemon.read("supervisord.conf");
+        daemon.write("supervisord.conf", &(text.clone() + "[program:three]\ncommand=cat\nstartsecs=soon\n"));
+        daemon.signal(Signal::SIGHUP);
+        daemon.wait_for_log("invalid literal for int() with base 10: 'soon' in section 'program:three'");
+        assert_eq!([daemon.pid_of("one"), daemon.pid_of("two")], before, "nothing was touched");
+        daemon.write("supervisord.conf", &text);
+        daemon.signal(Signal::SIGHUP);
+        daemon.wait_until("it restarts after all", |daemon| {
+            daemon.rpc_if_up("supervisor.getProcessInfo", &["one".into()]).is_some_and(|info| {
+                info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(before[0])
+            })
+        });
+        assert_eq!(daemon.stop(), 0);
+    });
+}
