@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::io;
-#[cfg(target_os = "linux")]
-use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -144,13 +142,9 @@ pub(crate) fn close_range_on_exec() -> bool {
 /// appending is refused (EINVAL).
 #[cfg(target_os = "linux")]
 pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
-    let flags = libc::SPLICE_F_MOVE | libc::SPLICE_F_NONBLOCK;
-    let none = std::ptr::null_mut();
-    uninterrupted(|| {
-        // SAFETY: no memory is involved: both offsets are null.
-        let moved = unsafe { libc::splice(from.as_raw_fd(), none, to.as_raw_fd(), none, len, flags) };
-        NixErrno::result(moved).map(isize::unsigned_abs)
-    })
+    use nix::fcntl::SpliceFFlags;
+    let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
+    uninterrupted(|| nix::fcntl::splice(from, None, to, None, len, flags))
 }
 
 /// Only Linux can do this; the error here is always `Unsupported`.
@@ -165,5 +159,114 @@ fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
             Err(NixErrno::EINTR) => {}
             other => return other.map_err(io::Error::from),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::pipe::pipe;
+
+    fn fill(writer: &OwnedFd) -> usize {
+        let mut total = 0;
+        while let Ok(written) = write(writer.as_fd(), &[b'x'; 4096]) {
+            total += written;
+        }
+        total
+    }
+
+    #[test]
+    fn a_nonblocking_pipe_says_when_it_is_full_or_empty() {
+        let pipe = pipe().unwrap();
+        set_nonblocking(pipe.reader.as_fd(), true).unwrap();
+        set_nonblocking(pipe.writer.as_fd(), true).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(read(pipe.reader.as_fd(), &mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(poll_writable(pipe.writer.as_fd(), Duration::ZERO).unwrap());
+        let mut left = fill(&pipe.writer);
+        assert!(!poll_writable(pipe.writer.as_fd(), Duration::from_millis(1)).unwrap());
+        assert!(poll_readable(pipe.reader.as_fd(), None).unwrap());
+        while left > 0 {
+            left -= read(pipe.reader.as_fd(), &mut [0; 4096]).unwrap();
+        }
+        assert!(poll_writable(pipe.writer.as_fd(), Duration::from_secs(10)).unwrap());
+        drop(pipe.writer);
+        assert_eq!(read(pipe.reader.as_fd(), &mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_pipe_without_a_reader_is_writable_and_broken() {
+        crate::signal::ignore_write_signals().unwrap();
+        let pipe = pipe().unwrap();
+        drop(pipe.reader);
+        assert!(poll_writable(pipe.writer.as_fd(), Duration::ZERO).unwrap());
+        assert_eq!(write(pipe.writer.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn blocking_can_be_switched_both_ways() {
+        let pipe = pipe().unwrap();
+        let is_nonblocking = || {
+            let flags = fcntl(&pipe.reader, FcntlArg::F_GETFL).unwrap();
+            OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK)
+        };
+        for wanted in [true, true, false, false] {
+            set_nonblocking(pipe.reader.as_fd(), wanted).unwrap();
+            assert_eq!(is_nonblocking(), wanted);
+        }
+    }
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let pipe = pipe().unwrap();
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let pty = nix::pty::openpty(None, None).unwrap();
+        assert_eq!(kind(pipe.reader.as_fd()).unwrap(), FileKind::Fifo);
+        assert_eq!(kind(socket.as_fd()).unwrap(), FileKind::Socket);
+        assert_eq!(kind(pty.slave.as_fd()).unwrap(), FileKind::Terminal);
+        assert_eq!(kind(tempfile::tempfile().unwrap().as_fd()).unwrap(), FileKind::Regular);
+        assert_eq!(kind(File::open("/dev/null").unwrap().as_fd()).unwrap(), FileKind::Device);
+        assert_eq!(kind(File::open("/").unwrap().as_fd()).unwrap(), FileKind::Directory);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn bytes_go_from_a_pipe_to_a_file_without_a_detour() {
+        use std::io::{Read, Seek};
+        let pipe = pipe().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        write(pipe.writer.as_fd(), b"hello world").unwrap();
+        assert_eq!(splice(pipe.reader.as_fd(), file.as_fd(), 5).unwrap(), 5);
+        assert_eq!(splice(pipe.reader.as_fd(), file.as_fd(), 100).unwrap(), 6);
+        let empty = splice(pipe.reader.as_fd(), file.as_fd(), 100).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+        drop(pipe.writer);
+        assert_eq!(splice(pipe.reader.as_fd(), file.as_fd(), 100).unwrap(), 0);
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello world");
+    }
+
+    #[test]
+    fn copies_of_the_standard_outputs_are_closed_on_exec() {
+        for copy in [duplicate_stdout().unwrap(), duplicate_stderr().unwrap()] {
+            assert!(copy.as_raw_fd() > 2);
+            assert_eq!(fcntl(&copy, FcntlArg::F_GETFD).unwrap(), FdFlag::FD_CLOEXEC.bits());
+        }
+    }
+
+    #[test]
+    fn what_was_inherited_is_closed_on_exec() {
+        let mut file = tempfile::tempfile().unwrap();
+        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        close_inherited_on_exec().unwrap();
+        assert_eq!(fcntl(&file, FcntlArg::F_GETFD).unwrap(), FdFlag::FD_CLOEXEC.bits());
+        file.write_all(b"still open").unwrap();
     }
 }

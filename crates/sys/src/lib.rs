@@ -3,13 +3,20 @@
 //! This is the only crate with `unsafe` code. It decides nothing and words nothing that a user reads, except for the
 //! few lines a child writes when it cannot be started: errors are typed, and the caller finds the text.
 
+pub mod clock;
 pub mod command;
+pub mod daemonize;
 pub mod errno;
 pub mod fd;
+pub mod host;
+pub mod limits;
 pub mod pipe;
 pub mod signal;
 pub mod sink;
+pub mod socket;
 pub mod spawn;
+pub mod syslog;
+pub mod terminal;
 pub mod user;
 pub mod wait;
 

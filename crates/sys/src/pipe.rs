@@ -63,3 +63,41 @@ pub fn capacity(_pipe: BorrowedFd<'_>) -> io::Result<usize> {
 pub fn set_capacity(_pipe: BorrowedFd<'_>, _bytes: usize) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+
+    use super::*;
+
+    fn blocks(fd: &OwnedFd) -> bool {
+        !OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL).unwrap()).contains(OFlag::O_NONBLOCK)
+    }
+
+    #[test]
+    fn only_our_own_end_does_not_block() {
+        let ends = |pipe: Pipe| (blocks(&pipe.reader), blocks(&pipe.writer));
+        assert_eq!(ends(pipe().unwrap()), (true, true));
+        assert_eq!(ends(from_child().unwrap()), (false, true));
+        assert_eq!(ends(to_child().unwrap()), (true, false));
+    }
+
+    #[test]
+    fn both_ends_are_closed_on_exec() {
+        let pipe = pipe().unwrap();
+        for end in [pipe.reader, pipe.writer] {
+            assert_eq!(fcntl(&end, FcntlArg::F_GETFD).unwrap(), FdFlag::FD_CLOEXEC.bits());
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pipe_grows_and_shrinks() {
+        let pipe = pipe().unwrap();
+        let before = capacity(pipe.reader.as_fd()).unwrap();
+        let grown = set_capacity(pipe.reader.as_fd(), 2 * before).unwrap();
+        assert!(grown >= 2 * before);
+        assert_eq!(capacity(pipe.writer.as_fd()).unwrap(), grown);
+        assert_eq!(set_capacity(pipe.writer.as_fd(), before).unwrap(), before);
+    }
+}

@@ -192,3 +192,66 @@ pub(crate) fn become_user(identity: &Identity) -> Result<(), DropError> {
 fn succeeded(result: libc::c_int) -> Result<(), Errno> {
     if result == 0 { Ok(()) } else { Err(Errno::last()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn output(program: &str, arguments: &[&str]) -> String {
+        let output = Command::new(program).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    #[test]
+    fn accounts_are_found_by_name_and_by_id() {
+        let root = user_by_uid(0).unwrap();
+        assert_eq!((root.name.as_str(), root.uid, root.gid), ("root", 0, 0));
+        assert_eq!(user_by_name("root"), Some(root));
+        assert_eq!(user_by_name("no such user"), None);
+        assert_eq!(user_by_uid(4_000_000_017), None);
+        assert_eq!(user_by_name("a\0b"), None);
+        assert_eq!(group_by_name("no such group"), None);
+        let own_group = output("id", &["-gn"]);
+        assert_eq!(group_by_name(&own_group).unwrap().to_string(), output("id", &["-g"]));
+    }
+
+    #[test]
+    fn the_present_user_is_that_of_id() {
+        assert_eq!(current_uid().to_string(), output("id", &["-ru"]));
+        assert_eq!(effective_uid().to_string(), output("id", &["-u"]));
+    }
+
+    #[test]
+    fn the_primary_group_comes_first() {
+        for name in ["root", "daemon", "nobody"] {
+            let Some(user) = user_by_name(name) else { continue };
+            let identity = Identity::of(&user);
+            assert_eq!((identity.uid, identity.groups.first()), (user.uid, Some(&user.gid)));
+            let known = output("id", &["-G", name]);
+            let mut known: Vec<u32> = known.split(' ').map(|gid| gid.parse().unwrap()).collect();
+            let mut groups = identity.groups;
+            known.sort_unstable();
+            groups.sort_unstable();
+            assert_eq!(groups, known, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_needs_to_be_done_to_stay_who_we_are() {
+        assert_eq!(RunAs::uid(current_uid()), RunAs::Same);
+        let same = Identity { uid: current_uid(), gid: 12345, groups: Vec::new() };
+        assert_eq!(drop_privileges(&same), Ok(()));
+    }
+
+    #[test]
+    fn an_impossible_user_is_refused_with_a_reason() {
+        let uid = 4_000_000_017;
+        let refused = RunAs::uid(uid);
+        let reason = if current_uid() == 0 { DropError::UnknownUser(uid) } else { DropError::NotRoot };
+        assert_eq!(refused, RunAs::Refused { uid, reason });
+        assert_eq!(DropError::UnknownUser(uid).to_string(), "Can't find uid 4000000017");
+        assert_eq!(DropError::NotRoot.to_string(), "Can't drop privilege as nonroot user");
+    }
+}

@@ -1,0 +1,62 @@
+//! The machine, and what it gives every process: its name, its environment, a directory for temporary files.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access, gethostname};
+
+/// The node name of the machine; empty where the system does not tell.
+pub fn node_name() -> String {
+    gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The environment of this process, byte for byte.
+pub fn environment() -> Vec<(OsString, OsString)> {
+    env::vars_os().collect()
+}
+
+/// The directory for temporary files: the first usable one of `TMPDIR`, `TEMP` and `TMP`, then of `/tmp`, `/var/tmp`,
+/// `/usr/tmp` and the current directory; absolute.
+pub fn temporary_dir() -> PathBuf {
+    temporary_dir_from(|name| env::var_os(name))
+}
+
+fn temporary_dir_from(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let named = ["TMPDIR", "TEMP", "TMP"].into_iter().filter_map(variable).filter(|value| !value.is_empty());
+    let usual = ["/tmp", "/var/tmp", "/usr/tmp", "."].into_iter().map(OsString::from);
+    named
+        .chain(usual)
+        .filter_map(|directory| std::path::absolute(directory).ok())
+        .find(|directory| is_usable(directory))
+        // None of them: whatever is made there fails with the true reason.
+        .unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
+fn is_usable(directory: &Path) -> bool {
+    directory.is_dir() && access(directory, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_name_is_that_of_uname() {
+        let uname = std::process::Command::new("uname").arg("-n").output().unwrap();
+        assert_eq!(format!("{}\n", node_name()).as_bytes(), uname.stdout);
+    }
+
+    #[test]
+    fn the_first_usable_directory_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let here = directory.path().as_os_str();
+        let given = |name: &str| match name {
+            "TMPDIR" => Some("/nonexistent".into()),
+            "TEMP" => Some("".into()),
+            _ => Some(here.to_owned()),
+        };
+        assert_eq!(temporary_dir_from(given), directory.path());
+        assert_eq!(temporary_dir_from(|_| None), Path::new("/tmp"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Resource limits of this process, which its children inherit.
+
+use libc::{RLIM_INFINITY, rlim_t, rlimit};
+
+use crate::Errno;
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// How many files this process may have open.
+    OpenFiles,
+    /// How many processes this user may have.
+    Processes,
+}
+
+impl Limit {
+    /// The name, as in `RLIMIT_NOFILE`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Limit::OpenFiles => "RLIMIT_NOFILE",
+            Limit::Processes => "RLIMIT_NPROC",
+        }
+    }
+}
+
+/// A soft limit that could not be raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLow {
+    /// The present hard limit, which only root may raise.
+    pub hard: u64,
+    /// What the system said.
+    pub errno: Errno,
+}
+
+/// Makes sure that the soft limit is at least `wanted`, with the hard limit where that is too low as well. True when it
+/// had to be raised. It is never lowered.
+pub fn ensure(limit: Limit, wanted: u64) -> Result<bool, TooLow> {
+    let now = read(limit).map_err(|errno| TooLow { hard: 0, errno })?;
+    let wanted = rlim_t::try_from(wanted).unwrap_or(rlim_t::MAX);
+    if now.rlim_cur == RLIM_INFINITY || now.rlim_cur >= wanted {
+        return Ok(false);
+    }
+    // "No limit" is the greatest number everywhere.
+    let raised = rlimit { rlim_cur: wanted, rlim_max: now.rlim_max.max(wanted) };
+    write(limit, raised).map_err(|errno| TooLow { hard: as_u64(now.rlim_max), errno })?;
+    Ok(true)
+}
+
+/// The soft and the hard limit; `u64::MAX` for none.
+pub fn get(limit: Limit) -> Result<(u64, u64), Errno> {
+    let limit = read(limit)?;
+    Ok((as_u64(limit.rlim_cur), as_u64(limit.rlim_max)))
+}
+
+// Not by way of `nix`, which does not know the limit on processes for every system that has it. The type of a resource's
+// number differs by system.
+
+fn read(limit: Limit) -> Result<rlimit, Errno> {
+    let mut answer = rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `answer` is a valid place for the answer.
+    let result = unsafe {
+        match limit {
+            Limit::OpenFiles => libc::getrlimit(libc::RLIMIT_NOFILE, &mut answer),
+            Limit::Processes => libc::getrlimit(libc::RLIMIT_NPROC, &mut answer),
+        }
+    };
+    if result == -1 { Err(Errno::last()) } else { Ok(answer) }
+}
+
+fn write(limit: Limit, wanted: rlimit) -> Result<(), Errno> {
+    // SAFETY: `wanted` is only read.
+    let result = unsafe {
+        match limit {
+            Limit::OpenFiles => libc::setrlimit(libc::RLIMIT_NOFILE, &wanted),
+            Limit::Processes => libc::setrlimit(libc::RLIMIT_NPROC, &wanted),
+        }
+    };
+    if result == -1 { Err(Errno::last()) } else { Ok(()) }
+}
+
+fn as_u64(limit: rlim_t) -> u64 {
+    if limit == RLIM_INFINITY { u64::MAX } else { widened(limit) }
+}
+
+/// The type of a limit is signed on some systems.
+fn widened<T: TryInto<u64>>(limit: T) -> u64 {
+    limit.try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test, because the limits belong to the whole process.
+    #[test]
+    fn a_soft_limit_is_raised_and_never_lowered() {
+        let (soft, hard) = get(Limit::OpenFiles).unwrap();
+        assert_eq!(ensure(Limit::OpenFiles, soft), Ok(false));
+        assert_eq!(ensure(Limit::OpenFiles, 1), Ok(false));
+        if soft > 64 && soft != u64::MAX {
+            let now = read(Limit::OpenFiles).unwrap();
+            write(Limit::OpenFiles, rlimit { rlim_cur: now.rlim_cur - 1, ..now }).unwrap();
+            assert_eq!(ensure(Limit::OpenFiles, soft), Ok(true));
+            assert_eq!(get(Limit::OpenFiles), Ok((soft, hard)));
+        }
+    }
+
+    #[test]
+    fn a_limit_beyond_reason_is_an_error_with_the_true_hard_limit() {
+        let (soft, hard) = get(Limit::OpenFiles).unwrap();
+        // Not even root may have this many.
+        let beyond = u64::MAX / 4;
+        if soft != u64::MAX {
+            assert_eq!(ensure(Limit::OpenFiles, beyond).unwrap_err().hard, hard);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Listening sockets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use nix::sys::socket::{SockaddrStorage, bind, setsockopt, sockopt};
+
+use crate::Errno;
+
+mod resolve;
+mod unix;
+
+pub use unix::{SocketFile, UnixListening, listen_unix, remove, replace_unix};
+
+/// Why a socket could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SocketError {
+    /// The host name has no address; the code of the resolver (-2 for an unknown name on Linux).
+    #[error("the host name cannot be resolved (code {0})")]
+    Resolve(i32),
+    /// Somebody listens there.
+    #[error("somebody is already listening")]
+    InUse,
+    /// The path does not fit into a socket address.
+    #[error("AF_UNIX path too long")]
+    PathTooLong,
+    /// The socket file may not be given to the wanted owner.
+    #[error("not permitted to change the owner")]
+    Owner,
+    /// Any other error.
+    #[error("{0}")]
+    System(Errno),
+}
+
+impl From<Errno> for SocketError {
+    fn from(errno: Errno) -> SocketError {
+        if errno == Errno::EADDRINUSE { SocketError::InUse } else { SocketError::System(errno) }
+    }
+}
+
+impl From<nix::errno::Errno> for SocketError {
+    fn from(errno: nix::errno::Errno) -> SocketError {
+        Errno::from(errno).into()
+    }
+}
+
+impl From<io::Error> for SocketError {
+    fn from(error: io::Error) -> SocketError {
+        Errno::from(error).into()
+    }
+}
+
+/// How many connections may wait where nothing else is said: the most the system allows.
+pub const MAX_BACKLOG: u32 = libc::SOMAXCONN as u32;
+
+/// Listens on a TCP port. The socket blocks and is closed on exec; the address may be used again at once after it.
+///
+/// Without a host it listens on all IPv4 interfaces. A name stands for its first IPv4 address, or else for its first
+/// IPv6 address; the look-up may block. An IPv6 address may stand in brackets.
+pub fn listen_tcp(host: &str, port: u16, backlog: u32) -> Result<OwnedFd, SocketError> {
+    let address = SocketAddr::new(resolve::address(host)?, port);
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let socket = stream_socket(family)?;
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    listen(&socket, backlog)?;
+    Ok(socket)
+}
+
+fn stream_socket(family: libc::c_int) -> Result<OwnedFd, Errno> {
+    #[cfg(not(target_vendor = "apple"))]
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    #[cfg(target_vendor = "apple")]
+    let kind = libc::SOCK_STREAM;
+    // SAFETY: only makes a new descriptor.
+    let number = checked(unsafe { libc::socket(family, kind, 0) })?;
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(number) };
+    #[cfg(target_vendor = "apple")]
+    nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    Ok(socket)
+}
+
+fn listen(socket: &OwnedFd, backlog: u32) -> Result<(), Errno> {
+    let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+    // SAFETY: no memory is involved.
+    checked(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
+    Ok(())
+}
+
+fn checked(result: libc::c_int) -> Result<libc::c_int, Errno> {
+    if result == -1 { Err(Errno::last()) } else { Ok(result) }
+}
+
+#[cfg(test)]
+mod tests;

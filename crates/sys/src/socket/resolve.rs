@@ -1,0 +1,87 @@
+//! Host names. The standard library resolves them too, but keeps the resolver's code to itself.
+
+use std::ffi::CString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ptr;
+
+use super::SocketError;
+use crate::Errno;
+
+/// The address to listen on for a host as it stands in a configuration.
+pub(super) fn address(host: &str) -> Result<IpAddr, SocketError> {
+    if host.is_empty() {
+        return Ok(Ipv4Addr::UNSPECIFIED.into());
+    }
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if let Ok(address) = bare.parse() {
+        return Ok(address);
+    }
+    // What there was to say about IPv4 is what the original says.
+    look_up(host, libc::AF_INET).or_else(|error| look_up(host, libc::AF_INET6).map_err(|_| error))
+}
+
+fn look_up(host: &str, family: libc::c_int) -> Result<IpAddr, SocketError> {
+    let host = CString::new(host).map_err(|_| SocketError::Resolve(libc::EAI_NONAME))?;
+    // SAFETY: all zeros is a valid set of hints: no wishes, and null for all pointers.
+    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
+    hints.ai_family = family;
+    hints.ai_socktype = libc::SOCK_STREAM;
+    let mut first = ptr::null_mut();
+    // SAFETY: the name ends in NUL, the hints are valid, and `first` is a valid place for the list.
+    let code = unsafe { libc::getaddrinfo(host.as_ptr(), ptr::null(), &hints, &mut first) };
+    if code == libc::EAI_SYSTEM {
+        return Err(SocketError::System(Errno::last()));
+    }
+    if code != 0 {
+        return Err(SocketError::Resolve(code));
+    }
+    // SAFETY: after a success `first` is the head of a list, which lives until it is freed.
+    let address = unsafe { first_address(first) };
+    // SAFETY: the list came from `getaddrinfo`, is freed once, and nothing of it was kept.
+    unsafe { libc::freeaddrinfo(first) };
+    address.ok_or(SocketError::Resolve(libc::EAI_NONAME))
+}
+
+/// # Safety
+/// `entry` is null or the head of a list from `getaddrinfo` that has not been freed.
+unsafe fn first_address(entry: *const libc::addrinfo) -> Option<IpAddr> {
+    // SAFETY: the caller's promise.
+    let entry = unsafe { entry.as_ref() }?;
+    match entry.ai_family {
+        libc::AF_INET => {
+            // SAFETY: the family says which kind of address it is; the list keeps it aligned for any kind.
+            let address = unsafe { entry.ai_addr.cast::<libc::sockaddr_in>().as_ref() }?;
+            Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let address = unsafe { entry.ai_addr.cast::<libc::sockaddr_in6>().as_ref() }?;
+            Some(Ipv6Addr::from(address.sin6_addr.s6_addr).into())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_need_no_resolver() {
+        assert_eq!(address(""), Ok(Ipv4Addr::UNSPECIFIED.into()));
+        assert_eq!(address("127.0.0.1"), Ok(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(address("::1"), Ok(Ipv6Addr::LOCALHOST.into()));
+        assert_eq!(address("[::1]"), Ok(Ipv6Addr::LOCALHOST.into()));
+    }
+
+    #[test]
+    fn the_local_name_is_an_ipv4_address() {
+        assert_eq!(address("localhost"), Ok(Ipv4Addr::LOCALHOST.into()));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_is_an_error_of_the_resolver() {
+        assert!(matches!(address("no such name"), Err(SocketError::Resolve(_))));
+        assert_eq!(address("a\0b"), Err(SocketError::Resolve(libc::EAI_NONAME)));
+    }
+}

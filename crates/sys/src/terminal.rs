@@ -1,0 +1,149 @@
+//! The terminal of a person.
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
+
+use crate::fd;
+
+/// Whether a person is likely to be at the other end of this descriptor.
+pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
+    fd.is_terminal()
+}
+
+/// Asks on the controlling terminal for a line that is not shown while it is typed.
+///
+/// `Interrupted` for Ctrl-C, `UnexpectedEof` for Ctrl-D on an empty line; ENXIO or ENOENT without a terminal. Text that
+/// is not UTF-8 is `InvalidData`.
+pub fn read_password(prompt: &str) -> io::Result<String> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    read_password_from(terminal.as_fd(), prompt)
+}
+
+fn read_password_from(terminal: BorrowedFd<'_>, prompt: &str) -> io::Result<String> {
+    let silent = Silent::enter(terminal)?;
+    fd::write(terminal, prompt.as_bytes())?;
+    let line = read_line(terminal);
+    fd::write(terminal, b"\n")?;
+    drop(silent);
+    String::from_utf8(line?).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// A terminal that hands over every key at once and shows none; it is put back when this goes out of scope.
+///
+/// Ctrl-C is a key here and not a signal: a signal would end the program and leave the terminal silent.
+struct Silent<'fd> {
+    terminal: BorrowedFd<'fd>,
+    before: Termios,
+}
+
+impl Silent<'_> {
+    fn enter(terminal: BorrowedFd<'_>) -> io::Result<Silent<'_>> {
+        let before = tcgetattr(terminal)?;
+        let mut silent = before.clone();
+        silent.local_flags -= LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG;
+        silent.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        silent.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+        tcsetattr(terminal, SetArg::TCSAFLUSH, &silent)?;
+        Ok(Silent { terminal, before })
+    }
+}
+
+impl Drop for Silent<'_> {
+    fn drop(&mut self) {
+        // What was typed too much stays for the next reader. A terminal that is gone needs nothing.
+        let _ = tcsetattr(self.terminal, SetArg::TCSADRAIN, &self.before);
+    }
+}
+
+const CTRL_C: u8 = 0x03;
+const CTRL_D: u8 = 0x04;
+const BACKSPACE: u8 = 0x08;
+const CTRL_U: u8 = 0x15;
+const CTRL_BACKSLASH: u8 = 0x1c;
+const DELETE: u8 = 0x7f;
+
+/// More than this is not a password; the rest of the line is dropped.
+const LONGEST: usize = 4096;
+
+fn read_line(terminal: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    loop {
+        let mut key = [0];
+        if fd::read(terminal, &mut key)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match key[0] {
+            b'\n' | b'\r' => return Ok(line),
+            CTRL_C | CTRL_BACKSLASH => return Err(io::ErrorKind::Interrupted.into()),
+            CTRL_D if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            CTRL_D => return Ok(line),
+            BACKSPACE | DELETE => remove_character(&mut line),
+            CTRL_U => line.clear(),
+            byte if line.len() < LONGEST => line.push(byte),
+            _ => {}
+        }
+    }
+}
+
+/// The last one, with all its bytes.
+fn remove_character(line: &mut Vec<u8>) {
+    while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use nix::pty::openpty;
+
+    use super::*;
+
+    /// What is returned for these keys, and what the terminal showed.
+    fn type_keys(keys: &[u8]) -> (io::Result<String>, String) {
+        let pty = openpty(None, None).unwrap();
+        let typist = pty.master.try_clone().unwrap();
+        let keys = keys.to_vec();
+        let before = tcgetattr(&pty.slave).unwrap();
+        // The prompt says that the terminal listens: what is typed earlier is thrown away.
+        let typing = std::thread::spawn(move || {
+            let mut shown = read_some(&typist);
+            fd::write(typist.as_fd(), &keys).unwrap();
+            shown.push_str(&read_some(&typist));
+            shown
+        });
+        let line = read_password_from(pty.slave.as_fd(), "Password:");
+        assert_eq!(tcgetattr(&pty.slave).unwrap(), before, "the terminal was not put back");
+        (line, typing.join().unwrap())
+    }
+
+    fn read_some(typist: &OwnedFd) -> String {
+        let mut buffer = [0; 256];
+        let count = fd::read(typist.as_fd(), &mut buffer).unwrap();
+        String::from_utf8(buffer[..count].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_read_and_not_shown() {
+        let (line, shown) = type_keys(b"secret\n");
+        assert_eq!(line.unwrap(), "secret");
+        assert_eq!(shown.trim_end(), "Password:");
+    }
+
+    #[test]
+    fn keys_that_edit_work() {
+        assert_eq!(type_keys("ab\u{e9}\u{7f}\u{8}c\r".as_bytes()).0.unwrap(), "ac");
+        assert_eq!(type_keys(b"wrong\x15right\n").0.unwrap(), "right");
+        assert_eq!(type_keys(b"\x7f\n").0.unwrap(), "");
+    }
+
+    #[test]
+    fn keys_that_end_it_work() {
+        let kind = |keys| type_keys(keys).0.unwrap_err().kind();
+        assert_eq!(kind(b"abc\x03"), io::ErrorKind::Interrupted);
+        assert_eq!(kind(b"\x04"), io::ErrorKind::UnexpectedEof);
+        assert_eq!(kind(b"\xff\n"), io::ErrorKind::InvalidData);
+    }
+}
