@@ -1,10 +1,19 @@
 //! Every decision of the supervisor, without a clock, a file descriptor or a thread.
 
 pub mod activity_line;
+pub mod auto_log;
 pub mod call;
 pub mod config_info;
 pub mod logread;
 pub mod output;
+pub mod pool;
+pub mod process;
 pub mod rotation;
 pub mod row;
 pub mod rpc;
+#[cfg(test)]
+mod samples;
+pub mod supervisor;
+pub mod texts;
+pub mod ticks;
+pub mod time;

@@ -2,14 +2,24 @@
 
 pub mod activity;
 pub mod calls;
+pub mod command_line;
+pub mod control;
+pub mod descriptor;
 pub mod echo_conf;
 pub mod follow;
+pub mod host;
+pub mod life;
 pub mod network;
 pub mod output;
+pub mod pidfile;
 pub mod pidproxy;
+pub mod privileges;
+pub mod start;
 pub mod view;
 
-/// Runs `supervisord`.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+pub use start::main;
+
+/// Prints to a terminal or pipe whose end may be gone; that is no reason to end.
+pub(crate) fn say(to: &mut impl std::io::Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }

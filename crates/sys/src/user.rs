@@ -42,6 +42,11 @@ pub fn group_by_name(name: &str) -> Option<u32> {
     Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
 }
 
+/// Whether there is a group of this id.
+pub fn group_exists(gid: u32) -> bool {
+    Group::from_gid(nix::unistd::Gid::from_raw(gid)).ok().flatten().is_some()
+}
+
 /// The real user id of this process.
 pub fn current_uid() -> u32 {
     nix::unistd::getuid().as_raw()

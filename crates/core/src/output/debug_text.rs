@@ -1,7 +1,10 @@
 //! What the activity log says about output at the debug level.
 
-use super::Channel;
 use std::fmt::Write;
+
+use supervisord_config::pyrepr::repr;
+
+use super::Channel;
 
 /// A copy of a piece of output. Text that is not UTF-8 is shown as a bytes literal.
 pub fn copy(process: &str, channel: Channel, bytes: &[u8]) -> String {
@@ -18,7 +21,7 @@ pub fn listener_copy(process: &str, channel: Channel, bytes: &[u8]) -> String {
 
 /// A capture section was complete.
 pub fn section(process: &str, channel: Channel) -> String {
-    format!("{} {} emitted a comm event", quoted(process), channel.name())
+    format!("{} {} emitted a comm event", repr(process), channel.name())
 }
 
 /// The pipe on descriptor `fd` has no writer any more.
@@ -27,30 +30,11 @@ pub fn closed(process: &str, channel: Channel, fd: i32) -> String {
 }
 
 fn headed(process: &str, channel: Channel, text: &str) -> String {
-    format!("{} {} output:\n{text}", quoted(process), channel.name())
-}
-
-/// A text as Python shows it: in single quotes, or in double ones when it has single quotes only.
-fn quoted(text: &str) -> String {
-    let quote = quote_for(text.as_bytes());
-    let mut out = String::from(quote);
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if character == quote => out.extend(['\\', quote]),
-            control if control < ' ' || control == '\x7f' => write_hex(&mut out, control as u8),
-            other => out.push(other),
-        }
-    }
-    out.push(quote);
-    out
+    format!("{} {} output:\n{text}", repr(process), channel.name())
 }
 
 /// Bytes as Python shows them: `b'…'`.
-fn bytes_literal(bytes: &[u8]) -> String {
+pub(crate) fn bytes_literal(bytes: &[u8]) -> String {
     let quote = quote_for(bytes);
     let mut out = format!("b{quote}");
     for byte in bytes {
@@ -91,10 +75,5 @@ mod tests {
     fn notes_name_their_source() {
         assert_eq!(section("web", Channel::Stderr), "'web' stderr emitted a comm event");
         assert_eq!(closed("web", Channel::Stdout, 7), "fd 7 closed, stopped monitoring <stdout of web>");
-    }
-
-    #[test]
-    fn both_quotes_need_a_backslash() {
-        assert_eq!(quoted("a'b\"c\\\t\x01"), "'a\\'b\"c\\\\\\t\\x01'");
     }
 }

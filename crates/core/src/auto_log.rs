@@ -1,0 +1,67 @@
+//! Names of automatic log files: made here, and recognized here when an old daemon left them behind.
+
+use crate::output::Channel;
+
+/// Makes up names that do not repeat.
+#[derive(Clone, Debug)]
+pub struct AutoLogNames {
+    state: u64,
+}
+
+/// The characters of the random part, as the original's.
+const ALPHABET: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
+
+impl AutoLogNames {
+    /// A sequence of names that depends on the seed only.
+    pub fn new(seed: u64) -> AutoLogNames {
+        AutoLogNames { state: seed }
+    }
+
+    /// `PROCESS-CHANNEL---IDENTIFIER-RANDOM.log`; a `/` in the identifier becomes `_`.
+    pub fn next(&mut self, process: &str, channel: Channel, identifier: &str) -> String {
+        let random: String = (0..8).map(|_| char::from(ALPHABET[self.below(ALPHABET.len())])).collect();
+        format!("{process}-{}---{}-{random}.log", channel.name(), identifier.replace('/', "_"))
+    }
+
+    /// A number below `limit`, by SplitMix64.
+    fn below(&mut self, limit: usize) -> usize {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
+    }
+}
+
+/// Whether a file name is that of an automatic log of a daemon with this identifier, rotated copies included: at least
+/// one character, `---IDENTIFIER-`, one or more characters that are no spaces, `.log`, anything.
+pub fn is_auto_log(file_name: &str, identifier: &str) -> bool {
+    let marker = format!("---{}-", identifier.replace('/', "_"));
+    file_name.match_indices(&marker).filter(|(position, _)| *position > 0).any(|(position, _)| {
+        let random = &file_name[position + marker.len()..];
+        random.match_indices(".log").any(|(end, _)| end > 0 && !random[..end].contains(char::is_whitespace))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_recognized() {
+        let mut names = AutoLogNames::new(7);
+        let first = names.next("web_00", Channel::Stderr, "sup");
+        assert!(first.starts_with("web_00-stderr---sup-") && first.ends_with(".log"), "{first}");
+        assert_ne!(first, names.next("web_00", Channel::Stderr, "sup"));
+        assert!(is_auto_log(&first, "sup"));
+        assert!(is_auto_log(&format!("{first}.1"), "sup"));
+        assert!(!is_auto_log(&first, "other"));
+    }
+
+    #[test]
+    fn strangers_are_left_alone() {
+        for name in ["---sup-abc.log", "x---sup-.log", "x---sup-a b.log", "x---sup-abc.txt", "x-sup-abc.log"] {
+            assert!(!is_auto_log(name, "sup"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The queue of events that wait for a free listener of a pool.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisord_wire::event::EventType;
+
+/// One event as it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its concrete type.
+    pub kind: EventType,
+    /// Its payload, as it was when it happened.
+    pub payload: String,
+}
+
+/// An event with the numbers it travels under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// The event, shared by all pools that take it.
+    pub event: Arc<Event>,
+    /// Its number in this daemon; the same in every pool.
+    pub serial: u64,
+    /// Its number in this pool.
+    pub pool_serial: u64,
+}
+
+/// The queue of one pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    subscriptions: Vec<EventType>,
+    buffer_size: usize,
+    queue: VecDeque<Queued>,
+    next_serial: u64,
+    /// Refusals of the event at the head, in a row.
+    refusals: u32,
+    held_until: Option<Duration>,
+}
+
+/// The longest pause before a refused event is offered again.
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
+
+impl Pool {
+    /// An empty queue of a pool with these subscriptions.
+    pub fn new(subscriptions: Vec<EventType>, buffer_size: usize) -> Pool {
+        Pool { subscriptions, buffer_size, queue: VecDeque::new(), next_serial: 0, refusals: 0, held_until: None }
+    }
+
+    /// Whether the pool takes events of this type.
+    pub fn wants(&self, kind: EventType) -> bool {
+        self.subscriptions.iter().any(|wanted| kind.is_a(*wanted))
+    }
+
+    /// Appends an event; where the queue is full, the oldest one is dropped and returned.
+    #[must_use]
+    pub fn accept(&mut self, event: Arc<Event>, serial: u64) -> Option<Queued> {
+        let dropped = self.make_room();
+        self.queue.push_back(Queued { event, serial, pool_serial: self.next_serial });
+        self.next_serial = (self.next_serial + 1) & i64::MAX as u64;
+        dropped
+    }
+
+    /// Whether an event waits that may be sent now.
+    pub fn is_due(&self) -> bool {
+        !self.queue.is_empty() && self.held_until.is_none()
+    }
+
+    /// When the pool wants to be looked at again although nothing happens.
+    pub fn deadline(&self) -> Option<Duration> {
+        if self.queue.is_empty() { None } else { self.held_until }
+    }
+
+    /// Offers a refused event again when its time has come.
+    pub fn release(&mut self, now: Duration) {
+        self.held_until = self.held_until.filter(|until| *until > now);
+    }
+
+    /// Takes the oldest event.
+    pub fn take(&mut self) -> Option<Queued> {
+        self.queue.pop_front()
+    }
+
+    /// How many events wait.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether no event waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many may wait.
+    pub fn buffer_size(&self) -> usize {
+        self.buffer_size
+    }
+
+    /// Puts an event back at the head; where the queue is full, the oldest waiting one is dropped and returned.
+    #[must_use]
+    pub fn put_back(&mut self, event: Queued) -> Option<Queued> {
+        let dropped = self.make_room();
+        self.queue.push_front(event);
+        dropped
+    }
+
+    /// Notes that a listener refused the event at the head. The first refusal has it offered again at once, as the
+    /// original does; after that the pauses grow, so that a listener that always refuses cannot keep the machine busy.
+    pub fn refused(&mut self, now: Duration) {
+        self.refusals = self.refusals.saturating_add(1);
+        self.held_until = match self.refusals {
+            0 | 1 => None,
+            many => Some(now + Duration::from_secs(1 << (many - 2).min(6)).min(LONGEST_HOLD)),
+        };
+    }
+
+    /// Notes that a listener took an event.
+    pub fn accepted(&mut self) {
+        self.refusals = 0;
+        self.held_until = None;
+    }
+
+    fn make_room(&mut self) -> Option<Queued> {
+        if self.queue.len() >= self.buffer_size { self.queue.pop_front() } else { None }
+    }
+}

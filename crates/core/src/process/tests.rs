@@ -1,0 +1,324 @@
+use proptest::prelude::*;
+use supervisord_wire::state::ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
+
+use super::*;
+use crate::samples;
+
+/// A machine with a clock that only moves when told to.
+struct Bench {
+    machine: Machine,
+    config: Process,
+    now: Now,
+    next_pid: u32,
+    supervising: bool,
+    events: Vec<String>,
+    lines: Vec<String>,
+    signals: Vec<(i32, bool)>,
+    spawn: Result<(), &'static str>,
+}
+
+impl Bench {
+    fn new(vary: impl FnOnce(&mut Process)) -> Bench {
+        let mut config = samples::process("p");
+        vary(&mut config);
+        Bench {
+            machine: Machine::default(),
+            config,
+            now: Now { mono: Duration::from_secs(100), wall: Duration::from_secs(1_000_000) },
+            next_pid: 1000,
+            supervising: true,
+            events: Vec::new(),
+            lines: Vec::new(),
+            signals: Vec::new(),
+            spawn: Ok(()),
+        }
+    }
+
+    fn give(&mut self, stimulus: Stimulus) -> &mut Bench {
+        let at = Circumstances { now: self.now, config: &self.config, supervising: self.supervising };
+        let mut spawn = false;
+        for action in self.machine.handle(stimulus, at) {
+            match action {
+                Action::Changed { from, to, detail } => {
+                    self.events.push(format!("{from}>{to} {detail}").trim_end().to_owned())
+                }
+                Action::Log(level, line) => self.lines.push(format!("{} {line}", level.code())),
+                Action::Spawn => spawn = true,
+                Action::Signal { signal, group } => self.signals.push((signal, group)),
+            }
+        }
+        if spawn {
+            self.next_pid += 1;
+            let answer = match self.spawn {
+                Ok(()) => Stimulus::Spawned(self.next_pid),
+                Err(reason) => Stimulus::SpawnFailed(reason.to_owned()),
+            };
+            self.give(answer);
+        }
+        self
+    }
+
+    fn pass(&mut self, millis: u64) -> &mut Bench {
+        let end = self.now.mono + Duration::from_millis(millis);
+        while let Some(deadline) = self.machine.deadline().filter(|deadline| *deadline <= end) {
+            let step = deadline.saturating_sub(self.now.mono);
+            self.now = Now { mono: self.now.mono + step, wall: self.now.wall + step };
+            self.give(Stimulus::Due);
+        }
+        let rest = end - self.now.mono;
+        self.now = Now { mono: end, wall: self.now.wall + rest };
+        self
+    }
+
+    fn state(&self) -> ProcessState {
+        self.machine.state()
+    }
+
+    fn take_events(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+const CODE_0: ExitStatus = ExitStatus::Code(0);
+
+#[test]
+fn a_program_that_stays_up_is_running_after_startsecs() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start).pass(999);
+    assert_eq!(bench.state(), Starting);
+    bench.pass(1);
+    assert_eq!(bench.state(), Running);
+    assert_eq!(bench.events, ["STOPPED>STARTING tries:0", "STARTING>RUNNING pid:1001"]);
+    assert_eq!(
+        bench.lines,
+        [
+            "INFO spawned: 'p' with pid 1001",
+            "INFO success: p entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)"
+        ]
+    );
+}
+
+#[test]
+fn startsecs_0_means_running_at_once() {
+    let mut bench = Bench::new(|config| config.startsecs = 0);
+    bench.give(Stimulus::Start);
+    assert_eq!(bench.state(), Running);
+}
+
+#[test]
+fn an_end_before_startsecs_is_a_failure_even_with_an_expected_status() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start).pass(500).give(Stimulus::Ended(CODE_0));
+    assert_eq!(bench.state(), Backoff);
+    assert_eq!(bench.lines.last().unwrap(), "WARN exited: p (exit status 0; not expected)");
+    assert_eq!(bench.machine.spawn_error(), "Exited too quickly (process log may have details)");
+    assert_eq!(bench.machine.exit_status(), None);
+}
+
+#[test]
+fn retries_wait_one_second_longer_each_time_and_then_give_up() {
+    let mut bench = Bench::new(|config| config.startretries = 2);
+    bench.spawn = Err("can't find command 'x'");
+    bench.give(Stimulus::Start);
+    assert_eq!(bench.take_events(), ["STOPPED>STARTING tries:0", "STARTING>BACKOFF tries:1"]);
+    bench.pass(999);
+    assert!(bench.take_events().is_empty());
+    bench.pass(1);
+    assert_eq!(bench.take_events(), ["BACKOFF>STARTING tries:1", "STARTING>BACKOFF tries:2"]);
+    bench.pass(2000);
+    assert_eq!(bench.take_events(), ["BACKOFF>STARTING tries:2", "STARTING>BACKOFF tries:3", "BACKOFF>FATAL"]);
+    assert_eq!(bench.lines.last().unwrap(), "INFO gave up: p entered FATAL state, too many start retries too quickly");
+    assert_eq!(bench.machine.spawn_error(), "can't find command 'x'");
+    bench.pass(60_000);
+    assert_eq!(bench.state(), Fatal);
+}
+
+#[test]
+fn an_unexpected_end_is_followed_by_a_start_in_the_same_moment() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start).pass(5000);
+    bench.take_events();
+    bench.give(Stimulus::Ended(ExitStatus::Signal { number: 9, core_dumped: false }));
+    assert_eq!(bench.take_events(), ["RUNNING>EXITED expected:0 pid:1001", "EXITED>STARTING tries:0"]);
+    assert!(bench.lines.contains(&"WARN exited: p (terminated by SIGKILL; not expected)".to_owned()));
+}
+
+#[test]
+fn an_expected_end_is_final_unless_restarts_are_unconditional() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start).pass(5000).give(Stimulus::Ended(CODE_0));
+    assert_eq!((bench.state(), bench.machine.exit_status()), (Exited, Some(0)));
+    assert_eq!(bench.lines.last().unwrap(), "INFO exited: p (exit status 0; expected)");
+
+    let mut bench = Bench::new(|config| config.autorestart = AutoRestart::Always);
+    bench.give(Stimulus::Start).pass(5000).give(Stimulus::Ended(CODE_0));
+    assert_eq!(bench.state(), Starting);
+}
+
+#[test]
+fn a_program_that_keeps_ending_at_once_is_restarted_once_a_second() {
+    let mut bench = Bench::new(|config| {
+        config.startsecs = 0;
+        config.autorestart = AutoRestart::Always;
+    });
+    bench.give(Stimulus::Start);
+    bench.give(Stimulus::Ended(CODE_0));
+    assert_eq!(bench.state(), Running, "the first restart does not wait");
+    bench.give(Stimulus::Ended(CODE_0));
+    assert_eq!(bench.state(), Exited, "the second one does");
+    bench.pass(1000);
+    assert_eq!(bench.state(), Running);
+}
+
+#[test]
+fn a_program_that_others_kill_is_always_restarted_at_once() {
+    let mut bench = Bench::new(|config| config.startsecs = 0);
+    bench.give(Stimulus::Start);
+    for _ in 0..50 {
+        bench.give(Stimulus::Ended(ExitStatus::Signal { number: 9, core_dumped: false }));
+        assert_eq!(bench.state(), Running);
+    }
+}
+
+#[test]
+fn a_stop_escalates_to_sigkill_again_and_again() {
+    let mut bench = Bench::new(|config| {
+        config.stopasgroup = true;
+        config.stopwaitsecs = 5;
+    });
+    bench.give(Stimulus::Start).pass(2000).give(Stimulus::Stop);
+    assert_eq!(bench.signals, [(15, true)]);
+    bench.pass(5000);
+    assert_eq!(bench.signals, [(15, true), (9, false)]);
+    bench.pass(5000);
+    assert_eq!(bench.signals.len(), 3);
+    bench.give(Stimulus::Ended(ExitStatus::Signal { number: 9, core_dumped: false }));
+    assert_eq!(bench.state(), Stopped);
+    assert_eq!(bench.lines.last().unwrap(), "WARN stopped: p (terminated by SIGKILL)");
+    bench.pass(60_000);
+    assert_eq!(bench.state(), Stopped, "a stopped program stays stopped");
+}
+
+#[test]
+fn a_stop_while_waiting_to_retry_needs_no_signal_and_resets_the_counter() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start).give(Stimulus::Ended(CODE_0));
+    bench.take_events();
+    bench.give(Stimulus::Stop);
+    assert_eq!(bench.take_events(), ["BACKOFF>STOPPED pid:0"]);
+    assert!(bench.signals.is_empty());
+    bench.give(Stimulus::Start);
+    assert_eq!(bench.take_events(), ["STOPPED>STARTING tries:0"]);
+}
+
+#[test]
+fn shutdown_turns_waiting_programs_fatal_and_restarts_nothing() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start).give(Stimulus::Ended(CODE_0));
+    bench.supervising = false;
+    bench.give(Stimulus::GiveUp);
+    assert_eq!(bench.state(), Fatal);
+
+    let mut bench = Bench::new(|config| config.autorestart = AutoRestart::Always);
+    bench.give(Stimulus::Start).pass(2000);
+    bench.supervising = false;
+    bench.give(Stimulus::Ended(CODE_0));
+    assert_eq!(bench.state(), Exited);
+}
+
+#[test]
+fn a_refused_signal_makes_the_state_unknown_until_the_child_ends() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start).pass(2000).give(Stimulus::Stop).give(Stimulus::SignalRefused);
+    assert_eq!(bench.state(), Unknown);
+    bench.give(Stimulus::Start);
+    assert_eq!(bench.state(), Unknown);
+    bench.give(Stimulus::Ended(CODE_0));
+    assert_eq!((bench.state(), bench.machine.pid()), (Exited, 0));
+}
+
+#[test]
+fn a_late_end_of_a_starting_program_passes_through_running() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start);
+    bench.take_events();
+    // The end is noticed before the deadline is: the clock has passed it, but nobody looked.
+    bench.now.mono += Duration::from_secs(3);
+    bench.give(Stimulus::Ended(CODE_0));
+    assert_eq!(bench.take_events(), ["STARTING>RUNNING pid:1001", "RUNNING>EXITED expected:1 pid:1001"]);
+}
+
+/// What may happen to a bench from outside.
+#[derive(Clone, Debug)]
+enum Step {
+    Start,
+    Stop,
+    End(i32),
+    Kill(i32),
+    Pass(u64),
+    SignalRefused,
+    BreakSpawn(bool),
+    Shutdown,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => Just(Step::Start),
+        2 => Just(Step::Stop),
+        3 => (0..3).prop_map(Step::End),
+        2 => prop_oneof![Just(9), Just(11), Just(15)].prop_map(Step::Kill),
+        5 => (0..4000_u64).prop_map(Step::Pass),
+        1 => Just(Step::SignalRefused),
+        1 => any::<bool>().prop_map(Step::BreakSpawn),
+        1 => Just(Step::Shutdown),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_machine_stays_consistent(
+        steps in prop::collection::vec(step(), 1..60),
+        startsecs in -1..3_i64,
+        startretries in -1..4_i64,
+        autorestart in prop_oneof![Just(AutoRestart::Always), Just(AutoRestart::Never), Just(AutoRestart::Unexpected)],
+    ) {
+        let mut bench = Bench::new(|config| {
+            config.startsecs = startsecs;
+            config.startretries = startretries;
+            config.autorestart = autorestart;
+        });
+        for step in steps {
+            let before = bench.state();
+            match step {
+                Step::Start => { bench.give(Stimulus::Start); }
+                Step::Stop => { bench.give(Stimulus::Stop); }
+                Step::End(code) if bench.machine.pid() != 0 => { bench.give(Stimulus::Ended(ExitStatus::Code(code))); }
+                Step::Kill(number) if bench.machine.pid() != 0 => {
+                    bench.give(Stimulus::Ended(ExitStatus::Signal { number, core_dumped: false }));
+                }
+                Step::Pass(millis) => { bench.pass(millis); }
+                Step::SignalRefused => { bench.give(Stimulus::SignalRefused); }
+                Step::BreakSpawn(broken) => bench.spawn = if broken { Err("broken") } else { Ok(()) },
+                Step::Shutdown => {
+                    bench.supervising = false;
+                    let stop = matches!(bench.state(), Starting | Running);
+                    bench.give(if stop { Stimulus::Stop } else { Stimulus::GiveUp });
+                }
+                Step::End(_) | Step::Kill(_) => {}
+            }
+            let (state, pid) = (bench.state(), bench.machine.pid());
+            let has_child = matches!(state, Starting | Running | Stopping);
+            prop_assert!(state == Unknown || has_child == (pid != 0), "{state} with pid {pid}");
+            prop_assert!(bench.machine.attempts <= startretries.max(0) + 1);
+            prop_assert!(matches!(state, Starting | Backoff | Stopping | Exited) || bench.machine.deadline().is_none());
+            let mut previous = before;
+            for event in bench.take_events() {
+                let (from, rest) = event.split_once('>').unwrap();
+                prop_assert_eq!(from, previous.name());
+                let to = rest.split(' ').next().unwrap();
+                previous = ProcessState::ALL.into_iter().find(|state| state.name() == to).unwrap();
+            }
+            prop_assert_eq!(previous, state, "each change of state is one event");
+        }
+    }
+}

@@ -1,0 +1,552 @@
+//! The supervisor as a whole: groups of processes, the daemon's mood, events and calls.
+//!
+//! It is driven from outside: [`Supervisor::handle`] takes one [`Input`], after which [`Supervisor::poll_effect`] must
+//! be called until it returns none, and [`Supervisor::next_deadline`] says when an [`Input::Elapsed`] is wanted. The
+//! effects `Check`, `Spawn`, `Kill` and `Feed` are answered by the input of the same name before anything else happens.
+
+mod calls;
+mod events;
+mod jobs;
+mod listeners;
+mod shutdown;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisord_config::model::{Config, Group, GroupKind, LogFile, LogLevel, NoticeLevel, Process};
+use supervisord_wire::event::EventType;
+use supervisord_wire::fault::Fault;
+use supervisord_wire::state::Mood;
+
+use crate::auto_log::AutoLogNames;
+use crate::call::{Call, Outcome};
+use crate::output::Channel;
+use crate::pool::Pool;
+use crate::process::{Action, Circumstances, ExitStatus, Machine, Stimulus};
+use crate::row::Row;
+use crate::texts;
+use crate::ticks::Ticks;
+use crate::time::Now;
+use jobs::Job;
+use listeners::Seat;
+use shutdown::Shutdown;
+
+/// One process of the running daemon; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId(pub u64);
+
+/// One call of a client; chosen by the driver, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// Why a command cannot be executed, found before anything was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandFailure {
+    /// There is no such program; the text for clients and logs.
+    Missing(String),
+    /// It is there, but cannot be executed, or the command line is malformed.
+    Unusable(String),
+}
+
+/// Why a signal was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KillFailure {
+    /// There is no such process (any more); the system's message.
+    Gone(String),
+    /// Anything else; the system's message.
+    Refused(String),
+}
+
+/// Why bytes were not taken for the stdin of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedFailure {
+    /// The process has no stdin, or closed it.
+    Closed,
+    /// Too much is waiting already.
+    Full,
+}
+
+/// What a process wrote that somebody subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// A piece of its output.
+    Log,
+    /// A finished capture section.
+    Communication,
+}
+
+/// What happens to the supervisor.
+#[derive(Debug)]
+pub enum Input {
+    /// The daemon is ready: pid file written, servers open.
+    Started,
+    /// A client calls.
+    Call { id: CallId, call: Call },
+    /// The operating system asks for the end (TERM, INT, QUIT).
+    ShutdownSignal { name: &'static str },
+    /// The operating system asks for a restart (HUP); the configuration, or why it cannot be used.
+    RestartSignal { config: Result<Box<Config>, String> },
+    /// The operating system asks for fresh log files (USR2).
+    ReopenSignal,
+    /// A deadline has come.
+    Elapsed,
+    /// A child ended, and all it wrote has been read.
+    Exited { pid: u32, status: ExitStatus },
+    /// Answer to [`Effect::Check`].
+    Checked { process: ProcessId, call: CallId, result: Result<(), CommandFailure> },
+    /// Answer to [`Effect::Spawn`].
+    Spawned { process: ProcessId, result: Result<u32, String> },
+    /// Answer to [`Effect::Kill`].
+    Killed { process: ProcessId, call: Option<CallId>, result: Result<(), KillFailure> },
+    /// Answer to [`Effect::Feed`].
+    Fed { process: ProcessId, call: Option<CallId>, result: Result<(), FeedFailure> },
+    /// Answer, possibly much later, to [`Effect::ClearLogs`] and [`Effect::ClearActivity`].
+    Cleared { process: Option<ProcessId>, call: CallId, result: Result<(), Fault> },
+    /// A process with process id `pid` at that time wrote something.
+    Output { process: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: Vec<u8> },
+    /// A listener wrote to its stdout.
+    ListenerOutput { process: ProcessId, bytes: Vec<u8> },
+}
+
+/// What the supervisor wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write a line to the activity log.
+    Log(LogLevel, String),
+    /// Find out whether the command of a process can be executed.
+    Check { process: ProcessId, call: CallId },
+    /// Make a child.
+    Spawn { process: ProcessId },
+    /// Send a signal to a child, or to its process group.
+    Kill { process: ProcessId, pid: u32, signal: i32, group: bool, call: Option<CallId> },
+    /// Write to the stdin of a child.
+    Feed { process: ProcessId, bytes: Vec<u8>, call: Option<CallId> },
+    /// Create an empty automatic log file.
+    CreateAutoLog { path: String },
+    /// Empty the logs of a process.
+    ClearLogs { process: ProcessId, files: Vec<String>, call: CallId },
+    /// Begin a new activity log.
+    ClearActivity { call: CallId },
+    /// Open all logs again.
+    ReopenLogs,
+    /// Remove escape sequences from output from now on, or no longer.
+    StripAnsi(bool),
+    /// No process holds this FastCGI socket any more.
+    CloseSocket { group: Arc<str>, url: String },
+    /// Readers must see the present state of this process ([`Supervisor::row`]).
+    PublishRow(ProcessId),
+    /// Readers must see this group.
+    PublishGroup(Arc<str>),
+    /// Readers must no longer see this group.
+    WithdrawGroup(Arc<str>),
+    /// Readers must see this mood.
+    PublishMood(Mood),
+    /// Readers must see this configuration.
+    PublishConfig(Arc<Config>),
+    /// Answer a call.
+    Reply { call: CallId, outcome: Outcome },
+    /// Everything has stopped.
+    Finished(Ending),
+}
+
+/// How the supervisor ends.
+#[derive(Debug)]
+pub enum Ending {
+    /// The daemon is to exit.
+    Exit,
+    /// The daemon is to start again with this configuration.
+    Restart(Box<Config>),
+}
+
+/// A process of an active group.
+struct Member {
+    group: Arc<str>,
+    config: Arc<Process>,
+    machine: Machine,
+    stdout_log: Option<String>,
+    stderr_log: Option<String>,
+    /// The deadline under which it is filed in `Supervisor::deadlines`.
+    filed: Option<Duration>,
+    /// Where the process is an event listener.
+    seat: Option<Seat>,
+}
+
+impl Member {
+    fn log(&self, channel: Channel) -> Option<&String> {
+        match channel {
+            Channel::Stdout => self.stdout_log.as_ref(),
+            Channel::Stderr => self.stderr_log.as_ref(),
+        }
+    }
+
+    /// Whether it runs, or will run again without being asked to.
+    fn wants_to_run(&self) -> bool {
+        self.machine.state().is_running() || self.awaits_restart()
+    }
+
+    /// Whether it ended and waits for its automatic restart.
+    fn awaits_restart(&self) -> bool {
+        self.machine.state() == supervisord_wire::state::ProcessState::Exited && self.machine.deadline().is_some()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.machine.state().is_stopped() && !self.awaits_restart()
+    }
+}
+
+/// An active group.
+struct ActiveGroup {
+    config: Arc<Group>,
+    members: Vec<ProcessId>,
+    pool: Option<Pool>,
+}
+
+/// The whole supervisor.
+pub struct Supervisor {
+    config: Arc<Config>,
+    mood: Mood,
+    /// In the order of activation.
+    groups: Vec<ActiveGroup>,
+    members: BTreeMap<ProcessId, Member>,
+    by_pid: HashMap<u32, ProcessId>,
+    deadlines: BTreeSet<(Duration, ProcessId)>,
+    next_process: u64,
+    next_serial: u64,
+    auto_logs: AutoLogNames,
+    ticks: Ticks,
+    jobs: Vec<Job>,
+    /// The call whose items are being collected: it is not replied to before all have been.
+    collecting: Option<CallId>,
+    shutdown: Option<Shutdown>,
+    restart_with: Option<Box<Config>>,
+    effects: VecDeque<Effect>,
+    finished: bool,
+}
+
+impl Supervisor {
+    /// A supervisor of the groups of a configuration, none of them started. `seed` makes the names of automatic log
+    /// files; `serial` continues the event numbers of an earlier life.
+    pub fn new(config: Arc<Config>, now: Now, seed: u64, serial: u64) -> Supervisor {
+        let mut supervisor = Supervisor {
+            mood: Mood::Running,
+            groups: Vec::new(),
+            members: BTreeMap::new(),
+            by_pid: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            next_process: 0,
+            next_serial: serial,
+            auto_logs: AutoLogNames::new(seed),
+            ticks: Ticks::new(now),
+            jobs: Vec::new(),
+            collecting: None,
+            shutdown: None,
+            restart_with: None,
+            effects: VecDeque::new(),
+            finished: false,
+            config: config.clone(),
+        };
+        for group in &config.groups {
+            supervisor.activate(group.clone());
+        }
+        supervisor
+    }
+
+    /// The number the next event will get.
+    pub fn next_serial(&self) -> u64 {
+        self.next_serial
+    }
+
+    /// The definition of a process.
+    pub fn process(&self, id: ProcessId) -> Option<&Arc<Process>> {
+        self.members.get(&id).map(|member| &member.config)
+    }
+
+    /// The configuration read last.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The log file of a channel, with the made-up name of an automatic one.
+    pub fn log_file(&self, id: ProcessId, channel: Channel) -> Option<&String> {
+        self.members.get(&id)?.log(channel)
+    }
+
+    /// Whether the process is an event listener, whose stdout control itself must read.
+    pub fn is_listener(&self, id: ProcessId) -> bool {
+        self.members.get(&id).is_some_and(|member| member.seat.is_some())
+    }
+
+    /// The process as readers see it.
+    pub fn row(&self, id: ProcessId) -> Option<Row> {
+        let member = self.members.get(&id)?;
+        Some(Row {
+            group: member.group.clone(),
+            config: member.config.clone(),
+            state: member.machine.state(),
+            pid: member.machine.pid(),
+            start: member.machine.last_start(),
+            stop: member.machine.last_stop(),
+            spawnerr: member.machine.spawn_error().to_owned(),
+            exitstatus: member.machine.exit_status(),
+            stdout_logfile: member.stdout_log.clone(),
+            stderr_logfile: member.stderr_log.clone(),
+        })
+    }
+
+    /// Takes one input. Call [`Supervisor::poll_effect`] until it returns none before anything else.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Started => self.start(now),
+            Input::Call { id, call } => self.call(now, id, call),
+            Input::ShutdownSignal { name } => self.shutdown_signal(name),
+            Input::RestartSignal { config } => self.restart_signal(config),
+            Input::ReopenSignal => self.reopen_signal(),
+            Input::Elapsed => self.elapsed(now),
+            Input::Exited { pid, status } => self.exited(now, pid, status),
+            Input::Checked { process, call, result } => self.checked(now, process, call, result),
+            Input::Spawned { process, result } => self.spawned(now, process, result),
+            Input::Killed { process, call, result } => self.killed(now, process, call, result),
+            Input::Fed { process, call, result } => self.fed(now, process, call, result),
+            Input::Cleared { process, call, result } => self.cleared(process, call, result),
+            Input::Output { process, pid, kind, channel, bytes } => self.output(process, pid, kind, channel, &bytes),
+            Input::ListenerOutput { process, bytes } => self.listener_output(now, process, &bytes),
+        }
+        self.dispatch_events();
+        self.advance_shutdown(now);
+    }
+
+    /// The next thing to do; none when nothing is left.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Input::Elapsed`] is wanted, on the monotonic clock; none for never.
+    pub fn next_deadline(&self, now: Now) -> Option<Duration> {
+        let process = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let ticks = self.ticks.deadline(now, |kind| self.is_subscribed(kind));
+        let shutdown = self.shutdown.as_ref().map(Shutdown::next_report);
+        let jobs = self.jobs.iter().filter_map(Job::next_report).min();
+        let pools = self.groups.iter().filter_map(|group| group.pool.as_ref()?.deadline()).min();
+        let seats = self.next_revival();
+        [process, ticks, shutdown, jobs, pools, seats].into_iter().flatten().min()
+    }
+
+    fn start(&mut self, now: Now) {
+        self.emit(EventType::SupervisorStateChangeRunning, String::new());
+        for index in self.groups_by_priority() {
+            self.autostart(now, index);
+        }
+    }
+
+    fn elapsed(&mut self, now: Now) {
+        while let Some(&(deadline, id)) = self.deadlines.first() {
+            if deadline > now.mono {
+                break;
+            }
+            self.deadlines.pop_first();
+            if let Some(member) = self.members.get_mut(&id) {
+                member.filed = None;
+            }
+            self.stimulate(now, id, Stimulus::Due);
+            self.refile(id, now);
+        }
+        for (kind, when) in self.ticks.due(now) {
+            self.emit(kind, format!("when:{when}"));
+        }
+        self.report_waiting(now);
+        self.release_events(now);
+        self.revive_listeners(now);
+    }
+
+    fn exited(&mut self, now: Now, pid: u32, status: ExitStatus) {
+        let Some(id) = self.by_pid.remove(&pid) else {
+            return self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
+        };
+        self.release_socket(id);
+        self.stimulate(now, id, Stimulus::Ended(status));
+        self.listener_ended(now, id);
+    }
+
+    fn spawned(&mut self, now: Now, id: ProcessId, result: Result<u32, String>) {
+        match result {
+            Ok(pid) => {
+                self.by_pid.insert(pid, id);
+                self.seat_listener(id);
+                self.stimulate(now, id, Stimulus::Spawned(pid));
+            }
+            Err(reason) => {
+                self.release_socket(id);
+                self.stimulate(now, id, Stimulus::SpawnFailed(reason));
+            }
+        }
+        self.spawn_settled(id);
+    }
+
+    /// Lets something happen to a process and carries out what its machine answers.
+    fn stimulate(&mut self, now: Now, id: ProcessId, stimulus: Stimulus) {
+        let supervising = self.mood == Mood::Running;
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let config = member.config.clone();
+        let actions = member.machine.handle(stimulus, Circumstances { now, config: &config, supervising });
+        let pid = member.machine.pid();
+        self.refile(id, now);
+        for action in actions {
+            match action {
+                Action::Changed { from, to, detail } => self.state_changed(id, from, to, &detail),
+                Action::Log(level, line) => self.log(level, line),
+                Action::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
+                Action::Signal { signal, group } => {
+                    self.effects.push_back(Effect::Kill { process: id, pid, signal, group, call: None });
+                }
+            }
+        }
+        self.effects.push_back(Effect::PublishRow(id));
+        self.process_changed(id);
+    }
+
+    /// Files the deadline of a process; one that has passed already is due at once.
+    fn refile(&mut self, id: ProcessId, now: Now) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let wanted = member.machine.deadline().map(|deadline| deadline.max(now.mono));
+        if member.filed != wanted {
+            if let Some(old) = member.filed {
+                self.deadlines.remove(&(old, id));
+            }
+            if let Some(new) = wanted {
+                self.deadlines.insert((new, id));
+            }
+            member.filed = wanted;
+        }
+    }
+
+    fn unfile(&mut self, id: ProcessId) {
+        if let Some(deadline) = self.members.get_mut(&id).and_then(|member| member.filed.take()) {
+            self.deadlines.remove(&(deadline, id));
+        }
+    }
+
+    /// Brings a group into being, with its automatic log files.
+    fn activate(&mut self, group: Arc<Group>) {
+        let name: Arc<str> = group.name.as_str().into();
+        self.effects.push_back(Effect::PublishGroup(name.clone()));
+        let members = group.processes.iter().map(|process| self.enlist(&name, &group, process)).collect();
+        let pool = match &group.kind {
+            GroupKind::Listeners(pool) => {
+                let subscriptions = pool.events.iter().filter_map(|name| EventType::from_name(name)).collect();
+                Some(Pool::new(subscriptions, pool.buffer_size))
+            }
+            GroupKind::Programs | GroupKind::FastCgi => None,
+        };
+        self.groups.push(ActiveGroup { config: group, members, pool });
+        self.emit(EventType::ProcessGroupAdded, format!("groupname:{name}\n"));
+    }
+
+    fn enlist(&mut self, group: &Arc<str>, definition: &Group, process: &Arc<Process>) -> ProcessId {
+        let id = ProcessId(self.next_process);
+        self.next_process += 1;
+        let stdout_log = self.resolve_log(process, Channel::Stdout);
+        let stderr_log = self.resolve_log(process, Channel::Stderr);
+        let member = Member {
+            group: group.clone(),
+            config: process.clone(),
+            machine: Machine::default(),
+            stdout_log,
+            stderr_log,
+            filed: None,
+            seat: matches!(definition.kind, GroupKind::Listeners(_)).then(Seat::default),
+        };
+        self.members.insert(id, member);
+        self.effects.push_back(Effect::PublishRow(id));
+        id
+    }
+
+    fn resolve_log(&mut self, process: &Process, channel: Channel) -> Option<String> {
+        let file = match channel {
+            Channel::Stdout => &process.stdout.file,
+            Channel::Stderr if process.redirect_stderr => return None,
+            Channel::Stderr => &process.stderr.file,
+        };
+        match file {
+            LogFile::None => None,
+            LogFile::Path(path) => Some(path.clone()),
+            LogFile::Auto => {
+                let settings = &self.config.supervisord;
+                let name = self.auto_logs.next(&process.name, channel, &settings.identifier);
+                let path = format!("{}/{name}", settings.childlogdir.trim_end_matches('/'));
+                self.effects.push_back(Effect::CreateAutoLog { path: path.clone() });
+                Some(path)
+            }
+        }
+    }
+
+    fn autostart(&mut self, now: Now, index: usize) {
+        for id in self.groups[index].members.clone() {
+            let Some(member) = self.members.get(&id) else { continue };
+            if member.config.autostart && member.machine.last_start() == 0 {
+                self.stimulate(now, id, Stimulus::Start);
+            }
+        }
+    }
+
+    /// Positions of all groups, lowest priority number first, in order of activation among equals.
+    fn groups_by_priority(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.groups.len()).collect();
+        order.sort_by_key(|index| self.groups[*index].config.priority);
+        order
+    }
+
+    /// Members of a group, lowest priority number first, in stored order among equals.
+    fn members_by_priority(&self, index: usize) -> Vec<ProcessId> {
+        let mut order = self.groups[index].members.clone();
+        order.sort_by_key(|id| self.members.get(id).map_or(0, |member| member.config.priority));
+        order
+    }
+
+    fn group_index(&self, name: &str) -> Option<usize> {
+        self.groups.iter().position(|group| group.config.name == name)
+    }
+
+    fn find(&self, group: &str, process: &str) -> Option<ProcessId> {
+        let members = &self.groups[self.group_index(group)?].members;
+        members.iter().copied().find(|id| self.members.get(id).is_some_and(|member| member.config.name == process))
+    }
+
+    /// Tells the driver to close a FastCGI socket when the last process that held it is gone.
+    fn release_socket(&mut self, id: ProcessId) {
+        let Some(member) = self.members.get(&id) else { return };
+        let Some(socket) = member.config.socket.clone() else { return };
+        let group = member.group.clone();
+        let is_held = self.by_pid.values().any(|other| {
+            *other != id
+                && self.members.get(other).is_some_and(|other| {
+                    other.group == group && other.config.socket.as_ref().is_some_and(|held| held.url == socket.url)
+                })
+        });
+        if !is_held {
+            self.effects.push_back(Effect::CloseSocket { group, url: socket.url.clone() });
+        }
+    }
+
+    fn adopt_config(&mut self, config: Config) {
+        for notice in &config.notices {
+            let level = match notice.level {
+                NoticeLevel::Warn => LogLevel::Warn,
+                NoticeLevel::Info => LogLevel::Info,
+            };
+            self.log(level, notice.text.clone());
+        }
+        if config.supervisord.strip_ansi != self.config.supervisord.strip_ansi {
+            self.effects.push_back(Effect::StripAnsi(config.supervisord.strip_ansi));
+        }
+        self.config = Arc::new(config);
+        self.effects.push_back(Effect::PublishConfig(self.config.clone()));
+    }
+
+    fn log(&mut self, level: LogLevel, line: impl Into<String>) {
+        self.effects.push_back(Effect::Log(level, line.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

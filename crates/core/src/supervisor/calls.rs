@@ -1,0 +1,296 @@
+//! What each call does. Waiting for it to be done is the business of [`super::jobs`].
+
+use supervisord_config::diff::diff;
+use supervisord_config::model::Config;
+use supervisord_config::signal;
+use supervisord_wire::event::EventType;
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::name::Namespec;
+use supervisord_wire::state::{Mood, ProcessState};
+use supervisord_wire::value::Value;
+
+use super::jobs::{Goal, Shape};
+use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
+use crate::call::{Call, Outcome};
+use crate::output::Channel;
+use crate::time::Now;
+
+/// The processes a name stands for.
+enum Target {
+    One(ProcessId),
+    Group(usize),
+}
+
+impl Supervisor {
+    pub(super) fn call(&mut self, now: Now, id: CallId, call: Call) {
+        if self.mood != Mood::Running && !matches!(call, Call::SendRemoteCommEvent { .. }) {
+            return self.reply(id, Err(Fault::new(FaultCode::ShutdownState)));
+        }
+        self.collecting = Some(id);
+        let result = self.perform(now, id, call);
+        self.collecting = None;
+        match result {
+            Ok(Progress::Done(value)) => self.reply(id, Ok(value)),
+            Ok(Progress::Waiting) => self.close_job(id),
+            Err(fault) => {
+                self.drop_job(id);
+                self.reply(id, Err(fault));
+            }
+        }
+    }
+
+    fn perform(&mut self, now: Now, id: CallId, call: Call) -> Result<Progress, Fault> {
+        match call {
+            Call::Shutdown => self.set_mood(Mood::Shutdown),
+            Call::Restart { config } => self.restart(config),
+            Call::ReloadConfig { config } => return Ok(Progress::Done(self.reload(*config))),
+            Call::AddProcessGroup { group } => self.add_group(now, &group)?,
+            Call::RemoveProcessGroup { group } => self.remove_group(&group)?,
+            Call::SendRemoteCommEvent { kind, data } => {
+                self.emit(EventType::RemoteCommunication, format!("type:{kind}\n{data}"));
+            }
+            Call::StartProcess { name, wait } => return self.start_one(id, &name, wait),
+            Call::StartProcessGroup { group, wait } => {
+                let index = self.known_group(&group)?;
+                return Ok(self.start_many(id, self.members_by_priority(index), wait));
+            }
+            Call::StartAllProcesses { wait } => return Ok(self.start_many(id, self.all_by_priority(), wait)),
+            Call::StopProcess { name, wait } => return self.stop_one(now, id, &name, wait),
+            Call::StopProcessGroup { group, wait } => {
+                let index = self.known_group(&group)?;
+                return Ok(self.stop_many(now, id, self.members_by_priority(index), wait));
+            }
+            Call::StopAllProcesses { wait } => return Ok(self.stop_many(now, id, self.all_by_priority(), wait)),
+            Call::SignalProcess { name, signal } => return self.signal_one(id, &name, &signal),
+            Call::SignalProcessGroup { group, signal } => {
+                let index = self.known_group(&group)?;
+                let number = known_signal(&signal)?;
+                return Ok(self.signal_many(id, self.members_by_priority(index), number));
+            }
+            Call::SignalAllProcesses { signal } => {
+                let number = known_signal(&signal)?;
+                return Ok(self.signal_many(id, self.all_by_priority(), number));
+            }
+            Call::SendProcessStdin { name, chars } => return self.send_stdin(id, &name, chars),
+            Call::ClearProcessLogs { name } => return self.clear_one(id, &name),
+            Call::ClearAllProcessLogs => return Ok(self.clear_all(id)),
+            Call::ClearLog => {
+                self.open_job(id, Shape::Single);
+                self.effects.push_back(Effect::ClearActivity { call: id });
+                return Ok(Progress::Waiting);
+            }
+        }
+        Ok(Progress::Done(Value::Bool(true)))
+    }
+
+    fn reload(&mut self, config: Config) -> Value {
+        let active: Vec<_> = self.groups.iter().map(|group| group.config.clone()).collect();
+        let difference = diff(&active, &config.groups);
+        self.adopt_config(config);
+        let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::Str).collect());
+        let lists = vec![names(difference.added), names(difference.changed), names(difference.removed)];
+        Value::Array(vec![Value::Array(lists)])
+    }
+
+    fn add_group(&mut self, now: Now, name: &str) -> Result<(), Fault> {
+        if self.group_index(name).is_some() {
+            return Err(Fault::with(FaultCode::AlreadyAdded, name));
+        }
+        let known = self.config.groups.iter().find(|group| group.name == name).cloned();
+        let group = known.ok_or_else(|| Fault::with(FaultCode::BadName, name))?;
+        self.activate(group);
+        self.autostart(now, self.groups.len() - 1);
+        Ok(())
+    }
+
+    fn remove_group(&mut self, name: &str) -> Result<(), Fault> {
+        let index = self.known_group(name)?;
+        let members = self.groups[index].members.clone();
+        if !members.iter().all(|id| self.is_stopped(*id)) {
+            return Err(Fault::with(FaultCode::StillRunning, name));
+        }
+        for id in members {
+            self.abandon(id);
+            self.unfile(id);
+            self.by_pid.retain(|_, process| *process != id);
+            self.members.remove(&id);
+        }
+        self.groups.remove(index);
+        self.effects.push_back(Effect::WithdrawGroup(name.into()));
+        self.emit(EventType::ProcessGroupRemoved, format!("groupname:{name}\n"));
+        Ok(())
+    }
+
+    fn start_one(&mut self, call: CallId, name: &str, wait: bool) -> Result<Progress, Fault> {
+        match self.target(name)? {
+            Target::Group(index) => Ok(self.start_many(call, self.members_by_priority(index), wait)),
+            Target::One(id) => {
+                self.open_job(call, Shape::Single);
+                self.begin_start(call, id, wait);
+                self.call_it(call, id, name);
+                Ok(Progress::Waiting)
+            }
+        }
+    }
+
+    fn start_many(&mut self, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
+        self.open_job(call, Shape::Array);
+        for id in ids {
+            if self.members.get(&id).is_some_and(|member| !member.machine.state().is_running()) {
+                self.begin_start(call, id, wait);
+            }
+        }
+        Progress::Waiting
+    }
+
+    fn stop_one(&mut self, now: Now, call: CallId, name: &str, wait: bool) -> Result<Progress, Fault> {
+        match self.target(name)? {
+            Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
+            Target::One(id) => {
+                self.open_job(call, Shape::Single);
+                if self.members.get(&id).is_some_and(super::Member::wants_to_run) {
+                    self.begin_stop(now, call, id, wait);
+                    self.call_it(call, id, name);
+                    Ok(Progress::Waiting)
+                } else {
+                    Err(Fault::with(FaultCode::NotRunning, name))
+                }
+            }
+        }
+    }
+
+    fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
+        self.open_job(call, Shape::Array);
+        for id in ids {
+            if self.members.get(&id).is_some_and(super::Member::wants_to_run) {
+                self.begin_stop(now, call, id, wait);
+            }
+        }
+        Progress::Waiting
+    }
+
+    fn signal_one(&mut self, call: CallId, name: &str, signal: &str) -> Result<Progress, Fault> {
+        match self.target(name)? {
+            Target::Group(index) => {
+                let number = known_signal(signal)?;
+                Ok(self.signal_many(call, self.members_by_priority(index), number))
+            }
+            Target::One(id) => {
+                let number = known_signal(signal)?;
+                if self.members.get(&id).is_some_and(|member| !member.machine.state().is_signallable()) {
+                    return Err(Fault::with(FaultCode::NotRunning, name));
+                }
+                self.open_job(call, Shape::Single);
+                self.begin_signal(call, id, number);
+                self.call_it(call, id, name);
+                Ok(Progress::Waiting)
+            }
+        }
+    }
+
+    fn signal_many(&mut self, call: CallId, ids: Vec<ProcessId>, signal: i32) -> Progress {
+        self.open_job(call, Shape::Array);
+        for id in ids {
+            if self.members.get(&id).is_some_and(|member| member.machine.state().is_signallable()) {
+                self.begin_signal(call, id, signal);
+            }
+        }
+        Progress::Waiting
+    }
+
+    fn send_stdin(&mut self, call: CallId, name: &str, chars: Vec<u8>) -> Result<Progress, Fault> {
+        let id = self.single_target(name)?;
+        let Some(member) = self.members.get(&id) else { return Err(Fault::with(FaultCode::BadName, name)) };
+        if member.machine.pid() == 0 || member.machine.state() == ProcessState::Stopping {
+            return Err(Fault::with(FaultCode::NotRunning, name));
+        }
+        self.open_job(call, Shape::Single);
+        self.add_item(call, id, Goal::Feed);
+        self.call_it(call, id, name);
+        self.effects.push_back(Effect::Feed { process: id, bytes: chars, call: Some(call) });
+        Ok(Progress::Waiting)
+    }
+
+    pub(super) fn fed(&mut self, now: Now, id: ProcessId, call: Option<CallId>, result: Result<(), FeedFailure>) {
+        let Some(call) = call else { return self.event_fed(now, id, result) };
+        let result = result.map_err(|failure| match failure {
+            FeedFailure::Closed => self.item_fault(call, id, FaultCode::NoFile),
+            FeedFailure::Full => {
+                Fault::with(FaultCode::Failed, "the process does not read its stdin, too much is waiting")
+            }
+        });
+        self.finish_item(call, id, result);
+    }
+
+    fn clear_one(&mut self, call: CallId, name: &str) -> Result<Progress, Fault> {
+        let id = self.single_target(name)?;
+        self.open_job(call, Shape::Single);
+        self.begin_clear(call, id);
+        Ok(Progress::Waiting)
+    }
+
+    fn clear_all(&mut self, call: CallId) -> Progress {
+        self.open_job(call, Shape::Array);
+        for id in self.all_by_priority() {
+            self.begin_clear(call, id);
+        }
+        Progress::Waiting
+    }
+
+    fn begin_clear(&mut self, call: CallId, id: ProcessId) {
+        let Some(member) = self.members.get(&id) else { return };
+        let logs = [Channel::Stdout, Channel::Stderr].map(|channel| member.log(channel).cloned());
+        let files = logs.into_iter().flatten().collect();
+        self.add_item(call, id, Goal::Clear);
+        self.effects.push_back(Effect::ClearLogs { process: id, files, call });
+    }
+
+    pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, result: Result<(), Fault>) {
+        match process {
+            Some(id) => self.finish_item(call, id, result),
+            None => {
+                self.drop_job(call);
+                self.reply(call, result.map(|()| Value::Bool(true)));
+            }
+        }
+    }
+
+    fn all_by_priority(&self) -> Vec<ProcessId> {
+        self.groups_by_priority().into_iter().flat_map(|index| self.members_by_priority(index)).collect()
+    }
+
+    fn target(&self, name: &str) -> Result<Target, Fault> {
+        let unknown = || Fault::with(FaultCode::BadName, name);
+        let spec = Namespec::parse(name);
+        let index = self.group_index(&spec.group).ok_or_else(unknown)?;
+        match spec.process {
+            None => Ok(Target::Group(index)),
+            Some(process) => self.find(&spec.group, &process).map(Target::One).ok_or_else(unknown),
+        }
+    }
+
+    fn single_target(&self, name: &str) -> Result<ProcessId, Fault> {
+        match self.target(name)? {
+            Target::One(id) => Ok(id),
+            Target::Group(_) => Err(Fault::with(FaultCode::BadName, name)),
+        }
+    }
+
+    fn known_group(&self, name: &str) -> Result<usize, Fault> {
+        self.group_index(name).ok_or_else(|| Fault::with(FaultCode::BadName, name))
+    }
+
+    pub(super) fn reply(&mut self, call: CallId, outcome: Outcome) {
+        self.effects.push_back(Effect::Reply { call, outcome });
+    }
+}
+
+/// How far a call got at once.
+enum Progress {
+    Done(Value),
+    Waiting,
+}
+
+fn known_signal(text: &str) -> Result<i32, Fault> {
+    signal::parse(text).map_err(|_| Fault::with(FaultCode::BadSignal, text))
+}

@@ -1,0 +1,380 @@
+//! Calls that take time: each waits for its processes and gets exactly one reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisord_config::model::LogLevel;
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::name::namespec;
+use supervisord_wire::state::ProcessState;
+use supervisord_wire::value::Value;
+
+use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
+use crate::process::Stimulus;
+use crate::texts;
+use crate::time::Now;
+
+/// How often a slow stop is reported in the activity log.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// A call that waits for one or more processes.
+pub(super) struct Job {
+    call: CallId,
+    shape: Shape,
+    open: Vec<Item>,
+    /// In the order in which the items were finished.
+    done: Vec<Finished>,
+}
+
+/// How the reply looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// True, or the fault of the only item. The name of a fault is what the client called the process.
+    Single,
+    /// A status array.
+    Array,
+}
+
+/// One process a job waits for.
+struct Item {
+    process: ProcessId,
+    /// The name that faults mention.
+    name: String,
+    goal: Goal,
+    /// When "waiting for NAME to stop" was logged last.
+    reported: Duration,
+}
+
+struct Finished {
+    group: Arc<str>,
+    process: String,
+    result: Result<(), Fault>,
+}
+
+/// What an item waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// Whether the command can be executed; then it is started.
+    Check { wait: bool },
+    /// The child.
+    Spawn { wait: bool },
+    /// The RUNNING state, or the news that it will not come.
+    Run,
+    /// Whether the stop signal could be sent.
+    Kill { wait: bool },
+    /// A stopped state.
+    Stop,
+    /// Whether a signal could be sent.
+    Signal,
+    /// Whether the bytes were taken.
+    Feed,
+    /// Whether the logs could be cleared.
+    Clear,
+}
+
+impl Job {
+    pub(super) fn next_report(&self) -> Option<Duration> {
+        let stopping = self.open.iter().filter(|item| item.goal == Goal::Stop);
+        stopping.map(|item| item.reported + REPORT_EVERY).min()
+    }
+}
+
+impl Supervisor {
+    /// Opens a job; its items are added next, and [`Supervisor::close_job`] follows when all have been.
+    pub(super) fn open_job(&mut self, call: CallId, shape: Shape) {
+        self.jobs.push(Job { call, shape, open: Vec::new(), done: Vec::new() });
+    }
+
+    /// Forgets a job that was refused as a whole.
+    pub(super) fn drop_job(&mut self, call: CallId) {
+        self.jobs.retain(|job| job.call != call);
+    }
+
+    /// Replies at once where nothing is left to wait for.
+    pub(super) fn close_job(&mut self, call: CallId) {
+        self.reply_if_done(call);
+    }
+
+    pub(super) fn begin_start(&mut self, call: CallId, id: ProcessId, wait: bool) {
+        self.add_item(call, id, Goal::Check { wait });
+        self.effects.push_back(Effect::Check { process: id, call });
+    }
+
+    pub(super) fn checked(&mut self, now: Now, id: ProcessId, call: CallId, result: Result<(), CommandFailure>) {
+        let Some(Goal::Check { wait }) = self.goal(call, id) else { return };
+        let Some(member) = self.members.get(&id) else { return };
+        let refusal = match (result, member.machine.state()) {
+            (Err(CommandFailure::Missing(text)), _) => Some(Fault::with(FaultCode::NoFile, text)),
+            (Err(CommandFailure::Unusable(text)), _) => Some(Fault::with(FaultCode::NotExecutable, text)),
+            (Ok(()), ProcessState::Starting | ProcessState::Running | ProcessState::Backoff) => {
+                Some(self.item_fault(call, id, FaultCode::AlreadyStarted))
+            }
+            (Ok(()), ProcessState::Stopping) => Some(self.item_fault(call, id, FaultCode::AbnormalTermination)),
+            (Ok(()), ProcessState::Unknown) => {
+                let text = format!("{} is in an unknown process state", self.item_name(call, id));
+                Some(Fault::with(FaultCode::Failed, text))
+            }
+            (Ok(()), ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal) => None,
+        };
+        match refusal {
+            Some(fault) => self.finish_item(call, id, Err(fault)),
+            None => {
+                self.set_goal(call, id, Goal::Spawn { wait });
+                self.stimulate(now, id, Stimulus::Start);
+            }
+        }
+    }
+
+    /// The child exists, or could not be made.
+    pub(super) fn spawn_settled(&mut self, id: ProcessId) {
+        let Some(member) = self.members.get(&id) else { return };
+        let failed = !member.machine.spawn_error().is_empty();
+        for call in self.calls_with(id, |goal| matches!(goal, Goal::Spawn { .. })) {
+            match self.goal(call, id) {
+                Some(Goal::Spawn { .. }) if failed => {
+                    let fault = self.item_fault(call, id, FaultCode::SpawnError);
+                    self.finish_item(call, id, Err(fault));
+                }
+                Some(Goal::Spawn { wait: true }) => self.set_goal(call, id, Goal::Run),
+                _ => self.finish_item(call, id, Ok(())),
+            }
+        }
+        self.process_changed(id);
+    }
+
+    pub(super) fn begin_stop(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
+        let Some(member) = self.members.get(&id) else { return };
+        let (state, awaits_restart) = (member.machine.state(), member.awaits_restart());
+        self.forget_revival(id);
+        match state {
+            ProcessState::Running | ProcessState::Starting => {
+                self.add_item(call, id, Goal::Kill { wait });
+                self.stimulate(now, id, Stimulus::Stop);
+            }
+            ProcessState::Backoff => {
+                self.add_item(call, id, Goal::Stop);
+                self.stimulate(now, id, Stimulus::Stop);
+            }
+            ProcessState::Exited if awaits_restart => {
+                self.add_item(call, id, Goal::Stop);
+                self.stimulate(now, id, Stimulus::GiveUp);
+            }
+            _ => {
+                self.add_item(call, id, Goal::Stop);
+                let fault = self.item_fault(call, id, FaultCode::NotRunning);
+                self.finish_item(call, id, Err(fault));
+            }
+        }
+    }
+
+    pub(super) fn begin_signal(&mut self, call: CallId, id: ProcessId, signal: i32) {
+        let Some(member) = self.members.get(&id) else { return };
+        let (state, pid, name) = (member.machine.state(), member.machine.pid(), member.config.name.clone());
+        self.add_item(call, id, Goal::Signal);
+        if state.is_signallable() && pid != 0 {
+            self.log(LogLevel::Debug, texts::sending(&name, pid, signal));
+            self.effects.push_back(Effect::Kill { process: id, pid, signal, group: false, call: Some(call) });
+        } else {
+            let fault = self.item_fault(call, id, FaultCode::NotRunning);
+            self.finish_item(call, id, Err(fault));
+        }
+    }
+
+    /// What became of a signal: of a stop (no call), or of a signal request.
+    pub(super) fn killed(&mut self, now: Now, id: ProcessId, call: Option<CallId>, result: Result<(), KillFailure>) {
+        let Some(member) = self.members.get(&id) else { return };
+        let (name, pid) = (member.config.name.clone(), member.machine.pid());
+        let refusal = match (&result, call) {
+            (Ok(()), _) => None,
+            (Err(KillFailure::Gone(reason)), None) => {
+                self.log(LogLevel::Debug, texts::kill_too_late(&name, pid, reason));
+                None
+            }
+            (Err(KillFailure::Gone(reason)), Some(_)) => {
+                self.log(LogLevel::Debug, texts::signal_too_late(&name, pid, reason));
+                None
+            }
+            (Err(KillFailure::Refused(reason)), None) => Some(texts::kill_refused(&name, pid, reason)),
+            (Err(KillFailure::Refused(reason)), Some(_)) => Some(texts::signal_refused(&name, pid, reason)),
+        };
+        let waiting: Vec<CallId> = match call {
+            Some(call) => vec![call],
+            None => self.calls_with(id, |goal| matches!(goal, Goal::Kill { .. })),
+        };
+        match refusal {
+            Some(text) => {
+                self.log(LogLevel::Critical, text.clone());
+                for call in waiting {
+                    self.finish_item(call, id, Err(Fault::with(FaultCode::Failed, &text)));
+                }
+                self.stimulate(now, id, Stimulus::SignalRefused);
+            }
+            None => {
+                for call in waiting {
+                    self.signal_sent(now, call, id, &name);
+                }
+            }
+        }
+    }
+
+    fn signal_sent(&mut self, now: Now, call: CallId, id: ProcessId, name: &str) {
+        if self.goal(call, id) == Some(Goal::Kill { wait: true }) {
+            self.log(LogLevel::Info, texts::waiting_to_stop(name));
+            self.set_goal(call, id, Goal::Stop);
+            if let Some(item) = self.item(call, id) {
+                item.reported = now.mono;
+            }
+            self.process_changed(id);
+        } else {
+            self.finish_item(call, id, Ok(()));
+        }
+    }
+
+    /// Looks at all jobs that wait for a state of this process.
+    pub(super) fn process_changed(&mut self, id: ProcessId) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let Some(member) = self.members.get(&id) else { return };
+        let (state, is_stopped) = (member.machine.state(), member.is_stopped());
+        let failed = !member.machine.spawn_error().is_empty();
+        for call in self.calls_with(id, |goal| matches!(goal, Goal::Run | Goal::Stop)) {
+            match self.goal(call, id) {
+                Some(Goal::Run) if failed => {
+                    let fault = self.item_fault(call, id, FaultCode::SpawnError);
+                    self.finish_item(call, id, Err(fault));
+                }
+                Some(Goal::Run) if state == ProcessState::Running => self.finish_item(call, id, Ok(())),
+                Some(Goal::Run) if state != ProcessState::Starting => {
+                    let fault = self.item_fault(call, id, FaultCode::AbnormalTermination);
+                    self.finish_item(call, id, Err(fault));
+                }
+                Some(Goal::Stop) if is_stopped => self.finish_item(call, id, Ok(())),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn report_slow_stops(&mut self, now: Now) {
+        let mut lines = Vec::new();
+        for job in &mut self.jobs {
+            for item in job.open.iter_mut().filter(|item| item.goal == Goal::Stop) {
+                if item.reported + REPORT_EVERY <= now.mono {
+                    item.reported = now.mono;
+                    lines.extend(
+                        self.members.get(&item.process).map(|member| texts::waiting_to_stop(&member.config.name)),
+                    );
+                }
+            }
+        }
+        for line in lines {
+            self.log(LogLevel::Info, line);
+        }
+    }
+
+    pub(super) fn add_item(&mut self, call: CallId, id: ProcessId, goal: Goal) {
+        let Some(member) = self.members.get(&id) else { return };
+        let name = namespec(&member.group, &member.config.name);
+        if let Some(job) = self.job(call) {
+            job.open.push(Item { process: id, name, goal, reported: Duration::ZERO });
+        }
+    }
+
+    /// Makes faults of a single call name the process as the client did.
+    pub(super) fn call_it(&mut self, call: CallId, id: ProcessId, name: &str) {
+        if let Some(item) = self.item(call, id) {
+            item.name = name.to_owned();
+        }
+    }
+
+    pub(super) fn finish_item(&mut self, call: CallId, id: ProcessId, result: Result<(), Fault>) {
+        let names = self.members.get(&id).map(|member| (member.group.clone(), member.config.name.clone()));
+        let Some(job) = self.job(call) else { return };
+        let Some(position) = job.open.iter().position(|item| item.process == id) else { return };
+        job.open.remove(position);
+        let (group, process) = names.unwrap_or_else(|| ("".into(), String::new()));
+        job.done.push(Finished { group, process, result });
+        self.reply_if_done(call);
+    }
+
+    /// A process is removed: whoever still waits for it is told that it is gone.
+    pub(super) fn abandon(&mut self, id: ProcessId) {
+        for call in self.calls_with(id, |_| true) {
+            let fault = self.item_fault(call, id, FaultCode::BadName);
+            self.finish_item(call, id, Err(fault));
+        }
+    }
+
+    fn reply_if_done(&mut self, call: CallId) {
+        let Some(position) = self.jobs.iter().position(|job| job.call == call) else { return };
+        if !self.jobs[position].open.is_empty() || self.is_collecting(position) {
+            return;
+        }
+        let job = self.jobs.remove(position);
+        let outcome = match job.shape {
+            Shape::Single => match job.done.into_iter().next() {
+                Some(Finished { result: Err(fault), .. }) => Err(fault),
+                _ => Ok(Value::Bool(true)),
+            },
+            Shape::Array => Ok(Value::Array(job.done.into_iter().map(Finished::into_value).collect())),
+        };
+        self.effects.push_back(Effect::Reply { call, outcome });
+    }
+
+    /// Whether items are still being added to the job.
+    fn is_collecting(&self, position: usize) -> bool {
+        self.collecting == Some(self.jobs[position].call)
+    }
+
+    fn job(&mut self, call: CallId) -> Option<&mut Job> {
+        self.jobs.iter_mut().find(|job| job.call == call)
+    }
+
+    fn item(&mut self, call: CallId, id: ProcessId) -> Option<&mut Item> {
+        self.job(call)?.open.iter_mut().find(|item| item.process == id)
+    }
+
+    pub(super) fn goal(&mut self, call: CallId, id: ProcessId) -> Option<Goal> {
+        self.item(call, id).map(|item| item.goal)
+    }
+
+    fn set_goal(&mut self, call: CallId, id: ProcessId, goal: Goal) {
+        if let Some(item) = self.item(call, id) {
+            item.goal = goal;
+        }
+    }
+
+    fn item_name(&mut self, call: CallId, id: ProcessId) -> String {
+        self.item(call, id).map(|item| item.name.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn item_fault(&self, call: CallId, id: ProcessId, code: FaultCode) -> Fault {
+        let item = self
+            .jobs
+            .iter()
+            .find(|job| job.call == call)
+            .and_then(|job| job.open.iter().find(|item| item.process == id));
+        Fault::with(code, item.map_or("", |item| &item.name))
+    }
+
+    fn calls_with(&self, id: ProcessId, matches: impl Fn(&Goal) -> bool) -> Vec<CallId> {
+        let waits = |job: &&Job| job.open.iter().any(|item| item.process == id && matches(&item.goal));
+        self.jobs.iter().filter(waits).map(|job| job.call).collect()
+    }
+}
+
+impl Finished {
+    /// One element of a status array.
+    fn into_value(self) -> Value {
+        let (status, description) = match self.result {
+            Ok(()) => (FaultCode::Success.code(), "OK".to_owned()),
+            Err(fault) => (fault.code, fault.text),
+        };
+        Value::Struct(vec![
+            ("name".to_owned(), self.process.into()),
+            ("group".to_owned(), self.group.as_ref().into()),
+            ("status".to_owned(), status.into()),
+            ("description".to_owned(), description.into()),
+        ])
+    }
+}

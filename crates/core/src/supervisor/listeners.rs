@@ -1,0 +1,238 @@
+//! Event listeners: who gets the next event, and what their answers mean.
+
+use std::time::Duration;
+
+use supervisord_config::model::LogLevel;
+use supervisord_wire::event::header;
+use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState};
+use supervisord_wire::state::ProcessState;
+
+use super::{Effect, FeedFailure, ProcessId, Supervisor};
+use crate::pool::Queued;
+use crate::process::Stimulus;
+use crate::time::Now;
+
+/// What belongs to a process because it is an event listener.
+#[derive(Default)]
+pub(super) struct Seat {
+    protocol: Listener,
+    /// The event it is working on.
+    event: Option<Queued>,
+    /// Violations of the protocol in a row, over restarts.
+    violations: u32,
+    /// When it is to be restarted because it violated the protocol.
+    revival: Option<Duration>,
+    /// It is being stopped only to be started again.
+    reviving: bool,
+}
+
+/// The longest a listener in the UNKNOWN state is left alone.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+impl Supervisor {
+    /// A fresh child speaks a fresh protocol.
+    pub(super) fn seat_listener(&mut self, id: ProcessId) {
+        if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
+            seat.protocol = Listener::default();
+            seat.revival = None;
+            seat.reviving = false;
+        }
+    }
+
+    /// Sends waiting events to listeners that are free: the oldest event to the first free listener.
+    pub(super) fn dispatch_events(&mut self) {
+        for index in 0..self.groups.len() {
+            while self.groups[index].pool.as_ref().is_some_and(|pool| pool.is_due()) {
+                let Some(listener) = self.free_listener(index) else { break };
+                let Some(event) = self.groups[index].pool.as_mut().and_then(crate::pool::Pool::take) else { break };
+                self.send_event(index, listener, event);
+            }
+        }
+    }
+
+    fn free_listener(&self, index: usize) -> Option<ProcessId> {
+        self.groups[index].members.iter().copied().find(|id| {
+            self.members.get(id).is_some_and(|member| {
+                member.machine.state() == ProcessState::Running
+                    && member.seat.as_ref().is_some_and(|seat| seat.protocol.state() == ListenerState::Ready)
+            })
+        })
+    }
+
+    fn send_event(&mut self, index: usize, id: ProcessId, queued: Queued) {
+        let pool = self.groups[index].config.name.clone();
+        let event = queued.event.clone();
+        let server = &self.config.supervisord.identifier;
+        let mut envelope =
+            header(server, queued.serial, &pool, queued.pool_serial, event.kind, &event.payload).into_bytes();
+        envelope.extend_from_slice(event.payload.as_bytes());
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(seat) = member.seat.as_mut() else { return };
+        seat.protocol.sent();
+        seat.event = Some(queued);
+        self.effects.push_back(Effect::Feed { process: id, bytes: envelope, call: None });
+    }
+
+    /// What became of an event that was to be sent.
+    pub(super) fn event_fed(&mut self, now: Now, id: ProcessId, result: Result<(), FeedFailure>) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let name = member.config.name.clone();
+        let Some(seat) = member.seat.as_mut() else { return };
+        let Some(serial) = seat.event.as_ref().map(|event| event.serial) else { return };
+        match result {
+            Ok(()) => self.log(LogLevel::Debug, format!("event {serial} sent to listener {name}")),
+            Err(_) => {
+                let event = seat.event.take();
+                self.log(
+                    LogLevel::Debug,
+                    format!("epipe occurred while sending event {serial} to listener {name}, listener state unchanged"),
+                );
+                self.put_back(now, id, event);
+            }
+        }
+    }
+
+    pub(super) fn listener_output(&mut self, now: Now, id: ProcessId, bytes: &[u8]) {
+        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
+        seat.protocol.feed(bytes);
+        // Each output is judged before the bytes behind it are looked at: the judgement decides what they mean.
+        while let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
+            let before = seat.protocol.state();
+            let Some(output) = seat.protocol.next_output() else { return };
+            self.listener_said(now, id, before, output);
+        }
+    }
+
+    fn listener_said(&mut self, now: Now, id: ProcessId, before: ListenerState, output: ListenerOutput) {
+        let Some(name) = self.members.get(&id).map(|member| member.config.name.clone()) else { return };
+        match output {
+            ListenerOutput::Ready => self.log_transition(&name, before, ListenerState::Ready),
+            ListenerOutput::Result(result) => self.judge(now, id, &name, &result),
+            ListenerOutput::BadResultLine(line) => {
+                self.log(LogLevel::Warn, format!("{name}: bad result line: '{}'", String::from_utf8_lossy(&line)));
+                self.violated(now, id, &name, before);
+            }
+            ListenerOutput::ProtocolError => self.violated(now, id, &name, before),
+        }
+    }
+
+    /// The judgement of the original's default result handler: exactly `OK` is an acceptance.
+    fn judge(&mut self, now: Now, id: ProcessId, name: &str, result: &[u8]) {
+        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
+        seat.protocol.judged(true);
+        let event = seat.event.take();
+        if result == b"OK" {
+            seat.violations = 0;
+            self.log(LogLevel::Debug, format!("{name}: event was processed"));
+            self.log_transition(name, ListenerState::Busy, ListenerState::Acknowledged);
+            if let Some(pool) = self.pool_of(id) {
+                pool.accepted();
+            }
+        } else {
+            self.log(LogLevel::Warn, format!("{name}: event was rejected"));
+            self.log_transition(name, ListenerState::Busy, ListenerState::Acknowledged);
+            self.put_back(now, id, event);
+        }
+    }
+
+    /// A listener that broke the protocol gets no more events from this child; the child is replaced after a pause
+    /// that grows while its successors do no better. The original leaves it as it is for ever.
+    fn violated(&mut self, now: Now, id: ProcessId, name: &str, before: ListenerState) {
+        self.log_transition(name, before, ListenerState::Unknown);
+        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
+        let event = seat.event.take();
+        let wait = Duration::from_secs(1 << seat.violations.min(6)).min(LONGEST_WAIT);
+        seat.violations = seat.violations.saturating_add(1);
+        seat.revival = Some(now.mono + wait);
+        let times = seat.violations;
+        self.log(
+            LogLevel::Warn,
+            format!(
+                "{name}: has entered the UNKNOWN state and will no longer receive events, this usually indicates the \
+                 process violated the eventlistener protocol"
+            ),
+        );
+        self.log(
+            LogLevel::Warn,
+            format!("{name}: will be restarted in {} seconds (violation {times} in a row)", wait.as_secs()),
+        );
+        self.put_back(now, id, event);
+    }
+
+    pub(super) fn next_revival(&self) -> Option<Duration> {
+        self.seats().filter_map(|(_, seat)| seat.revival).min()
+    }
+
+    fn seats(&self) -> impl Iterator<Item = (ProcessId, &Seat)> {
+        let pools = self.groups.iter().filter(|group| group.pool.is_some());
+        pools.flat_map(|group| &group.members).filter_map(|id| Some((*id, self.members.get(id)?.seat.as_ref()?)))
+    }
+
+    pub(super) fn release_events(&mut self, now: Now) {
+        for pool in self.groups.iter_mut().filter_map(|group| group.pool.as_mut()) {
+            pool.release(now.mono);
+        }
+    }
+
+    pub(super) fn revive_listeners(&mut self, now: Now) {
+        let due: Vec<ProcessId> =
+            self.seats().filter(|(_, seat)| seat.revival.is_some_and(|at| at <= now.mono)).map(|(id, _)| id).collect();
+        for id in due {
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            let is_alive = matches!(member.machine.state(), ProcessState::Running | ProcessState::Starting);
+            let Some(seat) = member.seat.as_mut() else { continue };
+            seat.revival = None;
+            seat.reviving = is_alive;
+            if is_alive {
+                self.stimulate(now, id, Stimulus::Stop);
+            }
+        }
+    }
+
+    /// A stop that somebody asked for is final, even where the listener was about to be replaced.
+    pub(super) fn forget_revival(&mut self, id: ProcessId) {
+        if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
+            seat.revival = None;
+            seat.reviving = false;
+        }
+    }
+
+    /// The event a dead listener was working on goes back to its pool, and a child that was only stopped to be
+    /// replaced is replaced.
+    pub(super) fn listener_ended(&mut self, now: Now, id: ProcessId) {
+        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
+        seat.revival = None;
+        let event = seat.event.take();
+        let revive = std::mem::take(&mut seat.reviving) && self.mood == supervisord_wire::state::Mood::Running;
+        self.put_back(now, id, event);
+        if revive {
+            self.stimulate(now, id, Stimulus::Start);
+        }
+    }
+
+    fn put_back(&mut self, now: Now, id: ProcessId, event: Option<Queued>) {
+        let (Some(event), Some(pool_name)) = (event, self.members.get(&id).map(|member| member.group.clone())) else {
+            return;
+        };
+        let Some(pool) = self.pool_of(id) else { return };
+        let (serial, size, max) = (event.serial, pool.len(), pool.buffer_size());
+        pool.refused(now.mono);
+        let lost = pool.put_back(event);
+        if let Some(lost) = lost {
+            self.overflowed(&pool_name, lost.serial);
+        }
+        self.log(
+            LogLevel::Debug,
+            format!("rebuffering event {serial} for pool {pool_name} (buf size={size}, max={max})"),
+        );
+    }
+
+    fn pool_of(&mut self, id: ProcessId) -> Option<&mut crate::pool::Pool> {
+        let index = self.group_index(&self.members.get(&id)?.group.clone())?;
+        self.groups[index].pool.as_mut()
+    }
+
+    fn log_transition(&mut self, name: &str, from: ListenerState, to: ListenerState) {
+        self.log(LogLevel::Debug, format!("{name}: {} -> {}", from.name(), to.name()));
+    }
+}

@@ -1,0 +1,176 @@
+//! Shutdown and restart: one group after the other, highest priority number first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisord_config::model::LogLevel;
+use supervisord_wire::event::EventType;
+use supervisord_wire::state::{Mood, ProcessState};
+
+use super::{Effect, Ending, ProcessId, Supervisor};
+use crate::process::Stimulus;
+use crate::texts;
+use crate::time::Now;
+
+/// How often the names of those still alive are logged.
+const REPORT_EVERY: Duration = Duration::from_secs(3);
+
+/// A shutdown under way.
+pub(super) struct Shutdown {
+    /// Groups that have not been stopped yet; the next one is the last.
+    queue: Vec<Arc<str>>,
+    /// Whether the members of the last group have been told to stop.
+    told: bool,
+    reported: Duration,
+}
+
+impl Shutdown {
+    pub(super) fn next_report(&self) -> Duration {
+        self.reported + REPORT_EVERY
+    }
+}
+
+impl Supervisor {
+    /// TERM, INT or QUIT: also turns a restart under way into a shutdown.
+    pub(super) fn shutdown_signal(&mut self, name: &'static str) {
+        self.log(LogLevel::Warn, format!("received {name} indicating exit request"));
+        self.set_mood(Mood::Shutdown);
+    }
+
+    /// HUP: restarts, unless the configuration is broken, which changes nothing, or the daemon is shutting down.
+    pub(super) fn restart_signal(&mut self, config: Result<Box<supervisord_config::model::Config>, String>) {
+        if self.mood == Mood::Shutdown {
+            self.log(LogLevel::Warn, "ignored SIGHUP indicating restart request (shutdown in progress)");
+            return;
+        }
+        self.log(LogLevel::Warn, "received SIGHUP indicating restart request");
+        match config {
+            Ok(config) => self.restart(config),
+            Err(reason) => {
+                self.log(LogLevel::Error, format!("not restarting, because the configuration is broken: {reason}"));
+            }
+        }
+    }
+
+    pub(super) fn restart(&mut self, config: Box<supervisord_config::model::Config>) {
+        self.restart_with = Some(config);
+        self.set_mood(Mood::Restarting);
+    }
+
+    pub(super) fn reopen_signal(&mut self) {
+        self.log(LogLevel::Info, "received SIGUSR2 indicating log reopen request");
+        self.log(LogLevel::Info, "supervisord logreopen");
+        self.effects.push_back(Effect::ReopenLogs);
+    }
+
+    pub(super) fn set_mood(&mut self, mood: Mood) {
+        self.mood = mood;
+        self.effects.push_back(Effect::PublishMood(mood));
+    }
+
+    /// Takes the shutdown as far as it can go now.
+    pub(super) fn advance_shutdown(&mut self, now: Now) {
+        if self.mood == Mood::Running || self.finished {
+            return;
+        }
+        if self.shutdown.is_none() {
+            self.begin_shutdown(now);
+        }
+        while let Some(index) = self.next_group_to_stop() {
+            if self.shutdown.as_ref().is_some_and(|shutdown| !shutdown.told) {
+                self.tell_group(now, index);
+            }
+            if !self.groups[index].members.iter().all(|id| self.is_stopped(*id)) {
+                return;
+            }
+            if let Some(shutdown) = self.shutdown.as_mut() {
+                shutdown.queue.pop();
+                shutdown.told = false;
+            }
+        }
+        if self.members.values().all(super::Member::is_stopped) {
+            self.finish();
+        }
+    }
+
+    fn begin_shutdown(&mut self, now: Now) {
+        let queue = self.groups_by_priority().into_iter().map(|index| self.groups[index].config.name.as_str().into());
+        self.shutdown = Some(Shutdown { queue: queue.collect(), told: false, reported: now.mono });
+        self.emit(EventType::SupervisorStateChangeStopping, String::new());
+        self.dispatch_events();
+        if let Some(index) = self.next_group_to_stop() {
+            self.tell_group(now, index);
+        }
+        self.report_survivors();
+    }
+
+    fn next_group_to_stop(&mut self) -> Option<usize> {
+        loop {
+            let name = self.shutdown.as_ref()?.queue.last()?.clone();
+            match self.group_index(&name) {
+                Some(index) => return Some(index),
+                None => {
+                    self.shutdown.as_mut()?.queue.pop();
+                }
+            }
+        }
+    }
+
+    /// Tells the members of a group to stop, the highest priority number first.
+    fn tell_group(&mut self, now: Now, index: usize) {
+        if let Some(shutdown) = self.shutdown.as_mut() {
+            shutdown.told = true;
+        }
+        for id in self.members_by_priority(index).into_iter().rev() {
+            self.forget_revival(id);
+            let stimulus = match self.members.get(&id).map(|member| member.machine.state()) {
+                Some(ProcessState::Running | ProcessState::Starting) => Stimulus::Stop,
+                _ => Stimulus::GiveUp,
+            };
+            self.stimulate(now, id, stimulus);
+        }
+    }
+
+    pub(super) fn is_stopped(&self, id: ProcessId) -> bool {
+        self.members.get(&id).is_none_or(super::Member::is_stopped)
+    }
+
+    fn report_survivors(&mut self) {
+        let in_order = self.groups.iter().flat_map(|group| &group.members);
+        let survivors: Vec<_> =
+            in_order.filter_map(|id| self.members.get(id)).filter(|member| !member.is_stopped()).collect();
+        if survivors.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = survivors.iter().map(|member| member.config.name.as_str()).collect();
+        let line = texts::waiting_to_die(&names);
+        let states: Vec<String> = survivors
+            .iter()
+            .map(|member| format!("{} state: {}", member.config.name, member.machine.state()))
+            .collect();
+        self.log(LogLevel::Info, line);
+        for state in states {
+            self.log(LogLevel::Blather, state);
+        }
+    }
+
+    /// Reports that are due: who has not died yet, and who has not stopped yet.
+    pub(super) fn report_waiting(&mut self, now: Now) {
+        if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.next_report() <= now.mono) {
+            self.report_survivors();
+            if let Some(shutdown) = self.shutdown.as_mut() {
+                shutdown.reported = now.mono;
+            }
+        }
+        self.report_slow_stops(now);
+    }
+
+    fn finish(&mut self) {
+        self.finished = true;
+        let ending = match (self.mood, self.restart_with.take()) {
+            (Mood::Restarting, Some(config)) => Ending::Restart(config),
+            _ => Ending::Exit,
+        };
+        self.effects.push_back(Effect::Finished(ending));
+    }
+}

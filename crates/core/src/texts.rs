@@ -1,0 +1,93 @@
+//! The activity log lines about processes. Scripts and people match them, so they are the original's to the letter.
+
+use supervisord_config::pyrepr::repr;
+use supervisord_config::signal;
+
+use crate::process::ExitStatus;
+
+/// How a process ended, inside the parentheses of several lines.
+pub fn termination(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(code) => format!("exit status {code}"),
+        ExitStatus::Signal { number, core_dumped } => {
+            let core = if core_dumped { " (core dumped)" } else { "" };
+            format!("terminated by {}{core}", signal_name(number))
+        }
+        ExitStatus::Other(raw) => format!("unknown termination cause 0x{raw:04x}"),
+    }
+}
+
+/// `SIGTERM`, or `signal 63` for a number without a name.
+pub fn signal_name(number: i32) -> String {
+    signal::name(number).map_or_else(|| format!("signal {number}"), str::to_owned)
+}
+
+pub(crate) fn spawned(name: &str, pid: u32) -> String {
+    format!("spawned: {} with pid {pid}", repr(name))
+}
+
+pub(crate) fn spawn_error(text: &str) -> String {
+    format!("spawnerr: {text}")
+}
+
+pub(crate) fn success(name: &str, startsecs: i64) -> String {
+    format!("success: {name} entered RUNNING state, process has stayed up for > than {startsecs} seconds (startsecs)")
+}
+
+pub(crate) fn gave_up(name: &str) -> String {
+    format!("gave up: {name} entered FATAL state, too many start retries too quickly")
+}
+
+pub(crate) fn exited(name: &str, status: ExitStatus, expected: bool) -> String {
+    let judgement = if expected { "expected" } else { "not expected" };
+    format!("exited: {name} ({}; {judgement})", termination(status))
+}
+
+pub(crate) fn stopped(name: &str, status: ExitStatus) -> String {
+    format!("stopped: {name} ({})", termination(status))
+}
+
+pub(crate) fn killing(name: &str, pid: u32, signal: i32, group: bool) -> String {
+    let group = if group { "process group " } else { "" };
+    format!("killing {name} (pid {pid}) {group}with signal {}", signal_name(signal))
+}
+
+pub(crate) fn killing_hard(name: &str, pid: u32) -> String {
+    format!("killing {} ({pid}) with SIGKILL", repr(name))
+}
+
+pub(crate) fn stop_in_backoff(name: &str) -> String {
+    format!("Attempted to kill {name}, which is in BACKOFF state.")
+}
+
+pub(crate) fn kill_too_late(name: &str, pid: u32, reason: &str) -> String {
+    format!("unable to signal {name} (pid {pid}), it probably just exited on its own: {reason}")
+}
+
+pub(crate) fn signal_too_late(name: &str, pid: u32, reason: &str) -> String {
+    format!("unable to signal {name} (pid {pid}), it probably just now exited on its own: {reason}")
+}
+
+pub(crate) fn kill_refused(name: &str, pid: u32, reason: &str) -> String {
+    format!("unknown problem killing {name} ({pid}):{reason}")
+}
+
+pub(crate) fn signal_refused(name: &str, pid: u32, reason: &str) -> String {
+    format!("unknown problem sending sig {name} ({pid}):{reason}")
+}
+
+pub(crate) fn sending(name: &str, pid: u32, signal: i32) -> String {
+    format!("sending {name} (pid {pid}) sig {}", signal_name(signal))
+}
+
+pub(crate) fn waiting_to_stop(name: &str) -> String {
+    format!("waiting for {name} to stop")
+}
+
+pub(crate) fn waiting_to_die(names: &[&str]) -> String {
+    format!("waiting for {} to die", names.join(", "))
+}
+
+pub(crate) fn reaped_unknown(pid: u32, status: ExitStatus) -> String {
+    format!("reaped unknown pid {pid} ({})", termination(status))
+}

@@ -1,0 +1,75 @@
+//! TICK events: one whenever the wall clock enters another slice of 5, 60 or 3600 seconds.
+
+use std::time::Duration;
+
+use supervisord_wire::event::EventType;
+
+use crate::time::Now;
+
+const PERIODS: [(EventType, u64); 3] = [(EventType::Tick5, 5), (EventType::Tick60, 60), (EventType::Tick3600, 3600)];
+
+/// Remembers the slice of each period; the slice in which the daemon starts makes no tick.
+#[derive(Clone, Debug)]
+pub struct Ticks {
+    slices: [u64; PERIODS.len()],
+}
+
+impl Ticks {
+    /// Begins counting in the slices of this moment.
+    pub fn new(now: Now) -> Ticks {
+        Ticks { slices: PERIODS.map(|(_, period)| now.wall.as_secs() / period) }
+    }
+
+    /// The ticks that have become due, each with the beginning of its slice in seconds since the epoch. Slices that
+    /// passed unnoticed are not made up for; a clock set back makes a tick with the earlier time.
+    pub fn due(&mut self, now: Now) -> Vec<(EventType, u64)> {
+        let mut due = Vec::new();
+        for (slice, (kind, period)) in self.slices.iter_mut().zip(PERIODS) {
+            let present = now.wall.as_secs() / period;
+            if std::mem::replace(slice, present) != present {
+                due.push((kind, present * period));
+            }
+        }
+        due
+    }
+
+    /// When the next tick of a wanted type is due, on the monotonic clock.
+    pub fn deadline(&self, now: Now, wants: impl Fn(EventType) -> bool) -> Option<Duration> {
+        let next = |period: u64| Duration::from_secs((now.wall.as_secs() / period + 1) * period);
+        PERIODS
+            .into_iter()
+            .filter(|(kind, _)| wants(*kind))
+            .map(|(_, period)| now.mono + next(period).saturating_sub(now.wall))
+            .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(wall: u64) -> Now {
+        Now { mono: Duration::from_secs(wall - 1000), wall: Duration::from_secs(wall) }
+    }
+
+    #[test]
+    fn the_first_slice_is_silent_and_missed_ones_are_skipped() {
+        let mut ticks = Ticks::new(at(1201));
+        assert_eq!(ticks.due(at(1204)), []);
+        assert_eq!(ticks.due(at(1205)), [(EventType::Tick5, 1205)]);
+        assert_eq!(ticks.due(at(1279)), [(EventType::Tick5, 1275), (EventType::Tick60, 1260)]);
+    }
+
+    #[test]
+    fn a_clock_set_back_ticks_with_the_earlier_time() {
+        let mut ticks = Ticks::new(at(1300));
+        assert_eq!(ticks.due(at(1291)), [(EventType::Tick5, 1290)]);
+    }
+
+    #[test]
+    fn only_wanted_ticks_ask_to_be_woken() {
+        let ticks = Ticks::new(at(1201));
+        assert_eq!(ticks.deadline(at(1201), |_| false), None);
+        assert_eq!(ticks.deadline(at(1201), |kind| kind == EventType::Tick60), Some(Duration::from_secs(260)));
+    }
+}

@@ -1,0 +1,24 @@
+//! Time as it is passed in: nothing in this crate ever looks at a clock.
+
+use std::time::Duration;
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// On the monotonic clock, which every delay and deadline uses.
+    pub mono: Duration,
+    /// Since the epoch, for what people read and for TICK events.
+    pub wall: Duration,
+}
+
+impl Now {
+    /// Whole seconds since the epoch.
+    pub fn epoch(self) -> i64 {
+        i64::try_from(self.wall.as_secs()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A configured number of seconds as a delay; negative numbers count as none.
+pub(crate) fn seconds(number: i64) -> Duration {
+    Duration::from_secs(u64::try_from(number).unwrap_or(0))
+}

@@ -1,0 +1,56 @@
+//! FastCGI sockets: opened for the first process that needs one, shared by its siblings, closed after the last.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use supervisord_config::model::{FastCgiSocket, LogLevel, SocketAddress};
+use supervisord_sys::socket::{self, SocketError, SocketFile};
+
+use crate::activity::Activity;
+
+/// The open sockets, by group and address.
+#[derive(Default)]
+pub(super) struct Sockets {
+    open: HashMap<(Arc<str>, String), Arc<OwnedFd>>,
+}
+
+impl Sockets {
+    /// The socket, opened where it is not; the error is the spawn error of the process.
+    pub(super) fn acquire(
+        &mut self,
+        group: &Arc<str>,
+        socket: &FastCgiSocket,
+        activity: &Activity,
+    ) -> Result<Arc<OwnedFd>, String> {
+        let key = (group.clone(), socket.url.clone());
+        if let Some(descriptor) = self.open.get(&key) {
+            return Ok(descriptor.clone());
+        }
+        activity.log(LogLevel::Info, &format!("Creating socket {}", socket.url));
+        let descriptor =
+            open(socket).map_err(|error| format!("Could not create FastCGI socket {}: {error}", socket.url))?;
+        let descriptor = Arc::new(descriptor);
+        self.open.insert(key, descriptor.clone());
+        Ok(descriptor)
+    }
+
+    /// Closes a socket that nobody holds any more.
+    pub(super) fn close(&mut self, group: &Arc<str>, url: &str, activity: &Activity) {
+        if self.open.remove(&(group.clone(), url.to_owned())).is_some() {
+            activity.log(LogLevel::Info, &format!("Closing socket {url}"));
+        }
+    }
+}
+
+fn open(socket: &FastCgiSocket) -> Result<OwnedFd, SocketError> {
+    let backlog = socket.backlog.unwrap_or(socket::MAX_BACKLOG);
+    match &socket.address {
+        SocketAddress::Tcp { host, port } => socket::listen_tcp(host, *port, backlog),
+        SocketAddress::Unix { path, mode, owner } => {
+            let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
+            socket::replace_unix(SocketFile { path: Path::new(path), mode: *mode, uid, gid }, backlog)
+        }
+    }
+}

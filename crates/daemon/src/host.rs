@@ -1,0 +1,111 @@
+//! The answers to what a configuration asks of the system.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use supervisord_config::host::{Account, Host, ReadError};
+use supervisord_sys::{host, user};
+use supervisord_wire::event::EventType;
+
+/// The specifications of Python code whose behaviour is built in.
+const BUILT_IN: [&str; 2] =
+    ["supervisor.rpcinterface:make_main_rpcinterface", "supervisor.dispatchers:default_handler"];
+
+/// This system, as it is when the daemon starts.
+pub struct System {
+    current_dir: String,
+    environment: Vec<(String, String)>,
+}
+
+impl System {
+    /// Remembers the present directory and environment.
+    pub fn new() -> System {
+        let current_dir = std::env::current_dir().unwrap_or_else(|_| "/".into());
+        System {
+            current_dir: current_dir.to_string_lossy().into_owned(),
+            environment: std::env::vars_os()
+                .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+                .collect(),
+        }
+    }
+}
+
+impl Default for System {
+    fn default() -> System {
+        System::new()
+    }
+}
+
+impl Host for System {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        fs::read(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => ReadError::Missing,
+            _ => ReadError::Unreadable,
+        })
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        let options = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let Ok(paths) = glob::glob_with(pattern, options) else { return Vec::new() };
+        let mut paths: Vec<String> = paths.flatten().map(|path| path.to_string_lossy().into_owned()).collect();
+        paths.sort();
+        paths
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        Path::new(path).is_dir()
+    }
+
+    fn current_dir(&self) -> String {
+        self.current_dir.clone()
+    }
+
+    fn temporary_dir(&self) -> String {
+        host::temporary_dir().to_string_lossy().into_owned()
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        self.environment.clone()
+    }
+
+    fn host_name(&self) -> String {
+        host::node_name()
+    }
+
+    fn current_uid(&self) -> u32 {
+        user::current_uid()
+    }
+
+    fn user_by_name(&self, name: &str) -> Option<Account> {
+        user::user_by_name(name).map(account)
+    }
+
+    fn user_by_uid(&self, uid: u32) -> Option<Account> {
+        user::user_by_uid(uid).map(account)
+    }
+
+    fn group_by_name(&self, name: &str) -> Option<u32> {
+        user::group_by_name(name)
+    }
+
+    fn group_exists(&self, gid: u32) -> bool {
+        user::group_exists(gid)
+    }
+
+    fn is_event(&self, name: &str) -> bool {
+        EventType::from_name(name).is_some()
+    }
+
+    fn resolve(&self, spec: &str) -> Result<(), String> {
+        if BUILT_IN.contains(&spec) { Ok(()) } else { Err("Python code is not run by this daemon".to_owned()) }
+    }
+}
+
+fn account(user: user::User) -> Account {
+    Account { name: user.name, uid: user.uid, gid: user.gid, home: user.home.to_string_lossy().into_owned() }
+}
