@@ -270,3 +270,6 @@ fn list<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> 
 fn outcomes(value: &Value) -> Option<Vec<Outcome>> {
     list(value, Outcome::from_value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::terminal::is_dumb;
+
 /// The two output streams of a session.
 ///
 /// When nobody reads standard output any more, what is asked for is still done to the end (half a `restart` would
@@ -17,7 +19,7 @@ impl Console {
     /// The streams of this process; colours when it writes to a terminal and `NO_COLOR` is unset or empty.
     pub fn standard() -> Console {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let colour = wanted && io::stdout().is_terminal();
+        let colour = wanted && io::stdout().is_terminal() && !is_dumb();
         Console { out: Box::new(io::stdout()), err: Box::new(io::stderr()), colour, lost: false }
     }
 

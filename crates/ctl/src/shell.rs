@@ -6,7 +6,7 @@ mod history;
 use std::io::{self, IsTerminal};
 
 use rustyline::completion::Pair;
-use rustyline::config::{CompletionType, Config};
+use rustyline::config::{CompletionType, Config, Configurer};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -17,6 +17,7 @@ use rustyline::{Context, Editor, Helper};
 use crate::failure::Failure;
 use crate::interrupt::leave_shell;
 use crate::session::Session;
+use crate::terminal::is_dumb;
 use crate::verbs::{self, Flow};
 use completion::Names;
 use history::HistoryFile;
@@ -40,13 +41,13 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
 enum Prompt {
     /// Somebody who can edit them.
     Editor(Box<Editor<Completion, MemHistory>>, Option<HistoryFile>),
-    /// A pipe, a file, or a terminal whose output goes elsewhere.
+    /// A pipe, a file, a terminal whose output goes elsewhere, or one that cannot move its cursor.
     Plain,
 }
 
 impl Prompt {
     fn new(session: &Session) -> Prompt {
-        if !session.input.is_terminal() || !io::stdout().is_terminal() {
+        if !session.input.is_terminal() || !io::stdout().is_terminal() || is_dumb() {
             return Prompt::Plain;
         }
         match editor() {
@@ -101,9 +102,12 @@ fn editor() -> rustyline::Result<Editor<Completion, MemHistory>> {
         .completion_type(CompletionType::List)
         .history_ignore_dups(false)?
         .max_history_size(history::MAX_LINES)?
+        .bracketed_paste(false)
         .build();
     let history = MemHistory::with_config(&config);
-    Editor::with_history(config, history)
+    let mut editor = Editor::with_history(config, history)?;
+    editor.enable_synchronized_output(false);
+    Ok(editor)
 }
 
 /// What the editor asks for at the tab key. The names of processes are fetched once per line.
