@@ -72,8 +72,12 @@ pub async fn serve(socket: Rc<Socket>, service: Service, limits: Limits, mut sto
             .half_close(true)
             .serve_connection(TokioIo::new(SocketIo(socket.clone())), service)
     );
+    let mut hurry = stop.clone();
     tokio::select! {
-        _ = &mut http => part(&socket).await,
+        _ = &mut http => tokio::select! {
+            () = part(&socket) => (),
+            _ = hurry.wait_for(|stop| *stop) => (),
+        },
         () = overdue(&socket, &limits) => (),
         () = socket.evicted() => (),
         _ = stop.wait_for(|stop| *stop) => {

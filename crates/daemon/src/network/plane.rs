@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use supervisord_config::model::{HttpServer, LogLevel};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
@@ -128,6 +129,9 @@ impl Acceptor {
         let listener = match server.listener {
             Listener::Inet(listener) => {
                 listener.set_nonblocking(true)?;
+                // Accepted sockets inherit it: clients that vanish without a word are found out in the end.
+                let same = std::net::TcpStream::from(listener.as_fd().try_clone_to_owned()?);
+                TcpSocket::from_std_stream(same).set_keepalive(true)?;
                 AsyncListener::Inet(TcpListener::from_std(listener)?)
             }
             Listener::Unix(listener, file) => {

@@ -254,12 +254,14 @@ impl<S: Read + Write> Client<S> {
 
     /// Takes what was received up to and with `end`.
     fn until(&mut self, end: &str) -> String {
+        let mut searched = 0;
         loop {
-            let found = self.received.windows(end.len()).position(|window| window == end.as_bytes());
+            let found = self.received[searched..].windows(end.len()).position(|window| window == end.as_bytes());
             if let Some(at) = found {
-                let taken: Vec<u8> = self.received.drain(..at + end.len()).collect();
+                let taken: Vec<u8> = self.received.drain(..searched + at + end.len()).collect();
                 return String::from_utf8(taken).expect("text");
             }
+            searched = self.received.len().saturating_sub(end.len());
             assert!(self.receive(), "ended with {}", String::from_utf8_lossy(&self.received));
         }
     }

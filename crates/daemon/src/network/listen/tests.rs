@@ -1,7 +1,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
 
+use supervisord_config::model::Credentials;
+use supervisord_core::row::LocalTime;
 use tempfile::TempDir;
 
 use super::*;
@@ -130,4 +133,35 @@ fn failures_are_worded_as_the_original_words_them() {
         "Not permitted to chown /p to uid/gid (0, -1); adjust \"sockchown\" value in config file or on command line \
          to values that the current user (me) can successfully chown"
     );
+}
+
+#[test]
+fn a_start_tells_of_its_servers_one_after_the_other() {
+    let (_directory, path) = directory();
+    let hash = Credentials { username: "u".into(), password: "{ARGON2ID}nonsense".into() };
+    let servers = [inet("127.0.0.1", 0), HttpServer { credentials: Some(hash), ..unix(&path) }];
+    let servers = open(&servers).expect("opened");
+    let port = match &servers[0].listener {
+        Listener::Inet(listener) => listener.local_addr().expect("address").port(),
+        Listener::Unix(..) => panic!("inet comes first"),
+    };
+    let local =
+        |_| LocalTime { year: 2026, month: 11, day: 2, hour: 1, minute: 2, second: 3, weekday: 1, utc_offset: 0 };
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let activity = Activity::new(LogLevel::Trace, move |line: String| {
+        // Without the time of the line itself.
+        sink.lock().expect("unpoisoned").push(line["2026-11-02 01:02:03,000 ".len()..].to_owned());
+    });
+    announce(&servers, &["supervisor".to_owned()], &activity, Clock { now: || 0, local });
+    let started = "Medusa (V1.12) started at Mon Nov  2 01:02:03 2026";
+    let expected = [
+        format!("TRAC 127.0.0.1:{started}\n\tHostname: 127.0.0.1\n\tPort:{port}\n"),
+        "INFO RPC interface 'supervisor' initialized\n".to_owned(),
+        "CRIT Server 'inet_http_server' running without any HTTP authentication checking\n".to_owned(),
+        format!("TRAC {path}:{started}\n\tHostname: <unix domain socket>\n\tPort:{path}\n"),
+        "INFO RPC interface 'supervisor' initialized\n".to_owned(),
+        "CRIT Server 'unix_http_server' has a password hash that cannot be read and refuses every request\n".to_owned(),
+    ];
+    assert_eq!(*lines.lock().expect("unpoisoned"), expected);
 }
