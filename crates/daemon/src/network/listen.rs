@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
-use supervisord_sys::errno_name;
+use supervisord_sys::Errno;
+use supervisord_sys::socket::{self, SocketError};
 
 use crate::activity::Activity;
 use crate::network::Clock;
@@ -56,7 +57,7 @@ pub enum ListenError {
     /// A socket path longer than the system can store.
     PathTooLong,
     /// Any other refusal of the system.
-    System(io::Error),
+    System(Errno),
 }
 
 impl fmt::Display for ListenError {
@@ -79,7 +80,7 @@ impl fmt::Display for ListenError {
             }
             ListenError::Resolve(code) => cannot_open(f, &code.to_string()),
             ListenError::PathTooLong => cannot_open(f, "AF_UNIX path too long"),
-            ListenError::System(error) => cannot_open(f, &reason(error)),
+            ListenError::System(error) => cannot_open(f, &reason(*error)),
         }
     }
 }
@@ -90,22 +91,34 @@ fn cannot_open(f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
     write!(f, "Cannot open an HTTP server: socket.error reported {reason}")
 }
 
-/// `errno.EACCES (13)`, the bare number where it has no name, or the text of an error without a number.
-fn reason(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        None => error.to_string(),
-        Some(number) => match errno_name(number) {
-            Some(name) => format!("errno.{name} ({number})"),
-            None => number.to_string(),
-        },
+/// `errno.EACCES (13)`, or the bare number where it has no name.
+fn reason(error: Errno) -> String {
+    match error.name() {
+        Some(name) => format!("errno.{name} ({})", error.number()),
+        None => error.number().to_string(),
+    }
+}
+
+impl From<SocketError> for ListenError {
+    fn from(error: SocketError) -> ListenError {
+        match error {
+            SocketError::InUse => ListenError::InUse,
+            SocketError::Resolve(code) => ListenError::Resolve(code),
+            SocketError::PathTooLong => ListenError::PathTooLong,
+            SocketError::Owner => ListenError::System(Errno::EPERM),
+            SocketError::System(error) => ListenError::System(error),
+        }
     }
 }
 
 impl From<io::Error> for ListenError {
     fn from(error: io::Error) -> ListenError {
-        if error.kind() == io::ErrorKind::AddrInUse { ListenError::InUse } else { ListenError::System(error) }
+        ListenError::System(error.into())
     }
 }
+
+/// How many clients may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// Opens the servers in the given order. Where one fails, the socket files of those before it are removed again.
 ///
@@ -116,40 +129,13 @@ pub fn open(servers: &[HttpServer]) -> Result<Vec<OpenServer>, ListenError> {
 
 fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {
     let listener = match &config.address {
-        ServerAddress::Inet { host, port } => Listener::Inet(TcpListener::bind(resolve(host, *port)?)?),
+        ServerAddress::Inet { host, port } => Listener::Inet(socket::listen_tcp(host, *port, BACKLOG)?.into()),
         ServerAddress::Unix { path, mode, uid, gid } => {
             let (listener, file) = unix::open(path, *mode, *uid, *gid)?;
             Listener::Unix(listener, file)
         }
     };
     Ok(OpenServer { config: config.clone(), listener })
-}
-
-/// The address of a host as the configuration names it. Names mean IPv4 addresses where they have any, as they always
-/// did; IPv6 takes an address, with or without brackets, or a name that has no other.
-fn resolve(host: &str, port: u16) -> Result<SocketAddr, ListenError> {
-    if host.is_empty() {
-        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
-    }
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(SocketAddr::from((address, port)));
-    }
-    let found: Vec<SocketAddr> = (bare, port).to_socket_addrs().map_err(resolver_error)?.collect();
-    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    first.copied().ok_or(ListenError::Resolve(NAME_UNKNOWN))
-}
-
-/// `EAI_NONAME` and `EAI_AGAIN`. The standard library keeps the resolver's text and drops its number.
-const NAME_UNKNOWN: i32 = -2;
-const TRY_AGAIN: i32 = -3;
-
-fn resolver_error(error: io::Error) -> ListenError {
-    match error.raw_os_error() {
-        Some(_) => ListenError::System(error),
-        None if error.to_string().contains("Temporary failure") => ListenError::Resolve(TRY_AGAIN),
-        None => ListenError::Resolve(NAME_UNKNOWN),
-    }
 }
 
 /// Logs, server by server, what a start logs about its servers.
