@@ -14,4 +14,5 @@ mod options;
 mod refused;
 mod reread;
 mod signals;
+mod upstream;
 mod wild;

@@ -33,7 +33,7 @@ pub fn cache() -> PathBuf {
 /// Fills `directory` once for all test processes that share it.
 pub fn once(directory: &Path, fill: impl FnOnce(&Path)) {
     fs::create_dir_all(cache()).expect("the build directory can be written");
-    let lock = File::create(cache().join("lock")).expect("the build directory can be written");
+    let lock = File::create(directory.with_extension("lock")).expect("the build directory can be written");
     let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("the lock can be taken");
     let complete = directory.join(".complete");
     if complete.exists() {
