@@ -2,6 +2,7 @@
 //!
 //! It never decides about processes. A disk that hangs stops this thread and nothing else.
 
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ mod activity_log;
 mod budget;
 mod log_file;
 mod log_path;
+mod loss;
 mod outlets;
 mod pace;
 mod plane;
@@ -60,6 +62,14 @@ pub struct OpenError {
     /// Why not.
     pub source: io::Error,
 }
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not open the log {}: {}", self.path, self.source)
+    }
+}
+
+impl std::error::Error for OpenError {}
 
 /// The output plane with its activity log open and its thread not yet started: between the two the daemon may fork.
 pub struct Output {
@@ -141,7 +151,8 @@ pub struct RunId(pub u64);
 /// What control asks of the output plane, in order.
 pub enum Request {
     /// Open the logs of a process about to be spawned and begin to read its pipes. The answer is the system's error
-    /// number where a log cannot be opened; then nothing was attached.
+    /// number where a log cannot be opened; then nothing was attached. `reply` must have room for it; when its other
+    /// end is gone, the run is detached again.
     Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: SyncSender<Result<(), i32>> },
     /// The process ended: read what is still in its pipes, finish its pipeline, close its logs, answer
     /// [`Report::Drained`].

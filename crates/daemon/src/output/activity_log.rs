@@ -34,6 +34,12 @@ impl ActivityWriter {
         level <= self.level
     }
 
+    /// A log the lines go to that takes no more at present.
+    pub fn congested(&self, sinks: &Sinks) -> Option<SinkId> {
+        let file = self.file.as_ref().map(|(file, _)| *file);
+        self.echo.into_iter().chain(file).find(|sink| sinks.is_congested(*sink))
+    }
+
     /// Writes a finished line, line feed included.
     pub fn write_line(&self, line: &str, sinks: &mut Sinks) {
         if let Some(echo) = self.echo {

@@ -11,7 +11,7 @@ use supervisord_core::rotation::{self, Rotation, Step};
 use supervisord_sys::fd::{self, FileKind};
 use supervisord_sys::sink as open;
 
-use super::sink::Loss;
+use super::loss::Loss;
 
 /// With at most this many backups each is looked for by name; with more, the directory is listed.
 const LOOK_UP_LIMIT: u32 = 100;

@@ -22,6 +22,9 @@ use super::{AttachChannel, Report, Request, RunId};
 /// The most bytes read at once, which is also the size of the largest log record.
 pub(super) const PIECE: usize = 128 << 10;
 
+/// How many bytes are moved before requests are looked at again.
+const ROUND: usize = 8 << 20;
+
 /// The token of requests. Logs have odd tokens and streams the even ones from 2 on; no number is used twice, so that an
 /// event that was still on its way cannot be mistaken for one of a later stream with the same descriptor.
 pub(super) const REQUESTS: Token = Token(0);
@@ -191,18 +194,20 @@ impl Plane {
         }
     }
 
-    /// Gives each ready stream one turn.
+    /// Gives each ready stream one turn, as long as that does not keep requests waiting for too long.
     fn read_ready(&mut self) {
+        let mut moved = 0;
         for _ in 0..self.ready.len() {
+            if moved >= ROUND {
+                break;
+            }
             let Some(token) = self.ready.pop_front() else { break };
             let Some(stream) = self.streams.get_mut(&token) else { continue };
             if stream.causes_reports() && self.outlets.budget.is_exhausted() {
                 self.waiting_for_control.push(token);
                 continue;
             }
-            if let Some(sink) = stream.source().sink
-                && self.outlets.sinks.is_congested(sink)
-            {
+            if let Some(sink) = stream.congested(&self.outlets) {
                 self.waiting_for_sink.push((sink, token));
                 continue;
             }
@@ -212,7 +217,10 @@ impl Plane {
                 self.next_sweep = Some(Instant::now() + SWEEP);
             }
             match turn {
-                Turn::More(_) => self.make_ready_when_due(token),
+                Turn::More(count) => {
+                    moved += count;
+                    self.make_ready_when_due(token);
+                }
                 Turn::Empty => self.rest(token),
                 Turn::Closed => {}
             }

@@ -1,6 +1,5 @@
 //! One open log of any kind, with the account of what it could not take.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,24 +14,8 @@ use supervisord_sys::sink as open;
 
 use super::log_file::{LogFile, NEW_MODE, Spliced};
 use super::log_path;
+use super::loss::{Account, Loss, Said};
 use super::stream_log::{Outlet, StreamLog};
-
-/// What a sink has to say: severity and text of entries of the activity log.
-pub(super) type Said = Vec<(LogLevel, String)>;
-
-/// Bytes a log could not take.
-#[derive(Debug)]
-pub(super) struct Loss {
-    bytes: u64,
-    reason: String,
-}
-
-impl Loss {
-    /// So many bytes, and why.
-    pub fn new(bytes: usize, reason: &dyn fmt::Display) -> Loss {
-        Loss { bytes: bytes as u64, reason: reason.to_string() }
-    }
-}
 
 /// An open log.
 #[derive(Debug)]
@@ -41,8 +24,7 @@ pub(super) struct Sink {
     target: Target,
     /// Whether it is one of the descriptors the daemon was started with.
     is_inherited: bool,
-    /// What has been lost since writing began to fail.
-    lost: Option<u64>,
+    account: Account,
     has_warned_of_rotation: bool,
 }
 
@@ -60,8 +42,9 @@ impl Sink {
             Some(number) => Target::Stream(StreamLog::new(open_inherited(number)?)),
             None => Target::open(path, NEW_MODE)?,
         };
+        let account = Account::new(path, "bytes");
         let is_inherited = inherited.is_some();
-        Ok(Sink { path: path.to_owned(), target, is_inherited, lost: None, has_warned_of_rotation: false })
+        Ok(Sink { path: path.to_owned(), target, is_inherited, account, has_warned_of_rotation: false })
     }
 
     /// The path it was opened by.
@@ -87,7 +70,7 @@ impl Sink {
             Target::File(file) => file.append(bytes),
             Target::Stream(stream) => stream.write(bytes),
         };
-        self.account(outcome, &mut said);
+        self.settle(outcome, &mut said);
         self.rotate_if_due(rotation, &mut said);
         said
     }
@@ -98,7 +81,7 @@ impl Sink {
         let Target::File(file) = &mut self.target else { return (Spliced::Refused, said) };
         let spliced = file.splice(pipe, limit);
         if let Spliced::Moved(_) = spliced {
-            self.account(Ok(()), &mut said);
+            self.settle(Ok(()), &mut said);
             self.rotate_if_due(rotation, &mut said);
         }
         (spliced, said)
@@ -129,11 +112,10 @@ impl Sink {
 
     /// The last words of a log nobody uses any more.
     pub fn close(&mut self) -> Said {
-        let left = self.stream().map_or(0, StreamLog::give_up_waiting) as u64;
-        match self.lost.take().unwrap_or(0) + left {
-            0 => Said::new(),
-            lost => vec![(LogLevel::Warn, format!("{lost} bytes for {} were lost", self.path))],
-        }
+        let waiting = self.stream().map_or(0, StreamLog::give_up_waiting);
+        let mut said = Said::new();
+        self.account.close(waiting as u64, &mut said);
+        said
     }
 
     /// The log as one that may be behind.
@@ -167,7 +149,7 @@ impl Sink {
         let mut said = Said::new();
         if let Some(stream) = self.stream() {
             let outcome = stream.flush();
-            self.account(outcome, &mut said);
+            self.settle(outcome, &mut said);
         }
         said
     }
@@ -179,7 +161,7 @@ impl Sink {
             && let Err(error) = stream.watch(token, registry)
         {
             let loss = Loss::new(stream.give_up_waiting(), &error);
-            self.account(Err(loss), &mut said);
+            self.settle(Err(loss), &mut said);
         }
         said
     }
@@ -195,26 +177,16 @@ impl Sink {
             && stream.is_behind()
         {
             let loss = Loss::new(stream.give_up_waiting(), &"it was replaced while nobody read it");
-            self.account(Err(loss), &mut said);
+            self.settle(Err(loss), &mut said);
         }
         self.target = target;
         said
     }
 
-    /// Counts what could not be written: the first failure and the end of the trouble are said, not each failure.
-    fn account(&mut self, outcome: Result<(), Loss>, said: &mut Said) {
-        match (outcome, self.lost) {
-            (Ok(()), Some(lost)) if !self.is_behind() => {
-                self.lost = None;
-                said.push((LogLevel::Warn, format!("{} can be written again, {lost} bytes were lost", self.path)));
-            }
-            (Ok(()), _) => {}
-            (Err(Loss { bytes, reason }), lost) => {
-                if lost.is_none() {
-                    said.push((LogLevel::Error, format!("could not write to {}, output is lost: {reason}", self.path)));
-                }
-                self.lost = Some(lost.unwrap_or(0) + bytes);
-            }
+    /// Settles the account. A log that is still behind has not come out of its trouble.
+    fn settle(&mut self, outcome: Result<(), Loss>, said: &mut Said) {
+        if outcome.is_err() || !self.is_behind() {
+            self.account.settle(outcome, said);
         }
     }
 

@@ -15,7 +15,8 @@ use supervisord_core::rotation::Rotation;
 
 use super::log_file::Spliced;
 use super::log_path;
-use super::sink::{Said, Sink};
+use super::loss::Said;
+use super::sink::Sink;
 use crate::follow::FollowHub;
 
 /// Names an open log; never used twice.

@@ -221,6 +221,13 @@ impl Stream {
         self.pipeline.clear_capture();
     }
 
+    /// A log its output goes to that takes no more at present.
+    pub fn congested(&self, outlets: &Outlets) -> Option<SinkId> {
+        let own = self.source.sink.filter(|sink| outlets.sinks.is_congested(*sink));
+        let is_copied = outlets.activity.wants(LogLevel::Debug);
+        own.or_else(|| if is_copied { outlets.activity.congested(&outlets.sinks) } else { None })
+    }
+
     /// Whether its output causes reports to control.
     pub fn causes_reports(&self) -> bool {
         self.source.plan.events_enabled || self.source.plan.capture_maxbytes > 0

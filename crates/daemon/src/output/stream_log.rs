@@ -14,7 +14,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use supervisord_sys::{fd, sink};
 
-use super::sink::Loss;
+use super::loss::Loss;
 
 /// From this many waiting bytes on, streams that feed the log are not read.
 const CONGESTED: usize = 64 << 10;

@@ -1,0 +1,90 @@
+//! The account of what a log could not take: the first failure and the end of the trouble are said, not each failure.
+
+use std::fmt;
+
+use supervisord_config::model::LogLevel;
+
+/// What there is to say: severity and text of entries of the activity log.
+pub(super) type Said = Vec<(LogLevel, String)>;
+
+/// What a log could not take this time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Loss {
+    amount: u64,
+    reason: String,
+}
+
+impl Loss {
+    /// So much, and why.
+    pub fn new(amount: usize, reason: &dyn fmt::Display) -> Loss {
+        Loss { amount: amount as u64, reason: reason.to_string() }
+    }
+}
+
+/// What has been lost since writing began to fail.
+#[derive(Debug)]
+pub(super) struct Account {
+    log: String,
+    unit: &'static str,
+    lost: Option<u64>,
+}
+
+impl Account {
+    /// An account without losses for the log called `log`; they will be counted in `unit` (plural).
+    pub fn new(log: &str, unit: &'static str) -> Account {
+        Account { log: log.to_owned(), unit, lost: None }
+    }
+
+    /// A write came to this end.
+    pub fn settle(&mut self, outcome: Result<(), Loss>, said: &mut Said) {
+        let Account { log, unit, lost } = self;
+        match (outcome, *lost) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(amount)) => {
+                *lost = None;
+                said.push((LogLevel::Warn, format!("{log} can be written again, {amount} {unit} were lost")));
+            }
+            (Err(Loss { amount, reason }), before) => {
+                if before.is_none() {
+                    said.push((LogLevel::Error, format!("could not write to {log}, output is lost: {reason}")));
+                }
+                *lost = Some(before.unwrap_or(0) + amount);
+            }
+        }
+    }
+
+    /// The log is given up, and with it what still waited.
+    pub fn close(&mut self, waiting: u64, said: &mut Said) {
+        let lost = self.lost.take().unwrap_or(0) + waiting;
+        if lost > 0 {
+            said.push((LogLevel::Warn, format!("{lost} {} for {} were lost", self.unit, self.log)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_said_at_its_beginning_and_its_end() {
+        let mut account = Account::new("/l", "bytes");
+        let mut said = Said::new();
+        for outcome in [Ok(()), Err(Loss::new(3, &"full")), Err(Loss::new(4, &"full")), Ok(()), Ok(())] {
+            account.settle(outcome, &mut said);
+        }
+        account.close(0, &mut said);
+        let begin = (LogLevel::Error, "could not write to /l, output is lost: full".to_owned());
+        let end = (LogLevel::Warn, "/l can be written again, 7 bytes were lost".to_owned());
+        assert_eq!(said, [begin, end]);
+    }
+
+    #[test]
+    fn what_waited_at_the_end_is_counted_too() {
+        let mut account = Account::new("/l", "bytes");
+        let mut said = Said::new();
+        account.settle(Err(Loss::new(3, &"full")), &mut said);
+        account.close(2, &mut said);
+        assert_eq!(said[1].1, "5 bytes for /l were lost");
+    }
+}
