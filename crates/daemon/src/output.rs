@@ -13,6 +13,7 @@ use mio::{Poll, Waker};
 use supervisord_config::model::{ActivityLog, LogLevel};
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::rotation::Rotation;
+use supervisord_sys::syslog::Syslog;
 
 use crate::activity::Activity;
 use crate::follow::FollowHub;
@@ -30,6 +31,7 @@ mod sink;
 mod sinks;
 mod stream;
 mod stream_log;
+mod system_log;
 
 pub use budget::ReportBudget;
 pub use queue::OutputHandle;
@@ -40,7 +42,7 @@ use plane::Plane;
 use sinks::Sinks;
 
 /// What the output plane needs to know from the start.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// Where the activity log goes.
     pub activity: ActivityLog,
@@ -52,6 +54,8 @@ pub struct Options {
     pub level: LogLevel,
     /// Remove terminal escapes from child output.
     pub strip_ansi: bool,
+    /// The system log, for the activity log or for streams that are copied there.
+    pub syslog: Syslog,
 }
 
 /// The activity log could not be opened.
@@ -76,7 +80,8 @@ pub struct Output {
     requests: OutputHandle,
     sinks: Sinks,
     activity: ActivityWriter,
-    options: Options,
+    level: LogLevel,
+    strip_ansi: bool,
 }
 
 /// A started output plane.
@@ -92,15 +97,10 @@ pub struct Running {
 impl Output {
     /// Opens the activity log. `follow` is told about every change of a log.
     pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
-        let mut sinks = Sinks::new(follow);
-        let activity = ActivityWriter::open(&options, &mut sinks).map_err(|source| {
-            let path = match &options.activity {
-                ActivityLog::File(path) => path.clone(),
-                ActivityLog::Syslog => "syslog".to_owned(),
-            };
-            OpenError { path, source }
-        })?;
-        Ok(Output { requests: OutputHandle::new(), sinks, activity, options })
+        let Options { activity, rotation, echo_to_stdout, level, strip_ansi, syslog } = options;
+        let mut sinks = Sinks::new(follow, syslog);
+        let activity = ActivityWriter::open(&activity, rotation, level, echo_to_stdout, &mut sinks)?;
+        Ok(Output { requests: OutputHandle::new(), sinks, activity, level, strip_ansi })
     }
 
     /// The way in; what is sent before the start waits.
@@ -111,7 +111,7 @@ impl Output {
     /// A handle on the activity log; what is logged before the start waits.
     pub fn activity(&self) -> Activity {
         let requests = self.requests.clone();
-        Activity::new(self.options.level, move |line| requests.send(Request::Activity { line }))
+        Activity::new(self.level, move |line| requests.send(Request::Activity { line }))
     }
 
     /// Writes the activity lines that wait, for a daemon that ends before it starts the thread.
@@ -126,18 +126,12 @@ impl Output {
 
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
-        let Output { requests, mut sinks, activity, options } = self;
+        let Output { requests, mut sinks, activity, strip_ansi, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
         requests.set_waker(Waker::new(poll.registry(), plane::REQUESTS)?);
         let budget = ReportBudget::new(requests.clone());
-        let outlets = Outlets {
-            sinks,
-            activity,
-            strip_ansi: options.strip_ansi,
-            budget: budget.clone(),
-            to_control: Box::new(report),
-        };
+        let outlets = Outlets { sinks, activity, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
         let plane = Plane::new(poll, requests.clone(), outlets);
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
         Ok(Running { handle: requests, budget, thread })

@@ -1,32 +1,43 @@
-//! The activity log as the output plane writes it: an echo to stdout in the foreground, then the file.
+//! The activity log as the output plane writes it: an echo to stdout in the foreground, then the file or the
+//! system log.
 
-use std::io;
 use std::path::Path;
 
 use supervisord_config::model::{ActivityLog, LogLevel};
+use supervisord_core::activity_line;
 use supervisord_core::rotation::Rotation;
 
 use super::sinks::{SinkId, Sinks};
-use super::{ClearError, Options};
+use super::{ClearError, OpenError};
 use crate::activity;
 
 /// Where the lines go.
 pub(super) struct ActivityWriter {
     level: LogLevel,
     echo: Option<SinkId>,
+    /// The file and its path; none for the system log.
     file: Option<(SinkId, String)>,
     rotation: Rotation,
 }
 
 impl ActivityWriter {
     /// Opens the log.
-    pub fn open(options: &Options, sinks: &mut Sinks) -> io::Result<ActivityWriter> {
-        let echo = if options.echo_to_stdout { Some(sinks.acquire("/dev/stdout", Rotation::NEVER)?) } else { None };
-        let file = match &options.activity {
-            ActivityLog::Syslog => None,
-            ActivityLog::File(path) => Some((sinks.acquire(path, options.rotation)?, path.clone())),
+    pub fn open(
+        log: &ActivityLog,
+        rotation: Rotation,
+        level: LogLevel,
+        echo_to_stdout: bool,
+        sinks: &mut Sinks,
+    ) -> Result<ActivityWriter, OpenError> {
+        let mut acquire = |path: &str, rotation| {
+            sinks.acquire(path, rotation).map_err(|source| OpenError { path: path.to_owned(), source })
         };
-        Ok(ActivityWriter { level: options.level, echo, file, rotation: options.rotation })
+        let echo = if echo_to_stdout { Some(acquire("/dev/stdout", Rotation::NEVER)?) } else { None };
+        let file = match log {
+            ActivityLog::Syslog => None,
+            ActivityLog::File(path) => Some((acquire(path, rotation)?, path.clone())),
+        };
+        Ok(ActivityWriter { level, echo, file, rotation })
     }
 
     /// Whether entries of this level are written.
@@ -45,8 +56,11 @@ impl ActivityWriter {
         if let Some(echo) = self.echo {
             sinks.write(echo, line.as_bytes(), Rotation::NEVER);
         }
-        if let Some((file, _)) = self.file {
-            sinks.write(file, line.as_bytes(), self.rotation);
+        match &self.file {
+            Some((file, _)) => sinks.write(*file, line.as_bytes(), self.rotation),
+            None => {
+                activity_line::syslog_messages(line).for_each(|message| sinks.send_to_system_log(message.as_bytes()));
+            }
         }
     }
 
@@ -61,7 +75,7 @@ impl ActivityWriter {
     /// entry about it may be lost with the rest.
     pub fn write_notices(&self, sinks: &mut Sinks) {
         for notice in sinks.take_notices() {
-            let is_own = self.file.as_ref().is_some_and(|(file, _)| *file == notice.sink);
+            let is_own = self.file.as_ref().map(|(file, _)| *file) == notice.sink;
             if is_own && let Ok(stderr) = sinks.acquire("/dev/stderr", Rotation::NEVER) {
                 sinks.write(stderr, activity::stamp(notice.level, &notice.text).as_bytes(), Rotation::NEVER);
                 sinks.release(stderr);

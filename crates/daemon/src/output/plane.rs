@@ -85,11 +85,12 @@ impl Plane {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(256);
+        self.take_requests();
         while !self.is_stopping {
-            self.take_requests();
             self.read_ready();
             self.wait(&mut events);
             self.keep_time();
+            self.take_requests();
         }
         self.end(&mut events);
     }
@@ -113,7 +114,7 @@ impl Plane {
     }
 
     fn time_to_wait(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || self.is_stopping {
+        if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
         let later = self.later.peek().map(|Reverse((due, _))| *due);
@@ -374,11 +375,14 @@ impl Plane {
             self.detach(run);
         }
         self.outlets.write_notices();
+        self.ready.clear();
+        self.later.clear();
         let deadline = Instant::now() + LAST_WRITES;
         while self.outlets.sinks.is_any_behind() && Instant::now() < deadline {
             self.wait(events);
             self.outlets.sinks.give_up_where_due(Instant::now());
         }
+        self.outlets.sinks.close_system_log();
         self.outlets.write_notices();
         self.requests.close();
     }

@@ -12,11 +12,13 @@ use std::time::Instant;
 use mio::{Registry, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::rotation::Rotation;
+use supervisord_sys::syslog::Syslog;
 
 use super::log_file::Spliced;
 use super::log_path;
 use super::loss::Said;
 use super::sink::Sink;
+use super::system_log::SystemLog;
 use crate::follow::FollowHub;
 
 /// Names an open log; never used twice.
@@ -38,8 +40,8 @@ impl SinkId {
 /// Something about a log that belongs into the activity log.
 #[derive(Debug)]
 pub(super) struct Notice {
-    /// The log it is about.
-    pub sink: SinkId,
+    /// The log it is about; none for the system log.
+    pub sink: Option<SinkId>,
     pub level: LogLevel,
     pub text: String,
 }
@@ -53,6 +55,7 @@ pub(super) struct Sinks {
     behind: HashSet<SinkId>,
     /// Logs of which it has been said that they cannot be rotated.
     unrotatable: HashSet<String>,
+    system_log: SystemLog,
     notices: Vec<Notice>,
     follow: Arc<FollowHub>,
     registry: Option<Registry>,
@@ -72,13 +75,14 @@ enum Key {
 }
 
 impl Sinks {
-    pub fn new(follow: Arc<FollowHub>) -> Sinks {
+    pub fn new(follow: Arc<FollowHub>, syslog: Syslog) -> Sinks {
         Sinks {
             open: HashMap::new(),
             by_key: HashMap::new(),
             next: 0,
             behind: HashSet::new(),
             unrotatable: HashSet::new(),
+            system_log: SystemLog::new(syslog),
             notices: Vec::new(),
             follow,
             registry: None,
@@ -125,6 +129,18 @@ impl Sinks {
         let said = shared.sink.write(bytes, rotation);
         self.follow.notify(shared.sink.path());
         self.after(id, said);
+    }
+
+    /// Sends one message to the system log.
+    pub fn send_to_system_log(&mut self, message: &[u8]) {
+        let said = self.system_log.send(message);
+        self.notices.extend(notices(None, said));
+    }
+
+    /// Nothing will be sent to the system log any more.
+    pub fn close_system_log(&mut self) {
+        let said = self.system_log.close();
+        self.notices.extend(notices(None, said));
     }
 
     /// Moves at most `limit` bytes from a pipe into a log that is a regular file.
@@ -230,7 +246,7 @@ impl Sinks {
         let Some(shared) = self.open.get_mut(&id) else { return };
         if let Some(registry) = &self.registry {
             let said = shared.sink.watch(id.token(), registry);
-            self.notices.extend(notices(id, said));
+            self.notices.extend(notices(Some(id), said));
         }
         if shared.sink.is_behind() {
             self.behind.insert(id);
@@ -247,11 +263,11 @@ impl Sinks {
     }
 
     fn note(&mut self, sink: SinkId, said: Said) {
-        self.notices.extend(notices(sink, said));
+        self.notices.extend(notices(Some(sink), said));
     }
 }
 
-fn notices(sink: SinkId, said: Said) -> impl Iterator<Item = Notice> {
+fn notices(sink: Option<SinkId>, said: Said) -> impl Iterator<Item = Notice> {
     said.into_iter().map(move |(level, text)| Notice { sink, level, text })
 }
 

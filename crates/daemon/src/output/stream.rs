@@ -9,17 +9,16 @@ use std::time::Instant;
 use mio::unix::pipe::Receiver;
 use mio::{Interest, Registry, Token};
 use supervisord_config::model::LogLevel;
-use supervisord_core::output::pipeline::{Piece, Pipeline};
-use supervisord_core::output::{Channel, ChannelPlan, debug_text};
-use supervisord_core::rotation::Rotation;
+use supervisord_core::output::debug_text;
+use supervisord_core::output::pipeline::Pipeline;
 use supervisord_sys::pipe;
 
 use super::log_file::Spliced;
-use super::outlets::Outlets;
+use super::outlets::{Outlets, Source};
 use super::pace::Pace;
 use super::plane::PIECE;
 use super::sinks::SinkId;
-use super::{AttachChannel, Report, RunId};
+use super::{AttachChannel, RunId};
 
 /// A stream being read.
 pub(super) struct Stream {
@@ -37,15 +36,6 @@ pub(super) struct Stream {
 
 /// The most bytes moved at once from a pipe into a file that is never rotated.
 const SPLICE: usize = 1 << 20;
-
-/// Whose output it is and what happens to it.
-pub(super) struct Source {
-    pub run: RunId,
-    pub process: Arc<str>,
-    pub channel: Channel,
-    pub plan: ChannelPlan,
-    pub sink: Option<SinkId>,
-}
 
 /// How a turn of reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,27 +59,22 @@ impl Stream {
         outlets: &mut Outlets,
     ) -> io::Result<Stream> {
         let AttachChannel { channel, pipe, plan } = channel;
-        let rotation = rotation(&plan);
-        let sink = plan.file.as_deref().map(|path| outlets.sinks.acquire(path, rotation)).transpose()?;
+        let mut source = Source { run, process, channel, plan, sink: None };
+        source.sink = match &source.plan.file {
+            Some(path) => Some(outlets.sinks.acquire(path, source.rotation())?),
+            None => None,
+        };
         let pipe = pipe.map(Receiver::from);
         // What control reads itself it also shows to the onlookers itself.
-        let watched = pipe.is_some() && (plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
-        let pipeline = Pipeline::new(&plan, outlets.strip_ansi, watched);
-        let source = Source { run, process, channel, plan, sink };
+        let watched = pipe.is_some() && (source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
+        let pipeline = Pipeline::new(&source.plan, outlets.strip_ansi, watched);
         let pace = Pace::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
         let mut stream = Stream { pipe, token, is_watched: false, pipeline, source, pace, is_queued: false };
-        match stream
-            .pipe
-            .as_ref()
-            .map_or(Ok(()), |pipe| pipe.set_nonblocking(true))
-            .and_then(|()| stream.watch(registry))
-        {
-            Ok(()) => Ok(stream),
-            Err(error) => {
-                stream.release(registry, outlets);
-                Err(error)
-            }
+        if let Err(error) = stream.begin(registry) {
+            stream.release(registry, outlets);
+            return Err(error);
         }
+        Ok(stream)
     }
 
     /// Has the loop tell when there is something to read; also when there already is.
@@ -233,11 +218,18 @@ impl Stream {
         self.source.plan.events_enabled || self.source.plan.capture_maxbytes > 0
     }
 
+    fn begin(&mut self, registry: &Registry) -> io::Result<()> {
+        if let Some(pipe) = &self.pipe {
+            pipe.set_nonblocking(true)?;
+        }
+        self.watch(registry)
+    }
+
     /// Where nobody needs to look at the bytes, they need not pass through our memory.
     fn splice_once(&mut self, outlets: &mut Outlets) -> Spliced {
         match (self.splice_limit(), &self.pipe, self.source.sink) {
             (Some(limit), Some(pipe), Some(sink)) => {
-                outlets.sinks.splice(sink, pipe.as_fd(), limit, rotation(&self.source.plan))
+                outlets.sinks.splice(sink, pipe.as_fd(), limit, self.source.rotation())
             }
             _ => Spliced::Refused,
         }
@@ -266,45 +258,4 @@ impl Stream {
         self.unwatch(registry);
         self.pipe = None;
     }
-}
-
-impl Outlets {
-    /// Takes one piece of output to where it belongs.
-    fn deliver(&mut self, source: &Source, piece: Piece<'_>) {
-        let Source { run, process, channel, plan, sink } = source;
-        match piece {
-            Piece::Log(bytes) => {
-                if let Some(sink) = sink {
-                    self.sinks.write(*sink, bytes, rotation(plan));
-                }
-            }
-            Piece::Onlookers(bytes) => {
-                if self.activity.wants(LogLevel::Debug) {
-                    self.log(LogLevel::Debug, &debug_text::copy(process, *channel, bytes));
-                }
-                if plan.events_enabled {
-                    self.report(Report::Log { run: *run, channel: *channel, bytes: bytes.to_vec() }, bytes.len());
-                }
-            }
-            Piece::Section(held) => {
-                self.say_cut(process, *channel, held.dropped);
-                self.log(LogLevel::Debug, &debug_text::section(process, *channel));
-                let length = held.bytes.len();
-                self.report(Report::Communication { run: *run, channel: *channel, bytes: held.bytes }, length);
-            }
-            Piece::Cut(dropped) => self.say_cut(process, *channel, dropped),
-        }
-    }
-
-    fn say_cut(&mut self, process: &str, channel: Channel, dropped: u64) {
-        if dropped > 0 {
-            let channel = channel.name();
-            let text = format!("{process}: {dropped} bytes beyond {channel}_capture_maxbytes were dropped");
-            self.log(LogLevel::Warn, &text);
-        }
-    }
-}
-
-fn rotation(plan: &ChannelPlan) -> Rotation {
-    Rotation { maxbytes: plan.maxbytes, backups: plan.backups }
 }

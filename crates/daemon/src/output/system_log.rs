@@ -1,0 +1,32 @@
+//! The system log, with the account of the messages it could not take.
+
+use supervisord_sys::syslog::Syslog;
+
+use super::loss::{Account, Loss, Said};
+
+/// The connection to the system log.
+pub(super) struct SystemLog {
+    syslog: Syslog,
+    account: Account,
+}
+
+impl SystemLog {
+    pub fn new(syslog: Syslog) -> SystemLog {
+        SystemLog { syslog, account: Account::new("the system log", "messages") }
+    }
+
+    /// Sends one message.
+    pub fn send(&mut self, message: &[u8]) -> Said {
+        let mut said = Said::new();
+        let outcome = self.syslog.send(message).map_err(|error| Loss::new(1, &error));
+        self.account.settle(outcome, &mut said);
+        said
+    }
+
+    /// The last words about it.
+    pub fn close(&mut self) -> Said {
+        let mut said = Said::new();
+        self.account.close(0, &mut said);
+        said
+    }
+}

@@ -1,0 +1,249 @@
+//! Logs that are regular files: rotated, opened again, cleared.
+
+use super::*;
+
+#[test]
+fn rotation_under_a_flood_keeps_the_newest_in_order() {
+    let rig = Rig::new();
+    let mut plan = rig.plan("out");
+    (plan.maxbytes, plan.backups) = (100_000, 3);
+    let mut writer = rig.attach(1, plan);
+    for number in 0..100_000 {
+        writeln!(writer, "{number:09}").expect("written");
+    }
+    drop(writer);
+    rig.drain(1);
+    let kept = ["out.3", "out.2", "out.1", "out"].map(|name| rig.text(name)).concat();
+    let numbers: Vec<u32> = kept.split_whitespace().map(|line| line.parse().expect("a number")).collect();
+    assert_eq!(numbers.last(), Some(&99_999));
+    let missing = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+    assert_eq!(missing, 0);
+    assert!(numbers.len() >= 30_000, "three backups of at least 10,000 lines: {}", numbers.len());
+    assert!(!rig.path("out.4").exists());
+    assert!(size(&rig.path("out.1")) >= 100_000);
+}
+
+#[test]
+fn without_backups_the_content_is_given_up() {
+    let rig = Rig::new();
+    let mut plan = rig.plan("out");
+    plan.maxbytes = 10;
+    let mut writer = rig.attach(1, plan);
+    writer.write_all(b"0123456789abc").expect("written");
+    rig.drain(1);
+    assert_eq!(rig.text("out"), "");
+    assert!(!rig.path("out.1").exists());
+}
+
+#[test]
+fn a_failing_rotation_loses_nothing_and_is_said_once() {
+    let rig = Rig::new();
+    fs::create_dir_all(rig.path("out.1/in the way")).expect("a directory");
+    let mut plan = rig.plan("out");
+    (plan.maxbytes, plan.backups) = (10, 1);
+    let mut writer = rig.attach(1, plan);
+    for round in 1..=5 {
+        writer.write_all(b"0123456789").expect("written");
+        wait_until("the piece is written", || size(&rig.path("out")) == round * 10);
+    }
+    rig.drain(1);
+    let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("could not rotate")).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+}
+
+#[test]
+fn two_streams_on_one_path_share_the_file() {
+    let rig = Rig::new();
+    let mut plan = rig.plan("out");
+    (plan.maxbytes, plan.backups) = (1000, 1000);
+    let mut writers = [rig.attach(1, plan.clone()), rig.attach(2, plan)];
+    for round in 0..5_000 {
+        writers[round % 2].write_all(format!("{round:09}\n").as_bytes()).expect("written");
+    }
+    drop(writers);
+    rig.drain(1);
+    rig.drain(2);
+    let mut lines = 0;
+    for entry in fs::read_dir(rig.dir.path()).expect("listed").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("out") {
+            lines += fs::read_to_string(entry.path()).expect("text").lines().filter(|line| line.len() == 9).count();
+        }
+    }
+    assert_eq!(lines, 5_000);
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_an_error_and_attaches_nothing() {
+    let rig = Rig::new();
+    let (reader, mut writer) = pipe().expect("a pipe");
+    let good = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan: rig.plan("good") };
+    let bad = AttachChannel { channel: Channel::Stderr, pipe: None, plan: rig.plan("no/such/directory") };
+    let not_found = fs::metadata(rig.path("nothing")).expect_err("not there").raw_os_error();
+    assert_eq!(rig.try_attach(1, vec![good, bad]).err(), not_found);
+    assert!(writer.write_all(b"x").is_err(), "the pipe is closed");
+}
+
+#[test]
+fn reopen_follows_a_renamed_file() {
+    let rig = Rig::new();
+    let mut writer = rig.attach(1, rig.plan("out"));
+    writer.write_all(b"old").expect("written");
+    wait_until("written", || rig.text("out") == "old");
+    fs::rename(rig.path("out"), rig.path("moved")).expect("renamed");
+    writer.write_all(b"still old").expect("written");
+    wait_until("written to the old file", || rig.text("moved") == "oldstill old");
+    rig.activity.log(LogLevel::Info, "before");
+    wait_until("logged", || rig.text("activity.log").ends_with("before\n"));
+    fs::rename(rig.path("activity.log"), rig.path("activity.old")).expect("renamed");
+    rig.handle.send(Request::Reopen);
+    wait_until("opened again", || rig.path("out").exists() && rig.path("activity.log").exists());
+    writer.write_all(b"new").expect("written");
+    rig.drain(1);
+    assert_eq!((rig.text("out"), rig.text("moved")), ("new".into(), "oldstill old".into()));
+    assert_eq!(rig.stop(), Vec::<String>::new());
+}
+
+#[test]
+fn clearing_empties_open_and_closed_logs_and_the_capture_buffer() {
+    let rig = Rig::new();
+    let mut plan = rig.plan("out");
+    plan.capture_maxbytes = 100;
+    let mut writer = rig.attach(1, plan);
+    writer.write_all(b"x<!--XSUPERVISOR:BEGIN-->old").expect("written");
+    wait_until("written", || rig.text("out") == "x");
+    fs::write(rig.path("closed"), "text").expect("written");
+    let files = ["out", "closed", "missing"].map(|name| rig.path(name).display().to_string()).to_vec();
+    let (sender, cleared) = channel();
+    rig.handle.send(Request::ClearLogs { files, reply: Box::new(move |outcome| _ = sender.send(outcome)) });
+    assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Ok(())));
+    assert_eq!((rig.text("out"), rig.text("closed")), (String::new(), String::new()));
+    assert!(!rig.path("missing").exists());
+    writer.write_all(b"new<!--XSUPERVISOR:END-->y").expect("written");
+    let reports = rig.drain(1);
+    assert!(matches!(&reports[..], [Report::Communication { bytes, .. }] if bytes == b"new"), "{reports:?}");
+    assert_eq!(rig.text("out"), "y");
+}
+
+#[test]
+fn the_activity_log_is_cleared_and_says_so_in_the_removed_file() {
+    let rig = Rig::new();
+    rig.activity.log(LogLevel::Info, "before");
+    wait_until("logged", || rig.text("activity.log").ends_with("before\n"));
+    fs::hard_link(rig.path("activity.log"), rig.path("removed")).expect("linked");
+    let clear = || {
+        let (sender, cleared) = channel();
+        rig.handle.send(Request::ClearActivity { reply: Box::new(move |outcome| _ = sender.send(outcome)) });
+        cleared.recv_timeout(PATIENCE).expect("an answer")
+    };
+    assert_eq!(clear(), Ok(()));
+    assert!(rig.text("removed").ends_with("INFO reopening log file\n"));
+    assert_eq!(rig.text("activity.log"), "");
+    fs::remove_file(rig.path("activity.log")).expect("removed");
+    assert_eq!(clear(), Err(ClearError::NoFile));
+}
+
+#[test]
+fn an_automatic_log_is_private_and_never_replaces_a_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let rig = Rig::new();
+    let path = rig.path("auto.log");
+    rig.handle.send(Request::CreateAuto { path: path.display().to_string() });
+    wait_until("created", || path.exists());
+    assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    fs::write(&path, "kept").expect("written");
+    rig.handle.send(Request::CreateAuto { path: path.display().to_string() });
+    assert_eq!(rig.text("auto.log"), "kept");
+    let log = rig.stop();
+    assert!(log[0].starts_with(&format!("ERRO could not create {}", path.display())), "{log:?}");
+}
+
+#[test]
+fn an_activity_log_that_cannot_be_opened_is_an_error() {
+    let path = "/no/such/directory/log".to_owned();
+    let options = Options {
+        activity: ActivityLog::File(path.clone()),
+        rotation: Rotation::NEVER,
+        echo_to_stdout: false,
+        level: LogLevel::Info,
+        strip_ansi: false,
+        syslog: Syslog::new("test"),
+    };
+    let error = Output::open(options, FollowHub::new()).err().expect("an error");
+    assert_eq!((error.path, error.source.kind()), (path, io::ErrorKind::NotFound));
+}
+
+#[test]
+fn lines_logged_before_the_start_are_written() {
+    let dir = TempDir::new().expect("a directory");
+    let path = dir.path().join("log");
+    let options = Options {
+        activity: ActivityLog::File(path.display().to_string()),
+        rotation: Rotation { maxbytes: 60, backups: 1 },
+        echo_to_stdout: false,
+        level: LogLevel::Info,
+        strip_ansi: false,
+        syslog: Syslog::new("test"),
+    };
+    let mut output = Output::open(options, FollowHub::new()).expect("open");
+    let activity = output.activity();
+    activity.log(LogLevel::Warn, "early");
+    activity.log(LogLevel::Debug, "too quiet");
+    output.write_waiting();
+    let line = fs::read_to_string(&path).expect("text");
+    assert!(line.ends_with(" WARN early\n"), "{line}");
+    activity.log(LogLevel::Info, "enough to fill the file up to its limit");
+    output.write_waiting();
+    assert_eq!(size(&path), 0);
+    assert!(dir.path().join("log.1").exists());
+}
+
+#[test]
+fn a_log_replaced_by_a_directory_goes_on_in_the_old_file() {
+    let rig = Rig::new();
+    let mut writer = rig.attach(1, rig.plan("out"));
+    writer.write_all(b"a").expect("written");
+    wait_until("written", || rig.text("out") == "a");
+    fs::rename(rig.path("out"), rig.path("old")).expect("renamed");
+    fs::create_dir(rig.path("out")).expect("created");
+    rig.handle.send(Request::Reopen);
+    writer.write_all(b"b").expect("written");
+    rig.drain(1);
+    assert_eq!(rig.text("old"), "ab");
+    let log = rig.stop();
+    assert!(log.len() == 1 && log[0].starts_with("WARN could not reopen "), "{log:?}");
+}
+
+#[test]
+fn a_removed_log_comes_back_at_its_rotation() {
+    let rig = Rig::new();
+    let mut plan = rig.plan("out");
+    (plan.maxbytes, plan.backups) = (10, 2);
+    let mut writer = rig.attach(1, plan);
+    writer.write_all(b"0123456789").expect("written");
+    wait_until("rotated", || rig.text("out.1") == "0123456789");
+    fs::remove_file(rig.path("out")).expect("removed");
+    writer.write_all(b"lost in a removed file").expect("written");
+    wait_until("begun anew", || rig.path("out").exists());
+    writer.write_all(b"x").expect("written");
+    rig.drain(1);
+    assert_eq!((rig.text("out"), rig.text("out.1")), ("x".into(), "0123456789".into()));
+    assert!(!rig.path("out.2").exists());
+}
+
+#[test]
+fn a_truncated_log_has_no_hole() {
+    let rig = Rig::new();
+    let mut writer = rig.attach(1, rig.plan("out"));
+    for round in 0..3 {
+        writer.write_all(b"before").expect("written");
+        wait_until("written", || size(&rig.path("out")) == 6);
+        fs::File::options().write(true).open(rig.path("out")).and_then(|file| file.set_len(0)).expect("truncated");
+        if round == 1 {
+            // From here on the bytes go through our memory.
+            rig.handle.send(Request::StripAnsi(true));
+        }
+    }
+    writer.write_all(b"after").expect("written");
+    rig.drain(1);
+    assert_eq!(rig.text("out"), "after");
+}
