@@ -9,13 +9,13 @@ use supervisord_config::model::{ActivityLog, Config, LogLevel, NoticeLevel, Supe
 use supervisord_config::pyrepr::repr;
 use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
-use supervisord_core::row::LocalTime;
 use supervisord_core::supervisor::{Ending, Supervisor};
 use supervisord_core::time::Now;
 use supervisord_sys::signal::{Signal, Signals};
+use supervisord_sys::syslog::Syslog;
 use supervisord_sys::{clock, daemonize};
 
-use crate::activity::Activity;
+use crate::activity::{Activity, local_time};
 use crate::control::{Control, Entrance, Message, Surroundings, Tools};
 use crate::follow::FollowHub;
 use crate::network::listen::{self, OpenServer};
@@ -130,7 +130,14 @@ fn output_options(settings: &Supervisord) -> Options {
         echo_to_stdout: settings.nodaemon && !settings.silent,
         level: settings.loglevel,
         strip_ansi: settings.strip_ansi,
+        syslog: Syslog::new(&program_name()),
     }
+}
+
+/// The last part of the name the daemon was started by, which precedes its messages in the system log.
+fn program_name() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    Path::new(&path).file_name().map_or_else(|| "supervisord".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn activity_file(settings: &Supervisord) -> Option<String> {
@@ -213,18 +220,4 @@ fn epoch() -> i64 {
 fn seed() -> u64 {
     let now = clock::wall();
     now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
-}
-
-pub(crate) fn local_time(seconds: i64) -> LocalTime {
-    let time = clock::local_time(seconds);
-    LocalTime {
-        year: time.year,
-        month: time.month,
-        day: time.day,
-        hour: time.hour,
-        minute: time.minute,
-        second: time.second,
-        weekday: time.weekday,
-        utc_offset: time.utc_offset,
-    }
 }
