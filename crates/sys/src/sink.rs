@@ -50,10 +50,16 @@ pub fn open_again(_number: i32) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: MsgFlags = MsgFlags::MSG_NOSIGNAL;
+/// There is no such flag there; the daemon ignores the signal anyway.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: MsgFlags = MsgFlags::empty();
+
 /// Sends what fits into a connected socket right now (EAGAIN: nothing), whatever its mode. A closed peer is EPIPE and
 /// raises no signal.
 pub fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    Ok(send(socket.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?)
+    Ok(send(socket.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | NO_SIGNAL)?)
 }
 
 /// Turns appending on or off: whether every write goes to the end of the file whatever the position is.
