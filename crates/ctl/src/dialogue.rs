@@ -22,7 +22,7 @@ impl Session {
         self.say("");
         self.settings.username = Some(username);
         self.settings.password = Some(password);
-        self.reconnect();
+        self.disconnect();
         Ok(())
     }
 

@@ -40,6 +40,11 @@ impl Interrupts {
         Ok(Handled { interrupts: self.clone(), previous })
     }
 
+    /// Does at once what Ctrl-C does now.
+    pub fn react(&self) {
+        (self.reaction.lock().unwrap_or_else(PoisonError::into_inner))();
+    }
+
     fn exchange(&self, reaction: Reaction) -> Reaction {
         let mut current = self.reaction.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *current, reaction)
@@ -53,10 +58,10 @@ impl Interrupts {
         }
         let (mut arrivals, writer) = UnixStream::pair()?;
         pipe::register(SIGINT, writer)?;
-        let reaction = Arc::clone(&self.reaction);
+        let interrupts = self.clone();
         thread::Builder::new().name("interrupt".into()).spawn(move || {
             while matches!(arrivals.read(&mut [0; 64]), Ok(1..)) {
-                (reaction.lock().unwrap_or_else(PoisonError::into_inner))();
+                interrupts.react();
             }
         })?;
         *watching = true;
@@ -73,7 +78,28 @@ impl Drop for Handled {
 }
 
 /// Leaves the shell: an empty line, and success, as always when a shell ends.
-pub fn leave_shell() {
+pub fn leave_shell() -> ! {
     drop(io::stdout().write_all(b"\n"));
     std::process::exit(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn the_innermost_reaction_counts_until_it_is_dropped() {
+        let (told, heard) = channel();
+        let inner = told.clone();
+        let interrupts = Interrupts::fatal();
+        let outer = interrupts.handle(move || told.send("outer").unwrap()).unwrap();
+        let handled = interrupts.handle(move || inner.send("inner").unwrap()).unwrap();
+        interrupts.react();
+        drop(handled);
+        interrupts.react();
+        drop(outer);
+        assert_eq!(heard.iter().collect::<Vec<_>>(), ["inner", "outer"]);
+    }
 }

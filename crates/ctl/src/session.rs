@@ -51,8 +51,9 @@ impl Session {
         Ok(self.client.as_mut().expect("the line above made one"))
     }
 
-    /// Goes on with another daemon or as another user.
-    pub fn reconnect(&mut self) {
+    /// Closes the connection. What comes next opens another one, with the settings of then: between two lines of the
+    /// shell a daemon may begin anew.
+    pub fn disconnect(&mut self) {
         self.client = None;
     }
 

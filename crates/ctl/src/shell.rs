@@ -26,7 +26,7 @@ use history::HistoryFile;
 /// ends is no failure, whatever happened in it.
 pub fn run(session: &mut Session) -> Result<(), Failure> {
     session.settings.interactive = true;
-    let _leave = session.interrupts.handle(leave_shell)?;
+    let _leave = session.interrupts.handle(|| leave_shell())?;
     verbs::perform(session, "status");
     let mut prompt = Prompt::new(session);
     while let Some(line) = prompt.next_line(session)? {

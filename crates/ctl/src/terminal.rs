@@ -1,10 +1,32 @@
 //! What the terminal can do, and reading what it must not show.
 
+use std::io::ErrorKind;
+
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// Asks for something that must not be seen.
+/// Asks for something that must not be seen: on the terminal where there is one, else on standard error and standard
+/// input. Ctrl-C does what it always does.
 pub fn secret(question: &str, session: &mut Session) -> Result<String, Failure> {
+    let answer = {
+        // Here Ctrl-C is a key. A signal from elsewhere must not end us while the terminal is silent.
+        let _ignore = session.interrupts.handle(|| {})?;
+        supervisord_sys::terminal::read_password(question)
+    };
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(error) => match error.kind() {
+            ErrorKind::Interrupted => {
+                session.interrupts.react();
+                Err(Failure::EndOfInput)
+            }
+            ErrorKind::UnexpectedEof => Err(Failure::EndOfInput),
+            _ => plain(question, session),
+        },
+    }
+}
+
+fn plain(question: &str, session: &mut Session) -> Result<String, Failure> {
     session.console.complain_raw(question);
     let answer = session.input.line()?;
     session.console.complain_raw("\n");

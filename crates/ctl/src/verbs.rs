@@ -335,7 +335,9 @@ pub fn find(name: &str) -> Option<&'static Verb> {
 /// ask, asks and begins again.
 pub fn perform(session: &mut Session, text: &str) -> Flow {
     loop {
-        let failure = match attempt(session, text) {
+        let result = attempt(session, text);
+        session.disconnect();
+        let failure = match result {
             Ok(flow) => return flow,
             Err(failure) => failure,
         };

@@ -54,7 +54,8 @@ impl Connection {
     pub(super) fn is_usable(&mut self) -> bool {
         let Connection { runtime, requests } = self;
         runtime.block_on(async {
-            // One turn for the connection's task, which notices that the other end has gone.
+            // One turn to look at the socket, one for the connection's task to see that the other end has gone.
+            tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             requests.ready().await.is_ok()
         })

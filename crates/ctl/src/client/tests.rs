@@ -1,7 +1,8 @@
 //! The client against a server that answers what a test wants.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -47,7 +48,7 @@ fn server(steps: Vec<Step>) -> (ServerUrl, Receiver<(usize, String)>) {
 }
 
 /// The head of the next request; its body is skipped.
-fn request(connection: &mut BufReader<TcpStream>) -> Option<String> {
+fn request(connection: &mut BufReader<impl Read>) -> Option<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if connection.read_line(&mut head).ok()? == 0 {
@@ -95,6 +96,28 @@ fn a_connection_that_was_closed_meanwhile_is_opened_again() {
     drop(client);
     let connections: Vec<usize> = heard.iter().map(|(connection, _)| connection).collect();
     assert_eq!(connections, [0, 1]);
+}
+
+#[test]
+fn a_connection_that_was_closed_without_a_word_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (closed, wait) = channel();
+    thread::spawn(move || {
+        for number in 1..=2 {
+            let mut connection = BufReader::new(listener.accept().unwrap().0);
+            request(&mut connection).unwrap();
+            connection.get_mut().write_all(value(&format!("<int>{number}</int>")).as_bytes()).unwrap();
+            drop(connection);
+            closed.send(()).unwrap();
+        }
+    });
+    let mut client = client(ServerUrl::parse(&format!("unix://{}", path.display())).unwrap());
+    for number in 1..=2 {
+        assert_eq!(client.pid().unwrap(), number);
+        wait.recv().unwrap();
+    }
 }
 
 #[test]
@@ -146,7 +169,7 @@ fn each_kind_of_failure_keeps_its_kind() {
 fn nobody_there_is_a_connection_error_with_its_number() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("s.sock");
-    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    drop(UnixListener::bind(&socket).unwrap());
     let left_behind = ServerUrl::parse(&format!("unix://{}", socket.display())).unwrap();
     let error = client(left_behind).pid().unwrap_err();
     assert_eq!(error.connect_kind(), Some(std::io::ErrorKind::ConnectionRefused));

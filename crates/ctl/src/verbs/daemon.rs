@@ -71,7 +71,7 @@ pub(super) fn open(session: &mut Session, request: &Request<'_>) -> Result<Flow,
     }
     session.settings.server_url = request.argument.to_owned();
     session.settings.url_source = UrlSource::Request;
-    session.reconnect();
+    session.disconnect();
     let before = session.exit_status();
     let verb = find("status").expect("the table of actions has it");
     let status = Request { verb, argument: "", words: Vec::new() };
