@@ -76,7 +76,10 @@ impl ActivityWriter {
     pub fn write_notices(&self, sinks: &mut Sinks) {
         for notice in sinks.take_notices() {
             let is_own = self.file.as_ref().map(|(file, _)| *file) == notice.sink;
-            if is_own && let Ok(stderr) = sinks.acquire("/dev/stderr", Rotation::NEVER) {
+            if is_own
+                && notice.level <= LogLevel::Error
+                && let Ok(stderr) = sinks.acquire("/dev/stderr", Rotation::NEVER)
+            {
                 sinks.write(stderr, activity::stamp(notice.level, &notice.text).as_bytes(), Rotation::NEVER);
                 sinks.release(stderr);
             }
