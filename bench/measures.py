@@ -1,0 +1,173 @@
+"""The measures: each takes a subject and gives figures by the name of their row."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+from subjects import wait_for
+
+
+def quantile(values, share):
+    """The value below which that share of the values lies."""
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
+def boot(subject, size):
+    """Launch, memory, idleness and the end with few and with many children."""
+    figures = {}
+    for count in size.crowds:
+        start = time.monotonic_ns()
+        with subject.supervise(count, "stamp", "FIFO") as scene:
+            records = scene.fifo.take(count)
+            figures[f"boot {count}"] = (max(at for _, at in records) - start) / 1e6
+            time.sleep(1.2)
+            figures[f"rss {count}"] = scene.rss() / 1024
+            before = scene.wakeups()
+            time.sleep(size.idle)
+            figures[f"wakeups {count}"] = (scene.wakeups() - before) / size.idle
+            figures[f"shutdown {count}"] = scene.stop() * 1e3
+    return figures
+
+
+def restart(subject, size):
+    """From the kill of a child to the first instruction of its replacement."""
+    figures = {}
+    with subject.supervise(10, "stamp", "FIFO") as scene:
+        pids = [pid for pid, _ in scene.fifo.take(10)]
+        time.sleep(1.2)
+        took = []
+        deadline = time.monotonic() + size.seconds * 3
+        while len(took) < size.restarts and time.monotonic() < deadline:
+            victim = random.randrange(len(pids))
+            start = time.monotonic_ns()
+            os.kill(pids[victim], signal.SIGKILL)
+            pids[victim], at = scene.fifo.take()[0]
+            took.append((at - start) / 1e6)
+            time.sleep(random.uniform(0.002, 0.012))
+        figures["restart p50"] = quantile(took, 0.5)
+        figures["restart p99"] = quantile(took, 0.99)
+    return figures
+
+
+def storm(subject, size):
+    """Many children killed at once, until all are back."""
+    count = size.storm
+    with subject.supervise(count, "stamp", "FIFO") as scene:
+        pids = [pid for pid, _ in scene.fifo.take(count)]
+        time.sleep(1.2)
+        start = time.monotonic_ns()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        return {"storm": (max(at for _, at in scene.fifo.take(count)) - start) / 1e6}
+
+
+def sustained(subject, size):
+    """Children that end at once and are restarted for ever: processor time of the supervisor for each."""
+    with subject.supervise(20, "brief", "FIFO") as scene:
+        scene.fifo.take(20)
+        scene.fifo.drain()
+        cpu, count = scene.cpu(), 0
+        deadline = time.monotonic() + size.seconds
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+            count += len(scene.fifo.drain())
+        return {"sustained": (scene.cpu() - cpu) / count * 1e6}
+
+
+def _flood(subject, writers, size_of_write, total, how):
+    each = total // writers // size_of_write * size_of_write
+    with subject.supervise(writers, "flood", "FIFO", each, size_of_write, how=how) as scene:
+        start = min(at for _, at in scene.fifo.take(writers * 2)[:writers])
+        wait_for(lambda: sum(scene.log(index).stat().st_size for index in range(writers)) >= each * writers)
+        end = time.monotonic_ns()
+        return each * writers / 1e6 / ((end - start) / 1e9), scene.cpu() / (each * writers / 1e9)
+
+
+def logs(subject, size):
+    """Floods of output: megabytes per second, and processor time of the supervisor per gigabyte."""
+    figures = {}
+    cases = [("one", 1, 64 << 10, 1.0, "eager"), ("lines", 1, 100, 0.25, "lazy"), ("hundred", 100, 4096, 1.0, "eager")]
+    for name, writers, write, share, how in cases:
+        rate, cpu = _flood(subject, writers, write, int(size.bytes * share), how)
+        figures[f"log {name} rate"] = rate
+        figures[f"log {name} cpu"] = cpu
+    return figures
+
+
+def requests(subject, size):
+    """Calls over one connection that is kept."""
+    figures = {}
+    for count in size.asked:
+        with subject.serve(count) as scene:
+            time.sleep(0.5)
+            for row, method in [("state", "getState"), ("all", "getAllProcessInfo")]:
+                command = [subject.tools.probe, "ask", scene.socket, size.seconds, 10**9, f"supervisor.{method}"]
+                rate, median, late = subprocess.check_output([str(word) for word in command]).split()
+                figures[f"{row} {count} rate"] = float(rate)
+                figures[f"{row} {count} p99"] = float(late) / 1e6
+            took = []
+            for _ in range(size.commands):
+                start = time.monotonic_ns()
+                subprocess.run(subject.status(scene), stdout=subprocess.DEVNULL, check=False)
+                took.append((time.monotonic_ns() - start) / 1e6)
+            figures[f"status {count}"] = quantile(took, 0.5)
+    return figures
+
+
+def follow(subject, size):
+    """From a write of a program to its appearance on the screen of `tail -f`."""
+    scene, shown = subject.follow_new(10_000)
+    with scene:
+        command = [subject.tools.probe, "display", scene.fifo.path]
+        display = subprocess.Popen(command, stdin=shown.stdout)
+        time.sleep(1.0)
+        scene.fifo.drain()
+        took = [delay / 1e6 for _, delay in scene.fifo.take(int(size.seconds * 50))]
+        shown.terminate()
+        shown.wait()
+        display.wait()
+    return {"follow p50": quantile(took, 0.5), "follow p99": quantile(took, 0.99)}
+
+
+def events(subject, size):
+    """Communication events through to a listener."""
+    with subject.events(size.events) as scene:
+        (_, start), (_, first), (_, last) = sorted(scene.fifo.take(3), key=lambda record: record[1])
+        return {"events": size.events / ((last - start) / 1e9)}
+
+
+def growth(subject, size):
+    """Memory after many restarts and many requests, compared with after some."""
+    with subject.supervise(20, "brief", "FIFO") as scene:
+        grown = _grown_by_restarts(scene, size)
+    if not hasattr(subject, "supervisorctl"):
+        return {"growth restarts": grown}
+    with subject.serve(10) as scene:
+        asked = [subject.tools.probe, "ask", scene.socket, "60"]
+        warm, many = size.growth_requests // 10, size.growth_requests
+        subprocess.check_output([*asked, str(warm), "supervisor.getAllProcessInfo"])
+        before = scene.rss()
+        subprocess.check_output([*asked, str(many), "supervisor.getProcessInfo", "p:p0001"])
+        return {"growth restarts": grown, "growth requests": scene.rss() - before}
+
+
+def _grown_by_restarts(scene, size):
+    def restarted(count):
+        deadline = time.monotonic() + size.seconds * 10
+        while count > 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+            count -= len(scene.fifo.drain())
+
+    restarted(size.growth_restarts // 10)
+    before = scene.rss()
+    restarted(size.growth_restarts)
+    return scene.rss() - before
+
+
+ALL = {
+    "boot": boot, "restart": restart, "storm": storm, "sustained": sustained, "logs": logs,
+    "requests": requests, "follow": follow, "events": events, "growth": growth,
+}

@@ -1,0 +1,140 @@
+"""The table of the figures with the targets, and the page it stands on."""
+
+import plot
+
+
+class Row:
+    """One measure: its name in the figures, what it says, its unit, and the target as a share of something."""
+
+    def __init__(self, key, title, unit, target=None, of="limit", more_is_better=False):
+        self.key = key
+        self.title = title
+        self.unit = unit
+        self.target = target
+        self.of = of
+        self.more_is_better = more_is_better
+
+    def bound(self, figures):
+        """The target as a number in the row's unit; none where there is no target or nothing to compare with."""
+        if self.target is None or self.of == "fixed":
+            return self.target
+        return self.target * figures[self.of] if self.of in figures else None
+
+    def is_met(self, figures):
+        """Whether ours reaches the target; none where that is not to be said."""
+        bound = self.bound(figures)
+        if bound is None or "ours" not in figures:
+            return None
+        return figures["ours"] >= bound if self.more_is_better else figures["ours"] <= bound
+
+
+def rows():
+    """All rows in the order of the page."""
+    for count, target in [(1, None), (10, 5), (100, None), (1000, 10)]:
+        yield Row(f"rss {count}", f"memory of the daemon, {count} programs", "MB", target, "fixed")
+    for count in [1, 10, 100, 1000]:
+        yield Row(f"wakeups {count}", f"wake-ups when idle, {count} programs", "/s", 0, "fixed")
+    for count in [1, 10, 100, 1000]:
+        yield Row(f"boot {count}", f"launch to the last of {count} children's first instruction", "ms",
+                  1.75 if count == 1000 else None)
+    yield Row("restart p50", "kill to the replacement's first instruction, median", "ms", 1.25)
+    yield Row("restart p99", "kill to the replacement's first instruction, 99th percentile", "ms", 2)
+    yield Row("storm", "500 children killed at once, all back", "ms", 1.8)
+    yield Row("sustained", "processor time of the supervisor for each restart", "µs", 2)
+    yield Row("log one rate", "log, one child, 64 KiB writes: rate", "MB/s", 0.9, more_is_better=True)
+    yield Row("log one cpu", "log, one child, 64 KiB writes: processor time", "s/GB", 1.2)
+    yield Row("log lines rate", "log, one child, 100-byte lines: rate", "MB/s", more_is_better=True)
+    yield Row("log lines cpu", "log, one child, 100-byte lines: processor time", "s/GB", 1.0, "fixed")
+    yield Row("log hundred rate", "log, 100 children, 4 KiB writes: rate", "MB/s", 0.85, more_is_better=True)
+    yield Row("log hundred cpu", "log, 100 children, 4 KiB writes: processor time", "s/GB", 1.2)
+    for count in [10, 100, 1000]:
+        yield Row(f"state {count} rate", f"getState, {count} programs", "/s", 0.5, more_is_better=True)
+        yield Row(f"state {count} p99", f"getState, {count} programs, 99th percentile", "ms")
+    for count, target in [(10, None), (100, 30), (1000, 150)]:
+        yield Row(f"all {count} rate", f"getAllProcessInfo, {count} programs", "/s", target, "original", True)
+        yield Row(f"all {count} p99", f"getAllProcessInfo, {count} programs, 99th percentile", "ms")
+    for count, target in [(10, 5), (100, None), (1000, 15)]:
+        yield Row(f"status {count}", f"`supervisorctl status`, the whole command, {count} programs", "ms", target, "fixed")
+    yield Row("follow p50", "`tail -f`: write to display, median", "ms", 1, "fixed")
+    yield Row("follow p99", "`tail -f`: write to display, 99th percentile", "ms", 5, "fixed")
+    for count in [1, 10, 100, 1000]:
+        yield Row(f"shutdown {count}", f"end of {count} obedient children by SIGTERM", "ms", 2 if count == 1000 else None)
+    yield Row("events", "communication events through to a listener", "/s", 0.9, more_is_better=True)
+    yield Row("growth restarts", "memory grown by 10,000 restarts", "KiB", 256, "fixed")
+    yield Row("growth requests", "memory grown by 100,000 requests", "KiB", 0, "fixed")
+
+
+def number(value):
+    """Three significant digits, thousands set apart."""
+    if value is None:
+        return "–"
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _target(row, figures):
+    bound = row.bound(figures)
+    if row.target is None:
+        return ""
+    sign = "≥" if row.more_is_better else "≤"
+    basis = "" if row.of == "fixed" else f" ({row.target:g} × {row.of})"
+    met = {True: " ✓", False: " **missed**", None: ""}[row.is_met(figures)]
+    return f"{sign} {number(bound)}{basis}{met}"
+
+
+def _ratio(figures, other):
+    if "ours" not in figures or not figures.get(other):
+        return "–"
+    return f"{figures['ours'] / figures[other]:.3g}"
+
+
+def table(medians):
+    """The figures as a Markdown table."""
+    lines = [
+        "| measure | unit | the original | bare C loop | ours | ours / original | ours / C | target |",
+        "|---|---|--:|--:|--:|--:|--:|---|",
+    ]
+    for row in rows():
+        figures = medians.get(row.key)
+        if not figures:
+            continue
+        cells = [row.title, row.unit, *(number(figures.get(name)) for name in ["original", "limit", "ours"])]
+        cells += [_ratio(figures, "original"), _ratio(figures, "limit"), _target(row, figures)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+PAGE = """<!-- Written by bench/run; do not edit. -->
+
+# Benchmarks
+
+Medians of {rounds} rounds. In every round each measure is taken of the bare loop, of ours and of the original, one after
+the other, so that whatever else the machine does falls on all of them. The absolute figures belong to the machine they
+were taken on; what can be compared with another machine are the two columns of ratios.
+
+*The original* is Supervisor 4.3.0 with CPython. The *bare C loop* is `bench/limit.c`: it does the same work without a
+configuration, a state, error handling or an activity log, and shows what the operating system asks for the work itself.
+
+![Ours and the original compared with the bare loop](benchmarks.svg)
+
+{table}
+What is measured, and how, says `bench/measures.py`; the configuration both daemons get is in `bench/subjects.py`. All
+files are in memory (`/dev/shm`), the children are small static C programs that report their first instruction.
+
+## How to repeat it
+
+```
+bench/run --write
+```
+
+It needs Linux, Rust, a C compiler and Python 3.9 or later with `venv`. The original is installed into the build
+directory, or taken from the directory that `SUPERVISOR_ORIGINAL` names. `bench/run --help` shows how to take less.
+"""
+
+
+def write(directory, medians, rounds):
+    """Writes `benchmarks.md` and `benchmarks.svg`."""
+    directory.mkdir(exist_ok=True)
+    (directory / "benchmarks.md").write_text(PAGE.format(rounds=rounds, table=table(medians)))
+    (directory / "benchmarks.svg").write_text(plot.svg(rows(), medians))

@@ -1,0 +1,251 @@
+"""What is measured: ours, the original, and the bare loop; each started in a directory of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+
+class Fifo:
+    """Where the programs under supervision report: fixed records of a pid and a time in nanoseconds."""
+
+    SIZE = 16
+
+    def __init__(self, path):
+        self.path = path
+        os.mkfifo(path)
+        self.fd = os.open(path, os.O_RDWR)
+
+    def take(self, count=1, timeout=60.0):
+        """The next `count` records as pairs of integers."""
+        import select
+
+        data = b""
+        deadline = time.monotonic() + timeout
+        while len(data) < count * self.SIZE:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
+                raise TimeoutError(f"{len(data) // self.SIZE} of {count} reports came")
+            data += os.read(self.fd, count * self.SIZE - len(data))
+        numbers = [int.from_bytes(data[at : at + 8], "little", signed=True) for at in range(0, len(data), 8)]
+        return list(zip(numbers[::2], numbers[1::2]))
+
+    def drain(self):
+        """All records that are there."""
+        import select
+
+        records = []
+        while select.select([self.fd], [], [], 0)[0]:
+            records += self.take(1)
+        return records
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Scene:
+    """A running supervisor with its directory."""
+
+    def __init__(self, process, directory, fifo, count):
+        self.process = process
+        self.directory = directory
+        self.fifo = fifo
+        self.count = count
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def socket(self):
+        return str(self.directory / "socket")
+
+    def rss(self):
+        """Resident memory in KiB."""
+        return _status_number(f"/proc/{self.pid}/status", "VmRSS")
+
+    def cpu(self):
+        """Seconds of processor time of all threads so far, exact to the nanosecond."""
+        total = 0
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
+
+    def wakeups(self):
+        """How often any thread has gone to sleep so far."""
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(_status_number(task / "status", "voluntary_ctxt_switches") for task in tasks)
+
+    def log(self, index, channel=0):
+        return self.directory / f"{index}.{channel}"
+
+    def stop(self, timeout=120):
+        """Ends it; seconds from the signal to its end."""
+        if self.process.poll() is not None:
+            return 0.0
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout)
+        return time.monotonic() - start
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.fifo.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _status_number(path, name):
+    for line in Path(path).read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    return 0
+
+
+class Subject:
+    def __init__(self, name, tools):
+        self.name = name
+        self.tools = tools
+
+    def _directory(self):
+        # In memory, because the speed of a disk is not what is measured.
+        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        directory = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
+        return directory, Fifo(str(directory / "fifo"))
+
+    def _spawn(self, command, directory, fifo, count, stdout=subprocess.DEVNULL):
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL,
+                                   cwd=directory)
+        return Scene(process, directory, fifo, count)
+
+
+class Daemon(Subject):
+    """A supervisord with its supervisorctl: ours or the original."""
+
+    def __init__(self, name, tools, programs):
+        super().__init__(name, tools)
+        self.supervisord = str(programs / "supervisord")
+        self.supervisorctl = str(programs / "supervisorctl")
+
+    def supervise(self, count, role, *arguments, how="eager"):
+        """Keeps `count` children of the probe running. Does not wait for them."""
+        directory, fifo = self._directory()
+        command = " ".join([self.tools.probe, role, *(str(word).replace("FIFO", fifo.path) for word in arguments)])
+        return self._start(directory, fifo, count, f"""
+[program:p]
+command={command}
+process_name=p%%(process_num)04d
+numprocs={count}
+autorestart=true
+startsecs=0
+startretries=1000000
+stdout_logfile={directory}/%(process_num)d.0
+stderr_logfile={directory}/%(process_num)d.1
+stdout_logfile_maxbytes=0
+stderr_logfile_maxbytes=0
+""".replace("%%", "%"))
+
+    def events(self, count):
+        """A program that makes communication events and a listener that accepts them."""
+        directory, fifo = self._directory()
+        return self._start(directory, fifo, 2, f"""
+[program:speaker]
+command={self.tools.probe} speaker {fifo.path} {count}
+startsecs=0
+stdout_capture_maxbytes=1MB
+stdout_logfile={directory}/0.0
+stderr_logfile=NONE
+[eventlistener:listener]
+command={self.tools.probe} listener {fifo.path} {count}
+events=PROCESS_COMMUNICATION
+buffer_size={2 * count}
+startsecs=0
+priority=1
+stderr_logfile=NONE
+""")
+
+    def serve(self, count):
+        scene = self.supervise(count, "stamp", "FIFO")
+        scene.fifo.take(count)
+        return scene
+
+    def status(self, scene):
+        """The command that shows all processes."""
+        return [self.supervisorctl, "-c", str(scene.directory / "conf"), "status"]
+
+    def follow(self, scene):
+        """The process that shows the log of the first program as it grows."""
+        command = [self.supervisorctl, "-c", str(scene.directory / "conf"), "tail", "-f", "p:p0000"]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+    def follow_new(self, microseconds):
+        """A scene with one program that writes the time at that interval, and what shows its log."""
+        scene = self.supervise(1, "ticker", microseconds)
+        wait_for(lambda: scene.log(0).exists() and scene.log(0).stat().st_size > 0)
+        return scene, self.follow(scene)
+
+    def _start(self, directory, fifo, count, programs):
+        configuration = directory / "conf"
+        configuration.write_text(f"""
+[supervisord]
+nodaemon=true
+silent=true
+minfds=10000
+logfile={directory}/activity.log
+logfile_maxbytes=0
+pidfile={directory}/pid
+childlogdir={directory}
+[unix_http_server]
+file={directory}/socket
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://{directory}/socket
+{programs}""")
+        return self._spawn([self.supervisord, "-c", str(configuration)], directory, fifo, count)
+
+
+class Limit(Subject):
+    """The bare C loop."""
+
+    def supervise(self, count, role, *arguments, how="eager", stdout=subprocess.DEVNULL):
+        directory, fifo = self._directory()
+        words = [str(word).replace("FIFO", fifo.path) for word in arguments]
+        command = [self.tools.limit, "supervise", str(count), str(directory), how, self.tools.probe, role, *words]
+        return self._spawn(command, directory, fifo, count, stdout)
+
+    def events(self, count):
+        directory, fifo = self._directory()
+        return self._spawn([self.tools.limit, "events", self.tools.probe, fifo.path, str(count)], directory, fifo, 2)
+
+    def serve(self, count):
+        directory, fifo = self._directory()
+        scene = self._spawn([self.tools.limit, "serve", f"{directory}/socket", str(count)], directory, fifo, count)
+        wait_for(lambda: Path(scene.socket).exists())
+        time.sleep(0.05)
+        return scene
+
+    def status(self, scene):
+        return [self.tools.limit, "status", scene.socket]
+
+    def follow_new(self, microseconds):
+        scene = self.supervise(1, "ticker", microseconds, how="copy", stdout=subprocess.PIPE)
+        return scene, scene.process
+
+
+def wait_for(condition, timeout=60.0):
+    """Waits until `condition()` is true."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.002)
