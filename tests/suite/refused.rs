@@ -1,5 +1,7 @@
 //! Configurations the original was seen to refuse, run through the whole program.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::harness::{Program, Scene, Subject, each_subject};
@@ -8,7 +10,10 @@ use crate::harness::{Program, Scene, Subject, each_subject};
 const BASE: &str = "[supervisord]\nlogfile=%(here)s/s.log\npidfile=%(here)s/s.pid\nchildlogdir=%(here)s";
 
 /// Files we refuse with a better message than the original's; see docs/differences.md.
-const BETTER: [&str; 8] = [
+const BETTER: [&str; 11] = [
+    "supervisord minfds huge",
+    "supervisord minprocs huge",
+    "fcgi tcp ipv6",
     "group trailing comma",
     "fcgi bad socket scheme",
     "fcgi tcp no port",
@@ -21,6 +26,9 @@ const BETTER: [&str; 8] = [
 
 /// How many cases the original is asked again: what it says was recorded from it, and it takes its time.
 const ORIGINAL_STRIDE: usize = 12;
+
+/// How long a daemon may take to refuse.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn broken_configurations_are_refused_with_the_recorded_message() {
@@ -43,7 +51,10 @@ fn complaint(case: &Value, subject: Subject) -> Option<String> {
         .config(&case["file"].as_str().unwrap_or_default().replace("@BASE@", BASE))
         .only_env(&[("HOME", "/root"), ("LANG", "C.UTF-8"), ("PATH", "/usr/bin:/bin")]);
     let place = scene.set_up(subject);
-    let output = scene.run_in(&place);
+    let output = match scene.run_within(PATIENCE, &place) {
+        Ok(output) => output,
+        Err(output) => return Some(format!("{name}: it is not refused: {output:?}\n")),
+    };
     let directory = place.dir().display().to_string();
     let message = case["error"]
         .as_str()

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::wait;
 
@@ -31,6 +32,11 @@ impl Output {
 
 /// Runs a program with this text on its stdin. A program that does not end in time is killed and fails the test.
 pub fn run(command: &mut Command, input: &str) -> Output {
+    run_within(wait::DEADLINE, command, input).unwrap_or_else(|output| panic!("{command:?} did not end\n{output:?}"))
+}
+
+/// Like [`run`], with a limit of its own. The error is what a program that was killed had said so far.
+pub fn run_within(limit: Duration, command: &mut Command, input: &str) -> Result<Output, Output> {
     // Files rather than pipes: a child left behind that inherited them cannot keep us waiting for their end.
     let mut stdin = tempfile::tempfile().expect("a temporary file");
     stdin.write_all(input.as_bytes()).and_then(|()| stdin.rewind()).expect("a temporary file can be written");
@@ -39,14 +45,16 @@ pub fn run(command: &mut Command, input: &str) -> Output {
     let duplicate = |file: &File| Stdio::from(file.try_clone().expect("a descriptor"));
     command.stdin(Stdio::from(stdin)).stdout(duplicate(&stdout)).stderr(duplicate(&stderr));
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let status = wait::poll(wait::DEADLINE, || child.try_wait().expect("a child can be waited for"));
+    let status = wait::poll(limit, || child.try_wait().expect("a child can be waited for"));
     if status.is_none() {
         let _ = child.kill();
         let _ = child.wait();
     }
     let (stdout, stderr) = (content(stdout), content(stderr));
-    let status = status.unwrap_or_else(|| panic!("{command:?} did not end\nstdout:\n{stdout}\nstderr:\n{stderr}"));
-    Output { stdout, stderr, code: shell_code(status) }
+    match status {
+        Some(status) => Ok(Output { stdout, stderr, code: shell_code(status) }),
+        None => Err(Output { stdout, stderr, code: -1 }),
+    }
 }
 
 /// A status as `$?` shows it.

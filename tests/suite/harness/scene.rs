@@ -6,12 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::command::{self, Output};
 use super::daemon::Daemon;
 use super::subject::{Program, Subject};
+use super::wait;
 
 /// The variable that marks everything a scene starts, however far it wanders off in the process tree.
 pub const MARK: &str = "SUITE_SCENE";
@@ -174,7 +176,12 @@ impl Scene {
 
     /// Runs the daemon to its end, in a directory that outlives it.
     pub fn run_in(&self, place: &Place) -> Output {
-        let output = command::run(&mut self.daemon_command(place), "");
+        self.run_within(wait::DEADLINE, place).unwrap_or_else(|output| panic!("{} did not end\n{output:?}", self.name))
+    }
+
+    /// Like [`Scene::run_in`] with a limit of its own; the error is what a daemon that was killed had said.
+    pub fn run_within(&self, limit: Duration, place: &Place) -> Result<Output, Output> {
+        let output = command::run_within(limit, &mut self.daemon_command(place), "");
         place.kill_everything(&[]);
         output
     }
