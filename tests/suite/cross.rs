@@ -76,6 +76,19 @@ fn drive(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
         }
         let words: Vec<&str> = verb.split(' ').collect();
         let said = daemon.ctl_of(client, &words, "").transcript();
+        let said = match verb.starts_with("pid ") {
+            true => said.replace(&daemon.pid_of("cat").to_string(), "<pid>"),
+            false => said,
+        };
+        // What follows a usage error is help, whose wording is free.
+        let said = match said.contains("Error: ") {
+            true => said
+                .lines()
+                .filter(|line| line.contains("Error: ") || line.starts_with("exit"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            false => said,
+        };
         // The processes of a group are reported in the order in which they finish.
         let said = if verb.contains(":*") { sorted(&said) } else { said };
         observed.note(daemon, verb, said);
@@ -84,7 +97,9 @@ fn drive(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
     observed.note(daemon, "a session", session.transcript());
     observed.note(daemon, "shutdown", daemon.ctl_of(client, &["shutdown"], "").transcript());
     observed.exactly("exit status", daemon.exit_code());
-    observed.note(daemon, "afterwards", daemon.ctl_of(client, &["status"], "").transcript());
+    // Ours explains itself on stderr besides.
+    let afterwards = daemon.ctl_of(client, &["status"], "");
+    observed.note(daemon, "afterwards", format!("{} {}", afterwards.stdout, afterwards.code));
 }
 
 fn sorted(text: &str) -> String {

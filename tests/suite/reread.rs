@@ -93,7 +93,7 @@ fn a_broken_file_is_reported_and_changes_nothing() {
             observed.note(daemon, "reread", daemon.ctl(&["reread"]).transcript());
             // The rest of this line is where in the client's own sources the error was noticed.
             let update = daemon.ctl(&["update"]);
-            observed.note(daemon, "update", update.stdout.split(": file: ").next().unwrap_or_default());
+            observed.note(daemon, "update", update.stdout.split(": file: ").next().unwrap_or_default().trim_end());
             observed.exactly("its exit status", update.code);
         }
         std::fs::remove_file(daemon.path("supervisord.conf")).expect("the file exists");

@@ -4,7 +4,7 @@ use std::fs;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Scene, Subject, compare, only_ours, processes};
+use crate::harness::{Daemon, Scene, Subject, compare, only_ours, processes};
 
 const PROGRAMS: &str = "
 [program:one]
@@ -14,18 +14,24 @@ stdout_logfile=NONE
 stderr_logfile=NONE
 [program:two]
 priority=1000
-command=sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.1; done'
+command=sh -c 'trap \"exit 0\" TERM; touch ready; while :; do sleep 0.1; done'
 startsecs=0
 stdout_logfile=NONE
 stderr_logfile=NONE
 ";
 
+/// Waits until both run and the second has set its trap.
+fn ready(daemon: &mut Daemon) {
+    daemon.wait_for_states(&["one", "two"], "RUNNING");
+    daemon.wait_for_log("success: two");
+    daemon.wait_until("the second is prepared", |daemon| daemon.path("ready").exists());
+}
+
 #[test]
 fn term_int_and_quit_end_it_in_order() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
         compare(&Scene::with("ending", PROGRAMS), |daemon, observed| {
-            daemon.wait_for_states(&["one", "two"], "RUNNING");
-            daemon.wait_for_log("success: two");
+            ready(daemon);
             daemon.signal(signal);
             observed.exactly("exit status", daemon.exit_code());
             observed.note(daemon, "activity log", daemon.story());
@@ -37,7 +43,8 @@ fn term_int_and_quit_end_it_in_order() {
 #[test]
 fn hangup_reads_the_configuration_again_and_restarts_everything() {
     compare(&Scene::with("hangup", PROGRAMS), |daemon, observed| {
-        daemon.wait_for_states(&["one", "two"], "RUNNING");
+        ready(daemon);
+        fs::remove_file(daemon.path("ready")).expect("it is there");
         let (daemon_pid, child_pid) = (daemon.pid(), daemon.pid_of("one"));
         let text = daemon.read("supervisord.conf");
         daemon.write(
@@ -47,6 +54,7 @@ fn hangup_reads_the_configuration_again_and_restarts_everything() {
         daemon.signal(Signal::SIGHUP);
         daemon.wait_for_log("success: three");
         daemon.wait_for_states(&["one", "two", "three"], "RUNNING");
+        ready(daemon);
         assert_eq!(daemon.pid(), daemon_pid, "it is the same process");
         assert!(!processes::alive(child_pid), "the children are new");
         observed.note(daemon, "activity log", daemon.story());
@@ -88,6 +96,7 @@ fn usr2_opens_all_logs_again() {
         daemon.wait_for_file("talk.err");
         daemon.wait_until("the new log exists", |daemon| daemon.path("supervisord.log").exists());
         daemon.ctl(&["stop", "talk"]);
+        daemon.wait_for_log("stopped: talk");
         observed.note(daemon, "old activity log", daemon.read("supervisord.log.moved"));
         observed.note(daemon, "new activity log", daemon.story());
         observed.exactly("new child log", daemon.read("talk.out").lines().all(|line| line == "line"));

@@ -66,16 +66,18 @@ pub fn compare(scene: &Scene, observe: impl Fn(&mut Daemon, &mut Observed) + Syn
     });
 }
 
-/// Runs a scene whose daemon must refuse to start, and compares what it says.
+/// Runs a scene whose daemon must refuse to start, and compares what it says on stderr. What it logged before is another
+/// matter: ours tries everything that can fail before it opens its log.
 pub fn compare_refusal(scene: &Scene) {
     compare_runs(|subject| {
         let place = scene.set_up(subject);
         let output = scene.run_in(&place);
         let mut observed = Observed::new();
+        observed.exactly("exit status", output.code);
         observed.note(
             &place,
             "refusal",
-            output.transcript().replace(&subject.path(Program::Supervisord).display().to_string(), "{program}"),
+            output.stderr.replace(&subject.path(Program::Supervisord).display().to_string(), "{program}"),
         );
         println!("{subject:?} said\n{observed}");
         observed

@@ -104,9 +104,10 @@ impl Daemon {
     }
 
     /// The activity log without what is worded freely or depends on how fast the daemon looks around: internal
-    /// names of dispatchers, debug lines about signals and polling, and repeated reports of what is waited for.
+    /// names of dispatchers, debug lines about signals and polling, repeated reports of what is waited for, and
+    /// whether the first program counts as running before or after the second is started.
     pub fn story(&self) -> String {
-        const FREE: [&str; 3] = ["stopped monitoring", "received SIGCHLD", " BLAT "];
+        const FREE: [&str; 4] = ["stopped monitoring", "received SIGCHLD", " BLAT ", " to stop"];
         let log = self.log();
         let mut lines: Vec<&str> = Vec::new();
         for line in log.lines().filter(|line| !FREE.iter().any(|free| line.contains(free))) {
@@ -115,6 +116,9 @@ impl Daemon {
             if !again {
                 lines.push(line);
             }
+        }
+        for starts in lines.chunk_by_mut(|left, right| is_start(left) && is_start(right)) {
+            starts.sort_by_key(|line| line.contains(" success: "));
         }
         lines.join("\n")
     }
@@ -219,6 +223,11 @@ impl Daemon {
         }
         text
     }
+}
+
+/// Whether a line tells of a program that comes up.
+fn is_start(line: &str) -> bool {
+    line.contains(" spawned: ") || line.contains(" success: ")
 }
 
 impl Drop for Daemon {

@@ -26,7 +26,7 @@ pub enum Program {
 const CHOICE: &str = "SUBJECT";
 
 /// What runs when nobody chooses.
-const DEFAULT: &str = "original";
+const DEFAULT: &str = "both";
 
 impl Subject {
     /// The subjects chosen for this run.

@@ -32,9 +32,15 @@ fn answer(mut stream: impl Read) -> String {
     text
 }
 
+/// What is said about sockets from the first start of a program on. Before that the original binds each once to try it.
 fn note_socket_lines(daemon: &Daemon, observed: &mut Observed) {
     let log = daemon.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("socket")).collect();
+    let mut lines: Vec<&str> =
+        log.lines().filter(|line| line.contains("socket ") || line.contains("spawned")).collect();
+    if lines.get(1).is_some_and(|line| line.contains("Closing")) {
+        lines.drain(..2);
+    }
+    lines.retain(|line| line.contains("socket "));
     observed.note(daemon, "socket lines", lines.join("\n"));
 }
 

@@ -61,7 +61,10 @@ pins! {
             let _ = daemon.rpc("supervisor.removeProcessGroup", &["p".into()]);
             daemon.wait_until("the removal is told", |daemon| seen(daemon, "PROCESS_GROUP_REMOVED", "p"));
             daemon.call("supervisor.addProcessGroup", &["p".into()]);
-            daemon.wait_until("the return is told", |daemon| seen(daemon, "PROCESS_GROUP_ADDED", "groupname:p"));
+            daemon.wait_until("the return is told", |daemon| {
+                let added = |event: &&Value| event["header"]["eventname"] == "PROCESS_GROUP_ADDED" && event["payload"] == "groupname:p\n";
+                events(daemon).iter().filter(added).count() == 2
+            });
             note_events(daemon, observed);
         });
         compare_refusal(&scene(""));
@@ -107,7 +110,10 @@ pins! {
                 let log = daemon.log();
                 let ends: Vec<&str> = log.lines().filter(|line| line.contains("spawned: ") || line.contains("stopped: ") || line.contains("exited: ")).collect();
                 observed.note(daemon, "order", ends.join("\n"));
-                note_events(daemon, observed);
+                // Whether it still hears of the end when it is the first to be stopped is a matter of luck.
+                if options.is_empty() {
+                    note_events(daemon, observed);
+                }
             });
         }
     }

@@ -100,18 +100,18 @@ startretries=0
         let program = |name: &str, priority: i32| {
             format!("[program:{name}]\ncommand=sleep 1000\nstartsecs=0\npriority={priority}\nstdout_logfile=NONE\nstderr_logfile=NONE\n")
         };
-        let text = program("late", 30) + &program("early", -5) + &program("b", 10) + &program("a", 10);
+        let text = program("late", 30) + &program("early", -5) + &program("b", 10) + &program("a", 10) + "[supervisord]\nloglevel=debug\n";
         compare(&Scene::with("priority", &text), |daemon, observed| {
             daemon.wait_for_states(&["late", "early", "b", "a"], "RUNNING");
             daemon.wait_until("all are logged", |daemon| order(&daemon.log(), "success: ").len() == 4);
             observed.exactly("start order", order(&daemon.log(), "spawned: ").join(" "));
             observed.exactly("stop by hand", daemon.ctl(&["stop", "all"]).stdout.lines().count());
             let log = daemon.log();
-            observed.exactly("stop order by hand", order(&log, "stopped: ").join(" "));
+            observed.exactly("stop order by hand", order(&log, "DEBG killing ").join(" "));
             observed.note(daemon, "available", daemon.ctl(&["avail"]).transcript());
             daemon.ctl(&["start", "all"]);
             observed.exactly("exit status", daemon.stop());
-            observed.exactly("stop order at the end", order(&daemon.log()[log.len()..], "stopped: ").join(" "));
+            observed.exactly("stop order at the end", order(&daemon.log()[log.len()..], "DEBG killing ").join(" "));
         });
         refused("priority=high");
     }
@@ -177,11 +177,13 @@ startretries=0
     startretries: "program startretries" => {
         compare(&scene("startretries", "command=sh -c 'exit 3'\nstartretries=2\nstartsecs=1"), |daemon, observed| {
             daemon.wait_for_state("p", "FATAL");
+            daemon.wait_for_log("gave up: p");
             observed.note(daemon, "lives", lives(&daemon.log()));
             observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
         });
         compare(&scene("startretries", "command=nowhere\nstartretries=1"), |daemon, observed| {
             daemon.wait_for_state("p", "FATAL");
+            daemon.wait_for_log("gave up: p");
             observed.note(daemon, "lives", lives(&daemon.log()));
         });
         refused("startretries=x");
@@ -201,6 +203,7 @@ startretries=0
             let text = "command=id\nuser=root\nautorestart=false\nstartretries=0\nstderr_logfile={dir}/p.log\n[supervisord]\nuser=nobody";
             compare(&scene("user", text).open_to_all(), |daemon, observed| {
                 daemon.wait_for_state("p", "FATAL");
+            daemon.wait_for_log("gave up: p");
                 observed.note(daemon, "complaint", daemon.read("p.log"));
                 observed.note(daemon, "lives", lives(&daemon.log()));
             });
@@ -299,7 +302,7 @@ startretries=0
             format!("[program:{name}]\ncommand=sleep 1000\nstartsecs=0\npriority={priority}\nstdout_logfile=NONE\nstderr_logfile=NONE\n")
         };
         let text = program("a", 20) + &program("b", 10) + &program("c", 5) + &program("single", 50)
-            + "[group:late]\nprograms=a, b\npriority=100\n[group:early]\nprograms=c,a\npriority=1\n[group:empty]\n";
+            + "[group:late]\nprograms=a, b\npriority=100\n[group:early]\nprograms=c,a\npriority=1\n[group:empty]\n[supervisord]\nloglevel=debug\n";
         compare(&Scene::with("group", &text), |daemon, observed| {
             daemon.wait_until("all are up", |daemon| order(&daemon.log(), "success: ").len() == 5);
             observed.exactly("start order", order(&daemon.log(), "spawned: ").join(" "));
@@ -308,7 +311,7 @@ startretries=0
             observed.note(daemon, "a group", daemon.ctl(&["status", "late:*"]).transcript());
             observed.note(daemon, "an empty group", daemon.ctl(&["status", "empty:*"]).transcript());
             observed.exactly("exit status", daemon.stop());
-            observed.exactly("stop order", order(&daemon.log(), "stopped: ").join(" "));
+            observed.exactly("stop order", order(&daemon.log(), "DEBG killing ").join(" "));
         });
         compare_refusal(&Scene::with("group", "[group:g]\nprograms=nobody\n"));
         compare_refusal(&Scene::with("group", "[group:g]\nprograms=\npriority=x\n"));

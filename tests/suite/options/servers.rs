@@ -5,7 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use nix::unistd::geteuid;
 
-use crate::harness::{Daemon, Observed, Scene, compare, compare_refusal, compare_runs, each_subject, http, wait};
+use crate::harness::{
+    Daemon, Observed, Scene, Subject, compare, compare_refusal, compare_runs, each_subject, http, only_ours, wait,
+};
 
 const BASE: &str = "[supervisord]\nlogfile={dir}/supervisord.log\npidfile={dir}/supervisord.pid\nchildlogdir={dir}\n\
     [rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
@@ -87,6 +89,26 @@ pins! {
         }
     }
 
+    /// The original has no such option: its links always act, so that any page a browser shows can stop programs.
+    links_that_act: "unix_http_server get_actions" "inet_http_server get_actions" => {
+        only_ours(|| {
+            for (option, status, state) in [("", 403, "RUNNING"), ("get_actions=true\n", 303, "STOPPED")] {
+                let text = format!("[unix_http_server]\nfile={{dir}}/s.sock\n{option}[inet_http_server]\nport=127.0.0.1:{{port}}\n{option}");
+                for through_unix in [true, false] {
+                    let mut daemon = scene("links", &text).start(Subject::Ours);
+                    daemon.wait_for_state("p", "RUNNING");
+                    let mut stream = match through_unix {
+                        true => http::unix(&daemon.path("s.sock")).expect("it listens"),
+                        false => http::tcp(daemon.ports[0]).expect("it listens"),
+                    };
+                    let answer = http::request(&mut *stream, "GET", "/index.html?processname=p&action=stop", &[], b"");
+                    assert_eq!(answer.expect("an answer").status(), status, "{option:?}");
+                    assert_eq!(daemon.state_of("p"), state, "{option:?}");
+                }
+            }
+        });
+    }
+
     inet_password: "inet_http_server username" "inet_http_server password" => {
         // The digest of "se:cret".
         const DIGEST: &str = "{SHA}a6fd8606f8f12a7541202a933e4a2a986fd9c1a1";
@@ -129,8 +151,12 @@ pins! {
             wait_for_program(daemon);
             observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
             let refused = format!("http://127.0.0.1:{}", daemon.ports[1]);
-            observed.note(daemon, "nobody there", daemon.ctl(&["-s", &refused, "status"]).transcript());
-            observed.note(daemon, "no socket", daemon.ctl(&["-s", "unix:///nowhere/s.sock", "start", "p"]).transcript());
+            // Ours explains itself on stderr besides.
+            for (url, verb) in [(refused.as_str(), "status"), ("unix:///nowhere/s.sock", "start")] {
+                let said = daemon.ctl(&["-s", url, verb, "p"]);
+                observed.note(daemon, "nobody there", said.stdout);
+                observed.exactly("its exit status", said.code);
+            }
         });
         compare(&scene("client", "[unix_http_server]\nfile={dir}/s.sock\n[supervisorctl]\nserverurl=unix://~/sub/../s.sock\n"), |daemon, observed| {
             wait_for_program(daemon);
