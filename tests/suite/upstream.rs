@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 use std::{fs, thread};
 
 use crate::harness::scene::Place;
@@ -13,6 +14,9 @@ use crate::harness::{Program, Scene, Subject, each_subject, original, python};
 
 /// How many of their tests run at once. Most of the time they wait.
 const AT_ONCE: usize = 6;
+
+/// How long one of their tests may take; they give up by themselves before that.
+const PATIENCE: Duration = Duration::from_secs(200);
 
 /// A file that their source distribution forgot: it writes what their test looks for.
 const FORGOTTEN: (&str, &str) = (
@@ -88,7 +92,7 @@ fn batches(place: &Place) -> Vec<Vec<String>> {
 fn failure(place: &Place, batch: &[String]) -> Option<String> {
     let stand_in = place.path("python").display().to_string();
     let arguments: Vec<&str> = [stand_in.as_str()].into_iter().chain(batch.iter().map(String::as_str)).collect();
-    let output = python::run(place, RUN, &arguments);
+    let output = python::run_within(PATIENCE, place, RUN, &arguments).unwrap_or_else(|output| output);
     (output.code != 0).then(|| format!("{batch:?}\n{}\n", output.transcript()))
 }
 

@@ -106,14 +106,12 @@ pins! {
                 daemon.wait_for_states(&["record", "p"], "RUNNING");
                 daemon.wait_until("the start is told", |daemon| seen(daemon, "SUPERVISOR_STATE_CHANGE_RUNNING", ""));
                 observed.note(daemon, "available", daemon.ctl(&["avail"]).transcript());
+                // Whether it still hears of the end is a matter of luck.
+                note_events(daemon, observed);
                 observed.exactly("exit status", daemon.stop());
                 let log = daemon.log();
                 let ends: Vec<&str> = log.lines().filter(|line| line.contains("spawned: ") || line.contains("stopped: ") || line.contains("exited: ")).collect();
                 observed.note(daemon, "order", ends.join("\n"));
-                // Whether it still hears of the end when it is the first to be stopped is a matter of luck.
-                if options.is_empty() {
-                    note_events(daemon, observed);
-                }
             });
         }
     }
