@@ -124,11 +124,11 @@ pub struct Control {
 }
 
 impl Control {
-    /// Puts the plane together; nothing is started before [`Control::run`].
+    /// Puts the plane together and lets readers see what there is; nothing is started before [`Control::run`].
     pub fn new(entrance: Entrance, signals: Signals, supervisor: Supervisor, tools: Tools) -> std::io::Result<Control> {
         let Entrance { poll, messages, pending, mailbox, .. } = entrance;
         crate::descriptor::register(poll.registry(), &signals, SIGNALS, Interest::READABLE)?;
-        Ok(Control {
+        let mut control = Control {
             poll,
             messages,
             pending,
@@ -141,13 +141,14 @@ impl Control {
             unheard: Vec::new(),
             tools,
             ending: None,
-        })
+        };
+        control.perform_effects();
+        Ok(control)
     }
 
     /// Supervises until everything has stopped. Also gives back the number of the next event.
     pub fn run(mut self) -> (Ending, u64) {
         let mut events = Events::with_capacity(256);
-        self.perform_effects();
         self.input(Input::Started);
         loop {
             if let Some(ending) = self.ending.take() {
