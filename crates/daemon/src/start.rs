@@ -27,6 +27,7 @@ impl fmt::Display for StartError {
 
 /// Runs `supervisord`.
 pub fn main() -> ExitCode {
+    supervisord_sys::memory::give_back_what_is_freed();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let program = arguments.first().map_or_else(|| "supervisord".into(), |name| name.to_string_lossy().into_owned());
     match command_line::parse(arguments) {

@@ -10,6 +10,7 @@ pub mod errno;
 pub mod fd;
 pub mod host;
 pub mod limits;
+pub mod memory;
 pub mod pipe;
 pub mod signal;
 pub mod sink;
