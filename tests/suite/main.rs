@@ -14,5 +14,6 @@ mod options;
 mod refused;
 mod reread;
 mod signals;
+mod torture;
 mod upstream;
 mod wild;

@@ -1,0 +1,37 @@
+//! What a daemon must survive without losing or leaking anything.
+//!
+//! Every scenario is short by default. The variables read with [`dial`] make them as long and as large as wanted:
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `SOAK_SECONDS` | 4 | how long crashing and hostile clients go on |
+//! | `CRASHERS` | 40 | programs that crash at random |
+//! | `FLOOD_MIB` | 128 | output of a flooding child |
+//! | `RESTARTS` | 300 | restarts of its neighbour |
+//! | `CONNECTIONS` | 1500 | clients that connect and say nothing |
+
+mod clients;
+mod clock;
+mod crashes;
+mod disks;
+mod floods;
+mod scarcity;
+mod stubborn;
+mod vitals;
+
+/// A number that the environment may change.
+fn dial(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text}: expected a number")),
+        Err(_) => default,
+    }
+}
+
+/// Whether the tests run as root; some scenarios need it and say so when they are left out.
+fn is_root(scenario: &str) -> bool {
+    let is_root = nix::unistd::Uid::effective().is_root();
+    if !is_root {
+        eprintln!("left out, because it needs root: {scenario}");
+    }
+    is_root
+}

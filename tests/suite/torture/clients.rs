@@ -1,0 +1,313 @@
+//! Clients that mean harm, or do not know better. Supervision must not notice them.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::dial;
+use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
+use crate::harness::{Daemon, Scene, Subject, only_ours};
+
+const PROGRAM: &str = "[supervisord]\nminfds=4000\n[program:p]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\n\
+    stdout_logfile={dir}/p.log\nstderr_logfile=NONE\n";
+
+/// How long a restart may take while a client misbehaves. Far more than it takes, far less than a client could cause.
+const SOON: Duration = Duration::from_secs(2);
+
+/// How much memory a client may make the daemon use for a while, in kB: all bodies together and what parsing adds.
+const MOST: u64 = 256 << 10;
+
+/// Runs a daemon under an attack: meanwhile and afterwards programs are restarted and well-behaved clients answered,
+/// and in the end nothing is left of it.
+fn attack(name: &str, attack: impl Fn(&Path) + Sync) {
+    only_ours(|| {
+        let mut daemon = Scene::with(name, PROGRAM).start(Subject::Ours);
+        daemon.wait_for_state("p", "RUNNING");
+        let socket = daemon.path("s.sock");
+        // What is allocated once for the first of its kind is no leak.
+        attack(&socket);
+        daemon.wait_until("the first wave is over", |daemon| Vitals::of(daemon).descriptors < 40);
+        let before = Vitals::of(&daemon);
+        let is_over = AtomicBool::new(false);
+        let mut latencies = Vec::new();
+        let mut most = 0;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                attack(&socket);
+                is_over.store(true, Ordering::Relaxed);
+            });
+            while !is_over.load(Ordering::Relaxed) || latencies.len() < 5 {
+                latencies.push(restart_latency(&daemon, "p"));
+                wait_patiently(&daemon);
+                most = most.max(Vitals::of(&daemon).memory);
+                if latencies.len() > 100 {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+        });
+        latencies.sort();
+        let slowest = latencies.last().copied().unwrap_or_default();
+        let median = latencies[latencies.len() / 2];
+        eprintln!(
+            "{name}: {} restarts, median {median:?}, slowest {slowest:?}, {before:?}, most {most} kB",
+            latencies.len()
+        );
+        assert!(slowest < SOON, "a restart took {slowest:?}\n{}", daemon.report());
+        assert!(most < before.memory + MOST, "memory grew from {} kB to {most} kB", before.memory);
+        assert_flat(&mut daemon, before);
+        assert_rests(&daemon);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// Waits until a well-behaved client has been told that the program runs.
+fn wait_patiently(daemon: &Daemon) {
+    let start = Instant::now();
+    loop {
+        let info = daemon.rpc_if_up("supervisor.getProcessInfo", &["p".into()]);
+        if info.is_some_and(|info| info.get("statename").text() == "RUNNING") {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "an honest client is not served\n{}", daemon.report());
+    }
+}
+
+fn connect(socket: &Path) -> UnixStream {
+    let stream = UnixStream::connect(socket).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    stream.set_write_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    stream
+}
+
+/// Sends all of it unless the server hangs up, and reads what it says.
+fn exchange(socket: &Path, request: &[u8]) -> String {
+    let mut stream = connect(socket);
+    let _ = stream.write_all(request);
+    answer(&mut stream)
+}
+
+fn answer(stream: &mut UnixStream) -> String {
+    let mut seen = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => seen.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => panic!("no end of the answer: {error}: {:?}", String::from_utf8_lossy(&seen)),
+        }
+    }
+    String::from_utf8_lossy(&seen).into_owned()
+}
+
+fn post(length: &str, body: &[u8]) -> Vec<u8> {
+    let head =
+        format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nConnection: close\r\n{length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn call(body: &[u8]) -> Vec<u8> {
+    post(&format!("Content-Length: {}", body.len()), body)
+}
+
+#[test]
+fn a_body_of_a_gigabyte_is_refused() {
+    attack("gigabyte", |socket| {
+        for announced in
+            ["Content-Length: 1073741824", "Content-Length: 99999999999999999999", "Transfer-Encoding: chunked"]
+        {
+            let mut stream = connect(socket);
+            stream.write_all(&post(announced, b"")).expect("it reads the head");
+            let piece = match announced.starts_with("Transfer") {
+                true => [b"100000\r\n".as_slice(), &vec![b' '; 1 << 20], b"\r\n"].concat(),
+                false => vec![b' '; 1 << 20],
+            };
+            // A refused client is listened to for a moment, so that it sees the refusal and not a broken connection.
+            let _ = (0..1024).try_for_each(|_| stream.write_all(&piece));
+            let _ = stream.shutdown(Shutdown::Write);
+            let answer = answer(&mut stream);
+            assert!(!answer.contains("200 OK"), "{announced}: {answer}");
+        }
+    });
+}
+
+#[test]
+fn a_head_without_end_is_refused() {
+    attack("head", |socket| {
+        for line in ["X: y\r\n", "X", "GET", "\r\n"] {
+            let mut stream = connect(socket);
+            let _ = stream.write_all(if line == "X: y\r\n" || line == "X" { b"GET / HTTP/1.1\r\n" } else { b"" });
+            let piece = line.repeat((64 << 10) / line.len());
+            let _ = (0..1024).try_for_each(|_| stream.write_all(piece.as_bytes()));
+            let answer = answer(&mut stream);
+            assert!(!answer.contains("200 OK"), "{line:?}: {answer}");
+        }
+    });
+}
+
+/// More connections than are allowed, none of which says anything; whoever comes later is served.
+#[test]
+fn a_crowd_that_says_nothing_does_not_keep_others_out() {
+    let count = dial("CONNECTIONS", 1500);
+    attack("crowd", |socket| {
+        let crowd: Vec<UnixStream> = (0..count).map_while(|_| UnixStream::connect(socket).ok()).collect();
+        assert_eq!(crowd.len() as u64, count);
+        for _ in 0..10 {
+            assert!(exchange(socket, b"GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
+        }
+        // Those who have been served once and then fall silent are a crowd as well.
+        let mut served = Vec::new();
+        for _ in 0..200 {
+            let mut stream = connect(socket);
+            let body = "<methodCall><methodName>supervisor.getState</methodName></methodCall>";
+            let head = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            let _ = stream.read(&mut [0; 4096]);
+            served.push(stream);
+        }
+    });
+}
+
+/// Requests that come a byte at a time, hundreds of them side by side.
+#[test]
+fn a_byte_now_and_then_costs_next_to_nothing() {
+    let seconds = dial("SOAK_SECONDS", 4);
+    attack("trickle", |socket| {
+        let mut crowd: Vec<UnixStream> = (0..300).map(|_| connect(socket)).collect();
+        let bytes = b"POST /RPC2 HTTP/1.1\r\nHost: a.very.long.name.of.a.host.that.takes.its.time\r\nContent-Length: 100000\r\n";
+        let start = Instant::now();
+        for byte in bytes.iter().cycle() {
+            crowd.retain_mut(|stream| stream.write_all(&[*byte]).is_ok());
+            thread::sleep(Duration::from_millis(20));
+            if start.elapsed() > Duration::from_secs(seconds) {
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let values = |depth: usize| {
+        let open = "<value><array><data>".repeat(depth);
+        format!("<methodCall><methodName>system.listMethods</methodName><params><param>{open}")
+    };
+    let elements = |depth: usize| "<a>".repeat(depth);
+    let bodies = [
+        values(100_000),
+        elements(1_000_000),
+        values(700_000),
+        "<!--".repeat(1_000_000),
+        "<a b='".to_owned() + &"x".repeat(4 << 20),
+    ];
+    attack("nesting", |socket| {
+        for body in &bodies {
+            let answer = exchange(socket, &call(body.as_bytes()));
+            assert!(answer.starts_with("HTTP/1.") && !answer.contains("<methodResponse><params>"), "{:.200}", answer);
+        }
+    });
+}
+
+#[test]
+fn entities_do_not_multiply() {
+    let mut laughs = "<?xml version='1.0'?><!DOCTYPE lolz [<!ENTITY a 'lol'>".to_owned();
+    for level in 1..20 {
+        let inner = format!("&{};", (b'a' + level - 1) as char).repeat(10);
+        laughs.push_str(&format!("<!ENTITY {} '{inner}'>", (b'a' + level) as char));
+    }
+    laughs.push_str("]><methodCall><methodName>&t;</methodName></methodCall>");
+    let external =
+        "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><methodCall><methodName>&e;</methodName></methodCall>";
+    let quadratic = format!(
+        "<!DOCTYPE x [<!ENTITY e '{}'>]><methodCall><methodName>{}</methodName></methodCall>",
+        "x".repeat(100_000),
+        "&e;".repeat(100_000)
+    );
+    attack("entities", |socket| {
+        for body in [laughs.as_str(), external, &quadratic] {
+            let answer = exchange(socket, &call(body.as_bytes()));
+            assert!(answer.starts_with("HTTP/1.") && !answer.contains("root:"), "{:.200}", answer);
+            assert!(answer.len() < 10_000, "the answer has {} bytes", answer.len());
+        }
+    });
+}
+
+/// Whoever asks much and reads nothing is not answered without end.
+#[test]
+fn answers_nobody_reads_do_not_pile_up() {
+    attack("unread", |socket| {
+        let body = "<methodCall><methodName>system.multicall</methodName><params><param><value><array><data>".to_owned()
+            + &"<value><struct><member><name>methodName</name><value><string>supervisor.getAllConfigInfo</string></value></member>\
+                <member><name>params</name><value><array><data/></array></value></member></struct></value>".repeat(2000)
+            + "</data></array></value></param></params></methodCall>";
+        let head = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        let request = [head.as_bytes(), body.as_bytes()].concat();
+        let mut crowd: Vec<UnixStream> = (0..20).map(|_| connect(socket)).collect();
+        for stream in &mut crowd {
+            stream.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+            for _ in 0..20 {
+                if stream.write_all(&request).is_err() {
+                    break;
+                }
+            }
+        }
+        thread::sleep(Duration::from_millis(500));
+    });
+}
+
+/// Everything that can be wrong about a request, over and over again, by clients that hang up at any point.
+#[test]
+fn nonsense_is_answered_or_dropped() {
+    let seconds = dial("SOAK_SECONDS", 4);
+    let valid = call(
+        b"<?xml version='1.0'?><methodCall><methodName>supervisor.getAllProcessInfo</methodName><params/></methodCall>",
+    );
+    attack("nonsense", |socket| {
+        let start = Instant::now();
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = move |below: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % below as u64) as usize
+        };
+        while start.elapsed() < Duration::from_secs(seconds) {
+            let mut request = valid.clone();
+            for _ in 0..next(8) {
+                let position = next(request.len());
+                match next(3) {
+                    0 => request[position] = next(256) as u8,
+                    1 => drop(request.drain(position..(position + next(20)).min(request.len()))),
+                    _ => request.insert(position, next(256) as u8),
+                }
+            }
+            request.truncate(next(request.len() * 2).max(1));
+            let mut stream = connect(socket);
+            let _ = stream.write_all(&request);
+            if next(2) == 0 {
+                let _ = stream.shutdown(Shutdown::Write);
+                let _ = answer(&mut stream);
+            }
+        }
+    });
+}
+
+/// Hundreds of callers of things that take long, who do not wait for the answer.
+#[test]
+fn callers_who_hang_up_leave_nothing_behind() {
+    attack("hang up", |socket| {
+        let body = |method: &str| format!("<methodCall><methodName>supervisor.{method}</methodName></methodCall>");
+        for _ in 0..300 {
+            let mut stream = connect(socket);
+            let _ = stream.write_all(&call(body("getAllProcessInfo").as_bytes()));
+            let mut stream = connect(socket);
+            let _ = stream.write_all(b"GET /logtail/p HTTP/1.1\r\nHost: x\r\n\r\n");
+            let mut stream = connect(socket);
+            let _ = stream.write_all(b"GET /mainlogtail HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+    });
+}

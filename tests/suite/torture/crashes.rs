@@ -1,0 +1,109 @@
+//! Many programs that end at random.
+
+use std::time::{Duration, Instant};
+
+use super::vitals::{Vitals, assert_flat};
+use super::{dial, vitals};
+use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
+
+/// Says a numbered line to its log, keeps the same line for itself, and ends in one of many ways.
+const CRASHER: &str = r#"#!/bin/bash
+read -r run 2>/dev/null <"run.$1" || run=0
+run=$((run + 1))
+echo "$run" >"run.$1"
+line="$1 $run $RANDOM"
+echo "$line"
+echo "$line" >>"truth.$1"
+case $((RANDOM % 6)) in
+0) exit 0 ;;
+1) exit 1 ;;
+2) kill -KILL $$ ;;
+3) kill -SEGV $$ ;;
+4) read -r -t 0.1; exit 0 ;;
+5) exec 1>&- 2>&-; read -r -t 0.05; exit 7 ;;
+esac
+"#;
+
+fn crashers(count: u64) -> Scene {
+    let program = format!(
+        "[supervisord]\nminfds=4000\n[program:crasher]\ncommand={{dir}}/crash.sh %(process_num)03d\nnumprocs={count}\n\
+         process_name=%(process_num)03d\ndirectory={{dir}}\nstartsecs=0\nautorestart=true\nstopwaitsecs=5\n\
+         stdout_logfile={{dir}}/log.%(process_num)03d\nstdout_logfile_maxbytes=0\nredirect_stderr=true\n"
+    );
+    Scene::with("crashers", &program).script("crash.sh", CRASHER)
+}
+
+/// Lines in the logs that no truth knows: a process stopped between its two `echo`s leaves at most one.
+fn check(daemon: &Daemon, number: u64) -> usize {
+    let truth = daemon.read(&format!("truth.{number:03}"));
+    let log = daemon.read(&format!("log.{number:03}"));
+    assert!(log.starts_with(&truth), "{number:03}: the log\n{log}\nis not what was written\n{truth}");
+    let surplus = log[truth.len()..].lines().count();
+    assert!(surplus <= 1, "{number:03}: {surplus} lines too many");
+    truth.lines().count()
+}
+
+#[test]
+fn programs_that_crash_at_random_lose_and_leak_nothing() {
+    only_ours(|| {
+        let count = dial("CRASHERS", 40);
+        let mut daemon = crashers(count).start(Subject::Ours);
+        daemon.wait_for_state("crasher:000", "RUNNING");
+        let settled = Instant::now();
+        while settled.elapsed() < Duration::from_secs(1) {
+            assert!(processes::children(daemon.pid()).len() as u64 <= count, "a process runs twice");
+        }
+        let memory = Vitals::of(&daemon).memory;
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(dial("SOAK_SECONDS", 4)) {
+            assert!(processes::children(daemon.pid()).len() as u64 <= count, "a process runs twice");
+            assert_eq!(daemon.call("supervisor.getAllProcessInfo", &[]).items().len() as u64, count);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        daemon.call("supervisor.stopAllProcesses", &[]);
+        daemon.wait_until("all are gone", |daemon| processes::children(daemon.pid()).is_empty());
+        let runs: usize = (0..count).map(|number| check(&daemon, number)).sum();
+        assert!(runs as u64 > count * 2, "only {runs} runs");
+        assert_eq!(vitals::zombies(&daemon), 0);
+        let after = Vitals::of(&daemon);
+        assert!(after.descriptors < 40, "{after:?}");
+        assert!(after.memory <= memory + 6 * 1024, "memory grew from {memory} kB to {} kB", after.memory);
+        eprintln!("{runs} runs of {count} programs, {memory} kB before, {after:?}");
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// Events about programs that change their states all the time reach a listener that is slow, or are counted as lost.
+#[test]
+fn a_slow_listener_and_a_crash_storm_do_not_harm_each_other() {
+    const LISTENER: &str = r#"#!/usr/bin/perl
+$| = 1;
+while (1) {
+    print "READY\n";
+    my $header = <STDIN> // exit;
+    my ($length) = $header =~ /len:(\d+)/;
+    read(STDIN, my $payload, $length);
+    select(undef, undef, undef, 0.002);
+    print STDERR "heard\n";
+    print "RESULT 2\nOK";
+}
+"#;
+    only_ours(|| {
+        let configuration = "[eventlistener:slow]\ncommand={dir}/listener.pl\nevents=PROCESS_STATE\nbuffer_size=20\n\
+            stderr_logfile={dir}/heard\n[program:crasher]\ncommand={dir}/crash.sh %(process_num)03d\nnumprocs=10\n\
+            process_name=%(process_num)03d\ndirectory={dir}\nstartsecs=0\nautorestart=true\n\
+            stdout_logfile={dir}/log.%(process_num)03d\nstdout_logfile_maxbytes=0\nredirect_stderr=true\n";
+        let scene = Scene::with("listener", configuration);
+        let mut daemon = scene.script("crash.sh", CRASHER).script("listener.pl", LISTENER).start(Subject::Ours);
+        daemon.wait_until("the listener is at work", |daemon| daemon.read("heard").lines().count() > 200);
+        daemon.wait_for_log("event buffer overflowed, discarding event");
+        assert_eq!(daemon.state_of("slow"), "RUNNING");
+        daemon.call("supervisor.stopProcessGroup", &["crasher".into()]);
+        for number in 0..10 {
+            check(&daemon, number);
+        }
+        let before = Vitals::of(&daemon);
+        assert_flat(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
+    });
+}

@@ -1,0 +1,180 @@
+//! Logs that cannot be written: a full volume, a FIFO nobody reads, a file system that does not answer.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use super::is_root;
+use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
+use crate::harness::{Daemon, Scene, Subject, only_ours};
+
+/// Says numbered lines for ever, without waiting for anything but its own pace.
+const COUNTER: &str = "perl -e '$| = 1; while (1) { print ++$n, \"\\n\"; select(undef, undef, undef, 0.0005); }'";
+
+/// The daemon sees a small volume at `{dir}/volume`, in a mount namespace of its own.
+const SMALL_VOLUME: &str =
+    "mkdir volume\nexec unshare --mount sh -c 'mount -t tmpfs -o size=64k none volume && exec \"$@\"' sh \"$@\"";
+
+/// A path as the daemon sees it.
+fn within(daemon: &Daemon, path: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/root{}", daemon.pid(), daemon.path(path).display()))
+}
+
+#[test]
+fn a_volume_that_fills_up_and_is_freed_again_costs_only_what_did_not_fit() {
+    if !is_root("a full volume") {
+        return;
+    }
+    only_ours(|| {
+        let program = |name: &str, more: &str| {
+            format!(
+                "[program:{name}]\ncommand={COUNTER}\nstartsecs=0\nautorestart=true\nstdout_logfile_maxbytes=0\n\
+                 stdout_logfile={{dir}}/volume/{name}\nstderr_logfile=NONE\n{more}\n"
+            )
+        };
+        let configuration = program("plain", "")
+            + &program("captured", "stdout_capture_maxbytes=1000")
+            + "[program:other]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let mut daemon = Scene::with("full", &configuration).shell(SMALL_VOLUME).start(Subject::Ours);
+        daemon.wait_for_states(&["plain", "captured", "other"], "RUNNING");
+        let filler = within(&daemon, "volume/filler");
+        let before = Vitals::of(&daemon);
+        for round in 1..=3 {
+            let _ = fs::write(&filler, vec![0; 1 << 20]);
+            for name in ["plain", "captured"] {
+                let text = format!("could not write to {}", daemon.path("volume").join(name).display());
+                daemon.wait_until(&format!("{name} fails, round {round}"), |daemon| {
+                    daemon.log().matches(&text).count() >= round
+                });
+            }
+            // Whoever writes is not held up, and everything else goes on.
+            for name in ["plain", "captured"] {
+                assert_eq!(daemon.state_of(name), "RUNNING");
+            }
+            assert!(restart_latency(&daemon, "other") < Duration::from_secs(2));
+            fs::remove_file(&filler).expect("it exists");
+            for name in ["plain", "captured"] {
+                let log = within(&daemon, &format!("volume/{name}"));
+                File::options().write(true).open(&log).and_then(|file| file.set_len(0)).expect("it exists");
+                let text = format!("{} can be written again, ", daemon.path("volume").join(name).display());
+                daemon.wait_until(&format!("{name} recovers, round {round}"), |daemon| {
+                    daemon.log().matches(&text).count() >= round
+                });
+                daemon.wait_until("lines come again", |_| fs::metadata(&log).is_ok_and(|file| file.len() > 100));
+            }
+        }
+        assert_flat(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// The activity log itself has no room.
+#[test]
+fn a_full_volume_under_the_activity_log_does_not_end_the_daemon() {
+    if !is_root("a full volume under the activity log") {
+        return;
+    }
+    only_ours(|| {
+        let configuration = "[supervisord]\nlogfile={dir}/volume/supervisord.log\nlogfile_maxbytes=20KB\n\
+            logfile_backups=5\n[program:p]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\n\
+            stdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let mut daemon = Scene::with("full log", configuration).shell(SMALL_VOLUME).start(Subject::Ours);
+        daemon.wait_for_state("p", "RUNNING");
+        let filler = within(&daemon, "volume/filler");
+        let _ = fs::write(&filler, vec![0; 1 << 20]);
+        for _ in 0..60 {
+            assert!(restart_latency(&daemon, "p") < Duration::from_secs(2));
+            daemon.wait_for_state("p", "RUNNING");
+        }
+        fs::remove_file(&filler).expect("it exists");
+        let log = within(&daemon, "volume/supervisord.log");
+        daemon.wait_until("it is said what was lost", |daemon| {
+            restart_latency(daemon, "p");
+            fs::read_to_string(&log).is_ok_and(|text| text.contains("can be written again, "))
+        });
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn a_device_that_is_always_full_is_said_once() {
+    only_ours(|| {
+        let configuration =
+            format!("[program:full]\ncommand={COUNTER}\nstartsecs=0\nstdout_logfile=/dev/full\nstderr_logfile=NONE\n");
+        let mut daemon = Scene::with("device", &configuration).start(Subject::Ours);
+        daemon.wait_for_log("could not write to /dev/full");
+        std::thread::sleep(Duration::from_millis(300));
+        daemon.call("supervisor.stopProcess", &["full".into()]);
+        assert_eq!(daemon.log().matches("could not write to /dev/full").count(), 1, "{}", daemon.log());
+        daemon.wait_for_log(" bytes for /dev/full were lost");
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn a_fifo_nobody_reads_harms_nobody() {
+    only_ours(|| {
+        let program = |name: &str, command: &str, log: &str| {
+            format!(
+                "[program:{name}]\ncommand={command}\nstartsecs=0\nautorestart=true\nstdout_logfile={log}\nstderr_logfile=NONE\n"
+            )
+        };
+        let configuration = program("mute", COUNTER, "{dir}/fifo")
+            + &program("flood", "seq 1 100000000", "{dir}/flood")
+            + &program("fine", COUNTER, "{dir}/fine");
+        let scene = Scene::with("fifo", &configuration);
+        let place = scene.set_up(Subject::Ours);
+        for name in ["fifo", "flood"] {
+            assert!(Command::new("mkfifo").arg(place.path(name)).status().expect("mkfifo runs").success());
+        }
+        let mut daemon = scene.start_in(place);
+        daemon.wait_for_states(&["mute", "flood", "fine"], "RUNNING");
+        daemon.wait_for_log("nobody reads it");
+        let before = Vitals::of(&daemon);
+        assert!(restart_latency(&daemon, "fine") < Duration::from_secs(2));
+        let size = fs::metadata(daemon.path("fine")).map_or(0, |file| file.len());
+        daemon.wait_until("the neighbour's log grows", |daemon| daemon.read("fine").len() as u64 > size + 100);
+
+        // Somebody reads after all, and whole lines come.
+        let mut fifo = File::options()
+            .read(true)
+            .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+            .open(daemon.path("fifo"))
+            .expect("a fifo");
+        let mut seen = Vec::new();
+        daemon.wait_until("the reader sees it count", |_| {
+            let mut piece = vec![0; 1 << 16];
+            seen.extend_from_slice(&piece.clone()[..fifo.read(&mut piece).unwrap_or(0)]);
+            seen.len() > 1000
+        });
+        drop(fifo);
+        daemon.call("supervisor.stopAllProcesses", &[]);
+        let now = Vitals::of(&daemon);
+        assert!(now.descriptors <= before.descriptors && now.memory < before.memory + (12 << 10), "{before:?} {now:?}");
+        assert_rests(&daemon);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// A log directory that vanishes, and one that comes back.
+#[test]
+fn a_log_directory_that_vanishes_stops_only_what_needs_it() {
+    only_ours(|| {
+        let configuration = "[program:p]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\nstartretries=1000\n\
+            stdout_logfile={dir}/logs/p\nstderr_logfile=NONE\n[program:q]\ncommand=sleep 1000\nstartsecs=0\n\
+            autorestart=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let scene = Scene::with("vanished", configuration).file("logs/.keep", "");
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_states(&["p", "q"], "RUNNING");
+        fs::rename(daemon.path("logs"), daemon.path("elsewhere")).expect("it exists");
+        daemon.kill_child("p");
+        daemon.wait_for_log("spawnerr: unknown error making dispatchers for 'p': ENOENT");
+        assert!(restart_latency(&daemon, "q") < Duration::from_secs(2));
+        fs::rename(daemon.path("elsewhere"), daemon.path("logs")).expect("it exists");
+        daemon.wait_for_state("p", "RUNNING");
+        assert_eq!(daemon.stop(), 0);
+    });
+}

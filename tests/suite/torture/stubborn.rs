@@ -1,0 +1,137 @@
+//! Children that do not do what children do.
+
+use std::time::{Duration, Instant};
+
+use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
+use crate::harness::{Scene, Subject, only_ours, processes};
+
+#[test]
+fn children_that_ignore_term_are_killed_in_time() {
+    only_ours(|| {
+        let configuration = "[program:deaf]\ncommand=perl -e '$SIG{TERM} = \"IGNORE\"; open(F, \">ready.%(process_num)d\"); \
+            close(F); sleep 1 while 1'\nnumprocs=20\nprocess_name=%(process_num)d\ndirectory={dir}\nstartsecs=0\n\
+            stopwaitsecs=1\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let mut daemon = Scene::with("deaf", configuration).start(Subject::Ours);
+        daemon.wait_until("all ignore TERM", |daemon| (0..20).all(|n| daemon.path(&format!("ready.{n}")).exists()));
+        let before = Vitals::of(&daemon);
+        let start = Instant::now();
+        daemon.call("supervisor.stopAllProcesses", &[]);
+        let took = start.elapsed();
+        assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
+        assert!(processes::children(daemon.pid()).is_empty());
+        daemon.call("supervisor.startAllProcesses", &[]);
+        assert_flat(&mut daemon, before);
+        daemon.wait_until("all ignore TERM", |daemon| (0..20).all(|n| daemon.path(&format!("ready.{n}")).exists()));
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// The pipe of a dead child stays open for as long as a grandchild lives.
+#[test]
+fn grandchildren_that_keep_the_pipe_open_delay_and_leak_nothing() {
+    only_ours(|| {
+        let configuration = "[program:parent]\ncommand=sh -c 'sleep 1000 & echo begun; exec sleep 1000'\nstartsecs=0\n\
+            autorestart=true\nstdout_logfile={dir}/log\nstdout_logfile_maxbytes=0\nstopasgroup=true\n";
+        let mut daemon = Scene::with("grandchildren", configuration).start(Subject::Ours);
+        daemon.wait_for_state("parent", "RUNNING");
+        daemon.wait_for_file("log");
+        let before = Vitals::of(&daemon);
+        let mut slowest = Duration::ZERO;
+        for round in 1..=30 {
+            slowest = slowest.max(restart_latency(&daemon, "parent"));
+            daemon.wait_until("it begins", |daemon| daemon.read("log").lines().count() > round);
+        }
+        assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+        assert_eq!(daemon.read("log"), "begun\n".repeat(31));
+        assert_flat(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// A grandchild that goes on writing after its parent died gets in nobody's way.
+#[test]
+fn a_grandchild_that_floods_after_the_death_of_its_parent_does_not_hold_the_restart() {
+    only_ours(|| {
+        let configuration = "[program:parent]\ncommand=sh -c 'yes & exec sleep 1000'\nstartsecs=0\nautorestart=true\n\
+            stdout_logfile={dir}/log\nstdout_logfile_maxbytes=1MB\nstdout_logfile_backups=1\nstderr_logfile=NONE\n";
+        let mut daemon = Scene::with("flooding", configuration).start(Subject::Ours);
+        daemon.wait_for_state("parent", "RUNNING");
+        daemon.wait_for_file("log");
+        let before = Vitals::of(&daemon);
+        for _ in 0..5 {
+            let latency = restart_latency(&daemon, "parent");
+            assert!(latency < Duration::from_secs(2), "{latency:?}");
+            daemon.wait_for_state("parent", "RUNNING");
+        }
+        daemon.call("supervisor.stopProcess", &["parent".into()]);
+        assert!(Vitals::of(&daemon).descriptors <= before.descriptors);
+        assert_rests(&daemon);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn a_child_that_closes_its_output_and_lives_on_costs_nothing() {
+    only_ours(|| {
+        let configuration = "[program:silent]\ncommand=perl -e 'syswrite(STDOUT, \"said\\n\"); close(STDOUT); close(STDERR); \
+            close(STDIN); sleep 1 while 1'\nnumprocs=10\nprocess_name=%(process_num)d\nstartsecs=0\nautorestart=true\n\
+            stdout_logfile={dir}/log.%(process_num)d\n";
+        let mut daemon = Scene::with("silent", configuration).start(Subject::Ours);
+        daemon.wait_until("all have spoken", |daemon| (0..10).all(|n| daemon.read(&format!("log.{n}")) == "said\n"));
+        assert_rests(&daemon);
+        let before = Vitals::of(&daemon);
+        for n in 0..10 {
+            let name = format!("silent:{n}");
+            assert_eq!(daemon.state_of(&name), "RUNNING");
+            assert!(restart_latency(&daemon, &name) < Duration::from_secs(2));
+            let log = format!("log.{n}");
+            daemon.wait_until("its successor has spoken", |daemon| daemon.read(&log) == "said\nsaid\n");
+        }
+        // It is gone from the pipe on the other side as well: nothing is kept for it, and sending says so.
+        let sent = daemon.rpc("supervisor.sendProcessStdin", &["silent:0".into(), "x".into()]);
+        assert_eq!(sent.expect_err("it closed its stdin").1, "NO_FILE: silent:0");
+        assert_flat(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// Stopped by job control, a child can neither obey nor die by TERM.
+#[test]
+fn a_child_that_is_frozen_is_killed_in_time() {
+    only_ours(|| {
+        let configuration = "[program:frozen]\ncommand=sleep 1000\nstartsecs=0\nstopwaitsecs=1\nautorestart=true\n\
+            stdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let mut daemon = Scene::with("frozen", configuration).start(Subject::Ours);
+        daemon.wait_for_state("frozen", "RUNNING");
+        processes::signal(daemon.pid_of("frozen"), nix::sys::signal::Signal::SIGSTOP);
+        daemon.call("supervisor.stopProcess", &["frozen".into()]);
+        assert_eq!(daemon.state_of("frozen"), "STOPPED");
+        assert!(processes::children(daemon.pid()).is_empty());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// Orphans that come to the daemon because it is the init of its pid namespace are buried like its own children.
+#[test]
+fn orphans_of_strangers_are_reaped() {
+    if !super::is_root("a daemon as process 1") {
+        return;
+    }
+    only_ours(|| {
+        let configuration = "[supervisord]\npidfile={dir}/inner.pid\n[program:maker]\nstartsecs=0\nautorestart=true\n\
+            command=sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sh -c \"(sleep 0.05; exit 3) &\"; done; sleep 0.2'\n\
+            stdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let scene = Scene::with("init", configuration);
+        let place = scene.set_up(Subject::Ours);
+        let mut command = place.command("/usr/bin/unshare".as_ref());
+        command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+        command.arg(Subject::Ours.path(crate::harness::Program::Supervisord)).args(["-n", "-c", "supervisord.conf"]);
+        let mut daemon = crate::harness::Daemon::launch(place, command);
+        daemon.wait_until("strangers are reaped", |daemon| daemon.log().matches("reaped unknown pid").count() >= 30);
+        let init = processes::children(daemon.launched_pid()).first().map_or(0, |init| init.pid);
+        assert!(init > 0, "{}", daemon.report());
+        daemon.wait_until("there is no zombie", |_| processes::children(init).iter().all(|child| child.state != 'Z'));
+        processes::signal(init, nix::sys::signal::Signal::SIGTERM);
+        assert_eq!(daemon.exit_code(), 0);
+    });
+}
