@@ -1,21 +1,22 @@
 //! Starting a child: everything is prepared before the fork, and nothing is allocated after it.
-//!
-//! Fork rather than vfork, although vfork would copy no page tables: after vfork the calling thread stands still until
-//! the child has entered its directory and read its program, so that one dead network disk would stop the whole
-//! supervisor. After fork only the child waits for it.
+
+mod spawner;
 
 use std::ffi::{CString, OsStr};
 use std::io::Write;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::{mem, ptr};
 
 use libc::{c_char, c_int};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::user::{DropError, Identity, RunAs, become_user};
 use crate::{Errno, Pid, errno_name};
+
+pub use spawner::Spawner;
 
 /// The exit status of a child that could not become the program.
 pub const NOT_SPAWNED: i32 = 127;
@@ -81,6 +82,14 @@ impl SpawnPlan {
         self.run_as = run_as;
         self
     }
+
+    /// Who the child becomes, where it becomes somebody.
+    fn identity(&self) -> Option<&Identity> {
+        match &self.run_as {
+            RunAs::Other(identity) => Some(identity),
+            RunAs::Same | RunAs::Refused { .. } => None,
+        }
+    }
 }
 
 fn c_string(bytes: impl Into<Vec<u8>>) -> Result<CString, Errno> {
@@ -98,12 +107,18 @@ pub struct Stdio<'fd> {
     pub stderr: BorrowedFd<'fd>,
 }
 
+impl Stdio<'_> {
+    fn numbers(&self) -> [RawFd; 3] {
+        [self.stdin.as_raw_fd(), self.stdout.as_raw_fd(), self.stderr.as_raw_fd()]
+    }
+}
+
 /// Starts a child, which leads a process group of its own, with default signal dispositions and no signal blocked.
 ///
 /// The error is that of fork. What goes wrong later is said by the child on its descriptor 2, and it exits with
 /// [`NOT_SPAWNED`].
 pub fn spawn(plan: &SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
-    let prepared = Prepared::new(plan, stdio);
+    let prepared = Prepared::new(plan, stdio.numbers());
     // A signal that arrives in the child before it has left our handlers must not be reported to us.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: the child calls `become_program` and nothing else, which keeps to what is allowed after a fork of a
@@ -147,11 +162,11 @@ enum Failure {
 }
 
 impl<'plan> Prepared<'plan> {
-    fn new(plan: &'plan SpawnPlan, stdio: Stdio<'_>) -> Prepared<'plan> {
-        let (uid, identity, refused) = match &plan.run_as {
-            RunAs::Same => (0, None, None),
-            RunAs::Other(identity) => (identity.uid, Some(identity), None),
-            RunAs::Refused { uid, reason } => (*uid, None, Some(*reason)),
+    fn new(plan: &'plan SpawnPlan, stdio: [RawFd; 3]) -> Prepared<'plan> {
+        let (uid, refused) = match &plan.run_as {
+            RunAs::Same => (0, None),
+            RunAs::Other(identity) => (identity.uid, None),
+            RunAs::Refused { uid, reason } => (*uid, Some(*reason)),
         };
         let directory = plan.directory.as_deref();
         let name = plan.argv.first().map_or(&b""[..], |name| name.to_bytes());
@@ -161,9 +176,9 @@ impl<'plan> Prepared<'plan> {
             environment: null_terminated(&plan.environment),
             directory: directory.map_or(ptr::null(), |directory| directory.as_ptr()),
             umask: plan.umask.map(|umask| umask as libc::mode_t),
-            identity,
+            identity: plan.identity(),
             refused,
-            stdio: [stdio.stdin.as_raw_fd(), stdio.stdout.as_raw_fd(), stdio.stderr.as_raw_fd()],
+            stdio,
             setuid_text: format!("supervisor: couldn't setuid to {uid}: ").into_bytes(),
             chdir_text: failure_text(b"chdir to ", directory.map_or(b"", |directory| directory.to_bytes())),
             exec_text: failure_text(b"exec ", name),
@@ -250,7 +265,7 @@ fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
 /// Every signal to its default, then none blocked. Exec alone would leave ignored ones ignored.
 fn forget_signals() {
     // SAFETY: all zeros is a valid action: no flags, an empty mask, and the default disposition is 0 everywhere.
-    let mut default: libc::sigaction = unsafe { std::mem::zeroed() };
+    let mut default: libc::sigaction = unsafe { mem::zeroed() };
     default.sa_sigaction = libc::SIG_DFL;
     // No system has signals beyond; numbers that are none, or cannot be changed, are refused without harm.
     for signal in 1..=128 {

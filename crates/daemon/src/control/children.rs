@@ -15,7 +15,7 @@ use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::process::ExitStatus;
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, FeedFailure, KillFailure, ProcessId, Supervisor};
-use supervisord_sys::spawn::{self, SpawnPlan, Stdio};
+use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
 use supervisord_sys::user::RunAs;
 use supervisord_sys::{Errno, Pid, errno_name, pipe, signal};
 
@@ -72,6 +72,7 @@ pub(super) struct Children {
     /// Dead children whose output is being drained, the earliest deadline first.
     draining: VecDeque<(Duration, RunId)>,
     sockets: Sockets,
+    spawner: Spawner,
     next_run: u64,
     next_token: usize,
     /// The output plane did not answer in time once; it is not waited for again before it does.
@@ -121,7 +122,7 @@ impl Children {
             stdout: pipes.child_stdout.as_fd(),
             stderr: pipes.child_stderr.as_ref().unwrap_or(&pipes.child_stdout).as_fd(),
         };
-        let spawned = plan.and_then(|plan| spawn::spawn(&plan, stdio).map_err(|error| fork_error(process, error)));
+        let spawned = plan.and_then(|plan| self.spawner.spawn(plan, stdio).map_err(|error| fork_error(process, error)));
         let pid = match spawned {
             Ok(pid) => pid.get(),
             Err(text) => {
