@@ -5,13 +5,13 @@
 //! here, with an explicit stack instead of recursion, so that a document can be as deep as the limit says and no
 //! deeper.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use quick_xml::Reader;
-use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::events::{BytesRef, BytesStart, BytesText, Event};
 
 use super::is_xml_char;
 use crate::fault::Fault;
@@ -164,8 +164,16 @@ struct Open {
     foreign: bool,
     /// The text before the first child.
     text: String,
-    children: Vec<Content>,
+    /// Where its children begin in [`Decoder::contents`].
+    first_child: usize,
     has_children: bool,
+}
+
+impl Open {
+    /// Whether text at this place means something.
+    fn takes_text(&self) -> bool {
+        !self.has_children && !self.tag.ignores_text()
+    }
 }
 
 /// What an element turned into.
@@ -196,6 +204,8 @@ struct Decoder {
     base64: Base64Use,
     elements_left: usize,
     stack: Vec<Open>,
+    /// What the children of all open elements turned into, the innermost element's last.
+    contents: Vec<Content>,
     seen_root: bool,
     document: Document,
 }
@@ -206,6 +216,7 @@ impl Decoder {
             base64,
             elements_left: max_elements,
             stack: Vec::new(),
+            contents: Vec::new(),
             seen_root: false,
             document: Document::default(),
         }
@@ -214,7 +225,7 @@ impl Decoder {
     fn read(mut self, body: &[u8]) -> Result<Document, DecodeError> {
         let text = std::str::from_utf8(body).map_err(|_| DecodeError::Encoding)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if !text.chars().all(is_xml_char) {
+        if !has_only_xml_chars(text) {
             return Err(malformed("a character XML does not allow"));
         }
         let mut reader = Reader::from_str(text);
@@ -228,7 +239,7 @@ impl Decoder {
                     self.close()?;
                 }
                 Event::End(_) => self.close()?,
-                Event::Text(text) => self.character_data(text.xml10_content())?,
+                Event::Text(text) => self.character_data(&text)?,
                 Event::CData(text) if !self.stack.is_empty() => self.append(&text.xml10_content()),
                 Event::GeneralRef(reference) if !self.stack.is_empty() => {
                     let mut buffer = [0; 4];
@@ -264,45 +275,46 @@ impl Decoder {
             parent.has_children = true;
         }
         let tag = if foreign { Tag::Unknown } else { Tag::of(name) };
-        self.stack.push(Open { tag, foreign, text: String::new(), children: Vec::new(), has_children: false });
+        let first_child = self.contents.len();
+        self.stack.push(Open { tag, foreign, text: String::new(), first_child, has_children: false });
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), DecodeError> {
         let Some(element) = self.stack.pop() else { return Err(malformed("an end without a start")) };
         let content = self.content_of(element)?;
-        if let Some(parent) = self.stack.last_mut()
-            && parent.children.len() < parent.tag.keeps()
+        if let Some(parent) = self.stack.last()
+            && self.contents.len() - parent.first_child < parent.tag.keeps()
         {
-            parent.children.push(content);
+            self.contents.push(content);
         }
         Ok(())
     }
 
-    fn character_data(&mut self, text: Cow<'_, str>) -> Result<(), DecodeError> {
-        if text.contains("]]>") {
+    fn character_data(&mut self, text: &BytesText<'_>) -> Result<(), DecodeError> {
+        // Most text is a line feed between two tags, for which preparing a search for three bytes costs too much.
+        if text.bytes().any(|byte| byte == b']') && text.contains("]]>") {
             return Err(malformed("]]> in text"));
         }
         if self.stack.is_empty() && !text.bytes().all(|byte| byte.is_ascii_whitespace()) {
             return Err(malformed("text outside the root element"));
         }
-        self.append(&text);
+        if let Some(element) = self.stack.last_mut().filter(|element| element.takes_text()) {
+            element.text.push_str(&text.xml10_content());
+        }
         Ok(())
     }
 
     fn append(&mut self, text: &str) {
-        if let Some(element) = self.stack.last_mut()
-            && !element.has_children
-            && !element.tag.ignores_text()
-        {
+        if let Some(element) = self.stack.last_mut().filter(|element| element.takes_text()) {
             element.text.push_str(text);
         }
     }
 
     /// What an element turns into at its end.
     fn content_of(&mut self, element: Open) -> Result<Content, DecodeError> {
-        let Open { tag, text, children, .. } = element;
-        let mut children = children.into_iter();
+        let Open { tag, text, first_child, .. } = element;
+        let mut children = self.contents.drain(first_child..);
         let value = match tag {
             Tag::MethodName => {
                 self.document.method = Some(text);
@@ -325,7 +337,7 @@ impl Decoder {
             Tag::Double => Value::Double(float_from_text(&text).ok_or(BadContent("double"))?),
             Tag::DateTime if is_date_time(&text) => Value::DateTime(text),
             Tag::DateTime => return Err(BadContent("dateTime.iso8601")),
-            Tag::Base64 => self.base64(&text)?,
+            Tag::Base64 => base64_value(self.base64, &text)?,
             Tag::Data => Value::Array(children.map(Content::into_value).collect()),
             Tag::Struct => structure(children)?,
             Tag::Member => return member(children),
@@ -334,13 +346,13 @@ impl Decoder {
         };
         Ok(Content::Value(value))
     }
+}
 
-    fn base64(&self, text: &str) -> Result<Value, DecodeError> {
-        let bytes = bytes_of_base64(text).ok_or(BadContent("base64"))?;
-        match self.base64 {
-            Base64Use::Bytes => Ok(Value::Base64(bytes)),
-            Base64Use::Text => String::from_utf8(bytes).map(Value::Str).map_err(|_| BadContent("base64")),
-        }
+fn base64_value(wanted: Base64Use, text: &str) -> Result<Value, DecodeError> {
+    let bytes = bytes_of_base64(text).ok_or(BadContent("base64"))?;
+    match wanted {
+        Base64Use::Bytes => Ok(Value::Base64(bytes)),
+        Base64Use::Text => String::from_utf8(bytes).map(Value::Str).map_err(|_| BadContent("base64")),
     }
 }
 
@@ -354,22 +366,28 @@ fn member(children: impl Iterator<Item = Content>) -> Result<Content, DecodeErro
     }
 }
 
+/// Up to this many members are compared with each other; a table of them would cost more.
+const FEW_MEMBERS: usize = 32;
+
 /// Of members with the same name the last value counts, in the place of the first.
-fn structure(children: impl Iterator<Item = Content>) -> Result<Value, DecodeError> {
-    let mut members: Vec<(String, Value)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+fn structure(children: impl ExactSizeIterator<Item = Content>) -> Result<Value, DecodeError> {
+    let mut members: Vec<(String, Value)> = Vec::with_capacity(children.len());
+    let mut places = HashMap::new();
+    let are_few = children.len() <= FEW_MEMBERS;
     for child in children {
         let Content::Member(name, value) = child else { return Err(BadContent("struct")) };
-        match places.get(&name) {
-            Some(&place) => {
-                let (_, old): &mut (String, Value) = &mut members[place];
-                *old = value;
-            }
-            None => {
-                places.insert(name.clone(), members.len());
-                members.push((name, value));
-            }
+        let place = match are_few {
+            true => members.iter().position(|(known, _)| *known == name),
+            false => places.get(&name).copied(),
+        };
+        if let Some(place) = place {
+            members[place].1 = value;
+            continue;
         }
+        if !are_few {
+            places.insert(name.clone(), members.len());
+        }
+        members.push((name, value));
     }
     Ok(Value::Struct(members))
 }
@@ -430,6 +448,9 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, DecodeError> {
 
 /// Whether an element sets the default namespace, and to something. Its attributes are checked on the way.
 fn default_namespace(tag: &BytesStart<'_>) -> Result<Option<bool>, DecodeError> {
+    if tag.attributes_raw().is_empty() {
+        return Ok(None);
+    }
     let mut namespace = None;
     for attribute in tag.attributes() {
         let attribute = attribute.map_err(malformed)?;
@@ -440,6 +461,14 @@ fn default_namespace(tag: &BytesStart<'_>) -> Result<Option<bool>, DecodeError> 
         }
     }
     Ok(namespace)
+}
+
+fn has_only_xml_chars(text: &str) -> bool {
+    // Nearly every document is ASCII, and then its bytes are its characters.
+    match text.is_ascii() {
+        true => text.bytes().all(|byte| is_xml_char(byte.into())),
+        false => text.chars().all(is_xml_char),
+    }
 }
 
 fn starts_like_a_name(name: &[u8]) -> bool {
