@@ -112,6 +112,9 @@ fn assemble(inputs: &Inputs<'_>, overrides: &Overrides, notices: &mut Notices) -
     let mut groups = groups::groups(inputs, &variables, notices)?;
     let servers = servers::servers(inputs, &variables)?;
     supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;
+    if !servers.is_empty() {
+        plugins::check_main_interface(&rpc_interfaces)?;
+    }
     merge_environment(&mut groups, &supervisord.environment);
     let groups = groups.into_iter().map(Arc::new).collect();
     let (file, here) = (String::new(), inputs.here.to_owned());

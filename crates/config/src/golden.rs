@@ -152,8 +152,8 @@ const OTHER_FILES: &[(&str, &str, Option<&str>)] = &[
     ("unix file empty", "it loops for ever", Some("section [unix_http_server] has an empty file value")),
 ];
 
-/// Files whose mistake shows only when limits are raised, sockets are opened or interfaces are made. Reading them works.
-const LATER: [&str; 9] = [
+/// Files whose mistake shows only when limits are raised or sockets are opened. Reading them works.
+const LATER: [&str; 8] = [
     "supervisord minfds huge",
     "supervisord minprocs huge",
     "fcgi socket dir missing",
@@ -162,7 +162,6 @@ const LATER: [&str; 9] = [
     "inet nonlocal ip",
     "unix file dir missing",
     "unix file too long",
-    "rpcinterface bad extras",
 ];
 
 const BASE: &str = "[supervisord]\nlogfile=%(here)s/s.log\npidfile=%(here)s/s.pid\nchildlogdir=%(here)s";

@@ -75,6 +75,8 @@ impl Row {
             }
             ProcessState::Fatal | ProcessState::Backoff => self.spawnerr.clone(),
             ProcessState::Stopped | ProcessState::Exited if self.start == 0 => "Not started".to_owned(),
+            // A process that was stopped before it ever ran has no end; the original shows 1970 then.
+            ProcessState::Stopped | ProcessState::Exited if self.stop == 0 => day_and_minute(local(self.start)),
             ProcessState::Stopped | ProcessState::Exited => day_and_minute(local(self.stop)),
             ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => String::new(),
         }
@@ -126,5 +128,33 @@ mod tests {
         assert_eq!(day_and_minute(at(9)), "Nov 03 09:05 AM");
         assert_eq!(day_and_minute(at(12)), "Nov 03 12:05 PM");
         assert_eq!(day_and_minute(at(21)), "Nov 03 09:05 PM");
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_before_it_ran_shows_when_that_was_tried() {
+        let row = Row {
+            group: "p".into(),
+            config: Arc::new(crate::samples::process("p")),
+            state: ProcessState::Stopped,
+            pid: 0,
+            start: 7,
+            stop: 0,
+            spawnerr: String::new(),
+            exitstatus: None,
+            stdout_logfile: None,
+            stderr_logfile: None,
+        };
+        let local = |at: i64| LocalTime {
+            year: 2026,
+            month: 11,
+            day: at as u32,
+            hour: 9,
+            minute: 0,
+            second: 0,
+            weekday: 0,
+            utc_offset: 0,
+        };
+        assert_eq!(row.info(9, local).description, "Nov 07 09:00 AM");
+        assert_eq!(Row { stop: 8, ..row }.info(9, local).description, "Nov 08 09:00 AM");
     }
 }

@@ -89,8 +89,10 @@ impl EventType {
 
 /// The header line of one event, up to and including its line feed; the payload follows it directly.
 ///
-/// `len` counts characters, not bytes, as the original's listeners in text mode expect.
+/// `len` counts characters, not bytes, as the original's listeners in text mode expect. A server identifier with blanks
+/// or colons, which would break the line into other fields, shows them as `_`.
 pub fn header(server: &str, serial: u64, pool: &str, pool_serial: u64, event: EventType, payload: &str) -> String {
+    let server = server.replace(|letter: char| letter == ':' || letter.is_whitespace(), "_");
     format!(
         "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{pool_serial} eventname:{} len:{}\n",
         event.name(),
@@ -120,5 +122,11 @@ mod tests {
     fn the_length_counts_characters() {
         let line = header("sup", 1, "p", 0, E::RemoteCommunication, "type:é\n");
         assert_eq!(line, "ver:3.0 server:sup serial:1 pool:p poolserial:0 eventname:REMOTE_COMMUNICATION len:7\n");
+    }
+
+    #[test]
+    fn an_identifier_cannot_break_the_header() {
+        let line = header("my web:1\n", 1, "pool", 2, E::Tick5, "when:5");
+        assert_eq!(line, "ver:3.0 server:my_web_1_ serial:1 pool:pool poolserial:2 eventname:TICK_5 len:6\n");
     }
 }

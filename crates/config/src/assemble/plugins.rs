@@ -32,6 +32,19 @@ fn plugin(reader: &Reader<'_>, key: &str, names: &Names<'_>, host: &dyn Host) ->
     Ok(Plugin { name: reader.own_name().to_owned(), factory, options })
 }
 
+/// The interface that is built in.
+const MAIN_INTERFACE: &str = "supervisor.rpcinterface:make_main_rpcinterface";
+
+/// The interface that is built in takes no options, not even those of `[DEFAULT]`. The original finds that out when it
+/// opens its servers, and so not without any.
+pub(super) fn check_main_interface(interfaces: &[Plugin]) -> Result<(), ConfigError> {
+    let spoiled = interfaces.iter().find(|plugin| plugin.factory == MAIN_INTERFACE && !plugin.options.is_empty());
+    match spoiled {
+        Some(plugin) => Err(ConfigError::new(format!("Could not make {} rpc interface", plugin.name))),
+        None => Ok(()),
+    }
+}
+
 /// The specification, when it names something there is.
 pub(super) fn resolved(specification: &str, section: &str, host: &dyn Host) -> Result<String, String> {
     match host.resolve(specification) {

@@ -478,3 +478,15 @@ proptest::proptest! {
         proptest::prop_assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn the_built_in_interface_takes_no_options() {
+    let server = "[inet_http_server]\nport=9001\n";
+    let interface =
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n";
+    let refused = "Could not make supervisor rpc interface";
+    assert_eq!(error(&format!("{server}{interface}foo=bar\n")), refused);
+    assert_eq!(error(&format!("[DEFAULT]\nfoo=bar\n{server}{interface}")), refused);
+    read(&format!("{server}{interface}"));
+    read(&format!("{interface}foo=bar\n"));
+}

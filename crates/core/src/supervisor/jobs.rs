@@ -207,7 +207,11 @@ impl Supervisor {
                 for call in waiting {
                     self.finish_item(call, id, Err(Fault::with(FaultCode::Failed, &text)));
                 }
-                self.stimulate(now, id, Stimulus::SignalRefused);
+                // A signal that a client wanted sent says nothing about the process when it cannot be; the original
+                // gives the process up in this case, too.
+                if call.is_none() {
+                    self.stimulate(now, id, Stimulus::SignalRefused);
+                }
             }
             None => {
                 for call in waiting {

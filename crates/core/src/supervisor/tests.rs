@@ -34,6 +34,8 @@ struct World {
     stubborn: Vec<String>,
     /// Processes whose command does not exist.
     missing: Vec<String>,
+    /// Processes that may not be sent a signal.
+    untouchable: Vec<String>,
 }
 
 impl World {
@@ -52,6 +54,7 @@ impl World {
             ending: None,
             stubborn: Vec::new(),
             missing: Vec::new(),
+            untouchable: Vec::new(),
         };
         world.settle();
         world
@@ -88,7 +91,11 @@ impl World {
             }
             Effect::Spawn { process } => return Some(self.spawn(process)),
             Effect::Kill { process, pid, signal, call, .. } => {
-                let result = self.kill(pid, signal);
+                let name = self.supervisor.process(process).map(|config| config.name.clone()).unwrap_or_default();
+                let result = match self.untouchable.contains(&name) {
+                    true => Err(KillFailure::Refused("operation not permitted".to_owned())),
+                    false => self.kill(pid, signal),
+                };
                 return Some(Input::Killed { process, call, result });
             }
             Effect::Feed { process, bytes, call } => {
@@ -305,6 +312,21 @@ fn a_restart_with_a_broken_configuration_changes_nothing() {
     world.give(Input::RestartSignal { config: Err("no such thing".to_owned()) });
     assert_eq!(world.mood, Mood::Running);
     assert!(world.log.last().unwrap().starts_with("ERRO not restarting"));
+}
+
+#[test]
+fn a_signal_that_may_not_be_sent_changes_nothing() {
+    let mut world = World::started(vec![program("p")]);
+    world.untouchable.push("p".to_owned());
+    world.pass(2000);
+    let call = world.call(Call::SignalProcess { name: "p".to_owned(), signal: "HUP".to_owned() });
+    assert_eq!(fault(world.reply(call)).0, FaultCode::Failed as i32);
+    assert_eq!(world.state("p"), ProcessState::Running);
+    let call = world.call(stop("p", true));
+    assert_eq!(fault(world.reply(call)).0, FaultCode::Failed as i32);
+    assert_eq!(world.state("p"), ProcessState::Unknown, "whether it will stop is not known");
+    world.end(world.pid_of("p"), ExitStatus::Code(0));
+    assert_eq!(world.state("p"), ProcessState::Exited);
 }
 
 #[test]
