@@ -185,10 +185,11 @@ impl Control {
             true => deadlines.into_iter().flatten().min().map(sleep),
             false => Some(Duration::ZERO),
         };
-        if let Err(error) = self.poll.poll(events, timeout) {
-            if error.kind() != std::io::ErrorKind::Interrupted {
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 self.tools.activity.log(LogLevel::Critical, &format!("poll error: {error}"));
             }
+            _ => {}
         }
     }
 
