@@ -1,7 +1,9 @@
 //! What reading a configuration must ask of the system it runs on.
 
+use serde::{Deserialize, Serialize};
+
 /// A user account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Login name.
     pub name: String,
@@ -14,7 +16,7 @@ pub struct Account {
 }
 
 /// Why a configuration file could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadError {
     /// There is no such file.
     Missing,

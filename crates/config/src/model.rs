@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::host::Account;
 
 /// Where a value or section was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The file, as messages name it.
     pub file: Arc<str>,
@@ -21,7 +23,7 @@ impl fmt::Display for Origin {
 }
 
 /// A whole configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// The path of the main file, absolute, resolved once so that a later change of directory cannot lose it.
     pub file: String,
@@ -64,7 +66,7 @@ impl ServerAddress {
 }
 
 /// The severity of a [`Notice`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NoticeLevel {
     /// Logged at WARN.
     Warn,
@@ -73,7 +75,7 @@ pub enum NoticeLevel {
 }
 
 /// Something worth saying about a configuration that is not an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// How loud.
     pub level: NoticeLevel,
@@ -82,7 +84,7 @@ pub struct Notice {
 }
 
 /// `[supervisord]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Supervisord {
     /// Descriptors the daemon must be able to open.
     pub minfds: u64,
@@ -121,7 +123,7 @@ pub struct Supervisord {
 }
 
 /// Where the activity log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActivityLog {
     /// To the system log.
     Syslog,
@@ -130,7 +132,7 @@ pub enum ActivityLog {
 }
 
 /// Severity of an activity log line, most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LogLevel {
     Critical,
     Error,
@@ -157,7 +159,7 @@ impl LogLevel {
 }
 
 /// One `[unix_http_server]` or `[inet_http_server]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpServer {
     /// The section name, as log lines show it.
     pub section: String,
@@ -170,7 +172,7 @@ pub struct HttpServer {
 }
 
 /// What a client must present.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// User name.
     pub username: String,
@@ -185,7 +187,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerAddress {
     /// A TCP port.
     Inet {
@@ -208,7 +210,7 @@ pub enum ServerAddress {
 }
 
 /// A section that names Python code: `[rpcinterface:x]` or `[ctlplugin:x]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugin {
     /// The text after the colon.
     pub name: String,
@@ -219,7 +221,7 @@ pub struct Plugin {
 }
 
 /// A group of processes that is started, stopped, added and removed as one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// Name.
     pub name: String,
@@ -232,7 +234,7 @@ pub struct Group {
 }
 
 /// The kinds of group.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum GroupKind {
     /// `[program:x]` by itself, or a `[group:x]`.
     Programs,
@@ -243,7 +245,7 @@ pub enum GroupKind {
 }
 
 /// What is particular to a pool of event listeners.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
     /// How many events wait for a free listener before the oldest is dropped.
     pub buffer_size: usize,
@@ -254,7 +256,7 @@ pub struct Pool {
 }
 
 /// One supervised process: one of the `numprocs` of a section.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// Name, expanded.
     pub name: String,
@@ -305,7 +307,7 @@ pub struct Process {
 }
 
 /// When to start a process again after it ended by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AutoRestart {
     /// Always.
     Always,
@@ -316,7 +318,7 @@ pub enum AutoRestart {
 }
 
 /// `serverurl` of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerUrl {
     /// The daemon's own.
     Auto,
@@ -325,7 +327,7 @@ pub enum ServerUrl {
 }
 
 /// Logging of stdout or stderr of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelLog {
     /// Where it goes.
     pub file: LogFile,
@@ -342,7 +344,7 @@ pub struct ChannelLog {
 }
 
 /// The file of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogFile {
     /// No file.
     None,
@@ -353,7 +355,7 @@ pub enum LogFile {
 }
 
 /// The socket of an `[fcgi-program:x]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FastCgiSocket {
     /// `unix:///path` or `tcp://host:port`, as log lines show it.
     pub url: String,
@@ -364,7 +366,7 @@ pub struct FastCgiSocket {
 }
 
 /// Where a FastCGI socket listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SocketAddress {
     /// A TCP port.
     Tcp {

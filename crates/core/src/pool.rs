@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use supervisord_wire::event::EventType;
 
 /// One event as it happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its concrete type.
     pub kind: EventType,
@@ -16,7 +17,7 @@ pub struct Event {
 }
 
 /// An event with the numbers it travels under.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queued {
     /// The event, shared by all pools that take it.
     pub event: Arc<Event>,
@@ -27,7 +28,7 @@ pub struct Queued {
 }
 
 /// The queue of one pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pool {
     subscriptions: Vec<EventType>,
     buffer_size: usize,

@@ -18,6 +18,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use supervisord_config::model::{AutoRestart, LogLevel, Process};
 use supervisord_wire::state::ProcessState;
 
@@ -90,7 +91,7 @@ pub enum Action {
 const RESTART_PACE: Duration = Duration::from_secs(1);
 
 /// The machine of one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     state: ProcessState,
     pid: u32,

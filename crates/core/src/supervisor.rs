@@ -9,6 +9,7 @@ mod events;
 mod jobs;
 mod listeners;
 mod shutdown;
+pub mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -220,6 +221,8 @@ pub struct Supervisor {
     collecting: Option<CallId>,
     shutdown: Option<Shutdown>,
     restart_with: Option<Box<Config>>,
+    /// Groups that are removed, or replaced, as soon as all their processes have stopped.
+    retiring: Vec<String>,
     effects: VecDeque<Effect>,
     finished: bool,
 }
@@ -228,7 +231,16 @@ impl Supervisor {
     /// A supervisor of the groups of a configuration, none of them started. `seed` makes the names of automatic log
     /// files; `serial` continues the event numbers of an earlier life.
     pub fn new(config: Arc<Config>, now: Now, seed: u64, serial: u64) -> Supervisor {
-        let mut supervisor = Supervisor {
+        let mut supervisor = Supervisor::empty(config.clone(), now, seed, serial);
+        for group in &config.groups {
+            supervisor.activate(group.clone());
+        }
+        supervisor
+    }
+
+    fn empty(config: Arc<Config>, now: Now, seed: u64, serial: u64) -> Supervisor {
+        Supervisor {
+            config,
             mood: Mood::Running,
             groups: Vec::new(),
             members: BTreeMap::new(),
@@ -242,14 +254,10 @@ impl Supervisor {
             collecting: None,
             shutdown: None,
             restart_with: None,
+            retiring: Vec::new(),
             effects: VecDeque::new(),
             finished: false,
-            config: config.clone(),
-        };
-        for group in &config.groups {
-            supervisor.activate(group.clone());
         }
-        supervisor
     }
 
     /// The number the next event will get.
@@ -312,6 +320,7 @@ impl Supervisor {
             Input::Output { process, pid, kind, channel, bytes } => self.output(process, pid, kind, channel, &bytes),
             Input::ListenerOutput { process, bytes } => self.listener_output(now, process, &bytes),
         }
+        self.replace_retired(now);
         self.dispatch_events();
         self.advance_shutdown(now);
     }
@@ -431,20 +440,13 @@ impl Supervisor {
         let name: Arc<str> = group.name.as_str().into();
         self.effects.push_back(Effect::PublishGroup(name.clone()));
         let members = group.processes.iter().map(|process| self.enlist(&name, &group, process)).collect();
-        let pool = match &group.kind {
-            GroupKind::Listeners(pool) => {
-                let subscriptions = pool.events.iter().filter_map(|name| EventType::from_name(name)).collect();
-                Some(Pool::new(subscriptions, pool.buffer_size))
-            }
-            GroupKind::Programs | GroupKind::FastCgi => None,
-        };
+        let pool = fresh_pool(&group.kind);
         self.groups.push(ActiveGroup { config: group, members, pool });
         self.emit(EventType::ProcessGroupAdded, format!("groupname:{name}\n"));
     }
 
     fn enlist(&mut self, group: &Arc<str>, definition: &Group, process: &Arc<Process>) -> ProcessId {
-        let id = ProcessId(self.next_process);
-        self.next_process += 1;
+        let id = self.next_id();
         let stdout_log = self.resolve_log(process, Channel::Stdout);
         let stderr_log = self.resolve_log(process, Channel::Stderr);
         let member = Member {
@@ -458,6 +460,12 @@ impl Supervisor {
         };
         self.members.insert(id, member);
         self.effects.push_back(Effect::PublishRow(id));
+        id
+    }
+
+    fn next_id(&mut self) -> ProcessId {
+        let id = ProcessId(self.next_process);
+        self.next_process += 1;
         id
     }
 
@@ -545,6 +553,17 @@ impl Supervisor {
 
     fn log(&mut self, level: LogLevel, line: impl Into<String>) {
         self.effects.push_back(Effect::Log(level, line.into()));
+    }
+}
+
+/// The empty queue of a pool of listeners; none for other groups.
+fn fresh_pool(kind: &GroupKind) -> Option<Pool> {
+    match kind {
+        GroupKind::Listeners(pool) => {
+            let subscriptions = pool.events.iter().filter_map(|name| EventType::from_name(name)).collect();
+            Some(Pool::new(subscriptions, pool.buffer_size))
+        }
+        GroupKind::Programs | GroupKind::FastCgi => None,
     }
 }
 

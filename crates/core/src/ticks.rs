@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use supervisord_wire::event::EventType;
 
 use crate::time::Now;
@@ -9,7 +10,7 @@ use crate::time::Now;
 const PERIODS: [(EventType, u64); 3] = [(EventType::Tick5, 5), (EventType::Tick60, 60), (EventType::Tick3600, 3600)];
 
 /// Remembers the slice of each period; the slice in which the daemon starts makes no tick.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ticks {
     slices: [u64; PERIODS.len()],
 }

@@ -1,7 +1,9 @@
 //! Event types: their names, their tree, and the header line that announces one to a listener.
 
+use serde::{Deserialize, Serialize};
+
 /// A type of event; the first of each family is abstract: it can be subscribed to, but is never sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventType {
     Event,
     ProcessState,

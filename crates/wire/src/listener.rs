@@ -1,10 +1,12 @@
 //! The protocol an event listener speaks on its stdout: `READY` when it wants an event, then
 //! `RESULT length` with that many bytes for the one it got.
 
+use serde::{Deserialize, Serialize};
+
 use crate::number::int_from_text;
 
 /// What a listener is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListenerState {
     /// Waiting for an event.
     Ready,
@@ -74,7 +76,7 @@ const RESULT_PREFIX: usize = b"RESULT ".len();
 /// [`next_output`](Listener::next_output), until it gives none. It makes no difference how the bytes are cut,
 /// apart from what is true in the protocol itself: bytes that follow `READY` before an event was sent break it,
 /// bytes that come after are part of the answer.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Listener {
     state: ListenerState,
     buffer: Vec<u8>,

@@ -10,6 +10,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 /// Begins a section.
 pub const BEGIN: &[u8] = b"<!--XSUPERVISOR:BEGIN-->";
 /// Ends a section.
@@ -38,7 +40,7 @@ pub struct Held {
 }
 
 /// Finds the sections in one stream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Capture {
     limit: usize,
     /// A proper prefix of the token that is looked for.
@@ -113,7 +115,7 @@ impl Capture {
 }
 
 /// The newest bytes of a section.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Section {
     bytes: VecDeque<u8>,
     dropped: u64,

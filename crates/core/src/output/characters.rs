@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 /// Holds back a character whose last bytes have not arrived yet. Bytes that cannot become one pass unchanged.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WholeCharacters {
     held: Vec<u8>,
 }

@@ -6,6 +6,8 @@
 //!                            └─► section                      finished captures
 //! ```
 
+use serde::{Deserialize, Serialize};
+
 use super::ChannelPlan;
 use super::capture::{Capture, Held, Part};
 use super::characters::WholeCharacters;
@@ -26,7 +28,7 @@ pub enum Piece<'a> {
 }
 
 /// The state of one stream between its chunks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pipeline {
     stripper: Option<Stripper>,
     stripped: Vec<u8>,
@@ -34,7 +36,7 @@ pub struct Pipeline {
 }
 
 /// What comes after stripping.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stages {
     capture: Option<Capture>,
     onlookers: Option<WholeCharacters>,

@@ -3,16 +3,18 @@
 //! Only sequences that begin with `ESC [` are removed, as the original does; titles and other escapes stay. Unlike the
 //! original's, the parser remembers where it was when a chunk ended, and it knows every final byte (0x40 to 0x7E).
 
+use serde::{Deserialize, Serialize};
+
 /// The byte that begins every escape.
 const ESCAPE: u8 = 0x1b;
 
 /// Removes control sequences; how the input is cut makes no difference to the output.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Stripper {
     state: State,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     /// Ordinary text.
     #[default]

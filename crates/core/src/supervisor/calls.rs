@@ -103,7 +103,7 @@ impl Supervisor {
         Ok(())
     }
 
-    fn remove_group(&mut self, name: &str) -> Result<(), Fault> {
+    pub(super) fn remove_group(&mut self, name: &str) -> Result<(), Fault> {
         let index = self.known_group(name)?;
         let members = self.groups[index].members.clone();
         if !members.iter().all(|id| self.is_stopped(*id)) {

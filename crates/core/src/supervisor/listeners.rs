@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use supervisord_config::model::LogLevel;
 use supervisord_wire::event::header;
 use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState};
@@ -13,8 +14,8 @@ use crate::process::Stimulus;
 use crate::time::Now;
 
 /// What belongs to a process because it is an event listener.
-#[derive(Default)]
-pub(super) struct Seat {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Seat {
     protocol: Listener,
     /// The event it is working on.
     event: Option<Queued>,

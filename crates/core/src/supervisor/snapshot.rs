@@ -1,0 +1,216 @@
+//! The state of a running supervisor as plain data, for the next supervisor to go on from.
+//!
+//! There are two readers of it: the same daemon after it has replaced its program (everything is handed over), and a new
+//! daemon that finds the children of one that was killed (what its journal kept).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use supervisord_config::model::{Config, Group};
+use supervisord_wire::state::{Mood, ProcessState};
+
+use super::listeners::Seat;
+use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
+use crate::pool::Pool;
+use crate::process::Machine;
+use crate::ticks::Ticks;
+use crate::time::Now;
+
+/// The version of this format; it changes when an older daemon could no longer make sense of it.
+pub const VERSION: u32 = 1;
+
+/// A whole supervisor. Moments are on the monotonic clock, which goes on until the next boot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// The configuration read last.
+    pub config: Arc<Config>,
+    /// The active groups in the order of activation.
+    pub groups: Vec<GroupSnapshot>,
+    /// The number of the next event.
+    pub next_serial: u64,
+    /// The slices of the TICK events; none to begin with the present ones.
+    pub ticks: Option<Ticks>,
+}
+
+/// An active group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupSnapshot {
+    /// Its definition when it was activated.
+    pub definition: Arc<Group>,
+    /// The queue of a pool of listeners; none for other groups, or to begin with an empty one.
+    pub pool: Option<Pool>,
+    /// Its members, in the order of the definition.
+    pub members: Vec<MemberSnapshot>,
+}
+
+/// A process of an active group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MemberSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Its life so far.
+    pub machine: Machine,
+    /// Its stdout log, with the made-up name of an automatic one.
+    pub stdout_log: Option<String>,
+    /// Its stderr log.
+    pub stderr_log: Option<String>,
+    /// Where it is an event listener.
+    pub seat: Option<Seat>,
+}
+
+impl MemberSnapshot {
+    /// The child's process id; 0 when there is none.
+    pub fn pid(&self) -> u32 {
+        self.machine.pid()
+    }
+}
+
+impl Supervisor {
+    /// The present state.
+    pub fn snapshot(&self) -> Snapshot {
+        let members = |group: &ActiveGroup| group.members.iter().filter_map(|id| self.member_snapshot(*id)).collect();
+        let group = |group: &ActiveGroup| GroupSnapshot {
+            definition: group.config.clone(),
+            pool: group.pool.clone(),
+            members: members(group),
+        };
+        Snapshot {
+            version: VERSION,
+            config: self.config.clone(),
+            groups: self.groups.iter().map(group).collect(),
+            next_serial: self.next_serial,
+            ticks: Some(self.ticks.clone()),
+        }
+    }
+
+    /// The present state of one process.
+    pub fn member_snapshot(&self, id: ProcessId) -> Option<MemberSnapshot> {
+        let member = self.members.get(&id)?;
+        Some(MemberSnapshot {
+            name: member.config.name.clone(),
+            machine: member.machine.clone(),
+            stdout_log: member.stdout_log.clone(),
+            stderr_log: member.stderr_log.clone(),
+            seat: member.seat.clone(),
+        })
+    }
+
+    /// The group a process belongs to.
+    pub fn group_of(&self, id: ProcessId) -> Option<&Arc<str>> {
+        self.members.get(&id).map(|member| &member.group)
+    }
+
+    /// The process of this name.
+    pub fn find_process(&self, group: &str, process: &str) -> Option<ProcessId> {
+        self.find(group, process)
+    }
+
+    /// A supervisor that goes on where another one was. Every process it believes to have a child must be accounted
+    /// for before anything else: with its child, or with [`super::Input::Exited`].
+    pub fn restore(snapshot: Snapshot, now: Now, seed: u64) -> Supervisor {
+        let Snapshot { config, groups, next_serial, ticks, .. } = snapshot;
+        let mut supervisor = Supervisor::empty(config, now, seed, next_serial);
+        if let Some(ticks) = ticks {
+            supervisor.ticks = ticks;
+        }
+        for group in groups {
+            supervisor.restore_group(group, now);
+        }
+        supervisor.effects.push_back(Effect::PublishMood(Mood::Running));
+        supervisor
+    }
+
+    fn restore_group(&mut self, snapshot: GroupSnapshot, now: Now) {
+        let GroupSnapshot { definition, pool, members } = snapshot;
+        let name: Arc<str> = definition.name.as_str().into();
+        self.effects.push_back(Effect::PublishGroup(name.clone()));
+        let mut ids = Vec::new();
+        for process in &definition.processes {
+            let known = members.iter().find(|member| member.name == process.name);
+            let id = match known {
+                Some(known) => self.restore_member(&name, process.clone(), known.clone()),
+                None => self.enlist(&name, &definition, process),
+            };
+            self.refile(id, now);
+            ids.push(id);
+        }
+        let pool = match (&definition.kind, pool) {
+            (GroupKind::Listeners(_), Some(pool)) => Some(pool),
+            (kind, _) => super::fresh_pool(kind),
+        };
+        self.groups.push(ActiveGroup { config: definition, members: ids, pool });
+    }
+
+    fn restore_member(
+        &mut self,
+        group: &Arc<str>,
+        config: Arc<supervisord_config::model::Process>,
+        known: MemberSnapshot,
+    ) -> ProcessId {
+        let id = self.next_id();
+        if known.machine.pid() != 0 {
+            self.by_pid.insert(known.machine.pid(), id);
+        }
+        let MemberSnapshot { machine, stdout_log, stderr_log, seat, .. } = known;
+        let member = Member { group: group.clone(), config, machine, stdout_log, stderr_log, filed: None, seat };
+        self.members.insert(id, member);
+        self.effects.push_back(Effect::PublishRow(id));
+        id
+    }
+
+    /// Makes the active groups those of the present configuration, as `supervisorctl update` would: what is no longer
+    /// configured is stopped and removed, what has changed is stopped and replaced, what is new is added.
+    pub fn reconcile(&mut self, config: Config, now: Now) {
+        let active: Vec<Arc<Group>> = self.groups.iter().map(|group| group.config.clone()).collect();
+        let difference = supervisord_config::diff::diff(&active, &config.groups);
+        self.adopt_config(config);
+        for name in difference.removed.into_iter().chain(difference.changed) {
+            self.retire(&name, now);
+        }
+        for name in difference.added {
+            self.activate_by_name(&name, now);
+        }
+        self.replace_retired(now);
+    }
+
+    /// Stops a group for good; it is removed, and replaced where it still is configured, when all have stopped.
+    fn retire(&mut self, name: &str, now: Now) {
+        let Some(index) = self.group_index(name) else { return };
+        self.retiring.push(name.to_owned());
+        for id in self.members_by_priority(index) {
+            self.forget_revival(id);
+            let stimulus = match self.members.get(&id).map(|member| member.machine.state()) {
+                Some(ProcessState::Running | ProcessState::Starting | ProcessState::Backoff) => {
+                    crate::process::Stimulus::Stop
+                }
+                _ => crate::process::Stimulus::GiveUp,
+            };
+            self.stimulate(now, id, stimulus);
+        }
+    }
+
+    /// Replaces the groups whose last process has stopped.
+    pub(super) fn replace_retired(&mut self, now: Now) {
+        if self.retiring.is_empty() || self.mood != Mood::Running {
+            return;
+        }
+        for name in std::mem::take(&mut self.retiring) {
+            match self.remove_group(&name) {
+                Ok(()) => self.activate_by_name(&name, now),
+                // Somebody removed it meanwhile.
+                Err(_) if self.group_index(&name).is_none() => {}
+                Err(_) => self.retiring.push(name),
+            }
+        }
+    }
+
+    fn activate_by_name(&mut self, name: &str, now: Now) {
+        let known = self.config.groups.iter().find(|group| group.name == name).cloned();
+        if let Some(group) = known {
+            self.activate(group);
+            self.autostart(now, self.groups.len() - 1);
+        }
+    }
+}
