@@ -118,6 +118,8 @@ pub struct Supervisord {
     pub nocleanup: bool,
     /// Remove terminal escape sequences from child logs.
     pub strip_ansi: bool,
+    /// Let children survive a daemon that is killed, and take over those of one that was.
+    pub adopt: bool,
     /// Added to the environment of every child; every [`Process::environment`] already contains it.
     pub environment: Vec<(String, String)>,
 }

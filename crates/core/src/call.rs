@@ -50,4 +50,6 @@ pub enum Call {
     ClearAllProcessLogs,
     /// `clearLog`: true.
     ClearLog,
+    /// `upgrade`: true, when the program now on disk can take over; it then does.
+    Upgrade,
 }

@@ -6,8 +6,10 @@ pub mod debug_text;
 pub mod pipeline;
 pub mod strip;
 
+use serde::{Deserialize, Serialize};
+
 /// One of the two streams a process writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// Descriptor 1.
     Stdout,

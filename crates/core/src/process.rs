@@ -39,6 +39,8 @@ pub enum ExitStatus {
     },
     /// Anything else; the raw status.
     Other(i32),
+    /// Nobody knows: it was not our child any more when it ended.
+    Unknown,
 }
 
 impl ExitStatus {
@@ -46,7 +48,7 @@ impl ExitStatus {
     pub fn number(self) -> i32 {
         match self {
             ExitStatus::Code(code) => code,
-            ExitStatus::Signal { .. } | ExitStatus::Other(_) => -1,
+            ExitStatus::Signal { .. } | ExitStatus::Other(_) | ExitStatus::Unknown => -1,
         }
     }
 }

@@ -82,6 +82,7 @@ pub(crate) fn config(mut groups: Vec<Arc<Group>>) -> Config {
             childlogdir: "/tmp".to_owned(),
             nocleanup: false,
             strip_ansi: false,
+            adopt: true,
             environment: Vec::new(),
         },
         servers: Vec::new(),

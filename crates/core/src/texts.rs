@@ -13,6 +13,7 @@ pub fn termination(status: ExitStatus) -> String {
             let core = if core_dumped { " (core dumped)" } else { "" };
             format!("terminated by {}{core}", signal_name(number))
         }
+        ExitStatus::Unknown => "exit status unknown".to_owned(),
         ExitStatus::Other(raw) => format!("unknown termination cause 0x{raw:04x}"),
     }
 }

@@ -34,14 +34,14 @@ impl Ticks {
         due
     }
 
-    /// When the next tick of a wanted type is due, on the monotonic clock.
+    /// When the next tick of a wanted type is due, on the monotonic clock; at once, if it is overdue.
     pub fn deadline(&self, now: Now, wants: impl Fn(EventType) -> bool) -> Option<Duration> {
-        let next = |period: u64| Duration::from_secs((now.wall.as_secs() / period + 1) * period);
-        PERIODS
-            .into_iter()
-            .filter(|(kind, _)| wants(*kind))
-            .map(|(_, period)| now.mono + next(period).saturating_sub(now.wall))
-            .min()
+        let wait = |slice: u64, period: u64| match now.wall.as_secs() / period == slice {
+            true => Duration::from_secs((slice + 1) * period).saturating_sub(now.wall),
+            false => Duration::ZERO,
+        };
+        let slices = self.slices.iter().zip(PERIODS).filter(|(_, (kind, _))| wants(*kind));
+        slices.map(|(slice, (_, period))| now.mono + wait(*slice, period)).min()
     }
 }
 
@@ -71,6 +71,8 @@ mod tests {
     fn only_wanted_ticks_ask_to_be_woken() {
         let ticks = Ticks::new(at(1201));
         assert_eq!(ticks.deadline(at(1201), |_| false), None);
-        assert_eq!(ticks.deadline(at(1201), |kind| kind == EventType::Tick60), Some(Duration::from_secs(260)));
+        let minutes = |kind| kind == EventType::Tick60;
+        assert_eq!(ticks.deadline(at(1201), minutes), Some(Duration::from_secs(260)));
+        assert_eq!(ticks.deadline(at(1260), minutes), Some(Duration::from_secs(260)), "due now, not a minute later");
     }
 }

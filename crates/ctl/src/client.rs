@@ -142,6 +142,11 @@ impl Client {
         self.request("supervisor.shutdown", &[])
     }
 
+    /// Has the daemon go on with the program that is now on disk; the processes do not notice.
+    pub fn upgrade(&mut self) -> Result<(), ClientError> {
+        self.request("supervisor.upgrade", &[])
+    }
+
     /// Stops everything and begins again with the configuration read anew; returns before that is done.
     pub fn restart(&mut self) -> Result<(), ClientError> {
         self.request("supervisor.restart", &[])

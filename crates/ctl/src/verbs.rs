@@ -85,7 +85,7 @@ pub enum Completion {
 }
 
 /// All actions, in alphabetical order.
-pub static VERBS: [Verb; 23] = [
+pub static VERBS: [Verb; 24] = [
     Verb {
         name: "EOF",
         reach: Reach::Unchecked,
@@ -315,6 +315,14 @@ pub static VERBS: [Verb; 23] = [
              update <gname> [...]\tThe same for these groups only\n",
         ),
         run: configuration::update,
+    },
+    Verb {
+        name: "upgrade",
+        reach: Reach::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("upgrade\t\tGo on with the program now on disk; no process notices\n"),
+        run: daemon::upgrade,
     },
     Verb {
         name: "version",

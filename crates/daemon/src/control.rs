@@ -7,8 +7,10 @@ mod children;
 mod launch;
 mod sockets;
 mod stdin;
+mod upgrade;
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -25,10 +27,17 @@ use supervisord_wire::fault::{Fault, FaultCode};
 
 use crate::activity::Activity;
 use crate::calls::{Calls, Pending, Reply};
+use crate::hand_over::{HandOver, HandedChild};
+use crate::journal::Journal;
+use crate::network::NetworkHandle;
+use crate::network::listen::SpareServer;
 use crate::output::{ClearError, OutputHandle, Report, ReportBudget, Request, RunId};
 use crate::view::View;
+pub use children::HandedChildren;
 use children::{Children, Reaped};
 pub use launch::Surroundings;
+use upgrade::Upgrade;
+pub use upgrade::{SELF_TEST, program};
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -50,6 +59,8 @@ pub enum Message {
     },
     /// The configuration has been read again after SIGHUP.
     Reread(Result<Box<Config>, String>),
+    /// The network plane has ended, for an upgrade.
+    NetworkStopped,
 }
 
 /// The way for other threads to tell control something; clones share one queue.
@@ -104,6 +115,20 @@ pub struct Tools {
     pub surroundings: Surroundings,
     /// Reads the configuration again, on a thread of its own.
     pub load_config: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
+    /// Children are to survive the daemon, should it be killed; where its state is kept then.
+    pub state_file: Option<String>,
+    /// The directory from which relative paths of the configuration count.
+    pub start_dir: String,
+    /// The servers of the network plane, for the next program.
+    pub servers: Vec<SpareServer>,
+}
+
+/// How the control plane ends.
+pub enum End {
+    /// Everything has stopped. With it comes the number of the next event.
+    Stopped(Ending, u64),
+    /// Another program is to go on from here.
+    HandOver(Box<HandOver<OwnedFd>>),
 }
 
 /// The control plane at work.
@@ -120,6 +145,9 @@ pub struct Control {
     /// Listeners that had more to say than fits into one turn.
     unheard: Vec<usize>,
     tools: Tools,
+    journal: Option<Journal>,
+    network: Option<NetworkHandle>,
+    upgrade: Upgrade,
     ending: Option<Ending>,
 }
 
@@ -128,6 +156,7 @@ impl Control {
     pub fn new(entrance: Entrance, signals: Signals, supervisor: Supervisor, tools: Tools) -> std::io::Result<Control> {
         let Entrance { poll, messages, pending, mailbox, .. } = entrance;
         crate::descriptor::register(poll.registry(), &signals, SIGNALS, Interest::READABLE)?;
+        let journal = tools.state_file.clone().map(|path| Journal::new(path, tools.output.clone()));
         let mut control = Control {
             poll,
             messages,
@@ -140,19 +169,67 @@ impl Control {
             next_call: 0,
             unheard: Vec::new(),
             tools,
+            journal,
+            network: None,
+            upgrade: Upgrade::None,
             ending: None,
         };
         control.perform_effects();
         Ok(control)
     }
 
-    /// Supervises until everything has stopped. Also gives back the number of the next event.
-    pub fn run(mut self) -> (Ending, u64) {
+    /// Takes over the children of the daemon before, and makes the present configuration of the active groups where one
+    /// is given.
+    pub fn resume(&mut self, handed: HandedChildren, config: Option<Config>) {
+        self.children.resume(handed.sockets, handed.next_run);
+        for child in handed.children {
+            self.adopt(child);
+        }
+        // What the supervisor believes alive and nobody found has ended meanwhile.
+        for (process, pid) in self.supervisor.believed_alive() {
+            if self.children.kept(process).is_none() {
+                self.input(match pid {
+                    0 => Input::Spawned { process, result: Err("the daemon was killed while making it".to_owned()) },
+                    pid => Input::Exited { pid, status: ExitStatus::Unknown },
+                });
+            }
+        }
+        if let Some(config) = config {
+            self.supervisor.reconcile(config, present());
+            self.perform_effects();
+        }
+        self.reap();
+    }
+
+    fn adopt(&mut self, child: HandedChild<OwnedFd>) {
+        let Some(process) = self.supervisor.find_process(&child.group, &child.process) else { return };
+        let pid = child.pid;
+        let is_new = self.supervisor.row(process).is_some_and(|row| row.pid == 0);
+        if !self.children.adopt(child, process, &self.supervisor, &self.tools, self.poll.registry()) {
+            return;
+        }
+        if is_new {
+            self.input(Input::Spawned { process, result: Ok(pid) });
+        }
+    }
+
+    /// Supervises until everything has stopped, or another program is to go on.
+    pub fn run(mut self, network: NetworkHandle, resumed: bool) -> (End, Option<NetworkHandle>) {
+        self.network = Some(network);
         let mut events = Events::with_capacity(256);
-        self.input(Input::Started);
+        self.begin_journal();
+        if !resumed {
+            self.input(Input::Started);
+        }
         loop {
             if let Some(ending) = self.ending.take() {
-                return (ending, self.supervisor.next_serial());
+                if let Some(journal) = &self.journal {
+                    journal.end();
+                }
+                return (End::Stopped(ending, self.supervisor.next_serial()), self.network);
+            }
+            if self.upgrade.is_ready() && !self.children.is_draining() {
+                return (End::HandOver(Box::new(self.hand_over())), None);
             }
             self.wait(&mut events);
             let mut signalled = false;
@@ -215,7 +292,7 @@ impl Control {
                 Signal::Hangup => self.reread(),
                 Signal::User2 => self.input(Input::ReopenSignal),
                 Signal::Child => self.reap(),
-                Signal::User1 => {}
+                Signal::User1 => self.begin_upgrade(None),
             }
         }
     }
@@ -250,6 +327,7 @@ impl Control {
     /// a log disk that hangs must not hold a restart.
     fn reaped(&mut self, pid: u32, status: ExitStatus) {
         match self.children.reaped(pid, status, present().mono) {
+            Reaped::Stranger if self.upgrade.is_test(pid) => self.upgrade_tested(status),
             Reaped::Stranger => self.input(Input::Exited { pid, status }),
             Reaped::Draining { run, process, last_words } => {
                 if !last_words.is_empty() {
@@ -282,6 +360,7 @@ impl Control {
                 }
                 Message::Cleared { process, call, result } => self.input(Input::Cleared { process, call, result }),
                 Message::Reread(config) => self.input(Input::RestartSignal { config }),
+                Message::NetworkStopped => self.upgrade = Upgrade::Ready,
             }
         }
     }
@@ -300,6 +379,9 @@ impl Control {
     }
 
     fn call(&mut self, call: Call, reply: Reply) {
+        if matches!(call, Call::Upgrade) {
+            return self.begin_upgrade(Some(reply));
+        }
         let id = CallId(self.next_call);
         self.next_call += 1;
         self.replies.insert(id, reply);
@@ -312,6 +394,9 @@ impl Control {
             self.children.flush_stdin(token, self.poll.registry());
         }
         self.hear(token);
+        if let Some((pid, status)) = self.children.orphan_ended(token, self.poll.registry()) {
+            self.reaped(pid, status);
+        }
     }
 
     /// Reads one piece of what a listener said; if it had more to say, it has its turn again soon.
@@ -328,6 +413,22 @@ impl Control {
         let copy = Request::Write { run, channel: supervisord_core::output::Channel::Stdout, bytes: bytes.clone() };
         self.tools.output.send(copy);
         self.input(Input::ListenerOutput { process, bytes });
+        self.note(process);
+    }
+
+    fn begin_journal(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.begin(&self.supervisor, |process| self.children.kept(process));
+        }
+    }
+
+    /// Keeps the state of a process for a daemon that may have to take it over.
+    fn note(&mut self, process: ProcessId) {
+        let Some(journal) = &mut self.journal else { return };
+        journal.note(&self.supervisor, process, self.children.kept(process));
+        if journal.is_long() {
+            self.begin_journal();
+        }
     }
 
     fn perform_effects(&mut self) {
@@ -348,7 +449,8 @@ impl Control {
                 return Some(Input::Checked { process, call, result });
             }
             Effect::Spawn { process } => {
-                let result = self.children.spawn(process, &self.supervisor, &self.tools, self.poll.registry());
+                let (tools, journal) = (&self.tools, self.journal.as_mut());
+                let result = self.children.spawn(process, &self.supervisor, tools, journal, self.poll.registry());
                 return Some(Input::Spawned { process, result });
             }
             Effect::Kill { process, pid, signal, group, call } => {
@@ -357,6 +459,9 @@ impl Control {
             }
             Effect::Feed { process, bytes, call } => {
                 let result = self.children.feed(process, bytes, self.poll.registry());
+                if call.is_none() {
+                    self.note(process);
+                }
                 return Some(Input::Fed { process, call, result });
             }
             Effect::CreateAutoLog { path } => self.tools.output.send(Request::CreateAuto { path }),
@@ -369,9 +474,20 @@ impl Control {
                 if let Some(row) = self.supervisor.row(process) {
                     self.tools.view.publish_row(row);
                 }
+                self.note(process);
             }
-            Effect::PublishGroup(group) => self.tools.view.publish_group(group),
-            Effect::WithdrawGroup(group) => self.tools.view.withdraw_group(&group),
+            Effect::PublishGroup(group) => {
+                if let (Some(journal), Some(definition)) = (&mut self.journal, self.supervisor.definition(&group)) {
+                    journal.note_group(definition);
+                }
+                self.tools.view.publish_group(group);
+            }
+            Effect::WithdrawGroup(group) => {
+                if let Some(journal) = &mut self.journal {
+                    journal.note_removed(&group);
+                }
+                self.tools.view.withdraw_group(&group);
+            }
             Effect::PublishMood(mood) => self.tools.view.publish_mood(mood),
             Effect::PublishConfig(config) => self.tools.view.publish_config(config),
             Effect::Reply { call, outcome } => {

@@ -1,5 +1,6 @@
 //! The answers to what a configuration asks of the system.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -7,6 +8,8 @@ use std::path::Path;
 use supervisord_config::host::{Account, Host, ReadError};
 use supervisord_sys::{host, user};
 use supervisord_wire::event::EventType;
+
+use crate::hand_over;
 
 /// The specifications of Python code whose behaviour is built in.
 const BUILT_IN: [&str; 2] =
@@ -21,13 +24,15 @@ pub struct System {
 impl System {
     /// Remembers the present directory and environment.
     pub fn new() -> System {
-        let current_dir = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        System {
-            current_dir: current_dir.to_string_lossy().into_owned(),
-            environment: std::env::vars_os()
-                .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-                .collect(),
-        }
+        let directory = std::env::current_dir().unwrap_or_else(|_| "/".into());
+        System::in_directory(directory.to_string_lossy().into_owned())
+    }
+
+    /// The present environment, but another directory.
+    pub fn in_directory(current_dir: String) -> System {
+        let lossy = |text: OsString| text.to_string_lossy().into_owned();
+        let environment = hand_over::environment().into_iter();
+        System { current_dir, environment: environment.map(|(name, value)| (lossy(name), lossy(value))).collect() }
     }
 }
 

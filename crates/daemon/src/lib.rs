@@ -1,13 +1,16 @@
 //! The supervisord daemon: start-up and the control, output and network planes.
 
 pub mod activity;
+pub mod adoption;
 pub mod calls;
 pub mod command_line;
 pub mod control;
 pub mod descriptor;
 pub mod echo_conf;
 pub mod follow;
+pub mod hand_over;
 pub mod host;
+pub mod journal;
 pub mod life;
 pub mod network;
 pub mod output;

@@ -1,6 +1,8 @@
 //! One life of the daemon: from a configuration to its end. A restart is the next life in the same process.
 
+use std::collections::HashSet;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +18,10 @@ use supervisord_sys::syslog::Syslog;
 use supervisord_sys::{clock, daemonize};
 
 use crate::activity::{Activity, local_time};
-use crate::control::{Control, Entrance, Message, Surroundings, Tools};
+use crate::adoption::{self, Found};
+use crate::control::{Control, End, Entrance, HandedChildren, Message, Surroundings, Tools};
 use crate::follow::FollowHub;
+use crate::hand_over::{self, HandOver, HandedServer};
 use crate::network::listen::{self, OpenServer};
 use crate::network::{self, Clock, Context};
 use crate::output::{self, Options, Output, Request};
@@ -35,18 +39,47 @@ const CLOCK: Clock = Clock { now: epoch, local: local_time };
 /// A daemon with everything open and nothing started.
 pub struct Life {
     config: Arc<Config>,
-    read: ReadConfig,
+    surroundings: Start,
     output: Output,
     follow: Arc<FollowHub>,
     servers: Vec<OpenServer>,
     signals: Signals,
-    serial: u64,
+    beginning: Beginning,
+}
+
+/// What stays the same from one life to the next.
+#[derive(Clone)]
+pub struct Start {
+    /// Reads the configuration again.
+    pub read: ReadConfig,
+    /// The directory the daemon was started in, from which relative paths of the configuration count.
+    pub directory: String,
+}
+
+/// How a life begins.
+enum Beginning {
+    /// With nothing but a configuration, and the number of the next event.
+    Fresh(u64),
+    /// Where the program before left off.
+    Upgraded(Box<HandOver<OwnedFd>>),
+    /// With the children of a daemon that was killed.
+    Bereft(Box<HandOver<OwnedFd>>),
+}
+
+/// How a life ends.
+pub enum LifeEnd {
+    /// The daemon is to exit.
+    Exit,
+    /// The next life has this configuration, and this number for its next event.
+    Restart(Box<Config>, u64),
+    /// Another program is to go on.
+    HandOver(Box<HandOver<OwnedFd>>),
 }
 
 impl Life {
     /// Opens everything that can fail while there still is somebody to tell, and goes into the background. What it
     /// opened before a failure is closed again, and nothing that another daemon uses has been touched.
-    pub fn prepare(config: Config, read: ReadConfig, first: bool, serial: u64) -> Result<Life, StartError> {
+    pub fn prepare(config: Config, surroundings: Start, first: bool, serial: u64) -> Result<Life, StartError> {
         let settings = &config.supervisord;
         let mut lines = opening_lines(&config);
         lines.extend(privileges::become_user(settings)?);
@@ -55,64 +88,185 @@ impl Life {
         }
         lines.sort_by_key(|(level, _)| *level);
         let servers = listen::open(&config.servers).map_err(|error| StartError(error.to_string()))?;
+        let (beginning, complaint) = find_remains(&config, &surroundings.directory, serial)?;
         let follow = Arc::new(FollowHub::default());
-        let output = Output::open(output_options(settings), follow.clone())
-            .map_err(|error| StartError(format!("could not open the activity log {}: {}", error.path, error.source)))?;
+        let output = open_output(settings, &follow)?;
         let activity = output.activity();
+        lines.extend(complaint.map(|complaint| (LogLevel::Warn, complaint)));
         for (level, line) in lines {
             activity.log(level, &line);
         }
         if !settings.nocleanup {
-            remove_auto_logs(settings, &activity);
+            remove_auto_logs(settings, &beginning.logs_in_use(), &activity);
         }
         listen::announce(&servers, &namespaces(&config), &activity, CLOCK);
-        let system = |error: std::io::Error| StartError(format!("cannot start: {error}"));
-        let signals = Signals::catch(&Signal::DAEMON).map_err(system)?;
-        supervisord_sys::signal::ignore_write_signals().map_err(|error| system(error.into()))?;
+        let signals = catch_signals()?;
         if first && !settings.nodaemon {
             // The parent writes nothing: what was logged so far waits in memory and is written by the child.
-            go_into_background(settings, &activity).map_err(system)?;
+            go_into_background(settings, &activity).map_err(cannot_start)?;
         }
-        Ok(Life { config: Arc::new(config), read, output, follow, servers, signals, serial })
+        Ok(Life { config: Arc::new(config), surroundings, output, follow, servers, signals, beginning })
     }
 
-    /// Supervises until the end. Gives the number of the next event with it.
-    pub fn live(self) -> Result<(Ending, u64), StartError> {
-        let Life { config, read, output, follow, servers, signals, serial } = self;
-        let system = |error: std::io::Error| StartError(format!("cannot start: {error}"));
-        let entrance = Entrance::new().map_err(system)?;
+    /// Goes on where the program before left off.
+    pub fn resume(mut handed: HandOver<OwnedFd>, surroundings: Start) -> Result<Life, StartError> {
+        let config = handed.snapshot.config.clone();
+        let follow = Arc::new(FollowHub::default());
+        let output = open_output(&config.supervisord, &follow)?;
+        let mut servers = Vec::new();
+        for HandedServer { config, socket } in std::mem::take(&mut handed.servers) {
+            let section = config.section.clone();
+            match OpenServer::adopt(config, socket) {
+                Ok(server) => servers.push(server),
+                Err(error) => {
+                    let text = format!("Server '{section}' is lost in the upgrade: {error}");
+                    output.activity().log(LogLevel::Error, &text);
+                }
+            }
+        }
+        let (signals, beginning) = (catch_signals()?, Beginning::Upgraded(Box::new(handed)));
+        Ok(Life { config, surroundings, output, follow, servers, signals, beginning })
+    }
+
+    /// What the next life needs, too.
+    pub fn surroundings(&self) -> Start {
+        self.surroundings.clone()
+    }
+
+    /// Writes a line to the activity log.
+    pub fn log(&self, level: LogLevel, line: &str) {
+        self.output.activity().log(level, line);
+    }
+
+    /// Supervises until the end.
+    pub fn live(self) -> Result<LifeEnd, StartError> {
+        let Life { config, surroundings, output, follow, servers, signals, beginning } = self;
+        let entrance = Entrance::new().map_err(cannot_start)?;
         let mailbox = entrance.mailbox.clone();
         let activity = output.activity();
-        let output = output.start(move |report| mailbox.send(Message::Output(report))).map_err(system)?;
-        let pidfile = write_pidfile(&config.supervisord, &activity);
+        let output = output.start(move |report| mailbox.send(Message::Output(report))).map_err(cannot_start)?;
+        let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
         let view = Arc::new(View::new(config.clone()));
         let context = Context {
             view: view.clone(),
             calls: entrance.calls.clone(),
             activity: activity.clone(),
             activity_file: activity_file(&config.supervisord),
-            load_config: read.clone(),
+            load_config: surroundings.read.clone(),
             loading: tokio::sync::Mutex::new(()),
             clock: CLOCK,
             namespaces: namespaces(&config),
         };
-        let supervisor = Supervisor::new(config.clone(), present(), seed(), serial);
+        let servers_again =
+            servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
         let tools = Tools {
+            servers: servers_again,
             view,
             activity,
             output: output.handle.clone(),
             budget: output.budget.clone(),
-            surroundings: Surroundings::new(std::env::vars_os().collect(), &config),
-            load_config: read,
+            surroundings: Surroundings::new(hand_over::environment(), &config),
+            load_config: surroundings.read,
+            state_file: state_file(&config.supervisord),
+            start_dir: surroundings.directory,
         };
-        let control = Control::new(entrance, signals, supervisor, tools).map_err(system)?;
-        let network = network::start(servers, Arc::new(context), follow).map_err(system)?;
-        let end = control.run();
-        network.stop();
-        drop(pidfile);
-        finish_output(output);
-        Ok(end)
+        let (supervisor, resumption) = beginning.supervisor(&config);
+        let resumed = matches!(resumption, Some((_, None)));
+        let mut control = Control::new(entrance, signals, supervisor, tools).map_err(cannot_start)?;
+        if let Some((handed, config)) = resumption {
+            control.resume(handed, config);
+        }
+        let network = network::start(servers, Arc::new(context), follow).map_err(cannot_start)?;
+        let (end, network) = control.run(network, resumed);
+        match end {
+            End::Stopped(ending, serial) => {
+                if let Some(network) = network {
+                    network.stop();
+                }
+                drop(pidfile);
+                finish_output(output);
+                Ok(match ending {
+                    Ending::Exit => LifeEnd::Exit,
+                    Ending::Restart(config) => LifeEnd::Restart(config, serial),
+                })
+            }
+            End::HandOver(handed) => {
+                // It stays what it is: the process keeps its id.
+                std::mem::forget(pidfile);
+                finish_output(output);
+                Ok(LifeEnd::HandOver(handed))
+            }
+        }
     }
+}
+
+impl Beginning {
+    /// The automatic logs of children that live on.
+    fn logs_in_use(&self) -> HashSet<String> {
+        let handed = match self {
+            Beginning::Fresh(_) => return HashSet::new(),
+            Beginning::Upgraded(handed) | Beginning::Bereft(handed) => handed,
+        };
+        let members = handed.snapshot.groups.iter().flat_map(|group| &group.members);
+        members.flat_map(|member| member.stdout_log.iter().chain(&member.stderr_log)).cloned().collect()
+    }
+
+    /// The supervisor, and what is to be taken over: with a configuration where it may be another one than before.
+    fn supervisor(self, config: &Arc<Config>) -> (Supervisor, Option<(HandedChildren, Option<Config>)>) {
+        let split = |handed: HandOver<OwnedFd>| {
+            let HandOver { snapshot, children, sockets, next_run, .. } = handed;
+            (Supervisor::restore(snapshot, present(), seed()), HandedChildren { children, sockets, next_run })
+        };
+        match self {
+            Beginning::Fresh(serial) => (Supervisor::new(config.clone(), present(), seed(), serial), None),
+            Beginning::Upgraded(handed) => {
+                let (supervisor, children) = split(*handed);
+                (supervisor, Some((children, None)))
+            }
+            Beginning::Bereft(handed) => {
+                let (supervisor, children) = split(*handed);
+                (supervisor, Some((children, Some(Config { notices: Vec::new(), ..Config::clone(config) }))))
+            }
+        }
+    }
+}
+
+/// What a killed daemon left, and a complaint where that cannot be used.
+fn find_remains(config: &Config, directory: &str, serial: u64) -> Result<(Beginning, Option<String>), StartError> {
+    let Some(path) = state_file(&config.supervisord) else { return Ok((Beginning::Fresh(serial), None)) };
+    match adoption::look(&path, config, directory) {
+        Found::Nothing => Ok((Beginning::Fresh(serial), None)),
+        Found::Remains(handed) => Ok((Beginning::Bereft(handed), None)),
+        Found::Unusable(reason) => {
+            let text = format!("the state file {path} cannot be used, no programs are taken over: {reason}");
+            Ok((Beginning::Fresh(serial), Some(text)))
+        }
+        Found::Alive(pid) => Err(StartError(format!(
+            "Another supervisord (pid {pid}) is running with the state file {path}.  Shut this program down first \
+             before starting supervisord."
+        ))),
+    }
+}
+
+/// Where the state is kept for a daemon that has to take over; none where children are not to survive.
+fn state_file(settings: &Supervisord) -> Option<String> {
+    (settings.adopt && cfg!(target_os = "linux")).then(|| format!("{}.state", settings.pidfile))
+}
+
+fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
+    Output::open(output_options(settings), follow.clone())
+        .map_err(|error| StartError(format!("could not open the activity log {}: {}", error.path, error.source)))
+}
+
+fn catch_signals() -> Result<Signals, StartError> {
+    let signals = Signal::DAEMON.into_iter().chain([Signal::User1]).collect::<Vec<_>>();
+    let signals = Signals::catch(&signals).map_err(cannot_start)?;
+    supervisord_sys::signal::ignore_write_signals().map_err(|error| cannot_start(error.into()))?;
+    Ok(signals)
+}
+
+fn cannot_start(error: std::io::Error) -> StartError {
+    StartError(format!("cannot start: {error}"))
 }
 
 fn opening_lines(config: &Config) -> Vec<(LogLevel, String)> {
@@ -153,13 +307,14 @@ fn namespaces(config: &Config) -> Vec<String> {
 }
 
 /// Removes the automatic logs an earlier daemon of the same identifier left behind.
-fn remove_auto_logs(settings: &Supervisord, activity: &Activity) {
+fn remove_auto_logs(settings: &Supervisord, in_use: &HashSet<String>, activity: &Activity) {
     let Ok(entries) = fs::read_dir(&settings.childlogdir) else {
         return activity.log(LogLevel::Warn, "Could not clear childlog dir");
     };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(|name| is_auto_log(name, &settings.identifier));
-        if is_ours && fs::remove_file(entry.path()).is_err() {
+        let is_in_use = in_use.contains(entry.path().to_string_lossy().as_ref());
+        if is_ours && !is_in_use && fs::remove_file(entry.path()).is_err() {
             let path = Path::new(&settings.childlogdir).join(entry.file_name());
             activity.log(LogLevel::Warn, &format!("Failed to clean up {}", repr(&path.to_string_lossy())));
         }
@@ -182,10 +337,23 @@ fn go_into_background(settings: &Supervisord, activity: &Activity) -> std::io::R
     Ok(())
 }
 
-fn write_pidfile(settings: &Supervisord, activity: &Activity) -> Option<PidFile> {
+fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginning) -> Option<PidFile> {
     match PidFile::write(&settings.pidfile) {
         Ok(pidfile) => {
-            activity.log(LogLevel::Info, &format!("supervisord started with pid {}", std::process::id()));
+            let pid = std::process::id();
+            activity.log(
+                LogLevel::Info,
+                &match beginning {
+                    Beginning::Fresh(_) => format!("supervisord started with pid {pid}"),
+                    Beginning::Upgraded(_) => format!("supervisord upgraded with pid {pid}"),
+                    Beginning::Bereft(handed) => {
+                        let children = handed.children.len();
+                        format!(
+                            "supervisord started with pid {pid}, taking over {children} processes of a killed daemon"
+                        )
+                    }
+                },
+            );
             Some(pidfile)
         }
         Err(_) => {

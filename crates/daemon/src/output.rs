@@ -10,7 +10,9 @@ use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 
 use mio::{Poll, Waker};
+use serde::{Deserialize, Serialize};
 use supervisord_config::model::{ActivityLog, LogLevel};
+use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::syslog::Syslog;
@@ -29,6 +31,7 @@ mod plane;
 mod queue;
 mod sink;
 mod sinks;
+mod state_file;
 mod stream;
 mod stream_log;
 mod system_log;
@@ -139,7 +142,7 @@ impl Output {
 }
 
 /// One life of one process, from its spawn to its end; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunId(pub u64);
 
 /// What control asks of the output plane, in order.
@@ -167,6 +170,14 @@ pub enum Request {
     CreateAuto { path: String },
     /// Turn the removal of terminal escapes on or off for everything read from now on.
     StripAnsi(bool),
+    /// Begin the state file anew with this content, in one step.
+    JournalBegin { path: String, content: Vec<u8> },
+    /// Append a line to the state file.
+    Journal { line: Vec<u8> },
+    /// Remove the state file.
+    JournalEnd { path: String },
+    /// Finish all writes, read nothing more, give back every stream and end the thread.
+    HandOver { reply: SyncSender<Vec<HandedStream>> },
     /// Finish all writes and end the thread.
     Stop,
 }
@@ -188,6 +199,21 @@ pub struct AttachChannel {
     pub pipe: Option<OwnedFd>,
     /// What to do with its bytes.
     pub plan: ChannelPlan,
+    /// How far the bytes have got that another output plane read before; none for a new child.
+    pub pipeline: Option<Pipeline>,
+}
+
+/// One stream given back.
+#[derive(Debug)]
+pub struct HandedStream {
+    /// Whose.
+    pub run: RunId,
+    /// Which.
+    pub channel: Channel,
+    /// Its pipe; none where control reads it itself, or when it has ended.
+    pub pipe: Option<OwnedFd>,
+    /// What it holds back.
+    pub pipeline: Pipeline,
 }
 
 /// What the output plane tells control, in order.

@@ -2,18 +2,20 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use supervisord_config::command_line::Overrides;
-use supervisord_config::model::Config;
+use supervisord_config::host::Host;
+use supervisord_config::model::{Config, LogLevel};
 use supervisord_config::{load_with, search};
-use supervisord_core::supervisor::Ending;
 
 use crate::command_line::{self, Options, Request};
+use crate::control::SELF_TEST;
+use crate::hand_over;
 use crate::host::System;
-use crate::life::Life;
+use crate::life::{Life, LifeEnd, Start};
 
 /// Why the daemon cannot start; the text is the original's where it has one.
 #[derive(Debug)]
@@ -29,6 +31,9 @@ impl fmt::Display for StartError {
 pub fn main() -> ExitCode {
     supervisord_sys::memory::give_back_what_is_freed();
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|argument| argument == SELF_TEST) {
+        return self_test();
+    }
     let program = arguments.first().map_or_else(|| "supervisord".into(), |name| name.to_string_lossy().into_owned());
     match command_line::parse(arguments) {
         Ok(Request::Print(text)) => {
@@ -43,30 +48,52 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says whether this program could go on from the state on its stdin.
+fn self_test() -> ExitCode {
+    let mut text = Vec::new();
+    let read = std::io::stdin().read_to_end(&mut text).map_err(|error| error.to_string());
+    match read.and_then(|_| hand_over::read(&text)) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(reason) => usage_error(&format!("{reason}\n")),
+    }
+}
+
 fn usage_error(text: &str) -> ExitCode {
     crate::say(&mut std::io::stderr(), text);
     ExitCode::from(2)
 }
 
 fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
-    let host = Arc::new(System::new());
-    let overrides = options.settings.convert(host.as_ref()).map_err(|error| StartError(error.to_string()))?;
-    let file = find_file(program, options)?;
-    let read = reader(file, overrides, host);
-    let mut config = read().map_err(StartError)?;
-    let mut first = true;
-    let mut serial = 0;
+    let mut life = match hand_over::inherited() {
+        None => first_life(program, options)?,
+        Some(Ok(handed)) => {
+            let host = Arc::new(System::in_directory(handed.start_dir.clone()));
+            let start = Start { directory: handed.start_dir.clone(), read: reader(program, options, host)? };
+            Life::resume(handed, start)?
+        }
+        Some(Err(reason)) => return Err(StartError(format!("cannot go on from the program before: {reason}"))),
+    };
     loop {
-        let life = Life::prepare(config, read.clone(), first, serial)?;
-        match life.live()? {
-            (Ending::Exit, _) => return Ok(()),
-            (Ending::Restart(next), next_serial) => {
-                config = *next;
-                serial = next_serial;
-                first = false;
+        let start = life.surroundings();
+        life = match life.live()? {
+            LifeEnd::Exit => return Ok(()),
+            LifeEnd::Restart(config, serial) => Life::prepare(*config, start, false, serial)?,
+            LifeEnd::HandOver(handed) => {
+                let (handed, failure) = hand_over::execute(*handed).map_err(StartError)?;
+                let life = Life::resume(handed, start)?;
+                life.log(LogLevel::Error, &format!("not upgraded, going on as before: {failure}"));
+                life
             }
         }
     }
+}
+
+fn first_life(program: &str, options: &Options) -> Result<Life, StartError> {
+    let host = Arc::new(System::new());
+    let directory = host.current_dir();
+    let start = Start { read: reader(program, options, host)?, directory };
+    let config = (start.read)().map_err(StartError)?;
+    Life::prepare(config, start, true, 0)
 }
 
 /// The configuration file: the one that was named, or the first that exists in the usual places.
@@ -85,8 +112,10 @@ fn find_file(program: &str, options: &Options) -> Result<String, StartError> {
 }
 
 /// Reads the configuration, now and whenever it is asked for again.
-fn reader(file: String, overrides: Overrides, host: Arc<System>) -> ReadConfig {
-    Arc::new(move || load_with(&file, &overrides, host.as_ref()).map_err(|error| error.to_string()))
+fn reader(program: &str, options: &Options, host: Arc<System>) -> Result<ReadConfig, StartError> {
+    let overrides = options.settings.convert(host.as_ref()).map_err(|error| StartError(error.to_string()))?;
+    let file = find_file(program, options)?;
+    Ok(Arc::new(move || load_with(&file, &overrides, host.as_ref()).map_err(|error| error.to_string())))
 }
 
 /// Reads the configuration; the error is the message of the original.

@@ -19,7 +19,7 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    fn from_raw(status: i32) -> ExitStatus {
+    pub(crate) fn from_raw(status: i32) -> ExitStatus {
         if libc::WIFEXITED(status) {
             ExitStatus::Code(libc::WEXITSTATUS(status))
         } else if libc::WIFSIGNALED(status) {

@@ -63,6 +63,7 @@ pub(super) fn supervisord(
     let childlogdir = reader.maybe("childlogdir", names, |text| path::existing_directory(text, host))?;
     let nocleanup = reader.get("nocleanup", names, boolean)?;
     let strip_ansi = reader.get("strip_ansi", names, boolean)?;
+    let adopt = reader.get("adopt", names, boolean)?;
     let environment = environment(&reader, names, host)?;
 
     let given = overrides.clone();
@@ -87,6 +88,7 @@ pub(super) fn supervisord(
         childlogdir: given.childlogdir.or(childlogdir).unwrap_or_else(|| host.temporary_dir()),
         nocleanup: given.nocleanup || nocleanup,
         strip_ansi: given.strip_ansi || strip_ansi,
+        adopt,
         environment,
     };
     Ok((supervisord, user))

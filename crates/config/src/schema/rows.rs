@@ -19,7 +19,7 @@ const fn row(
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) const ROWS: [OptionSpec; 77] = [
+pub(super) const ROWS: [OptionSpec; 78] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Active("/tmp/supervisor.sock"), "where the socket is created"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Plain, "who may connect: permission bits of the socket"),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Shown("nobody:nogroup"), "who owns the socket"),
@@ -49,6 +49,7 @@ pub(super) const ROWS: [OptionSpec; 77] = [
     row(S::Supervisord, "childlogdir", K::Directory, Unset("the directory for temporary files"), "3.0", Shown("/tmp"), "directory of automatic child logs"),
     row(S::Supervisord, "environment", K::Environment, Is(""), "3.0", Shown("KEY=\"value\""), "variables to add for every program"),
     row(S::Supervisord, "strip_ansi", K::Boolean, Is("false"), "3.0", Plain, "remove terminal colors and the like from child logs"),
+    row(S::Supervisord, "adopt", K::Boolean, Is("true"), "0.1.0", Plain, "let programs survive a killed daemon, for the next one to take over"),
 
     row(S::RpcInterface, "supervisor.rpcinterface_factory", K::PythonName, Required, "3.0", Active("supervisor.rpcinterface:make_main_rpcinterface"), "needed for supervisorctl and the web page"),
 

@@ -60,6 +60,7 @@ fn config(groups: Vec<Arc<Group>>) -> Config {
         childlogdir: String::new(),
         nocleanup: false,
         strip_ansi: false,
+        adopt: false,
         environment: Vec::new(),
     };
     Config {

@@ -80,7 +80,7 @@ const fn introspection(
     unguarded(supervisor(name, about, parameters, returns, result, build))
 }
 
-pub(super) static METHODS: [Method; 41] = [
+pub(super) static METHODS: [Method; 42] = [
     supervisor(
         "supervisor.getAPIVersion",
         "Tell the version of this interface.",
@@ -137,6 +137,14 @@ pub(super) static METHODS: [Method; 41] = [
     supervisor("supervisor.shutdown", "Stop all processes and end the daemon.", &[], Boolean, TRUE, |_| {
         call(Call::Shutdown)
     }),
+    supervisor(
+        "supervisor.upgrade",
+        "Hand everything over to the program that is now on disk, after it has been tried. No process notices.",
+        &[],
+        Boolean,
+        TRUE,
+        |_| call(Call::Upgrade),
+    ),
     supervisor(
         "supervisor.restart",
         "Stop all processes and begin again with the configuration as it is now.",

@@ -19,7 +19,7 @@ fn text(text: &str) -> Value {
 }
 
 #[test]
-fn there_are_the_41_methods_of_the_original() {
+fn there_are_the_41_methods_of_the_original_and_upgrade() {
     let expected = "supervisor.addProcessGroup supervisor.clearAllProcessLogs supervisor.clearLog \
         supervisor.clearProcessLog supervisor.clearProcessLogs supervisor.getAPIVersion supervisor.getAllConfigInfo \
         supervisor.getAllProcessInfo supervisor.getIdentification supervisor.getPID supervisor.getProcessInfo \
@@ -31,6 +31,7 @@ fn there_are_the_41_methods_of_the_original() {
         supervisor.startAllProcesses supervisor.startProcess supervisor.startProcessGroup \
         supervisor.stopAllProcesses supervisor.stopProcess supervisor.stopProcessGroup \
         supervisor.tailProcessLog supervisor.tailProcessStderrLog supervisor.tailProcessStdoutLog \
+        supervisor.upgrade \
         system.listMethods system.methodHelp system.methodSignature system.multicall";
     assert_eq!(ALL.list().join(" "), expected);
 }

@@ -74,6 +74,8 @@ impl Supervisor {
             Call::SendProcessStdin { name, chars } => return self.send_stdin(id, &name, chars),
             Call::ClearProcessLogs { name } => return self.clear_one(id, &name),
             Call::ClearAllProcessLogs => return Ok(self.clear_all(id)),
+            // The driver replaces the program; there is nothing to decide.
+            Call::Upgrade => return Err(Fault::with(FaultCode::Failed, "this supervisor cannot be upgraded")),
             Call::ClearLog => {
                 self.open_job(id, Shape::Single);
                 self.effects.push_back(Effect::ClearActivity { call: id });

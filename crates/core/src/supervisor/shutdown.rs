@@ -131,6 +131,11 @@ impl Supervisor {
         }
     }
 
+    /// Whether the daemon shuts down or restarts.
+    pub fn is_ending(&self) -> bool {
+        self.mood != Mood::Running
+    }
+
     pub(super) fn is_stopped(&self, id: ProcessId) -> bool {
         self.members.get(&id).is_none_or(super::Member::is_stopped)
     }

@@ -102,6 +102,20 @@ impl Supervisor {
         self.members.get(&id).map(|member| &member.group)
     }
 
+    /// The definition of an active group.
+    pub fn definition(&self, group: &str) -> Option<&Arc<Group>> {
+        self.group_index(group).map(|index| &self.groups[index].config)
+    }
+
+    /// Processes that have a child, as far as the supervisor knows: those being made (with process id 0) among them.
+    pub fn believed_alive(&self) -> Vec<(ProcessId, u32)> {
+        let alive = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.machine.pid() != 0 || member.machine.state() == ProcessState::Starting);
+        alive.map(|(id, member)| (*id, member.machine.pid())).collect()
+    }
+
     /// The process of this name.
     pub fn find_process(&self, group: &str, process: &str) -> Option<ProcessId> {
         self.find(group, process)

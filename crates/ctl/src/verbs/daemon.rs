@@ -38,6 +38,18 @@ pub(super) fn reload(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fai
     Ok(Flow::Continue)
 }
 
+/// Makes the daemon go on with the program that is now on disk.
+pub(super) fn upgrade(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+    match session.client()?.upgrade() {
+        Ok(()) => session.say("Upgraded supervisord"),
+        Err(error) if error.is_fault(FaultCode::Failed) => {
+            session.fail(status::GENERIC, format_args!("ERROR: {error}"))
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Flow::Continue)
+}
+
 /// Ends the daemon.
 pub(super) fn shutdown(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     if !session.confirm("Really shut the remote supervisord process down y/N? ")? {

@@ -9,15 +9,17 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
-use supervisord_config::model::{ChannelLog, Process};
+use supervisord_config::model::{LogLevel, Process};
 use supervisord_config::pyrepr::repr;
+use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::process::ExitStatus;
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, FeedFailure, KillFailure, ProcessId, Supervisor};
+use supervisord_sys::orphan::{self, ProcessHandle};
 use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
 use supervisord_sys::user::RunAs;
-use supervisord_sys::{Errno, Pid, errno_name, pipe, signal};
+use supervisord_sys::{Errno, Pid, errno_name, exec, pipe, signal};
 
 use super::launch::{self, Launch};
 use super::sockets::Sockets;
@@ -25,7 +27,9 @@ use super::stdin::Stdin;
 use super::{FIRST_DESCRIPTOR, Tools};
 use crate::activity::Activity;
 use crate::descriptor::{deregister, register};
-use crate::output::{AttachChannel, Request, RunId};
+use crate::hand_over::{HandedChannel, HandedChild, HandedSocket};
+use crate::journal::{Journal, KeptRun};
+use crate::output::{AttachChannel, HandedStream, Request, RunId};
 
 /// How long a restart waits for the last output of the child before: normally microseconds, but never longer than
 /// this, because the disk of a log may hang.
@@ -41,16 +45,45 @@ pub(super) const MOST_AT_ONCE: usize = 1 << 20;
 struct Run {
     process: ProcessId,
     pid: u32,
+    kept: KeptRun,
     stdin: Option<Stdin>,
     /// Where control reads the stdout itself, because it is a listener's.
     listener: Option<ListenerPipe>,
+    /// How we hear of its end, where it is no longer our child.
+    orphan: Option<Orphan>,
     /// How it ended, while the supervisor has not been told.
     ended: Option<ExitStatus>,
+}
+
+struct Orphan {
+    handle: ProcessHandle,
+    token: usize,
 }
 
 struct ListenerPipe {
     pipe: std::fs::File,
     token: usize,
+}
+
+impl Pipes {
+    /// What the state file says of a child before it is made. A pipe that cannot be asked for its identity is not
+    /// found again, nothing worse.
+    fn identify(&self, run: RunId) -> KeptRun {
+        let identity = |end: &OwnedFd| orphan::inode(end.as_fd()).ok();
+        KeptRun {
+            stdin: self.stdin.as_ref().and_then(identity),
+            stdout: identity(&self.stdout),
+            stderr: self.stderr.as_ref().and_then(identity),
+            ..KeptRun::new(run)
+        }
+    }
+}
+
+/// All children and what belongs to them, on their way to the next program.
+pub struct HandedChildren {
+    pub(crate) children: Vec<HandedChild<OwnedFd>>,
+    pub(crate) sockets: Vec<HandedSocket<OwnedFd>>,
+    pub(crate) next_run: u64,
 }
 
 /// What a reaped child was.
@@ -100,6 +133,7 @@ impl Children {
         id: ProcessId,
         supervisor: &Supervisor,
         tools: &Tools,
+        journal: Option<&mut Journal>,
         registry: &Registry,
     ) -> Result<u32, String> {
         let row = supervisor.row(id).ok_or("the process has been removed")?;
@@ -111,10 +145,16 @@ impl Children {
         };
         let run = RunId(self.next_run);
         self.next_run += 1;
-        let mut pipes = open_pipes(process, socket).map_err(|error| dispatcher_error(process, &error))?;
-        let listener = supervisor.is_listener(id);
-        self.attach(run, id, supervisor, tools, &mut pipes, listener)
+        let mut pipes = open_pipes(process, socket, tools.state_file.is_some())
             .map_err(|error| dispatcher_error(process, &error))?;
+        let listener = supervisor.is_listener(id);
+        let mut kept = pipes.identify(run);
+        if let Some(journal) = journal {
+            // Before the child exists, and before the answer of the output plane, which writes it first.
+            journal.note(supervisor, id, Some(kept.clone()));
+        }
+        let channels = channels(supervisor, id, &mut pipes).map_err(|error| dispatcher_error(process, &error))?;
+        self.attach(run, process, channels, tools).map_err(|error| dispatcher_error(process, &error))?;
 
         let plan = self.plan(&row, command, tools).map_err(|error| fork_error(process, error));
         let stdio = Stdio {
@@ -132,10 +172,15 @@ impl Children {
         };
         let listener = if listener { self.listen(run, pipes.stdout, registry) } else { None };
         let stdin = pipes.stdin.map(Stdin::new);
-        self.runs.insert(run, Run { process: id, pid, stdin, listener, ended: None });
-        self.by_pid.insert(pid, run);
-        self.by_process.insert(id, run);
+        (kept.pid, kept.started) = (pid, started_now());
+        self.enter(run, Run { process: id, pid, kept, stdin, listener, orphan: None, ended: None });
         Ok(pid)
+    }
+
+    fn enter(&mut self, id: RunId, run: Run) {
+        self.by_pid.insert(run.pid, id);
+        self.by_process.insert(run.process, id);
+        self.runs.insert(id, run);
     }
 
     /// Has the output plane open the logs and take the pipes. Where it does not answer in time, the child is started
@@ -143,31 +188,10 @@ impl Children {
     fn attach(
         &mut self,
         run: RunId,
-        id: ProcessId,
-        supervisor: &Supervisor,
+        process: &Process,
+        channels: Vec<AttachChannel>,
         tools: &Tools,
-        pipes: &mut Pipes,
-        listener: bool,
     ) -> std::io::Result<()> {
-        let Some(process) = supervisor.process(id) else { return Ok(()) };
-        let plan = |channel: Channel, log: &ChannelLog| ChannelPlan {
-            file: supervisor.log_file(id, channel).cloned(),
-            maxbytes: log.maxbytes,
-            backups: log.backups,
-            capture_maxbytes: if listener && channel == Channel::Stdout { 0 } else { log.capture_maxbytes },
-            events_enabled: log.events_enabled && !(listener && channel == Channel::Stdout),
-            syslog: log.syslog && !(listener && channel == Channel::Stdout),
-        };
-        let stdout = if listener { None } else { Some(pipes.stdout.try_clone()?) };
-        let mut channels = vec![AttachChannel {
-            channel: Channel::Stdout,
-            pipe: stdout,
-            plan: plan(Channel::Stdout, &process.stdout),
-        }];
-        if let Some(stderr) = pipes.stderr.take() {
-            let plan = plan(Channel::Stderr, &process.stderr);
-            channels.push(AttachChannel { channel: Channel::Stderr, pipe: Some(stderr), plan });
-        }
         let (reply, answer) = sync_channel(1);
         tools.output.send(Request::Attach { run, process: process.name.as_str().into(), channels, reply });
         let patience = if self.output_stalled { Duration::ZERO } else { OPEN_BOUND };
@@ -180,7 +204,7 @@ impl Children {
                 if !self.output_stalled {
                     self.output_stalled = true;
                     let text = "the log files do not respond; programs are started without waiting for them";
-                    tools.activity.log(supervisord_config::model::LogLevel::Warn, text);
+                    tools.activity.log(LogLevel::Warn, text);
                 }
                 Ok(())
             }
@@ -277,7 +301,10 @@ impl Children {
         let target = Pid::new(pid).ok_or_else(gone)?;
         let result = match group {
             true => signal::kill_group(target, number),
-            false if self.by_pid.contains_key(&pid) => signal::kill(target, number),
+            false if self.by_pid.contains_key(&pid) => match self.orphan(pid) {
+                Some(orphan) => orphan.handle.kill(number),
+                None => signal::kill(target, number),
+            },
             false => return Err(gone()),
         };
         result.map_err(|error| match error {
@@ -353,27 +380,169 @@ impl Children {
         (!bytes.is_empty()).then_some((id, run.process, bytes))
     }
 
+    fn orphan(&self, pid: u32) -> Option<&Orphan> {
+        self.runs.get(self.by_pid.get(&pid)?)?.orphan.as_ref()
+    }
+
+    /// The orphan behind this token has ended.
+    pub(super) fn orphan_ended(&mut self, token: usize, registry: &Registry) -> Option<(u32, ExitStatus)> {
+        let run = self.runs.get_mut(self.by_token.get(&token)?)?;
+        let orphan = run.orphan.take_if(|orphan| orphan.token == token)?;
+        deregister(registry, &orphan.handle);
+        self.by_token.remove(&token);
+        // Its new parent may have reaped it already, and its number may be somebody else's by now.
+        let facts =
+            Pid::new(run.pid).and_then(orphan::facts).filter(|facts| is_same_start(facts.started, run.kept.started));
+        let status = facts.and_then(|facts| facts.status).map_or(ExitStatus::Unknown, super::exit_status);
+        Some((run.pid, status))
+    }
+
+    /// Takes over a child of the daemon before. False when it has ended meanwhile.
+    pub(super) fn adopt(
+        &mut self,
+        child: HandedChild<OwnedFd>,
+        id: ProcessId,
+        supervisor: &Supervisor,
+        tools: &Tools,
+        registry: &Registry,
+    ) -> bool {
+        let HandedChild { run, pid, kept, stdin, waiting, listener, streams, .. } = child;
+        let Some(process) = supervisor.process(id) else { return false };
+        let channels: Vec<_> = streams
+            .into_iter()
+            .filter_map(|stream| channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
+            .collect();
+        if let Err(error) = self.attach(run, process, channels, tools) {
+            tools.activity.log(LogLevel::Error, &dispatcher_error(process, &error));
+        }
+        let orphan = match child.orphan.then(|| self.watch_orphan(run, pid, kept.started, registry)) {
+            None => None,
+            Some(Some(orphan)) => Some(orphan),
+            Some(None) => {
+                tools.output.send(Request::Drain { run });
+                return false;
+            }
+        };
+        let listener = listener.and_then(|pipe| self.listen(run, pipe, registry));
+        let stdin = stdin.map(|pipe| Stdin::with_waiting(pipe, waiting));
+        self.enter(run, Run { process: id, pid, kept, stdin, listener, orphan, ended: None });
+        self.watch_stdin(run, registry);
+        true
+    }
+
+    fn watch_orphan(&mut self, run: RunId, pid: u32, started: u64, registry: &Registry) -> Option<Orphan> {
+        let handle = ProcessHandle::open(Pid::new(pid)?).ok()?;
+        // The handle is on whoever has the number now; it is the right one if it was started at the right time.
+        let facts = orphan::facts(Pid::new(pid)?)?;
+        if facts.is_zombie || !is_same_start(facts.started, started) {
+            return None;
+        }
+        let token = self.take_token(run);
+        register(registry, &handle, Token(token), Interest::READABLE).ok()?;
+        Some(Orphan { handle, token })
+    }
+
+    /// Gives all living children to the next program, with the streams that the output plane gave back.
+    pub(super) fn hand_over(self, supervisor: &Supervisor, streams: Vec<HandedStream>) -> HandedChildren {
+        let mut by_run: HashMap<RunId, Vec<HandedChannel<OwnedFd>>> = HashMap::new();
+        for HandedStream { run, channel, pipe, pipeline } in streams {
+            by_run.entry(run).or_default().push(HandedChannel { channel, pipe, pipeline: Some(pipeline) });
+        }
+        let mut children = Vec::new();
+        for (id, run) in self.runs {
+            let Some(group) = supervisor.group_of(run.process) else { continue };
+            let Some(process) = supervisor.process(run.process) else { continue };
+            let (stdin, waiting) = run.stdin.map(Stdin::into_parts).unzip();
+            children.push(HandedChild {
+                run: id,
+                group: group.to_string(),
+                process: process.name.clone(),
+                pid: run.pid,
+                kept: run.kept,
+                orphan: run.orphan.is_some(),
+                stdin,
+                waiting: waiting.unwrap_or_default(),
+                listener: run.listener.map(|listener| listener.pipe.into()),
+                streams: by_run.remove(&id).unwrap_or_default(),
+            });
+        }
+        HandedChildren { children, sockets: self.sockets.hand_over(), next_run: self.next_run }
+    }
+
+    /// Takes over the sockets and the count of runs.
+    pub(super) fn resume(&mut self, sockets: Vec<HandedSocket<OwnedFd>>, next_run: u64) {
+        self.sockets.resume(sockets);
+        self.next_run = next_run;
+    }
+
+    /// What identifies the child of a process.
+    pub(super) fn kept(&self, process: ProcessId) -> Option<KeptRun> {
+        self.runs.get(self.by_process.get(&process)?).map(|run| run.kept.clone())
+    }
+
+    /// Whether a child is dead and its output not yet drained.
+    pub(super) fn is_draining(&self) -> bool {
+        !self.draining.is_empty()
+    }
+
     pub(super) fn close_socket(&mut self, group: &Arc<str>, url: &str, activity: &Activity) {
         self.sockets.close(group, url, activity);
     }
 }
 
-fn open_pipes(process: &Process, socket: Option<Arc<OwnedFd>>) -> std::io::Result<Pipes> {
+/// What the output plane is to read and how.
+fn channels(supervisor: &Supervisor, id: ProcessId, pipes: &mut Pipes) -> std::io::Result<Vec<AttachChannel>> {
+    let stdout = if supervisor.is_listener(id) { None } else { Some(pipes.stdout.try_clone()?) };
+    let stdout = channel(supervisor, id, Channel::Stdout, stdout, None);
+    let stderr = pipes.stderr.take().map(|pipe| channel(supervisor, id, Channel::Stderr, Some(pipe), None));
+    Ok(stdout.into_iter().chain(stderr.flatten()).collect())
+}
+
+fn channel(
+    supervisor: &Supervisor,
+    id: ProcessId,
+    channel: Channel,
+    pipe: Option<OwnedFd>,
+    pipeline: Option<Pipeline>,
+) -> Option<AttachChannel> {
+    let process = supervisor.process(id)?;
+    let log = match channel {
+        Channel::Stdout => &process.stdout,
+        Channel::Stderr => &process.stderr,
+    };
+    // The stdout of a listener is the protocol, and nothing else.
+    let is_protocol = supervisor.is_listener(id) && channel == Channel::Stdout;
+    let plan = ChannelPlan {
+        file: supervisor.log_file(id, channel).cloned(),
+        maxbytes: log.maxbytes,
+        backups: log.backups,
+        capture_maxbytes: if is_protocol { 0 } else { log.capture_maxbytes },
+        events_enabled: log.events_enabled && !is_protocol,
+        syslog: log.syslog && !is_protocol,
+    };
+    Some(AttachChannel { channel, pipe, plan, pipeline })
+}
+
+/// The pipes of a child. Where it is to `survive` the daemon, its ends are open both ways: it then waits for the next
+/// daemon when a pipe is full or empty, instead of being killed or told that all is over.
+fn open_pipes(process: &Process, socket: Option<Arc<OwnedFd>>, survive: bool) -> std::io::Result<Pipes> {
+    let child_end = |end: OwnedFd| if survive { exec::both_ways(&end) } else { Ok(end) };
     let (child_stdin, stdin) = match socket {
         Some(socket) => (socket.try_clone()?, None),
         None => {
             let pipe = pipe::to_child()?;
-            (pipe.reader, Some(pipe.writer))
+            (child_end(pipe.reader)?, Some(pipe.writer))
         }
     };
     let stdout = pipe::from_child()?;
     let stderr = if process.redirect_stderr { None } else { Some(pipe::from_child()?) };
     let (stderr, child_stderr) = stderr.map_or((None, None), |pipe| (Some(pipe.reader), Some(pipe.writer)));
-    Ok(Pipes { child_stdin, child_stdout: stdout.writer, child_stderr, stdin, stdout: stdout.reader, stderr })
+    let (child_stdout, child_stderr) = (child_end(stdout.writer)?, child_stderr.map(child_end).transpose()?);
+    Ok(Pipes { child_stdin, child_stdout, child_stderr, stdin, stdout: stdout.reader, stderr })
 }
 
 /// Everything that can be read without waiting, up to a bound so that a flood cannot hold the loop.
-fn read_available(pipe: &mut std::fs::File) -> Vec<u8> {
+pub(super) fn read_available(pipe: &mut std::fs::File) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16384];
     while bytes.len() < MOST_AT_ONCE {
@@ -385,6 +554,19 @@ fn read_available(pipe: &mut std::fs::File) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// How far apart two ideas of the start of one process may be: ours is taken after the fork, the system counts in
+/// hundredths of a second.
+const START_TOLERANCE: Duration = Duration::from_millis(500);
+
+fn is_same_start(started: Duration, known: u64) -> bool {
+    started.abs_diff(Duration::from_millis(known)) < START_TOLERANCE
+}
+
+/// The present, as the start of a process, in milliseconds after the boot.
+fn started_now() -> u64 {
+    u64::try_from(orphan::boot_time().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn text_of(failure: CommandFailure) -> String {

@@ -9,6 +9,7 @@ use supervisord_config::model::{FastCgiSocket, LogLevel, SocketAddress};
 use supervisord_sys::socket::{self, SocketError, SocketFile};
 
 use crate::activity::Activity;
+use crate::hand_over::HandedSocket;
 
 /// The open sockets, by group and address.
 #[derive(Default)]
@@ -41,6 +42,22 @@ impl Sockets {
         if self.open.remove(&(group.clone(), url.to_owned())).is_some() {
             activity.log(LogLevel::Info, &format!("Closing socket {url}"));
         }
+    }
+
+    /// Gives the open sockets to the next program.
+    pub(super) fn hand_over(self) -> Vec<HandedSocket<OwnedFd>> {
+        let open = self.open.into_iter();
+        let handed = open.filter_map(|((group, url), socket)| {
+            Some(HandedSocket { group: group.to_string(), url, socket: Arc::into_inner(socket)? })
+        });
+        handed.collect()
+    }
+
+    /// Takes over the sockets of the program before.
+    pub(super) fn resume(&mut self, sockets: Vec<HandedSocket<OwnedFd>>) {
+        let open =
+            sockets.into_iter().map(|HandedSocket { group, url, socket }| ((group.into(), url), Arc::new(socket)));
+        self.open.extend(open);
     }
 }
 

@@ -22,6 +22,16 @@ impl Stdin {
         Stdin { pipe: pipe.into(), waiting: VecDeque::new(), watched: None }
     }
 
+    /// A pipe for which bytes wait already.
+    pub(super) fn with_waiting(pipe: OwnedFd, waiting: Vec<u8>) -> Stdin {
+        Stdin { waiting: waiting.into(), ..Stdin::new(pipe) }
+    }
+
+    /// The pipe and what waits for it.
+    pub(super) fn into_parts(self) -> (OwnedFd, Vec<u8>) {
+        (self.pipe.into(), self.waiting.into())
+    }
+
     /// Takes all bytes or none; says whether some still wait.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<bool, FeedFailure> {
         if self.waiting.len() + bytes.len() > LIMIT {

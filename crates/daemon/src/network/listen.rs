@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
 use supervisord_sys::Errno;
@@ -34,6 +37,48 @@ pub enum Listener {
     Inet(TcpListener),
     /// A socket in the file system.
     Unix(UnixListener, SocketFile),
+}
+
+/// A second handle on an open server, through which it outlives the network plane.
+#[derive(Debug)]
+pub struct SpareServer {
+    config: HttpServer,
+    socket: OwnedFd,
+    file: Option<Arc<AtomicBool>>,
+}
+
+impl OpenServer {
+    /// A second handle. While it exists, clients that connect wait in the backlog.
+    pub fn spare(&self) -> io::Result<SpareServer> {
+        let (socket, file) = match &self.listener {
+            Listener::Inet(listener) => (listener.as_fd().try_clone_to_owned()?, None),
+            Listener::Unix(listener, file) => (listener.as_fd().try_clone_to_owned()?, Some(file.keeper())),
+        };
+        Ok(SpareServer { config: self.config.clone(), socket, file })
+    }
+
+    /// A server whose socket was open already.
+    pub fn adopt(config: HttpServer, socket: OwnedFd) -> io::Result<OpenServer> {
+        let listener = match &config.address {
+            ServerAddress::Inet { .. } => Listener::Inet(socket.into()),
+            ServerAddress::Unix { path, .. } => Listener::Unix(socket.into(), SocketFile::adopt(path)?),
+        };
+        Ok(OpenServer { config, listener })
+    }
+}
+
+impl SpareServer {
+    /// Leaves the file of the socket where it is when the plane ends.
+    pub fn keep_file(&self) {
+        if let Some(file) = &self.file {
+            file.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// The server, for another program.
+    pub fn into_parts(self) -> (HttpServer, OwnedFd) {
+        (self.config, self.socket)
+    }
 }
 
 /// Why a server could not be opened; displays as the text that ends the start.

@@ -16,8 +16,9 @@ use supervisord_core::output::Channel;
 use super::outlets::Outlets;
 use super::queue::{Dropped, OutputHandle};
 use super::sinks::SinkId;
+use super::state_file::StateFile;
 use super::stream::{Stream, Turn};
-use super::{AttachChannel, Report, Request, RunId};
+use super::{AttachChannel, HandedStream, Report, Request, RunId};
 
 /// The most bytes read at once, which is also the size of the largest log record.
 pub(super) const PIECE: usize = 128 << 10;
@@ -60,6 +61,7 @@ pub(super) struct Plane {
     /// When pipes that were grown are looked at.
     next_sweep: Option<Instant>,
     buffer: Vec<u8>,
+    state_file: StateFile,
     is_stopping: bool,
 }
 
@@ -78,6 +80,7 @@ impl Plane {
             next_token: REQUESTS.0 + 2,
             next_sweep: None,
             buffer: vec![0; PIECE],
+            state_file: StateFile::default(),
             is_stopping: false,
         }
     }
@@ -268,6 +271,21 @@ impl Plane {
             Request::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),
             Request::CreateAuto { path } => self.create_auto(&path),
             Request::StripAnsi(on) => self.set_strip_ansi(on),
+            Request::JournalBegin { path, content } => {
+                let failure = self.state_file.begin(&path, &content);
+                self.say_not_kept(failure);
+            }
+            Request::Journal { line } => {
+                let failure = self.state_file.append(&line);
+                self.say_not_kept(failure);
+            }
+            Request::JournalEnd { path } => self.state_file.end(&path),
+            Request::HandOver { reply } => {
+                let streams = self.hand_over();
+                self.is_stopping = true;
+                // Nobody waits for them only when the daemon is ending anyway.
+                let _ = reply.send(streams);
+            }
             Request::Stop => self.is_stopping = true,
         }
     }
@@ -310,6 +328,20 @@ impl Plane {
         self.read_last_words(run);
         self.detach(run);
         (self.outlets.to_control)(Report::Drained { run });
+    }
+
+    fn say_not_kept(&mut self, failure: Option<io::Error>) {
+        if let Some(error) = failure {
+            let text =
+                format!("could not write the state file ({error}); after a crash programs may not be taken over");
+            self.outlets.log(LogLevel::Error, &text);
+        }
+    }
+
+    fn hand_over(&mut self) -> Vec<HandedStream> {
+        self.runs.clear();
+        let streams = mem::take(&mut self.streams);
+        streams.into_values().map(|stream| stream.hand_over(self.poll.registry(), &mut self.outlets)).collect()
     }
 
     /// Reads what a process that is gone can have left: as much as its pipe holds. A grandchild may go on writing and

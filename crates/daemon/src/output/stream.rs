@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use super::outlets::{Outlets, Source};
 use super::pace::Pace;
 use super::plane::PIECE;
 use super::sinks::SinkId;
-use super::{AttachChannel, RunId};
+use super::{AttachChannel, HandedStream, RunId};
 
 /// A stream being read.
 pub(super) struct Stream {
@@ -28,6 +28,8 @@ pub(super) struct Stream {
     /// would wake us for every single write.
     is_watched: bool,
     pipeline: Pipeline,
+    /// What a listener said that the activity log does not show yet.
+    unshown: Vec<u8>,
     source: Source,
     pace: Pace,
     /// Whether its next turn is already arranged for.
@@ -36,6 +38,9 @@ pub(super) struct Stream {
 
 /// The most bytes moved at once from a pipe into a file that is never rotated.
 const SPLICE: usize = 1 << 20;
+
+/// How much of what a listener says is kept for being shown.
+const MOST_UNSHOWN: usize = 4096;
 
 /// How a turn of reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +63,7 @@ impl Stream {
         registry: &Registry,
         outlets: &mut Outlets,
     ) -> io::Result<Stream> {
-        let AttachChannel { channel, pipe, plan } = channel;
+        let AttachChannel { channel, pipe, plan, pipeline } = channel;
         let mut source = Source { run, process, channel, plan, sink: None };
         source.sink = match &source.plan.file {
             Some(path) => Some(outlets.sinks.acquire(path, source.rotation())?),
@@ -67,9 +72,10 @@ impl Stream {
         let pipe = pipe.map(Receiver::from);
         // What control reads itself it also shows to the onlookers itself.
         let watched = pipe.is_some() && (source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
-        let pipeline = Pipeline::new(&source.plan, outlets.strip_ansi, watched);
+        let pipeline = pipeline.unwrap_or_else(|| Pipeline::new(&source.plan, outlets.strip_ansi, watched));
         let pace = Pace::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
-        let mut stream = Stream { pipe, token, is_watched: false, pipeline, source, pace, is_queued: false };
+        let mut stream =
+            Stream { pipe, token, is_watched: false, pipeline, unshown: Vec::new(), source, pace, is_queued: false };
         if let Err(error) = stream.begin(registry) {
             stream.release(registry, outlets);
             return Err(error);
@@ -173,15 +179,27 @@ impl Stream {
 
     /// Passes on what control has read.
     pub fn write(&mut self, bytes: &[u8], outlets: &mut Outlets) {
-        let Source { process, channel, .. } = &self.source;
         if outlets.activity.wants(LogLevel::Debug) {
-            outlets.log(LogLevel::Debug, &debug_text::listener_copy(process, *channel, bytes));
+            self.unshown.extend_from_slice(bytes);
+            // A listener says its result and that it is ready again in two writes; they are shown as one.
+            if bytes.ends_with(b"\n") || self.unshown.len() >= MOST_UNSHOWN {
+                self.show(outlets);
+            }
         }
         self.push(bytes, outlets);
     }
 
+    fn show(&mut self, outlets: &mut Outlets) {
+        let bytes = mem::take(&mut self.unshown);
+        if !bytes.is_empty() {
+            let Source { process, channel, .. } = &self.source;
+            outlets.log(LogLevel::Debug, &debug_text::listener_copy(process, *channel, &bytes));
+        }
+    }
+
     /// Everything the process wrote has been read: hands out what the pipeline held back and closes the pipe.
     pub fn finish(&mut self, registry: &Registry, outlets: &mut Outlets) {
+        self.show(outlets);
         self.close_pipe(registry);
         let Stream { pipeline, source, .. } = self;
         pipeline.finish(&mut |piece| outlets.deliver(source, piece));
@@ -193,6 +211,16 @@ impl Stream {
         if let Some(sink) = self.source.sink {
             outlets.sinks.release(sink);
         }
+    }
+
+    /// Gives the stream back as it is; its log is closed.
+    pub fn hand_over(mut self, registry: &Registry, outlets: &mut Outlets) -> HandedStream {
+        self.unwatch(registry);
+        if let Some(sink) = self.source.sink {
+            outlets.sinks.release(sink);
+        }
+        let Source { run, channel, .. } = self.source;
+        HandedStream { run, channel, pipe: self.pipe.map(OwnedFd::from), pipeline: self.pipeline }
     }
 
     /// Turns stripping on or off.

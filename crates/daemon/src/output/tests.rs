@@ -69,7 +69,7 @@ impl Rig {
     /// Attaches one stdout; the writing end of its pipe is the answer.
     fn attach(&self, run: u64, plan: ChannelPlan) -> PipeWriter {
         let (reader, writer) = pipe().expect("a pipe");
-        let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan };
+        let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
         self.try_attach(run, vec![channel]).expect("attached");
         writer
     }
@@ -267,7 +267,7 @@ fn output_is_copied_at_the_debug_level() {
 #[test]
 fn what_control_reads_is_logged_and_copied_as_bytes() {
     let rig = Rig::with(|options| options.level = LogLevel::Debug);
-    let channel = AttachChannel { channel: Channel::Stdout, pipe: None, plan: rig.plan("out") };
+    let channel = AttachChannel { channel: Channel::Stdout, pipe: None, plan: rig.plan("out"), pipeline: None };
     rig.try_attach(1, vec![channel]).expect("attached");
     rig.handle.send(Request::Write { run: RunId(1), channel: Channel::Stdout, bytes: b"READY\n".to_vec() });
     rig.drain(1);

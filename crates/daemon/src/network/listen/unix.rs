@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use supervisord_sys::Errno;
 use supervisord_sys::socket::{self, SocketError, UnixListening};
@@ -16,6 +18,8 @@ use super::{BACKLOG, ListenError};
 pub struct SocketFile {
     path: String,
     identity: (u64, u64),
+    /// Set when the socket lives on elsewhere.
+    kept: Arc<AtomicBool>,
 }
 
 impl SocketFile {
@@ -23,11 +27,21 @@ impl SocketFile {
     pub fn path(&self) -> &str {
         &self.path
     }
+
+    /// The file of a socket that was handed over.
+    pub(super) fn adopt(path: &str) -> std::io::Result<SocketFile> {
+        Ok(SocketFile { path: path.to_owned(), identity: identity(path)?, kept: Arc::default() })
+    }
+
+    /// A switch that, once set, leaves the file where it is.
+    pub(super) fn keeper(&self) -> Arc<AtomicBool> {
+        self.kept.clone()
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+        if !self.kept.load(Ordering::SeqCst) && identity(&self.path).is_ok_and(|found| found == self.identity) {
             // Nobody is left to be told; a file that stays behind is recognised as dead by the next start.
             let _ = fs::remove_file(&self.path);
         }
@@ -58,7 +72,7 @@ pub(super) fn open(
         eprintln!("Unlinking stale socket {path}");
     }
     let identity = identity(path)?;
-    Ok((UnixListener::from(socket), SocketFile { path: path.to_owned(), identity }))
+    Ok((UnixListener::from(socket), SocketFile { path: path.to_owned(), identity, kept: Arc::default() }))
 }
 
 fn own_name() -> String {

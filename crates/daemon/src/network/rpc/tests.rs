@@ -36,6 +36,7 @@ fn config() -> Config {
         childlogdir: String::new(),
         nocleanup: false,
         strip_ansi: false,
+        adopt: false,
         environment: Vec::new(),
     };
     Config {

@@ -22,6 +22,7 @@ pub(super) fn config() -> Config {
         childlogdir: String::new(),
         nocleanup: false,
         strip_ansi: false,
+        adopt: false,
         environment: Vec::new(),
     };
     Config {

@@ -76,8 +76,10 @@ fn two_streams_on_one_path_share_the_file() {
 fn a_log_that_cannot_be_opened_is_an_error_and_attaches_nothing() {
     let rig = Rig::new();
     let (reader, mut writer) = pipe().expect("a pipe");
-    let good = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan: rig.plan("good") };
-    let bad = AttachChannel { channel: Channel::Stderr, pipe: None, plan: rig.plan("no/such/directory") };
+    let good =
+        AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan: rig.plan("good"), pipeline: None };
+    let bad =
+        AttachChannel { channel: Channel::Stderr, pipe: None, plan: rig.plan("no/such/directory"), pipeline: None };
     let not_found = fs::metadata(rig.path("nothing")).expect_err("not there").raw_os_error();
     assert_eq!(rig.try_attach(1, vec![good, bad]).err(), not_found);
     assert!(writer.write_all(b"x").is_err(), "the pipe is closed");

@@ -1,0 +1,216 @@
+//! What one program of the daemon leaves to the next: the supervisor as plain data, and descriptors by their roles.
+//!
+//! The same form serves two ends. In an upgrade the descriptors stay open across the exec and travel as numbers; after a
+//! crash the next daemon finds what it can of them (see [`crate::adoption`]).
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+
+use serde::{Deserialize, Serialize};
+use supervisord_config::model::HttpServer;
+use supervisord_core::output::Channel;
+use supervisord_core::output::pipeline::Pipeline;
+use supervisord_core::supervisor::snapshot::{self, Snapshot};
+use supervisord_sys::{Errno, exec, host};
+
+use crate::journal::KeptRun;
+use crate::output::RunId;
+
+/// The environment variable that names the descriptor of the [`HandOver`].
+pub const VARIABLE: &str = "SUPERVISORD_HAND_OVER";
+
+/// The environment of this process as its children are to have it.
+pub fn environment() -> Vec<(OsString, OsString)> {
+    host::environment().into_iter().filter(|(name, _)| name != VARIABLE).collect()
+}
+
+/// Replaces this program by the one now on disk. Returns only when that failed: with everything as it was, and why.
+pub fn execute(handed: HandOver<OwnedFd>) -> Result<(HandOver<OwnedFd>, String), String> {
+    let (text, kept) = handed.write()?;
+    let failure = match try_execute(&text, &kept) {
+        Ok(never) => match never {},
+        Err(failure) => failure,
+    };
+    // From here on the numbers in the text own the descriptors.
+    for fd in kept {
+        let _: RawFd = fd.into_raw_fd();
+    }
+    Ok((read(&text)?.take()?, failure))
+}
+
+fn try_execute(text: &[u8], kept: &[OwnedFd]) -> Result<Infallible, String> {
+    let state = exec::memory_file(text).map_err(|error| error.to_string())?;
+    let program = crate::control::program()?;
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let number = state.as_raw_fd().to_string();
+    let variables = environment().into_iter().chain([(VARIABLE.into(), number.into())]);
+    let keep: Vec<BorrowedFd<'_>> = kept.iter().map(AsFd::as_fd).chain([state.as_fd()]).collect();
+    Err(exec::replace_program(&program, &arguments, variables, &keep).to_string())
+}
+
+/// What the program before left, if there was one.
+pub fn inherited() -> Option<Result<HandOver<OwnedFd>, String>> {
+    let number = std::env::var(VARIABLE).ok()?;
+    Some(take_inherited(&number))
+}
+
+fn take_inherited(number: &str) -> Result<HandOver<OwnedFd>, String> {
+    let number = number.parse().map_err(|_| format!("{VARIABLE} is not a number"))?;
+    let file = exec::inherited(number).map_err(|error| error.to_string())?;
+    let mut text = Vec::new();
+    File::from(file).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    read(&text)?.take()
+}
+
+/// Everything the next program needs. `D` is a descriptor: owned, or its number.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandOver<D> {
+    /// The supervisor.
+    pub snapshot: Snapshot,
+    /// Its children.
+    pub children: Vec<HandedChild<D>>,
+    /// Its servers.
+    pub servers: Vec<HandedServer<D>>,
+    /// Its FastCGI sockets.
+    pub sockets: Vec<HandedSocket<D>>,
+    /// The number the next run gets.
+    pub next_run: u64,
+    /// The directory from which relative paths of the configuration count.
+    pub start_dir: String,
+}
+
+/// A child, alive or not yet reaped.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandedChild<D> {
+    /// Its run.
+    pub run: RunId,
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub process: String,
+    /// Its process id.
+    pub pid: u32,
+    /// What identifies it and its pipes.
+    pub kept: KeptRun,
+    /// Whether somebody else has become its parent.
+    pub orphan: bool,
+    /// Our end of its stdin.
+    pub stdin: Option<D>,
+    /// What waits to be written to it.
+    pub waiting: Vec<u8>,
+    /// Our end of its stdout, where it is a listener.
+    pub listener: Option<D>,
+    /// What the output plane reads.
+    pub streams: Vec<HandedChannel<D>>,
+}
+
+/// One stream of a child.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandedChannel<D> {
+    /// Which.
+    pub channel: Channel,
+    /// Our end of its pipe.
+    pub pipe: Option<D>,
+    /// What is held back of it; none to begin anew.
+    pub pipeline: Option<Pipeline>,
+}
+
+/// A server with its socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandedServer<D> {
+    /// Its configuration.
+    pub config: HttpServer,
+    /// Its listening socket.
+    pub socket: D,
+}
+
+/// A FastCGI socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandedSocket<D> {
+    /// The group that shares it.
+    pub group: String,
+    /// Its address.
+    pub url: String,
+    /// The listening socket.
+    pub socket: D,
+}
+
+impl<D> HandOver<D> {
+    /// Changes every descriptor; the first failure ends it.
+    fn map<E>(self, change: &mut impl FnMut(D) -> Result<E, Errno>) -> Result<HandOver<E>, Errno> {
+        let mut children = Vec::with_capacity(self.children.len());
+        for child in self.children {
+            let mut streams = Vec::with_capacity(child.streams.len());
+            for HandedChannel { channel, pipe, pipeline } in child.streams {
+                streams.push(HandedChannel { channel, pipe: pipe.map(&mut *change).transpose()?, pipeline });
+            }
+            children.push(HandedChild {
+                run: child.run,
+                group: child.group,
+                process: child.process,
+                pid: child.pid,
+                kept: child.kept,
+                orphan: child.orphan,
+                stdin: child.stdin.map(&mut *change).transpose()?,
+                waiting: child.waiting,
+                listener: child.listener.map(&mut *change).transpose()?,
+                streams,
+            });
+        }
+        let mut servers = Vec::with_capacity(self.servers.len());
+        for HandedServer { config, socket } in self.servers {
+            servers.push(HandedServer { config, socket: change(socket)? });
+        }
+        let mut sockets = Vec::with_capacity(self.sockets.len());
+        for HandedSocket { group, url, socket } in self.sockets {
+            sockets.push(HandedSocket { group, url, socket: change(socket)? });
+        }
+        let (snapshot, next_run, start_dir) = (self.snapshot, self.next_run, self.start_dir);
+        Ok(HandOver { snapshot, children, servers, sockets, next_run, start_dir })
+    }
+}
+
+impl HandOver<OwnedFd> {
+    /// The text that goes to the next program, with the numbers of the descriptors. The descriptors themselves must stay
+    /// open until then, so that this gives them back.
+    pub fn write(self) -> Result<(Vec<u8>, Vec<OwnedFd>), String> {
+        let mut kept = Vec::new();
+        let numbers = self.map(&mut |fd: OwnedFd| {
+            let number = fd.as_raw_fd();
+            kept.push(fd);
+            Ok(number)
+        });
+        let numbers = numbers.map_err(|error| error.to_string())?;
+        let text = serde_json::to_vec(&numbers).map_err(|error| error.to_string())?;
+        Ok((text, kept))
+    }
+}
+
+/// What a text of the program before says; the descriptors are only numbers yet.
+pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
+    #[derive(Deserialize)]
+    struct Version {
+        snapshot: VersionOnly,
+    }
+    #[derive(Deserialize)]
+    struct VersionOnly {
+        version: u32,
+    }
+    // The version first: a form we do not know need not parse as ours.
+    let found: Version = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    if found.snapshot.version != snapshot::VERSION {
+        let (theirs, ours) = (found.snapshot.version, snapshot::VERSION);
+        return Err(format!("the state is of version {theirs}, this program understands version {ours}"));
+    }
+    serde_json::from_slice(text).map_err(|error| error.to_string())
+}
+
+impl HandOver<RawFd> {
+    /// Takes the descriptors over. Only once, and only in the program they were left to.
+    pub fn take(self) -> Result<HandOver<OwnedFd>, String> {
+        self.map(&mut exec::inherited).map_err(|error| error.to_string())
+    }
+}
