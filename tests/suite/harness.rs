@@ -18,7 +18,7 @@ pub mod subject;
 pub mod wait;
 
 pub use command::Output;
-pub use compare::{Observed, compare, compare_refusal, compare_runs};
+pub use compare::{Observed, compare, compare_pairs, compare_refusal, compare_runs};
 pub use daemon::Daemon;
 pub use rpc::Value;
 pub use scene::Scene;

@@ -6,14 +6,16 @@
 #[allow(dead_code, unused_imports)] // until every module below exists
 mod harness;
 
-mod cross;
 mod crowd;
 mod layering;
 mod life;
+mod methods;
 mod options;
 mod refused;
 mod reread;
+mod scripts;
 mod signals;
 mod torture;
 mod upstream;
+mod verbs;
 mod wild;

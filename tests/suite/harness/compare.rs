@@ -84,23 +84,42 @@ pub fn compare_refusal(scene: &Scene) {
     });
 }
 
+/// Runs a scene for every pair of a daemon and a client among the chosen subjects, and demands that all are seen alike.
+pub fn compare_pairs(scene: &Scene, observe: impl Fn(&mut Daemon, Subject, &mut Observed) + Sync) {
+    let chosen = Subject::chosen();
+    let pairs: Vec<(Subject, Subject)> =
+        chosen.iter().flat_map(|&daemon| chosen.iter().map(move |&client| (daemon, client))).collect();
+    compare_all(&pairs, |(subject, client)| {
+        let mut daemon = scene.start(subject);
+        let mut observed = Observed::new();
+        observe(&mut daemon, client, &mut observed);
+        println!("{client:?} at {subject:?} saw\n{observed}");
+        observed
+    });
+}
+
 /// Runs anything for every chosen subject, side by side, and demands equal observations.
 pub fn compare_runs(run: impl Fn(Subject) -> Observed + Sync) {
-    let runs: Vec<(Subject, Observed)> = std::thread::scope(|scope| {
-        let started: Vec<_> = Subject::chosen()
-            .into_iter()
-            .map(|subject| {
-                let run = &run;
-                (subject, scope.spawn(move || run(subject)))
-            })
-            .collect();
-        let ended: Vec<_> = started.into_iter().map(|(subject, thread)| (subject, thread.join())).collect();
-        let failed: Vec<_> = ended.iter().filter(|(_, run)| run.is_err()).map(|(subject, _)| *subject).collect();
-        assert!(failed.is_empty(), "failed for {failed:?}, see above");
-        ended.into_iter().filter_map(|(subject, run)| Some((subject, run.ok()?))).collect()
+    compare_all(&Subject::chosen(), run);
+}
+
+/// Runs anything in several ways, side by side, and demands that each is seen like the first.
+fn compare_all<W: Copy + fmt::Debug + Send + Sync>(ways: &[W], run: impl Fn(W) -> Observed + Sync) {
+    let run = &run;
+    let ended: Vec<(W, std::thread::Result<Observed>)> = std::thread::scope(|scope| {
+        let started: Vec<_> = ways.iter().map(|&way| (way, scope.spawn(move || run(way)))).collect();
+        started.into_iter().map(|(way, thread)| (way, thread.join())).collect()
     });
-    if let [(Subject::Original, original), (Subject::Ours, ours)] = &runs[..] {
-        assert!(original == ours, "the two programs differ (- original, + ours)\n{}", original.difference(ours));
+    let failed: Vec<W> = ended.iter().filter(|(_, run)| run.is_err()).map(|(way, _)| *way).collect();
+    assert!(failed.is_empty(), "failed for {failed:?}, see above");
+    let seen: Vec<(W, Observed)> = ended.into_iter().filter_map(|(way, run)| Some((way, run.ok()?))).collect();
+    let Some(((first, reference), others)) = seen.split_first() else { return };
+    for (way, observed) in others {
+        assert!(
+            reference == observed,
+            "the two programs differ (- {first:?}, + {way:?})\n{}",
+            reference.difference(observed)
+        );
     }
 }
 

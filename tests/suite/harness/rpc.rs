@@ -109,15 +109,46 @@ impl fmt::Display for Value {
 /// A fault, as its code and its text.
 pub type Fault = (i64, String);
 
-/// Calls a method over a unix socket.
-pub fn call(socket: &Path, method: &str, parameters: &[Value]) -> io::Result<Result<Value, Fault>> {
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Value(Value),
+    Fault(Fault),
+    /// An HTTP status other than 200.
+    Http(u16),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Value(value) => write!(f, "{value}"),
+            Answer::Fault((code, text)) => write!(f, "fault {code} {text}"),
+            Answer::Http(status) => write!(f, "HTTP status {status}"),
+        }
+    }
+}
+
+/// Calls a method over a unix socket, whatever comes of it.
+pub fn ask(socket: &Path, method: &str, parameters: &[Value]) -> io::Result<Answer> {
     let mut stream = http::unix(socket)?;
     let body = encode(method, parameters);
     let response = http::request(&mut *stream, "POST", "/RPC2", &["Content-Type: text/xml"], body.as_bytes())?;
     if response.status() != 200 {
-        return Err(io::Error::other(response.status_line));
+        return Ok(Answer::Http(response.status()));
     }
-    decode(&response.text()).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    match decode(&response.text()).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))? {
+        Ok(value) => Ok(Answer::Value(value)),
+        Err(fault) => Ok(Answer::Fault(fault)),
+    }
+}
+
+/// Calls a method over a unix socket.
+pub fn call(socket: &Path, method: &str, parameters: &[Value]) -> io::Result<Result<Value, Fault>> {
+    match ask(socket, method, parameters)? {
+        Answer::Value(value) => Ok(Ok(value)),
+        Answer::Fault(fault) => Ok(Err(fault)),
+        Answer::Http(status) => Err(io::Error::other(format!("HTTP status {status}"))),
+    }
 }
 
 /// The body of a call.

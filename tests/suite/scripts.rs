@@ -1,0 +1,60 @@
+//! Clients written in Python, as deployed scripts are.
+
+use crate::harness::{Scene, compare, python};
+
+const PROGRAMS: &str = "
+[program:cat]
+command=cat
+startsecs=0
+stdout_logfile={dir}/cat.log
+stderr_logfile={dir}/cat.err
+[program:later]
+command=sh -c 'echo ready; exec sleep 1000'
+autostart=false
+startsecs=0
+stdout_logfile={dir}/later.log
+[program:broken]
+command=no-such-command
+autostart=false
+startretries=0
+[program:member]
+command=sleep 1000
+startsecs=0
+numprocs=2
+process_name=%(program_name)s_%(process_num)d
+[group:team]
+programs=member
+";
+
+/// Scripts use Python's own client with the transport of the original's package.
+const SCRIPT: &str = "
+import os, sys, xmlrpc.client
+from supervisor.xmlrpc import SupervisorTransport
+transport = SupervisorTransport(None, None, 'unix://' + os.getcwd() + '/s.sock')
+proxy = xmlrpc.client.ServerProxy('http://127.0.0.1', transport)
+print(proxy.supervisor.getState())
+print(proxy.supervisor.getAPIVersion(), proxy.supervisor.getSupervisorVersion(), proxy.supervisor.getIdentification())
+print(sorted(proxy.supervisor.getProcessInfo('cat')))
+print(len(proxy.supervisor.getAllProcessInfo()), len(proxy.system.listMethods()))
+print(proxy.supervisor.stopProcess('cat'), proxy.supervisor.startProcess('cat', True))
+print(proxy.supervisor.sendProcessStdin('cat', 'gr\\u00fc\\u00df dich\\n'))
+print(proxy.supervisor.startProcess('team:*'), len(proxy.supervisor.stopProcessGroup('team')))
+for bad in (lambda: proxy.supervisor.startProcess('nobody'), lambda: proxy.supervisor.startProcess(),
+            lambda: proxy.supervisor.nonsense(), lambda: proxy.supervisor.startProcess('broken'),
+            lambda: proxy.supervisor.readLog(-1, -1)):
+    try:
+        print(bad())
+    except xmlrpc.client.Fault as fault:
+        print(fault)
+print(proxy.system.multicall([{'methodName': 'supervisor.getState'}, {'methodName': 'supervisor.stopProcess', 'params': ['cat']},
+                              {'methodName': 'nonsense', 'params': []}]))
+";
+
+#[test]
+fn python_scripts_find_what_they_expect() {
+    compare(&Scene::with("python", PROGRAMS), |daemon, observed| {
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        observed.note(daemon, "script", python::run(daemon, SCRIPT, &[]).transcript());
+        daemon.wait_until("the text came through", |daemon| daemon.read("cat.log") == "grüß dich\n");
+    });
+}

@@ -1,0 +1,351 @@
+//! Every verb of `supervisorctl`, with good and bad arguments, of both clients on both daemons.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::harness::command::run;
+use crate::harness::{Daemon, Observed, Program, Scene, Subject, compare_pairs, each_subject, processes, wait};
+
+const WORLD: &str = "
+[program:cat]
+command=cat
+startsecs=0
+stdout_logfile={dir}/cat.log
+stderr_logfile={dir}/cat.err
+[program:later]
+command=sh -c 'echo ready; exec sleep 1000'
+autostart=false
+startsecs=0
+stdout_logfile={dir}/later.log
+stderr_logfile=NONE
+[program:broken]
+command=no-such-command
+autostart=false
+startretries=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:plain]
+command={dir}/supervisord.conf
+autostart=false
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:early]
+command=sh -c 'sleep 0.3; exit 3'
+autostart=false
+startsecs=5
+startretries=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:a_program_whose_name_is_longer_than_the_column]
+command=sleep 1000
+autostart=false
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:member]
+command=sleep 1000
+startsecs=0
+numprocs=2
+process_name=%(program_name)s_%(process_num)d
+stdout_logfile=NONE
+stderr_logfile=NONE
+[group:team]
+programs=member
+";
+
+/// What is typed, in order. Each line finds the daemon as the lines before left it.
+const TYPED: &str = "
+status
+status cat
+status cat team:* nobody nogroup:*
+status all
+status team
+status cat cat
+version
+version x
+avail
+avail x
+pid
+pid cat later
+pid nobody
+pid team:*
+pid all
+start later
+start later
+start nobody
+start broken
+start plain
+start early
+start nogroup:*
+start nobody broken
+start broken nobody
+start
+start team:*
+tail later
+tail -3 later
+tail --5 later
+tail -0 later
+tail later stdout
+tail later STDERR
+tail later nonsense
+tail nobody
+tail -x later
+tail plain
+tail -5
+tail a b c d
+tail
+stop later
+stop later
+stop nobody
+stop nogroup:*
+stop team:member_0
+stop
+restart cat
+restart later
+restart nobody
+restart team:*
+restart
+signal HUP later
+signal NONSENSE cat
+signal CONT team:*
+signal CONT broken
+signal CONT nobody
+signal CONT nogroup:*
+signal CONT all
+signal CONT
+signal
+clear later
+clear nobody
+clear
+clear all
+maintail -x
+maintail a b
+maintail -0
+reread
+reread x
+update
+update nobody
+update team all
+add cat
+add nobody
+add
+remove cat
+remove nobody
+remove
+reload x
+shutdown x
+fg
+fg a b
+fg nobody
+fg broken
+fg team:*
+open
+open nonsense
+open ftp://somewhere
+open unix:///nowhere/s.sock
+help nonsense
+quit
+exit
+EOF
+nonsense
+status;pid
+!x
+?
+start all
+stop all
+stop all
+signal CONT all
+shutdown
+";
+
+fn type_all(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
+    daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    for line in TYPED.lines().filter(|line| !line.is_empty()) {
+        if line == "tail later" {
+            daemon.wait_for_file("later.log");
+        }
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = daemon.ctl_of(client, &words, "");
+        let text = normal(line, &output.stdout);
+        observed.note(daemon, line, format!("{text}\n(status {})", output.code));
+    }
+    observed.exactly("exit status", daemon.exit_code());
+}
+
+/// What was said, without pids, without help, whose wording is free, and in an order that does not depend on who of many
+/// is done first.
+fn normal(line: &str, said: &str) -> String {
+    let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+    if line.starts_with("pid") {
+        for line in &mut lines {
+            if line.parse::<i32>().is_ok_and(|pid| pid > 0) {
+                *line = "<pid>".to_owned();
+            }
+        }
+    }
+    if let Some(error) = lines.iter().position(|line| line.starts_with("Error: ")) {
+        lines.truncate(error + 1);
+    }
+    if lines.iter().any(|line| line.starts_with("error: ")) {
+        // Where in the client's own sources an unexpected error was noticed.
+        lines = lines.iter().map(|line| line.split(": file: ").next().unwrap_or_default().to_owned()).collect();
+    }
+    if line == "?" || line.starts_with("help") {
+        lines.retain(|line| !line.contains('\t'));
+    }
+    if line.contains(":*") || line.contains("all") {
+        lines.sort();
+    }
+    if line.starts_with("maintail -0") {
+        lines.retain(|line| line.contains(" CRIT ") || line.contains("started with pid"));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn both_clients_say_the_same_to_both_daemons() {
+    compare_pairs(&Scene::with("verbs", WORLD), type_all);
+}
+
+#[test]
+fn the_shell_talks_the_same() {
+    const SESSION: &str = "status cat\npid nobody\n\nstop cat\nstart cat cat\nnonsense\nversion x\nopen unix:///nowhere/s.sock\nstatus\nstart cat\n\
+        help nonsense\nshutdown\nn\nreload\nno\nquit\nversion\n";
+    compare_pairs(&Scene::with("shell", WORLD), |daemon, client, observed| {
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        let said = daemon.ctl_of(client, &[], SESSION);
+        // Help is worded freely.
+        let session: Vec<&str> = said.stdout.lines().filter(|line| !line.contains('\t')).collect();
+        observed.note(daemon, "session", session.join("\n"));
+        observed.exactly("exit status", said.code);
+        let said = daemon.ctl_of(client, &[], "");
+        observed.note(daemon, "nothing typed", said.stdout);
+        let said = daemon.ctl_of(client, &["-i", "shutdown"], "n\n");
+        observed.note(daemon, "asked before", format!("{} {}", said.stdout, said.code));
+    });
+}
+
+#[test]
+fn usage_errors_say_the_same() {
+    const LINES: [&str; 12] = [
+        "-z",
+        "--nosuch",
+        "-c",
+        "-s foo status",
+        "-s http://a -s http://b status",
+        "--server http://127.0.0.1:1 status",
+        "-u",
+        "-p",
+        "-c nowhere.conf status",
+        "-c . status",
+        "-c other.conf status",
+        "-i -i status",
+    ];
+    let scene = Scene::with("usage", "").file("other.conf", "[supervisord]\n");
+    compare_pairs(&scene, |daemon, client, observed| {
+        for line in LINES {
+            let mut command = daemon.command(&client.path(Program::Supervisorctl));
+            command.args(line.split(' '));
+            let said = run(&mut command, "");
+            observed.exactly(line, said.code);
+            observed.note(daemon, "said", said.stdout);
+            // What is wrong with an option may be said in the words of the parser; explanations are ours.
+            let parser = said.stderr.starts_with("Error: option") || said.stderr.starts_with("Error: conflicting");
+            if !parser && !said.stderr.starts_with("error: ") {
+                let program = client.path(Program::Supervisorctl).display().to_string();
+                let lines = said.stderr.lines().filter(|line| !line.starts_with("supervisorctl: "));
+                observed.note(
+                    daemon,
+                    "complained",
+                    lines.collect::<Vec<_>>().join("\n").replace(&program, "{program}"),
+                );
+            }
+        }
+    });
+}
+
+/// A client that goes on until it is interrupted.
+fn follow(daemon: &Daemon, client: Subject, arguments: &[&str], record: &str) -> Child {
+    let mut command = daemon.command(&client.path(Program::Supervisorctl));
+    command.args(["-c", "supervisord.conf"]).args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
+    command.stdout(File::create(daemon.path(record)).expect("the directory can be written"));
+    command.spawn().expect("the client starts")
+}
+
+#[test]
+fn following_shows_what_is_written() {
+    compare_pairs(&Scene::with("follow", WORLD), |daemon, client, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        let say = |daemon: &Daemon, text: &str| {
+            daemon.call("supervisor.sendProcessStdin", &["cat".into(), text.into()]);
+        };
+        say(daemon, "before\n");
+        daemon.wait_for_file("cat.log");
+        let mut tail = follow(daemon, client, &["tail", "-f", "cat"], "tail.txt");
+        let mut main = follow(daemon, client, &["maintail", "-f"], "main.txt");
+        daemon.wait_until("it shows the past", |daemon| daemon.read("tail.txt").contains("before\n"));
+        say(daemon, "gr\u{fc}\u{df}e\n");
+        daemon.wait_until("it shows the present", |daemon| daemon.read("tail.txt").contains("gr\u{fc}\u{df}e\n"));
+        daemon.ctl(&["stop", "cat"]);
+        daemon.wait_until("it shows the log", |daemon| daemon.read("main.txt").contains("stopped: cat"));
+        for client in [&mut tail, &mut main] {
+            processes::signal(client.id() as i32, Signal::SIGINT);
+            let status = wait::poll(wait::DEADLINE, || client.try_wait().expect("a child can be waited for"));
+            observed.exactly("exit status", status.and_then(|status| status.code()).unwrap_or(-1));
+        }
+        observed.exactly("followed", daemon.read("tail.txt"));
+        assert!(daemon.read("main.txt").starts_with("==> Press Ctrl-C to exit <==\n"));
+    });
+}
+
+/// The original's client needs up to half a minute to leave, or fails on the way, so only ours is asked, at both daemons.
+#[test]
+fn the_foreground_takes_lines_and_shows_output() {
+    if !Subject::chosen().contains(&Subject::Ours) {
+        return;
+    }
+    each_subject(|subject| {
+        let mut daemon = Scene::with("foreground", WORLD).start(subject);
+        daemon.wait_for_state("cat", "RUNNING");
+        let said = daemon.ctl_of(Subject::Ours, &["fg", "cat"], "hello\nworld\n");
+        daemon.wait_until("it arrived", |daemon| daemon.read("cat.log") == "hello\nworld\n");
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.stdout.starts_with("==> Press Ctrl-C to exit <==\n"), "{said:?}");
+        assert!(said.stdout.ends_with("Exiting foreground\n"), "{said:?}");
+    });
+}
+
+/// Every verb that the client lists is typed above.
+#[test]
+fn coverage() {
+    each_subject(|subject| {
+        let daemon = Scene::with("help", "").start(subject);
+        let help = daemon.ctl(&["help"]).stdout;
+        let listed: BTreeSet<&str> =
+            help.lines().skip_while(|line| !line.starts_with("==")).skip(1).flat_map(str::split_whitespace).collect();
+        assert!(listed.len() > 15, "{help}");
+        let typed: BTreeSet<&str> = TYPED.lines().filter_map(|line| line.split(' ').next()).collect();
+        // Ending in a restart would end the tests that follow; it has a test of its own.
+        let elsewhere = ["maintail", "reload", "fg", "help"];
+        let bare: Vec<&&str> =
+            listed.iter().filter(|verb| !typed.contains(**verb) && !elsewhere.contains(verb)).collect();
+        assert!(bare.is_empty(), "verbs that are never typed: {bare:?}");
+    });
+}
+
+#[test]
+fn reload_restarts_the_daemon_in_place() {
+    compare_pairs(&Scene::with("reload", WORLD), |daemon, client, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        let (pid, child) = (daemon.pid(), daemon.pid_of("cat"));
+        observed.exactly("said", daemon.ctl_of(client, &["reload"], "").transcript());
+        daemon.wait_until("everything is new", |daemon| {
+            daemon.rpc_if_up("supervisor.getProcessInfo", &["cat".into()]).is_some_and(|info| {
+                info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(child)
+            })
+        });
+        assert_eq!(daemon.pid(), pid);
+    });
+}
