@@ -7,7 +7,9 @@ use std::process::{Child, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::harness::command::run;
-use crate::harness::{Daemon, Observed, Program, Scene, Subject, compare_pairs, each_subject, processes, wait};
+use crate::harness::{
+    Daemon, Observed, Program, Scene, Subject, compare, compare_pairs, each_subject, processes, wait,
+};
 
 const WORLD: &str = "
 [program:cat]
@@ -192,9 +194,7 @@ fn normal(line: &str, said: &str) -> String {
         // Where in the client's own sources an unexpected error was noticed.
         lines = lines.iter().map(|line| line.split(": file: ").next().unwrap_or_default().to_owned()).collect();
     }
-    if line == "?" || line.starts_with("help") {
-        lines.retain(|line| !line.contains('\t'));
-    }
+    lines.retain(|line| !line.contains('\t'));
     if line.contains(":*") || line.contains("all") {
         lines.sort();
     }
@@ -205,8 +205,34 @@ fn normal(line: &str, said: &str) -> String {
 }
 
 #[test]
-fn both_clients_say_the_same_to_both_daemons() {
-    compare_pairs(&Scene::with("verbs", WORLD), type_all);
+fn each_client_says_the_same_to_its_own_daemon() {
+    compare(&Scene::with("verbs", WORLD), |daemon, observed| type_all(daemon, daemon.subject, observed));
+}
+
+#[test]
+fn our_client_drives_both_daemons() {
+    if Subject::chosen().contains(&Subject::Ours) {
+        compare(&Scene::with("verbs", WORLD), |daemon, observed| type_all(daemon, Subject::Ours, observed));
+    }
+}
+
+/// In one session, because each start of this client takes its time.
+#[test]
+fn the_client_of_the_original_drives_both_daemons() {
+    const NOT_IN_A_SESSION: [&str; 8] = ["quit", "exit", "EOF", "open", "reload", "shutdown", "maintail", "!x"];
+    let lines: Vec<&str> = TYPED
+        .lines()
+        .filter(|line| !line.is_empty() && !NOT_IN_A_SESSION.iter().any(|verb| line.starts_with(verb)))
+        .collect();
+    compare(&Scene::with("session", WORLD), |daemon, observed| {
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        let session = daemon.ctl_of(Subject::Original, &[], &(lines.join("\n") + "\n"));
+        let answers: Vec<&str> = session.stdout.split("supervisor> ").collect();
+        assert!(answers.len() > lines.len(), "{session:?}");
+        for (line, answer) in lines.iter().zip(&answers[1..]) {
+            observed.note(daemon, line, normal(line, answer));
+        }
+    });
 }
 
 #[test]
