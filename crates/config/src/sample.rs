@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::schema::{OptionSpec, Sample, SectionKind};
 
 const INTRODUCTION: &str = "\
-; Configuration of supervisord. Adapt it to what you want to run.
+; Sample supervisor config file. Adapt it to what you want to run.
 ;
 ; - Lines that start with a semicolon and a letter or bracket are switched off: take the semicolon away to use them.
 ; - What follows a blank and a semicolon is a comment: \"a=b ; comment\". Quotes do not

@@ -82,7 +82,7 @@ Usage: {program} [options] [action [arguments]]
 Options:
 -c/--configuration FILENAME -- the configuration file (default: look for one)
 -h/--help -- print this text and exit
--i/--interactive -- ask before reload and shutdown, and for credentials
+-i/--interactive -- start an interactive session: ask before reload and shutdown, and for credentials
 -s/--serverurl URL -- where supervisord listens
      (default \"http://localhost:9001\").
 -u/--username USERNAME -- the user name for the server

@@ -35,7 +35,13 @@ const SETTINGS: [Row; 16] = [
     (Flag::User, Some('u'), "user", Some("USER"), "run as this user, a name or a number"),
     (Flag::Umask, Some('m'), "umask", Some("UMASK"), "file mode mask of the daemon, octal (default 022)"),
     (Flag::Directory, Some('d'), "directory", Some("DIR"), "directory to enter when daemonizing"),
-    (Flag::Logfile, Some('l'), "logfile", Some("FILE"), "activity log, or the word syslog"),
+    (
+        Flag::Logfile,
+        Some('l'),
+        "logfile",
+        Some("FILENAME"),
+        "use FILENAME as activity log; the word syslog means the system log",
+    ),
     (Flag::LogfileMaxbytes, Some('y'), "logfile_maxbytes", Some("BYTES"), "rotate the activity log at this size"),
     (Flag::LogfileBackups, Some('z'), "logfile_backups", Some("NUM"), "how many rotated activity logs to keep"),
     (
@@ -45,7 +51,7 @@ const SETTINGS: [Row; 16] = [
         Some("LEVEL"),
         "least severe level to log: critical, error, warn, info, debug, trace, blather",
     ),
-    (Flag::Pidfile, Some('j'), "pidfile", Some("FILE"), "where to write the daemon's process id"),
+    (Flag::Pidfile, Some('j'), "pidfile", Some("FILENAME"), "where to write the daemon's process id"),
     (Flag::Identifier, Some('i'), "identifier", Some("STR"), "name of this daemon towards clients and listeners"),
     (Flag::Childlogdir, Some('q'), "childlogdir", Some("DIR"), "directory of automatic child logs"),
     (Flag::Nocleanup, Some('k'), "nocleanup", None, "keep automatic child logs of an earlier run"),
@@ -58,7 +64,7 @@ const SETTINGS: [Row; 16] = [
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Request::Print(format!("{error}\n"))),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Request::Print(error.to_string())),
         Err(error) => return Err(error.to_string()),
     };
     if matches.get_flag("version") {
@@ -79,8 +85,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
 }
 
 fn command() -> Command {
-    let settings = SETTINGS.into_iter().map(|(_, short, long, value, help)| {
-        let arg = Arg::new(long).long(long).help(help);
+    let settings = SETTINGS.into_iter().map(|(_, short, long, value, _)| {
+        let arg = Arg::new(long).long(long);
         let arg = match short {
             Some(short) => arg.short(short),
             None => arg,
@@ -91,27 +97,40 @@ fn command() -> Command {
         }
     });
     Command::new("supervisord")
-        .about("supervisord -- run a set of applications as daemons.")
+        .override_help(help())
         .infer_long_args(true)
         .disable_help_flag(true)
-        .arg(
-            Arg::new("configuration")
-                .short('c')
-                .long("configuration")
-                .value_name("FILE")
-                .allow_hyphen_values(true)
-                .help("configuration file (searches if not given)"),
-        )
+        .arg(Arg::new("configuration").short('c').long("configuration").value_name("FILE").allow_hyphen_values(true))
         .args(settings)
-        .arg(
-            Arg::new("profile_options")
-                .long("profile_options")
-                .value_name("LIST")
-                .help("accepted for compatibility: there is no interpreter to profile, use perf(1)"),
-        )
-        .arg(Arg::new("help").short('h').short_alias('?').long("help").action(ArgAction::Help).help("print this help"))
-        .arg(Arg::new("version").short('v').long("version").action(ArgAction::SetTrue).help("print the version"))
+        .arg(Arg::new("profile_options").long("profile_options").value_name("LIST").allow_hyphen_values(true))
+        .arg(Arg::new("help").short('h').short_alias('?').long("help").action(ArgAction::Help))
+        .arg(Arg::new("version").short('v').long("version").action(ArgAction::SetTrue))
 }
+
+/// The help in the original's shape, one line an option.
+fn help() -> String {
+    let line = |short: Option<char>, long: &str, value: Option<&str>, help: &str| {
+        let short = short.map_or_else(String::new, |short| format!("-{short}/"));
+        let value = value.map_or_else(String::new, |value| format!(" {value}"));
+        format!("{short}--{long}{value} -- {help}\n")
+    };
+    let settings: String = SETTINGS.map(|(_, short, long, value, help)| line(short, long, value, help)).concat();
+    let file = line(
+        Some('c'),
+        "configuration",
+        Some("FILENAME"),
+        "configuration file; without it the usual places are searched",
+    );
+    let profile = line(None, "profile_options", Some("LIST"), PROFILE);
+    let version = line(Some('v'), "version", None, "print the version and exit");
+    let this = line(Some('h'), "help", None, "print this text and exit");
+    format!(
+        "supervisord -- run a set of applications as daemons.\n\nUsage: supervisord [options]\n\nOptions:\n\
+         {file}{settings}{profile}{version}{this}\n"
+    )
+}
+
+const PROFILE: &str = "accepted for compatibility; there is no interpreter to profile, use perf(1)";
 
 #[cfg(test)]
 mod tests {

@@ -64,12 +64,10 @@ impl Supervisor {
             Call::SignalProcess { name, signal } => return self.signal_one(id, &name, &signal),
             Call::SignalProcessGroup { group, signal } => {
                 let index = self.known_group(&group)?;
-                let number = known_signal(&signal)?;
-                return Ok(self.signal_many(id, self.members_by_priority(index), number));
+                return Ok(self.signal_many(id, self.members_by_priority(index), &signal));
             }
             Call::SignalAllProcesses { signal } => {
-                let number = known_signal(&signal)?;
-                return Ok(self.signal_many(id, self.all_by_priority(), number));
+                return Ok(self.signal_many(id, self.all_by_priority(), &signal));
             }
             Call::SendProcessStdin { name, chars } => return self.send_stdin(id, &name, chars),
             Call::ClearProcessLogs { name } => return self.clear_one(id, &name),
@@ -173,10 +171,7 @@ impl Supervisor {
 
     fn signal_one(&mut self, call: CallId, name: &str, signal: &str) -> Result<Progress, Fault> {
         match self.target(name)? {
-            Target::Group(index) => {
-                let number = known_signal(signal)?;
-                Ok(self.signal_many(call, self.members_by_priority(index), number))
-            }
+            Target::Group(index) => Ok(self.signal_many(call, self.members_by_priority(index), signal)),
             Target::One(id) => {
                 let number = known_signal(signal)?;
                 if self.members.get(&id).is_some_and(|member| !member.machine.state().is_signallable()) {
@@ -190,11 +185,19 @@ impl Supervisor {
         }
     }
 
-    fn signal_many(&mut self, call: CallId, ids: Vec<ProcessId>, signal: i32) -> Progress {
+    /// A signal that does not exist is a failure of every single process, as the original has it.
+    fn signal_many(&mut self, call: CallId, ids: Vec<ProcessId>, signal: &str) -> Progress {
         self.open_job(call, Shape::Array);
         for id in ids {
-            if self.members.get(&id).is_some_and(|member| member.machine.state().is_signallable()) {
-                self.begin_signal(call, id, signal);
+            if !self.members.get(&id).is_some_and(|member| member.machine.state().is_signallable()) {
+                continue;
+            }
+            match known_signal(signal) {
+                Ok(number) => self.begin_signal(call, id, number),
+                Err(fault) => {
+                    self.add_item(call, id, Goal::Signal);
+                    self.finish_item(call, id, Err(fault));
+                }
             }
         }
         Progress::Waiting
