@@ -9,6 +9,7 @@ pub mod info;
 pub mod listener;
 pub mod name;
 pub mod number;
+pub mod plugin;
 pub mod state;
 pub mod value;
 pub mod xmlrpc;

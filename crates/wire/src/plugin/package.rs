@@ -1,0 +1,32 @@
+//! The Python package `supervisor`, carried within the programs.
+
+/// What `python3 -c` runs: it takes the package from the channel. Its argument is the number of the descriptor.
+pub const BOOTSTRAP: &str = include_str!("../../../../python/bootstrap.py");
+
+macro_rules! sources {
+    ($($module:literal $file:literal),* $(,)?) => {
+        /// The modules of the package: their names and texts.
+        pub const SOURCES: [(&str, &str); [$($module),*].len()] =
+            [$(($module, include_str!(concat!("../../../../python/supervisor/", $file)))),*];
+    };
+}
+
+sources! {
+    "supervisor" "__init__.py",
+    "supervisor.channel" "channel.py",
+    "supervisor.childutils" "childutils.py",
+    "supervisor.compat" "compat.py",
+    "supervisor.datatypes" "datatypes.py",
+    "supervisor.dispatchers" "dispatchers.py",
+    "supervisor.events" "events.py",
+    "supervisor.helper" "helper.py",
+    "supervisor.http" "http.py",
+    "supervisor.loggers" "loggers.py",
+    "supervisor.mirror" "mirror.py",
+    "supervisor.options" "options.py",
+    "supervisor.rpcinterface" "rpcinterface.py",
+    "supervisor.states" "states.py",
+    "supervisor.supervisorctl" "supervisorctl.py",
+    "supervisor.supervisord" "supervisord.py",
+    "supervisor.xmlrpc" "xmlrpc.py",
+}
