@@ -93,5 +93,7 @@ class Channel:
         self.requests.put({"op": "end"})
         for pending in list(self._pending.values()):
             pending.arrive(None)
-        threading.Timer(1.0, os._exit, (0,)).start()
         sys.stdout.flush()
+        last = threading.Timer(1.0, os._exit, (0,))
+        last.daemon = True
+        last.start()

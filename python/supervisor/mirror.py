@@ -10,6 +10,7 @@ import time
 import xmlrpc.client
 
 from supervisor import loggers
+from supervisor.datatypes import auto_restart
 from supervisor.options import ServerOptions, make_namespec
 from supervisor.states import SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
@@ -172,6 +173,8 @@ class ProcessConfig:
 
     def __init__(self, config, origin=None):
         self.__dict__.update(config)
+        if "autorestart" in config:
+            self.autorestart = auto_restart(config["autorestart"])
         self.options = None
         self._origin = origin
 

@@ -1,6 +1,6 @@
 //! What clients may ask the supervisor to do. Every call gets exactly one [`Outcome`].
 
-use supervisord_config::model::Config;
+use supervisord_config::model::{Config, Process};
 use supervisord_wire::fault::Fault;
 use supervisord_wire::value::Value;
 
@@ -52,4 +52,8 @@ pub enum Call {
     ClearLog,
     /// `upgrade`: true, when the program now on disk can take over; it then does.
     Upgrade,
+    /// A plug-in adds a process to an active group, without starting it: true.
+    EnlistProcess { group: String, process: Box<Process> },
+    /// A plug-in takes a stopped process out of its group: true.
+    DischargeProcess { group: String, process: String },
 }

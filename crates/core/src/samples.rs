@@ -53,7 +53,7 @@ pub(crate) fn group(name: &str, priority: i64, processes: Vec<Process>) -> Arc<G
 /// A pool of one listener.
 pub(crate) fn pool(name: &str, events: &[&str], buffer_size: usize) -> Arc<Group> {
     let events = events.iter().map(|event| (*event).to_owned()).collect();
-    let pool = Pool { buffer_size, events, result_handler: String::new() };
+    let pool = Pool { buffer_size, events, result_handler: "supervisor.dispatchers:default_handler".to_owned() };
     let listener = Process { startsecs: 0, ..process(name) };
     let processes = vec![Arc::new(listener)];
     Arc::new(Group { name: name.to_owned(), priority: -1, kind: GroupKind::Listeners(pool), processes })

@@ -23,7 +23,7 @@ use supervisord_wire::state::Mood;
 use crate::auto_log::AutoLogNames;
 use crate::call::{Call, Outcome};
 use crate::output::Channel;
-use crate::pool::Pool;
+use crate::pool::{Event, Pool};
 use crate::process::{Action, Circumstances, ExitStatus, Machine, Stimulus};
 use crate::row::Row;
 use crate::texts;
@@ -77,6 +77,19 @@ pub enum OutputKind {
     Communication,
 }
 
+/// What the result handler of a listener said about a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The event was processed.
+    Accepted,
+    /// The event is to be offered again.
+    Rejected,
+    /// The handler failed: the listener is no longer to be trusted, the event is offered again.
+    Failed,
+    /// There was nobody to judge; the event is offered again.
+    Lost,
+}
+
 /// What happens to the supervisor.
 #[derive(Debug)]
 pub enum Input {
@@ -108,6 +121,10 @@ pub enum Input {
     Output { process: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: Vec<u8> },
     /// A listener wrote to its stdout.
     ListenerOutput { process: ProcessId, bytes: Vec<u8> },
+    /// Answer, possibly much later, to [`Effect::Judge`].
+    Judged { process: ProcessId, judgement: u64, verdict: Verdict },
+    /// Plug-ins want to hear of events of these types from now on, and of no others.
+    Subscribed { kinds: Vec<EventType> },
 }
 
 /// What the supervisor wants done.
@@ -123,6 +140,10 @@ pub enum Effect {
     Kill { process: ProcessId, pid: u32, signal: i32, group: bool, call: Option<CallId> },
     /// Write to the stdin of a child.
     Feed { process: ProcessId, bytes: Vec<u8>, call: Option<CallId> },
+    /// Ask the result handler of a listener what it thinks of the result (bytes) for an event.
+    Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<Event>, result: Vec<u8> },
+    /// Tell plug-ins of an event.
+    Announce(Arc<Event>),
     /// Create an empty automatic log file.
     CreateAutoLog { path: String },
     /// Empty the logs of a process.
@@ -137,6 +158,8 @@ pub enum Effect {
     CloseSocket { group: Arc<str>, url: String },
     /// Readers must see the present state of this process ([`Supervisor::row`]).
     PublishRow(ProcessId),
+    /// Readers must no longer see this process of a group that stays.
+    WithdrawRow { group: Arc<str>, process: String },
     /// Readers must see this group.
     PublishGroup(Arc<str>),
     /// Readers must no longer see this group.
@@ -214,6 +237,9 @@ pub struct Supervisor {
     deadlines: BTreeSet<(Duration, ProcessId)>,
     next_process: u64,
     next_serial: u64,
+    /// The types of events plug-ins want to hear of.
+    subscribed: Vec<EventType>,
+    next_judgement: u64,
     auto_logs: AutoLogNames,
     ticks: Ticks,
     jobs: Vec<Job>,
@@ -248,6 +274,8 @@ impl Supervisor {
             deadlines: BTreeSet::new(),
             next_process: 0,
             next_serial: serial,
+            subscribed: Vec::new(),
+            next_judgement: 0,
             auto_logs: AutoLogNames::new(seed),
             ticks: Ticks::new(now),
             jobs: Vec::new(),
@@ -319,6 +347,8 @@ impl Supervisor {
             Input::Cleared { process, call, result } => self.cleared(process, call, result),
             Input::Output { process, pid, kind, channel, bytes } => self.output(process, pid, kind, channel, &bytes),
             Input::ListenerOutput { process, bytes } => self.listener_output(now, process, &bytes),
+            Input::Judged { process, judgement, verdict } => self.judged(now, process, judgement, verdict),
+            Input::Subscribed { kinds } => self.subscribed = kinds,
         }
         self.replace_retired(now);
         self.dispatch_events();

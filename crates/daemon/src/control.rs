@@ -19,7 +19,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use supervisord_config::model::{Config, LogLevel};
 use supervisord_core::call::Call;
 use supervisord_core::process::ExitStatus;
-use supervisord_core::supervisor::{CallId, Effect, Ending, Input, OutputKind, ProcessId, Supervisor};
+use supervisord_core::supervisor::{CallId, Effect, Ending, Input, OutputKind, ProcessId, Supervisor, Verdict};
 use supervisord_core::time::Now;
 use supervisord_sys::clock;
 use supervisord_sys::signal::{Signal, Signals};
@@ -32,6 +32,7 @@ use crate::journal::Journal;
 use crate::network::NetworkHandle;
 use crate::network::listen::SpareServer;
 use crate::output::{ClearError, OutputHandle, Report, ReportBudget, Request, RunId};
+use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
 pub use children::HandedChildren;
 use children::{Children, Reaped};
@@ -43,6 +44,10 @@ const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
 /// Tokens of descriptors begin here; a token is never used twice, so that a late event cannot reach a stranger.
 const FIRST_DESCRIPTOR: usize = 2;
+
+/// How long the programs wait for plug-ins, which in the original are made before any program is started. Code that
+/// takes longer must not keep them down.
+const PLUGINS_BOUND: Duration = Duration::from_secs(10);
 
 /// What other threads tell control.
 pub enum Message {
@@ -61,6 +66,8 @@ pub enum Message {
     Reread(Result<Box<Config>, String>),
     /// The network plane has ended, for an upgrade.
     NetworkStopped,
+    /// The plug-ins have something to say.
+    Plugins(Notice),
 }
 
 /// The way for other threads to tell control something; clones share one queue.
@@ -113,6 +120,8 @@ pub struct Tools {
     pub budget: ReportBudget,
     /// What every child inherits.
     pub surroundings: Surroundings,
+    /// The Python plug-ins.
+    pub plugins: Arc<Plugins>,
     /// Reads the configuration again, on a thread of its own.
     pub load_config: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
     /// Children are to survive the daemon, should it be killed; where its state is kept then.
@@ -149,6 +158,8 @@ pub struct Control {
     network: Option<NetworkHandle>,
     upgrade: Upgrade,
     ending: Option<Ending>,
+    /// Until when the programs wait for the plug-ins; none when they have been started.
+    begin_by: Option<Duration>,
 }
 
 impl Control {
@@ -173,6 +184,7 @@ impl Control {
             network: None,
             upgrade: Upgrade::None,
             ending: None,
+            begin_by: None,
         };
         control.perform_effects();
         Ok(control)
@@ -218,7 +230,9 @@ impl Control {
         self.network = Some(network);
         let mut events = Events::with_capacity(256);
         self.begin_journal();
-        if !resumed {
+        if !resumed && self.tools.plugins.are_awaited() {
+            self.begin_by = Some(present().mono + PLUGINS_BOUND);
+        } else if !resumed {
             self.input(Input::Started);
         }
         loop {
@@ -249,14 +263,24 @@ impl Control {
             self.take_messages();
             self.take_calls();
             self.give_up_draining();
+            if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
+                self.begin();
+            }
             self.elapse();
+        }
+    }
+
+    /// Starts the programs, once: the plug-ins are there to see it, or have been waited for long enough.
+    fn begin(&mut self) {
+        if self.begin_by.take().is_some() {
+            self.input(Input::Started);
         }
     }
 
     /// Sleeps until something happens or the next deadline comes.
     fn wait(&mut self, events: &mut Events) {
         let now = present();
-        let deadlines = [self.supervisor.next_deadline(now), self.children.next_drain_deadline()];
+        let deadlines = [self.supervisor.next_deadline(now), self.children.next_drain_deadline(), self.begin_by];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));
         let timeout = match self.unheard.is_empty() {
             true => deadlines.into_iter().flatten().min().map(sleep),
@@ -328,6 +352,7 @@ impl Control {
     fn reaped(&mut self, pid: u32, status: ExitStatus) {
         match self.children.reaped(pid, status, present().mono) {
             Reaped::Stranger if self.upgrade.is_test(pid) => self.upgrade_tested(status),
+            Reaped::Stranger if plugins::children::reaped(pid) => {}
             Reaped::Stranger => self.input(Input::Exited { pid, status }),
             Reaped::Draining { run, process, last_words } => {
                 if !last_words.is_empty() {
@@ -361,7 +386,18 @@ impl Control {
                 Message::Cleared { process, call, result } => self.input(Input::Cleared { process, call, result }),
                 Message::Reread(config) => self.input(Input::RestartSignal { config }),
                 Message::NetworkStopped => self.upgrade = Upgrade::Ready,
+                Message::Plugins(notice) => self.hear_plugins(notice),
             }
+        }
+    }
+
+    fn hear_plugins(&mut self, notice: Notice) {
+        match notice {
+            Notice::Ready => self.begin(),
+            Notice::Judged { process, judgement, verdict } => {
+                self.input(Input::Judged { process, judgement, verdict });
+            }
+            Notice::Subscribed(kinds) => self.input(Input::Subscribed { kinds }),
         }
     }
 
@@ -464,6 +500,12 @@ impl Control {
                 }
                 return Some(Input::Fed { process, call, result });
             }
+            Effect::Judge { process, judgement, handler, event, result } => {
+                if !self.tools.plugins.judge(process, judgement, handler, event, result) {
+                    return Some(Input::Judged { process, judgement, verdict: Verdict::Lost });
+                }
+            }
+            Effect::Announce(event) => self.tools.plugins.announce(event, &self.tools.activity),
             Effect::CreateAutoLog { path } => self.tools.output.send(Request::CreateAuto { path }),
             Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
             Effect::ClearActivity { call } => self.clear_activity(call),
@@ -488,6 +530,7 @@ impl Control {
                 }
                 self.tools.view.withdraw_group(&group);
             }
+            Effect::WithdrawRow { group, process } => self.tools.view.withdraw_row(&group, &process),
             Effect::PublishMood(mood) => self.tools.view.publish_mood(mood),
             Effect::PublishConfig(config) => self.tools.view.publish_config(config),
             Effect::Reply { call, outcome } => {

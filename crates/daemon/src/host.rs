@@ -9,11 +9,7 @@ use supervisord_config::host::{Account, Host, ReadError};
 use supervisord_sys::{host, user};
 use supervisord_wire::event::EventType;
 
-use crate::hand_over;
-
-/// The specifications of Python code whose behaviour is built in.
-const BUILT_IN: [&str; 2] =
-    ["supervisor.rpcinterface:make_main_rpcinterface", "supervisor.dispatchers:default_handler"];
+use crate::{hand_over, plugins};
 
 /// This system, as it is when the daemon starts.
 pub struct System {
@@ -107,7 +103,7 @@ impl Host for System {
     }
 
     fn resolve(&self, spec: &str) -> Result<(), String> {
-        if BUILT_IN.contains(&spec) { Ok(()) } else { Err("Python code is not run by this daemon".to_owned()) }
+        if plugins::BUILT_IN.contains(&spec) { Ok(()) } else { plugins::resolve::resolve(spec) }
     }
 }
 

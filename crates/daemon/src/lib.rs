@@ -16,6 +16,7 @@ pub mod network;
 pub mod output;
 pub mod pidfile;
 pub mod pidproxy;
+pub mod plugins;
 pub mod privileges;
 pub mod start;
 pub mod view;

@@ -19,13 +19,14 @@ use supervisord_sys::{clock, daemonize};
 
 use crate::activity::{Activity, local_time};
 use crate::adoption::{self, Found};
-use crate::control::{Control, End, Entrance, HandedChildren, Message, Surroundings, Tools};
+use crate::control::{Control, End, Entrance, HandedChildren, Mailbox, Message, Surroundings, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::network::listen::{self, OpenServer};
 use crate::network::{self, Clock, Context};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::PidFile;
+use crate::plugins::{BUILT_IN, Notify, Plugins, children};
 use crate::privileges;
 use crate::start::{ReadConfig, StartError};
 use crate::view::View;
@@ -147,15 +148,17 @@ impl Life {
         let output = output.start(move |report| mailbox.send(Message::Output(report))).map_err(cannot_start)?;
         let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
         let view = Arc::new(View::new(config.clone()));
+        let plugins = Arc::new(Plugins::new(&config, notice_to(entrance.mailbox.clone())));
         let context = Context {
             view: view.clone(),
             calls: entrance.calls.clone(),
             activity: activity.clone(),
             activity_file: activity_file(&config.supervisord),
             load_config: surroundings.read.clone(),
-            loading: tokio::sync::Mutex::new(()),
+            loading: Arc::default(),
             clock: CLOCK,
             namespaces: namespaces(&config),
+            plugins: Some(plugins.clone()),
         };
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
@@ -169,6 +172,7 @@ impl Life {
             load_config: surroundings.read,
             state_file: state_file(&config.supervisord),
             start_dir: surroundings.directory,
+            plugins,
         };
         let (supervisor, resumption) = beginning.supervisor(&config);
         let resumed = matches!(resumption, Some((_, None)));
@@ -183,6 +187,7 @@ impl Life {
                 if let Some(network) = network {
                     network.stop();
                 }
+                children::collect_all();
                 drop(pidfile);
                 finish_output(output);
                 Ok(match ending {
@@ -193,6 +198,7 @@ impl Life {
             End::HandOver(handed) => {
                 // It stays what it is: the process keeps its id.
                 std::mem::forget(pidfile);
+                children::collect_all();
                 finish_output(output);
                 Ok(LifeEnd::HandOver(handed))
             }
@@ -301,9 +307,15 @@ fn activity_file(settings: &Supervisord) -> Option<String> {
     }
 }
 
-/// The XML-RPC namespaces besides `system`.
+/// Hands what plug-ins have to say to the control plane.
+fn notice_to(mailbox: Mailbox) -> Notify {
+    Box::new(move |notice| mailbox.send(Message::Plugins(notice)))
+}
+
+/// The built-in XML-RPC namespaces besides `system`.
 fn namespaces(config: &Config) -> Vec<String> {
-    config.rpc_interfaces.iter().map(|interface| interface.name.clone()).collect()
+    let built_in = config.rpc_interfaces.iter().filter(|interface| BUILT_IN.contains(&interface.factory.as_str()));
+    built_in.map(|interface| interface.name.clone()).collect()
 }
 
 /// Removes the automatic logs an earlier daemon of the same identifier left behind.

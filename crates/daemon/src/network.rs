@@ -9,6 +9,7 @@ use supervisord_core::row::LocalTime;
 
 use crate::activity::Activity;
 use crate::calls::Calls;
+use crate::plugins::Plugins;
 use crate::view::View;
 
 pub mod listen;
@@ -45,11 +46,30 @@ pub struct Context {
     /// Reads the configuration again; the error is the text of the fault. May block: run it off the thread.
     pub load_config: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
     /// Held from the beginning of a reading until its call is sent, so that an older one never overtakes a newer.
-    pub loading: tokio::sync::Mutex<()>,
+    pub loading: Arc<tokio::sync::Mutex<()>>,
     /// What time it is.
     pub clock: Clock,
     /// The namespaces that exist besides `system`; `supervisor` among them when its section is present.
     pub namespaces: Vec<String>,
+    /// The namespaces that are Python code; none for what a plug-in itself may call.
+    pub plugins: Option<Arc<Plugins>>,
+}
+
+impl Context {
+    /// The same daemon as a plug-in sees it: with the built-in namespaces only.
+    pub fn without_plugins(&self) -> Context {
+        Context {
+            view: self.view.clone(),
+            calls: self.calls.clone(),
+            activity: self.activity.clone(),
+            activity_file: self.activity_file.clone(),
+            load_config: self.load_config.clone(),
+            loading: self.loading.clone(),
+            clock: self.clock,
+            namespaces: vec!["supervisor".to_owned()],
+            plugins: None,
+        }
+    }
 }
 
 /// The wall clock, as people read it.

@@ -67,6 +67,18 @@ impl View {
         self.write().groups.remove(group);
     }
 
+    pub(crate) fn withdraw_row(&self, group: &str, process: &str) {
+        if let Some(members) = self.write().groups.get_mut(group) {
+            members.remove(process);
+        }
+    }
+
+    /// Groups with their processes, sorted by name.
+    pub fn groups(&self) -> Vec<(Arc<str>, Vec<Arc<Row>>)> {
+        let published = self.read();
+        published.groups.iter().map(|(name, members)| (name.clone(), members.values().cloned().collect())).collect()
+    }
+
     pub(crate) fn publish_row(&self, row: Row) {
         let mut published = self.write();
         let members = published.groups.entry(row.group.clone()).or_default();

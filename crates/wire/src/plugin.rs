@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for line in [&b""[..], b"\xff", b"{}", b"[]", b"{\"op\":\"nope\"}", b"{\"op\":\"rpc\",\"id\":-1,\"xml\":\"\"}"] {
+        for line in [&b""[..], b"\xff", b"{}", b"[]", b"{\"op\":\"nope\"}", b"{\"op\":\"rpc\",\"id\":-1,\"xml\":\"\"}"]
+        {
             assert!(FromHelper::parse(line).is_err(), "{line:?}");
         }
     }

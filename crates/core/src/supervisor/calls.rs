@@ -1,7 +1,9 @@
 //! What each call does. Waiting for it to be done is the business of [`super::jobs`].
 
+use std::sync::Arc;
+
 use supervisord_config::diff::diff;
-use supervisord_config::model::Config;
+use supervisord_config::model::{Config, Group, Process};
 use supervisord_config::signal;
 use supervisord_wire::event::EventType;
 use supervisord_wire::fault::{Fault, FaultCode};
@@ -46,6 +48,8 @@ impl Supervisor {
             Call::ReloadConfig { config } => return Ok(Progress::Done(self.reload(*config))),
             Call::AddProcessGroup { group } => self.add_group(now, &group)?,
             Call::RemoveProcessGroup { group } => self.remove_group(&group)?,
+            Call::EnlistProcess { group, process } => self.enlist_process(&group, *process)?,
+            Call::DischargeProcess { group, process } => self.discharge_process(&group, &process)?,
             Call::SendRemoteCommEvent { kind, data } => {
                 self.emit(EventType::RemoteCommunication, format!("type:{kind}\n{data}"));
             }
@@ -110,14 +114,52 @@ impl Supervisor {
             return Err(Fault::with(FaultCode::StillRunning, name));
         }
         for id in members {
-            self.abandon(id);
-            self.unfile(id);
-            self.by_pid.retain(|_, process| *process != id);
-            self.members.remove(&id);
+            self.forget_process(id);
         }
         self.groups.remove(index);
         self.effects.push_back(Effect::WithdrawGroup(name.into()));
         self.emit(EventType::ProcessGroupRemoved, format!("groupname:{name}\n"));
+        Ok(())
+    }
+
+    fn forget_process(&mut self, id: ProcessId) {
+        self.abandon(id);
+        self.unfile(id);
+        self.by_pid.retain(|_, process| *process != id);
+        self.members.remove(&id);
+    }
+
+    /// The definition of the group changes with it: the next reread will find that it differs from the file.
+    fn enlist_process(&mut self, group: &str, process: Process) -> Result<(), Fault> {
+        let index = self.known_group(group)?;
+        if self.find(group, &process.name).is_some() {
+            return Err(Fault::with(FaultCode::BadName, process.name));
+        }
+        let mut definition = Group::clone(&self.groups[index].config);
+        let process = Arc::new(process);
+        definition.processes.push(process.clone());
+        let definition = Arc::new(definition);
+        let id = self.enlist(&group.into(), &definition, &process);
+        self.groups[index].config = definition;
+        self.groups[index].members.push(id);
+        self.effects.push_back(Effect::PublishGroup(group.into()));
+        Ok(())
+    }
+
+    fn discharge_process(&mut self, group: &str, process: &str) -> Result<(), Fault> {
+        let index = self.known_group(group)?;
+        let unknown = || Fault::with(FaultCode::BadName, process);
+        let id = self.find(group, process).ok_or_else(unknown)?;
+        if !self.is_stopped(id) {
+            return Err(Fault::with(FaultCode::StillRunning, process));
+        }
+        self.forget_process(id);
+        let mut definition = Group::clone(&self.groups[index].config);
+        definition.processes.retain(|member| member.name != process);
+        self.groups[index].config = Arc::new(definition);
+        self.groups[index].members.retain(|member| *member != id);
+        self.effects.push_back(Effect::PublishGroup(group.into()));
+        self.effects.push_back(Effect::WithdrawRow { group: group.into(), process: process.to_owned() });
         Ok(())
     }
 

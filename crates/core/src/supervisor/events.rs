@@ -6,7 +6,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_wire::event::EventType;
 use supervisord_wire::state::ProcessState;
 
-use super::{OutputKind, ProcessId, Supervisor};
+use super::{Effect, OutputKind, ProcessId, Supervisor};
 use crate::output::Channel;
 use crate::output::debug_text::bytes_literal;
 use crate::pool::Event;
@@ -27,17 +27,31 @@ fn state_event(state: ProcessState) -> EventType {
 
 impl Supervisor {
     pub(super) fn is_subscribed(&self, kind: EventType) -> bool {
+        self.is_announced(kind) || self.has_pool(kind)
+    }
+
+    fn is_announced(&self, kind: EventType) -> bool {
+        self.subscribed.iter().any(|wanted| kind.is_a(*wanted))
+    }
+
+    fn has_pool(&self, kind: EventType) -> bool {
         self.groups.iter().any(|group| group.pool.as_ref().is_some_and(|pool| pool.wants(kind)))
     }
 
-    /// Hands an event to every pool that wants it. An event nobody wants does not exist: it uses no number.
+    /// Hands an event to plug-ins and to every pool that wants it. An event no pool wants uses no number.
     pub(super) fn emit(&mut self, kind: EventType, payload: String) {
         if !self.is_subscribed(kind) {
             return;
         }
+        let event = Arc::new(Event { kind, payload });
+        if self.is_announced(kind) {
+            self.effects.push_back(Effect::Announce(event.clone()));
+        }
+        if !self.has_pool(kind) {
+            return;
+        }
         let serial = self.next_serial;
         self.next_serial = (serial + 1) & i64::MAX as u64;
-        let event = Arc::new(Event { kind, payload });
         let mut overflowed = Vec::new();
         for group in &mut self.groups {
             let Some(pool) = group.pool.as_mut().filter(|pool| pool.wants(kind)) else { continue };

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use supervisord_config::model::LogLevel;
+use supervisord_config::model::{GroupKind, LogLevel};
 use supervisord_wire::event::header;
 use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState};
 use supervisord_wire::state::ProcessState;
 
-use super::{Effect, FeedFailure, ProcessId, Supervisor};
+use super::{Effect, FeedFailure, ProcessId, Supervisor, Verdict};
 use crate::pool::Queued;
 use crate::process::Stimulus;
 use crate::time::Now;
@@ -19,6 +19,9 @@ pub struct Seat {
     protocol: Listener,
     /// The event it is working on.
     event: Option<Queued>,
+    /// The number of the judgement of its result that is awaited.
+    #[serde(default)]
+    judgement: Option<u64>,
     /// Violations of the protocol in a row, over restarts.
     violations: u32,
     /// When it is to be restarted because it violated the protocol.
@@ -26,6 +29,9 @@ pub struct Seat {
     /// It is being stopped only to be started again.
     reviving: bool,
 }
+
+/// The result handler that is built in.
+const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
 
 /// The longest a listener in the UNKNOWN state is left alone.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -96,6 +102,10 @@ impl Supervisor {
     pub(super) fn listener_output(&mut self, now: Now, id: ProcessId, bytes: &[u8]) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         seat.protocol.feed(bytes);
+        self.hear_listener(now, id);
+    }
+
+    fn hear_listener(&mut self, now: Now, id: ProcessId) {
         // Each output is judged before the bytes behind it are looked at: the judgement decides what they mean.
         while let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
             let before = seat.protocol.state();
@@ -108,7 +118,7 @@ impl Supervisor {
         let Some(name) = self.members.get(&id).map(|member| member.config.name.clone()) else { return };
         match output {
             ListenerOutput::Ready => self.log_transition(&name, before, ListenerState::Ready),
-            ListenerOutput::Result(result) => self.judge(now, id, &name, &result),
+            ListenerOutput::Result(result) => self.judge(now, id, &name, result),
             ListenerOutput::BadResultLine(line) => {
                 self.log(LogLevel::Warn, format!("{name}: bad result line: '{}'", String::from_utf8_lossy(&line)));
                 self.violated(now, id, &name, before);
@@ -117,12 +127,62 @@ impl Supervisor {
         }
     }
 
-    /// The judgement of the original's default result handler: exactly `OK` is an acceptance.
-    fn judge(&mut self, now: Now, id: ProcessId, name: &str, result: &[u8]) {
+    /// Has a result judged: by the original's default result handler, to which exactly `OK` is an acceptance, or by one
+    /// that is Python code. The listener stays BUSY until that one has spoken.
+    fn judge(&mut self, now: Now, id: ProcessId, name: &str, result: Vec<u8>) {
+        let Some(handler) = self.result_handler(id) else {
+            let verdict = if result == b"OK" { Verdict::Accepted } else { Verdict::Rejected };
+            return self.settle(now, id, name, verdict);
+        };
+        let judgement = self.next_judgement;
+        self.next_judgement += 1;
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        seat.protocol.judged(true);
+        let Some(event) = seat.event.as_ref().map(|queued| queued.event.clone()) else {
+            // It never got the event it answers; there is nothing to judge.
+            return self.settle(now, id, name, Verdict::Rejected);
+        };
+        seat.judgement = Some(judgement);
+        self.effects.push_back(Effect::Judge { process: id, judgement, handler, event, result });
+    }
+
+    /// The result handler of a listener where it is not the default one.
+    fn result_handler(&self, id: ProcessId) -> Option<String> {
+        let index = self.group_index(&self.members.get(&id)?.group)?;
+        match &self.groups[index].config.kind {
+            GroupKind::Listeners(pool) if pool.result_handler != DEFAULT_HANDLER => Some(pool.result_handler.clone()),
+            _ => None,
+        }
+    }
+
+    /// A result handler has spoken. Not even a late word about the result of an earlier child can be taken for one
+    /// about this one's.
+    pub(super) fn judged(&mut self, now: Now, id: ProcessId, judgement: u64, verdict: Verdict) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let name = member.config.name.clone();
+        let Some(seat) = member.seat.as_mut().filter(|seat| seat.judgement == Some(judgement)) else { return };
+        seat.judgement = None;
+        self.settle(now, id, &name, verdict);
+        self.hear_listener(now, id);
+    }
+
+    /// Nobody will answer what was asked of Python code before: those events are offered again.
+    pub(super) fn forget_judgements(&mut self, now: Now) {
+        let awaited: Vec<(ProcessId, u64)> =
+            self.seats().filter_map(|(id, seat)| Some((id, seat.judgement?))).collect();
+        for (id, judgement) in awaited {
+            self.judged(now, id, judgement, Verdict::Lost);
+        }
+    }
+
+    fn settle(&mut self, now: Now, id: ProcessId, name: &str, verdict: Verdict) {
+        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
+        seat.protocol.judged(verdict != Verdict::Failed);
+        if verdict == Verdict::Failed {
+            self.log(LogLevel::Warn, format!("{name}: event caused an error"));
+            return self.violated(now, id, name, ListenerState::Busy);
+        }
         let event = seat.event.take();
-        if result == b"OK" {
+        if verdict == Verdict::Accepted {
             seat.violations = 0;
             self.log(LogLevel::Debug, format!("{name}: event was processed"));
             self.log_transition(name, ListenerState::Busy, ListenerState::Acknowledged);
@@ -130,7 +190,8 @@ impl Supervisor {
                 pool.accepted();
             }
         } else {
-            self.log(LogLevel::Warn, format!("{name}: event was rejected"));
+            let what = if verdict == Verdict::Lost { "could not be judged" } else { "was rejected" };
+            self.log(LogLevel::Warn, format!("{name}: event {what}"));
             self.log_transition(name, ListenerState::Busy, ListenerState::Acknowledged);
             self.put_back(now, id, event);
         }
@@ -203,6 +264,7 @@ impl Supervisor {
     pub(super) fn listener_ended(&mut self, now: Now, id: ProcessId) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         seat.revival = None;
+        seat.judgement = None;
         let event = seat.event.take();
         let revive = std::mem::take(&mut seat.reviving) && self.mood == supervisord_wire::state::Mood::Running;
         self.put_back(now, id, event);

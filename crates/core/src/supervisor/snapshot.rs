@@ -133,6 +133,7 @@ impl Supervisor {
             supervisor.restore_group(group, now);
         }
         supervisor.effects.push_back(Effect::PublishMood(Mood::Running));
+        supervisor.forget_judgements(now);
         supervisor
     }
 

@@ -36,6 +36,8 @@ struct World {
     missing: Vec<String>,
     /// Processes that may not be sent a signal.
     untouchable: Vec<String>,
+    judgements: Vec<(ProcessId, u64, String, Vec<u8>)>,
+    announced: Vec<String>,
 }
 
 impl World {
@@ -55,6 +57,8 @@ impl World {
             stubborn: Vec::new(),
             missing: Vec::new(),
             untouchable: Vec::new(),
+            judgements: Vec::new(),
+            announced: Vec::new(),
         };
         world.settle();
         world
@@ -108,6 +112,10 @@ impl World {
             }
             Effect::ClearActivity { call } => return Some(Input::Cleared { process: None, call, result: Ok(()) }),
             Effect::PublishMood(mood) => self.mood = mood,
+            Effect::Judge { process, judgement, handler, result, .. } => {
+                self.judgements.push((process, judgement, handler, result));
+            }
+            Effect::Announce(event) => self.announced.push(event.payload.clone()),
             Effect::Reply { call, outcome } => {
                 assert!(self.replies.insert(call, outcome).is_none(), "two replies to one call");
             }
@@ -451,6 +459,102 @@ fn a_listener_gets_events_one_by_one_and_refused_ones_again() {
     assert_eq!(heard(&mut world), "");
     say(&mut world, b"READY\n");
     assert!(heard(&mut world).starts_with("ver:3.0 server:supervisor serial:1 pool:pool poolserial:1 "));
+}
+
+/// A pool whose results are judged by Python code, with one listener that has one event and answered it.
+fn judged_world() -> (World, ProcessId) {
+    let mut group = Group::clone(&samples::pool("pool", &["REMOTE_COMMUNICATION"], 10));
+    if let GroupKind::Listeners(pool) = &mut group.kind {
+        pool.result_handler = "some:handler".to_owned();
+    }
+    let mut world = World::started(vec![Arc::new(group)]);
+    let listener = world.id("pool");
+    world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
+    for bytes in [&b"READY\n"[..], b"RESULT 2\nXXREADY\n"] {
+        world.give(Input::ListenerOutput { process: listener, bytes: bytes.to_vec() });
+    }
+    assert_eq!(world.judgements, [(listener, 0, "some:handler".to_owned(), b"XX".to_vec())]);
+    (world, listener)
+}
+
+impl World {
+    fn heard_events(&self) -> usize {
+        let heard = |child: &Child| String::from_utf8_lossy(&child.heard).matches("eventname:").count();
+        self.children.values().map(heard).sum()
+    }
+}
+
+#[test]
+fn a_listener_is_busy_until_python_code_has_judged() {
+    let (mut world, process) = judged_world();
+    world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "two".to_owned() });
+    assert_eq!(world.heard_events(), 1);
+    world.give(Input::Judged { process, judgement: 7, verdict: Verdict::Accepted });
+    assert_eq!(world.heard_events(), 1, "that was no judgement of this result");
+    world.give(Input::Judged { process, judgement: 0, verdict: Verdict::Accepted });
+    assert_eq!(world.heard_events(), 2, "it had said already that it wants the next one");
+}
+
+#[test]
+fn what_is_rejected_or_lost_comes_again_and_a_failed_handler_ends_the_conversation() {
+    for verdict in [Verdict::Rejected, Verdict::Lost] {
+        let (mut world, process) = judged_world();
+        world.give(Input::Judged { process, judgement: 0, verdict });
+        assert_eq!(world.heard_events(), 2);
+    }
+    let (mut world, process) = judged_world();
+    world.give(Input::Judged { process, judgement: 0, verdict: Verdict::Failed });
+    assert_eq!(world.heard_events(), 1);
+    assert!(world.log.contains(&"WARN pool: event caused an error".to_owned()), "{:?}", world.log);
+}
+
+#[test]
+fn a_judgement_of_a_dead_listener_changes_nothing() {
+    let (mut world, process) = judged_world();
+    let pid = world.pid_of("pool");
+    world.end(pid, ExitStatus::Code(1));
+    world.pass(2000);
+    for bytes in [&b"READY\n"[..], b"RESULT 2\nYY"] {
+        world.give(Input::ListenerOutput { process, bytes: bytes.to_vec() });
+    }
+    world.give(Input::Judged { process, judgement: 0, verdict: Verdict::Failed });
+    assert!(!world.log.iter().any(|line| line.contains("caused an error")), "{:?}", world.log);
+    assert_eq!(world.judgements.last().map(|judgement| judgement.1), Some(1));
+}
+
+#[test]
+fn plug_ins_hear_what_they_subscribed_to_and_use_no_numbers() {
+    let mut world = World::new(vec![program("p"), samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
+    world.give(Input::Subscribed { kinds: vec![EventType::ProcessState] });
+    world.give(Input::Started);
+    let serial = world.supervisor.next_serial();
+    assert!(world.announced.contains(&"processname:p groupname:p from_state:STOPPED tries:0".to_owned()));
+    world.give(Input::Subscribed { kinds: Vec::new() });
+    let before = world.announced.len();
+    world.call(stop("p", false));
+    assert_eq!((world.announced.len(), world.supervisor.next_serial()), (before, serial));
+}
+
+#[test]
+fn plug_ins_change_the_members_of_a_group() {
+    let mut world = World::started(vec![program("p")]);
+    let process = samples::process("more");
+    let enlist = || Call::EnlistProcess { group: "p".to_owned(), process: Box::new(process.clone()) };
+    let call = world.call(enlist());
+    assert_eq!(world.reply(call), &Ok(Value::Bool(true)));
+    let again = world.call(enlist());
+    assert_eq!(fault(world.reply(again)), (10, "BAD_NAME: more"));
+    let begin = world.call(start("p:more", false));
+    assert_eq!(world.reply(begin), &Ok(Value::Bool(true)));
+    let discharge = || Call::DischargeProcess { group: "p".to_owned(), process: "more".to_owned() };
+    let busy = world.call(discharge());
+    assert_eq!(fault(world.reply(busy)), (91, "STILL_RUNNING: more"));
+    world.call(stop("p:more", true));
+    world.pass(1000);
+    let gone = world.call(discharge());
+    assert_eq!(world.reply(gone), &Ok(Value::Bool(true)));
+    let unknown = world.call(start("p:more", false));
+    assert_eq!(fault(world.reply(unknown)), (10, "BAD_NAME: p:more"));
 }
 
 #[test]

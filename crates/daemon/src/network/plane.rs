@@ -95,8 +95,13 @@ fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let room = (limits.connections / servers.len().max(1)).max(1);
+    let work = context.plugins.as_ref().and_then(|plugins| plugins.take_work());
+    let plugins = work.map(|work| work.run(context.clone()));
     let shared = Shared::new(context, follow, limits, stop.clone(), room / 2);
     LocalSet::new().block_on(&runtime, async {
+        if let Some(plugins) = plugins {
+            tokio::task::spawn_local(plugins);
+        }
         let servers: Vec<_> = servers
             .into_iter()
             .map(|acceptor| tokio::task::spawn_local(accept(acceptor, shared.clone(), room, stop.clone())))

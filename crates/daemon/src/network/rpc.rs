@@ -15,11 +15,13 @@ use supervisord_config::model::Config;
 use supervisord_core::call::{Call, Outcome};
 use supervisord_core::rpc::{Methods, Request, System};
 use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::plugin::Method;
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{DecodeError, decode_call, encode_fault, encode_response};
 use tokio::sync::oneshot;
 
 use crate::network::Context;
+use crate::plugins::Plugins;
 use answer::Answer;
 
 /// The longest body that is read where it arrives, in bytes; that takes about a millisecond.
@@ -84,6 +86,9 @@ async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Resul
 }
 
 async fn execute(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Answer, Failure> {
+    if let Some(plugins) = plugins(context, method) {
+        return plugged(plugins, method, &arguments).await;
+    }
     let methods = methods(context);
     match methods.parse(method, arguments, context.view.mood())? {
         Request::System(System::Multicall { entries }) => multicall::execute(context, entries).await,
@@ -91,25 +96,60 @@ async fn execute(context: &Context, method: &str, arguments: Vec<Value>) -> Resu
     }
 }
 
+/// The plug-ins, where the method is in a namespace of theirs.
+fn plugins<'a>(context: &'a Context, method: &str) -> Option<&'a Plugins> {
+    context.plugins.as_deref().filter(|plugins| plugins.has_method(method))
+}
+
+/// Forwards a call to a plug-in.
+async fn plugged(plugins: &Plugins, method: &str, arguments: &[Value]) -> Result<Answer, Failure> {
+    let outcome = plugins.call(method, arguments).await.ok_or(Failure::Ending)?;
+    Ok(outcome?.into())
+}
+
 /// Executes a request that is not a multicall.
 async fn single(context: &Context, methods: Methods, request: Request) -> Result<Answer, Failure> {
-    let names = |names: Vec<&str>| Value::Array(names.into_iter().map(Value::from).collect()).into();
+    let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::from).collect()).into();
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     match request {
         Request::Read(request) => read::answer(context, request).await,
         Request::Call(call) => ask(context, call).await,
         Request::Restart => with_config(context, |config| Call::Restart { config }).await,
         Request::ReloadConfig => with_config(context, |config| Call::ReloadConfig { config }).await,
-        Request::System(System::ListMethods) => Ok(names(methods.list())),
-        Request::System(System::MethodHelp { method }) => Ok(Value::Str(methods.help(&method)?).into()),
-        Request::System(System::MethodSignature { method }) => Ok(names(methods.signature(&method)?)),
+        Request::System(System::ListMethods) => Ok(names(list(context, methods))),
+        Request::System(System::MethodHelp { method }) => match described(context, &method) {
+            Some(method) => Ok(Value::Str(method.help).into()),
+            None => Ok(Value::Str(methods.help(&method)?).into()),
+        },
+        Request::System(System::MethodSignature { method }) => match described(context, &method) {
+            Some(method) => {
+                let unsupported = || Fault::new(FaultCode::SignatureUnsupported);
+                Ok(names(method.signature.ok_or_else(unsupported)?))
+            }
+            None => Ok(names(owned(methods.signature(&method)?))),
+        },
         // Entries of a multicall are never multicalls.
         Request::System(System::Multicall { .. }) => Err(Fault::new(FaultCode::IncorrectParameters).into()),
     }
 }
 
-/// The methods this daemon offers. A namespace of a plug-in would be looked up before them.
+/// The methods that are built in. Those of plug-ins are looked up before them.
 fn methods(context: &Context) -> Methods {
-    Methods { supervisor: context.namespaces.iter().any(|name| name == "supervisor") }
+    let is_replaced = context.plugins.as_ref().is_some_and(|plugins| plugins.has("supervisor"));
+    Methods { supervisor: !is_replaced && context.namespaces.iter().any(|name| name == "supervisor") }
+}
+
+/// All methods, sorted.
+fn list(context: &Context, methods: Methods) -> Vec<String> {
+    let mut names: Vec<String> = methods.list().into_iter().map(str::to_owned).collect();
+    names.extend(context.plugins.iter().flat_map(|plugins| plugins.list()));
+    names.sort_unstable();
+    names
+}
+
+/// A method of a plug-in by its full name.
+fn described(context: &Context, method: &Value) -> Option<Method> {
+    context.plugins.as_ref()?.describe(method.as_str()?)
 }
 
 /// Hands a call to control and waits for its outcome, however long that takes.

@@ -113,7 +113,8 @@ fn context(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, director
         activity: Activity::new(LogLevel::Trace, move |line| log.lock().expect("unpoisoned").push(line)),
         activity_file: Some(format!("{}/main.log", directory.path().display())),
         load_config: Arc::new(|| Err("not in this test".to_owned())),
-        loading: tokio::sync::Mutex::new(()),
+        loading: Default::default(),
+        plugins: None,
         clock: Clock { now: || 1_000_000, local: |_| NOON },
         namespaces: vec!["supervisor".to_owned()],
     }

@@ -6,7 +6,7 @@ use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::EncodedArray;
 
 use super::answer::Answer;
-use super::{Failure, methods, single};
+use super::{Failure, methods, plugged, plugins, single};
 use crate::network::Context;
 
 /// How long the answer may become, in bytes, before further calls are refused.
@@ -32,6 +32,9 @@ pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<An
 
 async fn one(context: &Context, entry: Value) -> Result<Answer, Failure> {
     let (method, arguments) = multicall_entry(entry)?;
+    if let Some(plugins) = plugins(context, &method) {
+        return plugged(plugins, &method, &arguments).await;
+    }
     let methods = methods(context);
     let request = methods.parse(&method, arguments, context.view.mood())?;
     single(context, methods, request).await

@@ -125,7 +125,8 @@ fn plane() -> Plane {
             Some(error) => Err(error),
             None => Ok(config()),
         }),
-        loading: tokio::sync::Mutex::new(()),
+        loading: Default::default(),
+        plugins: None,
         clock: Clock { now: || 105, local },
         namespaces: vec!["supervisor".to_owned()],
     };

@@ -1,0 +1,176 @@
+//! Plug-ins: Python code written for the original, run by a helper process of its own.
+//!
+//! [`Plugins`] is what the other planes hold: it forwards calls, results of listeners and events, and never waits. The
+//! helper is served by a task of the network plane (`session`), restarted when it ends, and killed when it does not
+//! answer; whatever was asked of it meanwhile is answered with a fault.
+
+pub mod children;
+pub mod resolve;
+
+mod connection;
+mod define;
+mod host;
+mod session;
+mod snapshot;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use supervisord_config::model::{Config, LogLevel, Plugin};
+use supervisord_core::pool::Event;
+use supervisord_core::supervisor::{ProcessId, Verdict};
+use supervisord_wire::event::EventType;
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::plugin::{Method, Section};
+use supervisord_wire::value::Value;
+use supervisord_wire::xmlrpc::encode_call;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::activity::Activity;
+pub use host::Work;
+
+/// The specifications of Python code whose behaviour is built in.
+pub const BUILT_IN: [&str; 2] =
+    ["supervisor.rpcinterface:make_main_rpcinterface", "supervisor.dispatchers:default_handler"];
+
+/// How many orders may wait for the helper.
+const MAX_ORDERS: usize = 4096;
+
+/// What plug-ins tell the control plane. Runs on the network thread and must not block.
+pub type Notify = Box<dyn Fn(Notice) + Send + Sync>;
+
+/// News for the control plane.
+pub enum Notice {
+    /// All RPC interfaces have been made, or never will be.
+    Ready,
+    /// A result handler has spoken.
+    Judged {
+        /// The listener.
+        process: ProcessId,
+        /// The number of the judgement.
+        judgement: u64,
+        /// What it said.
+        verdict: Verdict,
+    },
+    /// These events are wanted from now on.
+    Subscribed(Vec<EventType>),
+}
+
+/// Something for the helper to do.
+enum Order {
+    Call { xml: String, reply: oneshot::Sender<Result<Value, Fault>> },
+    Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<Event>, result: Vec<u8> },
+    Announce(Arc<Event>),
+}
+
+/// The way to the plug-ins of one life of the daemon.
+pub struct Plugins {
+    namespaces: Vec<String>,
+    orders: mpsc::Sender<Order>,
+    work: Mutex<Option<Work>>,
+    listed: Listed,
+    lost_events: AtomicU64,
+}
+
+/// The methods the plug-ins list, by namespace.
+type Listed = Arc<RwLock<BTreeMap<String, Vec<Method>>>>;
+
+impl Plugins {
+    /// The plug-ins of a configuration. Nothing runs before the network plane has taken the work.
+    pub fn new(config: &Config, notify: Notify) -> Plugins {
+        let interfaces: Vec<Section> = foreign(config).map(section).collect();
+        let (orders, queue) = mpsc::channel(MAX_ORDERS);
+        let listed = Listed::default();
+        Plugins {
+            namespaces: interfaces.iter().map(|interface| interface.name.clone()).collect(),
+            orders,
+            work: Mutex::new(Some(Work::new(interfaces, queue, notify, listed.clone()))),
+            listed,
+            lost_events: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a configuration has RPC interfaces that are Python code: then [`Notice::Ready`] will come.
+    pub fn are_awaited(&self) -> bool {
+        !self.namespaces.is_empty()
+    }
+
+    /// What the network plane runs; only once.
+    pub(crate) fn take_work(&self) -> Option<Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether this is the namespace of a plug-in.
+    pub fn has(&self, namespace: &str) -> bool {
+        self.namespaces.iter().any(|known| known == namespace)
+    }
+
+    /// Whether `method` is `namespace.name` of a plug-in.
+    pub fn has_method(&self, method: &str) -> bool {
+        method.split_once('.').is_some_and(|(namespace, _)| self.has(namespace))
+    }
+
+    /// The full names of the methods the plug-ins list.
+    pub fn list(&self) -> Vec<String> {
+        let listed = self.listed.read().unwrap_or_else(PoisonError::into_inner);
+        let names = |(space, methods): (&String, &Vec<Method>)| -> Vec<String> {
+            methods.iter().map(|method| format!("{space}.{}", method.name)).collect()
+        };
+        listed.iter().flat_map(names).collect()
+    }
+
+    /// A listed method by its full name.
+    pub fn describe(&self, method: &str) -> Option<Method> {
+        let (namespace, name) = method.split_once('.')?;
+        let listed = self.listed.read().unwrap_or_else(PoisonError::into_inner);
+        listed.get(namespace)?.iter().find(|method| method.name == name).cloned()
+    }
+
+    /// Calls a method of a plug-in. Ends with a fault when the plug-in does not answer; none when the daemon ends.
+    pub async fn call(&self, method: &str, arguments: &[Value]) -> Option<Result<Value, Fault>> {
+        let (reply, answer) = oneshot::channel();
+        let order = Order::Call { xml: encode_call(method, arguments), reply };
+        if self.orders.try_send(order).is_err() {
+            return Some(Err(Fault::with(FaultCode::Failed, "too much is waiting for the plug-ins")));
+        }
+        answer.await.ok()
+    }
+
+    /// Has a result judged; the verdict comes as [`Notice::Judged`]. False when too much is waiting.
+    pub fn judge(
+        &self,
+        process: ProcessId,
+        judgement: u64,
+        handler: String,
+        event: Arc<Event>,
+        result: Vec<u8>,
+    ) -> bool {
+        self.orders.try_send(Order::Judge { process, judgement, handler, event, result }).is_ok()
+    }
+
+    /// Tells the plug-ins of an event. One that finds no room is lost, which is said once in a while.
+    pub fn announce(&self, event: Arc<Event>, activity: &Activity) {
+        if self.orders.try_send(Order::Announce(event)).is_err() {
+            let lost = self.lost_events.fetch_add(1, Ordering::Relaxed) + 1;
+            if lost.is_power_of_two() {
+                let text = format!("too much is waiting for the plug-ins, {lost} events have been lost so far");
+                activity.log(LogLevel::Warn, &text);
+            }
+        }
+    }
+}
+
+/// The RPC interfaces that are Python code, the last of each name, as in the original.
+fn foreign(config: &Config) -> impl Iterator<Item = &Plugin> {
+    let all = &config.rpc_interfaces;
+    all.iter().enumerate().filter_map(move |(index, plugin)| {
+        let is_last = all[index + 1..].iter().all(|later| later.name != plugin.name);
+        let is_foreign = !BUILT_IN.contains(&plugin.factory.as_str()) && plugin.name != "system";
+        (is_last && is_foreign).then_some(plugin)
+    })
+}
+
+fn section(plugin: &Plugin) -> Section {
+    Section { name: plugin.name.clone(), factory: plugin.factory.clone(), options: plugin.options.clone() }
+}

@@ -1,0 +1,121 @@
+//! Processes that a plug-in defines: its options are read as if they stood in the configuration file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use supervisord_config::command_line::Overrides;
+use supervisord_config::host::{Account, Host, ReadError};
+use supervisord_config::load_with;
+use supervisord_config::model::{Config, Process};
+
+use crate::host::System;
+
+/// The processes a section `program:NAME` with these options defines in a group; the error says what is wrong.
+pub(super) fn processes(
+    config: &Config,
+    group: &str,
+    section: &str,
+    options: &BTreeMap<String, String>,
+) -> Result<Vec<Arc<Process>>, String> {
+    let program =
+        section.strip_prefix("program:").ok_or_else(|| format!("{section} is not the section of a program"))?;
+    let file = format!("{}/plug-in", config.here);
+    let text = text(group, program, options)?;
+    let host = Pretended { system: System::new(), file: file.clone(), text };
+    let defined = load_with(&file, &Overrides::default(), &host).map_err(|error| error.to_string())?;
+    let processes =
+        defined.groups.into_iter().find(|defined| defined.name == group).map(|group| group.processes.clone());
+    let inherited = &config.supervisord.environment;
+    Ok(processes.unwrap_or_default().iter().map(|process| Arc::new(with_environment(process, inherited))).collect())
+}
+
+/// What every program of the daemon gets, where the process says nothing else.
+fn with_environment(process: &Process, inherited: &[(String, String)]) -> Process {
+    let mut process = process.clone();
+    for (name, value) in inherited {
+        if !process.environment.iter().any(|(known, _)| known == name) {
+            process.environment.push((name.clone(), value.clone()));
+        }
+    }
+    process
+}
+
+fn text(group: &str, program: &str, options: &BTreeMap<String, String>) -> Result<String, String> {
+    let is_plain = |name: &str| !name.is_empty() && !name.contains(['\n', '\r', ']']);
+    if !is_plain(group) || !is_plain(program) || program.contains(',') {
+        return Err("a name contains characters that no section can have".to_owned());
+    }
+    let mut text = format!("[supervisord]\n[group:{group}]\nprograms={program}\n[program:{program}]\n");
+    for (name, value) in options {
+        if !is_plain(name) || name.contains(['=', ':', '[', ';', '#']) {
+            return Err(format!("{name:?} is not the name of an option"));
+        }
+        text += &format!("{name}={}\n", value.replace('\n', "\n "));
+    }
+    Ok(text)
+}
+
+/// The system, with one file that does not exist.
+struct Pretended {
+    system: System,
+    file: String,
+    text: String,
+}
+
+impl Host for Pretended {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        if path == self.file { Ok(self.text.clone().into_bytes()) } else { self.system.read(path) }
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        self.system.glob(pattern)
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        self.system.is_dir(path)
+    }
+
+    fn current_dir(&self) -> String {
+        self.system.current_dir()
+    }
+
+    fn temporary_dir(&self) -> String {
+        self.system.temporary_dir()
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        self.system.environment()
+    }
+
+    fn host_name(&self) -> String {
+        self.system.host_name()
+    }
+
+    fn current_uid(&self) -> u32 {
+        self.system.current_uid()
+    }
+
+    fn user_by_name(&self, name: &str) -> Option<Account> {
+        self.system.user_by_name(name)
+    }
+
+    fn user_by_uid(&self, uid: u32) -> Option<Account> {
+        self.system.user_by_uid(uid)
+    }
+
+    fn group_by_name(&self, name: &str) -> Option<u32> {
+        self.system.group_by_name(name)
+    }
+
+    fn group_exists(&self, gid: u32) -> bool {
+        self.system.group_exists(gid)
+    }
+
+    fn is_event(&self, name: &str) -> bool {
+        self.system.is_event(name)
+    }
+
+    fn resolve(&self, spec: &str) -> Result<(), String> {
+        self.system.resolve(spec)
+    }
+}

@@ -1,0 +1,64 @@
+//! Whether Python code that a configuration names can be imported: Python itself is asked.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use supervisord_wire::plugin::{FromHelper, MAX_LINE, ToHelper, package_line};
+
+use super::children::{self, Helper};
+
+/// How long an import may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What could be imported once is not tried again: a start takes a while, and a configuration is read often.
+static GOOD: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
+
+/// Imports `package.module:attribute` in a process of its own; the error says why that is impossible.
+pub fn resolve(specification: &str) -> Result<(), String> {
+    let good = || GOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    if good().contains(specification) {
+        return Ok(());
+    }
+    import(specification)?;
+    good().insert(specification.to_owned());
+    Ok(())
+}
+
+fn import(specification: &str) -> Result<(), String> {
+    let (helper, mut stream) = Helper::start().map_err(|error| format!("cannot start python3: {error}"))?;
+    let pid = helper.pid();
+    let result = stream
+        .set_read_timeout(Some(PATIENCE))
+        .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
+        .and_then(|()| ask(&mut stream, specification));
+    drop(stream);
+    helper.kill();
+    children::collect(pid);
+    match result {
+        Ok(None) => Ok(()),
+        Ok(Some(reason)) => Err(reason),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Err(format!("importing it takes longer than {} seconds", PATIENCE.as_secs()))
+        }
+        Err(error) => Err(format!("python3 failed: {error}")),
+    }
+}
+
+fn ask(stream: &mut std::os::unix::net::UnixStream, specification: &str) -> io::Result<Option<String>> {
+    stream.write_all(package_line().as_bytes())?;
+    let question = ToHelper::Resolve { id: 1, specs: vec![specification.to_owned()] };
+    stream.write_all(question.line().as_bytes())?;
+    let mut reader = BufReader::new(stream).take(MAX_LINE as u64);
+    loop {
+        let mut line = Vec::new();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            return Err(io::Error::other("it ended without an answer"));
+        }
+        // A module may log while it is imported.
+        if let FromHelper::Resolved { reasons, .. } = FromHelper::parse(&line).map_err(io::Error::other)? {
+            return Ok(reasons.into_iter().next().flatten());
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Everything between us and one helper: what is open on either side, and how long it may stay so.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use supervisord_config::model::LogLevel;
+use supervisord_core::call::Call;
+use supervisord_core::supervisor::{self, ProcessId};
+use supervisord_wire::event::EventType;
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::plugin::{FromHelper, Interface, ToHelper, Verdict};
+use supervisord_wire::value::Value;
+use supervisord_wire::xmlrpc::{decode_response, encode_fault, encode_response};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::connection::Connection;
+use super::host::{End, Work, refuse};
+use super::{Notice, Order, define, snapshot};
+use crate::network::Context;
+use crate::network::rpc::{self, Refusal};
+
+/// How long the helper may be silent while something is asked of it and it asks nothing itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The environment variable that changes [`PATIENCE`], in seconds.
+const PATIENCE_VARIABLE: &str = "SUPERVISOR_PLUGIN_TIMEOUT";
+
+/// How many questions the helper may have open at a time.
+const MAX_QUESTIONS: usize = 256;
+
+/// Something the helper has not answered yet.
+enum Open {
+    Serve,
+    Call { reply: oneshot::Sender<Result<Value, Fault>>, deferred: bool },
+    Judge { process: ProcessId, judgement: u64 },
+}
+
+/// One helper being served.
+pub(super) struct Session<'a> {
+    work: &'a mut Work,
+    context: Arc<Context>,
+    /// What the helper's own questions see: the daemon without plug-ins. One that waits for itself would wait for ever.
+    plain: Arc<Context>,
+    connection: Connection,
+    open: HashMap<u64, Open>,
+    next_id: u64,
+    questions: JoinSet<ToHelper>,
+    patience: Duration,
+    /// When the helper last got on with its work.
+    progress: Instant,
+    lost_events: u64,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(work: &'a mut Work, context: &Arc<Context>, connection: Connection) -> Session<'a> {
+        let configured = std::env::var(PATIENCE_VARIABLE).ok().and_then(|text| text.parse().ok());
+        Session {
+            work,
+            plain: Arc::new(context.without_plugins()),
+            context: context.clone(),
+            connection,
+            open: HashMap::new(),
+            next_id: 1,
+            questions: JoinSet::new(),
+            patience: configured.map_or(PATIENCE, Duration::from_secs),
+            progress: Instant::now(),
+            lost_events: 0,
+        }
+    }
+
+    /// Serves the helper until it ends, gets stuck, or the daemon ends.
+    pub(super) async fn run(&mut self, first: Option<Order>) -> End {
+        let interfaces = self.work.interfaces.clone();
+        if !interfaces.is_empty() {
+            let id = self.begin(Open::Serve);
+            self.connection.send(&ToHelper::Serve { id, interfaces });
+        }
+        first.into_iter().for_each(|order| self.carry_out(order));
+        loop {
+            tokio::select! {
+                message = self.connection.next() => match message {
+                    None => return End::Helper("ended".to_owned()),
+                    Some(Err(error)) => return End::Helper(format!("said something that makes no sense: {error}")),
+                    Some(Ok(message)) => self.take(message),
+                },
+                order = self.work.orders.recv() => match order {
+                    None => return End::Daemon,
+                    Some(order) => self.carry_out(order),
+                },
+                Some(answer) = self.questions.join_next() => {
+                    self.progress = Instant::now();
+                    match answer {
+                        Ok(answer) => self.connection.answer(&answer),
+                        Err(_) => return End::Daemon,
+                    }
+                }
+                () = sleep_until(self.progress + self.patience), if self.is_waiting() => {
+                    let seconds = self.patience.as_secs();
+                    return End::Helper(format!("did not answer within {seconds} seconds"));
+                }
+            }
+        }
+    }
+
+    /// Whether the helper should be working on something of ours.
+    fn is_waiting(&self) -> bool {
+        let counts = |open: &Open| !matches!(open, Open::Call { deferred: true, .. });
+        self.questions.is_empty() && self.open.values().any(counts)
+    }
+
+    fn begin(&mut self, open: Open) -> u64 {
+        if !self.is_waiting() {
+            self.progress = Instant::now();
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.open.insert(id, open);
+        id
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Call { xml, reply } => {
+                let id = self.begin(Open::Call { reply, deferred: false });
+                self.send_or_refuse(id, &ToHelper::Call { id, xml });
+            }
+            Order::Judge { process, judgement, handler, event, result } => {
+                let id = self.begin(Open::Judge { process, judgement });
+                let (name, payload) = (event.kind.name(), event.payload.clone());
+                let result = STANDARD.encode(result);
+                self.send_or_refuse(id, &ToHelper::Judge { id, handler, event: name, payload, result });
+            }
+            Order::Announce(event) => {
+                let message = ToHelper::Event { name: event.kind.name(), payload: event.payload.clone() };
+                if !self.connection.send(&message) {
+                    self.lost_events += 1;
+                    if self.lost_events.is_power_of_two() {
+                        let text = format!("the plug-ins do not take their events, {} are lost", self.lost_events);
+                        self.context.activity.log(LogLevel::Warn, &text);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_or_refuse(&mut self, id: u64, message: &ToHelper) {
+        if !self.connection.send(message)
+            && let Some(open) = self.open.remove(&id)
+        {
+            self.fail(open, "does not read what it is asked");
+        }
+    }
+
+    fn take(&mut self, message: FromHelper) {
+        match message {
+            FromHelper::Serving { id, interfaces } => {
+                if let Some(Open::Serve) = self.close(id) {
+                    self.serving(interfaces);
+                }
+            }
+            FromHelper::Answer { id, xml } => {
+                if let Some(Open::Call { reply, .. }) = self.close(id) {
+                    let broken = |error| Fault::with(FaultCode::Failed, format_args!("unreadable answer: {error}"));
+                    // The client may have gone.
+                    let _ = reply.send(decode_response(xml.as_bytes()).map_err(broken).and_then(|outcome| outcome));
+                }
+            }
+            FromHelper::Deferred { id } => {
+                self.progress = Instant::now();
+                if let Some(Open::Call { deferred, .. }) = self.open.get_mut(&id) {
+                    *deferred = true;
+                }
+            }
+            FromHelper::Judged { id, verdict, text } => {
+                if let Some(Open::Judge { process, judgement }) = self.close(id) {
+                    if !text.is_empty() {
+                        let text = format!("a result handler failed: {text}");
+                        self.context.activity.log(LogLevel::Warn, &text);
+                    }
+                    let verdict = match verdict {
+                        Verdict::Accepted => supervisor::Verdict::Accepted,
+                        Verdict::Rejected => supervisor::Verdict::Rejected,
+                        Verdict::Failed => supervisor::Verdict::Failed,
+                    };
+                    (self.work.notify)(Notice::Judged { process, judgement, verdict });
+                }
+            }
+            FromHelper::Log { level, text } => self.context.activity.log(log_level(level), text.trim_end()),
+            FromHelper::Subscribe { events } => {
+                let kinds = events.iter().filter_map(|name| EventType::from_name(name)).collect();
+                (self.work.notify)(Notice::Subscribed(kinds));
+            }
+            FromHelper::Snapshot { id } => {
+                let state = snapshot::state(&self.context.view);
+                self.connection.answer(&ToHelper::State { id, state });
+            }
+            question => self.ask(question),
+        }
+    }
+
+    /// The answer to a question of ours has come.
+    fn close(&mut self, id: u64) -> Option<Open> {
+        self.progress = Instant::now();
+        self.open.remove(&id)
+    }
+
+    fn serving(&mut self, interfaces: Vec<Interface>) {
+        let activity = &self.context.activity;
+        for interface in &interfaces {
+            match &interface.error {
+                None => activity.log(LogLevel::Info, &format!("RPC interface '{}' initialized", interface.name)),
+                Some(error) => {
+                    let text = format!("Could not make {} rpc interface: {error}", interface.name);
+                    activity.log(LogLevel::Error, &text);
+                }
+            }
+        }
+        let listed = interfaces.into_iter().map(|interface| (interface.name, interface.methods)).collect();
+        *self.work.listed.write().unwrap_or_else(PoisonError::into_inner) = listed;
+        (self.work.notify)(Notice::Ready);
+    }
+
+    /// A question of the helper, answered by a task of its own.
+    fn ask(&mut self, question: FromHelper) {
+        let context = self.plain.clone();
+        let has_room = self.questions.len() < MAX_QUESTIONS;
+        match question {
+            FromHelper::Rpc { id, .. } | FromHelper::Enlist { id, .. } | FromHelper::Discharge { id, .. }
+                if !has_room =>
+            {
+                let fault = Fault::with(FaultCode::Failed, "the plug-ins ask too much at a time");
+                self.connection.answer(&ToHelper::Answer { id, xml: encode_fault(&fault) });
+            }
+            FromHelper::Rpc { id, xml } => {
+                self.questions.spawn(async move { ToHelper::Answer { id, xml: answer(&context, &xml).await } });
+            }
+            FromHelper::Define { id, group, section, options } => {
+                self.questions.spawn(async move {
+                    match define::processes(&context.view.config(), &group, &section, &options) {
+                        Ok(processes) => {
+                            let processes = processes.iter().map(|process| snapshot::definition(process)).collect();
+                            ToHelper::Defined { id, processes }
+                        }
+                        Err(text) => ToHelper::Refused { id, text },
+                    }
+                });
+            }
+            FromHelper::Enlist { id, group, name, section, options } => {
+                self.questions.spawn(async move {
+                    let defined = define::processes(&context.view.config(), &group, &section, &options);
+                    match defined.map(|processes| processes.into_iter().find(|process| process.name == name)) {
+                        Ok(Some(process)) => {
+                            let call = Call::EnlistProcess { group, process: Box::new((*process).clone()) };
+                            ToHelper::Answer { id, xml: carried_out(&context, call).await }
+                        }
+                        Ok(None) => ToHelper::Refused { id, text: format!("the section does not define {name}") },
+                        Err(text) => ToHelper::Refused { id, text },
+                    }
+                });
+            }
+            FromHelper::Discharge { id, group, name } => {
+                let call = Call::DischargeProcess { group, process: name };
+                self.questions.spawn(async move { ToHelper::Answer { id, xml: carried_out(&context, call).await } });
+            }
+            // What only supervisorctl is asked or told.
+            _ => {}
+        }
+    }
+
+    /// Ends everything that is open, for this reason.
+    pub(super) fn fail_all(&mut self, reason: &str) {
+        for open in std::mem::take(&mut self.open).into_values() {
+            self.fail(open, reason);
+        }
+    }
+
+    fn fail(&self, open: Open, reason: &str) {
+        let order = match open {
+            Open::Serve => return,
+            Open::Call { reply, .. } => Order::Call { xml: String::new(), reply },
+            Open::Judge { process, judgement } => {
+                let verdict = supervisor::Verdict::Lost;
+                return (self.work.notify)(Notice::Judged { process, judgement, verdict });
+            }
+        };
+        refuse(&self.work.notify, order, reason);
+    }
+}
+
+/// The document that answers a call of a plug-in.
+async fn answer(context: &Arc<Context>, document: &str) -> String {
+    match rpc::respond(context, document.as_bytes()).await {
+        Ok(document) => document,
+        Err(Refusal::BadRequest) => encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")),
+        Err(Refusal::Ending) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
+    }
+}
+
+/// The document that answers an operation that only plug-ins have.
+async fn carried_out(context: &Context, call: Call) -> String {
+    let (reply, outcome) = oneshot::channel();
+    context.calls.send(call, move |outcome| {
+        // Nobody waits any more when the helper has gone.
+        let _ = reply.send(outcome);
+    });
+    match outcome.await {
+        Ok(Ok(value)) => encode_response(&value),
+        Ok(Err(fault)) => encode_fault(&fault),
+        Err(_) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
+    }
+}
+
+/// The level of a number of the original: the next less severe one.
+fn log_level(number: i64) -> LogLevel {
+    match number {
+        50.. => LogLevel::Critical,
+        40.. => LogLevel::Error,
+        30.. => LogLevel::Warn,
+        20.. => LogLevel::Info,
+        10.. => LogLevel::Debug,
+        5.. => LogLevel::Trace,
+        _ => LogLevel::Blather,
+    }
+}
