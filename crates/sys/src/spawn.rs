@@ -1,5 +1,6 @@
 //! Starting a child: everything is prepared before the fork, and nothing is allocated after it.
 
+mod environment;
 mod spawner;
 
 use std::ffi::{CString, OsStr};
@@ -16,6 +17,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use crate::user::{DropError, Identity, RunAs, become_user};
 use crate::{Errno, Pid, errno_name};
 
+pub use environment::Environment;
 pub use spawner::Spawner;
 
 /// The exit status of a child that could not become the program.
@@ -28,7 +30,7 @@ const NOT_SPAWNED_TEXT: &[u8] = b"supervisor: child process was not spawned\n";
 pub struct SpawnPlan {
     executable: CString,
     argv: Vec<CString>,
-    environment: Vec<CString>,
+    environment: Environment,
     directory: Option<CString>,
     umask: Option<u32>,
     run_as: RunAs,
@@ -39,26 +41,14 @@ impl SpawnPlan {
     /// exactly this environment. There is no search: the file is relative to the child's directory if not absolute.
     ///
     /// Fails with EINVAL when there are no arguments or when anything contains a NUL byte.
-    pub fn new<A, N, V>(
-        executable: &Path,
-        argv: &[A],
-        environment: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<SpawnPlan, Errno>
-    where
-        A: AsRef<OsStr>,
-        N: AsRef<OsStr>,
-        V: AsRef<OsStr>,
-    {
+    pub fn new<A: AsRef<OsStr>>(executable: &Path, argv: &[A], environment: Environment) -> Result<SpawnPlan, Errno> {
         if argv.is_empty() {
             return Err(Errno::EINVAL);
         }
         Ok(SpawnPlan {
             executable: c_string(executable.as_os_str().as_bytes())?,
             argv: argv.iter().map(|word| c_string(word.as_ref().as_bytes())).collect::<Result<_, _>>()?,
-            environment: environment
-                .into_iter()
-                .map(|(name, value)| c_string([name.as_ref().as_bytes(), b"=", value.as_ref().as_bytes()].concat()))
-                .collect::<Result<_, _>>()?,
+            environment,
             directory: None,
             umask: None,
             run_as: RunAs::Same,
@@ -172,8 +162,8 @@ impl<'plan> Prepared<'plan> {
         let name = plan.argv.first().map_or(&b""[..], |name| name.to_bytes());
         Prepared {
             executable: plan.executable.as_ptr(),
-            argv: null_terminated(&plan.argv),
-            environment: null_terminated(&plan.environment),
+            argv: null_terminated(plan.argv.iter().map(|word| word.as_ptr())),
+            environment: null_terminated(plan.environment.entries().iter().map(|entry| entry.as_ptr())),
             directory: directory.map_or(ptr::null(), |directory| directory.as_ptr()),
             umask: plan.umask.map(|umask| umask as libc::mode_t),
             identity: plan.identity(),
@@ -258,8 +248,8 @@ fn failure_text(what: &[u8], name: &[u8]) -> Vec<u8> {
     [b"supervisor: couldn't ", what, name, b": "].concat()
 }
 
-fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+fn null_terminated(strings: impl Iterator<Item = *const c_char>) -> Vec<*const c_char> {
+    strings.chain([ptr::null()]).collect()
 }
 
 /// Every signal to its default, then none blocked. Exec alone would leave ignored ones ignored.

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use supervisord_sys::Pid;
 use supervisord_sys::signal::{Signal, Signals};
-use supervisord_sys::spawn::{SpawnPlan, Stdio, spawn};
+use supervisord_sys::spawn::{Environment, SpawnPlan, Stdio, spawn};
 use supervisord_sys::wait::{ExitStatus, reap};
 
 fn start(script: &str) -> Pid {
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
     let stdio = Stdio { stdin: null.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
-    let environment: [(&str, &str); 0] = [];
-    spawn(&SpawnPlan::new(Path::new("/bin/sh"), &["sh", "-c", script], environment).unwrap(), stdio).unwrap()
+    spawn(&SpawnPlan::new(Path::new("/bin/sh"), &["sh", "-c", script], Environment::default()).unwrap(), stdio).unwrap()
 }
 
 #[test]

@@ -214,7 +214,7 @@ impl Children {
 
     fn plan(&mut self, row: &Row, command: Launch, tools: &Tools) -> Result<SpawnPlan, Errno> {
         let process = &row.config;
-        let environment = launch::environment(process, &row.group, &tools.surroundings);
+        let environment = launch::environment(process, &row.group, &tools.surroundings)?;
         let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
         if let Some(directory) = &process.directory {
             plan = plan.directory(Path::new(directory))?;

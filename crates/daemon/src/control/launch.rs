@@ -7,7 +7,9 @@ use supervisord_config::model::{Config, Process, ServerUrl};
 use supervisord_config::pyrepr::repr;
 use supervisord_config::words;
 use supervisord_core::supervisor::CommandFailure;
+use supervisord_sys::Errno;
 use supervisord_sys::command::{self, CommandError};
+use supervisord_sys::spawn::Environment;
 
 /// Where programs are looked for when neither the configuration nor the daemon's environment says.
 const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
@@ -15,7 +17,7 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 /// What every child inherits, collected once at the daemon's start.
 pub struct Surroundings {
     /// The daemon's own environment.
-    environment: Vec<(OsString, OsString)>,
+    environment: Environment,
     /// The daemon's own address for its children; none without servers.
     server_url: Option<String>,
 }
@@ -23,7 +25,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// Collects the environment of the daemon and its address.
     pub fn new(environment: Vec<(OsString, OsString)>, config: &Config) -> Surroundings {
-        Surroundings { environment, server_url: config.server_url() }
+        Surroundings { environment: environment.into_iter().collect(), server_url: config.server_url() }
     }
 }
 
@@ -68,35 +70,25 @@ fn failure(name: &str, error: CommandError) -> CommandFailure {
 
 fn search_path(process: &Process, surroundings: &Surroundings) -> OsString {
     let configured = process.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.into());
-    let inherited = || {
-        let path = surroundings.environment.iter().find(|(name, _)| name == "PATH");
-        path.map(|(_, path)| path.clone()).filter(|path| !path.is_empty())
-    };
+    let inherited = || surroundings.environment.get("PATH").filter(|path| !path.is_empty()).map(OsString::from);
     configured.or_else(inherited).unwrap_or_else(|| DEFAULT_PATH.into())
 }
 
 /// The environment of a child. Later settings win: the daemon's own, the names of the process, the configured ones.
-pub(super) fn environment(process: &Process, group: &str, surroundings: &Surroundings) -> Vec<(OsString, OsString)> {
+pub(super) fn environment(process: &Process, group: &str, surroundings: &Surroundings) -> Result<Environment, Errno> {
     let mut environment = surroundings.environment.clone();
-    let mut set = |name: &str, value: &str| {
-        let value = OsString::from(value);
-        match environment.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value,
-            None => environment.push((name.into(), value)),
-        }
-    };
-    set("SUPERVISOR_ENABLED", "1");
+    environment.set("SUPERVISOR_ENABLED", "1")?;
     let url = match &process.serverurl {
         ServerUrl::Auto => surroundings.server_url.as_deref().unwrap_or_default(),
         ServerUrl::Text(text) => text,
     };
     if !url.is_empty() {
-        set("SUPERVISOR_SERVER_URL", url);
+        environment.set("SUPERVISOR_SERVER_URL", url)?;
     }
-    set("SUPERVISOR_PROCESS_NAME", &process.name);
-    set("SUPERVISOR_GROUP_NAME", group);
+    environment.set("SUPERVISOR_PROCESS_NAME", &process.name)?;
+    environment.set("SUPERVISOR_GROUP_NAME", group)?;
     for (name, value) in &process.environment {
-        set(name, value);
+        environment.set(name, value)?;
     }
-    environment
+    Ok(environment)
 }

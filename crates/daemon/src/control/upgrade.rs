@@ -77,8 +77,12 @@ impl Control {
         let (text, _) = state.write()?;
         let text = exec::memory_file(&text).map_err(|error| error.to_string())?;
         let output = pipe::from_child().map_err(|error| error.to_string())?;
-        let plan = SpawnPlan::new(&program, &[program.as_os_str(), SELF_TEST.as_ref()], host::environment())
-            .map_err(|error| error.to_string())?;
+        let plan = SpawnPlan::new(
+            &program,
+            &[program.as_os_str(), SELF_TEST.as_ref()],
+            host::environment().into_iter().collect(),
+        )
+        .map_err(|error| error.to_string())?;
         let stdio = Stdio { stdin: text.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
         let pid = spawn::spawn(&plan, stdio).map_err(|error| error.to_string())?;
         Ok((pid.get(), output.reader.into()))

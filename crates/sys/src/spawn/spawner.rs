@@ -199,7 +199,7 @@ mod tests {
     use crate::wait::{ExitStatus, wait_for};
 
     fn plan(argv: &[&str]) -> SpawnPlan {
-        SpawnPlan::new(Path::new(argv[0]), argv, [("A", "b")]).unwrap()
+        SpawnPlan::new(Path::new(argv[0]), argv, [("A", "b")].into_iter().collect()).unwrap()
     }
 
     /// Runs a plan to its end: how it ended, and what it wrote.

@@ -9,10 +9,8 @@ use crate::signal::kill_group;
 use crate::user::{current_uid, user_by_name};
 use crate::wait::{ExitStatus, wait_for};
 
-const NOTHING: [(&str, &str); 0] = [];
-
 fn plan(argv: &[&str]) -> SpawnPlan {
-    SpawnPlan::new(Path::new(argv[0]), argv, NOTHING).unwrap()
+    SpawnPlan::new(Path::new(argv[0]), argv, Environment::default()).unwrap()
 }
 
 fn shell(script: &str) -> SpawnPlan {
@@ -39,7 +37,9 @@ fn read_to_end(reader: OwnedFd) -> String {
 
 #[test]
 fn a_program_gets_its_arguments_and_nothing_but_its_environment() {
-    let plan = SpawnPlan::new(Path::new("/usr/bin/env"), &["some name"], [("A", "1"), ("B", "x=y z")]).unwrap();
+    let plan =
+        SpawnPlan::new(Path::new("/usr/bin/env"), &["some name"], [("A", "1"), ("B", "x=y z")].into_iter().collect())
+            .unwrap();
     assert_eq!(run(&plan), (ExitStatus::Code(0), "A=1\nB=x=y z\n".to_owned()));
     let (_, text) = run(&plan_with_arguments());
     assert_eq!(text, "zero|a b||c\n");
@@ -47,14 +47,13 @@ fn a_program_gets_its_arguments_and_nothing_but_its_environment() {
 
 fn plan_with_arguments() -> SpawnPlan {
     let argv = ["sh", "-c", "echo \"$0|$1|$2|$3\"", "zero", "a b", "", "c"];
-    SpawnPlan::new(Path::new("/bin/sh"), &argv, NOTHING).unwrap()
+    SpawnPlan::new(Path::new("/bin/sh"), &argv, Environment::default()).unwrap()
 }
 
 #[test]
 fn a_plan_that_cannot_be_passed_to_the_system_is_refused() {
-    assert_eq!(SpawnPlan::new(Path::new("/bin/sh"), &["a\0b"], NOTHING).unwrap_err(), Errno::EINVAL);
-    assert_eq!(SpawnPlan::new(Path::new("/bin/sh"), &["a"], [("A", "\0")]).unwrap_err(), Errno::EINVAL);
-    assert_eq!(SpawnPlan::new::<&str, &str, &str>(Path::new("/bin/sh"), &[], []).unwrap_err(), Errno::EINVAL);
+    assert_eq!(SpawnPlan::new(Path::new("/bin/sh"), &["a\0b"], Environment::default()).unwrap_err(), Errno::EINVAL);
+    assert_eq!(SpawnPlan::new::<&str>(Path::new("/bin/sh"), &[], Environment::default()).unwrap_err(), Errno::EINVAL);
 }
 
 #[test]
@@ -156,7 +155,7 @@ fn a_child_that_cannot_be_executed_says_why() {
     let file = directory.path().join("no program");
     std::fs::write(&file, "nothing that can be executed").unwrap();
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
-    let run_file = |path: &Path| run(&SpawnPlan::new(path, &["the name"], NOTHING).unwrap());
+    let run_file = |path: &Path| run(&SpawnPlan::new(path, &["the name"], Environment::default()).unwrap());
     assert_eq!(run_file(&file), failed("supervisor: couldn't exec the name: ENOEXEC"));
     assert_eq!(run_file(Path::new("/nonexistent")), failed("supervisor: couldn't exec the name: ENOENT"));
     assert_eq!(run_file(directory.path()), failed("supervisor: couldn't exec the name: EACCES"));
