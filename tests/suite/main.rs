@@ -15,6 +15,7 @@ mod refused;
 mod reread;
 mod scripts;
 mod signals;
+mod survival;
 mod torture;
 mod upstream;
 mod verbs;

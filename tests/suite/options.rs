@@ -26,11 +26,18 @@ mod supervisord;
 /// Every option of the option table is pinned by a test, and nothing else is.
 #[test]
 fn coverage() {
-    let pinned: BTreeSet<&str> =
-        [fcgi::PINNED, listener::PINNED, logs::PINNED, program::PINNED, servers::PINNED, supervisord::PINNED]
-            .iter()
-            .flat_map(|pinned| pinned.iter().copied())
-            .collect();
+    let pinned: BTreeSet<&str> = [
+        fcgi::PINNED,
+        listener::PINNED,
+        logs::PINNED,
+        program::PINNED,
+        servers::PINNED,
+        supervisord::PINNED,
+        crate::survival::PINNED,
+    ]
+    .iter()
+    .flat_map(|pinned| pinned.iter().copied())
+    .collect();
     let known: BTreeSet<String> =
         TABLE.iter().map(|option| format!("{} {}", option.section.word(), option.name)).collect();
     let bare: Vec<&String> = known.iter().filter(|option| !pinned.contains(option.as_str())).collect();

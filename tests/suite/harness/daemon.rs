@@ -192,6 +192,30 @@ impl Daemon {
         code
     }
 
+    /// Kills the daemon without a word, and waits until it is gone.
+    pub fn crash(&mut self) {
+        processes::signal(self.pid(), Signal::SIGKILL);
+        self.exit_code();
+    }
+
+    /// Starts a daemon again after the one before has ended, and waits until it has written its pid file.
+    pub fn start_again(&mut self) {
+        let before = self.recorded_pid();
+        let mut command = self.place.command(&self.place.subject.path(Program::Supervisord));
+        let stream = |name| File::options().append(true).create(true).open(self.place.path(name)).map(Stdio::from);
+        let (stdout, stderr) = (stream(".stdout"), stream(".stderr"));
+        command.args(["-n", "-c", "supervisord.conf"]).stdin(Stdio::null());
+        command
+            .stdout(stdout.expect("the directory can be written"))
+            .stderr(stderr.expect("the directory can be written"));
+        self.child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        self.code = None;
+        let launched = self.launched_pid();
+        self.wait_until("the pid file is written", |daemon| {
+            daemon.recorded_pid() != before && daemon.recorded_pid() == Some(launched)
+        });
+    }
+
     /// Asks the daemon to end, waits for it and returns its exit status.
     pub fn stop(&mut self) -> i32 {
         self.signal(Signal::SIGTERM);
