@@ -7,6 +7,7 @@
 mod harness;
 
 mod crowd;
+mod differences;
 mod layering;
 mod life;
 mod methods;

@@ -26,6 +26,7 @@ mod path;
 pub mod pyrepr;
 mod pytext;
 mod reader;
+pub mod reference;
 pub mod sample;
 pub mod schema;
 pub mod search;

@@ -366,6 +366,17 @@ fn a_start_that_fails_says_how() {
 }
 
 #[test]
+fn nothing_is_started_while_it_is_still_stopping() {
+    let mut world = World::new(vec![program("p")]);
+    world.stubborn.push("p".to_owned());
+    world.give(Input::Started);
+    world.pass(2000);
+    world.call(stop("p", false));
+    let call = world.call(start("p", false));
+    assert_eq!(fault(world.reply(call)), (40, "ABNORMAL_TERMINATION: p"));
+}
+
+#[test]
 fn a_stop_that_waits_is_answered_when_the_child_is_gone() {
     let mut world = World::new(vec![program("p")]);
     world.stubborn.push("p".to_owned());

@@ -88,6 +88,14 @@ fn links_act_only_where_they_are_allowed() {
 }
 
 #[test]
+fn the_head_of_a_page_can_be_asked_for() {
+    let plane = Plane::start();
+    let mut client = plane.unix();
+    client.send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.head().status, 200);
+}
+
+#[test]
 fn refreshing_is_always_allowed() {
     let response = Plane::start().get("/?action=refresh");
     let location = "./?message=Page%20refreshed%20at%20Fri%20Nov%2020%2012%3A00%3A00%202026";

@@ -1,0 +1,74 @@
+//! The reference of all sections and options, made from the option table.
+
+use std::fmt::Write as _;
+
+use crate::schema::{Default, OptionSpec, SectionKind};
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+The daemon reads one INI file: the one named with `-c`, or the first that exists of `../etc/supervisord.conf` and
+`../supervisord.conf` beside the program's directory, `supervisord.conf`, `etc/supervisord.conf`,
+`/etc/supervisord.conf` and `/etc/supervisor/supervisord.conf`. `echo_supervisord_conf` prints one to begin with.
+
+A line `name = value` sets an option; a longer value goes on in the next line when that is indented. What follows a
+blank and a semicolon is a comment. `%(here)s` is the directory of the file, `%(ENV_NAME)s` the environment variable
+NAME, `%(host_node_name)s` the name of the host; programs also have `%(program_name)s`, `%(group_name)s`,
+`%(process_num)d` and `%(numprocs)d`. A percent sign itself is written `%%`. An option that no section knows is
+ignored, with a warning that says where it is written.
+
+The column *since* is the version of Supervisor that brought the option; 0.1.0 marks those of this program alone.
+This page is generated: `cargo run -p supervisord-config --example reference > docs/configuration.md`.
+";
+
+/// The header of the section as it is written, with `x` for a name of its own.
+fn header(kind: SectionKind) -> String {
+    use SectionKind::{Include, InetHttpServer, Supervisorctl, Supervisord, UnixHttpServer};
+    match kind {
+        UnixHttpServer | InetHttpServer | Supervisord | Supervisorctl | Include => kind.word().to_owned(),
+        _ => format!("{}:x", kind.word()),
+    }
+}
+
+/// Text for a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;")
+}
+
+fn default(row: &OptionSpec) -> String {
+    match row.default {
+        Default::Required => "**required**".to_owned(),
+        Default::Is("") => "empty".to_owned(),
+        Default::Is(value) => format!("`{}`", cell(value)),
+        Default::Unset(meaning) => cell(meaning),
+    }
+}
+
+/// The whole page in Markdown, ending in a line feed.
+pub fn text() -> String {
+    let mut text = String::from(INTRODUCTION);
+    for kind in SectionKind::ALL {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\n## `[{}]`\n\n{}\n", header(kind), kind.describe());
+        text.push_str("| option | value | default | since | what it does |\n|---|---|---|---|---|\n");
+        for row in kind.options().filter(|row| row.section == kind) {
+            let (value, help) = (cell(row.kind.describe()), cell(row.help));
+            let _ = writeln!(text, "| `{}` | {value} | {} | {} | {help} |", row.name, default(row), row.since);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_in_the_documentation_is_the_generated_one() {
+        let page = include_str!("../../../docs/configuration.md");
+        for (number, (written, generated)) in page.lines().zip(text().lines()).enumerate() {
+            assert_eq!(written, generated, "line {}", number + 1);
+        }
+        assert_eq!(page, text());
+    }
+}
