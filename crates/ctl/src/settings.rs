@@ -1,10 +1,11 @@
 //! What a session works with: the configuration overlaid with the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use supervisord_config::client::{self, ClientConfig};
 use supervisord_config::model::Plugin;
 use supervisord_config::search;
+use supervisord_sys::command;
 
 use crate::client::Credentials;
 use crate::host::System;
@@ -81,18 +82,5 @@ impl Settings {
 
 /// The first configuration file at the usual places. That there is none is no mistake.
 fn found() -> Option<String> {
-    search::candidates(&program()).into_iter().find(|path| Path::new(path).exists())
-}
-
-/// The path under which this program was called: a bare name was looked up in `PATH`.
-fn program() -> String {
-    let name = std::env::args_os().next().unwrap_or_default();
-    let path = Path::new(&name);
-    let found = if path.components().count() > 1 { None } else { in_search_path(path) };
-    found.unwrap_or_else(|| path.to_owned()).to_string_lossy().into_owned()
-}
-
-fn in_search_path(name: &Path) -> Option<PathBuf> {
-    let directories = std::env::var_os("PATH")?;
-    std::env::split_paths(&directories).map(|directory| directory.join(name)).find(|path| path.is_file())
+    search::candidates(&command::own_path().to_string_lossy()).into_iter().find(|path| Path::new(path).exists())
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use supervisord_config::host::Host;
 use supervisord_config::model::{Config, LogLevel};
 use supervisord_config::{load_with, search};
+use supervisord_sys::{command, fd};
 
 use crate::command_line::{self, Options, Request};
 use crate::control::SELF_TEST;
@@ -30,6 +31,8 @@ impl fmt::Display for StartError {
 /// Runs `supervisord`.
 pub fn main() -> ExitCode {
     supervisord_sys::memory::give_back_what_is_freed();
+    // What somebody left open for us is not for our children. That it cannot be marked would show in nothing else.
+    let _ = fd::close_inherited_on_exec();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|argument| argument == SELF_TEST) {
         return self_test();
@@ -104,7 +107,7 @@ fn find_file(program: &str, options: &Options) -> Result<String, StartError> {
     if supervisord_sys::user::current_uid() == 0 {
         crate::say(&mut std::io::stderr(), &format!("{program}: UserWarning: {}\n", search::ROOT_WARNING));
     }
-    let candidates = search::candidates(program);
+    let candidates = search::candidates(&command::own_path().to_string_lossy());
     match candidates.iter().find(|path| Path::new(path).exists()) {
         Some(file) => Ok(file.clone()),
         None => Err(StartError(search::not_found(&candidates).to_string())),

@@ -1,5 +1,6 @@
 //! Finding the file of a program, and whether it may be run.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
@@ -37,6 +38,16 @@ pub fn locate(program: &str, search_path: &OsStr) -> Result<PathBuf, CommandErro
     }
     .ok_or(CommandError::NotFound)?;
     check(path, &metadata)
+}
+
+/// The path under which this program was called; a bare name was looked up in `PATH`.
+pub fn own_path() -> PathBuf {
+    let name = PathBuf::from(env::args_os().next().unwrap_or_default());
+    if name.components().count() > 1 {
+        return name;
+    }
+    let directories = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&directories).map(|directory| directory.join(&name)).find(|path| path.is_file()).unwrap_or(name)
 }
 
 fn existing(path: PathBuf) -> Option<(PathBuf, Metadata)> {
