@@ -47,7 +47,8 @@ pub(super) struct Plane {
     poll: Poll,
     requests: OutputHandle,
     outlets: Outlets,
-    streams: HashMap<Token, Stream>,
+    /// Boxed, because a table is at least half empty after it has grown.
+    streams: HashMap<Token, Box<Stream>>,
     runs: HashMap<RunId, Vec<Token>>,
     /// Streams that may have something to read, in the order of their turns.
     ready: VecDeque<Token>,
@@ -158,7 +159,7 @@ impl Plane {
         for stream in self.streams.values_mut() {
             stream.calm_down(now);
         }
-        self.next_sweep = self.streams.values().any(Stream::is_grown).then_some(now + SWEEP);
+        self.next_sweep = self.streams.values().any(|stream| stream.is_grown()).then_some(now + SWEEP);
     }
 
     fn make_ready(&mut self, token: Token) {
@@ -298,7 +299,7 @@ impl Plane {
             let registry = self.poll.registry();
             match Stream::attach(run, process.clone(), channel, token, registry, &mut self.outlets) {
                 Ok(stream) => {
-                    self.streams.insert(token, stream);
+                    self.streams.insert(token, Box::new(stream));
                     tokens.push(token);
                 }
                 Err(error) => {

@@ -48,7 +48,8 @@ pub(super) struct Notice {
 
 /// The open logs.
 pub(super) struct Sinks {
-    open: HashMap<SinkId, Shared>,
+    /// Boxed, because a table is at least half empty after it has grown.
+    open: HashMap<SinkId, Box<Shared>>,
     by_key: HashMap<Key, SinkId>,
     next: usize,
     /// Logs with something that waits to be written; some of them may have no user any more.
@@ -224,7 +225,7 @@ impl Sinks {
         let id = SinkId(self.next);
         self.next += 1;
         self.by_key.insert(key.clone(), id);
-        self.open.insert(id, Shared { sink, key, users: 0 });
+        self.open.insert(id, Box::new(Shared { sink, key, users: 0 }));
         Ok(id)
     }
 
