@@ -14,8 +14,13 @@ use std::{mem, ptr};
 use libc::{c_char, c_int};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use crate::user::{DropError, Identity, RunAs, become_user};
+use crate::user::{DropError, Identity, RunAs};
 use crate::{Errno, Pid, errno_name};
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+use crate::user::become_user;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+use crate::user::become_user_alone as become_user;
 
 pub use environment::Environment;
 pub use spawner::Spawner;

@@ -26,8 +26,7 @@ impl Spawner {
     /// It returns when the child has executed its program, or somewhat later when that takes long; the child then goes
     /// on by itself.
     pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
-        // The C library changes the user of all threads of the memory it runs in: for that a child needs its own.
-        if !cfg!(target_os = "linux") || plan.identity().is_some() {
+        if !cfg!(all(target_os = "linux", target_pointer_width = "64")) {
             return spawn(&plan, stdio);
         }
         let helper = match self.helper.take().map_or_else(Helper::start, Ok) {
@@ -154,7 +153,7 @@ impl Desk {
 const STACK: usize = 64 << 10;
 
 /// Makes a child in this memory; returns when it has executed its program or is gone.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn make_sharing_memory(order: &Order, stack: &mut [u8], child: &AtomicI32) -> Result<Pid, Errno> {
     extern "C" fn enter(prepared: *mut libc::c_void) -> c_int {
         // SAFETY: it is the pointer given below, and what it points to lives until the caller goes on, which is after
@@ -165,6 +164,8 @@ fn make_sharing_memory(order: &Order, stack: &mut [u8], child: &AtomicI32) -> Re
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
     let top = stack.as_mut_ptr_range().end;
     let top = top.wrapping_sub(top.addr() % 16);
+    // SAFETY: no memory is involved.
+    let dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) };
     // A signal that arrives in the child before it has left our handlers must not run them in our memory.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: the stack is ours and large enough, and grows down from its aligned end. This thread, whose error number
@@ -179,11 +180,16 @@ fn make_sharing_memory(order: &Order, stack: &mut [u8], child: &AtomicI32) -> Re
     };
     // It cannot fail: the mask is one the system gave us.
     let _ = before.thread_set_mask();
+    if order.plan.identity().is_some() {
+        // A change of user takes the right to a core dump from the memory, which is the daemon's too.
+        // SAFETY: no memory is involved.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, dumpable) };
+    }
     made
 }
 
 /// Never called there.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 fn make_sharing_memory(_order: &Order, _stack: &mut [u8], _child: &AtomicI32) -> Result<Pid, Errno> {
     Err(Errno::EINVAL)
 }
@@ -231,6 +237,22 @@ mod tests {
         assert_eq!(status, ExitStatus::Code(NOT_SPAWNED));
         assert!(text.starts_with("supervisor: couldn't exec /nonexistent/program: ENOENT\n"), "{text}");
         assert_eq!(run(&mut spawner, plan(&["/bin/sh", "-c", "exit 3"])).0, ExitStatus::Code(3));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_child_becomes_another_user_and_the_daemon_does_not() {
+        if crate::user::current_uid() != 0 {
+            return;
+        }
+        let mut spawner = Spawner::default();
+        let identity = plan(&["/bin/sh", "-c", "echo $(id -u)"]).run_as(crate::user::RunAs::uid(65534));
+        let (status, text) = run(&mut spawner, identity);
+        assert_eq!((status, text.as_str()), (ExitStatus::Code(0), "65534\n"));
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }, 1);
+        let (_, text) = run(&mut spawner, plan(&["/bin/sh", "-c", "echo $(id -u)"]));
+        assert_eq!((text.as_str(), crate::user::current_uid()), ("0\n", 0));
     }
 
     /// A stderr that is full, for a child that has something to say, stands for the dead disk.
