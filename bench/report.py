@@ -109,7 +109,7 @@ PAGE = """<!-- Written by bench/run; do not edit. -->
 
 # Benchmarks
 
-Medians of {rounds} rounds. In every round each measure is taken of the bare loop, of ours and of the original, one after
+Medians of {rounds}. In every round each measure is taken of the bare loop, of ours and of the original, one after
 the other, so that whatever else the machine does falls on all of them. The absolute figures belong to the machine they
 were taken on; what can be compared with another machine are the two columns of ratios.
 
@@ -136,5 +136,5 @@ directory, or taken from the directory that `SUPERVISOR_ORIGINAL` names. `bench/
 def write(directory, medians, rounds):
     """Writes `benchmarks.md` and `benchmarks.svg`."""
     directory.mkdir(exist_ok=True)
-    (directory / "benchmarks.md").write_text(PAGE.format(rounds=rounds, table=table(medians)))
+    (directory / "benchmarks.md").write_text(PAGE.format(rounds="one round" if rounds == 1 else f"{rounds} rounds", table=table(medians)))
     (directory / "benchmarks.svg").write_text(plot.svg(rows(), medians))
