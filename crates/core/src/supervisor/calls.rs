@@ -79,7 +79,7 @@ impl Supervisor {
             // The driver replaces the program; there is nothing to decide.
             Call::Upgrade => return Err(Fault::with(FaultCode::Failed, "this supervisor cannot be upgraded")),
             Call::ClearLog => {
-                self.open_job(id, Shape::Single);
+                // No job: there is no process to wait for, and a job without any would be answered at once.
                 self.effects.push_back(Effect::ClearActivity { call: id });
                 return Ok(Progress::Waiting);
             }
@@ -295,10 +295,7 @@ impl Supervisor {
     pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, result: Result<(), Fault>) {
         match process {
             Some(id) => self.finish_item(call, id, result),
-            None => {
-                self.drop_job(call);
-                self.reply(call, result.map(|()| Value::Bool(true)));
-            }
+            None => self.reply(call, result.map(|()| Value::Bool(true))),
         }
     }
 

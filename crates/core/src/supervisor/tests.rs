@@ -38,6 +38,8 @@ struct World {
     untouchable: Vec<String>,
     judgements: Vec<(ProcessId, u64, String, Vec<u8>)>,
     announced: Vec<String>,
+    /// There is no activity log to clear.
+    cannot_clear: bool,
 }
 
 impl World {
@@ -59,6 +61,7 @@ impl World {
             untouchable: Vec::new(),
             judgements: Vec::new(),
             announced: Vec::new(),
+            cannot_clear: false,
         };
         world.settle();
         world
@@ -110,7 +113,10 @@ impl World {
             Effect::ClearLogs { process, call, .. } => {
                 return Some(Input::Cleared { process: Some(process), call, result: Ok(()) });
             }
-            Effect::ClearActivity { call } => return Some(Input::Cleared { process: None, call, result: Ok(()) }),
+            Effect::ClearActivity { call } => {
+                let result = if self.cannot_clear { Err(Fault::new(FaultCode::NoFile)) } else { Ok(()) };
+                return Some(Input::Cleared { process: None, call, result });
+            }
             Effect::PublishMood(mood) => self.mood = mood,
             Effect::Judge { process, judgement, handler, result, .. } => {
                 self.judgements.push((process, judgement, handler, result));
@@ -431,6 +437,14 @@ fn groups_come_and_go() {
     let added = world.call(Call::AddProcessGroup { group: group("c") });
     assert_eq!(world.reply(added), &Ok(Value::Bool(true)));
     assert_eq!(world.state("c"), ProcessState::Starting);
+}
+
+#[test]
+fn clearing_the_activity_log_is_answered_when_it_has_been_tried() {
+    let mut world = World::started(vec![program("p")]);
+    world.cannot_clear = true;
+    let cleared = world.call(Call::ClearLog);
+    assert_eq!(world.reply(cleared).as_ref().unwrap_err().code, FaultCode::NoFile.code());
 }
 
 #[test]
