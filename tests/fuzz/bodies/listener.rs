@@ -1,0 +1,33 @@
+//! What a listener says: how it is cut into reads makes no difference, and little of it is kept.
+
+use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState, MAX_RESULT};
+
+/// Everything it said, when each READY is answered with an event at once.
+fn converse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<ListenerOutput>, ListenerState) {
+    let mut listener = Listener::new();
+    let mut said = Vec::new();
+    for piece in pieces {
+        listener.feed(piece);
+        while let Some(output) = listener.next_output() {
+            match &output {
+                ListenerOutput::Ready => listener.sent(),
+                ListenerOutput::Result(result) => {
+                    assert!(result.len() <= MAX_RESULT);
+                    listener.judged(true);
+                }
+                ListenerOutput::BadResultLine(_) | ListenerOutput::ProtocolError => {
+                    assert_eq!(listener.state(), ListenerState::Unknown);
+                }
+            }
+            said.push(output);
+        }
+    }
+    (said, listener.state())
+}
+
+pub fn run(data: &[u8]) {
+    let whole = converse(std::iter::once(data));
+    assert_eq!(converse(data.chunks(1)), whole);
+    let size = data.first().map_or(1, |byte| usize::from(byte % 13) + 1);
+    assert_eq!(converse(data.chunks(size)), whole);
+}

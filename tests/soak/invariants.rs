@@ -1,0 +1,125 @@
+//! What holds at any moment: one living child for each process that says so, no other, nothing leaked.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Daemon, processes};
+use crate::suite::torture::vitals::Vitals;
+
+/// How long what readers are told and what the system shows may differ: both change while they are compared.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Descriptors of a daemon without programs, with some clients.
+const BASE: usize = 60;
+
+/// Descriptors of one program: three pipes, two logs.
+const EACH: usize = 5;
+
+/// How much the memory may grow after the beginning, in kB.
+const GROWTH: u64 = 8 * 1024;
+
+/// After how long the memory is taken as what it should stay.
+const WARM: Duration = Duration::from_secs(15);
+
+/// What was seen wrong, and since when; only what stays wrong is an error.
+pub struct Watch {
+    begin: Instant,
+    wrong: BTreeMap<String, Instant>,
+    warm: Option<u64>,
+    pub most_memory: u64,
+    pub most_descriptors: usize,
+    pub checks: u64,
+}
+
+impl Watch {
+    pub fn new() -> Watch {
+        Watch {
+            begin: Instant::now(),
+            wrong: BTreeMap::new(),
+            warm: None,
+            most_memory: 0,
+            most_descriptors: 0,
+            checks: 0,
+        }
+    }
+
+    /// Looks once. Panics when something is wrong for too long.
+    pub fn look(&mut self, daemon: &mut Daemon) {
+        self.checks += 1;
+        assert!(daemon.is_running(), "the daemon has ended\n{}", daemon.report());
+        let mut wrong = self.compare_children(daemon);
+        wrong.extend(self.measure(daemon));
+        let now = Instant::now();
+        self.wrong.retain(|text, _| wrong.contains(text));
+        for text in wrong {
+            self.wrong.entry(text).or_insert(now);
+        }
+        if let Some((text, _)) = self.wrong.iter().find(|(_, since)| since.elapsed() > PATIENCE) {
+            panic!("{text}\n{}", daemon.report());
+        }
+    }
+
+    /// Forgets what was seen before a restart of the daemon.
+    pub fn forget(&mut self) {
+        self.wrong.clear();
+    }
+
+    fn compare_children(&self, daemon: &Daemon) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let children = processes::children(daemon.pid());
+        let mut living: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+        for child in &children {
+            match child.state {
+                'Z' => wrong.push(format!("{} is a zombie", child.pid)),
+                _ => living.entry(namespec(child.pid).unwrap_or_default()).or_default().push(child.pid),
+            }
+        }
+        // Between fork and exec a child has no name yet.
+        living.remove("");
+        let Some(listed) = daemon.rpc_if_up("supervisor.getAllProcessInfo", &[]) else { return wrong };
+        let mut pids = Vec::new();
+        for row in listed.items() {
+            let name = format!("{}:{}", row.get("group").text(), row.get("name").text());
+            let (state, pid) = (row.get("statename").text(), row.get("pid").int() as i32);
+            let should_live = matches!(state, "RUNNING" | "STARTING" | "STOPPING");
+            if should_live != (pid != 0) {
+                wrong.push(format!("{name} is {state} with pid {pid}"));
+            }
+            if pid != 0 && !children.iter().any(|child| child.pid == pid) {
+                wrong.push(format!("{name} has pid {pid}, which is no child"));
+            }
+            pids.push(pid);
+        }
+        for (name, its) in living {
+            if its.len() > 1 {
+                wrong.push(format!("{name} runs more than once: {its:?}"));
+            }
+            wrong.extend(its.iter().filter(|pid| !pids.contains(pid)).map(|pid| format!("stray {name} {pid}")));
+        }
+        wrong
+    }
+
+    fn measure(&mut self, daemon: &Daemon) -> Option<String> {
+        let vitals = Vitals::of(daemon);
+        self.most_memory = self.most_memory.max(vitals.memory);
+        self.most_descriptors = self.most_descriptors.max(vitals.descriptors);
+        let allowed = BASE + EACH * vitals.children;
+        if vitals.descriptors > allowed {
+            return Some(format!("more than {allowed} descriptors are open"));
+        }
+        if self.begin.elapsed() < WARM {
+            return None;
+        }
+        let warm = *self.warm.get_or_insert(self.most_memory);
+        (vitals.memory > warm + GROWTH).then(|| format!("memory grew by more than {GROWTH} kB from {warm} kB"))
+    }
+}
+
+/// The name of a child from its environment.
+fn namespec(pid: i32) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let environment = String::from_utf8_lossy(&environment).into_owned();
+    let value = |name: &str| environment.split('\0').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    Some(format!("{}:{}", value("SUPERVISOR_GROUP_NAME")?, value("SUPERVISOR_PROCESS_NAME")?))
+}

@@ -1,0 +1,72 @@
+//! A long random life of a daemon, watched all the time.
+//!
+//! `cargo test --release --test soak -- --ignored [--seconds N] [--seed N]`
+//!
+//! Programs that write, crash, refuse to stop and have children of their own are started, stopped, killed, signalled,
+//! added and removed at random, while clients ask, follow, and hang up. The seed, which is printed, decides what is
+//! done; how the machine interleaves it is chance. What must always hold is in [`invariants`] and [`writers`].
+
+#[allow(dead_code, unused_imports)] // the suite uses more of it
+#[path = "../suite"]
+mod suite {
+    pub mod harness;
+    pub mod torture {
+        pub mod vitals;
+    }
+}
+mod invariants;
+mod random;
+mod workload;
+mod writers;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use random::Random;
+#[allow(unused_imports)] // the harness knows itself by this name
+use suite::harness;
+use workload::Workload;
+
+/// How long it goes on when nobody says.
+const DEFAULT: Duration = Duration::from_secs(120);
+
+struct Options {
+    length: Duration,
+    seed: u64,
+}
+
+fn main() {
+    let Some(options) = options() else {
+        return println!(
+            "soak: ignored; run it with `cargo test --release --test soak -- --ignored [--seconds N] [--seed N]`"
+        );
+    };
+    let Options { length, seed } = options;
+    println!("soak: {} seconds, --seed {seed}", length.as_secs());
+    let start = Instant::now();
+    let mut workload = Workload::begin(Random::new(seed));
+    while start.elapsed() < length {
+        workload.step();
+    }
+    let summary = workload.end();
+    println!("soak: passed after {} seconds, --seed {seed}\n{summary}", start.elapsed().as_secs());
+}
+
+/// What was asked for; none when this is an ordinary run of all tests.
+fn options() -> Option<Options> {
+    let mut arguments = std::env::args().skip(1);
+    let mut wanted = false;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut options = Options { length: DEFAULT, seed: now.as_micros() as u64 };
+    while let Some(argument) = arguments.next() {
+        let mut number =
+            || arguments.next().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{argument} N"));
+        match argument.as_str() {
+            "--ignored" | "--include-ignored" => wanted = true,
+            "--seconds" => (wanted, options.length) = (true, Duration::from_secs(number())),
+            "--seed" => (wanted, options.seed) = (true, number()),
+            // Meant for the other tests of the same run.
+            _ => {}
+        }
+    }
+    wanted.then_some(options)
+}
