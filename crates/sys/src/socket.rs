@@ -11,7 +11,7 @@ use crate::Errno;
 mod resolve;
 mod unix;
 
-pub use unix::{SocketFile, UnixListening, listen_unix, remove, replace_unix};
+pub use unix::{SocketFile, UnixListening, listen_unix, remove, remove_dead, replace_unix};
 
 /// Why a socket could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

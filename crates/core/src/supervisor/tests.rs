@@ -265,6 +265,15 @@ fn groups_start_in_the_order_of_priority_and_name() {
 }
 
 #[test]
+fn a_program_without_startsecs_runs_before_the_next_is_started() {
+    let at_once = |name| varied(name, |process| process.startsecs = 0);
+    let world = World::started(vec![at_once("a"), at_once("b")]);
+    let starts: Vec<&str> =
+        world.log.iter().filter_map(|line| line.strip_prefix("INFO s")?.split(' ').next()).collect();
+    assert_eq!(starts, ["pawned:", "uccess:", "pawned:", "uccess:"]);
+}
+
+#[test]
 fn shutdown_stops_one_group_after_the_other_in_reverse() {
     let mut world = World::started(vec![
         varied("first", |process| process.priority = 1),

@@ -37,10 +37,14 @@ impl Sockets {
         Ok(descriptor)
     }
 
-    /// Closes a socket that nobody holds any more.
+    /// Closes a socket that no process holds any more, and removes its file unless somebody else listens there by now.
     pub(super) fn close(&mut self, group: &Arc<str>, url: &str, activity: &Activity) {
-        if self.open.remove(&(group.clone(), url.to_owned())).is_some() {
-            activity.log(LogLevel::Info, &format!("Closing socket {url}"));
+        let Some(socket) = self.open.remove(&(group.clone(), url.to_owned())) else { return };
+        activity.log(LogLevel::Info, &format!("Closing socket {url}"));
+        drop(socket);
+        if let Some(path) = url.strip_prefix("unix://") {
+            // A file that cannot be removed makes way for the next socket of this path.
+            let _ = socket::remove_dead(Path::new(path));
         }
     }
 

@@ -83,6 +83,18 @@ fn a_dead_socket_is_replaced() {
 }
 
 #[test]
+fn only_a_dead_socket_can_be_removed_as_dead() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let live = UnixListener::bind(&path).unwrap();
+    assert_eq!(remove_dead(&path).unwrap_err(), SocketError::InUse);
+    drop(live);
+    assert!(remove_dead(&path).unwrap());
+    assert!(names(directory.path()).is_empty());
+    assert!(!remove_dead(&path).unwrap());
+}
+
+#[test]
 fn what_is_no_socket_is_never_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("f");

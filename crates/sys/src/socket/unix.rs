@@ -54,7 +54,7 @@ pub fn listen_unix(file: SocketFile<'_>, backlog: u32) -> Result<UnixListening, 
 
 /// Listens under a path, in place of any socket that is there; any other file there is [`SocketError::InUse`].
 ///
-/// This is for FastCGI, whose sockets stay behind when the last process has ended. After an error nothing is left behind.
+/// This is for FastCGI, whose sockets stay behind when a daemon is killed. After an error nothing is left behind.
 pub fn replace_unix(file: SocketFile<'_>, backlog: u32) -> Result<OwnedFd, SocketError> {
     let address = address(file.path)?;
     remove(file.path)?;
@@ -65,6 +65,12 @@ pub fn replace_unix(file: SocketFile<'_>, backlog: u32) -> Result<OwnedFd, Socke
     listen(&socket, backlog)?;
     made.keep();
     Ok(socket)
+}
+
+/// Removes a socket file that nobody listens on; says whether there was one. A live one is [`SocketError::InUse`], any
+/// other file EEXIST.
+pub fn remove_dead(path: &Path) -> Result<bool, SocketError> {
+    make_room(path)
 }
 
 /// Removes a socket file. What does not exist or is not a socket is left alone without an error.
