@@ -39,6 +39,14 @@ def reason(error):
     return "%s: %s" % (type(error).__name__, " ".join(str(error).split()))
 
 
+def _is_missing(specification, error):
+    """Whether there simply is no such module or attribute, about which there is no more to say."""
+    module = specification.strip().partition(":")[0]
+    if isinstance(error, ModuleNotFoundError):
+        return (module + ".").startswith("%s." % error.name) and not module.startswith("supervisor.")
+    return isinstance(error, AttributeError)
+
+
 def main(sock, lines):
     """Serves until the other end is gone."""
     channel = Channel(sock, lines)
@@ -90,7 +98,7 @@ class Helper:
                 resolve(specification)
                 reasons.append(None)
             except BaseException as error:
-                reasons.append(reason(error))
+                reasons.append("" if _is_missing(specification, error) else reason(error))
         self._channel.send("resolved", id=message["id"], reasons=reasons)
 
     # RPC interfaces
@@ -233,7 +241,9 @@ class Helper:
             try:
                 factory = resolve(plugin["factory"])
             except (ImportError, AttributeError) as failure:
-                error = "%s cannot be resolved within [ctlplugin:%s]: %s" % (plugin["factory"], name, reason(failure))
+                error = "%s cannot be resolved within [ctlplugin:%s]" % (plugin["factory"], name)
+                if not _is_missing(plugin["factory"], failure):
+                    error = "%s: %s" % (error, reason(failure))
                 break
             try:
                 made = factory(controller, **dict(plugin["options"]))

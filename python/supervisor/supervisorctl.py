@@ -23,6 +23,11 @@ class LSBStatusExitStatuses:
     UNKNOWN = 4
 
 
+BUILT_IN = (
+    "EOF add avail clear exit fg help maintail open pid quit reload remove reread restart shutdown signal start status "
+    "stop tail update version"
+).split()
+
 DEAD_PROGRAM_FAULTS = (Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION, Faults.NOT_RUNNING)
 
 
@@ -88,8 +93,12 @@ class Controller:
 
     def onecmd(self, line):
         """Runs an action; True where it leaves the shell. May be called by any thread: they take turns."""
+        name, _, argument = line.strip().partition(" ")
         with self._turn:
             self.stdout.flush()
+            for plugin in self.options.plugins[1:]:
+                if name not in BUILT_IN and hasattr(plugin, "do_" + name):
+                    return getattr(plugin, "do_" + name)(argument.strip())
             answer = self._channel.ask("perform", line=line)
             if answer["status"]:
                 self.exitstatus = answer["status"]

@@ -12,6 +12,7 @@ mod layering;
 mod life;
 mod methods;
 mod options;
+mod plugins;
 mod refused;
 mod reread;
 mod scripts;

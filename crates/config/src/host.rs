@@ -54,6 +54,7 @@ pub trait Host {
     fn group_exists(&self, gid: u32) -> bool;
     /// Whether listeners may subscribe to an event of this name (in capitals).
     fn is_event(&self, name: &str) -> bool;
-    /// Whether a Python specification `package.module:attribute` can be resolved; the reason where it cannot.
+    /// Whether a Python specification `package.module:attribute` can be resolved; where it cannot, the reason, which is empty
+    /// when there simply is no such thing.
     fn resolve(&self, spec: &str) -> Result<(), String>;
 }

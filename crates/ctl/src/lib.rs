@@ -13,6 +13,7 @@ mod input;
 mod interrupt;
 mod line;
 mod options;
+mod plugins;
 mod render;
 mod session;
 mod settings;
@@ -41,7 +42,20 @@ pub fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(problem) => return misused(&problem),
     };
-    match converse(settings, &action) {
+    let session = Input::standard()
+        .map_err(Failure::from)
+        .map(|input| Session::new(settings, Console::standard(), input, Interrupts::fatal()));
+    let mut session = match session {
+        Ok(session) => session,
+        Err(failure) => {
+            eprintln!("{}", failure.line());
+            return ExitCode::from(status::GENERIC);
+        }
+    };
+    if let Err(problem) = plugins::prepare(&mut session) {
+        return misused(&problem);
+    }
+    match converse(&mut session, &action) {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
             eprintln!("{}", failure.line());
@@ -51,13 +65,12 @@ pub fn main() -> ExitCode {
 }
 
 /// Performs the action of the command line, or what is asked for in the shell.
-fn converse(settings: Settings, action: &[String]) -> Result<u8, Failure> {
-    let mut session = Session::new(settings, Console::standard(), Input::standard()?, Interrupts::fatal());
+fn converse(session: &mut Session, action: &[String]) -> Result<u8, Failure> {
     if action.is_empty() {
-        shell::run(&mut session)?;
+        shell::run(session)?;
         return Ok(status::SUCCESS);
     }
-    verbs::perform(&mut session, &action.join(" "));
+    verbs::perform(session, &action.join(" "));
     Ok(match session.exit_status() {
         // Whoever wanted the words did not get them.
         status::SUCCESS if session.console.is_lost() => status::GENERIC,

@@ -9,6 +9,7 @@ use crate::diagnosis;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::interrupt::Interrupts;
+use crate::plugins;
 use crate::settings::Settings;
 use crate::status;
 
@@ -22,6 +23,8 @@ pub struct Session {
     pub input: Input,
     /// Who reacts to Ctrl-C.
     pub interrupts: Interrupts,
+    /// The process that runs plug-ins, once it was needed.
+    pub plugins: Option<plugins::Helper>,
     client: Option<Client>,
     exit_status: u8,
 }
@@ -29,7 +32,7 @@ pub struct Session {
 impl Session {
     /// A session that connects when an action needs it.
     pub fn new(settings: Settings, console: Console, input: Input, interrupts: Interrupts) -> Session {
-        Session { settings, console, input, interrupts, client: None, exit_status: status::SUCCESS }
+        Session { settings, console, input, interrupts, plugins: None, client: None, exit_status: status::SUCCESS }
     }
 
     /// What the program shall end with.

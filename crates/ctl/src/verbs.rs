@@ -11,6 +11,7 @@ mod logs;
 
 use crate::failure::Failure;
 use crate::line::{self, Line};
+use crate::plugins;
 use crate::session::Session;
 use crate::status;
 
@@ -368,25 +369,23 @@ pub fn perform(session: &mut Session, text: &str) -> Flow {
 fn attempt(session: &mut Session, text: &str) -> Result<Flow, Failure> {
     let (verb, argument) = match line::parse(text) {
         Line::Empty => return Ok(Flow::Continue),
-        Line::Action { name, argument } if find(name).is_some() => (find(name), argument),
-        _ => (None, ""),
-    };
-    let Some(verb) = verb else {
-        unknown(session, text.trim());
-        return Ok(Flow::Continue);
+        Line::Action { name, argument } => match find(name) {
+            Some(verb) => (verb, argument),
+            None => match plugins::act(session, name, argument)? {
+                Some(flow) => return Ok(flow),
+                None => return Ok(unknown(session, text)),
+            },
+        },
+        Line::Unknown => return Ok(unknown(session, text)),
     };
     let request = Request { verb, argument, words: argument.split_whitespace().collect() };
     if request.is_acceptable(session)? { (verb.run)(session, &request) } else { Ok(Flow::Continue) }
 }
 
-/// An action nobody has. It may be one of a plug-in: those are Python code, which is not run here.
-fn unknown(session: &mut Session, line: &str) {
-    session.fail(status::GENERIC, format_args!("*** Unknown syntax: {line}"));
-    let plugins: Vec<String> =
-        session.settings.plugins.iter().map(|plugin| format!("[ctlplugin:{}]", plugin.name)).collect();
-    if !plugins.is_empty() {
-        session.console.complain(format_args!("supervisorctl: actions of {} are not available", plugins.join(", ")));
-    }
+/// An action nobody has.
+fn unknown(session: &mut Session, line: &str) -> Flow {
+    session.fail(status::GENERIC, format_args!("*** Unknown syntax: {}", line.trim()));
+    Flow::Continue
 }
 
 impl Request<'_> {

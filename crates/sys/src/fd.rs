@@ -107,6 +107,12 @@ pub fn kind(fd: BorrowedFd<'_>) -> io::Result<FileKind> {
     })
 }
 
+/// Lets the programs that are executed from now on inherit a descriptor.
+pub fn keep_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok(())
+}
+
 /// Marks every descriptor from 3 on to be closed on exec. Called once at the start: what the daemon opens itself is
 /// marked from birth, but it may have inherited others, which its children must not get.
 pub fn close_inherited_on_exec() -> io::Result<()> {

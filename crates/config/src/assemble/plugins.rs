@@ -49,6 +49,7 @@ pub(super) fn check_main_interface(interfaces: &[Plugin]) -> Result<(), ConfigEr
 pub(super) fn resolved(specification: &str, section: &str, host: &dyn Host) -> Result<String, String> {
     match host.resolve(specification) {
         Ok(()) => Ok(specification.to_owned()),
-        Err(_) => Err(format!("{specification} cannot be resolved within [{section}]")),
+        Err(reason) if reason.is_empty() => Err(format!("{specification} cannot be resolved within [{section}]")),
+        Err(reason) => Err(format!("{specification} cannot be resolved within [{section}]: {reason}")),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Flow, Request, VERBS, Verb, find};
 use crate::failure::Failure;
+use crate::plugins;
 use crate::render;
 use crate::session::Session;
 
@@ -16,6 +17,12 @@ pub(super) fn help(session: &mut Session, request: &Request<'_>) -> Result<Flow,
             Some(verb) => describe(session, verb),
             None => session.say(format_args!("*** No help on {topic}")),
         },
+    }
+    // Every plug-in is asked, also about what it does not know, as in the original.
+    match request.argument {
+        "" => plugins::list(session),
+        "help" => {}
+        topic => plugins::explain(session, topic)?,
     }
     Ok(Flow::Continue)
 }

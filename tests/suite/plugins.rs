@@ -1,0 +1,288 @@
+//! Plug-ins written for the original: RPC interfaces, actions of `supervisorctl`, result handlers, listeners.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::harness::{Daemon, Scene, Subject, Value, only_ours, original};
+
+/// A plug-in that does all that plug-ins do, and what they should not do.
+const PLUGIN: &str = r#"
+import os, time
+from supervisor import events
+from supervisor.dispatchers import RejectEvent
+from supervisor.http import NOT_DONE_YET
+from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
+from supervisor.supervisorctl import ControllerPluginBase
+from supervisor.xmlrpc import Faults, RPCError
+
+class Interface(SupervisorNamespaceRPCInterface):
+    def __init__(self, supervisord, **options):
+        SupervisorNamespaceRPCInterface.__init__(self, supervisord)
+        self.options, self.seen = options, []
+        events.subscribe(events.ProcessStateEvent, lambda event: self.seen.append(event.payload()))
+    def greet(self, name):
+        """Greet somebody.
+
+        @param string name whom
+        @return string greeting the words
+        """
+        return self.options["greeting"] + " " + name
+    def refuse(self):
+        raise RPCError(Faults.BAD_NAME, "you")
+    def boom(self):
+        raise RuntimeError("boom")
+    def hang(self):
+        time.sleep(1000)
+    def die(self):
+        os._exit(3)
+    def later(self):
+        left = [3]
+        def poll():
+            left[0] -= 1
+            return NOT_DONE_YET if left[0] else "done"
+        poll.delay = 0.05
+        return poll
+    def events(self):
+        return self.seen
+    def look(self):
+        group = self.supervisord.process_groups["cat"]
+        process = group.processes["cat"]
+        return [process.config.command, process.state, sorted(self.supervisord.process_groups)]
+
+def make(supervisord, **options):
+    return Interface(supervisord, **options)
+
+def judge(event, response):
+    with open(os.environ["HOME"] + "/judged", "a") as log:
+        log.write("%s %r\n" % (event.payload().split()[0], response))
+    if response == b"again":
+        raise RejectEvent(response)
+    if response == b"die":
+        os._exit(3)
+
+class Actions(ControllerPluginBase):
+    def do_shout(self, arg):
+        self.ctl.output(arg.upper())
+        self.ctl.exitstatus = 5
+    def help_shout(self):
+        self.ctl.output("shout <words>\tSay it loud")
+    def do_status(self, arg):
+        self.ctl.output("never reached")
+    def do_both(self, arg):
+        self.ctl.output("before")
+        self.ctl.onecmd("pid cat")
+        self.ctl.output(str(self.ctl.get_server_proxy("p").greet("ctl")))
+    def do_fail(self, arg):
+        raise KeyError("boom")
+
+def make_actions(controller, **options):
+    return Actions(controller)
+"#;
+
+const INTERFACE: &str = "[rpcinterface:p]\nsupervisor.rpcinterface_factory=plug:make\nGreeting=hello\n\
+    [program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+
+fn scene(name: &str, configuration: &str) -> Scene {
+    let scene = Scene::with(name, configuration).file("lib/plug.py", PLUGIN);
+    scene.env("PYTHONPATH", "{dir}/lib").env("SUPERVISOR_PLUGIN_TIMEOUT", "3")
+}
+
+fn started(name: &str, configuration: &str) -> Daemon {
+    let mut daemon = scene(name, configuration).start(Subject::Ours);
+    daemon.wait_for_state("cat", "RUNNING");
+    daemon
+}
+
+#[test]
+fn an_rpc_interface_answers_like_a_built_in_one() {
+    only_ours(|| {
+        let daemon = started("interface", INTERFACE);
+        assert_eq!(daemon.call("p.greet", &["you".into()]).text(), "hello you");
+        assert_eq!(daemon.call("p.later", &[]).text(), "done");
+        assert_eq!(daemon.rpc("p.refuse", &[]), Err((10, "BAD_NAME: you".to_owned())));
+        assert_eq!(daemon.rpc("p.greet", &[]), Err((2, "INCORRECT_PARAMETERS".to_owned())));
+        assert_eq!(daemon.rpc("p.nothing", &[]), Err((1, "UNKNOWN_METHOD".to_owned())));
+        let (code, text) = daemon.rpc("p.boom", &[]).expect_err("it raises");
+        assert_eq!((code, text.as_str()), (30, "FAILED: <class 'RuntimeError'>:boom"));
+        // Inherited methods are there, but not listed, as in the original.
+        assert_eq!(daemon.call("p.getProcessInfo", &["cat".into()]).get("statename").text(), "RUNNING");
+        let listed = format!("{:?}", daemon.call("system.listMethods", &[]));
+        assert!(listed.contains("p.greet") && !listed.contains("p.getProcessInfo"), "{listed}");
+        assert!(daemon.call("system.methodHelp", &["p.greet".into()]).text().starts_with("Greet somebody."));
+        let look = format!("{:?}", daemon.call("p.look", &[]));
+        assert!(look.contains("/bin/cat"), "{look}");
+        let seen = format!("{:?}", daemon.call("p.events", &[]));
+        assert!(seen.contains("processname:cat groupname:cat from_state:STOPPED tries:0"), "{seen}");
+    });
+}
+
+#[test]
+fn a_plug_in_that_hangs_or_dies_costs_only_its_own_calls() {
+    only_ours(|| {
+        let mut daemon = started("hang", INTERFACE);
+        for (method, why) in [("p.die", "ended"), ("p.hang", "did not answer within 3 seconds")] {
+            daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("p.greet", &["you".into()]).is_ok());
+            std::thread::scope(|scope| {
+                let call = scope.spawn(|| daemon.rpc(method, &[]));
+                assert_eq!(daemon.call("supervisor.getState", &[]).get("statename").text(), "RUNNING");
+                let fault = call.join().expect("the call ends").expect_err("it has no answer");
+                assert_eq!(fault, (30, format!("FAILED: the plug-in process {why}")));
+            });
+            assert_eq!(daemon.state_of("cat"), "RUNNING");
+        }
+        assert!(!daemon.log().contains("reaped unknown pid"), "{}", daemon.log());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn code_that_is_not_there_is_refused_with_the_words_of_the_original() {
+    only_ours(|| {
+        for (factory, why) in [
+            ("nowhere.to:be_found", ""),
+            ("plug:nothing", ""),
+            ("bad:make", ": ModuleNotFoundError: supervisor.web is not available"),
+        ] {
+            let text = format!("[rpcinterface:x]\nsupervisor.rpcinterface_factory={factory}\n");
+            let output = scene("refused", &text).file("lib/bad.py", "import supervisor.web\n").run(Subject::Ours);
+            let expected = format!("Error: {factory} cannot be resolved within [rpcinterface:x]{why}");
+            assert!(output.stderr.contains(&expected), "{}", output.transcript());
+            assert_eq!(output.code, 2);
+        }
+    });
+}
+
+/// Answers its first event with one word and all others with another.
+const LISTENER: &str = r#"
+import sys
+from supervisor_words import words
+while True:
+    sys.stdout.write("READY\n"); sys.stdout.flush()
+    header = dict(word.split(":") for word in sys.stdin.readline().split())
+    sys.stdin.read(int(header["len"]))
+    word = words.pop(0) if words else "fine"
+    sys.stdout.write("RESULT %d\n%s" % (len(word), word)); sys.stdout.flush()
+"#;
+
+#[test]
+fn a_result_handler_judges_and_an_event_survives_its_crash() {
+    only_ours(|| {
+        let listener = "[eventlistener:l]\ncommand=python3 {dir}/l.py\nevents=REMOTE_COMMUNICATION\nstartsecs=0\n\
+            result_handler=plug:judge\n[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+        let scene = scene("judge", listener).file("l.py", LISTENER);
+        let scene = scene.file("lib/supervisor_words.py", "words = ['again', 'die']\n");
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_state("l", "RUNNING");
+        daemon.call("supervisor.sendRemoteCommEvent", &["t".into(), "d".into()]);
+        daemon.wait_until("the event is accepted", |daemon| daemon.read("judged").contains("fine"));
+        assert_eq!(daemon.read("judged"), "type:t b'again'\ntype:t b'die'\ntype:t b'fine'\n");
+        assert!(daemon.log().contains("l: event was rejected"));
+    });
+}
+
+#[test]
+fn actions_of_plug_ins_stand_beside_the_built_in_ones() {
+    only_ours(|| {
+        let text = format!("{INTERFACE}[ctlplugin:x]\nsupervisor.ctl_factory=plug:make_actions\n");
+        let daemon = started("actions", &text);
+        let shout = daemon.ctl(&["shout", "it", "loud"]);
+        assert_eq!((shout.stdout.as_str(), shout.code), ("IT LOUD\n", 5));
+        let both = daemon.ctl(&["both"]);
+        assert_eq!(both.stdout, format!("before\n{}\nhello ctl\n", daemon.pid_of("cat")));
+        let fail = daemon.ctl(&["fail"]);
+        assert!(fail.stdout.starts_with("error: <class 'KeyError'>, 'boom': file: "), "{}", fail.transcript());
+        assert_eq!(fail.code, 1);
+        assert!(daemon.ctl(&["status"]).stdout.starts_with("cat "), "the built-in one wins");
+        assert!(daemon.ctl(&["help"]).stdout.contains("x commands (type help <topic>):\n==="));
+        assert_eq!(daemon.ctl(&["help", "shout"]).stdout, "*** No help on shout\nshout <words>\tSay it loud\n");
+        let unknown = daemon.ctl(&["nosuch"]);
+        assert_eq!((unknown.stdout.as_str(), unknown.code), ("*** Unknown syntax: nosuch\n", 1));
+        let shell = daemon.ctl_of(Subject::Ours, &[], "shout a\nshout b\nexit\n").stdout;
+        assert!(shell.contains("> A\n") && shell.contains("> B\n"), "{shell}");
+    });
+}
+
+/// An interpreter with published plug-ins, and with our package in place of the original's.
+fn published() -> PathBuf {
+    let directory = original::cache().join("plugins");
+    original::once(&directory, |directory| {
+        original::run(Command::new("python3").args(["-m", "venv"]).arg(directory));
+        let pip = |arguments: &[&str]| {
+            let mut command = Command::new(directory.join("bin/python"));
+            original::run(command.args(["-m", "pip", "install", "--quiet", "--no-deps"]).args(arguments));
+        };
+        pip(&["setuptools<81", "supervisor_twiddler==1.0.0", "supervisor_cache==1.1.0", "mr.laforge==0.9"]);
+        pip(&["supervisor-wildcards==0.1.3", "supervisor-serialrestart==0.1.1", "superlance==2.0.0"]);
+        pip(&[concat!(env!("CARGO_MANIFEST_DIR"), "/python")]);
+    });
+    directory.join("bin")
+}
+
+const PUBLISHED: &str = "\
+[rpcinterface:twiddler]\nsupervisor.rpcinterface_factory=supervisor_twiddler.rpcinterface:make_twiddler_rpcinterface\n\
+[rpcinterface:cache]\nsupervisor.rpcinterface_factory=supervisor_cache.rpcinterface:make_cache_rpcinterface\n\
+[rpcinterface:laforge]\nsupervisor.rpcinterface_factory=mr.laforge.rpcinterface:make_laforge_rpcinterface\n\
+[ctlplugin:cache]\nsupervisor.ctl_factory=supervisor_cache.controllerplugin:make_cache_controllerplugin\n\
+[ctlplugin:wildcards]\nsupervisor.ctl_factory=supervisorwildcards.controllerplugin:make_wildcards_controllerplugin\n\
+[ctlplugin:serial]\n\
+supervisor.ctl_factory=supervisorserialrestart.controllerplugin:make_serialrestart_controllerplugin\n\
+[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+
+#[test]
+fn published_plug_ins_work() {
+    only_ours(|| {
+        let python = published().join("python").display().to_string();
+        let mut daemon = scene("published", PUBLISHED).env("SUPERVISOR_PYTHON", &python).start(Subject::Ours);
+        daemon.wait_for_state("cat", "RUNNING");
+
+        let names = format!("{:?}", daemon.call("twiddler.getGroupNames", &[]));
+        assert!(names.contains("cat"), "{names}");
+        daemon.call("twiddler.log", &["a word".into(), "WARN".into()]);
+        daemon.wait_for_log("WARN a word");
+        let options =
+            Value::Struct(vec![("command".into(), "/bin/sleep 100".into()), ("startsecs".into(), "0".into())]);
+        daemon.call("twiddler.addProgramToGroup", &["cat".into(), "more".into(), options]);
+        daemon.call("supervisor.startProcess", &["cat:more".into()]);
+        let removal = ["cat".into(), "more".into()];
+        assert_eq!(
+            daemon.rpc("twiddler.removeProcessFromGroup", &removal),
+            Err((91, "STILL_RUNNING: more".to_owned()))
+        );
+        daemon.call("supervisor.stopProcess", &["cat:more".into()]);
+        daemon.call("twiddler.removeProcessFromGroup", &removal);
+        assert_eq!(
+            daemon.rpc("supervisor.startProcess", &["cat:more".into()]),
+            Err((10, "BAD_NAME: cat:more".to_owned()))
+        );
+
+        assert_eq!(daemon.ctl(&["cache_store", "key", "value"]).code, 0);
+        assert_eq!(daemon.call("cache.fetch", &["key".into()]).text(), "value");
+        assert_eq!(daemon.ctl(&["cache_fetch", "key"]).stdout, "'value'\n");
+
+        let first = daemon.pid_of("cat");
+        assert_eq!(daemon.ctl(&["mrestart", "c*"]).stdout, "cat: stopped\ncat: started\n");
+        let second = daemon.pid_of("cat");
+        assert_eq!(daemon.ctl(&["serialrestart", "cat"]).stdout, "cat: stopped\ncat: started\n");
+        let third = daemon.pid_of("cat");
+        assert!(first != second && second != third);
+        daemon.call("laforge.killProcess", &["cat:cat".into(), "KILL".into()]);
+        daemon.wait_until("the signal has come", |daemon| daemon.log().contains("terminated by SIGKILL"));
+    });
+}
+
+#[test]
+fn published_listeners_run_with_our_package() {
+    only_ours(|| {
+        let bin = published();
+        let text = format!(
+            "[program:brief]\ncommand=/bin/sh -c 'sleep 0.2; exit 3'\nstartsecs=0\nautorestart=false\nautostart=false\n\
+             [eventlistener:crashmail]\nevents=PROCESS_STATE_EXITED\nstartsecs=0\nstderr_logfile={{dir}}/crashmail.err\n\
+             command={}/crashmail -a -m to@nowhere -s 'cat - >{{dir}}/mail'\n",
+            bin.display()
+        );
+        let mut daemon = scene("superlance", &text).start(Subject::Ours);
+        daemon.wait_for_state("crashmail", "RUNNING");
+        daemon.call("supervisor.startProcess", &["brief".into()]);
+        daemon.wait_until("the mail is written", |daemon| daemon.read("mail").contains("brief exited unexpectedly"));
+    });
+}
