@@ -51,6 +51,8 @@ pub(super) struct Session<'a> {
     next_id: u64,
     questions: JoinSet<ToHelper>,
     patience: Duration,
+    /// It has said something: the interpreter is up and the first code is imported.
+    is_up: bool,
     /// When the helper last got on with its work.
     progress: Instant,
     lost_events: u64,
@@ -68,6 +70,7 @@ impl<'a> Session<'a> {
             next_id: 1,
             questions: JoinSet::new(),
             patience: configured.map_or(PATIENCE, Duration::from_secs),
+            is_up: false,
             progress: Instant::now(),
             lost_events: 0,
         }
@@ -82,6 +85,7 @@ impl<'a> Session<'a> {
         }
         first.into_iter().for_each(|order| self.carry_out(order));
         loop {
+            let patience = if self.is_up { self.patience } else { self.patience.max(PATIENCE) };
             tokio::select! {
                 message = self.connection.next() => match message {
                     None => return End::Helper("ended".to_owned()),
@@ -99,8 +103,8 @@ impl<'a> Session<'a> {
                         Err(_) => return End::Daemon,
                     }
                 }
-                () = sleep_until(self.progress + self.patience), if self.is_waiting() => {
-                    let seconds = self.patience.as_secs();
+                () = sleep_until(self.progress + patience), if self.is_waiting() => {
+                    let seconds = patience.as_secs();
                     return End::Helper(format!("did not answer within {seconds} seconds"));
                 }
             }
@@ -157,6 +161,7 @@ impl<'a> Session<'a> {
     }
 
     fn take(&mut self, message: FromHelper) {
+        self.is_up = true;
         match message {
             FromHelper::Serving { id, interfaces } => {
                 if let Some(Open::Serve) = self.close(id) {
