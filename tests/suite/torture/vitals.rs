@@ -69,8 +69,10 @@ pub fn assert_rests(daemon: &Daemon) {
 
 /// How long it takes from the death of a program until its successor runs.
 pub fn restart_latency(daemon: &Daemon, name: &str) -> Duration {
-    let before = daemon.pid_of(name);
-    assert!(before > 0, "{name} is not running\n{}", daemon.report());
+    // While a child is being made, readers still see the one before.
+    let before =
+        wait::poll(wait::DEADLINE, || Some(daemon.pid_of(name)).filter(|&pid| pid > 0 && processes::alive(pid)));
+    let Some(before) = before else { panic!("{name} is not running\n{}", daemon.report()) };
     // The process table rather than a client: clients are what some of the scenarios are about.
     let parent = daemon.pid();
     let known: Vec<i32> = processes::children(parent).iter().map(|child| child.pid).collect();
