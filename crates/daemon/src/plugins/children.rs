@@ -19,9 +19,19 @@ const INTERPRETER: &str = "SUPERVISOR_PYTHON";
 /// How long a helper may take to end by itself.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-static HELPERS: LazyLock<Mutex<HashMap<u32, Child>>> = LazyLock::new(Mutex::default);
+/// Never locked for long: the control plane takes it, too.
+static HELPERS: LazyLock<Mutex<Helpers>> = LazyLock::new(Mutex::default);
 
-fn helpers() -> MutexGuard<'static, HashMap<u32, Child>> {
+#[derive(Default)]
+struct Helpers {
+    running: HashMap<u32, Child>,
+    /// How many are being started; which pids they get is not known yet.
+    starting: usize,
+    /// Unknown children that were reaped meanwhile.
+    reaped_early: Vec<u32>,
+}
+
+fn helpers() -> MutexGuard<'static, Helpers> {
     HELPERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -37,11 +47,19 @@ impl Helper {
         let interpreter = std::env::var_os(INTERPRETER).unwrap_or_else(|| "python3".into());
         let mut command = Command::new(interpreter);
         command.args(["-u", "-c", BOOTSTRAP, "0"]).stdin(Stdio::from(OwnedFd::from(theirs)));
-        // Held meanwhile: a helper that ends at once must not be reaped as a stranger.
+        helpers().starting += 1;
+        let spawned = command.spawn();
         let mut helpers = helpers();
-        let child = command.spawn()?;
+        helpers.starting -= 1;
+        let early = match helpers.starting {
+            0 => std::mem::take(&mut helpers.reaped_early),
+            _ => helpers.reaped_early.clone(),
+        };
+        let child = spawned?;
         let pid = child.id();
-        helpers.insert(pid, child);
+        if !early.contains(&pid) {
+            helpers.running.insert(pid, child);
+        }
         Ok((Helper { pid }, ours))
     }
 
@@ -52,19 +70,21 @@ impl Helper {
 
     /// Ends it, whatever it is doing.
     pub fn kill(&self) {
-        if let Some(child) = helpers().get_mut(&self.pid) {
+        if let Some(child) = helpers().running.get_mut(&self.pid) {
             // The only failure is that it has ended.
             let _ = child.kill();
         }
     }
 }
 
-/// Whether a reaped child was a helper. Never waits: while a helper is being started, nobody can tell.
+/// Whether a reaped child was a helper. One that ended before its pid was known passes for a stranger.
 pub fn reaped(pid: u32) -> bool {
-    match HELPERS.try_lock() {
-        Ok(mut helpers) => helpers.remove(&pid).is_some(),
-        Err(_) => false,
+    let mut helpers = helpers();
+    let is_helper = helpers.running.remove(&pid).is_some();
+    if !is_helper && helpers.starting > 0 {
+        helpers.reaped_early.push(pid);
     }
+    is_helper
 }
 
 /// Collects a helper that has been told to end where nobody else reaps children: kills it where it does not.
@@ -72,10 +92,10 @@ pub fn collect(pid: u32) {
     let end = Instant::now() + PATIENCE;
     loop {
         let mut helpers = helpers();
-        let Some(child) = helpers.get_mut(&pid) else { return };
+        let Some(child) = helpers.running.get_mut(&pid) else { return };
         // An error means that somebody else has reaped it.
         if !matches!(child.try_wait(), Ok(None)) {
-            helpers.remove(&pid);
+            helpers.running.remove(&pid);
             return;
         }
         if Instant::now() > end {
@@ -88,6 +108,6 @@ pub fn collect(pid: u32) {
 
 /// Collects all helpers, at the end of a life when nothing reaps children any more.
 pub fn collect_all() {
-    let pids: Vec<u32> = helpers().keys().copied().collect();
+    let pids: Vec<u32> = helpers().running.keys().copied().collect();
     pids.into_iter().for_each(collect);
 }
