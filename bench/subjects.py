@@ -1,6 +1,7 @@
 """What is measured: ours, the original, and the bare loop; each started in a directory of its own."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -21,8 +22,6 @@ class Fifo:
 
     def take(self, count=1, timeout=60.0):
         """The next `count` records as pairs of integers."""
-        import select
-
         data = b""
         deadline = time.monotonic() + timeout
         while len(data) < count * self.SIZE:
@@ -35,8 +34,6 @@ class Fifo:
 
     def drain(self):
         """All records that are there."""
-        import select
-
         records = []
         while select.select([self.fd], [], [], 0)[0]:
             records += self.take(1)
@@ -49,11 +46,10 @@ class Fifo:
 class Scene:
     """A running supervisor with its directory."""
 
-    def __init__(self, process, directory, fifo, count):
+    def __init__(self, process, directory, fifo):
         self.process = process
         self.directory = directory
         self.fifo = fifo
-        self.count = count
 
     @property
     def pid(self):
@@ -122,10 +118,10 @@ class Subject:
         directory = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
         return directory, Fifo(str(directory / "fifo"))
 
-    def _spawn(self, command, directory, fifo, count, stdout=subprocess.DEVNULL):
+    def _spawn(self, command, directory, fifo, stdout=subprocess.DEVNULL):
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL,
                                    cwd=directory)
-        return Scene(process, directory, fifo, count)
+        return Scene(process, directory, fifo)
 
 
 class Daemon(Subject):
@@ -140,10 +136,10 @@ class Daemon(Subject):
         """Keeps `count` children of the probe running. Does not wait for them."""
         directory, fifo = self._directory()
         command = " ".join([self.tools.probe, role, *(str(word).replace("FIFO", fifo.path) for word in arguments)])
-        return self._start(directory, fifo, count, f"""
+        return self._start(directory, fifo, f"""
 [program:p]
 command={command}
-process_name=p%%(process_num)04d
+process_name=p%(process_num)04d
 numprocs={count}
 autorestart=true
 startsecs=0
@@ -152,12 +148,12 @@ stdout_logfile={directory}/%(process_num)d.0
 stderr_logfile={directory}/%(process_num)d.1
 stdout_logfile_maxbytes=0
 stderr_logfile_maxbytes=0
-""".replace("%%", "%"))
+""")
 
     def events(self, count):
         """A program that makes communication events and a listener that accepts them."""
         directory, fifo = self._directory()
-        return self._start(directory, fifo, 2, f"""
+        return self._start(directory, fifo, f"""
 [program:speaker]
 command={self.tools.probe} speaker {fifo.path} {count}
 startsecs=0
@@ -193,7 +189,7 @@ stderr_logfile=NONE
         wait_for(lambda: scene.log(0).exists() and scene.log(0).stat().st_size > 0)
         return scene, self.follow(scene)
 
-    def _start(self, directory, fifo, count, programs):
+    def _start(self, directory, fifo, programs):
         configuration = directory / "conf"
         configuration.write_text(f"""
 [supervisord]
@@ -211,7 +207,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [supervisorctl]
 serverurl=unix://{directory}/socket
 {programs}""")
-        return self._spawn([self.supervisord, "-c", str(configuration)], directory, fifo, count)
+        return self._spawn([self.supervisord, "-c", str(configuration)], directory, fifo)
 
 
 class Limit(Subject):
@@ -221,15 +217,15 @@ class Limit(Subject):
         directory, fifo = self._directory()
         words = [str(word).replace("FIFO", fifo.path) for word in arguments]
         command = [self.tools.limit, "supervise", str(count), str(directory), how, self.tools.probe, role, *words]
-        return self._spawn(command, directory, fifo, count, stdout)
+        return self._spawn(command, directory, fifo, stdout)
 
     def events(self, count):
         directory, fifo = self._directory()
-        return self._spawn([self.tools.limit, "events", self.tools.probe, fifo.path, str(count)], directory, fifo, 2)
+        return self._spawn([self.tools.limit, "events", self.tools.probe, fifo.path, str(count)], directory, fifo)
 
     def serve(self, count):
         directory, fifo = self._directory()
-        scene = self._spawn([self.tools.limit, "serve", f"{directory}/socket", str(count)], directory, fifo, count)
+        scene = self._spawn([self.tools.limit, "serve", f"{directory}/socket", str(count)], directory, fifo)
         wait_for(lambda: Path(scene.socket).exists())
         time.sleep(0.05)
         return scene
