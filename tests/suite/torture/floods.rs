@@ -62,6 +62,7 @@ fn a_flood_beside_a_program_restarted_again_and_again_loses_nothing() {
             )
         };
         let configuration = [
+            "[program:first]\ncommand=sleep 1000\nstartsecs=0\n".to_owned(),
             flood("plain", plain, "stdout_logfile_maxbytes=0"),
             flood("rotated", smaller, "stdout_logfile_maxbytes=1MB\nstdout_logfile_backups=1000"),
             flood("captured", smaller, "stdout_logfile_maxbytes=0\nstdout_capture_maxbytes=1MB"),
@@ -73,7 +74,8 @@ fn a_flood_beside_a_program_restarted_again_and_again_loses_nothing() {
         ]
         .concat();
         let mut daemon = Scene::with("flood", &configuration).script("restart.sh", RESTARTER).start(Subject::Ours);
-        daemon.call("supervisor.getState", &[]);
+        // What is made for the first child of all, a thread, stays.
+        daemon.wait_for_state("first", "RUNNING");
         let before = Vitals::of(&daemon);
         daemon.call("supervisor.startAllProcesses", &[false.into()]);
         for name in ["plain", "rotated", "captured"] {
