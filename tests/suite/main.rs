@@ -7,7 +7,9 @@
 mod harness;
 
 mod crowd;
+mod defects;
 mod differences;
+mod documents;
 mod layering;
 mod life;
 mod methods;

@@ -244,12 +244,13 @@ impl Place {
         fs::read(self.path(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// The names in the directory, sorted, without those that begin with a dot.
+    /// The names in the directory, sorted, without those that begin with a dot, and without the file in which our daemon
+    /// keeps what its successor needs after a crash.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir()).expect("the directory exists");
         let mut names: Vec<_> =
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.retain(|name| !name.starts_with('.'));
+        names.retain(|name| !name.starts_with('.') && !name.ends_with(".pid.state"));
         names.sort();
         names
     }

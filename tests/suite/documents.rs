@@ -1,0 +1,110 @@
+//! What the documents promise.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::{Scene, each_subject, http, processes};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The files under version control.
+fn tracked() -> Vec<PathBuf> {
+    let list = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git runs");
+    let names = String::from_utf8_lossy(&list.stdout).into_owned();
+    names.split('\0').filter(|name| !name.is_empty()).map(|name| root().join(name)).collect()
+}
+
+#[test]
+fn the_quick_start_runs_as_it_is() {
+    each_subject(|subject| {
+        let text = read("examples/quickstart/supervisord.conf");
+        assert!(text.contains("port=127.0.0.1:9001"));
+        let scene = Scene::new("quickstart").file("run/.keep", "").config(&text.replace("9001", "{port}"));
+        let mut daemon = scene.launch(subject);
+        daemon.wait_until("it runs", |daemon| {
+            daemon.read("run/supervisord.log").contains("success: workers")
+                || daemon.read("run/supervisord.log").contains("success: worker_1")
+        });
+        let port = daemon.ports[0];
+        let page = http::request(&mut *http::tcp(port).expect("it listens"), "GET", "/", &[], b"").expect("an answer");
+        assert_eq!(page.status(), 200);
+        assert!(page.text().contains("workers:worker_1"), "{}", page.text());
+        let status = daemon.ctl(&["status"]);
+        assert_eq!(status.stdout.lines().filter(|line| line.contains("RUNNING")).count(), 5, "{status:?}");
+        let pid: i32 = daemon.ctl(&["pid", "mortal"]).stdout.trim().parse().expect("a pid");
+        processes::signal(pid, nix::sys::signal::Signal::SIGKILL);
+        daemon.wait_until("it is back", |daemon| {
+            let now = daemon.ctl(&["pid", "mortal"]).stdout.trim().parse().unwrap_or(0);
+            now != 0 && now != pid
+        });
+        daemon.ctl(&["start", "report"]);
+        daemon.wait_until("it has reported", |daemon| daemon.ctl(&["tail", "report"]).stdout.contains("done\n"));
+    });
+}
+
+/// Every command the README shows names files and programs that exist.
+#[test]
+fn the_readme_commands_exist() {
+    let readme = read("README.md");
+    for command in [
+        "cargo run --release --bin supervisord -- -n -c examples/quickstart/supervisord.conf",
+        "cargo test --workspace",
+    ] {
+        assert!(readme.contains(command), "the README names `{command}`");
+    }
+    for word in readme.split_whitespace().filter(|word| word.starts_with("examples/") || word.starts_with("docs/")) {
+        let path = word.split(['`', ',', '\'', '(', ')']).next().unwrap_or_default().trim_end_matches('.');
+        assert!(root().join(path).exists(), "the README names {path}");
+    }
+    for (_, target) in links(&readme) {
+        if !target.contains("://") {
+            assert!(root().join(&target).exists(), "the README links to {target}");
+        }
+    }
+    let ci = read(".ci/run");
+    assert!(ci.contains("cargo test --workspace"), ".ci/run runs the same tests as the README");
+}
+
+/// The texts and targets of Markdown links.
+fn links(markdown: &str) -> Vec<(String, String)> {
+    let pieces = markdown.split("](").zip(markdown.split("](").skip(1));
+    pieces
+        .filter_map(|(before, after)| {
+            let text = before.rsplit('[').next()?;
+            Some((text.to_owned(), after.split(')').next()?.to_owned()))
+        })
+        .collect()
+}
+
+/// The tree says nothing about the machine it was made on.
+#[test]
+fn nothing_names_a_machine() {
+    // Put together here, so that this list does not find itself.
+    let forbidden = [
+        ["/wo", "rk/"].concat(),
+        ["/opt/", "oracle"].concat(),
+        ["/root/.", "cargo"].concat(),
+        ["/root/.", "pyenv"].concat(),
+    ];
+    for path in tracked() {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for name in &forbidden {
+            assert!(!text.contains(name.as_str()), "{} contains {name}", path.display());
+        }
+        if path.ends_with("Cargo.lock") {
+            assert!(
+                text.lines()
+                    .filter(|line| line.starts_with("source"))
+                    .all(|line| line.contains("github.com/rust-lang/crates.io-index"))
+            );
+        }
+    }
+}
+
