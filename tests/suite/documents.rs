@@ -107,4 +107,3 @@ fn nothing_names_a_machine() {
         }
     }
 }
-

@@ -3,7 +3,6 @@
 //! The same tests run against two subjects, the original (Supervisor 4.3.0 in Python) and ours; see
 //! [`harness::subject`] for how to choose. Expected output is observed from the original, not typed from memory.
 
-#[allow(dead_code, unused_imports)] // until every module below exists
 mod harness;
 
 mod crowd;
