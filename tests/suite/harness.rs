@@ -17,7 +17,6 @@ pub mod scene;
 pub mod subject;
 pub mod wait;
 
-pub use command::Output;
 pub use compare::{Observed, compare, compare_pairs, compare_refusal, compare_runs};
 pub use daemon::Daemon;
 pub use rpc::Value;

@@ -162,6 +162,9 @@ signal CONT all
 shutdown
 ";
 
+/// Verbs that the original does not have; tests of their own say what they do.
+const ADDED: [&str; 1] = ["upgrade"];
+
 fn type_all(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
     daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
     for line in TYPED.lines().filter(|line| !line.is_empty()) {
@@ -186,6 +189,12 @@ fn normal(line: &str, said: &str) -> String {
                 *line = "<pid>".to_owned();
             }
         }
+    }
+    if line == "?" {
+        // Columns move with every verb that is added.
+        lines = lines.iter().flat_map(|line| line.split_whitespace().map(str::to_owned)).collect();
+        lines.retain(|verb| !ADDED.contains(&verb.as_str()));
+        lines.sort();
     }
     if let Some(error) = lines.iter().position(|line| line.starts_with("Error: ")) {
         lines.truncate(error + 1);
@@ -353,10 +362,7 @@ fn coverage() {
             help.lines().skip_while(|line| !line.starts_with("==")).skip(1).flat_map(str::split_whitespace).collect();
         assert!(listed.len() > 15, "{help}");
         let typed: BTreeSet<&str> = TYPED.lines().filter_map(|line| line.split(' ').next()).collect();
-        // Ending in a restart would end the tests that follow; it has a test of its own.
-        let elsewhere = ["maintail", "reload", "fg", "help"];
-        let bare: Vec<&&str> =
-            listed.iter().filter(|verb| !typed.contains(**verb) && !elsewhere.contains(verb)).collect();
+        let bare: Vec<&&str> = listed.iter().filter(|verb| !typed.contains(**verb) && !ADDED.contains(verb)).collect();
         assert!(bare.is_empty(), "verbs that are never typed: {bare:?}");
     });
 }

@@ -120,6 +120,9 @@ pins! {
             compare(&scene, |daemon, observed| {
                 daemon.wait_for_states(&["p"], "RUNNING");
                 daemon.wait_for_state("bad", "EXITED");
+                if level != "critical" {
+                    daemon.wait_for_log("exited: bad");
+                }
                 daemon.call("supervisor.signalProcess", &["p".into(), "CONT".into()]);
                 // The HTTP server's own lines at TRAC are its own business.
                 let log = daemon.log();
