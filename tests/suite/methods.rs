@@ -352,7 +352,7 @@ fn multicall_answers_one_after_the_other() {
     ]);
     compare(&Scene::with("multicall", WORLD), |daemon, observed| {
         settle(daemon);
-        observed.note(daemon, "results", tamed(ask(daemon, "system.multicall", &[entries.clone()])));
+        observed.note(daemon, "results", tamed(ask(daemon, "system.multicall", std::slice::from_ref(&entries))));
     });
 }
 
