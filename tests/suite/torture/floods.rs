@@ -191,9 +191,12 @@ fn a_slow_reader_of_a_flooded_log_holds_nobody_up() {
         let last = lines(dial("FLOOD_MIB", 128) / 4);
         let program = format!(
             "[program:flood]\ncommand=seq 1 {last}\nautostart=false\nautorestart=false\nstartsecs=0\n\
-             stdout_logfile={{dir}}/flood.log\nstdout_logfile_maxbytes=0\nstderr_logfile=NONE\n"
+             stdout_logfile={{dir}}/flood.log\nstdout_logfile_maxbytes=0\nstderr_logfile=NONE\n\
+             [program:first]\ncommand=sleep 1000\nstartsecs=0\n"
         );
         let mut daemon = Scene::with("slow reader", &program).start(Subject::Ours);
+        // What is made for the first child of all, a thread with its descriptors, stays.
+        daemon.wait_for_state("first", "RUNNING");
         let before = Vitals::of(&daemon);
         let mut followers = Vec::new();
         for _ in 0..20 {
