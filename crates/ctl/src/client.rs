@@ -2,7 +2,7 @@
 //!
 //! [`Client`] has one method per question or request; each is one XML-RPC call. The connection is opened by
 //! the first call and kept for the next ones. Logs are followed with [`Client::follow`], each on a connection
-//! of its own.
+//! of its own. `examples/restart_failed.rs` in this crate is a whole program that uses it.
 
 mod connection;
 mod error;
