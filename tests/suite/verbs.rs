@@ -344,6 +344,7 @@ fn the_foreground_takes_lines_and_shows_output() {
     each_subject(|subject| {
         let mut daemon = Scene::with("foreground", WORLD).start(subject);
         daemon.wait_for_state("cat", "RUNNING");
+        daemon.wait_until("its log is open", |daemon| daemon.path("cat.log").exists());
         let said = daemon.ctl_of(Subject::Ours, &["fg", "cat"], "hello\nworld\n");
         daemon.wait_until("it arrived", |daemon| daemon.read("cat.log") == "hello\nworld\n");
         assert_eq!(said.code, 0, "{said:?}");
