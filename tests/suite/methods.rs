@@ -112,7 +112,7 @@ supervisor.startProcessGroup fails
 supervisor.stopProcessGroup team
 supervisor.stopProcessGroup team
 supervisor.stopProcessGroup nobody
-supervisor.stopProcess slow false
+supervisor.stopProcess slow true
 supervisor.stopAllProcesses
 supervisor.stopAllProcesses
 supervisor.startAllProcesses

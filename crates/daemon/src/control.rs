@@ -333,17 +333,18 @@ impl Control {
     }
 
     fn reap(&mut self) {
-        self.tools.activity.log(LogLevel::Debug, "received SIGCHLD indicating a child quit");
-        loop {
+        let outcome = loop {
             match supervisord_sys::wait::reap() {
                 Ok(Some((pid, status))) => self.reaped(pid.get(), exit_status(status)),
-                Ok(None) => return,
-                Err(error) => {
-                    let number = error.number();
-                    let text = format!("waitpid error {number}; a process may not be cleaned up properly");
-                    return self.tools.activity.log(LogLevel::Critical, &text);
-                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
             }
+        };
+        // Said last: the output plane shows what the dead have written before it comes to this line.
+        self.tools.activity.log(LogLevel::Debug, "received SIGCHLD indicating a child quit");
+        if let Err(error) = outcome {
+            let text = format!("waitpid error {}; a process may not be cleaned up properly", error.number());
+            self.tools.activity.log(LogLevel::Critical, &text);
         }
     }
 
