@@ -16,8 +16,13 @@ fn read(path: &str) -> String {
 
 /// The files under version control.
 fn tracked() -> Vec<PathBuf> {
-    let list = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git runs");
+    let list = Command::new("git")
+        .args(["-c", "safe.directory=*", "ls-files", "-z"])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
     let names = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(!names.is_empty(), "{}", String::from_utf8_lossy(&list.stderr));
     names.split('\0').filter(|name| !name.is_empty()).map(|name| root().join(name)).collect()
 }
 

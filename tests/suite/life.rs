@@ -19,7 +19,7 @@ fn programs_come_up_and_go_down_with_the_daemon() {
         let status = daemon.ctl(&["status"]);
         observed.note(daemon, "status", status.transcript());
         observed.exactly("exit status", daemon.stop());
-        observed.exactly("files", daemon.names().join(" ").len());
+        observed.exactly("files", daemon.names().len());
     });
 }
 

@@ -1,6 +1,6 @@
 //! Clients written in Python, as deployed scripts are.
 
-use crate::harness::{Scene, compare, python};
+use crate::harness::{Scene, Subject, compare, python};
 
 const PROGRAMS: &str = "
 [program:cat]
@@ -52,6 +52,10 @@ print(proxy.system.multicall([{'methodName': 'supervisor.getState'}, {'methodNam
 
 #[test]
 fn python_scripts_find_what_they_expect() {
+    // The transport is the original's.
+    if !Subject::chosen().contains(&Subject::Original) {
+        return;
+    }
     compare(&Scene::with("python", PROGRAMS), |daemon, observed| {
         daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
         observed.note(daemon, "script", python::run(daemon, SCRIPT, &[]).transcript());

@@ -228,6 +228,9 @@ fn our_client_drives_both_daemons() {
 /// In one session, because each start of this client takes its time.
 #[test]
 fn the_client_of_the_original_drives_both_daemons() {
+    if !Subject::chosen().contains(&Subject::Original) {
+        return;
+    }
     const NOT_IN_A_SESSION: [&str; 8] = ["quit", "exit", "EOF", "open", "reload", "shutdown", "maintail", "!x"];
     let lines: Vec<&str> = TYPED
         .lines()

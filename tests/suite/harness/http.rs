@@ -72,6 +72,20 @@ pub fn request(stream: &mut dyn Stream, verb: &str, path: &str, headers: &[&str]
 
 /// Reads one response.
 pub fn response(stream: &mut dyn Stream) -> io::Result<Response> {
+    let mut response = head(stream)?;
+    if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        while let Some(piece) = chunk(stream)? {
+            response.body.extend(piece);
+        }
+    } else if let Some(length) = response.header("content-length").and_then(|length| length.parse().ok()) {
+        response.body = vec![0; length];
+        stream.read_exact(&mut response.body)?;
+    }
+    Ok(response)
+}
+
+/// Reads a response up to its body.
+pub fn head(stream: &mut dyn Stream) -> io::Result<Response> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -88,16 +102,7 @@ pub fn response(stream: &mut dyn Stream) -> io::Result<Response> {
         .map(|line| line.split_once(':').unwrap_or((line, "")))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    let mut response = Response { status_line, headers, body: Vec::new() };
-    if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        while let Some(piece) = chunk(stream)? {
-            response.body.extend(piece);
-        }
-    } else if let Some(length) = response.header("content-length").and_then(|length| length.parse().ok()) {
-        response.body = vec![0; length];
-        stream.read_exact(&mut response.body)?;
-    }
-    Ok(response)
+    Ok(Response { status_line, headers, body: Vec::new() })
 }
 
 /// Reads one piece of a chunked body; none at its end.

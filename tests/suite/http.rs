@@ -1,0 +1,212 @@
+//! What the servers answer to plain HTTP, side by side.
+
+use std::io::Write;
+
+use crate::harness::http::{self, Response};
+use crate::harness::{Daemon, Observed, Scene, compare};
+
+const WORLD: &str = "
+[program:cat]
+command=cat
+startsecs=0
+stdout_logfile={dir}/cat.log
+stderr_logfile=NONE
+[program:idle]
+command=cat
+autostart=false
+startsecs=0
+[program:member]
+command=cat
+startsecs=0
+[group:team]
+programs=member
+[inet_http_server]
+port=127.0.0.1:{port}
+";
+
+/// Requests whose answers have nothing to do with how pages look. `HEAD` of a page is in docs/differences.md.
+const REQUESTS: [(&str, &str); 24] = [
+    ("GET", "/ok.html"),
+    ("POST", "/ok.html"),
+    ("GET", "//ok.html"),
+    ("GET", "/nowhere"),
+    ("GET", "/nowhere/"),
+    ("GET", "/../../etc/passwd"),
+    ("GET", "/stylesheets/supervisor.css"),
+    ("HEAD", "/stylesheets/supervisor.css"),
+    ("GET", "/images/icon.png"),
+    ("GET", "/images/state0.gif"),
+    ("GET", "/images/supervisor.gif"),
+    ("POST", "/images/icon.png"),
+    ("PUT", "/nowhere"),
+    ("DELETE", "/index.html"),
+    ("GET", "/RPC2"),
+    ("PUT", "/RPC2"),
+    ("GET", "/"),
+    ("GET", "/index.html"),
+    ("GET", "/tail.html?processname=cat"),
+    ("GET", "/tail.html?processname=nobody"),
+    ("GET", "/logtail/nobody"),
+    ("GET", "/logtail/cat/nonsense"),
+    ("GET", "/logtail/team:*"),
+    ("POST", "/mainlogtail"),
+];
+
+fn ask(daemon: &Daemon, verb: &str, path: &str) -> Response {
+    let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+    let body = if verb == "POST" { "Content-Length: 3\r\n\r\na=b" } else { "\r\n" };
+    let request = format!("{verb} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{body}");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    match verb {
+        // The body of an answer to HEAD is never sent, or is the original's error page.
+        "HEAD" => http::head(&mut *stream).expect("an answer"),
+        _ => http::response(&mut *stream).expect("an answer"),
+    }
+}
+
+#[test]
+fn requests_are_answered_alike() {
+    compare(&Scene::with("requests", WORLD), |daemon, observed| {
+        daemon.wait_for_states(&["cat", "team:member"], "RUNNING");
+        for (verb, path) in REQUESTS {
+            let response = ask(daemon, verb, path);
+            let kind = response.header("content-type").unwrap_or("none").to_owned();
+            observed.exactly(&format!("{verb} {path}"), format!("{} {kind}", response.status()));
+        }
+        observed.exactly("body", ask(daemon, "GET", "/ok.html").text());
+        observed.exactly("error page", ask(daemon, "GET", "/nowhere").text());
+    });
+}
+
+#[test]
+fn calls_that_cannot_be_read_are_answered_alike() {
+    const BODIES: [&str; 14] = [
+        "nonsense",
+        "<methodCall/>",
+        "<methodCall><methodName></methodName></methodCall>",
+        "<methodCall><methodName>supervisor.getState</methodName></methodCall>",
+        "<foo><methodName>supervisor.getAPIVersion</methodName></foo>",
+        "<methodCall><params/><methodName>supervisor.getAPIVersion</methodName></methodCall>",
+        "<methodCall><methodName>supervisor.getProcessInfo</methodName><params><param><value>nobody</value></param></params></methodCall>",
+        "<methodCall><methodName>supervisor.readLog</methodName><params><param><value><int>x</int></value></param></params></methodCall>",
+        "<methodCall><methodName>supervisor.readLog</methodName><params><param><value><i4>+0</i4></value></param><param><value><int> 1 </int></value></param></params></methodCall>",
+        "<methodCall><methodName>supervisor.getProcessInfo</methodName><params><param></param></params></methodCall>",
+        "<methodCall><methodName>supervisor.getProcessInfo</methodName><params><param><value><array/></value></param></params></methodCall>",
+        "<methodCall><methodName>supervisor.sendProcessStdin</methodName><params><param><value>cat</value></param><param><value><base64>aGVsbG8K</base64></value></param></params></methodCall>",
+        "<methodCall><methodName>supervisor.getProcessInfo</methodName><params><param><value><string>a&#1;b</string></value></param></params></methodCall>",
+        "<methodCall><methodName>supervisor.getAPIVersion</methodName></methodCall> trailing",
+    ];
+    compare(&Scene::with("bodies", WORLD), |daemon, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        daemon.wait_for_log("started with pid");
+        for body in BODIES {
+            let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+            let response = http::request(&mut *stream, "POST", "/RPC2", &[], body.as_bytes()).expect("an answer");
+            let log = body.contains("readLog") && response.status() == 200;
+            observed
+                .exactly(body, format!("{}\n{}", response.status(), if log { String::new() } else { response.text() }));
+        }
+        assert_eq!(daemon.wait_for_file("cat.log"), "hello\n");
+    });
+}
+
+/// Every byte of an answer, and its headers in order.
+#[test]
+fn answers_are_written_alike() {
+    compare(&Scene::with("written", WORLD), |daemon, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        for (method, arguments) in [
+            ("supervisor.getState", ""),
+            ("supervisor.getAPIVersion", ""),
+            ("supervisor.startProcess", "<param><value>nobody &lt;&amp;&gt;</value></param>"),
+            ("supervisor.startProcess", "<param><value>idle</value></param>"),
+            ("supervisor.stopProcess", "<param><value>idle</value></param>"),
+            ("system.methodSignature", "<param><value>supervisor.startProcess</value></param>"),
+            ("supervisor.stopAllProcesses", ""),
+        ] {
+            let body =
+                format!("<methodCall><methodName>{method}</methodName><params>{arguments}</params></methodCall>");
+            let mut stream = http::tcp(daemon.ports[0]).expect("it listens");
+            let response = http::request(&mut *stream, "POST", "/RPC2", &[], body.as_bytes()).expect("an answer");
+            let headers: Vec<String> = response
+                .headers
+                .iter()
+                .map(|(name, value)| if name == "Date" { name.clone() } else { format!("{name}: {value}") })
+                .collect();
+            observed.exactly(
+                method,
+                format!("{}\n{}\n{}", response.status_line, headers.join("\n"), sorted(&response.text())),
+            );
+        }
+    });
+}
+
+/// Results of many processes come in the order in which they are done.
+fn sorted(body: &str) -> String {
+    if !body.contains("description") {
+        return body.to_owned();
+    }
+    let mut lines: Vec<&str> = body.lines().collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+#[test]
+fn logs_can_be_followed() {
+    compare(&Scene::with("followed", WORLD), |daemon, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        let say = |daemon: &Daemon, text: &str| {
+            daemon.call("supervisor.sendProcessStdin", &["cat".into(), text.into()]);
+        };
+        say(daemon, &("x".repeat(1999) + "\n"));
+        daemon.wait_until("all is written", |daemon| daemon.read("cat.log").len() == 2000);
+        for path in ["/logtail/cat", "/logtail/cat/stdout", "/logtail/cat%3Acat"] {
+            let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).expect("it reads");
+            let head = http::head(&mut *stream).expect("an answer");
+            note_head(observed, path, &head);
+            let first = http::chunk(&mut *stream).expect("a piece").unwrap_or_default();
+            observed.exactly("the end of the past", first.len());
+            say(daemon, "more\n");
+            let second = http::chunk(&mut *stream).expect("a piece").unwrap_or_default();
+            observed.exactly("the present", String::from_utf8_lossy(&second));
+        }
+        let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+        stream.write_all(b"GET /mainlogtail HTTP/1.1\r\nHost: h\r\n\r\n").expect("it reads");
+        note_head(observed, "/mainlogtail", &http::head(&mut *stream).expect("an answer"));
+        let first = http::chunk(&mut *stream).expect("a piece").unwrap_or_default();
+        assert!(String::from_utf8_lossy(&first).contains("spawned: 'cat'"));
+    });
+}
+
+fn note_head(observed: &mut Observed, path: &str, head: &Response) {
+    // These are hints to browsers and proxies in between.
+    const HINTS: [&str; 2] = ["X-Content-Type-Options", "X-Accel-Buffering"];
+    let mut headers: Vec<&str> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
+    headers.retain(|name| !HINTS.contains(name));
+    headers.sort_by_key(|name| name.to_ascii_lowercase());
+    let kind = head.header("content-type").unwrap_or_default();
+    observed.exactly(path, format!("{} {kind} {}", head.status(), headers.join(" ")));
+}
+
+#[test]
+fn connections_are_kept_and_closed_alike() {
+    const HEADS: [(&str, &str); 6] = [
+        ("HTTP/1.1", ""),
+        ("HTTP/1.1", "Connection: close\r\n"),
+        ("HTTP/1.1", "Connection: keep-alive\r\n"),
+        ("HTTP/1.0", ""),
+        ("HTTP/1.0", "Connection: keep-alive\r\n"),
+        ("HTTP/1.0", "Connection: close\r\n"),
+    ];
+    compare(&Scene::with("kept", WORLD), |daemon, observed| {
+        for (version, header) in HEADS {
+            let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+            let request = format!("GET /ok.html {version}\r\nHost: h\r\n{header}\r\n");
+            stream.write_all(request.as_bytes()).expect("it reads");
+            let first = http::response(&mut *stream).expect("an answer");
+            let again = stream.write_all(request.as_bytes()).and_then(|()| http::response(&mut *stream));
+            observed.exactly(&format!("{version} {header}"), format!("{}, kept: {}", first.status(), again.is_ok()));
+        }
+    });
+}

@@ -1,0 +1,80 @@
+//! Event listeners that were written for the original: superlance, by the original's authors.
+
+use crate::harness::{Scene, Subject, compare, original};
+
+/// Takes the place of `sendmail`: keeps every message in a file.
+const MAIL: &str = "#!/bin/sh\ncat >> \"$1\"\necho >> \"$1\"\n";
+
+const PROGRAMS: &str = "
+[program:crashes]
+command=sh -c 'sleep 0.3; exit 7'
+autostart=false
+autorestart=false
+startsecs=0
+[program:ends]
+command=sh -c 'sleep 0.3; exit 0'
+autostart=false
+autorestart=false
+startsecs=0
+[program:web]
+command=sleep 1000
+startsecs=0
+[program:large]
+command=sleep 1000
+startsecs=0
+";
+
+/// Superlance imports the original's package.
+fn is_there() -> bool {
+    Subject::chosen().contains(&Subject::Original)
+}
+
+#[test]
+fn crashes_are_mailed() {
+    if !is_there() {
+        return;
+    }
+    let listener = format!(
+        "[eventlistener:crashmail]\ncommand={}/crashmail -a -s \"{{dir}}/mail.sh {{dir}}/mail\" -m me@example.com\n\
+        events=PROCESS_STATE_EXITED\nstartsecs=0\nstderr_logfile={{dir}}/crashmail.err\n",
+        original::directory().display()
+    );
+    let scene = Scene::with("crashmail", &format!("{PROGRAMS}{listener}")).script("mail.sh", MAIL);
+    compare(&scene, |daemon, observed| {
+        daemon.wait_for_state("crashmail", "RUNNING");
+        daemon.ctl(&["start", "ends"]);
+        daemon.wait_for_state("ends", "EXITED");
+        daemon.ctl(&["start", "crashes"]);
+        daemon.wait_until("the mail is there", |daemon| daemon.read("mail").contains("from state RUNNING"));
+        observed.note(daemon, "mail", daemon.read("mail").trim());
+    });
+}
+
+/// Nobody answers at the address, and everything is larger than allowed: both are restarted at the next tick.
+#[test]
+fn programs_that_do_not_answer_or_grow_are_restarted() {
+    if !is_there() {
+        return;
+    }
+    let directory = original::directory().display();
+    let listeners = format!(
+        "[eventlistener:httpok]\ncommand={directory}/httpok -p web -t 1 -s \"{{dir}}/mail.sh {{dir}}/mail1\" -m me@example.com http://127.0.0.1:{{port}}/\n\
+        events=TICK_5\nstartsecs=0\nstderr_logfile={{dir}}/httpok.err\n\
+        [eventlistener:memmon]\ncommand={directory}/memmon -p large=1KB -s \"{{dir}}/mail.sh {{dir}}/mail2\" -m me@example.com\n\
+        events=TICK_5\nstartsecs=0\nstderr_logfile={{dir}}/memmon.err\n"
+    );
+    let scene = Scene::with("restarts", &format!("{PROGRAMS}{listeners}")).script("mail.sh", MAIL);
+    compare(&scene, |daemon, observed| {
+        daemon.wait_for_states(&["web", "large", "httpok", "memmon"], "RUNNING");
+        let before = [daemon.pid_of("web"), daemon.pid_of("large")];
+        for (name, before) in ["web", "large"].into_iter().zip(before) {
+            daemon.wait_until("it is restarted", |daemon| ![0, before].contains(&daemon.pid_of(name)));
+            daemon.wait_for_state(name, "RUNNING");
+        }
+        // How much memory it used is up to the system.
+        for mail in ["mail1", "mail2"] {
+            let text = daemon.wait_for_file(mail);
+            observed.note(daemon, "subject", text.lines().find(|line| line.starts_with("Subject")).unwrap_or_default());
+        }
+    });
+}
