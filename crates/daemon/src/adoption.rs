@@ -171,3 +171,6 @@ fn find_child(group: &Group, member: &MemberSnapshot, run: &KeptRun) -> Option<H
         streams,
     })
 }
+
+#[cfg(test)]
+mod tests;
