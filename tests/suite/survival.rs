@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
 
 use crate::harness::subject::Program;
-use crate::harness::{Daemon, Scene, Subject, processes, wait};
+use crate::harness::{Daemon, Scene, Subject, processes, rpc, wait};
 
 /// The options these tests are about.
 pub const PINNED: &[&str] = &["supervisord adopt"];
@@ -218,6 +219,44 @@ fn a_program_that_cannot_take_over_is_refused() {
     assert!(refused.stdout.contains("I cannot read that"), "{refused:?}");
     daemon.wait_for_states(&LIVING, "RUNNING");
     wait_for_more_lines(&mut daemon, "writer.log");
+}
+
+/// Clients come all the time while the daemon is upgraded again and again: whoever connects is let in, and whoever is
+/// answered is answered rightly. `UPGRADES` says how often.
+#[test]
+fn clients_are_not_turned_away_by_an_upgrade() {
+    let upgrades: usize = std::env::var("UPGRADES").ok().and_then(|upgrades| upgrades.parse().ok()).unwrap_or(5);
+    let mut daemon = start("clients", "");
+    let (socket, expected) = (daemon.path("s.sock"), daemon.pid());
+    let over = AtomicBool::new(false);
+    let (answered, turned_away) = std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            let (mut answered, mut turned_away) = (0, Vec::new());
+            while !over.load(Ordering::SeqCst) {
+                match rpc::call(&socket, "supervisor.getPID", &[]) {
+                    Ok(Ok(pid)) if pid.int() == i64::from(expected) => answered += 1,
+                    Ok(other) => turned_away.push(format!("{other:?}")),
+                    // Let in by the program before, which ended before it had read the request.
+                    Err(error) if is_closed(&error) => {}
+                    Err(error) => turned_away.push(error.to_string()),
+                }
+            }
+            (answered, turned_away)
+        });
+        for round in 1..=upgrades {
+            daemon.signal(Signal::SIGUSR1);
+            daemon.wait_until("it is upgraded", |daemon| daemon.log().matches("supervisord upgraded").count() >= round);
+        }
+        over.store(true, Ordering::SeqCst);
+        client.join().expect("the client does not fail")
+    });
+    assert!(turned_away.is_empty(), "{turned_away:?}\n{}", daemon.report());
+    assert!(answered > upgrades, "{answered}");
+}
+
+fn is_closed(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 /// Kills and upgrades the daemon at random moments. `CHAOS_ROUNDS` says how often.
