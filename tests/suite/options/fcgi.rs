@@ -32,6 +32,13 @@ fn answer(mut stream: impl Read) -> String {
     text
 }
 
+/// Waits until it is logged that the socket was closed after a program used it.
+fn wait_for_closing(daemon: &mut Daemon) {
+    daemon.wait_until("the socket is closed", |daemon| {
+        daemon.log().split_once("spawned").is_some_and(|(_, after)| after.contains("Closing socket"))
+    });
+}
+
 /// What is said about sockets from the first start of a program on. Before that the original binds each once to try it.
 fn note_socket_lines(daemon: &Daemon, observed: &mut Observed) {
     let log = daemon.log();
@@ -57,6 +64,7 @@ pins! {
                 let stdin = daemon.rpc("supervisor.sendProcessStdin", &["f".into(), "x".into()]);
                 observed.exactly("stdin", format!("{stdin:?}"));
                 daemon.ctl(&["stop", "f"]);
+                wait_for_closing(daemon);
                 note_socket_lines(daemon, observed);
                 observed.exactly("nobody listens", UnixStream::connect(daemon.path("f.sock")).is_err());
                 daemon.ctl(&["start", "f"]);
@@ -89,6 +97,7 @@ pins! {
             let last = TcpStream::connect(("127.0.0.1", port)).expect("it still listens");
             observed.exactly("the last one answers", answer(last));
             daemon.ctl(&["stop", "f:f2"]);
+            wait_for_closing(daemon);
             observed.exactly("nobody listens", TcpStream::connect(("127.0.0.1", port)).is_err());
             note_socket_lines(daemon, observed);
         });
