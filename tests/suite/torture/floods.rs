@@ -116,7 +116,7 @@ kill('KILL', $$) if $run % 3 == 0;
 exit($run % 3);
 "#;
     only_ours(|| {
-        let runs = dial("RESTARTS", 300) / 3;
+        let runs = dial("RESTARTS", 300) / 6;
         let program = |name: &str, log: &str| {
             format!(
                 "[program:{name}]\ncommand={{dir}}/last.pl {runs}\ndirectory={{dir}}/{name}\nautorestart=true\n\
