@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(complete("sta"), ["start", "status"]);
         assert_eq!(complete("help st"), ["start", "status", "stop"]);
         assert!(!complete("").contains(&"EOF".to_owned()));
-        assert_eq!(complete("").len(), 22);
+        assert_eq!(complete("").len(), 23);
     }
 
     #[test]
