@@ -16,16 +16,35 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connects to a unix socket.
 pub fn unix(path: &Path) -> io::Result<Box<dyn Stream>> {
-    let stream = UnixStream::connect(path)?;
+    let stream = uninterrupted(|| UnixStream::connect(path))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(Box::new(stream))
 }
 
 /// Connects to a port of the loopback interface.
 pub fn tcp(port: u16) -> io::Result<Box<dyn Stream>> {
-    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    let stream = uninterrupted(|| TcpStream::connect(("127.0.0.1", port)))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(Box::new(stream))
+}
+
+fn uninterrupted_read(stream: &mut dyn Stream, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Tries again what a signal interrupted.
+fn uninterrupted<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// What a server answered.
@@ -89,7 +108,7 @@ pub fn head(stream: &mut dyn Stream) -> io::Result<Response> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        if stream.read(&mut byte)? == 0 {
+        if uninterrupted_read(stream, &mut byte)? == 0 {
             let seen = String::from_utf8_lossy(&head).into_owned();
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the server hung up after {seen:?}")));
         }
