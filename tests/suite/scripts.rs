@@ -1,6 +1,9 @@
-//! Clients written in Python, as deployed scripts are.
+//! Clients in other languages, as deployed scripts are.
 
-use crate::harness::{Scene, Subject, compare, python};
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Scene, Subject, command, compare, original, python};
 
 const PROGRAMS: &str = "
 [program:cat]
@@ -60,5 +63,29 @@ fn python_scripts_find_what_they_expect() {
         daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
         observed.note(daemon, "script", python::run(daemon, SCRIPT, &[]).transcript());
         daemon.wait_until("the text came through", |daemon| daemon.read("cat.log") == "grüß dich\n");
+    });
+}
+
+/// A client that nobody wrote with Supervisor in mind: the `xmlrpc` package for Node.js.
+#[test]
+fn programs_in_another_language_find_what_they_expect() {
+    if Command::new("npm").arg("--version").output().is_err() {
+        eprintln!("left out, because there is no npm: a client in another language");
+        return;
+    }
+    let package = original::cache().join("node");
+    original::once(&package, |directory| {
+        original::run(Command::new("npm").args(["install", "--silent", "xmlrpc@1.3.2"]).current_dir(directory));
+    });
+    let text = format!("{PROGRAMS}[inet_http_server]\nport=127.0.0.1:{{port}}\n");
+    let scene = Scene::with("node", &text)
+        .file("client.js", include_str!("fixtures/client.js"))
+        .env("NODE_PATH", &package.join("node_modules").display().to_string());
+    compare(&scene, |daemon, observed| {
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        let mut node = daemon.command(Path::new("node"));
+        let output = command::run(node.arg("client.js").arg(daemon.ports[0].to_string()), "");
+        assert_eq!(output.stdout.lines().count(), 14, "{output:?}");
+        observed.note(daemon, "client", output.transcript());
     });
 }
