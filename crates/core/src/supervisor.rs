@@ -396,6 +396,7 @@ impl Supervisor {
         self.report_waiting(now);
         self.release_events(now);
         self.revive_listeners(now);
+        self.settle_doubts(now);
     }
 
     fn exited(&mut self, now: Now, pid: u32, status: ExitStatus) {

@@ -207,6 +207,7 @@ impl Control {
             }
         }
         if let Some(config) = config {
+            self.supervisor.doubt_listeners(present());
             self.supervisor.reconcile(config, present());
             self.perform_effects();
         }

@@ -98,6 +98,11 @@ impl Listener {
         Listener { state: ListenerState::Acknowledged, buffer: Vec::new(), result_length: None, judging: false }
     }
 
+    /// A listener of which nothing is known but that it waits for an event.
+    pub fn presumed_ready() -> Listener {
+        Listener { state: ListenerState::Ready, ..Listener::new() }
+    }
+
     /// What it is doing.
     pub fn state(&self) -> ListenerState {
         self.state

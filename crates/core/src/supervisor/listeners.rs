@@ -28,10 +28,16 @@ pub struct Seat {
     revival: Option<Duration>,
     /// It is being stopped only to be started again.
     reviving: bool,
+    /// When it is taken to be waiting for an event, unless it says something before.
+    #[serde(skip)]
+    doubt: Option<Duration>,
 }
 
 /// The result handler that is built in.
 const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
+
+/// How long a listener that was taken over may be silent before it is taken to be waiting for an event.
+const LONGEST_DOUBT: Duration = Duration::from_secs(10);
 
 /// The longest a listener in the UNKNOWN state is left alone.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -101,6 +107,7 @@ impl Supervisor {
 
     pub(super) fn listener_output(&mut self, now: Now, id: ProcessId, bytes: &[u8]) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
+        seat.doubt = None;
         seat.protocol.feed(bytes);
         self.hear_listener(now, id);
     }
@@ -222,7 +229,32 @@ impl Supervisor {
     }
 
     pub(super) fn next_revival(&self) -> Option<Duration> {
-        self.seats().filter_map(|(_, seat)| seat.revival).min()
+        self.seats().flat_map(|(_, seat)| [seat.revival, seat.doubt]).flatten().min()
+    }
+
+    /// After a crash: the last words of a listener may have been heard by the daemon that is dead, who had no time to
+    /// note them. One that should be about to say something and does not is waiting itself; the event it had is offered
+    /// again.
+    pub fn doubt_listeners(&mut self, now: Now) {
+        for member in self.members.values_mut().filter(|member| member.machine.pid() != 0) {
+            if let Some(seat) = member.seat.as_mut()
+                && matches!(seat.protocol.state(), ListenerState::Busy | ListenerState::Acknowledged)
+            {
+                seat.doubt = Some(now.mono + LONGEST_DOUBT);
+            }
+        }
+    }
+
+    /// Ends the doubts whose time has come.
+    pub(super) fn settle_doubts(&mut self, now: Now) {
+        let due = |(id, seat): (ProcessId, &Seat)| seat.doubt.is_some_and(|at| at <= now.mono).then_some(id);
+        for id in self.seats().filter_map(due).collect::<Vec<_>>() {
+            let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { continue };
+            seat.doubt = None;
+            seat.protocol = Listener::presumed_ready();
+            let event = seat.event.take();
+            self.put_back(now, id, event);
+        }
     }
 
     fn seats(&self) -> impl Iterator<Item = (ProcessId, &Seat)> {

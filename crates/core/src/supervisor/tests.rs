@@ -604,6 +604,20 @@ fn an_event_a_dead_listener_worked_on_goes_to_its_successor() {
 }
 
 #[test]
+fn a_listener_whose_last_words_died_with_the_daemon_is_asked_again() {
+    let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
+    let listener = world.id("pool");
+    world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
+    world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
+    world.children.values_mut().next().unwrap().heard.clear();
+    world.supervisor.doubt_listeners(world.now);
+    world.pass(9_000);
+    assert!(world.children.values().next().unwrap().heard.is_empty(), "it may still be at work");
+    world.pass(2_000);
+    assert!(String::from_utf8_lossy(&world.children.values().next().unwrap().heard).contains("serial:0 "));
+}
+
+#[test]
 fn a_full_pool_drops_the_oldest_event_and_says_so() {
     let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 2)]);
     for data in ["a", "b", "c"] {
