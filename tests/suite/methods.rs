@@ -26,7 +26,7 @@ startsecs=0
 stdout_logfile={dir}/idle.out
 stderr_logfile=NONE
 [program:ended]
-command=sh -c 'exit 7'
+command=sh -c 'sleep 0.3; exit 7'
 autorestart=false
 startsecs=0
 stdout_logfile=NONE
@@ -62,8 +62,9 @@ programs=member
 identifier=the one
 ";
 
-/// Calls in the order in which they are made. A word is a string, unless it is a number, `true`, `false`, `nil`, `[]`
-/// or `{}`; `'5'` is the string of a number and `''` the empty one, `~` within a word is a space.
+/// Calls in the order in which they are made; `wait NAME STATE` waits for a process. A word is a string, unless it is a
+/// number, `true`, `false`, `nil`, `[]` or `{}`; `'5'` is the string of a number and `''` the empty one, `~` within a
+/// word is a space.
 const CALLS: &str = "
 supervisor.getAPIVersion
 supervisor.getVersion
@@ -116,6 +117,7 @@ supervisor.stopProcess slow true
 supervisor.stopAllProcesses
 supervisor.stopAllProcesses
 supervisor.startAllProcesses
+wait ended EXITED
 supervisor.signalProcess cat CONT
 supervisor.signalProcess cat SIGCONT
 supervisor.signalProcess cat cont
@@ -243,6 +245,10 @@ fn answers_are_equal() {
     compare(&Scene::with("methods", WORLD), |daemon, observed| {
         settle(daemon);
         for line in CALLS.lines().filter(|line| !line.is_empty()) {
+            if let Some((name, state)) = line.strip_prefix("wait ").and_then(|wait| wait.split_once(' ')) {
+                daemon.wait_for_state(name, state);
+                continue;
+            }
             let (method, arguments) = parse(line);
             match (method.as_str(), ask(daemon, &method, &arguments)) {
                 ("supervisor.getPID", answer) => {
@@ -367,7 +373,7 @@ fn a_daemon_that_is_ending_refuses() {
             daemon.wait_until("it ignores TERM", |daemon| daemon.path("ready").exists());
             observed.exactly(ending, ask(daemon, ending, &[]));
             daemon.wait_for_log("waiting for p to die");
-            for line in CALLS.lines().filter(|line| !line.is_empty()) {
+            for line in CALLS.lines().filter(|line| !line.is_empty() && !line.starts_with("wait ")) {
                 let (method, arguments) = parse(line);
                 if arguments.iter().all(|argument| matches!(argument, Value::Text(_) | Value::Int(_))) {
                     observed.note(daemon, line, ask(daemon, &method, &arguments));
