@@ -8,7 +8,7 @@
 //! | `CRASHERS` | 40 | programs that crash at random |
 //! | `FLOOD_MIB` | 128 | output of a flooding child |
 //! | `RESTARTS` | 300 | restarts of its neighbour |
-//! | `CONNECTIONS` | 1500 | clients that connect and say nothing |
+//! | `CONNECTIONS` | 10000 | clients that connect and say nothing |
 
 mod clients;
 mod clock;

@@ -23,7 +23,7 @@ use crate::control::{Control, End, Entrance, HandedChildren, Mailbox, Message, S
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::network::listen::{self, OpenServer};
-use crate::network::{self, Clock, Context};
+use crate::network::{self, Clock, Context, Room};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::PidFile;
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
@@ -156,6 +156,7 @@ impl Life {
             activity_file: activity_file(&config.supervisord),
             load_config: surroundings.read.clone(),
             loading: Arc::default(),
+            answers: Arc::new(Room::for_answers()),
             clock: CLOCK,
             namespaces: namespaces(&config),
             plugins: Some(plugins.clone()),

@@ -26,12 +26,14 @@ mod page;
 mod plane;
 mod receive;
 mod reply;
+mod room;
 mod route;
 mod service;
 mod socket;
 
 pub use connection::Limits;
 pub use plane::{NetworkHandle, start, start_with};
+pub use room::Room;
 
 /// What every request handler may use.
 pub struct Context {
@@ -47,6 +49,8 @@ pub struct Context {
     pub load_config: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
     /// Held from the beginning of a reading until its call is sent, so that an older one never overtakes a newer.
     pub loading: Arc<tokio::sync::Mutex<()>>,
+    /// The memory that long answers share.
+    pub answers: Arc<Room>,
     /// What time it is.
     pub clock: Clock,
     /// The namespaces that exist besides `system`; `supervisor` among them when its section is present.
@@ -65,6 +69,7 @@ impl Context {
             activity_file: self.activity_file.clone(),
             load_config: self.load_config.clone(),
             loading: self.loading.clone(),
+            answers: self.answers.clone(),
             clock: self.clock,
             namespaces: vec!["supervisor".to_owned()],
             plugins: None,

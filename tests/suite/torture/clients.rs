@@ -1,9 +1,10 @@
 //! Clients that mean harm, or do not know better. Supervision must not notice them.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +22,12 @@ const SOON: Duration = Duration::from_secs(2);
 /// How much memory a client may make the daemon use for a while, in kB: all bodies together and what parsing adds.
 const MOST: u64 = 256 << 10;
 
+/// How much memory may be kept after the first attack, in kB: heaps in pieces.
+const KEPT: u64 = 32 << 10;
+
+/// How much memory the connections that are kept may take, in kB.
+const CROWD_MEMORY: u64 = 8 << 10;
+
 /// Runs a daemon under an attack: meanwhile and afterwards programs are restarted and well-behaved clients answered,
 /// and in the end nothing is left of it.
 fn attack(name: &str, attack: impl Fn(&Path) + Sync) {
@@ -28,9 +35,13 @@ fn attack(name: &str, attack: impl Fn(&Path) + Sync) {
         let mut daemon = Scene::with(name, PROGRAM).start(Subject::Ours);
         daemon.wait_for_state("p", "RUNNING");
         let socket = daemon.path("s.sock");
+        let at_first = Vitals::of(&daemon);
         // What is allocated once for the first of its kind is no leak.
         attack(&socket);
-        daemon.wait_until("the first wave is over", |daemon| Vitals::of(daemon).descriptors < 40);
+        daemon.wait_until("the first wave is over", |daemon| {
+            let now = Vitals::of(daemon);
+            now.descriptors < 40 && now.memory < at_first.memory + KEPT
+        });
         let before = Vitals::of(&daemon);
         let is_over = AtomicBool::new(false);
         let mut latencies = Vec::new();
@@ -149,19 +160,68 @@ fn a_head_without_end_is_refused() {
     });
 }
 
-/// More connections than are allowed, none of which says anything; whoever comes later is served.
+/// Opens connections to what it is told, says how many there are, and keeps them until its stdin ends.
+const CROWD: &str = r#"
+import resource, socket, sys
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+crowd = []
+for _ in range(int(sys.argv[1])):
+    path = sys.argv[2]
+    stream = socket.socket(socket.AF_UNIX if "/" in path else socket.AF_INET)
+    stream.connect(path if "/" in path else ("127.0.0.1", int(path)))
+    crowd.append(stream)
+print(len(crowd), flush=True)
+sys.stdin.read()
+"#;
+
+/// Ten times as many connections as a daemon has descriptors by default, none of which says anything: whoever comes
+/// later is served.
 #[test]
 fn a_crowd_that_says_nothing_does_not_keep_others_out() {
-    let count = dial("CONNECTIONS", 1500);
-    attack("crowd", |socket| {
-        let crowd: Vec<UnixStream> = (0..count).map_while(|_| UnixStream::connect(socket).ok()).collect();
-        assert_eq!(crowd.len() as u64, count);
-        for _ in 0..10 {
-            assert!(exchange(socket, b"GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
+    let count = dial("CONNECTIONS", 10_000);
+    only_ours(|| {
+        let configuration = "[inet_http_server]\nport=127.0.0.1:{port}\n[program:p]\ncommand=sleep 1000\nstartsecs=0\n\
+            autorestart=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let scene = Scene::with("crowd", configuration).shell("ulimit -S -n 1024; exec \"$@\"");
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_state("p", "RUNNING");
+        let before = Vitals::of(&daemon);
+        for door in [daemon.path("s.sock").display().to_string(), daemon.ports[0].to_string()] {
+            let mut crowd = Command::new("python3")
+                .args(["-c", CROWD, &count.to_string(), &door])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("python3 is installed");
+            let mut said = String::new();
+            let stdout = crowd.stdout.take().expect("a pipe");
+            BufReader::new(stdout).read_line(&mut said).expect("readable");
+            assert_eq!(said.trim(), count.to_string(), "not everybody got in\n{}", daemon.report());
+
+            assert!(restart_latency(&daemon, "p") < SOON, "{}", daemon.report());
+            let url = if door.contains('/') { format!("unix://{door}") } else { format!("http://127.0.0.1:{door}") };
+            let status = daemon.ctl(&["-s", &url, "status"]);
+            assert!(status.stdout.starts_with("p  ") && status.code == 0, "{}", status.transcript());
+            let meanwhile = Vitals::of(&daemon);
+            eprintln!("{url}: {before:?}, under the crowd {meanwhile:?}");
+            assert!(meanwhile.descriptors < 512, "{} of 1024 descriptors are in use", meanwhile.descriptors);
+            assert!(meanwhile.memory < before.memory + CROWD_MEMORY, "{before:?} -> {meanwhile:?}");
+            assert_rests(&daemon);
+            drop(crowd.stdin.take());
+            crowd.wait().expect("it ends");
         }
-        // Those who have been served once and then fall silent are a crowd as well.
+        daemon.wait_until("the crowd is gone", |daemon| Vitals::of(daemon).descriptors <= before.descriptors);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// Those who have been served once and then fall silent are a crowd as well.
+#[test]
+fn a_crowd_that_was_served_does_not_keep_others_out() {
+    attack("served", |socket| {
         let mut served = Vec::new();
-        for _ in 0..200 {
+        for _ in 0..1500 {
             let mut stream = connect(socket);
             let body = "<methodCall><methodName>supervisor.getState</methodName></methodCall>";
             let head = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -169,6 +229,7 @@ fn a_crowd_that_says_nothing_does_not_keep_others_out() {
             let _ = stream.read(&mut [0; 4096]);
             served.push(stream);
         }
+        assert!(exchange(socket, b"GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
     });
 }
 
@@ -256,6 +317,25 @@ fn answers_nobody_reads_do_not_pile_up() {
             }
         }
         thread::sleep(Duration::from_millis(500));
+    });
+}
+
+/// The largest answers there are, for many who do not take them: a log of which every character becomes five.
+#[test]
+fn long_answers_nobody_takes_share_a_bounded_memory() {
+    attack("untaken", |socket| {
+        let log = socket.with_file_name("p.log");
+        if !log.exists() || std::fs::metadata(&log).is_ok_and(|log| log.len() < 1 << 20) {
+            std::fs::write(&log, "<".repeat(20 << 20)).expect("the log can be written");
+        }
+        let body = "<methodCall><methodName>supervisor.readProcessStdoutLog</methodName><params><param><value>p</value>\
+            </param><param><value><int>0</int></value></param><param><value><int>0</int></value></param></params></methodCall>";
+        let head = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        let mut crowd: Vec<UnixStream> = (0..12).map(|_| connect(socket)).collect();
+        for stream in &mut crowd {
+            stream.write_all(format!("{head}{body}").as_bytes()).expect("it reads the request");
+        }
+        thread::sleep(Duration::from_secs(3));
     });
 }
 

@@ -32,6 +32,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How many bytes all bodies under way may have together.
     pub all_bodies_bytes: usize,
+    /// How many calls may be under way. They go on when their clients leave, so connections do not limit them.
+    pub calls: usize,
     /// How many connections all servers may hold together; at least one each.
     pub connections: usize,
 }
@@ -47,6 +49,7 @@ impl Default for Limits {
             head_bytes: 64 << 10,
             body_bytes: 16 << 20,
             all_bodies_bytes: 64 << 20,
+            calls: 1024,
             connections: 1024,
         }
     }
@@ -54,6 +57,9 @@ impl Default for Limits {
 
 /// How long the rest of what a refused client sends is read, so that it sees the refusal and not a broken connection.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How much of it is read, in bytes.
+const LINGER_BYTES: usize = 4 << 20;
 
 /// How long, at the end of the plane, a call that was answered just now may take to become a reply.
 const LAST_CALL: Duration = Duration::from_millis(100);
@@ -124,7 +130,7 @@ fn deadline(socket: &Socket, limits: &Limits) -> Option<Instant> {
 /// with unread input would destroy what is on its way.
 async fn part(socket: &Socket) {
     if !socket.has_ended() && socket.close_write().is_ok() {
-        let _ = timeout(LINGER, socket.discard()).await;
+        let _ = timeout(LINGER, socket.discard(LINGER_BYTES)).await;
     }
 }
 

@@ -26,6 +26,12 @@ const LEAST_TAIL: u64 = 1024;
 /// The most it shows.
 const MOST_TAIL: u64 = 4 << 20;
 
+/// About how much a process takes on the status page, in bytes.
+const ROW_BYTES: usize = 2 << 10;
+
+/// How many bytes of a page a byte of a log may become, and the log beside it.
+const TAIL_FACTOR: usize = 8;
+
 /// Nothing on the pages comes from elsewhere, and no page from elsewhere may lay itself over their buttons.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'self'";
@@ -62,13 +68,13 @@ impl Acts {
 /// the original instead of buttons.
 pub async fn status(context: &Arc<Context>, acts: Acts, links: bool, fields: &Fields) -> Result<Reply, Broken> {
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
-        return Ok(show(context, StatusCode::OK, links, fields.get("message").unwrap_or_default()));
+        return Ok(show(context, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
     let Some(action) = action::Action::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
     match acts.objection().filter(|_| action.changes_something()) {
-        Some(objection) => Ok(show(context, StatusCode::FORBIDDEN, links, objection)),
+        Some(objection) => Ok(show(context, StatusCode::FORBIDDEN, links, objection).await),
         None => Ok(told(&action.perform(context).await?)),
     }
 }
@@ -119,11 +125,17 @@ struct Line {
     actions: Vec<Option<(&'static str, &'static str)>>,
 }
 
-fn show(context: &Context, status: StatusCode, links: bool, message: &str) -> Reply {
+async fn show(context: &Context, status: StatusCode, links: bool, message: &str) -> Reply {
+    let Some(share) = context.answers.take_soon(context.view.rows().len() * ROW_BYTES).await else { return crowded() };
     let now = (context.clock.now)();
     let rows = context.view.rows().iter().map(|row| line(context, now, row)).collect();
     let year = (context.clock.local)(now).year;
-    page(status, &StatusPage { message, links, rows, version: SUPERVISOR_VERSION, year })
+    page(status, &StatusPage { message, links, rows, version: SUPERVISOR_VERSION, year }).within(share)
+}
+
+/// There are too many long answers that nobody takes.
+fn crowded() -> Reply {
+    Reply::error(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 fn line(context: &Context, now: i64, row: &Row) -> Line {
@@ -177,8 +189,9 @@ pub async fn tail(context: &Arc<Context>, fields: &Fields) -> Reply {
         let text = "No process name found";
         return page(StatusCode::OK, &TailPage { name: "None", text, address: None, limit });
     };
+    let Some(share) = context.answers.take_soon(limit as usize * TAIL_FACTOR).await else { return crowded() };
     let text = tail_text(context, name, limit).await;
-    page(StatusCode::OK, &TailPage { name, text: &text, address: Some(encode(name)), limit })
+    page(StatusCode::OK, &TailPage { name, text: &text, address: Some(encode(name)), limit }).within(share)
 }
 
 async fn tail_text(context: &Context, name: &str, limit: u64) -> String {

@@ -17,11 +17,11 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use crate::follow::FollowHub;
-use crate::network::Context;
 use crate::network::connection::{self, Limits};
 use crate::network::listen::{Listener, OpenServer, SocketFile};
 use crate::network::service::{Server, Service, Shared};
 use crate::network::socket::{Peer, Phase, Socket, Stream};
+use crate::network::{Context, Room};
 
 /// Threads for what may block: reading logs and configuration files. They exist only while there is such work.
 const BLOCKING_THREADS: usize = 32;
@@ -31,6 +31,21 @@ const BLOCKING_IDLE: Duration = Duration::from_secs(10);
 
 /// How long to wait before accepting again when the system refuses.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a client that has just come is waited for before it is sent away for its silence.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// How often somebody who does not take a long answer is sent away while others wait for the memory.
+const COLLECT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a client may take nothing of a long answer while others wait for the memory.
+const UNTAKEN: Duration = Duration::from_secs(2);
+
+/// How long it may take over a long answer while others wait for the memory.
+const TAKEN_SLOWLY: Duration = Duration::from_secs(20);
+
+/// How long a call may take while others wait for the connection. The call goes on; only its answer is lost.
+const CALLED: Duration = Duration::from_secs(20);
 
 /// How long after the connections have been closed their threads may take.
 const LAST_THREADS: Duration = Duration::from_millis(100);
@@ -167,6 +182,10 @@ impl Acceptor {
 async fn accept(acceptor: Acceptor, shared: Rc<Shared>, room: usize, mut stop: watch::Receiver<bool>) {
     let open = Rc::new(Open::default());
     let server = Server::new(acceptor.config.clone());
+    let collector = {
+        let (open, shared) = (open.clone(), shared.clone());
+        tokio::task::spawn_local(async move { open.collect_debts(&shared.context.answers).await })
+    };
     let mut refused = false;
     loop {
         let accepted = tokio::select! {
@@ -202,6 +221,7 @@ async fn accept(acceptor: Acceptor, shared: Rc<Shared>, room: usize, mut stop: w
     }
     drop(acceptor);
     open.make_room(1).await;
+    collector.abort();
 }
 
 /// Failures of a connection that was gone before it was accepted.
@@ -211,6 +231,22 @@ fn is_of_one_client(error: &io::Error) -> bool {
     };
     let kinds = [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput, NotConnected];
     kinds.contains(&error.kind())
+}
+
+/// Why a client may be sent away for the sake of others; the first is missed least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    OneOfMany,
+    Silent,
+    TakesNothing,
+    TakesLittle,
+    Calls,
+    Stranger,
+}
+
+/// Whether a client has never been served.
+fn is_stranger(socket: &Socket) -> bool {
+    matches!(socket.phase(), Phase::Fresh | Phase::Head)
 }
 
 /// The open connections of one server.
@@ -225,25 +261,58 @@ impl Open {
     /// Returns when there are fewer than `room` connections; asks the one that is missed least to go.
     async fn make_room(&self, room: usize) {
         while self.sockets.borrow().len() >= room {
-            if let Some(socket) = self.least_missed() {
+            if let Some(socket) = self.least_missed(room) {
                 socket.evict();
             }
             tokio::select! {
                 () = self.left.notified() => (),
                 // Somebody may have become idle, which nobody tells us.
-                () = sleep(ACCEPT_PAUSE) => (),
+                () = sleep(GRACE) => (),
             }
         }
     }
 
-    /// First those who have never been served, then those who are served and silent, then those who do not take what
-    /// they asked for; the longest first. A client whose request is being carried out is never sent away.
-    fn least_missed(&self) -> Option<Rc<Socket>> {
+    /// Strangers, who have never been served, where they take more than half of the room; then those who are served
+    /// and silent, those who do not take what they asked for, and those whose call takes very long; the longest first.
+    /// None where that would be a stranger who has only just come.
+    fn least_missed(&self, room: usize) -> Option<Rc<Socket>> {
         let sockets = self.sockets.borrow();
+        let strangers = sockets.values().filter(|socket| is_stranger(socket)).count();
         let candidates = sockets.values().filter_map(|socket| {
             let standing = match (socket.phase(), socket.blocked()) {
-                (phase @ (Phase::Fresh | Phase::Head | Phase::Idle), _) => (phase, socket.since()),
-                (Phase::Replying | Phase::Streaming, Some(blocked)) => (Phase::Replying, blocked),
+                (Phase::Fresh | Phase::Head, _) if strangers * 2 > room => (Standing::OneOfMany, socket.since()),
+                (Phase::Idle, _) => (Standing::Silent, socket.since()),
+                (Phase::Replying | Phase::Streaming, Some(blocked)) => (Standing::TakesNothing, blocked),
+                (Phase::Handling, _) if socket.since().elapsed() > CALLED => (Standing::Calls, socket.since()),
+                (Phase::Fresh | Phase::Head, _) => (Standing::Stranger, socket.since()),
+                _ => return None,
+            };
+            Some((standing, socket))
+        });
+        let ((_, since), socket) = candidates.min_by_key(|(standing, _)| *standing)?;
+        let has_just_come = is_stranger(socket) && since.elapsed() < GRACE;
+        (!has_just_come).then(|| socket.clone())
+    }
+
+    /// As long as somebody waits for memory, asks those to go who hold it for an answer they do not take.
+    async fn collect_debts(&self, answers: &Room) {
+        loop {
+            answers.wanted().await;
+            if let Some(socket) = self.worst_debtor() {
+                socket.evict();
+            }
+            sleep(COLLECT_PAUSE).await;
+        }
+    }
+
+    /// First those who take nothing, then those who take little; the longest first.
+    fn worst_debtor(&self) -> Option<Rc<Socket>> {
+        let sockets = self.sockets.borrow();
+        let candidates = sockets.values().filter_map(|socket| {
+            let owes = socket.owes_since()?;
+            let standing = match socket.blocked() {
+                Some(blocked) if blocked.elapsed() > UNTAKEN => (Standing::TakesNothing, blocked),
+                _ if owes.elapsed() > TAKEN_SLOWLY => (Standing::TakesLittle, owes),
                 _ => return None,
             };
             Some((standing, socket))

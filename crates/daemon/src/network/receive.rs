@@ -5,41 +5,21 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use hyper::{Request, StatusCode};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::network::connection::Limits;
+use crate::network::room::{Room, SMALL, Share};
 
-/// Bodies up to this size are taken in without asking for room: all connections together cannot make much of them.
-const SMALL: usize = 64 << 10;
-
-/// The room that all larger bodies under way share.
-pub struct Room {
-    kilobytes: Semaphore,
-    all: usize,
-}
-
-impl Room {
-    /// Room for so many bytes.
-    pub fn new(bytes: usize) -> Room {
-        let all = (bytes >> 10).max(1);
-        Room { kilobytes: Semaphore::new(all), all }
-    }
-}
-
-/// The whole body of a request, or the status to refuse it with. A length must be given, as the original wants it.
-pub async fn body(request: Request<Incoming>, limits: &Limits, room: &Room) -> Result<Bytes, StatusCode> {
+/// The whole body of a request with the room it takes, or the status to refuse it with. A length must be given, as the
+/// original wants it.
+pub async fn body(request: Request<Incoming>, limits: &Limits, room: &Room) -> Result<(Bytes, Share), StatusCode> {
     let length = announced(request.headers())?;
     if length > limits.body_bytes {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let whole = async {
-        let _permit = match length {
-            0..=SMALL => None,
-            // More than the room has altogether can never be granted.
-            _ => room.kilobytes.acquire_many((length >> 10).clamp(1, room.all) as u32).await.ok(),
-        };
-        collect(request.into_body(), length, limits).await
+        let share = room.take(length).await;
+        Ok((collect(request.into_body(), length, limits).await?, share))
     };
     timeout(limits.whole_body, whole).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }

@@ -11,6 +11,7 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, 
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 
+use crate::network::room::Share;
 use crate::network::socket::{Phase, Socket};
 
 /// What the original's HTTP library called itself. Kept, because clients may tell by it whom they talk to.
@@ -25,6 +26,8 @@ pub struct Reply {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub content: Content,
+    /// The memory the body takes, where it can be large.
+    pub share: Option<Share>,
 }
 
 /// The body of a reply.
@@ -51,7 +54,7 @@ impl std::error::Error for Broken {}
 impl Reply {
     /// A reply with a whole body and no headers yet.
     pub fn whole(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-        Reply { status, headers: Vec::new(), content: Content::Whole(body.into()) }
+        Reply { status, headers: Vec::new(), content: Content::Whole(body.into()), share: None }
     }
 
     /// The page that goes with a status, in the shape of the original's error pages.
@@ -80,6 +83,12 @@ impl Reply {
         self
     }
 
+    /// Holds the memory of the body until the client has taken it.
+    pub fn within(mut self, share: Share) -> Reply {
+        self.share = Some(share);
+        self
+    }
+
     /// Closes the connection after the reply.
     pub fn closing(mut self) -> Reply {
         self.headers.insert(0, (CONNECTION, HeaderValue::from_static("close")));
@@ -105,7 +114,7 @@ impl Reply {
             Content::Whole(_) => Phase::Replying,
             Content::Pieces(_) => Phase::Streaming,
         });
-        let mut response = Response::new(ReplyBody { content: Some(self.content), socket });
+        let mut response = Response::new(ReplyBody { content: Some(self.content), share: self.share, socket });
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(SERVER, SERVER_NAME);
@@ -120,6 +129,7 @@ impl Reply {
 /// A body as the HTTP library pulls it.
 pub struct ReplyBody {
     content: Option<Content>,
+    share: Option<Share>,
     socket: Rc<Socket>,
 }
 
@@ -139,7 +149,12 @@ impl Body for ReplyBody {
                 pieces.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
             }
             _ => match self.content.take() {
-                Some(Content::Whole(body)) if !body.is_empty() => Poll::Ready(Some(Ok(Frame::data(body)))),
+                Some(Content::Whole(body)) if !body.is_empty() => {
+                    if let Some(share) = self.share.take() {
+                        self.socket.owe(share);
+                    }
+                    Poll::Ready(Some(Ok(Frame::data(body))))
+                }
                 _ => Poll::Ready(None),
             },
         }

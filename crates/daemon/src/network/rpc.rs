@@ -21,13 +21,24 @@ use supervisord_wire::xmlrpc::{DecodeError, decode_call, encode_fault, encode_re
 use tokio::sync::oneshot;
 
 use crate::network::Context;
+use crate::network::room::Share;
 use crate::plugins::Plugins;
 use answer::Answer;
 
-/// The longest body that is read where it arrives, in bytes; that takes about a millisecond.
+/// The longest body that is read where it arrives, and the longest answer that is written there, in bytes; that takes
+/// about a millisecond.
 const MAX_INLINE: usize = 256 << 10;
 
 type Decoded = Result<(String, Vec<Value>), DecodeError>;
+
+/// What a request is answered with.
+#[derive(Debug)]
+pub struct Document {
+    /// The XML.
+    pub text: String,
+    /// The memory it takes. It is to be held until the client has taken the text.
+    pub share: Share,
+}
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +62,7 @@ impl From<Fault> for Failure {
 }
 
 /// Answers the body of one request with a document, be it a result or a fault. Runs within a tokio runtime.
-pub async fn respond(context: &Arc<Context>, body: &[u8]) -> Result<String, Refusal> {
+pub async fn respond(context: &Arc<Context>, body: &[u8]) -> Result<Document, Refusal> {
     let (method, arguments) = decode(body).await?.map_err(|error| {
         trace::invalid(&context.activity, body, &error);
         Refusal::BadRequest
@@ -70,19 +81,45 @@ async fn decode(body: &[u8]) -> Result<Decoded, Refusal> {
     tokio::task::spawn_blocking(move || decode_call(&body)).await.map_err(|_| Refusal::Ending)
 }
 
-async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Result<String, Refusal> {
+async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Document, Refusal> {
     trace::called(&context.activity, method);
-    match execute(context, method, arguments).await {
-        Ok(answer) => {
+    let document = match execute(context, method, arguments).await {
+        Ok(answer) => document(context, answer).await,
+        Err(failure) => Err(failure),
+    };
+    match document {
+        Ok(document) => {
             trace::returned(&context.activity, method);
-            Ok(encode_response(&answer))
+            Ok(document)
         }
         Err(Failure::Fault(fault)) => {
             trace::refused(&context.activity, method, &fault);
-            Ok(encode_fault(&fault))
+            Ok(Document { text: encode_fault(&fault), share: context.answers.nothing() })
         }
         Err(Failure::Ending) => Err(Refusal::Ending),
     }
+}
+
+/// Writes an answer. A long one takes a while, in which the thread must be free for other clients.
+async fn document(context: &Context, answer: Answer) -> Result<Document, Failure> {
+    let Answer { content, share } = answer;
+    let mut share = share.unwrap_or_else(|| context.answers.nothing());
+    let text = match content.weight() {
+        ..=MAX_INLINE => encode_response(&content),
+        _ => tokio::task::spawn_blocking(move || encode_response(&content)).await.map_err(|_| Failure::Ending)?,
+    };
+    share.settle(text.len());
+    Ok(Document { text, share })
+}
+
+/// There are too many long answers that nobody takes.
+fn crowded() -> Fault {
+    Fault::with(FaultCode::Failed, "too many long answers are waiting for their clients")
+}
+
+/// The room for an answer that will have about so many bytes, before it is made.
+async fn room(context: &Context, bytes: usize) -> Result<Share, Fault> {
+    context.answers.take_soon(bytes).await.ok_or_else(crowded)
 }
 
 async fn execute(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Answer, Failure> {

@@ -14,10 +14,11 @@ use crate::follow::FollowHub;
 use crate::network::access::Access;
 use crate::network::assets::Assets;
 use crate::network::connection::Limits;
-use crate::network::receive::{self, Room};
+use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
+use crate::network::room::{Room, Share};
 use crate::network::route::{self, Endpoint};
-use crate::network::rpc::{self, Refusal};
+use crate::network::rpc::{self, Document, Refusal};
 use crate::network::socket::{Phase, Socket};
 use crate::network::{Context, assets, auth, logs, origin, page};
 
@@ -35,6 +36,7 @@ pub struct Shared {
     pub streams: Arc<Semaphore>,
     assets: Assets,
     bodies: Room,
+    calls: Semaphore,
     slow_checks: Semaphore,
 }
 
@@ -55,6 +57,7 @@ impl Shared {
             streams: Arc::new(Semaphore::new(streams.max(1))),
             assets: Assets::new(),
             bodies: Room::new(limits.all_bodies_bytes),
+            calls: Semaphore::new(limits.calls),
             // One at a time: each takes the memory that the hash asks for.
             slow_checks: Semaphore::new(1),
         })
@@ -140,13 +143,19 @@ impl Service {
         if origin::may_be_forged_call(request.headers()) {
             return Ok(Reply::error(StatusCode::FORBIDDEN));
         }
-        let body = match self.body(request).await {
-            Ok(body) if body.is_empty() => return Ok(Reply::error(StatusCode::BAD_REQUEST)),
+        // What a call is made of stays in memory until it is answered, and so does its share.
+        let (body, _share) = match self.body(request).await {
+            Ok((body, _)) if body.is_empty() => return Ok(Reply::error(StatusCode::BAD_REQUEST)),
             Ok(body) => body,
             Err(status) => return Ok(refused(status)),
         };
+        let Ok(_turn) = self.shared.calls.try_acquire() else {
+            return Ok(Reply::error(StatusCode::SERVICE_UNAVAILABLE));
+        };
         match rpc::respond(&self.shared.context, &body).await {
-            Ok(document) => Ok(Reply::whole(StatusCode::OK, document).text(CONTENT_TYPE, "text/xml").length()),
+            Ok(Document { text, share }) => {
+                Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(share))
+            }
             Err(Refusal::BadRequest) => Ok(Reply::error(StatusCode::BAD_REQUEST)),
             Err(Refusal::Ending) => Err(Broken),
         }
@@ -168,13 +177,13 @@ impl Service {
     async fn fields(&self, request: Request<Incoming>) -> Result<page::Fields, StatusCode> {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let body = match *request.method() {
-            Method::POST => self.body(request).await?,
+            Method::POST => self.body(request).await?.0,
             _ => bytes::Bytes::new(),
         };
         Ok(page::Fields::new(&query, &String::from_utf8_lossy(&body)))
     }
 
-    async fn body(&self, request: Request<Incoming>) -> Result<bytes::Bytes, StatusCode> {
+    async fn body(&self, request: Request<Incoming>) -> Result<(bytes::Bytes, Share), StatusCode> {
         receive::body(request, &self.shared.limits, &self.shared.bodies).await
     }
 }

@@ -1,6 +1,6 @@
 //! A client's socket with what its connection is doing, as far as time limits and room for others depend on it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::network::room::Share;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +74,7 @@ pub struct Socket {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     blocked: Cell<Option<Instant>>,
+    owed: RefCell<Vec<(Instant, Share)>>,
     ended: Cell<bool>,
     changed: Notify,
     evicted: Notify,
@@ -86,6 +89,7 @@ impl Socket {
             phase: Cell::new(Phase::Fresh),
             since: Cell::new(Instant::now()),
             blocked: Cell::new(None),
+            owed: RefCell::default(),
             ended: Cell::new(false),
             changed: Notify::new(),
             evicted: Notify::new(),
@@ -161,18 +165,38 @@ impl Socket {
         }
     }
 
-    /// Reads and forgets until the client has nothing more to say.
-    pub async fn discard(&self) -> io::Result<()> {
+    /// Reads and forgets until the client has nothing more to say, or has said so many bytes.
+    pub async fn discard(&self, most: usize) -> io::Result<()> {
         let mut scrap = [0; 8192];
-        loop {
+        let mut left = most;
+        while left > 0 {
             either!(&self.stream, stream => stream.readable().await)?;
             match either!(&self.stream, stream => stream.try_read(&mut scrap)) {
                 Ok(0) => return Ok(()),
-                Ok(_) => (),
+                Ok(count) => left = left.saturating_sub(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
                 Err(error) => return Err(error),
             }
+            // A client that is quick with its bytes is no reason to leave others waiting.
+            tokio::task::yield_now().await;
         }
+        Ok(())
+    }
+
+    /// Remembers the memory that an answer takes until the client has been sent the last byte of it.
+    pub fn owe(&self, share: Share) {
+        if share.bytes() > 0 {
+            self.owed.borrow_mut().push((Instant::now(), share));
+        }
+    }
+
+    /// Since when the client has been taking an answer that others need the memory of.
+    pub fn owes_since(&self) -> Option<Instant> {
+        self.owed.borrow().first().map(|(since, _)| *since)
+    }
+
+    fn sent_all(&self) {
+        self.owed.borrow_mut().clear();
     }
 
     fn heard(&self, count: usize) {
@@ -250,7 +274,9 @@ impl AsyncWrite for SocketIo {
         true
     }
 
+    /// The HTTP library flushes when it has written everything it holds.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.sent_all();
         Poll::Ready(Ok(()))
     }
 

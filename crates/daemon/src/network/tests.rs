@@ -49,13 +49,21 @@ struct Setup {
     get_actions: bool,
     rote: Rote,
     clock: Clock,
+    answers: Room,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
         let rote: Rote = |_| Some(Ok(true.into()));
         let clock = Clock { now: || 1_000_000, local: |_| NOON };
-        Setup { limits: Limits::default(), credentials: None, get_actions: false, rote, clock }
+        Setup {
+            limits: Limits::default(),
+            credentials: None,
+            get_actions: false,
+            rote,
+            clock,
+            answers: Room::for_answers(),
+        }
     }
 }
 
@@ -83,7 +91,8 @@ impl Setup {
         let view = Arc::new(View::new(Arc::new(fixture::config())));
         let log = Arc::new(Mutex::new(Vec::new()));
         let hub = FollowHub::new();
-        let context = Context { clock: self.clock, ..context(view.clone(), calls, log.clone(), &directory) };
+        let answers = Arc::new(self.answers);
+        let context = Context { clock: self.clock, answers, ..context(view.clone(), calls, log.clone(), &directory) };
         let handle = start_with(servers, Arc::new(context), hub.clone(), self.limits).expect("started");
         Plane { handle: Some(handle), directory, inet, view, hub, log, calls: asked, _poll: poll }
     }
@@ -114,6 +123,7 @@ fn context(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, director
         activity_file: Some(format!("{}/main.log", directory.path().display())),
         load_config: Arc::new(|| Err("not in this test".to_owned())),
         loading: Default::default(),
+        answers: Arc::new(Room::for_answers()),
         plugins: None,
         clock: Clock { now: || 1_000_000, local: |_| NOON },
         namespaces: vec!["supervisor".to_owned()],

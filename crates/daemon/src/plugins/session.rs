@@ -300,7 +300,7 @@ impl<'a> Session<'a> {
 /// The document that answers a call of a plug-in.
 async fn answer(context: &Arc<Context>, document: &str) -> String {
     match rpc::respond(context, document.as_bytes()).await {
-        Ok(document) => document,
+        Ok(document) => document.text,
         Err(Refusal::BadRequest) => encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")),
         Err(Refusal::Ending) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
     }

@@ -4,27 +4,76 @@ use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{Encode, EncodedArray};
 
+use crate::network::room::Share;
+
+/// A result with the memory that was taken for it, where it can be large.
+pub(super) struct Answer {
+    pub(super) content: Content,
+    pub(super) share: Option<Share>,
+}
+
 /// A result. What can be large is not turned into a [`Value`] first.
-pub(super) enum Answer {
+pub(super) enum Content {
     Value(Value),
     Process(Box<ProcessInfo>),
     Processes(Vec<ProcessInfo>),
     Encoded(EncodedArray),
 }
 
-impl From<Value> for Answer {
-    fn from(value: Value) -> Answer {
-        Answer::Value(value)
+/// About how much a process adds to a list of processes, in bytes of the document.
+pub(super) const PROCESS_BYTES: usize = 1 << 10;
+
+/// About how much it adds to a list of configurations.
+pub(super) const CONFIGURATION_BYTES: usize = 3 << 10;
+
+impl Content {
+    /// With room that was taken before it was made.
+    pub(super) fn within(self, share: Share) -> Answer {
+        Answer { content: self, share: Some(share) }
+    }
+
+    /// About how many bytes it will have as a document.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Content::Value(value) => weight(value),
+            Content::Process(_) => PROCESS_BYTES,
+            Content::Processes(infos) => infos.len() * PROCESS_BYTES,
+            Content::Encoded(array) => array.len(),
+        }
     }
 }
 
-impl Encode for Answer {
+fn weight(value: &Value) -> usize {
+    const TAGS: usize = 32;
+    let content = match value {
+        Value::Str(text) => text.len(),
+        Value::Base64(bytes) => bytes.len() / 3 * 4,
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Struct(members) => members.iter().map(|(name, value)| TAGS + name.len() + weight(value)).sum(),
+        _ => 0,
+    };
+    TAGS + content
+}
+
+impl From<Content> for Answer {
+    fn from(content: Content) -> Answer {
+        Answer { content, share: None }
+    }
+}
+
+impl From<Value> for Answer {
+    fn from(value: Value) -> Answer {
+        Content::Value(value).into()
+    }
+}
+
+impl Encode for Content {
     fn encode(&self, out: &mut String) {
         match self {
-            Answer::Value(value) => value.encode(out),
-            Answer::Process(info) => info.encode(out),
-            Answer::Processes(infos) => infos.as_slice().encode(out),
-            Answer::Encoded(array) => array.encode(out),
+            Content::Value(value) => value.encode(out),
+            Content::Process(info) => info.encode(out),
+            Content::Processes(infos) => infos.as_slice().encode(out),
+            Content::Encoded(array) => array.encode(out),
         }
     }
 }

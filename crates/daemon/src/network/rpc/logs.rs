@@ -8,44 +8,52 @@ use supervisord_core::logread::{self, Tail};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
-use super::Failure;
-use super::answer::Answer;
+use super::answer::{Answer, Content};
+use super::{Failure, room};
+use crate::network::Context;
 
 /// A part of a log, or a fault where there is none, where it cannot be read, or where the numbers mean nothing,
 /// found in this order.
-pub(super) async fn read(path: Option<String>, offset: i64, length: i64) -> Result<Answer, Failure> {
+pub(super) async fn read(context: &Context, path: Option<String>, offset: i64, length: i64) -> Result<Answer, Failure> {
     let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile).into()) };
-    let text = blocking(move || {
-        let mut log = Log::open(&path).map_err(|error| match error {
+    let found = blocking(move || {
+        let log = Log::open(&path).map_err(|error| match error {
             OpenError::Missing => Fault::with(FaultCode::NoFile, &path),
             OpenError::Unreadable => Fault::new(FaultCode::Failed),
         })?;
         let range = logread::read_range(log.size, offset, length)?;
-        log.text(range).map_err(|_| Fault::new(FaultCode::Failed))
+        Ok::<_, Fault>((log, range))
     });
-    Ok(Value::Str(text.await??).into())
+    let (log, range) = found.await??;
+    let share = room(context, needed(&range)).await?;
+    let text = blocking(move || log.text(range)).await?.map_err(|_| Fault::new(FaultCode::Failed))?;
+    Ok(Content::Value(Value::Str(text)).within(share))
 }
 
-/// The end of a log with its size and whether something was left out. This is never a fault: what cannot be read is empty.
-pub(super) async fn tail(path: Option<String>, offset: i64, length: i64) -> Result<Answer, Failure> {
-    let (text, offset, overflow) = match path {
-        None => (String::new(), 0, false),
-        Some(path) => blocking(move || tail_of(&path, offset, length)).await?,
-    };
-    Ok(Value::Array(vec![text.into(), offset.into(), overflow.into()]).into())
-}
-
-fn tail_of(path: &str, offset: i64, length: i64) -> (String, i64, bool) {
-    let mut log = match Log::open(path) {
+/// The end of a log with its size and whether something was left out. What cannot be read is empty; a fault is only
+/// that there is no memory for it.
+pub(super) async fn tail(context: &Context, path: Option<String>, offset: i64, length: i64) -> Result<Answer, Failure> {
+    let Some(path) = path else { return Ok(piece(String::new(), 0, false).into()) };
+    let log = match blocking(move || Log::open(&path)).await? {
         Ok(log) => log,
-        Err(OpenError::Missing) => return (String::new(), 0, false),
-        Err(OpenError::Unreadable) => return (String::new(), offset, false),
+        Err(OpenError::Missing) => return Ok(piece(String::new(), 0, false).into()),
+        Err(OpenError::Unreadable) => return Ok(piece(String::new(), offset, false).into()),
     };
     let Tail { range, offset: end, overflow } = logread::tail_range(log.size, offset, length);
-    match log.text(range) {
-        Ok(text) => (text, i64::try_from(end).unwrap_or(i64::MAX), overflow),
-        Err(_) => (String::new(), offset, false),
+    let share = room(context, needed(&range)).await?;
+    match blocking(move || log.text(range)).await? {
+        Ok(text) => Ok(Content::Value(piece(text, i64::try_from(end).unwrap_or(i64::MAX), overflow)).within(share)),
+        Err(_) => Ok(piece(String::new(), offset, false).into()),
     }
+}
+
+fn piece(text: String, offset: i64, overflow: bool) -> Value {
+    Value::Array(vec![text.into(), offset.into(), overflow.into()])
+}
+
+/// The memory for the text, and for the document that is made of it if every character is escaped.
+fn needed(range: &Range<u64>) -> usize {
+    usize::try_from(range.end - range.start).unwrap_or(usize::MAX).saturating_mul(1 + "&amp;".len())
 }
 
 /// An open log with the size it had when it was opened.
@@ -73,7 +81,7 @@ impl Log {
     }
 
     /// The text of a range within the size. Shorter where the file was cut in the meantime.
-    fn text(&mut self, range: Range<u64>) -> io::Result<String> {
+    fn text(mut self, range: Range<u64>) -> io::Result<String> {
         let from_the_beginning = range.start == 0;
         self.file.seek(SeekFrom::Start(range.start))?;
         let mut bytes = Vec::new();

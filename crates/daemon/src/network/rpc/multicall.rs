@@ -5,29 +5,39 @@ use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::EncodedArray;
 
-use super::answer::Answer;
-use super::{Failure, methods, plugged, plugins, single};
+use super::answer::{Answer, Content};
+use super::{Failure, crowded, methods, plugged, plugins, single};
 use crate::network::Context;
+use crate::network::room::SMALL;
 
 /// How long the answer may become, in bytes, before further calls are refused.
-const MAX_ANSWER: usize = 128 << 20;
+const MAX_ANSWER: usize = 64 << 20;
+
+/// Room is taken in steps of so many bytes.
+const STEP: usize = 1 << 20;
 
 /// Makes the calls in turn; one that has to wait is awaited before the next. Results are bare, not wrapped in
 /// arrays of one, because that is what clients of the original depend on.
 pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<Answer, Failure> {
     let mut results = EncodedArray::default();
+    let mut share = context.answers.nothing();
     for entry in entries {
         let result = match results.len() {
             ..MAX_ANSWER => one(context, entry).await,
             MAX_ANSWER.. => Err(Fault::with(FaultCode::Failed, "not called, the answer is too long already").into()),
         };
         match result {
-            Ok(answer) => results.push(&answer),
+            Ok(answer) => results.push(&answer.content),
             Err(Failure::Fault(fault)) => results.push(&fault),
             Err(Failure::Ending) => return Err(Failure::Ending),
         }
+        // The items, and the document that is made of them in the end.
+        let needed = 2 * results.len();
+        if needed > share.bytes().max(SMALL) && !context.answers.grow(&mut share, needed.next_multiple_of(STEP)).await {
+            return Err(crowded().into());
+        }
     }
-    Ok(Answer::Encoded(results))
+    Ok(Content::Encoded(results).within(share))
 }
 
 async fn one(context: &Context, entry: Value) -> Result<Answer, Failure> {

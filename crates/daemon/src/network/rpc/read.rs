@@ -11,8 +11,8 @@ use supervisord_wire::name::Namespec;
 use supervisord_wire::value::Value;
 use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
-use super::answer::Answer;
-use super::{Failure, logs};
+use super::answer::{Answer, CONFIGURATION_BYTES, Content, PROCESS_BYTES};
+use super::{Failure, logs, room};
 use crate::network::Context;
 
 pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, Failure> {
@@ -25,22 +25,28 @@ pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, F
         Read::GetPid => Ok(Value::Int(std::process::id().into()).into()),
         Read::GetProcessInfo { name } => {
             let row = row(context, &name)?;
-            Ok(Answer::Process(Box::new(row.info((context.clock.now)(), context.clock.local))))
+            Ok(Content::Process(Box::new(row.info((context.clock.now)(), context.clock.local))).into())
         }
         Read::GetAllProcessInfo => {
+            let share = room(context, view.rows().len() * PROCESS_BYTES).await?;
             let now = (context.clock.now)();
-            Ok(Answer::Processes(view.rows().iter().map(|row| row.info(now, context.clock.local)).collect()))
+            let infos = view.rows().iter().map(|row| row.info(now, context.clock.local)).collect();
+            Ok(Content::Processes(infos).within(share))
         }
         Read::GetAllConfigInfo => {
+            let config = view.config();
+            let count: usize = config.groups.iter().map(|group| group.processes.len()).sum();
+            let share = room(context, count * CONFIGURATION_BYTES).await?;
             let in_use = |group: &str| view.has_group(group);
-            Ok(config_info::all(&view.config(), in_use, |group, process| view.row(group, process)).into())
+            let all = config_info::all(&config, in_use, |group, process| view.row(group, process));
+            Ok(Content::Value(all).within(share))
         }
-        Read::ReadLog { offset, length } => logs::read(context.activity_file.clone(), offset, length).await,
+        Read::ReadLog { offset, length } => logs::read(context, context.activity_file.clone(), offset, length).await,
         Read::ReadProcessLog { channel, name, offset, length } => {
-            logs::read(log_of(&*row(context, &name)?, channel), offset, length).await
+            logs::read(context, log_of(&*row(context, &name)?, channel), offset, length).await
         }
         Read::TailProcessLog { channel, name, offset, length } => {
-            logs::tail(log_of(&*row(context, &name)?, channel), offset, length).await
+            logs::tail(context, log_of(&*row(context, &name)?, channel), offset, length).await
         }
     }
 }

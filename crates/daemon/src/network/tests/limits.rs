@@ -138,3 +138,55 @@ fn a_client_that_does_not_read_is_left() {
         _ => None,
     });
 }
+
+#[test]
+fn calls_go_on_without_their_clients_but_not_too_many() {
+    let limits = Limits { calls: 2, ..Limits::default() };
+    let plane = Setup { limits, rote: |_| None, ..Setup::default() }.start();
+    let call = "<methodCall><methodName>supervisor.stopAllProcesses</methodName></methodCall>";
+    for _ in 0..2 {
+        let mut client = plane.tcp();
+        client.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{call}", call.len()));
+        plane.asked();
+    }
+    assert_eq!(plane.post("/RPC2", "", call).status, 503);
+    assert_eq!(plane.get("/ok.html").body, "OK");
+}
+
+#[test]
+fn a_refused_client_is_not_listened_to_for_ever() {
+    let plane = with(Limits { body_bytes: 1000, ..Limits::default() });
+    let mut client = plane.unix();
+    client.send("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
+    let piece = [b'x'; 1 << 16];
+    let taken = (0..1000).take_while(|_| client.stream.write_all(&piece).is_ok()).count();
+    assert!((16..200).contains(&taken), "{taken} pieces of 64 KiB were taken");
+}
+
+/// A list of processes that does not fit into any buffer of the system.
+const LIST: &str = "<methodCall><methodName>supervisor.getAllProcessInfo</methodName></methodCall>";
+
+#[test]
+fn long_answers_share_memory_and_whoever_takes_none_makes_room() {
+    let plane = Setup { answers: Room::new(6 << 20), ..Setup::default() }.start();
+    for number in 0..5000 {
+        plane.publish("many", &format!("{number:04}"), ProcessState::Running);
+    }
+    let ask = || {
+        let mut client = plane.unix();
+        client.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{LIST}", LIST.len()));
+        client
+    };
+    let mut idlers: Vec<_> = (0..3).map(|_| ask()).collect();
+    // Each answer takes most of the memory, so that the last waits for all idlers.
+    let mut reader = ask();
+    let response = reader.response();
+    assert_eq!(response.status, 200);
+    assert!(response.body.len() > 3 << 20, "the answer has {} bytes", response.body.len());
+    for idler in &mut idlers {
+        let rest = idler.rest();
+        assert!(rest.len() < response.body.len(), "an idler got {} bytes", rest.len());
+    }
+    // What needs little memory never waits.
+    assert_eq!(plane.get("/ok.html").body, "OK");
+}
