@@ -1,9 +1,9 @@
 //! Every parser and the whole core, fed with what nobody would write.
 //!
 //! Each module below [`bodies`] is the body of one fuzz target: a function of bytes that panics when something is
-//! wrong. There are two ways to run it. `cargo test --test fuzz` has proptest make inputs from a dictionary, on any
-//! compiler and for a bounded time (`PROPTEST_CASES` makes it longer), and replays what is in `fuzz/corpus`; that is
-//! what runs in CI. `cargo +nightly fuzz run NAME` in `fuzz/` explores with coverage. An input that breaks something
+//! wrong. There are two ways to run it. `cargo test --test fuzz` has proptest make inputs from a dictionary, for a bounded
+//! time (`PROPTEST_CASES` makes it longer), and replays what is in `fuzz/corpus`; that is what runs in CI.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none NAME` in `fuzz/` explores with coverage. An input that breaks something
 //! belongs into `fuzz/corpus/NAME`, where it is tried ever after.
 
 mod bodies {
@@ -11,9 +11,11 @@ mod bodies {
     pub mod configuration;
     pub mod environment;
     pub mod expansion;
+    pub mod http;
     pub mod ini;
     pub mod listener;
     pub mod log_reading;
+    pub mod plugin;
     pub mod rotation;
     pub mod supervisor;
     pub mod values;
@@ -273,6 +275,93 @@ const XML: &[&str] = &[
     "</value></param></params></methodCall>",
 ];
 
+const HTTP: &[&str] = &[
+    "\u{0}",
+    "\x01",
+    "GET ",
+    "POST ",
+    "HEAD ",
+    "OPTIONS ",
+    "/",
+    "/RPC2",
+    "/index.html",
+    "/tail.html",
+    "/ok.html",
+    "/logtail/a",
+    "/mainlogtail",
+    "/stylesheets/supervisor.css",
+    "?action=stopall",
+    "?processname=a&limit=99",
+    "?message=<b>",
+    "%2e",
+    "%zz",
+    "http://h/",
+    " HTTP/1.1",
+    " HTTP/1.0",
+    " HTTP/9.9",
+    "\r\n",
+    "\n",
+    "\r\n\r\n",
+    "Host: h",
+    "Content-Length: ",
+    "Content-Length: 5",
+    "Transfer-Encoding: chunked",
+    "Connection: close",
+    "Connection: keep-alive",
+    "Expect: 100-continue",
+    "Authorization: Basic dXNlcjoxMjM=",
+    "Authorization: Basic ",
+    "Origin: http://e",
+    "Referer: null",
+    "Sec-Fetch-Site: cross-site",
+    "Content-Type: application/x-www-form-urlencoded",
+    "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT",
+    "\u{0}GET /index.html HTTP/1.1\r\nHost: h\r\n",
+    "\u{0}POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: ",
+    "\x01POST / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic dXNlcjoxMjM=\r\nContent-Length: 14\r\n\r\naction=stopall",
+    "98\r\n\r\n",
+    "<methodCall><methodName>supervisor.stopAllProcesses</methodName></methodCall>",
+    "<methodCall><methodName>supervisor.getAllConfigInfo</methodName></methodCall>",
+    "0",
+    "1",
+    ";",
+    ":",
+    "é",
+];
+
+/// The lines of a helper and what they are made of.
+const HELPER: &[&str] = &[
+    "{\"op\":\"",
+    "\",\"id\":1",
+    "{\"op\":\"judged\",\"id\":1,\"verdict\":\"accepted\",\"text\":\"\"}\n",
+    "{\"op\":\"serving\",\"id\":1,\"interfaces\":[{\"name\":\"x\",\"methods\":[],\"error\":null}]}\n",
+    "{\"op\":\"rpc\",\"id\":18446744073709551615,\"xml\":\"<methodCall><methodName>m</methodName></methodCall>\"}\n",
+    "{\"op\":\"answer\",\"id\":2,\"xml\":\"<methodResponse><params><param><value>",
+    "</value></param></params></methodResponse>\"}\n",
+    "{\"op\":\"log\",\"level\":-1,\"text\":\"\\u0000\\ud800\"}\n",
+    "{\"op\":\"enlist\",\"id\":3,\"group\":\"g\",\"name\":\"n\",\"section\":\"s\",\"options\":{}}\n",
+    "{\"op\":\"subscribe\",\"events\":[\"EVENT\"]}\n",
+    "rpc",
+    "deferred",
+    "snapshot",
+    "\"xml\":\"",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    ",",
+    ":",
+    "\\",
+    "\\u0000",
+    "null",
+    "1e999",
+    "-1",
+    "\n",
+    "\u{0}",
+    "é",
+];
+
 /// Pairs of what happens and its details: most often a call, a death, or time that passes.
 const STEPS: &[&str] = &[
     "\x00\x01",
@@ -313,9 +402,11 @@ targets! {
     configuration: INI;
     environment: TEXT;
     expansion: TEXT;
+    http: HTTP;
     ini: INI;
     listener: PROTOCOL;
     log_reading: OUTPUT;
+    plugin: HELPER;
     rotation: OUTPUT;
     supervisor: STEPS;
     values: &["-", "+", "1", "0x", "_", ".", "e", "KB", "MB", "true", "off", "SIG", "HUP", "a:", "*", ":", " ", "inf", "nan", "/", "tcp://", "unix://"];

@@ -1,0 +1,104 @@
+//! A connection from its first byte to its last, through the real network plane: whatever a client says, what comes
+//! back is a reply or nothing, in bounded time, and the servers are there for the next one.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, mpsc};
+use std::time::Duration;
+
+use supervisord_config::model::{Config, LogLevel, ServerAddress};
+use supervisord_core::row::LocalTime;
+use supervisord_daemon::activity::Activity;
+use supervisord_daemon::calls::{self, Pending};
+use supervisord_daemon::follow::FollowHub;
+use supervisord_daemon::network::{self, Clock, Context, NetworkHandle, Room, listen};
+use supervisord_daemon::view::View;
+
+use super::configuration;
+
+/// One server that lets everybody in and one that asks for a password.
+const CONFIGURATION: &str = "[supervisord]\n[unix_http_server:open]\nfile=/open.sock\n\
+    [unix_http_server:guarded]\nfile=/guarded.sock\nusername=user\npassword=123\n";
+
+/// How long an answer may take. Nothing that is asked here takes longer than a moment.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Something went wrong within the servers, as they say themselves.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+static PLANE: LazyLock<Plane> = LazyLock::new(Plane::start);
+
+pub fn run(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else { return };
+    let plane = &*PLANE;
+    let path = &plane.paths[usize::from(choice & 1)];
+    let mut stream = UnixStream::connect(path).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    // A client that is refused may find that nobody listens to the rest.
+    let _ = stream.write_all(data);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        end => drop(end.expect("an end")),
+    }
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{:?}", String::from_utf8_lossy(&answer));
+    assert!(!FAILED.load(Ordering::Relaxed), "the servers failed");
+}
+
+/// The running servers, until the process ends.
+struct Plane {
+    paths: [PathBuf; 2],
+    _directory: tempfile::TempDir,
+    _handle: NetworkHandle,
+    _poll: mio::Poll,
+}
+
+impl Plane {
+    fn start() -> Plane {
+        let directory = tempfile::tempdir().expect("a directory");
+        let paths = ["open.sock", "guarded.sock"].map(|name| directory.path().join(name));
+        let mut config = configuration::read(CONFIGURATION.as_bytes()).expect("a good configuration");
+        for (server, real) in config.servers.iter_mut().zip(&paths) {
+            if let ServerAddress::Unix { path, .. } = &mut server.address {
+                *path = real.display().to_string();
+            }
+        }
+        let servers = listen::open(&config.servers).expect("opened");
+        let poll = mio::Poll::new().expect("a poll");
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
+        let (calls, pending) = calls::queue(Arc::new(waker));
+        std::thread::spawn(move || agree(pending));
+        let handle = network::start(servers, Arc::new(context(config, calls)), FollowHub::new()).expect("started");
+        Plane { paths, _directory: directory, _handle: handle, _poll: poll }
+    }
+}
+
+/// A control plane that agrees to everything.
+fn agree(pending: mpsc::Receiver<Pending>) {
+    for Pending { reply, .. } in pending {
+        reply(Ok(true.into()));
+    }
+}
+
+fn context(config: Config, calls: calls::Calls) -> Context {
+    let local =
+        |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
+    let note = |line: String| FAILED.store(FAILED.load(Ordering::Relaxed) | line.contains(" ERRO "), Ordering::Relaxed);
+    Context {
+        view: Arc::new(View::new(Arc::new(config))),
+        calls,
+        activity: Activity::new(LogLevel::Trace, note),
+        activity_file: None,
+        load_config: Arc::new(|| Err("there is none".to_owned())),
+        loading: Default::default(),
+        answers: Arc::new(Room::for_answers()),
+        clock: Clock { now: || 100, local },
+        namespaces: vec!["supervisor".to_owned()],
+        plugins: None,
+    }
+}
