@@ -15,6 +15,7 @@ mod clock;
 mod crashes;
 mod disks;
 mod floods;
+mod hangs;
 mod scarcity;
 mod stubborn;
 mod vitals;

@@ -9,7 +9,7 @@ mod sockets;
 mod stdin;
 mod upgrade;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -49,6 +49,10 @@ const FIRST_DESCRIPTOR: usize = 2;
 /// takes longer must not keep them down.
 const PLUGINS_BOUND: Duration = Duration::from_secs(10);
 
+/// How long a client waits for logs to be cleared: their disk may hang. They are cleared all the same when it comes
+/// back.
+const CLEAR_BOUND: Duration = Duration::from_secs(5);
+
 /// What other threads tell control.
 pub enum Message {
     /// The output plane has something to say.
@@ -60,7 +64,7 @@ pub enum Message {
         /// The call that asked for it.
         call: CallId,
         /// The outcome.
-        result: Result<(), Fault>,
+        outcome: Result<(), FaultCode>,
     },
     /// The configuration has been read again after SIGHUP.
     Reread(Result<Box<Config>, String>),
@@ -132,6 +136,15 @@ pub struct Tools {
     pub servers: Vec<SpareServer>,
 }
 
+/// A call that waits for logs to be cleared.
+struct Clearing {
+    deadline: Duration,
+    process: Option<ProcessId>,
+    call: CallId,
+    /// The fault where it cannot be done, or not in time.
+    failure: Fault,
+}
+
 /// How the control plane ends.
 pub enum End {
     /// Everything has stopped. With it comes the number of the next event.
@@ -151,6 +164,8 @@ pub struct Control {
     children: Children,
     replies: HashMap<CallId, Reply>,
     next_call: u64,
+    /// Calls that wait for logs to be cleared, the earliest deadline first.
+    clearing: VecDeque<Clearing>,
     /// Listeners that had more to say than fits into one turn.
     unheard: Vec<usize>,
     tools: Tools,
@@ -178,6 +193,7 @@ impl Control {
             children: Children::default(),
             replies: HashMap::new(),
             next_call: 0,
+            clearing: VecDeque::new(),
             unheard: Vec::new(),
             tools,
             journal,
@@ -264,6 +280,7 @@ impl Control {
             self.take_messages();
             self.take_calls();
             self.give_up_draining();
+            self.give_up_clearing();
             if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
                 self.begin();
             }
@@ -281,7 +298,9 @@ impl Control {
     /// Sleeps until something happens or the next deadline comes.
     fn wait(&mut self, events: &mut Events) {
         let now = present();
-        let deadlines = [self.supervisor.next_deadline(now), self.children.next_drain_deadline(), self.begin_by];
+        let clearing = self.clearing.front().map(|clearing| clearing.deadline);
+        let deadlines =
+            [self.supervisor.next_deadline(now), self.children.next_drain_deadline(), clearing, self.begin_by];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));
         let timeout = match self.unheard.is_empty() {
             true => deadlines.into_iter().flatten().min().map(sleep),
@@ -371,6 +390,28 @@ impl Control {
         }
     }
 
+    fn give_up_clearing(&mut self) {
+        let now = present().mono;
+        while self.clearing.front().is_some_and(|next| next.deadline <= now)
+            && let Some(Clearing { process, call, failure, .. }) = self.clearing.pop_front()
+        {
+            self.input(Input::Cleared { process, call, result: Err(failure) });
+        }
+    }
+
+    /// Gives the outcome to a call that still waits for it.
+    fn cleared(&mut self, process: Option<ProcessId>, call: CallId, outcome: Result<(), FaultCode>) {
+        let waiting = self.clearing.iter().position(|clearing| (clearing.process, clearing.call) == (process, call));
+        let Some(Clearing { failure, .. }) = waiting.and_then(|position| self.clearing.remove(position)) else {
+            return;
+        };
+        let result = outcome.map_err(|code| match code {
+            FaultCode::Failed => failure,
+            code => Fault::new(code),
+        });
+        self.input(Input::Cleared { process, call, result });
+    }
+
     fn take_messages(&mut self) {
         while let Ok(message) = self.messages.try_recv() {
             match message {
@@ -385,7 +426,7 @@ impl Control {
                 Message::Output(Report::Communication { run, channel, bytes }) => {
                     self.output(run, OutputKind::Communication, channel, bytes);
                 }
-                Message::Cleared { process, call, result } => self.input(Input::Cleared { process, call, result }),
+                Message::Cleared { process, call, outcome } => self.cleared(process, call, outcome),
                 Message::Reread(config) => self.input(Input::RestartSignal { config }),
                 Message::NetworkStopped => self.upgrade = Upgrade::Ready,
                 Message::Plugins(notice) => self.hear_plugins(notice),
@@ -545,27 +586,33 @@ impl Control {
         None
     }
 
-    fn clear_logs(&self, process: ProcessId, files: Vec<String>, call: CallId) {
+    fn clear_logs(&mut self, process: ProcessId, files: Vec<String>, call: CallId) {
+        let row = self.supervisor.row(process);
+        let name = row.map(|row| supervisord_wire::name::namespec(&row.group, &row.config.name)).unwrap_or_default();
+        self.await_clearing(Some(process), call, Fault::with(FaultCode::Failed, name));
         let mailbox = self.mailbox.clone();
-        let name =
-            self.supervisor.row(process).map(|row| supervisord_wire::name::namespec(&row.group, &row.config.name));
         let reply = Box::new(move |result: Result<(), i32>| {
-            let result = result.map_err(|_| Fault::with(FaultCode::Failed, name.unwrap_or_default()));
-            mailbox.send(Message::Cleared { process: Some(process), call, result });
+            let outcome = result.map_err(|_| FaultCode::Failed);
+            mailbox.send(Message::Cleared { process: Some(process), call, outcome });
         });
         self.tools.output.send(Request::ClearLogs { files, reply });
     }
 
-    fn clear_activity(&self, call: CallId) {
+    fn clear_activity(&mut self, call: CallId) {
+        self.await_clearing(None, call, Fault::new(FaultCode::Failed));
         let mailbox = self.mailbox.clone();
         let reply = Box::new(move |result: Result<(), ClearError>| {
-            let result = result.map_err(|error| match error {
-                ClearError::NoFile => Fault::new(FaultCode::NoFile),
-                ClearError::Failed(_) => Fault::new(FaultCode::Failed),
+            let outcome = result.map_err(|error| match error {
+                ClearError::NoFile => FaultCode::NoFile,
+                ClearError::Failed(_) => FaultCode::Failed,
             });
-            mailbox.send(Message::Cleared { process: None, call, result });
+            mailbox.send(Message::Cleared { process: None, call, outcome });
         });
         self.tools.output.send(Request::ClearActivity { reply });
+    }
+
+    fn await_clearing(&mut self, process: Option<ProcessId>, call: CallId, failure: Fault) {
+        self.clearing.push_back(Clearing { deadline: present().mono + CLEAR_BOUND, process, call, failure });
     }
 }
 

@@ -185,11 +185,13 @@ impl Life {
         let (end, network) = control.run(network, resumed);
         match end {
             End::Stopped(ending, serial) => {
-                if let Some(network) = network {
-                    network.stop();
-                }
-                children::collect_all();
-                drop(pidfile);
+                within("last files", LAST_WORDS, move || {
+                    if let Some(network) = network {
+                        network.stop();
+                    }
+                    children::collect_all();
+                    drop(pidfile);
+                });
                 finish_output(output);
                 Ok(match ending {
                     Ending::Exit => LifeEnd::Exit,
@@ -376,16 +378,22 @@ fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginn
     }
 }
 
-/// Lets the output plane write what it has, but not for ever: a disk that hangs must not keep the daemon alive.
+/// Lets the output plane write what it has, but not for ever.
 fn finish_output(output: output::Running) {
     output.handle.send(Request::Stop);
+    within("last words", LAST_WORDS, move || _ = output.thread.join());
+}
+
+/// Does something that touches a disk, and leaves it alone when that takes too long: a disk that hangs must not keep the
+/// daemon alive.
+fn within(thread: &str, limit: Duration, work: impl FnOnce() + Send + 'static) {
     let (done, finished) = std::sync::mpsc::channel();
-    let waiter = std::thread::Builder::new().name("last words".to_owned()).spawn(move || {
-        let _ = output.thread.join();
+    let worker = std::thread::Builder::new().name(thread.to_owned()).spawn(move || {
+        work();
         let _ = done.send(());
     });
-    if waiter.is_ok() {
-        let _ = finished.recv_timeout(LAST_WORDS);
+    if worker.is_ok() {
+        let _ = finished.recv_timeout(limit);
     }
 }
 

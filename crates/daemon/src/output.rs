@@ -148,8 +148,9 @@ pub struct RunId(pub u64);
 /// What control asks of the output plane, in order.
 pub enum Request {
     /// Open the logs of a process about to be spawned and begin to read its pipes. The answer is the system's error
-    /// number where a log cannot be opened; then nothing was attached. `reply` must have room for it; when its other
-    /// end is gone, the run is detached again.
+    /// number where a log cannot be opened; then nothing was attached. `reply` must have no room, so that an answer is
+    /// either taken or not given: when nobody waits for it any more, the process runs already, and is attached whether
+    /// its logs can be opened or not.
     Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: SyncSender<Result<(), i32>> },
     /// The process ended: read what is still in its pipes, finish its pipeline, close its logs, answer
     /// [`Report::Drained`].

@@ -192,7 +192,8 @@ impl Children {
         channels: Vec<AttachChannel>,
         tools: &Tools,
     ) -> std::io::Result<()> {
-        let (reply, answer) = sync_channel(1);
+        // Without room, so that an answer that comes too late is known to be that.
+        let (reply, answer) = sync_channel(0);
         tools.output.send(Request::Attach { run, process: process.name.as_str().into(), channels, reply });
         let patience = if self.output_stalled { Duration::ZERO } else { OPEN_BOUND };
         match answer.recv_timeout(patience) {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 use supervisord_config::model::LogLevel;
-use supervisord_core::output::Channel;
+use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_core::rotation::Rotation;
 
 use super::outlets::Outlets;
 use super::queue::{Dropped, OutputHandle};
@@ -257,10 +258,14 @@ impl Plane {
     fn handle(&mut self, request: Request) {
         match request {
             Request::Attach { run, process, channels, reply } => {
-                let outcome = self.attach(run, process, channels);
-                let is_attached = outcome.is_ok();
-                if reply.send(outcome).is_err() && is_attached {
-                    self.detach(run);
+                match self.open_logs(&channels) {
+                    Err(error) if reply.send(Err(error.raw_os_error().unwrap_or(UNKNOWN_ERROR))).is_ok() => {}
+                    Err(_) => self.attach_anyway(run, &process, channels),
+                    Ok(sinks) => {
+                        self.attach(run, &process, channels, sinks);
+                        // Whoever does not wait for it knows already.
+                        let _ = reply.send(Ok(()));
+                    }
                 }
             }
             Request::Drain { run } => self.drain(run),
@@ -291,25 +296,43 @@ impl Plane {
         }
     }
 
-    fn attach(&mut self, run: RunId, process: Arc<str>, channels: Vec<AttachChannel>) -> Result<(), i32> {
-        let mut tokens = Vec::with_capacity(channels.len());
-        for channel in channels {
-            let token = Token(self.next_token);
-            self.next_token += 2;
-            let registry = self.poll.registry();
-            match Stream::attach(run, process.clone(), channel, token, registry, &mut self.outlets) {
-                Ok(stream) => {
-                    self.streams.insert(token, Box::new(stream));
-                    tokens.push(token);
-                }
+    /// Opens the log of each channel, or none.
+    fn open_logs(&mut self, channels: &[AttachChannel]) -> io::Result<Vec<Option<SinkId>>> {
+        let mut opened = Vec::with_capacity(channels.len());
+        for AttachChannel { plan, .. } in channels {
+            let sink = plan.file.as_ref().map(|path| self.outlets.sinks.acquire(path, rotation(plan)));
+            match sink.transpose() {
+                Ok(sink) => opened.push(sink),
                 Err(error) => {
-                    self.forget(tokens);
-                    return Err(error.raw_os_error().unwrap_or(UNKNOWN_ERROR));
+                    opened.into_iter().flatten().for_each(|sink| self.outlets.sinks.release(sink));
+                    return Err(error);
                 }
             }
         }
+        Ok(opened)
+    }
+
+    /// Reads the pipes of a process that runs although nobody knew whether its logs can be opened: what cannot be
+    /// written is lost and counted, and the process is never held up.
+    fn attach_anyway(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
+        let acquire = |AttachChannel { plan, .. }: &AttachChannel| {
+            plan.file.as_ref().map(|path| self.outlets.sinks.acquire_anyway(path, rotation(plan)))
+        };
+        let sinks = channels.iter().map(acquire).collect();
+        self.attach(run, process, channels, sinks);
+    }
+
+    fn attach(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>, sinks: Vec<Option<SinkId>>) {
+        let mut tokens = Vec::with_capacity(channels.len());
+        for (channel, sink) in channels.into_iter().zip(sinks) {
+            let token = Token(self.next_token);
+            self.next_token += 2;
+            let stream = Stream::new(run, process.clone(), channel, sink, token, &self.outlets);
+            self.streams.insert(token, Box::new(stream));
+            tokens.push(token);
+            self.rest(token);
+        }
         self.runs.insert(run, tokens);
-        Ok(())
     }
 
     fn detach(&mut self, run: RunId) {
@@ -423,4 +446,9 @@ impl Plane {
 
 fn create_private(path: &str) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+}
+
+/// When a log of this plan is rotated.
+const fn rotation(plan: &ChannelPlan) -> Rotation {
+    Rotation { maxbytes: plan.maxbytes, backups: plan.backups }
 }

@@ -56,6 +56,9 @@ impl OutputHandle {
             return;
         }
         let was_empty = waiting.requests.is_empty();
+        if let Request::JournalBegin { .. } = request {
+            waiting.forget_journal();
+        }
         waiting.requests.push_back(request);
         drop(waiting);
         if was_empty {
@@ -114,6 +117,11 @@ impl Waiting {
         }
         true
     }
+
+    /// A state file that begins anew needs nothing of what was to be written before.
+    fn forget_journal(&mut self) {
+        self.requests.retain(|request| !matches!(request, Request::JournalBegin { .. } | Request::Journal { .. }));
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +157,27 @@ mod tests {
         handle.send(line(2));
         let (requests, dropped) = handle.take();
         assert_eq!((requests.len(), dropped), (1, Dropped::default()));
+    }
+
+    #[test]
+    fn a_state_file_that_begins_anew_replaces_what_waits_for_it() {
+        let handle = OutputHandle::new();
+        let begin = |content: &str| Request::JournalBegin { path: "/s".to_owned(), content: content.into() };
+        for request in [begin("1"), Request::Journal { line: b"a".to_vec() }, line(1), begin("2")] {
+            handle.send(request);
+        }
+        handle.send(Request::Journal { line: b"b".to_vec() });
+        let kinds: String = handle
+            .take()
+            .0
+            .iter()
+            .map(|request| match request {
+                Request::JournalBegin { content, .. } => char::from(content[0]),
+                Request::Journal { line } => char::from(line[0]),
+                _ => '-',
+            })
+            .collect();
+        assert_eq!(kinds, "-2b");
     }
 
     #[test]

@@ -32,19 +32,27 @@ pub(super) struct Sink {
 enum Target {
     File(LogFile),
     Stream(StreamLog),
+    /// It could not be opened yet.
+    Missing,
 }
 
 impl Sink {
     /// Opens `path` for appending, or creates it.
     pub fn open(path: &str) -> io::Result<Sink> {
-        let inherited = log_path::inherited(path);
-        let target = match inherited {
-            Some(number) => Target::Stream(StreamLog::new(open_inherited(number)?)),
-            None => Target::open(path, NEW_MODE)?,
-        };
+        let target = Target::open(path, NEW_MODE)?;
         let account = Account::new(path, "bytes");
-        let is_inherited = inherited.is_some();
+        let is_inherited = log_path::inherited(path).is_some();
         Ok(Sink { path: path.to_owned(), target, is_inherited, account, has_warned_of_rotation: false })
+    }
+
+    /// A log that cannot be opened yet: every write tries again.
+    pub fn missing(path: &str, error: &io::Error) -> (Sink, Said) {
+        let mut account = Account::new(path, "bytes");
+        let mut said = Said::new();
+        account.settle(Err(Loss::new(0, error)), &mut said);
+        let is_inherited = log_path::inherited(path).is_some();
+        let target = Target::Missing;
+        (Sink { path: path.to_owned(), target, is_inherited, account, has_warned_of_rotation: false }, said)
     }
 
     /// The path it was opened by.
@@ -69,10 +77,20 @@ impl Sink {
         let outcome = match &mut self.target {
             Target::File(file) => file.append(bytes),
             Target::Stream(stream) => stream.write(bytes),
+            Target::Missing => self.write_first(bytes),
         };
         self.settle(outcome, &mut said);
         self.rotate_if_due(rotation, &mut said);
         said
+    }
+
+    fn write_first(&mut self, bytes: &[u8]) -> Result<(), Loss> {
+        self.target = Target::open(&self.path, NEW_MODE).map_err(|error| Loss::new(bytes.len(), &error))?;
+        match &mut self.target {
+            Target::File(file) => file.append(bytes),
+            Target::Stream(stream) => stream.write(bytes),
+            Target::Missing => Ok(()),
+        }
     }
 
     /// Moves bytes from a pipe, as [`LogFile::splice`] does, then rotates the log if it is long enough.
@@ -94,7 +112,7 @@ impl Sink {
         }
         let mode = match &self.target {
             Target::File(file) => file.mode().unwrap_or(NEW_MODE),
-            Target::Stream(_) => NEW_MODE,
+            Target::Stream(_) | Target::Missing => NEW_MODE,
         };
         match Target::open(&self.path, mode) {
             Ok(target) => self.replace(target),
@@ -106,7 +124,7 @@ impl Sink {
     pub fn clear(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::File(file) => file.clear(),
-            Target::Stream(_) => Ok(()),
+            Target::Stream(_) | Target::Missing => Ok(()),
         }
     }
 
@@ -121,7 +139,7 @@ impl Sink {
     /// The log as one that may be behind.
     pub fn stream(&mut self) -> Option<&mut StreamLog> {
         match &mut self.target {
-            Target::File(_) => None,
+            Target::File(_) | Target::Missing => None,
             Target::Stream(stream) => Some(stream),
         }
     }
@@ -139,7 +157,7 @@ impl Sink {
     /// When its reader will count as gone.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.target {
-            Target::File(_) => None,
+            Target::File(_) | Target::Missing => None,
             Target::Stream(stream) => stream.deadline(),
         }
     }
@@ -206,6 +224,9 @@ impl Sink {
 
 impl Target {
     fn open(path: &str, mode: u32) -> io::Result<Target> {
+        if let Some(number) = log_path::inherited(path) {
+            return Ok(Target::Stream(StreamLog::new(open_inherited(number)?)));
+        }
         if fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo()) {
             return Ok(Target::Stream(StreamLog::new(Outlet::File(open_fifo(path)?))));
         }

@@ -115,6 +115,19 @@ impl Sinks {
         Ok(id)
     }
 
+    /// Like [`Sinks::acquire`]; a log that cannot be opened is one that cannot be written for now.
+    pub fn acquire_anyway(&mut self, path: &str, rotation: Rotation) -> SinkId {
+        self.acquire(path, rotation).unwrap_or_else(|error| {
+            let (sink, said) = Sink::missing(path, &error);
+            let id = self.enter(sink, key(path));
+            if let Some(shared) = self.open.get_mut(&id) {
+                shared.users += 1;
+            }
+            self.note(id, said);
+            id
+        })
+    }
+
     /// One user less; the last one closes the log, once everything that waits is written or nobody wants it.
     pub fn release(&mut self, id: SinkId) {
         let Some(shared) = self.open.get_mut(&id) else { return };
@@ -221,12 +234,15 @@ impl Sinks {
     }
 
     fn open(&mut self, path: &str, key: Key) -> io::Result<SinkId> {
-        let sink = Sink::open(path)?;
+        Ok(self.enter(Sink::open(path)?, key))
+    }
+
+    fn enter(&mut self, sink: Sink, key: Key) -> SinkId {
         let id = SinkId(self.next);
         self.next += 1;
         self.by_key.insert(key.clone(), id);
         self.open.insert(id, Box::new(Shared { sink, key, users: 0 }));
-        Ok(id)
+        id
     }
 
     fn close(&mut self, id: SinkId) {

@@ -54,33 +54,27 @@ pub(super) enum Turn {
 }
 
 impl Stream {
-    /// Opens the log and begins to watch the pipe under `token`.
-    pub fn attach(
+    /// A stream that goes to this log. Nothing is read before it is watched or has its turn.
+    pub fn new(
         run: RunId,
         process: Arc<str>,
         channel: AttachChannel,
+        sink: Option<SinkId>,
         token: Token,
-        registry: &Registry,
-        outlets: &mut Outlets,
-    ) -> io::Result<Stream> {
+        outlets: &Outlets,
+    ) -> Stream {
         let AttachChannel { channel, pipe, plan, pipeline } = channel;
-        let mut source = Source { run, process, channel, plan, sink: None };
-        source.sink = match &source.plan.file {
-            Some(path) => Some(outlets.sinks.acquire(path, source.rotation())?),
-            None => None,
-        };
+        let source = Source { run, process, channel, plan, sink };
         let pipe = pipe.map(Receiver::from);
+        if let Some(pipe) = &pipe {
+            // Only a descriptor that is none can be refused.
+            let _ = pipe.set_nonblocking(true);
+        }
         // What control reads itself it also shows to the onlookers itself.
         let watched = pipe.is_some() && (source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
         let pipeline = pipeline.unwrap_or_else(|| Pipeline::new(&source.plan, outlets.strip_ansi, watched));
         let pace = Pace::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
-        let mut stream =
-            Stream { pipe, token, is_watched: false, pipeline, unshown: Vec::new(), source, pace, is_queued: false };
-        if let Err(error) = stream.begin(registry) {
-            stream.release(registry, outlets);
-            return Err(error);
-        }
-        Ok(stream)
+        Stream { pipe, token, is_watched: false, pipeline, unshown: Vec::new(), source, pace, is_queued: false }
     }
 
     /// Has the loop tell when there is something to read; also when there already is.
@@ -244,13 +238,6 @@ impl Stream {
     /// Whether its output causes reports to control.
     pub fn causes_reports(&self) -> bool {
         self.source.plan.events_enabled || self.source.plan.capture_maxbytes > 0
-    }
-
-    fn begin(&mut self, registry: &Registry) -> io::Result<()> {
-        if let Some(pipe) = &self.pipe {
-            pipe.set_nonblocking(true)?;
-        }
-        self.watch(registry)
     }
 
     /// Where nobody needs to look at the bytes, they need not pass through our memory.

@@ -74,8 +74,17 @@ impl Rig {
         writer
     }
 
+    /// Like [`Rig::attach`], by somebody who does not wait for the answer.
+    fn attach_late(&self, run: u64, plan: ChannelPlan) -> PipeWriter {
+        let (reader, writer) = pipe().expect("a pipe");
+        let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
+        let reply = sync_channel(0).0;
+        self.handle.send(Request::Attach { run: RunId(run), process: "web".into(), channels: vec![channel], reply });
+        writer
+    }
+
     fn try_attach(&self, run: u64, channels: Vec<AttachChannel>) -> Result<(), i32> {
-        let (reply, answer) = sync_channel(1);
+        let (reply, answer) = sync_channel(0);
         self.handle.send(Request::Attach { run: RunId(run), process: "web".into(), channels, reply });
         answer.recv_timeout(PATIENCE).expect("an answer")
     }

@@ -249,3 +249,33 @@ fn a_truncated_log_has_no_hole() {
     rig.drain(1);
     assert_eq!(rig.text("out"), "after");
 }
+
+/// Nobody waits any more when the logs are opened at last: the process runs, and its output has to be read.
+#[test]
+fn a_run_that_is_attached_too_late_for_an_answer_is_read() {
+    let rig = Rig::new();
+    let mut writer = rig.attach_late(1, rig.plan("late.log"));
+    writer.write_all(b"said\n").expect("room in the pipe");
+    drop(writer);
+    rig.drain(1);
+    assert_eq!(rig.text("late.log"), "said\n");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_too_late_for_an_answer_is_tried_with_every_write() {
+    let rig = Rig::new();
+    let plan = ChannelPlan { events_enabled: true, ..rig.plan("later/late.log") };
+    let mut writer = rig.attach_late(1, plan);
+    writer.write_all(b"lost\n").expect("room in the pipe");
+    wait_until("the loss is said", || rig.text("activity.log").contains("late.log, output is lost"));
+    assert!(matches!(rig.reports.recv_timeout(PATIENCE), Ok(Report::Log { .. })), "it is read");
+    fs::create_dir(rig.path("later")).expect("room on the disk");
+    writer.write_all(b"kept\n").expect("room in the pipe");
+    drop(writer);
+    rig.drain(1);
+    assert_eq!(rig.text("later/late.log"), "kept\n");
+    let path = rig.path("later/late.log").display().to_string();
+    let lines = rig.stop();
+    let end = format!("WARN {path} can be written again, 5 bytes were lost");
+    assert_eq!(lines.last(), Some(&end), "{lines:?}");
+}

@@ -1,0 +1,185 @@
+//! A disk that does not answer: whatever the daemon asks of it takes until the test lets it go on.
+//!
+//! `strace` holds every system call on chosen paths at its entrance, as a file server does that is gone.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::vitals::{Vitals, assert_flat, restart_latency};
+use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
+
+/// What a disk can be asked for.
+const CALLS: &str = "read,write,writev,splice,openat,newfstatat,statx,ftruncate,fsync,fdatasync,rename,renameat,\
+    renameat2,unlink,unlinkat";
+
+/// Longer than any test.
+const FOR_EVER: &str = "3600000000";
+
+/// Some paths hang, until this is dropped.
+struct Hang {
+    strace: Child,
+}
+
+impl Hang {
+    /// From now on nothing comes back from these paths.
+    fn begin(daemon: &mut Daemon, paths: &[&str]) -> Hang {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-q", "-o"]).arg(daemon.path(".strace"));
+        for path in paths {
+            command.arg("-P").arg(daemon.path(path));
+        }
+        let pid = daemon.pid();
+        command.args(["-e", &format!("trace={CALLS}"), "-e", &format!("inject={CALLS}:delay_enter={FOR_EVER}")]);
+        command.args(["-p", &pid.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let hang = Hang { strace: command.spawn().expect("strace is installed") };
+        daemon.wait_until("every thread is held", |_| threads(pid).all(|status| is_traced(&status)));
+        hang
+    }
+
+    /// Waits until something has been asked and got no answer.
+    fn wait_for_victim(&self, daemon: &mut Daemon) {
+        daemon.wait_until("something hangs", |daemon| !daemon.read(".strace").is_empty());
+    }
+}
+
+impl Drop for Hang {
+    fn drop(&mut self) {
+        let pid = self.strace.id() as i32;
+        // When the daemon ends while it is held, strace does not understand the world any more.
+        processes::signal(pid, Signal::SIGTERM);
+        let ended = crate::harness::wait::poll(Duration::from_secs(5), || self.strace.try_wait().ok().flatten());
+        if ended.is_none() {
+            let _ = self.strace.kill();
+            let _ = self.strace.wait();
+        }
+    }
+}
+
+fn threads(pid: i32) -> impl Iterator<Item = String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok())
+}
+
+fn is_traced(status: &str) -> bool {
+    status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
+}
+
+/// Says numbered lines for ever.
+const COUNTER: &str = "perl -e '$| = 1; while (1) { print ++$n, \"\\n\"; select(undef, undef, undef, 0.002); }'";
+
+fn program(name: &str, command: &str, log: &str) -> String {
+    format!(
+        "[program:{name}]\ncommand={command}\nstartsecs=0\nautorestart=true\nstdout_logfile={log}\n\
+         stdout_logfile_maxbytes=0\nstderr_logfile=NONE\n"
+    )
+}
+
+/// Fails unless the log of a counter has every line of every run. Gives the number of runs.
+fn runs(daemon: &Daemon, log: &str) -> usize {
+    let text = daemon.read(log);
+    let mut last = 0;
+    let mut runs = 0;
+    for line in text.lines() {
+        let number: u64 = line.parse().unwrap_or_else(|_| panic!("{log}: {line:?} after {last}"));
+        assert!(number == last + 1 || number == 1, "{log}: {number} after {last}\n{}", daemon.report());
+        runs += usize::from(number == 1);
+        last = number;
+    }
+    runs
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_the_writing_of_logs_and_nothing_is_lost() {
+    only_ours(|| {
+        let configuration = program("hung", COUNTER, "{dir}/hung.log")
+            + &program("captured", COUNTER, "{dir}/captured.log")
+            + "stdout_capture_maxbytes=1000\n"
+            + &program("fine", COUNTER, "{dir}/fine.log")
+            + &program("idle", "sh -c 'echo begun; exec sleep 1000'", "{dir}/idle.log")
+            + &program("other", "sleep 1000", "NONE");
+        let mut daemon = Scene::with("hang", &configuration).start(Subject::Ours);
+        let logs = ["hung.log", "captured.log", "fine.log", "idle.log"];
+        for log in logs {
+            daemon.wait_for_file(log);
+        }
+        daemon.wait_for_states(&["hung", "captured", "fine", "idle", "other"], "RUNNING");
+        let before = Vitals::of(&daemon);
+
+        let hang = Hang::begin(&mut daemon, &["hung.log", "captured.log"]);
+        hang.wait_for_victim(&mut daemon);
+        for name in ["other", "hung", "fine", "captured", "fine", "other"] {
+            assert!(restart_latency(&daemon, name) < Duration::from_secs(2), "{name}");
+            daemon.wait_for_state(name, "RUNNING");
+        }
+        assert_eq!(daemon.ctl(&["status", "fine"]).code, 0);
+        // Nobody can say when it will be done, so nobody is left waiting for it.
+        let cleared = daemon.rpc("supervisor.clearProcessLogs", &["idle".into()]);
+        assert_eq!(cleared.expect_err("it cannot be done").1, "FAILED: idle");
+        let cleared = daemon.rpc("supervisor.clearLog", &[]);
+        assert_eq!(cleared.expect_err("it cannot be done").1, "FAILED");
+        daemon.signal(Signal::SIGUSR2);
+        assert_eq!(daemon.call("supervisor.getState", &[]).get("statename").text(), "RUNNING");
+        drop(hang);
+
+        daemon.wait_until("it is cleared after all", |daemon| daemon.read("idle.log").is_empty());
+        for (log, expected) in [("hung.log", 2), ("captured.log", 2), ("fine.log", 3)] {
+            let size = daemon.read(log).len();
+            daemon.wait_until("lines come again", |daemon| daemon.read(log).len() > size + 100);
+            assert_eq!(runs(&daemon, log), expected, "{log}");
+        }
+        assert_flat(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn a_disk_that_hangs_below_the_daemons_own_files_holds_nobody_up() {
+    only_ours(|| {
+        let text = "[supervisord]\nlogfile={dir}/own.log\n".to_owned() + &program("other", "sleep 1000", "NONE");
+        let mut daemon = Scene::with("own hang", &text).start(Subject::Ours);
+        daemon.wait_for_state("other", "RUNNING");
+        let before = Vitals::of(&daemon);
+        for paths in [&["own.log"] as &[&str], &["supervisord.pid.state", "supervisord.pid"]] {
+            let spawned = |daemon: &Daemon| daemon.read("own.log").matches("spawned: 'other'").count();
+            daemon.wait_until("all is written", |daemon| spawned(daemon) > 0);
+            let known = spawned(&daemon);
+            let hang = Hang::begin(&mut daemon, paths);
+            for round in 0..5 {
+                assert!(restart_latency(&daemon, "other") < Duration::from_secs(2), "round {round}");
+                daemon.wait_for_state("other", "RUNNING");
+            }
+            hang.wait_for_victim(&mut daemon);
+            drop(hang);
+            daemon.wait_until("every start is written down", |daemon| spawned(daemon) == known + 5);
+        }
+        assert_flat(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn the_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs() {
+    let ends = |path: &str| {
+        let text = program("p", COUNTER, "{dir}/p.log");
+        let mut daemon = Scene::with("last hang", &text).start(Subject::Ours);
+        daemon.wait_for_file("p.log");
+        let pid = daemon.pid();
+        let hang = Hang::begin(&mut daemon, &[path]);
+        processes::signal(pid, Signal::SIGTERM);
+        daemon.wait_until(&format!("it ends although {path} hangs"), |_| {
+            processes::process(pid).is_none_or(|process| process.state == 'Z')
+        });
+        drop(hang);
+        assert_eq!(daemon.exit_code(), 0, "{path}");
+    };
+    only_ours(|| {
+        std::thread::scope(|scope| {
+            for path in ["p.log", "supervisord.log", "supervisord.pid", "supervisord.pid.state", "s.sock"] {
+                scope.spawn(move || ends(path));
+            }
+        });
+    });
+}
