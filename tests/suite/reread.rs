@@ -1,6 +1,6 @@
 //! A changed configuration: what `reread` finds, and what `update` does about it.
 
-use crate::harness::{Scene, compare};
+use crate::harness::{Scene, Subject, compare, only_ours};
 
 const BEFORE: &str = "
 [program:same]
@@ -101,5 +101,18 @@ fn a_broken_file_is_reported_and_changes_nothing() {
         daemon.write("supervisord.conf", &good);
         observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
         assert_eq!(daemon.pid_of("same"), pid, "nothing was touched");
+    });
+}
+
+/// The original finds out at the next restart, and ends.
+#[test]
+fn a_user_nobody_knows_is_found_when_the_file_is_read_again() {
+    only_ours(|| {
+        let mut daemon = Scene::with("user", BEFORE).start(Subject::Ours);
+        daemon.wait_for_state("same", "RUNNING");
+        let text = daemon.read("supervisord.conf");
+        daemon.write("supervisord.conf", &format!("{text}[supervisord]\nuser=no-such-user\n"));
+        let fault = daemon.rpc("supervisor.reloadConfig", &[]).expect_err("it cannot be used");
+        assert_eq!(fault, (92, "CANT_REREAD: Invalid user name no-such-user".to_owned()));
     });
 }

@@ -1,14 +1,15 @@
 //! What a daemon must survive without losing or leaking anything.
 //!
-//! Every scenario is short by default. The variables read with [`dial`] make them as long and as large as wanted:
+//! Every scenario is short by default. `TORTURE=full cargo test --test suite -- torture --nocapture` makes them long and
+//! large; each variable read with [`dial`] makes one of them as long and as large as wanted:
 //!
-//! | variable | default | meaning |
-//! |---|---|---|
-//! | `SOAK_SECONDS` | 4 | how long crashing and hostile clients go on |
-//! | `CRASHERS` | 40 | programs that crash at random |
-//! | `FLOOD_MIB` | 128 | output of a flooding child |
-//! | `RESTARTS` | 300 | restarts of its neighbour |
-//! | `CONNECTIONS` | 10000 | clients that connect and say nothing |
+//! | variable | default | full | meaning |
+//! |---|---|---|---|
+//! | `SOAK_SECONDS` | 4 | 600 | how long crashing and hostile clients go on |
+//! | `CRASHERS` | 40 | 500 | programs that crash at random |
+//! | `FLOOD_MIB` | 128 | 1024 | output of a flooding child |
+//! | `RESTARTS` | 300 | 1000 | restarts of its neighbour |
+//! | `CONNECTIONS` | 10000 | 10000 | clients that connect and say nothing |
 
 mod clients;
 mod clock;
@@ -20,11 +21,12 @@ mod scarcity;
 mod stubborn;
 mod vitals;
 
-/// A number that the environment may change.
-fn dial(variable: &str, default: u64) -> u64 {
+/// A number that the environment may change: the usual one, and the one of a full run.
+fn dial(variable: &str, usual: u64, full: u64) -> u64 {
     match std::env::var(variable) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text}: expected a number")),
-        Err(_) => default,
+        Err(_) if std::env::var("TORTURE").is_ok_and(|size| size == "full") => full,
+        Err(_) => usual,
     }
 }
 

@@ -62,7 +62,8 @@ const SETTINGS: [Row; 16] = [
 
 /// Reads a command line, the program's name first. The error is the text for stderr; the exit status is 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
-    let matches = match command().try_get_matches_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = match command().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Request::Print(error.to_string())),
         Err(error) => return Err(error.to_string()),
@@ -77,11 +78,22 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
             Some(_) => matches.get_one::<String>(long).cloned(),
         };
         if let Some(given) = given {
-            let spelling = short.map_or_else(|| format!("--{long}"), |short| format!("-{short}"));
+            let spelling = match short {
+                Some(short) if !is_spelt_out(&arguments, long) => format!("-{short}"),
+                _ => format!("--{long}"),
+            };
             options.settings.add(flag, spelling, given);
         }
     }
     Ok(Request::Run(options))
+}
+
+/// Whether an option that is given has its long name, or the beginning of it.
+fn is_spelt_out(arguments: &[OsString], long: &str) -> bool {
+    arguments.iter().filter_map(|argument| argument.to_str()?.strip_prefix("--")).any(|text| {
+        let name = text.split_once('=').map_or(text, |(name, _)| name);
+        !name.is_empty() && long.starts_with(name)
+    })
 }
 
 fn command() -> Command {
@@ -151,6 +163,16 @@ mod tests {
             assert_eq!(options.configuration.as_deref(), Some("f"), "{line}");
             assert_eq!(options.settings.given[0].flag, Flag::Nodaemon, "{line}");
         }
+    }
+
+    #[test]
+    fn an_option_is_called_what_it_was_called() {
+        for (line, name) in
+            [("-y 1", "-y"), ("--logfile_maxbytes=1", "--logfile_maxbytes"), ("--logfile_m 1", "--logfile_maxbytes")]
+        {
+            assert_eq!(run(line).settings.given[0].spelling, name, "{line}");
+        }
+        assert_eq!(run("--nodaemon -y 1").settings.given[1].spelling, "-y");
     }
 
     #[test]

@@ -119,3 +119,16 @@ fn programs_may_share_a_log() {
         }
     });
 }
+
+/// The original keeps apart what both means that there is no log.
+#[test]
+fn an_empty_log_file_is_shown_as_none() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=cat\nautostart=false\nstdout_logfile=\nstderr_logfile=NONE\n";
+        let daemon = Scene::with("empty", text).start(Subject::Ours);
+        let info = daemon.call("supervisor.getAllConfigInfo", &[]);
+        for log in ["stdout_logfile", "stderr_logfile"] {
+            assert_eq!(info.items()[0].get(log).text(), "none");
+        }
+    });
+}

@@ -3,9 +3,12 @@
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::unistd::geteuid;
 
 use crate::harness::{Daemon, Observed, Scene, compare, compare_refusal};
@@ -30,6 +33,16 @@ fn answer(mut stream: impl Read) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("an answer");
     text
+}
+
+/// As many connections as the system takes although nobody accepts them.
+fn queued(path: &Path) -> Vec<OwnedFd> {
+    let address = UnixAddr::new(path).expect("a path that fits");
+    let connect = || {
+        let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_NONBLOCK, None).expect("a socket");
+        connect(socket.as_raw_fd(), &address).is_ok().then_some(socket)
+    };
+    std::iter::from_fn(connect).take(100).collect()
 }
 
 /// Waits until it is logged that the socket was closed after a program used it.
@@ -70,6 +83,14 @@ pins! {
                 daemon.ctl(&["start", "f"]);
                 observed.exactly("answer", answer(UnixStream::connect(daemon.path("f.sock")).expect("it listens")));
                 note_socket_lines(daemon, observed);
+            });
+        }
+        // Nobody accepts, so that as many clients as allowed, and one more, are queued.
+        for options in ["socket_backlog=3", "socket_backlog=7"] {
+            let text = format!("[fcgi-program:f]\ncommand=sleep 1000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\nsocket=unix://%(here)s/f.sock\n{options}\n");
+            compare(&Scene::with("backlog", &text), |daemon, observed| {
+                daemon.wait_for_state("f", "RUNNING");
+                observed.exactly("clients that are queued", queued(&daemon.path("f.sock")).len());
             });
         }
         for socket in ["", "socket=unix://relative", "socket=tcp://nowhere", "socket=tcp://h:99999"] {

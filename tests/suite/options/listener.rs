@@ -94,6 +94,18 @@ pins! {
             daemon.wait_until("it arrives", |daemon| seen(daemon, "REMOTE_COMMUNICATION", "a"));
             note_events(daemon, observed);
         });
+        // One that takes whatever the listener says, and writes down what it was asked.
+        const HANDLER: &str = "def handle(event, response):\n    with open('judged', 'a') as file:\n        file.write('%s %r\\n' % (event.payload(), response))\n";
+        let own = scene("events=REMOTE_COMMUNICATION\nresult_handler=judge:handle\nstartsecs=0").file("judge.py", HANDLER).env("PYTHONPATH", "{dir}");
+        compare(&own, |daemon, observed| {
+            daemon.wait_for_state("record", "RUNNING");
+            for data in ["b", "c"] {
+                daemon.call("supervisor.sendRemoteCommEvent", &["a".into(), data.into()]);
+            }
+            daemon.wait_until("both are judged", |daemon| daemon.read("judged").contains("\nc "));
+            observed.exactly("judged", daemon.read("judged"));
+            note_events(daemon, observed);
+        });
         compare_refusal(&scene("events=TICK\nresult_handler=nowhere.to:be_found"));
         compare_refusal(&scene("events=TICK\nredirect_stderr=true"));
     }

@@ -267,6 +267,20 @@ startretries=0
             observed.note(daemon, "stop", daemon.ctl(&["stop", "p"]).transcript());
             observed.note(daemon, "activity log", daemon.story());
         });
+        // Each has its own time: the patient one has all of its own left when the other is killed.
+        let deaf = |name: &str, wait: &str| format!("[program:{name}]\ncommand=sh -c 'trap \"\" TERM; touch {name}.ready; while :; do sleep 1; done'\nstartsecs=0\nstopwaitsecs={wait}\nkillasgroup=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n");
+        let text = deaf("patient", "600") + &deaf("hasty", "1");
+        compare(&Scene::with("stopwaitsecs", &text), |daemon, observed| {
+            daemon.wait_until("both ignore TERM", |daemon| daemon.path("patient.ready").exists() && daemon.path("hasty.ready").exists());
+            daemon.wait_for_states(&["patient", "hasty"], "RUNNING");
+            for name in ["patient", "hasty"] {
+                daemon.call("supervisor.stopProcess", &[name.into(), false.into()]);
+            }
+            daemon.wait_for_state("hasty", "STOPPED");
+            observed.exactly("patient", daemon.state_of("patient"));
+            daemon.kill_child("patient");
+            daemon.wait_for_state("patient", "STOPPED");
+        });
         refused("stopwaitsecs=x");
     }
 

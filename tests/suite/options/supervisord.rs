@@ -38,8 +38,9 @@ pins! {
     }
 
     minprocs: "supervisord minprocs" => {
-        compare(&scene("minprocs", "minprocs=5000").shell("ulimit -Su 4000"), |daemon, observed| {
+        compare(&scene("minprocs", "minprocs=5000").shell("prlimit --pid $$ --nproc=4000:"), |daemon, observed| {
             note_story(daemon, observed);
+            daemon.wait_for_log("Increased RLIMIT_NPROC limit to 5000");
             let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid_of("p"))).unwrap_or_default();
             let processes = limits.lines().find(|line| line.starts_with("Max processes")).unwrap_or_default();
             observed.exactly("limit of the child", processes.split_whitespace().nth(2).unwrap_or_default());

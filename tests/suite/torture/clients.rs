@@ -179,7 +179,7 @@ sys.stdin.read()
 /// later is served.
 #[test]
 fn a_crowd_that_says_nothing_does_not_keep_others_out() {
-    let count = dial("CONNECTIONS", 10_000);
+    let count = dial("CONNECTIONS", 10_000, 10000);
     only_ours(|| {
         let configuration = "[inet_http_server]\nport=127.0.0.1:{port}\n[program:p]\ncommand=sleep 1000\nstartsecs=0\n\
             autorestart=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
@@ -236,7 +236,7 @@ fn a_crowd_that_was_served_does_not_keep_others_out() {
 /// Requests that come a byte at a time, hundreds of them side by side.
 #[test]
 fn a_byte_now_and_then_costs_next_to_nothing() {
-    let seconds = dial("SOAK_SECONDS", 4);
+    let seconds = dial("SOAK_SECONDS", 4, 600);
     attack("trickle", |socket| {
         let mut crowd: Vec<UnixStream> = (0..300).map(|_| connect(socket)).collect();
         let bytes = b"POST /RPC2 HTTP/1.1\r\nHost: a.very.long.name.of.a.host.that.takes.its.time\r\nContent-Length: 100000\r\n";
@@ -342,7 +342,7 @@ fn long_answers_nobody_takes_share_a_bounded_memory() {
 /// Everything that can be wrong about a request, over and over again, by clients that hang up at any point.
 #[test]
 fn nonsense_is_answered_or_dropped() {
-    let seconds = dial("SOAK_SECONDS", 4);
+    let seconds = dial("SOAK_SECONDS", 4, 600);
     let valid = call(
         b"<?xml version='1.0'?><methodCall><methodName>supervisor.getAllProcessInfo</methodName><params/></methodCall>",
     );

@@ -46,7 +46,7 @@ fn check(daemon: &Daemon, number: u64) -> usize {
 #[test]
 fn programs_that_crash_at_random_lose_and_leak_nothing() {
     only_ours(|| {
-        let count = dial("CRASHERS", 40);
+        let count = dial("CRASHERS", 40, 500);
         let mut daemon = crashers(count).start(Subject::Ours);
         daemon.wait_for_state("crasher:000", "RUNNING");
         let settled = Instant::now();
@@ -55,7 +55,7 @@ fn programs_that_crash_at_random_lose_and_leak_nothing() {
         }
         let memory = Vitals::of(&daemon).memory;
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(dial("SOAK_SECONDS", 4)) {
+        while start.elapsed() < Duration::from_secs(dial("SOAK_SECONDS", 4, 600)) {
             assert!(processes::children(daemon.pid()).len() as u64 <= count, "a process runs twice");
             assert_eq!(daemon.call("supervisor.getAllProcessInfo", &[]).items().len() as u64, count);
             std::thread::sleep(Duration::from_millis(50));

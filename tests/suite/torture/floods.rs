@@ -53,7 +53,7 @@ kill -KILL $$
 #[test]
 fn a_flood_beside_a_program_restarted_again_and_again_loses_nothing() {
     only_ours(|| {
-        let (mebibytes, restarts) = (dial("FLOOD_MIB", 128), dial("RESTARTS", 300));
+        let (mebibytes, restarts) = (dial("FLOOD_MIB", 128, 1024), dial("RESTARTS", 300, 1000));
         let (plain, smaller) = (lines(mebibytes), lines(mebibytes / 4));
         let flood = |name: &str, last: u64, log: &str| {
             format!(
@@ -116,7 +116,7 @@ kill('KILL', $$) if $run % 3 == 0;
 exit($run % 3);
 "#;
     only_ours(|| {
-        let runs = dial("RESTARTS", 300) / 6;
+        let runs = dial("RESTARTS", 300, 1000) / 6;
         let program = |name: &str, log: &str| {
             format!(
                 "[program:{name}]\ncommand={{dir}}/last.pl {runs}\ndirectory={{dir}}/{name}\nautorestart=true\n\
@@ -188,7 +188,7 @@ fn what_is_sent_to_a_program_arrives() {
 #[test]
 fn a_slow_reader_of_a_flooded_log_holds_nobody_up() {
     only_ours(|| {
-        let last = lines(dial("FLOOD_MIB", 128) / 4);
+        let last = lines(dial("FLOOD_MIB", 128, 1024) / 4);
         let program = format!(
             "[program:flood]\ncommand=seq 1 {last}\nautostart=false\nautorestart=false\nstartsecs=0\n\
              stdout_logfile={{dir}}/flood.log\nstdout_logfile_maxbytes=0\nstderr_logfile=NONE\n\

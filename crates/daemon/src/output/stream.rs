@@ -145,7 +145,7 @@ impl Stream {
             Spliced::Moved(count) => return Turn::More(count),
             Spliced::Empty => return Turn::Empty,
             Spliced::Ended => {
-                self.end_of_file(registry, outlets);
+                self.finish(registry, outlets);
                 return Turn::Closed;
             }
             Spliced::Refused => {}
@@ -153,7 +153,7 @@ impl Stream {
         let Some(pipe) = &mut self.pipe else { return Turn::Closed };
         match pipe.read(buffer) {
             Ok(0) => {
-                self.end_of_file(registry, outlets);
+                self.finish(registry, outlets);
                 Turn::Closed
             }
             Ok(count) => {
@@ -194,9 +194,15 @@ impl Stream {
     /// Everything the process wrote has been read: hands out what the pipeline held back and closes the pipe.
     pub fn finish(&mut self, registry: &Registry, outlets: &mut Outlets) {
         self.show(outlets);
+        let fd = self.pipe.as_ref().map(AsRawFd::as_raw_fd);
         self.close_pipe(registry);
         let Stream { pipeline, source, .. } = self;
         pipeline.finish(&mut |piece| outlets.deliver(source, piece));
+        if let Some(fd) = fd
+            && outlets.activity.wants(LogLevel::Debug)
+        {
+            outlets.log(LogLevel::Debug, &debug_text::closed(&source.process, source.channel, fd));
+        }
     }
 
     /// Closes the pipe without a word and gives back the log.
@@ -260,13 +266,6 @@ impl Stream {
     fn push(&mut self, bytes: &[u8], outlets: &mut Outlets) {
         let Stream { pipeline, source, .. } = self;
         pipeline.push(bytes, &mut |piece| outlets.deliver(source, piece));
-    }
-
-    fn end_of_file(&mut self, registry: &Registry, outlets: &mut Outlets) {
-        let fd = self.pipe.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        self.finish(registry, outlets);
-        let Source { process, channel, .. } = &self.source;
-        outlets.log(LogLevel::Debug, &debug_text::closed(process, *channel, fd));
     }
 
     fn close_pipe(&mut self, registry: &Registry) {

@@ -269,8 +269,24 @@ fn output_is_copied_at_the_debug_level() {
     assert_eq!(log[0], "DEBG 'web' stdout output:");
     assert_eq!(log[1], "caf");
     assert_eq!(log[3], "Undecodable: b'\\xc3\\xa9 \\xff'");
-    let closed = log.last().expect("a last line");
-    assert!(closed.starts_with("DEBG fd ") && closed.ends_with(" closed, stopped monitoring <stdout of web>"));
+    assert!(is_of_closing(log.last()), "{log:?}");
+}
+
+/// A line about a pipe that is read no more.
+fn is_of_closing(line: Option<&String>) -> bool {
+    line.is_some_and(|line| {
+        line.starts_with("DEBG fd ") && line.ends_with(" closed, stopped monitoring <stdout of web>")
+    })
+}
+
+#[test]
+fn a_pipe_that_is_closed_though_others_may_write_to_it_is_said() {
+    let rig = Rig::with(|options| options.level = LogLevel::Debug);
+    let writer = rig.attach(1, rig.plan("out"));
+    rig.drain(1);
+    drop(writer);
+    let log = rig.stop();
+    assert!(log.len() == 1 && is_of_closing(log.first()), "{log:?}");
 }
 
 #[test]
