@@ -179,7 +179,7 @@ sys.stdin.read()
 /// later is served.
 #[test]
 fn a_crowd_that_says_nothing_does_not_keep_others_out() {
-    let count = dial("CONNECTIONS", 10_000, 10000);
+    let count = dial("CONNECTIONS", 10_000, 10_000);
     only_ours(|| {
         let configuration = "[inet_http_server]\nport=127.0.0.1:{port}\n[program:p]\ncommand=sleep 1000\nstartsecs=0\n\
             autorestart=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
