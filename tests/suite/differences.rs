@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::harness::areas::Area;
 use crate::harness::{Scene, Subject, only_ours};
 
 /// The names of all functions in the Rust sources below a directory.
@@ -41,6 +42,8 @@ fn every_row_of_the_list_names_tests_that_exist() {
         let tests: Vec<&str> =
             row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default().split_whitespace().collect();
         assert!(!tests.is_empty(), "without a test: {row}");
+        let area = row.trim_start_matches("| ").split(" | ").next().unwrap_or_default();
+        assert!(Area::named(area).is_some(), "no area of the compatibility report: {row}");
         missing.extend(tests.into_iter().filter(|test| !known.contains(test.trim_matches('`'))));
     }
     assert!(missing.is_empty(), "tests that do not exist: {missing:?}");

@@ -4,6 +4,7 @@
 //! [`daemon::Daemon`], which stops everything it started when it goes out of scope. [`compare::compare`] runs one
 //! scene for every chosen subject and demands equal observations.
 
+pub mod areas;
 pub mod command;
 pub mod compare;
 pub mod daemon;
@@ -11,6 +12,7 @@ pub mod http;
 pub mod original;
 pub mod processes;
 pub mod python;
+pub mod record;
 pub mod redact;
 pub mod rpc;
 pub mod scene;

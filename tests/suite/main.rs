@@ -5,23 +5,31 @@
 
 mod harness;
 
+mod command_line;
+mod compatibility;
 mod crowd;
 mod defects;
 mod differences;
 mod documents;
+mod events;
+mod fastcgi;
 mod http;
 mod layering;
 mod life;
 mod listeners;
 mod methods;
 mod options;
+mod pidproxy;
 mod plugins;
 mod refused;
 mod reread;
 mod scripts;
+mod shell;
 mod signals;
 mod survival;
 mod torture;
 mod upstream;
+mod users;
 mod verbs;
+mod web_page;
 mod wild;

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 
 use supervisord_config::schema::TABLE;
 
+use crate::harness::areas::Area;
+use crate::harness::record;
+
 /// Declares tests that each pin what some options do. The options are written `"section option"`, with the section
 /// without what follows its colon; `PINNED` lists them all.
 macro_rules! pins {
@@ -41,6 +44,7 @@ fn coverage() {
     let known: BTreeSet<String> =
         TABLE.iter().map(|option| format!("{} {}", option.section.word(), option.name)).collect();
     let bare: Vec<&String> = known.iter().filter(|option| !pinned.contains(option.as_str())).collect();
+    record::covered(Area::Configuration, "options", known.len() - bare.len(), known.len());
     assert!(bare.is_empty(), "options without a test: {bare:?}");
     let unknown: Vec<&&str> = pinned.iter().filter(|option| !known.contains(**option)).collect();
     assert!(unknown.is_empty(), "tests of options that do not exist: {unknown:?}");

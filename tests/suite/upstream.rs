@@ -9,8 +9,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 use std::{fs, thread};
 
+use crate::harness::areas::Area;
 use crate::harness::scene::Place;
-use crate::harness::{Program, Scene, Subject, each_subject, original, python};
+use crate::harness::{Program, Scene, Subject, each_subject, original, python, record};
 
 /// How many of their tests run at once. Most of the time they wait.
 const AT_ONCE: usize = 6;
@@ -61,14 +62,16 @@ fn the_end_to_end_tests_of_the_original_pass() {
         }
         let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let place = scene(subject, &sources).set_up(subject);
-        let queue = Mutex::new(batches(&place));
-        let failures = Mutex::new(String::new());
+        let batches = batches(&place);
+        let all = batches.iter().map(Vec::len).sum();
+        let queue = Mutex::new(batches);
+        let failures = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for _ in 0..AT_ONCE {
                 scope.spawn(|| {
                     while let Some(batch) = { queue.lock().expect("nobody panics with it").pop() } {
                         if let Some(failure) = failure(&place, &batch) {
-                            failures.lock().expect("nobody panics with it").push_str(&failure);
+                            failures.lock().expect("nobody panics with it").push(failure);
                         }
                     }
                 });
@@ -77,7 +80,8 @@ fn the_end_to_end_tests_of_the_original_pass() {
         place.kill_everything(&[]);
         sweep(&sources);
         let failures = failures.into_inner().expect("nobody panics with it");
-        assert!(failures.is_empty(), "{failures}");
+        record::covered(Area::RealPrograms, "end-to-end tests of the original", all - failures.len(), all);
+        assert!(failures.is_empty(), "{}", failures.concat());
     });
 }
 

@@ -197,7 +197,8 @@ impl Scene {
             None => place.command(&program),
         };
         command.args(self.arguments.iter().map(|argument| place.fill(argument)));
-        if !self.arguments.iter().any(|argument| argument.starts_with("-c")) {
+        if !self.arguments.iter().any(|argument| argument.starts_with("-c") || argument.starts_with("--configuration"))
+        {
             command.args(["-c", "supervisord.conf"]);
         }
         command

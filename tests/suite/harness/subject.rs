@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::original;
+use super::{original, record};
 
 /// Whose behaviour a test looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,19 +59,19 @@ impl Subject {
     }
 }
 
-/// Runs a test for every chosen subject, side by side.
+/// Runs a test for every chosen subject, side by side. What it asserts then holds for each.
 pub fn each_subject(test: impl Fn(Subject) + Sync) {
-    std::thread::scope(|scope| {
-        let runs: Vec<_> = Subject::chosen()
-            .into_iter()
-            .map(|subject| {
-                let test = &test;
-                (subject, scope.spawn(move || test(subject)))
-            })
-            .collect();
-        let failed: Vec<_> = runs.into_iter().filter_map(|(subject, run)| run.join().err().map(|_| subject)).collect();
-        assert!(failed.is_empty(), "failed for {failed:?}, see above");
+    let name = record::comparing_test();
+    let chosen = Subject::chosen();
+    let failed: Vec<_> = std::thread::scope(|scope| {
+        let test = &test;
+        let runs: Vec<_> = chosen.iter().map(|&subject| (subject, scope.spawn(move || test(subject)))).collect();
+        runs.into_iter().filter_map(|(subject, run)| run.join().err().map(|_| subject)).collect()
     });
+    if chosen.len() > 1 {
+        record::compared(name, 1, failed.is_empty());
+    }
+    assert!(failed.is_empty(), "failed for {failed:?}, see above");
 }
 
 /// Runs a test that pins a deliberate difference, or something the original does not have.

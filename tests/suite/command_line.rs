@@ -1,0 +1,180 @@
+//! The command lines of `supervisord` and `echo_supervisord_conf`.
+
+use std::collections::BTreeSet;
+
+use nix::unistd::geteuid;
+
+use crate::harness::areas::Area;
+use crate::harness::command::run;
+use crate::harness::{Observed, Program, Scene, Subject, compare_refusal, compare_runs, each_subject, record};
+
+const SLEEPER: &str = "[program:p]\ncommand=sh -c 'echo x; exec sleep 1000'\nstartsecs=0\nstderr_logfile=NONE\n";
+
+/// All options at once: short, long, long with the value apart, and as short as they can be told apart.
+const SPELLINGS: [&str; 4] = [
+    "-n -m 027 -d {dir}/there -l {dir}/other.log -y 1MB -z 3 -e debug -j {dir}/other.pid -i myself -q {dir}/there -k -a 500 -t --minprocs 50",
+    "--nodaemon --umask=027 --directory={dir}/there --logfile={dir}/other.log --logfile_maxbytes=1MB --logfile_backups=3 \
+     --loglevel=debug --pidfile={dir}/other.pid --identifier=myself --childlogdir={dir}/there --nocleanup --minfds=500 --strip_ansi \
+     --minprocs=50 --configuration=supervisord.conf",
+    "--nodaemon --umask 027 --directory {dir}/there --logfile {dir}/other.log --loglevel debug --pidfile {dir}/other.pid \
+     --identifier myself --childlogdir {dir}/there --minfds 500 --minprocs 50 --silent",
+    "-nkt -m027 -d{dir}/there -l{dir}/other.log -edebug -j{dir}/other.pid -imyself --chil {dir}/there --minf 500 --minp 50 -s",
+];
+
+/// Options that are not among the spellings, with where they are tested.
+const ELSEWHERE: [&str; 4] = [
+    "help",            // below
+    "version",         // below
+    "user",            // users
+    "profile_options", // the interpreter's profiler: ours takes it and has nothing to profile
+];
+
+#[test]
+fn every_option_does_the_same_in_every_spelling() {
+    for arguments in SPELLINGS {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let scene = Scene::with("spellings", SLEEPER).arguments(&arguments).file("there/.keep", "");
+        compare_runs(|subject| {
+            let mut daemon = scene.launch(subject);
+            let mut observed = Observed::new();
+            daemon.wait_until("it runs", |daemon| daemon.read("other.log").contains("success: p"));
+            observed.note(&daemon, "name", daemon.call("supervisor.getIdentification", &[]));
+            observed.note(&daemon, "files", daemon.names().join(" "));
+            observed.exactly("pid file", daemon.read("other.pid").trim() == daemon.launched_pid().to_string());
+            let log = daemon.info("p").get("stdout_logfile").text().to_owned();
+            observed.note(&daemon, "log of the program", log.rsplit_once('-').expect("it has a random end").0);
+            let log = daemon.read("other.log");
+            let lines =
+                log.lines().filter(|line| [" INFO ", " CRIT ", " WARN "].iter().any(|level| line.contains(level)));
+            observed.note(&daemon, "activity log", lines.collect::<Vec<_>>().join("\n"));
+            observed.exactly("level", log.contains(" DEBG "));
+            observed.exactly("echo", daemon.stdout().is_empty());
+            observed
+        });
+    }
+}
+
+#[test]
+fn what_is_wrong_is_refused_alike() {
+    for arguments in [
+        "-c nowhere.conf",
+        "-c {dir}",
+        "-m 999",
+        "-m x",
+        "-d {dir}/nowhere",
+        "-y 1XB",
+        "-z x",
+        "-e loud",
+        "-q {dir}/nowhere",
+        "-a x",
+        "--minprocs x",
+        "-u no-such-user",
+        "-u 999999",
+        "-l {dir}/nowhere/log",
+        "-j {dir}/nowhere/pid",
+    ] {
+        let arguments: Vec<&str> = ["-n"].into_iter().chain(arguments.split(' ')).collect();
+        compare_refusal(&Scene::with("wrong", "").arguments(&arguments));
+    }
+}
+
+/// The words about what nobody knows are those of the parser; see docs/differences.md.
+#[test]
+fn unknown_options_have_the_same_status() {
+    compare_runs(|subject| {
+        let mut observed = Observed::new();
+        for arguments in
+            ["-x", "--nonsense", "-m", "--umask", "--m=1", "--nodaemon=true", "-c", "-n -n", "-e info -e warn", "word"]
+        {
+            let output = Scene::with("unknown", "").arguments(&arguments.split(' ').collect::<Vec<_>>()).run(subject);
+            observed.exactly(arguments, format!("{} {:?}", output.code, output.stdout));
+        }
+        observed
+    });
+}
+
+#[test]
+fn version_and_help_are_printed_alike() {
+    compare_runs(|subject| {
+        let mut observed = Observed::new();
+        for arguments in ["-v", "--version", "-h", "--help", "-nv", "-?"] {
+            let output = Scene::with("print", "").arguments(&[arguments]).run(subject);
+            // Help is worded freely; what it is about is not.
+            let text = if output.stdout.contains("--configuration") {
+                options(&output.stdout).into_iter().collect::<Vec<_>>().join(" ")
+            } else {
+                output.stdout
+            };
+            observed.exactly(arguments, format!("{} {text}", output.code));
+        }
+        observed
+    });
+}
+
+/// The long options that help is about, each with its short form.
+fn options(help: &str) -> BTreeSet<String> {
+    let words = help.lines().filter_map(|line| line.split_whitespace().next());
+    words.filter(|word| word.contains("--") && *word != "--").map(str::to_owned).collect()
+}
+
+/// What the sample sets, without its explanations, and without the examples in its comments.
+#[test]
+fn the_sample_sets_the_same() {
+    compare_runs(|subject| {
+        let mut observed = Observed::new();
+        for arguments in [&[] as &[&str], &["-h"], &["a", "b"]] {
+            let place = Scene::new("sample").set_up(subject);
+            let output = run(place.command(&subject.path(Program::EchoSupervisordConf)).args(arguments), "");
+            let sets: Vec<String> = output
+                .stdout
+                .lines()
+                .filter(|line| !line.starts_with(';') && !line.is_empty())
+                .map(|line| line.split(" ;").next().unwrap_or_default().replace(' ', ""))
+                .collect();
+            observed.exactly("sample", format!("{}\n{}\n{}", output.code, sets.join("\n"), output.stderr));
+        }
+        observed
+    });
+}
+
+/// Every option that the original knows is used above.
+#[test]
+fn coverage() {
+    each_subject(|subject| {
+        let help = Scene::with("help", "").arguments(&["-h"]).run(subject).stdout;
+        let known: BTreeSet<String> = options(&help)
+            .iter()
+            .filter_map(|option| option.rsplit("--").next())
+            .map(|name| name.trim_end_matches(['=', ':']).to_owned())
+            .collect();
+        assert!(known.len() > 15, "{help}");
+        let used = |name: &str| {
+            ELSEWHERE.contains(&name)
+                || SPELLINGS.iter().any(|line| line.split(['-', ' ', '=']).any(|word| word == name))
+        };
+        let bare: Vec<&String> = known.iter().filter(|name| !used(name)).collect();
+        if subject == Subject::Original {
+            record::covered(Area::CommandLine, "options", known.len() - bare.len(), known.len());
+        }
+        assert!(bare.is_empty(), "options that are never used: {bare:?}");
+    });
+}
+
+/// Only root can become somebody else.
+#[test]
+fn the_user_of_the_command_line_wins() {
+    if !geteuid().is_root() {
+        return;
+    }
+    for spelling in [&["-n", "-u", "nobody"] as &[&str], &["-n", "--user=65534"]] {
+        let scene = Scene::with("user", &format!("{SLEEPER}[supervisord]\nuser=root\n")).open_to_all();
+        compare_runs(|subject| {
+            let mut daemon = scene.clone().arguments(spelling).start(subject);
+            daemon.wait_for_state("p", "RUNNING");
+            let mut observed = Observed::new();
+            let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap_or_default();
+            observed.exactly("user", status.lines().find(|line| line.starts_with("Uid")).unwrap_or_default());
+            observed
+        });
+    }
+}

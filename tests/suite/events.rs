@@ -1,0 +1,159 @@
+//! What listeners are told, type by type.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+use supervisord_wire::event::EventType;
+
+use crate::harness::areas::Area;
+use crate::harness::{Daemon, Scene, compare, record};
+
+/// Something of everything: output, captured and not, a program that fails, and one that needs its time to end.
+const PROGRAMS: &str = "
+[eventlistener:record]
+command=python3 {dir}/listener.py {dir}/events.json
+events=EVENT
+buffer_size=1000
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile={dir}/listener.err
+[program:talks]
+command=sh {dir}/talk.sh
+autostart=false
+autorestart=false
+startsecs=0
+stdout_logfile={dir}/talks.out
+stderr_logfile={dir}/talks.err
+stdout_capture_maxbytes=1KB
+stderr_capture_maxbytes=1KB
+stdout_events_enabled=true
+stderr_events_enabled=true
+[program:fails]
+command=false
+autostart=false
+startretries=1
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:slow]
+command=sh -c 'trap \"sleep 1; exit 0\" TERM; touch ready; while :; do sleep 0.1; done'
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+";
+
+const TALK: &str = "\
+echo plain; sleep 0.5
+echo complaint >&2; sleep 0.5
+printf '<!--XSUPERVISOR:BEGIN-->a word<!--XSUPERVISOR:END-->'; sleep 0.5
+printf '<!--XSUPERVISOR:BEGIN-->another<!--XSUPERVISOR:END-->' >&2; sleep 0.5
+";
+
+/// Each type that comes, with a part of its payload that tells it from others of the type.
+const TOLD: [(&str, &str); 17] = [
+    ("SUPERVISOR_STATE_CHANGE_RUNNING", ""),
+    ("PROCESS_STATE_STARTING", "processname:talks"),
+    ("PROCESS_STATE_RUNNING", "processname:talks"),
+    ("PROCESS_LOG_STDOUT", "plain"),
+    ("PROCESS_LOG_STDERR", "complaint"),
+    ("PROCESS_COMMUNICATION_STDOUT", "a word"),
+    ("PROCESS_COMMUNICATION_STDERR", "another"),
+    ("PROCESS_STATE_EXITED", "processname:talks"),
+    ("PROCESS_STATE_BACKOFF", "processname:fails"),
+    ("PROCESS_STATE_FATAL", "processname:fails"),
+    ("REMOTE_COMMUNICATION", "kind"),
+    ("PROCESS_GROUP_REMOVED", "talks"),
+    ("PROCESS_GROUP_ADDED", "talks"),
+    ("TICK_5", "when"),
+    ("PROCESS_STATE_STOPPING", "processname:slow"),
+    ("PROCESS_STATE_STOPPED", "processname:slow"),
+    ("SUPERVISOR_STATE_CHANGE_STOPPING", ""),
+];
+
+/// The payload of the first event of a type with something in it.
+fn told(daemon: &Daemon, name: &str, part: &str) -> Option<String> {
+    daemon.read("events.json").lines().find_map(|line| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        let payload = event["payload"].as_str()?.to_owned();
+        (event["header"]["eventname"] == name && payload.contains(part)).then_some(payload)
+    })
+}
+
+#[test]
+fn every_type_of_event_is_told_alike() {
+    let scene =
+        Scene::with("types", PROGRAMS).file("listener.py", include_str!("fixtures/listener.py")).file("talk.sh", TALK);
+    compare(&scene, |daemon, observed| {
+        daemon.wait_for_states(&["record", "slow"], "RUNNING");
+        daemon.wait_until("it is prepared", |daemon| daemon.path("ready").exists());
+        let heard = |daemon: &mut Daemon, name: &str| {
+            let (_, part) = TOLD.into_iter().find(|(known, _)| *known == name).expect("a type of the table");
+            daemon.wait_until(name, |daemon| told(daemon, name, part).is_some());
+        };
+        heard(daemon, "SUPERVISOR_STATE_CHANGE_RUNNING");
+        daemon.call("supervisor.startProcess", &["talks".into()]);
+        daemon.call("supervisor.startProcess", &["fails".into(), false.into()]);
+        heard(daemon, "PROCESS_STATE_EXITED");
+        heard(daemon, "PROCESS_STATE_FATAL");
+        daemon.call("supervisor.sendRemoteCommEvent", &["kind".into(), "of".into()]);
+        daemon.call("supervisor.removeProcessGroup", &["talks".into()]);
+        daemon.call("supervisor.addProcessGroup", &["talks".into()]);
+        daemon.call("supervisor.stopProcess", &["slow".into()]);
+        heard(daemon, "PROCESS_STATE_STOPPED");
+        heard(daemon, "TICK_5");
+        fs::remove_file(daemon.path("ready")).expect("it was there");
+        daemon.call("supervisor.startProcess", &["slow".into()]);
+        daemon.wait_until("it is prepared", |daemon| daemon.path("ready").exists());
+        // Listeners stop last, and the slow program leaves them time to hear of the end.
+        observed.exactly("exit status", daemon.stop());
+        for (name, part) in TOLD {
+            let payload =
+                told(daemon, name, part).unwrap_or_else(|| panic!("{name} was not told\n{}", daemon.report()));
+            let payload = match payload.split_once("when:") {
+                Some((_, seconds)) => format!("when: a number: {}", seconds.parse::<u64>().is_ok()),
+                None => payload,
+            };
+            observed.note(daemon, name, payload);
+        }
+    });
+    // Those without children are sent; the others can only be subscribed to.
+    let sent = EventType::all().filter(|event| !EventType::all().any(|other| other != *event && other.is_a(*event)));
+    let seen: BTreeSet<&str> = TOLD.into_iter().map(|(name, _)| name).collect();
+    record::covered(Area::Events, "types", seen.len(), sent.count());
+}
+
+/// What a subscription delivers, with several listeners of different interests.
+#[test]
+fn subscriptions_deliver_what_they_name() {
+    let interests = ["PROCESS_STATE", "PROCESS_STATE_EXITED,TICK", "process_group", "PROCESS_LOG,REMOTE_COMMUNICATION"];
+    let listeners = interests.iter().enumerate().map(|(number, events)| {
+        format!(
+            "[eventlistener:l{number}]\ncommand=python3 {{dir}}/listener.py {{dir}}/events{number}.json\nevents={events}\n\
+             buffer_size=1000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile={{dir}}/listener.err\n"
+        )
+    });
+    let program = "[program:p]\ncommand=sh -c 'echo word; sleep 0.3'\nautostart=false\nautorestart=false\nstartsecs=0\n\
+        stdout_logfile=NONE\nstderr_logfile=NONE\nstdout_events_enabled=true\n";
+    let scene = Scene::with("subscriptions", &(listeners.collect::<String>() + program))
+        .file("listener.py", include_str!("fixtures/listener.py"));
+    compare(&scene, |daemon, observed| {
+        daemon.wait_for_states(&["l0", "l1", "l2", "l3"], "RUNNING");
+        daemon.call("supervisor.startProcess", &["p".into()]);
+        daemon.wait_for_state("p", "EXITED");
+        daemon.call("supervisor.removeProcessGroup", &["p".into()]);
+        daemon.call("supervisor.sendRemoteCommEvent", &["the".into(), "end".into()]);
+        let last = ["PROCESS_STATE_EXITED", "PROCESS_STATE_EXITED", "PROCESS_GROUP_REMOVED", "REMOTE_COMMUNICATION"];
+        for (number, last) in last.into_iter().enumerate() {
+            let record = format!("events{number}.json");
+            daemon.wait_until("its last event has come", |daemon| daemon.read(&record).contains(last));
+            let names: BTreeSet<String> = daemon
+                .read(&record)
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .filter_map(|event| event["header"]["eventname"].as_str().map(str::to_owned))
+                .filter(|name| !name.starts_with("TICK"))
+                .collect();
+            observed.exactly(interests[number], names.into_iter().collect::<Vec<_>>().join(" "));
+        }
+    });
+}

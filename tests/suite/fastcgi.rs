@@ -1,0 +1,110 @@
+//! FastCGI programs as web servers meet them: one socket, several processes, which come and go.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use crate::harness::{Daemon, Scene, compare};
+
+/// Answers every request with its process id, and ends when it is asked to.
+const SERVER: &str = "import os, socket, sys
+listener = socket.socket(fileno=0)
+print('ready', flush=True)
+while True:
+    peer, _ = listener.accept()
+    request = peer.recv(100)
+    peer.sendall(b'%d %s' % (os.getpid(), request))
+    peer.close()
+    if request == b'end':
+        sys.exit(5)
+";
+
+fn scene(options: &str) -> Scene {
+    let text = format!(
+        "[fcgi-program:php]\ncommand=python3 {{dir}}/server.py\nsocket=unix://{{dir}}/php.sock\nstartsecs=0\n\
+         process_name=%(program_name)s_%(process_num)d\nstdout_logfile={{dir}}/php.log\nstderr_logfile={{dir}}/php.err\n{options}\n"
+    );
+    Scene::with("fastcgi", &text).file("server.py", SERVER)
+}
+
+/// Asks whoever answers; none when nobody listens.
+fn ask(daemon: &Daemon, request: &str) -> Option<String> {
+    let mut stream = UnixStream::connect(daemon.path("php.sock")).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+fn inode(daemon: &Daemon) -> u64 {
+    fs::metadata(daemon.path("php.sock")).expect("the socket is there").ino()
+}
+
+/// Wherever the requests go, each is answered, and the socket stays the same while at least one process runs.
+#[test]
+fn processes_come_and_go_behind_one_socket() {
+    compare(&scene("numprocs=3"), |daemon, observed| {
+        daemon.wait_for_states(&["php:php_0", "php:php_1", "php:php_2"], "RUNNING");
+        let before = inode(daemon);
+        for _ in 0..5 {
+            let answer = ask(daemon, "end").expect("it answers");
+            observed.exactly("answer", answer.ends_with(" end"));
+            daemon.wait_until("all are back", |daemon| {
+                ["php:php_0", "php:php_1", "php:php_2"].iter().all(|name| daemon.state_of(name) == "RUNNING")
+            });
+        }
+        observed.exactly("the same socket", inode(daemon) == before);
+        let exits = daemon.log().lines().filter(|line| line.contains("(exit status 5; not expected)")).count();
+        observed.exactly("exits", exits);
+        observed.exactly("stop one", daemon.ctl(&["stop", "php:php_0"]).transcript());
+        observed.exactly("the others answer", ask(daemon, "hello").is_some());
+        let stopped = daemon.ctl(&["stop", "php:*"]).stdout;
+        observed.exactly("stop the rest", stopped.lines().filter(|line| line.ends_with(": stopped")).count());
+        observed.exactly("nobody answers", ask(daemon, "hello").is_none());
+        observed.exactly("start", daemon.ctl(&["start", "php:*"]).stdout.lines().count());
+        observed.exactly("they answer again", ask(daemon, "hello").is_some_and(|answer| answer.ends_with(" hello")));
+        observed.exactly("exit status", daemon.stop());
+    });
+}
+
+/// A request that comes while there is no process for a moment waits in the socket.
+#[test]
+fn a_request_waits_for_the_next_process() {
+    compare(&scene("numprocs=1"), |daemon, observed| {
+        daemon.wait_for_state("php:php_0", "RUNNING");
+        for _ in 0..3 {
+            observed.exactly("asked to end", ask(daemon, "end").is_some_and(|answer| answer.ends_with(" end")));
+            // There may or may not be a process by now, and the socket of the original may be closed for a moment.
+            daemon.wait_until("the next one answers", |daemon| {
+                ask(daemon, "hello").is_some_and(|answer| answer.ends_with(" hello"))
+            });
+        }
+        daemon.wait_until("all have said so", |daemon| daemon.read("php.log").matches("ready\n").count() == 4);
+        observed.exactly("log", daemon.read("php.log"));
+        observed.note(daemon, "complaints", daemon.read("php.err"));
+    });
+}
+
+#[test]
+fn groups_of_fastcgi_programs_are_listed_and_changed_like_others() {
+    compare(&scene("numprocs=2\npriority=20\nautorestart=false"), |daemon, observed| {
+        daemon.wait_for_states(&["php:php_0", "php:php_1"], "RUNNING");
+        observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
+        observed.note(daemon, "avail", daemon.ctl(&["avail"]).transcript());
+        for arguments in [["pid", "php"], ["fg", "php"], ["clear", "php"], ["tail", "php"]] {
+            observed.note(daemon, &arguments.join(" "), daemon.ctl(&arguments).stdout);
+        }
+        let text = daemon.read("supervisord.conf");
+        daemon.write("supervisord.conf", &text.replace("numprocs=2", "numprocs=3"));
+        observed.note(daemon, "reread", daemon.ctl(&["reread"]).transcript());
+        observed.note(daemon, "update", daemon.ctl(&["update"]).transcript());
+        daemon.wait_for_states(&["php:php_0", "php:php_1", "php:php_2"], "RUNNING");
+        observed.exactly("it answers", ask(daemon, "hello").is_some());
+        daemon.write("supervisord.conf", text.split("[fcgi-program").next().unwrap_or_default());
+        observed.note(daemon, "update", daemon.ctl(&["update"]).transcript());
+        observed.exactly("nobody answers", ask(daemon, "hello").is_none());
+    });
+}

@@ -1,0 +1,62 @@
+//! `pidproxy`, under the supervisor and alone.
+
+use std::time::Duration;
+
+use crate::harness::command::{run, run_within};
+use crate::harness::{Observed, Program, Scene, compare_runs};
+
+/// A daemon of the old kind: it writes its own pid file, and notes the signals it gets.
+const SERVER: &str = "#!/bin/sh
+for name in HUP INT QUIT USR1 USR2; do trap \"echo $name >> got\" $name; done
+trap 'echo TERM >> got; exit 0' TERM
+echo $$ > inner.pid
+while :; do sleep 0.1; done
+";
+
+#[test]
+fn signals_reach_the_process_in_the_pid_file() {
+    compare_runs(|subject| {
+        let proxy = subject.path(Program::Pidproxy).display().to_string();
+        let text = format!(
+            "[program:p]\ncommand={proxy} {{dir}}/inner.pid {{dir}}/server.sh\nstartsecs=0\nautorestart=false\n\
+             stdout_logfile={{dir}}/p.log\nredirect_stderr=true\n"
+        );
+        let mut daemon = Scene::with("proxy", &text).script("server.sh", SERVER).start(subject);
+        daemon.wait_for_state("p", "RUNNING");
+        daemon.wait_for_file("inner.pid");
+        let mut observed = Observed::new();
+        for name in ["HUP", "USR1", "USR2"] {
+            observed.exactly(name, daemon.ctl(&["signal", name, "p"]).transcript());
+            daemon.wait_until("it arrives", |daemon| daemon.read("got").contains(name));
+        }
+        observed.exactly("stop", daemon.ctl(&["stop", "p"]).transcript());
+        daemon.wait_until("it arrives", |daemon| daemon.read("got").contains("TERM"));
+        observed.exactly("got", daemon.read("got"));
+        observed.note(&daemon, "said", daemon.read("p.log"));
+        let log = daemon.log();
+        let ends: Vec<&str> = log.lines().filter(|line| line.contains("stopped: ")).collect();
+        observed.note(&daemon, "end", ends.join("\n"));
+        observed
+    });
+}
+
+#[test]
+fn it_ends_with_its_command() {
+    compare_runs(|subject| {
+        let place = Scene::new("alone").set_up(subject);
+        let mut observed = Observed::new();
+        for arguments in
+            [&["p.pid", "true"] as &[&str], &["p.pid", "sh", "-c", "exit 3"], &["p.pid", "no-such-command"]]
+        {
+            let mut command = place.command(&subject.path(Program::Pidproxy));
+            let output = run_within(Duration::from_secs(60), command.args(arguments), "").expect("it ends");
+            observed.exactly(&arguments.join(" "), format!("{} {:?}", output.code, output.stdout));
+        }
+        // What it says about its use is worded freely.
+        for arguments in [&[] as &[&str], &["p.pid"]] {
+            let output = run(place.command(&subject.path(Program::Pidproxy)).args(arguments), "");
+            observed.exactly("too little", format!("{} {}", output.code, output.stdout.is_empty()));
+        }
+        observed
+    });
+}

@@ -1,0 +1,114 @@
+//! Sessions of `supervisorctl`, of both clients at both daemons.
+
+use crate::harness::command::run;
+use crate::harness::{Program, Scene, compare_pairs};
+
+const WORLD: &str = "
+[program:cat]
+command=cat
+startsecs=0
+stdout_logfile={dir}/cat.log
+stderr_logfile={dir}/cat.err
+[program:idle]
+command=sleep 1000
+autostart=false
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:member]
+command=sleep 1000
+startsecs=0
+numprocs=2
+process_name=%(program_name)s_%(process_num)d
+stdout_logfile=NONE
+stderr_logfile=NONE
+[group:team]
+programs=member
+";
+
+/// What is typed at the prompt. Each is a session of its own at a fresh world.
+const SESSIONS: [&str; 8] = [
+    // Lines of all kinds.
+    "\n  \nstatus cat\n   status   cat  \n\tstatus cat\nSTATUS\nstatuscat\n?nonsense\n!ls\nstatus cat;version\n# no comment\nversion",
+    // Errors do not end a session.
+    "start\nstart nobody\nstop nobody idle\nrestart\nsignal\nsignal HUP\ntail\ntail nobody\nclear\npid nobody\nadd\nremove nobody\nupdate nobody\nfg\nopen\n",
+    // A group at work.
+    "stop team:*\nstatus team:*\nstart team:member_0\nstatus team:member_0 team:member_1\nrestart team:member_1\nremove team\nstop team:*\nremove team\nstatus\nadd team\nadd team\n",
+    // Another daemon that is none, and back.
+    "open unix:///nowhere/s.sock\nstatus\nversion\nopen nonsense\nopen\nstart idle\n",
+    // Questions that are answered with no, with nothing, and with something else.
+    "shutdown\nn\nshutdown\n\nreload\nno\nrestart nobody\nreload\nmaybe\nversion\n",
+    // The way out, thrice.
+    "exit\nversion\n",
+    "quit\nversion\n",
+    "EOF\nversion\n",
+];
+
+#[test]
+fn sessions_say_the_same() {
+    for session in SESSIONS {
+        compare_pairs(&Scene::with("sessions", WORLD), |daemon, client, observed| {
+            daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+            let said = daemon.ctl_of(client, &[], session);
+            let mut answers: Vec<String> = said.stdout.split("supervisor> ").map(calm).collect();
+            // Members of a group are done in any order.
+            for answer in &mut answers {
+                if answer.lines().count() > 1 && answer.contains("team:") {
+                    let mut lines: Vec<&str> = answer.lines().collect();
+                    lines.sort();
+                    *answer = lines.join("\n");
+                }
+            }
+            observed.note(daemon, session, answers.join("supervisor> "));
+            observed.exactly("exit status", said.code);
+        });
+    }
+}
+
+/// Help is worded freely, the one after a mistake too, and unexpected errors name a place in somebody's sources.
+fn calm(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.contains('\t')).collect();
+    if let Some(mistake) = lines.iter().position(|line| line.starts_with("Error: ")) {
+        lines.truncate(mistake + 1);
+    }
+    lines.iter().map(|line| line.split(": file: ").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_shutdown_that_is_confirmed_ends_the_session() {
+    compare_pairs(&Scene::with("confirmed", WORLD), |daemon, client, observed| {
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        let said = daemon.ctl_of(client, &[], "status cat\nshutdown\ny\n");
+        observed.note(daemon, "session", said.stdout);
+        observed.exactly("exit status", said.code);
+        observed.exactly("the daemon", daemon.exit_code());
+    });
+}
+
+/// The name and the password of the command line go with every line of the session.
+#[test]
+fn a_session_with_a_password() {
+    let text = format!("{WORLD}[inet_http_server]\nport=127.0.0.1:{{port}}\nusername=user\npassword=se:cret\n");
+    compare_pairs(&Scene::with("password", &text), |daemon, client, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        let url = format!("http://127.0.0.1:{}", daemon.ports[0]);
+        for arguments in [&["-u", "user", "-p", "se:cret"] as &[&str], &["-uuser", "-pse:cret", "-i"]] {
+            let mut command = daemon.command(&client.path(Program::Supervisorctl));
+            command.args(["-c", "supervisord.conf", "-s", &url]).args(arguments);
+            let said = run(&mut command, "status cat\nstop cat\nstart cat\nexit\n");
+            observed.note(daemon, &arguments.join(" "), format!("{}{}", said.stdout, said.code));
+        }
+    });
+}
+
+/// An action on the command line comes first, the session after it.
+#[test]
+fn an_action_may_open_a_session() {
+    compare_pairs(&Scene::with("action", WORLD), |daemon, client, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        for action in [&["-i", "status", "cat"] as &[&str], &["-i", "start", "nobody"], &["-i"]] {
+            let said = daemon.ctl_of(client, action, "version\nexit\n");
+            observed.note(daemon, &action.join(" "), format!("{}{}", said.stdout, said.code));
+        }
+    });
+}

@@ -1,0 +1,189 @@
+//! What the page shows and what its links do. How it looks is our own matter.
+
+use std::fmt::Write;
+
+use crate::harness::http::{self, Response};
+use crate::harness::redact::replace_shape;
+use crate::harness::{Daemon, Scene, Subject, compare};
+
+/// Our links act only where they are allowed to; the original's always do and it takes no notice of the option.
+const WORLD: &str = "
+[unix_http_server]
+file={dir}/s.sock
+get_actions=true
+[program:cat]
+command=cat
+startsecs=0
+stdout_logfile={dir}/cat.log
+stderr_logfile=NONE
+[program:idle]
+command=sleep 1000
+autostart=false
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:missing]
+command=no-such-program
+autostart=false
+startretries=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:plain]
+command={dir}/supervisord.conf
+autostart=false
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:early]
+command=sh -c 'sleep 0.3; exit 3'
+autostart=false
+startsecs=5
+startretries=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+[program:member]
+command=sleep 1000
+startsecs=0
+numprocs=2
+process_name=%(program_name)s_%(process_num)d
+stdout_logfile=NONE
+stderr_logfile=NONE
+[group:team]
+programs=member
+";
+
+fn get(daemon: &Daemon, path: &str) -> Response {
+    let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+    http::request(&mut *stream, "GET", path, &["Connection: close"], b"").expect("an answer")
+}
+
+/// The words between two tags, without the tags in between.
+fn words(page: &str, from: &str, to: &str) -> String {
+    let part = page.split_once(from).and_then(|(_, rest)| rest.split_once(to)).map_or(page, |(part, _)| part);
+    let mut text = String::new();
+    for piece in part.split('<') {
+        let _ = write!(text, "{} ", piece.split_once('>').map_or(piece, |(_, text)| text));
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The text of the log on a page. How a letter is escaped is nobody's business.
+fn preformatted(page: &str) -> String {
+    let text = page.split_once("<pre>").and_then(|(_, rest)| rest.split_once("</pre>")).map_or("", |(text, _)| text);
+    let escapes = [("&#60;", "<"), ("&lt;", "<"), ("&#62;", ">"), ("&gt;", ">"), ("&#34;", "\""), ("&quot;", "\"")];
+    let text = escapes.into_iter().fold(text.to_owned(), |text, (escape, letter)| text.replace(escape, letter));
+    text.replace("&#38;", "&").replace("&amp;", "&")
+}
+
+/// What a page that an action leads to says.
+fn message(response: &Response) -> String {
+    let location = response.header("location").unwrap_or_default();
+    let text = location.split_once("message=").map_or("", |(_, text)| text);
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits: Vec<u8> = rest.by_ref().take(2).collect();
+                u8::from_str_radix(&String::from_utf8_lossy(&digits), 16).expect("two digits")
+            }
+            other => other,
+        });
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn the_table_shows_the_same() {
+    compare(&Scene::with("table", WORLD), |daemon, observed| {
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        let _ = daemon.rpc("supervisor.startProcess", &["missing".into()]);
+        for path in ["/", "/index.html", "/index.html?message=some%20%3Cwords%3E"] {
+            let page = get(daemon, path).text();
+            observed.note(daemon, path, words(&page, "<table", "</table>"));
+            observed.exactly("message", words(&page, "status_msg\"", "</div>").contains("some &lt;words&gt;"));
+        }
+    });
+}
+
+#[test]
+fn a_page_without_programs_says_so() {
+    compare(&Scene::with("nothing", ""), |daemon, observed| {
+        observed.exactly("page", words(&get(daemon, "/").text(), "<form", "</form>").contains("No programs to manage"));
+    });
+}
+
+#[test]
+fn links_do_the_same_and_say_so() {
+    const LINKS: [&str; 21] = [
+        "action=refresh",
+        "processname=idle&action=start",
+        "processname=idle&action=start",
+        "processname=idle&action=restart",
+        "processname=idle&action=stop",
+        "processname=idle&action=stop",
+        "processname=idle&action=restart",
+        "processname=missing&action=start",
+        "processname=plain&action=start",
+        "processname=early&action=start",
+        "processname=nobody&action=start",
+        "processname=team:*&action=stop",
+        "processname=team:member_0&action=stop",
+        "processname=team%3Amember_0&action=start",
+        "processname=cat&action=clearlog",
+        "processname=nobody&action=clearlog",
+        "processname=cat&action=nonsense",
+        "action=start",
+        "action=stopall",
+        "action=restartall",
+        "action=",
+    ];
+    compare(&Scene::with("links", WORLD), |daemon, observed| {
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        for link in LINKS {
+            let response = get(daemon, &format!("/index.html?{link}"));
+            // Ours answers 303, because browsers remember a 301.
+            let kind = match response.status() {
+                200 => "page",
+                301 | 303 => "redirect",
+                // An error of the client or of the server; see docs/differences.md.
+                status => {
+                    assert!(status == if daemon.subject == Subject::Ours { 400 } else { 500 }, "{link}: {status}");
+                    "refused"
+                }
+            };
+            let mut message = message(&response);
+            for shape in ["Aaa Aaa 99 99:99:99 9999", "Aaa Aaa  9 99:99:99 9999"] {
+                message = replace_shape(&message, shape, "time");
+            }
+            observed.note(daemon, link, format!("{kind} {message}"));
+            let states: Vec<String> =
+                ["cat", "idle", "team:member_0", "team:member_1"].map(|name| daemon.state_of(name)).into();
+            observed.exactly("states", states.join(" "));
+        }
+    });
+}
+
+#[test]
+fn the_page_of_a_log_shows_its_end() {
+    compare(&Scene::with("tail", WORLD), |daemon, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        let line = "0123456789 <b> & \"quoted\" gr\u{fc}\u{df}e\n";
+        daemon.call("supervisor.sendProcessStdin", &["cat".into(), line.repeat(100).as_str().into()]);
+        daemon.wait_until("all is written", |daemon| daemon.read("cat.log").len() == line.len() * 100);
+        for query in [
+            "processname=cat",
+            "processname=cat:cat",
+            "processname=cat&limit=2000",
+            "processname=cat&limit=5",
+            "processname=cat&limit=x",
+            "processname=idle",
+            "processname=nobody",
+            "",
+            "processname=team:*",
+        ] {
+            let response = get(daemon, &format!("/tail.html?{query}"));
+            observed.note(daemon, query, format!("{} {}", response.status(), preformatted(&response.text())));
+        }
+    });
+}
