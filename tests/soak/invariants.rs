@@ -19,8 +19,8 @@ const EACH: usize = 5;
 /// How much the memory may grow after the beginning, in kB.
 const GROWTH: u64 = 8 * 1024;
 
-/// After how long the memory is taken as what it should stay.
-const WARM: Duration = Duration::from_secs(15);
+/// After how long, and how many looks, the memory is taken as what it should stay: a busy machine gets little done.
+const WARM: (Duration, u64) = (Duration::from_secs(15), 300);
 
 /// What was seen wrong, and since when; only what stays wrong is an error.
 pub struct Watch {
@@ -108,7 +108,7 @@ impl Watch {
         if vitals.descriptors > allowed {
             return Some(format!("more than {allowed} descriptors are open"));
         }
-        if self.begin.elapsed() < WARM {
+        if self.begin.elapsed() < WARM.0 || self.checks < WARM.1 {
             return None;
         }
         let warm = *self.warm.get_or_insert(self.most_memory);

@@ -78,7 +78,8 @@ fn check_ends(daemon: &Daemon, name: &str, last: &BTreeMap<u64, u64>) {
         let logged = last.get(&run).copied().unwrap_or(0);
         assert!(
             (written..=written + BURST).contains(&logged),
-            "{name}: run {run} wrote {written} lines, its log ends with {logged}"
+            "{name}: run {run} wrote {written} lines, its log ends with {logged}; it has {last:?}\n{}",
+            daemon.report()
         );
     }
 }
