@@ -41,13 +41,13 @@ fn every_option_does_the_same_in_every_spelling() {
             observed.note(&daemon, "name", daemon.call("supervisor.getIdentification", &[]));
             observed.note(&daemon, "files", daemon.names().join(" "));
             observed.exactly("pid file", daemon.read("other.pid").trim() == daemon.launched_pid().to_string());
+            daemon.wait_until("the level shows", |daemon| daemon.read("other.log").contains(" DEBG "));
             let log = daemon.info("p").get("stdout_logfile").text().to_owned();
             observed.note(&daemon, "log of the program", log.rsplit_once('-').expect("it has a random end").0);
             let log = daemon.read("other.log");
             let lines =
                 log.lines().filter(|line| [" INFO ", " CRIT ", " WARN "].iter().any(|level| line.contains(level)));
             observed.note(&daemon, "activity log", lines.collect::<Vec<_>>().join("\n"));
-            observed.exactly("level", log.contains(" DEBG "));
             observed.exactly("echo", daemon.stdout().is_empty());
             observed
         });

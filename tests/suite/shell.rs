@@ -90,7 +90,7 @@ fn a_shutdown_that_is_confirmed_ends_the_session() {
 fn a_session_with_a_password() {
     let text = format!("{WORLD}[inet_http_server]\nport=127.0.0.1:{{port}}\nusername=user\npassword=se:cret\n");
     compare_pairs(&Scene::with("password", &text), |daemon, client, observed| {
-        daemon.wait_for_state("cat", "RUNNING");
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
         let url = format!("http://127.0.0.1:{}", daemon.ports[0]);
         for arguments in [&["-u", "user", "-p", "se:cret"] as &[&str], &["-uuser", "-pse:cret", "-i"]] {
             let mut command = daemon.command(&client.path(Program::Supervisorctl));
@@ -105,7 +105,7 @@ fn a_session_with_a_password() {
 #[test]
 fn an_action_may_open_a_session() {
     compare_pairs(&Scene::with("action", WORLD), |daemon, client, observed| {
-        daemon.wait_for_state("cat", "RUNNING");
+        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
         for action in [&["-i", "status", "cat"] as &[&str], &["-i", "start", "nobody"], &["-i"]] {
             let said = daemon.ctl_of(client, action, "version\nexit\n");
             observed.note(daemon, &action.join(" "), format!("{}{}", said.stdout, said.code));

@@ -169,6 +169,7 @@ startretries=0
             daemon.wait_for_state("quick", "FATAL");
             observed.exactly("too early", daemon.state_of("p"));
             daemon.wait_for_state("p", "RUNNING");
+            daemon.wait_for_log("success: p");
             observed.note(daemon, "lives", { let log = daemon.log(); let mut lines: Vec<String> = lives(&log).lines().map(str::to_owned).collect(); lines.sort_by_key(|line| line[24..].to_owned()); lines.join("\n") });
         });
         refused("startsecs=soon");
