@@ -1,9 +1,9 @@
 //! The compatibility report: what was compared with the original, area by area.
 //!
 //! `cargo compatibility` installs the original below the build directory (unless `SUPERVISOR_ORIGINAL` names it), runs
-//! the suite against both programs, prints the table and writes it to `docs/compatibility.md`. With `--of RECORD` it
-//! only prints what a run before has recorded, which had the environment variable `SUITE_RECORD` set. The exit status
-//! is 1 when anything differs that is not listed in `docs/differences.md`.
+//! the suite against both programs, prints the table and, where all is well, writes it to `docs/compatibility.md`. With
+//! `--of RECORD` it does the same with what a run before has recorded, which had the environment variable `SUITE_RECORD`
+//! set. The exit status is 1 when anything differs that is not listed in `docs/differences.md`.
 
 #[path = "../suite/harness/areas.rs"]
 mod areas;
@@ -44,17 +44,14 @@ fn main() -> ExitCode {
     let entries: Vec<Entry> = read(&record).lines().filter_map(Entry::parse).collect();
     let report = Report::new(&entries, &differences);
     println!("{}", report.table());
-    if let (Request::Run, true) = (&request, report.is_complete()) {
-        let path = root.join("docs/compatibility.md");
-        fs::write(&path, report.document()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let complaints = report.complaints();
+    if !passed || !complaints.is_empty() {
+        eprintln!("{}", complaints.join("\n"));
+        return ExitCode::FAILURE;
     }
-    for complaint in report.complaints() {
-        eprintln!("{complaint}");
-    }
-    match passed && report.complaints().is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
+    let path = root.join("docs/compatibility.md");
+    fs::write(&path, report.document()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    ExitCode::SUCCESS
 }
 
 /// What the arguments ask for; none when this is an ordinary run of all tests.

@@ -63,11 +63,6 @@ impl Report {
         complaints
     }
 
-    /// Whether every area was compared, so that this is the report of a whole run.
-    pub fn is_complete(&self) -> bool {
-        self.rows.values().all(|row| row.comparisons > 0)
-    }
-
     /// The table as Markdown, in columns of equal width.
     pub fn table(&self) -> String {
         let mut cells: Vec<[String; 7]> =

@@ -26,6 +26,7 @@ mod reread;
 mod scripts;
 mod shell;
 mod signals;
+mod strangers;
 mod survival;
 mod torture;
 mod upstream;

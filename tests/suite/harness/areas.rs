@@ -47,7 +47,7 @@ const NAMES: [(Area, &str); 16] = [
 ];
 
 /// Modules, and single tests that are about something else than the rest of their module.
-pub const PLACES: [(&str, Area); 39] = [
+pub const PLACES: [(&str, Area); 40] = [
     ("command_line", CommandLine),
     ("documents", RealPrograms),
     ("events", Events),
@@ -81,6 +81,7 @@ pub const PLACES: [(&str, Area); 39] = [
     ("scripts", XmlRpc),
     ("shell", Shell),
     ("signals", Signals),
+    ("strangers", RealPrograms),
     ("upstream", RealPrograms),
     ("users", Users),
     ("verbs", Supervisorctl),
