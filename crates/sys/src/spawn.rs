@@ -120,7 +120,10 @@ pub fn spawn(plan: &SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
     // process with many threads: no allocation, no lock, only async-signal-safe calls.
     let forked = match unsafe { libc::fork() } {
         -1 => Err(Errno::last()),
-        0 => prepared.become_program(),
+        0 => {
+            lead_group();
+            prepared.become_program()
+        }
         child => Ok(child),
     };
     // It cannot fail: the mask is one the system gave us.
@@ -191,8 +194,6 @@ impl<'plan> Prepared<'plan> {
     }
 
     fn try_become_program(&self) -> Result<std::convert::Infallible, Failure> {
-        // SAFETY: no memory is involved. It can only fail where the group exists already.
-        unsafe { libc::setpgid(0, 0) };
         self.place_descriptors().map_err(|_| Failure::Descriptors)?;
         forget_signals();
         #[cfg(target_os = "linux")]
@@ -255,6 +256,12 @@ fn failure_text(what: &[u8], name: &[u8]) -> Vec<u8> {
 
 fn null_terminated(strings: impl Iterator<Item = *const c_char>) -> Vec<*const c_char> {
     strings.chain([ptr::null()]).collect()
+}
+
+/// The first thing a child does, so that it can be signalled with all its descendants from then on.
+fn lead_group() {
+    // SAFETY: no memory is involved. It can only fail where the group exists already.
+    unsafe { libc::setpgid(0, 0) };
 }
 
 /// Every signal to its default, then none blocked. Exec alone would leave ignored ones ignored.

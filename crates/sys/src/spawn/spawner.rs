@@ -1,147 +1,181 @@
-//! Starting children without copying the daemon's memory.
+//! Starting children without copying the daemon's memory, several at a time.
 //!
 //! A fork copies page tables and, dearer, costs a fault for every page that any thread of the daemon writes to
 //! afterwards. A child that shares the memory until it executes its program costs neither, but whoever made it stands
-//! still until then, and on a dead network disk that is for ever. Therefore a helper thread makes the children. Should
-//! one of them not come off the ground, the helper is left to its wait and the next child gets another helper.
+//! still until then, and on a dead network disk that is for ever. Therefore helper threads make the children: the
+//! daemon goes on as soon as a child exists, and a helper whose child does not come off the ground is left to its wait.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::num::NonZero;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use super::*;
 
-/// How long to wait until a child has executed its program before nobody waits for it any more.
+/// How long to wait for a free helper before those at work are left behind.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Makes children, one at a time.
+/// How many helpers there are at most, where there are that many processors.
+const MOST_HELPERS: usize = 4;
+
+/// Makes children.
 #[derive(Debug, Default)]
 pub struct Spawner {
-    helper: Option<Helper>,
+    helpers: Vec<Helper>,
+    dumpable: Arc<Dumpable>,
 }
 
 impl Spawner {
-    /// Does what [`spawn`] does, but cheaper.
-    ///
-    /// It returns when the child has executed its program, or somewhat later when that takes long; the child then goes
-    /// on by itself.
+    /// Does what [`spawn`] does, but cheaper. Like it, it returns when the child exists and leads its group.
     pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
         if !cfg!(all(target_os = "linux", target_pointer_width = "64")) {
             return spawn(&plan, stdio);
         }
-        let helper = match self.helper.take().map_or_else(Helper::start, Ok) {
-            Ok(helper) => helper,
-            Err(_) => return spawn(&plan, stdio),
-        };
-        let Made { child, is_off } = helper.make(Order { plan, stdio: stdio.numbers() });
-        self.helper = is_off.then_some(helper);
-        child
+        match self.free_helper() {
+            Some(helper) => helper.make(plan, stdio.numbers()),
+            None => spawn(&plan, stdio),
+        }
     }
+
+    /// A helper without a child in its hands; none when there can be no more threads.
+    fn free_helper(&mut self) -> Option<&Helper> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            if let Some(free) = self.helpers.iter().position(Helper::is_free) {
+                return self.helpers.get(free);
+            }
+            let left = give_up.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.helpers.clear();
+            }
+            if self.helpers.len() < most_helpers() {
+                self.helpers.push(Helper::start(self.dumpable.clone()).ok()?);
+                return self.helpers.last();
+            }
+            thread::park_timeout(left);
+        }
+    }
+}
+
+fn most_helpers() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).min(MOST_HELPERS)
 }
 
 /// A thread that makes children. It ends when it is dropped, or as soon after as its last child executes its program.
 #[derive(Debug)]
 struct Helper {
     desk: Arc<Desk>,
+    thread: Thread,
 }
 
-/// What is to be made. The descriptors are the caller's and stay open until the child exists, which has copies.
+/// What is to be made. The descriptors are the customer's and stay open until the child exists, which has copies.
 #[derive(Debug)]
 struct Order {
     plan: SpawnPlan,
     stdio: [RawFd; 3],
+    customer: Thread,
 }
 
-/// What the helper has done.
-struct Made {
-    child: Result<Pid, Errno>,
-    /// Whether the child has executed its program, so that the helper can make the next one.
-    is_off: bool,
-}
-
-/// Where orders are handed over and children collected.
+/// Where orders are handed over and children collected. Whoever changes it wakes the other side.
 #[derive(Debug, Default)]
 struct Desk {
     state: Mutex<State>,
-    changed: Condvar,
-    /// The pid of the child being made, written by the system as soon as it exists; 0 before that.
+    /// The pid of the child being made, written by the system before the child runs; 0 before that.
     child: AtomicI32,
+    /// The child has begun and leads its group.
+    exists: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 enum State {
     #[default]
-    Idle,
+    Free,
     Ordered(Order),
     InWork,
-    Made(Result<Pid, Errno>),
+    Failed(Errno),
     Closed,
 }
 
 impl Helper {
-    fn start() -> std::io::Result<Helper> {
+    fn start(dumpable: Arc<Dumpable>) -> std::io::Result<Helper> {
         let desk = Arc::new(Desk::default());
         let own = desk.clone();
-        thread::Builder::new().name("spawn".to_owned()).stack_size(STACK * 2).spawn(move || own.serve())?;
-        Ok(Helper { desk })
+        let serve = move || own.serve(&dumpable);
+        let thread = thread::Builder::new().name("spawn".to_owned()).stack_size(STACK * 2).spawn(serve)?;
+        Ok(Helper { desk, thread: thread.thread().clone() })
     }
 
-    fn make(&self, order: Order) -> Made {
+    fn is_free(&self) -> bool {
+        matches!(*self.desk.lock(), State::Free)
+    }
+
+    fn make(&self, plan: SpawnPlan, stdio: [RawFd; 3]) -> Result<Pid, Errno> {
         self.desk.child.store(0, Ordering::SeqCst);
-        self.desk.put(State::Ordered(order));
-        let mut state = self.desk.lock();
-        loop {
-            if let State::Made(child) = *state {
-                *state = State::Idle;
-                return Made { child, is_off: true };
+        self.desk.exists.store(false, Ordering::SeqCst);
+        self.put(State::Ordered(Order { plan, stdio, customer: thread::current() }));
+        while !self.desk.exists.load(Ordering::SeqCst) {
+            let mut state = self.desk.lock();
+            match *state {
+                // It has come and gone.
+                State::Free => break,
+                State::Failed(error) => {
+                    *state = State::Free;
+                    return Err(error);
+                }
+                State::Ordered(_) | State::InWork | State::Closed => {}
             }
-            let (next, waited) =
-                self.desk.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-            state = next;
-            let child = Pid::from_raw(self.desk.child.load(Ordering::SeqCst));
-            if let (true, State::InWork, Some(child)) = (waited.timed_out(), &*state, child) {
-                return Made { child: Ok(child), is_off: false };
-            }
+            drop(state);
+            thread::park();
         }
+        Pid::from_raw(self.desk.child.load(Ordering::SeqCst)).ok_or(Errno::EINVAL)
+    }
+
+    fn put(&self, next: State) {
+        *self.desk.lock() = next;
+        self.thread.unpark();
     }
 }
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        self.desk.put(State::Closed);
+        self.put(State::Closed);
     }
 }
 
 impl Desk {
     /// Makes what is ordered until the desk is closed.
-    fn serve(&self) {
+    fn serve(&self, dumpable: &Dumpable) {
         let mut stack = vec![0; STACK];
         while let Some(order) = self.next_order() {
-            let made = make_sharing_memory(&order, &mut stack, &self.child);
+            let changes_user = order.plan.identity().is_some();
+            if changes_user {
+                dumpable.suspend();
+            }
+            let made = make_sharing_memory(&order, &mut stack, self);
+            if changes_user {
+                dumpable.resume();
+            }
             let mut state = self.lock();
             if let State::InWork = *state {
-                *state = State::Made(made);
-                drop(state);
-                self.changed.notify_all();
+                *state = made.map_or_else(State::Failed, |()| State::Free);
             }
+            drop(state);
+            order.customer.unpark();
         }
     }
 
     fn next_order(&self) -> Option<Order> {
-        let mut state = self.lock();
         loop {
+            let mut state = self.lock();
             match mem::replace(&mut *state, State::InWork) {
                 State::Ordered(order) => return Some(order),
                 State::Closed => return None,
                 other => *state = other,
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            drop(state);
+            thread::park();
         }
-    }
-
-    fn put(&self, next: State) {
-        *self.lock() = next;
-        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -149,48 +183,108 @@ impl Desk {
     }
 }
 
+/// Whether the daemon may dump core, which is a property of its memory: a child that changes its user takes it away,
+/// and it must stay away until no such child shares the memory any more, or that user could look into it.
+#[derive(Debug, Default)]
+struct Dumpable {
+    state: Mutex<Suspended>,
+}
+
+#[derive(Debug, Default)]
+struct Suspended {
+    /// How many children are changing their user.
+    by: usize,
+    /// What it was before the first of them.
+    before: c_int,
+}
+
+impl Dumpable {
+    /// A child is about to change its user.
+    fn suspend(&self) {
+        let mut suspended = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if suspended.by == 0 {
+            suspended.before = dumpable();
+        }
+        suspended.by += 1;
+    }
+
+    /// A child that changes its user has left the memory.
+    fn resume(&self) {
+        let mut suspended = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        suspended.by -= 1;
+        if suspended.by == 0 {
+            set_dumpable(suspended.before);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn dumpable() -> c_int {
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }
+}
+
+#[cfg(target_os = "linux")]
+fn set_dumpable(value: c_int) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, value) };
+}
+
+/// No memory is shared there.
+#[cfg(not(target_os = "linux"))]
+fn dumpable() -> c_int {
+    0
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_dumpable(_value: c_int) {}
+
 /// How much stack a child may use until it executes its program; the texts it may have to say are made before.
 const STACK: usize = 64 << 10;
 
 /// Makes a child in this memory; returns when it has executed its program or is gone.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-fn make_sharing_memory(order: &Order, stack: &mut [u8], child: &AtomicI32) -> Result<Pid, Errno> {
-    extern "C" fn enter(prepared: *mut libc::c_void) -> c_int {
-        // SAFETY: it is the pointer given below, and what it points to lives until the caller goes on, which is after
-        // this child has executed its program or is gone.
-        unsafe { &*prepared.cast::<Prepared<'_>>() }.become_program()
+fn make_sharing_memory(order: &Order, stack: &mut [u8], desk: &Desk) -> Result<(), Errno> {
+    /// What the child works with; it lives on the stack of the helper, which stands still meanwhile.
+    struct Cradle<'a> {
+        prepared: Prepared<'a>,
+        desk: &'a Desk,
+        customer: &'a Thread,
     }
-    let prepared = Prepared::new(&order.plan, order.stdio);
+    extern "C" fn enter(cradle: *mut libc::c_void) -> c_int {
+        // SAFETY: it is the pointer given below, and what it points to lives until the helper goes on, which is after
+        // this child has executed its program or is gone.
+        let Cradle { prepared, desk, customer } = unsafe { &*cradle.cast::<Cradle<'_>>() };
+        lead_group();
+        desk.exists.store(true, Ordering::SeqCst);
+        // One atomic exchange and one system call on memory that is shared: no lock, no allocation.
+        customer.unpark();
+        prepared.become_program()
+    }
+    let cradle = Cradle { prepared: Prepared::new(&order.plan, order.stdio), desk, customer: &order.customer };
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
     let top = stack.as_mut_ptr_range().end;
     let top = top.wrapping_sub(top.addr() % 16);
-    // SAFETY: no memory is involved.
-    let dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) };
     // A signal that arrives in the child before it has left our handlers must not run them in our memory.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: the stack is ours and large enough, and grows down from its aligned end. This thread, whose error number
     // and other thread-local variables the child uses, stands still until the child is out of our memory. The child
-    // keeps to async-signal-safe calls and changes nothing but its stack.
+    // keeps to async-signal-safe calls, and changes nothing but its stack and the desk's atomic mark.
     let made = match unsafe {
-        let argument = ptr::from_ref(&prepared).cast_mut().cast();
-        libc::clone(enter, top.cast(), flags, argument, child.as_ptr())
+        let argument = ptr::from_ref(&cradle).cast_mut().cast();
+        libc::clone(enter, top.cast(), flags, argument, desk.child.as_ptr())
     } {
         -1 => Err(Errno::last()),
-        pid => Pid::from_raw(pid).ok_or(Errno::EINVAL),
+        _ => Ok(()),
     };
     // It cannot fail: the mask is one the system gave us.
     let _ = before.thread_set_mask();
-    if order.plan.identity().is_some() {
-        // A change of user takes the right to a core dump from the memory, which is the daemon's too.
-        // SAFETY: no memory is involved.
-        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, dumpable) };
-    }
     made
 }
 
 /// Never called there.
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-fn make_sharing_memory(_order: &Order, _stack: &mut [u8], _child: &AtomicI32) -> Result<Pid, Errno> {
+fn make_sharing_memory(_order: &Order, _stack: &mut [u8], _desk: &Desk) -> Result<(), Errno> {
     Err(Errno::EINVAL)
 }
 
