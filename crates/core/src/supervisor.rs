@@ -33,6 +33,9 @@ use jobs::Job;
 use listeners::Seat;
 use shutdown::Shutdown;
 
+/// How many effects are looked at in advance.
+const LOOK_AHEAD: usize = 16;
+
 /// One process of the running daemon; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId(pub u64);
@@ -358,6 +361,18 @@ impl Supervisor {
     /// The next thing to do; none when nothing is left.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
+    }
+
+    /// Processes whose [`Effect::Spawn`] comes soon, with nothing before it that could matter to their logs: what they
+    /// need may be opened in advance.
+    pub fn coming_spawns(&self) -> impl Iterator<Item = ProcessId> {
+        let harmless = |effect: &&Effect| {
+            matches!(effect, Effect::Spawn { .. } | Effect::PublishRow(_) | Effect::Log(..) | Effect::Announce(_))
+        };
+        self.effects.iter().take(LOOK_AHEAD).take_while(harmless).filter_map(|effect| match effect {
+            Effect::Spawn { process } => Some(*process),
+            _ => None,
+        })
     }
 
     /// When [`Input::Elapsed`] is wanted, on the monotonic clock; none for never.

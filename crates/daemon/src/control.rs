@@ -5,6 +5,7 @@
 
 mod children;
 mod launch;
+mod nursery;
 mod sockets;
 mod stdin;
 mod upgrade;
@@ -209,7 +210,7 @@ impl Control {
     /// Takes over the children of the daemon before, and makes the present configuration of the active groups where one
     /// is given.
     pub fn resume(&mut self, handed: HandedChildren, config: Option<Config>) {
-        self.children.resume(handed.sockets, handed.next_run);
+        self.children.nursery.resume(handed.sockets, handed.next_run);
         for child in handed.children {
             self.adopt(child);
         }
@@ -528,6 +529,9 @@ impl Control {
                 return Some(Input::Checked { process, call, result });
             }
             Effect::Spawn { process } => {
+                for soon in std::iter::once(process).chain(self.supervisor.coming_spawns()) {
+                    self.children.nursery.expect(soon, &self.supervisor, &self.tools, self.journal.as_mut());
+                }
                 let (tools, journal) = (&self.tools, self.journal.as_mut());
                 let result = self.children.spawn(process, &self.supervisor, tools, journal, self.poll.registry());
                 return Some(Input::Spawned { process, result });
@@ -554,7 +558,9 @@ impl Control {
             Effect::ClearActivity { call } => self.clear_activity(call),
             Effect::ReopenLogs => self.tools.output.send(Request::Reopen),
             Effect::StripAnsi(on) => self.tools.output.send(Request::StripAnsi(on)),
-            Effect::CloseSocket { group, url } => self.children.close_socket(&group, &url, &self.tools.activity),
+            Effect::CloseSocket { group, url } => {
+                self.children.nursery.close_socket(&group, &url, &self.tools.activity)
+            }
             Effect::PublishRow(process) => {
                 if let Some(row) = self.supervisor.row(process) {
                     self.tools.view.publish_row(row);

@@ -89,13 +89,12 @@ impl Journal {
         let mut content = Vec::new();
         append(&mut content, &daemon());
         self.written.clear();
-        let snapshot = supervisor.snapshot();
-        for group in snapshot.groups {
-            append(&mut content, &Record::Group(group.definition.clone()));
-            for member in group.members {
-                let Some(id) = supervisor.find_process(&group.definition.name, &member.name) else { continue };
-                let group = group.definition.name.clone();
-                append(&mut content, &Record::Member { group, member: Box::new(member), run: run_of(id) });
+        for (group, members) in supervisor.active() {
+            append(&mut content, &Record::Group(group.clone()));
+            for id in members {
+                let Some(member) = supervisor.member_snapshot(*id) else { continue };
+                let group = group.name.clone();
+                append(&mut content, &Record::Member { group, member: Box::new(member), run: run_of(*id) });
             }
         }
         self.begun = content.len();

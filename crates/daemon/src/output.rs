@@ -21,6 +21,7 @@ use crate::activity::Activity;
 use crate::follow::FollowHub;
 
 mod activity_log;
+pub mod answer;
 mod budget;
 mod log_file;
 mod log_path;
@@ -40,6 +41,7 @@ pub use budget::ReportBudget;
 pub use queue::OutputHandle;
 
 use activity_log::ActivityWriter;
+use answer::Answer;
 use outlets::Outlets;
 use plane::Plane;
 use sinks::Sinks;
@@ -148,10 +150,9 @@ pub struct RunId(pub u64);
 /// What control asks of the output plane, in order.
 pub enum Request {
     /// Open the logs of a process about to be spawned and begin to read its pipes. The answer is the system's error
-    /// number where a log cannot be opened; then nothing was attached. `reply` must have no room, so that an answer is
-    /// either taken or not given: when nobody waits for it any more, the process runs already, and is attached whether
-    /// its logs can be opened or not.
-    Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: SyncSender<Result<(), i32>> },
+    /// number where a log cannot be opened; then nothing was attached. When nobody waits for it any more, the process
+    /// runs already, and is attached whether its logs can be opened or not.
+    Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: Answer<Result<(), i32>> },
     /// The process ended: read what is still in its pipes, finish its pipeline, close its logs, answer
     /// [`Report::Drained`].
     Drain { run: RunId },

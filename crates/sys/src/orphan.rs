@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use crate::wait::ExitStatus;
@@ -104,7 +104,7 @@ impl AsFd for ProcessHandle {
 
 /// The number that identifies what an open descriptor stands for, for instance a pipe.
 pub fn inode(fd: BorrowedFd<'_>) -> io::Result<u64> {
-    Ok(fs::File::from(fd.try_clone_to_owned()?).metadata()?.ino())
+    Ok(nix::sys::stat::fstat(fd)?.st_ino)
 }
 
 /// Opens one end of a pipe that another process holds, without waiting and closed on exec. The process is asked first,

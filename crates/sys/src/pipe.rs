@@ -1,9 +1,9 @@
 //! Pipes.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use crate::fd::set_nonblocking;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 /// The two ends of a pipe; both are closed on exec.
 #[derive(Debug)]
@@ -23,21 +23,27 @@ pub fn pipe() -> io::Result<Pipe> {
 /// A pipe for the output of a child: the read end does not block.
 pub fn from_child() -> io::Result<Pipe> {
     let pipe = pipe()?;
-    set_nonblocking(pipe.reader.as_fd(), true)?;
+    without_blocking(&pipe.reader)?;
     Ok(pipe)
 }
 
 /// A pipe for the input of a child: the write end does not block.
 pub fn to_child() -> io::Result<Pipe> {
     let pipe = pipe()?;
-    set_nonblocking(pipe.writer.as_fd(), true)?;
+    without_blocking(&pipe.writer)?;
     Ok(pipe)
+}
+
+/// A new pipe has no other flags that could be lost.
+fn without_blocking(end: &OwnedFd) -> io::Result<()> {
+    fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok(())
 }
 
 /// How many bytes the pipe holds.
 #[cfg(target_os = "linux")]
 pub fn capacity(pipe: BorrowedFd<'_>) -> io::Result<usize> {
-    let bytes = nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_GETPIPE_SZ)?;
+    let bytes = fcntl(pipe, FcntlArg::F_GETPIPE_SZ)?;
     Ok(bytes.unsigned_abs() as usize)
 }
 
@@ -48,7 +54,7 @@ pub fn capacity(pipe: BorrowedFd<'_>) -> io::Result<usize> {
 #[cfg(target_os = "linux")]
 pub fn set_capacity(pipe: BorrowedFd<'_>, bytes: usize) -> io::Result<usize> {
     let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
-    let bytes = nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(bytes))?;
+    let bytes = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(bytes))?;
     Ok(bytes.unsigned_abs() as usize)
 }
 
@@ -66,7 +72,9 @@ pub fn set_capacity(_pipe: BorrowedFd<'_>, _bytes: usize) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+    use std::os::fd::AsFd;
+
+    use nix::fcntl::FdFlag;
 
     use super::*;
 

@@ -97,6 +97,11 @@ impl Supervisor {
         })
     }
 
+    /// The active groups with their processes.
+    pub fn active(&self) -> impl Iterator<Item = (&Arc<Group>, &[ProcessId])> {
+        self.groups.iter().map(|group| (&group.config, group.members.as_slice()))
+    }
+
     /// The group a process belongs to.
     pub fn group_of(&self, id: ProcessId) -> Option<&Arc<str>> {
         self.members.get(&id).map(|member| &member.group)

@@ -2,41 +2,27 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
-use supervisord_config::model::{LogLevel, Process};
-use supervisord_config::pyrepr::repr;
-use supervisord_core::output::pipeline::Pipeline;
-use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_config::model::LogLevel;
 use supervisord_core::process::ExitStatus;
-use supervisord_core::row::Row;
-use supervisord_core::supervisor::{CommandFailure, FeedFailure, KillFailure, ProcessId, Supervisor};
+use supervisord_core::supervisor::{FeedFailure, KillFailure, ProcessId, Supervisor};
 use supervisord_sys::orphan::{self, ProcessHandle};
-use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
-use supervisord_sys::user::RunAs;
-use supervisord_sys::{Errno, Pid, errno_name, exec, pipe, signal};
+use supervisord_sys::{Errno, Pid, signal};
 
-use super::launch::{self, Launch};
-use super::sockets::Sockets;
+use super::nursery::{self, Newborn, Nursery};
 use super::stdin::Stdin;
 use super::{FIRST_DESCRIPTOR, Tools};
-use crate::activity::Activity;
 use crate::descriptor::{deregister, register};
 use crate::hand_over::{HandedChannel, HandedChild, HandedSocket};
 use crate::journal::{Journal, KeptRun};
-use crate::output::{AttachChannel, HandedStream, Request, RunId};
+use crate::output::{HandedStream, Request, RunId};
 
 /// How long a restart waits for the last output of the child before: normally microseconds, but never longer than
 /// this, because the disk of a log may hang.
 const DRAIN_BOUND: Duration = Duration::from_millis(250);
-
-/// How long a spawn waits for its logs to be opened, for the same reason.
-const OPEN_BOUND: Duration = Duration::from_millis(250);
 
 /// How much of what a listener says is read in one turn of the loop.
 pub(super) const MOST_AT_ONCE: usize = 1 << 20;
@@ -65,20 +51,6 @@ struct ListenerPipe {
     token: usize,
 }
 
-impl Pipes {
-    /// What the state file says of a child before it is made. A pipe that cannot be asked for its identity is not
-    /// found again, nothing worse.
-    fn identify(&self, run: RunId) -> KeptRun {
-        let identity = |end: &OwnedFd| orphan::inode(end.as_fd()).ok();
-        KeptRun {
-            stdin: self.stdin.as_ref().and_then(identity),
-            stdout: identity(&self.stdout),
-            stderr: self.stderr.as_ref().and_then(identity),
-            ..KeptRun::new(run)
-        }
-    }
-}
-
 /// All children and what belongs to them, on their way to the next program.
 pub struct HandedChildren {
     pub(crate) children: Vec<HandedChild<OwnedFd>>,
@@ -104,26 +76,9 @@ pub(super) struct Children {
     by_token: HashMap<usize, RunId>,
     /// Dead children whose output is being drained, the earliest deadline first.
     draining: VecDeque<(Duration, RunId)>,
-    sockets: Sockets,
-    spawner: Spawner,
-    next_run: u64,
+    /// Where they are made.
+    pub(super) nursery: Nursery,
     next_token: usize,
-    /// The output plane did not answer in time once; it is not waited for again before it does.
-    output_stalled: bool,
-    /// How to become each user: looked up once, because the user database may be slow.
-    users: HashMap<u32, RunAs>,
-}
-
-/// The ends of the pipes of a child about to be made.
-struct Pipes {
-    child_stdin: OwnedFd,
-    child_stdout: OwnedFd,
-    /// None when it shares the stdout.
-    child_stderr: Option<OwnedFd>,
-    /// None with a FastCGI socket in its place.
-    stdin: Option<OwnedFd>,
-    stdout: OwnedFd,
-    stderr: Option<OwnedFd>,
 }
 
 impl Children {
@@ -136,43 +91,10 @@ impl Children {
         journal: Option<&mut Journal>,
         registry: &Registry,
     ) -> Result<u32, String> {
-        let row = supervisor.row(id).ok_or("the process has been removed")?;
-        let process = &row.config;
-        let command = launch::find(process, &tools.surroundings).map_err(text_of)?;
-        let socket = match &process.socket {
-            Some(socket) => Some(self.sockets.acquire(&row.group, socket, &tools.activity)?),
-            None => None,
-        };
-        let run = RunId(self.next_run);
-        self.next_run += 1;
-        let mut pipes = open_pipes(process, socket, tools.state_file.is_some())
-            .map_err(|error| dispatcher_error(process, &error))?;
-        let listener = supervisor.is_listener(id);
-        let mut kept = pipes.identify(run);
-        if let Some(journal) = journal {
-            // Before the child exists, and before the answer of the output plane, which writes it first.
-            journal.note(supervisor, id, Some(kept.clone()));
-        }
-        let channels = channels(supervisor, id, &mut pipes).map_err(|error| dispatcher_error(process, &error))?;
-        self.attach(run, process, channels, tools).map_err(|error| dispatcher_error(process, &error))?;
-
-        let plan = self.plan(&row, command, tools).map_err(|error| fork_error(process, error));
-        let stdio = Stdio {
-            stdin: pipes.child_stdin.as_fd(),
-            stdout: pipes.child_stdout.as_fd(),
-            stderr: pipes.child_stderr.as_ref().unwrap_or(&pipes.child_stdout).as_fd(),
-        };
-        let spawned = plan.and_then(|plan| self.spawner.spawn(plan, stdio).map_err(|error| fork_error(process, error)));
-        let pid = match spawned {
-            Ok(pid) => pid.get(),
-            Err(text) => {
-                tools.output.send(Request::Detach { run });
-                return Err(text);
-            }
-        };
-        let listener = if listener { self.listen(run, pipes.stdout, registry) } else { None };
-        let stdin = pipes.stdin.map(Stdin::new);
+        let Newborn { run, pid, mut kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, journal)?;
+        let listener = stdout.and_then(|pipe| self.listen(run, pipe, registry));
         (kept.pid, kept.started) = (pid, started_now());
+        let stdin = stdin.map(Stdin::new);
         self.enter(run, Run { process: id, pid, kept, stdin, listener, orphan: None, ended: None });
         Ok(pid)
     }
@@ -181,52 +103,6 @@ impl Children {
         self.by_pid.insert(run.pid, id);
         self.by_process.insert(run.process, id);
         self.runs.insert(id, run);
-    }
-
-    /// Has the output plane open the logs and take the pipes. Where it does not answer in time, the child is started
-    /// all the same: its output waits in the pipe.
-    fn attach(
-        &mut self,
-        run: RunId,
-        process: &Process,
-        channels: Vec<AttachChannel>,
-        tools: &Tools,
-    ) -> std::io::Result<()> {
-        // Without room, so that an answer that comes too late is known to be that.
-        let (reply, answer) = sync_channel(0);
-        tools.output.send(Request::Attach { run, process: process.name.as_str().into(), channels, reply });
-        let patience = if self.output_stalled { Duration::ZERO } else { OPEN_BOUND };
-        match answer.recv_timeout(patience) {
-            Ok(result) => {
-                self.output_stalled = false;
-                result.map_err(std::io::Error::from_raw_os_error)
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                if !self.output_stalled {
-                    self.output_stalled = true;
-                    let text = "the log files do not respond; programs are started without waiting for them";
-                    tools.activity.log(LogLevel::Warn, text);
-                }
-                Ok(())
-            }
-            Err(RecvTimeoutError::Disconnected) => Ok(()),
-        }
-    }
-
-    fn plan(&mut self, row: &Row, command: Launch, tools: &Tools) -> Result<SpawnPlan, Errno> {
-        let process = &row.config;
-        let environment = launch::environment(process, &row.group, &tools.surroundings)?;
-        let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
-        if let Some(directory) = &process.directory {
-            plan = plan.directory(Path::new(directory))?;
-        }
-        if let Some(umask) = process.umask {
-            plan = plan.umask(umask);
-        }
-        if let Some(user) = &process.user {
-            plan = plan.run_as(self.users.entry(user.uid).or_insert_with(|| RunAs::uid(user.uid)).clone());
-        }
-        Ok(plan)
     }
 
     fn listen(&mut self, run: RunId, pipe: OwnedFd, registry: &Registry) -> Option<ListenerPipe> {
@@ -411,10 +287,10 @@ impl Children {
         let Some(process) = supervisor.process(id) else { return false };
         let channels: Vec<_> = streams
             .into_iter()
-            .filter_map(|stream| channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
+            .filter_map(|stream| nursery::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
             .collect();
-        if let Err(error) = self.attach(run, process, channels, tools) {
-            tools.activity.log(LogLevel::Error, &dispatcher_error(process, &error));
+        if let Err(text) = self.nursery.attach(run, process, channels, tools) {
+            tools.activity.log(LogLevel::Error, &text);
         }
         let orphan = match child.orphan.then(|| self.watch_orphan(run, pid, kept.started, registry)) {
             None => None,
@@ -467,13 +343,8 @@ impl Children {
                 streams: by_run.remove(&id).unwrap_or_default(),
             });
         }
-        HandedChildren { children, sockets: self.sockets.hand_over(), next_run: self.next_run }
-    }
-
-    /// Takes over the sockets and the count of runs.
-    pub(super) fn resume(&mut self, sockets: Vec<HandedSocket<OwnedFd>>, next_run: u64) {
-        self.sockets.resume(sockets);
-        self.next_run = next_run;
+        let (sockets, next_run) = self.nursery.hand_over();
+        HandedChildren { children, sockets, next_run }
     }
 
     /// What identifies the child of a process.
@@ -485,61 +356,6 @@ impl Children {
     pub(super) fn is_draining(&self) -> bool {
         !self.draining.is_empty()
     }
-
-    pub(super) fn close_socket(&mut self, group: &Arc<str>, url: &str, activity: &Activity) {
-        self.sockets.close(group, url, activity);
-    }
-}
-
-/// What the output plane is to read and how.
-fn channels(supervisor: &Supervisor, id: ProcessId, pipes: &mut Pipes) -> std::io::Result<Vec<AttachChannel>> {
-    let stdout = if supervisor.is_listener(id) { None } else { Some(pipes.stdout.try_clone()?) };
-    let stdout = channel(supervisor, id, Channel::Stdout, stdout, None);
-    let stderr = pipes.stderr.take().map(|pipe| channel(supervisor, id, Channel::Stderr, Some(pipe), None));
-    Ok(stdout.into_iter().chain(stderr.flatten()).collect())
-}
-
-fn channel(
-    supervisor: &Supervisor,
-    id: ProcessId,
-    channel: Channel,
-    pipe: Option<OwnedFd>,
-    pipeline: Option<Pipeline>,
-) -> Option<AttachChannel> {
-    let process = supervisor.process(id)?;
-    let log = match channel {
-        Channel::Stdout => &process.stdout,
-        Channel::Stderr => &process.stderr,
-    };
-    // The stdout of a listener is the protocol, and nothing else.
-    let is_protocol = supervisor.is_listener(id) && channel == Channel::Stdout;
-    let plan = ChannelPlan {
-        file: supervisor.log_file(id, channel).cloned(),
-        maxbytes: log.maxbytes,
-        backups: log.backups,
-        capture_maxbytes: if is_protocol { 0 } else { log.capture_maxbytes },
-        events_enabled: log.events_enabled && !is_protocol,
-        syslog: log.syslog && !is_protocol,
-    };
-    Some(AttachChannel { channel, pipe, plan, pipeline })
-}
-
-/// The pipes of a child. Where it is to `survive` the daemon, its ends are open both ways: it then waits for the next
-/// daemon when a pipe is full or empty, instead of being killed or told that all is over.
-fn open_pipes(process: &Process, socket: Option<Arc<OwnedFd>>, survive: bool) -> std::io::Result<Pipes> {
-    let child_end = |end: OwnedFd| if survive { exec::both_ways(&end) } else { Ok(end) };
-    let (child_stdin, stdin) = match socket {
-        Some(socket) => (socket.try_clone()?, None),
-        None => {
-            let pipe = pipe::to_child()?;
-            (child_end(pipe.reader)?, Some(pipe.writer))
-        }
-    };
-    let stdout = pipe::from_child()?;
-    let stderr = if process.redirect_stderr { None } else { Some(pipe::from_child()?) };
-    let (stderr, child_stderr) = stderr.map_or((None, None), |pipe| (Some(pipe.reader), Some(pipe.writer)));
-    let (child_stdout, child_stderr) = (child_end(stdout.writer)?, child_stderr.map(child_end).transpose()?);
-    Ok(Pipes { child_stdin, child_stdout, child_stderr, stdin, stdout: stdout.reader, stderr })
 }
 
 /// Everything that can be read without waiting, up to a bound so that a flood cannot hold the loop.
@@ -568,34 +384,6 @@ fn is_same_start(started: Duration, known: u64) -> bool {
 /// The present, as the start of a process, in milliseconds after the boot.
 fn started_now() -> u64 {
     u64::try_from(orphan::boot_time().as_millis()).unwrap_or(u64::MAX)
-}
-
-fn text_of(failure: CommandFailure) -> String {
-    match failure {
-        CommandFailure::Missing(text) | CommandFailure::Unusable(text) => text,
-    }
-}
-
-fn dispatcher_error(process: &Process, error: &std::io::Error) -> String {
-    let name = repr(&process.name);
-    let number = error.raw_os_error().unwrap_or(0);
-    if Errno::new(number) == Errno::EMFILE {
-        return format!("too many open files to spawn {name}");
-    }
-    format!("unknown error making dispatchers for {name}: {}", symbol(number))
-}
-
-fn fork_error(process: &Process, error: Errno) -> String {
-    let name = repr(&process.name);
-    if error == Errno::EAGAIN {
-        return format!("Too many processes in process table to spawn {name}");
-    }
-    format!("unknown error during fork for {name}: {}", symbol(error.number()))
-}
-
-/// `ENOENT`, or the number of an error without a name.
-fn symbol(number: i32) -> String {
-    errno_name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
 /// An error as the original's log lines show it: `[Errno 3] No such process`.

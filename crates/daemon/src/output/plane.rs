@@ -240,7 +240,13 @@ impl Plane {
             self.handle(request);
             self.outlets.write_notices();
         }
+        self.write_state();
         self.say_dropped(dropped);
+    }
+
+    fn write_state(&mut self) {
+        let failure = self.state_file.write();
+        self.say_not_kept(failure);
     }
 
     fn say_dropped(&mut self, dropped: Dropped) {
@@ -258,13 +264,14 @@ impl Plane {
     fn handle(&mut self, request: Request) {
         match request {
             Request::Attach { run, process, channels, reply } => {
+                self.write_state();
                 match self.open_logs(&channels) {
-                    Err(error) if reply.send(Err(error.raw_os_error().unwrap_or(UNKNOWN_ERROR))).is_ok() => {}
+                    Err(error) if reply.give(Err(error.raw_os_error().unwrap_or(UNKNOWN_ERROR))).is_ok() => {}
                     Err(_) => self.attach_anyway(run, &process, channels),
                     Ok(sinks) => {
                         self.attach(run, &process, channels, sinks);
                         // Whoever does not wait for it knows already.
-                        let _ = reply.send(Ok(()));
+                        let _ = reply.give(Ok(()));
                     }
                 }
             }
@@ -281,10 +288,7 @@ impl Plane {
                 let failure = self.state_file.begin(&path, &content);
                 self.say_not_kept(failure);
             }
-            Request::Journal { line } => {
-                let failure = self.state_file.append(&line);
-                self.say_not_kept(failure);
-            }
+            Request::Journal { line } => self.state_file.append(&line),
             Request::JournalEnd { path } => self.state_file.end(&path),
             Request::HandOver { reply } => {
                 let streams = self.hand_over();

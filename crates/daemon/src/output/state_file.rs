@@ -8,6 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 #[derive(Default)]
 pub(super) struct StateFile {
     file: Option<File>,
+    /// Lines that belong to it and are not written yet.
+    waiting: Vec<u8>,
     /// A failure has been said; nothing more is until the file is begun anew.
     failed: bool,
 }
@@ -18,6 +20,7 @@ impl StateFile {
     pub fn begin(&mut self, path: &str, content: &[u8]) -> Option<io::Error> {
         let made = create(path, content);
         self.failed = made.is_err();
+        self.waiting.clear();
         match made {
             Ok(file) => {
                 self.file = Some(file);
@@ -27,9 +30,20 @@ impl StateFile {
         }
     }
 
-    /// Appends a line. Gives the first failure.
-    pub fn append(&mut self, line: &[u8]) -> Option<io::Error> {
-        let error = self.file.as_mut()?.write_all(line).err()?;
+    /// Appends a line, which is in the file after the next [`StateFile::write`].
+    pub fn append(&mut self, line: &[u8]) {
+        if self.file.is_some() {
+            self.waiting.extend_from_slice(line);
+        }
+    }
+
+    /// Writes what waits. Gives the first failure.
+    pub fn write(&mut self) -> Option<io::Error> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let lines = std::mem::take(&mut self.waiting);
+        let error = self.file.as_mut()?.write_all(&lines).err()?;
         (!std::mem::replace(&mut self.failed, true)).then_some(error)
     }
 

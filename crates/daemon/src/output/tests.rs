@@ -2,7 +2,7 @@ use std::fs;
 use std::io::{PipeWriter, Write, pipe};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -78,15 +78,15 @@ impl Rig {
     fn attach_late(&self, run: u64, plan: ChannelPlan) -> PipeWriter {
         let (reader, writer) = pipe().expect("a pipe");
         let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
-        let reply = sync_channel(0).0;
+        let reply = answer::answer().0;
         self.handle.send(Request::Attach { run: RunId(run), process: "web".into(), channels: vec![channel], reply });
         writer
     }
 
     fn try_attach(&self, run: u64, channels: Vec<AttachChannel>) -> Result<(), i32> {
-        let (reply, answer) = sync_channel(0);
+        let (reply, answer) = answer::answer();
         self.handle.send(Request::Attach { run: RunId(run), process: "web".into(), channels, reply });
-        answer.recv_timeout(PATIENCE).expect("an answer")
+        answer.within(PATIENCE).expect("an answer")
     }
 
     /// Drains a run; the answer is what was reported before.

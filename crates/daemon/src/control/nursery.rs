@@ -1,0 +1,333 @@
+//! How a child comes into being: its program is found, its pipes and logs are opened, then it is made.
+//!
+//! The logs are opened by the output plane, on whose answer the making waits. Therefore children that are sure to be
+//! made soon are expected early: their logs are opened while the ones before them are made.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisord_config::model::{LogLevel, Process};
+use supervisord_config::pyrepr::repr;
+use supervisord_core::output::pipeline::Pipeline;
+use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_core::row::Row;
+use supervisord_core::supervisor::{CommandFailure, ProcessId, Supervisor};
+use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
+use supervisord_sys::user::RunAs;
+use supervisord_sys::{Errno, errno_name, exec, orphan, pipe};
+
+use super::Tools;
+use super::launch::{self, Launch};
+use super::sockets::Sockets;
+use crate::activity::Activity;
+use crate::hand_over::HandedSocket;
+use crate::journal::{Journal, KeptRun};
+use crate::output::answer::{Awaited, NoAnswer, answer};
+use crate::output::{AttachChannel, Request, RunId};
+
+/// How long a spawn waits for its logs to be opened: normally microseconds, but never longer than this, because their
+/// disk may hang.
+const OPEN_BOUND: Duration = Duration::from_millis(250);
+
+/// Makes children.
+#[derive(Default)]
+pub(super) struct Nursery {
+    expected: HashMap<ProcessId, Result<Expected, String>>,
+    sockets: Sockets,
+    spawner: Spawner,
+    next_run: u64,
+    /// The output plane did not answer in time once; it is not waited for again before it does.
+    output_stalled: bool,
+    /// How to become each user: looked up once, because the user database may be slow.
+    users: HashMap<u32, RunAs>,
+}
+
+/// A child about to be made.
+struct Expected {
+    run: RunId,
+    command: Launch,
+    pipes: Pipes,
+    kept: KeptRun,
+    opening: Opening,
+}
+
+/// The ends of the pipes of a child about to be made.
+struct Pipes {
+    child_stdin: OwnedFd,
+    child_stdout: OwnedFd,
+    /// None when it shares the stdout.
+    child_stderr: Option<OwnedFd>,
+    /// None with a FastCGI socket in its place.
+    stdin: Option<OwnedFd>,
+    /// None when the output plane has it.
+    stdout: Option<OwnedFd>,
+}
+
+/// The answer of the output plane that is to open logs: nothing, or the system's error number.
+type Opening = Awaited<Result<(), i32>>;
+
+/// A child that has been made.
+pub(super) struct Newborn {
+    pub(super) run: RunId,
+    pub(super) pid: u32,
+    /// What identifies it, still without its pid and start.
+    pub(super) kept: KeptRun,
+    pub(super) stdin: Option<OwnedFd>,
+    /// The stdout of a listener, which control reads itself.
+    pub(super) stdout: Option<OwnedFd>,
+}
+
+impl Nursery {
+    /// Does what can be done in advance for a process that is about to be spawned. A FastCGI socket is not: whether
+    /// its address is free depends on what happens until then.
+    pub(super) fn expect(
+        &mut self,
+        id: ProcessId,
+        supervisor: &Supervisor,
+        tools: &Tools,
+        journal: Option<&mut Journal>,
+    ) {
+        let has_socket = supervisor.process(id).is_none_or(|process| process.socket.is_some());
+        if !has_socket && !self.expected.contains_key(&id) {
+            let expected = self.prepare(id, supervisor, tools, journal);
+            self.expected.insert(id, expected);
+        }
+    }
+
+    /// Makes the child of a process; the error is the text clients see as its spawn error.
+    pub(super) fn make(
+        &mut self,
+        id: ProcessId,
+        supervisor: &Supervisor,
+        tools: &Tools,
+        journal: Option<&mut Journal>,
+    ) -> Result<Newborn, String> {
+        let row = supervisor.row(id).ok_or("the process has been removed")?;
+        let expected = self.expected.remove(&id);
+        let Expected { run, command, pipes, kept, opening } =
+            expected.unwrap_or_else(|| self.prepare(id, supervisor, tools, journal))?;
+        let made = self.give_birth(&row, command, &pipes, opening, tools).inspect_err(|_| {
+            tools.output.send(Request::Detach { run });
+        });
+        Ok(Newborn { run, pid: made?, kept, stdin: pipes.stdin, stdout: pipes.stdout })
+    }
+
+    fn prepare(
+        &mut self,
+        id: ProcessId,
+        supervisor: &Supervisor,
+        tools: &Tools,
+        journal: Option<&mut Journal>,
+    ) -> Result<Expected, String> {
+        let row = supervisor.row(id).ok_or("the process has been removed")?;
+        let process = &row.config;
+        let command = launch::find(process, &tools.surroundings).map_err(text_of)?;
+        let socket = match &process.socket {
+            Some(socket) => Some(self.sockets.acquire(&row.group, socket, &tools.activity)?),
+            None => None,
+        };
+        let run = RunId(self.next_run);
+        self.next_run += 1;
+        let reads_stdout = supervisor.is_listener(id);
+        let (pipes, outputs, kept) = open_pipes(process, socket, tools.state_file.is_some(), reads_stdout, run)
+            .map_err(|error| dispatcher_error(process, &error))?;
+        if let Some(journal) = journal {
+            // Before the child exists, and before the answer of the output plane, which writes it first.
+            journal.note(supervisor, id, Some(kept.clone()));
+        }
+        let channels = outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, kind, pipe, None));
+        let opening = self.open_logs(run, process, channels.collect(), tools);
+        Ok(Expected { run, command, pipes, kept, opening })
+    }
+
+    fn give_birth(
+        &mut self,
+        row: &Row,
+        command: Launch,
+        pipes: &Pipes,
+        opening: Opening,
+        tools: &Tools,
+    ) -> Result<u32, String> {
+        let process = &row.config;
+        let plan = self.plan(row, command, tools).map_err(|error| fork_error(process, error));
+        self.await_logs(opening, tools).map_err(|error| dispatcher_error(process, &error))?;
+        let child = self.spawner.spawn(plan?, pipes.stdio()).map_err(|error| fork_error(process, error))?;
+        Ok(child.get())
+    }
+
+    /// Has the output plane open the logs and take the pipes of a child that runs already. The error is that of a log.
+    pub(super) fn attach(
+        &mut self,
+        run: RunId,
+        process: &Process,
+        channels: Vec<AttachChannel>,
+        tools: &Tools,
+    ) -> Result<(), String> {
+        let opening = self.open_logs(run, process, channels, tools);
+        self.await_logs(opening, tools).map_err(|error| dispatcher_error(process, &error))
+    }
+
+    fn open_logs(&self, run: RunId, process: &Process, channels: Vec<AttachChannel>, tools: &Tools) -> Opening {
+        let (reply, opening) = answer();
+        tools.output.send(Request::Attach { run, process: process.name.as_str().into(), channels, reply });
+        opening
+    }
+
+    /// Where the output plane does not answer in time, the child is started all the same: its output waits in the pipe.
+    fn await_logs(&mut self, opening: Opening, tools: &Tools) -> std::io::Result<()> {
+        let patience = if self.output_stalled { Duration::ZERO } else { OPEN_BOUND };
+        match opening.within(patience) {
+            Ok(result) => {
+                self.output_stalled = false;
+                result.map_err(std::io::Error::from_raw_os_error)
+            }
+            Err(NoAnswer::Overdue) => {
+                if !self.output_stalled {
+                    self.output_stalled = true;
+                    let text = "the log files do not respond; programs are started without waiting for them";
+                    tools.activity.log(LogLevel::Warn, text);
+                }
+                Ok(())
+            }
+            Err(NoAnswer::Never) => Ok(()),
+        }
+    }
+
+    fn plan(&mut self, row: &Row, command: Launch, tools: &Tools) -> Result<SpawnPlan, Errno> {
+        let process = &row.config;
+        let environment = launch::environment(process, &row.group, &tools.surroundings)?;
+        let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
+        if let Some(directory) = &process.directory {
+            plan = plan.directory(Path::new(directory))?;
+        }
+        if let Some(umask) = process.umask {
+            plan = plan.umask(umask);
+        }
+        if let Some(user) = &process.user {
+            plan = plan.run_as(self.users.entry(user.uid).or_insert_with(|| RunAs::uid(user.uid)).clone());
+        }
+        Ok(plan)
+    }
+
+    /// Gives the FastCGI sockets and the count of runs to the next program.
+    pub(super) fn hand_over(self) -> (Vec<HandedSocket<OwnedFd>>, u64) {
+        (self.sockets.hand_over(), self.next_run)
+    }
+
+    /// Takes over the sockets and the count of runs.
+    pub(super) fn resume(&mut self, sockets: Vec<HandedSocket<OwnedFd>>, next_run: u64) {
+        self.sockets.resume(sockets);
+        self.next_run = next_run;
+    }
+
+    pub(super) fn close_socket(&mut self, group: &Arc<str>, url: &str, activity: &Activity) {
+        self.sockets.close(group, url, activity);
+    }
+}
+
+impl Pipes {
+    fn stdio(&self) -> Stdio<'_> {
+        Stdio {
+            stdin: self.child_stdin.as_fd(),
+            stdout: self.child_stdout.as_fd(),
+            stderr: self.child_stderr.as_ref().unwrap_or(&self.child_stdout).as_fd(),
+        }
+    }
+}
+
+/// The outputs of a child that the output plane knows, with the pipes it is to read.
+type Outputs = Vec<(Channel, Option<OwnedFd>)>;
+
+/// Opens the pipes of a child. Where it is to `survive` the daemon, its ends are open both ways: it then waits for the
+/// next daemon when a pipe is full or empty, instead of being killed or told that all is over. With them comes what the
+/// state file says of them.
+fn open_pipes(
+    process: &Process,
+    socket: Option<Arc<OwnedFd>>,
+    survive: bool,
+    reads_stdout: bool,
+    run: RunId,
+) -> std::io::Result<(Pipes, Outputs, KeptRun)> {
+    let child_end = |end: OwnedFd| if survive { exec::both_ways(&end) } else { Ok(end) };
+    // A pipe that cannot be asked for its identity is not found again, nothing worse.
+    let identity = |end: &OwnedFd| orphan::inode(end.as_fd()).ok();
+    let (child_stdin, stdin) = match socket {
+        Some(socket) => (socket.try_clone()?, None),
+        None => {
+            let pipe = pipe::to_child()?;
+            (child_end(pipe.reader)?, Some(pipe.writer))
+        }
+    };
+    let stdout = pipe::from_child()?;
+    let stderr = if process.redirect_stderr { None } else { Some(pipe::from_child()?) };
+    let (stderr, child_stderr) = stderr.map_or((None, None), |pipe| (Some(pipe.reader), Some(pipe.writer)));
+    let (child_stdout, child_stderr) = (child_end(stdout.writer)?, child_stderr.map(child_end).transpose()?);
+    let kept = KeptRun {
+        stdin: stdin.as_ref().and_then(identity),
+        stdout: identity(&stdout.reader),
+        stderr: stderr.as_ref().and_then(identity),
+        ..KeptRun::new(run)
+    };
+    let (own_stdout, other_stdout) =
+        if reads_stdout { (Some(stdout.reader), None) } else { (None, Some(stdout.reader)) };
+    let mut outputs = vec![(Channel::Stdout, other_stdout)];
+    outputs.extend(stderr.map(|pipe| (Channel::Stderr, Some(pipe))));
+    Ok((Pipes { child_stdin, child_stdout, child_stderr, stdin, stdout: own_stdout }, outputs, kept))
+}
+
+/// What the output plane is to read and how.
+pub(super) fn channel(
+    supervisor: &Supervisor,
+    id: ProcessId,
+    channel: Channel,
+    pipe: Option<OwnedFd>,
+    pipeline: Option<Pipeline>,
+) -> Option<AttachChannel> {
+    let process = supervisor.process(id)?;
+    let log = match channel {
+        Channel::Stdout => &process.stdout,
+        Channel::Stderr => &process.stderr,
+    };
+    // The stdout of a listener is the protocol, and nothing else.
+    let is_protocol = supervisor.is_listener(id) && channel == Channel::Stdout;
+    let plan = ChannelPlan {
+        file: supervisor.log_file(id, channel).cloned(),
+        maxbytes: log.maxbytes,
+        backups: log.backups,
+        capture_maxbytes: if is_protocol { 0 } else { log.capture_maxbytes },
+        events_enabled: log.events_enabled && !is_protocol,
+        syslog: log.syslog && !is_protocol,
+    };
+    Some(AttachChannel { channel, pipe, plan, pipeline })
+}
+
+fn text_of(failure: CommandFailure) -> String {
+    match failure {
+        CommandFailure::Missing(text) | CommandFailure::Unusable(text) => text,
+    }
+}
+
+fn dispatcher_error(process: &Process, error: &std::io::Error) -> String {
+    let name = repr(&process.name);
+    let number = error.raw_os_error().unwrap_or(0);
+    if Errno::new(number) == Errno::EMFILE {
+        return format!("too many open files to spawn {name}");
+    }
+    format!("unknown error making dispatchers for {name}: {}", symbol(number))
+}
+
+fn fork_error(process: &Process, error: Errno) -> String {
+    let name = repr(&process.name);
+    if error == Errno::EAGAIN {
+        return format!("Too many processes in process table to spawn {name}");
+    }
+    format!("unknown error during fork for {name}: {}", symbol(error.number()))
+}
+
+/// `ENOENT`, or the number of an error without a name.
+fn symbol(number: i32) -> String {
+    errno_name(number).map_or_else(|| number.to_string(), str::to_owned)
+}
