@@ -263,6 +263,7 @@ impl Control {
             if self.upgrade.is_ready() && !self.children.is_draining() {
                 return (End::HandOver(Box::new(self.hand_over())), None);
             }
+            self.children.nursery.settle();
             self.wait(&mut events);
             let mut signalled = false;
             for event in &events {

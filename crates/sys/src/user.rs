@@ -194,20 +194,6 @@ pub(crate) fn become_user(identity: &Identity) -> Result<(), DropError> {
     succeeded(unsafe { libc::setuid(identity.uid) }).map_err(DropError::User)
 }
 
-/// [`become_user`] for a child that still shares the memory of the daemon: the C library would have all threads of that
-/// memory follow, so the system is called directly.
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) fn become_user_alone(identity: &Identity) -> Result<(), DropError> {
-    let groups = &identity.groups;
-    // SAFETY: the pointer and the length describe one slice of group ids.
-    let set_groups = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
-    succeeded(set_groups).map_err(DropError::Groups)?;
-    // SAFETY: no memory is involved.
-    succeeded(unsafe { libc::syscall(libc::SYS_setgid, identity.gid) }).map_err(DropError::Group)?;
-    // SAFETY: no memory is involved.
-    succeeded(unsafe { libc::syscall(libc::SYS_setuid, identity.uid) }).map_err(DropError::User)
-}
-
 fn succeeded(result: impl Into<i64>) -> Result<(), Errno> {
     if result.into() == 0 { Ok(()) } else { Err(Errno::last()) }
 }

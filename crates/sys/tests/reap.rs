@@ -14,7 +14,7 @@ use supervisord_sys::wait::{ExitStatus, reap};
 fn start(script: &str) -> Pid {
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
     let stdio = Stdio { stdin: null.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
-    spawn(&SpawnPlan::new(Path::new("/bin/sh"), &["sh", "-c", script], Environment::default()).unwrap(), stdio).unwrap()
+    spawn(SpawnPlan::new(Path::new("/bin/sh"), &["sh", "-c", script], Environment::default()).unwrap(), stdio).unwrap()
 }
 
 #[test]

@@ -158,6 +158,11 @@ impl Nursery {
         Ok(child.get())
     }
 
+    /// Tidies up after children that have executed their programs.
+    pub(super) fn settle(&mut self) {
+        self.spawner.settle();
+    }
+
     /// Has the output plane open the logs and take the pipes of a child that runs already. The error is that of a log.
     pub(super) fn attach(
         &mut self,

@@ -84,7 +84,7 @@ impl Control {
         )
         .map_err(|error| error.to_string())?;
         let stdio = Stdio { stdin: text.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
-        let pid = spawn::spawn(&plan, stdio).map_err(|error| error.to_string())?;
+        let pid = spawn::spawn(plan, stdio).map_err(|error| error.to_string())?;
         Ok((pid.get(), output.reader.into()))
     }
 

@@ -1,297 +1,167 @@
-//! Starting children without copying the daemon's memory, several at a time.
+//! Starting children without copying the daemon's memory, and without waiting for them.
 //!
 //! A fork copies page tables and, dearer, costs a fault for every page that any thread of the daemon writes to
-//! afterwards. A child that shares the memory until it executes its program costs neither, but whoever made it stands
-//! still until then, and on a dead network disk that is for ever. Therefore helper threads make the children: the
-//! daemon goes on as soon as a child exists, and a helper whose child does not come off the ground is left to its wait.
+//! afterwards. A child that shares the memory until it executes its program costs neither. It has a stack of its own
+//! and leaves no trace in what it shares (see [`super::child`]), so that the daemon can go on at once: a program on a
+//! dead network disk keeps its child from getting off the ground, and nobody else.
 
-use std::num::NonZero;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+use std::{mem, ptr};
+
+use libc::c_int;
 
 use super::*;
 
-/// How long to wait for a free helper before those at work are left behind.
+/// How many children may be on their way to their program; the next one waits for the first of them.
+const MOST_UNDER_WAY: usize = 8;
+
+/// For how long; a child that takes longer is left to its own devices.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How many helpers there are at most, where there are that many processors.
-const MOST_HELPERS: usize = 4;
+/// How much stack a child may use until it executes its program; the texts it may have to say are made before.
+const STACK: usize = 64 << 10;
 
 /// Makes children.
 #[derive(Debug, Default)]
 pub struct Spawner {
-    helpers: Vec<Helper>,
-    dumpable: Arc<Dumpable>,
+    /// Children on their way, the oldest first.
+    under_way: VecDeque<Box<Cradle>>,
+    /// Those nobody waits for any more.
+    stuck: VecDeque<Box<Cradle>>,
+    /// A stack that can be used again.
+    spare: Option<Stack>,
+    /// Whether the daemon may dump core, which is a property of its memory: a child that changes its user takes it
+    /// away, and it must stay away until no such child shares the memory, or that user could look into it.
+    dumpable: Option<c_int>,
 }
+
+type Stack = Vec<u8>;
 
 impl Spawner {
-    /// Does what [`spawn`] does, but cheaper. Like it, it returns when the child exists and leads its group.
+    /// Does what [`spawn`] does, but cheaper.
     pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
-        if !cfg!(all(target_os = "linux", target_pointer_width = "64")) {
-            return spawn(&plan, stdio);
+        self.make_room();
+        let changes_user = matches!(plan.run_as, RunAs::Other(_));
+        if changes_user {
+            self.dumpable.get_or_insert_with(dumpable);
         }
-        match self.free_helper() {
-            Some(helper) => helper.make(plan, stdio.numbers()),
-            None => spawn(&plan, stdio),
+        let stack = self.spare.take().unwrap_or_else(|| vec![0; STACK]);
+        let child = Child::new(plan, stdio);
+        let cradle = Box::new(Cradle { child, stack, changes_user, is_occupied: AtomicI32::new(0) });
+        let pid = cradle.make_child();
+        self.under_way.push_back(cradle);
+        pid
+    }
+
+    /// Tidies up after children that have executed their programs.
+    pub fn settle(&mut self) {
+        if self.under_way.is_empty() && self.stuck.is_empty() {
+            return;
+        }
+        self.stuck.retain(|cradle| cradle.is_occupied());
+        for cradle in mem::take(&mut self.under_way) {
+            match cradle.is_occupied() {
+                true => self.under_way.push_back(cradle),
+                false => self.spare = Some(cradle.stack),
+            }
+        }
+        let mut occupied = self.under_way.iter().chain(&self.stuck);
+        if !occupied.any(|cradle| cradle.changes_user)
+            && let Some(before) = self.dumpable.take()
+        {
+            set_dumpable(before);
         }
     }
 
-    /// A helper without a child in its hands; none when there can be no more threads.
-    fn free_helper(&mut self) -> Option<&Helper> {
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            if let Some(free) = self.helpers.iter().position(Helper::is_free) {
-                return self.helpers.get(free);
-            }
-            let left = give_up.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                self.helpers.clear();
-            }
-            if self.helpers.len() < most_helpers() {
-                self.helpers.push(Helper::start(self.dumpable.clone()).ok()?);
-                return self.helpers.last();
-            }
-            thread::park_timeout(left);
+    fn make_room(&mut self) {
+        self.settle();
+        if self.under_way.len() < MOST_UNDER_WAY {
+            return;
+        }
+        if let Some(oldest) = self.under_way.pop_front()
+            && !oldest.wait(PATIENCE)
+        {
+            self.stuck.push_back(oldest);
         }
     }
 }
 
-fn most_helpers() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get).min(MOST_HELPERS)
-}
-
-/// A thread that makes children. It ends when it is dropped, or as soon after as its last child executes its program.
-#[derive(Debug)]
-struct Helper {
-    desk: Arc<Desk>,
-    thread: Thread,
-}
-
-/// What is to be made. The descriptors are the customer's and stay open until the child exists, which has copies.
-#[derive(Debug)]
-struct Order {
-    plan: SpawnPlan,
-    stdio: [RawFd; 3],
-    customer: Thread,
-}
-
-/// Where orders are handed over and children collected. Whoever changes it wakes the other side.
-#[derive(Debug, Default)]
-struct Desk {
-    state: Mutex<State>,
-    /// The pid of the child being made, written by the system before the child runs; 0 before that.
-    child: AtomicI32,
-    /// The child has begun and leads its group.
-    exists: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Free,
-    Ordered(Order),
-    InWork,
-    Failed(Errno),
-    Closed,
-}
-
-impl Helper {
-    fn start(dumpable: Arc<Dumpable>) -> std::io::Result<Helper> {
-        let desk = Arc::new(Desk::default());
-        let own = desk.clone();
-        let serve = move || own.serve(&dumpable);
-        let thread = thread::Builder::new().name("spawn".to_owned()).stack_size(STACK * 2).spawn(serve)?;
-        Ok(Helper { desk, thread: thread.thread().clone() })
-    }
-
-    fn is_free(&self) -> bool {
-        matches!(*self.desk.lock(), State::Free)
-    }
-
-    fn make(&self, plan: SpawnPlan, stdio: [RawFd; 3]) -> Result<Pid, Errno> {
-        self.desk.child.store(0, Ordering::SeqCst);
-        self.desk.exists.store(false, Ordering::SeqCst);
-        self.put(State::Ordered(Order { plan, stdio, customer: thread::current() }));
-        while !self.desk.exists.load(Ordering::SeqCst) {
-            let mut state = self.desk.lock();
-            match *state {
-                // It has come and gone.
-                State::Free => break,
-                State::Failed(error) => {
-                    *state = State::Free;
-                    return Err(error);
-                }
-                State::Ordered(_) | State::InWork | State::Closed => {}
-            }
-            drop(state);
-            thread::park();
-        }
-        Pid::from_raw(self.desk.child.load(Ordering::SeqCst)).ok_or(Errno::EINVAL)
-    }
-
-    fn put(&self, next: State) {
-        *self.desk.lock() = next;
-        self.thread.unpark();
-    }
-}
-
-impl Drop for Helper {
+impl Drop for Spawner {
+    /// What a child still uses stays.
     fn drop(&mut self) {
-        self.put(State::Closed);
+        self.settle();
+        mem::forget((mem::take(&mut self.under_way), mem::take(&mut self.stuck)));
     }
 }
 
-impl Desk {
-    /// Makes what is ordered until the desk is closed.
-    fn serve(&self, dumpable: &Dumpable) {
-        let mut stack = vec![0; STACK];
-        while let Some(order) = self.next_order() {
-            let changes_user = order.plan.identity().is_some();
-            if changes_user {
-                dumpable.suspend();
-            }
-            let made = make_sharing_memory(&order, &mut stack, self);
-            if changes_user {
-                dumpable.resume();
-            }
-            let mut state = self.lock();
-            if let State::InWork = *state {
-                *state = made.map_or_else(State::Failed, |()| State::Free);
-            }
-            drop(state);
-            order.customer.unpark();
+/// Where a child is until it executes its program.
+#[derive(Debug)]
+struct Cradle {
+    child: Child,
+    stack: Stack,
+    /// Whether the child becomes another user.
+    changes_user: bool,
+    /// Not 0 while there is a child. The system makes it 0, and wakes who waits, when the child leaves this memory.
+    is_occupied: AtomicI32,
+}
+
+impl Cradle {
+    fn is_occupied(&self) -> bool {
+        self.is_occupied.load(Ordering::Acquire) != 0
+    }
+
+    /// The cradle must neither move nor be dropped as long as it is occupied.
+    fn make_child(&self) -> Result<Pid, Errno> {
+        extern "C" fn enter(cradle: *mut libc::c_void) -> c_int {
+            // SAFETY: it is the pointer given below, and what it points to stays as long as this child is in it.
+            unsafe { &*cradle.cast::<Cradle>() }.child.become_program()
         }
-    }
-
-    fn next_order(&self) -> Option<Order> {
-        loop {
-            let mut state = self.lock();
-            match mem::replace(&mut *state, State::InWork) {
-                State::Ordered(order) => return Some(order),
-                State::Closed => return None,
-                other => *state = other,
-            }
-            drop(state);
-            thread::park();
+        let top = self.stack.as_ptr_range().end.cast_mut();
+        let top = top.wrapping_sub(top.addr() % 16);
+        let flags = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
+        self.is_occupied.store(1, Ordering::Release);
+        // SAFETY: nobody else uses the stack, which is large enough and grows down from its aligned end. The child
+        // reads what was prepared for it, changes nothing but that stack, and calls the system without the C library,
+        // whose thread-local variables it shares with this thread.
+        let made = begin(|| unsafe {
+            let cradle = ptr::from_ref(self).cast_mut().cast();
+            let nothing = ptr::null_mut::<libc::c_void>();
+            libc::clone(enter, top.cast(), flags, cradle, nothing, nothing, self.is_occupied.as_ptr())
+        });
+        if made.is_err() {
+            self.is_occupied.store(0, Ordering::Release);
         }
+        made
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether the daemon may dump core, which is a property of its memory: a child that changes its user takes it away,
-/// and it must stay away until no such child shares the memory any more, or that user could look into it.
-#[derive(Debug, Default)]
-struct Dumpable {
-    state: Mutex<Suspended>,
-}
-
-#[derive(Debug, Default)]
-struct Suspended {
-    /// How many children are changing their user.
-    by: usize,
-    /// What it was before the first of them.
-    before: c_int,
-}
-
-impl Dumpable {
-    /// A child is about to change its user.
-    fn suspend(&self) {
-        let mut suspended = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if suspended.by == 0 {
-            suspended.before = dumpable();
-        }
-        suspended.by += 1;
-    }
-
-    /// A child that changes its user has left the memory.
-    fn resume(&self) {
-        let mut suspended = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        suspended.by -= 1;
-        if suspended.by == 0 {
-            set_dumpable(suspended.before);
-        }
+    /// Waits until the child has left; false when the time passed first.
+    fn wait(&self, patience: Duration) -> bool {
+        let timeout = libc::timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() };
+        // SAFETY: the number and the time live until the call returns, which is at once when the number is another.
+        unsafe {
+            let word = self.is_occupied.as_ptr();
+            libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, 1, &raw const timeout)
+        };
+        !self.is_occupied()
     }
 }
 
-#[cfg(target_os = "linux")]
 fn dumpable() -> c_int {
     // SAFETY: no memory is involved.
     unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }
 }
 
-#[cfg(target_os = "linux")]
 fn set_dumpable(value: c_int) {
     // SAFETY: no memory is involved.
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, value) };
 }
 
-/// No memory is shared there.
-#[cfg(not(target_os = "linux"))]
-fn dumpable() -> c_int {
-    0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn set_dumpable(_value: c_int) {}
-
-/// How much stack a child may use until it executes its program; the texts it may have to say are made before.
-const STACK: usize = 64 << 10;
-
-/// Makes a child in this memory; returns when it has executed its program or is gone.
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-fn make_sharing_memory(order: &Order, stack: &mut [u8], desk: &Desk) -> Result<(), Errno> {
-    /// What the child works with; it lives on the stack of the helper, which stands still meanwhile.
-    struct Cradle<'a> {
-        prepared: Prepared<'a>,
-        desk: &'a Desk,
-        customer: &'a Thread,
-    }
-    extern "C" fn enter(cradle: *mut libc::c_void) -> c_int {
-        // SAFETY: it is the pointer given below, and what it points to lives until the helper goes on, which is after
-        // this child has executed its program or is gone.
-        let Cradle { prepared, desk, customer } = unsafe { &*cradle.cast::<Cradle<'_>>() };
-        lead_group();
-        desk.exists.store(true, Ordering::SeqCst);
-        // One atomic exchange and one system call on memory that is shared: no lock, no allocation.
-        customer.unpark();
-        prepared.become_program()
-    }
-    let cradle = Cradle { prepared: Prepared::new(&order.plan, order.stdio), desk, customer: &order.customer };
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
-    let top = stack.as_mut_ptr_range().end;
-    let top = top.wrapping_sub(top.addr() % 16);
-    // A signal that arrives in the child before it has left our handlers must not run them in our memory.
-    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    // SAFETY: the stack is ours and large enough, and grows down from its aligned end. This thread, whose error number
-    // and other thread-local variables the child uses, stands still until the child is out of our memory. The child
-    // keeps to async-signal-safe calls, and changes nothing but its stack and the desk's atomic mark.
-    let made = match unsafe {
-        let argument = ptr::from_ref(&cradle).cast_mut().cast();
-        libc::clone(enter, top.cast(), flags, argument, desk.child.as_ptr())
-    } {
-        -1 => Err(Errno::last()),
-        _ => Ok(()),
-    };
-    // It cannot fail: the mask is one the system gave us.
-    let _ = before.thread_set_mask();
-    made
-}
-
-/// Never called there.
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-fn make_sharing_memory(_order: &Order, _stack: &mut [u8], _desk: &Desk) -> Result<(), Errno> {
-    Err(Errno::EINVAL)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::os::fd::AsFd;
 
     use super::*;
@@ -334,7 +204,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn a_child_becomes_another_user_and_the_daemon_does_not() {
         if crate::user::current_uid() != 0 {
             return;
@@ -343,19 +212,15 @@ mod tests {
         let identity = plan(&["/bin/sh", "-c", "echo $(id -u)"]).run_as(crate::user::RunAs::uid(65534));
         let (status, text) = run(&mut spawner, identity);
         assert_eq!((status, text.as_str()), (ExitStatus::Code(0), "65534\n"));
-        // SAFETY: no memory is involved.
-        assert_eq!(unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }, 1);
+        spawner.settle();
+        assert_eq!(dumpable(), 1);
         let (_, text) = run(&mut spawner, plan(&["/bin/sh", "-c", "echo $(id -u)"]));
         assert_eq!((text.as_str(), crate::user::current_uid()), ("0\n", 0));
     }
 
-    /// A stderr that is full, for a child that has something to say, stands for the dead disk.
+    /// A stderr that is full, for children that have something to say, stands for the dead disk.
     #[test]
-    #[cfg(target_os = "linux")]
     fn a_child_that_does_not_come_off_the_ground_holds_nobody_up() {
-        use std::io::Write;
-        use std::os::fd::AsRawFd;
-
         let full = pipe().unwrap();
         let capacity = crate::pipe::capacity(full.writer.as_fd()).unwrap();
         let mut writer = File::from(full.writer);
@@ -364,12 +229,18 @@ mod tests {
         let input = File::open("/dev/null").unwrap();
         let mut spawner = Spawner::default();
         let stdio = Stdio { stdin: input.as_fd(), stdout: writer.as_fd(), stderr: writer.as_fd() };
-        let stuck = spawner.spawn(plan(&["/nonexistent/program"]), stdio).unwrap();
+        let stuck = std::array::from_fn::<_, { MOST_UNDER_WAY + 1 }, _>(|_| {
+            spawner.spawn(plan(&["/nonexistent/program"]), stdio).unwrap()
+        });
         assert_eq!(run(&mut spawner, plan(&["/bin/sh", "-c", "exit 4"])).0, ExitStatus::Code(4));
         drop(writer);
         let mut text = String::new();
         File::from(full.reader).read_to_string(&mut text).unwrap();
         assert!(text.trim_start_matches('x').starts_with("supervisor: couldn't exec"), "{text}");
-        assert_eq!(wait_for(stuck).unwrap(), ExitStatus::Code(NOT_SPAWNED));
+        for child in stuck {
+            assert_eq!(wait_for(child).unwrap(), ExitStatus::Code(NOT_SPAWNED));
+        }
+        spawner.settle();
+        assert!(spawner.stuck.is_empty() && spawner.under_way.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use super::*;
 use crate::pipe::pipe;
 use crate::signal::kill_group;
-use crate::user::{current_uid, user_by_name};
+use crate::user::{DropError, Identity, current_uid, user_by_name};
 use crate::wait::{ExitStatus, wait_for};
 
 fn plan(argv: &[&str]) -> SpawnPlan {
@@ -18,12 +18,12 @@ fn shell(script: &str) -> SpawnPlan {
 }
 
 /// Runs a plan to its end: how it ended, and what it wrote to its stdout and stderr.
-fn run(plan: &SpawnPlan) -> (ExitStatus, String) {
+fn run(plan: SpawnPlan) -> (ExitStatus, String) {
     let output = pipe().unwrap();
     let input = File::open("/dev/null").unwrap();
-    let child =
-        spawn(plan, Stdio { stdin: input.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() })
-            .unwrap();
+    let child = Spawner::default()
+        .spawn(plan, Stdio { stdin: input.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() })
+        .unwrap();
     drop(output.writer);
     let text = read_to_end(output.reader);
     (wait_for(child).unwrap(), text)
@@ -40,8 +40,8 @@ fn a_program_gets_its_arguments_and_nothing_but_its_environment() {
     let plan =
         SpawnPlan::new(Path::new("/usr/bin/env"), &["some name"], [("A", "1"), ("B", "x=y z")].into_iter().collect())
             .unwrap();
-    assert_eq!(run(&plan), (ExitStatus::Code(0), "A=1\nB=x=y z\n".to_owned()));
-    let (_, text) = run(&plan_with_arguments());
+    assert_eq!(run(plan), (ExitStatus::Code(0), "A=1\nB=x=y z\n".to_owned()));
+    let (_, text) = run(plan_with_arguments());
     assert_eq!(text, "zero|a b||c\n");
 }
 
@@ -58,14 +58,14 @@ fn a_plan_that_cannot_be_passed_to_the_system_is_refused() {
 
 #[test]
 fn the_exit_is_exact() {
-    assert_eq!(run(&shell("exit 37")).0, ExitStatus::Code(37));
+    assert_eq!(run(shell("exit 37")).0, ExitStatus::Code(37));
     let killed = ExitStatus::Signal { number: libc::SIGUSR1, core_dumped: false };
-    assert_eq!(run(&shell("kill -USR1 $$")).0, killed);
+    assert_eq!(run(shell("kill -USR1 $$")).0, killed);
 }
 
 #[test]
 fn a_child_leads_a_group_of_its_own() {
-    let (_, text) = run(&shell("echo $$; ps -o pgid= -p $$"));
+    let (_, text) = run(shell("echo $$; ps -o pgid= -p $$"));
     let mut words = text.split_whitespace();
     assert_eq!(words.next(), words.next(), "{text}");
 }
@@ -75,7 +75,7 @@ fn its_group_can_be_signalled_at_once() {
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
     let stdio = Stdio { stdin: null.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
     for _ in 0..50 {
-        let child = spawn(&plan(&["/bin/sleep", "60"]), stdio).unwrap();
+        let child = spawn(plan(&["/bin/sleep", "60"]), stdio).unwrap();
         kill_group(child, libc::SIGTERM).unwrap();
         let ended = ExitStatus::Signal { number: libc::SIGTERM, core_dumped: false };
         assert_eq!(wait_for(child), Ok(ended));
@@ -87,7 +87,7 @@ fn directory_and_mask_are_those_of_the_plan() {
     let directory = tempfile::tempdir().unwrap();
     let real = directory.path().canonicalize().unwrap();
     let plan = shell("pwd; umask; > made").directory(directory.path()).unwrap().umask(0o137);
-    assert_eq!(run(&plan).1, format!("{}\n0137\n", real.display()));
+    assert_eq!(run(plan).1, format!("{}\n0137\n", real.display()));
     assert_eq!(real.join("made").metadata().unwrap().permissions().mode() & 0o777, 0o640);
 }
 
@@ -96,7 +96,7 @@ fn only_three_descriptors_reach_a_child() {
     let leaked = File::open("/dev/null").unwrap();
     // SAFETY: clears the mark of a descriptor this test owns.
     unsafe { libc::fcntl(leaked.as_raw_fd(), libc::F_SETFD, 0) };
-    let (_, text) = run(&shell("cd /dev/fd; for fd in [0-9] [0-9][0-9]; do [ -e $fd ] && echo $fd; done; true"));
+    let (_, text) = run(shell("cd /dev/fd; for fd in [0-9] [0-9][0-9]; do [ -e $fd ] && echo $fd; done; true"));
     if cfg!(target_os = "linux") {
         assert_eq!(text, "0\n1\n2\n");
     }
@@ -114,7 +114,7 @@ fn descriptors_may_be_given_in_any_order() {
     let error = pipe().unwrap();
     let script = "stat -L -c %d:%i /dev/fd/0 /dev/fd/3 3>&1 >&2";
     let stdio = Stdio { stdin: output.as_fd(), stdout: input.as_fd(), stderr: error.writer.as_fd() };
-    let child = spawn(&shell(script), stdio).unwrap();
+    let child = Spawner::default().spawn(shell(script), stdio).unwrap();
     drop(error.writer);
     let text = read_to_end(error.reader);
     wait_for(child).unwrap();
@@ -127,7 +127,7 @@ fn all_signals_are_as_they_are_by_default() {
     if !cfg!(target_os = "linux") {
         return;
     }
-    let (_, text) = run(&plan(&["/bin/cat", "/proc/self/status"]));
+    let (_, text) = run(plan(&["/bin/cat", "/proc/self/status"]));
     // Signals 32 and 33 belong to the C library, which lets nobody touch them.
     let own = 0b11 << 31;
     for field in ["SigBlk:\t", "SigIgn:\t", "SigCgt:\t"] {
@@ -141,7 +141,7 @@ fn the_parent_keeps_its_signal_mask() {
     let mut before = SigSet::empty();
     before.add(nix::sys::signal::Signal::SIGWINCH);
     before.thread_set_mask().unwrap();
-    run(&shell("true"));
+    run(shell("true"));
     assert_eq!(SigSet::thread_get_mask().unwrap(), before);
 }
 
@@ -155,7 +155,7 @@ fn a_child_that_cannot_be_executed_says_why() {
     let file = directory.path().join("no program");
     std::fs::write(&file, "nothing that can be executed").unwrap();
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
-    let run_file = |path: &Path| run(&SpawnPlan::new(path, &["the name"], Environment::default()).unwrap());
+    let run_file = |path: &Path| run(SpawnPlan::new(path, &["the name"], Environment::default()).unwrap());
     assert_eq!(run_file(&file), failed("supervisor: couldn't exec the name: ENOEXEC"));
     assert_eq!(run_file(Path::new("/nonexistent")), failed("supervisor: couldn't exec the name: ENOENT"));
     assert_eq!(run_file(directory.path()), failed("supervisor: couldn't exec the name: EACCES"));
@@ -166,12 +166,12 @@ fn a_child_that_cannot_be_executed_says_why() {
 #[test]
 fn a_child_that_cannot_enter_its_directory_says_why() {
     let plan = shell("true").directory(Path::new("/nonexistent/dir")).unwrap();
-    assert_eq!(run(&plan), failed("supervisor: couldn't chdir to /nonexistent/dir: ENOENT"));
+    assert_eq!(run(plan), failed("supervisor: couldn't chdir to /nonexistent/dir: ENOENT"));
 }
 
 #[test]
 fn a_child_that_cannot_change_its_user_says_why() {
-    let refused = |uid, reason| run(&shell("true").run_as(RunAs::Refused { uid, reason }));
+    let refused = |uid, reason| run(shell("true").run_as(RunAs::Refused { uid, reason }));
     assert_eq!(
         refused(7, DropError::NotRoot),
         failed("supervisor: couldn't setuid to 7: Can't drop privilege as nonroot user")
@@ -183,7 +183,7 @@ fn a_child_that_cannot_change_its_user_says_why() {
     if current_uid() != 0 {
         let identity = Identity { uid: 0, gid: 0, groups: vec![0] };
         let plan = shell("true").run_as(RunAs::Other(identity));
-        assert_eq!(run(&plan), failed("supervisor: couldn't setuid to 0: Could not set groups of effective user"));
+        assert_eq!(run(plan), failed("supervisor: couldn't setuid to 0: Could not set groups of effective user"));
     }
 }
 
@@ -193,10 +193,10 @@ fn a_child_becomes_another_user_before_it_enters_its_directory() {
     let identity = Identity { uid: nobody.uid, gid: nobody.gid, groups: vec![nobody.gid, 4242] };
     let plan = shell("id -u; id -g; id -G").run_as(RunAs::Other(identity.clone()));
     let expected = format!("{}\n{}\n{} 4242\n", nobody.uid, nobody.gid, nobody.gid);
-    assert_eq!(run(&plan), (ExitStatus::Code(0), expected));
+    assert_eq!(run(plan), (ExitStatus::Code(0), expected));
 
     let closed = tempfile::tempdir().unwrap();
     std::fs::set_permissions(closed.path(), PermissionsExt::from_mode(0o700)).unwrap();
     let plan = shell("true").run_as(RunAs::Other(identity)).directory(closed.path()).unwrap();
-    assert_eq!(run(&plan), failed(&format!("supervisor: couldn't chdir to {}: EACCES", closed.path().display())));
+    assert_eq!(run(plan), failed(&format!("supervisor: couldn't chdir to {}: EACCES", closed.path().display())));
 }

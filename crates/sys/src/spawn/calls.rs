@@ -1,0 +1,136 @@
+//! The system calls of a child, made without the C library: they leave nothing behind in memory, not even an error
+//! number, because that memory is the daemon's.
+
+use std::ffi::{CStr, c_char, c_long};
+use std::mem;
+use std::os::fd::RawFd;
+
+use crate::Errno;
+use crate::user::{DropError, Identity};
+
+/// Makes a system call: the result, or the error.
+///
+/// # Safety
+/// As that of the call; what the arguments point to must live until it returns.
+unsafe fn call(number: c_long, arguments: [usize; 4]) -> Result<usize, Errno> {
+    let [first, second, third, fourth] = arguments;
+    let result: isize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the system changes the result and the two registers named, and only the memory that the call is about.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") first, in("rsi") second, in("rdx") third, in("r10") fourth,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the system changes the result, and only the memory that the call is about.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") first as isize => result,
+            in("x1") second, in("x2") third, in("x3") fourth,
+            options(nostack),
+        );
+    }
+    usize::try_from(result).map_err(|_| Errno::new(result.unsigned_abs() as i32))
+}
+
+/// Makes the calling process the leader of a group of its own.
+pub(super) fn lead_group() -> Result<(), Errno> {
+    // SAFETY: no memory is involved.
+    unsafe { call(libc::SYS_setpgid, [0, 0, 0, 0]) }.map(drop)
+}
+
+/// A copy of a descriptor with a number from `least` on.
+pub(super) fn duplicate(fd: RawFd, least: RawFd) -> Result<RawFd, Errno> {
+    let arguments = [fd as usize, libc::F_DUPFD_CLOEXEC as usize, least as usize, 0];
+    // SAFETY: only makes a new descriptor.
+    unsafe { call(libc::SYS_fcntl, arguments) }.map(|fd| fd as RawFd)
+}
+
+/// Makes `target` a copy of another descriptor.
+pub(super) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
+    // SAFETY: only replaces a descriptor of the child, which owns all of them by itself.
+    unsafe { call(libc::SYS_dup3, [fd as usize, target as usize, 0, 0]) }.map(drop)
+}
+
+/// Has all descriptors but 0 to 2 closed on exec; before Linux 5.11 only those are that were marked from birth.
+pub(super) fn close_others_on_exec() {
+    let arguments = [3, u32::MAX as usize, libc::CLOSE_RANGE_CLOEXEC as usize, 0];
+    // SAFETY: the call only changes flags of descriptors.
+    let _ = unsafe { call(libc::SYS_close_range, arguments) };
+}
+
+/// Gives a signal its default disposition.
+pub(super) fn default_signal(signal: i32) -> Result<(), Errno> {
+    /// The longest form of what the system knows as `struct sigaction`: all zeros are the default, no flags, no mask.
+    const DEFAULT: [u64; 4] = [0; 4];
+    // SAFETY: the new action is as long as the system reads, the old one is not asked for.
+    unsafe { call(libc::SYS_rt_sigaction, [signal as usize, DEFAULT.as_ptr().addr(), 0, mem::size_of::<u64>()]) }
+        .map(drop)
+}
+
+/// Blocks no signal.
+pub(super) fn unblock_signals() {
+    let none: u64 = 0;
+    let arguments = [libc::SIG_SETMASK as usize, (&raw const none).addr(), 0, mem::size_of::<u64>()];
+    // SAFETY: the mask is as long as is said, the old one is not asked for.
+    let _ = unsafe { call(libc::SYS_rt_sigprocmask, arguments) };
+}
+
+/// Becomes this user for good.
+pub(super) fn become_user(identity: &Identity) -> Result<(), DropError> {
+    let groups = &identity.groups;
+    // SAFETY: the pointer and the length describe one slice of group ids.
+    unsafe { call(libc::SYS_setgroups, [groups.len(), groups.as_ptr().addr(), 0, 0]) }.map_err(DropError::Groups)?;
+    // SAFETY: no memory is involved.
+    unsafe { call(libc::SYS_setgid, [identity.gid as usize, 0, 0, 0]) }.map_err(DropError::Group)?;
+    // SAFETY: no memory is involved.
+    unsafe { call(libc::SYS_setuid, [identity.uid as usize, 0, 0, 0]) }.map_err(DropError::User)?;
+    Ok(())
+}
+
+/// Changes the working directory.
+pub(super) fn change_directory(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the string ends in NUL.
+    unsafe { call(libc::SYS_chdir, [path.as_ptr().addr(), 0, 0, 0]) }.map(drop)
+}
+
+/// Sets the file mode mask.
+pub(super) fn set_umask(mask: u32) {
+    // SAFETY: no memory is involved.
+    let _ = unsafe { call(libc::SYS_umask, [mask as usize, 0, 0, 0]) };
+}
+
+/// Executes a program; returns only when that failed.
+///
+/// # Safety
+/// The arrays must consist of strings and end in a null pointer.
+pub(super) unsafe fn execute(
+    program: &CStr,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+) -> Errno {
+    let arguments = [program.as_ptr().addr(), arguments.addr(), environment.addr(), 0];
+    // SAFETY: as the caller promises.
+    unsafe { call(libc::SYS_execve, arguments) }.err().unwrap_or(Errno::EINVAL)
+}
+
+/// Writes some of these bytes.
+pub(super) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the pointer and the length describe one slice.
+    unsafe { call(libc::SYS_write, [fd as usize, bytes.as_ptr().addr(), bytes.len(), 0]) }
+}
+
+/// Ends the child without running anything the daemon has registered for its own end.
+pub(super) fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: no memory is involved, and it does not return.
+        let _ = unsafe { call(libc::SYS_exit_group, [status as usize, 0, 0, 0]) };
+    }
+}

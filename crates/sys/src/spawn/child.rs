@@ -1,0 +1,184 @@
+//! What a child does between its beginning and its program.
+//!
+//! It may share the memory of the daemon until then. Therefore it only reads what was prepared, changes nothing but its
+//! own stack, and talks to the system by [`calls`] alone.
+
+use std::io::Write;
+use std::os::fd::RawFd;
+use std::ptr;
+
+use libc::c_char;
+
+use super::{SpawnPlan, Stdio, calls};
+use crate::user::{DropError, RunAs};
+use crate::{Errno, errno_name};
+
+/// The exit status of a child that could not become the program.
+pub const NOT_SPAWNED: i32 = 127;
+
+const NOT_SPAWNED_TEXT: &[u8] = b"supervisor: child process was not spawned\n";
+
+/// Signals are numbered from 1 to at most this; what is no signal is refused without harm.
+const MOST_SIGNALS: i32 = if cfg!(target_os = "linux") { 64 } else { 128 };
+
+/// A plan in the shape the system calls want it, and the texts the child may have to say.
+#[derive(Debug)]
+pub(super) struct Child {
+    plan: SpawnPlan,
+    /// The strings of the plan, and a null pointer.
+    argv: Vec<*const c_char>,
+    environment: Vec<*const c_char>,
+    stdio: [RawFd; 3],
+    setuid_text: Vec<u8>,
+    chdir_text: Vec<u8>,
+    exec_text: Vec<u8>,
+}
+
+/// The step at which a child failed.
+enum Failure {
+    Descriptors,
+    User(DropError),
+    Directory(Errno),
+    Exec(Errno),
+}
+
+impl Child {
+    pub(super) fn new(plan: SpawnPlan, stdio: Stdio<'_>) -> Child {
+        let uid = match &plan.run_as {
+            RunAs::Same => 0,
+            RunAs::Other(identity) => identity.uid,
+            RunAs::Refused { uid, .. } => *uid,
+        };
+        let directory = plan.directory.as_deref().map_or(&b""[..], |directory| directory.to_bytes());
+        let name = plan.argv.first().map_or(&b""[..], |name| name.to_bytes());
+        Child {
+            argv: null_terminated(plan.argv.iter().map(|word| word.as_ptr())),
+            environment: null_terminated(plan.environment.entries().iter().map(|entry| entry.as_ptr())),
+            stdio: stdio.numbers(),
+            setuid_text: format!("supervisor: couldn't setuid to {uid}: ").into_bytes(),
+            chdir_text: failure_text(b"chdir to ", directory),
+            exec_text: failure_text(b"exec ", name),
+            plan,
+        }
+    }
+
+    // From here on only the child runs.
+
+    pub(super) fn become_program(&self) -> ! {
+        let Err(failure) = self.try_become_program();
+        self.say(&failure);
+        write_all(NOT_SPAWNED_TEXT);
+        calls::exit(NOT_SPAWNED)
+    }
+
+    fn try_become_program(&self) -> Result<std::convert::Infallible, Failure> {
+        // It can only fail where the group exists already.
+        let _ = calls::lead_group();
+        self.place_descriptors().map_err(|_| Failure::Descriptors)?;
+        forget_signals();
+        calls::close_others_on_exec();
+        match &self.plan.run_as {
+            RunAs::Same => {}
+            RunAs::Other(identity) => calls::become_user(identity).map_err(Failure::User)?,
+            RunAs::Refused { reason, .. } => return Err(Failure::User(*reason)),
+        }
+        if let Some(directory) = &self.plan.directory {
+            calls::change_directory(directory).map_err(Failure::Directory)?;
+        }
+        if let Some(umask) = self.plan.umask {
+            calls::set_umask(umask);
+        }
+        // SAFETY: arrays of strings of the plan that end in a null pointer; both live as long as this child.
+        let error = unsafe { calls::execute(&self.plan.executable, self.argv.as_ptr(), self.environment.as_ptr()) };
+        Err(Failure::Exec(error))
+    }
+
+    fn place_descriptors(&self) -> Result<(), Errno> {
+        // First out of the way of each other: one that is 0 to 2 itself would be overwritten before its turn. Being
+        // another number than its target also makes sure that its close-on-exec mark is cleared.
+        let mut sources = self.stdio;
+        for source in &mut sources {
+            if *source <= 2 {
+                *source = calls::duplicate(*source, 3)?;
+            }
+        }
+        for (source, target) in sources.into_iter().zip(0..) {
+            calls::replace(source, target)?;
+        }
+        Ok(())
+    }
+
+    fn say(&self, failure: &Failure) {
+        match failure {
+            Failure::Descriptors => {}
+            Failure::User(reason) => {
+                write_all(&self.setuid_text);
+                write_all(reason.text().as_bytes());
+                if let DropError::UnknownUser(uid) = reason {
+                    write_all(Digits::of(*uid).as_bytes());
+                }
+                write_all(b"\n");
+            }
+            Failure::Directory(errno) => say_errno(&self.chdir_text, *errno),
+            Failure::Exec(errno) => say_errno(&self.exec_text, *errno),
+        }
+    }
+}
+
+fn failure_text(what: &[u8], name: &[u8]) -> Vec<u8> {
+    [b"supervisor: couldn't ", what, name, b": "].concat()
+}
+
+fn null_terminated(strings: impl Iterator<Item = *const c_char>) -> Vec<*const c_char> {
+    strings.chain([ptr::null()]).collect()
+}
+
+/// Every signal to its default, then none blocked. Exec alone would leave ignored ones ignored.
+fn forget_signals() {
+    for signal in 1..=MOST_SIGNALS {
+        // Some cannot be changed, and need not be.
+        let _ = calls::default_signal(signal);
+    }
+    calls::unblock_signals();
+}
+
+fn say_errno(text: &[u8], errno: Errno) {
+    write_all(text);
+    match errno_name(errno.number()) {
+        Some(name) => write_all(name.as_bytes()),
+        None => write_all(Digits::of(errno.number().unsigned_abs()).as_bytes()),
+    }
+    write_all(b"\n");
+}
+
+/// To descriptor 2, as far as it goes; there is nobody left to tell about a failure.
+fn write_all(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match calls::write(2, bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// A number in decimal without an allocation.
+struct Digits {
+    text: [u8; 10],
+    len: usize,
+}
+
+impl Digits {
+    fn of(number: u32) -> Digits {
+        let mut text = [0; 10];
+        let mut rest = &mut text[..];
+        // It cannot fail: the longest number has ten digits.
+        let _ = write!(rest, "{number}");
+        let len = 10 - rest.len();
+        Digits { text, len }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+}

@@ -1,0 +1,88 @@
+//! The system calls of a child, made with the C library: for systems where children have a memory of their own.
+
+use std::ffi::{CStr, c_char, c_int};
+use std::os::fd::RawFd;
+use std::{mem, ptr};
+
+use nix::sys::signal::SigSet;
+
+use crate::Errno;
+pub(super) use crate::user::become_user;
+
+fn checked(result: c_int) -> Result<c_int, Errno> {
+    if result == -1 { Err(Errno::last()) } else { Ok(result) }
+}
+
+/// Makes the calling process the leader of a group of its own.
+pub(super) fn lead_group() -> Result<(), Errno> {
+    // SAFETY: no memory is involved.
+    checked(unsafe { libc::setpgid(0, 0) }).map(drop)
+}
+
+/// A copy of a descriptor with a number from `least` on.
+pub(super) fn duplicate(fd: RawFd, least: RawFd) -> Result<RawFd, Errno> {
+    // SAFETY: only makes a new descriptor.
+    checked(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) })
+}
+
+/// Makes `target` a copy of another descriptor.
+pub(super) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
+    // SAFETY: only replaces a descriptor of the child, which owns all of them by itself.
+    checked(unsafe { libc::dup2(fd, target) }).map(drop)
+}
+
+/// All descriptors are marked from birth.
+pub(super) fn close_others_on_exec() {}
+
+/// Gives a signal its default disposition.
+pub(super) fn default_signal(signal: i32) -> Result<(), Errno> {
+    // SAFETY: all zeros is a valid action: no flags, an empty mask, and the default disposition is 0 everywhere.
+    let mut default: libc::sigaction = unsafe { mem::zeroed() };
+    default.sa_sigaction = libc::SIG_DFL;
+    // SAFETY: the new action is valid, the old one is not asked for.
+    checked(unsafe { libc::sigaction(signal, &default, ptr::null_mut()) }).map(drop)
+}
+
+/// Blocks no signal.
+pub(super) fn unblock_signals() {
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+/// Changes the working directory.
+pub(super) fn change_directory(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the string ends in NUL.
+    checked(unsafe { libc::chdir(path.as_ptr()) }).map(drop)
+}
+
+/// Sets the file mode mask.
+pub(super) fn set_umask(mask: u32) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::umask(mask as libc::mode_t) };
+}
+
+/// Executes a program; returns only when that failed.
+///
+/// # Safety
+/// The arrays must consist of strings and end in a null pointer.
+pub(super) unsafe fn execute(
+    program: &CStr,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+) -> Errno {
+    // SAFETY: as the caller promises.
+    unsafe { libc::execve(program.as_ptr(), arguments, environment) };
+    Errno::last()
+}
+
+/// Writes some of these bytes.
+pub(super) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the pointer and the length describe one slice.
+    let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    usize::try_from(written).map_err(|_| Errno::last())
+}
+
+/// Ends the child without running anything the daemon has registered for its own end.
+pub(super) fn exit(status: i32) -> ! {
+    // SAFETY: it does not return.
+    unsafe { libc::_exit(status) }
+}

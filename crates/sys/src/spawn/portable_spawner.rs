@@ -1,0 +1,17 @@
+//! Starting children where they cannot share the daemon's memory.
+
+use super::*;
+
+/// Makes children.
+#[derive(Debug, Default)]
+pub struct Spawner {}
+
+impl Spawner {
+    /// Does what [`spawn`] does.
+    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
+        spawn(plan, stdio)
+    }
+
+    /// There is nothing to tidy up.
+    pub fn settle(&mut self) {}
+}
