@@ -6,6 +6,7 @@
 //! dead network disk keeps its child from getting off the ground, and nobody else.
 
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use std::{mem, ptr};
@@ -21,7 +22,7 @@ const MOST_UNDER_WAY: usize = 8;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How much stack a child may use until it executes its program; the texts it may have to say are made before.
-const STACK: usize = 64 << 10;
+const STACK: usize = 32 << 10;
 
 /// Makes children.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ pub struct Spawner {
     dumpable: Option<c_int>,
 }
 
-type Stack = Vec<u8>;
+type Stack = Box<[MaybeUninit<u8>]>;
 
 impl Spawner {
     /// Does what [`spawn`] does, but cheaper.
@@ -47,7 +48,7 @@ impl Spawner {
         if changes_user {
             self.dumpable.get_or_insert_with(dumpable);
         }
-        let stack = self.spare.take().unwrap_or_else(|| vec![0; STACK]);
+        let stack = self.spare.take().unwrap_or_else(|| Box::new_uninit_slice(STACK));
         let child = Child::new(plan, stdio);
         let cradle = Box::new(Cradle { child, stack, changes_user, is_occupied: AtomicI32::new(0) });
         let pid = cradle.make_child();
