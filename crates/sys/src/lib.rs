@@ -23,6 +23,8 @@ pub mod terminal;
 pub mod user;
 pub mod wait;
 
+#[cfg(test)]
+mod eventually;
 mod pid;
 
 pub use errno::{Errno, errno_name};

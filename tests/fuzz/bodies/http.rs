@@ -5,8 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, mpsc};
+use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 use std::time::Duration;
 
 use supervisord_config::model::{Config, LogLevel, ServerAddress};
@@ -26,8 +25,8 @@ const CONFIGURATION: &str = "[supervisord]\n[unix_http_server:open]\nfile=/open.
 /// How long an answer may take. Nothing that is asked here takes longer than a moment.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Something went wrong within the servers, as they say themselves.
-static FAILED: AtomicBool = AtomicBool::new(false);
+/// What went wrong first within the servers, in their own words.
+static FAILURE: OnceLock<String> = OnceLock::new();
 
 static PLANE: LazyLock<Plane> = LazyLock::new(Plane::start);
 
@@ -47,7 +46,7 @@ pub fn run(data: &[u8]) {
         end => drop(end.expect("an end")),
     }
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{:?}", String::from_utf8_lossy(&answer));
-    assert!(!FAILED.load(Ordering::Relaxed), "the servers failed");
+    assert_eq!(FAILURE.get(), None);
 }
 
 /// The running servers, until the process ends.
@@ -88,7 +87,12 @@ fn agree(pending: mpsc::Receiver<Pending>) {
 fn context(config: Config, calls: calls::Calls) -> Context {
     let local =
         |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
-    let note = |line: String| FAILED.store(FAILED.load(Ordering::Relaxed) | line.contains(" ERRO "), Ordering::Relaxed);
+    let note = |line: String| {
+        // What is wrong with a request is said at this level, too.
+        if line.contains(" ERRO ") && !line.contains("XML-RPC request data") {
+            FAILURE.get_or_init(|| line);
+        }
+    };
     Context {
         view: Arc::new(View::new(Arc::new(config))),
         calls,

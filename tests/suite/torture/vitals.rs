@@ -9,10 +9,6 @@ use crate::harness::{Daemon, processes, wait};
 /// How much the daemon's own memory may differ between two moments of rest, in kB: buffers that are kept.
 const SLACK: u64 = 6 * 1024;
 
-/// The threads of a daemon at rest: one for each plane and one that makes children, which is missing for a while after a
-/// child that was slow to come off the ground.
-const THREADS: u64 = 4;
-
 /// What a daemon holds at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Vitals {
@@ -41,7 +37,7 @@ pub fn assert_flat(daemon: &mut Daemon, before: Vitals) {
     daemon.wait_until(&format!("nothing is leaked since {before:?}"), |daemon| {
         let now = Vitals::of(daemon);
         let is_flat = now.descriptors <= before.descriptors
-            && now.threads <= before.threads.max(THREADS)
+            && now.threads <= before.threads
             && now.children <= before.children
             && now.memory <= before.memory + SLACK
             && zombies(daemon) == 0;

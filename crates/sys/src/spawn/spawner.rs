@@ -162,7 +162,7 @@ fn set_dumpable(value: c_int) {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::{Read, Write};
+    use std::io::Read;
     use std::os::fd::AsFd;
 
     use super::*;
@@ -202,46 +202,5 @@ mod tests {
         assert_eq!(status, ExitStatus::Code(NOT_SPAWNED));
         assert!(text.starts_with("supervisor: couldn't exec /nonexistent/program: ENOENT\n"), "{text}");
         assert_eq!(run(&mut spawner, plan(&["/bin/sh", "-c", "exit 3"])).0, ExitStatus::Code(3));
-    }
-
-    #[test]
-    fn a_child_becomes_another_user_and_the_daemon_does_not() {
-        if crate::user::current_uid() != 0 {
-            return;
-        }
-        let mut spawner = Spawner::default();
-        let identity = plan(&["/bin/sh", "-c", "echo $(id -u)"]).run_as(crate::user::RunAs::uid(65534));
-        let (status, text) = run(&mut spawner, identity);
-        assert_eq!((status, text.as_str()), (ExitStatus::Code(0), "65534\n"));
-        spawner.settle();
-        assert_eq!(dumpable(), 1);
-        let (_, text) = run(&mut spawner, plan(&["/bin/sh", "-c", "echo $(id -u)"]));
-        assert_eq!((text.as_str(), crate::user::current_uid()), ("0\n", 0));
-    }
-
-    /// A stderr that is full, for children that have something to say, stands for the dead disk.
-    #[test]
-    fn a_child_that_does_not_come_off_the_ground_holds_nobody_up() {
-        let full = pipe().unwrap();
-        let capacity = crate::pipe::capacity(full.writer.as_fd()).unwrap();
-        let mut writer = File::from(full.writer);
-        writer.write_all(&vec![b'x'; capacity]).unwrap();
-        assert!(writer.as_raw_fd() > 2);
-        let input = File::open("/dev/null").unwrap();
-        let mut spawner = Spawner::default();
-        let stdio = Stdio { stdin: input.as_fd(), stdout: writer.as_fd(), stderr: writer.as_fd() };
-        let stuck = std::array::from_fn::<_, { MOST_UNDER_WAY + 1 }, _>(|_| {
-            spawner.spawn(plan(&["/nonexistent/program"]), stdio).unwrap()
-        });
-        assert_eq!(run(&mut spawner, plan(&["/bin/sh", "-c", "exit 4"])).0, ExitStatus::Code(4));
-        drop(writer);
-        let mut text = String::new();
-        File::from(full.reader).read_to_string(&mut text).unwrap();
-        assert!(text.trim_start_matches('x').starts_with("supervisor: couldn't exec"), "{text}");
-        for child in stuck {
-            assert_eq!(wait_for(child).unwrap(), ExitStatus::Code(NOT_SPAWNED));
-        }
-        spawner.settle();
-        assert!(spawner.stuck.is_empty() && spawner.under_way.is_empty());
     }
 }

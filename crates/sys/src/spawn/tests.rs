@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::*;
+use crate::eventually::eventually;
 use crate::pipe::pipe;
 use crate::signal::kill_group;
 use crate::user::{DropError, Identity, current_uid, user_by_name};
@@ -155,7 +156,11 @@ fn a_child_that_cannot_be_executed_says_why() {
     let file = directory.path().join("no program");
     std::fs::write(&file, "nothing that can be executed").unwrap();
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
-    let run_file = |path: &Path| run(SpawnPlan::new(path, &["the name"], Environment::default()).unwrap());
+    let run_file = |path: &Path| {
+        let run = || run(SpawnPlan::new(path, &["the name"], Environment::default()).unwrap());
+        // As long as a child of another test has it open for writing, a file cannot be executed.
+        eventually(|| Some(run()).filter(|(_, text)| !text.contains("ETXTBSY")))
+    };
     assert_eq!(run_file(&file), failed("supervisor: couldn't exec the name: ENOEXEC"));
     assert_eq!(run_file(Path::new("/nonexistent")), failed("supervisor: couldn't exec the name: ENOENT"));
     assert_eq!(run_file(directory.path()), failed("supervisor: couldn't exec the name: EACCES"));
