@@ -36,8 +36,10 @@ fn a_fastcgi_program_keeps_its_socket_inside_a_group() {
         let mut daemon = Scene::with("fastcgi", text).start(Subject::Ours);
         daemon.wait_for_state("g:f", "RUNNING");
         assert!(UnixStream::connect(daemon.path("f.sock")).is_ok());
-        let stdin = fs::read_link(format!("/proc/{}/fd/0", daemon.pid_of("g:f"))).expect("it has descriptors");
-        assert!(stdin.display().to_string().starts_with("socket:"), "{stdin:?}");
+        daemon.wait_until("its stdin is a socket", |daemon| {
+            let stdin = fs::read_link(format!("/proc/{}/fd/0", daemon.pid_of("g:f"))).expect("it has descriptors");
+            stdin.display().to_string().starts_with("socket:")
+        });
     });
 }
 

@@ -82,7 +82,7 @@ fn a_log_that_cannot_be_opened_is_an_error_and_attaches_nothing() {
         AttachChannel { channel: Channel::Stderr, pipe: None, plan: rig.plan("no/such/directory"), pipeline: None };
     let not_found = fs::metadata(rig.path("nothing")).expect_err("not there").raw_os_error();
     assert_eq!(rig.try_attach(1, vec![good, bad]).err(), not_found);
-    assert!(writer.write_all(b"x").is_err(), "the pipe is closed");
+    wait_until("the pipe is closed", || writer.write_all(b"x").is_err());
 }
 
 #[test]
