@@ -167,7 +167,41 @@ def _grown_by_restarts(scene, size):
     return scene.rss() - before
 
 
+def upgrade(subject, size):
+    """How long nobody is there for the children while the daemon replaces its program: 1,000 children, of which one is
+    killed every three milliseconds, long before the upgrade is asked for until long after it is done. The figure is the
+    longest time from a kill to the first instruction of a replacement, over all upgrades; the first kill after the
+    first first instruction, and so on, so that an ordinary restart is part of it. Ours only: the others cannot."""
+    if subject.name != "ours":
+        return {}
+    longest = []
+    with subject.supervise(1000, "stamp", "FIFO") as scene:
+        victims = [pid for pid, _ in scene.fifo.take(1000)]
+        log = scene.directory / "activity.log"
+        time.sleep(1.5)
+        for number in range(1, size.upgrades + 1):
+            killed, back, after = [], [], None
+            asked = time.monotonic() + 0.05
+            while after is None or time.monotonic() < after:
+                if asked is not None and time.monotonic() > asked:
+                    scene.process.send_signal(signal.SIGUSR1)
+                    asked = None
+                killed.append(time.monotonic_ns())
+                os.kill(victims.pop(), signal.SIGKILL)
+                time.sleep(0.003)
+                back += scene.fifo.drain()
+                if after is None and len(killed) % 10 == 0:
+                    is_done = log.read_text().count("supervisord upgraded") == number
+                    after = time.monotonic() + 0.05 if is_done else None
+            back += scene.fifo.take(len(killed) - len(back))
+            back = sorted(at for _, at in back)
+            longest.append(max(at - start for start, at in zip(killed, back)) / 1e6)
+            time.sleep(0.5)
+    return {"upgrade": max(longest)}
+
+
 ALL = {
     "boot": boot, "restart": restart, "storm": storm, "sustained": sustained, "logs": logs,
     "requests": requests, "follow": follow, "events": events, "growth": growth,
+    "upgrade": upgrade,
 }

@@ -15,15 +15,14 @@ mod suite {
     }
 }
 mod invariants;
-mod random;
 mod workload;
 mod writers;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use random::Random;
 #[allow(unused_imports)] // the harness knows itself by this name
 use suite::harness;
+use suite::harness::random::Random;
 use workload::Workload;
 
 /// How long it goes on when nobody says.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::harness::random::Random;
 use crate::harness::{Daemon, Scene, Subject, processes, wait};
 use crate::invariants::Watch;
-use crate::random::Random;
 use crate::suite::torture::vitals::Vitals;
 use crate::writers;
 

@@ -12,6 +12,7 @@ pub mod http;
 pub mod original;
 pub mod processes;
 pub mod python;
+pub mod random;
 pub mod record;
 pub mod redact;
 pub mod rpc;

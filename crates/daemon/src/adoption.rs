@@ -3,21 +3,24 @@
 //! Nobody is taken for a child who is not: the boot, the process id and the moment of its start must agree. What
 //! cannot be confirmed has ended.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use supervisord_config::model::{Config, Group, GroupKind};
+use supervisord_config::model::{Config, Group, GroupKind, SocketAddress};
 use supervisord_core::output::Channel;
-use supervisord_core::supervisor::snapshot::{self, GroupSnapshot, MemberSnapshot, Snapshot};
+use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snapshot};
+use supervisord_sys::socket::{self, Place};
 use supervisord_sys::{Pid, orphan, user};
 
-use crate::hand_over::{HandOver, HandedChannel, HandedChild};
-use crate::journal::{KeptRun, Record};
+use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
+use crate::journal::{self, KeptRun, Record};
 use crate::output::RunId;
+use crate::state_version;
 
 /// What a state file means to a daemon that starts.
 pub enum Found {
@@ -26,13 +29,21 @@ pub enum Found {
     /// The earlier daemon still lives.
     Alive(u32),
     /// An earlier daemon was killed.
-    Remains(Box<HandOver<OwnedFd>>),
+    Remains(Remains),
     /// There is a state file that cannot be used, for this reason.
     Unusable(String),
+    /// The state file is of this boot and of another version: its programs may live, and only a program of that version
+    /// can take them over.
+    OtherVersion(u32),
 }
 
-/// How far apart two ideas of the start of one process may be.
-const START_TOLERANCE: Duration = Duration::from_millis(500);
+/// What an earlier daemon left.
+pub struct Remains {
+    /// What is to be taken over.
+    pub handed: Box<HandOver<OwnedFd>>,
+    /// What could not be taken over although it is there, in words.
+    pub losses: Vec<String>,
+}
 
 /// Looks for the remains of an earlier daemon. `config` is the present configuration.
 pub fn look(path: &str, config: &Config, start_dir: &str) -> Found {
@@ -48,40 +59,44 @@ pub fn look(path: &str, config: &Config, start_dir: &str) -> Found {
     let mut lines = text.lines();
     let first = lines.next().map(serde_json::from_str::<Record>);
     match first {
-        Some(Ok(Record::Daemon { version, .. })) if version != snapshot::VERSION => {
-            let ours = snapshot::VERSION;
-            Found::Unusable(format!("it is of version {version}, this program understands version {ours}"))
-        }
-        Some(Ok(Record::Daemon { boot, .. })) if orphan::boot_id() != Some(boot.clone()) => Found::Nothing,
+        Some(Ok(Record::Daemon { boot, first, .. })) if !is_this_boot(&boot, first) => Found::Nothing,
         Some(Ok(Record::Daemon { pid, started, .. })) if is_alive(pid, started) => Found::Alive(pid),
+        Some(Ok(Record::Daemon { version, .. })) if version != state_version::ours() => Found::OtherVersion(version),
         Some(Ok(Record::Daemon { .. })) => {
             // The last line may be half written; so may nothing else.
             let records = lines.map_while(|line| serde_json::from_str::<Record>(line).ok());
-            Found::Remains(Box::new(gather(records, config, start_dir)))
+            Found::Remains(gather(records, config, start_dir))
         }
         _ => Found::Unusable("it does not begin as a state file does".to_owned()),
     }
 }
 
-fn is_alive(pid: u32, started: u64) -> bool {
-    Pid::new(pid).is_some_and(|pid| pid != Pid::current() && confirm(pid, started))
+/// Whether numbers of processes and moments of their starts mean now what they meant to the writer.
+fn is_this_boot(boot: &str, first: Option<u64>) -> bool {
+    orphan::boot_id().as_deref() == Some(boot) && (first.is_none() || first == journal::first_process())
 }
 
-/// Whether this is the living process that was started then.
-fn confirm(pid: Pid, started: u64) -> bool {
-    let facts = orphan::facts(pid);
-    facts.is_some_and(|facts| {
-        !facts.is_zombie && facts.started.abs_diff(Duration::from_millis(started)) < START_TOLERANCE
-    })
+/// Whether the daemon that writes of itself lives.
+fn is_alive(pid: u32, started: u64) -> bool {
+    let writer = KeptRun { pid, started, exact: true, ..KeptRun::default() };
+    confirm(&writer).is_some_and(|pid| pid != Pid::current())
+}
+
+/// The living process that is this one.
+fn confirm(run: &KeptRun) -> Option<Pid> {
+    let pid = Pid::new(run.pid)?;
+    orphan::facts(pid).filter(|facts| !facts.is_zombie && run.is(facts)).map(|_| pid)
 }
 
 #[derive(Default)]
 struct Gathered {
     order: Vec<Arc<Group>>,
     members: HashMap<(String, String), (MemberSnapshot, Option<KeptRun>)>,
+    /// How many events waited for the listeners of a group.
+    waiting: HashMap<String, usize>,
 }
 
-fn gather(records: impl Iterator<Item = Record>, config: &Config, start_dir: &str) -> HandOver<OwnedFd> {
+fn gather(records: impl Iterator<Item = Record>, config: &Config, start_dir: &str) -> Remains {
     let mut gathered = Gathered::default();
     for record in records {
         match record {
@@ -91,12 +106,13 @@ fn gather(records: impl Iterator<Item = Record>, config: &Config, start_dir: &st
                 gathered.order.push(group);
             }
             Record::Removed(name) => gathered.forget(&name),
-            Record::Member { group, member, run } => {
+            Record::Member { group, member, run, waiting } => {
+                gathered.waiting.insert(group.clone(), waiting);
                 gathered.members.insert((group, member.name.clone()), (*member, run));
             }
         }
     }
-    gathered.into_hand_over(config, start_dir)
+    gathered.into_remains(config, start_dir)
 }
 
 impl Gathered {
@@ -105,12 +121,14 @@ impl Gathered {
         self.members.retain(|(known, _), _| known != group);
     }
 
-    fn into_hand_over(mut self, config: &Config, start_dir: &str) -> HandOver<OwnedFd> {
+    fn into_remains(mut self, config: &Config, start_dir: &str) -> Remains {
         let mut groups = Vec::new();
         let mut children = Vec::new();
+        let (mut sockets, mut losses) = (Vec::new(), Vec::new());
         let mut next_run = 0;
         for definition in self.order {
             let mut members = Vec::new();
+            let before = children.len();
             for process in &definition.processes {
                 let key = (definition.name.clone(), process.name.clone());
                 let Some((member, run)) = self.members.remove(&key) else { continue };
@@ -120,35 +138,34 @@ impl Gathered {
                 }
                 members.push(member);
             }
+            losses.extend(lost_events(&definition.name, self.waiting.get(&definition.name).copied().unwrap_or(0)));
+            match find_socket(&definition, &children[before..]) {
+                Ok(socket) => sockets.extend(socket),
+                Err(loss) => losses.push(loss),
+            }
             groups.push(GroupSnapshot { definition, pool: None, members });
         }
         let snapshot = Snapshot {
-            version: snapshot::VERSION,
+            version: state_version::ours(),
             config: Arc::new(config.clone()),
             groups,
             next_serial: 0,
             ticks: None,
         };
-        HandOver {
-            snapshot,
-            children,
-            servers: Vec::new(),
-            sockets: Vec::new(),
-            next_run,
-            start_dir: start_dir.to_owned(),
-        }
+        let servers = Vec::new();
+        let handed = HandOver { snapshot, children, servers, sockets, next_run, start_dir: start_dir.to_owned() };
+        Remains { handed: Box::new(handed), losses }
     }
 }
 
 /// The child, if it still lives.
 fn find_child(group: &Group, member: &MemberSnapshot, run: &KeptRun) -> Option<HandedChild<OwnedFd>> {
-    let pid = match run.pid {
-        0 => orphan::find_leader(run.stdout?)?,
-        known => Pid::new(known).filter(|pid| confirm(*pid, run.started))?,
-    };
-    let started = match run.pid {
-        0 => u64::try_from(orphan::facts(pid)?.started.as_millis()).ok()?,
-        _ => run.started,
+    let (pid, kept) = match run.pid {
+        0 => {
+            let pid = orphan::find_leader(run.stdout?)?;
+            (pid, run.clone().of(pid.get()))
+        }
+        _ => (confirm(run)?, run.clone()),
     };
     let is_listener = matches!(group.kind, GroupKind::Listeners(_));
     let open = |inode: Option<u64>| inode.and_then(|inode| orphan::open_pipe(pid, inode, false));
@@ -163,13 +180,53 @@ fn find_child(group: &Group, member: &MemberSnapshot, run: &KeptRun) -> Option<H
         group: group.name.clone(),
         process: member.name.clone(),
         pid: pid.get(),
-        kept: KeptRun { pid: pid.get(), started, ..run.clone() },
+        kept,
         orphan: true,
         stdin: run.stdin.and_then(|inode| orphan::open_pipe(pid, inode, true)),
         waiting: Vec::new(),
         listener,
         streams,
     })
+}
+
+fn lost_events(pool: &str, count: usize) -> Option<String> {
+    (count > 0).then(|| format!("at least {count} events that waited for the listeners of '{pool}' are lost"))
+}
+
+/// The FastCGI socket of a group, from its youngest child that still has it: a new one would be where no older child
+/// listens.
+fn find_socket(group: &Group, children: &[HandedChild<OwnedFd>]) -> Result<Option<HandedSocket<OwnedFd>>, String> {
+    let Some(wanted) = group.processes.iter().find_map(|process| process.socket.as_ref()) else { return Ok(None) };
+    let mut holders: Vec<_> =
+        children.iter().filter_map(|child| Some((child.run, child, child.kept.socket?))).collect();
+    holders.sort_by_key(|(run, ..)| Reverse(*run));
+    let mut refusal = None;
+    for (_, child, inode) in holders {
+        let Some(pid) = Pid::new(child.pid) else { continue };
+        match orphan::copy_socket(pid, inode) {
+            Ok(socket) if is_at(&socket, &wanted.address) => {
+                return Ok(Some(HandedSocket { group: group.name.clone(), url: wanted.url.clone(), socket }));
+            }
+            Ok(_) => refusal = Some((child, "it listens somewhere else".to_owned())),
+            Err(error) => refusal = Some((child, error.to_string())),
+        }
+    }
+    match refusal {
+        None => Ok(None),
+        Some((child, reason)) => Err(format!(
+            "FastCGI socket {} could not be taken back from '{}' (pid {}): {reason}; the next process that is started \
+             gets a new one",
+            wanted.url, child.process, child.pid
+        )),
+    }
+}
+
+fn is_at(socket: &OwnedFd, address: &SocketAddress) -> bool {
+    match (socket::place(socket), address) {
+        (Some(Place::Unix(found)), SocketAddress::Unix { path, .. }) => found == Path::new(path),
+        (Some(Place::Tcp(found)), SocketAddress::Tcp { port, .. }) => found == *port,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

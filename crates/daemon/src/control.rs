@@ -5,7 +5,9 @@
 
 mod children;
 mod launch;
+mod notes;
 mod nursery;
+mod resume;
 mod sockets;
 mod stdin;
 mod upgrade;
@@ -28,10 +30,10 @@ use supervisord_wire::fault::{Fault, FaultCode};
 
 use crate::activity::Activity;
 use crate::calls::{Calls, Pending, Reply};
-use crate::hand_over::{HandOver, HandedChild};
+use crate::hand_over::HandOver;
 use crate::journal::Journal;
-use crate::network::NetworkHandle;
 use crate::network::listen::SpareServer;
+use crate::network::{Kept, NetworkHandle};
 use crate::output::{ClearError, OutputHandle, Report, ReportBudget, Request, RunId};
 use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
@@ -39,7 +41,7 @@ pub use children::HandedChildren;
 use children::{Children, Reaped};
 pub use launch::Surroundings;
 use upgrade::Upgrade;
-pub use upgrade::{SELF_TEST, program};
+pub use upgrade::{SELF_TEST, UNDERSTOOD, program};
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -69,8 +71,8 @@ pub enum Message {
     },
     /// The configuration has been read again after SIGHUP.
     Reread(Result<Box<Config>, String>),
-    /// The network plane has ended, for an upgrade.
-    NetworkStopped,
+    /// The network plane has ended, for an upgrade, and left these clients.
+    NetworkStopped(Kept),
     /// The plug-ins have something to say.
     Plugins(Notice),
 }
@@ -151,7 +153,7 @@ pub enum End {
     /// Everything has stopped. With it comes the number of the next event.
     Stopped(Ending, u64),
     /// Another program is to go on from here.
-    HandOver(Box<HandOver<OwnedFd>>),
+    HandOver(Box<HandOver<OwnedFd>>, Signals),
 }
 
 /// The control plane at work.
@@ -207,47 +209,13 @@ impl Control {
         Ok(control)
     }
 
-    /// Takes over the children of the daemon before, and makes the present configuration of the active groups where one
-    /// is given.
-    pub fn resume(&mut self, handed: HandedChildren, config: Option<Config>) {
-        self.children.nursery.resume(handed.sockets, handed.next_run);
-        for child in handed.children {
-            self.adopt(child);
-        }
-        // What the supervisor believes alive and nobody found has ended meanwhile.
-        for (process, pid) in self.supervisor.believed_alive() {
-            if self.children.kept(process).is_none() {
-                self.input(match pid {
-                    0 => Input::Spawned { process, result: Err("the daemon was killed while making it".to_owned()) },
-                    pid => Input::Exited { pid, status: ExitStatus::Unknown },
-                });
-            }
-        }
-        if let Some(config) = config {
-            self.supervisor.doubt_listeners(present());
-            self.supervisor.reconcile(config, present());
-            self.perform_effects();
-        }
-        self.reap();
-    }
-
-    fn adopt(&mut self, child: HandedChild<OwnedFd>) {
-        let Some(process) = self.supervisor.find_process(&child.group, &child.process) else { return };
-        let pid = child.pid;
-        let is_new = self.supervisor.row(process).is_some_and(|row| row.pid == 0);
-        if !self.children.adopt(child, process, &self.supervisor, &self.tools, self.poll.registry()) {
-            return;
-        }
-        if is_new {
-            self.input(Input::Spawned { process, result: Ok(pid) });
-        }
-    }
-
     /// Supervises until everything has stopped, or another program is to go on.
     pub fn run(mut self, network: NetworkHandle, resumed: bool) -> (End, Option<NetworkHandle>) {
         self.network = Some(network);
         let mut events = Events::with_capacity(256);
-        self.begin_journal();
+        if self.journal.as_ref().is_some_and(|journal| !journal.is_begun()) {
+            self.begin_journal();
+        }
         if !resumed && self.tools.plugins.are_awaited() {
             self.begin_by = Some(present().mono + PLUGINS_BOUND);
         } else if !resumed {
@@ -260,8 +228,10 @@ impl Control {
                 }
                 return (End::Stopped(ending, self.supervisor.next_serial()), self.network);
             }
-            if self.upgrade.is_ready() && !self.children.is_draining() {
-                return (End::HandOver(Box::new(self.hand_over())), None);
+            // Whoever asks for the end meanwhile gets it: what is ending is not handed over.
+            if self.upgrade.is_ready() && !self.children.is_draining() && !self.supervisor.is_ending() {
+                let (handed, signals) = self.hand_over();
+                return (End::HandOver(Box::new(handed), signals), None);
             }
             self.children.nursery.settle();
             self.wait(&mut events);
@@ -283,10 +253,13 @@ impl Control {
             self.take_calls();
             self.give_up_draining();
             self.give_up_clearing();
+            self.give_up_test();
+            self.go_on_upgrading();
             if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
                 self.begin();
             }
             self.elapse();
+            self.note_waiting_events();
         }
     }
 
@@ -301,8 +274,13 @@ impl Control {
     fn wait(&mut self, events: &mut Events) {
         let now = present();
         let clearing = self.clearing.front().map(|clearing| clearing.deadline);
-        let deadlines =
-            [self.supervisor.next_deadline(now), self.children.next_drain_deadline(), clearing, self.begin_by];
+        let deadlines = [
+            self.supervisor.next_deadline(now),
+            self.children.next_drain_deadline(),
+            clearing,
+            self.upgrade.deadline(),
+            self.begin_by,
+        ];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));
         let timeout = match self.unheard.is_empty() {
             true => deadlines.into_iter().flatten().min().map(sleep),
@@ -430,7 +408,7 @@ impl Control {
                 }
                 Message::Cleared { process, call, outcome } => self.cleared(process, call, outcome),
                 Message::Reread(config) => self.input(Input::RestartSignal { config }),
-                Message::NetworkStopped => self.upgrade = Upgrade::Ready,
+                Message::NetworkStopped(clients) => self.upgrade = Upgrade::Ready(clients),
                 Message::Plugins(notice) => self.hear_plugins(notice),
             }
         }
@@ -495,21 +473,6 @@ impl Control {
         self.tools.output.send(copy);
         self.input(Input::ListenerOutput { process, bytes });
         self.note(process);
-    }
-
-    fn begin_journal(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.begin(&self.supervisor, |process| self.children.kept(process));
-        }
-    }
-
-    /// Keeps the state of a process for a daemon that may have to take it over.
-    fn note(&mut self, process: ProcessId) {
-        let Some(journal) = &mut self.journal else { return };
-        journal.note(&self.supervisor, process, self.children.kept(process));
-        if journal.is_long() {
-            self.begin_journal();
-        }
     }
 
     fn perform_effects(&mut self) {

@@ -13,11 +13,13 @@ use serde::{Deserialize, Serialize};
 use supervisord_config::model::HttpServer;
 use supervisord_core::output::Channel;
 use supervisord_core::output::pipeline::Pipeline;
-use supervisord_core::supervisor::snapshot::{self, Snapshot};
+use supervisord_core::supervisor::snapshot::Snapshot;
+use supervisord_sys::signal::Signals;
 use supervisord_sys::{Errno, exec, host};
 
 use crate::journal::KeptRun;
 use crate::output::RunId;
+use crate::state_version;
 
 /// The environment variable that names the descriptor of the [`HandOver`].
 pub const VARIABLE: &str = "SUPERVISORD_HAND_OVER";
@@ -28,9 +30,10 @@ pub fn environment() -> Vec<(OsString, OsString)> {
 }
 
 /// Replaces this program by the one now on disk. Returns only when that failed: with everything as it was, and why.
-pub fn execute(handed: HandOver<OwnedFd>) -> Result<(HandOver<OwnedFd>, String), String> {
+/// `signals` that nobody has seen yet go to whoever goes on.
+pub fn execute(handed: HandOver<OwnedFd>, mut signals: Signals) -> Result<(HandOver<OwnedFd>, String), String> {
     let (text, kept) = handed.write()?;
-    let failure = match try_execute(&text, &kept) {
+    let failure = match try_execute(&text, &kept, &mut signals) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -41,14 +44,14 @@ pub fn execute(handed: HandOver<OwnedFd>) -> Result<(HandOver<OwnedFd>, String),
     Ok((read(&text)?.take()?, failure))
 }
 
-fn try_execute(text: &[u8], kept: &[OwnedFd]) -> Result<Infallible, String> {
+fn try_execute(text: &[u8], kept: &[OwnedFd], signals: &mut Signals) -> Result<Infallible, String> {
     let state = exec::memory_file(text).map_err(|error| error.to_string())?;
     let program = crate::control::program()?;
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let number = state.as_raw_fd().to_string();
     let variables = environment().into_iter().chain([(VARIABLE.into(), number.into())]);
     let keep: Vec<BorrowedFd<'_>> = kept.iter().map(AsFd::as_fd).chain([state.as_fd()]).collect();
-    Err(exec::replace_program(&program, &arguments, variables, &keep).to_string())
+    Err(exec::replace_program(&program, &arguments, variables, &keep, signals).to_string())
 }
 
 /// What the program before left, if there was one.
@@ -125,6 +128,9 @@ pub struct HandedServer<D> {
     pub config: HttpServer,
     /// Its listening socket.
     pub socket: D,
+    /// Clients that are connected and have nothing under way.
+    #[serde(default = "Vec::new")]
+    pub clients: Vec<D>,
 }
 
 /// A FastCGI socket.
@@ -161,8 +167,10 @@ impl<D> HandOver<D> {
             });
         }
         let mut servers = Vec::with_capacity(self.servers.len());
-        for HandedServer { config, socket } in self.servers {
-            servers.push(HandedServer { config, socket: change(socket)? });
+        for HandedServer { config, socket, clients } in self.servers {
+            let socket = change(socket)?;
+            let clients = clients.into_iter().map(&mut *change).collect::<Result<_, _>>()?;
+            servers.push(HandedServer { config, socket, clients });
         }
         let mut sockets = Vec::with_capacity(self.sockets.len());
         for HandedSocket { group, url, socket } in self.sockets {
@@ -176,7 +184,8 @@ impl<D> HandOver<D> {
 impl HandOver<OwnedFd> {
     /// The text that goes to the next program, with the numbers of the descriptors. The descriptors themselves must stay
     /// open until then, so that this gives them back.
-    pub fn write(self) -> Result<(Vec<u8>, Vec<OwnedFd>), String> {
+    pub fn write(mut self) -> Result<(Vec<u8>, Vec<OwnedFd>), String> {
+        self.snapshot.version = state_version::ours();
         let mut kept = Vec::new();
         let numbers = self.map(&mut |fd: OwnedFd| {
             let number = fd.as_raw_fd();
@@ -201,8 +210,8 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
     }
     // The version first: a form we do not know need not parse as ours.
     let found: Version = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    if found.snapshot.version != snapshot::VERSION {
-        let (theirs, ours) = (found.snapshot.version, snapshot::VERSION);
+    let (theirs, ours) = (found.snapshot.version, state_version::ours());
+    if theirs != ours {
         return Err(format!("the state is of version {theirs}, this program understands version {ours}"));
     }
     serde_json::from_slice(text).map_err(|error| error.to_string())

@@ -11,11 +11,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::Group;
-use supervisord_core::supervisor::snapshot::{self, MemberSnapshot};
+use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_core::supervisor::{ProcessId, Supervisor};
+use supervisord_sys::orphan::Facts;
 use supervisord_sys::{Pid, orphan};
 
 use crate::output::{OutputHandle, Request, RunId};
+use crate::state_version;
 
 /// One line of the state file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,6 +32,10 @@ pub enum Record {
         pid: u32,
         /// When it was started, after the boot, in milliseconds.
         started: u64,
+        /// When process 1 was started, in the same way: a container that is started again has the boot of its machine,
+        /// but another process 1.
+        #[serde(default)]
+        first: Option<u64>,
     },
     /// A group is active.
     Group(Arc<Group>),
@@ -43,6 +49,9 @@ pub enum Record {
         member: Box<MemberSnapshot>,
         /// Its child; none when it has none.
         run: Option<KeptRun>,
+        /// Where it is a listener: how many events wait for its pool.
+        #[serde(default)]
+        waiting: usize,
     },
 }
 
@@ -55,6 +64,12 @@ pub struct KeptRun {
     pub pid: u32,
     /// When it was started, after the boot, in milliseconds.
     pub started: u64,
+    /// Whether that is what the system says, and not our own idea of it, which comes a little later.
+    #[serde(default)]
+    pub exact: bool,
+    /// The FastCGI socket that is its stdin.
+    #[serde(default)]
+    pub socket: Option<u64>,
     /// The pipe that is its stdin.
     pub stdin: Option<u64>,
     /// The pipe that is its stdout.
@@ -69,6 +84,8 @@ pub struct Journal {
     output: OutputHandle,
     /// What was written last about each process, as a hash: most changes change nothing that is kept.
     written: HashMap<ProcessId, u64>,
+    /// How many events were said to wait, by a listener of the pool.
+    waiting: HashMap<ProcessId, usize>,
     /// How many bytes have been appended since the file was begun.
     appended: usize,
     /// How long it was when it was begun.
@@ -81,7 +98,7 @@ const REWRITE: usize = 1 << 20;
 impl Journal {
     /// A journal at this path; nothing is written before [`Journal::begin`].
     pub fn new(path: String, output: OutputHandle) -> Journal {
-        Journal { path, output, written: HashMap::new(), appended: 0, begun: 0 }
+        Journal { path, output, written: HashMap::new(), waiting: HashMap::new(), appended: 0, begun: 0 }
     }
 
     /// Replaces the file by one that says how things stand.
@@ -89,17 +106,24 @@ impl Journal {
         let mut content = Vec::new();
         append(&mut content, &daemon());
         self.written.clear();
+        self.waiting.clear();
         for (group, members) in supervisor.active() {
             append(&mut content, &Record::Group(group.clone()));
             for id in members {
                 let Some(member) = supervisor.member_snapshot(*id) else { continue };
                 let group = group.name.clone();
-                append(&mut content, &Record::Member { group, member: Box::new(member), run: run_of(*id) });
+                let (member, waiting) = (Box::new(member), supervisor.waiting_for(*id));
+                append(&mut content, &Record::Member { group, member, run: run_of(*id), waiting });
             }
         }
         self.begun = content.len();
         self.appended = 0;
         self.output.send(Request::JournalBegin { path: self.path.clone(), content });
+    }
+
+    /// Whether there is a file already.
+    pub fn is_begun(&self) -> bool {
+        self.begun > 0
     }
 
     /// Whether so much has been appended that the file should be begun anew.
@@ -111,12 +135,26 @@ impl Journal {
     pub fn note(&mut self, supervisor: &Supervisor, id: ProcessId, run: Option<KeptRun>) {
         let (Some(group), Some(member)) = (supervisor.group_of(id), supervisor.member_snapshot(id)) else { return };
         let mut line = Vec::new();
-        append(&mut line, &Record::Member { group: group.to_string(), member: Box::new(member), run });
+        let waiting = if supervisor.is_listener(id) { supervisor.waiting_for(id) } else { 0 };
+        append(&mut line, &Record::Member { group: group.to_string(), member: Box::new(member), run, waiting });
         let mut hasher = DefaultHasher::new();
         line.hash(&mut hasher);
         if self.written.insert(id, hasher.finish()) != Some(hasher.finish()) {
             self.append(line);
         }
+    }
+
+    /// The listeners whose pools have come to have events waiting, or twice or half as many: more often they need not be
+    /// noted, because all one day depends on it is how many are said to be lost.
+    pub fn news_of_events(&mut self, supervisor: &Supervisor) -> Vec<ProcessId> {
+        let mut news = Vec::new();
+        for (listener, waiting) in supervisor.waiting_events() {
+            let magnitude = usize::BITS as usize - waiting.leading_zeros() as usize;
+            if self.waiting.insert(listener, magnitude).unwrap_or(0) != magnitude {
+                news.push(listener);
+            }
+        }
+        news
     }
 
     /// Notes that a group is active.
@@ -149,16 +187,42 @@ impl KeptRun {
     pub fn new(run: RunId) -> KeptRun {
         KeptRun { run: run.0, ..KeptRun::default() }
     }
+
+    /// This run, now that its child is made.
+    pub fn of(self, pid: u32) -> KeptRun {
+        let facts = Pid::new(pid).and_then(orphan::facts);
+        let started = facts.map_or_else(started_now, |facts| facts.started_millis());
+        KeptRun { pid, started, exact: facts.is_some(), ..self }
+    }
+
+    /// Whether a process, of which these are the facts, is this child: it has its number, and was started when this was.
+    pub fn is(&self, facts: &Facts) -> bool {
+        let found = facts.started_millis();
+        if self.exact { found == self.started } else { found.abs_diff(self.started) < TOLERANCE }
+    }
+}
+
+/// How far apart, in milliseconds, the system's idea of a start and one taken after it may be.
+const TOLERANCE: u64 = 500;
+
+/// The present, as the start of a process.
+fn started_now() -> u64 {
+    u64::try_from(orphan::boot_time().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// When process 1 was started, as far as we may know.
+pub fn first_process() -> Option<u64> {
+    Pid::new(1).and_then(orphan::facts).map(|facts| facts.started_millis())
 }
 
 fn daemon() -> Record {
     let pid = Pid::current();
-    let started = orphan::facts(pid).map(|facts| facts.started.as_millis());
     Record::Daemon {
-        version: snapshot::VERSION,
+        version: state_version::ours(),
         boot: orphan::boot_id().unwrap_or_default(),
         pid: pid.get(),
-        started: started.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0),
+        started: orphan::facts(pid).map_or(0, |facts| facts.started_millis()),
+        first: first_process(),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod pidproxy;
 pub mod plugins;
 pub mod privileges;
 pub mod start;
+pub mod state_version;
 pub mod view;
 
 pub use start::main;

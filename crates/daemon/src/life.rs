@@ -18,7 +18,7 @@ use supervisord_sys::syslog::Syslog;
 use supervisord_sys::{clock, daemonize};
 
 use crate::activity::{Activity, local_time};
-use crate::adoption::{self, Found};
+use crate::adoption::{self, Found, Remains};
 use crate::control::{Control, End, Entrance, HandedChildren, Mailbox, Message, Surroundings, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
@@ -29,6 +29,7 @@ use crate::pidfile::PidFile;
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
 use crate::privileges;
 use crate::start::{ReadConfig, StartError};
+use crate::state_version;
 use crate::view::View;
 
 /// How long the end of the daemon waits for the last log lines to reach a disk.
@@ -74,7 +75,7 @@ pub enum LifeEnd {
     /// The next life has this configuration, and this number for its next event.
     Restart(Box<Config>, u64),
     /// Another program is to go on.
-    HandOver(Box<HandOver<OwnedFd>>),
+    HandOver(Box<HandOver<OwnedFd>>, Signals),
 }
 
 impl Life {
@@ -89,11 +90,11 @@ impl Life {
         }
         lines.sort_by_key(|(level, _)| *level);
         let servers = listen::open(&config.servers).map_err(|error| StartError(error.to_string()))?;
-        let (beginning, complaint) = find_remains(&config, &surroundings.directory, serial)?;
+        let (beginning, complaints) = find_remains(&config, &surroundings.directory, serial)?;
         let follow = Arc::new(FollowHub::default());
         let output = open_output(settings, &follow)?;
         let activity = output.activity();
-        lines.extend(complaint.map(|complaint| (LogLevel::Warn, complaint)));
+        lines.extend(complaints.into_iter().map(|complaint| (LogLevel::Warn, complaint)));
         for (level, line) in lines {
             activity.log(level, &line);
         }
@@ -113,11 +114,11 @@ impl Life {
     pub fn resume(mut handed: HandOver<OwnedFd>, surroundings: Start) -> Result<Life, StartError> {
         let config = handed.snapshot.config.clone();
         let follow = Arc::new(FollowHub::default());
-        let output = open_output(&config.supervisord, &follow)?;
+        let output = reopen_output(&config.supervisord, &follow)?;
         let mut servers = Vec::new();
-        for HandedServer { config, socket } in std::mem::take(&mut handed.servers) {
+        for HandedServer { config, socket, clients } in std::mem::take(&mut handed.servers) {
             let section = config.section.clone();
-            match OpenServer::adopt(config, socket) {
+            match OpenServer::adopt(config, socket, clients) {
                 Ok(server) => servers.push(server),
                 Err(error) => {
                     let text = format!("Server '{section}' is lost in the upgrade: {error}");
@@ -198,12 +199,12 @@ impl Life {
                     Ending::Restart(config) => LifeEnd::Restart(config, serial),
                 })
             }
-            End::HandOver(handed) => {
+            End::HandOver(handed, signals) => {
                 // It stays what it is: the process keeps its id.
                 std::mem::forget(pidfile);
                 children::collect_all();
                 finish_output(output);
-                Ok(LifeEnd::HandOver(handed))
+                Ok(LifeEnd::HandOver(handed, signals))
             }
         }
     }
@@ -240,16 +241,21 @@ impl Beginning {
     }
 }
 
-/// What a killed daemon left, and a complaint where that cannot be used.
-fn find_remains(config: &Config, directory: &str, serial: u64) -> Result<(Beginning, Option<String>), StartError> {
-    let Some(path) = state_file(&config.supervisord) else { return Ok((Beginning::Fresh(serial), None)) };
+/// What a killed daemon left, and complaints about what of it cannot be used.
+fn find_remains(config: &Config, directory: &str, serial: u64) -> Result<(Beginning, Vec<String>), StartError> {
+    let Some(path) = state_file(&config.supervisord) else { return Ok((Beginning::Fresh(serial), Vec::new())) };
     match adoption::look(&path, config, directory) {
-        Found::Nothing => Ok((Beginning::Fresh(serial), None)),
-        Found::Remains(handed) => Ok((Beginning::Bereft(handed), None)),
+        Found::Nothing => Ok((Beginning::Fresh(serial), Vec::new())),
+        Found::Remains(Remains { handed, losses }) => Ok((Beginning::Bereft(handed), losses)),
         Found::Unusable(reason) => {
             let text = format!("the state file {path} cannot be used, no programs are taken over: {reason}");
-            Ok((Beginning::Fresh(serial), Some(text)))
+            Ok((Beginning::Fresh(serial), vec![text]))
         }
+        Found::OtherVersion(version) => Err(StartError(format!(
+            "The state file {path} is of version {version}, this program understands version {}.  Start the supervisord \
+             that wrote it, or end the programs it has left running and remove the file.",
+            state_version::ours()
+        ))),
         Found::Alive(pid) => Err(StartError(format!(
             "Another supervisord (pid {pid}) is running with the state file {path}.  Shut this program down first \
              before starting supervisord."
@@ -265,6 +271,16 @@ fn state_file(settings: &Supervisord) -> Option<String> {
 fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
     Output::open(output_options(settings), follow.clone())
         .map_err(|error| StartError(format!("could not open the activity log {}: {}", error.path, error.source)))
+}
+
+/// After an upgrade there is no way back: where the activity log cannot be opened any more, the system log stands in.
+fn reopen_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
+    open_output(settings, follow).or_else(|reason| {
+        let settings = Supervisord { logfile: ActivityLog::Syslog, ..settings.clone() };
+        let output = open_output(&settings, follow)?;
+        output.activity().log(LogLevel::Error, &reason.0);
+        Ok(output)
+    })
 }
 
 fn catch_signals() -> Result<Signals, StartError> {

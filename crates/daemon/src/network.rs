@@ -32,7 +32,7 @@ mod service;
 mod socket;
 
 pub use connection::Limits;
-pub use plane::{NetworkHandle, start, start_with};
+pub use plane::{Kept, NetworkHandle, start, start_with};
 pub use room::Room;
 
 /// What every request handler may use.

@@ -13,7 +13,7 @@ use supervisord_config::{load_with, search};
 use supervisord_sys::{command, fd};
 
 use crate::command_line::{self, Options, Request};
-use crate::control::SELF_TEST;
+use crate::control::{SELF_TEST, UNDERSTOOD};
 use crate::hand_over;
 use crate::host::System;
 use crate::life::{Life, LifeEnd, Start};
@@ -35,9 +35,9 @@ pub fn main() -> ExitCode {
     let _ = fd::close_inherited_on_exec();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|argument| argument == SELF_TEST) {
-        return self_test();
+        return self_test(arguments);
     }
-    let program = arguments.first().map_or_else(|| "supervisord".into(), |name| name.to_string_lossy().into_owned());
+    let program = name_of(&arguments);
     match command_line::parse(arguments) {
         Ok(Request::Print(text)) => {
             crate::say(&mut std::io::stdout(), &text);
@@ -51,14 +51,30 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Says whether this program could go on from the state on its stdin.
-fn self_test() -> ExitCode {
+/// Says whether this program could go on from the state on its stdin with the arguments behind the first.
+fn self_test(mut arguments: Vec<OsString>) -> ExitCode {
+    arguments.remove(1);
     let mut text = Vec::new();
     let read = std::io::stdin().read_to_end(&mut text).map_err(|error| error.to_string());
-    match read.and_then(|_| hand_over::read(&text)) {
-        Ok(_) => ExitCode::SUCCESS,
+    let understood = read.and_then(|_| hand_over::read(&text)).and_then(|handed| {
+        let program = name_of(&arguments);
+        let host = Arc::new(System::in_directory(handed.start_dir));
+        match command_line::parse(arguments)? {
+            Request::Run(options) => reader(&program, &options, host).map(drop).map_err(|error| error.to_string()),
+            Request::Print(_) => Ok(()),
+        }
+    });
+    match understood {
+        Ok(()) => {
+            crate::say(&mut std::io::stdout(), &format!("{UNDERSTOOD}\n"));
+            ExitCode::SUCCESS
+        }
         Err(reason) => usage_error(&format!("{reason}\n")),
     }
+}
+
+fn name_of(arguments: &[OsString]) -> String {
+    arguments.first().map_or_else(|| "supervisord".into(), |name| name.to_string_lossy().into_owned())
 }
 
 fn usage_error(text: &str) -> ExitCode {
@@ -81,8 +97,8 @@ fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
         life = match life.live()? {
             LifeEnd::Exit => return Ok(()),
             LifeEnd::Restart(config, serial) => Life::prepare(*config, start, false, serial)?,
-            LifeEnd::HandOver(handed) => {
-                let (handed, failure) = hand_over::execute(*handed).map_err(StartError)?;
+            LifeEnd::HandOver(handed, signals) => {
+                let (handed, failure) = hand_over::execute(*handed, signals).map_err(StartError)?;
                 let life = Life::resume(handed, start)?;
                 life.log(LogLevel::Error, &format!("not upgraded, going on as before: {failure}"));
                 life

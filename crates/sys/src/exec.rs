@@ -15,6 +15,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::Errno;
+use crate::signal::Signals;
 
 /// A file in memory with this content, read from its beginning; it is closed on exec unless handed over.
 #[cfg(target_os = "linux")]
@@ -45,12 +46,13 @@ fn fill(mut file: File, content: &[u8]) -> io::Result<OwnedFd> {
 
 /// Replaces the program. Children remain children, and the descriptors in `keep` remain open under their numbers.
 /// All signals are blocked across the change, so that none can end the process before its successor listens; the
-/// successor unblocks what it catches. Returns only when it failed; then everything is as before.
+/// successor unblocks what it catches, and gets what was caught and not drained. Returns only when it failed; then everything is as before.
 pub fn replace_program<A, N, V>(
     program: &Path,
     argv: &[A],
     environment: impl IntoIterator<Item = (N, V)>,
     keep: &[BorrowedFd<'_>],
+    signals: &mut Signals,
 ) -> Errno
 where
     A: AsRef<OsStr>,
@@ -58,7 +60,7 @@ where
     V: AsRef<OsStr>,
 {
     match prepare(program, argv, environment) {
-        Ok((program, argv, environment)) => execute(&program, &argv, &environment, keep),
+        Ok((program, argv, environment)) => execute(&program, &argv, &environment, keep, signals),
         Err(error) => error,
     }
 }
@@ -82,11 +84,18 @@ where
     Ok((program, argv, environment.into_iter().map(variable).collect::<Result<_, _>>()?))
 }
 
-fn execute(program: &CString, argv: &Strings, environment: &Strings, keep: &[BorrowedFd<'_>]) -> Errno {
+fn execute(
+    program: &CString,
+    argv: &Strings,
+    environment: &Strings,
+    keep: &[BorrowedFd<'_>],
+    signals: &mut Signals,
+) -> Errno {
     let before = match SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK) {
         Ok(before) => before,
         Err(error) => return error.into(),
     };
+    signals.raise_again();
     let mut result = keep.iter().try_for_each(|fd| set_close_on_exec(*fd, false));
     if result.is_ok() {
         // Returns only with an error.
@@ -153,7 +162,9 @@ mod tests {
         let file = memory_file(b"").unwrap();
         let before = SigSet::thread_get_mask().unwrap();
         let none: [(&str, &str); 0] = [];
-        let error = replace_program(Path::new("/nonexistent/program"), &["program"], none, &[file.as_fd()]);
+        let mut signals = Signals::catch(&[]).unwrap();
+        let error =
+            replace_program(Path::new("/nonexistent/program"), &["program"], none, &[file.as_fd()], &mut signals);
         assert_eq!(error, Errno::ENOENT);
         assert_eq!(SigSet::thread_get_mask().unwrap(), before);
         let flags = fcntl(file.as_fd(), FcntlArg::F_GETFD).unwrap();

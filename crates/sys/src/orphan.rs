@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::RawFd;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -22,6 +23,13 @@ pub struct Facts {
     pub started: Duration,
     /// Its end, where it has ended and we may know.
     pub status: Option<ExitStatus>,
+}
+
+impl Facts {
+    /// When it was started, in milliseconds after the boot: exact, because the system counts in hundredths of a second.
+    pub fn started_millis(&self) -> u64 {
+        u64::try_from(self.started.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// Looks at a process; none when there is none.
@@ -81,17 +89,56 @@ impl ProcessHandle {
     }
 
     /// Sends a signal to exactly this process.
-    #[cfg(target_os = "linux")]
     pub fn kill(&self, signal: i32) -> Result<(), Errno> {
+        self.send(signal, 0)
+    }
+
+    /// Sends a signal to the process group that this process (`leader` is its number) leads or has led, and to no other,
+    /// even when all of them are gone and the number belongs to somebody else.
+    ///
+    /// Linux before 6.9 cannot do that; there the group is signalled by its number while the leader lives, and is ESRCH
+    /// afterwards.
+    pub fn kill_group(&self, leader: Pid, signal: i32) -> Result<(), Errno> {
+        /// `PIDFD_SIGNAL_PROCESS_GROUP`.
+        const GROUP: u32 = 1 << 2;
+        match self.send(signal, GROUP) {
+            Err(Errno::EINVAL) if self.has_ended() => Err(Errno::ESRCH),
+            Err(Errno::EINVAL) => crate::signal::kill_group(leader, signal),
+            result => result,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        crate::fd::poll_readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(true)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send(&self, signal: i32, flags: u32) -> Result<(), Errno> {
         let nothing = std::ptr::null::<libc::siginfo_t>();
         // SAFETY: without information about the signal there is no pointer to follow.
-        let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal, nothing, 0) };
+        let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal, nothing, flags) };
         if result == 0 { Ok(()) } else { Err(Errno::last()) }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send(&self, _signal: i32, _flags: u32) -> Result<(), Errno> {
+        Err(Errno::new(libc::ENOSYS))
+    }
+
+    /// A copy of one of its descriptors, closed on exec. EPERM where the system lets nobody look into processes that are
+    /// not its own children (`kernel.yama.ptrace_scope`), ENOSYS before Linux 5.6.
+    #[cfg(target_os = "linux")]
+    pub fn descriptor(&self, number: RawFd) -> Result<OwnedFd, Errno> {
+        // SAFETY: it takes three numbers; the result is checked before it is owned. It is closed on exec from birth.
+        let raw = unsafe { libc::syscall(libc::SYS_pidfd_getfd, self.0.as_raw_fd(), number, 0) };
+        let raw = i32::try_from(raw).ok().filter(|raw| *raw >= 0).ok_or_else(Errno::last)?;
+        // SAFETY: the descriptor is new and nobody else's.
+        Ok(unsafe { OwnedFd::from_raw_fd(raw) })
     }
 
     /// There are none here.
     #[cfg(not(target_os = "linux"))]
-    pub fn kill(&self, _signal: i32) -> Result<(), Errno> {
+    pub fn descriptor(&self, _number: RawFd) -> Result<OwnedFd, Errno> {
         Err(Errno::new(libc::ENOSYS))
     }
 }
@@ -110,18 +157,46 @@ pub fn inode(fd: BorrowedFd<'_>) -> io::Result<u64> {
 /// Opens one end of a pipe that another process holds, without waiting and closed on exec. The process is asked first,
 /// then everybody in its process group, because it may have passed the pipe on and closed it.
 pub fn open_pipe(pid: Pid, inode: u64, write: bool) -> Option<OwnedFd> {
-    let others = || processes().filter(|other| *other != pid && group_of(*other) == Some(pid));
-    std::iter::once(pid).chain(others()).find_map(|holder| open_held(holder, inode, write))
-}
-
-fn open_held(holder: Pid, inode: u64, write: bool) -> Option<OwnedFd> {
     let wanted = format!("pipe:[{inode}]");
-    let entries = fs::read_dir(format!("/proc/{holder}/fd")).ok()?;
-    let held =
-        entries.flatten().find(|entry| fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == &*wanted))?;
     let mut options = File::options();
     options.read(!write).write(write).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    options.open(held.path()).ok().map(OwnedFd::from)
+    with_group(pid).find_map(|holder| {
+        let number = held(holder, &wanted)?;
+        options.open(format!("/proc/{holder}/fd/{number}")).ok().map(OwnedFd::from)
+    })
+}
+
+/// A copy of a socket that another process, or somebody of its process group, holds; closed on exec. ESRCH when nobody
+/// does, otherwise the errors of [`ProcessHandle::descriptor`].
+pub fn copy_socket(pid: Pid, wanted: u64) -> Result<OwnedFd, Errno> {
+    let link = format!("socket:[{wanted}]");
+    let mut failure = Errno::ESRCH;
+    for holder in with_group(pid) {
+        let Some(number) = held(holder, &link) else { continue };
+        let copy = ProcessHandle::open(holder).and_then(|handle| handle.descriptor(number));
+        match copy {
+            // The number may have come to mean something else since we looked.
+            Ok(copy) if inode(copy.as_fd()).is_ok_and(|found| found == wanted) => return Ok(copy),
+            Ok(_) => {}
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// A process and everybody else in the process group that it leads.
+fn with_group(pid: Pid) -> impl Iterator<Item = Pid> {
+    let others = move || processes().filter(move |other| *other != pid && group_of(*other) == Some(pid));
+    let others = std::iter::once_with(others).flatten();
+    std::iter::once(pid).chain(others)
+}
+
+/// The number under which a process holds something, by what its descriptors are links to.
+fn held(holder: Pid, link: &str) -> Option<RawFd> {
+    let entries = fs::read_dir(format!("/proc/{holder}/fd")).ok()?;
+    let mut entries = entries.flatten();
+    let held = entries.find(|entry| fs::read_link(entry.path()).is_ok_and(|found| found.as_os_str() == link))?;
+    held.file_name().to_str()?.parse().ok()
 }
 
 fn processes() -> impl Iterator<Item = Pid> {
@@ -168,11 +243,54 @@ mod tests {
         let again = open_pipe(pid, number, false);
         let stranger = open_pipe(pid, number + 1_000_000_000, false);
         let handle = ProcessHandle::open(pid).unwrap();
+        assert_eq!(handle.kill_group(pid, 0), Err(Errno::ESRCH), "it is in our group and leads none");
         handle.kill(libc::SIGKILL).unwrap();
         assert!(crate::fd::poll_readable(handle.as_fd(), Some(Duration::from_secs(10))).unwrap());
         let dead = facts(pid).unwrap();
         child.wait().unwrap();
         assert!(again.is_some() && stranger.is_none());
         assert_eq!(dead.status, Some(ExitStatus::Signal { number: libc::SIGKILL, core_dumped: false }));
+    }
+
+    #[test]
+    fn a_socket_of_another_process_can_be_taken_back() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let number = inode(listener.as_fd()).unwrap();
+        let mut child = Command::new("/bin/sleep").arg("100").stdin(OwnedFd::from(listener)).spawn().unwrap();
+        let pid = Pid::new(child.id()).unwrap();
+        let copy = copy_socket(pid, number);
+        let stranger = copy_socket(pid, number + 1_000_000_000);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let copy = std::net::TcpListener::from(copy.unwrap());
+        assert_eq!(copy.local_addr().unwrap(), address);
+        assert_eq!(stranger.unwrap_err(), Errno::ESRCH);
+        assert_eq!(copy_socket(pid, number).unwrap_err(), Errno::ESRCH, "nobody holds it any more");
+    }
+
+    #[test]
+    fn a_process_group_is_signalled_after_its_leader_is_gone() {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "sleep 100 & echo $!; exec sleep 100"]).stdout(Stdio::piped()).process_group(0);
+        let mut leader = command.spawn().unwrap();
+        let pid = Pid::new(leader.id()).unwrap();
+        let handle = ProcessHandle::open(pid).unwrap();
+        let mut text = String::new();
+        let mut lines = io::BufReader::new(leader.stdout.take().unwrap());
+        io::BufRead::read_line(&mut lines, &mut text).unwrap();
+        let follower = ProcessHandle::open(Pid::new(text.trim().parse().unwrap()).unwrap()).unwrap();
+        handle.kill(libc::SIGKILL).unwrap();
+        leader.wait().unwrap();
+        match handle.kill_group(pid, libc::SIGKILL) {
+            Ok(()) => {}
+            // An old kernel.
+            Err(error) => {
+                assert_eq!(error, Errno::ESRCH);
+                follower.kill(libc::SIGKILL).unwrap();
+            }
+        }
+        assert!(crate::fd::poll_readable(follower.as_fd(), Some(Duration::from_secs(10))).unwrap());
     }
 }

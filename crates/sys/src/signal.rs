@@ -129,6 +129,15 @@ impl Signals {
         signals
     }
 
+    /// Sends the calling thread what has arrived and was not drained. Meant for a thread that blocks these signals: they
+    /// then wait for the next program it executes.
+    pub(crate) fn raise_again(&mut self) {
+        for signal in self.drain() {
+            // SAFETY: no memory is involved.
+            unsafe { libc::raise(signal.number()) };
+        }
+    }
+
     /// Waits until there is something to drain; false when the time passed first. Without a time it waits for ever.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         poll_readable(self.reader.as_fd(), timeout)
@@ -175,6 +184,9 @@ pub fn ignore_write_signals() -> Result<(), Errno> {
     }
     Ok(())
 }
+
+/// The signal that cannot be caught.
+pub const SIGKILL: c_int = libc::SIGKILL;
 
 /// Sends a signal to one process. ESRCH when it does not exist.
 pub fn kill(pid: Pid, signal: c_int) -> Result<(), Errno> {

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
 
-use nix::sys::socket::{SockaddrStorage, bind, setsockopt, sockopt};
+use nix::sys::socket::{AddressFamily, SockaddrStorage, bind, setsockopt, sockopt};
 
 use crate::Errno;
 
@@ -87,6 +88,30 @@ fn listen(socket: &OwnedFd, backlog: u32) -> Result<(), Errno> {
     // SAFETY: no memory is involved.
     checked(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
     Ok(())
+}
+
+/// Where a socket listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At a path of the file system.
+    Unix(PathBuf),
+    /// At a TCP port.
+    Tcp(u16),
+}
+
+/// Where a socket listens; none when it does not listen, or somewhere else.
+pub fn place(socket: &OwnedFd) -> Option<Place> {
+    use nix::sys::socket::{SockaddrLike, getsockname, getsockopt};
+    if !getsockopt(socket, sockopt::AcceptConn).ok()? {
+        return None;
+    }
+    let address: SockaddrStorage = getsockname(socket.as_raw_fd()).ok()?;
+    match address.family()? {
+        AddressFamily::Unix => address.as_unix_addr()?.path().map(|path| Place::Unix(path.to_owned())),
+        AddressFamily::Inet => Some(Place::Tcp(address.as_sockaddr_in()?.port())),
+        AddressFamily::Inet6 => Some(Place::Tcp(address.as_sockaddr_in6()?.port())),
+        _ => None,
+    }
 }
 
 fn checked(result: libc::c_int) -> Result<libc::c_int, Errno> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::ops::Deref;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -192,16 +193,27 @@ impl Daemon {
         code
     }
 
-    /// Kills the daemon without a word, and waits until it is gone.
+    /// Kills the process that was started, a daemon in the foreground, without a word, and waits until it is gone.
     pub fn crash(&mut self) {
-        processes::signal(self.pid(), Signal::SIGKILL);
+        processes::signal(self.launched_pid(), Signal::SIGKILL);
         self.exit_code();
     }
 
     /// Starts a daemon again after the one before has ended, and waits until it has written its pid file.
     pub fn start_again(&mut self) {
-        let before = self.recorded_pid();
-        let mut command = self.place.command(&self.place.subject.path(Program::Supervisord));
+        self.launch_again();
+        let launched = self.launched_pid();
+        self.wait_until("the pid file is written", |daemon| daemon.recorded_pid() == Some(launched));
+    }
+
+    /// Starts a daemon again after the one before has ended, and waits for nothing.
+    pub fn launch_again(&mut self) {
+        self.launch_again_with(&self.place.subject.path(Program::Supervisord));
+    }
+
+    /// The same with another program.
+    pub fn launch_again_with(&mut self, program: &Path) {
+        let mut command = self.place.command(program);
         let stream = |name| File::options().append(true).create(true).open(self.place.path(name)).map(Stdio::from);
         let (stdout, stderr) = (stream(".stdout"), stream(".stderr"));
         command.args(["-n", "-c", "supervisord.conf"]).stdin(Stdio::null());
@@ -210,10 +222,6 @@ impl Daemon {
             .stderr(stderr.expect("the directory can be written"));
         self.child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         self.code = None;
-        let launched = self.launched_pid();
-        self.wait_until("the pid file is written", |daemon| {
-            daemon.recorded_pid() != before && daemon.recorded_pid() == Some(launched)
-        });
     }
 
     /// Asks the daemon to end, waits for it and returns its exit status.

@@ -102,6 +102,17 @@ impl Supervisor {
         self.groups.iter().map(|group| (&group.config, group.members.as_slice()))
     }
 
+    /// How many events wait for each pool of listeners, by one of its listeners.
+    pub fn waiting_events(&self) -> impl Iterator<Item = (ProcessId, usize)> {
+        self.groups.iter().filter_map(|group| Some((*group.members.first()?, group.pool.as_ref()?.len())))
+    }
+
+    /// How many events wait for the pool this listener belongs to; none for other processes.
+    pub fn waiting_for(&self, listener: ProcessId) -> usize {
+        let group = self.groups.iter().find(|group| group.pool.is_some() && group.members.contains(&listener));
+        group.and_then(|group| group.pool.as_ref()).map_or(0, crate::pool::Pool::len)
+    }
+
     /// The group a process belongs to.
     pub fn group_of(&self, id: ProcessId) -> Option<&Arc<str>> {
         self.members.get(&id).map(|member| &member.group)

@@ -91,9 +91,9 @@ impl Children {
         journal: Option<&mut Journal>,
         registry: &Registry,
     ) -> Result<u32, String> {
-        let Newborn { run, pid, mut kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, journal)?;
+        let Newborn { run, pid, kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, journal)?;
         let listener = stdout.and_then(|pipe| self.listen(run, pipe, registry));
-        (kept.pid, kept.started) = (pid, started_now());
+        let kept = kept.of(pid);
         let stdin = stdin.map(Stdin::new);
         self.enter(run, Run { process: id, pid, kept, stdin, listener, orphan: None, ended: None });
         Ok(pid)
@@ -172,17 +172,19 @@ impl Children {
         self.runs.get(&run).map(|run| (run.process, run.pid))
     }
 
-    /// Sends a signal, but never to a pid that has been reaped: it may belong to a stranger by now.
+    /// Sends a signal to a child or to the process group it leads, but never to a pid that has been reaped: it may belong
+    /// to a stranger by now. The pid of an orphan may do so at any time, so that only its handle counts.
     pub(super) fn kill(&self, pid: u32, number: i32, group: bool) -> Result<(), KillFailure> {
         let gone = || KillFailure::Gone(describe(Errno::ESRCH));
         let target = Pid::new(pid).ok_or_else(gone)?;
-        let result = match group {
-            true => signal::kill_group(target, number),
-            false if self.by_pid.contains_key(&pid) => match self.orphan(pid) {
-                Some(orphan) => orphan.handle.kill(number),
-                None => signal::kill(target, number),
-            },
-            false => return Err(gone()),
+        if !self.by_pid.contains_key(&pid) {
+            return Err(gone());
+        }
+        let result = match (self.orphan(pid), group) {
+            (Some(orphan), true) => orphan.handle.kill_group(target, number),
+            (Some(orphan), false) => orphan.handle.kill(number),
+            (None, true) => signal::kill_group(target, number),
+            (None, false) => signal::kill(target, number),
         };
         result.map_err(|error| match error {
             Errno::ESRCH => gone(),
@@ -268,8 +270,7 @@ impl Children {
         deregister(registry, &orphan.handle);
         self.by_token.remove(&token);
         // Its new parent may have reaped it already, and its number may be somebody else's by now.
-        let facts =
-            Pid::new(run.pid).and_then(orphan::facts).filter(|facts| is_same_start(facts.started, run.kept.started));
+        let facts = Pid::new(run.pid).and_then(orphan::facts).filter(|facts| run.kept.is(facts));
         let status = facts.and_then(|facts| facts.status).map_or(ExitStatus::Unknown, super::exit_status);
         Some((run.pid, status))
     }
@@ -292,7 +293,9 @@ impl Children {
         if let Err(text) = self.nursery.attach(run, process, channels, tools) {
             tools.activity.log(LogLevel::Error, &text);
         }
-        let orphan = match child.orphan.then(|| self.watch_orphan(run, pid, kept.started, registry)) {
+        // A child of our own cannot be anybody else, so that what was not asked before can be asked now.
+        let kept = if child.orphan || kept.exact { kept } else { kept.of(pid) };
+        let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, registry)) {
             None => None,
             Some(Some(orphan)) => Some(orphan),
             Some(None) => {
@@ -307,11 +310,12 @@ impl Children {
         true
     }
 
-    fn watch_orphan(&mut self, run: RunId, pid: u32, started: u64, registry: &Registry) -> Option<Orphan> {
-        let handle = ProcessHandle::open(Pid::new(pid)?).ok()?;
+    fn watch_orphan(&mut self, run: RunId, kept: &KeptRun, registry: &Registry) -> Option<Orphan> {
+        let pid = Pid::new(kept.pid)?;
+        let handle = ProcessHandle::open(pid).ok()?;
         // The handle is on whoever has the number now; it is the right one if it was started at the right time.
-        let facts = orphan::facts(Pid::new(pid)?)?;
-        if facts.is_zombie || !is_same_start(facts.started, started) {
+        let facts = orphan::facts(pid)?;
+        if facts.is_zombie || !kept.is(&facts) {
             return None;
         }
         let token = self.take_token(run);
@@ -371,19 +375,6 @@ pub(super) fn read_available(pipe: &mut std::fs::File) -> Vec<u8> {
         }
     }
     bytes
-}
-
-/// How far apart two ideas of the start of one process may be: ours is taken after the fork, the system counts in
-/// hundredths of a second.
-const START_TOLERANCE: Duration = Duration::from_millis(500);
-
-fn is_same_start(started: Duration, known: u64) -> bool {
-    started.abs_diff(Duration::from_millis(known)) < START_TOLERANCE
-}
-
-/// The present, as the start of a process, in milliseconds after the boot.
-fn started_now() -> u64 {
-    u64::try_from(orphan::boot_time().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An error as the original's log lines show it: `[Errno 3] No such process`.

@@ -271,6 +271,7 @@ fn open_pipes(
     let (stderr, child_stderr) = stderr.map_or((None, None), |pipe| (Some(pipe.reader), Some(pipe.writer)));
     let (child_stdout, child_stderr) = (child_end(stdout.writer)?, child_stderr.map(child_end).transpose()?);
     let kept = KeptRun {
+        socket: if stdin.is_none() { identity(&child_stdin) } else { None },
         stdin: stdin.as_ref().and_then(identity),
         stdout: identity(&stdout.reader),
         stderr: stderr.as_ref().and_then(identity),

@@ -1,5 +1,6 @@
 //! Making way for another program: the one now on disk is tried first, then everything is handed over to it.
 
+use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
@@ -8,19 +9,30 @@ use std::time::Duration;
 use supervisord_config::model::LogLevel;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::texts;
+use supervisord_sys::signal::{self, SIGKILL, Signals};
 use supervisord_sys::spawn::{SpawnPlan, Stdio};
-use supervisord_sys::{exec, host, pipe, spawn};
+use supervisord_sys::{Pid, exec, host, pipe, spawn};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
 use super::{Control, Message};
 use crate::calls::Reply;
 use crate::hand_over::{HandOver, HandedServer};
+use crate::network::Kept;
 use crate::network::listen::SpareServer;
 use crate::output::Request;
 
 /// The argument that makes a program read a state on its stdin, say what is wrong with it, and do nothing else.
 pub const SELF_TEST: &str = "--self-test";
+
+/// What a program that understands the state answers on its stdout. Not every program that ends well is one of ours.
+pub const UNDERSTOOD: &str = "the state is understood";
+
+/// How long the program may take to say so.
+const TEST_BOUND: Duration = Duration::from_secs(10);
+
+/// How long calls may go on that wait for something: who restarts a program in two calls should get to the second.
+const CALLS_BOUND: Duration = Duration::from_secs(10);
 
 /// How long the output plane may take to give its streams back.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,17 +44,30 @@ pub(super) enum Upgrade {
     Testing {
         pid: u32,
         reply: Option<Reply>,
-        complaints: std::fs::File,
+        answer: std::fs::File,
+        /// When it is given up; none when it has been.
+        deadline: Option<Duration>,
     },
+    /// Calls that take their time are waited for until then.
+    Waiting(Duration),
     /// The network plane finishes what it has begun.
     Closing,
-    /// Everything may be handed over.
-    Ready,
+    /// Everything may be handed over, these clients too.
+    Ready(Kept),
 }
 
 impl Upgrade {
     pub(super) fn is_ready(&self) -> bool {
-        matches!(self, Upgrade::Ready)
+        matches!(self, Upgrade::Ready(_))
+    }
+
+    /// When something has taken too long.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Upgrade::Testing { deadline, .. } => *deadline,
+            Upgrade::Waiting(deadline) => Some(*deadline),
+            Upgrade::None | Upgrade::Closing | Upgrade::Ready(_) => None,
+        }
     }
 
     pub(super) fn is_test(&self, child: u32) -> bool {
@@ -59,7 +84,10 @@ impl Control {
             _ => Err("an upgrade is under way already".to_owned()),
         };
         match refusal {
-            Ok((pid, complaints)) => self.upgrade = Upgrade::Testing { pid, reply, complaints },
+            Ok((pid, answer)) => {
+                let deadline = Some(super::present().mono + TEST_BOUND);
+                self.upgrade = Upgrade::Testing { pid, reply, answer, deadline };
+            }
             Err(reason) => self.refuse_upgrade(reply, &reason),
         }
     }
@@ -77,51 +105,77 @@ impl Control {
         let (text, _) = state.write()?;
         let text = exec::memory_file(&text).map_err(|error| error.to_string())?;
         let output = pipe::from_child().map_err(|error| error.to_string())?;
-        let plan = SpawnPlan::new(
-            &program,
-            &[program.as_os_str(), SELF_TEST.as_ref()],
-            host::environment().into_iter().collect(),
-        )
-        .map_err(|error| error.to_string())?;
+        // With our own arguments, which it has to understand as well.
+        let mut arguments = vec![program.clone().into_os_string(), SELF_TEST.into()];
+        arguments.extend(std::env::args_os().skip(1));
+        let plan = SpawnPlan::new(&program, &arguments, host::environment().into_iter().collect())
+            .map_err(|error| error.to_string())?;
         let stdio = Stdio { stdin: text.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
         let pid = spawn::spawn(plan, stdio).map_err(|error| error.to_string())?;
         Ok((pid.get(), output.reader.into()))
     }
 
+    /// Ends the trial of a program that does not answer.
+    pub(super) fn give_up_test(&mut self) {
+        if let Upgrade::Testing { pid, deadline, .. } = &mut self.upgrade
+            && deadline.is_some_and(|deadline| deadline <= super::present().mono)
+        {
+            *deadline = None;
+            // It has not been reaped, so that the number is its own; its end is then heard of as of any other.
+            if let Some(pid) = Pid::new(*pid) {
+                let _ = signal::kill(pid, SIGKILL);
+            }
+        }
+    }
+
     /// The new program has said what it thinks of the present state.
     pub(super) fn upgrade_tested(&mut self, status: ExitStatus) {
-        let Upgrade::Testing { reply, mut complaints, .. } = std::mem::replace(&mut self.upgrade, Upgrade::None) else {
-            return;
+        let tested = std::mem::replace(&mut self.upgrade, Upgrade::None);
+        let Upgrade::Testing { reply, mut answer, deadline, .. } = tested else { return };
+        let answer = super::children::read_available(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        let answer = answer.trim();
+        let how = match deadline {
+            Some(_) => texts::termination(status),
+            None => format!("no answer within {} seconds", TEST_BOUND.as_secs()),
         };
-        if status != ExitStatus::Code(0) {
-            let said = super::children::read_available(&mut complaints);
-            let said = String::from_utf8_lossy(&said);
-            let reason =
-                format!("the program on disk cannot take over ({}): {}", texts::termination(status), said.trim());
-            return self.refuse_upgrade(reply, &reason);
+        if status != ExitStatus::Code(0) || answer != UNDERSTOOD {
+            let reason = format!("the program on disk cannot take over ({how}): {answer}");
+            return self.refuse_upgrade(reply, reason.trim_end_matches(": "));
+        }
+        if self.supervisor.is_ending() {
+            return self.refuse_upgrade(reply, "the daemon is shutting down");
         }
         self.tools.activity.log(LogLevel::Info, "upgrading: handing over to the program now on disk");
         if let Some(reply) = reply {
             reply(Ok(Value::Bool(true)));
         }
-        self.close_network();
+        self.upgrade = Upgrade::Waiting(super::present().mono + CALLS_BOUND);
+    }
+
+    /// Takes the upgrade a step further when calls have been answered, or have been waited for long enough.
+    pub(super) fn go_on_upgrading(&mut self) {
+        if let Upgrade::Waiting(deadline) = self.upgrade
+            && (self.replies.is_empty() || deadline <= super::present().mono)
+        {
+            self.close_network();
+        }
     }
 
     /// Lets the network plane finish while control goes on answering it.
     fn close_network(&mut self) {
         let Some(network) = self.network.take() else {
-            self.upgrade = Upgrade::Ready;
+            self.upgrade = Upgrade::Ready(Kept::new());
             return;
         };
         self.tools.servers.iter().for_each(SpareServer::keep_file);
         let mailbox = self.mailbox.clone();
         self.upgrade = Upgrade::Closing;
         let closer = std::thread::Builder::new().name("closing".to_owned()).spawn(move || {
-            network.stop();
-            mailbox.send(Message::NetworkStopped);
+            mailbox.send(Message::NetworkStopped(network.hand_over()));
         });
         if closer.is_err() {
-            self.upgrade = Upgrade::Ready;
+            self.upgrade = Upgrade::Ready(Kept::new());
         }
     }
 
@@ -133,20 +187,29 @@ impl Control {
     }
 
     /// Gives everything away.
-    pub(super) fn hand_over(self) -> HandOver<std::os::fd::OwnedFd> {
+    pub(super) fn hand_over(self) -> (HandOver<std::os::fd::OwnedFd>, Signals) {
         let (reply, streams) = sync_channel(1);
         self.tools.output.send(Request::HandOver { reply });
         let streams = streams.recv_timeout(PATIENCE).unwrap_or_default();
         let handed = self.children.hand_over(&self.supervisor, streams);
-        let servers = self.tools.servers.into_iter().map(SpareServer::into_parts);
-        HandOver {
+        let mut clients: HashMap<String, Vec<_>> = HashMap::new();
+        if let Upgrade::Ready(kept) = self.upgrade {
+            kept.into_iter().for_each(|(section, client)| clients.entry(section).or_default().push(client));
+        }
+        let servers = self.tools.servers.into_iter().map(|server| {
+            let (config, socket) = server.into_parts();
+            let clients = clients.remove(&config.section).unwrap_or_default();
+            HandedServer { config, socket, clients }
+        });
+        let handed = HandOver {
             snapshot: self.supervisor.snapshot(),
             children: handed.children,
-            servers: servers.map(|(config, socket)| HandedServer { config, socket }).collect(),
+            servers: servers.collect(),
             sockets: handed.sockets,
             next_run: handed.next_run,
             start_dir: self.tools.start_dir,
-        }
+        };
+        (handed, self.signals)
     }
 }
 

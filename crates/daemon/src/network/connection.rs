@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last: HTTP in between, and limits on how long each part may take.
 
+use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
@@ -67,8 +68,31 @@ const LAST_CALL: Duration = Duration::from_millis(100);
 /// How long, at the end of the plane, a reply may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Serves one client until either side has had enough.
-pub async fn serve(socket: Rc<Socket>, service: Service, limits: Limits, mut stop: watch::Receiver<bool>) {
+/// What connections are told about the plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It goes on.
+    Not,
+    /// It ends, and all connections with it.
+    Close,
+    /// It ends, and connections on which nothing is under way are kept for the next.
+    HandOver,
+}
+
+impl Stop {
+    /// Whether the plane ends.
+    pub fn is_near(&self) -> bool {
+        *self != Stop::Not
+    }
+}
+
+/// Serves one client until either side has had enough. Gives the connection where it is to go on elsewhere.
+pub async fn serve(
+    socket: Rc<Socket>,
+    service: Service,
+    limits: Limits,
+    mut stop: watch::Receiver<Stop>,
+) -> Option<OwnedFd> {
     let mut http = pin!(
         http1::Builder::new()
             .header_read_timeout(None)
@@ -82,15 +106,21 @@ pub async fn serve(socket: Rc<Socket>, service: Service, limits: Limits, mut sto
     tokio::select! {
         _ = &mut http => tokio::select! {
             () = part(&socket) => (),
-            _ = hurry.wait_for(|stop| *stop) => (),
+            _ = hurry.wait_for(Stop::is_near) => (),
         },
         () = overdue(&socket, &limits) => (),
         () = socket.evicted() => (),
-        _ = stop.wait_for(|stop| *stop) => {
+        how = stop.wait_for(Stop::is_near) => {
+            if how.is_ok_and(|how| *how == Stop::HandOver)
+                && let Some(kept) = socket.hand_over()
+            {
+                return Some(kept);
+            }
             http.as_mut().graceful_shutdown();
             last_words(&socket, http).await;
         }
     }
+    None
 }
 
 /// Returns when the client has taken too long over what it is doing.

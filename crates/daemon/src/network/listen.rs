@@ -28,6 +28,8 @@ pub struct OpenServer {
     pub config: HttpServer,
     /// Its socket.
     pub listener: Listener,
+    /// Clients that were connected before.
+    pub clients: Vec<OwnedFd>,
 }
 
 /// A listening socket. Dropping it also removes its file, so that a start that fails half-way leaves nothing behind.
@@ -57,13 +59,13 @@ impl OpenServer {
         Ok(SpareServer { config: self.config.clone(), socket, file })
     }
 
-    /// A server whose socket was open already.
-    pub fn adopt(config: HttpServer, socket: OwnedFd) -> io::Result<OpenServer> {
+    /// A server whose socket was open already, with the clients it had.
+    pub fn adopt(config: HttpServer, socket: OwnedFd, clients: Vec<OwnedFd>) -> io::Result<OpenServer> {
         let listener = match &config.address {
             ServerAddress::Inet { .. } => Listener::Inet(socket.into()),
             ServerAddress::Unix { path, .. } => Listener::Unix(socket.into(), SocketFile::adopt(path)?),
         };
-        Ok(OpenServer { config, listener })
+        Ok(OpenServer { config, listener, clients })
     }
 }
 
@@ -180,7 +182,7 @@ fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {
             Listener::Unix(listener, file)
         }
     };
-    Ok(OpenServer { config: config.clone(), listener })
+    Ok(OpenServer { config: config.clone(), listener, clients: Vec::new() })
 }
 
 /// Logs, server by server, what a start logs about its servers.

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use crate::follow::Subscription;
 use crate::network::Context;
+use crate::network::connection::Stop;
 use crate::network::reply::{Broken, Content, Reply};
 use crate::network::route::decode;
 use crate::network::service::Shared;
@@ -108,7 +109,7 @@ struct Stream {
 impl Stream {
     /// Sends until the client leaves, the file can no longer be read, or the plane stops. The last two are breaks:
     /// the end of the log they are not.
-    async fn run(self, mut follower: Follower, mut stop: watch::Receiver<bool>) {
+    async fn run(self, mut follower: Follower, mut stop: watch::Receiver<Stop>) {
         let end = async {
             loop {
                 let step;
@@ -123,7 +124,7 @@ impl Stream {
         let end: Result<std::convert::Infallible, End> = tokio::select! {
             end = end => end,
             () = self.pieces.closed() => return,
-            _ = stop.wait_for(|stop| *stop) => Err(End::Broken),
+            _ = stop.wait_for(Stop::is_near) => Err(End::Broken),
         };
         if let Err(End::Broken) = end {
             let _ = self.pieces.send(Err(Broken)).await;

@@ -3,21 +3,21 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use supervisord_config::model::{HttpServer, LogLevel};
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use crate::follow::FollowHub;
-use crate::network::connection::{self, Limits};
+use crate::network::connection::{self, Limits, Stop};
 use crate::network::listen::{Listener, OpenServer, SocketFile};
 use crate::network::service::{Server, Service, Shared};
 use crate::network::socket::{Peer, Phase, Socket, Stream};
@@ -50,20 +50,32 @@ const CALLED: Duration = Duration::from_secs(20);
 /// How long after the connections have been closed their threads may take.
 const LAST_THREADS: Duration = Duration::from_millis(100);
 
+/// Connections that go on in the next plane, by the section of their server.
+pub type Kept = Vec<(String, OwnedFd)>;
+
 /// The running plane. Dropping it without [`stop`](NetworkHandle::stop) lets the thread go on.
 #[derive(Debug)]
 pub struct NetworkHandle {
-    thread: JoinHandle<()>,
-    stop: watch::Sender<bool>,
+    thread: JoinHandle<Kept>,
+    stop: watch::Sender<Stop>,
 }
 
 impl NetworkHandle {
     /// Writes what is already answered, closes all connections and listeners, removes the socket files and ends the
     /// thread. Takes about a second at the most.
     pub fn stop(self) {
+        self.end(Stop::Close);
+    }
+
+    /// The same, but gives the connections on which nothing is under way, instead of closing them.
+    pub fn hand_over(self) -> Kept {
+        self.end(Stop::HandOver)
+    }
+
+    fn end(self, how: Stop) -> Kept {
         // A plane that is gone already needs no telling.
-        let _ = self.stop.send(true);
-        let _ = self.thread.join();
+        let _ = self.stop.send(how);
+        self.thread.join().unwrap_or_default()
     }
 }
 
@@ -94,7 +106,7 @@ pub fn start_with(
         let _inside = runtime.enter();
         servers.into_iter().map(Acceptor::new).collect::<io::Result<Vec<Acceptor>>>()?
     };
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stop::Not);
     let thread = std::thread::Builder::new()
         .name("network".to_owned())
         .spawn(move || run(runtime, servers, context, follow, limits, stopped))?;
@@ -107,13 +119,13 @@ fn run(
     context: Arc<Context>,
     follow: Arc<FollowHub>,
     limits: Limits,
-    mut stop: watch::Receiver<bool>,
-) {
+    mut stop: watch::Receiver<Stop>,
+) -> Kept {
     let room = (limits.connections / servers.len().max(1)).max(1);
     let work = context.plugins.as_ref().and_then(|plugins| plugins.take_work());
     let plugins = work.map(|work| work.run(context.clone()));
     let shared = Shared::new(context, follow, limits, stop.clone(), room / 2);
-    LocalSet::new().block_on(&runtime, async {
+    let kept = LocalSet::new().block_on(&runtime, async {
         if let Some(plugins) = plugins {
             tokio::task::spawn_local(plugins);
         }
@@ -122,20 +134,25 @@ fn run(
             .map(|acceptor| tokio::task::spawn_local(accept(acceptor, shared.clone(), room, stop.clone())))
             .collect();
         // The other end of the channel is gone only when the handle was dropped: then go on until the process ends.
-        if stop.wait_for(|stop| *stop).await.is_err() {
+        if stop.wait_for(Stop::is_near).await.is_err() {
             std::future::pending::<()>().await;
         }
+        let mut kept = Kept::new();
         for server in servers {
-            let _ = server.await;
+            kept.extend(server.await.unwrap_or_default());
         }
+        kept
     });
     runtime.shutdown_timeout(LAST_THREADS);
+    kept
 }
 
 /// A server's listening socket within the runtime.
 struct Acceptor {
     config: HttpServer,
     listener: AsyncListener,
+    /// Clients of the plane before.
+    clients: Vec<OwnedFd>,
 }
 
 enum AsyncListener {
@@ -159,7 +176,25 @@ impl Acceptor {
                 AsyncListener::Unix(UnixListener::from_std(listener)?, file)
             }
         };
-        Ok(Acceptor { config: server.config, listener })
+        Ok(Acceptor { config: server.config, listener, clients: server.clients })
+    }
+
+    /// The clients of the plane before. One that cannot be taken over has left.
+    fn take_clients(&mut self) -> impl Iterator<Item = Socket> {
+        let is_inet = matches!(self.listener, AsyncListener::Inet(_));
+        let socket = move |client: OwnedFd| -> io::Result<Socket> {
+            if is_inet {
+                let stream = std::net::TcpStream::from(client);
+                stream.set_nonblocking(true)?;
+                let peer = stream.peer_addr()?;
+                Ok(Socket::new(Stream::Inet(TcpStream::from_std(stream)?), Peer::Inet(peer)))
+            } else {
+                let stream = std::os::unix::net::UnixStream::from(client);
+                stream.set_nonblocking(true)?;
+                Ok(Socket::new(Stream::Unix(UnixStream::from_std(stream)?), Peer::Local))
+            }
+        };
+        std::mem::take(&mut self.clients).into_iter().filter_map(move |client| socket(client).ok())
     }
 
     async fn next(&self) -> io::Result<Socket> {
@@ -178,19 +213,36 @@ impl Acceptor {
     }
 }
 
-/// Accepts clients of one server until the plane stops, then waits for the connections to end.
-async fn accept(acceptor: Acceptor, shared: Rc<Shared>, room: usize, mut stop: watch::Receiver<bool>) {
+/// Accepts clients of one server until the plane stops, then waits for the connections to end. Gives those that go on
+/// elsewhere.
+async fn accept(mut acceptor: Acceptor, shared: Rc<Shared>, room: usize, stop: watch::Receiver<Stop>) -> Kept {
     let open = Rc::new(Open::default());
+    let kept = Rc::new(RefCell::new(Kept::new()));
     let server = Server::new(acceptor.config.clone());
     let collector = {
         let (open, shared) = (open.clone(), shared.clone());
         tokio::task::spawn_local(async move { open.collect_debts(&shared.context.answers).await })
     };
+    let section = acceptor.config.section.clone();
+    let serve = |socket: Socket| {
+        let socket = Rc::new(socket);
+        let guest = open.admit(socket.clone());
+        let service = Service::new(shared.clone(), server.clone(), socket.clone());
+        let (limits, stop) = (shared.limits, stop.clone());
+        let (kept, section) = (kept.clone(), section.clone());
+        tokio::task::spawn_local(async move {
+            let _guest = guest;
+            let goes_on = connection::serve(socket, service, limits, stop).await;
+            kept.borrow_mut().extend(goes_on.map(|client| (section, client)));
+        });
+    };
+    acceptor.take_clients().for_each(&serve);
+    let mut stopped = stop.clone();
     let mut refused = false;
     loop {
         let accepted = tokio::select! {
             accepted = acceptor.next() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            _ = stopped.wait_for(Stop::is_near) => break,
         };
         match accepted {
             Err(error) if is_of_one_client(&error) => (),
@@ -206,22 +258,20 @@ async fn accept(acceptor: Acceptor, shared: Rc<Shared>, room: usize, mut stop: w
                 refused = false;
                 tokio::select! {
                     () = open.make_room(room) => (),
-                    _ = stop.wait_for(|stop| *stop) => break,
+                    how = stopped.wait_for(Stop::is_near) => {
+                        let goes_on = how.is_ok_and(|how| *how == Stop::HandOver).then(|| socket.hand_over()).flatten();
+                        kept.borrow_mut().extend(goes_on.map(|client| (section, client)));
+                        break;
+                    }
                 }
-                let socket = Rc::new(socket);
-                let guest = open.admit(socket.clone());
-                let service = Service::new(shared.clone(), server.clone(), socket.clone());
-                let (limits, stop) = (shared.limits, stop.clone());
-                tokio::task::spawn_local(async move {
-                    let _guest = guest;
-                    connection::serve(socket, service, limits, stop).await;
-                });
+                serve(socket);
             }
         }
     }
     drop(acceptor);
-    open.make_room(1).await;
+    open.wait_for_the_last().await;
     collector.abort();
+    kept.take()
 }
 
 /// Failures of a connection that was gone before it was accepted.
@@ -269,6 +319,13 @@ impl Open {
                 // Somebody may have become idle, which nobody tells us.
                 () = sleep(GRACE) => (),
             }
+        }
+    }
+
+    /// Returns when all connections have ended, which each does by itself when the plane stops.
+    async fn wait_for_the_last(&self) {
+        while !self.sockets.borrow().is_empty() {
+            self.left.notified().await;
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 use crate::follow::FollowHub;
 use crate::network::access::Access;
 use crate::network::assets::Assets;
-use crate::network::connection::Limits;
+use crate::network::connection::{Limits, Stop};
 use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::room::{Room, Share};
@@ -31,7 +31,7 @@ pub struct Shared {
     /// Time and size limits.
     pub limits: Limits,
     /// Becomes true when the plane is to end.
-    pub stop: watch::Receiver<bool>,
+    pub stop: watch::Receiver<Stop>,
     /// How many more logs may be followed.
     pub streams: Arc<Semaphore>,
     assets: Assets,
@@ -46,7 +46,7 @@ impl Shared {
         context: Arc<Context>,
         follow: Arc<FollowHub>,
         limits: Limits,
-        stop: watch::Receiver<bool>,
+        stop: watch::Receiver<Stop>,
         streams: usize,
     ) -> Rc<Shared> {
         Rc::new(Shared {

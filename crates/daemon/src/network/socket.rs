@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -131,6 +131,16 @@ impl Socket {
     /// Returns when a phase was entered, or writing got stuck, since the last call.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// A second handle on the connection, where nothing is under way on it: what the client says next is whole, for whoever
+    /// reads it.
+    pub fn hand_over(&self) -> Option<OwnedFd> {
+        let is_at_rest = matches!(self.phase(), Phase::Fresh | Phase::Idle) && self.blocked().is_none();
+        if !is_at_rest || self.has_ended() {
+            return None;
+        }
+        either!(&self.stream, stream => stream.as_fd().try_clone_to_owned()).ok()
     }
 
     /// Asks the connection to make room for others.

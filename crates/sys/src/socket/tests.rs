@@ -144,3 +144,16 @@ fn a_fastcgi_socket_replaces_the_one_before() {
     remove(&path).unwrap();
     assert_eq!(names(directory.path()), [""; 0]);
 }
+
+#[test]
+fn a_listening_socket_says_where() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let unix = replace_unix(file(&path), 1).unwrap();
+    assert_eq!(place(&unix), Some(Place::Unix(path.clone())));
+    let tcp = listen_tcp("127.0.0.1", 0, 1).unwrap();
+    let port = std::net::TcpListener::from(tcp.try_clone().unwrap()).local_addr().unwrap().port();
+    assert_eq!(place(&tcp), Some(Place::Tcp(port)));
+    let client = UnixStream::connect(&path).unwrap();
+    assert_eq!(place(&client.into()), None, "it does not listen");
+}

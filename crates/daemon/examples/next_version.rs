@@ -1,0 +1,10 @@
+//! `supervisord` as it will be when the form of its state has changed: for the tests of what happens then.
+
+use std::process::ExitCode;
+
+use supervisord_daemon::{start, state_version};
+
+fn main() -> ExitCode {
+    state_version::pretend(state_version::ours() + 1);
+    start::main()
+}

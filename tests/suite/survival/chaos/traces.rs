@@ -1,0 +1,240 @@
+//! What the programs wrote, and whether that is what they must have written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+
+use super::cast::Cast;
+use crate::harness::Daemon;
+
+/// All traces of one chaos.
+pub struct Traces {
+    numbered: BTreeMap<String, Numbered>,
+    events: usize,
+    /// Events that were sent and not yet seen to be heard.
+    pending: BTreeSet<String>,
+    /// Events that were on their way when the daemon was killed, or whose sending failed.
+    doubtful: BTreeSet<String>,
+    certain: BTreeSet<String>,
+    lines: u64,
+    /// What was sent to each stdin, and whether the daemon said so.
+    sent: BTreeMap<String, Vec<(u64, bool)>>,
+}
+
+/// A log of numbered lines, read as far as it is there.
+#[derive(Default)]
+struct Numbered {
+    offset: u64,
+    last: u64,
+    partial: Vec<u8>,
+    ended: bool,
+}
+
+impl Numbered {
+    /// Checks what has come since the last time.
+    fn read(&mut self, daemon: &Daemon, log: &str) {
+        let mut bytes = std::mem::take(&mut self.partial);
+        let mut file = File::open(daemon.path(log)).expect("the log exists");
+        file.seek(SeekFrom::Start(self.offset)).expect("it is a file");
+        self.offset += file.read_to_end(&mut bytes).expect("it can be read") as u64;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.partial = bytes.split_off(whole);
+        self.take(&String::from_utf8_lossy(&bytes), log);
+    }
+
+    fn take(&mut self, text: &str, log: &str) {
+        for line in text.lines() {
+            assert!(!self.ended, "{log}: {line:?} behind the end");
+            if line == "end" {
+                self.ended = true;
+            } else {
+                assert_eq!(line, (self.last + 1).to_string(), "{log}: after {}", self.last);
+                self.last += 1;
+            }
+        }
+    }
+}
+
+impl Traces {
+    pub fn new(cast: &Cast) -> Traces {
+        let logs = cast.chatty.iter().flat_map(|name| [format!("logs/{name}.out"), format!("logs/{name}.err")]);
+        Traces {
+            numbered: logs.map(|log| (log, Numbered::default())).collect(),
+            events: 0,
+            pending: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+            certain: BTreeSet::new(),
+            lines: 0,
+            sent: cast.echoes.iter().map(|name| (name.clone(), Vec::new())).collect(),
+        }
+    }
+
+    /// Checks the lines of the chatty programs so far.
+    pub fn read(&mut self, daemon: &Daemon, _cast: &Cast) {
+        for (log, numbered) in &mut self.numbered {
+            numbered.read(daemon, log);
+        }
+    }
+
+    pub fn next_event(&mut self) -> String {
+        self.events += 1;
+        format!("event {}", self.events)
+    }
+
+    pub fn event_sent(&mut self, event: String, certain: bool) {
+        if certain {
+            self.pending.insert(event)
+        } else {
+            self.doubtful.insert(event)
+        };
+    }
+
+    pub fn next_line(&mut self) -> u64 {
+        self.lines += 1;
+        self.lines
+    }
+
+    pub fn line_sent(&mut self, name: String, line: u64, certain: bool) {
+        self.sent.entry(name).or_default().push((line, certain));
+    }
+
+    /// The daemon has been killed: what no listener has heard yet may be lost, or be heard twice.
+    pub fn crashed(&mut self) {
+        self.doubtful.append(&mut self.pending);
+    }
+
+    /// Waits until listeners have heard what was sent since the last kill.
+    pub fn wait_for_events(&mut self, daemon: &mut Daemon) {
+        daemon.wait_until("the listeners have heard everything", |daemon| {
+            let heard = daemon.read("state/heard");
+            let heard: BTreeSet<&str> = heard.lines().collect();
+            self.pending.iter().all(|event| heard.contains(event.as_str()))
+        });
+        self.certain.append(&mut self.pending);
+    }
+
+    /// Waits until what was sent to programs has been written by them.
+    pub fn wait_for_lines(&self, daemon: &mut Daemon) {
+        for (name, sent) in &self.sent {
+            let Some((last, _)) = sent.iter().rfind(|(_, certain)| *certain) else { continue };
+            let last = last.to_string();
+            daemon.wait_until(&format!("{name} has written {last}"), |daemon| {
+                daemon.read(&format!("logs/{name}.out")).lines().any(|line| line == last)
+            });
+        }
+    }
+
+    /// Checks everything, now that nobody writes any more; figures for people.
+    pub fn finish(mut self, daemon: &Daemon, cast: &Cast) -> String {
+        self.read(daemon, cast);
+        for (log, numbered) in &self.numbered {
+            assert!(numbered.ended && numbered.partial.is_empty(), "{log} ends with {}", numbered.last);
+        }
+        let mut lines: u64 = self.numbered.values().map(|numbered| numbered.last).sum();
+        for log in cast.rotating.iter().flat_map(|name| [format!("{name}.out"), format!("{name}.err")]) {
+            lines += check_rotated(daemon, &log);
+        }
+        self.check_echoes(daemon);
+        let (once, twice) = self.check_events(daemon);
+        let (known, unknown) = check_ends(daemon, cast);
+        format!(
+            "{lines} numbered lines, {} lines through stdin, {once} events heard, {twice} of them twice, \
+             {known} ends with their exact status, {unknown} unknown",
+            self.lines
+        )
+    }
+
+    fn check_echoes(&self, daemon: &Daemon) {
+        for (name, sent) in &self.sent {
+            let log = daemon.read(&format!("logs/{name}.out"));
+            let mut echoed = log.lines().peekable();
+            for (line, certain) in sent {
+                let came = echoed.next_if(|echo| *echo == line.to_string()).is_some();
+                assert!(came || !certain, "{name}: {line} is missing before {:?}", echoed.peek());
+            }
+            assert_eq!(echoed.next(), None, "{name}: more than was sent");
+        }
+    }
+
+    fn check_events(&self, daemon: &Daemon) -> (usize, usize) {
+        let mut heard: BTreeMap<String, usize> = BTreeMap::new();
+        for event in daemon.read("state/heard").lines() {
+            *heard.entry(event.to_owned()).or_default() += 1;
+        }
+        for event in &self.certain {
+            assert_eq!(heard.get(event), Some(&1), "{event}");
+        }
+        for (event, count) in &heard {
+            assert!(*count == 1 || self.doubtful.contains(event), "{event} was heard {count} times");
+        }
+        (heard.len(), heard.values().filter(|count| **count > 1).count())
+    }
+}
+
+/// Checks a log that was rotated, from its oldest file to the newest; gives the number of lines.
+fn check_rotated(daemon: &Daemon, log: &str) -> u64 {
+    let prefix = format!("{log}.");
+    let mut numbers: Vec<u32> = fs::read_dir(daemon.path("logs"))
+        .expect("the directory exists")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    let mut text: String = numbers.iter().rev().map(|number| daemon.read(&format!("logs/{log}.{number}"))).collect();
+    text.push_str(&daemon.read(&format!("logs/{log}")));
+    let mut numbered = Numbered::default();
+    numbered.take(&text, log);
+    assert!(numbered.ended, "{log} ends with {}", numbered.last);
+    numbered.last
+}
+
+/// Checks what the activity log says about the ends of the crashing programs: exact while the daemon was their parent,
+/// exact or unknown after it was killed. Gives how many were either.
+fn check_ends(daemon: &Daemon, cast: &Cast) -> (usize, usize) {
+    let log = daemon.log();
+    let (mut exact, mut unknown) = (0, 0);
+    for name in &cast.crashing {
+        let ends = daemon.read(&format!("state/{name}"));
+        let written = daemon.read(&format!("logs/{name}.out"));
+        let said: BTreeSet<&str> = written.lines().filter_map(|line| line.strip_suffix(" end")).collect();
+        check_lives(name, &written);
+        let mut child: Option<(&str, bool)> = None;
+        for line in log.lines() {
+            if line.contains(" supervisord started with pid ") {
+                child = child.map(|(pid, _)| (pid, true));
+            } else if let Some((_, pid)) = line.split_once(&format!(" spawned: '{name}' with pid ")) {
+                assert!(child.is_none_or(|(_, orphan)| orphan), "{name}: no end of {child:?} before {line}");
+                child = Some((pid, false));
+            } else if let Some((_, end)) = line.split_once(&format!(" exited: {name} (")) {
+                let Some((pid, orphan)) = child.take() else { continue };
+                let end = end.rsplit_once("; ").map_or(end, |(end, _)| end);
+                if end == "exit status unknown" {
+                    assert!(orphan, "{name}: the end of {pid} is unknown");
+                    unknown += 1;
+                    continue;
+                }
+                let truth = format!("{pid} {end}");
+                assert!(ends.lines().any(|line| line == truth), "{name}: {truth} is not true");
+                assert!(said.contains(pid), "{name}: the last words of {pid} are lost");
+                exact += 1;
+            }
+        }
+    }
+    (exact, unknown)
+}
+
+/// The lines of one child after the other, each counted from 1.
+fn check_lives(name: &str, written: &str) {
+    let mut current: Option<(&str, u32)> = None;
+    for line in written.lines() {
+        let (pid, rest) = line.split_once(' ').unwrap_or_else(|| panic!("{name}: torn line {line:?}"));
+        let last = current.filter(|(before, _)| *before == pid).map_or(0, |(_, last)| last);
+        current = match rest {
+            "end" => None,
+            number => {
+                assert_eq!(number, (last + 1).to_string(), "{name}: {line:?} after {current:?}");
+                Some((pid, last + 1))
+            }
+        };
+    }
+}
