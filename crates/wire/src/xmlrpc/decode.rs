@@ -6,6 +6,7 @@
 //! deeper.
 
 use std::collections::HashMap;
+use std::vec::Drain;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -314,23 +315,22 @@ impl Decoder {
     /// What an element turns into at its end.
     fn content_of(&mut self, element: Open) -> Result<Content, DecodeError> {
         let Open { tag, text, first_child, .. } = element;
-        let mut children = self.contents.drain(first_child..);
         let value = match tag {
             Tag::MethodName => {
                 self.document.method = Some(text);
                 Value::Nil
             }
             Tag::Params => {
-                self.document.params = Some(children.map(Content::into_value).collect());
+                self.document.params = Some(self.take(first_child).map(Content::into_value).collect());
                 Value::Nil
             }
             Tag::Fault => {
-                self.document.fault = children.next().map(Content::into_value);
+                self.document.fault = self.take_only(first_child);
                 Value::Nil
             }
-            Tag::Param => children.next().ok_or(BadContent("param"))?.into_value(),
-            Tag::Array => children.next().ok_or(BadContent("array"))?.into_value(),
-            Tag::Value => children.next().map_or_else(|| Value::Str(text), Content::into_value),
+            Tag::Param => self.take_only(first_child).ok_or(BadContent("param"))?,
+            Tag::Array => self.take_only(first_child).ok_or(BadContent("array"))?,
+            Tag::Value => self.take_only(first_child).unwrap_or(Value::Str(text)),
             Tag::String | Tag::Name => Value::Str(text),
             Tag::Int => Value::Int(int_from_text(&text).ok_or(BadContent("int"))?),
             Tag::Boolean => Value::Bool(text == "1"),
@@ -338,13 +338,23 @@ impl Decoder {
             Tag::DateTime if is_date_time(&text) => Value::DateTime(text),
             Tag::DateTime => return Err(BadContent("dateTime.iso8601")),
             Tag::Base64 => base64_value(self.base64, &text)?,
-            Tag::Data => Value::Array(children.map(Content::into_value).collect()),
-            Tag::Struct => structure(children)?,
-            Tag::Member => return member(children),
+            Tag::Data => Value::Array(self.take(first_child).map(Content::into_value).collect()),
+            Tag::Struct => structure(self.take(first_child))?,
+            Tag::Member => return member(self.take(first_child)),
             Tag::Unknown if text.is_empty() => Value::Nil,
             Tag::Unknown => Value::Str(text),
         };
         Ok(Content::Value(value))
+    }
+
+    /// The children of the element that ends.
+    fn take(&mut self, first: usize) -> Drain<'_, Content> {
+        self.contents.drain(first..)
+    }
+
+    /// The child of an element that keeps one at most.
+    fn take_only(&mut self, first: usize) -> Option<Value> {
+        (self.contents.len() > first).then(|| self.contents.pop())?.map(Content::into_value)
     }
 }
 
@@ -464,9 +474,11 @@ fn default_namespace(tag: &BytesStart<'_>) -> Result<Option<bool>, DecodeError> 
 }
 
 fn has_only_xml_chars(text: &str) -> bool {
-    // Nearly every document is ASCII, and then its bytes are its characters.
+    // Nearly every document is ASCII, and then its bytes are its characters; many are looked at in one step.
     match text.is_ascii() {
-        true => text.bytes().all(|byte| is_xml_char(byte.into())),
+        true => text.as_bytes().chunks(256).all(|bytes| {
+            bytes.iter().fold(true, |legal, byte| legal & (*byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r')))
+        }),
         false => text.chars().all(is_xml_char),
     }
 }
