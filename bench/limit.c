@@ -53,9 +53,9 @@ struct child {
     int log[2];
 };
 
-static pid_t start(char **command, struct child *child) {
-    int in[2], out[2], err[2];
-    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) die("pipe");
+static pid_t start(char **command, struct child *child, int channels) {
+    int in[2], out[2], err[2] = {-1, -1};
+    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || (channels == 2 && pipe2(err, O_CLOEXEC))) die("pipe");
     pid_t pid = fork();
     if (pid < 0) die("fork");
     if (pid == 0) {
@@ -66,16 +66,18 @@ static pid_t start(char **command, struct child *child) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(in[0], 0);
         dup2(out[1], 1);
-        dup2(err[1], 2);
+        dup2(channels == 2 ? err[1] : out[1], 2);
         execv(command[0], command);
         _exit(127);
     }
     close(in[0]);
     close(out[1]);
-    close(err[1]);
+    if (channels == 2) {
+        close(err[1]);
+        fcntl(err[0], F_SETFL, O_NONBLOCK);
+    }
     fcntl(in[1], F_SETFL, O_NONBLOCK);
     fcntl(out[0], F_SETFL, O_NONBLOCK);
-    fcntl(err[0], F_SETFL, O_NONBLOCK);
     child->pid = pid;
     child->in = in[1];
     child->out[0] = out[0];
@@ -96,10 +98,12 @@ static ssize_t move(int from, int to, int copy) {
     return got;
 }
 
-/* supervise COUNT DIRECTORY eager|lazy|copy COMMAND...: keeps that many children running and their logs written until
- * it is told to terminate. "lazy" lets a few milliseconds of output accumulate; "copy" shows everything on stdout. */
+/* supervise COUNT DIRECTORY eager|lazy|copy|merged COMMAND...: keeps that many children running and their logs written
+ * until it is told to terminate. "lazy" lets a few milliseconds of output accumulate; "copy" shows everything on stdout;
+ * "merged" has one log for both outputs of a child. */
 static void supervise(int count, const char *directory, const char *how, char **command) {
     int lazy = !strcmp(how, "lazy"), copy = !strcmp(how, "copy"), stopping = 0, living = 0;
+    int channels = !strcmp(how, "merged") ? 1 : 2;
     struct child *children = calloc(count, sizeof *children);
     sigset_t signals;
     sigemptyset(&signals);
@@ -110,14 +114,14 @@ static void supervise(int count, const char *directory, const char *how, char **
     watch(poll, signalled, UINT64_MAX);
     for (int i = 0; i < count; i++) {
         char path[512];
-        for (int channel = 0; channel < 2; channel++) {
+        for (int channel = 0; channel < channels; channel++) {
             snprintf(path, sizeof path, "%s/%d.%d", directory, i, channel);
             children[i].log[channel] = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
         }
-        start(command, &children[i]);
+        start(command, &children[i], channels);
         if (lazy) fcntl(children[i].out[0], F_SETPIPE_SZ, 1 << 20);
         living++;
-        for (int channel = 0; channel < 2; channel++) watch(poll, children[i].out[channel], i * 2 + channel);
+        for (int channel = 0; channel < channels; channel++) watch(poll, children[i].out[channel], i * 2 + channel);
     }
     while (living > 0) {
         struct epoll_event events[256];
@@ -143,15 +147,15 @@ static void supervise(int count, const char *directory, const char *how, char **
             int i = 0;
             while (children[i].pid != pid) i++;
             close(children[i].in);
-            for (int channel = 0; channel < 2; channel++) {
+            for (int channel = 0; channel < channels; channel++) {
                 while (move(children[i].out[channel], children[i].log[channel], copy) > 0) {}
                 close(children[i].out[channel]);
             }
             living--;
             if (stopping) continue;
-            start(command, &children[i]);
+            start(command, &children[i], channels);
             living++;
-            for (int channel = 0; channel < 2; channel++) watch(poll, children[i].out[channel], i * 2 + channel);
+            for (int channel = 0; channel < channels; channel++) watch(poll, children[i].out[channel], i * 2 + channel);
         }
         if (lazy && moved) usleep(4000);
     }
@@ -255,8 +259,8 @@ static void status(const char *path) {
 static void events(char **speaker, char **listener) {
     static const char begin[] = "<!--XSUPERVISOR:BEGIN-->", end[] = "<!--XSUPERVISOR:END-->";
     struct child source, sink;
-    start(listener, &sink);
-    start(speaker, &source);
+    start(listener, &sink, 2);
+    start(speaker, &source, 2);
     fcntl(source.out[0], F_SETFL, 0);
     fcntl(sink.out[0], F_SETFL, 0);
     fcntl(sink.in, F_SETFL, 0);

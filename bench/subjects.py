@@ -61,19 +61,29 @@ class Scene:
 
     def rss(self):
         """Resident memory in KiB."""
-        return _status_number(f"/proc/{self.pid}/status", "VmRSS")
+        return self.rss_of(self.pid)
 
     def cpu(self):
         """Seconds of processor time of all threads so far, exact to the nanosecond."""
-        total = 0
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-        return total / 1e9
+        return self.cpu_of(self.pid)
 
     def wakeups(self):
         """How often any thread has gone to sleep so far."""
-        tasks = Path(f"/proc/{self.pid}/task").iterdir()
-        return sum(_status_number(task / "status", "voluntary_ctxt_switches") for task in tasks)
+        return self.wakeups_of(self.pid)
+
+    @staticmethod
+    def rss_of(pid):
+        return status_number(f"/proc/{pid}/status", "VmRSS")
+
+    @staticmethod
+    def cpu_of(pid):
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+    @staticmethod
+    def wakeups_of(pid):
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return sum(status_number(task / "status", "voluntary_ctxt_switches") for task in tasks)
 
     def log(self, index, channel=0):
         return self.directory / f"{index}.{channel}"
@@ -100,7 +110,8 @@ class Scene:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def _status_number(path, name):
+def status_number(path, name):
+    """The number behind a name in one of the files the system keeps about a process."""
     for line in Path(path).read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1])
@@ -108,6 +119,9 @@ def _status_number(path, name):
 
 
 class Subject:
+    #: How many programs it can have.
+    most = 100_000
+
     def __init__(self, name, tools):
         self.name = name
         self.tools = tools
@@ -133,7 +147,7 @@ class Daemon(Subject):
         self.supervisorctl = str(programs / "supervisorctl")
 
     def supervise(self, count, role, *arguments, how="eager"):
-        """Keeps `count` children of the probe running. Does not wait for them."""
+        """Keeps `count` children of the probe running. Does not wait for them. "merged" is one log for both outputs."""
         directory, fifo = self._directory()
         command = " ".join([self.tools.probe, role, *(str(word).replace("FIFO", fifo.path) for word in arguments)])
         return self._start(directory, fifo, f"""
@@ -148,6 +162,7 @@ stdout_logfile={directory}/%(process_num)d.0
 stderr_logfile={directory}/%(process_num)d.1
 stdout_logfile_maxbytes=0
 stderr_logfile_maxbytes=0
+redirect_stderr={"true" if how == "merged" else "false"}
 """)
 
     def events(self, count):
@@ -195,7 +210,7 @@ stderr_logfile=NONE
 [supervisord]
 nodaemon=true
 silent=true
-minfds=10000
+minfds=19000
 logfile={directory}/activity.log
 logfile_maxbytes=0
 pidfile={directory}/pid
