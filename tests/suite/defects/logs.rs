@@ -132,3 +132,17 @@ fn an_empty_log_file_is_shown_as_none() {
         }
     });
 }
+
+/// The original ends the request with an internal error.
+#[test]
+fn clearing_what_goes_to_the_system_log_clears_the_rest() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=sh -c 'echo something >&2; exec sleep 1000'\nstartsecs=0\nstdout_logfile=NONE\n\
+            stdout_syslog=true\nstderr_logfile={dir}/p.err\nstderr_syslog=true\n";
+        let mut daemon = Scene::with("clear", text).start(Subject::Ours);
+        daemon.wait_for_file("p.err");
+        assert_eq!(daemon.ctl(&["clear", "p"]).transcript(), "stdout:\np: cleared\n\nexit status 0\n");
+        assert_eq!(daemon.read("p.err"), "");
+        assert_eq!(daemon.ctl(&["clear", "all"]).code, 0);
+    });
+}

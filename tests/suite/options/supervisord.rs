@@ -91,6 +91,13 @@ pins! {
             observed.note(daemon, "over the wire", daemon.call("supervisor.readLog", &[0.into(), 0.into()]));
             observed.exactly("files", daemon.names().join(" "));
         });
+        compare(&scene("logfile", "logfile=syslog"), |daemon, observed| {
+            daemon.wait_for_state("p", "RUNNING");
+            observed.exactly("files", daemon.names().join(" "));
+            observed.exactly("read", format!("{:?}", daemon.rpc("supervisor.readLog", &[0.into(), 0.into()])));
+            observed.exactly("clear", format!("{:?}", daemon.rpc("supervisor.clearLog", &[])));
+            observed.note(daemon, "tail", daemon.ctl(&["maintail"]).transcript());
+        });
         compare_refusal(&scene("logfile", "logfile=nowhere/supervisord.log"));
     }
 

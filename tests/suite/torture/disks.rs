@@ -169,9 +169,12 @@ fn a_log_directory_that_vanishes_stops_only_what_needs_it() {
         let scene = Scene::with("vanished", configuration).file("logs/.keep", "");
         let mut daemon = scene.start(Subject::Ours);
         daemon.wait_for_states(&["p", "q"], "RUNNING");
+        let before = Vitals::of(&daemon);
         fs::rename(daemon.path("logs"), daemon.path("elsewhere")).expect("it exists");
         daemon.kill_child("p");
-        daemon.wait_for_log("spawnerr: unknown error making dispatchers for 'p': ENOENT");
+        let failure = "spawnerr: unknown error making dispatchers for 'p': ENOENT";
+        daemon.wait_until("it has failed again and again", |daemon| daemon.log().matches(failure).count() >= 3);
+        assert!(Vitals::of(&daemon).descriptors < before.descriptors, "each failure keeps its pipes open");
         assert!(restart_latency(&daemon, "q") < Duration::from_secs(2));
         fs::rename(daemon.path("elsewhere"), daemon.path("logs")).expect("it exists");
         daemon.wait_for_state("p", "RUNNING");

@@ -41,7 +41,10 @@ pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, F
             let all = config_info::all(&config, in_use, |group, process| view.row(group, process));
             Ok(Content::Value(all).within(share))
         }
-        Read::ReadLog { offset, length } => logs::read(context, context.activity_file.clone(), offset, length).await,
+        Read::ReadLog { offset, length } => match context.activity_file.clone() {
+            Some(path) => logs::read(context, Some(path), offset, length).await,
+            None => Err(Fault::with(FaultCode::NoFile, "syslog").into()),
+        },
         Read::ReadProcessLog { channel, name, offset, length } => {
             logs::read(context, log_of(&*row(context, &name)?, channel), offset, length).await
         }

@@ -388,7 +388,7 @@ async fn logs_need_not_exist() {
 #[tokio::test]
 async fn the_activity_log_is_read_where_it_is_written() {
     let mut plane = plane();
-    assert_eq!(plane.fault("supervisor.readLog", &[0.into(), 0.into()]).await, "NO_FILE");
+    assert_eq!(plane.fault("supervisor.readLog", &[0.into(), 0.into()]).await, "NO_FILE: syslog");
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("activity.log");
     std::fs::write(&path, b"a\xffb").expect("a log");
