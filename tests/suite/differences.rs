@@ -61,10 +61,23 @@ fn clearing_a_whole_group_names_it_as_it_was_asked_for() {
 #[test]
 fn following_what_is_not_there_fails() {
     only_ours(|| {
-        let daemon = Scene::with("follow", "[program:a]\ncommand=cat\nstdout_logfile=NONE\n").start(Subject::Ours);
-        for arguments in [["tail", "-f", "nobody"], ["tail", "-f", "a"]] {
-            let output = daemon.ctl(&arguments);
+        let text = "[supervisord]\nlogfile=syslog\n[program:a]\ncommand=cat\nstdout_logfile=NONE\n";
+        let daemon = Scene::with("follow", text).start(Subject::Ours);
+        for arguments in [&["tail", "-f", "nobody"] as &[&str], &["tail", "-f", "a"], &["maintail", "-f"]] {
+            let output = daemon.ctl(arguments);
             assert_eq!(output.code, 1, "{}", output.transcript());
         }
+    });
+}
+
+#[test]
+fn it_is_explained_why_nobody_answers() {
+    only_ours(|| {
+        let daemon = Scene::with("nobody", "").start(Subject::Ours);
+        let nowhere = daemon.path("nowhere.sock").display().to_string();
+        let output = daemon.ctl(&["-s", &format!("unix://{nowhere}"), "status"]);
+        assert_eq!((output.stdout, output.code), (format!("unix://{nowhere} no such file\n"), 4));
+        assert!(output.stderr.contains(&format!("there is no socket {nowhere}")), "{}", output.stderr);
+        assert!(output.stderr.contains("was given by hand"), "{}", output.stderr);
     });
 }

@@ -1,9 +1,11 @@
 //! `pidproxy`, under the supervisor and alone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 
 use crate::harness::command::{run, run_within};
-use crate::harness::{Observed, Program, Scene, compare_runs};
+use crate::harness::{Observed, Program, Scene, Subject, compare_runs, only_ours, processes, wait};
 
 /// A daemon of the old kind: it writes its own pid file, and notes the signals it gets.
 const SERVER: &str = "#!/bin/sh
@@ -58,5 +60,43 @@ fn it_ends_with_its_command() {
             observed.exactly("too little", format!("{} {}", output.code, output.stdout.is_empty()));
         }
         observed
+    });
+}
+
+/// The original's child ends without a word.
+#[test]
+fn a_program_that_cannot_be_executed_is_said() {
+    only_ours(|| {
+        let place = Scene::new("missing").set_up(Subject::Ours);
+        let mut command = place.command(&Subject::Ours.path(Program::Pidproxy));
+        let output = run(command.args(["p.pid", "./missing"]), "");
+        let expected = format!("pidproxy: can't execute {}: ", place.path("missing").display());
+        assert!(output.stderr.starts_with(&expected), "{output:?}");
+    });
+}
+
+/// The original looks only every five seconds.
+#[test]
+fn the_end_of_a_program_that_ran_for_a_while_is_noticed_at_once() {
+    only_ours(|| {
+        const APPLICATION: &str = "echo $$ >$1.new; mv $1.new $1; exec sleep 1000";
+        let place = Scene::new("end").file("app.sh", APPLICATION).set_up(Subject::Ours);
+        let pid_files = ["a.pid", "b.pid", "c.pid"];
+        let mut proxies = pid_files.map(|pid_file| {
+            let mut command = place.command(&Subject::Ours.path(Program::Pidproxy));
+            command.args([pid_file, "/bin/sh", "app.sh", pid_file]).spawn().expect("it starts")
+        });
+        wait::until("the applications run", || pid_files.iter().all(|pid_file| !place.read(pid_file).is_empty()));
+        // From its sixth second on nothing but the end of the program is waited for.
+        std::thread::sleep(Duration::from_secs(6));
+        // The best of some, because this machine may be busy with other tests.
+        let took = pid_files.iter().zip(&mut proxies).map(|(pid_file, proxy)| {
+            let before = Instant::now();
+            processes::signal(place.read(pid_file).trim().parse().expect("a process id"), Signal::SIGKILL);
+            assert_eq!(proxy.wait().expect("it is our child").code(), Some(0));
+            before.elapsed()
+        });
+        let best = took.min().unwrap_or_default();
+        assert!(best < Duration::from_millis(500), "{best:?}");
     });
 }

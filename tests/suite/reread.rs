@@ -116,3 +116,19 @@ fn a_user_nobody_knows_is_found_when_the_file_is_read_again() {
         assert_eq!(fault, (92, "CANT_REREAD: Invalid user name no-such-user".to_owned()));
     });
 }
+
+/// The original reads the file that is named now, and goes on writing to the other.
+#[test]
+fn a_reread_does_not_move_the_activity_log() {
+    only_ours(|| {
+        let mut daemon = Scene::with("moved", BEFORE).start(Subject::Ours);
+        daemon.wait_for_state("same", "RUNNING");
+        daemon.wait_for_log("success: same entered RUNNING");
+        let text = daemon.read("supervisord.conf");
+        daemon.write("supervisord.conf", &text.replace("supervisord.log", "moved.log"));
+        daemon.call("supervisor.reloadConfig", &[]);
+        let log = daemon.call("supervisor.readLog", &[0.into(), 0.into()]);
+        assert!(log.text().contains("success: same entered RUNNING"), "{log}");
+        assert!(!daemon.path("moved.log").exists());
+    });
+}

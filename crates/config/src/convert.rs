@@ -136,3 +136,17 @@ pub fn inet_address(text: &str) -> Result<(String, u16), String> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
     Ok((if host == "*" { String::new() } else { host.to_owned() }, port))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_saturate() {
+        let huge = "9".repeat(30);
+        assert_eq!(integer(&huge), Ok(i64::MAX));
+        assert_eq!(byte_size(&format!("{huge}GB")), Ok(i64::MAX));
+        assert_eq!(byte_size("9999999999GB"), Ok(i64::MAX));
+        assert!(integer(&format!("-{huge}")).is_ok_and(|number| number <= -i64::MAX));
+    }
+}

@@ -223,3 +223,23 @@ exec(open(sys.argv[2]).read().replace('sys.argv[1]', 'sys.argv[3]'))
         daemon.wait_until("it listens again", |daemon| daemon.read("events.json").contains("REMOTE_COMMUNICATION"));
     });
 }
+
+/// The original ends when the pipe is full, and leaves its children behind.
+#[test]
+fn a_listener_that_never_reads_harms_nobody() {
+    only_ours(|| {
+        let text = "[eventlistener:deaf]\ncommand=sh -c 'echo READY; exec sleep 1000'\nevents=REMOTE_COMMUNICATION\n\
+            buffer_size=5\nstartsecs=0\n[program:p]\ncommand=sleep 1000\nstartsecs=0\nstdout_logfile=NONE\n";
+        let mut daemon = Scene::with("deaf", text).start(Subject::Ours);
+        daemon.wait_for_states(&["deaf", "p"], "RUNNING");
+        let data = "x".repeat(200_000);
+        for _ in 0..20 {
+            daemon.call("supervisor.sendRemoteCommEvent", &["kind".into(), data.as_str().into()]);
+        }
+        daemon.wait_for_log("pool deaf event buffer overflowed, discarding event");
+        let before = daemon.kill_child("p");
+        daemon.wait_until("it is replaced", |daemon| ![0, before].contains(&daemon.pid_of("p")));
+        assert_eq!(daemon.state_of("deaf"), "RUNNING");
+        assert_eq!(daemon.stop(), 0);
+    });
+}

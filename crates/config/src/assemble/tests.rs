@@ -165,7 +165,8 @@ fn child_logs_are_expanded_twice() {
 fn logging_that_is_odd_is_mentioned_for_each_process() {
     let config = read(
         "[program:p]\ncommand=c\nnumprocs=2\nprocess_name=%(process_num)s\nredirect_stderr=true\n\
-         stdout_logfile=syslog\nstderr_logfile=/tmp/x\n[program:q]\ncommand=c\nstdout_logfile_maxbytes=0\n",
+         stdout_logfile=syslog\nstderr_logfile=/tmp/x\n[program:q]\ncommand=c\nstdout_logfile_maxbytes=0\n\
+         [program:r]\ncommand=c\nredirect_stderr=true\nstderr_logfile=\n",
     );
     let syslog = "For [program:p], stdout_logfile=syslog but this is deprecated and will be removed.  Use \
                   stdout_syslog=true to enable syslog instead.";

@@ -12,6 +12,14 @@ fn show(text: &str) -> String {
     }
 }
 
+#[test]
+fn wide_fields_are_refused() {
+    assert_eq!(show("%(n)4096d").len(), 4096);
+    for text in ["%(n)4097d", "%(here)4097s", "%(n).4097d", "%(n).4097f"] {
+        assert!(show(text).starts_with("! "), "{text}: {}", show(text));
+    }
+}
+
 /// Each row was obtained from Python 3.11 with the same names.
 #[test]
 fn conversions_are_those_of_python() {

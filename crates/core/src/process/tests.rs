@@ -181,6 +181,18 @@ fn a_program_that_others_kill_is_always_restarted_at_once() {
 }
 
 #[test]
+fn without_a_time_to_stop_sigkill_follows_once_a_second() {
+    let mut bench = Bench::new(|config| config.stopwaitsecs = 0);
+    bench.give(Stimulus::Start).pass(2000).give(Stimulus::Stop);
+    bench.pass(10);
+    assert_eq!(bench.signals, [(15, false), (9, false)]);
+    bench.pass(900);
+    assert_eq!(bench.signals.len(), 2);
+    bench.pass(100);
+    assert_eq!(bench.signals.len(), 3);
+}
+
+#[test]
 fn a_stop_escalates_to_sigkill_again_and_again() {
     let mut bench = Bench::new(|config| {
         config.stopasgroup = true;

@@ -160,6 +160,31 @@ fn an_automatic_log_is_private_and_never_replaces_a_file() {
 }
 
 #[test]
+fn an_automatic_log_stays_private_when_it_is_cleared_and_reopened() {
+    use std::os::unix::fs::PermissionsExt;
+    let rig = Rig::new();
+    let path = rig.path("auto.log");
+    rig.handle.send(Request::CreateAuto { path: path.display().to_string() });
+    let mut writer = rig.attach(1, ChannelPlan { maxbytes: 10, backups: 1, ..rig.plan("auto.log") });
+    let mode = || fs::metadata(&path).map(|file| file.permissions().mode() & 0o777).ok();
+    for _ in 0..2 {
+        writer.write_all(b"0123456789").expect("written");
+        wait_until("it is rotated", || rig.path("auto.log.1").exists() && size(&path) == 0);
+        assert_eq!(mode(), Some(0o600));
+        let (sender, cleared) = channel();
+        let reply = Box::new(move |outcome| _ = sender.send(outcome));
+        rig.handle.send(Request::ClearLogs { files: vec![path.display().to_string()], reply });
+        assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Ok(())));
+        assert_eq!(mode(), Some(0o600));
+        fs::remove_file(&path).expect("it exists");
+        rig.handle.send(Request::Reopen);
+        wait_until("it is there again", || path.exists());
+        assert_eq!(mode(), Some(0o600));
+    }
+    rig.drain(1);
+}
+
+#[test]
 fn an_activity_log_that_cannot_be_opened_is_an_error() {
     let path = "/no/such/directory/log".to_owned();
     let options = Options {
