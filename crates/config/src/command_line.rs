@@ -91,6 +91,8 @@ impl CommandLine {
 impl Overrides {
     fn set(&mut self, flag: Flag, value: &str, host: &dyn Host) -> Result<(), String> {
         match flag {
+            // Nothing instead of these two files means those of the configuration.
+            Flag::Logfile | Flag::Pidfile if value.is_empty() => {}
             Flag::Nodaemon => self.nodaemon = true,
             Flag::Silent => self.silent = true,
             Flag::Nocleanup => self.nocleanup = true,

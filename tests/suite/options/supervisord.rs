@@ -98,6 +98,11 @@ pins! {
             observed.exactly("clear", format!("{:?}", daemon.rpc("supervisor.clearLog", &[])));
             observed.note(daemon, "tail", daemon.ctl(&["maintail"]).transcript());
         });
+        // Nothing instead of the files means those of the configuration.
+        compare(&scene("logfile", "").arguments(&["-n", "-l", "", "-j", ""]), |daemon, observed| {
+            note_story(daemon, observed);
+            observed.exactly("files", daemon.names().join(" "));
+        });
         compare_refusal(&scene("logfile", "logfile=nowhere/supervisord.log"));
     }
 
