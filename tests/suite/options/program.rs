@@ -212,7 +212,7 @@ startretries=0
     }
 
     directory_and_umask: "program directory" "program umask" => {
-        compare(&scene("directory", "command=sh -c 'pwd; umask'\ndirectory={dir}/there\numask=027\nautorestart=false\nstartsecs=0\nstdout_logfile={dir}/p.log\n[program:lost]\ncommand=pwd\ndirectory=%(here)s/nowhere\nstartretries=0\nstderr_logfile={dir}/lost.log").file("there/.keep", ""), |daemon, observed| {
+        compare(&scene("directory", "command=sh -c 'pwd; umask'\ndirectory={dir}/there\numask=027\nautorestart=false\nstartsecs=0\nstdout_logfile={dir}/p.log\n[program:lost]\ncommand=pwd\ndirectory=%(here)s/nowhere\nstartretries=0\nstartsecs=60\nstderr_logfile={dir}/lost.log").file("there/.keep", ""), |daemon, observed| {
             daemon.wait_for_state("p", "EXITED");
             daemon.wait_for_state("lost", "FATAL");
             observed.note(daemon, "here", daemon.read("p.log"));
