@@ -130,6 +130,23 @@ fn what_died_while_nobody_looked_is_handled_by_its_autorestart() {
     assert!(daemon.log().contains("exited: once (exit status unknown; not expected)"), "{}", daemon.report());
 }
 
+/// A container that is killed and started again, say, is to start its programs.
+#[test]
+fn where_nobody_is_left_everything_begins_afresh() {
+    let text = "[program:once]\ncommand=sleep 1000\nautorestart=false\nstartsecs=0\n\
+        [program:brief]\ncommand=true\nautorestart=false\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+    let mut daemon = Scene::with("nobody", text).start(Subject::Ours);
+    daemon.wait_for_state("once", "RUNNING");
+    daemon.wait_for_state("brief", "EXITED");
+    let once = daemon.pid_of("once");
+    daemon.crash();
+    processes::signal(once, Signal::SIGKILL);
+    assert!(wait::poll(wait::DEADLINE, || (!processes::alive(once)).then_some(())).is_some(), "it does not die");
+    daemon.start_again();
+    daemon.wait_for_state("once", "RUNNING");
+    daemon.wait_until("all have been started again", |daemon| daemon.log().matches("spawned: 'brief'").count() == 2);
+}
+
 #[test]
 fn changed_programs_are_replaced_and_removed_ones_stopped() {
     let mut daemon = start("changed", "");

@@ -246,6 +246,10 @@ fn find_remains(config: &Config, directory: &str, serial: u64) -> Result<(Beginn
     let Some(path) = state_file(&config.supervisord) else { return Ok((Beginning::Fresh(serial), Vec::new())) };
     match adoption::look(&path, config, directory) {
         Found::Nothing => Ok((Beginning::Fresh(serial), Vec::new())),
+        // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
+        Found::Remains(Remains { handed, losses }) if handed.children.is_empty() => {
+            Ok((Beginning::Fresh(serial), losses))
+        }
         Found::Remains(Remains { handed, losses }) => Ok((Beginning::Bereft(handed), losses)),
         Found::Unusable(reason) => {
             let text = format!("the state file {path} cannot be used, no programs are taken over: {reason}");
