@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use crate::harness::{Daemon, processes};
 use crate::suite::torture::vitals::Vitals;
 
-/// How long what readers are told and what the system shows may differ: both change while they are compared.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long what readers are told and what the system shows may differ: both change while they are compared, and on a
+/// machine that has much else to do a child can take seconds to come off the ground. What is really wrong stays wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Descriptors of a daemon without programs, with some clients.
 const BASE: usize = 60;

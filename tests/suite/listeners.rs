@@ -78,3 +78,64 @@ fn programs_that_do_not_answer_or_grow_are_restarted() {
         }
     });
 }
+
+/// A server that falls ill: once it has answered, it answers with an error until it is started again.
+const SERVER: &str = r#"
+import http.server, os, sys
+answers = [200, 500]
+class Web(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        status = answers.pop(0) if len(answers) > 1 else answers[0]
+        if os.path.exists("well"):
+            status = 200
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        with open("answers", "a") as log:
+            log.write("%d\n" % status)
+    def log_message(self, *arguments):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Web).serve_forever()
+"#;
+
+/// Takes more and more memory, a few MB at a time.
+const GROWING: &str = "
+import time
+kept = []
+open('small', 'a').write('started\\n')
+while True:
+    kept.append(bytearray(b'x' * 4000000))
+    time.sleep(0.1)
+";
+
+/// A process that really falls ill, and one that really grows.
+#[test]
+fn the_sick_and_the_greedy_are_restarted() {
+    if !is_there() {
+        return;
+    }
+    let directory = original::directory().display();
+    let text = format!(
+        "[program:server]\ncommand=python3 {{dir}}/server.py {{port}}\ndirectory={{dir}}\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile={{dir}}/server.err\n\
+        [program:growing]\ncommand=python3 {{dir}}/growing.py\ndirectory={{dir}}\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile={{dir}}/growing.err\n\
+        [eventlistener:httpok]\ncommand={directory}/httpok -p server -t 20 -s \"{{dir}}/mail.sh {{dir}}/mail1\" -m me@example.com http://127.0.0.1:{{port}}/\n\
+        events=TICK_5\nstartsecs=0\nstderr_logfile={{dir}}/httpok.err\n\
+        [eventlistener:memmon]\ncommand={directory}/memmon -p growing=60MB -s \"{{dir}}/mail.sh {{dir}}/mail2\" -m me@example.com\n\
+        events=TICK_5\nstartsecs=0\nstderr_logfile={{dir}}/memmon.err\n"
+    );
+    let scene =
+        Scene::with("sick", &text).script("mail.sh", MAIL).file("server.py", SERVER).file("growing.py", GROWING);
+    compare(&scene, |daemon, observed| {
+        daemon.wait_for_states(&["server", "growing", "httpok", "memmon"], "RUNNING");
+        let before = daemon.pid_of("server");
+        daemon.wait_until("the sick one is restarted", |daemon| ![0, before].contains(&daemon.pid_of("server")));
+        daemon.write("well", "");
+        daemon.wait_until("the greedy one is restarted", |daemon| daemon.read("small").lines().count() > 1);
+        assert!(daemon.read("answers").contains("500\n"), "it fell ill");
+        for (mail, why) in [("mail1", "status contacting"), ("mail2", "Memory")] {
+            let text = daemon.wait_for_file(mail);
+            let lines = text.lines().filter(|line| line.starts_with("Subject") || line.starts_with("To"));
+            observed.note(daemon, why, lines.collect::<Vec<_>>().join("\n"));
+        }
+    });
+}

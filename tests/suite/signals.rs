@@ -103,6 +103,86 @@ fn usr2_opens_all_logs_again() {
     });
 }
 
+/// Signals that mean nothing special to a supervisor: some end it, others do not.
+#[test]
+fn other_signals_have_their_usual_effect() {
+    const OTHERS: [Signal; 9] = [
+        Signal::SIGCHLD,
+        Signal::SIGCONT,
+        Signal::SIGURG,
+        Signal::SIGWINCH,
+        Signal::SIGPIPE,
+        Signal::SIGALRM,
+        Signal::SIGVTALRM,
+        Signal::SIGPROF,
+        Signal::SIGABRT,
+    ];
+    let scene = Scene::with(
+        "others",
+        "[program:p]\ncommand=sleep 1000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n",
+    );
+    for signal in OTHERS {
+        compare(&scene, |daemon, observed| {
+            daemon.wait_for_state("p", "RUNNING");
+            daemon.wait_for_log("success: p");
+            let child = daemon.pid_of("p");
+            daemon.signal(signal);
+            let ends = [Signal::SIGALRM, Signal::SIGVTALRM, Signal::SIGPROF, Signal::SIGABRT].contains(&signal);
+            if ends {
+                observed.exactly(signal.as_str(), daemon.exit_code());
+                assert!(processes::alive(child), "nobody stopped it");
+            } else {
+                // A signal that is handled is handled before a request that comes after it.
+                observed.exactly(signal.as_str(), daemon.state_of("p"));
+                observed.exactly("exit status", daemon.stop());
+            }
+        });
+    }
+}
+
+/// Signals sent to a program by name, in any case, and by number. (XFSZ is in docs/differences.md.)
+#[test]
+fn signals_reach_programs_by_name_and_number() {
+    let text = "[program:p]\ncommand=bash {dir}/note.sh\ndirectory={dir}\nstartsecs=0\nautorestart=false\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+    let note = "for name in HUP INT QUIT USR1 USR2 TERM ALRM WINCH IO XCPU URG TSTP; do\n\
+        trap \"echo $name >> got\" $name; done\ntouch ready\nwhile :; do sleep 0.05; done\n";
+    compare(&Scene::with("names", text).file("note.sh", note), |daemon, observed| {
+        daemon.wait_for_state("p", "RUNNING");
+        daemon.wait_until("it listens", |daemon| daemon.path("ready").exists());
+        let mut sent = 0;
+        for name in ["HUP", "SIGINT", "QUIT", "usr1", "12", "TERM", "sigalrm", "28", "IO", "XCPU", "URG", "TSTP"] {
+            let said = daemon.ctl(&["signal", name, "p"]).transcript();
+            sent += usize::from(said.contains("p: signalled"));
+            observed.exactly(name, said);
+            // One after the other, because signals are not queued.
+            daemon.wait_until("it was noted", |daemon| daemon.read("got").lines().count() == sent);
+        }
+        observed.exactly("got", daemon.read("got"));
+    });
+}
+
+/// One that cannot wait says it twice.
+#[test]
+fn a_second_signal_to_end_changes_nothing() {
+    let text = "[program:slow]\ncommand=sh -c 'trap \"\" TERM; touch ready; while [ ! -e end ]; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=300\n\
+        stdout_logfile=NONE\nstderr_logfile=NONE\n";
+    compare(&Scene::with("twice", text), |daemon, observed| {
+        daemon.wait_for_log("success: slow");
+        daemon.wait_until("it ignores TERM", |daemon| daemon.path("ready").exists());
+        daemon.signal(Signal::SIGTERM);
+        daemon.wait_for_log("waiting for slow to die");
+        for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+            let before = daemon.log().matches("indicating exit request").count();
+            daemon.signal(signal);
+            daemon
+                .wait_until("it is noticed", |daemon| daemon.log().matches("indicating exit request").count() > before);
+        }
+        daemon.write("end", "");
+        observed.exactly("exit status", daemon.exit_code());
+        observed.note(daemon, "activity log", daemon.story());
+    });
+}
+
 /// The original stops everything first and then ends with status 2 because it cannot read the file.
 #[test]
 fn a_hangup_with_a_broken_file_changes_nothing() {

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::command::run;
-use crate::harness::{Daemon, Program, Scene, compare, original, wait};
+use crate::harness::{Daemon, Program, Scene, Value, compare, original, wait};
 
 /// Not the newest of everything, but what works with the Python of a Debian.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 11] = [
     "setuptools<81",
     "supervisor==4.3.0",
     "superlance==2.0.0",
@@ -20,6 +20,8 @@ const PACKAGES: [&str; 9] = [
     "supervisor-stdlog==0.7.9",
     "supervisord-dependent-startup==1.4.0",
     "nagios-check-supervisord==2.2.1",
+    "supervisor_twiddler==1.0.0",
+    "supervisor_cache==1.1.0",
 ];
 
 /// The directory of their programs.
@@ -302,6 +304,48 @@ fn a_nagios_check_sees_the_same() {
             let output = run(command.arg(programs().join("check_supervisord.py")).args(arguments), "");
             observed.note(daemon, &arguments[2..].join(" ").replace(&port, "PORT"), output.transcript());
         }
+    });
+}
+
+/// RPC interfaces that are loaded into the daemon, or, by ours, into a process beside it.
+#[test]
+fn published_plug_ins_answer_alike() {
+    const CALLS: [(&str, &[&str]); 20] = [
+        ("twiddler.getAPIVersion", &[]),
+        ("twiddler.getGroupNames", &[]),
+        ("twiddler.log", &["a word", "WARN"]),
+        ("twiddler.log", &["a word", "NONSENSE"]),
+        ("twiddler.addProgramToGroup", &["inbox", "nothing"]),
+        ("twiddler.removeProcessFromGroup", &["inbox", "inbox"]),
+        ("twiddler.removeProcessFromGroup", &["fatal", "fatal"]),
+        ("twiddler.removeProcessFromGroup", &["fatal", "fatal"]),
+        ("twiddler.removeProcessFromGroup", &["nobody", "nobody"]),
+        ("twiddler.nonsense", &[]),
+        ("cache.getAPIVersion", &[]),
+        ("cache.store", &["key", "value"]),
+        ("cache.store", &["", "value"]),
+        ("cache.fetch", &["key"]),
+        ("cache.fetch", &["nokey"]),
+        ("cache.getKeys", &[]),
+        ("cache.getCount", &[]),
+        ("cache.delete", &["key"]),
+        ("cache.delete", &["key"]),
+        ("cache.clear", &["too", "much"]),
+    ];
+    let text = "[rpcinterface:twiddler]\nsupervisor.rpcinterface_factory=supervisor_twiddler.rpcinterface:make_twiddler_rpcinterface\n\
+        [rpcinterface:cache]\nsupervisor.rpcinterface_factory=supervisor_cache.rpcinterface:make_cache_rpcinterface\n";
+    compare(&scene("plugins", text).env("PYTHONPATH", &packages()), |daemon, observed| {
+        daemon.wait_for_state("inbox", "RUNNING");
+        for (method, arguments) in CALLS {
+            let arguments: Vec<Value> = arguments.iter().map(|&argument| argument.into()).collect();
+            observed.note(daemon, method, format!("{:?}", daemon.rpc(method, &arguments)));
+        }
+        daemon.wait_for_log("a word");
+        observed
+            .exactly("the word in the log", daemon.log().lines().filter(|line| line.ends_with(" WARN a word")).count());
+        let methods = daemon.call("system.listMethods", &[]);
+        let methods = methods.items().iter().map(Value::text).filter(|method| *method != "supervisor.upgrade");
+        observed.exactly("methods", methods.collect::<Vec<_>>().join("\n"));
     });
 }
 

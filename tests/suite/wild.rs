@@ -1,7 +1,9 @@
 //! A configuration as people write it, with programs as Debian ships them.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use crate::harness::{Daemon, Scene, compare, http};
@@ -147,6 +149,108 @@ fn a_configuration_from_the_wild_runs_unchanged() {
         assert_eq!(daemon.pid_of("nginx"), nginx, "nobody touched nginx");
         observed.note(daemon, "stop the pool", daemon.ctl(&["stop", "app:worker_00", "app:worker_01"]).transcript());
         observed.exactly("exit status", daemon.stop());
+    });
+}
+
+/// As images of containers have it: everything on the console, no server to talk to, and a listener that ends the
+/// whole when one program cannot be brought up.
+const CONTAINER: &str = "\
+[supervisord]
+nodaemon=true
+user=root
+logfile=/dev/null
+logfile_maxbytes=0
+pidfile=%(here)s/supervisord.pid
+loglevel=warn
+
+[program:syslogd]
+command=python3 %(here)s/syslogd.py %(here)s/log.sock
+priority=1
+autorestart=true
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+redirect_stderr=true
+
+[program:cron]
+command=/bin/sh -c 'while :; do echo \"cron: tick\"; sleep 1; done'
+autostart=true
+autorestart=true
+stdout_logfile=/dev/fd/1
+stdout_logfile_maxbytes=0
+stderr_logfile=/dev/fd/2
+stderr_logfile_maxbytes=0
+
+[program:web]
+command=/usr/sbin/nginx -c %(here)s/nginx.conf -g 'daemon off;'
+priority=20
+startretries=2
+stopsignal=QUIT
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+stderr_logfile=/dev/stderr
+stderr_logfile_maxbytes=0
+
+[program:queue]
+process_name=%(program_name)s_%(process_num)02d
+command=/bin/sh -c 'echo \"queue: %(process_num)02d ready\"; while [ ! -e %(here)s/broken ]; do sleep 0.1; done; exit 1'
+autostart=true
+autorestart=true
+startsecs=1
+startretries=1
+user=root
+numprocs=2
+redirect_stderr=true
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+stopwaitsecs=60
+
+[eventlistener:watchdog]
+command=/bin/sh %(here)s/watchdog.sh
+events=PROCESS_STATE_FATAL
+stderr_logfile=/dev/stderr
+stderr_logfile_maxbytes=0
+";
+
+const WATCHDOG: &str =
+    "printf 'READY\\n'\nwhile read -r line; do echo \"watchdog: something is wrong\" >&2; kill -s QUIT $PPID; done\n";
+
+const SYSLOGD: &str = "import socket, sys
+server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+server.bind(sys.argv[1])
+print('syslogd: ready', flush=True)
+while True:
+    print('syslogd:', server.recv(1000).decode(), flush=True)
+";
+
+#[test]
+fn a_container_tells_all_on_its_console_and_ends_when_a_part_fails() {
+    // The console is a pipe, as in a container.
+    let scene = Scene::new("container")
+        .config(CONTAINER)
+        .file("nginx.conf", NGINX_OWN)
+        .file("watchdog.sh", WATCHDOG)
+        .file("syslogd.py", SYSLOGD)
+        .shell("mkfifo pipe; cat pipe > console & exec > pipe 2>&1");
+    compare(&scene, |daemon, observed| {
+        let said = |text: &'static str| move |daemon: &Daemon| daemon.read("console").contains(text);
+        for text in ["syslogd: ready", "cron: tick", "queue: 00 ready", "queue: 01 ready"] {
+            daemon.wait_until(text, said(text));
+        }
+        daemon.wait_until("nginx answers", |daemon| fetch(daemon).as_deref() == Some("served\n"));
+        let message = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"a message", daemon.path("log.sock")));
+        message.expect("the log server takes it");
+        daemon.wait_until("the message is on the console", said("syslogd: a message"));
+        daemon.write("broken", "");
+        daemon.wait_until("the listener has noticed", said("watchdog: something is wrong"));
+        observed.exactly("exit status", daemon.exit_code());
+        // Who comes first, and how often somebody speaks, is chance; nginx talks about itself.
+        let console = daemon.read("console");
+        let words = ["syslogd: ", "cron: ", "queue: ", "watchdog: "];
+        let lines: BTreeSet<&str> =
+            console.lines().filter(|line| words.iter().any(|word| line.starts_with(word))).collect();
+        observed.exactly("console", lines.into_iter().collect::<Vec<_>>().join("\n"));
+        observed.exactly("nginx answers", fetch(daemon).is_some());
+        observed.exactly("pid file", daemon.path("supervisord.pid").exists());
     });
 }
 

@@ -47,7 +47,7 @@ const NAMES: [(Area, &str); 16] = [
 ];
 
 /// Modules, and single tests that are about something else than the rest of their module.
-pub const PLACES: [(&str, Area); 40] = [
+pub const PLACES: [(&str, Area); 41] = [
     ("command_line", CommandLine),
     ("documents", RealPrograms),
     ("events", Events),
@@ -82,6 +82,7 @@ pub const PLACES: [(&str, Area); 40] = [
     ("shell", Shell),
     ("signals", Signals),
     ("strangers", RealPrograms),
+    ("strangers::published_plug_ins_", PlugIns),
     ("upstream", RealPrograms),
     ("users", Users),
     ("verbs", Supervisorctl),
