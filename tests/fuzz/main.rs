@@ -7,8 +7,11 @@
 //! belongs into `fuzz/corpus/NAME`, where it is tried ever after.
 
 mod bodies {
+    pub mod calls;
     pub mod capture;
+    pub mod client;
     pub mod configuration;
+    pub mod difference;
     pub mod environment;
     pub mod expansion;
     pub mod http;
@@ -394,12 +397,17 @@ const STEPS: &[&str] = &[
     "\x1c\x01",
     "\x1f\x01",
     "\x1f\x04",
+    "\x1f\x30",
+    "\x1f\x31",
     "\x1e\x01",
 ];
 
 targets! {
+    calls: XML;
     capture: OUTPUT;
+    client: INI;
     configuration: INI;
+    difference: INI;
     environment: TEXT;
     expansion: TEXT;
     http: HTTP;

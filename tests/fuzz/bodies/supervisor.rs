@@ -369,9 +369,33 @@ impl World {
                 9 => self.call(Call::Restart { config: config(true) }),
                 10..20 => self.give(Input::RestartSignal { config: Err("unreadable".to_owned()) }),
                 20..40 => self.call(Call::ClearLog),
+                40..80 => self.upgrade(),
                 _ => self.give(Input::ReopenSignal),
             },
         }
+    }
+
+    /// The supervisor at rest is written down, and another one goes on from there.
+    fn upgrade(&mut self) {
+        let is_at_rest = self.replies.len() as u64 == self.calls && self.clearing.is_empty() && self.judging.is_empty();
+        if !is_at_rest || self.ending.is_some() || self.mood != Mood::Running {
+            return;
+        }
+        let written = serde_json::to_string(&self.supervisor.snapshot()).expect("it can be written");
+        let read = serde_json::from_str(&written).expect("it can be read");
+        let next = Supervisor::restore(read, self.now, 1);
+        let again = serde_json::to_string(&next.snapshot()).expect("it can be written");
+        assert_eq!(again, written, "nothing is forgotten");
+        let moved = |process: ProcessId| {
+            let row = self.supervisor.row(process)?;
+            next.find_process(&row.group, &row.config.name)
+        };
+        let children = std::mem::take(&mut self.children).into_iter();
+        let known = children.filter_map(|(pid, child)| Some((pid, Child { process: moved(child.process)?, ..child })));
+        self.children = known.collect();
+        self.processes = self.processes.iter().filter_map(|process| moved(*process)).collect();
+        self.supervisor = next;
+        self.settle();
     }
 
     fn clear(&mut self) {

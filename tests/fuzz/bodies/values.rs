@@ -1,6 +1,7 @@
 //! Single values of options, names of processes, numbers in text.
 
-use supervisord_config::convert;
+use supervisord_config::{convert, signal};
+use supervisord_core::auto_log;
 use supervisord_wire::name::{Namespec, namespec};
 use supervisord_wire::number;
 
@@ -26,6 +27,11 @@ pub fn run(data: &[u8]) {
         let again = number::float_from_text(&number::float_text(float));
         assert!(float.is_nan() || again == Some(float), "{float} {again:?}");
     }
+    if let Ok(number) = signal::parse(&text) {
+        assert!((1..=64).contains(&number), "{number}");
+    }
+    let _ = signal::parse_stop_signal(&text);
+    let _ = auto_log::is_auto_log(&text, "supervisor");
     let _ = Namespec::parse(&text);
     let _ = Namespec::parse(&namespec(&text, &text));
 }
