@@ -1,9 +1,11 @@
 //! What the servers answer to plain HTTP, side by side.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use crate::harness::http::{self, Response};
-use crate::harness::{Daemon, Observed, Scene, compare};
+use crate::harness::{Daemon, Observed, Scene, Subject, compare};
 
 const WORLD: &str = "
 [program:cat]
@@ -209,4 +211,95 @@ fn connections_are_kept_and_closed_alike() {
             observed.exactly(&format!("{version} {header}"), format!("{}, kept: {}", first.status(), again.is_ok()));
         }
     });
+}
+
+/// A request, and what the first line of its answer is: the same from both, or of the original and of ours. An empty
+/// line is the end of the connection without a word, a dash is silence.
+enum Odd {
+    Alike(&'static str),
+    Better(&'static str, &'static str),
+}
+
+use Odd::{Alike, Better};
+
+const NOT_FOUND: &str = "HTTP/1.1 404 Not Found";
+const OK: &str = "HTTP/1.1 200 OK";
+const BAD: &str = "HTTP/1.1 400 Bad Request";
+const FAILED: &str = "HTTP/1.1 500 Internal Server Error";
+
+const ODD_REQUESTS: &[(&str, Odd)] = &[
+    ("GET /ok.html\r\n\r\n", Better("HTTP/None 500 Internal Server Error", BAD)),
+    ("GET /ok.html HTTP/1.2\r\n\r\n", Better("HTTP/1.2 200 OK", BAD)),
+    ("GET /ok.html HTTP/2.0\r\n\r\n", Better("HTTP/2.0 200 OK", BAD)),
+    ("GET /ok.html HTTP/1.1\r\n\r\n", Alike(OK)),
+    ("GET /ok.html HTTP/1.1\nHost: h\n\n", Better("-", OK)),
+    ("\r\n\r\nGET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n", Better("", OK)),
+    ("GET /ok.html HTTP/1.1\r\nX: a\r\n b\r\n\r\n", Better(OK, BAD)),
+    ("GET /ok.html HTTP/1.1\r\nnocolon\r\n\r\n", Better(FAILED, BAD)),
+    ("GET /ok html HTTP/1.1\r\n\r\n", Better("", BAD)),
+    ("GET /ok.html;x HTTP/1.1\r\n\r\n", Better("-", NOT_FOUND)),
+    ("GET /%6fk%2ehtml?x=%zz HTTP/1.1\r\n\r\n", Alike(OK)),
+    ("GET /ok.html#x HTTP/1.1\r\n\r\n", Alike(OK)),
+    ("GET http://h/ok.html HTTP/1.1\r\nHost: h\r\n\r\n", Better(NOT_FOUND, OK)),
+    ("OPTIONS / HTTP/1.1\r\n\r\n", Alike(BAD)),
+    ("OPTIONS * HTTP/1.1\r\n\r\n", Alike(BAD)),
+    ("TRACE / HTTP/1.1\r\n\r\n", Alike(BAD)),
+    ("NONSENSE / HTTP/1.1\r\n\r\n", Alike(BAD)),
+    ("get /ok.html HTTP/1.1\r\n\r\n", Alike(BAD)),
+    ("HEAD /ok.html HTTP/1.1\r\n\r\n", Better(NOT_FOUND, OK)),
+    ("HEAD /nowhere HTTP/1.1\r\n\r\n", Alike(NOT_FOUND)),
+    ("HEAD /logtail/cat HTTP/1.1\r\n\r\n", Alike(BAD)),
+    ("GET /status.html HTTP/1.1\r\n\r\n", Better(OK, NOT_FOUND)),
+    ("GET /images HTTP/1.1\r\nHost: h\r\n\r\n", Alike("HTTP/1.1 301 Moved Permanently")),
+    ("GET /images/ HTTP/1.1\r\n\r\n", Alike(NOT_FOUND)),
+    ("GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\n\r\n", Alike(NOT_FOUND)),
+    ("GET /stylesheets/supervisor.css HTTP/1.1\r\nRange: bytes=0-3\r\n\r\n", Alike(OK)),
+    ("GET /images/icon.png HTTP/1.1\r\nIf-Modified-Since: nonsense\r\n\r\n", Alike(OK)),
+    ("GET /logtail HTTP/1.1\r\n\r\n", Better(FAILED, NOT_FOUND)),
+    ("GET /logtail/ HTTP/1.1\r\n\r\n", Alike(NOT_FOUND)),
+    ("GET /logtail/cat/stdout/more HTTP/1.1\r\n\r\n", Alike(NOT_FOUND)),
+    ("GET /logtail/cat/stderr HTTP/1.1\r\n\r\n", Alike(NOT_FOUND)),
+    ("GET /logtail/cat?x=1 HTTP/1.1\r\n\r\n", Alike(OK)),
+    ("GET /logtailx/cat HTTP/1.1\r\n\r\n", Alike(OK)),
+    ("GET /mainlogtailx HTTP/1.1\r\n\r\n", Alike(OK)),
+    ("POST /RPC2 HTTP/1.1\r\n\r\n", Alike("HTTP/1.1 411 Length Required")),
+    ("POST / HTTP/1.1\r\n\r\n", Alike("HTTP/1.1 411 Length Required")),
+    ("POST /RPC2 HTTP/1.1\r\nContent-Length: abc\r\n\r\n", Better(FAILED, BAD)),
+    ("POST /RPC2 HTTP/1.1\r\nContent-Length: -5\r\n\r\n", Better("-", BAD)),
+    ("POST /RPC2 HTTP/1.1\r\nContent-Length: 0\r\n\r\n", Better("-", BAD)),
+    ("POST /RPC2 HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", Alike(BAD)),
+    (
+        "POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        Alike("HTTP/1.1 411 Length Required"),
+    ),
+    ("GET /?action=nonsense HTTP/1.1\r\n\r\n", Better(FAILED, BAD)),
+    ("GET /?action=start HTTP/1.1\r\n\r\n", Better(FAILED, BAD)),
+];
+
+#[test]
+fn odd_requests_are_answered_alike_or_better() {
+    compare(&Scene::with("odd", WORLD), |daemon, _| {
+        daemon.wait_for_state("cat", "RUNNING");
+        daemon.wait_until("the log is there", |daemon| daemon.path("cat.log").exists());
+        for (request, expected) in ODD_REQUESTS {
+            let line = first_line(daemon, request);
+            let expected = match (expected, daemon.subject) {
+                (Alike(line) | Better(line, _), Subject::Original) | (Alike(line) | Better(_, line), _) => *line,
+            };
+            assert_eq!(line, expected, "{request:?}");
+        }
+    });
+}
+
+fn first_line(daemon: &Daemon, request: &str) -> String {
+    /// Longer than any of these answers takes; the original says nothing to some requests.
+    const SILENCE: Duration = Duration::from_secs(3);
+    let mut stream = UnixStream::connect(daemon.path("s.sock")).expect("it listens");
+    stream.set_read_timeout(Some(SILENCE)).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut line = String::new();
+    match BufReader::new(stream).read_line(&mut line) {
+        Ok(_) => line.trim_end().to_owned(),
+        Err(_) => "-".to_owned(),
+    }
 }

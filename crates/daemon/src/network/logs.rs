@@ -58,7 +58,11 @@ fn named_log(context: &Context, path: &str) -> Option<String> {
     let name = Namespec::parse(&parts.next()?);
     let row = context.view.row(&name.group, &name.process?)?;
     let stderr = Channel::Stderr.name();
-    match parts.next().as_deref() {
+    let channel = parts.next();
+    if parts.next().is_some() {
+        return None;
+    }
+    match channel.as_deref() {
         None => row.stdout_logfile.clone(),
         Some(channel) if channel == Channel::Stdout.name() => row.stdout_logfile.clone(),
         Some(channel) if channel == stderr => row.stderr_logfile.clone(),

@@ -83,10 +83,9 @@ pub async fn status(context: &Arc<Context>, acts: Acts, links: bool, fields: &Fi
 /// under whatever name and path the page is reached.
 fn told(message: &str) -> Reply {
     let mut reply = Reply::error(StatusCode::SEE_OTHER);
-    let kept = std::mem::take(&mut reply.headers);
-    let mut reply = uncached(reply.text(LOCATION, format!("./?message={}", encode(message))));
-    reply.headers.extend(kept);
-    reply
+    reply.headers.clear();
+    let location = format!("./?message={}", encode(message));
+    uncached(reply.text(LOCATION, location).text(CONTENT_TYPE, "text/html")).length()
 }
 
 fn uncached(reply: Reply) -> Reply {

@@ -89,10 +89,24 @@ impl Reply {
         self
     }
 
+    /// Says to a client of HTTP/1.0 that the connection is kept as it asked, in the spelling of the original. Without a
+    /// length it cannot be kept.
+    pub fn keeping(mut self) -> Reply {
+        if self.headers.iter().any(|(name, _)| name == CONTENT_LENGTH) {
+            self.headers.push((CONNECTION, HeaderValue::from_static("Keep-Alive")));
+        }
+        self
+    }
+
     /// Closes the connection after the reply.
     pub fn closing(mut self) -> Reply {
         self.headers.insert(0, (CONNECTION, HeaderValue::from_static("close")));
         self
+    }
+
+    /// Whether the connection is closed after it.
+    pub fn is_closing(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == CONNECTION)
     }
 
     /// The size of the reply as access lines count it: status line, headers, and the body where it is whole.

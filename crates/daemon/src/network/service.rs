@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use supervisord_config::model::{HttpServer, LogLevel};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_local;
@@ -95,6 +95,7 @@ impl Service {
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Broken> {
         let access = Access::of(&request, self.socket.peer());
+        let keeps = is_old_and_keeps(&request);
         // A task of its own, so that a panic ends only this request, and a client that leaves does not end what it
         // has asked for.
         let reply = match spawn_local(self.clone().handle(request)).await {
@@ -106,6 +107,7 @@ impl Service {
             }
             Err(_) => return Err(Broken),
         };
+        let reply = if keeps && !reply.is_closing() { reply.keeping() } else { reply };
         access.log(&self.shared.context, &reply);
         Ok(reply.into_response(self.socket))
     }
@@ -186,6 +188,12 @@ impl Service {
     async fn body(&self, request: Request<Incoming>) -> Result<(bytes::Bytes, Share), StatusCode> {
         receive::body(request, &self.shared.limits, &self.shared.bodies).await
     }
+}
+
+/// Whether a client of HTTP/1.0, which closes by default, asks for the connection to be kept.
+fn is_old_and_keeps(request: &Request<Incoming>) -> bool {
+    let wish = request.headers().get(CONNECTION).map(HeaderValue::as_bytes).unwrap_or_default();
+    request.version() == Version::HTTP_10 && wish.eq_ignore_ascii_case(b"keep-alive")
 }
 
 /// The refusal of a request whose body was not read to its end: nothing after it can be understood.
