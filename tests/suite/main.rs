@@ -29,6 +29,7 @@ mod signals;
 mod strangers;
 mod survival;
 mod torture;
+mod unreachable;
 mod upstream;
 mod users;
 mod verbs;

@@ -23,6 +23,7 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
         ClientError::Resolve(_) => Some(format!("the host of {} is not known", settings.server_url)),
         ClientError::Closed => Some(format!("{} does not answer like supervisord", settings.server_url)),
         ClientError::Status { code: 401, .. } => Some(refused(settings)),
+        ClientError::Url(_) => Some("an address begins with http:// or unix://".to_owned()),
         ClientError::Fault(fault) if fault.is(FaultCode::ShutdownState) => {
             Some("supervisord is shutting down or restarting".to_owned())
         }
@@ -30,9 +31,17 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
     };
     let Some(reason) = reason else { return Vec::new() };
     let mut lines = vec![reason];
-    if matches!(error, ClientError::Connect(_) | ClientError::Resolve(_)) {
-        lines.push(origin(settings));
-        lines.extend(mismatch(settings));
+    match error {
+        ClientError::Connect(error) => {
+            lines.push(origin(settings));
+            // Where there is something at the address, the configuration is not to blame.
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
+                lines.extend(mismatch(settings));
+            }
+        }
+        ClientError::Resolve(_) | ClientError::Url(_) => lines.push(origin(settings)),
+        ClientError::Status { .. } => lines.push(file_read(settings)),
+        _ => {}
     }
     lines.into_iter().map(|line| format!("supervisorctl: {line}")).collect()
 }
@@ -45,14 +54,20 @@ fn unreachable(endpoint: &Endpoint, kind: ErrorKind) -> Option<String> {
         Endpoint::Inet { .. } => None,
         Endpoint::Unix { path } => match kind {
             ErrorKind::NotFound => Some(format!("there is no socket {path}; is supervisord running?")),
+            ErrorKind::PermissionDenied if is_something_else(path) => Some(format!("{path} is not a socket")),
             ErrorKind::PermissionDenied => Some(forbidden(path)),
-            ErrorKind::ConnectionRefused => Some(match std::fs::metadata(path) {
-                Ok(metadata) if !metadata.file_type().is_socket() => format!("{path} is not a socket"),
-                _ => format!("nobody is listening on {path}; supervisord has ended and left it behind"),
-            }),
+            ErrorKind::ConnectionRefused if is_something_else(path) => Some(format!("{path} is not a socket")),
+            ErrorKind::ConnectionRefused => {
+                Some(format!("nobody is listening on {path}; supervisord has ended and left it behind"))
+            }
             _ => None,
         },
     }
+}
+
+/// Whether there is something, but no socket.
+fn is_something_else(path: &str) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket())
 }
 
 fn forbidden(path: &str) -> String {
@@ -76,10 +91,18 @@ fn refused(settings: &Settings) -> String {
 fn origin(settings: &Settings) -> String {
     match (settings.url_source, &settings.config_file) {
         (UrlSource::Request, _) => "this address was given by hand, not by a configuration file".to_owned(),
-        (UrlSource::Configuration, Some(file)) => format!("this address comes from {file}"),
+        (UrlSource::Configuration, Some(file)) => format!("this address comes from {}", normal(file).display()),
         (UrlSource::Configuration, None) => {
             "this address is the default, since there is no configuration file".to_owned()
         }
+    }
+}
+
+/// Where user name and password were looked for besides the command line.
+fn file_read(settings: &Settings) -> String {
+    match &settings.config_file {
+        Some(file) => format!("the configuration file is {}", normal(file).display()),
+        None => "there is no configuration file".to_owned(),
     }
 }
 
@@ -101,6 +124,8 @@ fn mismatch(settings: &Settings) -> Option<String> {
     let servers = ini.sections().filter(|section| section.name().starts_with("unix_http_server"));
     let written = servers.filter_map(|section| ini.get(section.name(), "file"));
     let sockets: Vec<String> = written.filter_map(|entry| expand(&entry.value, &names, "file").ok()).collect();
+    let file = normal(file);
+    let file = file.display();
     match sockets.as_slice() {
         [] => Some(format!("{file} has no [unix_http_server], so supervisord opens no socket")),
         sockets if sockets.iter().any(|socket| is_same(socket, &path)) => None,

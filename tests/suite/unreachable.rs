@@ -1,0 +1,160 @@
+//! What `supervisorctl` says when there is nobody to talk to: the first line and the exit status of the original, and on
+//! stderr which of the possible reasons it is and which file says so.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use crate::harness::command::{Output, run};
+use crate::harness::scene::Place;
+use crate::harness::{Daemon, Program, Scene, Subject, each_subject};
+
+/// A configuration of the client, what it asks, and what is said.
+struct Case {
+    configuration: &'static str,
+    action: &'static str,
+    first_line: &'static str,
+    code: i32,
+    reason: &'static str,
+    /// What follows the reason.
+    file: &'static str,
+}
+
+const FROM_FILE: &str = "this address comes from {dir}/ctl.conf";
+
+const CASES: &[Case] = &[
+    Case {
+        configuration: "[supervisorctl]\nserverurl=unix://{dir}/none.sock\n[unix_http_server]\nfile={dir}/none.sock\n",
+        action: "status",
+        first_line: "unix://{dir}/none.sock no such file",
+        code: 4,
+        reason: "there is no socket {dir}/none.sock; is supervisord running?",
+        file: FROM_FILE,
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=unix://{dir}/none.sock\n[unix_http_server]\nfile={dir}/other.sock\n",
+        action: "version",
+        first_line: "unix://{dir}/none.sock no such file",
+        code: 7,
+        reason: "there is no socket {dir}/none.sock; is supervisord running?",
+        file: "this address comes from {dir}/ctl.conf\n\
+               supervisorctl: the [unix_http_server] of {dir}/ctl.conf is {dir}/other.sock, not {dir}/none.sock",
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=unix://{dir}/none.sock\n",
+        action: "shutdown",
+        first_line: "ERROR: unix://{dir}/none.sock no such file (already shut down?)",
+        code: 1,
+        reason: "there is no socket {dir}/none.sock; is supervisord running?",
+        file: "this address comes from {dir}/ctl.conf\n\
+               supervisorctl: {dir}/ctl.conf has no [unix_http_server], so supervisord opens no socket",
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=unix://{dir}/dead.sock\n[unix_http_server]\nfile={dir}/dead.sock\n",
+        action: "pid",
+        first_line: "unix://{dir}/dead.sock refused connection",
+        code: 4,
+        reason: "nobody is listening on {dir}/dead.sock; supervisord has ended and left it behind",
+        file: FROM_FILE,
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=unix://{dir}/ctl.conf\n[unix_http_server]\nfile={dir}/ctl.conf\n",
+        action: "status",
+        first_line: "unix://{dir}/ctl.conf refused connection",
+        code: 4,
+        reason: "{dir}/ctl.conf is not a socket",
+        file: FROM_FILE,
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=http://127.0.0.1:{port}\n",
+        action: "status",
+        first_line: "http://127.0.0.1:{port} refused connection",
+        code: 4,
+        reason: "nobody is listening on port {port} of 127.0.0.1",
+        file: FROM_FILE,
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=http://127.0.0.1:{port2}\nusername=user\npassword=wrong\n",
+        action: "status",
+        first_line: "Server requires authentication",
+        code: 1,
+        reason: "user name or password is wrong",
+        file: "the configuration file is {dir}/ctl.conf",
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=http://127.0.0.1:{port2}\n",
+        action: "status",
+        first_line: "Server requires authentication",
+        code: 1,
+        reason: "user name and password are needed: give them with -u and -p or in [supervisorctl]",
+        file: "the configuration file is {dir}/ctl.conf",
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=https://127.0.0.1:1\n",
+        action: "status",
+        first_line: "error: <class 'ValueError'>, Unknown protocol for serverurl https://127.0.0.1:1",
+        code: 1,
+        reason: "an address begins with http:// or unix://",
+        file: FROM_FILE,
+    },
+];
+
+fn ask(place: &Place, action: &str) -> Output {
+    let mut command = place.command(&place.subject.path(Program::Supervisorctl));
+    run(command.args(["-c", "ctl.conf", action]), "")
+}
+
+#[test]
+fn each_reason_is_named_with_the_file_that_was_read() {
+    each_subject(|subject| {
+        let scene =
+            Scene::with("unreachable", "[inet_http_server]\nport=127.0.0.1:{port2}\nusername=user\npassword=p\n");
+        let daemon: Daemon = scene.start(subject);
+        drop(UnixListener::bind(daemon.path("dead.sock")).expect("a socket nobody listens on"));
+        for case in CASES {
+            daemon.write("ctl.conf", case.configuration);
+            let said = ask(&daemon, case.action);
+            let first = said.stdout.lines().next().unwrap_or_default();
+            assert!(first.starts_with(&daemon.fill(case.first_line)), "{}", said.transcript());
+            assert_eq!(said.code, case.code, "{}", said.transcript());
+            if subject == Subject::Ours {
+                let Case { reason, file, .. } = case;
+                let expected = daemon.fill(&format!("supervisorctl: {reason}\nsupervisorctl: {file}\n"));
+                assert_eq!(said.stderr, expected, "{}", said.transcript());
+            }
+        }
+    });
+}
+
+/// Root may connect everywhere.
+#[test]
+fn a_socket_that_is_not_for_everybody_says_for_whom_it_is() {
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("left out, because it needs root: no permission to connect");
+        return;
+    }
+    let place = Scene::new("forbidden").open_to_all().set_up(Subject::Ours);
+    let socket = place.path("s.sock");
+    let _listener = UnixListener::bind(&socket).expect("a socket");
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    place.write("ctl.conf", "[supervisorctl]\nserverurl=unix://{dir}/s.sock\n");
+    // Copied, because the directory of the build may be closed to others; by another process, because a file that is
+    // open for writing in a child that was forked just then cannot be run.
+    let mut copy = place.command(std::path::Path::new("cp"));
+    assert_eq!(run(copy.arg(Subject::Ours.path(Program::Supervisorctl)).arg("supervisorctl"), "").code, 0);
+    let mut command = place.command(std::path::Path::new("setpriv"));
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    let said = run(command.arg(place.path("supervisorctl")).args(["-c", "ctl.conf", "status"]), "");
+    assert_eq!(
+        said.stdout,
+        "error: <class 'PermissionError'>, [Errno 13] Permission denied\n",
+        "{}",
+        said.transcript()
+    );
+    let socket = socket.display();
+    let expected = place.fill(&format!(
+        "supervisorctl: no permission to connect to {socket}, which belongs to user 0 and has mode 0700\n\
+         supervisorctl: {FROM_FILE}\n"
+    ));
+    assert_eq!((said.stderr.as_str(), said.code), (expected.as_str(), 1));
+}
