@@ -11,6 +11,7 @@ use supervisord_wire::name::{Namespec, namespec};
 use supervisord_wire::state::ProcessState;
 use tokio::task::spawn_blocking;
 
+use crate::network::access::ctime;
 use crate::network::reply::{Broken, Reply};
 use crate::network::route::encode;
 use crate::network::{Context, file_end};
@@ -109,7 +110,8 @@ struct StatusPage<'a> {
     links: bool,
     rows: Vec<Line>,
     version: &'static str,
-    year: i32,
+    /// When the page was made.
+    time: String,
 }
 
 /// A process as the table shows it.
@@ -128,8 +130,8 @@ async fn show(context: &Context, status: StatusCode, links: bool, message: &str)
     let Some(share) = context.answers.take_soon(context.view.rows().len() * ROW_BYTES).await else { return crowded() };
     let now = (context.clock.now)();
     let rows = context.view.rows().iter().map(|row| line(context, now, row)).collect();
-    let year = (context.clock.local)(now).year;
-    page(status, &StatusPage { message, links, rows, version: SUPERVISOR_VERSION, year }).within(share)
+    let time = ctime(&(context.clock.local)(now));
+    page(status, &StatusPage { message, links, rows, version: SUPERVISOR_VERSION, time }).within(share)
 }
 
 /// There are too many long answers that nobody takes.
