@@ -227,8 +227,12 @@ def getEventNameByType(requested):
 
 
 def register(name, event):
-    """Names a class of events of one's own. It is known within the helper; listeners cannot subscribe to it."""
+    """Names a class of events of one's own. It is known within the helper; listeners cannot subscribe to it, and the
+    activity log says so."""
+    from supervisor import mirror
+
     setattr(EventTypes, name, event)
+    mirror.warn("the event type %s of a plug-in is known to plug-ins only, event listeners do not get it" % name)
 
 
 def subscribe(type, callback):

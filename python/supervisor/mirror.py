@@ -33,6 +33,12 @@ def connect(channel):
     _channel = channel
 
 
+def warn(text):
+    """Writes a line to the activity log, where there is a daemon that has one."""
+    if _channel is not None:
+        Logger().warn(text)
+
+
 def forget():
     """What was read is out of date."""
     global _state

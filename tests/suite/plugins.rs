@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Daemon, Scene, Subject, Value, only_ours, original};
+use crate::harness::{Daemon, Scene, Subject, Value, only_ours, original, processes};
 
 /// A plug-in that does all that plug-ins do, and what they should not do.
 const PLUGIN: &str = r#"
-import os, time
+import os, resource, signal, time
 from supervisor import events
 from supervisor.dispatchers import RejectEvent
 from supervisor.http import NOT_DONE_YET
@@ -35,6 +36,28 @@ class Interface(SupervisorNamespaceRPCInterface):
         time.sleep(1000)
     def die(self):
         os._exit(3)
+    def large(self, megabytes):
+        return "<" * (megabytes << 20)
+    def chatter(self, lines):
+        for number in range(lines):
+            self.supervisord.options.logger.info("x" * 1000)
+        return True
+    def ask_and_stop(self, questions):
+        from supervisor import mirror
+        xml = "<methodCall><methodName>supervisor.getAllConfigInfo</methodName></methodCall>"
+        # Another process asks, so that nobody reads the answers.
+        if os.fork() == 0:
+            try:
+                for number in range(questions):
+                    mirror._channel.send("rpc", id=1000000 + number, xml=xml)
+            finally:
+                os._exit(0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    def eat(self):
+        resource.setrlimit(resource.RLIMIT_AS, (512 << 20, resource.RLIM_INFINITY))
+        return len(["x" * (1 << 20) for _ in range(4096)])
+    def oom_score(self):
+        return int(open("/proc/self/oom_score_adj").read())
     def later(self):
         left = [3]
         def poll():
@@ -132,6 +155,77 @@ fn a_plug_in_that_hangs_or_dies_costs_only_its_own_calls() {
         }
         assert!(!daemon.log().contains("reaped unknown pid"), "{}", daemon.log());
         assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// How much memory a plug-in may make the daemon use for a while, in kB.
+const MOST: u64 = 256 << 10;
+
+/// What the answer of a plug-in must be.
+type Check = fn(Result<Value, (i64, String)>);
+
+#[test]
+fn a_plug_in_that_floods_or_eats_memory_harms_nobody() {
+    only_ours(|| {
+        let many = "[program:other]\ncommand=/bin/cat\nautostart=false\nnumprocs=200\nprocess_name=o%(process_num)d\n";
+        let scene = scene("harm", &format!("{INTERFACE}{many}")).env("SUPERVISOR_PLUGIN_TIMEOUT", "10");
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_state("cat", "RUNNING");
+        let memory = |daemon: &Daemon| processes::status(daemon.pid(), "RssAnon").unwrap_or(0);
+        let before = memory(&daemon);
+        assert_eq!(daemon.call("p.oom_score", &[]).int(), 500);
+        let calls: [(&str, &[Value], Check); 4] = [
+            ("p.large", &[4.into()], |answer| assert_eq!(answer.expect("an answer").text().len(), 4 << 20)),
+            ("p.chatter", &[20_000.into()], |answer| assert_eq!(answer, Ok(true.into()))),
+            ("p.eat", &[], |answer| assert_eq!(answer, Err((30, "FAILED: <class 'MemoryError'>:".to_owned())))),
+            ("p.ask_and_stop", &[1500.into()], |answer| {
+                let stopped = "FAILED: the plug-in process did not answer within 10 seconds";
+                assert_eq!(answer, Err((30, stopped.to_owned())));
+            }),
+        ];
+        for (method, arguments, check) in calls {
+            let is_over = AtomicBool::new(false);
+            let mut most = 0;
+            std::thread::scope(|scope| {
+                let call = scope.spawn(|| {
+                    let answer = daemon.rpc(method, arguments);
+                    is_over.store(true, Ordering::Relaxed);
+                    answer
+                });
+                while !is_over.load(Ordering::Relaxed) {
+                    most = most.max(memory(&daemon));
+                    assert_eq!(daemon.state_of("cat"), "RUNNING");
+                }
+                check(call.join().expect("the call ends"));
+            });
+            assert!(most < before + MOST, "{method}: memory grew from {before} kB to {most} kB");
+            daemon.wait_until("the memory is given back", |daemon| memory(daemon) < before + (32 << 10));
+        }
+        daemon.wait_until("the plug-ins are back", |daemon| daemon.rpc("p.greet", &["you".into()]).is_ok());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// Listeners cannot get them; see docs/extensions.md.
+#[test]
+fn an_event_type_of_a_plug_in_is_refused_in_words() {
+    only_ours(|| {
+        let registering =
+            scene("own", &format!("{INTERFACE}[rpcinterface:q]\nsupervisor.rpcinterface_factory=own:make\n"));
+        let own = "from supervisor import events\nclass Own(events.Event):\n    pass\nevents.register('OWN', Own)\n\
+            def make(supervisord):\n    return object()\n";
+        let mut daemon = registering.file("lib/own.py", own).start(Subject::Ours);
+        daemon.wait_for_log(
+            "WARN the event type OWN of a plug-in is known to plug-ins only, event listeners do not get it",
+        );
+        daemon.wait_for_state("cat", "RUNNING");
+        let listener = "[eventlistener:l]\ncommand=/bin/cat\nevents=OWN\n";
+        let refused = scene("refused", listener).run(Subject::Ours);
+        assert!(
+            refused.stderr.contains("Unknown event type OWN in [eventlistener:l] events"),
+            "{}",
+            refused.transcript()
+        );
     });
 }
 

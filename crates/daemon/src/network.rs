@@ -33,7 +33,7 @@ mod socket;
 
 pub use connection::Limits;
 pub use plane::{Kept, NetworkHandle, start, start_with};
-pub use room::Room;
+pub use room::{Room, Share};
 
 /// What every request handler may use.
 pub struct Context {

@@ -109,6 +109,7 @@ fn answer(stream: &mut UnixStream) -> String {
             Ok(0) => break,
             Ok(count) => seen.extend_from_slice(&piece[..count]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => panic!("no end of the answer: {error}: {:?}", String::from_utf8_lossy(&seen)),
         }
     }

@@ -9,21 +9,42 @@ use supervisord_wire::plugin::{FromHelper, MAX_LINE, ToHelper, package_line};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-/// How much may wait for a helper that does not read, in bytes; answers to its own questions come on top.
+use crate::network::{Room, Share};
+
+/// How much may wait for a helper that does not read, in bytes; answers to questions it has asked by then come on top.
 const MAX_WAITING: usize = 16 << 20;
 
 /// How many messages of the helper may wait for us; then it waits.
 const MAX_INCOMING: usize = 64;
 
+/// How many bytes all long messages of the helper may have together until they are dealt with; then it waits.
+const MAX_INCOMING_BYTES: usize = 64 << 20;
+
+/// A message of the helper with the memory it takes.
+pub(super) type Incoming = (FromHelper, Share);
+
 /// Both directions. Dropping it closes the line.
 pub(super) struct Connection {
-    lines: mpsc::UnboundedSender<String>,
-    waiting: Arc<AtomicUsize>,
-    messages: mpsc::Receiver<Result<FromHelper, String>>,
+    lines: mpsc::UnboundedSender<Line>,
+    waiting: Arc<Waiting>,
+    messages: mpsc::Receiver<Result<Incoming, String>>,
     tasks: [JoinHandle<()>; 2],
+}
+
+/// A line on its way, with the memory it takes where that is counted elsewhere.
+struct Line {
+    text: String,
+    _share: Option<Share>,
+}
+
+/// The bytes that wait for the helper.
+#[derive(Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+    taken: Notify,
 }
 
 impl Connection {
@@ -33,38 +54,50 @@ impl Connection {
         let (reader, writer) = UnixStream::from_std(stream)?.into_split();
         let (lines, outgoing) = mpsc::unbounded_channel();
         let (incoming, messages) = mpsc::channel(MAX_INCOMING);
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::new(Waiting::default());
         let tasks = [
             tokio::spawn(write(writer, outgoing, waiting.clone())),
             tokio::spawn(read(BufReader::new(reader), incoming)),
         ];
         let connection = Connection { lines, waiting, messages, tasks };
-        connection.push(package_line());
+        connection.push(package_line(), None);
         Ok(connection)
     }
 
     /// Sends a message; false where too much is waiting.
     pub(super) fn send(&self, message: &ToHelper) -> bool {
-        let has_room = self.waiting.load(Ordering::Relaxed) < MAX_WAITING;
+        let has_room = self.has_room();
         if has_room {
-            self.push(message.line());
+            self.push(message.line(), None);
         }
         has_room
     }
 
-    /// Sends an answer, which always finds room: the helper has only so many questions open.
-    pub(super) fn answer(&self, message: &ToHelper) {
-        self.push(message.line());
+    /// Sends an answer, which always finds room: the helper is not listened to while it does not read, and has only so
+    /// many questions open.
+    pub(super) fn answer(&self, message: &ToHelper, share: Option<Share>) {
+        self.push(message.line(), share);
     }
 
-    fn push(&self, line: String) {
-        self.waiting.fetch_add(line.len(), Ordering::Relaxed);
+    /// Whether the helper reads what it is told.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.bytes.load(Ordering::Relaxed) < MAX_WAITING
+    }
+
+    /// Returns when the helper has taken something since the last call.
+    pub(super) fn taken(&self) -> impl Future<Output = ()> + use<> {
+        let waiting = self.waiting.clone();
+        async move { waiting.taken.notified().await }
+    }
+
+    fn push(&self, text: String, share: Option<Share>) {
+        self.waiting.bytes.fetch_add(text.len(), Ordering::Relaxed);
         // Without a writer the line is broken, which the reader finds out.
-        let _ = self.lines.send(line);
+        let _ = self.lines.send(Line { text, _share: share });
     }
 
     /// The next message; why the line is unusable; none once it is closed.
-    pub(super) async fn next(&mut self) -> Option<Result<FromHelper, String>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Incoming, String>> {
         self.messages.recv().await
     }
 }
@@ -75,27 +108,30 @@ impl Drop for Connection {
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut outgoing: mpsc::UnboundedReceiver<String>, waiting: Arc<AtomicUsize>) {
+async fn write(mut writer: OwnedWriteHalf, mut outgoing: mpsc::UnboundedReceiver<Line>, waiting: Arc<Waiting>) {
     while let Some(line) = outgoing.recv().await {
-        let written = writer.write_all(line.as_bytes()).await;
-        waiting.fetch_sub(line.len(), Ordering::Relaxed);
+        let written = writer.write_all(line.text.as_bytes()).await;
+        waiting.bytes.fetch_sub(line.text.len(), Ordering::Relaxed);
+        waiting.taken.notify_one();
         if written.is_err() {
             return;
         }
     }
 }
 
-async fn read(mut reader: BufReader<OwnedReadHalf>, incoming: mpsc::Sender<Result<FromHelper, String>>) {
-    let mut line = Vec::new();
+async fn read(mut reader: BufReader<OwnedReadHalf>, incoming: mpsc::Sender<Result<Incoming, String>>) {
+    let room = Room::new(MAX_INCOMING_BYTES);
     loop {
-        line.clear();
+        let mut line = Vec::new();
         let length = (&mut reader).take(MAX_LINE as u64).read_until(b'\n', &mut line).await.unwrap_or(0);
         if length == 0 || line.last() != Some(&b'\n') {
             return;
         }
+        let share = room.take(line.len()).await;
         let message = FromHelper::parse(&line);
+        drop(line);
         let is_good = message.is_ok();
-        if incoming.send(message).await.is_err() || !is_good {
+        if incoming.send(message.map(|message| (message, share))).await.is_err() || !is_good {
             return;
         }
     }

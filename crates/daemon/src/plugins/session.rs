@@ -21,8 +21,8 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::Connection;
 use super::host::{End, Work, refuse};
 use super::{Notice, Order, define, snapshot};
-use crate::network::Context;
 use crate::network::rpc::{self, Refusal};
+use crate::network::{Context, Share};
 
 /// How long the helper may be silent while something is asked of it and it asks nothing itself.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,7 +49,8 @@ pub(super) struct Session<'a> {
     connection: Connection,
     open: HashMap<u64, Open>,
     next_id: u64,
-    questions: JoinSet<ToHelper>,
+    /// The helper's questions, and the memory their answers take.
+    questions: JoinSet<(ToHelper, Option<Share>)>,
     patience: Duration,
     /// It has said something: the interpreter is up and the first code is imported.
     is_up: bool,
@@ -86,12 +87,14 @@ impl<'a> Session<'a> {
         first.into_iter().for_each(|order| self.carry_out(order));
         loop {
             let patience = if self.is_up { self.patience } else { self.patience.max(PATIENCE) };
+            let taken = self.connection.taken();
             tokio::select! {
-                message = self.connection.next() => match message {
+                message = self.connection.next(), if self.connection.has_room() => match message {
                     None => return End::Helper("ended".to_owned()),
                     Some(Err(error)) => return End::Helper(format!("said something that makes no sense: {error}")),
-                    Some(Ok(message)) => self.take(message),
+                    Some(Ok((message, share))) => self.take(message, share),
                 },
+                () = taken => self.progress = Instant::now(),
                 order = self.work.orders.recv() => match order {
                     None => return End::Daemon,
                     Some(order) => self.carry_out(order),
@@ -99,7 +102,7 @@ impl<'a> Session<'a> {
                 Some(answer) = self.questions.join_next() => {
                     self.progress = Instant::now();
                     match answer {
-                        Ok(answer) => self.connection.answer(&answer),
+                        Ok((answer, share)) => self.connection.answer(&answer, share),
                         Err(_) => return End::Daemon,
                     }
                 }
@@ -111,10 +114,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether the helper should be working on something of ours.
+    /// Whether the helper should be working on something of ours, or reading what it is told.
     fn is_waiting(&self) -> bool {
         let counts = |open: &Open| !matches!(open, Open::Call { deferred: true, .. });
-        self.questions.is_empty() && self.open.values().any(counts)
+        !self.connection.has_room() || self.questions.is_empty() && self.open.values().any(counts)
     }
 
     fn begin(&mut self, open: Open) -> u64 {
@@ -160,7 +163,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn take(&mut self, message: FromHelper) {
+    fn take(&mut self, message: FromHelper, share: Share) {
         self.is_up = true;
         match message {
             FromHelper::Serving { id, interfaces } => {
@@ -202,9 +205,9 @@ impl<'a> Session<'a> {
             }
             FromHelper::Snapshot { id } => {
                 let state = snapshot::state(&self.context.view);
-                self.connection.answer(&ToHelper::State { id, state });
+                self.connection.answer(&ToHelper::State { id, state }, None);
             }
-            question => self.ask(question),
+            question => self.ask(question, share),
         }
     }
 
@@ -230,8 +233,8 @@ impl<'a> Session<'a> {
         (self.work.notify)(Notice::Ready);
     }
 
-    /// A question of the helper, answered by a task of its own.
-    fn ask(&mut self, question: FromHelper) {
+    /// A question of the helper, answered by a task of its own. `share` is the memory the question takes.
+    fn ask(&mut self, question: FromHelper, share: Share) {
         let context = self.plain.clone();
         let has_room = self.questions.len() < MAX_QUESTIONS;
         match question {
@@ -239,38 +242,46 @@ impl<'a> Session<'a> {
                 if !has_room =>
             {
                 let fault = Fault::with(FaultCode::Failed, "the plug-ins ask too much at a time");
-                self.connection.answer(&ToHelper::Answer { id, xml: encode_fault(&fault) });
+                self.connection.answer(&ToHelper::Answer { id, xml: encode_fault(&fault) }, None);
             }
             FromHelper::Rpc { id, xml } => {
-                self.questions.spawn(async move { ToHelper::Answer { id, xml: answer(&context, &xml).await } });
+                self.questions.spawn(async move {
+                    let (answer, room) = answer(&context, &xml).await;
+                    drop(share);
+                    (ToHelper::Answer { id, xml: answer }, room)
+                });
             }
             FromHelper::Define { id, group, section, options } => {
                 self.questions.spawn(async move {
-                    match define::processes(&context.view.config(), &group, &section, &options) {
+                    let answer = match define::processes(&context.view.config(), &group, &section, &options) {
                         Ok(processes) => {
                             let processes = processes.iter().map(|process| snapshot::definition(process)).collect();
                             ToHelper::Defined { id, processes }
                         }
                         Err(text) => ToHelper::Refused { id, text },
-                    }
+                    };
+                    (answer, None)
                 });
             }
             FromHelper::Enlist { id, group, name, section, options } => {
                 self.questions.spawn(async move {
                     let defined = define::processes(&context.view.config(), &group, &section, &options);
-                    match defined.map(|processes| processes.into_iter().find(|process| process.name == name)) {
-                        Ok(Some(process)) => {
-                            let call = Call::EnlistProcess { group, process: Box::new((*process).clone()) };
-                            ToHelper::Answer { id, xml: carried_out(&context, call).await }
-                        }
-                        Ok(None) => ToHelper::Refused { id, text: format!("the section does not define {name}") },
-                        Err(text) => ToHelper::Refused { id, text },
-                    }
+                    let answer =
+                        match defined.map(|processes| processes.into_iter().find(|process| process.name == name)) {
+                            Ok(Some(process)) => {
+                                let call = Call::EnlistProcess { group, process: Box::new((*process).clone()) };
+                                ToHelper::Answer { id, xml: carried_out(&context, call).await }
+                            }
+                            Ok(None) => ToHelper::Refused { id, text: format!("the section does not define {name}") },
+                            Err(text) => ToHelper::Refused { id, text },
+                        };
+                    (answer, None)
                 });
             }
             FromHelper::Discharge { id, group, name } => {
                 let call = Call::DischargeProcess { group, process: name };
-                self.questions.spawn(async move { ToHelper::Answer { id, xml: carried_out(&context, call).await } });
+                self.questions
+                    .spawn(async move { (ToHelper::Answer { id, xml: carried_out(&context, call).await }, None) });
             }
             // What only supervisorctl is asked or told.
             _ => {}
@@ -297,12 +308,12 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The document that answers a call of a plug-in.
-async fn answer(context: &Arc<Context>, document: &str) -> String {
+/// The document that answers a call of a plug-in, and the memory it takes.
+async fn answer(context: &Arc<Context>, document: &str) -> (String, Option<Share>) {
     match rpc::respond(context, document.as_bytes()).await {
-        Ok(document) => document.text,
-        Err(Refusal::BadRequest) => encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")),
-        Err(Refusal::Ending) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
+        Ok(document) => (document.text, Some(document.share)),
+        Err(Refusal::BadRequest) => (encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")), None),
+        Err(Refusal::Ending) => (encode_fault(&Fault::new(FaultCode::ShutdownState)), None),
     }
 }
 
