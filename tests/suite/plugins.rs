@@ -298,15 +298,23 @@ fn actions_of_plug_ins_stand_beside_the_built_in_ones() {
 
 /// An interpreter with published plug-ins, and with our package in place of the original's.
 fn published() -> PathBuf {
+    const PACKAGES: [&str; 7] = [
+        "setuptools<81",
+        "supervisor_twiddler==1.0.0",
+        "supervisor_cache==1.1.0",
+        "mr.laforge==0.9",
+        "supervisor-wildcards==0.1.3",
+        "supervisor-serialrestart==0.1.1",
+        "superlance==2.0.0",
+    ];
     let directory = original::cache().join("plugins");
-    original::once(&directory, |directory| {
+    original::once(&directory, &PACKAGES, |directory| {
         original::run(Command::new("python3").args(["-m", "venv"]).arg(directory));
         let pip = |arguments: &[&str]| {
             let mut command = Command::new(directory.join("bin/python"));
             original::run(command.args(["-m", "pip", "install", "--quiet", "--no-deps"]).args(arguments));
         };
-        pip(&["setuptools<81", "supervisor_twiddler==1.0.0", "supervisor_cache==1.1.0", "mr.laforge==0.9"]);
-        pip(&["supervisor-wildcards==0.1.3", "supervisor-serialrestart==0.1.1", "superlance==2.0.0"]);
+        pip(&PACKAGES);
         pip(&[concat!(env!("CARGO_MANIFEST_DIR"), "/python")]);
     });
     directory.join("bin")

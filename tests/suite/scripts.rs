@@ -74,7 +74,7 @@ fn programs_in_another_language_find_what_they_expect() {
         return;
     }
     let package = original::cache().join("node");
-    original::once(&package, |directory| {
+    original::once(&package, &["xmlrpc@1.3.2"], |directory| {
         original::run(Command::new("npm").args(["install", "--silent", "xmlrpc@1.3.2"]).current_dir(directory));
     });
     let text = format!("{PROGRAMS}[inet_http_server]\nport=127.0.0.1:{{port}}\n");

@@ -27,7 +27,7 @@ const PACKAGES: [&str; 11] = [
 /// The directory of their programs.
 fn programs() -> PathBuf {
     let directory = original::cache().join("strangers");
-    original::once(&directory, |directory| {
+    original::once(&directory, &PACKAGES, |directory| {
         original::run(Command::new("python3").args(["-m", "venv"]).arg(directory));
         let python = directory.join("bin/python");
         original::run(Command::new(python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES));
@@ -360,7 +360,7 @@ package = zipfile.ZipFile(glob.glob('ansible-*.whl')[0])
 package.extractall('.', [name for name in package.namelist() if name.startswith('ansible_collections/community/general/')])
 ";
     let directory = original::cache().join("ansible");
-    original::once(&directory, |directory| {
+    original::once(&directory, &["ansible-core==2.19.14", "ansible==12.3.0"], |directory| {
         original::run(Command::new("python3").args(["-m", "venv"]).arg(directory));
         let python = |arguments: &[&str]| {
             original::run(Command::new(directory.join("bin/python")).args(arguments).current_dir(directory));

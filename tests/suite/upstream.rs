@@ -138,7 +138,7 @@ fn scene(subject: Subject, sources: &Path) -> Scene {
 /// The unpacked source distribution.
 fn sources() -> PathBuf {
     let directory = original::cache().join("sources");
-    original::once(&directory, |directory| {
+    original::once(&directory, &["supervisor==4.3.0"], |directory| {
         let pip = |arguments: &[&str]| {
             original::run(
                 Command::new(python::path()).args(["-m", "pip", "--quiet"]).args(arguments).current_dir(directory),

@@ -108,6 +108,8 @@ pub enum Input {
     ReopenSignal,
     /// A deadline has come.
     Elapsed,
+    /// A child is dead; what it wrote is still to be read. From now on it cannot live long enough for anything.
+    Died { pid: u32 },
     /// A child ended, and all it wrote has been read.
     Exited { pid: u32, status: ExitStatus },
     /// Answer to [`Effect::Check`].
@@ -195,6 +197,8 @@ struct Member {
     stderr_log: Option<String>,
     /// The deadline under which it is filed in `Supervisor::deadlines`.
     filed: Option<Duration>,
+    /// When its child died, while what it wrote is still read. No deadline counts then.
+    died: Option<Now>,
     /// Where the process is an event listener.
     seat: Option<Seat>,
 }
@@ -342,6 +346,7 @@ impl Supervisor {
             Input::RestartSignal { config } => self.restart_signal(config),
             Input::ReopenSignal => self.reopen_signal(),
             Input::Elapsed => self.elapsed(now),
+            Input::Died { pid } => self.died(now, pid),
             Input::Exited { pid, status } => self.exited(now, pid, status),
             Input::Checked { process, call, result } => self.checked(now, process, call, result),
             Input::Spawned { process, result } => self.spawned(now, process, result),
@@ -414,12 +419,21 @@ impl Supervisor {
         self.settle_doubts(now);
     }
 
+    fn died(&mut self, now: Now, pid: u32) {
+        let Some(id) = self.by_pid.get(&pid).copied() else { return };
+        if let Some(member) = self.members.get_mut(&id) {
+            member.died = Some(now);
+        }
+        self.unfile(id);
+    }
+
     fn exited(&mut self, now: Now, pid: u32, status: ExitStatus) {
         let Some(id) = self.by_pid.remove(&pid) else {
             return self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
         };
         self.release_socket(id);
-        self.stimulate(now, id, Stimulus::Ended(status));
+        let died = self.members.get_mut(&id).and_then(|member| member.died.take());
+        self.stimulate(died.unwrap_or(now), id, Stimulus::Ended(status));
         self.listener_ended(now, id);
     }
 
@@ -463,7 +477,8 @@ impl Supervisor {
     /// Files the deadline of a process; one that has passed already is due at once.
     fn refile(&mut self, id: ProcessId, now: Now) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let wanted = member.machine.deadline().map(|deadline| deadline.max(now.mono));
+        let deadline = member.machine.deadline().filter(|_| member.died.is_none());
+        let wanted = deadline.map(|deadline| deadline.max(now.mono));
         if member.filed != wanted {
             if let Some(old) = member.filed {
                 self.deadlines.remove(&(old, id));
@@ -502,6 +517,7 @@ impl Supervisor {
             stdout_log,
             stderr_log,
             filed: None,
+            died: None,
             seat: matches!(definition.kind, GroupKind::Listeners(_)).then(Seat::default),
         };
         self.members.insert(id, member);

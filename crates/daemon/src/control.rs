@@ -356,6 +356,7 @@ impl Control {
             Reaped::Stranger if plugins::children::reaped(pid) => {}
             Reaped::Stranger => self.input(Input::Exited { pid, status }),
             Reaped::Draining { run, process, last_words } => {
+                self.input(Input::Died { pid });
                 if !last_words.is_empty() {
                     self.listener_output(run, process, last_words);
                 }

@@ -289,6 +289,7 @@ impl World {
 
     fn end(&mut self, pid: u32, status: ExitStatus) {
         if self.children.remove(&pid).is_some() {
+            self.give(Input::Died { pid });
             self.give(Input::Exited { pid, status });
         }
     }

@@ -30,24 +30,25 @@ pub fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("original")
 }
 
-/// Fills `directory` once for all test processes that share it.
-pub fn once(directory: &Path, fill: impl FnOnce(&Path)) {
+/// Fills `directory` once for all test processes that share it, and anew when it is to have other `contents`.
+pub fn once(directory: &Path, contents: &[&str], fill: impl FnOnce(&Path)) {
     fs::create_dir_all(cache()).expect("the build directory can be written");
     let lock = File::create(directory.with_extension("lock")).expect("the build directory can be written");
     let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("the lock can be taken");
     let complete = directory.join(".complete");
-    if complete.exists() {
+    let contents = contents.join("\n");
+    if fs::read_to_string(&complete).is_ok_and(|known| known == contents) {
         return;
     }
     let _ = fs::remove_dir_all(directory);
     fs::create_dir_all(directory).expect("the build directory can be written");
     fill(directory);
-    fs::write(complete, "").expect("the build directory can be written");
+    fs::write(complete, contents).expect("the build directory can be written");
 }
 
 fn installed() -> PathBuf {
     let packages = cache().join("packages");
-    once(&packages, |packages| {
+    once(&packages, &PACKAGES, |packages| {
         run(Command::new("python3").args(["-m", "venv"]).arg(packages));
         run(Command::new(packages.join("bin/python")).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES));
     });

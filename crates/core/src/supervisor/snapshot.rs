@@ -185,7 +185,8 @@ impl Supervisor {
             self.by_pid.insert(known.machine.pid(), id);
         }
         let MemberSnapshot { machine, stdout_log, stderr_log, seat, .. } = known;
-        let member = Member { group: group.clone(), config, machine, stdout_log, stderr_log, filed: None, seat };
+        let member =
+            Member { group: group.clone(), config, machine, stdout_log, stderr_log, filed: None, died: None, seat };
         self.members.insert(id, member);
         self.effects.push_back(Effect::PublishRow(id));
         id

@@ -317,6 +317,19 @@ fn shutdown_waits_for_the_stubborn_and_says_so_every_three_seconds() {
 }
 
 #[test]
+fn a_child_that_died_before_startsecs_has_failed_however_long_its_last_words_are_read() {
+    let mut world = World::started(vec![program("p")]);
+    let pid = world.pid_of("p");
+    world.pass(500);
+    world.children.remove(&pid);
+    world.give(Input::Died { pid });
+    world.pass(5_000);
+    assert_eq!(world.state("p"), ProcessState::Starting);
+    world.give(Input::Exited { pid, status: ExitStatus::Code(0) });
+    assert_eq!(world.state("p"), ProcessState::Backoff);
+}
+
+#[test]
 fn a_second_signal_turns_a_restart_into_a_shutdown_and_a_shutdown_ignores_a_restart() {
     let mut world = World::started(vec![program("p")]);
     let config = || Ok(Box::new(samples::config(vec![program("p")])));

@@ -30,7 +30,7 @@ use crate::output::{AttachChannel, Request, RunId};
 
 /// How long a spawn waits for its logs to be opened: normally microseconds, but never longer than this, because their
 /// disk may hang.
-const OPEN_BOUND: Duration = Duration::from_millis(250);
+const OPEN_BOUND: Duration = Duration::from_secs(1);
 
 /// Makes children.
 #[derive(Default)]
