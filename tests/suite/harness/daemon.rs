@@ -70,15 +70,17 @@ impl Daemon {
 
     /// Waits for a condition; on failure the report shows what the daemon was doing.
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&Daemon) -> bool) {
+        let mut ended = None;
         let reached = wait::poll(wait::DEADLINE, || {
             if condition(self) {
                 return Some(true);
             }
             // A launcher that daemonized ends well; anything else will not come back.
-            let ended = self.child.try_wait().ok().flatten().is_some_and(|status| !status.success());
-            (ended && !condition(self)).then_some(false)
+            ended = self.child.try_wait().ok().flatten().filter(|status| !status.success());
+            (ended.is_some() && !condition(self)).then_some(false)
         });
-        assert!(reached == Some(true), "waited in vain until {what}\n{}", self.report());
+        let ended = ended.map(|status| format!(", the daemon has ended: {status}")).unwrap_or_default();
+        assert!(reached == Some(true), "waited in vain until {what}{ended}\n{}", self.report());
     }
 
     /// Waits until the activity log contains a text.

@@ -6,7 +6,6 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
-use supervisord_config::model::LogLevel;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::supervisor::{FeedFailure, KillFailure, ProcessId, Supervisor};
 use supervisord_sys::orphan::{self, ProcessHandle};
@@ -290,9 +289,7 @@ impl Children {
             .into_iter()
             .filter_map(|stream| nursery::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
             .collect();
-        if let Err(text) = self.nursery.attach(run, process, channels, tools) {
-            tools.activity.log(LogLevel::Error, &text);
-        }
+        self.nursery.attach(run, process, channels, tools);
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.
         let kept = if child.orphan || kept.exact { kept } else { kept.of(pid) };
         let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, registry)) {

@@ -17,6 +17,7 @@ impl Control {
         for child in handed.children {
             self.adopt(child);
         }
+        self.children.nursery.attached(&self.tools);
         // From here on children may be made, which the state file must know.
         self.begin_journal();
         // What the supervisor believes alive and nobody found has ended meanwhile.

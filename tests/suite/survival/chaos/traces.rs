@@ -215,7 +215,8 @@ fn check_ends(daemon: &Daemon, cast: &Cast) -> (usize, usize) {
                 }
                 let truth = format!("{pid} {end}");
                 assert!(ends.lines().any(|line| line == truth), "{name}: {truth} is not true");
-                assert!(said.contains(pid), "{name}: the last words of {pid} are lost");
+                // Of an orphan nothing is certain: lines about its end and the next child may have died with the daemon.
+                assert!(orphan || said.contains(pid), "{name}: the last words of {pid} are lost");
                 exact += 1;
             }
         }
