@@ -309,6 +309,23 @@ fn events_that_are_lost_with_a_daemon_are_said() {
     assert!(!daemon.log().contains("listeners of 'listener' are lost"), "{}", daemon.report());
 }
 
+/// A child that a killed daemon was just making has its sockets until it executes its program.
+#[test]
+fn a_daemon_waits_for_the_sockets_of_one_that_was_just_killed() {
+    let mut daemon = start("sockets", "");
+    let before = pids(&daemon, &LIVING);
+    daemon.crash();
+    fs::remove_file(daemon.path("s.sock")).expect("it is left behind");
+    let held = std::os::unix::net::UnixListener::bind(daemon.path("s.sock")).expect("the path is free");
+    daemon.launch_again();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(daemon.is_running(), "{}", daemon.report());
+    drop(held);
+    let launched = daemon.launched_pid();
+    daemon.wait_until("it is back", |daemon| daemon.recorded_pid() == Some(launched));
+    assert_eq!(pids(&daemon, &LIVING), before, "{}", daemon.report());
+}
+
 /// `supervisord` as it is when the form of its state has changed.
 fn next_version() -> std::path::PathBuf {
     let ours = Subject::Ours.path(Program::Supervisord);

@@ -71,6 +71,14 @@ pub fn look(path: &str, config: &Config, start_dir: &str) -> Found {
     }
 }
 
+/// Whether this is the state file of a daemon that was killed in this boot.
+pub fn is_of_a_killed_daemon(path: &str) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let first = text.lines().next().map(serde_json::from_str::<Record>);
+    matches!(first, Some(Ok(Record::Daemon { boot, first, pid, started, .. }))
+        if is_this_boot(&boot, first) && !is_alive(pid, started))
+}
+
 /// Whether numbers of processes and moments of their starts mean now what they meant to the writer.
 fn is_this_boot(boot: &str, first: Option<u64>) -> bool {
     orphan::boot_id().as_deref() == Some(boot) && (first.is_none() || first == journal::first_process())

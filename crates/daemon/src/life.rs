@@ -22,7 +22,7 @@ use crate::adoption::{self, Found, Remains};
 use crate::control::{Control, End, Entrance, HandedChildren, Mailbox, Message, Surroundings, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
-use crate::network::listen::{self, OpenServer};
+use crate::network::listen::{self, ListenError, OpenServer};
 use crate::network::{self, Clock, Context, Room};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::PidFile;
@@ -34,6 +34,9 @@ use crate::view::View;
 
 /// How long the end of the daemon waits for the last log lines to reach a disk.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How long the last child of a killed daemon is waited for.
+const LAST_CHILD: Duration = Duration::from_secs(2);
 
 /// The clock of the network plane.
 const CLOCK: Clock = Clock { now: epoch, local: local_time };
@@ -89,7 +92,7 @@ impl Life {
             lines.extend(privileges::raise_limits(settings)?);
         }
         lines.sort_by_key(|(level, _)| *level);
-        let servers = listen::open(&config.servers).map_err(|error| StartError(error.to_string()))?;
+        let servers = open_servers(&config).map_err(|error| StartError(error.to_string()))?;
         let (beginning, complaints) = find_remains(&config, &surroundings.directory, serial)?;
         let follow = Arc::new(FollowHub::default());
         let output = open_output(settings, &follow)?;
@@ -265,6 +268,24 @@ fn find_remains(config: &Config, directory: &str, serial: u64) -> Result<(Beginn
              before starting supervisord."
         ))),
     }
+}
+
+/// Opens the servers. Where a daemon was killed a moment ago, the child it was making holds its sockets until it executes
+/// its program, which is waited for.
+fn open_servers(config: &Config) -> Result<Vec<OpenServer>, ListenError> {
+    let deadline = clock::monotonic() + LAST_CHILD;
+    loop {
+        match listen::open(&config.servers) {
+            Err(ListenError::InUse) if clock::monotonic() < deadline && was_killed(&config.supervisord) => {
+                std::thread::sleep(LAST_CHILD / 100);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn was_killed(settings: &Supervisord) -> bool {
+    state_file(settings).is_some_and(|path| adoption::is_of_a_killed_daemon(&path))
 }
 
 /// Where the state is kept for a daemon that has to take over; none where children are not to survive.
