@@ -131,8 +131,11 @@ impl Journal {
         self.appended > REWRITE.max(4 * self.begun)
     }
 
-    /// Notes how a process is, unless that stands there already.
+    /// Notes how a process is, unless that stands there already, or the file is not begun, which will say how all are.
     pub fn note(&mut self, supervisor: &Supervisor, id: ProcessId, run: Option<KeptRun>) {
+        if !self.is_begun() {
+            return;
+        }
         let (Some(group), Some(member)) = (supervisor.group_of(id), supervisor.member_snapshot(id)) else { return };
         let mut line = Vec::new();
         let waiting = if supervisor.is_listener(id) { supervisor.waiting_for(id) } else { 0 };

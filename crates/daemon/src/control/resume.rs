@@ -17,6 +17,8 @@ impl Control {
         for child in handed.children {
             self.adopt(child);
         }
+        // The first thing after an upgrade: nobody has reaped meanwhile.
+        self.reap();
         self.children.nursery.attached(&self.tools);
         // From here on children may be made, which the state file must know.
         self.begin_journal();
@@ -34,7 +36,6 @@ impl Control {
             self.supervisor.reconcile(config, present());
             self.perform_effects();
         }
-        self.reap();
     }
 
     fn adopt(&mut self, child: HandedChild<OwnedFd>) {
