@@ -288,8 +288,9 @@ impl World {
     }
 
     fn end(&mut self, pid: u32, status: ExitStatus) {
-        if self.children.remove(&pid).is_some() {
+        if self.children.contains_key(&pid) {
             self.give(Input::Died { pid });
+            self.children.remove(&pid);
             self.give(Input::Exited { pid, status });
         }
     }
