@@ -208,13 +208,17 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
     struct VersionOnly {
         version: u32,
     }
-    // The version first: a form we do not know need not parse as ours.
-    let found: Version = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let (theirs, ours) = (found.snapshot.version, state_version::ours());
+    let read = serde_json::from_slice::<HandOver<RawFd>>(text);
+    let theirs = match &read {
+        Ok(handed) => handed.snapshot.version,
+        // A form we do not know need not parse as ours; its version does.
+        Err(_) => serde_json::from_slice::<Version>(text).map_err(|error| error.to_string())?.snapshot.version,
+    };
+    let ours = state_version::ours();
     if theirs != ours {
         return Err(format!("the state is of version {theirs}, this program understands version {ours}"));
     }
-    serde_json::from_slice(text).map_err(|error| error.to_string())
+    read.map_err(|error| error.to_string())
 }
 
 impl HandOver<RawFd> {

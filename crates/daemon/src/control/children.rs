@@ -289,7 +289,7 @@ impl Children {
             .into_iter()
             .filter_map(|stream| nursery::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
             .collect();
-        self.nursery.attach(run, process, channels, tools);
+        tools.output.send(Request::Resume { run, process: process.name.as_str().into(), channels });
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.
         let kept = if child.orphan || kept.exact { kept } else { kept.of(pid) };
         let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, registry)) {

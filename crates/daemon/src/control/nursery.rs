@@ -36,8 +36,6 @@ const OPEN_BOUND: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Nursery {
     expected: HashMap<ProcessId, Result<Expected, String>>,
-    /// Children that run already and whose logs are being opened.
-    attaching: Vec<(Arc<Process>, Opening)>,
     sockets: Sockets,
     spawner: Spawner,
     next_run: u64,
@@ -163,22 +161,6 @@ impl Nursery {
     /// Tidies up after children that have executed their programs.
     pub(super) fn settle(&mut self) {
         self.spawner.settle();
-    }
-
-    /// Has the output plane open the logs and take the pipes of a child that runs already. Nobody waits for it before
-    /// [`Nursery::attached`], because there may be many of them.
-    pub(super) fn attach(&mut self, run: RunId, process: &Arc<Process>, channels: Vec<AttachChannel>, tools: &Tools) {
-        let opening = self.open_logs(run, process, channels, tools);
-        self.attaching.push((process.clone(), opening));
-    }
-
-    /// Waits until all logs of children that run already are open, and says which cannot be.
-    pub(super) fn attached(&mut self, tools: &Tools) {
-        for (process, opening) in std::mem::take(&mut self.attaching) {
-            if let Err(error) = self.await_logs(opening, tools) {
-                tools.activity.log(LogLevel::Error, &dispatcher_error(&process, &error));
-            }
-        }
     }
 
     fn open_logs(&self, run: RunId, process: &Process, channels: Vec<AttachChannel>, tools: &Tools) -> Opening {

@@ -19,7 +19,6 @@ impl Control {
         }
         // The first thing after an upgrade: nobody has reaped meanwhile.
         self.reap();
-        self.children.nursery.attached(&self.tools);
         // From here on children may be made, which the state file must know.
         self.begin_journal();
         // What the supervisor believes alive and nobody found has ended meanwhile.

@@ -275,6 +275,7 @@ impl Plane {
                     }
                 }
             }
+            Request::Resume { run, process, channels } => self.resume(run, &process, channels),
             Request::Drain { run } => self.drain(run),
             Request::Detach { run } => self.detach(run),
             Request::Write { run, channel, bytes } => self.write(run, channel, &bytes),
@@ -321,6 +322,14 @@ impl Plane {
     fn attach_anyway(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
         let acquire = |AttachChannel { plan, .. }: &AttachChannel| {
             plan.file.as_ref().map(|path| self.outlets.sinks.acquire_anyway(path, rotation(plan)))
+        };
+        let sinks = channels.iter().map(acquire).collect();
+        self.attach(run, process, channels, sinks);
+    }
+
+    fn resume(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
+        let acquire = |AttachChannel { plan, .. }: &AttachChannel| {
+            plan.file.as_ref().map(|path| self.outlets.sinks.acquire_later(path))
         };
         let sinks = channels.iter().map(acquire).collect();
         self.attach(run, process, channels, sinks);

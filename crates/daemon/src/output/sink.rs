@@ -32,8 +32,8 @@ pub(super) struct Sink {
 enum Target {
     File(LogFile),
     Stream(StreamLog),
-    /// It could not be opened yet.
-    Missing,
+    /// It has not been opened yet, or could not be: the first write opens it.
+    Unopened,
 }
 
 impl Sink {
@@ -45,14 +45,20 @@ impl Sink {
         Ok(Sink { path: path.to_owned(), target, is_inherited, account, has_warned_of_rotation: false })
     }
 
+    /// A log that is opened when it is first written.
+    pub fn unopened(path: &str) -> Sink {
+        let account = Account::new(path, "bytes");
+        let is_inherited = log_path::inherited(path).is_some();
+        let target = Target::Unopened;
+        Sink { path: path.to_owned(), target, is_inherited, account, has_warned_of_rotation: false }
+    }
+
     /// A log that cannot be opened yet: every write tries again.
     pub fn missing(path: &str, error: &io::Error) -> (Sink, Said) {
-        let mut account = Account::new(path, "bytes");
+        let mut sink = Sink::unopened(path);
         let mut said = Said::new();
-        account.settle(Err(Loss::new(0, error)), &mut said);
-        let is_inherited = log_path::inherited(path).is_some();
-        let target = Target::Missing;
-        (Sink { path: path.to_owned(), target, is_inherited, account, has_warned_of_rotation: false }, said)
+        sink.settle(Err(Loss::new(0, error)), &mut said);
+        (sink, said)
     }
 
     /// The path it was opened by.
@@ -77,7 +83,7 @@ impl Sink {
         let outcome = match &mut self.target {
             Target::File(file) => file.append(bytes),
             Target::Stream(stream) => stream.write(bytes),
-            Target::Missing => self.write_first(bytes),
+            Target::Unopened => self.write_first(bytes),
         };
         self.settle(outcome, &mut said);
         self.rotate_if_due(rotation, &mut said);
@@ -89,13 +95,18 @@ impl Sink {
         match &mut self.target {
             Target::File(file) => file.append(bytes),
             Target::Stream(stream) => stream.write(bytes),
-            Target::Missing => Ok(()),
+            Target::Unopened => Ok(()),
         }
     }
 
     /// Moves bytes from a pipe, as [`LogFile::splice`] does, then rotates the log if it is long enough.
     pub fn splice(&mut self, pipe: BorrowedFd<'_>, limit: usize, rotation: Rotation) -> (Spliced, Said) {
         let mut said = Said::new();
+        if let Target::Unopened = self.target
+            && let Ok(target) = Target::open(&self.path, NEW_MODE)
+        {
+            self.target = target;
+        }
         let Target::File(file) = &mut self.target else { return (Spliced::Refused, said) };
         let spliced = file.splice(pipe, limit);
         if let Spliced::Moved(_) = spliced {
@@ -112,7 +123,7 @@ impl Sink {
         }
         let mode = match &self.target {
             Target::File(file) => file.mode().unwrap_or(NEW_MODE),
-            Target::Stream(_) | Target::Missing => NEW_MODE,
+            Target::Stream(_) | Target::Unopened => NEW_MODE,
         };
         match Target::open(&self.path, mode) {
             Ok(target) => self.replace(target),
@@ -124,7 +135,8 @@ impl Sink {
     pub fn clear(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::File(file) => file.clear(),
-            Target::Stream(_) | Target::Missing => Ok(()),
+            Target::Stream(_) => Ok(()),
+            Target::Unopened => empty(&self.path),
         }
     }
 
@@ -139,7 +151,7 @@ impl Sink {
     /// The log as one that may be behind.
     pub fn stream(&mut self) -> Option<&mut StreamLog> {
         match &mut self.target {
-            Target::File(_) | Target::Missing => None,
+            Target::File(_) | Target::Unopened => None,
             Target::Stream(stream) => Some(stream),
         }
     }
@@ -157,7 +169,7 @@ impl Sink {
     /// When its reader will count as gone.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.target {
-            Target::File(_) | Target::Missing => None,
+            Target::File(_) | Target::Unopened => None,
             Target::Stream(stream) => stream.deadline(),
         }
     }
@@ -264,4 +276,20 @@ fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
         Ok::<_, io::Error>((there.dev(), there.ino(), there.rdev()))
     };
     matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Empties a file that nobody has open.
+pub(super) fn empty(path: &str) -> io::Result<()> {
+    if log_path::inherited(path).is_some() {
+        return Ok(());
+    }
+    let done = match fs::metadata(path) {
+        Ok(there) if there.is_file() => fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }

@@ -2,8 +2,7 @@
 //! on one file would write over each other when it is rotated.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use supervisord_sys::syslog::Syslog;
 use super::log_file::Spliced;
 use super::log_path;
 use super::loss::Said;
-use super::sink::Sink;
+use super::sink::{self, Sink};
 use super::system_log::SystemLog;
 use crate::follow::FollowHub;
 
@@ -128,6 +127,19 @@ impl Sinks {
         })
     }
 
+    /// One more user of the log at `path`, which is opened when it is first written if it is not open.
+    pub fn acquire_later(&mut self, path: &str) -> SinkId {
+        let key = key(path);
+        let id = match self.by_key.get(&key) {
+            Some(id) => *id,
+            None => self.enter(Sink::unopened(path), key),
+        };
+        if let Some(shared) = self.open.get_mut(&id) {
+            shared.users += 1;
+        }
+        id
+    }
+
     /// One user less; the last one closes the log, once everything that waits is written or nobody wants it.
     pub fn release(&mut self, id: SinkId) {
         let Some(shared) = self.open.get_mut(&id) else { return };
@@ -194,7 +206,7 @@ impl Sinks {
         let open = self.by_key.get(&key(path)).and_then(|id| self.open.get_mut(id));
         let cleared = match open {
             Some(shared) => shared.sink.clear(),
-            None => empty(path),
+            None => sink::empty(path),
         };
         self.follow.notify(path);
         cleared
@@ -290,20 +302,4 @@ fn notices(sink: Option<SinkId>, said: Said) -> impl Iterator<Item = Notice> {
 
 fn key(path: &str) -> Key {
     log_path::inherited(path).map_or_else(|| Key::Path(path.to_owned()), Key::Inherited)
-}
-
-/// Empties a file that nobody has open.
-fn empty(path: &str) -> io::Result<()> {
-    if log_path::inherited(path).is_some() {
-        return Ok(());
-    }
-    let done = match fs::metadata(path) {
-        Ok(there) if there.is_file() => fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
-    match done {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
 }

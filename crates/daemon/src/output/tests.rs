@@ -83,6 +83,14 @@ impl Rig {
         writer
     }
 
+    /// Like [`Rig::attach`], of a process that another program started.
+    fn resume(&self, run: u64, plan: ChannelPlan) -> PipeWriter {
+        let (reader, writer) = pipe().expect("a pipe");
+        let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
+        self.handle.send(Request::Resume { run: RunId(run), process: "web".into(), channels: vec![channel] });
+        writer
+    }
+
     fn try_attach(&self, run: u64, channels: Vec<AttachChannel>) -> Result<(), i32> {
         let (reply, answer) = answer::answer();
         self.handle.send(Request::Attach { run: RunId(run), process: "web".into(), channels, reply });

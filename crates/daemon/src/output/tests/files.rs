@@ -169,7 +169,9 @@ fn an_automatic_log_stays_private_when_it_is_cleared_and_reopened() {
     let mode = || fs::metadata(&path).map(|file| file.permissions().mode() & 0o777).ok();
     for _ in 0..2 {
         writer.write_all(b"0123456789").expect("written");
-        wait_until("it is rotated", || rig.path("auto.log.1").exists() && size(&path) == 0);
+        let backup = rig.path("auto.log.1");
+        wait_until("it is rotated", || backup.exists() && path.exists() && size(&path) == 0);
+        fs::remove_file(backup).expect("it exists");
         assert_eq!(mode(), Some(0o600));
         let (sender, cleared) = channel();
         let reply = Box::new(move |outcome| _ = sender.send(outcome));
@@ -182,6 +184,25 @@ fn an_automatic_log_stays_private_when_it_is_cleared_and_reopened() {
         assert_eq!(mode(), Some(0o600));
     }
     rig.drain(1);
+}
+
+#[test]
+fn the_log_of_a_process_that_runs_already_is_opened_when_it_is_written() {
+    let rig = Rig::new();
+    fs::write(rig.path("log"), "before\n").expect("written");
+    for (run, capture_maxbytes) in [(1, 0), (2, 100)] {
+        let mut writer = rig.resume(run, ChannelPlan { capture_maxbytes, ..rig.plan("log") });
+        let (sender, cleared) = channel();
+        let reply = Box::new(move |outcome| _ = sender.send(outcome));
+        rig.handle.send(Request::ClearLogs { files: vec![rig.path("log").display().to_string()], reply });
+        assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Ok(())));
+        assert_eq!(rig.text("log"), "");
+        fs::remove_file(rig.path("log")).expect("nobody has opened it");
+        writer.write_all(b"after\n").expect("written");
+        drop(writer);
+        rig.drain(run);
+        assert_eq!(rig.text("log"), "after\n");
+    }
 }
 
 #[test]
