@@ -6,7 +6,9 @@ use nix::unistd::geteuid;
 
 use crate::harness::areas::Area;
 use crate::harness::command::run;
-use crate::harness::{Observed, Program, Scene, Subject, compare_refusal, compare_runs, each_subject, record};
+use crate::harness::{
+    Observed, Program, Scene, Subject, compare_refusal, compare_runs, each_subject, only_ours, record,
+};
 
 const SLEEPER: &str = "[program:p]\ncommand=sh -c 'echo x; exec sleep 1000'\nstartsecs=0\nstderr_logfile=NONE\n";
 
@@ -26,8 +28,20 @@ const ELSEWHERE: [&str; 4] = [
     "help",            // below
     "version",         // below
     "user",            // users
-    "profile_options", // the interpreter's profiler: ours takes it and has nothing to profile
+    "profile_options", // below
 ];
+
+#[test]
+fn there_is_no_interpreter_to_profile() {
+    only_ours(|| {
+        let help = Scene::with("profile", "").arguments(&["--help"]).run(Subject::Ours);
+        assert!(help.stdout.contains("--profile_options") && help.stdout.contains("perf(1)"), "{help:?}");
+        let scene = Scene::with("profile", SLEEPER).arguments(&["-n", "--profile_options=cumulative,calls"]);
+        let mut daemon = scene.launch(Subject::Ours);
+        daemon.wait_for_log("success: p");
+        assert_eq!(daemon.stop(), 0);
+    });
+}
 
 #[test]
 fn every_option_does_the_same_in_every_spelling() {

@@ -57,12 +57,6 @@ pub fn ascii(text: &str) -> String {
     literal(text, |c| (' '..='~').contains(&c))
 }
 
-/// `repr` of a list of texts, such as `['a', 'b']`.
-pub fn repr_list<S: AsRef<str>>(items: &[S]) -> String {
-    let shown: Vec<String> = items.iter().map(|item| repr(item.as_ref())).collect();
-    format!("[{}]", shown.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,11 +79,5 @@ mod tests {
     #[test]
     fn ascii_escapes_everything_else() {
         assert_eq!(ascii("é€😀"), "'\\xe9\\u20ac\\U0001f600'");
-    }
-
-    #[test]
-    fn a_list_looks_like_a_list() {
-        assert_eq!(repr_list(&["a", "b'c"]), "['a', \"b'c\"]");
-        assert_eq!(repr_list::<&str>(&[]), "[]");
     }
 }

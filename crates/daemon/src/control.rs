@@ -4,6 +4,7 @@
 //! what it answers is carried out before the next input is taken. Nothing here touches a log file or a client.
 
 mod children;
+mod clearing;
 mod launch;
 mod notes;
 mod nursery;
@@ -26,7 +27,7 @@ use supervisord_core::supervisor::{CallId, Effect, Ending, Input, OutputKind, Pr
 use supervisord_core::time::Now;
 use supervisord_sys::clock;
 use supervisord_sys::signal::{Signal, Signals};
-use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::fault::FaultCode;
 
 use crate::activity::Activity;
 use crate::calls::{Calls, Pending, Reply};
@@ -34,11 +35,12 @@ use crate::hand_over::HandOver;
 use crate::journal::Journal;
 use crate::network::listen::SpareServer;
 use crate::network::{Kept, NetworkHandle};
-use crate::output::{ClearError, OutputHandle, Report, ReportBudget, Request, RunId};
+use crate::output::{OutputHandle, Report, ReportBudget, Request, RunId};
 use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
 pub use children::HandedChildren;
 use children::{Children, Reaped};
+use clearing::Clearing;
 pub use launch::Surroundings;
 use upgrade::Upgrade;
 pub use upgrade::{SELF_TEST, UNDERSTOOD, program};
@@ -51,10 +53,6 @@ const FIRST_DESCRIPTOR: usize = 2;
 /// How long the programs wait for plug-ins, which in the original are made before any program is started. Code that
 /// takes longer must not keep them down.
 const PLUGINS_BOUND: Duration = Duration::from_secs(10);
-
-/// How long a client waits for logs to be cleared: their disk may hang. They are cleared all the same when it comes
-/// back.
-const CLEAR_BOUND: Duration = Duration::from_secs(5);
 
 /// What other threads tell control.
 pub enum Message {
@@ -137,15 +135,6 @@ pub struct Tools {
     pub start_dir: String,
     /// The servers of the network plane, for the next program.
     pub servers: Vec<SpareServer>,
-}
-
-/// A call that waits for logs to be cleared.
-struct Clearing {
-    deadline: Duration,
-    process: Option<ProcessId>,
-    call: CallId,
-    /// The fault where it cannot be done, or not in time.
-    failure: Fault,
 }
 
 /// How the control plane ends.
@@ -371,28 +360,6 @@ impl Control {
         }
     }
 
-    fn give_up_clearing(&mut self) {
-        let now = present().mono;
-        while self.clearing.front().is_some_and(|next| next.deadline <= now)
-            && let Some(Clearing { process, call, failure, .. }) = self.clearing.pop_front()
-        {
-            self.input(Input::Cleared { process, call, result: Err(failure) });
-        }
-    }
-
-    /// Gives the outcome to a call that still waits for it.
-    fn cleared(&mut self, process: Option<ProcessId>, call: CallId, outcome: Result<(), FaultCode>) {
-        let waiting = self.clearing.iter().position(|clearing| (clearing.process, clearing.call) == (process, call));
-        let Some(Clearing { failure, .. }) = waiting.and_then(|position| self.clearing.remove(position)) else {
-            return;
-        };
-        let result = outcome.map_err(|code| match code {
-            FaultCode::Failed => failure,
-            code => Fault::new(code),
-        });
-        self.input(Input::Cleared { process, call, result });
-    }
-
     fn take_messages(&mut self) {
         while let Ok(message) = self.messages.try_recv() {
             match message {
@@ -555,35 +522,6 @@ impl Control {
             Effect::Finished(ending) => self.ending = Some(ending),
         }
         None
-    }
-
-    fn clear_logs(&mut self, process: ProcessId, files: Vec<String>, call: CallId) {
-        let row = self.supervisor.row(process);
-        let name = row.map(|row| supervisord_wire::name::namespec(&row.group, &row.config.name)).unwrap_or_default();
-        self.await_clearing(Some(process), call, Fault::with(FaultCode::Failed, name));
-        let mailbox = self.mailbox.clone();
-        let reply = Box::new(move |result: Result<(), i32>| {
-            let outcome = result.map_err(|_| FaultCode::Failed);
-            mailbox.send(Message::Cleared { process: Some(process), call, outcome });
-        });
-        self.tools.output.send(Request::ClearLogs { files, reply });
-    }
-
-    fn clear_activity(&mut self, call: CallId) {
-        self.await_clearing(None, call, Fault::new(FaultCode::Failed));
-        let mailbox = self.mailbox.clone();
-        let reply = Box::new(move |result: Result<(), ClearError>| {
-            let outcome = result.map_err(|error| match error {
-                ClearError::NoFile => FaultCode::NoFile,
-                ClearError::Failed(_) => FaultCode::Failed,
-            });
-            mailbox.send(Message::Cleared { process: None, call, outcome });
-        });
-        self.tools.output.send(Request::ClearActivity { reply });
-    }
-
-    fn await_clearing(&mut self, process: Option<ProcessId>, call: CallId, failure: Fault) {
-        self.clearing.push_back(Clearing { deadline: present().mono + CLEAR_BOUND, process, call, failure });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno as NixErrno;
@@ -62,16 +62,6 @@ fn poll_timeout(left: Option<Duration>) -> PollTimeout {
         let up = left.min(MAX_POLL) + Duration::from_nanos(999_999);
         PollTimeout::try_from(up.as_millis().min(MAX_POLL.as_millis())).unwrap_or(PollTimeout::MAX)
     })
-}
-
-/// A second descriptor for the standard output the daemon was started with; it is closed on exec.
-pub fn duplicate_stdout() -> io::Result<OwnedFd> {
-    io::stdout().as_fd().try_clone_to_owned()
-}
-
-/// A second descriptor for the standard error output the daemon was started with; it is closed on exec.
-pub fn duplicate_stderr() -> io::Result<OwnedFd> {
-    io::stderr().as_fd().try_clone_to_owned()
 }
 
 /// What a descriptor stands for.
@@ -172,7 +162,7 @@ fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
 mod tests {
     use std::fs::File;
     use std::io::Write;
-    use std::os::fd::AsRawFd;
+    use std::os::fd::{AsFd, OwnedFd};
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -266,14 +256,6 @@ mod tests {
         file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello world");
-    }
-
-    #[test]
-    fn copies_of_the_standard_outputs_are_closed_on_exec() {
-        for copy in [duplicate_stdout().unwrap(), duplicate_stderr().unwrap()] {
-            assert!(copy.as_raw_fd() > 2);
-            assert_eq!(fcntl(&copy, FcntlArg::F_GETFD).unwrap(), FdFlag::FD_CLOEXEC.bits());
-        }
     }
 
     #[test]

@@ -1,0 +1,165 @@
+//! What the supervisor is told and what it answers.
+
+use std::sync::Arc;
+
+use supervisord_config::model::{Config, LogLevel};
+use supervisord_wire::event::EventType;
+use supervisord_wire::fault::Fault;
+use supervisord_wire::state::Mood;
+
+use crate::call::{Call, Outcome};
+use crate::output::Channel;
+use crate::pool::Event;
+use crate::process::ExitStatus;
+
+/// One process of the running daemon; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId(pub u64);
+
+/// One call of a client; chosen by the driver, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// Why a command cannot be executed, found before anything was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandFailure {
+    /// There is no such program; the text for clients and logs.
+    Missing(String),
+    /// It is there, but cannot be executed, or the command line is malformed.
+    Unusable(String),
+}
+
+/// Why a signal was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KillFailure {
+    /// There is no such process (any more); the system's message.
+    Gone(String),
+    /// Anything else; the system's message.
+    Refused(String),
+}
+
+/// Why bytes were not taken for the stdin of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedFailure {
+    /// The process has no stdin, or closed it.
+    Closed,
+    /// Too much is waiting already.
+    Full,
+}
+
+/// What a process wrote that somebody subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// A piece of its output.
+    Log,
+    /// A finished capture section.
+    Communication,
+}
+
+/// What the result handler of a listener said about a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The event was processed.
+    Accepted,
+    /// The event is to be offered again.
+    Rejected,
+    /// The handler failed: the listener is no longer to be trusted, the event is offered again.
+    Failed,
+    /// There was nobody to judge; the event is offered again.
+    Lost,
+}
+
+/// What happens to the supervisor.
+#[derive(Debug)]
+pub enum Input {
+    /// The daemon is ready: pid file written, servers open.
+    Started,
+    /// A client calls.
+    Call { id: CallId, call: Call },
+    /// The operating system asks for the end (TERM, INT, QUIT).
+    ShutdownSignal { name: &'static str },
+    /// The operating system asks for a restart (HUP); the configuration, or why it cannot be used.
+    RestartSignal { config: Result<Box<Config>, String> },
+    /// The operating system asks for fresh log files (USR2).
+    ReopenSignal,
+    /// A deadline has come.
+    Elapsed,
+    /// A child is dead; what it wrote is still to be read. From now on it cannot live long enough for anything.
+    Died { pid: u32 },
+    /// A child ended, and all it wrote has been read.
+    Exited { pid: u32, status: ExitStatus },
+    /// Answer to [`Effect::Check`].
+    Checked { process: ProcessId, call: CallId, result: Result<(), CommandFailure> },
+    /// Answer to [`Effect::Spawn`].
+    Spawned { process: ProcessId, result: Result<u32, String> },
+    /// Answer to [`Effect::Kill`].
+    Killed { process: ProcessId, call: Option<CallId>, result: Result<(), KillFailure> },
+    /// Answer to [`Effect::Feed`].
+    Fed { process: ProcessId, call: Option<CallId>, result: Result<(), FeedFailure> },
+    /// Answer, possibly much later, to [`Effect::ClearLogs`] and [`Effect::ClearActivity`].
+    Cleared { process: Option<ProcessId>, call: CallId, result: Result<(), Fault> },
+    /// A process with process id `pid` at that time wrote something.
+    Output { process: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: Vec<u8> },
+    /// A listener wrote to its stdout.
+    ListenerOutput { process: ProcessId, bytes: Vec<u8> },
+    /// Answer, possibly much later, to [`Effect::Judge`].
+    Judged { process: ProcessId, judgement: u64, verdict: Verdict },
+    /// Plug-ins want to hear of events of these types from now on, and of no others.
+    Subscribed { kinds: Vec<EventType> },
+}
+
+/// What the supervisor wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write a line to the activity log.
+    Log(LogLevel, String),
+    /// Find out whether the command of a process can be executed.
+    Check { process: ProcessId, call: CallId },
+    /// Make a child.
+    Spawn { process: ProcessId },
+    /// Send a signal to a child, or to its process group.
+    Kill { process: ProcessId, pid: u32, signal: i32, group: bool, call: Option<CallId> },
+    /// Write to the stdin of a child.
+    Feed { process: ProcessId, bytes: Vec<u8>, call: Option<CallId> },
+    /// Ask the result handler of a listener what it thinks of the result (bytes) for an event.
+    Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<Event>, result: Vec<u8> },
+    /// Tell plug-ins of an event.
+    Announce(Arc<Event>),
+    /// Create an empty automatic log file.
+    CreateAutoLog { path: String },
+    /// Empty the logs of a process.
+    ClearLogs { process: ProcessId, files: Vec<String>, call: CallId },
+    /// Begin a new activity log.
+    ClearActivity { call: CallId },
+    /// Open all logs again.
+    ReopenLogs,
+    /// Remove escape sequences from output from now on, or no longer.
+    StripAnsi(bool),
+    /// No process holds this FastCGI socket any more.
+    CloseSocket { group: Arc<str>, url: String },
+    /// Readers must see the present state of this process ([`Supervisor::row`]).
+    PublishRow(ProcessId),
+    /// Readers must no longer see this process of a group that stays.
+    WithdrawRow { group: Arc<str>, process: String },
+    /// Readers must see this group.
+    PublishGroup(Arc<str>),
+    /// Readers must no longer see this group.
+    WithdrawGroup(Arc<str>),
+    /// Readers must see this mood.
+    PublishMood(Mood),
+    /// Readers must see this configuration.
+    PublishConfig(Arc<Config>),
+    /// Answer a call.
+    Reply { call: CallId, outcome: Outcome },
+    /// Everything has stopped.
+    Finished(Ending),
+}
+
+/// How the supervisor ends.
+#[derive(Debug)]
+pub enum Ending {
+    /// The daemon is to exit.
+    Exit,
+    /// The daemon is to start again with this configuration.
+    Restart(Box<Config>),
+}

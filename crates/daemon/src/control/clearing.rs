@@ -1,0 +1,75 @@
+//! Clearing logs for a client, which waits for a disk, and for no longer than is bearable.
+
+use std::time::Duration;
+
+use supervisord_core::supervisor::{CallId, Input, ProcessId};
+use supervisord_wire::fault::{Fault, FaultCode};
+
+use super::{Control, Message, present};
+use crate::output::{ClearError, Request};
+
+/// How long a client waits for logs to be cleared: their disk may hang. They are cleared all the same when it comes
+/// back.
+const CLEAR_BOUND: Duration = Duration::from_secs(5);
+
+/// A call that waits for logs to be cleared.
+pub(super) struct Clearing {
+    pub(super) deadline: Duration,
+    process: Option<ProcessId>,
+    call: CallId,
+    /// The fault where it cannot be done, or not in time.
+    failure: Fault,
+}
+
+impl Control {
+    pub(super) fn give_up_clearing(&mut self) {
+        let now = present().mono;
+        while self.clearing.front().is_some_and(|next| next.deadline <= now)
+            && let Some(Clearing { process, call, failure, .. }) = self.clearing.pop_front()
+        {
+            self.input(Input::Cleared { process, call, result: Err(failure) });
+        }
+    }
+
+    /// Gives the outcome to a call that still waits for it.
+    pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, outcome: Result<(), FaultCode>) {
+        let waiting = self.clearing.iter().position(|clearing| (clearing.process, clearing.call) == (process, call));
+        let Some(Clearing { failure, .. }) = waiting.and_then(|position| self.clearing.remove(position)) else {
+            return;
+        };
+        let result = outcome.map_err(|code| match code {
+            FaultCode::Failed => failure,
+            code => Fault::new(code),
+        });
+        self.input(Input::Cleared { process, call, result });
+    }
+
+    pub(super) fn clear_logs(&mut self, process: ProcessId, files: Vec<String>, call: CallId) {
+        let row = self.supervisor.row(process);
+        let name = row.map(|row| supervisord_wire::name::namespec(&row.group, &row.config.name)).unwrap_or_default();
+        self.await_clearing(Some(process), call, Fault::with(FaultCode::Failed, name));
+        let mailbox = self.mailbox.clone();
+        let reply = Box::new(move |result: Result<(), i32>| {
+            let outcome = result.map_err(|_| FaultCode::Failed);
+            mailbox.send(Message::Cleared { process: Some(process), call, outcome });
+        });
+        self.tools.output.send(Request::ClearLogs { files, reply });
+    }
+
+    pub(super) fn clear_activity(&mut self, call: CallId) {
+        self.await_clearing(None, call, Fault::new(FaultCode::Failed));
+        let mailbox = self.mailbox.clone();
+        let reply = Box::new(move |result: Result<(), ClearError>| {
+            let outcome = result.map_err(|error| match error {
+                ClearError::NoFile => FaultCode::NoFile,
+                ClearError::Failed(_) => FaultCode::Failed,
+            });
+            mailbox.send(Message::Cleared { process: None, call, outcome });
+        });
+        self.tools.output.send(Request::ClearActivity { reply });
+    }
+
+    fn await_clearing(&mut self, process: Option<ProcessId>, call: CallId, failure: Fault) {
+        self.clearing.push_back(Clearing { deadline: present().mono + CLEAR_BOUND, process, call, failure });
+    }
+}
