@@ -133,6 +133,8 @@ impl Default for Machine {
 pub struct Circumstances<'a> {
     /// The present moment.
     pub now: Now,
+    /// When the child died, where that is what happened; its last words may have been read since.
+    pub died: Now,
     /// The definition of the process.
     pub config: &'a Process,
     /// Whether processes are (re)started at all: not while the daemon shuts down.
@@ -256,7 +258,7 @@ impl Machine {
     }
 
     fn is_too_quick(&self, at: Circumstances<'_>) -> bool {
-        at.now.mono.saturating_sub(self.started) < seconds(at.config.startsecs)
+        at.died.mono.saturating_sub(self.started) < seconds(at.config.startsecs)
     }
 
     fn ended_too_quickly(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
@@ -320,7 +322,7 @@ impl Machine {
         if !wanted || !at.supervising {
             return;
         }
-        let lived = at.now.mono.saturating_sub(self.started);
+        let lived = at.died.mono.saturating_sub(self.started);
         let by_itself = !matches!(status, ExitStatus::Signal { number: SIGKILL | SIGTERM, .. });
         self.quick_ends = if by_itself && lived < RESTART_PACE { self.quick_ends + 1 } else { 0 };
         if self.quick_ends > 1 {
@@ -377,7 +379,7 @@ impl Machine {
 
     fn gone(&mut self, at: Circumstances<'_>) {
         self.pid = 0;
-        self.last_stop = at.now.epoch();
+        self.last_stop = at.died.epoch();
     }
 
     fn change(&mut self, to: ProcessState, detail: String, out: &mut Vec<Action>) {

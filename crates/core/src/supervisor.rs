@@ -283,8 +283,7 @@ impl Supervisor {
             return self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
         };
         self.release_socket(id);
-        let died = self.members.get_mut(&id).and_then(|member| member.died.take());
-        self.stimulate(died.unwrap_or(now), id, Stimulus::Ended(status));
+        self.stimulate(now, id, Stimulus::Ended(status));
         self.listener_ended(now, id);
     }
 
@@ -308,7 +307,11 @@ impl Supervisor {
         let supervising = self.mood == Mood::Running;
         let Some(member) = self.members.get_mut(&id) else { return };
         let config = member.config.clone();
-        let actions = member.machine.handle(stimulus, Circumstances { now, config: &config, supervising });
+        let died = match stimulus {
+            Stimulus::Ended(_) => member.died.take().unwrap_or(now),
+            _ => now,
+        };
+        let actions = member.machine.handle(stimulus, Circumstances { now, died, config: &config, supervising });
         let pid = member.machine.pid();
         self.refile(id, now);
         for action in actions {

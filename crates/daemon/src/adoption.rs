@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::fs;
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -15,7 +15,7 @@ use supervisord_config::model::{Config, Group, GroupKind, SocketAddress};
 use supervisord_core::output::Channel;
 use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snapshot};
 use supervisord_sys::socket::{self, Place};
-use supervisord_sys::{Pid, orphan, user};
+use supervisord_sys::{Pid, orphan, sink, user};
 
 use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
 use crate::journal::{self, KeptRun, Record};
@@ -47,15 +47,11 @@ pub struct Remains {
 
 /// Looks for the remains of an earlier daemon. `config` is the present configuration.
 pub fn look(path: &str, config: &Config, start_dir: &str) -> Found {
-    let text = match fs::read_to_string(path) {
+    let text = match read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Found::Nothing,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Found::Nothing,
         Err(error) => return Found::Unusable(error.to_string()),
     };
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.uid() == user::effective_uid() && metadata.mode() & 0o022 == 0 => {}
-        _ => return Found::Unusable("it belongs to somebody else, or others may write to it".to_owned()),
-    }
     let mut lines = text.lines();
     let first = lines.next().map(serde_json::from_str::<Record>);
     match first {
@@ -71,9 +67,21 @@ pub fn look(path: &str, config: &Config, start_dir: &str) -> Found {
     }
 }
 
+/// The text of a state file that nobody else can have written. Neither is a link followed nor anything waited for.
+fn read(path: &str) -> io::Result<String> {
+    let mut file = sink::open_unfollowed(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.uid() != user::effective_uid() || found.mode() & 0o022 != 0 {
+        return Err(io::Error::other("it belongs to somebody else, others may write to it, or it is no file"));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// Whether this is the state file of a daemon that was killed in this boot.
 pub fn is_of_a_killed_daemon(path: &str) -> bool {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = read(path).unwrap_or_default();
     let first = text.lines().next().map(serde_json::from_str::<Record>);
     matches!(first, Some(Ok(Record::Daemon { boot, first, pid, started, .. }))
         if is_this_boot(&boot, first) && !is_alive(pid, started))

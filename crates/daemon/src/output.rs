@@ -153,6 +153,8 @@ pub enum Request {
     /// number where a log cannot be opened; then nothing was attached. When nobody waits for it any more, the process
     /// runs already, and is attached whether its logs can be opened or not.
     Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: Answer<Result<(), i32>> },
+    /// Say that everything asked before has been done.
+    Answer { reply: Answer<()> },
     /// Begin to read the pipes of a process that another program started. Its logs are opened when they are first
     /// written: after an upgrade nobody waits for a thousand of them.
     Resume { run: RunId, process: Arc<str>, channels: Vec<AttachChannel> },

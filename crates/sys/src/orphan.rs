@@ -162,8 +162,15 @@ pub fn open_pipe(pid: Pid, inode: u64, write: bool) -> Option<OwnedFd> {
     options.read(!write).write(write).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
     with_group(pid).find_map(|holder| {
         let number = held(holder, &wanted)?;
-        options.open(format!("/proc/{holder}/fd/{number}")).ok().map(OwnedFd::from)
+        let end = OwnedFd::from(options.open(format!("/proc/{holder}/fd/{number}")).ok()?);
+        // The number may have come to mean something else since we looked, even a file that only we may open.
+        is_pipe(end.as_fd(), inode).then_some(end)
     })
+}
+
+fn is_pipe(fd: BorrowedFd<'_>, wanted: u64) -> bool {
+    let is_fifo = |mode| mode & libc::S_IFMT == libc::S_IFIFO;
+    nix::sys::stat::fstat(fd).is_ok_and(|found| found.st_ino == wanted && is_fifo(found.st_mode))
 }
 
 /// A copy of a socket that another process, or somebody of its process group, holds; closed on exec. ESRCH when nobody

@@ -21,6 +21,11 @@ pub fn open_existing(path: &str) -> io::Result<File> {
     OpenOptions::new().write(true).custom_flags(NEVER_WAIT).open(path)
 }
 
+/// Opens what exists at `path` for reading. Fails with ELOOP when that is a symbolic link.
+pub fn open_unfollowed(path: &str) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(NEVER_WAIT | libc::O_NOFOLLOW).open(path)
+}
+
 /// Opens a FIFO for writing whether or not somebody reads it: it is opened for reading too, so that it never breaks.
 pub fn open_fifo(path: &str) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).custom_flags(NEVER_WAIT).open(path)

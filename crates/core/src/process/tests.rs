@@ -35,7 +35,7 @@ impl Bench {
     }
 
     fn give(&mut self, stimulus: Stimulus) -> &mut Bench {
-        let at = Circumstances { now: self.now, config: &self.config, supervising: self.supervising };
+        let at = Circumstances { now: self.now, died: self.now, config: &self.config, supervising: self.supervising };
         let mut spawn = false;
         for action in self.machine.handle(stimulus, at) {
             match action {

@@ -328,6 +328,10 @@ impl Children {
         }
         let mut children = Vec::new();
         for (id, run) in self.runs {
+            // A run that is dead and only waits for its output to be read is nobody's child any more.
+            if self.by_pid.get(&run.pid) != Some(&id) {
+                continue;
+            }
             let Some(group) = supervisor.group_of(run.process) else { continue };
             let Some(process) = supervisor.process(run.process) else { continue };
             let (stdin, waiting) = run.stdin.map(Stdin::into_parts).unzip();
@@ -351,6 +355,11 @@ impl Children {
     /// What identifies the child of a process.
     pub(super) fn kept(&self, process: ProcessId) -> Option<KeptRun> {
         self.runs.get(self.by_process.get(&process)?).map(|run| run.kept.clone())
+    }
+
+    /// The same, of a child that is about to be made as well.
+    pub(super) fn kept_or_expected(&self, process: ProcessId) -> Option<KeptRun> {
+        self.kept(process).or_else(|| self.nursery.expected(process))
     }
 
     /// Whether a child is dead and its output not yet drained.

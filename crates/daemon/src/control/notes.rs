@@ -7,14 +7,14 @@ use super::Control;
 impl Control {
     pub(super) fn begin_journal(&mut self) {
         if let Some(journal) = &mut self.journal {
-            journal.begin(&self.supervisor, |process| self.children.kept(process));
+            journal.begin(&self.supervisor, |process| self.children.kept_or_expected(process));
         }
     }
 
     /// Keeps the state of a process for a daemon that may have to take it over.
     pub(super) fn note(&mut self, process: ProcessId) {
         let Some(journal) = &mut self.journal else { return };
-        journal.note(&self.supervisor, process, self.children.kept(process));
+        journal.note(&self.supervisor, process, self.children.kept_or_expected(process));
         if journal.is_long() {
             self.begin_journal();
         }

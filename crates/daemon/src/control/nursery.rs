@@ -97,6 +97,11 @@ impl Nursery {
         }
     }
 
+    /// What the state file says of a child that is expected.
+    pub(super) fn expected(&self, id: ProcessId) -> Option<KeptRun> {
+        self.expected.get(&id)?.as_ref().ok().map(|expected| expected.kept.clone())
+    }
+
     /// Makes the child of a process; the error is the text clients see as its spawn error.
     pub(super) fn make(
         &mut self,
@@ -167,6 +172,13 @@ impl Nursery {
         let (reply, opening) = answer();
         tools.output.send(Request::Attach { run, process: process.name.as_str().into(), channels, reply });
         opening
+    }
+
+    /// Whether the output plane answers in time.
+    pub(super) fn do_logs_respond(&self, tools: &Tools) -> bool {
+        let (reply, opening) = answer();
+        tools.output.send(Request::Answer { reply });
+        !self.output_stalled && opening.within(OPEN_BOUND).is_ok()
     }
 
     /// Where the output plane does not answer in time, the child is started all the same: its output waits in the pipe.

@@ -146,6 +146,9 @@ impl Control {
         if self.supervisor.is_ending() {
             return self.refuse_upgrade(reply, "the daemon is shutting down");
         }
+        if !self.children.nursery.do_logs_respond(&self.tools) {
+            return self.refuse_upgrade(reply, "the log files do not respond, and output could be lost");
+        }
         self.tools.activity.log(LogLevel::Info, "upgrading: handing over to the program now on disk");
         if let Some(reply) = reply {
             reply(Ok(Value::Bool(true)));
@@ -187,10 +190,12 @@ impl Control {
     }
 
     /// Gives everything away.
-    pub(super) fn hand_over(self) -> (HandOver<std::os::fd::OwnedFd>, Signals) {
+    pub(super) fn hand_over(mut self) -> (HandOver<std::os::fd::OwnedFd>, Signals) {
         let (reply, streams) = sync_channel(1);
         self.tools.output.send(Request::HandOver { reply });
         let streams = streams.recv_timeout(PATIENCE).unwrap_or_default();
+        // What listeners subscribed to and was read until now.
+        self.take_messages();
         let handed = self.children.hand_over(&self.supervisor, streams);
         let mut clients: HashMap<String, Vec<_>> = HashMap::new();
         if let Upgrade::Ready(kept) = self.upgrade {

@@ -134,7 +134,7 @@ impl Service {
             Endpoint::StatusPage => self.status_page(request).await,
             Endpoint::TailPage => match self.fields(request).await {
                 Err(status) => Ok(refused(status)),
-                Ok(fields) => Ok(page::tail(&self.shared.context, &fields).await),
+                Ok((fields, _share)) => Ok(page::tail(&self.shared.context, &fields).await),
             },
             Endpoint::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
             Endpoint::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
@@ -171,18 +171,21 @@ impl Service {
         };
         match self.fields(request).await {
             Err(status) => Ok(refused(status)),
-            Ok(fields) => page::status(&self.shared.context, acts, self.server.config.get_actions, &fields).await,
+            Ok((fields, _share)) => {
+                page::status(&self.shared.context, acts, self.server.config.get_actions, &fields).await
+            }
         }
     }
 
-    /// The parameters of a page: from the address, and from the body of a POST.
-    async fn fields(&self, request: Request<Incoming>) -> Result<page::Fields, StatusCode> {
+    /// The parameters of a page: from the address, and from the body of a POST, with its share of what all bodies may
+    /// use until they are answered.
+    async fn fields(&self, request: Request<Incoming>) -> Result<(page::Fields, Option<Share>), StatusCode> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let body = match *request.method() {
-            Method::POST => self.body(request).await?.0,
-            _ => bytes::Bytes::new(),
+        let (body, share) = match *request.method() {
+            Method::POST => self.body(request).await.map(|(body, share)| (body, Some(share)))?,
+            _ => (bytes::Bytes::new(), None),
         };
-        Ok(page::Fields::new(&query, &String::from_utf8_lossy(&body)))
+        Ok((page::Fields::new(&query, &String::from_utf8_lossy(&body)), share))
     }
 
     async fn body(&self, request: Request<Incoming>) -> Result<(bytes::Bytes, Share), StatusCode> {

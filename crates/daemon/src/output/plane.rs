@@ -275,6 +275,10 @@ impl Plane {
                     }
                 }
             }
+            Request::Answer { reply } => {
+                // Whoever does not wait for it has given up.
+                let _ = reply.give(());
+            }
             Request::Resume { run, process, channels } => self.resume(run, &process, channels),
             Request::Drain { run } => self.drain(run),
             Request::Detach { run } => self.detach(run),

@@ -1,7 +1,7 @@
 //! The state file: begun anew in one step, then appended to.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// The file, once begun.
@@ -37,14 +37,17 @@ impl StateFile {
         }
     }
 
-    /// Writes what waits. Gives the first failure.
+    /// Writes what waits. Gives the first failure; what could not be written is tried again with the next line.
     pub fn write(&mut self) -> Option<io::Error> {
-        if self.waiting.is_empty() {
-            return None;
+        let file = self.file.as_mut().filter(|_| !self.waiting.is_empty())?;
+        match append_whole(file, &self.waiting) {
+            Ok(()) => {
+                self.waiting.clear();
+                self.failed = false;
+                None
+            }
+            Err(error) => (!std::mem::replace(&mut self.failed, true)).then_some(error),
         }
-        let lines = std::mem::take(&mut self.waiting);
-        let error = self.file.as_mut()?.write_all(&lines).err()?;
-        (!std::mem::replace(&mut self.failed, true)).then_some(error)
     }
 
     /// Removes the file.
@@ -56,9 +59,24 @@ impl StateFile {
     }
 }
 
+/// Adds lines to the file, all or none: nothing could be read behind half a line.
+fn append_whole(file: &mut File, lines: &[u8]) -> io::Result<()> {
+    let before = file.metadata()?.len();
+    file.write_all(lines).inspect_err(|_| {
+        // If this fails too, the next reader takes what stands before the half line.
+        let _ = file.set_len(before);
+        let _ = file.seek(SeekFrom::Start(before));
+    })
+}
+
 fn create(path: &str, content: &[u8]) -> io::Result<File> {
     let temporary = format!("{path}.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    // Whatever somebody may have put there: it is neither followed nor taken over.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(content)?;
     fs::rename(&temporary, path)?;
     Ok(file)

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use std::{mem, ptr};
@@ -43,6 +44,9 @@ type Stack = Box<[MaybeUninit<u8>]>;
 impl Spawner {
     /// Does what [`spawn`] does, but cheaper.
     pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
+        if !spares_who_shares() {
+            return spawn(plan, stdio);
+        }
         self.make_room();
         let changes_user = matches!(plan.run_as, RunAs::Other(_));
         if changes_user {
@@ -81,12 +85,29 @@ impl Spawner {
         if self.under_way.len() < MOST_UNDER_WAY {
             return;
         }
+        // Where one has been given up already, the next ones are not waited for either.
+        let patience = if self.stuck.is_empty() { PATIENCE } else { Duration::ZERO };
         if let Some(oldest) = self.under_way.pop_front()
-            && !oldest.wait(PATIENCE)
+            && !oldest.wait(patience)
         {
             self.stuck.push_back(oldest);
         }
     }
+}
+
+/// Whether a child that dies of a signal that dumps core, before it executes its program, leaves the others alone who
+/// share its memory: until Linux 5.16 they were killed with it.
+fn spares_who_shares() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        is_at_least(&release, (5, 16))
+    })
+}
+
+fn is_at_least(release: &str, wanted: (u32, u32)) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= wanted
 }
 
 impl Drop for Spawner {
@@ -183,6 +204,13 @@ mod tests {
         let mut text = String::new();
         File::from(output.reader).read_to_string(&mut text).unwrap();
         (wait_for(child).unwrap(), text)
+    }
+
+    #[test]
+    fn releases_are_compared_by_their_numbers() {
+        for (release, expected) in [("6.1.0-28-amd64", true), ("5.16.0\n", true), ("5.10.0-33", false), ("", false)] {
+            assert_eq!(is_at_least(release, (5, 16)), expected, "{release}");
+        }
     }
 
     #[test]
