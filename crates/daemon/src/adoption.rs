@@ -14,6 +14,7 @@ use std::sync::Arc;
 use supervisord_config::model::{Config, Group, GroupKind, SocketAddress};
 use supervisord_core::output::Channel;
 use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snapshot};
+use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::socket::{self, Place};
 use supervisord_sys::{Pid, orphan, sink, user};
 
@@ -128,7 +129,24 @@ fn gather(records: impl Iterator<Item = Record>, config: &Config, start_dir: &st
             }
         }
     }
-    gathered.into_remains(config, start_dir)
+    let children = gathered.members.values().filter(|(_, run)| run.is_some()).count();
+    let shortage = make_room(children);
+    let mut remains = gathered.into_remains(config, start_dir);
+    remains.losses.extend(shortage);
+    remains
+}
+
+/// A child that is taken over needs one descriptor more than one of our own: the handle by which it is known. The limit
+/// is raised by that many, because a child that cannot be watched would be taken for dead and started a second time.
+fn make_room(children: usize) -> Option<String> {
+    let (soft, _) = limits::get(Limit::OpenFiles).ok()?;
+    let wanted = soft.saturating_add(children as u64);
+    let too_low = limits::ensure(Limit::OpenFiles, wanted).err()?;
+    Some(format!(
+        "the {children} programs that may be taken over need {wanted} descriptors, the limit is {}; those without one \
+         are started again",
+        too_low.hard
+    ))
 }
 
 impl Gathered {

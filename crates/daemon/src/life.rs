@@ -13,6 +13,7 @@ use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
 use supervisord_core::supervisor::{Ending, Supervisor};
 use supervisord_core::time::Now;
+use supervisord_sys::orphan::ProcessHandle;
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_sys::syslog::Syslog;
 use supervisord_sys::{clock, daemonize};
@@ -288,9 +289,10 @@ fn was_killed(settings: &Supervisord) -> bool {
     state_file(settings).is_some_and(|path| adoption::is_of_a_killed_daemon(&path))
 }
 
-/// Where the state is kept for a daemon that has to take over; none where children are not to survive.
+/// Where the state is kept for a daemon that has to take over; none where children are not to survive, or could not be
+/// watched.
 fn state_file(settings: &Supervisord) -> Option<String> {
-    (settings.adopt && cfg!(target_os = "linux")).then(|| format!("{}.state", settings.pidfile))
+    (settings.adopt && ProcessHandle::is_supported()).then(|| format!("{}.state", settings.pidfile))
 }
 
 fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {

@@ -88,6 +88,11 @@ impl ProcessHandle {
         Err(Errno::new(libc::ENOSYS))
     }
 
+    /// Whether there are such handles here: since Linux 5.3.
+    pub fn is_supported() -> bool {
+        ProcessHandle::open(Pid::current()).is_ok()
+    }
+
     /// Sends a signal to exactly this process.
     pub fn kill(&self, signal: i32) -> Result<(), Errno> {
         self.send(signal, 0)

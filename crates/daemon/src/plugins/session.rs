@@ -120,10 +120,15 @@ impl<'a> Session<'a> {
         !self.connection.has_room() || self.questions.is_empty() && self.open.values().any(counts)
     }
 
-    fn begin(&mut self, open: Open) -> u64 {
+    /// Its time begins with the first thing it is asked; what it did before does not count.
+    fn begin_time(&mut self) {
         if !self.is_waiting() {
             self.progress = Instant::now();
         }
+    }
+
+    fn begin(&mut self, open: Open) -> u64 {
+        self.begin_time();
         let id = self.next_id;
         self.next_id += 1;
         self.open.insert(id, open);
@@ -143,6 +148,7 @@ impl<'a> Session<'a> {
                 self.send_or_refuse(id, &ToHelper::Judge { id, handler, event: name, payload, result });
             }
             Order::Announce(event) => {
+                self.begin_time();
                 let message = ToHelper::Event { name: event.kind.name(), payload: event.payload.clone() };
                 if !self.connection.send(&message) {
                     self.lost_events += 1;

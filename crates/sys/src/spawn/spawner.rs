@@ -2,8 +2,8 @@
 //!
 //! A fork copies page tables and, dearer, costs a fault for every page that any thread of the daemon writes to
 //! afterwards. A child that shares the memory until it executes its program costs neither. It has a stack of its own
-//! and leaves no trace in what it shares (see [`super::child`]), so that the daemon can go on at once: a program on a
-//! dead network disk keeps its child from getting off the ground, and nobody else.
+//! and leaves no trace in what it shares (see [`super::child`]), so that the daemon can go on at once: a disk that dies
+//! while a program is read keeps that child from getting off the ground, and nobody else.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
