@@ -36,6 +36,9 @@ use jobs::Job;
 use listeners::Seat;
 use shutdown::Shutdown;
 
+/// Room for how many effects is kept; the start of a crowd needs more, once.
+const MOST_KEPT: usize = 1000;
+
 /// How many effects are looked at in advance.
 const LOOK_AHEAD: usize = 16;
 
@@ -216,7 +219,11 @@ impl Supervisor {
 
     /// The next thing to do; none when nothing is left.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        let next = self.effects.pop_front();
+        if next.is_none() && self.effects.capacity() > MOST_KEPT {
+            self.effects.shrink_to(0);
+        }
+        next
     }
 
     /// Processes whose [`Effect::Spawn`] comes soon, with nothing before it that could matter to their logs: what they

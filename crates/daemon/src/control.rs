@@ -13,7 +13,7 @@ mod sockets;
 mod stdin;
 mod upgrade;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -162,6 +162,8 @@ pub struct Control {
     unheard: Vec<usize>,
     tools: Tools,
     journal: Option<Journal>,
+    /// Processes whose changes are not in the state file yet.
+    unnoted: BTreeSet<ProcessId>,
     network: Option<NetworkHandle>,
     upgrade: Upgrade,
     ending: Option<Ending>,
@@ -189,6 +191,7 @@ impl Control {
             unheard: Vec::new(),
             tools,
             journal,
+            unnoted: BTreeSet::new(),
             network: None,
             upgrade: Upgrade::None,
             ending: None,
@@ -223,6 +226,7 @@ impl Control {
                 return (End::HandOver(Box::new(handed), signals), None);
             }
             self.children.nursery.settle();
+            self.write_notes();
             self.wait(&mut events);
             let mut signalled = false;
             for event in &events {

@@ -11,10 +11,20 @@ impl Control {
         }
     }
 
-    /// Keeps the state of a process for a daemon that may have to take it over.
+    /// Has the state of a process kept for a daemon that may have to take it over, when this turn of the loop is done:
+    /// a process changes several times in one turn.
     pub(super) fn note(&mut self, process: ProcessId) {
+        if self.journal.is_some() {
+            self.unnoted.insert(process);
+        }
+    }
+
+    /// Keeps what has changed in this turn.
+    pub(super) fn write_notes(&mut self) {
         let Some(journal) = &mut self.journal else { return };
-        journal.note(&self.supervisor, process, self.children.kept_or_expected(process));
+        for process in std::mem::take(&mut self.unnoted) {
+            journal.note(&self.supervisor, process, self.children.kept_or_expected(process));
+        }
         if journal.is_long() {
             self.begin_journal();
         }
