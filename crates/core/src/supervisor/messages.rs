@@ -137,7 +137,7 @@ pub enum Effect {
     StripAnsi(bool),
     /// No process holds this FastCGI socket any more.
     CloseSocket { group: Arc<str>, url: String },
-    /// Readers must see the present state of this process ([`Supervisor::row`]).
+    /// Readers must see the present state of this process ([`super::Supervisor::row`]).
     PublishRow(ProcessId),
     /// Readers must no longer see this process of a group that stays.
     WithdrawRow { group: Arc<str>, process: String },
