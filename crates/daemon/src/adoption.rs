@@ -130,23 +130,16 @@ fn gather(records: impl Iterator<Item = Record>, config: &Config, start_dir: &st
         }
     }
     let children = gathered.members.values().filter(|(_, run)| run.is_some()).count();
-    let shortage = make_room(children);
-    let mut remains = gathered.into_remains(config, start_dir);
-    remains.losses.extend(shortage);
-    remains
+    make_room(children);
+    gathered.into_remains(config, start_dir)
 }
 
 /// A child that is taken over needs one descriptor more than one of our own: the handle by which it is known. The limit
-/// is raised by that many, because a child that cannot be watched would be taken for dead and started a second time.
-fn make_room(children: usize) -> Option<String> {
-    let (soft, _) = limits::get(Limit::OpenFiles).ok()?;
+/// is raised by that many, as far as the system allows, because a child that cannot be watched is taken for dead.
+fn make_room(children: usize) {
+    let Ok((soft, hard)) = limits::get(Limit::OpenFiles) else { return };
     let wanted = soft.saturating_add(children as u64);
-    let too_low = limits::ensure(Limit::OpenFiles, wanted).err()?;
-    Some(format!(
-        "the {children} programs that may be taken over need {wanted} descriptors, the limit is {}; those without one \
-         are started again",
-        too_low.hard
-    ))
+    let _ = limits::ensure(Limit::OpenFiles, wanted).or_else(|_| limits::ensure(Limit::OpenFiles, hard.min(wanted)));
 }
 
 impl Gathered {
