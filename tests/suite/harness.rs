@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod http;
 pub mod original;
 pub mod processes;
+pub mod programs;
 pub mod python;
 pub mod random;
 pub mod record;

@@ -5,26 +5,20 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use crate::harness::http::{self, Response};
+use crate::harness::programs::{CAT, IDLE, RUNNING, TEAM};
 use crate::harness::{Daemon, Observed, Scene, Subject, compare};
 
-const WORLD: &str = "
-[program:cat]
-command=cat
-startsecs=0
-stdout_logfile={dir}/cat.log
-stderr_logfile=NONE
-[program:idle]
-command=cat
-autostart=false
-startsecs=0
-[program:member]
-command=cat
-startsecs=0
-[group:team]
-programs=member
-[inet_http_server]
+fn world() -> String {
+    [
+        CAT,
+        IDLE,
+        TEAM,
+        "[inet_http_server]
 port=127.0.0.1:{port}
-";
+",
+    ]
+    .concat()
+}
 
 /// Requests whose answers have nothing to do with how pages look. `HEAD` of a page is in docs/differences.md.
 const REQUESTS: [(&str, &str); 24] = [
@@ -68,8 +62,8 @@ fn ask(daemon: &Daemon, verb: &str, path: &str) -> Response {
 
 #[test]
 fn requests_are_answered_alike() {
-    compare(&Scene::with("requests", WORLD), |daemon, observed| {
-        daemon.wait_for_states(&["cat", "team:member"], "RUNNING");
+    compare(&Scene::with("requests", &world()), |daemon, observed| {
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         for (verb, path) in REQUESTS {
             let response = ask(daemon, verb, path);
             let kind = response.header("content-type").unwrap_or("none").to_owned();
@@ -98,7 +92,7 @@ fn calls_that_cannot_be_read_are_answered_alike() {
         "<methodCall><methodName>supervisor.getProcessInfo</methodName><params><param><value><string>a&#1;b</string></value></param></params></methodCall>",
         "<methodCall><methodName>supervisor.getAPIVersion</methodName></methodCall> trailing",
     ];
-    compare(&Scene::with("bodies", WORLD), |daemon, observed| {
+    compare(&Scene::with("bodies", &world()), |daemon, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         daemon.wait_for_log("started with pid");
         for body in BODIES {
@@ -115,7 +109,7 @@ fn calls_that_cannot_be_read_are_answered_alike() {
 /// Every byte of an answer, and its headers in order.
 #[test]
 fn answers_are_written_alike() {
-    compare(&Scene::with("written", WORLD), |daemon, observed| {
+    compare(&Scene::with("written", &world()), |daemon, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         for (method, arguments) in [
             ("supervisor.getState", ""),
@@ -155,7 +149,7 @@ fn sorted(body: &str) -> String {
 
 #[test]
 fn logs_can_be_followed() {
-    compare(&Scene::with("followed", WORLD), |daemon, observed| {
+    compare(&Scene::with("followed", &world()), |daemon, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         let say = |daemon: &Daemon, text: &str| {
             daemon.call("supervisor.sendProcessStdin", &["cat".into(), text.into()]);
@@ -201,7 +195,7 @@ fn connections_are_kept_and_closed_alike() {
         ("HTTP/1.0", "Connection: keep-alive\r\n"),
         ("HTTP/1.0", "Connection: close\r\n"),
     ];
-    compare(&Scene::with("kept", WORLD), |daemon, observed| {
+    compare(&Scene::with("kept", &world()), |daemon, observed| {
         for (version, header) in HEADS {
             let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
             let request = format!("GET /ok.html {version}\r\nHost: h\r\n{header}\r\n");
@@ -278,7 +272,7 @@ const ODD_REQUESTS: &[(&str, Odd)] = &[
 
 #[test]
 fn odd_requests_are_answered_alike_or_better() {
-    compare(&Scene::with("odd", WORLD), |daemon, _| {
+    compare(&Scene::with("odd", &world()), |daemon, _| {
         daemon.wait_for_state("cat", "RUNNING");
         daemon.wait_until("the log is there", |daemon| daemon.path("cat.log").exists());
         for (request, expected) in ODD_REQUESTS {

@@ -5,28 +5,22 @@ use std::collections::BTreeSet;
 use supervisord_core::rpc::Methods;
 
 use crate::harness::areas::Area;
+use crate::harness::programs::{CAT, EARLY, LATER, TEAM};
 use crate::harness::record;
 use crate::harness::rpc::{self, Answer};
 use crate::harness::{Daemon, Scene, Value, compare};
 
 /// Processes in every state that lasts.
-const WORLD: &str = "
-[program:cat]
-command=cat
-startsecs=0
-stdout_logfile={dir}/cat.out
-stderr_logfile={dir}/cat.err
+fn world() -> String {
+    [CAT, LATER, EARLY, TEAM, OTHERS].concat()
+}
+
+const OTHERS: &str = "
 [program:talk]
 command=sh -c 'printf 0123456789; printf abc >&2; exec sleep 1000'
 startsecs=0
 stdout_logfile={dir}/talk.out
 stderr_logfile={dir}/talk.err
-[program:idle]
-command=sh -c 'exec sleep 1000'
-autostart=false
-startsecs=0
-stdout_logfile={dir}/idle.out
-stderr_logfile=NONE
 [program:ended]
 command=sh -c 'sleep 0.3; exit 7'
 autorestart=false
@@ -38,28 +32,12 @@ command=nowhere
 startretries=0
 stdout_logfile=NONE
 stderr_logfile=NONE
-[program:early]
-command=sh -c 'exit 3'
-autostart=false
-startsecs=5
-startretries=0
-stdout_logfile=NONE
-stderr_logfile=NONE
 [program:slow]
 command=sleep 1000
 autostart=false
 startsecs=1
 stdout_logfile=NONE
 stderr_logfile=NONE
-[program:member]
-command=sleep 1000
-startsecs=0
-numprocs=2
-process_name=%(program_name)s_%(process_num)d
-stdout_logfile=NONE
-stderr_logfile=NONE
-[group:team]
-programs=member
 [supervisord]
 identifier=the one
 ";
@@ -75,7 +53,7 @@ supervisor.getIdentification
 supervisor.getState
 supervisor.getPID
 supervisor.getProcessInfo cat
-supervisor.getProcessInfo idle
+supervisor.getProcessInfo later
 supervisor.getProcessInfo ended
 supervisor.getProcessInfo fails
 supervisor.getProcessInfo team:member_1
@@ -91,17 +69,17 @@ supervisor.getProcessInfo CAT
 supervisor.getProcessInfo a:b:c
 supervisor.getAllProcessInfo
 supervisor.getAllConfigInfo
-supervisor.startProcess idle
-supervisor.startProcess idle
+supervisor.startProcess later
+supervisor.startProcess later
 supervisor.startProcess nobody
 supervisor.startProcess fails
 supervisor.startProcess early
 supervisor.startProcess slow true
 supervisor.startProcess team:*
 supervisor.startProcess nogroup:*
-supervisor.startProcess idle 0
-supervisor.stopProcess idle
-supervisor.stopProcess idle
+supervisor.startProcess later 0
+supervisor.stopProcess later
+supervisor.stopProcess later
 supervisor.stopProcess ended
 supervisor.stopProcess nobody
 supervisor.stopProcess team:member_0
@@ -159,7 +137,7 @@ supervisor.readProcessStdoutLog nobody 0 0
 supervisor.readProcessStdoutLog team:* 0 0
 supervisor.readProcessStderrLog talk 0 0
 supervisor.readProcessStderrLog talk -2 0
-supervisor.readProcessStderrLog idle 0 0
+supervisor.readProcessStderrLog later 0 0
 supervisor.readProcessLog talk 0 4
 supervisor.tailProcessStdoutLog talk 0 5
 supervisor.tailProcessStdoutLog talk 5 5
@@ -244,7 +222,7 @@ const ENDINGS: [&str; 2] = ["supervisor.restart", "supervisor.shutdown"];
 
 #[test]
 fn answers_are_equal() {
-    compare(&Scene::with("methods", WORLD), |daemon, observed| {
+    compare(&Scene::with("methods", &world()), |daemon, observed| {
         settle(daemon);
         for line in CALLS.lines().filter(|line| !line.is_empty()) {
             if let Some((name, state)) = line.strip_prefix("wait ").and_then(|wait| wait.split_once(' ')) {
@@ -276,7 +254,7 @@ fn settle(daemon: &mut Daemon) {
 #[test]
 fn arguments_of_the_wrong_number_or_type_are_refused() {
     let odd = [Value::Nil, Value::Array(Vec::new()), Value::Struct(Vec::new()), "text".into()];
-    compare(&Scene::with("arguments", WORLD), |daemon, observed| {
+    compare(&Scene::with("arguments", &world()), |daemon, observed| {
         settle(daemon);
         for method in shared() {
             let parameters = daemon.call("system.methodSignature", &[method.into()]).items().len() - 1;
@@ -358,7 +336,7 @@ fn multicall_answers_one_after_the_other() {
         Value::Struct(vec![("params".to_owned(), Value::Array(Vec::new()))]),
         Value::Struct(Vec::new()),
     ]);
-    compare(&Scene::with("multicall", WORLD), |daemon, observed| {
+    compare(&Scene::with("multicall", &world()), |daemon, observed| {
         settle(daemon);
         observed.note(daemon, "results", tamed(ask(daemon, "system.multicall", std::slice::from_ref(&entries))));
     });

@@ -3,31 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::harness::programs::{BROKEN, CAT, LATER, RUNNING, TEAM};
 use crate::harness::{Scene, Subject, command, compare, original, python};
 
-const PROGRAMS: &str = "
-[program:cat]
-command=cat
-startsecs=0
-stdout_logfile={dir}/cat.log
-stderr_logfile={dir}/cat.err
-[program:later]
-command=sh -c 'echo ready; exec sleep 1000'
-autostart=false
-startsecs=0
-stdout_logfile={dir}/later.log
-[program:broken]
-command=no-such-command
-autostart=false
-startretries=0
-[program:member]
-command=sleep 1000
-startsecs=0
-numprocs=2
-process_name=%(program_name)s_%(process_num)d
-[group:team]
-programs=member
-";
+fn world() -> String {
+    [CAT, LATER, BROKEN, TEAM].concat()
+}
 
 /// Scripts use Python's own client with the transport of the original's package.
 const SCRIPT: &str = "
@@ -59,8 +40,8 @@ fn python_scripts_find_what_they_expect() {
     if !Subject::chosen().contains(&Subject::Original) {
         return;
     }
-    compare(&Scene::with("python", PROGRAMS), |daemon, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    compare(&Scene::with("python", &world()), |daemon, observed| {
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         observed.note(daemon, "script", python::run(daemon, SCRIPT, &[]).transcript());
         daemon.wait_until("the text came through", |daemon| daemon.read("cat.log") == "grüß dich\n");
     });
@@ -77,12 +58,12 @@ fn programs_in_another_language_find_what_they_expect() {
     original::once(&package, &["xmlrpc@1.3.2"], |directory| {
         original::run(Command::new("npm").args(["install", "--silent", "xmlrpc@1.3.2"]).current_dir(directory));
     });
-    let text = format!("{PROGRAMS}[inet_http_server]\nport=127.0.0.1:{{port}}\n");
+    let text = format!("{}[inet_http_server]\nport=127.0.0.1:{{port}}\n", world());
     let scene = Scene::with("node", &text)
         .file("client.js", include_str!("fixtures/client.js"))
         .env("NODE_PATH", &package.join("node_modules").display().to_string());
     compare(&scene, |daemon, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         let mut node = daemon.command(Path::new("node"));
         let output = command::run(node.arg("client.js").arg(daemon.ports[0].to_string()), "");
         assert_eq!(output.stdout.lines().count(), 14, "{output:?}");

@@ -1,30 +1,12 @@
 //! Sessions of `supervisorctl`, of both clients at both daemons.
 
 use crate::harness::command::run;
+use crate::harness::programs::{CAT, IDLE, RUNNING, TEAM};
 use crate::harness::{Program, Scene, compare_pairs};
 
-const WORLD: &str = "
-[program:cat]
-command=cat
-startsecs=0
-stdout_logfile={dir}/cat.log
-stderr_logfile={dir}/cat.err
-[program:idle]
-command=sleep 1000
-autostart=false
-startsecs=0
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:member]
-command=sleep 1000
-startsecs=0
-numprocs=2
-process_name=%(program_name)s_%(process_num)d
-stdout_logfile=NONE
-stderr_logfile=NONE
-[group:team]
-programs=member
-";
+fn world() -> String {
+    [CAT, IDLE, TEAM].concat()
+}
 
 /// What is typed at the prompt. Each is a session of its own at a fresh world.
 const SESSIONS: [&str; 8] = [
@@ -47,8 +29,8 @@ const SESSIONS: [&str; 8] = [
 #[test]
 fn sessions_say_the_same() {
     for session in SESSIONS {
-        compare_pairs(&Scene::with("sessions", WORLD), |daemon, client, observed| {
-            daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        compare_pairs(&Scene::with("sessions", &world()), |daemon, client, observed| {
+            daemon.wait_for_states(&RUNNING, "RUNNING");
             let said = daemon.ctl_of(client, &[], session);
             let mut answers: Vec<String> = said.stdout.split("supervisor> ").map(calm).collect();
             // Members of a group are done in any order.
@@ -76,8 +58,8 @@ fn calm(text: &str) -> String {
 
 #[test]
 fn a_shutdown_that_is_confirmed_ends_the_session() {
-    compare_pairs(&Scene::with("confirmed", WORLD), |daemon, client, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    compare_pairs(&Scene::with("confirmed", &world()), |daemon, client, observed| {
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         let said = daemon.ctl_of(client, &[], "status cat\nshutdown\ny\n");
         observed.note(daemon, "session", said.stdout);
         observed.exactly("exit status", said.code);
@@ -88,9 +70,9 @@ fn a_shutdown_that_is_confirmed_ends_the_session() {
 /// The name and the password of the command line go with every line of the session.
 #[test]
 fn a_session_with_a_password() {
-    let text = format!("{WORLD}[inet_http_server]\nport=127.0.0.1:{{port}}\nusername=user\npassword=se:cret\n");
+    let text = format!("{}[inet_http_server]\nport=127.0.0.1:{{port}}\nusername=user\npassword=se:cret\n", world());
     compare_pairs(&Scene::with("password", &text), |daemon, client, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         let url = format!("http://127.0.0.1:{}", daemon.ports[0]);
         for arguments in [&["-u", "user", "-p", "se:cret"] as &[&str], &["-uuser", "-pse:cret", "-i"]] {
             let mut command = daemon.command(&client.path(Program::Supervisorctl));
@@ -104,8 +86,8 @@ fn a_session_with_a_password() {
 /// An action on the command line comes first, the session after it.
 #[test]
 fn an_action_may_open_a_session() {
-    compare_pairs(&Scene::with("action", WORLD), |daemon, client, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    compare_pairs(&Scene::with("action", &world()), |daemon, client, observed| {
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         for action in [&["-i", "status", "cat"] as &[&str], &["-i", "start", "nobody"], &["-i"]] {
             let said = daemon.ctl_of(client, action, "version\nexit\n");
             observed.note(daemon, &action.join(" "), format!("{}{}", said.stdout, said.code));

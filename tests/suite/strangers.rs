@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::command::run;
+use crate::harness::programs::{CAT, RUNNING, TEAM};
 use crate::harness::{Daemon, Program, Scene, Value, compare, original, wait};
 
 /// Not the newest of everything, but what works with the Python of a Debian.
@@ -395,16 +396,14 @@ fn the_module_of_ansible_finds_and_makes_every_state() {
     if std::env::var_os(HEAVY).is_none() {
         return eprintln!("left out, because {HEAVY} is not set");
     }
-    let text = "[program:cat]\ncommand=cat\nstartsecs=0\n[program:member]\ncommand=cat\nstartsecs=0\nnumprocs=2\n\
-        process_name=%(program_name)s_%(process_num)d\n[group:team]\nprograms=member\n";
     let ansible = ansible();
-    let scene = Scene::with("ansible", text)
+    let scene = Scene::with("ansible", &[CAT, TEAM].concat())
         .env("ANSIBLE_COLLECTIONS_PATH", &ansible.display().to_string())
         .env("ANSIBLE_LOCAL_TEMP", "{dir}/ansible")
         .env("ANSIBLE_LOCALHOST_WARNING", "false")
         .env("ANSIBLE_INVENTORY_UNPARSED_WARNING", "false");
     compare(&scene, |daemon, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         for state in STATES {
             let client = daemon.subject.path(Program::Supervisorctl).display().to_string();
             let arguments = format!("{state} config={{dir}}/supervisord.conf supervisorctl_path={client}");

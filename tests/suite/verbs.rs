@@ -8,54 +8,21 @@ use nix::sys::signal::Signal;
 
 use crate::harness::areas::Area;
 use crate::harness::command::run;
+use crate::harness::programs::{BROKEN, CAT, EARLY, LATER, PLAIN, RUNNING, TEAM};
 use crate::harness::{
     Daemon, Observed, Program, Scene, Subject, compare, compare_pairs, each_subject, processes, record, wait,
 };
 
-const WORLD: &str = "
-[program:cat]
-command=cat
-startsecs=0
-stdout_logfile={dir}/cat.log
-stderr_logfile={dir}/cat.err
-[program:later]
-command=sh -c 'echo ready; exec sleep 1000'
-autostart=false
-startsecs=0
-stdout_logfile={dir}/later.log
-stderr_logfile=NONE
-[program:broken]
-command=no-such-command
-autostart=false
-startretries=0
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:plain]
-command={dir}/supervisord.conf
-autostart=false
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:early]
-command=sh -c 'sleep 0.3; exit 3'
-autostart=false
-startsecs=5
-startretries=0
-stdout_logfile=NONE
-stderr_logfile=NONE
+fn world() -> String {
+    [CAT, LATER, BROKEN, PLAIN, EARLY, LONG_NAME, TEAM].concat()
+}
+
+const LONG_NAME: &str = "
 [program:a_program_whose_name_is_longer_than_the_column]
 command=sleep 1000
 autostart=false
 stdout_logfile=NONE
 stderr_logfile=NONE
-[program:member]
-command=sleep 1000
-startsecs=0
-numprocs=2
-process_name=%(program_name)s_%(process_num)d
-stdout_logfile=NONE
-stderr_logfile=NONE
-[group:team]
-programs=member
 ";
 
 /// What is typed, in order. Each line finds the daemon as the lines before left it.
@@ -167,7 +134,7 @@ shutdown
 const ADDED: [&str; 1] = ["upgrade"];
 
 fn type_all(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
-    daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    daemon.wait_for_states(&RUNNING, "RUNNING");
     for line in TYPED.lines().filter(|line| !line.is_empty()) {
         if line == "tail later" {
             daemon.wait_for_file("later.log");
@@ -216,13 +183,13 @@ fn normal(line: &str, said: &str) -> String {
 
 #[test]
 fn each_client_says_the_same_to_its_own_daemon() {
-    compare(&Scene::with("verbs", WORLD), |daemon, observed| type_all(daemon, daemon.subject, observed));
+    compare(&Scene::with("verbs", &world()), |daemon, observed| type_all(daemon, daemon.subject, observed));
 }
 
 #[test]
 fn our_client_drives_both_daemons() {
     if Subject::chosen().contains(&Subject::Ours) {
-        compare(&Scene::with("verbs", WORLD), |daemon, observed| type_all(daemon, Subject::Ours, observed));
+        compare(&Scene::with("verbs", &world()), |daemon, observed| type_all(daemon, Subject::Ours, observed));
     }
 }
 
@@ -237,8 +204,8 @@ fn the_client_of_the_original_drives_both_daemons() {
         .lines()
         .filter(|line| !line.is_empty() && !NOT_IN_A_SESSION.iter().any(|verb| line.starts_with(verb)))
         .collect();
-    compare(&Scene::with("session", WORLD), |daemon, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    compare(&Scene::with("session", &world()), |daemon, observed| {
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         let session = daemon.ctl_of(Subject::Original, &[], &(lines.join("\n") + "\n"));
         let answers: Vec<&str> = session.stdout.split("supervisor> ").collect();
         assert!(answers.len() > lines.len(), "{session:?}");
@@ -252,8 +219,8 @@ fn the_client_of_the_original_drives_both_daemons() {
 fn the_shell_talks_the_same() {
     const SESSION: &str = "status cat\npid nobody\n\nstop cat\nstart cat cat\nnonsense\nversion x\nopen unix:///nowhere/s.sock\nstatus\nstart cat\n\
         help nonsense\nshutdown\nn\nreload\nno\nquit\nversion\n";
-    compare_pairs(&Scene::with("shell", WORLD), |daemon, client, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    compare_pairs(&Scene::with("shell", &world()), |daemon, client, observed| {
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         let said = daemon.ctl_of(client, &[], SESSION);
         // Help is worded freely.
         let session: Vec<&str> = said.stdout.lines().filter(|line| !line.contains('\t')).collect();
@@ -315,7 +282,7 @@ fn follow(daemon: &Daemon, client: Subject, arguments: &[&str], record: &str) ->
 
 #[test]
 fn following_shows_what_is_written() {
-    compare_pairs(&Scene::with("follow", WORLD), |daemon, client, observed| {
+    compare_pairs(&Scene::with("follow", &world()), |daemon, client, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         let say = |daemon: &Daemon, text: &str| {
             daemon.call("supervisor.sendProcessStdin", &["cat".into(), text.into()]);
@@ -346,7 +313,7 @@ fn the_foreground_takes_lines_and_shows_output() {
         return;
     }
     each_subject(|subject| {
-        let mut daemon = Scene::with("foreground", WORLD).start(subject);
+        let mut daemon = Scene::with("foreground", &world()).start(subject);
         daemon.wait_for_state("cat", "RUNNING");
         daemon.wait_until("its log is open", |daemon| daemon.path("cat.log").exists());
         let said = daemon.ctl_of(Subject::Ours, &["fg", "cat"], "hello\nworld\n");
@@ -376,7 +343,7 @@ fn coverage() {
 
 #[test]
 fn reload_restarts_the_daemon_in_place() {
-    compare_pairs(&Scene::with("reload", WORLD), |daemon, client, observed| {
+    compare_pairs(&Scene::with("reload", &world()), |daemon, client, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         let (pid, child) = (daemon.pid(), daemon.pid_of("cat"));
         observed.exactly("said", daemon.ctl_of(client, &["reload"], "").transcript());

@@ -3,53 +3,19 @@
 use std::fmt::Write;
 
 use crate::harness::http::{self, Response};
+use crate::harness::programs::{BROKEN, CAT, EARLY, IDLE, PLAIN, RUNNING, TEAM};
 use crate::harness::redact::replace_shape;
 use crate::harness::{Daemon, Scene, Subject, compare};
 
 /// Our links act only where they are allowed to; the original's always do and it takes no notice of the option.
-const WORLD: &str = "
+const LINKS_ACT: &str = "
 [unix_http_server]
-file={dir}/s.sock
 get_actions=true
-[program:cat]
-command=cat
-startsecs=0
-stdout_logfile={dir}/cat.log
-stderr_logfile=NONE
-[program:idle]
-command=sleep 1000
-autostart=false
-startsecs=0
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:missing]
-command=no-such-program
-autostart=false
-startretries=0
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:plain]
-command={dir}/supervisord.conf
-autostart=false
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:early]
-command=sh -c 'sleep 0.3; exit 3'
-autostart=false
-startsecs=5
-startretries=0
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:member]
-command=sleep 1000
-startsecs=0
-numprocs=2
-process_name=%(program_name)s_%(process_num)d
-stdout_logfile=NONE
-stderr_logfile=NONE
-[group:team]
-programs=member
 ";
+
+fn world() -> String {
+    [LINKS_ACT, CAT, IDLE, BROKEN, PLAIN, EARLY, TEAM].concat()
+}
 
 fn get(daemon: &Daemon, path: &str) -> Response {
     let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
@@ -95,9 +61,9 @@ fn message(response: &Response) -> String {
 
 #[test]
 fn the_table_shows_the_same() {
-    compare(&Scene::with("table", WORLD), |daemon, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
-        let _ = daemon.rpc("supervisor.startProcess", &["missing".into()]);
+    compare(&Scene::with("table", &world()), |daemon, observed| {
+        daemon.wait_for_states(&RUNNING, "RUNNING");
+        let _ = daemon.rpc("supervisor.startProcess", &["broken".into()]);
         for path in ["/", "/index.html", "/index.html?message=some%20%3Cwords%3E"] {
             let page = get(daemon, path).text();
             observed.note(daemon, path, words(&page, "<table", "</table>"));
@@ -123,7 +89,7 @@ fn links_do_the_same_and_say_so() {
         "processname=idle&action=stop",
         "processname=idle&action=stop",
         "processname=idle&action=restart",
-        "processname=missing&action=start",
+        "processname=broken&action=start",
         "processname=plain&action=start",
         "processname=early&action=start",
         "processname=nobody&action=start",
@@ -138,8 +104,8 @@ fn links_do_the_same_and_say_so() {
         "action=restartall",
         "action=",
     ];
-    compare(&Scene::with("links", WORLD), |daemon, observed| {
-        daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    compare(&Scene::with("links", &world()), |daemon, observed| {
+        daemon.wait_for_states(&RUNNING, "RUNNING");
         for link in LINKS {
             let response = get(daemon, &format!("/index.html?{link}"));
             // Ours answers 303, because browsers remember a 301.
@@ -166,7 +132,7 @@ fn links_do_the_same_and_say_so() {
 
 #[test]
 fn the_page_of_a_log_shows_its_end() {
-    compare(&Scene::with("tail", WORLD), |daemon, observed| {
+    compare(&Scene::with("tail", &world()), |daemon, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         let line = "0123456789 <b> & \"quoted\" gr\u{fc}\u{df}e\n";
         daemon.call("supervisor.sendProcessStdin", &["cat".into(), line.repeat(100).as_str().into()]);

@@ -2,10 +2,9 @@
 
 use std::io::{Read, Write};
 
+use crate::harness::programs::CAT;
 use crate::harness::rpc::{self, Answer};
 use crate::harness::{Daemon, Program, Scene, Subject, Value, command, http, only_ours};
-
-const CAT: &str = "[program:cat]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/cat.log\nstderr_logfile=NONE\n";
 
 fn cat(name: &str, options: &str) -> Daemon {
     let mut daemon = Scene::with(name, &format!("{CAT}{options}")).start(Subject::Ours);
