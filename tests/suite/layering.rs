@@ -1,9 +1,9 @@
 //! Who may use whom, and where `unsafe` may be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::{fs, slice};
 
 use serde_json::Value;
 
@@ -65,6 +65,20 @@ fn unsafe_code_is_forbidden_everywhere_but_in_one_crate() {
     }
 }
 
+/// Samples are for tests: what is released is built without them.
+#[test]
+fn only_tests_ask_for_samples() {
+    for (package, manifest) in packages() {
+        for dependency in list(&manifest["dependencies"]).iter().filter(|dependency| dependency["kind"] != "dev") {
+            assert!(
+                !list(&dependency["features"]).contains(&"samples".into()),
+                "{package} must not be built with samples"
+            );
+        }
+        assert!(!list(&manifest["features"]["default"]).contains(&"samples".into()), "{package} must not have samples");
+    }
+}
+
 /// The packages of the workspace, by name.
 fn packages() -> Vec<(String, Value)> {
     let output = Command::new(env!("CARGO"))
@@ -74,15 +88,19 @@ fn packages() -> Vec<(String, Value)> {
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
-    let packages = metadata["packages"].as_array().map_or([].as_slice(), Vec::as_slice);
+    let packages = list(&metadata["packages"]);
     assert!(packages.len() >= LAYERS.len(), "the workspace has its crates");
     packages.iter().map(|package| (package["name"].as_str().unwrap_or_default().to_owned(), package.clone())).collect()
 }
 
 /// The names of all direct dependencies, of every kind.
 fn dependencies(manifest: &Value) -> impl Iterator<Item = &str> {
-    let list: &[Value] = manifest["dependencies"].as_array().map_or(slice::from_ref(&Value::Null), Vec::as_slice);
-    list.iter().filter_map(|dependency| dependency["name"].as_str())
+    list(&manifest["dependencies"]).iter().filter_map(|dependency| dependency["name"].as_str())
+}
+
+/// The items of an array, which may be missing.
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 fn directory(manifest: &Value) -> &Path {

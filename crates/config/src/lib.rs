@@ -28,6 +28,8 @@ mod pytext;
 mod reader;
 pub mod reference;
 pub mod sample;
+#[cfg(feature = "samples")]
+pub mod samples;
 pub mod schema;
 pub mod search;
 pub mod signal;

@@ -11,8 +11,8 @@ pub mod process;
 pub mod rotation;
 pub mod row;
 pub mod rpc;
-#[cfg(test)]
-mod samples;
+#[cfg(any(test, feature = "samples"))]
+pub mod samples;
 pub mod supervisor;
 pub mod texts;
 pub mod ticks;

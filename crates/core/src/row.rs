@@ -132,18 +132,7 @@ mod tests {
 
     #[test]
     fn a_process_that_was_stopped_before_it_ran_shows_when_that_was_tried() {
-        let row = Row {
-            group: "p".into(),
-            config: Arc::new(crate::samples::process("p")),
-            state: ProcessState::Stopped,
-            pid: 0,
-            start: 7,
-            stop: 0,
-            spawnerr: String::new(),
-            exitstatus: None,
-            stdout_logfile: None,
-            stderr_logfile: None,
-        };
+        let row = Row { state: ProcessState::Stopped, pid: 0, start: 7, ..crate::samples::row("p", "p") };
         let local = |at: i64| LocalTime {
             year: 2026,
             month: 11,

@@ -1,7 +1,6 @@
 use supervisord_config::host::Account;
-use supervisord_config::model::{ActivityLog, AutoRestart, GroupKind, LogLevel, Origin, Supervisord};
+use supervisord_config::samples::{self, config, group};
 use supervisord_wire::info::ConfigInfo;
-use supervisord_wire::state::ProcessState;
 
 use super::*;
 
@@ -10,68 +9,7 @@ fn log(file: LogFile) -> ChannelLog {
 }
 
 fn process(name: &str) -> Process {
-    Process {
-        name: name.to_owned(),
-        section: format!("program:{name}"),
-        origin: Origin { file: "x.conf".into(), line: 1 },
-        command: "/bin/cat".to_owned(),
-        directory: None,
-        umask: None,
-        priority: 999,
-        autostart: true,
-        autorestart: AutoRestart::Unexpected,
-        startsecs: 1,
-        startretries: 3,
-        user: None,
-        stdout: log(LogFile::Auto),
-        stderr: log(LogFile::Auto),
-        stopsignal: 15,
-        stopwaitsecs: 10,
-        stopasgroup: false,
-        killasgroup: false,
-        exitcodes: vec![0],
-        redirect_stderr: false,
-        environment: Vec::new(),
-        serverurl: ServerUrl::Auto,
-        socket: None,
-    }
-}
-
-fn group(name: &str, priority: i64, processes: Vec<Process>) -> Arc<Group> {
-    let processes = processes.into_iter().map(Arc::new).collect();
-    Arc::new(Group { name: name.to_owned(), priority, kind: GroupKind::Programs, processes })
-}
-
-fn config(groups: Vec<Arc<Group>>) -> Config {
-    let supervisord = Supervisord {
-        minfds: 1,
-        minprocs: 1,
-        directory: None,
-        user: None,
-        umask: 0,
-        logfile: ActivityLog::Syslog,
-        logfile_maxbytes: 0,
-        logfile_backups: 0,
-        loglevel: LogLevel::Info,
-        pidfile: String::new(),
-        identifier: String::new(),
-        nodaemon: false,
-        silent: false,
-        childlogdir: String::new(),
-        nocleanup: false,
-        strip_ansi: false,
-        adopt: false,
-        environment: Vec::new(),
-    };
-    Config {
-        file: String::new(),
-        here: String::new(),
-        supervisord,
-        servers: Vec::new(),
-        rpc_interfaces: Vec::new(),
-        groups,
-        notices: Vec::new(),
-    }
+    Process { stdout: log(LogFile::Auto), stderr: log(LogFile::Auto), ..samples::process(name) }
 }
 
 fn inactive(config: &Config) -> Vec<Value> {
@@ -142,16 +80,9 @@ fn what_is_not_set_is_none() {
 fn an_active_process_shows_its_made_up_log() {
     let config = config(vec![group("g", 999, vec![process("a")])]);
     let row = Arc::new(Row {
-        group: "g".into(),
         config: config.groups[0].processes[0].clone(),
-        state: ProcessState::Running,
-        pid: 1,
-        start: 0,
-        stop: 0,
-        spawnerr: String::new(),
-        exitstatus: None,
         stdout_logfile: Some("/a-stdout---x.log".to_owned()),
-        stderr_logfile: None,
+        ..crate::samples::row("g", "a")
     });
     let Value::Array(infos) = all(&config, |group| group == "g", |_, _| Some(row.clone())) else { panic!("an array") };
     assert_eq!(infos[0].member("inuse"), Some(&Value::Bool(true)));

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
+use supervisord_config::samples;
 use supervisord_wire::state::ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
 
 use super::*;
-use crate::samples;
 
 /// A machine with a clock that only moves when told to.
 struct Bench {

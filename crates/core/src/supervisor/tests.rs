@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use supervisord_config::model::{AutoRestart, Process};
+use supervisord_config::samples;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::state::ProcessState;
 use supervisord_wire::value::Value;
 
 use super::*;
 use crate::call::{Call, Outcome};
-use crate::samples;
 
 /// A child of the world.
 struct Child {

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use supervisord_config::model::{ActivityLog, LogLevel, Supervisord};
+use supervisord_config::samples;
 use supervisord_wire::state::ProcessState;
 
 use super::*;
@@ -14,34 +14,7 @@ const VERSION_1: &str = include_str!("../../tests-data/state-v1.jsonl");
 const HAND_OVER_1: &str = include_str!("../../tests-data/hand-over-v1.json");
 
 fn config() -> Config {
-    Config {
-        file: "/etc/supervisord.conf".to_owned(),
-        here: "/etc".to_owned(),
-        supervisord: Supervisord {
-            minfds: 1024,
-            minprocs: 200,
-            directory: None,
-            user: None,
-            umask: 0o22,
-            logfile: ActivityLog::Syslog,
-            logfile_maxbytes: 0,
-            logfile_backups: 0,
-            loglevel: LogLevel::Info,
-            pidfile: "/run/s.pid".to_owned(),
-            identifier: "supervisor".to_owned(),
-            nodaemon: true,
-            silent: false,
-            childlogdir: "/tmp".to_owned(),
-            nocleanup: false,
-            strip_ansi: false,
-            adopt: true,
-            environment: Vec::new(),
-        },
-        servers: Vec::new(),
-        rpc_interfaces: Vec::new(),
-        groups: Vec::new(),
-        notices: Vec::new(),
-    }
+    samples::config([])
 }
 
 fn records(text: &str) -> impl Iterator<Item = Record> {

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use supervisord_config::model::{Credentials, HttpServer, LogLevel, ServerAddress};
+use supervisord_config::samples;
 use supervisord_core::call::{Call, Outcome};
 use supervisord_core::row::{LocalTime, Row};
+use supervisord_core::samples::row;
 use supervisord_wire::state::ProcessState;
 use tempfile::TempDir;
 
@@ -18,7 +20,6 @@ use crate::calls;
 use crate::follow::FollowHub;
 use crate::network::listen::Listener;
 
-mod fixture;
 mod limits;
 mod pages;
 mod protocol;
@@ -88,7 +89,7 @@ impl Setup {
         let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));
         let (calls, pending) = calls::queue(waker);
         let asked = control(pending, self.rote);
-        let view = Arc::new(View::new(Arc::new(fixture::config())));
+        let view = Arc::new(View::new(Arc::new(samples::config([]))));
         let log = Arc::new(Mutex::new(Vec::new()));
         let hub = FollowHub::new();
         let answers = Arc::new(self.answers);
@@ -172,16 +173,11 @@ impl Plane {
 
     fn publish(&self, group: &str, name: &str, state: ProcessState) {
         self.view.publish_row(Row {
-            group: group.into(),
-            config: Arc::new(fixture::process(name)),
             state,
-            pid: 42,
             start: 999_000,
-            stop: 0,
             spawnerr: "can't <find> & \"run\"".to_owned(),
-            exitstatus: None,
             stdout_logfile: Some(self.path(&format!("{name}.out"))),
-            stderr_logfile: None,
+            ..row(group, name)
         });
     }
 

@@ -5,11 +5,11 @@ use std::sync::mpsc::Receiver;
 use std::task::Poll;
 
 use mio::{Poll as MioPoll, Token, Waker};
-use supervisord_config::model::{
-    ActivityLog, AutoRestart, ChannelLog, LogFile, LogLevel, Origin, Process, ServerUrl, Supervisord,
-};
+use supervisord_config::model::LogLevel;
+use supervisord_config::samples::config;
 use supervisord_core::row::{LocalTime, Row};
-use supervisord_wire::state::{Mood, ProcessState};
+use supervisord_core::samples;
+use supervisord_wire::state::Mood;
 use supervisord_wire::xmlrpc::{decode_response, encode_call};
 
 use super::*;
@@ -18,84 +18,8 @@ use crate::calls::{self, Pending};
 use crate::network::{Clock, Room};
 use crate::view::View;
 
-fn config() -> Config {
-    let supervisord = Supervisord {
-        minfds: 1,
-        minprocs: 1,
-        directory: None,
-        user: None,
-        umask: 0,
-        logfile: ActivityLog::Syslog,
-        logfile_maxbytes: 0,
-        logfile_backups: 0,
-        loglevel: LogLevel::Info,
-        pidfile: String::new(),
-        identifier: "me".to_owned(),
-        nodaemon: false,
-        silent: false,
-        childlogdir: String::new(),
-        nocleanup: false,
-        strip_ansi: false,
-        adopt: false,
-        environment: Vec::new(),
-    };
-    Config {
-        file: String::new(),
-        here: String::new(),
-        supervisord,
-        servers: Vec::new(),
-        rpc_interfaces: Vec::new(),
-        groups: Vec::new(),
-        notices: Vec::new(),
-    }
-}
-
 fn row(group: &str, name: &str, stdout_logfile: Option<&str>) -> Row {
-    let log = ChannelLog {
-        file: LogFile::None,
-        maxbytes: 0,
-        backups: 0,
-        capture_maxbytes: 0,
-        events_enabled: false,
-        syslog: false,
-    };
-    let process = Process {
-        name: name.to_owned(),
-        section: format!("program:{name}"),
-        origin: Origin { file: "x.conf".into(), line: 1 },
-        command: "/bin/cat".to_owned(),
-        directory: None,
-        umask: None,
-        priority: 999,
-        autostart: true,
-        autorestart: AutoRestart::Unexpected,
-        startsecs: 1,
-        startretries: 3,
-        user: None,
-        stdout: log.clone(),
-        stderr: log,
-        stopsignal: 15,
-        stopwaitsecs: 10,
-        stopasgroup: false,
-        killasgroup: false,
-        exitcodes: vec![0],
-        redirect_stderr: false,
-        environment: Vec::new(),
-        serverurl: ServerUrl::Auto,
-        socket: None,
-    };
-    Row {
-        group: group.into(),
-        config: Arc::new(process),
-        state: ProcessState::Running,
-        pid: 42,
-        start: 100,
-        stop: 0,
-        spawnerr: String::new(),
-        exitstatus: None,
-        stdout_logfile: stdout_logfile.map(str::to_owned),
-        stderr_logfile: None,
-    }
+    Row { stdout_logfile: stdout_logfile.map(str::to_owned), ..samples::row(group, name) }
 }
 
 /// A network plane without a network, and the other end of its calls.
@@ -117,13 +41,13 @@ fn plane() -> Plane {
     let local =
         |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
     let context = Context {
-        view: Arc::new(View::new(Arc::new(config()))),
+        view: Arc::new(View::new(Arc::new(config([])))),
         calls: sender,
         activity: Activity::new(LogLevel::Trace, |_| {}),
         activity_file: None,
         load_config: Arc::new(move || match error.lock().expect("no panics").clone() {
             Some(error) => Err(error),
-            None => Ok(config()),
+            None => Ok(config([])),
         }),
         loading: Default::default(),
         answers: Arc::new(Room::for_answers()),
@@ -200,7 +124,7 @@ async fn the_view_answers_without_control() {
     plane.context.view.publish_row(row("a", "a", Some("/a.log")));
     assert_eq!(plane.get("supervisor.getAPIVersion", &[]).await, Ok("3.0".into()));
     assert_eq!(plane.get("supervisor.getSupervisorVersion", &[]).await, Ok("4.3.0".into()));
-    assert_eq!(plane.get("supervisor.getIdentification", &[]).await, Ok("me".into()));
+    assert_eq!(plane.get("supervisor.getIdentification", &[]).await, Ok("supervisor".into()));
     assert_eq!(plane.get("supervisor.getPID", &[]).await, Ok(Value::Int(std::process::id().into())));
     let state = plane.get("supervisor.getState", &[]).await.expect("a state");
     assert_eq!(state.member("statename"), Some(&"RUNNING".into()));
