@@ -93,7 +93,8 @@ pub struct Supervisor {
     mood: Mood,
     /// In the order of activation.
     groups: Vec<ActiveGroup>,
-    members: BTreeMap<ProcessId, Member>,
+    /// Boxed, because the nodes of the tree are half empty after it has grown.
+    members: BTreeMap<ProcessId, Box<Member>>,
     by_pid: HashMap<u32, ProcessId>,
     deadlines: BTreeSet<(Duration, ProcessId)>,
     next_process: u64,
@@ -381,7 +382,7 @@ impl Supervisor {
             died: None,
             seat: matches!(definition.kind, GroupKind::Listeners(_)).then(Seat::default),
         };
-        self.members.insert(id, member);
+        self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));
         id
     }

@@ -38,7 +38,8 @@ pub struct Pipeline {
 /// What comes after stripping.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stages {
-    capture: Option<Capture>,
+    /// Boxed, because hardly any stream has one.
+    capture: Option<Box<Capture>>,
     onlookers: Option<WholeCharacters>,
 }
 
@@ -49,7 +50,7 @@ impl Pipeline {
             stripper: strip_ansi.then(Stripper::default),
             stripped: Vec::new(),
             stages: Stages {
-                capture: (plan.capture_maxbytes > 0).then(|| Capture::new(plan.capture_maxbytes)),
+                capture: (plan.capture_maxbytes > 0).then(|| Box::new(Capture::new(plan.capture_maxbytes))),
                 onlookers: watched.then(WholeCharacters::default),
             },
         }

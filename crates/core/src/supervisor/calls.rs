@@ -190,7 +190,7 @@ impl Supervisor {
             Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
             Target::One(id) => {
                 self.open_job(call, Shape::Single);
-                if self.members.get(&id).is_some_and(super::Member::wants_to_run) {
+                if self.members.get(&id).is_some_and(|member| member.wants_to_run()) {
                     self.begin_stop(now, call, id, wait);
                     self.call_it(call, id, name);
                     Ok(Progress::Waiting)
@@ -204,7 +204,7 @@ impl Supervisor {
     fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
         self.open_job(call, Shape::Array);
         for id in ids {
-            if self.members.get(&id).is_some_and(super::Member::wants_to_run) {
+            if self.members.get(&id).is_some_and(|member| member.wants_to_run()) {
                 self.begin_stop(now, call, id, wait);
             }
         }

@@ -88,7 +88,7 @@ impl Supervisor {
                 shutdown.told = false;
             }
         }
-        if self.members.values().all(super::Member::is_stopped) {
+        if self.members.values().all(|member| member.is_stopped()) {
             self.finish();
         }
     }
@@ -137,7 +137,7 @@ impl Supervisor {
     }
 
     pub(super) fn is_stopped(&self, id: ProcessId) -> bool {
-        self.members.get(&id).is_none_or(super::Member::is_stopped)
+        self.members.get(&id).is_none_or(|member| member.is_stopped())
     }
 
     fn report_survivors(&mut self) {

@@ -187,7 +187,7 @@ impl Supervisor {
         let MemberSnapshot { machine, stdout_log, stderr_log, seat, .. } = known;
         let member =
             Member { group: group.clone(), config, machine, stdout_log, stderr_log, filed: None, died: None, seat };
-        self.members.insert(id, member);
+        self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));
         id
     }

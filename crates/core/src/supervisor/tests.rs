@@ -195,8 +195,7 @@ impl World {
     }
 
     fn id(&self, name: &str) -> ProcessId {
-        let is_named = |(_, member): &(&ProcessId, &Member)| member.config.name == name;
-        *self.supervisor.members.iter().find(is_named).unwrap().0
+        *self.supervisor.members.iter().find(|(_, member)| member.config.name == name).unwrap().0
     }
 
     fn state(&self, name: &str) -> ProcessState {

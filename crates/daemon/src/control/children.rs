@@ -68,7 +68,8 @@ pub(super) enum Reaped {
 /// All children.
 #[derive(Default)]
 pub(super) struct Children {
-    runs: HashMap<RunId, Run>,
+    /// Boxed, because a table is at least half empty after it has grown.
+    runs: HashMap<RunId, Box<Run>>,
     /// Living children, and dead ones nobody has reaped.
     by_pid: HashMap<u32, RunId>,
     by_process: HashMap<ProcessId, RunId>,
@@ -101,7 +102,7 @@ impl Children {
     fn enter(&mut self, id: RunId, run: Run) {
         self.by_pid.insert(run.pid, id);
         self.by_process.insert(run.process, id);
-        self.runs.insert(id, run);
+        self.runs.insert(id, Box::new(run));
     }
 
     fn listen(&mut self, run: RunId, pipe: OwnedFd, registry: &Registry) -> Option<ListenerPipe> {
@@ -210,8 +211,8 @@ impl Children {
     }
 
     fn watch_stdin(&mut self, id: RunId, registry: &Registry) {
-        let is_watched = |run: &Run| run.stdin.as_ref().is_none_or(|stdin| stdin.watched.is_some());
-        if self.runs.get(&id).is_none_or(is_watched) {
+        let stdin = self.runs.get(&id).and_then(|run| run.stdin.as_ref());
+        if stdin.is_none_or(|stdin| stdin.watched.is_some()) {
             return;
         }
         let token = self.take_token(id);

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use supervisord_core::rotation::{self, Rotation, Step};
 use supervisord_sys::fd::{self, FileKind};
@@ -19,7 +20,7 @@ const LOOK_UP_LIMIT: u32 = 100;
 /// An open log file.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    path: String,
+    path: Arc<str>,
     file: File,
     /// Whether the system puts every write at the end, which it refuses to do together with splicing.
     is_appending: bool,
@@ -44,8 +45,8 @@ pub(super) enum Spliced {
 
 impl LogFile {
     /// Takes over a regular file that was opened for appending.
-    pub fn new(path: &str, file: File) -> LogFile {
-        LogFile { path: path.to_owned(), file, is_appending: true, can_splice: true, retry_at: 0 }
+    pub fn new(path: Arc<str>, file: File) -> LogFile {
+        LogFile { path, file, is_appending: true, can_splice: true, retry_at: 0 }
     }
 
     /// Writes all of `bytes` to the end of the file.
@@ -102,7 +103,7 @@ impl LogFile {
 
     /// Removes the file and begins a new one. Where the directory does not allow that, the file is emptied instead.
     pub fn clear(&mut self) -> io::Result<()> {
-        match fs::remove_file(&self.path) {
+        match fs::remove_file(&*self.path) {
             Ok(()) => self.begin_anew(),
             Err(error) if error.kind() == ErrorKind::NotFound => self.begin_anew(),
             Err(_) => {
@@ -136,14 +137,14 @@ impl LogFile {
         if fd::kind(file.as_fd())? != FileKind::Regular {
             return Err(io::Error::other("something else than a file is in its place"));
         }
-        *self = LogFile { can_splice: self.can_splice, ..LogFile::new(&self.path, file) };
+        *self = LogFile { can_splice: self.can_splice, ..LogFile::new(self.path.clone(), file) };
         Ok(())
     }
 
     /// Whether the path names something that may be renamed: a regular file or a link to one. A log that somebody has
     /// moved away leaves nothing to rotate, and what stands in its place now may be anything.
     fn is_at_its_path(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|there| there.is_file())
+        fs::metadata(&*self.path).is_ok_and(|there| there.is_file())
     }
 
     fn carry_out(&self, step: Step) -> io::Result<()> {
@@ -162,7 +163,7 @@ impl LogFile {
             let there = |number: &u32| fs::symlink_metadata(rotation::name(&self.path, *number)).is_ok();
             return (1..backups).filter(there).collect();
         }
-        let path = Path::new(&self.path);
+        let path = Path::new(&*self.path);
         let (Some(directory), Some(log)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return BTreeSet::new();
         };

@@ -1,6 +1,7 @@
 //! The account of what a log could not take: the first failure and the end of the trouble are said, not each failure.
 
 use std::fmt;
+use std::sync::Arc;
 
 use supervisord_config::model::LogLevel;
 
@@ -24,15 +25,15 @@ impl Loss {
 /// What has been lost since writing began to fail.
 #[derive(Debug)]
 pub(super) struct Account {
-    log: String,
+    log: Arc<str>,
     unit: &'static str,
     lost: Option<u64>,
 }
 
 impl Account {
     /// An account without losses for the log called `log`; they will be counted in `unit` (plural).
-    pub fn new(log: &str, unit: &'static str) -> Account {
-        Account { log: log.to_owned(), unit, lost: None }
+    pub fn new(log: Arc<str>, unit: &'static str) -> Account {
+        Account { log, unit, lost: None }
     }
 
     /// A write came to this end.
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn trouble_is_said_at_its_beginning_and_its_end() {
-        let mut account = Account::new("/l", "bytes");
+        let mut account = Account::new("/l".into(), "bytes");
         let mut said = Said::new();
         for outcome in [Ok(()), Err(Loss::new(3, &"full")), Err(Loss::new(4, &"full")), Ok(()), Ok(())] {
             account.settle(outcome, &mut said);
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_waited_at_the_end_is_counted_too() {
-        let mut account = Account::new("/l", "bytes");
+        let mut account = Account::new("/l".into(), "bytes");
         let mut said = Said::new();
         account.settle(Err(Loss::new(3, &"full")), &mut said);
         account.close(2, &mut said);

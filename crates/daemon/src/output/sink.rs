@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::{Registry, Token};
@@ -20,7 +21,7 @@ use super::stream_log::{Outlet, StreamLog};
 /// An open log.
 #[derive(Debug)]
 pub(super) struct Sink {
-    path: String,
+    path: Arc<str>,
     target: Target,
     /// Whether it is one of the descriptors the daemon was started with.
     is_inherited: bool,
@@ -38,23 +39,20 @@ enum Target {
 
 impl Sink {
     /// Opens `path` for appending, or creates it.
-    pub fn open(path: &str) -> io::Result<Sink> {
-        let target = Target::open(path, NEW_MODE)?;
-        let account = Account::new(path, "bytes");
-        let is_inherited = log_path::inherited(path).is_some();
-        Ok(Sink { path: path.to_owned(), target, is_inherited, account, has_warned_of_rotation: false })
+    pub fn open(path: Arc<str>) -> io::Result<Sink> {
+        let target = Target::open(&path, NEW_MODE)?;
+        Ok(Sink { target, ..Sink::unopened(path) })
     }
 
     /// A log that is opened when it is first written.
-    pub fn unopened(path: &str) -> Sink {
-        let account = Account::new(path, "bytes");
-        let is_inherited = log_path::inherited(path).is_some();
-        let target = Target::Unopened;
-        Sink { path: path.to_owned(), target, is_inherited, account, has_warned_of_rotation: false }
+    pub fn unopened(path: Arc<str>) -> Sink {
+        let account = Account::new(path.clone(), "bytes");
+        let is_inherited = log_path::inherited(&path).is_some();
+        Sink { path, target: Target::Unopened, is_inherited, account, has_warned_of_rotation: false }
     }
 
     /// A log that cannot be opened yet: every write tries again.
-    pub fn missing(path: &str, error: &io::Error) -> (Sink, Said) {
+    pub fn missing(path: Arc<str>, error: &io::Error) -> (Sink, Said) {
         let mut sink = Sink::unopened(path);
         let mut said = Said::new();
         sink.settle(Err(Loss::new(0, error)), &mut said);
@@ -235,16 +233,16 @@ impl Sink {
 }
 
 impl Target {
-    fn open(path: &str, mode: u32) -> io::Result<Target> {
+    fn open(path: &Arc<str>, mode: u32) -> io::Result<Target> {
         if let Some(number) = log_path::inherited(path) {
             return Ok(Target::Stream(StreamLog::new(open_inherited(number)?)));
         }
-        if fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo()) {
+        if fs::metadata(&**path).is_ok_and(|there| there.file_type().is_fifo()) {
             return Ok(Target::Stream(StreamLog::new(Outlet::File(open_fifo(path)?))));
         }
         let file = open::open_append(path, mode)?;
         Ok(match fd::kind(file.as_fd())? {
-            FileKind::Regular => Target::File(LogFile::new(path, file)),
+            FileKind::Regular => Target::File(LogFile::new(path.clone(), file)),
             _ => Target::Stream(StreamLog::new(Outlet::File(file))),
         })
     }

@@ -71,7 +71,21 @@ struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Inherited(i32),
-    Path(String),
+    Path(Arc<str>),
+}
+
+impl Key {
+    fn of(path: &str) -> Key {
+        log_path::inherited(path).map_or_else(|| Key::Path(path.into()), Key::Inherited)
+    }
+
+    /// The path this key was made of, kept once for all who name it.
+    fn path(&self, path: &str) -> Arc<str> {
+        match self {
+            Key::Path(path) => path.clone(),
+            Key::Inherited(_) => path.into(),
+        }
+    }
 }
 
 impl Sinks {
@@ -97,10 +111,10 @@ impl Sinks {
 
     /// One more user of the log at `path`, which is opened if it was not. `rotation` is what this user asks for.
     pub fn acquire(&mut self, path: &str, rotation: Rotation) -> io::Result<SinkId> {
-        let key = key(path);
+        let key = Key::of(path);
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
-            None => self.open(path, key)?,
+            None => self.enter(Sink::open(key.path(path))?, key),
         };
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
@@ -117,8 +131,9 @@ impl Sinks {
     /// Like [`Sinks::acquire`]; a log that cannot be opened is one that cannot be written for now.
     pub fn acquire_anyway(&mut self, path: &str, rotation: Rotation) -> SinkId {
         self.acquire(path, rotation).unwrap_or_else(|error| {
-            let (sink, said) = Sink::missing(path, &error);
-            let id = self.enter(sink, key(path));
+            let key = Key::of(path);
+            let (sink, said) = Sink::missing(key.path(path), &error);
+            let id = self.enter(sink, key);
             if let Some(shared) = self.open.get_mut(&id) {
                 shared.users += 1;
             }
@@ -129,10 +144,10 @@ impl Sinks {
 
     /// One more user of the log at `path`, which is opened when it is first written if it is not open.
     pub fn acquire_later(&mut self, path: &str) -> SinkId {
-        let key = key(path);
+        let key = Key::of(path);
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
-            None => self.enter(Sink::unopened(path), key),
+            None => self.enter(Sink::unopened(key.path(path)), key),
         };
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
@@ -203,7 +218,7 @@ impl Sinks {
 
     /// Empties the log at `path`, open or not. What is not a regular file stays as it is.
     pub fn clear(&mut self, path: &str) -> io::Result<()> {
-        let open = self.by_key.get(&key(path)).and_then(|id| self.open.get_mut(id));
+        let open = self.by_key.get(&Key::of(path)).and_then(|id| self.open.get_mut(id));
         let cleared = match open {
             Some(shared) => shared.sink.clear(),
             None => sink::empty(path),
@@ -243,10 +258,6 @@ impl Sinks {
     /// Takes what has to be said, oldest first.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         mem::take(&mut self.notices)
-    }
-
-    fn open(&mut self, path: &str, key: Key) -> io::Result<SinkId> {
-        Ok(self.enter(Sink::open(path)?, key))
     }
 
     fn enter(&mut self, sink: Sink, key: Key) -> SinkId {
@@ -298,8 +309,4 @@ impl Sinks {
 
 fn notices(sink: Option<SinkId>, said: Said) -> impl Iterator<Item = Notice> {
     said.into_iter().map(move |(level, text)| Notice { sink, level, text })
-}
-
-fn key(path: &str) -> Key {
-    log_path::inherited(path).map_or_else(|| Key::Path(path.to_owned()), Key::Inherited)
 }

@@ -42,7 +42,8 @@ impl StateFile {
         let file = self.file.as_mut().filter(|_| !self.waiting.is_empty())?;
         match append_whole(file, &self.waiting) {
             Ok(()) => {
-                self.waiting.clear();
+                // Its memory goes too: the lines of a whole crowd wait together when it is started.
+                self.waiting = Vec::new();
                 self.failed = false;
                 None
             }

@@ -12,7 +12,7 @@ pub(super) struct SystemLog {
 
 impl SystemLog {
     pub fn new(syslog: Syslog) -> SystemLog {
-        SystemLog { syslog, account: Account::new("the system log", "messages") }
+        SystemLog { syslog, account: Account::new("the system log".into(), "messages") }
     }
 
     /// Sends one message.
