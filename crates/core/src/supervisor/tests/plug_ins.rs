@@ -1,0 +1,38 @@
+//! What plug-ins hear and may change.
+
+use super::*;
+
+#[test]
+fn plug_ins_hear_what_they_subscribed_to_and_use_no_numbers() {
+    let mut world = World::new(vec![program("p"), samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
+    world.give(Input::Subscribed { kinds: vec![EventType::ProcessState] });
+    world.give(Input::Started);
+    let serial = world.supervisor.next_serial();
+    assert!(world.announced.contains(&"processname:p groupname:p from_state:STOPPED tries:0".to_owned()));
+    world.give(Input::Subscribed { kinds: Vec::new() });
+    let before = world.announced.len();
+    world.call(stop("p", false));
+    assert_eq!((world.announced.len(), world.supervisor.next_serial()), (before, serial));
+}
+
+#[test]
+fn plug_ins_change_the_members_of_a_group() {
+    let mut world = World::started(vec![program("p")]);
+    let process = samples::process("more");
+    let enlist = || Call::EnlistProcess { group: "p".to_owned(), process: Box::new(process.clone()) };
+    let call = world.call(enlist());
+    assert_eq!(world.reply(call), &Ok(Value::Bool(true)));
+    let again = world.call(enlist());
+    assert_eq!(fault(world.reply(again)), (10, "BAD_NAME: more"));
+    let begin = world.call(start("p:more", false));
+    assert_eq!(world.reply(begin), &Ok(Value::Bool(true)));
+    let discharge = || Call::DischargeProcess { group: "p".to_owned(), process: "more".to_owned() };
+    let busy = world.call(discharge());
+    assert_eq!(fault(world.reply(busy)), (91, "STILL_RUNNING: more"));
+    world.call(stop("p:more", true));
+    world.pass(1000);
+    let gone = world.call(discharge());
+    assert_eq!(world.reply(gone), &Ok(Value::Bool(true)));
+    let unknown = world.call(start("p:more", false));
+    assert_eq!(fault(world.reply(unknown)), (10, "BAD_NAME: p:more"));
+}

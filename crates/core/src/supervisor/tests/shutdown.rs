@@ -1,0 +1,80 @@
+//! The end of the supervisor, and its beginning anew.
+
+use super::*;
+
+#[test]
+fn shutdown_stops_one_group_after_the_other_in_reverse() {
+    let mut world = World::started(vec![
+        varied("first", |process| process.priority = 1),
+        varied("last", |process| process.priority = 1000),
+    ]);
+    world.pass(2000);
+    world.log.clear();
+    world.give(Input::ShutdownSignal { name: "SIGTERM" });
+    assert_eq!(world.state("last"), ProcessState::Stopping);
+    assert_eq!(world.state("first"), ProcessState::Running, "not before the others are gone");
+    world.pass(0);
+    assert_eq!(
+        world.log,
+        [
+            "WARN received SIGTERM indicating exit request",
+            "DEBG killing last (pid 1002) with signal SIGTERM",
+            "INFO waiting for first, last to die",
+            "BLAT first state: RUNNING",
+            "BLAT last state: STOPPING",
+            "WARN stopped: last (terminated by SIGTERM)",
+            "DEBG killing first (pid 1001) with signal SIGTERM",
+            "WARN stopped: first (terminated by SIGTERM)",
+        ]
+    );
+    assert!(matches!(world.ending, Some(Ending::Exit)));
+}
+
+#[test]
+fn shutdown_waits_for_the_stubborn_and_says_so_every_three_seconds() {
+    let mut world = World::new(vec![program("p")]);
+    world.stubborn.push("p".to_owned());
+    world.give(Input::Started);
+    world.pass(2000);
+    world.give(Input::ShutdownSignal { name: "SIGTERM" });
+    world.pass(9900);
+    assert_eq!(world.log.iter().filter(|line| *line == "INFO waiting for p to die").count(), 4);
+    assert!(world.ending.is_none());
+    world.pass(200);
+    assert!(world.ending.is_some());
+    assert!(world.log.contains(&"WARN killing 'p' (1001) with SIGKILL".to_owned()));
+}
+
+#[test]
+fn a_second_signal_turns_a_restart_into_a_shutdown_and_a_shutdown_ignores_a_restart() {
+    let mut world = World::started(vec![program("p")]);
+    let config = || Ok(Box::new(samples::config(vec![program("p")])));
+    world.give(Input::RestartSignal { config: config() });
+    assert_eq!(world.mood, Mood::Restarting);
+    world.give(Input::ShutdownSignal { name: "SIGINT" });
+    world.give(Input::RestartSignal { config: config() });
+    assert_eq!(world.mood, Mood::Shutdown);
+    world.pass(0);
+    assert!(matches!(world.ending, Some(Ending::Exit)));
+}
+
+#[test]
+fn a_restart_with_a_broken_configuration_changes_nothing() {
+    let mut world = World::started(vec![program("p")]);
+    world.give(Input::RestartSignal { config: Err("no such thing".to_owned()) });
+    assert_eq!(world.mood, Mood::Running);
+    assert!(world.log.last().unwrap().starts_with("ERRO not restarting"));
+}
+
+#[test]
+fn nothing_but_remote_events_is_accepted_during_a_shutdown() {
+    let mut world = World::new(vec![program("p")]);
+    world.stubborn.push("p".to_owned());
+    world.give(Input::Started);
+    let end = world.call(Call::Shutdown);
+    assert_eq!(world.reply(end), &Ok(Value::Bool(true)));
+    let late = world.call(start("p", true));
+    assert_eq!(world.reply(late).as_ref().unwrap_err().code, FaultCode::ShutdownState.code());
+    let event = world.call(Call::SendRemoteCommEvent { kind: "a".to_owned(), data: "b".to_owned() });
+    assert_eq!(world.reply(event), &Ok(Value::Bool(true)));
+}
