@@ -14,14 +14,14 @@ use std::fmt;
 
 use bytes::Bytes;
 use hyper::Method;
-use supervisord_wire::info::ProcessInfo;
+use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc;
 
 use connection::Connection;
 pub use error::ClientError;
 pub use follow::{LogStream, Stopper};
-pub use info::{ConfigChanges, ConfigInfo, Outcome};
+pub use info::{ConfigChanges, Outcome};
 pub use url::{Endpoint, ServerUrl, UrlError};
 
 /// User name and password for HTTP Basic authentication.

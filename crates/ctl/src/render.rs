@@ -1,10 +1,8 @@
 //! Tables as text. Nothing here asks or prints anything.
 
-use supervisord_wire::info::ProcessInfo;
+use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
-
-use crate::client::ConfigInfo;
 
 /// The narrowest name column.
 const NAME_WIDTH: usize = 30;

@@ -119,16 +119,6 @@ impl Output {
         Activity::new(self.level, move |line| requests.send(Request::Activity { line }))
     }
 
-    /// Writes the activity lines that wait, for a daemon that ends before it starts the thread.
-    pub fn write_waiting(&mut self) {
-        for request in self.requests.take().0 {
-            if let Request::Activity { line } = request {
-                self.activity.write_line(&line, &mut self.sinks);
-            }
-        }
-        self.activity.write_notices(&mut self.sinks);
-    }
-
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
         let Output { requests, mut sinks, activity, strip_ansi, .. } = self;

@@ -33,28 +33,6 @@ pub struct ProcessInfo {
 }
 
 impl ProcessInfo {
-    /// The struct on the wire, members in the original's order.
-    pub fn to_value(&self) -> Value {
-        let clamp = |number: i64| Value::Int(number.clamp(i32::MIN.into(), i32::MAX.into()));
-        let member = |name: &str, value: Value| (name.to_owned(), value);
-        Value::Struct(vec![
-            member("name", self.name.as_str().into()),
-            member("group", self.group.as_str().into()),
-            member("start", clamp(self.start)),
-            member("stop", clamp(self.stop)),
-            member("now", clamp(self.now)),
-            member("state", self.state.code().into()),
-            member("statename", self.state.name().into()),
-            member("spawnerr", self.spawnerr.as_str().into()),
-            member("exitstatus", self.exitstatus.into()),
-            member("logfile", self.stdout_logfile.as_str().into()),
-            member("stdout_logfile", self.stdout_logfile.as_str().into()),
-            member("stderr_logfile", self.stderr_logfile.as_str().into()),
-            member("pid", Value::Int(self.pid)),
-            member("description", self.description.as_str().into()),
-        ])
-    }
-
     /// Reads the struct a daemon sent; none when a member is missing or has another type.
     pub fn from_value(value: &Value) -> Option<ProcessInfo> {
         let text = |name: &str| value.member(name).and_then(Value::as_str).map(str::to_owned);

@@ -3,36 +3,6 @@
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
-/// One process of the last configuration the daemon read, active or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigInfo {
-    /// The process name.
-    pub name: String,
-    /// The group name.
-    pub group: String,
-    /// Whether a group of that name is active.
-    pub in_use: bool,
-    /// Whether it starts with the daemon.
-    pub autostart: bool,
-    /// The priority of the group.
-    pub group_priority: i64,
-    /// The priority of the process in its group.
-    pub process_priority: i64,
-}
-
-impl ConfigInfo {
-    pub(super) fn from_value(value: &Value) -> Option<ConfigInfo> {
-        Some(ConfigInfo {
-            name: value.member("name")?.as_str()?.to_owned(),
-            group: value.member("group")?.as_str()?.to_owned(),
-            in_use: value.member("inuse")?.as_bool()?,
-            autostart: value.member("autostart")?.as_bool()?,
-            group_priority: value.member("group_prio")?.as_int()?,
-            process_priority: value.member("process_prio")?.as_int()?,
-        })
-    }
-}
-
 /// What became of one process in a request that concerned several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {

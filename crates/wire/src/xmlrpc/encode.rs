@@ -122,8 +122,7 @@ impl Encode for EncodedArray {
     }
 }
 
-/// The same document as [`ProcessInfo::to_value`] gives, without the values in between: a dashboard asks
-/// for thousands of these.
+/// Members in the original's order. There are no values in between, because a dashboard asks for thousands of these.
 impl Encode for ProcessInfo {
     fn encode(&self, out: &mut String) {
         let text = |out: &mut String, name, text: &str| member(out, name, |out| push_string(out, text));

@@ -105,7 +105,7 @@ fn text_is_escaped_and_always_legal() {
 }
 
 #[test]
-fn the_direct_encoding_of_a_process_is_that_of_its_value() {
+fn a_process_has_the_members_of_the_original_in_its_order() {
     let info = ProcessInfo {
         name: "a<b".into(),
         group: "g".into(),
@@ -120,8 +120,16 @@ fn the_direct_encoding_of_a_process_is_that_of_its_value() {
         pid: 7,
         description: "d".into(),
     };
-    assert_eq!(encode_response(&info), encode_response(&info.to_value()));
-    assert_eq!(encode_response(&[info.clone()][..]), encode_response(&Value::Array(vec![info.to_value()])));
+    let value = decode_response(encode_response(&info).as_bytes()).unwrap().unwrap();
+    let Value::Struct(members) = &value else { panic!("{value:?}") };
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = "name group start stop now state statename spawnerr exitstatus logfile stdout_logfile stderr_logfile pid \
+         description";
+    assert_eq!(names.join(" "), expected);
+    assert_eq!((value.member("statename"), value.member("logfile")), (Some(&text("FATAL")), Some(&text("/x"))));
+    assert_eq!(ProcessInfo::from_value(&value), Some(ProcessInfo { start: i32::MAX.into(), ..info.clone() }));
+    assert_eq!(encode_response(&info), encode_response(&value), "no different from any other struct");
+    assert_eq!(encode_response(&[info][..]), encode_response(&Value::Array(vec![value])));
 }
 
 #[test]

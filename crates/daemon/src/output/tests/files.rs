@@ -232,17 +232,18 @@ fn lines_logged_before_the_start_are_written() {
         strip_ansi: false,
         syslog: Syslog::new("test"),
     };
-    let mut output = Output::open(options, FollowHub::new()).expect("open");
+    let output = Output::open(options, FollowHub::new()).expect("open");
     let activity = output.activity();
     activity.log(LogLevel::Warn, "early");
     activity.log(LogLevel::Debug, "too quiet");
-    output.write_waiting();
-    let line = fs::read_to_string(&path).expect("text");
-    assert!(line.ends_with(" WARN early\n"), "{line}");
+    let Running { handle, thread, .. } = output.start(|_| ()).expect("the thread starts");
     activity.log(LogLevel::Info, "enough to fill the file up to its limit");
-    output.write_waiting();
+    handle.send(Request::Stop);
+    thread.join().expect("the output thread does not panic");
+    let text = fs::read_to_string(dir.path().join("log.1")).expect("text");
+    let lines: Vec<&str> = text.lines().map(without_time).collect();
+    assert_eq!(lines, ["WARN early", "INFO enough to fill the file up to its limit"]);
     assert_eq!(size(&path), 0);
-    assert!(dir.path().join("log.1").exists());
 }
 
 #[test]
