@@ -1,10 +1,10 @@
 //! Users and groups, by name or number.
 
 use crate::convert::integer;
-use crate::host::{Account, Host};
+use crate::host::{Account, DaemonHost};
 
 /// The account of a user given by name or number.
-pub(crate) fn user(text: &str, host: &dyn Host) -> Result<Account, String> {
+pub(crate) fn user(text: &str, host: &dyn DaemonHost) -> Result<Account, String> {
     match integer(text) {
         Ok(uid) => u32::try_from(uid)
             .ok()
@@ -14,7 +14,7 @@ pub(crate) fn user(text: &str, host: &dyn Host) -> Result<Account, String> {
     }
 }
 
-fn group(text: &str, host: &dyn Host) -> Option<u32> {
+fn group(text: &str, host: &dyn DaemonHost) -> Option<u32> {
     match integer(text) {
         Ok(gid) => u32::try_from(gid).ok().filter(|&gid| host.group_exists(gid)),
         Err(_) => host.group_by_name(text),
@@ -22,7 +22,7 @@ fn group(text: &str, host: &dyn Host) -> Option<u32> {
 }
 
 /// The ids of `user` or `user:group`; no group id where no group is named.
-pub(crate) fn owner(text: &str, host: &dyn Host) -> Option<(u32, Option<u32>)> {
+pub(crate) fn owner(text: &str, host: &dyn DaemonHost) -> Option<(u32, Option<u32>)> {
     let (name, group_name) = match text.split_once(':') {
         Some((name, group_name)) => (name, Some(group_name)),
         None => (text, None),

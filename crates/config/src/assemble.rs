@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::command_line::{CommandLine, Overrides};
 use crate::error::ConfigError;
 use crate::expand::Names;
-use crate::host::{Host, ReadError};
+use crate::host::{DaemonHost, Host, ReadError};
 use crate::include;
 use crate::ini::{Ini, Section};
 use crate::model::{Config, Group};
@@ -32,18 +32,34 @@ pub(crate) use processes::describe_child_log;
 ///
 /// `file` is the path as given with `-c`, which is how messages show it. Nothing is changed anywhere: users are looked
 /// up and directories tested, but no socket, log or limit is touched. The error's `Display` is the original's message.
-pub fn load(file: &str, command_line: &CommandLine, host: &dyn Host) -> Result<Config, ConfigError> {
+pub fn load(file: &str, command_line: &CommandLine, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
     load_with(file, &command_line.convert(host)?, host)
 }
 
 /// Like [`load`], with a command line that has been converted before: once, at the start of the program, so that what
 /// it says is not judged again at every reread.
-pub fn load_with(file: &str, overrides: &Overrides, host: &dyn Host) -> Result<Config, ConfigError> {
+pub fn load_with(file: &str, overrides: &Overrides, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
     let source = Source::find(file, host);
+    let ini = source.read(host)?;
+    load_from(source, ini, overrides, host)
+}
+
+/// Like [`load_with`], of a text that stands in no file; `file` is where it would stand.
+pub fn load_text(text: &str, file: &str, overrides: &Overrides, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
+    let source = Source::find(file, host);
+    let ini = source.parse(text.as_bytes())?;
+    load_from(source, ini, overrides, host)
+}
+
+fn load_from(
+    source: Source<'_>,
+    mut ini: Ini,
+    overrides: &Overrides,
+    host: &dyn DaemonHost,
+) -> Result<Config, ConfigError> {
     let mut notices = Notices::default();
-    let mut ini = source.read(host)?;
     include::read(&mut ini, &source.here, host, &mut notices)?;
-    let inputs = Inputs::new(&ini, host, &source.here);
+    let inputs = Inputs { ini: &ini, host, here: &source.here };
     let mut config = assemble(&inputs, overrides, &mut notices)?;
     unknown::warn(&ini, &mut notices);
     config.file = source.path;
@@ -75,32 +91,31 @@ impl<'f> Source<'f> {
                 ReadError::Unreadable => format!("could not read config file {}", self.shown),
             })
         })?;
+        self.parse(&content)
+    }
+
+    fn parse(&self, content: &[u8]) -> Result<Ini, ConfigError> {
         let mut ini = Ini::default();
-        ini.read(self.shown, &content)?;
+        ini.read(self.shown, content)?;
         Ok(ini)
     }
 }
 
 /// What everything is read from.
-pub(crate) struct Inputs<'a> {
+struct Inputs<'a> {
     ini: &'a Ini,
-    host: &'a dyn Host,
+    host: &'a dyn DaemonHost,
     here: &'a str,
 }
 
 impl<'a> Inputs<'a> {
-    pub(crate) fn new(ini: &'a Ini, host: &'a dyn Host, here: &'a str) -> Inputs<'a> {
-        Inputs { ini, host, here }
-    }
-
     fn reader(&self, section: &'a Section, kind: SectionKind) -> Reader<'a> {
         Reader::new(self.ini, section, kind)
     }
 
     /// The sections of a kind, in file order.
     fn sections(&self, kind: SectionKind) -> impl Iterator<Item = Reader<'a>> {
-        let sections = self.ini.sections().filter(move |section| SectionKind::of(section.name()) == Some(kind));
-        sections.map(move |section| self.reader(section, kind))
+        Reader::of_kind(self.ini, kind)
     }
 }
 
@@ -108,7 +123,7 @@ fn assemble(inputs: &Inputs<'_>, overrides: &Overrides, notices: &mut Notices) -
     let inherited = Names::new().variables(&inputs.host.environment());
     let (mut supervisord, user) = supervisord::supervisord(inputs, overrides, &inherited)?;
     let variables = Names::over(&inherited).variables(&supervisord.environment);
-    let rpc_interfaces = plugins(inputs, SectionKind::RpcInterface, &variables)?;
+    let rpc_interfaces = plugins(inputs.ini, SectionKind::RpcInterface, &variables, inputs.host)?;
     let mut groups = groups::groups(inputs, &variables, notices)?;
     let servers = servers::servers(inputs, &variables)?;
     supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::assemble::{Inputs, Source, plugins};
+use crate::assemble::{Source, plugins};
 use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::host::Host;
@@ -61,7 +61,6 @@ pub fn load(file: &str, host: &dyn Host) -> Result<ClientConfig, ConfigError> {
     let Some(section) = ini.section("supervisorctl") else {
         return Err(ConfigError::new(".ini file does not include supervisorctl section"));
     };
-    let inputs = Inputs::new(&ini, host, &source.here);
     let reader = Reader::new(&ini, section, SectionKind::Supervisorctl);
     let variables = &Names::new().variables(&host.environment());
     let located = &Names::over(variables).text("here", &source.here);
@@ -75,7 +74,7 @@ pub fn load(file: &str, host: &dyn Host) -> Result<ClientConfig, ConfigError> {
             .text("history_file", located)?
             .filter(|file| !file.is_empty())
             .map(|file| path::absolute_from_home(&file, host)),
-        plugins: plugins(&inputs, SectionKind::CtlPlugin, variables)?,
+        plugins: plugins(&ini, SectionKind::CtlPlugin, variables, host)?,
     })
 }
 

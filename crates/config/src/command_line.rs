@@ -2,7 +2,7 @@
 
 use crate::convert;
 use crate::error::ConfigError;
-use crate::host::Host;
+use crate::host::DaemonHost;
 use crate::model::{ActivityLog, LogLevel};
 use crate::path;
 use crate::pyrepr::repr;
@@ -76,7 +76,7 @@ impl CommandLine {
     /// Converts all values. The first bad one is an error: `invalid value for -y 'abc': REASON`.
     ///
     /// Call it before looking for the configuration file, so that errors come in the original's order.
-    pub fn convert(&self, host: &dyn Host) -> Result<Overrides, ConfigError> {
+    pub fn convert(&self, host: &dyn DaemonHost) -> Result<Overrides, ConfigError> {
         let mut overrides = Overrides::default();
         for given in &self.given {
             overrides.set(given.flag, &given.value, host).map_err(|reason| {
@@ -89,7 +89,7 @@ impl CommandLine {
 }
 
 impl Overrides {
-    fn set(&mut self, flag: Flag, value: &str, host: &dyn Host) -> Result<(), String> {
+    fn set(&mut self, flag: Flag, value: &str, host: &dyn DaemonHost) -> Result<(), String> {
         match flag {
             // Nothing instead of these two files means those of the configuration.
             Flag::Logfile | Flag::Pidfile if value.is_empty() => {}
@@ -115,7 +115,7 @@ impl Overrides {
 }
 
 /// `syslog`, or a file made absolute.
-pub(crate) fn activity_log(text: &str, host: &dyn Host) -> Result<ActivityLog, String> {
+pub(crate) fn activity_log(text: &str, host: &dyn DaemonHost) -> Result<ActivityLog, String> {
     if text == "syslog" {
         return Ok(ActivityLog::Syslog);
     }

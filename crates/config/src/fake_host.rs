@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::host::{Account, Host, ReadError};
+use crate::host::{Account, DaemonHost, Host, ReadError};
 
 /// A system with the users `root` (0), `supervisord` (999) and `nobody` (65534), the directories `/`, `/tmp`, `/dev` and `/conf`, and whatever is
 /// added. The program runs as root in `/conf`.
@@ -54,6 +54,33 @@ impl Host for FakeHost {
         self.files.get(path).cloned().ok_or(ReadError::Missing)
     }
 
+    fn current_dir(&self) -> String {
+        "/conf".to_owned()
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        self.environment.clone()
+    }
+
+    fn own_home(&self) -> Option<String> {
+        self.user_by_uid(self.uid).map(|account| account.home)
+    }
+
+    fn home_of(&self, user: &str) -> Option<String> {
+        self.user_by_name(user).map(|account| account.home)
+    }
+
+    fn resolve(&self, spec: &str) -> Result<(), String> {
+        match spec {
+            "supervisor.rpcinterface:make_main_rpcinterface" | "supervisor.dispatchers:default_handler" | "a.b:c" => {
+                Ok(())
+            }
+            _ => Err(String::new()),
+        }
+    }
+}
+
+impl DaemonHost for FakeHost {
     fn glob(&self, pattern: &str) -> Vec<String> {
         self.files.keys().filter(|path| matches(pattern, path)).cloned().collect()
     }
@@ -62,16 +89,8 @@ impl Host for FakeHost {
         self.directories.contains(path)
     }
 
-    fn current_dir(&self) -> String {
-        "/conf".to_owned()
-    }
-
     fn temporary_dir(&self) -> String {
         "/tmp".to_owned()
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        self.environment.clone()
     }
 
     fn host_name(&self) -> String {
@@ -109,14 +128,5 @@ impl Host for FakeHost {
 
     fn is_event(&self, name: &str) -> bool {
         ["EVENT", "PROCESS_STATE", "TICK_5", "TICK_60"].contains(&name)
-    }
-
-    fn resolve(&self, spec: &str) -> Result<(), String> {
-        match spec {
-            "supervisor.rpcinterface:make_main_rpcinterface" | "supervisor.dispatchers:default_handler" | "a.b:c" => {
-                Ok(())
-            }
-            _ => Err(String::new()),
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! What reading a configuration must ask of the system it runs on.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 /// A user account.
@@ -24,22 +26,43 @@ pub enum ReadError {
     Unreadable,
 }
 
-/// The questions a configuration asks while it is read. Paths are text; all that are asked about are absolute.
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> ReadError {
+        match error.kind() {
+            io::ErrorKind::NotFound => ReadError::Missing,
+            _ => ReadError::Unreadable,
+        }
+    }
+}
+
+/// The questions that every configuration asks while it is read, the client's too. Paths are text; all that are asked
+/// about are absolute.
 pub trait Host {
     /// The whole content of a file.
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+    /// The directory from which relative paths count, absolute: the current directory at the start of the program,
+    /// also later, so that a change of directory does not change the meaning of a configuration that is read again.
+    fn current_dir(&self) -> String;
+    /// The environment of the program at its start.
+    fn environment(&self) -> Vec<(String, String)>;
+    /// The home directory of the user this program runs as, as the user database has it.
+    fn own_home(&self) -> Option<String>;
+    /// The home directory of the user of this login name.
+    fn home_of(&self, user: &str) -> Option<String>;
+    /// Whether a Python specification `package.module:attribute` can be resolved; where it cannot, the reason, which is empty
+    /// when there simply is no such thing.
+    fn resolve(&self, spec: &str) -> Result<(), String>;
+}
+
+/// The questions that only the sections of the daemon ask.
+pub trait DaemonHost: Host {
     /// The existing paths that match a shell pattern (`*`, `?`, `[...]`; hidden files only when asked for), sorted by
     /// code point.
     fn glob(&self, pattern: &str) -> Vec<String>;
     /// Whether this is an existing directory.
     fn is_dir(&self, path: &str) -> bool;
-    /// The directory from which relative paths count, absolute: the current directory at the start of the program,
-    /// also later, so that a change of directory does not change the meaning of a configuration that is read again.
-    fn current_dir(&self) -> String;
     /// The directory for automatic log files where the configuration names none.
     fn temporary_dir(&self) -> String;
-    /// The environment of the daemon at its start.
-    fn environment(&self) -> Vec<(String, String)>;
     /// The node name of the machine.
     fn host_name(&self) -> String;
     /// The user the daemon runs as.
@@ -54,7 +77,4 @@ pub trait Host {
     fn group_exists(&self, gid: u32) -> bool;
     /// Whether listeners may subscribe to an event of this name (in capitals).
     fn is_event(&self, name: &str) -> bool;
-    /// Whether a Python specification `package.module:attribute` can be resolved; where it cannot, the reason, which is empty
-    /// when there simply is no such thing.
-    fn resolve(&self, spec: &str) -> Result<(), String>;
 }

@@ -2,7 +2,7 @@
 
 use crate::error::ConfigError;
 use crate::expand::{Names, expand};
-use crate::host::Host;
+use crate::host::DaemonHost;
 use crate::ini::Ini;
 use crate::notices::Notices;
 use crate::path;
@@ -14,7 +14,7 @@ const HERE: &str = "%(here)s";
 
 /// Reads what the `[include]` section of the main file asks for, if it has one. An `[include]` in an included file
 /// is not followed. `here` is the directory of the main file.
-pub(crate) fn read(ini: &mut Ini, here: &str, host: &dyn Host, notices: &mut Notices) -> Result<(), ConfigError> {
+pub(crate) fn read(ini: &mut Ini, here: &str, host: &dyn DaemonHost, notices: &mut Notices) -> Result<(), ConfigError> {
     let Some(section) = ini.section("include") else { return Ok(()) };
     let origin = section.origin().clone();
     ini.replace(HERE, here);
@@ -32,7 +32,7 @@ pub(crate) fn read(ini: &mut Ini, here: &str, host: &dyn Host, notices: &mut Not
     Ok(())
 }
 
-fn read_matches(ini: &mut Ini, pattern: &str, host: &dyn Host, notices: &mut Notices) -> Result<(), ConfigError> {
+fn read_matches(ini: &mut Ini, pattern: &str, host: &dyn DaemonHost, notices: &mut Notices) -> Result<(), ConfigError> {
     let files = host.glob(pattern);
     if files.is_empty() {
         notices.warn(format!("No file matches via include \"{pattern}\""));

@@ -35,6 +35,6 @@ pub mod search;
 pub mod signal;
 pub mod words;
 
-pub use assemble::{load, load_with};
+pub use assemble::{load, load_text, load_with};
 pub use command_line::CommandLine;
 pub use error::ConfigError;

@@ -74,6 +74,15 @@ pub enum NoticeLevel {
     Info,
 }
 
+impl From<NoticeLevel> for LogLevel {
+    fn from(level: NoticeLevel) -> LogLevel {
+        match level {
+            NoticeLevel::Warn => LogLevel::Warn,
+            NoticeLevel::Info => LogLevel::Info,
+        }
+    }
+}
+
 /// Something worth saying about a configuration that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {

@@ -1,6 +1,6 @@
 //! Paths, as text: home directories, making absolute, and the checks that ask the system.
 
-use crate::host::Host;
+use crate::host::{DaemonHost, Host};
 
 /// `directory` and `path` as one path; an absolute `path` stands alone.
 pub(crate) fn join(directory: &str, path: &str) -> String {
@@ -52,7 +52,7 @@ pub(crate) fn expand_user(path: &str, host: &dyn Host) -> String {
     let Some(rest) = path.strip_prefix('~') else { return path.to_owned() };
     let end = rest.find('/').unwrap_or(rest.len());
     let (user, rest) = rest.split_at(end);
-    let home = if user.is_empty() { own_home(host) } else { host.user_by_name(user).map(|account| account.home) };
+    let home = if user.is_empty() { own_home(host) } else { host.home_of(user) };
     match home {
         None => path.to_owned(),
         Some(home) => {
@@ -64,7 +64,7 @@ pub(crate) fn expand_user(path: &str, host: &dyn Host) -> String {
 
 fn own_home(host: &dyn Host) -> Option<String> {
     let variable = host.environment().into_iter().find(|(name, _)| name == "HOME").map(|(_, value)| value);
-    variable.or_else(|| host.user_by_uid(host.current_uid()).map(|account| account.home))
+    variable.or_else(|| host.own_home())
 }
 
 /// With the home directory put in, then absolute and normalized.
@@ -73,18 +73,18 @@ pub(crate) fn absolute_from_home(path: &str, host: &dyn Host) -> String {
 }
 
 /// Whether this is a directory; a relative path counts from the current directory.
-fn is_dir(path: &str, host: &dyn Host) -> bool {
+fn is_dir(path: &str, host: &dyn DaemonHost) -> bool {
     !path.is_empty() && host.is_dir(&join(&host.current_dir(), path))
 }
 
 /// A directory that exists, with the home directory put in.
-pub(crate) fn existing_directory(text: &str, host: &dyn Host) -> Result<String, String> {
+pub(crate) fn existing_directory(text: &str, host: &dyn DaemonHost) -> Result<String, String> {
     let path = expand_user(text, host);
     if is_dir(&path, host) { Ok(path) } else { Err(format!("{text} is not an existing directory")) }
 }
 
 /// A path whose directory exists, with the home directory put in. A bare file name is always right.
-pub(crate) fn in_existing_directory(text: &str, host: &dyn Host) -> Result<String, String> {
+pub(crate) fn in_existing_directory(text: &str, host: &dyn DaemonHost) -> Result<String, String> {
     let path = expand_user(text, host);
     let directory = parent(&path);
     if directory.is_empty() || is_dir(directory, host) {

@@ -19,6 +19,12 @@ impl<'a> Reader<'a> {
         Reader { ini, section, kind }
     }
 
+    /// The sections of a kind, in file order.
+    pub(crate) fn of_kind(ini: &'a Ini, kind: SectionKind) -> impl Iterator<Item = Reader<'a>> {
+        let sections = ini.sections().filter(move |section| SectionKind::of(section.name()) == Some(kind));
+        sections.map(move |section| Reader::new(ini, section, kind))
+    }
+
     /// The same section, with the defaults of another kind.
     pub(crate) fn read_as(self, kind: SectionKind) -> Reader<'a> {
         Reader { kind, ..self }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use supervisord_config::model::{Config, Group, GroupKind, LogFile, LogLevel, NoticeLevel, Process};
+use supervisord_config::model::{Config, Group, GroupKind, LogFile, LogLevel, Process};
 use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
@@ -462,11 +462,7 @@ impl Supervisor {
 
     fn adopt_config(&mut self, config: Config) {
         for notice in &config.notices {
-            let level = match notice.level {
-                NoticeLevel::Warn => LogLevel::Warn,
-                NoticeLevel::Info => LogLevel::Info,
-            };
-            self.log(level, notice.text.clone());
+            self.log(notice.level.into(), notice.text.clone());
         }
         if config.supervisord.strip_ansi != self.config.supervisord.strip_ansi {
             self.effects.push_back(Effect::StripAnsi(config.supervisord.strip_ansi));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::activity_line;
-use supervisord_core::row::LocalTime;
-use supervisord_sys::clock;
+
+use crate::clock::{local_time, present};
 
 /// A handle on the activity log; clones write to the same log.
 #[derive(Clone)]
@@ -35,18 +35,6 @@ impl Activity {
 
 /// A finished line, stamped with the present time.
 pub(crate) fn stamp(level: LogLevel, text: &str) -> String {
-    let (local, millis) = now();
-    activity_line::format(&local, millis, level, text)
-}
-
-/// The wall-clock time and its milliseconds.
-fn now() -> (LocalTime, u32) {
-    let since_epoch = clock::wall();
-    (local_time(since_epoch.as_secs().cast_signed()), since_epoch.subsec_millis())
-}
-
-/// The local time of so many seconds since the epoch.
-pub(crate) fn local_time(seconds: i64) -> LocalTime {
-    let clock::LocalTime { year, month, day, hour, minute, second, weekday, utc_offset } = clock::local_time(seconds);
-    LocalTime { year, month, day, hour, minute, second, weekday, utc_offset }
+    let now = present();
+    activity_line::format(&local_time(now.epoch()), now.wall.subsec_millis(), level, text)
 }

@@ -24,13 +24,12 @@ use supervisord_config::model::{Config, LogLevel};
 use supervisord_core::call::Call;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::supervisor::{CallId, Effect, Ending, Input, OutputKind, ProcessId, Supervisor, Verdict};
-use supervisord_core::time::Now;
-use supervisord_sys::clock;
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_wire::fault::FaultCode;
 
 use crate::activity::Activity;
 use crate::calls::{Calls, Pending, Reply};
+use crate::clock::present;
 use crate::hand_over::HandOver;
 use crate::journal::Journal;
 use crate::network::listen::SpareServer;
@@ -527,10 +526,6 @@ impl Control {
         }
         None
     }
-}
-
-fn present() -> Now {
-    Now { mono: clock::monotonic(), wall: clock::wall() }
 }
 
 /// The loop sleeps in whole milliseconds; waking a little late is right, waking early would be a busy loop.

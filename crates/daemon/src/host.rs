@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
-use supervisord_config::host::{Account, Host, ReadError};
+use supervisord_config::host::{Account, DaemonHost, Host, ReadError};
 use supervisord_sys::{host, user};
 use supervisord_wire::event::EventType;
 
@@ -40,12 +39,31 @@ impl Default for System {
 
 impl Host for System {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        fs::read(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => ReadError::Missing,
-            _ => ReadError::Unreadable,
-        })
+        Ok(fs::read(path)?)
     }
 
+    fn current_dir(&self) -> String {
+        self.current_dir.clone()
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        self.environment.clone()
+    }
+
+    fn own_home(&self) -> Option<String> {
+        self.user_by_uid(self.current_uid()).map(|account| account.home)
+    }
+
+    fn home_of(&self, user: &str) -> Option<String> {
+        self.user_by_name(user).map(|account| account.home)
+    }
+
+    fn resolve(&self, spec: &str) -> Result<(), String> {
+        if plugins::BUILT_IN.contains(&spec) { Ok(()) } else { plugins::resolve::resolve(spec) }
+    }
+}
+
+impl DaemonHost for System {
     fn glob(&self, pattern: &str) -> Vec<String> {
         let options = glob::MatchOptions {
             case_sensitive: true,
@@ -62,16 +80,8 @@ impl Host for System {
         Path::new(path).is_dir()
     }
 
-    fn current_dir(&self) -> String {
-        self.current_dir.clone()
-    }
-
     fn temporary_dir(&self) -> String {
         host::temporary_dir().to_string_lossy().into_owned()
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        self.environment.clone()
     }
 
     fn host_name(&self) -> String {
@@ -100,10 +110,6 @@ impl Host for System {
 
     fn is_event(&self, name: &str) -> bool {
         EventType::from_name(name).is_some()
-    }
-
-    fn resolve(&self, spec: &str) -> Result<(), String> {
-        if plugins::BUILT_IN.contains(&spec) { Ok(()) } else { plugins::resolve::resolve(spec) }
     }
 }
 

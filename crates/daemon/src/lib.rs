@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod adoption;
 pub mod calls;
+pub mod clock;
 pub mod command_line;
 pub mod control;
 pub mod descriptor;

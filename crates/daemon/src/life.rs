@@ -7,19 +7,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use supervisord_config::model::{ActivityLog, Config, LogLevel, NoticeLevel, Supervisord};
+use supervisord_config::model::{ActivityLog, Config, LogLevel, Supervisord};
 use supervisord_config::pyrepr::repr;
 use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
 use supervisord_core::supervisor::{Ending, Supervisor};
-use supervisord_core::time::Now;
+use supervisord_sys::daemonize;
 use supervisord_sys::orphan::ProcessHandle;
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_sys::syslog::Syslog;
-use supervisord_sys::{clock, daemonize};
 
-use crate::activity::{Activity, local_time};
+use crate::activity::Activity;
 use crate::adoption::{self, Found, Remains};
+use crate::clock::{local_time, present};
 use crate::control::{Control, End, Entrance, HandedChildren, Mailbox, Message, Surroundings, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
@@ -40,7 +40,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const LAST_CHILD: Duration = Duration::from_secs(2);
 
 /// The clock of the network plane.
-const CLOCK: Clock = Clock { now: epoch, local: local_time };
+const CLOCK: Clock = Clock { now: || present().epoch(), local: local_time };
 
 /// A daemon with everything open and nothing started.
 pub struct Life {
@@ -274,10 +274,10 @@ fn find_remains(config: &Config, directory: &str, serial: u64) -> Result<(Beginn
 /// Opens the servers. Where a daemon was killed a moment ago, the child it was making holds its sockets until it executes
 /// its program, which is waited for.
 fn open_servers(config: &Config) -> Result<Vec<OpenServer>, ListenError> {
-    let deadline = clock::monotonic() + LAST_CHILD;
+    let deadline = present().mono + LAST_CHILD;
     loop {
         match listen::open(&config.servers) {
-            Err(ListenError::InUse) if clock::monotonic() < deadline && was_killed(&config.supervisord) => {
+            Err(ListenError::InUse) if present().mono < deadline && was_killed(&config.supervisord) => {
                 std::thread::sleep(LAST_CHILD / 100);
             }
             opened => return opened,
@@ -322,11 +322,7 @@ fn cannot_start(error: std::io::Error) -> StartError {
 }
 
 fn opening_lines(config: &Config) -> Vec<(LogLevel, String)> {
-    let level = |level| match level {
-        NoticeLevel::Warn => LogLevel::Warn,
-        NoticeLevel::Info => LogLevel::Info,
-    };
-    config.notices.iter().map(|notice| (level(notice.level), notice.text.clone())).collect()
+    config.notices.iter().map(|notice| (notice.level.into(), notice.text.clone())).collect()
 }
 
 fn output_options(settings: &Supervisord) -> Options {
@@ -440,16 +436,7 @@ fn within(thread: &str, limit: Duration, work: impl FnOnce() + Send + 'static) {
     }
 }
 
-fn present() -> Now {
-    Now { mono: clock::monotonic(), wall: clock::wall() }
-}
-
-fn epoch() -> i64 {
-    present().epoch()
-}
-
 /// Something that differs from one life to the next, for the names of automatic logs.
 fn seed() -> u64 {
-    let now = clock::wall();
-    now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
+    present().wall.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }

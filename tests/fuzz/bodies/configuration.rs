@@ -1,6 +1,6 @@
 //! A whole configuration file: read to the end or refused with a message, and the same each time.
 
-use supervisord_config::host::{Account, Host, ReadError};
+use supervisord_config::host::{Account, DaemonHost, Host, ReadError};
 use supervisord_config::model::Config;
 use supervisord_config::{CommandLine, ConfigError, load};
 
@@ -19,6 +19,28 @@ impl Host for Machine<'_> {
         if path == FILE { Ok(self.0.to_vec()) } else { Err(ReadError::Missing) }
     }
 
+    fn current_dir(&self) -> String {
+        "/conf".to_owned()
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        vec![("HOME".to_owned(), "/root".to_owned())]
+    }
+
+    fn own_home(&self) -> Option<String> {
+        self.user_by_uid(self.current_uid()).map(|account| account.home)
+    }
+
+    fn home_of(&self, user: &str) -> Option<String> {
+        self.user_by_name(user).map(|account| account.home)
+    }
+
+    fn resolve(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl DaemonHost for Machine<'_> {
     fn glob(&self, pattern: &str) -> Vec<String> {
         if pattern.contains('*') { vec![FILE.to_owned()] } else { Vec::new() }
     }
@@ -27,16 +49,8 @@ impl Host for Machine<'_> {
         ["/", "/tmp", "/conf"].contains(&path)
     }
 
-    fn current_dir(&self) -> String {
-        "/conf".to_owned()
-    }
-
     fn temporary_dir(&self) -> String {
         "/tmp".to_owned()
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        vec![("HOME".to_owned(), "/root".to_owned())]
     }
 
     fn host_name(&self) -> String {
@@ -65,10 +79,6 @@ impl Host for Machine<'_> {
 
     fn is_event(&self, name: &str) -> bool {
         supervisord_wire::event::EventType::from_name(name).is_some()
-    }
-
-    fn resolve(&self, _: &str) -> Result<(), String> {
-        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::accounts;
 use crate::convert::{integer, name, octal, port};
 use crate::error::ConfigError;
 use crate::expand::Names;
-use crate::host::Host;
+use crate::host::DaemonHost;
 use crate::model::{FastCgiSocket, SocketAddress};
 use crate::path;
 use crate::pytext::{digit, is_space};
@@ -50,7 +50,7 @@ fn backlog(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("Invalid socket_backlog value {number}"))
 }
 
-fn access(reader: &Reader<'_>, host: &dyn Host, names: &Names<'_>) -> Result<Access, ConfigError> {
+fn access(reader: &Reader<'_>, host: &dyn DaemonHost, names: &Names<'_>) -> Result<Access, ConfigError> {
     let owner = reader.maybe("socket_owner", names, |text| {
         accounts::owner(text, host).ok_or_else(|| format!("Invalid socket_owner value {text}"))
     })?;

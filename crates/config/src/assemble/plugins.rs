@@ -1,9 +1,9 @@
 //! Sections that name Python code.
 
-use super::Inputs;
 use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::host::Host;
+use crate::ini::Ini;
 use crate::model::Plugin;
 use crate::reader::Reader;
 use crate::schema::SectionKind;
@@ -15,11 +15,12 @@ fn factory_key(kind: SectionKind) -> &'static str {
 
 /// All sections of this kind, in file order.
 pub(crate) fn plugins(
-    inputs: &Inputs<'_>,
+    ini: &Ini,
     kind: SectionKind,
     variables: &Names<'_>,
+    host: &dyn Host,
 ) -> Result<Vec<Plugin>, ConfigError> {
-    inputs.sections(kind).map(|reader| plugin(&reader, factory_key(kind), variables, inputs.host)).collect()
+    Reader::of_kind(ini, kind).map(|reader| plugin(&reader, factory_key(kind), variables, host)).collect()
 }
 
 fn plugin(reader: &Reader<'_>, key: &str, names: &Names<'_>, host: &dyn Host) -> Result<Plugin, ConfigError> {

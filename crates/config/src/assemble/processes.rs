@@ -9,7 +9,7 @@ use crate::convert::{auto_restart, boolean, byte_size, exit_codes, integer, name
 use crate::environment;
 use crate::error::ConfigError;
 use crate::expand::{Names, expand};
-use crate::host::{Account, Host};
+use crate::host::{Account, DaemonHost};
 use crate::model::{AutoRestart, ChannelLog, FastCgiSocket, LogFile, Process, ServerUrl};
 use crate::notices::Notices;
 use crate::path;
@@ -94,7 +94,7 @@ struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    fn read(reader: &Reader<'a>, names: &Names<'_>, host: &dyn Host) -> Result<Shared<'a>, ConfigError> {
+    fn read(reader: &Reader<'a>, names: &Names<'_>, host: &dyn DaemonHost) -> Result<Shared<'a>, ConfigError> {
         let priority = reader.get("priority", names, integer)?;
         let autostart = reader.get("autostart", names, boolean)?;
         let autorestart = reader.get("autorestart", names, auto_restart)?;
@@ -162,7 +162,7 @@ impl<'a> Shared<'a> {
         reader: &Reader<'_>,
         names: &Names<'_>,
         socket: Option<&Arc<FastCgiSocket>>,
-        host: &dyn Host,
+        host: &dyn DaemonHost,
         notices: &mut Notices,
     ) -> Result<Process, ConfigError> {
         let environment = environment(reader, names)?;
@@ -245,7 +245,7 @@ enum ChildLog {
     Syslog,
 }
 
-fn child_log(text: &str, host: &dyn Host) -> Result<ChildLog, String> {
+fn child_log(text: &str, host: &dyn DaemonHost) -> Result<ChildLog, String> {
     Ok(match text.to_lowercase().as_str() {
         "" | "none" | "off" => ChildLog::File(LogFile::None),
         "auto" => ChildLog::File(LogFile::Auto),
@@ -256,7 +256,7 @@ fn child_log(text: &str, host: &dyn Host) -> Result<ChildLog, String> {
 
 /// The outcome of [`child_log`] in the words of the recorded cases.
 #[cfg(test)]
-pub(crate) fn describe_child_log(text: &str, host: &dyn Host) -> Result<String, String> {
+pub(crate) fn describe_child_log(text: &str, host: &dyn DaemonHost) -> Result<String, String> {
     Ok(match child_log(text, host)? {
         ChildLog::Syslog => "SYSLOG".to_owned(),
         ChildLog::File(LogFile::None) => "NONE".to_owned(),
@@ -270,7 +270,7 @@ fn channel(
     channel: &str,
     reporting: &Reporting,
     names: &Names<'_>,
-    host: &dyn Host,
+    host: &dyn DaemonHost,
     notices: &mut Notices,
 ) -> Result<ChannelLog, ConfigError> {
     let key = format!("{channel}_logfile");

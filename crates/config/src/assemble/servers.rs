@@ -5,7 +5,7 @@ use crate::accounts;
 use crate::convert::{boolean, inet_address, octal};
 use crate::error::ConfigError;
 use crate::expand::Names;
-use crate::host::Host;
+use crate::host::DaemonHost;
 use crate::model::{Credentials, HttpServer, ServerAddress};
 use crate::path;
 use crate::pytext::strip;
@@ -38,7 +38,7 @@ fn unix(
     reader: &Reader<'_>,
     names: &Names<'_>,
     located: &Names<'_>,
-    host: &dyn Host,
+    host: &dyn DaemonHost,
 ) -> Result<HttpServer, ConfigError> {
     let file = reader.text("file", located)?.ok_or_else(|| no_value(reader, "file"))?;
     let file = strip(&file);

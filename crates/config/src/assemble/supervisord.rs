@@ -7,7 +7,7 @@ use crate::convert::{boolean, byte_size, integer, log_level, octal};
 use crate::environment;
 use crate::error::ConfigError;
 use crate::expand::{Names, expand};
-use crate::host::{Account, Host};
+use crate::host::{Account, DaemonHost};
 use crate::model::{Origin, Supervisord};
 use crate::path;
 use crate::reader::Reader;
@@ -20,7 +20,7 @@ pub(super) struct PendingUser {
 }
 
 impl PendingUser {
-    pub(super) fn look_up(self, host: &dyn Host) -> Result<Account, ConfigError> {
+    pub(super) fn look_up(self, host: &dyn DaemonHost) -> Result<Account, ConfigError> {
         accounts::user(&self.text, host).map_err(|message| ConfigError::at(message, self.origin.as_ref()))
     }
 }
@@ -95,7 +95,11 @@ pub(super) fn supervisord(
 }
 
 /// The environment, which the original expands twice, the second time with the host's name.
-fn environment(reader: &Reader<'_>, names: &Names<'_>, host: &dyn Host) -> Result<Vec<(String, String)>, ConfigError> {
+fn environment(
+    reader: &Reader<'_>,
+    names: &Names<'_>,
+    host: &dyn DaemonHost,
+) -> Result<Vec<(String, String)>, ConfigError> {
     let names_again = Names::over(names).text("host_node_name", host.host_name());
     reader.get("environment", names, |text| {
         let text = expand(text, &names_again, "environment")?;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use supervisord_config::command_line::Overrides;
-use supervisord_config::host::{Account, Host, ReadError};
-use supervisord_config::load_with;
+use supervisord_config::load_text;
 use supervisord_config::model::{Config, Process};
 
 use crate::host::System;
@@ -21,8 +20,7 @@ pub(super) fn processes(
         section.strip_prefix("program:").ok_or_else(|| format!("{section} is not the section of a program"))?;
     let file = format!("{}/plug-in", config.here);
     let text = text(group, program, options)?;
-    let host = Pretended { system: System::new(), file: file.clone(), text };
-    let defined = load_with(&file, &Overrides::default(), &host).map_err(|error| error.to_string())?;
+    let defined = load_text(&text, &file, &Overrides::default(), &System::new()).map_err(|error| error.to_string())?;
     let processes =
         defined.groups.into_iter().find(|defined| defined.name == group).map(|group| group.processes.clone());
     let inherited = &config.supervisord.environment;
@@ -53,69 +51,4 @@ fn text(group: &str, program: &str, options: &BTreeMap<String, String>) -> Resul
         text += &format!("{name}={}\n", value.replace('\n', "\n "));
     }
     Ok(text)
-}
-
-/// The system, with one file that does not exist.
-struct Pretended {
-    system: System,
-    file: String,
-    text: String,
-}
-
-impl Host for Pretended {
-    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        if path == self.file { Ok(self.text.clone().into_bytes()) } else { self.system.read(path) }
-    }
-
-    fn glob(&self, pattern: &str) -> Vec<String> {
-        self.system.glob(pattern)
-    }
-
-    fn is_dir(&self, path: &str) -> bool {
-        self.system.is_dir(path)
-    }
-
-    fn current_dir(&self) -> String {
-        self.system.current_dir()
-    }
-
-    fn temporary_dir(&self) -> String {
-        self.system.temporary_dir()
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        self.system.environment()
-    }
-
-    fn host_name(&self) -> String {
-        self.system.host_name()
-    }
-
-    fn current_uid(&self) -> u32 {
-        self.system.current_uid()
-    }
-
-    fn user_by_name(&self, name: &str) -> Option<Account> {
-        self.system.user_by_name(name)
-    }
-
-    fn user_by_uid(&self, uid: u32) -> Option<Account> {
-        self.system.user_by_uid(uid)
-    }
-
-    fn group_by_name(&self, name: &str) -> Option<u32> {
-        self.system.group_by_name(name)
-    }
-
-    fn group_exists(&self, gid: u32) -> bool {
-        self.system.group_exists(gid)
-    }
-
-    fn is_event(&self, name: &str) -> bool {
-        self.system.is_event(name)
-    }
-
-    fn resolve(&self, spec: &str) -> Result<(), String> {
-        self.system.resolve(spec)
-    }
 }
