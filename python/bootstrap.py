@@ -1,4 +1,4 @@
-"""The first lines the helper runs: takes the package from the channel, so that nothing need be installed."""
+"""The first lines the plug-in process runs: takes the package from the channel, so that nothing need be installed."""
 
 import importlib.abc
 import importlib.util
@@ -47,6 +47,6 @@ sys.argv[:] = ["supervisord"]
 lines = channel.makefile("rb")
 sys.meta_path.insert(0, Package(json.loads(lines.readline())["sources"]))
 
-from supervisor.helper import main  # noqa: E402
+from supervisor.plugin_process import main  # noqa: E402
 
 main(channel, lines)

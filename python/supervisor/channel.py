@@ -1,6 +1,6 @@
-"""The private line to the program that started the helper: one JSON object per line, in both directions.
+"""The private line to the program that started the plug-in process: one JSON object per line, in both directions.
 
-A message with an `id` wants an answer with the same `id`. A thread reads; what is asked of the helper waits in
+A message with an `id` wants an answer with the same `id`. A thread reads; what is asked of the plug-in process waits in
 `requests` for the main thread, so that plug-ins are only ever run by one thread, as in the original.
 """
 

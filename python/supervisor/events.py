@@ -227,8 +227,8 @@ def getEventNameByType(requested):
 
 
 def register(name, event):
-    """Names a class of events of one's own. It is known within the helper; listeners cannot subscribe to it, and the
-    activity log says so."""
+    """Names a class of events of one's own. It is known within the plug-in process; listeners cannot subscribe to it, and
+    the activity log says so."""
     from supervisor import mirror
 
     setattr(EventTypes, name, event)
@@ -255,8 +255,8 @@ def clear():
 
 
 def notify(event):
-    """Hands an event to the subscribers within the helper; a RemoteCommunicationEvent goes to the daemon, which
-    hands it to everybody."""
+    """Hands an event to the subscribers within the plug-in process; a RemoteCommunicationEvent goes to the daemon,
+    which hands it to everybody."""
     if isinstance(event, RemoteCommunicationEvent):
         from supervisor import mirror
 

@@ -1,7 +1,7 @@
 """What plug-ins see of the daemon: objects that look like those of the original, and read from the daemon.
 
 Reading an attribute asks the daemon, at most once per moment. Writing works where the daemon has an operation for it;
-anything else stays in the helper, or is refused with the reason.
+anything else stays in the plug-in process, or is refused with the reason.
 """
 
 import os

@@ -146,7 +146,7 @@ class ClientOptions(Options):
 class ServerOptions(Options):
     """Stands here for plug-ins that change its methods; nothing of this process uses them.
 
-    The daemon closes no descriptors of the helper, and reads its configuration itself.
+    The daemon closes no descriptors of the plug-in process, and reads its configuration itself.
     """
 
     def cleanup_fds(self):

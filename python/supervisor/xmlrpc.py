@@ -58,7 +58,7 @@ class RPCError(Exception):
 
 
 class DeferredXMLRPCResponse:
-    """Stands here for `isinstance` only: answers that take time are polled by the helper."""
+    """Stands here for `isinstance` only: answers that take time are polled by the plug-in process."""
 
 
 def capped_int(value):

@@ -332,8 +332,8 @@ const HTTP: &[&str] = &[
     "é",
 ];
 
-/// The lines of a helper and what they are made of.
-const HELPER: &[&str] = &[
+/// The lines of a plug-in process and what they are made of.
+const PLUGIN_PROCESS: &[&str] = &[
     "{\"op\":\"",
     "\",\"id\":1",
     "{\"op\":\"judged\",\"id\":1,\"verdict\":\"accepted\",\"text\":\"\"}\n",
@@ -414,7 +414,7 @@ targets! {
     ini: INI;
     listener: PROTOCOL;
     log_reading: OUTPUT;
-    plugin: HELPER;
+    plugin: PLUGIN_PROCESS;
     rotation: OUTPUT;
     supervisor: STEPS;
     values: &["-", "+", "1", "0x", "_", ".", "e", "KB", "MB", "true", "off", "SIG", "HUP", "a:", "*", ":", " ", "inf", "nan", "/", "tcp://", "unix://"];

@@ -1,5 +1,5 @@
-//! Actions of `[ctlplugin:x]` sections: Python code, run by a helper process that only exists where there are such
-//! sections.
+//! Actions of `[ctlplugin:x]` sections: Python code, run by a process of its own, the plug-in process, which only
+//! exists where there are such sections.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use supervisord_config::model::Plugin;
 use supervisord_wire::plugin::{
-    BOOTSTRAP, Controller, FromHelper, MAX_LINE, Section, Settings, ToHelper, package_line,
+    BOOTSTRAP, Controller, FromPlugins, MAX_LINE, Section, Settings, ToPlugins, package_line,
 };
 
 use crate::client::ClientError;
@@ -22,8 +22,8 @@ use crate::verbs::{self, Flow};
 /// The environment variable that names the interpreter.
 const INTERPRETER: &str = "SUPERVISOR_PYTHON";
 
-/// The running helper. It ends when this is dropped.
-pub struct Helper {
+/// The running plug-in process. It ends when this is dropped.
+pub struct PluginProcess {
     child: Child,
     /// None once it is to end.
     stream: Option<BufReader<UnixStream>>,
@@ -45,11 +45,11 @@ pub fn prepare(session: &mut Session) -> Result<(), String> {
         return Ok(());
     }
     let broken = |error: io::Error| format!("the plug-ins cannot be run by python3: {error}");
-    let mut helper = Helper::start().map_err(broken)?;
-    match helper.make_plugins(session).map_err(broken)? {
+    let mut process = PluginProcess::start().map_err(broken)?;
+    match process.make_plugins(session).map_err(broken)? {
         Some(error) => Err(error),
         None => {
-            session.plugins = Some(helper);
+            session.plugins = Some(process);
             Ok(())
         }
     }
@@ -57,37 +57,37 @@ pub fn prepare(session: &mut Session) -> Result<(), String> {
 
 /// Runs an action of a plug-in; none where no plug-in has one of this name.
 pub fn act(session: &mut Session, name: &str, argument: &str) -> Result<Option<Flow>, Failure> {
-    let Some(mut helper) = session.plugins.take() else {
+    let Some(mut process) = session.plugins.take() else {
         return Ok(None);
     };
-    let is_known = helper.plugins.iter().flat_map(|plugin| &plugin.actions).any(|action| action.name == name);
+    let is_known = process.plugins.iter().flat_map(|plugin| &plugin.actions).any(|action| action.name == name);
     if !is_known {
-        session.plugins = Some(helper);
+        session.plugins = Some(process);
         return Ok(None);
     }
     let (status, settings) = (session.exit_status(), settings(session));
-    let done = helper.converse(session, |id| ToHelper::Act {
+    let done = process.converse(session, |id| ToPlugins::Act {
         id,
         name: name.to_owned(),
         argument: argument.to_owned(),
         status,
         settings,
     });
-    finish(session, helper, done).map(Some)
+    finish(session, process, done).map(Some)
 }
 
 /// Prints what each plug-in says about a topic.
 pub fn explain(session: &mut Session, topic: &str) -> Result<(), Failure> {
-    let Some(mut helper) = session.plugins.take() else { return Ok(()) };
-    let done = helper.converse(session, |id| ToHelper::Explain { id, topic: topic.to_owned() });
+    let Some(mut process) = session.plugins.take() else { return Ok(()) };
+    let done = process.converse(session, |id| ToPlugins::Explain { id, topic: topic.to_owned() });
     let done = done.map(|done| Done { status: session.exit_status(), ..done });
-    finish(session, helper, done).map(drop)
+    finish(session, process, done).map(drop)
 }
 
 /// Lists the actions that plug-ins can explain.
 pub fn list(session: &mut Session) {
-    let Some(helper) = session.plugins.take() else { return };
-    for plugin in &helper.plugins {
+    let Some(process) = session.plugins.take() else { return };
+    for plugin in &process.plugins {
         let names: Vec<&str> =
             plugin.actions.iter().filter(|action| action.documented).map(|action| action.name.as_str()).collect();
         if !names.is_empty() {
@@ -95,10 +95,10 @@ pub fn list(session: &mut Session) {
             session.console.raw(render::help_block(&header, &names).as_bytes());
         }
     }
-    session.plugins = Some(helper);
+    session.plugins = Some(process);
 }
 
-fn finish(session: &mut Session, helper: Helper, done: io::Result<Done>) -> Result<Flow, Failure> {
+fn finish(session: &mut Session, process: PluginProcess, done: io::Result<Done>) -> Result<Flow, Failure> {
     let done = match done {
         Ok(done) => done,
         Err(error) => {
@@ -106,7 +106,7 @@ fn finish(session: &mut Session, helper: Helper, done: io::Result<Done>) -> Resu
             return Ok(Flow::Continue);
         }
     };
-    session.plugins = Some(helper);
+    session.plugins = Some(process);
     if done.unauthorized {
         return Err(ClientError::Status { code: 401, reason: "Unauthorized".to_owned() }.into());
     }
@@ -132,9 +132,9 @@ fn section(plugin: &Plugin) -> Section {
     Section { name: plugin.name.clone(), factory: plugin.factory.clone(), options: plugin.options.clone() }
 }
 
-impl Helper {
+impl PluginProcess {
     /// Its input and output are ours, so that plug-ins can ask and answer people.
-    fn start() -> io::Result<Helper> {
+    fn start() -> io::Result<PluginProcess> {
         let (ours, theirs) = UnixStream::pair()?;
         supervisord_sys::fd::keep_on_exec(theirs.as_fd())?;
         let interpreter = std::env::var_os(INTERPRETER).unwrap_or_else(|| "python3".into());
@@ -142,19 +142,19 @@ impl Helper {
         let child =
             Command::new(interpreter).args(["-u", "-c", BOOTSTRAP, &descriptor]).stdin(Stdio::inherit()).spawn()?;
         drop(theirs);
-        let mut helper = Helper { child, stream: Some(BufReader::new(ours)), next_id: 1, plugins: Vec::new() };
-        helper.write(&package_line())?;
-        Ok(helper)
+        let mut process = PluginProcess { child, stream: Some(BufReader::new(ours)), next_id: 1, plugins: Vec::new() };
+        process.write(&package_line())?;
+        Ok(process)
     }
 
     /// Has the plug-ins made; gives back why that is impossible.
     fn make_plugins(&mut self, session: &mut Session) -> io::Result<Option<String>> {
         let plugins = session.settings.plugins.iter().map(section).collect();
         let (id, settings) = (self.take_id(), settings(session));
-        self.write(&ToHelper::Control { id, plugins, settings }.line())?;
+        self.write(&ToPlugins::Control { id, plugins, settings }.line())?;
         loop {
             match self.read()? {
-                FromHelper::Controlling { plugins, error, .. } => {
+                FromPlugins::Controlling { plugins, error, .. } => {
                     self.plugins = plugins;
                     return Ok(error);
                 }
@@ -164,12 +164,12 @@ impl Helper {
     }
 
     /// Asks for something and answers what the plug-ins ask until it is done.
-    fn converse(&mut self, session: &mut Session, question: impl FnOnce(u64) -> ToHelper) -> io::Result<Done> {
+    fn converse(&mut self, session: &mut Session, question: impl FnOnce(u64) -> ToPlugins) -> io::Result<Done> {
         let id = self.take_id();
         self.write(&question(id).line())?;
         loop {
             match self.read()? {
-                FromHelper::Acted { status, leave, error, unauthorized, .. } => {
+                FromPlugins::Acted { status, leave, error, unauthorized, .. } => {
                     return Ok(Done { status, leave, error, unauthorized });
                 }
                 question => self.answer(session, question)?,
@@ -177,28 +177,28 @@ impl Helper {
         }
     }
 
-    fn answer(&mut self, session: &mut Session, question: FromHelper) -> io::Result<()> {
+    fn answer(&mut self, session: &mut Session, question: FromPlugins) -> io::Result<()> {
         let (id, yes) = match question {
-            FromHelper::Perform { id, line } => (id, verbs::perform(session, &line) == Flow::Leave),
-            FromHelper::Upcheck { id } => match session.up_check() {
+            FromPlugins::Perform { id, line } => (id, verbs::perform(session, &line) == Flow::Leave),
+            FromPlugins::Upcheck { id } => match session.up_check() {
                 Ok(is_up) => (id, is_up),
                 Err(failure) => {
                     session.fail(status::GENERIC, failure.line());
                     (id, false)
                 }
             },
-            FromHelper::Log { text, .. } => {
+            FromPlugins::Log { text, .. } => {
                 session.console.complain(text);
                 return Ok(());
             }
             // What only the daemon is asked.
-            FromHelper::Rpc { id, .. } | FromHelper::Snapshot { id } | FromHelper::Define { id, .. } => {
-                return self.write(&ToHelper::Refused { id, text: "this is not the daemon".to_owned() }.line());
+            FromPlugins::Rpc { id, .. } | FromPlugins::Snapshot { id } | FromPlugins::Define { id, .. } => {
+                return self.write(&ToPlugins::Refused { id, text: "this is not the daemon".to_owned() }.line());
             }
             _ => return Ok(()),
         };
         let status = session.exit_status();
-        self.write(&ToHelper::Performed { id, status, yes }.line())
+        self.write(&ToPlugins::Performed { id, status, yes }.line())
     }
 
     fn take_id(&mut self) -> u64 {
@@ -215,17 +215,17 @@ impl Helper {
         self.stream()?.get_mut().write_all(line.as_bytes())
     }
 
-    fn read(&mut self) -> io::Result<FromHelper> {
+    fn read(&mut self) -> io::Result<FromPlugins> {
         let mut line = Vec::new();
         self.stream()?.take(MAX_LINE as u64).read_until(b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        FromHelper::parse(&line).map_err(io::Error::other)
+        FromPlugins::parse(&line).map_err(io::Error::other)
     }
 }
 
-impl Drop for Helper {
+impl Drop for PluginProcess {
     fn drop(&mut self) {
         // Without the stream it ends by itself, at the latest after a second.
         drop(self.stream.take());

@@ -24,7 +24,7 @@ pub struct Session {
     /// Who reacts to Ctrl-C.
     pub interrupts: Interrupts,
     /// The process that runs plug-ins, once it was needed.
-    pub plugins: Option<plugins::Helper>,
+    pub plugins: Option<plugins::PluginProcess>,
     client: Option<Client>,
     exit_status: u8,
 }

@@ -1,7 +1,7 @@
-//! Plug-ins: Python code written for the original, run by a helper process of its own.
+//! Plug-ins: Python code written for the original, run by a process of its own, the plug-in process.
 //!
 //! [`Plugins`] is what the other planes hold: it forwards calls, results of listeners and events, and never waits. The
-//! helper is served by a task of the network plane (`session`), restarted when it ends, and killed when it does not
+//! process is served by a task of the network plane (`session`), restarted when it ends, and killed when it does not
 //! answer; whatever was asked of it meanwhile is answered with a fault.
 
 pub mod children;
@@ -34,7 +34,7 @@ pub use host::Work;
 pub const BUILT_IN: [&str; 2] =
     ["supervisor.rpcinterface:make_main_rpcinterface", "supervisor.dispatchers:default_handler"];
 
-/// How many orders may wait for the helper.
+/// How many orders may wait for the plug-in process.
 const MAX_ORDERS: usize = 4096;
 
 /// What plug-ins tell the control plane. Runs on the network thread and must not block.
@@ -57,7 +57,7 @@ pub enum Notice {
     Subscribed(Vec<EventType>),
 }
 
-/// Something for the helper to do.
+/// Something for the plug-in process to do.
 enum Order {
     Call { xml: String, reply: oneshot::Sender<Result<Value, Fault>> },
     Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<Event>, result: Vec<u8> },

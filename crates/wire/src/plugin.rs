@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use package::{BOOTSTRAP, SOURCES};
 
-/// The longest line that is accepted from the helper, in bytes.
+/// The longest line that is accepted from the plug-in process, in bytes.
 pub const MAX_LINE: usize = 64 << 20;
 
 /// A section that names Python code.
@@ -41,10 +41,10 @@ pub struct Settings {
     pub prompt: String,
 }
 
-/// What we tell the helper.
+/// What we tell the plug-in process.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
-pub enum ToHelper {
+pub enum ToPlugins {
     /// Answered by `Resolved`: which of these specifications can be imported?
     Resolve { id: u64, specs: Vec<String> },
     /// Answered by `Serving`: make these RPC interfaces.
@@ -73,10 +73,10 @@ pub enum ToHelper {
     Performed { id: u64, status: u8, yes: bool },
 }
 
-/// What the helper tells us.
+/// What the plug-in process tells us.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
-pub enum FromHelper {
+pub enum FromPlugins {
     /// For each specification why it cannot be imported; none where it can.
     Resolved { id: u64, reasons: Vec<Option<String>> },
     /// The interfaces that were to be made.
@@ -169,7 +169,7 @@ pub fn package_line() -> String {
     format!("{}\n", serde_json::json!({ "sources": sources }))
 }
 
-impl ToHelper {
+impl ToPlugins {
     /// The message as a line, with its line feed.
     pub fn line(&self) -> String {
         // Only maps whose keys are no strings, and failing sinks, can fail; there is neither.
@@ -179,9 +179,9 @@ impl ToHelper {
     }
 }
 
-impl FromHelper {
+impl FromPlugins {
     /// The message of a line; the error says what is wrong with it.
-    pub fn parse(line: &[u8]) -> Result<FromHelper, String> {
+    pub fn parse(line: &[u8]) -> Result<FromPlugins, String> {
         serde_json::from_slice(line).map_err(|error| error.to_string())
     }
 }
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn lines_end_once_whatever_they_carry() {
-        let message = ToHelper::Call { id: 7, xml: "<a>\n\"\u{1}é</a>".into() };
+        let message = ToPlugins::Call { id: 7, xml: "<a>\n\"\u{1}é</a>".into() };
         let line = message.line();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.ends_with('\n'));
@@ -205,7 +205,7 @@ mod tests {
         let line = package_line();
         assert_eq!(line.matches('\n').count(), 1);
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
-        for module in ["supervisor", "supervisor.helper", "supervisor.childutils"] {
+        for module in ["supervisor", "supervisor.plugin_process", "supervisor.childutils"] {
             assert!(read["sources"][module].is_string(), "{module}");
         }
     }
@@ -213,24 +213,24 @@ mod tests {
     #[test]
     fn answers_are_read() {
         let line = br#"{"op":"judged","id":3,"verdict":"rejected","text":"","more":1}"#;
-        let expected = FromHelper::Judged { id: 3, verdict: Verdict::Rejected, text: String::new() };
-        assert_eq!(FromHelper::parse(line), Ok(expected));
+        let expected = FromPlugins::Judged { id: 3, verdict: Verdict::Rejected, text: String::new() };
+        assert_eq!(FromPlugins::parse(line), Ok(expected));
         let line = br#"{"op":"serving","id":1,"interfaces":[{"name":"x","methods":[],"error":null}]}"#;
-        assert!(matches!(FromHelper::parse(line), Ok(FromHelper::Serving { id: 1, .. })));
+        assert!(matches!(FromPlugins::parse(line), Ok(FromPlugins::Serving { id: 1, .. })));
     }
 
     #[test]
     fn nonsense_is_refused() {
         for line in [&b""[..], b"\xff", b"{}", b"[]", b"{\"op\":\"nope\"}", b"{\"op\":\"rpc\",\"id\":-1,\"xml\":\"\"}"]
         {
-            assert!(FromHelper::parse(line).is_err(), "{line:?}");
+            assert!(FromPlugins::parse(line).is_err(), "{line:?}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn no_line_is_a_panic(line in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
-            let _ = FromHelper::parse(&line);
+            let _ = FromPlugins::parse(&line);
         }
     }
 }

@@ -1,22 +1,22 @@
 //! What the Python process says: each line is understood or refused in words, and what we say back is one line.
 
-use supervisord_wire::plugin::{FromHelper, ToHelper};
+use supervisord_wire::plugin::{FromPlugins, ToPlugins};
 use supervisord_wire::xmlrpc::{decode_call, decode_response};
 
 pub fn run(data: &[u8]) {
     for line in data.split(|&byte| byte == b'\n') {
-        match FromHelper::parse(line) {
-            Ok(FromHelper::Rpc { xml, .. }) => drop(decode_call(xml.as_bytes())),
-            Ok(FromHelper::Answer { xml, .. }) => drop(decode_response(xml.as_bytes())),
+        match FromPlugins::parse(line) {
+            Ok(FromPlugins::Rpc { xml, .. }) => drop(decode_call(xml.as_bytes())),
+            Ok(FromPlugins::Answer { xml, .. }) => drop(decode_response(xml.as_bytes())),
             Ok(_) => {}
             Err(why) => assert!(!why.is_empty()),
         }
     }
     let text = String::from_utf8_lossy(data).into_owned();
     for message in [
-        ToHelper::Call { id: 1, xml: text.clone() },
-        ToHelper::Event { name: "TICK_5", payload: text.clone() },
-        ToHelper::Refused { id: u64::MAX, text: text.clone() },
+        ToPlugins::Call { id: 1, xml: text.clone() },
+        ToPlugins::Event { name: "TICK_5", payload: text.clone() },
+        ToPlugins::Refused { id: u64::MAX, text: text.clone() },
     ] {
         let line = message.line();
         assert_eq!(line.find('\n'), Some(line.len() - 1), "{line:?}");

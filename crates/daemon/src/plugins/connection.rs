@@ -1,11 +1,11 @@
-//! The line to the helper: messages in both directions, none of which anybody waits for.
+//! The line to the plug-in process: messages in both directions, none of which anybody waits for.
 
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use supervisord_wire::plugin::{FromHelper, MAX_LINE, ToHelper, package_line};
+use supervisord_wire::plugin::{FromPlugins, MAX_LINE, ToPlugins, package_line};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -14,17 +14,18 @@ use tokio::task::JoinHandle;
 
 use crate::network::{Room, Share};
 
-/// How much may wait for a helper that does not read, in bytes; answers to questions it has asked by then come on top.
+/// How much may wait for a plug-in process that does not read, in bytes; answers to questions it has asked by then come
+/// on top.
 const MAX_WAITING: usize = 16 << 20;
 
-/// How many messages of the helper may wait for us; then it waits.
+/// How many messages of the plug-in process may wait for us; then it waits.
 const MAX_INCOMING: usize = 64;
 
-/// How many bytes all long messages of the helper may have together until they are dealt with; then it waits.
+/// How many bytes all long messages of the plug-in process may have together until they are dealt with; then it waits.
 const MAX_INCOMING_BYTES: usize = 64 << 20;
 
-/// A message of the helper with the memory it takes.
-pub(super) type Incoming = (FromHelper, Share);
+/// A message of the plug-in process with the memory it takes.
+pub(super) type Incoming = (FromPlugins, Share);
 
 /// Both directions. Dropping it closes the line.
 pub(super) struct Connection {
@@ -40,7 +41,7 @@ struct Line {
     _share: Option<Share>,
 }
 
-/// The bytes that wait for the helper.
+/// The bytes that wait for the plug-in process.
 #[derive(Default)]
 struct Waiting {
     bytes: AtomicUsize,
@@ -65,7 +66,7 @@ impl Connection {
     }
 
     /// Sends a message; false where too much is waiting.
-    pub(super) fn send(&self, message: &ToHelper) -> bool {
+    pub(super) fn send(&self, message: &ToPlugins) -> bool {
         let has_room = self.has_room();
         if has_room {
             self.push(message.line(), None);
@@ -73,18 +74,18 @@ impl Connection {
         has_room
     }
 
-    /// Sends an answer, which always finds room: the helper is not listened to while it does not read, and has only so
-    /// many questions open.
-    pub(super) fn answer(&self, message: &ToHelper, share: Option<Share>) {
+    /// Sends an answer, which always finds room: the plug-in process is not listened to while it does not read, and has
+    /// only so many questions open.
+    pub(super) fn answer(&self, message: &ToPlugins, share: Option<Share>) {
         self.push(message.line(), share);
     }
 
-    /// Whether the helper reads what it is told.
+    /// Whether the plug-in process reads what it is told.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.bytes.load(Ordering::Relaxed) < MAX_WAITING
     }
 
-    /// Returns when the helper has taken something since the last call.
+    /// Returns when the plug-in process has taken something since the last call.
     pub(super) fn taken(&self) -> impl Future<Output = ()> + use<> {
         let waiting = self.waiting.clone();
         async move { waiting.taken.notified().await }
@@ -128,7 +129,7 @@ async fn read(mut reader: BufReader<OwnedReadHalf>, incoming: mpsc::Sender<Resul
             return;
         }
         let share = room.take(line.len()).await;
-        let message = FromHelper::parse(&line);
+        let message = FromPlugins::parse(&line);
         drop(line);
         let is_good = message.is_ok();
         if incoming.send(message.map(|message| (message, share))).await.is_err() || !is_good {

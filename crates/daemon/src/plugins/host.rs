@@ -1,4 +1,4 @@
-//! Keeping a helper alive: started when there is something for it to do, restarted with growing pauses.
+//! Keeping a plug-in process alive: started when there is something for it to do, restarted with growing pauses.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use supervisord_wire::plugin::Section;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::children::Helper;
+use super::children::PluginProcess;
 use super::connection::Connection;
 use super::session::Session;
 use super::{Listed, Notice, Notify, Order};
@@ -19,7 +19,7 @@ use crate::network::Context;
 /// The longest pause before another attempt.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A helper that lived this long was a good one: the next pause is short again.
+/// A plug-in process that lived this long was a good one: the next pause is short again.
 const GOOD_LIFE: Duration = Duration::from_secs(60);
 
 /// The work of serving plug-ins, for a task of the network plane.
@@ -30,12 +30,12 @@ pub struct Work {
     pub(super) listed: Listed,
 }
 
-/// Why a helper is no longer served.
+/// Why a plug-in process is no longer served.
 pub(super) enum End {
     /// The life of the daemon ends.
     Daemon,
     /// It ended or had to be given up, with the reason.
-    Helper(String),
+    Process(String),
 }
 
 impl Work {
@@ -47,7 +47,7 @@ impl Work {
     pub(crate) async fn run(mut self, context: Arc<Context>) {
         let mut first = None;
         if self.interfaces.is_empty() {
-            // Only result handlers can need a helper, and perhaps nobody ever does.
+            // Only result handlers can need a plug-in process, and perhaps nobody ever does.
             first = self.orders.recv().await;
             if first.is_none() {
                 return;
@@ -58,7 +58,7 @@ impl Work {
             let begin = Instant::now();
             let reason = match self.serve(&context, first.take()).await {
                 End::Daemon => return,
-                End::Helper(reason) => reason,
+                End::Process(reason) => reason,
             };
             failures = if begin.elapsed() > GOOD_LIFE { 1 } else { failures + 1 };
             let pause = Duration::from_secs(1 << (failures - 1).min(6)).min(LONGEST_PAUSE);
@@ -72,31 +72,31 @@ impl Work {
         }
     }
 
-    /// One helper, from its start to its end.
+    /// One plug-in process, from its start to its end.
     async fn serve(&mut self, context: &Arc<Context>, first: Option<Order>) -> End {
         // On a thread that may block: the interpreter may lie on a disk that does not answer.
-        let started = tokio::task::spawn_blocking(Helper::start).await;
+        let started = tokio::task::spawn_blocking(PluginProcess::start).await;
         let opened = match started {
-            Ok(Ok((helper, stream))) => Connection::open(stream).map(|connection| (helper, connection)),
+            Ok(Ok((process, stream))) => Connection::open(stream).map(|connection| (process, connection)),
             Ok(Err(error)) => Err(error),
             Err(_) => return End::Daemon,
         };
-        let (helper, connection) = match opened {
+        let (process, connection) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 first.into_iter().for_each(|order| refuse(&self.notify, order, "cannot be started"));
-                return End::Helper(format!("cannot be started: {error}"));
+                return End::Process(format!("cannot be started: {error}"));
             }
         };
-        let text = format!("plug-in process started with pid {}", helper.pid());
+        let text = format!("plug-in process started with pid {}", process.pid());
         context.activity.log(LogLevel::Info, &text);
         let mut session = Session::new(self, context, connection);
         let end = session.run(first).await;
         // Where it has not ended by itself it is of no use any more.
-        helper.kill();
+        process.kill();
         session.fail_all(match &end {
             End::Daemon => "ends with the daemon",
-            End::Helper(reason) => reason,
+            End::Process(reason) => reason,
         });
         end
     }

@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use supervisord_wire::plugin::{FromHelper, MAX_LINE, ToHelper, package_line};
+use supervisord_wire::plugin::{FromPlugins, MAX_LINE, ToPlugins, package_line};
 
-use super::children::{self, Helper};
+use super::children::{self, PluginProcess};
 
 /// How long an import may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,14 +27,14 @@ pub fn resolve(specification: &str) -> Result<(), String> {
 }
 
 fn import(specification: &str) -> Result<(), String> {
-    let (helper, mut stream) = Helper::start().map_err(|error| format!("cannot start python3: {error}"))?;
-    let pid = helper.pid();
+    let (process, mut stream) = PluginProcess::start().map_err(|error| format!("cannot start python3: {error}"))?;
+    let pid = process.pid();
     let result = stream
         .set_read_timeout(Some(PATIENCE))
         .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
         .and_then(|()| ask(&mut stream, specification));
     drop(stream);
-    helper.kill();
+    process.kill();
     children::collect(pid);
     match result {
         Ok(None) => Ok(()),
@@ -48,7 +48,7 @@ fn import(specification: &str) -> Result<(), String> {
 
 fn ask(stream: &mut std::os::unix::net::UnixStream, specification: &str) -> io::Result<Option<String>> {
     stream.write_all(package_line().as_bytes())?;
-    let question = ToHelper::Resolve { id: 1, specs: vec![specification.to_owned()] };
+    let question = ToPlugins::Resolve { id: 1, specs: vec![specification.to_owned()] };
     stream.write_all(question.line().as_bytes())?;
     let mut reader = BufReader::new(stream).take(MAX_LINE as u64);
     loop {
@@ -57,7 +57,7 @@ fn ask(stream: &mut std::os::unix::net::UnixStream, specification: &str) -> io::
             return Err(io::Error::other("it ended without an answer"));
         }
         // A module may log while it is imported.
-        if let FromHelper::Resolved { reasons, .. } = FromHelper::parse(&line).map_err(io::Error::other)? {
+        if let FromPlugins::Resolved { reasons, .. } = FromPlugins::parse(&line).map_err(io::Error::other)? {
             return Ok(reasons.into_iter().next().flatten());
         }
     }

@@ -1,4 +1,4 @@
-//! Everything between us and one helper: what is open on either side, and how long it may stay so.
+//! Everything between us and one plug-in process: what is open on either side, and how long it may stay so.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -11,7 +11,7 @@ use supervisord_core::call::Call;
 use supervisord_core::supervisor::{self, ProcessId};
 use supervisord_wire::event::EventType;
 use supervisord_wire::fault::{Fault, FaultCode};
-use supervisord_wire::plugin::{FromHelper, Interface, ToHelper, Verdict};
+use supervisord_wire::plugin::{FromPlugins, Interface, ToPlugins, Verdict};
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{decode_response, encode_fault, encode_response};
 use tokio::sync::oneshot;
@@ -24,37 +24,37 @@ use super::{Notice, Order, define, snapshot};
 use crate::network::rpc::{self, Refusal};
 use crate::network::{Context, Share};
 
-/// How long the helper may be silent while something is asked of it and it asks nothing itself.
+/// How long the plug-in process may be silent while something is asked of it and it asks nothing itself.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The environment variable that changes [`PATIENCE`], in seconds.
 const PATIENCE_VARIABLE: &str = "SUPERVISOR_PLUGIN_TIMEOUT";
 
-/// How many questions the helper may have open at a time.
+/// How many questions the plug-in process may have open at a time.
 const MAX_QUESTIONS: usize = 256;
 
-/// Something the helper has not answered yet.
+/// Something the plug-in process has not answered yet.
 enum Open {
     Serve,
     Call { reply: oneshot::Sender<Result<Value, Fault>>, deferred: bool },
     Judge { process: ProcessId, judgement: u64 },
 }
 
-/// One helper being served.
+/// One plug-in process being served.
 pub(super) struct Session<'a> {
     work: &'a mut Work,
     context: Arc<Context>,
-    /// What the helper's own questions see: the daemon without plug-ins. One that waits for itself would wait for ever.
+    /// What its own questions see: the daemon without plug-ins. A process that waits for itself would wait for ever.
     plain: Arc<Context>,
     connection: Connection,
     open: HashMap<u64, Open>,
     next_id: u64,
-    /// The helper's questions, and the memory their answers take.
-    questions: JoinSet<(ToHelper, Option<Share>)>,
+    /// Its own questions, and the memory their answers take.
+    questions: JoinSet<(ToPlugins, Option<Share>)>,
     patience: Duration,
     /// It has said something: the interpreter is up and the first code is imported.
     is_up: bool,
-    /// When the helper last got on with its work.
+    /// When the plug-in process last got on with its work.
     progress: Instant,
     lost_events: u64,
 }
@@ -77,12 +77,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Serves the helper until it ends, gets stuck, or the daemon ends.
+    /// Serves the plug-in process until it ends, gets stuck, or the daemon ends.
     pub(super) async fn run(&mut self, first: Option<Order>) -> End {
         let interfaces = self.work.interfaces.clone();
         if !interfaces.is_empty() {
             let id = self.begin(Open::Serve);
-            self.connection.send(&ToHelper::Serve { id, interfaces });
+            self.connection.send(&ToPlugins::Serve { id, interfaces });
         }
         first.into_iter().for_each(|order| self.carry_out(order));
         loop {
@@ -90,8 +90,8 @@ impl<'a> Session<'a> {
             let taken = self.connection.taken();
             tokio::select! {
                 message = self.connection.next(), if self.connection.has_room() => match message {
-                    None => return End::Helper("ended".to_owned()),
-                    Some(Err(error)) => return End::Helper(format!("said something that makes no sense: {error}")),
+                    None => return End::Process("ended".to_owned()),
+                    Some(Err(error)) => return End::Process(format!("said something that makes no sense: {error}")),
                     Some(Ok((message, share))) => self.take(message, share),
                 },
                 () = taken => self.progress = Instant::now(),
@@ -108,13 +108,13 @@ impl<'a> Session<'a> {
                 }
                 () = sleep_until(self.progress + patience), if self.is_waiting() => {
                     let seconds = patience.as_secs();
-                    return End::Helper(format!("did not answer within {seconds} seconds"));
+                    return End::Process(format!("did not answer within {seconds} seconds"));
                 }
             }
         }
     }
 
-    /// Whether the helper should be working on something of ours, or reading what it is told.
+    /// Whether the plug-in process should be working on something of ours, or reading what it is told.
     fn is_waiting(&self) -> bool {
         let counts = |open: &Open| !matches!(open, Open::Call { deferred: true, .. });
         !self.connection.has_room() || self.questions.is_empty() && self.open.values().any(counts)
@@ -139,17 +139,17 @@ impl<'a> Session<'a> {
         match order {
             Order::Call { xml, reply } => {
                 let id = self.begin(Open::Call { reply, deferred: false });
-                self.send_or_refuse(id, &ToHelper::Call { id, xml });
+                self.send_or_refuse(id, &ToPlugins::Call { id, xml });
             }
             Order::Judge { process, judgement, handler, event, result } => {
                 let id = self.begin(Open::Judge { process, judgement });
                 let (name, payload) = (event.kind.name(), event.payload.clone());
                 let result = STANDARD.encode(result);
-                self.send_or_refuse(id, &ToHelper::Judge { id, handler, event: name, payload, result });
+                self.send_or_refuse(id, &ToPlugins::Judge { id, handler, event: name, payload, result });
             }
             Order::Announce(event) => {
                 self.begin_time();
-                let message = ToHelper::Event { name: event.kind.name(), payload: event.payload.clone() };
+                let message = ToPlugins::Event { name: event.kind.name(), payload: event.payload.clone() };
                 if !self.connection.send(&message) {
                     self.lost_events += 1;
                     if self.lost_events.is_power_of_two() {
@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn send_or_refuse(&mut self, id: u64, message: &ToHelper) {
+    fn send_or_refuse(&mut self, id: u64, message: &ToPlugins) {
         if !self.connection.send(message)
             && let Some(open) = self.open.remove(&id)
         {
@@ -169,28 +169,28 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn take(&mut self, message: FromHelper, share: Share) {
+    fn take(&mut self, message: FromPlugins, share: Share) {
         self.is_up = true;
         match message {
-            FromHelper::Serving { id, interfaces } => {
+            FromPlugins::Serving { id, interfaces } => {
                 if let Some(Open::Serve) = self.close(id) {
                     self.serving(interfaces);
                 }
             }
-            FromHelper::Answer { id, xml } => {
+            FromPlugins::Answer { id, xml } => {
                 if let Some(Open::Call { reply, .. }) = self.close(id) {
                     let broken = |error| Fault::with(FaultCode::Failed, format_args!("unreadable answer: {error}"));
                     // The client may have gone.
                     let _ = reply.send(decode_response(xml.as_bytes()).map_err(broken).and_then(|outcome| outcome));
                 }
             }
-            FromHelper::Deferred { id } => {
+            FromPlugins::Deferred { id } => {
                 self.progress = Instant::now();
                 if let Some(Open::Call { deferred, .. }) = self.open.get_mut(&id) {
                     *deferred = true;
                 }
             }
-            FromHelper::Judged { id, verdict, text } => {
+            FromPlugins::Judged { id, verdict, text } => {
                 if let Some(Open::Judge { process, judgement }) = self.close(id) {
                     if !text.is_empty() {
                         let text = format!("a result handler failed: {text}");
@@ -204,14 +204,14 @@ impl<'a> Session<'a> {
                     (self.work.notify)(Notice::Judged { process, judgement, verdict });
                 }
             }
-            FromHelper::Log { level, text } => self.context.activity.log(log_level(level), text.trim_end()),
-            FromHelper::Subscribe { events } => {
+            FromPlugins::Log { level, text } => self.context.activity.log(log_level(level), text.trim_end()),
+            FromPlugins::Subscribe { events } => {
                 let kinds = events.iter().filter_map(|name| EventType::from_name(name)).collect();
                 (self.work.notify)(Notice::Subscribed(kinds));
             }
-            FromHelper::Snapshot { id } => {
+            FromPlugins::Snapshot { id } => {
                 let state = snapshot::state(&self.context.view);
-                self.connection.answer(&ToHelper::State { id, state }, None);
+                self.connection.answer(&ToPlugins::State { id, state }, None);
             }
             question => self.ask(question, share),
         }
@@ -239,55 +239,55 @@ impl<'a> Session<'a> {
         (self.work.notify)(Notice::Ready);
     }
 
-    /// A question of the helper, answered by a task of its own. `share` is the memory the question takes.
-    fn ask(&mut self, question: FromHelper, share: Share) {
+    /// A question of the plug-in process, answered by a task of its own. `share` is the memory the question takes.
+    fn ask(&mut self, question: FromPlugins, share: Share) {
         let context = self.plain.clone();
         let has_room = self.questions.len() < MAX_QUESTIONS;
         match question {
-            FromHelper::Rpc { id, .. } | FromHelper::Enlist { id, .. } | FromHelper::Discharge { id, .. }
+            FromPlugins::Rpc { id, .. } | FromPlugins::Enlist { id, .. } | FromPlugins::Discharge { id, .. }
                 if !has_room =>
             {
                 let fault = Fault::with(FaultCode::Failed, "the plug-ins ask too much at a time");
-                self.connection.answer(&ToHelper::Answer { id, xml: encode_fault(&fault) }, None);
+                self.connection.answer(&ToPlugins::Answer { id, xml: encode_fault(&fault) }, None);
             }
-            FromHelper::Rpc { id, xml } => {
+            FromPlugins::Rpc { id, xml } => {
                 self.questions.spawn(async move {
                     let (answer, room) = answer(&context, &xml).await;
                     drop(share);
-                    (ToHelper::Answer { id, xml: answer }, room)
+                    (ToPlugins::Answer { id, xml: answer }, room)
                 });
             }
-            FromHelper::Define { id, group, section, options } => {
+            FromPlugins::Define { id, group, section, options } => {
                 self.questions.spawn(async move {
                     let answer = match define::processes(&context.view.config(), &group, &section, &options) {
                         Ok(processes) => {
                             let processes = processes.iter().map(|process| snapshot::definition(process)).collect();
-                            ToHelper::Defined { id, processes }
+                            ToPlugins::Defined { id, processes }
                         }
-                        Err(text) => ToHelper::Refused { id, text },
+                        Err(text) => ToPlugins::Refused { id, text },
                     };
                     (answer, None)
                 });
             }
-            FromHelper::Enlist { id, group, name, section, options } => {
+            FromPlugins::Enlist { id, group, name, section, options } => {
                 self.questions.spawn(async move {
                     let defined = define::processes(&context.view.config(), &group, &section, &options);
                     let answer =
                         match defined.map(|processes| processes.into_iter().find(|process| process.name == name)) {
                             Ok(Some(process)) => {
                                 let call = Call::EnlistProcess { group, process: Box::new((*process).clone()) };
-                                ToHelper::Answer { id, xml: carried_out(&context, call).await }
+                                ToPlugins::Answer { id, xml: carried_out(&context, call).await }
                             }
-                            Ok(None) => ToHelper::Refused { id, text: format!("the section does not define {name}") },
-                            Err(text) => ToHelper::Refused { id, text },
+                            Ok(None) => ToPlugins::Refused { id, text: format!("the section does not define {name}") },
+                            Err(text) => ToPlugins::Refused { id, text },
                         };
                     (answer, None)
                 });
             }
-            FromHelper::Discharge { id, group, name } => {
+            FromPlugins::Discharge { id, group, name } => {
                 let call = Call::DischargeProcess { group, process: name };
                 self.questions
-                    .spawn(async move { (ToHelper::Answer { id, xml: carried_out(&context, call).await }, None) });
+                    .spawn(async move { (ToPlugins::Answer { id, xml: carried_out(&context, call).await }, None) });
             }
             // What only supervisorctl is asked or told.
             _ => {}
@@ -327,7 +327,7 @@ async fn answer(context: &Arc<Context>, document: &str) -> (String, Option<Share
 async fn carried_out(context: &Context, call: Call) -> String {
     let (reply, outcome) = oneshot::channel();
     context.calls.send(call, move |outcome| {
-        // Nobody waits any more when the helper has gone.
+        // Nobody waits any more when the plug-in process has gone.
         let _ = reply.send(outcome);
     });
     match outcome.await {

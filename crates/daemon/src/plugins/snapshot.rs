@@ -1,5 +1,5 @@
 //! The daemon as plug-ins see it: everything that is published, with the environments of the programs, because the
-//! helper is the daemon's own.
+//! plug-in process is the daemon's own.
 
 use serde_json::{Value, json};
 use supervisord_config::model::{

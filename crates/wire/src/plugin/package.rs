@@ -19,7 +19,7 @@ sources! {
     "supervisor.datatypes" "datatypes.py",
     "supervisor.dispatchers" "dispatchers.py",
     "supervisor.events" "events.py",
-    "supervisor.helper" "helper.py",
+    "supervisor.plugin_process" "plugin_process.py",
     "supervisor.http" "http.py",
     "supervisor.loggers" "loggers.py",
     "supervisor.mirror" "mirror.py",

@@ -1,4 +1,4 @@
-"""The main loop of the helper process: runs plug-ins, one request at a time."""
+"""The main loop of the plug-in process: runs plug-ins, one request at a time."""
 
 import base64
 import importlib
@@ -63,12 +63,12 @@ def main(sock, lines):
     _offer_to_die_first()
     channel.start()
     try:
-        Helper(channel).run()
+        PluginProcess(channel).run()
     except ChannelClosed:
         pass
 
 
-class Helper:
+class PluginProcess:
     """What the program that started us asks, and how it is answered."""
 
     def __init__(self, channel):
