@@ -5,6 +5,8 @@
 
 mod children;
 mod clearing;
+mod effects;
+mod entrance;
 mod launch;
 mod notes;
 mod nursery;
@@ -16,30 +18,31 @@ mod upgrade;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token, Waker};
-use supervisord_config::model::{Config, LogLevel};
+use mio::{Events, Interest, Poll, Token};
+use supervisord_config::model::LogLevel;
 use supervisord_core::call::Call;
 use supervisord_core::process::ExitStatus;
-use supervisord_core::supervisor::{CallId, Effect, Ending, Input, OutputKind, ProcessId, Supervisor, Verdict};
+use supervisord_core::supervisor::{CallId, Ending, Input, OutputKind, ProcessId, Supervisor};
 use supervisord_sys::signal::{Signal, Signals};
-use supervisord_wire::fault::FaultCode;
 
 use crate::activity::Activity;
-use crate::calls::{Calls, Pending, Reply};
+use crate::calls::{Pending, Reply};
 use crate::clock::present;
 use crate::hand_over::HandOver;
+use crate::host::ReadConfig;
 use crate::journal::Journal;
+use crate::network::NetworkHandle;
 use crate::network::listen::SpareServer;
-use crate::network::{Kept, NetworkHandle};
 use crate::output::{OutputHandle, Report, ReportBudget, Request, RunId};
 use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
 pub use children::HandedChildren;
 use children::{Children, Reaped};
 use clearing::Clearing;
+pub use entrance::{Entrance, Mailbox, Message};
 pub use launch::Surroundings;
 use upgrade::Upgrade;
 pub use upgrade::{SELF_TEST, UNDERSTOOD, program};
@@ -52,65 +55,6 @@ const FIRST_DESCRIPTOR: usize = 2;
 /// How long the programs wait for plug-ins, which in the original are made before any program is started. Code that
 /// takes longer must not keep them down.
 const PLUGINS_BOUND: Duration = Duration::from_secs(10);
-
-/// What other threads tell control.
-pub enum Message {
-    /// The output plane has something to say.
-    Output(Report),
-    /// Logs have been cleared, or not.
-    Cleared {
-        /// The process, or none for the activity log.
-        process: Option<ProcessId>,
-        /// The call that asked for it.
-        call: CallId,
-        /// The outcome.
-        outcome: Result<(), FaultCode>,
-    },
-    /// The configuration has been read again after SIGHUP.
-    Reread(Result<Box<Config>, String>),
-    /// The network plane has ended, for an upgrade, and left these clients.
-    NetworkStopped(Kept),
-    /// The plug-ins have something to say.
-    Plugins(Notice),
-}
-
-/// The way for other threads to tell control something; clones share one queue.
-#[derive(Clone)]
-pub struct Mailbox {
-    queue: Sender<Message>,
-    waker: Arc<Waker>,
-}
-
-impl Mailbox {
-    /// Hands over a message and wakes control. Once control has ended, messages vanish.
-    pub fn send(&self, message: Message) {
-        if self.queue.send(message).is_ok() {
-            let _ = self.waker.wake();
-        }
-    }
-}
-
-/// The ends of the queues into control, made before the other planes exist.
-pub struct Entrance {
-    poll: Poll,
-    messages: Receiver<Message>,
-    pending: Receiver<Pending>,
-    /// For the output plane.
-    pub mailbox: Mailbox,
-    /// For the network plane.
-    pub calls: Calls,
-}
-
-impl Entrance {
-    /// Makes the queues.
-    pub fn new() -> std::io::Result<Entrance> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let (queue, messages) = channel();
-        let (calls, pending) = crate::calls::queue(waker.clone());
-        Ok(Entrance { poll, messages, pending, mailbox: Mailbox { queue, waker }, calls })
-    }
-}
 
 /// What control works with.
 pub struct Tools {
@@ -127,7 +71,7 @@ pub struct Tools {
     /// The Python plug-ins.
     pub plugins: Arc<Plugins>,
     /// Reads the configuration again, on a thread of its own.
-    pub load_config: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
+    pub load_config: ReadConfig,
     /// Children are to survive the daemon, should it be killed; where its state is kept then.
     pub state_file: Option<String>,
     /// The directory from which relative paths of the configuration count.
@@ -444,87 +388,6 @@ impl Control {
         self.tools.output.send(copy);
         self.input(Input::ListenerOutput { process, bytes });
         self.note(process);
-    }
-
-    fn perform_effects(&mut self) {
-        while let Some(effect) = self.supervisor.poll_effect() {
-            if let Some(answer) = self.perform(effect) {
-                self.supervisor.handle(present(), answer);
-            }
-        }
-    }
-
-    /// Carries out one effect; some are answered at once.
-    fn perform(&mut self, effect: Effect) -> Option<Input> {
-        match effect {
-            Effect::Log(level, line) => self.tools.activity.log(level, &line),
-            Effect::Check { process, call } => {
-                let config = self.supervisor.process(process)?;
-                let result = launch::find(config, &self.tools.surroundings).map(drop);
-                return Some(Input::Checked { process, call, result });
-            }
-            Effect::Spawn { process } => {
-                for soon in std::iter::once(process).chain(self.supervisor.coming_spawns()) {
-                    self.children.nursery.expect(soon, &self.supervisor, &self.tools, self.journal.as_mut());
-                }
-                let (tools, journal) = (&self.tools, self.journal.as_mut());
-                let result = self.children.spawn(process, &self.supervisor, tools, journal, self.poll.registry());
-                return Some(Input::Spawned { process, result });
-            }
-            Effect::Kill { process, pid, signal, group, call } => {
-                let result = self.children.kill(pid, signal, group);
-                return Some(Input::Killed { process, call, result });
-            }
-            Effect::Feed { process, bytes, call } => {
-                let result = self.children.feed(process, bytes, self.poll.registry());
-                if call.is_none() {
-                    self.note(process);
-                }
-                return Some(Input::Fed { process, call, result });
-            }
-            Effect::Judge { process, judgement, handler, event, result } => {
-                if !self.tools.plugins.judge(process, judgement, handler, event, result) {
-                    return Some(Input::Judged { process, judgement, verdict: Verdict::Lost });
-                }
-            }
-            Effect::Announce(event) => self.tools.plugins.announce(event, &self.tools.activity),
-            Effect::CreateAutoLog { path } => self.tools.output.send(Request::CreateAuto { path }),
-            Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
-            Effect::ClearActivity { call } => self.clear_activity(call),
-            Effect::ReopenLogs => self.tools.output.send(Request::Reopen),
-            Effect::StripAnsi(on) => self.tools.output.send(Request::StripAnsi(on)),
-            Effect::CloseSocket { group, url } => {
-                self.children.nursery.close_socket(&group, &url, &self.tools.activity)
-            }
-            Effect::PublishRow(process) => {
-                if let Some(row) = self.supervisor.row(process) {
-                    self.tools.view.publish_row(row);
-                }
-                self.note(process);
-            }
-            Effect::PublishGroup(group) => {
-                if let (Some(journal), Some(definition)) = (&mut self.journal, self.supervisor.definition(&group)) {
-                    journal.note_group(definition);
-                }
-                self.tools.view.publish_group(group);
-            }
-            Effect::WithdrawGroup(group) => {
-                if let Some(journal) = &mut self.journal {
-                    journal.note_removed(&group);
-                }
-                self.tools.view.withdraw_group(&group);
-            }
-            Effect::WithdrawRow { group, process } => self.tools.view.withdraw_row(&group, &process),
-            Effect::PublishMood(mood) => self.tools.view.publish_mood(mood),
-            Effect::PublishConfig(config) => self.tools.view.publish_config(config),
-            Effect::Reply { call, outcome } => {
-                if let Some(reply) = self.replies.remove(&call) {
-                    reply(outcome);
-                }
-            }
-            Effect::Finished(ending) => self.ending = Some(ending),
-        }
-        None
     }
 }
 

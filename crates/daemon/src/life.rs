@@ -23,13 +23,14 @@ use crate::clock::{local_time, present};
 use crate::control::{Control, End, Entrance, HandedChildren, Mailbox, Message, Surroundings, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
+use crate::host::ReadConfig;
 use crate::network::listen::{self, ListenError, OpenServer};
 use crate::network::{self, Clock, Context, Room};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::PidFile;
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
 use crate::privileges;
-use crate::start::{ReadConfig, StartError};
+use crate::start::StartError;
 use crate::state_version;
 use crate::view::View;
 

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use supervisord_config::model::Config;
 use supervisord_core::row::LocalTime;
 
 use crate::activity::Activity;
 use crate::calls::Calls;
+use crate::host::ReadConfig;
 use crate::plugins::Plugins;
 use crate::view::View;
 
@@ -46,7 +46,7 @@ pub struct Context {
     /// The path of the activity log that is being written; none with syslog.
     pub activity_file: Option<String>,
     /// Reads the configuration again; the error is the text of the fault. May block: run it off the thread.
-    pub load_config: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
+    pub load_config: ReadConfig,
     /// Held from the beginning of a reading until its call is sent, so that an older one never overtakes a newer.
     pub loading: Arc<tokio::sync::Mutex<()>>,
     /// The memory that long answers share.

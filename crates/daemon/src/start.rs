@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use supervisord_config::host::Host;
-use supervisord_config::model::{Config, LogLevel};
+use supervisord_config::model::LogLevel;
 use supervisord_config::{load_with, search};
 use supervisord_sys::{command, fd};
 
 use crate::command_line::{self, Options, Request};
 use crate::control::{SELF_TEST, UNDERSTOOD};
 use crate::hand_over;
-use crate::host::System;
+use crate::host::{ReadConfig, System};
 use crate::life::{Life, LifeEnd, Start};
 
 /// Why the daemon cannot start; the text is the original's where it has one.
@@ -136,6 +136,3 @@ fn reader(program: &str, options: &Options, host: Arc<System>) -> Result<ReadCon
     let file = find_file(program, options)?;
     Ok(Arc::new(move || load_with(&file, &overrides, host.as_ref()).map_err(|error| error.to_string())))
 }
-
-/// Reads the configuration; the error is the message of the original.
-pub type ReadConfig = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;

@@ -1,0 +1,91 @@
+//! What the supervisor wants done, done.
+
+use supervisord_core::supervisor::{Effect, Input, Verdict};
+
+use super::{Control, launch};
+use crate::clock::present;
+use crate::output::Request;
+
+impl Control {
+    /// Carries out everything that the supervisor has answered so far.
+    pub(super) fn perform_effects(&mut self) {
+        while let Some(effect) = self.supervisor.poll_effect() {
+            if let Some(answer) = self.perform(effect) {
+                self.supervisor.handle(present(), answer);
+            }
+        }
+    }
+
+    /// Carries out one effect; some are answered at once.
+    fn perform(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Log(level, line) => self.tools.activity.log(level, &line),
+            Effect::Check { process, call } => {
+                let config = self.supervisor.process(process)?;
+                let result = launch::find(config, &self.tools.surroundings).map(drop);
+                return Some(Input::Checked { process, call, result });
+            }
+            Effect::Spawn { process } => {
+                for soon in std::iter::once(process).chain(self.supervisor.coming_spawns()) {
+                    self.children.nursery.expect(soon, &self.supervisor, &self.tools, self.journal.as_mut());
+                }
+                let (tools, journal) = (&self.tools, self.journal.as_mut());
+                let result = self.children.spawn(process, &self.supervisor, tools, journal, self.poll.registry());
+                return Some(Input::Spawned { process, result });
+            }
+            Effect::Kill { process, pid, signal, group, call } => {
+                let result = self.children.kill(pid, signal, group);
+                return Some(Input::Killed { process, call, result });
+            }
+            Effect::Feed { process, bytes, call } => {
+                let result = self.children.feed(process, bytes, self.poll.registry());
+                if call.is_none() {
+                    self.note(process);
+                }
+                return Some(Input::Fed { process, call, result });
+            }
+            Effect::Judge { process, judgement, handler, event, result } => {
+                if !self.tools.plugins.judge(process, judgement, handler, event, result) {
+                    return Some(Input::Judged { process, judgement, verdict: Verdict::Lost });
+                }
+            }
+            Effect::Announce(event) => self.tools.plugins.announce(event, &self.tools.activity),
+            Effect::CreateAutoLog { path } => self.tools.output.send(Request::CreateAuto { path }),
+            Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
+            Effect::ClearActivity { call } => self.clear_activity(call),
+            Effect::ReopenLogs => self.tools.output.send(Request::Reopen),
+            Effect::StripAnsi(on) => self.tools.output.send(Request::StripAnsi(on)),
+            Effect::CloseSocket { group, url } => {
+                self.children.nursery.close_socket(&group, &url, &self.tools.activity)
+            }
+            Effect::PublishRow(process) => {
+                if let Some(row) = self.supervisor.row(process) {
+                    self.tools.view.publish_row(row);
+                }
+                self.note(process);
+            }
+            Effect::PublishGroup(group) => {
+                if let (Some(journal), Some(definition)) = (&mut self.journal, self.supervisor.definition(&group)) {
+                    journal.note_group(definition);
+                }
+                self.tools.view.publish_group(group);
+            }
+            Effect::WithdrawGroup(group) => {
+                if let Some(journal) = &mut self.journal {
+                    journal.note_removed(&group);
+                }
+                self.tools.view.withdraw_group(&group);
+            }
+            Effect::WithdrawRow { group, process } => self.tools.view.withdraw_row(&group, &process),
+            Effect::PublishMood(mood) => self.tools.view.publish_mood(mood),
+            Effect::PublishConfig(config) => self.tools.view.publish_config(config),
+            Effect::Reply { call, outcome } => {
+                if let Some(reply) = self.replies.remove(&call) {
+                    reply(outcome);
+                }
+            }
+            Effect::Finished(ending) => self.ending = Some(ending),
+        }
+        None
+    }
+}

@@ -1,0 +1,75 @@
+//! The ways into the control plane: what other threads tell it, and what clients ask of it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use mio::{Poll, Waker};
+use supervisord_config::model::Config;
+use supervisord_core::supervisor::{CallId, ProcessId};
+use supervisord_wire::fault::FaultCode;
+
+use super::WAKER;
+use crate::calls::{self, Calls, Pending};
+use crate::network::Kept;
+use crate::output::Report;
+use crate::plugins::Notice;
+
+/// What other threads tell control.
+pub enum Message {
+    /// The output plane has something to say.
+    Output(Report),
+    /// Logs have been cleared, or not.
+    Cleared {
+        /// The process, or none for the activity log.
+        process: Option<ProcessId>,
+        /// The call that asked for it.
+        call: CallId,
+        /// The outcome.
+        outcome: Result<(), FaultCode>,
+    },
+    /// The configuration has been read again after SIGHUP.
+    Reread(Result<Box<Config>, String>),
+    /// The network plane has ended, for an upgrade, and left these clients.
+    NetworkStopped(Kept),
+    /// The plug-ins have something to say.
+    Plugins(Notice),
+}
+
+/// The way for other threads to tell control something; clones share one queue.
+#[derive(Clone)]
+pub struct Mailbox {
+    queue: Sender<Message>,
+    waker: Arc<Waker>,
+}
+
+impl Mailbox {
+    /// Hands over a message and wakes control. Once control has ended, messages vanish.
+    pub fn send(&self, message: Message) {
+        if self.queue.send(message).is_ok() {
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+/// The ends of the queues into control, made before the other planes exist.
+pub struct Entrance {
+    pub(super) poll: Poll,
+    pub(super) messages: Receiver<Message>,
+    pub(super) pending: Receiver<Pending>,
+    /// For the output plane.
+    pub mailbox: Mailbox,
+    /// For the network plane.
+    pub calls: Calls,
+}
+
+impl Entrance {
+    /// Makes the queues.
+    pub fn new() -> io::Result<Entrance> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let (queue, messages) = channel();
+        let (calls, pending) = calls::queue(waker.clone());
+        Ok(Entrance { poll, messages, pending, mailbox: Mailbox { queue, waker }, calls })
+    }
+}
