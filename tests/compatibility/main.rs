@@ -1,9 +1,10 @@
 //! The compatibility report: what was compared with the original, area by area.
 //!
 //! `cargo compatibility` installs the original below the build directory (unless `SUPERVISOR_ORIGINAL` names it), runs
-//! the suite against both programs, prints the table and, where all is well, writes it to `docs/compatibility.md`. With
-//! `--of RECORD` it does the same with what a run before has recorded, which had the environment variable `SUITE_RECORD`
-//! set. The exit status is 1 when anything differs that is not listed in `docs/differences.md`.
+//! the suite against both programs, prints the report and, where all is well, writes it to `docs/compatibility.md`.
+//! `cargo compatibility --of RECORD` prints the report of a run before, which had the environment variable
+//! `SUITE_RECORD` set to this path; it runs and writes nothing. The exit status is 1 when anything differs that is not
+//! listed in `docs/differences.md`, and 2 when it is not known what is asked.
 
 #[path = "../suite/harness/areas.rs"]
 mod areas;
@@ -19,54 +20,83 @@ use std::process::{Command, ExitCode};
 use record::{Entry, RECORD};
 use report::Report;
 
+const USAGE: &str = "usage: cargo compatibility [--of RECORD]";
+
 /// What was asked for.
 enum Request {
-    /// Run the suite and write the report.
+    /// Nothing: this is an ordinary run of all tests.
+    Nothing,
+    /// Run the suite, print the report and write it.
     Run,
     /// Print the report of a run before.
     Of(PathBuf),
 }
 
 fn main() -> ExitCode {
-    let Some(request) = request() else {
-        println!("compatibility: ignored; run it with `cargo compatibility`");
-        return ExitCode::SUCCESS;
-    };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let differences = read(&root.join("docs/differences.md"));
-    let (passed, record) = match &request {
-        Request::Run => {
-            let record = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compatibility.record");
-            (run_suite(&record), record)
+    let request = match request() {
+        Ok(request) => request,
+        Err(mistake) => {
+            eprintln!("{mistake}\n{USAGE}");
+            return ExitCode::from(2);
         }
-        Request::Of(record) => (true, record.clone()),
     };
-    let entries: Vec<Entry> = read(&record).lines().filter_map(Entry::parse).collect();
+    let outcome = match request {
+        Request::Nothing => {
+            println!("compatibility: ignored; run it with `cargo compatibility`");
+            Ok(())
+        }
+        Request::Run => run(),
+        Request::Of(record) => print(&record).map(drop),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaints) => {
+            eprintln!("{complaints}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the arguments ask for. Without one of ours they are meant for the other tests of the same run.
+fn request() -> Result<Request, String> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_ours = |argument: &String| ["--run", "--of"].contains(&argument.as_str());
+    if !arguments.iter().any(is_ours) {
+        return Ok(Request::Nothing);
+    }
+    arguments.retain(|argument| argument != "--run");
+    match arguments.as_slice() {
+        [] => Ok(Request::Run),
+        [option, record] if option == "--of" => Ok(Request::Of(record.into())),
+        [option] if option == "--of" => Err("--of: which record?".to_owned()),
+        other => Err(format!("not known: {}", other.join(" "))),
+    }
+}
+
+/// Runs the suite and writes the report of it.
+fn run() -> Result<(), String> {
+    let record = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compatibility.record");
+    let passed = run_suite(&record);
+    let report = print(&record)?;
+    if !passed {
+        return Err("the suite has failed".to_owned());
+    }
+    let path = repository().join("docs/compatibility.md");
+    fs::write(&path, report.document()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Prints the report of a record. The error says what of it is wrong.
+fn print(record: &Path) -> Result<Report, String> {
+    let differences = read(&repository().join("docs/differences.md"))?;
+    let entries: Vec<Entry> = read(record)?.lines().filter_map(Entry::parse).collect();
     let report = Report::new(&entries, &differences);
     println!("{}", report.table());
     let complaints = report.complaints();
-    if !passed || !complaints.is_empty() {
-        eprintln!("{}", complaints.join("\n"));
-        return ExitCode::FAILURE;
-    }
-    let path = root.join("docs/compatibility.md");
-    fs::write(&path, report.document()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    ExitCode::SUCCESS
+    if complaints.is_empty() { Ok(report) } else { Err(complaints.join("\n")) }
 }
 
-/// What the arguments ask for; none when this is an ordinary run of all tests.
-fn request() -> Option<Request> {
-    let mut arguments = std::env::args().skip(1);
-    let mut request = None;
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--run" => request = Some(Request::Run),
-            "--of" => request = Some(Request::Of(arguments.next().expect("--of RECORD").into())),
-            // Meant for the other tests of the same run.
-            _ => {}
-        }
-    }
-    request
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Runs the suite against both programs and records what it compares. Says whether it passed.
@@ -75,7 +105,7 @@ fn run_suite(record: &Path) -> bool {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let suite = Command::new(cargo)
         .args(["test", "--test", "suite"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(repository())
         .env("SUBJECT", "both")
         .env(RECORD, record)
         .status()
@@ -83,6 +113,6 @@ fn run_suite(record: &Path) -> bool {
     suite.success()
 }
 
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
