@@ -203,6 +203,18 @@ fn changes_of_state_are_posted() {
     });
 }
 
+/// Its output is sent to listeners.
+const TALKS: &str = "
+[program:talks]
+command=sh -c 'echo one; sleep 0.5; echo two words'
+autostart=false
+autorestart=false
+startsecs=0
+stdout_events_enabled=true
+stdout_logfile=NONE
+stderr_logfile=NONE
+";
+
 /// Output of programs as messages to a log server.
 #[test]
 fn output_is_sent_to_a_log_server() {
@@ -210,8 +222,7 @@ fn output_is_sent_to_a_log_server() {
         "syslog",
         "supervisor_logging",
         "events=PROCESS_LOG\nenvironment=SYSLOG_SERVER=127.0.0.1,SYSLOG_PORT=\"{port3}\",SYSLOG_PROTO=udp",
-    ) + "[program:talks]\ncommand=sh -c 'echo one; sleep 0.5; echo two words'\nautostart=false\nautorestart=false\nstartsecs=0\n\
-         stdout_events_enabled=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+    ) + TALKS;
     compare(&scene("syslog", &text), |daemon, observed| {
         let server = UdpSocket::bind(("127.0.0.1", daemon.ports[2])).expect("the port is free");
         server.set_read_timeout(Some(wait::DEADLINE)).expect("it can be set");
@@ -236,8 +247,7 @@ fn output_is_shown_on_the_console() {
         "console",
         "python -m supervisor_stdlog",
         "events=PROCESS_LOG\nresult_handler=supervisor_stdlog:log_handler",
-    ) + "[program:talks]\ncommand=sh -c 'echo one; sleep 0.5; echo two words'\nautostart=false\nautorestart=false\nstartsecs=0\n\
-         stdout_events_enabled=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+    ) + TALKS;
     let scene = scene("console", &text).env("PYTHONPATH", &packages()).env("PYTHONUNBUFFERED", "1");
     compare(&scene, |daemon, observed| {
         daemon.wait_for_state("console", "RUNNING");

@@ -7,7 +7,7 @@ use crate::convert;
 use crate::environment::pairs;
 use crate::fake_host::FakeHost;
 use crate::ini::Ini;
-use crate::model::{AutoRestart, LogLevel};
+use crate::model::AutoRestart;
 use crate::{load, signal};
 
 fn cases(text: &str) -> Vec<Value> {
@@ -71,17 +71,7 @@ fn convert(kind: &str, text: &str) -> Result<Value, String> {
         "boolean" => convert::boolean(text).map(Value::from),
         "byte_size" => convert::byte_size(text).map(Value::from),
         "octal" => convert::octal(text).map(Value::from),
-        "loglevel" => convert::log_level(text).map(|level| {
-            Value::from(match level {
-                LogLevel::Critical => 50,
-                LogLevel::Error => 40,
-                LogLevel::Warn => 30,
-                LogLevel::Info => 20,
-                LogLevel::Debug => 10,
-                LogLevel::Trace => 5,
-                LogLevel::Blather => 3,
-            })
-        }),
+        "loglevel" => convert::log_level(text).map(|level| Value::from(level.number())),
         "signal" => signal::parse_stop_signal(text).map(Value::from).map_err(|error| error.to_string()),
         "exit_codes" => convert::exit_codes(text).map(Value::from),
         "name" => convert::name(text).map(Value::from),

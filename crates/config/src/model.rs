@@ -167,6 +167,26 @@ impl LogLevel {
             LogLevel::Blather => "BLAT",
         }
     }
+
+    /// The number by which Python code knows it, larger for more severe ones.
+    pub const fn number(self) -> i64 {
+        match self {
+            LogLevel::Critical => 50,
+            LogLevel::Error => 40,
+            LogLevel::Warn => 30,
+            LogLevel::Info => 20,
+            LogLevel::Debug => 10,
+            LogLevel::Trace => 5,
+            LogLevel::Blather => 3,
+        }
+    }
+
+    /// The level a number of Python code stands for: the most severe one it reaches.
+    pub fn from_number(number: i64) -> LogLevel {
+        use LogLevel::{Blather, Critical, Debug, Error, Info, Trace, Warn};
+        let levels = [Critical, Error, Warn, Info, Debug, Trace];
+        levels.into_iter().find(|level| level.number() <= number).unwrap_or(Blather)
+    }
 }
 
 /// One `[unix_http_server]` or `[inet_http_server]`.

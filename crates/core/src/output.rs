@@ -2,30 +2,13 @@
 
 pub mod capture;
 pub mod characters;
+#[cfg(test)]
+mod cuts;
 pub mod debug_text;
 pub mod pipeline;
 pub mod strip;
 
-use serde::{Deserialize, Serialize};
-
-/// One of the two streams a process writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Channel {
-    /// Descriptor 1.
-    Stdout,
-    /// Descriptor 2.
-    Stderr,
-}
-
-impl Channel {
-    /// The name in log lines, events and file names.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Channel::Stdout => "stdout",
-            Channel::Stderr => "stderr",
-        }
-    }
-}
+pub use supervisord_wire::channel::Channel;
 
 /// What is to be done with one stream of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]

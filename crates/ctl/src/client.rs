@@ -22,6 +22,7 @@ use connection::Connection;
 pub use error::ClientError;
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
+pub use supervisord_wire::channel::Channel;
 pub use url::{Endpoint, ServerUrl, UrlError};
 
 /// User name and password for HTTP Basic authentication.
@@ -36,25 +37,6 @@ pub struct Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
-    }
-}
-
-/// Which of the two logs of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-impl Channel {
-    /// The name in paths and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Channel::Stdout => "stdout",
-            Channel::Stderr => "stderr",
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::io;
 
+use supervisord_config::pyrepr::repr;
 use supervisord_wire::fault::Fault;
 
 use crate::client::ClientError;
@@ -57,7 +58,7 @@ pub fn stream_error(error: &ClientError) -> String {
 
 /// A fault as the original shows it: `<Fault 10: 'BAD_NAME: x'>`.
 pub fn fault(fault: &Fault) -> String {
-    format!("<Fault {}: {}>", fault.code, quoted(&fault.text))
+    format!("<Fault {}: {}>", fault.code, repr(&fault.text))
 }
 
 fn client_error(error: &ClientError) -> (&'static str, String) {
@@ -118,25 +119,6 @@ fn resolver_number(text: &str) -> i32 {
     }
 }
 
-/// Text as the original's language quotes it: single quotes, unless only double ones need no escape.
-pub fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c == quote => out.extend(['\\', c]),
-            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,13 +163,5 @@ mod tests {
         );
         let unknown = Failure::UnknownResult { code: 30, name: "cat".into() };
         assert_eq!(unknown.line(), "error: <class 'ValueError'>, Unknown result code 30 for cat");
-    }
-
-    #[test]
-    fn quoting_prefers_single_quotes() {
-        assert_eq!(quoted("a"), "'a'");
-        assert_eq!(quoted("it's"), "\"it's\"");
-        assert_eq!(quoted("'\""), "'\\'\"'");
-        assert_eq!(quoted("a\\b\n\x01"), "'a\\\\b\\n\\x01'");
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here decides anything: a state has a code and a name, a fault has a number and a text, an
 //! event has a place in a tree, and a value has one spelling in XML-RPC.
 
+pub mod channel;
 pub mod event;
 pub mod fault;
 pub mod info;

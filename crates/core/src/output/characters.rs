@@ -52,6 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::output::cuts::{cut, cuts};
 
     #[test]
     fn a_character_may_be_cut_anywhere() {
@@ -74,17 +75,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_is_never_broken(text in "\\PC{0,20}", cuts in proptest::collection::vec(0usize..80, 0..6)) {
-            let bytes = text.as_bytes();
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
-            cuts.sort_unstable();
-            cuts.push(bytes.len());
+        fn text_is_never_broken(text in "\\PC{0,20}", cuts in cuts()) {
             let mut whole = WholeCharacters::default();
-            let (mut from, mut seen) = (0, String::new());
-            for cut in cuts {
-                let piece = whole.push(&bytes[from..cut]);
-                seen.push_str(std::str::from_utf8(&piece).expect("whole characters"));
-                from = cut;
+            let mut seen = String::new();
+            for piece in cut(text.as_bytes(), &cuts) {
+                seen.push_str(std::str::from_utf8(&whole.push(piece)).expect("whole characters"));
             }
             prop_assert_eq!(seen, text);
             prop_assert_eq!(whole.finish(), b"");

@@ -89,6 +89,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::output::cuts::{cut, cuts};
 
     fn strip(chunks: &[&[u8]]) -> Vec<u8> {
         let mut stripper = Stripper::default();
@@ -131,18 +132,9 @@ mod tests {
             text in proptest::collection::vec(prop_oneof![
                 Just(ESCAPE), Just(b'['), Just(b'm'), Just(b'3'), Just(b'\n'), any::<u8>()
             ], 0..80),
-            cuts in proptest::collection::vec(0usize..80, 0..6),
+            cuts in cuts(),
         ) {
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
-            cuts.sort_unstable();
-            let mut chunks = Vec::new();
-            let mut from = 0;
-            for cut in cuts {
-                chunks.push(&text[from..cut]);
-                from = cut;
-            }
-            chunks.push(&text[from..]);
-            prop_assert_eq!(strip(&chunks), strip(&[&text]));
+            prop_assert_eq!(strip(&cut(&text, &cuts)), strip(&[&text]));
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `tail` and `maintail`: the end of a log, once or from now on.
 
+use supervisord_config::pyrepr::repr;
 use supervisord_wire::fault::FaultCode;
 
 use super::follow::{self, Log};
 use super::{Flow, Request};
 use crate::client::{Channel, ClientError};
-use crate::failure::{Failure, quoted};
+use crate::failure::Failure;
 use crate::line;
 use crate::session::Session;
 use crate::status;
@@ -70,16 +71,12 @@ fn tail_arguments<'a>(session: &mut Session, request: &'a Request<'_>) -> Option
             session.fail(status::GENERIC, "Error: tail requires process name");
             return None;
         }
-        [name] => (name, "stdout".to_owned()),
+        [name] => return Some((modifier, name, Channel::Stdout)),
         [name, .., channel] => (name, channel.to_lowercase()),
     };
-    let channel = match channel.as_str() {
-        "stdout" => Channel::Stdout,
-        "stderr" => Channel::Stderr,
-        other => {
-            session.fail(status::GENERIC, format_args!("Error: bad channel {}", quoted(other)));
-            return None;
-        }
+    let Some(channel) = Channel::from_name(&channel) else {
+        session.fail(status::GENERIC, format_args!("Error: bad channel {}", repr(&channel)));
+        return None;
     };
     Some((modifier, name, channel))
 }

@@ -57,16 +57,13 @@ fn named_log(context: &Context, path: &str) -> Option<String> {
     let mut parts = path.split('/').skip(2).map(decode);
     let name = Namespec::parse(&parts.next()?);
     let row = context.view.row(&name.group, &name.process?)?;
-    let stderr = Channel::Stderr.name();
-    let channel = parts.next();
+    let channel = parts.next().map_or(Some(Channel::Stdout), |name| Channel::from_name(&name))?;
     if parts.next().is_some() {
         return None;
     }
-    match channel.as_deref() {
-        None => row.stdout_logfile.clone(),
-        Some(channel) if channel == Channel::Stdout.name() => row.stdout_logfile.clone(),
-        Some(channel) if channel == stderr => row.stderr_logfile.clone(),
-        Some(_) => None,
+    match channel {
+        Channel::Stdout => row.stdout_logfile.clone(),
+        Channel::Stderr => row.stderr_logfile.clone(),
     }
 }
 

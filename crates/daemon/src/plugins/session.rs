@@ -204,7 +204,9 @@ impl<'a> Session<'a> {
                     (self.work.notify)(Notice::Judged { process, judgement, verdict });
                 }
             }
-            FromPlugins::Log { level, text } => self.context.activity.log(log_level(level), text.trim_end()),
+            FromPlugins::Log { level, text } => {
+                self.context.activity.log(LogLevel::from_number(level), text.trim_end())
+            }
             FromPlugins::Subscribe { events } => {
                 let kinds = events.iter().filter_map(|name| EventType::from_name(name)).collect();
                 (self.work.notify)(Notice::Subscribed(kinds));
@@ -334,18 +336,5 @@ async fn carried_out(context: &Context, call: Call) -> String {
         Ok(Ok(value)) => encode_response(&value),
         Ok(Err(fault)) => encode_fault(&fault),
         Err(_) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
-    }
-}
-
-/// The level of a number of the original: the next less severe one.
-fn log_level(number: i64) -> LogLevel {
-    match number {
-        50.. => LogLevel::Critical,
-        40.. => LogLevel::Error,
-        30.. => LogLevel::Warn,
-        20.. => LogLevel::Info,
-        10.. => LogLevel::Debug,
-        5.. => LogLevel::Trace,
-        _ => LogLevel::Blather,
     }
 }

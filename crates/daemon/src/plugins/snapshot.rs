@@ -3,8 +3,7 @@
 
 use serde_json::{Value, json};
 use supervisord_config::model::{
-    ActivityLog, AutoRestart, ChannelLog, Config, Group, HttpServer, LogFile, LogLevel, Process, ServerAddress,
-    ServerUrl,
+    ActivityLog, AutoRestart, ChannelLog, Config, Group, HttpServer, LogFile, Process, ServerAddress, ServerUrl,
 };
 use supervisord_core::row::Row;
 
@@ -28,7 +27,7 @@ pub(super) fn state(view: &View) -> Value {
         "here": config.here,
         "nodaemon": settings.nodaemon,
         "silent": settings.silent,
-        "loglevel": level_number(settings.loglevel),
+        "loglevel": settings.loglevel.number(),
         "logfile": logfile,
         "pidfile": settings.pidfile,
         "server_configs": config.servers.iter().map(server).collect::<Vec<Value>>(),
@@ -145,16 +144,4 @@ fn server(server: &HttpServer) -> Value {
         }
     }
     description
-}
-
-fn level_number(level: LogLevel) -> i64 {
-    match level {
-        LogLevel::Critical => 50,
-        LogLevel::Error => 40,
-        LogLevel::Warn => 30,
-        LogLevel::Info => 20,
-        LogLevel::Debug => 10,
-        LogLevel::Trace => 5,
-        LogLevel::Blather => 3,
-    }
 }
