@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use mio::Waker;
 use supervisord_core::call::{Call, Outcome};
+
+use crate::bell::Bell;
 
 /// What is done with the outcome; it runs on the control thread and must not block.
 pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
@@ -21,21 +22,20 @@ pub struct Pending {
 #[derive(Clone)]
 pub struct Calls {
     queue: Sender<Pending>,
-    waker: Arc<Waker>,
+    bell: Arc<Bell>,
 }
 
 /// A queue whose sender wakes the control loop.
-pub fn queue(waker: Arc<Waker>) -> (Calls, Receiver<Pending>) {
+pub fn queue(bell: Arc<Bell>) -> (Calls, Receiver<Pending>) {
     let (queue, receiver) = channel();
-    (Calls { queue, waker }, receiver)
+    (Calls { queue, bell }, receiver)
 }
 
 impl Calls {
     /// Hands a call to the control plane. When the daemon ends first, the reply is dropped without being called.
     pub fn send(&self, call: Call, reply: impl FnOnce(Outcome) + Send + 'static) {
         if self.queue.send(Pending { call, reply: Box::new(reply) }).is_ok() {
-            // A failing wake-up would only mean that the loop is already awake or gone.
-            let _ = self.waker.wake();
+            self.bell.ring();
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Whatever happens, here or on another thread, becomes an [`Input`] of the pure [`Supervisor`], one after the other;
 //! what it answers is carried out before the next input is taken. Nothing here touches a log file or a client.
 
+mod chatter;
 mod children;
 mod clearing;
 mod effects;
@@ -39,6 +40,7 @@ use crate::network::listen::SpareServer;
 use crate::output::{OutputHandle, Report, ReportBudget, Request, RunId};
 use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
+use chatter::Chatter;
 pub use children::HandedChildren;
 use children::{Children, Reaped};
 use clearing::Clearing;
@@ -103,6 +105,7 @@ pub struct Control {
     clearing: VecDeque<Clearing>,
     /// Listeners that had more to say than fits into one turn.
     unheard: Vec<usize>,
+    chatter: Chatter,
     tools: Tools,
     journal: Option<Journal>,
     /// Processes whose changes are not in the state file yet.
@@ -132,6 +135,7 @@ impl Control {
             next_call: 0,
             clearing: VecDeque::new(),
             unheard: Vec::new(),
+            chatter: Chatter::default(),
             tools,
             journal,
             unnoted: BTreeSet::new(),
@@ -174,7 +178,7 @@ impl Control {
             let mut signalled = false;
             for event in &events {
                 match event.token() {
-                    WAKER => {}
+                    WAKER => self.mailbox.bell.answer(),
                     SIGNALS => signalled = true,
                     Token(token) => self.descriptor_ready(token, event.is_writable()),
                 }
@@ -216,12 +220,23 @@ impl Control {
             clearing,
             self.upgrade.deadline(),
             self.begin_by,
+            self.chatter.deadline(),
         ];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));
         let timeout = match self.unheard.is_empty() {
             true => deadlines.into_iter().flatten().min().map(sleep),
             false => Some(Duration::ZERO),
         };
+        while self.chatter.look_out().is_some_and(|until| present().mono < until) {
+            self.poll(events, Some(Duration::ZERO));
+            if !events.is_empty() {
+                return;
+            }
+        }
+        self.poll(events, timeout);
+    }
+
+    fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) {
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 self.tools.activity.log(LogLevel::Critical, &format!("poll error: {error}"));
@@ -385,9 +400,9 @@ impl Control {
 
     fn listener_output(&mut self, run: RunId, process: ProcessId, bytes: Vec<u8>) {
         let copy = Request::Write { run, channel: supervisord_core::output::Channel::Stdout, bytes: bytes.clone() };
-        self.tools.output.send(copy);
+        self.tools.output.leave(copy);
+        self.chatter.heard(process, present().mono);
         self.input(Input::ListenerOutput { process, bytes });
-        self.note(process);
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod adoption;
+pub mod bell;
 pub mod calls;
 pub mod clock;
 pub mod command_line;

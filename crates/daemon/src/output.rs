@@ -18,6 +18,7 @@ use supervisord_core::rotation::Rotation;
 use supervisord_sys::syslog::Syslog;
 
 use crate::activity::Activity;
+use crate::bell::Bell;
 use crate::follow::FollowHub;
 
 mod activity_log;
@@ -124,7 +125,7 @@ impl Output {
         let Output { requests, mut sinks, activity, strip_ansi, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
-        requests.set_waker(Waker::new(poll.registry(), plane::REQUESTS)?);
+        requests.set_bell(Bell::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
         let outlets = Outlets { sinks, activity, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
         let plane = Plane::new(poll, requests.clone(), outlets);

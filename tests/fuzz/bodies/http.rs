@@ -11,6 +11,7 @@ use std::time::Duration;
 use supervisord_config::model::{Config, LogLevel, ServerAddress};
 use supervisord_core::row::LocalTime;
 use supervisord_daemon::activity::Activity;
+use supervisord_daemon::bell::Bell;
 use supervisord_daemon::calls::{self, Pending};
 use supervisord_daemon::follow::FollowHub;
 use supervisord_daemon::network::{self, Clock, Context, NetworkHandle, Room, listen};
@@ -69,8 +70,8 @@ impl Plane {
         }
         let servers = listen::open(&config.servers).expect("opened");
         let poll = mio::Poll::new().expect("a poll");
-        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
-        let (calls, pending) = calls::queue(Arc::new(waker));
+        let bell = Bell::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
+        let (calls, pending) = calls::queue(Arc::new(bell));
         std::thread::spawn(move || agree(pending));
         let handle = network::start(servers, Arc::new(context(config, calls)), FollowHub::new()).expect("started");
         Plane { paths, _directory: directory, _handle: handle, _poll: poll }

@@ -375,8 +375,13 @@ pub(super) fn read_available(pipe: &mut std::fs::File) -> Vec<u8> {
     let mut chunk = [0; 16384];
     while bytes.len() < MOST_AT_ONCE {
         match pipe.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Ok(count) => {
+                bytes.extend_from_slice(&chunk[..count]);
+                // Less than there is room for is all there was: whatever comes later wakes the loop again.
+                if count < chunk.len() {
+                    break;
+                }
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => break,
         }

@@ -40,7 +40,7 @@ impl Control {
             Effect::Feed { process, bytes, call } => {
                 let result = self.children.feed(process, bytes, self.poll.registry());
                 if call.is_none() {
-                    self.note(process);
+                    self.chatter.asked(process, present().mono);
                 }
                 return Some(Input::Fed { process, call, result });
             }

@@ -10,6 +10,7 @@ use supervisord_core::supervisor::{CallId, ProcessId};
 use supervisord_wire::fault::FaultCode;
 
 use super::WAKER;
+use crate::bell::Bell;
 use crate::calls::{self, Calls, Pending};
 use crate::network::Kept;
 use crate::output::Report;
@@ -40,14 +41,14 @@ pub enum Message {
 #[derive(Clone)]
 pub struct Mailbox {
     queue: Sender<Message>,
-    waker: Arc<Waker>,
+    pub(super) bell: Arc<Bell>,
 }
 
 impl Mailbox {
     /// Hands over a message and wakes control. Once control has ended, messages vanish.
     pub fn send(&self, message: Message) {
         if self.queue.send(message).is_ok() {
-            let _ = self.waker.wake();
+            self.bell.ring();
         }
     }
 }
@@ -67,9 +68,9 @@ impl Entrance {
     /// Makes the queues.
     pub fn new() -> io::Result<Entrance> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let bell = Arc::new(Bell::new(Waker::new(poll.registry(), WAKER)?));
         let (queue, messages) = channel();
-        let (calls, pending) = calls::queue(waker.clone());
-        Ok(Entrance { poll, messages, pending, mailbox: Mailbox { queue, waker }, calls })
+        let (calls, pending) = calls::queue(bell.clone());
+        Ok(Entrance { poll, messages, pending, mailbox: Mailbox { queue, bell }, calls })
     }
 }

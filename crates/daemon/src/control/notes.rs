@@ -3,6 +3,7 @@
 use supervisord_core::supervisor::ProcessId;
 
 use super::Control;
+use crate::clock::present;
 
 impl Control {
     pub(super) fn begin_journal(&mut self) {
@@ -21,7 +22,12 @@ impl Control {
 
     /// Keeps what has changed in this turn.
     pub(super) fn write_notes(&mut self) {
+        let listeners = self.chatter.take_due(present().mono);
+        if listeners.is_some() {
+            self.tools.output.ring();
+        }
         let Some(journal) = &mut self.journal else { return };
+        self.unnoted.extend(listeners.into_iter().flatten());
         for process in std::mem::take(&mut self.unnoted) {
             journal.note(&self.supervisor, process, self.children.kept_or_expected(process));
         }

@@ -16,6 +16,7 @@ use supervisord_wire::state::ProcessState;
 use tempfile::TempDir;
 
 use super::*;
+use crate::bell::Bell;
 use crate::calls;
 use crate::follow::FollowHub;
 use crate::network::listen::Listener;
@@ -86,8 +87,8 @@ impl Setup {
         let Listener::Inet(listener) = &servers[0].listener else { panic!("inet comes first") };
         let inet = listener.local_addr().expect("address");
         let poll = mio::Poll::new().expect("poll");
-        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));
-        let (calls, pending) = calls::queue(waker);
+        let bell = Bell::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));
+        let (calls, pending) = calls::queue(Arc::new(bell));
         let asked = control(pending, self.rote);
         let view = Arc::new(View::new(Arc::new(samples::config([]))));
         let log = Arc::new(Mutex::new(Vec::new()));

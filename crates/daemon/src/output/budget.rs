@@ -33,7 +33,7 @@ impl ReportBudget {
         let lower = |used: usize| Some(used.saturating_sub(bytes));
         let before = self.shared.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lower).unwrap_or(0);
         if before.saturating_sub(bytes) <= LIMIT && self.shared.waiting.swap(false, Ordering::SeqCst) {
-            self.output.wake();
+            self.output.ring();
         }
     }
 

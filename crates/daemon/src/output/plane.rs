@@ -109,6 +109,7 @@ impl Plane {
         }
         for event in events.iter() {
             if event.token() == REQUESTS {
+                self.requests.answer();
                 self.ready.extend(self.waiting_for_control.drain(..));
             } else if let Some(sink) = SinkId::from_token(event.token()) {
                 self.outlets.sinks.flush(sink);

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use mio::Waker;
-
 use super::Request;
+use crate::bell::Bell;
 
 /// The most bytes of activity lines that wait to be written.
 const ACTIVITY_LIMIT: usize = 16 << 20;
@@ -22,7 +21,7 @@ pub struct OutputHandle {
 struct Shared {
     waiting: Mutex<Waiting>,
     /// Set once the thread runs; until then requests just wait.
-    waker: OnceLock<Waker>,
+    bell: OnceLock<Bell>,
 }
 
 #[derive(Default)]
@@ -45,25 +44,26 @@ pub(super) struct Dropped {
 
 impl OutputHandle {
     pub(super) fn new() -> OutputHandle {
-        OutputHandle { shared: Arc::new(Shared { waiting: Mutex::default(), waker: OnceLock::new() }) }
+        OutputHandle { shared: Arc::new(Shared { waiting: Mutex::default(), bell: OnceLock::new() }) }
     }
 
     /// Hands over a request; never blocks. Activity lines and listener output beyond 16 MiB each are dropped and
     /// counted in a later line of the activity log. After the thread has ended all requests are dropped.
     pub fn send(&self, request: Request) {
+        self.leave(request);
+        self.ring();
+    }
+
+    /// The same, but wakes nobody: the request waits for the next one that is sent, or for [`OutputHandle::ring`].
+    pub fn leave(&self, request: Request) {
         let mut waiting = self.lock();
         if waiting.closed || !waiting.admits(&request) {
             return;
         }
-        let was_empty = waiting.requests.is_empty();
         if let Request::JournalBegin { .. } = request {
             waiting.forget_journal();
         }
         waiting.requests.push_back(request);
-        drop(waiting);
-        if was_empty {
-            self.wake();
-        }
     }
 
     /// Takes all requests, in order, and the account of those that did not fit.
@@ -83,15 +83,22 @@ impl OutputHandle {
         drop(left);
     }
 
-    pub(super) fn set_waker(&self, waker: Waker) {
+    pub(super) fn set_bell(&self, bell: Bell) {
         // The thread is started once.
-        let _ = self.shared.waker.set(waker);
+        let _ = self.shared.bell.set(bell);
     }
 
-    pub(super) fn wake(&self) {
-        if let Some(waker) = self.shared.waker.get() {
-            // It can only fail when the loop is gone.
-            let _ = waker.wake();
+    /// Has the thread look at what waits.
+    pub fn ring(&self) {
+        if let Some(bell) = self.shared.bell.get() {
+            bell.ring();
+        }
+    }
+
+    /// The thread has been woken, and looks at what waits next.
+    pub(super) fn answer(&self) {
+        if let Some(bell) = self.shared.bell.get() {
+            bell.answer();
         }
     }
 

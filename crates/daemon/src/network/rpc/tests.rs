@@ -14,6 +14,7 @@ use supervisord_wire::xmlrpc::{decode_response, encode_call};
 
 use super::*;
 use crate::activity::Activity;
+use crate::bell::Bell;
 use crate::calls::{self, Pending};
 use crate::network::{Clock, Room};
 use crate::view::View;
@@ -35,7 +36,7 @@ struct Plane {
 fn plane() -> Plane {
     let poll = MioPoll::new().expect("a poll");
     let waker = Waker::new(poll.registry(), Token(0)).expect("a waker");
-    let (sender, calls) = calls::queue(Arc::new(waker));
+    let (sender, calls) = calls::queue(Arc::new(Bell::new(waker)));
     let load_error = Arc::new(StdMutex::new(None));
     let error = load_error.clone();
     let local =

@@ -1,0 +1,102 @@
+//! The talk with event listeners: when it is written down, and how an answer is waited for. Each costs another thread or
+//! a sleep, which for a listener of which thousands of events are asked in a second is more than the event itself.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::time::Duration;
+
+use supervisord_core::supervisor::ProcessId;
+
+/// The least time between two writings: as much may be missing when the daemon is killed.
+const PACE: Duration = Duration::from_millis(5);
+
+/// An answer that takes less than this would be delayed by going to sleep.
+const QUICK: Duration = Duration::from_micros(50);
+
+/// How long a quick answer is looked out for before going to sleep.
+const LOOK_OUT: Duration = Duration::from_micros(25);
+
+/// What was said lately.
+#[derive(Default)]
+pub(super) struct Chatter {
+    /// The listeners of whom something is not written yet.
+    unwritten: BTreeSet<ProcessId>,
+    /// When it was written last.
+    written: Duration,
+    /// When an event was sent that no answer has followed.
+    asked: Option<Duration>,
+    /// Whether the last answer was quick.
+    is_quick: bool,
+}
+
+impl Chatter {
+    /// A listener gets an event.
+    pub(super) fn asked(&mut self, listener: ProcessId, now: Duration) {
+        self.unwritten.insert(listener);
+        self.asked = Some(now);
+    }
+
+    /// A listener has said something.
+    pub(super) fn heard(&mut self, listener: ProcessId, now: Duration) {
+        self.unwritten.insert(listener);
+        if let Some(asked) = self.asked.take() {
+            self.is_quick = now.saturating_sub(asked) < QUICK;
+        }
+    }
+
+    /// Until when it is worth while to look for an answer before going to sleep.
+    pub(super) fn look_out(&self) -> Option<Duration> {
+        self.asked.filter(|_| self.is_quick).map(|asked| asked + LOOK_OUT)
+    }
+
+    /// When something is to be written; none when nothing was said.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        (!self.unwritten.is_empty()).then(|| self.written + PACE)
+    }
+
+    /// Those of whom something is to be written now.
+    pub(super) fn take_due(&mut self, now: Duration) -> Option<BTreeSet<ProcessId>> {
+        self.deadline().filter(|deadline| *deadline <= now)?;
+        self.written = now;
+        Some(mem::take(&mut self.unwritten))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: ProcessId = ProcessId(1);
+    const SECOND: ProcessId = ProcessId(2);
+
+    #[test]
+    fn the_first_word_is_written_at_once_and_those_that_follow_together() {
+        let at = Duration::from_millis;
+        let mut chatter = Chatter::default();
+        assert_eq!((chatter.deadline(), chatter.take_due(at(100))), (None, None));
+        chatter.heard(FIRST, at(100));
+        assert_eq!(chatter.take_due(at(100)), Some([FIRST].into()));
+        chatter.heard(SECOND, at(101));
+        chatter.asked(FIRST, at(102));
+        assert_eq!((chatter.deadline(), chatter.take_due(at(104))), (Some(at(105)), None));
+        assert_eq!(chatter.take_due(at(105)), Some([FIRST, SECOND].into()));
+        assert_eq!(chatter.deadline(), None);
+    }
+
+    #[test]
+    fn only_who_was_quick_is_looked_out_for() {
+        let at = Duration::from_micros;
+        let mut chatter = Chatter::default();
+        let mut exchange = |asked: u64, answered: u64| {
+            chatter.asked(FIRST, at(asked));
+            let look_out = chatter.look_out();
+            chatter.heard(FIRST, at(answered));
+            assert_eq!(chatter.look_out(), None, "nothing is expected");
+            look_out
+        };
+        assert_eq!(exchange(0, 10), None, "nothing is known yet");
+        assert_eq!(exchange(100, 200), Some(at(125)));
+        assert_eq!(exchange(300, 310), None, "the last one was slow");
+        assert_eq!(exchange(400, 410), Some(at(425)));
+    }
+}
