@@ -4,6 +4,7 @@ pub mod activity_line;
 pub mod auto_log;
 pub mod call;
 pub mod config_info;
+mod exit_status;
 pub mod logread;
 pub mod output;
 pub mod pool;

@@ -3,7 +3,7 @@
 use supervisord_config::pyrepr::repr;
 use supervisord_config::signal;
 
-use crate::process::ExitStatus;
+use crate::exit_status::ExitStatus;
 
 /// How a process ended, inside the parentheses of several lines.
 pub fn termination(status: ExitStatus) -> String {

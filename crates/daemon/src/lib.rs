@@ -21,6 +21,7 @@ pub mod pidproxy;
 pub mod plugins;
 pub mod privileges;
 pub mod start;
+pub mod start_error;
 pub mod state_version;
 pub mod view;
 

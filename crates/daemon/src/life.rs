@@ -30,7 +30,7 @@ use crate::output::{self, Options, Output, Request};
 use crate::pidfile::PidFile;
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
 use crate::privileges;
-use crate::start::StartError;
+use crate::start_error::StartError;
 use crate::state_version;
 use crate::view::View;
 

@@ -20,6 +20,7 @@ mod assets;
 mod auth;
 mod connection;
 mod file_end;
+mod limits;
 mod logs;
 mod origin;
 mod page;
@@ -30,8 +31,9 @@ mod room;
 mod route;
 mod service;
 mod socket;
+mod stop;
 
-pub use connection::Limits;
+pub use limits::Limits;
 pub use plane::{Kept, NetworkHandle, start, start_with};
 pub use room::{Room, Share};
 

@@ -4,7 +4,7 @@ use supervisord_config::model::{LogLevel, Supervisord};
 use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::user::{self, Identity, User};
 
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 const RUNNING_AS_ROOT: &str = "Supervisor is running as root.  Privileges were not dropped because no user is specified \
                                in the config file.  If you intend to run as root, you can set user=root in the config \

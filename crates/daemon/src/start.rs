@@ -1,7 +1,6 @@
 //! From the command line to a running supervisor, and to the next one after a restart.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,16 +16,7 @@ use crate::control::{SELF_TEST, UNDERSTOOD};
 use crate::hand_over;
 use crate::host::{ReadConfig, System};
 use crate::life::{Life, LifeEnd, Start};
-
-/// Why the daemon cannot start; the text is the original's where it has one.
-#[derive(Debug)]
-pub struct StartError(pub String);
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::start_error::StartError;
 
 /// Runs `supervisord`.
 pub fn main() -> ExitCode {

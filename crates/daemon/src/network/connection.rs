@@ -10,51 +10,10 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::network::limits::Limits;
 use crate::network::service::Service;
 use crate::network::socket::{Phase, Socket, SocketIo};
-
-/// Time and size limits of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How long the head of a request may take, from its first byte; for the first one from the connection.
-    pub head: Duration,
-    /// How long an answered client may say nothing. Longer than the longest tick (one hour), because event listeners
-    /// keep one connection for all their calls and do not open another when it is closed.
-    pub idle: Duration,
-    /// How long the body of a request may stand still.
-    pub body: Duration,
-    /// How long the whole body of a request may take.
-    pub whole_body: Duration,
-    /// How long a client may leave a reply untaken; a followed log may be left for ever.
-    pub reply: Duration,
-    /// How many bytes the head of a request may have; at least 8192.
-    pub head_bytes: usize,
-    /// How many bytes the body of a request may have.
-    pub body_bytes: usize,
-    /// How many bytes all bodies under way may have together.
-    pub all_bodies_bytes: usize,
-    /// How many calls may be under way. They go on when their clients leave, so connections do not limit them.
-    pub calls: usize,
-    /// How many connections all servers may hold together; at least one each.
-    pub connections: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            head: Duration::from_secs(30),
-            idle: Duration::from_secs(2 * 3600),
-            body: Duration::from_secs(30),
-            whole_body: Duration::from_secs(300),
-            reply: Duration::from_secs(60),
-            head_bytes: 64 << 10,
-            body_bytes: 16 << 20,
-            all_bodies_bytes: 64 << 20,
-            calls: 1024,
-            connections: 1024,
-        }
-    }
-}
+use crate::network::stop::Stop;
 
 /// How long the rest of what a refused client sends is read, so that it sees the refusal and not a broken connection.
 const LINGER: Duration = Duration::from_secs(2);
@@ -67,24 +26,6 @@ const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// How long, at the end of the plane, a reply may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// What connections are told about the plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// It goes on.
-    Not,
-    /// It ends, and all connections with it.
-    Close,
-    /// It ends, and connections on which nothing is under way are kept for the next.
-    HandOver,
-}
-
-impl Stop {
-    /// Whether the plane ends.
-    pub fn is_near(&self) -> bool {
-        *self != Stop::Not
-    }
-}
 
 /// Serves one client until either side has had enough. Gives the connection where it is to go on elsewhere.
 pub async fn serve(

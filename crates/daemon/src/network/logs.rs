@@ -16,11 +16,11 @@ use tokio::time::sleep;
 
 use crate::follow::Subscription;
 use crate::network::Context;
-use crate::network::connection::Stop;
 use crate::network::reply::{Broken, Content, Reply};
 use crate::network::route::decode;
 use crate::network::service::Shared;
 use crate::network::socket::Socket;
+use crate::network::stop::Stop;
 
 mod follower;
 

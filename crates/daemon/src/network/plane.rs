@@ -17,10 +17,12 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use crate::follow::FollowHub;
-use crate::network::connection::{self, Limits, Stop};
+use crate::network::connection;
+use crate::network::limits::Limits;
 use crate::network::listen::{Listener, OpenServer, SocketFile};
 use crate::network::service::{Server, Service, Shared};
 use crate::network::socket::{Peer, Phase, Socket, Stream};
+use crate::network::stop::Stop;
 use crate::network::{Context, Room};
 
 /// Threads for what may block: reading logs and configuration files. They exist only while there is such work.

@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
-use crate::network::connection::Limits;
+use crate::network::limits::Limits;
 use crate::network::room::{Room, SMALL, Share};
 
 /// The whole body of a request with the room it takes, or the status to refuse it with. A length must be given, as the

@@ -13,13 +13,14 @@ use tokio::task::spawn_local;
 use crate::follow::FollowHub;
 use crate::network::access::Access;
 use crate::network::assets::Assets;
-use crate::network::connection::{Limits, Stop};
+use crate::network::limits::Limits;
 use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::room::{Room, Share};
 use crate::network::route::{self, Endpoint};
 use crate::network::rpc::{self, Document, Refusal};
 use crate::network::socket::{Phase, Socket};
+use crate::network::stop::Stop;
 use crate::network::{Context, assets, auth, logs, origin, page};
 
 /// What all connections of the plane have in common.

@@ -18,11 +18,8 @@ use super::outlets::Outlets;
 use super::queue::{Dropped, OutputHandle};
 use super::sinks::SinkId;
 use super::state_file::StateFile;
-use super::stream::{Stream, Turn};
+use super::stream::{PIECE, Stream, Turn};
 use super::{AttachChannel, HandedStream, Report, Request, RunId};
-
-/// The most bytes read at once, which is also the size of the largest log record.
-pub(super) const PIECE: usize = 128 << 10;
 
 /// How many bytes are moved before requests are looked at again.
 const ROUND: usize = 8 << 20;

@@ -16,9 +16,11 @@ use supervisord_sys::pipe;
 use super::log_file::Spliced;
 use super::outlets::{Outlets, Source};
 use super::pace::Pace;
-use super::plane::PIECE;
 use super::sinks::SinkId;
 use super::{AttachChannel, HandedStream, RunId};
+
+/// The most bytes read at once, which is also the size of the largest log record.
+pub(super) const PIECE: usize = 128 << 10;
 
 /// A stream being read.
 pub(super) struct Stream {

@@ -1,0 +1,29 @@
+//! How a child ended.
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// It returned this status, 0 to 255.
+    Code(i32),
+    /// A signal ended it.
+    Signal {
+        /// The signal.
+        number: i32,
+        /// Whether it left a core file.
+        core_dumped: bool,
+    },
+    /// Anything else; the raw status.
+    Other(i32),
+    /// Nobody knows: it was not our child any more when it ended.
+    Unknown,
+}
+
+impl ExitStatus {
+    /// The number clients see: the status, or -1 after a signal.
+    pub fn number(self) -> i32 {
+        match self {
+            ExitStatus::Code(code) => code,
+            ExitStatus::Signal { .. } | ExitStatus::Other(_) | ExitStatus::Unknown => -1,
+        }
+    }
+}
