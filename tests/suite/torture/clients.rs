@@ -22,8 +22,8 @@ const SOON: Duration = Duration::from_secs(2);
 /// How much memory a client may make the daemon use for a while, in kB: all bodies together and what parsing adds.
 const MOST: u64 = 256 << 10;
 
-/// How much memory may be kept after the first attack, in kB: heaps in pieces.
-const KEPT: u64 = 32 << 10;
+/// How much memory may be kept after the first attack, in kB.
+const KEPT: u64 = 4 << 10;
 
 /// How much memory the connections that are kept may take, in kB.
 const CROWD_MEMORY: u64 = 8 << 10;

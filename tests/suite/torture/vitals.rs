@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Daemon, processes, wait};
 
 /// How much the daemon's own memory may differ between two moments of rest, in kB: buffers that are kept.
-const SLACK: u64 = 12 * 1024;
+const SLACK: u64 = 6 * 1024;
 
 /// What a daemon holds at one moment.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use supervisord_config::model::{HttpServer, LogLevel};
+use supervisord_sys::memory;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
@@ -48,6 +49,9 @@ const TAKEN_SLOWLY: Duration = Duration::from_secs(20);
 
 /// How long a call may take while others wait for the connection. The call goes on; only its answer is lost.
 const CALLED: Duration = Duration::from_secs(20);
+
+/// How long after clients have left their memory is given back. Others may need it until then.
+const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// How long after the connections have been closed their threads may take.
 const LAST_THREADS: Duration = Duration::from_millis(100);
@@ -131,6 +135,7 @@ fn run(
         if let Some(plugins) = plugins {
             tokio::task::spawn_local(plugins);
         }
+        tokio::task::spawn_local(give_back_memory(shared.clone()));
         let servers: Vec<_> = servers
             .into_iter()
             .map(|acceptor| tokio::task::spawn_local(accept(acceptor, shared.clone(), room, stop.clone())))
@@ -229,12 +234,14 @@ async fn accept(mut acceptor: Acceptor, shared: Rc<Shared>, room: usize, stop: w
     let serve = |socket: Socket| {
         let socket = Rc::new(socket);
         let guest = open.admit(socket.clone());
+        let shared = shared.clone();
         let service = Service::new(shared.clone(), server.clone(), socket.clone());
         let (limits, stop) = (shared.limits, stop.clone());
         let (kept, section) = (kept.clone(), section.clone());
         tokio::task::spawn_local(async move {
             let _guest = guest;
             let goes_on = connection::serve(socket, service, limits, stop).await;
+            shared.left.notify_one();
             kept.borrow_mut().extend(goes_on.map(|client| (section, client)));
         });
     };
@@ -274,6 +281,15 @@ async fn accept(mut acceptor: Acceptor, shared: Rc<Shared>, room: usize, stop: w
     open.wait_for_the_last().await;
     collector.abort();
     kept.take()
+}
+
+/// Gives back to the system, a while after clients have left, what serving them took.
+async fn give_back_memory(shared: Rc<Shared>) {
+    loop {
+        shared.left.notified().await;
+        sleep(AFTERWARDS).await;
+        memory::give_back_what_is_unused();
+    }
 }
 
 /// Failures of a connection that was gone before it was accepted.

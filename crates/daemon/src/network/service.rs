@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use supervisord_config::model::{HttpServer, LogLevel};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_local;
 
 use crate::follow::FollowHub;
@@ -35,6 +35,8 @@ pub struct Shared {
     pub stop: watch::Receiver<Stop>,
     /// How many more logs may be followed.
     pub streams: Arc<Semaphore>,
+    /// Told when a client has left.
+    pub left: Notify,
     assets: Assets,
     bodies: Room,
     calls: Semaphore,
@@ -56,6 +58,7 @@ impl Shared {
             limits,
             stop,
             streams: Arc::new(Semaphore::new(streams.max(1))),
+            left: Notify::new(),
             assets: Assets::new(),
             bodies: Room::new(limits.all_bodies_bytes),
             calls: Semaphore::new(limits.calls),
