@@ -401,7 +401,7 @@ pub struct FastCgiSocket {
 pub enum SocketAddress {
     /// A TCP port.
     Tcp {
-        /// Host, lower case.
+        /// Host, lower case; an IPv6 address in brackets.
         host: String,
         /// Port.
         port: u16,

@@ -1,5 +1,6 @@
 //! What is particular to `[fcgi-program:x]`: its listening socket.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use super::Inputs;
@@ -77,10 +78,20 @@ fn address(url: &str, access: Access) -> Result<(String, SocketAddress), String>
     Ok((format!("tcp://{host}:{port}"), SocketAddress::Tcp { host, port }))
 }
 
-/// Host and port of `tcp://HOST:PORT`.
+/// Host and port of `tcp://HOST:PORT`; an IPv6 address stands in brackets.
 fn tcp_parts(url: &str) -> Option<(&str, &str)> {
-    let (host, digits) = url.strip_prefix("tcp://")?.split_once(':')?;
+    let place = url.strip_prefix("tcp://")?;
+    let (host, digits) = match place.starts_with('[') {
+        true => place.rsplit_once(':').filter(|(host, _)| is_ipv6(host))?,
+        false => place.split_once(':')?,
+    };
     let is_host = !host.is_empty() && !host.contains(is_space);
     let is_port = !digits.is_empty() && digits.chars().all(|c| digit(c).is_some());
     (is_host && is_port).then_some((host, digits))
+}
+
+/// Whether this is an IPv6 address in brackets.
+fn is_ipv6(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    bare.is_some_and(|bare| bare.parse::<Ipv6Addr>().is_ok())
 }

@@ -314,6 +314,9 @@ fn a_fastcgi_program_keeps_its_socket_in_every_group() {
     assert_eq!(group(&config, "t").kind, GroupKind::FastCgi);
     let socket = group(&config, "t").processes[0].socket.clone().unwrap();
     assert_eq!((socket.url.as_str(), socket.backlog), ("tcp://host:80", Some(7)));
+    let config = read("[fcgi-program:six]\ncommand=c\nsocket=tcp://[::1]:80\n");
+    let socket = only_process(&config).socket.clone().unwrap();
+    assert_eq!(socket.address, SocketAddress::Tcp { host: "[::1]".into(), port: 80 });
 }
 
 #[test]
@@ -331,7 +334,7 @@ fn the_owner_of_a_socket_can_be_set_in_parts() {
     assert_eq!(owner("socket_owner=nobody:0"), Some((65534, Some(0))));
 }
 
-/// Each message was obtained from Supervisor 4.3.0, but for the tuples around the last two.
+/// Each message was obtained from Supervisor 4.3.0, but for the tuples around those about paths and formats.
 #[test]
 fn mistakes_about_sockets_come_in_order() {
     let section = "[fcgi-program:f]\ncommand=c\n";
@@ -346,6 +349,9 @@ fn mistakes_about_sockets_come_in_order() {
         ("socket=tcp://a/b:70000\n", "70000 is above upper bound (65535) in [fcgi-program:f] socket"),
         ("socket=unix://\n", "Unix socket path  is not an absolute path in [fcgi-program:f] socket"),
         ("socket=tcp://a:0:70000\n", "Bad socket format tcp://a:0:70000 in [fcgi-program:f] socket"),
+        ("socket=tcp://[::1\n", "Bad socket format tcp://[::1 in [fcgi-program:f] socket"),
+        ("socket=tcp://[a]:80\n", "Bad socket format tcp://[a]:80 in [fcgi-program:f] socket"),
+        ("socket=tcp://[::1]:\n", "Bad socket format tcp://[::1]: in [fcgi-program:f] socket"),
     ] {
         assert_eq!(error(&format!("{section}{lines}")), expected);
     }

@@ -52,14 +52,17 @@ pub fn listen_unix(file: SocketFile<'_>, backlog: u32) -> Result<UnixListening, 
     Ok(UnixListening { socket, removed_stale })
 }
 
-/// Listens under a path, in place of any socket that is there; any other file there is [`SocketError::InUse`].
+/// Listens under a path, in place of any socket that is there; any other file is left alone and is EEXIST.
 ///
 /// This is for FastCGI, whose sockets stay behind when a daemon is killed. After an error nothing is left behind.
 pub fn replace_unix(file: SocketFile<'_>, backlog: u32) -> Result<OwnedFd, SocketError> {
     let address = address(file.path)?;
     remove(file.path)?;
     let socket = stream_socket(libc::AF_UNIX)?;
-    bind(socket.as_raw_fd(), &address)?;
+    bind(socket.as_raw_fd(), &address).map_err(|error| match error {
+        NixErrno::EADDRINUSE => SocketError::System(Errno::EEXIST),
+        other => other.into(),
+    })?;
     let made = RemovedOnDrop(file.path.to_owned());
     set_access(file.path, file)?;
     listen(&socket, backlog)?;
