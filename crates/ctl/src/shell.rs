@@ -47,12 +47,13 @@ enum Prompt {
 
 impl Prompt {
     fn new(session: &Session) -> Prompt {
+        let history = session.settings.history_file.clone().map(HistoryFile::new);
+        history.iter().for_each(HistoryFile::make);
         if !session.input.is_terminal() || !io::stdout().is_terminal() || is_dumb() {
             return Prompt::Plain;
         }
         match editor() {
             Ok(mut editor) => {
-                let history = session.settings.history_file.clone().map(HistoryFile::new);
                 for line in history.iter().flat_map(HistoryFile::load) {
                     // The only thing that can fail is a line the editor does not want to keep.
                     drop(editor.add_history_entry(line));

@@ -174,6 +174,9 @@ pins! {
             wait_for_program(daemon);
             let said = daemon.ctl_of(daemon.subject, &[], "version\npid nobody\n\nexit\n");
             observed.note(daemon, "session", said.transcript());
+            // Lines that come from a pipe are not kept, but there is a file from now on, which is private.
+            let mode = fs::metadata(daemon.path("history")).map(|file| file.permissions().mode() & 0o777);
+            observed.exactly("history", format!("{mode:?} {:?}", daemon.read("history")));
         });
     }
 

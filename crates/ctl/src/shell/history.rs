@@ -2,7 +2,7 @@
 //!
 //! Whatever fails here is passed over: a shell without history is still a shell.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -32,12 +32,22 @@ impl HistoryFile {
         lines
     }
 
+    /// Makes an empty file where there is none. Every shell does so, also one whose lines come from a pipe and are not
+    /// kept.
+    pub fn make(&self) {
+        drop(self.open());
+    }
+
     /// Adds a line at once, so that other shells and sudden ends lose nothing.
     pub fn append(&self, line: &str) {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path);
-        if let Ok(mut file) = file {
+        if let Ok(mut file) = self.open() {
             drop(file.write_all(format!("{line}\n").as_bytes()));
         }
+    }
+
+    /// The file, to be written at its end; for nobody else to read.
+    fn open(&self) -> std::io::Result<File> {
+        OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)
     }
 
     fn replace(&self, lines: &[String]) -> std::io::Result<()> {
