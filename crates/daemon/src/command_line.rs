@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use supervisord_config::CommandLine;
 use supervisord_config::command_line::Flag;
 use supervisord_wire::SUPERVISOR_VERSION;
@@ -63,13 +62,9 @@ const SETTINGS: [Row; 16] = [
 /// Reads a command line, the program's name first. The error is the text for stderr; the exit status is 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let matches = match command().try_get_matches_from(&arguments) {
-        Ok(matches) => matches,
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Request::Print(error.to_string())),
-        Err(error) => return Err(error.to_string()),
-    };
-    if matches.get_flag("version") {
-        return Ok(Request::Print(format!("{SUPERVISOR_VERSION}\n")));
+    let matches = command().try_get_matches_from(&arguments).map_err(|error| error.to_string())?;
+    if let Some(text) = wanted_text(&matches) {
+        return Ok(Request::Print(text));
     }
     let mut options = Options { configuration: matches.get_one("configuration").cloned(), ..Options::default() };
     for (flag, short, long, value, _) in SETTINGS {
@@ -86,6 +81,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         }
     }
     Ok(Request::Run(options))
+}
+
+/// What is only to be printed: the help or the version, whichever was asked for first.
+fn wanted_text(matches: &ArgMatches) -> Option<String> {
+    let position = |option| matches.get_flag(option).then(|| matches.index_of(option)).flatten();
+    match (position("help"), position("version")) {
+        (None, None) => None,
+        (Some(help), version) if version.is_none_or(|version| help < version) => Some(help_text()),
+        _ => Some(format!("{SUPERVISOR_VERSION}\n")),
+    }
 }
 
 /// Whether an option that is given has its long name, or the beginning of it.
@@ -108,19 +113,20 @@ fn command() -> Command {
             Some(name) => arg.value_name(name).allow_hyphen_values(true),
         }
     });
+    // Who asks twice for a text gets it once.
+    let text = |name, short| Arg::new(name).short(short).long(name).action(ArgAction::SetTrue).overrides_with(name);
     Command::new("supervisord")
-        .override_help(help())
         .infer_long_args(true)
         .disable_help_flag(true)
         .arg(Arg::new("configuration").short('c').long("configuration").value_name("FILE").allow_hyphen_values(true))
         .args(settings)
         .arg(Arg::new("profile_options").long("profile_options").value_name("LIST").allow_hyphen_values(true))
-        .arg(Arg::new("help").short('h').short_alias('?').long("help").action(ArgAction::Help))
-        .arg(Arg::new("version").short('v').long("version").action(ArgAction::SetTrue))
+        .arg(text("help", 'h').short_alias('?'))
+        .arg(text("version", 'v'))
 }
 
 /// The help in the original's shape, one line an option.
-fn help() -> String {
+fn help_text() -> String {
     let line = |short: Option<char>, long: &str, value: Option<&str>, help: &str| {
         let short = short.map_or_else(String::new, |short| format!("-{short}/"));
         let value = value.map_or_else(String::new, |value| format!(" {value}"));
@@ -183,7 +189,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_errors() {
-        for line in ["-Z", "--nosuch", "-c", "-n -n", "a b", "--log x"] {
+        for line in ["-Z", "--nosuch", "-c", "-n -n", "a b", "--log x", "-h a", "-h -Z", "-v -Z"] {
             let arguments = std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from);
             assert!(parse(arguments).is_err(), "{line}");
         }
@@ -191,9 +197,21 @@ mod tests {
 
     #[test]
     fn help_and_version_print() {
-        for line in ["-h", "-?", "--help", "-v", "--version", "--vers"] {
-            let arguments = ["supervisord", line].map(OsString::from);
-            assert!(matches!(parse(arguments), Ok(Request::Print(_))), "{line}");
+        for (line, beginning) in [
+            ("-h", "supervisord -- "),
+            ("-?", "supervisord -- "),
+            ("--help", "supervisord -- "),
+            ("-h -h -v", "supervisord -- "),
+            ("-v", "4.3.0\n"),
+            ("--version", "4.3.0\n"),
+            ("--vers -n", "4.3.0\n"),
+            ("-v -h", "4.3.0\n"),
+        ] {
+            let arguments = std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from);
+            match parse(arguments) {
+                Ok(Request::Print(text)) => assert!(text.starts_with(beginning), "{line}: {text}"),
+                other => panic!("{line}: {other:?}"),
+            }
         }
     }
 }
