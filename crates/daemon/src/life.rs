@@ -115,6 +115,30 @@ impl Life {
         Ok(Life { config: Arc::new(config), surroundings, output, follow, servers, signals, beginning })
     }
 
+    /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the life before
+    /// serve on: everything has been stopped already, and nobody may be there who could start it again.
+    pub fn restart(config: Config, before: &Config, surroundings: Start, serial: u64) -> Result<Life, StartError> {
+        let reason = match Life::prepare(config.clone(), surroundings.clone(), false, serial) {
+            Ok(life) => return Ok(life),
+            Err(reason) => reason,
+        };
+        let settings = &before.supervisord;
+        let own = Config { supervisord: settings.clone(), servers: before.servers.clone(), ..config.clone() };
+        // A user that was given up does not come back, and as another one its programs must not run.
+        let again = match config.supervisord.user == settings.user {
+            true => Life::prepare(own, surroundings, false, serial),
+            false => Err(reason.clone()),
+        };
+        match &again {
+            Ok(life) => life.log(
+                LogLevel::Error,
+                &format!("restarted with the [supervisord] section and the servers of before, because those of the configuration cannot be used: {reason}"),
+            ),
+            Err(_) => say_at_last(settings, &format!("cannot restart: {reason}")),
+        }
+        again
+    }
+
     /// Goes on where the program before left off.
     pub fn resume(mut handed: HandOver<OwnedFd>, surroundings: Start) -> Result<Life, StartError> {
         let config = handed.snapshot.config.clone();
@@ -138,6 +162,11 @@ impl Life {
     /// What the next life needs, too.
     pub fn surroundings(&self) -> Start {
         self.surroundings.clone()
+    }
+
+    /// What this life began with.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.clone()
     }
 
     /// Writes a line to the activity log.
@@ -415,6 +444,15 @@ fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginn
             activity.log(LogLevel::Critical, &format!("could not write pidfile {}", settings.pidfile));
             None
         }
+    }
+}
+
+/// Writes a last line to the activity log of a life that is over. Who went into the background has nobody else to tell.
+fn say_at_last(settings: &Supervisord, line: &str) {
+    let Ok(output) = open_output(settings, &Arc::default()) else { return };
+    output.activity().log(LogLevel::Critical, line);
+    if let Ok(output) = output.start(|_| ()) {
+        finish_output(output);
     }
 }
 

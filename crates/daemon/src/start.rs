@@ -83,10 +83,10 @@ fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
         Some(Err(reason)) => return Err(StartError(format!("cannot go on from the program before: {reason}"))),
     };
     loop {
-        let start = life.surroundings();
+        let (start, config) = (life.surroundings(), life.config());
         life = match life.live()? {
             LifeEnd::Exit => return Ok(()),
-            LifeEnd::Restart(config, serial) => Life::prepare(*config, start, false, serial)?,
+            LifeEnd::Restart(next, serial) => Life::restart(*next, &config, start, serial)?,
             LifeEnd::HandOver(handed, signals) => {
                 let (handed, failure) = hand_over::execute(*handed, signals).map_err(StartError)?;
                 let life = Life::resume(handed, start)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why the daemon cannot start; the text is the original's where it has one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StartError(pub String);
 
 impl fmt::Display for StartError {
