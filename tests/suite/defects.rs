@@ -2,5 +2,6 @@
 
 mod clients;
 mod logs;
+mod pages;
 mod processes;
 mod start;

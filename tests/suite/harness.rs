@@ -25,4 +25,4 @@ pub use compare::{Observed, compare, compare_pairs, compare_refusal, compare_run
 pub use daemon::Daemon;
 pub use rpc::Value;
 pub use scene::Scene;
-pub use subject::{Program, Subject, each_subject, only_ours};
+pub use subject::{Program, Subject, differ, each_subject, only_ours};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Daemon, Scene, Subject, Value, only_ours, original, processes};
+use crate::harness::{Daemon, Scene, Subject, Value, differ, only_ours, original, processes};
 
 /// A plug-in that does all that plug-ins do, and what they should not do.
 const PLUGIN: &str = r#"
@@ -136,6 +136,58 @@ fn an_rpc_interface_answers_like_a_built_in_one() {
         assert!(look.contains("/bin/cat"), "{look}");
         let seen = format!("{:?}", daemon.call("p.events", &[]));
         assert!(seen.contains("processname:cat groupname:cat from_state:STOPPED tries:0"), "{seen}");
+    });
+}
+
+/// What the original answers with an internal error.
+const CARELESS: &str = r#"
+class Careless:
+    def nothing(self):
+        return None
+    def two(self):
+        return 5, 6
+    def huge(self):
+        return 1 << 40
+    def fail(self):
+        raise ValueError("boom")
+    def hasty(self):
+        return lambda: 1
+
+def make(supervisord, made):
+    with open(made, "a") as file:
+        file.write("x")
+    return Careless()
+
+def refuse(supervisord):
+    raise ValueError("no")
+"#;
+
+#[test]
+fn careless_methods_are_answered() {
+    let answers = ["nil", "[5, 6]", "fault 30 FAILED", "fault 30 FAILED", "fault 30 FAILED"];
+    // In the original each server has an object of its own.
+    differ((vec!["HTTP status 500".to_owned(); 5], 2), (answers.map(str::to_owned).into(), 1), |subject| {
+        let text = "[rpcinterface:c]\nsupervisor.rpcinterface_factory=careless:make\nmade={dir}/made\n\
+            [inet_http_server]\nport=127.0.0.1:{port}\n";
+        let daemon = scene("careless", text).file("lib/careless.py", CARELESS).start(subject);
+        let answer = |method: &str| daemon.answer(&format!("c.{method}"), &[]);
+        let answers = ["nothing", "two", "huge", "fail", "hasty"].map(answer);
+        let short = |answer: String| answer.split(": ").next().unwrap_or_default().to_owned();
+        (answers.map(short).into(), daemon.read("made").len())
+    });
+}
+
+/// The original does not start then.
+#[test]
+fn a_factory_that_raises_takes_only_its_namespace_away() {
+    differ(None, Some("fault 1 UNKNOWN_METHOD".to_owned()), |subject| {
+        let text = "[rpcinterface:c]\nsupervisor.rpcinterface_factory=careless:refuse\n";
+        let mut daemon = scene("raises", text).file("lib/careless.py", CARELESS).launch(subject);
+        daemon.comes_up().then(|| {
+            let answer = daemon.answer("c.nothing", &[]);
+            daemon.wait_for_log("ValueError: no");
+            answer
+        })
     });
 }
 

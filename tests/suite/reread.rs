@@ -1,6 +1,6 @@
 //! A changed configuration: what `reread` finds, and what `update` does about it.
 
-use crate::harness::{Scene, Subject, compare, only_ours};
+use crate::harness::{Scene, compare, differ};
 
 const BEFORE: &str = "
 [program:same]
@@ -107,28 +107,29 @@ fn a_broken_file_is_reported_and_changes_nothing() {
 /// The original finds out at the next restart, and ends.
 #[test]
 fn a_user_nobody_knows_is_found_when_the_file_is_read_again() {
-    only_ours(|| {
-        let mut daemon = Scene::with("user", BEFORE).start(Subject::Ours);
+    differ("[[[], [], []]]".to_owned(), "fault 92 CANT_REREAD: Invalid user name no-such-user".to_owned(), |subject| {
+        let mut daemon = Scene::with("user", BEFORE).start(subject);
         daemon.wait_for_state("same", "RUNNING");
         let text = daemon.read("supervisord.conf");
         daemon.write("supervisord.conf", &format!("{text}[supervisord]\nuser=no-such-user\n"));
-        let fault = daemon.rpc("supervisor.reloadConfig", &[]).expect_err("it cannot be used");
-        assert_eq!(fault, (92, "CANT_REREAD: Invalid user name no-such-user".to_owned()));
+        daemon.answer("supervisor.reloadConfig", &[])
     });
 }
 
 /// The original reads the file that is named now, and goes on writing to the other.
 #[test]
 fn a_reread_does_not_move_the_activity_log() {
-    only_ours(|| {
-        let mut daemon = Scene::with("moved", BEFORE).start(Subject::Ours);
+    differ(["fault 20 NO_FILE"; 2].map(str::to_owned), ["the log", "true"].map(str::to_owned), |subject| {
+        let mut daemon = Scene::with("moved", BEFORE).start(subject);
         daemon.wait_for_state("same", "RUNNING");
         daemon.wait_for_log("success: same entered RUNNING");
         let text = daemon.read("supervisord.conf");
         daemon.write("supervisord.conf", &text.replace("supervisord.log", "moved.log"));
         daemon.call("supervisor.reloadConfig", &[]);
-        let log = daemon.call("supervisor.readLog", &[0.into(), 0.into()]);
-        assert!(log.text().contains("success: same entered RUNNING"), "{log}");
         assert!(!daemon.path("moved.log").exists());
+        let log = daemon.answer("supervisor.readLog", &[0.into(), 0.into()]);
+        let is_the_log = log.contains("success: same entered RUNNING");
+        let cleared = daemon.answer("supervisor.clearLog", &[]);
+        [if is_the_log { "the log" } else { &log }.split(':').next().unwrap_or_default().to_owned(), cleared]
     });
 }

@@ -1,148 +1,249 @@
 //! Logs.
 
 use std::fs;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{Scene, Subject, Value, only_ours};
+use crate::harness::{Daemon, Scene, Subject, differ};
 
-/// The original renames the device itself.
+/// A program that writes what it is told to.
+const ECHO: &str = "[program:p]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/p.log\nstderr_logfile=NONE\n";
+
+fn echo(subject: Subject, name: &str, options: &str) -> Daemon {
+    let mut daemon = Scene::with(name, &format!("{ECHO}{options}")).start(subject);
+    daemon.wait_for_state("p", "RUNNING");
+    daemon
+}
+
+/// Runs a program to its end, and returns what its log holds.
+fn logged(subject: Subject, name: &str, options: &str) -> String {
+    let text = format!("[program:p]\nstartsecs=0\nautorestart=false\nstdout_logfile={{dir}}/p.log\n{options}");
+    let mut daemon = Scene::with(name, &text).start(subject);
+    daemon.wait_for_state("p", "EXITED");
+    daemon.read("p.log")
+}
+
+fn say(daemon: &Daemon, name: &str, text: &str) {
+    daemon.call("supervisor.sendProcessStdin", &[name.into(), text.into()]);
+}
+
+/// How many bytes are in a log and its backups, newest first.
+fn sizes(daemon: &Daemon) -> Vec<usize> {
+    ["p.log", "p.log.1", "p.log.2"].map(|name| daemon.read(name).len()).into()
+}
+
 #[test]
-fn a_device_is_never_rotated() {
-    only_ours(|| {
-        let text = "[program:p]\ncommand=sh -c 'head -c 5000 /dev/zero; exec sleep 1000'\nstartsecs=0\nstdout_logfile=/dev/null\nstdout_logfile_maxbytes=1KB\n\
-            [program:q]\ncommand=sh -c 'echo to the terminal; exec sleep 1000'\nstartsecs=0\nstdout_logfile=/dev/stdout\nstdout_logfile_maxbytes=1KB\n";
-        let mut daemon = Scene::with("device", text).start(Subject::Ours);
-        daemon.wait_for_states(&["p", "q"], "RUNNING");
-        daemon.wait_until("it comes through", |daemon| daemon.stdout().contains("to the terminal"));
-        daemon.ctl(&["clear", "p"]);
-        daemon.ctl(&["clear", "q"]);
-        assert!(fs::metadata("/dev/null").expect("it is there").file_type().is_char_device());
-        assert!(fs::symlink_metadata("/dev/stdout").expect("it is there").file_type().is_symlink());
-        assert!(!fs::exists("/dev/null.1").unwrap_or(true) && !fs::exists("/dev/stdout.1").unwrap_or(true));
+fn a_device_is_never_removed() {
+    differ(false, true, |subject| {
+        let text = "[program:p]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/null\nstdout_logfile_maxbytes=1KB\n";
+        let mut daemon = Scene::with("device", text).shell("ln -s /dev/null null").start(subject);
+        daemon.wait_for_state("p", "RUNNING");
+        assert_eq!(daemon.ctl(&["clear", "p"]).stdout, "p: cleared\n");
+        daemon.path("null").is_symlink()
     });
 }
 
-/// The original answers that it did, and does nothing.
+/// The original reads the size of a pipe, which has none, and fails with every piece.
+#[test]
+fn a_pipe_is_not_rotated_and_that_is_said_once() {
+    const COMPLAINTS: [&str; 2] = ["uncaptured python exception", "is not rotated: it is not a regular file"];
+    differ([true, false], [false, true], |subject| {
+        let text = "[program:p]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/fifo\nstdout_logfile_maxbytes=1KB\n";
+        // The shell keeps the pipe open on both sides for what it becomes.
+        let mut daemon = Scene::with("pipe", text).shell("mkfifo fifo; exec 7<>fifo").start(subject);
+        daemon.wait_for_state("p", "RUNNING");
+        say(&daemon, "p", "something\n");
+        daemon.wait_until("it is said", |daemon| COMPLAINTS.iter().any(|text| daemon.log().contains(text)));
+        COMPLAINTS.map(|text| daemon.log().contains(text))
+    });
+}
+
 #[test]
 fn the_log_of_a_stopped_program_can_be_cleared() {
-    only_ours(|| {
+    differ("something\n", "", |subject| {
         let text = "[program:p]\ncommand=echo something\nstartsecs=0\nautorestart=false\nstdout_logfile={dir}/p.log\n";
-        let mut daemon = Scene::with("clear", text).start(Subject::Ours);
+        let mut daemon = Scene::with("clear", text).start(subject);
         daemon.wait_for_state("p", "EXITED");
         assert_eq!(daemon.read("p.log"), "something\n");
         assert_eq!(daemon.ctl(&["clear", "p"]).stdout, "p: cleared\n");
-        assert_eq!(daemon.read("p.log"), "");
+        if daemon.read("p.log").is_empty() { "" } else { "something\n" }
     });
 }
 
-/// The original holds it back and loses it.
 #[test]
 fn short_output_is_kept_in_capture_mode() {
-    only_ours(|| {
-        let text = "[program:p]\ncommand=printf hello\nstartsecs=0\nautorestart=false\nstdout_logfile={dir}/p.log\nstdout_capture_maxbytes=1KB\n";
-        let mut daemon = Scene::with("short", text).start(Subject::Ours);
-        daemon.wait_for_state("p", "EXITED");
-        assert_eq!(daemon.read("p.log"), "hello");
+    differ(String::new(), "hello".to_owned(), |subject| {
+        logged(subject, "short", "command=printf hello\nstdout_capture_maxbytes=1KB\n")
     });
 }
 
 /// The original writes to where its handle was, and leaves a hole of zeros.
 #[test]
 fn a_log_that_is_emptied_from_outside_has_no_hole() {
-    only_ours(|| {
-        let text = "[program:p]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/p.log\nstdout_logfile_maxbytes=100\nstdout_logfile_backups=1\n";
-        let mut daemon = Scene::with("emptied", text).start(Subject::Ours);
-        daemon.wait_for_state("p", "RUNNING");
-        let mut say = |text: &str| {
-            daemon.call("supervisor.sendProcessStdin", &["p".into(), text.into()]);
+    differ("\0\0\0\0\0\0second\n".to_owned(), "second\n".to_owned(), |subject| {
+        let mut daemon = echo(subject, "emptied", "stdout_logfile_maxbytes=100\nstdout_logfile_backups=1\n");
+        for text in ["a".repeat(120) + "\n", "first\n".to_owned()] {
+            say(&daemon, "p", &text);
             daemon.wait_until("it is written", |daemon| {
-                daemon.read("p.log").ends_with(text) || daemon.read("p.log.1").ends_with(text)
+                daemon.read("p.log").ends_with(&text) || daemon.read("p.log.1").ends_with(&text)
             });
-        };
-        say(&("a".repeat(120) + "\n"));
-        say("first\n");
+        }
         fs::write(daemon.path("p.log"), "").expect("the file is ours");
-        daemon.call("supervisor.sendProcessStdin", &["p".into(), "second\n".into()]);
+        say(&daemon, "p", "second\n");
         daemon.wait_until("it is written", |daemon| daemon.read("p.log").ends_with("second\n"));
-        assert_eq!(daemon.read("p.log"), "second\n");
+        daemon.read("p.log")
     });
 }
 
-/// The original ends the request with an internal error.
+/// The original moves the backup on and has nothing to put in its place.
+#[test]
+fn a_log_that_was_moved_away_shifts_no_backup() {
+    differ(vec![0, 0, 121], vec![0, 121, 0], |subject| {
+        let mut daemon = echo(subject, "moved", "stdout_logfile_maxbytes=100\nstdout_logfile_backups=3\n");
+        let text = "a".repeat(120) + "\n";
+        say(&daemon, "p", &text);
+        daemon.wait_until("it is rotated", |daemon| sizes(daemon) == [0, 121, 0] && daemon.path("p.log").exists());
+        fs::rename(daemon.path("p.log"), daemon.path("away")).expect("the file is ours");
+        say(&daemon, "p", &text);
+        daemon
+            .wait_until("the log is made anew", |daemon| daemon.read("away") == text && daemon.path("p.log").exists());
+        sizes(&daemon)
+    });
+}
+
+/// The original stops the log.
+#[test]
+fn a_rotation_that_fails_loses_nothing() {
+    let first = "a".repeat(120) + "\n";
+    differ(first.clone(), first.clone() + "second\n", |subject| {
+        let options = "stdout_logfile_maxbytes=100\nstdout_logfile_backups=1\n";
+        let scene = Scene::with("rotation", &format!("{ECHO}{options}")).file("p.log.1/there", "");
+        let mut daemon = scene.start(subject);
+        daemon.wait_for_state("p", "RUNNING");
+        for text in [&*first, "second\n"] {
+            let before = daemon.log().matches("uncaptured python exception").count();
+            say(&daemon, "p", text);
+            daemon.wait_until("it is written or refused", |daemon| {
+                let refused = daemon.log().matches("uncaptured python exception").count() > before;
+                refused || subject == Subject::Ours && daemon.read("p.log").ends_with(text)
+            });
+        }
+        daemon.read("p.log")
+    });
+}
+
+/// The original complains where nobody listens who went into the background.
+#[test]
+fn a_full_disk_is_mentioned_in_the_log() {
+    differ(false, true, |subject| {
+        let text = "[program:p]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/full\nstdout_logfile_maxbytes=0\n";
+        let mut daemon = Scene::with("full", text).shell("ln -s /dev/full full").start(subject);
+        daemon.wait_for_state("p", "RUNNING");
+        say(&daemon, "p", "something\n");
+        const REASON: &str = "No space left on device";
+        daemon.wait_until("it is said", |daemon| daemon.log().contains(REASON) || daemon.stderr().contains(REASON));
+        daemon.log().contains(REASON)
+    });
+}
+
+#[test]
+fn cleared_automatic_logs_stay_private() {
+    differ(0o644, 0o600, |subject| {
+        let text = "[program:p]\ncommand=cat\nstartsecs=0\nstderr_logfile=NONE\n";
+        let mut daemon = Scene::with("private", text).start(subject);
+        daemon.wait_for_state("p", "RUNNING");
+        let mode = |daemon: &Daemon| {
+            let names = daemon.names();
+            let name = names.iter().find(|name| name.starts_with("p-stdout")).expect("there is an automatic log");
+            fs::metadata(daemon.path(name)).expect("the file is ours").permissions().mode() & 0o777
+        };
+        assert_eq!(mode(&daemon), 0o600);
+        assert_eq!(daemon.ctl(&["clear", "p"]).stdout, "p: cleared\n");
+        mode(&daemon)
+    });
+}
+
+/// The original forgets that a sequence has begun.
+#[test]
+fn a_sequence_that_comes_in_two_pieces_is_removed() {
+    differ("a31mred\n".to_owned(), "ared\n".to_owned(), |subject| {
+        let text = "[supervisord]\nstrip_ansi=true\n[program:p]\ncommand={dir}/colour\nstartsecs=0\nautorestart=false\nstdout_logfile={dir}/p.log\n";
+        let script = "#!/bin/sh\nprintf 'a\\033['\nwhile [ ! -e go ]; do sleep 0.1; done\nprintf '31mred\\033[0m\\n'\n";
+        let mut daemon = Scene::with("pieces", text).script("colour", script).start(subject);
+        daemon.wait_until("the first piece is written", |daemon| daemon.read("p.log") == "a");
+        daemon.write("go", "");
+        daemon.wait_for_state("p", "EXITED");
+        daemon.read("p.log")
+    });
+}
+
 #[test]
 fn logs_that_are_not_utf8_can_be_read() {
-    only_ours(|| {
-        let text = "[program:p]\ncommand=printf 'a\\377b\\303\\274\\033[1m\\001c'\nstartsecs=0\nautorestart=false\nstdout_logfile={dir}/p.log\n";
-        let mut daemon = Scene::with("bytes", text).start(Subject::Ours);
+    differ("HTTP status 500".to_owned(), "\"a\u{fffd}b\u{fc}\"".to_owned(), |subject| {
+        let text = "[program:p]\ncommand=printf 'a\\377b\\303\\274'\nstartsecs=0\nautorestart=false\nstdout_logfile={dir}/p.log\n";
+        let mut daemon = Scene::with("bytes", text).start(subject);
         daemon.wait_for_state("p", "EXITED");
         let read = |offset: i64, length: i64| {
-            daemon.call("supervisor.readProcessStdoutLog", &["p".into(), offset.into(), length.into()])
+            daemon.answer("supervisor.readProcessStdoutLog", &["p".into(), offset.into(), length.into()])
         };
-        assert!(read(0, 0).text().starts_with("a\u{fffd}b\u{fc}"), "{}", read(0, 0));
         // The range cuts a character in two.
-        assert!(matches!(read(3, 1), Value::Text(_)));
-        assert_eq!(daemon.ctl(&["tail", "p"]).code, 0);
+        assert_eq!(read(3, 1) == "HTTP status 500", subject == Subject::Original);
+        read(0, 0)
     });
 }
 
 /// The original writes nothing at all then.
 #[test]
 fn negative_sizes_count_as_none() {
-    only_ours(|| {
-        let text = "[program:p]\ncommand=echo something\nstartsecs=0\nautorestart=false\nstdout_logfile={dir}/p.log\nstdout_logfile_maxbytes=-1\n";
-        let mut daemon = Scene::with("negative", text).start(Subject::Ours);
-        daemon.wait_for_state("p", "EXITED");
-        assert_eq!(daemon.read("p.log"), "something\n");
+    differ(String::new(), "something\n".to_owned(), |subject| {
+        logged(subject, "negative", "command=echo something\nstdout_logfile_maxbytes=-1\n")
     });
 }
 
-/// In the original each rotates the file under the other.
+/// In the original one program goes on writing into the backup the other has made, and makes an empty one.
 #[test]
 fn programs_may_share_a_log() {
-    only_ours(|| {
-        let program = |name: &str| {
-            format!(
-                "[program:{name}]\ncommand=sh -c 'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo {name} $i; done'\nstartsecs=0\nautorestart=false\n\
-                stdout_logfile={{dir}}/shared.log\nstdout_logfile_maxbytes=1KB\nstdout_logfile_backups=50\n"
-            )
-        };
-        let mut daemon = Scene::with("shared", &(program("one") + &program("two"))).start(Subject::Ours);
-        daemon.wait_for_states(&["one", "two"], "EXITED");
-        let mut text = String::new();
-        for number in (1..=50).rev() {
-            text += &daemon.read(&format!("shared.log.{number}"));
+    differ(vec![0, 0, 140], vec![20, 120, 0], |subject| {
+        let options = "stdout_logfile_maxbytes=100\nstdout_logfile_backups=5\n";
+        let other = ECHO.replace("program:p", "program:q");
+        let mut daemon = echo(subject, "shared", &format!("{options}{other}{options}"));
+        daemon.wait_for_state("q", "RUNNING");
+        let mut total = 0;
+        for (name, size) in [("p", 60), ("q", 60), ("p", 20)] {
+            say(&daemon, name, &("x".repeat(size - 1) + "\n"));
+            total += size;
+            daemon.wait_until("it is written", |daemon| sizes(daemon).iter().sum::<usize>() == total);
         }
-        text += &daemon.read("shared.log");
-        for name in ["one", "two"] {
-            let count = text.split_whitespace().collect::<Vec<_>>().windows(2).filter(|words| words[0] == name).count();
-            assert_eq!(count, 300, "{name}");
-        }
+        // A rotation that is due comes right after what makes it due.
+        let expected = if subject == Subject::Original { 140 } else { 0 };
+        daemon.wait_until("it is rotated", |daemon| sizes(daemon)[2] == expected);
+        sizes(&daemon)
     });
 }
 
 /// The original keeps apart what both means that there is no log.
 #[test]
 fn an_empty_log_file_is_shown_as_none() {
-    only_ours(|| {
+    differ(["", "none"], ["none", "none"], |subject| {
         let text = "[program:p]\ncommand=cat\nautostart=false\nstdout_logfile=\nstderr_logfile=NONE\n";
-        let daemon = Scene::with("empty", text).start(Subject::Ours);
+        let daemon = Scene::with("empty", text).start(subject);
         let info = daemon.call("supervisor.getAllConfigInfo", &[]);
-        for log in ["stdout_logfile", "stderr_logfile"] {
-            assert_eq!(info.items()[0].get(log).text(), "none");
-        }
+        ["stdout_logfile", "stderr_logfile"]
+            .map(|log| if info.items()[0].get(log).text() == "none" { "none" } else { "" })
     });
 }
 
-/// The original ends the request with an internal error.
 #[test]
 fn clearing_what_goes_to_the_system_log_clears_the_rest() {
-    only_ours(|| {
+    differ(["HTTP status 500", "something\n"], ["true", ""], |subject| {
         let text = "[program:p]\ncommand=sh -c 'echo something >&2; exec sleep 1000'\nstartsecs=0\nstdout_logfile=NONE\n\
             stdout_syslog=true\nstderr_logfile={dir}/p.err\nstderr_syslog=true\n";
-        let mut daemon = Scene::with("clear", text).start(Subject::Ours);
+        let mut daemon = Scene::with("clear", text).start(subject);
         daemon.wait_for_file("p.err");
-        assert_eq!(daemon.ctl(&["clear", "p"]).transcript(), "stdout:\np: cleared\n\nexit status 0\n");
-        assert_eq!(daemon.read("p.err"), "");
-        assert_eq!(daemon.ctl(&["clear", "all"]).code, 0);
+        let answer = daemon.answer("supervisor.clearProcessLogs", &["p".into()]);
+        assert_eq!(daemon.ctl(&["clear", "all"]).code, i32::from(subject == Subject::Original));
+        [
+            if answer == "true" { "true" } else { "HTTP status 500" },
+            if daemon.read("p.err").is_empty() { "" } else { "something\n" },
+        ]
     });
 }

@@ -1,11 +1,12 @@
 //! Starting, restarting and leaving.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Scene, Subject, http, only_ours};
+use crate::harness::{Daemon, Program, Scene, Subject, command, differ, http, only_ours, processes};
 
 const SLEEPER: &str = "[program:p]\ncommand=sleep 1000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
 
@@ -13,43 +14,114 @@ fn scene(name: &str, options: &str) -> Scene {
     Scene::with(name, &format!("{SLEEPER}{options}"))
 }
 
-/// The original ends with an interpreter's traceback and status 1.
+fn started(subject: Subject, name: &str, options: &str) -> Daemon {
+    let mut daemon = scene(name, options).start(subject);
+    daemon.wait_for_state("p", "RUNNING");
+    daemon
+}
+
+/// Adds to the configuration of a running daemon.
+fn configure_more(daemon: &Daemon, text: &str) {
+    let before = daemon.read("supervisord.conf");
+    daemon.write("supervisord.conf", &format!("{before}{text}"));
+}
+
+/// Restarts with SIGHUP; whether the daemon is there afterwards and has started its program again.
+fn survives_a_restart(daemon: &mut Daemon) -> bool {
+    let (daemon_pid, before) = (daemon.pid(), daemon.pid_of("p"));
+    daemon.signal(Signal::SIGHUP);
+    let mut restarted = false;
+    daemon.wait_until("it has restarted or ended", |daemon| {
+        restarted = daemon.rpc_if_up("supervisor.getProcessInfo", &["p".into()]).is_some_and(|info| {
+            info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(before)
+        });
+        restarted || !processes::alive(daemon_pid)
+    });
+    restarted
+}
+
+/// The original ends with an interpreter's traceback.
 #[test]
 fn a_log_that_cannot_be_opened_is_an_ordinary_error() {
-    only_ours(|| {
-        let output = scene("log", "[supervisord]\nlogfile={dir}/there\n").file("there/.keep", "").run(Subject::Ours);
-        assert_eq!(output.code, 2, "{output:?}");
-        assert!(output.stderr.starts_with("Error: "), "{output:?}");
+    differ((1, false), (2, true), |subject| {
+        let output = scene("log", "[supervisord]\nlogfile={dir}/there\n").file("there/.keep", "").run(subject);
+        (output.code, output.stderr.starts_with("Error: "))
     });
 }
 
-/// The original loses the relative path when it changes its directory, and ends.
+/// The original loses the relative path when it changes its directory.
 #[test]
 fn a_relative_configuration_survives_a_change_of_directory() {
-    only_ours(|| {
+    differ((1, false), (0, true), |subject| {
         let scene = scene("relative", "[supervisord]\ndirectory={dir}/there\n").file("there/.keep", "").arguments(&[]);
-        let mut daemon = scene.start(Subject::Ours);
+        let mut daemon = scene.start(subject);
         daemon.wait_for_state("p", "RUNNING");
-        let pid = daemon.pid_of("p");
-        assert_eq!(daemon.ctl(&["reread"]).stdout, "No config updates to processes\n");
+        (daemon.ctl(&["reread"]).code, survives_a_restart(&mut daemon))
+    });
+}
+
+/// The original stops everything before it looks.
+#[test]
+fn a_restart_with_a_broken_file_changes_nothing() {
+    differ([false, false], [true, true], |subject| {
+        [true, false].map(|by_signal| {
+            let mut daemon = started(subject, "broken", "");
+            let (daemon_pid, before) = (daemon.pid(), daemon.pid_of("p"));
+            configure_more(&daemon, "[program:q]\ncommand=cat\nstartsecs=soon\n");
+            let answer = match by_signal {
+                true => String::new(),
+                false => daemon.answer("supervisor.restart", &[]),
+            };
+            if by_signal {
+                daemon.signal(Signal::SIGHUP);
+            }
+            daemon.wait_until("it has refused or ended", |daemon| {
+                let refused = answer.contains("CANT_REREAD") || daemon.log().contains(" ERRO not restarting, because");
+                refused || !processes::alive(daemon_pid)
+            });
+            processes::alive(daemon_pid) && daemon.pid_of("p") == before
+        })
+    });
+}
+
+/// The original has stopped everything by then, and ends.
+#[test]
+fn a_restart_whose_port_is_taken_goes_on_with_the_servers_of_before() {
+    differ(false, true, |subject| {
+        let mut daemon = started(subject, "taken", "");
+        let _taken = TcpListener::bind(("127.0.0.1", daemon.ports[0])).expect("the port is free");
+        configure_more(&daemon, "[inet_http_server]\nport=127.0.0.1:{port}\n[supervisord]\nidentifier=next\n");
+        let survived = survives_a_restart(&mut daemon);
+        if subject == Subject::Ours {
+            daemon.wait_for_log(" ERRO restarted with the [supervisord] section and the servers of before");
+            assert_eq!(daemon.call("supervisor.getIdentification", &[]).text(), "supervisor");
+        }
+        survived
+    });
+}
+
+/// The original says it on stderr, which a daemon in the background no longer has.
+#[test]
+fn a_restart_that_is_impossible_is_said_in_the_log() {
+    differ(false, true, |subject| {
+        let options = "[unix_http_server:other]\nfile={dir}/there/s.sock\n";
+        let mut daemon = scene("impossible", options).file("there/.keep", "").start(subject);
+        daemon.wait_for_state("p", "RUNNING");
+        fs::rename(daemon.path("there"), daemon.path("gone")).expect("the directory is ours");
         daemon.signal(Signal::SIGHUP);
-        daemon.wait_until("it has restarted", |daemon| {
-            daemon.rpc_if_up("supervisor.getProcessInfo", &["p".into()]).is_some_and(|info| {
-                info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(pid)
-            })
-        });
+        assert_eq!(daemon.exit_code(), 2);
+        assert!(daemon.stderr().contains("Error: Cannot open an HTTP server"), "{}", daemon.report());
+        daemon.log().contains(" CRIT cannot restart: Cannot open an HTTP server")
     });
 }
 
 /// The original removes whatever is at the path of its socket.
 #[test]
 fn a_file_that_is_no_socket_is_left_alone() {
-    only_ours(|| {
-        let scene = scene("file", "").file("s.sock", "precious");
-        let place = scene.set_up(Subject::Ours);
-        let output = scene.run_in(&place);
-        assert_eq!(output.code, 2, "{output:?}");
-        assert_eq!(place.read("s.sock"), "precious");
+    differ("", "precious", |subject| {
+        let mut daemon = scene("file", "").file("s.sock", "precious").launch(subject);
+        assert_eq!(daemon.comes_up(), subject == Subject::Original, "{}", daemon.report());
+        if daemon.read("s.sock") == "precious" { "precious" } else { "" }
     });
 }
 
@@ -69,128 +141,127 @@ fn a_listener_that_says_nothing_does_not_hold_up_the_start() {
 /// The original leaves the sockets it had opened before.
 #[test]
 fn a_failed_start_leaves_no_socket() {
-    only_ours(|| {
+    differ(true, false, |subject| {
         let scene = scene("leftover", "[unix_http_server:late]\nfile={dir}/nowhere/s.sock\n");
-        let place = scene.set_up(Subject::Ours);
+        let place = scene.set_up(subject);
         let output = scene.run_in(&place);
         assert_eq!(output.code, 2, "{output:?}");
-        assert!(!place.path("s.sock").exists(), "{:?}", place.names());
+        place.path("s.sock").exists()
     });
 }
 
-/// The original removes the automatic logs of a running daemon when a second one fails to start.
+/// The original removes the automatic logs of a running daemon when a second one fails to start, and begins a log.
 #[test]
 fn a_failed_start_touches_no_logs() {
-    only_ours(|| {
+    differ((false, true), (true, false), |subject| {
         let text = "[program:p]\ncommand=sh -c 'echo here; exec sleep 1000'\nstartsecs=0\n";
-        let mut daemon = Scene::with("first", text).start(Subject::Ours);
+        let mut daemon = Scene::with("first", text).start(subject);
         daemon.wait_for_state("p", "RUNNING");
         daemon.wait_until("it has spoken", |daemon| daemon.ctl(&["tail", "p"]).stdout.contains("here"));
-        let names = daemon.names();
-        let mut second = daemon.command(&Subject::Ours.path(crate::harness::Program::Supervisord));
+        let mut second = daemon.command(&subject.path(Program::Supervisord));
         second.args(["-n", "-c", "supervisord.conf", "-j", "other.pid", "-l", "other.log"]);
-        let output = crate::harness::command::run(&mut second, "");
+        let output = command::run(&mut second, "");
         assert_eq!(output.code, 2, "{output:?}");
-        let logs =
-            |names: &[String]| names.iter().filter(|name| name.starts_with("p-std")).cloned().collect::<Vec<_>>();
-        assert_eq!(logs(&daemon.names()), logs(&names));
-        assert!(daemon.ctl(&["tail", "p"]).stdout.contains("here"));
+        (daemon.ctl(&["tail", "p"]).stdout.contains("here"), daemon.path("other.log").exists())
     });
 }
 
 /// The original removes the pid file of whoever wrote it last.
 #[test]
 fn a_pid_file_of_another_daemon_stays() {
-    only_ours(|| {
-        let mut daemon = scene("pid", "").start(Subject::Ours);
-        daemon.wait_for_state("p", "RUNNING");
+    differ("", "1\n", |subject| {
+        let mut daemon = started(subject, "pid", "");
         fs::write(daemon.path("supervisord.pid"), "1\n").expect("the file is ours");
-        crate::harness::processes::signal(daemon.launched_pid(), Signal::SIGTERM);
+        processes::signal(daemon.launched_pid(), Signal::SIGTERM);
         assert_eq!(daemon.exit_code(), 0);
-        assert_eq!(daemon.read("supervisord.pid"), "1\n");
-        fs::remove_file(daemon.path("supervisord.pid")).expect("the file is ours");
+        let left = daemon.read("supervisord.pid");
+        // Whoever cleans up must not take it for the daemon's.
+        let _ = fs::remove_file(daemon.path("supervisord.pid"));
+        if left == "1\n" { "1\n" } else { "" }
     });
 }
 
 /// The original forgets which pid file it wrote when the configuration is read again.
 #[test]
 fn reread_does_not_move_the_pid_file() {
-    only_ours(|| {
-        let mut daemon = scene("move", "").start(Subject::Ours);
+    differ(true, false, |subject| {
+        let mut daemon = started(subject, "move", "");
         let text = daemon.read("supervisord.conf");
         daemon.write("supervisord.conf", &text.replace("supervisord.pid", "moved.pid"));
-        daemon.ctl(&["reread"]);
+        assert_eq!(daemon.ctl(&["reread"]).code, 0);
         assert_eq!(daemon.stop(), 0);
-        assert!(!daemon.path("supervisord.pid").exists());
+        daemon.path("supervisord.pid").exists()
     });
 }
 
-/// In the original the name goes into a pattern as it is.
+/// In the original the name goes into a pattern and into a path as it is.
 #[test]
 fn an_identifier_may_contain_anything() {
-    only_ours(|| {
+    differ(1, 0, |subject| {
         let options = "[program:q]\ncommand=sleep 1000\nstartsecs=0\n[supervisord]\nidentifier=a(b/c.*\n";
-        let mut daemon =
-            scene("identifier", options).file("x-stdout---other-abcd1234.log", "other").start(Subject::Ours);
-        daemon.wait_for_state("q", "RUNNING");
-        assert_eq!(daemon.read("x-stdout---other-abcd1234.log"), "other");
+        let scene = scene("identifier", options).file("x-stdout---other-abcd1234.log", "other");
+        let mut daemon = scene.launch(subject);
+        if daemon.comes_up() {
+            daemon.wait_for_state("q", "RUNNING");
+            assert_eq!(daemon.read("x-stdout---other-abcd1234.log"), "other");
+            daemon.signal(Signal::SIGTERM);
+        }
+        daemon.exit_code()
     });
 }
 
 /// The original says nothing about options it does not know.
 #[test]
 fn unknown_options_and_sections_are_mentioned() {
-    only_ours(|| {
-        let mut daemon = scene("unknown", "autostrat=true\n[programm:x]\ncommand=cat\n").start(Subject::Ours);
-        daemon.wait_for_state("p", "RUNNING");
+    differ([false, false], [true, true], |subject| {
+        let daemon = started(subject, "unknown", "autostrat=true\n[programm:x]\ncommand=cat\n");
         let log = daemon.log();
-        let warnings: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
-        assert!(warnings.iter().any(|line| line.contains("autostrat")), "{warnings:?}");
-        assert!(warnings.iter().any(|line| line.contains("programm:x")), "{warnings:?}");
+        let warned = |text: &str| log.lines().any(|line| line.contains(" WARN ") && line.contains(text));
+        [warned("autostrat"), warned("programm:x")]
     });
 }
 
 /// The original throws these away.
 #[test]
 fn reread_logs_its_warnings() {
-    only_ours(|| {
-        let mut daemon = scene("warnings", "").start(Subject::Ours);
-        daemon.wait_for_state("p", "RUNNING");
-        let text = daemon.read("supervisord.conf");
-        daemon.write("supervisord.conf", &format!("{text}[include]\nfiles=nothing-*.conf\n"));
-        daemon.ctl(&["reread"]);
-        daemon.wait_for_log("No file matches via include");
+    differ(false, true, |subject| {
+        let mut daemon = started(subject, "warnings", "");
+        configure_more(&daemon, "[include]\nfiles=nothing-*.conf\n");
+        assert_eq!(daemon.ctl(&["reread"]).code, 0);
+        daemon.ctl(&["stop", "p"]);
+        daemon.wait_for_log("stopped: p");
+        daemon.log().contains("No file matches via include")
     });
 }
 
-/// The original drops one of them and says nothing.
+/// The original drops one of them without a word, and shows it all the same.
 #[test]
 fn two_groups_of_one_name_are_mentioned() {
-    only_ours(|| {
-        let mut daemon = scene("twice", "[program:q]\ncommand=cat\n[group:p]\nprograms=q\n").start(Subject::Ours);
+    differ((false, 2), (true, 1), |subject| {
+        let mut daemon = scene("twice", "[program:q]\ncommand=cat\n[group:p]\nprograms=q\n").start(subject);
         daemon.wait_for_log("started with pid");
-        assert!(daemon.log().lines().any(|line| line.contains(" WARN ")), "{}", daemon.report());
+        let warned = daemon.log().lines().any(|line| line.contains(" WARN "));
+        (warned, daemon.ctl(&["avail"]).stdout.lines().count())
     });
 }
 
 /// The original listens on IPv4 only.
 #[test]
 fn servers_listen_on_ipv6_too() {
-    only_ours(|| {
-        if std::net::TcpListener::bind(("::1", 0)).is_err() {
-            return;
-        }
-        let daemon = scene("ipv6", "[inet_http_server]\nport=[::1]:{port}\n").start(Subject::Ours);
-        assert!(std::net::TcpStream::connect(("::1", daemon.ports[0])).is_ok());
+    if TcpListener::bind(("::1", 0)).is_err() {
+        return;
+    }
+    differ(false, true, |subject| {
+        let mut daemon = scene("ipv6", "[inet_http_server]\nport=[::1]:{port}\n").launch(subject);
+        daemon.comes_up() && TcpStream::connect(("::1", daemon.ports[0])).is_ok()
     });
 }
 
 /// In the original any section whose name merely begins like a server is one.
 #[test]
 fn a_section_that_only_begins_like_a_server_is_none() {
-    only_ours(|| {
-        let mut daemon = scene("prefix", "[unix_http_serverzz]\nfile={dir}/zz.sock\n").start(Subject::Ours);
-        daemon.wait_for_state("p", "RUNNING");
-        assert!(http::unix(&daemon.path("zz.sock")).is_err());
+    differ(true, false, |subject| {
+        let daemon = started(subject, "prefix", "[unix_http_serverzz]\nfile={dir}/zz.sock\n");
+        http::unix(&daemon.path("zz.sock")).is_ok()
     });
 }

@@ -83,6 +83,15 @@ impl Daemon {
         assert!(reached == Some(true), "waited in vain until {what}{ended}\n{}", self.report());
     }
 
+    /// Waits until the daemon has written its pid file or has ended; whether it runs.
+    pub fn comes_up(&mut self) -> bool {
+        let up = wait::poll(wait::DEADLINE, || match self.is_running() {
+            true => self.recorded_pid().is_some().then_some(true),
+            false => Some(false),
+        });
+        up.unwrap_or_else(|| panic!("it neither came up nor ended\n{}", self.report()))
+    }
+
     /// Waits until the activity log contains a text.
     pub fn wait_for_log(&mut self, text: &str) {
         self.wait_until(&format!("the log says {text:?}"), |daemon| daemon.log().contains(text));
@@ -145,6 +154,12 @@ impl Daemon {
     pub fn rpc(&self, method: &str, parameters: &[Value]) -> Result<Value, (i64, String)> {
         rpc::call(&self.path("s.sock"), method, parameters)
             .unwrap_or_else(|error| panic!("{method}: {error}\n{}", self.report()))
+    }
+
+    /// What a call is answered, a fault or an HTTP status included, as text.
+    pub fn answer(&self, method: &str, parameters: &[Value]) -> String {
+        rpc::ask(&self.path("s.sock"), method, parameters)
+            .map_or_else(|error| error.kind().to_string(), |answer| answer.to_string())
     }
 
     /// Calls a method of a daemon that may be about to restart; none while it does not answer, or with a fault.

@@ -1,5 +1,6 @@
 //! The two programs under test.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 
 use super::{original, record};
@@ -79,4 +80,21 @@ pub fn only_ours(test: impl Fn()) {
     if Subject::chosen().contains(&Subject::Ours) {
         test();
     }
+}
+
+/// Looks at every chosen subject, side by side, where the list of differences tells them apart: each must be seen as the
+/// list says of it.
+pub fn differ<T: Debug + PartialEq + Sync>(original: T, ours: T, see: impl Fn(Subject) -> T + Sync) {
+    assert_ne!(original, ours, "no difference is claimed");
+    let look = |subject| {
+        let said = if subject == Subject::Original { &original } else { &ours };
+        assert_eq!(&see(subject), said, "what the list says of {subject:?} does not hold");
+    };
+    let chosen = Subject::chosen();
+    let failed: Vec<_> = std::thread::scope(|scope| {
+        let look = &look;
+        let runs: Vec<_> = chosen.iter().map(|&subject| (subject, scope.spawn(move || look(subject)))).collect();
+        runs.into_iter().filter_map(|(subject, run)| run.join().err().map(|_| subject)).collect()
+    });
+    assert!(failed.is_empty(), "failed for {failed:?}, see above");
 }
