@@ -5,6 +5,7 @@ use std::sync::Arc;
 use supervisord_config::model::{ChannelLog, Config, Group, LogFile, Process, ServerUrl};
 use supervisord_wire::value::Value;
 
+use crate::output::Channel;
 use crate::row::Row;
 
 /// What an option that is not set looks like.
@@ -53,26 +54,10 @@ fn describe(group: &Group, process: &Process, in_use: bool, row: Option<&Row>) -
     members.add("redirect_stderr", process.redirect_stderr);
     members.add("startretries", process.startretries);
     members.add("startsecs", process.startsecs);
-    let names = [
-        "stdout_capture_maxbytes",
-        "stdout_events_enabled",
-        "stdout_logfile",
-        "stdout_logfile_backups",
-        "stdout_logfile_maxbytes",
-        "stdout_syslog",
-    ];
-    members.add_log(names, &process.stdout, stdout_file);
+    members.add_log(Channel::Stdout, &process.stdout, stdout_file);
     members.add("stopsignal", process.stopsignal);
     members.add("stopwaitsecs", process.stopwaitsecs);
-    let names = [
-        "stderr_capture_maxbytes",
-        "stderr_events_enabled",
-        "stderr_logfile",
-        "stderr_logfile_backups",
-        "stderr_logfile_maxbytes",
-        "stderr_syslog",
-    ];
-    members.add_log(names, &process.stderr, stderr_file);
+    members.add_log(Channel::Stderr, &process.stderr, stderr_file);
     members.add("serverurl", serverurl);
     Value::Struct(members.0)
 }
@@ -89,19 +74,19 @@ fn log_file<'a>(file: &'a LogFile, made_up: Option<&'a str>) -> &'a str {
 struct Members(Vec<(String, Value)>);
 
 impl Members {
-    fn add(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.push((name.to_owned(), value.into()));
+    fn add(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        self.0.push((name.into(), value.into()));
     }
 
-    fn add_log(&mut self, names: [&str; 6], log: &ChannelLog, file: &str) {
-        let [capture, events, logfile, backups, maxbytes, syslog] = names;
+    fn add_log(&mut self, channel: Channel, log: &ChannelLog, file: &str) {
+        let name = |option| format!("{}_{option}", channel.name());
         let bytes = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-        self.add(capture, bytes(log.capture_maxbytes));
-        self.add(events, log.events_enabled);
-        self.add(logfile, file);
-        self.add(backups, i64::from(log.backups));
-        self.add(maxbytes, bytes(log.maxbytes));
-        self.add(syslog, log.syslog);
+        self.add(name("capture_maxbytes"), bytes(log.capture_maxbytes));
+        self.add(name("events_enabled"), log.events_enabled);
+        self.add(name("logfile"), file);
+        self.add(name("logfile_backups"), i64::from(log.backups));
+        self.add(name("logfile_maxbytes"), bytes(log.maxbytes));
+        self.add(name("syslog"), log.syslog);
     }
 }
 
