@@ -60,6 +60,7 @@ tail -0 later
 tail later stdout
 tail later STDERR
 tail later nonsense
+tail later x\u{200b}y
 tail nobody
 tail -x later
 tail plain
