@@ -4,6 +4,7 @@ use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -13,6 +14,9 @@ use super::rpc::{self, Value};
 use super::scene::Place;
 use super::subject::{Program, Subject};
 use super::wait;
+
+/// How long lines of the activity log may be on their way. A daemon that always has something to write is not waited for.
+const LAG: Duration = Duration::from_secs(2);
 
 /// A daemon that was started from a scene. Dropping it ends it and everything it started.
 pub struct Daemon {
@@ -53,8 +57,12 @@ impl Daemon {
         self.recorded_pid().unwrap_or_else(|| self.launched_pid())
     }
 
-    /// The activity log.
+    /// The activity log. Our daemon writes it on a thread of its own, which may have lines before it that say what the
+    /// test has seen already: they are waited for.
     pub fn log(&self) -> String {
+        if self.subject == Subject::Ours {
+            wait::poll(LAG, || (!processes::is_thread_running(self.pid(), "output")).then_some(()));
+        }
         self.read("supervisord.log")
     }
 

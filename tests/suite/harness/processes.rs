@@ -37,6 +37,14 @@ pub fn process(pid: i32) -> Option<Process> {
     Some(Process { pid, state, name, parent: number()?, group: number()?, session: number()? })
 }
 
+/// Whether a thread of this name is running or about to, and not asleep.
+pub fn is_thread_running(pid: i32, name: &str) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    let running = format!("({name}) R ");
+    stats.into_iter().any(|stat| stat.contains(&running))
+}
+
 /// Whether a process exists and has not ended.
 pub fn alive(pid: i32) -> bool {
     process(pid).is_some_and(|process| process.state != 'Z')
