@@ -29,7 +29,7 @@ pub use environment::Environment;
 pub use spawner::Spawner;
 
 /// What to start and in which surroundings; it can be used for any number of children.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SpawnPlan {
     executable: CString,
     argv: Vec<CString>,

@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use std::{mem, ptr};
@@ -26,8 +25,10 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const STACK: usize = 32 << 10;
 
 /// Makes children.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Spawner {
+    /// Whether children share the memory of the daemon until they execute their programs.
+    shares_memory: bool,
     /// Children on their way, the oldest first.
     under_way: VecDeque<Box<Cradle>>,
     /// Those nobody waits for any more.
@@ -41,10 +42,30 @@ pub struct Spawner {
 
 type Stack = Box<[MaybeUninit<u8>]>;
 
+impl Default for Spawner {
+    /// For the system that runs here.
+    fn default() -> Spawner {
+        Spawner::on(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())
+    }
+}
+
 impl Spawner {
-    /// Does what [`spawn`] does, but cheaper.
+    /// For this release of Linux, such as `6.1.0-28-amd64`. Until 5.16, a child that dies of a signal that dumps core
+    /// before it executes its program takes all with it who share its memory; so none does there, nor where the release
+    /// is not known.
+    pub fn on(release: &str) -> Spawner {
+        Spawner {
+            shares_memory: is_at_least(release, (5, 16)),
+            under_way: VecDeque::new(),
+            stuck: VecDeque::new(),
+            spare: None,
+            dumpable: None,
+        }
+    }
+
+    /// Does what [`spawn`] does, but cheaper where that is safe.
     pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
-        if !spares_who_shares() {
+        if !self.shares_memory {
             return spawn(plan, stdio);
         }
         self.make_room();
@@ -93,16 +114,6 @@ impl Spawner {
             self.stuck.push_back(oldest);
         }
     }
-}
-
-/// Whether a child that dies of a signal that dumps core, before it executes its program, leaves the others alone who
-/// share its memory: until Linux 5.16 they were killed with it.
-fn spares_who_shares() -> bool {
-    static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        is_at_least(&release, (5, 16))
-    })
 }
 
 fn is_at_least(release: &str, wanted: (u32, u32)) -> bool {
