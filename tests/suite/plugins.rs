@@ -258,6 +258,34 @@ fn a_plug_in_that_floods_or_eats_memory_harms_nobody() {
     });
 }
 
+/// The time a plug-in has to read what it is told begins when it is told, however long it has been silent before.
+#[test]
+fn a_plug_in_that_was_idle_has_its_time_to_read_a_long_event() {
+    only_ours(|| {
+        let ear = "from supervisor import events\nheard = []\nclass Ear:\n    def heard(self):\n        return heard\n\
+            def make(supervisord):\n    \
+            events.subscribe(events.RemoteCommunicationEvent, lambda event: heard.append(len(event.payload())))\n    \
+            return Ear()\n";
+        let text = "[rpcinterface:p]\nsupervisor.rpcinterface_factory=ear:make\n\
+            [program:pause]\ncommand=sleep 10\nstartsecs=0\nautostart=false\nautorestart=false\n";
+        let scene = scene("idle", text).env("SUPERVISOR_PLUGIN_TIMEOUT", "9");
+        let mut daemon = scene.file("lib/ear.py", ear).start(Subject::Ours);
+        daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("p.heard", &[]).is_ok());
+        // Longer than it may take for an answer.
+        daemon.call("supervisor.startProcess", &["pause".into()]);
+        daemon.wait_for_state("pause", "EXITED");
+        // On its way to the plug-in each of these takes two bytes: just more than may wait for it at a time.
+        let data = "\"".repeat(8 << 20);
+        daemon.call("supervisor.sendRemoteCommEvent", &["t".into(), data.as_str().into()]);
+        let length = "type:t\n".len() + data.len();
+        daemon.wait_until("it has heard all", |daemon| {
+            daemon.rpc("p.heard", &[]).is_ok_and(|heard| heard == Value::Array(vec![(length as i64).into()]))
+        });
+        assert!(!daemon.log().contains("the plug-in process did not answer"), "{}", daemon.log());
+        assert_eq!(daemon.log().matches("plug-in process started").count(), 1, "{}", daemon.log());
+    });
+}
+
 /// Listeners cannot get them; see docs/extensions.md.
 #[test]
 fn an_event_type_of_a_plug_in_is_refused_in_words() {

@@ -2,6 +2,8 @@
 
 mod chaos;
 mod clients;
+mod reports;
+mod state_file;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -190,6 +192,23 @@ fn adoption_can_be_switched_off() {
     daemon.start_again();
     daemon.wait_for_state("quiet", "RUNNING");
     assert_ne!(daemon.pid_of("quiet"), before);
+}
+
+/// Where an orphan could not be watched, none is made: programs are told that the daemon has gone.
+#[test]
+fn where_processes_have_no_handles_nothing_is_adopted() {
+    let scene = scene("old kernel", "").file("without_pidfd.py", include_str!("fixtures/without_pidfd.py"));
+    let mut daemon = scene.shell("exec python3 without_pidfd.py \"$@\"").start(Subject::Ours);
+    daemon.wait_for_states(&LIVING, "RUNNING");
+    daemon.wait_for_file("writer.log");
+    assert!(!daemon.path("supervisord.pid.state").exists(), "{:?}", daemon.names());
+    let restarted = daemon.kill_child("quiet");
+    daemon.wait_until("a killed program is replaced", |daemon| ![0, restarted].contains(&daemon.pid_of("quiet")));
+    let before = pids(&daemon, &LIVING);
+    daemon.crash();
+    let told = || !processes::alive(before["echo"]) && !processes::alive(before["writer"]);
+    wait::until("those that read and write have ended", told);
+    assert!(processes::alive(before["quiet"]), "nobody has ended the others");
 }
 
 #[test]

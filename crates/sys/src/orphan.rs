@@ -163,14 +163,16 @@ pub fn inode(fd: BorrowedFd<'_>) -> io::Result<u64> {
 /// then everybody in its process group, because it may have passed the pipe on and closed it.
 pub fn open_pipe(pid: Pid, inode: u64, write: bool) -> Option<OwnedFd> {
     let wanted = format!("pipe:[{inode}]");
+    with_group(pid).find_map(|holder| open_held(holder, held(holder, &wanted)?, inode, write))
+}
+
+/// Opens what a process holds under this number, if it is that pipe: the number may have come to mean something else
+/// since we looked, even a file that only we may open.
+fn open_held(holder: Pid, number: RawFd, inode: u64, write: bool) -> Option<OwnedFd> {
     let mut options = File::options();
     options.read(!write).write(write).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    with_group(pid).find_map(|holder| {
-        let number = held(holder, &wanted)?;
-        let end = OwnedFd::from(options.open(format!("/proc/{holder}/fd/{number}")).ok()?);
-        // The number may have come to mean something else since we looked, even a file that only we may open.
-        is_pipe(end.as_fd(), inode).then_some(end)
-    })
+    let end = OwnedFd::from(options.open(format!("/proc/{holder}/fd/{number}")).ok()?);
+    is_pipe(end.as_fd(), inode).then_some(end)
 }
 
 fn is_pipe(fd: BorrowedFd<'_>, wanted: u64) -> bool {
@@ -262,6 +264,17 @@ mod tests {
         child.wait().unwrap();
         assert!(again.is_some() && stranger.is_none());
         assert_eq!(dead.status, Some(ExitStatus::Signal { number: libc::SIGKILL, core_dumped: false }));
+    }
+
+    #[test]
+    fn nothing_else_is_taken_for_a_pipe() {
+        let (pipe, other) = (crate::pipe::pipe().unwrap(), crate::pipe::pipe().unwrap());
+        let file = tempfile::tempfile().unwrap();
+        let number = |fd: BorrowedFd<'_>| inode(fd).unwrap();
+        let open = |fd: &dyn AsRawFd, inode| open_held(Pid::current(), fd.as_raw_fd(), inode, false);
+        assert!(open(&pipe.reader, number(pipe.reader.as_fd())).is_some());
+        assert!(open(&other.reader, number(pipe.reader.as_fd())).is_none(), "another pipe");
+        assert!(open(&file, number(file.as_fd())).is_none(), "a file of the same number");
     }
 
     #[test]

@@ -135,6 +135,33 @@ fn a_disk_that_hangs_holds_up_the_writing_of_logs_and_nothing_is_lost() {
     });
 }
 
+/// What a new program would find of a log that does not respond is not what the old one has of it.
+#[test]
+fn nothing_is_handed_over_while_a_disk_hangs() {
+    only_ours(|| {
+        let text = program("hung", COUNTER, "{dir}/hung.log") + &program("other", "sleep 1000", "NONE");
+        let mut daemon = Scene::with("hung upgrade", &text).start(Subject::Ours);
+        daemon.wait_for_states(&["hung", "other"], "RUNNING");
+        daemon.wait_for_file("hung.log");
+        let before = daemon.pid_of("hung");
+        let hang = Hang::begin(&mut daemon, &["hung.log"]);
+        hang.wait_for_victim(&mut daemon);
+        let refused = daemon.ctl(&["upgrade"]);
+        assert_eq!(refused.code, 1, "{}", refused.transcript());
+        let reason = "the log files do not respond, and output could be lost";
+        assert!(refused.stdout.contains(reason), "{}", refused.transcript());
+        restart_latency(&daemon, "other");
+        drop(hang);
+        daemon.wait_for_log(&format!("ERRO not upgrading: {reason}"));
+        daemon.wait_until("it can be upgraded again", |daemon| daemon.ctl(&["upgrade"]).code == 0);
+        daemon.wait_for_log("supervisord upgraded with pid");
+        let size = daemon.read("hung.log").len();
+        daemon.wait_until("lines come again", |daemon| daemon.read("hung.log").len() > size + 100);
+        assert_eq!((daemon.pid_of("hung"), runs(&daemon, "hung.log")), (before, 1), "{}", daemon.report());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
 #[test]
 fn a_disk_that_hangs_below_the_daemons_own_files_holds_nobody_up() {
     only_ours(|| {

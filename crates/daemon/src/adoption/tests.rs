@@ -98,6 +98,44 @@ fn a_file_that_others_may_write_to_is_not_used() {
     assert!(matches!(look(path.to_str().unwrap(), &config(), "/"), Found::Unusable(_)));
 }
 
+fn refusal(path: &Path) -> String {
+    assert!(!is_of_a_killed_daemon(path.to_str().unwrap()));
+    match look(path.to_str().unwrap(), &config(), "/") {
+        Found::Unusable(reason) => reason,
+        _ => panic!("{} is believed", path.display()),
+    }
+}
+
+const NOT_OURS: &str = "it belongs to somebody else, others may write to it, or it is no file";
+
+#[test]
+fn a_file_of_somebody_else_is_not_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.pid.state");
+    fs::write(&path, of_this_boot(VERSION_1)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(is_of_a_killed_daemon(path.to_str().unwrap()));
+    match user::effective_uid() {
+        0 => std::os::unix::fs::chown(&path, Some(65534), None).unwrap(),
+        // Only root can give a file away; there is one of root that everybody may read.
+        _ => return assert_eq!(refusal(Path::new("/etc/passwd")), NOT_OURS),
+    }
+    assert_eq!(refusal(&path), NOT_OURS);
+}
+
+#[test]
+fn a_link_is_not_followed_and_a_pipe_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("real"), of_this_boot(VERSION_1)).unwrap();
+    fs::set_permissions(path("real"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(is_of_a_killed_daemon(path("real").to_str().unwrap()));
+    std::os::unix::fs::symlink(path("real"), path("link")).unwrap();
+    assert!(refusal(&path("link")).contains("symbolic links"));
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    assert_eq!(refusal(&path("pipe")), NOT_OURS);
+}
+
 #[test]
 fn a_daemon_that_lives_is_recognized() {
     let mut other = Command::new("/bin/sleep").arg("1000").spawn().unwrap();

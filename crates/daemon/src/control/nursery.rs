@@ -174,11 +174,12 @@ impl Nursery {
         opening
     }
 
-    /// Whether the output plane answers in time.
-    pub(super) fn do_logs_respond(&self, tools: &Tools) -> bool {
-        let (reply, opening) = answer();
+    /// Whether the output plane answers in time, whatever it did before.
+    pub(super) fn do_logs_respond(&mut self, tools: &Tools) -> bool {
+        let (reply, answered) = answer();
         tools.output.send(Request::Answer { reply });
-        !self.output_stalled && opening.within(OPEN_BOUND).is_ok()
+        self.output_stalled = answered.within(OPEN_BOUND).is_err();
+        !self.output_stalled
     }
 
     /// Where the output plane does not answer in time, the child is started all the same: its output waits in the pipe.

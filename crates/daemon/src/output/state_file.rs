@@ -82,3 +82,43 @@ fn create(path: &str, content: &[u8]) -> io::Result<File> {
     fs::rename(&temporary, path)?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn what_others_put_in_the_way_is_neither_followed_nor_taken_over() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("s.pid.state");
+        let new = dir.path().join("s.pid.state.new");
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "precious").expect("written");
+        let begin = || StateFile::default().begin(path.to_str().expect("text"), b"state\n").map(|error| error.kind());
+
+        symlink(&victim, &new).expect("linked");
+        assert_eq!(begin(), None);
+
+        // A file that somebody has open, or may read.
+        fs::write(&new, "planted").expect("written");
+        fs::set_permissions(&new, PermissionsExt::from_mode(0o666)).expect("ours");
+        let mut planted = File::options().append(true).open(&new).expect("opened");
+        assert_eq!(begin(), None);
+        planted.write_all(b"more").expect("written");
+
+        symlink(&victim, dir.path().join("link")).expect("linked");
+        fs::rename(dir.path().join("link"), &path).expect("in its place");
+        assert_eq!(begin(), None);
+
+        assert_eq!(fs::read_to_string(&path).expect("read"), "state\n");
+        let found = fs::symlink_metadata(&path).expect("there");
+        assert!(found.is_file() && found.permissions().mode() & 0o777 == 0o600, "{found:?}");
+        assert_eq!(fs::read_to_string(&victim).expect("read"), "precious");
+
+        fs::create_dir(&new).expect("made");
+        assert!(begin().is_some(), "what cannot be put away is a failure");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "state\n");
+    }
+}

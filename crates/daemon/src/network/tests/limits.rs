@@ -85,6 +85,23 @@ fn large_bodies_wait_for_room() {
     assert_eq!(second.response().status, 400);
 }
 
+/// A form may wait for its answer as long as a call, and its body with it.
+#[test]
+fn a_form_has_its_room_until_it_is_answered() {
+    let size = 100 << 10;
+    let limits = Limits { all_bodies_bytes: size, whole_body: Duration::from_secs(2), ..Limits::default() };
+    let plane = Setup { limits, rote: |_| None, ..Setup::default() }.start();
+    let form = "action=stopall&x=";
+    let mut client = plane.unix();
+    client.send(&format!("POST /index.html HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n{form}"));
+    client.send(&"x".repeat(size - form.len()));
+    plane.asked();
+    assert_eq!(plane.post("/RPC2", "", "x").status, 400, "small ones need no room");
+    let mut second = plane.unix();
+    second.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n{}", "x".repeat(size)));
+    assert_eq!(second.head().status, 408, "there is none for a second one");
+}
+
 #[test]
 fn silent_connections_make_room() {
     // Eight for each of the two servers.

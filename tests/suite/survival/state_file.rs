@@ -1,0 +1,82 @@
+//! The state file in the hands of others, and on a disk that is full: what is taken over is what the daemon wrote.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use super::{LIVING, pids, start};
+use crate::harness::{Daemon, Scene, Subject, processes};
+
+const STATE: &str = "supervisord.pid.state";
+
+/// Whether the state file knows the present children of these programs.
+fn knows(daemon: &Daemon, names: &[&str]) -> bool {
+    let text = daemon.read(STATE);
+    pids(daemon, names).values().all(|pid| *pid != 0 && text.contains(&format!("\"pid\":{pid},")))
+}
+
+fn is_whole(daemon: &Daemon) -> bool {
+    daemon.read(STATE).lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+}
+
+#[test]
+fn a_link_in_the_place_of_the_state_file_is_neither_believed_nor_followed() {
+    let mut daemon = start("link", "");
+    daemon.wait_until("all is noted", |daemon| knows(daemon, &LIVING));
+    let before = pids(&daemon, &LIVING);
+    daemon.crash();
+    fs::rename(daemon.path(STATE), daemon.path("elsewhere")).expect("it is left behind");
+    symlink(daemon.path("elsewhere"), daemon.path(STATE)).expect("the place is free");
+    let written = daemon.read("elsewhere");
+    daemon.start_again();
+    daemon.wait_for_states(&LIVING, "RUNNING");
+    let complaint = format!("WARN the state file {} cannot be used, no programs are", daemon.path(STATE).display());
+    assert!(daemon.log().contains(&complaint), "{}", daemon.report());
+    let after = pids(&daemon, &LIVING);
+    assert!(LIVING.iter().all(|name| after[*name] != before[*name]), "{before:?} {after:?}");
+    daemon.wait_until("all is noted in a file", |daemon| {
+        knows(daemon, &LIVING) && fs::symlink_metadata(daemon.path(STATE)).is_ok_and(|found| found.is_file())
+    });
+    assert_eq!(daemon.read("elsewhere"), written);
+    processes::kill_all(&before.into_values().collect::<Vec<_>>());
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// Lets no file of the daemon grow beyond so many bytes: what is written there stays behind half way, as on a full disk.
+fn limit_files(daemon: &Daemon, bytes: &str) {
+    let limit = ["--pid", &daemon.pid().to_string(), &format!("--fsize={bytes}:")].map(str::to_owned);
+    let status = Command::new("prlimit").args(limit).status().expect("prlimit is part of every Linux");
+    assert!(status.success());
+}
+
+const PAIR: &str = "[program:a]\ncommand=sleep 1000\nstartsecs=0\n[program:b]\ncommand=sleep 1000\nstartsecs=0\n";
+
+#[test]
+fn a_state_that_could_not_be_written_is_whole_when_there_is_room_again() {
+    // More than the other files of the daemon hold.
+    let more: String = (0..20).map(|number| format!("[program:off{number}]\ncommand=cat\nautostart=false\n")).collect();
+    let mut daemon = Scene::with("full disk", &format!("{PAIR}{more}")).start(Subject::Ours);
+    let names = ["a", "b"];
+    daemon.wait_for_states(&names, "RUNNING");
+    daemon.wait_until("all is noted", |daemon| knows(daemon, &names));
+    limit_files(&daemon, &(daemon.read(STATE).len() + 40).to_string());
+    daemon.kill_child("a");
+    daemon.wait_for_log("could not write the state file (");
+    daemon.wait_for_state("a", "RUNNING");
+    assert!(!knows(&daemon, &names));
+    assert!(is_whole(&daemon), "half a line stays");
+    limit_files(&daemon, "unlimited");
+    daemon.kill_child("b");
+    daemon.wait_until("all is noted", |daemon| knows(daemon, &names));
+    assert!(is_whole(&daemon), "{}", daemon.read(STATE));
+    // What a daemon was writing when it was killed.
+    let after = pids(&daemon, &names);
+    daemon.crash();
+    let torn = daemon.read(STATE) + "{\"Member\":{\"group\":\"a\",\"mem";
+    fs::write(daemon.path(STATE), torn).expect("it is left behind");
+    daemon.start_again();
+    daemon.wait_for_states(&names, "RUNNING");
+    assert_eq!(pids(&daemon, &names), after, "{}", daemon.report());
+    daemon.wait_until("it is begun anew", |daemon| knows(daemon, &names) && is_whole(daemon));
+    assert_eq!(daemon.stop(), 0);
+}
