@@ -44,7 +44,8 @@ else:
 # `-c` put the current directory first; what happens to lie there is no plug-in.
 sys.path[:] = [entry for entry in sys.path if entry]
 sys.argv[:] = ["supervisord"]
-lines = channel.makefile("rb")
+# A long line comes in few pieces.
+lines = channel.makefile("rb", 1 << 18)
 sys.meta_path.insert(0, Package(json.loads(lines.readline())["sources"]))
 
 from supervisor.plugin_process import main  # noqa: E402

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Daemon, Scene, Subject, only_ours, processes, wait};
+use crate::harness::{Daemon, Scene, Subject, needs, only_ours, processes, wait};
 
 fn sleepers(count: usize) -> String {
     format!(
@@ -85,14 +85,14 @@ fn an_idle_daemon_makes_no_system_call() {
 /// The system calls the daemon enters within a time; those it was blocked in before do not count.
 fn system_calls(daemon: &Daemon, watched: Duration) -> Vec<String> {
     let record = daemon.path("strace");
-    let mut strace = Command::new("strace")
+    let mut strace = Command::new(needs::program("strace"))
         .args(["-f", "-qq", "-o"])
         .arg(&record)
         .args(["-p", &daemon.pid().to_string()])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("strace is installed");
+        .expect("strace can be executed");
     std::thread::sleep(watched);
     processes::signal(strace.id() as i32, Signal::SIGINT);
     let _ = strace.wait();

@@ -1,52 +1,64 @@
 //! What differs from the original on purpose, as far as no test nearer to the code can show it; and that the list of
 //! it names tests that exist.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use crate::harness::areas::Area;
-use crate::harness::{Scene, Subject, only_ours};
+use crate::harness::{Scene, Subject, only_ours, sources};
 
-/// The names of all functions in the Rust sources below a directory.
-fn functions(directory: &Path, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(directory).expect("the sources can be read").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            functions(&path, names);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).expect("sources are text");
-            let is_name = |letter: char| letter.is_alphanumeric() || letter == '_';
-            for (position, _) in text.match_indices("fn ") {
-                names.insert(text[position + 3..].chars().take_while(|letter| is_name(*letter)).collect());
-            }
-            // Tests of options are declared as `name: "section option" … => {`.
-            let declared = text.lines().filter(|line| line.ends_with("=> {"));
-            names.extend(declared.filter_map(|line| Some(line.trim().split_once(": \"")?.0.to_owned())));
-        }
-    }
+/// The rows of the list, each with its area and the tests that pin it.
+fn rows() -> Vec<(String, Vec<String>)> {
+    let list = read("docs/differences.md");
+    let rows = list.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let parts = |row: &str| -> Vec<String> {
+        let parts = row.trim_start_matches("| ").trim_end_matches('|').trim_end().split(" | ");
+        parts.map(str::to_owned).collect()
+    };
+    rows.map(|row| {
+        let parts = parts(row);
+        assert_eq!(parts.len(), 5, "an area, two behaviours, a reason and tests: {row}");
+        (parts[0].clone(), parts[4].split_whitespace().map(|test| test.trim_matches('`').to_owned()).collect())
+    })
+    .collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 #[test]
 fn every_row_of_the_list_names_tests_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut known = BTreeSet::new();
-    for directory in ["crates", "src", "tests"] {
-        functions(&root.join(directory), &mut known);
-    }
-    let list = fs::read_to_string(root.join("docs/differences.md")).expect("the list exists");
-    let rows: Vec<&str> = list.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let (rows, known) = (rows(), sources::tests());
     assert!(rows.len() > 50, "the list is read");
-    let mut missing = Vec::new();
-    for row in rows {
-        let tests: Vec<&str> =
-            row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default().split_whitespace().collect();
-        assert!(!tests.is_empty(), "without a test: {row}");
-        let area = row.trim_start_matches("| ").split(" | ").next().unwrap_or_default();
-        assert!(Area::named(area).is_some(), "no area of the compatibility report: {row}");
-        missing.extend(tests.into_iter().filter(|test| !known.contains(test.trim_matches('`'))));
+    for (area, tests) in &rows {
+        assert!(Area::named(area).is_some(), "no area of the compatibility report: {area}");
+        assert!(!tests.is_empty(), "a difference of {area} has no test");
     }
+    let missing: Vec<_> = rows.iter().flat_map(|(_, tests)| tests).filter(|test| !known.contains(*test)).collect();
     assert!(missing.is_empty(), "tests that do not exist: {missing:?}");
+}
+
+/// The report counts the same rows by area.
+#[test]
+fn the_compatibility_report_counts_every_row() {
+    const COLUMN: usize = 5;
+    let report = read("docs/compatibility.md");
+    let counted: BTreeMap<String, usize> = report
+        .lines()
+        .filter_map(|line| {
+            let cells: Vec<&str> = line.strip_prefix('|')?.split('|').map(str::trim).collect();
+            Some((cells.first()?.to_string(), cells.get(COLUMN)?.parse().ok()?))
+        })
+        .collect();
+    let rows = rows();
+    let count = |area: &str| rows.iter().filter(|(known, _)| known == area).count();
+    let mut expected: BTreeMap<String, usize> =
+        Area::all().map(|area| (area.to_string(), count(area.name()))).collect();
+    expected.insert("all".to_owned(), rows.len());
+    assert_eq!(counted, expected, "renew the report with `cargo compatibility`");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use serde_json::Value;
 use supervisord_wire::event::EventType;
 
 use crate::harness::areas::Area;
-use crate::harness::{Daemon, Scene, compare, record};
+use crate::harness::needs::{self, Power};
+use crate::harness::{Daemon, Scene, compare, processes, record, sources};
 
 /// Something of everything: output, captured and not, a program that fails, and one that needs its time to end.
 const PROGRAMS: &str = "
@@ -70,6 +71,13 @@ const TOLD: [(&str, &str); 17] = [
     ("SUPERVISOR_STATE_CHANGE_STOPPING", ""),
 ];
 
+/// The types that need a scene of their own, each with the test that has it.
+const SEPARATELY: [(&str, &str); 3] = [
+    ("TICK_60", "minutes_and_hours_are_told_alike"),
+    ("TICK_3600", "minutes_and_hours_are_told_alike"),
+    ("PROCESS_STATE_UNKNOWN", "a_stop_that_is_not_permitted_is_told_alike"),
+];
+
 /// The payload of the first event of a type with something in it.
 fn told(daemon: &Daemon, name: &str, part: &str) -> Option<String> {
     daemon.read("events.json").lines().find_map(|line| {
@@ -117,10 +125,72 @@ fn every_type_of_event_is_told_alike() {
             observed.note(daemon, name, payload);
         }
     });
-    // Those without children are sent; the others can only be subscribed to.
-    let sent = EventType::all().filter(|event| !EventType::all().any(|other| other != *event && other.is_a(*event)));
     let seen: BTreeSet<&str> = TOLD.into_iter().map(|(name, _)| name).collect();
-    record::covered(Area::Events, "types", seen.len(), sent.count());
+    record::covered(Area::Events, "types", seen.len() + SEPARATELY.len(), sent().len());
+}
+
+/// The types that are sent: those without children. The others can only be subscribed to.
+fn sent() -> BTreeSet<&'static str> {
+    let has_children = |event: EventType| EventType::all().any(|other| other != event && other.is_a(event));
+    EventType::all().filter(|event| !has_children(*event)).map(EventType::name).collect()
+}
+
+#[test]
+fn every_type_is_compared_somewhere() {
+    let told = TOLD.into_iter().map(|(name, _)| name);
+    let compared: Vec<&str> = told.chain(SEPARATELY.into_iter().map(|(name, _)| name)).collect();
+    assert_eq!(compared.iter().copied().collect::<BTreeSet<_>>(), sent());
+    assert_eq!(compared.len(), sent().len(), "each of them once");
+    let tests = sources::tests();
+    for (name, test) in SEPARATELY {
+        assert!(tests.contains(test), "{name} is compared by {test}, which does not exist");
+    }
+}
+
+const RECORD: &str = "[eventlistener:record]\ncommand=python3 {dir}/listener.py {dir}/events.json\nstartsecs=0\n\
+    stdout_logfile=NONE\nstderr_logfile={dir}/listener.err\n";
+
+/// Both daemons live ten times as fast, from shortly before a full hour on.
+#[test]
+fn minutes_and_hours_are_told_alike() {
+    let scene = Scene::with("hour", &format!("{RECORD}events=TICK\n"))
+        .file("listener.py", include_str!("fixtures/listener.py"))
+        .env("LD_PRELOAD", &needs::clock_library().display().to_string())
+        .env("FAKETIME", "@2026-01-01 00:58:30 x10")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    compare(&scene, |daemon, observed| {
+        for name in ["TICK_60", "TICK_3600"] {
+            daemon.wait_until(name, |daemon| told(daemon, name, "when:1767229200").is_some());
+            observed.exactly(name, told(daemon, name, "when:1767229200").unwrap_or_default());
+        }
+    });
+}
+
+/// Root without the right to signal the processes of others does not know how they are when it has tried in vain.
+#[test]
+fn a_stop_that_is_not_permitted_is_told_alike() {
+    if !Power::ForgoSignals.is_there_for("the event PROCESS_STATE_UNKNOWN") {
+        return;
+    }
+    let text = format!(
+        "{RECORD}events=PROCESS_STATE\n[program:p]\ncommand=sleep 1000\nuser=nobody\nautostart=false\nstartsecs=0\n\
+         stdout_logfile=NONE\nstderr_logfile=NONE\n"
+    );
+    let scene = Scene::with("unknown", &text)
+        .file("listener.py", include_str!("fixtures/listener.py"))
+        .shell("exec setpriv --bounding-set=-kill \"$@\"");
+    compare(&scene, |daemon, observed| {
+        daemon.wait_for_state("record", "RUNNING");
+        daemon.call("supervisor.startProcess", &["p".into()]);
+        // Until it is another user, the daemon may signal it.
+        daemon.wait_until("it is another user", |daemon| processes::status(daemon.pid_of("p"), "Uid") == Some(65534));
+        let (code, _) = daemon.rpc("supervisor.stopProcess", &["p".into()]).expect_err("it is not permitted");
+        observed.exactly("fault", code);
+        observed.exactly("state", daemon.state_of("p"));
+        let name = "PROCESS_STATE_UNKNOWN";
+        daemon.wait_until(name, |daemon| told(daemon, name, "processname:p").is_some());
+        observed.note(daemon, name, told(daemon, name, "processname:p").unwrap_or_default());
+    });
 }
 
 /// What a subscription delivers, with several listeners of different interests.

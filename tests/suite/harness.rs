@@ -9,6 +9,7 @@ pub mod command;
 pub mod compare;
 pub mod daemon;
 pub mod http;
+pub mod needs;
 pub mod original;
 pub mod processes;
 pub mod programs;
@@ -18,6 +19,7 @@ pub mod record;
 pub mod redact;
 pub mod rpc;
 pub mod scene;
+pub mod sources;
 pub mod subject;
 pub mod wait;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::harness::programs::{BROKEN, CAT, LATER, RUNNING, TEAM};
-use crate::harness::{Scene, Subject, command, compare, original, python};
+use crate::harness::{Scene, Subject, command, compare, needs, original, python};
 
 fn world() -> String {
     [CAT, LATER, BROKEN, TEAM].concat()
@@ -50,13 +50,10 @@ fn python_scripts_find_what_they_expect() {
 /// A client that nobody wrote with Supervisor in mind: the `xmlrpc` package for Node.js.
 #[test]
 fn programs_in_another_language_find_what_they_expect() {
-    if Command::new("npm").arg("--version").output().is_err() {
-        eprintln!("left out, because there is no npm: a client in another language");
-        return;
-    }
+    let npm = needs::program("npm");
     let package = original::cache().join("node");
     original::once(&package, &["xmlrpc@1.3.2"], |directory| {
-        original::run(Command::new("npm").args(["install", "--silent", "xmlrpc@1.3.2"]).current_dir(directory));
+        original::run(Command::new(npm).args(["install", "--silent", "xmlrpc@1.3.2"]).current_dir(directory));
     });
     let text = format!("{}[inet_http_server]\nport=127.0.0.1:{{port}}\n", world());
     let scene = Scene::with("node", &text)

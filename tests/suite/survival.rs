@@ -303,11 +303,25 @@ fn an_upgrade_waits_for_calls_that_wait() {
 
 #[test]
 fn an_end_that_is_asked_for_in_an_upgrade_is_not_forgotten() {
-    for pause in [0, 5, 10, 20, 40, 80] {
+    let is_tried = |daemon: &Daemon| processes::children(daemon.pid()).iter().any(|child| child.name == "supervisord");
+    let is_new = |daemon: &Daemon| {
+        let environment = fs::read(format!("/proc/{}/environ", daemon.pid())).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains("SUPERVISORD_HAND_OVER=")
+    };
+    type Stage<'a> = (&'a str, &'a dyn Fn(&Daemon) -> bool);
+    let stages: [Stage<'_>; 5] = [
+        ("it is asked for", &|_| true),
+        ("the program on disk is tried", &is_tried),
+        ("everything is handed over", &|daemon| daemon.log().contains("upgrading: handing over")),
+        ("the program is another", &is_new),
+        ("it goes on", &|daemon| daemon.log().contains("supervisord upgraded with pid")),
+    ];
+    for (stage, is_reached) in stages {
         let mut daemon = start("end", "");
         daemon.signal(Signal::SIGUSR1);
-        std::thread::sleep(std::time::Duration::from_millis(pause));
-        assert_eq!(daemon.stop(), 0, "{pause}");
+        // A stage may be over before it is seen.
+        daemon.wait_until(stage, |daemon| is_reached(daemon) || daemon.log().contains("supervisord upgraded with pid"));
+        assert_eq!(daemon.stop(), 0, "{stage}\n{}", daemon.report());
     }
 }
 
@@ -336,8 +350,11 @@ fn a_daemon_waits_for_the_sockets_of_one_that_was_just_killed() {
     daemon.crash();
     fs::remove_file(daemon.path("s.sock")).expect("it is left behind");
     let held = std::os::unix::net::UnixListener::bind(daemon.path("s.sock")).expect("the path is free");
+    held.set_nonblocking(true).expect("it can be asked");
     daemon.launch_again();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    for time in ["once", "again"] {
+        daemon.wait_until(&format!("it finds the socket taken {time}"), |_| held.accept().is_ok());
+    }
     assert!(daemon.is_running(), "{}", daemon.report());
     drop(held);
     let launched = daemon.launched_pid();

@@ -29,12 +29,3 @@ fn dial(variable: &str, usual: u64, full: u64) -> u64 {
         Err(_) => usual,
     }
 }
-
-/// Whether the tests run as root; some scenarios need it and say so when they are left out.
-fn is_root(scenario: &str) -> bool {
-    let is_root = nix::unistd::Uid::effective().is_root();
-    if !is_root {
-        eprintln!("left out, because it needs root: {scenario}");
-    }
-    is_root
-}

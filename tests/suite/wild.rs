@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use crate::harness::{Daemon, Scene, compare, http};
+use crate::harness::{Daemon, Scene, compare, http, needs};
 
 /// Everything in one file, comments and all, as deployments accumulate it.
 const MAIN: &str = "\
@@ -113,6 +113,7 @@ const MEMBERS: [&str; 6] = ["app:worker_00", "app:worker_01", "app:worker_02", "
 
 #[test]
 fn a_configuration_from_the_wild_runs_unchanged() {
+    ["nginx", "redis-server"].into_iter().for_each(|name| _ = needs::program(name));
     let scene = Scene::new("wild")
         .config(MAIN)
         .file("conf.d/nginx.conf", NGINX)
@@ -224,6 +225,7 @@ while True:
 
 #[test]
 fn a_container_tells_all_on_its_console_and_ends_when_a_part_fails() {
+    needs::program("nginx");
     // The console is a pipe, as in a container.
     let scene = Scene::new("container")
         .config(CONTAINER)

@@ -1,7 +1,6 @@
 //! The log options of a program, for both channels.
 
-use std::process::Command;
-
+use crate::harness::needs::Power;
 use crate::harness::redact::{redact, replace_shape};
 use crate::harness::{Daemon, Observed, Scene, compare, compare_refusal};
 
@@ -201,7 +200,7 @@ pins! {
         let options = "stdout_syslog=true\nstderr_syslog=yes\nstdout_logfile=NONE\nstderr_logfile=NONE\n\
             [program:q]\ncommand=echo deprecated\nautostart=false\nstartsecs=0\nstdout_logfile=syslog\nstderr_logfile=Syslog\n";
         let scene = talker("syslog", options).file("collect.py", COLLECT);
-        let private = Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success());
+        let private = Power::Mount.is_there_for("what is sent to the system log");
         let scene = if private { scene.shell(PRIVATE_DEV) } else { scene };
         compare(&scene, |daemon, observed| {
             daemon.wait_for_state("p", "EXITED");

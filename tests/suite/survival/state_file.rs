@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use super::{LIVING, pids, start};
+use crate::harness::needs;
 use crate::harness::{Daemon, Scene, Subject, processes};
 
 const STATE: &str = "supervisord.pid.state";
@@ -45,7 +46,7 @@ fn a_link_in_the_place_of_the_state_file_is_neither_believed_nor_followed() {
 /// Lets no file of the daemon grow beyond so many bytes: what is written there stays behind half way, as on a full disk.
 fn limit_files(daemon: &Daemon, bytes: &str) {
     let limit = ["--pid", &daemon.pid().to_string(), &format!("--fsize={bytes}:")].map(str::to_owned);
-    let status = Command::new("prlimit").args(limit).status().expect("prlimit is part of every Linux");
+    let status = Command::new(needs::program("prlimit")).args(limit).status().expect("prlimit can be executed");
     assert!(status.success());
 }
 

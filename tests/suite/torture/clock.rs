@@ -1,25 +1,15 @@
 //! The clock people read goes back and forward; supervision has another one.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::vitals::{assert_rests, restart_latency};
+use crate::harness::needs;
 use crate::harness::{Scene, Subject, only_ours};
 
-/// The library that lends a process another clock, where it is installed.
-fn faketime() -> Option<PathBuf> {
-    let places = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
-    let found = places.map(|place| PathBuf::from(place).join("faketime/libfaketimeMT.so.1")).into_iter();
-    found.into_iter().find(|path| path.exists())
-}
-
-/// The machine's own clock is never touched. Without the library the same is tested with a clock of the test's own, in
-/// the sequences of inputs of the core.
+/// The machine's own clock is never touched.
 #[test]
 fn a_clock_that_is_set_back_and_forward_changes_no_delay() {
-    let Some(library) = faketime() else {
-        return eprintln!("left out, because it needs libfaketime: a clock that is set");
-    };
+    let library = needs::clock_library();
     only_ours(|| {
         let configuration = "[program:steady]\ncommand=env -u LD_PRELOAD sleep 1000\nstartsecs=0\nautorestart=true\n\
             stdout_logfile=NONE\nstderr_logfile=NONE\n[program:slow]\ncommand=env -u LD_PRELOAD sleep 1000\nstartsecs=2\n\

@@ -5,10 +5,9 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
-use super::is_root;
 use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
+use crate::harness::needs::Power;
 use crate::harness::{Daemon, Scene, Subject, only_ours};
 
 /// Says numbered lines for ever, without waiting for anything but its own pace.
@@ -25,7 +24,7 @@ fn within(daemon: &Daemon, path: &str) -> PathBuf {
 
 #[test]
 fn a_volume_that_fills_up_and_is_freed_again_costs_only_what_did_not_fit() {
-    if !is_root("a full volume") {
+    if !Power::Mount.is_there_for("a full volume") {
         return;
     }
     only_ours(|| {
@@ -74,7 +73,7 @@ fn a_volume_that_fills_up_and_is_freed_again_costs_only_what_did_not_fit() {
 /// The activity log itself has no room.
 #[test]
 fn a_full_volume_under_the_activity_log_does_not_end_the_daemon() {
-    if !is_root("a full volume under the activity log") {
+    if !Power::Mount.is_there_for("a full volume under the activity log") {
         return;
     }
     only_ours(|| {
@@ -102,11 +101,15 @@ fn a_full_volume_under_the_activity_log_does_not_end_the_daemon() {
 #[test]
 fn a_device_that_is_always_full_is_said_once() {
     only_ours(|| {
-        let configuration =
-            format!("[program:full]\ncommand={COUNTER}\nstartsecs=0\nstdout_logfile=/dev/full\nstderr_logfile=NONE\n");
+        let counts_twice = COUNTER.replace("print ++$n, \"\\n\";", "print ++$n, \"\\n\"; print STDERR \"$n\\n\";");
+        let configuration = format!(
+            "[program:full]\ncommand={counts_twice}\nstartsecs=0\nstdout_logfile=/dev/full\nstderr_logfile={{dir}}/counted\n"
+        );
         let mut daemon = Scene::with("device", &configuration).start(Subject::Ours);
         daemon.wait_for_log("could not write to /dev/full");
-        std::thread::sleep(Duration::from_millis(300));
+        let counted = |daemon: &Daemon| daemon.read("counted").lines().count();
+        let before = counted(&daemon);
+        daemon.wait_until("much more is lost", |daemon| counted(daemon) > before + 300);
         daemon.call("supervisor.stopProcess", &["full".into()]);
         assert_eq!(daemon.log().matches("could not write to /dev/full").count(), 1, "{}", daemon.log());
         daemon.wait_for_log(" bytes for /dev/full were lost");

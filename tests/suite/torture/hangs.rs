@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::vitals::{Vitals, assert_flat, restart_latency};
+use crate::harness::needs;
 use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
 /// What a disk can be asked for.
@@ -26,7 +27,7 @@ struct Hang {
 impl Hang {
     /// From now on nothing comes back from these paths.
     fn begin(daemon: &mut Daemon, paths: &[&str]) -> Hang {
-        let mut command = Command::new("strace");
+        let mut command = Command::new(needs::program("strace"));
         command.args(["-f", "-q", "-o"]).arg(daemon.path(".strace"));
         for path in paths {
             command.arg("-P").arg(daemon.path(path));
@@ -34,7 +35,7 @@ impl Hang {
         let pid = daemon.pid();
         command.args(["-e", &format!("trace={CALLS}"), "-e", &format!("inject={CALLS}:delay_enter={FOR_EVER}")]);
         command.args(["-p", &pid.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let hang = Hang { strace: command.spawn().expect("strace is installed") };
+        let hang = Hang { strace: command.spawn().expect("strace can be executed") };
         daemon.wait_until("every thread is held", |_| threads(pid).all(|status| is_traced(&status)));
         hang
     }

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::is_root;
 use super::vitals::{Vitals, assert_flat, assert_rests};
+use crate::harness::needs::Power;
 use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
 const COUNT: usize = 12;
@@ -76,7 +76,7 @@ fn without_descriptors_it_waits_for_better_times() {
 /// The limit counts the processes of one user and does not hold for root, so the daemon runs as somebody.
 #[test]
 fn without_processes_it_waits_for_better_times() {
-    if !is_root("no more processes") {
+    if !Power::ChangeUser.is_there_for("no more processes") {
         return;
     }
     only_ours(|| {
@@ -111,7 +111,7 @@ fn without_processes_it_waits_for_better_times() {
 /// A program whose user may have no more processes.
 #[test]
 fn a_user_without_processes_left_affects_only_its_programs() {
-    if !is_root("a user without processes") {
+    if !Power::ChangeUser.is_there_for("a user without processes") {
         return;
     }
     only_ours(|| {

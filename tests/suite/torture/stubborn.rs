@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
+use crate::harness::needs::{self, Power};
 use crate::harness::{Scene, Subject, only_ours, processes};
 
 #[test]
@@ -111,7 +112,7 @@ fn a_child_that_is_frozen_is_killed_in_time() {
 /// Orphans that come to the daemon because it is the init of its pid namespace are buried like its own children.
 #[test]
 fn orphans_of_strangers_are_reaped() {
-    if !super::is_root("a daemon as process 1") {
+    if !Power::BeFirstProcess.is_there_for("a daemon as process 1") {
         return;
     }
     only_ours(|| {
@@ -120,7 +121,7 @@ fn orphans_of_strangers_are_reaped() {
             stdout_logfile=NONE\nstderr_logfile=NONE\n";
         let scene = Scene::with("init", configuration);
         let place = scene.set_up(Subject::Ours);
-        let mut command = place.command("/usr/bin/unshare".as_ref());
+        let mut command = place.command(&needs::program("unshare"));
         command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
         command.arg(Subject::Ours.path(crate::harness::Program::Supervisord)).args(["-n", "-c", "supervisord.conf"]);
         let mut daemon = crate::harness::Daemon::launch(place, command);

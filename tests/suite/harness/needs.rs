@@ -1,0 +1,90 @@
+//! What tests need of the machine: programs that no build brings along, and things that not everybody may do.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The programs with their packages of Debian; `.ci/run` installs the same.
+const PACKAGES: [(&str, &str); 7] = [
+    ("faketime", "faketime"),
+    ("nginx", "nginx-light"),
+    ("npm", "npm"),
+    ("prlimit", "util-linux"),
+    ("redis-server", "redis-server"),
+    ("strace", "strace"),
+    ("unshare", "util-linux"),
+];
+
+/// Where services are that users do not start, beside the directories of `PATH`.
+const SYSTEM: [&str; 2] = ["/usr/sbin", "/sbin"];
+
+/// The path of a program. A test without it fails, in words that say what to install.
+pub fn program(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(SYSTEM.map(PathBuf::from));
+    let found = places.map(|place| place.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{}", missing(name)))
+}
+
+fn missing(name: &str) -> String {
+    let package = PACKAGES.into_iter().find(|(known, _)| *known == name).map(|(_, package)| package);
+    let package = package.unwrap_or_else(|| panic!("{name} has no line in tests/suite/harness/needs.rs"));
+    format!("{name} is missing: install the Debian package {package}")
+}
+
+/// The library of `faketime`, which lends a process another clock.
+pub fn clock_library() -> PathBuf {
+    program("faketime");
+    let machine = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let places = [machine.as_str(), "/usr/lib64", "/usr/lib"].map(|place| Path::new(place).join("faketime"));
+    let found = places.map(|place| place.join("libfaketimeMT.so.1")).into_iter().find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("libfaketimeMT.so.1 is missing: install the Debian package faketime"))
+}
+
+/// What even root may not do everywhere: a container may have taken it away.
+#[derive(Clone, Copy, Debug)]
+pub enum Power {
+    /// To mount something where nobody else sees it.
+    Mount,
+    /// To be the first process of a world of processes of its own.
+    BeFirstProcess,
+    /// To start a program as another user.
+    ChangeUser,
+    /// To give up what root may do to the processes of others.
+    ForgoSignals,
+}
+
+impl Power {
+    /// Whether we have it; where not, it is said what is left out and why.
+    pub fn is_there_for(self, what: &str) -> bool {
+        let (command, purpose) = match self {
+            Power::Mount => ("unshare --mount mount -t tmpfs none /mnt", "mount a file system"),
+            Power::BeFirstProcess => ("unshare --pid --fork --mount-proc true", "have process ids of its own"),
+            Power::ChangeUser => ("setpriv --reuid=65534 --regid=65534 --clear-groups true", "become another user"),
+            Power::ForgoSignals => ("setpriv --bounding-set=-kill setpriv --reuid=65534 true", "give up CAP_KILL"),
+        };
+        program("unshare");
+        let mut words = command.split(' ');
+        let mut probe = Command::new(words.next().unwrap_or_default());
+        let probe = probe.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
+        let refusal = match probe {
+            Ok(output) if output.status.success() => return true,
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        eprintln!("left out, because nobody here may {purpose} ({refusal}): {what}");
+        false
+    }
+}
+
+#[test]
+fn what_is_missing_is_said_with_its_package() {
+    for (name, package) in PACKAGES {
+        assert_eq!(missing(name), format!("{name} is missing: install the Debian package {package}"));
+    }
+    assert!(program("unshare").is_absolute());
+    let installer = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/run")).expect("it is there");
+    // The others are in every Debian.
+    for (name, package) in PACKAGES.into_iter().filter(|(_, package)| *package != "util-linux") {
+        assert!(installer.lines().any(|line| line.contains(name) && line.contains(package)), "{name}");
+    }
+}

@@ -1,0 +1,56 @@
+//! The tests as they stand in the sources.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The names of all tests of the workspace, without their modules.
+pub fn tests() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = BTreeSet::new();
+    for directory in ["crates", "src", "tests"] {
+        collect(&root.join(directory), &mut names);
+    }
+    names
+}
+
+fn collect(directory: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).expect("the sources can be read").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(tests_in(&fs::read_to_string(&path).expect("sources are text")));
+        }
+    }
+}
+
+/// The functions that follow `#[test]` (or `#[tokio::test]`), perhaps with other attributes between, and what is declared
+/// within `pins!` as `name: "section option" … => {`.
+fn tests_in(text: &str) -> BTreeSet<String> {
+    let (mut is_test, mut are_pins) = (false, false);
+    let mut names = BTreeSet::new();
+    for line in text.lines() {
+        let code = line.trim();
+        are_pins = (are_pins || code == "pins! {") && line != "}";
+        if let Some(function) = code.strip_prefix("async ").unwrap_or(code).strip_prefix("fn ").filter(|_| is_test) {
+            names.insert(name_at(function));
+        } else if let Some((name, _)) = code.split_once(": \"").filter(|_| are_pins && code.ends_with("=> {")) {
+            names.insert(name.to_owned());
+        }
+        is_test = code == "#[test]" || code.starts_with("#[tokio::test") || is_test && code.starts_with("#[");
+    }
+    names
+}
+
+fn name_at(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+}
+
+#[test]
+fn only_tests_are_taken_for_tests() {
+    let text = "#[test]\nfn a() {}\n    #[test]\n    #[ignore]\n    fn b(x in \"y\") {\nfn c() {}\n// #[test]\nfn d() {}\n\
+        #[tokio::test]\nasync fn e() {}\n#[test]\nconst X: u8 = 1;\nfn f() {}\nmacro! {\n    g: \"x\" => {\n}\n\
+        pins! {\n    h: \"x\" \"y\" => {\n    }\n}\nlet i: \"x\" => {\n";
+    assert_eq!(tests_in(text).into_iter().collect::<Vec<_>>(), ["a", "b", "e", "h"]);
+}
