@@ -243,7 +243,7 @@ impl Supervisor {
     pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         let process = self.deadlines.first().map(|(deadline, _)| *deadline);
         let ticks = self.ticks.deadline(now, |kind| self.is_subscribed(kind));
-        let shutdown = self.shutdown.as_ref().map(Shutdown::next_report);
+        let shutdown = self.shutdown.as_ref().map(Shutdown::deadline);
         let jobs = self.jobs.iter().filter_map(Job::next_report).min();
         let pools = self.groups.iter().filter_map(|group| group.pool.as_ref()?.deadline()).min();
         let seats = self.next_revival();

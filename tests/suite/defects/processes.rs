@@ -387,3 +387,25 @@ fn a_child_that_may_not_be_signalled_harms_nobody() {
         (state, processes::alive(daemon_pid))
     });
 }
+
+/// The original ends it in the same moment.
+#[test]
+fn a_listener_can_deal_with_the_end_of_the_supervisor() {
+    const LAST: &str = "import sys, time
+while True:
+    sys.stdout.write('READY\\n'); sys.stdout.flush()
+    header = dict(token.split(':') for token in sys.stdin.readline().split())
+    sys.stdin.read(int(header['len']))
+    if header['eventname'] == 'SUPERVISOR_STATE_CHANGE_STOPPING':
+        time.sleep(0.1)
+        open('heard', 'w').close()
+    sys.stdout.write('RESULT 2\\nOK'); sys.stdout.flush()
+";
+    differ(false, true, |subject| {
+        let text = "[supervisord]\nloglevel=debug\n[eventlistener:last]\ncommand=python3 {dir}/last.py\nevents=SUPERVISOR_STATE_CHANGE\nstartsecs=0\n";
+        let mut daemon = Scene::with("last", text).file("last.py", LAST).start(subject);
+        daemon.wait_for_log("last: event was processed");
+        assert_eq!(daemon.stop(), 0);
+        daemon.path("heard").exists()
+    });
+}

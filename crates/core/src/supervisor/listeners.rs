@@ -33,6 +33,13 @@ pub struct Seat {
     doubt: Option<Duration>,
 }
 
+impl Seat {
+    /// Whether it was sent an event and has not answered yet.
+    pub(super) fn is_busy(&self) -> bool {
+        self.protocol.state() == ListenerState::Busy
+    }
+}
+
 /// The result handler that is built in.
 const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
 

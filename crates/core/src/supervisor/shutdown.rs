@@ -15,18 +15,28 @@ use crate::time::Now;
 /// How often the names of those still alive are logged.
 const REPORT_EVERY: Duration = Duration::from_secs(3);
 
+/// How long listeners may take to deal with what they have been sent before they are told to stop.
+const LAST_HEARING: Duration = Duration::from_secs(1);
+
 /// A shutdown under way.
 pub(super) struct Shutdown {
     /// Groups that have not been stopped yet; the next one is the last.
     queue: Vec<Arc<str>>,
     /// Whether the members of the last group have been told to stop.
     told: bool,
+    /// Until when its listeners are heard before that.
+    heard_until: Option<Duration>,
     reported: Duration,
 }
 
 impl Shutdown {
-    pub(super) fn next_report(&self) -> Duration {
+    fn next_report(&self) -> Duration {
         self.reported + REPORT_EVERY
+    }
+
+    /// When the shutdown wants to be looked at again although nothing happens.
+    pub(super) fn deadline(&self) -> Duration {
+        self.heard_until.map_or(self.next_report(), |until| until.min(self.next_report()))
     }
 }
 
@@ -78,6 +88,9 @@ impl Supervisor {
         }
         while let Some(index) = self.next_group_to_stop() {
             if self.shutdown.as_ref().is_some_and(|shutdown| !shutdown.told) {
+                if self.hears(now, index) {
+                    return;
+                }
                 self.tell_group(now, index);
             }
             if !self.groups[index].members.iter().all(|id| self.is_stopped(*id)) {
@@ -95,10 +108,10 @@ impl Supervisor {
 
     fn begin_shutdown(&mut self, now: Now) {
         let queue = self.groups_by_priority().into_iter().map(|index| self.groups[index].config.name.as_str().into());
-        self.shutdown = Some(Shutdown { queue: queue.collect(), told: false, reported: now.mono });
+        self.shutdown = Some(Shutdown { queue: queue.collect(), told: false, heard_until: None, reported: now.mono });
         self.emit(EventType::SupervisorStateChangeStopping, String::new());
         self.dispatch_events();
-        if let Some(index) = self.next_group_to_stop() {
+        if let Some(index) = self.next_group_to_stop().filter(|index| !self.hears(now, *index)) {
             self.tell_group(now, index);
         }
         self.report_survivors();
@@ -116,10 +129,20 @@ impl Supervisor {
         }
     }
 
+    /// Whether a listener of the group still deals with an event, and has time left to do so.
+    fn hears(&mut self, now: Now, index: usize) -> bool {
+        let members = self.groups[index].members.iter().filter_map(|id| self.members.get(id));
+        let is_busy = members
+            .filter(|member| member.machine.state() == ProcessState::Running)
+            .any(|member| member.seat.as_ref().is_some_and(super::listeners::Seat::is_busy));
+        let Some(shutdown) = self.shutdown.as_mut() else { return false };
+        is_busy && now.mono < *shutdown.heard_until.get_or_insert(now.mono + LAST_HEARING)
+    }
+
     /// Tells the members of a group to stop, the highest priority number first.
     fn tell_group(&mut self, now: Now, index: usize) {
         if let Some(shutdown) = self.shutdown.as_mut() {
-            shutdown.told = true;
+            (shutdown.told, shutdown.heard_until) = (true, None);
         }
         for id in self.members_by_priority(index).into_iter().rev() {
             self.forget_revival(id);

@@ -78,3 +78,29 @@ fn nothing_but_remote_events_is_accepted_during_a_shutdown() {
     let event = world.call(Call::SendRemoteCommEvent { kind: "a".to_owned(), data: "b".to_owned() });
     assert_eq!(world.reply(event), &Ok(Value::Bool(true)));
 }
+
+#[test]
+fn a_listener_may_deal_with_what_it_was_sent_before_it_is_stopped() {
+    for answers in [true, false] {
+        let pool = samples::pool("pool", &["SUPERVISOR_STATE_CHANGE"], 10);
+        let mut world = World::started(vec![pool, program("p")]);
+        world.pass(2000);
+        let listener = world.id("pool");
+        let say = |world: &mut World, bytes: &[u8]| {
+            world.give(Input::ListenerOutput { process: listener, bytes: bytes.to_vec() });
+        };
+        // It begins with the event of the start.
+        say(&mut world, b"READY\n");
+        say(&mut world, b"RESULT 2\nOKREADY\n");
+        world.give(Input::ShutdownSignal { name: "SIGTERM" });
+        world.pass(900);
+        assert_eq!(world.state("pool"), ProcessState::Running, "{:?}", world.log);
+        assert!(world.ending.is_none());
+        match answers {
+            true => say(&mut world, b"RESULT 2\nOK"),
+            false => world.pass(200),
+        }
+        world.pass(0);
+        assert!(world.ending.is_some(), "{:?}", world.log);
+    }
+}
