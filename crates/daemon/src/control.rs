@@ -8,12 +8,14 @@ mod children;
 mod clearing;
 mod effects;
 mod entrance;
-mod launch;
+mod errands;
+mod finder;
 mod notes;
 mod nursery;
 mod resume;
 mod sockets;
 mod stdin;
+mod surroundings;
 mod upgrade;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -45,7 +47,7 @@ pub use children::HandedChildren;
 use children::{Children, Reaped};
 use clearing::Clearing;
 pub use entrance::{Entrance, Mailbox, Message};
-pub use launch::Surroundings;
+pub use surroundings::Surroundings;
 use upgrade::Upgrade;
 pub use upgrade::{SELF_TEST, UNDERSTOOD, program};
 

@@ -34,6 +34,8 @@ impl Errno {
     pub const ENOENT: Errno = Errno(libc::ENOENT);
     /// No such process.
     pub const ESRCH: Errno = Errno(libc::ESRCH);
+    /// No answer in time.
+    pub const ETIMEDOUT: Errno = Errno(libc::ETIMEDOUT);
     /// Interrupted system call.
     pub const EINTR: Errno = Errno(libc::EINTR);
     /// Try again; also returned by fork when there are too many processes.

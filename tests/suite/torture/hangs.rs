@@ -2,7 +2,8 @@
 //!
 //! `strace` holds every system call on chosen paths at its entrance, as a file server does that is gone.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
 /// What a disk can be asked for.
 const CALLS: &str = "read,write,writev,splice,openat,newfstatat,statx,ftruncate,fsync,fdatasync,rename,renameat,\
-    renameat2,unlink,unlinkat";
+    renameat2,unlink,unlinkat,access,faccessat,faccessat2";
 
 /// Longer than any test.
 const FOR_EVER: &str = "3600000000";
@@ -209,5 +210,38 @@ fn the_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs() {
                 scope.spawn(move || ends(path));
             }
         });
+    });
+}
+
+#[test]
+fn a_program_on_a_disk_that_hangs_holds_nobody_up() {
+    only_ours(|| {
+        let text =
+            program("lost", "{dir}/lost", "NONE") + "autostart=false\n" + &program("other", "sleep 1000", "NONE");
+        let mut daemon = Scene::with("lost program", &text).start(Subject::Ours);
+        daemon.wait_for_state("other", "RUNNING");
+        let lost = daemon.path("lost");
+        fs::write(&lost, "#!/bin/sh\nexec sleep 1000\n").expect("it can be written");
+        fs::set_permissions(&lost, Permissions::from_mode(0o755)).expect("it is ours");
+        let before = Vitals::of(&daemon);
+
+        let hang = Hang::begin(&mut daemon, &["lost"]);
+        let refusal = format!("NOT_EXECUTABLE: the disk with command '{}' does not respond", lost.display());
+        for _ in 0..3 {
+            let started = daemon.rpc("supervisor.startProcess", &["lost".into()]);
+            assert_eq!(started.expect_err("nobody knows whether it is there").1, refusal);
+            restart_latency(&daemon, "other");
+            daemon.wait_for_state("other", "RUNNING");
+        }
+        let upgrade = daemon.ctl(&["upgrade"]);
+        assert!(upgrade.stdout.contains("a disk or a name server does not respond"), "{}", upgrade.transcript());
+        drop(hang);
+
+        daemon.wait_until("it can be started", |daemon| {
+            daemon.rpc("supervisor.startProcess", &["lost".into()]).is_ok() || daemon.state_of("lost") == "RUNNING"
+        });
+        daemon.call("supervisor.stopProcess", &["lost".into()]);
+        assert_flat(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
     });
 }

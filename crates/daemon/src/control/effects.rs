@@ -2,7 +2,7 @@
 
 use supervisord_core::supervisor::{Effect, Input, Verdict};
 
-use super::{Control, launch};
+use super::Control;
 use crate::clock::present;
 use crate::output::Request;
 
@@ -22,7 +22,7 @@ impl Control {
             Effect::Log(level, line) => self.tools.activity.log(level, &line),
             Effect::Check { process, call } => {
                 let config = self.supervisor.process(process)?;
-                let result = launch::find(config, &self.tools.surroundings).map(drop);
+                let result = self.children.nursery.check(config, &self.tools);
                 return Some(Input::Checked { process, call, result });
             }
             Effect::Spawn { process } => {

@@ -20,8 +20,10 @@ use supervisord_sys::user::RunAs;
 use supervisord_sys::{Errno, errno_name, exec, orphan, pipe};
 
 use super::Tools;
-use super::launch::{self, Launch};
+use super::errands::{Errands, NoReply};
+use super::finder::{Finder, Launch};
 use super::sockets::Sockets;
+use super::surroundings;
 use crate::activity::Activity;
 use crate::hand_over::HandedSocket;
 use crate::journal::{Journal, KeptRun};
@@ -43,6 +45,8 @@ pub(super) struct Nursery {
     output_stalled: bool,
     /// How to become each user: looked up once, because the user database may be slow.
     users: HashMap<u32, RunAs>,
+    finder: Finder,
+    errands: Errands,
 }
 
 /// A child about to be made.
@@ -129,9 +133,9 @@ impl Nursery {
     ) -> Result<Expected, String> {
         let row = supervisor.row(id).ok_or("the process has been removed")?;
         let process = &row.config;
-        let command = launch::find(process, &tools.surroundings).map_err(text_of)?;
+        let command = self.finder.find_lately(process, &tools.surroundings, &mut self.errands).map_err(text_of)?;
         let socket = match &process.socket {
-            Some(socket) => Some(self.sockets.acquire(&row.group, socket, &tools.activity)?),
+            Some(socket) => Some(self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.errands)?),
             None => None,
         };
         let run = RunId(self.next_run);
@@ -174,6 +178,16 @@ impl Nursery {
         opening
     }
 
+    /// Whether the program of a process is there.
+    pub(super) fn check(&mut self, process: &Process, tools: &Tools) -> Result<(), CommandFailure> {
+        self.finder.check(process, &tools.surroundings, &mut self.errands)
+    }
+
+    /// Whether a question to the system hangs.
+    pub(super) fn is_waiting(&mut self) -> bool {
+        self.errands.is_waiting()
+    }
+
     /// Whether the output plane answers in time, whatever it did before.
     pub(super) fn do_logs_respond(&mut self, tools: &Tools) -> bool {
         let (reply, answered) = answer();
@@ -202,9 +216,20 @@ impl Nursery {
         }
     }
 
+    /// How to become a user; the error is ETIMEDOUT where the user database does not answer.
+    fn run_as(&mut self, uid: u32) -> Result<RunAs, Errno> {
+        if let Some(known) = self.users.get(&uid) {
+            return Ok(known.clone());
+        }
+        let asked = self.errands.ask(&format!("user {uid}"), move || RunAs::uid(uid));
+        let run_as = asked.map_err(|NoReply| Errno::ETIMEDOUT)?;
+        self.users.insert(uid, run_as.clone());
+        Ok(run_as)
+    }
+
     fn plan(&mut self, row: &Row, command: Launch, tools: &Tools) -> Result<SpawnPlan, Errno> {
         let process = &row.config;
-        let environment = launch::environment(process, &row.group, &tools.surroundings)?;
+        let environment = surroundings::environment(process, &row.group, &tools.surroundings)?;
         let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
         if let Some(directory) = &process.directory {
             plan = plan.directory(Path::new(directory))?;
@@ -213,7 +238,7 @@ impl Nursery {
             plan = plan.umask(umask);
         }
         if let Some(user) = &process.user {
-            plan = plan.run_as(self.users.entry(user.uid).or_insert_with(|| RunAs::uid(user.uid)).clone());
+            plan = plan.run_as(self.run_as(user.uid)?);
         }
         Ok(plan)
     }

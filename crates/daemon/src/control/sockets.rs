@@ -1,6 +1,7 @@
 //! FastCGI sockets: opened for the first process that needs one, shared by its siblings, closed after the last.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use supervisord_config::model::{FastCgiSocket, LogLevel, SocketAddress};
 use supervisord_sys::socket::{self, SocketError, SocketFile};
 
+use super::errands::{Errands, NoReply};
 use crate::activity::Activity;
 use crate::hand_over::HandedSocket;
 
@@ -24,14 +26,18 @@ impl Sockets {
         group: &Arc<str>,
         socket: &FastCgiSocket,
         activity: &Activity,
+        errands: &mut Errands,
     ) -> Result<Arc<OwnedFd>, String> {
         let key = (group.clone(), socket.url.clone());
         if let Some(descriptor) = self.open.get(&key) {
             return Ok(descriptor.clone());
         }
         activity.log(LogLevel::Info, &format!("Creating socket {}", socket.url));
+        let failed = |error: &dyn fmt::Display| format!("Could not create FastCGI socket {}: {error}", socket.url);
+        let definition = socket.clone();
+        let opened = errands.ask(&socket.url, move || open(&definition));
         let descriptor =
-            open(socket).map_err(|error| format!("Could not create FastCGI socket {}: {error}", socket.url))?;
+            opened.map_err(|NoReply| failed(&"the system does not respond"))?.map_err(|error| failed(&error))?;
         let descriptor = Arc::new(descriptor);
         self.open.insert(key, descriptor.clone());
         Ok(descriptor)

@@ -149,6 +149,9 @@ impl Control {
         if !self.children.nursery.do_logs_respond(&self.tools) {
             return self.refuse_upgrade(reply, "the log files do not respond, and output could be lost");
         }
+        if self.children.nursery.is_waiting() {
+            return self.refuse_upgrade(reply, "a disk or a name server does not respond");
+        }
         self.tools.activity.log(LogLevel::Info, "upgrading: handing over to the program now on disk");
         if let Some(reply) = reply {
             reply(Ok(Value::Bool(true)));

@@ -1,14 +1,9 @@
-//! From a definition to what is executed: words, program file, environment.
+//! What a child finds in its environment.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use supervisord_config::model::{Config, Process, ServerUrl};
-use supervisord_config::pyrepr::repr;
-use supervisord_config::words;
-use supervisord_core::supervisor::CommandFailure;
 use supervisord_sys::Errno;
-use supervisord_sys::command::{self, CommandError};
 use supervisord_sys::spawn::Environment;
 
 /// Where programs are looked for when neither the configuration nor the daemon's environment says.
@@ -29,46 +24,8 @@ impl Surroundings {
     }
 }
 
-/// A command that can be executed.
-pub(super) struct Launch {
-    /// The file to execute.
-    pub(super) program: PathBuf,
-    /// The words, the first as written.
-    pub(super) arguments: Vec<String>,
-}
-
-/// Splits the command and finds its program.
-pub(super) fn find(process: &Process, surroundings: &Surroundings) -> Result<Launch, CommandFailure> {
-    let arguments = words::split(&process.command).map_err(|error| {
-        CommandFailure::Unusable(format!("can't parse command {}: {error}", repr(&process.command)))
-    })?;
-    let Some(name) = arguments.first() else {
-        return Err(CommandFailure::Unusable("command is empty".to_owned()));
-    };
-    let search_path = search_path(process, surroundings);
-    match command::locate(name, &search_path) {
-        Ok(program) => Ok(Launch { program, arguments }),
-        Err(error) => Err(failure(name, error)),
-    }
-}
-
-fn failure(name: &str, error: CommandError) -> CommandFailure {
-    let found = |path: &std::path::Path| repr(&path.to_string_lossy());
-    match error {
-        CommandError::NotFound => CommandFailure::Missing(format!("can't find command {}", repr(name))),
-        CommandError::IsDirectory(path) => {
-            CommandFailure::Unusable(format!("command at {} is a directory", found(&path)))
-        }
-        CommandError::NotExecutable(path) => {
-            CommandFailure::Unusable(format!("command at {} is not executable", found(&path)))
-        }
-        CommandError::NoPermission(path) => {
-            CommandFailure::Unusable(format!("no permission to run command {}", found(&path)))
-        }
-    }
-}
-
-fn search_path(process: &Process, surroundings: &Surroundings) -> OsString {
+/// The directories in which the program of a process is looked for.
+pub(super) fn search_path(process: &Process, surroundings: &Surroundings) -> OsString {
     let configured = process.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.into());
     let inherited = || surroundings.environment.get("PATH").filter(|path| !path.is_empty()).map(OsString::from);
     configured.or_else(inherited).unwrap_or_else(|| DEFAULT_PATH.into())
