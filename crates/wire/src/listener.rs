@@ -57,6 +57,21 @@ pub enum ListenerOutput {
     BadResultLine(Vec<u8>),
     /// It spoke out of turn without having an event; the state is UNKNOWN.
     ProtocolError,
+    /// It wants an event, and has said this before; the state is READY. Whatever it was about has been missed, at least
+    /// in part.
+    CaughtUp(Vec<u8>),
+}
+
+/// What is known of the conversation so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Knowledge {
+    /// All of it.
+    #[default]
+    Sure,
+    /// All of it, probably: a word out of turn means that something was missed.
+    Doubtful,
+    /// Something was missed, so that nothing can be understood before the listener wants an event.
+    Missed,
 }
 
 /// The longest result, in bytes. The original has no limit; a longer one is a bad result line here.
@@ -84,6 +99,8 @@ pub struct Listener {
     result_length: Option<usize>,
     /// A result is out and has not been judged.
     judging: bool,
+    #[serde(default)]
+    knowledge: Knowledge,
 }
 
 impl Default for Listener {
@@ -95,12 +112,25 @@ impl Default for Listener {
 impl Listener {
     /// A listener that has just been started.
     pub fn new() -> Listener {
-        Listener { state: ListenerState::Acknowledged, buffer: Vec::new(), result_length: None, judging: false }
+        Listener {
+            state: ListenerState::Acknowledged,
+            buffer: Vec::new(),
+            result_length: None,
+            judging: false,
+            knowledge: Knowledge::Sure,
+        }
     }
 
     /// A listener of which nothing is known but that it waits for an event.
     pub fn presumed_ready() -> Listener {
         Listener { state: ListenerState::Ready, ..Listener::new() }
+    }
+
+    /// From now on the listener is somebody else's, who may have missed its last words, or what was said to it.
+    pub fn doubt(&mut self) {
+        if self.knowledge == Knowledge::Sure {
+            self.knowledge = Knowledge::Doubtful;
+        }
     }
 
     /// What it is doing.
@@ -118,6 +148,34 @@ impl Listener {
 
     /// The next thing the listener said; none when it has to say more first, or its result has to be judged first.
     pub fn next_output(&mut self) -> Option<ListenerOutput> {
+        match self.knowledge {
+            Knowledge::Sure => self.understand(),
+            Knowledge::Missed => self.catch_up(),
+            Knowledge::Doubtful => {
+                let before = self.clone();
+                let output = self.understand();
+                if self.state != ListenerState::Unknown || before.state == ListenerState::Unknown {
+                    return output;
+                }
+                *self = Listener { state: ListenerState::Busy, knowledge: Knowledge::Missed, ..before };
+                self.catch_up()
+            }
+        }
+    }
+
+    fn catch_up(&mut self) -> Option<ListenerOutput> {
+        if !self.buffer.ends_with(READY_TOKEN) {
+            let excess = self.buffer.len().saturating_sub(MAX_RESULT);
+            self.buffer.drain(..excess);
+            return None;
+        }
+        let mut said = std::mem::take(self).buffer;
+        said.truncate(said.len() - READY_TOKEN.len());
+        self.state = ListenerState::Ready;
+        Some(ListenerOutput::CaughtUp(said))
+    }
+
+    fn understand(&mut self) -> Option<ListenerOutput> {
         match self.state {
             ListenerState::Acknowledged => self.acknowledged(),
             ListenerState::Ready if self.buffer.is_empty() => None,

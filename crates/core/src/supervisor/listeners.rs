@@ -29,7 +29,7 @@ pub struct Seat {
     /// It is being stopped only to be started again.
     reviving: bool,
     /// When it is taken to be waiting for an event, unless it says something before.
-    #[serde(skip)]
+    #[serde(default)]
     doubt: Option<Duration>,
 }
 
@@ -138,6 +138,18 @@ impl Supervisor {
                 self.violated(now, id, &name, before);
             }
             ListenerOutput::ProtocolError => self.violated(now, id, &name, before),
+            ListenerOutput::CaughtUp(said) => self.caught_up(now, id, &name, &said),
+        }
+    }
+
+    /// A listener that was taken over in the midst of a conversation wants an event: the one it had is done, unless it
+    /// has just said that it will not have it.
+    fn caught_up(&mut self, now: Now, id: ProcessId, name: &str, said: &[u8]) {
+        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
+        let event = seat.event.take();
+        self.log_transition(name, ListenerState::Busy, ListenerState::Ready);
+        if said.ends_with(b"FAIL") {
+            self.put_back(now, id, event);
         }
     }
 
@@ -239,14 +251,14 @@ impl Supervisor {
         self.seats().flat_map(|(_, seat)| [seat.revival, seat.doubt]).flatten().min()
     }
 
-    /// After a crash: the last words of a listener may have been heard by the daemon that is dead, who had no time to
-    /// note them. One that should be about to say something and does not is waiting itself; the event it had is offered
-    /// again.
+    /// After a crash: the last words of a listener may have been heard by the daemon that is dead, and the last event
+    /// sent by it, and it had no time to note that. A listener that should be about to say something and does not is
+    /// waiting itself; the event it had is offered again.
     pub fn doubt_listeners(&mut self, now: Now) {
         for member in self.members.values_mut().filter(|member| member.machine.pid() != 0) {
-            if let Some(seat) = member.seat.as_mut()
-                && matches!(seat.protocol.state(), ListenerState::Busy | ListenerState::Acknowledged)
-            {
+            let Some(seat) = member.seat.as_mut() else { continue };
+            seat.protocol.doubt();
+            if matches!(seat.protocol.state(), ListenerState::Busy | ListenerState::Acknowledged) {
                 seat.doubt = Some(now.mono + LONGEST_DOUBT);
             }
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use supervisord_core::supervisor::ProcessId;
 
-/// The least time between two writings: as much may be missing when the daemon is killed.
-const PACE: Duration = Duration::from_millis(5);
+/// The least time between two writings: so much may be missing when the daemon is killed.
+const PACE: Duration = Duration::from_micros(250);
 
 /// An answer that takes less than this would be delayed by going to sleep.
 const QUICK: Duration = Duration::from_micros(50);
@@ -71,15 +71,15 @@ mod tests {
 
     #[test]
     fn the_first_word_is_written_at_once_and_those_that_follow_together() {
-        let at = Duration::from_millis;
+        let at = |pace: u32| PACE * pace;
         let mut chatter = Chatter::default();
-        assert_eq!((chatter.deadline(), chatter.take_due(at(100))), (None, None));
-        chatter.heard(FIRST, at(100));
-        assert_eq!(chatter.take_due(at(100)), Some([FIRST].into()));
-        chatter.heard(SECOND, at(101));
-        chatter.asked(FIRST, at(102));
-        assert_eq!((chatter.deadline(), chatter.take_due(at(104))), (Some(at(105)), None));
-        assert_eq!(chatter.take_due(at(105)), Some([FIRST, SECOND].into()));
+        assert_eq!((chatter.deadline(), chatter.take_due(at(10))), (None, None));
+        chatter.heard(FIRST, at(10));
+        assert_eq!(chatter.take_due(at(10)), Some([FIRST].into()));
+        chatter.heard(SECOND, at(10));
+        chatter.asked(FIRST, at(10));
+        assert_eq!((chatter.deadline(), chatter.take_due(at(10))), (Some(at(11)), None));
+        assert_eq!(chatter.take_due(at(11)), Some([FIRST, SECOND].into()));
         assert_eq!(chatter.deadline(), None);
     }
 

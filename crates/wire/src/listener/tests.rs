@@ -26,6 +26,37 @@ fn result(bytes: &[u8]) -> ListenerOutput {
     ListenerOutput::Result(bytes.to_vec())
 }
 
+/// A listener of which something may have been missed.
+fn doubted(mut listener: Listener) -> Listener {
+    listener.doubt();
+    listener
+}
+
+#[test]
+fn who_may_have_missed_something_learns_it_from_a_word_out_of_turn() {
+    let mut listener = doubted(busy());
+    assert_eq!(say(&mut listener, b"RESULT 2\nOKREADY\n"), [result(b"OK"), ListenerOutput::Ready]);
+    assert_eq!(say(&mut listener, b"RESULT 4\nFAIL"), []);
+    assert_eq!(listener.state(), ListenerState::Busy);
+    assert_eq!(say(&mut listener, b"READY\n"), [ListenerOutput::CaughtUp(b"RESULT 4\nFAIL".to_vec())]);
+    assert_eq!(listener.state(), ListenerState::Ready);
+    assert_eq!(say(&mut listener, b"x"), [ListenerOutput::ProtocolError], "all is known again");
+    assert_eq!(say(&mut doubted(busy()), b"READY\n"), [ListenerOutput::CaughtUp(Vec::new())]);
+    let mut listener = doubted(Listener::new());
+    assert_eq!(say(&mut listener, b"RESULT 2\nOK"), []);
+    assert_eq!(say(&mut listener, b"READY\n"), [ListenerOutput::CaughtUp(b"RESULT 2\nOK".to_vec())]);
+}
+
+#[test]
+fn little_is_kept_of_what_cannot_be_understood() {
+    let mut listener = doubted(Listener::presumed_ready());
+    for _ in 0..64 {
+        assert_eq!(say(&mut listener, &vec![b'x'; MAX_RESULT / 16]), []);
+        assert!(listener.buffer.len() <= MAX_RESULT);
+    }
+    assert!(matches!(say(&mut listener, b"READY\n").as_slice(), [ListenerOutput::CaughtUp(_)]));
+}
+
 #[test]
 fn a_conversation_goes_round() {
     let mut listener = Listener::new();

@@ -116,6 +116,21 @@ fn a_listener_whose_last_words_died_with_the_daemon_is_asked_again() {
 }
 
 #[test]
+fn a_listener_that_was_told_more_than_is_known_is_not_blamed_for_its_answer() {
+    for answer in ["RESULT 2\nOKREADY\n", "RESULT 4\nFAILREADY\n"] {
+        let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
+        let listener = world.id("pool");
+        world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
+        world.supervisor.doubt_listeners(world.now);
+        world.give(Input::ListenerOutput { process: listener, bytes: answer.into() });
+        world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
+        let heard = String::from_utf8_lossy(&world.children.values().next().unwrap().heard).into_owned();
+        assert!(heard.contains("serial:0 "), "{answer}: {heard}");
+        assert!(!world.log.iter().any(|line| line.contains("UNKNOWN")), "{:?}", world.log);
+    }
+}
+
+#[test]
 fn a_full_pool_drops_the_oldest_event_and_says_so() {
     let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 2)]);
     for data in ["a", "b", "c"] {
