@@ -13,6 +13,7 @@ use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
 use supervisord_core::supervisor::{Ending, Supervisor};
 use supervisord_sys::daemonize;
+use supervisord_sys::memory;
 use supervisord_sys::orphan::ProcessHandle;
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_sys::syslog::Syslog;
@@ -217,6 +218,7 @@ impl Life {
             control.resume(handed, config);
         }
         let network = network::start(servers, Arc::new(context), follow).map_err(cannot_start)?;
+        memory::let_go_of_code();
         let (end, network) = control.run(network, resumed);
         match end {
             End::Stopped(ending, serial) => {

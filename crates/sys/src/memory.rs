@@ -18,6 +18,45 @@ pub fn give_back_what_is_unused() {
     };
 }
 
+/// Lets go of the code and the constants of the program that have been used so far: most of it only starts the program.
+/// What is needed again comes back from the file by itself. Elsewhere than on Linux nothing is done.
+pub fn let_go_of_code() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the callback is called before this returns, and keeps nothing.
+    unsafe {
+        libc::dl_iterate_phdr(Some(let_go_of_object), std::ptr::null_mut())
+    };
+}
+
+/// Lets go of the read-only segments of the object it is first called with, which is the program.
+#[cfg(target_os = "linux")]
+unsafe extern "C" fn let_go_of_object(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
+    const IT_WAS_THE_LAST: libc::c_int = 1;
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    let Some(page) = page.and_then(|size| usize::try_from(size).ok()) else { return IT_WAS_THE_LAST };
+    // SAFETY: the caller passes a valid description with this many segments.
+    let (base, segments) = unsafe {
+        ((*object).dlpi_addr, std::slice::from_raw_parts((*object).dlpi_phdr, usize::from((*object).dlpi_phnum)))
+    };
+    for segment in
+        segments.iter().filter(|segment| segment.p_type == libc::PT_LOAD && segment.p_flags & libc::PF_W == 0)
+    {
+        let begin = (base + segment.p_vaddr) as usize;
+        let end = (begin + segment.p_memsz as usize) & !(page - 1);
+        let begin = begin.next_multiple_of(page);
+        if begin < end {
+            // SAFETY: whole pages of a segment that nobody can write: they are read again from the file when they are
+            // touched. If the system will not, nothing has changed.
+            unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
+        }
+    }
+    IT_WAS_THE_LAST
+}
+
 /// Has large pieces of memory go back to the system as soon as they are freed, for the whole life of the process.
 ///
 /// Without it the allocator of glibc keeps up to twice the largest piece it has ever freed, once for each of many

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use supervisord_core::supervisor::ProcessId;
 
-/// The least time between two writings: so much may be missing when the daemon is killed.
+/// The time between two writings in a flood of events: so much may be missing when the daemon is killed.
 const PACE: Duration = Duration::from_micros(250);
+
+/// Fewer words than a flood has in this time are all written at once.
+const FLOOD: Duration = Duration::from_millis(2);
 
 /// An answer that takes less than this would be delayed by going to sleep.
 const QUICK: Duration = Duration::from_micros(50);
@@ -21,8 +24,8 @@ const LOOK_OUT: Duration = Duration::from_micros(25);
 pub(super) struct Chatter {
     /// The listeners of whom something is not written yet.
     unwritten: BTreeSet<ProcessId>,
-    /// When it was written last.
-    written: Duration,
+    /// When the next writing is due in a flood that goes on.
+    due: Duration,
     /// When an event was sent that no answer has followed.
     asked: Option<Duration>,
     /// Whether the last answer was quick.
@@ -51,13 +54,13 @@ impl Chatter {
 
     /// When something is to be written; none when nothing was said.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        (!self.unwritten.is_empty()).then(|| self.written + PACE)
+        (!self.unwritten.is_empty()).then(|| self.due.saturating_sub(FLOOD))
     }
 
     /// Those of whom something is to be written now.
     pub(super) fn take_due(&mut self, now: Duration) -> Option<BTreeSet<ProcessId>> {
         self.deadline().filter(|deadline| *deadline <= now)?;
-        self.written = now;
+        self.due = self.due.max(now) + PACE;
         Some(mem::take(&mut self.unwritten))
     }
 }
@@ -70,16 +73,18 @@ mod tests {
     const SECOND: ProcessId = ProcessId(2);
 
     #[test]
-    fn the_first_word_is_written_at_once_and_those_that_follow_together() {
-        let at = |pace: u32| PACE * pace;
+    fn a_word_is_written_at_once_and_those_of_a_flood_together() {
+        let start = Duration::from_secs(1);
         let mut chatter = Chatter::default();
-        assert_eq!((chatter.deadline(), chatter.take_due(at(10))), (None, None));
-        chatter.heard(FIRST, at(10));
-        assert_eq!(chatter.take_due(at(10)), Some([FIRST].into()));
-        chatter.heard(SECOND, at(10));
-        chatter.asked(FIRST, at(10));
-        assert_eq!((chatter.deadline(), chatter.take_due(at(10))), (Some(at(11)), None));
-        assert_eq!(chatter.take_due(at(11)), Some([FIRST, SECOND].into()));
+        assert_eq!((chatter.deadline(), chatter.take_due(start)), (None, None));
+        for _ in 0..=8 {
+            chatter.heard(FIRST, start);
+            assert_eq!(chatter.take_due(start), Some([FIRST].into()));
+        }
+        chatter.heard(SECOND, start);
+        chatter.asked(FIRST, start);
+        assert_eq!((chatter.deadline(), chatter.take_due(start)), (Some(start + PACE), None));
+        assert_eq!(chatter.take_due(start + PACE), Some([FIRST, SECOND].into()));
         assert_eq!(chatter.deadline(), None);
     }
 
