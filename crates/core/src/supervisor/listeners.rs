@@ -242,7 +242,7 @@ impl Supervisor {
         );
         self.log(
             LogLevel::Warn,
-            format!("{name}: will be restarted in {} seconds (violation {times} in a row)", wait.as_secs()),
+            format!("{name}: will be restarted in {} s (violation {times} in a row)", wait.as_secs()),
         );
         self.put_back(now, id, event);
     }
