@@ -13,7 +13,6 @@ use supervisord_sys::command::{self, CommandError};
 
 use super::errands::{Errands, NoReply};
 use super::surroundings::{Surroundings, search_path};
-use crate::clock::present;
 
 /// A command that can be executed.
 pub(super) struct Launch {
@@ -37,21 +36,21 @@ pub(super) struct Finder {
 }
 
 impl Finder {
-    /// Splits the command and finds its program, which need not be looked for again if it was there a moment ago.
+    /// Splits the command and finds its program, which is not looked for again if it was there a moment ago.
     pub(super) fn find_lately(
         &mut self,
         process: &Process,
         surroundings: &Surroundings,
         errands: &mut Errands,
+        now: Duration,
     ) -> Result<Launch, CommandFailure> {
         let (arguments, name) = split(process)?;
         let key = (name, search_path(process, surroundings));
-        match self.found.get(&key) {
-            Some((program, when)) if present().mono < *when + PRESUMED => {
-                Ok(Launch { program: program.clone(), arguments })
-            }
-            _ => self.locate(key, errands).map(|program| Launch { program, arguments }),
-        }
+        let program = match self.found.get(&key) {
+            Some((program, when)) if now < *when + PRESUMED => program.clone(),
+            _ => self.locate(key, errands, now)?,
+        };
+        Ok(Launch { program, arguments })
     }
 
     /// Splits the command and looks whether its program is there.
@@ -60,31 +59,30 @@ impl Finder {
         process: &Process,
         surroundings: &Surroundings,
         errands: &mut Errands,
+        now: Duration,
     ) -> Result<(), CommandFailure> {
         let (_, name) = split(process)?;
-        self.locate((name, search_path(process, surroundings)), errands).map(drop)
+        self.locate((name, search_path(process, surroundings)), errands, now).map(drop)
     }
 
-    fn locate(&mut self, key: (String, OsString), errands: &mut Errands) -> Result<PathBuf, CommandFailure> {
+    fn locate(
+        &mut self,
+        key: (String, OsString),
+        errands: &mut Errands,
+        now: Duration,
+    ) -> Result<PathBuf, CommandFailure> {
         let (name, search_path) = key.clone();
+        self.found.remove(&key);
         let located = errands.ask(&key.0, move || command::locate(&name, &search_path));
         let located = located.map_err(|NoReply| {
             CommandFailure::Unusable(format!("the disk with command {} does not respond", repr(&key.0)))
         })?;
-        match located {
-            Ok(program) => {
-                if self.found.len() >= MOST_FOUND {
-                    self.found.clear();
-                }
-                self.found.insert(key, (program.clone(), present().mono));
-                Ok(program)
-            }
-            Err(error) => {
-                let failure = failure(&key.0, error);
-                self.found.remove(&key);
-                Err(failure)
-            }
+        let program = located.map_err(|error| failure(&key.0, error))?;
+        if self.found.len() >= MOST_FOUND {
+            self.found.clear();
         }
+        self.found.insert(key, (program.clone(), now));
+        Ok(program)
     }
 }
 
@@ -112,5 +110,35 @@ fn failure(name: &str, error: CommandError) -> CommandFailure {
         CommandError::NoPermission(path) => {
             CommandFailure::Unusable(format!("no permission to run command {}", found(&path)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use supervisord_config::samples;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_there_a_moment_ago_is_presumed_to_be_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("program");
+        fs::write(&path, "").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let process = Process { command: format!("{} now", path.display()), ..samples::process("p") };
+        let surroundings = Surroundings::new(Vec::new(), &samples::config([]));
+        let (mut finder, mut errands) = (Finder::default(), Errands::default());
+        let start = Duration::from_secs(100);
+        assert!(finder.find_lately(&process, &surroundings, &mut errands, start).is_ok());
+        fs::remove_file(&path).expect("removed");
+        let just = start + PRESUMED - Duration::from_millis(1);
+        let launch = finder.find_lately(&process, &surroundings, &mut errands, just).ok().expect("presumed");
+        assert_eq!((launch.program, launch.arguments[1].as_str()), (path, "now"));
+        let missing = |result| matches!(result, Err(CommandFailure::Missing(_)));
+        assert!(missing(finder.find_lately(&process, &surroundings, &mut errands, start + PRESUMED).map(drop)));
+        assert!(missing(finder.check(&process, &surroundings, &mut errands, just)), "whoever asks is told the truth");
     }
 }

@@ -25,6 +25,7 @@ use super::finder::{Finder, Launch};
 use super::sockets::Sockets;
 use super::surroundings;
 use crate::activity::Activity;
+use crate::clock::present;
 use crate::hand_over::HandedSocket;
 use crate::journal::{Journal, KeptRun};
 use crate::output::answer::{Awaited, NoAnswer, answer};
@@ -133,7 +134,10 @@ impl Nursery {
     ) -> Result<Expected, String> {
         let row = supervisor.row(id).ok_or("the process has been removed")?;
         let process = &row.config;
-        let command = self.finder.find_lately(process, &tools.surroundings, &mut self.errands).map_err(text_of)?;
+        let command = self
+            .finder
+            .find_lately(process, &tools.surroundings, &mut self.errands, present().mono)
+            .map_err(text_of)?;
         let socket = match &process.socket {
             Some(socket) => Some(self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.errands)?),
             None => None,
@@ -180,7 +184,7 @@ impl Nursery {
 
     /// Whether the program of a process is there.
     pub(super) fn check(&mut self, process: &Process, tools: &Tools) -> Result<(), CommandFailure> {
-        self.finder.check(process, &tools.surroundings, &mut self.errands)
+        self.finder.check(process, &tools.surroundings, &mut self.errands, present().mono)
     }
 
     /// Whether a question to the system hangs.
