@@ -135,8 +135,9 @@ mod tests {
         assert!(finder.find_lately(&process, &surroundings, &mut errands, start).is_ok());
         fs::remove_file(&path).expect("removed");
         let just = start + PRESUMED - Duration::from_millis(1);
-        let launch = finder.find_lately(&process, &surroundings, &mut errands, just).ok().expect("presumed");
-        assert_eq!((launch.program, launch.arguments[1].as_str()), (path, "now"));
+        let launch = finder.find_lately(&process, &surroundings, &mut errands, just);
+        let (program, arguments) = launch.map(|launch| (launch.program, launch.arguments)).expect("presumed");
+        assert_eq!((program, arguments[1].as_str()), (path, "now"));
         let missing = |result| matches!(result, Err(CommandFailure::Missing(_)));
         assert!(missing(finder.find_lately(&process, &surroundings, &mut errands, start + PRESUMED).map(drop)));
         assert!(missing(finder.check(&process, &surroundings, &mut errands, just)), "whoever asks is told the truth");
