@@ -133,6 +133,11 @@ impl Listener {
         }
     }
 
+    /// Whether something was missed, so that it counts as BUSY until it wants an event.
+    pub fn has_missed(&self) -> bool {
+        self.knowledge == Knowledge::Missed
+    }
+
     /// What it is doing.
     pub fn state(&self) -> ListenerState {
         self.state

@@ -117,6 +117,12 @@ impl Supervisor {
         seat.doubt = None;
         seat.protocol.feed(bytes);
         self.hear_listener(now, id);
+        // A listener that was not understood may have no more to say.
+        if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut())
+            && seat.protocol.has_missed()
+        {
+            seat.doubt = Some(now.mono + LONGEST_DOUBT);
+        }
     }
 
     fn hear_listener(&mut self, now: Now, id: ProcessId) {

@@ -131,6 +131,20 @@ fn a_listener_that_was_told_more_than_is_known_is_not_blamed_for_its_answer() {
 }
 
 #[test]
+fn a_listener_that_was_taken_over_and_talks_nonsense_is_forgiven_only_once() {
+    let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
+    let listener = world.id("pool");
+    world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
+    world.supervisor.doubt_listeners(world.now);
+    world.give(Input::ListenerOutput { process: listener, bytes: b"nonsense\n".to_vec() });
+    world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
+    world.pass(11_000);
+    assert!(String::from_utf8_lossy(&world.children.values().next().unwrap().heard).contains("serial:0 "));
+    world.give(Input::ListenerOutput { process: listener, bytes: b"nonsense\n".to_vec() });
+    assert!(world.log.iter().any(|line| line.contains("has entered the UNKNOWN state")), "{:?}", world.log);
+}
+
+#[test]
 fn a_full_pool_drops_the_oldest_event_and_says_so() {
     let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 2)]);
     for data in ["a", "b", "c"] {
