@@ -27,7 +27,11 @@ pub struct CommandLine {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let program = arguments.first().map_or_else(|| "supervisorctl".into(), |name| name.to_string_lossy().into_owned());
-    let matches = command(&program).try_get_matches_from(arguments)?;
+    let matches = command(&program, ArgAction::SetTrue).try_get_matches_from(arguments)?;
+    if matches.get_flag("help") {
+        // Only now, because a mistake anywhere on the line comes first.
+        command(&program, ArgAction::Help).try_get_matches_from([&program, "--help"])?;
+    }
     Ok(CommandLine {
         configuration: text(&matches, "configuration"),
         interactive: matches.get_flag("interactive"),
@@ -40,14 +44,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
 }
 
 /// The options. They end at the first word that is none: everything from there on belongs to the action.
-fn command(program: &str) -> Command {
+fn command(program: &str, help_action: ArgAction) -> Command {
     Command::new("supervisorctl")
         .bin_name(program)
         .override_help(help(program))
         .disable_help_flag(true)
         .disable_help_subcommand(true)
         .infer_long_args(true)
-        .arg(Arg::new("help").short('h').short_alias('?').long("help").action(ArgAction::Help))
+        .arg(Arg::new("help").short('h').short_alias('?').long("help").action(help_action).overrides_with("help"))
         .arg(Arg::new("configuration").short('c').long("configuration").value_name("FILENAME"))
         .arg(Arg::new("interactive").short('i').long("interactive").action(ArgAction::SetTrue))
         .arg(Arg::new("serverurl").short('s').long("serverurl").value_name("URL"))
@@ -133,12 +137,19 @@ mod tests {
 
     #[test]
     fn misuse_is_status_2_and_help_is_0() {
-        for arguments in [&["-z"][..], &["--nosuch"], &["-c"], &["--h"], &["-s", "a://b", "-s", "a://b"], &["--int=3"]]
-        {
+        for arguments in [
+            &["-z"][..],
+            &["--nosuch"],
+            &["-c"],
+            &["--h"],
+            &["-s", "a://b", "-s", "a://b"],
+            &["--int=3"],
+            &["-h", "-z"],
+        ] {
             assert_eq!(parsed(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }
-        for arguments in [["-h"], ["-?"], ["--help"]] {
-            let shown = parsed(&arguments).unwrap_err();
+        for arguments in [&["-h"][..], &["-?"], &["--help"], &["-h", "-h"], &["-h", "status"]] {
+            let shown = parsed(arguments).unwrap_err();
             assert_eq!(shown.exit_code(), 0);
             assert!(shown.to_string().starts_with("supervisorctl -- control applications run by supervisord from"));
         }
