@@ -274,6 +274,12 @@ impl Daemon {
             let shown = &lines[lines.len().saturating_sub(60)..];
             text.push_str(&format!("--- {title}\n{}\n", shown.join("\n")));
         }
+        text.push_str("--- as the daemon sees them\n");
+        for row in self.rpc_if_up("supervisor.getAllProcessInfo", &[]).unwrap_or(Value::Nil).items() {
+            let (group, name, state) = (row.get("group").text(), row.get("name").text(), row.get("statename").text());
+            let (pid, trouble) = (row.get("pid").int(), row.get("spawnerr").text());
+            text.push_str(&format!("{group}:{name} {state} {pid} {trouble}\n"));
+        }
         text.push_str(&format!("--- files\n{}\n--- processes\n", self.names().join(" ")));
         for process in tree {
             text.push_str(&format!("{process:?}\n"));

@@ -1,5 +1,7 @@
 //! What callers are answered, and when.
 
+use supervisord_config::model::AutoRestart;
+
 use super::*;
 
 /// `name status` of each element of a status array.
@@ -83,6 +85,24 @@ fn a_stop_that_waits_is_answered_when_the_child_is_gone() {
     assert_eq!(world.log.iter().filter(|line| *line == "INFO waiting for p to stop").count(), 5);
     world.pass(1000);
     assert_eq!(world.reply(waiting), &Ok(Value::Bool(true)));
+}
+
+#[test]
+fn a_program_that_is_stopped_while_it_waits_for_its_restart_stays_as_it_ended() {
+    let mut world = World::started(vec![varied("p", |process| {
+        process.startsecs = 0;
+        process.autorestart = AutoRestart::Always;
+    })]);
+    for _ in 0..2 {
+        world.end(world.pid_of("p"), ExitStatus::Code(1));
+    }
+    assert_eq!(world.state("p"), ProcessState::Exited);
+    let stopped = world.call(stop("p", true));
+    assert_eq!(world.reply(stopped), &Ok(Value::Bool(true)));
+    world.pass(10_000);
+    assert_eq!(world.state("p"), ProcessState::Exited, "it was told to stop");
+    let again = world.call(stop("p", true));
+    assert_eq!(fault(world.reply(again)), (70, "NOT_RUNNING: p"));
 }
 
 #[test]
