@@ -60,12 +60,16 @@ impl Client {
 
     /// Calls any method, for instance one of an `[rpcinterface:x]` plug-in.
     pub fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, ClientError> {
+        Ok(xmlrpc::decode_response(&self.exchange(method, params)?)??)
+    }
+
+    fn exchange(&mut self, method: &str, params: &[Value]) -> Result<Vec<u8>, ClientError> {
         let body = Bytes::from(xmlrpc::encode_call(method, params));
         let request = connection::request(&self.url, self.credentials.as_ref(), Method::POST, "/RPC2", body)?;
         let mut connection = self.connected()?;
         let answer = connection.exchange(request)?;
         self.connection = Some(connection);
-        Ok(xmlrpc::decode_response(&answer)??)
+        Ok(answer)
     }
 
     /// Opens an endless log stream: `/logtail/NAME/CHANNEL` or `/mainlogtail`. The backlog comes first.
@@ -91,9 +95,25 @@ impl Client {
         &mut self,
         method: &'static str,
         params: &[Value],
-        read: impl FnOnce(&Value) -> Option<T>,
+        read: impl FnOnce(Value) -> Option<T>,
     ) -> Result<T, ClientError> {
-        read(&self.call(method, params)?).ok_or(ClientError::Shape { method })
+        read(self.call(method, params)?).ok_or(ClientError::Shape { method })
+    }
+
+    /// A question whose answer is a list.
+    fn ask_all<T>(
+        &mut self,
+        method: &'static str,
+        params: &[Value],
+        read: impl Fn(Value) -> Option<T>,
+    ) -> Result<Vec<T>, ClientError> {
+        let (mut list, mut misread) = (Vec::new(), false);
+        let answer = xmlrpc::decode_items(&self.exchange(method, params)?, |item| match read(item) {
+            Some(item) => list.push(item),
+            None => misread = true,
+        })??;
+        let is_list = matches!(answer, Value::Array(_)) && !misread;
+        is_list.then_some(list).ok_or(ClientError::Shape { method })
     }
 
     /// A request whose only answer is "true".
@@ -106,17 +126,17 @@ impl Client {
 impl Client {
     /// The version of the interface, `3.0`. Asked by the name that every daemon ever released understands.
     pub fn api_version(&mut self) -> Result<String, ClientError> {
-        self.ask("supervisor.getVersion", &[], text)
+        self.ask("supervisor.getVersion", &[], Value::into_text)
     }
 
     /// The version of the daemon.
     pub fn supervisor_version(&mut self) -> Result<String, ClientError> {
-        self.ask("supervisor.getSupervisorVersion", &[], text)
+        self.ask("supervisor.getSupervisorVersion", &[], Value::into_text)
     }
 
     /// The process id of the daemon.
     pub fn pid(&mut self) -> Result<i64, ClientError> {
-        self.ask("supervisor.getPID", &[], Value::as_int)
+        self.ask("supervisor.getPID", &[], |value| value.as_int())
     }
 
     /// Ends the daemon and all it runs; returns before that is done.
@@ -137,7 +157,7 @@ impl Client {
     /// Part of the activity log. Negative `offset`, zero `length`: that many bytes from the end; else `length`
     /// bytes from `offset`, all for zero.
     pub fn read_main_log(&mut self, offset: i64, length: i64) -> Result<String, ClientError> {
-        self.ask("supervisor.readLog", &[offset.into(), length.into()], text)
+        self.ask("supervisor.readLog", &[offset.into(), length.into()], Value::into_text)
     }
 }
 
@@ -150,7 +170,7 @@ impl Client {
 
     /// Every process of the configuration last read, by process name.
     pub fn all_config_info(&mut self) -> Result<Vec<ConfigInfo>, ClientError> {
-        self.ask("supervisor.getAllConfigInfo", &[], |value| list(value, ConfigInfo::from_value))
+        self.ask_all("supervisor.getAllConfigInfo", &[], ConfigInfo::from_value)
     }
 
     /// Activates a configured group.
@@ -168,7 +188,7 @@ impl Client {
 impl Client {
     /// All processes of the active groups, by group and name.
     pub fn all_process_info(&mut self) -> Result<Vec<ProcessInfo>, ClientError> {
-        self.ask("supervisor.getAllProcessInfo", &[], |value| list(value, ProcessInfo::from_value))
+        self.ask_all("supervisor.getAllProcessInfo", &[], ProcessInfo::from_value)
     }
 
     /// One process, named `process` or `group:process`.
@@ -183,12 +203,12 @@ impl Client {
 
     /// Starts what is not started in a group.
     pub fn start_group(&mut self, group: &str, wait: bool) -> Result<Vec<Outcome>, ClientError> {
-        self.ask("supervisor.startProcessGroup", &[group.into(), wait.into()], outcomes)
+        self.ask_all("supervisor.startProcessGroup", &[group.into(), wait.into()], Outcome::from_value)
     }
 
     /// Starts what is not started.
     pub fn start_all(&mut self, wait: bool) -> Result<Vec<Outcome>, ClientError> {
-        self.ask("supervisor.startAllProcesses", &[wait.into()], outcomes)
+        self.ask_all("supervisor.startAllProcesses", &[wait.into()], Outcome::from_value)
     }
 
     /// Stops a process; with `wait`, answers when it is gone.
@@ -198,12 +218,12 @@ impl Client {
 
     /// Stops what runs in a group.
     pub fn stop_group(&mut self, group: &str, wait: bool) -> Result<Vec<Outcome>, ClientError> {
-        self.ask("supervisor.stopProcessGroup", &[group.into(), wait.into()], outcomes)
+        self.ask_all("supervisor.stopProcessGroup", &[group.into(), wait.into()], Outcome::from_value)
     }
 
     /// Stops what runs.
     pub fn stop_all(&mut self, wait: bool) -> Result<Vec<Outcome>, ClientError> {
-        self.ask("supervisor.stopAllProcesses", &[wait.into()], outcomes)
+        self.ask_all("supervisor.stopAllProcesses", &[wait.into()], Outcome::from_value)
     }
 
     /// Sends a signal, by name or number, to a process.
@@ -213,12 +233,12 @@ impl Client {
 
     /// Sends a signal to what runs in a group.
     pub fn signal_group(&mut self, group: &str, signal: &str) -> Result<Vec<Outcome>, ClientError> {
-        self.ask("supervisor.signalProcessGroup", &[group.into(), signal.into()], outcomes)
+        self.ask_all("supervisor.signalProcessGroup", &[group.into(), signal.into()], Outcome::from_value)
     }
 
     /// Sends a signal to what runs.
     pub fn signal_all(&mut self, signal: &str) -> Result<Vec<Outcome>, ClientError> {
-        self.ask("supervisor.signalAllProcesses", &[signal.into()], outcomes)
+        self.ask_all("supervisor.signalAllProcesses", &[signal.into()], Outcome::from_value)
     }
 
     /// Writes text to the standard input of a process.
@@ -232,7 +252,7 @@ impl Client {
             Channel::Stdout => "supervisor.readProcessStdoutLog",
             Channel::Stderr => "supervisor.readProcessStderrLog",
         };
-        self.ask(method, &[name.into(), offset.into(), length.into()], text)
+        self.ask(method, &[name.into(), offset.into(), length.into()], Value::into_text)
     }
 
     /// Empties both logs of a process.
@@ -242,20 +262,8 @@ impl Client {
 
     /// Empties the logs of all processes.
     pub fn clear_all_logs(&mut self) -> Result<Vec<Outcome>, ClientError> {
-        self.ask("supervisor.clearAllProcessLogs", &[], outcomes)
+        self.ask_all("supervisor.clearAllProcessLogs", &[], Outcome::from_value)
     }
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
-}
-
-fn list<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
-    value.as_array()?.iter().map(read).collect()
-}
-
-fn outcomes(value: &Value) -> Option<Vec<Outcome>> {
-    list(value, Outcome::from_value)
 }
 
 #[cfg(test)]

@@ -34,22 +34,21 @@ pub struct ProcessInfo {
 
 impl ProcessInfo {
     /// Reads the struct a daemon sent; none when a member is missing or has another type.
-    pub fn from_value(value: &Value) -> Option<ProcessInfo> {
-        let text = |name: &str| value.member(name).and_then(Value::as_str).map(str::to_owned);
-        let number = |name: &str| value.member(name).and_then(Value::as_int);
+    pub fn from_value(value: Value) -> Option<ProcessInfo> {
+        let mut members = value.into_members()?;
         Some(ProcessInfo {
-            name: text("name")?,
-            group: text("group")?,
-            start: number("start")?,
-            stop: number("stop")?,
-            now: number("now")?,
-            state: ProcessState::from_code(number("state")?)?,
-            spawnerr: text("spawnerr")?,
-            exitstatus: i32::try_from(number("exitstatus")?).ok()?,
-            stdout_logfile: text("stdout_logfile")?,
-            stderr_logfile: text("stderr_logfile")?,
-            pid: number("pid")?,
-            description: text("description")?,
+            name: members.text("name")?,
+            group: members.text("group")?,
+            start: members.number("start")?,
+            stop: members.number("stop")?,
+            now: members.number("now")?,
+            state: ProcessState::from_code(members.number("state")?)?,
+            spawnerr: members.text("spawnerr")?,
+            exitstatus: i32::try_from(members.number("exitstatus")?).ok()?,
+            stdout_logfile: members.text("stdout_logfile")?,
+            stderr_logfile: members.text("stderr_logfile")?,
+            pid: members.number("pid")?,
+            description: members.text("description")?,
         })
     }
 }
@@ -73,17 +72,15 @@ pub struct ConfigInfo {
 
 impl ConfigInfo {
     /// Reads the struct a daemon sent; none when a member is missing or has another type.
-    pub fn from_value(value: &Value) -> Option<ConfigInfo> {
-        let text = |name: &str| value.member(name).and_then(Value::as_str).map(str::to_owned);
-        let number = |name: &str| value.member(name).and_then(Value::as_int);
-        let truth = |name: &str| value.member(name).and_then(Value::as_bool);
+    pub fn from_value(value: Value) -> Option<ConfigInfo> {
+        let mut members = value.into_members()?;
         Some(ConfigInfo {
-            name: text("name")?,
-            group: text("group")?,
-            in_use: truth("inuse")?,
-            autostart: truth("autostart")?,
-            group_priority: number("group_prio")?,
-            process_priority: number("process_prio")?,
+            name: members.text("name")?,
+            group: members.text("group")?,
+            in_use: members.truth("inuse")?,
+            autostart: members.truth("autostart")?,
+            group_priority: members.number("group_prio")?,
+            process_priority: members.number("process_prio")?,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers as Python reads and writes them, because that is what deployed clients send and compare.
 
+use std::borrow::Cow;
+
 /// The integer a text stands for: surrounding blanks, a sign and single `_` between digits are allowed.
 /// Numbers beyond 64 bits become the nearest that fits. None for anything else.
 pub fn int_from_text(text: &str) -> Option<i64> {
@@ -46,14 +48,17 @@ pub fn float_text(number: f64) -> String {
 }
 
 /// Removes each `_` that stands between two digits; none when one stands elsewhere.
-fn without_separators(text: &str) -> Option<String> {
+fn without_separators(text: &str) -> Option<Cow<'_, str>> {
     let bytes = text.as_bytes();
+    if !bytes.contains(&b'_') {
+        return Some(text.into());
+    }
     let between_digits = |at: usize| {
         at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_digit())
             && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
     };
     let well_placed = text.match_indices('_').all(|(at, _)| between_digits(at));
-    well_placed.then(|| text.replace('_', ""))
+    well_placed.then(|| text.replace('_', "").into())
 }
 
 #[cfg(test)]

@@ -40,6 +40,14 @@ impl Value {
         }
     }
 
+    /// The text of a string value, which is not needed otherwise.
+    pub fn into_text(self) -> Option<String> {
+        match self {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The number of an integer value.
     pub fn as_int(&self) -> Option<i64> {
         match self {
@@ -62,6 +70,54 @@ impl Value {
             Value::Array(items) => Some(items),
             _ => None,
         }
+    }
+
+    /// The items of an array value, which is not needed otherwise.
+    pub fn into_items(self) -> Option<Vec<Value>> {
+        match self {
+            Value::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The members of a struct, which is not needed otherwise.
+    pub fn into_members(self) -> Option<Members> {
+        match self {
+            Value::Struct(mut members) => {
+                members.reverse();
+                Some(Members { reversed: members })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The members of a struct, to be taken out one after the other. It is quickest to do so in their order.
+#[derive(Debug)]
+pub struct Members {
+    reversed: Vec<(String, Value)>,
+}
+
+impl Members {
+    /// Takes the member of this name; none when it is not there.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let place = self.reversed.iter().rposition(|(known, _)| known == name)?;
+        Some(self.reversed.remove(place).1)
+    }
+
+    /// Takes a string.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.take(name)?.into_text()
+    }
+
+    /// Takes an integer.
+    pub fn number(&mut self, name: &str) -> Option<i64> {
+        self.take(name)?.as_int()
+    }
+
+    /// Takes a boolean.
+    pub fn truth(&mut self, name: &str) -> Option<bool> {
+        self.take(name)?.as_bool()
     }
 }
 

@@ -8,7 +8,7 @@
 mod decode;
 mod encode;
 
-pub use decode::{DecodeError, MAX_CALL_BYTES, decode_call, decode_response};
+pub use decode::{DecodeError, MAX_CALL_BYTES, decode_call, decode_items, decode_response};
 pub use encode::{Encode, EncodedArray, encode_call, encode_fault, encode_response};
 
 #[cfg(doc)]

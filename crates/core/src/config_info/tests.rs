@@ -61,7 +61,7 @@ fn clients_can_read_what_they_need() {
         group_priority: 5,
         process_priority: 999,
     };
-    assert_eq!(ConfigInfo::from_value(&infos[0]), Some(info));
+    assert_eq!(ConfigInfo::from_value(infos[0].clone()), Some(info));
 }
 
 #[test]

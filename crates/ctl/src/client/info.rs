@@ -33,12 +33,13 @@ impl Outcome {
         FaultCode::from_code(self.status)
     }
 
-    pub(super) fn from_value(value: &Value) -> Option<Outcome> {
+    pub(super) fn from_value(value: Value) -> Option<Outcome> {
+        let mut members = value.into_members()?;
         Some(Outcome {
-            name: value.member("name")?.as_str()?.to_owned(),
-            group: value.member("group")?.as_str()?.to_owned(),
-            status: value.member("status")?.as_int()?,
-            description: value.member("description")?.as_str()?.to_owned(),
+            name: members.text("name")?,
+            group: members.text("group")?,
+            status: members.number("status")?,
+            description: members.text("description")?,
         })
     }
 }
@@ -55,7 +56,7 @@ pub struct ConfigChanges {
 }
 
 impl ConfigChanges {
-    pub(super) fn from_value(value: &Value) -> Option<ConfigChanges> {
+    pub(super) fn from_value(value: Value) -> Option<ConfigChanges> {
         let [lists] = value.as_array()? else { return None };
         let [added, changed, removed] = lists.as_array()? else { return None };
         Some(ConfigChanges { added: names(added)?, changed: names(changed)?, removed: names(removed)? })
@@ -77,11 +78,11 @@ mod tests {
     #[test]
     fn changes_come_in_a_list_of_one() {
         let lists = Value::Array(vec![list(&["a"]), list(&[]), list(&["c", "d"])]);
-        let changes = ConfigChanges::from_value(&Value::Array(vec![lists.clone()])).unwrap();
+        let changes = ConfigChanges::from_value(Value::Array(vec![lists.clone()])).unwrap();
         assert_eq!(changes.added, ["a"]);
         assert!(changes.changed.is_empty());
         assert_eq!(changes.removed, ["c", "d"]);
-        assert_eq!(ConfigChanges::from_value(&lists), None);
+        assert_eq!(ConfigChanges::from_value(lists), None);
     }
 
     #[test]
@@ -92,8 +93,8 @@ mod tests {
             ("status".to_owned(), Value::Int(80)),
             ("description".to_owned(), Value::from("OK")),
         ];
-        assert_eq!(Outcome::from_value(&Value::Struct(members.clone())), Some(Outcome::success("g", "p")));
+        assert_eq!(Outcome::from_value(Value::Struct(members.clone())), Some(Outcome::success("g", "p")));
         members.pop();
-        assert_eq!(Outcome::from_value(&Value::Struct(members)), None);
+        assert_eq!(Outcome::from_value(Value::Struct(members)), None);
     }
 }

@@ -166,6 +166,25 @@ fn each_kind_of_failure_keeps_its_kind() {
 }
 
 #[test]
+fn a_list_is_understood_as_a_whole_or_not_at_all() {
+    let outcome = |status: &str| {
+        let member = |name: &str, value: &str| format!("<member><name>{name}</name><value>{value}</value></member>");
+        let texts = ["name", "group", "description"].map(|name| member(name, "x")).concat();
+        format!("<value><struct>{texts}{}</struct></value>", member("status", status))
+    };
+    let list = |items: &[String]| value(&format!("<array><data>{}</data></array>", items.concat()));
+    let ask = |answer: String| {
+        let (url, _heard) = server(vec![Step::Last(answer)]);
+        client(url).stop_all(true)
+    };
+    let good = outcome("<int>80</int>");
+    assert_eq!(ask(list(&[good.clone(), good.clone()])).unwrap().len(), 2);
+    for bad in [list(&[good, outcome("<string>80</string>")]), value("<string>x</string>")] {
+        assert!(matches!(ask(bad), Err(ClientError::Shape { method: "supervisor.stopAllProcesses" })));
+    }
+}
+
+#[test]
 fn nobody_there_is_a_connection_error_with_its_number() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("s.sock");

@@ -5,6 +5,7 @@
 //! here, with an explicit stack instead of recursion, so that a document can be as deep as the limit says and no
 //! deeper.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::vec::Drain;
 
@@ -64,14 +65,24 @@ pub fn decode_call(body: &[u8]) -> Result<(String, Vec<Value>), DecodeError> {
     if body.len() > MAX_CALL_BYTES {
         return Err(TooLarge("bytes"));
     }
-    let document = Decoder::new(Base64Use::Text, MAX_CALL_ELEMENTS).read(body)?;
+    let document = Decoder::new(Base64Use::Text, MAX_CALL_ELEMENTS, None).read(body)?;
     let method = document.method.filter(|name| !name.is_empty()).ok_or(DecodeError::NoMethodName)?;
     Ok((method, document.params.unwrap_or_default()))
 }
 
 /// Reads an answer: the value, or the fault.
 pub fn decode_response(body: &[u8]) -> Result<Result<Value, Fault>, DecodeError> {
-    let document = Decoder::new(Base64Use::Bytes, MAX_RESPONSE_ELEMENTS).read(body)?;
+    decode_answer(body, None)
+}
+
+/// Reads an answer whose value is a long array: each item is given away as soon as it has been read, so that they need
+/// not be in memory all at once, and the array that remains is empty.
+pub fn decode_items(body: &[u8], mut give: impl FnMut(Value)) -> Result<Result<Value, Fault>, DecodeError> {
+    decode_answer(body, Some(&mut give))
+}
+
+fn decode_answer<'a>(body: &'a [u8], give: Option<Give<'a>>) -> Result<Result<Value, Fault>, DecodeError> {
+    let document = Decoder::new(Base64Use::Bytes, MAX_RESPONSE_ELEMENTS, give).read(body)?;
     if let Some(fault) = document.fault {
         let code = fault.member("faultCode").and_then(Value::as_int).and_then(|code| i32::try_from(code).ok());
         let text = fault.member("faultString").and_then(Value::as_str);
@@ -86,6 +97,12 @@ pub fn decode_response(body: &[u8]) -> Result<Result<Value, Fault>, DecodeError>
         _ => Err(DecodeError::NoAnswer),
     }
 }
+
+/// Who is given the items of an array.
+type Give<'a> = &'a mut dyn FnMut(Value);
+
+/// Where in an answer its array has its items, below the root.
+const AROUND_ITEMS: [Tag; 5] = [Tag::Params, Tag::Param, Tag::Value, Tag::Array, Tag::Data];
 
 /// What becomes of `<base64>`.
 #[derive(Clone, Copy)]
@@ -152,6 +169,11 @@ impl Tag {
         }
     }
 
+    /// Whether it turns into what its only child turned into.
+    fn is_envelope(self) -> bool {
+        matches!(self, Tag::Value | Tag::Param | Tag::Array)
+    }
+
     /// Whether its text is never looked at.
     fn ignores_text(self) -> bool {
         matches!(self, Tag::Params | Tag::Param | Tag::Fault | Tag::Array | Tag::Data | Tag::Struct | Tag::Member)
@@ -159,18 +181,18 @@ impl Tag {
 }
 
 /// An element that has begun.
-struct Open {
+struct Open<'a> {
     tag: Tag,
     /// A default namespace is in force; then no tag is recognized.
     foreign: bool,
-    /// The text before the first child.
-    text: String,
+    /// The text before the first child: a piece of the document, where nothing in it stands for something else.
+    text: Cow<'a, str>,
     /// Where its children begin in [`Decoder::contents`].
     first_child: usize,
     has_children: bool,
 }
 
-impl Open {
+impl Open<'_> {
     /// Whether text at this place means something.
     fn takes_text(&self) -> bool {
         !self.has_children && !self.tag.ignores_text()
@@ -201,18 +223,20 @@ struct Document {
     fault: Option<Value>,
 }
 
-struct Decoder {
+struct Decoder<'a> {
     base64: Base64Use,
     elements_left: usize,
-    stack: Vec<Open>,
+    stack: Vec<Open<'a>>,
     /// What the children of all open elements turned into, the innermost element's last.
     contents: Vec<Content>,
     seen_root: bool,
     document: Document,
+    /// Who is given the items of the answer, instead of keeping them.
+    give: Option<Give<'a>>,
 }
 
-impl Decoder {
-    fn new(base64: Base64Use, max_elements: usize) -> Decoder {
+impl<'a> Decoder<'a> {
+    fn new(base64: Base64Use, max_elements: usize, give: Option<Give<'a>>) -> Decoder<'a> {
         Decoder {
             base64,
             elements_left: max_elements,
@@ -220,10 +244,11 @@ impl Decoder {
             contents: Vec::new(),
             seen_root: false,
             document: Document::default(),
+            give,
         }
     }
 
-    fn read(mut self, body: &[u8]) -> Result<Document, DecodeError> {
+    fn read(mut self, body: &'a [u8]) -> Result<Document, DecodeError> {
         let text = std::str::from_utf8(body).map_err(|_| DecodeError::Encoding)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if !has_only_xml_chars(text) {
@@ -241,10 +266,10 @@ impl Decoder {
                 }
                 Event::End(_) => self.close()?,
                 Event::Text(text) => self.character_data(&text)?,
-                Event::CData(text) if !self.stack.is_empty() => self.append(&text.xml10_content()),
+                Event::CData(text) if !self.stack.is_empty() => self.append(|| text.xml10_content()),
                 Event::GeneralRef(reference) if !self.stack.is_empty() => {
-                    let mut buffer = [0; 4];
-                    self.append(resolve(&reference)?.encode_utf8(&mut buffer));
+                    let character = resolve(&reference)?;
+                    self.append(|| character.to_string().into());
                 }
                 Event::CData(_) | Event::GeneralRef(_) => return Err(malformed("text outside the root element")),
                 Event::Decl(_) if at_start => {}
@@ -277,47 +302,61 @@ impl Decoder {
         }
         let tag = if foreign { Tag::Unknown } else { Tag::of(name) };
         let first_child = self.contents.len();
-        self.stack.push(Open { tag, foreign, text: String::new(), first_child, has_children: false });
+        self.stack.push(Open { tag, foreign, text: Cow::default(), first_child, has_children: false });
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), DecodeError> {
         let Some(element) = self.stack.pop() else { return Err(malformed("an end without a start")) };
-        let content = self.content_of(element)?;
-        if let Some(parent) = self.stack.last()
-            && self.contents.len() - parent.first_child < parent.tag.keeps()
-        {
+        let is_done = element.tag.is_envelope()
+            && self.contents.len() > element.first_child
+            && matches!(self.contents.last(), Some(Content::Value(_)));
+        if !is_done {
+            let content = self.content_of(element)?;
             self.contents.push(content);
+        }
+        let keeps = |parent: &Open| self.contents.len() - parent.first_child <= parent.tag.keeps();
+        if !self.stack.last().is_some_and(keeps) {
+            self.contents.pop();
+        } else if self.is_around_items()
+            && let Some(give) = &mut self.give
+            && let Some(item) = self.contents.pop()
+        {
+            give(item.into_value());
         }
         Ok(())
     }
 
-    fn character_data(&mut self, text: &BytesText<'_>) -> Result<(), DecodeError> {
-        // Most text is a line feed between two tags, for which preparing a search for three bytes costs too much.
-        if text.bytes().any(|byte| byte == b']') && text.contains("]]>") {
+    /// Whether what just ended is an item of the answer.
+    fn is_around_items(&self) -> bool {
+        self.stack.len() == 1 + AROUND_ITEMS.len()
+            && self.stack.iter().skip(1).map(|element| element.tag).eq(AROUND_ITEMS)
+    }
+
+    fn character_data(&mut self, text: &BytesText<'a>) -> Result<(), DecodeError> {
+        // Most text is a line feed between two tags, for which preparing a search costs too much.
+        if text.len() >= 3 && text.bytes().any(|byte| byte == b']') && text.contains("]]>") {
             return Err(malformed("]]> in text"));
         }
         if self.stack.is_empty() && !text.bytes().all(|byte| byte.is_ascii_whitespace()) {
             return Err(malformed("text outside the root element"));
         }
-        if let Some(element) = self.stack.last_mut().filter(|element| element.takes_text()) {
-            element.text.push_str(&text.xml10_content());
-        }
+        self.append(|| text.xml10_content());
         Ok(())
     }
 
-    fn append(&mut self, text: &str) {
+    fn append(&mut self, text: impl FnOnce() -> Cow<'a, str>) {
         if let Some(element) = self.stack.last_mut().filter(|element| element.takes_text()) {
-            element.text.push_str(text);
+            element.text += text();
         }
     }
 
     /// What an element turns into at its end.
-    fn content_of(&mut self, element: Open) -> Result<Content, DecodeError> {
+    fn content_of(&mut self, element: Open<'a>) -> Result<Content, DecodeError> {
         let Open { tag, text, first_child, .. } = element;
         let value = match tag {
             Tag::MethodName => {
-                self.document.method = Some(text);
+                self.document.method = Some(text.into_owned());
                 Value::Nil
             }
             Tag::Params => {
@@ -330,21 +369,34 @@ impl Decoder {
             }
             Tag::Param => self.take_only(first_child).ok_or(BadContent("param"))?,
             Tag::Array => self.take_only(first_child).ok_or(BadContent("array"))?,
-            Tag::Value => self.take_only(first_child).unwrap_or(Value::Str(text)),
-            Tag::String | Tag::Name => Value::Str(text),
+            Tag::Value => self.take_only(first_child).unwrap_or_else(|| Value::Str(text.into_owned())),
+            Tag::String | Tag::Name => Value::Str(text.into_owned()),
             Tag::Int => Value::Int(int_from_text(&text).ok_or(BadContent("int"))?),
             Tag::Boolean => Value::Bool(text == "1"),
             Tag::Double => Value::Double(float_from_text(&text).ok_or(BadContent("double"))?),
-            Tag::DateTime if is_date_time(&text) => Value::DateTime(text),
+            Tag::DateTime if is_date_time(&text) => Value::DateTime(text.into_owned()),
             Tag::DateTime => return Err(BadContent("dateTime.iso8601")),
             Tag::Base64 => base64_value(self.base64, &text)?,
             Tag::Data => Value::Array(self.take(first_child).map(Content::into_value).collect()),
             Tag::Struct => structure(self.take(first_child))?,
-            Tag::Member => return member(self.take(first_child)),
+            Tag::Member => return self.member(first_child),
             Tag::Unknown if text.is_empty() => Value::Nil,
-            Tag::Unknown => Value::Str(text),
+            Tag::Unknown => Value::Str(text.into_owned()),
         };
         Ok(Content::Value(value))
+    }
+
+    /// The first child of a member is its name and the second its value, whatever their tags are.
+    fn member(&mut self, first: usize) -> Result<Content, DecodeError> {
+        if self.contents.len() != first + 2 {
+            return Err(BadContent("member"));
+        }
+        let mut next = || self.contents.pop().map(Content::into_value);
+        match (next(), next()) {
+            (Some(value), Some(Value::Str(name))) => Ok(Content::Member(name, value)),
+            (Some(value), Some(Value::Int(name))) => Ok(Content::Member(name.to_string(), value)),
+            _ => Err(BadContent("member")),
+        }
     }
 
     /// The children of the element that ends.
@@ -363,16 +415,6 @@ fn base64_value(wanted: Base64Use, text: &str) -> Result<Value, DecodeError> {
     match wanted {
         Base64Use::Bytes => Ok(Value::Base64(bytes)),
         Base64Use::Text => String::from_utf8(bytes).map(Value::Str).map_err(|_| BadContent("base64")),
-    }
-}
-
-/// The first child of a member is its name and the second its value, whatever their tags are.
-fn member(children: impl Iterator<Item = Content>) -> Result<Content, DecodeError> {
-    let mut children = children.map(Content::into_value);
-    match (children.next(), children.next(), children.next()) {
-        (Some(Value::Str(name)), Some(value), None) => Ok(Content::Member(name, value)),
-        (Some(Value::Int(name)), Some(value), None) => Ok(Content::Member(name.to_string(), value)),
-        _ => Err(BadContent("member")),
     }
 }
 

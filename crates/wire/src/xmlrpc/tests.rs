@@ -127,9 +127,26 @@ fn a_process_has_the_members_of_the_original_in_its_order() {
          description";
     assert_eq!(names.join(" "), expected);
     assert_eq!((value.member("statename"), value.member("logfile")), (Some(&text("FATAL")), Some(&text("/x"))));
-    assert_eq!(ProcessInfo::from_value(&value), Some(ProcessInfo { start: i32::MAX.into(), ..info.clone() }));
+    assert_eq!(ProcessInfo::from_value(value.clone()), Some(ProcessInfo { start: i32::MAX.into(), ..info.clone() }));
     assert_eq!(encode_response(&info), encode_response(&value), "no different from any other struct");
     assert_eq!(encode_response(&[info][..]), encode_response(&Value::Array(vec![value])));
+}
+
+#[test]
+fn the_items_of_an_answer_are_given_away_and_nothing_else_is() {
+    let given = |value: &Value| {
+        let mut items = Vec::new();
+        let rest = decode_items(encode_response(value).as_bytes(), |item| items.push(item)).unwrap().unwrap();
+        (items, rest)
+    };
+    let items = vec![Value::Array(vec![text("a"), Value::Array(vec![Value::Int(1)])]), structure(&[("b", text("c"))])];
+    assert_eq!(given(&Value::Array(items.clone())), (items.clone(), Value::Array(vec![])));
+    for other in [text("x"), structure(&[("list", Value::Array(items))])] {
+        assert_eq!(given(&other), (vec![], other));
+    }
+    let fault = encode_fault(&Fault::new(FaultCode::BadName));
+    let refused = decode_items(fault.as_bytes(), |item| panic!("{item:?}")).unwrap();
+    assert_eq!(refused, Err(Fault::new(FaultCode::BadName)));
 }
 
 #[test]
