@@ -72,14 +72,6 @@ impl Value {
         }
     }
 
-    /// The items of an array value, which is not needed otherwise.
-    pub fn into_items(self) -> Option<Vec<Value>> {
-        match self {
-            Value::Array(items) => Some(items),
-            _ => None,
-        }
-    }
-
     /// The members of a struct, which is not needed otherwise.
     pub fn into_members(self) -> Option<Members> {
         match self {
