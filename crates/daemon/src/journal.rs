@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::Group;
@@ -191,11 +192,17 @@ impl KeptRun {
         KeptRun { run: run.0, ..KeptRun::default() }
     }
 
-    /// This run, now that its child is made.
+    /// This run, whose child has this pid.
     pub fn of(self, pid: u32) -> KeptRun {
         let facts = Pid::new(pid).and_then(orphan::facts);
-        let started = facts.map_or_else(started_now, |facts| facts.started_millis());
-        KeptRun { pid, started, exact: facts.is_some(), ..self }
+        self.born(pid, facts.map(|facts| facts.started))
+    }
+
+    /// This run, now that its child is made; `started` is when, after the boot, if the system tells.
+    pub fn born(self, pid: u32, started: Option<Duration>) -> KeptRun {
+        let exact = started.is_some();
+        let started = orphan::millis(started.unwrap_or_else(orphan::boot_time));
+        KeptRun { pid, started, exact, ..self }
     }
 
     /// Whether a process, of which these are the facts, is this child: it has its number, and was started when this was.
@@ -207,11 +214,6 @@ impl KeptRun {
 
 /// How far apart, in milliseconds, the system's idea of a start and one taken after it may be.
 const TOLERANCE: u64 = 500;
-
-/// The present, as the start of a process.
-fn started_now() -> u64 {
-    u64::try_from(orphan::boot_time().as_millis()).unwrap_or(u64::MAX)
-}
 
 /// When process 1 was started, as far as we may know.
 pub fn first_process() -> Option<u64> {

@@ -28,8 +28,13 @@ pub struct Facts {
 impl Facts {
     /// When it was started, in milliseconds after the boot: exact, because the system counts in hundredths of a second.
     pub fn started_millis(&self) -> u64 {
-        u64::try_from(self.started.as_millis()).unwrap_or(u64::MAX)
+        millis(self.started)
     }
+}
+
+/// A time after the boot in milliseconds.
+pub fn millis(after_boot: Duration) -> u64 {
+    u64::try_from(after_boot.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Looks at a process; none when there is none.
@@ -45,9 +50,20 @@ pub fn facts(pid: Pid) -> Option<Facts> {
 }
 
 fn since_boot(ticks: u64) -> Duration {
+    Duration::from_nanos(ticks.saturating_mul(tick()))
+}
+
+/// The tick a moment is in, as the system counts the starts of processes.
+fn to_tick(moment: Duration) -> Duration {
+    let nanos = u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
+    since_boot(nanos / tick())
+}
+
+/// How many nanoseconds a tick has.
+fn tick() -> u64 {
     // SAFETY: it takes no pointer and has no effect.
     let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1);
-    Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second))
+    1_000_000_000 / per_second
 }
 
 /// Names the present boot; none where the system does not tell.
@@ -65,6 +81,29 @@ pub fn boot_time() -> Duration {
 #[cfg(not(target_os = "linux"))]
 pub fn boot_time() -> Duration {
     crate::clock::monotonic()
+}
+
+/// Tells when children were started, mostly without asking the system about each: making a `/proc` entry costs as much as
+/// a tenth of starting a program.
+#[derive(Debug, Default)]
+pub struct Births {
+    /// Whether our clock says the same as the system; none before the two have been compared.
+    agree: Option<bool>,
+}
+
+impl Births {
+    /// When a child that has just been made, after the [`boot_time`] `before`, was started: what [`facts`] tells of it.
+    pub fn started(&mut self, child: Pid, before: Duration) -> Option<Duration> {
+        let (before, after) = (to_tick(before), to_tick(boot_time()));
+        if before == after && self.agree == Some(true) {
+            return Some(after);
+        }
+        let told = facts(child)?.started;
+        if before == after {
+            self.agree.get_or_insert(told == after);
+        }
+        Some(told)
+    }
 }
 
 /// A handle on a process that cannot come to mean another one. It becomes readable when the process ends.
@@ -245,6 +284,39 @@ mod tests {
         assert!(!facts.is_zombie && facts.status.is_none());
         assert!(facts.started <= boot_time());
         assert!(boot_id().is_some_and(|id| id.len() == 36));
+    }
+
+    #[test]
+    fn the_clock_tells_what_the_system_tells_of_a_child() {
+        let mut births = Births::default();
+        let mut by_clock = 0;
+        while by_clock < 20 {
+            by_clock += u32::from(births.agree == Some(true));
+            let before = boot_time();
+            let mut child = Command::new("/bin/sleep").arg("100").spawn().unwrap();
+            let pid = Pid::new(child.id()).unwrap();
+            let started = births.started(pid, before);
+            let told = facts(pid).unwrap().started;
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(started, Some(told));
+            assert_ne!(births.agree, Some(false));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_found_wrong_is_not_believed() {
+        let long_ago = facts(Pid::current()).unwrap().started;
+        while to_tick(boot_time()) == long_ago {
+            std::thread::yield_now();
+        }
+        // Of a process that was not made just now the clock tells something else than the system.
+        let mut births = Births::default();
+        while births.agree.is_none() {
+            assert_eq!(births.started(Pid::current(), boot_time()), Some(long_ago));
+        }
+        assert_eq!(births.agree, Some(false));
+        assert_eq!(births.started(Pid::current(), boot_time()), Some(long_ago));
     }
 
     #[test]

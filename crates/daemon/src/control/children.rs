@@ -93,7 +93,6 @@ impl Children {
     ) -> Result<u32, String> {
         let Newborn { run, pid, kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, journal)?;
         let listener = stdout.and_then(|pipe| self.listen(run, pipe, registry));
-        let kept = kept.of(pid);
         let stdin = stdin.map(Stdin::new);
         self.enter(run, Run { process: id, pid, kept, stdin, listener, orphan: None, ended: None });
         Ok(pid)

@@ -15,6 +15,7 @@ use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, ProcessId, Supervisor};
+use supervisord_sys::orphan::Births;
 use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
 use supervisord_sys::user::RunAs;
 use supervisord_sys::{Errno, errno_name, exec, orphan, pipe};
@@ -41,6 +42,7 @@ pub(super) struct Nursery {
     expected: HashMap<ProcessId, Result<Expected, String>>,
     sockets: Sockets,
     spawner: Spawner,
+    births: Births,
     next_run: u64,
     /// The output plane did not answer in time once; it is not waited for again before it does.
     output_stalled: bool,
@@ -78,7 +80,7 @@ type Opening = Awaited<Result<(), i32>>;
 pub(super) struct Newborn {
     pub(super) run: RunId,
     pub(super) pid: u32,
-    /// What identifies it, still without its pid and start.
+    /// What identifies it.
     pub(super) kept: KeptRun,
     pub(super) stdin: Option<OwnedFd>,
     /// The stdout of a listener, which control reads itself.
@@ -122,7 +124,8 @@ impl Nursery {
         let made = self.give_birth(&row, command, &pipes, opening, tools).inspect_err(|_| {
             tools.output.send(Request::Detach { run });
         });
-        Ok(Newborn { run, pid: made?, kept, stdin: pipes.stdin, stdout: pipes.stdout })
+        let (pid, started) = made?;
+        Ok(Newborn { run, pid, kept: kept.born(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
     }
 
     fn prepare(
@@ -156,6 +159,7 @@ impl Nursery {
         Ok(Expected { run, command, pipes, kept, opening })
     }
 
+    /// The pid of the child, and when it was started after the boot.
     fn give_birth(
         &mut self,
         row: &Row,
@@ -163,12 +167,13 @@ impl Nursery {
         pipes: &Pipes,
         opening: Opening,
         tools: &Tools,
-    ) -> Result<u32, String> {
+    ) -> Result<(u32, Option<Duration>), String> {
         let process = &row.config;
         let plan = self.plan(row, command, tools).map_err(|error| fork_error(process, error));
         self.await_logs(opening, tools).map_err(|error| dispatcher_error(process, &error))?;
+        let before = orphan::boot_time();
         let child = self.spawner.spawn(plan?, pipes.stdio()).map_err(|error| fork_error(process, error))?;
-        Ok(child.get())
+        Ok((child.get(), self.births.started(child, before)))
     }
 
     /// Tidies up after children that have executed their programs.

@@ -23,8 +23,8 @@ use super::stream_log::{Outlet, StreamLog};
 pub(super) struct Sink {
     path: Arc<str>,
     target: Target,
-    /// Whether it is one of the descriptors the daemon was started with.
-    is_inherited: bool,
+    /// Which of the descriptors it is that the daemon was started with.
+    inherited: Option<i32>,
     account: Account,
     has_warned_of_rotation: bool,
 }
@@ -39,21 +39,20 @@ enum Target {
 
 impl Sink {
     /// Opens `path` for appending, or creates it.
-    pub fn open(path: Arc<str>) -> io::Result<Sink> {
-        let target = Target::open(&path, NEW_MODE)?;
-        Ok(Sink { target, ..Sink::unopened(path) })
+    pub fn open(path: Arc<str>, inherited: Option<i32>) -> io::Result<Sink> {
+        let target = Target::open(&path, inherited, NEW_MODE)?;
+        Ok(Sink { target, ..Sink::unopened(path, inherited) })
     }
 
     /// A log that is opened when it is first written.
-    pub fn unopened(path: Arc<str>) -> Sink {
+    pub fn unopened(path: Arc<str>, inherited: Option<i32>) -> Sink {
         let account = Account::new(path.clone(), "bytes");
-        let is_inherited = log_path::inherited(&path).is_some();
-        Sink { path, target: Target::Unopened, is_inherited, account, has_warned_of_rotation: false }
+        Sink { path, target: Target::Unopened, inherited, account, has_warned_of_rotation: false }
     }
 
     /// A log that cannot be opened yet: every write tries again.
-    pub fn missing(path: Arc<str>, error: &io::Error) -> (Sink, Said) {
-        let mut sink = Sink::unopened(path);
+    pub fn missing(path: Arc<str>, inherited: Option<i32>, error: &io::Error) -> (Sink, Said) {
+        let mut sink = Sink::unopened(path, inherited);
         let mut said = Said::new();
         sink.settle(Err(Loss::new(0, error)), &mut said);
         (sink, said)
@@ -67,7 +66,7 @@ impl Sink {
     /// Why it can never be rotated, if that is worth a word. A device such as `/dev/null` has no size to limit.
     pub fn unrotatable(&self) -> Option<&'static str> {
         match &self.target {
-            Target::Stream(_) if self.is_inherited => Some("it is a descriptor that was inherited"),
+            Target::Stream(_) if self.inherited.is_some() => Some("it is a descriptor that was inherited"),
             Target::Stream(stream) if fd::kind(stream.fd()).is_ok_and(|kind| kind != FileKind::Device) => {
                 Some("it is not a regular file")
             }
@@ -89,7 +88,8 @@ impl Sink {
     }
 
     fn write_first(&mut self, bytes: &[u8]) -> Result<(), Loss> {
-        self.target = Target::open(&self.path, NEW_MODE).map_err(|error| Loss::new(bytes.len(), &error))?;
+        self.target =
+            Target::open(&self.path, self.inherited, NEW_MODE).map_err(|error| Loss::new(bytes.len(), &error))?;
         match &mut self.target {
             Target::File(file) => file.append(bytes),
             Target::Stream(stream) => stream.write(bytes),
@@ -101,7 +101,7 @@ impl Sink {
     pub fn splice(&mut self, pipe: BorrowedFd<'_>, limit: usize, rotation: Rotation) -> (Spliced, Said) {
         let mut said = Said::new();
         if let Target::Unopened = self.target
-            && let Ok(target) = Target::open(&self.path, NEW_MODE)
+            && let Ok(target) = Target::open(&self.path, self.inherited, NEW_MODE)
         {
             self.target = target;
         }
@@ -116,14 +116,14 @@ impl Sink {
 
     /// Opens the path again; on an error the old file stays in use.
     pub fn reopen(&mut self) -> Said {
-        if self.is_inherited {
+        if self.inherited.is_some() {
             return Said::new();
         }
         let mode = match &self.target {
             Target::File(file) => file.mode().unwrap_or(NEW_MODE),
             Target::Stream(_) | Target::Unopened => NEW_MODE,
         };
-        match Target::open(&self.path, mode) {
+        match Target::open(&self.path, log_path::inherited(&self.path), mode) {
             Ok(target) => self.replace(target),
             Err(error) => vec![(LogLevel::Warn, format!("could not reopen {}: {error}", self.path))],
         }
@@ -233,8 +233,8 @@ impl Sink {
 }
 
 impl Target {
-    fn open(path: &Arc<str>, mode: u32) -> io::Result<Target> {
-        if let Some(number) = log_path::inherited(path) {
+    fn open(path: &Arc<str>, inherited: Option<i32>, mode: u32) -> io::Result<Target> {
+        if let Some(number) = inherited {
             return Ok(Target::Stream(StreamLog::new(open_inherited(number)?)));
         }
         if fs::metadata(&**path).is_ok_and(|there| there.file_type().is_fifo()) {

@@ -79,6 +79,14 @@ impl Key {
         log_path::inherited(path).map_or_else(|| Key::Path(path.into()), Key::Inherited)
     }
 
+    /// The descriptor it stands for.
+    fn inherited(&self) -> Option<i32> {
+        match self {
+            Key::Inherited(number) => Some(*number),
+            Key::Path(_) => None,
+        }
+    }
+
     /// The path this key was made of, kept once for all who name it.
     fn path(&self, path: &str) -> Arc<str> {
         match self {
@@ -114,7 +122,7 @@ impl Sinks {
         let key = Key::of(path);
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
-            None => self.enter(Sink::open(key.path(path))?, key),
+            None => self.enter(Sink::open(key.path(path), key.inherited())?, key),
         };
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
@@ -132,7 +140,7 @@ impl Sinks {
     pub fn acquire_anyway(&mut self, path: &str, rotation: Rotation) -> SinkId {
         self.acquire(path, rotation).unwrap_or_else(|error| {
             let key = Key::of(path);
-            let (sink, said) = Sink::missing(key.path(path), &error);
+            let (sink, said) = Sink::missing(key.path(path), key.inherited(), &error);
             let id = self.enter(sink, key);
             if let Some(shared) = self.open.get_mut(&id) {
                 shared.users += 1;
@@ -147,7 +155,7 @@ impl Sinks {
         let key = Key::of(path);
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
-            None => self.enter(Sink::unopened(key.path(path)), key),
+            None => self.enter(Sink::unopened(key.path(path), key.inherited()), key),
         };
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
