@@ -37,6 +37,8 @@ pub enum Stimulus {
     Spawned(u32),
     /// No child could be made, for this reason.
     SpawnFailed(String),
+    /// Whether a child can be made is not known yet, for this reason.
+    SpawnUnanswered(String),
     /// The child ended.
     Ended(ExitStatus),
     /// The deadline the machine asked for has come.
@@ -64,6 +66,9 @@ pub enum Action {
 /// time has passed since that start. Without it, a program with `startsecs=0` that ends at once would be restarted
 /// thousands of times a second; the original's polling loop limits it to about one.
 const RESTART_PACE: Duration = Duration::from_secs(1);
+
+/// How long a start is put off when the system does not say whether it can be.
+const PUT_OFF: Duration = Duration::from_secs(5);
 
 /// The machine of one process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -170,6 +175,10 @@ impl Machine {
                 out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
                 self.back_off(reason, at, out);
             }
+            (Starting, Stimulus::SpawnUnanswered(reason)) => {
+                out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
+                self.put_off(reason, at, out);
+            }
             (Starting, Stimulus::Due) => self.succeed(at, out),
 
             (Starting, Stimulus::Ended(status)) if self.is_too_quick(at) => self.ended_too_quickly(status, at, out),
@@ -252,8 +261,19 @@ impl Machine {
         self.give_up_if_exhausted(at, out);
     }
 
+    /// Nothing has failed, so that no attempt is lost.
+    fn put_off(&mut self, reason: String, at: Circumstances<'_>, out: &mut Vec<Action>) {
+        self.pid = 0;
+        self.spawn_error = reason;
+        self.wait_in_backoff(PUT_OFF, at, out);
+    }
+
     fn enter_backoff(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.deadline = Some(at.now.mono + seconds(self.attempts));
+        self.wait_in_backoff(seconds(self.attempts), at, out);
+    }
+
+    fn wait_in_backoff(&mut self, wait: Duration, at: Circumstances<'_>, out: &mut Vec<Action>) {
+        self.deadline = Some(at.now.mono + wait);
         let tries = format!("tries:{}", self.attempts);
         self.change(ProcessState::Backoff, tries, out);
     }

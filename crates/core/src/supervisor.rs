@@ -29,7 +29,8 @@ use crate::texts;
 use crate::ticks::Ticks;
 use crate::time::Now;
 pub use messages::{
-    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, Verdict,
+    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, SpawnFailure,
+    Verdict,
 };
 
 use jobs::Job;
@@ -295,16 +296,20 @@ impl Supervisor {
         self.listener_ended(now, id);
     }
 
-    fn spawned(&mut self, now: Now, id: ProcessId, result: Result<u32, String>) {
+    fn spawned(&mut self, now: Now, id: ProcessId, result: Result<u32, SpawnFailure>) {
         match result {
             Ok(pid) => {
                 self.by_pid.insert(pid, id);
                 self.seat_listener(id);
                 self.stimulate(now, id, Stimulus::Spawned(pid));
             }
-            Err(reason) => {
+            Err(failure) => {
                 self.release_socket(id);
-                self.stimulate(now, id, Stimulus::SpawnFailed(reason));
+                let stimulus = match failure {
+                    SpawnFailure::Refused(reason) => Stimulus::SpawnFailed(reason),
+                    SpawnFailure::Unanswered(reason) => Stimulus::SpawnUnanswered(reason),
+                };
+                self.stimulate(now, id, stimulus);
             }
         }
         self.spawn_settled(id);

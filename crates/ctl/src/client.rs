@@ -107,13 +107,11 @@ impl Client {
         params: &[Value],
         read: impl Fn(Value) -> Option<T>,
     ) -> Result<Vec<T>, ClientError> {
-        let (mut list, mut misread) = (Vec::new(), false);
-        let answer = xmlrpc::decode_items(&self.exchange(method, params)?, |item| match read(item) {
-            Some(item) => list.push(item),
-            None => misread = true,
-        })??;
-        let is_list = matches!(answer, Value::Array(_)) && !misread;
-        is_list.then_some(list).ok_or(ClientError::Shape { method })
+        let mut list = Vec::new();
+        let answer = xmlrpc::decode_items(&self.exchange(method, params)?, |item| list.push(read(item)))??;
+        let Value::Array(rest) = answer else { return Err(ClientError::Shape { method }) };
+        list.extend(rest.into_iter().map(&read));
+        list.into_iter().collect::<Option<_>>().ok_or(ClientError::Shape { method })
     }
 
     /// A request whose only answer is "true".

@@ -174,7 +174,7 @@ impl Control {
                 let (handed, signals) = self.hand_over();
                 return (End::HandOver(Box::new(handed), signals), None);
             }
-            self.children.nursery.settle();
+            self.children.nursery.begin_turn();
             self.write_notes();
             self.wait(&mut events);
             let mut signalled = false;

@@ -11,7 +11,8 @@ use supervisord_core::call::Call;
 use supervisord_core::output::Channel;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::supervisor::{
-    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, Supervisor, Verdict,
+    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, SpawnFailure,
+    Supervisor, Verdict,
 };
 use supervisord_core::time::Now;
 use supervisord_wire::state::{Mood, ProcessState};
@@ -219,7 +220,10 @@ impl World {
         let twice = self.children.values().any(|child| child.process == process);
         assert!(!twice, "two children of one process");
         let result = if self.cannot_spawn {
-            Err("no more processes".to_owned())
+            Err(match process.0 % 2 {
+                0 => SpawnFailure::Refused("no more processes".to_owned()),
+                _ => SpawnFailure::Unanswered("the disk does not respond".to_owned()),
+            })
         } else {
             self.next_pid += 1;
             self.children.insert(self.next_pid, Child { process, ignores_term: self.stubborn, is_given_up: false });

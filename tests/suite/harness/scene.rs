@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -280,16 +280,19 @@ impl Place {
     }
 }
 
-/// A TCP port of the loopback interface that nobody listens on; never the same twice in one run.
-pub fn free_port() -> u16 {
-    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+/// A TCP port of the loopback interface that nobody listens on; never the same twice in one run. Above these are the ports
+/// that the system gives to connections: of those it might give one away before the daemon asks for it.
+fn free_port() -> u16 {
+    // Five digits, so that the port does not change the width of what is compared.
+    const FIRST: usize = 10_000;
+    const COUNT: usize = 32_768 - FIRST;
+    static TRIED: AtomicUsize = AtomicUsize::new(0);
+    // Runs at the same time begin at different places.
+    let begin = std::process::id() as usize * 1000;
     loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback interface has free ports");
-        let port = listener.local_addr().expect("a bound socket has an address").port();
-        let mut given = GIVEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        // Five digits, so that the port does not change the width of what is compared.
-        if port >= 10_000 && !given.contains(&port) {
-            given.push(port);
+        let port = FIRST + (begin + TRIED.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let port = u16::try_from(port).expect("it is in the range");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }

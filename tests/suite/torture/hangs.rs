@@ -2,8 +2,7 @@
 //!
 //! `strace` holds every system call on chosen paths at its entrance, as a file server does that is gone.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -213,34 +212,53 @@ fn the_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs() {
     });
 }
 
+/// How many programs are on the disk that hangs.
+const LOST: usize = 70;
+
 #[test]
-fn a_program_on_a_disk_that_hangs_holds_nobody_up() {
+fn programs_on_a_disk_that_hangs_hold_nobody_up_and_start_when_it_is_back() {
     only_ours(|| {
-        let text =
-            program("lost", "{dir}/lost", "NONE") + "autostart=false\n" + &program("other", "sleep 1000", "NONE");
-        let mut daemon = Scene::with("lost program", &text).start(Subject::Ours);
+        let manual = "autostart=false\n";
+        let text = program("lost", "{dir}/dead/%(process_num)02d", "NONE")
+            + &format!("{manual}numprocs={LOST}\nprocess_name=%(process_num)02d\n")
+            + &program("far", "tool", "NONE")
+            + &format!("{manual}environment=PATH=\"{{dir}}/dead:{{dir}}/good\"\n")
+            + &program("near", "tool", "NONE")
+            + &format!("{manual}environment=PATH=\"{{dir}}/good\"\n")
+            + &program("other", "sleep 1000", "NONE");
+        let lost: Vec<String> = (0..LOST).map(|number| format!("dead/{number:02}")).collect();
+        let sleeper = "#!/bin/sh\nexec /bin/sleep 1000\n";
+        let scene = Scene::with("lost programs", &text).script("good/tool", sleeper);
+        let scene = lost.iter().fold(scene, |scene, path| scene.script(path, sleeper));
+        let mut daemon = scene.start(Subject::Ours);
         daemon.wait_for_state("other", "RUNNING");
-        let lost = daemon.path("lost");
-        fs::write(&lost, "#!/bin/sh\nexec sleep 1000\n").expect("it can be written");
-        fs::set_permissions(&lost, Permissions::from_mode(0o755)).expect("it is ours");
         let before = Vitals::of(&daemon);
 
-        let hang = Hang::begin(&mut daemon, &["lost"]);
-        let refusal = format!("NOT_EXECUTABLE: the disk with command '{}' does not respond", lost.display());
+        let paths: Vec<&str> = lost.iter().map(String::as_str).chain(["dead/tool"]).collect();
+        let hang = Hang::begin(&mut daemon, &paths);
+        for answer in daemon.call("supervisor.startProcessGroup", &["lost".into()]).items() {
+            assert_eq!(answer.get("description").text(), format!("SPAWN_ERROR: lost:{}", answer.get("name").text()));
+        }
+        daemon.rpc("supervisor.startProcess", &["far".into()]).expect_err("nobody knows what its command is");
+        daemon.call("supervisor.startProcess", &["near".into()]);
         for _ in 0..3 {
-            let started = daemon.rpc("supervisor.startProcess", &["lost".into()]);
-            assert_eq!(started.expect_err("nobody knows whether it is there").1, refusal);
             restart_latency(&daemon, "other");
             daemon.wait_for_state("other", "RUNNING");
         }
+        let info = daemon.info("lost:00");
+        let reason = format!("the disk with command '{}' does not respond", daemon.path("dead/00").display());
+        assert_eq!((info.get("statename").text(), info.get("spawnerr").text()), ("BACKOFF", reason.as_str()));
         let upgrade = daemon.ctl(&["upgrade"]);
         assert!(upgrade.stdout.contains("a disk or a name server does not respond"), "{}", upgrade.transcript());
         drop(hang);
 
-        daemon.wait_until("it can be started", |daemon| {
-            daemon.rpc("supervisor.startProcess", &["lost".into()]).is_ok() || daemon.state_of("lost") == "RUNNING"
-        });
-        daemon.call("supervisor.stopProcess", &["lost".into()]);
+        daemon.wait_for_state("far", "RUNNING");
+        for number in 0..LOST {
+            daemon.wait_for_state(&format!("lost:{number:02}"), "RUNNING");
+        }
+        for group in ["lost", "far", "near"] {
+            daemon.call("supervisor.stopProcessGroup", &[group.into()]);
+        }
         assert_flat(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });

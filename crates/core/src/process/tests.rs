@@ -14,7 +14,8 @@ struct Bench {
     events: Vec<String>,
     lines: Vec<String>,
     signals: Vec<(i32, bool)>,
-    spawn: Result<(), &'static str>,
+    /// What comes of a spawn instead of a child.
+    no_child: Option<Stimulus>,
 }
 
 impl Bench {
@@ -30,7 +31,7 @@ impl Bench {
             events: Vec::new(),
             lines: Vec::new(),
             signals: Vec::new(),
-            spawn: Ok(()),
+            no_child: None,
         }
     }
 
@@ -49,10 +50,7 @@ impl Bench {
         }
         if spawn {
             self.next_pid += 1;
-            let answer = match self.spawn {
-                Ok(()) => Stimulus::Spawned(self.next_pid),
-                Err(reason) => Stimulus::SpawnFailed(reason.to_owned()),
-            };
+            let answer = self.no_child.clone().unwrap_or(Stimulus::Spawned(self.next_pid));
             self.give(answer);
         }
         self
@@ -99,6 +97,24 @@ fn a_program_that_stays_up_is_running_after_startsecs() {
 }
 
 #[test]
+fn a_start_that_nobody_can_judge_is_put_off_and_no_attempt_is_lost() {
+    let mut bench = Bench::new(|config| config.startretries = 0);
+    bench.no_child = Some(Stimulus::SpawnUnanswered("the disk does not respond".to_owned()));
+    bench.give(Stimulus::Start).pass(60_000);
+    assert_eq!(bench.state(), Backoff);
+    assert_eq!(bench.machine.spawn_error(), "the disk does not respond");
+    assert_eq!(
+        bench.take_events()[..3],
+        ["STOPPED>STARTING tries:0", "STARTING>BACKOFF tries:0", "BACKOFF>STARTING tries:0"]
+    );
+    bench.no_child = None;
+    bench.pass(5000);
+    assert_eq!(bench.state(), Starting);
+    bench.pass(1000);
+    assert_eq!((bench.state(), bench.machine.spawn_error()), (Running, ""));
+}
+
+#[test]
 fn startsecs_0_means_running_at_once() {
     let mut bench = Bench::new(|config| config.startsecs = 0);
     bench.give(Stimulus::Start);
@@ -118,7 +134,7 @@ fn an_end_before_startsecs_is_a_failure_even_with_an_expected_status() {
 #[test]
 fn retries_wait_one_second_longer_each_time_and_then_give_up() {
     let mut bench = Bench::new(|config| config.startretries = 2);
-    bench.spawn = Err("can't find command 'x'");
+    bench.no_child = Some(Stimulus::SpawnFailed("can't find command 'x'".to_owned()));
     bench.give(Stimulus::Start);
     assert_eq!(bench.take_events(), ["STOPPED>STARTING tries:0", "STARTING>BACKOFF tries:1"]);
     bench.pass(999);
@@ -310,7 +326,9 @@ proptest! {
                 }
                 Step::Pass(millis) => { bench.pass(millis); }
                 Step::SignalRefused => { bench.give(Stimulus::SignalRefused); }
-                Step::BreakSpawn(broken) => bench.spawn = if broken { Err("broken") } else { Ok(()) },
+                Step::BreakSpawn(broken) => {
+                    bench.no_child = broken.then(|| Stimulus::SpawnFailed("broken".to_owned()));
+                }
                 Step::Shutdown => {
                     bench.supervising = false;
                     let stop = matches!(bench.state(), Starting | Running);

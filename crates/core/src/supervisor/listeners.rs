@@ -114,14 +114,14 @@ impl Supervisor {
 
     pub(super) fn listener_output(&mut self, now: Now, id: ProcessId, bytes: &[u8]) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        seat.doubt = None;
+        let doubt = seat.doubt.take().filter(|_| seat.protocol.has_missed());
         seat.protocol.feed(bytes);
         self.hear_listener(now, id);
-        // A listener that was not understood may have no more to say.
+        // A listener that was not understood may have no more to say, or nothing but what cannot be understood.
         if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut())
             && seat.protocol.has_missed()
         {
-            seat.doubt = Some(now.mono + LONGEST_DOUBT);
+            seat.doubt = doubt.or(Some(now.mono + LONGEST_DOUBT));
         }
     }
 
@@ -148,13 +148,13 @@ impl Supervisor {
         }
     }
 
-    /// A listener that was taken over in the midst of a conversation wants an event: the one it had is done, unless it
-    /// has just said that it will not have it.
+    /// A listener that was taken over in the midst of a conversation wants an event: the one it had is done if it has
+    /// just said so. Otherwise only the dead daemon knows what was said of it, and it is offered again.
     fn caught_up(&mut self, now: Now, id: ProcessId, name: &str, said: &[u8]) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         let event = seat.event.take();
         self.log_transition(name, ListenerState::Busy, ListenerState::Ready);
-        if said.ends_with(b"FAIL") {
+        if !said.ends_with(b"OK") {
             self.put_back(now, id, event);
         }
     }

@@ -29,6 +29,16 @@ pub enum CommandFailure {
     Unusable(String),
 }
 
+/// Why there is no child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpawnFailure {
+    /// It cannot be made; the text for clients and logs.
+    Refused(String),
+    /// The system has not answered yet what has to be known before. That says nothing about the program, so that no
+    /// attempt is lost.
+    Unanswered(String),
+}
+
 /// Why a signal was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KillFailure {
@@ -91,7 +101,7 @@ pub enum Input {
     /// Answer to [`Effect::Check`].
     Checked { process: ProcessId, call: CallId, result: Result<(), CommandFailure> },
     /// Answer to [`Effect::Spawn`].
-    Spawned { process: ProcessId, result: Result<u32, String> },
+    Spawned { process: ProcessId, result: Result<u32, SpawnFailure> },
     /// Answer to [`Effect::Kill`].
     Killed { process: ProcessId, call: Option<CallId>, result: Result<(), KillFailure> },
     /// Answer to [`Effect::Feed`].

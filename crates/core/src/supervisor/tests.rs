@@ -146,7 +146,7 @@ impl World {
 
     fn spawn(&mut self, process: ProcessId) -> Input {
         if self.is_missing(process) {
-            return Input::Spawned { process, result: Err("can't find command 'x'".to_owned()) };
+            return Input::Spawned { process, result: Err(SpawnFailure::Refused("can't find command 'x'".to_owned())) };
         }
         assert!(!self.children.values().any(|child| child.process == process), "two children of one process");
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");

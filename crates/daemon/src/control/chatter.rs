@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use supervisord_core::supervisor::ProcessId;
 
-/// The time between two writings in a flood of events: so much may be missing when the daemon is killed.
+/// The time between two writings in a flood of events. The last of a flood is written when the loop wakes, which it does
+/// by the millisecond: so much may be missing when the daemon is killed.
 const PACE: Duration = Duration::from_micros(250);
 
 /// Fewer words than a flood has in this time are all written at once.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 use supervisord_core::process::ExitStatus;
-use supervisord_core::supervisor::{FeedFailure, KillFailure, ProcessId, Supervisor};
+use supervisord_core::supervisor::{FeedFailure, KillFailure, ProcessId, SpawnFailure, Supervisor};
 use supervisord_sys::orphan::{self, ProcessHandle};
 use supervisord_sys::{Errno, Pid, signal};
 
@@ -82,7 +82,7 @@ pub(super) struct Children {
 }
 
 impl Children {
-    /// Makes the child of a process; the error is the text clients see as its spawn error.
+    /// Makes the child of a process.
     pub(super) fn spawn(
         &mut self,
         id: ProcessId,
@@ -90,7 +90,7 @@ impl Children {
         tools: &Tools,
         journal: Option<&mut Journal>,
         registry: &Registry,
-    ) -> Result<u32, String> {
+    ) -> Result<u32, SpawnFailure> {
         let Newborn { run, pid, kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, journal)?;
         let listener = stdout.and_then(|pipe| self.listen(run, pipe, registry));
         let stdin = stdin.map(Stdin::new);

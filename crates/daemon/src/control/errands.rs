@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::output::answer::answer;
 
-/// How long an answer is waited for; normally it takes microseconds.
+/// How long answers that do not come are waited for in one turn of the loop; normally they take microseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The same while there are questions that have taken longer.
+/// How long one is waited for while there are questions that have taken longer.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How many questions may take longer at a time.
-const MOST_OVERDUE: usize = 64;
+const MOST_OVERDUE: usize = 256;
 
 type Errand = Box<dyn FnOnce() + Send>;
 
@@ -26,6 +26,7 @@ pub(super) struct NoReply;
 
 /// Asks questions, one after the other.
 pub(super) struct Errands {
+    /// How much patience is left in this turn.
     patience: Duration,
     runner: Option<Runner>,
     /// What was not answered in time, and the threads that still wait for it. They end with the answer.
@@ -39,7 +40,13 @@ impl Default for Errands {
 }
 
 impl Errands {
-    /// The answer to a question about `subject`. As long as one about the same is not answered, it is not asked again.
+    /// From now on there is all patience again.
+    pub(super) fn begin_turn(&mut self) {
+        self.patience = PATIENCE;
+    }
+
+    /// The answer to a question about `subject`, which names what may hang. As long as one question about the same is not
+    /// answered, no other is asked.
     pub(super) fn ask<T: Send + 'static>(
         &mut self,
         subject: &str,
@@ -48,7 +55,7 @@ impl Errands {
         if self.is_waiting() && (self.overdue.contains_key(subject) || self.overdue.len() >= MOST_OVERDUE) {
             return Err(NoReply);
         }
-        let patience = if self.overdue.is_empty() { self.patience } else { LITTLE_PATIENCE };
+        let most = if self.overdue.is_empty() { PATIENCE } else { LITTLE_PATIENCE };
         let Some(runner) = self.runner.take().or_else(|| Runner::start().ok()) else {
             // Where there is no room for a thread, nothing but a long wait is to be feared.
             return Ok(question());
@@ -58,10 +65,14 @@ impl Errands {
             // Nobody wants it any more when it comes too late.
             let _ = reply.give(question());
         }));
-        let answered = awaited.within(patience).map_err(|_| NoReply);
+        let asked = Instant::now();
+        let answered = awaited.within(self.patience.min(most)).map_err(|_| NoReply);
         match answered {
             Ok(_) => self.runner = Some(runner),
-            Err(NoReply) => drop(self.overdue.insert(subject.to_owned(), runner.thread)),
+            Err(NoReply) => {
+                self.patience = self.patience.saturating_sub(asked.elapsed());
+                self.overdue.insert(subject.to_owned(), runner.thread);
+            }
         }
         answered
     }
@@ -102,16 +113,17 @@ mod tests {
         let mut errands = Errands::default();
         assert_eq!(errands.ask("one", || 1), Ok(1));
         let (release, held) = channel::<()>();
-        errands.patience = Duration::ZERO;
+        errands.patience = Duration::from_millis(1);
         assert_eq!(errands.ask("held", move || held.recv().is_ok()), Err(NoReply));
+        assert_eq!(errands.patience, Duration::ZERO, "it is spent");
         assert!(errands.is_waiting());
         assert_eq!(errands.ask("held", || true), Err(NoReply), "it is asked already");
+        errands.begin_turn();
         while errands.ask("two", || 2) != Ok(2) {}
         release.send(()).expect("somebody waits");
         while errands.is_waiting() {
             thread::yield_now();
         }
-        errands.patience = PATIENCE;
         assert_eq!(errands.ask("held", || true), Ok(true));
     }
 }

@@ -1,7 +1,7 @@
 //! From a command to the program that is executed.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +20,14 @@ pub(super) struct Launch {
     pub(super) program: PathBuf,
     /// The words, the first as written.
     pub(super) arguments: Vec<String>,
+}
+
+/// Why there is no launch.
+pub(super) enum Unfound {
+    /// The command cannot be executed.
+    Failed(CommandFailure),
+    /// The disk with the program has not answered; the text for clients and logs.
+    Unanswered(String),
 }
 
 /// How long a program that has been found is taken to be still there, when it is started or restarted by itself.
@@ -43,7 +51,7 @@ impl Finder {
         surroundings: &Surroundings,
         errands: &mut Errands,
         now: Duration,
-    ) -> Result<Launch, CommandFailure> {
+    ) -> Result<Launch, Unfound> {
         let (arguments, name) = split(process)?;
         let key = (name, search_path(process, surroundings));
         let program = match self.found.get(&key) {
@@ -60,22 +68,17 @@ impl Finder {
         surroundings: &Surroundings,
         errands: &mut Errands,
         now: Duration,
-    ) -> Result<(), CommandFailure> {
+    ) -> Result<(), Unfound> {
         let (_, name) = split(process)?;
         self.locate((name, search_path(process, surroundings)), errands, now).map(drop)
     }
 
-    fn locate(
-        &mut self,
-        key: (String, OsString),
-        errands: &mut Errands,
-        now: Duration,
-    ) -> Result<PathBuf, CommandFailure> {
+    fn locate(&mut self, key: (String, OsString), errands: &mut Errands, now: Duration) -> Result<PathBuf, Unfound> {
         let (name, search_path) = key.clone();
         self.found.remove(&key);
-        let located = errands.ask(&key.0, move || command::locate(&name, &search_path));
+        let located = errands.ask(&places(&key.0, &key.1), move || command::locate(&name, &search_path));
         let located = located.map_err(|NoReply| {
-            CommandFailure::Unusable(format!("the disk with command {} does not respond", repr(&key.0)))
+            Unfound::Unanswered(format!("the disk with command {} does not respond", repr(&key.0)))
         })?;
         let program = located.map_err(|error| failure(&key.0, error))?;
         if self.found.len() >= MOST_FOUND {
@@ -83,6 +86,20 @@ impl Finder {
         }
         self.found.insert(key, (program.clone(), now));
         Ok(program)
+    }
+}
+
+impl From<CommandFailure> for Unfound {
+    fn from(failure: CommandFailure) -> Unfound {
+        Unfound::Failed(failure)
+    }
+}
+
+/// Where a program is looked for: what hangs if one of its disks does.
+fn places(name: &str, search_path: &OsStr) -> String {
+    match Path::new(name).parent() {
+        Some(directory) if name.contains('/') => directory.display().to_string(),
+        _ => search_path.to_string_lossy().into_owned(),
     }
 }
 
@@ -136,9 +153,9 @@ mod tests {
         fs::remove_file(&path).expect("removed");
         let just = start + PRESUMED - Duration::from_millis(1);
         let launch = finder.find_lately(&process, &surroundings, &mut errands, just);
-        let (program, arguments) = launch.map(|launch| (launch.program, launch.arguments)).expect("presumed");
+        let (program, arguments) = launch.map(|launch| (launch.program, launch.arguments)).ok().expect("presumed");
         assert_eq!((program, arguments[1].as_str()), (path, "now"));
-        let missing = |result| matches!(result, Err(CommandFailure::Missing(_)));
+        let missing = |result| matches!(result, Err(Unfound::Failed(CommandFailure::Missing(_))));
         assert!(missing(finder.find_lately(&process, &surroundings, &mut errands, start + PRESUMED).map(drop)));
         assert!(missing(finder.check(&process, &surroundings, &mut errands, just)), "whoever asks is told the truth");
     }

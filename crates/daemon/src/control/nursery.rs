@@ -14,7 +14,7 @@ use supervisord_config::pyrepr::repr;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::row::Row;
-use supervisord_core::supervisor::{CommandFailure, ProcessId, Supervisor};
+use supervisord_core::supervisor::{CommandFailure, ProcessId, SpawnFailure, Supervisor};
 use supervisord_sys::orphan::Births;
 use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
 use supervisord_sys::user::RunAs;
@@ -22,7 +22,7 @@ use supervisord_sys::{Errno, errno_name, exec, orphan, pipe};
 
 use super::Tools;
 use super::errands::{Errands, NoReply};
-use super::finder::{Finder, Launch};
+use super::finder::{Finder, Launch, Unfound};
 use super::sockets::Sockets;
 use super::surroundings;
 use crate::activity::Activity;
@@ -39,7 +39,7 @@ const OPEN_BOUND: Duration = Duration::from_secs(1);
 /// Makes children.
 #[derive(Default)]
 pub(super) struct Nursery {
-    expected: HashMap<ProcessId, Result<Expected, String>>,
+    expected: HashMap<ProcessId, Result<Expected, SpawnFailure>>,
     sockets: Sockets,
     spawner: Spawner,
     births: Births,
@@ -109,15 +109,15 @@ impl Nursery {
         self.expected.get(&id)?.as_ref().ok().map(|expected| expected.kept.clone())
     }
 
-    /// Makes the child of a process; the error is the text clients see as its spawn error.
+    /// Makes the child of a process.
     pub(super) fn make(
         &mut self,
         id: ProcessId,
         supervisor: &Supervisor,
         tools: &Tools,
         journal: Option<&mut Journal>,
-    ) -> Result<Newborn, String> {
-        let row = supervisor.row(id).ok_or("the process has been removed")?;
+    ) -> Result<Newborn, SpawnFailure> {
+        let row = supervisor.row(id).ok_or_else(removed)?;
         let expected = self.expected.remove(&id);
         let Expected { run, command, pipes, kept, opening } =
             expected.unwrap_or_else(|| self.prepare(id, supervisor, tools, journal))?;
@@ -134,13 +134,18 @@ impl Nursery {
         supervisor: &Supervisor,
         tools: &Tools,
         journal: Option<&mut Journal>,
-    ) -> Result<Expected, String> {
-        let row = supervisor.row(id).ok_or("the process has been removed")?;
+    ) -> Result<Expected, SpawnFailure> {
+        let row = supervisor.row(id).ok_or_else(removed)?;
         let process = &row.config;
         let command = self
             .finder
             .find_lately(process, &tools.surroundings, &mut self.errands, present().mono)
-            .map_err(text_of)?;
+            .map_err(|unfound| match unfound {
+                Unfound::Failed(CommandFailure::Missing(text) | CommandFailure::Unusable(text)) => {
+                    SpawnFailure::Refused(text)
+                }
+                Unfound::Unanswered(text) => SpawnFailure::Unanswered(text),
+            })?;
         let socket = match &process.socket {
             Some(socket) => Some(self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.errands)?),
             None => None,
@@ -149,7 +154,7 @@ impl Nursery {
         self.next_run += 1;
         let reads_stdout = supervisor.is_listener(id);
         let (pipes, outputs, kept) = open_pipes(process, socket, tools.state_file.is_some(), reads_stdout, run)
-            .map_err(|error| dispatcher_error(process, &error))?;
+            .map_err(|error| SpawnFailure::Refused(dispatcher_error(process, &error)))?;
         if let Some(journal) = journal {
             // Before the child exists, and before the answer of the output plane, which writes it first.
             journal.note(supervisor, id, Some(kept.clone()));
@@ -167,18 +172,23 @@ impl Nursery {
         pipes: &Pipes,
         opening: Opening,
         tools: &Tools,
-    ) -> Result<(u32, Option<Duration>), String> {
+    ) -> Result<(u32, Option<Duration>), SpawnFailure> {
         let process = &row.config;
-        let plan = self.plan(row, command, tools).map_err(|error| fork_error(process, error));
-        self.await_logs(opening, tools).map_err(|error| dispatcher_error(process, &error))?;
+        let fork_error = |error| SpawnFailure::Refused(fork_error(process, error));
+        let plan = match self.run_as(process) {
+            Ok(user) => plan(row, command, user, tools).map_err(fork_error),
+            Err(NoReply) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
+        };
+        self.await_logs(opening, tools).map_err(|error| SpawnFailure::Refused(dispatcher_error(process, &error)))?;
         let before = orphan::boot_time();
-        let child = self.spawner.spawn(plan?, pipes.stdio()).map_err(|error| fork_error(process, error))?;
+        let child = self.spawner.spawn(plan?, pipes.stdio()).map_err(fork_error)?;
         Ok((child.get(), self.births.started(child, before)))
     }
 
-    /// Tidies up after children that have executed their programs.
-    pub(super) fn settle(&mut self) {
+    /// Begins a turn of the loop: tidies up after children that have executed their programs.
+    pub(super) fn begin_turn(&mut self) {
         self.spawner.settle();
+        self.errands.begin_turn();
     }
 
     fn open_logs(&self, run: RunId, process: &Process, channels: Vec<AttachChannel>, tools: &Tools) -> Opening {
@@ -187,9 +197,12 @@ impl Nursery {
         opening
     }
 
-    /// Whether the program of a process is there.
+    /// Whether the program of a process is there. Where nobody knows, that is said when it is to be started.
     pub(super) fn check(&mut self, process: &Process, tools: &Tools) -> Result<(), CommandFailure> {
-        self.finder.check(process, &tools.surroundings, &mut self.errands, present().mono)
+        match self.finder.check(process, &tools.surroundings, &mut self.errands, present().mono) {
+            Ok(()) | Err(Unfound::Unanswered(_)) => Ok(()),
+            Err(Unfound::Failed(failure)) => Err(failure),
+        }
     }
 
     /// Whether a question to the system hangs.
@@ -225,31 +238,15 @@ impl Nursery {
         }
     }
 
-    /// How to become a user; the error is ETIMEDOUT where the user database does not answer.
-    fn run_as(&mut self, uid: u32) -> Result<RunAs, Errno> {
+    /// How to become the user of a process, where it has one.
+    fn run_as(&mut self, process: &Process) -> Result<Option<RunAs>, NoReply> {
+        let Some(uid) = process.user.as_ref().map(|user| user.uid) else { return Ok(None) };
         if let Some(known) = self.users.get(&uid) {
-            return Ok(known.clone());
+            return Ok(Some(known.clone()));
         }
-        let asked = self.errands.ask(&format!("user {uid}"), move || RunAs::uid(uid));
-        let run_as = asked.map_err(|NoReply| Errno::ETIMEDOUT)?;
+        let run_as = self.errands.ask("the user database", move || RunAs::uid(uid))?;
         self.users.insert(uid, run_as.clone());
-        Ok(run_as)
-    }
-
-    fn plan(&mut self, row: &Row, command: Launch, tools: &Tools) -> Result<SpawnPlan, Errno> {
-        let process = &row.config;
-        let environment = surroundings::environment(process, &row.group, &tools.surroundings)?;
-        let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
-        if let Some(directory) = &process.directory {
-            plan = plan.directory(Path::new(directory))?;
-        }
-        if let Some(umask) = process.umask {
-            plan = plan.umask(umask);
-        }
-        if let Some(user) = &process.user {
-            plan = plan.run_as(self.run_as(user.uid)?);
-        }
-        Ok(plan)
+        Ok(Some(run_as))
     }
 
     /// Gives the FastCGI sockets and the count of runs to the next program.
@@ -345,10 +342,24 @@ pub(super) fn channel(
     Some(AttachChannel { channel, pipe, plan, pipeline })
 }
 
-fn text_of(failure: CommandFailure) -> String {
-    match failure {
-        CommandFailure::Missing(text) | CommandFailure::Unusable(text) => text,
+fn plan(row: &Row, command: Launch, user: Option<RunAs>, tools: &Tools) -> Result<SpawnPlan, Errno> {
+    let process = &row.config;
+    let environment = surroundings::environment(process, &row.group, &tools.surroundings)?;
+    let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
+    if let Some(directory) = &process.directory {
+        plan = plan.directory(Path::new(directory))?;
     }
+    if let Some(umask) = process.umask {
+        plan = plan.umask(umask);
+    }
+    if let Some(user) = user {
+        plan = plan.run_as(user);
+    }
+    Ok(plan)
+}
+
+fn removed() -> SpawnFailure {
+    SpawnFailure::Refused("the process has been removed".to_owned())
 }
 
 fn dispatcher_error(process: &Process, error: &std::io::Error) -> String {

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use supervisord_config::model::Config;
 use supervisord_core::process::ExitStatus;
-use supervisord_core::supervisor::Input;
+use supervisord_core::supervisor::{Input, SpawnFailure};
 
 use super::{Control, HandedChildren, present};
 use crate::hand_over::HandedChild;
@@ -25,7 +25,7 @@ impl Control {
         for (process, pid) in self.supervisor.believed_alive() {
             if self.children.kept(process).is_none() {
                 self.input(match pid {
-                    0 => Input::Spawned { process, result: Err("the daemon was killed while making it".to_owned()) },
+                    0 => Input::Spawned { process, result: Err(killed_meanwhile()) },
                     pid => Input::Exited { pid, status: ExitStatus::Unknown },
                 });
             }
@@ -48,4 +48,9 @@ impl Control {
             self.input(Input::Spawned { process, result: Ok(pid) });
         }
     }
+}
+
+/// What became of a child that the daemon before was about to make.
+fn killed_meanwhile() -> SpawnFailure {
+    SpawnFailure::Refused("the daemon was killed while making it".to_owned())
 }

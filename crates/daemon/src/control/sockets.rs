@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use supervisord_config::model::{FastCgiSocket, LogLevel, SocketAddress};
+use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::socket::{self, SocketError, SocketFile};
 
 use super::errands::{Errands, NoReply};
@@ -27,7 +28,7 @@ impl Sockets {
         socket: &FastCgiSocket,
         activity: &Activity,
         errands: &mut Errands,
-    ) -> Result<Arc<OwnedFd>, String> {
+    ) -> Result<Arc<OwnedFd>, SpawnFailure> {
         let key = (group.clone(), socket.url.clone());
         if let Some(descriptor) = self.open.get(&key) {
             return Ok(descriptor.clone());
@@ -35,10 +36,10 @@ impl Sockets {
         activity.log(LogLevel::Info, &format!("Creating socket {}", socket.url));
         let failed = |error: &dyn fmt::Display| format!("Could not create FastCGI socket {}: {error}", socket.url);
         let definition = socket.clone();
-        let opened = errands.ask(&socket.url, move || open(&definition));
-        let descriptor =
-            opened.map_err(|NoReply| failed(&"the system does not respond"))?.map_err(|error| failed(&error))?;
-        let descriptor = Arc::new(descriptor);
+        let opened = errands.ask(&socket.url, move || Fresh::open(&definition));
+        let opened = opened.map_err(|NoReply| SpawnFailure::Unanswered(failed(&"the system does not respond")))?;
+        let fresh = opened.map_err(|error| SpawnFailure::Refused(failed(&error)))?;
+        let descriptor = Arc::new(fresh.keep());
         self.open.insert(key, descriptor.clone());
         Ok(descriptor)
     }
@@ -49,8 +50,7 @@ impl Sockets {
         activity.log(LogLevel::Info, &format!("Closing socket {url}"));
         drop(socket);
         if let Some(path) = url.strip_prefix("unix://") {
-            // A file that cannot be removed makes way for the next socket of this path.
-            let _ = socket::remove_dead(Path::new(path));
+            remove_file(path);
         }
     }
 
@@ -71,13 +71,69 @@ impl Sockets {
     }
 }
 
-fn open(socket: &FastCgiSocket) -> Result<OwnedFd, SocketError> {
-    let backlog = socket.backlog.unwrap_or(socket::MAX_BACKLOG);
-    match &socket.address {
-        SocketAddress::Tcp { host, port } => socket::listen_tcp(host, *port, backlog),
-        SocketAddress::Unix { path, mode, owner } => {
-            let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
-            socket::replace_unix(SocketFile { path: Path::new(path), mode: *mode, uid, gid }, backlog)
+/// A socket that has just been opened.
+struct Fresh {
+    socket: OwnedFd,
+    /// After the socket, so that nobody listens any more when it is dropped.
+    file: Abandoned,
+}
+
+/// The file of a socket that nobody takes, because it was made too late: it is removed.
+struct Abandoned(Option<String>);
+
+impl Fresh {
+    fn open(socket: &FastCgiSocket) -> Result<Fresh, SocketError> {
+        let backlog = socket.backlog.unwrap_or(socket::MAX_BACKLOG);
+        match &socket.address {
+            SocketAddress::Tcp { host, port } => {
+                Ok(Fresh { socket: socket::listen_tcp(host, *port, backlog)?, file: Abandoned(None) })
+            }
+            SocketAddress::Unix { path, mode, owner } => {
+                let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
+                let file = SocketFile { path: Path::new(path), mode: *mode, uid, gid };
+                let socket = socket::replace_unix(file, backlog)?;
+                Ok(Fresh { socket, file: Abandoned(Some(path.clone())) })
+            }
         }
+    }
+
+    fn keep(mut self) -> OwnedFd {
+        self.file.0 = None;
+        self.socket
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            remove_file(path);
+        }
+    }
+}
+
+/// Removes the file of a socket unless somebody listens there. One that cannot be removed makes way for the next socket
+/// of this path.
+fn remove_file(path: &str) {
+    let _ = socket::remove_dead(Path::new(path));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_nobody_takes_leaves_no_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("s");
+        let text = path.display().to_string();
+        let definition = FastCgiSocket {
+            url: format!("unix://{text}"),
+            backlog: None,
+            address: SocketAddress::Unix { path: text, mode: 0o700, owner: None },
+        };
+        drop(Fresh::open(&definition).expect("opened").keep());
+        assert!(path.exists());
+        drop(Fresh::open(&definition).expect("opened again"));
+        assert!(!path.exists());
     }
 }

@@ -76,7 +76,7 @@ pub fn decode_response(body: &[u8]) -> Result<Result<Value, Fault>, DecodeError>
 }
 
 /// Reads an answer whose value is a long array: each item is given away as soon as it has been read, so that they need
-/// not be in memory all at once, and the array that remains is empty.
+/// not be in memory all at once. What is not where daemons write it remains in the array.
 pub fn decode_items(body: &[u8], mut give: impl FnMut(Value)) -> Result<Result<Value, Fault>, DecodeError> {
     decode_answer(body, Some(&mut give))
 }

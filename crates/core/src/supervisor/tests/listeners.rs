@@ -145,6 +145,34 @@ fn a_listener_that_was_taken_over_and_talks_nonsense_is_forgiven_only_once() {
 }
 
 #[test]
+fn a_listener_that_was_taken_over_and_never_stops_talking_nonsense_is_replaced() {
+    let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
+    let listener = world.id("pool");
+    world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
+    world.supervisor.doubt_listeners(world.now);
+    for _ in 0..4 {
+        world.give(Input::ListenerOutput { process: listener, bytes: b"heartbeat\n".to_vec() });
+        world.pass(5_000);
+    }
+    assert!(world.log.iter().any(|line| line.contains("has entered the UNKNOWN state")), "{:?}", world.log);
+}
+
+#[test]
+fn an_event_of_which_only_the_dead_daemon_knows_what_was_said_is_offered_again() {
+    for (rest, offers) in [("LREADY\n", 1), ("READY\n", 1), ("OKREADY\n", 0)] {
+        let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
+        let listener = world.id("pool");
+        world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
+        world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
+        world.children.values_mut().next().unwrap().heard.clear();
+        world.supervisor.doubt_listeners(world.now);
+        world.give(Input::ListenerOutput { process: listener, bytes: rest.into() });
+        world.pass(5_000);
+        assert_eq!(world.heard_events(), offers, "{rest}");
+    }
+}
+
+#[test]
 fn a_full_pool_drops_the_oldest_event_and_says_so() {
     let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 2)]);
     for data in ["a", "b", "c"] {
