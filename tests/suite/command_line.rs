@@ -86,6 +86,13 @@ fn what_is_wrong_is_refused_alike() {
         "-u 999999",
         "-l {dir}/nowhere/log",
         "-j {dir}/nowhere/pid",
+        "-n",
+        "-e info -e warn",
+        "-c {dir}/a -c {dir}/b",
+        "-a x -h",
+        "-e loud -v",
+        "-e info -e warn -h",
+        "-a x -m x",
     ] {
         let arguments: Vec<&str> = ["-n"].into_iter().chain(arguments.split(' ')).collect();
         compare_refusal(&Scene::with("wrong", "").arguments(&arguments));
@@ -98,7 +105,7 @@ fn unknown_options_have_the_same_status() {
     compare_runs(|subject| {
         let mut observed = Observed::new();
         for arguments in
-            ["-x", "--nonsense", "-m", "--umask", "--m=1", "--nodaemon=true", "-c", "-n -n", "-e info -e warn", "word"]
+            ["-x", "--nonsense", "-m", "--umask", "--m=1", "--nodaemon=true", "-c", "-h -x", "-v -m", "word"]
         {
             let output = Scene::with("unknown", "").arguments(&arguments.split(' ').collect::<Vec<_>>()).run(subject);
             observed.exactly(arguments, format!("{} {:?}", output.code, output.stdout));
@@ -111,8 +118,19 @@ fn unknown_options_have_the_same_status() {
 fn version_and_help_are_printed_alike() {
     compare_runs(|subject| {
         let mut observed = Observed::new();
-        for arguments in ["-v", "--version", "-h", "--help", "-nv", "-?"] {
-            let output = Scene::with("print", "").arguments(&[arguments]).run(subject);
+        for arguments in [
+            "-v",
+            "--version",
+            "-h",
+            "--help",
+            "-nv",
+            "-?",
+            "-h -n -n",
+            "-v -c a -c b",
+            "-a 1 -h -a x",
+            "-v -d /nowhere",
+        ] {
+            let output = Scene::with("print", "").arguments(&arguments.split(' ').collect::<Vec<_>>()).run(subject);
             // Help is worded freely; what it is about is not.
             let text = if output.stdout.contains("--configuration") {
                 options(&output.stdout).into_iter().collect::<Vec<_>>().join(" ")

@@ -236,7 +236,10 @@ fn the_shell_talks_the_same() {
 
 #[test]
 fn usage_errors_say_the_same() {
-    const LINES: [&str; 12] = [
+    const LINES: [&str; 15] = [
+        "-s foo -h",
+        "-u a -u b -h",
+        "-s foo -u a -u b status",
         "-z",
         "--nosuch",
         "-c",
@@ -259,7 +262,7 @@ fn usage_errors_say_the_same() {
             observed.exactly(line, said.code);
             observed.note(daemon, "said", said.stdout);
             // What is wrong with an option may be said in the words of the parser; explanations are ours.
-            let parser = said.stderr.starts_with("Error: option") || said.stderr.starts_with("Error: conflicting");
+            let parser = said.stderr.starts_with("Error: option");
             if !parser && !said.stderr.starts_with("error: ") {
                 let program = client.path(Program::Supervisorctl).display().to_string();
                 let lines = said.stderr.lines().filter(|line| !line.starts_with("supervisorctl: "));

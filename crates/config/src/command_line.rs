@@ -7,9 +7,10 @@ use crate::model::{ActivityLog, LogLevel};
 use crate::path;
 use crate::pyrepr::repr;
 
-/// An option of the command line that sets a value of `[supervisord]`.
+/// An option of the command line that sets a value of `[supervisord]`, or names the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flag {
+    Configuration,
     Nodaemon,
     Silent,
     Nocleanup,
@@ -39,7 +40,7 @@ pub struct Given {
     pub value: String,
 }
 
-/// The flags of a command line in the order given, each at most once, values not yet converted.
+/// The flags of a command line in the order given, values not yet converted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
     /// The flags.
@@ -73,16 +74,19 @@ impl CommandLine {
         self.given.push(Given { flag, spelling: spelling.into(), value: value.into() });
     }
 
-    /// Converts all values. The first bad one is an error: `invalid value for -y 'abc': REASON`.
+    /// Converts all values. The first that is bad is an error, `invalid value for -y 'abc': REASON`, or that is given twice:
+    /// `conflicting command line option '-y'`.
     ///
     /// Call it before looking for the configuration file, so that errors come in the original's order.
     pub fn convert(&self, host: &dyn DaemonHost) -> Result<Overrides, ConfigError> {
         let mut overrides = Overrides::default();
-        for given in &self.given {
-            overrides.set(given.flag, &given.value, host).map_err(|reason| {
-                let Given { spelling, value, .. } = given;
+        for (index, Given { flag, spelling, value }) in self.given.iter().enumerate() {
+            overrides.set(*flag, value, host).map_err(|reason| {
                 ConfigError::new(format!("invalid value for {spelling} {}: {reason}", repr(value)))
             })?;
+            if self.given[..index].iter().any(|before| before.flag == *flag) {
+                return Err(ConfigError::new(format!("conflicting command line option {}", repr(spelling))));
+            }
         }
         Ok(overrides)
     }
@@ -93,6 +97,7 @@ impl Overrides {
         match flag {
             // Nothing instead of these two files means those of the configuration.
             Flag::Logfile | Flag::Pidfile if value.is_empty() => {}
+            Flag::Configuration => {}
             Flag::Nodaemon => self.nodaemon = true,
             Flag::Silent => self.silent = true,
             Flag::Nocleanup => self.nocleanup = true,

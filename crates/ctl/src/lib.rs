@@ -22,12 +22,14 @@ mod status;
 mod terminal;
 mod verbs;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use console::Console;
 use failure::Failure;
 use input::Input;
 use interrupt::Interrupts;
+use options::Instead;
 use session::Session;
 use settings::Settings;
 
@@ -35,7 +37,13 @@ use settings::Settings;
 pub fn main() -> ExitCode {
     let command_line = match options::parse(std::env::args_os()) {
         Ok(command_line) => command_line,
-        Err(answer) => answer.exit(),
+        Err(Instead::Help(text)) => {
+            // Whoever does not read it does not want it.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Err(Instead::Misuse(problem)) => return misused(&problem),
+        Err(Instead::Unreadable(error)) => error.exit(),
     };
     let action = command_line.action.clone();
     let settings = match Settings::read(command_line) {

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::mem;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -23,53 +24,98 @@ pub struct CommandLine {
     pub action: Vec<String>,
 }
 
-/// Reads the command line, program name first. The error also stands for `-h`, and says what to print and where.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
+/// Why there is nothing to do.
+#[derive(Debug)]
+pub enum Instead {
+    /// Only the help is wanted.
+    Help(String),
+    /// An option is used wrongly; what follows `Error: `.
+    Misuse(String),
+    /// These are no options.
+    Unreadable(clap::Error),
+}
+
+/// The options that set something: names, first letters, names of the values.
+const OPTIONS: [(&str, char, Option<&str>); 6] = [
+    ("configuration", 'c', Some("FILENAME")),
+    ("interactive", 'i', None),
+    ("serverurl", 's', Some("URL")),
+    ("username", 'u', Some("USERNAME")),
+    ("password", 'p', Some("PASSWORD")),
+    ("history_file", 'r', Some("FILENAME")),
+];
+
+/// Reads the command line, program name first. What cannot be read at all comes first, then the options are taken in
+/// their order up to the one that asks for the help.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, Instead> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let program = arguments.first().map_or_else(|| "supervisorctl".into(), |name| name.to_string_lossy().into_owned());
-    let matches = command(&program, ArgAction::SetTrue).try_get_matches_from(arguments)?;
-    if matches.get_flag("help") {
-        // Only now, because a mistake anywhere on the line comes first.
-        command(&program, ArgAction::Help).try_get_matches_from([&program, "--help"])?;
+    let matches = command(&program).try_get_matches_from(arguments).map_err(Instead::Unreadable)?;
+    let help_at = uses(&matches, "help").next().map(|(place, _)| place);
+    let mut given: Vec<_> = OPTIONS
+        .into_iter()
+        .flat_map(|(name, letter, _)| uses(&matches, name).map(move |(place, value)| (place, letter, value)))
+        .filter(|(place, ..)| help_at.is_none_or(|help| *place < help))
+        .collect();
+    given.sort_by_key(|(place, ..)| *place);
+    let mut line = CommandLine::default();
+    for (_, letter, value) in given {
+        line.take(letter, value).map_err(Instead::Misuse)?;
     }
-    Ok(CommandLine {
-        configuration: text(&matches, "configuration"),
-        interactive: matches.get_flag("interactive"),
-        server_url: text(&matches, "serverurl"),
-        username: text(&matches, "username"),
-        password: text(&matches, "password"),
-        history_file: text(&matches, "history_file"),
-        action: matches.get_many::<String>("action").unwrap_or_default().cloned().collect(),
-    })
+    if help_at.is_some() {
+        return Err(Instead::Help(help(&program)));
+    }
+    line.action = matches.get_many::<String>("action").unwrap_or_default().cloned().collect();
+    Ok(line)
+}
+
+impl CommandLine {
+    fn take(&mut self, letter: char, value: String) -> Result<(), String> {
+        if letter == 's' && !looks_like_url(&value) {
+            return Err(format!("invalid value for -s '{value}': value '{value}' is not a URL"));
+        }
+        let is_repeated = match letter {
+            'c' => self.configuration.replace(value).is_some(),
+            'i' => mem::replace(&mut self.interactive, true),
+            's' => self.server_url.replace(value).is_some(),
+            'u' => self.username.replace(value).is_some(),
+            'p' => self.password.replace(value).is_some(),
+            _ => self.history_file.replace(value).is_some(),
+        };
+        if is_repeated { Err(format!("conflicting command line option '-{letter}'")) } else { Ok(()) }
+    }
 }
 
 /// The options. They end at the first word that is none: everything from there on belongs to the action.
-fn command(program: &str, help_action: ArgAction) -> Command {
+fn command(program: &str) -> Command {
+    let switch = |arg: Arg| arg.num_args(0).default_missing_value("");
+    let options = OPTIONS.into_iter().map(|(name, letter, value)| {
+        let arg = Arg::new(name).short(letter).long(name).action(ArgAction::Append);
+        match value {
+            Some(value) => arg.value_name(value),
+            None => switch(arg),
+        }
+    });
     Command::new("supervisorctl")
-        .bin_name(program)
-        .override_help(help(program))
+        .bin_name(program.to_owned())
         .disable_help_flag(true)
         .disable_help_subcommand(true)
         .infer_long_args(true)
-        .arg(Arg::new("help").short('h').short_alias('?').long("help").action(help_action).overrides_with("help"))
-        .arg(Arg::new("configuration").short('c').long("configuration").value_name("FILENAME"))
-        .arg(Arg::new("interactive").short('i').long("interactive").action(ArgAction::SetTrue))
-        .arg(Arg::new("serverurl").short('s').long("serverurl").value_name("URL"))
-        .arg(Arg::new("username").short('u').long("username").value_name("USERNAME"))
-        .arg(Arg::new("password").short('p').long("password").value_name("PASSWORD"))
-        .arg(
-            // The underscore is what the original accepts, the hyphen what its help says.
-            Arg::new("history_file").short('r').long("history_file").alias("history-file").value_name("FILENAME"),
-        )
+        .args(options)
+        // The underscore is what the original accepts, the hyphen what its help says.
+        .mut_arg("history_file", |arg| arg.alias("history-file"))
+        .arg(switch(Arg::new("help").short('h').short_alias('?').long("help").action(ArgAction::Append)))
         .arg(Arg::new("action").num_args(0..).trailing_var_arg(true))
 }
 
-fn text(matches: &ArgMatches, id: &str) -> Option<String> {
-    matches.get_one::<String>(id).cloned()
+/// Every use of an option: its place on the line and its value, which is empty for a switch.
+fn uses(matches: &ArgMatches, option: &str) -> impl Iterator<Item = (usize, String)> {
+    let values = matches.get_many::<String>(option).into_iter().flatten().cloned();
+    matches.indices_of(option).into_iter().flatten().zip(values)
 }
 
 /// Whether this has a scheme and something after it: all the original wants of `-s` when it reads it.
-pub fn looks_like_url(text: &str) -> bool {
+fn looks_like_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -105,7 +151,7 @@ reads actions from the terminal. The action \"help\" lists them all.
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<CommandLine, clap::Error> {
+    fn parsed(arguments: &[&str]) -> Result<CommandLine, Instead> {
         parse(std::iter::once("supervisorctl").chain(arguments.iter().copied()).map(OsString::from))
     }
 
@@ -136,22 +182,29 @@ mod tests {
     }
 
     #[test]
-    fn misuse_is_status_2_and_help_is_0() {
-        for arguments in [
-            &["-z"][..],
-            &["--nosuch"],
-            &["-c"],
-            &["--h"],
-            &["-s", "a://b", "-s", "a://b"],
-            &["--int=3"],
-            &["-h", "-z"],
-        ] {
-            assert_eq!(parsed(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
+    fn what_cannot_be_read_comes_first_then_all_in_its_order_up_to_the_help() {
+        for arguments in [&["-z"][..], &["--nosuch"], &["-c"], &["--h"], &["--int=3"], &["-h", "-z"]] {
+            let unreadable = parsed(arguments).unwrap_err();
+            assert!(matches!(&unreadable, Instead::Unreadable(error) if error.exit_code() == 2), "{unreadable:?}");
         }
-        for arguments in [&["-h"][..], &["-?"], &["--help"], &["-h", "-h"], &["-h", "status"]] {
+        let repeated = "conflicting command line option '-s'";
+        let no_url = "invalid value for -s 'foo': value 'foo' is not a URL";
+        for (arguments, problem) in [
+            (&["-s", "a://b", "-s", "a://b"][..], repeated),
+            (&["-s", "a://b", "-s", "a://b", "-h"], repeated),
+            (&["-s", "foo", "-u", "a", "-u", "b"], no_url),
+            (&["-s", "foo", "-h"], no_url),
+            (&["-i", "-i"], "conflicting command line option '-i'"),
+        ] {
+            let misuse = parsed(arguments).unwrap_err();
+            assert!(matches!(&misuse, Instead::Misuse(found) if found == problem), "{arguments:?}: {misuse:?}");
+        }
+        for arguments in
+            [&["-h"][..], &["-?"], &["--help"], &["-h", "-h"], &["-h", "status"], &["-h", "-s", "foo", "-i", "-i"]]
+        {
             let shown = parsed(arguments).unwrap_err();
-            assert_eq!(shown.exit_code(), 0);
-            assert!(shown.to_string().starts_with("supervisorctl -- control applications run by supervisord from"));
+            let beginning = "supervisorctl -- control applications run by supervisord from";
+            assert!(matches!(&shown, Instead::Help(text) if text.starts_with(beginning)), "{shown:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use supervisord_sys::command;
 
 use crate::client::Credentials;
 use crate::host::System;
-use crate::options::{CommandLine, looks_like_url};
+use crate::options::CommandLine;
 
 /// The settings of a session. The shell's `open` and its questions for credentials change them.
 #[derive(Clone)]
@@ -46,11 +46,6 @@ pub enum UrlSource {
 impl Settings {
     /// Reads the configuration and lays the command line over it. The error is what follows `Error: `.
     pub fn read(command_line: CommandLine) -> Result<Settings, String> {
-        if let Some(url) = &command_line.server_url
-            && !looks_like_url(url)
-        {
-            return Err(format!("invalid value for -s '{url}': value '{url}' is not a URL"));
-        }
         let config_file = command_line.configuration.or_else(found);
         let config = match &config_file {
             Some(file) => client::load(file, &System).map_err(|error| error.to_string())?,

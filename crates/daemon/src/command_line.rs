@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use supervisord_config::CommandLine;
-use supervisord_config::command_line::Flag;
+use supervisord_config::command_line::{Flag, Given};
 use supervisord_wire::SUPERVISOR_VERSION;
 
 /// What the command line asks for.
@@ -12,8 +12,8 @@ use supervisord_wire::SUPERVISOR_VERSION;
 pub enum Request {
     /// Run the daemon.
     Run(Options),
-    /// Print this to stdout and exit with status 0.
-    Print(String),
+    /// Print this to stdout and exit with status 0, unless there is something wrong with what was given before.
+    Print(String, CommandLine),
 }
 
 /// How the daemon is to run.
@@ -28,7 +28,14 @@ pub struct Options {
 /// One option that sets a value: the flag, its short and long form, the name of its value, help.
 type Row = (Flag, Option<char>, &'static str, Option<&'static str>, &'static str);
 
-const SETTINGS: [Row; 16] = [
+const SETTINGS: [Row; 17] = [
+    (
+        Flag::Configuration,
+        Some('c'),
+        "configuration",
+        Some("FILENAME"),
+        "configuration file; without it the usual places are searched",
+    ),
     (Flag::Nodaemon, Some('n'), "nodaemon", None, "run in the foreground"),
     (Flag::Silent, Some('s'), "silent", None, "in the foreground, do not write the activity log to stdout"),
     (Flag::User, Some('u'), "user", Some("USER"), "run as this user, a name or a number"),
@@ -63,34 +70,40 @@ const SETTINGS: [Row; 16] = [
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let matches = command().try_get_matches_from(&arguments).map_err(|error| error.to_string())?;
-    if let Some(text) = wanted_text(&matches) {
-        return Ok(Request::Print(text));
-    }
-    let mut options = Options { configuration: matches.get_one("configuration").cloned(), ..Options::default() };
-    for (flag, short, long, value, _) in SETTINGS {
-        let given = match value {
-            None => matches.get_flag(long).then(String::new),
-            Some(_) => matches.get_one::<String>(long).cloned(),
+    let mut given = Vec::new();
+    for (flag, short, long, ..) in SETTINGS {
+        let spelling = match short {
+            Some(short) if !is_spelt_out(&arguments, long) => format!("-{short}"),
+            _ => format!("--{long}"),
         };
-        if let Some(given) = given {
-            let spelling = match short {
-                Some(short) if !is_spelt_out(&arguments, long) => format!("-{short}"),
-                _ => format!("--{long}"),
-            };
-            options.settings.add(flag, spelling, given);
-        }
+        let uses = uses(&matches, long);
+        given.extend(uses.map(|(place, value)| (place, Given { flag, spelling: spelling.clone(), value })));
     }
-    Ok(Request::Run(options))
+    given.sort_by_key(|(place, _)| *place);
+    let wanted = wanted_text(&matches);
+    if let Some((end, _)) = &wanted {
+        given.retain(|(place, _)| place < end);
+    }
+    let settings = CommandLine { given: given.into_iter().map(|(_, given)| given).collect() };
+    Ok(match wanted {
+        Some((_, text)) => Request::Print(text, settings),
+        None => Request::Run(Options { configuration: matches.get_one("configuration").cloned(), settings }),
+    })
 }
 
-/// What is only to be printed: the help or the version, whichever was asked for first.
-fn wanted_text(matches: &ArgMatches) -> Option<String> {
-    let position = |option| matches.get_flag(option).then(|| matches.index_of(option)).flatten();
-    match (position("help"), position("version")) {
-        (None, None) => None,
-        (Some(help), version) if version.is_none_or(|version| help < version) => Some(help_text()),
-        _ => Some(format!("{SUPERVISOR_VERSION}\n")),
+/// What is only to be printed, the help or the version, whichever was asked for first, and where it was.
+fn wanted_text(matches: &ArgMatches) -> Option<(usize, String)> {
+    let first = |option| uses(matches, option).next().map(|(place, _)| place);
+    match (first("help"), first("version")) {
+        (Some(help), version) if version.is_none_or(|version| help < version) => Some((help, help_text())),
+        (_, version) => Some((version?, format!("{SUPERVISOR_VERSION}\n"))),
     }
+}
+
+/// Every use of an option: its place on the line and its value, which is empty for a switch.
+fn uses(matches: &ArgMatches, option: &str) -> impl Iterator<Item = (usize, String)> {
+    let values = matches.get_many::<String>(option).into_iter().flatten().cloned();
+    matches.indices_of(option).into_iter().flatten().zip(values)
 }
 
 /// Whether an option that is given has its long name, or the beginning of it.
@@ -109,18 +122,24 @@ fn command() -> Command {
             None => arg,
         };
         match value {
-            None => arg.action(ArgAction::SetTrue),
-            Some(name) => arg.value_name(name).allow_hyphen_values(true),
+            None => arg.num_args(0).default_missing_value("").action(ArgAction::Append),
+            Some(name) => arg.value_name(name).allow_hyphen_values(true).action(ArgAction::Append),
         }
     });
-    // Who asks twice for a text gets it once.
-    let text = |name, short| Arg::new(name).short(short).long(name).action(ArgAction::SetTrue).overrides_with(name);
+    let text = |name, short| {
+        Arg::new(name).short(short).long(name).num_args(0).default_missing_value("").action(ArgAction::Append)
+    };
     Command::new("supervisord")
         .infer_long_args(true)
         .disable_help_flag(true)
-        .arg(Arg::new("configuration").short('c').long("configuration").value_name("FILE").allow_hyphen_values(true))
         .args(settings)
-        .arg(Arg::new("profile_options").long("profile_options").value_name("LIST").allow_hyphen_values(true))
+        .arg(
+            Arg::new("profile_options")
+                .long("profile_options")
+                .value_name("LIST")
+                .allow_hyphen_values(true)
+                .action(ArgAction::Append),
+        )
         .arg(text("help", 'h').short_alias('?'))
         .arg(text("version", 'v'))
 }
@@ -133,18 +152,12 @@ fn help_text() -> String {
         format!("{short}--{long}{value} -- {help}\n")
     };
     let settings: String = SETTINGS.map(|(_, short, long, value, help)| line(short, long, value, help)).concat();
-    let file = line(
-        Some('c'),
-        "configuration",
-        Some("FILENAME"),
-        "configuration file; without it the usual places are searched",
-    );
     let profile = line(None, "profile_options", Some("LIST"), PROFILE);
     let version = line(Some('v'), "version", None, "print the version and exit");
     let this = line(Some('h'), "help", None, "print this text and exit");
     format!(
         "supervisord -- run a set of applications as daemons.\n\nUsage: supervisord [options]\n\nOptions:\n\
-         {file}{settings}{profile}{version}{this}\n"
+         {settings}{profile}{version}{this}\n"
     )
 }
 
@@ -167,7 +180,7 @@ mod tests {
         for line in ["-c f -n", "-cf -n", "-nc f", "--configuration f --nodaemon", "--conf=f --nod"] {
             let options = run(line);
             assert_eq!(options.configuration.as_deref(), Some("f"), "{line}");
-            assert_eq!(options.settings.given[0].flag, Flag::Nodaemon, "{line}");
+            assert!(options.settings.given.iter().any(|given| given.flag == Flag::Nodaemon), "{line}");
         }
     }
 
@@ -189,7 +202,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_errors() {
-        for line in ["-Z", "--nosuch", "-c", "-n -n", "a b", "--log x", "-h a", "-h -Z", "-v -Z"] {
+        for line in ["-Z", "--nosuch", "-c", "a b", "--log x", "-h a", "-h -Z", "-v -Z"] {
             let arguments = std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from);
             assert!(parse(arguments).is_err(), "{line}");
         }
@@ -209,9 +222,24 @@ mod tests {
         ] {
             let arguments = std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from);
             match parse(arguments) {
-                Ok(Request::Print(text)) => assert!(text.starts_with(beginning), "{line}: {text}"),
+                Ok(Request::Print(text, _)) => assert!(text.starts_with(beginning), "{line}: {text}"),
                 other => panic!("{line}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_stands_before_the_help_is_looked_at_and_what_stands_behind_is_not() {
+        let arguments = "supervisord -n -a 1 -h -a x -n -h -a y".split(' ').map(OsString::from);
+        let Ok(Request::Print(_, before)) = parse(arguments) else { panic!("it is the help") };
+        let before: Vec<&str> = before.given.iter().map(|given| given.spelling.as_str()).collect();
+        assert_eq!(before, ["-n", "-a"]);
+    }
+
+    #[test]
+    fn options_are_taken_in_their_order() {
+        let given: Vec<String> =
+            run("-m 1 -a x -m 2 -c f").settings.given.into_iter().map(|given| given.spelling).collect();
+        assert_eq!(given, ["-m", "-a", "-m", "-c"]);
     }
 }

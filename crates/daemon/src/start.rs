@@ -28,16 +28,17 @@ pub fn main() -> ExitCode {
         return self_test(arguments);
     }
     let program = name_of(&arguments);
-    match command_line::parse(arguments) {
-        Ok(Request::Print(text)) => {
-            crate::say(&mut std::io::stdout(), &text);
-            ExitCode::SUCCESS
+    let done = match command_line::parse(arguments) {
+        Ok(Request::Print(text, before)) => {
+            let checked = before.convert(&System::new()).map_err(|error| StartError(error.to_string()));
+            checked.map(|_| crate::say(&mut std::io::stdout(), &text))
         }
-        Ok(Request::Run(options)) => match supervise(&program, &options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => usage_error(&format!("Error: {error}\nFor help, use {program} -h\n")),
-        },
-        Err(text) => usage_error(&text),
+        Ok(Request::Run(options)) => supervise(&program, &options),
+        Err(text) => return usage_error(&text),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => usage_error(&format!("Error: {error}\nFor help, use {program} -h\n")),
     }
 }
 
@@ -51,7 +52,7 @@ fn self_test(mut arguments: Vec<OsString>) -> ExitCode {
         let host = Arc::new(System::in_directory(handed.start_dir));
         match command_line::parse(arguments)? {
             Request::Run(options) => reader(&program, &options, host).map(drop).map_err(|error| error.to_string()),
-            Request::Print(_) => Ok(()),
+            Request::Print(..) => Ok(()),
         }
     });
     match understood {
