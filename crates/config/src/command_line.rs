@@ -7,7 +7,7 @@ use crate::model::{ActivityLog, LogLevel};
 use crate::path;
 use crate::pyrepr::repr;
 
-/// An option of the command line that sets a value of `[supervisord]`, names the file, or is without effect.
+/// An option of the command line that sets a value of `[supervisord]`, or names the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flag {
     Configuration,
@@ -27,7 +27,6 @@ pub enum Flag {
     Childlogdir,
     Minfds,
     Minprocs,
-    ProfileOptions,
 }
 
 /// One use of a flag.
@@ -98,7 +97,7 @@ impl Overrides {
         match flag {
             // Nothing instead of these two files means those of the configuration.
             Flag::Logfile | Flag::Pidfile if value.is_empty() => {}
-            Flag::Configuration | Flag::ProfileOptions => {}
+            Flag::Configuration => {}
             Flag::Nodaemon => self.nodaemon = true,
             Flag::Silent => self.silent = true,
             Flag::Nocleanup => self.nocleanup = true,
