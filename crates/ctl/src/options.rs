@@ -92,7 +92,7 @@ fn command(program: &str) -> Command {
     let options = OPTIONS.into_iter().map(|(name, letter, value)| {
         let arg = Arg::new(name).short(letter).long(name).action(ArgAction::Append);
         match value {
-            Some(value) => arg.value_name(value),
+            Some(value) => arg.value_name(value).allow_hyphen_values(true),
             None => switch(arg),
         }
     });
@@ -170,12 +170,20 @@ mod tests {
 
     #[test]
     fn values_stand_beside_or_apart_and_names_may_be_cut_short() {
-        for arguments in
-            [&["-cFILE"][..], &["-c", "FILE"], &["--conf", "FILE"], &["--configuration=FILE"], &["-icFILE"]]
-        {
+        for arguments in [
+            &["-cFILE"][..],
+            &["-c=FILE"],
+            &["-c", "FILE"],
+            &["--conf", "FILE"],
+            &["--configuration=FILE"],
+            &["-icFILE"],
+        ] {
             assert_eq!(parsed(arguments).unwrap().configuration.as_deref(), Some("FILE"), "{arguments:?}");
         }
         assert_eq!(parsed(&["--server", "http://h"]).unwrap().server_url.as_deref(), Some("http://h"));
+        for arguments in [&["-p", "-x"][..], &["-p-x"], &["--password", "-x"]] {
+            assert_eq!(parsed(arguments).unwrap().password.as_deref(), Some("-x"), "{arguments:?}");
+        }
         for name in ["-r", "--history_file", "--history-file"] {
             assert_eq!(parsed(&[name, "f"]).unwrap().history_file.as_deref(), Some("f"));
         }

@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn short_long_attached_bundled_and_abbreviated_forms_are_the_same() {
-        for line in ["-c f -n", "-cf -n", "-nc f", "--configuration f --nodaemon", "--conf=f --nod"] {
+        for line in ["-c f -n", "-cf -n", "-c=f -n", "-nc f", "--configuration f --nodaemon", "--conf=f --nod"] {
             let options = run(line);
             assert_eq!(options.configuration.as_deref(), Some("f"), "{line}");
             assert!(options.settings.given.iter().any(|given| given.flag == Flag::Nodaemon), "{line}");
