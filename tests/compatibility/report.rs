@@ -39,7 +39,7 @@ impl Report {
                 }
                 Entry::Covered { area, what, done, of } => {
                     let row = rows.entry(*area).or_default();
-                    row.covered.insert(what.clone(), (*done, *of));
+                    row.covered.entry(what.clone()).or_insert((0, *of)).0 += done;
                 }
             }
         }
@@ -59,6 +59,8 @@ impl Report {
             if row.comparisons == 0 {
                 complaints.push(format!("{area}: nothing was compared"));
             }
+            let twice = row.covered.iter().filter(|(_, (done, of))| done > of);
+            complaints.extend(twice.map(|(what, (done, of))| format!("{area}: {what} {done} of {of}")));
         }
         complaints
     }

@@ -7,7 +7,7 @@ use crate::model::{ActivityLog, LogLevel};
 use crate::path;
 use crate::pyrepr::repr;
 
-/// An option of the command line that sets a value of `[supervisord]`, or names the file.
+/// An option of the command line that sets a value of `[supervisord]`, names the file, or is without effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flag {
     Configuration,
@@ -27,6 +27,7 @@ pub enum Flag {
     Childlogdir,
     Minfds,
     Minprocs,
+    ProfileOptions,
 }
 
 /// One use of a flag.
@@ -69,11 +70,6 @@ pub struct Overrides {
 }
 
 impl CommandLine {
-    /// Adds a flag.
-    pub fn add(&mut self, flag: Flag, spelling: impl Into<String>, value: impl Into<String>) {
-        self.given.push(Given { flag, spelling: spelling.into(), value: value.into() });
-    }
-
     /// Converts all values. The first that is bad is an error, `invalid value for -y 'abc': REASON`, or that is given twice:
     /// `conflicting command line option '-y'`.
     ///
@@ -97,7 +93,7 @@ impl Overrides {
         match flag {
             // Nothing instead of these two files means those of the configuration.
             Flag::Logfile | Flag::Pidfile if value.is_empty() => {}
-            Flag::Configuration => {}
+            Flag::Configuration | Flag::ProfileOptions => {}
             Flag::Nodaemon => self.nodaemon = true,
             Flag::Silent => self.silent = true,
             Flag::Nocleanup => self.nocleanup = true,

@@ -35,14 +35,14 @@ pub enum Instead {
     Unreadable(clap::Error),
 }
 
-/// The options that set something: names, first letters, names of the values.
-const OPTIONS: [(&str, char, Option<&str>); 6] = [
-    ("configuration", 'c', Some("FILENAME")),
-    ("interactive", 'i', None),
-    ("serverurl", 's', Some("URL")),
-    ("username", 'u', Some("USERNAME")),
-    ("password", 'p', Some("PASSWORD")),
-    ("history_file", 'r', Some("FILENAME")),
+/// The options that set something: short and long forms, names of the values.
+const OPTIONS: [(&str, &str, Option<&str>); 6] = [
+    ("-c", "--configuration", Some("FILENAME")),
+    ("-i", "--interactive", None),
+    ("-s", "--serverurl", Some("URL")),
+    ("-u", "--username", Some("USERNAME")),
+    ("-p", "--password", Some("PASSWORD")),
+    ("-r", "--history_file", Some("FILENAME")),
 ];
 
 /// Reads the command line, program name first. What cannot be read at all comes first, then the options are taken in
@@ -51,16 +51,19 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let program = arguments.first().map_or_else(|| "supervisorctl".into(), |name| name.to_string_lossy().into_owned());
     let matches = command(&program).try_get_matches_from(arguments).map_err(Instead::Unreadable)?;
-    let help_at = uses(&matches, "help").next().map(|(place, _)| place);
+    let help_at = uses(&matches, "--help").next().map(|(place, _)| place);
     let mut given: Vec<_> = OPTIONS
         .into_iter()
-        .flat_map(|(name, letter, _)| uses(&matches, name).map(move |(place, value)| (place, letter, value)))
+        .flat_map(|(short, long, _)| [(short, short), (short, long)])
+        .flat_map(|(short, spelling)| {
+            uses(&matches, spelling).map(move |(place, value)| (place, short, spelling, value))
+        })
         .filter(|(place, ..)| help_at.is_none_or(|help| *place < help))
         .collect();
     given.sort_by_key(|(place, ..)| *place);
     let mut line = CommandLine::default();
-    for (_, letter, value) in given {
-        line.take(letter, value).map_err(Instead::Misuse)?;
+    for (_, short, spelling, value) in given {
+        line.take(short, spelling, value).map_err(Instead::Misuse)?;
     }
     if help_at.is_some() {
         return Err(Instead::Help(help(&program)));
@@ -70,31 +73,30 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
 }
 
 impl CommandLine {
-    fn take(&mut self, letter: char, value: String) -> Result<(), String> {
-        if letter == 's' && !looks_like_url(&value) {
-            return Err(format!("invalid value for -s '{value}': value '{value}' is not a URL"));
+    /// Takes an option, known by its short form.
+    fn take(&mut self, short: &str, spelling: &str, value: String) -> Result<(), String> {
+        if short == "-s" && !looks_like_url(&value) {
+            return Err(format!("invalid value for {spelling} '{value}': value '{value}' is not a URL"));
         }
-        let is_repeated = match letter {
-            'c' => self.configuration.replace(value).is_some(),
-            'i' => mem::replace(&mut self.interactive, true),
-            's' => self.server_url.replace(value).is_some(),
-            'u' => self.username.replace(value).is_some(),
-            'p' => self.password.replace(value).is_some(),
+        let is_repeated = match short {
+            "-c" => self.configuration.replace(value).is_some(),
+            "-i" => mem::replace(&mut self.interactive, true),
+            "-s" => self.server_url.replace(value).is_some(),
+            "-u" => self.username.replace(value).is_some(),
+            "-p" => self.password.replace(value).is_some(),
             _ => self.history_file.replace(value).is_some(),
         };
-        if is_repeated { Err(format!("conflicting command line option '-{letter}'")) } else { Ok(()) }
+        if is_repeated { Err(format!("conflicting command line option '{spelling}'")) } else { Ok(()) }
     }
 }
 
 /// The options. They end at the first word that is none: everything from there on belongs to the action.
 fn command(program: &str) -> Command {
-    let switch = |arg: Arg| arg.num_args(0).default_missing_value("");
-    let options = OPTIONS.into_iter().map(|(name, letter, value)| {
-        let arg = Arg::new(name).short(letter).long(name).action(ArgAction::Append);
-        match value {
-            Some(value) => arg.value_name(value).allow_hyphen_values(true),
-            None => switch(arg),
-        }
+    let options = OPTIONS.into_iter().flat_map(|(short, long, value)| {
+        [short, long].map(|spelling| match value {
+            None => switch(form(spelling)),
+            Some(name) => form(spelling).value_name(name).allow_hyphen_values(true),
+        })
     });
     Command::new("supervisorctl")
         .bin_name(program.to_owned())
@@ -103,9 +105,22 @@ fn command(program: &str) -> Command {
         .infer_long_args(true)
         .args(options)
         // The underscore is what the original accepts, the hyphen what its help says.
-        .mut_arg("history_file", |arg| arg.alias("history-file"))
-        .arg(switch(Arg::new("help").short('h').short_alias('?').long("help").action(ArgAction::Append)))
+        .mut_arg("--history_file", |arg| arg.alias("history-file"))
+        .arg(switch(form("--help")).short('h').short_alias('?'))
         .arg(Arg::new("action").num_args(0..).trailing_var_arg(true))
+}
+
+/// One form of an option. The short and the long one are told apart, since complaints repeat what was written.
+fn form(spelling: &'static str) -> Arg {
+    let arg = Arg::new(spelling).action(ArgAction::Append);
+    match spelling.strip_prefix("--") {
+        Some(long) => arg.long(long),
+        None => arg.short(spelling.chars().nth(1)),
+    }
+}
+
+fn switch(arg: Arg) -> Arg {
+    arg.num_args(0).default_missing_value("")
 }
 
 /// Every use of an option: its place on the line and its value, which is empty for a switch.
@@ -202,6 +217,8 @@ mod tests {
             (&["-s", "a://b", "-s", "a://b", "-h"], repeated),
             (&["-s", "foo", "-u", "a", "-u", "b"], no_url),
             (&["-s", "foo", "-h"], no_url),
+            (&["-i", "--server", "foo"], "invalid value for --serverurl 'foo': value 'foo' is not a URL"),
+            (&["-u", "a", "--user", "b"], "conflicting command line option '--username'"),
             (&["-i", "-i"], "conflicting command line option '-i'"),
         ] {
             let misuse = parsed(arguments).unwrap_err();

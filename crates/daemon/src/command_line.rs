@@ -26,58 +26,62 @@ pub struct Options {
 }
 
 /// One option that sets a value: the flag, its short and long form, the name of its value, help.
-type Row = (Flag, Option<char>, &'static str, Option<&'static str>, &'static str);
+type Row = (Flag, Option<&'static str>, &'static str, Option<&'static str>, &'static str);
 
-const SETTINGS: [Row; 17] = [
+const SETTINGS: [Row; 18] = [
     (
         Flag::Configuration,
-        Some('c'),
-        "configuration",
+        Some("-c"),
+        "--configuration",
         Some("FILENAME"),
         "configuration file; without it the usual places are searched",
     ),
-    (Flag::Nodaemon, Some('n'), "nodaemon", None, "run in the foreground"),
-    (Flag::Silent, Some('s'), "silent", None, "in the foreground, do not write the activity log to stdout"),
-    (Flag::User, Some('u'), "user", Some("USER"), "run as this user, a name or a number"),
-    (Flag::Umask, Some('m'), "umask", Some("UMASK"), "file mode mask of the daemon, octal (default 022)"),
-    (Flag::Directory, Some('d'), "directory", Some("DIR"), "directory to enter when daemonizing"),
+    (Flag::Nodaemon, Some("-n"), "--nodaemon", None, "run in the foreground"),
+    (Flag::Silent, Some("-s"), "--silent", None, "in the foreground, do not write the activity log to stdout"),
+    (Flag::User, Some("-u"), "--user", Some("USER"), "run as this user, a name or a number"),
+    (Flag::Umask, Some("-m"), "--umask", Some("UMASK"), "file mode mask of the daemon, octal (default 022)"),
+    (Flag::Directory, Some("-d"), "--directory", Some("DIR"), "directory to enter when daemonizing"),
     (
         Flag::Logfile,
-        Some('l'),
-        "logfile",
+        Some("-l"),
+        "--logfile",
         Some("FILENAME"),
         "use FILENAME as activity log; the word syslog means the system log",
     ),
-    (Flag::LogfileMaxbytes, Some('y'), "logfile_maxbytes", Some("BYTES"), "rotate the activity log at this size"),
-    (Flag::LogfileBackups, Some('z'), "logfile_backups", Some("NUM"), "how many rotated activity logs to keep"),
+    (Flag::LogfileMaxbytes, Some("-y"), "--logfile_maxbytes", Some("BYTES"), "rotate the activity log at this size"),
+    (Flag::LogfileBackups, Some("-z"), "--logfile_backups", Some("NUM"), "how many rotated activity logs to keep"),
     (
         Flag::Loglevel,
-        Some('e'),
-        "loglevel",
+        Some("-e"),
+        "--loglevel",
         Some("LEVEL"),
         "least severe level to log: critical, error, warn, info, debug, trace, blather",
     ),
-    (Flag::Pidfile, Some('j'), "pidfile", Some("FILENAME"), "where to write the daemon's process id"),
-    (Flag::Identifier, Some('i'), "identifier", Some("STR"), "name of this daemon towards clients and listeners"),
-    (Flag::Childlogdir, Some('q'), "childlogdir", Some("DIR"), "directory of automatic child logs"),
-    (Flag::Nocleanup, Some('k'), "nocleanup", None, "keep automatic child logs of an earlier run"),
-    (Flag::Minfds, Some('a'), "minfds", Some("NUM"), "file descriptors the daemon must be able to open"),
-    (Flag::Minprocs, None, "minprocs", Some("NUM"), "processes the daemon must be able to create"),
-    (Flag::StripAnsi, Some('t'), "strip_ansi", None, "remove terminal escape sequences from child logs"),
+    (Flag::Pidfile, Some("-j"), "--pidfile", Some("FILENAME"), "where to write the daemon's process id"),
+    (Flag::Identifier, Some("-i"), "--identifier", Some("STR"), "name of this daemon towards clients and listeners"),
+    (Flag::Childlogdir, Some("-q"), "--childlogdir", Some("DIR"), "directory of automatic child logs"),
+    (Flag::Nocleanup, Some("-k"), "--nocleanup", None, "keep automatic child logs of an earlier run"),
+    (Flag::Minfds, Some("-a"), "--minfds", Some("NUM"), "file descriptors the daemon must be able to open"),
+    (Flag::Minprocs, None, "--minprocs", Some("NUM"), "processes the daemon must be able to create"),
+    (Flag::StripAnsi, Some("-t"), "--strip_ansi", None, "remove terminal escape sequences from child logs"),
+    (
+        Flag::ProfileOptions,
+        None,
+        "--profile_options",
+        Some("LIST"),
+        "accepted for compatibility; there is no interpreter to profile, use perf(1)",
+    ),
 ];
 
 /// Reads a command line, the program's name first. The error is the text for stderr; the exit status is 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let matches = command().try_get_matches_from(&arguments).map_err(|error| error.to_string())?;
+    let matches = command().try_get_matches_from(arguments).map_err(|error| error.to_string())?;
     let mut given = Vec::new();
     for (flag, short, long, ..) in SETTINGS {
-        let spelling = match short {
-            Some(short) if !is_spelt_out(&arguments, long) => format!("-{short}"),
-            _ => format!("--{long}"),
-        };
-        let uses = uses(&matches, long);
-        given.extend(uses.map(|(place, value)| (place, Given { flag, spelling: spelling.clone(), value })));
+        for spelling in short.into_iter().chain([long]) {
+            let given_so = |(place, value)| (place, Given { flag, spelling: spelling.to_owned(), value });
+            given.extend(uses(&matches, spelling).map(given_so));
+        }
     }
     given.sort_by_key(|(place, _)| *place);
     let wanted = wanted_text(&matches);
@@ -87,14 +91,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
     let settings = CommandLine { given: given.into_iter().map(|(_, given)| given).collect() };
     Ok(match wanted {
         Some((_, text)) => Request::Print(text, settings),
-        None => Request::Run(Options { configuration: matches.get_one("configuration").cloned(), settings }),
+        None => {
+            let named = settings.given.iter().find(|given| given.flag == Flag::Configuration);
+            Request::Run(Options { configuration: named.map(|given| given.value.clone()), settings })
+        }
     })
 }
 
 /// What is only to be printed, the help or the version, whichever was asked for first, and where it was.
 fn wanted_text(matches: &ArgMatches) -> Option<(usize, String)> {
     let first = |option| uses(matches, option).next().map(|(place, _)| place);
-    match (first("help"), first("version")) {
+    match (first("--help"), first("--version")) {
         (Some(help), version) if version.is_none_or(|version| help < version) => Some((help, help_text())),
         (_, version) => Some((version?, format!("{SUPERVISOR_VERSION}\n"))),
     }
@@ -106,62 +113,47 @@ fn uses(matches: &ArgMatches, option: &str) -> impl Iterator<Item = (usize, Stri
     matches.indices_of(option).into_iter().flatten().zip(values)
 }
 
-/// Whether an option that is given has its long name, or the beginning of it.
-fn is_spelt_out(arguments: &[OsString], long: &str) -> bool {
-    arguments.iter().filter_map(|argument| argument.to_str()?.strip_prefix("--")).any(|text| {
-        let name = text.split_once('=').map_or(text, |(name, _)| name);
-        !name.is_empty() && long.starts_with(name)
-    })
-}
-
 fn command() -> Command {
-    let settings = SETTINGS.into_iter().map(|(_, short, long, value, _)| {
-        let arg = Arg::new(long).long(long);
-        let arg = match short {
-            Some(short) => arg.short(short),
-            None => arg,
-        };
-        match value {
-            None => arg.num_args(0).default_missing_value("").action(ArgAction::Append),
-            Some(name) => arg.value_name(name).allow_hyphen_values(true).action(ArgAction::Append),
-        }
+    let settings = SETTINGS.into_iter().flat_map(|(_, short, long, value, _)| {
+        short.into_iter().chain([long]).map(move |spelling| match value {
+            None => switch(form(spelling)),
+            Some(name) => form(spelling).value_name(name).allow_hyphen_values(true),
+        })
     });
-    let text = |name, short| {
-        Arg::new(name).short(short).long(name).num_args(0).default_missing_value("").action(ArgAction::Append)
-    };
     Command::new("supervisord")
         .infer_long_args(true)
         .disable_help_flag(true)
         .args(settings)
-        .arg(
-            Arg::new("profile_options")
-                .long("profile_options")
-                .value_name("LIST")
-                .allow_hyphen_values(true)
-                .action(ArgAction::Append),
-        )
-        .arg(text("help", 'h').short_alias('?'))
-        .arg(text("version", 'v'))
+        .arg(switch(form("--help")).short('h').short_alias('?'))
+        .arg(switch(form("--version")).short('v'))
+}
+
+/// One form of an option. The short and the long one are told apart, since complaints repeat what was written.
+fn form(spelling: &'static str) -> Arg {
+    let arg = Arg::new(spelling).action(ArgAction::Append);
+    match spelling.strip_prefix("--") {
+        Some(long) => arg.long(long),
+        None => arg.short(spelling.chars().nth(1)),
+    }
+}
+
+fn switch(arg: Arg) -> Arg {
+    arg.num_args(0).default_missing_value("")
 }
 
 /// The help in the original's shape, one line an option.
 fn help_text() -> String {
-    let line = |short: Option<char>, long: &str, value: Option<&str>, help: &str| {
-        let short = short.map_or_else(String::new, |short| format!("-{short}/"));
+    let line = |(_, short, long, value, help): Row| {
+        let short = short.map_or_else(String::new, |short| format!("{short}/"));
         let value = value.map_or_else(String::new, |value| format!(" {value}"));
-        format!("{short}--{long}{value} -- {help}\n")
+        format!("{short}{long}{value} -- {help}\n")
     };
-    let settings: String = SETTINGS.map(|(_, short, long, value, help)| line(short, long, value, help)).concat();
-    let profile = line(None, "profile_options", Some("LIST"), PROFILE);
-    let version = line(Some('v'), "version", None, "print the version and exit");
-    let this = line(Some('h'), "help", None, "print this text and exit");
+    let settings = SETTINGS.map(line).concat();
     format!(
         "supervisord -- run a set of applications as daemons.\n\nUsage: supervisord [options]\n\nOptions:\n\
-         {settings}{profile}{version}{this}\n"
+         {settings}-v/--version -- print the version and exit\n-h/--help -- print this text and exit\n\n"
     )
 }
-
-const PROFILE: &str = "accepted for compatibility; there is no interpreter to profile, use perf(1)";
 
 #[cfg(test)]
 mod tests {
@@ -191,7 +183,11 @@ mod tests {
         {
             assert_eq!(run(line).settings.given[0].spelling, name, "{line}");
         }
-        assert_eq!(run("--nodaemon -y 1").settings.given[1].spelling, "-y");
+        let both = run("--nodaemon -y 1 --logfile_m 2").settings.given;
+        assert_eq!(
+            both.iter().map(|given| given.spelling.as_str()).collect::<Vec<_>>(),
+            ["--nodaemon", "-y", "--logfile_maxbytes"]
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub const RECORD: &str = "SUITE_RECORD";
 pub enum Entry {
     /// A test gave both programs the same to do and looked at this many things.
     Compared { test: String, facts: usize, equal: bool },
-    /// Of all things of a kind, this many are looked at.
+    /// Of all things of a kind, this many are looked at; several of these add up.
     Covered { area: Area, what: String, done: usize, of: usize },
 }
 

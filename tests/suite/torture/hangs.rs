@@ -236,7 +236,9 @@ fn programs_on_a_disk_that_hangs_hold_nobody_up_and_start_when_it_is_back() {
 
         let paths: Vec<&str> = lost.iter().map(String::as_str).chain(["dead/tool"]).collect();
         let hang = Hang::begin(&mut daemon, &paths);
-        for answer in daemon.call("supervisor.startProcessGroup", &["lost".into()]).items() {
+        let answers = daemon.call("supervisor.startProcessGroup", &["lost".into()]);
+        assert_eq!(answers.items().len(), LOST);
+        for answer in answers.items() {
             assert_eq!(answer.get("description").text(), format!("SPAWN_ERROR: lost:{}", answer.get("name").text()));
         }
         daemon.rpc("supervisor.startProcess", &["far".into()]).expect_err("nobody knows what its command is");

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::command_line::{CommandLine, Flag};
+use crate::command_line::{CommandLine, Flag, Given};
 use crate::error::ConfigError;
 use crate::fake_host::FakeHost;
 use crate::load;
@@ -251,7 +251,7 @@ fn the_command_line_wins_over_the_file() {
         (Flag::Identifier, "%(x)s"),
         (Flag::Pidfile, "p"),
     ] {
-        line.add(flag, "-x", value);
+        line.given.push(given(flag, "-x", value));
     }
     let host = host("[supervisord]\nnodaemon=false\nsilent=true\nuser=nosuch\numask=000\nidentifier=i\nlogfile=l\n");
     let supervisord = load("c.conf", &line, &host).unwrap().supervisord;
@@ -261,11 +261,15 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!((supervisord.identifier.as_str(), supervisord.pidfile.as_str()), ("%(x)s", "/conf/p"));
 }
 
+fn given(flag: Flag, spelling: &str, value: &str) -> Given {
+    Given { flag, spelling: spelling.to_owned(), value: value.to_owned() }
+}
+
 #[test]
 fn bad_flags_are_reported_before_the_file_is_read() {
-    let mut line = CommandLine::default();
-    line.add(Flag::LogfileMaxbytes, "-y", "abc'");
-    line.add(Flag::Loglevel, "--loglevel", "loud");
+    let line = CommandLine {
+        given: vec![given(Flag::LogfileMaxbytes, "-y", "abc'"), given(Flag::Loglevel, "--loglevel", "loud")],
+    };
     let error = load("no.conf", &line, &FakeHost::new()).unwrap_err();
     assert_eq!(error.to_string(), "invalid value for -y \"abc'\": invalid literal for int() with base 10: \"abc'\"");
 }

@@ -308,6 +308,7 @@ impl<'a> Decoder<'a> {
 
     fn close(&mut self) -> Result<(), DecodeError> {
         let Some(element) = self.stack.pop() else { return Err(malformed("an end without a start")) };
+        // What an envelope holds is in its place already.
         let is_done = element.tag.is_envelope()
             && self.contents.len() > element.first_child
             && matches!(self.contents.last(), Some(Content::Value(_)));

@@ -101,14 +101,23 @@ fn an_event_a_dead_listener_worked_on_goes_to_its_successor() {
     assert!(String::from_utf8_lossy(&world.children[&successor].heard).contains("serial:0 "));
 }
 
-#[test]
-fn a_listener_whose_last_words_died_with_the_daemon_is_asked_again() {
+/// A listener that has said READY and was sent the first of these events, of which nobody knows whether it has done it: the
+/// daemon that sent it is dead.
+fn taken_over(events: &[&str]) -> (World, ProcessId) {
     let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
     let listener = world.id("pool");
-    world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
+    for data in events {
+        world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: (*data).to_owned() });
+    }
     world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
     world.children.values_mut().next().unwrap().heard.clear();
     world.supervisor.doubt_listeners(world.now);
+    (world, listener)
+}
+
+#[test]
+fn a_listener_whose_last_words_died_with_the_daemon_is_asked_again() {
+    let (mut world, _) = taken_over(&["one"]);
     world.pass(9_000);
     assert!(world.children.values().next().unwrap().heard.is_empty(), "it may still be at work");
     world.pass(2_000);
@@ -118,10 +127,7 @@ fn a_listener_whose_last_words_died_with_the_daemon_is_asked_again() {
 #[test]
 fn a_listener_that_was_told_more_than_is_known_is_not_blamed_for_its_answer() {
     for answer in ["RESULT 2\nOKREADY\n", "RESULT 4\nFAILREADY\n"] {
-        let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
-        let listener = world.id("pool");
-        world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
-        world.supervisor.doubt_listeners(world.now);
+        let (mut world, listener) = taken_over(&[]);
         world.give(Input::ListenerOutput { process: listener, bytes: answer.into() });
         world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
         let heard = String::from_utf8_lossy(&world.children.values().next().unwrap().heard).into_owned();
@@ -132,10 +138,7 @@ fn a_listener_that_was_told_more_than_is_known_is_not_blamed_for_its_answer() {
 
 #[test]
 fn a_listener_that_was_taken_over_and_talks_nonsense_is_forgiven_only_once() {
-    let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
-    let listener = world.id("pool");
-    world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
-    world.supervisor.doubt_listeners(world.now);
+    let (mut world, listener) = taken_over(&[]);
     world.give(Input::ListenerOutput { process: listener, bytes: b"nonsense\n".to_vec() });
     world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
     world.pass(11_000);
@@ -146,10 +149,7 @@ fn a_listener_that_was_taken_over_and_talks_nonsense_is_forgiven_only_once() {
 
 #[test]
 fn a_listener_that_was_taken_over_and_never_stops_talking_nonsense_is_replaced() {
-    let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
-    let listener = world.id("pool");
-    world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
-    world.supervisor.doubt_listeners(world.now);
+    let (mut world, listener) = taken_over(&[]);
     for _ in 0..4 {
         world.give(Input::ListenerOutput { process: listener, bytes: b"heartbeat\n".to_vec() });
         world.pass(5_000);
@@ -160,12 +160,7 @@ fn a_listener_that_was_taken_over_and_never_stops_talking_nonsense_is_replaced()
 #[test]
 fn an_event_of_which_only_the_dead_daemon_knows_what_was_said_is_offered_again() {
     for (rest, offers) in [("LREADY\n", 1), ("READY\n", 1), ("OKREADY\n", 0)] {
-        let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
-        let listener = world.id("pool");
-        world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
-        world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
-        world.children.values_mut().next().unwrap().heard.clear();
-        world.supervisor.doubt_listeners(world.now);
+        let (mut world, listener) = taken_over(&["one"]);
         world.give(Input::ListenerOutput { process: listener, bytes: rest.into() });
         world.pass(5_000);
         assert_eq!(world.heard_events(), offers, "{rest}");
