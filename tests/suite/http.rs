@@ -264,7 +264,7 @@ const ODD_REQUESTS: &[(&str, Odd)] = &[
     ("POST /RPC2 HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", Alike(BAD)),
     (
         "POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
-        Alike("HTTP/1.1 411 Length Required"),
+        Better("HTTP/1.1 411 Length Required", BAD),
     ),
     ("GET /?action=nonsense HTTP/1.1\r\n\r\n", Better(FAILED, BAD)),
     ("GET /?action=start HTTP/1.1\r\n\r\n", Better(FAILED, BAD)),

@@ -7,14 +7,8 @@ use crate::harness::programs::{BROKEN, CAT, EARLY, IDLE, PLAIN, RUNNING, TEAM};
 use crate::harness::redact::replace_shape;
 use crate::harness::{Daemon, Scene, Subject, compare};
 
-/// Our links act only where they are allowed to; the original's always do and it takes no notice of the option.
-const LINKS_ACT: &str = "
-[unix_http_server]
-get_actions=true
-";
-
 fn world() -> String {
-    [LINKS_ACT, CAT, IDLE, BROKEN, PLAIN, EARLY, TEAM].concat()
+    [CAT, IDLE, BROKEN, PLAIN, EARLY, TEAM].concat()
 }
 
 fn get(daemon: &Daemon, path: &str) -> Response {
@@ -79,6 +73,7 @@ fn a_page_without_programs_says_so() {
     });
 }
 
+/// For a client that is no browser, as here.
 #[test]
 fn links_do_the_same_and_say_so() {
     const LINKS: [&str; 21] = [

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod memory;
 pub mod orphan;
 pub mod pipe;
+pub mod random;
 pub mod signal;
 pub mod sink;
 pub mod socket;

@@ -101,7 +101,7 @@ pins! {
                         true => http::unix(&daemon.path("s.sock")).expect("it listens"),
                         false => http::tcp(daemon.ports[0]).expect("it listens"),
                     };
-                    let answer = http::request(&mut *stream, "GET", "/index.html?processname=p&action=stop", &[], b"");
+                    let answer = http::request(&mut *stream, "GET", "/index.html?processname=p&action=stop", &["User-Agent: Mozilla/5.0", "Sec-Fetch-Site: none"], b"");
                     assert_eq!(answer.expect("an answer").status(), status, "{option:?}");
                     assert_eq!(daemon.state_of("p"), state, "{option:?}");
                 }

@@ -12,12 +12,14 @@ use supervisord_wire::state::ProcessState;
 use tokio::task::spawn_blocking;
 
 use crate::network::access::ctime;
+use crate::network::origin::Sender;
 use crate::network::reply::{Broken, Reply};
 use crate::network::route::encode;
 use crate::network::{Context, file_end};
 
 mod action;
 mod fields;
+mod secret;
 
 pub use fields::Fields;
 
@@ -37,44 +39,64 @@ const TAIL_FACTOR: usize = 8;
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'self'";
 
-/// Whether a request may change something.
+/// How the page was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acts {
-    /// It came as a form.
-    Post {
-        /// Whether the form was one of ours.
-        same_origin: bool,
-    },
-    /// It came as a link.
-    Get {
-        /// Whether the configuration lets links act.
-        allowed: bool,
-    },
+pub struct Asked {
+    /// By whom.
+    pub sender: Sender,
+    /// As what.
+    pub way: Way,
+    /// Whether the configuration lets links act, which are then offered instead of buttons.
+    pub links: bool,
 }
 
-impl Acts {
-    /// Why the request may not; none when it may.
-    fn objection(self) -> Option<&'static str> {
-        match self {
-            Acts::Post { same_origin: true } | Acts::Get { allowed: true } => None,
-            Acts::Post { same_origin: false } => Some("Refused: the request came from a page of another site"),
-            Acts::Get { allowed: false } => {
-                Some("Refused: links may not change anything on this server (option get_actions)")
-            }
+/// As what a page was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A form.
+    Form,
+    /// A link.
+    Link,
+    /// The head of a page.
+    Head,
+}
+
+impl Asked {
+    /// Why the request may not change anything; none when it may.
+    fn objection(self, are_ours: bool) -> Option<&'static str> {
+        let only_forms = Some("Refused: links may not change anything on this server (option get_actions)");
+        match (self.way, self.sender) {
+            (Way::Form, Sender::Program | Sender::Silent | Sender::Own) => None,
+            (Way::Form, Sender::Unproven) if are_ours => None,
+            (Way::Form, _) => Some("Refused: the request came from a page of another site"),
+            (Way::Link, Sender::Program) => None,
+            (Way::Link | Way::Head, _) if !self.links => only_forms,
+            (Way::Link, Sender::Own) => None,
+            (Way::Link, Sender::Silent) => Some("Refused: the browser does not say which page the link is on"),
+            (Way::Link, _) => Some("Refused: the link is on a page of another site"),
+            (Way::Head, _) => Some("Refused: asking for the head of a page changes nothing"),
         }
     }
 }
 
-/// The status page, or what the button does that was pressed on it. `links` has the actions offered as the links of
-/// the original instead of buttons.
-pub async fn status(context: &Arc<Context>, acts: Acts, links: bool, fields: &Fields) -> Result<Reply, Broken> {
+/// What a browser is told that was led here by a name which anybody may have made.
+pub fn rebound() -> Reply {
+    let text = "Refused: this server was asked by a name that is not known to be its own. Pages of other sites can have \
+                such names made.\nAsk it as localhost or by its address, or set username and password in its section of \
+                the configuration.\n";
+    Reply::whole(StatusCode::FORBIDDEN, text).text(CONTENT_TYPE, "text/plain;charset=utf-8").length()
+}
+
+/// The status page, or what the button does that was pressed on it.
+pub async fn status(context: &Arc<Context>, asked: Asked, fields: &Fields) -> Result<Reply, Broken> {
+    let links = asked.links;
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
         return Ok(show(context, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
     let Some(action) = action::Action::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
-    match acts.objection().filter(|_| action.changes_something()) {
+    match asked.objection(fields.are_ours()).filter(|_| action.changes_something()) {
         Some(objection) => Ok(show(context, StatusCode::FORBIDDEN, links, objection).await),
         None => Ok(told(&action.perform(context).await?)),
     }
@@ -108,6 +130,8 @@ fn page(status: StatusCode, template: &impl Template) -> Reply {
 struct StatusPage<'a> {
     message: &'a str,
     links: bool,
+    field: &'static str,
+    secret: &'static str,
     rows: Vec<Line>,
     version: &'static str,
     /// When the page was made.
@@ -131,7 +155,9 @@ async fn show(context: &Context, status: StatusCode, links: bool, message: &str)
     let now = (context.clock.now)();
     let rows = context.view.rows().iter().map(|row| line(context, now, row)).collect();
     let time = ctime(&(context.clock.local)(now));
-    page(status, &StatusPage { message, links, rows, version: SUPERVISOR_VERSION, time }).within(share)
+    let (field, secret) = (secret::FIELD, secret::secret());
+    let template = StatusPage { message, links, field, secret, rows, version: SUPERVISOR_VERSION, time };
+    page(status, &template).within(share)
 }
 
 /// There are too many long answers that nobody takes.

@@ -3,28 +3,35 @@
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, HeaderMap};
+use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
 use crate::network::limits::Limits;
 use crate::network::room::{Room, SMALL, Share};
 
-/// The whole body of a request with the room it takes, or the status to refuse it with. A length must be given, as the
-/// original wants it.
+/// The whole body of a request with the room it takes, or the status to refuse it with. Either a length must be given, as
+/// the original wants it, or the body comes in chunks.
 pub async fn body(request: Request<Incoming>, limits: &Limits, room: &Room) -> Result<(Bytes, Share), StatusCode> {
-    let length = announced(request.headers())?;
-    if length > limits.body_bytes {
+    let size = announced(request.headers())?;
+    if size.is_some_and(|size| size > limits.body_bytes) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let whole = async {
-        let share = room.take(length).await;
-        Ok((collect(request.into_body(), length, limits).await?, share))
-    };
+    let whole = collect(request.into_body(), size, limits, room);
     timeout(limits.whole_body, whole).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
-fn announced(headers: &HeaderMap) -> Result<usize, StatusCode> {
+/// The length of the body; none of one in chunks.
+fn announced(headers: &HeaderMap) -> Result<Option<usize>, StatusCode> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => length(headers).map(Some),
+        (Some(coding), None) if coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(None),
+        _ => Err(StatusCode::NOT_IMPLEMENTED),
+    }
+}
+
+fn length(headers: &HeaderMap) -> Result<usize, StatusCode> {
     let value = headers.get(CONTENT_LENGTH).ok_or(StatusCode::LENGTH_REQUIRED)?;
     let text = value.to_str().map_err(|_| StatusCode::BAD_REQUEST)?;
     match text.parse() {
@@ -34,19 +41,38 @@ fn announced(headers: &HeaderMap) -> Result<usize, StatusCode> {
     }
 }
 
-async fn collect(mut body: Incoming, length: usize, limits: &Limits) -> Result<Bytes, StatusCode> {
-    let mut whole = BytesMut::with_capacity(length.min(SMALL));
+async fn collect(
+    mut body: Incoming,
+    size: Option<usize>,
+    limits: &Limits,
+    room: &Room,
+) -> Result<(Bytes, Share), StatusCode> {
+    let mut share = room.take(size.unwrap_or_default()).await;
+    let mut whole = BytesMut::with_capacity(size.unwrap_or_default().min(SMALL));
     loop {
         match timeout(limits.body, body.frame()).await {
             Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
-            Ok(None) => return Ok(whole.freeze()),
+            Ok(None) => break,
             Ok(Some(Err(_))) => return Err(StatusCode::BAD_REQUEST),
             Ok(Some(Ok(frame))) => {
-                // The HTTP library ends the body at the length that was checked above.
-                if let Ok(data) = frame.into_data() {
-                    whole.extend_from_slice(&data);
+                // Trailers mean nothing to us.
+                let Ok(data) = frame.into_data() else { continue };
+                let length = whole.len() + data.len();
+                if size.is_none() {
+                    if length > limits.body_bytes {
+                        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+                    }
+                    // At once what it may become: whoever held a part while waiting for more would keep others waiting.
+                    if length > SMALL && share.bytes() == 0 {
+                        share = room.take(limits.body_bytes).await;
+                    }
                 }
+                whole.extend_from_slice(&data);
             }
         }
     }
+    if size.is_none() {
+        share.settle(whole.len());
+    }
+    Ok((whole.freeze(), share))
 }

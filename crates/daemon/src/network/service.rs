@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
-use supervisord_config::model::{HttpServer, LogLevel};
+use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
+use supervisord_sys::host::node_name;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_local;
 
@@ -14,6 +15,8 @@ use crate::follow::FollowHub;
 use crate::network::access::Access;
 use crate::network::assets::Assets;
 use crate::network::limits::Limits;
+use crate::network::origin::{Sender, Unguarded};
+use crate::network::page::{Asked, Way};
 use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::room::{Room, Share};
@@ -126,16 +129,40 @@ impl Service {
         let path = route::decode(request.uri().path()).into_owned();
         match route::find(request.method(), &path) {
             None => Ok(Reply::error(StatusCode::BAD_REQUEST)),
-            Some(endpoint) => self.dispatch(endpoint, &path, request).await,
+            Some(endpoint) => match self.sender(request.headers()) {
+                Sender::Rebound if endpoint.tells_something() => Ok(page::rebound()),
+                sender => self.dispatch(endpoint, sender, &path, request).await,
+            },
         }
     }
 
-    async fn dispatch(self, endpoint: Endpoint, path: &str, request: Request<Incoming>) -> Result<Reply, Broken> {
+    /// Who sent a request. The name it was sent to matters where nobody but people on this machine is expected.
+    fn sender(&self, headers: &HeaderMap) -> Sender {
+        if !origin::is_browser(headers) {
+            return Sender::Program;
+        }
+        let local = self.socket.local_address().filter(|local| origin::is_loopback(local.ip()));
+        match (&self.server.config.address, local) {
+            (ServerAddress::Inet { host, .. }, Some(local)) if self.server.config.credentials.is_none() => {
+                let names = [&**host, &node_name()];
+                origin::sender(headers, Some(Unguarded { port: local.port(), names: &names }))
+            }
+            _ => origin::sender(headers, None),
+        }
+    }
+
+    async fn dispatch(
+        self,
+        endpoint: Endpoint,
+        sender: Sender,
+        path: &str,
+        request: Request<Incoming>,
+    ) -> Result<Reply, Broken> {
         match endpoint {
-            Endpoint::Rpc => self.rpc(request).await,
+            Endpoint::Rpc => self.rpc(sender, request).await,
             Endpoint::ProcessLog => Ok(logs::process(&self.shared, &self.socket, path).await),
             Endpoint::MainLog => Ok(logs::main(&self.shared, &self.socket).await),
-            Endpoint::StatusPage => self.status_page(request).await,
+            Endpoint::StatusPage => self.status_page(sender, request).await,
             Endpoint::TailPage => match self.fields(request).await {
                 Err(status) => Ok(refused(status)),
                 Ok((fields, _share)) => Ok(page::tail(&self.shared.context, &fields).await),
@@ -145,8 +172,14 @@ impl Service {
         }
     }
 
-    async fn rpc(&self, request: Request<Incoming>) -> Result<Reply, Broken> {
-        if origin::may_be_forged_call(request.headers()) {
+    async fn rpc(&self, sender: Sender, request: Request<Incoming>) -> Result<Reply, Broken> {
+        let may_be_forged = match sender {
+            Sender::Program | Sender::Silent | Sender::Own => false,
+            // Behind a proxy that hides our name; a browser asks first before it sends XML to another site.
+            Sender::Unproven => origin::is_sent_unasked(request.headers()),
+            Sender::Foreign | Sender::Rebound => true,
+        };
+        if may_be_forged {
             return Ok(Reply::error(StatusCode::FORBIDDEN));
         }
         // What a call is made of stays in memory until it is answered, and so does its share.
@@ -167,17 +200,16 @@ impl Service {
         }
     }
 
-    async fn status_page(&self, request: Request<Incoming>) -> Result<Reply, Broken> {
-        let acts = if *request.method() == Method::POST {
-            page::Acts::Post { same_origin: !origin::is_foreign(request.headers()) }
-        } else {
-            page::Acts::Get { allowed: self.server.config.get_actions && *request.method() == Method::GET }
+    async fn status_page(&self, sender: Sender, request: Request<Incoming>) -> Result<Reply, Broken> {
+        let way = match *request.method() {
+            Method::POST => Way::Form,
+            Method::HEAD => Way::Head,
+            _ => Way::Link,
         };
+        let asked = Asked { sender, way, links: self.server.config.get_actions };
         match self.fields(request).await {
             Err(status) => Ok(refused(status)),
-            Ok((fields, _share)) => {
-                page::status(&self.shared.context, acts, self.server.config.get_actions, &fields).await
-            }
+            Ok((fields, _share)) => page::status(&self.shared.context, asked, &fields).await,
         }
     }
 

@@ -101,6 +101,14 @@ impl Socket {
         self.peer
     }
 
+    /// The address that a TCP client connected to.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match &self.stream {
+            Stream::Inet(stream) => stream.local_addr().ok(),
+            Stream::Unix(_) => None,
+        }
+    }
+
     /// What the connection is doing.
     pub fn phase(&self) -> Phase {
         self.phase.get()

@@ -2,24 +2,33 @@
 
 use std::collections::HashMap;
 
+use super::secret;
 use crate::network::route::decode;
 
 /// Parameters by name, decoded.
 #[derive(Debug, Default)]
 pub struct Fields {
     values: HashMap<String, String>,
+    are_ours: bool,
 }
 
 impl Fields {
     /// From the query of an address and the body of a form. As in the original, of a name that occurs more than once the
-    /// first in the query counts, but the last in the body, and the body before the query.
+    /// first in the query counts, but the last in the body, and the body before the query. The secret of our forms is
+    /// never looked for in an address, which others may see.
     pub fn new(query: &str, body: &str) -> Fields {
         let mut values = HashMap::new();
         for (name, value) in pairs(query) {
             values.entry(name).or_insert(value);
         }
+        let are_ours = pairs(body).any(|(name, value)| name == secret::FIELD && secret::is_known(&value));
         values.extend(pairs(body));
-        Fields { values }
+        Fields { values, are_ours }
+    }
+
+    /// Whether they come from a form of ours, which has the secret.
+    pub fn are_ours(&self) -> bool {
+        self.are_ours
     }
 
     /// The value of a parameter.
@@ -50,6 +59,15 @@ mod tests {
         assert_eq!(fields.get("message"), Some("a b+c"));
         assert_eq!(fields.get("empty"), Some(""));
         assert_eq!(fields.get("none"), None);
+    }
+
+    #[test]
+    fn the_secret_counts_in_a_form_only() {
+        let pair = format!("a=1&{}={}", secret::FIELD, secret::secret());
+        assert!(Fields::new("", &pair).are_ours());
+        for (query, body) in [(&*pair, ""), ("", "a=1&token="), ("", "token=00000000000000000000000000000000")] {
+            assert!(!Fields::new(query, body).are_ours());
+        }
     }
 
     #[test]

@@ -57,6 +57,11 @@ fn a_body_may_not_be_too_large() {
     assert_eq!(client.response().status, 413);
     let huge = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551614\r\n\r\n";
     assert!((400..500).contains(&plane.ask(huge).status));
+    let chunked = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(plane.ask(&format!("{chunked}3e8\r\n{}\r\n0\r\n\r\n", "x".repeat(1000))).status, 400);
+    let mut client = plane.unix();
+    client.send(&format!("{chunked}3e8\r\n{}\r\n1\r\nx\r\n", "x".repeat(1000)));
+    assert_eq!(client.response().status, 413);
 }
 
 #[test]
@@ -83,6 +88,27 @@ fn large_bodies_wait_for_room() {
     assert_eq!(first.response().status, 400);
     second.send(&"x".repeat(100 << 10));
     assert_eq!(second.response().status, 400);
+}
+
+/// Nobody knows how long a body in chunks will be: it waits for all that it may become, and gives back what it did not.
+#[test]
+fn large_bodies_in_chunks_wait_for_room_too() {
+    let size = 1 << 20;
+    let limits = Limits { all_bodies_bytes: size, body_bytes: size, ..Limits::default() };
+    let plane = with(limits);
+    let head = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("{:x}\r\n{}\r\n", 100 << 10, "x".repeat(100 << 10));
+    let mut first = plane.unix();
+    first.send(&format!("{head}{chunk}"));
+    let mut second = plane.unix();
+    second.send(&format!("{head}{chunk}0\r\n\r\n"));
+    assert_eq!(plane.post("/RPC2", "", "x").status, 400, "small ones need none");
+    first.send("0\r\n\r\n");
+    assert_eq!(first.response().status, 400);
+    assert_eq!(second.response().status, 400);
+    let mut third = plane.unix();
+    third.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n{}", "x".repeat(size)));
+    assert_eq!(third.response().status, 400, "all room is back");
 }
 
 /// A form may wait for its answer as long as a call, and its body with it.

@@ -66,25 +66,126 @@ fn a_message_is_shown_escaped() {
     assert!(page.contains("<div class=\"status_msg\">a &#60;script&#62;&#34;</div>"), "{page}");
 }
 
+/// What a browser says of a link on a page of ours, of an address that was typed, and of pages of other sites.
+const OWN: &str = "User-Agent: Mozilla/5.0\r\nReferer: http://h/\r\n";
+const TYPED: &str = "User-Agent: Mozilla/5.0\r\nSec-Fetch-Site: none\r\n";
+const FOREIGN: [&str; 4] = [
+    "Referer: http://evil/\r\n",
+    "Origin: null\r\n",
+    "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: image\r\n",
+    // An image with `referrerpolicy=no-referrer`, over plain HTTP.
+    "User-Agent: Mozilla/5.0\r\n",
+];
+
+fn link(plane: &Plane, headers: &str) -> u16 {
+    plane.ask(&format!("GET /index.html?processname=cat&action=stop HTTP/1.1\r\nHost: h\r\n{headers}\r\n")).status
+}
+
 #[test]
 fn links_act_only_where_they_are_allowed() {
     let plane = Plane::start();
     plane.publish("cat", "cat", ProcessState::Running);
-    let response = plane.get("/index.html?processname=cat&action=stop");
-    assert_eq!(response.status, 403);
-    assert!(response.body.contains("get_actions"));
+    for headers in FOREIGN.into_iter().chain([OWN, TYPED]) {
+        let request = format!("GET /index.html?processname=cat&action=stop HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
+        let response = plane.ask(&request);
+        assert_eq!(response.status, 403, "{headers}");
+        assert!(response.body.contains("get_actions"));
+    }
     assert!(plane.calls.try_recv().is_err());
 
     let plane = Setup { get_actions: true, ..Setup::default() }.start();
     plane.publish("cat", "cat", ProcessState::Running);
-    let link = "<a href=\"index.html?processname=cat&amp;action=stop\" name=\"Stop\">Stop</a>";
-    assert!(plane.get("/").body.contains(link));
-    let response = plane.get("/index.html?processname=cat&action=stop");
-    assert_eq!((response.status, response.header("Location")), (303, Some("./?message=Process%20cat%20stopped")));
-    assert_eq!(plane.asked(), "StopProcess { name: \"cat\", wait: true }");
+    let offered = "<a href=\"index.html?processname=cat&amp;action=stop\" name=\"Stop\">Stop</a>";
+    assert!(plane.get("/").body.contains(offered));
+    for headers in FOREIGN {
+        assert_eq!(link(&plane, headers), 403, "{headers}");
+    }
+    assert!(plane.calls.try_recv().is_err());
+    for headers in [OWN, TYPED] {
+        assert_eq!(link(&plane, headers), 303, "{headers}");
+        assert_eq!(plane.asked(), "StopProcess { name: \"cat\", wait: true }");
+    }
     let mut client = plane.unix();
-    client.send("HEAD /index.html?processname=cat&action=stop HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.send(&format!("HEAD /index.html?processname=cat&action=stop HTTP/1.1\r\nHost: h\r\n{OWN}\r\n"));
     assert_eq!(client.head().status, 403);
+}
+
+#[test]
+fn links_act_for_clients_that_are_no_browsers() {
+    for get_actions in [false, true] {
+        let plane = Setup { get_actions, ..Setup::default() }.start();
+        plane.publish("cat", "cat", ProcessState::Running);
+        for headers in ["", "User-Agent: curl/8.5.0\r\n", "User-Agent: Wget/1.21 (like Mozilla/5.0)\r\n"] {
+            assert_eq!(link(&plane, headers), 303, "{headers}");
+            assert_eq!(plane.asked(), "StopProcess { name: \"cat\", wait: true }");
+        }
+    }
+}
+
+/// The field of our forms that proves that they are ours.
+fn proof(page: &str) -> String {
+    let (_, rest) = page.split_once("<input name=\"token\" type=\"hidden\" value=\"").expect("a field");
+    format!("token={}", rest.split_once('"').expect("a value").0)
+}
+
+#[test]
+fn a_form_with_our_secret_acts_whatever_a_proxy_calls_us() {
+    let plane = Plane::start();
+    plane.publish("cat", "cat", ProcessState::Running);
+    let address = "/index.html?processname=cat&action=stop";
+    let proof = proof(&plane.get("/").body);
+    assert!(proof.len() > "token=".len() + 30, "{proof}");
+    for hidden in ["Origin: http://outer\r\n", "Origin: null\r\n", "Referer: http://outer/\r\n"] {
+        for wrong in ["", "token=", "token=00000000000000000000000000000000"] {
+            assert_eq!(plane.post(address, hidden, wrong).status, 403, "{hidden}{wrong}");
+        }
+        assert_eq!(plane.post(&format!("{address}&{proof}"), hidden, "").status, 403, "addresses are logged");
+        assert!(plane.calls.try_recv().is_err());
+        let response = plane.post(address, hidden, &proof);
+        assert_eq!(response.header("Location"), Some("./?message=Process%20cat%20stopped"));
+        assert_eq!(plane.asked(), "StopProcess { name: \"cat\", wait: true }");
+    }
+    let site = "Origin: http://outer\r\nSec-Fetch-Site: cross-site\r\n";
+    assert_eq!(plane.post(address, site, &proof).status, 403, "the browser knows better");
+}
+
+/// A page whose name leads to this machine can read and send whatever it likes, but not under a name of ours.
+#[test]
+fn a_page_of_a_name_that_was_made_to_lead_here_gets_nothing() {
+    const STOP: &str = "/index.html?processname=cat&action=stop";
+    let plane = Setup { get_actions: true, ..Setup::default() }.start();
+    plane.publish("cat", "cat", ProcessState::Running);
+    std::fs::write(plane.path("cat.out"), "secret").expect("written");
+    let ask = |request: &str, host: &str, headers: &str, body: &str| {
+        let mut client = plane.tcp();
+        let length = body.len();
+        client.send(&format!(
+            "{request} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}",
+            plane.inet.port()
+        ));
+        client.head().status
+    };
+    let call = "<?xml version='1.0'?><methodCall><methodName>supervisor.getState</methodName></methodCall>";
+    let requests = [
+        (format!("GET {STOP}"), ""),
+        (format!("POST {STOP}"), "token=x"),
+        ("POST /RPC2".to_owned(), call),
+        ("GET /".to_owned(), ""),
+        ("GET /tail.html?processname=cat".to_owned(), ""),
+        ("GET /logtail/cat".to_owned(), ""),
+    ];
+    for (request, body) in &requests {
+        for headers in ["Sec-Fetch-Site: same-origin\r\nContent-Type: text/xml\r\n", "User-Agent: Mozilla/5.0\r\n"] {
+            assert_eq!(ask(request, "evil.example", headers, body), 403, "{request} {headers}");
+        }
+        let headers = "Sec-Fetch-Site: same-origin\r\nContent-Type: text/xml\r\n";
+        assert!(plane.calls.try_recv().is_err(), "{request}");
+        for (host, headers) in [("localhost", headers), ("evil.example", "User-Agent: curl/8.5.0\r\n")] {
+            assert!([200, 303].contains(&ask(request, host, headers, body)), "{request} {host}");
+        }
+        while plane.calls.try_recv().is_ok() {}
+    }
+    assert_eq!(ask("GET /ok.html", "evil.example", "User-Agent: Mozilla/5.0\r\n", ""), 200);
 }
 
 #[test]

@@ -76,8 +76,10 @@ fn what_is_no_call_is_refused() {
     assert_eq!(plane.post("/RPC2", "", "").status, 400);
     assert_eq!(plane.post("/RPC2", "", "nonsense").status, 400);
     assert_eq!(plane.ask("POST /RPC2 HTTP/1.1\r\nHost: h\r\n\r\n").status, 411);
-    let chunked = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    assert_eq!(plane.ask(chunked).status, 411);
+    for (coding, status) in [("chunked", 400), ("gzip, chunked", 501), ("gzip", 400)] {
+        let coded = format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n");
+        assert_eq!(plane.ask(&coded).status, status, "{coding}");
+    }
     assert_eq!(plane.post("/RPC2/more", "", CALL).status, 200);
     assert_eq!(plane.post("/RPC3", "", CALL).status, 400);
 }
@@ -89,6 +91,39 @@ fn a_call_from_a_page_of_another_site_is_refused() {
     assert_eq!(plane.post("/RPC2", foreign, &call("shutdown")).status, 403);
     assert_eq!(plane.post("/RPC2", "Origin: http://h\r\nContent-Type: text/plain\r\n", CALL).status, 200);
     assert_eq!(plane.post("/RPC2", "Content-Type: text/plain\r\n", CALL).status, 200);
+    for content in ["text/xml", "application/xml", "text/plain"] {
+        for site in ["cross-site", "same-site"] {
+            let said = format!("Sec-Fetch-Site: {site}\r\nContent-Type: {content}\r\n");
+            assert_eq!(plane.post("/RPC2", &said, CALL).status, 403, "{said}");
+        }
+    }
+    // Behind a proxy that hides our name.
+    let proxied = "Origin: http://outer\r\nContent-Type: text/xml\r\n";
+    assert_eq!(plane.post("/RPC2", proxied, CALL).status, 200);
+    assert!(plane.calls.try_recv().is_err());
+}
+
+/// A call in chunks of some bytes each.
+fn chunked(body: &str, size: usize) -> String {
+    let pieces = body
+        .as_bytes()
+        .chunks(size)
+        .map(|piece| format!("{:x};name=value\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece)));
+    let head = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n";
+    format!("{head}{}0\r\nX-Sum: 1\r\n\r\n", pieces.collect::<String>())
+}
+
+#[test]
+fn a_call_may_come_in_chunks() {
+    let plane = Plane::start();
+    let mut client = plane.unix();
+    for size in [1, 7, CALL.len()] {
+        client.send(&chunked(CALL, size));
+        assert_eq!(client.response().status, 200, "the connection goes on");
+    }
+    let long = CALL.replace("<methodCall>", &format!("<!--{}--><methodCall>", "x".repeat(1 << 20)));
+    client.send(&chunked(&long, 10_000));
+    assert_eq!(client.response().status, 200);
 }
 
 #[test]
