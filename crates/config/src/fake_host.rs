@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::host::{Account, DaemonHost, Host, ReadError};
+use crate::path::{normalize, parent};
 
 /// A system with the users `root` (0), `supervisord` (999) and `nobody` (65534), the directories `/`, `/tmp`, `/dev` and `/conf`, and whatever is
 /// added. The program runs as root in `/conf`.
@@ -33,17 +34,6 @@ impl FakeHost {
 
 fn account(name: &str, uid: u32, home: &str) -> Account {
     Account { name: name.to_owned(), uid, gid: uid, home: home.to_owned() }
-}
-
-/// Shell matching with `*` alone, which does not match a slash.
-fn matches(pattern: &str, path: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == path,
-        Some((before, after)) => path.strip_prefix(before).is_some_and(|rest| {
-            let ends = (0..=rest.len()).filter(|&end| rest.is_char_boundary(end) && !rest[..end].contains('/'));
-            ends.into_iter().any(|end| matches(after, &rest[end..]))
-        }),
-    }
 }
 
 impl Host for FakeHost {
@@ -81,12 +71,18 @@ impl Host for FakeHost {
 }
 
 impl DaemonHost for FakeHost {
-    fn glob(&self, pattern: &str) -> Vec<String> {
-        self.files.keys().filter(|path| matches(pattern, path)).cloned().collect()
+    fn names_in(&self, directory: &str) -> Vec<String> {
+        let here = normalize(directory);
+        let paths = self.files.keys().chain(&self.directories).filter(|path| parent(path) == here);
+        paths.filter_map(|path| path.rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.files.contains_key(&normalize(path)) || self.is_dir(path)
     }
 
     fn is_dir(&self, path: &str) -> bool {
-        self.directories.contains(path)
+        self.directories.contains(&normalize(path))
     }
 
     fn temporary_dir(&self) -> String {

@@ -56,9 +56,10 @@ pub trait Host {
 
 /// The questions that only the sections of the daemon ask.
 pub trait DaemonHost: Host {
-    /// The existing paths that match a shell pattern (`*`, `?`, `[...]`; hidden files only when asked for), sorted by
-    /// code point.
-    fn glob(&self, pattern: &str) -> Vec<String>;
+    /// The names of all that is in a directory, in any order; none where it cannot be read.
+    fn names_in(&self, directory: &str) -> Vec<String>;
+    /// Whether there is anything at this path, be it a link to nowhere.
+    fn exists(&self, path: &str) -> bool;
     /// Whether this is an existing directory.
     fn is_dir(&self, path: &str) -> bool;
     /// The directory for automatic log files where the configuration names none.

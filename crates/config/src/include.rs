@@ -2,6 +2,7 @@
 
 use crate::error::ConfigError;
 use crate::expand::{Names, expand};
+use crate::glob::glob;
 use crate::host::DaemonHost;
 use crate::ini::Ini;
 use crate::notices::Notices;
@@ -33,7 +34,7 @@ pub(crate) fn read(ini: &mut Ini, here: &str, host: &dyn DaemonHost, notices: &m
 }
 
 fn read_matches(ini: &mut Ini, pattern: &str, host: &dyn DaemonHost, notices: &mut Notices) -> Result<(), ConfigError> {
-    let files = host.glob(pattern);
+    let files = glob(pattern, host);
     if files.is_empty() {
         notices.warn(format!("No file matches via include \"{pattern}\""));
     }

@@ -14,6 +14,7 @@ mod error;
 pub mod expand;
 #[cfg(test)]
 mod fake_host;
+mod glob;
 #[cfg(test)]
 mod golden;
 pub mod host;

@@ -69,16 +69,13 @@ impl Host for System {
 }
 
 impl DaemonHost for System {
-    fn glob(&self, pattern: &str) -> Vec<String> {
-        let options = glob::MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let Ok(paths) = glob::glob_with(pattern, options) else { return Vec::new() };
-        let mut paths: Vec<String> = paths.flatten().map(|path| path.to_string_lossy().into_owned()).collect();
-        paths.sort();
-        paths
+    fn names_in(&self, directory: &str) -> Vec<String> {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        fs::symlink_metadata(path).is_ok()
     }
 
     fn is_dir(&self, path: &str) -> bool {

@@ -41,8 +41,12 @@ impl Host for Machine<'_> {
 }
 
 impl DaemonHost for Machine<'_> {
-    fn glob(&self, pattern: &str) -> Vec<String> {
-        if pattern.contains('*') { vec![FILE.to_owned()] } else { Vec::new() }
+    fn names_in(&self, directory: &str) -> Vec<String> {
+        if directory == "/conf" { vec!["supervisord.conf".to_owned()] } else { Vec::new() }
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        path == FILE
     }
 
     fn is_dir(&self, path: &str) -> bool {

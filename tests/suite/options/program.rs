@@ -2,6 +2,7 @@
 
 use nix::unistd::geteuid;
 
+use crate::harness::random::Random;
 use crate::harness::{Scene, compare, compare_refusal};
 
 /// A program without log files, unless the options say otherwise.
@@ -364,4 +365,67 @@ fn names_that_cannot_be_written_down_are_refused() {
     for name in ["a b", "a:b", "a/b"] {
         compare_refusal(&Scene::with("names", &format!("[program:{name}]\ncommand=cat\n")));
     }
+}
+
+/// Patterns mean what they mean to Python's `glob.glob`, the odd ones and those made of chance, too.
+#[test]
+fn include_patterns_find_the_same_files() {
+    const FILES: [&str; 16] = [
+        "d/a.conf",
+        "d/va.conf",
+        "d/vvb.conf",
+        "d/.hidden.conf",
+        "d/sub/b.conf",
+        "d/sub/deep/c.conf",
+        "d/.dots/h.conf",
+        "d/[x].conf",
+        "d/!x",
+        "d/-",
+        "d/a-b",
+        "d/\\a",
+        "d/^",
+        "d/\u{e9}",
+        "flat/one.conf",
+        "flat/two.ini",
+    ];
+    const PATTERNS: [&str; 22] = [
+        "d/**/*.conf",
+        "flat/**",
+        "d/v**.conf",
+        "d/***.conf",
+        "d/.*.conf",
+        "d/.*",
+        "d/.*/*",
+        "**/*.conf",
+        "d/**",
+        "**",
+        "d/*/",
+        "d//*.conf",
+        "*//sub//*",
+        "d/sub/../a*",
+        "./d/a*",
+        "d/./v*",
+        "d/[[]x].conf",
+        "d/?",
+        "{dir}//d/a*",
+        "d/[!a-z]",
+        "d/[b-a]",
+        "{dir}/d/a.conf/",
+    ];
+    const PIECES: [&str; 19] = [
+        "a", "b", "v", "x", ".conf", ".", "*", "**", "?", "[a-v]", "[", "]", "[!", "!", "-", "^", "\\", "sub", "\u{e9}",
+    ];
+    let mut random = Random::new(20);
+    let mut component = || (0..=random.below(5)).map(|_| *random.pick(&PIECES)).collect::<String>();
+    let mut patterns: Vec<String> = PATTERNS.map(str::to_owned).into();
+    patterns.extend((0..400).map(|_| format!("d/{}", component())));
+    patterns.extend((0..200).map(|_| format!("{}/{}", component(), component())));
+    let include = format!("[include]\nfiles={}\n", patterns.join("\n  "));
+    let scene = FILES.into_iter().fold(Scene::with("patterns", &include), |scene, file| scene.file(file, ""));
+    compare(&scene, |daemon, observed| {
+        let log = daemon.log();
+        let notices: Vec<&str> = log.lines().filter(|line| line.contains("nclude")).collect();
+        assert!(notices.iter().filter(|notice| notice.contains("Included")).count() > 200, "{log}");
+        observed.note(daemon, "notices", notices.join("\n"));
+    });
 }
