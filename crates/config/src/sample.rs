@@ -1,8 +1,12 @@
-//! The sample configuration, made from the option table.
+//! The sample configuration.
+//!
+//! Scripts edit it with `sed` and `crudini`, so every line of the original's sample that sets something, or would when it is
+//! switched on, is here as it is there, blanks included. What our program adds stands after it in each section. The
+//! explanations are those of the option table.
 
 use std::fmt::Write as _;
 
-use crate::schema::{OptionSpec, Sample, SectionKind};
+use crate::schema::SectionKind as S;
 
 const INTRODUCTION: &str = "\
 ; Sample supervisor config file. Adapt it to what you want to run.
@@ -17,49 +21,172 @@ const INTRODUCTION: &str = "\
 ; - The sockets and files below are in /tmp, which some systems clean up. Use a directory of your own in earnest.
 ";
 
-/// The width to which a setting is filled up before its comment.
-const COLUMN: usize = 34;
-
-/// The header of the section in the sample.
-fn header(kind: SectionKind) -> String {
-    let own_name = match kind {
-        SectionKind::RpcInterface => ":supervisor",
-        SectionKind::CtlPlugin => ":thepluginname",
-        SectionKind::Program => ":theprogramname",
-        SectionKind::FcgiProgram => ":thefastcginame",
-        SectionKind::EventListener => ":thelistenername",
-        SectionKind::Group => ":thegroupname",
-        _ => "",
-    };
-    format!("[{}{own_name}]", kind.word())
+/// A section of the sample.
+struct Block {
+    kind: S,
+    header: &'static str,
+    /// The width to which a line is filled up before its comment.
+    column: usize,
+    lines: &'static [&'static str],
 }
 
-/// The options that the sample shows for a kind: its own, preceded by what it needs of its base.
-fn options(kind: SectionKind) -> impl Iterator<Item = &'static OptionSpec> {
-    let needed = kind.options().filter(move |row| row.section != kind && row.required());
-    needed.chain(kind.options().filter(move |row| row.section == kind))
-}
+#[rustfmt::skip]
+const BLOCKS: [Block; 11] = [
+    Block { kind: S::UnixHttpServer, header: "[unix_http_server]", column: 27, lines: &[
+        "file=/tmp/supervisor.sock",
+        ";chmod=0700",
+        ";chown=nobody:nogroup",
+        ";username=user",
+        ";password=123",
+        ";get_actions=false",
+    ] },
+    Block { kind: S::InetHttpServer, header: ";[inet_http_server]         ; switched off unless you need it", column: 27, lines: &[
+        ";port=127.0.0.1:9001",
+        ";username=user",
+        ";password=123",
+        ";get_actions=false",
+    ] },
+    Block { kind: S::Supervisord, header: "[supervisord]", column: 28, lines: &[
+        "logfile=/tmp/supervisord.log",
+        "logfile_maxbytes=50MB",
+        "logfile_backups=10",
+        "loglevel=info",
+        "pidfile=/tmp/supervisord.pid",
+        "nodaemon=false",
+        "silent=false",
+        "minfds=1024",
+        "minprocs=200",
+        ";umask=022",
+        ";user=supervisord",
+        ";identifier=supervisor",
+        ";directory=/tmp",
+        ";nocleanup=true",
+        ";childlogdir=/tmp",
+        ";environment=KEY=\"value\"",
+        ";strip_ansi=false",
+        ";adopt=true",
+    ] },
+    Block { kind: S::RpcInterface, header: "[rpcinterface:supervisor]", column: 0, lines: &[
+        "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+    ] },
+    Block { kind: S::Supervisorctl, header: "[supervisorctl]", column: 28, lines: &[
+        "serverurl=unix:///tmp/supervisor.sock",
+        ";serverurl=http://127.0.0.1:9001",
+        ";username=chris",
+        ";password=123",
+        ";prompt=mysupervisor",
+        ";history_file=~/.sc_history",
+    ] },
+    Block { kind: S::CtlPlugin, header: ";[ctlplugin:thepluginname]", column: 30, lines: &[
+        ";supervisor.ctl_factory=a.b:c",
+    ] },
+    Block { kind: S::Program, header: ";[program:theprogramname]", column: 30, lines: &[
+        ";command=/bin/cat",
+        ";process_name=%(program_name)s",
+        ";numprocs=1",
+        ";directory=/tmp",
+        ";umask=022",
+        ";priority=999",
+        ";autostart=true",
+        ";startsecs=1",
+        ";startretries=3",
+        ";autorestart=unexpected",
+        ";exitcodes=0",
+        ";stopsignal=QUIT",
+        ";stopwaitsecs=10",
+        ";stopasgroup=false",
+        ";killasgroup=false",
+        ";user=chrism",
+        ";redirect_stderr=true",
+        ";stdout_logfile=/a/path",
+        ";stdout_logfile_maxbytes=1MB",
+        ";stdout_logfile_backups=10",
+        ";stdout_capture_maxbytes=1MB",
+        ";stdout_events_enabled=false",
+        ";stdout_syslog=false",
+        ";stderr_logfile=/a/path",
+        ";stderr_logfile_maxbytes=1MB",
+        ";stderr_logfile_backups=10",
+        ";stderr_capture_maxbytes=1MB",
+        ";stderr_events_enabled=false",
+        ";stderr_syslog=false",
+        ";environment=A=\"1\",B=\"2\"",
+        ";serverurl=AUTO",
+        ";numprocs_start=0",
+    ] },
+    Block { kind: S::FcgiProgram, header: ";[fcgi-program:thefastcginame]", column: 30, lines: &[
+        ";command=/usr/bin/cgi-program",
+        ";socket=unix:///var/run/%(program_name)s.sock",
+        ";socket_backlog=128",
+        ";socket_owner=nobody",
+        ";socket_mode=0700",
+    ] },
+    Block { kind: S::EventListener, header: ";[eventlistener:theeventlistenername]", column: 30, lines: &[
+        ";command=/bin/eventlistener",
+        ";process_name=%(program_name)s",
+        ";numprocs=1",
+        ";events=EVENT",
+        ";buffer_size=10",
+        ";directory=/tmp",
+        ";umask=022",
+        ";priority=-1",
+        ";autostart=true",
+        ";startsecs=1",
+        ";startretries=3",
+        ";autorestart=unexpected",
+        ";exitcodes=0",
+        ";stopsignal=QUIT",
+        ";stopwaitsecs=10",
+        ";stopasgroup=false",
+        ";killasgroup=false",
+        ";user=chrism",
+        ";redirect_stderr=false",
+        ";stdout_logfile=/a/path",
+        ";stdout_logfile_maxbytes=1MB",
+        ";stdout_logfile_backups=10",
+        ";stdout_events_enabled=false",
+        ";stdout_syslog=false",
+        ";stderr_logfile=/a/path",
+        ";stderr_logfile_maxbytes=1MB",
+        ";stderr_logfile_backups=10",
+        ";stderr_events_enabled=false",
+        ";stderr_syslog=false",
+        ";environment=A=\"1\",B=\"2\"",
+        ";serverurl=AUTO",
+        ";result_handler=supervisor.dispatchers:default_handler",
+    ] },
+    Block { kind: S::Group, header: ";[group:thegroupname]", column: 30, lines: &[
+        ";programs=progname1,progname2",
+        ";priority=999",
+    ] },
+    Block { kind: S::Include, header: ";[include]", column: 0, lines: &[
+        ";files = relative/directory/*.ini",
+    ] },
+];
 
-fn line(row: &OptionSpec) -> String {
-    let (value, active) = row.sample_value();
-    let setting = format!("{}{}={value}", if active { "" } else { ";" }, row.name);
-    format!("{setting:<COLUMN$} ; {}", row.help)
+impl Block {
+    /// A line with its comment, if the section has comments: scripts may expect that nothing follows.
+    fn line(&self, line: &str) -> String {
+        let name = line.trim_start_matches(';').split('=').next().unwrap_or_default().trim();
+        match self.kind.option(name) {
+            Some(row) if self.column > 0 => format!("{line:<width$} ; {}", row.help, width = self.column),
+            _ => line.to_owned(),
+        }
+    }
 }
 
 /// The whole sample, ending in a line feed. It is itself a configuration that can be used.
 pub fn text() -> String {
     let mut text = String::from(INTRODUCTION);
-    for kind in SectionKind::ALL {
-        let active = options(kind).any(|row| matches!(row.sample, Sample::Active(_)));
-        let mark = if active { "" } else { ";" };
+    for block in &BLOCKS {
         text.push('\n');
-        for line in kind.describe().lines() {
+        for line in block.kind.describe().lines() {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "; {line}");
         }
-        let _ = writeln!(text, "{mark}{}", header(kind));
-        for row in options(kind) {
-            let _ = writeln!(text, "{}", line(row));
+        let _ = writeln!(text, "{}", block.header);
+        for line in block.lines {
+            let _ = writeln!(text, "{}", block.line(line));
         }
     }
     text
@@ -69,7 +196,9 @@ pub fn text() -> String {
 mod tests {
     use super::*;
     use crate::fake_host::FakeHost;
+    use crate::ini::Ini;
     use crate::model::ServerAddress;
+    use crate::schema::TABLE;
     use crate::{CommandLine, client, load};
 
     fn host(text: &str) -> FakeHost {
@@ -97,9 +226,17 @@ mod tests {
         assert_eq!(config.rpc_interfaces[0].name, "supervisor");
     }
 
+    /// What stands for something of one's own has to be replaced, as in the original.
     #[test]
     fn everything_in_it_can_be_switched_on() {
-        let host = host(&switched_on()).file("/conf/relative/directory/a.ini", "");
+        let mut text = switched_on();
+        for (example, real) in
+            [("chrism", "nobody"), ("/a/path", "/tmp/path"), ("progname1,progname2", "theprogramname")]
+        {
+            assert!(text.contains(example), "{example}");
+            text = text.replace(example, real);
+        }
+        let host = host(&text).file("/conf/relative/directory/a.ini", "");
         let config = load("supervisord.conf", &CommandLine::default(), &host).unwrap();
         let unknown: Vec<_> = config.notices.iter().filter(|notice| notice.text.contains("nknown")).collect();
         assert!(unknown.is_empty(), "{unknown:?}");
@@ -108,12 +245,21 @@ mod tests {
     }
 
     #[test]
-    fn every_option_is_in_it_with_a_comment() {
-        let text = text();
-        for row in crate::schema::TABLE {
-            let line = line(row);
-            assert!(text.lines().any(|other| other == line), "{line}");
-            assert!(line.ends_with(&format!(" ; {}", row.help)));
+    fn every_option_is_in_it() {
+        let mut ini = Ini::default();
+        ini.read("sample", switched_on().as_bytes()).unwrap();
+        for row in TABLE {
+            let section = ini.sections().find(|section| S::of(section.name()) == Some(row.section)).unwrap();
+            assert!(ini.get(section.name(), row.name).is_some(), "{} of [{}]", row.name, section.name());
+        }
+    }
+
+    #[test]
+    fn every_line_with_a_comment_explains_its_option() {
+        for block in BLOCKS.iter().filter(|block| block.column > 0) {
+            for line in block.lines {
+                assert!(block.line(line).starts_with(line) && block.line(line).contains(" ; "), "{line}");
+            }
         }
     }
 }

@@ -1,9 +1,8 @@
-//! The option table: every option of every section, once. Defaults, the sample file, the reference and the warning
-//! about unknown options all come from here.
+//! The option table: every option of every section, once. Defaults, the reference, the explanations in the sample and the
+//! warning about unknown options all come from here.
 
-use self::Default::{Is, Required, Unset};
+use self::Default::Required;
 use self::Kind as K;
-use self::Sample::{Active, Plain, Shown};
 use self::SectionKind as S;
 
 mod rows;
@@ -25,7 +24,7 @@ pub enum SectionKind {
 }
 
 impl SectionKind {
-    /// All kinds, in the order of the sample file.
+    /// All kinds, in the order of the sample and the reference.
     pub const ALL: [SectionKind; 11] = [
         S::UnixHttpServer,
         S::InetHttpServer,
@@ -68,14 +67,18 @@ impl SectionKind {
                  the clear: do not open it to a network you do not trust."
             }
             S::Supervisord => "The daemon itself.",
-            S::RpcInterface => "What clients can call. Further interfaces are sections of their own.",
+            S::RpcInterface => {
+                "What clients can call: supervisorctl and the web page need this. Further interfaces are sections of their own."
+            }
             S::Supervisorctl => "The client supervisorctl. Its address must be that of one of the servers above.",
             S::CtlPlugin => "Further commands of supervisorctl.",
             S::Program => "A program to run; one section for each.",
             S::FcgiProgram => "A program that shares a FastCGI socket; it has all the options of [program:x] as well.",
             S::EventListener => "A program that is told about events; it has all the options of [program:x] as well.",
             S::Group => "Programs that are started and stopped together.",
-            S::Include => "Further files to read. Their own [include] sections are not followed.",
+            S::Include => {
+                "Further files to read; relative paths count from this file. Their own [include] sections are not followed."
+            }
         }
     }
 
@@ -205,17 +208,6 @@ pub enum Default {
     Unset(&'static str),
 }
 
-/// How the sample file shows an option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sample {
-    /// In force, with this value.
-    Active(&'static str),
-    /// Commented out, with this value.
-    Shown(&'static str),
-    /// Commented out, with its default.
-    Plain,
-}
-
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionSpec {
@@ -229,8 +221,6 @@ pub struct OptionSpec {
     pub default: Default,
     /// The version of Supervisor that introduced it.
     pub since: &'static str,
-    /// How the sample file shows it.
-    pub sample: Sample,
     /// What it does, in one line.
     pub help: &'static str,
 }
@@ -239,16 +229,6 @@ impl OptionSpec {
     /// Whether a section without it is refused.
     pub fn required(&self) -> bool {
         self.default == Required
-    }
-
-    /// The value in the sample file, and whether it is in force there.
-    pub fn sample_value(&self) -> (&'static str, bool) {
-        match (self.sample, self.default) {
-            (Active(value), _) => (value, true),
-            (Shown(value), _) => (value, false),
-            (Plain, Is(value)) => (value, false),
-            (Plain, Required | Unset(_)) => ("", false),
-        }
     }
 }
 
