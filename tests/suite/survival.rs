@@ -197,8 +197,7 @@ fn adoption_can_be_switched_off() {
 /// Where an orphan could not be watched, none is made: programs are told that the daemon has gone.
 #[test]
 fn where_processes_have_no_handles_nothing_is_adopted() {
-    let scene = scene("old kernel", "").file("without_pidfd.py", include_str!("fixtures/without_pidfd.py"));
-    let mut daemon = scene.shell("exec python3 without_pidfd.py \"$@\"").start(Subject::Ours);
+    let mut daemon = scene("old kernel", "").without_call("pidfd_open", "ENOSYS").start(Subject::Ours);
     daemon.wait_for_states(&LIVING, "RUNNING");
     daemon.wait_for_file("writer.log");
     assert!(!daemon.path("supervisord.pid.state").exists(), "{:?}", daemon.names());
@@ -209,6 +208,50 @@ fn where_processes_have_no_handles_nothing_is_adopted() {
     let told = || !processes::alive(before["echo"]) && !processes::alive(before["writer"]);
     wait::until("those that read and write have ended", told);
     assert!(processes::alive(before["quiet"]), "nobody has ended the others");
+}
+
+/// A filter of system calls may allow a handle to be opened, and signals to be sent by number only.
+#[test]
+fn programs_taken_over_can_be_stopped_where_handles_take_no_signals() {
+    let more = "[program:group]\ncommand=sh -c 'sleep 1000 & wait'\nstartsecs=0\nstopasgroup=true\n";
+    let program = Subject::Ours.path(Program::Supervisord);
+    let script =
+        format!("#!/bin/sh\nexec python3 without_call.py pidfd_send_signal EPERM '{}' \"$@\"\n", program.display());
+    let scene = scene("no signals", more).script("filtered", &script);
+    let mut daemon = scene.file("without_call.py", include_str!("fixtures/without_call.py")).start(Subject::Ours);
+    daemon.wait_for_states(&["quiet", "group"], "RUNNING");
+    daemon.wait_until("the group is complete", |daemon| processes::children(daemon.pid_of("group")).len() == 1);
+    let (quiet, group) = (daemon.pid_of("quiet"), daemon.pid_of("group"));
+    let member = processes::children(group)[0].pid;
+    daemon.crash();
+    daemon.start_again_with(&daemon.path("filtered"));
+    daemon.wait_for_states(&["quiet", "group"], "RUNNING");
+    assert_eq!((daemon.pid_of("quiet"), daemon.pid_of("group")), (quiet, group));
+    for name in ["quiet", "group"] {
+        assert_eq!(daemon.ctl(&["stop", name]).stdout, format!("{name}: stopped\n"), "{}", daemon.report());
+    }
+    for pid in [quiet, group, member] {
+        wait::until("it has ended", || !processes::alive(pid));
+    }
+}
+
+#[test]
+fn a_program_that_stops_to_be_replaced_is_replaced_after_an_upgrade_in_between() {
+    const SLOW: &str = "[program:slow]\ncommand=sh -c 'trap \"while test ! -e {dir}/go; do sleep 0.05; done; exit\" TERM; \
+        while :; do sleep 0.05; done' VERSION\nstartsecs=0\nstopwaitsecs=60\n";
+    let mut daemon = Scene::with("retiring", SLOW).start(Subject::Ours);
+    daemon.wait_for_state("slow", "RUNNING");
+    let first = daemon.pid_of("slow");
+    daemon.crash();
+    daemon.write("supervisord.conf", &daemon.read("supervisord.conf").replace("VERSION", "NEXT"));
+    daemon.start_again();
+    daemon.wait_for_state("slow", "STOPPING");
+    assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+    daemon.wait_for_log("supervisord upgraded with pid");
+    assert_eq!((daemon.state_of("slow").as_str(), daemon.pid_of("slow")), ("STOPPING", first));
+    daemon.write("go", "");
+    daemon.wait_for_state("slow", "RUNNING");
+    assert_ne!(daemon.pid_of("slow"), first);
 }
 
 #[test]

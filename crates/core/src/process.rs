@@ -43,6 +43,8 @@ pub enum Stimulus {
     Ended(ExitStatus),
     /// The deadline the machine asked for has come.
     Due,
+    /// The signal the machine wanted sent has been.
+    SignalSent,
     /// A signal could not be sent although the child exists.
     SignalRefused,
     /// The daemon shuts down: no more attempts.
@@ -75,7 +77,7 @@ const PUT_OFF: Duration = Duration::from_secs(5);
 pub struct Machine {
     state: ProcessState,
     pid: u32,
-    /// When the present child was started.
+    /// When the present child was made.
     started: Duration,
     /// When [`Stimulus::Due`] is wanted.
     deadline: Option<Duration>,
@@ -193,6 +195,7 @@ impl Machine {
             (Starting | Running, Stimulus::Stop) => self.stop(at, out),
             (Backoff, Stimulus::Stop) => self.stop_waiting(at, out),
             (Stopping, Stimulus::Due) => self.kill_hard(at, out),
+            (Stopping, Stimulus::SignalSent) => self.wait_since_signal(at),
 
             (Backoff, Stimulus::GiveUp) => self.give_up(out),
             (Exited, Stimulus::GiveUp) => self.deadline = None,
@@ -218,6 +221,9 @@ impl Machine {
 
     fn spawned(&mut self, pid: u32, at: Circumstances<'_>, out: &mut Vec<Action>) {
         self.pid = pid;
+        // Others may have been made since it was decided to make this one.
+        self.started = at.now.mono;
+        self.last_start = at.now.epoch();
         out.push(Action::Log(LogLevel::Info, texts::spawned(&at.config.name, pid)));
         let wait = seconds(at.config.startsecs);
         if wait.is_zero() {
@@ -332,6 +338,12 @@ impl Machine {
         let pid = format!("pid:{}", self.pid);
         self.change(ProcessState::Stopping, pid, out);
         out.push(Action::Signal { signal, group });
+    }
+
+    /// Others may have been signalled since it was decided to signal this one.
+    fn wait_since_signal(&mut self, at: Circumstances<'_>) {
+        let waited_for = at.now.mono + seconds(at.config.stopwaitsecs);
+        self.deadline = self.deadline.map(|deadline| deadline.max(waited_for));
     }
 
     fn stop_waiting(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {

@@ -29,8 +29,8 @@ use crate::texts;
 use crate::ticks::Ticks;
 use crate::time::Now;
 pub use messages::{
-    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, SpawnFailure,
-    Verdict,
+    Born, CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, RunId,
+    SpawnFailure, Verdict,
 };
 
 use jobs::Job;
@@ -52,6 +52,8 @@ struct Member {
     stderr_log: Option<String>,
     /// The deadline under which it is filed in `Supervisor::deadlines`.
     filed: Option<Duration>,
+    /// Its child; none when it has none.
+    run: Option<RunId>,
     /// When its child died, while what it wrote is still read. No deadline counts then.
     died: Option<Now>,
     /// Where the process is an event listener.
@@ -96,7 +98,7 @@ pub struct Supervisor {
     groups: Vec<ActiveGroup>,
     /// Boxed, because the nodes of the tree are half empty after it has grown.
     members: BTreeMap<ProcessId, Box<Member>>,
-    by_pid: HashMap<u32, ProcessId>,
+    by_run: HashMap<RunId, ProcessId>,
     deadlines: BTreeSet<(Duration, ProcessId)>,
     next_process: u64,
     next_serial: u64,
@@ -133,7 +135,7 @@ impl Supervisor {
             mood: Mood::Running,
             groups: Vec::new(),
             members: BTreeMap::new(),
-            by_pid: HashMap::new(),
+            by_run: HashMap::new(),
             deadlines: BTreeSet::new(),
             next_process: 0,
             next_serial: serial,
@@ -202,8 +204,11 @@ impl Supervisor {
             Input::RestartSignal { config } => self.restart_signal(config),
             Input::ReopenSignal => self.reopen_signal(),
             Input::Elapsed => self.elapsed(now),
-            Input::Died { pid } => self.died(now, pid),
-            Input::Exited { pid, status } => self.exited(now, pid, status),
+            Input::Died { run, at } => self.died(run, at),
+            Input::Exited { run, pid, status } => self.exited(now, run, pid, status),
+            Input::StrangerExited { pid, status } => self.stranger_exited(pid, status),
+            Input::Adopted { process, run } => self.belongs(process, run),
+            Input::Vanished { process } => self.ended(now, process, ExitStatus::Unknown),
             Input::Checked { process, call, result } => self.checked(now, process, call, result),
             Input::Spawned { process, result } => self.spawned(now, process, result),
             Input::Killed { process, call, result } => self.killed(now, process, call, result),
@@ -252,6 +257,9 @@ impl Supervisor {
     }
 
     fn start(&mut self, now: Now) {
+        if self.is_ending() {
+            return;
+        }
         self.emit(EventType::SupervisorStateChangeRunning, String::new());
         for index in self.groups_by_priority() {
             self.autostart(now, index);
@@ -279,29 +287,49 @@ impl Supervisor {
         self.settle_doubts(now);
     }
 
-    fn died(&mut self, now: Now, pid: u32) {
-        let Some(id) = self.by_pid.get(&pid).copied() else { return };
+    fn died(&mut self, run: RunId, at: Now) {
+        let Some(id) = self.by_run.get(&run).copied() else { return };
         if let Some(member) = self.members.get_mut(&id) {
-            member.died = Some(now);
+            member.died = Some(at);
         }
         self.unfile(id);
     }
 
-    fn exited(&mut self, now: Now, pid: u32, status: ExitStatus) {
-        let Some(id) = self.by_pid.remove(&pid) else {
-            return self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
-        };
+    fn exited(&mut self, now: Now, run: RunId, pid: u32, status: ExitStatus) {
+        match self.by_run.remove(&run) {
+            Some(id) => self.ended(now, id, status),
+            // Its process was removed when the child could not be signalled.
+            None => self.stranger_exited(pid, status),
+        }
+    }
+
+    fn stranger_exited(&mut self, pid: u32, status: ExitStatus) {
+        self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
+    }
+
+    /// A child belongs to a process from now on.
+    fn belongs(&mut self, id: ProcessId, run: RunId) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.run = Some(run);
+            self.by_run.insert(run, id);
+        }
+    }
+
+    fn ended(&mut self, now: Now, id: ProcessId, status: ExitStatus) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.run = None;
+        }
         self.release_socket(id);
         self.stimulate(now, id, Stimulus::Ended(status));
         self.listener_ended(now, id);
     }
 
-    fn spawned(&mut self, now: Now, id: ProcessId, result: Result<u32, SpawnFailure>) {
+    fn spawned(&mut self, now: Now, id: ProcessId, result: Result<Born, SpawnFailure>) {
         match result {
-            Ok(pid) => {
-                self.by_pid.insert(pid, id);
+            Ok(Born { run, pid, at }) => {
+                self.belongs(id, run);
                 self.seat_listener(id);
-                self.stimulate(now, id, Stimulus::Spawned(pid));
+                self.stimulate(at, id, Stimulus::Spawned(pid));
             }
             Err(failure) => {
                 self.release_socket(id);
@@ -325,7 +353,7 @@ impl Supervisor {
             _ => now,
         };
         let actions = member.machine.handle(stimulus, Circumstances { now, died, config: &config, supervising });
-        let pid = member.machine.pid();
+        let run = member.run;
         self.refile(id, now);
         for action in actions {
             match action {
@@ -333,7 +361,8 @@ impl Supervisor {
                 Action::Log(level, line) => self.log(level, line),
                 Action::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
                 Action::Signal { signal, group } => {
-                    self.effects.push_back(Effect::Kill { process: id, pid, signal, group, call: None });
+                    let kill = run.map(|run| Effect::Kill { process: id, run, signal, group, call: None });
+                    self.effects.extend(kill);
                 }
             }
         }
@@ -384,6 +413,7 @@ impl Supervisor {
             stdout_log,
             stderr_log,
             filed: None,
+            run: None,
             died: None,
             seat: matches!(definition.kind, GroupKind::Listeners(_)).then(Seat::default),
         };
@@ -454,7 +484,7 @@ impl Supervisor {
         let Some(member) = self.members.get(&id) else { return };
         let Some(socket) = member.config.socket.clone() else { return };
         let group = member.group.clone();
-        let is_held = self.by_pid.values().any(|other| {
+        let is_held = self.by_run.values().any(|other| {
             *other != id
                 && self.members.get(other).is_some_and(|other| {
                     other.group == group && other.config.socket.as_ref().is_some_and(|held| held.url == socket.url)

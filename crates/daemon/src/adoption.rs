@@ -178,6 +178,7 @@ impl Gathered {
             groups,
             next_serial: 0,
             ticks: None,
+            retiring: Vec::new(),
         };
         let servers = Vec::new();
         let handed = HandOver { snapshot, children, servers, sockets, next_run, start_dir: start_dir.to_owned() };

@@ -29,6 +29,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::call::Call;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::supervisor::{CallId, Ending, Input, OutputKind, ProcessId, Supervisor};
+use supervisord_core::time::Now;
 use supervisord_sys::signal::{Signal, Signals};
 
 use crate::activity::Activity;
@@ -44,7 +45,7 @@ use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
 use chatter::Chatter;
 pub use children::HandedChildren;
-use children::{Children, Reaped};
+use children::{Children, Dead, Gone};
 use clearing::Clearing;
 pub use entrance::{Entrance, Mailbox, Message};
 pub use surroundings::Surroundings;
@@ -84,6 +85,16 @@ pub struct Tools {
     pub servers: Vec<SpareServer>,
 }
 
+/// The end of a child of this process.
+enum Death {
+    /// Of a program, and when it was seen.
+    Child(Dead, Now),
+    /// Of the program that was tried for an upgrade.
+    Test(ExitStatus),
+    /// Of one that nobody here has started.
+    Stranger { pid: u32, status: ExitStatus },
+}
+
 /// How the control plane ends.
 pub enum End {
     /// Everything has stopped. With it comes the number of the next event.
@@ -105,6 +116,8 @@ pub struct Control {
     next_call: u64,
     /// Calls that wait for logs to be cleared, the earliest deadline first.
     clearing: VecDeque<Clearing>,
+    /// Who has been reaped and not been told of.
+    deaths: VecDeque<Death>,
     /// Listeners that had more to say than fits into one turn.
     unheard: Vec<usize>,
     chatter: Chatter,
@@ -136,6 +149,7 @@ impl Control {
             replies: HashMap::new(),
             next_call: 0,
             clearing: VecDeque::new(),
+            deaths: VecDeque::new(),
             unheard: Vec::new(),
             chatter: Chatter::default(),
             tools,
@@ -170,7 +184,8 @@ impl Control {
                 return (End::Stopped(ending, self.supervisor.next_serial()), self.network);
             }
             // Whoever asks for the end meanwhile gets it: what is ending is not handed over.
-            if self.upgrade.is_ready() && !self.children.is_draining() && !self.supervisor.is_ending() {
+            let all_told = self.deaths.is_empty() && !self.children.is_draining();
+            if self.upgrade.is_ready() && all_told && !self.supervisor.is_ending() {
                 let (handed, signals) = self.hand_over();
                 return (End::HandOver(Box::new(handed), signals), None);
             }
@@ -195,6 +210,7 @@ impl Control {
             self.take_calls();
             self.give_up_draining();
             self.give_up_clearing();
+            self.tell_of_dead();
             self.give_up_test();
             self.go_on_upgrading();
             if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
@@ -256,6 +272,9 @@ impl Control {
     fn elapse(&mut self) {
         let now = present();
         if self.supervisor.next_deadline(now).is_some_and(|deadline| deadline <= now.mono) {
+            // Who has died by now has not lived until the deadline.
+            self.collect_dead();
+            self.tell_of_dead();
             self.input(Input::Elapsed);
         }
     }
@@ -286,50 +305,78 @@ impl Control {
     }
 
     fn reap(&mut self) {
-        let outcome = loop {
-            match supervisord_sys::wait::reap() {
-                Ok(Some((pid, status))) => self.reaped(pid.get(), exit_status(status)),
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
+        self.collect_dead();
+        self.tell_of_dead();
         // Said last: the output plane shows what the dead have written before it comes to this line.
         self.tools.activity.log(LogLevel::Debug, "received SIGCHLD indicating a child quit");
-        if let Err(error) = outcome {
-            let text = format!("waitpid error {}; a process may not be cleaned up properly", error.number());
-            self.tools.activity.log(LogLevel::Critical, &text);
+    }
+
+    /// Reaps the children that have died by now. The supervisor, which may be in the middle of something, is told by
+    /// [`Control::tell_of_dead`].
+    fn collect_dead(&mut self) {
+        loop {
+            match supervisord_sys::wait::reap() {
+                Ok(Some((pid, status))) => self.reaped(pid.get(), exit_status(status)),
+                Ok(None) => return,
+                Err(error) => {
+                    let number = error.number();
+                    let text = format!("waitpid error {number}; a process may not be cleaned up properly");
+                    return self.tools.activity.log(LogLevel::Critical, &text);
+                }
+            }
         }
     }
 
-    /// A child is gone. Before the supervisor hears of it, everything it wrote is read, but that waits only so long:
-    /// a log disk that hangs must not hold a restart.
     fn reaped(&mut self, pid: u32, status: ExitStatus) {
-        match self.children.reaped(pid, status, present().mono) {
-            Reaped::Stranger if self.upgrade.is_test(pid) => self.upgrade_tested(status),
-            Reaped::Stranger if plugins::children::reaped(pid) => {}
-            Reaped::Stranger => self.input(Input::Exited { pid, status }),
-            Reaped::Draining { run, process, last_words } => {
-                self.input(Input::Died { pid });
-                if !last_words.is_empty() {
-                    self.listener_output(run, process, last_words);
+        let death = match self.children.run_of(pid) {
+            Some(run) => return self.died(run, status),
+            None if self.upgrade.is_test(pid) => Death::Test(status),
+            None if plugins::children::reaped(pid) => return,
+            None => Death::Stranger { pid, status },
+        };
+        self.deaths.push_back(death);
+    }
+
+    fn died(&mut self, run: RunId, status: ExitStatus) {
+        let at = present();
+        self.deaths.extend(self.children.died(run, status).map(|dead| Death::Child(dead, at)));
+    }
+
+    /// Tells the supervisor who has died. Before it hears that a child is gone, everything that child wrote is read, but
+    /// that waits only so long: a log disk that hangs must not hold a restart.
+    fn tell_of_dead(&mut self) {
+        while let Some(death) = self.deaths.pop_front() {
+            match death {
+                Death::Child(Dead { run, process, last_words }, at) => {
+                    self.input(Input::Died { run, at });
+                    if !last_words.is_empty() {
+                        self.listener_output(run, process, last_words);
+                    }
+                    self.tools.output.send(Request::Drain { run });
+                    self.children.draining(run, present().mono);
                 }
-                self.tools.output.send(Request::Drain { run });
+                Death::Test(status) => self.upgrade_tested(status),
+                Death::Stranger { pid, status } => self.input(Input::StrangerExited { pid, status }),
             }
         }
     }
 
     fn give_up_draining(&mut self) {
-        while let Some((pid, status)) = self.children.overdue(present().mono) {
-            self.input(Input::Exited { pid, status });
+        while let Some(gone) = self.children.overdue(present().mono) {
+            self.gone(gone);
         }
+    }
+
+    fn gone(&mut self, Gone { run, pid, status }: Gone) {
+        self.input(Input::Exited { run, pid, status });
     }
 
     fn take_messages(&mut self) {
         while let Ok(message) = self.messages.try_recv() {
             match message {
                 Message::Output(Report::Drained { run }) => {
-                    if let Some((pid, status)) = self.children.drained(run) {
-                        self.input(Input::Exited { pid, status });
+                    if let Some(gone) = self.children.drained(run) {
+                        self.gone(gone);
                     }
                 }
                 Message::Output(Report::Log { run, channel, bytes }) => {
@@ -385,8 +432,9 @@ impl Control {
             self.children.flush_stdin(token, self.poll.registry());
         }
         self.hear(token);
-        if let Some((pid, status)) = self.children.orphan_ended(token, self.poll.registry()) {
-            self.reaped(pid, status);
+        if let Some((run, status)) = self.children.orphan_ended(token, self.poll.registry()) {
+            self.died(run, status);
+            self.tell_of_dead();
         }
     }
 

@@ -10,7 +10,6 @@ use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 
 use mio::{Poll, Waker};
-use serde::{Deserialize, Serialize};
 use supervisord_config::model::{ActivityLog, LogLevel};
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
@@ -40,6 +39,7 @@ mod system_log;
 
 pub use budget::ReportBudget;
 pub use queue::OutputHandle;
+pub use supervisord_core::supervisor::RunId;
 
 use activity_log::ActivityWriter;
 use answer::Answer;
@@ -133,10 +133,6 @@ impl Output {
         Ok(Running { handle: requests, budget, thread })
     }
 }
-
-/// One life of one process, from its spawn to its end; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RunId(pub u64);
 
 /// What control asks of the output plane, in order.
 pub enum Request {

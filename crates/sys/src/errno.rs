@@ -44,6 +44,8 @@ impl Errno {
     pub const EACCES: Errno = Errno(libc::EACCES);
     /// File exists.
     pub const EEXIST: Errno = Errno(libc::EEXIST);
+    /// No such system call.
+    pub const ENOSYS: Errno = Errno(libc::ENOSYS);
     /// Invalid argument.
     pub const EINVAL: Errno = Errno(libc::EINVAL);
     /// Too many open files in the system.

@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use crate::wait::ExitStatus;
-use crate::{Errno, Pid};
+use crate::{Errno, Pid, signal};
 
 /// What the system knows about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,10 @@ impl Births {
 
 /// A handle on a process that cannot come to mean another one. It becomes readable when the process ends.
 #[derive(Debug)]
-pub struct ProcessHandle(OwnedFd);
+pub struct ProcessHandle {
+    handle: OwnedFd,
+    pid: Pid,
+}
 
 impl ProcessHandle {
     /// Opens a handle. Check who it is afterwards: the number may have changed hands before.
@@ -118,7 +121,7 @@ impl ProcessHandle {
         let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.raw(), 0) };
         let raw = i32::try_from(raw).ok().filter(|raw| *raw >= 0).ok_or_else(Errno::last)?;
         // SAFETY: the descriptor is new and nobody else's.
-        Ok(ProcessHandle(unsafe { OwnedFd::from_raw_fd(raw) }))
+        Ok(ProcessHandle { handle: unsafe { OwnedFd::from_raw_fd(raw) }, pid })
     }
 
     /// There are none here.
@@ -134,21 +137,29 @@ impl ProcessHandle {
 
     /// Sends a signal to exactly this process.
     pub fn kill(&self, signal: i32) -> Result<(), Errno> {
-        self.send(signal, 0)
+        self.send(signal, 0).or_else(|error| self.send_by_number(error, signal::kill, signal))
     }
 
-    /// Sends a signal to the process group that this process (`leader` is its number) leads or has led, and to no other,
-    /// even when all of them are gone and the number belongs to somebody else.
+    /// Sends a signal to the process group that this process leads or has led, and to no other, even when all of them are
+    /// gone and the number belongs to somebody else; to the process itself, where it has left that group.
     ///
-    /// Linux before 6.9 cannot do that; there the group is signalled by its number while the leader lives, and is ESRCH
+    /// Linux before 6.9 cannot do that; there the group is signalled by its number while the process lives, and is ESRCH
     /// afterwards.
-    pub fn kill_group(&self, leader: Pid, signal: i32) -> Result<(), Errno> {
+    pub fn kill_group(&self, signal: i32) -> Result<(), Errno> {
         /// `PIDFD_SIGNAL_PROCESS_GROUP`.
         const GROUP: u32 = 1 << 2;
-        match self.send(signal, GROUP) {
-            Err(Errno::EINVAL) if self.has_ended() => Err(Errno::ESRCH),
-            Err(Errno::EINVAL) => crate::signal::kill_group(leader, signal),
-            result => result,
+        let group = self.send(signal, GROUP).or_else(|error| self.send_by_number(error, signal::kill_group, signal));
+        let has_left = signal::has_left_its_group(self.pid) && !self.has_ended();
+        if has_left { self.kill(signal) } else { group }
+    }
+
+    /// Where the system does not know what was asked for (EINVAL), or a filter of system calls refuses it: by the number
+    /// of the process, which is its own as long as it has not ended.
+    fn send_by_number(&self, error: Errno, send: fn(Pid, i32) -> Result<(), Errno>, signal: i32) -> Result<(), Errno> {
+        match error {
+            Errno::EINVAL | Errno::EPERM | Errno::ENOSYS if self.has_ended() => Err(Errno::ESRCH),
+            Errno::EINVAL | Errno::EPERM | Errno::ENOSYS => send(self.pid, signal),
+            error => Err(error),
         }
     }
 
@@ -160,7 +171,8 @@ impl ProcessHandle {
     fn send(&self, signal: i32, flags: u32) -> Result<(), Errno> {
         let nothing = std::ptr::null::<libc::siginfo_t>();
         // SAFETY: without information about the signal there is no pointer to follow.
-        let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal, nothing, flags) };
+        let result =
+            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.handle.as_raw_fd(), signal, nothing, flags) };
         if result == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
@@ -174,7 +186,7 @@ impl ProcessHandle {
     #[cfg(target_os = "linux")]
     pub fn descriptor(&self, number: RawFd) -> Result<OwnedFd, Errno> {
         // SAFETY: it takes three numbers; the result is checked before it is owned. It is closed on exec from birth.
-        let raw = unsafe { libc::syscall(libc::SYS_pidfd_getfd, self.0.as_raw_fd(), number, 0) };
+        let raw = unsafe { libc::syscall(libc::SYS_pidfd_getfd, self.handle.as_raw_fd(), number, 0) };
         let raw = i32::try_from(raw).ok().filter(|raw| *raw >= 0).ok_or_else(Errno::last)?;
         // SAFETY: the descriptor is new and nobody else's.
         Ok(unsafe { OwnedFd::from_raw_fd(raw) })
@@ -189,7 +201,7 @@ impl ProcessHandle {
 
 impl AsFd for ProcessHandle {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.handle.as_fd()
     }
 }
 
@@ -329,8 +341,7 @@ mod tests {
         let again = open_pipe(pid, number, false);
         let stranger = open_pipe(pid, number + 1_000_000_000, false);
         let handle = ProcessHandle::open(pid).unwrap();
-        assert_eq!(handle.kill_group(pid, 0), Err(Errno::ESRCH), "it is in our group and leads none");
-        handle.kill(libc::SIGKILL).unwrap();
+        handle.kill_group(libc::SIGKILL).expect("it is in our group and leads none, so that it is signalled itself");
         assert!(crate::fd::poll_readable(handle.as_fd(), Some(Duration::from_secs(10))).unwrap());
         let dead = facts(pid).unwrap();
         child.wait().unwrap();
@@ -380,7 +391,7 @@ mod tests {
         let follower = ProcessHandle::open(Pid::new(text.trim().parse().unwrap()).unwrap()).unwrap();
         handle.kill(libc::SIGKILL).unwrap();
         leader.wait().unwrap();
-        match handle.kill_group(pid, libc::SIGKILL) {
+        match handle.kill_group(libc::SIGKILL) {
             Ok(()) => {}
             // An old kernel.
             Err(error) => {

@@ -11,8 +11,8 @@ use supervisord_core::call::Call;
 use supervisord_core::output::Channel;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::supervisor::{
-    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, SpawnFailure,
-    Supervisor, Verdict,
+    Born, CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, RunId,
+    SpawnFailure, Supervisor, Verdict,
 };
 use supervisord_core::time::Now;
 use supervisord_wire::state::{Mood, ProcessState};
@@ -190,8 +190,8 @@ impl World {
                 return Some(Input::Checked { process, call, result });
             }
             Effect::Spawn { process } => return Some(self.spawn(process)),
-            Effect::Kill { process, pid, signal, call, .. } => {
-                let result = self.kill(pid, signal);
+            Effect::Kill { process, run, signal, call, .. } => {
+                let result = self.kill(run, signal);
                 return Some(Input::Killed { process, call, result });
             }
             Effect::Feed { process, call, .. } => {
@@ -227,12 +227,13 @@ impl World {
         } else {
             self.next_pid += 1;
             self.children.insert(self.next_pid, Child { process, ignores_term: self.stubborn, is_given_up: false });
-            Ok(self.next_pid)
+            Ok(Born { run: run_of(self.next_pid), pid: self.next_pid, at: self.now })
         };
         Input::Spawned { process, result }
     }
 
-    fn kill(&mut self, pid: u32, signal: i32) -> Result<(), KillFailure> {
+    fn kill(&mut self, run: RunId, signal: i32) -> Result<(), KillFailure> {
+        let pid = run.0 as u32;
         let child = self.children.get_mut(&pid).ok_or_else(|| KillFailure::Gone("no such process".to_owned()))?;
         if self.cannot_kill {
             child.is_given_up = true;
@@ -293,9 +294,9 @@ impl World {
 
     fn end(&mut self, pid: u32, status: ExitStatus) {
         if self.children.contains_key(&pid) {
-            self.give(Input::Died { pid });
+            self.give(Input::Died { run: run_of(pid), at: self.now });
             self.children.remove(&pid);
-            self.give(Input::Exited { pid, status });
+            self.give(Input::Exited { run: run_of(pid), pid, status });
         }
     }
 
@@ -340,7 +341,13 @@ impl World {
                     self.end(pid, ExitStatus::Code(i32::from(detail % 3)));
                 }
             }
-            19 => self.give(Input::Exited { pid: 1 + u32::from(detail), status: ExitStatus::Other(255) }),
+            19 => self.give(match wait {
+                true => {
+                    let pid = 1 + u32::from(detail);
+                    Input::Exited { run: run_of(pid), pid, status: ExitStatus::Other(255) }
+                }
+                false => Input::StrangerExited { pid: 1 + u32::from(detail), status: ExitStatus::Other(255) },
+            }),
             20..=22 => self.pass(Duration::from_millis(u64::from(detail) * 50)),
             23 => self.now.wall = Duration::from_secs([10, 996_400, 1_003_600, 4_000_000_000][usize::from(detail) % 4]),
             24 | 25 => {
@@ -402,6 +409,11 @@ impl World {
         self.processes = self.processes.iter().filter_map(|process| moved(*process)).collect();
         self.supervisor = next;
         self.settle();
+        let adopted: Vec<_> = self.children.iter().map(|(pid, child)| (*pid, child.process)).collect();
+        for (pid, process) in adopted {
+            self.supervisor.handle(self.now, Input::Adopted { process, run: run_of(pid) });
+            self.settle();
+        }
     }
 
     fn clear(&mut self) {
@@ -429,6 +441,11 @@ impl World {
         assert!(self.ending.is_some(), "a shutdown ends when children obey KILL");
         assert!(self.children.values().all(|child| child.is_given_up), "something is left behind");
     }
+}
+
+/// Every process id is used once in this world, so that it names a run as well.
+fn run_of(pid: u32) -> RunId {
+    RunId(pid.into())
 }
 
 fn config(first: bool) -> Box<supervisord_config::model::Config> {

@@ -409,3 +409,45 @@ while True:
         daemon.path("heard").exists()
     });
 }
+
+/// A program that moves into the process group of a child of its own.
+const MOVES: &str = "import os, time\n\
+    other = os.fork()\n\
+    if other == 0:\n    os.setpgid(0, 0)\n    time.sleep(1000)\n\
+    while os.getpgid(other) != other:\n    time.sleep(0.01)\n\
+    os.setpgid(0, other)\nprint('moved', flush=True)\ntime.sleep(1000)\n";
+
+/// In the original the signals go to a group that has no members, and the program is STOPPING for good.
+#[test]
+fn a_program_that_left_its_group_can_be_stopped_as_a_group() {
+    differ("STOPPING", "STOPPED", |subject| {
+        let text = "[program:p]\ncommand=python3 {dir}/moves.py\nstartsecs=0\nstopasgroup=true\nstopwaitsecs=1\n\
+            stdout_logfile={dir}/p.log\n";
+        let mut daemon = Scene::with("left its group", text).file("moves.py", MOVES).start(subject);
+        daemon.wait_for_file("p.log");
+        let pid = daemon.pid_of("p");
+        daemon.call("supervisor.stopProcess", &["p".into(), false.into()]);
+        match subject {
+            Subject::Ours => daemon.wait_for_state("p", "STOPPED"),
+            Subject::Original => {
+                daemon.wait_until("it was tried twice", |daemon| daemon.log().matches("killing 'p' (").count() >= 2)
+            }
+        }
+        assert_eq!(processes::alive(pid), subject == Subject::Original);
+        if daemon.state_of("p") == "STOPPED" { "STOPPED" } else { "STOPPING" }
+    });
+}
+
+/// The original starts slowly enough that its programs have the same chances, except that it does not look at those that
+/// have died before all have been made.
+#[test]
+fn each_program_of_a_crowd_must_stay_up_for_its_own_startsecs() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=sleep 0.5\nstartsecs=1\nstartretries=0\nnumprocs=400\n\
+            process_name=%(process_num)d\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let mut daemon = Scene::with("crowd", text).start(Subject::Ours);
+        daemon.wait_until("all have failed", |daemon| daemon.log().matches("gave up: ").count() == 400);
+        let successes = daemon.log().matches("INFO success").count();
+        assert_eq!(successes, 0, "called RUNNING although they lived for half of startsecs");
+    });
+}

@@ -226,7 +226,12 @@ impl Daemon {
 
     /// Starts a daemon again after the one before has ended, and waits until it has written its pid file.
     pub fn start_again(&mut self) {
-        self.launch_again();
+        self.start_again_with(&self.place.subject.path(Program::Supervisord));
+    }
+
+    /// The same with another program.
+    pub fn start_again_with(&mut self, program: &Path) {
+        self.launch_again_with(program);
         let launched = self.launched_pid();
         self.wait_until("the pid file is written", |daemon| daemon.recorded_pid() == Some(launched));
     }

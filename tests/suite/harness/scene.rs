@@ -118,6 +118,12 @@ impl Scene {
         self
     }
 
+    /// Has a system call fail for the daemon and its children, as on an older kernel or behind a filter.
+    pub fn without_call(self, call: &str, error: &str) -> Scene {
+        let commands = format!("set -- python3 without_call.py {call} {error} \"$@\"");
+        self.file("without_call.py", include_str!("../fixtures/without_call.py")).shell(&commands)
+    }
+
     /// Lets every user write into the directory.
     pub fn open_to_all(mut self) -> Scene {
         self.mode = 0o777;

@@ -125,7 +125,7 @@ impl Supervisor {
     fn forget_process(&mut self, id: ProcessId) {
         self.abandon(id);
         self.unfile(id);
-        self.by_pid.retain(|_, process| *process != id);
+        self.by_run.retain(|_, process| *process != id);
         self.members.remove(&id);
     }
 

@@ -170,10 +170,11 @@ impl Supervisor {
     pub(super) fn begin_signal(&mut self, call: CallId, id: ProcessId, signal: i32) {
         let Some(member) = self.members.get(&id) else { return };
         let (state, pid, name) = (member.machine.state(), member.machine.pid(), member.config.name.clone());
+        let run = member.run.filter(|_| state.is_signallable());
         self.add_item(call, id, Goal::Signal);
-        if state.is_signallable() && pid != 0 {
+        if let Some(run) = run {
             self.log(LogLevel::Debug, texts::sending(&name, pid, signal));
-            self.effects.push_back(Effect::Kill { process: id, pid, signal, group: false, call: Some(call) });
+            self.effects.push_back(Effect::Kill { process: id, run, signal, group: false, call: Some(call) });
         } else {
             let fault = self.item_fault(call, id, FaultCode::NotRunning);
             self.finish_item(call, id, Err(fault));
@@ -214,6 +215,9 @@ impl Supervisor {
                 }
             }
             None => {
+                if call.is_none() {
+                    self.stimulate(now, id, Stimulus::SignalSent);
+                }
                 for call in waiting {
                     self.signal_sent(now, call, id, &name);
                 }

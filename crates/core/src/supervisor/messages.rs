@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use supervisord_config::model::{Config, LogLevel};
 use supervisord_wire::event::EventType;
 use supervisord_wire::fault::Fault;
@@ -11,10 +12,27 @@ use crate::call::{Call, Outcome};
 use crate::output::Channel;
 use crate::pool::Event;
 use crate::process::ExitStatus;
+use crate::time::Now;
 
 /// One process of the running daemon; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId(pub u64);
+
+/// One life of one process, from its spawn to its end; chosen by the driver, never used twice. A process id may be used
+/// again as soon as its process has been reaped, while what that process wrote is still read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunId(pub u64);
+
+/// A child that has just been made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Born {
+    /// Its life.
+    pub run: RunId,
+    /// Its process id.
+    pub pid: u32,
+    /// When it was made: many may be made before the supervisor looks at the clock again.
+    pub at: Now,
+}
 
 /// One call of a client; chosen by the driver, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,14 +112,20 @@ pub enum Input {
     ReopenSignal,
     /// A deadline has come.
     Elapsed,
-    /// A child is dead; what it wrote is still to be read. From now on it cannot live long enough for anything.
-    Died { pid: u32 },
+    /// A child has been dead since `at`; what it wrote is still to be read.
+    Died { run: RunId, at: Now },
     /// A child ended, and all it wrote has been read.
-    Exited { pid: u32, status: ExitStatus },
+    Exited { run: RunId, pid: u32, status: ExitStatus },
+    /// A process ended that was never a child of the supervisor's processes.
+    StrangerExited { pid: u32, status: ExitStatus },
+    /// After [`Supervisor::restore`](super::Supervisor::restore): the child of a process is alive, in this run.
+    Adopted { process: ProcessId, run: RunId },
+    /// After [`Supervisor::restore`](super::Supervisor::restore): the child of a process ended unseen.
+    Vanished { process: ProcessId },
     /// Answer to [`Effect::Check`].
     Checked { process: ProcessId, call: CallId, result: Result<(), CommandFailure> },
     /// Answer to [`Effect::Spawn`].
-    Spawned { process: ProcessId, result: Result<u32, SpawnFailure> },
+    Spawned { process: ProcessId, result: Result<Born, SpawnFailure> },
     /// Answer to [`Effect::Kill`].
     Killed { process: ProcessId, call: Option<CallId>, result: Result<(), KillFailure> },
     /// Answer to [`Effect::Feed`].
@@ -128,7 +152,7 @@ pub enum Effect {
     /// Make a child.
     Spawn { process: ProcessId },
     /// Send a signal to a child, or to its process group.
-    Kill { process: ProcessId, pid: u32, signal: i32, group: bool, call: Option<CallId> },
+    Kill { process: ProcessId, run: RunId, signal: i32, group: bool, call: Option<CallId> },
     /// Write to the stdin of a child.
     Feed { process: ProcessId, bytes: Vec<u8>, call: Option<CallId> },
     /// Ask the result handler of a listener what it thinks of the result (bytes) for an event.

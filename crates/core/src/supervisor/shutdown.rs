@@ -45,6 +45,9 @@ impl Supervisor {
     pub(super) fn shutdown_signal(&mut self, name: &'static str) {
         self.log(LogLevel::Warn, format!("received {name} indicating exit request"));
         self.set_mood(Mood::Shutdown);
+        if self.finished {
+            self.effects.push_back(Effect::Finished(Ending::Exit));
+        }
     }
 
     /// HUP: restarts, unless the configuration is broken, which changes nothing, or the daemon is shutting down.

@@ -32,6 +32,9 @@ pub struct Snapshot {
     pub next_serial: u64,
     /// The slices of the TICK events; none to begin with the present ones.
     pub ticks: Option<Ticks>,
+    /// The groups that are stopping to be removed, or replaced where they still are configured.
+    #[serde(default)]
+    pub retiring: Vec<String>,
 }
 
 /// An active group.
@@ -82,6 +85,7 @@ impl Supervisor {
             groups: self.groups.iter().map(group).collect(),
             next_serial: self.next_serial,
             ticks: Some(self.ticks.clone()),
+            retiring: self.retiring.clone(),
         }
     }
 
@@ -138,9 +142,10 @@ impl Supervisor {
     }
 
     /// A supervisor that goes on where another one was. Every process it believes to have a child must be accounted
-    /// for before anything else: with its child, or with [`super::Input::Exited`].
+    /// for before anything else: with [`super::Input::Adopted`] or [`super::Input::Vanished`], or as the answer to its
+    /// spawn where it was being made.
     pub fn restore(snapshot: Snapshot, now: Now, seed: u64) -> Supervisor {
-        let Snapshot { config, groups, next_serial, ticks, .. } = snapshot;
+        let Snapshot { version: _, config, groups, next_serial, ticks, retiring } = snapshot;
         let mut supervisor = Supervisor::empty(config, now, seed, next_serial);
         if let Some(ticks) = ticks {
             supervisor.ticks = ticks;
@@ -148,6 +153,7 @@ impl Supervisor {
         for group in groups {
             supervisor.restore_group(group, now);
         }
+        supervisor.retiring = retiring;
         supervisor.effects.push_back(Effect::PublishMood(Mood::Running));
         supervisor.forget_judgements(now);
         supervisor
@@ -181,12 +187,18 @@ impl Supervisor {
         known: MemberSnapshot,
     ) -> ProcessId {
         let id = self.next_id();
-        if known.machine.pid() != 0 {
-            self.by_pid.insert(known.machine.pid(), id);
-        }
         let MemberSnapshot { machine, stdout_log, stderr_log, seat, .. } = known;
-        let member =
-            Member { group: group.clone(), config, machine, stdout_log, stderr_log, filed: None, died: None, seat };
+        let member = Member {
+            group: group.clone(),
+            config,
+            machine,
+            stdout_log,
+            stderr_log,
+            filed: None,
+            run: None,
+            died: None,
+            seat,
+        };
         self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));
         id

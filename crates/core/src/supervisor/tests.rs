@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use supervisord_config::model::Process;
+use supervisord_config::model::{AutoRestart, Process};
 use supervisord_config::samples;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::state::ProcessState;
@@ -17,10 +17,12 @@ mod listeners;
 mod plug_ins;
 mod programs;
 mod shutdown;
+mod snapshot;
 
 /// A child of the world.
 struct Child {
     process: ProcessId,
+    run: RunId,
     ignores_term: bool,
     heard: Vec<u8>,
 }
@@ -30,6 +32,11 @@ struct World {
     now: Now,
     children: BTreeMap<u32, Child>,
     next_pid: u32,
+    next_run: u64,
+    /// How long it takes to make a child.
+    birth: Duration,
+    /// How long it takes to send a signal.
+    signalling: Duration,
     next_call: u64,
     /// Children that a signal will end.
     dying: Vec<(u32, i32)>,
@@ -57,6 +64,9 @@ impl World {
             now,
             children: BTreeMap::new(),
             next_pid: 1000,
+            next_run: 0,
+            birth: Duration::ZERO,
+            signalling: Duration::ZERO,
             next_call: 0,
             dying: Vec::new(),
             log: Vec::new(),
@@ -104,11 +114,12 @@ impl World {
                 return Some(Input::Checked { process, call, result });
             }
             Effect::Spawn { process } => return Some(self.spawn(process)),
-            Effect::Kill { process, pid, signal, call, .. } => {
+            Effect::Kill { process, run, signal, call, .. } => {
+                self.advance(self.now.mono + self.signalling);
                 let name = self.supervisor.process(process).map(|config| config.name.clone()).unwrap_or_default();
                 let result = match self.untouchable.contains(&name) {
                     true => Err(KillFailure::Refused("operation not permitted".to_owned())),
-                    false => self.kill(pid, signal),
+                    false => self.kill(run, signal),
                 };
                 return Some(Input::Killed { process, call, result });
             }
@@ -152,15 +163,19 @@ impl World {
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
         self.next_pid += 1;
         let ignores_term = self.supervisor.process(process).is_some_and(|config| self.stubborn.contains(&config.name));
-        self.children.insert(self.next_pid, Child { process, ignores_term, heard: Vec::new() });
-        Input::Spawned { process, result: Ok(self.next_pid) }
+        let run = RunId(self.next_run);
+        self.next_run += 1;
+        self.advance(self.now.mono + self.birth);
+        self.children.insert(self.next_pid, Child { process, run, ignores_term, heard: Vec::new() });
+        Input::Spawned { process, result: Ok(Born { run, pid: self.next_pid, at: self.now }) }
     }
 
     /// Signals reach the child at once; its end is noticed when time passes.
-    fn kill(&mut self, pid: u32, signal: i32) -> Result<(), KillFailure> {
-        let child = self.children.get(&pid).ok_or_else(|| KillFailure::Gone("no such process".to_owned()))?;
+    fn kill(&mut self, run: RunId, signal: i32) -> Result<(), KillFailure> {
+        let child = self.children.iter().find(|(_, child)| child.run == run);
+        let (pid, child) = child.ok_or_else(|| KillFailure::Gone("no such process".to_owned()))?;
         if signal == 9 || (signal == 15 && !child.ignores_term) {
-            self.dying.push((pid, signal));
+            self.dying.push((*pid, signal));
         }
         Ok(())
     }
@@ -190,8 +205,8 @@ impl World {
     }
 
     fn end(&mut self, pid: u32, status: ExitStatus) {
-        if self.children.remove(&pid).is_some() {
-            self.give(Input::Exited { pid, status });
+        if let Some(child) = self.children.remove(&pid) {
+            self.give(Input::Exited { run: child.run, pid, status });
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 use supervisord_core::process::ExitStatus;
-use supervisord_core::supervisor::{FeedFailure, KillFailure, ProcessId, SpawnFailure, Supervisor};
+use supervisord_core::supervisor::{Born, FeedFailure, KillFailure, ProcessId, SpawnFailure, Supervisor};
 use supervisord_sys::orphan::{self, ProcessHandle};
 use supervisord_sys::{Errno, Pid, signal};
 
@@ -57,12 +57,19 @@ pub struct HandedChildren {
     pub(crate) next_run: u64,
 }
 
-/// What a reaped child was.
-pub(super) enum Reaped {
-    /// Nobody we know.
-    Stranger,
-    /// One of ours; the supervisor is told when its output has been drained.
-    Draining { run: RunId, process: ProcessId, last_words: Vec<u8> },
+/// A child that has just died.
+pub(super) struct Dead {
+    pub(super) run: RunId,
+    pub(super) process: ProcessId,
+    /// What it wrote last, where it was a listener.
+    pub(super) last_words: Vec<u8>,
+}
+
+/// A child that has died, and all it wrote has been read, or waited for long enough.
+pub(super) struct Gone {
+    pub(super) run: RunId,
+    pub(super) pid: u32,
+    pub(super) status: ExitStatus,
 }
 
 /// All children.
@@ -70,7 +77,7 @@ pub(super) enum Reaped {
 pub(super) struct Children {
     /// Boxed, because a table is at least half empty after it has grown.
     runs: HashMap<RunId, Box<Run>>,
-    /// Living children, and dead ones nobody has reaped.
+    /// Living children, and dead ones nobody has reaped. Only these have their process ids for themselves.
     by_pid: HashMap<u32, RunId>,
     by_process: HashMap<ProcessId, RunId>,
     by_token: HashMap<usize, RunId>,
@@ -90,12 +97,12 @@ impl Children {
         tools: &Tools,
         journal: Option<&mut Journal>,
         registry: &Registry,
-    ) -> Result<u32, SpawnFailure> {
-        let Newborn { run, pid, kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, journal)?;
+    ) -> Result<Born, SpawnFailure> {
+        let Newborn { run, pid, at, kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, journal)?;
         let listener = stdout.and_then(|pipe| self.listen(run, pipe, registry));
         let stdin = stdin.map(Stdin::new);
         self.enter(run, Run { process: id, pid, kept, stdin, listener, orphan: None, ended: None });
-        Ok(pid)
+        Ok(Born { run, pid, at })
     }
 
     fn enter(&mut self, id: RunId, run: Run) {
@@ -118,10 +125,17 @@ impl Children {
         token
     }
 
-    /// A child has been reaped: from now on its pid may belong to a stranger.
-    pub(super) fn reaped(&mut self, pid: u32, status: ExitStatus, now: Duration) -> Reaped {
-        let Some(id) = self.by_pid.remove(&pid) else { return Reaped::Stranger };
-        let Some(run) = self.runs.get_mut(&id) else { return Reaped::Stranger };
+    /// The child that has this process id; none where it is none of ours.
+    pub(super) fn run_of(&self, pid: u32) -> Option<RunId> {
+        self.by_pid.get(&pid).copied()
+    }
+
+    /// A child has died and been reaped: from now on its pid may belong to somebody else.
+    pub(super) fn died(&mut self, id: RunId, status: ExitStatus) -> Option<Dead> {
+        let run = self.runs.get_mut(&id)?;
+        if self.by_pid.get(&run.pid) == Some(&id) {
+            self.by_pid.remove(&run.pid);
+        }
         run.ended = Some(status);
         run.stdin = None;
         let process = run.process;
@@ -130,30 +144,33 @@ impl Children {
             self.by_token.remove(&listener.token);
             read_available(&mut listener.pipe)
         });
+        Some(Dead { run: id, process, last_words: last_words.unwrap_or_default() })
+    }
+
+    /// The output plane has been asked for what a dead child wrote last.
+    pub(super) fn draining(&mut self, id: RunId, now: Duration) {
         self.draining.push_back((now + DRAIN_BOUND, id));
-        Reaped::Draining { run: id, process, last_words: last_words.unwrap_or_default() }
     }
 
     /// Everything a child wrote has been read. Gives its end where the supervisor has not been told yet.
-    pub(super) fn drained(&mut self, id: RunId) -> Option<(u32, ExitStatus)> {
+    pub(super) fn drained(&mut self, id: RunId) -> Option<Gone> {
         let run = self.runs.remove(&id)?;
         self.forget(id, run.process);
         self.draining.retain(|(_, other)| *other != id);
-        Some((run.pid, run.ended?))
+        Some(Gone { run: id, pid: run.pid, status: run.ended? })
     }
 
     /// A dead child whose output has not been drained in time; the supervisor is told now.
-    pub(super) fn overdue(&mut self, now: Duration) -> Option<(u32, ExitStatus)> {
+    pub(super) fn overdue(&mut self, now: Duration) -> Option<Gone> {
         let (deadline, id) = *self.draining.front()?;
         if deadline > now {
             return None;
         }
         self.draining.pop_front();
         let run = self.runs.get_mut(&id)?;
-        let (process, ended) = (run.process, run.ended.take()?);
-        let pid = run.pid;
+        let (process, gone) = (run.process, Gone { run: id, pid: run.pid, status: run.ended.take()? });
         self.forget(id, process);
-        Some((pid, ended))
+        Some(gone)
     }
 
     pub(super) fn next_drain_deadline(&self) -> Option<Duration> {
@@ -173,16 +190,14 @@ impl Children {
 
     /// Sends a signal to a child or to the process group it leads, but never to a pid that has been reaped: it may belong
     /// to a stranger by now. The pid of an orphan may do so at any time, so that only its handle counts.
-    pub(super) fn kill(&self, pid: u32, number: i32, group: bool) -> Result<(), KillFailure> {
+    pub(super) fn kill(&self, id: RunId, number: i32, group: bool) -> Result<(), KillFailure> {
         let gone = || KillFailure::Gone(describe(Errno::ESRCH));
-        let target = Pid::new(pid).ok_or_else(gone)?;
-        if !self.by_pid.contains_key(&pid) {
-            return Err(gone());
-        }
-        let result = match (self.orphan(pid), group) {
-            (Some(orphan), true) => orphan.handle.kill_group(target, number),
+        let run = self.runs.get(&id).filter(|run| self.by_pid.get(&run.pid) == Some(&id)).ok_or_else(gone)?;
+        let target = Pid::new(run.pid).ok_or_else(gone)?;
+        let result = match (&run.orphan, group) {
+            (Some(orphan), true) => orphan.handle.kill_group(number),
             (Some(orphan), false) => orphan.handle.kill(number),
-            (None, true) => signal::kill_group(target, number),
+            (None, true) => signal::kill_child_and_group(target, number),
             (None, false) => signal::kill(target, number),
         };
         result.map_err(|error| match error {
@@ -258,20 +273,17 @@ impl Children {
         (!bytes.is_empty()).then_some((id, run.process, bytes))
     }
 
-    fn orphan(&self, pid: u32) -> Option<&Orphan> {
-        self.runs.get(self.by_pid.get(&pid)?)?.orphan.as_ref()
-    }
-
     /// The orphan behind this token has ended.
-    pub(super) fn orphan_ended(&mut self, token: usize, registry: &Registry) -> Option<(u32, ExitStatus)> {
-        let run = self.runs.get_mut(self.by_token.get(&token)?)?;
+    pub(super) fn orphan_ended(&mut self, token: usize, registry: &Registry) -> Option<(RunId, ExitStatus)> {
+        let id = self.by_token.get(&token).copied()?;
+        let run = self.runs.get_mut(&id)?;
         let orphan = run.orphan.take_if(|orphan| orphan.token == token)?;
         deregister(registry, &orphan.handle);
         self.by_token.remove(&token);
         // Its new parent may have reaped it already, and its number may be somebody else's by now.
         let facts = Pid::new(run.pid).and_then(orphan::facts).filter(|facts| run.kept.is(facts));
         let status = facts.and_then(|facts| facts.status).map_or(ExitStatus::Unknown, super::exit_status);
-        Some((run.pid, status))
+        Some((id, status))
     }
 
     /// Takes over a child of the daemon before. False when it has ended meanwhile.
@@ -329,7 +341,7 @@ impl Children {
         let mut children = Vec::new();
         for (id, run) in self.runs {
             // A run that is dead and only waits for its output to be read is nobody's child any more.
-            if self.by_pid.get(&run.pid) != Some(&id) {
+            if run.ended.is_some() || self.by_pid.get(&run.pid) != Some(&id) {
                 continue;
             }
             let Some(group) = supervisor.group_of(run.process) else { continue };

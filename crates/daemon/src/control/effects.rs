@@ -31,10 +31,12 @@ impl Control {
                 }
                 let (tools, journal) = (&self.tools, self.journal.as_mut());
                 let result = self.children.spawn(process, &self.supervisor, tools, journal, self.poll.registry());
+                // Children that died while others were made have not lived until all are made.
+                self.collect_dead();
                 return Some(Input::Spawned { process, result });
             }
-            Effect::Kill { process, pid, signal, group, call } => {
-                let result = self.children.kill(pid, signal, group);
+            Effect::Kill { process, run, signal, group, call } => {
+                let result = self.children.kill(run, signal, group);
                 return Some(Input::Killed { process, call, result });
             }
             Effect::Feed { process, bytes, call } => {

@@ -15,6 +15,7 @@ use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, ProcessId, SpawnFailure, Supervisor};
+use supervisord_core::time::Now;
 use supervisord_sys::orphan::Births;
 use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
 use supervisord_sys::user::RunAs;
@@ -80,6 +81,8 @@ type Opening = Awaited<Result<(), i32>>;
 pub(super) struct Newborn {
     pub(super) run: RunId,
     pub(super) pid: u32,
+    /// When it was made.
+    pub(super) at: Now,
     /// What identifies it.
     pub(super) kept: KeptRun,
     pub(super) stdin: Option<OwnedFd>,
@@ -124,8 +127,8 @@ impl Nursery {
         let made = self.give_birth(&row, command, &pipes, opening, tools).inspect_err(|_| {
             tools.output.send(Request::Detach { run });
         });
-        let (pid, started) = made?;
-        Ok(Newborn { run, pid, kept: kept.born(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
+        let (pid, at, started) = made?;
+        Ok(Newborn { run, pid, at, kept: kept.born(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
     }
 
     fn prepare(
@@ -164,7 +167,7 @@ impl Nursery {
         Ok(Expected { run, command, pipes, kept, opening })
     }
 
-    /// The pid of the child, and when it was started after the boot.
+    /// The pid of the child, when it was made, and when it was started after the boot.
     fn give_birth(
         &mut self,
         row: &Row,
@@ -172,7 +175,7 @@ impl Nursery {
         pipes: &Pipes,
         opening: Opening,
         tools: &Tools,
-    ) -> Result<(u32, Option<Duration>), SpawnFailure> {
+    ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
         let fork_error = |error| SpawnFailure::Refused(fork_error(process, error));
         let plan = match self.run_as(process) {
@@ -182,7 +185,7 @@ impl Nursery {
         self.await_logs(opening, tools).map_err(|error| SpawnFailure::Refused(dispatcher_error(process, &error)))?;
         let before = orphan::boot_time();
         let child = self.spawner.spawn(plan?, pipes.stdio()).map_err(fork_error)?;
-        Ok((child.get(), self.births.started(child, before)))
+        Ok((child.get(), present(), self.births.started(child, before)))
     }
 
     /// Begins a turn of the loop: tidies up after children that have executed their programs.

@@ -3,8 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use supervisord_config::model::Config;
-use supervisord_core::process::ExitStatus;
-use supervisord_core::supervisor::{Input, SpawnFailure};
+use supervisord_core::supervisor::{Born, Input, SpawnFailure};
 
 use super::{Control, HandedChildren, present};
 use crate::hand_over::HandedChild;
@@ -26,7 +25,7 @@ impl Control {
             if self.children.kept(process).is_none() {
                 self.input(match pid {
                     0 => Input::Spawned { process, result: Err(killed_meanwhile()) },
-                    pid => Input::Exited { pid, status: ExitStatus::Unknown },
+                    _ => Input::Vanished { process },
                 });
             }
         }
@@ -39,14 +38,15 @@ impl Control {
 
     fn adopt(&mut self, child: HandedChild<OwnedFd>) {
         let Some(process) = self.supervisor.find_process(&child.group, &child.process) else { return };
-        let pid = child.pid;
+        let (run, pid) = (child.run, child.pid);
         let is_new = self.supervisor.row(process).is_some_and(|row| row.pid == 0);
         if !self.children.adopt(child, process, &self.supervisor, &self.tools, self.poll.registry()) {
             return;
         }
-        if is_new {
-            self.input(Input::Spawned { process, result: Ok(pid) });
-        }
+        self.input(match is_new {
+            true => Input::Spawned { process, result: Ok(Born { run, pid, at: present() }) },
+            false => Input::Adopted { process, run },
+        });
     }
 }
 

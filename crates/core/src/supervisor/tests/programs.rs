@@ -30,10 +30,67 @@ fn a_child_that_died_before_startsecs_has_failed_however_long_its_last_words_are
     let mut world = World::started(vec![program("p")]);
     let pid = world.pid_of("p");
     world.pass(500);
-    world.children.remove(&pid);
-    world.give(Input::Died { pid });
+    let run = world.children.remove(&pid).unwrap().run;
+    world.give(Input::Died { run, at: world.now });
     world.pass(5_000);
     assert_eq!(world.state("p"), ProcessState::Starting);
-    world.give(Input::Exited { pid, status: ExitStatus::Code(0) });
+    world.give(Input::Exited { run, pid, status: ExitStatus::Code(0) });
     assert_eq!(world.state("p"), ProcessState::Backoff);
+}
+
+#[test]
+fn each_start_counts_from_its_own_birth_however_many_are_made_at_once() {
+    let mut world = World::new((0..10).map(|number| program(&format!("p{number}"))).collect());
+    world.birth = Duration::from_millis(200);
+    world.give(Input::Started);
+    // The first was made 1.8 s before the last.
+    world.give(Input::Elapsed);
+    assert_eq!(world.state("p4"), ProcessState::Running);
+    assert_eq!(world.state("p5"), ProcessState::Starting);
+    let pid = world.pid_of("p9");
+    world.pass(900);
+    assert_eq!(world.state("p8"), ProcessState::Running);
+    world.end(pid, ExitStatus::Code(1));
+    assert_eq!(world.state("p9"), ProcessState::Backoff);
+    let starts: Vec<i64> =
+        ["p0", "p9"].map(|name| world.supervisor.row(world.id(name)).unwrap().start).into_iter().collect();
+    assert_eq!(starts[1] - starts[0], 2);
+}
+
+#[test]
+fn a_death_belongs_to_its_run_even_when_the_pid_is_used_again() {
+    let mut world = World::started(vec![varied("old", |process| process.autorestart = AutoRestart::Never)]);
+    world.pass(2_000);
+    let pid = world.pid_of("old");
+    let old = world.children.remove(&pid).unwrap().run;
+    world.give(Input::Died { run: old, at: world.now });
+    // While the last words of the old one are read, the system gives its number to a new one.
+    world.next_pid = pid - 1;
+    let config = Box::new(samples::config(vec![program("old"), program("new")]));
+    world.call(Call::ReloadConfig { config });
+    world.call(Call::AddProcessGroup { group: "new".to_owned() });
+    assert_eq!(world.pid_of("new"), pid);
+    world.give(Input::Exited { run: old, pid, status: ExitStatus::Code(0) });
+    assert_eq!(world.state("old"), ProcessState::Exited);
+    world.pass(2_000);
+    assert_eq!(world.state("new"), ProcessState::Running);
+    // Nor is the newcomer hit by what was meant for the old one.
+    let new = world.children[&pid].run;
+    world.call(stop("new", true));
+    world.pass(100);
+    assert_ne!(new, old);
+    assert_eq!(world.state("new"), ProcessState::Stopped);
+}
+
+#[test]
+fn the_wait_for_a_stop_counts_from_its_own_signal() {
+    let mut world = World::started(vec![program("p")]);
+    world.pass(2_000);
+    world.children.values_mut().for_each(|child| child.ignores_term = true);
+    world.signalling = Duration::from_millis(700);
+    world.call(stop("p", false));
+    world.pass(9_900);
+    assert!(world.children.len() == 1 && !world.log.iter().any(|line| line.contains("SIGKILL")));
+    world.pass(200);
+    assert!(world.log.iter().any(|line| line.contains("SIGKILL")));
 }
