@@ -4,6 +4,7 @@
 //! [`daemon::Daemon`], which stops everything it started when it goes out of scope. [`compare::compare`] runs one
 //! scene for every chosen subject and demands equal observations.
 
+pub mod additions;
 pub mod areas;
 pub mod command;
 pub mod compare;

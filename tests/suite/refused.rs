@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::harness::additions::without_additions;
 use crate::harness::areas::Area;
 use crate::harness::{Program, Scene, Subject, each_subject, record};
 
@@ -69,10 +70,15 @@ fn complaint(case: &Value, subject: Subject) -> Option<String> {
         .replace("@IN_P@", " in section 'program:p' (file: 'supervisord.conf')")
         .replace("@LEN+3@", &(directory.len() + 3).to_string())
         .replace("@DIR@", &directory);
+    let message = if subject == Subject::Ours { without_additions(&message) } else { message };
     let help = format!("For help, use {} -h\n", subject.path(Program::Supervisord).display());
     let better = subject == Subject::Ours && BETTER.contains(&name);
     let right = match better {
         true => output.stderr.starts_with("Error: ") && output.stderr.ends_with(&help),
+        // That ours says where is pinned where the configuration is read.
+        false if subject == Subject::Ours => {
+            without_additions(&output.stderr).ends_with(&format!("Error: {message}\n{help}"))
+        }
         false => output.stderr.ends_with(&format!("Error: {message}\n{help}")),
     };
     (!right || output.code != 2).then(|| format!("{name}: expected {message:?}, got {output:?}\n"))

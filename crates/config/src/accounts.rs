@@ -1,16 +1,17 @@
 //! Users and groups, by name or number.
 
+use crate::complaint::Complaint;
 use crate::convert::integer;
 use crate::host::{Account, DaemonHost};
 
 /// The account of a user given by name or number.
-pub(crate) fn user(text: &str, host: &dyn DaemonHost) -> Result<Account, String> {
+pub(crate) fn user(text: &str, host: &dyn DaemonHost) -> Result<Account, Complaint> {
     match integer(text) {
         Ok(uid) => u32::try_from(uid)
             .ok()
             .and_then(|uid| host.user_by_uid(uid))
-            .ok_or_else(|| format!("Invalid user id {text}")),
-        Err(_) => host.user_by_name(text).ok_or_else(|| format!("Invalid user name {text}")),
+            .ok_or_else(|| Complaint::quoting("Invalid user id ", text, "")),
+        Err(_) => host.user_by_name(text).ok_or_else(|| Complaint::quoting("Invalid user name ", text, "")),
     }
 }
 

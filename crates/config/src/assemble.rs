@@ -9,15 +9,17 @@ use crate::expand::Names;
 use crate::host::{DaemonHost, Host, ReadError};
 use crate::include;
 use crate::ini::{Ini, Section};
-use crate::model::{Config, Group};
+use crate::model::{Config, Group, Origin};
 use crate::notices::Notices;
 use crate::path;
+use crate::place::Place;
 use crate::reader::Reader;
 use crate::schema::SectionKind;
 
 mod fastcgi;
 mod groups;
 mod listeners;
+mod odd;
 mod plugins;
 mod processes;
 mod servers;
@@ -59,9 +61,10 @@ fn load_from(
 ) -> Result<Config, ConfigError> {
     let mut notices = Notices::default();
     include::read(&mut ini, &source.here, host, &mut notices)?;
-    let inputs = Inputs { ini: &ini, host, here: &source.here };
+    let inputs = Inputs { ini: &ini, host, here: &source.here, file: source.shown };
     let mut config = assemble(&inputs, overrides, &mut notices)?;
     unknown::warn(&ini, &mut notices);
+    odd::warn(&ini, &mut notices);
     config.file = source.path;
     config.notices = notices.finish();
     Ok(config)
@@ -85,11 +88,12 @@ impl<'f> Source<'f> {
 
     pub(crate) fn read(&self, host: &dyn Host) -> Result<Ini, ConfigError> {
         let content = if self.shown.is_empty() { Err(ReadError::Missing) } else { host.read(&self.path) };
-        let content = content.map_err(|error| {
-            ConfigError::new(match error {
-                ReadError::Missing => format!("could not find config file {}", self.shown),
-                ReadError::Unreadable => format!("could not read config file {}", self.shown),
-            })
+        let content = content.map_err(|error| match error {
+            ReadError::Missing => ConfigError::new(format!("could not find config file {}", self.shown)),
+            ReadError::Unreadable(reason) => {
+                let place = Place::new(&Origin { file: self.path.as_str().into(), line: 0 }).advise(reason);
+                ConfigError::at(format!("could not read config file {}", self.shown), place)
+            }
         })?;
         self.parse(&content)
     }
@@ -106,6 +110,8 @@ struct Inputs<'a> {
     ini: &'a Ini,
     host: &'a dyn DaemonHost,
     here: &'a str,
+    /// The main file, as given.
+    file: &'a str,
 }
 
 impl<'a> Inputs<'a> {
@@ -121,14 +127,14 @@ impl<'a> Inputs<'a> {
 
 fn assemble(inputs: &Inputs<'_>, overrides: &Overrides, notices: &mut Notices) -> Result<Config, ConfigError> {
     let inherited = Names::new().variables(&inputs.host.environment());
-    let (mut supervisord, user) = supervisord::supervisord(inputs, overrides, &inherited)?;
+    let (mut supervisord, user) = supervisord::supervisord(inputs, overrides, &inherited, notices)?;
     let variables = Names::over(&inherited).variables(&supervisord.environment);
     let rpc_interfaces = plugins(inputs.ini, SectionKind::RpcInterface, &variables, inputs.host)?;
     let mut groups = groups::groups(inputs, &variables, notices)?;
     let servers = servers::servers(inputs, &variables)?;
     supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;
     if !servers.is_empty() {
-        plugins::check_main_interface(&rpc_interfaces)?;
+        plugins::check_main_interface(inputs.ini, &rpc_interfaces)?;
     }
     merge_environment(&mut groups, &supervisord.environment);
     let groups = groups.into_iter().map(Arc::new).collect();

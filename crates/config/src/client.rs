@@ -6,8 +6,9 @@ use crate::assemble::{Source, plugins};
 use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::host::Host;
-use crate::model::Plugin;
+use crate::model::{Origin, Plugin};
 use crate::path;
+use crate::place::Place;
 use crate::reader::Reader;
 use crate::schema::{Default as Preset, SectionKind};
 
@@ -59,7 +60,8 @@ pub fn load(file: &str, host: &dyn Host) -> Result<ClientConfig, ConfigError> {
     let source = Source::find(file, host);
     let ini = source.read(host)?;
     let Some(section) = ini.section("supervisorctl") else {
-        return Err(ConfigError::new(".ini file does not include supervisorctl section"));
+        let place = Place::new(&Origin { file: file.into(), line: 0 }).advise("add a line [supervisorctl]".to_owned());
+        return Err(ConfigError::at(".ini file does not include supervisorctl section", place));
     };
     let reader = Reader::new(&ini, section, SectionKind::Supervisorctl);
     let variables = &Names::new().variables(&host.environment());
@@ -91,7 +93,7 @@ mod tests {
     use crate::fake_host::FakeHost;
 
     fn read(text: &str) -> Result<ClientConfig, String> {
-        load("c.conf", &FakeHost::new().file("/conf/c.conf", text)).map_err(|error| error.to_string())
+        load("c.conf", &FakeHost::new().file("/conf/c.conf", text)).map_err(|error| error.message().to_owned())
     }
 
     #[test]
@@ -138,8 +140,10 @@ mod tests {
     fn mistakes_are_reported_in_order() {
         let names = "ENV_HOME, ENV_LANG, ENV_PATH";
         let unknown = |option: &str, name: &str, here: &str| {
+            // A password is not shown.
+            let value = if option == "password" { "***".to_owned() } else { format!("'%({name})s'") };
             format!(
-                "Format string '%({name})s' for 'supervisorctl.{option}' contains names ('{name}') which cannot be \
+                "Format string {value} for 'supervisorctl.{option}' contains names ('{name}') which cannot be \
                  expanded. Available names: {names}{here}"
             )
         };
@@ -157,7 +161,7 @@ mod tests {
             assert_eq!(read(&format!("[supervisorctl]\n{rest}")).unwrap_err(), lines[first].1);
         }
         assert_eq!(read("[x]\n").unwrap_err(), ".ini file does not include supervisorctl section");
-        assert_eq!(load("d.conf", &FakeHost::new()).unwrap_err().to_string(), "could not find config file d.conf");
-        assert_eq!(load("/tmp", &FakeHost::new()).unwrap_err().to_string(), "could not read config file /tmp");
+        assert_eq!(load("d.conf", &FakeHost::new()).unwrap_err().message(), "could not find config file d.conf");
+        assert_eq!(load("/tmp", &FakeHost::new()).unwrap_err().message(), "could not read config file /tmp");
     }
 }

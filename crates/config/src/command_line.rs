@@ -1,5 +1,6 @@
 //! What the command line of the daemon says about its configuration. It wins over the file.
 
+use crate::complaint::Complaint;
 use crate::convert;
 use crate::error::ConfigError;
 use crate::host::DaemonHost;
@@ -89,7 +90,7 @@ impl CommandLine {
 }
 
 impl Overrides {
-    fn set(&mut self, flag: Flag, value: &str, host: &dyn DaemonHost) -> Result<(), String> {
+    fn set(&mut self, flag: Flag, value: &str, host: &dyn DaemonHost) -> Result<(), Complaint> {
         match flag {
             // Nothing instead of these two files means those of the configuration.
             Flag::Logfile | Flag::Pidfile if value.is_empty() => {}
@@ -116,7 +117,7 @@ impl Overrides {
 }
 
 /// `syslog`, or a file made absolute.
-pub(crate) fn activity_log(text: &str, host: &dyn DaemonHost) -> Result<ActivityLog, String> {
+pub(crate) fn activity_log(text: &str, host: &dyn DaemonHost) -> Result<ActivityLog, Complaint> {
     if text == "syslog" {
         return Ok(ActivityLog::Syslog);
     }

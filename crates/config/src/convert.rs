@@ -1,8 +1,10 @@
-//! Values from text. Every error is the whole message, in the original's words.
+//! Values from text. Every complaint is in the original's words.
 
+use crate::complaint::Complaint;
 use crate::model::{AutoRestart, LogLevel};
 use crate::pyrepr::repr;
 use crate::pytext::{digit, strip};
+use crate::suggest::did_you_mean;
 
 /// A whole number in any base up to ten; what does not fit counts as the largest (or smallest) that does.
 fn number(text: &str, base: u32) -> Option<i64> {
@@ -30,39 +32,68 @@ fn number(text: &str, base: u32) -> Option<i64> {
 }
 
 /// A decimal number, with optional sign, white space around it and single underscores between digits.
-pub fn integer(text: &str) -> Result<i64, String> {
-    number(text, 10).ok_or_else(|| format!("invalid literal for int() with base 10: {}", repr(text)))
+pub fn integer(text: &str) -> Result<i64, Complaint> {
+    number(text, 10).ok_or_else(|| {
+        Complaint::quoting("invalid literal for int() with base 10: ", repr(text), "").advise(without_unit(text))
+    })
+}
+
+/// What to write for a number of seconds with a unit, which options do not have.
+fn without_unit(text: &str) -> Option<String> {
+    let text = strip(text).to_lowercase();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).filter(|&digits| digits > 0)?;
+    let seconds = match strip(&text[digits..]) {
+        "s" | "sec" | "secs" | "second" | "seconds" => 1,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60,
+        "h" | "hour" | "hours" => 3600,
+        _ => return None,
+    };
+    Some(format!("write {}", number(&text[..digits], 10)?.saturating_mul(seconds)))
 }
 
 /// `yes true on 1` or `no false off 0`, in any case.
-pub fn boolean(text: &str) -> Result<bool, String> {
+pub fn boolean(text: &str) -> Result<bool, Complaint> {
     match text.to_lowercase().as_str() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
-        _ => Err(format!("not a valid boolean value: {}", repr(text))),
+        _ => Err(Complaint::quoting("not a valid boolean value: ", repr(text), "")
+            .advise(did_you_mean(text, ["true", "false"]))),
     }
 }
 
 /// A number of bytes, with `KB`, `MB` or `GB` (in any case) for powers of 1024. The error shows what is left of the
 /// text in lower case without the suffix, as the original's does.
-pub fn byte_size(text: &str) -> Result<i64, String> {
+pub fn byte_size(text: &str) -> Result<i64, Complaint> {
     let lower = text.to_lowercase();
     for (suffix, factor) in [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)] {
         if let Some(rest) = lower.strip_suffix(suffix) {
             return integer(rest).map(|size: i64| size.saturating_mul(factor));
         }
     }
-    integer(&lower)
+    integer(&lower).map_err(|complaint| complaint.advise(with_unit(&lower)))
+}
+
+/// What to write for a size with a unit that is none of the three.
+fn with_unit(lower: &str) -> Option<String> {
+    let lower = strip(lower);
+    let digits = lower.find(|c: char| !c.is_ascii_digit()).filter(|&digits| digits > 0)?;
+    let unit = match strip(&lower[digits..]) {
+        "k" | "ki" | "kib" => "KB",
+        "m" | "mi" | "mib" => "MB",
+        "g" | "gi" | "gib" => "GB",
+        _ => return None,
+    };
+    Some(format!("write {}{unit}", &lower[..digits]))
 }
 
 /// Permission bits in octal. Negative numbers are refused: as a mask they would mean something else than written.
-pub fn octal(text: &str) -> Result<u32, String> {
+pub fn octal(text: &str) -> Result<u32, Complaint> {
     let bits = number(text, 8).and_then(|bits| u32::try_from(bits).ok());
-    bits.ok_or_else(|| format!("{text} can not be converted to an octal type"))
+    bits.ok_or_else(|| Complaint::quoting("", text, " can not be converted to an octal type"))
 }
 
 /// The name of a level, in any case.
-pub fn log_level(text: &str) -> Result<LogLevel, String> {
+pub fn log_level(text: &str) -> Result<LogLevel, Complaint> {
     Ok(match text.to_lowercase().as_str() {
         "critical" => LogLevel::Critical,
         "error" => LogLevel::Error,
@@ -71,15 +102,18 @@ pub fn log_level(text: &str) -> Result<LogLevel, String> {
         "debug" => LogLevel::Debug,
         "trace" => LogLevel::Trace,
         "blather" => LogLevel::Blather,
-        _ => return Err(format!("bad logging level name {}", repr(text))),
+        _ => {
+            let names = ["critical", "error", "warn", "info", "debug", "trace", "blather"];
+            return Err(Complaint::quoting("bad logging level name ", repr(text), "").advise(did_you_mean(text, names)));
+        }
     })
 }
 
 /// Exit statuses separated by commas; empty for none.
-pub fn exit_codes(text: &str) -> Result<Vec<i32>, String> {
+pub fn exit_codes(text: &str) -> Result<Vec<i32>, Complaint> {
     let code = |item: &str| u8::try_from(integer(item).ok()?).ok().map(i32::from);
     let codes: Option<Vec<i32>> = strings(text).iter().map(|item| code(item)).collect();
-    codes.ok_or_else(|| format!("not a valid list of exit codes: {}", repr(text)))
+    codes.ok_or_else(|| Complaint::quoting("not a valid list of exit codes: ", repr(text), ""))
 }
 
 /// Items separated by commas, without the white space around them; empty for none.
@@ -88,48 +122,52 @@ pub fn strings(text: &str) -> Vec<String> {
 }
 
 /// The name of a program, process or group, without the white space around it.
-pub fn name(text: &str) -> Result<String, String> {
+pub fn name(text: &str) -> Result<String, Complaint> {
     let name = strip(text);
     if name.is_empty() {
-        return Err(format!("Invalid name: {} because it is empty", repr(text)));
+        return Err(Complaint::quoting("Invalid name: ", repr(text), " because it is empty"));
     }
     match [" ", ":", "/"].into_iter().find(|forbidden| name.contains(forbidden)) {
-        Some(forbidden) => Err(format!("Invalid name: {} because of character: {}", repr(text), repr(forbidden))),
+        Some(forbidden) => {
+            let reason = format!(" because of character: {}", repr(forbidden));
+            Err(Complaint::quoting("Invalid name: ", repr(text), reason))
+        }
         None => Ok(name.to_owned()),
     }
 }
 
 /// A boolean or `unexpected`, in any case.
-pub fn auto_restart(text: &str) -> Result<AutoRestart, String> {
+pub fn auto_restart(text: &str) -> Result<AutoRestart, Complaint> {
     let lower = text.to_lowercase();
     match boolean(&lower) {
         Ok(true) => Ok(AutoRestart::Always),
         Ok(false) => Ok(AutoRestart::Never),
         Err(_) if lower == "unexpected" => Ok(AutoRestart::Unexpected),
-        Err(_) => Err(format!("invalid 'autorestart' value {}", repr(&lower))),
+        Err(_) => Err(Complaint::quoting("invalid 'autorestart' value ", repr(&lower), "")
+            .advise(did_you_mean(&lower, ["true", "false", "unexpected"]))),
     }
 }
 
 /// A TCP port.
-pub fn port(text: &str) -> Result<u16, String> {
+pub fn port(text: &str) -> Result<u16, Complaint> {
     let number = integer(text)?;
     if number < 1 {
-        return Err(format!("{number} is below lower bound (1)"));
+        return Err(Complaint::quoting("", number.to_string(), " is below lower bound (1)"));
     }
-    u16::try_from(number).map_err(|_| format!("{number} is above upper bound (65535)"))
+    u16::try_from(number).map_err(|_| Complaint::quoting("", number.to_string(), " is above upper bound (65535)"))
 }
 
 /// `PORT`, `:PORT`, `*:PORT` or `HOST:PORT`, where an IPv6 address may stand in brackets. The host is in lower case,
 /// without brackets, and empty for all interfaces.
-pub fn inet_address(text: &str) -> Result<(String, u16), String> {
+pub fn inet_address(text: &str) -> Result<(String, u16), Complaint> {
     let Some((host, number)) = text.rsplit_once(':') else {
         // The blank at the end is the original's.
         return port(text)
             .map(|port| (String::new(), port))
-            .map_err(|_| format!("not a valid port number: {} ", repr(text)));
+            .map_err(|_| Complaint::quoting("not a valid port number: ", repr(text), " "));
     };
     if number.is_empty() {
-        return Err("no port number specified in ''".to_owned());
+        return Err("no port number specified in ''".to_owned().into());
     }
     let port = port(number)?;
     let host = host.to_lowercase();

@@ -3,21 +3,77 @@
 //! Its oddities are kept, because existing files depend on them: quotes join nothing, there are no escapes, every
 //! character outside `[A-Za-z0-9_/.+():-]` is a word of its own, and whatever stands where a comma belongs is skipped.
 
-/// The pairs of an already expanded text; of repeated names the last value wins, in the place of the first.
-///
-/// The error is the message.
-pub fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
-    let tokens = Lexer::new(text).tokens()?;
-    let mut pairs = crate::ordered::Ordered::default();
-    for group in tokens.chunks(4) {
-        match group {
-            [key, equals, value, ..] if equals == "=" => {
-                pairs.insert(key, value.trim_matches(['\'', '"']).to_owned());
-            }
-            _ => return Err(format!("Unexpected end of key/value pairs in value '{text}'")),
+use crate::complaint::Complaint;
+
+/// A part of the text that has no effect, and the variable it may have been meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Text between the value and the next comma.
+    BehindValue(String),
+    /// The rest of a line behind a `#` in the value.
+    Comment(String),
+    /// The value of a variable that is set again.
+    Earlier(String),
+}
+
+impl Loss {
+    /// What is lost, in words that show no value.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Loss::BehindValue(name) => format!("what stands behind the value of {name} has no effect"),
+            Loss::Comment(name) => format!("the # in the value of {name} begins a comment"),
+            Loss::Earlier(name) => format!("{name} is set twice, the last value counts"),
         }
     }
-    Ok(pairs.into_entries())
+
+    /// What to write instead.
+    pub(crate) fn advice(&self) -> String {
+        match self {
+            Loss::BehindValue(name) | Loss::Comment(name) => format!(
+                "write {name}=\"...\" with one pair of quotes around the whole value; a value with \" in it stands in \
+                 single quotes, a backslash has no meaning"
+            ),
+            Loss::Earlier(_) => "remove one of them".to_owned(),
+        }
+    }
+}
+
+/// What is in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// The variables.
+    pub pairs: Vec<(String, String)>,
+    /// What has no effect.
+    pub losses: Vec<Loss>,
+}
+
+/// The pairs of an already expanded text; of repeated names the last value wins, in the place of the first.
+pub fn pairs(text: &str) -> Result<Vec<(String, String)>, Complaint> {
+    read(text).map(|environment| environment.pairs)
+}
+
+/// The pairs, and what has no effect.
+pub fn read(text: &str) -> Result<Environment, Complaint> {
+    let tokens = Lexer::new(text).tokens()?;
+    let mut pairs = crate::ordered::Ordered::default();
+    let mut losses = Vec::new();
+    for group in tokens.chunks(4) {
+        match group {
+            [key, equals, value, separator @ ..] if equals.text == "=" => {
+                let name = key.text.clone();
+                if value.is_cut {
+                    losses.push(Loss::Comment(name.clone()));
+                } else if separator.iter().any(|separator| !matches!(separator.text.as_str(), "," | ";")) {
+                    losses.push(Loss::BehindValue(name.clone()));
+                }
+                if pairs.insert(&name, value.text.trim_matches(['\'', '"']).to_owned()).is_some() {
+                    losses.push(Loss::Earlier(name));
+                }
+            }
+            _ => return Err(Complaint::quoting("Unexpected end of key/value pairs in value '", text, "'")),
+        }
+    }
+    Ok(Environment { pairs: pairs.into_entries(), losses })
 }
 
 fn is_space(c: char) -> bool {
@@ -32,6 +88,18 @@ fn is_quote(c: char) -> bool {
     matches!(c, '\'' | '"')
 }
 
+struct Token {
+    text: String,
+    /// Whether a comment stood in it.
+    is_cut: bool,
+}
+
+impl From<String> for Token {
+    fn from(text: String) -> Token {
+        Token { text, is_cut: false }
+    }
+}
+
 struct Lexer<'t> {
     rest: std::iter::Peekable<std::str::Chars<'t>>,
 }
@@ -41,15 +109,15 @@ impl<'t> Lexer<'t> {
         Lexer { rest: text.chars().peekable() }
     }
 
-    fn tokens(mut self) -> Result<Vec<String>, String> {
+    fn tokens(mut self) -> Result<Vec<Token>, Complaint> {
         let mut tokens = Vec::new();
         while let Some(c) = self.rest.next() {
             match c {
                 _ if is_space(c) => {}
                 '#' => self.skip_line(),
-                _ if is_quote(c) => tokens.push(self.quoted(c)?),
+                _ if is_quote(c) => tokens.push(self.quoted(c)?.into()),
                 _ if is_word(c) => tokens.push(self.word(c)),
-                _ => tokens.push(c.to_string()),
+                _ => tokens.push(c.to_string().into()),
             }
         }
         Ok(tokens)
@@ -60,7 +128,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Up to the same quote, with both quotes.
-    fn quoted(&mut self, quote: char) -> Result<String, String> {
+    fn quoted(&mut self, quote: char) -> Result<String, Complaint> {
         let mut token = String::from(quote);
         for c in self.rest.by_ref() {
             token.push(c);
@@ -68,17 +136,18 @@ impl<'t> Lexer<'t> {
                 return Ok(token);
             }
         }
-        Err("No closing quotation".to_owned())
+        Err(Complaint::from("No closing quotation".to_owned()).advise(format!("a {quote} is not closed")))
     }
 
     /// A word goes on with the next line after a comment in its middle.
-    fn word(&mut self, first: char) -> String {
-        let mut token = String::from(first);
+    fn word(&mut self, first: char) -> Token {
+        let mut token = Token::from(String::from(first));
         while let Some(c) = self.rest.next_if(|&c| is_word(c) || is_quote(c) || c == '#') {
             if c == '#' {
                 self.skip_line();
+                token.is_cut = true;
             } else {
-                token.push(c);
+                token.text.push(c);
             }
         }
         token
@@ -98,7 +167,27 @@ mod tests {
 
     #[test]
     fn the_text_in_the_error_is_not_escaped() {
-        assert_eq!(pairs("A='x'\n,B").unwrap_err(), "Unexpected end of key/value pairs in value 'A='x'\n,B'");
+        assert_eq!(
+            pairs("A='x'\n,B").unwrap_err().to_string(),
+            "Unexpected end of key/value pairs in value 'A='x'\n,B'"
+        );
+    }
+
+    #[test]
+    fn what_has_no_effect_is_known() {
+        let losses = |text: &str| read(text).unwrap().losses;
+        let a = || "A".to_owned();
+        for text in ["A=b c", "A=\"a\"\"b\"", "A=\"x\\\"y\"", "A=pass!", "A=$HOME", "B=1,A=x y"] {
+            assert_eq!(losses(text), [Loss::BehindValue(a())], "{text}");
+        }
+        for text in ["A=p#q", "A=p#q,B=2", "B=1,A=p#q\n,C=3"] {
+            assert_eq!(losses(text), [Loss::Comment(a())], "{text}");
+        }
+        assert_eq!(losses("A=1,B=2,A=3"), [Loss::Earlier(a())]);
+        for text in ["", "A=1", "A=1,", "A=1;B=2;", "A=\"p#q; r\",\nB='x\"y'", "A=\"\""] {
+            assert_eq!(losses(text), [], "{text}");
+        }
+        assert!(!Loss::BehindValue(a()).advice().contains("c\""), "no value is shown");
     }
 
     proptest::proptest! {

@@ -3,47 +3,57 @@
 use std::fmt;
 
 use crate::model::Origin;
+use crate::place::Place;
 
-/// A configuration that cannot be used, with the place where known.
+/// A configuration that cannot be used: the original's words, and the place as far as it is known.
 ///
-/// `Display` gives the message alone, in the original's words: it is what follows `Error: ` at start and
-/// `CANT_REREAD: ` after a failed reread. The place is data, because those words mostly do not name it.
+/// `Display` gives both, `WORDS (PLACE)`; it is what follows `Error: ` at the start and `CANT_REREAD: ` after a failed
+/// reread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     message: String,
-    origin: Option<Origin>,
+    place: Option<Box<Place>>,
 }
 
 impl ConfigError {
     /// An error without a place.
     pub fn new(message: impl Into<String>) -> ConfigError {
-        ConfigError { message: message.into(), origin: None }
+        ConfigError { message: message.into(), place: None }
     }
 
-    /// An error about what was written at `origin`.
-    pub fn at(message: impl Into<String>, origin: Option<&Origin>) -> ConfigError {
-        ConfigError { message: message.into(), origin: origin.cloned() }
+    /// An error about what is written at a place.
+    pub fn at(message: impl Into<String>, place: Place) -> ConfigError {
+        ConfigError { message: message.into(), place: Some(Box::new(place)) }
     }
 
-    /// The message.
+    /// The message in the original's words, without the place.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Where the offending value or section was written.
+    /// Where the offending value or section is written.
     pub fn origin(&self) -> Option<&Origin> {
-        self.origin.as_ref()
+        self.place.as_ref().map(|place| place.origin())
+    }
+
+    /// The same error with what to write instead.
+    pub(crate) fn advise(self, advice: impl Into<Option<String>>) -> ConfigError {
+        ConfigError { place: self.place.map(|place| Box::new(place.advise(advice))), ..self }
     }
 
     /// The same error with its message changed.
     pub(crate) fn map(self, change: impl FnOnce(String) -> String) -> ConfigError {
-        ConfigError { message: change(self.message), origin: self.origin }
+        ConfigError { message: change(self.message), ..self }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match &self.place {
+            Some(place) => write!(f, " ({place})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::complaint::Complaint;
 use crate::pyrepr::{ascii, repr};
+use crate::suggest::did_you_mean;
 
 mod number;
 
@@ -98,25 +100,52 @@ impl<'o> Names<'o> {
     }
 }
 
-/// Expands a text. `label` is how an error names the option; the error is the whole message.
-pub fn expand(text: &str, names: &Names<'_>, label: &str) -> Result<String, String> {
+/// What to write for a percent sign.
+const ESCAPE: &str = "write %% for a percent sign";
+
+/// Expands a text. `label` is how a complaint names the option.
+pub fn expand(text: &str, names: &Names<'_>, label: &str) -> Result<String, Complaint> {
     if !text.contains('%') {
         return Ok(text.to_owned());
     }
     Formatter::new(text, names).run().map_err(|failure| {
-        let subject = format!("Format string {} for {}", repr(text), repr(label));
+        let complaint =
+            |reason: String| Complaint::quoting("Format string ", repr(text), format!(" for {} {reason}", repr(label)));
         match failure {
             Failure::Unknown(name) => {
                 let available: Vec<&str> = names.all().into_keys().collect();
+                let meant = did_you_mean(&name, available.iter().copied());
                 let available = available.join(", ");
-                format!(
-                    "{subject} contains names ({}) which cannot be expanded. Available names: {available}",
-                    repr(&name)
-                )
+                let reason =
+                    format!("contains names ({}) which cannot be expanded. Available names: {available}", repr(&name));
+                complaint(reason).advise(meant.unwrap_or_else(|| ESCAPE.to_owned()))
             }
-            Failure::Bad(reason) => format!("{subject} is badly formatted: {reason}"),
+            Failure::Bad(reason) => complaint(format!("is badly formatted: {reason}")).advise(ESCAPE.to_owned()),
         }
     })
+}
+
+/// Expands a text that has been expanded once: some options are, and what is in them needs more percent signs.
+pub(crate) fn expand_again(text: &str, names: &Names<'_>, label: &str) -> Result<String, Complaint> {
+    let advice = "write %%%% for a percent sign, because this option is expanded twice";
+    expand(text, names, label).map_err(|complaint| match complaint.advice() {
+        Some(ESCAPE) => complaint.advise(advice.to_owned()),
+        _ => complaint,
+    })
+}
+
+/// Whether the expanded text may have something of the environment in it, which is nobody's business.
+pub(crate) fn may_show_environment(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, behind)) = rest.split_once('%') {
+        rest = match behind.strip_prefix('%') {
+            Some(escaped) => escaped,
+            // Without a name, all of them are meant.
+            None if !behind.starts_with('(') || behind.starts_with("(ENV_") => return true,
+            None => behind,
+        };
+    }
+    false
 }
 
 enum Failure {

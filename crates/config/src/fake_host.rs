@@ -10,6 +10,8 @@ use crate::path::{normalize, parent};
 pub(crate) struct FakeHost {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     pub(crate) directories: BTreeSet<String>,
+    /// Files that are there and cannot be read.
+    pub(crate) closed: BTreeSet<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) uid: u32,
 }
@@ -19,6 +21,7 @@ impl FakeHost {
         let variables = [("HOME", "/root"), ("LANG", "C.UTF-8"), ("PATH", "/bin")];
         FakeHost {
             files: BTreeMap::new(),
+            closed: BTreeSet::new(),
             directories: ["/", "/tmp", "/dev", "/conf", "/root"].map(str::to_owned).into(),
             environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             uid: 0,
@@ -39,7 +42,10 @@ fn account(name: &str, uid: u32, home: &str) -> Account {
 impl Host for FakeHost {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         if self.directories.contains(path) {
-            return Err(ReadError::Unreadable);
+            return Err(ReadError::Unreadable("Is a directory".to_owned()));
+        }
+        if self.closed.contains(path) {
+            return Err(ReadError::Unreadable("Permission denied".to_owned()));
         }
         self.files.get(path).cloned().ok_or(ReadError::Missing)
     }

@@ -18,19 +18,24 @@ pub struct Account {
 }
 
 /// Why a configuration file could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
     /// There is no such file.
     Missing,
-    /// It is there, but cannot be read, or is a directory.
-    Unreadable,
+    /// It is there, but cannot be read, or is a directory; holds the reason in words.
+    Unreadable(String),
 }
 
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> ReadError {
+impl ReadError {
+    /// What an error of the system means to a reader who is this user.
+    pub fn new(error: &io::Error, user: &str) -> ReadError {
+        let text = error.to_string();
+        // The number says nothing that the words before it do not say.
+        let reason = text.split(" (os error").next().unwrap_or_default();
         match error.kind() {
             io::ErrorKind::NotFound => ReadError::Missing,
-            _ => ReadError::Unreadable,
+            io::ErrorKind::PermissionDenied => ReadError::Unreadable(format!("{reason}, read as user {user}")),
+            _ => ReadError::Unreadable(reason.to_owned()),
         }
     }
 }

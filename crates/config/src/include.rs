@@ -3,10 +3,11 @@
 use crate::error::ConfigError;
 use crate::expand::{Names, expand};
 use crate::glob::glob;
-use crate::host::DaemonHost;
+use crate::host::{DaemonHost, ReadError};
 use crate::ini::Ini;
 use crate::notices::Notices;
 use crate::path;
+use crate::place::Place;
 use crate::pytext::is_space;
 
 /// The text that stands for the directory of the file it is written in. Where files are included it is replaced as
@@ -21,19 +22,28 @@ pub(crate) fn read(ini: &mut Ini, here: &str, host: &dyn DaemonHost, notices: &m
     ini.replace(HERE, here);
     let Some(files) = ini.get("include", "files").cloned() else {
         let message = ".ini file has [include] section, but no files setting";
-        return Err(ConfigError::at(message, Some(&origin)));
+        return Err(ConfigError::at(message, Place::new(&origin).section("include").not_set("files")));
     };
     let variables = Names::new().variables(&host.environment());
     let names = Names::over(&variables).text("here", here).text("host_node_name", host.host_name());
-    let patterns = expand(&files.value, &names, "include.files")
-        .map_err(|message| ConfigError::at(message, Some(&files.origin)))?;
+    let place = Place::new(&files.origin).section("include").value("files", &files.value);
+    let patterns = expand(&files.value, &names, "include.files").map_err(|complaint| {
+        ConfigError::at(complaint.to_string(), place.clone().advise(complaint.advice().map(str::to_owned)))
+    })?;
     for pattern in patterns.split(is_space).filter(|pattern| !pattern.is_empty()) {
-        read_matches(ini, &path::join(here, pattern), host, notices)?;
+        read_matches(ini, &path::join(here, pattern), &place, host, notices)?;
     }
     Ok(())
 }
 
-fn read_matches(ini: &mut Ini, pattern: &str, host: &dyn DaemonHost, notices: &mut Notices) -> Result<(), ConfigError> {
+/// Reads the files that match a pattern, which is written at `place`.
+fn read_matches(
+    ini: &mut Ini,
+    pattern: &str,
+    place: &Place,
+    host: &dyn DaemonHost,
+    notices: &mut Notices,
+) -> Result<(), ConfigError> {
     let files = glob(pattern, host);
     if files.is_empty() {
         notices.warn(format!("No file matches via include \"{pattern}\""));
@@ -41,8 +51,12 @@ fn read_matches(ini: &mut Ini, pattern: &str, host: &dyn DaemonHost, notices: &m
     for file in files {
         notices.inform(format!("Included extra file \"{file}\" during parsing"));
         // The original passes over directories and unreadable files without a word.
-        if let Ok(content) = host.read(&file) {
-            ini.read(&file, &content)?;
+        match host.read(&file) {
+            Ok(content) => ini.read(&file, &content)?,
+            Err(ReadError::Unreadable(reason)) if !host.is_dir(&file) => {
+                notices.warn_at(format!("Included file \"{file}\" cannot be read"), place.clone().advise(reason));
+            }
+            Err(_) => {}
         }
         ini.replace(HERE, &path::absolute(path::parent(&file), host));
     }

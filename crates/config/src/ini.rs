@@ -9,11 +9,12 @@ use std::sync::Arc;
 use crate::error::ConfigError;
 use crate::model::Origin;
 use crate::ordered::Ordered;
+use crate::place::Place;
 use crate::pyrepr::repr;
 use crate::pytext::{is_space, strip};
 
 /// The section whose values show in every other section.
-const DEFAULTS: &str = "DEFAULT";
+pub(crate) const DEFAULTS: &str = "DEFAULT";
 
 /// A value as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,19 @@ pub struct Entry {
     pub origin: Origin,
     /// Whether it comes from `[DEFAULT]`.
     pub inherited: bool,
+    /// The sign of a comment that ended one of its lines.
+    pub comment: Option<char>,
+}
+
+/// Something that is taken, but may well be meant in another way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// The header of a section that began elsewhere.
+    SectionAgain { section: String, first: Origin, origin: Origin },
+    /// An option that has been written before; what is written here wins.
+    OptionAgain { section: String, option: String, first: Origin, origin: Origin },
+    /// A line that looks like a header or an option, and belongs to the value above it because it is indented.
+    Swallowed { section: String, option: String, line: String, origin: Origin },
 }
 
 /// A section.
@@ -51,6 +65,7 @@ impl Section {
 pub struct Ini {
     defaults: Ordered<Entry>,
     sections: Ordered<Section>,
+    oddities: Vec<Oddity>,
 }
 
 impl Ini {
@@ -67,6 +82,11 @@ impl Ini {
     /// All sections but `[DEFAULT]`, in the order of first appearance.
     pub fn sections(&self) -> impl Iterator<Item = &Section> {
         self.sections.iter().map(|(_, section)| section)
+    }
+
+    /// What may well be meant in another way, in the order in which it was read.
+    pub fn oddities(&self) -> &[Oddity] {
+        &self.oddities
     }
 
     /// The section of this name.
@@ -118,7 +138,8 @@ fn undecodable(content: &[u8], error: std::str::Utf8Error, file: &Arc<str>) -> C
     };
     let line = content[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
     let origin = Origin { file: file.clone(), line: u32::try_from(line).unwrap_or(u32::MAX) };
-    ConfigError::at(format!("'utf-8' codec can't decode {bytes}: {reason}"), Some(&origin))
+    let place = Place::new(&origin).advise("save the file as UTF-8".to_owned());
+    ConfigError::at(format!("'utf-8' codec can't decode {bytes}: {reason}"), place)
 }
 
 /// A line without its end, and whether it had one.
@@ -182,14 +203,14 @@ fn comment_start(line: &str) -> Option<usize> {
 }
 
 /// The name in a header, which runs to the last closing bracket.
-fn header(value: &str) -> Option<&str> {
+pub(crate) fn header(value: &str) -> Option<&str> {
     let inside = value.strip_prefix('[')?;
     let name = &inside[..inside.rfind(']')?];
     (!name.is_empty()).then_some(name)
 }
 
 /// Name (lower case, possibly empty) and value of an option.
-fn option(value: &str) -> Option<(String, &str)> {
+pub(crate) fn option(value: &str) -> Option<(String, &str)> {
     let (name, value) = value.split_once(['=', ':'])?;
     Some((name.trim_end_matches(is_space).to_lowercase(), strip(value)))
 }
@@ -218,7 +239,8 @@ impl<'i> Parser<'i> {
             None => Ok(()),
             Some(origin) => {
                 let message = format!("Source contains parsing errors: {}{}", repr(&self.file), self.bad_lines);
-                Err(ConfigError::at(message, Some(&origin)))
+                let advice = "write NAME=VALUE, or indent what continues the value above";
+                Err(ConfigError::at(message, Place::new(&origin).advise(advice.to_owned())))
             }
         }
     }
@@ -228,16 +250,19 @@ impl<'i> Parser<'i> {
         let value = strip(&line.text[..comment.unwrap_or(line.text.len())]);
         if value.is_empty() {
             if comment.is_none() {
-                self.append("");
+                self.append("", None);
             }
             return Ok(());
         }
+        let comment = comment.and_then(|start| line.text[start..].chars().next());
+        let origin = Origin { file: self.file.clone(), line: number };
         let indent = line.indent();
-        if indent > self.indent && self.append(value) {
+        if indent > self.indent && self.option.is_some() {
+            self.look_at_swallowed(value, &origin);
+            self.append(value, comment);
             return Ok(());
         }
         self.indent = indent;
-        let origin = Origin { file: self.file.clone(), line: number };
         if let Some(name) = header(value) {
             self.enter(name, origin);
             return Ok(());
@@ -247,7 +272,7 @@ impl<'i> Parser<'i> {
         }
         match option(value) {
             Some((name, value)) if !name.is_empty() => {
-                self.set(name, Entry { value: value.to_owned(), origin, inherited: false });
+                self.set(name, Entry { value: value.to_owned(), origin, inherited: false, comment });
             }
             nameless => {
                 // A missing name ends the option above; a missing value does not.
@@ -268,13 +293,21 @@ impl<'i> Parser<'i> {
             origin.line,
             line.quoted()
         );
-        ConfigError::at(message, Some(&origin))
+        let advice = "write the name of a section in brackets first, such as [supervisord]";
+        ConfigError::at(message, Place::new(&origin).advise(advice.to_owned()))
     }
 
     fn enter(&mut self, name: &str, origin: Origin) {
-        if name != DEFAULTS && !self.ini.sections.contains(name) {
-            let section = Section { name: name.to_owned(), origin, options: Ordered::default() };
-            self.ini.sections.insert(name, section);
+        match self.ini.sections.get(name) {
+            _ if name == DEFAULTS => {}
+            Some(before) => {
+                let (section, first) = (name.to_owned(), before.origin.clone());
+                self.ini.oddities.push(Oddity::SectionAgain { section, first, origin });
+            }
+            None => {
+                let section = Section { name: name.to_owned(), origin, options: Ordered::default() };
+                self.ini.sections.insert(name, section);
+            }
         }
         self.section = Some(name.to_owned());
         self.option = None;
@@ -289,23 +322,46 @@ impl<'i> Parser<'i> {
 
     fn set(&mut self, name: String, mut entry: Entry) {
         entry.inherited = self.section.as_deref() == Some(DEFAULTS);
-        if let Some(options) = self.options() {
-            options.insert(&name, entry);
+        let origin = entry.origin.clone();
+        let before = self.options().and_then(|options| options.insert(&name, entry));
+        if let (Some(before), Some(section)) = (before, self.section.clone()) {
+            let (option, first) = (name.clone(), before.origin);
+            self.ini.oddities.push(Oddity::OptionAgain { section, option, first, origin });
         }
         self.option = Some(name);
     }
 
-    /// Adds a line to the current option; says whether there is one.
-    fn append(&mut self, line: &str) -> bool {
-        let Some(option) = self.option.take() else { return false };
-        let entry = self.options().and_then(|options| options.get_mut(&option));
-        let found = entry.is_some();
-        if let Some(entry) = entry {
+    /// The current option, to which indented lines belong.
+    fn current(&mut self) -> Option<&mut Entry> {
+        let option = self.option.take()?;
+        self.option = Some(option.clone());
+        self.options()?.get_mut(&option)
+    }
+
+    /// Adds a line to the current option, if there is one.
+    fn append(&mut self, line: &str, comment: Option<char>) {
+        if let Some(entry) = self.current() {
             entry.value.push('\n');
             entry.value.push_str(line);
+            entry.comment = entry.comment.or(comment);
         }
-        self.option = Some(option);
-        found
+    }
+
+    /// Notes a line that is about to be added to the current option and looks like something of its own.
+    fn look_at_swallowed(&mut self, line: &str, origin: &Origin) {
+        let looks_like_an_option = option(line).is_some_and(|(name, _)| !name.is_empty());
+        // A value that begins below its name, or goes on behind a comma, is meant to have further lines.
+        let is_expected = self.current().is_some_and(|entry| {
+            let value = entry.value.trim_end_matches(is_space);
+            value.is_empty() || value.ends_with(',')
+        });
+        if is_expected || !(looks_like_an_option || header(line).is_some()) {
+            return;
+        }
+        if let (Some(section), Some(option)) = (self.section.clone(), self.option.clone()) {
+            let (line, origin) = (line.to_owned(), origin.clone());
+            self.ini.oddities.push(Oddity::Swallowed { section, option, line, origin });
+        }
     }
 
     fn strip_ends(&mut self) {

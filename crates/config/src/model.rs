@@ -12,13 +12,16 @@ use crate::host::Account;
 pub struct Origin {
     /// The file, as messages name it.
     pub file: Arc<str>,
-    /// The line, counted from 1; 0 for a value from the command line.
+    /// The line, counted from 1; 0 for the file as a whole.
     pub line: u32,
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 

@@ -1,17 +1,30 @@
 //! What is worth saying about a configuration, collected while it is read.
 
+use std::collections::HashSet;
+
 use crate::model::{Notice, NoticeLevel};
+use crate::place::Place;
 
 /// Warnings and information, each in the order in which they came up.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     warnings: Vec<String>,
     information: Vec<String>,
+    said: HashSet<String>,
 }
 
 impl Notices {
+    /// A warning of the original's, to the letter.
     pub(crate) fn warn(&mut self, text: impl Into<String>) {
         self.warnings.push(text.into());
+    }
+
+    /// A warning of ours about a place, which is said once, however many processes are made of it.
+    pub(crate) fn warn_at(&mut self, text: impl std::fmt::Display, place: Place) {
+        let text = format!("{text} ({place})");
+        if self.said.insert(text.clone()) {
+            self.warnings.push(text);
+        }
     }
 
     pub(crate) fn inform(&mut self, text: impl Into<String>) {

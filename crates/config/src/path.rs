@@ -1,5 +1,6 @@
 //! Paths, as text: home directories, making absolute, and the checks that ask the system.
 
+use crate::complaint::Complaint;
 use crate::host::{DaemonHost, Host};
 
 /// `directory` and `path` as one path; an absolute `path` stands alone.
@@ -78,19 +79,19 @@ fn is_dir(path: &str, host: &dyn DaemonHost) -> bool {
 }
 
 /// A directory that exists, with the home directory put in.
-pub(crate) fn existing_directory(text: &str, host: &dyn DaemonHost) -> Result<String, String> {
+pub(crate) fn existing_directory(text: &str, host: &dyn DaemonHost) -> Result<String, Complaint> {
     let path = expand_user(text, host);
-    if is_dir(&path, host) { Ok(path) } else { Err(format!("{text} is not an existing directory")) }
+    if is_dir(&path, host) { Ok(path) } else { Err(Complaint::quoting("", text, " is not an existing directory")) }
 }
 
 /// A path whose directory exists, with the home directory put in. A bare file name is always right.
-pub(crate) fn in_existing_directory(text: &str, host: &dyn DaemonHost) -> Result<String, String> {
+pub(crate) fn in_existing_directory(text: &str, host: &dyn DaemonHost) -> Result<String, Complaint> {
     let path = expand_user(text, host);
     let directory = parent(&path);
     if directory.is_empty() || is_dir(directory, host) {
         Ok(path)
     } else {
-        Err(format!("The directory named as part of the path {text} does not exist"))
+        Err(Complaint::quoting("The directory named as part of the path ", text, " does not exist"))
     }
 }
 

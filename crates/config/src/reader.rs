@@ -1,9 +1,11 @@
 //! Reading the options of one section: written value or table default, expanded, converted.
 
+use crate::complaint::Complaint;
 use crate::error::ConfigError;
-use crate::expand::{Names, expand};
+use crate::expand::{Names, expand, may_show_environment};
 use crate::ini::{Entry, Ini, Section};
 use crate::model::Origin;
+use crate::place::Place;
 use crate::schema::{self, SectionKind};
 
 /// One section, read as a kind of section.
@@ -53,9 +55,55 @@ impl<'a> Reader<'a> {
         self.entry(option).map_or(self.section_origin(), |entry| &entry.origin)
     }
 
+    /// Whether messages must not show the value of an option. What only a plug-in knows may be anything.
+    fn is_secret(&self, option: &str) -> bool {
+        self.kind.option(option).is_none_or(schema::OptionSpec::is_secret)
+    }
+
+    /// The place of the section.
+    pub(crate) fn section_place(&self) -> Place {
+        Place::new(self.section_origin()).section(self.section())
+    }
+
+    /// The place of an option, with its value as it is written.
+    pub(crate) fn place(&self, option: &str) -> Place {
+        let place = Place::new(self.origin(option)).section(self.section());
+        match self.entry(option) {
+            None => place.not_set(option),
+            Some(_) if self.is_secret(option) => place.hidden(option),
+            Some(entry) => place.value(option, &entry.value),
+        }
+    }
+
+    /// The sign of a comment that ended a line of an option.
+    pub(crate) fn comment(&self, option: &str) -> Option<char> {
+        self.entry(option)?.comment
+    }
+
     /// An error about an option.
     pub(crate) fn error(&self, option: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError::at(message, Some(self.origin(option)))
+        ConfigError::at(message, self.place(option))
+    }
+
+    /// An error about the section.
+    pub(crate) fn section_error(&self, message: impl Into<String>) -> ConfigError {
+        ConfigError::at(message, self.section_place())
+    }
+
+    /// An error about a value that cannot be expanded.
+    pub(crate) fn cannot_expand(&self, option: &str, complaint: &Complaint) -> ConfigError {
+        let words = if self.is_secret(option) { complaint.without_value() } else { complaint.to_string() };
+        self.error(option, words).advise(complaint.advice().map(str::to_owned))
+    }
+
+    /// An error about an expanded value that cannot be converted.
+    pub(crate) fn cannot_convert(&self, option: &str, complaint: &Complaint) -> ConfigError {
+        let is_secret = self.is_secret(option) || self.raw(option).is_some_and(may_show_environment);
+        let words = if is_secret { complaint.without_value() } else { complaint.to_string() };
+        let expected = self.kind.option(option).and_then(schema::OptionSpec::expected);
+        let expected = expected.map(|expected| format!("expected {expected}"));
+        let advice: Vec<&str> = expected.as_deref().into_iter().chain(complaint.advice()).collect();
+        self.error(option, words).advise((!advice.is_empty()).then(|| advice.join("; ")))
     }
 
     pub(crate) fn is_written(&self, option: &str) -> bool {
@@ -80,7 +128,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&self, option: &str, names: &Names<'_>) -> Result<Option<String>, ConfigError> {
         let Some(raw) = self.raw(option) else { return Ok(None) };
         let label = format!("{}.{option}", self.section());
-        expand(raw, names, &label).map(Some).map_err(|message| self.error(option, message))
+        expand(raw, names, &label).map(Some).map_err(|complaint| self.cannot_expand(option, &complaint))
     }
 
     /// The converted value, where there is a text at all.
@@ -88,10 +136,10 @@ impl<'a> Reader<'a> {
         &self,
         option: &str,
         names: &Names<'_>,
-        convert: impl FnOnce(&str) -> Result<T, String>,
+        convert: impl FnOnce(&str) -> Result<T, Complaint>,
     ) -> Result<Option<T>, ConfigError> {
         let text = self.text(option, names)?;
-        text.map(|text| convert(&text)).transpose().map_err(|message| self.error(option, message))
+        text.map(|text| convert(&text)).transpose().map_err(|complaint| self.cannot_convert(option, &complaint))
     }
 
     /// The converted value of an option that has a default or must be written.
@@ -99,7 +147,7 @@ impl<'a> Reader<'a> {
         &self,
         option: &str,
         names: &Names<'_>,
-        convert: impl FnOnce(&str) -> Result<T, String>,
+        convert: impl FnOnce(&str) -> Result<T, Complaint>,
     ) -> Result<T, ConfigError> {
         self.maybe(option, names, convert)?.ok_or_else(|| self.missing(option))
     }

@@ -15,7 +15,10 @@ A line `name = value` sets an option; a longer value goes on in the next line wh
 blank and a semicolon is a comment. `%(here)s` is the directory of the file, `%(ENV_NAME)s` the environment variable
 NAME, `%(host_node_name)s` the name of the host; programs also have `%(program_name)s`, `%(group_name)s`,
 `%(process_num)d` and `%(numprocs)d`. A percent sign itself is written `%%`. An option that no section knows is
-ignored, with a warning that says where it is written.
+ignored, with a warning that says where it is written and what was probably meant.
+
+A message about a mistake ends with its place in parentheses, `(FILE:LINE, [SECTION] OPTION=VALUE: WHAT TO WRITE)`.
+Values that may be secrets (passwords, environments, what comes from the environment) show as `***`.
 
 The column *since* is the version of Supervisor that brought the option; 0.1.0 marks those of this program alone.
 This page is generated: `cargo run -p supervisord-config --example reference > docs/configuration.md`.

@@ -133,6 +133,8 @@ impl SectionKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    /// A text that is nobody's business.
+    Password,
     Integer,
     Boolean,
     ByteSize,
@@ -170,7 +172,7 @@ impl Kind {
     /// A short description for reference pages.
     pub const fn describe(self) -> &'static str {
         match self {
-            K::Text => "text",
+            K::Text | K::Password => "text",
             K::Integer => "whole number",
             K::Boolean => "true or false",
             K::ByteSize => "bytes, with KB, MB or GB",
@@ -226,6 +228,19 @@ pub struct OptionSpec {
 }
 
 impl OptionSpec {
+    /// Whether messages must not show its value.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Password | Kind::Environment)
+    }
+
+    /// What a value must be; nothing where any text will do.
+    pub fn expected(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Text | Kind::Password => None,
+            kind => Some(kind.describe()),
+        }
+    }
+
     /// Whether a section without it is refused.
     pub fn required(&self) -> bool {
         self.default == Required

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use crate::complaint::Complaint;
 use crate::convert::integer;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
+use crate::suggest::did_you_mean;
 
 /// Every name with its number. Where a number has several names, the first is the one that is shown.
 const SIGNALS: [(&str, i32); 36] = [
@@ -66,6 +68,21 @@ impl fmt::Display for SignalError {
 
 impl std::error::Error for SignalError {}
 
+impl From<SignalError> for Complaint {
+    fn from(error: SignalError) -> Complaint {
+        match error {
+            SignalError::Name(text) => {
+                let upper = strip(&text).to_uppercase();
+                let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
+                let names = SIGNALS.iter().filter_map(|(name, _)| name.strip_prefix("SIG"));
+                Complaint::quoting("value ", repr(&text), " is not a valid signal name")
+                    .advise(did_you_mean(bare, names))
+            }
+            SignalError::Number(text) => Complaint::quoting("value ", repr(&text), " is not a valid signal number"),
+        }
+    }
+}
+
 /// The number of a signal that may be given as a number or as a name, in any case and with or without `SIG`.
 ///
 /// This is the rule for requests: 0 is accepted, as the question whether a process exists.
@@ -83,10 +100,11 @@ pub fn valid_number(number: i64) -> Option<i32> {
 }
 
 /// The signal of a `stopsignal=` option: like [`parse`], but 0, which stops nothing, is refused.
-pub fn parse_stop_signal(text: &str) -> Result<i32, SignalError> {
-    match parse(text)? {
-        0 => Err(SignalError::Number(text.to_owned())),
-        number => Ok(number),
+pub fn parse_stop_signal(text: &str) -> Result<i32, Complaint> {
+    match parse(text) {
+        Ok(0) => Err(SignalError::Number(text.to_owned()).into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -11,7 +11,7 @@ pub struct System;
 
 impl Host for System {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        Ok(fs::read(path)?)
+        fs::read(path).map_err(|error| ReadError::new(&error, &user::current_name()))
     }
 
     fn current_dir(&self) -> String {

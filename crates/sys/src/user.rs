@@ -52,6 +52,12 @@ pub fn current_uid() -> u32 {
     nix::unistd::getuid().as_raw()
 }
 
+/// The login name of the user this process runs as, or the number where it has none.
+pub fn current_name() -> String {
+    let uid = current_uid();
+    user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name)
+}
+
 /// The effective user id of this process.
 pub fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::additions::without_additions;
 use super::daemon::Daemon;
 use super::record;
 use super::redact::redact;
@@ -25,9 +26,9 @@ impl Observed {
         self.notes.push((what.to_owned(), text.to_string()));
     }
 
-    /// Notes a text of a scene, without what must vary from run to run.
+    /// Notes a text of a scene, without what must vary from run to run and without what we add to the original's words.
     pub fn note(&mut self, place: &Place, what: &str, text: impl ToString) {
-        self.exactly(what, redact(place, &text.to_string()));
+        self.exactly(what, without_additions(&redact(place, &text.to_string())));
     }
 
     /// Where another observation differs (- this, + the other).

@@ -88,7 +88,7 @@ pins! {
             daemon.wait_until("the log is written", |daemon| daemon.read("other.log").contains("entered RUNNING"));
             observed.note(daemon, "log", daemon.read("other.log"));
             observed.note(daemon, "echo", daemon.stdout());
-            observed.note(daemon, "over the wire", daemon.call("supervisor.readLog", &[0.into(), 0.into()]));
+            observed.note(daemon, "over the wire", daemon.call("supervisor.readLog", &[0.into(), 0.into()]).text());
             observed.exactly("files", daemon.names().join(" "));
         });
         compare(&scene("logfile", "logfile=syslog"), |daemon, observed| {

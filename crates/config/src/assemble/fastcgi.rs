@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Inputs;
 use crate::accounts;
+use crate::complaint::Complaint;
 use crate::convert::{integer, name, octal, port};
 use crate::error::ConfigError;
 use crate::expand::Names;
@@ -31,39 +32,41 @@ pub(super) fn socket(
     let user = reader.maybe("user", located, |text| accounts::user(text, inputs.host))?;
     let backlog = reader.maybe("socket_backlog", located, backlog)?;
     let mut access = access(reader, inputs.host, located)?;
-    let program = name(reader.own_name()).map_err(|message| reader.error("socket", message))?;
+    let program = name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))?;
     let names = Names::over(located).text("program_name", program);
     let Some(url) = reader.text("socket", &names)?.filter(|url| !url.is_empty()) else {
         return Err(reader.error("socket", format!("[{}] section requires a \"socket\" line", reader.section())));
     };
     let other_user = user.filter(|user| user.uid != inputs.host.current_uid());
     access.owner = access.owner.or(other_user.map(|user| (user.uid, Some(user.gid))));
-    let (url, address) = address(&url, access)
-        .map_err(|message| reader.error("socket", format!("{message} in [{}] socket", reader.section())))?;
+    let (url, address) = address(&url, access).map_err(|complaint| {
+        reader.cannot_convert("socket", &complaint.followed_by(&format!(" in [{}] socket", reader.section())))
+    })?;
     Ok(Arc::new(FastCgiSocket { url, address, backlog }))
 }
 
-fn backlog(text: &str) -> Result<u32, String> {
+fn backlog(text: &str) -> Result<u32, Complaint> {
     let number = integer(text)?;
     u32::try_from(number)
         .ok()
         .filter(|backlog| (1..=65535).contains(backlog))
-        .ok_or_else(|| format!("Invalid socket_backlog value {number}"))
+        .ok_or_else(|| Complaint::quoting("Invalid socket_backlog value ", number.to_string(), ""))
 }
 
 fn access(reader: &Reader<'_>, host: &dyn DaemonHost, names: &Names<'_>) -> Result<Access, ConfigError> {
     let owner = reader.maybe("socket_owner", names, |text| {
-        accounts::owner(text, host).ok_or_else(|| format!("Invalid socket_owner value {text}"))
+        accounts::owner(text, host).ok_or_else(|| Complaint::quoting("Invalid socket_owner value ", text, ""))
     })?;
-    let mode = reader
-        .get("socket_mode", names, |text| octal(text).map_err(|_| format!("Invalid socket_mode value {text}")))?;
+    let mode = reader.get("socket_mode", names, |text| {
+        octal(text).map_err(|_| Complaint::quoting("Invalid socket_mode value ", text, ""))
+    })?;
     Ok(Access { owner, mode, written: owner.is_some() || reader.is_written("socket_mode") })
 }
 
-fn address(url: &str, access: Access) -> Result<(String, SocketAddress), String> {
+fn address(url: &str, access: Access) -> Result<(String, SocketAddress), Complaint> {
     if let Some(path) = url.strip_prefix("unix://") {
         if !path.starts_with('/') {
-            return Err(format!("Unix socket path {path} is not an absolute path"));
+            return Err(Complaint::quoting("Unix socket path ", path, " is not an absolute path"));
         }
         let path = path::normalize(path);
         let address = SocketAddress::Unix { path: path.clone(), mode: access.mode, owner: access.owner };
@@ -71,9 +74,9 @@ fn address(url: &str, access: Access) -> Result<(String, SocketAddress), String>
     }
     if access.written {
         let message = "socket_owner and socket_mode params should only be used with a Unix domain socket";
-        return Err(message.to_owned());
+        return Err(message.to_owned().into());
     }
-    let (host, digits) = tcp_parts(url).ok_or_else(|| format!("Bad socket format {url}"))?;
+    let (host, digits) = tcp_parts(url).ok_or_else(|| Complaint::quoting("Bad socket format ", url, ""))?;
     let (host, port) = (host.to_lowercase(), port(digits)?);
     Ok((format!("tcp://{host}:{port}"), SocketAddress::Tcp { host, port }))
 }

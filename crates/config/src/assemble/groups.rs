@@ -12,12 +12,15 @@ use crate::expand::Names;
 use crate::model::{FastCgiSocket, Group, GroupKind, Process};
 use crate::notices::Notices;
 use crate::ordered::Ordered;
+use crate::place::Place;
 use crate::reader::Reader;
 use crate::schema::SectionKind;
+use crate::suggest::did_you_mean;
 
 /// A group with the section that makes it.
 struct Draft {
     section: String,
+    place: Place,
     group: Group,
 }
 
@@ -87,7 +90,9 @@ impl<'a> Gathering<'a> {
             (Some(found), None) | (None, Some(found)) => Ok(found),
             (None, None) => {
                 let message = format!("[{section}] names unknown program or fcgi-program {program}");
-                Err(group.error("programs", message))
+                let programs = [SectionKind::Program, SectionKind::FcgiProgram].map(|kind| self.inputs.sections(kind));
+                let meant = did_you_mean(program, programs.into_iter().flatten().map(|reader| reader.own_name()));
+                Err(group.error("programs", message).advise(meant))
             }
             (Some(_), Some(_)) => {
                 let message = format!("[{section}] name {program} is ambiguous (exists as program and fcgi-program)");
@@ -141,30 +146,32 @@ impl<'a> Gathering<'a> {
             let name = process.name.clone();
             let section = process.section.clone();
             if let Some(lost) = unique.insert(&name, Arc::new(process)) {
-                self.notices.warn(format!(
+                let text = format!(
                     "For [{section}], the process name {name} is already used in group {} by [{}], \
                      the earlier process has been ignored",
                     group.name, lost.section
-                ));
+                );
+                self.notices.warn_at(text, reader.section_place());
             }
         }
         group.processes = unique.into_entries().into_iter().map(|(_, process)| process).collect();
-        self.drafts.push(Draft { section: reader.section().to_owned(), group });
+        self.drafts.push(Draft { section: reader.section().to_owned(), place: reader.section_place(), group });
     }
 }
 
 fn group_name(reader: &Reader<'_>) -> Result<String, ConfigError> {
-    name(reader.own_name()).map_err(|message| reader.error("", message))
+    name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))
 }
 
 /// Of groups with the same name the first wins.
 fn without_duplicates(drafts: Vec<Draft>, notices: &mut Notices) -> Vec<Group> {
     let mut winners: HashMap<String, String> = HashMap::new();
     let mut groups = Vec::new();
-    for Draft { section, group } in drafts {
+    for Draft { section, place, group } in drafts {
         if let Some(winner) = winners.get(&group.name) {
             let name = &group.name;
-            notices.warn(format!("[{section}] has been ignored because its group name {name} is used by [{winner}]"));
+            let text = format!("[{section}] has been ignored because its group name {name} is used by [{winner}]");
+            notices.warn_at(text, place);
             continue;
         }
         winners.insert(group.name.clone(), section);

@@ -2,6 +2,7 @@
 
 use super::Inputs;
 use super::plugins::resolved;
+use crate::complaint::Complaint;
 use crate::convert::{boolean, integer, strings};
 use crate::error::ConfigError;
 use crate::expand::Names;
@@ -14,7 +15,9 @@ pub(super) fn pool(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>
     let buffer_size = reader.get("buffer_size", located, |text| {
         let size = integer(text)?;
         let valid = usize::try_from(size).ok().filter(|&size| size > 0);
-        valid.ok_or_else(|| format!("[{section}] section sets invalid buffer_size ({size})"))
+        valid.ok_or_else(|| {
+            Complaint::quoting(format!("[{section}] section sets invalid buffer_size ("), size.to_string(), ")")
+        })
     })?;
     let result_handler = reader.get("result_handler", located, |text| resolved(text, section, inputs.host))?;
     let events = events(reader, inputs, located)?;

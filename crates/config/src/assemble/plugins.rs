@@ -1,5 +1,6 @@
 //! Sections that name Python code.
 
+use crate::complaint::Complaint;
 use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::host::Host;
@@ -38,19 +39,25 @@ const MAIN_INTERFACE: &str = "supervisor.rpcinterface:make_main_rpcinterface";
 
 /// The interface that is built in takes no options, not even those of `[DEFAULT]`. The original finds that out when it
 /// opens its servers, and so not without any.
-pub(super) fn check_main_interface(interfaces: &[Plugin]) -> Result<(), ConfigError> {
+pub(super) fn check_main_interface(ini: &Ini, interfaces: &[Plugin]) -> Result<(), ConfigError> {
     let spoiled = interfaces.iter().find(|plugin| plugin.factory == MAIN_INTERFACE && !plugin.options.is_empty());
-    match spoiled {
-        Some(plugin) => Err(ConfigError::new(format!("Could not make {} rpc interface", plugin.name))),
-        None => Ok(()),
-    }
+    let Some(plugin) = spoiled else { return Ok(()) };
+    let message = format!("Could not make {} rpc interface", plugin.name);
+    let reader = Reader::of_kind(ini, SectionKind::RpcInterface).find(|reader| reader.own_name() == plugin.name);
+    let place = reader.zip(plugin.options.first()).map(|(reader, (option, _))| reader.place(option));
+    Err(match place {
+        Some(place) => ConfigError::at(message, place.advise("it takes no options of its own, remove it".to_owned())),
+        None => ConfigError::new(message),
+    })
 }
 
 /// The specification, when it names something there is.
-pub(super) fn resolved(specification: &str, section: &str, host: &dyn Host) -> Result<String, String> {
+pub(super) fn resolved(specification: &str, section: &str, host: &dyn Host) -> Result<String, Complaint> {
+    let complaint =
+        |reason: &str| Complaint::quoting("", specification, format!(" cannot be resolved within [{section}]{reason}"));
     match host.resolve(specification) {
         Ok(()) => Ok(specification.to_owned()),
-        Err(reason) if reason.is_empty() => Err(format!("{specification} cannot be resolved within [{section}]")),
-        Err(reason) => Err(format!("{specification} cannot be resolved within [{section}]: {reason}")),
+        Err(reason) if reason.is_empty() => Err(complaint("")),
+        Err(reason) => Err(complaint(&format!(": {reason}"))),
     }
 }

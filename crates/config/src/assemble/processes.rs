@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::Inputs;
 use super::supervisord::{count, unsigned};
 use crate::accounts;
+use crate::complaint::Complaint;
 use crate::convert::{auto_restart, boolean, byte_size, exit_codes, integer, name, octal};
-use crate::environment;
+use crate::environment::{self, Environment};
 use crate::error::ConfigError;
-use crate::expand::{Names, expand};
+use crate::expand::{Names, expand, expand_again};
 use crate::host::{Account, DaemonHost};
 use crate::model::{AutoRestart, ChannelLog, FastCgiSocket, LogFile, Process, ServerUrl};
 use crate::notices::Notices;
@@ -18,6 +19,7 @@ use crate::pytext::strip;
 use crate::reader::Reader;
 use crate::schema::SectionKind;
 use crate::signal;
+use crate::words;
 
 /// More processes than this from one section are refused: it is a slip, and would eat all memory.
 const MOST_PROCESSES: i64 = 100_000;
@@ -47,7 +49,7 @@ fn section_processes(
     located: &Names<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<Process>, ConfigError> {
-    let program_name = name(reader.own_name()).map_err(|message| reader.error("", message))?;
+    let program_name = name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))?;
     let names = Names::over(located)
         .text("program_name", program_name)
         .text("host_node_name", inputs.host.host_name())
@@ -100,8 +102,7 @@ impl<'a> Shared<'a> {
         let autorestart = reader.get("autorestart", names, auto_restart)?;
         let startsecs = reader.get("startsecs", names, integer)?;
         let startretries = reader.get("startretries", names, integer)?;
-        let stopsignal = reader
-            .get("stopsignal", names, |text| signal::parse_stop_signal(text).map_err(|error| error.to_string()))?;
+        let stopsignal = reader.get("stopsignal", names, signal::parse_stop_signal)?;
         let stopwaitsecs = reader.get("stopwaitsecs", names, integer)?;
         let stopasgroup = reader.get("stopasgroup", names, boolean)?;
         let killasgroup = reader.maybe("killasgroup", names, boolean)?.unwrap_or(stopasgroup);
@@ -109,8 +110,9 @@ impl<'a> Shared<'a> {
         let redirect_stderr = reader.get("redirect_stderr", names, boolean)?;
         let numprocs = reader.get("numprocs", names, |text| {
             let number = integer(text)?;
-            let too_many = format!("{number} is above upper bound ({MOST_PROCESSES})");
-            if number > MOST_PROCESSES { Err(too_many) } else { Ok(number) }
+            let too_many =
+                || Complaint::quoting("", number.to_string(), format!(" is above upper bound ({MOST_PROCESSES})"));
+            if number > MOST_PROCESSES { Err(too_many()) } else { Ok(number) }
         })?;
         let numprocs_start = reader.get("numprocs_start", names, integer)?;
         let stdout = reporting(reader, "stdout", names)?;
@@ -119,7 +121,7 @@ impl<'a> Shared<'a> {
         let user = reader.maybe("user", names, |text| accounts::user(text, host))?;
         let umask = reader.maybe("umask", names, octal)?;
         let process_name = reader.raw("process_name").unwrap_or_default();
-        name(process_name).map_err(|message| reader.error("process_name", message))?;
+        name(process_name).map_err(|complaint| reader.cannot_convert("process_name", &complaint))?;
         let shared = Shared {
             priority,
             autostart,
@@ -148,10 +150,13 @@ impl<'a> Shared<'a> {
     fn check(self, reader: &Reader<'_>) -> Result<Shared<'a>, ConfigError> {
         if self.numprocs > 1 && !self.process_name.contains("%(process_num)") {
             let message = "%(process_num) must be present within process_name when numprocs > 1";
-            return Err(reader.error("numprocs", message));
+            let advice = "write process_name=%(program_name)s_%(process_num)02d";
+            return Err(reader.error("numprocs", message).advise(advice.to_owned()));
         }
         if self.stopasgroup && !self.killasgroup {
-            return Err(reader.error("killasgroup", "Cannot set stopasgroup=true and killasgroup=false"));
+            let advice = "remove this line: killasgroup is true where stopasgroup is";
+            let error = reader.error("killasgroup", "Cannot set stopasgroup=true and killasgroup=false");
+            return Err(error.advise(advice.to_owned()));
         }
         Ok(self)
     }
@@ -165,7 +170,7 @@ impl<'a> Shared<'a> {
         host: &dyn DaemonHost,
         notices: &mut Notices,
     ) -> Result<Process, ConfigError> {
-        let environment = environment(reader, names)?;
+        let environment = environment(reader, names, notices)?;
         let names = &Names::over(names).variables(&environment);
         let directory = reader.text("directory", names)?;
         let stdout = channel(reader, "stdout", &self.stdout, names, host, notices)?;
@@ -183,6 +188,7 @@ impl<'a> Shared<'a> {
         let command = reader
             .text("command", names)?
             .ok_or_else(|| reader.error("command", format!("program section {section} does not specify a command")))?;
+        check_command(reader, &command, notices);
         Ok(Process {
             name: self.expanded_name(reader, names)?,
             section: section.to_owned(),
@@ -212,12 +218,11 @@ impl<'a> Shared<'a> {
 
     /// The name, whose characters were checked before it was expanded; after that only an empty one is refused.
     fn expanded_name(&self, reader: &Reader<'_>, names: &Names<'_>) -> Result<String, ConfigError> {
-        let message = match expand(self.process_name, names, "process_name") {
-            Ok(expanded) if !expanded.is_empty() => return Ok(expanded),
-            Ok(expanded) => format!("Invalid name: {} because it is empty", repr(&expanded)),
-            Err(message) => message,
-        };
-        Err(reader.error("process_name", message))
+        match expand(self.process_name, names, "process_name") {
+            Ok(expanded) if !expanded.is_empty() => Ok(expanded),
+            Ok(_) => Err(reader.error("process_name", "Invalid name: '' because it is empty")),
+            Err(complaint) => Err(reader.cannot_expand("process_name", &complaint)),
+        }
     }
 }
 
@@ -232,10 +237,41 @@ fn server_url(text: String) -> ServerUrl {
     if strip(&text).eq_ignore_ascii_case("AUTO") { ServerUrl::Auto } else { ServerUrl::Text(text) }
 }
 
-fn environment(reader: &Reader<'_>, names: &Names<'_>) -> Result<Vec<(String, String)>, ConfigError> {
+fn environment(
+    reader: &Reader<'_>,
+    names: &Names<'_>,
+    notices: &mut Notices,
+) -> Result<Vec<(String, String)>, ConfigError> {
     let raw = reader.raw("environment").unwrap_or_default();
-    let pairs = expand(raw, names, "environment").and_then(|text| environment::pairs(&text));
-    pairs.map_err(|message| reader.error("environment", message))
+    let text =
+        expand(raw, names, "environment").map_err(|complaint| reader.cannot_expand("environment", &complaint))?;
+    let read = environment::read(&text).map_err(|complaint| reader.cannot_convert("environment", &complaint))?;
+    Ok(without_losses(reader, read, notices))
+}
+
+/// The pairs of an environment; what of it has no effect is mentioned.
+pub(super) fn without_losses(
+    reader: &Reader<'_>,
+    Environment { pairs, losses }: Environment,
+    notices: &mut Notices,
+) -> Vec<(String, String)> {
+    for loss in losses {
+        let text = format!("In the environment of [{}], {}", reader.section(), loss.describe());
+        notices.warn_at(text, reader.place("environment").advise(loss.advice()));
+    }
+    pairs
+}
+
+/// Mentions a command that no start will be able to take apart.
+fn check_command(reader: &Reader<'_>, command: &str, notices: &mut Notices) {
+    let Err(error) = words::split(command) else { return };
+    let advice = reader.comment("command").map(|sign| {
+        format!(
+            "a blank before {sign} begins a comment, also within quotes; write {sign} without the blank, or a script"
+        )
+    });
+    let text = format!("The command of [{}] cannot be taken apart: {error}", reader.section());
+    notices.warn_at(text, reader.place("command").advise(advice));
 }
 
 /// What `stdout_logfile=` or `stderr_logfile=` says.
@@ -245,7 +281,7 @@ enum ChildLog {
     Syslog,
 }
 
-fn child_log(text: &str, host: &dyn DaemonHost) -> Result<ChildLog, String> {
+fn child_log(text: &str, host: &dyn DaemonHost) -> Result<ChildLog, Complaint> {
     Ok(match text.to_lowercase().as_str() {
         "" | "none" | "off" => ChildLog::File(LogFile::None),
         "auto" => ChildLog::File(LogFile::Auto),
@@ -256,7 +292,7 @@ fn child_log(text: &str, host: &dyn DaemonHost) -> Result<ChildLog, String> {
 
 /// The outcome of [`child_log`] in the words of the recorded cases.
 #[cfg(test)]
-pub(crate) fn describe_child_log(text: &str, host: &dyn DaemonHost) -> Result<String, String> {
+pub(crate) fn describe_child_log(text: &str, host: &dyn DaemonHost) -> Result<String, Complaint> {
     Ok(match child_log(text, host)? {
         ChildLog::Syslog => "SYSLOG".to_owned(),
         ChildLog::File(LogFile::None) => "NONE".to_owned(),
@@ -275,7 +311,7 @@ fn channel(
 ) -> Result<ChannelLog, ConfigError> {
     let key = format!("{channel}_logfile");
     // This option is expanded twice, so a percent sign in it is written four times.
-    let log = reader.get(&key, names, |text| child_log(&expand(text, names, &key)?, host))?;
+    let log = reader.get(&key, names, |text| child_log(&expand_again(text, names, &key)?, host))?;
     let backups = reader.get(&format!("{key}_backups"), names, integer)?;
     let maxbytes = reader.get(&format!("{key}_maxbytes"), names, byte_size)?;
     let syslog_key = format!("{channel}_syslog");

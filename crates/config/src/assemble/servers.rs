@@ -2,6 +2,7 @@
 
 use super::Inputs;
 use crate::accounts;
+use crate::complaint::Complaint;
 use crate::convert::{boolean, inet_address, octal};
 use crate::error::ConfigError;
 use crate::expand::Names;
@@ -48,9 +49,10 @@ fn unix(
     }
     let credentials = credentials(reader, names)?;
     let owner = reader.maybe("chown", names, |text| {
-        accounts::owner(text, host).ok_or_else(|| format!("Invalid sockchown value {text}"))
+        accounts::owner(text, host).ok_or_else(|| Complaint::quoting("Invalid sockchown value ", text, ""))
     })?;
-    let mode = reader.get("chmod", names, |text| octal(text).map_err(|_| format!("Invalid chmod value {text}")))?;
+    let mode = reader
+        .get("chmod", names, |text| octal(text).map_err(|_| Complaint::quoting("Invalid chmod value ", text, "")))?;
     let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
     let address = ServerAddress::Unix { path: path::absolute_from_home(file, host), mode, uid, gid };
     let get_actions = reader.get("get_actions", names, boolean)?;

@@ -1,27 +1,36 @@
 //! The `[supervisord]` section.
 
 use super::Inputs;
+use super::processes::without_losses;
 use crate::accounts;
 use crate::command_line::{Overrides, activity_log};
 use crate::convert::{boolean, byte_size, integer, log_level, octal};
 use crate::environment;
 use crate::error::ConfigError;
-use crate::expand::{Names, expand};
+use crate::expand::{Names, expand_again};
 use crate::host::{Account, DaemonHost};
+use crate::ini::Section;
 use crate::model::{Origin, Supervisord};
+use crate::notices::Notices;
 use crate::path;
+use crate::place::Place;
 use crate::reader::Reader;
 use crate::schema::SectionKind;
+use crate::suggest;
 
 /// A user that is looked up only once everything else has been read.
-pub(super) struct PendingUser {
+pub(super) struct PendingUser<'a> {
     text: String,
-    origin: Option<Origin>,
+    /// The section it is written in; none for one of the command line.
+    reader: Option<Reader<'a>>,
 }
 
-impl PendingUser {
+impl PendingUser<'_> {
     pub(super) fn look_up(self, host: &dyn DaemonHost) -> Result<Account, ConfigError> {
-        accounts::user(&self.text, host).map_err(|message| ConfigError::at(message, self.origin.as_ref()))
+        accounts::user(&self.text, host).map_err(|complaint| match self.reader {
+            Some(reader) => reader.cannot_convert("user", &complaint),
+            None => ConfigError::new(complaint.to_string()),
+        })
     }
 }
 
@@ -36,13 +45,26 @@ pub(super) fn count(number: i64) -> u32 {
 }
 
 /// The section, with the command line laid over it, and the user, whose account is still to be found.
-pub(super) fn supervisord(
-    inputs: &Inputs<'_>,
+pub(super) fn supervisord<'a>(
+    inputs: &Inputs<'a>,
     overrides: &Overrides,
     inherited: &Names<'_>,
-) -> Result<(Supervisord, Option<PendingUser>), ConfigError> {
+    notices: &mut Notices,
+) -> Result<(Supervisord, Option<PendingUser<'a>>), ConfigError> {
     let Some(section) = inputs.ini.section("supervisord") else {
-        return Err(ConfigError::new(".ini file does not include supervisord section"));
+        let sections = inputs.ini.sections().map(Section::name);
+        let misspelt = suggest::nearest("supervisord", sections).and_then(|name| inputs.ini.section(name));
+        let message = ".ini file does not include supervisord section";
+        return Err(match misspelt {
+            Some(section) => {
+                let place = Place::new(section.origin()).section(section.name());
+                ConfigError::at(message, place.advise("did you mean [supervisord]?".to_owned()))
+            }
+            None => {
+                let place = Place::new(&Origin { file: inputs.file.into(), line: 0 });
+                ConfigError::at(message, place.advise("add a line [supervisord]".to_owned()))
+            }
+        });
     };
     let reader = inputs.reader(section, SectionKind::Supervisord);
     let host = inputs.host;
@@ -64,12 +86,12 @@ pub(super) fn supervisord(
     let nocleanup = reader.get("nocleanup", names, boolean)?;
     let strip_ansi = reader.get("strip_ansi", names, boolean)?;
     let adopt = reader.get("adopt", names, boolean)?;
-    let environment = environment(&reader, names, host)?;
+    let environment = environment(&reader, names, host, notices)?;
 
     let given = overrides.clone();
     let user = match given.user {
-        Some(text) => Some(PendingUser { text, origin: None }),
-        None => user.map(|text| PendingUser { text, origin: Some(reader.origin("user").clone()) }),
+        Some(text) => Some(PendingUser { text, reader: None }),
+        None => user.map(|text| PendingUser { text, reader: Some(reader) }),
     };
     let supervisord = Supervisord {
         minfds: unsigned(given.minfds.unwrap_or(minfds)),
@@ -99,10 +121,12 @@ fn environment(
     reader: &Reader<'_>,
     names: &Names<'_>,
     host: &dyn DaemonHost,
+    notices: &mut Notices,
 ) -> Result<Vec<(String, String)>, ConfigError> {
     let names_again = Names::over(names).text("host_node_name", host.host_name());
-    reader.get("environment", names, |text| {
-        let text = expand(text, &names_again, "environment")?;
-        environment::pairs(&text)
-    })
+    let read = reader.get("environment", names, |text| {
+        let text = expand_again(text, &names_again, "environment")?;
+        environment::read(&text)
+    })?;
+    Ok(without_losses(reader, read, notices))
 }

@@ -9,6 +9,8 @@ use crate::model::{
     SocketAddress,
 };
 
+mod messages;
+
 fn host(text: &str) -> FakeHost {
     FakeHost::new().file("/conf/c.conf", text)
 }
@@ -21,8 +23,9 @@ fn read(text: &str) -> Config {
     try_read(&format!("[supervisord]\n{text}")).unwrap()
 }
 
+/// The original's words of an error.
 fn error(text: &str) -> String {
-    try_read(&format!("[supervisord]\n{text}")).unwrap_err().to_string()
+    try_read(&format!("[supervisord]\n{text}")).unwrap_err().message().to_owned()
 }
 
 fn notices(config: &Config) -> Vec<&str> {
@@ -75,7 +78,7 @@ fn messages_name_the_file_as_given_and_the_result_has_it_absolute() {
         ("no.conf", "could not find config file no.conf"),
         ("/tmp", "could not read config file /tmp"),
     ] {
-        assert_eq!(load(file, &CommandLine::default(), &host("")).unwrap_err().to_string(), expected);
+        assert_eq!(load(file, &CommandLine::default(), &host("")).unwrap_err().message(), expected);
     }
 }
 
@@ -99,7 +102,7 @@ fn bytes_that_are_no_text_are_refused() {
     ] {
         let host = FakeHost::new().file("/conf/c.conf", bytes);
         let error = load("c.conf", &CommandLine::default(), &host).unwrap_err();
-        assert_eq!(error.to_string(), format!("'utf-8' codec can't decode {reason}"));
+        assert_eq!(error.message(), format!("'utf-8' codec can't decode {reason}"));
     }
 }
 
@@ -124,7 +127,10 @@ fn a_lost_group_or_process_is_mentioned() {
         "[program:p]\ncommand=c\npriority=1\n[group:q]\nprograms=r\n[program:q]\ncommand=c\n[program:r]\ncommand=d\n",
     );
     assert_eq!(names(group(&config, "q")), ["r"]);
-    assert_eq!(notices(&config), ["[program:q] has been ignored because its group name q is used by [group:q]"]);
+    assert_eq!(
+        notices(&config),
+        ["[program:q] has been ignored because its group name q is used by [group:q] (c.conf:7, [program:q])"]
+    );
     let config = read(
         "[group:g]\nprograms=a,b\n[program:a]\ncommand=c\nprocess_name=x\n[program:b]\ncommand=d\nprocess_name=x\n",
     );
@@ -132,7 +138,7 @@ fn a_lost_group_or_process_is_mentioned() {
     assert_eq!(
         notices(&config),
         [
-            "For [program:b], the process name x is already used in group g by [program:a], the earlier process has been ignored"
+            "For [program:b], the process name x is already used in group g by [program:a], the earlier process has been ignored (c.conf:2, [group:g])"
         ]
     );
 }
@@ -203,6 +209,25 @@ fn included_files_override_and_have_their_own_directory() {
         said,
         [
             (NoticeLevel::Warn, "No file matches via include \"/conf/no.ini\""),
+            (
+                NoticeLevel::Warn,
+                "Section [supervisord] is there already, the options that follow are added to it and win (/conf/sub/1.ini:1, \
+                 [supervisord]: it begins at c.conf:1)"
+            ),
+            (
+                NoticeLevel::Warn,
+                "An [include] section in an included file is not followed (/conf/sub/1.ini:5, [include])"
+            ),
+            (
+                NoticeLevel::Warn,
+                "Section [supervisord] is there already, the options that follow are added to it and win (/conf/sub/2.ini:1, \
+                 [supervisord]: it begins at c.conf:1)"
+            ),
+            (
+                NoticeLevel::Warn,
+                "Section [program:q] is there already, the options that follow are added to it and win (/conf/sub/2.ini:3, \
+                 [program:q]: it begins at /conf/sub/1.ini:3)"
+            ),
             (NoticeLevel::Info, "Included extra file \"/conf/sub/1.ini\" during parsing"),
             (NoticeLevel::Info, "Included extra file \"/conf/sub/2.ini\" during parsing"),
             (NoticeLevel::Info, "Included extra file \"/etc/x.ini\" during parsing"),
@@ -214,7 +239,7 @@ fn included_files_override_and_have_their_own_directory() {
 fn errors_in_included_files_name_them() {
     let with = |content: &str| {
         let host = host("[supervisord]\n[include]\nfiles=x.ini\n[program:p]\ncommand=c\n").file("/conf/x.ini", content);
-        load("c.conf", &CommandLine::default(), &host).unwrap_err().to_string()
+        load("c.conf", &CommandLine::default(), &host).unwrap_err().message().to_owned()
     };
     assert_eq!(with("[a]\nb\n"), "Source contains parsing errors: '/conf/x.ini'\n\t[line  2]: 'b\\n'");
     assert_eq!(
@@ -286,11 +311,11 @@ fn what_means_nothing_is_mentioned_once_with_its_place() {
     assert_eq!(
         notices(&config),
         [
-            "Unknown option log_file in section [supervisord] is ignored (c.conf:4)",
-            "Unknown option autostrat in section [program:p] is ignored (c.conf:7)",
+            "Unknown option log_file in section [supervisord] is ignored (c.conf:4: did you mean logfile?)",
+            "Unknown option autostrat in section [program:p] is ignored (c.conf:7: did you mean autostart?)",
             "Unknown option broken in section [program:p] is ignored (c.conf:8)",
-            "Unknown section [programx] is ignored (c.conf:9)",
-            "Unknown section [unix_http_serverb] is ignored (c.conf:11)",
+            "Unknown section [programx] is ignored (c.conf:9: did you mean [program:NAME]?)",
+            "Unknown section [unix_http_serverb] is ignored (c.conf:11: did you mean [unix_http_server]?)",
         ]
     );
     assert!(config.servers.is_empty());

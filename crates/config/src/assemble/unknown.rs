@@ -2,7 +2,9 @@
 
 use crate::ini::Ini;
 use crate::notices::Notices;
+use crate::place::Place;
 use crate::schema::SectionKind;
+use crate::suggest::{did_you_mean, nearest};
 
 /// One warning per unknown section and per unknown option of a known section. What comes from `[DEFAULT]` is meant for
 /// other sections and not complained about; neither is what only the client or a plugin reads.
@@ -10,7 +12,8 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
     for section in ini.sections() {
         let name = section.name();
         let Some(kind) = SectionKind::of(name) else {
-            notices.warn(format!("Unknown section [{name}] is ignored ({})", section.origin()));
+            let place = Place::new(section.origin()).advise(meant_section(name));
+            notices.warn_at(format!("Unknown section [{name}] is ignored"), place);
             continue;
         };
         if kind.is_open() || kind == SectionKind::Supervisorctl {
@@ -18,8 +21,20 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
         }
         for (option, entry) in ini.options(section) {
             if !entry.inherited && kind.option(option).is_none() {
-                notices.warn(format!("Unknown option {option} in section [{name}] is ignored ({})", entry.origin));
+                let meant = did_you_mean(option, kind.options().map(|row| row.name));
+                let place = Place::new(&entry.origin).advise(meant);
+                notices.warn_at(format!("Unknown option {option} in section [{name}] is ignored"), place);
             }
         }
     }
+}
+
+/// The header that was probably meant.
+fn meant_section(name: &str) -> Option<String> {
+    let (word, own_name) = name.split_once(':').map_or((name, None), |(word, own_name)| (word, Some(own_name)));
+    let word = nearest(word, SectionKind::ALL.map(SectionKind::word))?;
+    let is_known = |header: &str| SectionKind::of(header).is_some();
+    let named = format!("{word}:{}", own_name.unwrap_or("NAME"));
+    let meant = if own_name.is_none() && is_known(word) || !is_known(&named) { word.to_owned() } else { named };
+    Some(format!("did you mean [{meant}]?"))
 }

@@ -93,7 +93,7 @@ fn an_inner_name_hides_an_outer_one_and_all_are_listed() {
     let inner = Names::over(&outer).text("b", "3").number("a", 4);
     assert_eq!(expand("%(b)s%(ENV_X)s%(a)d", &inner, "l").unwrap(), "324");
     assert_eq!(
-        expand("%(no\n)s", &inner, "s.o").unwrap_err(),
+        expand("%(no\n)s", &inner, "s.o").unwrap_err().to_string(),
         "Format string '%(no\\n)s' for 's.o' contains names ('no\\n') which cannot be expanded. \
          Available names: ENV_X, a, b"
     );

@@ -22,12 +22,12 @@ pub(super) const ROWS: [OptionSpec; 78] = [
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", "who may connect: permission bits of the socket"),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", "who owns the socket"),
     row(S::UnixHttpServer, "username", K::Text, NO_LOGIN, "3.0", "ask clients for this user name"),
-    row(S::UnixHttpServer, "password", K::Text, NO_LOGIN, "3.0", "and this password: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
+    row(S::UnixHttpServer, "password", K::Password, NO_LOGIN, "3.0", "and this password: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
     row(S::UnixHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", "let links start and stop programs, not only forms"),
 
     row(S::InetHttpServer, "port", K::InetAddress, Required, "3.0", "address to listen on; *:9001 for every interface"),
     row(S::InetHttpServer, "username", K::Text, NO_LOGIN, "3.0", "ask clients for this user name"),
-    row(S::InetHttpServer, "password", K::Text, NO_LOGIN, "3.0", "and this password: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
+    row(S::InetHttpServer, "password", K::Password, NO_LOGIN, "3.0", "and this password: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
     row(S::InetHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", "let links start and stop programs, not only forms"),
 
     row(S::Supervisord, "logfile", K::File, Is("supervisord.log"), "3.0", "activity log; syslog sends it to the system log"),
@@ -53,7 +53,7 @@ pub(super) const ROWS: [OptionSpec; 78] = [
 
     row(S::Supervisorctl, "serverurl", K::Url, Is("http://localhost:9001"), "3.0", "where the daemon listens: unix:// or http://"),
     row(S::Supervisorctl, "username", K::Text, Unset("none"), "3.0", "user name, when the server asks for one"),
-    row(S::Supervisorctl, "password", K::Text, Unset("none"), "3.0", "password, when the server asks for one"),
+    row(S::Supervisorctl, "password", K::Password, Unset("none"), "3.0", "password, when the server asks for one"),
     row(S::Supervisorctl, "prompt", K::Text, Is("supervisor"), "3.0", "prompt of the shell"),
     row(S::Supervisorctl, "history_file", K::File, Unset("no history is kept"), "3.0a5", "keep the history of the shell in this file"),
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use supervisord_sys::Errno;
 use supervisord_sys::socket::{self, SocketError, UnixListening};
-use supervisord_sys::user::{current_uid, user_by_uid};
+use supervisord_sys::user::current_name;
 
 use super::{BACKLOG, ListenError};
 
@@ -63,7 +63,7 @@ pub(super) fn open(
     let wanted = socket::SocketFile { path: Path::new(path), mode, uid, gid };
     let UnixListening { socket, removed_stale } =
         socket::listen_unix(wanted, BACKLOG).map_err(|error| match error {
-            SocketError::Owner => ListenError::Chown { path: path.to_owned(), uid, gid, user: own_name() },
+            SocketError::Owner => ListenError::Chown { path: path.to_owned(), uid, gid, user: current_name() },
             // The original removes what is no socket; here it counts as taken.
             SocketError::System(Errno::EEXIST) => ListenError::InUse,
             error => error.into(),
@@ -73,9 +73,4 @@ pub(super) fn open(
     }
     let identity = identity(path)?;
     Ok((UnixListener::from(socket), SocketFile { path: path.to_owned(), identity, kept: Arc::default() }))
-}
-
-fn own_name() -> String {
-    let uid = current_uid();
-    user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name)
 }

@@ -1,0 +1,240 @@
+//! What messages about mistakes say besides the original's words.
+
+use super::{FakeHost, host, notices, read, try_read};
+use crate::command_line::CommandLine;
+use crate::schema::{Kind, OptionSpec, SectionKind, TABLE};
+use crate::{client, load};
+
+/// The whole message about a file that cannot be used.
+fn whole(text: &str) -> String {
+    try_read(text).unwrap_err().to_string()
+}
+
+/// A section of a kind, complete but for one option.
+fn section_without(kind: SectionKind, option: &str) -> (String, String) {
+    let header = match kind {
+        SectionKind::Supervisord | SectionKind::Supervisorctl | SectionKind::Include => kind.word().to_owned(),
+        _ => format!("{}:p", kind.word()),
+    };
+    let needed: &[(&str, &str)] = match kind {
+        SectionKind::UnixHttpServer => &[("file", "/tmp/s"), ("username", "u"), ("password", "p")],
+        SectionKind::InetHttpServer => &[("port", "1"), ("username", "u"), ("password", "p")],
+        SectionKind::Program => &[("command", "c")],
+        SectionKind::FcgiProgram => &[("command", "c"), ("socket", "unix:///tmp/f")],
+        SectionKind::EventListener => &[("command", "c"), ("events", "EVENT")],
+        _ => &[],
+    };
+    let lines = needed.iter().filter(|(name, _)| *name != option).map(|(name, value)| format!("{name}={value}\n"));
+    (header, lines.collect())
+}
+
+/// The message about an option with this value, and how it should name the place.
+fn message_about(row: &OptionSpec, value: &str) -> (String, String) {
+    let (header, others) = section_without(row.section, row.name);
+    let first = if row.section == SectionKind::Supervisord { "" } else { "[supervisord]\n" };
+    let text = format!("{first}[{header}]\n{}={value}\n{others}", row.name);
+    let line = first.lines().count() + 2;
+    let shown = if row.is_secret() { "***" } else { value };
+    let is_of_the_client = matches!(row.section, SectionKind::Supervisorctl | SectionKind::CtlPlugin);
+    let error = match is_of_the_client {
+        true => client::load("c.conf", &host(&format!("{text}[supervisorctl]\n"))).err(),
+        false => try_read(&text).err(),
+    };
+    let error = error.unwrap_or_else(|| panic!("{text} is taken"));
+    (error.to_string(), format!(" (c.conf:{line}, [{header}] {}={shown}", row.name))
+}
+
+#[test]
+fn every_option_of_the_table_says_where_a_percent_sign_is_the_trouble() {
+    for row in TABLE {
+        let (message, place) = message_about(row, "100%x");
+        assert!(message.contains(&place), "{message:?} lacks {place:?}");
+        assert!(message.contains("write %% for a percent sign"), "{message}");
+        assert!(!row.is_secret() || !message.contains("100%x"), "{message} shows a secret");
+    }
+}
+
+#[test]
+fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() {
+    for row in TABLE {
+        let bad = match row.kind {
+            Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signal => "??",
+            Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::InetAddress => "??",
+            Kind::Environment => "KEY",
+            Kind::Name => "a b",
+            Kind::User | Kind::Owner => "no-such-user",
+            Kind::Directory => "/no/such",
+            Kind::File | Kind::ChildLog => "/no/such/file",
+            Kind::Socket | Kind::PythonName => "what:",
+            // Any text will do, or the check is another one.
+            Kind::Text | Kind::Password | Kind::Names | Kind::Events | Kind::Url | Kind::Patterns => continue,
+        };
+        let is_of_the_client = matches!(row.section, SectionKind::Supervisorctl | SectionKind::CtlPlugin);
+        if is_of_the_client && row.kind == Kind::File {
+            continue;
+        }
+        let (message, place) = message_about(row, bad);
+        assert!(message.contains(&place), "{message:?} lacks {place:?}");
+        assert!(message.contains(&format!(": expected {}", row.kind.describe())), "{message}");
+    }
+}
+
+#[test]
+fn messages_say_what_to_write() {
+    for (lines, expected) in [
+        (
+            "stopwaitsecs=30s",
+            "invalid literal for int() with base 10: '30s' in section 'program:a' (file: 'c.conf') (c.conf:4, [program:a] \
+             stopwaitsecs=30s: expected whole number; write 30)",
+        ),
+        ("startsecs=5 min", "; write 300)"),
+        ("startsecs=", "(c.conf:4, [program:a] startsecs=: expected whole number)"),
+        ("stdout_logfile_maxbytes=10M", "; write 10MB)"),
+        ("stopsignal=TREM", "; did you mean TERM?)"),
+        ("autorestart=unexpcted", "; did you mean unexpected?)"),
+        ("autostart=ture", "; did you mean true?)"),
+        ("directory=%(heer)s", "%(heer)s: did you mean here?)"),
+        ("stdout_logfile=/tmp/50%%.log", "write %%%% for a percent sign, because this option is expanded twice)"),
+        ("numprocs=2", "numprocs=2: write process_name=%(program_name)s_%(process_num)02d)"),
+        ("[program:b]", "(c.conf:4, [program:b] command is not set)"),
+        ("[program:web]\ncommand=c\n[group:g]\nprograms=wbe", "(c.conf:7, [group:g] programs=wbe: did you mean web?)"),
+        ("nonsense", "(c.conf:4: write NAME=VALUE, or indent what continues the value above)"),
+    ] {
+        let message = whole(&format!("[supervisord]\n[program:a]\ncommand=c\n{lines}\n"));
+        assert!(message.ends_with(expected), "{lines}: {message}");
+    }
+    let message = whole("[supervisrod]\nlogfile=x\n");
+    assert!(
+        message.ends_with("supervisord section (c.conf:1, [supervisrod]: did you mean [supervisord]?)"),
+        "{message}"
+    );
+    let message = whole("[program:a]\n");
+    assert!(message.ends_with("supervisord section (c.conf: add a line [supervisord])"), "{message}");
+    let message = load("/tmp", &CommandLine::default(), &FakeHost::new()).unwrap_err().to_string();
+    assert_eq!(message, "could not read config file /tmp (/tmp: Is a directory)");
+}
+
+#[test]
+fn no_message_shows_what_may_be_a_secret() {
+    let secret = "hunter2";
+    for lines in [
+        "environment=P=\"hunter2%w\"",
+        "environment=P=\"hunter2",
+        "environment=P=hunter2,",
+        "environment=P=hunter2,Q",
+        "priority=%(ENV_SECRET)s",
+        "umask=%(ENV_SECRET)s",
+        "autorestart=%(ENV_SECRET)s",
+        "user=%(ENV_SECRET)s",
+        "stopsignal=x%s",
+        "stdout_logfile=/no/%(ENV_SECRET)s/x",
+        "stdout_logfile=%(ENV_SECRET)s%%",
+        "[inet_http_server]\nport=1\npassword=hunter2%x",
+        "[inet_http_server]\nport=%(ENV_SECRET)s",
+        "[unix_http_server]\nfile=x\npassword=%(hunter2",
+        "[fcgi-program:f]\ncommand=c\nsocket=%(ENV_SECRET)s",
+        "[rpcinterface:x]\nsupervisor.rpcinterface_factory=a.b:c\ntoken=hunter2%x",
+    ] {
+        let text = format!("[supervisord]\nenvironment=SECRET=hunter2\n[program:a]\ncommand=c\n{lines}\n");
+        match try_read(&text) {
+            Err(error) => assert!(!error.to_string().contains(secret), "{lines}: {error}"),
+            Ok(config) => assert!(!notices(&config).concat().contains(secret), "{lines}"),
+        }
+    }
+    // Where the value comes from is no secret.
+    let message = whole("[supervisord]\nenvironment=S=x\n[program:a]\ncommand=c\npriority=%(ENV_S)s\n");
+    assert!(message.starts_with("invalid literal for int() with base 10: ***"), "{message}");
+    assert!(message.contains("priority=%(ENV_S)s: expected whole number"), "{message}");
+}
+
+/// The warnings about a program with these lines.
+fn warnings(lines: &str) -> Vec<String> {
+    let config = read(&format!("[program:a]\n{lines}\n"));
+    notices(&config).into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_taken_but_may_be_meant_in_another_way_is_mentioned() {
+    let quotes = "with one pair of quotes around the whole value; a value with \" in it stands in single quotes, a \
+                  backslash has no meaning";
+    for (lines, expected) in [
+        (
+            "command=sh -c 'a ; b'",
+            "The command of [program:a] cannot be taken apart: No closing quotation (c.conf:3, [program:a] command=sh -c 'a: a \
+             blank before ; begins a comment, also within quotes; write ; without the blank, or a script)"
+                .to_owned(),
+        ),
+        (
+            "command=c\nenvironment=A=p#q",
+            format!(
+                "In the environment of [program:a], the # in the value of A begins a comment (c.conf:4, [program:a] \
+                 environment=***: write A=\"...\" {quotes})"
+            ),
+        ),
+        (
+            "command=c\nenvironment=A=\"x\\\"y\"",
+            format!(
+                "In the environment of [program:a], what stands behind the value of A has no effect (c.conf:4, [program:a] \
+                 environment=***: write A=\"...\" {quotes})"
+            ),
+        ),
+        (
+            "command=c\n  autostart=true",
+            "Option autostart in section [program:a] is indented and therefore a part of command (c.conf:4, [program:a] \
+             autostart: remove the blanks before it)"
+                .to_owned(),
+        ),
+        (
+            "command=c\n  [program:b]",
+            "The line [program:b] is indented and therefore a part of command in section [program:a] (c.conf:4, [program:a]: \
+             remove the blanks before it)"
+                .to_owned(),
+        ),
+        (
+            "command=c\nstartsecs=1\nstartsecs=2",
+            "Option startsecs in section [program:a] is written twice, the last one counts (c.conf:5, [program:a] startsecs: \
+             the other one is at c.conf:4)"
+                .to_owned(),
+        ),
+        (
+            "command=c\n[program:a]\ncommand=d",
+            "Section [program:a] is there already, the options that follow are added to it and win (c.conf:4, [program:a]: it \
+             begins at c.conf:2)"
+                .to_owned(),
+        ),
+    ] {
+        let said = warnings(lines);
+        assert_eq!(said.first(), Some(&expected), "{lines}");
+    }
+}
+
+#[test]
+fn one_mistake_of_many_processes_is_mentioned_once() {
+    let said =
+        warnings("command=sh -c 'x\nenvironment=A=b c\nnumprocs=3\nprocess_name=%(program_name)s_%(process_num)d");
+    assert_eq!(said.len(), 2, "{said:?}");
+}
+
+#[test]
+fn what_is_meant_as_it_is_written_is_not_mentioned() {
+    for lines in [
+        "command=sh -c 'a; b' ; comment",
+        "command=c\n  --user=x\n  name=value",
+        "command=c\nenvironment=\n  USER=\"x\",\n  UMASK=\"1\",\n  user=\"y\"",
+        "command=c\nenvironment=A=\"p#q\",B='x\"y',C=1;D=2",
+        "command=c\nstartsecs=1 ; comment",
+    ] {
+        assert_eq!(warnings(lines), Vec::<String>::new(), "{lines}");
+    }
+}
+
+#[test]
+fn an_included_file_that_cannot_be_read_is_mentioned() {
+    let mut host = host("[supervisord]\n[include]\nfiles=*.ini\n").file("/conf/closed.ini", "[program:a]\n");
+    host.closed.insert("/conf/closed.ini".to_owned());
+    let config = load("c.conf", &CommandLine::default(), &host).unwrap();
+    let said = notices(&config);
+    let expected =
+        "Included file \"/conf/closed.ini\" cannot be read (c.conf:3, [include] files=*.ini: Permission denied)";
+    assert_eq!(said.first(), Some(&expected));
+}

@@ -1,0 +1,83 @@
+//! Taking away what our messages say besides the original's words, so that those can be compared to the letter.
+//!
+//! That the additions are there, and right, is for tests of their own.
+
+/// Where messages of the original quote what we do not show, and what follows it.
+const SECRETS: [(&str, &str); 5] = [
+    ("Format string ", " for 'environment'"),
+    ("Format string ", " for 'supervisord.environment'"),
+    ("Format string ", " for 'inet_http_server.password'"),
+    ("Format string ", " for 'unix_http_server.password'"),
+    ("Unexpected end of key/value pairs in value '", "'"),
+];
+
+/// The text without the places in configuration files that we name in parentheses, without the WARN lines about such a
+/// place, and with secrets that the original shows hidden as ours are.
+pub fn without_additions(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !(line.contains(" WARN ") && place(line).is_some())).map(cut).collect()
+}
+
+fn cut(line: &str) -> String {
+    let mut line = line.to_owned();
+    if let Some((start, end)) = place(&line) {
+        line.replace_range(start..end, "");
+    }
+    for (before, after) in SECRETS {
+        let Some(start) = line.find(before).map(|at| at + before.len()) else { continue };
+        if let Some(length) = line[start..].find(after) {
+            line.replace_range(start..start + length, "***");
+            break;
+        }
+    }
+    line
+}
+
+/// Where ` (FILE:LINE...)` stands in a line.
+fn place(line: &str) -> Option<(usize, usize)> {
+    line.match_indices(" (").map(|(start, _)| start).find_map(|start| {
+        let inside = &line[start + 2..];
+        // A directory, for instance, which has no name that ends like a file's.
+        if line[..start].contains("could not read config file ") {
+            return inside.rfind(')').map(|at| (start, start + 2 + at + 1));
+        }
+        let file = inside.find(".conf").map(|at| at + 5).or_else(|| inside.find(".ini").map(|at| at + 4))?;
+        let is_file =
+            !inside[..file].contains([' ', '(', ')', '\'', '"']) && inside[file..].starts_with([':', ',', ')']);
+        if !is_file {
+            return None;
+        }
+        let mut depth = 1;
+        for (at, c) in inside.char_indices() {
+            match c {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return Some((start, start + 2 + at + 1));
+            }
+        }
+        // A value with one that is not closed.
+        inside.rfind(')').map(|at| (start, start + 2 + at + 1))
+    })
+}
+
+#[test]
+fn only_places_are_taken_away() {
+    for (text, expected) in [
+        (
+            "Error: no (in 'x' (file: 'c.conf')) (c.conf:3, [a] b=%(c)s: write d)\nnext",
+            "Error: no (in 'x' (file: 'c.conf'))\nnext",
+        ),
+        ("a (/d/c.conf: add a line)", "a"),
+        ("could not read config file /d (/d: Is a directory)", "could not read config file /d"),
+        ("a (c.conf:1, [b] c=%(d: write %%)\n", "a\n"),
+        ("exited: x (exit status 0)", "exited: x (exit status 0)"),
+        ("t WARN what (c.conf:3)\nt WARN what\n", "t WARN what\n"),
+        ("Format string 'a' for 'environment' is", "Format string *** for 'environment' is"),
+        ("Format string 'a' for 'program:p.command' is", "Format string 'a' for 'program:p.command' is"),
+    ] {
+        assert_eq!(without_additions(text), expected);
+    }
+}
