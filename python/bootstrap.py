@@ -1,11 +1,16 @@
 """The first lines the plug-in process runs: takes the package from the channel, so that nothing need be installed."""
 
-import importlib.abc
-import importlib.util
-import json
-import os
-import socket
 import sys
+
+# `-c` put the current directory first: what happens to lie there is no plug-in, and no part of the standard library.
+# Nothing else may be imported before. Empty entries of PYTHONPATH have become absolute paths by now.
+sys.path[:] = [entry for entry in sys.path if entry]
+
+import importlib.abc  # noqa: E402
+import importlib.util  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import socket  # noqa: E402
 
 
 class Package(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -41,8 +46,6 @@ if descriptor == 0:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 else:
     os.close(descriptor)
-# `-c` put the current directory first; what happens to lie there is no plug-in.
-sys.path[:] = [entry for entry in sys.path if entry]
 sys.argv[:] = ["supervisord"]
 # A long line comes in few pieces.
 lines = channel.makefile("rb", 1 << 18)

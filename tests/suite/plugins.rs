@@ -376,6 +376,37 @@ fn actions_of_plug_ins_stand_beside_the_built_in_ones() {
     });
 }
 
+/// Whatever lies where somebody starts the programs, or where the daemon has gone, is neither a plug-in nor a part of
+/// Python.
+#[test]
+fn nothing_in_the_current_directory_is_executed() {
+    const TRAP: &str = "import os\nopen(os.environ['HOME'] + '/trapped', 'a').write(__name__ + '\\n')\n\
+        raise ImportError('a trap')\n";
+    only_ours(|| {
+        let text = format!(
+            "[supervisord]\ndirectory={{dir}}/elsewhere\n{INTERFACE}[ctlplugin:x]\nsupervisor.ctl_factory=plug:make_actions\n"
+        );
+        // An entry that is not absolute counts from where the daemon was started.
+        let mut scene = scene("directory", &text).env("PYTHONPATH", "lib");
+        let modules =
+            ["json", "socket", "os", "importlib", "base64", "queue", "threading", "encodings", "site", "types"];
+        for module in modules.iter().chain(&["plug", "supervisor"]) {
+            for place in ["", "elsewhere/", "elsewhere/lib/"] {
+                scene = scene.file(&format!("{place}{module}.py"), TRAP);
+            }
+        }
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_state("cat", "RUNNING");
+        assert_eq!(daemon.ctl(&["shout", "it"]).stdout, "IT\n");
+        for _ in 0..2 {
+            daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("p.greet", &["you".into()]).is_ok());
+            // The next process is started where the daemon has gone meanwhile.
+            daemon.rpc("p.die", &[]).expect_err("it ends");
+        }
+        assert_eq!(daemon.read("trapped"), "");
+    });
+}
+
 /// An interpreter with published plug-ins, and with our package in place of the original's.
 fn published() -> PathBuf {
     const PACKAGES: [&str; 7] = [

@@ -64,7 +64,10 @@ impl Host for System {
     }
 
     fn resolve(&self, spec: &str) -> Result<(), String> {
-        if plugins::BUILT_IN.contains(&spec) { Ok(()) } else { plugins::resolve::resolve(spec) }
+        if plugins::BUILT_IN.contains(&spec) {
+            return Ok(());
+        }
+        plugins::resolve::resolve(spec, Path::new(&self.current_dir))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::host::ReadConfig;
 use crate::network::listen::{self, ListenError, OpenServer};
-use crate::network::{self, Clock, Context, Room};
+use crate::network::{self, BlockingThreads, Clock, Context, Room};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::PidFile;
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
@@ -184,7 +184,8 @@ impl Life {
         let output = output.start(move |report| mailbox.send(Message::Output(report))).map_err(cannot_start)?;
         let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
         let view = Arc::new(View::new(config.clone()));
-        let plugins = Arc::new(Plugins::new(&config, notice_to(entrance.mailbox.clone())));
+        let plugins =
+            Arc::new(Plugins::new(&config, Path::new(&surroundings.directory), notice_to(entrance.mailbox.clone())));
         let context = Context {
             view: view.clone(),
             calls: entrance.calls.clone(),
@@ -192,6 +193,7 @@ impl Life {
             activity_file: activity_file(&config.supervisord),
             load_config: surroundings.read.clone(),
             loading: Arc::default(),
+            blocking: BlockingThreads::default(),
             answers: Arc::new(Room::for_answers()),
             clock: CLOCK,
             namespaces: namespaces(&config),
@@ -467,13 +469,20 @@ fn finish_output(output: output::Running) {
 /// Does something that touches a disk, and leaves it alone when that takes too long: a disk that hangs must not keep the
 /// daemon alive.
 fn within(thread: &str, limit: Duration, work: impl FnOnce() + Send + 'static) {
+    let (order, orders) = std::sync::mpsc::channel();
     let (done, finished) = std::sync::mpsc::channel();
     let worker = std::thread::Builder::new().name(thread.to_owned()).spawn(move || {
-        work();
+        orders.into_iter().for_each(|work: Box<dyn FnOnce() + Send>| work());
         let _ = done.send(());
     });
-    if worker.is_ok() {
-        let _ = finished.recv_timeout(limit);
+    match worker {
+        Ok(_) => {
+            let _ = order.send(Box::new(work));
+            drop(order);
+            let _ = finished.recv_timeout(limit);
+        }
+        // Where there is no room for a thread, nothing but a long wait is to be feared.
+        Err(_) => work(),
     }
 }
 

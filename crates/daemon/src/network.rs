@@ -18,6 +18,7 @@ pub mod rpc;
 mod access;
 mod assets;
 mod auth;
+mod blocking;
 mod connection;
 mod file_end;
 mod limits;
@@ -33,6 +34,7 @@ mod service;
 mod socket;
 mod stop;
 
+pub use blocking::{BlockingThreads, NotDone};
 pub use limits::Limits;
 pub use plane::{Kept, NetworkHandle, start, start_with};
 pub use room::{Room, Share};
@@ -51,6 +53,8 @@ pub struct Context {
     pub load_config: ReadConfig,
     /// Held from the beginning of a reading until its call is sent, so that an older one never overtakes a newer.
     pub loading: Arc<tokio::sync::Mutex<()>>,
+    /// Threads for what may block.
+    pub blocking: BlockingThreads,
     /// The memory that long answers share.
     pub answers: Arc<Room>,
     /// What time it is.
@@ -71,6 +75,7 @@ impl Context {
             activity_file: self.activity_file.clone(),
             load_config: self.load_config.clone(),
             loading: self.loading.clone(),
+            blocking: self.blocking.clone(),
             answers: self.answers.clone(),
             clock: self.clock,
             namespaces: vec!["supervisor".to_owned()],

@@ -14,6 +14,7 @@ mod session;
 mod snapshot;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -77,15 +78,22 @@ pub struct Plugins {
 type Listed = Arc<RwLock<BTreeMap<String, Vec<Method>>>>;
 
 impl Plugins {
-    /// The plug-ins of a configuration. Nothing runs before the network plane has taken the work.
-    pub fn new(config: &Config, notify: Notify) -> Plugins {
+    /// The plug-ins of a configuration, of a daemon that was started in `directory`. Nothing runs before the network plane
+    /// has taken the work.
+    pub fn new(config: &Config, directory: &Path, notify: Notify) -> Plugins {
         let interfaces: Vec<Section> = foreign(config).map(section).collect();
         let (orders, queue) = mpsc::channel(MAX_ORDERS);
         let listed = Listed::default();
         Plugins {
             namespaces: interfaces.iter().map(|interface| interface.name.clone()).collect(),
             orders,
-            work: Mutex::new(Some(Work::new(interfaces, queue, notify, listed.clone()))),
+            work: Mutex::new(Some(Work {
+                directory: directory.to_owned(),
+                interfaces,
+                orders: queue,
+                notify,
+                listed: listed.clone(),
+            })),
             listed,
             lost_events: AtomicU64::new(0),
         }

@@ -14,7 +14,7 @@ use supervisord_daemon::activity::Activity;
 use supervisord_daemon::bell::Bell;
 use supervisord_daemon::calls::{self, Pending};
 use supervisord_daemon::follow::FollowHub;
-use supervisord_daemon::network::{self, Clock, Context, NetworkHandle, Room, listen};
+use supervisord_daemon::network::{self, BlockingThreads, Clock, Context, NetworkHandle, Room, listen};
 use supervisord_daemon::view::View;
 
 use super::configuration;
@@ -101,6 +101,7 @@ fn context(config: Config, calls: calls::Calls) -> Context {
         activity_file: None,
         load_config: Arc::new(|| Err("there is none".to_owned())),
         loading: Default::default(),
+        blocking: BlockingThreads::default(),
         answers: Arc::new(Room::for_answers()),
         clock: Clock { now: || 100, local },
         namespaces: vec!["supervisor".to_owned()],

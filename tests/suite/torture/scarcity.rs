@@ -3,8 +3,9 @@
 use std::process::Command;
 
 use super::vitals::{Vitals, assert_flat, assert_rests};
+use crate::harness::http;
 use crate::harness::needs::Power;
-use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
+use crate::harness::{Daemon, Scene, Subject, Value, only_ours, processes};
 
 const COUNT: usize = 12;
 
@@ -80,30 +81,112 @@ fn without_processes_it_waits_for_better_times() {
         return;
     }
     only_ours(|| {
-        // A user id nobody else has, so that no other test counts.
-        let user = 3_000_000 + std::process::id();
-        let become_user = [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()];
-        let shell = format!("exec setpriv {} \"$@\"", become_user.join(" "));
-        let limit_ours =
-            |pid, limit: &str| limit_as(Command::new("setpriv").args(&become_user).arg("prlimit"), pid, limit);
-        let scene = Scene::with("processes", &programs()).shell(&shell).open_to_all();
-        let mut daemon = scene.start(Subject::Ours);
+        let nobody = Nobody::new(0);
+        let mut daemon = nobody.start(Scene::with("processes", &programs()));
         wait_for_all(&mut daemon);
         let before = Vitals::of(&daemon);
         let pid = daemon.pid();
         for round in 0..3 {
             // Threads count as well.
-            limit_ours(pid, &format!("--nproc={}:", before.threads + 2));
+            nobody.limit(pid, &format!("--nproc={}:", before.threads + 2));
             kill_all(&daemon);
             daemon.wait_until("it says why it cannot spawn", |daemon| {
                 daemon.log().matches("Too many processes in process table to spawn").count() > round
             });
             assert!(daemon.is_running());
             assert_eq!(daemon.call("supervisor.getAllProcessInfo", &[]).items().len(), COUNT);
-            limit_ours(pid, "--nproc=90000:");
+            nobody.limit(pid, "--nproc=90000:");
             wait_for_all(&mut daemon);
         }
         assert_flat(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// A user id nobody else has, so that the limit on its processes and threads counts for no other test.
+struct Nobody {
+    become_user: [String; 3],
+}
+
+impl Nobody {
+    fn new(offset: u32) -> Nobody {
+        let user = 3_000_000 + offset + std::process::id();
+        Nobody { become_user: [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()] }
+    }
+
+    fn start(&self, scene: Scene) -> Daemon {
+        scene.shell(&format!("exec setpriv {} \"$@\"", self.become_user.join(" "))).open_to_all().start(Subject::Ours)
+    }
+
+    fn limit(&self, pid: i32, limit: &str) {
+        limit_as(Command::new("setpriv").args(&self.become_user).arg("prlimit"), pid, limit);
+    }
+}
+
+#[test]
+fn without_threads_reading_is_a_fault_and_nothing_panics() {
+    if !Power::ChangeUser.is_there_for("no more threads") {
+        return;
+    }
+    only_ours(|| {
+        let nobody = Nobody::new(5_000_000);
+        let configuration =
+            "[program:p]\ncommand=sh -c 'echo hello; exec sleep 1000'\nstartsecs=0\nstdout_logfile={dir}/p.log\n";
+        let mut daemon = nobody.start(Scene::with("threads", configuration));
+        daemon.wait_until("the program has spoken", |daemon| daemon.read("p.log") == "hello\n");
+        let reads: [(&str, &[Value]); 4] = [
+            ("supervisor.readLog", &[0.into(), 0.into()]),
+            ("supervisor.readProcessStdoutLog", &["p".into(), 0.into(), 0.into()]),
+            ("supervisor.tailProcessStdoutLog", &["p".into(), 0.into(), 100.into()]),
+            ("supervisor.reloadConfig", &[]),
+        ];
+        nobody.limit(daemon.pid(), "--nproc=1:");
+        for (method, arguments) in reads {
+            let fault = daemon.rpc(method, arguments).expect_err("there is no thread");
+            assert_eq!(fault, (30, "FAILED: the system cannot make a thread".to_owned()), "{method}");
+        }
+        // What is long is written where it is.
+        let one = Value::Struct(vec![
+            ("methodName".to_owned(), "supervisor.getAllProcessInfo".into()),
+            ("params".to_owned(), Value::Array(Vec::new())),
+        ]);
+        assert_eq!(daemon.call("system.multicall", &[Value::Array(vec![one; 3000])]).items().len(), 3000);
+        for path in ["/logtail/p", "/mainlogtail"] {
+            let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+            let answer = http::request(&mut *stream, "GET", path, &["Connection: close"], b"").expect("an answer");
+            assert_eq!(answer.status(), 503, "{path}");
+        }
+        nobody.limit(daemon.pid(), "--nproc=90000:");
+        for (method, arguments) in reads {
+            daemon.rpc(method, arguments).expect("there are threads again");
+        }
+        assert!(!daemon.stderr().contains("panicked"), "{}", daemon.stderr());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn plug_ins_come_back_after_a_shortage_of_threads() {
+    if !Power::ChangeUser.is_there_for("no more threads") {
+        return;
+    }
+    only_ours(|| {
+        let nobody = Nobody::new(6_000_000);
+        let plug_in = "class Interface:\n    def hi(self):\n        return 'hi'\n\ndef make(supervisord):\n    return Interface()\n";
+        let scene = Scene::with("plug-ins", "[rpcinterface:x]\nsupervisor.rpcinterface_factory=plug:make\n");
+        let mut daemon = nobody.start(scene.file("lib/plug.py", plug_in).env("PYTHONPATH", "{dir}/lib"));
+        daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("x.hi", &[]).is_ok());
+        // The planes, and no thread that waits for work.
+        daemon.wait_until("no thread is idle", |daemon| Vitals::of(daemon).threads <= 3);
+        nobody.limit(daemon.pid(), "--nproc=1:");
+        kill_all(&daemon);
+        daemon.wait_until("it says why there are no plug-ins", |daemon| {
+            daemon.log().contains("tried again every second")
+        });
+        daemon.rpc("x.hi", &[]).expect_err("there are none");
+        nobody.limit(daemon.pid(), "--nproc=90000:");
+        daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("x.hi", &[]).is_ok());
+        assert!(!daemon.stderr().contains("panicked"), "{}", daemon.stderr());
         assert_eq!(daemon.stop(), 0);
     });
 }

@@ -18,8 +18,8 @@ use supervisord_wire::value::Value;
 use super::{Control, Message};
 use crate::calls::Reply;
 use crate::hand_over::{HandOver, HandedServer};
-use crate::network::Kept;
 use crate::network::listen::SpareServer;
+use crate::network::{Kept, NetworkHandle};
 use crate::output::Request;
 
 /// The argument that makes a program read a state on its stdin, say what is wrong with it, and do nothing else.
@@ -177,11 +177,17 @@ impl Control {
         self.tools.servers.iter().for_each(SpareServer::keep_file);
         let mailbox = self.mailbox.clone();
         self.upgrade = Upgrade::Closing;
+        let (give, given) = std::sync::mpsc::channel::<NetworkHandle>();
         let closer = std::thread::Builder::new().name("closing".to_owned()).spawn(move || {
-            mailbox.send(Message::NetworkStopped(network.hand_over()));
+            if let Ok(network) = given.recv() {
+                mailbox.send(Message::NetworkStopped(network.hand_over()));
+            }
         });
-        if closer.is_err() {
-            self.upgrade = Upgrade::Ready(Kept::new());
+        match closer {
+            // Its thread waits for it.
+            Ok(_) => _ = give.send(network),
+            // Where there is no room for a thread, supervision has to wait for about a second.
+            Err(_) => self.upgrade = Upgrade::Ready(network.hand_over()),
         }
     }
 

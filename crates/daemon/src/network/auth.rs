@@ -9,14 +9,19 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 use supervisord_config::model::Credentials;
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
+use crate::network::blocking::BlockingThreads;
 use crate::network::reply::Reply;
+use crate::network::socket::Peer;
+
+mod throttle;
+
+use throttle::Throttle;
 
 /// A password in the configuration that starts with this is the lower-case hexadecimal SHA-1 of the real one.
 const SHA1_PREFIX: &str = "{SHA}";
@@ -41,12 +46,94 @@ pub struct Memory {
     last: RefCell<Option<Vec<u8>>>,
 }
 
-/// Whether a request with these headers may proceed. `slow` limits how many expensive checks run at once.
-pub async fn admits(credentials: &Credentials, headers: &HeaderMap, memory: &Memory, slow: &Semaphore) -> bool {
-    let Some(presented) = presented(headers) else { return false };
-    match credentials.password.strip_prefix(ARGON2_PREFIX) {
-        None => matches(credentials, &presented),
-        Some(hash) => matches_slowly(&credentials.username, hash, &presented, memory, slow).await,
+/// What the checks of all servers have in common.
+pub struct Gate {
+    throttle: Throttle,
+    /// One expensive check at a time: each takes the memory that the hash asks for.
+    slow: Semaphore,
+    blocking: BlockingThreads,
+}
+
+/// Whether a request may proceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may.
+    Admitted,
+    /// The credentials are missing or wrong.
+    Refused,
+    /// Nobody has looked at them: too many wrong ones have come from there.
+    TooMany,
+}
+
+impl Gate {
+    /// A gate whose expensive checks run on these threads.
+    pub fn new(blocking: BlockingThreads) -> Gate {
+        Gate { throttle: Throttle::new(), slow: Semaphore::new(1), blocking }
+    }
+
+    /// Whether a request with these headers may proceed. `slowed` is told when a guesser has to wait from now on.
+    pub async fn admits(
+        &self,
+        credentials: &Credentials,
+        headers: &HeaderMap,
+        memory: &Memory,
+        peer: Peer,
+        slowed: impl FnOnce(),
+    ) -> Verdict {
+        let Some(presented) = presented(headers) else { return Verdict::Refused };
+        let Some((username, password)) = split(&presented) else { return Verdict::Refused };
+        let guesser = self.throttle.guesser(peer, username);
+        let hash = credentials.password.strip_prefix(ARGON2_PREFIX);
+        let mut place = None;
+        loop {
+            if !self.throttle.wait(guesser, &mut place).await {
+                return Verdict::TooMany;
+            }
+            if hash.is_some() && memory.remembers(&presented) {
+                return Verdict::Admitted;
+            }
+            let _turn = match hash {
+                Some(_) => self.slow.acquire().await.ok(),
+                None => None,
+            };
+            if !self.throttle.pay(guesser) {
+                continue;
+            }
+            if place.is_some_and(|place| place.is_first) {
+                slowed();
+            }
+            let is_good = match hash {
+                None => matches(credentials, username, password),
+                Some(hash) => self.matches_slowly(&credentials.username, hash, username, password).await,
+            };
+            if !is_good {
+                return Verdict::Refused;
+            }
+            self.throttle.give_back(guesser);
+            if hash.is_some() {
+                memory.remember(presented);
+            }
+            return Verdict::Admitted;
+        }
+    }
+
+    async fn matches_slowly(&self, name: &str, hash: &str, username: &[u8], password: &[u8]) -> bool {
+        let (hash, password) = (hash.to_owned(), password.to_owned());
+        // The password is checked even where the name is wrong, so that the time tells nothing about the name.
+        let verified = self.blocking.compute(move || {
+            PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(&password, &hash).is_ok())
+        });
+        verified.await.unwrap_or(false) & bool::from(username.ct_eq(name.as_bytes()))
+    }
+}
+
+impl Memory {
+    fn remembers(&self, presented: &[u8]) -> bool {
+        self.last.borrow().as_deref().is_some_and(|last| presented.ct_eq(last).into())
+    }
+
+    fn remember(&self, presented: Vec<u8>) {
+        *self.last.borrow_mut() = Some(presented);
     }
 }
 
@@ -66,31 +153,12 @@ fn split(presented: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&presented[..colon], &presented[colon + 1..]))
 }
 
-fn matches(credentials: &Credentials, presented: &[u8]) -> bool {
-    let Some((username, password)) = split(presented) else { return false };
+fn matches(credentials: &Credentials, username: &[u8], password: &[u8]) -> bool {
     let password = match credentials.password.strip_prefix(SHA1_PREFIX) {
         Some(expected) => hex(&Sha1::digest(password)).as_bytes().ct_eq(expected.as_bytes()),
         None => password.ct_eq(credentials.password.as_bytes()),
     };
     (username.ct_eq(credentials.username.as_bytes()) & password).into()
-}
-
-async fn matches_slowly(username: &str, hash: &str, presented: &[u8], memory: &Memory, slow: &Semaphore) -> bool {
-    if memory.last.borrow().as_deref().is_some_and(|last| presented.ct_eq(last).into()) {
-        return true;
-    }
-    let Some((name, password)) = split(presented) else { return false };
-    let (hash, password) = (hash.to_owned(), password.to_owned());
-    let Ok(_turn) = slow.acquire().await else { return false };
-    // The password is checked even where the name is wrong, so that the time tells nothing about the name.
-    let verified = spawn_blocking(move || {
-        PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(&password, &hash).is_ok())
-    });
-    let good = verified.await.unwrap_or(false) & bool::from(name.ct_eq(username.as_bytes()));
-    if good {
-        *memory.last.borrow_mut() = Some(presented.to_owned());
-    }
-    good
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -101,6 +169,13 @@ fn hex(bytes: &[u8]) -> String {
 pub fn refusal() -> Reply {
     let mut reply = Reply::error(StatusCode::UNAUTHORIZED);
     reply.headers.insert(0, (WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"default\"")));
+    reply.closing()
+}
+
+/// The reply to a request whose credentials nobody has looked at.
+pub fn too_many() -> Reply {
+    let mut reply = Reply::error(StatusCode::TOO_MANY_REQUESTS);
+    reply.headers.insert(0, (RETRY_AFTER, HeaderValue::from_static("1")));
     reply.closing()
 }
 

@@ -11,16 +11,16 @@ use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTI
 use supervisord_core::output::Channel;
 use supervisord_wire::name::Namespec;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
-use tokio::task::{spawn_blocking, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::follow::Subscription;
-use crate::network::Context;
 use crate::network::reply::{Broken, Content, Reply};
 use crate::network::route::decode;
 use crate::network::service::Shared;
 use crate::network::socket::Socket;
 use crate::network::stop::Stop;
+use crate::network::{BlockingThreads, Context, NotDone};
 
 mod follower;
 
@@ -77,13 +77,17 @@ async fn follow(shared: &Rc<Shared>, socket: &Rc<Socket>, log: String) -> Reply 
         let grown = grown.clone();
         Arc::new(move || grown.notify_one())
     });
-    let opened = spawn_blocking(move || Follower::open(&log)).await;
-    let Ok(Ok((follower, modified))) = opened else {
-        return Reply::error(StatusCode::NOT_FOUND);
+    let opened = shared.context.blocking.run(move || Follower::open(&log)).await;
+    let (follower, modified) = match opened {
+        Ok(Ok(opened)) => opened,
+        Err(NotDone::NoThread) => return Reply::error(StatusCode::SERVICE_UNAVAILABLE),
+        Ok(Err(_)) | Err(NotDone::Ended) => return Reply::error(StatusCode::NOT_FOUND),
     };
     // One piece waits while another is being sent; the file is read no further than the client follows.
     let (pieces, content) = mpsc::channel(1);
-    let stream = Stream { pieces, socket: socket.clone(), grown, _subscription: subscription, _permit: permit };
+    let blocking = shared.context.blocking.clone();
+    let stream =
+        Stream { blocking, pieces, socket: socket.clone(), grown, _subscription: subscription, _permit: permit };
     spawn_local(stream.run(follower, shared.stop.clone()));
     head(content, modified)
 }
@@ -100,6 +104,7 @@ fn head(content: mpsc::Receiver<Result<Bytes, Broken>>, modified: SystemTime) ->
 
 /// One client following one log.
 struct Stream {
+    blocking: BlockingThreads,
     pieces: mpsc::Sender<Result<Bytes, Broken>>,
     socket: Rc<Socket>,
     grown: Arc<Notify>,
@@ -114,7 +119,7 @@ impl Stream {
         let end = async {
             loop {
                 let step;
-                (follower, step) = look(follower).await?;
+                (follower, step) = look(&self.blocking, follower).await?;
                 match step {
                     Step::Piece(bytes) => self.send(bytes.into()).await?,
                     Step::Truncated => self.send(Bytes::from_static(TRUNCATED)).await?,
@@ -158,8 +163,8 @@ enum End {
     Broken,
 }
 
-async fn look(mut follower: Follower) -> Result<(Follower, Step), End> {
-    let looked = spawn_blocking(move || {
+async fn look(blocking: &BlockingThreads, mut follower: Follower) -> Result<(Follower, Step), End> {
+    let looked = blocking.run(move || {
         let step: io::Result<Step> = follower.next();
         (follower, step)
     });

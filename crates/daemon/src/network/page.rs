@@ -9,7 +9,6 @@ use supervisord_core::row::Row;
 use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::name::{Namespec, namespec};
 use supervisord_wire::state::ProcessState;
-use tokio::task::spawn_blocking;
 
 use crate::network::access::ctime;
 use crate::network::origin::Sender;
@@ -227,7 +226,7 @@ async fn tail_text(context: &Context, name: &str, limit: u64) -> String {
     };
     let read = match row.stdout_logfile.clone() {
         None => None,
-        Some(path) => spawn_blocking(move || file_end::read(&path, limit)).await.ok().and_then(Result::ok),
+        Some(path) => context.blocking.run(move || file_end::read(&path, limit)).await.ok().and_then(Result::ok),
     };
     match read {
         None => format!("No file for {name}"),

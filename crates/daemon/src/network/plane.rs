@@ -26,12 +26,6 @@ use crate::network::socket::{Peer, Phase, Socket, Stream};
 use crate::network::stop::Stop;
 use crate::network::{Context, Room};
 
-/// Threads for what may block: reading logs and configuration files. They exist only while there is such work.
-const BLOCKING_THREADS: usize = 32;
-
-/// How long a blocking thread waits for more work.
-const BLOCKING_IDLE: Duration = Duration::from_secs(10);
-
 /// How long to wait before accepting again when the system refuses.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -102,12 +96,7 @@ pub fn start_with(
     follow: Arc<FollowHub>,
     limits: Limits,
 ) -> io::Result<NetworkHandle> {
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .thread_keep_alive(BLOCKING_IDLE)
-        .build()?;
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let servers = {
         let _inside = runtime.enter();
         servers.into_iter().map(Acceptor::new).collect::<io::Result<Vec<Acceptor>>>()?
@@ -130,6 +119,7 @@ fn run(
     let room = (limits.connections / servers.len().max(1)).max(1);
     let work = context.plugins.as_ref().and_then(|plugins| plugins.take_work());
     let plugins = work.map(|work| work.run(context.clone()));
+    let blocking = context.blocking.clone();
     let shared = Shared::new(context, follow, limits, stop.clone(), room / 2);
     let kept = LocalSet::new().block_on(&runtime, async {
         if let Some(plugins) = plugins {
@@ -150,7 +140,8 @@ fn run(
         }
         kept
     });
-    runtime.shutdown_timeout(LAST_THREADS);
+    drop(runtime);
+    blocking.close(LAST_THREADS);
     kept
 }
 

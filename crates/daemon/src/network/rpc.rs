@@ -20,8 +20,8 @@ use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{DecodeError, decode_call, encode_fault, encode_response};
 use tokio::sync::oneshot;
 
-use crate::network::Context;
 use crate::network::room::Share;
+use crate::network::{Context, NotDone};
 use crate::plugins::Plugins;
 use answer::Answer;
 
@@ -55,6 +55,15 @@ enum Failure {
     Ending,
 }
 
+impl From<NotDone> for Failure {
+    fn from(why: NotDone) -> Failure {
+        match why {
+            NotDone::NoThread => Failure::Fault(Fault::with(FaultCode::Failed, why)),
+            NotDone::Ended => Failure::Ending,
+        }
+    }
+}
+
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Failure {
         Failure::Fault(fault)
@@ -63,7 +72,7 @@ impl From<Fault> for Failure {
 
 /// Answers the body of one request with a document, be it a result or a fault. Runs within a tokio runtime.
 pub async fn respond(context: &Arc<Context>, body: &[u8]) -> Result<Document, Refusal> {
-    let (method, arguments) = decode(body).await?.map_err(|error| {
+    let (method, arguments) = decode(context, body).await?.map_err(|error| {
         trace::invalid(&context.activity, body, &error);
         Refusal::BadRequest
     })?;
@@ -73,12 +82,12 @@ pub async fn respond(context: &Arc<Context>, body: &[u8]) -> Result<Document, Re
 }
 
 /// Reads a body. A long one takes a while, in which the thread must be free for other clients.
-async fn decode(body: &[u8]) -> Result<Decoded, Refusal> {
+async fn decode(context: &Context, body: &[u8]) -> Result<Decoded, Refusal> {
     if body.len() <= MAX_INLINE {
         return Ok(decode_call(body));
     }
     let body = body.to_vec();
-    tokio::task::spawn_blocking(move || decode_call(&body)).await.map_err(|_| Refusal::Ending)
+    context.blocking.compute(move || decode_call(&body)).await.map_err(|_| Refusal::Ending)
 }
 
 async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Document, Refusal> {
@@ -106,7 +115,7 @@ async fn document(context: &Context, answer: Answer) -> Result<Document, Failure
     let mut share = share.unwrap_or_else(|| context.answers.nothing());
     let text = match content.weight() {
         ..=MAX_INLINE => encode_response(&content),
-        _ => tokio::task::spawn_blocking(move || encode_response(&content)).await.map_err(|_| Failure::Ending)?,
+        _ => context.blocking.compute(move || encode_response(&content)).await?,
     };
     share.settle(text.len());
     Ok(Document { text, share })
@@ -214,8 +223,8 @@ async fn outcome(reply: oneshot::Receiver<Outcome>) -> Result<Answer, Failure> {
 async fn with_config(context: &Context, call: fn(Box<Config>) -> Call) -> Result<Answer, Failure> {
     let turn = context.loading.lock().await;
     let load = context.load_config.clone();
-    let loaded = tokio::task::spawn_blocking(move || load()).await.map_err(|_| Failure::Ending)?;
-    let config = loaded.map_err(|text| Fault::with(FaultCode::CantReread, text))?;
+    let config =
+        context.blocking.run(move || load()).await?.map_err(|text| Fault::with(FaultCode::CantReread, text))?;
     let reply = send(context, call(Box::new(config)));
     drop(turn);
     outcome(reply).await

@@ -14,6 +14,7 @@ use tokio::task::spawn_local;
 use crate::follow::FollowHub;
 use crate::network::access::Access;
 use crate::network::assets::Assets;
+use crate::network::auth::Verdict;
 use crate::network::limits::Limits;
 use crate::network::origin::{Sender, Unguarded};
 use crate::network::page::{Asked, Way};
@@ -43,7 +44,7 @@ pub struct Shared {
     assets: Assets,
     bodies: Room,
     calls: Semaphore,
-    slow_checks: Semaphore,
+    gate: auth::Gate,
 }
 
 impl Shared {
@@ -56,6 +57,7 @@ impl Shared {
         streams: usize,
     ) -> Rc<Shared> {
         Rc::new(Shared {
+            gate: auth::Gate::new(context.blocking.clone()),
             context,
             follow,
             limits,
@@ -65,8 +67,6 @@ impl Shared {
             assets: Assets::new(),
             bodies: Room::new(limits.all_bodies_bytes),
             calls: Semaphore::new(limits.calls),
-            // One at a time: each takes the memory that the hash asks for.
-            slow_checks: Semaphore::new(1),
         })
     }
 }
@@ -121,9 +121,11 @@ impl Service {
 
     async fn handle(self, request: Request<Incoming>) -> Result<Reply, Broken> {
         if let Some(credentials) = &self.server.config.credentials {
-            let (headers, memory) = (request.headers(), &self.server.memory);
-            if !auth::admits(credentials, headers, memory, &self.shared.slow_checks).await {
-                return Ok(auth::refusal());
+            let (headers, memory, peer) = (request.headers(), &self.server.memory, self.socket.peer());
+            match self.shared.gate.admits(credentials, headers, memory, peer, || self.slowed()).await {
+                Verdict::Admitted => (),
+                Verdict::Refused => return Ok(auth::refusal()),
+                Verdict::TooMany => return Ok(auth::too_many()),
             }
         }
         let path = route::decode(request.uri().path()).into_owned();
@@ -134,6 +136,12 @@ impl Service {
                 sender => self.dispatch(endpoint, sender, &path, request).await,
             },
         }
+    }
+
+    fn slowed(&self) {
+        let (peer, section) = (self.socket.peer(), &self.server.config.section);
+        let text = format!("Server '{section}' slows down {peer}, which has presented too many wrong passwords");
+        self.shared.context.activity.log(LogLevel::Warn, &text);
     }
 
     /// Who sent a request. The name it was sent to matters where nobody but people on this machine is expected.

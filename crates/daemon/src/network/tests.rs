@@ -125,6 +125,7 @@ fn context(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, director
         activity_file: Some(format!("{}/main.log", directory.path().display())),
         load_config: Arc::new(|| Err("not in this test".to_owned())),
         loading: Default::default(),
+        blocking: BlockingThreads::default(),
         answers: Arc::new(Room::for_answers()),
         plugins: None,
         clock: Clock { now: || 1_000_000, local: |_| NOON },

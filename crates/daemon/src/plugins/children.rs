@@ -4,9 +4,12 @@
 //! whole daemon: it says whose a reaped pid was, and that a pid is still theirs when it is to be killed.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +18,9 @@ use supervisord_wire::plugin::BOOTSTRAP;
 
 /// The environment variable that names the interpreter.
 const INTERPRETER: &str = "SUPERVISOR_PYTHON";
+
+/// The environment variable that names the directories of modules.
+const SEARCH_PATH: &str = "PYTHONPATH";
 
 /// How long a plug-in process may take to end by itself.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -42,10 +48,14 @@ pub struct PluginProcess {
 
 impl PluginProcess {
     /// Starts a plug-in process; what is written into the stream comes to it. Its output goes where the daemon's goes.
-    pub fn start() -> io::Result<(PluginProcess, UnixStream)> {
+    /// What its environment says of files counts from `directory`, where the daemon was started: it may have gone to one
+    /// in which others put what they like.
+    pub fn start(directory: &Path) -> io::Result<(PluginProcess, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
-        let interpreter = std::env::var_os(INTERPRETER).unwrap_or_else(|| "python3".into());
-        let mut command = Command::new(interpreter);
+        let mut command = Command::new(interpreter(directory));
+        if let Some(path) = std::env::var_os(SEARCH_PATH) {
+            command.env(SEARCH_PATH, search_path(directory, &path));
+        }
         command.args(["-u", "-c", BOOTSTRAP, "0"]).stdin(Stdio::from(OwnedFd::from(theirs)));
         processes().starting += 1;
         let spawned = command.spawn();
@@ -75,6 +85,22 @@ impl PluginProcess {
             let _ = child.kill();
         }
     }
+}
+
+fn interpreter(directory: &Path) -> PathBuf {
+    let named = std::env::var_os(INTERPRETER).map_or_else(|| "python3".into(), PathBuf::from);
+    // A bare name is looked for in PATH.
+    if named.components().nth(1).is_some() { directory.join(named) } else { named }
+}
+
+/// The search path with all entries absolute; an empty one is the directory itself, where there are others.
+fn search_path(directory: &Path, path: &OsStr) -> OsString {
+    let entries = path.as_bytes().split(|byte| *byte == b':').map(|entry| match entry {
+        [] => directory.to_owned(),
+        entry => directory.join(OsStr::from_bytes(entry)),
+    });
+    let entries: Vec<PathBuf> = entries.collect();
+    if path.is_empty() { OsString::new() } else { std::env::join_paths(entries).unwrap_or_default() }
 }
 
 /// Whether a reaped child was a plug-in process. One that ended before its pid was known passes for a stranger.
@@ -110,4 +136,17 @@ pub fn collect(pid: u32) {
 pub fn collect_all() {
     let pids: Vec<u32> = processes().running.keys().copied().collect();
     pids.into_iter().for_each(collect);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_path_counts_from_where_the_daemon_was_started() {
+        let absolute = |path: &str| search_path(Path::new("/start"), OsStr::new(path));
+        assert_eq!(absolute("lib:/opt/lib"), "/start/lib:/opt/lib");
+        assert_eq!(absolute(":x"), "/start:/start/x");
+        assert_eq!(absolute(""), "");
+    }
 }

@@ -1,10 +1,13 @@
 //! Keeping a plug-in process alive: started when there is something for it to do, restarted with growing pauses.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::supervisor::Verdict;
+use supervisord_sys::Errno;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::plugin::Section;
 use tokio::sync::mpsc;
@@ -14,16 +17,21 @@ use super::children::PluginProcess;
 use super::connection::Connection;
 use super::session::Session;
 use super::{Listed, Notice, Notify, Order};
-use crate::network::Context;
+use crate::network::{Context, NotDone};
 
 /// The longest pause before another attempt.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long to wait before another attempt while the system is short of something.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A plug-in process that lived this long was a good one: the next pause is short again.
 const GOOD_LIFE: Duration = Duration::from_secs(60);
 
 /// The work of serving plug-ins, for a task of the network plane.
 pub struct Work {
+    /// Where the daemon was started.
+    pub(super) directory: PathBuf,
     pub(super) interfaces: Vec<Section>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) notify: Notify,
@@ -36,13 +44,11 @@ pub(super) enum End {
     Daemon,
     /// It ended or had to be given up, with the reason.
     Process(String),
+    /// There is none because the system is short of threads, processes, descriptors or memory.
+    Shortage(String),
 }
 
 impl Work {
-    pub(super) fn new(interfaces: Vec<Section>, orders: mpsc::Receiver<Order>, notify: Notify, listed: Listed) -> Work {
-        Work { interfaces, orders, notify, listed }
-    }
-
     /// Serves plug-ins until the daemon ends.
     pub(crate) async fn run(mut self, context: Arc<Context>) {
         let mut first = None;
@@ -54,16 +60,29 @@ impl Work {
             }
         }
         let mut failures = 0;
+        let mut last_shortage = None;
         loop {
             let begin = Instant::now();
-            let reason = match self.serve(&context, first.take()).await {
+            let (pause, reason) = match self.serve(&context, first.take()).await {
                 End::Daemon => return,
-                End::Process(reason) => reason,
+                End::Process(reason) => {
+                    failures = if begin.elapsed() > GOOD_LIFE { 1 } else { failures + 1 };
+                    let pause = Duration::from_secs(1 << (failures - 1).min(6)).min(LONGEST_PAUSE);
+                    let text =
+                        format!("the plug-in process {reason}; another is started in {} seconds", pause.as_secs());
+                    context.activity.log(LogLevel::Error, &text);
+                    last_shortage = None;
+                    (pause, reason)
+                }
+                End::Shortage(reason) => {
+                    if last_shortage.as_ref() != Some(&reason) {
+                        let text = format!("the plug-in process {reason}; this is tried again every second");
+                        context.activity.log(LogLevel::Error, &text);
+                        last_shortage = Some(reason.clone());
+                    }
+                    (SHORT_PAUSE, reason)
+                }
             };
-            failures = if begin.elapsed() > GOOD_LIFE { 1 } else { failures + 1 };
-            let pause = Duration::from_secs(1 << (failures - 1).min(6)).min(LONGEST_PAUSE);
-            let text = format!("the plug-in process {reason}; another is started in {} seconds", pause.as_secs());
-            context.activity.log(LogLevel::Error, &text);
             (self.notify)(Notice::Ready);
             (self.notify)(Notice::Subscribed(Vec::new()));
             if self.refuse_for(pause, &reason).await.is_err() {
@@ -75,17 +94,20 @@ impl Work {
     /// One plug-in process, from its start to its end.
     async fn serve(&mut self, context: &Arc<Context>, first: Option<Order>) -> End {
         // On a thread that may block: the interpreter may lie on a disk that does not answer.
-        let started = tokio::task::spawn_blocking(PluginProcess::start).await;
+        let directory = self.directory.clone();
+        let started = context.blocking.run(move || PluginProcess::start(&directory)).await;
         let opened = match started {
             Ok(Ok((process, stream))) => Connection::open(stream).map(|connection| (process, connection)),
             Ok(Err(error)) => Err(error),
-            Err(_) => return End::Daemon,
+            Err(NotDone::NoThread) => Err(io::Error::new(io::ErrorKind::WouldBlock, NotDone::NoThread.to_string())),
+            Err(NotDone::Ended) => return End::Daemon,
         };
         let (process, connection) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 first.into_iter().for_each(|order| refuse(&self.notify, order, "cannot be started"));
-                return End::Process(format!("cannot be started: {error}"));
+                let reason = format!("cannot be started: {error}");
+                return if is_shortage(&error) { End::Shortage(reason) } else { End::Process(reason) };
             }
         };
         let text = format!("plug-in process started with pid {}", process.pid());
@@ -96,7 +118,7 @@ impl Work {
         process.kill();
         session.fail_all(match &end {
             End::Daemon => "ends with the daemon",
-            End::Process(reason) => reason,
+            End::Process(reason) | End::Shortage(reason) => reason,
         });
         end
     }
@@ -112,6 +134,13 @@ impl Work {
             }
         }
     }
+}
+
+/// Whether it may pass by itself.
+fn is_shortage(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::new);
+    let is_known = number.is_some_and(|number| [Errno::EAGAIN, Errno::EMFILE, Errno::ENFILE].contains(&number));
+    is_known || matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory)
 }
 
 /// Answers an order nobody can carry out.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,19 +16,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What could be imported once is not tried again: a start takes a while, and a configuration is read often.
 static GOOD: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
 
-/// Imports `package.module:attribute` in a process of its own; the error says why that is impossible.
-pub fn resolve(specification: &str) -> Result<(), String> {
+/// Imports `package.module:attribute` in a process of its own; the error says why that is impossible. The daemon was
+/// started in `directory`.
+pub fn resolve(specification: &str, directory: &Path) -> Result<(), String> {
     let good = || GOOD.lock().unwrap_or_else(PoisonError::into_inner);
     if good().contains(specification) {
         return Ok(());
     }
-    import(specification)?;
+    import(specification, directory)?;
     good().insert(specification.to_owned());
     Ok(())
 }
 
-fn import(specification: &str) -> Result<(), String> {
-    let (process, mut stream) = PluginProcess::start().map_err(|error| format!("cannot start python3: {error}"))?;
+fn import(specification: &str, directory: &Path) -> Result<(), String> {
+    let started = PluginProcess::start(directory);
+    let (process, mut stream) = started.map_err(|error| format!("cannot start python3: {error}"))?;
     let pid = process.pid();
     let result = stream
         .set_read_timeout(Some(PATIENCE))

@@ -17,9 +17,11 @@ fn basic(pair: &str) -> HeaderMap {
 }
 
 fn admitted(password: &str, headers: &HeaderMap) -> bool {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
-    let (memory, slow) = (Memory::default(), Semaphore::new(1));
-    runtime.block_on(admits(&credentials(password), headers, &memory, &slow))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+    let (memory, gate) = (Memory::default(), Gate::new(BlockingThreads::default()));
+    let credentials = credentials(password);
+    let verdict = gate.admits(&credentials, headers, &memory, Peer::Local, || ());
+    runtime.block_on(verdict) == Verdict::Admitted
 }
 
 #[test]
@@ -71,15 +73,20 @@ fn argon2_hash(password: &str) -> String {
 fn an_argon2_password_is_checked_and_remembered() {
     let credentials = credentials(&argon2_hash("correct horse"));
     assert!(is_usable(&credentials));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
-    let (memory, slow) = (Memory::default(), Semaphore::new(1));
-    let check = |pair: &str| runtime.block_on(admits(&credentials, &basic(pair), &memory, &slow));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+    let (memory, gate) = (Memory::default(), Gate::new(BlockingThreads::default()));
+    let check = |pair: &str| {
+        let headers = basic(pair);
+        let verdict = gate.admits(&credentials, &headers, &memory, Peer::Local, || ());
+        runtime.block_on(verdict) == Verdict::Admitted
+    };
     assert!(!check("user:wrong"));
     assert!(!check("other:correct horse"));
     assert!(check("user:correct horse"));
-    // With no turn to be had any more only what is remembered gets in.
-    slow.close();
+    // While no turn is to be had only what is remembered gets in.
+    let turn = gate.slow.try_acquire().expect("nobody checks anything");
     assert!(check("user:correct horse"));
+    drop(turn);
     assert!(!check("user:wrong"));
 }
 

@@ -16,7 +16,7 @@ use crate::network::Context;
 /// found in this order.
 pub(super) async fn read(context: &Context, path: Option<String>, offset: i64, length: i64) -> Result<Answer, Failure> {
     let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile).into()) };
-    let found = blocking(move || {
+    let found = context.blocking.run(move || {
         let log = Log::open(&path).map_err(|error| match error {
             OpenError::Missing => Fault::with(FaultCode::NoFile, &path),
             OpenError::Unreadable => Fault::new(FaultCode::Failed),
@@ -26,7 +26,7 @@ pub(super) async fn read(context: &Context, path: Option<String>, offset: i64, l
     });
     let (log, range) = found.await??;
     let share = room(context, needed(&range)).await?;
-    let text = blocking(move || log.text(range)).await?.map_err(|_| Fault::new(FaultCode::Failed))?;
+    let text = context.blocking.run(move || log.text(range)).await?.map_err(|_| Fault::new(FaultCode::Failed))?;
     Ok(Content::Value(Value::Str(text)).within(share))
 }
 
@@ -34,14 +34,14 @@ pub(super) async fn read(context: &Context, path: Option<String>, offset: i64, l
 /// that there is no memory for it.
 pub(super) async fn tail(context: &Context, path: Option<String>, offset: i64, length: i64) -> Result<Answer, Failure> {
     let Some(path) = path else { return Ok(piece(String::new(), 0, false).into()) };
-    let log = match blocking(move || Log::open(&path)).await? {
+    let log = match context.blocking.run(move || Log::open(&path)).await? {
         Ok(log) => log,
         Err(OpenError::Missing) => return Ok(piece(String::new(), 0, false).into()),
         Err(OpenError::Unreadable) => return Ok(piece(String::new(), offset, false).into()),
     };
     let Tail { range, offset: end, overflow } = logread::tail_range(log.size, offset, length);
     let share = room(context, needed(&range)).await?;
-    match blocking(move || log.text(range)).await? {
+    match context.blocking.run(move || log.text(range)).await? {
         Ok(text) => Ok(Content::Value(piece(text, i64::try_from(end).unwrap_or(i64::MAX), overflow)).within(share)),
         Err(_) => Ok(piece(String::new(), offset, false).into()),
     }
@@ -88,9 +88,4 @@ impl Log {
         (&mut self.file).take(range.end - range.start).read_to_end(&mut bytes)?;
         Ok(logread::text(bytes, from_the_beginning))
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    // The join fails when the runtime is shut down.
-    tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Ending)
 }

@@ -42,6 +42,7 @@ fn plane() -> Plane {
     let local =
         |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
     let context = Context {
+        blocking: crate::network::BlockingThreads::default(),
         view: Arc::new(View::new(Arc::new(config([])))),
         calls: sender,
         activity: Activity::new(LogLevel::Trace, |_| {}),

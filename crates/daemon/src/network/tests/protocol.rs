@@ -139,6 +139,34 @@ fn errors_have_the_page_of_the_original() {
     assert_eq!(plane.ask("POST / HTTP/1.1\r\nHost: h\r\n\r\n").header("Content-Length"), Some("140"));
 }
 
+/// Whoever guesses is slowed down; others, and those who know the password, notice nothing.
+#[test]
+fn wrong_passwords_are_slowed_down_by_user() {
+    let plane = guarded();
+    let request = |user: &str, password: &str| {
+        let pair = format!("{user}:{password}");
+        let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, pair);
+        format!("GET /ok.html HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {encoded}\r\n\r\n")
+    };
+    let ask = |user: &str, password: &str| plane.ask(&request(user, password)).status;
+    for _ in 0..30 {
+        assert_eq!(ask("user", "pw"), 200);
+    }
+    let begin = std::time::Instant::now();
+    for _ in 0..11 {
+        assert_eq!(ask("user", "guess"), 401);
+    }
+    assert!(begin.elapsed() > Duration::from_millis(500), "the eleventh had to wait");
+    assert_eq!(plane.logged("slows down").matches("localhost:0").count(), 1);
+    let begin = std::time::Instant::now();
+    assert_eq!(ask("other", "guess"), 401);
+    assert!(begin.elapsed() < Duration::from_millis(500), "nobody else has to");
+    let mut crowd: Vec<_> = (0..20).map(|_| plane.unix()).collect();
+    crowd.iter_mut().for_each(|client| client.send(&request("user", "guess")));
+    let last = crowd.last_mut().expect("a client").head();
+    assert_eq!((last.status, last.header("Retry-After")), (429, Some("1")), "only so many may wait");
+}
+
 #[test]
 fn nothing_is_shown_without_the_password() {
     let plane = guarded();
