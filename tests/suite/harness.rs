@@ -22,6 +22,7 @@ pub mod rpc;
 pub mod scene;
 pub mod sources;
 pub mod subject;
+pub mod terminal;
 pub mod wait;
 
 pub use compare::{Observed, compare, compare_pairs, compare_refusal, compare_runs};

@@ -28,6 +28,7 @@ mod shell;
 mod signals;
 mod strangers;
 mod survival;
+mod terminals;
 mod torture;
 mod unreachable;
 mod upstream;

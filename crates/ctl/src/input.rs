@@ -56,6 +56,28 @@ impl Input {
         }
     }
 
+    /// Waits for the next byte; none at the end of the input. Lines and bytes can be read by turns.
+    pub fn byte(&mut self) -> io::Result<Option<u8>> {
+        let Some(lines) = &mut self.lines else { return Ok(None) };
+        if lines.pending.is_empty() && !lines.read_more()? {
+            return Ok(None);
+        }
+        Ok(Some(lines.pending.remove(0)))
+    }
+
+    /// Whether the next byte has already been read.
+    pub fn has_byte(&self) -> bool {
+        self.lines.as_ref().is_some_and(|lines| !lines.pending.is_empty())
+    }
+
+    /// Throws away what was typed before the question for a password, as the terminal does with what it still holds: it is
+    /// no answer, and must not become the next action. What comes from a pipe was not typed.
+    pub fn discard_typed_ahead(&mut self) {
+        if let Some(lines) = self.lines.as_mut().filter(|lines| lines.file.is_terminal()) {
+            lines.pending.clear();
+        }
+    }
+
     /// Tells about every line, and at last about the end of the input, on another thread, as long as `tell` answers
     /// true.
     pub fn watch(&mut self, tell: impl Fn(Option<String>) -> bool + Send + 'static) -> io::Result<Watch> {
@@ -172,6 +194,20 @@ mod tests {
         assert_eq!(input.line().unwrap().as_deref(), Some(""));
         assert_eq!(input.line().unwrap().as_deref(), Some("two"));
         assert_eq!(input.line().unwrap(), None);
+    }
+
+    #[test]
+    fn bytes_and_lines_come_by_turns() {
+        let (mut writer, mut input) = piped();
+        writer.write_all(b"one\ntwo\nx").unwrap();
+        drop(writer);
+        assert_eq!(input.byte().unwrap(), Some(b'o'));
+        assert!(input.has_byte());
+        assert_eq!(input.line().unwrap().as_deref(), Some("ne"));
+        assert_eq!(input.line().unwrap().as_deref(), Some("two"));
+        assert_eq!(input.byte().unwrap(), Some(b'x'));
+        assert!(!input.has_byte());
+        assert_eq!(input.byte().unwrap(), None);
     }
 
     #[test]

@@ -52,11 +52,12 @@ fn avail_line(info: &ConfigInfo) -> String {
 /// A block of `help`: a heading, underlined, and names in columns that are filled downwards.
 pub fn help_block(heading: &str, names: &[&str]) -> String {
     let rule = "=".repeat(heading.chars().count());
-    format!("\n{heading}\n{rule}\n{}\n", columns(names))
+    format!("\n{heading}\n{rule}\n{}\n", columns(names, LIST_WIDTH))
 }
 
-fn columns(names: &[&str]) -> String {
-    let height = (1..=names.len()).find(|height| width_of(names, *height) <= LIST_WIDTH).unwrap_or(names.len());
+/// Names in columns that are filled downwards, as few rows as this width allows.
+pub fn columns(names: &[&str], width: usize) -> String {
+    let height = (1..=names.len()).find(|height| width_of(names, *height) <= width).unwrap_or(names.len());
     let widths: Vec<usize> = names.chunks(height.max(1)).map(longest).collect();
     let mut text = String::new();
     for row in 0..height {

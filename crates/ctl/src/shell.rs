@@ -1,26 +1,27 @@
 //! The interactive shell.
 
 mod completion;
+mod editor;
 mod history;
+mod keys;
+mod screen;
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
-use rustyline::completion::Pair;
-use rustyline::config::{CompletionType, Config, Configurer};
-use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
-use rustyline::history::MemHistory;
-use rustyline::validate::Validator;
-use rustyline::{Context, Editor, Helper};
+use supervisord_sys::signal::{self, Signal};
+use supervisord_sys::terminal::{self, KeyByKey, TypedAhead};
 
 use crate::failure::Failure;
-use crate::interrupt::leave_shell;
+use crate::interrupt::{die_of, leave_shell};
+use crate::render;
 use crate::session::Session;
-use crate::terminal::is_dumb;
 use crate::verbs::{self, Flow};
 use completion::Names;
+use editor::{Editor, Step};
 use history::HistoryFile;
+use keys::Decoder;
+use screen::Screen;
 
 /// Shows the status, then does what is asked line by line until somebody leaves or the input ends. How the shell
 /// ends is no failure, whatever happened in it.
@@ -40,28 +41,28 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
 /// Where the lines come from.
 enum Prompt {
     /// Somebody who can edit them.
-    Editor(Box<Editor<Completion, MemHistory>>, Option<HistoryFile>),
-    /// A pipe, a file, a terminal whose output goes elsewhere, or one that cannot move its cursor.
+    Editor(Lines),
+    /// A pipe, a file, or a terminal whose output goes elsewhere.
     Plain,
+}
+
+/// The lines of earlier and of this session.
+struct Lines {
+    known: Vec<String>,
+    file: Option<HistoryFile>,
+    /// What was cut from one line can be put into the next.
+    cut: Vec<char>,
 }
 
 impl Prompt {
     fn new(session: &Session) -> Prompt {
-        let history = session.settings.history_file.clone().map(HistoryFile::new);
-        history.iter().for_each(HistoryFile::make);
-        if !session.input.is_terminal() || !io::stdout().is_terminal() || is_dumb() {
+        let file = session.settings.history_file.clone().map(HistoryFile::new);
+        file.iter().for_each(HistoryFile::make);
+        if !session.input.is_terminal() || !io::stdout().is_terminal() {
             return Prompt::Plain;
         }
-        match editor() {
-            Ok(mut editor) => {
-                for line in history.iter().flat_map(HistoryFile::load) {
-                    // The only thing that can fail is a line the editor does not want to keep.
-                    drop(editor.add_history_entry(line));
-                }
-                Prompt::Editor(Box::new(editor), history)
-            }
-            Err(_) => Prompt::Plain,
-        }
+        let known = file.iter().flat_map(HistoryFile::load).collect();
+        Prompt::Editor(Lines { known, file, cut: Vec::new() })
     }
 
     /// The next line; none when there are no more, and then the cursor is at the beginning of a line.
@@ -76,59 +77,76 @@ impl Prompt {
                 }
                 Ok(line)
             }
-            Prompt::Editor(editor, history) => {
-                editor.set_helper(Some(Completion { names: Names::new(&session.settings) }));
-                // The editor reads Ctrl-C as a key. A signal from elsewhere must not end us while the terminal is in
-                // its hands.
-                let _ignore = session.interrupts.handle(|| {})?;
-                match editor.readline(&prompt) {
-                    Ok(line) => {
-                        if !line.trim().is_empty() {
-                            drop(editor.add_history_entry(&line));
-                            history.iter().for_each(|history| history.append(&line));
-                        }
-                        Ok(Some(line))
-                    }
-                    Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(None),
-                    Err(ReadlineError::Io(error)) => Err(error.into()),
-                    Err(error) => Err(io::Error::other(error).into()),
+            Prompt::Editor(lines) => {
+                let line = lines.read(session, &prompt)?;
+                if let Some(line) = line.as_ref().filter(|line| !line.trim().is_empty()) {
+                    lines.add(line);
                 }
+                Ok(line)
             }
         }
     }
 }
 
-fn editor() -> rustyline::Result<Editor<Completion, MemHistory>> {
-    let config = Config::builder()
-        .completion_type(CompletionType::List)
-        .history_ignore_dups(false)?
-        .max_history_size(history::MAX_LINES)?
-        .bracketed_paste(false)
-        .build();
-    let history = MemHistory::with_config(&config);
-    let mut editor = Editor::with_history(config, history)?;
-    editor.enable_synchronized_output(false);
-    Ok(editor)
-}
+impl Lines {
+    /// Has somebody edit a line. What was typed before the prompt is taken first, and what was typed after the line is left
+    /// for whoever reads next: the action may ask a question.
+    fn read(&mut self, session: &mut Session, prompt: &str) -> Result<Option<String>, Failure> {
+        let names = Names::new(&session.settings);
+        let candidates = |line: &str| completion::candidates(line, &names);
+        let mut editor = Editor::new(&self.known, std::mem::take(&mut self.cut));
+        let (mut decoder, mut screen) = (Decoder::default(), Screen::default());
+        let mut mode = Some(key_by_key()?);
+        let line = loop {
+            if !session.input.has_byte() {
+                let (text, cursor) = editor.shown(prompt);
+                session.console.raw(screen.draw(&text, cursor, width()).as_bytes());
+            }
+            let Some(byte) = session.input.byte()? else { break None };
+            let Some(key) = decoder.take(byte) else { continue };
+            match editor.press(key, &candidates) {
+                Step::Edited => {}
+                Step::Refused => session.console.raw(b"\x07"),
+                Step::Cleared => {
+                    session.console.raw(b"\x1b[H\x1b[2J");
+                    screen = Screen::default();
+                }
+                Step::Listed(words) => {
+                    session.console.raw(screen.finish(&editor.shown(prompt).0).as_bytes());
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    session.console.raw(render::columns(&words, width() - 1).as_bytes());
+                }
+                Step::Done(line) => break Some(line),
+                Step::End => break None,
+                Step::Interrupted if signal::is_ignored(Signal::Interrupt) => {}
+                Step::Interrupted => break None,
+                Step::Quit => die_of(Signal::Quit),
+                Step::Suspended => {
+                    drop(mode.take());
+                    signal::suspend_job();
+                    mode = Some(key_by_key()?);
+                    screen = Screen::default();
+                }
+            }
+        };
+        session.console.raw(screen.finish(&(prompt.to_owned() + &editor.text())).as_bytes());
+        self.cut = editor.into_cut();
+        Ok(line)
+    }
 
-/// What the editor asks for at the tab key. The names of processes are fetched once per line.
-struct Completion {
-    names: Names,
-}
-
-impl rustyline::completion::Completer for Completion {
-    type Candidate = Pair;
-
-    fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let (start, words) = completion::candidates(&line[..position], &self.names);
-        let pair = |word: String| Pair { replacement: format!("{word} "), display: word };
-        Ok((start, words.into_iter().map(pair).collect()))
+    fn add(&mut self, line: &str) {
+        self.known.push(line.to_owned());
+        if self.known.len() > history::MAX_LINES {
+            self.known.remove(0);
+        }
+        self.file.iter().for_each(|file| file.append(line));
     }
 }
 
-impl Helper for Completion {}
-impl Hinter for Completion {
-    type Hint = String;
+fn key_by_key() -> io::Result<KeyByKey> {
+    KeyByKey::enter(io::stdin().as_fd(), TypedAhead::Kept)
 }
-impl Highlighter for Completion {}
-impl Validator for Completion {}
+
+fn width() -> usize {
+    terminal::columns(io::stdout().as_fd()).unwrap_or(screen::USUAL_WIDTH)
+}

@@ -8,12 +8,9 @@ use crate::session::Session;
 /// Asks for something that must not be seen: on the terminal where there is one, else on standard error and standard
 /// input. Ctrl-C does what it always does.
 pub fn secret(question: &str, session: &mut Session) -> Result<String, Failure> {
-    let answer = {
-        // Here Ctrl-C is a key. A signal from elsewhere must not end us while the terminal is silent.
-        let _ignore = session.interrupts.handle(|| {})?;
-        supervisord_sys::terminal::read_password(question)
-    };
-    match answer {
+    session.interrupts.watch()?;
+    session.input.discard_typed_ahead();
+    match supervisord_sys::terminal::read_password(question) {
         Ok(answer) => Ok(answer),
         Err(error) => match error.kind() {
             ErrorKind::Interrupted => {

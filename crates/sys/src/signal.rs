@@ -1,6 +1,7 @@
 //! Signals: the ones that arrive as readable bytes, and the ones that are sent.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -171,6 +172,22 @@ fn unblock(signals: &[Signal]) -> io::Result<()> {
         set.add(nix::sys::signal::Signal::try_from(signal.number())?);
     }
     Ok(set.thread_unblock()?)
+}
+
+/// Whether a signal is ignored: whoever started us wanted that, such as a shell of what it runs in the background.
+pub fn is_ignored(signal: Signal) -> bool {
+    let mut current = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: nothing is installed; the call writes one `sigaction`, which is looked at only if it succeeded.
+    unsafe {
+        libc::sigaction(signal.number(), std::ptr::null(), current.as_mut_ptr()) == 0
+            && current.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Stops the foreground job that this process belongs to, as Ctrl-Z does; returns when it goes on.
+pub fn suspend_job() {
+    // SAFETY: no memory is involved. Group 0 is our own.
+    unsafe { libc::kill(0, libc::SIGTSTP) };
 }
 
 /// Makes a write to a closed pipe, or beyond the limit on the size of files, an error instead of the end of the

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 
@@ -23,7 +25,7 @@ pub fn read_password(prompt: &str) -> io::Result<String> {
 }
 
 fn read_password_from(terminal: BorrowedFd<'_>, prompt: &str) -> io::Result<String> {
-    let silent = Silent::enter(terminal)?;
+    let silent = KeyByKey::enter(terminal, TypedAhead::Discarded)?;
     fd::write(terminal, prompt.as_bytes())?;
     let line = read_line(terminal);
     fd::write(terminal, b"\n")?;
@@ -31,31 +33,88 @@ fn read_password_from(terminal: BorrowedFd<'_>, prompt: &str) -> io::Result<Stri
     String::from_utf8(line?).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// A terminal that hands over every key at once and shows none; it is put back when this goes out of scope.
+/// What becomes of keys that were pressed before a terminal is read key by key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypedAhead {
+    /// They are the first that are read.
+    Kept,
+    /// They are thrown away: who is asked for a password must see the question first.
+    Discarded,
+}
+
+/// A terminal that hands over every key at once and shows none. It is put back when this goes out of scope, and by
+/// [`restore`].
 ///
-/// Ctrl-C is a key here and not a signal: a signal would end the program and leave the terminal silent.
-struct Silent<'fd> {
-    terminal: BorrowedFd<'fd>,
+/// Ctrl-C and the like are keys here and no signals. Return still reads as a line feed.
+#[derive(Debug)]
+pub struct KeyByKey {
+    id: u64,
+}
+
+/// The terminals that are read key by key, with their modes of before.
+static CHANGED: Mutex<Vec<Changed>> = Mutex::new(Vec::new());
+
+struct Changed {
+    id: u64,
+    terminal: OwnedFd,
     before: Termios,
 }
 
-impl Silent<'_> {
-    fn enter(terminal: BorrowedFd<'_>) -> io::Result<Silent<'_>> {
-        let before = tcgetattr(terminal)?;
-        let mut silent = before.clone();
-        silent.local_flags -= LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG;
-        silent.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
-        silent.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        tcsetattr(terminal, SetArg::TCSAFLUSH, &silent)?;
-        Ok(Silent { terminal, before })
+impl KeyByKey {
+    /// Changes the mode of a terminal.
+    pub fn enter(terminal: BorrowedFd<'_>, typed_ahead: TypedAhead) -> io::Result<KeyByKey> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        let terminal = terminal.try_clone_to_owned()?;
+        let before = tcgetattr(&terminal)?;
+        let mut mode = before.clone();
+        mode.local_flags -=
+            LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::IEXTEN;
+        mode.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        mode.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+        let when = match typed_ahead {
+            TypedAhead::Kept => SetArg::TCSADRAIN,
+            TypedAhead::Discarded => SetArg::TCSAFLUSH,
+        };
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        // Under the lock, so that whoever puts terminals back finds this one as soon as it is changed.
+        let mut changed = CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
+        tcsetattr(&terminal, when, &mode)?;
+        changed.push(Changed { id, terminal, before });
+        Ok(KeyByKey { id })
     }
 }
 
-impl Drop for Silent<'_> {
+impl Drop for KeyByKey {
     fn drop(&mut self) {
-        // What was typed too much stays for the next reader. A terminal that is gone needs nothing.
-        let _ = tcsetattr(self.terminal, SetArg::TCSADRAIN, &self.before);
+        let mut changed = CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = changed.iter().position(|changed| changed.id == self.id) {
+            // What was typed too much stays for the next reader.
+            changed.remove(place).put_back(SetArg::TCSADRAIN);
+        }
     }
+}
+
+impl Changed {
+    /// A terminal that is gone needs nothing.
+    fn put_back(self, when: SetArg) {
+        let _ = tcsetattr(&self.terminal, when, &self.before);
+    }
+}
+
+/// Puts back every terminal that is read key by key, for a program that is about to end. It does not wait for output.
+pub fn restore() {
+    let mut changed = CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
+    for changed in changed.drain(..).rev() {
+        changed.put_back(SetArg::TCSANOW);
+    }
+}
+
+/// The number of columns of a terminal, where it is known.
+pub fn columns(terminal: BorrowedFd<'_>) -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the request writes one `winsize`, which lives for the whole call.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 const CTRL_C: u8 = 0x03;
@@ -95,8 +154,6 @@ fn remove_character(line: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::OwnedFd;
-
     use nix::pty::openpty;
 
     use super::*;
@@ -130,6 +187,21 @@ mod tests {
         let (line, shown) = type_keys(b"secret\n");
         assert_eq!(line.unwrap(), "secret");
         assert_eq!(shown.trim_end(), "Password:");
+    }
+
+    #[test]
+    fn keys_typed_before_are_kept_where_that_is_wanted() {
+        let pty = openpty(None, None).unwrap();
+        fd::write(pty.master.as_fd(), b"one\rtw").unwrap();
+        let keys = KeyByKey::enter(pty.slave.as_fd(), TypedAhead::Kept).unwrap();
+        let mut read = Vec::new();
+        while read.len() < 6 {
+            let mut buffer = [0; 16];
+            let count = fd::read(pty.slave.as_fd(), &mut buffer).unwrap();
+            read.extend_from_slice(&buffer[..count]);
+        }
+        assert_eq!(read, b"one\ntw");
+        drop(keys);
     }
 
     #[test]

@@ -47,7 +47,7 @@ const NAMES: [(Area, &str); 16] = [
 ];
 
 /// Modules, and single tests that are about something else than the rest of their module.
-pub const PLACES: [(&str, Area); 42] = [
+pub const PLACES: [(&str, Area); 43] = [
     ("command_line", CommandLine),
     ("documents", RealPrograms),
     ("events", Events),
@@ -83,6 +83,7 @@ pub const PLACES: [(&str, Area); 42] = [
     ("signals", Signals),
     ("strangers", RealPrograms),
     ("strangers::published_plug_ins_", PlugIns),
+    ("terminals", Shell),
     ("unreachable", Supervisorctl),
     ("upstream", RealPrograms),
     ("users", Users),

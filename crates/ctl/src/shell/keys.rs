@@ -1,0 +1,146 @@
+//! From the bytes of a terminal to keys.
+
+/// A key, or several pressed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A character that stands for itself.
+    Char(char),
+    /// Ctrl and this letter or sign, in lower case.
+    Control(char),
+    /// Alt, or Escape before it, and this character.
+    Alt(char),
+    Enter,
+    Tab,
+    Backspace,
+    Delete,
+    Left,
+    Right,
+    Up,
+    Down,
+    Home,
+    End,
+    WordLeft,
+    WordRight,
+    /// A sequence that means nothing here.
+    Unknown,
+}
+
+/// The longest sequence that is waited for.
+const LONGEST: usize = 32;
+
+/// Puts bytes together until they are a key. As with readline, Escape waits for the key that it belongs to.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    pending: Vec<u8>,
+}
+
+impl Decoder {
+    /// Takes a byte; gives the key that ends with it.
+    pub fn take(&mut self, byte: u8) -> Option<Key> {
+        self.pending.push(byte);
+        let key = match self.pending.as_slice() {
+            [0x1b] => None,
+            [0x1b, b'[' | b'O'] => None,
+            [0x1b, b'[', sequence @ ..] | [0x1b, b'O', sequence @ ..] => sequence_key(sequence),
+            [0x1b, rest @ ..] => character(rest).map(alt),
+            bytes => character(bytes).map(plain),
+        };
+        if key.is_some() {
+            self.pending.clear();
+        }
+        key
+    }
+}
+
+fn plain(character: char) -> Key {
+    match character {
+        '\r' | '\n' => Key::Enter,
+        '\t' => Key::Tab,
+        '\u{8}' | '\u{7f}' => Key::Backspace,
+        '\0'..'\u{20}' => Key::Control(char::from(character as u8 ^ 0x40).to_ascii_lowercase()),
+        character => Key::Char(character),
+    }
+}
+
+fn alt(character: char) -> Key {
+    match character {
+        // Some terminals send Escape twice for Alt and a key that has a sequence of its own.
+        '\u{1b}' => Key::Unknown,
+        '\u{8}' => Key::Alt('\u{7f}'),
+        character => Key::Alt(character),
+    }
+}
+
+/// The character that these bytes are, once they are complete.
+fn character(bytes: &[u8]) -> Option<char> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.chars().next(),
+        Err(error) if error.error_len().is_none() => None,
+        Err(_) => Some(char::REPLACEMENT_CHARACTER),
+    }
+}
+
+/// The key of a sequence behind its introduction, once the final byte is there.
+fn sequence_key(sequence: &[u8]) -> Option<Key> {
+    let (last, parameters) = sequence.split_last()?;
+    // The Linux console sends one more letter for F1 to F5.
+    let is_final = matches!(last, 0x40..=0x7e) && !(*last == b'[' && parameters.is_empty());
+    if !is_final {
+        return (sequence.len() >= LONGEST).then_some(Key::Unknown);
+    }
+    let by_words = parameters.ends_with(b";5") || parameters.ends_with(b";3");
+    Some(match (last, parameters) {
+        (b'A', _) => Key::Up,
+        (b'B', _) => Key::Down,
+        (b'C', _) if by_words => Key::WordRight,
+        (b'D', _) if by_words => Key::WordLeft,
+        (b'C', _) => Key::Right,
+        (b'D', _) => Key::Left,
+        (b'H', _) | (b'~', b"1" | b"7") => Key::Home,
+        (b'F', _) | (b'~', b"4" | b"8") => Key::End,
+        (b'~', b"3") => Key::Delete,
+        _ => Key::Unknown,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(bytes: &[u8]) -> Vec<Key> {
+        let mut decoder = Decoder::default();
+        bytes.iter().filter_map(|byte| decoder.take(*byte)).collect()
+    }
+
+    #[test]
+    fn characters_may_be_of_several_bytes_and_broken() {
+        assert_eq!(keys("aé€".as_bytes()), [Key::Char('a'), Key::Char('é'), Key::Char('€')]);
+        assert_eq!(keys(b"\xffa"), [Key::Char('\u{fffd}'), Key::Char('a')]);
+        assert_eq!(keys(b"\r\n\t\x7f\x08\x01\x1f"), {
+            [Key::Enter, Key::Enter, Key::Tab, Key::Backspace, Key::Backspace, Key::Control('a'), Key::Control('_')]
+        });
+    }
+
+    #[test]
+    fn sequences_of_many_terminals() {
+        for (bytes, key) in [
+            (&b"\x1b[A"[..], Key::Up),
+            (b"\x1bOB", Key::Down),
+            (b"\x1b[1;5C", Key::WordRight),
+            (b"\x1b[1;3D", Key::WordLeft),
+            (b"\x1b[3~", Key::Delete),
+            (b"\x1b[1~", Key::Home),
+            (b"\x1bOF", Key::End),
+            (b"\x1b[[A", Key::Up),
+            (b"\x1b[200~", Key::Unknown),
+            (b"\x1bf", Key::Alt('f')),
+            (b"\x1b\x7f", Key::Alt('\u{7f}')),
+            (b"\x1b\xc3\xa9", Key::Alt('é')),
+        ] {
+            assert_eq!(keys(bytes), [key], "{bytes:?}");
+        }
+        let mut endless = b"\x1b[".to_vec();
+        endless.extend([b'1'; LONGEST]);
+        assert_eq!(keys(&endless), [Key::Unknown]);
+    }
+}

@@ -1,0 +1,168 @@
+//! The line on the terminal.
+//!
+//! It needs nothing but carriage return, backspace and blanks, so that it works on every terminal, dumb ones included. A
+//! line that does not fit is shown in part.
+
+use unicode_width::UnicodeWidthChar;
+
+/// The width where the terminal does not tell it.
+pub const USUAL_WIDTH: usize = 80;
+
+/// Narrower than this nothing can be edited.
+const LEAST_WIDTH: usize = 8;
+
+/// What the terminal shows of the line being edited.
+#[derive(Debug, Default)]
+pub struct Screen {
+    shown: Vec<char>,
+    /// How many of the characters shown are left of the cursor.
+    cursor: usize,
+}
+
+impl Screen {
+    /// What to send so that a text is shown, with the cursor before this character of it.
+    pub fn draw(&mut self, text: &str, cursor: usize, width: usize) -> String {
+        let (visible, cursor) = part(&escaped(text, cursor), width);
+        let mut output = String::new();
+        let is_longer = visible.starts_with(&self.shown);
+        if is_longer && self.cursor == self.shown.len() && cursor == visible.len() {
+            output.extend(&visible[self.shown.len()..]);
+        } else if visible != self.shown {
+            output.push('\r');
+            output.extend(&visible);
+            let rest = columns(&self.shown).saturating_sub(columns(&visible));
+            output.extend(std::iter::repeat_n(' ', rest));
+            output.extend(std::iter::repeat_n('\u{8}', rest + columns(&visible[cursor..])));
+        } else if cursor < self.cursor {
+            output.extend(std::iter::repeat_n('\u{8}', columns(&visible[cursor..self.cursor])));
+        } else {
+            output.extend(&visible[self.cursor..cursor]);
+        }
+        (self.shown, self.cursor) = (visible, cursor);
+        output
+    }
+
+    /// What to send when the line is done: all of it is shown, and the cursor goes to the next one.
+    pub fn finish(&mut self, text: &str) -> String {
+        let length = text.chars().count();
+        let output = self.draw(text, length, usize::MAX) + "\n";
+        *self = Screen::default();
+        output
+    }
+}
+
+/// A text with its control characters made visible, and the place of the cursor in it.
+fn escaped(text: &str, cursor: usize) -> (Vec<char>, usize) {
+    let (mut visible, mut place) = (Vec::new(), 0);
+    for (index, character) in text.chars().enumerate() {
+        if index == cursor {
+            place = visible.len();
+        }
+        match character {
+            '\0'..'\u{20}' | '\u{7f}' => visible.extend(['^', char::from(character as u8 ^ 0x40)]),
+            character if character.is_control() => visible.extend(character.escape_unicode()),
+            character => visible.push(character),
+        }
+    }
+    if cursor >= text.chars().count() {
+        place = visible.len();
+    }
+    (visible, place)
+}
+
+/// The part that fits, around the cursor. The last column stays free: there the cursor can stand, and nothing wraps.
+fn part((visible, cursor): &(Vec<char>, usize), width: usize) -> (Vec<char>, usize) {
+    let room = width.max(LEAST_WIDTH) - 1;
+    if columns(visible) <= room {
+        return (visible.clone(), *cursor);
+    }
+    let mut begin = 0;
+    while columns(&visible[begin..*cursor]) > room - 2 {
+        begin += 1;
+    }
+    // Not one by one: the text would move with every key.
+    if begin > 0 {
+        begin = (begin.div_ceil(room / 2) * (room / 2)).min(*cursor);
+    }
+    let mut end = visible.len();
+    while columns(&visible[begin..end]) + usize::from(begin > 0) > room {
+        end -= 1;
+    }
+    let mut shown: Vec<char> = if begin > 0 { vec!['<'] } else { Vec::new() };
+    shown.extend(&visible[begin..end]);
+    (shown, cursor - begin + usize::from(begin > 0))
+}
+
+fn columns(text: &[char]) -> usize {
+    text.iter().map(|character| character.width().unwrap_or(0)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a terminal of one endless line shows after it got this.
+    fn played(output: &str) -> (String, usize) {
+        let (mut cells, mut cursor): (Vec<char>, usize) = (Vec::new(), 0);
+        for character in output.chars() {
+            match character {
+                '\r' => cursor = 0,
+                '\u{8}' => cursor -= 1,
+                character => {
+                    if cursor == cells.len() {
+                        cells.push(' ');
+                    }
+                    cells[cursor] = character;
+                    cursor += 1;
+                }
+            }
+        }
+        (cells.into_iter().collect::<String>().trim_end().to_owned(), cursor)
+    }
+
+    #[test]
+    fn what_is_typed_at_the_end_is_only_added() {
+        let mut screen = Screen::default();
+        assert_eq!(screen.draw("> ", 2, 80), "> ");
+        assert_eq!(screen.draw("> a", 3, 80), "a");
+        assert_eq!(screen.draw("> a", 2, 80), "\u{8}");
+        assert_eq!(screen.draw("> a", 3, 80), "a");
+        assert_eq!(screen.finish("> a"), "\n");
+    }
+
+    #[test]
+    fn the_terminal_shows_the_text_and_has_the_cursor_in_its_place() {
+        let mut screen = Screen::default();
+        let mut output = String::new();
+        for (text, cursor) in [("> abc", 5), ("> abc", 3), ("> axbc", 4), ("> c", 2), ("> ", 2), ("> x\u{1}", 4)] {
+            output += &screen.draw(text, cursor, 80);
+            let (shown, place) = played(&output);
+            let visible = text.replace('\u{1}', "^A");
+            assert_eq!(shown, visible.trim_end());
+            assert_eq!(place, if text.contains('\u{1}') { 5 } else { cursor });
+        }
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_is_shown_around_the_cursor() {
+        let text: String = ('a'..='z').collect();
+        for cursor in 0..=26 {
+            let (shown, place) = part(&escaped(&text, cursor), 12);
+            assert!(columns(&shown) <= 11, "{shown:?}");
+            assert_eq!(shown.get(place).copied(), text.chars().nth(cursor).filter(|_| place < shown.len()));
+            assert!(place <= 11 && (cursor < 26 || place == shown.len()), "{cursor}: {place}");
+        }
+        let wide = "> 漢字漢字漢字漢字";
+        let (shown, _) = part(&escaped(wide, 10), 12);
+        assert!(columns(&shown) <= 11, "{shown:?}");
+    }
+
+    #[test]
+    fn the_whole_line_is_left_behind() {
+        let mut screen = Screen::default();
+        let text: String = ('a'..='z').collect();
+        let mut output = screen.draw(&text, 26, 12);
+        output += &screen.finish(&text);
+        assert!(played(&output).0.starts_with(&text));
+    }
+}

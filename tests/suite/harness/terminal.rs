@@ -1,0 +1,140 @@
+//! A program in front of a person: all three streams are a terminal.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use nix::pty::{Winsize, openpty};
+use nix::sys::termios::{Termios, tcgetattr};
+
+use super::command::shell_code;
+use super::scene::Place;
+use super::subject::Program;
+use super::wait;
+
+/// A terminal and the program in it, which is killed when this goes out of scope.
+pub struct Terminal {
+    master: File,
+    child: Child,
+    shown: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+    /// How the terminal was set before the program had it.
+    pub before: Termios,
+}
+
+impl Terminal {
+    /// Starts a program in the directory of a scene, at the head of a session whose terminal is a new one.
+    pub fn open(place: &Place, program: &Path, arguments: &[impl AsRef<OsStr>]) -> Terminal {
+        Terminal::open_with(place, program, arguments, &[("TERM", Some("xterm"))])
+    }
+
+    /// Like [`Terminal::open`], with variables that are set, or not there.
+    pub fn open_with(
+        place: &Place,
+        program: &Path,
+        arguments: &[impl AsRef<OsStr>],
+        variables: &[(&str, Option<&str>)],
+    ) -> Terminal {
+        let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(Some(&size), None).expect("a terminal");
+        let before = tcgetattr(&pty.slave).expect("it is one");
+        let stream = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
+        let mut command: Command = place.command(Path::new("setsid"));
+        command.arg("--ctty").arg(program).args(arguments);
+        for (name, value) in variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let child = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().expect("setsid of util-linux");
+        drop(command);
+        let master = File::from(pty.master);
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let (mut source, kept) = (master.try_clone().expect("a descriptor"), shown.clone());
+        let reader = std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            // A terminal that nobody has open any more fails.
+            while let Ok(count @ 1..) = source.read(&mut piece) {
+                kept.lock().expect("nobody panics with it").extend_from_slice(&piece[..count]);
+            }
+        });
+        Terminal { master, child, shown, reader: Some(reader), before }
+    }
+
+    /// `supervisorctl` of the subject of a scene, with its configuration.
+    pub fn ctl(place: &Place, arguments: &[&str]) -> Terminal {
+        let arguments: Vec<&str> = ["-c", "supervisord.conf"].iter().chain(arguments).copied().collect();
+        Terminal::open(place, &place.subject.path(Program::Supervisorctl), &arguments)
+    }
+
+    /// All that was shown, without escape sequences and carriage returns.
+    pub fn shown(&self) -> String {
+        let bytes = self.shown.lock().expect("nobody panics with it").clone();
+        let (text, mut plain) = (String::from_utf8_lossy(&bytes).replace('\r', ""), String::new());
+        let mut rest = text.as_str();
+        while let Some((before, sequence)) = rest.split_once('\u{1b}') {
+            plain.push_str(before);
+            let end = sequence.find(|c: char| c.is_ascii_alphabetic()).map_or(sequence.len(), |end| end + 1);
+            rest = &sequence[end..];
+        }
+        plain + rest
+    }
+
+    /// Presses keys.
+    pub fn send(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).expect("somebody has the terminal open");
+    }
+
+    /// Waits until what is shown meets a condition.
+    pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&str) -> bool) {
+        let seen = wait::poll(wait::DEADLINE, || condition(&self.shown()).then_some(()));
+        assert!(seen.is_some(), "waited in vain until {what}\n{}", self.shown());
+    }
+
+    /// Waits until a text is shown so many times.
+    pub fn wait_for(&mut self, text: &str, times: usize) {
+        self.wait_until(&format!("{text:?} is shown {times} times"), |shown| shown.matches(text).count() >= times);
+    }
+
+    /// How the terminal is set now.
+    pub fn mode(&self) -> Termios {
+        tcgetattr(self.master.as_fd()).expect("it is a terminal")
+    }
+
+    /// The pid of the program.
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// Waits until the program ends; what was shown, and the exit status as a shell says it.
+    pub fn end(mut self) -> (String, i32) {
+        let status = wait::poll(wait::DEADLINE, || self.child.try_wait().expect("a child can be waited for"));
+        let Some(status) = status else { panic!("it did not end\n{}", self.shown()) };
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader does not panic");
+        }
+        (self.shown(), shell_code(status))
+    }
+}
+
+impl Terminal {
+    /// Waits until the program ends; how it left the terminal, and the exit status.
+    pub fn mode_after_end(self) -> (Termios, i32) {
+        let master = self.master.try_clone().expect("a descriptor");
+        let (_, code) = self.end();
+        (tcgetattr(&master).expect("it is a terminal"), code)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,170 @@
+//! `supervisorctl` in front of a person.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::programs::{CAT, TEAM};
+use crate::harness::terminal::Terminal;
+use crate::harness::{Program, Scene, Subject, compare, only_ours, processes};
+
+const PROMPT: &str = "supervisor> ";
+
+fn scene(name: &str) -> Scene {
+    Scene::with(name, &[CAT, TEAM].concat())
+}
+
+/// The lines that are answers and not what was typed, with their number.
+fn answers(shown: &str, answer: &str) -> usize {
+    shown.lines().filter(|line| line.trim_end() == answer).count()
+}
+
+/// Pasted, or typed while an action still runs.
+#[test]
+fn lines_typed_ahead_are_read_by_the_prompts_that_come() {
+    for pasted in ["version\rversion\rquit\r", "version\nversion\nquit\n", "\r\rversion\r  version\rquit\r"] {
+        compare(&scene("pasted"), |daemon, observed| {
+            daemon.wait_for_state("cat", "RUNNING");
+            let mut shell = Terminal::ctl(daemon, &[]);
+            shell.wait_for(PROMPT, 1);
+            shell.send(pasted);
+            let (shown, code) = shell.end();
+            observed.exactly("answers", answers(&shown, "4.3.0"));
+            observed.exactly("exit status", code);
+        });
+    }
+}
+
+/// The answer to a question may have been typed before it was asked, and so may what goes to a process.
+#[test]
+fn what_is_typed_ahead_answers_questions_and_reaches_processes() {
+    compare(&scene("questions"), |daemon, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        let mut shell = Terminal::ctl(daemon, &[]);
+        shell.wait_for(PROMPT, 1);
+        shell.send("reload\rn\rversion\rshutdown\ry\rquit\r");
+        let (shown, code) = shell.end();
+        observed.exactly("answers", answers(&shown, "4.3.0"));
+        observed.exactly("questions", shown.matches("Really ").count());
+        observed.exactly("exit status", code);
+        observed.exactly("the daemon", daemon.exit_code());
+    });
+    only_ours(|| {
+        let mut daemon = scene("foreground").start(Subject::Ours);
+        daemon.wait_for_state("cat", "RUNNING");
+        let mut shell = Terminal::ctl(&daemon, &[]);
+        shell.wait_for(PROMPT, 1);
+        shell.send("fg cat\rhello\r");
+        daemon.wait_until("it arrived", |daemon| daemon.read("cat.log") == "hello\n");
+        shell.send("\u{3}");
+        shell.wait_for("Exiting foreground", 1);
+        shell.send("version\rquit\r");
+        let (shown, _) = shell.end();
+        assert_eq!(answers(&shown, "4.3.0"), 1, "{shown}");
+    });
+}
+
+/// Completion and history need nothing of the terminal.
+#[test]
+fn history_and_completion_work_on_every_terminal() {
+    for term in [Some("xterm"), Some("dumb"), Some("emacs"), Some(""), None] {
+        compare(&scene("terms"), |daemon, observed| {
+            daemon.wait_for_state("cat", "RUNNING");
+            let program = daemon.subject.path(Program::Supervisorctl);
+            let mut shell = Terminal::open_with(daemon, &program, &["-c", "supervisord.conf"], &[("TERM", term)]);
+            let mut expected = 0;
+            for keys in ["version\r", "\u{10}\r", "vers\t\r", "rsion\u{1}ve\r", "x\u{15}version\r"] {
+                shell.wait_for(PROMPT, 1 + expected);
+                shell.send(keys);
+                expected += 1;
+                shell.wait_until(keys, |shown| answers(shown, "4.3.0") == expected);
+            }
+            shell.send("status cat\u{17}team:\tmember_1\r");
+            shell
+                .wait_until("a group is completed", |shown| shown.contains("team:member_1                    RUNNING"));
+            shell.wait_for(PROMPT, 2 + expected);
+            shell.send("\u{4}");
+            observed.exactly("exit status", shell.end().1);
+        });
+    }
+}
+
+#[test]
+fn control_c_leaves_the_shell() {
+    compare(&scene("control-c"), |daemon, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        for keys in ["\u{3}", "status\u{3}", "\u{4}"] {
+            let mut shell = Terminal::ctl(daemon, &[]);
+            shell.wait_for(PROMPT, 1);
+            shell.send(keys);
+            observed.exactly(keys, shell.end().1);
+        }
+        let mut shell = Terminal::ctl(daemon, &[]);
+        shell.wait_for(PROMPT, 1);
+        processes::signal(shell.pid(), Signal::SIGINT);
+        observed.exactly("from elsewhere", shell.end().1);
+    });
+}
+
+/// Whoever has the terminal next finds it as it was, also when the shell is killed in the middle of a line.
+#[test]
+fn a_signal_at_the_prompt_leaves_the_terminal_as_it_was() {
+    only_ours(|| {
+        let mut daemon = scene("signals").start(Subject::Ours);
+        daemon.wait_for_state("cat", "RUNNING");
+        for (signal, code) in
+            [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGQUIT, 131), (Signal::SIGINT, 0)]
+        {
+            let mut shell = Terminal::ctl(&daemon, &[]);
+            shell.wait_for(PROMPT, 1);
+            shell.send("sta");
+            shell.wait_for("> sta", 1);
+            let before = shell.before.clone();
+            assert_ne!(shell.mode().local_flags, before.local_flags);
+            processes::signal(shell.pid(), signal);
+            let (mode, status) = shell.mode_after_end();
+            assert_eq!(status, code, "{signal}");
+            assert_eq!(mode.local_flags, before.local_flags, "{signal}");
+            assert_eq!(mode.input_flags, before.input_flags, "{signal}");
+        }
+    });
+}
+
+/// The question for a password is a line without echo.
+#[test]
+fn a_signal_at_the_question_for_a_password_leaves_the_terminal_as_it_was() {
+    only_ours(|| {
+        let text = "[inet_http_server]\nport=127.0.0.1:{port}\nusername=user\npassword=secret\n";
+        let daemon = Scene::with("password", text).start(Subject::Ours);
+        let url = format!("http://127.0.0.1:{}", daemon.ports[0]);
+        for signal in [Signal::SIGTERM, Signal::SIGINT] {
+            let mut client = Terminal::ctl(&daemon, &["-s", &url, "-i", "version"]);
+            client.wait_for("Username:", 1);
+            client.send("user\r");
+            client.wait_for("Password:", 1);
+            let before = client.before.clone();
+            processes::signal(client.pid(), signal);
+            let (mode, code) = client.mode_after_end();
+            assert_eq!(code, 128 + signal as i32);
+            assert_eq!(mode.local_flags, before.local_flags);
+        }
+    });
+}
+
+/// What a shell starts in the background ignores Ctrl-C.
+#[test]
+fn an_ignored_interrupt_stays_ignored() {
+    compare(&scene("ignored"), |daemon, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        daemon.wait_until("its log is open", |daemon| daemon.path("cat.log").exists());
+        let program = daemon.subject.path(Program::Supervisorctl);
+        let script = format!("trap '' INT; exec {} -c supervisord.conf tail -f cat", program.display());
+        let mut tail = Terminal::open(daemon, std::path::Path::new("/bin/sh"), &["-c", &script]);
+        tail.wait_for("Ctrl-C to exit", 1);
+        for text in ["one\n", "two\n"] {
+            tail.send("\u{3}");
+            daemon.call("supervisor.sendProcessStdin", &["cat".into(), text.into()]);
+            tail.wait_for(text.trim(), 1);
+        }
+        processes::signal(tail.pid(), Signal::SIGTERM);
+        observed.exactly("exit status", tail.end().1);
+    });
+}
