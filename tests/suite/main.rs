@@ -17,6 +17,7 @@ mod http;
 mod layering;
 mod life;
 mod listeners;
+mod messages;
 mod methods;
 mod options;
 mod pidproxy;

@@ -210,7 +210,7 @@ system.multicall 5
 ";
 
 /// Methods that the original does not have; tests of their own say what they do.
-const ADDED: [&str; 1] = ["supervisor.upgrade"];
+pub const ADDED: [&str; 2] = ["supervisor.getConfigWarnings", "supervisor.upgrade"];
 
 /// The methods that both have.
 fn shared() -> Vec<&'static str> {

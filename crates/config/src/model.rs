@@ -45,6 +45,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// What is worth a warning about it.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        let warnings = self.notices.iter().filter(|notice| notice.level == NoticeLevel::Warn);
+        warnings.map(|notice| notice.text.as_str())
+    }
+
     /// What children find in `SUPERVISOR_SERVER_URL` unless told otherwise: the first unix server, else the last inet
     /// server, as `unix://PATH` or `http://HOST:PORT`; none without servers.
     pub fn server_url(&self) -> Option<String> {

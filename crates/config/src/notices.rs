@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::model::{Notice, NoticeLevel};
-use crate::place::Place;
+use crate::place::{Place, in_one_line};
 
 /// Warnings and information, each in the order in which they came up.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Notices {
 
     /// A warning of ours about a place, which is said once, however many processes are made of it.
     pub(crate) fn warn_at(&mut self, text: impl std::fmt::Display, place: Place) {
-        let text = format!("{text} ({place})");
+        let text = in_one_line(&format!("{text} ({place})"));
         if self.said.insert(text.clone()) {
             self.warnings.push(text);
         }

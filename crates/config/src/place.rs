@@ -80,7 +80,7 @@ impl fmt::Display for Place {
                 Shown::Nothing => {}
                 Shown::NotSet => f.write_str(" is not set")?,
                 Shown::Hidden => write!(f, "={HIDDEN}")?,
-                Shown::Text(value) => write!(f, "={}", in_one_line(value))?,
+                Shown::Text(value) => write!(f, "={}", beginning(value))?,
             }
         }
         match &self.advice {
@@ -90,13 +90,19 @@ impl fmt::Display for Place {
     }
 }
 
-/// The beginning of a value, with everything escaped that would end the line or steer a terminal.
-fn in_one_line(value: &str) -> String {
-    let mut shown = String::new();
-    for c in value.chars().take(LONGEST) {
+/// The beginning of a value, in one line.
+fn beginning(value: &str) -> String {
+    let shown: String = value.chars().take(LONGEST).collect();
+    in_one_line(&if shown.len() < value.len() { shown + "..." } else { shown })
+}
+
+/// The text with everything escaped that would end the line or steer a terminal.
+pub(crate) fn in_one_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
         if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
-    if value.chars().nth(LONGEST).is_some() { shown + "..." } else { shown }
+    shown
 }
 
 #[cfg(test)]
@@ -118,7 +124,7 @@ mod tests {
     #[test]
     fn a_value_stays_in_its_line() {
         assert_eq!(in_one_line("a\nb\x1b[0m\u{9b}c"), "a\\nb\\u{1b}[0m\\u{9b}c");
-        assert_eq!(in_one_line(&"é".repeat(LONGEST)), "é".repeat(LONGEST));
-        assert_eq!(in_one_line(&"x".repeat(LONGEST + 1)), "x".repeat(LONGEST) + "...");
+        assert_eq!(beginning(&"é".repeat(LONGEST)), "é".repeat(LONGEST));
+        assert_eq!(beginning(&"x".repeat(LONGEST + 1)), "x".repeat(LONGEST) + "...");
     }
 }

@@ -51,6 +51,8 @@ pub enum Read {
     GetAllProcessInfo,
     /// `getAllConfigInfo`.
     GetAllConfigInfo,
+    /// `getConfigWarnings`.
+    GetConfigWarnings,
     /// `readLog`, `readMainLog`.
     ReadLog { offset: i64, length: i64 },
     /// `readProcessStdoutLog`, `readProcessLog`, `readProcessStderrLog`.

@@ -171,6 +171,11 @@ impl Client {
         self.ask_all("supervisor.getAllConfigInfo", &[], ConfigInfo::from_value)
     }
 
+    /// What the daemon noticed when it last read its configuration. The original has no such method.
+    pub fn config_warnings(&mut self) -> Result<Vec<String>, ClientError> {
+        self.ask_all("supervisor.getConfigWarnings", &[], Value::into_text)
+    }
+
     /// Activates a configured group.
     pub fn add_group(&mut self, group: &str) -> Result<(), ClientError> {
         self.request("supervisor.addProcessGroup", &[group.into()])

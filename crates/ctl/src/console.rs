@@ -12,6 +12,7 @@ pub struct Console {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     colour: bool,
+    explains: bool,
     lost: bool,
 }
 
@@ -20,7 +21,8 @@ impl Console {
     pub fn standard() -> Console {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let colour = wanted && io::stdout().is_terminal() && !is_dumb();
-        Console { out: Box::new(io::stdout()), err: Box::new(io::stderr()), colour, lost: false }
+        let explains = io::stderr().is_terminal();
+        Console { out: Box::new(io::stdout()), err: Box::new(io::stderr()), colour, explains, lost: false }
     }
 
     /// Whether tables may be coloured.
@@ -48,6 +50,12 @@ impl Console {
     /// Prints text on standard error as it is.
     pub fn complain_raw(&mut self, text: &str) {
         drop(self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush()));
+    }
+
+    /// Whether somebody reads standard error. What is said there besides the original's words is for them alone: scripts
+    /// and mailing cron jobs expect silence.
+    pub fn explains(&self) -> bool {
+        self.explains
     }
 
     /// Prints a line on standard error. There is nobody to tell when that fails.

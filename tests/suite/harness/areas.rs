@@ -55,6 +55,7 @@ pub const PLACES: [(&str, Area); 43] = [
     ("http", Http),
     ("life", Lifecycle),
     ("listeners", RealPrograms),
+    ("messages", Configuration),
     ("methods", XmlRpc),
     ("options::fcgi", FastCgi),
     ("options::listener", Events),

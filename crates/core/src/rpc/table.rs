@@ -80,7 +80,7 @@ const fn introspection(
     unguarded(supervisor(name, about, parameters, returns, result, build))
 }
 
-pub(super) static METHODS: [Method; 42] = [
+pub(super) static METHODS: [Method; 43] = [
     supervisor(
         "supervisor.getAPIVersion",
         "Tell the version of this interface.",
@@ -201,6 +201,14 @@ pub(super) static METHODS: [Method; 42] = [
         Array,
         ("infos", "for each process a struct with its options"),
         |_| read(Read::GetAllConfigInfo),
+    ),
+    supervisor(
+        "supervisor.getConfigWarnings",
+        "Tell what was noticed when the configuration was last read: what has no effect, or may be meant in another way.",
+        &[],
+        Array,
+        ("warnings", "a sentence for each, with its place in the file"),
+        |_| read(Read::GetConfigWarnings),
     ),
     supervisor("supervisor.startProcess", "Start a process.", &[PROCESSES, START_WAIT], Boolean, TRUE, |mut args| {
         call(Call::StartProcess { name: args.name()?, wait: args.wait() })

@@ -19,10 +19,10 @@ fn text(text: &str) -> Value {
 }
 
 #[test]
-fn there_are_the_41_methods_of_the_original_and_upgrade() {
+fn there_are_the_41_methods_of_the_original_and_two_more() {
     let expected = "supervisor.addProcessGroup supervisor.clearAllProcessLogs supervisor.clearLog \
         supervisor.clearProcessLog supervisor.clearProcessLogs supervisor.getAPIVersion supervisor.getAllConfigInfo \
-        supervisor.getAllProcessInfo supervisor.getIdentification supervisor.getPID supervisor.getProcessInfo \
+        supervisor.getAllProcessInfo supervisor.getConfigWarnings supervisor.getIdentification supervisor.getPID supervisor.getProcessInfo \
         supervisor.getState supervisor.getSupervisorVersion supervisor.getVersion supervisor.readLog \
         supervisor.readMainLog supervisor.readProcessLog supervisor.readProcessStderrLog \
         supervisor.readProcessStdoutLog supervisor.reloadConfig supervisor.removeProcessGroup supervisor.restart \

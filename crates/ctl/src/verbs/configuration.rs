@@ -13,7 +13,10 @@ use crate::status;
 /// Says how the configuration differs from what is active.
 pub(super) fn reread(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     match session.client()?.reload_config() {
-        Ok(changes) => report(session, &changes),
+        Ok(changes) => {
+            report(session, &changes);
+            warn(session);
+        }
         Err(error) if error.is_fault(FaultCode::ShutdownState) => {
             session.fail(status::GENERIC, "ERROR: supervisor shutting down");
         }
@@ -23,6 +26,17 @@ pub(super) fn reread(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fai
         Err(error) => return Err(error.into()),
     }
     Ok(Flow::Continue)
+}
+
+/// Shows to whoever sits at a terminal what is odd about the configuration. A daemon that does not tell has nothing to
+/// show.
+fn warn(session: &mut Session) {
+    if !session.console.explains() {
+        return;
+    }
+    for warning in session.client().and_then(Client::config_warnings).unwrap_or_default() {
+        session.console.complain(format_args!("warning: {warning}"));
+    }
 }
 
 fn report(session: &mut Session, changes: &ConfigChanges) {
@@ -88,6 +102,7 @@ pub(super) fn update(session: &mut Session, request: &Request<'_>) -> Result<Flo
     if !request.words.is_empty() && !request.means_all() {
         restrict(session, &mut changes, &request.words)?;
     }
+    warn(session);
     apply(session, &changes)?;
     Ok(Flow::Continue)
 }

@@ -41,6 +41,13 @@ pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, F
             let all = config_info::all(&config, in_use, |group, process| view.row(group, process));
             Ok(Content::Value(all).within(share))
         }
+        Read::GetConfigWarnings => {
+            let config = view.config();
+            let bytes = config.warnings().map(str::len).sum();
+            let share = room(context, bytes).await?;
+            let warnings = config.warnings().map(Value::from).collect();
+            Ok(Content::Value(Value::Array(warnings)).within(share))
+        }
         Read::ReadLog { offset, length } => match context.activity_file.clone() {
             Some(path) => logs::read(context, Some(path), offset, length).await,
             None => Err(Fault::with(FaultCode::NoFile, "syslog").into()),
