@@ -47,7 +47,7 @@ const NAMES: [(Area, &str); 16] = [
 ];
 
 /// Modules, and single tests that are about something else than the rest of their module.
-pub const PLACES: [(&str, Area); 43] = [
+pub const PLACES: [(&str, Area); 44] = [
     ("command_line", CommandLine),
     ("documents", RealPrograms),
     ("events", Events),
