@@ -1,6 +1,9 @@
 //! A daemon starts its programs, restarts them and ends.
 
-use crate::harness::{Scene, compare, each_subject};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::harness::{Daemon, Scene, Subject, compare, each_subject, only_ours, wait};
 
 const SLEEPERS: &str = "
 [program:one]
@@ -34,5 +37,57 @@ fn a_killed_program_is_replaced() {
             pid != 0 && pid != before && daemon.state_of("one") == "RUNNING"
         });
         assert!(daemon.log().contains("exited: one (terminated by SIGKILL; not expected)"), "{}", daemon.report());
+    });
+}
+
+const CROWD: &str = "[program:q]\ncommand=sleep 1000\nnumprocs=50\nprocess_name=q%(process_num)d\n";
+
+/// The states in the first answer that has this process in it, and whether all have a pid. It is asked for without pauses.
+fn first_answer(daemon: &Daemon, name: &str) -> (BTreeSet<String>, bool) {
+    let deadline = Instant::now() + wait::DEADLINE;
+    loop {
+        let answer = daemon.rpc_if_up("supervisor.getAllProcessInfo", &[]);
+        let rows = answer.as_ref().map_or(&[][..], |answer| answer.items());
+        if rows.iter().any(|row| row.get("name").text() == name) {
+            let states = rows.iter().map(|row| row.get("statename").text().to_owned()).collect();
+            return (states, rows.iter().all(|row| row.get("pid").int() != 0));
+        }
+        assert!(Instant::now() < deadline, "nobody answers\n{}", daemon.report());
+    }
+}
+
+fn starting() -> (BTreeSet<String>, bool) {
+    (BTreeSet::from(["STARTING".to_owned()]), true)
+}
+
+/// Who asks right after the start must not take programs for stopped that are about to be started.
+#[test]
+fn the_first_answer_shows_programs_that_are_starting() {
+    each_subject(|subject| {
+        let daemon = Scene::with("first answer", CROWD).launch(subject);
+        assert_eq!(first_answer(&daemon, "q0"), starting());
+    });
+}
+
+#[test]
+fn so_does_the_first_answer_after_a_restart() {
+    only_ours(|| {
+        let mut daemon = Scene::with("first answer again", CROWD).start(Subject::Ours);
+        daemon.wait_for_state("q:q0", "STARTING");
+        daemon.write("supervisord.conf", &(daemon.read("supervisord.conf") + "[program:next]\ncommand=sleep 1000\n"));
+        daemon.call("supervisor.restart", &[]);
+        assert_eq!(first_answer(&daemon, "next"), starting());
+    });
+}
+
+/// Programs wait for plug-ins, and so do clients.
+#[test]
+fn so_does_the_first_answer_when_plug_ins_are_waited_for() {
+    only_ours(|| {
+        let text = format!("{CROWD}[rpcinterface:slow]\nsupervisor.rpcinterface_factory=slow:make\n");
+        let plugin = "import time\ndef make(supervisord):\n    time.sleep(0.5)\n    return object()\n";
+        let scene = Scene::with("first answer of plug-ins", &text).file("slow.py", plugin).env("PYTHONPATH", "{dir}");
+        let daemon = scene.launch(Subject::Ours);
+        assert_eq!(first_answer(&daemon, "q0"), starting());
     });
 }

@@ -1,10 +1,12 @@
 //! What the daemon does when it is signalled.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Daemon, Scene, Subject, compare, only_ours, processes};
+use crate::harness::{Daemon, Scene, Subject, compare, only_ours, processes, wait};
 
 const PROGRAMS: &str = "
 [program:one]
@@ -203,5 +205,24 @@ fn a_hangup_with_a_broken_file_changes_nothing() {
             })
         });
         assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// The original loses it, and lives on.
+#[test]
+fn a_signal_to_end_that_comes_between_two_lives_is_obeyed() {
+    only_ours(|| {
+        let mut daemon = Scene::with("between", "[program:p]\ncommand=sleep 1000\n").start(Subject::Ours);
+        daemon.wait_for_state("p", "STARTING");
+        let socket = || fs::metadata(daemon.path("s.sock")).ok().map(|found| (found.ino(), found.ctime_nsec()));
+        let (first, deadline) = (socket(), Instant::now() + wait::DEADLINE);
+        daemon.call("supervisor.restart", &[]);
+        // The window is too short for pauses between looks. Where it was missed all the same, the next life is asked.
+        while socket() == first {
+            assert!(Instant::now() < deadline, "the first life is not over\n{}", daemon.report());
+        }
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.exit_code(), 0);
+        assert!(!daemon.path("supervisord.pid").exists(), "{:?}", daemon.names());
     });
 }

@@ -97,8 +97,8 @@ enum Death {
 
 /// How the control plane ends.
 pub enum End {
-    /// Everything has stopped. With it comes the number of the next event.
-    Stopped(Ending, u64),
+    /// Everything has stopped. With it come the number of the next event, and the signals nobody has heard of.
+    Stopped(Ending, u64, Signals),
     /// Another program is to go on from here.
     HandOver(Box<HandOver<OwnedFd>>, Signals),
 }
@@ -171,17 +171,19 @@ impl Control {
         if self.journal.as_ref().is_some_and(|journal| !journal.is_begun()) {
             self.begin_journal();
         }
+        // What came between two lives; who wants the daemon to end does not want its programs started.
+        self.take_signals();
         if !resumed && self.tools.plugins.are_awaited() {
             self.begin_by = Some(present().mono + PLUGINS_BOUND);
-        } else if !resumed {
-            self.input(Input::Started);
+        } else {
+            self.begin(resumed);
         }
         loop {
             if let Some(ending) = self.ending.take() {
                 if let Some(journal) = &self.journal {
                     journal.end();
                 }
-                return (End::Stopped(ending, self.supervisor.next_serial()), self.network);
+                return (End::Stopped(ending, self.supervisor.next_serial(), self.signals), self.network);
             }
             // Whoever asks for the end meanwhile gets it: what is ending is not handed over.
             let all_told = self.deaths.is_empty() && !self.children.is_draining();
@@ -214,17 +216,27 @@ impl Control {
             self.give_up_test();
             self.go_on_upgrading();
             if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
-                self.begin();
+                self.stop_waiting_for_plugins();
             }
             self.elapse();
             self.note_waiting_events();
         }
     }
 
-    /// Starts the programs, once: the plug-ins are there to see it, or have been waited for long enough.
-    fn begin(&mut self) {
-        if self.begin_by.take().is_some() {
+    /// Starts the programs, unless they have been `resumed`; only then are clients answered, who are to see them started.
+    fn begin(&mut self, resumed: bool) {
+        if !resumed {
             self.input(Input::Started);
+        }
+        if let Some(network) = &self.network {
+            network.answer();
+        }
+    }
+
+    /// The plug-ins are there to see the programs started, or have been waited for long enough.
+    fn stop_waiting_for_plugins(&mut self) {
+        if self.begin_by.take().is_some() {
+            self.begin(false);
         }
     }
 
@@ -395,7 +407,7 @@ impl Control {
 
     fn hear_plugins(&mut self, notice: Notice) {
         match notice {
-            Notice::Ready => self.begin(),
+            Notice::Ready => self.stop_waiting_for_plugins(),
             Notice::Judged { process, judgement, verdict } => {
                 self.input(Input::Judged { process, judgement, verdict });
             }

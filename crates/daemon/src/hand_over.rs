@@ -31,9 +31,9 @@ pub fn environment() -> Vec<(OsString, OsString)> {
 
 /// Replaces this program by the one now on disk. Returns only when that failed: with everything as it was, and why.
 /// `signals` that nobody has seen yet go to whoever goes on.
-pub fn execute(handed: HandOver<OwnedFd>, mut signals: Signals) -> Result<(HandOver<OwnedFd>, String), String> {
+pub fn execute(handed: HandOver<OwnedFd>, signals: &mut Signals) -> Result<(HandOver<OwnedFd>, String), String> {
     let (text, kept) = handed.write()?;
-    let failure = match try_execute(&text, &kept, &mut signals) {
+    let failure = match try_execute(&text, &kept, signals) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };

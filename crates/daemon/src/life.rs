@@ -51,7 +51,6 @@ pub struct Life {
     output: Output,
     follow: Arc<FollowHub>,
     servers: Vec<OpenServer>,
-    signals: Signals,
     beginning: Beginning,
 }
 
@@ -78,16 +77,30 @@ enum Beginning {
 pub enum LifeEnd {
     /// The daemon is to exit.
     Exit,
-    /// The next life has this configuration, and this number for its next event.
-    Restart(Box<Config>, u64),
+    /// The next life has this configuration, and this number for its next event. It obeys the signals that come between
+    /// the two.
+    Restart(Box<Config>, u64, Signals),
     /// Another program is to go on.
     HandOver(Box<HandOver<OwnedFd>>, Signals),
 }
 
 impl Life {
-    /// Opens everything that can fail while there still is somebody to tell, and goes into the background. What it
-    /// opened before a failure is closed again, and nothing that another daemon uses has been touched.
-    pub fn prepare(config: Config, surroundings: Start, first: bool, serial: u64) -> Result<Life, StartError> {
+    /// Begins the first life: opens everything that can fail while there still is somebody to tell, catches the signals
+    /// that all lives obey, and goes into the background.
+    pub fn begin(config: Config, surroundings: Start) -> Result<(Life, Signals), StartError> {
+        let life = Life::open(config, surroundings, true, 0)?;
+        let signals = catch_signals()?;
+        let settings = &life.config.supervisord;
+        if !settings.nodaemon {
+            // The parent writes nothing: what was logged so far waits in memory and is written by the child.
+            go_into_background(settings, &life.output.activity()).map_err(cannot_start)?;
+        }
+        Ok((life, signals))
+    }
+
+    /// Opens everything that can fail. What it opened before a failure is closed again, and nothing that another daemon
+    /// uses has been touched.
+    fn open(config: Config, surroundings: Start, first: bool, serial: u64) -> Result<Life, StartError> {
         let settings = &config.supervisord;
         let mut lines = opening_lines(&config);
         lines.extend(privileges::become_user(settings)?);
@@ -108,18 +121,13 @@ impl Life {
             remove_auto_logs(settings, &beginning.logs_in_use(), &activity);
         }
         listen::announce(&servers, &namespaces(&config), &activity, CLOCK);
-        let signals = catch_signals()?;
-        if first && !settings.nodaemon {
-            // The parent writes nothing: what was logged so far waits in memory and is written by the child.
-            go_into_background(settings, &activity).map_err(cannot_start)?;
-        }
-        Ok(Life { config: Arc::new(config), surroundings, output, follow, servers, signals, beginning })
+        Ok(Life { config: Arc::new(config), surroundings, output, follow, servers, beginning })
     }
 
     /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the life before
     /// serve on: everything has been stopped already, and nobody may be there who could start it again.
     pub fn restart(config: Config, before: &Config, surroundings: Start, serial: u64) -> Result<Life, StartError> {
-        let reason = match Life::prepare(config.clone(), surroundings.clone(), false, serial) {
+        let reason = match Life::open(config.clone(), surroundings.clone(), false, serial) {
             Ok(life) => return Ok(life),
             Err(reason) => reason,
         };
@@ -127,7 +135,7 @@ impl Life {
         let own = Config { supervisord: settings.clone(), servers: before.servers.clone(), ..config.clone() };
         // A user that was given up does not come back, and as another one its programs must not run.
         let again = match config.supervisord.user == settings.user {
-            true => Life::prepare(own, surroundings, false, serial),
+            true => Life::open(own, surroundings, false, serial),
             false => Err(reason.clone()),
         };
         match &again {
@@ -156,8 +164,8 @@ impl Life {
                 }
             }
         }
-        let (signals, beginning) = (catch_signals()?, Beginning::Upgraded(Box::new(handed)));
-        Ok(Life { config, surroundings, output, follow, servers, signals, beginning })
+        let beginning = Beginning::Upgraded(Box::new(handed));
+        Ok(Life { config, surroundings, output, follow, servers, beginning })
     }
 
     /// What the next life needs, too.
@@ -175,9 +183,9 @@ impl Life {
         self.output.activity().log(level, line);
     }
 
-    /// Supervises until the end.
-    pub fn live(self) -> Result<LifeEnd, StartError> {
-        let Life { config, surroundings, output, follow, servers, signals, beginning } = self;
+    /// Supervises until the end, and obeys these signals.
+    pub fn live(self, signals: Signals) -> Result<LifeEnd, StartError> {
+        let Life { config, surroundings, output, follow, servers, beginning } = self;
         let entrance = Entrance::new().map_err(cannot_start)?;
         let mailbox = entrance.mailbox.clone();
         let activity = output.activity();
@@ -223,7 +231,7 @@ impl Life {
         memory::let_go_of_code();
         let (end, network) = control.run(network, resumed);
         match end {
-            End::Stopped(ending, serial) => {
+            End::Stopped(ending, serial, signals) => {
                 within("last files", LAST_WORDS, move || {
                     if let Some(network) = network {
                         network.stop();
@@ -234,7 +242,7 @@ impl Life {
                 finish_output(output);
                 Ok(match ending {
                     Ending::Exit => LifeEnd::Exit,
-                    Ending::Restart(config) => LifeEnd::Restart(config, serial),
+                    Ending::Restart(config) => LifeEnd::Restart(config, serial, signals),
                 })
             }
             End::HandOver(handed, signals) => {
@@ -344,7 +352,8 @@ fn reopen_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Outp
     })
 }
 
-fn catch_signals() -> Result<Signals, StartError> {
+/// Catches what the daemon obeys. The handlers stay for all lives, so that nothing is lost between two.
+pub fn catch_signals() -> Result<Signals, StartError> {
     let signals = Signal::DAEMON.into_iter().chain([Signal::User1]).collect::<Vec<_>>();
     let signals = Signals::catch(&signals).map_err(cannot_start)?;
     supervisord_sys::signal::ignore_write_signals().map_err(|error| cannot_start(error.into()))?;

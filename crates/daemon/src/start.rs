@@ -9,13 +9,14 @@ use std::sync::Arc;
 use supervisord_config::host::Host;
 use supervisord_config::model::LogLevel;
 use supervisord_config::{load_with, search};
+use supervisord_sys::signal::Signals;
 use supervisord_sys::{command, fd};
 
 use crate::command_line::{self, Options, Request};
 use crate::control::{SELF_TEST, UNDERSTOOD};
 use crate::hand_over;
 use crate::host::{ReadConfig, System};
-use crate::life::{Life, LifeEnd, Start};
+use crate::life::{Life, LifeEnd, Start, catch_signals};
 use crate::start_error::StartError;
 
 /// Runs `supervisord`.
@@ -74,36 +75,37 @@ fn usage_error(text: &str) -> ExitCode {
 }
 
 fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
-    let mut life = match hand_over::inherited() {
+    let (mut life, mut signals) = match hand_over::inherited() {
         None => first_life(program, options)?,
         Some(Ok(handed)) => {
             let host = Arc::new(System::in_directory(handed.start_dir.clone()));
             let start = Start { directory: handed.start_dir.clone(), read: reader(program, options, host)? };
-            Life::resume(handed, start)?
+            let life = Life::resume(handed, start)?;
+            (life, catch_signals()?)
         }
         Some(Err(reason)) => return Err(StartError(format!("cannot go on from the program before: {reason}"))),
     };
     loop {
         let (start, config) = (life.surroundings(), life.config());
-        life = match life.live()? {
+        (life, signals) = match life.live(signals)? {
             LifeEnd::Exit => return Ok(()),
-            LifeEnd::Restart(next, serial) => Life::restart(*next, &config, start, serial)?,
-            LifeEnd::HandOver(handed, signals) => {
-                let (handed, failure) = hand_over::execute(*handed, signals).map_err(StartError)?;
+            LifeEnd::Restart(next, serial, signals) => (Life::restart(*next, &config, start, serial)?, signals),
+            LifeEnd::HandOver(handed, mut signals) => {
+                let (handed, failure) = hand_over::execute(*handed, &mut signals).map_err(StartError)?;
                 let life = Life::resume(handed, start)?;
                 life.log(LogLevel::Error, &format!("not upgraded, going on as before: {failure}"));
-                life
+                (life, signals)
             }
         }
     }
 }
 
-fn first_life(program: &str, options: &Options) -> Result<Life, StartError> {
+fn first_life(program: &str, options: &Options) -> Result<(Life, Signals), StartError> {
     let host = Arc::new(System::new());
     let directory = host.current_dir();
     let start = Start { read: reader(program, options, host)?, directory };
     let config = (start.read)().map_err(StartError)?;
-    Life::prepare(config, start, true, 0)
+    Life::begin(config, start)
 }
 
 /// The configuration file: the one that was named, or the first that exists in the usual places.

@@ -74,6 +74,7 @@ impl Plane {
         let (calls, pending) = calls::queue(Arc::new(bell));
         std::thread::spawn(move || agree(pending));
         let handle = network::start(servers, Arc::new(context(config, calls)), FollowHub::new()).expect("started");
+        handle.answer();
         Plane { paths, _directory: directory, _handle: handle, _poll: poll }
     }
 }

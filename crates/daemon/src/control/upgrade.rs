@@ -159,9 +159,11 @@ impl Control {
         self.upgrade = Upgrade::Waiting(super::present().mono + CALLS_BOUND);
     }
 
-    /// Takes the upgrade a step further when calls have been answered, or have been waited for long enough.
+    /// Takes the upgrade a step further when calls have been answered, or have been waited for long enough. Programs that
+    /// wait for plug-ins are started first, because the next program does not start them.
     pub(super) fn go_on_upgrading(&mut self) {
         if let Upgrade::Waiting(deadline) = self.upgrade
+            && self.begin_by.is_none()
             && (self.replies.is_empty() || deadline <= super::present().mono)
         {
             self.close_network();

@@ -58,9 +58,15 @@ pub type Kept = Vec<(String, OwnedFd)>;
 pub struct NetworkHandle {
     thread: JoinHandle<Kept>,
     stop: watch::Sender<Stop>,
+    answering: watch::Sender<bool>,
 }
 
 impl NetworkHandle {
+    /// Lets clients in. Those who came before have waited in the backlog.
+    pub fn answer(&self) {
+        let _ = self.answering.send(true);
+    }
+
     /// Writes what is already answered, closes all connections and listeners, removes the socket files and ends the
     /// thread. Takes about a second at the most.
     pub fn stop(self) {
@@ -79,7 +85,7 @@ impl NetworkHandle {
     }
 }
 
-/// Starts answering on these servers. The error is the system's, when it refuses a thread or a descriptor; the
+/// Starts the plane for these servers; it answers after [`NetworkHandle::answer`]. The error is the system's, when it refuses a thread or a descriptor; the
 /// servers are then closed.
 pub fn start(servers: Vec<OpenServer>, context: Arc<Context>, follow: Arc<FollowHub>) -> io::Result<NetworkHandle> {
     let available = usize::try_from(context.view.config().supervisord.minfds).unwrap_or(usize::MAX);
@@ -102,10 +108,11 @@ pub fn start_with(
         servers.into_iter().map(Acceptor::new).collect::<io::Result<Vec<Acceptor>>>()?
     };
     let (stop, stopped) = watch::channel(Stop::Not);
+    let (answering, may_answer) = watch::channel(false);
     let thread = std::thread::Builder::new()
         .name("network".to_owned())
-        .spawn(move || run(runtime, servers, context, follow, limits, stopped))?;
-    Ok(NetworkHandle { thread, stop })
+        .spawn(move || run(runtime, servers, context, follow, limits, stopped, may_answer))?;
+    Ok(NetworkHandle { thread, stop, answering })
 }
 
 fn run(
@@ -115,6 +122,7 @@ fn run(
     follow: Arc<FollowHub>,
     limits: Limits,
     mut stop: watch::Receiver<Stop>,
+    may_answer: watch::Receiver<bool>,
 ) -> Kept {
     let room = (limits.connections / servers.len().max(1)).max(1);
     let work = context.plugins.as_ref().and_then(|plugins| plugins.take_work());
@@ -128,7 +136,16 @@ fn run(
         tokio::task::spawn_local(give_back_memory(shared.clone()));
         let servers: Vec<_> = servers
             .into_iter()
-            .map(|acceptor| tokio::task::spawn_local(accept(acceptor, shared.clone(), room, stop.clone())))
+            .map(|acceptor| {
+                let (shared, stop, may_answer) = (shared.clone(), stop.clone(), may_answer.clone());
+                tokio::task::spawn_local(async move {
+                    if is_let_in(may_answer, stop.clone()).await {
+                        accept(acceptor, shared, room, stop).await
+                    } else {
+                        Kept::new()
+                    }
+                })
+            })
             .collect();
         // The other end of the channel is gone only when the handle was dropped: then go on until the process ends.
         if stop.wait_for(Stop::is_near).await.is_err() {
@@ -143,6 +160,14 @@ fn run(
     drop(runtime);
     blocking.close(LAST_THREADS);
     kept
+}
+
+/// Waits until clients are answered; false when the plane ends before.
+async fn is_let_in(mut may_answer: watch::Receiver<bool>, mut stop: watch::Receiver<Stop>) -> bool {
+    tokio::select! {
+        let_in = may_answer.wait_for(|may| *may) => let_in.is_ok(),
+        _ = stop.wait_for(Stop::is_near) => false,
+    }
 }
 
 /// A server's listening socket within the runtime.

@@ -96,6 +96,7 @@ impl Setup {
         let answers = Arc::new(self.answers);
         let context = Context { clock: self.clock, answers, ..context(view.clone(), calls, log.clone(), &directory) };
         let handle = start_with(servers, Arc::new(context), hub.clone(), self.limits).expect("started");
+        handle.answer();
         Plane { handle: Some(handle), directory, inet, view, hub, log, calls: asked, _poll: poll }
     }
 }

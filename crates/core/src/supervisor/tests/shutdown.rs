@@ -104,3 +104,22 @@ fn a_listener_may_deal_with_what_it_was_sent_before_it_is_stopped() {
         assert!(world.ending.is_some(), "{:?}", world.log);
     }
 }
+
+#[test]
+fn who_is_told_to_end_before_the_start_starts_nothing() {
+    let mut world = World::new(vec![program("p")]);
+    world.give(Input::ShutdownSignal { name: "SIGTERM" });
+    world.give(Input::Started);
+    assert!(matches!(world.ending, Some(Ending::Exit)));
+    assert_eq!(world.supervisor.row(world.id("p")).unwrap().start, 0);
+}
+
+#[test]
+fn a_signal_to_end_turns_a_restart_that_is_complete_into_an_end() {
+    let mut world = World::started(vec![program("p")]);
+    world.give(Input::RestartSignal { config: Ok(Box::new(samples::config(vec![program("p")]))) });
+    world.pass(100);
+    assert!(matches!(world.ending.take(), Some(Ending::Restart(_))));
+    world.give(Input::ShutdownSignal { name: "SIGTERM" });
+    assert!(matches!(world.ending, Some(Ending::Exit)));
+}
