@@ -376,6 +376,7 @@ fn output_options(settings: &Supervisord) -> Options {
         level: settings.loglevel,
         strip_ansi: settings.strip_ansi,
         syslog: Syslog::new(&program_name()),
+        leftover: None,
     }
 }
 

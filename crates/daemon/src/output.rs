@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
@@ -23,6 +23,7 @@ use crate::follow::FollowHub;
 mod activity_log;
 pub mod answer;
 mod budget;
+mod leftover;
 mod log_file;
 mod log_path;
 mod loss;
@@ -36,6 +37,7 @@ mod state_file;
 mod stream;
 mod stream_log;
 mod system_log;
+mod transit;
 
 pub use budget::ReportBudget;
 pub use queue::OutputHandle;
@@ -43,6 +45,7 @@ pub use supervisord_core::supervisor::RunId;
 
 use activity_log::ActivityWriter;
 use answer::Answer;
+use leftover::Leftover;
 use outlets::Outlets;
 use plane::Plane;
 use sinks::Sinks;
@@ -62,6 +65,8 @@ pub struct Options {
     pub strip_ansi: bool,
     /// The system log, for the activity log or for streams that are copied there.
     pub syslog: Syslog,
+    /// The descriptors ([`Output::descriptors`]) of a daemon that was killed: what was on its way then is written first.
+    pub leftover: Option<[OwnedFd; 2]>,
 }
 
 /// The activity log could not be opened.
@@ -88,6 +93,7 @@ pub struct Output {
     activity: ActivityWriter,
     level: LogLevel,
     strip_ansi: bool,
+    leftover: Option<Leftover>,
 }
 
 /// A started output plane.
@@ -103,15 +109,26 @@ pub struct Running {
 impl Output {
     /// Opens the activity log. `follow` is told about every change of a log.
     pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
-        let Options { activity, rotation, echo_to_stdout, level, strip_ansi, syslog } = options;
+        let Options { activity, rotation, echo_to_stdout, level, strip_ansi, syslog, leftover } = options;
         let mut sinks = Sinks::new(follow, syslog);
         let activity = ActivityWriter::open(&activity, rotation, level, echo_to_stdout, &mut sinks)?;
-        Ok(Output { requests: OutputHandle::new(), sinks, activity, level, strip_ansi })
+        let leftover = leftover.map_or(Ok(None), Leftover::read).unwrap_or_else(|error| {
+            let text = format!("what the daemon before was writing when it was killed may be lost: {error}");
+            activity.log(LogLevel::Warn, &text, &mut sinks);
+            None
+        });
+        Ok(Output { requests: OutputHandle::new(), sinks, activity, level, strip_ansi, leftover })
     }
 
     /// The way in; what is sent before the start waits.
     pub fn handle(&self) -> OutputHandle {
         self.requests.clone()
+    }
+
+    /// What must outlive this process, so that nothing is lost or repeated of what is on its way to a log when it is
+    /// killed: see [`Options::leftover`] and [`Request::Kept`]. None where the system cannot do that.
+    pub fn descriptors(&mut self) -> Option<[BorrowedFd<'_>; 2]> {
+        self.sinks.transit().map(|transit| transit.descriptors())
     }
 
     /// A handle on the activity log; what is logged before the start waits.
@@ -122,13 +139,13 @@ impl Output {
 
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
-        let Output { requests, mut sinks, activity, strip_ansi, .. } = self;
+        let Output { requests, mut sinks, activity, strip_ansi, leftover, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
         requests.set_bell(Bell::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
         let outlets = Outlets { sinks, activity, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
-        let plane = Plane::new(poll, requests.clone(), outlets);
+        let plane = Plane::new(poll, requests.clone(), outlets, leftover);
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
         Ok(Running { handle: requests, budget, thread })
     }
@@ -170,6 +187,8 @@ pub enum Request {
     Journal { line: Vec<u8> },
     /// Remove the state file.
     JournalEnd { path: String },
+    /// Somebody else holds copies of [`Output::descriptors`], or nobody does any more.
+    Kept(bool),
     /// Finish all writes, read nothing more, give back every stream and end the thread.
     HandOver { reply: SyncSender<Vec<HandedStream>> },
     /// Finish all writes and end the thread.

@@ -149,6 +149,18 @@ pub fn splice(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _len: usize) -> io::Re
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Bytes copied from one pipe to another without being taken out of the first; 0 at the end of file. It never waits.
+#[cfg(target_os = "linux")]
+pub fn tee(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
+    uninterrupted(|| nix::fcntl::tee(from, to, len, nix::fcntl::SpliceFFlags::SPLICE_F_NONBLOCK))
+}
+
+/// Only Linux can do this; the error here is always `Unsupported`.
+#[cfg(not(target_os = "linux"))]
+pub fn tee(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _len: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -256,6 +268,19 @@ mod tests {
         file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello world");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_tee_leaves_the_bytes_where_they_are() {
+        let (from, to) = (pipe().unwrap(), pipe().unwrap());
+        write(from.writer.as_fd(), b"hello").unwrap();
+        assert_eq!(tee(from.reader.as_fd(), to.writer.as_fd(), 4).unwrap(), 4);
+        for (pipe, text) in [(from, &b"hello"[..]), (to, b"hell")] {
+            let mut buffer = [0; 8];
+            let count = read(pipe.reader.as_fd(), &mut buffer).unwrap();
+            assert_eq!(&buffer[..count], text);
+        }
     }
 
     #[test]

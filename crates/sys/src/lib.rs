@@ -15,6 +15,7 @@ pub mod memory;
 pub mod orphan;
 pub mod pipe;
 pub mod random;
+pub mod shared_memory;
 pub mod signal;
 pub mod sink;
 pub mod socket;

@@ -70,6 +70,14 @@ pub fn set_capacity(_pipe: BorrowedFd<'_>, _bytes: usize) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// How many bytes wait in the pipe.
+pub fn waiting(reader: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the call writes one number to the place it is given.
+    let done = unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&reader), libc::FIONREAD, &mut count) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(count.unsigned_abs() as usize) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -88,6 +96,14 @@ mod tests {
         assert_eq!(ends(pipe().unwrap()), (true, true));
         assert_eq!(ends(from_child().unwrap()), (false, true));
         assert_eq!(ends(to_child().unwrap()), (true, false));
+    }
+
+    #[test]
+    fn what_waits_is_counted() {
+        let pipe = pipe().unwrap();
+        assert_eq!(waiting(pipe.reader.as_fd()).unwrap(), 0);
+        crate::fd::write(pipe.writer.as_fd(), &[b'x'; 5000]).unwrap();
+        assert_eq!(waiting(pipe.reader.as_fd()).unwrap(), 5000);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{MsgFlags, send};
 
 /// Opening neither waits for the other end nor makes a terminal the controlling one.
@@ -24,6 +23,11 @@ pub fn open_existing(path: &str) -> io::Result<File> {
 /// Opens what exists at `path` for reading. Fails with ELOOP when that is a symbolic link.
 pub fn open_unfollowed(path: &str) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(NEVER_WAIT | libc::O_NOFOLLOW).open(path)
+}
+
+/// Opens what exists at `path` for reading.
+pub fn open_for_reading(path: &str) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(NEVER_WAIT).open(path)
 }
 
 /// Opens a FIFO for writing whether or not somebody reads it: it is opened for reading too, so that it never breaks.
@@ -67,19 +71,43 @@ pub fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     Ok(send(socket.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | NO_SIGNAL)?)
 }
 
-/// Turns appending on or off: whether every write goes to the end of the file whatever the position is.
-pub fn set_append(file: BorrowedFd<'_>, append: bool) -> io::Result<()> {
-    let mut flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
-    flags.set(OFlag::O_APPEND, append);
-    fcntl(file, FcntlArg::F_SETFL(flags))?;
-    Ok(())
+/// Writes once to the end of a regular file that was not opened for appending, perhaps only a part, and leaves the
+/// position there: whoever shares the open file goes on behind it. Where the system cannot do that (Linux before 4.16,
+/// other systems), it writes at the position.
+pub fn append_once(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    match append_by_flag(file, bytes) {
+        Err(error) if CANNOT.contains(&error.kind()) => crate::fd::write(file, bytes),
+        written => written,
+    }
+}
+
+/// What a system, or a filter of system calls, says that cannot do it.
+const CANNOT: [io::ErrorKind; 3] =
+    [io::ErrorKind::Unsupported, io::ErrorKind::InvalidInput, io::ErrorKind::PermissionDenied];
+
+#[cfg(target_os = "linux")]
+fn append_by_flag(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let piece = io::IoSlice::new(bytes);
+    // An IoSlice has the layout of the system's own structure. The offset of -1, in two halves, stands for the position.
+    let (pieces, half) = (&raw const piece, -1 as libc::c_long);
+    // SAFETY: the system reads one piece, which is valid for its length. The call is made by number because not every C
+    // library has it.
+    let done = unsafe { libc::syscall(libc::SYS_pwritev2, file.as_raw_fd(), pieces, 1, half, half, libc::RWF_APPEND) };
+    usize::try_from(done).map_err(|_| io::Error::last_os_error())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn append_by_flag(_file: BorrowedFd<'_>, _bytes: &[u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek, SeekFrom, Write};
+    use std::io::{Read, Seek, Write};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
     use super::*;
 
@@ -93,13 +121,29 @@ mod tests {
         file.write_all(b"ab").expect("written");
         file.rewind().expect("rewound");
         file.write_all(b"cd").expect("written");
-        set_append(file.as_fd(), false).expect("set");
-        file.rewind().expect("rewound");
-        file.write_all(b"x").expect("written");
-        set_append(file.as_fd(), true).expect("set");
-        file.seek(SeekFrom::Start(0)).expect("rewound");
-        file.write_all(b"ef").expect("written");
-        assert_eq!(std::fs::read(&path).expect("read"), b"xbcdef");
+        assert_eq!(std::fs::read(&path).expect("read"), b"abcd");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_others_share_is_appended_to_and_they_go_on_behind() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("shared");
+        let mut shared = File::create(&path).expect("created");
+        let mut other = File::options().append(true).open(&path).expect("opened");
+        shared.write_all(b"a").expect("written");
+        other.write_all(b"b").expect("written");
+        assert_eq!(append_once(shared.as_fd(), b"c").expect("written"), 1);
+        other.write_all(b"d").expect("written");
+        assert_eq!(append_once(shared.as_fd(), b"e").expect("written"), 1);
+        shared.write_all(b"f").expect("written");
+        assert_eq!(std::fs::read(&path).expect("read"), b"abcdef");
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        assert_eq!(append_once(writer.as_fd(), b"x").expect("written"), 1);
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("read");
+        assert_eq!(text, "x");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::harness::needs;
 use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
 /// What a disk can be asked for.
-const CALLS: &str = "read,write,writev,splice,openat,newfstatat,statx,ftruncate,fsync,fdatasync,rename,renameat,\
+const CALLS: &str = "read,write,writev,pwritev2,openat,newfstatat,statx,ftruncate,fsync,fdatasync,rename,renameat,\
     renameat2,unlink,unlinkat,access,faccessat,faccessat2";
 
 /// Longer than any test.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind, Seek, Write};
+use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use supervisord_sys::fd::{self, FileKind};
 use supervisord_sys::sink as open;
 
 use super::loss::Loss;
+use super::transit::{FileId, Transit};
 
 /// With at most this many backups each is looked for by name; with more, the directory is listed.
 const LOOK_UP_LIMIT: u32 = 100;
@@ -21,37 +23,35 @@ const LOOK_UP_LIMIT: u32 = 100;
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: Arc<str>,
+    /// Open for appending.
     file: File,
-    /// Whether the system puts every write at the end, which it refuses to do together with splicing.
-    is_appending: bool,
-    /// False once the file system has refused to splice.
-    can_splice: bool,
+    id: FileId,
     /// After a failed rotation: the position from which it is tried again.
     retry_at: u64,
 }
 
 /// How an attempt ended to move bytes from a pipe into the file without looking at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spliced {
-    /// So many bytes are in the file.
+pub(super) enum Transfer {
+    /// So many bytes are out of the pipe.
     Moved(usize),
     /// Nothing is in the pipe.
     Empty,
     /// Nothing will ever be in the pipe.
     Ended,
-    /// It does not work, now or ever: the bytes are still in the pipe and have to be read and written.
+    /// It does not work: the bytes are still in the pipe and have to be read and written.
     Refused,
 }
 
 impl LogFile {
     /// Takes over a regular file that was opened for appending.
     pub fn new(path: Arc<str>, file: File) -> LogFile {
-        LogFile { path, file, is_appending: true, can_splice: true, retry_at: 0 }
+        let id = file.metadata().map_or(FileId { device: 0, inode: 0 }, |found| FileId::of(&found));
+        LogFile { path, file, id, retry_at: 0 }
     }
 
     /// Writes all of `bytes` to the end of the file.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Loss> {
-        self.set_appending(true).map_err(|error| Loss::new(bytes.len(), &error))?;
         let mut rest = bytes;
         while !rest.is_empty() {
             match self.file.write(rest) {
@@ -64,21 +64,15 @@ impl LogFile {
         Ok(())
     }
 
-    /// Moves at most `limit` bytes from a pipe to the end of the file: at any moment they are in one or the other, so
-    /// that not even SIGKILL can lose any.
-    pub fn splice(&mut self, pipe: BorrowedFd<'_>, limit: usize) -> Spliced {
-        if !self.can_splice || self.set_appending(false).is_err() || self.file.seek(SeekFrom::End(0)).is_err() {
-            return Spliced::Refused;
-        }
-        match fd::splice(pipe, self.file.as_fd(), limit) {
-            Ok(0) => Spliced::Ended,
-            Ok(count) => Spliced::Moved(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Spliced::Empty,
-            Err(error) => {
-                self.can_splice = !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported);
-                Spliced::Refused
-            }
-        }
+    /// What is taken from now on belongs to this log.
+    pub fn claim(&self, transit: &mut Transit) {
+        transit.claim(&self.path, self.id);
+    }
+
+    /// Appends a part of what has been taken.
+    pub fn append_taken(&self, transit: &mut Transit, part: Range<usize>) -> Result<(), Loss> {
+        self.claim(transit);
+        transit.append(&self.file, part).map_err(|(lost, error)| Loss::new(lost, &error))
     }
 
     /// Rotates the file if a write has made it long enough. True when it was; after an error the old file stays in
@@ -113,15 +107,6 @@ impl LogFile {
         }
     }
 
-    /// Turns on or off that the system puts every write at the end.
-    fn set_appending(&mut self, on: bool) -> io::Result<()> {
-        if self.is_appending != on {
-            open::set_append(self.file.as_fd(), on)?;
-            self.is_appending = on;
-        }
-        Ok(())
-    }
-
     fn rotate(&mut self, backups: u32) -> io::Result<()> {
         if self.is_at_its_path() {
             for step in rotation::plan(backups, &self.existing_backups(backups)) {
@@ -137,7 +122,7 @@ impl LogFile {
         if fd::kind(file.as_fd())? != FileKind::Regular {
             return Err(io::Error::other("something else than a file is in its place"));
         }
-        *self = LogFile { can_splice: self.can_splice, ..LogFile::new(self.path.clone(), file) };
+        *self = LogFile::new(self.path.clone(), file);
         Ok(())
     }
 

@@ -16,8 +16,6 @@ const LONGEST: Duration = Duration::from_millis(4);
 const SHORTEST: Duration = Duration::from_millis(1);
 /// How long the rate of a stream is measured before anything follows from it.
 const WINDOW: Duration = Duration::from_millis(2);
-/// How many bytes the pipe of a busy stream holds.
-const BUSY_CAPACITY: usize = 1 << 20;
 /// How many a pipe usually holds.
 const USUAL_CAPACITY: usize = 64 << 10;
 /// How long a stream must be quiet until its pipe is made small again.
@@ -67,7 +65,8 @@ impl Pace {
         (!self.delay.is_zero() && !self.was_cut_short).then(|| self.last + self.delay)
     }
 
-    /// Learns from a turn that moved `moved` of at most `limit` bytes.
+    /// Learns from a turn that moved `moved` of at most `limit` bytes. The pipe is never grown beyond what one turn can
+    /// move: a turn that is cut short may tear what the program has written at once.
     pub fn note(&mut self, moved: usize, limit: usize, now: Instant, pipe: BorrowedFd<'_>) {
         self.last = now;
         self.was_cut_short = moved >= limit;
@@ -75,7 +74,7 @@ impl Pace {
         self.window.turns += u32::from(!self.was_cut_short);
         let elapsed = now.saturating_duration_since(self.window.start);
         if elapsed >= WINDOW {
-            self.adapt(elapsed, pipe);
+            self.adapt(elapsed, limit, pipe);
             self.window = Window { start: now, bytes: 0, turns: 0 };
         }
     }
@@ -101,14 +100,14 @@ impl Pace {
         }
     }
 
-    fn adapt(&mut self, elapsed: Duration, pipe: BorrowedFd<'_>) {
+    fn adapt(&mut self, elapsed: Duration, limit: usize, pipe: BorrowedFd<'_>) {
         let is_busy = elapsed <= self.window.turns.max(1) * SHORTEST.max(self.delay * 2);
         if !is_busy {
             self.delay = Duration::ZERO;
             return;
         }
         if self.time_to_half(elapsed) < LONGEST {
-            self.grow(pipe);
+            self.grow(limit, pipe);
         }
         let delay = self.time_to_half(elapsed).min(LONGEST);
         self.delay = if delay < SHORTEST { Duration::ZERO } else { delay };
@@ -119,11 +118,11 @@ impl Pace {
         elapsed.mul_f64(self.capacity as f64 / 2.0 / self.window.bytes.max(1) as f64)
     }
 
-    fn grow(&mut self, pipe: BorrowedFd<'_>) {
-        if self.is_grown() || self.cannot_grow || self.capacity >= BUSY_CAPACITY {
+    fn grow(&mut self, limit: usize, pipe: BorrowedFd<'_>) {
+        if self.is_grown() || self.cannot_grow || self.capacity >= limit {
             return;
         }
-        match pipe::set_capacity(pipe, BUSY_CAPACITY) {
+        match pipe::set_capacity(pipe, limit) {
             Ok(capacity) => self.former_capacity = Some(mem::replace(&mut self.capacity, capacity)),
             Err(_) => self.cannot_grow = true,
         }

@@ -14,6 +14,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::rotation::Rotation;
 
+use super::leftover::Leftover;
 use super::outlets::Outlets;
 use super::queue::{Dropped, OutputHandle};
 use super::sinks::SinkId;
@@ -61,11 +62,13 @@ pub(super) struct Plane {
     next_sweep: Option<Instant>,
     buffer: Vec<u8>,
     state_file: StateFile,
+    /// Written before anything else.
+    leftover: Option<Leftover>,
     is_stopping: bool,
 }
 
 impl Plane {
-    pub fn new(poll: Poll, requests: OutputHandle, outlets: Outlets) -> Plane {
+    pub fn new(poll: Poll, requests: OutputHandle, outlets: Outlets, leftover: Option<Leftover>) -> Plane {
         Plane {
             poll,
             requests,
@@ -80,6 +83,7 @@ impl Plane {
             next_sweep: None,
             buffer: vec![0; PIECE],
             state_file: StateFile::default(),
+            leftover,
             is_stopping: false,
         }
     }
@@ -87,6 +91,9 @@ impl Plane {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(256);
+        if let Some(leftover) = self.leftover.take() {
+            self.outlets.sinks.settle(&leftover);
+        }
         self.take_requests();
         while !self.is_stopping {
             self.read_ready();
@@ -159,6 +166,11 @@ impl Plane {
             stream.calm_down(now);
         }
         self.next_sweep = self.streams.values().any(|stream| stream.is_grown()).then_some(now + SWEEP);
+        if self.next_sweep.is_none()
+            && let Some(transit) = self.outlets.sinks.transit()
+        {
+            transit.give_back_memory();
+        }
     }
 
     fn make_ready(&mut self, token: Token) {
@@ -293,6 +305,11 @@ impl Plane {
             }
             Request::Journal { line } => self.state_file.append(&line),
             Request::JournalEnd { path } => self.state_file.end(&path),
+            Request::Kept(is_kept) => {
+                if let Some(transit) = self.outlets.sinks.transit() {
+                    transit.set_kept(is_kept);
+                }
+            }
             Request::HandOver { reply } => {
                 let streams = self.hand_over();
                 self.is_stopping = true;

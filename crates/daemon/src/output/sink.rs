@@ -13,10 +13,12 @@ use supervisord_core::rotation::Rotation;
 use supervisord_sys::fd::{self, FileKind};
 use supervisord_sys::sink as open;
 
-use super::log_file::{LogFile, NEW_MODE, Spliced};
+use super::log_file::{LogFile, NEW_MODE, Transfer};
 use super::log_path;
 use super::loss::{Account, Loss, Said};
+use super::stream::PIECE;
 use super::stream_log::{Outlet, StreamLog};
+use super::transit::Transit;
 
 /// An open log.
 #[derive(Debug)]
@@ -97,21 +99,41 @@ impl Sink {
         }
     }
 
-    /// Moves bytes from a pipe, as [`LogFile::splice`] does, then rotates the log if it is long enough.
-    pub fn splice(&mut self, pipe: BorrowedFd<'_>, limit: usize, rotation: Rotation) -> (Spliced, Said) {
+    /// Moves what is in a pipe to the end of a regular file, and rotates it after each record that makes it long enough.
+    pub fn transfer(&mut self, transit: &mut Transit, pipe: BorrowedFd<'_>, rotation: Rotation) -> (Transfer, Said) {
         let mut said = Said::new();
         if let Target::Unopened = self.target
             && let Ok(target) = Target::open(&self.path, self.inherited, NEW_MODE)
         {
             self.target = target;
         }
-        let Target::File(file) = &mut self.target else { return (Spliced::Refused, said) };
-        let spliced = file.splice(pipe, limit);
-        if let Spliced::Moved(_) = spliced {
-            self.settle(Ok(()), &mut said);
+        let Target::File(file) = &self.target else { return (Transfer::Refused, said) };
+        file.claim(transit);
+        let count = match transit.take(pipe) {
+            Ok(0) => return (Transfer::Ended, said),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return (Transfer::Empty, said),
+            Err(error) => {
+                let lost = transit.give_up();
+                if lost > 0 {
+                    self.settle(Err(Loss::new(lost, &error)), &mut said);
+                }
+                return (Transfer::Refused, said);
+            }
+        };
+        let limit = if rotation.maxbytes > 0 { PIECE } else { count };
+        let mut start = 0;
+        while start < count {
+            let end = transit.record_end(start, count, limit);
+            // A rotation leaves a file in its place.
+            let Target::File(file) = &self.target else { break };
+            let outcome = file.append_taken(transit, start..end);
+            self.settle(outcome, &mut said);
             self.rotate_if_due(rotation, &mut said);
+            start = end;
         }
-        (spliced, said)
+        transit.finish(pipe, count);
+        (Transfer::Moved(count), said)
     }
 
     /// Opens the path again; on an error the old file stays in use.
@@ -264,6 +286,8 @@ fn open_inherited(number: i32) -> io::Result<Outlet> {
             Ok(own) => Outlet::File(own),
             Err(_) => Outlet::Shared(copy.into()),
         },
+
+        FileKind::Regular => Outlet::SharedFile(copy.into()),
         _ => Outlet::File(copy.into()),
     })
 }

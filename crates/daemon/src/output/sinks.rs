@@ -13,11 +13,13 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::syslog::Syslog;
 
-use super::log_file::Spliced;
+use super::leftover::Leftover;
+use super::log_file::Transfer;
 use super::log_path;
 use super::loss::Said;
 use super::sink::{self, Sink};
 use super::system_log::SystemLog;
+use super::transit::Transit;
 use crate::follow::FollowHub;
 
 /// Names an open log; never used twice.
@@ -56,6 +58,8 @@ pub(super) struct Sinks {
     /// Logs of which it has been said that they cannot be rotated.
     unrotatable: HashSet<String>,
     system_log: SystemLog,
+    /// None where the system has no such memory; then bytes are read and written.
+    transit: Option<Transit>,
     notices: Vec<Notice>,
     follow: Arc<FollowHub>,
     registry: Option<Registry>,
@@ -105,6 +109,7 @@ impl Sinks {
             behind: HashSet::new(),
             unrotatable: HashSet::new(),
             system_log: SystemLog::new(syslog),
+            transit: Transit::new().ok(),
             notices: Vec::new(),
             follow,
             registry: None,
@@ -192,15 +197,42 @@ impl Sinks {
         self.notices.extend(notices(None, said));
     }
 
-    /// Moves at most `limit` bytes from a pipe into a log that is a regular file.
-    pub fn splice(&mut self, id: SinkId, pipe: BorrowedFd<'_>, limit: usize, rotation: Rotation) -> Spliced {
-        let Some(shared) = self.open.get_mut(&id) else { return Spliced::Refused };
-        let (spliced, said) = shared.sink.splice(pipe, limit, rotation);
-        if let Spliced::Moved(_) = spliced {
+    /// Moves what is in a pipe into a log that is a regular file.
+    pub fn transfer(&mut self, id: SinkId, pipe: BorrowedFd<'_>, rotation: Rotation) -> Transfer {
+        let (Some(shared), Some(transit)) = (self.open.get_mut(&id), &mut self.transit) else {
+            return Transfer::Refused;
+        };
+        let (transfer, said) = shared.sink.transfer(transit, pipe, rotation);
+        if let Transfer::Moved(_) = transfer {
             self.follow.notify(shared.sink.path());
         }
         self.note(id, said);
-        spliced
+        transfer
+    }
+
+    /// How bytes that are on their way outlive this process.
+    pub fn transit(&mut self) -> Option<&mut Transit> {
+        self.transit.as_mut()
+    }
+
+    /// Writes down what a daemon that was killed had taken from a program and not put into its log.
+    pub fn settle(&mut self, leftover: &Leftover) {
+        let missing = leftover.missing();
+        if missing.bytes.is_empty() {
+            return;
+        }
+        let id = self.acquire_later(&leftover.path);
+        if missing.is_uncertain {
+            let text = format!(
+                "{} has been replaced since the daemon before was killed: up to {} bytes that it was writing may be in \
+                 the old file and in the new one",
+                leftover.path,
+                missing.bytes.len()
+            );
+            self.note(id, vec![(LogLevel::Warn, text)]);
+        }
+        self.write(id, missing.bytes, Rotation::NEVER);
+        self.release(id);
     }
 
     /// Whether somebody watches the log grow.

@@ -13,10 +13,11 @@ use supervisord_core::output::debug_text;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_sys::pipe;
 
-use super::log_file::Spliced;
+use super::log_file::Transfer;
 use super::outlets::{Outlets, Source};
 use super::pace::Pace;
 use super::sinks::SinkId;
+use super::transit;
 use super::{AttachChannel, HandedStream, RunId};
 
 /// The most bytes read at once, which is also the size of the largest log record.
@@ -37,9 +38,6 @@ pub(super) struct Stream {
     /// Whether its next turn is already arranged for.
     pub is_queued: bool,
 }
-
-/// The most bytes moved at once from a pipe into a file that is never rotated.
-const SPLICE: usize = 1 << 20;
 
 /// How much of what a listener says is kept for being shown.
 const MOST_UNSHOWN: usize = 4096;
@@ -114,7 +112,7 @@ impl Stream {
 
     /// Takes one turn: moves one piece to where it belongs.
     pub fn take_turn(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
-        let limit = self.splice_limit().unwrap_or(buffer.len());
+        let limit = if self.is_plain() { transit::CAPACITY } else { buffer.len() };
         let turn = self.read_once(buffer, registry, outlets);
         if let (Turn::More(count), Some(pipe)) = (turn, &self.pipe) {
             self.pace.note(count, limit, Instant::now(), pipe.as_fd());
@@ -143,14 +141,14 @@ impl Stream {
 
     /// Moves one piece, at most as long as the buffer if it has to be looked at.
     pub fn read_once(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
-        match self.splice_once(outlets) {
-            Spliced::Moved(count) => return Turn::More(count),
-            Spliced::Empty => return Turn::Empty,
-            Spliced::Ended => {
+        match self.transfer_once(outlets) {
+            Transfer::Moved(count) => return Turn::More(count),
+            Transfer::Empty => return Turn::Empty,
+            Transfer::Ended => {
                 self.finish(registry, outlets);
                 return Turn::Closed;
             }
-            Spliced::Refused => {}
+            Transfer::Refused => {}
         }
         let Some(pipe) = &mut self.pipe else { return Turn::Closed };
         match pipe.read(buffer) {
@@ -248,21 +246,19 @@ impl Stream {
         self.source.plan.events_enabled || self.source.plan.capture_maxbytes > 0
     }
 
-    /// Where nobody needs to look at the bytes, they need not pass through our memory.
-    fn splice_once(&mut self, outlets: &mut Outlets) -> Spliced {
-        match (self.splice_limit(), &self.pipe, self.source.sink) {
-            (Some(limit), Some(pipe), Some(sink)) => {
-                outlets.sinks.splice(sink, pipe.as_fd(), limit, self.source.rotation())
+    /// Where nobody needs to look at the bytes, they go to the log as they are.
+    fn transfer_once(&mut self, outlets: &mut Outlets) -> Transfer {
+        match (&self.pipe, self.source.sink) {
+            (Some(pipe), Some(sink)) if self.is_plain() => {
+                outlets.sinks.transfer(sink, pipe.as_fd(), self.source.rotation())
             }
-            _ => Spliced::Refused,
+            _ => Transfer::Refused,
         }
     }
 
-    /// How many bytes may be moved unseen at once; none where somebody has to look at them.
-    fn splice_limit(&self) -> Option<usize> {
-        let plan = &self.source.plan;
-        let is_plain = self.pipeline.is_transparent() && !plan.syslog;
-        is_plain.then_some(if plan.maxbytes > 0 { PIECE } else { SPLICE })
+    /// Whether nobody needs to look at the bytes.
+    fn is_plain(&self) -> bool {
+        self.pipeline.is_transparent() && !self.source.plan.syslog
     }
 
     fn push(&mut self, bytes: &[u8], outlets: &mut Outlets) {

@@ -32,6 +32,8 @@ pub(super) enum Outlet {
     File(File),
     /// A socket.
     Socket(OwnedFd),
+    /// An inherited descriptor of a regular file, which was perhaps not opened for appending.
+    SharedFile(File),
     /// An inherited descriptor that makes the writer wait and that cannot be changed, because other processes share it.
     Shared(File),
 }
@@ -56,7 +58,7 @@ impl StreamLog {
     /// The descriptor.
     pub fn fd(&self) -> BorrowedFd<'_> {
         match &self.outlet {
-            Outlet::File(file) | Outlet::Shared(file) => file.as_fd(),
+            Outlet::File(file) | Outlet::SharedFile(file) | Outlet::Shared(file) => file.as_fd(),
             Outlet::Socket(socket) => socket.as_fd(),
         }
     }
@@ -143,6 +145,7 @@ impl Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match self {
             Outlet::File(file) => file.write(bytes),
+            Outlet::SharedFile(file) => sink::append_once(file.as_fd(), bytes),
             Outlet::Socket(socket) => sink::send_now(socket.as_fd(), bytes),
             Outlet::Shared(file) if fd::poll_writable(file.as_fd(), Duration::ZERO)? => {
                 file.write(&bytes[..bytes.len().min(GUARDED_PIECE)])

@@ -72,6 +72,44 @@ fn two_streams_on_one_path_share_the_file() {
     assert_eq!(lines, 5_000);
 }
 
+/// A program's own `2>>`, a job of cron, another daemon with the same log.
+#[test]
+fn what_others_append_to_a_log_and_what_we_do_is_all_there() {
+    const LINES: usize = 100_000;
+    let rig = Rig::new();
+    let plain = rig.plan("out");
+    let plans = [plain.clone(), ChannelPlan { capture_maxbytes: 100, ..plain }];
+    let mut writers = Vec::new();
+    for (plan, run) in plans.into_iter().zip(1..) {
+        writers.push((format!("ours {run}"), Box::new(rig.attach(run, plan)) as Box<dyn Write + Send>));
+    }
+    for number in 1..=2 {
+        let file = fs::File::options().append(true).open(rig.path("out")).expect("opened");
+        writers.push((format!("theirs {number}"), Box::new(file)));
+    }
+    let write = |(name, mut out): (String, Box<dyn Write + Send>)| {
+        std::thread::spawn(move || {
+            for number in 0..LINES {
+                out.write_all(format!("{name}: {number}\n").as_bytes()).expect("written");
+            }
+            name
+        })
+    };
+    let threads: Vec<_> = writers.into_iter().map(write).collect();
+    let names: Vec<String> = threads.into_iter().map(|thread| thread.join().expect("no panic")).collect();
+    rig.drain(1);
+    rig.drain(2);
+    let text = rig.text("out");
+    let counts: Vec<usize> = names
+        .iter()
+        .map(|name| {
+            let of = text.lines().filter_map(|line| line.strip_prefix(name.as_str())?.strip_prefix(": "));
+            of.zip(0..).filter(|(found, right)| *found == right.to_string()).count()
+        })
+        .collect();
+    assert_eq!((counts, text.lines().count()), (vec![LINES; 4], 4 * LINES));
+}
+
 #[test]
 fn a_log_that_cannot_be_opened_is_an_error_and_attaches_nothing() {
     let rig = Rig::new();
@@ -215,6 +253,7 @@ fn an_activity_log_that_cannot_be_opened_is_an_error() {
         level: LogLevel::Info,
         strip_ansi: false,
         syslog: Syslog::new("test"),
+        leftover: None,
     };
     let error = Output::open(options, FollowHub::new()).err().expect("an error");
     assert_eq!((error.path, error.source.kind()), (path, io::ErrorKind::NotFound));
@@ -231,6 +270,7 @@ fn lines_logged_before_the_start_are_written() {
         level: LogLevel::Info,
         strip_ansi: false,
         syslog: Syslog::new("test"),
+        leftover: None,
     };
     let output = Output::open(options, FollowHub::new()).expect("open");
     let activity = output.activity();

@@ -110,6 +110,27 @@ fn a_link_to_the_standard_error_is_the_inherited_descriptor() {
     assert_eq!(rig.stop(), [warning]);
 }
 
+/// `supervisord -n > console`, while somebody else appends to the console.
+#[test]
+fn a_file_that_was_inherited_is_appended_to() {
+    use std::os::fd::AsRawFd;
+    let rig = Rig::new();
+    let inherited = fs::File::create(rig.path("console")).expect("created");
+    let mut other = fs::File::options().append(true).open(rig.path("console")).expect("opened");
+    let plan = ChannelPlan { file: Some(format!("/dev/fd/{}", inherited.as_raw_fd())), ..rig.plan("console") };
+    let mut writer = rig.attach(1, plan);
+    let mut expected = String::new();
+    for _ in 0..3 {
+        for (line, out) in [("theirs\n", &mut other as &mut dyn Write), ("ours\n", &mut writer)] {
+            out.write_all(line.as_bytes()).expect("written");
+            expected.push_str(line);
+            wait_until("it is there", || rig.text("console").len() == expected.len());
+        }
+    }
+    rig.drain(1);
+    assert_eq!(rig.text("console"), expected);
+}
+
 /// A log daemon that notes what comes after the header.
 fn log_daemon(path: &Path) -> impl FnMut() -> String + use<> {
     let socket = std::os::unix::net::UnixDatagram::bind(path).expect("bound");

@@ -1,0 +1,125 @@
+//! What a daemon that was killed had taken from the pipe of a program and not, or perhaps not, put into its log.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
+
+use supervisord_sys::pipe;
+use supervisord_sys::shared_memory::SharedMemory;
+use supervisord_sys::sink as open;
+
+use super::transit::{BYTES, CAPACITY, FORM, FileId, LENGTH, PATH, Progress, word};
+
+/// The bytes, and how far they had got.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Leftover {
+    /// The log they belong to.
+    pub path: String,
+    file: FileId,
+    bytes: Vec<u8>,
+    progress: Progress,
+    /// Where the append ends that was under way.
+    end: usize,
+}
+
+/// Which of the bytes are missing in the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Missing<'a> {
+    pub bytes: &'a [u8],
+    /// The file is not where it was, so that nobody can tell whether these bytes are in it.
+    pub is_uncertain: bool,
+}
+
+impl Leftover {
+    /// Reads what is left, if anything is, from the descriptors that the daemon before left: its memory and its pipe.
+    pub fn read([memory, pipe]: [OwnedFd; 2]) -> io::Result<Option<Leftover>> {
+        let memory = SharedMemory::adopt(memory, LENGTH)?;
+        let number = |index| memory.word(index).load(Ordering::SeqCst);
+        let (count, path_length) = (size(number(word::COUNT))?, size(number(word::PATH_LENGTH))?);
+        if number(word::FORM) != FORM || count > CAPACITY || path_length > PATH.len() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        let waiting = pipe::waiting(pipe.as_fd())?;
+        // What waits in the pipe has not been copied; before the count was noted, that is all of it.
+        let mut bytes = memory.load(BYTES.start, count.saturating_sub(waiting));
+        File::from(pipe).take(waiting as u64).read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let path = String::from_utf8(memory.load(PATH.start, path_length)).map_err(io::Error::other)?;
+        let file = FileId { device: number(word::DEVICE), inode: number(word::INODE) };
+        let progress = Progress::unpack(number(word::PROGRESS));
+        let end = if progress.under_way.is_some() { size(number(word::END))? } else { bytes.len() };
+        if progress.written > end || end > bytes.len() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        Ok(Some(Leftover { path, file, bytes, progress, end }))
+    }
+
+    /// What has to be appended to the log.
+    pub fn missing(&self) -> Missing<'_> {
+        let bytes = &self.bytes[self.progress.written..];
+        let Some(length) = self.progress.under_way else { return Missing { bytes, is_uncertain: false } };
+        let part = &self.bytes[self.progress.written..self.end];
+        match self.behind(length, part.len()) {
+            Ok(tail) => Missing { bytes: &bytes[appended(part, &tail, length)..], is_uncertain: false },
+            Err(_) => Missing { bytes, is_uncertain: true },
+        }
+    }
+
+    /// What stands in the file from `length` on, as much as ours can be among.
+    fn behind(&self, length: u64, count: usize) -> io::Result<Vec<u8>> {
+        let file = open::open_for_reading(&self.path)?;
+        let found = file.metadata()?;
+        if FileId::of(&found) != self.file || found.len() < length {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let mut tail = vec![0; count + LOOK_THROUGH];
+        let mut filled = 0;
+        while filled < tail.len() {
+            match file.read_at(&mut tail[filled..], length + filled as u64) {
+                Ok(0) => break,
+                Ok(more) => filled += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        tail.truncate(filled);
+        Ok(tail)
+    }
+}
+
+/// How much others can have appended between our look at the length of a file and our own append.
+const LOOK_THROUGH: usize = 1 << 20;
+
+/// So many bytes that are the same are no coincidence.
+const TELLING: usize = 16;
+
+/// The system may end an append, of which the process is killed, at the end of a page only.
+const PAGE: u64 = 4096;
+
+/// How many of `bytes` have been appended to a file that was `length` long, where `tail` follows now.
+///
+/// Others may have appended, too, before ours and behind. Ours stand in one piece, all of them or the first ones up to
+/// the end of a page. A few bytes only count where nobody was before them, because others may write the same.
+fn appended(bytes: &[u8], tail: &[u8], length: u64) -> usize {
+    let telling = &bytes[..bytes.len().min(TELLING)];
+    let starts = if telling.len() < TELLING { 1 } else { tail.len() };
+    for start in (0..starts).filter(|start| tail[*start..].starts_with(telling)) {
+        let common = bytes.iter().zip(&tail[start..]).take_while(|(ours, found)| ours == found).count();
+        let end = start + common;
+        if common == bytes.len() || end == tail.len() || (length + end as u64).is_multiple_of(PAGE) {
+            return common;
+        }
+    }
+    0
+}
+
+fn size(number: u64) -> io::Result<usize> {
+    usize::try_from(number).map_err(|_| ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests;

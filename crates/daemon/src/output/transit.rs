@@ -1,0 +1,270 @@
+//! Bytes on their way from the pipe of a program to the end of its log.
+//!
+//! Anybody may append to a log at any time, so that ours must append, too: the system then finds the end of the file and
+//! writes there in one step. It does not do so for `splice(2)`, by which bytes are at any moment in the pipe or in the
+//! file. Here they pass through memory instead, and what a process has in memory is gone when it is killed. Therefore
+//! this memory, and the pipe before it, can outlive the process (see [`Transit::descriptors`]), and at any moment tell
+//! what has been taken from a program and is not in its log yet:
+//!
+//! 1. Bytes go from the pipe of the program into ours by one system call, which happens as a whole.
+//! 2. How many they are is noted. They are copied to the memory; those that have not been are still in our pipe.
+//! 3. How long the file is, is noted; they are appended. Whether that has happened, the file itself shows
+//!    ([`super::leftover`]).
+//! 4. That it has happened is noted.
+
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use supervisord_sys::fd;
+use supervisord_sys::pipe::{self, Pipe};
+use supervisord_sys::shared_memory::SharedMemory;
+
+/// The form of what is noted. Memory of another form is not understood.
+pub(super) const FORM: u64 = 1;
+
+/// The most bytes that are on their way at once: as many as the pipe of a busy program holds.
+pub(super) const CAPACITY: usize = 1 << 20;
+
+/// As much as a program can write at once without anybody writing in between (the `PIPE_BUF` of Linux).
+const ATOMIC: usize = 4096;
+
+/// The words at the beginning of the memory.
+pub(super) mod word {
+    pub const FORM: usize = 0;
+    /// How many bytes have been taken; zero when all of them are in the log.
+    pub const COUNT: usize = 1;
+    /// See [`super::Progress`].
+    pub const PROGRESS: usize = 2;
+    /// How many of the bytes will be in the file after the append that is under way.
+    pub const END: usize = 3;
+    pub const DEVICE: usize = 4;
+    pub const INODE: usize = 5;
+    pub const PATH_LENGTH: usize = 6;
+}
+
+/// Where the path of the log is; a longer one than fits in there cannot be opened.
+pub(super) const PATH: Range<usize> = 64..64 + 4096;
+/// Where the bytes are.
+pub(super) const BYTES: Range<usize> = 8192..8192 + CAPACITY;
+/// How long the memory is.
+pub(super) const LENGTH: usize = BYTES.end;
+
+/// How far an append has come; one number, so that no half of it can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// How many of the bytes are in the file.
+    pub written: usize,
+    /// How long the file was before the append that is under way.
+    pub under_way: Option<u64>,
+}
+
+impl Progress {
+    const WRITTEN_BITS: u32 = CAPACITY.ilog2() + 1;
+
+    /// As a number. The length of the file counts modulo 4 TiB.
+    pub const fn pack(self) -> u64 {
+        let written = (self.written as u64) << 1;
+        match self.under_way {
+            None => written,
+            Some(length) => 1 | written | (length << (1 + Self::WRITTEN_BITS)),
+        }
+    }
+
+    /// From a number.
+    pub const fn unpack(number: u64) -> Progress {
+        let written = (number >> 1) & ((1 << Self::WRITTEN_BITS) - 1);
+        let under_way = if number & 1 == 1 { Some(number >> (1 + Self::WRITTEN_BITS)) } else { None };
+        Progress { written: written as usize, under_way }
+    }
+}
+
+/// What makes a file the same as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    pub device: u64,
+    pub inode: u64,
+}
+
+impl FileId {
+    /// Of the file that this was found out about.
+    pub fn of(found: &Metadata) -> FileId {
+        FileId { device: found.dev(), inode: found.ino() }
+    }
+}
+
+/// The way of bytes from pipes to logs. One log at a time.
+pub(super) struct Transit {
+    memory: SharedMemory,
+    /// Holds what has been taken and not been copied to the memory.
+    pipe: Pipe,
+    /// Whether somebody else holds the descriptors. As long as nobody does, bytes leave the pipe of the program only
+    /// when they are in its log: a daemon that is killed between the two loses nothing, but repeats them.
+    is_kept: bool,
+    claimed: Option<(Arc<str>, FileId)>,
+    /// The system has refused to do it.
+    is_unusable: bool,
+}
+
+impl Transit {
+    /// Nothing is on its way.
+    pub fn new() -> io::Result<Transit> {
+        let memory = SharedMemory::create(LENGTH)?;
+        memory.word(word::FORM).store(FORM, Ordering::SeqCst);
+        let pipe = pipe::pipe()?;
+        // Where this is not allowed, less is moved at once.
+        let _ = pipe::set_capacity(pipe.reader.as_fd(), CAPACITY);
+        Ok(Transit { memory, pipe, is_kept: false, claimed: None, is_unusable: false })
+    }
+
+    /// What has to outlive this process: the memory, and the reading end of the pipe.
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.memory.as_fd(), self.pipe.reader.as_fd()]
+    }
+
+    /// From now on somebody else holds the descriptors, or nobody does any more.
+    pub fn set_kept(&mut self, is_kept: bool) {
+        self.is_kept = is_kept;
+    }
+
+    /// What is taken next belongs to this log.
+    pub fn claim(&mut self, path: &Arc<str>, file: FileId) {
+        if self.claimed.as_ref().is_some_and(|(known, id)| Arc::ptr_eq(known, path) && *id == file) {
+            return;
+        }
+        let length = path.len().min(PATH.len());
+        self.memory.store(PATH.start, &path.as_bytes()[..length]);
+        self.note(word::PATH_LENGTH, length as u64);
+        self.note(word::DEVICE, file.device);
+        self.note(word::INODE, file.inode);
+        self.claimed = Some((path.clone(), file));
+    }
+
+    /// Takes what is in a pipe, as far as there is room; 0 at its end. It never waits (EAGAIN).
+    pub fn take(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
+        if self.is_unusable {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        self.note(word::PROGRESS, Progress { written: 0, under_way: None }.pack());
+        let take = if self.is_kept { fd::splice } else { fd::tee };
+        let count = take(from, self.pipe.writer.as_fd(), CAPACITY)?;
+        if self.is_kept {
+            self.note(word::COUNT, count as u64);
+        }
+        let mut copied = 0;
+        while copied < count {
+            let place = BYTES.start + copied;
+            match self.memory.read_from(self.pipe.reader.as_fd(), place, count - copied) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => copied += read?,
+            }
+        }
+        Ok(count)
+    }
+
+    /// Where a record ends that begins at `start` of the `count` bytes and is at most `limit` long: behind a line, if
+    /// one ends shortly before. What a program writes at once is not torn then, and nobody else can write in between.
+    pub fn record_end(&self, start: usize, count: usize, limit: usize) -> usize {
+        let end = start + limit;
+        if end >= count {
+            return count;
+        }
+        let last = limit.min(ATOMIC);
+        let behind_line = self.memory.load(BYTES.start + end - last, last).iter().rposition(|byte| *byte == b'\n');
+        behind_line.map_or(end, |index| end - last + index + 1)
+    }
+
+    /// Appends a part of what has been taken to a file that is open for appending. The error says how many bytes are
+    /// lost.
+    pub fn append(&mut self, file: &File, part: Range<usize>) -> Result<(), (usize, io::Error)> {
+        let mut written = part.start;
+        while written < part.end {
+            match self.append_once(file, written, part.end) {
+                Ok(more) => written += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.note(word::PROGRESS, Progress { written: part.end, under_way: None }.pack());
+                    return Err((part.end - written, error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All that was taken, `count` bytes from this pipe, has been dealt with.
+    pub fn finish(&mut self, from: BorrowedFd<'_>, count: usize) {
+        if !self.is_kept {
+            self.drop_from(from, count);
+        }
+        self.note(word::COUNT, 0);
+    }
+
+    /// Gives back the memory that a rush has left.
+    pub fn give_back_memory(&mut self) {
+        // Where the system does not take it, it is used again by the next rush.
+        let _ = self.memory.give_back(BYTES.start, BYTES.len());
+    }
+
+    /// Nothing is taken from now on. The answer is how many bytes had been taken, and are lost.
+    pub fn give_up(&mut self) -> usize {
+        self.is_unusable = true;
+        self.note(word::COUNT, 0);
+        let waiting = pipe::waiting(self.pipe.reader.as_fd()).unwrap_or(0);
+        // What is only a copy is not lost.
+        let lost = if self.is_kept { waiting } else { 0 };
+        let mut rest = vec![0; waiting];
+        // They are there, so that this does not wait.
+        let _ = fd::read(self.pipe.reader.as_fd(), &mut rest);
+        lost
+    }
+
+    fn append_once(&self, mut file: &File, written: usize, end: usize) -> io::Result<usize> {
+        let length = file.seek(SeekFrom::End(0))?;
+        self.note_append(written..end, length);
+        let more = self.memory.write_to(file.as_fd(), BYTES.start + written, end - written)?;
+        if more == 0 {
+            return Err(ErrorKind::WriteZero.into());
+        }
+        self.note(word::PROGRESS, Progress { written: written + more, under_way: None }.pack());
+        Ok(more)
+    }
+
+    /// This part is about to be appended to the file, which is this long.
+    pub(super) fn note_append(&self, part: Range<usize>, length: u64) {
+        self.note(word::END, part.end as u64);
+        self.note(word::PROGRESS, Progress { written: part.start, under_way: Some(length) }.pack());
+    }
+
+    /// Takes from the pipe of a program what has been dealt with. Nobody else reads it, so that it is there.
+    fn drop_from(&mut self, from: BorrowedFd<'_>, count: usize) {
+        let mut dropped = 0;
+        while dropped < count
+            && let Ok(more @ 1..) = self.memory.read_from(from, BYTES.start, count - dropped)
+        {
+            dropped += more;
+        }
+    }
+
+    fn note(&self, index: usize, value: u64) {
+        self.memory.word(index).store(value, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_one_number() {
+        for written in [0, 1, CAPACITY - 1, CAPACITY] {
+            for under_way in [None, Some(0), Some(1), Some((1 << 42) - 1)] {
+                let progress = Progress { written, under_way };
+                assert_eq!(Progress::unpack(progress.pack()), progress);
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Memory that outlives the process that writes it, as long as somebody holds its descriptor.
+//!
+//! A process that is killed leaves it exactly as its last store and its last system call did. Numbers are atomic; bytes
+//! go in and out by system calls and copies only, so that nobody ever has a reference to memory that another process
+//! may change.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, FromRawFd};
+
+/// A mapping of a memory file. Its size never changes.
+#[derive(Debug)]
+pub struct SharedMemory {
+    file: OwnedFd,
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the mapping belongs to this value alone, is valid until it is dropped, and is not tied to a thread.
+unsafe impl Send for SharedMemory {}
+
+impl SharedMemory {
+    /// New memory, all zeros.
+    #[cfg(target_os = "linux")]
+    pub fn create(len: usize) -> io::Result<SharedMemory> {
+        // SAFETY: the name ends in NUL, and the result is checked before it is owned.
+        let raw = unsafe { libc::memfd_create(c"supervisord".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor is new and nobody else's.
+        let file = unsafe { OwnedFd::from_raw_fd(raw) };
+        let file = std::fs::File::from(file);
+        file.set_len(len as u64)?;
+        // SAFETY: the descriptor is open, and the command takes a number.
+        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        map(file.into(), len)
+    }
+
+    /// Memory that another process created with this length. What has another length, or a length that could still
+    /// change, is refused.
+    #[cfg(target_os = "linux")]
+    pub fn adopt(file: OwnedFd, len: usize) -> io::Result<SharedMemory> {
+        // SAFETY: the descriptor is open, and the command takes nothing.
+        let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
+        let found = nix::sys::stat::fstat(&file)?.st_size;
+        if seals < 0 || seals & SEALS != SEALS || usize::try_from(found) != Ok(len) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        map(file, len)
+    }
+
+    /// Only Linux has memory files; the error here is always `Unsupported`.
+    #[cfg(not(target_os = "linux"))]
+    pub fn create(_len: usize) -> io::Result<SharedMemory> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Only Linux has memory files; the error here is always `Unsupported`.
+    #[cfg(not(target_os = "linux"))]
+    pub fn adopt(_file: OwnedFd, _len: usize) -> io::Result<SharedMemory> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The number at this index, which counts words of eight bytes from the beginning.
+    pub fn word(&self, index: usize) -> &AtomicU64 {
+        let place = self.range(index * size_of::<AtomicU64>(), size_of::<AtomicU64>());
+        // SAFETY: it lies within the mapping, which is page-aligned and lives as long as `self`, and an atomic number
+        // may be changed by anybody at any time.
+        unsafe { AtomicU64::from_ptr(place.as_ptr().cast()) }
+    }
+
+    /// Copies `bytes` to this place.
+    pub fn store(&mut self, offset: usize, bytes: &[u8]) {
+        let place = self.range(offset, bytes.len());
+        // SAFETY: both are valid for the length, and `bytes` is no part of the mapping, of which nobody has a slice.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place.as_ptr(), bytes.len()) };
+    }
+
+    /// A copy of the bytes at this place.
+    pub fn load(&self, offset: usize, len: usize) -> Vec<u8> {
+        let place = self.range(offset, len);
+        let mut bytes = vec![0; len];
+        // SAFETY: as in `store`.
+        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), bytes.as_mut_ptr(), len) };
+        bytes
+    }
+
+    /// Reads once from `from` to this place; 0 at the end of file.
+    pub fn read_from(&mut self, from: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<usize> {
+        let place = self.range(offset, len);
+        // SAFETY: the system writes at most `len` bytes to a place that has as many.
+        checked(unsafe { libc::read(std::os::fd::AsRawFd::as_raw_fd(&from), place.as_ptr().cast(), len) })
+    }
+
+    /// Writes once to `to` from this place, perhaps only a part.
+    pub fn write_to(&self, to: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<usize> {
+        let place = self.range(offset, len);
+        // SAFETY: the system reads at most `len` bytes from a place that has as many.
+        checked(unsafe { libc::write(std::os::fd::AsRawFd::as_raw_fd(&to), place.as_ptr().cast(), len) })
+    }
+
+    /// Gives the memory of a part back to the system, as far as it is whole pages; the part is zeros then.
+    #[cfg(target_os = "linux")]
+    pub fn give_back(&mut self, offset: usize, len: usize) -> io::Result<()> {
+        use nix::fcntl::{FallocateFlags, fallocate};
+        self.range(offset, len);
+        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        // Nothing mapped is longer than such a number can say.
+        Ok(fallocate(&self.file, flags, offset as libc::off_t, len as libc::off_t)?)
+    }
+
+    /// Only Linux has memory files; the error here is always `Unsupported`.
+    #[cfg(not(target_os = "linux"))]
+    pub fn give_back(&mut self, _offset: usize, _len: usize) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The beginning of a range. Like a slice, it panics when the range is not within the memory.
+    fn range(&self, offset: usize, len: usize) -> NonNull<u8> {
+        assert!(offset <= self.len && len <= self.len - offset, "{offset} and {len} of {}", self.len);
+        // SAFETY: it is within the mapping, as just checked.
+        unsafe { self.start.add(offset) }
+    }
+}
+
+impl AsFd for SharedMemory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping made for this value, and nobody has a reference to it any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Nobody can make the file shorter, which would turn a look at the mapping into a deadly signal.
+#[cfg(target_os = "linux")]
+const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+
+#[cfg(target_os = "linux")]
+fn map(file: OwnedFd, len: usize) -> io::Result<SharedMemory> {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+    // SAFETY: a new mapping at a place the system chooses touches no other memory.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, file.as_raw_fd(), 0) };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+    Ok(SharedMemory { file, start, len })
+}
+
+fn checked(count: isize) -> io::Result<usize> {
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write;
+    use std::sync::atomic::Ordering::SeqCst;
+
+    use super::*;
+
+    const LEN: usize = 8192;
+
+    #[test]
+    fn another_mapping_of_the_same_file_sees_everything() {
+        let mut here = SharedMemory::create(LEN).expect("created");
+        let there = SharedMemory::adopt(here.as_fd().try_clone_to_owned().expect("a copy"), LEN).expect("adopted");
+        here.word(1).store(7, SeqCst);
+        here.store(100, b"hello");
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        writer.write_all(b"world").expect("written");
+        assert_eq!(here.read_from(reader.as_fd(), 200, 100).expect("read"), 5);
+        drop(here);
+        assert_eq!(there.word(1).load(SeqCst), 7);
+        assert_eq!(there.load(100, 5), b"hello");
+        assert_eq!(there.write_to(writer.as_fd(), 200, 5).expect("written"), 5);
+        let mut again = SharedMemory::create(LEN).expect("created");
+        assert_eq!(again.read_from(reader.as_fd(), LEN - 5, 5).expect("read"), 5);
+        assert_eq!(again.load(LEN - 5, 5), b"world");
+    }
+
+    #[test]
+    fn memory_of_another_length_or_that_could_shrink_is_refused() {
+        let memory = SharedMemory::create(LEN).expect("created");
+        let copy = || memory.as_fd().try_clone_to_owned().expect("a copy");
+        assert!(SharedMemory::adopt(copy(), 2 * LEN).is_err());
+        assert!(std::fs::File::from(copy()).set_len(1).is_err(), "it is sealed");
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(LEN as u64).expect("made longer");
+        assert!(SharedMemory::adopt(file.into(), LEN).is_err());
+        assert!(SharedMemory::adopt(crate::exec::memory_file(&[0; LEN]).expect("a file"), LEN).is_err());
+    }
+
+    #[test]
+    fn what_is_given_back_is_zeros() {
+        let mut memory = SharedMemory::create(LEN).expect("created");
+        memory.store(0, &[1; LEN]);
+        let blocks = |memory: &SharedMemory| nix::sys::stat::fstat(memory.as_fd()).expect("found").st_blocks;
+        let before = blocks(&memory);
+        memory.give_back(LEN / 2, LEN / 2).expect("given back");
+        assert!(blocks(&memory) < before);
+        assert_eq!(memory.load(LEN / 2 - 1, 3), [1, 0, 0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "8192 of 8192")]
+    fn what_lies_beyond_the_end_cannot_be_reached() {
+        SharedMemory::create(LEN).expect("created").load(1, LEN);
+    }
+}
