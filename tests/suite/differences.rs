@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::harness::areas::Area;
+use crate::harness::terminal::Terminal;
 use crate::harness::{Scene, Subject, only_ours, sources};
 
 /// The rows of the list, each with its area and the tests that pin it.
@@ -87,9 +88,10 @@ fn it_is_explained_why_nobody_answers() {
     only_ours(|| {
         let daemon = Scene::with("nobody", "").start(Subject::Ours);
         let nowhere = daemon.path("nowhere.sock").display().to_string();
-        let output = daemon.ctl(&["-s", &format!("unix://{nowhere}"), "status"]);
-        assert_eq!((output.stdout, output.code), (format!("unix://{nowhere} no such file\n"), 4));
-        assert!(output.stderr.contains(&format!("there is no socket {nowhere}")), "{}", output.stderr);
-        assert!(output.stderr.contains("was given by hand"), "{}", output.stderr);
+        let (shown, code) = Terminal::ctl(&daemon, &["-s", &format!("unix://{nowhere}"), "status"]).end();
+        assert!(shown.starts_with(&format!("unix://{nowhere} no such file\n")), "{shown}");
+        assert!(shown.contains(&format!("there is no socket {nowhere}")), "{shown}");
+        assert!(shown.contains("was given by hand"), "{shown}");
+        assert_eq!(code, 4);
     });
 }

@@ -1,19 +1,9 @@
 //! Messages of a running daemon, and how they reach the person who can mend what they are about.
 
-use crate::harness::command::{Output, run};
-use crate::harness::{Daemon, Program, Scene, Subject, compare, only_ours};
+use crate::harness::terminal::Terminal;
+use crate::harness::{Scene, Subject, compare, only_ours};
 
 const SLEEPER: &str = "[program:a]\ncommand=sleep 1000\nstartsecs=0\n";
-
-/// `supervisorctl` with a terminal for all three streams; both outputs are in stdout.
-fn ctl_on_terminal(daemon: &Daemon, arguments: &[&str]) -> Output {
-    let client = daemon.subject.path(Program::Supervisorctl).display().to_string();
-    let line: Vec<&str> = [client.as_str(), "-c", "supervisord.conf"].iter().chain(arguments).copied().collect();
-    let mut command = daemon.command("script".as_ref());
-    let mut output = run(command.args(["-qec", &line.join(" "), "/dev/null"]), "");
-    output.stdout = output.stdout.replace('\r', "");
-    output
-}
 
 const MISTAKES: &str = "autostrat=true\n[progam:b]\ncommand=sleep 1000\n";
 
@@ -30,12 +20,14 @@ fn mistakes_in_a_file_are_shown_by_reread_and_update_on_a_terminal() {
         assert_eq!(daemon.answer("supervisor.getConfigWarnings", &[]), "[]");
         let text = daemon.read("supervisord.conf");
         daemon.write("supervisord.conf", &format!("{text}{MISTAKES}"));
-        let line = text.lines().count() + 1;
+        let first = text.lines().count() + 1;
         for action in ["reread", "update"] {
-            let output = ctl_on_terminal(&daemon, &[action]);
+            let (shown, _) = Terminal::ctl(&daemon, &[action]).end();
             for warning in WARNINGS {
-                let warning = warning.replace(":14:", &format!(":{line}:")).replace(":15:", &format!(":{}:", line + 1));
-                assert!(output.stdout.lines().any(|said| said == warning), "{action}: {output:?} lacks {warning:?}");
+                let warning =
+                    warning.replace(":14:", &format!(":{first}:")).replace(":15:", &format!(":{}:", first + 1));
+                let line = format!("supervisorctl: {warning}");
+                assert!(shown.lines().any(|said| said == line), "{action}: {shown} lacks {line:?}");
             }
             let output = daemon.ctl(&[action]);
             assert_eq!(

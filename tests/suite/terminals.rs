@@ -168,3 +168,101 @@ fn an_ignored_interrupt_stays_ignored() {
         observed.exactly("exit status", tail.end().1);
     });
 }
+
+/// Scripts that run from `cron` would have it mailed.
+#[test]
+fn explanations_are_for_terminals() {
+    const ASKED: [&[&str]; 12] = [
+        &["status", "nobody"],
+        &["restart", "team"],
+        &["tail", "nobody"],
+        &["tail", "team"],
+        &["signal", "HUP", "nobody"],
+        &["clear", "team"],
+        &["pid", "team"],
+        &["fg", "nobody"],
+        &["add", "nobody"],
+        &["remove", "nobody"],
+        &["update", "nobody"],
+        &["start", "taem:*"],
+    ];
+    compare(&scene("quiet"), |daemon, observed| {
+        daemon.wait_for_state("cat", "RUNNING");
+        for arguments in ASKED {
+            let said = daemon.ctl(arguments);
+            assert_eq!(said.stderr, "", "{arguments:?}");
+            observed.note(daemon, &arguments.join(" "), said.transcript());
+        }
+        daemon.write("supervisord.conf", "[supervisord]\nnonsense\n");
+        let said = daemon.ctl(&["-s", "unix://{dir}/s.sock", "update"]);
+        assert_eq!(said.stderr.lines().filter(|line| line.starts_with("supervisorctl: ")).count(), 0);
+    });
+}
+
+/// The words of the original first, then what was probably meant.
+#[test]
+fn what_was_probably_meant_is_proposed() {
+    only_ours(|| {
+        let text = [CAT, TEAM, "[program:silent]\ncommand=cat\nstdout_logfile=NONE\n"].concat();
+        let pipe =
+            "[program:piped]\ncommand=cat\nautostart=false\nstdout_logfile=/dev/full\nstdout_logfile_maxbytes=0\n";
+        let mut daemon = Scene::with("meant", &[&text, pipe].concat()).start(Subject::Ours);
+        daemon.wait_for_state("cat", "RUNNING");
+        for (arguments, words, proposed) in [
+            (&["restart", "team"] as &[&str], "team: ERROR (no such process)", "did you mean team:*?"),
+            (&["stop", "taem:*"], "taem: ERROR (no such group)", "did you mean team:*?"),
+            (&["status", "member_1"], "member_1: ERROR (no such process)", "did you mean team:member_1?"),
+            (&["signal", "HUP", "cta"], "cta: ERROR (no such process)", "did you mean cat?"),
+            (&["pid", "team:membr_1"], "No such process team:membr_1", "did you mean team:member_1?"),
+            (&["clear", "team"], "team: ERROR (no such process)", "did you mean team:member_0 or team:member_1?"),
+            (&["fg", "team"], "ERROR: bad process name supplied", "did you mean team:member_0 or team:member_1?"),
+            (&["remove", "taem"], "ERROR: no such process/group: taem", "did you mean team?"),
+            (
+                &["tail", "-f", "all"],
+                "/logtail/all/stdout Cannot read, status code 404",
+                "this takes one process at a time; did you mean cat, ",
+            ),
+            (&["tail", "-f", "silent"], "/logtail/silent/stdout Cannot read", "silent has no log of stdout: "),
+            (&["tail", "silent"], "silent: ERROR (no log file)", "silent has no log of stdout: "),
+            (&["tail", "piped"], "piped: ERROR (", "the stdout of piped goes to /dev/full, a device, "),
+        ] {
+            let (shown, _) = Terminal::ctl(&daemon, arguments).end();
+            let place = shown.find(words).unwrap_or_else(|| panic!("{shown}"));
+            let proposal = format!("supervisorctl: {proposed}");
+            assert_eq!(shown[place..].matches(&proposal).count(), 1, "{arguments:?}\n{shown}");
+        }
+        daemon.write("supervisord.conf", "[supervisord]\nnonsense\n");
+        let url = format!("unix://{}", daemon.path("s.sock").display());
+        let program = Subject::Ours.path(Program::Supervisorctl);
+        daemon.write("ctl.conf", "[supervisorctl]\n");
+        let (shown, code) = Terminal::open(&daemon, &program, &["-c", "ctl.conf", "-s", &url, "update"]).end();
+        assert!(shown.starts_with("error: <class 'xmlrpc.client.Fault'>, <Fault 92: "), "{shown}");
+        assert!(
+            shown.contains("supervisorctl: the configuration cannot be used, and nothing was changed: "),
+            "{shown}"
+        );
+        assert_eq!(code, 1);
+    });
+}
+
+/// A daemon that is stopped takes connections and says nothing.
+#[test]
+fn a_daemon_that_does_not_answer_is_mentioned_and_can_be_given_up() {
+    only_ours(|| {
+        let mut daemon = scene("stopped").start(Subject::Ours);
+        daemon.wait_for_state("cat", "RUNNING");
+        daemon.signal(Signal::SIGSTOP);
+        let mut waiting = Terminal::ctl(&daemon, &["status"]);
+        let limited = daemon.ctl(&["--timeout=0.5", "status"]);
+        assert_eq!(limited.transcript(), "stdout:\nerror: <class 'TimeoutError'>, timed out\n\nexit status 1\n");
+        let followed = daemon.ctl(&["--timeout", "0.5", "maintail", "-f"]);
+        assert_eq!(followed.code, 1, "{}", followed.transcript());
+        let (shown, _) = Terminal::ctl(&daemon, &["--timeout=0.5", "version"]).end();
+        assert!(shown.contains("s.sock did not answer within 0.5 s; supervisord may be stopped or hung"), "{shown}");
+        waiting.wait_for("s.sock has not answered for 5 s: supervisord may be stopped or hung", 1);
+        daemon.signal(Signal::SIGCONT);
+        let (shown, code) = waiting.end();
+        assert!(shown.contains("cat                              RUNNING"), "{shown}");
+        assert_eq!(code, 0);
+    });
+}

@@ -1,5 +1,5 @@
-//! What `supervisorctl` says when there is nobody to talk to: the first line and the exit status of the original, and on
-//! stderr which of the possible reasons it is and which file says so.
+//! What `supervisorctl` says when there is nobody to talk to: the first line and the exit status of the original, and to a
+//! person at a terminal which of the possible reasons it is and which file says so.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 
 use crate::harness::command::{Output, run};
 use crate::harness::scene::Place;
+use crate::harness::terminal::Terminal;
 use crate::harness::{Daemon, Program, Scene, Subject, each_subject};
 
 /// A configuration of the client, what it asks, and what is said.
@@ -116,11 +117,13 @@ fn each_reason_is_named_with_the_file_that_was_read() {
             let said = ask(&daemon, case.action);
             let first = said.stdout.lines().next().unwrap_or_default();
             assert!(first.starts_with(&daemon.fill(case.first_line)), "{}", said.transcript());
-            assert_eq!(said.code, case.code, "{}", said.transcript());
+            assert_eq!((said.code, said.stderr.as_str()), (case.code, ""), "{}", said.transcript());
             if subject == Subject::Ours {
                 let Case { reason, file, .. } = case;
                 let expected = daemon.fill(&format!("supervisorctl: {reason}\nsupervisorctl: {file}\n"));
-                assert_eq!(said.stderr, expected, "{}", said.transcript());
+                let program = subject.path(Program::Supervisorctl);
+                let (shown, code) = Terminal::open(&daemon, &program, &["-c", "ctl.conf", case.action]).end();
+                assert_eq!((shown, code), (said.stdout + &expected, case.code));
             }
         }
     });
@@ -136,25 +139,27 @@ fn a_socket_that_is_not_for_everybody_says_for_whom_it_is() {
     let place = Scene::new("forbidden").open_to_all().set_up(Subject::Ours);
     let socket = place.path("s.sock");
     let _listener = UnixListener::bind(&socket).expect("a socket");
-    fs::set_permissions(&socket, fs::Permissions::from_mode(0o700)).expect("it is ours");
     place.write("ctl.conf", "[supervisorctl]\nserverurl=unix://{dir}/s.sock\n");
     // Copied, because the directory of the build may be closed to others; by another process, because a file that is
     // open for writing in a child that was forked just then cannot be run.
     let mut copy = place.command(std::path::Path::new("cp"));
     assert_eq!(run(copy.arg(Subject::Ours.path(Program::Supervisorctl)).arg("supervisorctl"), "").code, 0);
-    let mut command = place.command(std::path::Path::new("setpriv"));
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    let said = run(command.arg(place.path("supervisorctl")).args(["-c", "ctl.conf", "status"]), "");
-    assert_eq!(
-        said.stdout,
-        "error: <class 'PermissionError'>, [Errno 13] Permission denied\n",
-        "{}",
-        said.transcript()
-    );
-    let socket = socket.display();
-    let expected = place.fill(&format!(
-        "supervisorctl: no permission to connect to {socket}, which belongs to user 0 and has mode 0700\n\
-         supervisorctl: {FROM_FILE}\n"
-    ));
-    assert_eq!((said.stderr.as_str(), said.code), (expected.as_str(), 1));
+    for (mode, gid, who) in [
+        (0o700, 0, "only root may connect: set chmod= and chown= of [unix_http_server] to let others"),
+        (0o770, 2, "members of the group bin may connect, and you (nobody) are none"),
+    ] {
+        std::os::unix::fs::chown(&socket, None, Some(gid)).expect("root may do so");
+        fs::set_permissions(&socket, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let client = place.path("supervisorctl").display().to_string();
+        let arguments = ["--reuid=65534", "--regid=65534", "--clear-groups", &client, "-c", "ctl.conf", "status"];
+        let (shown, code) = Terminal::open(&place, std::path::Path::new("setpriv"), &arguments).end();
+        let group = if gid == 0 { "root" } else { "bin" };
+        let expected = place.fill(&format!(
+            "error: <class 'PermissionError'>, [Errno 13] Permission denied\n\
+             supervisorctl: no permission to connect to {{dir}}/s.sock, which belongs to root:{group} and has mode \
+             {mode:04o}; {who}\n\
+             supervisorctl: {FROM_FILE}\n"
+        ));
+        assert_eq!((shown, code), (expected, 1));
+    }
 }

@@ -266,16 +266,11 @@ fn usage_errors_say_the_same() {
             let said = run(&mut command, "");
             observed.exactly(line, said.code);
             observed.note(daemon, "said", said.stdout);
-            // What is wrong with an option may be said in the words of the parser; explanations are ours.
+            // What is wrong with an option may be said in the words of the parser.
             let parser = said.stderr.starts_with("Error: option");
             if !parser && !said.stderr.starts_with("error: ") {
                 let program = client.path(Program::Supervisorctl).display().to_string();
-                let lines = said.stderr.lines().filter(|line| !line.starts_with("supervisorctl: "));
-                observed.note(
-                    daemon,
-                    "complained",
-                    lines.collect::<Vec<_>>().join("\n").replace(&program, "{program}"),
-                );
+                observed.note(daemon, "complained", said.stderr.replace(&program, "{program}"));
             }
         }
     });

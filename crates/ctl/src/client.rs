@@ -8,9 +8,12 @@ mod connection;
 mod error;
 mod follow;
 mod info;
+mod patience;
 mod url;
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
@@ -22,6 +25,7 @@ use connection::Connection;
 pub use error::ClientError;
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
+use patience::{Patience, Wait};
 pub use supervisord_wire::channel::Channel;
 pub use url::{Endpoint, ServerUrl, UrlError};
 
@@ -45,12 +49,24 @@ pub struct Client {
     url: ServerUrl,
     credentials: Option<Credentials>,
     connection: Option<Connection>,
+    patience: Patience,
 }
 
 impl Client {
-    /// A client that connects when it is first used.
+    /// A client that connects when it is first used, and waits for answers as long as they take.
     pub fn new(url: ServerUrl, credentials: Option<Credentials>) -> Client {
-        Client { url, credentials, connection: None }
+        Client { url, credentials, connection: None, patience: Patience::default() }
+    }
+
+    /// Gives up a call that has no answer after this time, the connection included. The daemon may still carry it out.
+    pub fn set_timeout(&mut self, limit: Duration) {
+        self.patience.limit = Some(limit);
+    }
+
+    /// Tells somebody, once for each call, that there is no answer after five seconds. What waits for processes takes its
+    /// time and does not count.
+    pub fn on_silence(&mut self, tell: impl Fn() + Send + Sync + 'static) {
+        self.patience.told = Some(Arc::new(tell));
     }
 
     /// Where the daemon is.
@@ -66,8 +82,9 @@ impl Client {
     fn exchange(&mut self, method: &str, params: &[Value]) -> Result<Vec<u8>, ClientError> {
         let body = Bytes::from(xmlrpc::encode_call(method, params));
         let request = connection::request(&self.url, self.credentials.as_ref(), Method::POST, "/RPC2", body)?;
-        let mut connection = self.connected()?;
-        let answer = connection.exchange(request)?;
+        let mut wait = self.patience.wait(takes_time(method));
+        let mut connection = self.connected(&mut wait)?;
+        let answer = connection.exchange(request, &mut wait)?;
         self.connection = Some(connection);
         Ok(answer)
     }
@@ -77,18 +94,19 @@ impl Client {
         // Empty passwords are no passwords here, unlike in calls: the original does the same.
         let credentials = self.credentials.as_ref().filter(|credentials| !credentials.password.is_empty());
         let request = connection::request(&self.url, credentials, Method::GET, path, Bytes::new())?;
-        let (runtime, body) = Connection::open(&self.url)?.open_body(request)?;
+        let mut wait = self.patience.wait(false);
+        let (runtime, body) = Connection::open(&self.url, &mut wait)?.open_body(request, &mut wait)?;
         Ok(LogStream::new(runtime, body))
     }
 
     /// The connection of the last call where it is still good, else a new one.
-    fn connected(&mut self) -> Result<Connection, ClientError> {
+    fn connected(&mut self, wait: &mut Wait) -> Result<Connection, ClientError> {
         if let Some(mut kept) = self.connection.take()
             && kept.is_usable()
         {
             return Ok(kept);
         }
-        Connection::open(&self.url)
+        Connection::open(&self.url, wait)
     }
 
     fn ask<T>(
@@ -117,6 +135,15 @@ impl Client {
     /// A request whose only answer is "true".
     fn request(&mut self, method: &'static str, params: &[Value]) -> Result<(), ClientError> {
         self.call(method, params).map(drop)
+    }
+}
+
+/// Whether a call waits for processes, a disk, or code that is not ours.
+fn takes_time(method: &str) -> bool {
+    const SLOW: [&str; 4] = ["start", "stop", "clear", "upgrade"];
+    match method.strip_prefix("supervisor.") {
+        Some(name) => SLOW.iter().any(|slow| name.starts_with(slow)),
+        None => true,
     }
 }
 

@@ -12,6 +12,7 @@ pub struct Console {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     colour: bool,
+    /// Whether somebody reads standard error on a terminal.
     explains: bool,
     lost: bool,
 }
@@ -28,6 +29,19 @@ impl Console {
     /// Whether tables may be coloured.
     pub fn colour(&self) -> bool {
         self.colour
+    }
+
+    /// Whether explanations reach anybody: what is said beyond the words of the original is for people at a terminal. A
+    /// script that runs from `cron` would have it mailed.
+    pub fn explains(&self) -> bool {
+        self.explains
+    }
+
+    /// Explains something on standard error to a person, if there is one.
+    pub fn explain(&mut self, text: impl std::fmt::Display) {
+        if self.explains {
+            self.complain(format_args!("supervisorctl: {text}"));
+        }
     }
 
     /// Whether standard output has gone away.
@@ -50,12 +64,6 @@ impl Console {
     /// Prints text on standard error as it is.
     pub fn complain_raw(&mut self, text: &str) {
         drop(self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush()));
-    }
-
-    /// Whether somebody reads standard error. What is said there besides the original's words is for them alone: scripts
-    /// and mailing cron jobs expect silence.
-    pub fn explains(&self) -> bool {
-        self.explains
     }
 
     /// Prints a line on standard error. There is nobody to tell when that fails.

@@ -7,13 +7,14 @@ use std::path::{Component, PathBuf};
 use supervisord_config::expand::{Names, expand};
 use supervisord_config::host::Host;
 use supervisord_config::ini::Ini;
+use supervisord_sys::user;
 use supervisord_wire::fault::FaultCode;
 
 use crate::client::{ClientError, Endpoint, ServerUrl};
 use crate::host::System;
 use crate::settings::{Settings, UrlSource};
 
-/// What can be said about this failure; lines for standard error, none where the failure speaks for itself.
+/// What can be said about this failure to a person; none where the failure speaks for itself.
 pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
     let reason = match error {
         ClientError::Connect(error) => match ServerUrl::parse(&settings.server_url) {
@@ -27,6 +28,16 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
         ClientError::Fault(fault) if fault.is(FaultCode::ShutdownState) => {
             Some("supervisord is shutting down or restarting".to_owned())
         }
+        ClientError::Fault(fault) if fault.is(FaultCode::CantReread) => {
+            let reason = fault.text.strip_prefix("CANT_REREAD: ").unwrap_or(&fault.text);
+            Some(format!("the configuration cannot be used, and nothing was changed: {reason}"))
+        }
+        ClientError::Fault(fault) => Some(format!("supervisord refuses: {}", fault.text)),
+        ClientError::Timeout(limit) => Some(format!(
+            "{} did not answer within {} s; supervisord may be stopped or hung",
+            settings.server_url,
+            limit.as_secs_f64()
+        )),
         _ => None,
     };
     let Some(reason) = reason else { return Vec::new() };
@@ -43,7 +54,7 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
         ClientError::Status { .. } => lines.push(file_read(settings)),
         _ => {}
     }
-    lines.into_iter().map(|line| format!("supervisorctl: {line}")).collect()
+    lines
 }
 
 fn unreachable(endpoint: &Endpoint, kind: ErrorKind) -> Option<String> {
@@ -73,8 +84,19 @@ fn is_something_else(path: &str) -> bool {
 fn forbidden(path: &str) -> String {
     match std::fs::metadata(path) {
         Ok(metadata) => {
-            let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-            format!("no permission to connect to {path}, which belongs to user {uid} and has mode {mode:04o}")
+            let (uid, gid, mode) = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777);
+            let user = user::user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name);
+            let group = user::group_by_gid(gid).unwrap_or_else(|| gid.to_string());
+            let who = match mode & 0o022 {
+                0 => format!("only {user} may connect: set chmod= and chown= of [unix_http_server] to let others"),
+                0o020 => {
+                    format!("members of the group {group} may connect, and you ({}) are none", user::current_name())
+                }
+                _ => format!("a directory above it is closed to you ({})", user::current_name()),
+            };
+            format!(
+                "no permission to connect to {path}, which belongs to {user}:{group} and has mode {mode:04o}; {who}"
+            )
         }
         Err(_) => format!("no permission to look for {path}"),
     }

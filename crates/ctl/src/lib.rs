@@ -7,6 +7,7 @@ pub mod client;
 mod console;
 mod diagnosis;
 mod dialogue;
+mod doubts;
 mod failure;
 mod host;
 mod input;

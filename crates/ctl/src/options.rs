@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::mem;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -20,6 +21,8 @@ pub struct CommandLine {
     pub password: Option<String>,
     /// `-r`.
     pub history_file: Option<String>,
+    /// `--timeout`.
+    pub timeout: Option<Duration>,
     /// The action and its arguments; empty for the shell.
     pub action: Vec<String>,
 }
@@ -35,14 +38,15 @@ pub enum Instead {
     Unreadable(clap::Error),
 }
 
-/// The options that set something: short and long forms, names of the values.
-const OPTIONS: [(&str, &str, Option<&str>); 6] = [
-    ("-c", "--configuration", Some("FILENAME")),
-    ("-i", "--interactive", None),
-    ("-s", "--serverurl", Some("URL")),
-    ("-u", "--username", Some("USERNAME")),
-    ("-p", "--password", Some("PASSWORD")),
-    ("-r", "--history_file", Some("FILENAME")),
+/// The options that set something: their forms, the long one first, and names of the values.
+const OPTIONS: [(&[&str], Option<&str>); 7] = [
+    (&["--configuration", "-c"], Some("FILENAME")),
+    (&["--interactive", "-i"], None),
+    (&["--serverurl", "-s"], Some("URL")),
+    (&["--username", "-u"], Some("USERNAME")),
+    (&["--password", "-p"], Some("PASSWORD")),
+    (&["--history_file", "-r"], Some("FILENAME")),
+    (&["--timeout"], Some("SECONDS")),
 ];
 
 /// Reads the command line, program name first. What cannot be read at all comes first, then the options are taken in
@@ -54,16 +58,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
     let help_at = uses(&matches, "--help").next().map(|(place, _)| place);
     let mut given: Vec<_> = OPTIONS
         .into_iter()
-        .flat_map(|(short, long, _)| [(short, short), (short, long)])
-        .flat_map(|(short, spelling)| {
-            uses(&matches, spelling).map(move |(place, value)| (place, short, spelling, value))
-        })
+        .flat_map(|(forms, _)| forms.iter().map(|spelling| (forms[0], *spelling)))
+        .flat_map(|(long, spelling)| uses(&matches, spelling).map(move |(place, value)| (place, long, spelling, value)))
         .filter(|(place, ..)| help_at.is_none_or(|help| *place < help))
         .collect();
     given.sort_by_key(|(place, ..)| *place);
     let mut line = CommandLine::default();
-    for (_, short, spelling, value) in given {
-        line.take(short, spelling, value).map_err(Instead::Misuse)?;
+    for (_, long, spelling, value) in given {
+        line.take(long, spelling, value).map_err(Instead::Misuse)?;
     }
     if help_at.is_some() {
         return Err(Instead::Help(help(&program)));
@@ -73,17 +75,18 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
 }
 
 impl CommandLine {
-    /// Takes an option, known by its short form.
-    fn take(&mut self, short: &str, spelling: &str, value: String) -> Result<(), String> {
-        if short == "-s" && !looks_like_url(&value) {
+    /// Takes an option, known by its long form.
+    fn take(&mut self, long: &str, spelling: &str, value: String) -> Result<(), String> {
+        if long == "--serverurl" && !looks_like_url(&value) {
             return Err(format!("invalid value for {spelling} '{value}': value '{value}' is not a URL"));
         }
-        let is_repeated = match short {
-            "-c" => self.configuration.replace(value).is_some(),
-            "-i" => mem::replace(&mut self.interactive, true),
-            "-s" => self.server_url.replace(value).is_some(),
-            "-u" => self.username.replace(value).is_some(),
-            "-p" => self.password.replace(value).is_some(),
+        let is_repeated = match long {
+            "--configuration" => self.configuration.replace(value).is_some(),
+            "--interactive" => mem::replace(&mut self.interactive, true),
+            "--serverurl" => self.server_url.replace(value).is_some(),
+            "--username" => self.username.replace(value).is_some(),
+            "--password" => self.password.replace(value).is_some(),
+            "--timeout" => self.timeout.replace(seconds(spelling, &value)?).is_some(),
             _ => self.history_file.replace(value).is_some(),
         };
         if is_repeated { Err(format!("conflicting command line option '{spelling}'")) } else { Ok(()) }
@@ -92,8 +95,8 @@ impl CommandLine {
 
 /// The options. They end at the first word that is none: everything from there on belongs to the action.
 fn command(program: &str) -> Command {
-    let options = OPTIONS.into_iter().flat_map(|(short, long, value)| {
-        [short, long].map(|spelling| match value {
+    let options = OPTIONS.into_iter().flat_map(|(forms, value)| {
+        forms.iter().map(move |spelling| match value {
             None => switch(form(spelling)),
             Some(name) => form(spelling).value_name(name).allow_hyphen_values(true),
         })
@@ -129,6 +132,13 @@ fn uses(matches: &ArgMatches, option: &str) -> impl Iterator<Item = (usize, Stri
     matches.indices_of(option).into_iter().flatten().zip(values)
 }
 
+/// A time that is not zero, in seconds.
+fn seconds(spelling: &str, value: &str) -> Result<Duration, String> {
+    let time = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.filter(|time| !time.is_zero())
+        .ok_or_else(|| format!("invalid value for {spelling} '{value}': a number of seconds above 0 is expected"))
+}
+
 /// Whether this has a scheme and something after it: all the original wants of `-s` when it reads it.
 fn looks_like_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
@@ -153,6 +163,7 @@ Options:
 -u/--username USERNAME -- the user name for the server
 -p/--password PASSWORD -- the password for the server
 -r/--history-file FILENAME -- where the shell keeps the lines of earlier sessions
+--timeout SECONDS -- give up when supervisord has not answered for so long (default: never)
 
 action [arguments] -- see below
 
@@ -201,6 +212,16 @@ mod tests {
         }
         for name in ["-r", "--history_file", "--history-file"] {
             assert_eq!(parsed(&[name, "f"]).unwrap().history_file.as_deref(), Some("f"));
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_a_number_of_seconds() {
+        let timeout = |value: &str| parsed(&["--timeout", value]).map(|line| line.timeout);
+        assert_eq!(timeout("2.5").unwrap(), Some(Duration::from_millis(2500)));
+        for value in ["0", "-1", "x", "", "nan", "inf", "1e30"] {
+            let misuse = timeout(value).unwrap_err();
+            assert!(matches!(&misuse, Instead::Misuse(text) if text.contains("--timeout")), "{value}: {misuse:?}");
         }
     }
 

@@ -6,6 +6,7 @@ use supervisord_wire::fault::FaultCode;
 use crate::client::{Client, ClientError, ServerUrl};
 use crate::console::Console;
 use crate::diagnosis;
+use crate::doubts::Doubt;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::interrupt::Interrupts;
@@ -25,6 +26,8 @@ pub struct Session {
     pub interrupts: Interrupts,
     /// The process that runs plug-ins, once it was needed.
     pub plugins: Option<plugins::PluginProcess>,
+    /// What a person may want to have explained when the action is done.
+    pub doubts: Vec<Doubt>,
     client: Option<Client>,
     exit_status: u8,
 }
@@ -32,7 +35,16 @@ pub struct Session {
 impl Session {
     /// A session that connects when an action needs it.
     pub fn new(settings: Settings, console: Console, input: Input, interrupts: Interrupts) -> Session {
-        Session { settings, console, input, interrupts, plugins: None, client: None, exit_status: status::SUCCESS }
+        Session {
+            settings,
+            console,
+            input,
+            interrupts,
+            plugins: None,
+            doubts: Vec::new(),
+            client: None,
+            exit_status: status::SUCCESS,
+        }
     }
 
     /// What the program shall end with.
@@ -49,7 +61,15 @@ impl Session {
     pub fn client(&mut self) -> Result<&mut Client, ClientError> {
         if self.client.is_none() {
             let url = ServerUrl::parse(&self.settings.server_url)?;
-            self.client = Some(Client::new(url, self.settings.credentials()));
+            let mut client = Client::new(url, self.settings.credentials());
+            if let Some(limit) = self.settings.timeout {
+                client.set_timeout(limit);
+            }
+            if self.console.explains() {
+                let url = self.settings.server_url.clone();
+                client.on_silence(move || Console::standard().explain(format_args!("{url} {SILENT}")));
+            }
+            self.client = Some(client);
         }
         Ok(self.client.as_mut().expect("the line above made one"))
     }
@@ -99,13 +119,18 @@ impl Session {
         Ok(false)
     }
 
-    /// Says on standard error what is known about why the daemon did not answer.
+    /// Says to a person what is known about why the daemon did not answer.
     pub fn explain(&mut self, error: &ClientError) {
-        for line in diagnosis::explain(error, &self.settings) {
-            self.console.complain(line);
+        if self.console.explains() {
+            for line in diagnosis::explain(error, &self.settings) {
+                self.console.explain(line);
+            }
         }
     }
 }
+
+const SILENT: &str = "has not answered for 5 s: supervisord may be stopped or hung; still waiting (Ctrl-C to give up, \
+    or use --timeout)";
 
 const NO_NAMESPACE: &str = "Sorry, supervisord responded but did not recognize the supervisor namespace commands \
     that supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section is enabled in \

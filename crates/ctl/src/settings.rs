@@ -1,6 +1,7 @@
 //! What a session works with: the configuration overlaid with the command line.
 
 use std::path::Path;
+use std::time::Duration;
 
 use supervisord_config::client::{self, ClientConfig};
 use supervisord_config::model::Plugin;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub prompt: String,
     /// Where the shell keeps its history.
     pub history_file: Option<String>,
+    /// How long an answer is waited for; none for ever.
+    pub timeout: Option<Duration>,
     /// Whether there is somebody to ask: in the shell, or with `-i`.
     pub interactive: bool,
     /// The configuration file that was read, if there was one.
@@ -62,6 +65,7 @@ impl Settings {
             password: command_line.password.or(config.password),
             prompt: config.prompt,
             history_file: command_line.history_file.or(config.history_file),
+            timeout: command_line.timeout,
             interactive: command_line.interactive,
             config_file,
             plugins: config.plugins,

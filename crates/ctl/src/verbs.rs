@@ -9,6 +9,7 @@ mod help;
 mod listing;
 mod logs;
 
+use crate::doubts;
 use crate::failure::Failure;
 use crate::line::{self, Line};
 use crate::plugins;
@@ -345,6 +346,7 @@ pub fn find(name: &str) -> Option<&'static Verb> {
 pub fn perform(session: &mut Session, text: &str) -> Flow {
     loop {
         let result = attempt(session, text);
+        doubts::settle(session);
         session.disconnect();
         let failure = match result {
             Ok(flow) => return flow,

@@ -42,9 +42,14 @@ pub fn group_by_name(name: &str) -> Option<u32> {
     Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
 }
 
+/// The name of the group of this id.
+pub fn group_by_gid(gid: u32) -> Option<String> {
+    Group::from_gid(nix::unistd::Gid::from_raw(gid)).ok().flatten().map(|group| group.name)
+}
+
 /// Whether there is a group of this id.
 pub fn group_exists(gid: u32) -> bool {
-    Group::from_gid(nix::unistd::Gid::from_raw(gid)).ok().flatten().is_some()
+    group_by_gid(gid).is_some()
 }
 
 /// The real user id of this process.

@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 
+use super::patience::Wait;
 use super::{ClientError, Credentials, Endpoint, ServerUrl};
 
 /// The longest answer a client keeps in memory: whole log files travel in one response.
@@ -32,24 +33,27 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects, trying every address of a host name.
-    pub(super) fn open(url: &ServerUrl) -> Result<Connection, ClientError> {
-        let runtime = Builder::new_current_thread().enable_io().build().map_err(ClientError::Io)?;
-        let requests = runtime.block_on(async {
-            match url.endpoint() {
-                Endpoint::Unix { path } => {
-                    let socket = UnixStream::connect(path).map_err(ClientError::Connect)?;
-                    socket.set_nonblocking(true).map_err(ClientError::Io)?;
+    /// Connects, trying every address of a host name. A daemon that is stopped has a queue of connections that fills up.
+    pub(super) fn open(url: &ServerUrl, wait: &mut Wait) -> Result<Connection, ClientError> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(ClientError::Io)?;
+        let requests = match url.endpoint().clone() {
+            Endpoint::Unix { path } => {
+                let connect = move || UnixStream::connect(path).map_err(ClientError::Connect);
+                let socket = wait.patiently_blocking(connect)?;
+                socket.set_nonblocking(true).map_err(ClientError::Io)?;
+                runtime.block_on(async {
                     start(tokio::net::UnixStream::from_std(socket).map_err(ClientError::Io)?).await
-                }
-                Endpoint::Inet { host, port } => {
-                    let socket = connect_tcp(host, *port)?;
-                    socket.set_nodelay(true).map_err(ClientError::Io)?;
-                    socket.set_nonblocking(true).map_err(ClientError::Io)?;
-                    start(tokio::net::TcpStream::from_std(socket).map_err(ClientError::Io)?).await
-                }
+                })?
             }
-        })?;
+            Endpoint::Inet { host, port } => {
+                let socket = wait.patiently_blocking(move || connect_tcp(&host, port))?;
+                socket.set_nodelay(true).map_err(ClientError::Io)?;
+                socket.set_nonblocking(true).map_err(ClientError::Io)?;
+                runtime.block_on(async {
+                    start(tokio::net::TcpStream::from_std(socket).map_err(ClientError::Io)?).await
+                })?
+            }
+        };
         Ok(Connection { runtime, requests })
     }
 
@@ -65,9 +69,9 @@ impl Connection {
     }
 
     /// Sends a request and reads the whole body of a 200 answer.
-    pub(super) fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Vec<u8>, ClientError> {
+    pub(super) fn exchange(&mut self, request: Request<Full<Bytes>>, wait: &mut Wait) -> Result<Vec<u8>, ClientError> {
         let Connection { runtime, requests } = self;
-        runtime.block_on(async {
+        runtime.block_on(wait.patiently(async {
             let mut body = accepted(requests.send_request(request).await.map_err(broken)?)?;
             let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
             let mut bytes = Vec::with_capacity(announced.min(MAX_RESPONSE_BYTES));
@@ -80,12 +84,17 @@ impl Connection {
                 bytes.extend_from_slice(&piece);
             }
             Ok(bytes)
-        })
+        }))
     }
 
     /// Sends a request and leaves the body of a 200 answer to be read piece by piece on the returned runtime.
-    pub(super) fn open_body(mut self, request: Request<Full<Bytes>>) -> Result<(Runtime, Incoming), ClientError> {
-        let response = self.runtime.block_on(self.requests.send_request(request)).map_err(broken)?;
+    pub(super) fn open_body(
+        mut self,
+        request: Request<Full<Bytes>>,
+        wait: &mut Wait,
+    ) -> Result<(Runtime, Incoming), ClientError> {
+        let head = async { self.requests.send_request(request).await.map_err(broken) };
+        let response = self.runtime.block_on(wait.patiently(head))?;
         Ok((self.runtime, accepted(response)?))
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong between a client and a daemon, kept apart by cause.
 
 use std::io;
+use std::time::Duration;
 
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::xmlrpc::DecodeError;
@@ -22,6 +23,9 @@ pub enum ClientError {
     /// The connection broke.
     #[error("{0}")]
     Io(io::Error),
+    /// There was no answer within this time.
+    #[error("timed out")]
+    Timeout(Duration),
     /// The daemon closed the connection without an answer.
     #[error("Remote end closed connection without response")]
     Closed,

@@ -1,10 +1,14 @@
 //! What may come next on the command line of the shell.
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use crate::client::{Client, ServerUrl};
 use crate::settings::Settings;
 use crate::verbs::{self, Completion, VERBS};
+
+/// How long the tab key waits for the daemon.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where the names of groups and processes come from.
 pub trait ProcessNames {
@@ -27,7 +31,9 @@ impl Names {
     /// Nothing is completed where the daemon does not answer: the line will say so when it is sent.
     fn fetch(&self) -> Vec<(String, String)> {
         let Ok(url) = ServerUrl::parse(&self.settings.server_url) else { return Vec::new() };
-        let infos = Client::new(url, self.settings.credentials()).all_process_info().unwrap_or_default();
+        let mut client = Client::new(url, self.settings.credentials());
+        client.set_timeout(self.settings.timeout.unwrap_or(PATIENCE).min(PATIENCE));
+        let infos = client.all_process_info().unwrap_or_default();
         infos.into_iter().map(|info| (info.group, info.name)).collect()
     }
 }

@@ -6,6 +6,7 @@ use supervisord_wire::fault::FaultCode;
 
 use super::{Flow, Request};
 use crate::client::{Client, ClientError, ConfigChanges};
+use crate::doubts::{Doubt, Wanted};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::status;
@@ -35,7 +36,7 @@ fn warn(session: &mut Session) {
         return;
     }
     for warning in session.client().and_then(Client::config_warnings).unwrap_or_default() {
-        session.console.complain(format_args!("warning: {warning}"));
+        session.console.explain(format_args!("warning: {warning}"));
     }
 }
 
@@ -64,6 +65,7 @@ pub(super) fn add(session: &mut Session, request: &Request<'_>) -> Result<Flow, 
             session.say("ERROR: process group already active");
         } else if error.is_fault(FaultCode::BadName) {
             session.fail(status::GENERIC, format_args!("ERROR: no such process/group: {name}"));
+            session.doubts.push(Doubt::unknown(name, Wanted::Group));
         } else {
             return Err(error.into());
         }
@@ -82,6 +84,7 @@ pub(super) fn remove(session: &mut Session, request: &Request<'_>) -> Result<Flo
             session.fail(status::GENERIC, format_args!("ERROR: process/group still running: {name}"));
         } else if error.is_fault(FaultCode::BadName) {
             session.fail(status::GENERIC, format_args!("ERROR: no such process/group: {name}"));
+            session.doubts.push(Doubt::unknown(name, Wanted::Group));
         } else {
             return Err(error.into());
         }
@@ -115,6 +118,7 @@ fn restrict(session: &mut Session, changes: &mut ConfigChanges, names: &[&str]) 
     for name in &wanted {
         if !active.contains(name) && !changes.added.iter().any(|added| added == name) {
             session.fail(status::GENERIC, format_args!("ERROR: no such group: {name}"));
+            session.doubts.push(Doubt::unknown(name, Wanted::Group));
         }
     }
     for groups in [&mut changes.added, &mut changes.changed, &mut changes.removed] {

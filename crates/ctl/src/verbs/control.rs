@@ -5,6 +5,7 @@ use supervisord_wire::name::{Namespec, namespec};
 
 use super::{Flow, Request};
 use crate::client::{Client, ClientError, Outcome};
+use crate::doubts::{Doubt, Wanted};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::status;
@@ -132,9 +133,15 @@ impl Operation<'_> {
             return self.report_group(session, &group, answer);
         }
         let process = process.as_deref().unwrap_or("*");
+        let wanted = if self.takes_groups() { Wanted::ProcessOrGroup } else { Wanted::Process };
         let outcome = match self.ask_for_one(session.client()?, name) {
             Ok(()) => Outcome::success(&group, process),
-            Err(ClientError::Fault(fault)) => Outcome::refused(&group, process, fault),
+            Err(ClientError::Fault(fault)) => {
+                if fault.is(FaultCode::BadName) {
+                    session.doubts.push(Doubt::unknown(name, wanted));
+                }
+                Outcome::refused(&group, process, fault)
+            }
             Err(error) => return Err(error.into()),
         };
         self.wording().report(session, &[outcome])
@@ -150,6 +157,7 @@ impl Operation<'_> {
             Ok(outcomes) => self.wording().report(session, &outcomes),
             Err(error) if error.is_fault(FaultCode::BadName) => {
                 session.fail(self.wording().no_such_group, format_args!("{group}: ERROR (no such group)"));
+                session.doubts.push(Doubt::unknown(&format!("{group}:*"), Wanted::ProcessOrGroup));
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -163,6 +171,10 @@ impl Operation<'_> {
             Operation::Signal(signal) => client.signal_process(name, signal),
             Operation::Clear => client.clear_logs(name),
         }
+    }
+
+    fn takes_groups(self) -> bool {
+        !matches!(self, Operation::Clear)
     }
 
     /// None where groups cannot be addressed.

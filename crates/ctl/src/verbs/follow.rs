@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::client::{Channel, ClientError, LogStream, Stopper};
+use crate::doubts::Doubt;
 use crate::failure::{Failure, stream_error};
 use crate::interrupt::Handled;
 use crate::session::Session;
@@ -53,6 +54,9 @@ impl Log<'_> {
             error => format!("Cannot connect, error: {}", stream_error(error)),
         };
         session.console.complain(format_args!("{}{path} {reason}", session.settings.server_url));
+        if let (Log::Process { name, channel }, ClientError::Status { .. }) = (self, &error) {
+            session.doubts.push(Doubt::no_log(name, *channel));
+        }
         Ok(None)
     }
 }

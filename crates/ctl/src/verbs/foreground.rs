@@ -8,6 +8,7 @@ use supervisord_wire::state::ProcessState;
 use super::follow::{HOW_TO_LEAVE, Happening, Happenings, Log};
 use super::{Flow, Request};
 use crate::client::{Channel, ClientError};
+use crate::doubts::{Doubt, Wanted};
 use crate::failure::{Failure, fault};
 use crate::session::Session;
 use crate::status;
@@ -32,6 +33,7 @@ fn is_ready(session: &mut Session, name: &str) -> Result<bool, Failure> {
         Ok(_) => session.fail(status::GENERIC, "ERROR: process not running"),
         Err(error) if error.is_fault(FaultCode::BadName) => {
             session.fail(status::GENERIC, "ERROR: bad process name supplied");
+            session.doubts.push(Doubt::unknown(name, Wanted::Process));
         }
         Err(ClientError::Fault(refusal)) => session.say(format_args!("ERROR: {}", fault(&refusal))),
         Err(error) => return Err(error.into()),

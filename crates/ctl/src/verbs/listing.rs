@@ -5,6 +5,7 @@ use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::name::Namespec;
 
 use super::{Flow, Request};
+use crate::doubts::{Doubt, Wanted};
 use crate::failure::Failure;
 use crate::render;
 use crate::session::Session;
@@ -40,6 +41,7 @@ fn named<'a>(session: &mut Session, infos: &'a [ProcessInfo], names: &[&str]) ->
                 None => format!("{group}: ERROR (no such group)"),
             };
             session.fail(status::STATUS_UNKNOWN, text);
+            session.doubts.push(Doubt::unknown(name, Wanted::ProcessOrGroup));
         }
     }
     listed
@@ -80,6 +82,7 @@ fn pid_of(session: &mut Session, name: &str) -> Result<(), Failure> {
         Ok(info) => session.say(info.pid),
         Err(error) if error.is_fault(FaultCode::BadName) => {
             session.fail(status::GENERIC, format_args!("No such process {name}"));
+            session.doubts.push(Doubt::unknown(name, Wanted::Process));
         }
         Err(error) => return Err(error.into()),
     }

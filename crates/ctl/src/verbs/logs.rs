@@ -6,6 +6,7 @@ use supervisord_wire::fault::FaultCode;
 use super::follow::{self, Log};
 use super::{Flow, Request};
 use crate::client::{Channel, ClientError};
+use crate::doubts::Doubt;
 use crate::failure::Failure;
 use crate::line;
 use crate::session::Session;
@@ -45,6 +46,9 @@ pub(super) fn tail(session: &mut Session, request: &Request<'_>) -> Result<Flow,
         Some(Extent::Follow) => follow::follow(session, &Log::Process { name, channel })?,
         Some(Extent::Last(bytes)) => {
             let log = session.client()?.read_log(name, channel, bytes.saturating_neg(), 0);
+            if matches!(log, Err(ClientError::Fault(_))) {
+                session.doubts.push(Doubt::no_log(name, channel));
+            }
             show(session, name, log, &[REFUSALS.as_slice(), &[UNKNOWN_PROCESS]].concat())?;
         }
     }

@@ -1,0 +1,204 @@
+//! What an action was refused for, and what was probably meant. People at a terminal are told when the action is done.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::FileTypeExt;
+
+use supervisord_config::suggest::nearest;
+use supervisord_wire::fault::FaultCode;
+use supervisord_wire::name::{Namespec, namespec};
+
+use crate::client::{Channel, ClientError};
+use crate::session::Session;
+
+/// How many names are proposed at most.
+const MOST: usize = 3;
+
+/// Something that may need an explanation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// There is nothing of this name.
+    Unknown {
+        /// The name, as it was given.
+        name: String,
+        /// What it was to be the name of.
+        wanted: Wanted,
+    },
+    /// A log that cannot be shown.
+    NoLog {
+        /// The process, as it was named.
+        name: String,
+        /// Which of its logs.
+        channel: Channel,
+    },
+}
+
+/// What an action takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// One process.
+    Process,
+    /// A process, or a group with a star.
+    ProcessOrGroup,
+    /// A group by its bare name.
+    Group,
+}
+
+impl Doubt {
+    pub fn unknown(name: &str, wanted: Wanted) -> Doubt {
+        Doubt::Unknown { name: name.to_owned(), wanted }
+    }
+
+    pub fn no_log(name: &str, channel: Channel) -> Doubt {
+        Doubt::NoLog { name: name.to_owned(), channel }
+    }
+}
+
+/// Explains what has come up, each thing once. What the daemon does not answer now stays unexplained.
+pub fn settle(session: &mut Session) {
+    let mut doubts = std::mem::take(&mut session.doubts);
+    if !session.console.explains() {
+        return;
+    }
+    while let Some(doubt) = doubts.first().cloned() {
+        doubts.retain(|other| *other != doubt);
+        if let Ok(Some(text)) = explain(session, &doubt) {
+            session.console.explain(text);
+        }
+    }
+}
+
+fn explain(session: &mut Session, doubt: &Doubt) -> Result<Option<String>, ClientError> {
+    match doubt {
+        Doubt::Unknown { name, wanted } => meant(session, name, *wanted),
+        Doubt::NoLog { name, channel } => {
+            let info = match session.client()?.process_info(name) {
+                Ok(info) => info,
+                Err(error) if error.is_fault(FaultCode::BadName) => return meant(session, name, Wanted::Process),
+                Err(error) => return Err(error),
+            };
+            let path = match channel {
+                Channel::Stdout => info.stdout_logfile,
+                Channel::Stderr => info.stderr_logfile,
+            };
+            Ok(Some(about_log(name, *channel, &path)))
+        }
+    }
+}
+
+fn meant(session: &mut Session, name: &str, wanted: Wanted) -> Result<Option<String>, ClientError> {
+    let infos = session.client()?.all_process_info()?;
+    let known: Vec<(&str, &str)> = infos.iter().map(|info| (info.group.as_str(), info.name.as_str())).collect();
+    Ok(proposal(&names_meant(name, wanted, &known), name, wanted))
+}
+
+fn proposal(names: &[String], name: &str, wanted: Wanted) -> Option<String> {
+    let question = match names {
+        [] => return None,
+        [name] => format!("did you mean {name}?"),
+        [names @ .., last] => format!("did you mean {} or {last}?", names.join(", ")),
+    };
+    let takes_one = wanted == Wanted::Process && (name == "all" || name.ends_with(":*"));
+    Some(if takes_one { format!("this takes one process at a time; {question}") } else { question })
+}
+
+/// What may have been meant by a name that nothing has.
+fn names_meant(name: &str, wanted: Wanted, known: &[(&str, &str)]) -> Vec<String> {
+    let groups: BTreeSet<&str> = known.iter().map(|(group, _)| *group).collect();
+    if wanted == Wanted::Group {
+        let group = Namespec::parse(name).group;
+        return nearest(&group, groups).map(str::to_owned).into_iter().collect();
+    }
+    let whole = |group: &str| format!("{group}:*");
+    let members = |group: &str| -> Vec<String> {
+        let members = known.iter().filter(|(of, _)| *of == group);
+        members.map(|(group, process)| namespec(group, process)).take(MOST).collect()
+    };
+    let in_group = |group: &str| match wanted {
+        Wanted::ProcessOrGroup => vec![whole(group)],
+        _ => members(group),
+    };
+    if name == "all" {
+        return known.iter().map(|(group, process)| namespec(group, process)).take(MOST).collect();
+    }
+    let Namespec { group, process } = Namespec::parse(name);
+    let is_bare = process.as_deref() == Some(group.as_str());
+    if groups.contains(group.as_str()) {
+        let processes = known.iter().filter(|(of, _)| *of == group).map(|(_, process)| *process);
+        return match process.filter(|_| !is_bare).and_then(|process| nearest(&process, processes)) {
+            Some(process) => vec![namespec(&group, process)],
+            None => in_group(&group),
+        };
+    }
+    if is_bare {
+        let elsewhere = known.iter().filter(|(_, process)| *process == name);
+        let elsewhere: Vec<String> = elsewhere.map(|(group, process)| namespec(group, process)).take(MOST).collect();
+        if !elsewhere.is_empty() {
+            return elsewhere;
+        }
+    }
+    let mut candidates: Vec<String> = known.iter().map(|(group, process)| namespec(group, process)).collect();
+    candidates.extend(groups.iter().map(|group| whole(group)));
+    if let Some(candidate) = nearest(name, candidates.iter().map(String::as_str)) {
+        return vec![candidate.to_owned()];
+    }
+    nearest(&group, groups).map(in_group).unwrap_or_default()
+}
+
+/// Why there is nothing to show of a log. The path is the daemon's, which usually is on this machine.
+fn about_log(name: &str, channel: Channel, path: &str) -> String {
+    let stream = channel.name();
+    if path.is_empty() {
+        return format!(
+            "{name} has no log of {stream}: it is NONE, goes to the system log, or is merged by redirect_stderr"
+        );
+    }
+    let kind = match std::fs::metadata(path).map(|metadata| metadata.file_type()) {
+        Ok(kind) if kind.is_fifo() => ", a pipe, which can only be read by whoever is at its other end",
+        Ok(kind) if kind.is_char_device() => ", a device, which keeps nothing that could be shown",
+        Ok(kind) if kind.is_socket() => ", a socket, which keeps nothing that could be shown",
+        _ => "",
+    };
+    format!("the {stream} of {name} goes to {path}{kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [(&str, &str); 5] =
+        [("celery", "c0"), ("celery", "c1"), ("web", "web"), ("jobs", "mailer"), ("jobs", "cleaner")];
+
+    fn meant(name: &str, wanted: Wanted) -> String {
+        proposal(&names_meant(name, wanted, &KNOWN), name, wanted).unwrap_or_default()
+    }
+
+    #[test]
+    fn groups_and_processes_are_told_apart() {
+        for (name, wanted, proposed) in [
+            ("celery", Wanted::ProcessOrGroup, "did you mean celery:*?"),
+            ("celery", Wanted::Process, "did you mean celery:c0 or celery:c1?"),
+            ("celery:*", Wanted::Process, "this takes one process at a time; did you mean celery:c0 or celery:c1?"),
+            ("mailer", Wanted::ProcessOrGroup, "did you mean jobs:mailer?"),
+            ("jobs:mialer", Wanted::Process, "did you mean jobs:mailer?"),
+            ("jobs:nothing", Wanted::ProcessOrGroup, "did you mean jobs:*?"),
+            ("wbe", Wanted::Process, "did you mean web?"),
+            ("celry", Wanted::ProcessOrGroup, "did you mean celery:*?"),
+            ("celry:*", Wanted::ProcessOrGroup, "did you mean celery:*?"),
+            ("celry", Wanted::Group, "did you mean celery?"),
+            ("all", Wanted::Process, "this takes one process at a time; did you mean celery:c0, celery:c1 or web?"),
+            ("something-else", Wanted::ProcessOrGroup, ""),
+        ] {
+            assert_eq!(meant(name, wanted), proposed, "{name} {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn logs_that_keep_nothing_are_named() {
+        assert!(about_log("p", Channel::Stdout, "").contains("p has no log of stdout"));
+        assert!(
+            about_log("p", Channel::Stderr, "/dev/null")
+                .ends_with("/dev/null, a device, which keeps nothing that could be shown")
+        );
+        assert_eq!(about_log("p", Channel::Stdout, "/nowhere/log"), "the stdout of p goes to /nowhere/log");
+    }
+}
