@@ -6,6 +6,8 @@
 //! `SUITE_RECORD` set to this path; it runs and writes nothing. The exit status is 1 when anything differs that is not
 //! listed in `docs/differences.md`, and 2 when it is not known what is asked.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to whoever runs it")]
+
 #[path = "../suite/harness/areas.rs"]
 mod areas;
 #[allow(dead_code)] // only the suite writes

@@ -6,6 +6,8 @@
 //! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none NAME` in `fuzz/` explores with coverage. An input that breaks something
 //! belongs into `fuzz/corpus/NAME`, where it is tried ever after.
 
+#![expect(clippy::print_stderr, reason = "it reports to whoever runs it")]
+
 mod bodies {
     pub mod calls;
     pub mod capture;

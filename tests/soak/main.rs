@@ -6,6 +6,8 @@
 //! added and removed at random, while clients ask, follow, and hang up. The seed, which is printed, decides what is
 //! done; how the machine interleaves it is chance. What must always hold is in [`invariants`] and [`writers`].
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to whoever runs it")]
+
 #[allow(dead_code, unused_imports)] // the suite uses more of it
 #[path = "../suite"]
 mod suite {

@@ -1,6 +1,8 @@
 //! The command lines of `supervisord` and `echo_supervisord_conf`.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::process::Stdio;
 
 use nix::unistd::geteuid;
 
@@ -235,4 +237,35 @@ fn the_user_of_the_command_line_wins() {
             observed
         });
     }
+}
+
+/// The original ends with status 1 where its own words, or the remains of a killed daemon, make it say something.
+#[test]
+fn printing_to_nobody_ends_no_program() {
+    only_ours(|| {
+        let ours = |program| Subject::Ours.path(program);
+        let script = format!("#!/bin/sh\nexec '{}' \"$@\" 2>/dev/full\n", ours(Program::Supervisord).display());
+        let scene = Scene::with("nobody reads", "[program:p]\ncommand=sleep 1000\n").script("mute", &script);
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.crash();
+        daemon.start_again_with(&daemon.path("mute"));
+        daemon.wait_for_state("p", "RUNNING");
+        // Each is told what it does not understand.
+        for (program, expected) in [
+            (Program::Supervisord, 2),
+            (Program::Supervisorctl, 2),
+            (Program::EchoSupervisordConf, 1),
+            (Program::Pidproxy, 1),
+        ] {
+            let mut command = daemon.command(&ours(program));
+            let full = || File::options().write(true).open("/dev/full").expect("it is there");
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            drop(reader);
+            let arguments = if matches!(program, Program::EchoSupervisordConf) { &[][..] } else { &["--nonsense"][..] };
+            command.args(arguments).stdin(Stdio::null());
+            let closed = command.stdout(full()).stderr(writer).status().expect("it can be executed");
+            let full = command.stdout(full()).stderr(full()).status().expect("it can be executed");
+            assert_eq!((closed.code(), full.code()), (Some(expected), Some(expected)), "{command:?}");
+        }
+    });
 }

@@ -3,6 +3,8 @@
 //! The same tests run against two subjects, the original (Supervisor 4.3.0 in Python) and ours; see
 //! [`harness::subject`] for how to choose. Expected output is observed from the original, not typed from memory.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to whoever runs it")]
+
 mod harness;
 
 mod command_line;

@@ -14,6 +14,7 @@ use std::os::unix::net::UnixStream;
 
 use nix::sys::signal::Signal;
 
+use crate::harness::needs::Power;
 use crate::harness::subject::Program;
 use crate::harness::{Daemon, Scene, Subject, processes, wait};
 
@@ -499,4 +500,19 @@ fn a_fastcgi_socket_is_taken_back_from_the_children() {
         assert_eq!(daemon.log().matches("Creating socket").count(), 1, "{}", daemon.report());
         assert_eq!(daemon.stop(), 0);
     }
+}
+
+/// As in a small chroot. There a daemon that is killed cannot be told from others, so that nothing is taken over.
+#[test]
+fn without_proc_programs_run_and_are_not_taken_over() {
+    if !Power::Mount.is_there_for("programs without /proc") {
+        return;
+    }
+    let text = "[program:p]\ncommand=sh -c 'echo hello; exec sleep 1000'\nstartsecs=0\nstdout_logfile={dir}/p.log\n";
+    let hidden = "set -- unshare -m sh -c 'mount -t tmpfs none /proc && exec \"$@\"' sh \"$@\"";
+    let mut daemon = Scene::with("without proc", text).shell(hidden).start(Subject::Ours);
+    daemon.wait_for_state("p", "RUNNING");
+    assert_eq!(daemon.wait_for_file("p.log"), "hello\n");
+    assert!(!daemon.path("supervisord.pid.state").exists());
+    assert_eq!(daemon.ctl(&["restart", "p"]).stdout, "p: stopped\np: started\n", "{}", daemon.report());
 }

@@ -1,5 +1,7 @@
 //! Starts again what has been given up: `cargo run -p supervisord-ctl --example restart_failed -- unix:///tmp/supervisor.sock`.
 
+#![expect(clippy::print_stdout, reason = "an example for people")]
+
 use std::error::Error;
 
 use supervisord_ctl::client::{Client, ServerUrl};

@@ -33,9 +33,12 @@ use interrupt::Interrupts;
 use options::Instead;
 use session::Session;
 use settings::Settings;
+use supervisord_sys::thread;
 
 /// Runs `supervisorctl` on the command line of this process.
 pub fn main() -> ExitCode {
+    // Where it fails, the first thread that is needed says so.
+    let _ = thread::make_possible();
     let command_line = match options::parse(std::env::args_os()) {
         Ok(command_line) => command_line,
         Err(Instead::Help(text)) => {
@@ -57,7 +60,7 @@ pub fn main() -> ExitCode {
     let mut session = match session {
         Ok(session) => session,
         Err(failure) => {
-            eprintln!("{}", failure.line());
+            complain(&failure.line());
             return ExitCode::from(status::GENERIC);
         }
     };
@@ -67,7 +70,7 @@ pub fn main() -> ExitCode {
     match converse(&mut session, &action) {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            eprintln!("{}", failure.line());
+            complain(&failure.line());
             ExitCode::from(status::GENERIC)
         }
     }
@@ -89,6 +92,11 @@ fn converse(session: &mut Session, action: &[String]) -> Result<u8, Failure> {
 
 fn misused(problem: &str) -> ExitCode {
     let program = std::env::args_os().next().unwrap_or_else(|| "supervisorctl".into());
-    eprintln!("Error: {problem}\nFor help, use {} -h", program.to_string_lossy());
+    complain(&format!("Error: {problem}\nFor help, use {} -h", program.to_string_lossy()));
     ExitCode::from(status::INVALID_ARGUMENTS)
+}
+
+/// Says why it ends. That nobody can read it changes nothing.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

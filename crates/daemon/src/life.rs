@@ -14,7 +14,7 @@ use supervisord_core::rotation::Rotation;
 use supervisord_core::supervisor::{Ending, Supervisor};
 use supervisord_sys::daemonize;
 use supervisord_sys::memory;
-use supervisord_sys::orphan::ProcessHandle;
+use supervisord_sys::orphan::{self, ProcessHandle};
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_sys::syslog::Syslog;
 
@@ -103,6 +103,9 @@ impl Life {
     fn open(config: Config, surroundings: Start, first: bool, serial: u64) -> Result<Life, StartError> {
         let settings = &config.supervisord;
         let mut lines = opening_lines(&config);
+        if first {
+            lines.extend(privileges::permit_threads()?);
+        }
         lines.extend(privileges::become_user(settings)?);
         if first {
             lines.extend(privileges::raise_limits(settings)?);
@@ -332,9 +335,10 @@ fn was_killed(settings: &Supervisord) -> bool {
 }
 
 /// Where the state is kept for a daemon that has to take over; none where children are not to survive, or could not be
-/// watched.
+/// watched, or recognized (without `/proc`).
 fn state_file(settings: &Supervisord) -> Option<String> {
-    (settings.adopt && ProcessHandle::is_supported()).then(|| format!("{}.state", settings.pidfile))
+    let can_survive = ProcessHandle::is_supported() && orphan::boot_id().is_some();
+    (settings.adopt && can_survive).then(|| format!("{}.state", settings.pidfile))
 }
 
 fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {

@@ -1,7 +1,8 @@
-//! Whom the daemon runs as and what it may use: user and resource limits.
+//! Whom the daemon runs as and what it may use: user, threads and resource limits.
 
 use supervisord_config::model::{LogLevel, Supervisord};
 use supervisord_sys::limits::{self, Limit};
+use supervisord_sys::thread::{self, Remedy};
 use supervisord_sys::user::{self, Identity, User};
 
 use crate::start_error::StartError;
@@ -9,6 +10,27 @@ use crate::start_error::StartError;
 const RUNNING_AS_ROOT: &str = "Supervisor is running as root.  Privileges were not dropped because no user is specified \
                                in the config file.  If you intend to run as root, you can set user=root in the config \
                                file to avoid this message.";
+
+/// Sees to it that the daemon may make threads. Gives the line that tells what was done.
+pub fn permit_threads() -> Result<Option<(LogLevel, String)>, StartError> {
+    const REFUSED: &str = "the system call clone3 is refused (EPERM), as by the seccomp profile of an old container \
+                           runtime (Docker before 20.10.10)";
+    match thread::make_possible() {
+        Ok(Remedy::None) => Ok(None),
+        Ok(Remedy::OlderCall) => Ok(Some((LogLevel::Info, format!("{REFUSED}; clone is used instead")))),
+        Ok(Remedy::NoNewPrivileges) => {
+            let text = format!(
+                "{REFUSED}; clone is used instead, at the price that no program gains privileges by sudo, su or \
+                 set-user-id files (no_new_privs).  Update the container runtime, or permit clone3"
+            );
+            Ok(Some((LogLevel::Warn, text)))
+        }
+        Err(error) => Err(StartError(format!(
+            "cannot start threads: {REFUSED}, and a filter that would make clone possible cannot be set: {error}.  \
+             Update the container runtime, or permit clone3"
+        ))),
+    }
+}
 
 /// Becomes the configured user. Gives the line that tells what was done.
 pub fn become_user(settings: &Supervisord) -> Result<Option<(LogLevel, String)>, StartError> {

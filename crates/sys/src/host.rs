@@ -11,6 +11,15 @@ pub fn node_name() -> String {
     gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// The release of the system, such as `6.1.0-28-amd64`; empty where the system does not tell.
+pub fn release() -> String {
+    let mut name = std::mem::MaybeUninit::<libc::utsname>::zeroed();
+    // SAFETY: the structure is a valid place for the answer, and zeros are valid values of it.
+    let (answered, name) = unsafe { (libc::uname(name.as_mut_ptr()), name.assume_init()) };
+    let letters = name.release.iter().map(|letter| *letter as u8).take_while(|letter| *letter != 0);
+    if answered == 0 { String::from_utf8_lossy(&letters.collect::<Vec<_>>()).into_owned() } else { String::new() }
+}
+
 /// The environment of this process, byte for byte.
 pub fn environment() -> Vec<(OsString, OsString)> {
     env::vars_os().collect()

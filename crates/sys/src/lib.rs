@@ -22,6 +22,7 @@ pub mod socket;
 pub mod spawn;
 pub mod syslog;
 pub mod terminal;
+pub mod thread;
 pub mod user;
 pub mod wait;
 

@@ -1,5 +1,7 @@
 //! Going into the background, in a process with a single thread: this file has its own `main` instead of the harness.
 
+#![expect(clippy::print_stdout, reason = "it reports as the test harness does")]
+
 use std::env;
 use std::fs;
 use std::os::fd::AsFd;

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their packages of Debian; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("faketime", "faketime"),
     ("nginx", "nginx-light"),
     ("npm", "npm"),
     ("prlimit", "util-linux"),
+    ("python3", "python3"),
     ("redis-server", "redis-server"),
     ("strace", "strace"),
     ("unshare", "util-linux"),

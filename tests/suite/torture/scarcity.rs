@@ -4,8 +4,8 @@ use std::process::Command;
 
 use super::vitals::{Vitals, assert_flat, assert_rests};
 use crate::harness::http;
-use crate::harness::needs::Power;
-use crate::harness::{Daemon, Scene, Subject, Value, only_ours, processes};
+use crate::harness::needs::{self, Power};
+use crate::harness::{Daemon, Program, Scene, Subject, Value, only_ours, processes};
 
 const COUNT: usize = 12;
 
@@ -216,6 +216,22 @@ fn a_user_without_processes_left_affects_only_its_programs() {
         limit(pid, "--nproc=90000:");
         daemon.wait_for_state("p", "RUNNING");
         assert_eq!(daemon.state_of("q"), "RUNNING");
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// Container runtimes from before 2021 answer so to a call they do not know. The original makes no threads.
+#[test]
+fn where_clone3_is_refused_the_older_call_makes_threads() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=sleep 1000\nstartsecs=0\n";
+        let mut daemon = Scene::with("clone3", text).without_call("clone3", "EPERM").start(Subject::Ours);
+        daemon.wait_for_state("p", "RUNNING");
+        daemon.wait_for_log("the system call clone3 is refused (EPERM)");
+        let mut filtered = daemon.command(&needs::program("python3"));
+        filtered.args(["without_call.py", "clone3", "EPERM"]).arg(Subject::Ours.path(Program::Supervisorctl));
+        let restarted = filtered.args(["-c", "supervisord.conf", "restart", "p"]).output().expect("it can be executed");
+        assert_eq!(String::from_utf8_lossy(&restarted.stdout), "p: stopped\np: started\n", "{restarted:?}");
         assert_eq!(daemon.stop(), 0);
     });
 }

@@ -45,7 +45,7 @@ type Stack = Box<[MaybeUninit<u8>]>;
 impl Default for Spawner {
     /// For the system that runs here.
     fn default() -> Spawner {
-        Spawner::on(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())
+        Spawner::on(&crate::host::release())
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn open(
             error => error.into(),
         })?;
     if removed_stale {
-        eprintln!("Unlinking stale socket {path}");
+        crate::say(&mut std::io::stderr(), &format!("Unlinking stale socket {path}\n"));
     }
     let identity = identity(path)?;
     Ok((UnixListener::from(socket), SocketFile { path: path.to_owned(), identity, kept: Arc::default() }))
