@@ -1,5 +1,7 @@
 //! Messages of a running daemon, and how they reach the person who can mend what they are about.
 
+use std::net::TcpListener;
+
 use crate::harness::terminal::Terminal;
 use crate::harness::{Scene, Subject, compare, only_ours};
 
@@ -50,5 +52,61 @@ fn mistakes_in_a_file_change_nothing_for_scripts() {
         for action in ["reread", "update"] {
             observed.note(daemon, action, daemon.ctl(&[action]).transcript());
         }
+    });
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_named_with_reason_and_user() {
+    only_ours(|| {
+        let text = "[program:w]\ncommand=sleep 1000\nstartretries=0\nstdout_logfile={dir}/there\n";
+        let mut daemon = Scene::with("unwritable", text).file("there/.keep", "").start(Subject::Ours);
+        daemon.wait_for_state("w", "FATAL");
+        let path = daemon.path("there").display().to_string();
+        let user = own_name();
+        let line = format!(" WARN 'w' cannot be started: user {user} cannot open its log {path}: Is a directory");
+        daemon.wait_until("the log says so", |daemon| daemon.log().lines().any(|said| said.ends_with(&line)));
+        let reason = format!("unknown error making dispatchers for 'w': EISDIR ({path}: Is a directory)");
+        let status = daemon.ctl(&["status"]).stdout;
+        assert!(status.contains(&reason), "{status}");
+        let (start, _) = Terminal::ctl(&daemon, &["start", "w"]).end();
+        assert_eq!(start, format!("w: ERROR (spawn error)\nsupervisorctl: w: {reason}\n"));
+        let start = daemon.ctl(&["start", "w"]);
+        assert_eq!((start.stdout.as_str(), start.stderr.as_str()), ("w: ERROR (spawn error)\n", ""));
+    });
+}
+
+#[test]
+fn files_of_the_daemon_that_cannot_be_used_are_named_with_reason_and_user() {
+    only_ours(|| {
+        let user = own_name();
+        let scene = |options: &str| {
+            let text = format!("{SLEEPER}[supervisord]\n{options}\n");
+            Scene::with("files", &text).file("there/.keep", "")
+        };
+        let output = scene("logfile={dir}/there").run(Subject::Ours);
+        let expected = format!("/there: Is a directory, opened as user {user}\n");
+        assert!(output.stderr.contains(&expected), "{output:?}");
+        let mut daemon = scene("pidfile={dir}/there").launch(Subject::Ours);
+        let expected = format!("/there (Is a directory, written as user {user})");
+        daemon.wait_for_log(&expected);
+    });
+}
+
+/// Who runs this test.
+fn own_name() -> String {
+    nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map_or_else(String::new, |user| user.name)
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_whoever_has_it() {
+    only_ours(|| {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = taken.local_addr().expect("an address").port();
+        let text = format!("{SLEEPER}[inet_http_server]\nport=127.0.0.1:{port}\n");
+        let output = Scene::with("taken", &text).run(Subject::Ours);
+        let name = std::fs::read_to_string("/proc/self/comm").expect("we are there");
+        let (name, pid) = (name.trim(), std::process::id());
+        let expected = format!("([inet_http_server] port=127.0.0.1:{port} is used by {name}, pid {pid})\n");
+        assert!(output.stderr.contains(&expected) && output.code == 2, "{expected}{output:?}");
     });
 }

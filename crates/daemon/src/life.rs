@@ -12,11 +12,13 @@ use supervisord_config::pyrepr::repr;
 use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
 use supervisord_core::supervisor::{Ending, Supervisor};
+use supervisord_sys::Errno;
 use supervisord_sys::daemonize;
 use supervisord_sys::memory;
 use supervisord_sys::orphan::{self, ProcessHandle};
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_sys::syslog::Syslog;
+use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
 use crate::adoption::{self, Found, Remains};
@@ -25,7 +27,7 @@ use crate::control::{Control, End, Entrance, HandedChildren, Mailbox, Message, S
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::host::ReadConfig;
-use crate::network::listen::{self, ListenError, OpenServer};
+use crate::network::listen::{self, ListenError, OpenServer, ServerError};
 use crate::network::{self, BlockingThreads, Clock, Context, Room};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::PidFile;
@@ -111,7 +113,7 @@ impl Life {
             lines.extend(privileges::raise_limits(settings)?);
         }
         lines.sort_by_key(|(level, _)| *level);
-        let servers = open_servers(&config).map_err(|error| StartError(error.to_string()))?;
+        let servers = open_servers(&config).map_err(|error| StartError(error.describe()))?;
         let (beginning, complaints) = find_remains(&config, &surroundings.directory, serial)?;
         let follow = Arc::new(FollowHub::default());
         let output = open_output(settings, &follow)?;
@@ -318,11 +320,13 @@ fn find_remains(config: &Config, directory: &str, serial: u64) -> Result<(Beginn
 
 /// Opens the servers. Where a daemon was killed a moment ago, the child it was making holds its sockets until it executes
 /// its program, which is waited for.
-fn open_servers(config: &Config) -> Result<Vec<OpenServer>, ListenError> {
+fn open_servers(config: &Config) -> Result<Vec<OpenServer>, ServerError> {
     let deadline = present().mono + LAST_CHILD;
     loop {
         match listen::open(&config.servers) {
-            Err(ListenError::InUse) if present().mono < deadline && was_killed(&config.supervisord) => {
+            Err(ServerError { reason: ListenError::InUse, .. })
+                if present().mono < deadline && was_killed(&config.supervisord) =>
+            {
                 std::thread::sleep(LAST_CHILD / 100);
             }
             opened => return opened,
@@ -342,8 +346,10 @@ fn state_file(settings: &Supervisord) -> Option<String> {
 }
 
 fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
-    Output::open(output_options(settings), follow.clone())
-        .map_err(|error| StartError(format!("could not open the activity log {}: {}", error.path, error.source)))
+    Output::open(output_options(settings), follow.clone()).map_err(|error| {
+        let (reason, user) = (Errno::from(error.source), current_name());
+        StartError(format!("could not open the activity log {}: {reason}, opened as user {user}", error.path))
+    })
 }
 
 /// After an upgrade there is no way back: where the activity log cannot be opened any more, the system log stands in.
@@ -458,8 +464,10 @@ fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginn
             );
             Some(pidfile)
         }
-        Err(_) => {
-            activity.log(LogLevel::Critical, &format!("could not write pidfile {}", settings.pidfile));
+        Err(error) => {
+            let (reason, user) = (Errno::from(error), current_name());
+            let text = format!("could not write pidfile {} ({reason}, written as user {user})", settings.pidfile);
+            activity.log(LogLevel::Critical, &text);
             None
         }
     }

@@ -14,6 +14,7 @@ use supervisord_config::model::{ActivityLog, LogLevel};
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::rotation::Rotation;
+use supervisord_sys::Errno;
 use supervisord_sys::syslog::Syslog;
 
 use crate::activity::Activity;
@@ -153,10 +154,10 @@ impl Output {
 
 /// What control asks of the output plane, in order.
 pub enum Request {
-    /// Open the logs of a process about to be spawned and begin to read its pipes. The answer is the system's error
-    /// number where a log cannot be opened; then nothing was attached. When nobody waits for it any more, the process
+    /// Open the logs of a process about to be spawned and begin to read its pipes. The answer says which log cannot be
+    /// opened; then nothing was attached. When nobody waits for it any more, the process
     /// runs already, and is attached whether its logs can be opened or not.
-    Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: Answer<Result<(), i32>> },
+    Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: Answer<Result<(), LogFailure>> },
     /// Say that everything asked before has been done.
     Answer { reply: Answer<()> },
     /// Begin to read the pipes of a process that another program started. Its logs are opened when they are first
@@ -193,6 +194,15 @@ pub enum Request {
     HandOver { reply: SyncSender<Vec<HandedStream>> },
     /// Finish all writes and end the thread.
     Stop,
+}
+
+/// A log of a process that cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFailure {
+    /// Its path.
+    pub path: Arc<str>,
+    /// Why not.
+    pub error: Errno,
 }
 
 /// Why the activity log could not be cleared.

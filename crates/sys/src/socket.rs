@@ -9,9 +9,11 @@ use nix::sys::socket::{AddressFamily, SockaddrStorage, bind, setsockopt, sockopt
 
 use crate::Errno;
 
+mod holder;
 mod resolve;
 mod unix;
 
+pub use holder::{Holder, holder_of_path, holder_of_port};
 pub use unix::{SocketFile, UnixListening, listen_unix, remove, remove_dead, replace_unix};
 
 /// Why a socket could not be opened.

@@ -11,6 +11,9 @@ const SECRETS: [(&str, &str); 5] = [
     ("Unexpected end of key/value pairs in value '", "'"),
 ];
 
+/// What of the original's words has no place in a configuration file, and is followed by a reason of ours.
+const EXTENDED: [&str; 2] = ["could not read config file ", "could not write pidfile "];
+
 /// The text without the places in configuration files that we name in parentheses, without the WARN lines about such a
 /// place, and with secrets that the original shows hidden as ours are.
 pub fn without_additions(text: &str) -> String {
@@ -37,8 +40,11 @@ fn cut(line: &str) -> String {
 fn place(line: &str) -> Option<(usize, usize)> {
     line.match_indices(" (").map(|(start, _)| start).find_map(|start| {
         let inside = &line[start + 2..];
-        // A directory, for instance, which has no name that ends like a file's.
-        if line[..start].contains("could not read config file ") {
+        if EXTENDED.iter().any(|extended| line[..start].contains(extended)) {
+            return inside.rfind(')').map(|at| (start, start + 2 + at + 1));
+        }
+        let is_server = ["[inet_http_server", "[unix_http_server"].iter().any(|section| inside.starts_with(section));
+        if is_server {
             return inside.rfind(')').map(|at| (start, start + 2 + at + 1));
         }
         let file = inside.find(".conf").map(|at| at + 5).or_else(|| inside.find(".ini").map(|at| at + 4))?;

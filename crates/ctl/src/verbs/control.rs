@@ -206,11 +206,27 @@ impl Operation<'_> {
     }
 }
 
+/// Tells whoever sits at a terminal why a process could not be started: what `status` would show.
+fn explain(session: &mut Session, outcome: &Outcome) {
+    let is_told = matches!(outcome.code(), Some(FaultCode::SpawnError | FaultCode::AbnormalTermination));
+    if !is_told || !session.console.explains() {
+        return;
+    }
+    let name = namespec(&outcome.group, &outcome.name);
+    let info = session.client().and_then(|client| client.process_info(&name));
+    if let Ok(reason) = info.map(|info| info.spawnerr).as_deref()
+        && !reason.is_empty()
+    {
+        session.console.explain(format_args!("{name}: {reason}"));
+    }
+}
+
 impl Wording {
     fn report(&self, session: &mut Session, outcomes: &[Outcome]) -> Result<(), Failure> {
         for outcome in outcomes {
             let line = self.line(outcome)?;
             session.say(line);
+            explain(session, outcome);
             if let Some(status) = self.exit_status(outcome) {
                 session.set_exit_status(status);
             }

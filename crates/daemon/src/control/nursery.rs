@@ -18,7 +18,7 @@ use supervisord_core::supervisor::{CommandFailure, ProcessId, SpawnFailure, Supe
 use supervisord_core::time::Now;
 use supervisord_sys::orphan::Births;
 use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
-use supervisord_sys::user::RunAs;
+use supervisord_sys::user::{RunAs, current_name, current_uid};
 use supervisord_sys::{Errno, errno_name, exec, orphan, pipe};
 
 use super::Tools;
@@ -31,7 +31,7 @@ use crate::clock::present;
 use crate::hand_over::HandedSocket;
 use crate::journal::{Journal, KeptRun};
 use crate::output::answer::{Awaited, NoAnswer, answer};
-use crate::output::{AttachChannel, Request, RunId};
+use crate::output::{AttachChannel, LogFailure, Request, RunId};
 
 /// How long a spawn waits for its logs to be opened: normally microseconds, but never longer than this, because their
 /// disk may hang.
@@ -75,7 +75,7 @@ struct Pipes {
 }
 
 /// The answer of the output plane that is to open logs: nothing, or the system's error number.
-type Opening = Awaited<Result<(), i32>>;
+type Opening = Awaited<Result<(), LogFailure>>;
 
 /// A child that has been made.
 pub(super) struct Newborn {
@@ -157,7 +157,7 @@ impl Nursery {
         self.next_run += 1;
         let reads_stdout = supervisor.is_listener(id);
         let (pipes, outputs, kept) = open_pipes(process, socket, tools.state_file.is_some(), reads_stdout, run)
-            .map_err(|error| SpawnFailure::Refused(dispatcher_error(process, &error)))?;
+            .map_err(|error| SpawnFailure::Refused(dispatcher_error(process, error.into())))?;
         if let Some(journal) = journal {
             // Before the child exists, and before the answer of the output plane, which writes it first.
             journal.note(supervisor, id, Some(kept.clone()));
@@ -182,7 +182,17 @@ impl Nursery {
             Ok(user) => plan(row, command, user, tools).map_err(fork_error),
             Err(NoReply) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
         };
-        self.await_logs(opening, tools).map_err(|error| SpawnFailure::Refused(dispatcher_error(process, &error)))?;
+        if let Err(failure) = self.await_logs(opening, tools) {
+            let text = format!(
+                "{} cannot be started: user {} cannot open its log {}: {}",
+                repr(&process.name),
+                self.own_name(),
+                failure.path,
+                failure.error
+            );
+            tools.activity.log(LogLevel::Warn, &text);
+            return Err(SpawnFailure::Refused(log_error(process, &failure)));
+        }
         let before = orphan::boot_time();
         let child = self.spawner.spawn(plan?, pipes.stdio()).map_err(fork_error)?;
         Ok((child.get(), present(), self.births.started(child, before)))
@@ -222,12 +232,12 @@ impl Nursery {
     }
 
     /// Where the output plane does not answer in time, the child is started all the same: its output waits in the pipe.
-    fn await_logs(&mut self, opening: Opening, tools: &Tools) -> std::io::Result<()> {
+    fn await_logs(&mut self, opening: Opening, tools: &Tools) -> Result<(), LogFailure> {
         let patience = if self.output_stalled { Duration::ZERO } else { OPEN_BOUND };
         match opening.within(patience) {
             Ok(result) => {
                 self.output_stalled = false;
-                result.map_err(std::io::Error::from_raw_os_error)
+                result
             }
             Err(NoAnswer::Overdue) => {
                 if !self.output_stalled {
@@ -239,6 +249,12 @@ impl Nursery {
             }
             Err(NoAnswer::Never) => Ok(()),
         }
+    }
+
+    /// The name of the user the daemon runs as, or its number where nobody knows the name.
+    fn own_name(&mut self) -> String {
+        let name = self.errands.ask("the user database", current_name);
+        name.unwrap_or_else(|NoReply| current_uid().to_string())
     }
 
     /// How to become the user of a process, where it has one.
@@ -365,13 +381,16 @@ fn removed() -> SpawnFailure {
     SpawnFailure::Refused("the process has been removed".to_owned())
 }
 
-fn dispatcher_error(process: &Process, error: &std::io::Error) -> String {
+fn dispatcher_error(process: &Process, error: Errno) -> String {
     let name = repr(&process.name);
-    let number = error.raw_os_error().unwrap_or(0);
-    if Errno::new(number) == Errno::EMFILE {
+    if error == Errno::EMFILE {
         return format!("too many open files to spawn {name}");
     }
-    format!("unknown error making dispatchers for {name}: {}", symbol(number))
+    format!("unknown error making dispatchers for {name}: {}", symbol(error.number()))
+}
+
+fn log_error(process: &Process, failure: &LogFailure) -> String {
+    format!("{} ({}: {})", dispatcher_error(process, failure.error), failure.path, failure.error)
 }
 
 fn fork_error(process: &Process, error: Errno) -> String {

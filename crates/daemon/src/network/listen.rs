@@ -4,13 +4,16 @@ use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
 use supervisord_sys::Errno;
-use supervisord_sys::socket::{self, SocketError};
+use supervisord_sys::socket::{self, Holder, SocketError};
+use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
 use crate::network::Clock;
@@ -164,14 +167,72 @@ impl From<io::Error> for ListenError {
     }
 }
 
+/// A server that could not be opened.
+#[derive(Debug)]
+pub struct ServerError {
+    /// Its configuration.
+    pub server: Box<HttpServer>,
+    /// Why not.
+    pub reason: ListenError,
+}
+
+impl ServerError {
+    /// The text that ends the start: the words of the original, then which server it is and what is known besides.
+    pub fn describe(&self) -> String {
+        let HttpServer { section, address, .. } = &*self.server;
+        let address = match address {
+            ServerAddress::Inet { host, port } if host.is_empty() => format!("port={port}"),
+            ServerAddress::Inet { host, port } => format!("port={host}:{port}"),
+            ServerAddress::Unix { path, .. } => format!("file={path}"),
+        };
+        format!("{} ([{section}] {address}{})", self.reason, self.explanation())
+    }
+
+    fn explanation(&self) -> String {
+        match &self.reason {
+            ListenError::InUse => self.user(),
+            ListenError::Chown { .. } => String::new(),
+            ListenError::Resolve(_) => ": the name of the host cannot be resolved".to_owned(),
+            ListenError::PathTooLong => ": name a shorter path".to_owned(),
+            ListenError::System(Errno::EACCES) => format!(": {}, opened as user {}", Errno::EACCES, current_name()),
+            ListenError::System(error) => format!(": {error}"),
+        }
+    }
+
+    /// Who is there already.
+    fn user(&self) -> String {
+        let holder = match &self.server.address {
+            ServerAddress::Inet { port, .. } => socket::holder_of_port(*port),
+            ServerAddress::Unix { path, .. } => socket::holder_of_path(Path::new(path)),
+        };
+        match (holder, &self.server.address) {
+            (Some(holder), _) if holder.pid == std::process::id() => {
+                " is used by another server of this configuration".to_owned()
+            }
+            (Some(Holder { pid, name }), _) => format!(" is used by {name}, pid {pid}"),
+            (None, ServerAddress::Unix { path, .. }) if !is_socket(path) => {
+                ": a file that is no socket is there".to_owned()
+            }
+            (None, _) => String::new(),
+        }
+    }
+}
+
+fn is_socket(path: &str) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
 /// How many clients may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
 /// Opens the servers in the given order. Where one fails, the socket files of those before it are removed again.
 ///
 /// Dead sockets in the way are removed, with a notice on stderr.
-pub fn open(servers: &[HttpServer]) -> Result<Vec<OpenServer>, ListenError> {
-    servers.iter().map(open_one).collect()
+pub fn open(servers: &[HttpServer]) -> Result<Vec<OpenServer>, ServerError> {
+    let open = |server: &HttpServer| {
+        open_one(server).map_err(|reason| ServerError { server: Box::new(server.clone()), reason })
+    };
+    servers.iter().map(open).collect()
 }
 
 fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {

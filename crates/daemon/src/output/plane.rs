@@ -20,7 +20,7 @@ use super::queue::{Dropped, OutputHandle};
 use super::sinks::SinkId;
 use super::state_file::StateFile;
 use super::stream::{PIECE, Stream, Turn};
-use super::{AttachChannel, HandedStream, Report, Request, RunId};
+use super::{AttachChannel, HandedStream, LogFailure, Report, Request, RunId};
 
 /// How many bytes are moved before requests are looked at again.
 const ROUND: usize = 8 << 20;
@@ -276,7 +276,7 @@ impl Plane {
             Request::Attach { run, process, channels, reply } => {
                 self.write_state();
                 match self.open_logs(&channels) {
-                    Err(error) if reply.give(Err(error.raw_os_error().unwrap_or(UNKNOWN_ERROR))).is_ok() => {}
+                    Err(failure) if reply.give(Err(failure.clone())).is_ok() => {}
                     Err(_) => self.attach_anyway(run, &process, channels),
                     Ok(sinks) => {
                         self.attach(run, &process, channels, sinks);
@@ -321,15 +321,18 @@ impl Plane {
     }
 
     /// Opens the log of each channel, or none.
-    fn open_logs(&mut self, channels: &[AttachChannel]) -> io::Result<Vec<Option<SinkId>>> {
+    fn open_logs(&mut self, channels: &[AttachChannel]) -> Result<Vec<Option<SinkId>>, LogFailure> {
         let mut opened = Vec::with_capacity(channels.len());
         for AttachChannel { plan, .. } in channels {
-            let sink = plan.file.as_ref().map(|path| self.outlets.sinks.acquire(path, rotation(plan)));
-            match sink.transpose() {
-                Ok(sink) => opened.push(sink),
+            let Some(path) = &plan.file else {
+                opened.push(None);
+                continue;
+            };
+            match self.outlets.sinks.acquire(path, rotation(plan)) {
+                Ok(sink) => opened.push(Some(sink)),
                 Err(error) => {
                     opened.into_iter().flatten().for_each(|sink| self.outlets.sinks.release(sink));
-                    return Err(error);
+                    return Err(LogFailure { path: path.as_str().into(), error: error.into() });
                 }
             }
         }

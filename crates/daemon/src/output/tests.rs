@@ -92,7 +92,7 @@ impl Rig {
         writer
     }
 
-    fn try_attach(&self, run: u64, channels: Vec<AttachChannel>) -> Result<(), i32> {
+    fn try_attach(&self, run: u64, channels: Vec<AttachChannel>) -> Result<(), LogFailure> {
         let (reply, answer) = answer::answer();
         self.handle.send(Request::Attach { run: RunId(run), process: "web".into(), channels, reply });
         answer.within(PATIENCE).expect("an answer")

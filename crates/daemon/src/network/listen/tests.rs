@@ -25,6 +25,11 @@ fn directory() -> (TempDir, String) {
     (directory, path)
 }
 
+/// Why these servers cannot be opened.
+fn reason(servers: &[HttpServer]) -> Option<ListenError> {
+    open(servers).err().map(|error| error.reason)
+}
+
 fn entries(directory: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(directory.path()).expect("listed");
     entries.map(|entry| entry.expect("entry").file_name().into_string().expect("name")).collect()
@@ -56,7 +61,7 @@ fn a_dead_socket_gives_way() {
 fn a_live_socket_does_not() {
     let (directory, path) = directory();
     let _other = UnixListener::bind(&path).expect("bound");
-    assert!(matches!(open(&[unix(&path)]), Err(ListenError::InUse)));
+    assert!(matches!(reason(&[unix(&path)]), Some(ListenError::InUse)));
     assert_eq!(entries(&directory), ["s.sock"]);
 }
 
@@ -64,18 +69,18 @@ fn a_live_socket_does_not() {
 fn files_and_directories_are_left_alone() {
     let (directory, path) = directory();
     fs::write(&path, "precious").expect("written");
-    assert!(matches!(open(&[unix(&path)]), Err(ListenError::InUse)));
+    assert!(matches!(reason(&[unix(&path)]), Some(ListenError::InUse)));
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
     fs::remove_file(&path).expect("removed");
     fs::create_dir(&path).expect("created");
-    assert!(matches!(open(&[unix(&path)]), Err(ListenError::InUse)));
+    assert!(matches!(reason(&[unix(&path)]), Some(ListenError::InUse)));
     assert_eq!(entries(&directory), ["s.sock"]);
 }
 
 #[test]
 fn the_same_path_twice_is_refused_and_nothing_stays() {
     let (directory, path) = directory();
-    assert!(matches!(open(&[unix(&path), unix(&path)]), Err(ListenError::InUse)));
+    assert!(matches!(reason(&[unix(&path), unix(&path)]), Some(ListenError::InUse)));
     assert!(entries(&directory).is_empty());
 }
 
@@ -84,7 +89,7 @@ fn a_failure_removes_the_sockets_before_it() {
     let (directory, path) = directory();
     let taken = TcpListener::bind("127.0.0.1:0").expect("bound");
     let port = taken.local_addr().expect("address").port();
-    assert!(matches!(open(&[unix(&path), inet("127.0.0.1", port)]), Err(ListenError::InUse)));
+    assert!(matches!(reason(&[unix(&path), inet("127.0.0.1", port)]), Some(ListenError::InUse)));
     assert!(entries(&directory).is_empty());
 }
 
@@ -102,9 +107,9 @@ fn a_path_that_was_taken_over_is_not_removed() {
 fn failures_are_worded_as_the_original_words_them() {
     let missing = open(&[unix("/nonexistent/s.sock")]).expect_err("no such directory");
     let prefix = "Cannot open an HTTP server: socket.error reported ";
-    assert_eq!(missing.to_string(), format!("{prefix}errno.ENOENT (2)"));
+    assert_eq!(missing.reason.to_string(), format!("{prefix}errno.ENOENT (2)"));
     let long = open(&[unix(&format!("/tmp/{}", "x".repeat(120)))]).expect_err("too long");
-    assert_eq!(long.to_string(), format!("{prefix}AF_UNIX path too long"));
+    assert_eq!(long.reason.to_string(), format!("{prefix}AF_UNIX path too long"));
     assert_eq!(ListenError::Resolve(-2).to_string(), format!("{prefix}-2"));
     let chown = ListenError::Chown { path: "/p".into(), uid: Some(0), gid: None, user: "me".into() };
     assert_eq!(
@@ -112,6 +117,25 @@ fn failures_are_worded_as_the_original_words_them() {
         "Not permitted to chown /p to uid/gid (0, -1); adjust \"sockchown\" value in config file or on command line \
          to values that the current user (me) can successfully chown"
     );
+}
+
+#[test]
+fn a_server_that_cannot_be_opened_is_named() {
+    let describe = |servers: &[HttpServer]| open(servers).expect_err("refused").describe();
+    let (_directory, path) = directory();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = taken.local_addr().expect("address").port();
+    let words = describe(&[inet("127.0.0.1", port)]);
+    assert!(words.starts_with("Another program is already listening on a port"), "{words}");
+    assert!(words.contains(&format!("supervisord. ([inet_http_server] port=127.0.0.1:{port}")), "{words}");
+    fs::write(&path, "precious").expect("written");
+    let words = describe(&[unix(&path)]);
+    assert!(
+        words.ends_with(&format!("([unix_http_server] file={path}: a file that is no socket is there)")),
+        "{words}"
+    );
+    let words = describe(&[unix("/nonexistent/s.sock")]);
+    assert!(words.ends_with("(2) ([unix_http_server] file=/nonexistent/s.sock: No such file or directory)"), "{words}");
 }
 
 #[test]

@@ -118,8 +118,8 @@ fn a_log_that_cannot_be_opened_is_an_error_and_attaches_nothing() {
         AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan: rig.plan("good"), pipeline: None };
     let bad =
         AttachChannel { channel: Channel::Stderr, pipe: None, plan: rig.plan("no/such/directory"), pipeline: None };
-    let not_found = fs::metadata(rig.path("nothing")).expect_err("not there").raw_os_error();
-    assert_eq!(rig.try_attach(1, vec![good, bad]).err(), not_found);
+    let path = rig.path("no/such/directory").display().to_string().into();
+    assert_eq!(rig.try_attach(1, vec![good, bad]), Err(LogFailure { path, error: Errno::ENOENT }));
     wait_until("the pipe is closed", || writer.write_all(b"x").is_err());
 }
 

@@ -1,0 +1,105 @@
+//! Who listens somewhere, as far as the system tells: Linux, by `/proc`, for what this user may look at.
+
+use std::fs;
+use std::path::Path;
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id.
+    pub pid: u32,
+    /// The name of its program, shortened by the system.
+    pub name: String,
+}
+
+/// The state of a listening socket in `/proc/net/tcp`.
+const LISTENING: &str = "0A";
+
+/// The flag of a listening socket in `/proc/net/unix`.
+const ACCEPTS: u32 = 1 << 16;
+
+/// Who listens on a TCP port, on whatever address.
+pub fn holder_of_port(port: u16) -> Option<Holder> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    holder(&tables.iter().flat_map(|table| listening_on(table, port)).collect::<Vec<_>>())
+}
+
+/// Who listens at a path.
+pub fn holder_of_path(path: &Path) -> Option<Holder> {
+    let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    holder(&listening_at(&table, path.to_str()?))
+}
+
+/// The inodes of the sockets that listen on a port.
+fn listening_on(table: &str, port: u16) -> Vec<&str> {
+    let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let listening = rows.filter(|row| row.get(3) == Some(&LISTENING));
+    let there = listening.filter(|row| {
+        let local = row.get(1).and_then(|address| address.rsplit_once(':'));
+        local.and_then(|(_, digits)| u16::from_str_radix(digits, 16).ok()) == Some(port)
+    });
+    there.filter_map(|row| row.get(9).copied()).collect()
+}
+
+/// The inodes of the sockets that listen at a path.
+fn listening_at<'t>(table: &'t str, path: &str) -> Vec<&'t str> {
+    let rows = table.lines().filter_map(|row| row.strip_suffix(path)?.strip_suffix(' '));
+    let columns = rows.map(|row| row.split_whitespace().collect::<Vec<_>>()).filter(|row| row.len() == 7);
+    let listening = columns.filter(|row| u32::from_str_radix(row[3], 16).is_ok_and(|flags| flags & ACCEPTS != 0));
+    listening.map(|row| row[6]).collect()
+}
+
+/// The first process that has one of these sockets open.
+fn holder(inodes: &[&str]) -> Option<Holder> {
+    let sockets: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+    if sockets.is_empty() {
+        return None;
+    }
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pid = pids.find(|pid| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut targets = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.any(|target| sockets.iter().any(|socket| target.as_os_str() == socket.as_str()))
+    })?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(Holder { pid, name: name.trim_end().to_owned() })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn we_are_the_ones_who_listen() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("with blank.sock");
+        let unix = UnixListener::bind(&path).expect("bound");
+        let inet = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let port = inet.local_addr().expect("an address").port();
+        let pid = std::process::id();
+        assert_eq!(holder_of_path(&path).map(|holder| holder.pid), Some(pid));
+        let holder = holder_of_port(port).expect("we listen");
+        assert_eq!(holder.pid, pid);
+        assert!(!holder.name.is_empty());
+        drop((unix, inet));
+        assert_eq!(holder_of_path(&path), None);
+        assert_eq!(holder_of_port(port), None);
+    }
+
+    #[test]
+    fn tables_are_read_by_their_columns() {
+        let tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            0: 0100007F:2329 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
+            1: 0100007F:2329 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 100 0 0 10 0\n";
+        assert_eq!(listening_on(tcp, 9001), ["4711"]);
+        assert!(listening_on(tcp, 9002).is_empty());
+        let unix = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 4713 /a b\n\
+            0000000000000000: 00000003 00000000 00000000 0001 03 4714 /a b\n";
+        assert_eq!(listening_at(unix, "/a b"), ["4713"]);
+        assert!(listening_at(unix, "b").is_empty());
+    }
+}
