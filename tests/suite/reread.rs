@@ -1,7 +1,7 @@
 //! A changed configuration: what `reread` finds, and what `update` does about it.
 
 use crate::harness::additions::without_additions;
-use crate::harness::{Scene, compare, differ};
+use crate::harness::{Scene, Subject, compare, compare_refusal, differ, only_ours};
 
 const BEFORE: &str = "
 [program:same]
@@ -133,5 +133,71 @@ fn a_reread_does_not_move_the_activity_log() {
         let is_the_log = log.contains("success: same entered RUNNING");
         let cleared = daemon.answer("supervisor.clearLog", &[]);
         [if is_the_log { "the log" } else { &log }.split(':').next().unwrap_or_default().to_owned(), cleared]
+    });
+}
+
+const FACTORY: &str = "make_main_rpcinterface\n";
+
+/// Servers and their interfaces are made at a start, and only then it shows what an interface does not take.
+#[test]
+fn options_of_the_built_in_interface_are_refused_by_the_next_start() {
+    let spoiled = |text: &str| text.replace(FACTORY, &format!("{FACTORY}loglevel=info\n"));
+    compare(&Scene::with("interface", BEFORE), |daemon, observed| {
+        daemon.wait_for_state("same", "RUNNING");
+        let text = spoiled(&daemon.read("supervisord.conf").replace(BEFORE, AFTER));
+        daemon.write("supervisord.conf", &text);
+        observed.note(daemon, "reread", daemon.ctl(&["reread"]).transcript());
+        observed.note(daemon, "available", daemon.ctl(&["avail"]).transcript());
+    });
+    compare_refusal(&Scene::with("interface", "[rpcinterface:supervisor]\nloglevel=info\n"));
+    only_ours(|| {
+        let mut daemon = Scene::with("interface", BEFORE).start(Subject::Ours);
+        daemon.wait_for_state("same", "RUNNING");
+        let text = spoiled(&daemon.read("supervisord.conf"));
+        daemon.write("supervisord.conf", &text);
+        daemon.ctl(&["reread"]);
+        daemon.wait_for_log("The next start will be refused: Could not make supervisor rpc interface");
+        let refused = daemon.ctl(&["reload"]);
+        assert!(refused.stdout.contains("Could not make supervisor rpc interface"), "{}", refused.transcript());
+        assert_eq!(daemon.state_of("same"), "RUNNING");
+    });
+}
+
+/// A section that is indented by mistake continues the value before it, and brackets behind an entry point are its extras.
+#[test]
+fn brackets_and_blanks_in_the_name_of_a_factory_mean_nothing() {
+    for changed in [
+        "make_main_rpcinterface\n  [eventlistener:x]\n",
+        "make_main_rpcinterface [extra] [more]\n",
+        "make_main_rpcinterface[extra]\n",
+    ] {
+        compare(&Scene::with("brackets", BEFORE), |daemon, observed| {
+            daemon.wait_for_state("same", "RUNNING");
+            let text = daemon.read("supervisord.conf").replace(FACTORY, changed).replace(BEFORE, AFTER);
+            daemon.write("supervisord.conf", &text);
+            observed.note(daemon, "reread", daemon.ctl(&["reread"]).transcript());
+            observed.exactly("end", daemon.stop());
+            daemon.start_again();
+            daemon.wait_for_states(&["same", "changed", "team:member", "team:new"], "RUNNING");
+            observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
+        });
+    }
+}
+
+#[test]
+fn a_warning_is_logged_once_for_each_change_of_the_file() {
+    only_ours(|| {
+        let daemon = Scene::with("warnings", BEFORE).start(Subject::Ours);
+        let text = daemon.read("supervisord.conf");
+        let count = || daemon.log().matches("Unknown option misspelt").count();
+        let misspelt = format!("{text}misspelt=1\n");
+        for (content, warnings) in [(&misspelt, 1), (&text, 1), (&misspelt, 2)] {
+            daemon.write("supervisord.conf", content);
+            for action in ["reread", "update", "update"] {
+                assert_eq!(daemon.ctl(&[action]).code, 0);
+            }
+            crate::harness::wait::until("it is said", || count() >= warnings);
+            assert_eq!(count(), warnings);
+        }
     });
 }

@@ -30,39 +30,54 @@ pub(crate) use plugins::plugins;
 #[cfg(test)]
 pub(crate) use processes::describe_child_log;
 
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A start or a restart: servers are opened and interfaces are made.
+    Start,
+    /// A reread: servers and interfaces stay as they are. What would refuse a start is a warning.
+    Reread,
+}
+
 /// Reads a configuration file with everything it includes and lays the command line over it.
 ///
 /// `file` is the path as given with `-c`, which is how messages show it. Nothing is changed anywhere: users are looked
 /// up and directories tested, but no socket, log or limit is touched. The error's `Display` is the original's message.
 pub fn load(file: &str, command_line: &CommandLine, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
-    load_with(file, &command_line.convert(host)?, host)
+    load_with(file, &command_line.convert(host)?, Purpose::Start, host)
 }
 
 /// Like [`load`], with a command line that has been converted before: once, at the start of the program, so that what
 /// it says is not judged again at every reread.
-pub fn load_with(file: &str, overrides: &Overrides, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
+pub fn load_with(
+    file: &str,
+    overrides: &Overrides,
+    purpose: Purpose,
+    host: &dyn DaemonHost,
+) -> Result<Config, ConfigError> {
     let source = Source::find(file, host);
     let ini = source.read(host)?;
-    load_from(source, ini, overrides, host)
+    load_from(source, ini, overrides, purpose, host)
 }
 
 /// Like [`load_with`], of a text that stands in no file; `file` is where it would stand.
 pub fn load_text(text: &str, file: &str, overrides: &Overrides, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
     let source = Source::find(file, host);
     let ini = source.parse(text.as_bytes())?;
-    load_from(source, ini, overrides, host)
+    load_from(source, ini, overrides, Purpose::Start, host)
 }
 
 fn load_from(
     source: Source<'_>,
     mut ini: Ini,
     overrides: &Overrides,
+    purpose: Purpose,
     host: &dyn DaemonHost,
 ) -> Result<Config, ConfigError> {
     let mut notices = Notices::default();
     include::read(&mut ini, &source.here, host, &mut notices)?;
     let inputs = Inputs { ini: &ini, host, here: &source.here, file: source.shown };
-    let mut config = assemble(&inputs, overrides, &mut notices)?;
+    let mut config = assemble(&inputs, overrides, purpose, &mut notices)?;
     unknown::warn(&ini, &mut notices);
     odd::warn(&ini, &mut notices);
     config.file = source.path;
@@ -125,7 +140,12 @@ impl<'a> Inputs<'a> {
     }
 }
 
-fn assemble(inputs: &Inputs<'_>, overrides: &Overrides, notices: &mut Notices) -> Result<Config, ConfigError> {
+fn assemble(
+    inputs: &Inputs<'_>,
+    overrides: &Overrides,
+    purpose: Purpose,
+    notices: &mut Notices,
+) -> Result<Config, ConfigError> {
     let inherited = Names::new().variables(&inputs.host.environment());
     let (mut supervisord, user) = supervisord::supervisord(inputs, overrides, &inherited, notices)?;
     let variables = Names::over(&inherited).variables(&supervisord.environment);
@@ -133,8 +153,13 @@ fn assemble(inputs: &Inputs<'_>, overrides: &Overrides, notices: &mut Notices) -
     let mut groups = groups::groups(inputs, &variables, notices)?;
     let servers = servers::servers(inputs, &variables)?;
     supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;
-    if !servers.is_empty() {
-        plugins::check_main_interface(inputs.ini, &rpc_interfaces)?;
+    if !servers.is_empty()
+        && let Err(error) = plugins::check_main_interface(inputs.ini, &rpc_interfaces)
+    {
+        match purpose {
+            Purpose::Start => return Err(error),
+            Purpose::Reread => notices.warn(format!("The next start will be refused: {error}")),
+        }
     }
     merge_environment(&mut groups, &supervisord.environment);
     let groups = groups.into_iter().map(Arc::new).collect();

@@ -39,7 +39,7 @@ pub mod signal;
 pub mod suggest;
 pub mod words;
 
-pub use assemble::{load, load_text, load_with};
+pub use assemble::{Purpose, load, load_text, load_with};
 pub use command_line::CommandLine;
 pub use complaint::Complaint;
 pub use error::ConfigError;

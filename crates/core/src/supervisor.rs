@@ -496,9 +496,6 @@ impl Supervisor {
     }
 
     fn adopt_config(&mut self, config: Config) {
-        for notice in &config.notices {
-            self.log(notice.level.into(), notice.text.clone());
-        }
         if config.supervisord.strip_ansi != self.config.supervisord.strip_ansi {
             self.effects.push_back(Effect::StripAnsi(config.supervisord.strip_ansi));
         }

@@ -25,6 +25,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
+use supervisord_config::Purpose;
 use supervisord_config::model::LogLevel;
 use supervisord_core::call::Call;
 use supervisord_core::process::ExitStatus;
@@ -310,7 +311,7 @@ impl Control {
         let (load, mailbox) = (self.tools.load_config.clone(), self.mailbox.clone());
         let spawned = std::thread::Builder::new()
             .name("reread".to_owned())
-            .spawn(move || mailbox.send(Message::Reread(load().map(Box::new))));
+            .spawn(move || mailbox.send(Message::Reread(load(Purpose::Start).map(Box::new))));
         if let Err(error) = spawned {
             self.mailbox.send(Message::Reread(Err(format!("cannot start a thread to read it: {error}"))));
         }

@@ -286,7 +286,7 @@ impl Beginning {
             }
             Beginning::Bereft(handed) => {
                 let (supervisor, children) = split(*handed);
-                (supervisor, Some((children, Some(Config { notices: Vec::new(), ..Config::clone(config) }))))
+                (supervisor, Some((children, Some(Config::clone(config)))))
             }
         }
     }

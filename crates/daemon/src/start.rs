@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use supervisord_config::host::Host;
 use supervisord_config::model::LogLevel;
-use supervisord_config::{load_with, search};
+use supervisord_config::{Purpose, load_with, search};
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{command, fd};
 
@@ -104,7 +104,7 @@ fn first_life(program: &str, options: &Options) -> Result<(Life, Signals), Start
     let host = Arc::new(System::new());
     let directory = host.current_dir();
     let start = Start { read: reader(program, options, host)?, directory };
-    let config = (start.read)().map_err(StartError)?;
+    let config = (start.read)(Purpose::Start).map_err(StartError)?;
     Life::begin(config, start)
 }
 
@@ -127,5 +127,5 @@ fn find_file(program: &str, options: &Options) -> Result<String, StartError> {
 fn reader(program: &str, options: &Options, host: Arc<System>) -> Result<ReadConfig, StartError> {
     let overrides = options.settings.convert(host.as_ref()).map_err(|error| StartError(error.to_string()))?;
     let file = find_file(program, options)?;
-    Ok(Arc::new(move || load_with(&file, &overrides, host.as_ref()).map_err(|error| error.to_string())))
+    Ok(Arc::new(move |purpose| load_with(&file, &overrides, purpose, host.as_ref()).map_err(|error| error.to_string())))
 }

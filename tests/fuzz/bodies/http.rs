@@ -100,7 +100,7 @@ fn context(config: Config, calls: calls::Calls) -> Context {
         calls,
         activity: Activity::new(LogLevel::Trace, note),
         activity_file: None,
-        load_config: Arc::new(|| Err("there is none".to_owned())),
+        load_config: Arc::new(|_| Err("there is none".to_owned())),
         loading: Default::default(),
         blocking: BlockingThreads::default(),
         answers: Arc::new(Room::for_answers()),

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use crate::command_line::{CommandLine, Flag, Given};
 use crate::error::ConfigError;
 use crate::fake_host::FakeHost;
-use crate::load;
 use crate::model::{
     ActivityLog, AutoRestart, Config, Group, GroupKind, LogFile, NoticeLevel, Process, ServerAddress, ServerUrl,
     SocketAddress,
 };
+use crate::{Purpose, load, load_with};
 
 mod messages;
 
@@ -525,4 +525,9 @@ fn the_built_in_interface_takes_no_options() {
     assert_eq!(error(&format!("[DEFAULT]\nfoo=bar\n{server}{interface}")), refused);
     read(&format!("{server}{interface}"));
     read(&format!("{interface}foo=bar\n"));
+    let host = host(&format!("[supervisord]\n{server}{interface}foo=bar\n"));
+    let overrides = CommandLine::default().convert(&host).unwrap();
+    let reread = load_with("c.conf", &overrides, Purpose::Reread, &host).unwrap();
+    let warnings: Vec<&str> = reread.warnings().collect();
+    assert!(warnings[0].starts_with(&format!("The next start will be refused: {refused}")), "{warnings:?}");
 }

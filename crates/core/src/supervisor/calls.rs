@@ -90,6 +90,11 @@ impl Supervisor {
     fn reload(&mut self, config: Config) -> Value {
         let active: Vec<_> = self.groups.iter().map(|group| group.config.clone()).collect();
         let difference = diff(&active, &config.groups);
+        // What was said about the configuration of before need not be said again.
+        let known = self.config.clone();
+        for notice in config.notices.iter().filter(|notice| !known.notices.contains(notice)) {
+            self.log(notice.level.into(), notice.text.clone());
+        }
         self.adopt_config(config);
         let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::Str).collect());
         let lists = vec![names(difference.added), names(difference.changed), names(difference.removed)];

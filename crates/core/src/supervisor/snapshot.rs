@@ -205,7 +205,8 @@ impl Supervisor {
     }
 
     /// Makes the active groups those of the present configuration, as `supervisorctl update` would: what is no longer
-    /// configured is stopped and removed, what has changed is stopped and replaced, what is new is added.
+    /// configured is stopped and removed, what has changed is stopped and replaced, what is new is added. Who has read the
+    /// configuration has logged what is to be said about it.
     pub fn reconcile(&mut self, config: Config, now: Now) {
         let active: Vec<Arc<Group>> = self.groups.iter().map(|group| group.config.clone()).collect();
         let difference = supervisord_config::diff::diff(&active, &config.groups);

@@ -11,6 +11,7 @@ mod trace;
 
 use std::sync::Arc;
 
+use supervisord_config::Purpose;
 use supervisord_config::model::Config;
 use supervisord_core::call::{Call, Outcome};
 use supervisord_core::rpc::{Methods, Request, System};
@@ -160,8 +161,8 @@ async fn single(context: &Context, methods: Methods, request: Request) -> Result
     match request {
         Request::Read(request) => read::answer(context, request).await,
         Request::Call(call) => ask(context, call).await,
-        Request::Restart => with_config(context, |config| Call::Restart { config }).await,
-        Request::ReloadConfig => with_config(context, |config| Call::ReloadConfig { config }).await,
+        Request::Restart => with_config(context, Purpose::Start, |config| Call::Restart { config }).await,
+        Request::ReloadConfig => with_config(context, Purpose::Reread, |config| Call::ReloadConfig { config }).await,
         Request::System(System::ListMethods) => Ok(names(list(context, methods))),
         Request::System(System::MethodHelp { method }) => match described(context, &method) {
             Some(method) => Ok(Value::Str(method.help).into()),
@@ -220,11 +221,11 @@ async fn outcome(reply: oneshot::Receiver<Outcome>) -> Result<Answer, Failure> {
 }
 
 /// Makes a call of the configuration as it is now. One that cannot be read changes nothing.
-async fn with_config(context: &Context, call: fn(Box<Config>) -> Call) -> Result<Answer, Failure> {
+async fn with_config(context: &Context, purpose: Purpose, call: fn(Box<Config>) -> Call) -> Result<Answer, Failure> {
     let turn = context.loading.lock().await;
     let load = context.load_config.clone();
     let config =
-        context.blocking.run(move || load()).await?.map_err(|text| Fault::with(FaultCode::CantReread, text))?;
+        context.blocking.run(move || load(purpose)).await?.map_err(|text| Fault::with(FaultCode::CantReread, text))?;
     let reply = send(context, call(Box::new(config)));
     drop(turn);
     outcome(reply).await

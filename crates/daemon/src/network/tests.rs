@@ -124,7 +124,7 @@ fn context(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, director
         calls,
         activity: Activity::new(LogLevel::Trace, move |line| log.lock().expect("unpoisoned").push(line)),
         activity_file: Some(format!("{}/main.log", directory.path().display())),
-        load_config: Arc::new(|| Err("not in this test".to_owned())),
+        load_config: Arc::new(|_| Err("not in this test".to_owned())),
         loading: Default::default(),
         blocking: BlockingThreads::default(),
         answers: Arc::new(Room::for_answers()),

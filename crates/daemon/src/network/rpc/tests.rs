@@ -47,7 +47,7 @@ fn plane() -> Plane {
         calls: sender,
         activity: Activity::new(LogLevel::Trace, |_| {}),
         activity_file: None,
-        load_config: Arc::new(move || match error.lock().expect("no panics").clone() {
+        load_config: Arc::new(move |_| match error.lock().expect("no panics").clone() {
             Some(error) => Err(error),
             None => Ok(config([])),
         }),
