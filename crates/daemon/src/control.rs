@@ -341,10 +341,14 @@ impl Control {
     }
 
     fn reaped(&mut self, pid: u32, status: ExitStatus) {
-        let death = match self.children.run_of(pid) {
+        let run = self.children.run_of(pid);
+        let death = match run {
+            Some(run) if !self.children.is_orphan(run) => return self.died(run, status),
+            // The number of an orphan may have been used again before its handle told of its end.
+            _ if self.upgrade.is_test(pid) => Death::Test(status),
+            _ if plugins::children::reaped(pid) => return,
+            // One that has become our child: the daemon is process 1 now.
             Some(run) => return self.died(run, status),
-            None if self.upgrade.is_test(pid) => Death::Test(status),
-            None if plugins::children::reaped(pid) => return,
             None => Death::Stranger { pid, status },
         };
         self.deaths.push_back(death);

@@ -130,11 +130,19 @@ impl Children {
         self.by_pid.get(&pid).copied()
     }
 
+    /// Whether a run began with a daemon that has died.
+    pub(super) fn is_orphan(&self, run: RunId) -> bool {
+        self.runs.get(&run).is_some_and(|run| run.orphan.is_some())
+    }
+
     /// A child has died and been reaped: from now on its pid may belong to somebody else.
     pub(super) fn died(&mut self, id: RunId, status: ExitStatus) -> Option<Dead> {
         let run = self.runs.get_mut(&id)?;
         if self.by_pid.get(&run.pid) == Some(&id) {
             self.by_pid.remove(&run.pid);
+        }
+        if let Some(orphan) = run.orphan.take() {
+            self.by_token.remove(&orphan.token);
         }
         run.ended = Some(status);
         run.stdin = None;

@@ -6,13 +6,13 @@
 //! while a program is read keeps that child from getting off the ground, and nobody else.
 
 use std::collections::VecDeque;
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use std::{mem, ptr};
 
 use libc::c_int;
 
+use super::stack::Stack;
 use super::*;
 
 /// How many children may be on their way to their program; the next one waits for the first of them.
@@ -20,9 +20,6 @@ const MOST_UNDER_WAY: usize = 8;
 
 /// For how long; a child that takes longer is left to its own devices.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// How much stack a child may use until it executes its program; the texts it may have to say are made before.
-const STACK: usize = 32 << 10;
 
 /// Makes children.
 #[derive(Debug)]
@@ -39,8 +36,6 @@ pub struct Spawner {
     /// away, and it must stay away until no such child shares the memory, or that user could look into it.
     dumpable: Option<c_int>,
 }
-
-type Stack = Box<[MaybeUninit<u8>]>;
 
 impl Default for Spawner {
     /// For the system that runs here.
@@ -73,7 +68,7 @@ impl Spawner {
         if changes_user {
             self.dumpable.get_or_insert_with(dumpable);
         }
-        let stack = self.spare.take().unwrap_or_else(|| Box::new_uninit_slice(STACK));
+        let stack = self.spare.take().map_or_else(Stack::new, Ok)?;
         let child = Child::new(plan, stdio);
         let cradle = Box::new(Cradle { child, stack, changes_user, is_occupied: AtomicI32::new(0) });
         let pid = cradle.make_child();
@@ -151,8 +146,6 @@ impl Cradle {
             // SAFETY: it is the pointer given below, and what it points to stays as long as this child is in it.
             unsafe { &*cradle.cast::<Cradle>() }.child.become_program()
         }
-        let top = self.stack.as_ptr_range().end.cast_mut();
-        let top = top.wrapping_sub(top.addr() % 16);
         let flags = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
         self.is_occupied.store(1, Ordering::Release);
         // SAFETY: nobody else uses the stack, which is large enough and grows down from its aligned end. The child
@@ -161,7 +154,7 @@ impl Cradle {
         let made = begin(|| unsafe {
             let cradle = ptr::from_ref(self).cast_mut().cast();
             let nothing = ptr::null_mut::<libc::c_void>();
-            libc::clone(enter, top.cast(), flags, cradle, nothing, nothing, self.is_occupied.as_ptr())
+            libc::clone(enter, self.stack.top(), flags, cradle, nothing, nothing, self.is_occupied.as_ptr())
         });
         if made.is_err() {
             self.is_occupied.store(0, Ordering::Release);
