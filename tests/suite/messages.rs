@@ -110,3 +110,16 @@ fn a_port_that_is_taken_is_named_with_whoever_has_it() {
         assert!(output.stderr.contains(&expected) && output.code == 2, "{expected}{output:?}");
     });
 }
+
+#[test]
+fn a_port_that_is_open_to_everybody_is_warned_about_once() {
+    only_ours(|| {
+        let scene = Scene::with("open", &format!("{SLEEPER}[inet_http_server]\nport=*:{{port}}\n"));
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_state("a", "RUNNING");
+        let port = format!("port={}: write port=127.0.0.1:{0}", daemon.ports[0]);
+        let log = daemon.log();
+        let warnings = log.lines().filter(|line| line.contains(" WARN ") && line.contains(&port));
+        assert_eq!(warnings.count(), 1, "{log}");
+    });
+}

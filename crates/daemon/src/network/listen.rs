@@ -179,13 +179,7 @@ pub struct ServerError {
 impl ServerError {
     /// The text that ends the start: the words of the original, then which server it is and what is known besides.
     pub fn describe(&self) -> String {
-        let HttpServer { section, address, .. } = &*self.server;
-        let address = match address {
-            ServerAddress::Inet { host, port } if host.is_empty() => format!("port={port}"),
-            ServerAddress::Inet { host, port } => format!("port={host}:{port}"),
-            ServerAddress::Unix { path, .. } => format!("file={path}"),
-        };
-        format!("{} ([{section}] {address}{})", self.reason, self.explanation())
+        format!("{} ({}{})", self.reason, place(&self.server), self.explanation())
     }
 
     fn explanation(&self) -> String {
@@ -215,6 +209,16 @@ impl ServerError {
             }
             (None, _) => String::new(),
         }
+    }
+}
+
+/// Section and address of a server, as they are written.
+fn place(HttpServer { section, address, .. }: &HttpServer) -> String {
+    match address {
+        ServerAddress::Inet { host, port } if host.is_empty() => format!("[{section}] port={port}"),
+        ServerAddress::Inet { host, port } if host.contains(':') => format!("[{section}] port=[{host}]:{port}"),
+        ServerAddress::Inet { host, port } => format!("[{section}] port={host}:{port}"),
+        ServerAddress::Unix { path, .. } => format!("[{section}] file={path}"),
     }
 }
 
@@ -255,10 +259,13 @@ pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activi
         }
         let section = &server.config.section;
         match &server.config.credentials {
-            None => activity.log(
-                LogLevel::Critical,
-                &format!("Server '{section}' running without any HTTP authentication checking"),
-            ),
+            None => {
+                let text = format!("Server '{section}' running without any HTTP authentication checking");
+                activity.log(LogLevel::Critical, &text);
+                if let Some(warning) = open_to_everybody(server) {
+                    activity.log(LogLevel::Warn, &warning);
+                }
+            }
             Some(credentials) if !auth::is_usable(credentials) => activity.log(
                 LogLevel::Critical,
                 &format!("Server '{section}' has a password hash that cannot be read and refuses every request"),
@@ -266,6 +273,26 @@ pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activi
             Some(_) => (),
         }
     }
+}
+
+/// What there is to say of a server without password that does not only listen to this machine.
+fn open_to_everybody(server: &OpenServer) -> Option<String> {
+    let Listener::Inet(listener) = &server.listener else { return None };
+    let address = listener.local_addr().ok()?;
+    if address.ip().is_loopback() {
+        return None;
+    }
+    let where_to = match address.ip().is_unspecified() {
+        true => "every interface".to_owned(),
+        false => address.ip().to_string(),
+    };
+    Some(format!(
+        "Server '{}' listens on {where_to} without a password: whoever can connect can start and stop programs ({}: write \
+         port=127.0.0.1:{}, or set username and password)",
+        server.config.section,
+        place(&server.config),
+        address.port()
+    ))
 }
 
 fn started_line(server: &OpenServer, clock: Clock) -> String {

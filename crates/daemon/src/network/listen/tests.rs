@@ -139,6 +139,25 @@ fn a_server_that_cannot_be_opened_is_named() {
 }
 
 #[test]
+fn a_server_that_is_open_to_everybody_is_warned_about() {
+    let warning = |host: &str| {
+        let server = open(&[inet(host, 0)]).expect("opened").remove(0);
+        let port = match &server.listener {
+            Listener::Inet(listener) => listener.local_addr().expect("address").port().to_string(),
+            Listener::Unix(..) => panic!("not asked for"),
+        };
+        open_to_everybody(&server).map(|text| text.replace(&port, "PORT"))
+    };
+    assert_eq!(warning("127.0.0.1"), None);
+    assert_eq!(warning("localhost"), None);
+    for host in ["", "0.0.0.0"] {
+        let text = warning(host).expect("a warning");
+        assert!(text.starts_with("Server 'inet_http_server' listens on every interface without a password"), "{text}");
+        assert!(text.ends_with(": write port=127.0.0.1:PORT, or set username and password)"), "{text}");
+    }
+}
+
+#[test]
 fn a_start_tells_of_its_servers_one_after_the_other() {
     let (_directory, path) = directory();
     let hash = Credentials { username: "u".into(), password: "{ARGON2ID}nonsense".into() };
