@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Scene, each_subject, http, processes};
+use crate::harness::{Program, Scene, Subject, each_subject, http, needs, processes};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -101,4 +101,24 @@ fn nothing_names_a_machine() {
             assert_eq!(sources.len(), 1, "all packages come from one place: {sources:?}");
         }
     }
+}
+
+/// An orderly end is final, a crash is not; reload applies the configuration; systemd has nothing to say about the unit.
+#[test]
+fn the_systemd_unit_does_what_the_manual_says() {
+    let unit = read("packaging/supervisord.service");
+    let settings: Vec<&str> = unit.lines().filter(|line| !line.starts_with('#')).collect();
+    for setting in ["Restart=on-failure", "KillMode=process", "OOMPolicy=continue", "TimeoutStopSec=15min"] {
+        assert!(settings.contains(&setting), "the unit lacks {setting}");
+    }
+    let reload = settings.iter().find_map(|line| line.strip_prefix("ExecReload=/usr/bin/supervisorctl"));
+    assert_eq!(reload.and_then(|line| line.split_whitespace().last()), Some("update"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let copy = directory.path().join("supervisord.service");
+    let programs = Subject::Ours.path(Program::Supervisord);
+    let programs = programs.parent().expect("a directory").display().to_string();
+    fs::write(&copy, unit.replace("/usr/bin", &programs)).expect("written");
+    let verified = Command::new(needs::program("systemd-analyze")).args(["verify", "--man=no"]).arg(&copy).output();
+    let verified = verified.expect("it runs");
+    assert!(verified.status.success() && verified.stderr.is_empty(), "{verified:?}");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their packages of Debian; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("faketime", "faketime"),
     ("nginx", "nginx-light"),
     ("npm", "npm"),
@@ -12,6 +12,7 @@ const PACKAGES: [(&str, &str); 8] = [
     ("python3", "python3"),
     ("redis-server", "redis-server"),
     ("strace", "strace"),
+    ("systemd-analyze", "systemd"),
     ("unshare", "util-linux"),
 ];
 
