@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::geteuid;
 
-use crate::harness::{Daemon, Observed, Program, Scene, Subject, compare, compare_refusal, compare_runs};
+use crate::harness::http;
+use crate::harness::needs::Power;
+use crate::harness::{Daemon, Observed, Program, Scene, Subject, compare, compare_refusal, compare_runs, only_ours};
 
 /// Notes owner, group and mode of files of the scene.
 fn note_owners(daemon: &Daemon, observed: &mut Observed, names: &[&str]) {
@@ -132,6 +134,158 @@ fn a_listener_and_a_fastcgi_program_change_their_users_too() {
         observed.exactly("program", daemon.wait_for_file("f.log"));
         note_owners(daemon, observed, &["f.sock", "g.sock"]);
     });
+}
+
+/// Who was taken out of a group does not get it any more.
+#[test]
+fn groups_are_looked_up_at_every_start() {
+    if !Power::Mount.is_there_for("another group file") {
+        return;
+    }
+    let text =
+        "[program:p]\ncommand=sh -c 'id -G; exec sleep 1000'\nuser=nobody\nstartsecs=0\nstdout_logfile={dir}/p.log\n";
+    let with = "root:x:0:\nnogroup:x:65534:\nextra:x:61234:nobody\n";
+    let shell = "exec unshare -m sh -c 'mount --bind {dir}/group /etc/group && exec \"$@\"' sh \"$@\"";
+    let scene = Scene::with("groups", text).file("group", with).shell(shell);
+    compare(&scene, |daemon, observed| {
+        daemon.wait_until("it has spoken", |daemon| daemon.read("p.log").lines().count() == 1);
+        observed.exactly("before", daemon.read("p.log"));
+        assert!(daemon.read("p.log").contains("61234"));
+        daemon.write("group", "root:x:0:\nnogroup:x:65534:\n");
+        daemon.ctl(&["restart", "p"]);
+        daemon.wait_until("it has spoken again", |daemon| daemon.read("p.log").lines().count() == 2);
+        observed.exactly("after", daemon.read("p.log"));
+    });
+}
+
+/// Nobody's directory, and what is there for root to fall for. All of it is ready before the daemon starts.
+const TRAPS: &str = "umask 022; mkdir etc home tmp; echo precious > etc/victim; chmod 600 etc/victim; chmod 1777 tmp
+    for name in started stopped; do ln -s ../etc/victim home/$name.log; done
+    ln -s ../etc/victim tmp/pid; ln -s ../etc/victim tmp/activity.log; ln -s ../etc home/etc
+    chown -h 65534:65534 home home/* tmp/*";
+
+/// Root writes to, empties, renames and reads nothing that a program's user has led it to.
+#[test]
+fn root_is_not_led_to_files_of_others() {
+    if !Power::ChangeUser.is_there_for("files of others") {
+        return;
+    }
+    let text = "[supervisord]\npidfile={dir}/tmp/pid\n\
+        [program:started]\ncommand=echo x\nuser=nobody\nstartretries=0\nstdout_logfile={dir}/home/started.log\n\
+        [program:deep]\ncommand=echo x\nuser=nobody\nstartretries=0\nstdout_logfile={dir}/home/etc/deep.log\nstdout_logfile_maxbytes=10\n\
+        [program:stopped]\ncommand=cat\nuser=nobody\nautostart=false\nstdout_logfile={dir}/home/stopped.log\n";
+    only_ours(|| {
+        let mut daemon = Scene::with("traps", text).shell(TRAPS).launch(Subject::Ours);
+        daemon.wait_until("it answers", |daemon| daemon.rpc_if_up("supervisor.getState", &[]).is_some());
+        daemon.wait_for_states(&["started", "deep"], "FATAL");
+        assert!(daemon.log().contains("could not write pidfile"), "{}", daemon.log());
+        let fault = daemon.rpc("supervisor.clearProcessLogs", &["stopped".into()]).expect_err("a link");
+        assert_eq!(fault, (30, "FAILED: stopped".to_owned()));
+        let read = daemon.rpc("supervisor.readProcessStdoutLog", &["stopped".into(), 0.into(), 0.into()]);
+        assert_eq!(read, Err((30, "FAILED".to_owned())));
+        let tail = daemon.call("supervisor.tailProcessStdoutLog", &["stopped".into(), 0.into(), 100.into()]);
+        assert_eq!(tail.items()[0].text(), "");
+        for path in ["/tail.html?processname=stopped", "/logtail/stopped"] {
+            let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+            let answer = http::request(&mut *stream, "GET", path, &["Connection: close"], b"").expect("an answer");
+            assert!(!answer.text().contains("precious"), "{path}");
+        }
+        let output = daemon.ctl(&["start", "stopped"]);
+        assert_eq!(output.stdout, "stopped: ERROR (spawn error)\n");
+        assert_eq!((daemon.read("etc/victim"), daemon.path("etc/deep.log").exists()), ("precious\n".to_owned(), false));
+        // Once the link is gone all is well.
+        fs::remove_file(daemon.path("home/stopped.log")).expect("removed");
+        daemon.wait_for_state("stopped", "RUNNING");
+        daemon.signal(nix::sys::signal::Signal::SIGTERM);
+        assert_eq!(daemon.exit_code(), 0);
+        assert_eq!(daemon.read("etc/victim"), "precious\n");
+    });
+    only_ours(|| {
+        let text = "[supervisord]\nlogfile={dir}/tmp/activity.log\n";
+        let place = Scene::with("activity", text).shell(TRAPS).set_up(Subject::Ours);
+        let output = Scene::with("activity", text).shell(TRAPS).run_in(&place);
+        assert_eq!(output.code, 2, "{}", output.transcript());
+        assert_eq!(place.read("etc/victim"), "precious\n");
+    });
+}
+
+/// Links of root, and of users to what is theirs; files that were given away; FIFOs; the standard output.
+#[test]
+fn logs_behind_usual_links_are_written_as_ever() {
+    if !Power::ChangeUser.is_there_for("links of others") {
+        return;
+    }
+    let prepare = "umask 022; mkdir -p data log home/releases/42/log home/data tmp; chmod 1777 tmp
+        ln -s data linked; ln -s ../data/file.log log/file.log; ln -s releases/42 home/current; ln -s ../../data home/releases/data
+        ln -s {dir}/data tmp/data; touch home/own.log log/given.log; mkfifo home/fifo
+        chown -h 65534:65534 home home/* home/releases/* home/releases/42/* log/given.log; chown -h 0:0 home/releases/data
+        cat home/fifo > fifo.out & ";
+    let logs = [
+        ("dir", "linked/new.log"),
+        ("file", "log/file.log"),
+        ("deploy", "home/current/log/app.log"),
+        ("own", "home/own.log"),
+        ("given", "log/given.log"),
+        ("made", "home/made.log"),
+        ("deep", "home/releases/data/deep.log"),
+        ("sticky", "tmp/sticky.log"),
+        ("through", "tmp/data/through.log"),
+    ];
+    let program = |(name, log): &(&str, &str)| {
+        format!(
+            "[program:{name}]\ncommand=sh -c 'echo {name}; exec sleep 1000'\nuser=nobody\nstartsecs=0\n\
+             stdout_logfile={{dir}}/{log}\nstdout_logfile_maxbytes=0\nstderr_logfile=NONE\n"
+        )
+    };
+    let text: String = logs.iter().chain(&[("fifo", "home/fifo")]).map(program).collect();
+    compare(&Scene::with("usual", &text).shell(prepare), |daemon, observed| {
+        for (name, log) in logs {
+            daemon.wait_for_state(name, "RUNNING");
+            daemon.wait_until("it is written", |daemon| daemon.read(log) == format!("{name}\n"));
+            note_owners(daemon, observed, &[log]);
+        }
+        daemon.wait_for_state("fifo", "RUNNING");
+        daemon.wait_until("the FIFO has it", |daemon| daemon.read("fifo.out") == "fifo\n");
+        observed.exactly("tail", daemon.ctl(&["tail", "deploy"]).transcript());
+        observed.exactly(
+            "links",
+            [daemon.path("log/file.log").is_symlink(), daemon.path("linked").is_symlink()]
+                .map(|is| is.to_string())
+                .join(" "),
+        );
+    });
+}
+
+/// As in containers, whose directories of logs are full of links to the output, whoever owns them.
+#[test]
+fn a_link_of_anybody_may_lead_to_the_standard_output() {
+    if !Power::ChangeUser.is_there_for("links of others") {
+        return;
+    }
+    let text = "[program:p]\ncommand=sh -c 'echo spoken; exec sleep 1000'\nuser=nobody\nstartsecs=0\n\
+        stdout_logfile={dir}/log/p.log\nstdout_logfile_maxbytes=0\n";
+    let prepare = "mkdir log; ln -s /dev/stdout log/p.log; chown -h 65534 log log/p.log";
+    only_ours(|| {
+        let mut daemon = Scene::with("output", text).shell(prepare).start(Subject::Ours);
+        daemon.wait_until("the output has it", |daemon| daemon.stdout().contains("spoken\n"));
+    });
+}
+
+/// A container may let root give files away, and not act on those of others.
+#[test]
+fn a_socket_is_given_away_without_the_right_to_act_on_it_then() {
+    if !Power::ChangeUser.is_there_for("sockets of others") {
+        return;
+    }
+    let text = "[unix_http_server]\nchown=nobody:games\nchmod=0770\n";
+    let shell = "exec setpriv --bounding-set -fowner --inh-caps -fowner \"$@\"";
+    for directory in ["", "chmod 1777 {dir}; "] {
+        compare(&Scene::with("owner", text).shell(&format!("{directory}{shell}")), |daemon, observed| {
+            note_owners(daemon, observed, &["s.sock"]);
+            let names: Vec<String> = daemon.names().into_iter().filter(|name| name.contains(".sock")).collect();
+            observed.exactly("names", names.join(" "));
+        });
+    }
 }
 
 /// A home directory is that of the account.

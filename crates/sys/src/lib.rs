@@ -23,6 +23,7 @@ pub mod spawn;
 pub mod syslog;
 pub mod terminal;
 pub mod thread;
+pub mod trusted;
 pub mod user;
 pub mod wait;
 

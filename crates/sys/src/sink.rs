@@ -7,17 +7,19 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::sys::socket::{MsgFlags, send};
 
+use crate::trusted;
+
 /// Opening neither waits for the other end nor makes a terminal the controlling one.
-const NEVER_WAIT: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
+pub(crate) const NEVER_WAIT: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// Opens `path` for appending and creates it with `mode` (less the file mode mask) when it is not there.
 pub fn open_append(path: &str, mode: u32) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(mode).custom_flags(NEVER_WAIT).open(path)
+    trusted::open(path, libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | NEVER_WAIT, mode)
 }
 
 /// Opens what exists at `path` for writing. Fails with ENXIO for a FIFO nobody reads, and for a socket.
 pub fn open_existing(path: &str) -> io::Result<File> {
-    OpenOptions::new().write(true).custom_flags(NEVER_WAIT).open(path)
+    trusted::open(path, libc::O_WRONLY | NEVER_WAIT, 0)
 }
 
 /// Opens what exists at `path` for reading. Fails with ELOOP when that is a symbolic link.
@@ -32,7 +34,7 @@ pub fn open_for_reading(path: &str) -> io::Result<File> {
 
 /// Opens a FIFO for writing whether or not somebody reads it: it is opened for reading too, so that it never breaks.
 pub fn open_fifo(path: &str) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).custom_flags(NEVER_WAIT).open(path)
+    trusted::open(path, libc::O_RDWR | NEVER_WAIT, 0)
 }
 
 /// A second descriptor for descriptor `number` of this process, closed on exec. Fails with EBADF when it is not open.
@@ -50,7 +52,7 @@ pub fn duplicate(number: i32) -> io::Result<OwnedFd> {
 /// waiting; the mode of the inherited one, which other processes share, does not change. Not possible for a socket.
 #[cfg(target_os = "linux")]
 pub fn open_again(number: i32) -> io::Result<File> {
-    open_existing(&format!("/proc/self/fd/{number}"))
+    OpenOptions::new().write(true).custom_flags(NEVER_WAIT).open(format!("/proc/self/fd/{number}"))
 }
 
 /// Only Linux can do this; the error here is always `Unsupported`.

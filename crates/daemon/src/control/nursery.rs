@@ -47,7 +47,7 @@ pub(super) struct Nursery {
     next_run: u64,
     /// The output plane did not answer in time once; it is not waited for again before it does.
     output_stalled: bool,
-    /// How to become each user: looked up once, because the user database may be slow.
+    /// How each user was become last, for when the user database does not respond.
     users: HashMap<u32, RunAs>,
     finder: Finder,
     errands: Errands,
@@ -178,7 +178,7 @@ impl Nursery {
     ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
         let fork_error = |error| SpawnFailure::Refused(fork_error(process, error));
-        let plan = match self.run_as(process) {
+        let plan = match self.run_as(process, tools) {
             Ok(user) => plan(row, command, user, tools).map_err(fork_error),
             Err(NoReply) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
         };
@@ -257,15 +257,25 @@ impl Nursery {
         name.unwrap_or_else(|NoReply| current_uid().to_string())
     }
 
-    /// How to become the user of a process, where it has one.
-    fn run_as(&mut self, process: &Process) -> Result<Option<RunAs>, NoReply> {
+    /// How to become the user of a process, where it has one. It is asked at every start: who was taken out of a group does
+    /// not get it any more.
+    fn run_as(&mut self, process: &Process, tools: &Tools) -> Result<Option<RunAs>, NoReply> {
         let Some(uid) = process.user.as_ref().map(|user| user.uid) else { return Ok(None) };
-        if let Some(known) = self.users.get(&uid) {
-            return Ok(Some(known.clone()));
+        match self.errands.ask("the user database", move || RunAs::uid(uid)) {
+            Ok(run_as) => {
+                self.users.insert(uid, run_as.clone());
+                Ok(Some(run_as))
+            }
+            Err(NoReply) => {
+                let known = self.users.get(&uid).ok_or(NoReply)?;
+                let text = format!(
+                    "the user database does not respond; {} is started with the groups that its user had before",
+                    repr(&process.name)
+                );
+                tools.activity.log(LogLevel::Warn, &text);
+                Ok(Some(known.clone()))
+            }
         }
-        let run_as = self.errands.ask("the user database", move || RunAs::uid(uid))?;
-        self.users.insert(uid, run_as.clone());
-        Ok(Some(run_as))
     }
 
     /// Gives the FastCGI sockets and the count of runs to the next program.

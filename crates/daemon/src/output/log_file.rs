@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use supervisord_core::rotation::{self, Rotation, Step};
 use supervisord_sys::fd::{self, FileKind};
-use supervisord_sys::sink as open;
+use supervisord_sys::{sink as open, trusted};
 
 use super::loss::Loss;
 use super::transit::{FileId, Transit};
@@ -97,7 +97,7 @@ impl LogFile {
 
     /// Removes the file and begins a new one. Where the directory does not allow that, the file is emptied instead.
     pub fn clear(&mut self) -> io::Result<()> {
-        match fs::remove_file(&*self.path) {
+        match trusted::remove(&*self.path) {
             Ok(()) => self.begin_anew(),
             Err(error) if error.kind() == ErrorKind::NotFound => self.begin_anew(),
             Err(_) => {
@@ -135,7 +135,9 @@ impl LogFile {
     fn carry_out(&self, step: Step) -> io::Result<()> {
         let done = match step {
             Step::Truncate => self.file.set_len(0),
-            Step::Rename { from, to } => fs::rename(rotation::name(&self.path, from), rotation::name(&self.path, to)),
+            Step::Rename { from, to } => {
+                trusted::rename(&rotation::name(&self.path, from), &rotation::name(&self.path, to))
+            }
         };
         match done {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

@@ -2,10 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +11,7 @@ use mio::{Events, Poll, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::rotation::Rotation;
+use supervisord_sys::trusted;
 
 use super::leftover::Leftover;
 use super::outlets::Outlets;
@@ -480,7 +479,7 @@ impl Plane {
 }
 
 fn create_private(path: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+    trusted::create_new(path, 0o600).map(drop)
 }
 
 /// When a log of this plan is rotated.

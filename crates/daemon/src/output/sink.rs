@@ -306,7 +306,7 @@ pub(super) fn empty(path: &str) -> io::Result<()> {
         return Ok(());
     }
     let done = match fs::metadata(path) {
-        Ok(there) if there.is_file() => fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)),
+        Ok(there) if there.is_file() => open::open_existing(path).and_then(|file| file.set_len(0)),
         Ok(_) => Ok(()),
         Err(error) => Err(error),
     };

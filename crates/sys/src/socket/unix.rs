@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno as NixErrno;
@@ -12,6 +12,7 @@ use nix::sys::socket::{UnixAddr, bind};
 
 use super::{SocketError, listen, stream_socket};
 use crate::fd::set_nonblocking;
+use crate::trusted::{self, NewSocket, NewSocketPlace};
 use crate::{Errno, Pid};
 
 /// A socket file to be made.
@@ -44,11 +45,27 @@ const ATTEMPTS: usize = 5;
 /// The socket is made as `PATH.PID` and then linked to its place, where it appears with its final owner and mode and
 /// already accepts connections. A dead socket there is removed; a live one is [`SocketError::InUse`]; any other file is
 /// left alone and is EEXIST. After an error nothing is left behind.
+///
+/// Where this process may give its files away but not link those of others, the owner comes last.
 pub fn listen_unix(file: SocketFile<'_>, backlog: u32) -> Result<UnixListening, SocketError> {
-    let (socket, temporary) = open_temporary(file.path)?;
-    set_access(&temporary.0, file)?;
+    let (socket, temporary, made) = open_temporary(file.path)?;
+    made.set_mode(file.mode)?;
+    give(&made, file)?;
     listen(&socket, backlog)?;
-    let removed_stale = publish(&temporary.0, file.path)?;
+    let removed_stale = match publish(&temporary.0, file.path) {
+        Err(SocketError::System(Errno::EPERM)) => {
+            made.take_back()?;
+            let removed_stale = publish(&temporary.0, file.path)?;
+            // While it is still ours: in a directory for everybody only the owner may remove a name.
+            drop(temporary);
+            if let Err(error) = give(&made, file) {
+                let _ = trusted::remove(file.path);
+                return Err(error);
+            }
+            removed_stale
+        }
+        published => published?,
+    };
     Ok(UnixListening { socket, removed_stale })
 }
 
@@ -59,14 +76,17 @@ pub fn replace_unix(file: SocketFile<'_>, backlog: u32) -> Result<OwnedFd, Socke
     let address = address(file.path)?;
     remove(file.path)?;
     let socket = stream_socket(libc::AF_UNIX)?;
+    let place = NewSocketPlace::of(file.path)?;
     bind(socket.as_raw_fd(), &address).map_err(|error| match error {
         NixErrno::EADDRINUSE => SocketError::System(Errno::EEXIST),
         other => other.into(),
     })?;
-    let made = RemovedOnDrop(file.path.to_owned());
-    set_access(file.path, file)?;
+    let name = RemovedOnDrop(file.path.to_owned());
+    let made = place.socket()?;
+    made.set_mode(file.mode)?;
+    give(&made, file)?;
     listen(&socket, backlog)?;
-    made.keep();
+    name.keep();
     Ok(socket)
 }
 
@@ -79,7 +99,7 @@ pub fn remove_dead(path: &Path) -> Result<bool, SocketError> {
 /// Removes a socket file. What does not exist or is not a socket is left alone without an error.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.file_type().is_socket() => match fs::remove_file(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => match trusted::remove(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         },
@@ -102,12 +122,12 @@ impl Drop for RemovedOnDrop {
     fn drop(&mut self) {
         if !self.0.as_os_str().is_empty() {
             // Nothing better can be done about a file that will not go.
-            let _ = fs::remove_file(&self.0);
+            let _ = trusted::remove(&self.0);
         }
     }
 }
 
-fn open_temporary(path: &Path) -> Result<(OwnedFd, RemovedOnDrop), SocketError> {
+fn open_temporary(path: &Path) -> Result<(OwnedFd, RemovedOnDrop, NewSocket), SocketError> {
     let mut name = OsString::from(path);
     name.push(format!(".{}", Pid::current()));
     let name = PathBuf::from(name);
@@ -115,8 +135,11 @@ fn open_temporary(path: &Path) -> Result<(OwnedFd, RemovedOnDrop), SocketError> 
     // Left behind by a process that had our number before us.
     remove(&name)?;
     let socket = stream_socket(libc::AF_UNIX)?;
+    let place = NewSocketPlace::of(&name)?;
     bind(socket.as_raw_fd(), &address)?;
-    Ok((socket, RemovedOnDrop(name)))
+    let name = RemovedOnDrop(name);
+    let made = place.socket()?;
+    Ok((socket, name, made))
 }
 
 fn address(path: &Path) -> Result<UnixAddr, SocketError> {
@@ -126,12 +149,8 @@ fn address(path: &Path) -> Result<UnixAddr, SocketError> {
     })
 }
 
-fn set_access(path: &Path, file: SocketFile<'_>) -> Result<(), SocketError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(file.mode))?;
-    if file.uid.is_none() && file.gid.is_none() {
-        return Ok(());
-    }
-    lchown(path, file.uid, file.gid).map_err(|error| match Errno::from(error) {
+fn give(made: &NewSocket, file: SocketFile<'_>) -> Result<(), SocketError> {
+    made.give_to(file.uid, file.gid).map_err(|error| match Errno::from(error) {
         Errno::EPERM => SocketError::Owner,
         other => other.into(),
     })

@@ -1,0 +1,171 @@
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+/// A directory of root, with what others put into theirs. None without root: nobody can play others then, and the system
+/// alone decides.
+struct Ground {
+    root: tempfile::TempDir,
+}
+
+const APP: u32 = 65_534;
+const STRANGER: u32 = 65_533;
+
+impl Ground {
+    fn new() -> Option<Ground> {
+        let root = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("ours");
+        (crate::user::effective_uid() == 0).then_some(Ground { root })
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn directory(&self, name: &str, owner: u32, mode: u32) {
+        fs::create_dir_all(self.at(name)).expect("made");
+        fs::set_permissions(self.at(name), fs::Permissions::from_mode(mode)).expect("set");
+        chown(self.at(name), Some(owner), Some(owner)).expect("given");
+    }
+
+    fn file(&self, name: &str, owner: u32) {
+        fs::write(self.at(name), "precious").expect("written");
+        chown(self.at(name), Some(owner), Some(owner)).expect("given");
+    }
+
+    fn link(&self, name: &str, target: impl AsRef<Path>, owner: u32) {
+        symlink(target, self.at(name)).expect("linked");
+        lchown(self.at(name), Some(owner), Some(owner)).expect("given");
+    }
+
+    fn append(&self, name: &str) -> Result<(), i32> {
+        let opened = crate::sink::open_append(self.at(name).to_str().expect("text"), 0o644);
+        match opened.and_then(|mut file| file.write_all(b"+")) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.raw_os_error().expect("of the system")),
+        }
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.at(name)).expect("there")
+    }
+}
+
+#[test]
+fn what_people_do_goes_on() {
+    let Some(ground) = Ground::new() else { return };
+    ground.directory("log", 0, 0o755);
+    ground.directory("data", 0, 0o755);
+    ground.directory("group", 0, 0o2775);
+    ground.directory("home", APP, 0o755);
+    ground.directory("home/releases/42/log", APP, 0o755);
+    ground.directory("tmp", 0, 0o1777);
+    // A file in the user's directory, of either; deploys that lead to the newest release; links of root to anywhere.
+    ground.file("home/own.log", APP);
+    ground.link("home/current", "releases/42", APP);
+    ground.link("linked", ground.at("data"), 0);
+    ground.link("home/linked", ground.at("data"), 0);
+    ground.link("log/file.log", "../data/file.log", 0);
+    ground.link("tmp/of-root.log", ground.at("data/of-root.log"), 0);
+    ground.file("log/given.log", APP);
+    for name in [
+        "log/new.log",
+        "log/given.log",
+        "group/new.log",
+        "home/new.log",
+        "home/own.log",
+        "home/current/log/app.log",
+        "linked/new.log",
+        "home/linked/app.log",
+        "log/file.log",
+        "tmp/new.log",
+        "tmp/of-root.log",
+        "home/../log/./up.log",
+    ] {
+        assert_eq!(ground.append(name), Ok(()), "{name}");
+        assert_eq!(ground.append(name), Ok(()), "{name}, which is there");
+        assert!(ground.read(name).ends_with("++"), "{name}");
+    }
+    assert_eq!(fs::symlink_metadata(ground.at("home/releases/42/log/app.log")).expect("made").uid(), 0);
+    let device = crate::sink::open_append("/dev/null", 0o644).expect("opened");
+    assert!(!device.metadata().expect("there").is_file());
+    // As in a container, where the first process has the output of all.
+    assert!(crate::sink::open_append(&format!("/proc/{}/fd/2", std::process::id()), 0o644).is_ok());
+}
+
+#[test]
+fn nobody_leads_root_to_what_is_not_his() {
+    let Some(ground) = Ground::new() else { return };
+    ground.directory("etc", 0, 0o755);
+    ground.directory("home", APP, 0o755);
+    ground.directory("other", STRANGER, 0o755);
+    ground.directory("group", 0, 0o775);
+    ground.directory("tmp", 0, 0o1777);
+    ground.file("etc/victim", 0);
+    ground.file("other/victim", STRANGER);
+    ground.file("tmp/planted.log", STRANGER);
+    ground.link("home/direct.log", "../etc/victim", APP);
+    ground.link("home/absolute.log", ground.at("etc/victim"), APP);
+    ground.link("home/new.log", "../etc/new", APP);
+    ground.link("home/log", "../etc", APP);
+    ground.link("home/far.log", "near.log", APP);
+    ground.link("home/near.log", "../etc/victim", APP);
+    ground.link("home/other.log", "../other/victim", APP);
+    ground.link("home/fd.log", "/proc/self/fd/1", APP);
+    ground.link("home/loop.log", "loop.log", APP);
+    ground.link("group/direct.log", "../etc/victim", APP);
+    ground.link("tmp/direct.log", "../etc/victim", STRANGER);
+    // Of root, but it may have been elsewhere.
+    ground.link("home/moved.log", "../etc/victim", 0);
+    fs::hard_link(ground.at("etc/victim"), ground.at("home/hard.log")).expect("linked");
+    for name in [
+        "home/direct.log",
+        "home/absolute.log",
+        "home/new.log",
+        "home/log/victim",
+        "home/log/new",
+        "home/far.log",
+        "home/other.log",
+        "home/fd.log",
+        "home/loop.log",
+        "group/direct.log",
+        "tmp/direct.log",
+        "home/moved.log",
+    ] {
+        assert_eq!(ground.append(name), Err(libc::ELOOP), "{name}");
+        let path = ground.at(name);
+        let path = path.to_str().expect("text");
+        assert!(open_read(path).is_err() && open_write(path, 0o644).is_err(), "{name}");
+    }
+    for name in ["home/hard.log", "tmp/planted.log"] {
+        assert_eq!(ground.append(name), Err(libc::EACCES), "{name}");
+    }
+    for (from, to) in [("home/log/victim", "home/log/victim.1"), ("etc/victim", "home/log/victim.1")] {
+        assert!(rename(ground.at(from).to_str().expect("text"), ground.at(to).to_str().expect("text")).is_err());
+    }
+    assert!(remove(ground.at("home/log/victim").to_str().expect("text")).is_err());
+    assert_eq!(ground.read("etc/victim") + &ground.read("other/victim"), "preciousprecious");
+    assert!(!ground.at("etc/new").exists());
+    // Of a link the link itself.
+    let direct = ground.at("home/direct.log");
+    rename(direct.to_str().expect("text"), ground.at("home/direct.log.1").to_str().expect("text")).expect("renamed");
+    remove(ground.at("home/direct.log.1").to_str().expect("text")).expect("removed");
+    assert_eq!(ground.append("home/direct.log"), Ok(()));
+}
+
+#[test]
+fn errors_are_those_of_the_system() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let code = |path: &Path| crate::sink::open_append(path.to_str().expect("text"), 0o644).expect_err("refused");
+    assert_eq!(code(&dir.path().join("no/such")).raw_os_error(), Some(libc::ENOENT));
+    assert_eq!(code(dir.path()).raw_os_error(), Some(libc::EISDIR));
+    symlink("nowhere/x", dir.path().join("dangling")).expect("linked");
+    assert_eq!(code(&dir.path().join("dangling")).raw_os_error(), Some(libc::ENOENT));
+    symlink(".", dir.path().join("here")).expect("linked");
+    assert_eq!(code(&dir.path().join("here")).raw_os_error(), Some(libc::EISDIR));
+    assert_eq!(code(Path::new("/")).raw_os_error(), Some(libc::EISDIR));
+    assert_eq!(code(Path::new("")).raw_os_error(), Some(libc::ENOENT));
+}
