@@ -197,6 +197,16 @@ impl Supervisor {
 
     /// Takes one input. Call [`Supervisor::poll_effect`] until it returns none before anything else.
     pub fn handle(&mut self, now: Now, input: Input) {
+        let later = if input.is_answer() { std::mem::take(&mut self.effects) } else { VecDeque::new() };
+        self.take(now, input);
+        // What follows from an answer comes before what was to be done anyway.
+        if !later.is_empty() {
+            let first = std::mem::replace(&mut self.effects, later);
+            first.into_iter().rev().for_each(|effect| self.effects.push_front(effect));
+        }
+    }
+
+    fn take(&mut self, now: Now, input: Input) {
         match input {
             Input::Started => self.start(now),
             Input::Call { id, call } => self.call(now, id, call),

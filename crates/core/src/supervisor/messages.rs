@@ -142,6 +142,13 @@ pub enum Input {
     Subscribed { kinds: Vec<EventType> },
 }
 
+impl Input {
+    /// Whether it is the answer to an effect that is answered at once.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Input::Checked { .. } | Input::Spawned { .. } | Input::Killed { .. } | Input::Fed { .. })
+    }
+}
+
 /// What the supervisor wants done.
 #[derive(Debug)]
 pub enum Effect {

@@ -71,33 +71,72 @@ impl MemberSnapshot {
 }
 
 impl Supervisor {
-    /// The present state.
+    /// The present state. Whoever adds a field decides here what becomes of it.
     pub fn snapshot(&self) -> Snapshot {
-        let members = |group: &ActiveGroup| group.members.iter().filter_map(|id| self.member_snapshot(*id)).collect();
-        let group = |group: &ActiveGroup| GroupSnapshot {
-            definition: group.config.clone(),
-            pool: group.pool.clone(),
-            members: members(group),
+        let Supervisor {
+            config,
+            groups,
+            next_serial,
+            ticks,
+            retiring,
+            // In `member_snapshot`, and what is made of that.
+            members: _,
+            by_run: _,
+            deadlines: _,
+            // Numbers that nobody else knows.
+            next_process: _,
+            next_judgement: _,
+            auto_logs: _,
+            // Plug-ins begin anew, and say again what they want to hear of.
+            subscribed: _,
+            // Nobody is left who waits for an answer; what was asked for goes on without.
+            jobs: _,
+            collecting: _,
+            // Nobody takes over from a daemon that ends.
+            mood: _,
+            shutdown: _,
+            restart_with: _,
+            finished: _,
+            // There are none at rest.
+            effects: _,
+        } = self;
+        let members = |members: &[ProcessId]| members.iter().filter_map(|id| self.member_snapshot(*id)).collect();
+        let group = |ActiveGroup { config, members: ids, pool }: &ActiveGroup| GroupSnapshot {
+            definition: config.clone(),
+            pool: pool.clone(),
+            members: members(ids),
         };
         Snapshot {
             version: VERSION,
-            config: self.config.clone(),
-            groups: self.groups.iter().map(group).collect(),
-            next_serial: self.next_serial,
-            ticks: Some(self.ticks.clone()),
-            retiring: self.retiring.clone(),
+            config: config.clone(),
+            groups: groups.iter().map(group).collect(),
+            next_serial: *next_serial,
+            ticks: Some(ticks.clone()),
+            retiring: retiring.clone(),
         }
     }
 
     /// The present state of one process.
     pub fn member_snapshot(&self, id: ProcessId) -> Option<MemberSnapshot> {
-        let member = self.members.get(&id)?;
+        let Member {
+            config,
+            machine,
+            stdout_log,
+            stderr_log,
+            seat,
+            // Known from the definition of the group, and from the deadline of the machine.
+            group: _,
+            filed: _,
+            // Known to whoever finds the child.
+            run: _,
+            died: _,
+        } = self.members.get(&id)?.as_ref();
         Some(MemberSnapshot {
-            name: member.config.name.clone(),
-            machine: member.machine.clone(),
-            stdout_log: member.stdout_log.clone(),
-            stderr_log: member.stderr_log.clone(),
-            seat: member.seat.clone(),
+            name: config.name.clone(),
+            machine: machine.clone(),
+            stdout_log: stdout_log.clone(),
+            stderr_log: stderr_log.clone(),
+            seat: seat.clone(),
         })
     }
 

@@ -94,3 +94,21 @@ fn the_wait_for_a_stop_counts_from_its_own_signal() {
     world.pass(200);
     assert!(world.log.iter().any(|line| line.contains("SIGKILL")));
 }
+
+#[test]
+fn what_follows_from_a_birth_comes_before_the_next_one() {
+    let mut world = World::new(vec![program("a"), program("b")]);
+    let mut order = Vec::new();
+    world.supervisor.handle(world.now, Input::Started);
+    while let Some(effect) = world.supervisor.poll_effect() {
+        match &effect {
+            Effect::Spawn { .. } => order.push("spawn".to_owned()),
+            Effect::Log(_, line) => order.push(line.chars().take(11).collect()),
+            _ => {}
+        }
+        if let Some(answer) = world.perform(effect) {
+            world.supervisor.handle(world.now, answer);
+        }
+    }
+    assert_eq!(order, ["spawn", "spawned: 'a", "spawn", "spawned: 'b"]);
+}
