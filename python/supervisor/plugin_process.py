@@ -39,12 +39,11 @@ def reason(error):
     return "%s: %s" % (type(error).__name__, " ".join(str(error).split()))
 
 
-def _is_missing(specification, error):
-    """Whether there simply is no such module or attribute, about which there is no more to say."""
-    module = specification.strip().partition(":")[0]
-    if isinstance(error, ModuleNotFoundError):
-        return (module + ".").startswith("%s." % error.name) and not module.startswith("supervisor.")
-    return isinstance(error, AttributeError)
+def _why_unresolved(error):
+    """Why there is no such object, in one line: without the class where that says nothing more."""
+    if isinstance(error, (ImportError, AttributeError)):
+        return " ".join(str(error).split())
+    return reason(error)
 
 
 def _offer_to_die_first():
@@ -108,7 +107,7 @@ class PluginProcess:
                 resolve(specification)
                 reasons.append(None)
             except BaseException as error:
-                reasons.append("" if _is_missing(specification, error) else reason(error))
+                reasons.append(_why_unresolved(error))
         self._channel.send("resolved", id=message["id"], reasons=reasons)
 
     # RPC interfaces
@@ -251,9 +250,8 @@ class PluginProcess:
             try:
                 factory = resolve(plugin["factory"])
             except (ImportError, AttributeError) as failure:
-                error = "%s cannot be resolved within [ctlplugin:%s]" % (plugin["factory"], name)
-                if not _is_missing(plugin["factory"], failure):
-                    error = "%s: %s" % (error, reason(failure))
+                where = (plugin["factory"], name, _why_unresolved(failure))
+                error = "%s cannot be resolved within [ctlplugin:%s]: %s" % where
                 break
             try:
                 made = factory(controller, **dict(plugin["options"]))

@@ -313,9 +313,9 @@ fn an_event_type_of_a_plug_in_is_refused_in_words() {
 fn code_that_is_not_there_is_refused_with_the_words_of_the_original() {
     only_ours(|| {
         for (factory, why) in [
-            ("nowhere.to:be_found", ""),
-            ("plug:nothing", ""),
-            ("bad:make", ": ModuleNotFoundError: supervisor.web is not available"),
+            ("nowhere.to:be_found", ": No module named 'nowhere'"),
+            ("plug:nothing", ": module 'plug' has no attribute 'nothing'"),
+            ("bad:make", ": supervisor.web is not available"),
         ] {
             let text = format!("[rpcinterface:x]\nsupervisor.rpcinterface_factory={factory}\n");
             let output = scene("refused", &text).file("lib/bad.py", "import supervisor.web\n").run(Subject::Ours);

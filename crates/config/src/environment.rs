@@ -2,6 +2,10 @@
 //!
 //! Its oddities are kept, because existing files depend on them: quotes join nothing, there are no escapes, every
 //! character outside `[A-Za-z0-9_/.+():-]` is a word of its own, and whatever stands where a comma belongs is skipped.
+//!
+//! Version 4.4 reads it by the rules of a POSIX shell. Texts that 4.3.0 refuses are read like that.
+
+mod posix;
 
 use crate::complaint::Complaint;
 
@@ -52,8 +56,26 @@ pub fn pairs(text: &str) -> Result<Vec<(String, String)>, Complaint> {
     read(text).map(|environment| environment.pairs)
 }
 
-/// The pairs, and what has no effect.
+/// The pairs, and what has no effect: as 4.3.0 has them, or else 4.4.
 pub fn read(text: &str) -> Result<Environment, Complaint> {
+    read_4_3(text).or_else(|complaint| read_4_4(text).ok_or(complaint))
+}
+
+/// The pairs by the rules of a shell; none where there are others than pairs.
+pub(crate) fn read_4_4(text: &str) -> Option<Environment> {
+    let words = posix::words(text)?;
+    let mut pairs = crate::ordered::Ordered::default();
+    for group in words.chunks(4) {
+        match group {
+            [key, equals, value, ..] if equals == "=" => drop(pairs.insert(key, value.clone())),
+            _ => return None,
+        }
+    }
+    Some(Environment { pairs: pairs.into_entries(), losses: Vec::new() })
+}
+
+/// The pairs by the rules of the original.
+pub(crate) fn read_4_3(text: &str) -> Result<Environment, Complaint> {
     let tokens = Lexer::new(text).tokens()?;
     let mut pairs = crate::ordered::Ordered::default();
     let mut losses = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use supervisord_config::model::{ChannelLog, Config, Group, LogFile, Process, ServerUrl};
+use supervisord_config::model::{AutoRestart, ChannelLog, Config, Group, LogFile, Process, ServerUrl};
 use supervisord_wire::value::Value;
 
 use crate::output::Channel;
@@ -39,8 +39,9 @@ fn describe(group: &Group, process: &Process, in_use: bool, row: Option<&Row>) -
         ServerUrl::Auto => NONE,
         ServerUrl::Text(url) => url,
     };
-    let mut members = Members(Vec::with_capacity(29));
+    let mut members = Members(Vec::with_capacity(30));
     members.add("autostart", process.autostart);
+    members.add("autorestart", autorestart(process.autorestart));
     members.add("directory", process.directory.as_deref().unwrap_or(NONE));
     members.add("uid", process.user.as_ref().map_or(NONE.into(), |user| Value::Int(user.uid.into())));
     members.add("command", process.command.as_str());
@@ -60,6 +61,15 @@ fn describe(group: &Group, process: &Process, in_use: bool, row: Option<&Row>) -
     members.add_log(Channel::Stderr, &process.stderr, stderr_file);
     members.add("serverurl", serverurl);
     Value::Struct(members.0)
+}
+
+/// As it is written, with the truth values as such.
+fn autorestart(autorestart: AutoRestart) -> Value {
+    match autorestart {
+        AutoRestart::Always => true.into(),
+        AutoRestart::Never => false.into(),
+        AutoRestart::Unexpected => "unexpected".into(),
+    }
 }
 
 /// The path of a log; of an automatic one the made-up path, as long as its process is active.

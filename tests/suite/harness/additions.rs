@@ -14,17 +14,34 @@ const SECRETS: [(&str, &str); 5] = [
 /// What of the original's words has no place in a configuration file, and is followed by a reason of ours.
 const EXTENDED: [&str; 2] = ["could not read config file ", "could not write pidfile "];
 
+/// What is said of code that cannot be imported.
+const UNRESOLVED: &str = " cannot be resolved within [";
+
 /// The text without the places in configuration files that we name in parentheses, without the WARN lines about such a
 /// place, and with secrets that the original shows hidden as ours are.
 pub fn without_additions(text: &str) -> String {
     let lines = text.split_inclusive('\n');
-    lines.filter(|line| !(line.contains(" WARN ") && place(line).is_some())).map(cut).collect()
+    let is_added = |line: &str| is_member(line) || (line.contains(" WARN ") && place(line).is_some());
+    lines.filter(|line| !is_added(line)).map(cut).collect()
+}
+
+/// Whether this is a member of a struct that 4.4 brings.
+fn is_member(line: &str) -> bool {
+    line.starts_with("  autorestart: ")
 }
 
 fn cut(line: &str) -> String {
     let mut line = line.to_owned();
     if let Some((start, end)) = place(&line) {
         line.replace_range(start..end, "");
+    }
+    // Why code cannot be imported, as 4.4 says it.
+    if let Some((before, after)) = line.split_once(UNRESOLVED)
+        && let Some((section, why)) = after.split_once(']')
+        && why.starts_with(": ")
+    {
+        let end = if why.ends_with('\n') { "\n" } else { "" };
+        line = format!("{before}{UNRESOLVED}{section}]{end}");
     }
     for (before, after) in SECRETS {
         let Some(start) = line.find(before).map(|at| at + before.len()) else { continue };
@@ -81,6 +98,11 @@ fn only_places_are_taken_away() {
         ("a (c.conf:1, [b] c=%(d: write %%)\n", "a\n"),
         ("exited: x (exit status 0)", "exited: x (exit status 0)"),
         ("t WARN what (c.conf:3)\nt WARN what\n", "t WARN what\n"),
+        ("[{\n  autorestart: true\n  uid: 0\n}]", "[{\n  uid: 0\n}]"),
+        (
+            "Error: x:y cannot be resolved within [a:b]: No module named 'x' (c.conf:3, [a:b] c)\n",
+            "Error: x:y cannot be resolved within [a:b]\n",
+        ),
         ("Format string 'a' for 'environment' is", "Format string *** for 'environment' is"),
         ("Format string 'a' for 'program:p.command' is", "Format string 'a' for 'program:p.command' is"),
     ] {

@@ -7,7 +7,7 @@ use crate::command_line::{Overrides, activity_log};
 use crate::convert::{boolean, byte_size, integer, log_level, octal};
 use crate::environment;
 use crate::error::ConfigError;
-use crate::expand::{Names, expand_again};
+use crate::expand::{Names, expand, expand_again};
 use crate::host::{Account, DaemonHost};
 use crate::ini::Section;
 use crate::model::{Origin, Supervisord};
@@ -116,7 +116,8 @@ pub(super) fn supervisord<'a>(
     Ok((supervisord, user))
 }
 
-/// The environment, which the original expands twice, the second time with the host's name.
+/// The environment, which 4.3.0 expands twice, the second time with the host's name. What it refuses is read like 4.4,
+/// which expands it once.
 fn environment(
     reader: &Reader<'_>,
     names: &Names<'_>,
@@ -124,9 +125,11 @@ fn environment(
     notices: &mut Notices,
 ) -> Result<Vec<(String, String)>, ConfigError> {
     let names_again = Names::over(names).text("host_node_name", host.host_name());
-    let read = reader.get("environment", names, |text| {
+    let twice = reader.get("environment", names, |text| {
         let text = expand_again(text, &names_again, "environment")?;
-        environment::read(&text)
-    })?;
+        environment::read_4_3(&text)
+    });
+    let once = || environment::read_4_4(&expand(reader.raw("environment")?, &names_again, "environment").ok()?);
+    let read = twice.or_else(|error| once().ok_or(error))?;
     Ok(without_losses(reader, read, notices))
 }

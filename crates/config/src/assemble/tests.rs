@@ -531,3 +531,25 @@ fn the_built_in_interface_takes_no_options() {
     let warnings: Vec<&str> = reread.warnings().collect();
     assert!(warnings[0].starts_with(&format!("The next start will be refused: {refused}")), "{warnings:?}");
 }
+
+/// A file that 4.3.0 takes means what it meant; one that it refuses is read like 4.4.
+#[test]
+fn the_environment_of_the_daemon_is_read_like_4_4_where_4_3_refuses_it() {
+    let of_daemon = |value: &str| {
+        let pairs = read(&format!("environment={value}\n")).supervisord.environment;
+        pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    for (written, value) in [
+        (r#"A="100%%%%""#, "A=100%"),
+        (r#"A="100%%""#, "A=100%"),
+        (r#"A="a\b""#, r"A=a\b"),
+        (r#"A="a%%\"b",B="c\"d""#, r#"A=a%"b B=c"d"#),
+        ("A=%(host_node_name)s", "A=node"),
+    ] {
+        assert_eq!(of_daemon(written), value, "{written}");
+    }
+    let config = read("[program:p]\ncommand=c\nenvironment=A=\"a\\\"b\",B=\"c\\\"d\"\n");
+    let pairs = &group(&config, "p").processes[0].environment;
+    assert_eq!(pairs.as_slice(), [("A".to_owned(), "a\"b".to_owned()), ("B".to_owned(), "c\"d".to_owned())]);
+    assert_eq!(error("environment=A=\"x\n"), "No closing quotation");
+}

@@ -41,7 +41,7 @@ fn members_are_those_of_the_original_in_its_order() {
     one.serverurl = ServerUrl::Text(String::new());
     one.stdout = log(LogFile::Path("/a.log".to_owned()));
     let infos = inactive(&config(vec![group("a", 5, vec![one])]));
-    let expected = "autostart=true directory='/tmp' uid=0 command='/bin/cat' exitcodes=[0, 2] group='a' group_prio=5 \
+    let expected = "autostart=true autorestart='unexpected' directory='/tmp' uid=0 command='/bin/cat' exitcodes=[0, 2] group='a' group_prio=5 \
          inuse=false killasgroup=false name='a' process_prio=999 redirect_stderr=false startretries=3 startsecs=1 \
          stdout_capture_maxbytes=0 stdout_events_enabled=false stdout_logfile='/a.log' stdout_logfile_backups=10 \
          stdout_logfile_maxbytes=52428800 stdout_syslog=false stopsignal=15 stopwaitsecs=10 stderr_capture_maxbytes=0 \
