@@ -1,9 +1,16 @@
 //! Messages of a running daemon, and how they reach the person who can mend what they are about.
 
+use std::fs::File;
 use std::net::TcpListener;
+use std::process::Stdio;
 
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::signal::Signal;
+
+use crate::harness::needs::{self, Power};
 use crate::harness::terminal::Terminal;
-use crate::harness::{Scene, Subject, compare, only_ours};
+use crate::harness::{Daemon, Program, Scene, Subject, compare, only_ours, processes, wait};
 
 const SLEEPER: &str = "[program:a]\ncommand=sleep 1000\nstartsecs=0\n";
 
@@ -121,5 +128,62 @@ fn a_port_that_is_open_to_everybody_is_warned_about_once() {
         let log = daemon.log();
         let warnings = log.lines().filter(|line| line.contains(" WARN ") && line.contains(&port));
         assert_eq!(warnings.count(), 1, "{log}");
+    });
+}
+
+/// The original ends with status 1 when its terminal is closed, and leaves its programs behind.
+#[test]
+fn a_terminal_that_is_closed_is_a_restart_that_is_explained() {
+    only_ours(|| {
+        let place = Scene::with("closed", SLEEPER).set_up(Subject::Ours);
+        // Nobody may inherit it: it is closed only when all have closed it.
+        let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("a terminal");
+        grantpt(&master).and_then(|()| unlockpt(&master)).expect("it is ours");
+        let slave = File::options().read(true).write(true).open(ptsname_r(&master).expect("it has a name"));
+        let slave = slave.expect("it is ours");
+        let mut command = place.command("setsid".as_ref());
+        command.arg("--ctty").arg(place.subject.path(Program::Supervisord)).args(["-n", "-c", "supervisord.conf"]);
+        let stream = || Stdio::from(slave.try_clone().expect("a descriptor"));
+        let mut daemon = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().expect("util-linux");
+        drop((command, slave));
+        let runs = || place.read("supervisord.log").contains("success: a entered RUNNING").then_some(());
+        assert!(wait::poll(wait::DEADLINE, runs).is_some(), "{}", place.read("supervisord.log"));
+        drop(master);
+        let restarted = || {
+            let log = place.read("supervisord.log");
+            let explanation = log.find(" WARN the terminal of supervisord was closed, which sends SIGHUP");
+            let restart = log.find(" WARN received SIGHUP indicating restart request");
+            let again = log.matches("success: a entered RUNNING").count() == 2;
+            (again && explanation.is_some() && explanation < restart).then_some(())
+        };
+        let seen = wait::poll(wait::DEADLINE, restarted);
+        let log = place.read("supervisord.log");
+        processes::signal(daemon.id() as i32, Signal::SIGTERM);
+        let status = wait::poll(wait::DEADLINE, || daemon.try_wait().expect("a child can be waited for"));
+        place.kill_everything(&[daemon.id() as i32]);
+        assert!(seen.is_some(), "{log}");
+        assert_eq!(status.and_then(|status| status.code()), Some(0));
+    });
+}
+
+/// The original forks, and everything ends with its first process.
+#[test]
+fn process_1_stays_in_the_foreground_and_says_why() {
+    if !Power::BeFirstProcess.is_there_for("a daemon as process 1") {
+        return;
+    }
+    only_ours(|| {
+        let place = Scene::with("init", &format!("{SLEEPER}[supervisord]\npidfile={{dir}}/inner.pid\n"));
+        let place = place.set_up(Subject::Ours);
+        let mut command = place.command(&needs::program("unshare"));
+        command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+        command.arg(place.subject.path(Program::Supervisord)).args(["-c", "supervisord.conf"]);
+        let mut daemon = Daemon::launch(place, command);
+        daemon.wait_for_log("success: a entered RUNNING");
+        let reason = " WARN supervisord is process 1 and stays in the foreground";
+        assert!(daemon.log().contains(reason) && daemon.stdout().contains(reason), "{}", daemon.report());
+        let init = processes::children(daemon.launched_pid()).first().map_or(0, |init| init.pid);
+        processes::signal(init, Signal::SIGTERM);
+        assert_eq!(daemon.exit_code(), 0);
     });
 }

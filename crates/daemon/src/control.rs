@@ -298,11 +298,23 @@ impl Control {
                 Signal::Terminate => self.input(Input::ShutdownSignal { name: "SIGTERM" }),
                 Signal::Interrupt => self.input(Input::ShutdownSignal { name: "SIGINT" }),
                 Signal::Quit => self.input(Input::ShutdownSignal { name: "SIGQUIT" }),
-                Signal::Hangup => self.reread(),
+                Signal::Hangup => {
+                    self.explain_hangup();
+                    self.reread();
+                }
                 Signal::User2 => self.input(Input::ReopenSignal),
                 Signal::Child => self.reap(),
                 Signal::User1 => self.begin_upgrade(None),
             }
+        }
+    }
+
+    /// A terminal that is closed sends SIGHUP, too, and nobody who closes one thinks of a restart.
+    fn explain_hangup(&self) {
+        if supervisord_sys::terminal::has_hung_up() {
+            let text = "the terminal of supervisord was closed, which sends SIGHUP, and SIGHUP restarts everything; \
+                        supervisord goes on without it (run it in the background, without -n, or by a service manager)";
+            self.tools.activity.log(LogLevel::Warn, text);
         }
     }
 

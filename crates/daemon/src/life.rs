@@ -93,7 +93,7 @@ impl Life {
         let life = Life::open(config, surroundings, true, 0)?;
         let signals = catch_signals()?;
         let settings = &life.config.supervisord;
-        if !settings.nodaemon {
+        if !stays_in_foreground(settings) {
             // The parent writes nothing: what was logged so far waits in memory and is written by the child.
             go_into_background(settings, &life.output.activity()).map_err(cannot_start)?;
         }
@@ -107,6 +107,7 @@ impl Life {
         let mut lines = opening_lines(&config);
         if first {
             lines.extend(privileges::permit_threads()?);
+            lines.extend((stays_in_foreground(settings) && !settings.nodaemon).then(in_foreground_as_first_process));
         }
         lines.extend(privileges::become_user(settings)?);
         if first {
@@ -362,6 +363,17 @@ fn reopen_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Outp
     })
 }
 
+/// With process 1 its whole container or namespace ends, whatever it has left in the background.
+fn stays_in_foreground(settings: &Supervisord) -> bool {
+    settings.nodaemon || std::process::id() == 1
+}
+
+fn in_foreground_as_first_process() -> (LogLevel, String) {
+    let text = "supervisord is process 1 and stays in the foreground, because everything else would end with it; write \
+                nodaemon=true in [supervisord], or use -n";
+    (LogLevel::Warn, text.to_owned())
+}
+
 /// Catches what the daemon obeys. The handlers stay for all lives, so that nothing is lost between two.
 pub fn catch_signals() -> Result<Signals, StartError> {
     let signals = Signal::DAEMON.into_iter().chain([Signal::User1]).collect::<Vec<_>>();
@@ -382,7 +394,7 @@ fn output_options(settings: &Supervisord) -> Options {
     Options {
         activity: settings.logfile.clone(),
         rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },
-        echo_to_stdout: settings.nodaemon && !settings.silent,
+        echo_to_stdout: stays_in_foreground(settings) && !settings.silent,
         level: settings.loglevel,
         strip_ansi: settings.strip_ansi,
         syslog: Syslog::new(&program_name()),

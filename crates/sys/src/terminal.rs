@@ -6,13 +6,29 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 
-use crate::fd;
+use crate::fd::{self, FileKind};
 
 /// Whether a person is likely to be at the other end of this descriptor.
 pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     fd.is_terminal()
+}
+
+/// Whether a standard stream of this process leads to a terminal that is gone.
+pub fn has_hung_up() -> bool {
+    hung_up(io::stdin().as_fd()) || hung_up(io::stdout().as_fd()) || hung_up(io::stderr().as_fd())
+}
+
+/// Whether this is a terminal that is gone. A pipe can be hung up, too, and is no terminal.
+fn hung_up(stream: BorrowedFd<'_>) -> bool {
+    // One that is gone does not even say that it is a terminal.
+    let is_device = fd::kind(stream).is_ok_and(|kind| matches!(kind, FileKind::Terminal | FileKind::Device));
+    let mut question = [PollFd::new(stream, PollFlags::empty())];
+    let is_answered = poll(&mut question, PollTimeout::ZERO).is_ok_and(|answers| answers > 0);
+    let events = question[0].revents();
+    is_device && is_answered && events.is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }
 
 /// Asks on the controlling terminal for a line that is not shown while it is typed.
@@ -180,6 +196,18 @@ mod tests {
         let mut buffer = [0; 256];
         let count = fd::read(typist.as_fd(), &mut buffer).unwrap();
         String::from_utf8(buffer[..count].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_terminal_that_is_gone_is_told_from_others() {
+        let pty = openpty(None, None).unwrap();
+        assert!(!hung_up(pty.slave.as_fd()));
+        drop(pty.master);
+        assert!(hung_up(pty.slave.as_fd()));
+        let (reader, writer) = io::pipe().unwrap();
+        drop(writer);
+        assert!(!hung_up(reader.as_fd()), "a pipe is no terminal");
+        assert!(!hung_up(File::open("/dev/null").unwrap().as_fd()));
     }
 
     #[test]
