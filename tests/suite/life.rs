@@ -27,6 +27,31 @@ fn programs_come_up_and_go_down_with_the_daemon() {
 }
 
 #[test]
+fn the_lowest_level_shows_the_loop_at_work() {
+    let text = "[supervisord]\nloglevel=blather\n[program:p]\ncommand=cat\nstartsecs=0\n";
+    compare(&Scene::with("blather", text), |daemon, observed| {
+        daemon.wait_for_state("p", "RUNNING");
+        daemon.call("supervisor.sendProcessStdin", &["p".into(), "hello\n".into()]);
+        daemon.wait_until("the echo is logged", |daemon| daemon.log().contains("stdout output:\nhello\n"));
+        let log = daemon.log();
+        // What stands between the brackets is the original's own affair.
+        let has = |level: &str, start: &str| {
+            let begin = format!(" {level} {start}");
+            observed_line(&log, |line| line.get(23..).is_some_and(|rest| rest.starts_with(&begin)))
+        };
+        let write = has("BLAT", "write event caused by <");
+        let read = has("BLAT", "read event caused by <");
+        let copy = has("DEBG", "'p' stdout output:");
+        observed.exactly("written, read, shown", write.is_some() && read.is_some() && write < copy);
+    });
+}
+
+/// The number of the first line of this kind.
+fn observed_line(log: &str, is_it: impl Fn(&str) -> bool) -> Option<usize> {
+    log.lines().position(is_it)
+}
+
+#[test]
 fn a_killed_program_is_replaced() {
     each_subject(|subject| {
         let mut daemon = Scene::with("replaced", "[program:one]\ncommand=sleep 1000\nstartsecs=0\n").start(subject);

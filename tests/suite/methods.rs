@@ -375,6 +375,31 @@ fn coverage() {
     assert!(bare.is_empty(), "methods that are never called: {bare:?}");
 }
 
+/// Programs and daemons whose output nobody wants have such logs. (The original as root removes the device when such a
+/// log is cleared, which nobody here asks for.)
+#[test]
+fn a_log_that_is_the_null_device_is_empty() {
+    let text = "[supervisord]\nlogfile=/dev/null\nlogfile_maxbytes=0\n\
+        [program:p]\ncommand=sh -c 'echo hello; exec sleep 1000'\nstartsecs=0\n\
+        stdout_logfile=/dev/null\nstdout_logfile_maxbytes=0\nstderr_logfile={dir}/directory\nstderr_logfile_maxbytes=0\n\
+        autostart=false\n";
+    compare(&Scene::with("null", text).shell("mkdir directory"), |daemon, observed| {
+        for (offset, length) in [(0, 0), (-5, 0), (5, 5), (-1, 1), (0, 100), (7, 100)] {
+            let range = [Value::Int(offset), Value::Int(length)];
+            observed.exactly("readLog", ask(daemon, "supervisor.readLog", &range));
+            for log in ["Stdout", "Stderr"] {
+                for verb in ["read", "tail"] {
+                    let method = format!("supervisor.{verb}Process{log}Log");
+                    observed.exactly(&method, ask(daemon, &method, &[&["p".into()][..], &range].concat()));
+                }
+            }
+        }
+        for command in [&["tail", "p"][..], &["tail", "-5", "p"], &["tail", "p", "stderr"], &["maintail"]] {
+            observed.exactly(&command.join(" "), daemon.ctl(command).transcript());
+        }
+    });
+}
+
 fn ask(daemon: &Daemon, method: &str, arguments: &[Value]) -> Answer {
     rpc::ask(&daemon.path("s.sock"), method, arguments)
         .unwrap_or_else(|error| panic!("{method} {arguments:?}: {error}\n{}", daemon.report()))

@@ -444,6 +444,7 @@ fn remove_auto_logs(settings: &Supervisord, in_use: &HashSet<String>, activity: 
 fn go_into_background(settings: &Supervisord, activity: &Activity) -> std::io::Result<()> {
     let directory = settings.directory.as_deref();
     let background = daemonize::go_into_background(directory.map(Path::new), settings.umask, || {})?;
+    activity.log(LogLevel::Blather, "supervisord forked; parent exiting");
     activity.log(LogLevel::Info, "daemonizing the supervisord process");
     match (directory, background.directory) {
         (Some(directory), None) => {

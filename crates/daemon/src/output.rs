@@ -210,8 +210,8 @@ pub struct LogFailure {
 pub enum ClearError {
     /// There is no file.
     NoFile,
-    /// The system refused.
-    Failed(i32),
+    /// The system refused, or it is no regular file.
+    Failed,
 }
 
 /// One stream to attach.

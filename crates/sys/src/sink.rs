@@ -27,11 +27,6 @@ pub fn open_unfollowed(path: &str) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(NEVER_WAIT | libc::O_NOFOLLOW).open(path)
 }
 
-/// Opens what exists at `path` for reading.
-pub fn open_for_reading(path: &str) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(NEVER_WAIT).open(path)
-}
-
 /// Opens a FIFO for writing whether or not somebody reads it: it is opened for reading too, so that it never breaks.
 pub fn open_fifo(path: &str) -> io::Result<File> {
     trusted::open(path, libc::O_RDWR | NEVER_WAIT, 0)

@@ -29,6 +29,16 @@ pub fn closed(process: &str, channel: Channel, fd: i32) -> String {
     format!("fd {fd} closed, stopped monitoring <{} of {process}>", channel.name())
 }
 
+/// Output was there to be read.
+pub fn readable(process: &str, channel: Channel) -> String {
+    format!("read event caused by <{} of {process}>", channel.name())
+}
+
+/// Something could be written to the stdin of a process.
+pub fn writable(process: &str) -> String {
+    format!("write event caused by <stdin of {process}>")
+}
+
 fn headed(process: &str, channel: Channel, text: &str) -> String {
     format!("{} {} output:\n{text}", repr(process), channel.name())
 }

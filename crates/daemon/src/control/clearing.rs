@@ -62,7 +62,7 @@ impl Control {
         let reply = Box::new(move |result: Result<(), ClearError>| {
             let outcome = result.map_err(|error| match error {
                 ClearError::NoFile => FaultCode::NoFile,
-                ClearError::Failed(_) => FaultCode::Failed,
+                ClearError::Failed => FaultCode::Failed,
             });
             mailbox.send(Message::Cleared { process: None, call, outcome });
         });

@@ -1,5 +1,7 @@
 //! What the supervisor wants done, done.
 
+use supervisord_config::model::LogLevel;
+use supervisord_core::output::debug_text;
 use supervisord_core::supervisor::{Effect, Input, Verdict};
 
 use super::Control;
@@ -40,6 +42,11 @@ impl Control {
                 return Some(Input::Killed { process, call, result });
             }
             Effect::Feed { process, bytes, call } => {
+                if self.tools.activity.wants(LogLevel::Blather)
+                    && let Some(row) = self.supervisor.row(process)
+                {
+                    self.tools.activity.log(LogLevel::Blather, &debug_text::writable(&row.config.name));
+                }
                 let result = self.children.feed(process, bytes, self.poll.registry());
                 if call.is_none() {
                     self.chatter.asked(process, present().mono);

@@ -6,6 +6,7 @@ use hyper::{Request, Version};
 use supervisord_config::model::LogLevel;
 use supervisord_core::row::{LocalTime, MONTHS};
 
+use crate::activity::Activity;
 use crate::network::Context;
 use crate::network::reply::Reply;
 use crate::network::socket::Peer;
@@ -18,7 +19,10 @@ pub struct Access {
 
 impl Access {
     /// Notes what a request asks.
-    pub fn of<B>(request: &Request<B>, peer: Peer) -> Access {
+    pub fn of<B>(request: &Request<B>, peer: Peer, activity: &Activity) -> Access {
+        if activity.wants(LogLevel::Blather) {
+            activity.log(LogLevel::Blather, &format!("read event caused by <http client {peer}>"));
+        }
         let version = if request.version() == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
         Access { peer, line: format!("{} {} {version}", request.method(), request.uri()) }
     }

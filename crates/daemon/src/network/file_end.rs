@@ -1,16 +1,24 @@
 //! The last bytes of a log file.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use supervisord_sys::trusted;
 
-/// Opens a log for reading. Only regular files are logs that can be read: others might block, or lose what is read.
+/// Opens a log for reading. Only regular files are logs that can be read, and `/dev/null`, which is empty: others might
+/// block, or lose what is read.
 pub fn open(path: &str) -> io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
+    let found = fs::metadata(path)?;
+    if !found.is_file() && !is_null(&found) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     trusted::open_read(path)
+}
+
+fn is_null(found: &Metadata) -> bool {
+    let is_device = |found: &Metadata| found.file_type().is_char_device();
+    is_device(found) && fs::metadata("/dev/null").is_ok_and(|null| is_device(&null) && null.rdev() == found.rdev())
 }
 
 /// The last `limit` bytes of the file, or all of it where it is shorter. May block.
@@ -42,5 +50,14 @@ mod tests {
     fn what_is_no_file_is_refused() {
         assert!(read("/dev/zero", 10).is_err());
         assert!(read("/", 10).is_err());
+    }
+
+    #[test]
+    fn the_null_device_is_an_empty_log() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let link = dir.path().join("log");
+        std::os::unix::fs::symlink("/dev/null", &link).expect("linked");
+        assert_eq!(read("/dev/null", 10).expect("read"), b"");
+        assert_eq!(read(link.to_str().expect("text"), 10).expect("read"), b"");
     }
 }

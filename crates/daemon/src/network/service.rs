@@ -101,7 +101,7 @@ impl Service {
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Broken> {
-        let access = Access::of(&request, self.socket.peer());
+        let access = Access::of(&request, self.socket.peer(), &self.shared.context.activity);
         let keeps = is_old_and_keeps(&request);
         // A task of its own, so that a panic ends only this request, and a client that leaves does not end what it
         // has asked for.

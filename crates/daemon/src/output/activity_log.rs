@@ -90,13 +90,16 @@ impl ActivityWriter {
     /// Removes the file and begins a new one. As with the original, the lines about it go to the echo and to the file
     /// that is just gone, one line for each of the two.
     pub fn clear(&self, sinks: &mut Sinks) -> Result<(), ClearError> {
-        let Some((_, path)) = &self.file else { return Err(ClearError::NoFile) };
+        let Some((file, path)) = &self.file else { return Err(ClearError::NoFile) };
         if !Path::new(path).exists() {
             return Err(ClearError::NoFile);
+        }
+        if !sinks.is_clearable(*file) {
+            return Err(ClearError::Failed);
         }
         for _ in [self.echo.is_some(), true].into_iter().filter(|exists| *exists) {
             self.log(LogLevel::Info, "reopening log file", sinks);
         }
-        sinks.clear(path).map_err(|error| ClearError::Failed(error.raw_os_error().unwrap_or_default()))
+        sinks.clear(path).map_err(|_| ClearError::Failed)
     }
 }

@@ -151,11 +151,16 @@ impl Sink {
         }
     }
 
-    /// Empties a regular file; anything else stays as it is.
+    /// Whether there can be anything to clear: what is no regular file stays as it is.
+    pub fn is_clearable(&self) -> bool {
+        !matches!(self.target, Target::Stream(_))
+    }
+
+    /// Empties a regular file; anything else cannot be cleared.
     pub fn clear(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::File(file) => file.clear(),
-            Target::Stream(_) => Ok(()),
+            Target::Stream(_) => Err(ErrorKind::InvalidInput.into()),
             Target::Unopened => empty(&self.path),
         }
     }

@@ -256,7 +256,13 @@ impl Sinks {
         }
     }
 
-    /// Empties the log at `path`, open or not. What is not a regular file stays as it is.
+    /// Whether an open log can be cleared.
+    pub fn is_clearable(&self, id: SinkId) -> bool {
+        self.open.get(&id).is_some_and(|shared| shared.sink.is_clearable())
+    }
+
+    /// Empties the log at `path`, open or not. What is not a regular file stays as it is, which is an error where it is
+    /// open.
     pub fn clear(&mut self, path: &str) -> io::Result<()> {
         let open = self.by_key.get(&Key::of(path)).and_then(|id| self.open.get_mut(id));
         let cleared = match open {

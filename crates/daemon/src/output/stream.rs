@@ -153,10 +153,12 @@ impl Stream {
         let Some(pipe) = &mut self.pipe else { return Turn::Closed };
         match pipe.read(buffer) {
             Ok(0) => {
+                self.say_readable(outlets);
                 self.finish(registry, outlets);
                 Turn::Closed
             }
             Ok(count) => {
+                self.say_readable(outlets);
                 self.push(&buffer[..count], outlets);
                 Turn::More(count)
             }
@@ -173,6 +175,7 @@ impl Stream {
 
     /// Passes on what control has read.
     pub fn write(&mut self, bytes: &[u8], outlets: &mut Outlets) {
+        self.say_readable(outlets);
         if outlets.activity.wants(LogLevel::Debug) {
             self.unshown.extend_from_slice(bytes);
             // A listener says its result and that it is ready again in two writes; they are shown as one.
@@ -181,6 +184,13 @@ impl Stream {
             }
         }
         self.push(bytes, outlets);
+    }
+
+    fn say_readable(&self, outlets: &mut Outlets) {
+        if outlets.activity.wants(LogLevel::Blather) {
+            let Source { process, channel, .. } = &self.source;
+            outlets.log(LogLevel::Blather, &debug_text::readable(process, *channel));
+        }
     }
 
     fn show(&mut self, outlets: &mut Outlets) {

@@ -5,13 +5,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use supervisord_core::logread::{self, Tail};
-use supervisord_sys::trusted;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
 use super::answer::{Answer, Content};
 use super::{Failure, room};
-use crate::network::Context;
+use crate::network::{Context, file_end};
 
 /// A part of a log, or a fault where there is none, where it cannot be read, or where the numbers mean nothing,
 /// found in this order.
@@ -69,12 +68,11 @@ enum OpenError {
 }
 
 impl Log {
-    /// Opens a regular file; opening a pipe, which a log may be as well, could wait for ever.
     fn open(path: &str) -> Result<Log, OpenError> {
-        if !fs::metadata(path).map_err(|_| OpenError::Missing)?.is_file() {
-            return Err(OpenError::Unreadable);
+        if fs::metadata(path).is_err() {
+            return Err(OpenError::Missing);
         }
-        let opened = trusted::open_read(path).and_then(|file| Ok(Log { size: file.metadata()?.len(), file }));
+        let opened = file_end::open(path).and_then(|file| Ok(Log { size: file.metadata()?.len(), file }));
         opened.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => OpenError::Missing,
             _ => OpenError::Unreadable,

@@ -131,6 +131,41 @@ fn a_file_that_was_inherited_is_appended_to() {
     assert_eq!(rig.text("console"), expected);
 }
 
+#[test]
+fn what_cannot_be_cleared_says_so_and_stays() {
+    let rig = Rig::with(|options| options.activity = ActivityLog::File("/dev/null".to_owned()));
+    let plan = ChannelPlan { file: Some("/dev/full".to_owned()), ..rig.plan("device") };
+    let _writer = rig.attach(1, plan);
+    let clear = |name: &str| {
+        let (sender, cleared) = channel();
+        let reply = Box::new(move |outcome: Result<(), i32>| _ = sender.send(outcome.is_ok()));
+        rig.handle.send(Request::ClearLogs { files: vec![name.to_owned()], reply });
+        cleared.recv_timeout(PATIENCE).expect("an answer")
+    };
+    assert!(!clear("/dev/full"));
+    assert!(clear("/dev/zero"), "nobody writes to it");
+    let (sender, cleared) = channel();
+    rig.handle.send(Request::ClearActivity { reply: Box::new(move |outcome| _ = sender.send(outcome)) });
+    assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Err(ClearError::Failed)));
+    for device in ["/dev/null", "/dev/full"] {
+        use std::os::unix::fs::FileTypeExt;
+        assert!(fs::metadata(device).is_ok_and(|found| found.file_type().is_char_device()), "{device}");
+    }
+}
+
+#[test]
+fn the_lowest_level_shows_every_reading() {
+    let rig = Rig::with(|options| options.level = LogLevel::Blather);
+    let mut writer = rig.attach(1, ChannelPlan { file: None, ..rig.plan("none") });
+    writer.write_all(b"hello\n").expect("written");
+    wait_until("it is shown", || rig.text("activity.log").contains("output:\nhello"));
+    drop(writer);
+    rig.drain(1);
+    let log = rig.stop();
+    let expected = ["BLAT read event caused by <stdout of web>", "DEBG 'web' stdout output:", "hello"];
+    assert_eq!(log[..3], expected);
+}
+
 /// A log daemon that notes what comes after the header.
 fn log_daemon(path: &Path) -> impl FnMut() -> String + use<> {
     let socket = std::os::unix::net::UnixDatagram::bind(path).expect("bound");
