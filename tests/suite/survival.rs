@@ -287,6 +287,24 @@ fn a_signal_upgrades_too() {
 }
 
 /// Each of these is a program on disk that is not fit to go on, and a word of what is said about it.
+/// The next program does not start what this one has not started yet.
+#[test]
+fn an_upgrade_waits_for_programs_that_wait_for_plug_ins() {
+    let text = "[program:p]\ncommand=sleep 1000\nstartsecs=0\n\
+        [rpcinterface:slow]\nsupervisor.rpcinterface_factory=slow:make\n";
+    let plugin = "import os, time\ndef make(supervisord):\n    open('made', 'w').close()\n    \
+        while not os.path.exists('go'):\n        time.sleep(0.01)\n    return object()\n";
+    let scene = Scene::with("upgraded early", text).file("slow.py", plugin).env("PYTHONPATH", "{dir}");
+    let mut daemon = scene.start(Subject::Ours);
+    daemon.wait_until("the plug-in is being made", |daemon| daemon.path("made").exists());
+    daemon.signal(Signal::SIGUSR1);
+    daemon.wait_for_log("upgrading: handing over to the program now on disk");
+    daemon.write("go", "");
+    daemon.wait_for_log("supervisord upgraded with pid");
+    daemon.wait_for_state("p", "RUNNING");
+    assert_eq!(daemon.log().matches("spawned: 'p'").count(), 1, "{}", daemon.report());
+}
+
 #[test]
 fn a_program_that_cannot_take_over_is_refused() {
     let place = scene("refused", "").set_up(Subject::Ours);
