@@ -14,6 +14,7 @@ mod defects;
 mod differences;
 mod documents;
 mod events;
+mod exit_statuses;
 mod fastcgi;
 mod http;
 mod layering;

@@ -47,10 +47,11 @@ const NAMES: [(Area, &str); 16] = [
 ];
 
 /// Modules, and single tests that are about something else than the rest of their module.
-pub const PLACES: [(&str, Area); 44] = [
+pub const PLACES: [(&str, Area); 45] = [
     ("command_line", CommandLine),
     ("documents", RealPrograms),
     ("events", Events),
+    ("exit_statuses", Supervisorctl),
     ("fastcgi", FastCgi),
     ("http", Http),
     ("life", Lifecycle),
