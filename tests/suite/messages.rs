@@ -187,3 +187,34 @@ fn process_1_stays_in_the_foreground_and_says_why() {
         assert_eq!(daemon.exit_code(), 0);
     });
 }
+
+/// In the original nobody can talk to such a daemon again before it restarts everything.
+#[test]
+fn a_socket_that_somebody_removed_comes_back() {
+    only_ours(|| {
+        let scene = Scene::with("removed", &format!("{SLEEPER}[inet_http_server]\nport=127.0.0.1:{{port}}\n"));
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_state("a", "RUNNING");
+        let pid = daemon.pid_of("a");
+        let socket = daemon.path("s.sock");
+        let by_port = format!("http://127.0.0.1:{}", daemon.ports[0]);
+        for way in ["SIGUSR2", "reread", "upgrade"] {
+            let mode = std::fs::metadata(&socket).expect("it is there").permissions();
+            std::fs::remove_file(&socket).expect("it is there");
+            assert_ne!(daemon.ctl(&["pid"]).code, 0, "nobody can connect");
+            match way {
+                "SIGUSR2" => processes::signal(daemon.pid(), Signal::SIGUSR2),
+                "upgrade" => processes::signal(daemon.pid(), Signal::SIGUSR1),
+                _ => assert_eq!(daemon.ctl(&["-s", &by_port, way]).code, 0),
+            }
+            daemon.wait_until(&format!("the socket is back after {way}"), |daemon| daemon.ctl(&["pid"]).code == 0);
+            assert_eq!(std::fs::metadata(&socket).expect("it is there").permissions(), mode, "{way}");
+            assert_eq!(daemon.pid_of("a"), pid, "nothing was restarted");
+        }
+        let text = format!(" WARN the socket {} had been removed by somebody, and is there again", socket.display());
+        assert_eq!(daemon.log().matches(&text).count(), 3, "{}", daemon.log());
+        // The one in use now is removed at the end.
+        assert_eq!(daemon.stop(), 0);
+        assert!(!socket.exists());
+    });
+}

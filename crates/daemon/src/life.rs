@@ -162,7 +162,7 @@ impl Life {
         let mut servers = Vec::new();
         for HandedServer { config, socket, clients } in std::mem::take(&mut handed.servers) {
             let section = config.section.clone();
-            match OpenServer::adopt(config, socket, clients) {
+            match OpenServer::adopt(config, socket, clients, &output.activity()) {
                 Ok(server) => servers.push(server),
                 Err(error) => {
                     let text = format!("Server '{section}' is lost in the upgrade: {error}");

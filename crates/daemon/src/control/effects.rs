@@ -18,6 +18,13 @@ impl Control {
         }
     }
 
+    /// Has sockets put back whose files somebody has removed.
+    fn look_after_sockets(&self) {
+        if let Some(network) = &self.network {
+            network.look_after_sockets();
+        }
+    }
+
     /// Carries out one effect; some are answered at once.
     fn perform(&mut self, effect: Effect) -> Option<Input> {
         match effect {
@@ -62,7 +69,10 @@ impl Control {
             Effect::CreateAutoLog { path } => self.tools.output.send(Request::CreateAuto { path }),
             Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
             Effect::ClearActivity { call } => self.clear_activity(call),
-            Effect::ReopenLogs => self.tools.output.send(Request::Reopen),
+            Effect::ReopenLogs => {
+                self.tools.output.send(Request::Reopen);
+                self.look_after_sockets();
+            }
             Effect::StripAnsi(on) => self.tools.output.send(Request::StripAnsi(on)),
             Effect::CloseSocket { group, url } => {
                 self.children.nursery.close_socket(&group, &url, &self.tools.activity)
@@ -87,7 +97,10 @@ impl Control {
             }
             Effect::WithdrawRow { group, process } => self.tools.view.withdraw_row(&group, &process),
             Effect::PublishMood(mood) => self.tools.view.publish_mood(mood),
-            Effect::PublishConfig(config) => self.tools.view.publish_config(config),
+            Effect::PublishConfig(config) => {
+                self.tools.view.publish_config(config);
+                self.look_after_sockets();
+            }
             Effect::Reply { call, outcome } => {
                 if let Some(reply) = self.replies.remove(&call) {
                     reply(outcome);

@@ -212,10 +212,10 @@ impl Control {
         if let Upgrade::Ready(kept) = self.upgrade {
             kept.into_iter().for_each(|(section, client)| clients.entry(section).or_default().push(client));
         }
-        let servers = self.tools.servers.into_iter().map(|server| {
-            let (config, socket) = server.into_parts();
+        let servers = self.tools.servers.into_iter().filter_map(|server| {
+            let (config, socket) = server.into_parts()?;
             let clients = clients.remove(&config.section).unwrap_or_default();
-            HandedServer { config, socket, clients }
+            Some(HandedServer { config, socket, clients })
         });
         let handed = HandOver {
             snapshot: self.supervisor.snapshot(),

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
 use supervisord_sys::Errno;
@@ -22,7 +22,10 @@ use crate::network::auth;
 
 mod unix;
 
-pub use unix::SocketFile;
+pub use unix::{Replacement, SocketFile};
+
+/// A second handle on a listening socket.
+type Spare = Arc<Mutex<Option<OwnedFd>>>;
 
 /// A configured server with its socket, accepting into the backlog but not yet answering.
 #[derive(Debug)]
@@ -48,25 +51,41 @@ pub enum Listener {
 #[derive(Debug)]
 pub struct SpareServer {
     config: HttpServer,
-    socket: OwnedFd,
+    socket: Spare,
     file: Option<Arc<AtomicBool>>,
 }
 
 impl OpenServer {
     /// A second handle. While it exists, clients that connect wait in the backlog.
     pub fn spare(&self) -> io::Result<SpareServer> {
-        let (socket, file) = match &self.listener {
-            Listener::Inet(listener) => (listener.as_fd().try_clone_to_owned()?, None),
-            Listener::Unix(listener, file) => (listener.as_fd().try_clone_to_owned()?, Some(file.keeper())),
+        let (handle, socket, file) = match &self.listener {
+            Listener::Inet(listener) => (listener.as_fd().try_clone_to_owned()?, Spare::default(), None),
+            Listener::Unix(listener, file) => {
+                (listener.as_fd().try_clone_to_owned()?, file.spare(), Some(file.keeper()))
+            }
         };
+        *socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
         Ok(SpareServer { config: self.config.clone(), socket, file })
     }
 
-    /// A server whose socket was open already, with the clients it had.
-    pub fn adopt(config: HttpServer, socket: OwnedFd, clients: Vec<OwnedFd>) -> io::Result<OpenServer> {
+    /// A server whose socket was open already, with the clients it had. Where somebody has removed the file of the socket,
+    /// there is a new one, and a line in the log.
+    pub fn adopt(
+        config: HttpServer,
+        socket: OwnedFd,
+        clients: Vec<OwnedFd>,
+        activity: &Activity,
+    ) -> Result<OpenServer, ListenError> {
         let listener = match &config.address {
             ServerAddress::Inet { .. } => Listener::Inet(socket.into()),
-            ServerAddress::Unix { path, .. } => Listener::Unix(socket.into(), SocketFile::adopt(path)?),
+            ServerAddress::Unix { path, .. } => match SocketFile::adopt(path) {
+                Ok(file) => Listener::Unix(socket.into(), file),
+                Err(_) => {
+                    let listener = open_one(&config)?.listener;
+                    activity.log(LogLevel::Warn, &is_there_again(path));
+                    listener
+                }
+            },
         };
         Ok(OpenServer { config, listener, clients })
     }
@@ -81,8 +100,9 @@ impl SpareServer {
     }
 
     /// The server, for another program.
-    pub fn into_parts(self) -> (HttpServer, OwnedFd) {
-        (self.config, self.socket)
+    pub fn into_parts(self) -> Option<(HttpServer, OwnedFd)> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some((self.config, socket))
     }
 }
 
@@ -237,6 +257,19 @@ pub fn open(servers: &[HttpServer]) -> Result<Vec<OpenServer>, ServerError> {
         open_one(server).map_err(|reason| ServerError { server: Box::new(server.clone()), reason })
     };
     servers.iter().map(open).collect()
+}
+
+/// What is said when the file of a socket has been put back.
+pub fn is_there_again(path: &str) -> String {
+    format!("the socket {path} had been removed by somebody, and is there again")
+}
+
+/// A new socket for a server whose file somebody has removed; none for servers without a file. It may block.
+pub fn replacement(config: &HttpServer) -> Result<Option<Replacement>, ListenError> {
+    match &config.address {
+        ServerAddress::Inet { .. } => Ok(None),
+        ServerAddress::Unix { path, mode, uid, gid } => unix::replacement(path, *mode, *uid, *gid).map(Some),
+    }
 }
 
 fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {

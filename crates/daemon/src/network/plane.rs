@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use crate::follow::FollowHub;
 use crate::network::connection;
 use crate::network::limits::Limits;
-use crate::network::listen::{Listener, OpenServer, SocketFile};
+use crate::network::listen::{self, ListenError, Listener, OpenServer, SocketFile};
 use crate::network::service::{Server, Service, Shared};
 use crate::network::socket::{Peer, Phase, Socket, Stream};
 use crate::network::stop::Stop;
@@ -59,9 +59,15 @@ pub struct NetworkHandle {
     thread: JoinHandle<Kept>,
     stop: watch::Sender<Stop>,
     answering: watch::Sender<bool>,
+    looking: watch::Sender<()>,
 }
 
 impl NetworkHandle {
+    /// Puts sockets back whose files somebody has removed, as those do who tidy up `/tmp`.
+    pub fn look_after_sockets(&self) {
+        let _ = self.looking.send(());
+    }
+
     /// Lets clients in. Those who came before have waited in the backlog.
     pub fn answer(&self) {
         let _ = self.answering.send(true);
@@ -109,10 +115,19 @@ pub fn start_with(
     };
     let (stop, stopped) = watch::channel(Stop::Not);
     let (answering, may_answer) = watch::channel(false);
+    let (looking, look) = watch::channel(());
     let thread = std::thread::Builder::new()
         .name("network".to_owned())
-        .spawn(move || run(runtime, servers, context, follow, limits, stopped, may_answer))?;
-    Ok(NetworkHandle { thread, stop, answering })
+        .spawn(move || run(runtime, servers, context, follow, limits, Told { stop: stopped, may_answer, look }))?;
+    Ok(NetworkHandle { thread, stop, answering, looking })
+}
+
+/// What the plane is told from outside.
+struct Told {
+    stop: watch::Receiver<Stop>,
+    may_answer: watch::Receiver<bool>,
+    /// Changes when the files of sockets are to be looked after.
+    look: watch::Receiver<()>,
 }
 
 fn run(
@@ -121,9 +136,9 @@ fn run(
     context: Arc<Context>,
     follow: Arc<FollowHub>,
     limits: Limits,
-    mut stop: watch::Receiver<Stop>,
-    may_answer: watch::Receiver<bool>,
+    told: Told,
 ) -> Kept {
+    let Told { mut stop, may_answer, look } = told;
     let room = (limits.connections / servers.len().max(1)).max(1);
     let work = context.plugins.as_ref().and_then(|plugins| plugins.take_work());
     let plugins = work.map(|work| work.run(context.clone()));
@@ -137,10 +152,10 @@ fn run(
         let servers: Vec<_> = servers
             .into_iter()
             .map(|acceptor| {
-                let (shared, stop, may_answer) = (shared.clone(), stop.clone(), may_answer.clone());
+                let (shared, stop, may_answer, look) = (shared.clone(), stop.clone(), may_answer.clone(), look.clone());
                 tokio::task::spawn_local(async move {
                     if is_let_in(may_answer, stop.clone()).await {
-                        accept(acceptor, shared, room, stop).await
+                        accept(acceptor, shared, room, stop, look).await
                     } else {
                         Kept::new()
                     }
@@ -181,7 +196,7 @@ struct Acceptor {
 enum AsyncListener {
     Inet(TcpListener),
     /// The file lives and dies with the listener.
-    Unix(UnixListener, #[expect(dead_code, reason = "held for its removal at the end")] SocketFile),
+    Unix(UnixListener, SocketFile),
 }
 
 impl Acceptor {
@@ -220,6 +235,30 @@ impl Acceptor {
         std::mem::take(&mut self.clients).into_iter().filter_map(move |client| socket(client).ok())
     }
 
+    /// Where somebody has removed the file of the socket, goes on with a new socket. Nobody could connect to the old one any
+    /// more; clients that are connected stay.
+    async fn look_after_file(&mut self, context: &Context) {
+        let AsyncListener::Unix(listener, file) = &mut self.listener else { return };
+        let (config, is_missing) = (self.config.clone(), file.is_missing());
+        let look = move || if is_missing() { listen::replacement(&config) } else { Ok(None) };
+        let replaced = match context.blocking.run(look).await {
+            Ok(Ok(None)) | Err(_) => return,
+            Ok(Ok(Some(replacement))) => UnixListener::from_std(file.replace(replacement)).map_err(ListenError::from),
+            Ok(Err(error)) => Err(error),
+        };
+        let path = file.path();
+        match replaced {
+            Ok(replacement) => {
+                context.activity.log(LogLevel::Warn, &listen::is_there_again(path));
+                *listener = replacement;
+            }
+            Err(error) => {
+                let text = format!("the socket {path} has been removed by somebody, and cannot be made again: {error}");
+                context.activity.log(LogLevel::Error, &text);
+            }
+        }
+    }
+
     async fn next(&self) -> io::Result<Socket> {
         match &self.listener {
             AsyncListener::Inet(listener) => {
@@ -238,7 +277,13 @@ impl Acceptor {
 
 /// Accepts clients of one server until the plane stops, then waits for the connections to end. Gives those that go on
 /// elsewhere.
-async fn accept(mut acceptor: Acceptor, shared: Rc<Shared>, room: usize, stop: watch::Receiver<Stop>) -> Kept {
+async fn accept(
+    mut acceptor: Acceptor,
+    shared: Rc<Shared>,
+    room: usize,
+    stop: watch::Receiver<Stop>,
+    mut look: watch::Receiver<()>,
+) -> Kept {
     let open = Rc::new(Open::default());
     let kept = Rc::new(RefCell::new(Kept::new()));
     let server = Server::new(acceptor.config.clone());
@@ -267,6 +312,10 @@ async fn accept(mut acceptor: Acceptor, shared: Rc<Shared>, room: usize, stop: w
     loop {
         let accepted = tokio::select! {
             accepted = acceptor.next() => accepted,
+            Ok(()) = look.changed() => {
+                acceptor.look_after_file(&shared.context).await;
+                continue;
+            }
             _ = stopped.wait_for(Stop::is_near) => break,
         };
         match accepted {

@@ -1,17 +1,18 @@
 //! Sockets in the file system: whose file they are, and when it goes.
 
 use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use supervisord_sys::Errno;
 use supervisord_sys::socket::{self, SocketError, UnixListening};
 use supervisord_sys::user::current_name;
 
-use super::{BACKLOG, ListenError};
+use super::{BACKLOG, ListenError, Spare};
 
 /// The file of an open socket; dropping it removes the file, if it is still the same one.
 #[derive(Debug)]
@@ -20,6 +21,15 @@ pub struct SocketFile {
     identity: (u64, u64),
     /// Set when the socket lives on elsewhere.
     kept: Arc<AtomicBool>,
+    /// A second handle on the socket.
+    spare: Spare,
+}
+
+/// A socket that was made for a path from which another had vanished.
+pub struct Replacement {
+    listener: UnixListener,
+    spare: OwnedFd,
+    identity: (u64, u64),
 }
 
 impl SocketFile {
@@ -30,7 +40,29 @@ impl SocketFile {
 
     /// The file of a socket that was handed over.
     pub(super) fn adopt(path: &str) -> std::io::Result<SocketFile> {
-        Ok(SocketFile { path: path.to_owned(), identity: identity(path)?, kept: Arc::default() })
+        Ok(SocketFile::new(path, identity(path)?))
+    }
+
+    fn new(path: &str, identity: (u64, u64)) -> SocketFile {
+        SocketFile { path: path.to_owned(), identity, kept: Arc::default(), spare: Spare::default() }
+    }
+
+    /// Where a second handle on the socket is kept, which is always one on the socket that is there.
+    pub(super) fn spare(&self) -> Spare {
+        self.spare.clone()
+    }
+
+    /// Answers whether somebody has removed the file. It may block.
+    pub fn is_missing(&self) -> impl Fn() -> bool + Send + 'static {
+        let path = self.path.clone();
+        move || identity(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Goes on with another socket; gives its listener.
+    pub fn replace(&mut self, Replacement { listener, spare, identity }: Replacement) -> UnixListener {
+        self.identity = identity;
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(spare);
+        listener
     }
 
     /// A switch that, once set, leaves the file where it is.
@@ -72,5 +104,21 @@ pub(super) fn open(
         crate::say(&mut std::io::stderr(), &format!("Unlinking stale socket {path}\n"));
     }
     let identity = identity(path)?;
-    Ok((UnixListener::from(socket), SocketFile { path: path.to_owned(), identity, kept: Arc::default() }))
+    Ok((UnixListener::from(socket), SocketFile::new(path, identity)))
+}
+
+/// A new socket for a path whose file somebody has removed. It may block.
+pub(super) fn replacement(
+    path: &str,
+    mode: u32,
+    uid: Option<u32>,
+    gid: Option<u32>,
+) -> Result<Replacement, ListenError> {
+    let (listener, file) = open(path, mode, uid, gid)?;
+    let spare = listener.as_fd().try_clone_to_owned()?;
+    listener.set_nonblocking(true)?;
+    let identity = file.identity;
+    // The one that is replaced goes on watching the file.
+    file.kept.store(true, Ordering::SeqCst);
+    Ok(Replacement { listener, spare, identity })
 }
