@@ -6,18 +6,34 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::activity_line;
 
 use crate::clock::{local_time, present};
+use crate::output::LogProgress;
 
 /// A handle on the activity log; clones write to the same log.
 #[derive(Clone)]
 pub struct Activity {
     level: LogLevel,
     sink: Arc<dyn Fn(String) + Send + Sync>,
+    progress: Arc<LogProgress>,
 }
 
 impl Activity {
     /// A handle that hands finished lines to `sink`, which must not block.
     pub fn new(level: LogLevel, sink: impl Fn(String) + Send + Sync + 'static) -> Activity {
-        Activity { level, sink: Arc::new(sink) }
+        Activity::written(level, sink, Arc::default())
+    }
+
+    /// The same, where `progress` tells what has become of the lines.
+    pub fn written(
+        level: LogLevel,
+        sink: impl Fn(String) + Send + Sync + 'static,
+        progress: Arc<LogProgress>,
+    ) -> Activity {
+        Activity { level, sink: Arc::new(sink), progress }
+    }
+
+    /// How far the log has got.
+    pub fn progress(&self) -> &LogProgress {
+        &self.progress
     }
 
     /// Whether lines of this level are written at all.

@@ -31,6 +31,7 @@ mod loss;
 mod outlets;
 mod pace;
 mod plane;
+mod progress;
 mod queue;
 mod sink;
 mod sinks;
@@ -41,6 +42,7 @@ mod system_log;
 mod transit;
 
 pub use budget::ReportBudget;
+pub use progress::LogProgress;
 pub use queue::OutputHandle;
 pub use supervisord_core::supervisor::RunId;
 
@@ -135,7 +137,8 @@ impl Output {
     /// A handle on the activity log; what is logged before the start waits.
     pub fn activity(&self) -> Activity {
         let requests = self.requests.clone();
-        Activity::new(self.level, move |line| requests.send(Request::Activity { line }))
+        let progress = requests.progress().clone();
+        Activity::written(self.level, move |line| requests.send(Request::Activity { line }), progress)
     }
 
     /// Starts the thread. `report` runs on it, must not block and must wake control.

@@ -3,6 +3,7 @@
 //! A row is replaced as a whole whenever its process changes, before any reply that depends on the change goes out.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use supervisord_config::model::Config;
@@ -12,6 +13,7 @@ use supervisord_wire::state::Mood;
 /// The published state of the supervisor.
 pub struct View {
     published: RwLock<Published>,
+    logged: AtomicU64,
 }
 
 struct Published {
@@ -23,7 +25,19 @@ struct Published {
 impl View {
     /// A view of a supervisor without groups.
     pub fn new(config: Arc<Config>) -> View {
-        View { published: RwLock::new(Published { mood: Mood::Running, config, groups: BTreeMap::new() }) }
+        let published = Published { mood: Mood::Running, config, groups: BTreeMap::new() };
+        View { published: RwLock::new(published), logged: AtomicU64::new(0) }
+    }
+
+    /// How many lines of the activity log there were when something was published last: they tell how it came to what
+    /// has been read here before.
+    pub fn logged(&self) -> u64 {
+        self.logged.load(Ordering::SeqCst)
+    }
+
+    /// So many lines there are before what is published next.
+    pub(crate) fn set_logged(&self, lines: u64) {
+        self.logged.store(lines, Ordering::SeqCst);
     }
 
     /// What the daemon is doing.

@@ -16,8 +16,8 @@ use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 const CALLS: &str = "read,write,writev,pwritev2,openat,newfstatat,statx,ftruncate,fsync,fdatasync,rename,renameat,\
     renameat2,unlink,unlinkat,access,faccessat,faccessat2";
 
-/// Longer than any test.
-const FOR_EVER: &str = "3600000000";
+/// In microseconds, longer than any test.
+const FOR_EVER: u64 = 3_600_000_000;
 
 /// Some paths hang, until this is dropped.
 struct Hang {
@@ -27,13 +27,18 @@ struct Hang {
 impl Hang {
     /// From now on nothing comes back from these paths.
     fn begin(daemon: &mut Daemon, paths: &[&str]) -> Hang {
+        Hang::delay(daemon, paths, FOR_EVER)
+    }
+
+    /// From now on everything about these paths takes so many microseconds longer.
+    fn delay(daemon: &mut Daemon, paths: &[&str], delay: u64) -> Hang {
         let mut command = Command::new(needs::program("strace"));
         command.args(["-f", "-q", "-o"]).arg(daemon.path(".strace"));
         for path in paths {
             command.arg("-P").arg(daemon.path(path));
         }
         let pid = daemon.pid();
-        command.args(["-e", &format!("trace={CALLS}"), "-e", &format!("inject={CALLS}:delay_enter={FOR_EVER}")]);
+        command.args(["-e", &format!("trace={CALLS}"), "-e", &format!("inject={CALLS}:delay_enter={delay}")]);
         command.args(["-p", &pid.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let hang = Hang { strace: command.spawn().expect("strace can be executed") };
         daemon.wait_until("every thread is held", |_| threads(pid).all(|status| is_traced(&status)));
@@ -137,6 +142,22 @@ fn a_disk_that_hangs_holds_up_the_writing_of_logs_and_nothing_is_lost() {
 }
 
 /// What a new program would find of a log that does not respond is not what the old one has of it.
+/// Lines about it are still on their way when a client asks; the answer waits for them.
+#[test]
+fn what_a_client_sees_is_in_the_activity_log() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=false\nautostart=false\nstartretries=0\n";
+        let mut daemon = Scene::with("slow log", text).start(Subject::Ours);
+        // Three lines of this, which is less than an answer waits.
+        let _slow = Hang::delay(&mut daemon, &["supervisord.log"], 10_000);
+        for round in 1..=3 {
+            let started = daemon.ctl(&["start", "p"]).stdout;
+            assert_eq!(started, "p: ERROR (spawn error)\n");
+            assert_eq!(daemon.read("supervisord.log").matches("gave up: p").count(), round);
+        }
+    });
+}
+
 #[test]
 fn nothing_is_handed_over_while_a_disk_hangs() {
     only_ours(|| {

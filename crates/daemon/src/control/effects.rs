@@ -27,6 +27,8 @@ impl Control {
 
     /// Carries out one effect; some are answered at once.
     fn perform(&mut self, effect: Effect) -> Option<Input> {
+        // What is published or answered next, the lines so far tell of.
+        self.tools.view.set_logged(self.tools.activity.progress().queued());
         match effect {
             Effect::Log(level, line) => self.tools.activity.log(level, &line),
             Effect::Check { process, call } => {

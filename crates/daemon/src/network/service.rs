@@ -115,6 +115,9 @@ impl Service {
             Err(_) => return Err(Broken),
         };
         let reply = if keeps && !reply.is_closing() { reply.keeping() } else { reply };
+        // What a client can see is in the activity log before.
+        let context = &self.shared.context;
+        context.activity.progress().reach(context.view.logged()).await;
         access.log(&self.shared.context, &reply);
         Ok(reply.into_response(self.socket))
     }

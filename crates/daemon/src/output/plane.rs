@@ -292,7 +292,10 @@ impl Plane {
             Request::Drain { run } => self.drain(run),
             Request::Detach { run } => self.detach(run),
             Request::Write { run, channel, bytes } => self.write(run, channel, &bytes),
-            Request::Activity { line } => self.outlets.activity.write_line(&line, &mut self.outlets.sinks),
+            Request::Activity { line } => {
+                self.outlets.activity.write_line(&line, &mut self.outlets.sinks);
+                self.requests.progress().advance();
+            }
             Request::Reopen => self.outlets.sinks.reopen_all(),
             Request::ClearLogs { files, reply } => reply(self.clear_logs(&files)),
             Request::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::Request;
+use super::{LogProgress, Request};
 use crate::bell::Bell;
 
 /// The most bytes of activity lines that wait to be written.
@@ -18,10 +18,12 @@ pub struct OutputHandle {
     shared: Arc<Shared>,
 }
 
+#[derive(Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
     /// Set once the thread runs; until then requests just wait.
     bell: OnceLock<Bell>,
+    progress: Arc<LogProgress>,
 }
 
 #[derive(Default)]
@@ -44,7 +46,7 @@ pub(super) struct Dropped {
 
 impl OutputHandle {
     pub(super) fn new() -> OutputHandle {
-        OutputHandle { shared: Arc::new(Shared { waiting: Mutex::default(), bell: OnceLock::new() }) }
+        OutputHandle { shared: Arc::default() }
     }
 
     /// Hands over a request; never blocks. Activity lines and listener output beyond 16 MiB each are dropped and
@@ -63,7 +65,15 @@ impl OutputHandle {
         if let Request::JournalBegin { .. } = request {
             waiting.forget_journal();
         }
+        if let Request::Activity { .. } = request {
+            self.shared.progress.queue();
+        }
         waiting.requests.push_back(request);
+    }
+
+    /// How far the activity log has got.
+    pub fn progress(&self) -> &Arc<LogProgress> {
+        &self.shared.progress
     }
 
     /// Takes all requests, in order, and the account of those that did not fit.
@@ -81,6 +91,7 @@ impl OutputHandle {
         let left = mem::take(&mut waiting.requests);
         drop(waiting);
         drop(left);
+        self.shared.progress.end();
     }
 
     pub(super) fn set_bell(&self, bell: Bell) {

@@ -49,7 +49,11 @@ pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, F
             Ok(Content::Value(Value::Array(warnings)).within(share))
         }
         Read::ReadLog { offset, length } => match context.activity_file.clone() {
-            Some(path) => logs::read(context, Some(path), offset, length).await,
+            Some(path) => {
+                let progress = context.activity.progress();
+                progress.reach(progress.queued()).await;
+                logs::read(context, Some(path), offset, length).await
+            }
             None => Err(Fault::with(FaultCode::NoFile, "syslog").into()),
         },
         Read::ReadProcessLog { channel, name, offset, length } => {
