@@ -8,10 +8,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use supervisord_sys::pipe;
 use supervisord_sys::spawn::{Environment, NOT_SPAWNED, SpawnPlan, Spawner, Stdio};
-use supervisord_sys::user::{RunAs, current_uid};
+use supervisord_sys::user::{Identity, RunAs, current_uid};
 use supervisord_sys::wait::{ExitStatus, wait_for};
 
 fn plan(argv: &[&str]) -> SpawnPlan {
@@ -78,11 +79,74 @@ fn memory_is_shared_only_where_a_child_cannot_end_the_daemon() {
     }
 }
 
+/// Whether the process may be looked into is one for all: children that become others come one after the other.
+static OTHERS: Mutex<()> = Mutex::new(());
+
+fn others() -> MutexGuard<'static, ()> {
+    OTHERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where `fs.suid_dumpable` is 1, a change of the user does not keep that user from looking into the memory of a child,
+/// which is the daemon's; but nobody may who has not all groups of the child, the saved one too.
+#[test]
+fn nobody_can_look_into_a_child_before_it_is_its_program() {
+    if current_uid() != 0 {
+        return;
+    }
+    let _turn = others();
+    for (uid, gid) in [(65534, 65534), (65534, 0)] {
+        let (reader, writer) = full_pipe();
+        let null = File::open("/dev/null").unwrap();
+        let stdio = Stdio { stdin: null.as_fd(), stdout: writer.as_fd(), stderr: writer.as_fd() };
+        let run_as = RunAs::Other(Identity { uid, gid, groups: vec![gid] });
+        let mut spawner = Spawner::default();
+        let child = spawner.spawn(plan(&["/nonexistent/program"]).run_as(run_as), stdio).unwrap();
+        let status = || std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+        let ids = |name: &str| {
+            let status = status();
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+            line.split_whitespace().skip(1).map(|id| id.parse().unwrap()).collect::<Vec<u32>>()
+        };
+        // It has become the user, has no program, and waits for somebody to read what it has to say.
+        while ids("Uid:")[0] != uid {
+            std::thread::yield_now();
+        }
+        let [real, effective, saved, _] = ids("Gid:")[..] else { panic!("four numbers") };
+        drop(writer);
+        File::from(reader).read_to_end(&mut Vec::new()).unwrap();
+        assert_eq!(wait_for(child).unwrap(), ExitStatus::Code(NOT_SPAWNED));
+        spawner.settle();
+        assert_eq!((real, effective), (gid, gid));
+        assert_ne!(saved, gid);
+    }
+}
+
+#[test]
+fn the_saved_group_is_that_of_the_program_in_the_end() {
+    if current_uid() != 0 {
+        return;
+    }
+    let _turn = others();
+    let output = pipe::pipe().unwrap();
+    let null = File::open("/dev/null").unwrap();
+    let stdio = Stdio { stdin: null.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
+    let plan = plan(&["/bin/cat", "/proc/self/status"]).run_as(RunAs::uid(65534));
+    let mut spawner = Spawner::default();
+    let child = spawner.spawn(plan, stdio).unwrap();
+    drop(output.writer);
+    let mut text = String::new();
+    File::from(output.reader).read_to_string(&mut text).unwrap();
+    assert_eq!(wait_for(child), Ok(ExitStatus::Code(0)));
+    spawner.settle();
+    assert!(text.contains("Gid:\t65534\t65534\t65534\t65534\n"), "{text}");
+}
+
 #[test]
 fn a_child_becomes_another_user_and_the_daemon_does_not() {
     if current_uid() != 0 {
         return;
     }
+    let _turn = others();
     RELEASES.into_iter().for_each(becomes_another_user);
 }
 

@@ -8,6 +8,9 @@ use std::os::fd::RawFd;
 use crate::Errno;
 use crate::user::{DropError, Identity};
 
+/// A group that is not the one of root.
+const FOREIGN_GROUP: usize = 1;
+
 /// Makes a system call: the result, or the error.
 ///
 /// # Safety
@@ -83,13 +86,17 @@ pub(super) fn unblock_signals() {
     let _ = unsafe { call(libc::SYS_rt_sigprocmask, arguments) };
 }
 
-/// Becomes this user for good.
+/// Becomes this user. A foreign saved group stays until the program is executed, which takes it away: meanwhile the user
+/// has not all that the child has, and may not look into its memory, which is the daemon's, even where `fs.suid_dumpable`
+/// is 1.
 pub(super) fn become_user(identity: &Identity) -> Result<(), DropError> {
+    let foreign = if identity.gid == 0 { FOREIGN_GROUP } else { 0 };
     let groups = &identity.groups;
     // SAFETY: the pointer and the length describe one slice of group ids.
     unsafe { call(libc::SYS_setgroups, [groups.len(), groups.as_ptr().addr(), 0, 0]) }.map_err(DropError::Groups)?;
+    let gid = identity.gid as usize;
     // SAFETY: no memory is involved.
-    unsafe { call(libc::SYS_setgid, [identity.gid as usize, 0, 0, 0]) }.map_err(DropError::Group)?;
+    unsafe { call(libc::SYS_setresgid, [gid, gid, foreign, 0]) }.map_err(DropError::Group)?;
     // SAFETY: no memory is involved.
     unsafe { call(libc::SYS_setuid, [identity.uid as usize, 0, 0, 0]) }.map_err(DropError::User)?;
     Ok(())
