@@ -266,3 +266,38 @@ fn a_daemon_that_does_not_answer_is_mentioned_and_can_be_given_up() {
         assert_eq!(code, 0);
     });
 }
+
+/// A terminal obeys control characters, whoever chose them; logs keep their colours. Elsewhere nothing is changed.
+#[test]
+fn a_terminal_is_not_sent_what_it_obeys() {
+    const NAME: &str = "\u{1b}cx\u{7}\u{9b}2J\u{202e}";
+    const LOG: &str = "\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}\u{9b}2Jend\n";
+    let text = format!(
+        "[program:{NAME}]\ncommand=/nowhere/{NAME}\nstartretries=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n\
+         [program:p]\ncommand=printf '\\033[31mred\\033[0m \\033]0;title\\007\\302\\2332Jend\\n'\nstartsecs=0\n\
+         autorestart=false\nstdout_logfile={{dir}}/p.log\nstderr_logfile=NONE\n"
+    );
+    only_ours(|| {
+        let mut daemon = Scene::with("obeys", &text).start(Subject::Ours);
+        daemon.wait_until("it has spoken", |daemon| daemon.read("p.log") == LOG);
+        daemon.wait_for_log("gave up");
+        // What XML cannot carry has been replaced on the way; the rest has not.
+        assert!(daemon.ctl(&["tail", "p"]).stdout.contains("\u{9b}2Jend\n"));
+        assert!(daemon.ctl(&["status"]).stdout.contains("\u{9b}2J\u{202e}"));
+        for arguments in [&["status"][..], &["avail"], &["start", "all"], &["tail", "p"], &["maintail"]] {
+            let (shown, _) = Terminal::ctl(&daemon, arguments).raw_end();
+            let obeyed = ["\u{1b}c", "\u{1b}]", "\u{7}", "\u{9b}", "\u{202e}"];
+            assert!(obeyed.iter().all(|part| !shown.contains(part)), "{arguments:?}: {shown:?}");
+            match arguments[0] {
+                "status" | "avail" => assert!(shown.contains("\\x9b2J\\u202e"), "{shown:?}"),
+                "tail" => assert!(shown.contains("end"), "{shown:?}"),
+                _ => {}
+            }
+        }
+        let mut follower = Terminal::ctl(&daemon, &["tail", "-f", "p"]);
+        follower.wait_for("end", 1);
+        follower.send("\u{3}");
+        let (shown, _) = follower.raw_end();
+        assert!(shown.contains("\u{1b}[31mred\u{1b}[0m end"), "{shown:?}");
+    });
+}

@@ -1,14 +1,38 @@
 //! The form of one entry of the activity log.
 
+use std::borrow::Cow;
+
 use supervisord_config::model::LogLevel;
 
 use crate::row::LocalTime;
 
-/// `YYYY-MM-DD HH:MM:SS,mmm CODE text` and a line feed. `millis` is 0 to 999; line feeds within the text stay.
+/// `YYYY-MM-DD HH:MM:SS,mmm CODE text` and a line feed. `millis` is 0 to 999; line feeds within the text stay. Lines of the
+/// text that look like another entry are indented by a tab: what programs and clients say must not pass for our words.
 pub fn format(local: &LocalTime, millis: u32, level: LogLevel, text: &str) -> String {
     let LocalTime { year, month, day, hour, minute, second, .. } = local;
-    let code = level.code();
+    let (code, text) = (level.code(), unmistakable(text));
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{millis:03} {code} {text}\n")
+}
+
+/// A text of which no line but the first looks like an entry.
+fn unmistakable(text: &str) -> Cow<'_, str> {
+    if !text.lines().skip(1).any(looks_like_an_entry) {
+        return text.into();
+    }
+    let mark = |(number, line)| if number > 0 && looks_like_an_entry(line) { ["\t", line] } else { ["", line] };
+    text.split_inclusive('\n').enumerate().flat_map(mark).collect::<String>().into()
+}
+
+/// Whether a line begins with a time, and one of the codes of a level or what may be read as one.
+fn looks_like_an_entry(line: &str) -> bool {
+    const SHAPE: &[u8; 28] = b"9999-99-99 99:99:99,999 AAAA";
+    let line = line.as_bytes();
+    let fits = |(shape, byte): (&u8, &u8)| match shape {
+        b'9' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_alphabetic(),
+        mark => byte == mark,
+    };
+    line.len() >= SHAPE.len() && SHAPE.iter().zip(line).all(fits)
 }
 
 /// The system log messages of one entry: one per line, trailing line feeds removed first. As with the original, each
@@ -29,6 +53,21 @@ mod tests {
             LocalTime { year: 2026, month: 3, day: 4, hour: 5, minute: 6, second: 7, weekday: 3, utc_offset: 3600 };
         assert_eq!(format(&local, 8, LogLevel::Warn, "a\nb"), "2026-03-04 05:06:07,008 WARN a\nb\n");
         assert_eq!(format(&local, 999, LogLevel::Info, ""), "2026-03-04 05:06:07,999 INFO \n");
+    }
+
+    #[test]
+    fn a_text_cannot_pass_for_another_entry() {
+        let local =
+            LocalTime { year: 2026, month: 3, day: 4, hour: 5, minute: 6, second: 7, weekday: 3, utc_offset: 0 };
+        let forged = "2026-03-04 05:06:07,008 INFO exited: p (exit status 0; expected)";
+        let text =
+            format!("'p' stdout output:\nplain\n{forged}\n\n {forged}\n2026-03-04 05:06:07,008 - INFO\n{forged}");
+        let entry = format(&local, 8, LogLevel::Debug, &text);
+        let expected = format!(
+            "2026-03-04 05:06:07,008 DEBG 'p' stdout output:\nplain\n\t{forged}\n\n {forged}\n\
+             2026-03-04 05:06:07,008 - INFO\n\t{forged}\n"
+        );
+        assert_eq!(entry, expected);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Where answers and complaints go.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use crate::terminal::is_dumb;
+use supervisord_wire::harmless::{LogFilter, escaped};
 
 /// The two output streams of a session.
 ///
@@ -12,6 +14,8 @@ pub struct Console {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     colour: bool,
+    /// Whether standard output is a terminal, which obeys what it is sent.
+    obeys: bool,
     /// Whether somebody reads standard error on a terminal.
     explains: bool,
     lost: bool,
@@ -21,9 +25,10 @@ impl Console {
     /// The streams of this process; colours when it writes to a terminal and `NO_COLOR` is unset or empty.
     pub fn standard() -> Console {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let colour = wanted && io::stdout().is_terminal() && !is_dumb();
+        let obeys = io::stdout().is_terminal();
+        let colour = wanted && obeys && !is_dumb();
         let explains = io::stderr().is_terminal();
-        Console { out: Box::new(io::stdout()), err: Box::new(io::stderr()), colour, explains, lost: false }
+        Console { out: Box::new(io::stdout()), err: Box::new(io::stderr()), colour, obeys, explains, lost: false }
     }
 
     /// Whether tables may be coloured.
@@ -49,9 +54,29 @@ impl Console {
         self.lost
     }
 
+    /// A text that programs or other people have chosen, as it may be shown.
+    pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.obeys { escaped(text) } else { text.into() }
+    }
+
     /// Prints a line.
     pub fn line(&mut self, text: impl std::fmt::Display) {
-        self.raw(format!("{text}\n").as_bytes());
+        let line = format!("{text}\n");
+        self.raw(self.shown(&line).as_bytes());
+    }
+
+    /// What the pieces of a log have to pass before they are printed, if anything.
+    pub fn log_filter(&self) -> Option<LogFilter> {
+        self.obeys.then(LogFilter::default)
+    }
+
+    /// Prints a log, and a line feed.
+    pub fn log(&mut self, text: &str) {
+        let text = format!("{text}\n");
+        match self.log_filter() {
+            Some(mut filter) => self.raw(&filter.pass(text.as_bytes())),
+            None => self.raw(text.as_bytes()),
+        }
     }
 
     /// Prints bytes as they are, and at once.
@@ -68,6 +93,8 @@ impl Console {
 
     /// Prints a line on standard error. There is nobody to tell when that fails.
     pub fn complain(&mut self, text: impl std::fmt::Display) {
-        drop(self.err.write_all(format!("{text}\n").as_bytes()));
+        let line = format!("{text}\n");
+        let line = if self.explains { escaped(&line) } else { line.into() };
+        drop(self.err.write_all(line.as_bytes()));
     }
 }

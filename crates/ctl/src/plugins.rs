@@ -92,7 +92,8 @@ pub fn list(session: &mut Session) {
             plugin.actions.iter().filter(|action| action.documented).map(|action| action.name.as_str()).collect();
         if !names.is_empty() {
             let header = format!("{} commands (type help <topic>):", plugin.name);
-            session.console.raw(render::help_block(&header, &names).as_bytes());
+            let text = render::help_block(&header, &names);
+            session.console.raw(session.console.shown(&text).into_owned().as_bytes());
         }
     }
     session.plugins = Some(process);

@@ -1,5 +1,7 @@
 //! Tables as text. Nothing here asks or prints anything.
 
+use std::borrow::Cow;
+
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
@@ -11,20 +13,23 @@ const NAME_WIDTH: usize = 30;
 const LIST_WIDTH: usize = 79;
 
 /// The lines of `status`: name, state, description. The name column is as wide as the longest name needs.
-pub fn status(infos: &[&ProcessInfo], colour: bool) -> String {
-    let name = |info: &ProcessInfo| namespec(&info.group, &info.name);
-    let width = infos.iter().map(|info| name(info).chars().count()).fold(NAME_WIDTH, usize::max) + 3;
-    infos.iter().map(|info| status_line(&name(info), width, info, colour)).collect()
+/// `shown` makes of names and descriptions what may be shown.
+pub fn status(infos: &[&ProcessInfo], colour: bool, shown: impl Fn(&str) -> Cow<'_, str>) -> String {
+    let lines: Vec<(String, Cow<'_, str>, ProcessState)> = infos
+        .iter()
+        .map(|info| (shown(&namespec(&info.group, &info.name)).into_owned(), shown(&info.description), info.state))
+        .collect();
+    let width = lines.iter().map(|(name, ..)| name.chars().count()).fold(NAME_WIDTH, usize::max) + 3;
+    lines.iter().map(|(name, description, state)| status_line(name, width, *state, description, colour)).collect()
 }
 
-fn status_line(name: &str, width: usize, info: &ProcessInfo, colour: bool) -> String {
-    let state = info.state.name();
-    let description = &info.description;
+fn status_line(name: &str, width: usize, state: ProcessState, description: &str, colour: bool) -> String {
+    let (number, state) = (colour_of(state), state.name());
     if !colour {
         return format!("{name:width$}{state:10}{description}\n");
     }
     let gap = 10_usize.saturating_sub(state.len());
-    format!("{name:width$}\x1b[{}m{state}\x1b[0m{:gap$}{description}\n", colour_of(info.state), "")
+    format!("{name:width$}\x1b[{}m{state}\x1b[0m{:gap$}{description}\n", number, "")
 }
 
 /// The terminal's number of a colour.
@@ -105,7 +110,7 @@ mod tests {
         let running = process("cat", "cat", ProcessState::Running, "pid 2334, uptime 0:01:15");
         let starting = process("grp", "x", ProcessState::Starting, "");
         assert_eq!(
-            status(&[&running, &starting], false),
+            status(&[&running, &starting], false, |text| text.into()),
             "cat                              RUNNING   pid 2334, uptime 0:01:15\n\
              grp:x                            STARTING  \n"
         );
@@ -115,7 +120,7 @@ mod tests {
     fn a_long_name_widens_the_column_by_characters() {
         let long = process(&"ä".repeat(39), &"ä".repeat(39), ProcessState::Stopped, "Not started");
         let short = process("a", "a", ProcessState::Stopped, "Not started");
-        let text = status(&[&long, &short], false);
+        let text = status(&[&long, &short], false, |text| text.into());
         let starts: Vec<_> = text.lines().map(|line| line.chars().position(|c| c == 'S')).collect();
         assert_eq!(starts, [Some(42), Some(42)]);
     }
@@ -123,9 +128,12 @@ mod tests {
     #[test]
     fn colour_touches_only_the_state() {
         let running = process("cat", "cat", ProcessState::Running, "pid 1");
-        let coloured = status(&[&running], true);
+        let coloured = status(&[&running], true, |text| text.into());
         assert!(coloured.contains("\x1b[32mRUNNING\x1b[0m   pid 1\n"), "{coloured:?}");
-        assert_eq!(coloured.replace("\x1b[32m", "").replace("\x1b[0m", ""), status(&[&running], false));
+        assert_eq!(
+            coloured.replace("\x1b[32m", "").replace("\x1b[0m", ""),
+            status(&[&running], false, |text| text.into())
+        );
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl Lines {
                 Step::Listed(words) => {
                     session.console.raw(screen.finish(&editor.shown(prompt).0).as_bytes());
                     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                    session.console.raw(render::columns(&words, width() - 1).as_bytes());
+                    let text = render::columns(&words, width() - 1);
+                    session.console.raw(session.console.shown(&text).into_owned().as_bytes());
                 }
                 Step::Done(line) => break Some(line),
                 Step::End => break None,

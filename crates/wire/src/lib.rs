@@ -6,6 +6,7 @@
 pub mod channel;
 pub mod event;
 pub mod fault;
+pub mod harmless;
 pub mod info;
 pub mod listener;
 pub mod name;

@@ -114,12 +114,23 @@ impl Terminal {
 
     /// Waits until the program ends; what was shown, and the exit status as a shell says it.
     pub fn end(mut self) -> (String, i32) {
+        let code = self.wait();
+        (self.shown(), code)
+    }
+
+    /// Like [`Terminal::end`], with all that the terminal was sent.
+    pub fn raw_end(mut self) -> (String, i32) {
+        let code = self.wait();
+        (String::from_utf8_lossy(&self.shown.lock().expect("nobody panics with it")).into_owned(), code)
+    }
+
+    fn wait(&mut self) -> i32 {
         let status = wait::poll(wait::DEADLINE, || self.child.try_wait().expect("a child can be waited for"));
         let Some(status) = status else { panic!("it did not end\n{}", self.shown()) };
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the reader does not panic");
         }
-        (self.shown(), shell_code(status))
+        shell_code(status)
     }
 }
 

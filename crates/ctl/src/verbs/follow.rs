@@ -14,6 +14,7 @@ use crate::failure::{Failure, stream_error};
 use crate::interrupt::Handled;
 use crate::session::Session;
 use crate::status;
+use supervisord_wire::harmless::LogFilter;
 
 pub(super) const HOW_TO_LEAVE: &str = "==> Press Ctrl-C to exit <==";
 
@@ -69,7 +70,7 @@ pub(super) fn follow(session: &mut Session, log: &Log<'_>) -> Result<(), Failure
         return Ok(());
     };
     let happenings = Happenings::new(session)?;
-    let _stop = happenings.follow(stream)?;
+    let _stop = happenings.follow(stream, session.console.log_filter())?;
     loop {
         match happenings.next(None) {
             Happening::Piece(bytes) => session.console.raw(&bytes),
@@ -130,13 +131,14 @@ impl Happenings {
         self.sender.clone()
     }
 
-    /// Reports what a stream brings, until the returned value is dropped.
-    pub(super) fn follow(&self, stream: LogStream) -> Result<StopOnDrop, Failure> {
+    /// Reports what a stream brings and the filter lets through, until the returned value is dropped.
+    pub(super) fn follow(&self, stream: LogStream, mut filter: Option<LogFilter>) -> Result<StopOnDrop, Failure> {
         let stopper = stream.stopper();
         let sender = self.sender();
         thread::Builder::new().name("log".into()).spawn(move || {
             // A stream that breaks is one that ended: the original does not tell them apart.
             for piece in stream.map_while(Result::ok) {
+                let piece = filter.as_mut().map(|filter| filter.pass(&piece).into()).unwrap_or(piece);
                 if sender.send(Happening::Piece(piece)).is_err() {
                     return;
                 }

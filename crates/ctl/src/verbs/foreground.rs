@@ -47,7 +47,7 @@ fn converse(session: &mut Session, name: &str) -> Result<(), Failure> {
     let mut streams = Vec::new();
     for channel in [Channel::Stdout, Channel::Stderr] {
         if let Some(stream) = (Log::Process { name, channel }).open(session)? {
-            streams.push(happenings.follow(stream)?);
+            streams.push(happenings.follow(stream, session.console.log_filter())?);
         }
     }
     let sender = happenings.sender();

@@ -23,7 +23,8 @@ pub(super) fn status(session: &mut Session, request: &Request<'_>) -> Result<Flo
         session.set_exit_status(status::STATUS_NOT_RUNNING);
     }
     let colour = session.console.colour();
-    session.console.raw(render::status(&listed, colour).as_bytes());
+    let text = render::status(&listed, colour, |text| session.console.shown(text));
+    session.console.raw(text.as_bytes());
     Ok(Flow::Continue)
 }
 
@@ -50,7 +51,10 @@ fn named<'a>(session: &mut Session, infos: &'a [ProcessInfo], names: &[&str]) ->
 /// Everything that is configured.
 pub(super) fn avail(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     match session.client()?.all_config_info() {
-        Ok(infos) => session.console.raw(render::avail(&infos).as_bytes()),
+        Ok(infos) => {
+            let text = render::avail(&infos);
+            session.console.raw(session.console.shown(&text).into_owned().as_bytes());
+        }
         Err(error) if error.is_fault(FaultCode::ShutdownState) => {
             session.fail(status::GENERIC, "ERROR: supervisor shutting down");
         }

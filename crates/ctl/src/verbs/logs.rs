@@ -124,7 +124,7 @@ fn show(
 ) -> Result<(), Failure> {
     let error = match log {
         Ok(text) => {
-            session.say(text);
+            session.console.log(&text);
             return Ok(());
         }
         Err(error) => error,

@@ -1,11 +1,13 @@
 //! The activity log as the output plane writes it: an echo to stdout in the foreground, then the file or the
 //! system log.
 
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use supervisord_config::model::{ActivityLog, LogLevel};
 use supervisord_core::activity_line;
 use supervisord_core::rotation::Rotation;
+use supervisord_wire::harmless::LogFilter;
 
 use super::sinks::{SinkId, Sinks};
 use super::{ClearError, OpenError};
@@ -15,6 +17,8 @@ use crate::activity;
 pub(super) struct ActivityWriter {
     level: LogLevel,
     echo: Option<SinkId>,
+    /// Whether the echo goes to a terminal, which obeys what programs have said and the log repeats.
+    echo_obeys: bool,
     /// The file and its path; none for the system log.
     file: Option<(SinkId, String)>,
     rotation: Rotation,
@@ -37,7 +41,8 @@ impl ActivityWriter {
             ActivityLog::Syslog => None,
             ActivityLog::File(path) => Some((acquire(path, rotation)?, path.clone())),
         };
-        Ok(ActivityWriter { level, echo, file, rotation })
+        let echo_obeys = echo.is_some() && io::stdout().is_terminal();
+        Ok(ActivityWriter { level, echo, echo_obeys, file, rotation })
     }
 
     /// Whether entries of this level are written.
@@ -54,7 +59,10 @@ impl ActivityWriter {
     /// Writes a finished line, line feed included.
     pub fn write_line(&self, line: &str, sinks: &mut Sinks) {
         if let Some(echo) = self.echo {
-            sinks.write(echo, line.as_bytes(), Rotation::NEVER);
+            match self.echo_obeys {
+                true => sinks.write(echo, &LogFilter::default().pass(line.as_bytes()), Rotation::NEVER),
+                false => sinks.write(echo, line.as_bytes(), Rotation::NEVER),
+            }
         }
         match &self.file {
             Some((file, _)) => sinks.write(*file, line.as_bytes(), self.rotation),
