@@ -2,9 +2,10 @@
 
 use nix::sys::signal::Signal;
 
+use crate::harness::needs::Power;
 use crate::harness::programs::{CAT, TEAM};
 use crate::harness::terminal::Terminal;
-use crate::harness::{Program, Scene, Subject, compare, only_ours, processes};
+use crate::harness::{Program, Scene, Subject, compare, only_ours, processes, wait};
 
 const PROMPT: &str = "supervisor> ";
 
@@ -299,5 +300,47 @@ fn a_terminal_is_not_sent_what_it_obeys() {
         follower.send("\u{3}");
         let (shown, _) = follower.raw_end();
         assert!(shown.contains("\u{1b}[31mred\u{1b}[0m end"), "{shown:?}");
+    });
+}
+
+/// Whoever has a terminal can type into it for its owner. A program of the same user has it as ever.
+#[test]
+fn a_program_of_another_user_has_no_terminal() {
+    if !Power::ChangeUser.is_there_for("a program of another user") {
+        return;
+    }
+    let program = |name: &str, user: &str| {
+        format!(
+            "[program:{name}]\ncommand=sh -c 'if (: > /dev/tty) 2>/dev/null; then echo has; else echo none; fi; exec sleep 1000'\n\
+             user={user}\nstartsecs=0\nstdout_logfile={{dir}}/{name}.log\n"
+        )
+    };
+    let text = program("other", "nobody") + &program("own", "root");
+    only_ours(|| {
+        let place = Scene::with("tty", &text).set_up(Subject::Ours);
+        let daemon =
+            Terminal::open(&place, &Subject::Ours.path(Program::Supervisord), &["-n", "-c", "supervisord.conf"]);
+        let logs = || place.read("other.log") + &place.read("own.log");
+        assert!(wait::poll(wait::DEADLINE, || (logs().lines().count() == 2).then_some(())).is_some());
+        assert_eq!(logs(), "none\nhas\n");
+        processes::signal(daemon.pid(), Signal::SIGTERM);
+        daemon.end();
+    });
+}
+
+/// What programs say is repeated at the level debug, and a terminal would obey it.
+#[test]
+fn what_programs_say_does_not_command_the_terminal_of_the_daemon() {
+    let text = "[program:p]\ncommand=printf '\\033[31mred\\033[0m \\033]0;title\\007\\302\\2332J\\r2026-03-04 05:06:07,008 INFO forged\\n'\n\
+        startsecs=0\nautorestart=false\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+    only_ours(|| {
+        let place = Scene::with("echo", text).set_up(Subject::Ours);
+        let arguments = ["-n", "-e", "debug", "-c", "supervisord.conf"];
+        let mut daemon = Terminal::open(&place, &Subject::Ours.path(Program::Supervisord), &arguments);
+        daemon.wait_for("exited: p", 1);
+        processes::signal(daemon.pid(), Signal::SIGTERM);
+        let (shown, _) = daemon.raw_end();
+        assert!(shown.contains("'p' stdout output:\r\n\u{1b}[31mred\u{1b}[0m \r\n"), "{shown:?}");
+        assert!(["\u{1b}]", "\u{7}", "\u{9b}"].iter().all(|part| !shown.contains(part)), "{shown:?}");
     });
 }

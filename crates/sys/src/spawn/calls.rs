@@ -86,6 +86,17 @@ pub(super) fn unblock_signals() {
     let _ = unsafe { call(libc::SYS_rt_sigprocmask, arguments) };
 }
 
+/// Lets go of the controlling terminal: whoever has one can type into it for its owner.
+pub(super) fn leave_terminal() {
+    let arguments =
+        [libc::AT_FDCWD as usize, c"/dev/tty".as_ptr().addr(), (libc::O_RDWR | libc::O_CLOEXEC) as usize, 0];
+    // SAFETY: the string ends in NUL.
+    if let Ok(terminal) = unsafe { call(libc::SYS_openat, arguments) } {
+        // SAFETY: no memory is involved.
+        let _ = unsafe { call(libc::SYS_ioctl, [terminal, libc::TIOCNOTTY as usize, 0, 0]) };
+    }
+}
+
 /// Becomes this user. A foreign saved group stays until the program is executed, which takes it away: meanwhile the user
 /// has not all that the child has, and may not look into its memory, which is the daemon's, even where `fs.suid_dumpable`
 /// is 1.

@@ -79,7 +79,10 @@ impl Child {
         calls::close_others_on_exec();
         match &self.plan.run_as {
             RunAs::Same => {}
-            RunAs::Other(identity) => calls::become_user(identity).map_err(Failure::User)?,
+            RunAs::Other(identity) => {
+                calls::leave_terminal();
+                calls::become_user(identity).map_err(Failure::User)?;
+            }
             RunAs::Refused { reason, .. } => return Err(Failure::User(*reason)),
         }
         if let Some(directory) = &self.plan.directory {

@@ -48,6 +48,17 @@ pub(super) fn unblock_signals() {
     let _ = SigSet::empty().thread_set_mask();
 }
 
+/// Lets go of the controlling terminal: whoever has one can type into it for its owner.
+pub(super) fn leave_terminal() {
+    // SAFETY: the string ends in NUL, and the second call involves no memory.
+    unsafe {
+        let terminal = libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if terminal >= 0 {
+            libc::ioctl(terminal, libc::TIOCNOTTY as _);
+        }
+    }
+}
+
 /// Changes the working directory.
 pub(super) fn change_directory(path: &CStr) -> Result<(), Errno> {
     // SAFETY: the string ends in NUL.
