@@ -232,6 +232,14 @@ fn what_was_probably_meant_is_proposed() {
             let proposal = format!("supervisorctl: {proposed}");
             assert_eq!(shown[place..].matches(&proposal).count(), 1, "{arguments:?}\n{shown}");
         }
+        let more = daemon.read("supervisord.conf") + "[program:recent]\ncommand=cat\n";
+        daemon.write("supervisord.conf", &more);
+        daemon.ctl(&["reread"]);
+        for action in ["start", "status"] {
+            let (shown, _) = Terminal::ctl(&daemon, &[action, "recent"]).end();
+            let proposal = "the group recent is configured, but not active: use add recent, or update";
+            assert!(shown.ends_with(&format!("supervisorctl: {proposal}\n")), "{shown}");
+        }
         daemon.write("supervisord.conf", "[supervisord]\nnonsense\n");
         let url = format!("unix://{}", daemon.path("s.sock").display());
         let program = Subject::Ours.path(Program::Supervisorctl);

@@ -88,7 +88,16 @@ fn explain(session: &mut Session, doubt: &Doubt) -> Result<Option<String>, Clien
 fn meant(session: &mut Session, name: &str, wanted: Wanted) -> Result<Option<String>, ClientError> {
     let infos = session.client()?.all_process_info()?;
     let known: Vec<(&str, &str)> = infos.iter().map(|info| (info.group.as_str(), info.name.as_str())).collect();
-    Ok(proposal(&names_meant(name, wanted, &known), name, wanted))
+    let names = names_meant(name, wanted, &known);
+    if names.is_empty() || wanted == Wanted::Group {
+        let configured = session.client()?.all_config_info()?;
+        let group = Namespec::parse(name).group;
+        if let Some(idle) = configured.iter().find(|info| !info.in_use && (info.group == group || info.name == name)) {
+            let group = &idle.group;
+            return Ok(Some(format!("the group {group} is configured, but not active: use add {group}, or update")));
+        }
+    }
+    Ok(proposal(&names, name, wanted))
 }
 
 fn proposal(names: &[String], name: &str, wanted: Wanted) -> Option<String> {

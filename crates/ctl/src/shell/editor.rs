@@ -374,4 +374,14 @@ mod tests {
         assert_eq!(typed("a\x1a").0, Step::Suspended);
         assert_eq!(typed("a\x1c").0, Step::Quit);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_keys_leave_the_cursor_in_the_line(
+            keys in "([a-z \u{1}-\u{1f}\u{7f}é]|\u{1b}\\[[A-DHF]|\u{1b}\\[3~|\u{1b}[bdf<>\u{7f}]){0,40}",
+        ) {
+            let (_, line) = typed(&keys);
+            proptest::prop_assert_eq!(line.matches('|').count(), 1);
+        }
+    }
 }

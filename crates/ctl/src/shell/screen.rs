@@ -165,4 +165,23 @@ mod tests {
         output += &screen.finish(&text);
         assert!(played(&output).0.starts_with(&text));
     }
+
+    proptest::proptest! {
+        /// Whatever is drawn after whatever: the terminal shows it, and the cursor is where it belongs.
+        #[test]
+        fn any_lines_are_shown_one_after_the_other(
+            lines in proptest::collection::vec(("[a-z\u{1}\u{7f} ]{0,40}", 0usize..41, 0usize..60), 1..8),
+        ) {
+            let mut screen = Screen::default();
+            let mut output = String::new();
+            for (line, cursor, width) in lines {
+                output += &screen.draw(&line, cursor, width);
+                let (shown, place) = played(&output);
+                let (visible, expected) = part(&escaped(&line, cursor), width);
+                let visible: String = visible.iter().collect();
+                proptest::prop_assert_eq!(shown, visible.trim_end());
+                proptest::prop_assert_eq!(place, expected);
+            }
+        }
+    }
 }
