@@ -1,6 +1,7 @@
 //! What an action was refused for, and what was probably meant. People at a terminal are told when the action is done.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileTypeExt;
 
 use supervisord_config::suggest::nearest;
@@ -165,6 +166,7 @@ fn about_log(name: &str, channel: Channel, path: &str) -> String {
         Ok(kind) if kind.is_fifo() => ", a pipe, which can only be read by whoever is at its other end",
         Ok(kind) if kind.is_char_device() => ", a device, which keeps nothing that could be shown",
         Ok(kind) if kind.is_socket() => ", a socket, which keeps nothing that could be shown",
+        Err(error) if error.kind() == ErrorKind::NotFound => ", and there is no such file here",
         _ => "",
     };
     format!("the {stream} of {name} goes to {path}{kind}")
@@ -208,6 +210,7 @@ mod tests {
             about_log("p", Channel::Stderr, "/dev/null")
                 .ends_with("/dev/null, a device, which keeps nothing that could be shown")
         );
-        assert_eq!(about_log("p", Channel::Stdout, "/nowhere/log"), "the stdout of p goes to /nowhere/log");
+        let missing = about_log("p", Channel::Stdout, "/nowhere/log");
+        assert_eq!(missing, "the stdout of p goes to /nowhere/log, and there is no such file here");
     }
 }
