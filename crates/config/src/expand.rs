@@ -136,16 +136,29 @@ pub(crate) fn expand_again(text: &str, names: &Names<'_>, label: &str) -> Result
 
 /// Whether the expanded text may have something of the environment in it, which is nobody's business.
 pub(crate) fn may_show_environment(text: &str) -> bool {
+    conversions(text).any(|conversion| !conversion.starts_with('(') || conversion.starts_with("(ENV_"))
+}
+
+/// Whether the expanded text has all names and values in it, as a conversion without a name gives.
+pub(crate) fn shows_all_variables(text: &str) -> bool {
+    conversions(text).any(|conversion| !conversion.starts_with('('))
+}
+
+/// What follows each percent sign that is not written twice.
+fn conversions(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
-    while let Some((_, behind)) = rest.split_once('%') {
-        rest = match behind.strip_prefix('%') {
-            Some(escaped) => escaped,
-            // Without a name, all of them are meant.
-            None if !behind.starts_with('(') || behind.starts_with("(ENV_") => return true,
-            None => behind,
-        };
-    }
-    false
+    std::iter::from_fn(move || {
+        loop {
+            let (_, behind) = rest.split_once('%')?;
+            match behind.strip_prefix('%') {
+                Some(escaped) => rest = escaped,
+                None => {
+                    rest = behind;
+                    return Some(behind);
+                }
+            }
+        }
+    })
 }
 
 enum Failure {

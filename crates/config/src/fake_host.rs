@@ -128,7 +128,7 @@ impl DaemonHost for FakeHost {
         [0, 65534].contains(&gid)
     }
 
-    fn is_event(&self, name: &str) -> bool {
-        ["EVENT", "PROCESS_STATE", "TICK_5", "TICK_60"].contains(&name)
+    fn events(&self) -> Vec<&'static str> {
+        vec!["EVENT", "PROCESS_STATE", "TICK_5", "TICK_60"]
     }
 }

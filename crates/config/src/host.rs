@@ -81,6 +81,6 @@ pub trait DaemonHost: Host {
     fn group_by_name(&self, name: &str) -> Option<u32>;
     /// Whether there is a group of this id.
     fn group_exists(&self, gid: u32) -> bool;
-    /// Whether listeners may subscribe to an event of this name (in capitals).
-    fn is_event(&self, name: &str) -> bool;
+    /// The names of the events that listeners may subscribe to, in capitals.
+    fn events(&self) -> Vec<&'static str>;
 }

@@ -114,8 +114,8 @@ impl DaemonHost for System {
         user::group_exists(gid)
     }
 
-    fn is_event(&self, name: &str) -> bool {
-        EventType::from_name(name).is_some()
+    fn events(&self) -> Vec<&'static str> {
+        EventType::all().map(EventType::name).collect()
     }
 }
 

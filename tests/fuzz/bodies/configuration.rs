@@ -81,8 +81,9 @@ impl DaemonHost for Machine<'_> {
         gid == 0
     }
 
-    fn is_event(&self, name: &str) -> bool {
-        supervisord_wire::event::EventType::from_name(name).is_some()
+    fn events(&self) -> Vec<&'static str> {
+        use supervisord_wire::event::EventType;
+        EventType::all().map(EventType::name).collect()
     }
 }
 

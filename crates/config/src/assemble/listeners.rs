@@ -8,6 +8,7 @@ use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::model::Pool;
 use crate::reader::Reader;
+use crate::suggest::did_you_mean;
 
 /// The pool of a section.
 pub(super) fn pool(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>) -> Result<Pool, ConfigError> {
@@ -33,11 +34,13 @@ pub(super) fn pool(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>
 
 fn events(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>) -> Result<Vec<String>, ConfigError> {
     let section = reader.section();
+    let known = inputs.host.events();
     let mut events: Vec<String> = Vec::new();
     for name in strings(&reader.text("events", located)?.unwrap_or_default()) {
         let name = name.to_uppercase();
-        if !inputs.host.is_event(&name) {
-            return Err(reader.error("events", format!("Unknown event type {name} in [{section}] events")));
+        if !known.contains(&name.as_str()) {
+            let error = reader.error("events", format!("Unknown event type {name} in [{section}] events"));
+            return Err(error.advise(did_you_mean(&name, known)));
         }
         if !events.contains(&name) {
             events.push(name);

@@ -1,6 +1,7 @@
 //! Warnings about what is taken, but may well be meant in another way.
 
-use crate::ini::{DEFAULTS, Ini, Oddity, header, option};
+use crate::expand::shows_all_variables;
+use crate::ini::{DEFAULTS, Ini, Oddity, Section, header, option};
 use crate::model::Origin;
 use crate::notices::Notices;
 use crate::place::Place;
@@ -20,6 +21,25 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
             }
             Oddity::Swallowed { section, option, line, origin } => swallowed(section, option, line, origin, notices),
         }
+    }
+    for section in ini.sections() {
+        percent_signs(ini, section, notices);
+    }
+}
+
+/// A percent sign that means all variables at once, which nobody means. Others that mean nothing have been refused.
+fn percent_signs(ini: &Ini, section: &Section, notices: &mut Notices) {
+    let Some(kind) = SectionKind::of(section.name()).filter(|kind| *kind != SectionKind::Supervisorctl) else { return };
+    let options = ini.options(section).filter_map(|(name, entry)| Some((kind.option(name)?, entry)));
+    for (option, entry) in options.filter(|(_, entry)| shows_all_variables(&entry.value)) {
+        let text =
+            format!("A percent sign in {} of [{}] stands for all variables at once", option.name, section.name());
+        let place = Place::new(&entry.origin).section(section.name());
+        let place = match option.is_secret() {
+            true => place.hidden(option.name),
+            false => place.value(option.name, &entry.value),
+        };
+        notices.warn_at(text, place.advise("write %% for a percent sign".to_owned()));
     }
 }
 

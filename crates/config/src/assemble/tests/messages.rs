@@ -93,6 +93,7 @@ fn messages_say_what_to_write() {
         ("stopsignal=TREM", "; did you mean TERM?)"),
         ("autorestart=unexpcted", "; did you mean unexpected?)"),
         ("autostart=ture", "; did you mean true?)"),
+        ("[eventlistener:e]\ncommand=c\nevents=PROCES_STATE", "events=PROCES_STATE: did you mean PROCESS_STATE?)"),
         ("directory=%(heer)s", "%(heer)s: did you mean here?)"),
         ("stdout_logfile=/tmp/50%%.log", "write %%%% for a percent sign, because this option is expanded twice)"),
         ("numprocs=2", "numprocs=2: write process_name=%(program_name)s_%(process_num)02d)"),
@@ -191,6 +192,12 @@ fn what_is_taken_but_may_be_meant_in_another_way_is_mentioned() {
                 .to_owned(),
         ),
         (
+            "command=c 50%s",
+            "A percent sign in command of [program:a] stands for all variables at once (c.conf:3, [program:a] command=c 50%s: \
+             write %% for a percent sign)"
+                .to_owned(),
+        ),
+        (
             "command=c\nstartsecs=1\nstartsecs=2",
             "Option startsecs in section [program:a] is written twice, the last one counts (c.conf:5, [program:a] startsecs: \
              the other one is at c.conf:4)"
@@ -223,6 +230,7 @@ fn what_is_meant_as_it_is_written_is_not_mentioned() {
         "command=c\nenvironment=\n  USER=\"x\",\n  UMASK=\"1\",\n  user=\"y\"",
         "command=c\nenvironment=A=\"p#q\",B='x\"y',C=1;D=2",
         "command=c\nstartsecs=1 ; comment",
+        "command=date +%%s %(here)s %(ENV_HOME)s",
     ] {
         assert_eq!(warnings(lines), Vec::<String>::new(), "{lines}");
     }
