@@ -51,6 +51,18 @@ fn observed_line(log: &str, is_it: impl Fn(&str) -> bool) -> Option<usize> {
     log.lines().position(is_it)
 }
 
+/// The memory of the daemon counts as a file where it outlives the daemon.
+#[test]
+fn a_limit_on_the_size_of_files_ends_nobody() {
+    let text = "[program:p]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/p.log\n";
+    compare(&Scene::with("small files", text).shell("ulimit -f 100"), |daemon, observed| {
+        daemon.wait_for_state("p", "RUNNING");
+        daemon.call("supervisor.sendProcessStdin", &["p".into(), "hello\n".into()]);
+        daemon.wait_until("it is logged", |daemon| daemon.read("p.log") == "hello\n");
+        observed.exactly("exit status", daemon.stop());
+    });
+}
+
 #[test]
 fn a_killed_program_is_replaced() {
     each_subject(|subject| {

@@ -24,9 +24,14 @@ pub struct SharedMemory {
 unsafe impl Send for SharedMemory {}
 
 impl SharedMemory {
-    /// New memory, all zeros.
+    /// New memory, all zeros. Fails with EFBIG beyond the limit of the size of files (`ulimit -f`), which counts for it,
+    /// too; to try it would be answered with a signal that ends the process.
     #[cfg(target_os = "linux")]
     pub fn create(len: usize) -> io::Result<SharedMemory> {
+        use nix::sys::resource::{Resource, getrlimit};
+        if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < len as u64) {
+            return Err(io::Error::from_raw_os_error(libc::EFBIG));
+        }
         // SAFETY: the name ends in NUL, and the result is checked before it is owned.
         let raw = unsafe { libc::memfd_create(c"supervisord".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
         if raw < 0 {
