@@ -108,6 +108,78 @@ impl Default for Machine {
     }
 }
 
+/// How far a process has got, for whoever has to keep it: a [`Machine`] as plain data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The state.
+    pub state: ProcessState,
+    /// The child's process id; 0 when there is none.
+    pub pid: u32,
+    /// When the present child was started, on the monotonic clock.
+    pub started: Duration,
+    /// When [`Stimulus::Due`] is wanted, on the monotonic clock.
+    pub deadline: Option<Duration>,
+    /// Failed attempts in a row.
+    pub attempts: i64,
+    /// Ends by itself, shortly after the start, in a row.
+    pub quick_ends: u32,
+    /// Seconds since the epoch of the last spawn attempt; 0 for never.
+    pub last_start: i64,
+    /// Seconds since the epoch of the last end; 0 for never.
+    pub last_stop: i64,
+    /// Why the last attempt failed; empty when it did not.
+    pub spawn_error: String,
+    /// The last exit status; -1 after a signal.
+    pub exit_status: Option<i32>,
+}
+
+impl From<&Machine> for Progress {
+    fn from(machine: &Machine) -> Progress {
+        let Machine {
+            state,
+            pid,
+            started,
+            deadline,
+            attempts,
+            quick_ends,
+            last_start,
+            last_stop,
+            spawn_error,
+            exit_status,
+        } = machine.clone();
+        Progress {
+            state,
+            pid,
+            started,
+            deadline,
+            attempts,
+            quick_ends,
+            last_start,
+            last_stop,
+            spawn_error,
+            exit_status,
+        }
+    }
+}
+
+impl From<Progress> for Machine {
+    fn from(progress: Progress) -> Machine {
+        let Progress {
+            state,
+            pid,
+            started,
+            deadline,
+            attempts,
+            quick_ends,
+            last_start,
+            last_stop,
+            spawn_error,
+            exit_status,
+        } = progress;
+        Machine { state, pid, started, deadline, attempts, quick_ends, last_start, last_stop, spawn_error, exit_status }
+    }
+}
+
 /// What a machine needs to know to react.
 #[derive(Clone, Copy)]
 pub struct Circumstances<'a> {

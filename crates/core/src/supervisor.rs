@@ -58,6 +58,8 @@ struct Member {
     died: Option<Now>,
     /// Where the process is an event listener.
     seat: Option<Seat>,
+    /// It is being stopped only to be started again.
+    replacing: bool,
 }
 
 impl Member {
@@ -326,12 +328,15 @@ impl Supervisor {
     }
 
     fn ended(&mut self, now: Now, id: ProcessId, status: ExitStatus) {
-        if let Some(member) = self.members.get_mut(&id) {
-            member.run = None;
-        }
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.run = None;
+        let is_replaced = std::mem::take(&mut member.replacing) && self.mood == Mood::Running;
         self.release_socket(id);
         self.stimulate(now, id, Stimulus::Ended(status));
         self.listener_ended(now, id);
+        if is_replaced {
+            self.stimulate(now, id, Stimulus::Start);
+        }
     }
 
     fn spawned(&mut self, now: Now, id: ProcessId, result: Result<Born, SpawnFailure>) {
@@ -426,6 +431,7 @@ impl Supervisor {
             run: None,
             died: None,
             seat: matches!(definition.kind, GroupKind::Listeners(_)).then(Seat::default),
+            replacing: false,
         };
         self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));

@@ -1,40 +1,46 @@
-//! Taking over the children of a daemon that was killed, by what its state file says and what the system confirms.
+//! Taking over the children of a daemon that was killed: by what its keeper holds, by what its state says, and by what the
+//! system confirms.
 //!
-//! Nobody is taken for a child who is not: the boot, the process id and the moment of its start must agree. What
-//! cannot be confirmed has ended.
+//! Nobody is taken for a child who is not. A handle that the keeper holds is on the child and on nobody else; without one
+//! the boot, the process id and the moment of its start must agree. What cannot be confirmed has ended.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use supervisord_config::model::{Config, Group, GroupKind, SocketAddress};
+use supervisord_config::model::{Config, Group, GroupKind, Process, SocketAddress};
 use supervisord_core::output::Channel;
 use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snapshot};
 use supervisord_sys::limits::{self, Limit};
+use supervisord_sys::orphan::ProcessHandle;
 use supervisord_sys::socket::{self, Place};
-use supervisord_sys::{Pid, orphan, sink, user};
+use supervisord_sys::{Pid, fd, orphan, sink, user};
 
+use crate::control::Legacy;
 use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
-use crate::journal::{self, KeptRun, Record};
+use crate::keeper::{self, Inheritance, Keeper, Name, Owner, Role};
 use crate::output::RunId;
+use crate::state::births::{Birth, Births};
+use crate::state::{self, MemoryFile, Run, State, Unreadable, Writer};
 use crate::state_version;
 
-/// What a state file means to a daemon that starts.
+/// What an earlier daemon left, for a daemon that starts.
 pub enum Found {
-    /// Nothing is left of an earlier daemon.
+    /// Nothing.
     Nothing,
-    /// The earlier daemon still lives.
+    /// The earlier daemon still lives. Only one of the release before is found in this way: later ones hold a lock.
     Alive(u32),
     /// An earlier daemon was killed.
     Remains(Remains),
-    /// There is a state file that cannot be used, for this reason.
+    /// There is a state that cannot be used, for this reason.
     Unusable(String),
-    /// The state file is of this boot and of another version: its programs may live, and only a program of that version
-    /// can take them over.
+    /// The state is of this boot and of another version: its programs may live, and only a program of that version can take
+    /// them over.
     OtherVersion(u32),
 }
 
@@ -42,96 +48,173 @@ pub enum Found {
 pub struct Remains {
     /// What is to be taken over.
     pub handed: Box<HandOver<OwnedFd>>,
+    /// Its keeper, where that lives.
+    pub keeper: Option<Keeper>,
+    /// What was on its way to a log.
+    pub transit: Option<[OwnedFd; 2]>,
+    /// Whether everything is to begin anew, because the daemon was stopping everything when it was killed.
+    pub is_ending: bool,
     /// What could not be taken over although it is there, in words.
     pub losses: Vec<String>,
 }
 
-/// Looks for the remains of an earlier daemon. `config` is the present configuration.
-pub fn look(path: &str, config: &Config, start_dir: &str) -> Found {
-    let text = match read(path) {
+impl Remains {
+    /// Whether a child still lives.
+    pub fn has_survivors(&self) -> bool {
+        self.handed.children.iter().any(|child| child.handle.as_ref().is_none_or(|handle| !has_ended(handle.as_fd())))
+    }
+}
+
+/// Looks for what an earlier daemon left. `config` is the present configuration.
+pub fn look(legacy: &Legacy, config: &Config, start_dir: &str) -> Found {
+    let mut losses = Vec::new();
+    let inheritance = keeper::connect(&legacy.socket).unwrap_or_else(|error| {
+        let path = legacy.socket.display();
+        losses.push(format!(
+            "the keeper at {path} cannot be used, so that only the state file tells what was left: {error}"
+        ));
+        None
+    });
+    let (keeper, mut kept) = match inheritance {
+        Some(Inheritance { keeper, kept }) => (Some(keeper), Kept::new(kept)),
+        None => (None, Kept::default()),
+    };
+    let of_keeper = kept.take_state();
+    let is_of_keeper = of_keeper.is_some();
+    let text = match of_keeper.map_or_else(|| read(&legacy.state_file), Ok) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Found::Nothing,
         Err(error) => return Found::Unusable(error.to_string()),
     };
-    let mut lines = text.lines();
-    let first = lines.next().map(serde_json::from_str::<Record>);
-    match first {
-        Some(Ok(Record::Daemon { boot, first, .. })) if !is_this_boot(&boot, first) => Found::Nothing,
-        Some(Ok(Record::Daemon { pid, started, .. })) if is_alive(pid, started) => Found::Alive(pid),
-        Some(Ok(Record::Daemon { version, .. })) if version != state_version::ours() => Found::OtherVersion(version),
-        Some(Ok(Record::Daemon { .. })) => {
-            // The last line may be half written; so may nothing else.
-            let records = lines.map_while(|line| serde_json::from_str::<Record>(line).ok());
-            Found::Remains(gather(records, config, start_dir))
+    match state::read(&text) {
+        // What a keeper holds is of this boot, whether or not the system tells which boot this is.
+        Ok((writer, _)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing,
+        Ok((writer, _)) if writer.version == 1 && is_alive(&writer) => Found::Alive(writer.pid),
+        Ok((_, state)) => {
+            let is_ending = state.is_ending;
+            let gathered = gather(state, &mut kept, config, start_dir);
+            losses.extend(gathered.losses);
+            let transit = kept.take_transit();
+            Found::Remains(Remains { handed: Box::new(gathered.handed), keeper, transit, is_ending, losses })
         }
-        _ => Found::Unusable("it does not begin as a state file does".to_owned()),
+        Err(Unreadable::Version(writer)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing,
+        Err(Unreadable::Version(writer)) => Found::OtherVersion(writer.version),
+        Err(Unreadable::NoState) => Found::Unusable("it does not begin as a state does".to_owned()),
     }
 }
 
 /// The text of a state file that nobody else can have written. Neither is a link followed nor anything waited for.
-fn read(path: &str) -> io::Result<String> {
+fn read(path: &str) -> io::Result<Vec<u8>> {
     let mut file = sink::open_unfollowed(path)?;
     let found = file.metadata()?;
     if !found.is_file() || found.uid() != user::effective_uid() || found.mode() & 0o022 != 0 {
         return Err(io::Error::other("it belongs to somebody else, others may write to it, or it is no file"));
     }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
     Ok(text)
 }
 
-/// Whether this is the state file of a daemon that was killed in this boot.
-pub fn is_of_a_killed_daemon(path: &str) -> bool {
-    let text = read(path).unwrap_or_default();
-    let first = text.lines().next().map(serde_json::from_str::<Record>);
-    matches!(first, Some(Ok(Record::Daemon { boot, first, pid, started, .. }))
-        if is_this_boot(&boot, first) && !is_alive(pid, started))
-}
-
-/// Whether numbers of processes and moments of their starts mean now what they meant to the writer.
-fn is_this_boot(boot: &str, first: Option<u64>) -> bool {
-    orphan::boot_id().as_deref() == Some(boot) && (first.is_none() || first == journal::first_process())
-}
-
-/// Whether the daemon that writes of itself lives.
-fn is_alive(pid: u32, started: u64) -> bool {
-    let writer = KeptRun { pid, started, exact: true, ..KeptRun::default() };
-    confirm(&writer).is_some_and(|pid| pid != Pid::current())
+/// Whether a daemon of version 1 that writes of itself lives.
+fn is_alive(writer: &Writer) -> bool {
+    let daemon = Run { pid: writer.pid, started: writer.started, exact: true, ..Run::default() };
+    confirm(&daemon).is_some() && writer.pid != Pid::current().get()
 }
 
 /// The living process that is this one.
-fn confirm(run: &KeptRun) -> Option<Pid> {
+fn confirm(run: &Run) -> Option<Pid> {
     let pid = Pid::new(run.pid)?;
-    orphan::facts(pid).filter(|facts| !facts.is_zombie && run.is(facts)).map(|_| pid)
+    let handle = ProcessHandle::open(pid).ok()?;
+    orphan::facts(pid).filter(|facts| run.is(facts) && !handle.has_ended()).map(|_| pid)
 }
 
+fn has_ended(handle: BorrowedFd<'_>) -> bool {
+    fd::poll_readable(handle, Some(Duration::ZERO)).unwrap_or(true)
+}
+
+/// What a keeper held.
 #[derive(Default)]
-struct Gathered {
-    order: Vec<Arc<Group>>,
-    members: HashMap<(String, String), (MemberSnapshot, Option<KeptRun>)>,
-    /// How many events waited for the listeners of a group.
-    waiting: HashMap<String, usize>,
+struct Kept {
+    descriptors: BTreeMap<Name, OwnedFd>,
+    births: Option<Births>,
 }
 
-fn gather(records: impl Iterator<Item = Record>, config: &Config, start_dir: &str) -> Remains {
-    let mut gathered = Gathered::default();
-    for record in records {
-        match record {
-            Record::Daemon { .. } => {}
-            Record::Group(group) => {
-                gathered.forget(&group.name);
-                gathered.order.push(group);
-            }
-            Record::Removed(name) => gathered.forget(&name),
-            Record::Member { group, member, run, waiting } => {
-                gathered.waiting.insert(group.clone(), waiting);
-                gathered.members.insert((group, member.name.clone()), (*member, run));
-            }
-        }
+impl Kept {
+    fn new(mut descriptors: BTreeMap<Name, OwnedFd>) -> Kept {
+        let births = descriptors.remove(&Name { owner: Owner::Daemon, role: Role::Births });
+        let births = births.and_then(|births| Births::open(births).ok());
+        Kept { descriptors, births }
     }
-    let children = gathered.members.values().filter(|(_, run)| run.is_some()).count();
-    make_room(children);
-    gathered.into_remains(config, start_dir)
+
+    fn take_state(&mut self) -> Option<Vec<u8>> {
+        let memory = self.take(Owner::Daemon, Role::State)?;
+        MemoryFile::read(memory).ok()
+    }
+
+    fn take_transit(&mut self) -> Option<[OwnedFd; 2]> {
+        Some([self.take(Owner::Daemon, Role::Transit)?, self.take(Owner::Daemon, Role::TransitPipe)?])
+    }
+
+    fn take(&mut self, owner: Owner, role: Role) -> Option<OwnedFd> {
+        self.descriptors.remove(&Name { owner, role })
+    }
+
+    /// The child of a run that was being made when the daemon was killed.
+    fn birth(&self, run: RunId) -> Option<Birth> {
+        self.births.as_ref()?.find(run)
+    }
+}
+
+struct Gathered {
+    handed: HandOver<OwnedFd>,
+    losses: Vec<String>,
+}
+
+fn gather(state: State, kept: &mut Kept, config: &Config, start_dir: &str) -> Gathered {
+    let mut groups = Vec::new();
+    let mut children: Vec<HandedChild<OwnedFd>> = Vec::new();
+    let (mut sockets, mut losses) = (Vec::new(), Vec::new());
+    let mut next_run = 0;
+    make_room(state.children());
+    for definition in state.groups.clone() {
+        let mut members = Vec::new();
+        let before = children.len();
+        for process in &definition.processes {
+            let Some((member, run)) = state.member(&definition.name, &process.name) else { continue };
+            if let Some(run) = run {
+                next_run = next_run.max(run.run + 1);
+                children.extend(find_child(&definition, process, member, run, kept));
+            }
+            members.push(member.clone());
+        }
+        losses.extend(lost_events(&definition.name, state.waiting(&definition.name)));
+        let own = &children[before..];
+        match find_socket(&definition, &state, kept, own) {
+            Ok(socket) => sockets.extend(socket),
+            Err(loss) => losses.push(loss),
+        }
+        losses.extend(own.iter().filter(|child| child.is_cut_off).map(cut_off));
+        groups.push(GroupSnapshot { definition, pool: None, members });
+    }
+    let snapshot = Snapshot {
+        version: state_version::of_hand_over(),
+        config: Arc::new(config.clone()),
+        groups,
+        next_serial: 0,
+        ticks: None,
+        retiring: Vec::new(),
+    };
+    let handed = HandOver {
+        snapshot,
+        children,
+        servers: Vec::new(),
+        sockets,
+        next_run,
+        start_dir: start_dir.to_owned(),
+        keeper: None,
+        lock: None,
+    };
+    Gathered { handed, losses }
 }
 
 /// A child that is taken over needs one descriptor more than one of our own: the handle by which it is known. The limit
@@ -142,65 +225,33 @@ fn make_room(children: usize) {
     let _ = limits::ensure(Limit::OpenFiles, wanted).or_else(|_| limits::ensure(Limit::OpenFiles, hard.min(wanted)));
 }
 
-impl Gathered {
-    fn forget(&mut self, group: &str) {
-        self.order.retain(|known| known.name != group);
-        self.members.retain(|(known, _), _| known != group);
-    }
-
-    fn into_remains(mut self, config: &Config, start_dir: &str) -> Remains {
-        let mut groups = Vec::new();
-        let mut children = Vec::new();
-        let (mut sockets, mut losses) = (Vec::new(), Vec::new());
-        let mut next_run = 0;
-        for definition in self.order {
-            let mut members = Vec::new();
-            let before = children.len();
-            for process in &definition.processes {
-                let key = (definition.name.clone(), process.name.clone());
-                let Some((member, run)) = self.members.remove(&key) else { continue };
-                if let Some(run) = run {
-                    next_run = next_run.max(run.run + 1);
-                    children.extend(find_child(&definition, &member, &run));
-                }
-                members.push(member);
-            }
-            losses.extend(lost_events(&definition.name, self.waiting.get(&definition.name).copied().unwrap_or(0)));
-            match find_socket(&definition, &children[before..]) {
-                Ok(socket) => sockets.extend(socket),
-                Err(loss) => losses.push(loss),
-            }
-            groups.push(GroupSnapshot { definition, pool: None, members });
-        }
-        let snapshot = Snapshot {
-            version: state_version::ours(),
-            config: Arc::new(config.clone()),
-            groups,
-            next_serial: 0,
-            ticks: None,
-            retiring: Vec::new(),
-        };
-        let servers = Vec::new();
-        let handed = HandOver { snapshot, children, servers, sockets, next_run, start_dir: start_dir.to_owned() };
-        Remains { handed: Box::new(handed), losses }
-    }
-}
-
-/// The child, if it still lives.
-fn find_child(group: &Group, member: &MemberSnapshot, run: &KeptRun) -> Option<HandedChild<OwnedFd>> {
-    let (pid, kept) = match run.pid {
-        0 => {
-            let pid = orphan::find_leader(run.stdout?)?;
-            (pid, run.clone().of(pid.get()))
-        }
-        _ => (confirm(run)?, run.clone()),
+/// The child, if it still lives, or if the keeper knows it: then what it wrote last is still to be read, and the system may
+/// tell how it ended.
+fn find_child(
+    group: &Group,
+    process: &Process,
+    member: &MemberSnapshot,
+    run: &Run,
+    kept: &mut Kept,
+) -> Option<HandedChild<OwnedFd>> {
+    let owner = Owner::Run(run.run);
+    let handle = kept.take(owner, Role::Handle);
+    let known = identify(run, handle.is_some(), kept)?;
+    let pid = Pid::new(known.pid)?;
+    let mut open = |role: Role, inode: Option<u64>| {
+        // One of version 1 has its pipes open both ways.
+        let again = || inode.and_then(|inode| orphan::open_pipe(pid, inode, role == Role::Stdin));
+        kept.take(owner, role).or_else(again)
     };
+    let (stdin, stdout, stderr) =
+        (open(Role::Stdin, run.stdin), open(Role::Stdout, run.stdout), open(Role::Stderr, run.stderr));
+    let is_cut_off = stdout.is_none()
+        || (stdin.is_none() && process.socket.is_none())
+        || (stderr.is_none() && !process.redirect_stderr);
     let is_listener = matches!(group.kind, GroupKind::Listeners(_));
-    let open = |inode: Option<u64>| inode.and_then(|inode| orphan::open_pipe(pid, inode, false));
-    let (stdout, stderr) = (open(run.stdout), open(run.stderr));
     let (listener, stdout) = if is_listener { (stdout, None) } else { (None, stdout) };
     let mut streams = vec![HandedChannel { channel: Channel::Stdout, pipe: stdout, pipeline: None }];
-    if run.stderr.is_some() {
+    if !process.redirect_stderr {
         streams.push(HandedChannel { channel: Channel::Stderr, pipe: stderr, pipeline: None });
     }
     Some(HandedChild {
@@ -208,23 +259,57 @@ fn find_child(group: &Group, member: &MemberSnapshot, run: &KeptRun) -> Option<H
         group: group.name.clone(),
         process: member.name.clone(),
         pid: pid.get(),
-        kept,
+        kept: known,
         orphan: true,
-        stdin: run.stdin.and_then(|inode| orphan::open_pipe(pid, inode, true)),
+        handle,
+        is_cut_off,
+        stdin,
         waiting: Vec::new(),
         listener,
         streams,
     })
 }
 
+/// Who the child of a run is: whoever the keeper has a handle on, or whoever the system confirms.
+fn identify(run: &Run, has_handle: bool, kept: &Kept) -> Option<Run> {
+    if run.pid == 0 {
+        let known = match (kept.birth(RunId(run.run)), run.stdout) {
+            (Some(birth), _) => Run { pid: birth.pid, started: birth.after, ..run.clone() },
+            (None, Some(stdout)) => run.clone().of(orphan::find_leader(stdout)?.get()),
+            (None, None) => return None,
+        };
+        return has_handle.then(|| known.clone()).or_else(|| confirm(&known).map(|pid| known.of(pid.get())));
+    }
+    (has_handle || confirm(run).is_some()).then(|| run.clone())
+}
+
+fn cut_off(child: &HandedChild<OwnedFd>) -> String {
+    format!(
+        "'{}' (pid {}) has lost its pipes with the daemon that was killed and its keeper; it is stopped and started again",
+        child.process, child.pid
+    )
+}
+
 fn lost_events(pool: &str, count: usize) -> Option<String> {
     (count > 0).then(|| format!("at least {count} events that waited for the listeners of '{pool}' are lost"))
 }
 
-/// The FastCGI socket of a group, from its youngest child that still has it: a new one would be where no older child
-/// listens.
-fn find_socket(group: &Group, children: &[HandedChild<OwnedFd>]) -> Result<Option<HandedSocket<OwnedFd>>, String> {
+/// The FastCGI socket of a group. One of version 1 is taken from its youngest child that still has it: a new one would be
+/// where no older child listens.
+fn find_socket(
+    group: &Group,
+    state: &State,
+    kept: &mut Kept,
+    children: &[HandedChild<OwnedFd>],
+) -> Result<Option<HandedSocket<OwnedFd>>, String> {
     let Some(wanted) = group.processes.iter().find_map(|process| process.socket.as_ref()) else { return Ok(None) };
+    let noted = state.sockets.iter().find(|socket| socket.group == group.name && socket.url == wanted.url);
+    if let Some(number) = noted.map(|socket| socket.number)
+        && let Some(socket) = kept.take(Owner::Socket(number), Role::Listener)
+    {
+        let (group, url) = (group.name.clone(), wanted.url.clone());
+        return Ok(Some(HandedSocket { group, url, socket, number: Some(number) }));
+    }
     let mut holders: Vec<_> =
         children.iter().filter_map(|child| Some((child.run, child, child.kept.socket?))).collect();
     holders.sort_by_key(|(run, ..)| Reverse(*run));
@@ -233,7 +318,8 @@ fn find_socket(group: &Group, children: &[HandedChild<OwnedFd>]) -> Result<Optio
         let Some(pid) = Pid::new(child.pid) else { continue };
         match orphan::copy_socket(pid, inode) {
             Ok(socket) if is_at(&socket, &wanted.address) => {
-                return Ok(Some(HandedSocket { group: group.name.clone(), url: wanted.url.clone(), socket }));
+                let (group, url) = (group.name.clone(), wanted.url.clone());
+                return Ok(Some(HandedSocket { group, url, socket, number: None }));
             }
             Ok(_) => refusal = Some((child, "it listens somewhere else".to_owned())),
             Err(error) => refusal = Some((child, error.to_string())),

@@ -10,12 +10,12 @@ mod effects;
 mod entrance;
 mod errands;
 mod finder;
-mod notes;
 mod nursery;
 mod resume;
 mod sockets;
 mod stdin;
 mod surroundings;
+mod survival;
 mod upgrade;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -38,7 +38,7 @@ use crate::calls::{Pending, Reply};
 use crate::clock::present;
 use crate::hand_over::HandOver;
 use crate::host::ReadConfig;
-use crate::journal::Journal;
+use crate::keeper::{self, Keeper, Owner};
 use crate::network::NetworkHandle;
 use crate::network::listen::SpareServer;
 use crate::output::{OutputHandle, Report, ReportBudget, Request, RunId};
@@ -49,14 +49,18 @@ pub use children::HandedChildren;
 use children::{Children, Dead, Gone};
 use clearing::Clearing;
 pub use entrance::{Entrance, Mailbox, Message};
+pub use resume::Reconfigured;
 pub use surroundings::Surroundings;
+pub use survival::Legacy;
+use survival::Survival;
 use upgrade::Upgrade;
 pub use upgrade::{SELF_TEST, UNDERSTOOD, program};
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
+const KEEPER: Token = Token(2);
 /// Tokens of descriptors begin here; a token is never used twice, so that a late event cannot reach a stranger.
-const FIRST_DESCRIPTOR: usize = 2;
+const FIRST_DESCRIPTOR: usize = 3;
 
 /// How long the programs wait for plug-ins, which in the original are made before any program is started. Code that
 /// takes longer must not keep them down.
@@ -78,8 +82,12 @@ pub struct Tools {
     pub plugins: Arc<Plugins>,
     /// Reads the configuration again, on a thread of its own.
     pub load_config: ReadConfig,
-    /// Children are to survive the daemon, should it be killed; where its state is kept then.
-    pub state_file: Option<String>,
+    /// Children are to survive the daemon, should it be killed: where it leaves what the next one needs.
+    pub legacy: Option<Legacy>,
+    /// The keeper of the daemon before.
+    pub keeper: Option<Keeper>,
+    /// What the keeper is to hold of the output plane.
+    pub transit: Option<[OwnedFd; 2]>,
     /// The directory from which relative paths of the configuration count.
     pub start_dir: String,
     /// The servers of the network plane, for the next program.
@@ -123,8 +131,8 @@ pub struct Control {
     unheard: Vec<usize>,
     chatter: Chatter,
     tools: Tools,
-    journal: Option<Journal>,
-    /// Processes whose changes are not in the state file yet.
+    survival: Option<Survival>,
+    /// Processes whose changes are not noted yet.
     unnoted: BTreeSet<ProcessId>,
     network: Option<NetworkHandle>,
     upgrade: Upgrade,
@@ -135,10 +143,19 @@ pub struct Control {
 
 impl Control {
     /// Puts the plane together and lets readers see what there is; nothing is started before [`Control::run`].
-    pub fn new(entrance: Entrance, signals: Signals, supervisor: Supervisor, tools: Tools) -> std::io::Result<Control> {
+    pub fn new(
+        entrance: Entrance,
+        signals: Signals,
+        supervisor: Supervisor,
+        mut tools: Tools,
+    ) -> std::io::Result<Control> {
         let Entrance { poll, messages, pending, mailbox, .. } = entrance;
         crate::descriptor::register(poll.registry(), &signals, SIGNALS, Interest::READABLE)?;
-        let journal = tools.state_file.clone().map(|path| Journal::new(path, tools.output.clone()));
+        let (keeper, transit, output) = (tools.keeper.take(), tools.transit.take(), tools.output.clone());
+        let survival = tools.legacy.take();
+        let survival = survival
+            .map(|legacy| Survival::new(legacy, keeper, transit, output, tools.activity.clone()))
+            .transpose()?;
         let mut control = Control {
             poll,
             messages,
@@ -154,7 +171,7 @@ impl Control {
             unheard: Vec::new(),
             chatter: Chatter::default(),
             tools,
-            journal,
+            survival,
             unnoted: BTreeSet::new(),
             network: None,
             upgrade: Upgrade::None,
@@ -169,9 +186,10 @@ impl Control {
     pub fn run(mut self, network: NetworkHandle, resumed: bool) -> (End, Option<NetworkHandle>) {
         self.network = Some(network);
         let mut events = Events::with_capacity(256);
-        if self.journal.as_ref().is_some_and(|journal| !journal.is_begun()) {
+        if self.survival.as_ref().is_some_and(|survival| !survival.journal.is_begun()) {
             self.begin_journal();
         }
+        self.begin_keeping();
         // What came between two lives; who wants the daemon to end does not want its programs started.
         self.take_signals();
         if !resumed && self.tools.plugins.are_awaited() {
@@ -181,8 +199,8 @@ impl Control {
         }
         loop {
             if let Some(ending) = self.ending.take() {
-                if let Some(journal) = &self.journal {
-                    journal.end();
+                if let Some(survival) = self.survival {
+                    survival.end();
                 }
                 return (End::Stopped(ending, self.supervisor.next_serial(), self.signals), self.network);
             }
@@ -200,6 +218,7 @@ impl Control {
                 match event.token() {
                     WAKER => self.mailbox.bell.answer(),
                     SIGNALS => signalled = true,
+                    KEEPER => self.hear_keeper(),
                     Token(token) => self.descriptor_ready(token, event.is_writable()),
                 }
             }
@@ -213,6 +232,7 @@ impl Control {
             self.take_calls();
             self.give_up_draining();
             self.give_up_clearing();
+            self.explain_ends();
             self.tell_of_dead();
             self.give_up_test();
             self.go_on_upgrading();
@@ -248,6 +268,8 @@ impl Control {
         let deadlines = [
             self.supervisor.next_deadline(now),
             self.children.next_drain_deadline(),
+            self.children.next_explanation(),
+            self.survival.as_ref().and_then(Survival::deadline),
             clearing,
             self.upgrade.deadline(),
             self.begin_by,
@@ -358,7 +380,7 @@ impl Control {
             Some(run) if !self.children.is_orphan(run) => return self.died(run, status),
             // The number of an orphan may have been used again before its handle told of its end.
             _ if self.upgrade.is_test(pid) => Death::Test(status),
-            _ if plugins::children::reaped(pid) => return,
+            _ if plugins::children::reaped(pid) || keeper::reaped(pid) => return,
             // One that has become our child: the daemon is process 1 now.
             Some(run) => return self.died(run, status),
             None => Death::Stranger { pid, status },
@@ -368,7 +390,7 @@ impl Control {
 
     fn died(&mut self, run: RunId, status: ExitStatus) {
         let at = present();
-        self.deaths.extend(self.children.died(run, status).map(|dead| Death::Child(dead, at)));
+        self.deaths.extend(self.children.died(run, status, self.poll.registry()).map(|dead| Death::Child(dead, at)));
     }
 
     /// Tells the supervisor who has died. Before it hears that a child is gone, everything that child wrote is read, but
@@ -404,8 +426,24 @@ impl Control {
         while let Ok(message) = self.messages.try_recv() {
             match message {
                 Message::Output(Report::Drained { run }) => {
+                    // From now on, whoever else has its pipes sees that nobody is at their other ends.
+                    if let Some(survival) = &mut self.survival {
+                        survival.forget(Owner::Run(run.0));
+                    }
                     if let Some(gone) = self.children.drained(run) {
                         self.gone(gone);
+                    }
+                }
+                Message::Output(Report::Copies(copies)) => self.keep_copies(copies),
+                Message::Output(Report::Settled) => self.keep_transit(),
+                Message::Output(Report::StateWritten) => {
+                    if let Some(survival) = &mut self.survival {
+                        survival.journal.file_written();
+                    }
+                }
+                Message::Output(Report::StateFailed) => {
+                    if let Some(survival) = &mut self.survival {
+                        survival.journal.file_failed(present().mono);
                     }
                 }
                 Message::Output(Report::Log { run, channel, bytes }) => {
@@ -461,9 +499,21 @@ impl Control {
             self.children.flush_stdin(token, self.poll.registry());
         }
         self.hear(token);
-        if let Some((run, status)) = self.children.orphan_ended(token, self.poll.registry()) {
+        self.explain_end(token);
+        self.tell_of_dead();
+    }
+
+    /// An orphan may have ended.
+    fn explain_end(&mut self, token: usize) {
+        if let Some((run, status)) = self.children.orphan_ended(token, present().mono, self.poll.registry()) {
             self.died(run, status);
-            self.tell_of_dead();
+        }
+    }
+
+    /// Asks again how those ended of whom it was not known yet.
+    fn explain_ends(&mut self) {
+        for token in self.children.unexplained() {
+            self.explain_end(token);
         }
     }
 

@@ -17,8 +17,8 @@ use supervisord_core::supervisor::snapshot::Snapshot;
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{Errno, exec, host};
 
-use crate::journal::KeptRun;
 use crate::output::RunId;
+use crate::state::Run;
 use crate::state_version;
 
 /// The environment variable that names the descriptor of the [`HandOver`].
@@ -83,6 +83,21 @@ pub struct HandOver<D> {
     pub next_run: u64,
     /// The directory from which relative paths of the configuration count.
     pub start_dir: String,
+    /// Its keeper.
+    #[serde(default = "Option::default")]
+    pub keeper: Option<HandedKeeper<D>>,
+    /// The pid file, held locked.
+    #[serde(default = "Option::default")]
+    pub lock: Option<D>,
+}
+
+/// The keeper of the daemon.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandedKeeper<D> {
+    /// The connection to it.
+    pub connection: D,
+    /// Its process id.
+    pub pid: u32,
 }
 
 /// A child, alive or not yet reaped.
@@ -97,9 +112,15 @@ pub struct HandedChild<D> {
     /// Its process id.
     pub pid: u32,
     /// What identifies it and its pipes.
-    pub kept: KeptRun,
+    pub kept: Run,
     /// Whether somebody else has become its parent.
     pub orphan: bool,
+    /// A handle on it, where somebody else is its parent; none where it must be opened by its process id.
+    #[serde(default = "Option::default")]
+    pub handle: Option<D>,
+    /// Whether a pipe of it could not be taken over, so that it has to be replaced.
+    #[serde(default)]
+    pub is_cut_off: bool,
     /// Our end of its stdin.
     pub stdin: Option<D>,
     /// What waits to be written to it.
@@ -142,6 +163,9 @@ pub struct HandedSocket<D> {
     pub url: String,
     /// The listening socket.
     pub socket: D,
+    /// The number under which the keeper has it.
+    #[serde(default)]
+    pub number: Option<u64>,
 }
 
 impl<D> HandOver<D> {
@@ -160,6 +184,8 @@ impl<D> HandOver<D> {
                 pid: child.pid,
                 kept: child.kept,
                 orphan: child.orphan,
+                handle: child.handle.map(&mut *change).transpose()?,
+                is_cut_off: child.is_cut_off,
                 stdin: child.stdin.map(&mut *change).transpose()?,
                 waiting: child.waiting,
                 listener: child.listener.map(&mut *change).transpose()?,
@@ -173,11 +199,16 @@ impl<D> HandOver<D> {
             servers.push(HandedServer { config, socket, clients });
         }
         let mut sockets = Vec::with_capacity(self.sockets.len());
-        for HandedSocket { group, url, socket } in self.sockets {
-            sockets.push(HandedSocket { group, url, socket: change(socket)? });
+        for HandedSocket { group, url, socket, number } in self.sockets {
+            sockets.push(HandedSocket { group, url, socket: change(socket)?, number });
         }
+        let keeper = match self.keeper {
+            Some(HandedKeeper { connection, pid }) => Some(HandedKeeper { connection: change(connection)?, pid }),
+            None => None,
+        };
+        let lock = self.lock.map(&mut *change).transpose()?;
         let (snapshot, next_run, start_dir) = (self.snapshot, self.next_run, self.start_dir);
-        Ok(HandOver { snapshot, children, servers, sockets, next_run, start_dir })
+        Ok(HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, lock })
     }
 }
 
@@ -185,7 +216,7 @@ impl HandOver<OwnedFd> {
     /// The text that goes to the next program, with the numbers of the descriptors. The descriptors themselves must stay
     /// open until then, so that this gives them back.
     pub fn write(mut self) -> Result<(Vec<u8>, Vec<OwnedFd>), String> {
-        self.snapshot.version = state_version::ours();
+        self.snapshot.version = state_version::of_hand_over();
         let mut kept = Vec::new();
         let numbers = self.map(&mut |fd: OwnedFd| {
             let number = fd.as_raw_fd();
@@ -214,7 +245,7 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
         // A form we do not know need not parse as ours; its version does.
         Err(_) => serde_json::from_slice::<Version>(text).map_err(|error| error.to_string())?.snapshot.version,
     };
-    let ours = state_version::ours();
+    let ours = state_version::of_hand_over();
     if theirs != ours {
         return Err(format!("the state is of version {theirs}, this program understands version {ours}"));
     }

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod adoption;
+pub mod beginning;
 pub mod bell;
 pub mod calls;
 pub mod clock;
@@ -12,7 +13,7 @@ pub mod echo_conf;
 pub mod follow;
 pub mod hand_over;
 pub mod host;
-pub mod journal;
+pub mod keeper;
 pub mod life;
 pub mod network;
 pub mod output;
@@ -22,6 +23,7 @@ pub mod plugins;
 pub mod privileges;
 pub mod start;
 pub mod start_error;
+pub mod state;
 pub mod state_version;
 pub mod view;
 

@@ -11,30 +11,28 @@ use supervisord_config::model::{ActivityLog, Config, LogLevel, Supervisord};
 use supervisord_config::pyrepr::repr;
 use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
-use supervisord_core::supervisor::{Ending, Supervisor};
+use supervisord_core::supervisor::Ending;
 use supervisord_sys::Errno;
 use supervisord_sys::daemonize;
 use supervisord_sys::memory;
-use supervisord_sys::orphan::{self, ProcessHandle};
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_sys::syslog::Syslog;
 use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
-use crate::adoption::{self, Found, Remains};
+use crate::beginning::{Beginning, Begun, Findings, legacy};
 use crate::clock::{local_time, present};
-use crate::control::{Control, End, Entrance, HandedChildren, Mailbox, Message, Surroundings, Tools};
+use crate::control::{Control, End, Entrance, Mailbox, Message, Surroundings, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::host::ReadConfig;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
 use crate::network::{self, BlockingThreads, Clock, Context, Room};
 use crate::output::{self, Options, Output, Request};
-use crate::pidfile::PidFile;
+use crate::pidfile::{Lock, PidFile, Taken};
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
 use crate::privileges;
 use crate::start_error::StartError;
-use crate::state_version;
 use crate::view::View;
 
 /// How long the end of the daemon waits for the last log lines to reach a disk.
@@ -54,6 +52,15 @@ pub struct Life {
     follow: Arc<FollowHub>,
     servers: Vec<OpenServer>,
     beginning: Beginning,
+    /// That of the pid file.
+    lock: Lock,
+}
+
+/// What only one daemon can have.
+struct Place {
+    lock: Lock,
+    servers: Vec<OpenServer>,
+    findings: Findings,
 }
 
 /// What stays the same from one life to the next.
@@ -63,16 +70,6 @@ pub struct Start {
     pub read: ReadConfig,
     /// The directory the daemon was started in, from which relative paths of the configuration count.
     pub directory: String,
-}
-
-/// How a life begins.
-enum Beginning {
-    /// With nothing but a configuration, and the number of the next event.
-    Fresh(u64),
-    /// Where the program before left off.
-    Upgraded(Box<HandOver<OwnedFd>>),
-    /// With the children of a daemon that was killed.
-    Bereft(Box<HandOver<OwnedFd>>),
 }
 
 /// How a life ends.
@@ -114,10 +111,10 @@ impl Life {
             lines.extend(privileges::raise_limits(settings)?);
         }
         lines.sort_by_key(|(level, _)| *level);
-        let servers = open_servers(&config).map_err(|error| StartError(error.describe()))?;
-        let (beginning, complaints) = find_remains(&config, &surroundings.directory, serial)?;
+        let Place { lock, servers, findings } = take_place(&config, &surroundings.directory, serial)?;
+        let Findings { beginning, transit, complaints } = findings;
         let follow = Arc::new(FollowHub::default());
-        let output = open_output(settings, &follow)?;
+        let output = open_output(settings, &follow, transit)?;
         let activity = output.activity();
         lines.extend(complaints.into_iter().map(|complaint| (LogLevel::Warn, complaint)));
         for (level, line) in lines {
@@ -127,7 +124,7 @@ impl Life {
             remove_auto_logs(settings, &beginning.logs_in_use(), &activity);
         }
         listen::announce(&servers, &namespaces(&config), &activity, CLOCK);
-        Ok(Life { config: Arc::new(config), surroundings, output, follow, servers, beginning })
+        Ok(Life { config: Arc::new(config), surroundings, output, follow, servers, beginning, lock })
     }
 
     /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the life before
@@ -170,8 +167,14 @@ impl Life {
                 }
             }
         }
+        let pidfile = &config.supervisord.pidfile;
+        let lock = match handed.lock.take() {
+            Some(lock) => Lock::handed(pidfile, lock),
+            // The release before had none.
+            None => Lock::take(pidfile).unwrap_or_else(|Taken { .. }| Lock::none(pidfile)),
+        };
         let beginning = Beginning::Upgraded(Box::new(handed));
-        Ok(Life { config, surroundings, output, follow, servers, beginning })
+        Ok(Life { config, surroundings, output, follow, servers, beginning, lock })
     }
 
     /// What the next life needs, too.
@@ -191,11 +194,16 @@ impl Life {
 
     /// Supervises until the end, and obeys these signals.
     pub fn live(self, signals: Signals) -> Result<LifeEnd, StartError> {
-        let Life { config, surroundings, output, follow, servers, beginning } = self;
+        let Life { config, surroundings, mut output, follow, servers, beginning, mut lock } = self;
         let entrance = Entrance::new().map_err(cannot_start)?;
         let mailbox = entrance.mailbox.clone();
         let activity = output.activity();
+        let transit = output.descriptors().and_then(|kept| {
+            let [memory, pipe] = kept.map(|descriptor| descriptor.try_clone_to_owned().ok());
+            Some([memory?, pipe?])
+        });
         let output = output.start(move |report| mailbox.send(Message::Output(report))).map_err(cannot_start)?;
+        lock.name_holder();
         let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
         let view = Arc::new(View::new(config.clone()));
         let plugins =
@@ -215,6 +223,7 @@ impl Life {
         };
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
+        let Begun { supervisor, handed, keeper } = beginning.begin(&config, seed());
         let tools = Tools {
             servers: servers_again,
             view,
@@ -223,15 +232,16 @@ impl Life {
             budget: output.budget.clone(),
             surroundings: Surroundings::new(hand_over::environment(), &config),
             load_config: surroundings.read,
-            state_file: state_file(&config.supervisord),
+            legacy: legacy(&config.supervisord),
+            transit,
+            keeper,
             start_dir: surroundings.directory,
             plugins,
         };
-        let (supervisor, resumption) = beginning.supervisor(&config);
-        let resumed = matches!(resumption, Some((_, None)));
+        let resumed = matches!(handed, Some((_, None)));
         let mut control = Control::new(entrance, signals, supervisor, tools).map_err(cannot_start)?;
-        if let Some((handed, config)) = resumption {
-            control.resume(handed, config);
+        if let Some((handed, reconfigured)) = handed {
+            control.resume(handed, reconfigured);
         }
         let network = network::start(servers, Arc::new(context), follow).map_err(cannot_start)?;
         memory::let_go_of_code();
@@ -244,6 +254,7 @@ impl Life {
                     }
                     children::collect_all();
                     drop(pidfile);
+                    drop(lock);
                 });
                 finish_output(output);
                 Ok(match ending {
@@ -251,9 +262,10 @@ impl Life {
                     Ending::Restart(config) => LifeEnd::Restart(config, serial, signals),
                 })
             }
-            End::HandOver(handed, signals) => {
+            End::HandOver(mut handed, signals) => {
                 // It stays what it is: the process keeps its id.
                 std::mem::forget(pidfile);
+                handed.lock = lock.hand_over();
                 children::collect_all();
                 finish_output(output);
                 Ok(LifeEnd::HandOver(handed, signals))
@@ -262,72 +274,35 @@ impl Life {
     }
 }
 
-impl Beginning {
-    /// The automatic logs of children that live on.
-    fn logs_in_use(&self) -> HashSet<String> {
-        let handed = match self {
-            Beginning::Fresh(_) => return HashSet::new(),
-            Beginning::Upgraded(handed) | Beginning::Bereft(handed) => handed,
-        };
-        let members = handed.snapshot.groups.iter().flat_map(|group| &group.members);
-        members.flat_map(|member| member.stdout_log.iter().chain(&member.stderr_log)).cloned().collect()
-    }
-
-    /// The supervisor, and what is to be taken over: with a configuration where it may be another one than before.
-    fn supervisor(self, config: &Arc<Config>) -> (Supervisor, Option<(HandedChildren, Option<Config>)>) {
-        let split = |handed: HandOver<OwnedFd>| {
-            let HandOver { snapshot, children, sockets, next_run, .. } = handed;
-            (Supervisor::restore(snapshot, present(), seed()), HandedChildren { children, sockets, next_run })
-        };
-        match self {
-            Beginning::Fresh(serial) => (Supervisor::new(config.clone(), present(), seed(), serial), None),
-            Beginning::Upgraded(handed) => {
-                let (supervisor, children) = split(*handed);
-                (supervisor, Some((children, None)))
-            }
-            Beginning::Bereft(handed) => {
-                let (supervisor, children) = split(*handed);
-                (supervisor, Some((children, Some(Config::clone(config)))))
-            }
-        }
-    }
+/// Locks the pid file, finds what a killed daemon left, and opens the servers. Whoever has the servers is blamed first, as
+/// in the original.
+fn take_place(config: &Config, directory: &str, serial: u64) -> Result<Place, StartError> {
+    let lock = Lock::take(&config.supervisord.pidfile);
+    let servers = open_servers(config, lock.is_ok()).map_err(|error| StartError(error.describe()))?;
+    let lock = lock.map_err(|taken| refused(&config.supervisord, &taken))?;
+    let findings = Beginning::find(config, directory, serial)?;
+    Ok(Place { lock, servers, findings })
 }
 
-/// What a killed daemon left, and complaints about what of it cannot be used.
-fn find_remains(config: &Config, directory: &str, serial: u64) -> Result<(Beginning, Vec<String>), StartError> {
-    let Some(path) = state_file(&config.supervisord) else { return Ok((Beginning::Fresh(serial), Vec::new())) };
-    match adoption::look(&path, config, directory) {
-        Found::Nothing => Ok((Beginning::Fresh(serial), Vec::new())),
-        // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
-        Found::Remains(Remains { handed, losses }) if handed.children.is_empty() => {
-            Ok((Beginning::Fresh(serial), losses))
-        }
-        Found::Remains(Remains { handed, losses }) => Ok((Beginning::Bereft(handed), losses)),
-        Found::Unusable(reason) => {
-            let text = format!("the state file {path} cannot be used, no programs are taken over: {reason}");
-            Ok((Beginning::Fresh(serial), vec![text]))
-        }
-        Found::OtherVersion(version) => Err(StartError(format!(
-            "The state file {path} is of version {version}, this program understands version {}.  Start the supervisord \
-             that wrote it, or end the programs it has left running and remove the file.",
-            state_version::ours()
-        ))),
-        Found::Alive(pid) => Err(StartError(format!(
-            "Another supervisord (pid {pid}) is running with the state file {path}.  Shut this program down first \
-             before starting supervisord."
-        ))),
-    }
+fn refused(settings: &Supervisord, taken: &Taken) -> StartError {
+    let who = taken.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+    StartError(format!(
+        "Another supervisord{who} is running with the pid file {}.  Shut this program down first before starting \
+         supervisord, or give each of them a file of its own: pidfile= in the section [supervisord], or --pidfile.",
+        settings.pidfile
+    ))
 }
 
-/// Opens the servers. Where a daemon was killed a moment ago, the child it was making holds its sockets until it executes
-/// its program, which is waited for.
-fn open_servers(config: &Config) -> Result<Vec<OpenServer>, ServerError> {
+/// Opens the servers. Where a daemon was killed a moment ago, and so the pid file is free, the child it was making may hold
+/// its sockets until it executes its program, which is waited for.
+fn open_servers(config: &Config, is_free: bool) -> Result<Vec<OpenServer>, ServerError> {
     let deadline = present().mono + LAST_CHILD;
+    let was_killed = is_free
+        && legacy(&config.supervisord)
+            .is_some_and(|legacy| Path::new(&legacy.state_file).exists() || legacy.socket.exists());
     loop {
         match listen::open(&config.servers) {
-            Err(ServerError { reason: ListenError::InUse, .. })
-                if present().mono < deadline && was_killed(&config.supervisord) =>
-            {
+            Err(ServerError { reason: ListenError::InUse, .. }) if was_killed && present().mono < deadline => {
                 std::thread::sleep(LAST_CHILD / 100);
             }
             opened => return opened,
@@ -335,19 +310,12 @@ fn open_servers(config: &Config) -> Result<Vec<OpenServer>, ServerError> {
     }
 }
 
-fn was_killed(settings: &Supervisord) -> bool {
-    state_file(settings).is_some_and(|path| adoption::is_of_a_killed_daemon(&path))
-}
-
-/// Where the state is kept for a daemon that has to take over; none where children are not to survive, or could not be
-/// watched, or recognized (without `/proc`).
-fn state_file(settings: &Supervisord) -> Option<String> {
-    let can_survive = ProcessHandle::is_supported() && orphan::boot_id().is_some();
-    (settings.adopt && can_survive).then(|| format!("{}.state", settings.pidfile))
-}
-
-fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
-    Output::open(output_options(settings), follow.clone()).map_err(|error| {
+fn open_output(
+    settings: &Supervisord,
+    follow: &Arc<FollowHub>,
+    leftover: Option<[OwnedFd; 2]>,
+) -> Result<Output, StartError> {
+    Output::open(output_options(settings, leftover), follow.clone()).map_err(|error| {
         let (reason, user) = (Errno::from(error.source), current_name());
         StartError(format!("could not open the activity log {}: {reason}, opened as user {user}", error.path))
     })
@@ -355,9 +323,9 @@ fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output
 
 /// After an upgrade there is no way back: where the activity log cannot be opened any more, the system log stands in.
 fn reopen_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
-    open_output(settings, follow).or_else(|reason| {
+    open_output(settings, follow, None).or_else(|reason| {
         let settings = Supervisord { logfile: ActivityLog::Syslog, ..settings.clone() };
-        let output = open_output(&settings, follow)?;
+        let output = open_output(&settings, follow, None)?;
         output.activity().log(LogLevel::Error, &reason.0);
         Ok(output)
     })
@@ -390,7 +358,7 @@ fn opening_lines(config: &Config) -> Vec<(LogLevel, String)> {
     config.notices.iter().map(|notice| (notice.level.into(), notice.text.clone())).collect()
 }
 
-fn output_options(settings: &Supervisord) -> Options {
+fn output_options(settings: &Supervisord, leftover: Option<[OwnedFd; 2]>) -> Options {
     Options {
         activity: settings.logfile.clone(),
         rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },
@@ -398,7 +366,7 @@ fn output_options(settings: &Supervisord) -> Options {
         level: settings.loglevel,
         strip_ansi: settings.strip_ansi,
         syslog: Syslog::new(&program_name()),
-        leftover: None,
+        leftover,
     }
 }
 
@@ -461,20 +429,7 @@ fn go_into_background(settings: &Supervisord, activity: &Activity) -> std::io::R
 fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginning) -> Option<PidFile> {
     match PidFile::write(&settings.pidfile) {
         Ok(pidfile) => {
-            let pid = std::process::id();
-            activity.log(
-                LogLevel::Info,
-                &match beginning {
-                    Beginning::Fresh(_) => format!("supervisord started with pid {pid}"),
-                    Beginning::Upgraded(_) => format!("supervisord upgraded with pid {pid}"),
-                    Beginning::Bereft(handed) => {
-                        let children = handed.children.len();
-                        format!(
-                            "supervisord started with pid {pid}, taking over {children} processes of a killed daemon"
-                        )
-                    }
-                },
-            );
+            activity.log(LogLevel::Info, &opening_line(beginning));
             Some(pidfile)
         }
         Err(error) => {
@@ -486,9 +441,21 @@ fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginn
     }
 }
 
+fn opening_line(beginning: &Beginning) -> String {
+    let pid = std::process::id();
+    match beginning {
+        Beginning::Fresh(_) => format!("supervisord started with pid {pid}"),
+        Beginning::Upgraded(_) => format!("supervisord upgraded with pid {pid}"),
+        Beginning::Bereft(remains) => {
+            let children = remains.handed.children.len();
+            format!("supervisord started with pid {pid}, taking over {children} processes of a killed daemon")
+        }
+    }
+}
+
 /// Writes a last line to the activity log of a life that is over. Who went into the background has nobody else to tell.
 fn say_at_last(settings: &Supervisord, line: &str) {
-    let Ok(output) = open_output(settings, &Arc::default()) else { return };
+    let Ok(output) = open_output(settings, &Arc::default(), None) else { return };
     output.activity().log(LogLevel::Critical, line);
     if let Ok(output) = output.start(|_| ()) {
         finish_output(output);

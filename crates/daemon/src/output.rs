@@ -185,7 +185,10 @@ pub enum Request {
     CreateAuto { path: String },
     /// Turn the removal of terminal escapes on or off for everything read from now on.
     StripAnsi(bool),
-    /// Begin the state file anew with this content, in one step.
+    /// Give copies of all pipes that are read, as [`Report::Copies`].
+    Copy,
+    /// Begin the state file anew with this content, in one step. A disk that does not take it, or one of the lines that
+    /// follow, is [`Report::StateFailed`].
     JournalBegin { path: String, content: Vec<u8> },
     /// Append a line to the state file.
     Journal { line: Vec<u8> },
@@ -242,6 +245,17 @@ pub struct HandedStream {
     pub pipeline: Pipeline,
 }
 
+/// A copy of the pipe of a stream.
+#[derive(Debug)]
+pub struct StreamCopy {
+    /// Whose.
+    pub run: RunId,
+    /// Which.
+    pub channel: Channel,
+    /// The read end.
+    pub pipe: OwnedFd,
+}
+
 /// What the output plane tells control, in order.
 #[derive(Debug)]
 pub enum Report {
@@ -251,6 +265,14 @@ pub enum Report {
     Communication { run: RunId, channel: Channel, bytes: Vec<u8> },
     /// Everything the process wrote has been read, and the reports above went out before this one.
     Drained { run: RunId },
+    /// Copies of all pipes that are read.
+    Copies(Vec<StreamCopy>),
+    /// What the daemon before was writing when it was killed is in its log.
+    Settled,
+    /// The state file is not what it should be; it must be begun anew.
+    StateFailed,
+    /// After that it has been.
+    StateWritten,
 }
 
 #[cfg(test)]

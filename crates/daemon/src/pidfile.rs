@@ -1,24 +1,118 @@
-//! The pid file: written when the daemon is ready, removed at its end if it is still its own.
+//! The pid file, written when the daemon is ready and removed at its end if it is still its own, and the lock beside it.
+//!
+//! The lock lasts as long as the daemon lives, over an upgrade, too, and no longer, whatever any file says: so of two
+//! daemons with one pid file only one lives. It is on a file of its own, because whoever waits for a pid file takes it for a
+//! sign that the daemon is ready.
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::{fs, io};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
 
-use supervisord_sys::trusted;
+use supervisord_sys::{Pid, fd, signal, trusted};
 
 /// Permission bits before the mask of the daemon.
 const MODE: u32 = 0o666;
 
-/// A pid file this daemon wrote; dropping it removes the file.
+/// The same of the lock.
+const LOCK_MODE: u32 = 0o600;
+
+/// How long the lock of a daemon that is dead is waited for: the child it was making when it was killed has a copy until it
+/// executes its program.
+const LAST_CHILD: Duration = Duration::from_secs(2);
+
+/// Another daemon has the pid file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its process id, where the lock tells.
+    pub pid: Option<u32>,
+}
+
+/// The lock of a pid file; dropping it removes the file and lets others have it.
+#[derive(Debug)]
+pub struct Lock {
+    path: String,
+    /// None where there is nothing that could be locked: whoever cannot write beside its pid file runs all the same.
+    file: Option<File>,
+}
+
+/// A pid file that this daemon wrote; dropping it removes the file.
+#[derive(Debug)]
 pub struct PidFile {
-    path: PathBuf,
+    path: String,
     content: String,
+}
+
+impl Lock {
+    /// Locks the pid file with this path. One that is no regular file, such as `/dev/null`, stands for none and is not
+    /// locked.
+    ///
+    /// # Errors
+    /// Another daemon has it.
+    pub fn take(pidfile: &str) -> Result<Lock, Taken> {
+        let path = lock_path(pidfile);
+        let give_up = Instant::now() + LAST_CHILD;
+        loop {
+            let Some(mut file) = open(pidfile, &path) else { return Ok(Lock { path, file: None }) };
+            match fd::try_lock(file.as_fd()) {
+                // It may have been removed before it was locked.
+                Ok(true) if is_at(&file, &path) => {
+                    let mut lock = Lock { path, file: Some(file) };
+                    lock.name_holder();
+                    return Ok(lock);
+                }
+                Ok(true) => {}
+                Ok(false) => {
+                    let pid = read_pid(&mut file);
+                    if pid.is_some_and(signal::exists) || Instant::now() >= give_up {
+                        return Err(Taken { pid: pid.map(Pid::get) });
+                    }
+                    std::thread::sleep(LAST_CHILD / 200);
+                }
+                // The file system knows no locks.
+                Err(_) => return Ok(Lock { path, file: None }),
+            }
+        }
+    }
+
+    /// The lock of the program that was here before.
+    pub fn handed(pidfile: &str, file: OwnedFd) -> Lock {
+        Lock { path: lock_path(pidfile), file: Some(file.into()) }
+    }
+
+    /// No lock.
+    pub fn none(pidfile: &str) -> Lock {
+        Lock { path: lock_path(pidfile), file: None }
+    }
+
+    /// Gives the lock to the next program.
+    pub fn hand_over(mut self) -> Option<OwnedFd> {
+        self.file.take().map(OwnedFd::from)
+    }
+
+    /// Writes into it who has it, which is another process once the daemon has gone into the background.
+    pub fn name_holder(&mut self) {
+        if let Some(file) = &mut self.file {
+            // It is only for those who read it.
+            let _ = overwrite(file, &content());
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // Before it is unlocked: whoever locks a file that is not there any more tries again.
+            let _ = trusted::remove(&self.path);
+        }
+    }
 }
 
 impl PidFile {
     /// Writes the process id and a line feed.
     pub fn write(path: &str) -> io::Result<PidFile> {
-        let content = format!("{}\n", std::process::id());
+        let content = content();
         // Others may be able to put a link where it is to be: in `/tmp`, for instance.
         let mut file = trusted::open_write(path, MODE)?;
         // A device has no length.
@@ -26,7 +120,7 @@ impl PidFile {
             file.set_len(0)?;
         }
         file.write_all(content.as_bytes())?;
-        Ok(PidFile { path: path.into(), content })
+        Ok(PidFile { path: path.to_owned(), content })
     }
 }
 
@@ -35,6 +129,97 @@ impl Drop for PidFile {
         // Another daemon may have written its own id meanwhile; that file is not ours to remove.
         if fs::read_to_string(&self.path).is_ok_and(|content| content == self.content) {
             let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn lock_path(pidfile: &str) -> String {
+    format!("{pidfile}.lock")
+}
+
+/// The process id and a line feed.
+fn content() -> String {
+    format!("{}\n", std::process::id())
+}
+
+/// The file to lock; none where there is none and none can be made.
+fn open(pidfile: &str, path: &str) -> Option<File> {
+    if fs::metadata(pidfile).is_ok_and(|found| !found.is_file()) {
+        return None;
+    }
+    match trusted::open_read_write(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let made = trusted::create_new(path, LOCK_MODE);
+            // Another daemon may have been faster.
+            made.or_else(|_| trusted::open_read_write(path)).ok()
+        }
+        opened => opened.ok(),
+    }
+}
+
+fn overwrite(file: &mut File, content: &str) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(content.as_bytes())?;
+    file.set_len(content.len() as u64)
+}
+
+fn is_at(file: &File, path: &str) -> bool {
+    let identity = |found: fs::Metadata| (found.dev(), found.ino());
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(locked), Ok(found)) => identity(locked) == identity(found),
+        _ => false,
+    }
+}
+
+fn read_pid(file: &mut File) -> Option<Pid> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).and_then(|_| file.take(32).read_to_string(&mut text)).ok()?;
+    Pid::new(text.trim().parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> (tempfile::TempDir, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.pid").to_str().unwrap().to_owned();
+        (directory, path)
+    }
+
+    fn names(directory: &tempfile::TempDir) -> Vec<String> {
+        let entries = fs::read_dir(directory.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn only_one_has_a_pid_file_and_the_other_learns_who() {
+        let (directory, path) = place();
+        let lock = Lock::take(&path).unwrap();
+        assert_eq!(Lock::take(&path).unwrap_err(), Taken { pid: Some(std::process::id()) });
+        assert_eq!(names(&directory), ["s.pid.lock"], "nobody takes the daemon for ready");
+        drop(lock);
+        assert_eq!(names(&directory), [] as [&str; 0]);
+        Lock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_was_left_behind_is_taken() {
+        let (directory, path) = place();
+        fs::write(format!("{path}.lock"), "1\n").unwrap();
+        let lock = Lock::take(&path).unwrap();
+        assert_eq!(fs::read_to_string(format!("{path}.lock")).unwrap(), content());
+        let handed = Lock::handed(&path, lock.hand_over().unwrap());
+        assert!(Lock::take(&path).is_err(), "it goes on in the next program");
+        drop(handed);
+        assert_eq!(names(&directory), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_cannot_be_locked_keeps_nobody_from_running() {
+        for path in ["/dev/null", "/nonexistent/s.pid"] {
+            let (first, second) = (Lock::take(path), Lock::take(path));
+            assert!(first.is_ok() && second.is_ok(), "{path}");
         }
     }
 }

@@ -14,13 +14,16 @@ use supervisord_sys::{command, fd};
 
 use crate::command_line::{self, Options, Request};
 use crate::control::{SELF_TEST, UNDERSTOOD};
-use crate::hand_over;
 use crate::host::{ReadConfig, System};
 use crate::life::{Life, LifeEnd, Start, catch_signals};
 use crate::start_error::StartError;
+use crate::{hand_over, keeper};
 
 /// Runs `supervisord`.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == keeper::ARGUMENT) {
+        return keeper::run();
+    }
     supervisord_sys::memory::give_back_what_is_freed();
     // What somebody left open for us is not for our children. That it cannot be marked would show in nothing else.
     let _ = fd::close_inherited_on_exec();

@@ -1,19 +1,27 @@
-//! The version of the state that this program writes and understands.
+//! The versions of the forms in which this program leaves its state, for an upgrade and for a daemon after a crash.
 //!
-//! It is that of [`snapshot::VERSION`]. Only a program made for trying what happens between two versions has another.
+//! They are those of [`snapshot::VERSION`] and of [`crate::state::VERSION`]. Only a program made for trying what happens
+//! between two releases has others.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use supervisord_core::supervisor::snapshot;
 
-static OURS: AtomicU32 = AtomicU32::new(snapshot::VERSION);
+use crate::state;
 
-/// The version.
-pub fn ours() -> u32 {
-    OURS.load(Ordering::Relaxed)
+static LATER: AtomicU32 = AtomicU32::new(0);
+
+/// The version of what travels in an upgrade.
+pub fn of_hand_over() -> u32 {
+    snapshot::VERSION + LATER.load(Ordering::Relaxed)
 }
 
-/// Makes this program one of another version; only before anything else.
-pub fn pretend(version: u32) {
-    OURS.store(version, Ordering::Relaxed);
+/// The version of the state file and of what the keeper holds.
+pub fn of_state() -> u32 {
+    state::VERSION + LATER.load(Ordering::Relaxed)
+}
+
+/// Makes this program one of the release to come; only before anything else.
+pub fn pretend_to_be_later() {
+    LATER.store(1, Ordering::Relaxed);
 }

@@ -40,6 +40,16 @@ pub fn poll_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Resul
     poll_for(fd, PollFlags::POLLIN, timeout)
 }
 
+/// Waits until one of several can be read, or has ended: their positions, none when the time passed first.
+pub fn wait_for_any(descriptors: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<usize>> {
+    let mut watched: Vec<PollFd<'_>> = descriptors.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    match poll(&mut watched, poll_timeout(timeout)) {
+        Ok(_) => Ok((0..watched.len()).filter(|position| watched[*position].any() == Some(true)).collect()),
+        Err(NixErrno::EINTR) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn poll_for(fd: BorrowedFd<'_>, events: PollFlags, timeout: Option<Duration>) -> io::Result<bool> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
@@ -62,6 +72,20 @@ fn poll_timeout(left: Option<Duration>) -> PollTimeout {
         let up = left.min(MAX_POLL) + Duration::from_nanos(999_999);
         PollTimeout::try_from(up.as_millis().min(MAX_POLL.as_millis())).unwrap_or(PollTimeout::MAX)
     })
+}
+
+/// Locks a file for whoever has this descriptor or a copy of it, in this process or another one; false when somebody else
+/// has it locked. The lock ends when the last copy is closed.
+pub fn try_lock(file: BorrowedFd<'_>) -> Result<bool, crate::Errno> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: no memory is involved.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(true),
+        _ => match crate::Errno::last() {
+            error if error.number() == libc::EWOULDBLOCK => Ok(false),
+            error => Err(error),
+        },
+    }
 }
 
 /// What a descriptor stands for.
@@ -222,6 +246,29 @@ mod tests {
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_lock_is_that_of_all_copies_and_of_nobody_else() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let first = File::open(file.path()).unwrap();
+        let copy = first.try_clone().unwrap();
+        let other = File::open(file.path()).unwrap();
+        assert!(try_lock(first.as_fd()).unwrap() && try_lock(copy.as_fd()).unwrap());
+        drop(first);
+        assert!(!try_lock(other.as_fd()).unwrap());
+        drop(copy);
+        // A child that another test is starting may hold a copy until its exec.
+        crate::eventually::eventually(|| try_lock(other.as_fd()).unwrap().then_some(()));
+    }
+
+    #[test]
+    fn of_several_those_are_named_that_can_be_read() {
+        let (first, second) = (pipe().unwrap(), pipe().unwrap());
+        let both = [first.reader.as_fd(), second.reader.as_fd()];
+        assert_eq!(wait_for_any(&both, Some(Duration::from_millis(1))).unwrap(), []);
+        write(second.writer.as_fd(), b"x").unwrap();
+        assert_eq!(wait_for_any(&both, None).unwrap(), [1]);
     }
 
     #[test]

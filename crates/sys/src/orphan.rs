@@ -163,8 +163,41 @@ impl ProcessHandle {
         }
     }
 
-    fn has_ended(&self) -> bool {
+    /// Whether the process has ended: all of its threads, reaped or not.
+    pub fn has_ended(&self) -> bool {
         crate::fd::poll_readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(true)
+    }
+
+    /// A handle that another process opened on a process with this number, and passed on.
+    pub fn from_passed(handle: OwnedFd, pid: Pid) -> ProcessHandle {
+        ProcessHandle { handle, pid }
+    }
+
+    /// How the process ended, whoever its parent is: known from Linux 6.15 on, once its parent has reaped it.
+    #[cfg(target_os = "linux")]
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        /// `struct pidfd_info` in its first form.
+        #[repr(C)]
+        #[derive(Default)]
+        struct Info {
+            mask: u64,
+            cgroup: u64,
+            /// Process ids and credentials.
+            ids: [u32; 11],
+            exit_code: i32,
+        }
+        /// `PIDFD_INFO_EXIT`.
+        const EXIT: u64 = 1 << 3;
+        let mut info = Info { mask: EXIT, ..Info::default() };
+        // SAFETY: the size of the structure is part of the number of the request, and the system fills in no more.
+        let told = unsafe { libc::ioctl(self.handle.as_raw_fd(), get_info(size_of::<Info>()), &raw mut info) };
+        (told == 0 && info.mask & EXIT != 0).then(|| ExitStatus::from_raw(info.exit_code))
+    }
+
+    /// Nobody tells.
+    #[cfg(not(target_os = "linux"))]
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        None
     }
 
     #[cfg(target_os = "linux")]
@@ -196,6 +229,19 @@ impl ProcessHandle {
     #[cfg(not(target_os = "linux"))]
     pub fn descriptor(&self, _number: RawFd) -> Result<OwnedFd, Errno> {
         Err(Errno::new(libc::ENOSYS))
+    }
+}
+
+/// The number of the request `PIDFD_GET_INFO` for a structure of this size.
+#[cfg(target_os = "linux")]
+fn get_info(size: usize) -> libc::Ioctl {
+    const READ_AND_WRITE: libc::Ioctl = 3;
+    READ_AND_WRITE << 30 | (size as libc::Ioctl) << 16 | 0xff << 8 | 11
+}
+
+impl From<ProcessHandle> for OwnedFd {
+    fn from(handle: ProcessHandle) -> OwnedFd {
+        handle.handle
     }
 }
 
@@ -347,6 +393,21 @@ mod tests {
         child.wait().unwrap();
         assert!(again.is_some() && stranger.is_none());
         assert_eq!(dead.status, Some(ExitStatus::Signal { number: libc::SIGKILL, core_dumped: false }));
+    }
+
+    #[test]
+    fn the_exit_status_of_a_process_that_somebody_else_reaped_is_known_where_the_system_tells() {
+        let mut child =
+            Command::new("/bin/sh").args(["-c", "read line; exit 7"]).stdin(Stdio::piped()).spawn().unwrap();
+        let handle = ProcessHandle::open(Pid::new(child.id()).unwrap()).unwrap();
+        assert!(!handle.has_ended() && handle.exit_status().is_none());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(handle.has_ended());
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split('.').map_while(|number| number.parse().ok());
+        let is_told = (numbers.next(), numbers.next()) >= (Some(6), Some(15));
+        assert_eq!(handle.exit_status(), is_told.then_some(ExitStatus::Code(7)));
     }
 
     #[test]

@@ -210,6 +210,11 @@ pub fn kill(pid: Pid, signal: c_int) -> Result<(), Errno> {
     send(pid.raw(), signal)
 }
 
+/// Whether there is a process with this number, ours or somebody else's.
+pub fn exists(pid: Pid) -> bool {
+    !matches!(kill(pid, 0), Err(Errno::ESRCH))
+}
+
 /// Sends a signal to all members of the process group whose leader is, or was, this process. ESRCH when it is empty.
 ///
 /// Group 1 is refused with EINVAL: the system would take it for everybody.

@@ -19,6 +19,7 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
@@ -114,6 +115,13 @@ pub fn spawn(plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
             pid => pid,
         }
     })
+}
+
+/// Does what [`spawn`] does, and stores the process id.
+fn spawn_and_store(plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
+    let child = spawn(plan, stdio)?;
+    born.store(child.get().into(), Ordering::Relaxed);
+    Ok(child)
 }
 
 /// Has `make` make a child. No signal reaches the child before it has left the handlers of this process.

@@ -33,6 +33,11 @@ pub fn open_write(path: &str, mode: u32) -> io::Result<File> {
     open(path, libc::O_WRONLY | libc::O_CREAT | crate::sink::NEVER_WAIT, mode)
 }
 
+/// Opens what is there already for reading and writing. Never waits.
+pub fn open_read_write(path: &str) -> io::Result<File> {
+    open(path, libc::O_RDWR | crate::sink::NEVER_WAIT, 0)
+}
+
 /// Makes a file that is not there yet.
 pub fn create_new(path: &str, mode: u32) -> io::Result<File> {
     open(path, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, mode)

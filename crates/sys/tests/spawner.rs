@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::ptr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use supervisord_sys::pipe;
@@ -42,10 +42,11 @@ fn holds_nobody_up(release: &str) {
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
     let mut spawner = Spawner::on(release);
     let stdio = Stdio { stdin: null.as_fd(), stdout: writer.as_fd(), stderr: writer.as_fd() };
-    let stuck: Vec<_> = (0..10).map(|_| spawner.spawn(plan(&["/nonexistent/program"]), stdio).unwrap()).collect();
+    let stuck: Vec<_> =
+        (0..10).map(|_| spawner.spawn(plan(&["/nonexistent/program"]), stdio, &AtomicU64::new(0)).unwrap()).collect();
 
     let stdio = Stdio { stdin: null.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
-    let other = spawner.spawn(plan(&["/bin/sh", "-c", "exit 4"]), stdio).unwrap();
+    let other = spawner.spawn(plan(&["/bin/sh", "-c", "exit 4"]), stdio, &AtomicU64::new(0)).unwrap();
     assert_eq!(wait_for(other).unwrap(), ExitStatus::Code(4));
 
     drop(writer);
@@ -67,7 +68,7 @@ fn memory_is_shared_only_where_a_child_cannot_end_the_daemon() {
         let null = File::open("/dev/null").unwrap();
         let stdio = Stdio { stdin: null.as_fd(), stdout: writer.as_fd(), stderr: writer.as_fd() };
         let word = AtomicU8::new(0);
-        let child = Spawner::on(release).spawn(plan(&["/nonexistent/program"]), stdio).unwrap();
+        let child = Spawner::on(release).spawn(plan(&["/nonexistent/program"]), stdio, &AtomicU64::new(0)).unwrap();
         word.store(1, Ordering::SeqCst);
         let mut seen = [9];
         let memory = File::open(format!("/proc/{child}/mem")).unwrap();
@@ -100,7 +101,7 @@ fn nobody_can_look_into_a_child_before_it_is_its_program() {
         let stdio = Stdio { stdin: null.as_fd(), stdout: writer.as_fd(), stderr: writer.as_fd() };
         let run_as = RunAs::Other(Identity { uid, gid, groups: vec![gid] });
         let mut spawner = Spawner::default();
-        let child = spawner.spawn(plan(&["/nonexistent/program"]).run_as(run_as), stdio).unwrap();
+        let child = spawner.spawn(plan(&["/nonexistent/program"]).run_as(run_as), stdio, &AtomicU64::new(0)).unwrap();
         let status = || std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
         let ids = |name: &str| {
             let status = status();
@@ -132,7 +133,7 @@ fn the_saved_group_is_that_of_the_program_in_the_end() {
     let stdio = Stdio { stdin: null.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
     let plan = plan(&["/bin/cat", "/proc/self/status"]).run_as(RunAs::uid(65534));
     let mut spawner = Spawner::default();
-    let child = spawner.spawn(plan, stdio).unwrap();
+    let child = spawner.spawn(plan, stdio, &AtomicU64::new(0)).unwrap();
     drop(output.writer);
     let mut text = String::new();
     File::from(output.reader).read_to_string(&mut text).unwrap();
@@ -156,7 +157,7 @@ fn becomes_another_user(release: &str) {
         let output = pipe::pipe().unwrap();
         let null = File::open("/dev/null").unwrap();
         let stdio = Stdio { stdin: null.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
-        let child = spawner.spawn(plan(&["/usr/bin/id", "-u"]).run_as(run_as), stdio).unwrap();
+        let child = spawner.spawn(plan(&["/usr/bin/id", "-u"]).run_as(run_as), stdio, &AtomicU64::new(0)).unwrap();
         drop(output.writer);
         let mut text = String::new();
         File::from(output.reader).read_to_string(&mut text).unwrap();

@@ -224,6 +224,20 @@ impl Daemon {
         self.exit_code();
     }
 
+    /// The same with its keeper, so that only the state file is left.
+    pub fn crash_with_keeper(&mut self) {
+        let keeper = self.keeper().expect("it has one");
+        self.crash();
+        processes::signal(keeper, Signal::SIGKILL);
+        assert!(wait::poll(wait::DEADLINE, || (!processes::alive(keeper)).then_some(())).is_some(), "it does not die");
+    }
+
+    /// The process id of the keeper beside the daemon.
+    pub fn keeper(&self) -> Option<i32> {
+        let children = processes::descendants(self.pid());
+        children.iter().find(|process| process.name == "sv-keeper").map(|process| process.pid)
+    }
+
     /// Starts a daemon again after the one before has ended, and waits until it has written its pid file.
     pub fn start_again(&mut self) {
         self.start_again_with(&self.place.subject.path(Program::Supervisord));

@@ -90,3 +90,10 @@ fn what_is_missing_is_said_with_its_package() {
         assert!(installer.lines().any(|line| line.contains(name) && line.contains(package)), "{name}");
     }
 }
+
+/// Whether the kernel is of this release or a later one.
+pub fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("Linux says its release");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
+}

@@ -145,7 +145,7 @@ impl Supervisor {
     pub(super) fn begin_stop(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
         let Some(member) = self.members.get(&id) else { return };
         let (state, awaits_restart) = (member.machine.state(), member.awaits_restart());
-        self.forget_revival(id);
+        self.forget_replacement(id);
         match state {
             ProcessState::Running | ProcessState::Starting => {
                 self.add_item(call, id, Goal::Kill { wait });

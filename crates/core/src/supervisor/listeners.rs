@@ -10,7 +10,6 @@ use supervisord_wire::state::ProcessState;
 
 use super::{Effect, FeedFailure, ProcessId, Supervisor, Verdict};
 use crate::pool::Queued;
-use crate::process::Stimulus;
 use crate::time::Now;
 
 /// What belongs to a process because it is an event listener.
@@ -26,8 +25,6 @@ pub struct Seat {
     violations: u32,
     /// When it is to be restarted because it violated the protocol.
     revival: Option<Duration>,
-    /// It is being stopped only to be started again.
-    reviving: bool,
     /// When it is taken to be waiting for an event, unless it says something before.
     #[serde(default)]
     doubt: Option<Duration>,
@@ -55,7 +52,6 @@ impl Supervisor {
         if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
             seat.protocol = Listener::default();
             seat.revival = None;
-            seat.reviving = false;
         }
     }
 
@@ -297,37 +293,29 @@ impl Supervisor {
         let due: Vec<ProcessId> =
             self.seats().filter(|(_, seat)| seat.revival.is_some_and(|at| at <= now.mono)).map(|(id, _)| id).collect();
         for id in due {
-            let Some(member) = self.members.get_mut(&id) else { continue };
-            let is_alive = matches!(member.machine.state(), ProcessState::Running | ProcessState::Starting);
-            let Some(seat) = member.seat.as_mut() else { continue };
-            seat.revival = None;
-            seat.reviving = is_alive;
-            if is_alive {
-                self.stimulate(now, id, Stimulus::Stop);
+            if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
+                seat.revival = None;
             }
+            self.replace(id, now);
         }
     }
 
-    /// A stop that somebody asked for is final, even where the listener was about to be replaced.
-    pub(super) fn forget_revival(&mut self, id: ProcessId) {
-        if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
+    /// A stop that somebody asked for is final, even where the process was about to be replaced.
+    pub(super) fn forget_replacement(&mut self, id: ProcessId) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.replacing = false;
+        if let Some(seat) = &mut member.seat {
             seat.revival = None;
-            seat.reviving = false;
         }
     }
 
-    /// The event a dead listener was working on goes back to its pool, and a child that was only stopped to be
-    /// replaced is replaced.
+    /// The event a dead listener was working on goes back to its pool.
     pub(super) fn listener_ended(&mut self, now: Now, id: ProcessId) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         seat.revival = None;
         seat.judgement = None;
         let event = seat.event.take();
-        let revive = std::mem::take(&mut seat.reviving) && self.mood == supervisord_wire::state::Mood::Running;
         self.put_back(now, id, event);
-        if revive {
-            self.stimulate(now, id, Stimulus::Start);
-        }
     }
 
     fn put_back(&mut self, now: Now, id: ProcessId, event: Option<Queued>) {

@@ -148,7 +148,7 @@ impl Supervisor {
             (shutdown.told, shutdown.heard_until) = (true, None);
         }
         for id in self.members_by_priority(index).into_iter().rev() {
-            self.forget_revival(id);
+            self.forget_replacement(id);
             let stimulus = match self.members.get(&id).map(|member| member.machine.state()) {
                 Some(ProcessState::Running | ProcessState::Starting) => Stimulus::Stop,
                 _ => Stimulus::GiveUp,

@@ -61,6 +61,9 @@ pub struct MemberSnapshot {
     pub stderr_log: Option<String>,
     /// Where it is an event listener.
     pub seat: Option<Seat>,
+    /// It is being stopped only to be started again.
+    #[serde(default)]
+    pub replacing: bool,
 }
 
 impl MemberSnapshot {
@@ -124,6 +127,7 @@ impl Supervisor {
             stdout_log,
             stderr_log,
             seat,
+            replacing,
             // Known from the definition of the group, and from the deadline of the machine.
             group: _,
             filed: _,
@@ -137,6 +141,7 @@ impl Supervisor {
             stdout_log: stdout_log.clone(),
             stderr_log: stderr_log.clone(),
             seat: seat.clone(),
+            replacing: *replacing,
         })
     }
 
@@ -226,7 +231,7 @@ impl Supervisor {
         known: MemberSnapshot,
     ) -> ProcessId {
         let id = self.next_id();
-        let MemberSnapshot { machine, stdout_log, stderr_log, seat, .. } = known;
+        let MemberSnapshot { machine, stdout_log, stderr_log, seat, replacing, .. } = known;
         let member = Member {
             group: group.clone(),
             config,
@@ -237,6 +242,7 @@ impl Supervisor {
             run: None,
             died: None,
             seat,
+            replacing,
         };
         self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));
@@ -244,13 +250,17 @@ impl Supervisor {
     }
 
     /// Makes the active groups those of the present configuration, as `supervisorctl update` would: what is no longer
-    /// configured is stopped and removed, what has changed is stopped and replaced, what is new is added. Who has read the
-    /// configuration has logged what is to be said about it.
-    pub fn reconcile(&mut self, config: Config, now: Now) {
+    /// configured is stopped and removed, what has changed is stopped and replaced, what is new is added. To begin `afresh`,
+    /// everything is stopped and replaced. Who has read the configuration has logged what is to be said about it.
+    pub fn reconcile(&mut self, config: Config, afresh: bool, now: Now) {
         let active: Vec<Arc<Group>> = self.groups.iter().map(|group| group.config.clone()).collect();
         let difference = supervisord_config::diff::diff(&active, &config.groups);
         self.adopt_config(config);
-        for name in difference.removed.into_iter().chain(difference.changed) {
+        let retired = match afresh {
+            true => active.iter().map(|group| group.name.clone()).collect(),
+            false => [difference.removed, difference.changed].concat(),
+        };
+        for name in retired {
             self.retire(&name, now);
         }
         for name in difference.added {
@@ -259,12 +269,21 @@ impl Supervisor {
         self.replace_retired(now);
     }
 
+    /// Stops a process, and starts it again when it has ended.
+    pub fn replace(&mut self, id: ProcessId, now: Now) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        if matches!(member.machine.state(), ProcessState::Running | ProcessState::Starting) {
+            member.replacing = true;
+            self.stimulate(now, id, crate::process::Stimulus::Stop);
+        }
+    }
+
     /// Stops a group for good; it is removed, and replaced where it still is configured, when all have stopped.
     fn retire(&mut self, name: &str, now: Now) {
         let Some(index) = self.group_index(name) else { return };
         self.retiring.push(name.to_owned());
         for id in self.members_by_priority(index) {
-            self.forget_revival(id);
+            self.forget_replacement(id);
             let stimulus = match self.members.get(&id).map(|member| member.machine.state()) {
                 Some(ProcessState::Running | ProcessState::Starting | ProcessState::Backoff) => {
                     crate::process::Stimulus::Stop

@@ -1,6 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use supervisord_config::samples;
 use supervisord_wire::state::ProcessState;
@@ -10,6 +10,7 @@ use crate::hand_over;
 
 /// State files of every version stay readable, or are refused in words: these are never changed, only added to.
 const VERSION_1: &str = include_str!("../../tests-data/state-v1.jsonl");
+const VERSION_2: &str = include_str!("../../tests-data/state-v2.jsonl");
 /// The same, of what travels in an upgrade.
 const HAND_OVER_1: &str = include_str!("../../tests-data/hand-over-v1.json");
 
@@ -17,35 +18,76 @@ fn config() -> Config {
     samples::config([])
 }
 
-fn records(text: &str) -> impl Iterator<Item = Record> {
-    text.lines().map_while(|line| serde_json::from_str(line).ok())
+/// What a daemon makes of this state file.
+fn look_at(path: &Path) -> Found {
+    let state_file = path.to_str().unwrap().to_owned();
+    look(&Legacy { state_file, socket: path.with_extension("keeper") }, &config(), "/")
 }
 
 /// What a daemon makes of a state file with this text.
-fn found(text: &str) -> Found {
+fn found(text: impl AsRef<[u8]>) -> Found {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.pid.state");
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    look(path.to_str().unwrap(), &config(), "/")
+    look_at(&path)
 }
 
-/// The fixture as if it had been written in this boot.
+fn remains(text: impl AsRef<[u8]>) -> Remains {
+    match found(text) {
+        Found::Remains(remains) => remains,
+        _ => panic!("nothing was found"),
+    }
+}
+
+/// The fixture as if it had been written in this boot and this container.
 fn of_this_boot(text: &str) -> String {
-    text.replace("00000000-0000-0000-0000-000000000000", &orphan::boot_id().unwrap())
+    let first = Pid::new(1).and_then(orphan::facts).unwrap().started_millis();
+    text.replace("00000000-0000-0000-0000-000000000000", &orphan::boot_id().unwrap()).replacen(
+        "\"first\":240",
+        &format!("\"first\":{first}"),
+        1,
+    )
+}
+
+fn names(remains: &Remains) -> Vec<&str> {
+    remains.handed.snapshot.groups.iter().map(|group| group.definition.name.as_str()).collect()
 }
 
 #[test]
 fn a_state_of_version_1_is_understood() {
-    let Remains { handed, losses } = gather(records(VERSION_1), &config(), "/");
-    assert!(losses.is_empty());
-    let groups: Vec<&str> = handed.snapshot.groups.iter().map(|group| group.definition.name.as_str()).collect();
-    assert_eq!(groups, ["ear", "fast", "idle", "web"]);
-    let web = &handed.snapshot.groups[3].members[0];
+    let remains = remains(of_this_boot(VERSION_1));
+    assert_eq!(remains.losses, [] as [String; 0]);
+    assert_eq!(names(&remains), ["ear", "fast", "idle", "web"]);
+    let web = &remains.handed.snapshot.groups[3].members[0];
     assert_eq!((web.name.as_str(), web.machine.state()), ("web", ProcessState::Running));
     assert!(web.pid() != 0);
-    assert_eq!(handed.snapshot.groups[2].members[0].machine.state(), ProcessState::Stopped);
-    assert!(handed.children.is_empty(), "nobody of that boot lives");
+    assert_eq!(remains.handed.snapshot.groups[2].members[0].machine.state(), ProcessState::Stopped);
+    assert!(remains.handed.children.is_empty(), "nobody of that boot lives");
+}
+
+#[test]
+fn a_state_of_version_2_is_understood() {
+    let remains = remains(of_this_boot(VERSION_2));
+    assert_eq!(names(&remains), ["ear", "web", "team", "fcgi", "never"]);
+    let state = |group: usize, member: usize| {
+        let member = &remains.handed.snapshot.groups[group].members[member];
+        (member.name.clone(), member.machine.state(), member.stdout_log.clone())
+    };
+    let (auto, log) = ("/srv/app/ear-stdout---supervisor-2yptyiq1.log".into(), "/srv/app/web.log".into());
+    assert_eq!(state(0, 0), ("ear".into(), ProcessState::Running, Some(auto)));
+    assert_eq!(state(1, 1), ("web_01".into(), ProcessState::Running, Some(log)));
+    assert_eq!(state(2, 0), ("quiet".into(), ProcessState::Running, None));
+    assert_eq!(state(2, 1).1, ProcessState::Stopped);
+    assert_eq!(state(4, 0).1, ProcessState::Fatal);
+    assert!(!remains.is_ending);
+    assert!(remains.handed.next_run > 0);
+    assert!(remains.handed.children.is_empty(), "nobody of that boot lives");
+}
+
+#[test]
+fn a_state_says_that_everything_was_being_stopped() {
+    assert!(remains(of_this_boot(VERSION_2) + "\"ending\"\n").is_ending);
 }
 
 #[test]
@@ -63,44 +105,61 @@ fn a_hand_over_of_another_version_is_refused_in_words() {
 
 #[test]
 fn a_state_of_another_boot_means_nothing() {
-    assert!(matches!(found(VERSION_1), Found::Nothing));
+    for text in [VERSION_1, VERSION_2] {
+        assert!(matches!(found(text), Found::Nothing));
+    }
 }
 
 #[test]
 fn a_state_of_another_version_is_recognized() {
-    let other = of_this_boot(VERSION_1).replacen("\"version\":1", "\"version\":2", 1);
-    assert!(matches!(found(&other), Found::OtherVersion(2)));
-    let of_another_boot = VERSION_1.replacen("\"version\":1", "\"version\":2", 1);
-    assert!(matches!(found(&of_another_boot), Found::Nothing));
+    for text in [
+        VERSION_1.replacen("\"version\":1", "\"version\":3", 1),
+        VERSION_2.replacen("\"version\":2", "\"version\":3", 1),
+    ] {
+        assert!(matches!(found(of_this_boot(&text)), Found::OtherVersion(3)));
+        assert!(matches!(found(text), Found::Nothing), "it is of another boot");
+    }
 }
 
 #[test]
-fn a_torn_last_line_is_as_if_it_was_not_there() {
-    let text = of_this_boot(VERSION_1);
-    let Found::Remains(whole) = found(&text) else { panic!("nothing was found") };
-    let Found::Remains(torn) = found(&text[..text.len() - 40]) else { panic!("nothing was found") };
-    assert_eq!(whole.handed.snapshot.groups.len(), torn.handed.snapshot.groups.len());
+fn a_torn_state_is_read_up_to_the_tear() {
+    for text in [VERSION_1, VERSION_2] {
+        let text = of_this_boot(text);
+        let whole = names(&remains(&text)).len();
+        assert_eq!(names(&remains(&text[..text.len() - 40])).len(), whole);
+        // In the middle of a character.
+        let mut torn = text.clone().into_bytes();
+        torn.extend_from_slice("{\"group\":\"J\u{fc}".as_bytes());
+        torn.pop();
+        assert_eq!(names(&remains(&torn)).len(), whole);
+        // What follows behind it, because a disk was full for a moment, counts.
+        torn.extend_from_slice(b"\n{\"removed\":\"web\"}\n{\"Removed\":\"web\"}\n");
+        assert_eq!(names(&remains(&torn)).len(), whole - 1);
+    }
+}
+
+#[test]
+fn a_group_that_is_defined_anew_keeps_what_its_members_did() {
+    let text = of_this_boot(VERSION_2);
+    let team = text.lines().find(|line| line.contains("\"name\":\"team\"")).unwrap();
+    let again = remains(format!("{text}{team}\n"));
+    let (before, after) = (remains(&text), again);
+    let pids = |remains: &Remains| -> Vec<u32> {
+        remains.handed.snapshot.groups.iter().flat_map(|group| &group.members).map(MemberSnapshot::pid).collect()
+    };
+    assert_eq!(pids(&after), pids(&before));
+    assert_eq!(names(&after), names(&before));
 }
 
 #[test]
 fn what_is_no_state_file_is_not_used() {
     assert!(matches!(found("hello\n"), Found::Unusable(_)));
     assert!(matches!(found(""), Found::Unusable(_)));
-    assert!(matches!(look("/nonexistent/file", &config(), "/"), Found::Nothing));
-}
-
-#[test]
-fn a_file_that_others_may_write_to_is_not_used() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("s.pid.state");
-    fs::write(&path, of_this_boot(VERSION_1)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(matches!(look(path.to_str().unwrap(), &config(), "/"), Found::Unusable(_)));
+    assert!(matches!(look_at(Path::new("/nonexistent/file")), Found::Nothing));
 }
 
 fn refusal(path: &Path) -> String {
-    assert!(!is_of_a_killed_daemon(path.to_str().unwrap()));
-    match look(path.to_str().unwrap(), &config(), "/") {
+    match look_at(path) {
         Found::Unusable(reason) => reason,
         _ => panic!("{} is believed", path.display()),
     }
@@ -109,12 +168,21 @@ fn refusal(path: &Path) -> String {
 const NOT_OURS: &str = "it belongs to somebody else, others may write to it, or it is no file";
 
 #[test]
+fn a_file_that_others_may_write_to_is_not_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.pid.state");
+    fs::write(&path, of_this_boot(VERSION_1)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(refusal(&path), NOT_OURS);
+}
+
+#[test]
 fn a_file_of_somebody_else_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.pid.state");
     fs::write(&path, of_this_boot(VERSION_1)).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(is_of_a_killed_daemon(path.to_str().unwrap()));
+    assert!(matches!(look_at(&path), Found::Remains(_)));
     match user::effective_uid() {
         0 => std::os::unix::fs::chown(&path, Some(65534), None).unwrap(),
         // Only root can give a file away; there is one of root that everybody may read.
@@ -129,27 +197,68 @@ fn a_link_is_not_followed_and_a_pipe_not_waited_for() {
     let path = |name: &str| directory.path().join(name);
     fs::write(path("real"), of_this_boot(VERSION_1)).unwrap();
     fs::set_permissions(path("real"), fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(is_of_a_killed_daemon(path("real").to_str().unwrap()));
+    assert!(matches!(look_at(&path("real")), Found::Remains(_)));
     std::os::unix::fs::symlink(path("real"), path("link")).unwrap();
     assert!(refusal(&path("link")).contains("symbolic links"));
     assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
     assert_eq!(refusal(&path("pipe")), NOT_OURS);
 }
 
+/// Something that runs until it goes out of scope.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn new() -> Sleeper {
+        Sleeper(Command::new("/bin/sleep").arg("1000").spawn().unwrap())
+    }
+
+    fn started(&self) -> u64 {
+        orphan::facts(Pid::new(self.0.id()).unwrap()).unwrap().started_millis()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One of the release before, which holds no lock.
 #[test]
-fn a_daemon_that_lives_is_recognized() {
-    let mut other = Command::new("/bin/sleep").arg("1000").spawn().unwrap();
-    let started = orphan::facts(Pid::new(other.id()).unwrap()).unwrap().started.as_millis();
-    let daemon = |started: u128| {
+fn a_daemon_of_version_1_that_lives_is_recognized() {
+    let other = Sleeper::new();
+    let daemon = |started: u64| {
         let boot = orphan::boot_id().unwrap();
-        found(&format!(
+        found(format!(
             "{{\"Daemon\":{{\"version\":1,\"boot\":\"{boot}\",\"pid\":{},\"started\":{started}}}}}\n",
-            other.id()
+            other.0.id()
         ))
     };
-    let (alive, stranger) = (daemon(started), daemon(started + 60_000));
-    other.kill().unwrap();
-    other.wait().unwrap();
-    assert!(matches!(alive, Found::Alive(_)));
-    assert!(matches!(stranger, Found::Remains(_)), "the same number, but another process");
+    assert!(matches!(daemon(other.started()), Found::Alive(_)));
+    assert!(matches!(daemon(other.started() + 60_000), Found::Remains(_)), "the same number, but another process");
+}
+
+/// Without a keeper the pipes of a child cannot be had, so that it is taken over only to be replaced; without the right
+/// start it is a stranger.
+#[test]
+fn a_child_without_a_keeper_is_known_by_its_start_and_cut_off() {
+    let child = Sleeper::new();
+    let quiet = |started: u64| {
+        let text = of_this_boot(VERSION_2);
+        let line = format!(
+            "{{\"process\":{{\"group\":\"team\",\"name\":\"quiet\",\"state\":20,\"pid\":{0},\"run\":{{\"run\":9,\"pid\":{0},\
+             \"started\":{started},\"exact\":true}}}}}}",
+            child.0.id()
+        );
+        remains(format!("{text}{line}\n"))
+    };
+    let stranger = quiet(child.started() + 10);
+    assert!(stranger.handed.children.is_empty() && !stranger.has_survivors());
+    let ours = quiet(child.started());
+    assert!(ours.has_survivors());
+    let [found] = &ours.handed.children[..] else { panic!("{:?}", ours.handed.children) };
+    assert_eq!((found.pid, found.is_cut_off, found.process.as_str()), (child.0.id(), true, "quiet"));
+    assert!(ours.losses.iter().any(|loss| loss.contains("has lost its pipes")), "{:?}", ours.losses);
+    assert_eq!(ours.handed.next_run, 10);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
@@ -13,15 +13,20 @@ use supervisord_sys::{Errno, Pid, signal};
 
 use super::nursery::{self, Newborn, Nursery};
 use super::stdin::Stdin;
+use super::survival::Survival;
 use super::{FIRST_DESCRIPTOR, Tools};
 use crate::descriptor::{deregister, register};
 use crate::hand_over::{HandedChannel, HandedChild, HandedSocket};
-use crate::journal::{Journal, KeptRun};
+use crate::keeper::{Name, Owner, Role};
 use crate::output::{HandedStream, Request, RunId};
+use crate::state;
 
 /// How long a restart waits for the last output of the child before: normally microseconds, but never longer than
 /// this, because the disk of a log may hang.
 const DRAIN_BOUND: Duration = Duration::from_millis(250);
+
+/// How long the new parent of a child that was taken over may take to reap it.
+const REAPING_BOUND: Duration = Duration::from_millis(250);
 
 /// How much of what a listener says is read in one turn of the loop.
 pub(super) const MOST_AT_ONCE: usize = 1 << 20;
@@ -30,7 +35,7 @@ pub(super) const MOST_AT_ONCE: usize = 1 << 20;
 struct Run {
     process: ProcessId,
     pid: u32,
-    kept: KeptRun,
+    kept: state::Run,
     stdin: Option<Stdin>,
     /// Where control reads the stdout itself, because it is a listener's.
     listener: Option<ListenerPipe>,
@@ -40,9 +45,22 @@ struct Run {
     ended: Option<ExitStatus>,
 }
 
+impl Run {
+    /// What of it the keeper is to hold, but for what the output plane reads.
+    fn held(&self, id: RunId) -> impl Iterator<Item = (Name, BorrowedFd<'_>)> {
+        let owner = Owner::Run(id.0);
+        let stdin = self.stdin.as_ref().map(|stdin| (Role::Stdin, stdin.as_fd()));
+        let stdout = self.listener.as_ref().map(|listener| (Role::Stdout, listener.pipe.as_fd()));
+        let handle = self.orphan.as_ref().map(|orphan| (Role::Handle, orphan.handle.as_fd()));
+        [stdin, stdout, handle].into_iter().flatten().map(move |(role, fd)| (Name { owner, role }, fd))
+    }
+}
+
 struct Orphan {
     handle: ProcessHandle,
     token: usize,
+    /// It has ended; until when its new parent is waited for, which has to reap it before the system tells how it ended.
+    reaped_by: Option<Duration>,
 }
 
 struct ListenerPipe {
@@ -81,6 +99,8 @@ pub(super) struct Children {
     by_pid: HashMap<u32, RunId>,
     by_process: HashMap<ProcessId, RunId>,
     by_token: HashMap<usize, RunId>,
+    /// Tokens of orphans that have ended, and nobody knows yet how.
+    unexplained: Vec<usize>,
     /// Dead children whose output is being drained, the earliest deadline first.
     draining: VecDeque<(Duration, RunId)>,
     /// Where they are made.
@@ -95,10 +115,10 @@ impl Children {
         id: ProcessId,
         supervisor: &Supervisor,
         tools: &Tools,
-        journal: Option<&mut Journal>,
+        survival: Option<&mut Survival>,
         registry: &Registry,
     ) -> Result<Born, SpawnFailure> {
-        let Newborn { run, pid, at, kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, journal)?;
+        let Newborn { run, pid, at, kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, survival)?;
         let listener = stdout.and_then(|pipe| self.listen(run, pipe, registry));
         let stdin = stdin.map(Stdin::new);
         self.enter(run, Run { process: id, pid, kept, stdin, listener, orphan: None, ended: None });
@@ -136,7 +156,9 @@ impl Children {
     }
 
     /// A child has died and been reaped: from now on its pid may belong to somebody else.
-    pub(super) fn died(&mut self, id: RunId, status: ExitStatus) -> Option<Dead> {
+    pub(super) fn died(&mut self, id: RunId, status: ExitStatus, registry: &Registry) -> Option<Dead> {
+        // The keeper still has its copies, so that closing ours would not end the watch.
+        self.close_stdin(id, registry);
         let run = self.runs.get_mut(&id)?;
         if self.by_pid.get(&run.pid) == Some(&id) {
             self.by_pid.remove(&run.pid);
@@ -145,11 +167,11 @@ impl Children {
             self.by_token.remove(&orphan.token);
         }
         run.ended = Some(status);
-        run.stdin = None;
         let process = run.process;
         let listener = run.listener.take();
         let last_words = listener.map(|mut listener| {
             self.by_token.remove(&listener.token);
+            deregister(registry, &listener.pipe);
             read_available(&mut listener.pipe)
         });
         Some(Dead { run: id, process, last_words: last_words.unwrap_or_default() })
@@ -281,17 +303,45 @@ impl Children {
         (!bytes.is_empty()).then_some((id, run.process, bytes))
     }
 
-    /// The orphan behind this token has ended.
-    pub(super) fn orphan_ended(&mut self, token: usize, registry: &Registry) -> Option<(RunId, ExitStatus)> {
+    /// The orphan behind this token has ended, or its new parent has reaped it. Who has ended is heard of when it is known
+    /// how, or has been waited for long enough.
+    pub(super) fn orphan_ended(
+        &mut self,
+        token: usize,
+        now: Duration,
+        registry: &Registry,
+    ) -> Option<(RunId, ExitStatus)> {
         let id = self.by_token.get(&token).copied()?;
         let run = self.runs.get_mut(&id)?;
-        let orphan = run.orphan.take_if(|orphan| orphan.token == token)?;
+        let orphan = run.orphan.as_mut().filter(|orphan| orphan.token == token && orphan.handle.has_ended())?;
+        // The system tells once its new parent has reaped it; before, so may its entry in /proc.
+        let told = orphan.handle.exit_status().or_else(|| {
+            let facts = Pid::new(run.pid).and_then(orphan::facts).filter(|facts| run.kept.is(facts));
+            facts.and_then(|facts| facts.status)
+        });
+        let deadline = *orphan.reaped_by.get_or_insert(now + REAPING_BOUND);
+        if told.is_none() && now < deadline {
+            if !self.unexplained.contains(&token) {
+                self.unexplained.push(token);
+            }
+            return None;
+        }
         deregister(registry, &orphan.handle);
+        run.orphan = None;
         self.by_token.remove(&token);
-        // Its new parent may have reaped it already, and its number may be somebody else's by now.
-        let facts = Pid::new(run.pid).and_then(orphan::facts).filter(|facts| run.kept.is(facts));
-        let status = facts.and_then(|facts| facts.status).map_or(ExitStatus::Unknown, super::exit_status);
-        Some((id, status))
+        self.unexplained.retain(|other| *other != token);
+        Some((id, told.map_or(ExitStatus::Unknown, super::exit_status)))
+    }
+
+    /// Orphans that have ended, and nobody knows yet how.
+    pub(super) fn unexplained(&self) -> Vec<usize> {
+        self.unexplained.clone()
+    }
+
+    /// When the first of them is not waited for any more.
+    pub(super) fn next_explanation(&self) -> Option<Duration> {
+        let runs = self.unexplained.iter().filter_map(|token| self.runs.get(self.by_token.get(token)?));
+        runs.filter_map(|run| run.orphan.as_ref()?.reaped_by).min()
     }
 
     /// Takes over a child of the daemon before. False when it has ended meanwhile.
@@ -303,7 +353,7 @@ impl Children {
         tools: &Tools,
         registry: &Registry,
     ) -> bool {
-        let HandedChild { run, pid, kept, stdin, waiting, listener, streams, .. } = child;
+        let HandedChild { run, pid, kept, handle, stdin, waiting, listener, streams, .. } = child;
         let Some(process) = supervisor.process(id) else { return false };
         let channels: Vec<_> = streams
             .into_iter()
@@ -312,7 +362,7 @@ impl Children {
         tools.output.send(Request::Resume { run, process: process.name.as_str().into(), channels });
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.
         let kept = if child.orphan || kept.exact { kept } else { kept.of(pid) };
-        let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, registry)) {
+        let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, handle, registry)) {
             None => None,
             Some(Some(orphan)) => Some(orphan),
             Some(None) => {
@@ -327,17 +377,37 @@ impl Children {
         true
     }
 
-    fn watch_orphan(&mut self, run: RunId, kept: &KeptRun, registry: &Registry) -> Option<Orphan> {
+    fn watch_orphan(
+        &mut self,
+        run: RunId,
+        kept: &state::Run,
+        handle: Option<OwnedFd>,
+        registry: &Registry,
+    ) -> Option<Orphan> {
         let pid = Pid::new(kept.pid)?;
-        let handle = ProcessHandle::open(pid).ok()?;
-        // The handle is on whoever has the number now; it is the right one if it was started at the right time.
-        let facts = orphan::facts(pid)?;
-        if facts.is_zombie || !kept.is(&facts) {
-            return None;
-        }
+        let handle = match handle {
+            Some(handle) => ProcessHandle::from_passed(handle, pid),
+            None => {
+                let handle = ProcessHandle::open(pid).ok()?;
+                // It is on whoever has the number now: the right one, if that was started at the right time.
+                orphan::facts(pid).filter(|facts| kept.is(facts) && !handle.has_ended())?;
+                handle
+            }
+        };
         let token = self.take_token(run);
         register(registry, &handle, Token(token), Interest::READABLE).ok()?;
-        Some(Orphan { handle, token })
+        Some(Orphan { handle, token, reaped_by: None })
+    }
+
+    /// What of living children the keeper is to hold, but for what the output plane reads.
+    pub(super) fn held(&self) -> Vec<(Name, BorrowedFd<'_>)> {
+        self.runs.iter().filter(|(_, run)| run.ended.is_none()).flat_map(|(id, run)| run.held(*id)).collect()
+    }
+
+    /// The living children that are our own, with their process ids.
+    pub(super) fn own(&self) -> Vec<(RunId, u32)> {
+        let own = self.runs.iter().filter(|(_, run)| run.ended.is_none() && run.orphan.is_none());
+        own.map(|(id, run)| (*id, run.pid)).collect()
     }
 
     /// Gives all living children to the next program, with the streams that the output plane gave back.
@@ -362,6 +432,8 @@ impl Children {
                 pid: run.pid,
                 kept: run.kept,
                 orphan: run.orphan.is_some(),
+                handle: run.orphan.map(|orphan| orphan.handle.into()),
+                is_cut_off: false,
                 stdin,
                 waiting: waiting.unwrap_or_default(),
                 listener: run.listener.map(|listener| listener.pipe.into()),
@@ -373,12 +445,12 @@ impl Children {
     }
 
     /// What identifies the child of a process.
-    pub(super) fn kept(&self, process: ProcessId) -> Option<KeptRun> {
+    pub(super) fn kept(&self, process: ProcessId) -> Option<state::Run> {
         self.runs.get(self.by_process.get(&process)?).map(|run| run.kept.clone())
     }
 
     /// The same, of a child that is about to be made as well.
-    pub(super) fn kept_or_expected(&self, process: ProcessId) -> Option<KeptRun> {
+    pub(super) fn kept_or_expected(&self, process: ProcessId) -> Option<state::Run> {
         self.kept(process).or_else(|| self.nursery.expected(process))
     }
 

@@ -5,7 +5,9 @@ use supervisord_core::output::debug_text;
 use supervisord_core::supervisor::{Effect, Input, Verdict};
 
 use super::Control;
+use super::survival::Survival;
 use crate::clock::present;
+use crate::keeper::Owner;
 use crate::output::Request;
 
 impl Control {
@@ -38,12 +40,15 @@ impl Control {
             }
             Effect::Spawn { process } => {
                 for soon in std::iter::once(process).chain(self.supervisor.coming_spawns()) {
-                    self.children.nursery.expect(soon, &self.supervisor, &self.tools, self.journal.as_mut());
+                    self.children.nursery.expect(soon, &self.supervisor, &self.tools, self.survival.as_mut());
                 }
-                let (tools, journal) = (&self.tools, self.journal.as_mut());
-                let result = self.children.spawn(process, &self.supervisor, tools, journal, self.poll.registry());
+                let (tools, survival) = (&self.tools, self.survival.as_mut());
+                let result = self.children.spawn(process, &self.supervisor, tools, survival, self.poll.registry());
                 // Children that died while others were made have not lived until all are made.
                 self.collect_dead();
+                if self.survival.as_ref().is_some_and(Survival::is_full_of_births) {
+                    self.write_notes();
+                }
                 return Some(Input::Spawned { process, result });
             }
             Effect::Kill { process, run, signal, group, call } => {
@@ -77,7 +82,10 @@ impl Control {
             }
             Effect::StripAnsi(on) => self.tools.output.send(Request::StripAnsi(on)),
             Effect::CloseSocket { group, url } => {
-                self.children.nursery.close_socket(&group, &url, &self.tools.activity)
+                let closed = self.children.nursery.close_socket(&group, &url, &self.tools.activity);
+                if let (Some(survival), Some(number)) = (&mut self.survival, closed) {
+                    survival.forget(Owner::Socket(number));
+                }
             }
             Effect::PublishRow(process) => {
                 if let Some(row) = self.supervisor.row(process) {
@@ -86,19 +94,24 @@ impl Control {
                 self.note(process);
             }
             Effect::PublishGroup(group) => {
-                if let (Some(journal), Some(definition)) = (&mut self.journal, self.supervisor.definition(&group)) {
-                    journal.note_group(definition);
+                if let (Some(survival), Some(definition)) = (&mut self.survival, self.supervisor.definition(&group)) {
+                    survival.journal.note_group(&self.supervisor, definition);
                 }
                 self.tools.view.publish_group(group);
             }
             Effect::WithdrawGroup(group) => {
-                if let Some(journal) = &mut self.journal {
-                    journal.note_removed(&group);
+                if let Some(survival) = &mut self.survival {
+                    survival.journal.note_removed(&group);
                 }
                 self.tools.view.withdraw_group(&group);
             }
             Effect::WithdrawRow { group, process } => self.tools.view.withdraw_row(&group, &process),
-            Effect::PublishMood(mood) => self.tools.view.publish_mood(mood),
+            Effect::PublishMood(mood) => {
+                if let (Some(survival), true) = (&mut self.survival, self.supervisor.is_ending()) {
+                    survival.journal.note_ending();
+                }
+                self.tools.view.publish_mood(mood);
+            }
             Effect::PublishConfig(config) => {
                 self.tools.view.publish_config(config);
                 self.look_after_sockets();

@@ -4,9 +4,10 @@
 //! made soon are expected early: their logs are opened while the ones before them are made.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use supervisord_config::model::{LogLevel, Process};
@@ -19,23 +20,28 @@ use supervisord_core::time::Now;
 use supervisord_sys::orphan::Births;
 use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
 use supervisord_sys::user::{RunAs, current_name, current_uid};
-use supervisord_sys::{Errno, errno_name, exec, orphan, pipe};
+use supervisord_sys::{Errno, errno_name, orphan, pipe};
 
 use super::Tools;
 use super::errands::{Errands, NoReply};
 use super::finder::{Finder, Launch, Unfound};
 use super::sockets::Sockets;
 use super::surroundings;
+use super::survival::{self, Survival};
 use crate::activity::Activity;
 use crate::clock::present;
 use crate::hand_over::HandedSocket;
-use crate::journal::{Journal, KeptRun};
+use crate::keeper::{Owner, Role};
 use crate::output::answer::{Awaited, NoAnswer, answer};
 use crate::output::{AttachChannel, LogFailure, Request, RunId};
+use crate::state::{Run, Socket};
 
 /// How long a spawn waits for its logs to be opened: normally microseconds, but never longer than this, because their
 /// disk may hang.
 const OPEN_BOUND: Duration = Duration::from_secs(1);
+
+/// Where the process ids of children are written that are not to survive the daemon: nobody reads it.
+static UNSEEN: AtomicU64 = AtomicU64::new(0);
 
 /// Makes children.
 #[derive(Default)]
@@ -58,7 +64,7 @@ struct Expected {
     run: RunId,
     command: Launch,
     pipes: Pipes,
-    kept: KeptRun,
+    kept: Run,
     opening: Opening,
 }
 
@@ -84,7 +90,7 @@ pub(super) struct Newborn {
     /// When it was made.
     pub(super) at: Now,
     /// What identifies it.
-    pub(super) kept: KeptRun,
+    pub(super) kept: Run,
     pub(super) stdin: Option<OwnedFd>,
     /// The stdout of a listener, which control reads itself.
     pub(super) stdout: Option<OwnedFd>,
@@ -98,17 +104,17 @@ impl Nursery {
         id: ProcessId,
         supervisor: &Supervisor,
         tools: &Tools,
-        journal: Option<&mut Journal>,
+        survival: Option<&mut Survival>,
     ) {
         let has_socket = supervisor.process(id).is_none_or(|process| process.socket.is_some());
         if !has_socket && !self.expected.contains_key(&id) {
-            let expected = self.prepare(id, supervisor, tools, journal);
+            let expected = self.prepare(id, supervisor, tools, survival);
             self.expected.insert(id, expected);
         }
     }
 
     /// What the state file says of a child that is expected.
-    pub(super) fn expected(&self, id: ProcessId) -> Option<KeptRun> {
+    pub(super) fn expected(&self, id: ProcessId) -> Option<Run> {
         self.expected.get(&id)?.as_ref().ok().map(|expected| expected.kept.clone())
     }
 
@@ -118,16 +124,27 @@ impl Nursery {
         id: ProcessId,
         supervisor: &Supervisor,
         tools: &Tools,
-        journal: Option<&mut Journal>,
+        mut survival: Option<&mut Survival>,
     ) -> Result<Newborn, SpawnFailure> {
         let row = supervisor.row(id).ok_or_else(removed)?;
         let expected = self.expected.remove(&id);
         let Expected { run, command, pipes, kept, opening } =
-            expected.unwrap_or_else(|| self.prepare(id, supervisor, tools, journal))?;
-        let made = self.give_birth(&row, command, &pipes, opening, tools).inspect_err(|_| {
-            tools.output.send(Request::Detach { run });
-        });
-        let (pid, at, started) = made?;
+            expected.unwrap_or_else(|| self.prepare(id, supervisor, tools, survival.as_deref_mut()))?;
+        let born = survival.as_deref().map_or(&UNSEEN, |survival| survival.expect_birth(run));
+        let made = self.give_birth(&row, command, &pipes, opening, born, tools);
+        let (pid, at, started) = match made {
+            Ok(made) => made,
+            Err(failure) => {
+                tools.output.send(Request::Detach { run });
+                if let Some(survival) = survival {
+                    survival.forget(Owner::Run(run.0));
+                }
+                return Err(failure);
+            }
+        };
+        if let Some(survival) = survival {
+            survival.born(run, pid);
+        }
         Ok(Newborn { run, pid, at, kept: kept.born(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
     }
 
@@ -136,7 +153,7 @@ impl Nursery {
         id: ProcessId,
         supervisor: &Supervisor,
         tools: &Tools,
-        journal: Option<&mut Journal>,
+        mut survival: Option<&mut Survival>,
     ) -> Result<Expected, SpawnFailure> {
         let row = supervisor.row(id).ok_or_else(removed)?;
         let process = &row.config;
@@ -150,17 +167,25 @@ impl Nursery {
                 Unfound::Unanswered(text) => SpawnFailure::Unanswered(text),
             })?;
         let socket = match &process.socket {
-            Some(socket) => Some(self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.errands)?),
+            Some(socket) => {
+                let acquired = self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.errands)?;
+                if let (Some(survival), Some((socket, descriptor))) = (survival.as_deref_mut(), acquired.opened) {
+                    survival.keep_socket(socket, descriptor.as_fd());
+                }
+                Some(acquired.descriptor)
+            }
             None => None,
         };
         let run = RunId(self.next_run);
         self.next_run += 1;
         let reads_stdout = supervisor.is_listener(id);
-        let (pipes, outputs, kept) = open_pipes(process, socket, tools.state_file.is_some(), reads_stdout, run)
+        let (pipes, outputs) = open_pipes(process, socket, reads_stdout)
             .map_err(|error| SpawnFailure::Refused(dispatcher_error(process, error.into())))?;
-        if let Some(journal) = journal {
-            // Before the child exists, and before the answer of the output plane, which writes it first.
-            journal.note(supervisor, id, Some(kept.clone()));
+        let kept = Run::new(run);
+        if let Some(survival) = survival {
+            // Before the child exists: at no moment is there a child that nobody knows, or whose pipes nobody holds.
+            survival.keep_pipes(run, &pipes.ours(&outputs));
+            survival.journal.note(supervisor, id, Some(kept.clone()));
         }
         let channels = outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, kind, pipe, None));
         let opening = self.open_logs(run, process, channels.collect(), tools);
@@ -174,6 +199,7 @@ impl Nursery {
         command: Launch,
         pipes: &Pipes,
         opening: Opening,
+        born: &AtomicU64,
         tools: &Tools,
     ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
@@ -194,7 +220,7 @@ impl Nursery {
             return Err(SpawnFailure::Refused(log_error(process, &failure)));
         }
         let before = orphan::boot_time();
-        let child = self.spawner.spawn(plan?, pipes.stdio()).map_err(fork_error)?;
+        let child = self.spawner.spawn(plan?, pipes.stdio(), born).map_err(fork_error)?;
         Ok((child.get(), present(), self.births.started(child, before)))
     }
 
@@ -289,12 +315,30 @@ impl Nursery {
         self.next_run = next_run;
     }
 
-    pub(super) fn close_socket(&mut self, group: &Arc<str>, url: &str, activity: &Activity) {
-        self.sockets.close(group, url, activity);
+    /// The open FastCGI sockets, for the state.
+    pub(super) fn sockets(&self) -> Vec<Socket> {
+        self.sockets.described().collect()
+    }
+
+    /// The same with their descriptors, by the numbers under which they are kept.
+    pub(super) fn open_sockets(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>)> {
+        self.sockets.numbered()
+    }
+
+    /// Closes a FastCGI socket, and gives the number under which it was kept.
+    pub(super) fn close_socket(&mut self, group: &Arc<str>, url: &str, activity: &Activity) -> Option<u64> {
+        self.sockets.close(group, url, activity)
     }
 }
 
 impl Pipes {
+    /// Our ends, those that the output plane is to get among them.
+    fn ours<'a>(&'a self, outputs: &'a Outputs) -> Vec<(Role, BorrowedFd<'a>)> {
+        let own = [(Role::Stdin, &self.stdin), (Role::Stdout, &self.stdout)];
+        let outputs = outputs.iter().map(|(channel, pipe)| (survival::role(*channel), pipe));
+        own.into_iter().chain(outputs).filter_map(|(role, pipe)| Some((role, pipe.as_ref()?.as_fd()))).collect()
+    }
+
     fn stdio(&self) -> Stdio<'_> {
         Stdio {
             stdin: self.child_stdin.as_fd(),
@@ -307,42 +351,27 @@ impl Pipes {
 /// The outputs of a child that the output plane knows, with the pipes it is to read.
 type Outputs = Vec<(Channel, Option<OwnedFd>)>;
 
-/// Opens the pipes of a child. Where it is to `survive` the daemon, its ends are open both ways: it then waits for the
-/// next daemon when a pipe is full or empty, instead of being killed or told that all is over. With them comes what the
-/// state file says of them.
+/// Opens the pipes of a child.
 fn open_pipes(
     process: &Process,
     socket: Option<Arc<OwnedFd>>,
-    survive: bool,
     reads_stdout: bool,
-    run: RunId,
-) -> std::io::Result<(Pipes, Outputs, KeptRun)> {
-    let child_end = |end: OwnedFd| if survive { exec::both_ways(&end) } else { Ok(end) };
-    // A pipe that cannot be asked for its identity is not found again, nothing worse.
-    let identity = |end: &OwnedFd| orphan::inode(end.as_fd()).ok();
+) -> std::io::Result<(Pipes, Outputs)> {
     let (child_stdin, stdin) = match socket {
         Some(socket) => (socket.try_clone()?, None),
         None => {
             let pipe = pipe::to_child()?;
-            (child_end(pipe.reader)?, Some(pipe.writer))
+            (pipe.reader, Some(pipe.writer))
         }
     };
     let stdout = pipe::from_child()?;
     let stderr = if process.redirect_stderr { None } else { Some(pipe::from_child()?) };
     let (stderr, child_stderr) = stderr.map_or((None, None), |pipe| (Some(pipe.reader), Some(pipe.writer)));
-    let (child_stdout, child_stderr) = (child_end(stdout.writer)?, child_stderr.map(child_end).transpose()?);
-    let kept = KeptRun {
-        socket: if stdin.is_none() { identity(&child_stdin) } else { None },
-        stdin: stdin.as_ref().and_then(identity),
-        stdout: identity(&stdout.reader),
-        stderr: stderr.as_ref().and_then(identity),
-        ..KeptRun::new(run)
-    };
     let (own_stdout, other_stdout) =
         if reads_stdout { (Some(stdout.reader), None) } else { (None, Some(stdout.reader)) };
     let mut outputs = vec![(Channel::Stdout, other_stdout)];
     outputs.extend(stderr.map(|pipe| (Channel::Stderr, Some(pipe))));
-    Ok((Pipes { child_stdin, child_stdout, child_stderr, stdin, stdout: own_stdout }, outputs, kept))
+    Ok((Pipes { child_stdin, child_stdout: stdout.writer, child_stderr, stdin, stdout: own_stdout }, outputs))
 }
 
 /// What the output plane is to read and how.

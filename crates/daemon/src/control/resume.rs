@@ -3,19 +3,25 @@
 use std::os::fd::OwnedFd;
 
 use supervisord_config::model::Config;
-use supervisord_core::supervisor::{Born, Input, SpawnFailure};
+use supervisord_core::supervisor::{Born, Input, ProcessId, SpawnFailure};
 
 use super::{Control, HandedChildren, present};
 use crate::hand_over::HandedChild;
 
+/// What a daemon that was started after another one was killed has to make of what that one left.
+pub struct Reconfigured {
+    /// The present configuration.
+    pub config: Config,
+    /// Whether everything is to begin anew: the daemon was killed while it was stopping everything, or nobody is left.
+    pub afresh: bool,
+}
+
 impl Control {
-    /// Takes over the children of the daemon before, and makes the present configuration of the active groups where one
-    /// is given.
-    pub fn resume(&mut self, handed: HandedChildren, config: Option<Config>) {
+    /// Takes over the children of the daemon before, and makes what another configuration wants of the active groups where
+    /// that daemon was killed.
+    pub fn resume(&mut self, handed: HandedChildren, reconfigured: Option<Reconfigured>) {
         self.children.nursery.resume(handed.sockets, handed.next_run);
-        for child in handed.children {
-            self.adopt(child);
-        }
+        let cut_off: Vec<_> = handed.children.into_iter().filter_map(|child| self.adopt(child)).collect();
         // The first thing after an upgrade: nobody has reaped meanwhile.
         self.reap();
         // From here on children may be made, which the state file must know.
@@ -29,24 +35,30 @@ impl Control {
                 });
             }
         }
-        if let Some(config) = config {
+        if let Some(Reconfigured { config, afresh }) = reconfigured {
             self.supervisor.doubt_listeners(present());
-            self.supervisor.reconcile(config, present());
+            self.supervisor.reconcile(config, afresh, present());
+            self.perform_effects();
+        }
+        for process in cut_off {
+            self.supervisor.replace(process, present());
             self.perform_effects();
         }
     }
 
-    fn adopt(&mut self, child: HandedChild<OwnedFd>) {
-        let Some(process) = self.supervisor.find_process(&child.group, &child.process) else { return };
-        let (run, pid) = (child.run, child.pid);
+    /// Takes over a child. Gives its process where it is cut off.
+    fn adopt(&mut self, child: HandedChild<OwnedFd>) -> Option<ProcessId> {
+        let process = self.supervisor.find_process(&child.group, &child.process)?;
+        let (run, pid, is_cut_off) = (child.run, child.pid, child.is_cut_off);
         let is_new = self.supervisor.row(process).is_some_and(|row| row.pid == 0);
         if !self.children.adopt(child, process, &self.supervisor, &self.tools, self.poll.registry()) {
-            return;
+            return None;
         }
         self.input(match is_new {
             true => Input::Spawned { process, result: Ok(Born { run, pid, at: present() }) },
             false => Input::Adopted { process, run },
         });
+        is_cut_off.then_some(process)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,11 +13,27 @@ use supervisord_sys::socket::{self, SocketError, SocketFile};
 use super::errands::{Errands, NoReply};
 use crate::activity::Activity;
 use crate::hand_over::HandedSocket;
+use crate::state::Socket;
 
 /// The open sockets, by group and address.
 #[derive(Default)]
 pub(super) struct Sockets {
-    open: HashMap<(Arc<str>, String), Arc<OwnedFd>>,
+    open: HashMap<(Arc<str>, String), Open>,
+    /// The number the next one gets.
+    next: u64,
+}
+
+/// An open socket, and the number under which it is kept for another daemon.
+struct Open {
+    descriptor: Arc<OwnedFd>,
+    number: u64,
+}
+
+/// A socket for a process.
+pub(super) struct Acquired {
+    pub(super) descriptor: Arc<OwnedFd>,
+    /// The same with what it is, where it has just been opened.
+    pub(super) opened: Option<(Socket, Arc<OwnedFd>)>,
 }
 
 impl Sockets {
@@ -28,10 +44,10 @@ impl Sockets {
         socket: &FastCgiSocket,
         activity: &Activity,
         errands: &mut Errands,
-    ) -> Result<Arc<OwnedFd>, SpawnFailure> {
+    ) -> Result<Acquired, SpawnFailure> {
         let key = (group.clone(), socket.url.clone());
-        if let Some(descriptor) = self.open.get(&key) {
-            return Ok(descriptor.clone());
+        if let Some(open) = self.open.get(&key) {
+            return Ok(Acquired { descriptor: open.descriptor.clone(), opened: None });
         }
         activity.log(LogLevel::Info, &format!("Creating socket {}", socket.url));
         let failed = |error: &dyn fmt::Display| format!("Could not create FastCGI socket {}: {error}", socket.url);
@@ -40,34 +56,69 @@ impl Sockets {
         let opened = opened.map_err(|NoReply| SpawnFailure::Unanswered(failed(&"the system does not respond")))?;
         let fresh = opened.map_err(|error| SpawnFailure::Refused(failed(&error)))?;
         let descriptor = Arc::new(fresh.keep());
-        self.open.insert(key, descriptor.clone());
-        Ok(descriptor)
+        let number = self.enter(key, descriptor.clone());
+        let opened = Socket { number, group: group.to_string(), url: socket.url.clone() };
+        Ok(Acquired { descriptor: descriptor.clone(), opened: Some((opened, descriptor)) })
     }
 
-    /// Closes a socket that no process holds any more, and removes its file unless somebody else listens there by now.
-    pub(super) fn close(&mut self, group: &Arc<str>, url: &str, activity: &Activity) {
-        let Some(socket) = self.open.remove(&(group.clone(), url.to_owned())) else { return };
+    fn enter(&mut self, key: (Arc<str>, String), descriptor: Arc<OwnedFd>) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.open.insert(key, Open { descriptor, number });
+        number
+    }
+
+    /// What is open.
+    pub(super) fn described(&self) -> impl Iterator<Item = Socket> {
+        self.open.iter().map(|((group, url), open)| Socket {
+            number: open.number,
+            group: group.to_string(),
+            url: url.clone(),
+        })
+    }
+
+    /// The descriptors by their numbers.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>)> {
+        self.open.values().map(|open| (open.number, open.descriptor.as_fd()))
+    }
+
+    /// Closes a socket that no process holds any more, and removes its file unless somebody else listens there by now. Gives
+    /// the number under which it was kept.
+    pub(super) fn close(&mut self, group: &Arc<str>, url: &str, activity: &Activity) -> Option<u64> {
+        let Open { descriptor, number } = self.open.remove(&(group.clone(), url.to_owned()))?;
         activity.log(LogLevel::Info, &format!("Closing socket {url}"));
-        drop(socket);
+        drop(descriptor);
         if let Some(path) = url.strip_prefix("unix://") {
             remove_file(path);
         }
+        Some(number)
     }
 
     /// Gives the open sockets to the next program.
     pub(super) fn hand_over(self) -> Vec<HandedSocket<OwnedFd>> {
         let open = self.open.into_iter();
-        let handed = open.filter_map(|((group, url), socket)| {
-            Some(HandedSocket { group: group.to_string(), url, socket: Arc::into_inner(socket)? })
+        let handed = open.filter_map(|((group, url), Open { descriptor, number })| {
+            Some(HandedSocket {
+                group: group.to_string(),
+                url,
+                socket: Arc::into_inner(descriptor)?,
+                number: Some(number),
+            })
         });
         handed.collect()
     }
 
     /// Takes over the sockets of the program before.
     pub(super) fn resume(&mut self, sockets: Vec<HandedSocket<OwnedFd>>) {
-        let open =
-            sockets.into_iter().map(|HandedSocket { group, url, socket }| ((group.into(), url), Arc::new(socket)));
-        self.open.extend(open);
+        let numbers = sockets.iter().filter_map(|socket| socket.number);
+        self.next = numbers.max().map_or(0, |last| last + 1);
+        for HandedSocket { group, url, socket, number } in sockets {
+            let (key, descriptor) = ((group.into(), url), Arc::new(socket));
+            match number {
+                Some(number) => drop(self.open.insert(key, Open { descriptor, number })),
+                None => drop(self.enter(key, descriptor)),
+            }
+        }
     }
 }
 

@@ -17,7 +17,8 @@ use supervisord_wire::value::Value;
 
 use super::{Control, Message};
 use crate::calls::Reply;
-use crate::hand_over::{HandOver, HandedServer};
+use crate::hand_over::{HandOver, HandedKeeper, HandedServer};
+use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::network::{Kept, NetworkHandle};
 use crate::output::Request;
@@ -101,6 +102,8 @@ impl Control {
             sockets: Vec::new(),
             next_run: 0,
             start_dir: self.tools.start_dir.clone(),
+            keeper: None,
+            lock: None,
         };
         let (text, _) = state.write()?;
         let text = exec::memory_file(&text).map_err(|error| error.to_string())?;
@@ -207,6 +210,9 @@ impl Control {
         let streams = streams.recv_timeout(PATIENCE).unwrap_or_default();
         // What listeners subscribed to and was read until now.
         self.take_messages();
+        // What has changed in this turn is known to whoever follows if the next program is killed before it begins.
+        self.write_notes();
+        let keeper = self.survival.take().and_then(|survival| survival.into_keeper(&self.children));
         let handed = self.children.hand_over(&self.supervisor, streams);
         let mut clients: HashMap<String, Vec<_>> = HashMap::new();
         if let Upgrade::Ready(kept) = self.upgrade {
@@ -224,6 +230,8 @@ impl Control {
             sockets: handed.sockets,
             next_run: handed.next_run,
             start_dir: self.tools.start_dir,
+            keeper: keeper.map(Keeper::into_connection).map(|(connection, pid)| HandedKeeper { connection, pid }),
+            lock: None,
         };
         (handed, self.signals)
     }

@@ -1,7 +1,6 @@
 //! What a daemon that was killed had taken from the pipe of a program and not, or perhaps not, put into its log.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
@@ -12,11 +11,13 @@ use supervisord_sys::trusted;
 
 use super::transit::{BYTES, CAPACITY, FORM, FileId, LENGTH, PATH, Progress, word};
 
-/// The bytes, and how far they had got.
-#[derive(Debug, PartialEq, Eq)]
+/// The bytes, and how far they had got. They stay where they are until they are in their log, so that nothing is lost or
+/// repeated if this daemon is killed, too.
+#[derive(Debug)]
 pub(super) struct Leftover {
     /// The log they belong to.
     pub path: String,
+    memory: SharedMemory,
     file: FileId,
     bytes: Vec<u8>,
     progress: Progress,
@@ -35,19 +36,21 @@ pub(super) struct Missing<'a> {
 impl Leftover {
     /// Reads what is left, if anything is, from the descriptors that the daemon before left: its memory and its pipe.
     pub fn read([memory, pipe]: [OwnedFd; 2]) -> io::Result<Option<Leftover>> {
-        let memory = SharedMemory::adopt(memory, LENGTH)?;
+        let mut memory = SharedMemory::adopt(memory, LENGTH)?;
         let number = |index| memory.word(index).load(Ordering::SeqCst);
         let (count, path_length) = (size(number(word::COUNT))?, size(number(word::PATH_LENGTH))?);
         if number(word::FORM) != FORM || count > CAPACITY || path_length > PATH.len() {
             return Err(ErrorKind::InvalidData.into());
         }
-        let waiting = pipe::waiting(pipe.as_fd())?;
-        // What waits in the pipe has not been copied; before the count was noted, that is all of it.
-        let mut bytes = memory.load(BYTES.start, count.saturating_sub(waiting));
-        File::from(pipe).take(waiting as u64).read_to_end(&mut bytes)?;
-        if bytes.is_empty() {
+        let count = match number(word::IS_KEPT) {
+            0 => 0,
+            _ => copy_rest(&mut memory, &pipe, count)?,
+        };
+        if count == 0 {
             return Ok(None);
         }
+        let bytes = memory.load(BYTES.start, count);
+        let number = |index| memory.word(index).load(Ordering::SeqCst);
         let path = String::from_utf8(memory.load(PATH.start, path_length)).map_err(io::Error::other)?;
         let file = FileId { device: number(word::DEVICE), inode: number(word::INODE) };
         let progress = Progress::unpack(number(word::PROGRESS));
@@ -55,7 +58,7 @@ impl Leftover {
         if progress.written > end || end > bytes.len() {
             return Err(ErrorKind::InvalidData.into());
         }
-        Ok(Some(Leftover { path, file, bytes, progress, end }))
+        Ok(Some(Leftover { path, memory, file, bytes, progress, end }))
     }
 
     /// What has to be appended to the log.
@@ -67,6 +70,28 @@ impl Leftover {
             Ok(tail) => Missing { bytes: &bytes[appended(part, &tail, length)..], is_uncertain: false },
             Err(_) => Missing { bytes, is_uncertain: true },
         }
+    }
+
+    /// The missing bytes are about to be appended to the log. Whether that has happened, the file itself shows.
+    pub fn note_append(&self, missing: &Missing<'_>) {
+        let Ok(found) = trusted::open_read(&self.path).and_then(|file| file.metadata()) else { return };
+        let written = self.bytes.len() - missing.bytes.len();
+        let FileId { device, inode } = FileId::of(&found);
+        let under_way = Progress { written, under_way: Some(found.len()) };
+        let notes = [(word::DEVICE, device), (word::INODE, inode), (word::END, self.bytes.len() as u64)];
+        // Until the last of them is noted, what was under way before is compared with another file, which has none of it.
+        self.note(word::PROGRESS, Progress { written, under_way: None }.pack());
+        notes.into_iter().for_each(|(index, value)| self.note(index, value));
+        self.note(word::PROGRESS, under_way.pack());
+    }
+
+    /// Nothing is missing any more.
+    pub fn finish(&self) {
+        self.note(word::COUNT, 0);
+    }
+
+    fn note(&self, index: usize, value: u64) {
+        self.memory.word(index).store(value, Ordering::SeqCst);
     }
 
     /// What stands in the file from `length` on, as much as ours can be among.
@@ -89,6 +114,28 @@ impl Leftover {
         tail.truncate(filled);
         Ok(tail)
     }
+}
+
+/// Copies what waits in the pipe to the memory; before `count` was noted, that is all of it. Gives how many bytes there are
+/// in the memory then.
+fn copy_rest(memory: &mut SharedMemory, pipe: &OwnedFd, count: usize) -> io::Result<usize> {
+    let waiting = pipe::waiting(pipe.as_fd())?;
+    let mut copied = count.saturating_sub(waiting);
+    let count = copied + waiting;
+    if count > CAPACITY {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    // Before they leave the pipe.
+    memory.word(word::COUNT).store(count as u64, Ordering::SeqCst);
+    while copied < count {
+        match memory.read_from(pipe.as_fd(), BYTES.start + copied, count - copied) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(more) => copied += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
 }
 
 /// How much others can have appended between our look at the length of a file and our own append.

@@ -17,7 +17,7 @@ use super::leftover::Leftover;
 use super::outlets::Outlets;
 use super::queue::{Dropped, OutputHandle};
 use super::sinks::SinkId;
-use super::state_file::StateFile;
+use super::state_file::{Outcome, StateFile};
 use super::stream::{PIECE, Stream, Turn};
 use super::{AttachChannel, HandedStream, LogFailure, Report, Request, RunId};
 
@@ -93,6 +93,7 @@ impl Plane {
         if let Some(leftover) = self.leftover.take() {
             self.outlets.sinks.settle(&leftover);
         }
+        (self.outlets.to_control)(Report::Settled);
         self.take_requests();
         while !self.is_stopping {
             self.read_ready();
@@ -254,8 +255,26 @@ impl Plane {
     }
 
     fn write_state(&mut self) {
-        let failure = self.state_file.write();
-        self.say_not_kept(failure);
+        let written = self.state_file.write();
+        self.tell_of_state(written);
+    }
+
+    /// Logs that the disk does not take the state file, once until it does, and has control begin it anew.
+    fn tell_of_state(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Written => {}
+            Outcome::WrittenAgain => {
+                self.outlets.log(LogLevel::Info, "the state file is written again");
+                (self.outlets.to_control)(Report::StateWritten);
+            }
+            Outcome::Failed { error, is_new } => {
+                if is_new {
+                    let text = format!("could not write the state file; it is tried again: {error}");
+                    self.outlets.log(LogLevel::Error, &text);
+                }
+                (self.outlets.to_control)(Report::StateFailed);
+            }
+        }
     }
 
     fn say_dropped(&mut self, dropped: Dropped) {
@@ -301,9 +320,13 @@ impl Plane {
             Request::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),
             Request::CreateAuto { path } => self.create_auto(&path),
             Request::StripAnsi(on) => self.set_strip_ansi(on),
+            Request::Copy => {
+                let copies = self.streams.values().filter_map(|stream| stream.copy()).collect();
+                (self.outlets.to_control)(Report::Copies(copies));
+            }
             Request::JournalBegin { path, content } => {
-                let failure = self.state_file.begin(&path, &content);
-                self.say_not_kept(failure);
+                let begun = self.state_file.begin(&path, &content);
+                self.tell_of_state(begun);
             }
             Request::Journal { line } => self.state_file.append(&line),
             Request::JournalEnd { path } => self.state_file.end(&path),
@@ -389,14 +412,6 @@ impl Plane {
         self.read_last_words(run);
         self.detach(run);
         (self.outlets.to_control)(Report::Drained { run });
-    }
-
-    fn say_not_kept(&mut self, failure: Option<io::Error>) {
-        if let Some(error) = failure {
-            let text =
-                format!("could not write the state file ({error}); after a crash programs may not be taken over");
-            self.outlets.log(LogLevel::Error, &text);
-        }
     }
 
     fn hand_over(&mut self) -> Vec<HandedStream> {

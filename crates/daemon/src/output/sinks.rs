@@ -219,7 +219,7 @@ impl Sinks {
     pub fn settle(&mut self, leftover: &Leftover) {
         let missing = leftover.missing();
         if missing.bytes.is_empty() {
-            return;
+            return leftover.finish();
         }
         let id = self.acquire_later(&leftover.path);
         if missing.is_uncertain {
@@ -231,7 +231,9 @@ impl Sinks {
             );
             self.note(id, vec![(LogLevel::Warn, text)]);
         }
+        leftover.note_append(&missing);
         self.write(id, missing.bytes, Rotation::NEVER);
+        leftover.finish();
         self.release(id);
     }
 

@@ -1,7 +1,7 @@
 //! The state file: begun anew in one step, then appended to.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// The file, once begun.
@@ -10,76 +10,92 @@ pub(super) struct StateFile {
     file: Option<File>,
     /// Lines that belong to it and are not written yet.
     waiting: Vec<u8>,
-    /// A failure has been said; nothing more is until the file is begun anew.
-    failed: bool,
+    /// The disk did not take it the last time.
+    has_failed: bool,
+}
+
+/// What became of a change of the file.
+pub(super) enum Outcome {
+    /// It is as it should be.
+    Written,
+    /// So it is, for the first time after a failure.
+    WrittenAgain,
+    /// The disk did not take it. What stands there is older than it should be, or torn at its end, until it is begun anew.
+    Failed {
+        /// Why not.
+        error: io::Error,
+        /// Whether it is the first failure in a row.
+        is_new: bool,
+    },
 }
 
 impl StateFile {
-    /// Puts a new file in the place of the old one; at every moment one of them is there as a whole. Gives the first
-    /// failure.
-    pub fn begin(&mut self, path: &str, content: &[u8]) -> Option<io::Error> {
-        let made = create(path, content);
-        self.failed = made.is_err();
+    /// Puts a new file in the place of the old one; at every moment one of them is there as a whole.
+    pub fn begin(&mut self, path: &str, content: &[u8]) -> Outcome {
         self.waiting.clear();
-        match made {
+        match create(path, content) {
             Ok(file) => {
                 self.file = Some(file);
-                None
+                match std::mem::take(&mut self.has_failed) {
+                    true => Outcome::WrittenAgain,
+                    false => Outcome::Written,
+                }
             }
-            Err(error) => Some(error),
+            Err(error) => self.fail(error),
         }
     }
 
-    /// Appends a line, which is in the file after the next [`StateFile::write`].
+    /// Appends a line, which is in the file after the next [`StateFile::write`]. Without a file it is dropped: the file
+    /// that is begun next has it.
     pub fn append(&mut self, line: &[u8]) {
         if self.file.is_some() {
             self.waiting.extend_from_slice(line);
         }
     }
 
-    /// Writes what waits. Gives the first failure; what could not be written is tried again with the next line.
-    pub fn write(&mut self) -> Option<io::Error> {
-        let file = self.file.as_mut().filter(|_| !self.waiting.is_empty())?;
-        match append_whole(file, &self.waiting) {
-            Ok(()) => {
-                // Its memory goes too: the lines of a whole crowd wait together when it is started.
-                self.waiting = Vec::new();
-                self.failed = false;
-                None
-            }
-            Err(error) => (!std::mem::replace(&mut self.failed, true)).then_some(error),
+    /// Writes what waits.
+    pub fn write(&mut self) -> Outcome {
+        let Some(file) = self.file.as_mut().filter(|_| !self.waiting.is_empty()) else { return Outcome::Written };
+        // Its memory goes too: the lines of a whole crowd wait together when it is started.
+        let waiting = std::mem::take(&mut self.waiting);
+        match file.write_all(&waiting) {
+            Ok(()) => Outcome::Written,
+            Err(error) => self.fail(error),
         }
+    }
+
+    fn fail(&mut self, error: io::Error) -> Outcome {
+        self.file = None;
+        Outcome::Failed { error, is_new: !std::mem::replace(&mut self.has_failed, true) }
     }
 
     /// Removes the file.
     pub fn end(&mut self, path: &str) {
-        if self.file.take().is_some() {
-            // What cannot be removed speaks of processes that are gone, which the next daemon will find out.
-            let _ = fs::remove_file(path);
-        }
+        self.file = None;
+        // What cannot be removed speaks of processes that are gone, which the next daemon will find out.
+        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(temporary(path));
     }
 }
 
-/// Adds lines to the file, all or none: nothing could be read behind half a line.
-fn append_whole(file: &mut File, lines: &[u8]) -> io::Result<()> {
-    let before = file.metadata()?.len();
-    file.write_all(lines).inspect_err(|_| {
-        // If this fails too, the next reader takes what stands before the half line.
-        let _ = file.set_len(before);
-        let _ = file.seek(SeekFrom::Start(before));
-    })
+fn temporary(path: &str) -> String {
+    format!("{path}.new")
 }
 
 fn create(path: &str, content: &[u8]) -> io::Result<File> {
-    let temporary = format!("{path}.new");
+    let temporary = temporary(path);
     // Whatever somebody may have put there: it is neither followed nor taken over.
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(content)?;
-    fs::rename(&temporary, path)?;
+    let published = file.write_all(content).and_then(|()| fs::rename(&temporary, path));
+    if published.is_err() {
+        // It may be what a full disk lacks.
+        let _ = fs::remove_file(&temporary);
+    }
+    published?;
     Ok(file)
 }
 
@@ -96,7 +112,10 @@ mod tests {
         let new = dir.path().join("s.pid.state.new");
         let victim = dir.path().join("victim");
         fs::write(&victim, "precious").expect("written");
-        let begin = || StateFile::default().begin(path.to_str().expect("text"), b"state\n").map(|error| error.kind());
+        let begin = || match StateFile::default().begin(path.to_str().expect("text"), b"state\n") {
+            Outcome::Failed { error, .. } => Some(error.kind()),
+            Outcome::Written | Outcome::WrittenAgain => None,
+        };
 
         symlink(&victim, &new).expect("linked");
         assert_eq!(begin(), None);

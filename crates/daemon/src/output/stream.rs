@@ -18,7 +18,7 @@ use super::outlets::{Outlets, Source};
 use super::pace::Pace;
 use super::sinks::SinkId;
 use super::transit;
-use super::{AttachChannel, HandedStream, RunId};
+use super::{AttachChannel, HandedStream, RunId, StreamCopy};
 
 /// The most bytes read at once, which is also the size of the largest log record.
 pub(super) const PIECE: usize = 128 << 10;
@@ -96,6 +96,12 @@ impl Stream {
             // It was registered, so that it can be undone; at worst the loop tells us in vain.
             let _ = registry.deregister(pipe);
         }
+    }
+
+    /// A copy of its pipe; none where control reads it itself, it has ended, or no descriptor is free.
+    pub fn copy(&self) -> Option<StreamCopy> {
+        let pipe = self.pipe.as_ref()?.as_fd().try_clone_to_owned().ok()?;
+        Some(StreamCopy { run: self.source.run, channel: self.source.channel, pipe })
     }
 
     /// Whose output it is.

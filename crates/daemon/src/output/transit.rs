@@ -45,6 +45,8 @@ pub(super) mod word {
     pub const DEVICE: usize = 4;
     pub const INODE: usize = 5;
     pub const PATH_LENGTH: usize = 6;
+    /// Not zero while somebody else holds the descriptors: only then has the pipe what nobody else has.
+    pub const IS_KEPT: usize = 7;
 }
 
 /// Where the path of the log is; a longer one than fits in there cannot be opened.
@@ -128,6 +130,7 @@ impl Transit {
 
     /// From now on somebody else holds the descriptors, or nobody does any more.
     pub fn set_kept(&mut self, is_kept: bool) {
+        self.note(word::IS_KEPT, is_kept.into());
         self.is_kept = is_kept;
     }
 

@@ -12,9 +12,9 @@ impl Spawner {
         Spawner::default()
     }
 
-    /// Does what [`spawn`] does.
-    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
-        spawn(plan, stdio)
+    /// Does what [`spawn`] does, and stores the process id in `born`.
+    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
+        spawn_and_store(plan, stdio, born)
     }
 
     /// There is nothing to tidy up.

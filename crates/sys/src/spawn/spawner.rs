@@ -6,7 +6,7 @@
 //! while a program is read keeps that child from getting off the ground, and nobody else.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 use std::{mem, ptr};
 
@@ -58,10 +58,11 @@ impl Spawner {
         }
     }
 
-    /// Does what [`spawn`] does, but cheaper where that is safe.
-    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
+    /// Does what [`spawn`] does, but cheaper where that is safe. The system itself stores the process id in `born` before
+    /// the child runs, so that it is there even if this process is killed at that moment.
+    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
         if !self.shares_memory {
-            return spawn(plan, stdio);
+            return spawn_and_store(plan, stdio, born);
         }
         self.make_room();
         let changes_user = matches!(plan.run_as, RunAs::Other(_));
@@ -71,7 +72,7 @@ impl Spawner {
         let stack = self.spare.take().map_or_else(Stack::new, Ok)?;
         let child = Child::new(plan, stdio);
         let cradle = Box::new(Cradle { child, stack, changes_user, is_occupied: AtomicI32::new(0) });
-        let pid = cradle.make_child();
+        let pid = cradle.make_child(born);
         self.under_way.push_back(cradle);
         pid
     }
@@ -141,12 +142,12 @@ impl Cradle {
     }
 
     /// The cradle must neither move nor be dropped as long as it is occupied.
-    fn make_child(&self) -> Result<Pid, Errno> {
+    fn make_child(&self, born: &AtomicU64) -> Result<Pid, Errno> {
         extern "C" fn enter(cradle: *mut libc::c_void) -> c_int {
             // SAFETY: it is the pointer given below, and what it points to stays as long as this child is in it.
             unsafe { &*cradle.cast::<Cradle>() }.child.become_program()
         }
-        let flags = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
+        let flags = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
         self.is_occupied.store(1, Ordering::Release);
         // SAFETY: nobody else uses the stack, which is large enough and grows down from its aligned end. The child
         // reads what was prepared for it, changes nothing but that stack, and calls the system without the C library,
@@ -154,7 +155,9 @@ impl Cradle {
         let made = begin(|| unsafe {
             let cradle = ptr::from_ref(self).cast_mut().cast();
             let nothing = ptr::null_mut::<libc::c_void>();
-            libc::clone(enter, self.stack.top(), flags, cradle, nothing, nothing, self.is_occupied.as_ptr())
+            // The low half of the word, on the little-endian systems that this is for.
+            let born = born.as_ptr().cast::<libc::pid_t>();
+            libc::clone(enter, self.stack.top(), flags, cradle, born, nothing, self.is_occupied.as_ptr())
         });
         if made.is_err() {
             self.is_occupied.store(0, Ordering::Release);
@@ -203,7 +206,9 @@ mod tests {
         let output = pipe().unwrap();
         let input = File::open("/dev/null").unwrap();
         let (stdout, stderr) = (output.writer.as_fd(), output.writer.as_fd());
-        let child = spawner.spawn(plan, Stdio { stdin: input.as_fd(), stdout, stderr }).unwrap();
+        let born = AtomicU64::new(0);
+        let child = spawner.spawn(plan, Stdio { stdin: input.as_fd(), stdout, stderr }, &born).unwrap();
+        assert_eq!(born.into_inner(), u64::from(child.get()));
         drop(output.writer);
         let mut text = String::new();
         File::from(output.reader).read_to_string(&mut text).unwrap();

@@ -38,7 +38,11 @@ fn run_by(spawner: &mut Spawner, plan: SpawnPlan) -> (ExitStatus, String) {
     let output = pipe().unwrap();
     let input = File::open("/dev/null").unwrap();
     let child = spawner
-        .spawn(plan, Stdio { stdin: input.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() })
+        .spawn(
+            plan,
+            Stdio { stdin: input.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() },
+            &AtomicU64::new(0),
+        )
         .unwrap();
     drop(output.writer);
     let text = read_to_end(output.reader);
@@ -91,7 +95,7 @@ fn its_group_can_be_signalled_at_once() {
     let stdio = Stdio { stdin: null.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
     for (release, mut spawner) in spawners() {
         for _ in 0..50 {
-            let child = spawner.spawn(plan(&["/bin/sleep", "60"]), stdio).unwrap();
+            let child = spawner.spawn(plan(&["/bin/sleep", "60"]), stdio, &AtomicU64::new(0)).unwrap();
             kill_group(child, libc::SIGTERM).unwrap();
             let ended = ExitStatus::Signal { number: libc::SIGTERM, core_dumped: false };
             assert_eq!(wait_for(child), Ok(ended), "{release}");
@@ -132,7 +136,7 @@ fn descriptors_may_be_given_in_any_order() {
         let error = pipe().unwrap();
         let script = "stat -L -c %d:%i /dev/fd/0 /dev/fd/3 3>&1 >&2";
         let stdio = Stdio { stdin: output.as_fd(), stdout: input.as_fd(), stderr: error.writer.as_fd() };
-        let child = spawner.spawn(shell(script), stdio).unwrap();
+        let child = spawner.spawn(shell(script), stdio, &AtomicU64::new(0)).unwrap();
         drop(error.writer);
         let text = read_to_end(error.reader);
         wait_for(child).unwrap();

@@ -21,7 +21,7 @@ impl World {
     }
 
     fn reconcile(&mut self, groups: Vec<Arc<Group>>) {
-        self.supervisor.reconcile(samples::config(groups), self.now);
+        self.supervisor.reconcile(samples::config(groups), false, self.now);
         self.settle();
     }
 }

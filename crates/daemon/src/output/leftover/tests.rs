@@ -1,5 +1,5 @@
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{PipeReader, Write, pipe as new_pipe};
 use std::os::fd::BorrowedFd;
 use std::path::Path;

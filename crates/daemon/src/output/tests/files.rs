@@ -355,7 +355,7 @@ fn a_log_that_cannot_be_opened_too_late_for_an_answer_is_tried_with_every_write(
     let mut writer = rig.attach_late(1, plan);
     writer.write_all(b"lost\n").expect("room in the pipe");
     wait_until("the loss is said", || rig.text("activity.log").contains("late.log, output is lost"));
-    assert!(matches!(rig.reports.recv_timeout(PATIENCE), Ok(Report::Log { .. })), "it is read");
+    assert!(matches!(rig.report(), Report::Log { .. }), "it is read");
     fs::create_dir(rig.path("later")).expect("room on the disk");
     writer.write_all(b"kept\n").expect("room in the pipe");
     drop(writer);

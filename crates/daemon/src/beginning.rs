@@ -1,0 +1,147 @@
+//! How a life of the daemon begins: afresh, where another program left off, or with what a killed daemon left.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use supervisord_config::model::{Config, Supervisord};
+use supervisord_core::supervisor::Supervisor;
+use supervisord_sys::Pid;
+use supervisord_sys::orphan::{self, ProcessHandle};
+
+use crate::adoption::{self, Found, Remains};
+use crate::clock::present;
+use crate::control::{HandedChildren, Legacy, Reconfigured};
+use crate::hand_over::{HandOver, HandedKeeper};
+use crate::keeper::Keeper;
+use crate::start_error::StartError;
+use crate::state_version;
+
+/// How a life begins.
+pub enum Beginning {
+    /// With nothing but a configuration, and the number of the next event.
+    Fresh(u64),
+    /// Where the program before left off.
+    Upgraded(Box<HandOver<OwnedFd>>),
+    /// With the children of a daemon that was killed.
+    Bereft(Box<Remains>),
+}
+
+/// What a daemon that starts finds.
+pub struct Findings {
+    /// How its life begins.
+    pub beginning: Beginning,
+    /// What the daemon before was writing to a log when it was killed.
+    pub transit: Option<[OwnedFd; 2]>,
+    /// What could not be taken over, in words.
+    pub complaints: Vec<String>,
+}
+
+/// The supervisor of a life, and what it takes over.
+pub struct Begun {
+    /// The supervisor.
+    pub supervisor: Supervisor,
+    /// What is to be taken over, and what is to be made of it where a daemon was killed.
+    pub handed: Option<(HandedChildren, Option<Reconfigured>)>,
+    /// The keeper that goes on.
+    pub keeper: Option<Keeper>,
+}
+
+impl Beginning {
+    /// Looks for what a killed daemon left. `serial` is the number of the next event where nothing was left.
+    ///
+    /// # Errors
+    /// What was left forbids to begin.
+    pub fn find(config: &Config, directory: &str, serial: u64) -> Result<Findings, StartError> {
+        let fresh = |transit, complaints| Findings { beginning: Beginning::Fresh(serial), transit, complaints };
+        let Some(legacy) = legacy(&config.supervisord) else { return Ok(fresh(None, Vec::new())) };
+        let path = &legacy.state_file;
+        match adoption::look(&legacy, config, directory) {
+            Found::Nothing => Ok(fresh(None, Vec::new())),
+            Found::Remains(mut remains) if remains.has_survivors() => {
+                let (transit, complaints) = (remains.transit.take(), std::mem::take(&mut remains.losses));
+                Ok(Findings { beginning: Beginning::Bereft(Box::new(remains)), transit, complaints })
+            }
+            // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
+            Found::Remains(Remains { keeper, transit, losses, .. }) => {
+                if let Some(keeper) = keeper {
+                    keeper.end();
+                }
+                Ok(fresh(transit, losses))
+            }
+            Found::Unusable(reason) => {
+                let text = format!("the state file {path} cannot be used, no programs are taken over: {reason}");
+                Ok(fresh(None, vec![text]))
+            }
+            Found::OtherVersion(version) => Err(StartError(format!(
+                "The state file {path} is of version {version}, this program understands version {}.  Start the \
+                 supervisord that wrote it, or end the programs it has left running and remove the file.",
+                state_version::of_state()
+            ))),
+            Found::Alive(pid) => Err(StartError(format!(
+                "Another supervisord (pid {pid}) is running with the state file {path}.  Shut this program down first \
+                 before starting supervisord."
+            ))),
+        }
+    }
+
+    /// The automatic logs of children that live on.
+    pub fn logs_in_use(&self) -> HashSet<String> {
+        let Some(handed) = self.handed() else { return HashSet::new() };
+        let members = handed.snapshot.groups.iter().flat_map(|group| &group.members);
+        members.flat_map(|member| member.stdout_log.iter().chain(&member.stderr_log)).cloned().collect()
+    }
+
+    /// What is taken over.
+    pub fn handed(&self) -> Option<&HandOver<OwnedFd>> {
+        match self {
+            Beginning::Fresh(_) => None,
+            Beginning::Upgraded(handed) => Some(handed),
+            Beginning::Bereft(remains) => Some(&remains.handed),
+        }
+    }
+
+    /// Begins. `seed` makes the names of automatic logs.
+    pub fn begin(self, config: &Arc<Config>, seed: u64) -> Begun {
+        let restore = |handed: HandOver<OwnedFd>| {
+            let HandOver { snapshot, children, sockets, next_run, .. } = handed;
+            (Supervisor::restore(snapshot, present(), seed), HandedChildren { children, sockets, next_run })
+        };
+        match self {
+            Beginning::Fresh(serial) => {
+                let supervisor = Supervisor::new(config.clone(), present(), seed, serial);
+                Begun { supervisor, handed: None, keeper: None }
+            }
+            Beginning::Upgraded(mut handed) => {
+                let keeper = handed.keeper.take().zip(legacy(&config.supervisord));
+                let keeper = keeper
+                    .map(|(HandedKeeper { connection, pid }, legacy)| Keeper::handed(connection, pid, &legacy.socket));
+                let (supervisor, children) = restore(*handed);
+                Begun { supervisor, handed: Some((children, None)), keeper }
+            }
+            Beginning::Bereft(remains) => {
+                let Remains { handed, keeper, is_ending, .. } = *remains;
+                let (supervisor, children) = restore(*handed);
+                // What is to be said about the configuration has been said.
+                let config = Config { notices: Vec::new(), ..Config::clone(config) };
+                let reconfigured = Reconfigured { config, afresh: is_ending };
+                Begun { supervisor, handed: Some((children, Some(reconfigured))), keeper }
+            }
+        }
+    }
+}
+
+/// Where a daemon leaves what the next one needs; none where children do not survive it: this is not wanted, they could not
+/// be watched or recognized (without `/proc`), they end with this process because it is the first of its namespace, or the
+/// pid file is none that could have others beside it.
+pub fn legacy(settings: &Supervisord) -> Option<Legacy> {
+    let is_first = Pid::current().get() == 1;
+    let has_room = std::fs::metadata(&settings.pidfile).map_or(true, |found| found.is_file());
+    let can_survive = ProcessHandle::is_supported() && orphan::boot_id().is_some();
+    let survives = settings.adopt && can_survive && has_room && !is_first;
+    survives.then(|| Legacy {
+        state_file: format!("{}.state", settings.pidfile),
+        socket: PathBuf::from(format!("{}.keeper", settings.pidfile)),
+    })
+}

@@ -1,0 +1,220 @@
+//! The daemon's side: making a keeper, telling it what to keep, and inheriting from the one of a daemon that was killed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use supervisord_sys::spawn::{self, SpawnPlan, Stdio};
+use supervisord_sys::{fd, host, passing, user};
+
+use super::message::{LONGEST, Message, Name, Owner};
+use super::store::ARGUMENT;
+
+/// How long a keeper may take to give what it holds.
+const GIVING: Duration = Duration::from_secs(10);
+
+/// What the process is called by its arguments.
+const CALLED: &str = "sv-keeper";
+
+/// What the keeper of a daemon that was killed held.
+pub struct Inheritance {
+    /// The keeper, which serves this daemon from now on.
+    pub keeper: Keeper,
+    /// What it held; it goes on holding it.
+    pub kept: BTreeMap<Name, OwnedFd>,
+}
+
+/// Connects to the keeper of a daemon that was killed; none where nobody listens at this path.
+///
+/// # Errors
+/// The keeper belongs to somebody else, does not answer, or does not give everything.
+pub fn connect(path: &Path) -> io::Result<Option<Inheritance>> {
+    let connection = match passing::connect_to(path) {
+        Ok(connection) => connection,
+        Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let (uid, _) = passing::peer(connection.as_fd())?;
+    if uid != user::effective_uid() {
+        return Err(io::Error::other(format!("it belongs to the user with the id {uid}")));
+    }
+    let mut kept = BTreeMap::new();
+    let give_up = Instant::now() + GIVING;
+    let mut buffer = [0; LONGEST];
+    loop {
+        let left = give_up.saturating_duration_since(Instant::now());
+        if left.is_zero() || !fd::poll_readable(connection.as_fd(), Some(left))? {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"));
+        }
+        let (length, descriptors) = passing::receive(connection.as_fd(), &mut buffer)?;
+        match Message::decode(&buffer[..length]) {
+            Some(Message::Keep(names)) => kept.extend(names.into_iter().zip(descriptors)),
+            Some(Message::All(pid)) => {
+                return Ok(Some(Inheritance { keeper: Keeper::new(connection, pid, path), kept }));
+            }
+            _ => return Err(io::Error::other("it gave only a part of what it held")),
+        }
+    }
+}
+
+/// The keepers that are children of this process and have not been reaped. The control plane reaps every child of the
+/// process, in the next life, too.
+static CHILDREN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn children() -> MutexGuard<'static, Vec<u32>> {
+    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a child that was reaped was a keeper.
+pub fn reaped(pid: u32) -> bool {
+    let mut children = children();
+    let before = children.len();
+    children.retain(|child| *child != pid);
+    children.len() < before
+}
+
+/// The connection to a keeper.
+pub struct Keeper {
+    connection: OwnedFd,
+    pid: u32,
+    path: PathBuf,
+    /// What could not be sent yet, in order.
+    waiting: VecDeque<(Message, Vec<OwnedFd>)>,
+    /// Owners to forget, which travel with the next message or at the end of the turn.
+    forgotten: Vec<Owner>,
+}
+
+impl Keeper {
+    /// Makes a keeper, which will listen at this path once this daemon has gone.
+    ///
+    /// # Errors
+    /// It cannot be started, or cannot listen there.
+    pub fn start(path: &Path) -> io::Result<Keeper> {
+        let listener = passing::listen_at(path)?;
+        let (ours, theirs) = passing::pair()?;
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+        let stdio = Stdio { stdin: theirs.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
+        let words: [OsString; 2] = [CALLED.into(), ARGUMENT.into()];
+        let plan = SpawnPlan::new(Path::new(OWN_PROGRAM), &words, host::environment().into_iter().collect())?;
+        let pid = spawn::spawn(plan, stdio)?;
+        children().push(pid.get());
+        let mut keeper = Keeper::new(ours, pid.get(), path);
+        keeper.send(Message::Listen(path.to_owned()), &[listener.as_fd()])?;
+        Ok(keeper)
+    }
+
+    fn new(connection: OwnedFd, pid: u32, path: &Path) -> Keeper {
+        Keeper { connection, pid, path: path.to_owned(), waiting: VecDeque::new(), forgotten: Vec::new() }
+    }
+
+    /// A keeper of the program that was here before, with its connection.
+    pub fn handed(connection: OwnedFd, pid: u32, path: &Path) -> Keeper {
+        // At worst a number is remembered that is never reaped, because that program had inherited it, too.
+        children().push(pid);
+        Keeper::new(connection, pid, path)
+    }
+
+    /// What the next program needs to go on with this keeper.
+    pub fn into_connection(self) -> (OwnedFd, u32) {
+        (self.connection, self.pid)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Has copies of these descriptors kept. It never waits; what cannot be sent now is sent by [`Keeper::flush`].
+    ///
+    /// # Errors
+    /// The keeper has gone.
+    pub fn keep(&mut self, descriptors: &[(Name, BorrowedFd<'_>)]) -> io::Result<()> {
+        self.forget_now()?;
+        for some in descriptors.chunks(passing::MOST_DESCRIPTORS) {
+            let (names, descriptors): (Vec<Name>, Vec<BorrowedFd<'_>>) = some.iter().copied().unzip();
+            self.send(Message::Keep(names), &descriptors)?;
+        }
+        Ok(())
+    }
+
+    /// Has everything of an owner closed, at the latest by the next [`Keeper::flush`].
+    pub fn forget(&mut self, owner: Owner) {
+        self.forgotten.push(owner);
+    }
+
+    /// Sends what waits, as far as the keeper takes it. Says whether something still waits.
+    ///
+    /// # Errors
+    /// The keeper has gone.
+    pub fn flush(&mut self) -> io::Result<bool> {
+        self.forget_now()?;
+        while let Some((message, descriptors)) = self.waiting.front() {
+            let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+            match passing::send(self.connection.as_fd(), &message.encode(), &borrowed) {
+                Ok(()) => drop(self.waiting.pop_front()),
+                Err(error) if passing::Busy::of(&error).is_some() => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    fn forget_now(&mut self) -> io::Result<()> {
+        const MOST: usize = 1000;
+        let owners = std::mem::take(&mut self.forgotten);
+        owners.chunks(MOST).try_for_each(|owners| self.send(Message::Forget(owners.to_vec()), &[]))
+    }
+
+    fn send(&mut self, message: Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            match passing::send(self.connection.as_fd(), &message.encode(), descriptors) {
+                Err(error) if passing::Busy::of(&error).is_some() => {}
+                other => return other,
+            }
+        }
+        let copies = descriptors.iter().map(BorrowedFd::try_clone_to_owned).collect::<io::Result<_>>()?;
+        self.waiting.push_back((message, copies));
+        Ok(())
+    }
+
+    /// Takes what the keeper has to say. True when it had no room for something.
+    ///
+    /// # Errors
+    /// The keeper has gone.
+    pub fn hear(&mut self) -> io::Result<bool> {
+        let mut no_room = false;
+        let mut buffer = [0; LONGEST];
+        while fd::poll_readable(self.connection.as_fd(), Some(Duration::ZERO))? {
+            match passing::receive(self.connection.as_fd(), &mut buffer)? {
+                (0, _) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                (length, _) => no_room |= Message::decode(&buffer[..length]) == Some(Message::NoRoom),
+            }
+        }
+        Ok(no_room)
+    }
+
+    /// Ends the keeper: nothing is to be taken over.
+    pub fn end(mut self) {
+        // Where it listens nobody is to look any more, even for a moment.
+        let _ = supervisord_sys::socket::remove(&self.path);
+        self.waiting.clear();
+        self.forgotten.clear();
+        // One that does not hear it learns from the end of the connection that there is no daemon, and leaves later.
+        let _ = self.send(Message::End, &[]);
+    }
+}
+
+impl AsFd for Keeper {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.connection.as_fd()
+    }
+}
+
+/// The file of the program that runs here, even if another one has taken its place by now.
+const OWN_PROGRAM: &str = "/proc/self/exe";

@@ -1,0 +1,19 @@
+//! The state: what another daemon must know to go on if this one is killed.
+//!
+//! It is a sequence of lines (see [`record`]), to which one is added before a child is made and whenever something has
+//! changed. It stands in two places. A memory file, which the keeper holds as well, has every line at once: no disk can
+//! hold it up, tear it or be too full for it. The state file beside the pid file is written by the output plane as soon as
+//! its disk takes it; it counts only where the keeper was killed, too. A daemon that ends in an orderly way leaves neither.
+
+pub mod births;
+mod definition;
+mod journal;
+mod reader;
+mod record;
+mod run;
+mod version_1;
+
+pub use journal::{Journal, MemoryFile};
+pub use reader::{State, Unreadable, read};
+pub use record::{Logs, Process, Record, Socket, VERSION, Writer};
+pub use run::Run;

@@ -1,0 +1,72 @@
+//! What identifies a child and its pipes, for a daemon that did not make it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use supervisord_sys::orphan::Facts;
+use supervisord_sys::{Pid, orphan};
+
+use crate::output::RunId;
+
+/// A child. The numbers of the system for its pipes and its socket are not known but of a child of version 1, whose daemon
+/// had nobody to keep them: they are looked for in the child itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Run {
+    /// The number of the run.
+    pub run: u64,
+    /// Its process id; 0 while it is being made.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pid: u32,
+    /// When it was started, after the boot, in milliseconds.
+    #[serde(skip_serializing_if = "is_default")]
+    pub started: u64,
+    /// Whether that is what the system says, and not our own idea of it, which comes a little later.
+    #[serde(skip_serializing_if = "is_default")]
+    pub exact: bool,
+    /// The FastCGI socket that is its stdin.
+    #[serde(skip_serializing_if = "is_default")]
+    pub socket: Option<u64>,
+    /// The pipe that is its stdin.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stdin: Option<u64>,
+    /// The pipe that is its stdout.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stdout: Option<u64>,
+    /// The pipe that is its stderr.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stderr: Option<u64>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Run {
+    /// The run of a child about to be made.
+    pub fn new(run: RunId) -> Run {
+        Run { run: run.0, ..Run::default() }
+    }
+
+    /// This run, whose child has this process id.
+    pub fn of(self, pid: u32) -> Run {
+        let facts = Pid::new(pid).and_then(orphan::facts);
+        self.born(pid, facts.map(|facts| facts.started))
+    }
+
+    /// This run, now that its child is made; `started` is when, after the boot, if the system tells.
+    pub fn born(self, pid: u32, started: Option<Duration>) -> Run {
+        let exact = started.is_some();
+        let started = orphan::millis(started.unwrap_or_else(orphan::boot_time));
+        Run { pid, started, exact, ..self }
+    }
+
+    /// Whether a process, of which these are the facts, is this child: it has its number, and was started when this was.
+    pub fn is(&self, facts: &Facts) -> bool {
+        let found = facts.started_millis();
+        if self.exact { found == self.started } else { found.abs_diff(self.started) < TOLERANCE }
+    }
+}
+
+/// How far apart, in milliseconds, the system's idea of a start and one taken after it may be.
+const TOLERANCE: u64 = 500;
