@@ -9,6 +9,8 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
 
 use crate::harness::needs::{self, Power};
+use std::os::unix::ffi::OsStrExt;
+
 use crate::harness::terminal::Terminal;
 use crate::harness::{Daemon, Program, Scene, Subject, compare, only_ours, processes, wait};
 
@@ -216,5 +218,24 @@ fn a_socket_that_somebody_removed_comes_back() {
         // The one in use now is removed at the end.
         assert_eq!(daemon.stop(), 0);
         assert!(!socket.exists());
+    });
+}
+
+/// The original passes over them without a word, and their programs are not there.
+#[test]
+fn files_that_match_and_cannot_be_read_are_mentioned() {
+    only_ours(|| {
+        let scene = Scene::with("unread", &format!("{SLEEPER}[include]\nfiles=d/*\n")).file("d/sub/x", "");
+        let place = scene.set_up(Subject::Ours);
+        std::os::unix::fs::symlink("nowhere", place.path("d/link.conf")).expect("the directory is ours");
+        let latin = std::ffi::OsStr::from_bytes(b"d/caf\xe9.conf");
+        std::fs::write(place.dir().join(latin), "[program:x]\ncommand=cat\n").expect("the directory is ours");
+        let mut daemon = scene.start_in(place);
+        daemon.wait_for_state("a", "RUNNING");
+        daemon.wait_for_log("success: a");
+        let log = daemon.log();
+        let warned: Vec<&str> = log.lines().filter(|line| line.contains("it is a link to nowhere")).collect();
+        assert_eq!(warned.len(), 2, "{log}");
+        assert!(warned.iter().all(|line| line.contains(" WARN Included file \"")), "{log}");
     });
 }

@@ -51,12 +51,17 @@ fn read_matches(
     for file in files {
         notices.inform(format!("Included extra file \"{file}\" during parsing"));
         // The original passes over directories and unreadable files without a word.
-        match host.read(&file) {
-            Ok(content) => ini.read(&file, &content)?,
-            Err(ReadError::Unreadable(reason)) if !host.is_dir(&file) => {
-                notices.warn_at(format!("Included file \"{file}\" cannot be read"), place.clone().advise(reason));
+        let reason = match host.read(&file) {
+            Ok(content) => {
+                ini.read(&file, &content)?;
+                None
             }
-            Err(_) => {}
+            Err(_) if host.is_dir(&file) => None,
+            Err(ReadError::Unreadable(reason)) => Some(reason),
+            Err(ReadError::Missing) => Some("it is a link to nowhere, or its name is not UTF-8".to_owned()),
+        };
+        if let Some(reason) = reason {
+            notices.warn_at(format!("Included file \"{file}\" cannot be read"), place.clone().advise(reason));
         }
         ini.replace(HERE, &path::absolute(path::parent(&file), host));
     }

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::interrupt::{die_of, leave_shell};
 use crate::render;
 use crate::session::Session;
+use crate::terminal::is_dumb;
 use crate::verbs::{self, Flow};
 use completion::Names;
 use editor::{Editor, Step};
@@ -108,7 +109,8 @@ impl Lines {
                 Step::Edited => {}
                 Step::Refused => session.console.raw(b"\x07"),
                 Step::Cleared => {
-                    session.console.raw(b"\x1b[H\x1b[2J");
+                    let clear: &[u8] = if is_dumb() { b"\n" } else { b"\x1b[H\x1b[2J" };
+                    session.console.raw(clear);
                     screen = Screen::default();
                 }
                 Step::Listed(words) => {

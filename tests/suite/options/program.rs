@@ -423,6 +423,7 @@ fn include_patterns_find_the_same_files() {
     let include = format!("[include]\nfiles={}\n", patterns.join("\n  "));
     let scene = FILES.into_iter().fold(Scene::with("patterns", &include), |scene, file| scene.file(file, ""));
     compare(&scene, |daemon, observed| {
+        daemon.wait_for_log("supervisord started with pid");
         let log = daemon.log();
         let notices: Vec<&str> = log.lines().filter(|line| line.contains("nclude")).collect();
         assert!(notices.iter().filter(|notice| notice.contains("Included")).count() > 200, "{log}");
