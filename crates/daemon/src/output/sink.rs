@@ -151,8 +151,8 @@ impl Sink {
         }
     }
 
-    /// Whether there can be anything to clear: what is no regular file stays as it is.
-    pub fn is_clearable(&self) -> bool {
+    /// Whether it is a regular file, as far as is known.
+    pub fn is_file(&self) -> bool {
         !matches!(self.target, Target::Stream(_))
     }
 

@@ -210,6 +210,12 @@ impl Sinks {
         transfer
     }
 
+    /// How many bytes [`Sinks::transfer`] can move at once; none where it cannot be used for this log.
+    pub fn transfer_limit(&self, id: SinkId) -> Option<usize> {
+        let is_file = self.open.get(&id).is_some_and(|shared| shared.sink.is_file());
+        self.transit.as_ref().filter(|_| is_file)?.capacity()
+    }
+
     /// How bytes that are on their way outlive this process.
     pub fn transit(&mut self) -> Option<&mut Transit> {
         self.transit.as_mut()
@@ -260,7 +266,7 @@ impl Sinks {
 
     /// Whether an open log can be cleared.
     pub fn is_clearable(&self, id: SinkId) -> bool {
-        self.open.get(&id).is_some_and(|shared| shared.sink.is_clearable())
+        self.open.get(&id).is_some_and(|shared| shared.sink.is_file())
     }
 
     /// Empties the log at `path`, open or not. What is not a regular file stays as it is, which is an error where it is

@@ -17,7 +17,6 @@ use super::log_file::Transfer;
 use super::outlets::{Outlets, Source};
 use super::pace::Pace;
 use super::sinks::SinkId;
-use super::transit;
 use super::{AttachChannel, HandedStream, RunId, StreamCopy};
 
 /// The most bytes read at once, which is also the size of the largest log record.
@@ -118,7 +117,8 @@ impl Stream {
 
     /// Takes one turn: moves one piece to where it belongs.
     pub fn take_turn(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
-        let limit = if self.is_plain() { transit::CAPACITY } else { buffer.len() };
+        let sink = self.source.sink.filter(|_| self.is_plain());
+        let limit = sink.and_then(|sink| outlets.sinks.transfer_limit(sink)).unwrap_or(buffer.len());
         let turn = self.read_once(buffer, registry, outlets);
         if let (Turn::More(count), Some(pipe)) = (turn, &self.pipe) {
             self.pace.note(count, limit, Instant::now(), pipe.as_fd());

@@ -104,6 +104,8 @@ pub(super) struct Transit {
     memory: SharedMemory,
     /// Holds what has been taken and not been copied to the memory.
     pipe: Pipe,
+    /// How many bytes can be taken at once; fewer than there is room for where the system does not allow larger pipes.
+    capacity: usize,
     /// Whether somebody else holds the descriptors. As long as nobody does, bytes leave the pipe of the program only
     /// when they are in its log: a daemon that is killed between the two loses nothing, but repeats them.
     is_kept: bool,
@@ -118,9 +120,9 @@ impl Transit {
         let memory = SharedMemory::create(LENGTH)?;
         memory.word(word::FORM).store(FORM, Ordering::SeqCst);
         let pipe = pipe::pipe()?;
-        // Where this is not allowed, less is moved at once.
-        let _ = pipe::set_capacity(pipe.reader.as_fd(), CAPACITY);
-        Ok(Transit { memory, pipe, is_kept: false, claimed: None, is_unusable: false })
+        let ours = pipe.reader.as_fd();
+        let capacity = pipe::set_capacity(ours, CAPACITY).or_else(|_| pipe::capacity(ours))?.min(CAPACITY);
+        Ok(Transit { memory, pipe, capacity, is_kept: false, claimed: None, is_unusable: false })
     }
 
     /// What has to outlive this process: the memory, and the reading end of the pipe.
@@ -147,6 +149,11 @@ impl Transit {
         self.claimed = Some((path.clone(), file));
     }
 
+    /// How many bytes can be taken at once; none where the system has refused to do it.
+    pub fn capacity(&self) -> Option<usize> {
+        (!self.is_unusable).then_some(self.capacity)
+    }
+
     /// Takes what is in a pipe, as far as there is room; 0 at its end. It never waits (EAGAIN).
     pub fn take(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
         if self.is_unusable {
@@ -154,7 +161,7 @@ impl Transit {
         }
         self.note(word::PROGRESS, Progress { written: 0, under_way: None }.pack());
         let take = if self.is_kept { fd::splice } else { fd::tee };
-        let count = take(from, self.pipe.writer.as_fd(), CAPACITY)?;
+        let count = take(from, self.pipe.writer.as_fd(), self.capacity)?;
         if self.is_kept {
             self.note(word::COUNT, count as u64);
         }
