@@ -51,50 +51,86 @@ impl Screen {
     }
 }
 
-/// A text with its control characters made visible, and the place of the cursor in it.
+/// The character that begins a colour of a prompt.
+const ESCAPE: char = '\u{1b}';
+
+/// The length of the sequence that sets a colour at the beginning of a text: `ESC [ 31 m`.
+fn colour(text: &[char]) -> Option<usize> {
+    let parameters = text.strip_prefix(&[ESCAPE, '['])?;
+    let length = parameters.iter().take_while(|c| c.is_ascii_digit() || **c == ';').count();
+    (parameters.get(length) == Some(&'m')).then_some(length + 3)
+}
+
+/// A text with its control characters made visible, but for colours, and the place of the cursor in it.
 fn escaped(text: &str, cursor: usize) -> (Vec<char>, usize) {
-    let (mut visible, mut place) = (Vec::new(), 0);
-    for (index, character) in text.chars().enumerate() {
+    let characters: Vec<char> = text.chars().collect();
+    let (mut visible, mut place, mut colour_end) = (Vec::new(), 0, 0);
+    for (index, &character) in characters.iter().enumerate() {
         if index == cursor {
             place = visible.len();
         }
+        if let Some(length) = colour(&characters[index..]) {
+            colour_end = index + length;
+        }
         match character {
+            character if index < colour_end => visible.push(character),
             '\0'..'\u{20}' | '\u{7f}' => visible.extend(['^', char::from(character as u8 ^ 0x40)]),
             character if character.is_control() => visible.extend(character.escape_unicode()),
             character => visible.push(character),
         }
     }
-    if cursor >= text.chars().count() {
+    if cursor >= characters.len() {
         place = visible.len();
     }
     (visible, place)
 }
 
-/// The part that fits, around the cursor. The last column stays free: there the cursor can stand, and nothing wraps.
+/// The part that fits, around the cursor, then without colours. The last column stays free: there the cursor can stand,
+/// and nothing wraps.
 fn part((visible, cursor): &(Vec<char>, usize), width: usize) -> (Vec<char>, usize) {
     let room = width.max(LEAST_WIDTH) - 1;
     if columns(visible) <= room {
         return (visible.clone(), *cursor);
     }
-    let mut begin = 0;
-    while columns(&visible[begin..*cursor]) > room - 2 {
-        begin += 1;
-    }
+    let (cursor, visible) = (plain(&visible[..*cursor]).len(), plain(visible));
+    let mut begin = cursor - fitting(visible[..cursor].iter().rev(), room - 2);
     // Not one by one: the text would move with every key.
     if begin > 0 {
-        begin = (begin.div_ceil(room / 2) * (room / 2)).min(*cursor);
+        begin = (begin.div_ceil(room / 2) * (room / 2)).min(cursor);
     }
-    let mut end = visible.len();
-    while columns(&visible[begin..end]) + usize::from(begin > 0) > room {
-        end -= 1;
-    }
+    let end = begin + fitting(visible[begin..].iter(), room - usize::from(begin > 0));
     let mut shown: Vec<char> = if begin > 0 { vec!['<'] } else { Vec::new() };
     shown.extend(&visible[begin..end]);
     (shown, cursor - begin + usize::from(begin > 0))
 }
 
+/// How many of these characters fit into so many columns.
+fn fitting<'c>(characters: impl Iterator<Item = &'c char>, columns: usize) -> usize {
+    let mut used = 0;
+    let fits = |character: &&char| {
+        used += character.width().unwrap_or(0);
+        used <= columns
+    };
+    characters.take_while(fits).count()
+}
+
+/// Without colours.
+fn plain(text: &[char]) -> Vec<char> {
+    let (mut plain, mut rest) = (Vec::new(), text);
+    while let Some((&character, behind)) = rest.split_first() {
+        rest = match colour(rest) {
+            Some(length) => &rest[length..],
+            None => {
+                plain.push(character);
+                behind
+            }
+        };
+    }
+    plain
+}
+
 fn columns(text: &[char]) -> usize {
-    text.iter().map(|character| character.width().unwrap_or(0)).sum()
+    plain(text).iter().map(|character| character.width().unwrap_or(0)).sum()
 }
 
 #[cfg(test)]
@@ -155,6 +191,18 @@ mod tests {
         let wide = "> 漢字漢字漢字漢字";
         let (shown, _) = part(&escaped(wide, 10), 12);
         assert!(columns(&shown) <= 11, "{shown:?}");
+    }
+
+    #[test]
+    fn a_prompt_may_have_colours_and_nothing_else() {
+        let prompt = "\u{1b}[1;31mprod\u{1b}[0m> ";
+        let mut screen = Screen::default();
+        assert_eq!(screen.draw(prompt, prompt.len(), 80), prompt);
+        assert_eq!(screen.draw(&format!("{prompt}ab"), prompt.len() + 1, 80), format!("\r{prompt}ab\u{8}"));
+        let (shown, place) = part(&escaped(&format!("{prompt}abcdefgh"), prompt.len() + 8), 12);
+        assert!(!shown.contains(&ESCAPE) && place == shown.len() && columns(&shown) <= 11, "{shown:?}");
+        let (visible, _) = escaped("\u{1b}]0;x\u{1b}[2J", 0);
+        assert_eq!(visible.iter().collect::<String>(), "^[]0;x^[[2J");
     }
 
     #[test]
