@@ -239,3 +239,29 @@ fn files_that_match_and_cannot_be_read_are_mentioned() {
         assert!(warned.iter().all(|line| line.contains(" WARN Included file \"")), "{log}");
     });
 }
+
+#[test]
+fn a_program_that_cannot_be_started_is_explained_on_a_terminal() {
+    only_ours(|| {
+        let text = "[program:lost]\ncommand=/no/such/program x\nautostart=false\n[program:text]\ncommand={dir}/text\n\
+            autostart=false\n[program:quick]\ncommand=sh -c 'exit 3'\nautostart=false\nstartretries=0\n\
+            [program:one]\ncommand=sh -c 'exit 3'\nautostart=false\nstartretries=0\nredirect_stderr=true\n";
+        let daemon = Scene::with("explained", text).file("text", "no program").start(Subject::Ours);
+        let words = "Exited too quickly (process log may have details)";
+        for (name, error, reason) in [
+            ("lost", "no such file", "can't find command '/no/such/program'".to_owned()),
+            (
+                "text",
+                "file is not executable",
+                format!("command at '{}' is not executable", daemon.path("text").display()),
+            ),
+            ("quick", "spawn error", format!("{words}: tail quick stderr")),
+            ("one", "spawn error", format!("{words}: tail one")),
+        ] {
+            let (shown, _) = Terminal::ctl(&daemon, &["start", name]).end();
+            assert_eq!(shown, format!("{name}: ERROR ({error})\nsupervisorctl: {name}: {reason}\n"));
+            let output = daemon.ctl(&["start", name]);
+            assert_eq!((output.stdout, output.stderr), (format!("{name}: ERROR ({error})\n"), String::new()));
+        }
+    });
+}

@@ -45,7 +45,7 @@ fn percent_signs(ini: &Ini, section: &Section, notices: &mut Notices) {
 
 fn section_again(section: &str, first: &Origin, origin: &Origin, notices: &mut Notices) {
     let place = Place::new(origin).section(section);
-    if SectionKind::of(section) == Some(SectionKind::Include) {
+    if SectionKind::of(section) == Some(SectionKind::Include) && first.file != origin.file {
         return notices.warn_at("An [include] section in an included file is not followed", place);
     }
     let text = format!("Section [{section}] is there already, the options that follow are added to it and win");

@@ -206,18 +206,27 @@ impl Operation<'_> {
     }
 }
 
-/// Tells whoever sits at a terminal why a process could not be started: what `status` would show.
+/// Tells whoever sits at a terminal why a process could not be started, and where there is more about it.
 fn explain(session: &mut Session, outcome: &Outcome) {
-    let is_told = matches!(outcome.code(), Some(FaultCode::SpawnError | FaultCode::AbnormalTermination));
-    if !is_told || !session.console.explains() {
+    if !session.console.explains() {
         return;
     }
     let name = namespec(&outcome.group, &outcome.name);
-    let info = session.client().and_then(|client| client.process_info(&name));
-    if let Ok(reason) = info.map(|info| info.spawnerr).as_deref()
-        && !reason.is_empty()
-    {
-        session.console.explain(format_args!("{name}: {reason}"));
+    match outcome.code() {
+        Some(FaultCode::NoFile | FaultCode::NotExecutable) => {
+            let (_, reason) = outcome.description.split_once(": ").unwrap_or_default();
+            session.console.explain(format_args!("{name}: {reason}"));
+        }
+        Some(FaultCode::SpawnError | FaultCode::AbnormalTermination) => {
+            let Ok(info) = session.client().and_then(|client| client.process_info(&name)) else { return };
+            let reason = info.spawnerr;
+            match (reason.starts_with("Exited too quickly"), info.stderr_logfile.is_empty()) {
+                (true, true) => session.console.explain(format_args!("{name}: {reason}: tail {name}")),
+                (true, false) => session.console.explain(format_args!("{name}: {reason}: tail {name} stderr")),
+                (false, _) => session.console.explain(format_args!("{name}: {reason}")),
+            }
+        }
+        _ => {}
     }
 }
 
