@@ -203,7 +203,9 @@ fn a_socket_that_somebody_removed_comes_back() {
         for way in ["SIGUSR2", "reread", "upgrade"] {
             let mode = std::fs::metadata(&socket).expect("it is there").permissions();
             std::fs::remove_file(&socket).expect("it is there");
-            assert_ne!(daemon.ctl(&["pid"]).code, 0, "nobody can connect");
+            let (shown, code) = Terminal::ctl(&daemon, &["pid"]).end();
+            let advice = format!("kill -USR2 {} puts it back\n", daemon.pid());
+            assert!(code != 0 && shown.ends_with(&advice), "{shown}");
             match way {
                 "SIGUSR2" => processes::signal(daemon.pid(), Signal::SIGUSR2),
                 "upgrade" => processes::signal(daemon.pid(), Signal::SIGUSR1),

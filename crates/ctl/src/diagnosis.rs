@@ -2,12 +2,12 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use supervisord_config::expand::{Names, expand};
 use supervisord_config::host::Host;
 use supervisord_config::ini::Ini;
-use supervisord_sys::user;
+use supervisord_sys::{Errno, Pid, signal, user};
 use supervisord_wire::fault::FaultCode;
 
 use crate::client::{ClientError, Endpoint, ServerUrl};
@@ -48,6 +48,9 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
             // Where there is something at the address, the configuration is not to blame.
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
                 lines.extend(mismatch(settings));
+            }
+            if error.kind() == ErrorKind::NotFound && lines.len() == 2 {
+                lines.extend(running_without_socket(settings));
             }
         }
         ClientError::Resolve(_) | ClientError::Url(_) => lines.push(origin(settings)),
@@ -128,31 +131,63 @@ fn file_read(settings: &Settings) -> String {
     }
 }
 
+/// The configuration that names the address, as it is written.
+struct Written<'s> {
+    file: &'s str,
+    ini: Ini,
+}
+
+impl<'s> Written<'s> {
+    fn read(settings: &'s Settings) -> Option<Written<'s>> {
+        let (UrlSource::Configuration, Some(file)) = (settings.url_source, &settings.config_file) else { return None };
+        let mut ini = Ini::default();
+        ini.read(file, &std::fs::read(file).ok()?).ok()?;
+        Some(Written { file, ini })
+    }
+
+    /// A value of it, expanded; none where it cannot be.
+    fn expanded(&self, section: &str, option: &str) -> Option<String> {
+        let here = std::path::absolute(self.file).ok()?.parent()?.to_string_lossy().into_owned();
+        let variables = Names::new().variables(&System.environment());
+        let names = Names::over(&variables).text("here", here);
+        expand(&self.ini.get(section, option)?.value, &names, option).ok()
+    }
+}
+
 /// Where the file that names a socket has no server that would open it.
 fn mismatch(settings: &Settings) -> Option<String> {
-    let (UrlSource::Configuration, Some(file)) = (settings.url_source, &settings.config_file) else { return None };
     let Ok(Endpoint::Unix { path }) = ServerUrl::parse(&settings.server_url).map(|url| url.endpoint().clone()) else {
         return None;
     };
-    let mut ini = Ini::default();
-    ini.read(file, &std::fs::read(file).ok()?).ok()?;
+    let written = Written::read(settings)?;
     // Servers may stand in included files, which the client does not read.
-    if ini.section("include").is_some() {
+    if written.ini.section("include").is_some() {
         return None;
     }
-    let here = std::path::absolute(file).ok()?.parent()?.to_string_lossy().into_owned();
-    let variables = Names::new().variables(&System.environment());
-    let names = Names::over(&variables).text("here", here);
-    let servers = ini.sections().filter(|section| section.name().starts_with("unix_http_server"));
-    let written = servers.filter_map(|section| ini.get(section.name(), "file"));
-    let sockets: Vec<String> = written.filter_map(|entry| expand(&entry.value, &names, "file").ok()).collect();
-    let file = normal(file);
+    let servers = written.ini.sections().filter(|section| section.name().starts_with("unix_http_server"));
+    let sockets: Vec<String> = servers.filter_map(|section| written.expanded(section.name(), "file")).collect();
+    let file = normal(written.file);
     let file = file.display();
     match sockets.as_slice() {
         [] => Some(format!("{file} has no [unix_http_server], so supervisord opens no socket")),
         sockets if sockets.iter().any(|socket| is_same(socket, &path)) => None,
         sockets => Some(format!("the [unix_http_server] of {file} is {}, not {path}", sockets.join(" or "))),
     }
+}
+
+/// Where the pid file names a process that runs, although there is no socket: somebody may have removed it.
+fn running_without_socket(settings: &Settings) -> Option<String> {
+    let pidfile = Written::read(settings)?.expanded("supervisord", "pidfile")?;
+    // A relative path counts from where the daemon was started.
+    let path = Path::new(&pidfile).is_absolute().then_some(&pidfile)?;
+    let pid = Pid::new(std::fs::read_to_string(path).ok()?.trim().parse().ok()?)?;
+    let is_running = signal::kill(pid, 0) != Err(Errno::ESRCH);
+    is_running.then(|| {
+        format!(
+            "{path} names process {pid}, which runs: if that is supervisord, its socket was removed, and kill -USR2 {pid} \
+             puts it back"
+        )
+    })
 }
 
 /// Whether two spellings mean the same file. A home directory is left to the eye of the reader.
