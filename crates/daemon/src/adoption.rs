@@ -59,9 +59,10 @@ pub struct Remains {
 }
 
 impl Remains {
-    /// Whether a child still lives.
-    pub fn has_survivors(&self) -> bool {
-        self.handed.children.iter().any(|child| child.handle.as_ref().is_none_or(|handle| !has_ended(handle.as_fd())))
+    /// How many children still live.
+    pub fn survivors(&self) -> usize {
+        let lives = |handle: &OwnedFd| !has_ended(handle.as_fd());
+        self.handed.children.iter().filter(|child| child.handle.as_ref().is_none_or(lives)).count()
     }
 }
 

@@ -59,11 +59,11 @@ impl Beginning {
         let path = &legacy.state_file;
         match adoption::look(&legacy, config, directory) {
             Found::Nothing => Ok(fresh(None, Vec::new())),
-            Found::Remains(mut remains) if remains.has_survivors() => {
+            // Somebody is left, or what somebody wrote last.
+            Found::Remains(mut remains) if !remains.handed.children.is_empty() => {
                 let (transit, complaints) = (remains.transit.take(), std::mem::take(&mut remains.losses));
                 Ok(Findings { beginning: Beginning::Bereft(Box::new(remains)), transit, complaints })
             }
-            // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
             Found::Remains(Remains { keeper, transit, losses, .. }) => {
                 if let Some(keeper) = keeper {
                     keeper.end();
@@ -121,11 +121,13 @@ impl Beginning {
                 Begun { supervisor, handed: Some((children, None)), keeper }
             }
             Beginning::Bereft(remains) => {
-                let Remains { handed, keeper, is_ending, .. } = *remains;
+                // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
+                let afresh = remains.is_ending || remains.survivors() == 0;
+                let Remains { handed, keeper, .. } = *remains;
                 let (supervisor, children) = restore(*handed);
                 // What is to be said about the configuration has been said.
                 let config = Config { notices: Vec::new(), ..Config::clone(config) };
-                let reconfigured = Reconfigured { config, afresh: is_ending };
+                let reconfigured = Reconfigured { config, afresh };
                 Begun { supervisor, handed: Some((children, Some(reconfigured))), keeper }
             }
         }

@@ -447,8 +447,8 @@ fn opening_line(beginning: &Beginning) -> String {
         Beginning::Fresh(_) => format!("supervisord started with pid {pid}"),
         Beginning::Upgraded(_) => format!("supervisord upgraded with pid {pid}"),
         Beginning::Bereft(remains) => {
-            let children = remains.handed.children.len();
-            format!("supervisord started with pid {pid}, taking over {children} processes of a killed daemon")
+            let survivors = remains.survivors();
+            format!("supervisord started with pid {pid}, taking over {survivors} processes of a killed daemon")
         }
     }
 }
