@@ -18,6 +18,24 @@ pub fn give_back_what_is_unused() {
     };
 }
 
+/// Whether so much more memory can be had at once. Where it cannot, because the address space is limited or the system
+/// promises no more than it has, an attempt would end the process: who can do with less asks first. It is this moment's
+/// answer, and nothing is held.
+pub fn is_available(bytes: usize) -> bool {
+    // SAFETY: a new mapping at a place of the system's choice, which nobody uses and which is given back whole.
+    unsafe {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON | UNRESERVED);
+        let place = libc::mmap(std::ptr::null_mut(), bytes.max(1), access, kind, -1, 0);
+        place != libc::MAP_FAILED && libc::munmap(place, bytes.max(1)) == 0
+    }
+}
+
+/// Only limits count, not what the system guesses.
+#[cfg(target_os = "linux")]
+const UNRESERVED: libc::c_int = libc::MAP_NORESERVE;
+#[cfg(not(target_os = "linux"))]
+const UNRESERVED: libc::c_int = 0;
+
 /// Lets go of the code and the constants of the program that have been used so far: most of it only starts the program.
 /// What is needed again comes back from the file by itself. Elsewhere than on Linux nothing is done.
 pub fn let_go_of_code() {
@@ -68,5 +86,18 @@ pub fn give_back_what_is_freed() {
     {
         // SAFETY: mallopt takes two numbers, touches only the allocator's own settings, and locks them itself.
         unsafe { libc::mallopt(parameter, value) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_much_is_available() {
+        assert!(is_available(0));
+        assert!(is_available(1 << 20));
+        assert!(!is_available(1 << 60));
+        assert!(!is_available(usize::MAX));
     }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use super::vitals::{Vitals, assert_flat, assert_rests};
 use crate::harness::http;
 use crate::harness::needs::{self, Power};
+use crate::harness::rpc;
 use crate::harness::{Daemon, Program, Scene, Subject, Value, only_ours, processes};
 
 const COUNT: usize = 12;
@@ -187,6 +188,47 @@ fn plug_ins_come_back_after_a_shortage_of_threads() {
         nobody.limit(daemon.pid(), "--nproc=90000:");
         daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("x.hi", &[]).is_ok());
         assert!(!daemon.stderr().contains("panicked"), "{}", daemon.stderr());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// What takes more memory than there is fails by itself; nothing else does.
+#[test]
+fn without_memory_large_requests_fail_and_nothing_else() {
+    const LOG: usize = 20_000_000;
+    only_ours(|| {
+        let configuration = format!(
+            "[program:p]\ncommand=sh -c 'head -c {LOG} /dev/zero | tr \"\\\\0\" \"<\"; exec cat'\nstartsecs=0\n\
+             stdout_logfile={{dir}}/p.log\nstdout_logfile_maxbytes=0\n"
+        );
+        let mut daemon = Scene::with("memory", &configuration).start(Subject::Ours);
+        let length = |daemon: &Daemon| std::fs::metadata(daemon.path("p.log")).map_or(0, |log| log.len());
+        daemon.wait_until("the program has spoken", |daemon| length(daemon) == LOG as u64);
+        let one = Value::Struct(vec![
+            ("methodName".to_owned(), "supervisor.readProcessStdoutLog".into()),
+            ("params".to_owned(), Value::Array(vec!["p".into(), 0.into(), 2_000_000.into()])),
+        ]);
+        let read: [Value; 3] = ["p".into(), 0.into(), (LOG as i64).into()];
+        let all: [Value; 1] = [Value::Array(vec![one; 30])];
+        let send: [Value; 2] = ["p".into(), "x".repeat(15_000_000).as_str().into()];
+        let size = processes::status(daemon.pid(), "VmSize").expect("a size");
+        limit(daemon.pid(), &format!("--as={}:", (size + (80 << 10)) << 10));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let fault = daemon.rpc("supervisor.readProcessStdoutLog", &read).expect_err("there is no memory");
+                    assert!(fault.1.starts_with("FAILED: there is no memory for so long an answer"), "{fault:?}");
+                    // It is refused before it has been sent.
+                    let call = rpc::call(&daemon.path("s.sock"), "supervisor.sendProcessStdin", &send);
+                    assert!(!matches!(call, Ok(Ok(_))), "there is no memory");
+                    assert_eq!(daemon.state_of("p"), "RUNNING");
+                });
+            }
+        });
+        let fault = daemon.rpc("system.multicall", &all).expect_err("there is no memory");
+        assert!(fault.1.starts_with("FAILED: there is no memory for so long an answer"), "{fault:?}");
+        limit(daemon.pid(), "--as=unlimited:");
+        assert_eq!(daemon.call("supervisor.readProcessStdoutLog", &read).text().len(), LOG);
         assert_eq!(daemon.stop(), 0);
     });
 }

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, Params};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::network::blocking::BlockingThreads;
 use crate::network::reply::Reply;
+use crate::network::room::is_possible;
 use crate::network::socket::Peer;
 
 mod throttle;
@@ -63,6 +64,8 @@ pub enum Verdict {
     Refused,
     /// Nobody has looked at them: too many wrong ones have come from there.
     TooMany,
+    /// Nobody has looked at them: the system has no memory for that.
+    NoMemory,
 }
 
 impl Gate {
@@ -96,6 +99,9 @@ impl Gate {
                 Some(_) => self.slow.acquire().await.ok(),
                 None => None,
             };
+            if hash.is_some_and(|hash| !is_possible(memory_of(hash))) {
+                return Verdict::NoMemory;
+            }
             if !self.throttle.pay(guesser) {
                 continue;
             }
@@ -159,6 +165,12 @@ fn matches(credentials: &Credentials, username: &[u8], password: &[u8]) -> bool 
         None => password.ct_eq(credentials.password.as_bytes()),
     };
     (username.ct_eq(credentials.username.as_bytes()) & password).into()
+}
+
+/// How much memory it takes to check a hash, in bytes.
+fn memory_of(hash: &str) -> usize {
+    let params = PasswordHash::new(hash).ok().and_then(|hash| Params::try_from(&hash).ok());
+    params.map_or(0, |params| (params.m_cost() as usize) << 10)
 }
 
 fn hex(bytes: &[u8]) -> String {

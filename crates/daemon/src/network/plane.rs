@@ -21,6 +21,7 @@ use crate::follow::FollowHub;
 use crate::network::connection;
 use crate::network::limits::Limits;
 use crate::network::listen::{self, ListenError, Listener, OpenServer, SocketFile};
+use crate::network::room::is_possible;
 use crate::network::service::{Server, Service, Shared};
 use crate::network::socket::{Peer, Phase, Socket, Stream};
 use crate::network::stop::Stop;
@@ -327,6 +328,14 @@ async fn accept(
                 }
                 refused = true;
                 sleep(ACCEPT_PAUSE).await;
+            }
+            Ok(_) if !is_possible(0) => {
+                if !refused {
+                    let text =
+                        format!("Server '{}' cannot accept clients: there is no memory", acceptor.config.section);
+                    shared.context.activity.log(LogLevel::Error, &text);
+                }
+                refused = true;
             }
             Ok(socket) => {
                 refused = false;

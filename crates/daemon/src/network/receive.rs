@@ -1,6 +1,6 @@
 //! Taking in the body of a request, within limits.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
@@ -9,6 +9,9 @@ use tokio::time::timeout;
 
 use crate::network::limits::Limits;
 use crate::network::room::{Room, SMALL, Share};
+
+/// What a client is told whose request the system has no memory for.
+const NO_MEMORY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 /// The whole body of a request with the room it takes, or the status to refuse it with. Either a length must be given, as
 /// the original wants it, or the body comes in chunks.
@@ -47,8 +50,9 @@ async fn collect(
     limits: &Limits,
     room: &Room,
 ) -> Result<(Bytes, Share), StatusCode> {
-    let mut share = room.take(size.unwrap_or_default()).await;
-    let mut whole = BytesMut::with_capacity(size.unwrap_or_default().min(SMALL));
+    let mut share = room.take(size.unwrap_or_default()).await.ok_or(NO_MEMORY)?;
+    let mut whole = Vec::new();
+    whole.try_reserve_exact(size.unwrap_or(SMALL)).map_err(|_| NO_MEMORY)?;
     loop {
         match timeout(limits.body, body.frame()).await {
             Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
@@ -64,9 +68,10 @@ async fn collect(
                     }
                     // At once what it may become: whoever held a part while waiting for more would keep others waiting.
                     if length > SMALL && share.bytes() == 0 {
-                        share = room.take(limits.body_bytes).await;
+                        share = room.take(limits.body_bytes).await.ok_or(NO_MEMORY)?;
                     }
                 }
+                whole.try_reserve(data.len()).map_err(|_| NO_MEMORY)?;
                 whole.extend_from_slice(&data);
             }
         }
@@ -74,5 +79,5 @@ async fn collect(
     if size.is_none() {
         share.settle(whole.len());
     }
-    Ok((whole.freeze(), share))
+    Ok((whole.into(), share))
 }

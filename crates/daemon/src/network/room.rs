@@ -1,8 +1,10 @@
 //! Memory that all connections share: what they send us, and what we have for them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use supervisord_sys::memory;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -15,6 +17,19 @@ const ANSWERS: usize = 160 << 20;
 
 /// How long an answer waits for room before its client is told that there is none.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// So much memory has to be left for everything that takes no share, in bytes.
+const REST: usize = 16 << 20;
+
+/// What all shares of all rooms have together, used or not.
+static PROMISED: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the system has the memory for something that may become twice as long while it is made, beside all shares that
+/// may not have been used yet.
+pub fn is_possible(bytes: usize) -> bool {
+    let promised = PROMISED.load(Ordering::Relaxed);
+    memory::is_available(bytes.saturating_mul(2).saturating_add(promised).saturating_add(REST))
+}
 
 /// The memory that everything above [`SMALL`] shares, in bytes.
 #[derive(Debug)]
@@ -47,24 +62,23 @@ impl Room {
         Share { bytes: 0, ledger: self.ledger.clone() }
     }
 
-    /// Waits for room for so many bytes. Who wants more than there is altogether gets all of it.
-    pub async fn take(&self, bytes: usize) -> Share {
+    /// Waits for room for so many bytes. Who wants more than there is altogether gets all of it; none where the system has
+    /// no memory for it.
+    pub async fn take(&self, bytes: usize) -> Option<Share> {
         let mut share = self.nothing();
-        if bytes > SMALL {
-            self.extend(&mut share, bytes.min(self.all)).await;
-        }
-        share
+        let is_there = bytes <= SMALL || self.extend(&mut share, bytes).await;
+        is_there.then_some(share)
     }
 
-    /// [`take`](Room::take) for an answer: none when there is no room for too long.
+    /// [`take`](Room::take) for an answer: none when there is no room for too long, either.
     pub async fn take_soon(&self, bytes: usize) -> Option<Share> {
-        timeout(self.patience, self.take(bytes)).await.ok()
+        timeout(self.patience, self.take(bytes)).await.ok().flatten()
     }
 
     /// Makes a share larger, up to so many bytes. Comes before those who have nothing yet; `false` when it takes too
-    /// long all the same.
+    /// long all the same, or where the system has no memory for it.
     pub async fn grow(&self, share: &mut Share, bytes: usize) -> bool {
-        timeout(self.patience, self.extend(share, bytes.min(self.all))).await.is_ok()
+        timeout(self.patience, self.extend(share, bytes)).await.unwrap_or(false)
     }
 
     /// Returns when somebody waits for room.
@@ -73,30 +87,47 @@ impl Room {
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await;
     }
 
-    async fn extend(&self, share: &mut Share, bytes: usize) {
+    async fn extend(&self, share: &mut Share, bytes: usize) -> bool {
         let mut waiter = None;
         loop {
             let mut given_back = std::pin::pin!(self.ledger.given_back.notified());
             // From here on, so that nothing can be given back unnoticed in between.
             given_back.as_mut().enable();
-            if self.try_extend(share, bytes) {
-                return;
+            match self.try_extend(share, bytes) {
+                Attempt::Done => return true,
+                Attempt::Hopeless => return false,
+                Attempt::Later => {}
             }
             waiter.get_or_insert_with(|| Waiter::new(&self.waiting));
             given_back.await;
         }
     }
 
-    fn try_extend(&self, share: &mut Share, bytes: usize) -> bool {
+    fn try_extend(&self, share: &mut Share, bytes: usize) -> Attempt {
         let mut used = self.ledger.used();
-        let wanted = *used - share.bytes + bytes.max(share.bytes);
-        let fits = wanted <= self.all;
-        if fits {
-            *used = wanted;
-            share.bytes = bytes.max(share.bytes);
+        let others = *used - share.bytes;
+        let bytes_of_room = bytes.min(self.all).max(share.bytes);
+        if others + bytes_of_room > self.all {
+            return Attempt::Later;
         }
-        fits
+        if !is_possible(bytes) {
+            return if others > 0 { Attempt::Later } else { Attempt::Hopeless };
+        }
+        *used = others + bytes_of_room;
+        drop(used);
+        share.change(bytes_of_room);
+        Attempt::Done
     }
+}
+
+/// What has come of an attempt to take room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    Done,
+    /// Somebody has to give something back first.
+    Later,
+    /// Nobody has anything to give back, and there is no memory.
+    Hopeless,
 }
 
 impl Ledger {
@@ -118,13 +149,19 @@ impl Share {
         self.bytes
     }
 
+    fn change(&mut self, bytes: usize) {
+        PROMISED.fetch_add(bytes, Ordering::Relaxed);
+        PROMISED.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+
     /// Makes it as large as what has come of it. More than was taken is not waited for: it is there already.
     pub fn settle(&mut self, bytes: usize) {
         let bytes = if bytes <= SMALL { 0 } else { bytes };
         let mut used = self.ledger.used();
         *used = *used - self.bytes + bytes;
         drop(used);
-        self.bytes = bytes;
+        self.change(bytes);
         self.ledger.given_back.notify_waiters();
     }
 }
@@ -171,13 +208,13 @@ mod tests {
 
     #[tokio::test]
     async fn small_things_need_no_room() {
-        assert_eq!(room(0).take(SMALL).await.bytes(), 0);
+        assert_eq!(room(0).take(SMALL).await.map(|share| share.bytes()), Some(0));
     }
 
     #[tokio::test]
     async fn a_share_comes_back_and_is_never_more_than_all() {
         let room = room(1);
-        let share = room.take(10 * MEGABYTE).await;
+        let share = room.take(10 * MEGABYTE).await.expect("there is memory");
         assert_eq!((share.bytes(), used(&room)), (MEGABYTE, 1));
         drop(share);
         assert_eq!(used(&room), 0);
@@ -186,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn what_has_come_of_it_counts() {
         let room = room(4);
-        let mut share = room.take(2 * MEGABYTE).await;
+        let mut share = room.take(2 * MEGABYTE).await.expect("there is memory");
         for megabytes in [1, 3, 0, 9, 2] {
             share.settle(megabytes * MEGABYTE);
             assert_eq!(used(&room), megabytes);
@@ -201,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn waiting_is_told_and_comes_to_an_end() {
         let room = room(2);
-        let mut first = room.take(MEGABYTE).await;
+        let mut first = room.take(MEGABYTE).await.expect("there is memory");
         let (second, ()) = tokio::join!(room.take_soon(2 * MEGABYTE), room.wanted());
         assert!(second.is_none());
         assert_eq!(*room.waiting.borrow(), 0, "nobody waits any more");
@@ -211,11 +248,22 @@ mod tests {
         assert!(grown);
     }
 
+    #[tokio::test]
+    async fn what_the_system_cannot_give_is_refused_at_once_and_waited_for_only_while_others_have_some() {
+        const TOO_MUCH: usize = 1 << 60;
+        let room = Room { all: usize::MAX / 2, ..room(1) };
+        assert!(room.take(TOO_MUCH).await.is_none());
+        let other = room.take(MEGABYTE).await.expect("there is memory");
+        let (much, ()) = tokio::join!(room.take(TOO_MUCH), async { drop(other) });
+        assert!(much.is_none());
+        assert_eq!(*room.ledger.used(), 0);
+    }
+
     /// Whoever has something is nearer to its end than who has nothing.
     #[tokio::test]
     async fn what_grows_is_not_held_up_by_who_waits_for_much() {
         let room = room(4);
-        let mut first = room.take(2 * MEGABYTE).await;
+        let mut first = room.take(2 * MEGABYTE).await.expect("there is memory");
         let (much, grown) = tokio::join!(room.take_soon(4 * MEGABYTE), room.grow(&mut first, 4 * MEGABYTE));
         assert!(much.is_none() && grown);
     }

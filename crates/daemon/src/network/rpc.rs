@@ -11,6 +11,7 @@ mod trace;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use supervisord_config::Purpose;
 use supervisord_config::model::Config;
 use supervisord_core::call::{Call, Outcome};
@@ -21,7 +22,7 @@ use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{DecodeError, decode_call, encode_fault, encode_response};
 use tokio::sync::oneshot;
 
-use crate::network::room::Share;
+use crate::network::room::{Share, is_possible};
 use crate::network::{Context, NotDone};
 use crate::plugins::Plugins;
 use answer::Answer;
@@ -29,6 +30,9 @@ use answer::Answer;
 /// The longest body that is read where it arrives, and the longest answer that is written there, in bytes; that takes
 /// about a millisecond.
 const MAX_INLINE: usize = 256 << 10;
+
+/// How many times as much memory as a body what is read from it may take, in all parts of the daemon.
+const GROWTH: usize = 4;
 
 type Decoded = Result<(String, Vec<Value>), DecodeError>;
 
@@ -46,6 +50,8 @@ pub struct Document {
 pub enum Refusal {
     /// The body is no request: HTTP 400.
     BadRequest,
+    /// The system has no memory for it: HTTP 503.
+    NoMemory,
     /// The daemon is ending; close the connection without a word.
     Ending,
 }
@@ -72,9 +78,9 @@ impl From<Fault> for Failure {
 }
 
 /// Answers the body of one request with a document, be it a result or a fault. Runs within a tokio runtime.
-pub async fn respond(context: &Arc<Context>, body: &[u8]) -> Result<Document, Refusal> {
-    let (method, arguments) = decode(context, body).await?.map_err(|error| {
-        trace::invalid(&context.activity, body, &error);
+pub async fn respond(context: &Arc<Context>, body: Bytes) -> Result<Document, Refusal> {
+    let (method, arguments) = decode(context, &body).await?.map_err(|error| {
+        trace::invalid(&context.activity, &body, &error);
         Refusal::BadRequest
     })?;
     let context = context.clone();
@@ -83,11 +89,14 @@ pub async fn respond(context: &Arc<Context>, body: &[u8]) -> Result<Document, Re
 }
 
 /// Reads a body. A long one takes a while, in which the thread must be free for other clients.
-async fn decode(context: &Context, body: &[u8]) -> Result<Decoded, Refusal> {
+async fn decode(context: &Context, body: &Bytes) -> Result<Decoded, Refusal> {
     if body.len() <= MAX_INLINE {
         return Ok(decode_call(body));
     }
-    let body = body.to_vec();
+    if !is_possible(body.len().saturating_mul(GROWTH)) {
+        return Err(Refusal::NoMemory);
+    }
+    let body = body.clone();
     context.blocking.compute(move || decode_call(&body)).await.map_err(|_| Refusal::Ending)
 }
 
@@ -124,7 +133,10 @@ async fn document(context: &Context, answer: Answer) -> Result<Document, Failure
 
 /// There are too many long answers that nobody takes.
 fn crowded() -> Fault {
-    Fault::with(FaultCode::Failed, "too many long answers are waiting for their clients")
+    Fault::with(
+        FaultCode::Failed,
+        "there is no memory for so long an answer, or too many are waiting for their clients",
+    )
 }
 
 /// The room for an answer that will have about so many bytes, before it is made.

@@ -20,7 +20,7 @@ use crate::network::origin::{Sender, Unguarded};
 use crate::network::page::{Asked, Way};
 use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
-use crate::network::room::{Room, Share};
+use crate::network::room::{Room, Share, is_possible};
 use crate::network::route::{self, Endpoint};
 use crate::network::rpc::{self, Document, Refusal};
 use crate::network::socket::{Phase, Socket};
@@ -123,12 +123,16 @@ impl Service {
     }
 
     async fn handle(self, request: Request<Incoming>) -> Result<Reply, Broken> {
+        if !is_possible(0) {
+            return Ok(refused(StatusCode::SERVICE_UNAVAILABLE));
+        }
         if let Some(credentials) = &self.server.config.credentials {
             let (headers, memory, peer) = (request.headers(), &self.server.memory, self.socket.peer());
             match self.shared.gate.admits(credentials, headers, memory, peer, || self.slowed()).await {
                 Verdict::Admitted => (),
                 Verdict::Refused => return Ok(auth::refusal()),
                 Verdict::TooMany => return Ok(auth::too_many()),
+                Verdict::NoMemory => return Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
             }
         }
         let path = route::decode(request.uri().path()).into_owned();
@@ -202,11 +206,12 @@ impl Service {
         let Ok(_turn) = self.shared.calls.try_acquire() else {
             return Ok(Reply::error(StatusCode::SERVICE_UNAVAILABLE));
         };
-        match rpc::respond(&self.shared.context, &body).await {
+        match rpc::respond(&self.shared.context, body).await {
             Ok(Document { text, share }) => {
                 Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(share))
             }
             Err(Refusal::BadRequest) => Ok(Reply::error(StatusCode::BAD_REQUEST)),
+            Err(Refusal::NoMemory) => Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
             Err(Refusal::Ending) => Err(Broken),
         }
     }

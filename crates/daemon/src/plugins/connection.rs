@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use supervisord_wire::plugin::{FromPlugins, MAX_LINE, ToPlugins, package_line};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc};
@@ -120,15 +120,26 @@ async fn write(mut writer: OwnedWriteHalf, mut outgoing: mpsc::UnboundedReceiver
     }
 }
 
+/// The next line; none where there is none, or where it is too long for the line or for the memory.
+async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        let piece = reader.fill_buf().await.ok().filter(|piece| !piece.is_empty())?;
+        let end = piece.iter().position(|byte| *byte == b'\n').map_or(piece.len(), |end| end + 1);
+        if line.len() + end > MAX_LINE || line.try_reserve(end).is_err() {
+            return None;
+        }
+        line.extend_from_slice(&piece[..end]);
+        reader.consume(end);
+    }
+    Some(line)
+}
+
 async fn read(mut reader: BufReader<OwnedReadHalf>, incoming: mpsc::Sender<Result<Incoming, String>>) {
     let room = Room::new(MAX_INCOMING_BYTES);
     loop {
-        let mut line = Vec::new();
-        let length = (&mut reader).take(MAX_LINE as u64).read_until(b'\n', &mut line).await.unwrap_or(0);
-        if length == 0 || line.last() != Some(&b'\n') {
-            return;
-        }
-        let share = room.take(line.len()).await;
+        let Some(line) = read_line(&mut reader).await else { return };
+        let Some(share) = room.take(line.len()).await else { return };
         let message = FromPlugins::parse(&line);
         drop(line);
         let is_good = message.is_ok();

@@ -254,7 +254,7 @@ impl<'a> Session<'a> {
             }
             FromPlugins::Rpc { id, xml } => {
                 self.questions.spawn(async move {
-                    let (answer, room) = answer(&context, &xml).await;
+                    let (answer, room) = answer(&context, xml).await;
                     drop(share);
                     (ToPlugins::Answer { id, xml: answer }, room)
                 });
@@ -317,10 +317,13 @@ impl<'a> Session<'a> {
 }
 
 /// The document that answers a call of a plug-in, and the memory it takes.
-async fn answer(context: &Arc<Context>, document: &str) -> (String, Option<Share>) {
-    match rpc::respond(context, document.as_bytes()).await {
+async fn answer(context: &Arc<Context>, document: String) -> (String, Option<Share>) {
+    match rpc::respond(context, document.into()).await {
         Ok(document) => (document.text, Some(document.share)),
         Err(Refusal::BadRequest) => (encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")), None),
+        Err(Refusal::NoMemory) => {
+            (encode_fault(&Fault::with(FaultCode::Failed, "there is no memory for this call")), None)
+        }
         Err(Refusal::Ending) => (encode_fault(&Fault::new(FaultCode::ShutdownState)), None),
     }
 }

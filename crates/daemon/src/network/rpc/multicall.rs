@@ -8,7 +8,7 @@ use supervisord_wire::xmlrpc::EncodedArray;
 use super::answer::{Answer, Content};
 use super::{Failure, crowded, methods, plugged, plugins, single};
 use crate::network::Context;
-use crate::network::room::SMALL;
+use crate::network::room::{SMALL, is_possible};
 
 /// How long the answer may become, in bytes, before further calls are refused.
 const MAX_ANSWER: usize = 64 << 20;
@@ -27,7 +27,8 @@ pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<An
             MAX_ANSWER.. => Err(Fault::with(FaultCode::Failed, "not called, the answer is too long already").into()),
         };
         match result {
-            Ok(answer) => results.push(&answer.content),
+            Ok(answer) if is_possible(results.len() + answer.content.weight()) => results.push(&answer.content),
+            Ok(_) => return Err(crowded().into()),
             Err(Failure::Fault(fault)) => results.push(&fault),
             Err(Failure::Ending) => return Err(Failure::Ending),
         }

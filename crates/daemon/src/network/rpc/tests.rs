@@ -63,7 +63,7 @@ fn plane() -> Plane {
 impl Plane {
     /// What a client gets for a call that needs no control.
     async fn get(&self, method: &str, arguments: &[Value]) -> Result<Value, Fault> {
-        let document = respond(&self.context, encode_call(method, arguments).as_bytes()).await.expect("a document");
+        let document = respond(&self.context, encode_call(method, arguments).into()).await.expect("a document");
         decode_response(document.text.as_bytes()).expect("a good document")
     }
 
@@ -104,7 +104,7 @@ fn entry(method: &str, arguments: &[Value]) -> Value {
 async fn what_is_no_request_is_refused() {
     let plane = plane();
     for body in ["", "<a/>", "<methodCall>"] {
-        assert_eq!(respond(&plane.context, body.as_bytes()).await.err(), Some(Refusal::BadRequest), "{body}");
+        assert_eq!(respond(&plane.context, body.to_owned().into()).await.err(), Some(Refusal::BadRequest), "{body}");
     }
 }
 
@@ -116,7 +116,7 @@ async fn long_requests_are_read_as_well() {
     let (call, answer) = plane.ask("supervisor.sendRemoteCommEvent", &arguments, Ok(true.into())).await;
     assert_eq!(call, format!("SendRemoteCommEvent {{ kind: \"a\", data: \"{long}\" }}"));
     assert_eq!(answer, Ok(true.into()));
-    assert_eq!(respond(&plane.context, long.as_bytes()).await.err(), Some(Refusal::BadRequest));
+    assert_eq!(respond(&plane.context, long.clone().into()).await.err(), Some(Refusal::BadRequest));
 }
 
 #[tokio::test]
@@ -163,9 +163,9 @@ async fn nothing_is_said_when_the_daemon_ends_first() {
     let Plane { context, calls, _poll, .. } = plane();
     drop(calls);
     let body = encode_call("supervisor.shutdown", &[]);
-    assert_eq!(respond(&context, body.as_bytes()).await.err(), Some(Refusal::Ending));
+    assert_eq!(respond(&context, body.to_owned().into()).await.err(), Some(Refusal::Ending));
     let body = encode_call("system.multicall", &[array(&[entry("supervisor.shutdown", &[])])]);
-    assert_eq!(respond(&context, body.as_bytes()).await.err(), Some(Refusal::Ending));
+    assert_eq!(respond(&context, body.to_owned().into()).await.err(), Some(Refusal::Ending));
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn a_multicall_goes_on_without_its_client() {
     let entries = ["a", "b"].map(|name| entry("supervisor.stopProcess", &[name.into()]));
     let body = encode_call("system.multicall", &[array(&entries)]);
     {
-        let mut answer = pin!(respond(&plane.context, body.as_bytes()));
+        let mut answer = pin!(respond(&plane.context, body.to_owned().into()));
         let begun = std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
         assert!(begun, "the answer waits for control");
     }
