@@ -128,7 +128,7 @@ impl Drop for PidFile {
     fn drop(&mut self) {
         // Another daemon may have written its own id meanwhile; that file is not ours to remove.
         if fs::read_to_string(&self.path).is_ok_and(|content| content == self.content) {
-            let _ = fs::remove_file(&self.path);
+            let _ = trusted::remove(&self.path);
         }
     }
 }

@@ -6,13 +6,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect,
     listen, recvmsg, sendmsg, socket, socketpair,
 };
+
+use crate::trusted::{self, NewSocket, NewSocketPlace};
 
 /// The most descriptors that one message can carry (`SCM_MAX_FD` of Linux is 253).
 pub const MOST_DESCRIPTORS: usize = 250;
@@ -50,20 +51,21 @@ pub fn listen_at(path: &Path) -> io::Result<OwnedFd> {
     // Left behind by a daemon that was killed at this point.
     crate::socket::remove(&temporary)?;
     let listener = new_socket()?;
+    let place = NewSocketPlace::of(&temporary)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(&temporary)?)?;
-    let published = publish(&listener, &temporary, path);
+    let published = place.socket().and_then(|made| publish(&listener, &made, &temporary, path));
     if published.is_err() {
         // Nothing better can be done about a file that will not go.
-        let _ = fs::remove_file(&temporary);
+        let _ = trusted::remove(&temporary);
     }
     published?;
     Ok(listener)
 }
 
-fn publish(listener: &OwnedFd, temporary: &Path, path: &Path) -> io::Result<()> {
-    fs::set_permissions(temporary, fs::Permissions::from_mode(0o600))?;
+fn publish(listener: &OwnedFd, made: &NewSocket, temporary: &Path, path: &Path) -> io::Result<()> {
+    made.set_mode(0o600)?;
     listen(listener, Backlog::new(4)?)?;
-    fs::rename(temporary, path)
+    trusted::rename(temporary, path)
 }
 
 /// Connects to whoever listens at `path`. It never waits: a full backlog is EAGAIN. The socket itself blocks.
@@ -180,6 +182,7 @@ mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
     use std::os::fd::AsFd;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

@@ -50,8 +50,8 @@ pub fn open(path: &str, flags: i32, mode: u32) -> io::Result<File> {
 }
 
 /// Renames a file.
-pub fn rename(from: &str, to: &str) -> io::Result<()> {
-    walk::rename(OsStr::new(from), OsStr::new(to))
+pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
+    walk::rename(from.as_ref().as_os_str(), to.as_ref().as_os_str())
 }
 
 /// Removes a file; of a link the link itself.

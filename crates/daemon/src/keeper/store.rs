@@ -162,7 +162,7 @@ impl Store {
         let Some(Listener { path, file, .. }) = &self.listener else { return };
         if file.is_some() && *file == file_at(path) {
             // What cannot be removed is a dead socket, in whose place the next one is put.
-            let _ = std::fs::remove_file(path);
+            let _ = supervisord_sys::trusted::remove(path);
         }
     }
 }

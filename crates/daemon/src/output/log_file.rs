@@ -136,7 +136,7 @@ impl LogFile {
         let done = match step {
             Step::Truncate => self.file.set_len(0),
             Step::Rename { from, to } => {
-                trusted::rename(&rotation::name(&self.path, from), &rotation::name(&self.path, to))
+                trusted::rename(rotation::name(&self.path, from), rotation::name(&self.path, to))
             }
         };
         match done {

@@ -1,8 +1,9 @@
 //! The state file: begun anew in one step, then appended to.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+
+use supervisord_sys::trusted;
 
 /// The file, once begun.
 #[derive(Default)]
@@ -73,8 +74,8 @@ impl StateFile {
     pub fn end(&mut self, path: &str) {
         self.file = None;
         // What cannot be removed speaks of processes that are gone, which the next daemon will find out.
-        let _ = fs::remove_file(path);
-        let _ = fs::remove_file(temporary(path));
+        let _ = trusted::remove(path);
+        let _ = trusted::remove(temporary(path));
     }
 }
 
@@ -85,15 +86,15 @@ fn temporary(path: &str) -> String {
 fn create(path: &str, content: &[u8]) -> io::Result<File> {
     let temporary = temporary(path);
     // Whatever somebody may have put there: it is neither followed nor taken over.
-    match fs::remove_file(&temporary) {
+    match trusted::remove(&temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    let published = file.write_all(content).and_then(|()| fs::rename(&temporary, path));
+    let mut file = trusted::create_new(&temporary, 0o600)?;
+    let published = file.write_all(content).and_then(|()| trusted::rename(&temporary, path));
     if published.is_err() {
         // It may be what a full disk lacks.
-        let _ = fs::remove_file(&temporary);
+        let _ = trusted::remove(&temporary);
     }
     published?;
     Ok(file)
@@ -101,6 +102,7 @@ fn create(path: &str, content: &[u8]) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;

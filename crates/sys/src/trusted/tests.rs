@@ -169,3 +169,47 @@ fn errors_are_those_of_the_system() {
     assert_eq!(code(Path::new("/")).raw_os_error(), Some(libc::EISDIR));
     assert_eq!(code(Path::new("")).raw_os_error(), Some(libc::ENOENT));
 }
+
+/// What stands in the place of a socket that has just been made is given to nobody.
+#[test]
+fn only_the_socket_that_was_made_is_given_away() {
+    use std::os::unix::net::UnixListener;
+    let Some(ground) = Ground::new() else { return };
+    ground.directory("home", APP, 0o755);
+    let [path, older, victim] = ["home/s", "home/older", "home/victim"].map(|name| ground.at(name));
+    let _older = UnixListener::bind(&older).expect("bound");
+    ground.file("home/victim", 0);
+    // The time of files goes on in steps.
+    let made = fs::metadata(&older).and_then(|there| there.created()).expect("a file system that knows");
+    let made = made.duration_since(std::time::UNIX_EPOCH).expect("after it");
+    while NewSocketPlace::of(&path).expect("a place").before <= made {}
+    let owner = |path: &Path| fs::symlink_metadata(path).expect("there").uid();
+    type Swap<'a> = &'a dyn Fn();
+    let swaps: [Swap<'_>; 4] = [
+        &|| fs::rename(&older, &path).expect("renamed"),
+        &|| fs::rename(&victim, &path).expect("renamed"),
+        &|| symlink("/etc/passwd", &path).expect("linked"),
+        &|| fs::hard_link(&path, ground.at("home/second")).expect("linked"),
+    ];
+    for (number, swap) in swaps.into_iter().enumerate() {
+        let place = NewSocketPlace::of(&path).expect("a place");
+        let _socket = UnixListener::bind(&path).expect("bound");
+        if number == 2 {
+            fs::remove_file(&path).expect("removed");
+        }
+        swap();
+        assert_eq!(place.socket().err().and_then(|error| error.raw_os_error()), Some(libc::EACCES), "{number}");
+        assert_eq!(owner(&path), 0);
+        fs::remove_file(&path).expect("removed");
+    }
+    let place = NewSocketPlace::of(&path).expect("a place");
+    let _socket = UnixListener::bind(&path).expect("bound");
+    let made = place.socket().expect("ours");
+    made.set_mode(0o640).expect("set");
+    made.give_to(Some(APP), None).expect("given");
+    assert_eq!((owner(&path), fs::symlink_metadata(&path).expect("there").mode() & 0o777), (APP, 0o640));
+    // A directory that its owner has put a link in place of.
+    ground.directory("etc", 0, 0o755);
+    ground.link("home/run", "../etc", APP);
+    assert!(NewSocketPlace::of(&ground.at("home/run/s")).is_err());
+}

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use supervisord_sys::Errno;
 use supervisord_sys::socket::{self, SocketError, UnixListening};
 use supervisord_sys::user::current_name;
+use supervisord_sys::{Errno, trusted};
 
 use super::{BACKLOG, ListenError, Spare};
 
@@ -75,7 +75,7 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         if !self.kept.load(Ordering::SeqCst) && identity(&self.path).is_ok_and(|found| found == self.identity) {
             // Nobody is left to be told; a file that stays behind is recognised as dead by the next start.
-            let _ = fs::remove_file(&self.path);
+            let _ = trusted::remove(&self.path);
         }
     }
 }
