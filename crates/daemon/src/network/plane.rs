@@ -155,10 +155,10 @@ fn run(
             .map(|acceptor| {
                 let (shared, stop, may_answer, look) = (shared.clone(), stop.clone(), may_answer.clone(), look.clone());
                 tokio::task::spawn_local(async move {
-                    if is_let_in(may_answer, stop.clone()).await {
-                        accept(acceptor, shared, room, stop, look).await
-                    } else {
-                        Kept::new()
+                    match let_in(may_answer, stop.clone()).await {
+                        Ok(()) => accept(acceptor, shared, room, stop, look).await,
+                        Err(Stop::HandOver) => acceptor.into_clients(),
+                        Err(Stop::Close | Stop::Not) => Kept::new(),
                     }
                 })
             })
@@ -178,11 +178,11 @@ fn run(
     kept
 }
 
-/// Waits until clients are answered; false when the plane ends before.
-async fn is_let_in(mut may_answer: watch::Receiver<bool>, mut stop: watch::Receiver<Stop>) -> bool {
+/// Waits until clients are answered. The error says how the plane ends before that.
+async fn let_in(mut may_answer: watch::Receiver<bool>, mut stop: watch::Receiver<Stop>) -> Result<(), Stop> {
     tokio::select! {
-        let_in = may_answer.wait_for(|may| *may) => let_in.is_ok(),
-        _ = stop.wait_for(Stop::is_near) => false,
+        let_in = may_answer.wait_for(|may| *may) => let_in.map(drop).map_err(|_| Stop::Not),
+        how = stop.wait_for(Stop::is_near) => Err(how.map_or(Stop::Not, |how| *how)),
     }
 }
 
@@ -234,6 +234,12 @@ impl Acceptor {
             }
         };
         std::mem::take(&mut self.clients).into_iter().filter_map(move |client| socket(client).ok())
+    }
+
+    /// The clients of the plane before, for the next one: this plane ends before it has answered anybody.
+    fn into_clients(self) -> Kept {
+        let section = self.config.section;
+        self.clients.into_iter().map(|client| (section.clone(), client)).collect()
     }
 
     /// Where somebody has removed the file of the socket, goes on with a new socket. Nobody could connect to the old one any

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -52,6 +53,9 @@ struct Setup {
     rote: Rote,
     clock: Clock,
     answers: Room,
+    /// Clients of the unix socket in the plane before.
+    clients: Vec<OwnedFd>,
+    lets_in: bool,
 }
 
 impl Default for Setup {
@@ -65,6 +69,8 @@ impl Default for Setup {
             rote,
             clock,
             answers: Room::for_answers(),
+            clients: Vec::new(),
+            lets_in: true,
         }
     }
 }
@@ -83,7 +89,8 @@ impl Setup {
             server("inet_http_server", ServerAddress::Inet { host: "127.0.0.1".into(), port: 0 }),
             server("unix_http_server", ServerAddress::Unix { path, mode: 0o700, uid: None, gid: None }),
         ];
-        let servers = listen::open(&servers).expect("opened");
+        let mut servers = listen::open(&servers).expect("opened");
+        servers[1].clients = self.clients;
         let Listener::Inet(listener) = &servers[0].listener else { panic!("inet comes first") };
         let inet = listener.local_addr().expect("address");
         let poll = mio::Poll::new().expect("poll");
@@ -96,7 +103,9 @@ impl Setup {
         let answers = Arc::new(self.answers);
         let context = Context { clock: self.clock, answers, ..context(view.clone(), calls, log.clone(), &directory) };
         let handle = start_with(servers, Arc::new(context), hub.clone(), self.limits).expect("started");
-        handle.answer();
+        if self.lets_in {
+            handle.answer();
+        }
         Plane { handle: Some(handle), directory, inet, view, hub, log, calls: asked, _poll: poll }
     }
 }

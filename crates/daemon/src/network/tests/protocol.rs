@@ -271,3 +271,20 @@ fn the_end_closes_everything_and_removes_the_socket() {
     assert!(!std::path::Path::new(&plane.path("s.sock")).exists());
     assert!(TcpStream::connect(plane.inet).is_err());
 }
+
+/// As when a daemon is upgraded twice within a moment.
+#[test]
+fn clients_outlive_a_plane_that_ends_before_it_lets_them_in() {
+    let (ours, theirs) = UnixStream::pair().expect("connected");
+    let mut client = Client { stream: ours, received: Vec::new() };
+    client.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut clients = vec![OwnedFd::from(theirs)];
+    for _ in 0..2 {
+        let mut plane = Setup { clients, lets_in: false, ..Setup::default() }.start();
+        let kept = plane.handle.take().expect("running").hand_over();
+        assert!(kept.iter().all(|(section, _)| section == "unix_http_server"));
+        clients = kept.into_iter().map(|(_, client)| client).collect();
+    }
+    let _plane = Setup { clients, ..Setup::default() }.start();
+    assert_eq!(client.response().status, 200);
+}
