@@ -232,10 +232,16 @@ impl Daemon {
         assert!(wait::poll(wait::DEADLINE, || (!processes::alive(keeper)).then_some(())).is_some(), "it does not die");
     }
 
-    /// The process id of the keeper beside the daemon.
+    /// The process id of the keeper beside the daemon, or of the one that a daemon left behind.
     pub fn keeper(&self) -> Option<i32> {
-        let children = processes::descendants(self.pid());
-        children.iter().find(|process| process.name == "sv-keeper").map(|process| process.pid)
+        self.keepers().first().copied()
+    }
+
+    /// The process ids of all keepers; more than one while one takes the place of another.
+    pub fn keepers(&self) -> Vec<i32> {
+        let mark = format!("{}={}", super::scene::MARK, self.dir().display());
+        let is_keeper = |pid: &i32| processes::process(*pid).is_some_and(|process| process.name == "sv-keeper");
+        processes::with_environment(&mark).into_iter().filter(is_keeper).collect()
     }
 
     /// Starts a daemon again after the one before has ended, and waits until it has written its pid file.

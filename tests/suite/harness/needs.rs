@@ -53,6 +53,8 @@ pub enum Power {
     ChangeUser,
     /// To give up what root may do to the processes of others.
     ForgoSignals,
+    /// To give up looking into the processes of others.
+    ForgoTracing,
 }
 
 impl Power {
@@ -63,6 +65,7 @@ impl Power {
             Power::BeFirstProcess => ("unshare --pid --fork --mount-proc true", "have process ids of its own"),
             Power::ChangeUser => ("setpriv --reuid=65534 --regid=65534 --clear-groups true", "become another user"),
             Power::ForgoSignals => ("setpriv --bounding-set=-kill setpriv --reuid=65534 true", "give up CAP_KILL"),
+            Power::ForgoTracing => ("setpriv --bounding-set=-sys_ptrace true", "give up CAP_SYS_PTRACE"),
         };
         program("unshare");
         let mut words = command.split(' ');

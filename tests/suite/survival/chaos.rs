@@ -1,11 +1,12 @@
 //! The daemon is killed and upgraded at random moments, again and again, under programs of all kinds.
 //!
-//! `CHAOS_PROGRAMS` says how many programs there are, `CHAOS_ROUNDS` how often it happens, `CHAOS_SEED` what is done;
-//! how the machine interleaves it is chance. The whole of it:
+//! `CHAOS_PROGRAMS` says how many programs there are, `CHAOS_KILLS` and `CHAOS_UPGRADES` how often at least the daemon is
+//! killed and upgraded, `CHAOS_SEED` what is done; how the machine interleaves it is chance. The whole of it:
 //!
-//! `CHAOS_PROGRAMS=200 CHAOS_ROUNDS=300 cargo test --release --test suite -- chaos --nocapture`
+//! `CHAOS_PROGRAMS=50 CHAOS_KILLS=1000 CHAOS_UPGRADES=300 cargo test --release --test suite -- chaos --nocapture`
 
 mod cast;
+mod numbered;
 mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +20,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::harness::random::Random;
-use crate::harness::{Daemon, Subject, processes, rpc};
-use cast::{Cast, group, leaders};
+use crate::harness::{Daemon, Subject, processes, rpc, wait};
+use cast::{Cast, Logs, Player, group, living, players};
 use traces::Traces;
 
 /// How much more memory the daemon may have at the end than in the first half, in kB.
@@ -29,18 +30,34 @@ const GROWTH: u64 = 8 * 1024;
 /// How many more descriptors.
 const MORE_DESCRIPTORS: usize = 12;
 
+/// How many processes of one program that ended may not have noticed yet that nobody reads them.
+const LATE: usize = 2;
+
 #[test]
 fn chaos_loses_nothing() {
+    run(Logs::Mixed, 40, [20, 6]);
+}
+
+#[test]
+fn chaos_loses_no_more_of_stripped_logs_than_it_may() {
+    run(Logs::Stripped, 20, [6, 2]);
+}
+
+fn run(logs: Logs, programs: usize, least: [usize; 2]) {
     let number =
         |name: &str, default: usize| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (programs, rounds) = (number("CHAOS_PROGRAMS", 40), number("CHAOS_ROUNDS", 20));
+    let programs = number("CHAOS_PROGRAMS", programs);
+    let (kills, upgrades) = (number("CHAOS_KILLS", least[0]), number("CHAOS_UPGRADES", least[1]));
     let seed = number("CHAOS_SEED", std::process::id() as usize);
-    println!("chaos: {programs} programs, {rounds} rounds, CHAOS_SEED={seed}");
+    println!("chaos: {programs} programs, {kills} kills, {upgrades} upgrades, {logs:?} logs, CHAOS_SEED={seed}");
     let begin = Instant::now();
-    let mut chaos = Chaos::begin(Cast::new(programs), Random::new(seed as u64));
-    for round in 0..rounds {
+    let mut chaos = Chaos::begin(Cast::new(programs, logs), Random::new(seed as u64));
+    let mut round = 0;
+    while chaos.kills < kills || chaos.upgrades < upgrades {
         chaos.round(round);
-        chaos.measure(round, rounds);
+        let is_early = chaos.kills < kills / 2;
+        chaos.measure(is_early);
+        round += 1;
     }
     let summary = chaos.end();
     println!("chaos: passed in {} s, CHAOS_SEED={seed}\n{summary}", begin.elapsed().as_secs());
@@ -55,6 +72,8 @@ struct Chaos {
     traces: Traces,
     /// How long the activity log was when a daemon or an upgrade was last waited for.
     log_seen: usize,
+    kills: usize,
+    upgrades: usize,
     tally: BTreeMap<&'static str, usize>,
     early: Vitals,
     late: Vitals,
@@ -79,30 +98,46 @@ impl Chaos {
             pids: BTreeMap::new(),
             traces,
             log_seen: 0,
+            kills: 0,
+            upgrades: 0,
             tally: BTreeMap::new(),
             early: Vitals::default(),
             late: Vitals::default(),
         };
         chaos.wait_for_all();
-        chaos.pids = chaos.listed().into_iter().filter(|(name, _)| group(name) != "crashing").collect();
+        chaos.meet();
         chaos
+    }
+
+    /// Learns who runs now.
+    fn meet(&mut self) {
+        let steady: BTreeSet<&String> = self.cast.steady().into_iter().collect();
+        self.pids = self.listed().into_iter().filter(|(name, _)| steady.contains(name)).collect();
     }
 
     fn round(&mut self, round: usize) {
         self.pause(200);
         self.talk();
-        let kind = match self.random.below(7) {
-            0 | 1 => self.kill(),
-            2 | 3 => self.upgrade(),
-            4 => self.kill_at_the_start(),
-            5 => self.kill_in_an_upgrade(),
-            _ => self.upgrade_twice(),
+        let kind = match self.random.below(32) {
+            0..10 => self.kill(),
+            10..14 => self.kill_at_the_start(),
+            14..18 => self.kill_in_an_upgrade(),
+            18..24 => self.upgrade(),
+            24..27 => self.upgrade_twice(),
+            27 => self.kill_keeper(),
+            28 => self.kill_keeper_and_then_the_daemon(),
+            29 => self.restart(),
+            30 => self.end_and_start(),
+            _ => self.kill_at_its_end(),
         };
         *self.tally.entry(kind).or_default() += 1;
         self.wait_for_all();
+        if self.pids.is_empty() {
+            self.meet();
+        }
         self.check_processes(&format!("round {round}: {kind}"));
         self.check_gates();
-        self.traces.read(&self.daemon, &self.cast);
+        self.traces.read(&self.daemon);
         self.talk();
         self.traces.wait_for_events(&mut self.daemon);
         if self.random.below(3) == 0 {
@@ -118,7 +153,7 @@ impl Chaos {
     fn kill(&mut self) -> &'static str {
         self.crash();
         self.pause(300);
-        self.daemon.launch_again();
+        self.launch();
         "killed"
     }
 
@@ -126,11 +161,11 @@ impl Chaos {
     fn kill_at_the_start(&mut self) -> &'static str {
         self.crash();
         for _ in 0..=self.random.below(3) {
-            self.daemon.launch_again();
+            self.launch();
             self.pause(80);
             self.crash();
         }
-        self.daemon.launch_again();
+        self.launch();
         "killed while it took over"
     }
 
@@ -156,13 +191,89 @@ impl Chaos {
         self.daemon.signal(Signal::SIGUSR1);
         self.pause(150);
         self.crash();
-        self.daemon.launch_again();
+        self.launch();
         "killed while it was upgraded"
+    }
+
+    /// Another keeper takes the place of one that was killed.
+    fn kill_keeper(&mut self) -> &'static str {
+        let before = self.daemon.keeper().unwrap_or_else(|| panic!("no keeper\n{}", self.daemon.report()));
+        processes::signal(before, Signal::SIGKILL);
+        let pipes: BTreeSet<_> = self.pids.values().flat_map(|pid| outputs(*pid)).collect();
+        self.daemon.wait_until("another keeper holds everything", |daemon| {
+            daemon.keeper().is_some_and(|keeper| keeper != before && pipes.is_subset(&descriptors(keeper)))
+        });
+        "keeper killed"
+    }
+
+    fn kill_keeper_and_then_the_daemon(&mut self) -> &'static str {
+        self.kill_keeper();
+        self.kill();
+        "keeper killed, and then the daemon"
+    }
+
+    /// All programs end and are started again.
+    fn restart(&mut self) -> &'static str {
+        self.come_to_rest();
+        self.log_seen = self.daemon.log().len();
+        self.daemon.signal(Signal::SIGHUP);
+        let seen = self.log_seen;
+        self.daemon.wait_until("it begins again", |daemon| {
+            daemon.log().get(seen..).is_some_and(|log| log.contains("supervisord started with pid"))
+        });
+        self.traces.interrupted(&self.daemon);
+        "restarted"
+    }
+
+    fn end_and_start(&mut self) -> &'static str {
+        self.come_to_rest();
+        self.end_daemon();
+        self.traces.interrupted(&self.daemon);
+        self.launch();
+        "ended and started"
+    }
+
+    /// Killed while it ends all programs: the next daemon starts all of them.
+    fn kill_at_its_end(&mut self) -> &'static str {
+        self.come_to_rest();
+        let signal = *self.random.pick(&[Signal::SIGTERM, Signal::SIGHUP]);
+        self.daemon.signal(signal);
+        self.pause(150);
+        self.crash();
+        self.launch();
+        "killed while it ended"
+    }
+
+    /// Before programs are ended: they have answered to everything.
+    fn come_to_rest(&mut self) {
+        self.traces.wait_for_lines(&mut self.daemon);
+        self.pids.clear();
+    }
+
+    /// Ends the daemon in an orderly way, which leaves nothing behind.
+    fn end_daemon(&mut self) {
+        assert_eq!(self.daemon.stop(), 0, "{}", self.daemon.report());
+        let mut left = BTreeSet::new();
+        let is_empty = wait::poll(wait::DEADLINE, || {
+            left = living(&self.daemon);
+            left.is_empty().then_some(())
+        });
+        assert!(is_empty.is_some(), "{left:?} are left behind\n{}", self.daemon.report());
+        for beside in ["", ".state", ".state.new", ".keeper", ".lock"] {
+            let path = self.daemon.path(&format!("supervisord.pid{beside}"));
+            assert!(!path.exists(), "{} is left behind", path.display());
+        }
+    }
+
+    fn launch(&mut self) {
+        let program = self.daemon.path("powerless");
+        self.daemon.launch_again_with(&program);
     }
 
     fn crash(&mut self) {
         self.daemon.crash();
-        self.traces.crashed();
+        self.kills += 1;
+        self.traces.crashed(&self.daemon);
     }
 
     fn wait_for_upgrade(&mut self) {
@@ -170,6 +281,7 @@ impl Chaos {
         self.daemon.wait_until("it is upgraded", |daemon| {
             daemon.log().get(seen..).is_some_and(|log| log.contains("supervisord upgraded"))
         });
+        self.upgrades += 1;
     }
 
     /// Waits until every process runs that is meant to.
@@ -205,7 +317,8 @@ impl Chaos {
             assert_eq!(listed.get(name), Some(pid), "{when}: {name}\n{}", self.daemon.report());
         }
         let mut seen: BTreeMap<String, i32> = BTreeMap::new();
-        for (name, pid) in leaders(&self.daemon) {
+        for Player { name, pid, is_stopped, .. } in players(&self.daemon).into_iter().filter(|one| one.is_leader) {
+            assert!(!is_stopped, "{when}: {name} is left stopped\n{}", self.daemon.report());
             if let Some(other) = seen.insert(name.clone(), pid) {
                 // One may just have ended while the list was made.
                 let alive: Vec<i32> = [pid, other].into_iter().filter(|pid| processes::alive(*pid)).collect();
@@ -215,6 +328,10 @@ impl Chaos {
         for name in self.cast.steady() {
             assert_eq!(seen.get(name), self.pids.get(name), "{when}: {name}\n{}", self.daemon.report());
         }
+        let most = self.cast.leaving.len() * (1 + LATE);
+        self.daemon.wait_until("those left behind have ended", |daemon| {
+            players(daemon).into_iter().filter(|one| !one.is_leader).count() <= most
+        });
     }
 
     /// Whoever connects to a FastCGI socket is answered by a process of its group, all of which share one socket.
@@ -239,6 +356,14 @@ impl Chaos {
             let sent =
                 self.daemon.rpc_if_up("supervisor.sendRemoteCommEvent", &["chaos".into(), event.as_str().into()]);
             self.traces.event_sent(event, sent.is_some());
+            if !self.cast.brief.is_empty() {
+                let name = format!("brief:{}", self.random.pick(&self.cast.brief));
+                // It may run already, or nobody may be there.
+                self.daemon.rpc_if_up("supervisor.startProcess", &[name.as_str().into(), false.into()]);
+            }
+            if self.cast.echoes.is_empty() {
+                continue;
+            }
             let name = self.random.pick(&self.cast.echoes).clone();
             let line = self.traces.next_line();
             let words = [format!("echo:{name}").as_str().into(), format!("{line}\n").as_str().into()];
@@ -262,7 +387,7 @@ impl Chaos {
         self.pids.insert(victim, self.daemon.pid_of(&name));
     }
 
-    fn measure(&mut self, round: usize, rounds: usize) {
+    fn measure(&mut self, is_early: bool) {
         let pid = self.daemon.launched_pid();
         let state_file = fs::metadata(self.daemon.path("supervisord.pid.state")).map_or(0, |file| file.len());
         let now = Vitals {
@@ -270,7 +395,7 @@ impl Chaos {
             descriptors: processes::descriptors(pid),
             state_file,
         };
-        let most = if round < rounds.div_ceil(2) { &mut self.early } else { &mut self.late };
+        let most = if is_early { &mut self.early } else { &mut self.late };
         most.memory = most.memory.max(now.memory);
         most.descriptors = most.descriptors.max(now.descriptors);
         most.state_file = most.state_file.max(now.state_file);
@@ -281,13 +406,13 @@ impl Chaos {
         assert!(late.memory <= early.memory + GROWTH, "{early:?} {late:?}");
         assert!(late.descriptors <= early.descriptors + MORE_DESCRIPTORS, "{early:?} {late:?}");
         self.traces.wait_for_lines(&mut self.daemon);
-        assert_eq!(self.daemon.stop(), 0, "{}", self.daemon.report());
-        for (name, pid) in leaders(&self.daemon) {
-            assert!(!processes::alive(pid), "{name} is left behind\n{}", self.daemon.report());
-        }
-        assert!(!self.daemon.path("supervisord.pid.state").exists());
+        self.end_daemon();
         let figures = self.traces.finish(&self.daemon, &self.cast);
-        format!("{:?}\n{figures}\nfirst half {early:?}\nsecond half {late:?}", self.tally)
+        let (kills, upgrades) = (self.kills, self.upgrades);
+        format!(
+            "{kills} kills, {upgrades} upgrades: {:?}\n{figures}\nfirst half {early:?}\nsecond half {late:?}",
+            self.tally
+        )
     }
 }
 
@@ -295,4 +420,16 @@ fn answer(mut stream: impl Read) -> io::Result<i32> {
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     text.parse().map_err(io::Error::other)
+}
+
+/// What the outputs of a process are.
+fn outputs(pid: i32) -> Vec<std::path::PathBuf> {
+    let links = [1, 2].map(|descriptor| fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok());
+    links.into_iter().flatten().filter(|link| link.to_string_lossy().starts_with("pipe:")).collect()
+}
+
+/// What a process has open.
+fn descriptors(pid: i32) -> BTreeSet<std::path::PathBuf> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeSet::new() };
+    entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
 }

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Scene, scene};
+use crate::harness::needs::Power;
+use crate::harness::{Daemon, Scene, Subject, processes, scene, subject::Program};
 
-/// Writes numbered lines to both its outputs, now and then more than a pipe holds, and a last line when it is asked to
-/// end. It ends by itself when it can write no more.
+/// Writes numbered lines `PID.NUMBER~PID.NUMBER` to both its outputs, now and then more than a pipe holds (with `little`:
+/// never more than is written in one piece), and a last line when it is asked to end. It ends by itself when it can write
+/// no more. With `coloured`, each line is in a colour; with `telling`, sections for the capture stand between the lines of
+/// its stdout, which it notes down first.
 const CHATTY: &str = r#"#!/usr/bin/perl
-my ($asked, @number) = (0, 0, 0);
+my %is = map { $_ => 1 } @ARGV;
+my ($asked, $told, @number) = (0, 0, 0, 0);
 $SIG{TERM} = sub { $asked = 1 };
 sub put {
     my ($stream, $text) = @_;
@@ -16,15 +20,37 @@ sub put {
         if (defined $written) { substr($text, 0, $written) = '' } elsif (!$!{EINTR}) { exit 9 }
     }
 }
+sub tell_it {
+    $told++;
+    open(my $note, '>>', 'state/told') or die;
+    syswrite($note, "told $$.$told\n");
+    put(*STDOUT, "<!--XSUPERVISOR:BEGIN-->told $$.$told<!--XSUPERVISOR:END-->");
+}
 until ($asked) {
     for my $stream (0, 1) {
-        my $burst = rand() < 0.003 ? 20000 : 1 + int(rand(8));
-        put($stream ? *STDERR : *STDOUT, join('', map { ++$number[$stream] . "\n" } 1 .. $burst));
+        my $burst = rand() < 0.003 ? ($is{little} ? 100 : 20000) : 1 + int(rand(8));
+        my @lines = map { $number[$stream]++; "$$.$number[$stream]~$$.$number[$stream]" } 1 .. $burst;
+        @lines = map { "\e[31m$_\e[0m" } @lines if $is{coloured};
+        put($stream ? *STDERR : *STDOUT, join('', map { "$_\n" } @lines));
     }
+    tell_it() if $is{telling} && rand() < 0.05;
     select(undef, undef, undef, rand(0.1));
 }
 put(*STDOUT, "end\n");
 put(*STDERR, "end\n");
+"#;
+
+/// Appends numbered lines to the logs of others.
+const APPENDER: &str = r#"#!/usr/bin/perl
+my $number = 0;
+while (1) {
+    $number++;
+    for my $log (@ARGV) {
+        open(my $file, '>>', $log) or die;
+        syswrite($file, "foreign $$.$number~$$.$number\n");
+    }
+    select(undef, undef, undef, rand(0.02));
+}
 "#;
 
 /// Says a few lines `PID NUMBER` and a last one `PID end`, notes down how it is going to end, and ends.
@@ -43,18 +69,38 @@ kill('KILL', $$) if $code < 20;
 exit $code;
 "#;
 
-/// Writes down the data of the events it hears.
+/// Leaves a process behind that goes on writing to the same output, until nobody reads it.
+const LEAVING: &str = r#"#!/usr/bin/perl
+defined(my $left = fork()) or die;
+if (!$left) {
+    while (1) { syswrite(STDOUT, "left $$\n"); select(undef, undef, undef, 0.05) }
+}
+select(undef, undef, undef, 0.3 + rand());
+"#;
+
+/// Notes down that it has been here, says so, and ends at once.
+const BRIEF: &str = r#"#!/usr/bin/perl
+$SIG{TERM} = 'IGNORE';
+open(my $note, '>>', 'state/brief') or die;
+syswrite($note, "$$\n");
+syswrite(STDOUT, "$$\n");
+"#;
+
+/// Writes down the data of the events it hears; with `deaf` it does not.
 const EAR: &str = r#"#!/usr/bin/perl
+my $deaf = @ARGV;
 while (1) {
     syswrite(STDOUT, "READY\n");
     my ($head, $body) = ('', '');
     while ($head !~ /\n/) { sysread(STDIN, $head, 1, length $head) or exit 1 }
     my ($length) = $head =~ /len:(\d+)/;
     while (length $body < $length) { sysread(STDIN, $body, $length - length $body, length $body) or exit 1 }
-    my ($data) = $body =~ /\n(.*)/s;
-    open(my $heard, '>>', 'state/heard') or die;
-    syswrite($heard, "$data\n");
-    close($heard);
+    if (!$deaf) {
+        my ($data) = $body =~ /\n(.*)/s;
+        open(my $heard, '>>', 'state/heard') or die;
+        syswrite($heard, "$data\n");
+        close($heard);
+    }
     syswrite(STDOUT, "RESULT 2\nOK");
 }
 "#;
@@ -62,13 +108,37 @@ while (1) {
 /// Answers each connection with its process id.
 const GATE: &str = "#!/usr/bin/perl\nwhile (accept(my $peer, STDIN)) { syswrite($peer, $$); close($peer) }\n";
 
-/// How many there are of each kind.
+/// What the logs of the programs are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// Of all kinds; those that nobody looks at lose nothing.
+    Mixed,
+    /// Escape sequences are taken out of all of them.
+    Stripped,
+}
+
+/// The names of each kind.
 pub struct Cast {
+    logs: Logs,
     pub quiet: Vec<String>,
     pub chatty: Vec<String>,
+    /// Chatty ones of another user.
+    pub others: Vec<String>,
+    /// Chatty ones to whose logs somebody else appends.
+    pub shared: Vec<String>,
+    pub appenders: Vec<String>,
     /// Chatty ones whose logs rotate.
     pub rotating: Vec<String>,
+    /// Chatty ones whose stdout has sections that are captured.
+    pub telling: Vec<String>,
+    /// Chatty ones whose output is sent to listeners.
+    pub watched: Vec<String>,
+    /// Chatty ones in colours.
+    pub coloured: Vec<String>,
     pub crashing: Vec<String>,
+    pub leaving: Vec<String>,
+    /// They run when somebody starts them.
+    pub brief: Vec<String>,
     /// Their log is what they get on their stdin.
     pub echoes: Vec<String>,
     pub ears: Vec<String>,
@@ -77,19 +147,31 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// This many programs altogether, of all kinds.
-    pub fn new(count: usize) -> Cast {
+    /// This many programs altogether, of all kinds that can have such logs.
+    pub fn new(count: usize, logs: Logs) -> Cast {
         let names = |kind: &str, share: usize| {
-            (0..(count * share / 100).max(1)).map(|number| format!("{kind}{number:03}")).collect::<Vec<_>>()
+            let some = if share == 0 { 0 } else { (count * share / 100).max(1) };
+            (0..some).map(|number| format!("{kind}{number:03}")).collect::<Vec<_>>()
         };
+        let exact = |share: usize| if logs == Logs::Mixed { share } else { 0 };
+        let may_change_user = Power::ChangeUser.is_there_for("programs of other users in the chaos");
         let mut cast = Cast {
+            logs,
             quiet: Vec::new(),
-            chatty: names("chatty", 25),
-            rotating: names("rotating", 10),
-            crashing: names("crashing", 20),
-            echoes: names("echo", 10),
-            ears: names("ear", 5),
-            gates: [names("gate", 5), names("port", 5)],
+            chatty: names("chatty", exact(14)),
+            others: names("other", exact(if may_change_user { 8 } else { 0 })),
+            shared: names("shared", exact(6)),
+            appenders: names("appender", exact(1)),
+            rotating: names("rotating", exact(8)),
+            telling: names("telling", exact(6)),
+            watched: names("watched", exact(6)),
+            coloured: names("coloured", 30 - exact(30)),
+            crashing: names("crashing", exact(12)),
+            leaving: names("leaving", 6),
+            brief: names("brief", exact(4)),
+            echoes: names("echo", exact(6)),
+            ears: names("ear", 4),
+            gates: [names("gate", 4), names("port", 4)],
         };
         let others = cast.all().len();
         cast.quiet = (others..count).map(|number| format!("quiet{:03}", number - others)).collect();
@@ -98,48 +180,89 @@ impl Cast {
 
     /// All names.
     pub fn all(&self) -> Vec<&String> {
-        let crashing = self.crashing.iter();
-        self.steady().into_iter().chain(crashing).collect()
+        let unsteady = [&self.crashing, &self.leaving, &self.brief];
+        self.steady().into_iter().chain(unsteady.into_iter().flatten()).collect()
     }
 
     /// Those that never end by themselves.
     pub fn steady(&self) -> Vec<&String> {
-        let kinds = [&self.quiet, &self.chatty, &self.rotating, &self.echoes, &self.ears];
-        kinds.into_iter().chain(&self.gates).flatten().collect()
+        let chatty = [&self.chatty, &self.others, &self.shared, &self.rotating, &self.telling, &self.watched];
+        let kinds = [&self.quiet, &self.appenders, &self.coloured, &self.echoes, &self.ears];
+        chatty.into_iter().chain(kinds).chain(&self.gates).flatten().collect()
+    }
+
+    /// The logs of chatty programs that nobody looks at, apart from those that rotate.
+    pub fn plain_logs(&self) -> Vec<String> {
+        let plain = [&self.chatty, &self.others, &self.shared].into_iter().flatten();
+        let errors = self.telling.iter().map(|name| format!("logs/{name}.err"));
+        plain.flat_map(|name| both_logs(name)).chain(errors).collect()
+    }
+
+    /// The logs of chatty programs that somebody looks at.
+    pub fn watched_logs(&self) -> Vec<String> {
+        let all = self.watched.iter().chain(&self.coloured).flat_map(|name| both_logs(name));
+        all.chain(self.telling.iter().map(|name| format!("logs/{name}.out"))).collect()
     }
 
     /// The files and the configuration.
     pub fn scene(&self) -> Scene {
-        let section = |kind: &str, prefix: &str, names: &[String], rest: &str| {
-            format!(
-                "[{kind}:{prefix}]\nprocess_name={prefix}%(process_num)03d\nnumprocs={}\nstartsecs=0\n{rest}\n",
-                names.len()
-            )
+        let section = |kind: &str, prefix: &str, names: &[String], rest: &str| match names.len() {
+            0 => String::new(),
+            count => format!(
+                "[{kind}:{prefix}]\nprocess_name={prefix}%(process_num)03d\nnumprocs={count}\nstartsecs=0\n{rest}\n"
+            ),
         };
         let logs = "stdout_logfile={dir}/logs/%(program_name)s%(process_num)03d.out\nstderr_logfile={dir}/logs/%(program_name)s%(process_num)03d.err\n";
-        let endless = "stdout_logfile_maxbytes=0\nstderr_logfile_maxbytes=0\n";
-        let short = "stdout_logfile_maxbytes=50KB\nstderr_logfile_maxbytes=50KB\n\
-             stdout_logfile_backups=1000\nstderr_logfile_backups=1000\n";
+        let endless = format!("{logs}stdout_logfile_maxbytes=0\nstderr_logfile_maxbytes=0\n");
+        let short = format!(
+            "{logs}stdout_logfile_maxbytes=50KB\nstderr_logfile_maxbytes=50KB\n\
+             stdout_logfile_backups=1000\nstderr_logfile_backups=1000\n"
+        );
         let silent = "stdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let foreign: Vec<String> = self.shared.iter().flat_map(|name| both_logs(name)).collect();
+        let program = |prefix: &str, names: &[String], rest: String| section("program", prefix, names, &rest);
+        let chatty = |how: &str, more: &str, logs: &str| format!("command={{dir}}/chatty {how}\n{more}\n{logs}");
+        let restless = "autorestart=true\nstartretries=1000000";
+        let strip = match self.logs {
+            Logs::Mixed => "",
+            Logs::Stripped => "strip_ansi=true\n",
+        };
         let parts = [
-            section("program", "quiet", &self.quiet, "command=sleep 100000\n"),
-            section("program", "chatty", &self.chatty, &format!("command={{dir}}/chatty\n{logs}{endless}")),
-            section("program", "rotating", &self.rotating, &format!("command={{dir}}/chatty\n{logs}{short}")),
-            section(
-                "program",
+            format!("[supervisord]\nminfds=4096\n{strip}"),
+            program("quiet", &self.quiet, "command=sleep 100000\n".to_owned()),
+            program("chatty", &self.chatty, chatty("", "", &endless)),
+            program("other", &self.others, chatty("", "user=nobody", &endless)),
+            program("shared", &self.shared, chatty("little", "", &endless)),
+            program("appender", &self.appenders, format!("command={{dir}}/appender {}\n{silent}", foreign.join(" "))),
+            program("rotating", &self.rotating, chatty("", "", &short)),
+            program("telling", &self.telling, chatty("telling", "stdout_capture_maxbytes=1MB", &endless)),
+            program(
+                "watched",
+                &self.watched,
+                chatty("", "stdout_events_enabled=true\nstderr_events_enabled=true", &endless),
+            ),
+            program("coloured", &self.coloured, chatty("coloured", "", &endless)),
+            program(
                 "crashing",
                 &self.crashing,
-                &format!(
-                    "command={{dir}}/crashing %(program_name)s%(process_num)03d\nautorestart=true\nstartretries=1000000\n{logs}{endless}"
-                ),
+                format!("command={{dir}}/crashing %(program_name)s%(process_num)03d\n{restless}\n{endless}"),
             ),
-            section("program", "echo", &self.echoes, &format!("command=cat\n{logs}{endless}")),
+            program("leaving", &self.leaving, format!("command={{dir}}/leaving\n{restless}\n{endless}")),
+            program(
+                "brief",
+                &self.brief,
+                format!("command={{dir}}/brief\nautostart=false\nautorestart=false\n{endless}"),
+            ),
+            program("echo", &self.echoes, format!("command=cat\n{endless}")),
             section(
                 "eventlistener",
                 "ear",
                 &self.ears,
-                "command={dir}/ear\nevents=REMOTE_COMMUNICATION\nbuffer_size=100000\nstderr_logfile=NONE\n",
+                "command={dir}/ear\nevents=REMOTE_COMMUNICATION,PROCESS_COMMUNICATION\nbuffer_size=100000\nstderr_logfile=NONE\n",
             ),
+            "[eventlistener:deaf]\ncommand={dir}/ear deaf\nevents=PROCESS_LOG,PROCESS_STATE\nbuffer_size=1000000\n\
+             startsecs=0\nstderr_logfile=NONE\n"
+                .to_owned(),
             section(
                 "fcgi-program",
                 "gate",
@@ -153,14 +276,35 @@ impl Cast {
                 &format!("command={{dir}}/gate\nsocket=tcp://127.0.0.1:{{port}}\n{silent}"),
             ),
         ];
-        Scene::with("chaos", &format!("[supervisord]\nminfds=4096\n{}", parts.concat()))
+        let scene = Scene::with("chaos", &parts.concat())
             .file("state/heard", "")
+            .file("state/told", "")
+            .file("state/brief", "")
             .file("logs/.keep", "")
             .script("chatty", CHATTY)
+            .script("appender", APPENDER)
             .script("crashing", CRASHING)
+            .script("leaving", LEAVING)
+            .script("brief", BRIEF)
             .script("ear", EAR)
-            .script("gate", GATE)
+            .script("gate", GATE);
+        let program = Subject::Ours.path(Program::Supervisord);
+        let powerless = format!("#!/bin/sh\nexec {}'{}' \"$@\"\n", without_power(), program.display());
+        scene.script("powerless", &powerless).shell("shift; set -- {dir}/powerless \"$@\"")
     }
+}
+
+/// What has the daemon run without what lets one process look into others, as in a container.
+fn without_power() -> &'static str {
+    match Power::ForgoTracing.is_there_for("a daemon without CAP_SYS_PTRACE in the chaos") {
+        true => "setpriv --bounding-set=-sys_ptrace ",
+        false => "",
+    }
+}
+
+/// The logs of a program, below the directory of the scene.
+fn both_logs(name: &str) -> [String; 2] {
+    [format!("logs/{name}.out"), format!("logs/{name}.err")]
 }
 
 /// The group of a process: its name without the number.
@@ -168,17 +312,32 @@ pub fn group(name: &str) -> &str {
     name.trim_end_matches(|digit: char| digit.is_ascii_digit())
 }
 
-/// Processes of the scene that carry a name of the cast and lead a process group: the programs themselves.
-pub fn leaders(daemon: &crate::harness::Daemon) -> Vec<(String, i32)> {
-    use crate::harness::processes;
+/// Everything the scene has started and that lives.
+pub fn living(daemon: &Daemon) -> BTreeSet<i32> {
     let mark = format!("{}={}", scene::MARK, daemon.dir().display());
-    let own: BTreeSet<i32> = processes::with_environment(&mark).into_iter().collect();
+    processes::with_environment(&mark).into_iter().collect()
+}
+
+/// A process that carries a name of the cast.
+#[derive(Debug)]
+pub struct Player {
+    pub name: String,
+    pub pid: i32,
+    /// The program itself, and not something that it has started.
+    pub is_leader: bool,
+    /// Stopped by a signal.
+    pub is_stopped: bool,
+}
+
+/// The processes of the scene that carry a name of the cast.
+pub fn players(daemon: &Daemon) -> Vec<Player> {
     let named = |pid: i32| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
         let environment = String::from_utf8_lossy(&environment).into_owned();
         let name = environment.split('\0').find_map(|pair| pair.strip_prefix("SUPERVISOR_PROCESS_NAME="))?;
-        processes::process(pid).filter(|process| process.group == pid && process.state != 'Z')?;
-        Some((name.to_owned(), pid))
+        let process = processes::process(pid).filter(|process| process.state != 'Z')?;
+        let (is_leader, is_stopped) = (process.group == pid, matches!(process.state, 'T' | 't'));
+        Some(Player { name: name.to_owned(), pid, is_leader, is_stopped })
     };
-    own.into_iter().filter_map(named).collect()
+    living(daemon).into_iter().filter_map(named).collect()
 }

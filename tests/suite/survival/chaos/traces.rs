@@ -1,16 +1,18 @@
 //! What the programs wrote, and whether that is what they must have written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs;
 
 use super::cast::Cast;
+use super::numbered::Numbered;
 use crate::harness::Daemon;
 
 /// All traces of one chaos.
 pub struct Traces {
     numbered: BTreeMap<String, Numbered>,
     events: usize,
+    /// How many of the captured sections that programs have noted down are known.
+    told: usize,
     /// Events that were sent and not yet seen to be heard.
     pending: BTreeSet<String>,
     /// Events that were on their way when the daemon was killed, or whose sending failed.
@@ -21,46 +23,14 @@ pub struct Traces {
     sent: BTreeMap<String, Vec<(u64, bool)>>,
 }
 
-/// A log of numbered lines, read as far as it is there.
-#[derive(Default)]
-struct Numbered {
-    offset: u64,
-    last: u64,
-    partial: Vec<u8>,
-    ended: bool,
-}
-
-impl Numbered {
-    /// Checks what has come since the last time.
-    fn read(&mut self, daemon: &Daemon, log: &str) {
-        let mut bytes = std::mem::take(&mut self.partial);
-        let mut file = File::open(daemon.path(log)).expect("the log exists");
-        file.seek(SeekFrom::Start(self.offset)).expect("it is a file");
-        self.offset += file.read_to_end(&mut bytes).expect("it can be read") as u64;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.partial = bytes.split_off(whole);
-        self.take(&String::from_utf8_lossy(&bytes), log);
-    }
-
-    fn take(&mut self, text: &str, log: &str) {
-        for line in text.lines() {
-            assert!(!self.ended, "{log}: {line:?} behind the end");
-            if line == "end" {
-                self.ended = true;
-            } else {
-                assert_eq!(line, (self.last + 1).to_string(), "{log}: after {}", self.last);
-                self.last += 1;
-            }
-        }
-    }
-}
-
 impl Traces {
     pub fn new(cast: &Cast) -> Traces {
-        let logs = cast.chatty.iter().flat_map(|name| [format!("logs/{name}.out"), format!("logs/{name}.err")]);
+        let plain = cast.plain_logs().into_iter().map(|log| (log, Numbered::default()));
+        let watched = cast.watched_logs().into_iter().map(|log| (log, Numbered::with_losses()));
         Traces {
-            numbered: logs.map(|log| (log, Numbered::default())).collect(),
+            numbered: plain.chain(watched).collect(),
             events: 0,
+            told: 0,
             pending: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             certain: BTreeSet::new(),
@@ -70,7 +40,7 @@ impl Traces {
     }
 
     /// Checks the lines of the chatty programs so far.
-    pub fn read(&mut self, daemon: &Daemon, _cast: &Cast) {
+    pub fn read(&mut self, daemon: &Daemon) {
         for (log, numbered) in &mut self.numbered {
             numbered.read(daemon, log);
         }
@@ -98,13 +68,30 @@ impl Traces {
         self.sent.entry(name).or_default().push((line, certain));
     }
 
-    /// The daemon has been killed: what no listener has heard yet may be lost, or be heard twice.
-    pub fn crashed(&mut self) {
+    /// The daemon has been killed: what no listener has heard yet may be lost, or be heard twice, and what was on its way to
+    /// logs that somebody looks at may be lost.
+    pub fn crashed(&mut self, daemon: &Daemon) {
+        self.interrupted(daemon);
+        self.numbered.values_mut().for_each(Numbered::crashed);
+    }
+
+    /// The listeners have been ended: what they have not heard yet may be lost.
+    pub fn interrupted(&mut self, daemon: &Daemon) {
+        self.hear_what_is_told(daemon);
         self.doubtful.append(&mut self.pending);
+    }
+
+    /// Takes in what programs have noted down that they say in captured sections.
+    fn hear_what_is_told(&mut self, daemon: &Daemon) {
+        let told = daemon.read("state/told");
+        let before = self.pending.len();
+        self.pending.extend(told.lines().skip(self.told).map(str::to_owned));
+        self.told += self.pending.len() - before;
     }
 
     /// Waits until listeners have heard what was sent since the last kill.
     pub fn wait_for_events(&mut self, daemon: &mut Daemon) {
+        self.hear_what_is_told(daemon);
         daemon.wait_until("the listeners have heard everything", |daemon| {
             let heard = daemon.read("state/heard");
             let heard: BTreeSet<&str> = heard.lines().collect();
@@ -126,21 +113,24 @@ impl Traces {
 
     /// Checks everything, now that nobody writes any more; figures for people.
     pub fn finish(mut self, daemon: &Daemon, cast: &Cast) -> String {
-        self.read(daemon, cast);
+        self.read(daemon);
         for (log, numbered) in &self.numbered {
-            assert!(numbered.ended && numbered.partial.is_empty(), "{log} ends with {}", numbered.last);
+            assert!(numbered.is_complete(), "{log} ends too early");
         }
-        let mut lines: u64 = self.numbered.values().map(|numbered| numbered.last).sum();
+        let mut lines: u64 = self.numbered.values().map(|numbered| numbered.lines).sum();
+        let lost: u64 = self.numbered.values().map(|numbered| numbered.lost_bytes).sum();
         for log in cast.rotating.iter().flat_map(|name| [format!("{name}.out"), format!("{name}.err")]) {
             lines += check_rotated(daemon, &log);
         }
         self.check_echoes(daemon);
         let (once, twice) = self.check_events(daemon);
+        let brief = check_brief(daemon, cast);
         let (known, unknown) = check_ends(daemon, cast);
         format!(
-            "{lines} numbered lines, {} lines through stdin, {once} events heard, {twice} of them twice, \
+            "{lines} numbered lines, {lost} bytes lost of logs that are looked at, {brief} brief lives, \
+             {} lines through stdin, {} captured sections, {once} events heard, {twice} of them twice, \
              {known} ends with their exact status, {unknown} unknown",
-            self.lines
+            self.lines, self.told
         )
     }
 
@@ -184,8 +174,21 @@ fn check_rotated(daemon: &Daemon, log: &str) -> u64 {
     text.push_str(&daemon.read(&format!("logs/{log}")));
     let mut numbered = Numbered::default();
     numbered.take(&text, log);
-    assert!(numbered.ended, "{log} ends with {}", numbered.last);
-    numbered.last
+    assert!(numbered.is_complete(), "{log} ends too early");
+    numbered.lines
+}
+
+/// Whoever was there, however briefly, has been heard once.
+fn check_brief(daemon: &Daemon, cast: &Cast) -> usize {
+    let text: String = cast.brief.iter().map(|name| daemon.read(&format!("logs/{name}.out"))).collect();
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let (said, noted) = (sorted(&text), sorted(&daemon.read("state/brief")));
+    assert_eq!(said, noted, "- what brief programs said, + that they have been there");
+    noted.len()
 }
 
 /// Checks what the activity log says about the ends of the crashing programs: exact while the daemon was their parent,
@@ -205,6 +208,8 @@ fn check_ends(daemon: &Daemon, cast: &Cast) -> (usize, usize) {
             } else if let Some((_, pid)) = line.split_once(&format!(" spawned: '{name}' with pid ")) {
                 assert!(child.is_none_or(|(_, orphan)| orphan), "{name}: no end of {child:?} before {line}");
                 child = Some((pid, false));
+            } else if line.contains(&format!(" stopped: {name} (")) {
+                child = None;
             } else if let Some((_, end)) = line.split_once(&format!(" exited: {name} (")) {
                 let Some((pid, orphan)) = child.take() else { continue };
                 let end = end.rsplit_once("; ").map_or(end, |(end, _)| end);
