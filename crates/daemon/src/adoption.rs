@@ -275,7 +275,7 @@ fn find_child(
 fn identify(run: &Run, has_handle: bool, kept: &Kept) -> Option<Run> {
     if run.pid == 0 {
         let known = match (kept.birth(RunId(run.run)), run.stdout) {
-            (Some(birth), _) => Run { pid: birth.pid, started: birth.after, ..run.clone() },
+            (Some(birth), _) => Run { pid: birth.pid, started: birth.after, exact: false, ..run.clone() },
             (None, Some(stdout)) => run.clone().of(orphan::find_leader(stdout)?.get()),
             (None, None) => return None,
         };

@@ -90,6 +90,7 @@ pub struct Process {
     pub name: String,
     /// The code of its state, as clients know it.
     state: i32,
+    /// That of its child, where it is not the one of the run.
     #[serde(default, skip_serializing_if = "is_zero")]
     pid: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -147,8 +148,9 @@ impl Process {
             group: group.to_owned(),
             name: member.name.clone(),
             state: state.code(),
-            pid,
-            started: nanos(started),
+            pid: if run.as_ref().is_some_and(|run| run.pid == pid) { 0 } else { pid },
+            // A child that is being made is started when it is there.
+            started: if pid == 0 && state == ProcessState::Starting { 0 } else { nanos(started) },
             deadline: deadline.map(nanos),
             attempts,
             quick_ends,
@@ -167,7 +169,7 @@ impl Process {
     pub fn member(&self, stdout_log: Option<String>, stderr_log: Option<String>) -> MemberSnapshot {
         let progress = Progress {
             state: ProcessState::from_code(self.state.into()).unwrap_or(ProcessState::Unknown),
-            pid: self.pid,
+            pid: if self.pid == 0 { self.run.as_ref().map_or(0, |run| run.pid) } else { self.pid },
             started: Duration::from_nanos(self.started),
             deadline: self.deadline.map(Duration::from_nanos),
             attempts: self.attempts,

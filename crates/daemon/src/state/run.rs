@@ -11,31 +11,38 @@ use crate::output::RunId;
 /// A child. The numbers of the system for its pipes and its socket are not known but of a child of version 1, whose daemon
 /// had nobody to keep them: they are looked for in the child itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Run {
     /// The number of the run.
     pub run: u64,
     /// Its process id; 0 while it is being made.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub pid: u32,
     /// When it was started, after the boot, in milliseconds.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub started: u64,
     /// Whether that is what the system says, and not our own idea of it, which comes a little later.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub exact: bool,
     /// The FastCGI socket that is its stdin.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub socket: Option<u64>,
     /// The pipe that is its stdin.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stdin: Option<u64>,
     /// The pipe that is its stdout.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stdout: Option<u64>,
     /// The pipe that is its stderr.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stderr: Option<u64>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -45,7 +52,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl Run {
     /// The run of a child about to be made.
     pub fn new(run: RunId) -> Run {
-        Run { run: run.0, ..Run::default() }
+        Run { run: run.0, exact: true, ..Run::default() }
     }
 
     /// This run, whose child has this process id.
