@@ -11,7 +11,7 @@ use supervisord_config::words;
 use supervisord_core::supervisor::CommandFailure;
 use supervisord_sys::command::{self, CommandError};
 
-use super::errands::{Errands, NoReply};
+use super::offload::{NoReply, Offload};
 use super::surroundings::{Surroundings, search_path};
 
 /// A command that can be executed.
@@ -49,14 +49,14 @@ impl Finder {
         &mut self,
         process: &Process,
         surroundings: &Surroundings,
-        errands: &mut Errands,
+        offload: &mut Offload,
         now: Duration,
     ) -> Result<Launch, Unfound> {
         let (arguments, name) = split(process)?;
         let key = (name, search_path(process, surroundings));
         let program = match self.found.get(&key) {
             Some((program, when)) if now < *when + PRESUMED => program.clone(),
-            _ => self.locate(key, errands, now)?,
+            _ => self.locate(key, offload, now)?,
         };
         Ok(Launch { program, arguments })
     }
@@ -66,17 +66,17 @@ impl Finder {
         &mut self,
         process: &Process,
         surroundings: &Surroundings,
-        errands: &mut Errands,
+        offload: &mut Offload,
         now: Duration,
     ) -> Result<(), Unfound> {
         let (_, name) = split(process)?;
-        self.locate((name, search_path(process, surroundings)), errands, now).map(drop)
+        self.locate((name, search_path(process, surroundings)), offload, now).map(drop)
     }
 
-    fn locate(&mut self, key: (String, OsString), errands: &mut Errands, now: Duration) -> Result<PathBuf, Unfound> {
+    fn locate(&mut self, key: (String, OsString), offload: &mut Offload, now: Duration) -> Result<PathBuf, Unfound> {
         let (name, search_path) = key.clone();
         self.found.remove(&key);
-        let located = errands.ask(&places(&key.0, &key.1), move || command::locate(&name, &search_path));
+        let located = offload.ask(&places(&key.0, &key.1), move || command::locate(&name, &search_path));
         let located = located.map_err(|NoReply| {
             Unfound::Unanswered(format!("the disk with command {} does not respond", repr(&key.0)))
         })?;
@@ -147,16 +147,16 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
         let process = Process { command: format!("{} now", path.display()), ..samples::process("p") };
         let surroundings = Surroundings::new(Vec::new(), &samples::config([]));
-        let (mut finder, mut errands) = (Finder::default(), Errands::default());
+        let (mut finder, mut offload) = (Finder::default(), Offload::default());
         let start = Duration::from_secs(100);
-        assert!(finder.find_lately(&process, &surroundings, &mut errands, start).is_ok());
+        assert!(finder.find_lately(&process, &surroundings, &mut offload, start).is_ok());
         fs::remove_file(&path).expect("removed");
         let just = start + PRESUMED - Duration::from_millis(1);
-        let launch = finder.find_lately(&process, &surroundings, &mut errands, just);
+        let launch = finder.find_lately(&process, &surroundings, &mut offload, just);
         let (program, arguments) = launch.map(|launch| (launch.program, launch.arguments)).ok().expect("presumed");
         assert_eq!((program, arguments[1].as_str()), (path, "now"));
         let missing = |result| matches!(result, Err(Unfound::Failed(CommandFailure::Missing(_))));
-        assert!(missing(finder.find_lately(&process, &surroundings, &mut errands, start + PRESUMED).map(drop)));
-        assert!(missing(finder.check(&process, &surroundings, &mut errands, just)), "whoever asks is told the truth");
+        assert!(missing(finder.find_lately(&process, &surroundings, &mut offload, start + PRESUMED).map(drop)));
+        assert!(missing(finder.check(&process, &surroundings, &mut offload, just)), "whoever asks is told the truth");
     }
 }

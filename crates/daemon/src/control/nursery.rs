@@ -23,8 +23,8 @@ use supervisord_sys::user::{RunAs, current_name, current_uid};
 use supervisord_sys::{Errno, errno_name, orphan, pipe};
 
 use super::Tools;
-use super::errands::{Errands, NoReply};
 use super::finder::{Finder, Launch, Unfound};
+use super::offload::{NoReply, Offload};
 use super::sockets::Sockets;
 use super::surroundings;
 use super::survival::{self, Survival};
@@ -56,7 +56,7 @@ pub(super) struct Nursery {
     /// How each user was become last, for when the user database does not respond.
     users: HashMap<u32, RunAs>,
     finder: Finder,
-    errands: Errands,
+    offload: Offload,
 }
 
 /// A child about to be made.
@@ -159,7 +159,7 @@ impl Nursery {
         let process = &row.config;
         let command = self
             .finder
-            .find_lately(process, &tools.surroundings, &mut self.errands, present().mono)
+            .find_lately(process, &tools.surroundings, &mut self.offload, present().mono)
             .map_err(|unfound| match unfound {
                 Unfound::Failed(CommandFailure::Missing(text) | CommandFailure::Unusable(text)) => {
                     SpawnFailure::Refused(text)
@@ -168,7 +168,7 @@ impl Nursery {
             })?;
         let socket = match &process.socket {
             Some(socket) => {
-                let acquired = self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.errands)?;
+                let acquired = self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.offload)?;
                 if let (Some(survival), Some((socket, descriptor))) = (survival.as_deref_mut(), acquired.opened) {
                     survival.keep_socket(socket, descriptor.as_fd());
                 }
@@ -227,7 +227,7 @@ impl Nursery {
     /// Begins a turn of the loop: tidies up after children that have executed their programs.
     pub(super) fn begin_turn(&mut self) {
         self.spawner.settle();
-        self.errands.begin_turn();
+        self.offload.begin_turn();
     }
 
     fn open_logs(&self, run: RunId, process: &Process, channels: Vec<AttachChannel>, tools: &Tools) -> Opening {
@@ -238,7 +238,7 @@ impl Nursery {
 
     /// Whether the program of a process is there. Where nobody knows, that is said when it is to be started.
     pub(super) fn check(&mut self, process: &Process, tools: &Tools) -> Result<(), CommandFailure> {
-        match self.finder.check(process, &tools.surroundings, &mut self.errands, present().mono) {
+        match self.finder.check(process, &tools.surroundings, &mut self.offload, present().mono) {
             Ok(()) | Err(Unfound::Unanswered(_)) => Ok(()),
             Err(Unfound::Failed(failure)) => Err(failure),
         }
@@ -246,7 +246,7 @@ impl Nursery {
 
     /// Whether a question to the system hangs.
     pub(super) fn is_waiting(&mut self) -> bool {
-        self.errands.is_waiting()
+        self.offload.is_waiting()
     }
 
     /// Whether the output plane answers in time, whatever it did before.
@@ -279,7 +279,7 @@ impl Nursery {
 
     /// The name of the user the daemon runs as, or its number where nobody knows the name.
     fn own_name(&mut self) -> String {
-        let name = self.errands.ask("the user database", current_name);
+        let name = self.offload.ask("the user database", current_name);
         name.unwrap_or_else(|NoReply| current_uid().to_string())
     }
 
@@ -287,7 +287,7 @@ impl Nursery {
     /// not get it any more.
     fn run_as(&mut self, process: &Process, tools: &Tools) -> Result<Option<RunAs>, NoReply> {
         let Some(uid) = process.user.as_ref().map(|user| user.uid) else { return Ok(None) };
-        match self.errands.ask("the user database", move || RunAs::uid(uid)) {
+        match self.offload.ask("the user database", move || RunAs::uid(uid)) {
             Ok(run_as) => {
                 self.users.insert(uid, run_as.clone());
                 Ok(Some(run_as))

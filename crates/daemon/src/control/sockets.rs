@@ -10,7 +10,7 @@ use supervisord_config::model::{FastCgiSocket, LogLevel, SocketAddress};
 use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::socket::{self, SocketError, SocketFile};
 
-use super::errands::{Errands, NoReply};
+use super::offload::{NoReply, Offload};
 use crate::activity::Activity;
 use crate::hand_over::HandedSocket;
 use crate::state::Socket;
@@ -43,7 +43,7 @@ impl Sockets {
         group: &Arc<str>,
         socket: &FastCgiSocket,
         activity: &Activity,
-        errands: &mut Errands,
+        offload: &mut Offload,
     ) -> Result<Acquired, SpawnFailure> {
         let key = (group.clone(), socket.url.clone());
         if let Some(open) = self.open.get(&key) {
@@ -52,7 +52,7 @@ impl Sockets {
         activity.log(LogLevel::Info, &format!("Creating socket {}", socket.url));
         let failed = |error: &dyn fmt::Display| format!("Could not create FastCGI socket {}: {error}", socket.url);
         let definition = socket.clone();
-        let opened = errands.ask(&socket.url, move || Fresh::open(&definition));
+        let opened = offload.ask(&socket.url, move || Fresh::open(&definition));
         let opened = opened.map_err(|NoReply| SpawnFailure::Unanswered(failed(&"the system does not respond")))?;
         let fresh = opened.map_err(|error| SpawnFailure::Refused(failed(&error)))?;
         let descriptor = Arc::new(fresh.keep());

@@ -10,39 +10,39 @@ use std::time::{Duration, Instant};
 use crate::output::answer::answer;
 
 /// How long answers that do not come are waited for in one turn of the loop; normally they take microseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WAIT_PER_TURN: Duration = Duration::from_secs(2);
 
 /// How long one is waited for while there are questions that have taken longer.
-const LITTLE_PATIENCE: Duration = Duration::from_millis(100);
+const WAIT_WHILE_OVERDUE: Duration = Duration::from_millis(100);
 
 /// How many questions may take longer at a time.
 const MOST_OVERDUE: usize = 256;
 
-type Errand = Box<dyn FnOnce() + Send>;
+type Task = Box<dyn FnOnce() + Send>;
 
 /// There was no answer in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoReply;
 
-/// Asks questions, one after the other.
-pub(super) struct Errands {
-    /// How much patience is left in this turn.
-    patience: Duration,
+/// Asks questions on another thread, one after the other.
+pub(super) struct Offload {
+    /// How long this turn may still wait.
+    wait_left: Duration,
     runner: Option<Runner>,
     /// What was not answered in time, and the threads that still wait for it. They end with the answer.
     overdue: HashMap<String, JoinHandle<()>>,
 }
 
-impl Default for Errands {
-    fn default() -> Errands {
-        Errands { patience: PATIENCE, runner: None, overdue: HashMap::new() }
+impl Default for Offload {
+    fn default() -> Offload {
+        Offload { wait_left: WAIT_PER_TURN, runner: None, overdue: HashMap::new() }
     }
 }
 
-impl Errands {
-    /// From now on there is all patience again.
+impl Offload {
+    /// Begins a turn of the loop, with all of the waiting time again.
     pub(super) fn begin_turn(&mut self) {
-        self.patience = PATIENCE;
+        self.wait_left = WAIT_PER_TURN;
     }
 
     /// The answer to a question about `subject`, which names what may hang. As long as one question about the same is not
@@ -55,7 +55,7 @@ impl Errands {
         if self.is_waiting() && (self.overdue.contains_key(subject) || self.overdue.len() >= MOST_OVERDUE) {
             return Err(NoReply);
         }
-        let most = if self.overdue.is_empty() { PATIENCE } else { LITTLE_PATIENCE };
+        let most = if self.overdue.is_empty() { WAIT_PER_TURN } else { WAIT_WHILE_OVERDUE };
         let Some(runner) = self.runner.take().or_else(|| Runner::start().ok()) else {
             // Where there is no room for a thread, nothing but a long wait is to be feared.
             return Ok(question());
@@ -66,11 +66,11 @@ impl Errands {
             let _ = reply.give(question());
         }));
         let asked = Instant::now();
-        let answered = awaited.within(self.patience.min(most)).map_err(|_| NoReply);
+        let answered = awaited.within(self.wait_left.min(most)).map_err(|_| NoReply);
         match answered {
             Ok(_) => self.runner = Some(runner),
             Err(NoReply) => {
-                self.patience = self.patience.saturating_sub(asked.elapsed());
+                self.wait_left = self.wait_left.saturating_sub(asked.elapsed());
                 self.overdue.insert(subject.to_owned(), runner.thread);
             }
         }
@@ -84,23 +84,23 @@ impl Errands {
     }
 }
 
-/// A thread that runs errands as long as it is needed.
+/// A thread that runs tasks as long as it is needed.
 struct Runner {
-    errands: Sender<Errand>,
+    tasks: Sender<Task>,
     thread: JoinHandle<()>,
 }
 
 impl Runner {
     fn start() -> io::Result<Runner> {
-        let (errands, waiting) = channel::<Errand>();
-        let run = move || waiting.into_iter().for_each(|errand| errand());
-        let thread = thread::Builder::new().name("errands".to_owned()).spawn(run)?;
-        Ok(Runner { errands, thread })
+        let (tasks, waiting) = channel::<Task>();
+        let run = move || waiting.into_iter().for_each(|task| task());
+        let thread = thread::Builder::new().name("offload".to_owned()).spawn(run)?;
+        Ok(Runner { tasks, thread })
     }
 
-    fn run(&self, errand: Errand) {
-        // The thread takes errands as long as this end exists.
-        let _ = self.errands.send(errand);
+    fn run(&self, task: Task) {
+        // The thread takes tasks as long as this end exists.
+        let _ = self.tasks.send(task);
     }
 }
 
@@ -110,20 +110,20 @@ mod tests {
 
     #[test]
     fn a_question_that_is_not_answered_holds_up_no_other() {
-        let mut errands = Errands::default();
-        assert_eq!(errands.ask("one", || 1), Ok(1));
+        let mut offload = Offload::default();
+        assert_eq!(offload.ask("one", || 1), Ok(1));
         let (release, held) = channel::<()>();
-        errands.patience = Duration::from_millis(1);
-        assert_eq!(errands.ask("held", move || held.recv().is_ok()), Err(NoReply));
-        assert_eq!(errands.patience, Duration::ZERO, "it is spent");
-        assert!(errands.is_waiting());
-        assert_eq!(errands.ask("held", || true), Err(NoReply), "it is asked already");
-        errands.begin_turn();
-        while errands.ask("two", || 2) != Ok(2) {}
+        offload.wait_left = Duration::from_millis(1);
+        assert_eq!(offload.ask("held", move || held.recv().is_ok()), Err(NoReply));
+        assert_eq!(offload.wait_left, Duration::ZERO, "it is spent");
+        assert!(offload.is_waiting());
+        assert_eq!(offload.ask("held", || true), Err(NoReply), "it is asked already");
+        offload.begin_turn();
+        while offload.ask("two", || 2) != Ok(2) {}
         release.send(()).expect("somebody waits");
-        while errands.is_waiting() {
+        while offload.is_waiting() {
             thread::yield_now();
         }
-        assert_eq!(errands.ask("held", || true), Ok(true));
+        assert_eq!(offload.ask("held", || true), Ok(true));
     }
 }
