@@ -23,8 +23,8 @@ use supervisord_sys::user::{RunAs, current_name, current_uid};
 use supervisord_sys::{Errno, errno_name, orphan, pipe};
 
 use super::Tools;
-use super::finder::{Finder, Launch, Unfound};
 use super::offload::{NoReply, Offload};
+use super::resolve_command::{CommandResolver, Launch, Unresolved};
 use super::sockets::Sockets;
 use super::surroundings;
 use super::survival::{self, Survival};
@@ -55,7 +55,7 @@ pub(super) struct Nursery {
     output_stalled: bool,
     /// How each user was become last, for when the user database does not respond.
     users: HashMap<u32, RunAs>,
-    finder: Finder,
+    resolver: CommandResolver,
     offload: Offload,
 }
 
@@ -158,13 +158,13 @@ impl Nursery {
         let row = supervisor.row(id).ok_or_else(removed)?;
         let process = &row.config;
         let command = self
-            .finder
-            .find_lately(process, &tools.surroundings, &mut self.offload, present().mono)
-            .map_err(|unfound| match unfound {
-                Unfound::Failed(CommandFailure::Missing(text) | CommandFailure::Unusable(text)) => {
+            .resolver
+            .resolve_cached(process, &tools.surroundings, &mut self.offload, present().mono)
+            .map_err(|unresolved| match unresolved {
+                Unresolved::Failed(CommandFailure::Missing(text) | CommandFailure::Unusable(text)) => {
                     SpawnFailure::Refused(text)
                 }
-                Unfound::Unanswered(text) => SpawnFailure::Unanswered(text),
+                Unresolved::Unanswered(text) => SpawnFailure::Unanswered(text),
             })?;
         let socket = match &process.socket {
             Some(socket) => {
@@ -238,9 +238,9 @@ impl Nursery {
 
     /// Whether the program of a process is there. Where nobody knows, that is said when it is to be started.
     pub(super) fn check(&mut self, process: &Process, tools: &Tools) -> Result<(), CommandFailure> {
-        match self.finder.check(process, &tools.surroundings, &mut self.offload, present().mono) {
-            Ok(()) | Err(Unfound::Unanswered(_)) => Ok(()),
-            Err(Unfound::Failed(failure)) => Err(failure),
+        match self.resolver.check(process, &tools.surroundings, &mut self.offload, present().mono) {
+            Ok(()) | Err(Unresolved::Unanswered(_)) => Ok(()),
+            Err(Unresolved::Failed(failure)) => Err(failure),
         }
     }
 

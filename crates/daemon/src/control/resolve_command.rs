@@ -22,40 +22,40 @@ pub(super) struct Launch {
     pub(super) arguments: Vec<String>,
 }
 
-/// Why there is no launch.
-pub(super) enum Unfound {
+/// Why a command was not resolved.
+pub(super) enum Unresolved {
     /// The command cannot be executed.
     Failed(CommandFailure),
     /// The disk with the program has not answered; the text for clients and logs.
     Unanswered(String),
 }
 
-/// How long a program that has been found is taken to be still there, when it is started or restarted by itself.
-const PRESUMED: Duration = Duration::from_secs(1);
+/// How long an automatic start or restart trusts the cache.
+const CACHED_FOR: Duration = Duration::from_secs(1);
 
-/// How many programs that have been found are kept in mind.
-const MOST_FOUND: usize = 256;
+/// How many programs the cache holds.
+const MOST_CACHED: usize = 256;
 
-/// Finds the programs of commands.
+/// Resolves commands to the files of their programs.
 #[derive(Default)]
-pub(super) struct Finder {
-    /// Where programs were, by name and search path, and when.
-    found: HashMap<(String, OsString), (PathBuf, Duration)>,
+pub(super) struct CommandResolver {
+    /// Where programs were, and when, by name and search path.
+    cache: HashMap<(String, OsString), (PathBuf, Duration)>,
 }
 
-impl Finder {
-    /// Splits the command and finds its program, which is not looked for again if it was there a moment ago.
-    pub(super) fn find_lately(
+impl CommandResolver {
+    /// Splits the command and resolves its program, from the cache if it was there a moment ago.
+    pub(super) fn resolve_cached(
         &mut self,
         process: &Process,
         surroundings: &Surroundings,
         offload: &mut Offload,
         now: Duration,
-    ) -> Result<Launch, Unfound> {
+    ) -> Result<Launch, Unresolved> {
         let (arguments, name) = split(process)?;
         let key = (name, search_path(process, surroundings));
-        let program = match self.found.get(&key) {
-            Some((program, when)) if now < *when + PRESUMED => program.clone(),
+        let program = match self.cache.get(&key) {
+            Some((program, when)) if now < *when + CACHED_FOR => program.clone(),
             _ => self.locate(key, offload, now)?,
         };
         Ok(Launch { program, arguments })
@@ -68,30 +68,30 @@ impl Finder {
         surroundings: &Surroundings,
         offload: &mut Offload,
         now: Duration,
-    ) -> Result<(), Unfound> {
+    ) -> Result<(), Unresolved> {
         let (_, name) = split(process)?;
         self.locate((name, search_path(process, surroundings)), offload, now).map(drop)
     }
 
-    fn locate(&mut self, key: (String, OsString), offload: &mut Offload, now: Duration) -> Result<PathBuf, Unfound> {
+    fn locate(&mut self, key: (String, OsString), offload: &mut Offload, now: Duration) -> Result<PathBuf, Unresolved> {
         let (name, search_path) = key.clone();
-        self.found.remove(&key);
+        self.cache.remove(&key);
         let located = offload.ask(&places(&key.0, &key.1), move || command::locate(&name, &search_path));
         let located = located.map_err(|NoReply| {
-            Unfound::Unanswered(format!("the disk with command {} does not respond", repr(&key.0)))
+            Unresolved::Unanswered(format!("the disk with command {} does not respond", repr(&key.0)))
         })?;
         let program = located.map_err(|error| failure(&key.0, error))?;
-        if self.found.len() >= MOST_FOUND {
-            self.found.clear();
+        if self.cache.len() >= MOST_CACHED {
+            self.cache.clear();
         }
-        self.found.insert(key, (program.clone(), now));
+        self.cache.insert(key, (program.clone(), now));
         Ok(program)
     }
 }
 
-impl From<CommandFailure> for Unfound {
-    fn from(failure: CommandFailure) -> Unfound {
-        Unfound::Failed(failure)
+impl From<CommandFailure> for Unresolved {
+    fn from(failure: CommandFailure) -> Unresolved {
+        Unresolved::Failed(failure)
     }
 }
 
@@ -140,23 +140,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_was_there_a_moment_ago_is_presumed_to_be_there() {
+    fn a_program_that_was_there_a_moment_ago_comes_from_the_cache() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("program");
         fs::write(&path, "").expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
         let process = Process { command: format!("{} now", path.display()), ..samples::process("p") };
         let surroundings = Surroundings::new(Vec::new(), &samples::config([]));
-        let (mut finder, mut offload) = (Finder::default(), Offload::default());
+        let (mut resolver, mut offload) = (CommandResolver::default(), Offload::default());
         let start = Duration::from_secs(100);
-        assert!(finder.find_lately(&process, &surroundings, &mut offload, start).is_ok());
+        assert!(resolver.resolve_cached(&process, &surroundings, &mut offload, start).is_ok());
         fs::remove_file(&path).expect("removed");
-        let just = start + PRESUMED - Duration::from_millis(1);
-        let launch = finder.find_lately(&process, &surroundings, &mut offload, just);
-        let (program, arguments) = launch.map(|launch| (launch.program, launch.arguments)).ok().expect("presumed");
+        let just = start + CACHED_FOR - Duration::from_millis(1);
+        let launch = resolver.resolve_cached(&process, &surroundings, &mut offload, just);
+        let (program, arguments) = launch.map(|launch| (launch.program, launch.arguments)).ok().expect("cached");
         assert_eq!((program, arguments[1].as_str()), (path, "now"));
-        let missing = |result| matches!(result, Err(Unfound::Failed(CommandFailure::Missing(_))));
-        assert!(missing(finder.find_lately(&process, &surroundings, &mut offload, start + PRESUMED).map(drop)));
-        assert!(missing(finder.check(&process, &surroundings, &mut offload, just)), "whoever asks is told the truth");
+        let missing = |result| matches!(result, Err(Unresolved::Failed(CommandFailure::Missing(_))));
+        assert!(missing(resolver.resolve_cached(&process, &surroundings, &mut offload, start + CACHED_FOR).map(drop)));
+        assert!(missing(resolver.check(&process, &surroundings, &mut offload, just)), "whoever asks is told the truth");
     }
 }
