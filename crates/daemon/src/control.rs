@@ -4,6 +4,7 @@
 //! what it answers is carried out before the next input is taken. Nothing here touches a log file or a client.
 
 mod chatter;
+mod child_env;
 mod children;
 mod clearing;
 mod effects;
@@ -14,7 +15,6 @@ mod resolve_command;
 mod resume;
 mod sockets;
 mod stdin;
-mod surroundings;
 mod survival;
 mod upgrade;
 
@@ -45,12 +45,12 @@ use crate::output::{OutputHandle, Report, ReportBudget, Request, RunId};
 use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
 use chatter::Chatter;
+pub use child_env::ChildEnv;
 pub use children::HandedChildren;
 use children::{Children, Dead, Gone};
 use clearing::Clearing;
 pub use entrance::{Entrance, Mailbox, Message};
 pub use resume::Reconfigured;
-pub use surroundings::Surroundings;
 pub use survival::Legacy;
 use survival::Survival;
 use upgrade::Upgrade;
@@ -77,7 +77,7 @@ pub struct Tools {
     /// Where the output plane learns that its reports have been dealt with.
     pub budget: ReportBudget,
     /// What every child inherits.
-    pub surroundings: Surroundings,
+    pub child_env: ChildEnv,
     /// The Python plug-ins.
     pub plugins: Arc<Plugins>,
     /// Reads the configuration again, on a thread of its own.

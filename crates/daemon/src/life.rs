@@ -22,7 +22,7 @@ use supervisord_sys::user::current_name;
 use crate::activity::Activity;
 use crate::beginning::{Beginning, Begun, Findings, legacy};
 use crate::clock::{local_time, present};
-use crate::control::{Control, End, Entrance, Mailbox, Message, Surroundings, Tools};
+use crate::control::{ChildEnv, Control, End, Entrance, Mailbox, Message, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::host::ReadConfig;
@@ -47,7 +47,7 @@ const CLOCK: Clock = Clock { now: || present().epoch(), local: local_time };
 /// A daemon with everything open and nothing started.
 pub struct Life {
     config: Arc<Config>,
-    surroundings: Start,
+    start: Start,
     output: Output,
     follow: Arc<FollowHub>,
     servers: Vec<OpenServer>,
@@ -86,8 +86,8 @@ pub enum LifeEnd {
 impl Life {
     /// Begins the first life: opens everything that can fail while there still is somebody to tell, catches the signals
     /// that all lives obey, and goes into the background.
-    pub fn begin(config: Config, surroundings: Start) -> Result<(Life, Signals), StartError> {
-        let life = Life::open(config, surroundings, true, 0)?;
+    pub fn begin(config: Config, start: Start) -> Result<(Life, Signals), StartError> {
+        let life = Life::open(config, start, true, 0)?;
         let signals = catch_signals()?;
         let settings = &life.config.supervisord;
         if !stays_in_foreground(settings) {
@@ -99,7 +99,7 @@ impl Life {
 
     /// Opens everything that can fail. What it opened before a failure is closed again, and nothing that another daemon
     /// uses has been touched.
-    fn open(config: Config, surroundings: Start, first: bool, serial: u64) -> Result<Life, StartError> {
+    fn open(config: Config, start: Start, first: bool, serial: u64) -> Result<Life, StartError> {
         let settings = &config.supervisord;
         let mut lines = opening_lines(&config);
         if first {
@@ -111,7 +111,7 @@ impl Life {
             lines.extend(privileges::raise_limits(settings)?);
         }
         lines.sort_by_key(|(level, _)| *level);
-        let Place { lock, servers, findings } = take_place(&config, &surroundings.directory, serial)?;
+        let Place { lock, servers, findings } = take_place(&config, &start.directory, serial)?;
         let Findings { beginning, transit, complaints } = findings;
         let follow = Arc::new(FollowHub::default());
         let output = open_output(settings, &follow, transit)?;
@@ -124,13 +124,13 @@ impl Life {
             remove_auto_logs(settings, &beginning.logs_in_use(), &activity);
         }
         listen::announce(&servers, &namespaces(&config), &activity, CLOCK);
-        Ok(Life { config: Arc::new(config), surroundings, output, follow, servers, beginning, lock })
+        Ok(Life { config: Arc::new(config), start, output, follow, servers, beginning, lock })
     }
 
     /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the life before
     /// serve on: everything has been stopped already, and nobody may be there who could start it again.
-    pub fn restart(config: Config, before: &Config, surroundings: Start, serial: u64) -> Result<Life, StartError> {
-        let reason = match Life::open(config.clone(), surroundings.clone(), false, serial) {
+    pub fn restart(config: Config, before: &Config, start: Start, serial: u64) -> Result<Life, StartError> {
+        let reason = match Life::open(config.clone(), start.clone(), false, serial) {
             Ok(life) => return Ok(life),
             Err(reason) => reason,
         };
@@ -138,7 +138,7 @@ impl Life {
         let own = Config { supervisord: settings.clone(), servers: before.servers.clone(), ..config.clone() };
         // A user that was given up does not come back, and as another one its programs must not run.
         let again = match config.supervisord.user == settings.user {
-            true => Life::open(own, surroundings, false, serial),
+            true => Life::open(own, start, false, serial),
             false => Err(reason.clone()),
         };
         match &again {
@@ -152,7 +152,7 @@ impl Life {
     }
 
     /// Goes on where the program before left off.
-    pub fn resume(mut handed: HandOver<OwnedFd>, surroundings: Start) -> Result<Life, StartError> {
+    pub fn resume(mut handed: HandOver<OwnedFd>, start: Start) -> Result<Life, StartError> {
         let config = handed.snapshot.config.clone();
         let follow = Arc::new(FollowHub::default());
         let output = reopen_output(&config.supervisord, &follow)?;
@@ -174,12 +174,12 @@ impl Life {
             None => Lock::take(pidfile).unwrap_or_else(|Taken { .. }| Lock::none(pidfile)),
         };
         let beginning = Beginning::Upgraded(Box::new(handed));
-        Ok(Life { config, surroundings, output, follow, servers, beginning, lock })
+        Ok(Life { config, start, output, follow, servers, beginning, lock })
     }
 
     /// What the next life needs, too.
-    pub fn surroundings(&self) -> Start {
-        self.surroundings.clone()
+    pub fn start_parameters(&self) -> Start {
+        self.start.clone()
     }
 
     /// What this life began with.
@@ -194,7 +194,7 @@ impl Life {
 
     /// Supervises until the end, and obeys these signals.
     pub fn live(self, signals: Signals) -> Result<LifeEnd, StartError> {
-        let Life { config, surroundings, mut output, follow, servers, beginning, mut lock } = self;
+        let Life { config, start, mut output, follow, servers, beginning, mut lock } = self;
         let entrance = Entrance::new().map_err(cannot_start)?;
         let mailbox = entrance.mailbox.clone();
         let activity = output.activity();
@@ -206,14 +206,13 @@ impl Life {
         lock.name_holder();
         let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
         let view = Arc::new(View::new(config.clone()));
-        let plugins =
-            Arc::new(Plugins::new(&config, Path::new(&surroundings.directory), notice_to(entrance.mailbox.clone())));
+        let plugins = Arc::new(Plugins::new(&config, Path::new(&start.directory), notice_to(entrance.mailbox.clone())));
         let context = Context {
             view: view.clone(),
             calls: entrance.calls.clone(),
             activity: activity.clone(),
             activity_file: activity_file(&config.supervisord),
-            load_config: surroundings.read.clone(),
+            load_config: start.read.clone(),
             loading: Arc::default(),
             blocking: BlockingThreads::default(),
             answers: Arc::new(Room::for_answers()),
@@ -230,12 +229,12 @@ impl Life {
             activity,
             output: output.handle.clone(),
             budget: output.budget.clone(),
-            surroundings: Surroundings::new(hand_over::environment(), &config),
-            load_config: surroundings.read,
+            child_env: ChildEnv::new(hand_over::environment(), &config),
+            load_config: start.read,
             legacy: legacy(&config.supervisord),
             transit,
             keeper,
-            start_dir: surroundings.directory,
+            start_dir: start.directory,
             plugins,
         };
         let resumed = matches!(handed, Some((_, None)));

@@ -89,7 +89,7 @@ fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
         Some(Err(reason)) => return Err(StartError(format!("cannot go on from the program before: {reason}"))),
     };
     loop {
-        let (start, config) = (life.surroundings(), life.config());
+        let (start, config) = (life.start_parameters(), life.config());
         (life, signals) = match life.live(signals)? {
             LifeEnd::Exit => return Ok(()),
             LifeEnd::Restart(next, serial, signals) => (Life::restart(*next, &config, start, serial)?, signals),

@@ -31,7 +31,7 @@ pub use child::NOT_SPAWNED;
 pub use environment::Environment;
 pub use spawner::Spawner;
 
-/// What to start and in which surroundings; it can be used for any number of children.
+/// What to start, and with which environment, directory and user; it can be used for any number of children.
 #[derive(Clone, Debug)]
 pub struct SpawnPlan {
     executable: CString,

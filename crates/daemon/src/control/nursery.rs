@@ -23,10 +23,10 @@ use supervisord_sys::user::{RunAs, current_name, current_uid};
 use supervisord_sys::{Errno, errno_name, orphan, pipe};
 
 use super::Tools;
+use super::child_env;
 use super::offload::{NoReply, Offload};
 use super::resolve_command::{CommandResolver, Launch, Unresolved};
 use super::sockets::Sockets;
-use super::surroundings;
 use super::survival::{self, Survival};
 use crate::activity::Activity;
 use crate::clock::present;
@@ -159,7 +159,7 @@ impl Nursery {
         let process = &row.config;
         let command = self
             .resolver
-            .resolve_cached(process, &tools.surroundings, &mut self.offload, present().mono)
+            .resolve_cached(process, &tools.child_env, &mut self.offload, present().mono)
             .map_err(|unresolved| match unresolved {
                 Unresolved::Failed(CommandFailure::Missing(text) | CommandFailure::Unusable(text)) => {
                     SpawnFailure::Refused(text)
@@ -238,7 +238,7 @@ impl Nursery {
 
     /// Whether the program of a process is there. Where nobody knows, that is said when it is to be started.
     pub(super) fn check(&mut self, process: &Process, tools: &Tools) -> Result<(), CommandFailure> {
-        match self.resolver.check(process, &tools.surroundings, &mut self.offload, present().mono) {
+        match self.resolver.check(process, &tools.child_env, &mut self.offload, present().mono) {
             Ok(()) | Err(Unresolved::Unanswered(_)) => Ok(()),
             Err(Unresolved::Failed(failure)) => Err(failure),
         }
@@ -402,7 +402,7 @@ pub(super) fn channel(
 
 fn plan(row: &Row, command: Launch, user: Option<RunAs>, tools: &Tools) -> Result<SpawnPlan, Errno> {
     let process = &row.config;
-    let environment = surroundings::environment(process, &row.group, &tools.surroundings)?;
+    let environment = child_env::environment(process, &row.group, &tools.child_env)?;
     let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
     if let Some(directory) = &process.directory {
         plan = plan.directory(Path::new(directory))?;

@@ -11,8 +11,8 @@ use supervisord_config::words;
 use supervisord_core::supervisor::CommandFailure;
 use supervisord_sys::command::{self, CommandError};
 
+use super::child_env::{ChildEnv, search_path};
 use super::offload::{NoReply, Offload};
-use super::surroundings::{Surroundings, search_path};
 
 /// A command that can be executed.
 pub(super) struct Launch {
@@ -48,12 +48,12 @@ impl CommandResolver {
     pub(super) fn resolve_cached(
         &mut self,
         process: &Process,
-        surroundings: &Surroundings,
+        child_env: &ChildEnv,
         offload: &mut Offload,
         now: Duration,
     ) -> Result<Launch, Unresolved> {
         let (arguments, name) = split(process)?;
-        let key = (name, search_path(process, surroundings));
+        let key = (name, search_path(process, child_env));
         let program = match self.cache.get(&key) {
             Some((program, when)) if now < *when + CACHED_FOR => program.clone(),
             _ => self.locate(key, offload, now)?,
@@ -65,12 +65,12 @@ impl CommandResolver {
     pub(super) fn check(
         &mut self,
         process: &Process,
-        surroundings: &Surroundings,
+        child_env: &ChildEnv,
         offload: &mut Offload,
         now: Duration,
     ) -> Result<(), Unresolved> {
         let (_, name) = split(process)?;
-        self.locate((name, search_path(process, surroundings)), offload, now).map(drop)
+        self.locate((name, search_path(process, child_env)), offload, now).map(drop)
     }
 
     fn locate(&mut self, key: (String, OsString), offload: &mut Offload, now: Duration) -> Result<PathBuf, Unresolved> {
@@ -146,17 +146,17 @@ mod tests {
         fs::write(&path, "").expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
         let process = Process { command: format!("{} now", path.display()), ..samples::process("p") };
-        let surroundings = Surroundings::new(Vec::new(), &samples::config([]));
+        let child_env = ChildEnv::new(Vec::new(), &samples::config([]));
         let (mut resolver, mut offload) = (CommandResolver::default(), Offload::default());
         let start = Duration::from_secs(100);
-        assert!(resolver.resolve_cached(&process, &surroundings, &mut offload, start).is_ok());
+        assert!(resolver.resolve_cached(&process, &child_env, &mut offload, start).is_ok());
         fs::remove_file(&path).expect("removed");
         let just = start + CACHED_FOR - Duration::from_millis(1);
-        let launch = resolver.resolve_cached(&process, &surroundings, &mut offload, just);
+        let launch = resolver.resolve_cached(&process, &child_env, &mut offload, just);
         let (program, arguments) = launch.map(|launch| (launch.program, launch.arguments)).ok().expect("cached");
         assert_eq!((program, arguments[1].as_str()), (path, "now"));
         let missing = |result| matches!(result, Err(Unresolved::Failed(CommandFailure::Missing(_))));
-        assert!(missing(resolver.resolve_cached(&process, &surroundings, &mut offload, start + CACHED_FOR).map(drop)));
-        assert!(missing(resolver.check(&process, &surroundings, &mut offload, just)), "whoever asks is told the truth");
+        assert!(missing(resolver.resolve_cached(&process, &child_env, &mut offload, start + CACHED_FOR).map(drop)));
+        assert!(missing(resolver.check(&process, &child_env, &mut offload, just)), "whoever asks is told the truth");
     }
 }

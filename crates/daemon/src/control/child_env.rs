@@ -10,33 +10,33 @@ use supervisord_sys::spawn::Environment;
 const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 
 /// What every child inherits, collected once at the daemon's start.
-pub struct Surroundings {
+pub struct ChildEnv {
     /// The daemon's own environment.
     environment: Environment,
     /// The daemon's own address for its children; none without servers.
     server_url: Option<String>,
 }
 
-impl Surroundings {
+impl ChildEnv {
     /// Collects the environment of the daemon and its address.
-    pub fn new(environment: Vec<(OsString, OsString)>, config: &Config) -> Surroundings {
-        Surroundings { environment: environment.into_iter().collect(), server_url: config.server_url() }
+    pub fn new(environment: Vec<(OsString, OsString)>, config: &Config) -> ChildEnv {
+        ChildEnv { environment: environment.into_iter().collect(), server_url: config.server_url() }
     }
 }
 
 /// The directories in which the program of a process is looked for.
-pub(super) fn search_path(process: &Process, surroundings: &Surroundings) -> OsString {
+pub(super) fn search_path(process: &Process, child_env: &ChildEnv) -> OsString {
     let configured = process.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.into());
-    let inherited = || surroundings.environment.get("PATH").filter(|path| !path.is_empty()).map(OsString::from);
+    let inherited = || child_env.environment.get("PATH").filter(|path| !path.is_empty()).map(OsString::from);
     configured.or_else(inherited).unwrap_or_else(|| DEFAULT_PATH.into())
 }
 
 /// The environment of a child. Later settings win: the daemon's own, the names of the process, the configured ones.
-pub(super) fn environment(process: &Process, group: &str, surroundings: &Surroundings) -> Result<Environment, Errno> {
-    let mut environment = surroundings.environment.clone();
+pub(super) fn environment(process: &Process, group: &str, child_env: &ChildEnv) -> Result<Environment, Errno> {
+    let mut environment = child_env.environment.clone();
     environment.set("SUPERVISOR_ENABLED", "1")?;
     let url = match &process.serverurl {
-        ServerUrl::Auto => surroundings.server_url.as_deref().unwrap_or_default(),
+        ServerUrl::Auto => child_env.server_url.as_deref().unwrap_or_default(),
         ServerUrl::Text(text) => text,
     };
     if !url.is_empty() {
