@@ -9,11 +9,11 @@ mod children;
 mod clearing;
 mod effects;
 mod entrance;
-mod nursery;
 mod offload;
 mod resolve_command;
 mod resume;
 mod sockets;
+mod spawn;
 mod stdin;
 mod survival;
 mod upgrade;
@@ -210,7 +210,7 @@ impl Control {
                 let (handed, signals) = self.hand_over();
                 return (End::HandOver(Box::new(handed), signals), None);
             }
-            self.children.nursery.begin_turn();
+            self.children.spawner.begin_turn();
             self.write_notes();
             self.wait(&mut events);
             let mut signalled = false;

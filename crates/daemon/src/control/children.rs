@@ -11,7 +11,7 @@ use supervisord_core::supervisor::{Born, FeedFailure, KillFailure, ProcessId, Sp
 use supervisord_sys::orphan::{self, ProcessHandle};
 use supervisord_sys::{Errno, Pid, signal};
 
-use super::nursery::{self, Newborn, Nursery};
+use super::spawn::{self, ChildSpawner, Spawned};
 use super::stdin::Stdin;
 use super::survival::Survival;
 use super::{FIRST_DESCRIPTOR, Tools};
@@ -104,7 +104,7 @@ pub(super) struct Children {
     /// Dead children whose output is being drained, the earliest deadline first.
     draining: VecDeque<(Duration, RunId)>,
     /// Where they are made.
-    pub(super) nursery: Nursery,
+    pub(super) spawner: ChildSpawner,
     next_token: usize,
 }
 
@@ -118,7 +118,7 @@ impl Children {
         survival: Option<&mut Survival>,
         registry: &Registry,
     ) -> Result<Born, SpawnFailure> {
-        let Newborn { run, pid, at, kept, stdin, stdout } = self.nursery.make(id, supervisor, tools, survival)?;
+        let Spawned { run, pid, at, kept, stdin, stdout } = self.spawner.make(id, supervisor, tools, survival)?;
         let listener = stdout.and_then(|pipe| self.listen(run, pipe, registry));
         let stdin = stdin.map(Stdin::new);
         self.enter(run, Run { process: id, pid, kept, stdin, listener, orphan: None, ended: None });
@@ -357,7 +357,7 @@ impl Children {
         let Some(process) = supervisor.process(id) else { return false };
         let channels: Vec<_> = streams
             .into_iter()
-            .filter_map(|stream| nursery::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
+            .filter_map(|stream| spawn::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
             .collect();
         tools.output.send(Request::Resume { run, process: process.name.as_str().into(), channels });
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.
@@ -440,7 +440,7 @@ impl Children {
                 streams: by_run.remove(&id).unwrap_or_default(),
             });
         }
-        let (sockets, next_run) = self.nursery.hand_over();
+        let (sockets, next_run) = self.spawner.hand_over();
         HandedChildren { children, sockets, next_run }
     }
 
@@ -451,7 +451,7 @@ impl Children {
 
     /// The same, of a child that is about to be made as well.
     pub(super) fn kept_or_expected(&self, process: ProcessId) -> Option<state::Run> {
-        self.kept(process).or_else(|| self.nursery.expected(process))
+        self.kept(process).or_else(|| self.spawner.prepared(process))
     }
 
     /// Whether a child is dead and its output not yet drained.

@@ -35,12 +35,12 @@ impl Control {
             Effect::Log(level, line) => self.tools.activity.log(level, &line),
             Effect::Check { process, call } => {
                 let config = self.supervisor.process(process)?;
-                let result = self.children.nursery.check(config, &self.tools);
+                let result = self.children.spawner.check(config, &self.tools);
                 return Some(Input::Checked { process, call, result });
             }
             Effect::Spawn { process } => {
                 for soon in std::iter::once(process).chain(self.supervisor.coming_spawns()) {
-                    self.children.nursery.expect(soon, &self.supervisor, &self.tools, self.survival.as_mut());
+                    self.children.spawner.prepare_early(soon, &self.supervisor, &self.tools, self.survival.as_mut());
                 }
                 let (tools, survival) = (&self.tools, self.survival.as_mut());
                 let result = self.children.spawn(process, &self.supervisor, tools, survival, self.poll.registry());
@@ -82,7 +82,7 @@ impl Control {
             }
             Effect::StripAnsi(on) => self.tools.output.send(Request::StripAnsi(on)),
             Effect::CloseSocket { group, url } => {
-                let closed = self.children.nursery.close_socket(&group, &url, &self.tools.activity);
+                let closed = self.children.spawner.close_socket(&group, &url, &self.tools.activity);
                 if let (Some(survival), Some(number)) = (&mut self.survival, closed) {
                     survival.forget(Owner::Socket(number));
                 }

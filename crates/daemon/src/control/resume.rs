@@ -20,7 +20,7 @@ impl Control {
     /// Takes over the children of the daemon before, and makes what another configuration wants of the active groups where
     /// that daemon was killed.
     pub fn resume(&mut self, handed: HandedChildren, reconfigured: Option<Reconfigured>) {
-        self.children.nursery.resume(handed.sockets, handed.next_run);
+        self.children.spawner.resume(handed.sockets, handed.next_run);
         let cut_off: Vec<_> = handed.children.into_iter().filter_map(|child| self.adopt(child)).collect();
         // The first thing after an upgrade: nobody has reaped meanwhile.
         self.reap();

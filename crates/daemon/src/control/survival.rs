@@ -209,7 +209,7 @@ impl Control {
     /// Begins to note the state, and has it kept.
     pub(super) fn begin_journal(&mut self) {
         let Some(survival) = &mut self.survival else { return };
-        let sockets = self.children.nursery.sockets();
+        let sockets = self.children.spawner.sockets();
         let begun =
             survival.journal.begin(&self.supervisor, sockets, |process| self.children.kept_or_expected(process));
         if let Err(error) = begun {
@@ -263,7 +263,7 @@ impl Control {
         survival.keep_transit();
         survival.keep(&self.children.held());
         survival.unhandled.extend(self.children.own());
-        for (socket, descriptor) in self.children.nursery.open_sockets() {
+        for (socket, descriptor) in self.children.spawner.open_sockets() {
             survival.keep(&[(Name { owner: Owner::Socket(socket), role: Role::Listener }, descriptor)]);
         }
         self.tools.output.send(Request::Copy);

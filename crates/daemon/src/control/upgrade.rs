@@ -149,10 +149,10 @@ impl Control {
         if self.supervisor.is_ending() {
             return self.refuse_upgrade(reply, "the daemon is shutting down");
         }
-        if !self.children.nursery.do_logs_respond(&self.tools) {
+        if !self.children.spawner.do_logs_respond(&self.tools) {
             return self.refuse_upgrade(reply, "the log files do not respond, and output could be lost");
         }
-        if self.children.nursery.is_waiting() {
+        if self.children.spawner.is_waiting() {
             return self.refuse_upgrade(reply, "a disk or a name server does not respond");
         }
         self.tools.activity.log(LogLevel::Info, "upgrading: handing over to the program now on disk");

@@ -1,7 +1,7 @@
-//! How a child comes into being: its program is found, its pipes and logs are opened, then it is made.
+//! How a child is spawned: its command is resolved, its pipes and logs are opened, then the process is created.
 //!
-//! The logs are opened by the output plane, on whose answer the making waits. Therefore children that are sure to be
-//! made soon are expected early: their logs are opened while the ones before them are made.
+//! The output plane opens the logs, and the spawn waits for its answer. Therefore children that are sure to be
+//! spawned soon are prepared early: their logs are opened while the ones before them are spawned.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -40,13 +40,13 @@ use crate::state::{Run, Socket};
 /// disk may hang.
 const OPEN_BOUND: Duration = Duration::from_secs(1);
 
-/// Where the process ids of children are written that are not to survive the daemon: nobody reads it.
+/// Where the kernel writes the process ids of children that are not to survive the daemon: nobody reads it.
 static UNSEEN: AtomicU64 = AtomicU64::new(0);
 
-/// Makes children.
+/// Spawns the children of processes.
 #[derive(Default)]
-pub(super) struct Nursery {
-    expected: HashMap<ProcessId, Result<Expected, SpawnFailure>>,
+pub(super) struct ChildSpawner {
+    prepared: HashMap<ProcessId, Result<Prepared, SpawnFailure>>,
     sockets: Sockets,
     spawner: Spawner,
     births: Births,
@@ -59,8 +59,8 @@ pub(super) struct Nursery {
     offload: Offload,
 }
 
-/// A child about to be made.
-struct Expected {
+/// A child that is about to be spawned.
+struct Prepared {
     run: RunId,
     command: Launch,
     pipes: Pipes,
@@ -68,7 +68,7 @@ struct Expected {
     opening: Opening,
 }
 
-/// The ends of the pipes of a child about to be made.
+/// The ends of the pipes of a child that is about to be spawned.
 struct Pipes {
     child_stdin: OwnedFd,
     child_stdout: OwnedFd,
@@ -83,11 +83,11 @@ struct Pipes {
 /// The answer of the output plane that is to open logs: nothing, or the system's error number.
 type Opening = Awaited<Result<(), LogFailure>>;
 
-/// A child that has been made.
-pub(super) struct Newborn {
+/// A child that has been spawned.
+pub(super) struct Spawned {
     pub(super) run: RunId,
     pub(super) pid: u32,
-    /// When it was made.
+    /// When it was spawned.
     pub(super) at: Now,
     /// What identifies it.
     pub(super) kept: Run,
@@ -96,10 +96,10 @@ pub(super) struct Newborn {
     pub(super) stdout: Option<OwnedFd>,
 }
 
-impl Nursery {
+impl ChildSpawner {
     /// Does what can be done in advance for a process that is about to be spawned. A FastCGI socket is not: whether
     /// its address is free depends on what happens until then.
-    pub(super) fn expect(
+    pub(super) fn prepare_early(
         &mut self,
         id: ProcessId,
         supervisor: &Supervisor,
@@ -107,31 +107,31 @@ impl Nursery {
         survival: Option<&mut Survival>,
     ) {
         let has_socket = supervisor.process(id).is_none_or(|process| process.socket.is_some());
-        if !has_socket && !self.expected.contains_key(&id) {
-            let expected = self.prepare(id, supervisor, tools, survival);
-            self.expected.insert(id, expected);
+        if !has_socket && !self.prepared.contains_key(&id) {
+            let prepared = self.prepare(id, supervisor, tools, survival);
+            self.prepared.insert(id, prepared);
         }
     }
 
-    /// What the state file says of a child that is expected.
-    pub(super) fn expected(&self, id: ProcessId) -> Option<Run> {
-        self.expected.get(&id)?.as_ref().ok().map(|expected| expected.kept.clone())
+    /// What the state file says of a child that is prepared.
+    pub(super) fn prepared(&self, id: ProcessId) -> Option<Run> {
+        self.prepared.get(&id)?.as_ref().ok().map(|prepared| prepared.kept.clone())
     }
 
-    /// Makes the child of a process.
+    /// Spawns the child of a process.
     pub(super) fn make(
         &mut self,
         id: ProcessId,
         supervisor: &Supervisor,
         tools: &Tools,
         mut survival: Option<&mut Survival>,
-    ) -> Result<Newborn, SpawnFailure> {
+    ) -> Result<Spawned, SpawnFailure> {
         let row = supervisor.row(id).ok_or_else(removed)?;
-        let expected = self.expected.remove(&id);
-        let Expected { run, command, pipes, kept, opening } =
-            expected.unwrap_or_else(|| self.prepare(id, supervisor, tools, survival.as_deref_mut()))?;
+        let prepared = self.prepared.remove(&id);
+        let Prepared { run, command, pipes, kept, opening } =
+            prepared.unwrap_or_else(|| self.prepare(id, supervisor, tools, survival.as_deref_mut()))?;
         let born = survival.as_deref().map_or(&UNSEEN, |survival| survival.expect_birth(run));
-        let made = self.give_birth(&row, command, &pipes, opening, born, tools);
+        let made = self.spawn(&row, command, &pipes, opening, born, tools);
         let (pid, at, started) = match made {
             Ok(made) => made,
             Err(failure) => {
@@ -145,7 +145,7 @@ impl Nursery {
         if let Some(survival) = survival {
             survival.born(run, pid);
         }
-        Ok(Newborn { run, pid, at, kept: kept.born(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
+        Ok(Spawned { run, pid, at, kept: kept.born(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
     }
 
     fn prepare(
@@ -154,7 +154,7 @@ impl Nursery {
         supervisor: &Supervisor,
         tools: &Tools,
         mut survival: Option<&mut Survival>,
-    ) -> Result<Expected, SpawnFailure> {
+    ) -> Result<Prepared, SpawnFailure> {
         let row = supervisor.row(id).ok_or_else(removed)?;
         let process = &row.config;
         let command = self
@@ -189,11 +189,11 @@ impl Nursery {
         }
         let channels = outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, kind, pipe, None));
         let opening = self.open_logs(run, process, channels.collect(), tools);
-        Ok(Expected { run, command, pipes, kept, opening })
+        Ok(Prepared { run, command, pipes, kept, opening })
     }
 
     /// The pid of the child, when it was made, and when it was started after the boot.
-    fn give_birth(
+    fn spawn(
         &mut self,
         row: &Row,
         command: Launch,
