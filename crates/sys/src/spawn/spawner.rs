@@ -27,9 +27,9 @@ pub struct Spawner {
     /// Whether children share the memory of the daemon until they execute their programs.
     shares_memory: bool,
     /// Children on their way, the oldest first.
-    under_way: VecDeque<Box<Cradle>>,
+    under_way: VecDeque<Box<LaunchSlot>>,
     /// Those nobody waits for any more.
-    stuck: VecDeque<Box<Cradle>>,
+    stuck: VecDeque<Box<LaunchSlot>>,
     /// A stack that can be used again.
     spare: Option<Stack>,
     /// Whether the daemon may dump core, which is a property of its memory: a child that changes its user takes it
@@ -71,9 +71,9 @@ impl Spawner {
         }
         let stack = self.spare.take().map_or_else(Stack::new, Ok)?;
         let child = Child::new(plan, stdio);
-        let cradle = Box::new(Cradle { child, stack, changes_user, is_occupied: AtomicI32::new(0) });
-        let pid = cradle.make_child(born);
-        self.under_way.push_back(cradle);
+        let slot = Box::new(LaunchSlot { child, stack, changes_user, is_occupied: AtomicI32::new(0) });
+        let pid = slot.make_child(born);
+        self.under_way.push_back(slot);
         pid
     }
 
@@ -82,15 +82,15 @@ impl Spawner {
         if self.under_way.is_empty() && self.stuck.is_empty() {
             return;
         }
-        self.stuck.retain(|cradle| cradle.is_occupied());
-        for cradle in mem::take(&mut self.under_way) {
-            match cradle.is_occupied() {
-                true => self.under_way.push_back(cradle),
-                false => self.spare = Some(cradle.stack),
+        self.stuck.retain(|slot| slot.is_occupied());
+        for slot in mem::take(&mut self.under_way) {
+            match slot.is_occupied() {
+                true => self.under_way.push_back(slot),
+                false => self.spare = Some(slot.stack),
             }
         }
         let mut occupied = self.under_way.iter().chain(&self.stuck);
-        if !occupied.any(|cradle| cradle.changes_user)
+        if !occupied.any(|slot| slot.changes_user)
             && let Some(before) = self.dumpable.take()
         {
             set_dumpable(before);
@@ -125,9 +125,9 @@ impl Drop for Spawner {
     }
 }
 
-/// Where a child is until it executes its program.
+/// The stack and the data of a child until it executes its program.
 #[derive(Debug)]
-struct Cradle {
+struct LaunchSlot {
     child: Child,
     stack: Stack,
     /// Whether the child becomes another user.
@@ -136,16 +136,16 @@ struct Cradle {
     is_occupied: AtomicI32,
 }
 
-impl Cradle {
+impl LaunchSlot {
     fn is_occupied(&self) -> bool {
         self.is_occupied.load(Ordering::Acquire) != 0
     }
 
-    /// The cradle must neither move nor be dropped as long as it is occupied.
+    /// The slot must neither move nor be dropped as long as it is occupied.
     fn make_child(&self, born: &AtomicU64) -> Result<Pid, Errno> {
-        extern "C" fn enter(cradle: *mut libc::c_void) -> c_int {
+        extern "C" fn enter(slot: *mut libc::c_void) -> c_int {
             // SAFETY: it is the pointer given below, and what it points to stays as long as this child is in it.
-            unsafe { &*cradle.cast::<Cradle>() }.child.become_program()
+            unsafe { &*slot.cast::<LaunchSlot>() }.child.become_program()
         }
         let flags = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
         self.is_occupied.store(1, Ordering::Release);
@@ -153,11 +153,11 @@ impl Cradle {
         // reads what was prepared for it, changes nothing but that stack, and calls the system without the C library,
         // whose thread-local variables it shares with this thread.
         let made = begin(|| unsafe {
-            let cradle = ptr::from_ref(self).cast_mut().cast();
+            let slot = ptr::from_ref(self).cast_mut().cast();
             let nothing = ptr::null_mut::<libc::c_void>();
             // The low half of the word, on the little-endian systems that this is for.
             let born = born.as_ptr().cast::<libc::pid_t>();
-            libc::clone(enter, self.stack.top(), flags, cradle, born, nothing, self.is_occupied.as_ptr())
+            libc::clone(enter, self.stack.top(), flags, slot, born, nothing, self.is_occupied.as_ptr())
         });
         if made.is_err() {
             self.is_occupied.store(0, Ordering::Release);
