@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use supervisord_core::call::{Call, Outcome};
 
-use crate::bell::Bell;
+use crate::notifier::Notifier;
 
 /// What is done with the outcome; it runs on the control thread and must not block.
 pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
@@ -22,20 +22,20 @@ pub struct Pending {
 #[derive(Clone)]
 pub struct Calls {
     queue: Sender<Pending>,
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
 }
 
 /// A queue whose sender wakes the control loop.
-pub fn queue(bell: Arc<Bell>) -> (Calls, Receiver<Pending>) {
+pub fn queue(notifier: Arc<Notifier>) -> (Calls, Receiver<Pending>) {
     let (queue, receiver) = channel();
-    (Calls { queue, bell }, receiver)
+    (Calls { queue, notifier }, receiver)
 }
 
 impl Calls {
     /// Hands a call to the control plane. When the daemon ends first, the reply is dropped without being called.
     pub fn send(&self, call: Call, reply: impl FnOnce(Outcome) + Send + 'static) {
         if self.queue.send(Pending { call, reply: Box::new(reply) }).is_ok() {
-            self.bell.ring();
+            self.notifier.notify();
         }
     }
 }

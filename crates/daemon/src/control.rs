@@ -216,7 +216,7 @@ impl Control {
             let mut signalled = false;
             for event in &events {
                 match event.token() {
-                    WAKER => self.mailbox.bell.answer(),
+                    WAKER => self.mailbox.notifier.acknowledge(),
                     SIGNALS => signalled = true,
                     KEEPER => self.hear_keeper(),
                     Token(token) => self.descriptor_ready(token, event.is_writable()),

@@ -3,7 +3,6 @@
 pub mod activity;
 pub mod adoption;
 pub mod beginning;
-pub mod bell;
 pub mod calls;
 pub mod clock;
 pub mod command_line;
@@ -16,6 +15,7 @@ pub mod host;
 pub mod keeper;
 pub mod life;
 pub mod network;
+pub mod notifier;
 pub mod output;
 pub mod pidfile;
 pub mod pidproxy;

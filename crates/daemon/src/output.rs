@@ -18,8 +18,8 @@ use supervisord_sys::Errno;
 use supervisord_sys::syslog::Syslog;
 
 use crate::activity::Activity;
-use crate::bell::Bell;
 use crate::follow::FollowHub;
+use crate::notifier::Notifier;
 
 mod activity_log;
 pub mod answer;
@@ -146,7 +146,7 @@ impl Output {
         let Output { requests, mut sinks, activity, strip_ansi, leftover, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
-        requests.set_bell(Bell::new(Waker::new(poll.registry(), plane::REQUESTS)?));
+        requests.set_notifier(Notifier::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
         let outlets = Outlets { sinks, activity, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
         let plane = Plane::new(poll, requests.clone(), outlets, leftover);

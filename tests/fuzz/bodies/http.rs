@@ -11,10 +11,10 @@ use std::time::Duration;
 use supervisord_config::model::{Config, LogLevel, ServerAddress};
 use supervisord_core::row::LocalTime;
 use supervisord_daemon::activity::Activity;
-use supervisord_daemon::bell::Bell;
 use supervisord_daemon::calls::{self, Pending};
 use supervisord_daemon::follow::FollowHub;
 use supervisord_daemon::network::{self, BlockingThreads, Clock, Context, NetworkHandle, Room, listen};
+use supervisord_daemon::notifier::Notifier;
 use supervisord_daemon::view::View;
 
 use super::configuration;
@@ -70,8 +70,8 @@ impl Plane {
         }
         let servers = listen::open(&config.servers).expect("opened");
         let poll = mio::Poll::new().expect("a poll");
-        let bell = Bell::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
-        let (calls, pending) = calls::queue(Arc::new(bell));
+        let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
+        let (calls, pending) = calls::queue(Arc::new(notifier));
         std::thread::spawn(move || agree(pending));
         let handle = network::start(servers, Arc::new(context(config, calls)), FollowHub::new()).expect("started");
         handle.answer();

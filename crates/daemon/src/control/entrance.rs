@@ -10,9 +10,9 @@ use supervisord_core::supervisor::{CallId, ProcessId};
 use supervisord_wire::fault::FaultCode;
 
 use super::WAKER;
-use crate::bell::Bell;
 use crate::calls::{self, Calls, Pending};
 use crate::network::Kept;
+use crate::notifier::Notifier;
 use crate::output::Report;
 use crate::plugins::Notice;
 
@@ -41,14 +41,14 @@ pub enum Message {
 #[derive(Clone)]
 pub struct Mailbox {
     queue: Sender<Message>,
-    pub(super) bell: Arc<Bell>,
+    pub(super) notifier: Arc<Notifier>,
 }
 
 impl Mailbox {
     /// Hands over a message and wakes control. Once control has ended, messages vanish.
     pub fn send(&self, message: Message) {
         if self.queue.send(message).is_ok() {
-            self.bell.ring();
+            self.notifier.notify();
         }
     }
 }
@@ -68,9 +68,9 @@ impl Entrance {
     /// Makes the queues.
     pub fn new() -> io::Result<Entrance> {
         let poll = Poll::new()?;
-        let bell = Arc::new(Bell::new(Waker::new(poll.registry(), WAKER)?));
+        let notifier = Arc::new(Notifier::new(Waker::new(poll.registry(), WAKER)?));
         let (queue, messages) = channel();
-        let (calls, pending) = calls::queue(bell.clone());
-        Ok(Entrance { poll, messages, pending, mailbox: Mailbox { queue, bell }, calls })
+        let (calls, pending) = calls::queue(notifier.clone());
+        Ok(Entrance { poll, messages, pending, mailbox: Mailbox { queue, notifier }, calls })
     }
 }

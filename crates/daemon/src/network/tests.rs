@@ -17,10 +17,10 @@ use supervisord_wire::state::ProcessState;
 use tempfile::TempDir;
 
 use super::*;
-use crate::bell::Bell;
 use crate::calls;
 use crate::follow::FollowHub;
 use crate::network::listen::Listener;
+use crate::notifier::Notifier;
 
 mod limits;
 mod pages;
@@ -94,8 +94,8 @@ impl Setup {
         let Listener::Inet(listener) = &servers[0].listener else { panic!("inet comes first") };
         let inet = listener.local_addr().expect("address");
         let poll = mio::Poll::new().expect("poll");
-        let bell = Bell::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));
-        let (calls, pending) = calls::queue(Arc::new(bell));
+        let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));
+        let (calls, pending) = calls::queue(Arc::new(notifier));
         let asked = control(pending, self.rote);
         let view = Arc::new(View::new(Arc::new(samples::config([]))));
         let log = Arc::new(Mutex::new(Vec::new()));

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::{LogProgress, Request};
-use crate::bell::Bell;
+use crate::notifier::Notifier;
 
 /// The most bytes of activity lines that wait to be written.
 const ACTIVITY_LIMIT: usize = 16 << 20;
@@ -22,7 +22,7 @@ pub struct OutputHandle {
 struct Shared {
     waiting: Mutex<Waiting>,
     /// Set once the thread runs; until then requests just wait.
-    bell: OnceLock<Bell>,
+    notifier: OnceLock<Notifier>,
     progress: Arc<LogProgress>,
 }
 
@@ -94,22 +94,22 @@ impl OutputHandle {
         self.shared.progress.end();
     }
 
-    pub(super) fn set_bell(&self, bell: Bell) {
+    pub(super) fn set_notifier(&self, notifier: Notifier) {
         // The thread is started once.
-        let _ = self.shared.bell.set(bell);
+        let _ = self.shared.notifier.set(notifier);
     }
 
     /// Has the thread look at what waits.
     pub fn ring(&self) {
-        if let Some(bell) = self.shared.bell.get() {
-            bell.ring();
+        if let Some(notifier) = self.shared.notifier.get() {
+            notifier.notify();
         }
     }
 
     /// The thread has been woken, and looks at what waits next.
     pub(super) fn answer(&self) {
-        if let Some(bell) = self.shared.bell.get() {
-            bell.answer();
+        if let Some(notifier) = self.shared.notifier.get() {
+            notifier.acknowledge();
         }
     }
 

@@ -14,9 +14,9 @@ use supervisord_wire::xmlrpc::{decode_response, encode_call};
 
 use super::*;
 use crate::activity::Activity;
-use crate::bell::Bell;
 use crate::calls::{self, Pending};
 use crate::network::{Clock, Room};
+use crate::notifier::Notifier;
 use crate::view::View;
 
 fn row(group: &str, name: &str, stdout_logfile: Option<&str>) -> Row {
@@ -36,7 +36,7 @@ struct Plane {
 fn plane() -> Plane {
     let poll = MioPoll::new().expect("a poll");
     let waker = Waker::new(poll.registry(), Token(0)).expect("a waker");
-    let (sender, calls) = calls::queue(Arc::new(Bell::new(waker)));
+    let (sender, calls) = calls::queue(Arc::new(Notifier::new(waker)));
     let load_error = Arc::new(StdMutex::new(None));
     let error = load_error.clone();
     let local =

@@ -4,29 +4,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::Waker;
 
-/// Rung by those who have put something into a queue, answered by the loop that takes it out.
-pub struct Bell {
+/// Notified by those who have put something into a queue, acknowledged by the loop that takes it out.
+pub struct Notifier {
     waker: Waker,
-    is_rung: AtomicBool,
+    is_pending: AtomicBool,
 }
 
-impl Bell {
-    /// A bell for the loop of this waker.
-    pub fn new(waker: Waker) -> Bell {
-        Bell { waker, is_rung: AtomicBool::new(false) }
+impl Notifier {
+    /// A notifier for the loop of this waker.
+    pub fn new(waker: Waker) -> Notifier {
+        Notifier { waker, is_pending: AtomicBool::new(false) }
     }
 
     /// Has the loop look into its queues; what is in them by now will be seen.
-    pub fn ring(&self) {
-        if !self.is_rung.swap(true, Ordering::AcqRel) {
+    pub fn notify(&self) {
+        if !self.is_pending.swap(true, Ordering::AcqRel) {
             // It can only fail when the loop is gone.
             let _ = self.waker.wake();
         }
     }
 
     /// The loop has woken by it, and looks into its queues next.
-    pub fn answer(&self) {
-        self.is_rung.swap(false, Ordering::AcqRel);
+    pub fn acknowledge(&self) {
+        self.is_pending.swap(false, Ordering::AcqRel);
     }
 }
 
@@ -39,21 +39,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_answer_is_followed_by_another_waking() {
+    fn each_acknowledgement_allows_another_wake_up() {
         let mut poll = Poll::new().expect("a loop");
-        let bell = Bell::new(Waker::new(poll.registry(), Token(7)).expect("a waker"));
+        let notifier = Notifier::new(Waker::new(poll.registry(), Token(7)).expect("a waker"));
         let mut events = Events::with_capacity(8);
         let mut wakings = |timeout: Duration| {
             poll.poll(&mut events, Some(timeout)).expect("it waits");
             events.iter().count()
         };
-        bell.ring();
-        bell.ring();
+        notifier.notify();
+        notifier.notify();
         assert_eq!(wakings(Duration::from_secs(60)), 1);
-        bell.ring();
-        assert_eq!(wakings(Duration::ZERO), 0, "it has not been answered");
-        bell.answer();
-        bell.ring();
+        notifier.notify();
+        assert_eq!(wakings(Duration::ZERO), 0, "it has not been acknowledged");
+        notifier.acknowledge();
+        notifier.notify();
         assert_eq!(wakings(Duration::from_secs(60)), 1);
     }
 }
