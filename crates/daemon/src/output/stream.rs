@@ -15,7 +15,7 @@ use supervisord_sys::pipe;
 
 use super::log_file::Transfer;
 use super::outlets::{Outlets, Source};
-use super::pace::Pace;
+use super::read_coalescing::ReadCoalescing;
 use super::sinks::SinkId;
 use super::{AttachChannel, HandedStream, RunId, StreamCopy};
 
@@ -33,7 +33,7 @@ pub(super) struct Stream {
     /// What a listener said that the activity log does not show yet.
     unshown: Vec<u8>,
     source: Source,
-    pace: Pace,
+    coalescing: ReadCoalescing,
     /// Whether its next turn is already arranged for.
     pub is_queued: bool,
 }
@@ -72,8 +72,8 @@ impl Stream {
         // What control reads itself it also shows to the onlookers itself.
         let watched = pipe.is_some() && (source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
         let pipeline = pipeline.unwrap_or_else(|| Pipeline::new(&source.plan, outlets.strip_ansi, watched));
-        let pace = Pace::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
-        Stream { pipe, token, is_watched: false, pipeline, unshown: Vec::new(), source, pace, is_queued: false }
+        let coalescing = ReadCoalescing::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
+        Stream { pipe, token, is_watched: false, pipeline, unshown: Vec::new(), source, coalescing, is_queued: false }
     }
 
     /// Has the loop tell when there is something to read; also when there already is.
@@ -110,7 +110,7 @@ impl Stream {
 
     /// When its next turn is due; a log that somebody follows is never late.
     pub fn due(&self, outlets: &Outlets) -> Option<Instant> {
-        let due = self.pace.due()?;
+        let due = self.coalescing.due()?;
         let is_followed = self.source.sink.is_some_and(|sink| outlets.sinks.is_followed(sink));
         (!is_followed).then_some(due)
     }
@@ -121,7 +121,7 @@ impl Stream {
         let limit = sink.and_then(|sink| outlets.sinks.transfer_limit(sink)).unwrap_or(buffer.len());
         let turn = self.read_once(buffer, registry, outlets);
         if let (Turn::More(count), Some(pipe)) = (turn, &self.pipe) {
-            self.pace.note(count, limit, Instant::now(), pipe.as_fd());
+            self.coalescing.note(count, limit, Instant::now(), pipe.as_fd());
         }
         turn
     }
@@ -129,18 +129,18 @@ impl Stream {
     /// Gives back what a busy pipe was lent, if it has been quiet since.
     pub fn calm_down(&mut self, now: Instant) {
         if let Some(pipe) = &self.pipe {
-            self.pace.calm_down(now, pipe.as_fd());
+            self.coalescing.calm_down(now, pipe.as_fd());
         }
     }
 
     /// Whether its pipe was grown.
     pub fn is_grown(&self) -> bool {
-        self.pace.is_grown()
+        self.coalescing.is_grown()
     }
 
     /// How many bytes its pipe holds.
     pub fn capacity(&self) -> usize {
-        let known = self.pace.capacity();
+        let known = self.coalescing.capacity();
         // The process may have changed it.
         self.pipe.as_ref().and_then(|pipe| pipe::capacity(pipe.as_fd()).ok()).unwrap_or(known)
     }

@@ -21,9 +21,9 @@ const USUAL_CAPACITY: usize = 64 << 10;
 /// How long a stream must be quiet until its pipe is made small again.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// The pace of one stream.
+/// When to read one stream next.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ReadCoalescing {
     /// How long to wait after a turn before the next one.
     delay: Duration,
     /// When the last turn was that moved anything.
@@ -46,10 +46,10 @@ struct Window {
     turns: u32,
 }
 
-impl Pace {
-    /// The pace of a stream that has been quiet so far.
-    pub fn new(now: Instant, pipe: Option<BorrowedFd<'_>>) -> Pace {
-        Pace {
+impl ReadCoalescing {
+    /// Begins with a stream that has been quiet so far.
+    pub fn new(now: Instant, pipe: Option<BorrowedFd<'_>>) -> ReadCoalescing {
+        ReadCoalescing {
             delay: Duration::ZERO,
             last: now,
             was_cut_short: false,
