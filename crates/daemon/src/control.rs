@@ -3,12 +3,12 @@
 //! Whatever happens, here or on another thread, becomes an [`Input`] of the pure [`Supervisor`], one after the other;
 //! what it answers is carried out before the next input is taken. Nothing here touches a log file or a client.
 
-mod chatter;
 mod child_env;
 mod children;
 mod clearing;
 mod effects;
 mod entrance;
+mod listener_batching;
 mod offload;
 mod resolve_command;
 mod resume;
@@ -44,12 +44,12 @@ use crate::network::listen::SpareServer;
 use crate::output::{OutputHandle, Report, ReportBudget, Request, RunId};
 use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
-use chatter::Chatter;
 pub use child_env::ChildEnv;
 pub use children::HandedChildren;
 use children::{Children, Dead, Gone};
 use clearing::Clearing;
 pub use entrance::{Entrance, Mailbox, Message};
+use listener_batching::ListenerBatching;
 pub use resume::Reconfigured;
 pub use survival::Legacy;
 use survival::Survival;
@@ -129,7 +129,7 @@ pub struct Control {
     deaths: VecDeque<Death>,
     /// Listeners that had more to say than fits into one turn.
     unheard: Vec<usize>,
-    chatter: Chatter,
+    listener_batching: ListenerBatching,
     tools: Tools,
     survival: Option<Survival>,
     /// Processes whose changes are not noted yet.
@@ -169,7 +169,7 @@ impl Control {
             clearing: VecDeque::new(),
             deaths: VecDeque::new(),
             unheard: Vec::new(),
-            chatter: Chatter::default(),
+            listener_batching: ListenerBatching::default(),
             tools,
             survival,
             unnoted: BTreeSet::new(),
@@ -273,14 +273,14 @@ impl Control {
             clearing,
             self.upgrade.deadline(),
             self.begin_by,
-            self.chatter.deadline(),
+            self.listener_batching.deadline(),
         ];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));
         let timeout = match self.unheard.is_empty() {
             true => deadlines.into_iter().flatten().min().map(sleep),
             false => Some(Duration::ZERO),
         };
-        while self.chatter.look_out().is_some_and(|until| present().mono < until) {
+        while self.listener_batching.spin_until().is_some_and(|until| present().mono < until) {
             self.poll(events, Some(Duration::ZERO));
             if !events.is_empty() {
                 return;
@@ -530,7 +530,7 @@ impl Control {
     fn listener_output(&mut self, run: RunId, process: ProcessId, bytes: Vec<u8>) {
         let copy = Request::Write { run, channel: supervisord_core::output::Channel::Stdout, bytes: bytes.clone() };
         self.tools.output.leave(copy);
-        self.chatter.heard(process, present().mono);
+        self.listener_batching.heard(process, present().mono);
         self.input(Input::ListenerOutput { process, bytes });
     }
 }

@@ -63,7 +63,7 @@ impl Control {
                 }
                 let result = self.children.feed(process, bytes, self.poll.registry());
                 if call.is_none() {
-                    self.chatter.asked(process, present().mono);
+                    self.listener_batching.asked(process, present().mono);
                 }
                 return Some(Input::Fed { process, call, result });
             }

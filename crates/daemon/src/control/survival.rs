@@ -313,7 +313,7 @@ impl Control {
 
     /// Notes what has changed in this turn.
     pub(super) fn write_notes(&mut self) {
-        let listeners = self.chatter.take_due(present().mono);
+        let listeners = self.listener_batching.take_due(present().mono);
         if listeners.is_some() {
             self.tools.output.ring();
         }

@@ -17,12 +17,12 @@ const FLOOD: Duration = Duration::from_millis(2);
 /// An answer that takes less than this would be delayed by going to sleep.
 const QUICK: Duration = Duration::from_micros(50);
 
-/// How long a quick answer is looked out for before going to sleep.
-const LOOK_OUT: Duration = Duration::from_micros(25);
+/// How long the loop polls for a quick answer before it goes to sleep.
+const SPIN_FOR: Duration = Duration::from_micros(25);
 
-/// What was said lately.
+/// The messages from and to listeners that the state does not have yet.
 #[derive(Default)]
-pub(super) struct Chatter {
+pub(super) struct ListenerBatching {
     /// The listeners of whom something is not written yet.
     unwritten: BTreeSet<ProcessId>,
     /// When the next writing is due in a flood that goes on.
@@ -33,7 +33,7 @@ pub(super) struct Chatter {
     is_quick: bool,
 }
 
-impl Chatter {
+impl ListenerBatching {
     /// A listener gets an event.
     pub(super) fn asked(&mut self, listener: ProcessId, now: Duration) {
         self.unwritten.insert(listener);
@@ -48,9 +48,9 @@ impl Chatter {
         }
     }
 
-    /// Until when it is worth while to look for an answer before going to sleep.
-    pub(super) fn look_out(&self) -> Option<Duration> {
-        self.asked.filter(|_| self.is_quick).map(|asked| asked + LOOK_OUT)
+    /// Until when it is worth while to poll for an answer before going to sleep.
+    pub(super) fn spin_until(&self) -> Option<Duration> {
+        self.asked.filter(|_| self.is_quick).map(|asked| asked + SPIN_FOR)
     }
 
     /// When something is to be written; none when nothing was said.
@@ -76,29 +76,29 @@ mod tests {
     #[test]
     fn a_word_is_written_at_once_and_those_of_a_flood_together() {
         let start = Duration::from_secs(1);
-        let mut chatter = Chatter::default();
-        assert_eq!((chatter.deadline(), chatter.take_due(start)), (None, None));
+        let mut listener_batching = ListenerBatching::default();
+        assert_eq!((listener_batching.deadline(), listener_batching.take_due(start)), (None, None));
         for _ in 0..=8 {
-            chatter.heard(FIRST, start);
-            assert_eq!(chatter.take_due(start), Some([FIRST].into()));
+            listener_batching.heard(FIRST, start);
+            assert_eq!(listener_batching.take_due(start), Some([FIRST].into()));
         }
-        chatter.heard(SECOND, start);
-        chatter.asked(FIRST, start);
-        assert_eq!((chatter.deadline(), chatter.take_due(start)), (Some(start + PACE), None));
-        assert_eq!(chatter.take_due(start + PACE), Some([FIRST, SECOND].into()));
-        assert_eq!(chatter.deadline(), None);
+        listener_batching.heard(SECOND, start);
+        listener_batching.asked(FIRST, start);
+        assert_eq!((listener_batching.deadline(), listener_batching.take_due(start)), (Some(start + PACE), None));
+        assert_eq!(listener_batching.take_due(start + PACE), Some([FIRST, SECOND].into()));
+        assert_eq!(listener_batching.deadline(), None);
     }
 
     #[test]
-    fn only_who_was_quick_is_looked_out_for() {
+    fn only_a_listener_that_was_quick_is_polled_for() {
         let at = Duration::from_micros;
-        let mut chatter = Chatter::default();
+        let mut listener_batching = ListenerBatching::default();
         let mut exchange = |asked: u64, answered: u64| {
-            chatter.asked(FIRST, at(asked));
-            let look_out = chatter.look_out();
-            chatter.heard(FIRST, at(answered));
-            assert_eq!(chatter.look_out(), None, "nothing is expected");
-            look_out
+            listener_batching.asked(FIRST, at(asked));
+            let spin_until = listener_batching.spin_until();
+            listener_batching.heard(FIRST, at(answered));
+            assert_eq!(listener_batching.spin_until(), None, "nothing is expected");
+            spin_until
         };
         assert_eq!(exchange(0, 10), None, "nothing is known yet");
         assert_eq!(exchange(100, 200), Some(at(125)));
