@@ -7,7 +7,7 @@ mod child_env;
 mod children;
 mod clearing;
 mod effects;
-mod entrance;
+mod inbox;
 mod listener_batching;
 mod offload;
 mod resolve_command;
@@ -48,7 +48,7 @@ pub use child_env::ChildEnv;
 pub use children::HandedChildren;
 use children::{Children, Dead, Gone};
 use clearing::Clearing;
-pub use entrance::{Entrance, Mailbox, Message};
+pub use inbox::{Inbox, Message, MessageSender};
 use listener_batching::ListenerBatching;
 pub use resume::Reconfigured;
 pub use survival::Legacy;
@@ -117,7 +117,7 @@ pub struct Control {
     poll: Poll,
     messages: Receiver<Message>,
     pending: Receiver<Pending>,
-    mailbox: Mailbox,
+    message_sender: MessageSender,
     signals: Signals,
     supervisor: Supervisor,
     children: Children,
@@ -143,13 +143,8 @@ pub struct Control {
 
 impl Control {
     /// Puts the plane together and lets readers see what there is; nothing is started before [`Control::run`].
-    pub fn new(
-        entrance: Entrance,
-        signals: Signals,
-        supervisor: Supervisor,
-        mut tools: Tools,
-    ) -> std::io::Result<Control> {
-        let Entrance { poll, messages, pending, mailbox, .. } = entrance;
+    pub fn new(inbox: Inbox, signals: Signals, supervisor: Supervisor, mut tools: Tools) -> std::io::Result<Control> {
+        let Inbox { poll, messages, pending, message_sender, .. } = inbox;
         crate::descriptor::register(poll.registry(), &signals, SIGNALS, Interest::READABLE)?;
         let (keeper, transit, output) = (tools.keeper.take(), tools.transit.take(), tools.output.clone());
         let survival = tools.legacy.take();
@@ -160,7 +155,7 @@ impl Control {
             poll,
             messages,
             pending,
-            mailbox,
+            message_sender,
             signals,
             supervisor,
             children: Children::default(),
@@ -216,7 +211,7 @@ impl Control {
             let mut signalled = false;
             for event in &events {
                 match event.token() {
-                    WAKER => self.mailbox.notifier.acknowledge(),
+                    WAKER => self.message_sender.notifier.acknowledge(),
                     SIGNALS => signalled = true,
                     KEEPER => self.hear_keeper(),
                     Token(token) => self.descriptor_ready(token, event.is_writable()),
@@ -342,12 +337,12 @@ impl Control {
 
     /// Reads the configuration for a restart on a thread of its own, because a disk may hang.
     fn reread(&self) {
-        let (load, mailbox) = (self.tools.load_config.clone(), self.mailbox.clone());
+        let (load, message_sender) = (self.tools.load_config.clone(), self.message_sender.clone());
         let spawned = std::thread::Builder::new()
             .name("reread".to_owned())
-            .spawn(move || mailbox.send(Message::Reread(load(Purpose::Start).map(Box::new))));
+            .spawn(move || message_sender.send(Message::Reread(load(Purpose::Start).map(Box::new))));
         if let Err(error) = spawned {
-            self.mailbox.send(Message::Reread(Err(format!("cannot start a thread to read it: {error}"))));
+            self.message_sender.send(Message::Reread(Err(format!("cannot start a thread to read it: {error}"))));
         }
     }
 

@@ -22,7 +22,7 @@ use supervisord_sys::user::current_name;
 use crate::activity::Activity;
 use crate::beginning::{Beginning, Begun, Findings, legacy};
 use crate::clock::{local_time, present};
-use crate::control::{ChildEnv, Control, End, Entrance, Mailbox, Message, Tools};
+use crate::control::{ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::host::ReadConfig;
@@ -195,21 +195,22 @@ impl Life {
     /// Supervises until the end, and obeys these signals.
     pub fn live(self, signals: Signals) -> Result<LifeEnd, StartError> {
         let Life { config, start, mut output, follow, servers, beginning, mut lock } = self;
-        let entrance = Entrance::new().map_err(cannot_start)?;
-        let mailbox = entrance.mailbox.clone();
+        let inbox = Inbox::new().map_err(cannot_start)?;
+        let sender = inbox.message_sender.clone();
         let activity = output.activity();
         let transit = output.descriptors().and_then(|kept| {
             let [memory, pipe] = kept.map(|descriptor| descriptor.try_clone_to_owned().ok());
             Some([memory?, pipe?])
         });
-        let output = output.start(move |report| mailbox.send(Message::Output(report))).map_err(cannot_start)?;
+        let output = output.start(move |report| sender.send(Message::Output(report))).map_err(cannot_start)?;
         lock.name_holder();
         let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
         let view = Arc::new(View::new(config.clone()));
-        let plugins = Arc::new(Plugins::new(&config, Path::new(&start.directory), notice_to(entrance.mailbox.clone())));
+        let plugins =
+            Arc::new(Plugins::new(&config, Path::new(&start.directory), notice_to(inbox.message_sender.clone())));
         let context = Context {
             view: view.clone(),
-            calls: entrance.calls.clone(),
+            calls: inbox.calls.clone(),
             activity: activity.clone(),
             activity_file: activity_file(&config.supervisord),
             load_config: start.read.clone(),
@@ -238,7 +239,7 @@ impl Life {
             plugins,
         };
         let resumed = matches!(handed, Some((_, None)));
-        let mut control = Control::new(entrance, signals, supervisor, tools).map_err(cannot_start)?;
+        let mut control = Control::new(inbox, signals, supervisor, tools).map_err(cannot_start)?;
         if let Some((handed, reconfigured)) = handed {
             control.resume(handed, reconfigured);
         }
@@ -383,8 +384,8 @@ fn activity_file(settings: &Supervisord) -> Option<String> {
 }
 
 /// Hands what plug-ins have to say to the control plane.
-fn notice_to(mailbox: Mailbox) -> Notify {
-    Box::new(move |notice| mailbox.send(Message::Plugins(notice)))
+fn notice_to(sender: MessageSender) -> Notify {
+    Box::new(move |notice| sender.send(Message::Plugins(notice)))
 }
 
 /// The built-in XML-RPC namespaces besides `system`.

@@ -48,23 +48,23 @@ impl Control {
         let row = self.supervisor.row(process);
         let name = row.map(|row| supervisord_wire::name::namespec(&row.group, &row.config.name)).unwrap_or_default();
         self.await_clearing(Some(process), call, Fault::with(FaultCode::Failed, name));
-        let mailbox = self.mailbox.clone();
+        let message_sender = self.message_sender.clone();
         let reply = Box::new(move |result: Result<(), i32>| {
             let outcome = result.map_err(|_| FaultCode::Failed);
-            mailbox.send(Message::Cleared { process: Some(process), call, outcome });
+            message_sender.send(Message::Cleared { process: Some(process), call, outcome });
         });
         self.tools.output.send(Request::ClearLogs { files, reply });
     }
 
     pub(super) fn clear_activity(&mut self, call: CallId) {
         self.await_clearing(None, call, Fault::new(FaultCode::Failed));
-        let mailbox = self.mailbox.clone();
+        let message_sender = self.message_sender.clone();
         let reply = Box::new(move |result: Result<(), ClearError>| {
             let outcome = result.map_err(|error| match error {
                 ClearError::NoFile => FaultCode::NoFile,
                 ClearError::Failed => FaultCode::Failed,
             });
-            mailbox.send(Message::Cleared { process: None, call, outcome });
+            message_sender.send(Message::Cleared { process: None, call, outcome });
         });
         self.tools.output.send(Request::ClearActivity { reply });
     }

@@ -180,12 +180,12 @@ impl Control {
             return;
         };
         self.tools.servers.iter().for_each(SpareServer::keep_file);
-        let mailbox = self.mailbox.clone();
+        let message_sender = self.message_sender.clone();
         self.upgrade = Upgrade::Closing;
         let (give, given) = std::sync::mpsc::channel::<NetworkHandle>();
         let closer = std::thread::Builder::new().name("closing".to_owned()).spawn(move || {
             if let Ok(network) = given.recv() {
-                mailbox.send(Message::NetworkStopped(network.hand_over()));
+                message_sender.send(Message::NetworkStopped(network.hand_over()));
             }
         });
         match closer {

@@ -37,14 +37,14 @@ pub enum Message {
     Plugins(Notice),
 }
 
-/// The way for other threads to tell control something; clones share one queue.
+/// Sends messages from other threads to control; clones share one queue.
 #[derive(Clone)]
-pub struct Mailbox {
+pub struct MessageSender {
     queue: Sender<Message>,
     pub(super) notifier: Arc<Notifier>,
 }
 
-impl Mailbox {
+impl MessageSender {
     /// Hands over a message and wakes control. Once control has ended, messages vanish.
     pub fn send(&self, message: Message) {
         if self.queue.send(message).is_ok() {
@@ -53,24 +53,24 @@ impl Mailbox {
     }
 }
 
-/// The ends of the queues into control, made before the other planes exist.
-pub struct Entrance {
+/// The receiving ends of the queues into control, created before the other planes exist.
+pub struct Inbox {
     pub(super) poll: Poll,
     pub(super) messages: Receiver<Message>,
     pub(super) pending: Receiver<Pending>,
     /// For the output plane.
-    pub mailbox: Mailbox,
+    pub message_sender: MessageSender,
     /// For the network plane.
     pub calls: Calls,
 }
 
-impl Entrance {
+impl Inbox {
     /// Makes the queues.
-    pub fn new() -> io::Result<Entrance> {
+    pub fn new() -> io::Result<Inbox> {
         let poll = Poll::new()?;
         let notifier = Arc::new(Notifier::new(Waker::new(poll.registry(), WAKER)?));
         let (queue, messages) = channel();
         let (calls, pending) = calls::queue(notifier.clone());
-        Ok(Entrance { poll, messages, pending, mailbox: Mailbox { queue, notifier }, calls })
+        Ok(Inbox { poll, messages, pending, message_sender: MessageSender { queue, notifier }, calls })
     }
 }
