@@ -27,7 +27,7 @@ use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::host::ReadConfig;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
-use crate::network::{self, BlockingThreads, Clock, Context, Room};
+use crate::network::{self, BlockingThreads, Clock, Context, MemoryBudget};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::{Lock, PidFile, Taken};
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
@@ -216,7 +216,7 @@ impl Life {
             load_config: start.read.clone(),
             loading: Arc::default(),
             blocking: BlockingThreads::default(),
-            answers: Arc::new(Room::for_answers()),
+            answers: Arc::new(MemoryBudget::for_answers()),
             clock: CLOCK,
             namespaces: namespaces(&config),
             plugins: Some(plugins.clone()),

@@ -23,12 +23,12 @@ mod connection;
 mod file_end;
 mod limits;
 mod logs;
+mod memory_budget;
 mod origin;
 mod page;
 mod plane;
 mod receive;
 mod reply;
-mod room;
 mod route;
 mod service;
 mod socket;
@@ -36,8 +36,8 @@ mod stop;
 
 pub use blocking::{BlockingThreads, NotDone};
 pub use limits::Limits;
+pub use memory_budget::{MemoryBudget, Reservation};
 pub use plane::{Kept, NetworkHandle, start, start_with};
-pub use room::{Room, Share};
 
 /// What every request handler may use.
 pub struct Context {
@@ -56,7 +56,7 @@ pub struct Context {
     /// Threads for what may block.
     pub blocking: BlockingThreads,
     /// The memory that long answers share.
-    pub answers: Arc<Room>,
+    pub answers: Arc<MemoryBudget>,
     /// What time it is.
     pub clock: Clock,
     /// The namespaces that exist besides `system`; `supervisor` among them when its section is present.

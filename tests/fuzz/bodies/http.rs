@@ -13,7 +13,7 @@ use supervisord_core::row::LocalTime;
 use supervisord_daemon::activity::Activity;
 use supervisord_daemon::calls::{self, Pending};
 use supervisord_daemon::follow::FollowHub;
-use supervisord_daemon::network::{self, BlockingThreads, Clock, Context, NetworkHandle, Room, listen};
+use supervisord_daemon::network::{self, BlockingThreads, Clock, Context, MemoryBudget, NetworkHandle, listen};
 use supervisord_daemon::notifier::Notifier;
 use supervisord_daemon::view::View;
 
@@ -103,7 +103,7 @@ fn context(config: Config, calls: calls::Calls) -> Context {
         load_config: Arc::new(|_| Err("there is none".to_owned())),
         loading: Default::default(),
         blocking: BlockingThreads::default(),
-        answers: Arc::new(Room::for_answers()),
+        answers: Arc::new(MemoryBudget::for_answers()),
         clock: Clock { now: || 100, local },
         namespaces: vec!["supervisor".to_owned()],
         plugins: None,

@@ -16,8 +16,8 @@ use supervisord_config::model::Credentials;
 use tokio::sync::Semaphore;
 
 use crate::network::blocking::BlockingThreads;
+use crate::network::memory_budget::is_possible;
 use crate::network::reply::Reply;
-use crate::network::room::is_possible;
 use crate::network::socket::Peer;
 
 mod throttle;

@@ -93,7 +93,8 @@ async fn follow(shared: &Rc<Shared>, socket: &Rc<Socket>, log: String) -> Reply 
 }
 
 fn head(content: mpsc::Receiver<Result<Bytes, Broken>>, modified: SystemTime) -> Reply {
-    let reply = Reply { status: StatusCode::OK, headers: Vec::new(), content: Content::Pieces(content), share: None };
+    let reply =
+        Reply { status: StatusCode::OK, headers: Vec::new(), content: Content::Pieces(content), reservation: None };
     reply
         .text(LAST_MODIFIED, httpdate::fmt_http_date(modified))
         .text(CONTENT_TYPE, "text/plain;charset=utf-8")

@@ -150,13 +150,15 @@ struct Line {
 }
 
 async fn show(context: &Context, status: StatusCode, links: bool, message: &str) -> Reply {
-    let Some(share) = context.answers.take_soon(context.view.rows().len() * ROW_BYTES).await else { return crowded() };
+    let Some(reservation) = context.answers.reserve_soon(context.view.rows().len() * ROW_BYTES).await else {
+        return crowded();
+    };
     let now = (context.clock.now)();
     let rows = context.view.rows().iter().map(|row| line(context, now, row)).collect();
     let time = ctime(&(context.clock.local)(now));
     let (field, secret) = (secret::FIELD, secret::secret());
     let template = StatusPage { message, links, field, secret, rows, version: SUPERVISOR_VERSION, time };
-    page(status, &template).within(share)
+    page(status, &template).within(reservation)
 }
 
 /// There are too many long answers that nobody takes.
@@ -215,9 +217,9 @@ pub async fn tail(context: &Arc<Context>, fields: &Fields) -> Reply {
         let text = "No process name found";
         return page(StatusCode::OK, &TailPage { name: "None", text, address: None, limit });
     };
-    let Some(share) = context.answers.take_soon(limit as usize * TAIL_FACTOR).await else { return crowded() };
+    let Some(reservation) = context.answers.reserve_soon(limit as usize * TAIL_FACTOR).await else { return crowded() };
     let text = tail_text(context, name, limit).await;
-    page(StatusCode::OK, &TailPage { name, text: &text, address: Some(encode(name)), limit }).within(share)
+    page(StatusCode::OK, &TailPage { name, text: &text, address: Some(encode(name)), limit }).within(reservation)
 }
 
 async fn tail_text(context: &Context, name: &str, limit: u64) -> String {

@@ -21,11 +21,11 @@ use crate::follow::FollowHub;
 use crate::network::connection;
 use crate::network::limits::Limits;
 use crate::network::listen::{self, ListenError, Listener, OpenServer, SocketFile};
-use crate::network::room::is_possible;
+use crate::network::memory_budget::is_possible;
 use crate::network::service::{Server, Service, Shared};
 use crate::network::socket::{Peer, Phase, Socket, Stream};
 use crate::network::stop::Stop;
-use crate::network::{Context, Room};
+use crate::network::{Context, MemoryBudget};
 
 /// How long to wait before accepting again when the system refuses.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -450,7 +450,7 @@ impl Open {
     }
 
     /// As long as somebody waits for memory, asks those to go who hold it for an answer they do not take.
-    async fn collect_debts(&self, answers: &Room) {
+    async fn collect_debts(&self, answers: &MemoryBudget) {
         loop {
             answers.wanted().await;
             if let Some(socket) = self.worst_debtor() {

@@ -8,19 +8,23 @@ use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
 use crate::network::limits::Limits;
-use crate::network::room::{Room, SMALL, Share};
+use crate::network::memory_budget::{MemoryBudget, Reservation, SMALL};
 
 /// What a client is told whose request the system has no memory for.
 const NO_MEMORY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
-/// The whole body of a request with the room it takes, or the status to refuse it with. Either a length must be given, as
+/// The whole body of a request with the memory reserved for it, or the status to refuse it with. Either a length must be given, as
 /// the original wants it, or the body comes in chunks.
-pub async fn body(request: Request<Incoming>, limits: &Limits, room: &Room) -> Result<(Bytes, Share), StatusCode> {
+pub async fn body(
+    request: Request<Incoming>,
+    limits: &Limits,
+    budget: &MemoryBudget,
+) -> Result<(Bytes, Reservation), StatusCode> {
     let size = announced(request.headers())?;
     if size.is_some_and(|size| size > limits.body_bytes) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let whole = collect(request.into_body(), size, limits, room);
+    let whole = collect(request.into_body(), size, limits, budget);
     timeout(limits.whole_body, whole).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
@@ -48,9 +52,9 @@ async fn collect(
     mut body: Incoming,
     size: Option<usize>,
     limits: &Limits,
-    room: &Room,
-) -> Result<(Bytes, Share), StatusCode> {
-    let mut share = room.take(size.unwrap_or_default()).await.ok_or(NO_MEMORY)?;
+    budget: &MemoryBudget,
+) -> Result<(Bytes, Reservation), StatusCode> {
+    let mut reservation = budget.reserve(size.unwrap_or_default()).await.ok_or(NO_MEMORY)?;
     let mut whole = Vec::new();
     whole.try_reserve_exact(size.unwrap_or(SMALL)).map_err(|_| NO_MEMORY)?;
     loop {
@@ -67,8 +71,8 @@ async fn collect(
                         return Err(StatusCode::PAYLOAD_TOO_LARGE);
                     }
                     // At once what it may become: whoever held a part while waiting for more would keep others waiting.
-                    if length > SMALL && share.bytes() == 0 {
-                        share = room.take(limits.body_bytes).await.ok_or(NO_MEMORY)?;
+                    if length > SMALL && reservation.bytes() == 0 {
+                        reservation = budget.reserve(limits.body_bytes).await.ok_or(NO_MEMORY)?;
                     }
                 }
                 whole.try_reserve(data.len()).map_err(|_| NO_MEMORY)?;
@@ -77,7 +81,7 @@ async fn collect(
         }
     }
     if size.is_none() {
-        share.settle(whole.len());
+        reservation.settle(whole.len());
     }
-    Ok((whole.into(), share))
+    Ok((whole.into(), reservation))
 }

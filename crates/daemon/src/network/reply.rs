@@ -11,7 +11,7 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, 
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 
-use crate::network::room::Share;
+use crate::network::memory_budget::Reservation;
 use crate::network::socket::{Phase, Socket};
 
 /// What the original's HTTP library called itself. Kept, because clients may tell by it whom they talk to.
@@ -27,7 +27,7 @@ pub struct Reply {
     /// The body.
     pub content: Content,
     /// The memory the body takes, where it can be large.
-    pub share: Option<Share>,
+    pub reservation: Option<Reservation>,
 }
 
 /// The body of a reply.
@@ -54,7 +54,7 @@ impl std::error::Error for Broken {}
 impl Reply {
     /// A reply with a whole body and no headers yet.
     pub fn whole(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-        Reply { status, headers: Vec::new(), content: Content::Whole(body.into()), share: None }
+        Reply { status, headers: Vec::new(), content: Content::Whole(body.into()), reservation: None }
     }
 
     /// The page that goes with a status, in the shape of the original's error pages.
@@ -84,8 +84,8 @@ impl Reply {
     }
 
     /// Holds the memory of the body until the client has taken it.
-    pub fn within(mut self, share: Share) -> Reply {
-        self.share = Some(share);
+    pub fn within(mut self, reservation: Reservation) -> Reply {
+        self.reservation = Some(reservation);
         self
     }
 
@@ -128,7 +128,8 @@ impl Reply {
             Content::Whole(_) => Phase::Replying,
             Content::Pieces(_) => Phase::Streaming,
         });
-        let mut response = Response::new(ReplyBody { content: Some(self.content), share: self.share, socket });
+        let mut response =
+            Response::new(ReplyBody { content: Some(self.content), reservation: self.reservation, socket });
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(SERVER, SERVER_NAME);
@@ -143,7 +144,7 @@ impl Reply {
 /// A body as the HTTP library pulls it.
 pub struct ReplyBody {
     content: Option<Content>,
-    share: Option<Share>,
+    reservation: Option<Reservation>,
     socket: Rc<Socket>,
 }
 
@@ -164,8 +165,8 @@ impl Body for ReplyBody {
             }
             _ => match self.content.take() {
                 Some(Content::Whole(body)) if !body.is_empty() => {
-                    if let Some(share) = self.share.take() {
-                        self.socket.owe(share);
+                    if let Some(reservation) = self.reservation.take() {
+                        self.socket.owe(reservation);
                     }
                     Poll::Ready(Some(Ok(Frame::data(body))))
                 }

@@ -22,7 +22,7 @@ use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{DecodeError, decode_call, encode_fault, encode_response};
 use tokio::sync::oneshot;
 
-use crate::network::room::{Share, is_possible};
+use crate::network::memory_budget::{Reservation, is_possible};
 use crate::network::{Context, NotDone};
 use crate::plugins::Plugins;
 use answer::Answer;
@@ -42,7 +42,7 @@ pub struct Document {
     /// The XML.
     pub text: String,
     /// The memory it takes. It is to be held until the client has taken the text.
-    pub share: Share,
+    pub reservation: Reservation,
 }
 
 /// Why there is no answer.
@@ -113,7 +113,7 @@ async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Resul
         }
         Err(Failure::Fault(fault)) => {
             trace::refused(&context.activity, method, &fault);
-            Ok(Document { text: encode_fault(&fault), share: context.answers.nothing() })
+            Ok(Document { text: encode_fault(&fault), reservation: context.answers.nothing() })
         }
         Err(Failure::Ending) => Err(Refusal::Ending),
     }
@@ -121,14 +121,14 @@ async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Resul
 
 /// Writes an answer. A long one takes a while, in which the thread must be free for other clients.
 async fn document(context: &Context, answer: Answer) -> Result<Document, Failure> {
-    let Answer { content, share } = answer;
-    let mut share = share.unwrap_or_else(|| context.answers.nothing());
+    let Answer { content, reservation } = answer;
+    let mut reservation = reservation.unwrap_or_else(|| context.answers.nothing());
     let text = match content.weight() {
         ..=MAX_INLINE => encode_response(&content),
         _ => context.blocking.compute(move || encode_response(&content)).await?,
     };
-    share.settle(text.len());
-    Ok(Document { text, share })
+    reservation.settle(text.len());
+    Ok(Document { text, reservation })
 }
 
 /// There are too many long answers that nobody takes.
@@ -139,9 +139,9 @@ fn crowded() -> Fault {
     )
 }
 
-/// The room for an answer that will have about so many bytes, before it is made.
-async fn room(context: &Context, bytes: usize) -> Result<Share, Fault> {
-    context.answers.take_soon(bytes).await.ok_or_else(crowded)
+/// Reserves memory for an answer of about so many bytes, before it is made.
+async fn reserve(context: &Context, bytes: usize) -> Result<Reservation, Fault> {
+    context.answers.reserve_soon(bytes).await.ok_or_else(crowded)
 }
 
 async fn execute(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Answer, Failure> {

@@ -16,11 +16,11 @@ use crate::network::access::Access;
 use crate::network::assets::Assets;
 use crate::network::auth::Verdict;
 use crate::network::limits::Limits;
+use crate::network::memory_budget::{MemoryBudget, Reservation, is_possible};
 use crate::network::origin::{Sender, Unguarded};
 use crate::network::page::{Asked, Way};
 use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
-use crate::network::room::{Room, Share, is_possible};
 use crate::network::route::{self, Endpoint};
 use crate::network::rpc::{self, Document, Refusal};
 use crate::network::socket::{Phase, Socket};
@@ -42,7 +42,7 @@ pub struct Shared {
     /// Told when a client has left.
     pub left: Notify,
     assets: Assets,
-    bodies: Room,
+    bodies: MemoryBudget,
     calls: Semaphore,
     gate: auth::Gate,
 }
@@ -65,7 +65,7 @@ impl Shared {
             streams: Arc::new(Semaphore::new(streams.max(1))),
             left: Notify::new(),
             assets: Assets::new(),
-            bodies: Room::new(limits.all_bodies_bytes),
+            bodies: MemoryBudget::new(limits.all_bodies_bytes),
             calls: Semaphore::new(limits.calls),
         })
     }
@@ -180,7 +180,7 @@ impl Service {
             Endpoint::StatusPage => self.status_page(sender, request).await,
             Endpoint::TailPage => match self.fields(request).await {
                 Err(status) => Ok(refused(status)),
-                Ok((fields, _share)) => Ok(page::tail(&self.shared.context, &fields).await),
+                Ok((fields, _reservation)) => Ok(page::tail(&self.shared.context, &fields).await),
             },
             Endpoint::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
             Endpoint::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
@@ -197,8 +197,8 @@ impl Service {
         if may_be_forged {
             return Ok(Reply::error(StatusCode::FORBIDDEN));
         }
-        // What a call is made of stays in memory until it is answered, and so does its share.
-        let (body, _share) = match self.body(request).await {
+        // What a call is made of stays in memory until it is answered, and so does its reservation.
+        let (body, _reservation) = match self.body(request).await {
             Ok((body, _)) if body.is_empty() => return Ok(Reply::error(StatusCode::BAD_REQUEST)),
             Ok(body) => body,
             Err(status) => return Ok(refused(status)),
@@ -207,8 +207,8 @@ impl Service {
             return Ok(Reply::error(StatusCode::SERVICE_UNAVAILABLE));
         };
         match rpc::respond(&self.shared.context, body).await {
-            Ok(Document { text, share }) => {
-                Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(share))
+            Ok(Document { text, reservation }) => {
+                Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(reservation))
             }
             Err(Refusal::BadRequest) => Ok(Reply::error(StatusCode::BAD_REQUEST)),
             Err(Refusal::NoMemory) => Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
@@ -225,22 +225,22 @@ impl Service {
         let asked = Asked { sender, way, links: self.server.config.get_actions };
         match self.fields(request).await {
             Err(status) => Ok(refused(status)),
-            Ok((fields, _share)) => page::status(&self.shared.context, asked, &fields).await,
+            Ok((fields, _reservation)) => page::status(&self.shared.context, asked, &fields).await,
         }
     }
 
-    /// The parameters of a page: from the address, and from the body of a POST, with its share of what all bodies may
+    /// The parameters of a page: from the address, and from the body of a POST, with its reservation of what all bodies may
     /// use until they are answered.
-    async fn fields(&self, request: Request<Incoming>) -> Result<(page::Fields, Option<Share>), StatusCode> {
+    async fn fields(&self, request: Request<Incoming>) -> Result<(page::Fields, Option<Reservation>), StatusCode> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let (body, share) = match *request.method() {
-            Method::POST => self.body(request).await.map(|(body, share)| (body, Some(share)))?,
+        let (body, reservation) = match *request.method() {
+            Method::POST => self.body(request).await.map(|(body, reservation)| (body, Some(reservation)))?,
             _ => (bytes::Bytes::new(), None),
         };
-        Ok((page::Fields::new(&query, &String::from_utf8_lossy(&body)), share))
+        Ok((page::Fields::new(&query, &String::from_utf8_lossy(&body)), reservation))
     }
 
-    async fn body(&self, request: Request<Incoming>) -> Result<(bytes::Bytes, Share), StatusCode> {
+    async fn body(&self, request: Request<Incoming>) -> Result<(bytes::Bytes, Reservation), StatusCode> {
         receive::body(request, &self.shared.limits, &self.shared.bodies).await
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::network::room::Share;
+use crate::network::memory_budget::Reservation;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ pub struct Socket {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     blocked: Cell<Option<Instant>>,
-    owed: RefCell<Vec<(Instant, Share)>>,
+    owed: RefCell<Vec<(Instant, Reservation)>>,
     ended: Cell<bool>,
     changed: Notify,
     evicted: Notify,
@@ -202,9 +202,9 @@ impl Socket {
     }
 
     /// Remembers the memory that an answer takes until the client has been sent the last byte of it.
-    pub fn owe(&self, share: Share) {
-        if share.bytes() > 0 {
-            self.owed.borrow_mut().push((Instant::now(), share));
+    pub fn owe(&self, reservation: Reservation) {
+        if reservation.bytes() > 0 {
+            self.owed.borrow_mut().push((Instant::now(), reservation));
         }
     }
 

@@ -52,7 +52,7 @@ struct Setup {
     get_actions: bool,
     rote: Rote,
     clock: Clock,
-    answers: Room,
+    answers: MemoryBudget,
     /// Clients of the unix socket in the plane before.
     clients: Vec<OwnedFd>,
     lets_in: bool,
@@ -68,7 +68,7 @@ impl Default for Setup {
             get_actions: false,
             rote,
             clock,
-            answers: Room::for_answers(),
+            answers: MemoryBudget::for_answers(),
             clients: Vec::new(),
             lets_in: true,
         }
@@ -136,7 +136,7 @@ fn context(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, director
         load_config: Arc::new(|_| Err("not in this test".to_owned())),
         loading: Default::default(),
         blocking: BlockingThreads::default(),
-        answers: Arc::new(Room::for_answers()),
+        answers: Arc::new(MemoryBudget::for_answers()),
         plugins: None,
         clock: Clock { now: || 1_000_000, local: |_| NOON },
         namespaces: vec!["supervisor".to_owned()],

@@ -12,7 +12,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::network::{Room, Share};
+use crate::network::{MemoryBudget, Reservation};
 
 /// How much may wait for a plug-in process that does not read, in bytes; answers to questions it has asked by then come
 /// on top.
@@ -25,7 +25,7 @@ const MAX_INCOMING: usize = 64;
 const MAX_INCOMING_BYTES: usize = 64 << 20;
 
 /// A message of the plug-in process with the memory it takes.
-pub(super) type Incoming = (FromPlugins, Share);
+pub(super) type Incoming = (FromPlugins, Reservation);
 
 /// Both directions. Dropping it closes the line.
 pub(super) struct Connection {
@@ -38,7 +38,7 @@ pub(super) struct Connection {
 /// A line on its way, with the memory it takes where that is counted elsewhere.
 struct Line {
     text: String,
-    _share: Option<Share>,
+    _reservation: Option<Reservation>,
 }
 
 /// The bytes that wait for the plug-in process.
@@ -74,10 +74,10 @@ impl Connection {
         has_room
     }
 
-    /// Sends an answer, which always finds room: the plug-in process is not listened to while it does not read, and has
+    /// Sends an answer, whose memory is always reserved: the plug-in process is not listened to while it does not read, and has
     /// only so many questions open.
-    pub(super) fn answer(&self, message: &ToPlugins, share: Option<Share>) {
-        self.push(message.line(), share);
+    pub(super) fn answer(&self, message: &ToPlugins, reservation: Option<Reservation>) {
+        self.push(message.line(), reservation);
     }
 
     /// Whether the plug-in process reads what it is told.
@@ -91,10 +91,10 @@ impl Connection {
         async move { waiting.taken.notified().await }
     }
 
-    fn push(&self, text: String, share: Option<Share>) {
+    fn push(&self, text: String, reservation: Option<Reservation>) {
         self.waiting.bytes.fetch_add(text.len(), Ordering::Relaxed);
         // Without a writer the line is broken, which the reader finds out.
-        let _ = self.lines.send(Line { text, _share: share });
+        let _ = self.lines.send(Line { text, _reservation: reservation });
     }
 
     /// The next message; why the line is unusable; none once it is closed.
@@ -136,14 +136,14 @@ async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> Option<Vec<u8>> {
 }
 
 async fn read(mut reader: BufReader<OwnedReadHalf>, incoming: mpsc::Sender<Result<Incoming, String>>) {
-    let room = Room::new(MAX_INCOMING_BYTES);
+    let budget = MemoryBudget::new(MAX_INCOMING_BYTES);
     loop {
         let Some(line) = read_line(&mut reader).await else { return };
-        let Some(share) = room.take(line.len()).await else { return };
+        let Some(reservation) = budget.reserve(line.len()).await else { return };
         let message = FromPlugins::parse(&line);
         drop(line);
         let is_good = message.is_ok();
-        if incoming.send(message.map(|message| (message, share))).await.is_err() || !is_good {
+        if incoming.send(message.map(|message| (message, reservation))).await.is_err() || !is_good {
             return;
         }
     }

@@ -22,7 +22,7 @@ use super::connection::Connection;
 use super::host::{End, Work, refuse};
 use super::{Notice, Order, define, snapshot};
 use crate::network::rpc::{self, Refusal};
-use crate::network::{Context, Share};
+use crate::network::{Context, Reservation};
 
 /// How long the plug-in process may be silent while something is asked of it and it asks nothing itself.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ pub(super) struct Session<'a> {
     open: HashMap<u64, Open>,
     next_id: u64,
     /// Its own questions, and the memory their answers take.
-    questions: JoinSet<(ToPlugins, Option<Share>)>,
+    questions: JoinSet<(ToPlugins, Option<Reservation>)>,
     patience: Duration,
     /// It has said something: the interpreter is up and the first code is imported.
     is_up: bool,
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
                 message = self.connection.next(), if self.connection.has_room() => match message {
                     None => return End::Process("ended".to_owned()),
                     Some(Err(error)) => return End::Process(format!("said something that makes no sense: {error}")),
-                    Some(Ok((message, share))) => self.take(message, share),
+                    Some(Ok((message, reservation))) => self.take(message, reservation),
                 },
                 () = taken => self.progress = Instant::now(),
                 order = self.work.orders.recv() => match order {
@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
                 Some(answer) = self.questions.join_next() => {
                     self.progress = Instant::now();
                     match answer {
-                        Ok((answer, share)) => self.connection.answer(&answer, share),
+                        Ok((answer, reservation)) => self.connection.answer(&answer, reservation),
                         Err(_) => return End::Daemon,
                     }
                 }
@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn take(&mut self, message: FromPlugins, share: Share) {
+    fn take(&mut self, message: FromPlugins, reservation: Reservation) {
         self.is_up = true;
         match message {
             FromPlugins::Serving { id, interfaces } => {
@@ -215,7 +215,7 @@ impl<'a> Session<'a> {
                 let state = snapshot::state(&self.context.view);
                 self.connection.answer(&ToPlugins::State { id, state }, None);
             }
-            question => self.ask(question, share),
+            question => self.ask(question, reservation),
         }
     }
 
@@ -241,8 +241,8 @@ impl<'a> Session<'a> {
         (self.work.notify)(Notice::Ready);
     }
 
-    /// A question of the plug-in process, answered by a task of its own. `share` is the memory the question takes.
-    fn ask(&mut self, question: FromPlugins, share: Share) {
+    /// A question of the plug-in process, answered by a task of its own. `reservation` is the memory the question takes.
+    fn ask(&mut self, question: FromPlugins, reservation: Reservation) {
         let context = self.plain.clone();
         let has_room = self.questions.len() < MAX_QUESTIONS;
         match question {
@@ -255,7 +255,7 @@ impl<'a> Session<'a> {
             FromPlugins::Rpc { id, xml } => {
                 self.questions.spawn(async move {
                     let (answer, room) = answer(&context, xml).await;
-                    drop(share);
+                    drop(reservation);
                     (ToPlugins::Answer { id, xml: answer }, room)
                 });
             }
@@ -317,9 +317,9 @@ impl<'a> Session<'a> {
 }
 
 /// The document that answers a call of a plug-in, and the memory it takes.
-async fn answer(context: &Arc<Context>, document: String) -> (String, Option<Share>) {
+async fn answer(context: &Arc<Context>, document: String) -> (String, Option<Reservation>) {
     match rpc::respond(context, document.into()).await {
-        Ok(document) => (document.text, Some(document.share)),
+        Ok(document) => (document.text, Some(document.reservation)),
         Err(Refusal::BadRequest) => (encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")), None),
         Err(Refusal::NoMemory) => {
             (encode_fault(&Fault::with(FaultCode::Failed, "there is no memory for this call")), None)

@@ -4,12 +4,12 @@ use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{Encode, EncodedArray};
 
-use crate::network::room::Share;
+use crate::network::memory_budget::Reservation;
 
 /// A result with the memory that was taken for it, where it can be large.
 pub(super) struct Answer {
     pub(super) content: Content,
-    pub(super) share: Option<Share>,
+    pub(super) reservation: Option<Reservation>,
 }
 
 /// A result. What can be large is not turned into a [`Value`] first.
@@ -27,9 +27,9 @@ pub(super) const PROCESS_BYTES: usize = 1 << 10;
 pub(super) const CONFIGURATION_BYTES: usize = 3 << 10;
 
 impl Content {
-    /// With room that was taken before it was made.
-    pub(super) fn within(self, share: Share) -> Answer {
-        Answer { content: self, share: Some(share) }
+    /// With the memory that was reserved before it was made.
+    pub(super) fn within(self, reservation: Reservation) -> Answer {
+        Answer { content: self, reservation: Some(reservation) }
     }
 
     /// About how many bytes it will have as a document.
@@ -57,7 +57,7 @@ fn weight(value: &Value) -> usize {
 
 impl From<Content> for Answer {
     fn from(content: Content) -> Answer {
-        Answer { content, share: None }
+        Answer { content, reservation: None }
     }
 }
 

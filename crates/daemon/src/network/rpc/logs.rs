@@ -9,7 +9,7 @@ use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
 use super::answer::{Answer, Content};
-use super::{Failure, room};
+use super::{Failure, reserve};
 use crate::network::{Context, file_end};
 
 /// A part of a log, or a fault where there is none, where it cannot be read, or where the numbers mean nothing,
@@ -25,9 +25,9 @@ pub(super) async fn read(context: &Context, path: Option<String>, offset: i64, l
         Ok::<_, Fault>((log, range))
     });
     let (log, range) = found.await??;
-    let share = room(context, needed(&range)).await?;
+    let reservation = reserve(context, needed(&range)).await?;
     let text = context.blocking.run(move || log.text(range)).await?.map_err(|_| Fault::new(FaultCode::Failed))?;
-    Ok(Content::Value(Value::Str(text)).within(share))
+    Ok(Content::Value(Value::Str(text)).within(reservation))
 }
 
 /// The end of a log with its size and whether something was left out. What cannot be read is empty; a fault is only
@@ -40,9 +40,11 @@ pub(super) async fn tail(context: &Context, path: Option<String>, offset: i64, l
         Err(OpenError::Unreadable) => return Ok(piece(String::new(), offset, false).into()),
     };
     let Tail { range, offset: end, overflow } = logread::tail_range(log.size, offset, length);
-    let share = room(context, needed(&range)).await?;
+    let reservation = reserve(context, needed(&range)).await?;
     match context.blocking.run(move || log.text(range)).await? {
-        Ok(text) => Ok(Content::Value(piece(text, i64::try_from(end).unwrap_or(i64::MAX), overflow)).within(share)),
+        Ok(text) => {
+            Ok(Content::Value(piece(text, i64::try_from(end).unwrap_or(i64::MAX), overflow)).within(reservation))
+        }
         Err(_) => Ok(piece(String::new(), offset, false).into()),
     }
 }

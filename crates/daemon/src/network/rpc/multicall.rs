@@ -8,19 +8,19 @@ use supervisord_wire::xmlrpc::EncodedArray;
 use super::answer::{Answer, Content};
 use super::{Failure, crowded, methods, plugged, plugins, single};
 use crate::network::Context;
-use crate::network::room::{SMALL, is_possible};
+use crate::network::memory_budget::{SMALL, is_possible};
 
 /// How long the answer may become, in bytes, before further calls are refused.
 const MAX_ANSWER: usize = 64 << 20;
 
-/// Room is taken in steps of so many bytes.
+/// Memory is reserved in steps of so many bytes.
 const STEP: usize = 1 << 20;
 
 /// Makes the calls in turn; one that has to wait is awaited before the next. Results are bare, not wrapped in
 /// arrays of one, because that is what clients of the original depend on.
 pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<Answer, Failure> {
     let mut results = EncodedArray::default();
-    let mut share = context.answers.nothing();
+    let mut reservation = context.answers.nothing();
     for entry in entries {
         let result = match results.len() {
             ..MAX_ANSWER => one(context, entry).await,
@@ -34,11 +34,13 @@ pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<An
         }
         // The items, and the document that is made of them in the end.
         let needed = 2 * results.len();
-        if needed > share.bytes().max(SMALL) && !context.answers.grow(&mut share, needed.next_multiple_of(STEP)).await {
+        if needed > reservation.bytes().max(SMALL)
+            && !context.answers.grow(&mut reservation, needed.next_multiple_of(STEP)).await
+        {
             return Err(crowded().into());
         }
     }
-    Ok(Content::Encoded(results).within(share))
+    Ok(Content::Encoded(results).within(reservation))
 }
 
 async fn one(context: &Context, entry: Value) -> Result<Answer, Failure> {

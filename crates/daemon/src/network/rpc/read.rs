@@ -12,7 +12,7 @@ use supervisord_wire::value::Value;
 use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
 use super::answer::{Answer, CONFIGURATION_BYTES, Content, PROCESS_BYTES};
-use super::{Failure, logs, room};
+use super::{Failure, logs, reserve};
 use crate::network::Context;
 
 pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, Failure> {
@@ -28,25 +28,25 @@ pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, F
             Ok(Content::Process(Box::new(row.info((context.clock.now)(), context.clock.local))).into())
         }
         Read::GetAllProcessInfo => {
-            let share = room(context, view.rows().len() * PROCESS_BYTES).await?;
+            let reservation = reserve(context, view.rows().len() * PROCESS_BYTES).await?;
             let now = (context.clock.now)();
             let infos = view.rows().iter().map(|row| row.info(now, context.clock.local)).collect();
-            Ok(Content::Processes(infos).within(share))
+            Ok(Content::Processes(infos).within(reservation))
         }
         Read::GetAllConfigInfo => {
             let config = view.config();
             let count: usize = config.groups.iter().map(|group| group.processes.len()).sum();
-            let share = room(context, count * CONFIGURATION_BYTES).await?;
+            let reservation = reserve(context, count * CONFIGURATION_BYTES).await?;
             let in_use = |group: &str| view.has_group(group);
             let all = config_info::all(&config, in_use, |group, process| view.row(group, process));
-            Ok(Content::Value(all).within(share))
+            Ok(Content::Value(all).within(reservation))
         }
         Read::GetConfigWarnings => {
             let config = view.config();
             let bytes = config.warnings().map(str::len).sum();
-            let share = room(context, bytes).await?;
+            let reservation = reserve(context, bytes).await?;
             let warnings = config.warnings().map(Value::from).collect();
-            Ok(Content::Value(Value::Array(warnings)).within(share))
+            Ok(Content::Value(Value::Array(warnings)).within(reservation))
         }
         Read::ReadLog { offset, length } => match context.activity_file.clone() {
             Some(path) => {

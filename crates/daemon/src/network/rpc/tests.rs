@@ -15,7 +15,7 @@ use supervisord_wire::xmlrpc::{decode_response, encode_call};
 use super::*;
 use crate::activity::Activity;
 use crate::calls::{self, Pending};
-use crate::network::{Clock, Room};
+use crate::network::{Clock, MemoryBudget};
 use crate::notifier::Notifier;
 use crate::view::View;
 
@@ -52,7 +52,7 @@ fn plane() -> Plane {
             None => Ok(config([])),
         }),
         loading: Default::default(),
-        answers: Arc::new(Room::for_answers()),
+        answers: Arc::new(MemoryBudget::for_answers()),
         plugins: None,
         clock: Clock { now: || 105, local },
         namespaces: vec!["supervisor".to_owned()],

@@ -211,7 +211,7 @@ const LIST: &str = "<methodCall><methodName>supervisor.getAllProcessInfo</method
 
 #[test]
 fn long_answers_share_memory_and_whoever_takes_none_makes_room() {
-    let plane = Setup { answers: Room::new(6 << 20), ..Setup::default() }.start();
+    let plane = Setup { answers: MemoryBudget::new(6 << 20), ..Setup::default() }.start();
     for number in 0..5000 {
         plane.publish("many", &format!("{number:04}"), ProcessState::Running);
     }
