@@ -83,8 +83,8 @@ pub const PLACES: [(&str, Area); 45] = [
     ("scripts", XmlRpc),
     ("shell", Shell),
     ("signals", Signals),
-    ("strangers", RealPrograms),
-    ("strangers::published_plug_ins_", PlugIns),
+    ("third_party", RealPrograms),
+    ("third_party::published_plug_ins_", PlugIns),
     ("terminals", Shell),
     ("unreachable", Supervisorctl),
     ("upstream", RealPrograms),
@@ -92,7 +92,7 @@ pub const PLACES: [(&str, Area); 45] = [
     ("verbs", Supervisorctl),
     ("verbs::the_shell_", Shell),
     ("web_page", WebPage),
-    ("wild", RealPrograms),
+    ("real_configs", RealPrograms),
 ];
 
 impl Area {
