@@ -7,10 +7,11 @@ mod state_file;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
 
@@ -135,6 +136,52 @@ fn what_died_while_nobody_looked_is_handled_by_its_autorestart() {
 }
 
 /// A container that is killed and started again, say, is to start its programs.
+/// Whatever is on its way to a log in the moment of a kill arrives there once, whoever else appends to the same log.
+#[test]
+fn a_flooded_log_that_others_append_to_is_whole_after_kills() {
+    const LAST: u64 = 4_000_000;
+    for rotation in ["0", "1GB"] {
+        let text = format!(
+            "[program:flood]\ncommand=sh -c 'seq 1 {LAST}; echo over >{{dir}}/done; exec sleep 1000'\nstartsecs=0\n\
+             stdout_logfile={{dir}}/log\nstdout_logfile_maxbytes={rotation}\n"
+        );
+        let mut daemon = Scene::with("flood", &text).start(Subject::Ours);
+        daemon.wait_for_file("log");
+        let log = daemon.path("log");
+        let size = || fs::metadata(&log).expect("it is there").len();
+        let is_over = AtomicBool::new(false);
+        let foreign = std::thread::scope(|scope| {
+            let foreign = scope.spawn(|| {
+                let mut file = fs::File::options().append(true).open(&log).expect("opened");
+                let mut count = 0_u64;
+                while !is_over.load(Ordering::SeqCst) && count < 400_000 {
+                    file.write_all(b"foreign;").expect("written");
+                    count += 1;
+                    std::thread::yield_now();
+                }
+                count
+            });
+            for _ in 0..4 {
+                let before = size();
+                daemon.wait_until("it is in the midst of it", |daemon| {
+                    size() > before + 3_000_000 || daemon.path("done").exists()
+                });
+                daemon.crash();
+                daemon.start_again();
+            }
+            daemon.wait_for_file("done");
+            daemon.ctl(&["stop", "flood"]);
+            is_over.store(true, Ordering::SeqCst);
+            foreign.join().expect("no panic")
+        });
+        let (ours, theirs): (String, String) =
+            daemon.read("log").chars().partition(|letter| letter.is_ascii_digit() || *letter == '\n');
+        let wrong = ours.lines().zip(1..).find(|(line, number)| *line != u64::to_string(number));
+        assert_eq!((wrong, ours.lines().count() as u64), (None, LAST), "maxbytes {rotation}");
+        assert!(theirs == "foreign;".repeat(foreign as usize), "{} letters of {foreign} words", theirs.len());
+    }
+}
+
 #[test]
 fn where_nobody_is_left_everything_begins_afresh() {
     let text = "[program:once]\ncommand=sleep 1000\nautorestart=false\nstartsecs=0\n\
