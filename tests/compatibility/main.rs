@@ -89,9 +89,8 @@ fn run() -> Result<(), String> {
 
 /// Prints the report of a record. The error says what of it is wrong.
 fn print(record: &Path) -> Result<Report, String> {
-    let differences = read(&repository().join("docs/differences.md"))?;
     let entries: Vec<Entry> = read(record)?.lines().filter_map(Entry::parse).collect();
-    let report = Report::new(&entries, &differences);
+    let report = Report::new(&entries);
     println!("{}", report.table());
     let complaints = report.complaints();
     if complaints.is_empty() { Ok(report) } else { Err(complaints.join("\n")) }

@@ -13,7 +13,6 @@ struct Row {
     facts: usize,
     /// Comparisons that failed, by test.
     failed: Vec<String>,
-    differences: usize,
     /// Each kind of thing with how many of how many are compared.
     covered: BTreeMap<String, (usize, usize)>,
 }
@@ -24,8 +23,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Sums up the record of a run and the list of deliberate differences, which is Markdown.
-    pub fn new(entries: &[Entry], differences: &str) -> Report {
+    /// Sums up the record of a run.
+    pub fn new(entries: &[Entry]) -> Report {
         let mut rows: BTreeMap<Area, Row> = Area::all().map(|area| (area, Row::default())).collect();
         for entry in entries {
             match entry {
@@ -41,11 +40,6 @@ impl Report {
                     let row = rows.entry(*area).or_default();
                     row.covered.entry(what.clone()).or_insert((0, *of)).0 += done;
                 }
-            }
-        }
-        for area in differences.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()) {
-            if let Some(row) = Area::named(area).and_then(|area| rows.get_mut(&area)) {
-                row.differences += 1;
             }
         }
         Report { rows }
@@ -67,30 +61,29 @@ impl Report {
 
     /// The table as Markdown, in columns of equal width.
     pub fn table(&self) -> String {
-        let mut cells: Vec<[String; 7]> =
-            vec![["area", "comparisons", "facts", "passed", "failed", "differences", "covered"].map(str::to_owned)];
+        let mut cells: Vec<[String; 6]> =
+            vec![["area", "comparisons", "facts", "passed", "failed", "covered"].map(str::to_owned)];
         let mut all = Row::default();
         for (area, row) in &self.rows {
             cells.push(row.cells(area.name()));
             all.comparisons += row.comparisons;
             all.facts += row.facts;
             all.failed.extend(row.failed.iter().cloned());
-            all.differences += row.differences;
         }
         cells.push(all.cells("all"));
         let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: [usize; 7] = std::array::from_fn(width);
+        let widths: [usize; 6] = std::array::from_fn(width);
         let mut table = String::new();
         for (number, row) in cells.iter().enumerate() {
             for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-                let _ = match (1..6).contains(&column) {
+                let _ = match (1..5).contains(&column) {
                     true => write!(table, "| {cell:>width$} "),
                     false => write!(table, "| {cell:<width$} "),
                 };
             }
             table.push_str("|\n");
             if number == 0 {
-                let rule = |(column, width): (usize, usize)| match (1..6).contains(&column) {
+                let rule = |(column, width): (usize, usize)| match (1..5).contains(&column) {
                     true => format!("|{}:", "-".repeat(width + 1)),
                     false => format!("|{}", "-".repeat(width + 2)),
                 };
@@ -117,12 +110,12 @@ can be added without a test.
 ";
 
 impl Row {
-    fn cells(&self, name: &str) -> [String; 7] {
+    fn cells(&self, name: &str) -> [String; 6] {
         let covered: Vec<String> =
             self.covered.iter().map(|(what, (done, of))| format!("{what} {done} of {of}")).collect();
         let failed = self.failed.len();
-        let numbers = [self.comparisons, self.facts, self.comparisons - failed, failed, self.differences];
-        let [comparisons, facts, passed, failed, differences] = numbers.map(|number| number.to_string());
-        [name.to_owned(), comparisons, facts, passed, failed, differences, covered.join(", ")]
+        let numbers = [self.comparisons, self.facts, self.comparisons - failed, failed];
+        let [comparisons, facts, passed, failed] = numbers.map(|number| number.to_string());
+        [name.to_owned(), comparisons, facts, passed, failed, covered.join(", ")]
     }
 }

@@ -1,7 +1,6 @@
 //! What differs from the original on purpose, as far as no test nearer to the code can show it; and that the list of
 //! it names tests that exist.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -40,26 +39,6 @@ fn every_row_of_the_list_names_tests_that_exist() {
     }
     let missing: Vec<_> = rows.iter().flat_map(|(_, tests)| tests).filter(|test| !known.contains(*test)).collect();
     assert!(missing.is_empty(), "tests that do not exist: {missing:?}");
-}
-
-/// The report counts the same rows by area.
-#[test]
-fn the_compatibility_report_counts_every_row() {
-    const COLUMN: usize = 5;
-    let report = read("docs/compatibility.md");
-    let counted: BTreeMap<String, usize> = report
-        .lines()
-        .filter_map(|line| {
-            let cells: Vec<&str> = line.strip_prefix('|')?.split('|').map(str::trim).collect();
-            Some((cells.first()?.to_string(), cells.get(COLUMN)?.parse().ok()?))
-        })
-        .collect();
-    let rows = rows();
-    let count = |area: &str| rows.iter().filter(|(known, _)| known == area).count();
-    let mut expected: BTreeMap<String, usize> =
-        Area::all().map(|area| (area.to_string(), count(area.name()))).collect();
-    expected.insert("all".to_owned(), rows.len());
-    assert_eq!(counted, expected, "renew the report with `cargo compatibility`");
 }
 
 #[test]
