@@ -7,6 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::harness::sources;
+
 /// Each crate with all of ours it may depend on (tests included).
 const LAYERS: [(&str, &[&str]); 7] = [
     ("supervisord-config", &[]),
@@ -62,6 +64,18 @@ fn unsafe_code_is_forbidden_everywhere_but_in_one_crate() {
         let inherits = text.contains("[lints]\nworkspace = true");
         let documents = package == UNSAFE && text.contains("undocumented_unsafe_blocks");
         assert!(inherits || documents, "{package}: `[lints] workspace = true` belongs everywhere but in {UNSAFE}");
+    }
+}
+
+/// How an outcome looks to a client is said where the daemon talks to that client, and in no decision.
+#[test]
+fn decisions_speak_no_protocol() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/src");
+    for (path, text) in sources::files(&sources) {
+        for module in ["fault", "value", "xmlrpc", "plugin"] {
+            let name = format!("supervisord_wire::{module}");
+            assert!(!text.contains(&name), "{} uses {name}", path.display());
+        }
     }
 }
 

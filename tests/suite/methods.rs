@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use supervisord_core::rpc::Methods;
+use supervisord_daemon::xmlrpc::Methods;
 
 use crate::harness::areas::Area;
 use crate::harness::programs::{CAT, EARLY, LATER, TEAM};

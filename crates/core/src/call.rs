@@ -1,59 +1,116 @@
 //! What clients may ask the supervisor to do. Every call gets exactly one [`Outcome`].
+//!
+//! No protocol is spoken here: how an outcome looks to a client is the business of whoever talks to that client.
 
+use std::sync::Arc;
+
+use supervisord_config::diff::Difference;
 use supervisord_config::model::{Config, Process};
-use supervisord_wire::fault::Fault;
-use supervisord_wire::value::Value;
 
-/// The answer to a call.
-pub type Outcome = Result<Value, Fault>;
+use crate::output::Channel;
+pub use crate::refusal::{Reason, Refusal};
+
+/// What becomes of a call.
+pub type Outcome = Result<Answer, Refusal>;
+
+/// What a call was for, when it has been done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// There is nothing to add.
+    Done,
+    /// What became of each process that was concerned, in the order in which it was settled.
+    Statuses(Vec<Status>),
+    /// The groups in which the configuration differs from what is active.
+    Difference(Difference),
+}
+
+/// What became of one of several processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its group.
+    pub group: Arc<str>,
+    /// Its name.
+    pub process: String,
+    /// Whether it was done.
+    pub result: Result<(), Refusal>,
+}
 
 /// A request that only the supervisor itself can answer, because it changes something.
 ///
 /// Names are as the client gave them (`process`, `group:process`, `group:*`).
 #[derive(Debug)]
 pub enum Call {
-    /// `shutdown`: true.
+    /// `shutdown`.
     Shutdown,
-    /// `restart`: true. The configuration has already been read, so that a broken one changes nothing.
+    /// `restart`. The configuration has already been read, so that a broken one changes nothing.
     Restart { config: Box<Config> },
-    /// `reloadConfig`: `[[added, changed, removed]]`.
+    /// `reloadConfig`: [`Answer::Difference`].
     ReloadConfig { config: Box<Config> },
-    /// `addProcessGroup`: true.
+    /// `addProcessGroup`.
     AddProcessGroup { group: String },
-    /// `removeProcessGroup`: true.
+    /// `removeProcessGroup`.
     RemoveProcessGroup { group: String },
-    /// `startProcess`: true, or a status array for `group:*`.
+    /// `startProcess`: [`Answer::Done`], or [`Answer::Statuses`] for `group:*`.
     StartProcess { name: String, wait: bool },
-    /// `startProcessGroup`: status array.
+    /// `startProcessGroup`: [`Answer::Statuses`].
     StartProcessGroup { group: String, wait: bool },
-    /// `startAllProcesses`: status array.
+    /// `startAllProcesses`: [`Answer::Statuses`].
     StartAllProcesses { wait: bool },
-    /// `stopProcess`: true, or a status array for `group:*`.
+    /// `stopProcess`: [`Answer::Done`], or [`Answer::Statuses`] for `group:*`.
     StopProcess { name: String, wait: bool },
-    /// `stopProcessGroup`: status array.
+    /// `stopProcessGroup`: [`Answer::Statuses`].
     StopProcessGroup { group: String, wait: bool },
-    /// `stopAllProcesses`: status array.
+    /// `stopAllProcesses`: [`Answer::Statuses`].
     StopAllProcesses { wait: bool },
-    /// `signalProcess`: true, or a status array for `group:*`.
+    /// `signalProcess`: [`Answer::Done`], or [`Answer::Statuses`] for `group:*`.
     SignalProcess { name: String, signal: String },
-    /// `signalProcessGroup`: status array.
+    /// `signalProcessGroup`: [`Answer::Statuses`].
     SignalProcessGroup { group: String, signal: String },
-    /// `signalAllProcesses`: status array.
+    /// `signalAllProcesses`: [`Answer::Statuses`].
     SignalAllProcesses { signal: String },
-    /// `sendProcessStdin`: true.
+    /// `sendProcessStdin`.
     SendProcessStdin { name: String, chars: Vec<u8> },
-    /// `sendRemoteCommEvent`: true.
+    /// `sendRemoteCommEvent`.
     SendRemoteCommEvent { kind: String, data: String },
-    /// `clearProcessLogs`: true.
+    /// `clearProcessLogs`.
     ClearProcessLogs { name: String },
-    /// `clearAllProcessLogs`: status array.
+    /// `clearAllProcessLogs`: [`Answer::Statuses`].
     ClearAllProcessLogs,
-    /// `clearLog`: true.
+    /// `clearLog`.
     ClearLog,
-    /// `upgrade`: true, when the program now on disk can take over; it then does.
+    /// `upgrade`: done when the program now on disk can take over; it then does.
     Upgrade,
-    /// A plug-in adds a process to an active group, without starting it: true.
+    /// A plug-in adds a process to an active group, without starting it.
     EnlistProcess { group: String, process: Box<Process> },
-    /// A plug-in takes a stopped process out of its group: true.
+    /// A plug-in takes a stopped process out of its group.
     DischargeProcess { group: String, process: String },
+}
+
+/// A request that is answered from what is published and from log files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// `getAPIVersion`, `getVersion`.
+    GetApiVersion,
+    /// `getSupervisorVersion`.
+    GetSupervisorVersion,
+    /// `getIdentification`.
+    GetIdentification,
+    /// `getState`.
+    GetState,
+    /// `getPID`.
+    GetPid,
+    /// `getProcessInfo`.
+    GetProcessInfo { name: String },
+    /// `getAllProcessInfo`.
+    GetAllProcessInfo,
+    /// `getAllConfigInfo`.
+    GetAllConfigInfo,
+    /// `getConfigWarnings`.
+    GetConfigWarnings,
+    /// `readLog`, `readMainLog`.
+    ReadLog { offset: i64, length: i64 },
+    /// `readProcessStdoutLog`, `readProcessLog`, `readProcessStderrLog`.
+    ReadProcessLog { channel: Channel, name: String, offset: i64, length: i64 },
+    /// `tailProcessStdoutLog`, `tailProcessLog`, `tailProcessStderrLog`.
+    TailProcessLog { channel: Channel, name: String, offset: i64, length: i64 },
 }

@@ -3,15 +3,14 @@
 pub mod activity_line;
 pub mod auto_log;
 pub mod call;
-pub mod config_info;
 mod exit_status;
 pub mod logread;
 pub mod output;
 pub mod pool;
 pub mod process;
+mod refusal;
 pub mod rotation;
 pub mod row;
-pub mod rpc;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
 pub mod supervisor;

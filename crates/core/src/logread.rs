@@ -4,23 +4,23 @@
 
 use std::ops::Range;
 
-use supervisord_wire::fault::{Fault, FaultCode};
+use crate::call::{Reason, Refusal};
 
 /// The most bytes one answer carries. The default `logfile_maxbytes` is 50 MB: such a log can be read as a whole.
 pub const MAX_BYTES: u64 = 64 << 20;
 
 /// The bytes `readLog` and its relatives answer, given the size of the log.
 ///
-/// A combination of offset and length that means nothing is a fault, and so is a range longer than [`MAX_BYTES`].
-pub fn read_range(size: u64, offset: i64, length: i64) -> Result<Range<u64>, Fault> {
+/// A combination of offset and length that means nothing is refused, and so is a range longer than [`MAX_BYTES`].
+pub fn read_range(size: u64, offset: i64, length: i64) -> Result<Range<u64>, Refusal> {
     if length < 0 || (offset < 0 && length != 0) {
-        return Err(Fault::new(FaultCode::BadArguments));
+        return Err(Refusal::new(Reason::BadArguments));
     }
     let start = if offset < 0 { size.saturating_sub(offset.unsigned_abs()) } else { size.min(offset.unsigned_abs()) };
     let end = if length == 0 { size } else { size.min(start.saturating_add(length.unsigned_abs())) };
     if end - start > MAX_BYTES {
         let text = format!("{} bytes asked for, {MAX_BYTES} are answered at most", end - start);
-        return Err(Fault::with(FaultCode::Failed, text));
+        return Err(Refusal::with(Reason::Failed, text));
     }
     Ok(start..end)
 }
@@ -72,7 +72,7 @@ mod tests {
 
     const LOG: &str = "0123456789";
 
-    fn read(offset: i64, length: i64) -> Result<&'static str, Fault> {
+    fn read(offset: i64, length: i64) -> Result<&'static str, Refusal> {
         read_range(10, offset, length).map(|range| &LOG[range.start as usize..range.end as usize])
     }
 
@@ -104,15 +104,16 @@ mod tests {
     #[test]
     fn some_combinations_mean_nothing() {
         for (offset, length) in [(-4, 1), (-4, -1), (0, -1), (3, -3), (-1, i64::MIN)] {
-            assert_eq!(read(offset, length), Err(Fault::new(FaultCode::BadArguments)), "({offset}, {length})");
+            assert_eq!(read(offset, length), Err(Refusal::new(Reason::BadArguments)), "({offset}, {length})");
         }
     }
 
     #[test]
     fn a_read_is_limited() {
         assert_eq!(read_range(u64::MAX, 0, MAX_BYTES as i64), Ok(0..MAX_BYTES));
-        let fault = read_range(MAX_BYTES + 1, 0, 0).expect_err("one byte too many");
-        assert_eq!(fault.text, "FAILED: 67108865 bytes asked for, 67108864 are answered at most");
+        let refusal = read_range(MAX_BYTES + 1, 0, 0).expect_err("one byte too many");
+        let detail = "67108865 bytes asked for, 67108864 are answered at most";
+        assert_eq!(refusal, Refusal::with(Reason::Failed, detail));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod start_error;
 pub mod state;
 pub mod state_version;
 pub mod view;
+pub mod xmlrpc;
 
 pub use start::main;
 

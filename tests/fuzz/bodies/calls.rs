@@ -1,7 +1,7 @@
 //! Calls of the methods there are, with arguments there should not be: answered the same each time, and refused while the
 //! daemon ends where they would change something.
 
-use supervisord_core::rpc::Methods;
+use supervisord_daemon::xmlrpc::Methods;
 use supervisord_wire::state::Mood;
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::decode_call;

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 use std::time::Duration;
 
 use supervisord_config::model::{Config, LogLevel, ServerAddress};
+use supervisord_core::call::Answer;
 use supervisord_core::row::LocalTime;
 use supervisord_daemon::activity::Activity;
 use supervisord_daemon::calls::{self, Pending};
@@ -82,7 +83,7 @@ impl Plane {
 /// A control plane that agrees to everything.
 fn agree(pending: mpsc::Receiver<Pending>) {
     for Pending { reply, .. } in pending {
-        reply(Ok(true.into()));
+        reply(Ok(Answer::Done));
     }
 }
 

@@ -2,27 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The names of all tests of the workspace, without their modules.
 pub fn tests() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut names = BTreeSet::new();
-    for directory in ["crates", "src", "tests"] {
-        collect(&root.join(directory), &mut names);
-    }
-    names
+    let folders = ["crates", "src", "tests"].map(|folder| files(&root.join(folder)));
+    folders.iter().flatten().flat_map(|(_, text)| tests_in(text)).collect()
 }
 
-fn collect(directory: &Path, names: &mut BTreeSet<String>) {
+/// The Rust sources below a folder with their texts.
+pub fn files(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("the sources can be read").flatten() {
         let path = entry.path();
         if path.is_dir() {
-            collect(&path, names);
+            found.extend(files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(tests_in(&fs::read_to_string(&path).expect("sources are text")));
+            let text = fs::read_to_string(&path).expect("sources are text");
+            found.push((path, text));
         }
     }
+    found
 }
 
 /// The functions that follow `#[test]` (or `#[tokio::test]`), perhaps with other attributes between, and what is declared

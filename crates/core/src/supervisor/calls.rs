@@ -6,14 +6,12 @@ use supervisord_config::diff::diff;
 use supervisord_config::model::{Config, Group, Process};
 use supervisord_config::signal;
 use supervisord_wire::event::EventType;
-use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::name::Namespec;
 use supervisord_wire::state::{Mood, ProcessState};
-use supervisord_wire::value::Value;
 
 use super::jobs::{Goal, Shape};
 use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
-use crate::call::{Call, Outcome};
+use crate::call::{Answer, Call, Outcome, Reason, Refusal};
 use crate::output::Channel;
 use crate::time::Now;
 
@@ -26,22 +24,22 @@ enum Target {
 impl Supervisor {
     pub(super) fn call(&mut self, now: Now, id: CallId, call: Call) {
         if self.mood != Mood::Running && !matches!(call, Call::SendRemoteCommEvent { .. }) {
-            return self.reply(id, Err(Fault::new(FaultCode::ShutdownState)));
+            return self.reply(id, Err(Refusal::new(Reason::ShuttingDown)));
         }
         self.collecting = Some(id);
         let result = self.perform(now, id, call);
         self.collecting = None;
         match result {
-            Ok(Progress::Done(value)) => self.reply(id, Ok(value)),
+            Ok(Progress::Done(answer)) => self.reply(id, Ok(answer)),
             Ok(Progress::Waiting) => self.close_job(id),
-            Err(fault) => {
+            Err(refusal) => {
                 self.drop_job(id);
-                self.reply(id, Err(fault));
+                self.reply(id, Err(refusal));
             }
         }
     }
 
-    fn perform(&mut self, now: Now, id: CallId, call: Call) -> Result<Progress, Fault> {
+    fn perform(&mut self, now: Now, id: CallId, call: Call) -> Result<Progress, Refusal> {
         match call {
             Call::Shutdown => self.set_mood(Mood::Shutdown),
             Call::Restart { config } => self.restart(config),
@@ -77,17 +75,17 @@ impl Supervisor {
             Call::ClearProcessLogs { name } => return self.clear_one(id, &name),
             Call::ClearAllProcessLogs => return Ok(self.clear_all(id)),
             // The driver replaces the program; there is nothing to decide.
-            Call::Upgrade => return Err(Fault::with(FaultCode::Failed, "this supervisor cannot be upgraded")),
+            Call::Upgrade => return Err(Refusal::with(Reason::Failed, "this supervisor cannot be upgraded")),
             Call::ClearLog => {
                 // No job: there is no process to wait for, and a job without any would be answered at once.
                 self.effects.push_back(Effect::ClearActivity { call: id });
                 return Ok(Progress::Waiting);
             }
         }
-        Ok(Progress::Done(Value::Bool(true)))
+        Ok(Progress::Done(Answer::Done))
     }
 
-    fn reload(&mut self, config: Config) -> Value {
+    fn reload(&mut self, config: Config) -> Answer {
         let active: Vec<_> = self.groups.iter().map(|group| group.config.clone()).collect();
         let difference = diff(&active, &config.groups);
         // What was said about the configuration of before need not be said again.
@@ -96,27 +94,25 @@ impl Supervisor {
             self.log(notice.level.into(), notice.text.clone());
         }
         self.adopt_config(config);
-        let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::Str).collect());
-        let lists = vec![names(difference.added), names(difference.changed), names(difference.removed)];
-        Value::Array(vec![Value::Array(lists)])
+        Answer::Difference(difference)
     }
 
-    fn add_group(&mut self, now: Now, name: &str) -> Result<(), Fault> {
+    fn add_group(&mut self, now: Now, name: &str) -> Result<(), Refusal> {
         if self.group_index(name).is_some() {
-            return Err(Fault::with(FaultCode::AlreadyAdded, name));
+            return Err(Refusal::with(Reason::AlreadyAdded, name));
         }
         let known = self.config.groups.iter().find(|group| group.name == name).cloned();
-        let group = known.ok_or_else(|| Fault::with(FaultCode::BadName, name))?;
+        let group = known.ok_or_else(|| Refusal::with(Reason::UnknownName, name))?;
         self.activate(group);
         self.autostart(now, self.groups.len() - 1);
         Ok(())
     }
 
-    pub(super) fn remove_group(&mut self, name: &str) -> Result<(), Fault> {
+    pub(super) fn remove_group(&mut self, name: &str) -> Result<(), Refusal> {
         let index = self.known_group(name)?;
         let members = self.groups[index].members.clone();
         if !members.iter().all(|id| self.is_stopped(*id)) {
-            return Err(Fault::with(FaultCode::StillRunning, name));
+            return Err(Refusal::with(Reason::StillRunning, name));
         }
         for id in members {
             self.forget_process(id);
@@ -135,10 +131,10 @@ impl Supervisor {
     }
 
     /// The definition of the group changes with it: the next reread will find that it differs from the file.
-    fn enlist_process(&mut self, group: &str, process: Process) -> Result<(), Fault> {
+    fn enlist_process(&mut self, group: &str, process: Process) -> Result<(), Refusal> {
         let index = self.known_group(group)?;
         if self.find(group, &process.name).is_some() {
-            return Err(Fault::with(FaultCode::BadName, process.name));
+            return Err(Refusal::with(Reason::UnknownName, process.name));
         }
         let mut definition = Group::clone(&self.groups[index].config);
         let process = Arc::new(process);
@@ -151,12 +147,12 @@ impl Supervisor {
         Ok(())
     }
 
-    fn discharge_process(&mut self, group: &str, process: &str) -> Result<(), Fault> {
+    fn discharge_process(&mut self, group: &str, process: &str) -> Result<(), Refusal> {
         let index = self.known_group(group)?;
-        let unknown = || Fault::with(FaultCode::BadName, process);
+        let unknown = || Refusal::with(Reason::UnknownName, process);
         let id = self.find(group, process).ok_or_else(unknown)?;
         if !self.is_stopped(id) {
-            return Err(Fault::with(FaultCode::StillRunning, process));
+            return Err(Refusal::with(Reason::StillRunning, process));
         }
         self.forget_process(id);
         let mut definition = Group::clone(&self.groups[index].config);
@@ -168,7 +164,7 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start_one(&mut self, call: CallId, name: &str, wait: bool) -> Result<Progress, Fault> {
+    fn start_one(&mut self, call: CallId, name: &str, wait: bool) -> Result<Progress, Refusal> {
         match self.target(name)? {
             Target::Group(index) => Ok(self.start_many(call, self.members_by_priority(index), wait)),
             Target::One(id) => {
@@ -190,7 +186,7 @@ impl Supervisor {
         Progress::Waiting
     }
 
-    fn stop_one(&mut self, now: Now, call: CallId, name: &str, wait: bool) -> Result<Progress, Fault> {
+    fn stop_one(&mut self, now: Now, call: CallId, name: &str, wait: bool) -> Result<Progress, Refusal> {
         match self.target(name)? {
             Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
             Target::One(id) => {
@@ -200,7 +196,7 @@ impl Supervisor {
                     self.call_it(call, id, name);
                     Ok(Progress::Waiting)
                 } else {
-                    Err(Fault::with(FaultCode::NotRunning, name))
+                    Err(Refusal::with(Reason::NotRunning, name))
                 }
             }
         }
@@ -216,13 +212,13 @@ impl Supervisor {
         Progress::Waiting
     }
 
-    fn signal_one(&mut self, call: CallId, name: &str, signal: &str) -> Result<Progress, Fault> {
+    fn signal_one(&mut self, call: CallId, name: &str, signal: &str) -> Result<Progress, Refusal> {
         match self.target(name)? {
             Target::Group(index) => Ok(self.signal_many(call, self.members_by_priority(index), signal)),
             Target::One(id) => {
                 let number = known_signal(signal)?;
                 if self.members.get(&id).is_some_and(|member| !member.machine.state().is_signallable()) {
-                    return Err(Fault::with(FaultCode::NotRunning, name));
+                    return Err(Refusal::with(Reason::NotRunning, name));
                 }
                 self.open_job(call, Shape::Single);
                 self.begin_signal(call, id, number);
@@ -241,20 +237,20 @@ impl Supervisor {
             }
             match known_signal(signal) {
                 Ok(number) => self.begin_signal(call, id, number),
-                Err(fault) => {
+                Err(refusal) => {
                     self.add_item(call, id, Goal::Signal);
-                    self.finish_item(call, id, Err(fault));
+                    self.finish_item(call, id, Err(refusal));
                 }
             }
         }
         Progress::Waiting
     }
 
-    fn send_stdin(&mut self, call: CallId, name: &str, chars: Vec<u8>) -> Result<Progress, Fault> {
+    fn send_stdin(&mut self, call: CallId, name: &str, chars: Vec<u8>) -> Result<Progress, Refusal> {
         let id = self.single_target(name)?;
-        let Some(member) = self.members.get(&id) else { return Err(Fault::with(FaultCode::BadName, name)) };
+        let Some(member) = self.members.get(&id) else { return Err(Refusal::with(Reason::UnknownName, name)) };
         if member.machine.pid() == 0 || member.machine.state() == ProcessState::Stopping {
-            return Err(Fault::with(FaultCode::NotRunning, name));
+            return Err(Refusal::with(Reason::NotRunning, name));
         }
         self.open_job(call, Shape::Single);
         self.add_item(call, id, Goal::Feed);
@@ -266,15 +262,15 @@ impl Supervisor {
     pub(super) fn fed(&mut self, now: Now, id: ProcessId, call: Option<CallId>, result: Result<(), FeedFailure>) {
         let Some(call) = call else { return self.event_fed(now, id, result) };
         let result = result.map_err(|failure| match failure {
-            FeedFailure::Closed => self.item_fault(call, id, FaultCode::NoFile),
+            FeedFailure::Closed => self.item_refusal(call, id, Reason::NoFile),
             FeedFailure::Full => {
-                Fault::with(FaultCode::Failed, "the process does not read its stdin, too much is waiting")
+                Refusal::with(Reason::Failed, "the process does not read its stdin, too much is waiting")
             }
         });
         self.finish_item(call, id, result);
     }
 
-    fn clear_one(&mut self, call: CallId, name: &str) -> Result<Progress, Fault> {
+    fn clear_one(&mut self, call: CallId, name: &str) -> Result<Progress, Refusal> {
         let id = self.single_target(name)?;
         self.open_job(call, Shape::Single);
         self.begin_clear(call, id);
@@ -297,10 +293,10 @@ impl Supervisor {
         self.effects.push_back(Effect::ClearLogs { process: id, files, call });
     }
 
-    pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, result: Result<(), Fault>) {
+    pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, result: Result<(), Refusal>) {
         match process {
             Some(id) => self.finish_item(call, id, result),
-            None => self.reply(call, result.map(|()| Value::Bool(true))),
+            None => self.reply(call, result.map(|()| Answer::Done)),
         }
     }
 
@@ -308,8 +304,8 @@ impl Supervisor {
         self.groups_by_priority().into_iter().flat_map(|index| self.members_by_priority(index)).collect()
     }
 
-    fn target(&self, name: &str) -> Result<Target, Fault> {
-        let unknown = || Fault::with(FaultCode::BadName, name);
+    fn target(&self, name: &str) -> Result<Target, Refusal> {
+        let unknown = || Refusal::with(Reason::UnknownName, name);
         let spec = Namespec::parse(name);
         let index = self.group_index(&spec.group).ok_or_else(unknown)?;
         match spec.process {
@@ -318,15 +314,15 @@ impl Supervisor {
         }
     }
 
-    fn single_target(&self, name: &str) -> Result<ProcessId, Fault> {
+    fn single_target(&self, name: &str) -> Result<ProcessId, Refusal> {
         match self.target(name)? {
             Target::One(id) => Ok(id),
-            Target::Group(_) => Err(Fault::with(FaultCode::BadName, name)),
+            Target::Group(_) => Err(Refusal::with(Reason::UnknownName, name)),
         }
     }
 
-    fn known_group(&self, name: &str) -> Result<usize, Fault> {
-        self.group_index(name).ok_or_else(|| Fault::with(FaultCode::BadName, name))
+    fn known_group(&self, name: &str) -> Result<usize, Refusal> {
+        self.group_index(name).ok_or_else(|| Refusal::with(Reason::UnknownName, name))
     }
 
     pub(super) fn reply(&mut self, call: CallId, outcome: Outcome) {
@@ -336,10 +332,10 @@ impl Supervisor {
 
 /// How far a call got at once.
 enum Progress {
-    Done(Value),
+    Done(Answer),
     Waiting,
 }
 
-fn known_signal(text: &str) -> Result<i32, Fault> {
-    signal::parse(text).map_err(|_| Fault::with(FaultCode::BadSignal, text))
+fn known_signal(text: &str) -> Result<i32, Refusal> {
+    signal::parse(text).map_err(|_| Refusal::with(Reason::UnknownSignal, text))
 }

@@ -1,15 +1,13 @@
 //! Calls that take time: each waits for its processes and gets exactly one reply.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
-use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
-use supervisord_wire::value::Value;
 
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
+use crate::call::{Answer, Reason, Refusal, Status};
 use crate::process::Stimulus;
 use crate::texts;
 use crate::time::Now;
@@ -23,32 +21,26 @@ pub(super) struct Job {
     shape: Shape,
     open: Vec<Item>,
     /// In the order in which the items were finished.
-    done: Vec<Finished>,
+    done: Vec<Status>,
 }
 
 /// How the reply looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// True, or the fault of the only item. The name of a fault is what the client called the process.
+    /// Done, or the refusal of the only item, which calls the process what the client called it.
     Single,
-    /// A status array.
+    /// What became of each item.
     Array,
 }
 
 /// One process a job waits for.
 struct Item {
     process: ProcessId,
-    /// The name that faults mention.
+    /// The name that refusals mention.
     name: String,
     goal: Goal,
     /// When "waiting for NAME to stop" was logged last.
     reported: Duration,
-}
-
-struct Finished {
-    group: Arc<str>,
-    process: String,
-    result: Result<(), Fault>,
 }
 
 /// What an item waits for.
@@ -104,20 +96,20 @@ impl Supervisor {
         let Some(Goal::Check { wait }) = self.goal(call, id) else { return };
         let Some(member) = self.members.get(&id) else { return };
         let refusal = match (result, member.machine.state()) {
-            (Err(CommandFailure::Missing(text)), _) => Some(Fault::with(FaultCode::NoFile, text)),
-            (Err(CommandFailure::Unusable(text)), _) => Some(Fault::with(FaultCode::NotExecutable, text)),
+            (Err(CommandFailure::Missing(text)), _) => Some(Refusal::with(Reason::NoFile, text)),
+            (Err(CommandFailure::Unusable(text)), _) => Some(Refusal::with(Reason::NotExecutable, text)),
             (Ok(()), ProcessState::Starting | ProcessState::Running | ProcessState::Backoff) => {
-                Some(self.item_fault(call, id, FaultCode::AlreadyStarted))
+                Some(self.item_refusal(call, id, Reason::AlreadyStarted))
             }
-            (Ok(()), ProcessState::Stopping) => Some(self.item_fault(call, id, FaultCode::AbnormalTermination)),
+            (Ok(()), ProcessState::Stopping) => Some(self.item_refusal(call, id, Reason::AbnormalTermination)),
             (Ok(()), ProcessState::Unknown) => {
                 let text = format!("{} is in an unknown process state", self.item_name(call, id));
-                Some(Fault::with(FaultCode::Failed, text))
+                Some(Refusal::with(Reason::Failed, text))
             }
             (Ok(()), ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal) => None,
         };
         match refusal {
-            Some(fault) => self.finish_item(call, id, Err(fault)),
+            Some(refusal) => self.finish_item(call, id, Err(refusal)),
             None => {
                 self.set_goal(call, id, Goal::Spawn { wait });
                 self.stimulate(now, id, Stimulus::Start);
@@ -132,8 +124,8 @@ impl Supervisor {
         for call in self.calls_with(id, |goal| matches!(goal, Goal::Spawn { .. })) {
             match self.goal(call, id) {
                 Some(Goal::Spawn { .. }) if failed => {
-                    let fault = self.item_fault(call, id, FaultCode::SpawnError);
-                    self.finish_item(call, id, Err(fault));
+                    let refusal = self.item_refusal(call, id, Reason::SpawnError);
+                    self.finish_item(call, id, Err(refusal));
                 }
                 Some(Goal::Spawn { wait: true }) => self.set_goal(call, id, Goal::Run),
                 _ => self.finish_item(call, id, Ok(())),
@@ -161,8 +153,8 @@ impl Supervisor {
             }
             _ => {
                 self.add_item(call, id, Goal::Stop);
-                let fault = self.item_fault(call, id, FaultCode::NotRunning);
-                self.finish_item(call, id, Err(fault));
+                let refusal = self.item_refusal(call, id, Reason::NotRunning);
+                self.finish_item(call, id, Err(refusal));
             }
         }
     }
@@ -176,8 +168,8 @@ impl Supervisor {
             self.log(LogLevel::Debug, texts::sending(&name, pid, signal));
             self.effects.push_back(Effect::Kill { process: id, run, signal, group: false, call: Some(call) });
         } else {
-            let fault = self.item_fault(call, id, FaultCode::NotRunning);
-            self.finish_item(call, id, Err(fault));
+            let refusal = self.item_refusal(call, id, Reason::NotRunning);
+            self.finish_item(call, id, Err(refusal));
         }
     }
 
@@ -206,7 +198,7 @@ impl Supervisor {
             Some(text) => {
                 self.log(LogLevel::Critical, text.clone());
                 for call in waiting {
-                    self.finish_item(call, id, Err(Fault::with(FaultCode::Failed, &text)));
+                    self.finish_item(call, id, Err(Refusal::with(Reason::Failed, &text)));
                 }
                 // A signal that a client wanted sent says nothing about the process when it cannot be; the original
                 // gives the process up in this case, too.
@@ -249,13 +241,13 @@ impl Supervisor {
         for call in self.calls_with(id, |goal| matches!(goal, Goal::Run | Goal::Stop)) {
             match self.goal(call, id) {
                 Some(Goal::Run) if failed => {
-                    let fault = self.item_fault(call, id, FaultCode::SpawnError);
-                    self.finish_item(call, id, Err(fault));
+                    let refusal = self.item_refusal(call, id, Reason::SpawnError);
+                    self.finish_item(call, id, Err(refusal));
                 }
                 Some(Goal::Run) if state == ProcessState::Running => self.finish_item(call, id, Ok(())),
                 Some(Goal::Run) if state != ProcessState::Starting => {
-                    let fault = self.item_fault(call, id, FaultCode::AbnormalTermination);
-                    self.finish_item(call, id, Err(fault));
+                    let refusal = self.item_refusal(call, id, Reason::AbnormalTermination);
+                    self.finish_item(call, id, Err(refusal));
                 }
                 Some(Goal::Stop) if is_stopped => self.finish_item(call, id, Ok(())),
                 _ => {}
@@ -288,28 +280,28 @@ impl Supervisor {
         }
     }
 
-    /// Makes faults of a single call name the process as the client did.
+    /// Makes refusals of a single call name the process as the client did.
     pub(super) fn call_it(&mut self, call: CallId, id: ProcessId, name: &str) {
         if let Some(item) = self.item(call, id) {
             item.name = name.to_owned();
         }
     }
 
-    pub(super) fn finish_item(&mut self, call: CallId, id: ProcessId, result: Result<(), Fault>) {
+    pub(super) fn finish_item(&mut self, call: CallId, id: ProcessId, result: Result<(), Refusal>) {
         let names = self.members.get(&id).map(|member| (member.group.clone(), member.config.name.clone()));
         let Some(job) = self.job(call) else { return };
         let Some(position) = job.open.iter().position(|item| item.process == id) else { return };
         job.open.remove(position);
         let (group, process) = names.unwrap_or_else(|| ("".into(), String::new()));
-        job.done.push(Finished { group, process, result });
+        job.done.push(Status { group, process, result });
         self.reply_if_done(call);
     }
 
     /// A process is removed: whoever still waits for it is told that it is gone.
     pub(super) fn abandon(&mut self, id: ProcessId) {
         for call in self.calls_with(id, |_| true) {
-            let fault = self.item_fault(call, id, FaultCode::BadName);
-            self.finish_item(call, id, Err(fault));
+            let refusal = self.item_refusal(call, id, Reason::UnknownName);
+            self.finish_item(call, id, Err(refusal));
         }
     }
 
@@ -321,10 +313,10 @@ impl Supervisor {
         let job = self.jobs.remove(position);
         let outcome = match job.shape {
             Shape::Single => match job.done.into_iter().next() {
-                Some(Finished { result: Err(fault), .. }) => Err(fault),
-                _ => Ok(Value::Bool(true)),
+                Some(Status { result: Err(refusal), .. }) => Err(refusal),
+                _ => Ok(Answer::Done),
             },
-            Shape::Array => Ok(Value::Array(job.done.into_iter().map(Finished::into_value).collect())),
+            Shape::Array => Ok(Answer::Statuses(job.done)),
         };
         self.effects.push_back(Effect::Reply { call, outcome });
     }
@@ -356,33 +348,17 @@ impl Supervisor {
         self.item(call, id).map(|item| item.name.clone()).unwrap_or_default()
     }
 
-    pub(super) fn item_fault(&self, call: CallId, id: ProcessId, code: FaultCode) -> Fault {
+    pub(super) fn item_refusal(&self, call: CallId, id: ProcessId, code: Reason) -> Refusal {
         let item = self
             .jobs
             .iter()
             .find(|job| job.call == call)
             .and_then(|job| job.open.iter().find(|item| item.process == id));
-        Fault::with(code, item.map_or("", |item| &item.name))
+        Refusal::with(code, item.map_or("", |item| &item.name))
     }
 
     fn calls_with(&self, id: ProcessId, matches: impl Fn(&Goal) -> bool) -> Vec<CallId> {
         let waits = |job: &&Job| job.open.iter().any(|item| item.process == id && matches(&item.goal));
         self.jobs.iter().filter(waits).map(|job| job.call).collect()
-    }
-}
-
-impl Finished {
-    /// One element of a status array.
-    fn into_value(self) -> Value {
-        let (status, description) = match self.result {
-            Ok(()) => (FaultCode::Success.code(), "OK".to_owned()),
-            Err(fault) => (fault.code, fault.text),
-        };
-        Value::Struct(vec![
-            ("name".to_owned(), self.process.into()),
-            ("group".to_owned(), self.group.as_ref().into()),
-            ("status".to_owned(), status.into()),
-            ("description".to_owned(), description.into()),
-        ])
     }
 }

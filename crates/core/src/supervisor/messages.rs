@@ -5,10 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::{Config, LogLevel};
 use supervisord_wire::event::EventType;
-use supervisord_wire::fault::Fault;
 use supervisord_wire::state::Mood;
 
-use crate::call::{Call, Outcome};
+use crate::call::{Call, Outcome, Refusal};
 use crate::output::Channel;
 use crate::pool::Event;
 use crate::process::ExitStatus;
@@ -131,7 +130,7 @@ pub enum Input {
     /// Answer to [`Effect::Feed`].
     Fed { process: ProcessId, call: Option<CallId>, result: Result<(), FeedFailure> },
     /// Answer, possibly much later, to [`Effect::ClearLogs`] and [`Effect::ClearActivity`].
-    Cleared { process: Option<ProcessId>, call: CallId, result: Result<(), Fault> },
+    Cleared { process: Option<ProcessId>, call: CallId, result: Result<(), Refusal> },
     /// A process with process id `pid` at that time wrote something.
     Output { process: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: Vec<u8> },
     /// A listener wrote to its stdout.

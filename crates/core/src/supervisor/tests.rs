@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use supervisord_config::model::{AutoRestart, Process};
 use supervisord_config::samples;
-use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::state::ProcessState;
-use supervisord_wire::value::Value;
 
 use super::*;
-use crate::call::{Call, Outcome};
+use crate::call::{Answer, Call, Outcome, Reason, Refusal};
 
 mod any_life;
 mod calls;
@@ -132,7 +130,7 @@ impl World {
                 return Some(Input::Cleared { process: Some(process), call, result: Ok(()) });
             }
             Effect::ClearActivity { call } => {
-                let result = if self.cannot_clear { Err(Fault::new(FaultCode::NoFile)) } else { Ok(()) };
+                let result = if self.cannot_clear { Err(Refusal::new(Reason::NoFile)) } else { Ok(()) };
                 return Some(Input::Cleared { process: None, call, result });
             }
             Effect::PublishMood(mood) => self.mood = mood,
@@ -253,7 +251,6 @@ fn stop(name: &str, wait: bool) -> Call {
     Call::StopProcess { name: name.to_owned(), wait }
 }
 
-fn fault(outcome: &Outcome) -> (i32, &str) {
-    let fault = outcome.as_ref().unwrap_err();
-    (fault.code, &fault.text)
+fn refused(reason: Reason, detail: &str) -> Outcome {
+    Err(Refusal::with(reason, detail))
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::supervisor::{CallId, Input, ProcessId};
-use supervisord_wire::fault::{Fault, FaultCode};
 
 use super::{Control, Message, present};
 use crate::output::{ClearError, Request};
@@ -17,8 +17,8 @@ pub(super) struct Clearing {
     pub(super) deadline: Duration,
     process: Option<ProcessId>,
     call: CallId,
-    /// The fault where it cannot be done, or not in time.
-    failure: Fault,
+    /// The refusal where it cannot be done, or not in time.
+    failure: Refusal,
 }
 
 impl Control {
@@ -32,14 +32,14 @@ impl Control {
     }
 
     /// Gives the outcome to a call that still waits for it.
-    pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, outcome: Result<(), FaultCode>) {
+    pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, outcome: Result<(), Reason>) {
         let waiting = self.clearing.iter().position(|clearing| (clearing.process, clearing.call) == (process, call));
         let Some(Clearing { failure, .. }) = waiting.and_then(|position| self.clearing.remove(position)) else {
             return;
         };
         let result = outcome.map_err(|code| match code {
-            FaultCode::Failed => failure,
-            code => Fault::new(code),
+            Reason::Failed => failure,
+            code => Refusal::new(code),
         });
         self.input(Input::Cleared { process, call, result });
     }
@@ -47,29 +47,29 @@ impl Control {
     pub(super) fn clear_logs(&mut self, process: ProcessId, files: Vec<String>, call: CallId) {
         let row = self.supervisor.row(process);
         let name = row.map(|row| supervisord_wire::name::namespec(&row.group, &row.config.name)).unwrap_or_default();
-        self.await_clearing(Some(process), call, Fault::with(FaultCode::Failed, name));
+        self.await_clearing(Some(process), call, Refusal::with(Reason::Failed, name));
         let message_sender = self.message_sender.clone();
         let reply = Box::new(move |result: Result<(), i32>| {
-            let outcome = result.map_err(|_| FaultCode::Failed);
+            let outcome = result.map_err(|_| Reason::Failed);
             message_sender.send(Message::Cleared { process: Some(process), call, outcome });
         });
         self.tools.output.send(Request::ClearLogs { files, reply });
     }
 
     pub(super) fn clear_activity(&mut self, call: CallId) {
-        self.await_clearing(None, call, Fault::new(FaultCode::Failed));
+        self.await_clearing(None, call, Refusal::new(Reason::Failed));
         let message_sender = self.message_sender.clone();
         let reply = Box::new(move |result: Result<(), ClearError>| {
             let outcome = result.map_err(|error| match error {
-                ClearError::NoFile => FaultCode::NoFile,
-                ClearError::Failed => FaultCode::Failed,
+                ClearError::NoFile => Reason::NoFile,
+                ClearError::Failed => Reason::Failed,
             });
             message_sender.send(Message::Cleared { process: None, call, outcome });
         });
         self.tools.output.send(Request::ClearActivity { reply });
     }
 
-    fn await_clearing(&mut self, process: Option<ProcessId>, call: CallId, failure: Fault) {
+    fn await_clearing(&mut self, process: Option<ProcessId>, call: CallId, failure: Refusal) {
         self.clearing.push_back(Clearing { deadline: present().mono + CLEAR_BOUND, process, call, failure });
     }
 }

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::{Poll, Waker};
 use supervisord_config::model::Config;
+use supervisord_core::call::Reason;
 use supervisord_core::supervisor::{CallId, ProcessId};
-use supervisord_wire::fault::FaultCode;
 
 use super::WAKER;
 use crate::calls::{self, Calls, Pending};
@@ -27,7 +27,7 @@ pub enum Message {
         /// The call that asked for it.
         call: CallId,
         /// The outcome.
-        outcome: Result<(), FaultCode>,
+        outcome: Result<(), Reason>,
     },
     /// The configuration has been read again after SIGHUP.
     Reread(Result<Box<Config>, String>),

@@ -7,13 +7,12 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
+use supervisord_core::call::{Answer, Reason, Refusal};
 use supervisord_core::process::ExitStatus;
 use supervisord_core::texts;
 use supervisord_sys::signal::{self, SIGKILL, Signals};
 use supervisord_sys::spawn::{SpawnPlan, Stdio};
 use supervisord_sys::{Pid, exec, host, pipe, spawn};
-use supervisord_wire::fault::{Fault, FaultCode};
-use supervisord_wire::value::Value;
 
 use super::{Control, Message};
 use crate::calls::Reply;
@@ -157,7 +156,7 @@ impl Control {
         }
         self.tools.activity.log(LogLevel::Info, "upgrading: handing over to the program now on disk");
         if let Some(reply) = reply {
-            reply(Ok(Value::Bool(true)));
+            reply(Ok(Answer::Done));
         }
         self.upgrade = Upgrade::Waiting(super::present().mono + CALLS_BOUND);
     }
@@ -199,7 +198,7 @@ impl Control {
     fn refuse_upgrade(&mut self, reply: Option<Reply>, reason: &str) {
         self.tools.activity.log(LogLevel::Error, &format!("not upgrading: {reason}"));
         if let Some(reply) = reply {
-            reply(Err(Fault::with(FaultCode::Failed, reason)));
+            reply(Err(Refusal::with(Reason::Failed, reason)));
         }
     }
 

@@ -3,9 +3,9 @@
 //! What only reads is answered here, from the published view and the log files; everything else is handed to
 //! control. A request runs in a task of its own, which ends when it is done and not when its client leaves.
 
-mod answer;
 mod logs;
 mod multicall;
+mod payload;
 mod read;
 mod trace;
 
@@ -15,7 +15,6 @@ use bytes::Bytes;
 use supervisord_config::Purpose;
 use supervisord_config::model::Config;
 use supervisord_core::call::{Call, Outcome};
-use supervisord_core::rpc::{Methods, Request, System};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::plugin::Method;
 use supervisord_wire::value::Value;
@@ -25,7 +24,8 @@ use tokio::sync::oneshot;
 use crate::network::memory_budget::{Reservation, is_possible};
 use crate::network::{Context, NotDone};
 use crate::plugins::Plugins;
-use answer::Answer;
+use crate::xmlrpc::{self, Methods, Request, System};
+use payload::Payload;
 
 /// The longest body that is read where it arrives, and the longest answer that is written there, in bytes; that takes
 /// about a millisecond.
@@ -47,7 +47,7 @@ pub struct Document {
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Unanswered {
     /// The body is no request: HTTP 400.
     BadRequest,
     /// The system has no memory for it: HTTP 503.
@@ -78,29 +78,29 @@ impl From<Fault> for Failure {
 }
 
 /// Answers the body of one request with a document, be it a result or a fault. Runs within a tokio runtime.
-pub async fn respond(context: &Arc<Context>, body: Bytes) -> Result<Document, Refusal> {
+pub async fn respond(context: &Arc<Context>, body: Bytes) -> Result<Document, Unanswered> {
     let (method, arguments) = decode(context, &body).await?.map_err(|error| {
         trace::invalid(&context.activity, &body, &error);
-        Refusal::BadRequest
+        Unanswered::BadRequest
     })?;
     let context = context.clone();
     // The join fails when the runtime is shut down under the task.
-    tokio::spawn(async move { answer(&context, &method, arguments).await }).await.unwrap_or(Err(Refusal::Ending))
+    tokio::spawn(async move { answer(&context, &method, arguments).await }).await.unwrap_or(Err(Unanswered::Ending))
 }
 
 /// Reads a body. A long one takes a while, in which the thread must be free for other clients.
-async fn decode(context: &Context, body: &Bytes) -> Result<Decoded, Refusal> {
+async fn decode(context: &Context, body: &Bytes) -> Result<Decoded, Unanswered> {
     if body.len() <= MAX_INLINE {
         return Ok(decode_call(body));
     }
     if !is_possible(body.len().saturating_mul(GROWTH)) {
-        return Err(Refusal::NoMemory);
+        return Err(Unanswered::NoMemory);
     }
     let body = body.clone();
-    context.blocking.compute(move || decode_call(&body)).await.map_err(|_| Refusal::Ending)
+    context.blocking.compute(move || decode_call(&body)).await.map_err(|_| Unanswered::Ending)
 }
 
-async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Document, Refusal> {
+async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Document, Unanswered> {
     trace::called(&context.activity, method);
     let document = match execute(context, method, arguments).await {
         Ok(answer) => document(context, answer).await,
@@ -115,13 +115,13 @@ async fn answer(context: &Context, method: &str, arguments: Vec<Value>) -> Resul
             trace::refused(&context.activity, method, &fault);
             Ok(Document { text: encode_fault(&fault), reservation: context.answers.nothing() })
         }
-        Err(Failure::Ending) => Err(Refusal::Ending),
+        Err(Failure::Ending) => Err(Unanswered::Ending),
     }
 }
 
 /// Writes an answer. A long one takes a while, in which the thread must be free for other clients.
-async fn document(context: &Context, answer: Answer) -> Result<Document, Failure> {
-    let Answer { content, reservation } = answer;
+async fn document(context: &Context, answer: Payload) -> Result<Document, Failure> {
+    let Payload { content, reservation } = answer;
     let mut reservation = reservation.unwrap_or_else(|| context.answers.nothing());
     let text = match content.weight() {
         ..=MAX_INLINE => encode_response(&content),
@@ -144,7 +144,7 @@ async fn reserve(context: &Context, bytes: usize) -> Result<Reservation, Fault> 
     context.answers.reserve_soon(bytes).await.ok_or_else(crowded)
 }
 
-async fn execute(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Answer, Failure> {
+async fn execute(context: &Context, method: &str, arguments: Vec<Value>) -> Result<Payload, Failure> {
     if let Some(plugins) = plugins(context, method) {
         return plugged(plugins, method, &arguments).await;
     }
@@ -161,13 +161,13 @@ fn plugins<'a>(context: &'a Context, method: &str) -> Option<&'a Plugins> {
 }
 
 /// Forwards a call to a plug-in.
-async fn plugged(plugins: &Plugins, method: &str, arguments: &[Value]) -> Result<Answer, Failure> {
+async fn plugged(plugins: &Plugins, method: &str, arguments: &[Value]) -> Result<Payload, Failure> {
     let outcome = plugins.call(method, arguments).await.ok_or(Failure::Ending)?;
     Ok(outcome?.into())
 }
 
 /// Executes a request that is not a multicall.
-async fn single(context: &Context, methods: Methods, request: Request) -> Result<Answer, Failure> {
+async fn single(context: &Context, methods: Methods, request: Request) -> Result<Payload, Failure> {
     let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::from).collect()).into();
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     match request {
@@ -212,7 +212,7 @@ fn described(context: &Context, method: &Value) -> Option<Method> {
 }
 
 /// Hands a call to control and waits for its outcome, however long that takes.
-async fn ask(context: &Context, call: Call) -> Result<Answer, Failure> {
+async fn ask(context: &Context, call: Call) -> Result<Payload, Failure> {
     outcome(send(context, call)).await
 }
 
@@ -225,15 +225,15 @@ fn send(context: &Context, call: Call) -> oneshot::Receiver<Outcome> {
     outcome
 }
 
-async fn outcome(reply: oneshot::Receiver<Outcome>) -> Result<Answer, Failure> {
+async fn outcome(reply: oneshot::Receiver<Outcome>) -> Result<Payload, Failure> {
     match reply.await {
-        Ok(outcome) => Ok(outcome?.into()),
+        Ok(outcome) => Ok(xmlrpc::result(outcome)?.into()),
         Err(_) => Err(Failure::Ending),
     }
 }
 
 /// Makes a call of the configuration as it is now. One that cannot be read changes nothing.
-async fn with_config(context: &Context, purpose: Purpose, call: fn(Box<Config>) -> Call) -> Result<Answer, Failure> {
+async fn with_config(context: &Context, purpose: Purpose, call: fn(Box<Config>) -> Call) -> Result<Payload, Failure> {
     let turn = context.loading.lock().await;
     let load = context.load_config.clone();
     let config =

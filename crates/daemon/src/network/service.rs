@@ -22,7 +22,7 @@ use crate::network::page::{Asked, Way};
 use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::route::{self, Endpoint};
-use crate::network::rpc::{self, Document, Refusal};
+use crate::network::rpc::{self, Document, Unanswered};
 use crate::network::socket::{Phase, Socket};
 use crate::network::stop::Stop;
 use crate::network::{Context, assets, auth, logs, origin, page};
@@ -210,9 +210,9 @@ impl Service {
             Ok(Document { text, reservation }) => {
                 Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(reservation))
             }
-            Err(Refusal::BadRequest) => Ok(Reply::error(StatusCode::BAD_REQUEST)),
-            Err(Refusal::NoMemory) => Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
-            Err(Refusal::Ending) => Err(Broken),
+            Err(Unanswered::BadRequest) => Ok(Reply::error(StatusCode::BAD_REQUEST)),
+            Err(Unanswered::NoMemory) => Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
+            Err(Unanswered::Ending) => Err(Broken),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use supervisord_config::model::{Credentials, HttpServer, LogLevel, ServerAddress};
 use supervisord_config::samples;
-use supervisord_core::call::{Call, Outcome};
+use supervisord_core::call::{Answer, Call, Outcome};
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_core::samples::row;
 use supervisord_wire::state::ProcessState;
@@ -60,7 +60,7 @@ struct Setup {
 
 impl Default for Setup {
     fn default() -> Setup {
-        let rote: Rote = |_| Some(Ok(true.into()));
+        let rote: Rote = |_| Some(Ok(Answer::Done));
         let clock = Clock { now: || 1_000_000, local: |_| NOON };
         Setup {
             limits: Limits::default(),

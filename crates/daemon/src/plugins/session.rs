@@ -21,8 +21,9 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::Connection;
 use super::host::{End, Work, refuse};
 use super::{Notice, Order, define, snapshot};
-use crate::network::rpc::{self, Refusal};
+use crate::network::rpc::{self, Unanswered};
 use crate::network::{Context, Reservation};
+use crate::xmlrpc;
 
 /// How long the plug-in process may be silent while something is asked of it and it asks nothing itself.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -320,11 +321,11 @@ impl<'a> Session<'a> {
 async fn answer(context: &Arc<Context>, document: String) -> (String, Option<Reservation>) {
     match rpc::respond(context, document.into()).await {
         Ok(document) => (document.text, Some(document.reservation)),
-        Err(Refusal::BadRequest) => (encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")), None),
-        Err(Refusal::NoMemory) => {
+        Err(Unanswered::BadRequest) => (encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")), None),
+        Err(Unanswered::NoMemory) => {
             (encode_fault(&Fault::with(FaultCode::Failed, "there is no memory for this call")), None)
         }
-        Err(Refusal::Ending) => (encode_fault(&Fault::new(FaultCode::ShutdownState)), None),
+        Err(Unanswered::Ending) => (encode_fault(&Fault::new(FaultCode::ShutdownState)), None),
     }
 }
 
@@ -336,8 +337,10 @@ async fn carried_out(context: &Context, call: Call) -> String {
         let _ = reply.send(outcome);
     });
     match outcome.await {
-        Ok(Ok(value)) => encode_response(&value),
-        Ok(Err(fault)) => encode_fault(&fault),
+        Ok(outcome) => match xmlrpc::result(outcome) {
+            Ok(value) => encode_response(&value),
+            Err(fault) => encode_fault(&fault),
+        },
         Err(_) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
     }
 }

@@ -1,20 +1,16 @@
 //! What callers are answered, and when.
 
+use supervisord_config::diff::Difference;
 use supervisord_config::model::AutoRestart;
 
 use super::*;
+use crate::call::Status;
 
-/// `name status` of each element of a status array.
-fn statuses(outcome: &Outcome) -> Vec<String> {
-    let items = outcome.as_ref().unwrap().as_array().unwrap();
-    let element = |item: &Value| {
-        format!(
-            "{} {}",
-            item.member("name").unwrap().as_str().unwrap(),
-            item.member("status").unwrap().as_int().unwrap()
-        )
-    };
-    items.iter().map(element).collect()
+/// What became of each process of a call for several: its name, and the reason where it was refused.
+fn statuses(outcome: &Outcome) -> Vec<(&str, Option<Reason>)> {
+    let Ok(Answer::Statuses(statuses)) = outcome else { panic!("{outcome:?}") };
+    let reason = |status: &Status| status.result.as_ref().err().map(|refusal| refusal.reason);
+    statuses.iter().map(|status| (status.process.as_str(), reason(status))).collect()
 }
 
 #[test]
@@ -23,10 +19,10 @@ fn a_signal_that_may_not_be_sent_changes_nothing() {
     world.untouchable.push("p".to_owned());
     world.pass(2000);
     let call = world.call(Call::SignalProcess { name: "p".to_owned(), signal: "HUP".to_owned() });
-    assert_eq!(fault(world.reply(call)).0, FaultCode::Failed as i32);
+    assert!(world.reply(call).as_ref().unwrap_err().is(Reason::Failed));
     assert_eq!(world.state("p"), ProcessState::Running);
     let call = world.call(stop("p", true));
-    assert_eq!(fault(world.reply(call)).0, FaultCode::Failed as i32);
+    assert!(world.reply(call).as_ref().unwrap_err().is(Reason::Failed));
     assert_eq!(world.state("p"), ProcessState::Unknown, "whether it will stop is not known");
     world.end(world.pid_of("p"), ExitStatus::Code(0));
     assert_eq!(world.state("p"), ProcessState::Exited);
@@ -38,9 +34,9 @@ fn a_start_that_waits_is_answered_when_the_program_runs() {
     let waiting = world.call(start("p", true));
     let quick = world.call(start("p", false));
     assert!(!world.replies.contains_key(&waiting));
-    assert_eq!(fault(world.reply(quick)), (60, "ALREADY_STARTED: p"));
+    assert_eq!(world.reply(quick), &refused(Reason::AlreadyStarted, "p"));
     world.pass(1000);
-    assert_eq!(world.reply(waiting), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(waiting), &Ok(Answer::Done));
 }
 
 #[test]
@@ -48,15 +44,15 @@ fn a_start_that_fails_says_how() {
     let mut world = World::started(vec![varied("p", |process| process.autostart = false)]);
     let waiting = world.call(start("p", true));
     world.end(world.pid_of("p"), ExitStatus::Code(1));
-    assert_eq!(fault(world.reply(waiting)), (50, "SPAWN_ERROR: p"));
+    assert_eq!(world.reply(waiting), &refused(Reason::SpawnError, "p"));
 
     let unknown = world.call(start("nobody", true));
-    assert_eq!(fault(world.reply(unknown)), (10, "BAD_NAME: nobody"));
+    assert_eq!(world.reply(unknown), &refused(Reason::UnknownName, "nobody"));
 
     world.call(stop("p", true));
     world.missing.push("p".to_owned());
     let missing = world.call(start("p", true));
-    assert_eq!(fault(world.reply(missing)), (20, "NO_FILE: can't find command 'x'"));
+    assert_eq!(world.reply(missing), &refused(Reason::NoFile, "can't find command 'x'"));
     assert_eq!(world.state("p"), ProcessState::Stopped, "the check comes before everything else");
 }
 
@@ -68,7 +64,7 @@ fn nothing_is_started_while_it_is_still_stopping() {
     world.pass(2000);
     world.call(stop("p", false));
     let call = world.call(start("p", false));
-    assert_eq!(fault(world.reply(call)), (40, "ABNORMAL_TERMINATION: p"));
+    assert_eq!(world.reply(call), &refused(Reason::AbnormalTermination, "p"));
 }
 
 #[test]
@@ -79,12 +75,12 @@ fn a_stop_that_waits_is_answered_when_the_child_is_gone() {
     world.pass(2000);
     let waiting = world.call(stop("p", true));
     let again = world.call(stop("p", true));
-    assert_eq!(fault(world.reply(again)), (70, "NOT_RUNNING: p"));
+    assert_eq!(world.reply(again), &refused(Reason::NotRunning, "p"));
     world.pass(9000);
     assert!(!world.replies.contains_key(&waiting));
     assert_eq!(world.log.iter().filter(|line| *line == "INFO waiting for p to stop").count(), 5);
     world.pass(1000);
-    assert_eq!(world.reply(waiting), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(waiting), &Ok(Answer::Done));
 }
 
 #[test]
@@ -98,11 +94,11 @@ fn a_program_that_is_stopped_while_it_waits_for_its_restart_stays_as_it_ended() 
     }
     assert_eq!(world.state("p"), ProcessState::Exited);
     let stopped = world.call(stop("p", true));
-    assert_eq!(world.reply(stopped), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(stopped), &Ok(Answer::Done));
     world.pass(10_000);
     assert_eq!(world.state("p"), ProcessState::Exited, "it was told to stop");
     let again = world.call(stop("p", true));
-    assert_eq!(fault(world.reply(again)), (70, "NOT_RUNNING: p"));
+    assert_eq!(world.reply(again), &refused(Reason::NotRunning, "p"));
 }
 
 #[test]
@@ -113,12 +109,12 @@ fn a_group_is_answered_with_one_status_for_each_process_that_was_concerned() {
     world.give(Input::Started);
     world.pass(100_000);
     let started = world.call(start("g:*", true));
-    assert_eq!(statuses(world.reply(started)), ["b 20"], "a runs already");
+    assert_eq!(statuses(world.reply(started)), [("b", Some(Reason::NoFile))], "a runs already");
     let stopped = world.call(Call::StopProcessGroup { group: "g".to_owned(), wait: true });
     world.pass(0);
-    assert_eq!(statuses(world.reply(stopped)), ["a 80"]);
+    assert_eq!(statuses(world.reply(stopped)), [("a", None)]);
     let again = world.call(Call::StopAllProcesses { wait: true });
-    assert_eq!(world.reply(again), &Ok(Value::Array(Vec::new())));
+    assert_eq!(world.reply(again), &Ok(Answer::Statuses(Vec::new())));
 }
 
 #[test]
@@ -128,21 +124,21 @@ fn groups_come_and_go() {
     let changed = varied("b", |process| process.startsecs = 7);
     let config = Box::new(samples::config(vec![program("c"), changed]));
     let reload = world.call(Call::ReloadConfig { config });
-    let lists =
-        |names: [&str; 3]| Value::Array(vec![Value::Array(names.map(|name| Value::Array(vec![name.into()])).to_vec())]);
-    assert_eq!(world.reply(reload), &Ok(lists(["c", "b", "a"])));
+    let names = |name: &str| vec![name.to_owned()];
+    let difference = Difference { added: names("c"), changed: names("b"), removed: names("a") };
+    assert_eq!(world.reply(reload), &Ok(Answer::Difference(difference)));
 
     let group = |name: &str| name.to_owned();
     let early = world.call(Call::RemoveProcessGroup { group: group("a") });
-    assert_eq!(fault(world.reply(early)), (91, "STILL_RUNNING: a"));
+    assert_eq!(world.reply(early), &refused(Reason::StillRunning, "a"));
     let twice = world.call(Call::AddProcessGroup { group: group("b") });
-    assert_eq!(fault(world.reply(twice)), (90, "ALREADY_ADDED: b"));
+    assert_eq!(world.reply(twice), &refused(Reason::AlreadyAdded, "b"));
     world.call(stop("a", true));
     world.pass(0);
     let removed = world.call(Call::RemoveProcessGroup { group: group("a") });
-    assert_eq!(world.reply(removed), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(removed), &Ok(Answer::Done));
     let added = world.call(Call::AddProcessGroup { group: group("c") });
-    assert_eq!(world.reply(added), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(added), &Ok(Answer::Done));
     assert_eq!(world.state("c"), ProcessState::Starting);
 }
 
@@ -151,5 +147,5 @@ fn clearing_the_activity_log_is_answered_when_it_has_been_tried() {
     let mut world = World::started(vec![program("p")]);
     world.cannot_clear = true;
     let cleared = world.call(Call::ClearLog);
-    assert_eq!(world.reply(cleared).as_ref().unwrap_err().code, FaultCode::NoFile.code());
+    assert_eq!(world.reply(cleared), &Err(Refusal::new(Reason::NoFile)));
 }

@@ -21,18 +21,18 @@ fn plug_ins_change_the_members_of_a_group() {
     let process = samples::process("more");
     let enlist = || Call::EnlistProcess { group: "p".to_owned(), process: Box::new(process.clone()) };
     let call = world.call(enlist());
-    assert_eq!(world.reply(call), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(call), &Ok(Answer::Done));
     let again = world.call(enlist());
-    assert_eq!(fault(world.reply(again)), (10, "BAD_NAME: more"));
+    assert_eq!(world.reply(again), &refused(Reason::UnknownName, "more"));
     let begin = world.call(start("p:more", false));
-    assert_eq!(world.reply(begin), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(begin), &Ok(Answer::Done));
     let discharge = || Call::DischargeProcess { group: "p".to_owned(), process: "more".to_owned() };
     let busy = world.call(discharge());
-    assert_eq!(fault(world.reply(busy)), (91, "STILL_RUNNING: more"));
+    assert_eq!(world.reply(busy), &refused(Reason::StillRunning, "more"));
     world.call(stop("p:more", true));
     world.pass(1000);
     let gone = world.call(discharge());
-    assert_eq!(world.reply(gone), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(gone), &Ok(Answer::Done));
     let unknown = world.call(start("p:more", false));
-    assert_eq!(fault(world.reply(unknown)), (10, "BAD_NAME: p:more"));
+    assert_eq!(world.reply(unknown), &refused(Reason::UnknownName, "p:more"));
 }

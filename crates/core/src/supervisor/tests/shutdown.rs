@@ -72,11 +72,11 @@ fn nothing_but_remote_events_is_accepted_during_a_shutdown() {
     world.stubborn.push("p".to_owned());
     world.give(Input::Started);
     let end = world.call(Call::Shutdown);
-    assert_eq!(world.reply(end), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(end), &Ok(Answer::Done));
     let late = world.call(start("p", true));
-    assert_eq!(world.reply(late).as_ref().unwrap_err().code, FaultCode::ShutdownState.code());
+    assert_eq!(world.reply(late), &Err(Refusal::new(Reason::ShuttingDown)));
     let event = world.call(Call::SendRemoteCommEvent { kind: "a".to_owned(), data: "b".to_owned() });
-    assert_eq!(world.reply(event), &Ok(Value::Bool(true)));
+    assert_eq!(world.reply(event), &Ok(Answer::Done));
 }
 
 #[test]

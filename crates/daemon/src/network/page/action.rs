@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use supervisord_core::call::{Call, Outcome};
-use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_core::call::{Call, Outcome, Reason, Refusal};
+use supervisord_wire::fault::Fault;
 use tokio::sync::oneshot;
 
 use super::row;
 use crate::network::Context;
 use crate::network::access::ctime;
 use crate::network::reply::Broken;
+use crate::xmlrpc;
 
 /// What a button does.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,8 +95,8 @@ impl Verb {
         };
         Ok(match outcome {
             Ok(_) => self.success(process),
-            Err(fault) if fault.is(FaultCode::BadName) => unknown(process),
-            Err(fault) => self.failure(process, &fault),
+            Err(refusal) if refusal.is(Reason::UnknownName) => unknown(process),
+            Err(refusal) => self.failure(process, &refusal),
         })
     }
 
@@ -108,17 +109,20 @@ impl Verb {
         }
     }
 
-    fn failure(self, process: &str, fault: &Fault) -> String {
-        let unexpected = || format!("unexpected rpc fault [{}] {}", fault.code, fault.text);
+    fn failure(self, process: &str, refusal: &Refusal) -> String {
+        let unexpected = || {
+            let Fault { code, text } = xmlrpc::fault(refusal);
+            format!("unexpected rpc fault [{code}] {text}")
+        };
         if self != Verb::Start {
             return unexpected();
         }
-        let reason = match FaultCode::from_code(fault.code.into()) {
-            Some(FaultCode::NoFile) => "no such file".to_owned(),
-            Some(FaultCode::NotExecutable) => "file not executable".to_owned(),
-            Some(FaultCode::AlreadyStarted) => "already started".to_owned(),
-            Some(FaultCode::SpawnError) => "spawn error".to_owned(),
-            Some(FaultCode::AbnormalTermination) => "abnormal termination".to_owned(),
+        let reason = match refusal.reason {
+            Reason::NoFile => "no such file".to_owned(),
+            Reason::NotExecutable => "file not executable".to_owned(),
+            Reason::AlreadyStarted => "already started".to_owned(),
+            Reason::SpawnError => "spawn error".to_owned(),
+            Reason::AbnormalTermination => "abnormal termination".to_owned(),
             _ => unexpected(),
         };
         format!("ERROR: Process {process}: {reason}")
@@ -154,10 +158,10 @@ mod tests {
 
     #[test]
     fn only_start_explains_its_failures() {
-        let fault = Fault::with(FaultCode::NotRunning, "a");
-        assert_eq!(Verb::Stop.failure("a", &fault), "unexpected rpc fault [70] NOT_RUNNING: a");
-        assert_eq!(Verb::Start.failure("a", &fault), "ERROR: Process a: unexpected rpc fault [70] NOT_RUNNING: a");
-        let fault = Fault::with(FaultCode::SpawnError, "a");
-        assert_eq!(Verb::Start.failure("a", &fault), "ERROR: Process a: spawn error");
+        let refusal = Refusal::with(Reason::NotRunning, "a");
+        assert_eq!(Verb::Stop.failure("a", &refusal), "unexpected rpc fault [70] NOT_RUNNING: a");
+        assert_eq!(Verb::Start.failure("a", &refusal), "ERROR: Process a: unexpected rpc fault [70] NOT_RUNNING: a");
+        let refusal = Refusal::with(Reason::SpawnError, "a");
+        assert_eq!(Verb::Start.failure("a", &refusal), "ERROR: Process a: spawn error");
     }
 }

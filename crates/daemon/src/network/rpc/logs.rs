@@ -8,20 +8,26 @@ use supervisord_core::logread::{self, Tail};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
-use super::answer::{Answer, Content};
+use super::payload::{Content, Payload};
 use super::{Failure, reserve};
 use crate::network::{Context, file_end};
+use crate::xmlrpc;
 
 /// A part of a log, or a fault where there is none, where it cannot be read, or where the numbers mean nothing,
 /// found in this order.
-pub(super) async fn read(context: &Context, path: Option<String>, offset: i64, length: i64) -> Result<Answer, Failure> {
+pub(super) async fn read(
+    context: &Context,
+    path: Option<String>,
+    offset: i64,
+    length: i64,
+) -> Result<Payload, Failure> {
     let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile).into()) };
     let found = context.blocking.run(move || {
         let log = Log::open(&path).map_err(|error| match error {
             OpenError::Missing => Fault::with(FaultCode::NoFile, &path),
             OpenError::Unreadable => Fault::new(FaultCode::Failed),
         })?;
-        let range = logread::read_range(log.size, offset, length)?;
+        let range = logread::read_range(log.size, offset, length).map_err(|refusal| xmlrpc::fault(&refusal))?;
         Ok::<_, Fault>((log, range))
     });
     let (log, range) = found.await??;
@@ -32,7 +38,12 @@ pub(super) async fn read(context: &Context, path: Option<String>, offset: i64, l
 
 /// The end of a log with its size and whether something was left out. What cannot be read is empty; a fault is only
 /// that there is no memory for it.
-pub(super) async fn tail(context: &Context, path: Option<String>, offset: i64, length: i64) -> Result<Answer, Failure> {
+pub(super) async fn tail(
+    context: &Context,
+    path: Option<String>,
+    offset: i64,
+    length: i64,
+) -> Result<Payload, Failure> {
     let Some(path) = path else { return Ok(piece(String::new(), 0, false).into()) };
     let log = match context.blocking.run(move || Log::open(&path)).await? {
         Ok(log) => log,

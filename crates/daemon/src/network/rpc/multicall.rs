@@ -1,14 +1,14 @@
 //! `system.multicall`: one call after the other, each with its own result.
 
-use supervisord_core::rpc::multicall_entry;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::EncodedArray;
 
-use super::answer::{Answer, Content};
+use super::payload::{Content, Payload};
 use super::{Failure, crowded, methods, plugged, plugins, single};
 use crate::network::Context;
 use crate::network::memory_budget::{SMALL, is_possible};
+use crate::xmlrpc::multicall_entry;
 
 /// How long the answer may become, in bytes, before further calls are refused.
 const MAX_ANSWER: usize = 64 << 20;
@@ -18,7 +18,7 @@ const STEP: usize = 1 << 20;
 
 /// Makes the calls in turn; one that has to wait is awaited before the next. Results are bare, not wrapped in
 /// arrays of one, because that is what clients of the original depend on.
-pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<Answer, Failure> {
+pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<Payload, Failure> {
     let mut results = EncodedArray::default();
     let mut reservation = context.answers.nothing();
     for entry in entries {
@@ -43,7 +43,7 @@ pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<An
     Ok(Content::Encoded(results).within(reservation))
 }
 
-async fn one(context: &Context, entry: Value) -> Result<Answer, Failure> {
+async fn one(context: &Context, entry: Value) -> Result<Payload, Failure> {
     let (method, arguments) = multicall_entry(entry)?;
     if let Some(plugins) = plugins(context, &method) {
         return plugged(plugins, &method, &arguments).await;

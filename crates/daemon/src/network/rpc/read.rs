@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use supervisord_core::config_info;
+use supervisord_core::call::Read;
 use supervisord_core::output::Channel;
 use supervisord_core::row::Row;
-use supervisord_core::rpc::Read;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::name::Namespec;
 use supervisord_wire::value::Value;
 use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
-use super::answer::{Answer, CONFIGURATION_BYTES, Content, PROCESS_BYTES};
+use super::payload::{CONFIGURATION_BYTES, Content, PROCESS_BYTES, Payload};
 use super::{Failure, logs, reserve};
 use crate::network::Context;
+use crate::xmlrpc;
 
-pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, Failure> {
+pub(super) async fn answer(context: &Context, request: Read) -> Result<Payload, Failure> {
     let view = &context.view;
     match request {
         Read::GetApiVersion => Ok(Value::from(API_VERSION).into()),
@@ -38,7 +38,7 @@ pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, F
             let count: usize = config.groups.iter().map(|group| group.processes.len()).sum();
             let reservation = reserve(context, count * CONFIGURATION_BYTES).await?;
             let in_use = |group: &str| view.has_group(group);
-            let all = config_info::all(&config, in_use, |group, process| view.row(group, process));
+            let all = xmlrpc::config_info(&config, in_use, |group, process| view.row(group, process));
             Ok(Content::Value(all).within(reservation))
         }
         Read::GetConfigWarnings => {
@@ -65,7 +65,7 @@ pub(super) async fn answer(context: &Context, request: Read) -> Result<Answer, F
     }
 }
 
-fn state(context: &Context) -> Answer {
+fn state(context: &Context) -> Payload {
     let mood = context.view.mood();
     let members = [("statecode", Value::from(mood.code())), ("statename", Value::from(mood.name()))];
     Value::Struct(members.map(|(name, value)| (name.to_owned(), value)).into()).into()

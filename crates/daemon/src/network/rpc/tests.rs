@@ -5,8 +5,10 @@ use std::sync::mpsc::Receiver;
 use std::task::Poll;
 
 use mio::{Poll as MioPoll, Token, Waker};
+use supervisord_config::diff::Difference;
 use supervisord_config::model::LogLevel;
 use supervisord_config::samples::config;
+use supervisord_core::call::{Answer, Reason, Refusal};
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_core::samples;
 use supervisord_wire::state::Mood;
@@ -104,7 +106,7 @@ fn entry(method: &str, arguments: &[Value]) -> Value {
 async fn what_is_no_request_is_refused() {
     let plane = plane();
     for body in ["", "<a/>", "<methodCall>"] {
-        assert_eq!(respond(&plane.context, body.to_owned().into()).await.err(), Some(Refusal::BadRequest), "{body}");
+        assert_eq!(respond(&plane.context, body.to_owned().into()).await.err(), Some(Unanswered::BadRequest), "{body}");
     }
 }
 
@@ -113,10 +115,10 @@ async fn long_requests_are_read_as_well() {
     let plane = plane();
     let long = "x".repeat(2 * MAX_INLINE);
     let arguments = ["a".into(), long.as_str().into()];
-    let (call, answer) = plane.ask("supervisor.sendRemoteCommEvent", &arguments, Ok(true.into())).await;
+    let (call, answer) = plane.ask("supervisor.sendRemoteCommEvent", &arguments, Ok(Answer::Done)).await;
     assert_eq!(call, format!("SendRemoteCommEvent {{ kind: \"a\", data: \"{long}\" }}"));
     assert_eq!(answer, Ok(true.into()));
-    assert_eq!(respond(&plane.context, long.clone().into()).await.err(), Some(Refusal::BadRequest));
+    assert_eq!(respond(&plane.context, long.clone().into()).await.err(), Some(Unanswered::BadRequest));
 }
 
 #[tokio::test]
@@ -151,11 +153,11 @@ async fn only_a_full_name_is_a_process() {
 #[tokio::test]
 async fn control_answers_calls() {
     let plane = plane();
-    let (call, answer) = plane.ask("supervisor.startProcess", &["a".into()], Ok(true.into())).await;
+    let (call, answer) = plane.ask("supervisor.startProcess", &["a".into()], Ok(Answer::Done)).await;
     assert_eq!((call.as_str(), answer), ("StartProcess { name: \"a\", wait: true }", Ok(true.into())));
-    let fault = Fault::with(FaultCode::BadName, "a");
-    let (_, answer) = plane.ask("supervisor.stopProcess", &["a".into()], Err(fault.clone())).await;
-    assert_eq!(answer, Err(fault));
+    let refusal = Refusal::with(Reason::UnknownName, "a");
+    let (_, answer) = plane.ask("supervisor.stopProcess", &["a".into()], Err(refusal)).await;
+    assert_eq!(answer, Err(Fault::with(FaultCode::BadName, "a")));
 }
 
 #[tokio::test]
@@ -163,9 +165,9 @@ async fn nothing_is_said_when_the_daemon_ends_first() {
     let Plane { context, calls, _poll, .. } = plane();
     drop(calls);
     let body = encode_call("supervisor.shutdown", &[]);
-    assert_eq!(respond(&context, body.to_owned().into()).await.err(), Some(Refusal::Ending));
+    assert_eq!(respond(&context, body.to_owned().into()).await.err(), Some(Unanswered::Ending));
     let body = encode_call("system.multicall", &[array(&[entry("supervisor.shutdown", &[])])]);
-    assert_eq!(respond(&context, body.to_owned().into()).await.err(), Some(Refusal::Ending));
+    assert_eq!(respond(&context, body.to_owned().into()).await.err(), Some(Unanswered::Ending));
 }
 
 #[tokio::test]
@@ -177,10 +179,10 @@ async fn a_broken_configuration_changes_nothing() {
         assert!(plane.calls.try_recv().is_err(), "{method} reached control");
     }
     *plane.load_error.lock().expect("no panics") = None;
-    let (call, answer) = plane.ask("supervisor.restart", &[], Ok(true.into())).await;
+    let (call, answer) = plane.ask("supervisor.restart", &[], Ok(Answer::Done)).await;
     assert!(call.starts_with("Restart { config: Config {"), "{call}");
     assert_eq!(answer, Ok(true.into()));
-    let (call, _) = plane.ask("supervisor.reloadConfig", &[], Ok(array(&[]))).await;
+    let (call, _) = plane.ask("supervisor.reloadConfig", &[], Ok(Answer::Difference(Difference::default()))).await;
     assert!(call.starts_with("ReloadConfig { config: Config {"), "{call}");
 }
 
@@ -191,7 +193,7 @@ async fn a_daemon_that_ends_refuses_nearly_everything() {
     assert_eq!(plane.fault("supervisor.getState", &[]).await, "SHUTDOWN_STATE");
     assert_eq!(plane.fault("supervisor.startProcess", &["nosuch".into()]).await, "SHUTDOWN_STATE");
     assert!(plane.get("system.listMethods", &[]).await.is_ok());
-    let (_, answer) = plane.ask("supervisor.sendRemoteCommEvent", &["a".into(), "b".into()], Ok(true.into())).await;
+    let (_, answer) = plane.ask("supervisor.sendRemoteCommEvent", &["a".into(), "b".into()], Ok(Answer::Done)).await;
     assert_eq!(answer, Ok(true.into()));
 }
 
@@ -244,12 +246,12 @@ async fn calls_of_a_multicall_are_made_in_turn() {
                 tokio::task::yield_now().await;
             }
             assert!(plane.calls.try_recv().is_err(), "the next call did not wait");
-            reply(Ok(name.into()));
+            reply(Ok(Answer::Done));
         }
     };
     let multicall = [array(&entries)];
     let (_, answer) = tokio::join!(control, plane.get("system.multicall", &multicall));
-    assert_eq!(answer, Ok(array(&["a".into(), "b".into()])));
+    assert_eq!(answer, Ok(array(&[true.into(), true.into()])));
 }
 
 #[tokio::test]
@@ -265,7 +267,7 @@ async fn a_multicall_goes_on_without_its_client() {
     for name in ["a", "b"] {
         let Pending { call, reply } = plane.next_call().await;
         assert_eq!(format!("{call:?}"), format!("StopProcess {{ name: \"{name}\", wait: true }}"));
-        reply(Ok(true.into()));
+        reply(Ok(Answer::Done));
     }
 }
 

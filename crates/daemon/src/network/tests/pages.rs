@@ -1,6 +1,6 @@
 //! The web page and what its buttons do.
 
-use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_core::call::{Reason, Refusal};
 
 use super::*;
 
@@ -236,11 +236,11 @@ fn all_processes_have_actions_too() {
 #[test]
 fn failures_are_told() {
     let rote: Rote = |call| {
-        let (code, extra) = match call {
-            Call::StartProcess { .. } => (FaultCode::AlreadyStarted, "cat"),
-            _ => (FaultCode::NotRunning, "cat"),
+        let (reason, name) = match call {
+            Call::StartProcess { .. } => (Reason::AlreadyStarted, "cat"),
+            _ => (Reason::NotRunning, "cat"),
         };
-        Some(Err(Fault::with(code, extra)))
+        Some(Err(Refusal::with(reason, name)))
     };
     let plane = Setup { rote, ..Setup::default() }.start();
     plane.publish("cat", "cat", ProcessState::Running);

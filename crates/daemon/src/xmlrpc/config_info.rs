@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use supervisord_config::model::{AutoRestart, ChannelLog, Config, Group, LogFile, Process, ServerUrl};
+use supervisord_core::output::Channel;
+use supervisord_core::row::Row;
 use supervisord_wire::value::Value;
-
-use crate::output::Channel;
-use crate::row::Row;
 
 /// What an option that is not set looks like.
 const NONE: &str = "none";

@@ -8,12 +8,11 @@ mod arguments;
 mod python_text;
 mod table;
 
+use supervisord_core::call::{Call, Read};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::state::Mood;
 use supervisord_wire::value::Value;
 
-use crate::call::Call;
-use crate::output::Channel;
 use arguments::Arguments;
 use table::METHODS;
 
@@ -30,35 +29,6 @@ pub enum Request {
     ReloadConfig,
     /// Something about the methods themselves.
     System(System),
-}
-
-/// A request that is answered from what is published and from log files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// `getAPIVersion`, `getVersion`.
-    GetApiVersion,
-    /// `getSupervisorVersion`.
-    GetSupervisorVersion,
-    /// `getIdentification`.
-    GetIdentification,
-    /// `getState`.
-    GetState,
-    /// `getPID`.
-    GetPid,
-    /// `getProcessInfo`.
-    GetProcessInfo { name: String },
-    /// `getAllProcessInfo`.
-    GetAllProcessInfo,
-    /// `getAllConfigInfo`.
-    GetAllConfigInfo,
-    /// `getConfigWarnings`.
-    GetConfigWarnings,
-    /// `readLog`, `readMainLog`.
-    ReadLog { offset: i64, length: i64 },
-    /// `readProcessStdoutLog`, `readProcessLog`, `readProcessStderrLog`.
-    ReadProcessLog { channel: Channel, name: String, offset: i64, length: i64 },
-    /// `tailProcessStdoutLog`, `tailProcessLog`, `tailProcessStderrLog`.
-    TailProcessLog { channel: Channel, name: String, offset: i64, length: i64 },
 }
 
 /// A method of the `system` namespace.

@@ -1,9 +1,9 @@
 //! All methods.
 
 use super::Type::{self, Array, Boolean, Int, String, Struct};
-use super::{Arguments, Method, Parameter, Read, Request, System};
-use crate::call::Call;
-use crate::output::Channel::{self, Stderr, Stdout};
+use super::{Arguments, Method, Parameter, Request, System};
+use supervisord_core::call::{Call, Read};
+use supervisord_core::output::Channel::{self, Stderr, Stdout};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 

@@ -82,7 +82,7 @@ fn an_active_process_shows_its_made_up_log() {
     let row = Arc::new(Row {
         config: config.groups[0].processes[0].clone(),
         stdout_logfile: Some("/a-stdout---x.log".to_owned()),
-        ..crate::samples::row("g", "a")
+        ..supervisord_core::samples::row("g", "a")
     });
     let Value::Array(infos) = all(&config, |group| group == "g", |_, _| Some(row.clone())) else { panic!("an array") };
     assert_eq!(infos[0].member("inuse"), Some(&Value::Bool(true)));

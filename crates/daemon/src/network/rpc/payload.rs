@@ -7,7 +7,7 @@ use supervisord_wire::xmlrpc::{Encode, EncodedArray};
 use crate::network::memory_budget::Reservation;
 
 /// A result with the memory that was taken for it, where it can be large.
-pub(super) struct Answer {
+pub(super) struct Payload {
     pub(super) content: Content,
     pub(super) reservation: Option<Reservation>,
 }
@@ -28,8 +28,8 @@ pub(super) const CONFIGURATION_BYTES: usize = 3 << 10;
 
 impl Content {
     /// With the memory that was reserved before it was made.
-    pub(super) fn within(self, reservation: Reservation) -> Answer {
-        Answer { content: self, reservation: Some(reservation) }
+    pub(super) fn within(self, reservation: Reservation) -> Payload {
+        Payload { content: self, reservation: Some(reservation) }
     }
 
     /// About how many bytes it will have as a document.
@@ -55,14 +55,14 @@ fn weight(value: &Value) -> usize {
     TAGS + content
 }
 
-impl From<Content> for Answer {
-    fn from(content: Content) -> Answer {
-        Answer { content, reservation: None }
+impl From<Content> for Payload {
+    fn from(content: Content) -> Payload {
+        Payload { content, reservation: None }
     }
 }
 
-impl From<Value> for Answer {
-    fn from(value: Value) -> Answer {
+impl From<Value> for Payload {
+    fn from(value: Value) -> Payload {
         Content::Value(value).into()
     }
 }

@@ -1,0 +1,109 @@
+//! Outcomes as XML-RPC values and faults.
+
+use supervisord_core::call::{Answer, Outcome, Reason, Refusal, Status};
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::value::Value;
+
+/// What a method answers whose call had this outcome.
+pub(crate) fn result(outcome: Outcome) -> Result<Value, Fault> {
+    match outcome {
+        Ok(answer) => Ok(value(answer)),
+        Err(refusal) => Err(fault(&refusal)),
+    }
+}
+
+/// The fault that says why something is refused.
+pub(crate) fn fault(refusal: &Refusal) -> Fault {
+    let code = code(refusal.reason);
+    match &refusal.detail {
+        Some(detail) => Fault::with(code, detail),
+        None => Fault::new(code),
+    }
+}
+
+fn value(answer: Answer) -> Value {
+    match answer {
+        Answer::Done => true.into(),
+        Answer::Statuses(statuses) => Value::Array(statuses.into_iter().map(status).collect()),
+        Answer::Difference(difference) => {
+            let lists = [difference.added, difference.changed, difference.removed];
+            let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::Str).collect());
+            Value::Array(vec![Value::Array(lists.map(names).into())])
+        }
+    }
+}
+
+/// One element of a status array.
+fn status(status: Status) -> Value {
+    let (code, description) = match status.result {
+        Ok(()) => (FaultCode::Success.code(), "OK".to_owned()),
+        Err(refusal) => {
+            let Fault { code, text } = fault(&refusal);
+            (code, text)
+        }
+    };
+    Value::Struct(vec![
+        ("name".to_owned(), status.process.into()),
+        ("group".to_owned(), status.group.as_ref().into()),
+        ("status".to_owned(), code.into()),
+        ("description".to_owned(), description.into()),
+    ])
+}
+
+fn code(reason: Reason) -> FaultCode {
+    match reason {
+        Reason::BadArguments => FaultCode::BadArguments,
+        Reason::ShuttingDown => FaultCode::ShutdownState,
+        Reason::UnknownName => FaultCode::BadName,
+        Reason::UnknownSignal => FaultCode::BadSignal,
+        Reason::NoFile => FaultCode::NoFile,
+        Reason::NotExecutable => FaultCode::NotExecutable,
+        Reason::Failed => FaultCode::Failed,
+        Reason::AbnormalTermination => FaultCode::AbnormalTermination,
+        Reason::SpawnError => FaultCode::SpawnError,
+        Reason::AlreadyStarted => FaultCode::AlreadyStarted,
+        Reason::NotRunning => FaultCode::NotRunning,
+        Reason::AlreadyAdded => FaultCode::AlreadyAdded,
+        Reason::StillRunning => FaultCode::StillRunning,
+        Reason::CannotReread => FaultCode::CantReread,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_faults_with_the_original_texts() {
+        let fault = fault(&Refusal::new(Reason::ShuttingDown));
+        assert_eq!((fault.code, fault.text.as_str()), (6, "SHUTDOWN_STATE"));
+        let fault = super::fault(&Refusal::with(Reason::UnknownName, "a:b"));
+        assert_eq!((fault.code, fault.text.as_str()), (10, "BAD_NAME: a:b"));
+    }
+
+    #[test]
+    fn each_process_has_its_own_status() {
+        let status = |result| Status { group: "g".into(), process: "p".to_owned(), result };
+        let refused = Err(Refusal::with(Reason::SpawnError, "g:p"));
+        let answer = result(Ok(Answer::Statuses(vec![status(Ok(())), status(refused)]))).expect("an array");
+        let element = |code: i32, description: &str| {
+            Value::Struct(vec![
+                ("name".to_owned(), "p".into()),
+                ("group".to_owned(), "g".into()),
+                ("status".to_owned(), code.into()),
+                ("description".to_owned(), description.into()),
+            ])
+        };
+        assert_eq!(answer, Value::Array(vec![element(80, "OK"), element(50, "SPAWN_ERROR: g:p")]));
+    }
+
+    #[test]
+    fn a_difference_is_three_lists_in_a_list() {
+        let names = |name: &str| vec![name.to_owned()];
+        let difference =
+            supervisord_config::diff::Difference { added: names("c"), changed: names("b"), removed: names("a") };
+        let list = |name: &str| Value::Array(vec![name.into()]);
+        let lists = Value::Array(vec![list("c"), list("b"), list("a")]);
+        assert_eq!(result(Ok(Answer::Difference(difference))), Ok(Value::Array(vec![lists])));
+    }
+}
