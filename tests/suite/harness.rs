@@ -16,6 +16,7 @@ pub mod processes;
 pub mod programs;
 pub mod python;
 pub mod random;
+pub mod reachable;
 pub mod record;
 pub mod redact;
 pub mod rpc;

@@ -7,7 +7,7 @@ use super::daemon::Daemon;
 use super::record;
 use super::redact::redact;
 use super::scene::{Place, Scene};
-use super::subject::{Program, Subject};
+use super::subject::Subject;
 
 /// What was seen in one run: named texts in the order they were noted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub fn compare_refusal(scene: &Scene) {
         observed.note(
             &place,
             "refusal",
-            output.stderr.replace(&subject.path(Program::Supervisord).display().to_string(), "{program}"),
+            output.stderr.replace(&scene.program(subject).display().to_string(), "{program}"),
         );
         println!("{subject:?} said\n{observed}");
         observed

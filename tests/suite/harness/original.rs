@@ -1,7 +1,7 @@
 //! Where the original is, and how it gets there.
 //!
-//! `SUPERVISOR_ORIGINAL` may name a directory with its programs. Otherwise a virtual environment is made once,
-//! below the build directory, from the Python package index.
+//! `SUPERVISOR_ORIGINAL` may name a directory with its programs. Otherwise a virtual environment is made once, in the
+//! [`cache`], from the Python package index.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
+
+pub use super::reachable::cache;
 
 /// The environment variable that names the directory of the original's programs.
 const LOCATION: &str = "SUPERVISOR_ORIGINAL";
@@ -25,15 +27,11 @@ pub fn directory() -> &'static Path {
     })
 }
 
-/// A directory for things fetched at test time, shared by all test runs of this build directory.
-pub fn cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("original")
-}
-
 /// Fills `directory` once for all test processes that share it, and anew when it is to have other `contents`.
 pub fn once(directory: &Path, contents: &[&str], fill: impl FnOnce(&Path)) {
-    fs::create_dir_all(cache()).expect("the build directory can be written");
-    let lock = File::create(directory.with_extension("lock")).expect("the build directory can be written");
+    let parent = directory.parent().expect("a directory of its own");
+    fs::create_dir_all(parent).expect("the cache can be written");
+    let lock = File::create(directory.with_extension("lock")).expect("the cache can be written");
     let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("the lock can be taken");
     let complete = directory.join(".complete");
     let contents = contents.join("\n");
@@ -41,9 +39,9 @@ pub fn once(directory: &Path, contents: &[&str], fill: impl FnOnce(&Path)) {
         return;
     }
     let _ = fs::remove_dir_all(directory);
-    fs::create_dir_all(directory).expect("the build directory can be written");
+    fs::create_dir_all(directory).expect("the cache can be written");
     fill(directory);
-    fs::write(complete, contents).expect("the build directory can be written");
+    fs::write(complete, contents).expect("the cache can be written");
 }
 
 fn installed() -> PathBuf {

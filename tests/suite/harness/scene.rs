@@ -12,11 +12,15 @@ use tempfile::TempDir;
 
 use super::command::{self, Output};
 use super::daemon::Daemon;
+use super::reachable;
 use super::subject::{Program, Subject};
 use super::wait;
 
 /// The variable that marks everything a scene starts, however far it wanders off in the process tree.
 pub const MARK: &str = "SUITE_SCENE";
+
+/// The permissions of a directory that every user may write into.
+const OPEN_TO_ALL: u32 = 0o777;
 
 /// The sections nearly every scene begins with. `{dir}` is the directory of the scene.
 const PREAMBLE: &str = "\
@@ -124,9 +128,9 @@ impl Scene {
         self.file("without_call.py", include_str!("../fixtures/without_call.py")).shell(&commands)
     }
 
-    /// Lets every user write into the directory.
+    /// Lets every user write into the directory, and start the daemon.
     pub fn open_to_all(mut self) -> Scene {
-        self.mode = 0o777;
+        self.mode = OPEN_TO_ALL;
         self
     }
 
@@ -192,8 +196,14 @@ impl Scene {
         output
     }
 
+    /// The path of the daemon.
+    pub fn program(&self, subject: Subject) -> PathBuf {
+        let path = subject.path(Program::Supervisord);
+        if self.mode == OPEN_TO_ALL { reachable::program(path) } else { path }
+    }
+
     fn daemon_command(&self, place: &Place) -> Command {
-        let program = place.subject.path(Program::Supervisord);
+        let program = self.program(place.subject);
         let mut command = match &self.shell {
             Some(commands) => {
                 let mut shell = place.command(Path::new("/bin/sh"));
