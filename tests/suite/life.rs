@@ -77,7 +77,8 @@ fn a_killed_program_is_replaced() {
     });
 }
 
-const CROWD: &str = "[program:q]\ncommand=sleep 1000\nnumprocs=50\nprocess_name=q%(process_num)d\n";
+/// Programs that are STARTING for as long as any test lasts, however slow the machine is.
+const CROWD: &str = "[program:q]\ncommand=sleep 1000\nstartsecs=1000\nnumprocs=50\nprocess_name=q%(process_num)d\n";
 
 /// The states in the first answer that has this process in it, and whether all have a pid. It is asked for without pauses.
 fn first_answer(daemon: &Daemon, name: &str) -> (BTreeSet<String>, bool) {
@@ -111,7 +112,10 @@ fn so_does_the_first_answer_after_a_restart() {
     only_ours(|| {
         let mut daemon = Scene::with("first answer again", CROWD).start(Subject::Ours);
         daemon.wait_for_state("q:q0", "STARTING");
-        daemon.write("supervisord.conf", &(daemon.read("supervisord.conf") + "[program:next]\ncommand=sleep 1000\n"));
+        daemon.write(
+            "supervisord.conf",
+            &(daemon.read("supervisord.conf") + "[program:next]\ncommand=sleep 1000\nstartsecs=1000\n"),
+        );
         daemon.call("supervisor.restart", &[]);
         assert_eq!(first_answer(&daemon, "next"), starting());
     });
