@@ -2,8 +2,12 @@
 
 mod chaos;
 mod clients;
+mod hang_ups;
+mod interrupted;
+mod keeper;
 mod reports;
 mod state_file;
+mod two_daemons;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -47,7 +47,7 @@ const NAMES: [(Area, &str); 16] = [
 ];
 
 /// Modules, and single tests that are about something else than the rest of their module.
-pub const PLACES: [(&str, Area); 45] = [
+pub const PLACES: [(&str, Area); 46] = [
     ("command_line", CommandLine),
     ("documents", RealPrograms),
     ("events", Events),
@@ -83,6 +83,7 @@ pub const PLACES: [(&str, Area); 45] = [
     ("scripts", XmlRpc),
     ("shell", Shell),
     ("signals", Signals),
+    ("survival::hang_ups", Lifecycle),
     ("third_party", RealPrograms),
     ("third_party::published_plug_ins_", PlugIns),
     ("terminals", Shell),

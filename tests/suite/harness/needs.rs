@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their packages of Debian; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("faketime", "faketime"),
     ("nginx", "nginx-light"),
     ("npm", "npm"),
+    ("pgrep", "procps"),
+    ("pidof", "sysvinit-utils"),
     ("prlimit", "util-linux"),
     ("python3", "python3"),
     ("redis-server", "redis-server"),

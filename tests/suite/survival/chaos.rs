@@ -131,15 +131,18 @@ impl Chaos {
             _ => self.kill_at_its_end(),
         };
         *self.tally.entry(kind).or_default() += 1;
+        println!("round {round}: {kind}");
         self.wait_for_all();
         if self.pids.is_empty() {
             self.meet();
+            // The listeners are others, and those before have not heard everything.
+            self.traces.interrupted(&self.daemon);
         }
         self.check_processes(&format!("round {round}: {kind}"));
         self.check_gates();
         self.traces.read(&self.daemon);
         self.talk();
-        self.traces.wait_for_events(&mut self.daemon);
+        self.traces.wait_for_events(&self.daemon);
         if self.random.below(3) == 0 {
             self.end_somebody();
         }
@@ -221,14 +224,12 @@ impl Chaos {
         self.daemon.wait_until("it begins again", |daemon| {
             daemon.log().get(seen..).is_some_and(|log| log.contains("supervisord started with pid"))
         });
-        self.traces.interrupted(&self.daemon);
         "restarted"
     }
 
     fn end_and_start(&mut self) -> &'static str {
         self.come_to_rest();
         self.end_daemon();
-        self.traces.interrupted(&self.daemon);
         self.launch();
         "ended and started"
     }

@@ -11,7 +11,7 @@ use crate::harness::{Daemon, Scene, Subject, processes};
 const STATE: &str = "supervisord.pid.state";
 
 /// Whether the state file knows the present children of these programs.
-fn knows(daemon: &Daemon, names: &[&str]) -> bool {
+pub fn knows(daemon: &Daemon, names: &[&str]) -> bool {
     let text = daemon.read(STATE);
     pids(daemon, names).values().all(|pid| *pid != 0 && text.contains(&format!("\"pid\":{pid},")))
 }

@@ -31,7 +31,7 @@ pub fn run() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let Ok(daemon) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
-    let mut store = Store { kept: BTreeMap::new(), listener: None, daemon: Some(daemon), alone_since: None };
+    let mut store = Store::new(daemon);
     memory::let_go_of_code();
     while store.turn() {}
     store.remove_socket();
@@ -45,6 +45,14 @@ struct Store {
     daemon: Option<OwnedFd>,
     /// Since when there has been neither a daemon nor a child.
     alone_since: Option<Instant>,
+}
+
+/// How long a keeper without a daemon stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    AsLongAsChildrenLive,
+    For(Duration),
+    NoLonger,
 }
 
 struct Listener {
@@ -66,6 +74,10 @@ fn file_at(path: &PathBuf) -> Option<(u64, u64)> {
 }
 
 impl Store {
+    fn new(daemon: OwnedFd) -> Store {
+        Store { kept: BTreeMap::new(), listener: None, daemon: Some(daemon), alone_since: None }
+    }
+
     /// Waits for what happens next and deals with it; false when it was the last.
     fn turn(&mut self) -> bool {
         match &self.daemon {
@@ -111,22 +123,17 @@ impl Store {
         }
     }
 
-    /// Lets the next daemon in. Children that have ended need not be waited for; when none is left, neither must the next
-    /// daemon.
+    /// Lets the next daemon in.
     fn wait_for_daemon(&mut self) -> bool {
+        let stay = self.stay(Instant::now());
         let Some(listener) = &self.listener else { return false };
-        let handles = self.kept.iter().filter(|(name, _)| name.role == Role::Handle).map(|(_, handle)| handle);
-        let living: Vec<BorrowedFd<'_>> = handles.map(AsFd::as_fd).filter(|handle| !has_ended(*handle)).collect();
-        let left = if living.is_empty() {
-            let left = PATIENCE.saturating_sub(self.alone_since.get_or_insert_with(Instant::now).elapsed());
-            if left.is_zero() {
-                return false;
-            }
-            Some(left)
-        } else {
-            None
+        let left = match stay {
+            Stay::AsLongAsChildrenLive => None,
+            Stay::For(left) => Some(left),
+            Stay::NoLonger => return false,
         };
-        let watched: Vec<BorrowedFd<'_>> = std::iter::once(listener.socket.as_fd()).chain(living).collect();
+        let watched: Vec<BorrowedFd<'_>> =
+            std::iter::once(listener.socket.as_fd()).chain(self.living_children()).collect();
         match fd::wait_for_any(&watched, left) {
             Ok(ready) if ready.contains(&0) => {
                 if let Ok(daemon) = passing::accept(listener.socket.as_fd()) {
@@ -137,6 +144,24 @@ impl Store {
             Err(_) => return false,
         }
         true
+    }
+
+    /// How long a keeper without a daemon is of use. Children that have ended need not be waited for; when none is left,
+    /// neither must the next daemon.
+    fn stay(&mut self, now: Instant) -> Stay {
+        if self.living_children().next().is_some() {
+            return Stay::AsLongAsChildrenLive;
+        }
+        let alone_since = *self.alone_since.get_or_insert(now);
+        match PATIENCE.saturating_sub(now.saturating_duration_since(alone_since)) {
+            Duration::ZERO => Stay::NoLonger,
+            left => Stay::For(left),
+        }
+    }
+
+    fn living_children(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let handles = self.kept.iter().filter(|(name, _)| name.role == Role::Handle);
+        handles.map(|(_, handle)| handle.as_fd()).filter(|handle| !has_ended(*handle))
     }
 
     /// Gives copies of everything to a daemon that has connected, and serves it from then on.
@@ -184,5 +209,65 @@ fn send(to: &OwnedFd, message: &Message, descriptors: &[BorrowedFd<'_>]) -> io::
             Some(passing::Busy::TooManyUnderWay) => std::thread::sleep(Duration::from_millis(1)),
             None => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands for a child: it has ended when the other end of the pipe is closed.
+    fn child(store: &mut Store, run: u64) -> OwnedFd {
+        let pipe = supervisord_sys::pipe::pipe().unwrap();
+        store.kept.insert(Name { owner: Owner::Run(run), role: Role::Handle }, pipe.reader);
+        pipe.writer
+    }
+
+    #[test]
+    fn without_daemon_and_children_it_stays_for_a_while_only() {
+        let (_daemon, connection) = passing::pair().unwrap();
+        let mut store = Store::new(connection);
+        let (first, second) = (child(&mut store, 1), child(&mut store, 2));
+        let (begin, moment) = (Instant::now(), Duration::from_secs(1));
+        assert_eq!(store.stay(begin), Stay::AsLongAsChildrenLive);
+        drop(first);
+        assert_eq!(store.stay(begin + 100 * PATIENCE), Stay::AsLongAsChildrenLive, "one is left");
+        drop(second);
+        let alone = begin + 200 * PATIENCE;
+        assert_eq!(store.stay(alone), Stay::For(PATIENCE));
+        assert_eq!(store.stay(alone + PATIENCE - moment), Stay::For(moment));
+        assert_eq!(store.stay(alone + PATIENCE), Stay::NoLonger);
+        // Another daemon has come and gone.
+        store.lose_daemon();
+        assert_eq!(store.stay(alone + 2 * PATIENCE), Stay::For(PATIENCE));
+    }
+
+    #[test]
+    fn what_is_kept_is_given_to_the_next_daemon_until_it_is_forgotten() {
+        let (daemon, connection) = passing::pair().unwrap();
+        let mut store = Store::new(connection);
+        let name = |run, role| Name { owner: Owner::Run(run), role };
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let names = vec![name(1, Role::Stdin), name(1, Role::Stdout), name(2, Role::Stdout)];
+        let messages =
+            [(Message::Keep(names), vec![null.as_fd(); 3]), (Message::Forget(vec![Owner::Run(1)]), Vec::new())];
+        for (message, descriptors) in messages {
+            send(&daemon, &message, &descriptors).unwrap();
+            assert!(store.turn());
+        }
+        drop(daemon);
+        assert!(store.turn() && store.daemon.is_none());
+        let (next, theirs) = passing::pair().unwrap();
+        store.give_everything(theirs);
+        let mut buffer = [0; LONGEST];
+        let mut receive = || {
+            let (length, descriptors) = passing::receive(next.as_fd(), &mut buffer).unwrap();
+            (Message::decode(&buffer[..length]), descriptors.len())
+        };
+        assert_eq!(receive(), (Some(Message::Keep(vec![name(2, Role::Stdout)])), 1));
+        assert_eq!(receive(), (Some(Message::All(std::process::id())), 0));
+        // It serves that one now, and ends with it when nothing is needed.
+        send(&next, &Message::End, &[]).unwrap();
+        assert!(!store.turn());
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::cast::Cast;
 use super::numbered::Numbered;
-use crate::harness::Daemon;
+use crate::harness::{Daemon, wait};
 
 /// All traces of one chaos.
 pub struct Traces {
@@ -90,13 +90,15 @@ impl Traces {
     }
 
     /// Waits until listeners have heard what was sent since the last kill.
-    pub fn wait_for_events(&mut self, daemon: &mut Daemon) {
+    pub fn wait_for_events(&mut self, daemon: &Daemon) {
         self.hear_what_is_told(daemon);
-        daemon.wait_until("the listeners have heard everything", |daemon| {
+        let missing = |daemon: &Daemon| {
             let heard = daemon.read("state/heard");
             let heard: BTreeSet<&str> = heard.lines().collect();
-            self.pending.iter().all(|event| heard.contains(event.as_str()))
-        });
+            self.pending.iter().filter(|event| !heard.contains(event.as_str())).cloned().collect::<Vec<_>>()
+        };
+        let heard = wait::poll(wait::DEADLINE, || missing(daemon).is_empty().then_some(()));
+        assert!(heard.is_some(), "nobody hears {:?}\n{}", missing(daemon), daemon.report());
         self.certain.append(&mut self.pending);
     }
 
