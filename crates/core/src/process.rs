@@ -1,38 +1,65 @@
 //! The life of one process as a state machine.
 //!
-//! ```text
-//!            start              alive for startsecs
-//!  STOPPED ────────► STARTING ──────────────────────► RUNNING
-//!     ▲                │  ▲                            │  │
-//!     │        ended   │  │ after the back-off         │  │ ended by itself
-//!     │     too quickly▼  │                            │  ▼
-//!     ├─────────────  BACKOFF ──► FATAL  (no attempts  │ EXITED ──► STARTING (autorestart)
-//!     │  stop                            left)         │
-//!     └───────────────────  STOPPING ◄─────────────────┘ stop
-//!           ended                │
-//!                                └ SIGKILL every stopwaitsecs until it ends
-//! ```
+//! A machine knows two things: the [`Phase`] the process is in, and what is [`Wanted`] of it. It is driven by [`Stimulus`] and
+//! answers with [`Action`]s, in order. It knows no clock and no process table: `Spawn` and `Signal` are carried out
+//! elsewhere, and their outcome comes back as a stimulus. What a program's configuration says about it, it asks a
+//! [`RestartPolicy`], a [`StopPlan`] and an [`ExitRule`].
 //!
-//! A machine is driven by [`Stimulus`] and answers with [`Action`]s, in order. It knows no clock and no process table:
-//! `Spawn` and `Signal` are carried out elsewhere, and their outcome comes back as a stimulus.
+//! | phase | client's state | `Start` | `Stop` | `Shutdown` | `Recycle` | the child | its timer |
+//! |---|---|---|---|---|---|---|---|
+//! | `NeverStarted` | STOPPED | `Spawning` | | | | | |
+//! | `Spawning` | STARTING | | once the child is there | once the child is there | | is there: `Settling`, or `Up` with `startsecs=0`; is not: `BackingOff` or `GivenUp`; ended: as in `Settling` | |
+//! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | ended too quickly: `BackingOff` or `GivenUp`; ended later: `Up`, then as in `Up` | `Settled`: `Up` |
+//! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | ended: `Exited`; then, as the policy has it, `Spawning` or `WaitingToRestart` | |
+//! | `Stopping` | STOPPING | | | | | ended: `Stopped`; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
+//! | `Stopped` | STOPPED | `Spawning` | | | | | |
+//! | `Exited` | EXITED | `Spawning` | | | | | |
+//! | `WaitingToRestart` | EXITED | `Spawning` | `Exited` | `Exited` | | | `Restart`: `Spawning` |
+//! | `BackingOff` | BACKOFF | | `Stopped` | `GivenUp` | | | `Retry`: `Spawning` |
+//! | `GivenUp` | FATAL | `Spawning` | | | | | |
+//! | `Unreachable` | UNKNOWN | | | | | ended: `Exited` | |
+//!
+//! A cell that is empty is a stimulus that changes nothing, but that `Stop` and `Shutdown` make a process wanted down in every
+//! phase. `Start` makes it wanted up where it starts it. A process that is `Stopping` (or then `Unreachable`) and wanted up is
+//! being recycled: when the child has ended, whoever drives the machine gives it a `Start`.
+
+mod exit_rule;
+mod failure;
+mod phase;
+mod progress;
+mod restart_policy;
+mod stop_plan;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use supervisord_config::model::{AutoRestart, LogLevel, Process};
+use supervisord_config::model::{LogLevel, Process};
 use supervisord_wire::state::ProcessState;
 
 pub use crate::exit_status::ExitStatus;
 use crate::texts;
 use crate::time::{Now, seconds};
+pub use exit_rule::ExitRule;
+pub use failure::Failure;
+pub use phase::{Phase, Timer, Wanted};
+pub use progress::Progress;
+pub use restart_policy::{AfterExit, Exit, RestartPolicy};
+pub use stop_plan::{KillScope, StopPlan, StopStep};
+
+use phase::Timers;
+use stop_plan::SIGKILL;
 
 /// What can happen to a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stimulus {
     /// Somebody, or the daemon's own start, wants it to run.
     Start,
-    /// Somebody, or the daemon's shutdown, wants it to stop.
+    /// Somebody wants it to stop.
     Stop,
+    /// The daemon shuts down: it is to stop, and there are no more attempts.
+    Shutdown,
+    /// It is to be stopped and started again.
+    Recycle,
     /// The child exists.
     Spawned(u32),
     /// No child could be made, for this reason.
@@ -41,142 +68,66 @@ pub enum Stimulus {
     SpawnUnanswered(String),
     /// The child ended.
     Ended(ExitStatus),
-    /// The deadline the machine asked for has come.
-    Due,
+    /// A timer of the machine is due.
+    Due(Timer),
     /// The signal the machine wanted sent has been.
     SignalSent,
     /// A signal could not be sent although the child exists.
     SignalRefused,
-    /// The daemon shuts down: no more attempts.
-    GiveUp,
 }
 
 /// What the machine wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The state changed; `detail` is what the event of the new state says besides the names and the old state.
+    /// The state that clients see changed; `detail` is what the event of the new state says besides the names and the old
+    /// state.
     Changed { from: ProcessState, to: ProcessState, detail: String },
     /// A line for the activity log.
     Log(LogLevel, String),
     /// Make the child.
     Spawn,
-    /// Send a signal to the child, or to its process group.
-    Signal { signal: i32, group: bool },
+    /// Send a signal.
+    Signal { signal: i32, scope: KillScope },
 }
-
-/// A process that ended by itself sooner than this after its start, twice in a row, is not restarted before this
-/// time has passed since that start. Without it, a program with `startsecs=0` that ends at once would be restarted
-/// thousands of times a second; the original's polling loop limits it to about one.
-const RESTART_PACE: Duration = Duration::from_secs(1);
-
-/// How long a start is put off when the system does not say whether it can be.
-const PUT_OFF: Duration = Duration::from_secs(5);
 
 /// The machine of one process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Progress", into = "Progress")]
 pub struct Machine {
-    state: ProcessState,
+    phase: Phase,
+    wanted: Wanted,
+    timers: Timers,
     pid: u32,
     /// When the present child was made.
     started: Duration,
-    /// When [`Stimulus::Due`] is wanted.
-    deadline: Option<Duration>,
     /// Failed attempts in a row.
     attempts: i64,
-    /// Ends by itself within [`RESTART_PACE`] in a row.
+    /// Ends by itself shortly after the start in a row.
     quick_ends: u32,
+    /// The step of the stop plan that is under way.
+    stop_step: u32,
     last_start: i64,
     last_stop: i64,
-    spawn_error: String,
+    failure: Option<Failure>,
     exit_status: Option<i32>,
 }
 
 impl Default for Machine {
     fn default() -> Machine {
         Machine {
-            state: ProcessState::Stopped,
+            phase: Phase::NeverStarted,
+            wanted: Wanted::Down,
+            timers: Timers::default(),
             pid: 0,
             started: Duration::ZERO,
-            deadline: None,
             attempts: 0,
             quick_ends: 0,
+            stop_step: 0,
             last_start: 0,
             last_stop: 0,
-            spawn_error: String::new(),
+            failure: None,
             exit_status: None,
         }
-    }
-}
-
-/// How far a process has got, for whoever has to keep it: a [`Machine`] as plain data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// The state.
-    pub state: ProcessState,
-    /// The child's process id; 0 when there is none.
-    pub pid: u32,
-    /// When the present child was started, on the monotonic clock.
-    pub started: Duration,
-    /// When [`Stimulus::Due`] is wanted, on the monotonic clock.
-    pub deadline: Option<Duration>,
-    /// Failed attempts in a row.
-    pub attempts: i64,
-    /// Ends by itself, shortly after the start, in a row.
-    pub quick_ends: u32,
-    /// Seconds since the epoch of the last spawn attempt; 0 for never.
-    pub last_start: i64,
-    /// Seconds since the epoch of the last end; 0 for never.
-    pub last_stop: i64,
-    /// Why the last attempt failed; empty when it did not.
-    pub spawn_error: String,
-    /// The last exit status; -1 after a signal.
-    pub exit_status: Option<i32>,
-}
-
-impl From<&Machine> for Progress {
-    fn from(machine: &Machine) -> Progress {
-        let Machine {
-            state,
-            pid,
-            started,
-            deadline,
-            attempts,
-            quick_ends,
-            last_start,
-            last_stop,
-            spawn_error,
-            exit_status,
-        } = machine.clone();
-        Progress {
-            state,
-            pid,
-            started,
-            deadline,
-            attempts,
-            quick_ends,
-            last_start,
-            last_stop,
-            spawn_error,
-            exit_status,
-        }
-    }
-}
-
-impl From<Progress> for Machine {
-    fn from(progress: Progress) -> Machine {
-        let Progress {
-            state,
-            pid,
-            started,
-            deadline,
-            attempts,
-            quick_ends,
-            last_start,
-            last_stop,
-            spawn_error,
-            exit_status,
-        } = progress;
-        Machine { state, pid, started, deadline, attempts, quick_ends, last_start, last_stop, spawn_error, exit_status }
     }
 }
 
@@ -194,9 +145,19 @@ pub struct Circumstances<'a> {
 }
 
 impl Machine {
-    /// The state.
+    /// Where the process stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What was asked for last.
+    pub fn wanted(&self) -> Wanted {
+        self.wanted
+    }
+
+    /// The state that clients see.
     pub fn state(&self) -> ProcessState {
-        self.state
+        self.phase.state()
     }
 
     /// The child's process id; 0 when there is none.
@@ -204,9 +165,9 @@ impl Machine {
         self.pid
     }
 
-    /// When [`Stimulus::Due`] is wanted, on the monotonic clock.
-    pub fn deadline(&self) -> Option<Duration> {
-        self.deadline
+    /// The timer that is due first, and when, on the monotonic clock.
+    pub fn next_timer(&self) -> Option<(Timer, Duration)> {
+        self.timers.first()
     }
 
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
@@ -219,9 +180,19 @@ impl Machine {
         self.last_stop
     }
 
-    /// Why the last attempt failed; empty when it did not.
-    pub fn spawn_error(&self) -> &str {
-        &self.spawn_error
+    /// What went wrong since the last start.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// What went wrong since the last start, as clients see it; empty when nothing did.
+    pub fn spawn_error(&self) -> String {
+        self.failure.as_ref().map(Failure::to_string).unwrap_or_default()
+    }
+
+    /// Whether something went wrong since the last start.
+    pub fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     /// The last exit status; -1 after a signal.
@@ -229,65 +200,142 @@ impl Machine {
         self.exit_status
     }
 
-    /// Reacts to one stimulus. Whatever does not concern the present state is ignored.
+    /// Whether nobody has started it yet.
+    pub fn never_started(&self) -> bool {
+        self.phase == Phase::NeverStarted
+    }
+
+    /// Whether it runs, or will run without being asked to.
+    pub fn is_active(&self) -> bool {
+        self.is_alive() || matches!(self.phase, Phase::Spawning | Phase::WaitingToRestart | Phase::BackingOff)
+    }
+
+    /// Whether its child is alive and has not been asked to end.
+    pub fn is_alive(&self) -> bool {
+        matches!(self.phase, Phase::Settling | Phase::Up)
+    }
+
+    /// Whether it does not run, and will not without being asked to. One that cannot be signalled is given up.
+    pub fn is_down(&self) -> bool {
+        !self.is_active() && self.phase != Phase::Stopping
+    }
+
+    /// Whether it is being stopped only to be started again.
+    pub fn is_recycled(&self) -> bool {
+        matches!(self.phase, Phase::Stopping | Phase::Unreachable) && self.wanted == Wanted::Up
+    }
+
+    /// Makes it one that is recycled, if it is being stopped: for the state of a release that kept this elsewhere.
+    pub(crate) fn recycle(&mut self) {
+        if matches!(self.phase, Phase::Stopping | Phase::Unreachable) {
+            self.wanted = Wanted::Up;
+        }
+    }
+
+    /// Whether it has a child as far as the machine knows, or one is being made.
+    pub fn has_child(&self) -> bool {
+        self.pid != 0 || self.phase == Phase::Spawning
+    }
+
+    /// Reacts to one stimulus. Whatever does not concern the present phase changes nothing.
     pub fn handle(&mut self, stimulus: Stimulus, at: Circumstances<'_>) -> Vec<Action> {
-        use ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
+        use Phase::{
+            BackingOff, Exited, GivenUp, NeverStarted, Settling, Spawning, Stopped, Stopping, Unreachable, Up,
+            WaitingToRestart,
+        };
+        use Stimulus::{
+            Due, Ended, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed, SpawnUnanswered, Spawned, Start,
+            Stop,
+        };
         let mut actions = Vec::new();
         let out = &mut actions;
-        if stimulus == Stimulus::Due {
-            self.deadline = None;
+        match stimulus {
+            Stop | Shutdown => self.wanted = Wanted::Down,
+            Due(timer) => self.timers.clear(timer),
+            Start | Recycle | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ended(_) | SignalSent
+            | SignalRefused => {}
         }
-        match (self.state, stimulus) {
-            (Stopped | Exited | Fatal, Stimulus::Start) => {
-                self.attempts = 0;
-                self.spawn(at, out);
-            }
-            (Backoff | Exited, Stimulus::Due) if at.supervising => self.spawn(at, out),
+        match (self.phase, stimulus) {
+            (NeverStarted | Stopped | Exited | WaitingToRestart | GivenUp, Start) => self.start(at, out),
+            (Spawning | Settling | Up | Stopping | BackingOff | Unreachable, Start) => {}
 
-            (Starting, Stimulus::Spawned(pid)) => self.spawned(pid, at, out),
-            (Starting, Stimulus::SpawnFailed(reason)) => {
-                out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
-                self.back_off(reason, at, out);
+            (Settling | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
+            (BackingOff, Stop) => self.stop_retrying(at, out),
+            (BackingOff, Shutdown) => self.give_up(out),
+            (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, String::new(), out),
+            (BackingOff | WaitingToRestart, Recycle) => {}
+            (
+                NeverStarted | Spawning | Stopping | Stopped | Exited | GivenUp | Unreachable,
+                Stop | Shutdown | Recycle,
+            ) => {}
+
+            (Spawning, Spawned(pid)) => {
+                self.spawned(pid, at, out);
+                self.obey(at, out);
             }
-            (Starting, Stimulus::SpawnUnanswered(reason)) => {
+            (Spawning, SpawnFailed(reason)) => {
+                out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
+                self.fail_to_start(Failure::NotSpawned(reason), None, at, out);
+                self.obey(at, out);
+            }
+            (Spawning, SpawnUnanswered(reason)) => {
                 out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
                 self.put_off(reason, at, out);
+                self.obey(at, out);
             }
-            (Starting, Stimulus::Due) => self.succeed(at, out),
+            (
+                NeverStarted | Settling | Up | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp
+                | Unreachable,
+                Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_),
+            ) => {}
 
-            (Starting, Stimulus::Ended(status)) if self.is_too_quick(at) => self.ended_too_quickly(status, at, out),
-            (Starting, Stimulus::Ended(status)) => {
-                self.enter_running(out);
+            (Spawning | Settling, Ended(status)) if self.is_too_quick(at) => self.ended_too_quickly(status, at, out),
+            (Spawning | Settling, Ended(status)) => {
+                self.come_up(out);
                 self.ended(status, at, out);
             }
-            (Running, Stimulus::Ended(status)) => self.ended(status, at, out),
-            (Stopping, Stimulus::Ended(status)) => self.stopped(status, at, out),
-            (Unknown, Stimulus::Ended(status)) => self.ended_unknown(status, at, out),
+            (Up, Ended(status)) => self.ended(status, at, out),
+            (Stopping, Ended(status)) => self.stopped(status, at, out),
+            (Unreachable, Ended(status)) => self.ended_unreachable(status, at, out),
+            (NeverStarted | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp, Ended(_)) => {}
 
-            (Starting | Running, Stimulus::Stop) => self.stop(at, out),
-            (Backoff, Stimulus::Stop) => self.stop_waiting(at, out),
-            (Stopping, Stimulus::Due) => self.kill_hard(at, out),
-            (Stopping, Stimulus::SignalSent) => self.wait_since_signal(at),
+            (Settling, Due(Timer::Settled)) => self.succeed(at, out),
+            (Stopping, Due(Timer::NextStopStep)) => self.take_next_stop_step(at, out),
+            (WaitingToRestart, Due(Timer::Restart)) if at.supervising => self.spawn(at, out),
+            (WaitingToRestart, Due(Timer::Restart)) => self.enter(Exited, String::new(), out),
+            (BackingOff, Due(Timer::Retry)) if at.supervising => self.spawn(at, out),
+            // The shutdown gives it up when it comes to its group.
+            (BackingOff, Due(Timer::Retry)) => {}
+            (Settling, Due(Timer::NextStopStep | Timer::Restart | Timer::Retry)) => {}
+            (Stopping, Due(Timer::Settled | Timer::Restart | Timer::Retry)) => {}
+            (WaitingToRestart, Due(Timer::Settled | Timer::NextStopStep | Timer::Retry)) => {}
+            (BackingOff, Due(Timer::Settled | Timer::NextStopStep | Timer::Restart)) => {}
+            (NeverStarted | Spawning | Up | Stopped | Exited | GivenUp | Unreachable, Due(_)) => {}
 
-            (Backoff, Stimulus::GiveUp) => self.give_up(out),
-            (Exited, Stimulus::GiveUp) => self.deadline = None,
-            (Starting | Running | Stopping, Stimulus::SignalRefused) => {
-                self.deadline = None;
-                self.change(Unknown, String::new(), out);
-            }
-            _ => {}
+            (Stopping, SignalSent) => self.wait_since_signal(at),
+            (Spawning | Settling | Up | Stopping, SignalRefused) => self.enter(Unreachable, String::new(), out),
+            (Spawning | Settling | Up, SignalSent) => {}
+            (
+                NeverStarted | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                SignalSent | SignalRefused,
+            ) => {}
         }
         actions
     }
 
+    fn start(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+        self.wanted = Wanted::Up;
+        self.attempts = 0;
+        self.spawn(at, out);
+    }
+
     fn spawn(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.spawn_error.clear();
+        self.failure = None;
         self.exit_status = None;
         self.started = at.now.mono;
         self.last_start = at.now.epoch();
-        self.deadline = None;
         let tries = format!("tries:{}", self.attempts);
-        self.change(ProcessState::Starting, tries, out);
+        self.enter(Phase::Spawning, tries, out);
         out.push(Action::Spawn);
     }
 
@@ -301,20 +349,27 @@ impl Machine {
         if wait.is_zero() {
             self.succeed(at, out);
         } else {
-            self.deadline = Some(self.started + wait);
+            self.enter(Phase::Settling, String::new(), out);
+            self.timers.set(Timer::Settled, self.started + wait);
+        }
+    }
+
+    /// A stop that was asked for while the child was being made comes now.
+    fn obey(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+        if self.wanted == Wanted::Down {
+            out.extend(self.handle(Stimulus::Stop, at));
         }
     }
 
     fn succeed(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.enter_running(out);
+        self.come_up(out);
         out.push(Action::Log(LogLevel::Info, texts::success(&at.config.name, at.config.startsecs)));
     }
 
-    fn enter_running(&mut self, out: &mut Vec<Action>) {
+    fn come_up(&mut self, out: &mut Vec<Action>) {
         self.attempts = 0;
-        self.deadline = None;
         let pid = format!("pid:{}", self.pid);
-        self.change(ProcessState::Running, pid, out);
+        self.enter(Phase::Up, pid, out);
     }
 
     fn is_too_quick(&self, at: Circumstances<'_>) -> bool {
@@ -324,134 +379,133 @@ impl Machine {
     fn ended_too_quickly(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
         self.gone(at);
         let line = texts::exited(&at.config.name, status, false);
+        self.fail_to_start(Failure::TooQuick, Some(line), at, out);
+    }
+
+    /// A start has failed: the next attempt comes later, or not at all. `line` says how.
+    fn fail_to_start(&mut self, failure: Failure, line: Option<String>, at: Circumstances<'_>, out: &mut Vec<Action>) {
         self.attempts += 1;
-        self.spawn_error = "Exited too quickly (process log may have details)".to_owned();
-        self.enter_backoff(at, out);
-        out.push(Action::Log(LogLevel::Warn, line));
-        self.give_up_if_exhausted(at, out);
-    }
-
-    fn back_off(&mut self, reason: String, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.pid = 0;
-        self.attempts += 1;
-        self.spawn_error = reason;
-        self.enter_backoff(at, out);
-        self.give_up_if_exhausted(at, out);
-    }
-
-    /// Nothing has failed, so that no attempt is lost.
-    fn put_off(&mut self, reason: String, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.pid = 0;
-        self.spawn_error = reason;
-        self.wait_in_backoff(PUT_OFF, at, out);
-    }
-
-    fn enter_backoff(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.wait_in_backoff(seconds(self.attempts), at, out);
-    }
-
-    fn wait_in_backoff(&mut self, wait: Duration, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.deadline = Some(at.now.mono + wait);
-        let tries = format!("tries:{}", self.attempts);
-        self.change(ProcessState::Backoff, tries, out);
-    }
-
-    fn give_up_if_exhausted(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        if self.attempts > at.config.startretries {
+        self.failure = Some(failure);
+        let wait = RestartPolicy::of(at.config).after_failed_starts(self.attempts);
+        self.back_off(wait, at, out);
+        out.extend(line.map(|line| Action::Log(LogLevel::Warn, line)));
+        if wait.is_none() {
             self.give_up(out);
             out.push(Action::Log(LogLevel::Info, texts::gave_up(&at.config.name)));
         }
     }
 
+    fn put_off(&mut self, reason: String, at: Circumstances<'_>, out: &mut Vec<Action>) {
+        self.failure = Some(Failure::NotSpawned(reason));
+        self.back_off(Some(RestartPolicy::of(at.config).after_no_answer()), at, out);
+    }
+
+    fn back_off(&mut self, wait: Option<Duration>, at: Circumstances<'_>, out: &mut Vec<Action>) {
+        let tries = format!("tries:{}", self.attempts);
+        self.enter(Phase::BackingOff, tries, out);
+        if let Some(wait) = wait {
+            self.timers.set(Timer::Retry, at.now.mono + wait);
+        }
+    }
+
     fn give_up(&mut self, out: &mut Vec<Action>) {
         self.attempts = 0;
-        self.deadline = None;
-        self.change(ProcessState::Fatal, String::new(), out);
+        self.enter(Phase::GivenUp, String::new(), out);
     }
 
     fn ended(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        let pid = self.pid;
-        self.gone(at);
-        let expected = at.config.exitcodes.contains(&status.number());
-        self.exit_status = Some(status.number());
-        self.deadline = None;
-        self.change(ProcessState::Exited, format!("expected:{} pid:{pid}", u8::from(expected)), out);
+        let expected = self.exited(status, at, out);
         if !expected {
-            self.spawn_error = format!("Bad exit code {}", status.number());
+            self.failure = Some(Failure::BadExit(status.number()));
         }
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
         out.push(Action::Log(level, texts::exited(&at.config.name, status, expected)));
-        self.restart_if_wanted(status, expected, at, out);
+        if at.supervising {
+            self.restart(status, expected, at, out);
+        }
     }
 
-    fn restart_if_wanted(&mut self, status: ExitStatus, expected: bool, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        let wanted = match at.config.autorestart {
-            AutoRestart::Always => true,
-            AutoRestart::Never => false,
-            AutoRestart::Unexpected => !expected,
-        };
-        if !wanted || !at.supervising {
-            return;
-        }
+    /// The original aborts here; an end is an end, whatever was unknown before.
+    fn ended_unreachable(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
+        let expected = self.exited(status, at, out);
+        out.push(Action::Log(LogLevel::Warn, texts::exited(&at.config.name, status, expected)));
+    }
+
+    /// It has ended by itself. Gives whether that is expected.
+    fn exited(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) -> bool {
+        let pid = self.pid;
+        self.gone(at);
+        self.exit_status = Some(status.number());
+        let expected = ExitRule::of(at.config).expects(status);
+        self.enter(Phase::Exited, format!("expected:{} pid:{pid}", u8::from(expected)), out);
+        expected
+    }
+
+    fn restart(&mut self, status: ExitStatus, expected: bool, at: Circumstances<'_>, out: &mut Vec<Action>) {
         let lived = at.died.mono.saturating_sub(self.started);
-        let by_itself = !matches!(status, ExitStatus::Signal { number: SIGKILL | SIGTERM, .. });
-        self.quick_ends = if by_itself && lived < RESTART_PACE { self.quick_ends + 1 } else { 0 };
-        if self.quick_ends > 1 {
-            self.deadline = Some(self.started + RESTART_PACE);
-        } else {
-            self.spawn(at, out);
+        let exit = Exit { status, expected, lived, quick_ends: self.quick_ends };
+        match RestartPolicy::of(at.config).after_exit(exit) {
+            AfterExit::Rest => {}
+            AfterExit::Restart { quick_ends } => {
+                self.quick_ends = quick_ends;
+                self.spawn(at, out);
+            }
+            AfterExit::Wait { quick_ends, between_starts } => {
+                self.quick_ends = quick_ends;
+                self.enter(Phase::WaitingToRestart, String::new(), out);
+                self.timers.set(Timer::Restart, self.started + between_starts);
+            }
         }
     }
 
     fn stop(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        let (signal, group) = (at.config.stopsignal, at.config.stopasgroup);
-        out.push(Action::Log(LogLevel::Debug, texts::killing(&at.config.name, self.pid, signal, group)));
-        self.deadline = Some(at.now.mono + seconds(at.config.stopwaitsecs));
+        self.stop_step = 0;
+        let StopStep { signal, scope, wait } = StopPlan::of(at.config).step(0);
+        out.push(self.killing(signal, scope, at));
         let pid = format!("pid:{}", self.pid);
-        self.change(ProcessState::Stopping, pid, out);
-        out.push(Action::Signal { signal, group });
+        self.enter(Phase::Stopping, pid, out);
+        self.timers.set(Timer::NextStopStep, at.now.mono + wait);
+        out.push(Action::Signal { signal, scope });
+    }
+
+    fn take_next_stop_step(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+        let plan = StopPlan::of(at.config);
+        self.stop_step = plan.after(self.stop_step);
+        let StopStep { signal, scope, wait } = plan.step(self.stop_step);
+        if signal == SIGKILL {
+            out.push(Action::Log(LogLevel::Warn, texts::killing_hard(&at.config.name, self.pid)));
+        }
+        out.push(self.killing(signal, scope, at));
+        self.timers.set(Timer::NextStopStep, at.now.mono + wait);
+        out.push(Action::Signal { signal, scope });
+    }
+
+    fn killing(&self, signal: i32, scope: KillScope, at: Circumstances<'_>) -> Action {
+        let is_group = scope == KillScope::Group;
+        Action::Log(LogLevel::Debug, texts::killing(&at.config.name, self.pid, signal, is_group))
     }
 
     /// Others may have been signalled since it was decided to signal this one.
     fn wait_since_signal(&mut self, at: Circumstances<'_>) {
-        let waited_for = at.now.mono + seconds(at.config.stopwaitsecs);
-        self.deadline = self.deadline.map(|deadline| deadline.max(waited_for));
+        let waited_for = at.now.mono + StopPlan::of(at.config).step(self.stop_step).wait;
+        if let Some(due) = self.timers.get(Timer::NextStopStep) {
+            self.timers.set(Timer::NextStopStep, due.max(waited_for));
+        }
     }
 
-    fn stop_waiting(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn stop_retrying(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
         out.push(Action::Log(LogLevel::Debug, texts::stop_in_backoff(&at.config.name)));
-        self.deadline = None;
-        self.change(ProcessState::Stopped, "pid:0".to_owned(), out);
-    }
-
-    fn kill_hard(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        let group = at.config.killasgroup;
-        out.push(Action::Log(LogLevel::Warn, texts::killing_hard(&at.config.name, self.pid)));
-        out.push(Action::Log(LogLevel::Debug, texts::killing(&at.config.name, self.pid, SIGKILL, group)));
-        // At least a second apart, so that a stopwaitsecs of 0 does not become a busy loop.
-        self.deadline = Some(at.now.mono + seconds(at.config.stopwaitsecs).max(Duration::from_secs(1)));
-        out.push(Action::Signal { signal: SIGKILL, group });
+        self.enter(Phase::Stopped, "pid:0".to_owned(), out);
     }
 
     fn stopped(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
         let pid = self.pid;
         self.gone(at);
         self.exit_status = Some(status.number());
-        self.deadline = None;
-        self.change(ProcessState::Stopped, format!("pid:{pid}"), out);
-        let expected = at.config.exitcodes.contains(&status.number());
+        self.enter(Phase::Stopped, format!("pid:{pid}"), out);
+        let expected = ExitRule::of(at.config).expects(status);
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
         out.push(Action::Log(level, texts::stopped(&at.config.name, status)));
-    }
-
-    /// The original aborts here; an end is an end, whatever was unknown before.
-    fn ended_unknown(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        let pid = self.pid;
-        self.gone(at);
-        self.exit_status = Some(status.number());
-        let expected = at.config.exitcodes.contains(&status.number());
-        self.change(ProcessState::Exited, format!("expected:{} pid:{pid}", u8::from(expected)), out);
-        out.push(Action::Log(LogLevel::Warn, texts::exited(&at.config.name, status, expected)));
     }
 
     fn gone(&mut self, at: Circumstances<'_>) {
@@ -459,14 +513,17 @@ impl Machine {
         self.last_stop = at.died.epoch();
     }
 
-    fn change(&mut self, to: ProcessState, detail: String, out: &mut Vec<Action>) {
-        let from = std::mem::replace(&mut self.state, to);
-        out.push(Action::Changed { from, to, detail });
+    /// Enters a phase. The timer of the one before goes with it.
+    fn enter(&mut self, to: Phase, detail: String, out: &mut Vec<Action>) {
+        let from = std::mem::replace(&mut self.phase, to);
+        if let Some(timer) = from.timer() {
+            self.timers.clear(timer);
+        }
+        if from.state() != to.state() {
+            out.push(Action::Changed { from: from.state(), to: to.state(), detail });
+        }
     }
 }
-
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ use supervisord_wire::state::Mood;
 use crate::auto_log::AutoLogNames;
 use crate::output::Channel;
 use crate::pool::Pool;
-use crate::process::{Action, Circumstances, ExitStatus, Machine, Stimulus};
+use crate::process::{Action, Circumstances, ExitStatus, KillScope, Machine, Stimulus};
 use crate::row::Row;
 use crate::texts;
 use crate::ticks::Ticks;
@@ -58,8 +58,6 @@ struct Member {
     died: Option<Now>,
     /// Where the process is an event listener.
     seat: Option<Seat>,
-    /// It is being stopped only to be started again.
-    replacing: bool,
 }
 
 impl Member {
@@ -68,20 +66,6 @@ impl Member {
             Channel::Stdout => self.stdout_log.as_ref(),
             Channel::Stderr => self.stderr_log.as_ref(),
         }
-    }
-
-    /// Whether it runs, or will run again without being asked to.
-    fn wants_to_run(&self) -> bool {
-        self.machine.state().is_running() || self.awaits_restart()
-    }
-
-    /// Whether it ended and waits for its automatic restart.
-    fn awaits_restart(&self) -> bool {
-        self.machine.state() == supervisord_wire::state::ProcessState::Exited && self.machine.deadline().is_some()
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.machine.state().is_stopped() && !self.awaits_restart()
     }
 }
 
@@ -190,7 +174,7 @@ impl Supervisor {
             pid: member.machine.pid(),
             start: member.machine.last_start(),
             stop: member.machine.last_stop(),
-            spawnerr: member.machine.spawn_error().to_owned(),
+            spawnerr: member.machine.spawn_error(),
             exitstatus: member.machine.exit_status(),
             stdout_logfile: member.stdout_log.clone(),
             stderr_logfile: member.stderr_log.clone(),
@@ -284,11 +268,11 @@ impl Supervisor {
                 break;
             }
             self.deadlines.pop_first();
-            if let Some(member) = self.members.get_mut(&id) {
-                member.filed = None;
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            member.filed = None;
+            if let Some((timer, _)) = member.machine.next_timer() {
+                self.stimulate(now, id, Stimulus::Due(timer));
             }
-            self.stimulate(now, id, Stimulus::Due);
-            self.refile(id, now);
         }
         for (kind, when) in self.ticks.due(now) {
             self.emit(kind, format!("when:{when}"));
@@ -330,11 +314,11 @@ impl Supervisor {
     fn ended(&mut self, now: Now, id: ProcessId, status: ExitStatus) {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.run = None;
-        let is_replaced = std::mem::take(&mut member.replacing) && self.mood == Mood::Running;
+        let is_recycled = member.machine.is_recycled() && self.mood == Mood::Running;
         self.release_socket(id);
         self.stimulate(now, id, Stimulus::Ended(status));
         self.listener_ended(now, id);
-        if is_replaced {
+        if is_recycled {
             self.stimulate(now, id, Stimulus::Start);
         }
     }
@@ -375,7 +359,8 @@ impl Supervisor {
                 Action::Changed { from, to, detail } => self.state_changed(id, from, to, &detail),
                 Action::Log(level, line) => self.log(level, line),
                 Action::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
-                Action::Signal { signal, group } => {
+                Action::Signal { signal, scope } => {
+                    let group = scope == KillScope::Group;
                     let kill = run.map(|run| Effect::Kill { process: id, run, signal, group, call: None });
                     self.effects.extend(kill);
                 }
@@ -388,8 +373,8 @@ impl Supervisor {
     /// Files the deadline of a process; one that has passed already is due at once.
     fn refile(&mut self, id: ProcessId, now: Now) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let deadline = member.machine.deadline().filter(|_| member.died.is_none());
-        let wanted = deadline.map(|deadline| deadline.max(now.mono));
+        let next = member.machine.next_timer().filter(|_| member.died.is_none());
+        let wanted = next.map(|(_, deadline)| deadline.max(now.mono));
         if member.filed != wanted {
             if let Some(old) = member.filed {
                 self.deadlines.remove(&(old, id));
@@ -431,7 +416,6 @@ impl Supervisor {
             run: None,
             died: None,
             seat: matches!(definition.kind, GroupKind::Listeners(_)).then(Seat::default),
-            replacing: false,
         };
         self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));
@@ -466,7 +450,7 @@ impl Supervisor {
     fn autostart(&mut self, now: Now, index: usize) {
         for id in self.groups[index].members.clone() {
             let Some(member) = self.members.get(&id) else { continue };
-            if member.config.autostart && member.machine.last_start() == 0 {
+            if member.config.autostart && member.machine.never_started() {
                 self.stimulate(now, id, Stimulus::Start);
             }
         }

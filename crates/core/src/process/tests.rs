@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use supervisord_config::model::AutoRestart;
 use supervisord_config::samples;
 use supervisord_wire::state::ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
 
@@ -45,7 +46,7 @@ impl Bench {
                 }
                 Action::Log(level, line) => self.lines.push(format!("{} {line}", level.code())),
                 Action::Spawn => spawn = true,
-                Action::Signal { signal, group } => self.signals.push((signal, group)),
+                Action::Signal { signal, scope } => self.signals.push((signal, scope == KillScope::Group)),
             }
         }
         if spawn {
@@ -58,10 +59,10 @@ impl Bench {
 
     fn pass(&mut self, millis: u64) -> &mut Bench {
         let end = self.now.mono + Duration::from_millis(millis);
-        while let Some(deadline) = self.machine.deadline().filter(|deadline| *deadline <= end) {
+        while let Some((timer, deadline)) = self.machine.next_timer().filter(|(_, deadline)| *deadline <= end) {
             let step = deadline.saturating_sub(self.now.mono);
             self.now = Now { mono: self.now.mono + step, wall: self.now.wall + step };
-            self.give(Stimulus::Due);
+            self.give(Stimulus::Due(timer));
         }
         let rest = end - self.now.mono;
         self.now = Now { mono: end, wall: self.now.wall + rest };
@@ -111,7 +112,7 @@ fn a_start_that_nobody_can_judge_is_put_off_and_no_attempt_is_lost() {
     bench.pass(5000);
     assert_eq!(bench.state(), Starting);
     bench.pass(1000);
-    assert_eq!((bench.state(), bench.machine.spawn_error()), (Running, ""));
+    assert_eq!((bench.state(), bench.machine.failure()), (Running, None));
 }
 
 #[test]
@@ -244,7 +245,7 @@ fn shutdown_turns_waiting_programs_fatal_and_restarts_nothing() {
     let mut bench = Bench::new(|_| {});
     bench.give(Stimulus::Start).give(Stimulus::Ended(CODE_0));
     bench.supervising = false;
-    bench.give(Stimulus::GiveUp);
+    bench.give(Stimulus::Shutdown);
     assert_eq!(bench.state(), Fatal);
 
     let mut bench = Bench::new(|config| config.autorestart = AutoRestart::Always);
@@ -266,6 +267,80 @@ fn a_refused_signal_makes_the_state_unknown_until_the_child_ends() {
 }
 
 #[test]
+fn a_stop_that_comes_while_the_child_is_made_waits_for_it() {
+    let config = samples::process("p");
+    let now = Now { mono: Duration::from_secs(100), wall: Duration::from_secs(1_000_000) };
+    let at = Circumstances { now, died: now, config: &config, supervising: true };
+    let answers = [
+        (Stimulus::Spawned(7), Phase::Stopping),
+        (Stimulus::SpawnFailed("no".to_owned()), Phase::Stopped),
+        (Stimulus::SpawnUnanswered("no".to_owned()), Phase::Stopped),
+    ];
+    for (answer, phase) in answers {
+        let mut machine = Machine::default();
+        machine.handle(Stimulus::Start, at);
+        assert_eq!(machine.handle(Stimulus::Stop, at), []);
+        let actions = machine.handle(answer, at);
+        assert_eq!(machine.phase(), phase);
+        let signalled = actions.iter().any(|action| matches!(action, Action::Signal { signal: 15, .. }));
+        assert_eq!(signalled, phase == Phase::Stopping);
+    }
+}
+
+#[test]
+fn what_is_recycled_is_wanted_until_somebody_stops_it() {
+    let mut bench = Bench::new(|_| {});
+    bench.give(Stimulus::Start).pass(2000).give(Stimulus::Recycle);
+    assert_eq!((bench.state(), bench.signals.len()), (Stopping, 1));
+    assert!(bench.machine.is_recycled());
+    bench.give(Stimulus::Start);
+    assert_eq!(bench.state(), Stopping);
+    bench.give(Stimulus::Stop);
+    assert_eq!((bench.state(), bench.signals.len()), (Stopping, 1), "it has been signalled already");
+    assert!(!bench.machine.is_recycled());
+}
+
+#[test]
+fn what_waits_for_its_restart_stays_exited_when_it_is_stopped() {
+    for stop in [Stimulus::Stop, Stimulus::Shutdown] {
+        let mut bench = Bench::new(|config| {
+            config.startsecs = 0;
+            config.autorestart = AutoRestart::Always;
+        });
+        bench.give(Stimulus::Start).give(Stimulus::Ended(CODE_0)).give(Stimulus::Ended(CODE_0));
+        assert_eq!((bench.state(), bench.machine.phase()), (Exited, Phase::WaitingToRestart));
+        assert!(!bench.machine.is_down());
+        bench.take_events();
+        bench.give(stop);
+        assert_eq!((bench.take_events().len(), bench.machine.phase()), (0, Phase::Exited));
+        assert!(bench.machine.is_down());
+        bench.pass(60_000);
+        assert_eq!(bench.state(), Exited);
+    }
+}
+
+#[test]
+fn the_state_of_the_release_before_tells_the_phase() {
+    let fresh = Progress::from(Machine::default());
+    let at = Some(Duration::from_secs(5));
+    let of = |state, pid, last_start, deadline| {
+        let machine = Machine::from(Progress { state, pid, last_start, deadline, ..fresh.clone() });
+        (machine.phase(), machine.wanted(), machine.next_timer().map(|(timer, _)| timer))
+    };
+    assert_eq!(of(Stopped, 0, 0, None), (Phase::NeverStarted, Wanted::Down, None));
+    assert_eq!(of(Stopped, 0, 9, None), (Phase::Stopped, Wanted::Down, None));
+    assert_eq!(of(Starting, 0, 9, None), (Phase::Spawning, Wanted::Up, None));
+    assert_eq!(of(Starting, 7, 9, at), (Phase::Settling, Wanted::Up, Some(Timer::Settled)));
+    assert_eq!(of(Running, 7, 9, None), (Phase::Up, Wanted::Up, None));
+    assert_eq!(of(Stopping, 7, 9, at), (Phase::Stopping, Wanted::Down, Some(Timer::NextStopStep)));
+    assert_eq!(of(Exited, 0, 9, None), (Phase::Exited, Wanted::Up, None));
+    assert_eq!(of(Exited, 0, 9, at), (Phase::WaitingToRestart, Wanted::Up, Some(Timer::Restart)));
+    assert_eq!(of(Backoff, 0, 9, at), (Phase::BackingOff, Wanted::Up, Some(Timer::Retry)));
+    assert_eq!(of(Fatal, 0, 9, None), (Phase::GivenUp, Wanted::Up, None));
+    assert_eq!(of(Unknown, 7, 9, None), (Phase::Unreachable, Wanted::Down, None));
+}
+
+#[test]
 fn a_late_end_of_a_starting_program_passes_through_running() {
     let mut bench = Bench::new(|_| {});
     bench.give(Stimulus::Start);
@@ -281,12 +356,17 @@ fn a_late_end_of_a_starting_program_passes_through_running() {
 enum Step {
     Start,
     Stop,
+    Recycle,
     End(i32),
     Kill(i32),
     Pass(u64),
     SignalRefused,
     BreakSpawn(bool),
+    /// Nobody knows whether a child can be made.
+    Doubt,
     Shutdown,
+    /// Another daemon goes on with it.
+    Restore,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -298,7 +378,10 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (0..4000_u64).prop_map(Step::Pass),
         1 => Just(Step::SignalRefused),
         1 => any::<bool>().prop_map(Step::BreakSpawn),
+        1 => Just(Step::Doubt),
+        1 => Just(Step::Recycle),
         1 => Just(Step::Shutdown),
+        2 => Just(Step::Restore),
     ]
 }
 
@@ -329,10 +412,20 @@ proptest! {
                 Step::BreakSpawn(broken) => {
                     bench.no_child = broken.then(|| Stimulus::SpawnFailed("broken".to_owned()));
                 }
+                Step::Doubt => bench.no_child = Some(Stimulus::SpawnUnanswered("who knows".to_owned())),
+                Step::Recycle => { bench.give(Stimulus::Recycle); }
                 Step::Shutdown => {
                     bench.supervising = false;
-                    let stop = matches!(bench.state(), Starting | Running);
-                    bench.give(if stop { Stimulus::Stop } else { Stimulus::GiveUp });
+                    bench.give(Stimulus::Shutdown);
+                    prop_assert_eq!(bench.machine.wanted(), Wanted::Down);
+                    prop_assert!(!bench.machine.is_active());
+                }
+                Step::Restore => {
+                    let phase = bench.machine.phase();
+                    let progress = Progress::from(bench.machine.clone());
+                    bench.machine = Machine::from(progress.clone());
+                    prop_assert_eq!(bench.machine.phase(), phase, "the phase is kept");
+                    prop_assert_eq!(Progress::from(bench.machine.clone()), progress, "all else is kept");
                 }
                 Step::End(_) | Step::Kill(_) => {}
             }
@@ -340,7 +433,12 @@ proptest! {
             let has_child = matches!(state, Starting | Running | Stopping);
             prop_assert!(state == Unknown || has_child == (pid != 0), "{state} with pid {pid}");
             prop_assert!(bench.machine.attempts <= startretries.max(0) + 1);
-            prop_assert!(matches!(state, Starting | Backoff | Stopping | Exited) || bench.machine.deadline().is_none());
+            let (phase, timer) = (bench.machine.phase(), bench.machine.next_timer().map(|(timer, _)| timer));
+            prop_assert!(timer.is_none_or(|timer| phase.timer() == Some(timer)), "{timer:?} in {phase:?}");
+            prop_assert!(phase.timer() == timer || !bench.supervising, "{phase:?} without its timer");
+            prop_assert_eq!(bench.machine.never_started(), bench.machine.last_start() == 0);
+            prop_assert!(!bench.machine.is_active() || bench.machine.wanted() == Wanted::Up, "{phase:?} is wanted");
+            prop_assert!(!bench.machine.is_active() || !bench.machine.is_down());
             let mut previous = before;
             for event in bench.take_events() {
                 let (from, rest) = event.split_once('>').unwrap();

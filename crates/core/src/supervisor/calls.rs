@@ -111,7 +111,7 @@ impl Supervisor {
     pub(super) fn remove_group(&mut self, name: &str) -> Result<(), Refusal> {
         let index = self.known_group(name)?;
         let members = self.groups[index].members.clone();
-        if !members.iter().all(|id| self.is_stopped(*id)) {
+        if !members.iter().all(|id| self.is_down(*id)) {
             return Err(Refusal::with(Reason::StillRunning, name));
         }
         for id in members {
@@ -151,7 +151,7 @@ impl Supervisor {
         let index = self.known_group(group)?;
         let unknown = || Refusal::with(Reason::UnknownName, process);
         let id = self.find(group, process).ok_or_else(unknown)?;
-        if !self.is_stopped(id) {
+        if !self.is_down(id) {
             return Err(Refusal::with(Reason::StillRunning, process));
         }
         self.forget_process(id);
@@ -191,7 +191,7 @@ impl Supervisor {
             Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
             Target::One(id) => {
                 self.open_job(call, Shape::Single);
-                if self.members.get(&id).is_some_and(|member| member.wants_to_run()) {
+                if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
                     self.begin_stop(now, call, id, wait);
                     self.call_it(call, id, name);
                     Ok(Progress::Waiting)
@@ -205,7 +205,7 @@ impl Supervisor {
     fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
         self.open_job(call, Shape::Array);
         for id in ids {
-            if self.members.get(&id).is_some_and(|member| member.wants_to_run()) {
+            if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
                 self.begin_stop(now, call, id, wait);
             }
         }

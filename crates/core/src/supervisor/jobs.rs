@@ -120,7 +120,7 @@ impl Supervisor {
     /// The child exists, or could not be made.
     pub(super) fn spawn_settled(&mut self, id: ProcessId) {
         let Some(member) = self.members.get(&id) else { return };
-        let failed = !member.machine.spawn_error().is_empty();
+        let failed = member.machine.has_failed();
         for call in self.calls_with(id, |goal| matches!(goal, Goal::Spawn { .. })) {
             match self.goal(call, id) {
                 Some(Goal::Spawn { .. }) if failed => {
@@ -136,26 +136,15 @@ impl Supervisor {
 
     pub(super) fn begin_stop(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
         let Some(member) = self.members.get(&id) else { return };
-        let (state, awaits_restart) = (member.machine.state(), member.awaits_restart());
-        self.forget_replacement(id);
-        match state {
-            ProcessState::Running | ProcessState::Starting => {
-                self.add_item(call, id, Goal::Kill { wait });
-                self.stimulate(now, id, Stimulus::Stop);
-            }
-            ProcessState::Backoff => {
-                self.add_item(call, id, Goal::Stop);
-                self.stimulate(now, id, Stimulus::Stop);
-            }
-            ProcessState::Exited if awaits_restart => {
-                self.add_item(call, id, Goal::Stop);
-                self.stimulate(now, id, Stimulus::GiveUp);
-            }
-            _ => {
-                self.add_item(call, id, Goal::Stop);
-                let refusal = self.item_refusal(call, id, Reason::NotRunning);
-                self.finish_item(call, id, Err(refusal));
-            }
+        let is_active = member.machine.is_active();
+        let goal = if member.machine.has_child() { Goal::Kill { wait } } else { Goal::Stop };
+        self.forget_revival(id);
+        self.add_item(call, id, goal);
+        if is_active {
+            self.stimulate(now, id, Stimulus::Stop);
+        } else {
+            let refusal = self.item_refusal(call, id, Reason::NotRunning);
+            self.finish_item(call, id, Err(refusal));
         }
     }
 
@@ -236,8 +225,7 @@ impl Supervisor {
             return;
         }
         let Some(member) = self.members.get(&id) else { return };
-        let (state, is_stopped) = (member.machine.state(), member.is_stopped());
-        let failed = !member.machine.spawn_error().is_empty();
+        let (state, is_down, failed) = (member.machine.state(), member.machine.is_down(), member.machine.has_failed());
         for call in self.calls_with(id, |goal| matches!(goal, Goal::Run | Goal::Stop)) {
             match self.goal(call, id) {
                 Some(Goal::Run) if failed => {
@@ -249,7 +237,7 @@ impl Supervisor {
                     let refusal = self.item_refusal(call, id, Reason::AbnormalTermination);
                     self.finish_item(call, id, Err(refusal));
                 }
-                Some(Goal::Stop) if is_stopped => self.finish_item(call, id, Ok(())),
+                Some(Goal::Stop) if is_down => self.finish_item(call, id, Ok(())),
                 _ => {}
             }
         }

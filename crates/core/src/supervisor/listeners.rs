@@ -300,11 +300,9 @@ impl Supervisor {
         }
     }
 
-    /// A stop that somebody asked for is final, even where the process was about to be replaced.
-    pub(super) fn forget_replacement(&mut self, id: ProcessId) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        member.replacing = false;
-        if let Some(seat) = &mut member.seat {
+    /// A stop that somebody asked for is final, even where the listener was about to be recycled.
+    pub(super) fn forget_revival(&mut self, id: ProcessId) {
+        if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
             seat.revival = None;
         }
     }

@@ -96,7 +96,7 @@ impl Supervisor {
                 }
                 self.tell_group(now, index);
             }
-            if !self.groups[index].members.iter().all(|id| self.is_stopped(*id)) {
+            if !self.groups[index].members.iter().all(|id| self.is_down(*id)) {
                 return;
             }
             if let Some(shutdown) = self.shutdown.as_mut() {
@@ -104,7 +104,7 @@ impl Supervisor {
                 shutdown.told = false;
             }
         }
-        if self.members.values().all(|member| member.is_stopped()) {
+        if self.members.values().all(|member| member.machine.is_down()) {
             self.finish();
         }
     }
@@ -148,12 +148,8 @@ impl Supervisor {
             (shutdown.told, shutdown.heard_until) = (true, None);
         }
         for id in self.members_by_priority(index).into_iter().rev() {
-            self.forget_replacement(id);
-            let stimulus = match self.members.get(&id).map(|member| member.machine.state()) {
-                Some(ProcessState::Running | ProcessState::Starting) => Stimulus::Stop,
-                _ => Stimulus::GiveUp,
-            };
-            self.stimulate(now, id, stimulus);
+            self.forget_revival(id);
+            self.stimulate(now, id, Stimulus::Shutdown);
         }
     }
 
@@ -162,14 +158,14 @@ impl Supervisor {
         self.mood != Mood::Running
     }
 
-    pub(super) fn is_stopped(&self, id: ProcessId) -> bool {
-        self.members.get(&id).is_none_or(|member| member.is_stopped())
+    pub(super) fn is_down(&self, id: ProcessId) -> bool {
+        self.members.get(&id).is_none_or(|member| member.machine.is_down())
     }
 
     fn report_survivors(&mut self) {
         let in_order = self.groups.iter().flat_map(|group| &group.members);
         let survivors: Vec<_> =
-            in_order.filter_map(|id| self.members.get(id)).filter(|member| !member.is_stopped()).collect();
+            in_order.filter_map(|id| self.members.get(id)).filter(|member| !member.machine.is_down()).collect();
         if survivors.is_empty() {
             return;
         }

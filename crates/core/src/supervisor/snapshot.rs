@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::{Config, Group};
-use supervisord_wire::state::{Mood, ProcessState};
+use supervisord_wire::state::Mood;
 
 use super::listeners::Seat;
 use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::pool::Pool;
-use crate::process::Machine;
+use crate::process::{Machine, Stimulus};
 use crate::ticks::Ticks;
 use crate::time::Now;
 
@@ -61,7 +61,7 @@ pub struct MemberSnapshot {
     pub stderr_log: Option<String>,
     /// Where it is an event listener.
     pub seat: Option<Seat>,
-    /// It is being stopped only to be started again.
+    /// It is being stopped only to be started again: for the release before, whose machine did not know that.
     #[serde(default)]
     pub replacing: bool,
 }
@@ -127,8 +127,7 @@ impl Supervisor {
             stdout_log,
             stderr_log,
             seat,
-            replacing,
-            // Known from the definition of the group, and from the deadline of the machine.
+            // Known from the definition of the group, and from the timers of the machine.
             group: _,
             filed: _,
             // Known to whoever finds the child.
@@ -141,7 +140,7 @@ impl Supervisor {
             stdout_log: stdout_log.clone(),
             stderr_log: stderr_log.clone(),
             seat: seat.clone(),
-            replacing: *replacing,
+            replacing: machine.is_recycled(),
         })
     }
 
@@ -173,10 +172,7 @@ impl Supervisor {
 
     /// Processes that have a child, as far as the supervisor knows: those being made (with process id 0) among them.
     pub fn believed_alive(&self) -> Vec<(ProcessId, u32)> {
-        let alive = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.machine.pid() != 0 || member.machine.state() == ProcessState::Starting);
+        let alive = self.members.iter().filter(|(_, member)| member.machine.has_child());
         alive.map(|(id, member)| (*id, member.machine.pid())).collect()
     }
 
@@ -231,7 +227,10 @@ impl Supervisor {
         known: MemberSnapshot,
     ) -> ProcessId {
         let id = self.next_id();
-        let MemberSnapshot { machine, stdout_log, stderr_log, seat, replacing, .. } = known;
+        let MemberSnapshot { name: _, mut machine, stdout_log, stderr_log, seat, replacing } = known;
+        if replacing {
+            machine.recycle();
+        }
         let member = Member {
             group: group.clone(),
             config,
@@ -242,7 +241,6 @@ impl Supervisor {
             run: None,
             died: None,
             seat,
-            replacing,
         };
         self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));
@@ -271,10 +269,8 @@ impl Supervisor {
 
     /// Stops a process, and starts it again when it has ended.
     pub fn replace(&mut self, id: ProcessId, now: Now) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        if matches!(member.machine.state(), ProcessState::Running | ProcessState::Starting) {
-            member.replacing = true;
-            self.stimulate(now, id, crate::process::Stimulus::Stop);
+        if self.members.get(&id).is_some_and(|member| member.machine.is_alive()) {
+            self.stimulate(now, id, Stimulus::Recycle);
         }
     }
 
@@ -283,14 +279,8 @@ impl Supervisor {
         let Some(index) = self.group_index(name) else { return };
         self.retiring.push(name.to_owned());
         for id in self.members_by_priority(index) {
-            self.forget_replacement(id);
-            let stimulus = match self.members.get(&id).map(|member| member.machine.state()) {
-                Some(ProcessState::Running | ProcessState::Starting | ProcessState::Backoff) => {
-                    crate::process::Stimulus::Stop
-                }
-                _ => crate::process::Stimulus::GiveUp,
-            };
-            self.stimulate(now, id, stimulus);
+            self.forget_revival(id);
+            self.stimulate(now, id, Stimulus::Stop);
         }
     }
 

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 
 use supervisord_config::samples;
+use supervisord_core::process::{Failure, Phase, Wanted};
 use supervisord_wire::state::ProcessState;
 
 use super::*;
@@ -62,7 +63,7 @@ fn a_state_of_version_1_is_understood() {
     let web = &remains.handed.snapshot.groups[3].members[0];
     assert_eq!((web.name.as_str(), web.machine.state()), ("web", ProcessState::Running));
     assert!(web.pid() != 0);
-    assert_eq!(remains.handed.snapshot.groups[2].members[0].machine.state(), ProcessState::Stopped);
+    assert!(remains.handed.snapshot.groups[2].members[0].machine.never_started());
     assert!(remains.handed.children.is_empty(), "nobody of that boot lives");
 }
 
@@ -80,6 +81,10 @@ fn a_state_of_version_2_is_understood() {
     assert_eq!(state(2, 0), ("quiet".into(), ProcessState::Running, None));
     assert_eq!(state(2, 1).1, ProcessState::Stopped);
     assert_eq!(state(4, 0).1, ProcessState::Fatal);
+    let machine = |group: usize, member: usize| &remains.handed.snapshot.groups[group].members[member].machine;
+    assert!(machine(2, 1).never_started());
+    assert_eq!((machine(4, 0).phase(), machine(4, 0).failure()), (Phase::GivenUp, Some(&Failure::TooQuick)));
+    assert_eq!((machine(4, 0).wanted(), machine(2, 1).wanted()), (Wanted::Up, Wanted::Down));
     assert!(!remains.is_ending);
     assert!(remains.handed.next_run > 0);
     assert!(remains.handed.children.is_empty(), "nobody of that boot lives");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use supervisord_core::process::{Machine, Progress};
+use supervisord_core::process::{Machine, Progress, Wanted};
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_wire::state::ProcessState;
 
@@ -111,6 +111,12 @@ pub struct Process {
     spawn_error: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exit_status: Option<i32>,
+    /// What was asked for last, where the state does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wanted: Option<Wanted>,
+    /// How many steps of its stop plan are done besides the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    stop_step: u32,
     /// Where it is an event listener: how far it has got with its events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     listener: Option<Value>,
@@ -143,7 +149,9 @@ impl Process {
             last_stop,
             spawn_error,
             exit_status,
-        } = Progress::from(&member.machine);
+            wanted,
+            stop_step,
+        } = Progress::from(member.machine.clone());
         Process {
             group: group.to_owned(),
             name: member.name.clone(),
@@ -158,6 +166,8 @@ impl Process {
             stop: last_stop,
             spawn_error,
             exit_status,
+            wanted,
+            stop_step,
             listener: member.seat.as_ref().and_then(|seat| serde_json::to_value(seat).ok()),
             waiting,
             replacing: member.replacing,
@@ -178,6 +188,8 @@ impl Process {
             last_stop: self.stop,
             spawn_error: self.spawn_error.clone(),
             exit_status: self.exit_status,
+            wanted: self.wanted,
+            stop_step: self.stop_step,
         };
         MemberSnapshot {
             name: self.name.clone(),

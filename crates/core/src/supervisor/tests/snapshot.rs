@@ -4,7 +4,7 @@ use super::*;
 
 impl World {
     /// Replaces the supervisor by one that is restored from what the present one says of itself.
-    fn hand_over(&mut self) {
+    pub(super) fn hand_over(&mut self) {
         let snapshot = self.supervisor.snapshot();
         let next = Supervisor::restore(snapshot, self.now, 2);
         let before = std::mem::replace(&mut self.supervisor, next);

@@ -1,0 +1,41 @@
+//! Which ends of a program count as expected.
+
+use supervisord_config::model::Process;
+
+use crate::exit_status::ExitStatus;
+
+/// `exitcodes`: the statuses with which a program may end. An end by a signal is never one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExitRule<'a> {
+    expected: &'a [i32],
+}
+
+impl ExitRule<'_> {
+    /// The rule of a program.
+    pub fn of(config: &Process) -> ExitRule<'_> {
+        ExitRule { expected: &config.exitcodes }
+    }
+
+    /// Whether this end is expected.
+    pub fn expects(self, status: ExitStatus) -> bool {
+        self.expected.contains(&status.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisord_config::samples;
+
+    use super::*;
+
+    #[test]
+    fn the_listed_statuses_are_expected_and_no_others() {
+        let config = Process { exitcodes: vec![0, 2], ..samples::process("p") };
+        let rule = ExitRule::of(&config);
+        let expected: Vec<i32> = (0..=255).filter(|code| rule.expects(ExitStatus::Code(*code))).collect();
+        assert_eq!(expected, [0, 2]);
+        assert!(!rule.expects(ExitStatus::Signal { number: 2, core_dumped: false }));
+        assert!(!rule.expects(ExitStatus::Unknown));
+        assert!(!rule.expects(ExitStatus::Other(0)));
+    }
+}

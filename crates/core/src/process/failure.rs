@@ -1,0 +1,61 @@
+//! What went wrong with a process.
+
+use std::fmt;
+
+/// What went wrong with a process since its last start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no child, for this reason.
+    NotSpawned(String),
+    /// The child ended before it had been alive for `startsecs`.
+    TooQuick,
+    /// The child ended with this status, which is not expected.
+    BadExit(i32),
+}
+
+const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
+
+const BAD_EXIT: &str = "Bad exit code ";
+
+impl Failure {
+    /// The failure with this text; none for an empty one.
+    pub(super) fn from_text(text: String) -> Option<Failure> {
+        if text.is_empty() {
+            return None;
+        }
+        if text == TOO_QUICK {
+            return Some(Failure::TooQuick);
+        }
+        match text.strip_prefix(BAD_EXIT).and_then(|number| number.parse().ok()) {
+            Some(number) => Some(Failure::BadExit(number)),
+            None => Some(Failure::NotSpawned(text)),
+        }
+    }
+}
+
+/// The text that clients see; the original's.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::NotSpawned(reason) => f.write_str(reason),
+            Failure::TooQuick => f.write_str(TOO_QUICK),
+            Failure::BadExit(number) => write!(f, "{BAD_EXIT}{number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_found_again_in_its_text() {
+        let reasons = ["can't find command 'x'", "Bad exit code of something", "Exited"];
+        let failures = reasons.map(|reason| Failure::NotSpawned(reason.to_owned()));
+        let failures = failures.into_iter().chain([Failure::TooQuick, Failure::BadExit(3), Failure::BadExit(-1)]);
+        for failure in failures {
+            assert_eq!(Failure::from_text(failure.to_string()), Some(failure));
+        }
+        assert_eq!(Failure::from_text(String::new()), None);
+    }
+}

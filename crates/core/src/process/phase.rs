@@ -1,0 +1,172 @@
+//! Where a process stands, what is wanted of it, and what waits for the clock.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use supervisord_wire::state::ProcessState;
+
+/// Where a process stands. Clients see one of eight states, which [`Phase::state`] makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nobody has started it yet.
+    NeverStarted,
+    /// Its child is being made.
+    Spawning,
+    /// Its child is alive, but not yet for `startsecs`.
+    Settling,
+    /// Its child is alive and has been for `startsecs`.
+    Up,
+    /// Its child has been asked to end.
+    Stopping,
+    /// It was stopped.
+    Stopped,
+    /// It ended by itself, and is not started again by itself.
+    Exited,
+    /// It ended by itself, and waits for its automatic restart.
+    WaitingToRestart,
+    /// It could not be started, and waits for the next attempt.
+    BackingOff,
+    /// It could not be started, and no attempt is left.
+    GivenUp,
+    /// A signal could not be sent to its child.
+    Unreachable,
+}
+
+impl Phase {
+    /// All phases.
+    pub const ALL: [Phase; 11] = [
+        Phase::NeverStarted,
+        Phase::Spawning,
+        Phase::Settling,
+        Phase::Up,
+        Phase::Stopping,
+        Phase::Stopped,
+        Phase::Exited,
+        Phase::WaitingToRestart,
+        Phase::BackingOff,
+        Phase::GivenUp,
+        Phase::Unreachable,
+    ];
+
+    /// The state that clients see.
+    pub const fn state(self) -> ProcessState {
+        match self {
+            Phase::NeverStarted | Phase::Stopped => ProcessState::Stopped,
+            Phase::Spawning | Phase::Settling => ProcessState::Starting,
+            Phase::Up => ProcessState::Running,
+            Phase::Stopping => ProcessState::Stopping,
+            Phase::Exited | Phase::WaitingToRestart => ProcessState::Exited,
+            Phase::BackingOff => ProcessState::Backoff,
+            Phase::GivenUp => ProcessState::Fatal,
+            Phase::Unreachable => ProcessState::Unknown,
+        }
+    }
+
+    /// The timer that leads out of it.
+    pub const fn timer(self) -> Option<Timer> {
+        match self {
+            Phase::Settling => Some(Timer::Settled),
+            Phase::Stopping => Some(Timer::NextStopStep),
+            Phase::WaitingToRestart => Some(Timer::Restart),
+            Phase::BackingOff => Some(Timer::Retry),
+            Phase::NeverStarted
+            | Phase::Spawning
+            | Phase::Up
+            | Phase::Stopped
+            | Phase::Exited
+            | Phase::GivenUp
+            | Phase::Unreachable => None,
+        }
+    }
+
+    /// What was asked for last, where nothing else is known.
+    pub(super) const fn implies(self) -> Wanted {
+        match self {
+            Phase::NeverStarted | Phase::Stopping | Phase::Stopped | Phase::Unreachable => Wanted::Down,
+            Phase::Spawning
+            | Phase::Settling
+            | Phase::Up
+            | Phase::Exited
+            | Phase::WaitingToRestart
+            | Phase::BackingOff
+            | Phase::GivenUp => Wanted::Up,
+        }
+    }
+}
+
+/// What was asked for last, by a client or by the daemon itself. A process that has ended by itself or was given up is still
+/// wanted up; one that is being stopped only to be started again is, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wanted {
+    /// It is to run.
+    Up,
+    /// It is to be stopped.
+    Down,
+}
+
+/// What can wait for the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// `startsecs` have passed.
+    Settled,
+    /// The next step of the [`StopPlan`](super::StopPlan) is due.
+    NextStopStep,
+    /// The automatic restart is due.
+    Restart,
+    /// The next attempt to start is due.
+    Retry,
+}
+
+impl Timer {
+    const ALL: [Timer; 4] = [Timer::Settled, Timer::NextStopStep, Timer::Restart, Timer::Retry];
+}
+
+/// When each [`Timer`] is due, on the monotonic clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Timers([Option<Duration>; Timer::ALL.len()]);
+
+impl Timers {
+    pub(super) fn set(&mut self, timer: Timer, at: Duration) {
+        self.0[timer as usize] = Some(at);
+    }
+
+    pub(super) fn clear(&mut self, timer: Timer) {
+        self.0[timer as usize] = None;
+    }
+
+    pub(super) fn get(&self, timer: Timer) -> Option<Duration> {
+        self.0[timer as usize]
+    }
+
+    /// The first that is due.
+    pub(super) fn first(&self) -> Option<(Timer, Duration)> {
+        let set = Timer::ALL.into_iter().filter_map(|timer| Some((timer, self.get(timer)?)));
+        set.min_by_key(|(_, at)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_timer_has_its_own_deadline() {
+        let mut timers = Timers::default();
+        assert_eq!(timers.first(), None);
+        for (number, timer) in Timer::ALL.into_iter().enumerate() {
+            timers.set(timer, Duration::from_secs(10 - number as u64));
+            assert_eq!(timers.first(), Some((timer, Duration::from_secs(10 - number as u64))));
+        }
+        timers.clear(Timer::Retry);
+        assert_eq!(timers.first(), Some((Timer::Restart, Duration::from_secs(8))));
+        assert_eq!(timers.get(Timer::Settled), Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn each_state_that_clients_know_is_that_of_a_phase() {
+        for state in ProcessState::ALL {
+            assert!(Phase::ALL.into_iter().any(|phase| phase.state() == state), "{state}");
+        }
+    }
+}
