@@ -34,10 +34,10 @@ use supervisord_core::time::Now;
 use supervisord_sys::signal::{Signal, Signals};
 
 use crate::activity::Activity;
+use crate::api::ReadConfig;
 use crate::calls::{Pending, Reply};
 use crate::clock::present;
 use crate::hand_over::HandOver;
-use crate::host::ReadConfig;
 use crate::keeper::{self, Keeper, Owner};
 use crate::network::NetworkHandle;
 use crate::network::listen::SpareServer;

@@ -3,18 +3,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-use supervisord_config::Purpose;
 use supervisord_config::host::{Account, DaemonHost, Host, ReadError};
-use supervisord_config::model::Config;
 use supervisord_sys::{host, user};
 use supervisord_wire::event::EventType;
 
 use crate::{hand_over, plugins};
-
-/// Reads the configuration, now or again; the error is the message of the original. It may block.
-pub type ReadConfig = Arc<dyn Fn(Purpose) -> Result<Config, String> + Send + Sync>;
 
 /// This system, as it is when the daemon starts.
 pub struct System {

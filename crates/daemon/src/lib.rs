@@ -2,23 +2,28 @@
 
 pub mod activity;
 pub mod adoption;
+pub mod api;
 pub mod beginning;
+pub mod blocking;
 pub mod calls;
 pub mod clock;
 pub mod command_line;
 pub mod control;
 pub mod descriptor;
 pub mod echo_conf;
+mod file_end;
 pub mod follow;
 pub mod hand_over;
 pub mod host;
 pub mod keeper;
 pub mod life;
+pub mod memory_budget;
 pub mod network;
 pub mod notifier;
 pub mod output;
 pub mod pidfile;
 pub mod pidproxy;
+mod plugin_process;
 pub mod plugins;
 pub mod privileges;
 pub mod start;

@@ -20,20 +20,23 @@ use supervisord_sys::syslog::Syslog;
 use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
+use crate::api::{Api, Clock, ReadConfig};
 use crate::beginning::{Beginning, Begun, Findings, legacy};
+use crate::blocking::BlockingThreads;
 use crate::clock::{local_time, present};
 use crate::control::{ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
-use crate::host::ReadConfig;
+use crate::memory_budget::MemoryBudget;
+use crate::network;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
-use crate::network::{self, BlockingThreads, Clock, Context, MemoryBudget};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::{Lock, PidFile, Taken};
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
 use crate::privileges;
 use crate::start_error::StartError;
 use crate::view::View;
+use crate::xmlrpc::Responder;
 
 /// How long the end of the daemon waits for the last log lines to reach a disk.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -208,19 +211,22 @@ impl Life {
         let view = Arc::new(View::new(config.clone()));
         let plugins =
             Arc::new(Plugins::new(&config, Path::new(&start.directory), notice_to(inbox.message_sender.clone())));
-        let context = Context {
+        let api = Arc::new(Api {
             view: view.clone(),
             calls: inbox.calls.clone(),
             activity: activity.clone(),
             activity_file: activity_file(&config.supervisord),
             load_config: start.read.clone(),
-            loading: Arc::default(),
+            loading: Default::default(),
             blocking: BlockingThreads::default(),
             answers: Arc::new(MemoryBudget::for_answers()),
             clock: CLOCK,
-            namespaces: namespaces(&config),
-            plugins: Some(plugins.clone()),
-        };
+        });
+        let plugin_task = plugins.take_work().map(|work| {
+            let api = api.clone();
+            network::task(move || work.run(api))
+        });
+        let xmlrpc = Responder { api, namespaces: namespaces(&config), plugins: Some(plugins.clone()) };
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
         let Begun { supervisor, handed, keeper } = beginning.begin(&config, seed());
@@ -243,7 +249,7 @@ impl Life {
         if let Some((handed, reconfigured)) = handed {
             control.resume(handed, reconfigured);
         }
-        let network = network::start(servers, Arc::new(context), follow).map_err(cannot_start)?;
+        let network = network::start(servers, Arc::new(xmlrpc), follow, plugin_task).map_err(cannot_start)?;
         memory::let_go_of_code();
         let (end, network) = control.run(network, resumed);
         match end {

@@ -1,20 +1,14 @@
 //! Plug-ins: Python code written for the original, run by a process of its own, the plug-in process.
 //!
 //! [`Plugins`] is what the other planes hold: it forwards calls, results of listeners and events, and never waits. The
-//! process is served by a task of the network plane (`session`), restarted when it ends, and killed when it does not
+//! process is served by a task of the network plane (`plugin_process`), restarted when it ends, and killed when it does not
 //! answer; whatever was asked of it meanwhile is answered with a fault.
 
 pub mod children;
 pub mod resolve;
 
-mod connection;
-mod define;
-mod host;
-mod session;
-mod snapshot;
-
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -29,7 +23,6 @@ use supervisord_wire::xmlrpc::encode_call;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::activity::Activity;
-pub use host::Work;
 
 /// The specifications of Python code whose behaviour is built in.
 pub const BUILT_IN: [&str; 2] =
@@ -59,10 +52,20 @@ pub enum Notice {
 }
 
 /// Something for the plug-in process to do.
-enum Order {
+pub(crate) enum Order {
     Call { xml: String, reply: oneshot::Sender<Result<Value, Fault>> },
     Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<Event>, result: Vec<u8> },
     Announce(Arc<Event>),
+}
+
+/// The work of serving plug-ins, for a task of the network plane.
+pub(crate) struct Work {
+    /// Where the daemon was started.
+    pub(crate) directory: PathBuf,
+    pub(crate) interfaces: Vec<Section>,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) notify: Notify,
+    pub(crate) listed: Listed,
 }
 
 /// The way to the plug-ins of one life of the daemon.
@@ -75,7 +78,7 @@ pub struct Plugins {
 }
 
 /// The methods the plug-ins list, by namespace.
-type Listed = Arc<RwLock<BTreeMap<String, Vec<Method>>>>;
+pub(crate) type Listed = Arc<RwLock<BTreeMap<String, Vec<Method>>>>;
 
 impl Plugins {
     /// The plug-ins of a configuration, of a daemon that was started in `directory`. Nothing runs before the network plane

@@ -12,9 +12,10 @@ use supervisord_config::{Purpose, load_with, search};
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{command, fd};
 
+use crate::api::ReadConfig;
 use crate::command_line::{self, Options, Request};
 use crate::control::{SELF_TEST, UNDERSTOOD};
-use crate::host::{ReadConfig, System};
+use crate::host::System;
 use crate::life::{Life, LifeEnd, Start, catch_signals};
 use crate::start_error::StartError;
 use crate::{hand_over, keeper};

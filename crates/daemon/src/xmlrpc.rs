@@ -1,10 +1,14 @@
-//! XML-RPC: the methods there are, and how outcomes look to their clients. No other module knows either.
+//! XML-RPC: the methods there are, what they take, and how answers look to their clients. No other module knows it.
 
 mod config_info;
 mod encode;
 mod methods;
+mod multicall;
+mod payload;
+mod read;
+mod responder;
+mod trace;
 
-pub(crate) use config_info::all as config_info;
 pub(crate) use encode::{fault, result};
 pub use methods::Methods;
-pub(crate) use methods::{Request, System, multicall_entry};
+pub use responder::{Document, Responder, Unanswered};

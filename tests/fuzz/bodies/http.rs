@@ -12,11 +12,15 @@ use supervisord_config::model::{Config, LogLevel, ServerAddress};
 use supervisord_core::call::Answer;
 use supervisord_core::row::LocalTime;
 use supervisord_daemon::activity::Activity;
+use supervisord_daemon::api::{Api, Clock};
+use supervisord_daemon::blocking::BlockingThreads;
 use supervisord_daemon::calls::{self, Pending};
 use supervisord_daemon::follow::FollowHub;
-use supervisord_daemon::network::{self, BlockingThreads, Clock, Context, MemoryBudget, NetworkHandle, listen};
+use supervisord_daemon::memory_budget::MemoryBudget;
+use supervisord_daemon::network::{self, NetworkHandle, listen};
 use supervisord_daemon::notifier::Notifier;
 use supervisord_daemon::view::View;
+use supervisord_daemon::xmlrpc::Responder;
 
 use super::configuration;
 
@@ -74,7 +78,13 @@ impl Plane {
         let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
         let (calls, pending) = calls::queue(Arc::new(notifier));
         std::thread::spawn(move || agree(pending));
-        let handle = network::start(servers, Arc::new(context(config, calls)), FollowHub::new()).expect("started");
+        let handle = network::start(
+            servers,
+            Arc::new(Responder::built_in(Arc::new(api(config, calls)))),
+            FollowHub::new(),
+            None,
+        )
+        .expect("started");
         handle.answer();
         Plane { paths, _directory: directory, _handle: handle, _poll: poll }
     }
@@ -87,7 +97,7 @@ fn agree(pending: mpsc::Receiver<Pending>) {
     }
 }
 
-fn context(config: Config, calls: calls::Calls) -> Context {
+fn api(config: Config, calls: calls::Calls) -> Api {
     let local =
         |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
     let note = |line: String| {
@@ -96,7 +106,7 @@ fn context(config: Config, calls: calls::Calls) -> Context {
             FAILURE.get_or_init(|| line);
         }
     };
-    Context {
+    Api {
         view: Arc::new(View::new(Arc::new(config))),
         calls,
         activity: Activity::new(LogLevel::Trace, note),
@@ -106,7 +116,5 @@ fn context(config: Config, calls: calls::Calls) -> Context {
         blocking: BlockingThreads::default(),
         answers: Arc::new(MemoryBudget::for_answers()),
         clock: Clock { now: || 100, local },
-        namespaces: vec!["supervisor".to_owned()],
-        plugins: None,
     }
 }

@@ -7,7 +7,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::row::{LocalTime, MONTHS};
 
 use crate::activity::Activity;
-use crate::network::Context;
+use crate::api::Api;
 use crate::network::reply::Reply;
 use crate::network::socket::Peer;
 
@@ -28,12 +28,12 @@ impl Access {
     }
 
     /// Writes the line: an error where the daemon itself failed, however the address is spelt, else a trace.
-    pub fn log(&self, context: &Context, reply: &Reply) {
+    pub fn log(&self, api: &Api, reply: &Reply) {
         let level = if reply.status.is_server_error() { LogLevel::Error } else { LogLevel::Trace };
-        if context.activity.wants(level) {
-            let at = stamp(&(context.clock.local)((context.clock.now)()));
+        if api.activity.wants(level) {
+            let at = stamp(&(api.clock.local)((api.clock.now)()));
             let (status, size) = (reply.status.as_u16(), reply.size());
-            context.activity.log(level, &format!("{} - - [{at}] \"{}\" {status} {size}", self.peer, self.line));
+            api.activity.log(level, &format!("{} - - [{at}] \"{}\" {status} {size}", self.peer, self.line));
         }
     }
 }

@@ -15,8 +15,8 @@ use subtle::ConstantTimeEq;
 use supervisord_config::model::Credentials;
 use tokio::sync::Semaphore;
 
-use crate::network::blocking::BlockingThreads;
-use crate::network::memory_budget::is_possible;
+use crate::blocking::BlockingThreads;
+use crate::memory_budget::is_possible;
 use crate::network::reply::Reply;
 use crate::network::socket::Peer;
 

@@ -16,7 +16,7 @@ use supervisord_sys::socket::{self, Holder, SocketError};
 use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
-use crate::network::Clock;
+use crate::api::Clock;
 use crate::network::access::ctime;
 use crate::network::auth;
 

@@ -14,13 +14,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use crate::api::Api;
+use crate::blocking::{BlockingThreads, NotDone};
 use crate::follow::Subscription;
 use crate::network::reply::{Broken, Content, Reply};
 use crate::network::route::decode;
 use crate::network::service::Shared;
 use crate::network::socket::Socket;
 use crate::network::stop::Stop;
-use crate::network::{BlockingThreads, Context, NotDone};
 
 mod follower;
 
@@ -38,7 +39,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// Follows the log of the process that a decoded `/logtail/NAME[/CHANNEL]` names.
 pub async fn process(shared: &Rc<Shared>, socket: &Rc<Socket>, path: &str) -> Reply {
-    match named_log(&shared.context, path) {
+    match named_log(&shared.api, path) {
         None => Reply::error(StatusCode::NOT_FOUND),
         Some(log) => follow(shared, socket, log).await,
     }
@@ -46,17 +47,17 @@ pub async fn process(shared: &Rc<Shared>, socket: &Rc<Socket>, path: &str) -> Re
 
 /// Follows the activity log.
 pub async fn main(shared: &Rc<Shared>, socket: &Rc<Socket>) -> Reply {
-    match shared.context.activity_file.clone() {
+    match shared.api.activity_file.clone() {
         None => Reply::error(StatusCode::NOT_FOUND),
         Some(log) => follow(shared, socket, log).await,
     }
 }
 
-fn named_log(context: &Context, path: &str) -> Option<String> {
+fn named_log(api: &Api, path: &str) -> Option<String> {
     // The original decodes a second time, and clients may have got used to encoding twice.
     let mut parts = path.split('/').skip(2).map(decode);
     let name = Namespec::parse(&parts.next()?);
-    let row = context.view.row(&name.group, &name.process?)?;
+    let row = api.view.row(&name.group, &name.process?)?;
     let channel = parts.next().map_or(Some(Channel::Stdout), |name| Channel::from_name(&name))?;
     if parts.next().is_some() {
         return None;
@@ -77,7 +78,7 @@ async fn follow(shared: &Rc<Shared>, socket: &Rc<Socket>, log: String) -> Reply 
         let grown = grown.clone();
         Arc::new(move || grown.notify_one())
     });
-    let opened = shared.context.blocking.run(move || Follower::open(&log)).await;
+    let opened = shared.api.blocking.run(move || Follower::open(&log)).await;
     let (follower, modified) = match opened {
         Ok(Ok(opened)) => opened,
         Err(NotDone::NoThread) => return Reply::error(StatusCode::SERVICE_UNAVAILABLE),
@@ -85,7 +86,7 @@ async fn follow(shared: &Rc<Shared>, socket: &Rc<Socket>, log: String) -> Reply 
     };
     // One piece waits while another is being sent; the file is read no further than the client follows.
     let (pieces, content) = mpsc::channel(1);
-    let blocking = shared.context.blocking.clone();
+    let blocking = shared.api.blocking.clone();
     let stream =
         Stream { blocking, pieces, socket: socket.clone(), grown, _subscription: subscription, _permit: permit };
     spawn_local(stream.run(follower, shared.stop.clone()));

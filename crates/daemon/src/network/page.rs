@@ -10,11 +10,12 @@ use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::name::{Namespec, namespec};
 use supervisord_wire::state::ProcessState;
 
+use crate::api::Api;
+use crate::file_end;
 use crate::network::access::ctime;
 use crate::network::origin::Sender;
 use crate::network::reply::{Broken, Reply};
 use crate::network::route::encode;
-use crate::network::{Context, file_end};
 
 mod action;
 mod fields;
@@ -87,17 +88,17 @@ pub fn rebound() -> Reply {
 }
 
 /// The status page, or what the button does that was pressed on it.
-pub async fn status(context: &Arc<Context>, asked: Asked, fields: &Fields) -> Result<Reply, Broken> {
+pub async fn status(api: &Arc<Api>, asked: Asked, fields: &Fields) -> Result<Reply, Broken> {
     let links = asked.links;
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
-        return Ok(show(context, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
+        return Ok(show(api, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
     let Some(action) = action::Action::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
     match asked.objection(fields.are_ours()).filter(|_| action.changes_something()) {
-        Some(objection) => Ok(show(context, StatusCode::FORBIDDEN, links, objection).await),
-        None => Ok(told(&action.perform(context).await?)),
+        Some(objection) => Ok(show(api, StatusCode::FORBIDDEN, links, objection).await),
+        None => Ok(told(&action.perform(api).await?)),
     }
 }
 
@@ -149,13 +150,13 @@ struct Line {
     actions: Vec<Option<(&'static str, &'static str)>>,
 }
 
-async fn show(context: &Context, status: StatusCode, links: bool, message: &str) -> Reply {
-    let Some(reservation) = context.answers.reserve_soon(context.view.rows().len() * ROW_BYTES).await else {
+async fn show(api: &Api, status: StatusCode, links: bool, message: &str) -> Reply {
+    let Some(reservation) = api.answers.reserve_soon(api.view.rows().len() * ROW_BYTES).await else {
         return crowded();
     };
-    let now = (context.clock.now)();
-    let rows = context.view.rows().iter().map(|row| line(context, now, row)).collect();
-    let time = ctime(&(context.clock.local)(now));
+    let now = (api.clock.now)();
+    let rows = api.view.rows().iter().map(|row| line(api, now, row)).collect();
+    let time = ctime(&(api.clock.local)(now));
     let (field, secret) = (secret::FIELD, secret::secret());
     let template = StatusPage { message, links, field, secret, rows, version: SUPERVISOR_VERSION, time };
     page(status, &template).within(reservation)
@@ -166,8 +167,8 @@ fn crowded() -> Reply {
     Reply::error(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-fn line(context: &Context, now: i64, row: &Row) -> Line {
-    let info = row.info(now, context.clock.local);
+fn line(api: &Api, now: i64, row: &Row) -> Line {
+    let info = row.info(now, api.clock.local);
     let name = namespec(&info.group, &info.name);
     Line {
         address: encode(&name),
@@ -210,25 +211,25 @@ struct TailPage<'a> {
 }
 
 /// The page with the end of the stdout log of a process.
-pub async fn tail(context: &Arc<Context>, fields: &Fields) -> Reply {
+pub async fn tail(api: &Arc<Api>, fields: &Fields) -> Reply {
     let digits = fields.get("limit").filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let limit = digits.and_then(|text| text.parse().ok()).unwrap_or(LEAST_TAIL).clamp(LEAST_TAIL, MOST_TAIL);
     let Some(name) = fields.get("processname").filter(|name| !name.is_empty()) else {
         let text = "No process name found";
         return page(StatusCode::OK, &TailPage { name: "None", text, address: None, limit });
     };
-    let Some(reservation) = context.answers.reserve_soon(limit as usize * TAIL_FACTOR).await else { return crowded() };
-    let text = tail_text(context, name, limit).await;
+    let Some(reservation) = api.answers.reserve_soon(limit as usize * TAIL_FACTOR).await else { return crowded() };
+    let text = tail_text(api, name, limit).await;
     page(StatusCode::OK, &TailPage { name, text: &text, address: Some(encode(name)), limit }).within(reservation)
 }
 
-async fn tail_text(context: &Context, name: &str, limit: u64) -> String {
-    let Some(row) = row(context, name) else {
+async fn tail_text(api: &Api, name: &str, limit: u64) -> String {
+    let Some(row) = row(api, name) else {
         return format!("ERROR: unexpected rpc fault [10] BAD_NAME: {name}");
     };
     let read = match row.stdout_logfile.clone() {
         None => None,
-        Some(path) => context.blocking.run(move || file_end::read(&path, limit)).await.ok().and_then(Result::ok),
+        Some(path) => api.blocking.run(move || file_end::read(&path, limit)).await.ok().and_then(Result::ok),
     };
     match read {
         None => format!("No file for {name}"),
@@ -237,7 +238,7 @@ async fn tail_text(context: &Context, name: &str, limit: u64) -> String {
 }
 
 /// The process of this name; none for a whole group.
-fn row(context: &Context, name: &str) -> Option<Arc<Row>> {
+fn row(api: &Api, name: &str) -> Option<Arc<Row>> {
     let Namespec { group, process } = Namespec::parse(name);
-    context.view.row(&group, &process?)
+    api.view.row(&group, &process?)
 }

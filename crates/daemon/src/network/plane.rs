@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,15 +18,16 @@ use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
+use crate::api::Api;
 use crate::follow::FollowHub;
+use crate::memory_budget::{MemoryBudget, is_possible};
 use crate::network::connection;
 use crate::network::limits::Limits;
 use crate::network::listen::{self, ListenError, Listener, OpenServer, SocketFile};
-use crate::network::memory_budget::is_possible;
 use crate::network::service::{Server, Service, Shared};
 use crate::network::socket::{Peer, Phase, Socket, Stream};
 use crate::network::stop::Stop;
-use crate::network::{Context, MemoryBudget};
+use crate::xmlrpc::Responder;
 
 /// How long to wait before accepting again when the system refuses.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -50,6 +52,14 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// How long after the connections have been closed their threads may take.
 const LAST_THREADS: Duration = Duration::from_millis(100);
+
+/// Something else that runs on the thread of the plane, until that ends.
+pub type Task = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+
+/// A task from what makes its future, on that thread.
+pub fn task<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F + Send + 'static) -> Task {
+    Box::new(move || Box::pin(make()))
+}
 
 /// Connections that go on in the next plane, by the section of their server.
 pub type Kept = Vec<(String, OwnedFd)>;
@@ -94,19 +104,25 @@ impl NetworkHandle {
 
 /// Starts the plane for these servers; it answers after [`NetworkHandle::answer`]. The error is the system's, when it refuses a thread or a descriptor; the
 /// servers are then closed.
-pub fn start(servers: Vec<OpenServer>, context: Arc<Context>, follow: Arc<FollowHub>) -> io::Result<NetworkHandle> {
-    let available = usize::try_from(context.view.config().supervisord.minfds).unwrap_or(usize::MAX);
+pub fn start(
+    servers: Vec<OpenServer>,
+    xmlrpc: Arc<Responder>,
+    follow: Arc<FollowHub>,
+    beside: Option<Task>,
+) -> io::Result<NetworkHandle> {
+    let available = usize::try_from(xmlrpc.api.view.config().supervisord.minfds).unwrap_or(usize::MAX);
     let limits = Limits::default();
     // Children need descriptors too: the network never takes more than a quarter of those the daemon asked for.
     let connections = (available / 4).clamp(64, limits.connections);
-    start_with(servers, context, follow, Limits { connections, ..limits })
+    start_with(servers, xmlrpc, follow, beside, Limits { connections, ..limits })
 }
 
 /// [`start`] with limits of one's own.
 pub fn start_with(
     servers: Vec<OpenServer>,
-    context: Arc<Context>,
+    xmlrpc: Arc<Responder>,
     follow: Arc<FollowHub>,
+    beside: Option<Task>,
     limits: Limits,
 ) -> io::Result<NetworkHandle> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -117,9 +133,9 @@ pub fn start_with(
     let (stop, stopped) = watch::channel(Stop::Not);
     let (answering, may_answer) = watch::channel(false);
     let (looking, look) = watch::channel(());
-    let thread = std::thread::Builder::new()
-        .name("network".to_owned())
-        .spawn(move || run(runtime, servers, context, follow, limits, Told { stop: stopped, may_answer, look }))?;
+    let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
+        run(runtime, servers, xmlrpc, follow, beside, limits, Told { stop: stopped, may_answer, look })
+    })?;
     Ok(NetworkHandle { thread, stop, answering, looking })
 }
 
@@ -134,20 +150,19 @@ struct Told {
 fn run(
     runtime: Runtime,
     servers: Vec<Acceptor>,
-    context: Arc<Context>,
+    xmlrpc: Arc<Responder>,
     follow: Arc<FollowHub>,
+    beside: Option<Task>,
     limits: Limits,
     told: Told,
 ) -> Kept {
     let Told { mut stop, may_answer, look } = told;
     let room = (limits.connections / servers.len().max(1)).max(1);
-    let work = context.plugins.as_ref().and_then(|plugins| plugins.take_work());
-    let plugins = work.map(|work| work.run(context.clone()));
-    let blocking = context.blocking.clone();
-    let shared = Shared::new(context, follow, limits, stop.clone(), room / 2);
+    let blocking = xmlrpc.api.blocking.clone();
+    let shared = Shared::new(xmlrpc, follow, limits, stop.clone(), room / 2);
     let kept = LocalSet::new().block_on(&runtime, async {
-        if let Some(plugins) = plugins {
-            tokio::task::spawn_local(plugins);
+        if let Some(task) = beside {
+            tokio::task::spawn_local(task());
         }
         tokio::task::spawn_local(give_back_memory(shared.clone()));
         let servers: Vec<_> = servers
@@ -244,11 +259,11 @@ impl Acceptor {
 
     /// Where somebody has removed the file of the socket, goes on with a new socket. Nobody could connect to the old one any
     /// more; clients that are connected stay.
-    async fn look_after_file(&mut self, context: &Context) {
+    async fn look_after_file(&mut self, api: &Api) {
         let AsyncListener::Unix(listener, file) = &mut self.listener else { return };
         let (config, is_missing) = (self.config.clone(), file.is_missing());
         let look = move || if is_missing() { listen::replacement(&config) } else { Ok(None) };
-        let replaced = match context.blocking.run(look).await {
+        let replaced = match api.blocking.run(look).await {
             Ok(Ok(None)) | Err(_) => return,
             Ok(Ok(Some(replacement))) => UnixListener::from_std(file.replace(replacement)).map_err(ListenError::from),
             Ok(Err(error)) => Err(error),
@@ -256,12 +271,12 @@ impl Acceptor {
         let path = file.path();
         match replaced {
             Ok(replacement) => {
-                context.activity.log(LogLevel::Warn, &listen::is_there_again(path));
+                api.activity.log(LogLevel::Warn, &listen::is_there_again(path));
                 *listener = replacement;
             }
             Err(error) => {
                 let text = format!("the socket {path} has been removed by somebody, and cannot be made again: {error}");
-                context.activity.log(LogLevel::Error, &text);
+                api.activity.log(LogLevel::Error, &text);
             }
         }
     }
@@ -296,7 +311,7 @@ async fn accept(
     let server = Server::new(acceptor.config.clone());
     let collector = {
         let (open, shared) = (open.clone(), shared.clone());
-        tokio::task::spawn_local(async move { open.collect_debts(&shared.context.answers).await })
+        tokio::task::spawn_local(async move { open.collect_debts(&shared.api.answers).await })
     };
     let section = acceptor.config.section.clone();
     let serve = |socket: Socket| {
@@ -320,7 +335,7 @@ async fn accept(
         let accepted = tokio::select! {
             accepted = acceptor.next() => accepted,
             Ok(()) = look.changed() => {
-                acceptor.look_after_file(&shared.context).await;
+                acceptor.look_after_file(&shared.api).await;
                 continue;
             }
             _ = stopped.wait_for(Stop::is_near) => break,
@@ -330,7 +345,7 @@ async fn accept(
             Err(error) => {
                 if !refused {
                     let text = format!("Server '{}' cannot accept clients: {error}", acceptor.config.section);
-                    shared.context.activity.log(LogLevel::Error, &text);
+                    shared.api.activity.log(LogLevel::Error, &text);
                 }
                 refused = true;
                 sleep(ACCEPT_PAUSE).await;
@@ -339,7 +354,7 @@ async fn accept(
                 if !refused {
                     let text =
                         format!("Server '{}' cannot accept clients: there is no memory", acceptor.config.section);
-                    shared.context.activity.log(LogLevel::Error, &text);
+                    shared.api.activity.log(LogLevel::Error, &text);
                 }
                 refused = true;
             }

@@ -7,8 +7,8 @@ use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
+use crate::memory_budget::{MemoryBudget, Reservation, SMALL};
 use crate::network::limits::Limits;
-use crate::network::memory_budget::{MemoryBudget, Reservation, SMALL};
 
 /// What a client is told whose request the system has no memory for.
 const NO_MEMORY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;

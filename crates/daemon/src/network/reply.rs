@@ -11,7 +11,7 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, 
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 
-use crate::network::memory_budget::Reservation;
+use crate::memory_budget::Reservation;
 use crate::network::socket::{Phase, Socket};
 
 /// What the original's HTTP library called itself. Kept, because clients may tell by it whom they talk to.

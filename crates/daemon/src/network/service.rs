@@ -11,26 +11,29 @@ use supervisord_sys::host::node_name;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_local;
 
+use crate::api::Api;
 use crate::follow::FollowHub;
+use crate::memory_budget::{MemoryBudget, Reservation, is_possible};
 use crate::network::access::Access;
 use crate::network::assets::Assets;
 use crate::network::auth::Verdict;
 use crate::network::limits::Limits;
-use crate::network::memory_budget::{MemoryBudget, Reservation, is_possible};
 use crate::network::origin::{Sender, Unguarded};
 use crate::network::page::{Asked, Way};
 use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::route::{self, Endpoint};
-use crate::network::rpc::{self, Document, Unanswered};
 use crate::network::socket::{Phase, Socket};
 use crate::network::stop::Stop;
-use crate::network::{Context, assets, auth, logs, origin, page};
+use crate::network::{assets, auth, logs, origin, page};
+use crate::xmlrpc::{Document, Responder, Unanswered};
 
 /// What all connections of the plane have in common.
 pub struct Shared {
-    /// The supervisor.
-    pub context: Arc<Context>,
+    /// The daemon.
+    pub api: Arc<Api>,
+    /// The daemon, as XML-RPC shows it.
+    pub xmlrpc: Arc<Responder>,
     /// Tells when logs grow.
     pub follow: Arc<FollowHub>,
     /// Time and size limits.
@@ -50,15 +53,16 @@ pub struct Shared {
 impl Shared {
     /// For a plane that follows at most `streams` logs at a time.
     pub fn new(
-        context: Arc<Context>,
+        xmlrpc: Arc<Responder>,
         follow: Arc<FollowHub>,
         limits: Limits,
         stop: watch::Receiver<Stop>,
         streams: usize,
     ) -> Rc<Shared> {
         Rc::new(Shared {
-            gate: auth::Gate::new(context.blocking.clone()),
-            context,
+            gate: auth::Gate::new(xmlrpc.api.blocking.clone()),
+            api: xmlrpc.api.clone(),
+            xmlrpc,
             follow,
             limits,
             stop,
@@ -101,7 +105,7 @@ impl Service {
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Broken> {
-        let access = Access::of(&request, self.socket.peer(), &self.shared.context.activity);
+        let access = Access::of(&request, self.socket.peer(), &self.shared.api.activity);
         let keeps = is_old_and_keeps(&request);
         // A task of its own, so that a panic ends only this request, and a client that leaves does not end what it
         // has asked for.
@@ -109,16 +113,16 @@ impl Service {
             Ok(reply) => reply?,
             Err(failure) if failure.is_panic() => {
                 let text = format!("{}:Server Error: the handling of {access} failed", self.socket.peer());
-                self.shared.context.activity.log(LogLevel::Error, &text);
+                self.shared.api.activity.log(LogLevel::Error, &text);
                 Reply::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Err(_) => return Err(Broken),
         };
         let reply = if keeps && !reply.is_closing() { reply.keeping() } else { reply };
         // What a client can see is in the activity log before.
-        let context = &self.shared.context;
-        context.activity.progress().reach(context.view.logged()).await;
-        access.log(&self.shared.context, &reply);
+        let api = &self.shared.api;
+        api.activity.progress().reach(api.view.logged()).await;
+        access.log(&self.shared.api, &reply);
         Ok(reply.into_response(self.socket))
     }
 
@@ -148,7 +152,7 @@ impl Service {
     fn slowed(&self) {
         let (peer, section) = (self.socket.peer(), &self.server.config.section);
         let text = format!("Server '{section}' slows down {peer}, which has presented too many wrong passwords");
-        self.shared.context.activity.log(LogLevel::Warn, &text);
+        self.shared.api.activity.log(LogLevel::Warn, &text);
     }
 
     /// Who sent a request. The name it was sent to matters where nobody but people on this machine is expected.
@@ -180,7 +184,7 @@ impl Service {
             Endpoint::StatusPage => self.status_page(sender, request).await,
             Endpoint::TailPage => match self.fields(request).await {
                 Err(status) => Ok(refused(status)),
-                Ok((fields, _reservation)) => Ok(page::tail(&self.shared.context, &fields).await),
+                Ok((fields, _reservation)) => Ok(page::tail(&self.shared.api, &fields).await),
             },
             Endpoint::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
             Endpoint::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
@@ -206,7 +210,7 @@ impl Service {
         let Ok(_turn) = self.shared.calls.try_acquire() else {
             return Ok(Reply::error(StatusCode::SERVICE_UNAVAILABLE));
         };
-        match rpc::respond(&self.shared.context, body).await {
+        match self.shared.xmlrpc.respond(body).await {
             Ok(Document { text, reservation }) => {
                 Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(reservation))
             }
@@ -225,7 +229,7 @@ impl Service {
         let asked = Asked { sender, way, links: self.server.config.get_actions };
         match self.fields(request).await {
             Err(status) => Ok(refused(status)),
-            Ok((fields, _reservation)) => page::status(&self.shared.context, asked, &fields).await,
+            Ok((fields, _reservation)) => page::status(&self.shared.api, asked, &fields).await,
         }
     }
 

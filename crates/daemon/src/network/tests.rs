@@ -17,10 +17,16 @@ use supervisord_wire::state::ProcessState;
 use tempfile::TempDir;
 
 use super::*;
-use crate::calls;
+use crate::activity::Activity;
+use crate::api::{Api, Clock};
+use crate::blocking::BlockingThreads;
+use crate::calls::{self, Calls};
 use crate::follow::FollowHub;
+use crate::memory_budget::MemoryBudget;
 use crate::network::listen::Listener;
 use crate::notifier::Notifier;
+use crate::view::View;
+use crate::xmlrpc::Responder;
 
 mod limits;
 mod pages;
@@ -101,8 +107,9 @@ impl Setup {
         let log = Arc::new(Mutex::new(Vec::new()));
         let hub = FollowHub::new();
         let answers = Arc::new(self.answers);
-        let context = Context { clock: self.clock, answers, ..context(view.clone(), calls, log.clone(), &directory) };
-        let handle = start_with(servers, Arc::new(context), hub.clone(), self.limits).expect("started");
+        let api = Api { clock: self.clock, answers, ..api(view.clone(), calls, log.clone(), &directory) };
+        let handle = start_with(servers, Arc::new(Responder::built_in(Arc::new(api))), hub.clone(), None, self.limits)
+            .expect("started");
         if self.lets_in {
             handle.answer();
         }
@@ -127,8 +134,8 @@ fn control(pending: Receiver<calls::Pending>, rote: Rote) -> Receiver<String> {
     asked
 }
 
-fn context(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, directory: &TempDir) -> Context {
-    Context {
+fn api(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, directory: &TempDir) -> Api {
+    Api {
         view,
         calls,
         activity: Activity::new(LogLevel::Trace, move |line| log.lock().expect("unpoisoned").push(line)),
@@ -137,9 +144,7 @@ fn context(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, director
         loading: Default::default(),
         blocking: BlockingThreads::default(),
         answers: Arc::new(MemoryBudget::for_answers()),
-        plugins: None,
         clock: Clock { now: || 1_000_000, local: |_| NOON },
-        namespaces: vec!["supervisor".to_owned()],
     }
 }
 

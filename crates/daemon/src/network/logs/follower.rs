@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::SystemTime;
 
-use crate::network::file_end;
+use crate::file_end;
 
 /// How much of the log that is there already is shown first.
 const FIRST: u64 = 1024;

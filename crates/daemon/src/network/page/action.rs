@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use supervisord_core::call::{Call, Outcome, Reason, Refusal};
 use supervisord_wire::fault::Fault;
-use tokio::sync::oneshot;
 
-use super::row;
-use crate::network::Context;
+use crate::api::Api;
 use crate::network::access::ctime;
 use crate::network::reply::Broken;
 use crate::xmlrpc;
@@ -60,36 +58,36 @@ impl<'a> Action<'a> {
     }
 
     /// Does it, waits until it is done, and says how it went.
-    pub async fn perform(&self, context: &Arc<Context>) -> Result<String, Broken> {
+    pub async fn perform(&self, api: &Arc<Api>) -> Result<String, Broken> {
         let done = match self {
             Action::Refresh => "Page refreshed",
             Action::StopAll => {
-                let _ = ask(context, Call::StopAllProcesses { wait: true }).await?;
+                let _ = ask(api, Call::StopAllProcesses { wait: true }).await?;
                 "All stopped"
             }
             Action::RestartAll => {
-                let _ = ask(context, Call::StopAllProcesses { wait: true }).await?;
-                let _ = ask(context, Call::StartAllProcesses { wait: true }).await?;
+                let _ = ask(api, Call::StopAllProcesses { wait: true }).await?;
+                let _ = ask(api, Call::StartAllProcesses { wait: true }).await?;
                 "All restarted"
             }
-            Action::One(_, name) if row(context, name).is_none() => return Ok(unknown(name)),
-            Action::One(verb, name) => return verb.perform(context, name).await,
+            Action::One(_, name) if api.process(name).is_err() => return Ok(unknown(name)),
+            Action::One(verb, name) => return verb.perform(api, name).await,
         };
-        Ok(format!("{done} at {}", ctime(&(context.clock.local)((context.clock.now)()))))
+        Ok(format!("{done} at {}", ctime(&(api.clock.local)((api.clock.now)()))))
     }
 }
 
 impl Verb {
-    async fn perform(self, context: &Arc<Context>, process: &str) -> Result<String, Broken> {
+    async fn perform(self, api: &Arc<Api>, process: &str) -> Result<String, Broken> {
         let name = || process.to_owned();
         let outcome = match self {
-            Verb::Start => ask(context, Call::StartProcess { name: name(), wait: true }).await?,
-            Verb::Stop => ask(context, Call::StopProcess { name: name(), wait: true }).await?,
-            Verb::ClearLog => ask(context, Call::ClearProcessLogs { name: name() }).await?,
+            Verb::Start => ask(api, Call::StartProcess { name: name(), wait: true }).await?,
+            Verb::Stop => ask(api, Call::StopProcess { name: name(), wait: true }).await?,
+            Verb::ClearLog => ask(api, Call::ClearProcessLogs { name: name() }).await?,
             Verb::Restart => {
                 // Neither half is judged: what is not running cannot be stopped, and is to run all the same.
-                let _ = ask(context, Call::StopProcess { name: name(), wait: true }).await?;
-                let _ = ask(context, Call::StartProcess { name: name(), wait: true }).await?;
+                let _ = ask(api, Call::StopProcess { name: name(), wait: true }).await?;
+                let _ = ask(api, Call::StartProcess { name: name(), wait: true }).await?;
                 return Ok(format!("Process {process} restarted"));
             }
         };
@@ -134,13 +132,8 @@ fn unknown(process: &str) -> String {
 }
 
 /// Asks the supervisor; the error says that it ended before it answered.
-async fn ask(context: &Context, call: Call) -> Result<Outcome, Broken> {
-    let (reply, answer) = oneshot::channel();
-    context.calls.send(call, move |outcome| {
-        // The client may have left meanwhile.
-        let _ = reply.send(outcome);
-    });
-    answer.await.map_err(|_| Broken)
+async fn ask(api: &Api, call: Call) -> Result<Outcome, Broken> {
+    api.call(call).await.map_err(|_| Broken)
 }
 
 #[cfg(test)]

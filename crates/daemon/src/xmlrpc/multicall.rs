@@ -4,11 +4,11 @@ use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::EncodedArray;
 
+use super::methods::multicall_entry;
 use super::payload::{Content, Payload};
-use super::{Failure, crowded, methods, plugged, plugins, single};
-use crate::network::Context;
-use crate::network::memory_budget::{SMALL, is_possible};
-use crate::xmlrpc::multicall_entry;
+use super::responder::{Failure, Responder};
+use crate::api::crowded;
+use crate::memory_budget::{SMALL, is_possible};
 
 /// How long the answer may become, in bytes, before further calls are refused.
 const MAX_ANSWER: usize = 64 << 20;
@@ -18,12 +18,12 @@ const STEP: usize = 1 << 20;
 
 /// Makes the calls in turn; one that has to wait is awaited before the next. Results are bare, not wrapped in
 /// arrays of one, because that is what clients of the original depend on.
-pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<Payload, Failure> {
+pub(super) async fn execute(responder: &Responder, entries: Vec<Value>) -> Result<Payload, Failure> {
     let mut results = EncodedArray::default();
-    let mut reservation = context.answers.nothing();
+    let mut reservation = responder.api.answers.nothing();
     for entry in entries {
         let result = match results.len() {
-            ..MAX_ANSWER => one(context, entry).await,
+            ..MAX_ANSWER => one(responder, entry).await,
             MAX_ANSWER.. => Err(Fault::with(FaultCode::Failed, "not called, the answer is too long already").into()),
         };
         match result {
@@ -35,7 +35,7 @@ pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<Pa
         // The items, and the document that is made of them in the end.
         let needed = 2 * results.len();
         if needed > reservation.bytes().max(SMALL)
-            && !context.answers.grow(&mut reservation, needed.next_multiple_of(STEP)).await
+            && !responder.api.answers.grow(&mut reservation, needed.next_multiple_of(STEP)).await
         {
             return Err(crowded().into());
         }
@@ -43,12 +43,7 @@ pub(super) async fn execute(context: &Context, entries: Vec<Value>) -> Result<Pa
     Ok(Content::Encoded(results).within(reservation))
 }
 
-async fn one(context: &Context, entry: Value) -> Result<Payload, Failure> {
+async fn one(responder: &Responder, entry: Value) -> Result<Payload, Failure> {
     let (method, arguments) = multicall_entry(entry)?;
-    if let Some(plugins) = plugins(context, &method) {
-        return plugged(plugins, &method, &arguments).await;
-    }
-    let methods = methods(context);
-    let request = methods.parse(&method, arguments, context.view.mood())?;
-    single(context, methods, request).await
+    responder.execute_entry(&method, arguments).await
 }

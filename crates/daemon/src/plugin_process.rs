@@ -1,7 +1,11 @@
 //! Keeping a plug-in process alive: started when there is something for it to do, restarted with growing pauses.
 
+mod connection;
+mod define;
+mod session;
+mod snapshot;
+
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,15 +13,14 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::supervisor::Verdict;
 use supervisord_sys::Errno;
 use supervisord_wire::fault::{Fault, FaultCode};
-use supervisord_wire::plugin::Section;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::children::PluginProcess;
-use super::connection::Connection;
-use super::session::Session;
-use super::{Listed, Notice, Notify, Order};
-use crate::network::{Context, NotDone};
+use crate::api::Api;
+use crate::blocking::NotDone;
+use crate::plugins::children::PluginProcess;
+use crate::plugins::{Notice, Notify, Order, Work};
+use connection::Connection;
+use session::Session;
 
 /// The longest pause before another attempt.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -28,18 +31,8 @@ const SHORT_PAUSE: Duration = Duration::from_secs(1);
 /// A plug-in process that lived this long was a good one: the next pause is short again.
 const GOOD_LIFE: Duration = Duration::from_secs(60);
 
-/// The work of serving plug-ins, for a task of the network plane.
-pub struct Work {
-    /// Where the daemon was started.
-    pub(super) directory: PathBuf,
-    pub(super) interfaces: Vec<Section>,
-    pub(super) orders: mpsc::Receiver<Order>,
-    pub(super) notify: Notify,
-    pub(super) listed: Listed,
-}
-
 /// Why a plug-in process is no longer served.
-pub(super) enum End {
+enum End {
     /// The life of the daemon ends.
     Daemon,
     /// It ended or had to be given up, with the reason.
@@ -50,7 +43,7 @@ pub(super) enum End {
 
 impl Work {
     /// Serves plug-ins until the daemon ends.
-    pub(crate) async fn run(mut self, context: Arc<Context>) {
+    pub(crate) async fn run(mut self, api: Arc<Api>) {
         let mut first = None;
         if self.interfaces.is_empty() {
             // Only result handlers can need a plug-in process, and perhaps nobody ever does.
@@ -63,21 +56,21 @@ impl Work {
         let mut last_shortage = None;
         loop {
             let begin = Instant::now();
-            let (pause, reason) = match self.serve(&context, first.take()).await {
+            let (pause, reason) = match self.serve(&api, first.take()).await {
                 End::Daemon => return,
                 End::Process(reason) => {
                     failures = if begin.elapsed() > GOOD_LIFE { 1 } else { failures + 1 };
                     let pause = Duration::from_secs(1 << (failures - 1).min(6)).min(LONGEST_PAUSE);
                     let text =
                         format!("the plug-in process {reason}; another is started in {} seconds", pause.as_secs());
-                    context.activity.log(LogLevel::Error, &text);
+                    api.activity.log(LogLevel::Error, &text);
                     last_shortage = None;
                     (pause, reason)
                 }
                 End::Shortage(reason) => {
                     if last_shortage.as_ref() != Some(&reason) {
                         let text = format!("the plug-in process {reason}; this is tried again every second");
-                        context.activity.log(LogLevel::Error, &text);
+                        api.activity.log(LogLevel::Error, &text);
                         last_shortage = Some(reason.clone());
                     }
                     (SHORT_PAUSE, reason)
@@ -92,10 +85,10 @@ impl Work {
     }
 
     /// One plug-in process, from its start to its end.
-    async fn serve(&mut self, context: &Arc<Context>, first: Option<Order>) -> End {
+    async fn serve(&mut self, api: &Arc<Api>, first: Option<Order>) -> End {
         // On a thread that may block: the interpreter may lie on a disk that does not answer.
         let directory = self.directory.clone();
-        let started = context.blocking.run(move || PluginProcess::start(&directory)).await;
+        let started = api.blocking.run(move || PluginProcess::start(&directory)).await;
         let opened = match started {
             Ok(Ok((process, stream))) => Connection::open(stream).map(|connection| (process, connection)),
             Ok(Err(error)) => Err(error),
@@ -111,8 +104,8 @@ impl Work {
             }
         };
         let text = format!("plug-in process started with pid {}", process.pid());
-        context.activity.log(LogLevel::Info, &text);
-        let mut session = Session::new(self, context, connection);
+        api.activity.log(LogLevel::Info, &text);
+        let mut session = Session::new(self, api, connection);
         let end = session.run(first).await;
         // Where it has not ended by itself it is of no use any more.
         process.kill();
@@ -144,7 +137,7 @@ fn is_shortage(error: &io::Error) -> bool {
 }
 
 /// Answers an order nobody can carry out.
-pub(super) fn refuse(notify: &Notify, order: Order, reason: &str) {
+fn refuse(notify: &Notify, order: Order, reason: &str) {
     match order {
         Order::Call { reply, .. } => {
             let fault = Fault::with(FaultCode::Failed, format_args!("the plug-in process {reason}"));

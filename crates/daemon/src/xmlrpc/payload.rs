@@ -4,7 +4,7 @@ use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{Encode, EncodedArray};
 
-use crate::network::memory_budget::Reservation;
+use crate::memory_budget::Reservation;
 
 /// A result with the memory that was taken for it, where it can be large.
 pub(super) struct Payload {

@@ -19,11 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
-use super::host::{End, Work, refuse};
-use super::{Notice, Order, define, snapshot};
-use crate::network::rpc::{self, Unanswered};
-use crate::network::{Context, Reservation};
-use crate::xmlrpc;
+use super::{End, define, refuse, snapshot};
+use crate::api::{Api, Ended};
+use crate::memory_budget::Reservation;
+use crate::plugins::{Notice, Order, Work};
+use crate::xmlrpc::{self, Responder, Unanswered};
 
 /// How long the plug-in process may be silent while something is asked of it and it asks nothing itself.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,9 +44,10 @@ enum Open {
 /// One plug-in process being served.
 pub(super) struct Session<'a> {
     work: &'a mut Work,
-    context: Arc<Context>,
-    /// What its own questions see: the daemon without plug-ins. A process that waits for itself would wait for ever.
-    plain: Arc<Context>,
+    api: Arc<Api>,
+    /// What its own questions see: the methods without those of plug-ins. A process that waits for itself would wait for
+    /// ever.
+    built_in: Arc<Responder>,
     connection: Connection,
     open: HashMap<u64, Open>,
     next_id: u64,
@@ -61,12 +62,12 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(work: &'a mut Work, context: &Arc<Context>, connection: Connection) -> Session<'a> {
+    pub(super) fn new(work: &'a mut Work, api: &Arc<Api>, connection: Connection) -> Session<'a> {
         let configured = std::env::var(PATIENCE_VARIABLE).ok().and_then(|text| text.parse().ok());
         Session {
             work,
-            plain: Arc::new(context.without_plugins()),
-            context: context.clone(),
+            built_in: Arc::new(Responder::built_in(api.clone())),
+            api: api.clone(),
             connection,
             open: HashMap::new(),
             next_id: 1,
@@ -155,7 +156,7 @@ impl<'a> Session<'a> {
                     self.lost_events += 1;
                     if self.lost_events.is_power_of_two() {
                         let text = format!("the plug-ins do not take their events, {} are lost", self.lost_events);
-                        self.context.activity.log(LogLevel::Warn, &text);
+                        self.api.activity.log(LogLevel::Warn, &text);
                     }
                 }
             }
@@ -195,7 +196,7 @@ impl<'a> Session<'a> {
                 if let Some(Open::Judge { process, judgement }) = self.close(id) {
                     if !text.is_empty() {
                         let text = format!("a result handler failed: {text}");
-                        self.context.activity.log(LogLevel::Warn, &text);
+                        self.api.activity.log(LogLevel::Warn, &text);
                     }
                     let verdict = match verdict {
                         Verdict::Accepted => supervisor::Verdict::Accepted,
@@ -205,15 +206,13 @@ impl<'a> Session<'a> {
                     (self.work.notify)(Notice::Judged { process, judgement, verdict });
                 }
             }
-            FromPlugins::Log { level, text } => {
-                self.context.activity.log(LogLevel::from_number(level), text.trim_end())
-            }
+            FromPlugins::Log { level, text } => self.api.activity.log(LogLevel::from_number(level), text.trim_end()),
             FromPlugins::Subscribe { events } => {
                 let kinds = events.iter().filter_map(|name| EventType::from_name(name)).collect();
                 (self.work.notify)(Notice::Subscribed(kinds));
             }
             FromPlugins::Snapshot { id } => {
-                let state = snapshot::state(&self.context.view);
+                let state = snapshot::state(&self.api.view);
                 self.connection.answer(&ToPlugins::State { id, state }, None);
             }
             question => self.ask(question, reservation),
@@ -227,7 +226,7 @@ impl<'a> Session<'a> {
     }
 
     fn serving(&mut self, interfaces: Vec<Interface>) {
-        let activity = &self.context.activity;
+        let activity = &self.api.activity;
         for interface in &interfaces {
             match &interface.error {
                 None => activity.log(LogLevel::Info, &format!("RPC interface '{}' initialized", interface.name)),
@@ -244,7 +243,7 @@ impl<'a> Session<'a> {
 
     /// A question of the plug-in process, answered by a task of its own. `reservation` is the memory the question takes.
     fn ask(&mut self, question: FromPlugins, reservation: Reservation) {
-        let context = self.plain.clone();
+        let api = self.api.clone();
         let has_room = self.questions.len() < MAX_QUESTIONS;
         match question {
             FromPlugins::Rpc { id, .. } | FromPlugins::Enlist { id, .. } | FromPlugins::Discharge { id, .. }
@@ -254,15 +253,16 @@ impl<'a> Session<'a> {
                 self.connection.answer(&ToPlugins::Answer { id, xml: encode_fault(&fault) }, None);
             }
             FromPlugins::Rpc { id, xml } => {
+                let built_in = self.built_in.clone();
                 self.questions.spawn(async move {
-                    let (answer, room) = answer(&context, xml).await;
+                    let (answer, room) = answer(&built_in, xml).await;
                     drop(reservation);
                     (ToPlugins::Answer { id, xml: answer }, room)
                 });
             }
             FromPlugins::Define { id, group, section, options } => {
                 self.questions.spawn(async move {
-                    let answer = match define::processes(&context.view.config(), &group, &section, &options) {
+                    let answer = match define::processes(&api.view.config(), &group, &section, &options) {
                         Ok(processes) => {
                             let processes = processes.iter().map(|process| snapshot::definition(process)).collect();
                             ToPlugins::Defined { id, processes }
@@ -274,12 +274,12 @@ impl<'a> Session<'a> {
             }
             FromPlugins::Enlist { id, group, name, section, options } => {
                 self.questions.spawn(async move {
-                    let defined = define::processes(&context.view.config(), &group, &section, &options);
+                    let defined = define::processes(&api.view.config(), &group, &section, &options);
                     let answer =
                         match defined.map(|processes| processes.into_iter().find(|process| process.name == name)) {
                             Ok(Some(process)) => {
                                 let call = Call::EnlistProcess { group, process: Box::new((*process).clone()) };
-                                ToPlugins::Answer { id, xml: carried_out(&context, call).await }
+                                ToPlugins::Answer { id, xml: carried_out(&api, call).await }
                             }
                             Ok(None) => ToPlugins::Refused { id, text: format!("the section does not define {name}") },
                             Err(text) => ToPlugins::Refused { id, text },
@@ -290,7 +290,7 @@ impl<'a> Session<'a> {
             FromPlugins::Discharge { id, group, name } => {
                 let call = Call::DischargeProcess { group, process: name };
                 self.questions
-                    .spawn(async move { (ToPlugins::Answer { id, xml: carried_out(&context, call).await }, None) });
+                    .spawn(async move { (ToPlugins::Answer { id, xml: carried_out(&api, call).await }, None) });
             }
             // What only supervisorctl is asked or told.
             _ => {}
@@ -318,8 +318,8 @@ impl<'a> Session<'a> {
 }
 
 /// The document that answers a call of a plug-in, and the memory it takes.
-async fn answer(context: &Arc<Context>, document: String) -> (String, Option<Reservation>) {
-    match rpc::respond(context, document.into()).await {
+async fn answer(built_in: &Responder, document: String) -> (String, Option<Reservation>) {
+    match built_in.respond(document.into()).await {
         Ok(document) => (document.text, Some(document.reservation)),
         Err(Unanswered::BadRequest) => (encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")), None),
         Err(Unanswered::NoMemory) => {
@@ -330,17 +330,12 @@ async fn answer(context: &Arc<Context>, document: String) -> (String, Option<Res
 }
 
 /// The document that answers an operation that only plug-ins have.
-async fn carried_out(context: &Context, call: Call) -> String {
-    let (reply, outcome) = oneshot::channel();
-    context.calls.send(call, move |outcome| {
-        // Nobody waits any more when the plug-in process has gone.
-        let _ = reply.send(outcome);
-    });
-    match outcome.await {
+async fn carried_out(api: &Api, call: Call) -> String {
+    match api.call(call).await {
         Ok(outcome) => match xmlrpc::result(outcome) {
             Ok(value) => encode_response(&value),
             Err(fault) => encode_fault(&fault),
         },
-        Err(_) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
+        Err(Ended) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
     }
 }

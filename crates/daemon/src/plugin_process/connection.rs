@@ -12,7 +12,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::network::{MemoryBudget, Reservation};
+use crate::memory_budget::{MemoryBudget, Reservation};
 
 /// How much may wait for a plug-in process that does not read, in bytes; answers to questions it has asked by then come
 /// on top.

@@ -16,8 +16,10 @@ use supervisord_wire::xmlrpc::{decode_response, encode_call};
 
 use super::*;
 use crate::activity::Activity;
+use crate::api::Clock;
+use crate::blocking::BlockingThreads;
 use crate::calls::{self, Pending};
-use crate::network::{Clock, MemoryBudget};
+use crate::memory_budget::MemoryBudget;
 use crate::notifier::Notifier;
 use crate::view::View;
 
@@ -25,9 +27,9 @@ fn row(group: &str, name: &str, stdout_logfile: Option<&str>) -> Row {
     Row { stdout_logfile: stdout_logfile.map(str::to_owned), ..samples::row(group, name) }
 }
 
-/// A network plane without a network, and the other end of its calls.
+/// Methods without a network, and the other end of its calls.
 struct Plane {
-    context: Arc<Context>,
+    responder: Responder,
     calls: Receiver<Pending>,
     /// What reading the configuration gives; a configuration when it is none.
     load_error: Arc<StdMutex<Option<String>>>,
@@ -43,8 +45,8 @@ fn plane() -> Plane {
     let error = load_error.clone();
     let local =
         |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
-    let context = Context {
-        blocking: crate::network::BlockingThreads::default(),
+    let api = Api {
+        blocking: BlockingThreads::default(),
         view: Arc::new(View::new(Arc::new(config([])))),
         calls: sender,
         activity: Activity::new(LogLevel::Trace, |_| {}),
@@ -55,17 +57,15 @@ fn plane() -> Plane {
         }),
         loading: Default::default(),
         answers: Arc::new(MemoryBudget::for_answers()),
-        plugins: None,
         clock: Clock { now: || 105, local },
-        namespaces: vec!["supervisor".to_owned()],
     };
-    Plane { context: Arc::new(context), calls, load_error, _poll: poll }
+    Plane { responder: Responder::built_in(Arc::new(api)), calls, load_error, _poll: poll }
 }
 
 impl Plane {
     /// What a client gets for a call that needs no control.
     async fn get(&self, method: &str, arguments: &[Value]) -> Result<Value, Fault> {
-        let document = respond(&self.context, encode_call(method, arguments).into()).await.expect("a document");
+        let document = self.responder.respond(encode_call(method, arguments).into()).await.expect("a document");
         decode_response(document.text.as_bytes()).expect("a good document")
     }
 
@@ -106,7 +106,7 @@ fn entry(method: &str, arguments: &[Value]) -> Value {
 async fn what_is_no_request_is_refused() {
     let plane = plane();
     for body in ["", "<a/>", "<methodCall>"] {
-        assert_eq!(respond(&plane.context, body.to_owned().into()).await.err(), Some(Unanswered::BadRequest), "{body}");
+        assert_eq!(plane.responder.respond(body.to_owned().into()).await.err(), Some(Unanswered::BadRequest), "{body}");
     }
 }
 
@@ -118,14 +118,14 @@ async fn long_requests_are_read_as_well() {
     let (call, answer) = plane.ask("supervisor.sendRemoteCommEvent", &arguments, Ok(Answer::Done)).await;
     assert_eq!(call, format!("SendRemoteCommEvent {{ kind: \"a\", data: \"{long}\" }}"));
     assert_eq!(answer, Ok(true.into()));
-    assert_eq!(respond(&plane.context, long.clone().into()).await.err(), Some(Unanswered::BadRequest));
+    assert_eq!(plane.responder.respond(long.clone().into()).await.err(), Some(Unanswered::BadRequest));
 }
 
 #[tokio::test]
 async fn the_view_answers_without_control() {
     let plane = plane();
-    plane.context.view.publish_row(row("g", "b", None));
-    plane.context.view.publish_row(row("a", "a", Some("/a.log")));
+    plane.responder.api.view.publish_row(row("g", "b", None));
+    plane.responder.api.view.publish_row(row("a", "a", Some("/a.log")));
     assert_eq!(plane.get("supervisor.getAPIVersion", &[]).await, Ok("3.0".into()));
     assert_eq!(plane.get("supervisor.getSupervisorVersion", &[]).await, Ok("4.3.0".into()));
     assert_eq!(plane.get("supervisor.getIdentification", &[]).await, Ok("supervisor".into()));
@@ -143,7 +143,7 @@ async fn the_view_answers_without_control() {
 #[tokio::test]
 async fn only_a_full_name_is_a_process() {
     let plane = plane();
-    plane.context.view.publish_row(row("g", "b", None));
+    plane.responder.api.view.publish_row(row("g", "b", None));
     for name in ["b", "g", "g:*", "g:", "", ":", "g:c"] {
         let fault = plane.fault("supervisor.getProcessInfo", &[name.into()]).await;
         assert_eq!(fault, format!("BAD_NAME: {name}"));
@@ -162,12 +162,12 @@ async fn control_answers_calls() {
 
 #[tokio::test]
 async fn nothing_is_said_when_the_daemon_ends_first() {
-    let Plane { context, calls, _poll, .. } = plane();
+    let Plane { responder, calls, _poll, .. } = plane();
     drop(calls);
     let body = encode_call("supervisor.shutdown", &[]);
-    assert_eq!(respond(&context, body.to_owned().into()).await.err(), Some(Unanswered::Ending));
+    assert_eq!(responder.respond(body.to_owned().into()).await.err(), Some(Unanswered::Ending));
     let body = encode_call("system.multicall", &[array(&[entry("supervisor.shutdown", &[])])]);
-    assert_eq!(respond(&context, body.to_owned().into()).await.err(), Some(Unanswered::Ending));
+    assert_eq!(responder.respond(body.to_owned().into()).await.err(), Some(Unanswered::Ending));
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn a_broken_configuration_changes_nothing() {
 #[tokio::test]
 async fn a_daemon_that_ends_refuses_nearly_everything() {
     let plane = plane();
-    plane.context.view.publish_mood(Mood::Shutdown);
+    plane.responder.api.view.publish_mood(Mood::Shutdown);
     assert_eq!(plane.fault("supervisor.getState", &[]).await, "SHUTDOWN_STATE");
     assert_eq!(plane.fault("supervisor.startProcess", &["nosuch".into()]).await, "SHUTDOWN_STATE");
     assert!(plane.get("system.listMethods", &[]).await.is_ok());
@@ -260,7 +260,7 @@ async fn a_multicall_goes_on_without_its_client() {
     let entries = ["a", "b"].map(|name| entry("supervisor.stopProcess", &[name.into()]));
     let body = encode_call("system.multicall", &[array(&entries)]);
     {
-        let mut answer = pin!(respond(&plane.context, body.to_owned().into()));
+        let mut answer = pin!(plane.responder.respond(body.to_owned().into()));
         let begun = std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
         assert!(begun, "the answer waits for control");
     }
@@ -274,7 +274,7 @@ async fn a_multicall_goes_on_without_its_client() {
 /// The texts of a read and a tail from the log at `path`.
 async fn read_and_tail(path: Option<&str>, offset: i64, length: i64) -> (Result<Value, Fault>, Result<Value, Fault>) {
     let plane = plane();
-    plane.context.view.publish_row(row("a", "a", path));
+    plane.responder.api.view.publish_row(row("a", "a", path));
     let arguments = ["a".into(), offset.into(), length.into()];
     let read = plane.get("supervisor.readProcessStdoutLog", &arguments).await;
     let tail = plane.get("supervisor.tailProcessStdoutLog", &arguments).await;
@@ -320,7 +320,7 @@ async fn the_activity_log_is_read_where_it_is_written() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("activity.log");
     std::fs::write(&path, b"a\xffb").expect("a log");
-    let context = Arc::get_mut(&mut plane.context).expect("nobody else has it");
-    context.activity_file = path.to_str().map(str::to_owned);
+    let api = Arc::get_mut(&mut plane.responder.api).expect("nobody else has it");
+    api.activity_file = path.to_str().map(str::to_owned);
     assert_eq!(plane.get("supervisor.readLog", &[0.into(), 0.into()]).await, Ok("a\u{fffd}b".into()));
 }

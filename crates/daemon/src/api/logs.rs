@@ -1,0 +1,144 @@
+//! Reading parts of log files, off the thread of the network plane: a disk may hang.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use supervisord_core::call::{Reason, Refusal};
+use supervisord_core::logread;
+use supervisord_core::output::Channel;
+use supervisord_core::row::Row;
+
+use super::{Api, Failure};
+use crate::file_end;
+use crate::memory_budget::Reservation;
+
+/// The end of a log.
+#[derive(Debug)]
+pub struct Tail {
+    /// Its text.
+    pub text: String,
+    /// The offset for the next request.
+    pub offset: i64,
+    /// Whether something before the text was left out.
+    pub overflow: bool,
+    /// The memory it takes; none where there is no text.
+    pub reservation: Option<Reservation>,
+}
+
+impl Tail {
+    fn empty(offset: i64) -> Tail {
+        Tail { text: String::new(), offset, overflow: false, reservation: None }
+    }
+}
+
+impl Api {
+    /// A part of the activity log, with everything that has been logged until now.
+    pub async fn read_activity_log(&self, offset: i64, length: i64) -> Result<(String, Reservation), Failure> {
+        let Some(path) = self.activity_file.clone() else {
+            return Err(Refusal::with(Reason::NoFile, "syslog").into());
+        };
+        let progress = self.activity.progress();
+        progress.reach(progress.queued()).await;
+        self.read_log(Some(path), offset, length).await
+    }
+
+    /// A part of a log of this process.
+    pub async fn read_process_log(
+        &self,
+        name: &str,
+        channel: Channel,
+        offset: i64,
+        length: i64,
+    ) -> Result<(String, Reservation), Failure> {
+        self.read_log(log_of(&*self.process(name)?, channel), offset, length).await
+    }
+
+    /// The end of a log of this process. What cannot be read is empty; it is refused only where there is no memory for it.
+    pub async fn tail_process_log(
+        &self,
+        name: &str,
+        channel: Channel,
+        offset: i64,
+        length: i64,
+    ) -> Result<Tail, Failure> {
+        let Some(path) = log_of(&*self.process(name)?, channel) else { return Ok(Tail::empty(0)) };
+        let log = match self.blocking.run(move || Log::open(&path)).await? {
+            Ok(log) => log,
+            Err(OpenError::Missing) => return Ok(Tail::empty(0)),
+            Err(OpenError::Unreadable) => return Ok(Tail::empty(offset)),
+        };
+        let logread::Tail { range, offset: end, overflow } = logread::tail_range(log.size, offset, length);
+        let reservation = self.reserve(needed(&range)).await?;
+        Ok(match self.blocking.run(move || log.text(range)).await? {
+            Ok(text) => {
+                let offset = i64::try_from(end).unwrap_or(i64::MAX);
+                Tail { text, offset, overflow, reservation: Some(reservation) }
+            }
+            Err(_) => Tail::empty(offset),
+        })
+    }
+
+    /// A part of a log, or a refusal where there is none, where it cannot be read, or where the numbers mean nothing,
+    /// found in this order.
+    async fn read_log(&self, path: Option<String>, offset: i64, length: i64) -> Result<(String, Reservation), Failure> {
+        let Some(path) = path else { return Err(Refusal::new(Reason::NoFile).into()) };
+        let found = self.blocking.run(move || {
+            let log = Log::open(&path).map_err(|error| match error {
+                OpenError::Missing => Refusal::with(Reason::NoFile, &path),
+                OpenError::Unreadable => Refusal::new(Reason::Failed),
+            })?;
+            let range = logread::read_range(log.size, offset, length)?;
+            Ok::<_, Refusal>((log, range))
+        });
+        let (log, range) = found.await??;
+        let reservation = self.reserve(needed(&range)).await?;
+        let text = self.blocking.run(move || log.text(range)).await?.map_err(|_| Refusal::new(Reason::Failed))?;
+        Ok((text, reservation))
+    }
+}
+
+fn log_of(row: &Row, channel: Channel) -> Option<String> {
+    match channel {
+        Channel::Stdout => row.stdout_logfile.clone(),
+        Channel::Stderr => row.stderr_logfile.clone(),
+    }
+}
+
+/// The memory for the text, and for the document that is made of it if every character is escaped.
+fn needed(range: &Range<u64>) -> usize {
+    usize::try_from(range.end - range.start).unwrap_or(usize::MAX).saturating_mul(1 + "&amp;".len())
+}
+
+/// An open log with the size it had when it was opened.
+struct Log {
+    file: File,
+    size: u64,
+}
+
+enum OpenError {
+    Missing,
+    Unreadable,
+}
+
+impl Log {
+    fn open(path: &str) -> Result<Log, OpenError> {
+        if fs::metadata(path).is_err() {
+            return Err(OpenError::Missing);
+        }
+        let opened = file_end::open(path).and_then(|file| Ok(Log { size: file.metadata()?.len(), file }));
+        opened.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OpenError::Missing,
+            _ => OpenError::Unreadable,
+        })
+    }
+
+    /// The text of a range within the size. Shorter where the file was cut in the meantime.
+    fn text(mut self, range: Range<u64>) -> io::Result<String> {
+        let from_the_beginning = range.start == 0;
+        self.file.seek(SeekFrom::Start(range.start))?;
+        let mut bytes = Vec::new();
+        (&mut self.file).take(range.end - range.start).read_to_end(&mut bytes)?;
+        Ok(logread::text(bytes, from_the_beginning))
+    }
+}
