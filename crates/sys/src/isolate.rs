@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::Errno;
 use crate::limits::{self, Limit};
@@ -29,4 +29,12 @@ pub fn isolate(name: &str) -> Result<(), Errno> {
     #[cfg(not(target_os = "linux"))]
     let _ = name;
     Ok(())
+}
+
+/// Whether SIGTERM ends this process, be it one that came while it did not.
+pub fn obey_sigterm(obey: bool) {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    // A set of signals that exist is never refused.
+    let _ = if obey { signals.thread_unblock() } else { signals.thread_block() };
 }

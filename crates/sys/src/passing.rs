@@ -4,15 +4,16 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect,
-    listen, recvmsg, sendmsg, socket, socketpair,
+    AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, listen, sendmsg,
+    socket, socketpair,
 };
 
+use crate::Errno;
 use crate::trusted::{self, NewSocket, NewSocketPlace};
 
 /// The most descriptors that one message can carry (`SCM_MAX_FD` of Linux is 253).
@@ -52,7 +53,7 @@ pub fn listen_at(path: &Path) -> io::Result<OwnedFd> {
     crate::socket::remove(&temporary)?;
     let listener = new_socket()?;
     let place = NewSocketPlace::of(&temporary)?;
-    bind(listener.as_raw_fd(), &UnixAddr::new(&temporary)?)?;
+    with_address(&temporary, |address| bind(listener.as_raw_fd(), address))?;
     let published = place.socket().and_then(|made| publish(&listener, &made, &temporary, path));
     if published.is_err() {
         // Nothing better can be done about a file that will not go.
@@ -73,9 +74,23 @@ pub fn connect_to(path: &Path) -> io::Result<OwnedFd> {
     use std::os::fd::AsFd;
     let connection = new_socket()?;
     crate::fd::set_nonblocking(connection.as_fd(), true)?;
-    connect(connection.as_raw_fd(), &UnixAddr::new(path)?)?;
+    with_address(path, |address| connect(connection.as_raw_fd(), address))?;
     crate::fd::set_nonblocking(connection.as_fd(), false)?;
     Ok(connection)
+}
+
+/// Uses the address of a socket file. A path that is too long for one (108 bytes) is shortened by way of a descriptor of
+/// its directory, where there is `/proc`.
+fn with_address(path: &Path, use_it: impl FnOnce(&UnixAddr) -> nix::Result<()>) -> io::Result<()> {
+    let address = match (UnixAddr::new(path), path.parent(), path.file_name()) {
+        (Err(nix::errno::Errno::ENAMETOOLONG), Some(directory), Some(name)) => {
+            let directory = fs::File::open(directory)?;
+            let short = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+            return Ok(use_it(&UnixAddr::new(&short)?)?);
+        }
+        (address, ..) => address?,
+    };
+    Ok(use_it(&address)?)
 }
 
 /// Takes a connection that waits at a listening socket; it is closed on exec and blocks.
@@ -145,36 +160,66 @@ pub fn send(connection: BorrowedFd<'_>, message: &[u8], descriptors: &[BorrowedF
 /// 0 at the end of the connection. A message that does not fit is an error, and so are descriptors for which there is no
 /// room (EMFILE): those that could be taken are closed again.
 pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut control = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
     #[cfg(not(target_vendor = "apple"))]
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    const FLAGS: libc::c_int = libc::MSG_CMSG_CLOEXEC;
     #[cfg(target_vendor = "apple")]
-    let flags = MsgFlags::empty();
-    let (length, cut, mut descriptors) = loop {
-        let mut into = [IoSliceMut::new(buffer)];
-        match recvmsg::<()>(connection.as_raw_fd(), &mut into, Some(&mut control), flags) {
-            Ok(message) => {
-                let mut descriptors = Vec::new();
-                for part in message.cmsgs()? {
-                    if let ControlMessageOwned::ScmRights(numbers) = part {
-                        // SAFETY: the system has just made these descriptors for us, and nobody else knows them.
-                        descriptors.extend(numbers.into_iter().map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }));
-                    }
-                }
-                break (message.bytes, message.flags, descriptors);
-            }
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+    const FLAGS: libc::c_int = 0;
+    // Words, because headers must be aligned.
+    let mut control = [0_u64; CONTROL_WORDS];
+    let mut into = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let (length, message) = loop {
+        // SAFETY: all zero is a valid value of this structure of numbers and pointers.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = &raw mut into;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        // The type of a length differs by system; this one fits into all of them.
+        message.msg_controllen = size_of_val(&control) as _;
+        // SAFETY: it points to places that can be written to and are as long as it says.
+        match unsafe { libc::recvmsg(connection.as_raw_fd(), &raw mut message, FLAGS) } {
+            -1 if Errno::last() == Errno::EINTR => {}
+            -1 => return Err(io::Error::last_os_error()),
+            length => break (length.unsigned_abs(), message),
         }
     };
-    if cut.contains(MsgFlags::MSG_TRUNC) {
-        return Err(io::ErrorKind::InvalidData.into());
+    let descriptors = descriptors_of(&message);
+    // What is not given on is closed. Of a message that is cut the system hands out as many as it can.
+    match message.msg_flags {
+        flags if flags & libc::MSG_TRUNC != 0 => Err(io::ErrorKind::InvalidData.into()),
+        flags if flags & libc::MSG_CTRUNC != 0 => Err(Errno::EMFILE.into()),
+        _ => Ok((length, descriptors)),
     }
-    if cut.contains(MsgFlags::MSG_CTRUNC) {
-        descriptors.clear();
-        return Err(io::Error::from_raw_os_error(libc::EMFILE));
+}
+
+/// Room for a header and [`MOST_DESCRIPTORS`] descriptors.
+const CONTROL_WORDS: usize = {
+    // SAFETY: it takes a number.
+    let bytes = unsafe { libc::CMSG_SPACE((MOST_DESCRIPTORS * size_of::<RawFd>()) as libc::c_uint) };
+    (bytes as usize).div_ceil(size_of::<u64>())
+};
+
+/// The descriptors that came with a message that has just been received.
+fn descriptors_of(message: &libc::msghdr) -> Vec<OwnedFd> {
+    let mut descriptors = Vec::new();
+    // SAFETY: the system has written the headers, and says how long they are altogether.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
+    // SAFETY: as above; it is null behind the last.
+    while let Some(part) = unsafe { header.as_ref() } {
+        if (part.cmsg_level, part.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: it takes a number.
+            let bytes = part.cmsg_len as usize - unsafe { libc::CMSG_LEN(0) } as usize;
+            // SAFETY: behind the header stand as many descriptors as its length says.
+            let first = unsafe { libc::CMSG_DATA(part) }.cast::<RawFd>();
+            for index in 0..bytes / size_of::<RawFd>() {
+                // SAFETY: it is one of those, perhaps not aligned. The system has just made it for us, and nobody else
+                // knows it.
+                descriptors.push(unsafe { OwnedFd::from_raw_fd(first.add(index).read_unaligned()) });
+            }
+        }
+        // SAFETY: as above.
+        header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
-    Ok((length, descriptors))
+    descriptors
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -229,6 +274,21 @@ mod tests {
     }
 
     #[test]
+    fn descriptors_of_a_message_that_is_cut_are_closed() {
+        let (here, there) = pair().unwrap();
+        let pipe = crate::pipe::pipe().unwrap();
+        let too_many = [pipe.writer.as_fd(); MOST_DESCRIPTORS + 3];
+        send(here.as_fd(), b"cut", &too_many).unwrap();
+        send(here.as_fd(), b"whole", &[]).unwrap();
+        drop(pipe.writer);
+        let mut buffer = [0; 100];
+        let cut = receive(there.as_fd(), &mut buffer).unwrap_err();
+        assert_eq!(cut.raw_os_error(), Some(libc::EMFILE));
+        assert_eq!(receive(there.as_fd(), &mut buffer).unwrap().0, 5, "the next one arrives");
+        assert!(crate::fd::poll_readable(pipe.reader.as_fd(), Some(std::time::Duration::ZERO)).unwrap(), "the end");
+    }
+
+    #[test]
     fn a_listener_has_its_mode_and_takes_the_place_of_a_dead_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keeper");
@@ -241,6 +301,12 @@ mod tests {
         assert_eq!(peer(accepted.as_fd()).unwrap(), myself);
         assert_eq!(peer(connection.as_fd()).unwrap(), myself);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
+        let long = directory.path().join("d".repeat(200));
+        fs::create_dir(&long).unwrap();
+        let far_away = listen_at(&long.join("keeper")).unwrap();
+        connect_to(&long.join("keeper")).unwrap();
+        accept(far_away.as_fd()).unwrap();
+        fs::remove_dir_all(&long).unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
         assert_eq!(listen_at(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
