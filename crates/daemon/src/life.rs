@@ -260,9 +260,10 @@ impl Life {
                     }
                     children::collect_all();
                     drop(pidfile);
-                    drop(lock);
                 });
                 finish_output(output);
+                // At the very end: the output plane removes the state file, which must not be that of the next daemon.
+                within("lock", LAST_WORDS, move || drop(lock));
                 Ok(match ending {
                     Ending::Exit => LifeEnd::Exit,
                     Ending::Restart(config) => LifeEnd::Restart(config, serial, signals),

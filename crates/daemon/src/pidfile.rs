@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use supervisord_sys::{Pid, fd, signal, trusted};
+use supervisord_sys::{Pid, fd, signal, trusted, user};
 
 /// Permission bits before the mask of the daemon.
 const MODE: u32 = 0o666;
@@ -62,7 +62,7 @@ impl Lock {
                     lock.name_holder();
                     return Ok(lock);
                 }
-                Ok(true) => {}
+                Ok(true) if Instant::now() < give_up => {}
                 Ok(false) => {
                     let pid = read_pid(&mut file);
                     if pid.is_some_and(signal::exists) || Instant::now() >= give_up {
@@ -70,8 +70,8 @@ impl Lock {
                     }
                     std::thread::sleep(LAST_CHILD / 200);
                 }
-                // The file system knows no locks.
-                Err(_) => return Ok(Lock { path, file: None }),
+                // The file system knows no locks, or does not find what it has just opened.
+                Ok(true) | Err(_) => return Ok(Lock { path, file: None }),
             }
         }
     }
@@ -142,19 +142,22 @@ fn content() -> String {
     format!("{}\n", std::process::id())
 }
 
-/// The file to lock; none where there is none and none can be made.
+/// The file to lock; none where there is none and none can be made. In a directory for everybody somebody else may have put
+/// one there, and locked it.
 fn open(pidfile: &str, path: &str) -> Option<File> {
     if fs::metadata(pidfile).is_ok_and(|found| !found.is_file()) {
         return None;
     }
-    match trusted::open_read_write(path) {
+    let opened = match trusted::open_read_write(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let made = trusted::create_new(path, LOCK_MODE);
             // Another daemon may have been faster.
             made.or_else(|_| trusted::open_read_write(path)).ok()
         }
         opened => opened.ok(),
-    }
+    };
+    let is_ours = |found: fs::Metadata| found.is_file() && found.uid() == user::effective_uid();
+    opened.filter(|file| file.metadata().is_ok_and(is_ours))
 }
 
 fn overwrite(file: &mut File, content: &str) -> io::Result<()> {
@@ -165,7 +168,7 @@ fn overwrite(file: &mut File, content: &str) -> io::Result<()> {
 
 fn is_at(file: &File, path: &str) -> bool {
     let identity = |found: fs::Metadata| (found.dev(), found.ino());
-    match (file.metadata(), fs::symlink_metadata(path)) {
+    match (file.metadata(), fs::metadata(path)) {
         (Ok(locked), Ok(found)) => identity(locked) == identity(found),
         _ => false,
     }
@@ -213,6 +216,16 @@ mod tests {
         assert!(Lock::take(&path).is_err(), "it goes on in the next program");
         drop(handed);
         assert_eq!(names(&directory), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_lock_may_be_a_link_to_where_locks_are() {
+        let (directory, path) = place();
+        let elsewhere = directory.path().join("locks");
+        fs::write(&elsewhere, "").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, format!("{path}.lock")).unwrap();
+        let lock = Lock::take(&path).unwrap();
+        assert!(lock.file.is_some() && Lock::take(&path).is_err());
     }
 
     #[test]
