@@ -5,7 +5,7 @@
 //! the boot, the process id and the moment of its start must agree. What cannot be confirmed has ended.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -19,7 +19,7 @@ use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snap
 use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::orphan::ProcessHandle;
 use supervisord_sys::socket::{self, Place};
-use supervisord_sys::{Pid, fd, orphan, sink, user};
+use supervisord_sys::{Pid, fd, orphan, pipe, sink, user};
 
 use crate::control::Legacy;
 use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
@@ -31,9 +31,9 @@ use crate::state_version;
 
 /// What an earlier daemon left, for a daemon that starts.
 pub enum Found {
-    /// Nothing.
-    Nothing,
-    /// The earlier daemon still lives. Only one of the release before is found in this way: later ones hold a lock.
+    /// Nothing; and what cannot be used, in words.
+    Nothing(Vec<String>),
+    /// The earlier daemon still lives: one of the release before, which had no lock, or one that could not have it.
     Alive(u32),
     /// An earlier daemon was killed.
     Remains(Remains),
@@ -76,29 +76,41 @@ pub fn look(legacy: &Legacy, config: &Config, start_dir: &str) -> Found {
         ));
         None
     });
-    let (keeper, mut kept) = match inheritance {
+    let (mut keeper, mut kept) = match inheritance {
         Some(Inheritance { keeper, kept }) => (Some(keeper), Kept::new(kept)),
         None => (None, Kept::default()),
     };
     let of_keeper = kept.take_state();
-    let is_of_keeper = of_keeper.is_some();
-    let text = match of_keeper.map_or_else(|| read(&legacy.state_file), Ok) {
+    let of_file = read(&legacy.state_file);
+    let is_of_keeper = match (&of_keeper, &of_file) {
+        // A daemon that was killed may have written what its keeper had not taken yet.
+        (Some(kept), Ok(written)) => state::begun(kept) >= state::begun(written),
+        (kept, _) => kept.is_some(),
+    };
+    let text = match of_keeper.filter(|_| is_of_keeper).map_or(of_file, Ok) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Found::Nothing,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Found::Nothing(losses),
         Err(error) => return Found::Unusable(error.to_string()),
     };
     match state::read(&text) {
         // What a keeper holds is of this boot, whether or not the system tells which boot this is.
-        Ok((writer, _)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing,
-        Ok((writer, _)) if writer.version == 1 && is_alive(&writer) => Found::Alive(writer.pid),
+        Ok((writer, _)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing(losses),
+        Ok((writer, _)) if is_alive(&writer) => Found::Alive(writer.pid),
         Ok((_, state)) => {
             let is_ending = state.is_ending;
             let gathered = gather(state, &mut kept, config, start_dir);
             losses.extend(gathered.losses);
             let transit = kept.take_transit();
+            let (unclaimed, bytes) = kept.unclaimed();
+            if bytes > 0 {
+                losses.push(format!("{bytes} bytes of output of programs that had ended before are lost"));
+            }
+            if let Some(keeper) = &mut keeper {
+                unclaimed.into_iter().for_each(|owner| keeper.forget(owner));
+            }
             Found::Remains(Remains { handed: Box::new(gathered.handed), keeper, transit, is_ending, losses })
         }
-        Err(Unreadable::Version(writer)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing,
+        Err(Unreadable::Version(writer)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing(losses),
         Err(Unreadable::Version(writer)) => Found::OtherVersion(writer.version),
         Err(Unreadable::NoState) => Found::Unusable("it does not begin as a state does".to_owned()),
     }
@@ -116,7 +128,7 @@ fn read(path: &str) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Whether a daemon of version 1 that writes of itself lives.
+/// Whether a daemon that writes of itself lives.
 fn is_alive(writer: &Writer) -> bool {
     let daemon = Run { pid: writer.pid, started: writer.started, exact: true, ..Run::default() };
     confirm(&daemon).is_some() && writer.pid != Pid::current().get()
@@ -156,6 +168,25 @@ impl Kept {
         Some([self.take(Owner::Daemon, Role::Transit)?, self.take(Owner::Daemon, Role::TransitPipe)?])
     }
 
+    /// Those of whom the state does not tell, because a later run has taken their place, and how much of their output nobody
+    /// has read.
+    fn unclaimed(&self) -> (BTreeSet<Owner>, usize) {
+        let is_output = |role| matches!(role, Role::Stdout | Role::Stderr);
+        let outputs = self.descriptors.iter().filter(|(name, _)| is_output(name.role));
+        let bytes = outputs.filter_map(|(_, output)| pipe::waiting(output.as_fd()).ok()).sum();
+        let owners = self.descriptors.keys().map(|name| name.owner).filter(|owner| *owner != Owner::Daemon);
+        (owners.collect(), bytes)
+    }
+
+    /// The number that no run of the daemon before had.
+    fn next_run(&self) -> u64 {
+        let runs = self.descriptors.keys().filter_map(|name| match name.owner {
+            Owner::Run(run) => Some(run + 1),
+            Owner::Daemon | Owner::Socket(_) => None,
+        });
+        runs.max().unwrap_or(0)
+    }
+
     fn take(&mut self, owner: Owner, role: Role) -> Option<OwnedFd> {
         self.descriptors.remove(&Name { owner, role })
     }
@@ -175,7 +206,7 @@ fn gather(state: State, kept: &mut Kept, config: &Config, start_dir: &str) -> Ga
     let mut groups = Vec::new();
     let mut children: Vec<HandedChild<OwnedFd>> = Vec::new();
     let (mut sockets, mut losses) = (Vec::new(), Vec::new());
-    let mut next_run = 0;
+    let mut next_run = kept.next_run();
     make_room(state.children());
     for definition in state.groups.clone() {
         let mut members = Vec::new();

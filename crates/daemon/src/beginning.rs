@@ -58,7 +58,7 @@ impl Beginning {
         let Some(legacy) = legacy(&config.supervisord) else { return Ok(fresh(None, Vec::new())) };
         let path = &legacy.state_file;
         match adoption::look(&legacy, config, directory) {
-            Found::Nothing => Ok(fresh(None, Vec::new())),
+            Found::Nothing(complaints) => Ok(fresh(None, complaints)),
             // Somebody is left, or what somebody wrote last.
             Found::Remains(mut remains) if !remains.handed.children.is_empty() => {
                 let (transit, complaints) = (remains.transit.take(), std::mem::take(&mut remains.losses));
@@ -115,8 +115,9 @@ impl Beginning {
             }
             Beginning::Upgraded(mut handed) => {
                 let keeper = handed.keeper.take().zip(legacy(&config.supervisord));
-                let keeper = keeper
-                    .map(|(HandedKeeper { connection, pid }, legacy)| Keeper::handed(connection, pid, &legacy.socket));
+                let keeper = keeper.map(|(HandedKeeper { connection, pid, handle }, legacy)| {
+                    Keeper::handed(connection, pid, handle, &legacy.socket)
+                });
                 let (supervisor, children) = restore(*handed);
                 Begun { supervisor, handed: Some((children, None)), keeper }
             }

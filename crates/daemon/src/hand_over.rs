@@ -98,6 +98,9 @@ pub struct HandedKeeper<D> {
     pub connection: D,
     /// Its process id.
     pub pid: u32,
+    /// A handle on it.
+    #[serde(default = "Option::default")]
+    pub handle: Option<D>,
 }
 
 /// A child, alive or not yet reaped.
@@ -203,7 +206,10 @@ impl<D> HandOver<D> {
             sockets.push(HandedSocket { group, url, socket: change(socket)?, number });
         }
         let keeper = match self.keeper {
-            Some(HandedKeeper { connection, pid }) => Some(HandedKeeper { connection: change(connection)?, pid }),
+            Some(HandedKeeper { connection, pid, handle }) => {
+                let handle = handle.map(&mut *change).transpose()?;
+                Some(HandedKeeper { connection: change(connection)?, pid, handle })
+            }
             None => None,
         };
         let lock = self.lock.map(&mut *change).transpose()?;

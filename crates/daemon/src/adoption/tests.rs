@@ -111,7 +111,7 @@ fn a_hand_over_of_another_version_is_refused_in_words() {
 #[test]
 fn a_state_of_another_boot_means_nothing() {
     for text in [VERSION_1, VERSION_2] {
-        assert!(matches!(found(text), Found::Nothing));
+        assert!(matches!(found(text), Found::Nothing(_)));
     }
 }
 
@@ -122,7 +122,7 @@ fn a_state_of_another_version_is_recognized() {
         VERSION_2.replacen("\"version\":2", "\"version\":3", 1),
     ] {
         assert!(matches!(found(of_this_boot(&text)), Found::OtherVersion(3)));
-        assert!(matches!(found(text), Found::Nothing), "it is of another boot");
+        assert!(matches!(found(text), Found::Nothing(_)), "it is of another boot");
     }
 }
 
@@ -160,7 +160,7 @@ fn a_group_that_is_defined_anew_keeps_what_its_members_did() {
 fn what_is_no_state_file_is_not_used() {
     assert!(matches!(found("hello\n"), Found::Unusable(_)));
     assert!(matches!(found(""), Found::Unusable(_)));
-    assert!(matches!(look_at(Path::new("/nonexistent/file")), Found::Nothing));
+    assert!(matches!(look_at(Path::new("/nonexistent/file")), Found::Nothing(_)));
 }
 
 fn refusal(path: &Path) -> String {
@@ -229,19 +229,33 @@ impl Drop for Sleeper {
     }
 }
 
-/// One of the release before, which holds no lock.
+/// One of the release before, which holds no lock, or one that could not have it.
 #[test]
-fn a_daemon_of_version_1_that_lives_is_recognized() {
+fn a_daemon_that_lives_is_recognized_without_a_lock() {
     let other = Sleeper::new();
-    let daemon = |started: u64| {
-        let boot = orphan::boot_id().unwrap();
-        found(format!(
-            "{{\"Daemon\":{{\"version\":1,\"boot\":\"{boot}\",\"pid\":{},\"started\":{started}}}}}\n",
-            other.0.id()
-        ))
-    };
-    assert!(matches!(daemon(other.started()), Found::Alive(_)));
-    assert!(matches!(daemon(other.started() + 60_000), Found::Remains(_)), "the same number, but another process");
+    for version in [1, 2] {
+        let daemon = |started: u64| {
+            let boot = orphan::boot_id().unwrap();
+            found(format!(
+                "{{\"Daemon\":{{\"version\":{version},\"boot\":\"{boot}\",\"pid\":{},\"started\":{started}}}}}\n",
+                other.0.id()
+            ))
+        };
+        assert!(matches!(daemon(other.started()), Found::Alive(_)));
+        assert!(matches!(daemon(other.started() + 60_000), Found::Remains(_)), "the same number, but another process");
+    }
+}
+
+#[test]
+fn a_link_or_a_file_in_the_place_of_a_keeper_is_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, elsewhere) = (directory.path().join("keeper"), directory.path().join("elsewhere"));
+    let _silent = supervisord_sys::passing::listen_at(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+    assert!(keeper::connect(&path).unwrap().is_none());
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "").unwrap();
+    assert!(keeper::connect(&path).unwrap().is_none());
 }
 
 /// Without a keeper the pipes of a child cannot be had, so that it is taken over only to be replaced; without the right

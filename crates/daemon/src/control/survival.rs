@@ -23,8 +23,9 @@ use crate::output::{OutputHandle, Request, RunId, StreamCopy};
 use crate::state::births::{self, Births};
 use crate::state::{Journal, Socket};
 
-/// How long the daemon waits before it makes another keeper after one that could not be made or did not last.
-const KEEPER_AGAIN: Duration = Duration::from_secs(5);
+/// How long the daemon waits before it makes another keeper after a second one that could not be made or did not last, and
+/// at most. The first one, and one that has lasted for the longest pause, is replaced at once.
+const KEEPER_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Where a daemon leaves what the next one needs.
 #[derive(Clone, Debug)]
@@ -42,11 +43,17 @@ pub(super) struct Survival {
     keeper: Option<Keeper>,
     /// When a keeper is to be made; none while there is one.
     keeper_due: Option<Duration>,
+    /// When the present one, or the last one, was made or taken over.
+    keeper_since: Duration,
+    /// How long the next one is put off.
+    keeper_again: Duration,
     births: Births,
     /// What the output plane has on its way to logs.
     transit: Option<[OwnedFd; 2]>,
     /// Whether that may be kept: what the daemon before had on its way has arrived.
     is_settled: bool,
+    /// Whether the output plane relies on that.
+    is_transit_kept: bool,
     output: OutputHandle,
     /// Children that the keeper has no handle on yet.
     unhandled: Vec<(RunId, u32)>,
@@ -74,10 +81,13 @@ impl Survival {
             journal: Journal::new(state_file, output.clone()),
             socket,
             keeper_due: keeper.is_none().then_some(Duration::ZERO),
+            keeper_since: present().mono,
+            keeper_again: Duration::ZERO,
             keeper,
             births: Births::new()?,
             transit,
             is_settled: false,
+            is_transit_kept: false,
             output,
             unhandled: Vec::new(),
             no_room_logged: false,
@@ -157,36 +167,57 @@ impl Survival {
         }
     }
 
-    /// Has what is on its way to logs kept. The output plane may rely on it from then on.
+    /// Has what is on its way to logs kept, once everything before has been taken. The output plane may rely on it from then
+    /// on.
     fn keep_transit(&mut self) {
-        let Some([memory, pipe]) = self.transit.as_ref().filter(|_| self.is_settled) else { return };
-        let Some(keeper) = &mut self.keeper else { return };
+        if self.is_transit_kept || !self.is_settled {
+            return;
+        }
+        let Some([memory, pipe]) = &self.transit else { return };
+        let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.patience().is_none()) else { return };
         let name = |role| Name { owner: Owner::Daemon, role };
         let kept = keeper.keep(&[(name(Role::Transit), memory.as_fd()), (name(Role::TransitPipe), pipe.as_fd())]);
         match kept {
-            Ok(()) => self.output.send(Request::Kept(true)),
+            Ok(()) => {
+                self.is_transit_kept = true;
+                self.output.send(Request::Kept(true));
+            }
             Err(error) => self.lose_keeper(&error),
         }
     }
 
     fn flush(&mut self) {
-        let flushed = self.keeper.as_mut().map(Keeper::flush);
-        if let Some(Err(error)) = flushed {
-            self.lose_keeper(&error);
+        match self.keeper.as_mut().map(Keeper::flush) {
+            Some(Ok(false)) => self.keep_transit(),
+            Some(Err(error)) => self.lose_keeper(&error),
+            Some(Ok(true)) | None => {}
         }
     }
 
     fn lose_keeper(&mut self, error: &std::io::Error) {
         let Some(keeper) = self.keeper.take() else { return };
         self.output.send(Request::Kept(false));
-        self.keeper_due = Some(present().mono);
+        self.is_transit_kept = false;
+        let now = present().mono;
+        if now >= self.keeper_since + KEEPER_AGAIN.1 {
+            self.keeper_again = Duration::ZERO;
+        }
         let text = format!("the keeper (pid {}) has ended, another one is started: {error}", keeper.pid());
         self.activity.log(LogLevel::Warn, &text);
+        keeper.give_up();
+        self.put_off_keeper(now);
     }
 
-    /// When a keeper is to be made, or the disk of the state file to be tried again.
+    /// The next keeper is made after a pause, and the one after it after a longer one.
+    fn put_off_keeper(&mut self, now: Duration) {
+        self.keeper_due = Some(now + self.keeper_again);
+        self.keeper_again = (self.keeper_again * 2).clamp(KEEPER_AGAIN.0, KEEPER_AGAIN.1);
+    }
+
+    /// When a keeper is to be made or given up, or the disk of the state file to be tried again.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        [self.keeper_due, self.journal.deadline()].into_iter().flatten().min()
+        let stuck = self.keeper.as_ref().and_then(Keeper::patience).map(|patience| present().mono + patience);
+        [self.keeper_due, self.journal.deadline(), stuck].into_iter().flatten().min()
     }
 
     /// Gives the keeper to the next program, unless it has not taken everything.
@@ -199,8 +230,10 @@ impl Survival {
     /// Nothing is left to be taken over.
     pub(super) fn end(self) {
         self.journal.end();
-        if let Some(keeper) = self.keeper {
-            keeper.end();
+        match self.keeper {
+            Some(keeper) => keeper.end(),
+            // The last one has left it behind.
+            None => _ = supervisord_sys::socket::remove(&self.socket),
         }
     }
 }
@@ -240,10 +273,14 @@ impl Control {
                 watch(&keeper, self.poll.registry());
                 survival.keeper = Some(keeper);
                 survival.keeper_due = None;
+                survival.keeper_since = now;
+                if std::mem::take(&mut survival.no_keeper_logged) {
+                    self.tools.activity.log(LogLevel::Info, "a keeper has been started");
+                }
                 self.tell_keeper_everything();
             }
             Err(error) => {
-                survival.keeper_due = Some(now + KEEPER_AGAIN);
+                survival.put_off_keeper(now);
                 if !survival.no_keeper_logged {
                     survival.no_keeper_logged = true;
                     let path = survival.socket.display();

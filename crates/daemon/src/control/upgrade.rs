@@ -17,7 +17,6 @@ use supervisord_sys::{Pid, exec, host, pipe, spawn};
 use super::{Control, Message};
 use crate::calls::Reply;
 use crate::hand_over::{HandOver, HandedKeeper, HandedServer};
-use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::network::{Kept, NetworkHandle};
 use crate::output::Request;
@@ -229,7 +228,10 @@ impl Control {
             sockets: handed.sockets,
             next_run: handed.next_run,
             start_dir: self.tools.start_dir,
-            keeper: keeper.map(Keeper::into_connection).map(|(connection, pid)| HandedKeeper { connection, pid }),
+            keeper: keeper.map(|keeper| {
+                let (connection, pid, handle) = keeper.into_parts();
+                HandedKeeper { connection, pid, handle }
+            }),
             lock: None,
         };
         (handed, self.signals)

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use supervisord_sys::orphan::ProcessHandle;
+use supervisord_sys::signal::SIGKILL;
 use supervisord_sys::spawn::{self, SpawnPlan, Stdio};
-use supervisord_sys::{fd, host, passing, user};
+use supervisord_sys::{Pid, fd, host, passing, user};
 
 use super::message::{LONGEST, Message, Name, Owner};
 use super::store::ARGUMENT;
@@ -28,11 +31,21 @@ pub struct Inheritance {
     pub kept: BTreeMap<Name, OwnedFd>,
 }
 
+/// How long a keeper may take nothing of what it is told before it is taken for stuck.
+const TAKING: Duration = Duration::from_secs(5);
+
 /// Connects to the keeper of a daemon that was killed; none where nobody listens at this path.
 ///
 /// # Errors
 /// The keeper belongs to somebody else, does not answer, or does not give everything.
 pub fn connect(path: &Path) -> io::Result<Option<Inheritance>> {
+    // Others may have put something there: a link to a socket of somebody who never answers, for instance.
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => return Ok(None),
+        Ok(found) => check_owner(found.uid())?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    }
     let connection = match passing::connect_to(path) {
         Ok(connection) => connection,
         Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) => {
@@ -41,9 +54,7 @@ pub fn connect(path: &Path) -> io::Result<Option<Inheritance>> {
         Err(error) => return Err(error),
     };
     let (uid, _) = passing::peer(connection.as_fd())?;
-    if uid != user::effective_uid() {
-        return Err(io::Error::other(format!("it belongs to the user with the id {uid}")));
-    }
+    check_owner(uid)?;
     let mut kept = BTreeMap::new();
     let give_up = Instant::now() + GIVING;
     let mut buffer = [0; LONGEST];
@@ -56,10 +67,18 @@ pub fn connect(path: &Path) -> io::Result<Option<Inheritance>> {
         match Message::decode(&buffer[..length]) {
             Some(Message::Keep(names)) => kept.extend(names.into_iter().zip(descriptors)),
             Some(Message::All(pid)) => {
-                return Ok(Some(Inheritance { keeper: Keeper::new(connection, pid, path), kept }));
+                let handle = descriptors.into_iter().next();
+                return Ok(Some(Inheritance { keeper: Keeper::new(connection, pid, handle, path), kept }));
             }
             _ => return Err(io::Error::other("it gave only a part of what it held")),
         }
+    }
+}
+
+fn check_owner(uid: u32) -> io::Result<()> {
+    match uid == user::effective_uid() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("it belongs to the user with the id {uid}"))),
     }
 }
 
@@ -83,9 +102,13 @@ pub fn reaped(pid: u32) -> bool {
 pub struct Keeper {
     connection: OwnedFd,
     pid: u32,
+    /// By which it is ended when it is given up; none where the system has no room for one.
+    handle: Option<ProcessHandle>,
     path: PathBuf,
     /// What could not be sent yet, in order.
     waiting: VecDeque<(Message, Vec<OwnedFd>)>,
+    /// Since when it has taken nothing of that.
+    waiting_since: Instant,
     /// Owners to forget, which travel with the next message or at the end of the turn.
     forgotten: Vec<Owner>,
 }
@@ -97,6 +120,15 @@ impl Keeper {
     /// It cannot be started, or cannot listen there.
     pub fn start(path: &Path) -> io::Result<Keeper> {
         let listener = passing::listen_at(path)?;
+        let started = Keeper::start_with(&listener, path);
+        if started.is_err() {
+            // Nobody listens there. What cannot be removed makes way for the next socket.
+            let _ = supervisord_sys::socket::remove(path);
+        }
+        started
+    }
+
+    fn start_with(listener: &OwnedFd, path: &Path) -> io::Result<Keeper> {
         let (ours, theirs) = passing::pair()?;
         let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
         let stdio = Stdio { stdin: theirs.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
@@ -104,25 +136,35 @@ impl Keeper {
         let plan = SpawnPlan::new(Path::new(OWN_PROGRAM), &words, host::environment().into_iter().collect())?;
         let pid = spawn::spawn(plan, stdio)?;
         children().push(pid.get());
-        let mut keeper = Keeper::new(ours, pid.get(), path);
+        // It has not been reaped, so that the number is its own.
+        let handle = ProcessHandle::open(pid).ok().map(OwnedFd::from);
+        let mut keeper = Keeper::new(ours, pid.get(), handle, path);
         keeper.send(Message::Listen(path.to_owned()), &[listener.as_fd()])?;
         Ok(keeper)
     }
 
-    fn new(connection: OwnedFd, pid: u32, path: &Path) -> Keeper {
-        Keeper { connection, pid, path: path.to_owned(), waiting: VecDeque::new(), forgotten: Vec::new() }
+    fn new(connection: OwnedFd, pid: u32, handle: Option<OwnedFd>, path: &Path) -> Keeper {
+        Keeper {
+            connection,
+            pid,
+            handle: handle.zip(Pid::new(pid)).map(|(handle, pid)| ProcessHandle::from_passed(handle, pid)),
+            path: path.to_owned(),
+            waiting: VecDeque::new(),
+            waiting_since: Instant::now(),
+            forgotten: Vec::new(),
+        }
     }
 
-    /// A keeper of the program that was here before, with its connection.
-    pub fn handed(connection: OwnedFd, pid: u32, path: &Path) -> Keeper {
+    /// A keeper of the program that was here before, with its connection and a handle on it.
+    pub fn handed(connection: OwnedFd, pid: u32, handle: Option<OwnedFd>, path: &Path) -> Keeper {
         // At worst a number is remembered that is never reaped, because that program had inherited it, too.
         children().push(pid);
-        Keeper::new(connection, pid, path)
+        Keeper::new(connection, pid, handle, path)
     }
 
-    /// What the next program needs to go on with this keeper.
-    pub fn into_connection(self) -> (OwnedFd, u32) {
-        (self.connection, self.pid)
+    /// What the next program needs to go on with this keeper: the connection, its process id and a handle on it.
+    pub fn into_parts(self) -> (OwnedFd, u32, Option<OwnedFd>) {
+        (self.connection, self.pid, self.handle.map(OwnedFd::from))
     }
 
     /// Its process id.
@@ -157,12 +199,24 @@ impl Keeper {
         while let Some((message, descriptors)) = self.waiting.front() {
             let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
             match passing::send(self.connection.as_fd(), &message.encode(), &borrowed) {
-                Ok(()) => drop(self.waiting.pop_front()),
-                Err(error) if passing::Busy::of(&error).is_some() => return Ok(true),
-                Err(error) => return Err(error),
+                Ok(()) => {
+                    self.waiting.pop_front();
+                    self.waiting_since = Instant::now();
+                }
+                Err(error) if passing::Busy::of(&error).is_none() => return Err(error),
+                // Its descriptors must not become more and more.
+                Err(_) if self.waiting_since.elapsed() >= TAKING => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it takes nothing"));
+                }
+                Err(_) => return Ok(true),
             }
         }
         Ok(false)
+    }
+
+    /// How long it is still waited for, where it has not taken everything.
+    pub fn patience(&self) -> Option<Duration> {
+        (!self.waiting.is_empty()).then(|| TAKING.saturating_sub(self.waiting_since.elapsed()))
     }
 
     fn forget_now(&mut self) -> io::Result<()> {
@@ -179,6 +233,9 @@ impl Keeper {
             }
         }
         let copies = descriptors.iter().map(BorrowedFd::try_clone_to_owned).collect::<io::Result<_>>()?;
+        if self.waiting.is_empty() {
+            self.waiting_since = Instant::now();
+        }
         self.waiting.push_back((message, copies));
         Ok(())
     }
@@ -199,14 +256,20 @@ impl Keeper {
         Ok(no_room)
     }
 
+    /// Gives up one that has gone, or is of no use any more: it must not hold the pipes of children until they have ended.
+    pub fn give_up(self) {
+        // It may have ended.
+        let _ = self.handle.map(|handle| handle.kill(SIGKILL));
+    }
+
     /// Ends the keeper: nothing is to be taken over.
     pub fn end(mut self) {
-        // Where it listens nobody is to look any more, even for a moment.
-        let _ = supervisord_sys::socket::remove(&self.path);
         self.waiting.clear();
         self.forgotten.clear();
         // One that does not hear it learns from the end of the connection that there is no daemon, and leaves later.
         let _ = self.send(Message::End, &[]);
+        // It does not do so itself, which could be so late that the socket is that of the next one.
+        let _ = supervisord_sys::socket::remove(&self.path);
     }
 }
 

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use supervisord_sys::{Errno, fd, isolate, memory, passing, user};
+use supervisord_sys::orphan::ProcessHandle;
+use supervisord_sys::{Errno, Pid, fd, isolate, memory, passing, user};
 
 use super::message::{LONGEST, Message, Name, Owner, Role};
 
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a new daemon may take to receive what is kept.
 const RECEIVING: Duration = Duration::from_secs(10);
+
+/// How long a daemon is left waiting that cannot be let in.
+const WITHOUT_ROOM: Duration = Duration::from_millis(100);
 
 /// Runs the keeper.
 pub fn run() -> ExitCode {
@@ -99,7 +103,11 @@ impl Store {
                     let socket = descriptors.into_iter().next();
                     self.listener = socket.map(|socket| Listener::new(socket, path));
                 }
-                Some(Message::End) => return false,
+                Some(Message::End) => {
+                    // The daemon removes the socket.
+                    self.listener = None;
+                    return false;
+                }
                 Some(Message::All(_) | Message::NoRoom) | None => {}
             },
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
@@ -117,13 +125,19 @@ impl Store {
         self.alone_since = None;
     }
 
+    fn enter(&mut self, daemon: OwnedFd) {
+        isolate::obey_sigterm(false);
+        self.daemon = Some(daemon);
+    }
+
     fn forget(&mut self, owner: Owner) {
         for role in Role::ALL {
             self.kept.remove(&Name { owner, role });
         }
     }
 
-    /// Lets the next daemon in.
+    /// Lets the next daemon in. While no child lives, SIGTERM ends the keeper, because the whole system gets that when it
+    /// shuts down.
     fn wait_for_daemon(&mut self) -> bool {
         let stay = self.stay(Instant::now());
         let Some(listener) = &self.listener else { return false };
@@ -132,12 +146,15 @@ impl Store {
             Stay::For(left) => Some(left),
             Stay::NoLonger => return false,
         };
+        isolate::obey_sigterm(left.is_some());
         let watched: Vec<BorrowedFd<'_>> =
             std::iter::once(listener.socket.as_fd()).chain(self.living_children()).collect();
         match fd::wait_for_any(&watched, left) {
             Ok(ready) if ready.contains(&0) => {
-                if let Ok(daemon) = passing::accept(listener.socket.as_fd()) {
-                    self.give_everything(daemon);
+                match passing::accept(listener.socket.as_fd()) {
+                    Ok(daemon) => self.give_everything(daemon),
+                    // Where there is no room for it, it goes on waiting, and nothing tells when there is.
+                    Err(_) => std::thread::sleep(WITHOUT_ROOM),
                 }
             }
             Ok(_) => {}
@@ -178,8 +195,10 @@ impl Store {
                 return;
             }
         }
-        if send(&daemon, &Message::All(std::process::id()), &[]).is_ok() {
-            self.daemon = Some(daemon);
+        let myself = ProcessHandle::open(Pid::current());
+        let handle: Vec<BorrowedFd<'_>> = myself.iter().map(AsFd::as_fd).collect();
+        if send(&daemon, &Message::All(std::process::id()), &handle).is_ok() {
+            self.enter(daemon);
         }
     }
 

@@ -252,6 +252,7 @@ fn writer() -> Writer {
         boot: orphan::boot_id().unwrap_or_default(),
         pid: pid.get(),
         started: orphan::facts(pid).map_or(0, |facts| facts.started_millis()),
+        begun: Some(orphan::millis(orphan::boot_time())),
         first: Pid::new(1).and_then(orphan::facts).map(|facts| facts.started_millis()),
     }
 }

@@ -60,6 +60,15 @@ pub fn read(text: &[u8]) -> Result<(Writer, State), Unreadable> {
     Ok((writer, state))
 }
 
+/// When a state was begun, if it says so.
+pub fn begun(text: &[u8]) -> Option<u64> {
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    match serde_json::from_slice(first) {
+        Ok(Record::Supervisord(writer)) => writer.begun,
+        _ => None,
+    }
+}
+
 impl State {
     /// How far a process has got, and its child.
     pub fn member(&self, group: &str, process: &str) -> Option<&(MemberSnapshot, Option<Run>)> {

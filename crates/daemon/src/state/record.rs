@@ -47,8 +47,11 @@ pub struct Writer {
     pub boot: String,
     /// The daemon's process id.
     pub pid: u32,
-    /// When it was started, after the boot, in milliseconds; only version 1 looks at it.
+    /// When it was started, after the boot, in milliseconds.
     pub started: u64,
+    /// When it began this state, after the boot, in milliseconds. Of two copies the later one counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<u64>,
     /// When process 1 was started, in milliseconds after the boot, where that is known: a container that is started again
     /// has the boot of its machine, but another process 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
