@@ -207,6 +207,7 @@ fn descriptors_of(message: &libc::msghdr) -> Vec<OwnedFd> {
     while let Some(part) = unsafe { header.as_ref() } {
         if (part.cmsg_level, part.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
             // SAFETY: it takes a number.
+            #[allow(clippy::unnecessary_cast, reason = "its type differs by system")]
             let bytes = part.cmsg_len as usize - unsafe { libc::CMSG_LEN(0) } as usize;
             // SAFETY: behind the header stand as many descriptors as its length says.
             let first = unsafe { libc::CMSG_DATA(part) }.cast::<RawFd>();
