@@ -114,7 +114,7 @@ fn children_survive_a_killed_daemon_and_the_next_one_takes_them_over() {
         daemon.state_of("quiet") == "RUNNING" && daemon.pid_of("quiet") != killed
     });
     assert_eq!(daemon.stop(), 0);
-    assert!(!daemon.names().iter().any(|name| name.ends_with(".state")), "{:?}", daemon.names());
+    assert_eq!(daemon.names_for_successor(), [] as [&str; 0]);
     for pid in before.values() {
         assert!(!processes::alive(*pid), "{pid} is left behind");
     }
@@ -239,7 +239,7 @@ fn a_second_daemon_is_refused_and_disturbs_nothing() {
 #[test]
 fn adoption_can_be_switched_off() {
     let mut daemon = start("switched-off", "[supervisord]\nadopt=false\n");
-    assert!(!daemon.names().iter().any(|name| name.ends_with(".state")), "{:?}", daemon.names());
+    assert_eq!(daemon.names_for_successor(), ["supervisord.pid.lock"]);
     let before = daemon.pid_of("quiet");
     daemon.crash();
     daemon.start_again();

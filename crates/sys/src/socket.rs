@@ -92,6 +92,12 @@ fn listen(socket: &OwnedFd, backlog: u32) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Has a socket listen no more, whoever else has a copy of it: who connects is refused.
+pub fn stop_listening(socket: &OwnedFd) {
+    // The only failure is that it does not listen.
+    let _ = nix::sys::socket::shutdown(socket.as_raw_fd(), nix::sys::socket::Shutdown::Both);
+}
+
 /// Where a socket listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {

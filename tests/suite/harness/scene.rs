@@ -261,13 +261,26 @@ impl Place {
         fs::read(self.path(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// The names in the directory, sorted, without those that begin with a dot, and without the file in which our daemon
-    /// keeps what its successor needs after a crash.
+    /// The names in the directory, sorted, without those that begin with a dot, and without the files beside the pid file
+    /// by which a successor of our daemon goes on.
     pub fn names(&self) -> Vec<String> {
+        let mut names = self.all_names();
+        names.retain(|name| !is_for_successor(name));
+        names
+    }
+
+    /// The names of those files.
+    pub fn names_for_successor(&self) -> Vec<String> {
+        let mut names = self.all_names();
+        names.retain(|name| is_for_successor(name));
+        names
+    }
+
+    fn all_names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir()).expect("the directory exists");
         let mut names: Vec<_> =
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.retain(|name| !name.starts_with('.') && !name.ends_with(".pid.state"));
+        names.retain(|name| !name.starts_with('.'));
         names.sort();
         names
     }
@@ -312,4 +325,10 @@ fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+fn is_for_successor(name: &str) -> bool {
+    [".pid.keeper", ".pid.lock", ".pid.state", ".pid.keeper.new", ".pid.state.new"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }

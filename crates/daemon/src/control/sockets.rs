@@ -87,6 +87,8 @@ impl Sockets {
     pub(super) fn close(&mut self, group: &Arc<str>, url: &str, activity: &Activity) -> Option<u64> {
         let Open { descriptor, number } = self.open.remove(&(group.clone(), url.to_owned()))?;
         activity.log(LogLevel::Info, &format!("Closing socket {url}"));
+        // The keeper closes its copy a little later.
+        socket::stop_listening(&descriptor);
         drop(descriptor);
         if let Some(path) = url.strip_prefix("unix://") {
             remove_file(path);

@@ -28,6 +28,23 @@ fn a_tcp_port_is_listened_on_once() {
 }
 
 #[test]
+fn a_socket_that_stops_listening_is_dead_whoever_has_a_copy() {
+    let tcp = listen_tcp("127.0.0.1", 0, 16).unwrap();
+    let address = TcpListener::from(tcp.try_clone().unwrap()).local_addr().unwrap();
+    stop_listening(&tcp);
+    assert!(TcpStream::connect(address).is_err());
+    let again = eventually(|| listen_tcp("127.0.0.1", address.port(), 16).ok());
+    drop((tcp, again));
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let unix = replace_unix(file(&path), 16).unwrap();
+    assert_eq!(remove_dead(&path), Err(SocketError::InUse));
+    stop_listening(&unix);
+    assert_eq!(remove_dead(&path), Ok(true));
+}
+
+#[test]
 fn without_a_host_all_interfaces_are_meant() {
     let listener = TcpListener::from(listen_tcp("", 0, 16).unwrap());
     assert!(listener.local_addr().unwrap().ip().is_unspecified());
