@@ -1,6 +1,6 @@
 //! A small world: virtual time, children that do what the test says, and a supervisor that knows nothing of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use supervisord_config::model::{AutoRestart, Process};
 use supervisord_config::samples;
@@ -8,6 +8,7 @@ use supervisord_wire::state::ProcessState;
 
 use super::*;
 use crate::call::{Answer, Call, Outcome, Reason, Refusal};
+use crate::supervisor::snapshot::MemberSnapshot;
 
 mod any_life;
 mod calls;
@@ -25,6 +26,14 @@ struct Child {
     heard: Vec<u8>,
 }
 
+/// A child that is dead, and whose pipes are still read.
+struct Dead {
+    process: ProcessId,
+    run: RunId,
+    pid: u32,
+    status: ExitStatus,
+}
+
 struct World {
     supervisor: Supervisor,
     now: Now,
@@ -38,8 +47,15 @@ struct World {
     next_call: u64,
     /// Children that a signal will end.
     dying: Vec<(u32, i32)>,
+    draining: Vec<Dead>,
+    /// What a daemon after a crash would find of each process.
+    noted: BTreeMap<ProcessId, MemberSnapshot>,
+    /// The processes that have changed since they were noted.
+    changed: BTreeSet<ProcessId>,
     log: Vec<String>,
     replies: BTreeMap<CallId, Outcome>,
+    /// Calls nobody waits for any more, because another daemon goes on.
+    abandoned: BTreeSet<CallId>,
     mood: Mood,
     ending: Option<Ending>,
     /// Processes whose children ignore TERM.
@@ -67,8 +83,12 @@ impl World {
             signalling: Duration::ZERO,
             next_call: 0,
             dying: Vec::new(),
+            draining: Vec::new(),
+            noted: BTreeMap::new(),
+            changed: BTreeSet::new(),
             log: Vec::new(),
             replies: BTreeMap::new(),
+            abandoned: BTreeSet::new(),
             mood: Mood::Running,
             ending: None,
             stubborn: Vec::new(),
@@ -99,6 +119,13 @@ impl World {
                 self.supervisor.handle(self.now, answer);
             }
         }
+        while let Some(process) = self.changed.pop_first() {
+            self.note(process);
+        }
+    }
+
+    fn note(&mut self, process: ProcessId) {
+        self.noted.extend(self.supervisor.member_snapshot(process).map(|member| (process, member)));
     }
 
     fn perform(&mut self, effect: Effect) -> Option<Input> {
@@ -111,7 +138,13 @@ impl World {
                 };
                 return Some(Input::Checked { process, call, result });
             }
-            Effect::Spawn { process } => return Some(self.spawn(process)),
+            Effect::Spawn { process } => {
+                self.note(process);
+                return Some(self.spawn(process));
+            }
+            Effect::PublishRow(process) => {
+                self.changed.insert(process);
+            }
             Effect::Kill { process, run, signal, call, .. } => {
                 self.advance(self.now.mono + self.signalling);
                 let name = self.supervisor.process(process).map(|config| config.name.clone()).unwrap_or_default();
@@ -158,6 +191,7 @@ impl World {
             return Input::Spawned { process, result: Err(SpawnFailure::Refused("can't find command 'x'".to_owned())) };
         }
         assert!(!self.children.values().any(|child| child.process == process), "two children of one process");
+        assert!(!self.draining.iter().any(|dead| dead.process == process), "a child before the end of the last");
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
         self.next_pid += 1;
         let ignores_term = self.supervisor.process(process).is_some_and(|config| self.stubborn.contains(&config.name));
@@ -182,6 +216,9 @@ impl World {
     fn pass(&mut self, millis: u64) {
         let end = self.now.mono + Duration::from_millis(millis);
         loop {
+            for Dead { run, pid, status, .. } in std::mem::take(&mut self.draining) {
+                self.give(Input::Exited { run, pid, status });
+            }
             for (pid, number) in std::mem::take(&mut self.dying) {
                 self.end(pid, ExitStatus::Signal { number, core_dumped: false });
             }
@@ -205,6 +242,14 @@ impl World {
     fn end(&mut self, pid: u32, status: ExitStatus) {
         if let Some(child) = self.children.remove(&pid) {
             self.give(Input::Exited { run: child.run, pid, status });
+        }
+    }
+
+    /// A child dies, and what it wrote is still to be read.
+    fn die(&mut self, pid: u32, status: ExitStatus) {
+        if let Some(Child { process, run, .. }) = self.children.remove(&pid) {
+            self.draining.push(Dead { process, run, pid, status });
+            self.give(Input::Died { run, at: self.now });
         }
     }
 

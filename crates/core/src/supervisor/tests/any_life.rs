@@ -1,8 +1,10 @@
-//! Whatever happens in whatever order, every call is answered and every shutdown ends.
+//! Whatever happens in whatever order, whoever goes on with it: every call is answered, no child is forgotten, and every
+//! shutdown ends.
 
 use proptest::prelude::*;
 use supervisord_config::model::AutoRestart;
 
+use super::snapshot::Release;
 use super::*;
 
 /// What may happen in a world.
@@ -12,9 +14,20 @@ enum Step {
     Stop(usize, bool),
     StopAll,
     StartAll,
-    Die(usize, i32),
+    /// A child ends, and is reported at once, or when what it wrote has been read.
+    Die(usize, ExitStatus, bool),
+    /// A process is stopped and started again.
+    Recycle(usize),
+    /// Another program goes on, with what the release before would have left, or the present one.
+    Upgrade(Release),
+    /// The daemon is killed after so many effects of a call, or of a death, and the next one goes on.
+    Crash(usize, bool),
+    /// A child ends while nobody supervises.
+    EndUnseen(usize),
     Break(usize),
     Mend,
+    /// The next children of a process ignore TERM.
+    Harden(usize),
     Say(&'static [u8]),
     Event,
     Pass(u64),
@@ -31,9 +44,14 @@ fn step() -> impl Strategy<Value = Step> {
         (0..4_usize, any::<bool>()).prop_map(|(index, wait)| Step::Stop(index, wait)),
         Just(Step::StopAll),
         Just(Step::StartAll),
-        (0..4_usize, 0..2).prop_map(|(index, code)| Step::Die(index, code)),
+        (0..4_usize, status(), any::<bool>()).prop_map(|(index, status, read)| Step::Die(index, status, read)),
+        (0..4_usize).prop_map(Step::Recycle),
+        prop_oneof![Just(Release::Present), Just(Release::Before)].prop_map(Step::Upgrade),
+        (0..12_usize, any::<bool>()).prop_map(|(effects, death)| Step::Crash(effects, death)),
+        (0..4_usize).prop_map(Step::EndUnseen),
         (0..4_usize).prop_map(Step::Break),
         Just(Step::Mend),
+        (0..4_usize).prop_map(Step::Harden),
         prop_oneof![
             Just(&b"READY\n"[..]),
             Just(&b"RESULT 2\nOK"[..]),
@@ -49,6 +67,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn status() -> impl Strategy<Value = ExitStatus> {
+    let signal = |number| ExitStatus::Signal { number, core_dumped: false };
+    prop_oneof![(0..2).prop_map(ExitStatus::Code), prop_oneof![Just(9), Just(11)].prop_map(signal)]
+}
+
 fn population(variant: bool) -> Vec<Arc<Group>> {
     vec![
         varied("a", |process| process.autorestart = AutoRestart::Always),
@@ -59,6 +82,28 @@ fn population(variant: bool) -> Vec<Arc<Group>> {
 }
 
 impl World {
+    /// Nobody waits any more for what has not been answered.
+    fn abandon_calls(&mut self) {
+        for id in (0..self.next_call).map(CallId) {
+            self.abandoned.extend((!self.replies.contains_key(&id)).then_some(id));
+        }
+    }
+
+    fn rows(&self) -> Vec<String> {
+        let ids = self.supervisor.active().flat_map(|(_, ids)| ids);
+        ids.map(|id| format!("{:?}", self.supervisor.row(*id))).collect()
+    }
+
+    /// Whether the supervisor and the world agree on who is alive.
+    fn check(&self) -> Result<(), TestCaseError> {
+        let alive = self.children.iter().map(|(pid, child)| (child.process, *pid));
+        let dead = self.draining.iter().map(|dead| (dead.process, dead.pid));
+        let there: BTreeSet<(ProcessId, u32)> = alive.chain(dead).collect();
+        let known: BTreeSet<(ProcessId, u32)> = self.supervisor.believed_alive().into_iter().collect();
+        prop_assert_eq!(there, known);
+        Ok(())
+    }
+
     fn step(&mut self, step: Step) {
         let name = |index: usize| NAMES[index].to_owned();
         match step {
@@ -66,13 +111,46 @@ impl World {
             Step::Stop(index, wait) => drop(self.call(stop(NAMES[index], wait))),
             Step::StopAll => drop(self.call(Call::StopAllProcesses { wait: true })),
             Step::StartAll => drop(self.call(Call::StartAllProcesses { wait: true })),
-            Step::Die(index, code) => {
+            Step::Die(index, status, is_read) => match self.children.keys().copied().nth(index) {
+                Some(pid) if is_read => self.end(pid, status),
+                Some(pid) => self.die(pid, status),
+                None => {}
+            },
+            Step::Recycle(index) => {
+                let process = self.supervisor.find_process(NAMES[index], NAMES[index]);
+                process.into_iter().for_each(|process| self.supervisor.replace(process, self.now));
+                self.settle();
+            }
+            Step::Upgrade(release) => {
+                self.abandon_calls();
+                let before = self.rows();
+                self.hand_over(release);
+                assert_eq!(self.rows(), before, "an upgrade changes nothing");
+            }
+            Step::Crash(effects, is_death) => {
+                let death = self.children.keys().copied().next().filter(|_| is_death);
+                let input = match death.and_then(|pid| Some((pid, self.children.remove(&pid)?.run))) {
+                    Some((pid, run)) => Input::Exited { run, pid, status: ExitStatus::Code(1) },
+                    None => {
+                        self.next_call += 1;
+                        let id = CallId(self.next_call - 1);
+                        Input::Call { id, call: Call::StartAllProcesses { wait: false } }
+                    }
+                };
+                self.supervisor.handle(self.now, input);
+                self.crash(effects, population(false));
+                self.abandon_calls();
+            }
+            Step::EndUnseen(index) => {
                 if let Some(pid) = self.children.keys().copied().nth(index) {
-                    self.end(pid, ExitStatus::Code(code));
+                    self.children.remove(&pid);
+                    self.crash(0, population(false));
+                    self.abandon_calls();
                 }
             }
             Step::Break(index) => self.missing.push(name(index)),
             Step::Mend => self.missing.clear(),
+            Step::Harden(index) => self.stubborn.push(name(index)),
             Step::Say(bytes) => {
                 let listener =
                     self.children.values().map(|child| child.process).find(|id| self.supervisor.is_listener(*id));
@@ -100,12 +178,13 @@ proptest! {
         let mut world = World::started(population(false));
         for step in steps {
             world.step(step);
+            world.check()?;
         }
         world.pass(200_000);
-        prop_assert_eq!(world.replies.len() as u64, world.next_call, "every call has one reply");
+        prop_assert_eq!((world.replies.len() + world.abandoned.len()) as u64, world.next_call, "every call has one reply");
         prop_assert!(world.supervisor.jobs.is_empty());
         world.give(Input::ShutdownSignal { name: "SIGTERM" });
-        world.pass(30_000);
+        world.pass(60_000);
         prop_assert!(world.ending.is_some(), "a shutdown ends when children obey KILL");
         prop_assert!(world.children.is_empty());
     }

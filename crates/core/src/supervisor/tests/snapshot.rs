@@ -1,28 +1,105 @@
 //! A supervisor that goes on where another one was.
 
+use serde_json::Value as Json;
+
 use super::*;
+use crate::supervisor::snapshot::{GroupSnapshot, Snapshot};
+
+/// Whose form of the state is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Release {
+    Present,
+    Before,
+}
+
+/// What the release before did not know.
+const NEW: [&str; 2] = ["wanted", "stop_step"];
 
 impl World {
     /// Replaces the supervisor by one that is restored from what the present one says of itself.
-    pub(super) fn hand_over(&mut self) {
+    pub(super) fn hand_over(&mut self, release: Release) {
+        let mut text = serde_json::to_value(self.supervisor.snapshot()).unwrap();
+        if release == Release::Before {
+            forget(&mut text, &NEW);
+        }
+        self.go_on(serde_json::from_value(text).unwrap());
+    }
+
+    /// Kills the daemon after so many effects of the last input. What was noted of the processes is left.
+    pub(super) fn crash(&mut self, effects: usize, groups: Vec<Arc<Group>>) {
+        for left in (0..effects).rev() {
+            let Some(effect) = self.supervisor.poll_effect() else { break };
+            if let Some(answer) = self.perform(effect).filter(|_| left > 0) {
+                self.supervisor.handle(self.now, answer);
+            }
+        }
         let snapshot = self.supervisor.snapshot();
+        let active: Vec<Vec<ProcessId>> = self.supervisor.active().map(|(_, ids)| ids.to_vec()).collect();
+        let left_of = |(group, ids): (GroupSnapshot, Vec<ProcessId>)| {
+            let members = ids.iter().filter_map(|id| self.noted.get(id).cloned()).collect();
+            GroupSnapshot { pool: None, members, ..group }
+        };
+        let groups_left = snapshot.groups.into_iter().zip(active).map(left_of).collect();
+        self.go_on(Snapshot { groups: groups_left, next_serial: 0, ticks: None, retiring: Vec::new(), ..snapshot });
+        self.supervisor.doubt_listeners(self.now);
+        self.reconcile(groups);
+    }
+
+    /// Replaces the supervisor by one that is restored from this, and tells it what has become of its children.
+    fn go_on(&mut self, snapshot: Snapshot) {
         let next = Supervisor::restore(snapshot, self.now, 2);
         let before = std::mem::replace(&mut self.supervisor, next);
+        self.noted.clear();
+        self.changed.clear();
         self.settle();
-        let mut adopted = Vec::new();
-        for child in self.children.values_mut() {
-            let row = before.row(child.process).unwrap();
-            child.process = self.supervisor.find_process(&row.group, &row.config.name).unwrap();
-            adopted.push((child.process, child.run));
+        let present = |process: ProcessId| {
+            let row = before.row(process).unwrap();
+            self.supervisor.find_process(&row.group, &row.config.name).unwrap()
+        };
+        let mut found = Vec::new();
+        for (pid, child) in &mut self.children {
+            child.process = present(child.process);
+            found.push((child.process, child.run, *pid, false));
         }
-        for (process, run) in adopted {
-            self.give(Input::Adopted { process, run });
+        for dead in &mut self.draining {
+            dead.process = present(dead.process);
+            found.push((dead.process, dead.run, dead.pid, true));
+        }
+        for (process, run, pid, is_dead) in &found {
+            let (process, run, pid, at) = (*process, *run, *pid, self.now);
+            self.give(match self.supervisor.row(process).unwrap().pid {
+                0 => Input::Spawned { process, result: Ok(Born { run, pid, at }) },
+                _ => Input::Adopted { process, run },
+            });
+            if *is_dead {
+                self.give(Input::Died { run, at });
+            }
+        }
+        for (process, pid) in self.supervisor.believed_alive() {
+            if !found.iter().any(|(known, ..)| *known == process) {
+                let lost = || Err(SpawnFailure::Refused("the daemon was killed".to_owned()));
+                self.give(match pid {
+                    0 => Input::Spawned { process, result: lost() },
+                    _ => Input::Vanished { process },
+                });
+            }
         }
     }
 
     fn reconcile(&mut self, groups: Vec<Arc<Group>>) {
         self.supervisor.reconcile(samples::config(groups), false, self.now);
         self.settle();
+    }
+}
+
+fn forget(text: &mut Json, fields: &[&str]) {
+    match text {
+        Json::Object(object) => {
+            object.retain(|name, _| !fields.contains(&name.as_str()));
+            object.values_mut().for_each(|value| forget(value, fields));
+        }
+        Json::Array(values) => values.iter_mut().for_each(|value| forget(value, fields)),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
     }
 }
 
@@ -37,7 +114,7 @@ fn a_program_that_stops_to_be_replaced_is_replaced_after_an_upgrade() {
     world.reconcile(vec![varied("changed", |process| process.startsecs = 0)]);
     assert_eq!(world.state("changed"), ProcessState::Stopping);
     let first = world.pid_of("changed");
-    world.hand_over();
+    world.hand_over(Release::Present);
     assert_eq!(world.state("changed"), ProcessState::Stopping);
     world.pass(11_000);
     assert_eq!(world.state("changed"), ProcessState::Running);
@@ -52,8 +129,39 @@ fn what_ended_unseen_while_nobody_supervised_is_dealt_with() {
     world.pass(2_000);
     let first = world.pid_of("p");
     world.children.clear();
-    world.hand_over();
-    world.give(Input::Vanished { process: world.id("p") });
+    world.hand_over(Release::Present);
     assert_eq!(world.state("p"), ProcessState::Starting);
     assert_ne!(world.pid_of("p"), first);
+}
+
+#[test]
+fn a_program_that_is_recycled_starts_again_after_an_upgrade_from_any_release() {
+    for release in [Release::Present, Release::Before] {
+        let mut world = World::new(vec![program("p")]);
+        world.stubborn = vec!["p".to_owned()];
+        world.give(Input::Started);
+        world.pass(2_000);
+        let first = world.pid_of("p");
+        world.supervisor.replace(world.id("p"), world.now);
+        world.settle();
+        assert_eq!(world.state("p"), ProcessState::Stopping);
+        world.hand_over(release);
+        assert_eq!(world.state("p"), ProcessState::Stopping);
+        world.pass(12_000);
+        assert_eq!(world.state("p"), ProcessState::Running, "{release:?}");
+        assert_ne!(world.pid_of("p"), first);
+    }
+}
+
+#[test]
+fn a_child_that_was_made_when_the_daemon_was_killed_is_not_made_again() {
+    // The spawn is the first effect, and its answer is lost.
+    for effects in 0..4 {
+        let mut world = World::new(vec![program("p")]);
+        world.supervisor.handle(world.now, Input::Started);
+        world.crash(effects, vec![program("p")]);
+        world.pass(2_000);
+        assert_eq!(world.children.len(), usize::from(effects > 0), "after {effects} effects");
+        assert!(world.children.keys().all(|pid| *pid == world.pid_of("p")));
+    }
 }
