@@ -7,6 +7,7 @@ use std::sync::Arc;
 use supervisord_config::diff::Difference;
 use supervisord_config::model::{Config, Process};
 
+use crate::actor::Right;
 use crate::output::Channel;
 pub use crate::refusal::{Reason, Refusal};
 
@@ -84,6 +85,36 @@ pub enum Call {
     EnlistProcess { group: String, process: Box<Process> },
     /// A plug-in takes a stopped process out of its group.
     DischargeProcess { group: String, process: String },
+}
+
+impl Call {
+    /// The right it needs, whatever the interface.
+    pub fn right(&self) -> Right {
+        match self {
+            Call::StartProcess { .. }
+            | Call::StartProcessGroup { .. }
+            | Call::StartAllProcesses { .. }
+            | Call::StopProcess { .. }
+            | Call::StopProcessGroup { .. }
+            | Call::StopAllProcesses { .. }
+            | Call::SignalProcess { .. }
+            | Call::SignalProcessGroup { .. }
+            | Call::SignalAllProcesses { .. }
+            | Call::SendProcessStdin { .. }
+            | Call::SendRemoteCommEvent { .. }
+            | Call::ClearProcessLogs { .. }
+            | Call::ClearAllProcessLogs => Right::Operate,
+            Call::Shutdown
+            | Call::Restart { .. }
+            | Call::ReloadConfig { .. }
+            | Call::AddProcessGroup { .. }
+            | Call::RemoveProcessGroup { .. }
+            | Call::ClearLog
+            | Call::Upgrade
+            | Call::EnlistProcess { .. }
+            | Call::DischargeProcess { .. } => Right::Administer,
+        }
+    }
 }
 
 /// A request that is answered from what is published and from log files.

@@ -1,6 +1,7 @@
 //! Every decision of the supervisor, without a clock, a file descriptor or a thread.
 
 pub mod activity_line;
+pub mod actor;
 pub mod auto_log;
 pub mod call;
 mod exit_status;

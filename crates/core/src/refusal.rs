@@ -7,6 +7,8 @@ pub enum Reason {
     BadArguments,
     /// The supervisor is ending.
     ShuttingDown,
+    /// Who asks has no right to it.
+    NotPermitted,
     /// There is no process or group of this name.
     UnknownName,
     /// There is no such signal.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use supervisord_config::Purpose;
 use supervisord_config::model::Config;
+use supervisord_core::actor::{Actor, Right};
 use supervisord_core::call::{Call, Outcome, Reason, Refusal};
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_wire::name::Namespec;
@@ -91,13 +92,23 @@ impl From<NotDone> for Failure {
 }
 
 impl Api {
-    /// Hands a call to control and waits for its outcome, however long that takes.
-    pub async fn call(&self, call: Call) -> Result<Outcome, Ended> {
+    /// Hands a call of this actor to control and waits for its outcome, however long that takes.
+    pub async fn call(&self, actor: &Actor, call: Call) -> Result<Outcome, Ended> {
+        if let Err(refusal) = actor.check(call.right()) {
+            return Ok(Err(refusal));
+        }
         self.send(call).await.map_err(|_| Ended)
     }
 
     /// Makes a call of the configuration as it is now. One that cannot be read changes nothing.
-    pub async fn call_with_config(&self, purpose: Purpose, call: fn(Box<Config>) -> Call) -> Result<Outcome, Failure> {
+    pub async fn call_with_config(
+        &self,
+        actor: &Actor,
+        purpose: Purpose,
+        call: fn(Box<Config>) -> Call,
+    ) -> Result<Outcome, Failure> {
+        // Both calls of a configuration need it; what is not allowed is not read either.
+        actor.check(Right::Administer)?;
         let turn = self.loading.lock().await;
         let load = self.load_config.clone();
         let config = match self.blocking.run(move || load(purpose)).await? {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA, REFERRER_POLICY};
+use supervisord_core::actor::Actor;
 use supervisord_core::row::Row;
 use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::name::{Namespec, namespec};
@@ -88,7 +89,7 @@ pub fn rebound() -> Reply {
 }
 
 /// The status page, or what the button does that was pressed on it.
-pub async fn status(api: &Arc<Api>, asked: Asked, fields: &Fields) -> Result<Reply, Broken> {
+pub async fn status(api: &Api, actor: &Actor, asked: Asked, fields: &Fields) -> Result<Reply, Broken> {
     let links = asked.links;
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
         return Ok(show(api, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
@@ -98,7 +99,7 @@ pub async fn status(api: &Arc<Api>, asked: Asked, fields: &Fields) -> Result<Rep
     };
     match asked.objection(fields.are_ours()).filter(|_| action.changes_something()) {
         Some(objection) => Ok(show(api, StatusCode::FORBIDDEN, links, objection).await),
-        None => Ok(told(&action.perform(api).await?)),
+        None => Ok(told(&action.perform(api, actor).await?)),
     }
 }
 

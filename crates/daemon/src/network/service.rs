@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
+use supervisord_core::actor::{self, Actor, Client, Right};
 use supervisord_sys::host::node_name;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_local;
@@ -191,6 +192,16 @@ impl Service {
         }
     }
 
+    /// Who asks, by this way: today everybody who is let in may do everything.
+    fn actor(&self, way: fn(Client) -> actor::Way) -> Actor {
+        let credentials = self.server.config.credentials.as_ref();
+        Actor {
+            name: credentials.map(|credentials| credentials.username.as_str().into()),
+            way: way(self.socket.client()),
+            right: Right::Administer,
+        }
+    }
+
     async fn rpc(&self, sender: Sender, request: Request<Incoming>) -> Result<Reply, Broken> {
         let may_be_forged = match sender {
             Sender::Program | Sender::Silent | Sender::Own => false,
@@ -210,7 +221,7 @@ impl Service {
         let Ok(_turn) = self.shared.calls.try_acquire() else {
             return Ok(Reply::error(StatusCode::SERVICE_UNAVAILABLE));
         };
-        match self.shared.xmlrpc.respond(body).await {
+        match self.shared.xmlrpc.respond(Arc::new(self.actor(actor::Way::Rpc)), body).await {
             Ok(Document { text, reservation }) => {
                 Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(reservation))
             }
@@ -229,7 +240,9 @@ impl Service {
         let asked = Asked { sender, way, links: self.server.config.get_actions };
         match self.fields(request).await {
             Err(status) => Ok(refused(status)),
-            Ok((fields, _reservation)) => page::status(&self.shared.api, asked, &fields).await,
+            Ok((fields, _reservation)) => {
+                page::status(&self.shared.api, &self.actor(actor::Way::Page), asked, &fields).await
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use supervisord_core::actor::Client;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
@@ -99,6 +100,19 @@ impl Socket {
     /// Who is at the other end.
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// The client, as far as the system knows it.
+    pub fn client(&self) -> Client {
+        match (&self.stream, self.peer) {
+            (_, Peer::Inet(address)) => Client::Inet(address),
+            (Stream::Unix(stream), Peer::Local) => {
+                let credentials = stream.peer_cred().ok();
+                let (uid, pid) = (credentials.map(|known| known.uid()), credentials.and_then(|known| known.pid()));
+                Client::Unix { uid, pid }
+            }
+            (Stream::Inet(_), Peer::Local) => Client::Unix { uid: None, pid: None },
+        }
     }
 
     /// The address that a TCP client connected to.

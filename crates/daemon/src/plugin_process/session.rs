@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use supervisord_config::model::LogLevel;
+use supervisord_core::actor::Actor;
 use supervisord_core::call::Call;
 use supervisord_core::supervisor::{self, ProcessId};
 use supervisord_wire::event::EventType;
@@ -319,7 +320,7 @@ impl<'a> Session<'a> {
 
 /// The document that answers a call of a plug-in, and the memory it takes.
 async fn answer(built_in: &Responder, document: String) -> (String, Option<Reservation>) {
-    match built_in.respond(document.into()).await {
+    match built_in.respond(Arc::new(Actor::plug_in()), document.into()).await {
         Ok(document) => (document.text, Some(document.reservation)),
         Err(Unanswered::BadRequest) => (encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")), None),
         Err(Unanswered::NoMemory) => {
@@ -331,7 +332,7 @@ async fn answer(built_in: &Responder, document: String) -> (String, Option<Reser
 
 /// The document that answers an operation that only plug-ins have.
 async fn carried_out(api: &Api, call: Call) -> String {
-    match api.call(call).await {
+    match api.call(&Actor::plug_in(), call).await {
         Ok(outcome) => match xmlrpc::result(outcome) {
             Ok(value) => encode_response(&value),
             Err(fault) => encode_fault(&fault),

@@ -58,7 +58,8 @@ fn code(reason: Reason) -> FaultCode {
         Reason::UnknownSignal => FaultCode::BadSignal,
         Reason::NoFile => FaultCode::NoFile,
         Reason::NotExecutable => FaultCode::NotExecutable,
-        Reason::Failed => FaultCode::Failed,
+        // The numbers of faults are the original's, which knows no rights.
+        Reason::Failed | Reason::NotPermitted => FaultCode::Failed,
         Reason::AbnormalTermination => FaultCode::AbnormalTermination,
         Reason::SpawnError => FaultCode::SpawnError,
         Reason::AlreadyStarted => FaultCode::AlreadyStarted,

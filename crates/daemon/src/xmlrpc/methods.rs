@@ -1,18 +1,20 @@
 //! The XML-RPC methods: from a name and its arguments to what is asked.
 //!
-//! The order of the checks is part of the interface: the name, then the number of arguments, then whether the
-//! supervisor is shutting down, and only then what the arguments are. One table says everything there is to
+//! The order of the checks is part of the interface: the name, then the right of the caller, then the number of
+//! arguments, then whether the supervisor is shutting down, and only then what the arguments are. One table says everything there is to
 //! say about a method, so that the help a client reads cannot differ from what the daemon does.
 
 mod arguments;
 mod python_text;
 mod table;
 
+use supervisord_core::actor::{Actor, Right};
 use supervisord_core::call::{Call, Read};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::state::Mood;
 use supervisord_wire::value::Value;
 
+use super::encode;
 use arguments::Arguments;
 use table::METHODS;
 
@@ -76,6 +78,8 @@ struct Method {
     returns: Type,
     /// What the answer is called and what it means.
     result: (&'static str, &'static str),
+    /// What the caller must be allowed to do.
+    right: Right,
     /// Refused while the supervisor is shutting down or restarting.
     guarded: bool,
     /// Makes the request of as many arguments as there are parameters; optional ones may be missing.
@@ -123,9 +127,10 @@ pub struct Methods {
 }
 
 impl Methods {
-    /// What is asked with this method and these arguments while the daemon is in this mood.
-    pub fn parse(self, method: &str, arguments: Vec<Value>, mood: Mood) -> Result<Request, Fault> {
+    /// What this actor asks with this method and these arguments while the daemon is in this mood.
+    pub fn parse(self, actor: &Actor, method: &str, arguments: Vec<Value>, mood: Mood) -> Result<Request, Fault> {
         let method = self.find(method).ok_or_else(|| Fault::new(FaultCode::UnknownMethod))?;
+        actor.check(method.right).map_err(|refusal| encode::fault(&refusal))?;
         if !method.accepts(arguments.len()) {
             return Err(Fault::new(FaultCode::IncorrectParameters));
         }

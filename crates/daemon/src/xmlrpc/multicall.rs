@@ -1,5 +1,6 @@
 //! `system.multicall`: one call after the other, each with its own result.
 
+use supervisord_core::actor::Actor;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::EncodedArray;
@@ -18,12 +19,12 @@ const STEP: usize = 1 << 20;
 
 /// Makes the calls in turn; one that has to wait is awaited before the next. Results are bare, not wrapped in
 /// arrays of one, because that is what clients of the original depend on.
-pub(super) async fn execute(responder: &Responder, entries: Vec<Value>) -> Result<Payload, Failure> {
+pub(super) async fn execute(responder: &Responder, actor: &Actor, entries: Vec<Value>) -> Result<Payload, Failure> {
     let mut results = EncodedArray::default();
     let mut reservation = responder.api.answers.nothing();
     for entry in entries {
         let result = match results.len() {
-            ..MAX_ANSWER => one(responder, entry).await,
+            ..MAX_ANSWER => one(responder, actor, entry).await,
             MAX_ANSWER.. => Err(Fault::with(FaultCode::Failed, "not called, the answer is too long already").into()),
         };
         match result {
@@ -43,7 +44,7 @@ pub(super) async fn execute(responder: &Responder, entries: Vec<Value>) -> Resul
     Ok(Content::Encoded(results).within(reservation))
 }
 
-async fn one(responder: &Responder, entry: Value) -> Result<Payload, Failure> {
+async fn one(responder: &Responder, actor: &Actor, entry: Value) -> Result<Payload, Failure> {
     let (method, arguments) = multicall_entry(entry)?;
-    responder.execute_entry(&method, arguments).await
+    responder.execute_entry(actor, &method, arguments).await
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use supervisord_config::Purpose;
+use supervisord_core::actor::{Actor, Right};
 use supervisord_core::call::{Call, Outcome, Refusal};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::plugin::Method;
@@ -99,22 +100,22 @@ impl Responder {
         Responder { api, namespaces: vec!["supervisor".to_owned()], plugins: None }
     }
 
-    /// Answers the body of one request with a document, be it a result or a fault. Runs within a tokio runtime.
-    pub async fn respond(&self, body: Bytes) -> Result<Document, Unanswered> {
+    /// Answers the body of one request of this actor with a document, be it a result or a fault. Runs within a tokio runtime.
+    pub async fn respond(&self, actor: Arc<Actor>, body: Bytes) -> Result<Document, Unanswered> {
         let (method, arguments) = decode(&self.api, &body).await?.map_err(|error| {
             trace::invalid(&self.api.activity, &body, &error);
             Unanswered::BadRequest
         })?;
         let responder = self.clone();
         // The join fails when the runtime is shut down under the task.
-        let answer = tokio::spawn(async move { responder.answer(&method, arguments).await });
+        let answer = tokio::spawn(async move { responder.answer(&actor, &method, arguments).await });
         answer.await.unwrap_or(Err(Unanswered::Ending))
     }
 
-    async fn answer(&self, method: &str, arguments: Vec<Value>) -> Result<Document, Unanswered> {
+    async fn answer(&self, actor: &Actor, method: &str, arguments: Vec<Value>) -> Result<Document, Unanswered> {
         let Api { activity, answers, .. } = &*self.api;
         trace::called(activity, method);
-        let document = match self.execute(method, arguments).await {
+        let document = match self.execute(actor, method, arguments).await {
             Ok(payload) => document(&self.api, payload).await,
             Err(failure) => Err(failure),
         };
@@ -131,35 +132,44 @@ impl Responder {
         }
     }
 
-    async fn execute(&self, method: &str, arguments: Vec<Value>) -> Result<Payload, Failure> {
+    async fn execute(&self, actor: &Actor, method: &str, arguments: Vec<Value>) -> Result<Payload, Failure> {
         if let Some(plugins) = self.plugins(method) {
+            // Which right a method of a plug-in needs is not known.
+            actor.check(Right::Administer)?;
             return plugged(plugins, method, &arguments).await;
         }
-        match self.methods().parse(method, arguments, self.api.view.mood())? {
-            Request::System(System::Multicall { entries }) => multicall::execute(self, entries).await,
-            request => self.single(request).await,
+        match self.methods().parse(actor, method, arguments, self.api.view.mood())? {
+            Request::System(System::Multicall { entries }) => multicall::execute(self, actor, entries).await,
+            request => self.single(actor, request).await,
         }
     }
 
     /// Executes one call of a multicall.
-    pub(super) async fn execute_entry(&self, method: &str, arguments: Vec<Value>) -> Result<Payload, Failure> {
+    pub(super) async fn execute_entry(
+        &self,
+        actor: &Actor,
+        method: &str,
+        arguments: Vec<Value>,
+    ) -> Result<Payload, Failure> {
         if let Some(plugins) = self.plugins(method) {
+            // Which right a method of a plug-in needs is not known.
+            actor.check(Right::Administer)?;
             return plugged(plugins, method, &arguments).await;
         }
-        self.single(self.methods().parse(method, arguments, self.api.view.mood())?).await
+        self.single(actor, self.methods().parse(actor, method, arguments, self.api.view.mood())?).await
     }
 
     /// Executes a request that is not a multicall.
-    async fn single(&self, request: Request) -> Result<Payload, Failure> {
+    async fn single(&self, actor: &Actor, request: Request) -> Result<Payload, Failure> {
         let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::from).collect()).into();
         let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
         let reread = |config| Call::ReloadConfig { config };
         let restart = |config| Call::Restart { config };
         match request {
             Request::Read(request) => read::answer(&self.api, request).await,
-            Request::Call(call) => payload(self.api.call(call).await.map_err(api::Failure::from)?),
-            Request::Restart => payload(self.api.call_with_config(Purpose::Start, restart).await?),
-            Request::ReloadConfig => payload(self.api.call_with_config(Purpose::Reread, reread).await?),
+            Request::Call(call) => payload(self.api.call(actor, call).await.map_err(api::Failure::from)?),
+            Request::Restart => payload(self.api.call_with_config(actor, Purpose::Start, restart).await?),
+            Request::ReloadConfig => payload(self.api.call_with_config(actor, Purpose::Reread, reread).await?),
             Request::System(System::ListMethods) => Ok(names(self.list())),
             Request::System(System::MethodHelp { method }) => match self.described(&method) {
                 Some(method) => Ok(Value::Str(method.help).into()),

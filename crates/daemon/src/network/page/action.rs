@@ -1,7 +1,6 @@
 //! The buttons of the page: what each asks of the supervisor, and what it says about the outcome.
 
-use std::sync::Arc;
-
+use supervisord_core::actor::Actor;
 use supervisord_core::call::{Call, Outcome, Reason, Refusal};
 use supervisord_wire::fault::Fault;
 
@@ -58,36 +57,36 @@ impl<'a> Action<'a> {
     }
 
     /// Does it, waits until it is done, and says how it went.
-    pub async fn perform(&self, api: &Arc<Api>) -> Result<String, Broken> {
+    pub async fn perform(&self, api: &Api, actor: &Actor) -> Result<String, Broken> {
         let done = match self {
             Action::Refresh => "Page refreshed",
             Action::StopAll => {
-                let _ = ask(api, Call::StopAllProcesses { wait: true }).await?;
+                let _ = ask(api, actor, Call::StopAllProcesses { wait: true }).await?;
                 "All stopped"
             }
             Action::RestartAll => {
-                let _ = ask(api, Call::StopAllProcesses { wait: true }).await?;
-                let _ = ask(api, Call::StartAllProcesses { wait: true }).await?;
+                let _ = ask(api, actor, Call::StopAllProcesses { wait: true }).await?;
+                let _ = ask(api, actor, Call::StartAllProcesses { wait: true }).await?;
                 "All restarted"
             }
             Action::One(_, name) if api.process(name).is_err() => return Ok(unknown(name)),
-            Action::One(verb, name) => return verb.perform(api, name).await,
+            Action::One(verb, name) => return verb.perform(api, actor, name).await,
         };
         Ok(format!("{done} at {}", ctime(&(api.clock.local)((api.clock.now)()))))
     }
 }
 
 impl Verb {
-    async fn perform(self, api: &Arc<Api>, process: &str) -> Result<String, Broken> {
+    async fn perform(self, api: &Api, actor: &Actor, process: &str) -> Result<String, Broken> {
         let name = || process.to_owned();
         let outcome = match self {
-            Verb::Start => ask(api, Call::StartProcess { name: name(), wait: true }).await?,
-            Verb::Stop => ask(api, Call::StopProcess { name: name(), wait: true }).await?,
-            Verb::ClearLog => ask(api, Call::ClearProcessLogs { name: name() }).await?,
+            Verb::Start => ask(api, actor, Call::StartProcess { name: name(), wait: true }).await?,
+            Verb::Stop => ask(api, actor, Call::StopProcess { name: name(), wait: true }).await?,
+            Verb::ClearLog => ask(api, actor, Call::ClearProcessLogs { name: name() }).await?,
             Verb::Restart => {
                 // Neither half is judged: what is not running cannot be stopped, and is to run all the same.
-                let _ = ask(api, Call::StopProcess { name: name(), wait: true }).await?;
-                let _ = ask(api, Call::StartProcess { name: name(), wait: true }).await?;
+                let _ = ask(api, actor, Call::StopProcess { name: name(), wait: true }).await?;
+                let _ = ask(api, actor, Call::StartProcess { name: name(), wait: true }).await?;
                 return Ok(format!("Process {process} restarted"));
             }
         };
@@ -132,8 +131,8 @@ fn unknown(process: &str) -> String {
 }
 
 /// Asks the supervisor; the error says that it ended before it answered.
-async fn ask(api: &Api, call: Call) -> Result<Outcome, Broken> {
-    api.call(call).await.map_err(|_| Broken)
+async fn ask(api: &Api, actor: &Actor, call: Call) -> Result<Outcome, Broken> {
+    api.call(actor, call).await.map_err(|_| Broken)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Type::{self, Array, Boolean, Int, String, Struct};
 use super::{Arguments, Method, Parameter, Request, System};
+use supervisord_core::actor::Right;
 use supervisord_core::call::{Call, Read};
 use supervisord_core::output::Channel::{self, Stderr, Stdout};
 use supervisord_wire::fault::{Fault, FaultCode};
@@ -42,7 +43,8 @@ negative offset and length 0 for that many bytes from the end.";
 const TAIL_ABOUT: &str = "Read the end of the log of a process and learn where it ends now, in order to follow it.";
 const CLEAR_ABOUT: &str = "Empty the logs of a process.";
 
-const fn supervisor(
+/// What anybody may who is let in.
+const fn view(
     name: &'static str,
     about: &'static str,
     parameters: &'static [Parameter],
@@ -50,7 +52,31 @@ const fn supervisor(
     result: (&'static str, &'static str),
     build: fn(Arguments) -> Result<Request, Fault>,
 ) -> Method {
-    Method { name, about, parameters, returns, result, guarded: true, build }
+    Method { name, about, parameters, returns, result, right: Right::View, guarded: true, build }
+}
+
+/// What concerns processes as they are configured.
+const fn operate(
+    name: &'static str,
+    about: &'static str,
+    parameters: &'static [Parameter],
+    returns: Type,
+    result: (&'static str, &'static str),
+    build: fn(Arguments) -> Result<Request, Fault>,
+) -> Method {
+    Method { right: Right::Operate, ..view(name, about, parameters, returns, result, build) }
+}
+
+/// What changes what is supervised, or the daemon itself.
+const fn administer(
+    name: &'static str,
+    about: &'static str,
+    parameters: &'static [Parameter],
+    returns: Type,
+    result: (&'static str, &'static str),
+    build: fn(Arguments) -> Result<Request, Fault>,
+) -> Method {
+    Method { right: Right::Administer, ..view(name, about, parameters, returns, result, build) }
 }
 
 const fn unguarded(method: Method) -> Method {
@@ -69,6 +95,7 @@ fn system(system: System) -> Result<Request, Fault> {
     Ok(Request::System(system))
 }
 
+/// What is about the methods themselves.
 const fn introspection(
     name: &'static str,
     about: &'static str,
@@ -77,11 +104,11 @@ const fn introspection(
     result: (&'static str, &'static str),
     build: fn(Arguments) -> Result<Request, Fault>,
 ) -> Method {
-    unguarded(supervisor(name, about, parameters, returns, result, build))
+    unguarded(view(name, about, parameters, returns, result, build))
 }
 
 pub(super) static METHODS: [Method; 43] = [
-    supervisor(
+    view(
         "supervisor.getAPIVersion",
         "Tell the version of this interface.",
         &[],
@@ -89,7 +116,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("version", "the version, such as 3.0"),
         |_| read(Read::GetApiVersion),
     ),
-    supervisor(
+    view(
         "supervisor.getVersion",
         "The old name of getAPIVersion.",
         &[],
@@ -97,7 +124,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("version", "the version, such as 3.0"),
         |_| read(Read::GetApiVersion),
     ),
-    supervisor(
+    view(
         "supervisor.getSupervisorVersion",
         "Tell the version of Supervisor this daemon behaves like.",
         &[],
@@ -105,7 +132,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("version", "the version, such as 4.3.0"),
         |_| read(Read::GetSupervisorVersion),
     ),
-    supervisor(
+    view(
         "supervisor.getIdentification",
         "Tell the identifier of this daemon, by which clients tell several of them apart.",
         &[],
@@ -113,7 +140,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("identifier", "the identifier"),
         |_| read(Read::GetIdentification),
     ),
-    supervisor(
+    view(
         "supervisor.getState",
         "Tell what the daemon is doing.",
         &[],
@@ -121,12 +148,12 @@ pub(super) static METHODS: [Method; 43] = [
         ("state", "a struct with an int statecode and a string statename"),
         |_| read(Read::GetState),
     ),
-    supervisor("supervisor.getPID", "Tell the process id of the daemon.", &[], Int, ("pid", "the process id"), |_| {
+    view("supervisor.getPID", "Tell the process id of the daemon.", &[], Int, ("pid", "the process id"), |_| {
         read(Read::GetPid)
     }),
-    supervisor("supervisor.readLog", READ_MAIN_ABOUT, &[OFFSET, LENGTH], String, TEXT, read_log),
-    supervisor("supervisor.readMainLog", "The old name of readLog.", &[OFFSET, LENGTH], String, TEXT, read_log),
-    supervisor(
+    view("supervisor.readLog", READ_MAIN_ABOUT, &[OFFSET, LENGTH], String, TEXT, read_log),
+    view("supervisor.readMainLog", "The old name of readLog.", &[OFFSET, LENGTH], String, TEXT, read_log),
+    administer(
         "supervisor.clearLog",
         "Remove the activity log of the daemon and begin a new one.",
         &[],
@@ -134,10 +161,10 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |_| call(Call::ClearLog),
     ),
-    supervisor("supervisor.shutdown", "Stop all processes and end the daemon.", &[], Boolean, TRUE, |_| {
+    administer("supervisor.shutdown", "Stop all processes and end the daemon.", &[], Boolean, TRUE, |_| {
         call(Call::Shutdown)
     }),
-    supervisor(
+    administer(
         "supervisor.upgrade",
         "Hand everything over to the program that is now on disk, after it has been tried. No process notices.",
         &[],
@@ -145,7 +172,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |_| call(Call::Upgrade),
     ),
-    supervisor(
+    administer(
         "supervisor.restart",
         "Stop all processes and begin again with the configuration as it is now.",
         &[],
@@ -153,7 +180,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |_| Ok(Request::Restart),
     ),
-    supervisor(
+    administer(
         "supervisor.reloadConfig",
         "Read the configuration again and tell which groups differ from the active ones. No process is touched: use \
          addProcessGroup and removeProcessGroup for that.",
@@ -162,7 +189,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("result", "an array with one item: the arrays of the names of added, changed and removed groups"),
         |_| Ok(Request::ReloadConfig),
     ),
-    supervisor(
+    administer(
         "supervisor.addProcessGroup",
         "Make a group of the configuration active and start what is to be started with it.",
         &[GROUP],
@@ -170,7 +197,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |mut args| call(Call::AddProcessGroup { group: args.name()? }),
     ),
-    supervisor(
+    administer(
         "supervisor.removeProcessGroup",
         "Make a group inactive. All its processes must have ended.",
         &[GROUP],
@@ -178,7 +205,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |mut args| call(Call::RemoveProcessGroup { group: args.name()? }),
     ),
-    supervisor(
+    view(
         "supervisor.getProcessInfo",
         "Describe a process.",
         &[PROCESS],
@@ -186,7 +213,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("info", "what is known about the process"),
         |mut args| read(Read::GetProcessInfo { name: args.name()? }),
     ),
-    supervisor(
+    view(
         "supervisor.getAllProcessInfo",
         "Describe all processes of the active groups, sorted by group and name.",
         &[],
@@ -194,7 +221,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("infos", "for each process what getProcessInfo answers"),
         |_| read(Read::GetAllProcessInfo),
     ),
-    supervisor(
+    view(
         "supervisor.getAllConfigInfo",
         "Describe all processes of the configuration as it was last read, active or not.",
         &[],
@@ -202,7 +229,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("infos", "for each process a struct with its options"),
         |_| read(Read::GetAllConfigInfo),
     ),
-    supervisor(
+    view(
         "supervisor.getConfigWarnings",
         "Tell what was noticed when the configuration was last read: what has no effect, or may be meant in another way.",
         &[],
@@ -210,10 +237,10 @@ pub(super) static METHODS: [Method; 43] = [
         ("warnings", "a sentence for each, with its place in the file"),
         |_| read(Read::GetConfigWarnings),
     ),
-    supervisor("supervisor.startProcess", "Start a process.", &[PROCESSES, START_WAIT], Boolean, TRUE, |mut args| {
+    operate("supervisor.startProcess", "Start a process.", &[PROCESSES, START_WAIT], Boolean, TRUE, |mut args| {
         call(Call::StartProcess { name: args.name()?, wait: args.wait() })
     }),
-    supervisor(
+    operate(
         "supervisor.startProcessGroup",
         "Start all processes of a group that are not running.",
         &[GROUP, START_WAIT],
@@ -221,7 +248,7 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::StartProcessGroup { group: args.name()?, wait: args.wait() }),
     ),
-    supervisor(
+    operate(
         "supervisor.startAllProcesses",
         "Start all processes that are not running.",
         &[START_WAIT],
@@ -229,10 +256,10 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::StartAllProcesses { wait: args.wait() }),
     ),
-    supervisor("supervisor.stopProcess", "Stop a process.", &[PROCESSES, STOP_WAIT], Boolean, TRUE, |mut args| {
+    operate("supervisor.stopProcess", "Stop a process.", &[PROCESSES, STOP_WAIT], Boolean, TRUE, |mut args| {
         call(Call::StopProcess { name: args.name()?, wait: args.wait() })
     }),
-    supervisor(
+    operate(
         "supervisor.stopProcessGroup",
         "Stop all running processes of a group.",
         &[GROUP, STOP_WAIT],
@@ -240,15 +267,10 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::StopProcessGroup { group: args.name()?, wait: args.wait() }),
     ),
-    supervisor(
-        "supervisor.stopAllProcesses",
-        "Stop all running processes.",
-        &[STOP_WAIT],
-        Array,
-        STATUSES,
-        |mut args| call(Call::StopAllProcesses { wait: args.wait() }),
-    ),
-    supervisor(
+    operate("supervisor.stopAllProcesses", "Stop all running processes.", &[STOP_WAIT], Array, STATUSES, |mut args| {
+        call(Call::StopAllProcesses { wait: args.wait() })
+    }),
+    operate(
         "supervisor.signalProcess",
         "Send a signal to a process.",
         &[PROCESSES, SIGNAL],
@@ -256,7 +278,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |mut args| call(Call::SignalProcess { name: args.name()?, signal: args.signal()? }),
     ),
-    supervisor(
+    operate(
         "supervisor.signalProcessGroup",
         "Send a signal to all processes of a group.",
         &[GROUP, SIGNAL],
@@ -264,7 +286,7 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::SignalProcessGroup { group: args.name()?, signal: args.signal()? }),
     ),
-    supervisor(
+    operate(
         "supervisor.signalAllProcesses",
         "Send a signal to all processes.",
         &[SIGNAL],
@@ -272,7 +294,7 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::SignalAllProcesses { signal: args.signal()? }),
     ),
-    supervisor(
+    operate(
         "supervisor.sendProcessStdin",
         "Write text to the stdin of a process.",
         &[PROCESS, param("chars", String, "the text, which is written as UTF-8")],
@@ -280,7 +302,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         send_process_stdin,
     ),
-    unguarded(supervisor(
+    unguarded(operate(
         "supervisor.sendRemoteCommEvent",
         "Tell event listeners something, as a REMOTE_COMMUNICATION event.",
         &[param("type", String, "what the event says after type:"), param("data", String, "the body of the event")],
@@ -288,8 +310,8 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |mut args| call(Call::SendRemoteCommEvent { kind: args.printed(), data: args.printed() }),
     )),
-    supervisor("supervisor.readProcessStdoutLog", READ_ABOUT, &[PROCESS, OFFSET, LENGTH], String, TEXT, read_stdout),
-    supervisor(
+    view("supervisor.readProcessStdoutLog", READ_ABOUT, &[PROCESS, OFFSET, LENGTH], String, TEXT, read_stdout),
+    view(
         "supervisor.readProcessLog",
         "The old name of readProcessStdoutLog.",
         &[PROCESS, OFFSET, LENGTH],
@@ -297,18 +319,11 @@ pub(super) static METHODS: [Method; 43] = [
         TEXT,
         read_stdout,
     ),
-    supervisor("supervisor.readProcessStderrLog", READ_ABOUT, &[PROCESS, OFFSET, LENGTH], String, TEXT, |args| {
+    view("supervisor.readProcessStderrLog", READ_ABOUT, &[PROCESS, OFFSET, LENGTH], String, TEXT, |args| {
         read_process_log(args, Stderr)
     }),
-    supervisor(
-        "supervisor.tailProcessStdoutLog",
-        TAIL_ABOUT,
-        &[PROCESS, TAIL_OFFSET, TAIL_LENGTH],
-        Array,
-        TAIL,
-        tail_stdout,
-    ),
-    supervisor(
+    view("supervisor.tailProcessStdoutLog", TAIL_ABOUT, &[PROCESS, TAIL_OFFSET, TAIL_LENGTH], Array, TAIL, tail_stdout),
+    view(
         "supervisor.tailProcessLog",
         "The old name of tailProcessStdoutLog.",
         &[PROCESS, TAIL_OFFSET, TAIL_LENGTH],
@@ -316,16 +331,11 @@ pub(super) static METHODS: [Method; 43] = [
         TAIL,
         tail_stdout,
     ),
-    supervisor(
-        "supervisor.tailProcessStderrLog",
-        TAIL_ABOUT,
-        &[PROCESS, TAIL_OFFSET, TAIL_LENGTH],
-        Array,
-        TAIL,
-        |args| tail_process_log(args, Stderr),
-    ),
-    supervisor("supervisor.clearProcessLogs", CLEAR_ABOUT, &[PROCESS], Boolean, TRUE, clear_process_logs),
-    supervisor(
+    view("supervisor.tailProcessStderrLog", TAIL_ABOUT, &[PROCESS, TAIL_OFFSET, TAIL_LENGTH], Array, TAIL, |args| {
+        tail_process_log(args, Stderr)
+    }),
+    operate("supervisor.clearProcessLogs", CLEAR_ABOUT, &[PROCESS], Boolean, TRUE, clear_process_logs),
+    operate(
         "supervisor.clearProcessLog",
         "The old name of clearProcessLogs.",
         &[PROCESS],
@@ -333,7 +343,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         clear_process_logs,
     ),
-    supervisor("supervisor.clearAllProcessLogs", "Empty the logs of all processes.", &[], Array, STATUSES, |_| {
+    operate("supervisor.clearAllProcessLogs", "Empty the logs of all processes.", &[], Array, STATUSES, |_| {
         call(Call::ClearAllProcessLogs)
     }),
     introspection(

@@ -65,7 +65,8 @@ fn plane() -> Plane {
 impl Plane {
     /// What a client gets for a call that needs no control.
     async fn get(&self, method: &str, arguments: &[Value]) -> Result<Value, Fault> {
-        let document = self.responder.respond(encode_call(method, arguments).into()).await.expect("a document");
+        let document =
+            self.responder.respond(somebody(), encode_call(method, arguments).into()).await.expect("a document");
         decode_response(document.text.as_bytes()).expect("a good document")
     }
 
@@ -94,6 +95,10 @@ impl Plane {
     }
 }
 
+fn somebody() -> Arc<Actor> {
+    Arc::new(Actor::plug_in())
+}
+
 fn array(items: &[Value]) -> Value {
     Value::Array(items.to_vec())
 }
@@ -106,7 +111,11 @@ fn entry(method: &str, arguments: &[Value]) -> Value {
 async fn what_is_no_request_is_refused() {
     let plane = plane();
     for body in ["", "<a/>", "<methodCall>"] {
-        assert_eq!(plane.responder.respond(body.to_owned().into()).await.err(), Some(Unanswered::BadRequest), "{body}");
+        assert_eq!(
+            plane.responder.respond(somebody(), body.to_owned().into()).await.err(),
+            Some(Unanswered::BadRequest),
+            "{body}"
+        );
     }
 }
 
@@ -118,7 +127,7 @@ async fn long_requests_are_read_as_well() {
     let (call, answer) = plane.ask("supervisor.sendRemoteCommEvent", &arguments, Ok(Answer::Done)).await;
     assert_eq!(call, format!("SendRemoteCommEvent {{ kind: \"a\", data: \"{long}\" }}"));
     assert_eq!(answer, Ok(true.into()));
-    assert_eq!(plane.responder.respond(long.clone().into()).await.err(), Some(Unanswered::BadRequest));
+    assert_eq!(plane.responder.respond(somebody(), long.clone().into()).await.err(), Some(Unanswered::BadRequest));
 }
 
 #[tokio::test]
@@ -165,9 +174,9 @@ async fn nothing_is_said_when_the_daemon_ends_first() {
     let Plane { responder, calls, _poll, .. } = plane();
     drop(calls);
     let body = encode_call("supervisor.shutdown", &[]);
-    assert_eq!(responder.respond(body.to_owned().into()).await.err(), Some(Unanswered::Ending));
+    assert_eq!(responder.respond(somebody(), body.to_owned().into()).await.err(), Some(Unanswered::Ending));
     let body = encode_call("system.multicall", &[array(&[entry("supervisor.shutdown", &[])])]);
-    assert_eq!(responder.respond(body.to_owned().into()).await.err(), Some(Unanswered::Ending));
+    assert_eq!(responder.respond(somebody(), body.to_owned().into()).await.err(), Some(Unanswered::Ending));
 }
 
 #[tokio::test]
@@ -260,7 +269,7 @@ async fn a_multicall_goes_on_without_its_client() {
     let entries = ["a", "b"].map(|name| entry("supervisor.stopProcess", &[name.into()]));
     let body = encode_call("system.multicall", &[array(&entries)]);
     {
-        let mut answer = pin!(plane.responder.respond(body.to_owned().into()));
+        let mut answer = pin!(plane.responder.respond(somebody(), body.to_owned().into()));
         let begun = std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
         assert!(begun, "the answer waits for control");
     }
