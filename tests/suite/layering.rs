@@ -79,6 +79,28 @@ fn decisions_speak_no_protocol() {
     }
 }
 
+/// What differs between systems stands in one place. Tests may ask where they run.
+#[test]
+fn only_one_module_asks_for_the_system_it_is_compiled_for() {
+    const QUESTIONS: [&str; 5] = ["target_os", "target_vendor", "target_arch", "target_env", "target_family"];
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let mut asked_in_its_place = 0;
+    let in_src = |file: &Path| file.components().any(|part| part.as_os_str() == "src");
+    for (file, text) in sources::files(&crates).into_iter().filter(|(file, _)| in_src(file)) {
+        let is_the_place = file.starts_with(crates.join("sys/src/system")) || file.ends_with("sys/src/system.rs");
+        let is_test = |line: &str| line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test, ");
+        let of_the_product = text.lines().take_while(|line| !is_test(line) || line.ends_with(";"));
+        let asks = |line: &&str| QUESTIONS.iter().any(|question| line.contains(question));
+        let asking: Vec<&str> = of_the_product.filter(asks).collect();
+        if is_the_place {
+            asked_in_its_place += asking.len();
+        } else if !file.ends_with("tests.rs") {
+            assert!(asking.is_empty(), "{}: {asking:?} belongs into sys/src/system", file.display());
+        }
+    }
+    assert!(asked_in_its_place > 0, "this test finds what it looks for");
+}
+
 /// Samples are for tests: what is released is built without them.
 #[test]
 fn only_tests_ask_for_samples() {

@@ -17,9 +17,9 @@ use supervisord_config::model::{Config, Group, GroupKind, Process, SocketAddress
 use supervisord_core::output::Channel;
 use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snapshot};
 use supervisord_sys::limits::{self, Limit};
-use supervisord_sys::orphan::ProcessHandle;
+use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::socket::{self, Place};
-use supervisord_sys::{Pid, fd, orphan, pipe, sink, user};
+use supervisord_sys::{Pid, fd, pipe, proc_fd, proc_stat, sink, user};
 
 use crate::control::Legacy;
 use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
@@ -138,7 +138,7 @@ fn is_alive(writer: &Writer) -> bool {
 fn confirm(run: &Run) -> Option<Pid> {
     let pid = Pid::new(run.pid)?;
     let handle = ProcessHandle::open(pid).ok()?;
-    orphan::facts(pid).filter(|facts| run.is(facts) && !handle.has_ended()).map(|_| pid)
+    proc_stat::facts(pid).filter(|facts| run.is(facts) && !handle.has_ended()).map(|_| pid)
 }
 
 fn has_ended(handle: BorrowedFd<'_>) -> bool {
@@ -272,7 +272,7 @@ fn find_child(
     let pid = Pid::new(known.pid)?;
     let mut open = |role: Role, inode: Option<u64>| {
         // One of version 1 has its pipes open both ways.
-        let again = || inode.and_then(|inode| orphan::open_pipe(pid, inode, role == Role::Stdin));
+        let again = || inode.and_then(|inode| proc_fd::open_pipe(pid, inode, role == Role::Stdin));
         kept.take(owner, role).or_else(again)
     };
     let (stdin, stdout, stderr) =
@@ -307,7 +307,7 @@ fn identify(run: &Run, has_handle: bool, kept: &Kept) -> Option<Run> {
     if run.pid == 0 {
         let known = match (kept.birth(RunId(run.run)), run.stdout) {
             (Some(birth), _) => Run { pid: birth.pid, started: birth.after, exact: false, ..run.clone() },
-            (None, Some(stdout)) => run.clone().of(orphan::find_leader(stdout)?.get()),
+            (None, Some(stdout)) => run.clone().of(proc_fd::find_leader(stdout)?.get()),
             (None, None) => return None,
         };
         return has_handle.then(|| known.clone()).or_else(|| confirm(&known).map(|pid| known.of(pid.get())));
@@ -348,7 +348,7 @@ fn find_socket(
     let mut refusal = None;
     for (_, child, inode) in holders {
         let Some(pid) = Pid::new(child.pid) else { continue };
-        match orphan::copy_socket(pid, inode) {
+        match proc_fd::copy_socket(pid, inode) {
             Ok(socket) if is_at(&socket, &wanted.address) => {
                 let (group, url) = (group.name.clone(), wanted.url.clone());
                 return Ok(Some(HandedSocket { group, url, socket, number: None }));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use supervisord_config::model::{Config, Supervisord};
 use supervisord_core::supervisor::Supervisor;
-use supervisord_sys::Pid;
-use supervisord_sys::orphan::{self, ProcessHandle};
+use supervisord_sys::process_handle::ProcessHandle;
+use supervisord_sys::{Pid, capabilities, start_time};
 
 use crate::adoption::{self, Found, Remains};
 use crate::clock::present;
@@ -141,7 +141,7 @@ impl Beginning {
 pub fn legacy(settings: &Supervisord) -> Option<Legacy> {
     let is_first = Pid::current().get() == 1;
     let has_room = std::fs::metadata(&settings.pidfile).map_or(true, |found| found.is_file());
-    let can_survive = ProcessHandle::is_supported() && orphan::boot_id().is_some();
+    let can_survive = capabilities::HERE.take_over && ProcessHandle::is_supported() && start_time::boot_id().is_some();
     let survives = settings.adopt && can_survive && has_room && !is_first;
     survives.then(|| Legacy {
         state_file: format!("{}.state", settings.pidfile),

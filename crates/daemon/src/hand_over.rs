@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::HttpServer;
@@ -15,7 +15,7 @@ use supervisord_core::output::Channel;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::supervisor::snapshot::Snapshot;
 use supervisord_sys::signal::Signals;
-use supervisord_sys::{Errno, exec, host};
+use supervisord_sys::{Errno, exec, host, inherited};
 
 use crate::output::RunId;
 use crate::state::Run;
@@ -37,9 +37,9 @@ pub fn execute(handed: HandOver<OwnedFd>, signals: &mut Signals) -> Result<(Hand
         Ok(never) => match never {},
         Err(failure) => failure,
     };
-    // From here on the numbers in the text own the descriptors.
+    // From here on the numbers in the text stand for the descriptors.
     for fd in kept {
-        let _: RawFd = fd.into_raw_fd();
+        inherited::leave(fd);
     }
     Ok((read(&text)?.take()?, failure))
 }
@@ -62,7 +62,7 @@ pub fn inherited() -> Option<Result<HandOver<OwnedFd>, String>> {
 
 fn take_inherited(number: &str) -> Result<HandOver<OwnedFd>, String> {
     let number = number.parse().map_err(|_| format!("{VARIABLE} is not a number"))?;
-    let file = exec::inherited(number).map_err(|error| error.to_string())?;
+    let file = inherited::take(number).map_err(|error| error.to_string())?;
     let mut text = Vec::new();
     File::from(file).read_to_end(&mut text).map_err(|error| error.to_string())?;
     read(&text)?.take()
@@ -259,8 +259,8 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
 }
 
 impl HandOver<RawFd> {
-    /// Takes the descriptors over. Only once, and only in the program they were left to.
+    /// Takes the descriptors over, which can be done once.
     pub fn take(self) -> Result<HandOver<OwnedFd>, String> {
-        self.map(&mut exec::inherited).map_err(|error| error.to_string())
+        self.map(&mut inherited::take).map_err(|error| error.to_string())
     }
 }

@@ -10,7 +10,7 @@ use supervisord_config::host::Host;
 use supervisord_config::model::LogLevel;
 use supervisord_config::{Purpose, load_with, search};
 use supervisord_sys::signal::Signals;
-use supervisord_sys::{command, fd};
+use supervisord_sys::{command, inherited};
 
 use crate::api::ReadConfig;
 use crate::command_line::{self, Options, Request};
@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
     }
     supervisord_sys::memory::give_back_what_is_freed();
     // What somebody left open for us is not for our children. That it cannot be marked would show in nothing else.
-    let _ = fd::close_inherited_on_exec();
+    let _ = inherited::note_at_start();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|argument| argument == SELF_TEST) {
         return self_test(arguments);

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
+use crate::system;
+
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalTime {
@@ -65,7 +67,7 @@ fn fields(seconds: i64) -> Option<LocalTime> {
         minute: tm.tm_min.unsigned_abs(),
         second: tm.tm_sec.unsigned_abs(),
         weekday: tm.tm_wday.unsigned_abs(),
-        utc_offset: i32::try_from(tm.tm_gmtoff).ok()?,
+        utc_offset: system::utc_offset(&tm, seconds)?,
     })
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::system::MORE_ERRNO_NAMES;
+
 /// An error number of the system. Displays as its description (`No such file or directory`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(i32);
@@ -103,36 +105,27 @@ impl From<io::Error> for Errno {
     }
 }
 
+/// The numbers of these names, with the names.
 macro_rules! named {
     ($($name:ident)*) => { &[$((libc::$name, stringify!($name))),*] };
 }
+pub(crate) use named;
 
 /// Numbers that every supported system has. Where two names share a number the first one stands.
 static NAMES: &[(i32, &str)] = named! {
-    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST EXDEV
     ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK
-    ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP ENOMSG EIDRM EOVERFLOW EILSEQ EUSERS ENOTSOCK EDESTADDRREQ EMSGSIZE
+    ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP ENOMSG EIDRM EOVERFLOW EILSEQ ENOTSOCK EDESTADDRREQ EMSGSIZE
     EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL
     ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT
-    ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EDQUOT ECANCELED EOWNERDEAD ENOTRECOVERABLE EPROTO
+    ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE ECANCELED EOWNERDEAD ENOTRECOVERABLE EPROTO
     EBADMSG
 };
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-static MORE_NAMES: &[(i32, &str)] = named! {
-    ECHRNG EL2NSYNC EL3HLT EL3RST ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL ENOANO EBADRQC EBADSLT EBFONT ENOSTR
-    ENODATA ETIME ENOSR ENONET ENOPKG EREMOTE ENOLINK EADV ESRMNT ECOMM EMULTIHOP EDOTDOT ENOTUNIQ EBADFD EREMCHG ELIBACC
-    ELIBBAD ELIBSCN ELIBMAX ELIBEXEC ERESTART ESTRPIPE EUCLEAN ENOTNAM ENAVAIL EISNAM EREMOTEIO ENOMEDIUM EMEDIUMTYPE
-    ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED ERFKILL EHWPOISON
-};
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-static MORE_NAMES: &[(i32, &str)] = named! { EREMOTE EPROCLIM EBADRPC ERPCMISMATCH EPROGUNAVAIL EPROGMISMATCH EPROCUNAVAIL EFTYPE EAUTH ENEEDAUTH ENOATTR };
 
 /// The symbolic name of an error number on this system. Safe to call between fork and exec.
 pub fn errno_name(number: i32) -> Option<&'static str> {
     let find = |names: &'static [(i32, &'static str)]| names.iter().find(|(known, _)| *known == number);
-    find(NAMES).or_else(|| find(MORE_NAMES)).map(|(_, name)| *name)
+    find(NAMES).or_else(|| find(MORE_ERRNO_NAMES)).map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -149,7 +142,7 @@ mod tests {
 
     #[test]
     fn no_number_is_named_twice() {
-        let mut numbers: Vec<i32> = NAMES.iter().chain(MORE_NAMES).map(|(number, _)| *number).collect();
+        let mut numbers: Vec<i32> = NAMES.iter().chain(MORE_ERRNO_NAMES).map(|(number, _)| *number).collect();
         numbers.sort_unstable();
         let all = numbers.len();
         numbers.dedup();

@@ -1,13 +1,14 @@
 //! File descriptors: reading, writing, waiting, copying, and what they stand for.
 
-use std::fs;
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno as NixErrno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::system;
 
 /// Reads once; 0 at the end of file. An interruption by a signal is not reported but tried again.
 pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
@@ -127,69 +128,24 @@ pub fn keep_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Marks every descriptor from 3 on to be closed on exec. Called once at the start: what the daemon opens itself is
-/// marked from birth, but it may have inherited others, which its children must not get.
-pub fn close_inherited_on_exec() -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    if close_range_on_exec() {
-        return Ok(());
-    }
-    let open: Vec<RawFd> = fs::read_dir("/dev/fd")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|fd| *fd >= 3)
-        .collect();
-    for fd in open {
-        // SAFETY: it is borrowed for this one call; if it was closed meanwhile (the directory's own descriptor
-        // was), the call fails without harm.
-        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-        if let Ok(flags) = fcntl(fd, FcntlArg::F_GETFD) {
-            fcntl(fd, FcntlArg::F_SETFD(FdFlag::from_bits_retain(flags) | FdFlag::FD_CLOEXEC))?;
-        }
-    }
-    Ok(())
-}
-
-/// False on a kernel before 5.11. Safe to call between fork and exec.
-#[cfg(target_os = "linux")]
-pub(crate) fn close_range_on_exec() -> bool {
-    // SAFETY: the call only changes flags of descriptors. It is made by number because not every C library has it.
-    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) == 0 }
-}
-
-/// Bytes moved without passing through memory of this process; 0 at the end of file.
-///
-/// One of the two must be a pipe. It never waits for a pipe (EAGAIN), but may wait for a file. A file opened for
-/// appending is refused (EINVAL).
-#[cfg(target_os = "linux")]
+/// Bytes moved without passing through memory of this process; 0 at the end of file. One of the two must be a pipe. It
+/// never waits for a pipe (EAGAIN), but may wait for a file. A file opened for appending is refused (EINVAL). `Unsupported`
+/// where the system has no such call.
 pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
-    use nix::fcntl::SpliceFFlags;
-    let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
-    uninterrupted(|| nix::fcntl::splice(from, None, to, None, len, flags))
-}
-
-/// Only Linux can do this; the error here is always `Unsupported`.
-#[cfg(not(target_os = "linux"))]
-pub fn splice(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _len: usize) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into())
+    uninterrupted(|| system::splice(from, to, len))
 }
 
 /// Bytes copied from one pipe to another without being taken out of the first; 0 at the end of file. It never waits.
-#[cfg(target_os = "linux")]
+/// `Unsupported` where the system has no such call.
 pub fn tee(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
-    uninterrupted(|| nix::fcntl::tee(from, to, len, nix::fcntl::SpliceFFlags::SPLICE_F_NONBLOCK))
+    uninterrupted(|| system::tee(from, to, len))
 }
 
-/// Only Linux can do this; the error here is always `Unsupported`.
-#[cfg(not(target_os = "linux"))]
-pub fn tee(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _len: usize) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+fn uninterrupted<T, E: Into<io::Error>>(mut call: impl FnMut() -> Result<T, E>) -> io::Result<T> {
     loop {
-        match call() {
-            Err(NixErrno::EINTR) => {}
-            other => return other.map_err(io::Error::from),
+        match call().map_err(E::into) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
         }
     }
 }
@@ -197,7 +153,6 @@ fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::Write;
     use std::os::fd::{AsFd, OwnedFd};
     use std::os::unix::net::UnixStream;
 
@@ -328,14 +283,5 @@ mod tests {
             let count = read(pipe.reader.as_fd(), &mut buffer).unwrap();
             assert_eq!(&buffer[..count], text);
         }
-    }
-
-    #[test]
-    fn what_was_inherited_is_closed_on_exec() {
-        let mut file = tempfile::tempfile().unwrap();
-        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-        close_inherited_on_exec().unwrap();
-        assert_eq!(fcntl(&file, FcntlArg::F_GETFD).unwrap(), FdFlag::FD_CLOEXEC.bits());
-        file.write_all(b"still open").unwrap();
     }
 }

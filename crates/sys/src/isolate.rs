@@ -1,11 +1,12 @@
 //! Taking a process out of the reach of whatever ends processes by the way.
 
+use std::ffi::CString;
 use std::fs;
 
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::Errno;
 use crate::limits::{self, Limit};
+use crate::{Errno, system};
 
 /// The score of a process that the system never ends for want of memory.
 const NEVER_FOR_MEMORY: &str = "-1000";
@@ -22,12 +23,9 @@ pub fn isolate(name: &str) -> Result<(), Errno> {
     if let Ok((_, hard)) = limits::get(Limit::OpenFiles) {
         let _ = limits::ensure(Limit::OpenFiles, hard);
     }
-    #[cfg(target_os = "linux")]
-    if let Ok(name) = std::ffi::CString::new(name) {
-        let _ = nix::sys::prctl::set_name(&name);
+    if let Ok(name) = CString::new(name) {
+        system::set_process_name(&name);
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = name;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! This is the only crate with `unsafe` code. It decides nothing and words nothing that a user reads, except for the
 //! few lines a child writes when it cannot be started: errors are typed, and the caller finds the text.
 
+pub mod capabilities;
 pub mod clock;
 pub mod command;
 pub mod daemonize;
@@ -10,18 +11,22 @@ pub mod errno;
 pub mod exec;
 pub mod fd;
 pub mod host;
+pub mod inherited;
 pub mod isolate;
 pub mod limits;
 pub mod memory;
-pub mod orphan;
 pub mod passing;
 pub mod pipe;
+pub mod proc_fd;
+pub mod proc_stat;
+pub mod process_handle;
 pub mod random;
 pub mod shared_memory;
 pub mod signal;
 pub mod sink;
 pub mod socket;
 pub mod spawn;
+pub mod start_time;
 pub mod syslog;
 pub mod terminal;
 pub mod thread;
@@ -32,6 +37,7 @@ pub mod wait;
 #[cfg(test)]
 mod eventually;
 mod pid;
+mod system;
 
 pub use errno::{Errno, errno_name};
 pub use pid::Pid;

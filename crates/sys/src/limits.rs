@@ -2,7 +2,7 @@
 
 use libc::{RLIM_INFINITY, rlim_t, rlimit};
 
-use crate::Errno;
+use crate::{Errno, system};
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,13 @@ impl Limit {
         match self {
             Limit::OpenFiles => "RLIMIT_NOFILE",
             Limit::Processes => "RLIMIT_NPROC",
+        }
+    }
+
+    const fn number(self) -> Option<system::LimitNumber> {
+        match self {
+            Limit::OpenFiles => Some(libc::RLIMIT_NOFILE),
+            Limit::Processes => system::PROCESS_LIMIT,
         }
     }
 }
@@ -53,28 +60,20 @@ pub fn get(limit: Limit) -> Result<(u64, u64), Errno> {
 }
 
 // Not by way of `nix`, which does not know the limit on processes for every system that has it. The type of a resource's
-// number differs by system.
+// number differs by system. A limit that the system does not have is none.
 
 fn read(limit: Limit) -> Result<rlimit, Errno> {
-    let mut answer = rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut answer = rlimit { rlim_cur: RLIM_INFINITY, rlim_max: RLIM_INFINITY };
+    let Some(number) = limit.number() else { return Ok(answer) };
     // SAFETY: `answer` is a valid place for the answer.
-    let result = unsafe {
-        match limit {
-            Limit::OpenFiles => libc::getrlimit(libc::RLIMIT_NOFILE, &mut answer),
-            Limit::Processes => libc::getrlimit(libc::RLIMIT_NPROC, &mut answer),
-        }
-    };
+    let result = unsafe { libc::getrlimit(number, &mut answer) };
     if result == -1 { Err(Errno::last()) } else { Ok(answer) }
 }
 
 fn write(limit: Limit, wanted: rlimit) -> Result<(), Errno> {
+    let Some(number) = limit.number() else { return Ok(()) };
     // SAFETY: `wanted` is only read.
-    let result = unsafe {
-        match limit {
-            Limit::OpenFiles => libc::setrlimit(libc::RLIMIT_NOFILE, &wanted),
-            Limit::Processes => libc::setrlimit(libc::RLIMIT_NPROC, &wanted),
-        }
-    };
+    let result = unsafe { libc::setrlimit(number, &wanted) };
     if result == -1 { Err(Errno::last()) } else { Ok(()) }
 }
 

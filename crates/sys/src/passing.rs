@@ -8,35 +8,25 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, listen, sendmsg,
-    socket, socketpair,
+    AddressFamily, Backlog, ControlMessage, MsgFlags, SockType, UnixAddr, bind, connect, listen, sendmsg, socket,
+    socketpair,
 };
 
-use crate::Errno;
 use crate::trusted::{self, NewSocket, NewSocketPlace};
+use crate::{Errno, system};
 
 /// The most descriptors that one message can carry (`SCM_MAX_FD` of Linux is 253).
 pub const MOST_DESCRIPTORS: usize = 250;
 
-/// Flags of new sockets. macOS, which has no such sockets, has no flags either.
-#[cfg(not(target_vendor = "apple"))]
-fn flags() -> SockFlag {
-    SockFlag::SOCK_CLOEXEC
-}
-
-#[cfg(target_vendor = "apple")]
-fn flags() -> SockFlag {
-    SockFlag::empty()
-}
-
 /// Two connected sockets, closed on exec; both block.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags())?)
+    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, system::SOCKET_FLAGS)?)
 }
 
 fn new_socket() -> io::Result<OwnedFd> {
-    Ok(socket(AddressFamily::Unix, SockType::SeqPacket, flags(), None)?)
+    Ok(socket(AddressFamily::Unix, SockType::SeqPacket, system::SOCKET_FLAGS, None)?)
 }
 
 /// Listens at `path`, in place of any socket that is there, with mode 0600. The caller sees to it that nobody else
@@ -102,21 +92,13 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor is new and nobody else's.
     let connection = unsafe { OwnedFd::from_raw_fd(raw) };
-    nix::fcntl::fcntl(&connection, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    fcntl(&connection, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     Ok(connection)
 }
 
-/// The user and the process at the other end of a connection, as they were when it was made.
-#[cfg(target_os = "linux")]
+/// The user and the process at the other end of a connection, as they were when it was made. `Unsupported` where the system is not asked.
 pub fn peer(connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
-    let found = nix::sys::socket::getsockopt(&connection, nix::sys::socket::sockopt::PeerCredentials)?;
-    Ok((found.uid(), found.pid().unsigned_abs()))
-}
-
-/// Only Linux is asked; the error here is always `Unsupported`.
-#[cfg(not(target_os = "linux"))]
-pub fn peer(_connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
-    Err(io::ErrorKind::Unsupported.into())
+    system::peer(connection)
 }
 
 /// Why a message could not be sent now, although it may be later.
@@ -160,10 +142,6 @@ pub fn send(connection: BorrowedFd<'_>, message: &[u8], descriptors: &[BorrowedF
 /// 0 at the end of the connection. A message that does not fit is an error, and so are descriptors for which there is no
 /// room (EMFILE): those that could be taken are closed again.
 pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    #[cfg(not(target_vendor = "apple"))]
-    const FLAGS: libc::c_int = libc::MSG_CMSG_CLOEXEC;
-    #[cfg(target_vendor = "apple")]
-    const FLAGS: libc::c_int = 0;
     // Words, because headers must be aligned.
     let mut control = [0_u64; CONTROL_WORDS];
     let mut into = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
@@ -176,13 +154,18 @@ pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usi
         // The type of a length differs by system; this one fits into all of them.
         message.msg_controllen = size_of_val(&control) as _;
         // SAFETY: it points to places that can be written to and are as long as it says.
-        match unsafe { libc::recvmsg(connection.as_raw_fd(), &raw mut message, FLAGS) } {
+        match unsafe { libc::recvmsg(connection.as_raw_fd(), &raw mut message, system::RECEIVE_FLAGS.bits()) } {
             -1 if Errno::last() == Errno::EINTR => {}
             -1 => return Err(io::Error::last_os_error()),
             length => break (length.unsigned_abs(), message),
         }
     };
     let descriptors = descriptors_of(&message);
+    if system::RECEIVE_FLAGS.is_empty() {
+        for descriptor in &descriptors {
+            fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        }
+    }
     // What is not given on is closed. Of a message that is cut the system hands out as many as it can.
     match message.msg_flags {
         flags if flags & libc::MSG_TRUNC != 0 => Err(io::ErrorKind::InvalidData.into()),

@@ -5,6 +5,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use crate::system;
+
 /// The two ends of a pipe; both are closed on exec.
 #[derive(Debug)]
 pub struct Pipe {
@@ -40,34 +42,17 @@ fn without_blocking(end: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// How many bytes the pipe holds.
-#[cfg(target_os = "linux")]
+/// How many bytes the pipe holds. `Unsupported` where the system does not tell.
 pub fn capacity(pipe: BorrowedFd<'_>) -> io::Result<usize> {
-    let bytes = fcntl(pipe, FcntlArg::F_GETPIPE_SZ)?;
-    Ok(bytes.unsigned_abs() as usize)
+    system::pipe_capacity(pipe)
 }
 
 /// Grows or shrinks the pipe and returns what it holds now, which may be more than asked for.
 ///
 /// Fails with EBUSY when more bytes than that are waiting in it, with EPERM beyond the system's limits
-/// (`/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`).
-#[cfg(target_os = "linux")]
+/// (`/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`), with `Unsupported` where pipes have one size.
 pub fn set_capacity(pipe: BorrowedFd<'_>, bytes: usize) -> io::Result<usize> {
-    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
-    let bytes = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(bytes))?;
-    Ok(bytes.unsigned_abs() as usize)
-}
-
-/// Only Linux can tell; the error here is always `Unsupported`.
-#[cfg(not(target_os = "linux"))]
-pub fn capacity(_pipe: BorrowedFd<'_>) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Only Linux can do this; the error here is always `Unsupported`.
-#[cfg(not(target_os = "linux"))]
-pub fn set_capacity(_pipe: BorrowedFd<'_>, _bytes: usize) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into())
+    system::set_pipe_capacity(pipe, bytes)
 }
 
 /// How many bytes wait in the pipe.

@@ -6,20 +6,8 @@ use std::io;
 pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     const { assert!(N <= 256, "the system gives no more at once") };
     let mut bytes = [0; N];
-    if fill(&mut bytes) { Ok(bytes) } else { Err(io::Error::last_os_error()) }
-}
-
-#[cfg(target_os = "linux")]
-fn fill(bytes: &mut [u8]) -> bool {
-    // SAFETY: the pointer and the length are those of one slice.
-    let count = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-    usize::try_from(count) == Ok(bytes.len())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn fill(bytes: &mut [u8]) -> bool {
-    // SAFETY: the pointer and the length are those of one slice.
-    unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) == 0 }
+    crate::system::fill_with_random(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 //! may change.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
-#[cfg(target_os = "linux")]
-use std::os::fd::{AsRawFd, FromRawFd};
+use crate::system;
 
 /// A mapping of a memory file. Its size never changes.
 #[derive(Debug)]
@@ -25,52 +24,19 @@ unsafe impl Send for SharedMemory {}
 
 impl SharedMemory {
     /// New memory, all zeros. Fails with EFBIG beyond the limit of the size of files (`ulimit -f`), which counts for it,
-    /// too; to try it would be answered with a signal that ends the process.
-    #[cfg(target_os = "linux")]
+    /// too; to try it would be answered with a signal that ends the process. `Unsupported` where there are no memory files.
     pub fn create(len: usize) -> io::Result<SharedMemory> {
-        use nix::sys::resource::{Resource, getrlimit};
-        if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < len as u64) {
-            return Err(io::Error::from_raw_os_error(libc::EFBIG));
-        }
-        // SAFETY: the name ends in NUL, and the result is checked before it is owned.
-        let raw = unsafe { libc::memfd_create(c"supervisord".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
-        if raw < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor is new and nobody else's.
-        let file = unsafe { OwnedFd::from_raw_fd(raw) };
-        let file = std::fs::File::from(file);
-        file.set_len(len as u64)?;
-        // SAFETY: the descriptor is open, and the command takes a number.
-        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        map(file.into(), len)
+        map(system::sealed_memory_file(len)?, len)
     }
 
     /// Memory that another process created with this length. What has another length, or a length that could still
     /// change, is refused.
-    #[cfg(target_os = "linux")]
     pub fn adopt(file: OwnedFd, len: usize) -> io::Result<SharedMemory> {
-        // SAFETY: the descriptor is open, and the command takes nothing.
-        let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
         let found = nix::sys::stat::fstat(&file)?.st_size;
-        if seals < 0 || seals & SEALS != SEALS || usize::try_from(found) != Ok(len) {
+        if !system::has_sealed_size(file.as_fd()) || usize::try_from(found) != Ok(len) {
             return Err(io::ErrorKind::InvalidData.into());
         }
         map(file, len)
-    }
-
-    /// Only Linux has memory files; the error here is always `Unsupported`.
-    #[cfg(not(target_os = "linux"))]
-    pub fn create(_len: usize) -> io::Result<SharedMemory> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Only Linux has memory files; the error here is always `Unsupported`.
-    #[cfg(not(target_os = "linux"))]
-    pub fn adopt(_file: OwnedFd, _len: usize) -> io::Result<SharedMemory> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// The number at this index, which counts words of eight bytes from the beginning.
@@ -101,30 +67,20 @@ impl SharedMemory {
     pub fn read_from(&mut self, from: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<usize> {
         let place = self.range(offset, len);
         // SAFETY: the system writes at most `len` bytes to a place that has as many.
-        checked(unsafe { libc::read(std::os::fd::AsRawFd::as_raw_fd(&from), place.as_ptr().cast(), len) })
+        checked(unsafe { libc::read(from.as_raw_fd(), place.as_ptr().cast(), len) })
     }
 
     /// Writes once to `to` from this place, perhaps only a part.
     pub fn write_to(&self, to: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<usize> {
         let place = self.range(offset, len);
         // SAFETY: the system reads at most `len` bytes from a place that has as many.
-        checked(unsafe { libc::write(std::os::fd::AsRawFd::as_raw_fd(&to), place.as_ptr().cast(), len) })
+        checked(unsafe { libc::write(to.as_raw_fd(), place.as_ptr().cast(), len) })
     }
 
     /// Gives the memory of a part back to the system, as far as it is whole pages; the part is zeros then.
-    #[cfg(target_os = "linux")]
     pub fn give_back(&mut self, offset: usize, len: usize) -> io::Result<()> {
-        use nix::fcntl::{FallocateFlags, fallocate};
         self.range(offset, len);
-        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        // Nothing mapped is longer than such a number can say.
-        Ok(fallocate(&self.file, flags, offset as libc::off_t, len as libc::off_t)?)
-    }
-
-    /// Only Linux has memory files; the error here is always `Unsupported`.
-    #[cfg(not(target_os = "linux"))]
-    pub fn give_back(&mut self, _offset: usize, _len: usize) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        system::punch_hole(self.file.as_fd(), offset, len)
     }
 
     /// The beginning of a range. Like a slice, it panics when the range is not within the memory.
@@ -148,11 +104,6 @@ impl Drop for SharedMemory {
     }
 }
 
-/// Nobody can make the file shorter, which would turn a look at the mapping into a deadly signal.
-#[cfg(target_os = "linux")]
-const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-
-#[cfg(target_os = "linux")]
 fn map(file: OwnedFd, len: usize) -> io::Result<SharedMemory> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
     // SAFETY: a new mapping at a place the system chooses touches no other memory.

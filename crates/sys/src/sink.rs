@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::sys::socket::{MsgFlags, send};
 
-use crate::trusted;
+use crate::{system, trusted};
 
 /// Opening neither waits for the other end nor makes a terminal the controlling one.
 pub(crate) const NEVER_WAIT: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -44,35 +44,23 @@ pub fn duplicate(number: i32) -> io::Result<OwnedFd> {
 }
 
 /// A new open file for what descriptor `number` of this process stands for (a pipe or terminal), for writing without
-/// waiting; the mode of the inherited one, which other processes share, does not change. Not possible for a socket.
-#[cfg(target_os = "linux")]
+/// waiting; the mode of the inherited one, which other processes share, does not change. Not possible for a socket;
+/// `Unsupported` where the system has no way to do it.
 pub fn open_again(number: i32) -> io::Result<File> {
-    OpenOptions::new().write(true).custom_flags(NEVER_WAIT).open(format!("/proc/self/fd/{number}"))
+    system::open_again(number, NEVER_WAIT)
 }
-
-/// Only Linux can do this; the error here is always `Unsupported`.
-#[cfg(not(target_os = "linux"))]
-pub fn open_again(_number: i32) -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: MsgFlags = MsgFlags::MSG_NOSIGNAL;
-/// There is no such flag there; the daemon ignores the signal anyway.
-#[cfg(target_vendor = "apple")]
-const NO_SIGNAL: MsgFlags = MsgFlags::empty();
 
 /// Sends what fits into a connected socket right now (EAGAIN: nothing), whatever its mode. A closed peer is EPIPE and
 /// raises no signal.
 pub fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    Ok(send(socket.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | NO_SIGNAL)?)
+    Ok(send(socket.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | system::SEND_FLAGS)?)
 }
 
 /// Writes once to the end of a regular file that was not opened for appending, perhaps only a part, and leaves the
 /// position there: whoever shares the open file goes on behind it. Where the system cannot do that (Linux before 4.16,
 /// other systems), it writes at the position.
 pub fn append_once(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    match append_by_flag(file, bytes) {
+    match system::append_by_flag(file, bytes) {
         Err(error) if CANNOT.contains(&error.kind()) => crate::fd::write(file, bytes),
         written => written,
     }
@@ -81,22 +69,6 @@ pub fn append_once(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 /// What a system, or a filter of system calls, says that cannot do it.
 const CANNOT: [io::ErrorKind; 3] =
     [io::ErrorKind::Unsupported, io::ErrorKind::InvalidInput, io::ErrorKind::PermissionDenied];
-
-#[cfg(target_os = "linux")]
-fn append_by_flag(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    let piece = io::IoSlice::new(bytes);
-    // An IoSlice has the layout of the system's own structure. The offset of -1, in two halves, stands for the position.
-    let (pieces, half) = (&raw const piece, -1 as libc::c_long);
-    // SAFETY: the system reads one piece, which is valid for its length. The call is made by number because not every C
-    // library has it.
-    let done = unsafe { libc::syscall(libc::SYS_pwritev2, file.as_raw_fd(), pieces, 1, half, half, libc::RWF_APPEND) };
-    usize::try_from(done).map_err(|_| io::Error::last_os_error())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn append_by_flag(_file: BorrowedFd<'_>, _bytes: &[u8]) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into())
-}
 
 #[cfg(test)]
 mod tests {

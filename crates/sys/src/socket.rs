@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use nix::sys::socket::{AddressFamily, SockaddrStorage, bind, setsockopt, sockopt};
 
-use crate::Errno;
+use crate::{Errno, system};
 
 mod holder;
 mod resolve;
@@ -72,15 +72,12 @@ pub fn listen_tcp(host: &str, port: u16, backlog: u32) -> Result<OwnedFd, Socket
 }
 
 fn stream_socket(family: libc::c_int) -> Result<OwnedFd, Errno> {
-    #[cfg(not(target_vendor = "apple"))]
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
-    #[cfg(target_vendor = "apple")]
-    let kind = libc::SOCK_STREAM;
+    let kind = libc::SOCK_STREAM | system::SOCKET_FLAGS.bits();
     // SAFETY: only makes a new descriptor.
     let number = checked(unsafe { libc::socket(family, kind, 0) })?;
     // SAFETY: the descriptor is new, so nobody else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(number) };
-    #[cfg(target_vendor = "apple")]
+    // Where a new socket can have no flags.
     nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
     Ok(socket)
 }

@@ -1,19 +1,7 @@
 //! Starting a child: everything is prepared before it exists, and nothing is allocated in it.
 
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod calls;
-#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-#[path = "spawn/portable_calls.rs"]
-mod calls;
 mod child;
 mod environment;
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod spawner;
-#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-#[path = "spawn/portable_spawner.rs"]
-mod spawner;
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod stack;
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -25,11 +13,11 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::user::RunAs;
 use crate::{Errno, Pid};
-use child::Child;
+pub(crate) use child::Child;
 
+pub use crate::system::Spawner;
 pub use child::NOT_SPAWNED;
 pub use environment::Environment;
-pub use spawner::Spawner;
 
 /// What to start, and with which environment, directory and user; it can be used for any number of children.
 #[derive(Clone, Debug)]
@@ -39,7 +27,7 @@ pub struct SpawnPlan {
     environment: Environment,
     directory: Option<CString>,
     umask: Option<u32>,
-    run_as: RunAs,
+    pub(crate) run_as: RunAs,
 }
 
 impl SpawnPlan {
@@ -118,14 +106,14 @@ pub fn spawn(plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
 }
 
 /// Does what [`spawn`] does, and stores the process id.
-fn spawn_and_store(plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
+pub(crate) fn spawn_and_store(plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
     let child = spawn(plan, stdio)?;
     born.store(child.get().into(), Ordering::Relaxed);
     Ok(child)
 }
 
 /// Has `make` make a child. No signal reaches the child before it has left the handlers of this process.
-fn begin(make: impl FnOnce() -> libc::pid_t) -> Result<Pid, Errno> {
+pub(crate) fn begin(make: impl FnOnce() -> libc::pid_t) -> Result<Pid, Errno> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let made = make();
     let error = Errno::last();

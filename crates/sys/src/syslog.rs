@@ -13,7 +13,7 @@ use crate::fd::poll_writable;
 const PRIORITY: u8 = (1 << 3) | 6;
 
 /// Where system log daemons listen; the first that exists is used.
-const PATHS: [&str; 2] = ["/dev/log", if cfg!(target_vendor = "apple") { "/var/run/syslog" } else { "/var/run/log" }];
+const PATHS: [&str; 2] = ["/dev/log", crate::system::SYSLOG_SOCKET];
 
 /// How long a log daemon that is behind is waited for.
 const PATIENCE: Duration = Duration::from_millis(200);

@@ -16,12 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-#[path = "trusted/walk.rs"]
-mod walk;
-#[cfg(not(target_os = "linux"))]
-#[path = "trusted/portable_walk.rs"]
-mod walk;
+use crate::system::trusted_walk as walk;
 
 /// Opens a log for reading; never waits.
 pub fn open_read(path: &str) -> io::Result<File> {

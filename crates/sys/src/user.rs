@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use nix::unistd::{Group, Uid};
 
-use crate::Errno;
+use crate::{Errno, system};
 
 /// A user account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,27 +88,10 @@ impl Identity {
 
 /// A group database that cannot be read has no groups; the primary one is known without it.
 fn groups_of(user: &User) -> Vec<u32> {
-    let listed = CString::new(user.name.as_str()).ok().and_then(|name| group_list(&name, user.gid));
+    let listed = CString::new(user.name.as_str()).ok().and_then(|name| system::groups_of(&name, user.gid));
     let mut groups = vec![user.gid];
     groups.extend(listed.into_iter().flatten().filter(|gid| *gid != user.gid));
     groups
-}
-
-#[cfg(not(target_vendor = "apple"))]
-fn group_list(name: &std::ffi::CStr, primary: u32) -> Option<Vec<u32>> {
-    let groups = nix::unistd::getgrouplist(name, nix::unistd::Gid::from_raw(primary)).ok()?;
-    Some(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
-}
-
-#[cfg(target_vendor = "apple")]
-fn group_list(name: &std::ffi::CStr, primary: u32) -> Option<Vec<u32>> {
-    const MOST: usize = 1024;
-    let mut groups = vec![0i32; MOST];
-    let mut count = MOST as libc::c_int;
-    // SAFETY: the name ends in NUL, and `groups` has room for `count` entries.
-    let result = unsafe { libc::getgrouplist(name.as_ptr(), primary as libc::c_int, groups.as_mut_ptr(), &mut count) };
-    groups.truncate(usize::try_from(count).unwrap_or(0).min(MOST));
-    (result != -1 || !groups.is_empty()).then(|| groups.into_iter().map(|gid| gid as u32).collect())
 }
 
 /// Whom a process is to run as, decided before it exists.

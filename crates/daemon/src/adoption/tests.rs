@@ -4,6 +4,7 @@ use std::process::{Child, Command};
 
 use supervisord_config::samples;
 use supervisord_core::process::{Failure, Phase, Wanted};
+use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
 use super::*;
@@ -43,8 +44,8 @@ fn remains(text: impl AsRef<[u8]>) -> Remains {
 
 /// The fixture as if it had been written in this boot and this container.
 fn of_this_boot(text: &str) -> String {
-    let first = Pid::new(1).and_then(orphan::facts).unwrap().started_millis();
-    text.replace("00000000-0000-0000-0000-000000000000", &orphan::boot_id().unwrap()).replacen(
+    let first = Pid::new(1).and_then(proc_stat::facts).unwrap().started_millis();
+    text.replace("00000000-0000-0000-0000-000000000000", &start_time::boot_id().unwrap()).replacen(
         "\"first\":240",
         &format!("\"first\":{first}"),
         1,
@@ -218,7 +219,7 @@ impl Sleeper {
     }
 
     fn started(&self) -> u64 {
-        orphan::facts(Pid::new(self.0.id()).unwrap()).unwrap().started_millis()
+        proc_stat::facts(Pid::new(self.0.id()).unwrap()).unwrap().started_millis()
     }
 }
 
@@ -235,7 +236,7 @@ fn a_daemon_that_lives_is_recognized_without_a_lock() {
     let other = Sleeper::new();
     for version in [1, 2] {
         let daemon = |started: u64| {
-            let boot = orphan::boot_id().unwrap();
+            let boot = start_time::boot_id().unwrap();
             found(format!(
                 "{{\"Daemon\":{{\"version\":{version},\"boot\":\"{boot}\",\"pid\":{},\"started\":{started}}}}}\n",
                 other.0.id()

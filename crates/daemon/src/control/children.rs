@@ -8,8 +8,8 @@ use std::time::Duration;
 use mio::{Interest, Registry, Token};
 use supervisord_core::process::ExitStatus;
 use supervisord_core::supervisor::{Born, FeedFailure, KillFailure, ProcessId, SpawnFailure, Supervisor};
-use supervisord_sys::orphan::{self, ProcessHandle};
-use supervisord_sys::{Errno, Pid, signal};
+use supervisord_sys::process_handle::ProcessHandle;
+use supervisord_sys::{Errno, Pid, proc_stat, signal};
 
 use super::spawn::{self, ChildSpawner, Spawned};
 use super::stdin::Stdin;
@@ -316,7 +316,7 @@ impl Children {
         let orphan = run.orphan.as_mut().filter(|orphan| orphan.token == token && orphan.handle.has_ended())?;
         // The system tells once its new parent has reaped it; before, so may its entry in /proc.
         let told = orphan.handle.exit_status().or_else(|| {
-            let facts = Pid::new(run.pid).and_then(orphan::facts).filter(|facts| run.kept.is(facts));
+            let facts = Pid::new(run.pid).and_then(proc_stat::facts).filter(|facts| run.kept.is(facts));
             facts.and_then(|facts| facts.status)
         });
         let deadline = *orphan.reaped_by.get_or_insert(now + REAPING_BOUND);
@@ -390,7 +390,7 @@ impl Children {
             None => {
                 let handle = ProcessHandle::open(pid).ok()?;
                 // It is on whoever has the number now: the right one, if that was started at the right time.
-                orphan::facts(pid).filter(|facts| kept.is(facts) && !handle.has_ended())?;
+                proc_stat::facts(pid).filter(|facts| kept.is(facts) && !handle.has_ended())?;
                 handle
             }
         };

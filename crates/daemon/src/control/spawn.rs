@@ -17,10 +17,10 @@ use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, ProcessId, SpawnFailure, Supervisor};
 use supervisord_core::time::Now;
-use supervisord_sys::orphan::Births;
 use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
+use supervisord_sys::start_time::{self, Births};
 use supervisord_sys::user::{RunAs, current_name, current_uid};
-use supervisord_sys::{Errno, errno_name, orphan, pipe};
+use supervisord_sys::{Errno, errno_name, pipe};
 
 use super::Tools;
 use super::child_env;
@@ -219,7 +219,7 @@ impl ChildSpawner {
             tools.activity.log(LogLevel::Warn, &text);
             return Err(SpawnFailure::Refused(log_error(process, &failure)));
         }
-        let before = orphan::boot_time();
+        let before = start_time::boot_time();
         let child = self.spawner.spawn(plan?, pipes.stdio(), born).map_err(fork_error)?;
         Ok((child.get(), present(), self.births.started(child, before)))
     }

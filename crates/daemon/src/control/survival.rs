@@ -11,7 +11,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::output::Channel;
 use supervisord_core::supervisor::ProcessId;
 use supervisord_sys::Pid;
-use supervisord_sys::orphan::ProcessHandle;
+use supervisord_sys::process_handle::ProcessHandle;
 
 use super::children::Children;
 use super::{Control, KEEPER};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use supervisord_sys::orphan::ProcessHandle;
+use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::signal::SIGKILL;
 use supervisord_sys::spawn::{self, SpawnPlan, Stdio};
 use supervisord_sys::{Pid, fd, host, passing, user};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use supervisord_sys::orphan::ProcessHandle;
+use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::{Errno, Pid, fd, isolate, memory, passing, user};
 
 use super::message::{LONGEST, Message, Name, Owner, Role};

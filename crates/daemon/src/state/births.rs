@@ -6,8 +6,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use supervisord_sys::orphan;
 use supervisord_sys::shared_memory::SharedMemory;
+use supervisord_sys::start_time;
 
 use crate::output::RunId;
 
@@ -54,7 +54,7 @@ impl Births {
     pub fn expect(&self, run: RunId) -> &AtomicU64 {
         let [owner, after, pid] = self.words(run);
         pid.store(0, Ordering::Relaxed);
-        after.store(orphan::millis(orphan::boot_time()), Ordering::Relaxed);
+        after.store(start_time::millis(start_time::boot_time()), Ordering::Relaxed);
         owner.store(run.0 + 1, Ordering::Release);
         pid
     }

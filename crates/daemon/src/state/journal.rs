@@ -12,7 +12,7 @@ use std::time::Duration;
 use supervisord_config::model::Group;
 use supervisord_core::output::Channel;
 use supervisord_core::supervisor::{ProcessId, Supervisor};
-use supervisord_sys::{Pid, exec, orphan};
+use supervisord_sys::{Pid, exec, proc_stat, start_time};
 
 use super::record::{Logs, Process, Record, Socket, Writer};
 use super::run::Run;
@@ -249,11 +249,11 @@ fn writer() -> Writer {
     let pid = Pid::current();
     Writer {
         version: state_version::of_state(),
-        boot: orphan::boot_id().unwrap_or_default(),
+        boot: start_time::boot_id().unwrap_or_default(),
         pid: pid.get(),
-        started: orphan::facts(pid).map_or(0, |facts| facts.started_millis()),
-        begun: Some(orphan::millis(orphan::boot_time())),
-        first: Pid::new(1).and_then(orphan::facts).map(|facts| facts.started_millis()),
+        started: proc_stat::facts(pid).map_or(0, |facts| facts.started_millis()),
+        begun: Some(start_time::millis(start_time::boot_time())),
+        first: Pid::new(1).and_then(proc_stat::facts).map(|facts| facts.started_millis()),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use supervisord_sys::orphan::Facts;
-use supervisord_sys::{Pid, orphan};
+use supervisord_sys::proc_stat::Facts;
+use supervisord_sys::{Pid, proc_stat, start_time};
 
 use crate::output::RunId;
 
@@ -57,14 +57,14 @@ impl Run {
 
     /// This run, whose child has this process id.
     pub fn of(self, pid: u32) -> Run {
-        let facts = Pid::new(pid).and_then(orphan::facts);
+        let facts = Pid::new(pid).and_then(proc_stat::facts);
         self.born(pid, facts.map(|facts| facts.started))
     }
 
     /// This run, now that its child is made; `started` is when, after the boot, if the system tells.
     pub fn born(self, pid: u32, started: Option<Duration>) -> Run {
         let exact = started.is_some();
-        let started = orphan::millis(started.unwrap_or_else(orphan::boot_time));
+        let started = start_time::millis(started.unwrap_or_else(start_time::boot_time));
         Run { pid, started, exact, ..self }
     }
 

@@ -9,7 +9,8 @@ use std::ptr;
 
 use libc::c_char;
 
-use super::{SpawnPlan, Stdio, calls};
+use super::{SpawnPlan, Stdio};
+use crate::system::child_calls as calls;
 use crate::user::{DropError, RunAs};
 use crate::{Errno, errno_name};
 
@@ -19,11 +20,11 @@ pub const NOT_SPAWNED: i32 = 127;
 const NOT_SPAWNED_TEXT: &[u8] = b"supervisor: child process was not spawned\n";
 
 /// Signals are numbered from 1 to at most this; what is no signal is refused without harm.
-const MOST_SIGNALS: i32 = if cfg!(target_os = "linux") { 64 } else { 128 };
+const MOST_SIGNALS: i32 = crate::system::MOST_SIGNALS;
 
 /// A plan in the shape the system calls want it, and the texts the child may have to say.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(crate) struct Child {
     plan: SpawnPlan,
     /// The strings of the plan, and a null pointer.
     argv: Vec<*const c_char>,
@@ -43,7 +44,7 @@ enum Failure {
 }
 
 impl Child {
-    pub(super) fn new(plan: SpawnPlan, stdio: Stdio<'_>) -> Child {
+    pub(crate) fn new(plan: SpawnPlan, stdio: Stdio<'_>) -> Child {
         let uid = match &plan.run_as {
             RunAs::Same => 0,
             RunAs::Other(identity) => identity.uid,
@@ -64,7 +65,7 @@ impl Child {
 
     // From here on only the child runs.
 
-    pub(super) fn become_program(&self) -> ! {
+    pub(crate) fn become_program(&self) -> ! {
         let Err(failure) = self.try_become_program();
         self.say(&failure);
         write_all(NOT_SPAWNED_TEXT);

@@ -19,7 +19,7 @@ use crate::user::effective_uid;
 /// How many links in a row are followed, as the system does.
 const MOST_LINKS: usize = 40;
 
-pub(super) fn open(path: &OsStr, flags: i32, mode: u32) -> io::Result<File> {
+pub(crate) fn open(path: &OsStr, flags: i32, mode: u32) -> io::Result<File> {
     if effective_uid() != 0 {
         return open_at(None, path, flags, mode);
     }
@@ -43,7 +43,7 @@ pub(super) fn open(path: &OsStr, flags: i32, mode: u32) -> io::Result<File> {
     }
 }
 
-pub(super) fn rename(from: &OsStr, to: &OsStr) -> io::Result<()> {
+pub(crate) fn rename(from: &OsStr, to: &OsStr) -> io::Result<()> {
     if effective_uid() != 0 {
         return fs::rename(from, to);
     }
@@ -51,7 +51,7 @@ pub(super) fn rename(from: &OsStr, to: &OsStr) -> io::Result<()> {
     Ok(renameat(&from.directory, from.name.as_os_str(), &to.directory, to.name.as_os_str())?)
 }
 
-pub(super) fn remove(path: &OsStr) -> io::Result<()> {
+pub(crate) fn remove(path: &OsStr) -> io::Result<()> {
     if effective_uid() != 0 {
         return fs::remove_file(path);
     }
@@ -60,19 +60,19 @@ pub(super) fn remove(path: &OsStr) -> io::Result<()> {
 }
 
 /// Where a path ends.
-pub(super) fn place(path: &OsStr) -> io::Result<Place> {
+pub(crate) fn place(path: &OsStr) -> io::Result<Place> {
     Walk::along(path)?.into_place()
 }
 
 /// A socket file that has just been made.
-pub(super) struct NewSocket {
+pub(crate) struct NewSocket {
     file: OwnedFd,
 }
 
 impl NewSocket {
     /// Finds the socket that this process has made in a place since `before`, and not one that somebody has put there
     /// meanwhile.
-    pub(super) fn find(place: &Place, before: Duration) -> io::Result<NewSocket> {
+    pub(crate) fn find(place: &Place, before: Duration) -> io::Result<NewSocket> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = openat(&place.directory, place.name.as_os_str(), flags, Mode::empty())?;
         let there = fstat(&file)?;
@@ -84,7 +84,7 @@ impl NewSocket {
         if is_ours && is_new { Ok(NewSocket { file }) } else { Err(io::Error::from_raw_os_error(libc::EACCES)) }
     }
 
-    pub(super) fn set_mode(&self, mode: u32) -> io::Result<()> {
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
         // There is a call for this only since Linux 6.6.
         match change_mode(self.file.as_fd(), mode) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EOPNOTSUPP)) => {
@@ -95,14 +95,14 @@ impl NewSocket {
         }
     }
 
-    pub(super) fn set_owner(&self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+    pub(crate) fn set_owner(&self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
         Ok(fchownat(&self.file, "", uid, gid, AtFlags::AT_EMPTY_PATH)?)
     }
 }
 
 /// The time that new files have, after the epoch.
-pub(super) fn file_time() -> Duration {
+pub(crate) fn file_time() -> Duration {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME_COARSE);
     now.map_or(Duration::ZERO, Duration::from)
 }
@@ -128,7 +128,7 @@ fn birth(file: &OwnedFd) -> Option<Duration> {
 }
 
 /// The directory in which a path ends, and the last name.
-pub(super) struct Place {
+pub(crate) struct Place {
     directory: OwnedFd,
     name: OsString,
     /// Whether the links there are those of the system, which are no paths.

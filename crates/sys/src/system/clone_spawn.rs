@@ -2,8 +2,11 @@
 //!
 //! A fork copies page tables and, dearer, costs a fault for every page that any thread of the daemon writes to
 //! afterwards. A child that shares the memory until it executes its program costs neither. It has a stack of its own
-//! and leaves no trace in what it shares (see [`super::child`]), so that the daemon can go on at once: a disk that dies
+//! and leaves no trace in what it shares (see `spawn::child`), so that the daemon can go on at once: a disk that dies
 //! while a program is read keeps that child from getting off the ground, and nobody else.
+
+pub(crate) mod calls;
+mod stack;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -12,8 +15,10 @@ use std::{mem, ptr};
 
 use libc::c_int;
 
-use super::stack::Stack;
-use super::*;
+use crate::spawn::{Child, SpawnPlan, Stdio, begin, spawn_and_store};
+use crate::user::RunAs;
+use crate::{Errno, Pid};
+use stack::Stack;
 
 /// How many children may be on their way to their program; the next one waits for the first of them.
 const MOST_UNDER_WAY: usize = 8;
@@ -58,7 +63,7 @@ impl Spawner {
         }
     }
 
-    /// Does what [`spawn`] does, but cheaper where that is safe. The system itself stores the process id in `born` before
+    /// Does what [`spawn`](crate::spawn::spawn) does, but cheaper where that is safe. The system itself stores the process id in `born` before
     /// the child runs, so that it is there even if this process is killed at that moment.
     pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
         if !self.shares_memory {
@@ -193,8 +198,11 @@ mod tests {
     use std::io::Read;
     use std::os::fd::AsFd;
 
+    use std::path::Path;
+
     use super::*;
     use crate::pipe::pipe;
+    use crate::spawn::NOT_SPAWNED;
     use crate::wait::{ExitStatus, wait_for};
 
     fn plan(argv: &[&str]) -> SpawnPlan {

@@ -7,35 +7,35 @@ use std::{mem, ptr};
 use nix::sys::signal::SigSet;
 
 use crate::Errno;
-pub(super) use crate::user::become_user;
+pub(crate) use crate::user::become_user;
 
 fn checked(result: c_int) -> Result<c_int, Errno> {
     if result == -1 { Err(Errno::last()) } else { Ok(result) }
 }
 
 /// Makes the calling process the leader of a group of its own.
-pub(super) fn lead_group() -> Result<(), Errno> {
+pub(crate) fn lead_group() -> Result<(), Errno> {
     // SAFETY: no memory is involved.
     checked(unsafe { libc::setpgid(0, 0) }).map(drop)
 }
 
 /// A copy of a descriptor with a number from `least` on.
-pub(super) fn duplicate(fd: RawFd, least: RawFd) -> Result<RawFd, Errno> {
+pub(crate) fn duplicate(fd: RawFd, least: RawFd) -> Result<RawFd, Errno> {
     // SAFETY: only makes a new descriptor.
     checked(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) })
 }
 
 /// Makes `target` a copy of another descriptor.
-pub(super) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
+pub(crate) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
     // SAFETY: only replaces a descriptor of the child, which owns all of them by itself.
     checked(unsafe { libc::dup2(fd, target) }).map(drop)
 }
 
 /// All descriptors are marked from birth.
-pub(super) fn close_others_on_exec() {}
+pub(crate) fn close_others_on_exec() {}
 
 /// Gives a signal its default disposition.
-pub(super) fn default_signal(signal: i32) -> Result<(), Errno> {
+pub(crate) fn default_signal(signal: i32) -> Result<(), Errno> {
     // SAFETY: all zeros is a valid action: no flags, an empty mask, and the default disposition is 0 everywhere.
     let mut default: libc::sigaction = unsafe { mem::zeroed() };
     default.sa_sigaction = libc::SIG_DFL;
@@ -44,12 +44,12 @@ pub(super) fn default_signal(signal: i32) -> Result<(), Errno> {
 }
 
 /// Blocks no signal.
-pub(super) fn unblock_signals() {
+pub(crate) fn unblock_signals() {
     let _ = SigSet::empty().thread_set_mask();
 }
 
 /// Lets go of the controlling terminal: whoever has one can type into it for its owner.
-pub(super) fn leave_terminal() {
+pub(crate) fn leave_terminal() {
     // SAFETY: the string ends in NUL, and the second call involves no memory.
     unsafe {
         let terminal = libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
@@ -60,13 +60,13 @@ pub(super) fn leave_terminal() {
 }
 
 /// Changes the working directory.
-pub(super) fn change_directory(path: &CStr) -> Result<(), Errno> {
+pub(crate) fn change_directory(path: &CStr) -> Result<(), Errno> {
     // SAFETY: the string ends in NUL.
     checked(unsafe { libc::chdir(path.as_ptr()) }).map(drop)
 }
 
 /// Sets the file mode mask.
-pub(super) fn set_umask(mask: u32) {
+pub(crate) fn set_umask(mask: u32) {
     // SAFETY: no memory is involved.
     unsafe { libc::umask(mask as libc::mode_t) };
 }
@@ -75,7 +75,7 @@ pub(super) fn set_umask(mask: u32) {
 ///
 /// # Safety
 /// The arrays must consist of strings and end in a null pointer.
-pub(super) unsafe fn execute(
+pub(crate) unsafe fn execute(
     program: &CStr,
     arguments: *const *const c_char,
     environment: *const *const c_char,
@@ -86,14 +86,14 @@ pub(super) unsafe fn execute(
 }
 
 /// Writes some of these bytes.
-pub(super) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the pointer and the length describe one slice.
     let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
     usize::try_from(written).map_err(|_| Errno::last())
 }
 
 /// Ends the child without running anything the daemon has registered for its own end.
-pub(super) fn exit(status: i32) -> ! {
+pub(crate) fn exit(status: i32) -> ! {
     // SAFETY: it does not return.
     unsafe { libc::_exit(status) }
 }

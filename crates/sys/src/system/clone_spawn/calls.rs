@@ -44,33 +44,33 @@ unsafe fn call(number: c_long, arguments: [usize; 4]) -> Result<usize, Errno> {
 }
 
 /// Makes the calling process the leader of a group of its own.
-pub(super) fn lead_group() -> Result<(), Errno> {
+pub(crate) fn lead_group() -> Result<(), Errno> {
     // SAFETY: no memory is involved.
     unsafe { call(libc::SYS_setpgid, [0, 0, 0, 0]) }.map(drop)
 }
 
 /// A copy of a descriptor with a number from `least` on.
-pub(super) fn duplicate(fd: RawFd, least: RawFd) -> Result<RawFd, Errno> {
+pub(crate) fn duplicate(fd: RawFd, least: RawFd) -> Result<RawFd, Errno> {
     let arguments = [fd as usize, libc::F_DUPFD_CLOEXEC as usize, least as usize, 0];
     // SAFETY: only makes a new descriptor.
     unsafe { call(libc::SYS_fcntl, arguments) }.map(|fd| fd as RawFd)
 }
 
 /// Makes `target` a copy of another descriptor.
-pub(super) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
+pub(crate) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
     // SAFETY: only replaces a descriptor of the child, which owns all of them by itself.
     unsafe { call(libc::SYS_dup3, [fd as usize, target as usize, 0, 0]) }.map(drop)
 }
 
 /// Has all descriptors but 0 to 2 closed on exec; before Linux 5.11 only those are that were marked from birth.
-pub(super) fn close_others_on_exec() {
+pub(crate) fn close_others_on_exec() {
     let arguments = [3, u32::MAX as usize, libc::CLOSE_RANGE_CLOEXEC as usize, 0];
     // SAFETY: the call only changes flags of descriptors.
     let _ = unsafe { call(libc::SYS_close_range, arguments) };
 }
 
 /// Gives a signal its default disposition.
-pub(super) fn default_signal(signal: i32) -> Result<(), Errno> {
+pub(crate) fn default_signal(signal: i32) -> Result<(), Errno> {
     /// The longest form of what the system knows as `struct sigaction`: all zeros are the default, no flags, no mask.
     const DEFAULT: [u64; 4] = [0; 4];
     // SAFETY: the new action is as long as the system reads, the old one is not asked for.
@@ -79,7 +79,7 @@ pub(super) fn default_signal(signal: i32) -> Result<(), Errno> {
 }
 
 /// Blocks no signal.
-pub(super) fn unblock_signals() {
+pub(crate) fn unblock_signals() {
     let none: u64 = 0;
     let arguments = [libc::SIG_SETMASK as usize, (&raw const none).addr(), 0, mem::size_of::<u64>()];
     // SAFETY: the mask is as long as is said, the old one is not asked for.
@@ -87,7 +87,7 @@ pub(super) fn unblock_signals() {
 }
 
 /// Lets go of the controlling terminal: whoever has one can type into it for its owner.
-pub(super) fn leave_terminal() {
+pub(crate) fn leave_terminal() {
     let arguments =
         [libc::AT_FDCWD as usize, c"/dev/tty".as_ptr().addr(), (libc::O_RDWR | libc::O_CLOEXEC) as usize, 0];
     // SAFETY: the string ends in NUL.
@@ -100,7 +100,7 @@ pub(super) fn leave_terminal() {
 /// Becomes this user. A foreign saved group stays until the program is executed, which takes it away: meanwhile the user
 /// has not all that the child has, and may not look into its memory, which is the daemon's, even where `fs.suid_dumpable`
 /// is 1.
-pub(super) fn become_user(identity: &Identity) -> Result<(), DropError> {
+pub(crate) fn become_user(identity: &Identity) -> Result<(), DropError> {
     let foreign = if identity.gid == 0 { FOREIGN_GROUP } else { 0 };
     let groups = &identity.groups;
     // SAFETY: the pointer and the length describe one slice of group ids.
@@ -114,13 +114,13 @@ pub(super) fn become_user(identity: &Identity) -> Result<(), DropError> {
 }
 
 /// Changes the working directory.
-pub(super) fn change_directory(path: &CStr) -> Result<(), Errno> {
+pub(crate) fn change_directory(path: &CStr) -> Result<(), Errno> {
     // SAFETY: the string ends in NUL.
     unsafe { call(libc::SYS_chdir, [path.as_ptr().addr(), 0, 0, 0]) }.map(drop)
 }
 
 /// Sets the file mode mask.
-pub(super) fn set_umask(mask: u32) {
+pub(crate) fn set_umask(mask: u32) {
     // SAFETY: no memory is involved.
     let _ = unsafe { call(libc::SYS_umask, [mask as usize, 0, 0, 0]) };
 }
@@ -129,7 +129,7 @@ pub(super) fn set_umask(mask: u32) {
 ///
 /// # Safety
 /// The arrays must consist of strings and end in a null pointer.
-pub(super) unsafe fn execute(
+pub(crate) unsafe fn execute(
     program: &CStr,
     arguments: *const *const c_char,
     environment: *const *const c_char,
@@ -140,13 +140,13 @@ pub(super) unsafe fn execute(
 }
 
 /// Writes some of these bytes.
-pub(super) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the pointer and the length describe one slice.
     unsafe { call(libc::SYS_write, [fd as usize, bytes.as_ptr().addr(), bytes.len(), 0]) }
 }
 
 /// Ends the child without running anything the daemon has registered for its own end.
-pub(super) fn exit(status: i32) -> ! {
+pub(crate) fn exit(status: i32) -> ! {
     loop {
         // SAFETY: no memory is involved, and it does not return.
         let _ = unsafe { call(libc::SYS_exit_group, [status as usize, 0, 0, 0]) };

@@ -1,6 +1,11 @@
 //! Starting children where they cannot share the daemon's memory.
 
-use super::*;
+pub(crate) mod calls;
+
+use std::sync::atomic::AtomicU64;
+
+use crate::spawn::{SpawnPlan, Stdio, spawn_and_store};
+use crate::{Errno, Pid};
 
 /// Makes children.
 #[derive(Debug, Default)]
@@ -12,7 +17,7 @@ impl Spawner {
         Spawner::default()
     }
 
-    /// Does what [`spawn`] does, and stores the process id in `born`.
+    /// Does what [`spawn`](crate::spawn::spawn) does, and stores the process id in `born`.
     pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
         spawn_and_store(plan, stdio, born)
     }

@@ -1,0 +1,143 @@
+//! What each system offers, as far as users notice: one table, from which `docs/systems.md` is made, and which the daemon
+//! asks.
+
+use crate::system;
+
+/// What a system offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// What the system is called.
+    pub name: &'static str,
+    /// Programs go on when the daemon is killed, and the next daemon takes them over.
+    pub take_over: bool,
+    /// The next daemon can learn how a program ended that it did not start.
+    pub exit_status_after_take_over: bool,
+    /// A signal reaches the program it was meant for, and never another process that has got its number.
+    pub exact_signals: bool,
+    /// Output on its way to a log survives a daemon that is killed (`splice` and `tee` between pipes).
+    pub output_survives: bool,
+    /// A program is started without copying anything of the daemon's memory.
+    pub spawn_without_copy: bool,
+    /// The daemon, as root, opens no file that another user has put in its way.
+    pub checks_paths: bool,
+    /// A message names the process that already listens at a port.
+    pub names_port_holder: bool,
+    /// The number of processes can be limited (`minprocs`).
+    pub process_limit: bool,
+}
+
+/// Linux.
+pub const LINUX: Capabilities = Capabilities {
+    name: "Linux",
+    take_over: true,
+    exit_status_after_take_over: true,
+    exact_signals: true,
+    output_survives: true,
+    spawn_without_copy: true,
+    checks_paths: true,
+    names_port_holder: true,
+    process_limit: true,
+};
+
+/// macOS.
+pub const MACOS: Capabilities = Capabilities {
+    name: "macOS",
+    take_over: false,
+    exit_status_after_take_over: false,
+    exact_signals: false,
+    output_survives: false,
+    spawn_without_copy: false,
+    checks_paths: false,
+    names_port_holder: false,
+    process_limit: true,
+};
+
+/// FreeBSD.
+pub const FREEBSD: Capabilities = Capabilities { name: "FreeBSD", ..MACOS };
+
+/// Solaris and illumos.
+pub const SOLARIS: Capabilities = Capabilities { name: "Solaris, illumos", process_limit: false, ..MACOS };
+
+/// All systems this is written for.
+pub const SYSTEMS: [Capabilities; 4] = [LINUX, MACOS, FREEBSD, SOLARIS];
+
+/// What the system offers that runs here; an old release of it may offer less.
+pub const HERE: Capabilities = system::CAPABILITIES;
+
+/// A line of the table: what it is, from which release of Linux on, and whether a system offers it.
+type Row = (&'static str, &'static str, fn(&Capabilities) -> bool);
+
+const ROWS: [Row; 8] = [
+    ("Programs go on when the daemon is killed; the next one takes them over (`adopt`)", "5.3", |system| {
+        system.take_over
+    }),
+    ("Exit status of programs that were taken over", "6.15", |system| system.exit_status_after_take_over),
+    ("Signals never reach another process with the number of one that has ended", "5.3", |system| system.exact_signals),
+    ("Output on its way to a log survives a daemon that is killed", "", |system| system.output_survives),
+    ("Programs are started without copying memory of the daemon (x86-64 and AArch64)", "5.16", |system| {
+        system.spawn_without_copy
+    }),
+    ("As root, no file is opened that another user has put in the way of a log or socket", "", |system| {
+        system.checks_paths
+    }),
+    ("The process that already listens at an address is named", "", |system| system.names_port_holder),
+    ("`minprocs`", "", |system| system.process_limit),
+];
+
+/// The table as the documentation shows it.
+pub fn markdown_table() -> String {
+    let mut table = String::from("| |");
+    let mut line = String::from("|---|");
+    for system in SYSTEMS {
+        table += &format!(" {} |", system.name);
+        line += "---|";
+    }
+    table = format!("{table}\n{line}\n");
+    for (what, since, is_offered) in ROWS {
+        table += &format!("| {what} |");
+        for system in SYSTEMS {
+            let answer = match (is_offered(&system), since) {
+                (false, _) => "–".to_owned(),
+                (true, "") => "yes".to_owned(),
+                (true, since) => format!("from {since} on"),
+            };
+            table += &format!(" {answer} |");
+        }
+        table.push('\n');
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::limits::{self, Limit};
+    use crate::process_handle::ProcessHandle;
+    use crate::shared_memory::SharedMemory;
+    use crate::{Pid, fd, pipe};
+
+    #[test]
+    fn the_documentation_shows_the_table() {
+        let text = include_str!("../../../docs/systems.md");
+        assert!(text.contains(&markdown_table()), "docs/systems.md is to contain\n{}", markdown_table());
+    }
+
+    /// A system that runs tests is a new one.
+    #[test]
+    fn the_system_that_runs_here_offers_what_the_table_says() {
+        assert_eq!(ProcessHandle::open(Pid::current()).is_ok(), HERE.take_over && HERE.exact_signals);
+        let (from, to) = (pipe::pipe().unwrap(), pipe::pipe().unwrap());
+        fd::write(from.writer.as_fd(), b"x").unwrap();
+        let moved = fd::splice(from.reader.as_fd(), to.writer.as_fd(), 1).is_ok();
+        assert_eq!(moved && SharedMemory::create(1).is_ok(), HERE.output_survives);
+        assert_eq!(crate::start_time::boot_id().is_some(), HERE.take_over);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(crate::socket::holder_of_port(port).is_some(), HERE.names_port_holder);
+        let limited = limits::ensure(Limit::Processes, u64::MAX / 4).is_err();
+        let unlimited = limits::get(Limit::Processes).unwrap().0 == u64::MAX;
+        assert!(unlimited || limited == HERE.process_limit);
+    }
+}

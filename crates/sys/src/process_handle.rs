@@ -1,0 +1,141 @@
+//! Handles on processes that need not be our children.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use crate::wait::ExitStatus;
+use crate::{Errno, Pid, signal, system};
+
+/// A handle on a process that cannot come to mean another one. It becomes readable when the process ends.
+#[derive(Debug)]
+pub struct ProcessHandle {
+    handle: OwnedFd,
+    pid: Pid,
+}
+
+impl ProcessHandle {
+    /// Opens a handle. Check who it is afterwards: the number may have changed hands before. ENOSYS where
+    /// there are none.
+    pub fn open(pid: Pid) -> Result<ProcessHandle, Errno> {
+        Ok(ProcessHandle { handle: system::open_process(pid)?, pid })
+    }
+
+    /// Whether there are such handles here: since Linux 5.3.
+    pub fn is_supported() -> bool {
+        ProcessHandle::open(Pid::current()).is_ok()
+    }
+
+    /// Sends a signal to exactly this process.
+    pub fn kill(&self, signal: i32) -> Result<(), Errno> {
+        self.send(signal, 0).or_else(|error| self.send_by_number(error, signal::kill, signal))
+    }
+
+    /// Sends a signal to the process group that this process leads or has led, and to no other, even when all of them are
+    /// gone and the number belongs to somebody else; to the process itself, where it has left that group.
+    ///
+    /// Linux before 6.9 cannot do that; there the group is signalled by its number while the process lives, and is ESRCH
+    /// afterwards.
+    pub fn kill_group(&self, signal: i32) -> Result<(), Errno> {
+        /// `PIDFD_SIGNAL_PROCESS_GROUP`.
+        const GROUP: u32 = 1 << 2;
+        let group = self.send(signal, GROUP).or_else(|error| self.send_by_number(error, signal::kill_group, signal));
+        let has_left = signal::has_left_its_group(self.pid) && !self.has_ended();
+        if has_left { self.kill(signal) } else { group }
+    }
+
+    /// Where the system does not know what was asked for (EINVAL), or a filter of system calls refuses it: by the number
+    /// of the process, which is its own as long as it has not ended.
+    fn send_by_number(&self, error: Errno, send: fn(Pid, i32) -> Result<(), Errno>, signal: i32) -> Result<(), Errno> {
+        match error {
+            Errno::EINVAL | Errno::EPERM | Errno::ENOSYS if self.has_ended() => Err(Errno::ESRCH),
+            Errno::EINVAL | Errno::EPERM | Errno::ENOSYS => send(self.pid, signal),
+            error => Err(error),
+        }
+    }
+
+    /// Whether the process has ended: all of its threads, reaped or not.
+    pub fn has_ended(&self) -> bool {
+        crate::fd::poll_readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(true)
+    }
+
+    /// A handle that another process opened on a process with this number, and passed on.
+    pub fn from_passed(handle: OwnedFd, pid: Pid) -> ProcessHandle {
+        ProcessHandle { handle, pid }
+    }
+
+    /// How the process ended, whoever its parent is: known from Linux 6.15 on, once its parent has reaped it.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        system::exit_status_of(self.as_fd()).map(ExitStatus::from_raw)
+    }
+
+    fn send(&self, signal: i32, flags: u32) -> Result<(), Errno> {
+        system::signal_process(self.as_fd(), signal, flags)
+    }
+
+    /// A copy of one of its descriptors, closed on exec. EPERM where the system lets nobody look into processes that are
+    /// not its own children (`kernel.yama.ptrace_scope`), ENOSYS before Linux 5.6 and elsewhere.
+    pub fn descriptor(&self, number: RawFd) -> Result<OwnedFd, Errno> {
+        system::copy_descriptor(self.as_fd(), number)
+    }
+}
+
+impl From<ProcessHandle> for OwnedFd {
+    fn from(handle: ProcessHandle) -> OwnedFd {
+        handle.handle
+    }
+}
+
+impl AsFd for ProcessHandle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+    use std::io;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn the_exit_status_of_a_process_that_somebody_else_reaped_is_known_where_the_system_tells() {
+        let mut child =
+            Command::new("/bin/sh").args(["-c", "read line; exit 7"]).stdin(Stdio::piped()).spawn().unwrap();
+        let handle = ProcessHandle::open(Pid::new(child.id()).unwrap()).unwrap();
+        assert!(!handle.has_ended() && handle.exit_status().is_none());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(handle.has_ended());
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split('.').map_while(|number| number.parse().ok());
+        let is_told = (numbers.next(), numbers.next()) >= (Some(6), Some(15));
+        assert_eq!(handle.exit_status(), is_told.then_some(ExitStatus::Code(7)));
+    }
+
+    #[test]
+    fn a_process_group_is_signalled_after_its_leader_is_gone() {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "sleep 100 & echo $!; exec sleep 100"]).stdout(Stdio::piped()).process_group(0);
+        let mut leader = command.spawn().unwrap();
+        let pid = Pid::new(leader.id()).unwrap();
+        let handle = ProcessHandle::open(pid).unwrap();
+        let mut text = String::new();
+        let mut lines = io::BufReader::new(leader.stdout.take().unwrap());
+        io::BufRead::read_line(&mut lines, &mut text).unwrap();
+        let follower = ProcessHandle::open(Pid::new(text.trim().parse().unwrap()).unwrap()).unwrap();
+        handle.kill(libc::SIGKILL).unwrap();
+        leader.wait().unwrap();
+        match handle.kill_group(libc::SIGKILL) {
+            Ok(()) => {}
+            // An old kernel.
+            Err(error) => {
+                assert_eq!(error, Errno::ESRCH);
+                follower.kill(libc::SIGKILL).unwrap();
+            }
+        }
+        assert!(crate::fd::poll_readable(follower.as_fd(), Some(Duration::from_secs(10))).unwrap());
+    }
+}

@@ -1,0 +1,103 @@
+//! When processes were started, which tells one from a later one with the same number: a time after the boot, in the
+//! ticks in which the system counts it.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::proc_stat::facts;
+use crate::{Pid, system};
+
+/// A time after the boot in milliseconds.
+pub fn millis(after_boot: Duration) -> u64 {
+    u64::try_from(after_boot.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn since_boot(ticks: u64) -> Duration {
+    Duration::from_nanos(ticks.saturating_mul(tick()))
+}
+
+/// The tick a moment is in, as the system counts the starts of processes.
+fn to_tick(moment: Duration) -> Duration {
+    let nanos = u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
+    since_boot(nanos / tick())
+}
+
+/// How many nanoseconds a tick has.
+fn tick() -> u64 {
+    // SAFETY: it takes no pointer and has no effect.
+    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1);
+    1_000_000_000 / per_second
+}
+
+/// Names the present boot; none where the system does not tell.
+pub fn boot_id() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+}
+
+/// Time since the boot, as process start times count it.
+pub fn boot_time() -> Duration {
+    system::boot_time()
+}
+
+/// Tells when children were started, mostly without asking the system about each: making a `/proc` entry costs as much as
+/// a tenth of starting a program.
+#[derive(Debug, Default)]
+pub struct Births {
+    /// Whether our clock says the same as the system; none before the two have been compared.
+    agree: Option<bool>,
+}
+
+impl Births {
+    /// When a child that has just been made, after the [`boot_time`] `before`, was started: what [`facts`] tells of it.
+    pub fn started(&mut self, child: Pid, before: Duration) -> Option<Duration> {
+        let (before, after) = (to_tick(before), to_tick(boot_time()));
+        if before == after && self.agree == Some(true) {
+            return Some(after);
+        }
+        let told = facts(child)?.started;
+        if before == after {
+            self.agree.get_or_insert(told == after);
+        }
+        Some(told)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_clock_tells_what_the_system_tells_of_a_child() {
+        let mut births = Births::default();
+        let mut by_clock = 0;
+        while by_clock < 20 {
+            by_clock += u32::from(births.agree == Some(true));
+            let before = boot_time();
+            let mut child = Command::new("/bin/sleep").arg("100").spawn().unwrap();
+            let pid = Pid::new(child.id()).unwrap();
+            let started = births.started(pid, before);
+            let told = facts(pid).unwrap().started;
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(started, Some(told));
+            assert_ne!(births.agree, Some(false));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_found_wrong_is_not_believed() {
+        let long_ago = facts(Pid::current()).unwrap().started;
+        while to_tick(boot_time()) == long_ago {
+            std::thread::yield_now();
+        }
+        // Of a process that was not made just now the clock tells something else than the system.
+        let mut births = Births::default();
+        while births.agree.is_none() {
+            assert_eq!(births.started(Pid::current(), boot_time()), Some(long_ago));
+        }
+        assert_eq!(births.agree, Some(false));
+        assert_eq!(births.started(Pid::current(), boot_time()), Some(long_ago));
+    }
+}

@@ -1,0 +1,52 @@
+//! What differs between systems. Nothing else asks which system this is compiled for.
+//!
+//! `linux` holds what Linux alone offers, and `portable` what every other system does instead, which is to refuse where
+//! nothing can be done; both have the same names. The files of the other systems hold the names and numbers that each of
+//! them has its own of. What that means for users is the table in [`capabilities`](crate::capabilities).
+
+#[cfg(target_vendor = "apple")]
+mod apple;
+#[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "solaris", target_os = "illumos")))]
+mod freebsd;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+#[cfg(any(target_os = "solaris", target_os = "illumos"))]
+mod solaris;
+
+#[cfg(target_vendor = "apple")]
+pub(crate) use apple::*;
+#[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "solaris", target_os = "illumos")))]
+pub(crate) use freebsd::*;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use portable::*;
+#[cfg(any(target_os = "solaris", target_os = "illumos"))]
+pub(crate) use solaris::*;
+
+/// The allocator of the C library.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "system/glibc_allocator.rs"]
+mod allocator;
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[path = "system/other_allocator.rs"]
+mod allocator;
+
+pub(crate) use allocator::*;
+
+/// Children share the daemon's memory where its calls of the system are written for the processor, too.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod clone_spawn;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod fork_spawn;
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use clone_spawn::Spawner;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use clone_spawn::calls as child_calls;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub use fork_spawn::Spawner;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub(crate) use fork_spawn::calls as child_calls;

@@ -1,0 +1,291 @@
+//! Linux.
+
+use std::ffi::CStr;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use nix::fcntl::{FallocateFlags, FcntlArg, SpliceFFlags, fallocate, fcntl};
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::socket::{MsgFlags, SockFlag, getsockopt, sockopt};
+
+use crate::capabilities::{Capabilities, LINUX};
+use crate::errno::named;
+use crate::{Errno, Pid};
+
+pub(crate) mod trusted_walk;
+
+pub(crate) const CAPABILITIES: Capabilities = LINUX;
+
+pub(crate) static MORE_ERRNO_NAMES: &[(i32, &str)] = named! {
+    ENOTBLK EUSERS EDQUOT
+    ECHRNG EL2NSYNC EL3HLT EL3RST ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL ENOANO EBADRQC EBADSLT EBFONT ENOSTR
+    ENODATA ETIME ENOSR ENONET ENOPKG EREMOTE ENOLINK EADV ESRMNT ECOMM EMULTIHOP EDOTDOT ENOTUNIQ EBADFD EREMCHG ELIBACC
+    ELIBBAD ELIBSCN ELIBMAX ELIBEXEC ERESTART ESTRPIPE EUCLEAN ENOTNAM ENAVAIL EISNAM EREMOTEIO ENOMEDIUM EMEDIUMTYPE
+    ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED ERFKILL EHWPOISON
+};
+
+pub(crate) const MOST_SIGNALS: i32 = 64;
+
+pub(crate) const SYSLOG_SOCKET: &str = "/var/run/log";
+
+// Sockets.
+
+/// Of new sockets.
+pub(crate) const SOCKET_FLAGS: SockFlag = SockFlag::SOCK_CLOEXEC;
+
+/// Of messages that are received.
+pub(crate) const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_CMSG_CLOEXEC;
+
+/// Of messages that are sent: a closed peer raises no signal.
+pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
+
+pub(crate) fn peer(connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    let found = getsockopt(&connection, sockopt::PeerCredentials)?;
+    Ok((found.uid(), found.pid().unsigned_abs()))
+}
+
+// Limits, users and time.
+
+/// The type of the number of a limit differs between C libraries.
+#[cfg(not(target_env = "musl"))]
+pub(crate) type LimitNumber = libc::__rlimit_resource_t;
+#[cfg(target_env = "musl")]
+pub(crate) type LimitNumber = libc::c_int;
+
+pub(crate) const PROCESS_LIMIT: Option<LimitNumber> = Some(libc::RLIMIT_NPROC);
+
+pub(crate) fn groups_of(name: &CStr, primary: u32) -> Option<Vec<u32>> {
+    let groups = nix::unistd::getgrouplist(name, nix::unistd::Gid::from_raw(primary)).ok()?;
+    Some(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
+}
+
+/// Of a local time, which is that of so many seconds since the epoch: seconds east of Greenwich.
+pub(crate) fn utc_offset(local: &libc::tm, _seconds: i64) -> Option<i32> {
+    i32::try_from(local.tm_gmtoff).ok()
+}
+
+pub(crate) fn boot_time() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+}
+
+// Descriptors, pipes and files.
+
+/// A new descriptor, or the error of the call that was to make it. The calls that not every C library has are made by
+/// number; their descriptors are closed on exec from birth.
+///
+/// # Safety
+/// The number is the result of a call that makes a descriptor, which nobody else owns.
+unsafe fn new_descriptor(number: libc::c_long) -> Result<OwnedFd, Errno> {
+    let number = RawFd::try_from(number).ok().filter(|number| *number >= 0).ok_or_else(Errno::last)?;
+    // SAFETY: as the caller promises.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// False on a kernel before 5.11.
+pub(crate) fn close_range_on_exec() -> bool {
+    // SAFETY: the call only changes flags of descriptors. It is made by number because not every C library has it.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) == 0 }
+}
+
+pub(crate) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
+    let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
+    Ok(nix::fcntl::splice(from, None, to, None, len, flags)?)
+}
+
+pub(crate) fn tee(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
+    Ok(nix::fcntl::tee(from, to, len, SpliceFFlags::SPLICE_F_NONBLOCK)?)
+}
+
+pub(crate) fn pipe_capacity(pipe: BorrowedFd<'_>) -> io::Result<usize> {
+    Ok(fcntl(pipe, FcntlArg::F_GETPIPE_SZ)?.unsigned_abs() as usize)
+}
+
+pub(crate) fn set_pipe_capacity(pipe: BorrowedFd<'_>, bytes: usize) -> io::Result<usize> {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    Ok(fcntl(pipe, FcntlArg::F_SETPIPE_SZ(bytes))?.unsigned_abs() as usize)
+}
+
+pub(crate) fn open_again(number: i32, flags: i32) -> io::Result<File> {
+    OpenOptions::new().write(true).custom_flags(flags).open(format!("/proc/self/fd/{number}"))
+}
+
+pub(crate) fn append_by_flag(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let piece = io::IoSlice::new(bytes);
+    // An IoSlice has the layout of the system's own structure. The offset of -1, in two halves, stands for the position.
+    let (pieces, half) = (&raw const piece, -1 as libc::c_long);
+    // SAFETY: the system reads one piece, which is valid for its length. The call is made by number because not every C
+    // library has it.
+    let done = unsafe { libc::syscall(libc::SYS_pwritev2, file.as_raw_fd(), pieces, 1, half, half, libc::RWF_APPEND) };
+    usize::try_from(done).map_err(|_| io::Error::last_os_error())
+}
+
+// Memory.
+
+/// Only limits count, not what the system guesses.
+pub(crate) const MAP_UNRESERVED: libc::c_int = libc::MAP_NORESERVE;
+
+fn memory_file(flags: libc::c_uint) -> Result<OwnedFd, Errno> {
+    // SAFETY: the name ends in NUL, and the call makes a descriptor.
+    unsafe { new_descriptor(libc::memfd_create(c"supervisord".as_ptr(), libc::MFD_CLOEXEC | flags).into()) }
+}
+
+pub(crate) fn nameless_file() -> io::Result<File> {
+    Ok(memory_file(0)?.into())
+}
+
+/// Nobody can make the file shorter, which would turn a look at the mapping into a deadly signal.
+const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+
+pub(crate) fn sealed_memory_file(len: usize) -> io::Result<OwnedFd> {
+    if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < len as u64) {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    let file = File::from(memory_file(libc::MFD_ALLOW_SEALING)?);
+    file.set_len(len as u64)?;
+    // SAFETY: the descriptor is open, and the command takes a number.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } {
+        0 => Ok(file.into()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+pub(crate) fn has_sealed_size(file: BorrowedFd<'_>) -> bool {
+    // SAFETY: the descriptor is open, and the command takes nothing.
+    let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
+    seals >= 0 && seals & SEALS == SEALS
+}
+
+pub(crate) fn punch_hole(file: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<()> {
+    let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    // Nothing mapped is longer than such a number can say.
+    Ok(fallocate(file, flags, offset as libc::off_t, len as libc::off_t)?)
+}
+
+pub(crate) fn let_go_of_code() {
+    // SAFETY: the callback is called before this returns, and keeps nothing.
+    unsafe { libc::dl_iterate_phdr(Some(let_go_of_object), std::ptr::null_mut()) };
+}
+
+/// Lets go of the read-only segments of the object it is first called with, which is the program.
+unsafe extern "C" fn let_go_of_object(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
+    const IT_WAS_THE_LAST: libc::c_int = 1;
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    let Some(page) = page.and_then(|size| usize::try_from(size).ok()) else { return IT_WAS_THE_LAST };
+    // SAFETY: the caller passes a valid description with this many segments.
+    let (base, segments) = unsafe {
+        ((*object).dlpi_addr, std::slice::from_raw_parts((*object).dlpi_phdr, usize::from((*object).dlpi_phnum)))
+    };
+    for segment in
+        segments.iter().filter(|segment| segment.p_type == libc::PT_LOAD && segment.p_flags & libc::PF_W == 0)
+    {
+        let begin = (base + segment.p_vaddr) as usize;
+        let end = (begin + segment.p_memsz as usize) & !(page - 1);
+        let begin = begin.next_multiple_of(page);
+        if begin < end {
+            // SAFETY: whole pages of a segment that nobody can write: they are read again from the file when they are
+            // touched. If the system will not, nothing has changed.
+            unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
+        }
+    }
+    IT_WAS_THE_LAST
+}
+
+/// At most 256 bytes, which come all at once.
+pub(crate) fn fill_with_random(bytes: &mut [u8]) -> io::Result<()> {
+    loop {
+        // SAFETY: the pointer and the length are those of a slice that nobody else uses.
+        let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+        match usize::try_from(filled) {
+            Ok(filled) if filled == bytes.len() => return Ok(()),
+            Ok(_) => {}
+            Err(_) if Errno::last() == Errno::EINTR => {}
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+// Processes and threads.
+
+pub(crate) fn set_process_name(name: &CStr) {
+    // It is only for lists of processes.
+    let _ = nix::sys::prctl::set_name(name);
+}
+
+pub(crate) fn open_process(pid: Pid) -> Result<OwnedFd, Errno> {
+    // SAFETY: it takes two numbers, and makes a descriptor.
+    unsafe { new_descriptor(libc::syscall(libc::SYS_pidfd_open, pid.raw(), 0)) }
+}
+
+pub(crate) fn signal_process(handle: BorrowedFd<'_>, signal: i32, flags: u32) -> Result<(), Errno> {
+    let nothing = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: without information about the signal there is no pointer to follow.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, handle.as_raw_fd(), signal, nothing, flags) };
+    if result == 0 { Ok(()) } else { Err(Errno::last()) }
+}
+
+/// The status word.
+pub(crate) fn exit_status_of(handle: BorrowedFd<'_>) -> Option<i32> {
+    /// `struct pidfd_info` in its first form.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        /// Process ids and credentials.
+        ids: [u32; 11],
+        exit_code: i32,
+    }
+    /// `PIDFD_INFO_EXIT`.
+    const EXIT: u64 = 1 << 3;
+    const READ_AND_WRITE: libc::Ioctl = 3;
+    /// `PIDFD_GET_INFO` for a structure of this size.
+    const GET_INFO: libc::Ioctl = READ_AND_WRITE << 30 | (size_of::<Info>() as libc::Ioctl) << 16 | 0xff << 8 | 11;
+    let mut info = Info { mask: EXIT, ..Info::default() };
+    // SAFETY: the size of the structure is part of the number of the request, and the system fills in no more.
+    let told = unsafe { libc::ioctl(handle.as_raw_fd(), GET_INFO, &raw mut info) };
+    (told == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
+}
+
+pub(crate) fn copy_descriptor(handle: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: it takes three numbers, and makes a descriptor.
+    unsafe { new_descriptor(libc::syscall(libc::SYS_pidfd_getfd, handle.as_raw_fd(), number, 0)) }
+}
+
+/// Asks for something impossible, which is EINVAL where the call is permitted.
+pub(crate) fn is_clone3_forbidden() -> bool {
+    // SAFETY: a structure of no length is refused before it is looked at.
+    let made = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::null::<u8>(), 0) };
+    made == -1 && Errno::last() == Errno::EPERM
+}
+
+/// Has the system answer ENOSYS for `clone3`. Of several filters the one that was set last counts.
+pub(crate) fn have_no_clone3() -> Result<(), Errno> {
+    const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut steps = [
+        // The number of the call is the first field.
+        step(LOAD_NUMBER, 0, 0, 0),
+        step(IF_EQUAL, 0, 1, libc::SYS_clone3 as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    // SAFETY: the program lives until the call returns, which copies it, and is as long as it says.
+    let set = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    if set == 0 { Ok(()) } else { Err(Errno::last()) }
+}
+
+/// Gains no privileges by executing a program any more, for good.
+pub(crate) fn give_up_new_privileges() {
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+}

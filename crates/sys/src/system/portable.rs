@@ -1,0 +1,116 @@
+//! What other systems than Linux do instead. Where nothing can be done, the error is `Unsupported` or ENOSYS.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use crate::{Errno, Pid};
+
+pub(crate) mod trusted_walk;
+
+pub(crate) const MOST_SIGNALS: i32 = 128;
+
+pub(crate) const MAP_UNRESERVED: libc::c_int = 0;
+
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There is none here.
+const NONE: Errno = Errno::ENOSYS;
+
+pub(crate) fn peer(_connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    unsupported()
+}
+
+pub(crate) fn boot_time() -> Duration {
+    crate::clock::monotonic()
+}
+
+pub(crate) fn close_range_on_exec() -> bool {
+    false
+}
+
+pub(crate) fn splice(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _len: usize) -> io::Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn tee(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _len: usize) -> io::Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn pipe_capacity(_pipe: BorrowedFd<'_>) -> io::Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn set_pipe_capacity(_pipe: BorrowedFd<'_>, _bytes: usize) -> io::Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn open_again(_number: i32, _flags: i32) -> io::Result<File> {
+    unsupported()
+}
+
+pub(crate) fn append_by_flag(_file: BorrowedFd<'_>, _bytes: &[u8]) -> io::Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn nameless_file() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("supervisord.{}", std::process::id()));
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+pub(crate) fn sealed_memory_file(_len: usize) -> io::Result<OwnedFd> {
+    unsupported()
+}
+
+pub(crate) fn has_sealed_size(_file: BorrowedFd<'_>) -> bool {
+    false
+}
+
+pub(crate) fn punch_hole(_file: BorrowedFd<'_>, _offset: usize, _len: usize) -> io::Result<()> {
+    unsupported()
+}
+
+/// At most 256 bytes.
+pub(crate) fn fill_with_random(bytes: &mut [u8]) -> io::Result<()> {
+    // SAFETY: the pointer and the length are those of a slice that nobody else uses.
+    match unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+pub(crate) fn let_go_of_code() {}
+
+pub(crate) fn set_process_name(_name: &CStr) {}
+
+pub(crate) fn open_process(_pid: Pid) -> Result<OwnedFd, Errno> {
+    Err(NONE)
+}
+
+pub(crate) fn signal_process(_handle: BorrowedFd<'_>, _signal: i32, _flags: u32) -> Result<(), Errno> {
+    Err(NONE)
+}
+
+pub(crate) fn exit_status_of(_handle: BorrowedFd<'_>) -> Option<i32> {
+    None
+}
+
+pub(crate) fn copy_descriptor(_handle: BorrowedFd<'_>, _number: RawFd) -> Result<OwnedFd, Errno> {
+    Err(NONE)
+}
+
+pub(crate) fn is_clone3_forbidden() -> bool {
+    false
+}
+
+pub(crate) fn have_no_clone3() -> Result<(), Errno> {
+    Err(NONE)
+}
+
+pub(crate) fn give_up_new_privileges() {}
