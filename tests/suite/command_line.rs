@@ -241,7 +241,7 @@ fn the_user_of_the_command_line_wins() {
 
 /// The original ends with status 1 where its own words, or the remains of a killed daemon, make it say something.
 #[test]
-fn printing_to_nobody_ends_no_program() {
+fn a_broken_stdout_or_stderr_ends_no_program() {
     only_ours(|| {
         let ours = |program| Subject::Ours.path(program);
         let script = format!("#!/bin/sh\nexec '{}' \"$@\" 2>/dev/full\n", ours(Program::Supervisord).display());

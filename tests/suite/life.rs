@@ -53,7 +53,7 @@ fn observed_line(log: &str, is_it: impl Fn(&str) -> bool) -> Option<usize> {
 
 /// The memory of the daemon counts as a file where it outlives the daemon.
 #[test]
-fn a_limit_on_the_size_of_files_ends_nobody() {
+fn a_limit_on_the_size_of_files_does_not_kill_the_daemon() {
     let text = "[program:p]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/p.log\n";
     compare(&Scene::with("small files", text).shell("ulimit -f 100"), |daemon, observed| {
         daemon.wait_for_state("p", "RUNNING");
@@ -108,7 +108,7 @@ fn the_first_answer_shows_programs_that_are_starting() {
 }
 
 #[test]
-fn so_does_the_first_answer_after_a_restart() {
+fn the_first_answer_after_a_restart_shows_programs_that_are_starting() {
     only_ours(|| {
         let mut daemon = Scene::with("first answer again", CROWD).start(Subject::Ours);
         daemon.wait_for_state("q:q0", "STARTING");
@@ -123,7 +123,7 @@ fn so_does_the_first_answer_after_a_restart() {
 
 /// Programs wait for plug-ins, and so do clients.
 #[test]
-fn so_does_the_first_answer_when_plug_ins_are_waited_for() {
+fn the_first_answer_after_a_wait_for_plug_ins_shows_programs_that_are_starting() {
     only_ours(|| {
         let text = format!("{CROWD}[rpcinterface:slow]\nsupervisor.rpcinterface_factory=slow:make\n");
         let plugin = "import time\ndef make(supervisord):\n    time.sleep(0.5)\n    return object()\n";

@@ -172,7 +172,7 @@ fn an_ignored_interrupt_stays_ignored() {
 
 /// Scripts that run from `cron` would have it mailed.
 #[test]
-fn explanations_are_for_terminals() {
+fn explanations_are_shown_only_on_terminals() {
     const ASKED: [&[&str]; 12] = [
         &["status", "nobody"],
         &["restart", "team"],
@@ -202,7 +202,7 @@ fn explanations_are_for_terminals() {
 
 /// The words of the original first, then what was probably meant.
 #[test]
-fn what_was_probably_meant_is_proposed() {
+fn similar_names_are_suggested() {
     only_ours(|| {
         let text = [CAT, TEAM, "[program:silent]\ncommand=cat\nstdout_logfile=NONE\n"].concat();
         let pipe =
@@ -278,7 +278,7 @@ fn a_daemon_that_does_not_answer_is_mentioned_and_can_be_given_up() {
 
 /// A terminal obeys control characters, whoever chose them; logs keep their colours. Elsewhere nothing is changed.
 #[test]
-fn a_terminal_is_not_sent_what_it_obeys() {
+fn control_characters_do_not_reach_a_terminal() {
     const NAME: &str = "\u{1b}cx\u{7}\u{9b}2J\u{202e}";
     const LOG: &str = "\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}\u{9b}2Jend\n";
     let text = format!(
@@ -338,7 +338,7 @@ fn a_program_of_another_user_has_no_terminal() {
 
 /// What programs say is repeated at the level debug, and a terminal would obey it.
 #[test]
-fn what_programs_say_does_not_command_the_terminal_of_the_daemon() {
+fn output_of_programs_cannot_control_the_terminal_of_the_daemon() {
     let text = "[program:p]\ncommand=printf '\\033[31mred\\033[0m \\033]0;title\\007\\302\\2332J\\r2026-03-04 05:06:07,008 INFO forged\\n'\n\
         startsecs=0\nautorestart=false\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
     only_ours(|| {

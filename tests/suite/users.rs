@@ -157,7 +157,7 @@ const TRAPS: &str = "umask 022; mkdir etc home tmp; echo precious > etc/victim; 
 
 /// Root writes to, empties, renames and reads nothing that a program's user has led it to.
 #[test]
-fn root_is_not_led_to_files_of_others() {
+fn a_root_daemon_follows_no_links_that_users_of_programs_plant() {
     if !Power::ChangeUser.is_there_for("files of others") {
         return;
     }
@@ -264,7 +264,7 @@ fn a_link_of_anybody_may_lead_to_the_standard_output() {
 
 /// A container may let root give files away, and not act on those of others.
 #[test]
-fn a_socket_is_given_away_without_the_right_to_act_on_it_then() {
+fn a_unix_socket_gets_its_owner_and_mode_without_cap_fowner() {
     if !Power::ChangeUser.is_there_for("sockets of others") {
         return;
     }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_understood_and_another_word_is_not() {
+    fn typing_errors_are_matched_and_other_words_are_not() {
         let words = ["autostart", "autorestart", "startsecs", "umask", "user"];
         for (written, meant) in [
             ("autostrat", Some("autostart")),

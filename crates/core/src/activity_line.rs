@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_cannot_pass_for_another_entry() {
+    fn output_cannot_forge_entries_of_the_activity_log() {
         let local =
             LocalTime { year: 2026, month: 3, day: 4, hour: 5, minute: 6, second: 7, weekday: 3, utc_offset: 0 };
         let forged = "2026-03-04 05:06:07,008 INFO exited: p (exit status 0; expected)";

@@ -90,7 +90,7 @@ fn others() -> MutexGuard<'static, ()> {
 /// Where `fs.suid_dumpable` is 1, a change of the user does not keep that user from looking into the memory of a child,
 /// which is the daemon's; but nobody may who has not all groups of the child, the saved one too.
 #[test]
-fn nobody_can_look_into_a_child_before_it_is_its_program() {
+fn a_child_cannot_be_traced_before_it_executes_its_program() {
     if current_uid() != 0 {
         return;
     }

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_written_out() {
+    fn control_characters_are_escaped() {
         for (text, shown) in [
             ("plain, äöü 日本\n\ttext", "plain, äöü 日本\n\ttext"),
             ("a\x1b]0;t\x07b", "a\\x1b]0;t\\x07b"),

@@ -61,7 +61,7 @@ fn check_everything_works(daemon: &mut Daemon, before: &BTreeMap<String, i32>, w
 }
 
 #[test]
-fn whoever_looks_for_supervisord_finds_the_daemon_alone() {
+fn pidof_supervisord_finds_only_the_daemon() {
     let daemon = start("alone", "");
     let keeper = daemon.keeper().expect("it has one");
     for words in [&["pidof", "supervisord"][..], &["pgrep", "supervisord"], &["pgrep", "-f", "supervisord.*-n"]] {

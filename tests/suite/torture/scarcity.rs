@@ -264,7 +264,7 @@ fn a_user_without_processes_left_affects_only_its_programs() {
 
 /// Container runtimes from before 2021 answer so to a call they do not know. The original makes no threads.
 #[test]
-fn where_clone3_is_refused_the_older_call_makes_threads() {
+fn threads_are_made_by_clone_where_clone3_is_refused() {
     only_ours(|| {
         let text = "[program:p]\ncommand=sleep 1000\nstartsecs=0\n";
         let mut daemon = Scene::with("clone3", text).without_call("clone3", "EPERM").start(Subject::Ours);

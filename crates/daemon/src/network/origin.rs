@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_are_no_browsers_are_known_by_what_they_do_not_say() {
+    fn clients_without_browser_headers_are_recognized() {
         assert_eq!(judged(&[("host", "h:9001")]), Sender::Program);
         assert_eq!(judged(&[("host", "h"), ("user-agent", "curl/8.5.0 Mozilla/5.0")]), Sender::Program);
         assert_eq!(judged(&[("host", "h"), ("user-agent", "Mozilla/5.0 (X11)")]), Sender::Silent);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_that_a_proxy_was_asked_as_is_ours() {
+    fn host_names_that_a_proxy_forwards_are_accepted() {
         let inner = ("host", "localhost:9001");
         for (name, value) in [
             ("x-forwarded-host", "outer"),

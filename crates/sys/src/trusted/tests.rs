@@ -55,7 +55,7 @@ impl Ground {
 }
 
 #[test]
-fn what_people_do_goes_on() {
+fn links_and_modes_in_common_use_still_work() {
     let Some(ground) = Ground::new() else { return };
     ground.directory("log", 0, 0o755);
     ground.directory("data", 0, 0o755);
@@ -97,7 +97,7 @@ fn what_people_do_goes_on() {
 }
 
 #[test]
-fn nobody_leads_root_to_what_is_not_his() {
+fn root_follows_no_links_of_other_users() {
     let Some(ground) = Ground::new() else { return };
     ground.directory("etc", 0, 0o755);
     ground.directory("home", APP, 0o755);
@@ -172,7 +172,7 @@ fn errors_are_those_of_the_system() {
 
 /// What stands in the place of a socket that has just been made is given to nobody.
 #[test]
-fn only_the_socket_that_was_made_is_given_away() {
+fn chown_applies_only_to_the_socket_that_was_created() {
     use std::os::unix::net::UnixListener;
     let Some(ground) = Ground::new() else { return };
     ground.directory("home", APP, 0o755);

@@ -116,7 +116,7 @@ fn messages_say_what_to_write() {
 }
 
 #[test]
-fn no_message_shows_what_may_be_a_secret() {
+fn messages_show_no_secrets() {
     let secret = "hunter2";
     for lines in [
         "environment=P=\"hunter2%w\"",
@@ -155,7 +155,7 @@ fn warnings(lines: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_taken_but_may_be_meant_in_another_way_is_mentioned() {
+fn valid_settings_that_may_be_mistakes_are_warned_about() {
     let quotes = "with one pair of quotes around the whole value; a value with \" in it stands in single quotes, a \
                   backslash has no meaning";
     for (lines, expected) in [
@@ -223,7 +223,7 @@ fn one_mistake_of_many_processes_is_mentioned_once() {
 }
 
 #[test]
-fn what_is_meant_as_it_is_written_is_not_mentioned() {
+fn ordinary_settings_are_not_warned_about() {
     for lines in [
         "command=sh -c 'a; b' ; comment",
         "command=c\n  --user=x\n  name=value",

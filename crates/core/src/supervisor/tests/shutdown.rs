@@ -106,7 +106,7 @@ fn a_listener_may_deal_with_what_it_was_sent_before_it_is_stopped() {
 }
 
 #[test]
-fn who_is_told_to_end_before_the_start_starts_nothing() {
+fn a_shutdown_before_the_start_starts_no_programs() {
     let mut world = World::new(vec![program("p")]);
     world.give(Input::ShutdownSignal { name: "SIGTERM" });
     world.give(Input::Started);

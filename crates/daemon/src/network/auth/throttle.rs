@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_guesses_have_to_wait_in_the_end_and_nobody_else_has() {
+    fn wrong_guesses_are_throttled_and_other_clients_are_not() {
         run(async {
             let throttle = Throttle::new();
             let guesser = throttle.guesser(from("192.0.2.1"), b"user");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn right_ones_cost_nothing_and_leave_nothing() {
+    fn correct_passwords_are_not_throttled_and_leave_no_entry() {
         let throttle = Throttle::new();
         let guesser = throttle.guesser(Peer::Local, b"user");
         for _ in 0..3 * FREE {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_bounded_and_keeps_who_has_guessed_most() {
+    fn the_table_is_bounded_and_keeps_the_most_persistent_guessers() {
         let throttle = Throttle::new();
         let worst = throttle.guesser(Peer::Local, b"user");
         while throttle.pay(worst) {}

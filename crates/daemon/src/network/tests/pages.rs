@@ -129,7 +129,7 @@ fn proof(page: &str) -> String {
 }
 
 #[test]
-fn a_form_with_our_secret_acts_whatever_a_proxy_calls_us() {
+fn a_form_with_the_secret_of_the_page_acts_behind_any_proxy() {
     let plane = Plane::start();
     plane.publish("cat", "cat", ProcessState::Running);
     let address = "/index.html?processname=cat&action=stop";
@@ -151,7 +151,7 @@ fn a_form_with_our_secret_acts_whatever_a_proxy_calls_us() {
 
 /// A page whose name leads to this machine can read and send whatever it likes, but not under a name of ours.
 #[test]
-fn a_page_of_a_name_that_was_made_to_lead_here_gets_nothing() {
+fn dns_rebinding_is_refused() {
     const STOP: &str = "/index.html?processname=cat&action=stop";
     let plane = Setup { get_actions: true, ..Setup::default() }.start();
     plane.publish("cat", "cat", ProcessState::Running);

@@ -141,7 +141,7 @@ fn errors_have_the_page_of_the_original() {
 
 /// Whoever guesses is slowed down; others, and those who know the password, notice nothing.
 #[test]
-fn wrong_passwords_are_slowed_down_by_user() {
+fn wrong_passwords_are_throttled_by_user() {
     let plane = guarded();
     let request = |user: &str, password: &str| {
         let pair = format!("{user}:{password}");

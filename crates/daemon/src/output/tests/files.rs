@@ -74,7 +74,7 @@ fn two_streams_on_one_path_share_the_file() {
 
 /// A program's own `2>>`, a job of cron, another daemon with the same log.
 #[test]
-fn what_others_append_to_a_log_and_what_we_do_is_all_there() {
+fn a_log_keeps_everything_that_we_and_others_append() {
     const LINES: usize = 100_000;
     let rig = Rig::new();
     let plain = rig.plan("out");

@@ -132,7 +132,7 @@ fn a_file_that_was_inherited_is_appended_to() {
 }
 
 #[test]
-fn what_cannot_be_cleared_says_so_and_stays() {
+fn clearing_a_device_fails_and_leaves_it_alone() {
     let rig = Rig::with(|options| options.activity = ActivityLog::File("/dev/null".to_owned()));
     let plan = ChannelPlan { file: Some("/dev/full".to_owned()), ..rig.plan("device") };
     let _writer = rig.attach(1, plan);
