@@ -7,19 +7,18 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use supervisord_config::model::{Config, Group, GroupKind, Process, SocketAddress};
 use supervisord_core::output::Channel;
 use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snapshot};
 use supervisord_sys::limits::{self, Limit};
-use supervisord_sys::process_handle::ProcessHandle;
+use supervisord_sys::process_handle::{ProcessHandle, has_ended};
 use supervisord_sys::socket::{self, Place};
-use supervisord_sys::{Pid, fd, pipe, proc_fd, proc_stat, sink, user};
+use supervisord_sys::{Pid, pipe, proc_fd, proc_stat, sink, user};
 
 use crate::control::Legacy;
 use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
@@ -139,10 +138,6 @@ fn confirm(run: &Run) -> Option<Pid> {
     let pid = Pid::new(run.pid)?;
     let handle = ProcessHandle::open(pid).ok()?;
     proc_stat::facts(pid).filter(|facts| run.is(facts) && !handle.has_ended()).map(|_| pid)
-}
-
-fn has_ended(handle: BorrowedFd<'_>) -> bool {
-    fd::poll_readable(handle, Some(Duration::ZERO)).unwrap_or(true)
 }
 
 /// What a keeper held.

@@ -53,9 +53,9 @@ impl ProcessHandle {
         }
     }
 
-    /// Whether the process has ended: all of its threads, reaped or not.
+    /// See [`has_ended`].
     pub fn has_ended(&self) -> bool {
-        crate::fd::poll_readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(true)
+        has_ended(self.as_fd())
     }
 
     /// A handle that another process opened on a process with this number, and passed on.
@@ -89,6 +89,11 @@ impl AsFd for ProcessHandle {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
     }
+}
+
+/// Whether a process has ended, given a handle on it: all of its threads, reaped or not.
+pub fn has_ended(handle: BorrowedFd<'_>) -> bool {
+    crate::fd::poll_readable(handle, Some(Duration::ZERO)).unwrap_or(true)
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use supervisord_sys::process_handle::ProcessHandle;
+use supervisord_sys::process_handle::{ProcessHandle, has_ended};
 use supervisord_sys::{Errno, Pid, fd, isolate, memory, passing, user};
 
 use super::message::{LONGEST, Message, Name, Owner, Role};
@@ -209,10 +209,6 @@ impl Store {
             let _ = supervisord_sys::trusted::remove(path);
         }
     }
-}
-
-fn has_ended(handle: BorrowedFd<'_>) -> bool {
-    fd::poll_readable(handle, Some(Duration::ZERO)).unwrap_or(true)
 }
 
 fn send(to: &OwnedFd, message: &Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
