@@ -7,6 +7,7 @@ pub mod call;
 mod exit_status;
 pub mod logread;
 pub mod output;
+pub mod plan;
 pub mod pool;
 pub mod process;
 mod refusal;

@@ -257,9 +257,9 @@ impl Supervisor {
             return;
         }
         self.emit(EventType::SupervisorStateChangeRunning, String::new());
-        for index in self.groups_by_priority() {
-            self.autostart(now, index);
-        }
+        let order: Vec<ProcessId> =
+            self.groups_by_priority().into_iter().flat_map(|index| self.autostarting(index)).collect();
+        self.start_in_order(now, order);
     }
 
     fn elapsed(&mut self, now: Now) {
@@ -448,11 +448,20 @@ impl Supervisor {
     }
 
     fn autostart(&mut self, now: Now, index: usize) {
-        for id in self.groups[index].members.clone() {
-            let Some(member) = self.members.get(&id) else { continue };
-            if member.config.autostart && member.machine.never_started() {
-                self.stimulate(now, id, Stimulus::Start);
-            }
+        self.start_in_order(now, self.autostarting(index));
+    }
+
+    /// The members of a group that start by themselves, in stored order.
+    fn autostarting(&self, index: usize) -> Vec<ProcessId> {
+        let starts = |id: &ProcessId| {
+            self.members.get(id).is_some_and(|member| member.config.autostart && member.machine.never_started())
+        };
+        self.groups[index].members.iter().copied().filter(starts).collect()
+    }
+
+    fn start_in_order(&mut self, now: Now, order: Vec<ProcessId>) {
+        for id in order {
+            self.stimulate(now, id, Stimulus::Start);
         }
     }
 

@@ -8,6 +8,7 @@ use supervisord_wire::event::EventType;
 use supervisord_wire::state::{Mood, ProcessState};
 
 use super::{Effect, Ending, ProcessId, Supervisor};
+use crate::plan::Plan;
 use crate::process::Stimulus;
 use crate::texts;
 use crate::time::Now;
@@ -20,11 +21,9 @@ const LAST_HEARING: Duration = Duration::from_secs(1);
 
 /// A shutdown under way.
 pub(super) struct Shutdown {
-    /// Groups that have not been stopped yet; the next one is the last.
-    queue: Vec<Arc<str>>,
-    /// Whether the members of the last group have been told to stop.
-    told: bool,
-    /// Until when its listeners are heard before that.
+    /// The groups, each of which is stopped when all that come before it have been.
+    plan: Plan<Arc<str>>,
+    /// Until when the listeners of the next one are heard before that.
     heard_until: Option<Duration>,
     reported: Duration,
 }
@@ -89,20 +88,13 @@ impl Supervisor {
         if self.shutdown.is_none() {
             self.begin_shutdown(now);
         }
-        while let Some(index) = self.next_group_to_stop() {
-            if self.shutdown.as_ref().is_some_and(|shutdown| !shutdown.told) {
-                if self.hears(now, index) {
-                    return;
-                }
-                self.tell_group(now, index);
-            }
-            if !self.groups[index].members.iter().all(|id| self.is_down(*id)) {
+        self.note_stopped_groups();
+        while let Some(group) = self.next_group_to_stop() {
+            if self.hears(now, &group) {
                 return;
             }
-            if let Some(shutdown) = self.shutdown.as_mut() {
-                shutdown.queue.pop();
-                shutdown.told = false;
-            }
+            self.tell_group(now, &group);
+            self.note_stopped_groups();
         }
         if self.members.values().all(|member| member.machine.is_down()) {
             self.finish();
@@ -110,30 +102,37 @@ impl Supervisor {
     }
 
     fn begin_shutdown(&mut self, now: Now) {
-        let queue = self.groups_by_priority().into_iter().map(|index| self.groups[index].config.name.as_str().into());
-        self.shutdown = Some(Shutdown { queue: queue.collect(), told: false, heard_until: None, reported: now.mono });
+        let order = self.groups_by_priority().into_iter().rev();
+        let plan = Plan::sequence(order.map(|index| self.groups[index].config.name.as_str().into()));
+        self.shutdown = Some(Shutdown { plan, heard_until: None, reported: now.mono });
         self.emit(EventType::SupervisorStateChangeStopping, String::new());
         self.dispatch_events();
-        if let Some(index) = self.next_group_to_stop().filter(|index| !self.hears(now, *index)) {
-            self.tell_group(now, index);
+        if let Some(group) = self.next_group_to_stop().filter(|group| !self.hears(now, group)) {
+            self.tell_group(now, &group);
         }
         self.report_survivors();
     }
 
-    fn next_group_to_stop(&mut self) -> Option<usize> {
-        loop {
-            let name = self.shutdown.as_ref()?.queue.last()?.clone();
-            match self.group_index(&name) {
-                Some(index) => return Some(index),
-                None => {
-                    self.shutdown.as_mut()?.queue.pop();
-                }
-            }
+    fn next_group_to_stop(&self) -> Option<Arc<str>> {
+        self.shutdown.as_ref()?.plan.ready().next().cloned()
+    }
+
+    /// Takes the groups that have been told to stop, and have, as done.
+    fn note_stopped_groups(&mut self) {
+        let Some(shutdown) = &self.shutdown else { return };
+        let stopped: Vec<Arc<str>> = shutdown.plan.begun().filter(|group| self.is_group_down(group)).cloned().collect();
+        if let Some(shutdown) = &mut self.shutdown {
+            stopped.iter().for_each(|group| shutdown.plan.finish(group));
         }
     }
 
+    fn is_group_down(&self, name: &str) -> bool {
+        self.group_index(name).is_none_or(|index| self.groups[index].members.iter().all(|id| self.is_down(*id)))
+    }
+
     /// Whether a listener of the group still deals with an event, and has time left to do so.
-    fn hears(&mut self, now: Now, index: usize) -> bool {
+    fn hears(&mut self, now: Now, group: &str) -> bool {
+        let Some(index) = self.group_index(group) else { return false };
         let members = self.groups[index].members.iter().filter_map(|id| self.members.get(id));
         let is_busy = members
             .filter(|member| member.machine.state() == ProcessState::Running)
@@ -143,10 +142,12 @@ impl Supervisor {
     }
 
     /// Tells the members of a group to stop, the highest priority number first.
-    fn tell_group(&mut self, now: Now, index: usize) {
+    fn tell_group(&mut self, now: Now, group: &Arc<str>) {
         if let Some(shutdown) = self.shutdown.as_mut() {
-            (shutdown.told, shutdown.heard_until) = (true, None);
+            shutdown.plan.begin(group);
+            shutdown.heard_until = None;
         }
+        let Some(index) = self.group_index(group) else { return };
         for id in self.members_by_priority(index).into_iter().rev() {
             self.forget_revival(id);
             self.stimulate(now, id, Stimulus::Shutdown);
