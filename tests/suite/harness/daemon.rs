@@ -240,7 +240,7 @@ impl Daemon {
     /// The process ids of all keepers; more than one while one takes the place of another.
     pub fn keepers(&self) -> Vec<i32> {
         let mark = format!("{}={}", super::scene::MARK, self.dir().display());
-        let is_keeper = |pid: &i32| processes::process(*pid).is_some_and(|process| process.name == "sv-keeper");
+        let is_keeper = |pid: &i32| processes::process(*pid).is_some_and(|process| process.name == processes::KEEPER);
         processes::with_environment(&mark).into_iter().filter(is_keeper).collect()
     }
 

@@ -50,9 +50,12 @@ pub fn alive(pid: i32) -> bool {
     process(pid).is_some_and(|process| process.state != 'Z')
 }
 
-/// The children of a process.
+/// What the keeper of a daemon is called.
+pub const KEEPER: &str = "sv-keeper";
+
+/// The children of a process, but for the keeper beside a daemon.
 pub fn children(pid: i32) -> Vec<Process> {
-    all().into_iter().filter(|process| process.parent == pid).collect()
+    all().into_iter().filter(|process| process.parent == pid && process.name != KEEPER).collect()
 }
 
 /// Everything below a process.
