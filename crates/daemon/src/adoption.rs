@@ -18,7 +18,7 @@ use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snap
 use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::process_handle::{ProcessHandle, has_ended};
 use supervisord_sys::socket::{self, Place};
-use supervisord_sys::{Pid, pipe, proc_fd, proc_stat, sink, user};
+use supervisord_sys::{Pid, pipe, proc_fd, proc_stat, sink, start_time, user};
 
 use crate::control::Legacy;
 use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
@@ -82,11 +82,10 @@ pub fn look(legacy: &Legacy, config: &Config, start_dir: &str) -> Found {
     let of_keeper = kept.take_state();
     let of_file = read(&legacy.state_file);
     let is_of_keeper = match (&of_keeper, &of_file) {
-        // A daemon that was killed may have written what its keeper had not taken yet.
-        (Some(kept), Ok(written)) => state::begun(kept) >= state::begun(written),
+        (Some(kept), Ok(file)) => !file.is_later_than(kept),
         (kept, _) => kept.is_some(),
     };
-    let text = match of_keeper.filter(|_| is_of_keeper).map_or(of_file, Ok) {
+    let text = match of_keeper.filter(|_| is_of_keeper).map_or_else(|| of_file.map(|file| file.text), Ok) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Found::Nothing(losses),
         Err(error) => return Found::Unusable(error.to_string()),
@@ -95,10 +94,17 @@ pub fn look(legacy: &Legacy, config: &Config, start_dir: &str) -> Found {
         // What a keeper holds is of this boot, whether or not the system tells which boot this is.
         Ok((writer, _)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing(losses),
         Ok((writer, _)) if is_alive(&writer) => Found::Alive(writer.pid),
-        Ok((_, state)) => {
+        Ok((writer, state)) => {
             let is_ending = state.is_ending;
+            // A daemon of the release before went on without it, and may have counted other runs by the same numbers. Until
+            // their pipes have been opened by way of the children it keeps these from breaking.
+            let is_outdated = !is_of_keeper && writer.version == 1;
+            let outdated = is_outdated.then(|| (std::mem::take(&mut kept), keeper.take()));
             let gathered = gather(state, &mut kept, config, start_dir);
             losses.extend(gathered.losses);
+            if let Some((_, Some(keeper))) = outdated {
+                keeper.give_up();
+            }
             let transit = kept.take_transit();
             let (unclaimed, bytes) = kept.unclaimed();
             if bytes > 0 {
@@ -115,8 +121,26 @@ pub fn look(legacy: &Legacy, config: &Config, start_dir: &str) -> Found {
     }
 }
 
-/// The text of a state file that nobody else can have written. Neither is a link followed nor anything waited for.
-fn read(path: &str) -> io::Result<Vec<u8>> {
+/// A state file.
+struct Written {
+    text: Vec<u8>,
+    /// When something was written last, after the boot, in milliseconds.
+    at: u64,
+}
+
+impl Written {
+    /// Whether it is of this boot and was begun after what a keeper holds: a daemon that was killed may have written what its
+    /// keeper had not taken yet. Version 1 does not say when it was begun.
+    fn is_later_than(&self, kept: &[u8]) -> bool {
+        let writer = state::writer(&self.text).filter(Writer::is_of_this_boot);
+        writer.is_some_and(|writer| {
+            Some(writer.begun.unwrap_or(self.at)) > state::writer(kept).and_then(|writer| writer.begun)
+        })
+    }
+}
+
+/// A state file that nobody else can have written. Neither is a link followed nor anything waited for.
+fn read(path: &str) -> io::Result<Written> {
     let mut file = sink::open_unfollowed(path)?;
     let found = file.metadata()?;
     if !found.is_file() || found.uid() != user::effective_uid() || found.mode() & 0o022 != 0 {
@@ -124,7 +148,8 @@ fn read(path: &str) -> io::Result<Vec<u8>> {
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    Ok(text)
+    let age = found.modified()?.elapsed().unwrap_or_default();
+    Ok(Written { text, at: start_time::millis(start_time::boot_time().saturating_sub(age)) })
 }
 
 /// Whether a daemon that writes of itself lives.

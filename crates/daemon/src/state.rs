@@ -14,6 +14,6 @@ mod run;
 mod version_1;
 
 pub use journal::{Journal, MemoryFile};
-pub use reader::{State, Unreadable, begun, read};
+pub use reader::{State, Unreadable, read, writer};
 pub use record::{Logs, Process, Record, Socket, VERSION, Writer};
 pub use run::Run;

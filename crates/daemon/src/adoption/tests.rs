@@ -282,3 +282,22 @@ fn a_child_without_a_keeper_is_known_by_its_start_and_cut_off() {
     assert!(ours.losses.iter().any(|loss| loss.contains("has lost its pipes")), "{:?}", ours.losses);
     assert_eq!(ours.handed.next_run, 10);
 }
+
+/// A keeper may have been told less than was written, or be left over from before a downgrade.
+#[test]
+fn of_the_copies_of_a_state_the_later_one_counts() {
+    let boot = start_time::boot_id().unwrap();
+    let written = |version: u32, begun: Option<u64>, boot: &str, at: u64| {
+        let begun = begun.map_or(String::new(), |begun| format!(",\"begun\":{begun}"));
+        let text =
+            format!("{{\"Daemon\":{{\"version\":{version},\"boot\":\"{boot}\",\"pid\":1,\"started\":1{begun}}}}}\n");
+        Written { text: text.into_bytes(), at }
+    };
+    let kept = written(2, Some(500), &boot, 0).text;
+    assert!(written(2, Some(501), &boot, 0).is_later_than(&kept));
+    assert!(!written(2, Some(500), &boot, 900).is_later_than(&kept));
+    assert!(written(1, None, &boot, 501).is_later_than(&kept));
+    assert!(!written(1, None, &boot, 499).is_later_than(&kept));
+    assert!(!written(2, Some(501), "another", 900).is_later_than(&kept));
+    assert!(!Written { text: b"torn".to_vec(), at: 900 }.is_later_than(&kept));
+}

@@ -60,11 +60,11 @@ pub fn read(text: &[u8]) -> Result<(Writer, State), Unreadable> {
     Ok((writer, state))
 }
 
-/// When a state was begun, if it says so.
-pub fn begun(text: &[u8]) -> Option<u64> {
-    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+/// Who wrote a state, if its first line says so.
+pub fn writer(text: &[u8]) -> Option<Writer> {
+    let first = text.split(|byte| *byte == b'\n').next()?;
     match serde_json::from_slice(first) {
-        Ok(Record::Supervisord(writer)) => writer.begun,
+        Ok(Record::Supervisord(writer)) => Some(writer),
         _ => None,
     }
 }
