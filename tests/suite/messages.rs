@@ -215,7 +215,7 @@ fn a_socket_that_somebody_removed_comes_back() {
             assert_eq!(std::fs::metadata(&socket).expect("it is there").permissions(), mode, "{way}");
             assert_eq!(daemon.pid_of("a"), pid, "nothing was restarted");
         }
-        let text = format!(" WARN the socket {} had been removed by somebody, and is there again", socket.display());
+        let text = format!(" WARN the socket {} had been removed, and has been created again", socket.display());
         assert_eq!(daemon.log().matches(&text).count(), 3, "{}", daemon.log());
         // The one in use now is removed at the end.
         assert_eq!(daemon.stop(), 0);

@@ -24,7 +24,7 @@ impl Loss {
     /// What is lost, in words that show no value.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Loss::BehindValue(name) => format!("what stands behind the value of {name} has no effect"),
+            Loss::BehindValue(name) => format!("the text after the value of {name} has no effect"),
             Loss::Comment(name) => format!("the # in the value of {name} begins a comment"),
             Loss::Earlier(name) => format!("{name} is set twice, the last value counts"),
         }

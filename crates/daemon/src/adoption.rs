@@ -70,9 +70,7 @@ pub fn look(legacy: &Legacy, config: &Config, start_dir: &str) -> Found {
     let mut losses = Vec::new();
     let inheritance = keeper::connect(&legacy.socket).unwrap_or_else(|error| {
         let path = legacy.socket.display();
-        losses.push(format!(
-            "the keeper at {path} cannot be used, so that only the state file tells what was left: {error}"
-        ));
+        losses.push(format!("cannot use the keeper at {path}, only the state file: {error}"));
         None
     });
     let (mut keeper, mut kept) = match inheritance {

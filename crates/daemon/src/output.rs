@@ -116,7 +116,7 @@ impl Output {
         let mut sinks = Sinks::new(follow, syslog);
         let activity = ActivityWriter::open(&activity, rotation, level, echo_to_stdout, &mut sinks)?;
         let leftover = leftover.map_or(Ok(None), Leftover::read).unwrap_or_else(|error| {
-            let text = format!("what the daemon before was writing when it was killed may be lost: {error}");
+            let text = format!("output that the previous daemon was writing when it was killed may be lost: {error}");
             activity.log(LogLevel::Warn, &text, &mut sinks);
             None
         });

@@ -111,7 +111,7 @@ fn a_state_file_that_cannot_be_written_at_first_is_written_later_and_costs_nobod
     let mut daemon = scene.start(Subject::Ours);
     let names = ["a", "b"];
     daemon.wait_for_states(&names, "RUNNING");
-    daemon.wait_for_log("could not write the state file; it is tried again");
+    daemon.wait_for_log("could not write the state file, will try again");
     daemon.kill_child("a");
     daemon.wait_until("another one runs", |daemon| daemon.log().matches("spawned: 'a'").count() == 2);
     daemon.wait_for_state("a", "RUNNING");

@@ -62,7 +62,7 @@ fn a_state_that_could_not_be_written_is_whole_when_there_is_room_again() {
     daemon.wait_until("all is noted", |daemon| knows(daemon, &names));
     limit_files(&daemon, &(daemon.read(STATE).len() + 40).to_string());
     daemon.kill_child("a");
-    daemon.wait_for_log("could not write the state file; it is tried again");
+    daemon.wait_for_log("could not write the state file, will try again");
     daemon.wait_for_state("a", "RUNNING");
     assert!(!knows(&daemon, &names));
     assert!(!daemon.read(STATE).contains("\"ending\""));

@@ -270,7 +270,7 @@ fn check_command(reader: &Reader<'_>, command: &str, notices: &mut Notices) {
             "a blank before {sign} begins a comment, also within quotes; write {sign} without the blank, or a script"
         )
     });
-    let text = format!("The command of [{}] cannot be taken apart: {error}", reader.section());
+    let text = format!("The command of [{}] cannot be split into words: {error}", reader.section());
     notices.warn_at(text, reader.place("command").advise(advice));
 }
 

@@ -285,8 +285,8 @@ impl Control {
                     survival.no_keeper_logged = true;
                     let path = survival.socket.display();
                     let text = format!(
-                        "no keeper can be started at {path}, so that programs do not survive if this daemon is killed; \
-                         it is tried again: {error}"
+                        "cannot start a keeper at {path}, will try again; until then programs do not survive if this daemon \
+                         is killed: {error}"
                     );
                     self.tools.activity.log(LogLevel::Error, &text);
                 }
@@ -332,8 +332,8 @@ impl Control {
         match heard {
             Ok(true) if !survival.no_room_logged => {
                 survival.no_room_logged = true;
-                let text = "the keeper may not have more files open: not all programs would survive if this daemon were \
-                            killed; raise the limit on open files";
+                let text = "the keeper has reached its limit on open files: not all programs would survive if this daemon were \
+                            killed; raise the limit";
                 survival.activity.log(LogLevel::Error, text);
             }
             Ok(_) => survival.flush(),

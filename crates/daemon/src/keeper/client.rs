@@ -70,7 +70,7 @@ pub fn connect(path: &Path) -> io::Result<Option<Inheritance>> {
                 let handle = descriptors.into_iter().next();
                 return Ok(Some(Inheritance { keeper: Keeper::new(connection, pid, handle, path), kept }));
             }
-            _ => return Err(io::Error::other("it gave only a part of what it held")),
+            _ => return Err(io::Error::other("it sent only a part of its descriptors")),
         }
     }
 }

@@ -82,7 +82,7 @@ impl OpenServer {
                 Ok(file) => Listener::Unix(socket.into(), file),
                 Err(_) => {
                     let listener = open_one(&config)?.listener;
-                    activity.log(LogLevel::Warn, &is_there_again(path));
+                    activity.log(LogLevel::Warn, &created_again(path));
                     listener
                 }
             },
@@ -259,9 +259,9 @@ pub fn open(servers: &[HttpServer]) -> Result<Vec<OpenServer>, ServerError> {
     servers.iter().map(open).collect()
 }
 
-/// What is said when the file of a socket has been put back.
-pub fn is_there_again(path: &str) -> String {
-    format!("the socket {path} had been removed by somebody, and is there again")
+/// The log line about a socket whose file has been created again.
+pub fn created_again(path: &str) -> String {
+    format!("the socket {path} had been removed, and has been created again")
 }
 
 /// A new socket for a server whose file somebody has removed; none for servers without a file. It may block.

@@ -271,11 +271,11 @@ impl Acceptor {
         let path = file.path();
         match replaced {
             Ok(replacement) => {
-                api.activity.log(LogLevel::Warn, &listen::is_there_again(path));
+                api.activity.log(LogLevel::Warn, &listen::created_again(path));
                 *listener = replacement;
             }
             Err(error) => {
-                let text = format!("the socket {path} has been removed by somebody, and cannot be made again: {error}");
+                let text = format!("the socket {path} has been removed, and cannot be created again: {error}");
                 api.activity.log(LogLevel::Error, &text);
             }
         }

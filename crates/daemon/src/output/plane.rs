@@ -269,7 +269,7 @@ impl Plane {
             }
             Outcome::Failed { error, is_new } => {
                 if is_new {
-                    let text = format!("could not write the state file; it is tried again: {error}");
+                    let text = format!("could not write the state file, will try again: {error}");
                     self.outlets.log(LogLevel::Error, &text);
                 }
                 (self.outlets.to_control)(Report::StateFailed);

@@ -161,7 +161,7 @@ fn valid_settings_that_may_be_mistakes_are_warned_about() {
     for (lines, expected) in [
         (
             "command=sh -c 'a ; b'",
-            "The command of [program:a] cannot be taken apart: No closing quotation (c.conf:3, [program:a] command=sh -c 'a: a \
+            "The command of [program:a] cannot be split into words: No closing quotation (c.conf:3, [program:a] command=sh -c 'a: a \
              blank before ; begins a comment, also within quotes; write ; without the blank, or a script)"
                 .to_owned(),
         ),
@@ -175,7 +175,7 @@ fn valid_settings_that_may_be_mistakes_are_warned_about() {
         (
             "command=c\nenvironment=A=\"x\\\"y\"",
             format!(
-                "In the environment of [program:a], what stands behind the value of A has no effect (c.conf:4, [program:a] \
+                "In the environment of [program:a], the text after the value of A has no effect (c.conf:4, [program:a] \
                  environment=***: write A=\"...\" {quotes})"
             ),
         ),

@@ -231,7 +231,7 @@ pub(super) static METHODS: [Method; 43] = [
     ),
     view(
         "supervisor.getConfigWarnings",
-        "Tell what was noticed when the configuration was last read: what has no effect, or may be meant in another way.",
+        "Return the warnings about the configuration as it was last read: settings without effect and likely mistakes.",
         &[],
         Array,
         ("warnings", "a sentence for each, with its place in the file"),
