@@ -36,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_millis(50);
 
 /// How often somebody who does not take a long answer is sent away while others wait for the memory.
-const COLLECT_PAUSE: Duration = Duration::from_millis(100);
+const EVICT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a client may take nothing of a long answer while others wait for the memory.
 const UNTAKEN: Duration = Duration::from_secs(2);
@@ -309,9 +309,9 @@ async fn accept(
     let open = Rc::new(Open::default());
     let kept = Rc::new(RefCell::new(Kept::new()));
     let server = Server::new(acceptor.config.clone());
-    let collector = {
+    let evictor = {
         let (open, shared) = (open.clone(), shared.clone());
-        tokio::task::spawn_local(async move { open.collect_debts(&shared.api.answers).await })
+        tokio::task::spawn_local(async move { open.evict_slow_readers(&shared.api.answers).await })
     };
     let section = acceptor.config.section.clone();
     let serve = |socket: Socket| {
@@ -374,7 +374,7 @@ async fn accept(
     }
     drop(acceptor);
     open.wait_for_the_last().await;
-    collector.abort();
+    evictor.abort();
     kept.take()
 }
 
@@ -465,18 +465,18 @@ impl Open {
     }
 
     /// As long as somebody waits for memory, asks those to go who hold it for an answer they do not take.
-    async fn collect_debts(&self, answers: &MemoryBudget) {
+    async fn evict_slow_readers(&self, answers: &MemoryBudget) {
         loop {
             answers.wanted().await;
-            if let Some(socket) = self.worst_debtor() {
+            if let Some(socket) = self.slowest_reader() {
                 socket.evict();
             }
-            sleep(COLLECT_PAUSE).await;
+            sleep(EVICT_PAUSE).await;
         }
     }
 
     /// First those who take nothing, then those who take little; the longest first.
-    fn worst_debtor(&self) -> Option<Rc<Socket>> {
+    fn slowest_reader(&self) -> Option<Rc<Socket>> {
         let sockets = self.sockets.borrow();
         let candidates = sockets.values().filter_map(|socket| {
             let owes = socket.owes_since()?;
