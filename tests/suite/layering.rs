@@ -67,6 +67,113 @@ fn unsafe_code_is_forbidden_everywhere_but_in_one_crate() {
     }
 }
 
+/// Modules that still use each other in circles, with their crates. The list only ever shrinks.
+const CIRCLES: [(&str, &[&str]); 3] = [
+    ("sys", &["capabilities", "clock", "errno", "spawn", "system", "user"]),
+    ("sys", &["proc_stat", "start_time"]),
+    ("ctl", &["console", "doubts", "plugins", "session", "terminal", "verbs"]),
+];
+
+/// What is below must not know what is above: two modules that use each other are one, and so is a longer circle.
+#[test]
+fn modules_use_each_other_in_one_direction() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let mut found = Vec::new();
+    for (package, _) in LAYERS {
+        let Some(name) = package.strip_prefix("supervisord-") else { continue };
+        let uses = uses(&crates.join(name).join("src"));
+        assert!(uses.len() > 4, "the modules of {name} are read: {uses:?}");
+        found.extend(circles(&uses).into_iter().map(|circle| (name, circle)));
+    }
+    let is_within = |circle: &[String], known: &[&str]| circle.iter().all(|module| known.contains(&module.as_str()));
+    for (name, circle) in &found {
+        let is_known = CIRCLES.iter().any(|(of, known)| of == name && is_within(circle, known));
+        assert!(is_known, "{name}: these modules use each other in a circle: {circle:?}");
+    }
+    for (name, known) in CIRCLES {
+        let is_there = found.iter().any(|(of, circle)| *of == name && is_within(circle, known));
+        assert!(is_there, "{name}: the circle of {known:?} has gone, take it off the list");
+    }
+}
+
+#[test]
+fn circles_of_any_length_are_found() {
+    let uses = |edges: &[(&str, &[&str])]| -> Uses {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        edges.iter().map(|(from, to)| ((*from).to_owned(), set(to))).collect()
+    };
+    let tree = uses(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])]);
+    assert!(circles(&tree).is_empty());
+    let circle = uses(&[("a", &["b"]), ("b", &["c"]), ("c", &["b", "d"]), ("d", &["e"]), ("e", &["d"]), ("f", &["a"])]);
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(circles(&circle), [names(&["b", "c"]), names(&["d", "e"])]);
+    let text = "use crate::a::{self, b};\nuse crate::{\n    c::d,\n    e::{f, g},\n    h,\n};\n// crate::i\nlet x = crate::j();\n\
+        #[cfg(test)]\nmod tests {\n    use crate::k;\n}\n";
+    assert_eq!(used(text), names(&["a", "c", "e", "h", "j"]));
+}
+
+/// The modules at the top of a crate, each with those it uses.
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
+fn uses(source: &Path) -> Uses {
+    let mut uses = Uses::new();
+    for (path, text) in sources::files(source) {
+        let path = path.strip_prefix(source).expect("it lies there").with_extension("");
+        let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
+        if names[0] != "lib" && names.iter().all(|name| name != "tests") {
+            uses.entry(names[0].clone().into_owned()).or_default().extend(used(&text));
+        }
+    }
+    let modules: BTreeSet<String> = uses.keys().cloned().collect();
+    for (module, used) in &mut uses {
+        used.retain(|other| other != module && modules.contains(other));
+    }
+    uses
+}
+
+/// What follows `crate::` in a text, except in its tests and comments.
+fn used(text: &str) -> Vec<String> {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let name = |item: &str| -> String {
+        item.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+    };
+    let mut names = Vec::new();
+    for path in code.split("crate::").skip(1) {
+        let Some(group) = path.strip_prefix('{').and_then(|group| group.split(';').next()) else {
+            names.push(name(path));
+            continue;
+        };
+        let mut depth = 0;
+        let items = group.split(|letter| {
+            depth += i32::from(letter == '{') - i32::from(letter == '}');
+            letter == ',' && depth == 0
+        });
+        names.extend(items.map(name).filter(|name| !name.is_empty()));
+    }
+    names
+}
+
+/// The modules of each circle, in order.
+fn circles(uses: &Uses) -> Vec<Vec<String>> {
+    let reached = |from: &String| {
+        let mut reached = BTreeSet::new();
+        let mut next: Vec<&String> = vec![from];
+        while let Some(module) = next.pop() {
+            next.extend(uses.get(module).into_iter().flatten().filter(|used| reached.insert((*used).clone())));
+        }
+        reached
+    };
+    let reached: BTreeMap<&String, BTreeSet<String>> = uses.keys().map(|module| (module, reached(module))).collect();
+    let mut circles: Vec<Vec<String>> = Vec::new();
+    for (module, others) in reached.iter().filter(|(module, others)| others.contains(**module)) {
+        if !circles.iter().flatten().any(|known| known == *module) {
+            circles.push(others.iter().filter(|other| reached[other].contains(*module)).cloned().collect());
+        }
+    }
+    circles
+}
+
 /// How an outcome looks to a client is said where the daemon talks to that client, and in no decision.
 #[test]
 fn decisions_speak_no_protocol() {

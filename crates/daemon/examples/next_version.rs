@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use supervisord_daemon::{start, state_version};
+use supervisord_daemon::start;
+use supervisord_daemon::state::version;
 
 fn main() -> ExitCode {
-    state_version::pretend_to_be_later();
+    version::pretend_to_be_later();
     start::main()
 }

@@ -6,7 +6,9 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::activity_line;
 
 use crate::clock::{local_time, present};
-use crate::output::LogProgress;
+pub use progress::LogProgress;
+
+mod progress;
 
 /// A handle on the activity log; clones write to the same log.
 #[derive(Clone)]

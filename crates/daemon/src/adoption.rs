@@ -25,8 +25,8 @@ use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
 use crate::keeper::{self, Inheritance, Keeper, Name, Owner, Role};
 use crate::output::RunId;
 use crate::state::births::{Birth, Births};
+use crate::state::version;
 use crate::state::{self, MemoryFile, Run, State, Unreadable, Writer};
-use crate::state_version;
 
 /// What an earlier daemon left, for a daemon that starts.
 pub enum Found {
@@ -247,7 +247,7 @@ fn gather(state: State, kept: &mut Kept, config: &Config, start_dir: &str) -> Ga
         groups.push(GroupSnapshot { definition, pool: None, members });
     }
     let snapshot = Snapshot {
-        version: state_version::of_hand_over(),
+        version: version::of_hand_over(),
         config: Arc::new(config.clone()),
         groups,
         next_serial: 0,

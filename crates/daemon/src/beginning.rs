@@ -16,7 +16,7 @@ use crate::control::{HandedChildren, Legacy, Reconfigured};
 use crate::hand_over::{HandOver, HandedKeeper};
 use crate::keeper::Keeper;
 use crate::start_error::StartError;
-use crate::state_version;
+use crate::state::version;
 
 /// How a life begins.
 pub enum Beginning {
@@ -77,7 +77,7 @@ impl Beginning {
             Found::OtherVersion(version) => Err(StartError(format!(
                 "The state file {path} is of version {version}, this program understands version {}.  Start the \
                  supervisord that wrote it, or end the programs it has left running and remove the file.",
-                state_version::of_state()
+                version::of_state()
             ))),
             Found::Alive(pid) => Err(StartError(format!(
                 "Another supervisord (pid {pid}) is running with the state file {path}.  Shut this program down first \

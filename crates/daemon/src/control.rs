@@ -54,7 +54,7 @@ pub use resume::Reconfigured;
 pub use survival::Legacy;
 use survival::Survival;
 use upgrade::Upgrade;
-pub use upgrade::{SELF_TEST, UNDERSTOOD, program};
+pub use upgrade::{SELF_TEST, UNDERSTOOD};
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::HttpServer;
@@ -19,7 +20,7 @@ use supervisord_sys::{Errno, exec, host, inherited};
 
 use crate::output::RunId;
 use crate::state::Run;
-use crate::state_version;
+use crate::state::version;
 
 /// The environment variable that names the descriptor of the [`HandOver`].
 pub const VARIABLE: &str = "SUPERVISORD_HAND_OVER";
@@ -46,12 +47,20 @@ pub fn execute(handed: HandOver<OwnedFd>, signals: &mut Signals) -> Result<(Hand
 
 fn try_execute(text: &[u8], kept: &[OwnedFd], signals: &mut Signals) -> Result<Infallible, String> {
     let state = exec::memory_file(text).map_err(|error| error.to_string())?;
-    let program = crate::control::program()?;
+    let program = program()?;
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let number = state.as_raw_fd().to_string();
     let variables = environment().into_iter().chain([(VARIABLE.into(), number.into())]);
     let keep: Vec<BorrowedFd<'_>> = kept.iter().map(AsFd::as_fd).chain([state.as_fd()]).collect();
     Err(exec::replace_program(&program, &arguments, variables, &keep, signals).to_string())
+}
+
+/// The program of this daemon as it is on disk now.
+pub fn program() -> Result<PathBuf, String> {
+    let path = std::env::current_exe().map_err(|error| error.to_string())?;
+    // A file that was replaced goes by its old name with this mark behind it.
+    let text = path.to_string_lossy();
+    Ok(text.strip_suffix(" (deleted)").map_or_else(|| path.clone(), PathBuf::from))
 }
 
 /// What the program before left, if there was one.
@@ -222,7 +231,7 @@ impl HandOver<OwnedFd> {
     /// The text that goes to the next program, with the numbers of the descriptors. The descriptors themselves must stay
     /// open until then, so that this gives them back.
     pub fn write(mut self) -> Result<(Vec<u8>, Vec<OwnedFd>), String> {
-        self.snapshot.version = state_version::of_hand_over();
+        self.snapshot.version = version::of_hand_over();
         let mut kept = Vec::new();
         let numbers = self.map(&mut |fd: OwnedFd| {
             let number = fd.as_raw_fd();
@@ -251,7 +260,7 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
         // A form we do not know need not parse as ours; its version does.
         Err(_) => serde_json::from_slice::<Version>(text).map_err(|error| error.to_string())?.snapshot.version,
     };
-    let ours = state_version::of_hand_over();
+    let ours = version::of_hand_over();
     if theirs != ours {
         return Err(format!("the state is of version {theirs}, this program understands version {ours}"));
     }

@@ -29,7 +29,6 @@ pub mod privileges;
 pub mod start;
 pub mod start_error;
 pub mod state;
-pub mod state_version;
 pub mod view;
 pub mod xmlrpc;
 

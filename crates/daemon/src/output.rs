@@ -30,7 +30,6 @@ mod log_path;
 mod loss;
 mod outlets;
 mod plane;
-mod progress;
 mod queue;
 mod read_coalescing;
 mod sink;
@@ -42,7 +41,6 @@ mod system_log;
 mod transit;
 
 pub use budget::ReportBudget;
-pub use progress::LogProgress;
 pub use queue::OutputHandle;
 pub use supervisord_core::supervisor::RunId;
 

@@ -11,6 +11,7 @@ mod journal;
 mod reader;
 mod record;
 mod run;
+pub mod version;
 mod version_1;
 
 pub use journal::{Journal, MemoryFile};

@@ -7,10 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::sys::socket::{MsgFlags, send};
 
+use crate::trusted::NEVER_WAIT;
 use crate::{system, trusted};
-
-/// Opening neither waits for the other end nor makes a terminal the controlling one.
-pub(crate) const NEVER_WAIT: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// Opens `path` for appending and creates it with `mode` (less the file mode mask) when it is not there.
 pub fn open_append(path: &str, mode: u32) -> io::Result<File> {

@@ -18,19 +18,22 @@ use std::time::Duration;
 
 use crate::system::trusted_walk as walk;
 
+/// Opening neither waits for the other end nor makes a terminal the controlling one.
+pub(crate) const NEVER_WAIT: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
+
 /// Opens a log for reading; never waits.
 pub fn open_read(path: &str) -> io::Result<File> {
-    open(path, libc::O_RDONLY | crate::sink::NEVER_WAIT, 0)
+    open(path, libc::O_RDONLY | NEVER_WAIT, 0)
 }
 
 /// Opens what is to be written anew, and is there already or not: it is not emptied yet. Never waits.
 pub fn open_write(path: &str, mode: u32) -> io::Result<File> {
-    open(path, libc::O_WRONLY | libc::O_CREAT | crate::sink::NEVER_WAIT, mode)
+    open(path, libc::O_WRONLY | libc::O_CREAT | NEVER_WAIT, mode)
 }
 
 /// Opens what is there already for reading and writing. Never waits.
 pub fn open_read_write(path: &str) -> io::Result<File> {
-    open(path, libc::O_RDWR | crate::sink::NEVER_WAIT, 0)
+    open(path, libc::O_RDWR | NEVER_WAIT, 0)
 }
 
 /// Makes a file that is not there yet.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use supervisord_sys::{Pid, exec, host, pipe, spawn};
 
 use super::{Control, Message};
 use crate::calls::Reply;
-use crate::hand_over::{HandOver, HandedKeeper, HandedServer};
+use crate::hand_over::{self, HandOver, HandedKeeper, HandedServer};
 use crate::network::listen::SpareServer;
 use crate::network::{Kept, NetworkHandle};
 use crate::output::Request;
@@ -92,7 +91,7 @@ impl Control {
     }
 
     fn start_test(&self) -> Result<(u32, std::fs::File), String> {
-        let program = program()?;
+        let program = hand_over::program()?;
         let state = HandOver::<std::os::fd::OwnedFd> {
             snapshot: self.supervisor.snapshot(),
             children: Vec::new(),
@@ -236,12 +235,4 @@ impl Control {
         };
         (handed, self.signals)
     }
-}
-
-/// The program of this daemon as it is on disk now.
-pub fn program() -> Result<PathBuf, String> {
-    let path = std::env::current_exe().map_err(|error| error.to_string())?;
-    // A file that was replaced goes by its old name with this mark behind it.
-    let text = path.to_string_lossy();
-    Ok(text.strip_suffix(" (deleted)").map_or_else(|| path.clone(), PathBuf::from))
 }

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::{LogProgress, Request};
+use super::Request;
+use crate::activity::LogProgress;
 use crate::notifier::Notifier;
 
 /// The most bytes of activity lines that wait to be written.

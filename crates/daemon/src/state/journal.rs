@@ -16,8 +16,8 @@ use supervisord_sys::{Pid, exec, proc_stat, start_time};
 
 use super::record::{Logs, Process, Record, Socket, Writer};
 use super::run::Run;
+use super::version;
 use crate::output::{OutputHandle, Request};
-use crate::state_version;
 
 /// The writing side.
 pub struct Journal {
@@ -248,7 +248,7 @@ impl MemoryFile {
 fn writer() -> Writer {
     let pid = Pid::current();
     Writer {
-        version: state_version::of_state(),
+        version: version::of_state(),
         boot: start_time::boot_id().unwrap_or_default(),
         pid: pid.get(),
         started: proc_stat::facts(pid).map_or(0, |facts| facts.started_millis()),

@@ -9,7 +9,6 @@ use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use super::record::{self, Logs, Record, Socket, Writer};
 use super::run::Run;
 use super::version_1;
-use crate::state_version;
 
 /// What a state says, all lines taken together.
 #[derive(Debug, Default)]
@@ -50,7 +49,7 @@ pub fn read(text: &[u8]) -> Result<(Writer, State), Unreadable> {
             lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|record| state.take_version_1(record));
             state
         }
-        version if version == state_version::of_state() => {
+        version if version == super::version::of_state() => {
             let mut state = Gathering::default();
             lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|record| state.take(record));
             state.finish()

@@ -58,18 +58,18 @@ impl LogProgress {
     }
 
     /// One more line has been handed over.
-    pub(super) fn queue(&self) {
+    pub(crate) fn queue(&self) {
         self.queued.fetch_add(1, Ordering::SeqCst);
     }
 
     /// One more line has been written.
-    pub(super) fn advance(&self) {
+    pub(crate) fn advance(&self) {
         self.written.fetch_add(1, Ordering::SeqCst);
         self.tell();
     }
 
     /// Nothing more will be written.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.written.store(u64::MAX, Ordering::SeqCst);
         self.tell();
     }
