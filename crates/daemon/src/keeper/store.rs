@@ -128,6 +128,9 @@ impl Store {
     fn enter(&mut self, daemon: OwnedFd) {
         isolate::obey_sigterm(false);
         self.daemon = Some(daemon);
+        // What was needed to let it in is not needed for long.
+        memory::give_back_what_is_unused();
+        memory::let_go_of_code();
     }
 
     fn forget(&mut self, owner: Owner) {
