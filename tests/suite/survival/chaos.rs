@@ -317,17 +317,23 @@ impl Chaos {
         for (name, pid) in &self.pids {
             assert_eq!(listed.get(name), Some(pid), "{when}: {name}\n{}", self.daemon.report());
         }
+        // A program that was just started may not be executed yet.
+        let mut leaders = Vec::new();
+        let are_there = wait::poll(wait::DEADLINE, || {
+            leaders = players(&self.daemon).into_iter().filter(|one| one.is_leader).collect();
+            let seen =
+                |name: &String| leaders.iter().any(|one| one.name == *name && Some(&one.pid) == self.pids.get(name));
+            self.cast.steady().into_iter().all(seen).then_some(())
+        });
+        assert!(are_there.is_some(), "{when}: {:?} instead of {leaders:?}\n{}", self.pids, self.daemon.report());
         let mut seen: BTreeMap<String, i32> = BTreeMap::new();
-        for Player { name, pid, is_stopped, .. } in players(&self.daemon).into_iter().filter(|one| one.is_leader) {
+        for Player { name, pid, is_stopped, .. } in leaders {
             assert!(!is_stopped, "{when}: {name} is left stopped\n{}", self.daemon.report());
             if let Some(other) = seen.insert(name.clone(), pid) {
                 // One may just have ended while the list was made.
                 let alive: Vec<i32> = [pid, other].into_iter().filter(|pid| processes::alive(*pid)).collect();
                 assert!(alive.len() < 2, "{when}: {name} runs twice: {alive:?}\n{}", self.daemon.report());
             }
-        }
-        for name in self.cast.steady() {
-            assert_eq!(seen.get(name), self.pids.get(name), "{when}: {name}\n{}", self.daemon.report());
         }
         let most = self.cast.leaving.len() * (1 + LATE);
         self.daemon.wait_until("those left behind have ended", |daemon| {
