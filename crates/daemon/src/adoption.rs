@@ -23,7 +23,7 @@ use supervisord_sys::{Pid, pipe, proc_fd, proc_stat, sink, start_time, user};
 use crate::control::Legacy;
 use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
 use crate::keeper::{self, Inheritance, Keeper, Name, Owner, Role};
-use crate::output::RunId;
+use crate::output::{RunId, TransitFiles};
 use crate::state::births::{Birth, Births};
 use crate::state::version;
 use crate::state::{self, MemoryFile, Run, State, Unreadable, Writer};
@@ -50,7 +50,7 @@ pub struct Remains {
     /// Its keeper, where that lives.
     pub keeper: Option<Keeper>,
     /// What was on its way to a log.
-    pub transit: Option<[OwnedFd; 2]>,
+    pub transit: Option<TransitFiles>,
     /// Whether everything is to begin anew, because the daemon was stopping everything when it was killed.
     pub is_ending: bool,
     /// What could not be taken over although it is there, in words.
@@ -182,8 +182,10 @@ impl Kept {
         MemoryFile::read(memory).ok()
     }
 
-    fn take_transit(&mut self) -> Option<[OwnedFd; 2]> {
-        Some([self.take(Owner::Daemon, Role::Transit)?, self.take(Owner::Daemon, Role::TransitPipe)?])
+    fn take_transit(&mut self) -> Option<TransitFiles> {
+        let mut take = |role| self.take(Owner::Daemon, role);
+        let memory = take(Role::Transit)?;
+        Some(TransitFiles { memory, reader: take(Role::TransitPipe)?, writer: take(Role::TransitEntry)? })
     }
 
     /// Those of whom the state does not tell, because a later run has taken their place, and how much of their output nobody

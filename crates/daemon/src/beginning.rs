@@ -15,6 +15,7 @@ use crate::clock::present;
 use crate::control::{HandedChildren, Legacy, Reconfigured};
 use crate::hand_over::{HandOver, HandedKeeper};
 use crate::keeper::Keeper;
+use crate::output::TransitFiles;
 use crate::start_error::StartError;
 use crate::state::version;
 
@@ -33,7 +34,7 @@ pub struct Findings {
     /// How its life begins.
     pub beginning: Beginning,
     /// What the daemon before was writing to a log when it was killed.
-    pub transit: Option<[OwnedFd; 2]>,
+    pub transit: Option<TransitFiles>,
     /// What could not be taken over, in words.
     pub complaints: Vec<String>,
 }

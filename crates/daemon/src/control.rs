@@ -41,7 +41,7 @@ use crate::hand_over::HandOver;
 use crate::keeper::{self, Keeper, Owner};
 use crate::network::NetworkHandle;
 use crate::network::listen::SpareServer;
-use crate::output::{OutputHandle, Report, ReportBudget, Request, RunId};
+use crate::output::{OutputHandle, Report, ReportBudget, Request, RunId, TransitFiles};
 use crate::plugins::{self, Notice, Plugins};
 use crate::view::View;
 pub use child_env::ChildEnv;
@@ -87,7 +87,7 @@ pub struct Tools {
     /// The keeper of the daemon before.
     pub keeper: Option<Keeper>,
     /// What the keeper is to hold of the output plane.
-    pub transit: Option<[OwnedFd; 2]>,
+    pub transit: Option<TransitFiles>,
     /// The directory from which relative paths of the configuration count.
     pub start_dir: String,
     /// The servers of the network plane, for the next program.
@@ -430,7 +430,6 @@ impl Control {
                     }
                 }
                 Message::Output(Report::Copies(copies)) => self.keep_copies(copies),
-                Message::Output(Report::Settled) => self.keep_transit(),
                 Message::Output(Report::StateWritten) => {
                     if let Some(survival) = &mut self.survival {
                         survival.journal.file_written();

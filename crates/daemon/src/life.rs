@@ -30,7 +30,7 @@ use crate::hand_over::{self, HandOver, HandedServer};
 use crate::memory_budget::MemoryBudget;
 use crate::network;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
-use crate::output::{self, Options, Output, Request};
+use crate::output::{self, Options, Output, Request, TransitFiles};
 use crate::pidfile::{Lock, PidFile, Taken};
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
 use crate::privileges;
@@ -201,10 +201,7 @@ impl Life {
         let inbox = Inbox::new().map_err(cannot_start)?;
         let sender = inbox.message_sender.clone();
         let activity = output.activity();
-        let transit = output.descriptors().and_then(|kept| {
-            let [memory, pipe] = kept.map(|descriptor| descriptor.try_clone_to_owned().ok());
-            Some([memory?, pipe?])
-        });
+        let transit = output.transit_files();
         let output = output.start(move |report| sender.send(Message::Output(report))).map_err(cannot_start)?;
         lock.name_holder();
         let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
@@ -320,7 +317,7 @@ fn open_servers(config: &Config, is_free: bool) -> Result<Vec<OpenServer>, Serve
 fn open_output(
     settings: &Supervisord,
     follow: &Arc<FollowHub>,
-    leftover: Option<[OwnedFd; 2]>,
+    leftover: Option<TransitFiles>,
 ) -> Result<Output, StartError> {
     Output::open(output_options(settings, leftover), follow.clone()).map_err(|error| {
         let (reason, user) = (Errno::from(error.source), current_name());
@@ -365,7 +362,7 @@ fn opening_lines(config: &Config) -> Vec<(LogLevel, String)> {
     config.notices.iter().map(|notice| (notice.level.into(), notice.text.clone())).collect()
 }
 
-fn output_options(settings: &Supervisord, leftover: Option<[OwnedFd; 2]>) -> Options {
+fn output_options(settings: &Supervisord, leftover: Option<TransitFiles>) -> Options {
     Options {
         activity: settings.logfile.clone(),
         rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
@@ -50,6 +50,8 @@ use leftover::Leftover;
 use outlets::Outlets;
 use plane::Plane;
 use sinks::Sinks;
+use transit::Transit;
+pub use transit::TransitFiles;
 
 /// What the output plane needs to know from the start.
 #[derive(Debug)]
@@ -66,8 +68,8 @@ pub struct Options {
     pub strip_ansi: bool,
     /// The system log, for the activity log or for streams that are copied there.
     pub syslog: Syslog,
-    /// The descriptors ([`Output::descriptors`]) of a daemon that was killed: what was on its way then is written first.
-    pub leftover: Option<[OwnedFd; 2]>,
+    /// What a daemon that was killed had on its way ([`Output::transit_files`]): it is written first.
+    pub leftover: Option<TransitFiles>,
 }
 
 /// The activity log could not be opened.
@@ -111,9 +113,14 @@ impl Output {
     /// Opens the activity log. `follow` is told about every change of a log.
     pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
         let Options { activity, rotation, echo_to_stdout, level, strip_ansi, syslog, leftover } = options;
-        let mut sinks = Sinks::new(follow, syslog);
+        let (leftover, transit) = match leftover.map(go_on_with).transpose() {
+            Ok(Some((leftover, transit))) => (Ok(leftover), Some(transit)),
+            Ok(None) => (Ok(None), None),
+            Err(error) => (Err(error), None),
+        };
+        let mut sinks = Sinks::new(follow, syslog, transit.or_else(|| Transit::new().ok()));
         let activity = ActivityWriter::open(&activity, rotation, level, echo_to_stdout, &mut sinks)?;
-        let leftover = leftover.map_or(Ok(None), Leftover::read).unwrap_or_else(|error| {
+        let leftover = leftover.unwrap_or_else(|error| {
             let text = format!("output that the previous daemon was writing when it was killed may be lost: {error}");
             activity.log(LogLevel::Warn, &text, &mut sinks);
             None
@@ -126,10 +133,10 @@ impl Output {
         self.requests.clone()
     }
 
-    /// What must outlive this process, so that nothing is lost or repeated of what is on its way to a log when it is
-    /// killed: see [`Options::leftover`] and [`Request::Kept`]. None where the system cannot do that.
-    pub fn descriptors(&mut self) -> Option<[BorrowedFd<'_>; 2]> {
-        self.sinks.transit().map(|transit| transit.descriptors())
+    /// Copies of what must outlive this process, so that nothing is lost or repeated of what is on its way to a log when it
+    /// is killed: see [`Options::leftover`] and [`Request::Kept`]. None where the system cannot do that.
+    pub fn transit_files(&mut self) -> Option<TransitFiles> {
+        self.sinks.transit()?.files().ok()
     }
 
     /// A handle on the activity log; what is logged before the start waits.
@@ -151,6 +158,12 @@ impl Output {
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
         Ok(Running { handle: requests, budget, thread })
     }
+}
+
+/// What the daemon before had on its way, if anything, and the transit itself: what a keeper holds for one it holds for the
+/// next, at every moment.
+fn go_on_with(files: TransitFiles) -> io::Result<(Option<Leftover>, Transit)> {
+    Ok((Leftover::read(&files)?, Transit::adopt(files)?))
 }
 
 /// What control asks of the output plane, in order.
@@ -192,7 +205,7 @@ pub enum Request {
     Journal { line: Vec<u8> },
     /// Remove the state file.
     JournalEnd { path: String },
-    /// Somebody else holds copies of [`Output::descriptors`], or nobody does any more.
+    /// Somebody else holds copies of [`Output::transit_files`], or nobody does any more.
     Kept(bool),
     /// Finish all writes, read nothing more, give back every stream and end the thread.
     HandOver { reply: SyncSender<Vec<HandedStream>> },
@@ -265,8 +278,6 @@ pub enum Report {
     Drained { run: RunId },
     /// Copies of all pipes that are read.
     Copies(Vec<StreamCopy>),
-    /// What the daemon before was writing when it was killed is in its log.
-    Settled,
     /// The state file is not what it should be; it must be begun anew.
     StateFailed,
     /// After that it has been.

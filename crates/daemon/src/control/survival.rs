@@ -1,7 +1,7 @@
 //! What this daemon does so that another one can go on if it is killed: it notes its state, and has its keeper hold what
 //! cannot be written down.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::activity::Activity;
 use crate::clock::present;
 use crate::descriptor::register;
 use crate::keeper::{Keeper, Name, Owner, Role};
-use crate::output::{OutputHandle, Request, RunId, StreamCopy};
+use crate::output::{OutputHandle, Request, RunId, StreamCopy, TransitFiles};
 use crate::state::births::{self, Births};
 use crate::state::{Journal, Socket};
 
@@ -49,10 +49,8 @@ pub(super) struct Survival {
     keeper_again: Duration,
     births: Births,
     /// What the output plane has on its way to logs.
-    transit: Option<[OwnedFd; 2]>,
-    /// Whether that may be kept: what the daemon before had on its way has arrived.
-    is_settled: bool,
-    /// Whether the output plane relies on that.
+    transit: Option<TransitFiles>,
+    /// Whether the output plane relies on that being kept.
     is_transit_kept: bool,
     output: OutputHandle,
     /// Children that the keeper has no handle on yet.
@@ -65,19 +63,20 @@ pub(super) struct Survival {
 }
 
 impl Survival {
-    /// With the keeper of the daemon before, if there was one; otherwise one is made by [`Control::begin_keeping`].
+    /// With the keeper of the daemon before, if there was one; otherwise one is made by [`Control::begin_keeping`]. The output
+    /// plane knows whether it has one before it reads the first stream.
     ///
     /// # Errors
     /// The system has no memory that can be shared.
     pub(super) fn new(
         legacy: Legacy,
         keeper: Option<Keeper>,
-        transit: Option<[OwnedFd; 2]>,
+        transit: Option<TransitFiles>,
         output: OutputHandle,
         activity: Activity,
     ) -> std::io::Result<Survival> {
         let Legacy { state_file, socket } = legacy;
-        Ok(Survival {
+        let mut survival = Survival {
             journal: Journal::new(state_file, output.clone()),
             socket,
             keeper_due: keeper.is_none().then_some(Duration::ZERO),
@@ -86,14 +85,18 @@ impl Survival {
             keeper,
             births: Births::new()?,
             transit,
-            is_settled: false,
             is_transit_kept: false,
             output,
             unhandled: Vec::new(),
             no_room_logged: false,
             no_keeper_logged: false,
             activity,
-        })
+        };
+        match survival.keeper {
+            Some(_) => survival.keep_transit(),
+            None => survival.output.send(Request::Kept(false)),
+        }
+        Ok(survival)
     }
 
     /// Has our ends of the pipes of a child kept, before the child is made.
@@ -170,18 +173,24 @@ impl Survival {
     /// Has what is on its way to logs kept, once everything before has been taken. The output plane may rely on it from then
     /// on.
     fn keep_transit(&mut self) {
-        if self.is_transit_kept || !self.is_settled {
+        if self.is_transit_kept {
             return;
         }
-        let Some([memory, pipe]) = &self.transit else { return };
+        let Some(TransitFiles { memory, reader, writer }) = &self.transit else { return };
         let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.patience().is_none()) else { return };
         let name = |role| Name { owner: Owner::Daemon, role };
-        let kept = keeper.keep(&[(name(Role::Transit), memory.as_fd()), (name(Role::TransitPipe), pipe.as_fd())]);
+        let kept = keeper.keep(&[
+            (name(Role::Transit), memory.as_fd()),
+            (name(Role::TransitPipe), reader.as_fd()),
+            (name(Role::TransitEntry), writer.as_fd()),
+        ]);
         match kept {
-            Ok(()) => {
+            Ok(()) if keeper.patience().is_none() => {
                 self.is_transit_kept = true;
                 self.output.send(Request::Kept(true));
             }
+            // It is still on its way, and sent again when the keeper takes something.
+            Ok(()) => {}
             Err(error) => self.lose_keeper(&error),
         }
     }
@@ -304,14 +313,6 @@ impl Control {
             survival.keep(&[(Name { owner: Owner::Socket(socket), role: Role::Listener }, descriptor)]);
         }
         self.tools.output.send(Request::Copy);
-    }
-
-    /// What the daemon before had on its way to logs has arrived, so that ours may take its place.
-    pub(super) fn keep_transit(&mut self) {
-        if let Some(survival) = &mut self.survival {
-            survival.is_settled = true;
-            survival.keep_transit();
-        }
     }
 
     /// Copies of the streams that the output plane reads, for a keeper that has just been made.

@@ -38,12 +38,14 @@ pub enum Role {
     Births,
     /// Bytes on their way to a log.
     Transit,
-    /// The pipe before them.
+    /// Where bytes come out of the pipe before them.
     TransitPipe,
+    /// Where they go into that pipe.
+    TransitEntry,
 }
 
 impl Role {
-    pub(super) const ALL: [Role; 9] = [
+    pub(super) const ALL: [Role; 10] = [
         Role::Stdin,
         Role::Stdout,
         Role::Stderr,
@@ -53,6 +55,7 @@ impl Role {
         Role::Births,
         Role::Transit,
         Role::TransitPipe,
+        Role::TransitEntry,
     ];
 }
 

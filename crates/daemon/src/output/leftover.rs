@@ -9,7 +9,7 @@ use supervisord_sys::pipe;
 use supervisord_sys::shared_memory::SharedMemory;
 use supervisord_sys::trusted;
 
-use super::transit::{BYTES, CAPACITY, FORM, FileId, LENGTH, PATH, Progress, word};
+use super::transit::{BYTES, CAPACITY, FORM, FileId, LENGTH, PATH, Progress, TransitFiles, word};
 
 /// The bytes, and how far they had got. They stay where they are until they are in their log, so that nothing is lost or
 /// repeated if this daemon is killed, too.
@@ -34,9 +34,9 @@ pub(super) struct Missing<'a> {
 }
 
 impl Leftover {
-    /// Reads what is left, if anything is, from the descriptors that the daemon before left: its memory and its pipe.
-    pub fn read([memory, pipe]: [OwnedFd; 2]) -> io::Result<Option<Leftover>> {
-        let mut memory = SharedMemory::adopt(memory, LENGTH)?;
+    /// Reads what is left, if anything is, from the memory and the pipe of the daemon before.
+    pub fn read(files: &TransitFiles) -> io::Result<Option<Leftover>> {
+        let mut memory = SharedMemory::adopt(files.memory.try_clone()?, LENGTH)?;
         let number = |index| memory.word(index).load(Ordering::SeqCst);
         let (count, path_length) = (size(number(word::COUNT))?, size(number(word::PATH_LENGTH))?);
         if number(word::FORM) != FORM || count > CAPACITY || path_length > PATH.len() {
@@ -44,7 +44,7 @@ impl Leftover {
         }
         let count = match number(word::IS_KEPT) {
             0 => 0,
-            _ => copy_rest(&mut memory, &pipe, count)?,
+            _ => copy_rest(&mut memory, &files.reader, count)?,
         };
         if count == 0 {
             return Ok(None);

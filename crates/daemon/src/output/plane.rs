@@ -93,7 +93,6 @@ impl Plane {
         if let Some(leftover) = self.leftover.take() {
             self.outlets.sinks.settle(&leftover);
         }
-        (self.outlets.to_control)(Report::Settled);
         self.take_requests();
         while !self.is_stopping {
             self.read_ready();

@@ -101,7 +101,7 @@ impl Key {
 }
 
 impl Sinks {
-    pub fn new(follow: Arc<FollowHub>, syslog: Syslog) -> Sinks {
+    pub fn new(follow: Arc<FollowHub>, syslog: Syslog, transit: Option<Transit>) -> Sinks {
         Sinks {
             open: HashMap::new(),
             by_key: HashMap::new(),
@@ -109,7 +109,7 @@ impl Sinks {
             behind: HashSet::new(),
             unrotatable: HashSet::new(),
             system_log: SystemLog::new(syslog),
-            transit: Transit::new().ok(),
+            transit,
             notices: Vec::new(),
             follow,
             registry: None,

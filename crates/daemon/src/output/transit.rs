@@ -3,7 +3,7 @@
 //! Anybody may append to a log at any time, so that ours must append, too: the system then finds the end of the file and
 //! writes there in one step. It does not do so for `splice(2)`, by which bytes are at any moment in the pipe or in the
 //! file. Here they pass through memory instead, and what a process has in memory is gone when it is killed. Therefore
-//! this memory, and the pipe before it, can outlive the process (see [`Transit::descriptors`]), and at any moment tell
+//! this memory, and the pipe before it, can outlive the process (see [`TransitFiles`]), and at any moment tell
 //! what has been taken from a program and is not in its log yet:
 //!
 //! 1. Bytes go from the pipe of the program into ours by one system call, which happens as a whole.
@@ -15,7 +15,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -99,6 +99,17 @@ impl FileId {
     }
 }
 
+/// What a transit is made of, as long as somebody has it open.
+#[derive(Debug)]
+pub struct TransitFiles {
+    /// What has been taken from a program, and how far it has got.
+    pub memory: OwnedFd,
+    /// Where bytes come out of the pipe before it.
+    pub reader: OwnedFd,
+    /// Where they go into it.
+    pub writer: OwnedFd,
+}
+
 /// The way of bytes from pipes to logs. One log at a time.
 pub(super) struct Transit {
     memory: SharedMemory,
@@ -125,9 +136,20 @@ impl Transit {
         Ok(Transit { memory, pipe, capacity, is_kept: false, claimed: None, is_unusable: false })
     }
 
-    /// What has to outlive this process: the memory, and the reading end of the pipe.
-    pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
-        [self.memory.as_fd(), self.pipe.reader.as_fd()]
+    /// That of a daemon that was killed. What was on its way must have been read ([`super::leftover::Leftover`]); until it is
+    /// in its log, nothing may be taken.
+    pub fn adopt(TransitFiles { memory, reader, writer }: TransitFiles) -> io::Result<Transit> {
+        let memory = SharedMemory::adopt(memory, LENGTH)?;
+        let is_kept = memory.word(word::IS_KEPT).load(Ordering::SeqCst) != 0;
+        let capacity = pipe::capacity(reader.as_fd())?.min(CAPACITY);
+        Ok(Transit { memory, pipe: Pipe { reader, writer }, capacity, is_kept, claimed: None, is_unusable: false })
+    }
+
+    /// Copies of what has to outlive this process.
+    pub fn files(&self) -> io::Result<TransitFiles> {
+        let Pipe { reader, writer } = &self.pipe;
+        let memory = self.memory.as_fd().try_clone_to_owned()?;
+        Ok(TransitFiles { memory, reader: reader.try_clone()?, writer: writer.try_clone()? })
     }
 
     /// From now on somebody else holds the descriptors, or nobody does any more.

@@ -1,7 +1,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{PipeReader, Write, pipe as new_pipe};
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Scene {
 
     /// What the log is after the next daemon has settled, and whether it warns.
     fn settled(self) -> (String, bool) {
-        let leftover = Leftover::read(self.transit.descriptors().map(|fd| fd.try_clone_to_owned().expect("a copy")));
+        let leftover = Leftover::read(&self.transit.files().expect("copies"));
         let mut sinks = sinks();
         if let Some(leftover) = leftover.expect("understood") {
             sinks.settle(&leftover);
@@ -57,7 +57,7 @@ impl Scene {
 }
 
 fn sinks() -> Sinks {
-    Sinks::new(FollowHub::new(), Syslog::new("test"))
+    Sinks::new(FollowHub::new(), Syslog::new("test"), None)
 }
 
 #[test]
@@ -72,6 +72,28 @@ fn what_was_appended_is_not_appended_again() {
     scene.transit.append(&log, 0..count).expect("appended");
     scene.transit.finish(scene.source.as_fd(), count);
     assert_eq!(scene.settled(), ("before\nmore\n".to_owned(), false));
+}
+
+/// Daemon after daemon is killed with something on its way.
+#[test]
+fn the_next_daemon_goes_on_with_what_is_held_for_this_one() {
+    let (source, mut program) = new_pipe().expect("a pipe");
+    let Scene { dir, mut transit, .. } = Scene::new(b"before\n", b"first\n");
+    let log = dir.path().join("log");
+    for (words, so_far) in [("second\n", "before\nfirst\n"), ("third\n", "before\nfirst\nsecond\n")] {
+        let files = transit.files().expect("copies");
+        let leftover = Leftover::read(&files).expect("understood").expect("something");
+        let mut sinks = sinks();
+        transit = Transit::adopt(files).expect("the same");
+        sinks.settle(&leftover);
+        assert_eq!(fs::read_to_string(&log).expect("text"), so_far);
+        program.write_all(words.as_bytes()).expect("room in the pipe");
+        transit.claim(&log.to_str().expect("text").into(), FileId::of(&fs::metadata(&log).expect("there")));
+        assert_eq!(transit.take(source.as_fd()).expect("taken"), words.len());
+        assert_eq!(pipe::waiting(source.as_fd()).expect("counted"), 0, "it relies on being kept");
+    }
+    let scene = Scene { dir, transit, count: 0, source };
+    assert_eq!(scene.settled(), ("before\nfirst\nsecond\nthird\n".to_owned(), false));
 }
 
 /// An append of which nobody could note that it had happened: what of it the file shows is not repeated.
@@ -126,16 +148,15 @@ fn what_cannot_be_known_is_repeated_with_a_warning() {
 #[test]
 fn what_does_not_fit_the_form_is_refused() {
     let scene = Scene::new(b"", b"x");
-    let foreign = || [tempfile::tempfile().expect("a file").into(), new_pipe().expect("a pipe").0.into()];
-    assert!(Leftover::read(foreign()).is_err());
+    let files = |memory| TransitFiles { memory, ..scene.transit.files().expect("copies") };
+    assert!(Leftover::read(&files(tempfile::tempfile().expect("a file").into())).is_err());
     let memory = SharedMemory::create(LENGTH).expect("memory");
     memory.word(word::FORM).store(FORM + 1, Ordering::SeqCst);
     let copy = || memory.as_fd().try_clone_to_owned().expect("a copy");
-    assert!(Leftover::read([copy(), new_pipe().expect("a pipe").0.into()]).is_err());
+    assert!(Leftover::read(&files(copy())).is_err());
     memory.word(word::FORM).store(FORM, Ordering::SeqCst);
     memory.word(word::COUNT).store(u64::MAX, Ordering::SeqCst);
-    assert!(Leftover::read([copy(), new_pipe().expect("a pipe").0.into()]).is_err());
-    drop(scene);
+    assert!(Leftover::read(&files(copy())).is_err());
 }
 
 /// The variable by which this test, executed by itself, knows that it is the daemon that is killed.
@@ -168,12 +189,12 @@ fn a_process_killed_at_any_moment_loses_and_repeats_nothing() {
     let own = until_over(own_word, Box::new(program));
     for _ in 0..KILLS {
         let mut victim = victim(&log, &source);
-        let descriptors = descriptors_of(&mut victim);
+        let files = files_of(&mut victim);
         let before = position(&log);
         wait_until(|| position(&log) > before + 200_000);
         victim.kill().expect("killed");
         victim.wait().expect("reaped");
-        if let Some(leftover) = Leftover::read(descriptors).expect("understood") {
+        if let Some(leftover) = Leftover::read(&files).expect("understood") {
             let mut sinks = sinks();
             sinks.settle(&leftover);
             assert!(sinks.take_notices().is_empty());
@@ -215,17 +236,18 @@ fn victim(log: &Path, source: &PipeReader) -> Child {
         .expect("spawned")
 }
 
-/// Copies of the descriptors of the victim, which it says the numbers of.
-fn descriptors_of(victim: &mut Child) -> [OwnedFd; 2] {
+/// Copies of the files of the victim, which it says the numbers of.
+fn files_of(victim: &mut Child) -> TransitFiles {
     use std::io::BufRead;
     let mut line = String::new();
     let mut said = io::BufReader::new(victim.stderr.take().expect("a pipe"));
     said.read_line(&mut line).expect("read");
     let numbers: Vec<&str> = line.split_whitespace().collect();
-    [(numbers[0], true), (numbers[1], false)].map(|(number, write)| {
-        let path = format!("/proc/{}/fd/{number}", victim.id());
-        File::options().read(true).write(write).open(path).expect("opened").into()
-    })
+    let [memory, reader, writer] = [(0, true, true), (1, true, false), (2, false, true)].map(|(index, read, write)| {
+        let path = format!("/proc/{}/fd/{}", victim.id(), numbers[index]);
+        File::options().read(read).write(write).open(path).expect("opened").into()
+    });
+    TransitFiles { memory, reader, writer }
 }
 
 fn move_until_killed(log: &str) {
@@ -237,8 +259,9 @@ fn move_until_killed(log: &str) {
     let mut transit = Transit::new().expect("memory");
     transit.set_kept(true);
     transit.claim(&path, FileId::of(&file.metadata().expect("there")));
-    let numbers = transit.descriptors().map(|fd: BorrowedFd<'_>| std::os::fd::AsRawFd::as_raw_fd(&fd));
-    writeln!(io::stderr(), "{} {}", numbers[0], numbers[1]).expect("said");
+    let files = transit.files().expect("copies");
+    let [memory, reader, writer] = [&files.memory, &files.reader, &files.writer].map(AsRawFd::as_raw_fd);
+    writeln!(io::stderr(), "{memory} {reader} {writer}").expect("said");
     loop {
         match transit.take(source.as_fd()) {
             Ok(0) => return,
