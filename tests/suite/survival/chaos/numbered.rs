@@ -104,8 +104,10 @@ impl Numbered {
                     return Err(format!("begins another life, and {} has not ended", self.own.pid));
                 }
                 let gap = self.own.go_on(pid, number)?;
-                let lost = gap * (line.len() as u64 + 1);
-                if gap > 0 && (!may_lose || lost > MOST_LOST) {
+                let length = line.len() as u64 + 1;
+                let lost = gap * length;
+                // The first and the last line are lost in part only.
+                if gap > 0 && (!may_lose || lost > MOST_LOST + 2 * length) {
                     return Err(format!("comes after {gap} that are missing"));
                 }
                 self.lost_bytes += lost;
