@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-use crate::terminal::is_dumb;
 use supervisord_wire::harmless::{LogFilter, escaped};
 
 /// The two output streams of a session.
@@ -97,4 +96,9 @@ impl Console {
         let line = if self.explains { escaped(&line) } else { line.into() };
         drop(self.err.write_all(line.as_bytes()));
     }
+}
+
+/// Whether the terminal knows neither colours nor how to move its cursor.
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb" || name == "emacs" || name == "cons25")
 }

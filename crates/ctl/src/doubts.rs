@@ -8,8 +8,7 @@ use supervisord_config::suggest::nearest;
 use supervisord_wire::fault::FaultCode;
 use supervisord_wire::name::{Namespec, namespec};
 
-use crate::client::{Channel, ClientError};
-use crate::session::Session;
+use crate::client::{Channel, Client, ClientError};
 
 /// How many names are proposed at most.
 const MOST: usize = 3;
@@ -54,27 +53,14 @@ impl Doubt {
     }
 }
 
-/// Explains what has come up, each thing once. What the daemon does not answer now stays unexplained.
-pub fn settle(session: &mut Session) {
-    let mut doubts = std::mem::take(&mut session.doubts);
-    if !session.console.explains() {
-        return;
-    }
-    while let Some(doubt) = doubts.first().cloned() {
-        doubts.retain(|other| *other != doubt);
-        if let Ok(Some(text)) = explain(session, &doubt) {
-            session.console.explain(text);
-        }
-    }
-}
-
-fn explain(session: &mut Session, doubt: &Doubt) -> Result<Option<String>, ClientError> {
+/// What is to be said about it, if anything; the daemon is asked.
+pub fn explain(client: &mut Client, doubt: &Doubt) -> Result<Option<String>, ClientError> {
     match doubt {
-        Doubt::Unknown { name, wanted } => meant(session, name, *wanted),
+        Doubt::Unknown { name, wanted } => meant(client, name, *wanted),
         Doubt::NoLog { name, channel } => {
-            let info = match session.client()?.process_info(name) {
+            let info = match client.process_info(name) {
                 Ok(info) => info,
-                Err(error) if error.is_fault(FaultCode::BadName) => return meant(session, name, Wanted::Process),
+                Err(error) if error.is_fault(FaultCode::BadName) => return meant(client, name, Wanted::Process),
                 Err(error) => return Err(error),
             };
             let path = match channel {
@@ -86,12 +72,12 @@ fn explain(session: &mut Session, doubt: &Doubt) -> Result<Option<String>, Clien
     }
 }
 
-fn meant(session: &mut Session, name: &str, wanted: Wanted) -> Result<Option<String>, ClientError> {
-    let infos = session.client()?.all_process_info()?;
+fn meant(client: &mut Client, name: &str, wanted: Wanted) -> Result<Option<String>, ClientError> {
+    let infos = client.all_process_info()?;
     let known: Vec<(&str, &str)> = infos.iter().map(|info| (info.group.as_str(), info.name.as_str())).collect();
     let names = names_meant(name, wanted, &known);
     if names.is_empty() || wanted == Wanted::Group {
-        let configured = session.client()?.all_config_info()?;
+        let configured = client.all_config_info()?;
         let group = Namespec::parse(name).group;
         if let Some(idle) = configured.iter().find(|info| !info.in_use && (info.group == group || info.name == name)) {
             let group = &idle.group;

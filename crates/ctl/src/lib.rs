@@ -14,7 +14,7 @@ mod input;
 mod interrupt;
 mod line;
 mod options;
-mod plugins;
+mod plugin_process;
 mod render;
 mod session;
 mod settings;
@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(status::GENERIC);
         }
     };
-    if let Err(problem) = plugins::prepare(&mut session) {
+    if let Err(problem) = verbs::prepare_plugins(&mut session) {
         return misused(&problem);
     }
     match converse(&mut session, &action) {

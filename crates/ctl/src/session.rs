@@ -10,7 +10,7 @@ use crate::doubts::Doubt;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::interrupt::Interrupts;
-use crate::plugins;
+use crate::plugin_process::PluginProcess;
 use crate::settings::Settings;
 use crate::status;
 
@@ -25,7 +25,7 @@ pub struct Session {
     /// Who reacts to Ctrl-C.
     pub interrupts: Interrupts,
     /// The process that runs plug-ins, once it was needed.
-    pub plugins: Option<plugins::PluginProcess>,
+    pub plugins: Option<PluginProcess>,
     /// What a person may want to have explained when the action is done.
     pub doubts: Vec<Doubt>,
     client: Option<Client>,

@@ -12,11 +12,11 @@ use std::os::fd::AsFd;
 use supervisord_sys::signal::{self, Signal};
 use supervisord_sys::terminal::{self, KeyByKey, TypedAhead};
 
+use crate::console::is_dumb;
 use crate::failure::Failure;
 use crate::interrupt::{die_of, leave_shell};
 use crate::render;
 use crate::session::Session;
-use crate::terminal::is_dumb;
 use crate::verbs::{self, Flow};
 use completion::Names;
 use editor::{Editor, Step};

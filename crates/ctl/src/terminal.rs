@@ -1,4 +1,4 @@
-//! What the terminal can do, and reading what it must not show.
+//! Reading what the terminal must not show.
 
 use std::io::ErrorKind;
 
@@ -28,9 +28,4 @@ fn plain(question: &str, session: &mut Session) -> Result<String, Failure> {
     let answer = session.input.line()?;
     session.console.complain_raw("\n");
     answer.ok_or(Failure::EndOfInput)
-}
-
-/// Whether the terminal knows neither colours nor how to move its cursor.
-pub fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb" || name == "emacs" || name == "cons25")
 }

@@ -8,13 +8,14 @@ mod foreground;
 mod help;
 mod listing;
 mod logs;
+mod plugins;
 
 use crate::doubts;
 use crate::failure::Failure;
 use crate::line::{self, Line};
-use crate::plugins;
 use crate::session::Session;
 use crate::status;
+pub use plugins::prepare as prepare_plugins;
 
 /// Whether the shell goes on after an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -346,7 +347,7 @@ pub fn find(name: &str) -> Option<&'static Verb> {
 pub fn perform(session: &mut Session, text: &str) -> Flow {
     loop {
         let result = attempt(session, text);
-        doubts::settle(session);
+        settle_doubts(session);
         session.disconnect();
         let failure = match result {
             Ok(flow) => return flow,
@@ -365,6 +366,20 @@ pub fn perform(session: &mut Session, text: &str) -> Flow {
             give_up(session, &failure);
         }
         return Flow::Continue;
+    }
+}
+
+/// Explains what has come up, each thing once. What the daemon does not answer now stays unexplained.
+fn settle_doubts(session: &mut Session) {
+    let mut doubts = std::mem::take(&mut session.doubts);
+    if !session.console.explains() {
+        return;
+    }
+    while let Some(doubt) = doubts.first().cloned() {
+        doubts.retain(|other| *other != doubt);
+        if let Ok(Some(text)) = session.client().and_then(|client| doubts::explain(client, &doubt)) {
+            session.console.explain(text);
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! `help`: what there is and how to use it.
 
-use super::{Flow, Request, VERBS, Verb, find};
+use super::{Flow, Request, VERBS, Verb, find, plugins};
 use crate::failure::Failure;
-use crate::plugins;
 use crate::render;
 use crate::session::Session;
 
