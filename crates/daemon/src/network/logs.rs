@@ -10,16 +10,15 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
 use supervisord_core::output::Channel;
 use supervisord_wire::name::Namespec;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::api::Api;
 use crate::blocking::{BlockingThreads, NotDone};
-use crate::follow::Subscription;
+use crate::follow::{FollowHub, Subscription};
 use crate::network::reply::{Broken, Content, Reply};
 use crate::network::route::decode;
-use crate::network::service::Shared;
 use crate::network::socket::Socket;
 use crate::network::stop::Stop;
 
@@ -37,19 +36,58 @@ const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 /// Tells reverse proxies not to hold back what has come so far.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Follows the log of the process that a decoded `/logtail/NAME[/CHANNEL]` names.
-pub async fn process(shared: &Rc<Shared>, socket: &Rc<Socket>, path: &str) -> Reply {
-    match named_log(&shared.api, path) {
-        None => Reply::error(StatusCode::NOT_FOUND),
-        Some(log) => follow(shared, socket, log).await,
-    }
+/// What is needed to follow logs.
+pub struct Logs {
+    /// Where they are.
+    pub api: Arc<Api>,
+    /// Tells when they grow.
+    pub follow: Arc<FollowHub>,
+    /// How many more may be followed.
+    pub streams: Arc<Semaphore>,
+    /// Becomes true when the plane is to end.
+    pub stop: watch::Receiver<Stop>,
 }
 
-/// Follows the activity log.
-pub async fn main(shared: &Rc<Shared>, socket: &Rc<Socket>) -> Reply {
-    match shared.api.activity_file.clone() {
-        None => Reply::error(StatusCode::NOT_FOUND),
-        Some(log) => follow(shared, socket, log).await,
+impl Logs {
+    /// Follows the log of the process that a decoded `/logtail/NAME[/CHANNEL]` names.
+    pub async fn process(&self, socket: &Rc<Socket>, path: &str) -> Reply {
+        match named_log(&self.api, path) {
+            None => Reply::error(StatusCode::NOT_FOUND),
+            Some(log) => self.follow(socket, log).await,
+        }
+    }
+
+    /// Follows the activity log.
+    pub async fn main(&self, socket: &Rc<Socket>) -> Reply {
+        match self.api.activity_file.clone() {
+            None => Reply::error(StatusCode::NOT_FOUND),
+            Some(log) => self.follow(socket, log).await,
+        }
+    }
+
+    async fn follow(&self, socket: &Rc<Socket>, log: String) -> Reply {
+        let Ok(permit) = self.streams.clone().try_acquire_owned() else {
+            return Reply::error(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let grown = Arc::new(Notify::new());
+        // Before the file is opened, so that nothing can be written unnoticed in between.
+        let subscription = self.follow.subscribe(&log, {
+            let grown = grown.clone();
+            Arc::new(move || grown.notify_one())
+        });
+        let opened = self.api.blocking.run(move || Follower::open(&log)).await;
+        let (follower, modified) = match opened {
+            Ok(Ok(opened)) => opened,
+            Err(NotDone::NoThread) => return Reply::error(StatusCode::SERVICE_UNAVAILABLE),
+            Ok(Err(_)) | Err(NotDone::Ended) => return Reply::error(StatusCode::NOT_FOUND),
+        };
+        // One piece waits while another is being sent; the file is read no further than the client follows.
+        let (pieces, content) = mpsc::channel(1);
+        let blocking = self.api.blocking.clone();
+        let stream =
+            Stream { blocking, pieces, socket: socket.clone(), grown, _subscription: subscription, _permit: permit };
+        spawn_local(stream.run(follower, self.stop.clone()));
+        head(content, modified)
     }
 }
 
@@ -66,31 +104,6 @@ fn named_log(api: &Api, path: &str) -> Option<String> {
         Channel::Stdout => row.stdout_logfile.clone(),
         Channel::Stderr => row.stderr_logfile.clone(),
     }
-}
-
-async fn follow(shared: &Rc<Shared>, socket: &Rc<Socket>, log: String) -> Reply {
-    let Ok(permit) = shared.streams.clone().try_acquire_owned() else {
-        return Reply::error(StatusCode::SERVICE_UNAVAILABLE);
-    };
-    let grown = Arc::new(Notify::new());
-    // Before the file is opened, so that nothing can be written unnoticed in between.
-    let subscription = shared.follow.subscribe(&log, {
-        let grown = grown.clone();
-        Arc::new(move || grown.notify_one())
-    });
-    let opened = shared.api.blocking.run(move || Follower::open(&log)).await;
-    let (follower, modified) = match opened {
-        Ok(Ok(opened)) => opened,
-        Err(NotDone::NoThread) => return Reply::error(StatusCode::SERVICE_UNAVAILABLE),
-        Ok(Err(_)) | Err(NotDone::Ended) => return Reply::error(StatusCode::NOT_FOUND),
-    };
-    // One piece waits while another is being sent; the file is read no further than the client follows.
-    let (pieces, content) = mpsc::channel(1);
-    let blocking = shared.api.blocking.clone();
-    let stream =
-        Stream { blocking, pieces, socket: socket.clone(), grown, _subscription: subscription, _permit: permit };
-    spawn_local(stream.run(follower, shared.stop.clone()));
-    head(content, modified)
 }
 
 fn head(content: mpsc::Receiver<Result<Bytes, Broken>>, modified: SystemTime) -> Reply {

@@ -19,6 +19,7 @@ use crate::network::access::Access;
 use crate::network::assets::Assets;
 use crate::network::auth::Verdict;
 use crate::network::limits::Limits;
+use crate::network::logs::Logs;
 use crate::network::origin::{Sender, Unguarded};
 use crate::network::page::{Asked, Way};
 use crate::network::receive;
@@ -26,7 +27,7 @@ use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::route::{self, Endpoint};
 use crate::network::socket::{Phase, Socket};
 use crate::network::stop::Stop;
-use crate::network::{assets, auth, logs, origin, page};
+use crate::network::{assets, auth, origin, page};
 use crate::xmlrpc::{Document, Responder, Unanswered};
 
 /// What all connections of the plane have in common.
@@ -35,14 +36,10 @@ pub struct Shared {
     pub api: Arc<Api>,
     /// The daemon, as XML-RPC shows it.
     pub xmlrpc: Arc<Responder>,
-    /// Tells when logs grow.
-    pub follow: Arc<FollowHub>,
+    /// What is needed to follow logs.
+    pub logs: Logs,
     /// Time and size limits.
     pub limits: Limits,
-    /// Becomes true when the plane is to end.
-    pub stop: watch::Receiver<Stop>,
-    /// How many more logs may be followed.
-    pub streams: Arc<Semaphore>,
     /// Told when a client has left.
     pub left: Notify,
     assets: Assets,
@@ -60,14 +57,13 @@ impl Shared {
         stop: watch::Receiver<Stop>,
         streams: usize,
     ) -> Rc<Shared> {
+        let logs = Logs { api: xmlrpc.api.clone(), follow, streams: Arc::new(Semaphore::new(streams.max(1))), stop };
         Rc::new(Shared {
+            logs,
             gate: auth::Gate::new(xmlrpc.api.blocking.clone()),
             api: xmlrpc.api.clone(),
             xmlrpc,
-            follow,
             limits,
-            stop,
-            streams: Arc::new(Semaphore::new(streams.max(1))),
             left: Notify::new(),
             assets: Assets::new(),
             bodies: MemoryBudget::new(limits.all_bodies_bytes),
@@ -180,8 +176,8 @@ impl Service {
     ) -> Result<Reply, Broken> {
         match endpoint {
             Endpoint::Rpc => self.rpc(sender, request).await,
-            Endpoint::ProcessLog => Ok(logs::process(&self.shared, &self.socket, path).await),
-            Endpoint::MainLog => Ok(logs::main(&self.shared, &self.socket).await),
+            Endpoint::ProcessLog => Ok(self.shared.logs.process(&self.socket, path).await),
+            Endpoint::MainLog => Ok(self.shared.logs.main(&self.socket).await),
             Endpoint::StatusPage => self.status_page(sender, request).await,
             Endpoint::TailPage => match self.fields(request).await {
                 Err(status) => Ok(refused(status)),
