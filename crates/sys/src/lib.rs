@@ -30,6 +30,7 @@ pub mod start_time;
 pub mod syslog;
 pub mod terminal;
 pub mod thread;
+mod ticks;
 pub mod trusted;
 pub mod user;
 pub mod wait;

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::Pid;
-use crate::start_time::{millis, since_boot};
+use crate::ticks::{millis, since_boot};
 use crate::wait::ExitStatus;
 
 /// What the system knows about a process.

@@ -5,29 +5,9 @@ use std::fs;
 use std::time::Duration;
 
 use crate::proc_stat::facts;
+pub use crate::ticks::millis;
+use crate::ticks::to_tick;
 use crate::{Pid, system};
-
-/// A time after the boot in milliseconds.
-pub fn millis(after_boot: Duration) -> u64 {
-    u64::try_from(after_boot.as_millis()).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn since_boot(ticks: u64) -> Duration {
-    Duration::from_nanos(ticks.saturating_mul(tick()))
-}
-
-/// The tick a moment is in, as the system counts the starts of processes.
-fn to_tick(moment: Duration) -> Duration {
-    let nanos = u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
-    since_boot(nanos / tick())
-}
-
-/// How many nanoseconds a tick has.
-fn tick() -> u64 {
-    // SAFETY: it takes no pointer and has no effect.
-    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1);
-    1_000_000_000 / per_second
-}
 
 /// Names the present boot; none where the system does not tell.
 pub fn boot_id() -> Option<String> {
