@@ -27,8 +27,12 @@ use traces::Traces;
 /// How much more memory the daemon may have at the end than in the first half, in kB.
 const GROWTH: u64 = 8 * 1024;
 
-/// How many more descriptors.
-const MORE_DESCRIPTORS: usize = 12;
+/// How many more descriptors the daemon may have: one that has taken programs over and started others has handles on the
+/// ones and the logs of the others open.
+const MORE_DESCRIPTORS: usize = 32;
+
+/// How many more the keeper may hold.
+const MORE_KEPT: usize = 12;
 
 /// How many processes of one program that ended may not have noticed yet that nobody reads them.
 const LATE: usize = 2;
@@ -84,6 +88,8 @@ struct Chaos {
 struct Vitals {
     memory: u64,
     descriptors: usize,
+    /// What the keeper holds.
+    kept: usize,
     state_file: u64,
 }
 
@@ -400,11 +406,14 @@ impl Chaos {
         let now = Vitals {
             memory: processes::status(pid, "RssAnon").unwrap_or(0),
             descriptors: processes::descriptors(pid),
+            kept: self.daemon.keeper().map_or(0, processes::descriptors),
             state_file,
         };
+        println!("{now:?}");
         let most = if is_early { &mut self.early } else { &mut self.late };
         most.memory = most.memory.max(now.memory);
         most.descriptors = most.descriptors.max(now.descriptors);
+        most.kept = most.kept.max(now.kept);
         most.state_file = most.state_file.max(now.state_file);
     }
 
@@ -412,6 +421,7 @@ impl Chaos {
         let (early, late) = (self.early, self.late);
         assert!(late.memory <= early.memory + GROWTH, "{early:?} {late:?}");
         assert!(late.descriptors <= early.descriptors + MORE_DESCRIPTORS, "{early:?} {late:?}");
+        assert!(late.kept <= early.kept + MORE_KEPT, "{early:?} {late:?}");
         self.traces.wait_for_lines(&mut self.daemon);
         self.end_daemon();
         let figures = self.traces.finish(&self.daemon, &self.cast);
