@@ -5,6 +5,7 @@ mod clients;
 mod hang_ups;
 mod interrupted;
 mod keeper;
+mod looked_at;
 mod reports;
 mod state_file;
 mod two_daemons;

@@ -5,6 +5,7 @@ pub mod characters;
 #[cfg(test)]
 mod cuts;
 pub mod debug_text;
+mod note;
 pub mod pipeline;
 pub mod strip;
 

@@ -264,6 +264,7 @@ fn gather(state: State, kept: &mut Kept, config: &Config, start_dir: &str) -> Ga
         next_run,
         start_dir: start_dir.to_owned(),
         keeper: None,
+        transit: None,
         lock: None,
     };
     Gathered { handed, losses }

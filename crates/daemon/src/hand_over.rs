@@ -18,7 +18,7 @@ use supervisord_core::supervisor::snapshot::Snapshot;
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{Errno, exec, host, inherited};
 
-use crate::output::RunId;
+use crate::output::{RunId, TransitFiles};
 use crate::state::Run;
 use crate::state::version;
 
@@ -95,6 +95,9 @@ pub struct HandOver<D> {
     /// Its keeper.
     #[serde(default = "Option::default")]
     pub keeper: Option<HandedKeeper<D>>,
+    /// What the output plane has on its way to logs, which the keeper holds, too.
+    #[serde(default = "Option::default")]
+    pub transit: Option<TransitFiles<D>>,
     /// The pid file, held locked.
     #[serde(default = "Option::default")]
     pub lock: Option<D>,
@@ -221,9 +224,15 @@ impl<D> HandOver<D> {
             }
             None => None,
         };
+        let transit = match self.transit {
+            Some(TransitFiles { memory, reader, writer }) => {
+                Some(TransitFiles { memory: change(memory)?, reader: change(reader)?, writer: change(writer)? })
+            }
+            None => None,
+        };
         let lock = self.lock.map(&mut *change).transpose()?;
         let (snapshot, next_run, start_dir) = (self.snapshot, self.next_run, self.start_dir);
-        Ok(HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, lock })
+        Ok(HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, lock })
     }
 }
 

@@ -30,7 +30,7 @@ use crate::hand_over::{self, HandOver, HandedServer};
 use crate::memory_budget::MemoryBudget;
 use crate::network;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
-use crate::output::{self, Options, Output, Request, TransitFiles};
+use crate::output::{self, Options, Output, Request};
 use crate::pidfile::{Lock, PidFile, Taken};
 use crate::plugins::{BUILT_IN, Notify, Plugins, children};
 use crate::privileges;
@@ -117,7 +117,10 @@ impl Life {
         let Place { lock, servers, findings } = take_place(&config, &start.directory, serial)?;
         let Findings { beginning, transit, complaints } = findings;
         let follow = Arc::new(FollowHub::default());
-        let output = open_output(settings, &follow, transit)?;
+        let mut output = open_output(settings, &follow)?;
+        if let Some(transit) = transit {
+            output.take_over(transit);
+        }
         let activity = output.activity();
         lines.extend(complaints.into_iter().map(|complaint| (LogLevel::Warn, complaint)));
         for (level, line) in lines {
@@ -158,7 +161,10 @@ impl Life {
     pub fn resume(mut handed: HandOver<OwnedFd>, start: Start) -> Result<Life, StartError> {
         let config = handed.snapshot.config.clone();
         let follow = Arc::new(FollowHub::default());
-        let output = reopen_output(&config.supervisord, &follow)?;
+        let mut output = reopen_output(&config.supervisord, &follow)?;
+        if let Some(transit) = handed.transit.take() {
+            output.take_over(transit);
+        }
         let mut servers = Vec::new();
         for HandedServer { config, socket, clients } in std::mem::take(&mut handed.servers) {
             let section = config.section.clone();
@@ -314,12 +320,8 @@ fn open_servers(config: &Config, is_free: bool) -> Result<Vec<OpenServer>, Serve
     }
 }
 
-fn open_output(
-    settings: &Supervisord,
-    follow: &Arc<FollowHub>,
-    leftover: Option<TransitFiles>,
-) -> Result<Output, StartError> {
-    Output::open(output_options(settings, leftover), follow.clone()).map_err(|error| {
+fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
+    Output::open(output_options(settings), follow.clone()).map_err(|error| {
         let (reason, user) = (Errno::from(error.source), current_name());
         StartError(format!("could not open the activity log {}: {reason}, opened as user {user}", error.path))
     })
@@ -327,9 +329,9 @@ fn open_output(
 
 /// After an upgrade there is no way back: where the activity log cannot be opened any more, the system log stands in.
 fn reopen_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
-    open_output(settings, follow, None).or_else(|reason| {
+    open_output(settings, follow).or_else(|reason| {
         let settings = Supervisord { logfile: ActivityLog::Syslog, ..settings.clone() };
-        let output = open_output(&settings, follow, None)?;
+        let output = open_output(&settings, follow)?;
         output.activity().log(LogLevel::Error, &reason.0);
         Ok(output)
     })
@@ -362,7 +364,7 @@ fn opening_lines(config: &Config) -> Vec<(LogLevel, String)> {
     config.notices.iter().map(|notice| (notice.level.into(), notice.text.clone())).collect()
 }
 
-fn output_options(settings: &Supervisord, leftover: Option<TransitFiles>) -> Options {
+fn output_options(settings: &Supervisord) -> Options {
     Options {
         activity: settings.logfile.clone(),
         rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },
@@ -370,7 +372,6 @@ fn output_options(settings: &Supervisord, leftover: Option<TransitFiles>) -> Opt
         level: settings.loglevel,
         strip_ansi: settings.strip_ansi,
         syslog: Syslog::new(&program_name()),
-        leftover,
     }
 }
 
@@ -459,7 +460,7 @@ fn opening_line(beginning: &Beginning) -> String {
 
 /// Writes a last line to the activity log of a life that is over. Who went into the background has nobody else to tell.
 fn say_at_last(settings: &Supervisord, line: &str) {
-    let Ok(output) = open_output(settings, &Arc::default(), None) else { return };
+    let Ok(output) = open_output(settings, &Arc::default()) else { return };
     output.activity().log(LogLevel::Critical, line);
     if let Ok(output) = output.start(|_| ()) {
         finish_output(output);

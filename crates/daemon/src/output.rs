@@ -29,6 +29,7 @@ mod log_file;
 mod log_path;
 mod loss;
 mod outlets;
+mod pipeline_notes;
 mod plane;
 mod queue;
 mod read_coalescing;
@@ -68,8 +69,6 @@ pub struct Options {
     pub strip_ansi: bool,
     /// The system log, for the activity log or for streams that are copied there.
     pub syslog: Syslog,
-    /// What a daemon that was killed had on its way ([`Output::transit_files`]): it is written first.
-    pub leftover: Option<TransitFiles>,
 }
 
 /// The activity log could not be opened.
@@ -112,20 +111,20 @@ pub struct Running {
 impl Output {
     /// Opens the activity log. `follow` is told about every change of a log.
     pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
-        let Options { activity, rotation, echo_to_stdout, level, strip_ansi, syslog, leftover } = options;
-        let (leftover, transit) = match leftover.map(go_on_with).transpose() {
-            Ok(Some((leftover, transit))) => (Ok(leftover), Some(transit)),
-            Ok(None) => (Ok(None), None),
-            Err(error) => (Err(error), None),
-        };
-        let mut sinks = Sinks::new(follow, syslog, transit.or_else(|| Transit::new().ok()));
+        let Options { activity, rotation, echo_to_stdout, level, strip_ansi, syslog } = options;
+        let mut sinks = Sinks::new(follow, syslog, Transit::new().ok());
         let activity = ActivityWriter::open(&activity, rotation, level, echo_to_stdout, &mut sinks)?;
-        let leftover = leftover.unwrap_or_else(|error| {
+        Ok(Output { requests: OutputHandle::new(), sinks, activity, level, strip_ansi, leftover: None })
+    }
+
+    /// Goes on with what the program before, or a daemon that was killed, had on its way ([`Output::transit_files`]): it is
+    /// written first. What a keeper holds for one it holds for the next, at every moment.
+    pub fn take_over(&mut self, files: TransitFiles) {
+        self.leftover = take_over(files, &mut self.sinks).unwrap_or_else(|error| {
             let text = format!("output that the previous daemon was writing when it was killed may be lost: {error}");
-            activity.log(LogLevel::Warn, &text, &mut sinks);
+            self.activity.log(LogLevel::Warn, &text, &mut self.sinks);
             None
         });
-        Ok(Output { requests: OutputHandle::new(), sinks, activity, level, strip_ansi, leftover })
     }
 
     /// The way in; what is sent before the start waits.
@@ -134,7 +133,7 @@ impl Output {
     }
 
     /// Copies of what must outlive this process, so that nothing is lost or repeated of what is on its way to a log when it
-    /// is killed: see [`Options::leftover`] and [`Request::Kept`]. None where the system cannot do that.
+    /// is killed: see [`Output::take_over`] and [`Request::Kept`]. None where the system cannot do that.
     pub fn transit_files(&mut self) -> Option<TransitFiles> {
         self.sinks.transit()?.files().ok()
     }
@@ -160,10 +159,11 @@ impl Output {
     }
 }
 
-/// What the daemon before had on its way, if anything, and the transit itself: what a keeper holds for one it holds for the
-/// next, at every moment.
-fn go_on_with(files: TransitFiles) -> io::Result<(Option<Leftover>, Transit)> {
-    Ok((Leftover::read(&files)?, Transit::adopt(files)?))
+/// Reads what was on its way, if anything was, and replaces the transit.
+fn take_over(files: TransitFiles, sinks: &mut Sinks) -> io::Result<Option<Leftover>> {
+    let leftover = Leftover::read(&files)?;
+    sinks.replace_transit(Transit::adopt(files)?);
+    Ok(leftover)
 }
 
 /// What control asks of the output plane, in order.

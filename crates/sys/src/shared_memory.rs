@@ -56,11 +56,16 @@ impl SharedMemory {
 
     /// A copy of the bytes at this place.
     pub fn load(&self, offset: usize, len: usize) -> Vec<u8> {
-        let place = self.range(offset, len);
         let mut bytes = vec![0; len];
-        // SAFETY: as in `store`.
-        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), bytes.as_mut_ptr(), len) };
+        self.load_into(offset, &mut bytes);
         bytes
+    }
+
+    /// Copies the bytes at this place to `bytes`.
+    pub fn load_into(&self, offset: usize, bytes: &mut [u8]) {
+        let place = self.range(offset, bytes.len());
+        // SAFETY: as in `store`.
+        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), bytes.as_mut_ptr(), bytes.len()) };
     }
 
     /// Reads once from `from` to this place; 0 at the end of file.
@@ -140,6 +145,9 @@ mod tests {
         drop(here);
         assert_eq!(there.word(1).load(SeqCst), 7);
         assert_eq!(there.load(100, 5), b"hello");
+        let mut part = [0; 3];
+        there.load_into(101, &mut part);
+        assert_eq!(&part, b"ell");
         assert_eq!(there.write_to(writer.as_fd(), 200, 5).expect("written"), 5);
         let mut again = SharedMemory::create(LEN).expect("created");
         assert_eq!(again.read_from(reader.as_fd(), LEN - 5, 5).expect("read"), 5);

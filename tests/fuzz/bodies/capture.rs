@@ -15,7 +15,7 @@ struct Seen {
 fn note(seen: &mut Seen, piece: Piece<'_>) {
     match piece {
         Piece::Log(bytes) => seen.log.extend_from_slice(bytes),
-        Piece::Onlookers(bytes) => seen.onlookers.extend_from_slice(bytes),
+        Piece::Onlookers(bytes) => seen.onlookers.extend_from_slice(&bytes),
         Piece::Section(held) => seen.sections.push((held.bytes, held.dropped)),
         Piece::Cut(bytes) => seen.cut += bytes,
     }

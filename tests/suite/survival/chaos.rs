@@ -43,7 +43,7 @@ fn chaos_loses_nothing() {
 }
 
 #[test]
-fn chaos_loses_no_more_of_stripped_logs_than_it_may() {
+fn chaos_loses_nothing_of_stripped_logs() {
     run(Logs::Stripped, 20, [6, 2]);
 }
 
@@ -280,7 +280,7 @@ impl Chaos {
     fn crash(&mut self) {
         self.daemon.crash();
         self.kills += 1;
-        self.traces.crashed(&self.daemon);
+        self.traces.interrupted(&self.daemon);
     }
 
     fn wait_for_upgrade(&mut self) {

@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::note;
+
 /// Begins a section.
 pub const BEGIN: &[u8] = b"<!--XSUPERVISOR:BEGIN-->";
 /// Ends a section.
@@ -87,6 +89,41 @@ impl Capture {
         if let Some(section) = &mut self.section {
             *section = Section::default();
         }
+    }
+
+    /// From now on so much is kept of a section.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    }
+
+    /// Whether nothing is held back, and it is outside any section.
+    pub fn is_at_rest(&self) -> bool {
+        self.pending.is_empty() && self.section.is_none()
+    }
+
+    /// Appends its state to a note. A section is noted with its bytes if these are at most `most`; otherwise it has lost
+    /// them, as it loses what is beyond its limit.
+    pub(super) fn note(&self, out: &mut Vec<u8>, most: usize) {
+        note::put_number(out, self.limit as u64);
+        note::put_bytes(out, &self.pending);
+        out.push(self.section.is_some().into());
+        if let Some(Section { bytes, dropped }) = &self.section {
+            let (one, other) = if bytes.len() <= most { bytes.as_slices() } else { Default::default() };
+            let kept = [one, other].concat();
+            note::put_number(out, *dropped + (bytes.len() - kept.len()) as u64);
+            note::put_bytes(out, &kept);
+        }
+    }
+
+    /// The capture of which this is the note.
+    pub(super) fn from_note(note: &mut &[u8]) -> Option<Capture> {
+        let limit = usize::try_from(note::take_number(note)?).ok()?;
+        let pending = note::take_bytes(note)?;
+        let section = match note::take_byte(note)? {
+            0 => None,
+            _ => Some(Section { dropped: note::take_number(note)?, bytes: note::take_bytes(note)?.into() }),
+        };
+        Some(Capture { limit, pending, section })
     }
 
     fn token(&self) -> &'static [u8] {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::note;
+
 /// Holds back a character whose last bytes have not arrived yet. Bytes that cannot become one pass unchanged.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WholeCharacters {
@@ -33,6 +35,21 @@ impl WholeCharacters {
     /// Ends the input: what was held back will never be completed.
     pub fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
+    }
+
+    /// Whether nothing is held back.
+    pub fn is_at_rest(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Appends its state to a note.
+    pub(super) fn note(&self, out: &mut Vec<u8>) {
+        note::put_bytes(out, &self.held);
+    }
+
+    /// The characters of which this is the note.
+    pub(super) fn from_note(note: &mut &[u8]) -> Option<WholeCharacters> {
+        Some(WholeCharacters { held: note::take_bytes(note)? })
     }
 }
 

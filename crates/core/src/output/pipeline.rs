@@ -6,11 +6,14 @@
 //!                            └─► section                      finished captures
 //! ```
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::ChannelPlan;
 use super::capture::{Capture, Held, Part};
 use super::characters::WholeCharacters;
+use super::note;
 use super::strip::Stripper;
 
 /// What is to be done with a part of the output, in order.
@@ -19,7 +22,7 @@ pub enum Piece<'a> {
     /// Write this to the log of the stream.
     Log(&'a [u8]),
     /// Show this to those who watch the stream; captured output too, as the original does.
-    Onlookers(&'a [u8]),
+    Onlookers(Cow<'a, [u8]>),
     /// Report this finished capture section.
     Section(Held),
     /// A capture section had no end when the process ended; what was kept of it has been handed out as
@@ -59,6 +62,64 @@ impl Pipeline {
     /// Whether every chunk becomes one [`Piece::Log`] without change, so that nobody needs to look at it.
     pub fn is_transparent(&self) -> bool {
         self.stripper.is_none() && self.stages.capture.is_none() && self.stages.onlookers.is_none()
+    }
+
+    /// Whether it is as at the beginning of a run: nothing is held back, and no section has begun.
+    pub fn is_at_rest(&self) -> bool {
+        let Stages { capture, onlookers } = &self.stages;
+        self.stripper.as_ref().is_none_or(Stripper::is_at_rest)
+            && capture.as_ref().is_none_or(|capture| capture.is_at_rest())
+            && onlookers.as_ref().is_none_or(WholeCharacters::is_at_rest)
+    }
+
+    /// Its state in at most `longest` bytes, which is [`Pipeline::SHORTEST_NOTE`] or more. What a capture section holds is
+    /// not in it where it does not fit, and counts as dropped.
+    pub fn note(&self, longest: usize) -> Vec<u8> {
+        let Stages { capture, onlookers } = &self.stages;
+        let mut out = vec![self.stripper.is_some().into(), capture.is_some().into(), onlookers.is_some().into()];
+        if let Some(stripper) = &self.stripper {
+            stripper.note(&mut out);
+        }
+        if let Some(onlookers) = onlookers {
+            onlookers.note(&mut out);
+        }
+        if let Some(capture) = capture {
+            capture.note(&mut out, longest.saturating_sub(Pipeline::SHORTEST_NOTE));
+        }
+        out
+    }
+
+    /// The most bytes that a note needs but for what a section holds.
+    pub const SHORTEST_NOTE: usize = 80;
+
+    /// The pipeline of which this is the note; none where it is no note.
+    pub fn from_note(mut note: &[u8]) -> Option<Pipeline> {
+        let note = &mut note;
+        let [strips, captures, shows] = [note::take_byte(note)?, note::take_byte(note)?, note::take_byte(note)?];
+        let stripper = if strips > 0 { Some(Stripper::from_note(note)?) } else { None };
+        let onlookers = if shows > 0 { Some(WholeCharacters::from_note(note)?) } else { None };
+        let capture = if captures > 0 { Some(Box::new(Capture::from_note(note)?)) } else { None };
+        Some(Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture, onlookers } })
+    }
+
+    /// Goes on with another plan. What is held back by a part that is not wanted any more comes out.
+    pub fn adapt(&mut self, plan: &ChannelPlan, strip_ansi: bool, watched: bool, emit: &mut dyn FnMut(Piece<'_>)) {
+        self.set_strip_ansi(strip_ansi, emit);
+        let Stages { capture, onlookers } = &mut self.stages;
+        match capture {
+            Some(capture) if plan.capture_maxbytes > 0 => capture.set_limit(plan.capture_maxbytes),
+            Some(unwanted) => {
+                unwanted.finish(&mut |part| sort(part, onlookers, emit));
+                *capture = None;
+            }
+            None if plan.capture_maxbytes > 0 => *capture = Some(Box::new(Capture::new(plan.capture_maxbytes))),
+            None => {}
+        }
+        if watched {
+            onlookers.get_or_insert_default();
+        } else {
+            *onlookers = None;
+        }
     }
 
     /// Takes the next chunk.
@@ -125,7 +186,7 @@ impl Stages {
         if let Some(whole) = onlookers {
             let left = whole.finish();
             if !left.is_empty() {
-                emit(Piece::Onlookers(&left));
+                emit(Piece::Onlookers(left.into()));
             }
         }
     }
@@ -154,7 +215,7 @@ fn show(bytes: &[u8], onlookers: &mut Option<WholeCharacters>, emit: &mut dyn Fn
     if let Some(whole) = onlookers {
         let bytes = whole.push(bytes);
         if !bytes.is_empty() {
-            emit(Piece::Onlookers(&bytes));
+            emit(Piece::Onlookers(bytes));
         }
     }
 }
@@ -189,7 +250,7 @@ mod tests {
         fn note(&mut self, piece: Piece<'_>) {
             match piece {
                 Piece::Log(bytes) => self.log.extend_from_slice(bytes),
-                Piece::Onlookers(bytes) => self.onlookers.extend_from_slice(bytes),
+                Piece::Onlookers(bytes) => self.onlookers.extend_from_slice(&bytes),
                 Piece::Section(held) => self.sections.push(held),
                 Piece::Cut(bytes) => self.cut += bytes,
             }
@@ -246,7 +307,64 @@ mod tests {
         assert_eq!(messages(b"\n"), [b"web ".to_vec()]);
     }
 
+    #[test]
+    fn a_long_section_is_noted_as_dropped() {
+        let mut pipeline = Pipeline::new(&plan(5000), true, true);
+        pipeline.push(&[b"a", BEGIN, &[b'x'; 1000]].concat(), &mut |_| {});
+        assert!(pipeline.note(Pipeline::SHORTEST_NOTE + 999).len() <= Pipeline::SHORTEST_NOTE);
+        let note = pipeline.note(Pipeline::SHORTEST_NOTE + 1000);
+        assert!((1000..=Pipeline::SHORTEST_NOTE + 1000).contains(&note.len()));
+        let rest = |note: &[u8]| run(Pipeline::from_note(note).expect("a note"), &[b"y", END, b"b"]);
+        assert_eq!(rest(&note).sections[0].dropped, 0);
+        let seen = rest(&pipeline.note(Pipeline::SHORTEST_NOTE));
+        assert_eq!(
+            (seen.log.as_slice(), &seen.sections),
+            (&b"b"[..], &vec![Held { bytes: b"y".into(), dropped: 1000 }])
+        );
+    }
+
+    #[test]
+    fn what_is_no_note_is_refused() {
+        let mut pipeline = Pipeline::new(&plan(50), true, true);
+        pipeline.push(&[BEGIN, b"abc"].concat(), &mut |_| {});
+        let note = pipeline.note(1000);
+        assert!((0..note.len()).all(|end| Pipeline::from_note(&note[..end]).is_none()));
+    }
+
+    #[test]
+    fn another_plan_gives_back_what_is_held() {
+        let mut seen = Seen::default();
+        let mut pipeline = Pipeline::new(&plan(50), true, true);
+        pipeline.push(b"a<!--X\x1b", &mut |piece| seen.note(piece));
+        pipeline.adapt(&plan(0), false, false, &mut |piece| seen.note(piece));
+        assert!(pipeline.is_transparent() && pipeline.is_at_rest());
+        assert_eq!(seen.log, b"a<!--X\x1b");
+        pipeline.adapt(&plan(50), true, true, &mut |_| {});
+        assert!(!pipeline.is_transparent());
+    }
+
     proptest! {
+        #[test]
+        fn a_note_is_all_that_the_next_chunk_needs(
+            bits in proptest::collection::vec(prop_oneof![
+                Just(BEGIN.to_vec()), Just(END.to_vec()), Just(b"\x1b[1m".to_vec()), Just("é€".as_bytes().to_vec()),
+                proptest::collection::vec(any::<u8>(), 0..4),
+            ], 0..8),
+            size in 1usize..30,
+        ) {
+            let text = bits.concat();
+            let mut seen = Seen::default();
+            let mut pipeline = Pipeline::new(&plan(7), true, true);
+            for chunk in text.chunks(size) {
+                pipeline.push(chunk, &mut |piece| seen.note(piece));
+                let note = pipeline.note(1000);
+                prop_assert!(note.len() <= Pipeline::SHORTEST_NOTE + 7);
+                pipeline = Pipeline::from_note(&note).expect("a note");
+            }
+            pipeline.finish(&mut |piece| seen.note(piece));
+            prop_assert_eq!(seen, run(Pipeline::new(&plan(7), true, true), &[&text]));
+        }
+
         #[test]
         fn cuts_make_no_difference(
             bits in proptest::collection::vec(prop_oneof![

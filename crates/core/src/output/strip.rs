@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::note;
+
 /// The byte that begins every escape.
 const ESCAPE: u8 = 0x1b;
 
@@ -44,6 +46,22 @@ impl Stripper {
             out.push(ESCAPE);
         }
         self.state = State::Text;
+    }
+
+    /// Whether nothing is held back.
+    pub fn is_at_rest(&self) -> bool {
+        self.state == State::Text
+    }
+
+    /// Appends its state to a note.
+    pub(super) fn note(&self, out: &mut Vec<u8>) {
+        out.push(self.state as u8);
+    }
+
+    /// The stripper of which this is the note.
+    pub(super) fn from_note(note: &mut &[u8]) -> Option<Stripper> {
+        let state = [State::Text, State::Escape, State::Sequence].get(usize::from(note::take_byte(note)?)).copied();
+        Some(Stripper { state: state? })
     }
 
     fn text<'a>(&mut self, rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {

@@ -229,11 +229,11 @@ impl Survival {
         [self.keeper_due, self.journal.deadline(), stuck].into_iter().flatten().min()
     }
 
-    /// Gives the keeper to the next program, unless it has not taken everything.
-    pub(super) fn into_keeper(mut self, children: &Children) -> Option<Keeper> {
+    /// Gives the keeper to the next program, unless it has not taken everything, with what it holds of the output plane.
+    pub(super) fn into_kept(mut self, children: &Children) -> Option<(Keeper, Option<TransitFiles>)> {
         self.keep_handles(children);
         self.flush();
-        self.keeper.take()
+        Some((self.keeper?, self.transit))
     }
 
     /// Nothing is left to be taken over.

@@ -100,6 +100,7 @@ impl Control {
             next_run: 0,
             start_dir: self.tools.start_dir.clone(),
             keeper: None,
+            transit: None,
             lock: None,
         };
         let (text, _) = state.write()?;
@@ -209,7 +210,8 @@ impl Control {
         self.take_messages();
         // What has changed in this turn is known to whoever follows if the next program is killed before it begins.
         self.write_notes();
-        let keeper = self.survival.take().and_then(|survival| survival.into_keeper(&self.children));
+        let kept = self.survival.take().and_then(|survival| survival.into_kept(&self.children));
+        let (keeper, transit) = kept.unzip();
         let handed = self.children.hand_over(&self.supervisor, streams);
         let mut clients: HashMap<String, Vec<_>> = HashMap::new();
         if let Upgrade::Ready(kept) = self.upgrade {
@@ -231,6 +233,7 @@ impl Control {
                 let (connection, pid, handle) = keeper.into_parts();
                 HandedKeeper { connection, pid, handle }
             }),
+            transit: transit.flatten(),
             lock: None,
         };
         (handed, self.signals)

@@ -1,15 +1,20 @@
 //! What a daemon that was killed had taken from the pipe of a program and not, or perhaps not, put into its log.
 
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
 
+use supervisord_core::output::pipeline::{Piece, Pipeline};
 use supervisord_sys::pipe;
 use supervisord_sys::shared_memory::SharedMemory;
 use supervisord_sys::trusted;
 
-use super::transit::{BYTES, CAPACITY, FORM, FileId, LENGTH, PATH, Progress, TransitFiles, word};
+use super::pipeline_notes::{PipelineNotes, StreamKey};
+use super::transit::{
+    self, AFTER, BEFORE, BYTES, CAPACITY, FORM, FileId, LENGTH, NOTES, PATH, Progress, TEXT, TransitFiles, word,
+};
 
 /// The bytes, and how far they had got. They stay where they are until they are in their log, so that nothing is lost or
 /// repeated if this daemon is killed, too.
@@ -23,6 +28,8 @@ pub(super) struct Leftover {
     progress: Progress,
     /// Where the append ends that was under way.
     end: usize,
+    /// Whether the killed daemon had still to pass on events or copies of it.
+    pub is_unreported: bool,
 }
 
 /// Which of the bytes are missing in the log.
@@ -42,14 +49,32 @@ impl Leftover {
         if number(word::FORM) != FORM || count > CAPACITY || path_length > PATH.len() {
             return Err(ErrorKind::InvalidData.into());
         }
-        let count = match number(word::IS_KEPT) {
-            0 => 0,
-            _ => copy_rest(&mut memory, &files.reader, count)?,
+        let (is_kept, text, stream) =
+            (number(word::IS_KEPT) != 0, size(number(word::TEXT))?, StreamKey::from_number(number(word::STREAM)));
+        let mut is_unreported = false;
+        let bytes = match (text.checked_sub(1), stream) {
+            (Some(length), Some(stream)) => {
+                note_again(&mut memory, stream)?;
+                memory.load(TEXT.start, length.min(TEXT.len()))
+            }
+            (Some(_), None) => return Err(ErrorKind::InvalidData.into()),
+            (None, _) if !is_kept => return Ok(None),
+            (None, stream) => {
+                let count = copy_rest(&mut memory, &files.reader, count)?;
+                if count == 0 {
+                    return Ok(None);
+                }
+                let bytes = memory.load(BYTES.start, count);
+                match stream {
+                    None => bytes,
+                    Some(stream) => {
+                        let (text, is_all) = look_at(&mut memory, stream, &bytes)?;
+                        is_unreported = !is_all;
+                        text
+                    }
+                }
+            }
         };
-        if count == 0 {
-            return Ok(None);
-        }
-        let bytes = memory.load(BYTES.start, count);
         let number = |index| memory.word(index).load(Ordering::SeqCst);
         let path = String::from_utf8(memory.load(PATH.start, path_length)).map_err(io::Error::other)?;
         let file = FileId { device: number(word::DEVICE), inode: number(word::INODE) };
@@ -58,7 +83,7 @@ impl Leftover {
         if progress.written > end || end > bytes.len() {
             return Err(ErrorKind::InvalidData.into());
         }
-        Ok(Some(Leftover { path, memory, file, bytes, progress, end }))
+        Ok(Some(Leftover { path, memory, file, bytes, progress, end, is_unreported }))
     }
 
     /// What has to be appended to the log.
@@ -88,6 +113,7 @@ impl Leftover {
     /// Nothing is missing any more.
     pub fn finish(&self) {
         self.note(word::COUNT, 0);
+        self.note(word::TEXT, 0);
     }
 
     fn note(&self, index: usize, value: u64) {
@@ -114,6 +140,34 @@ impl Leftover {
         tail.truncate(filled);
         Ok(tail)
     }
+}
+
+/// Makes the text again that a pipeline was making, and puts it in the place of the bytes. Says whether it was all there was.
+fn look_at(memory: &mut SharedMemory, stream: StreamKey, bytes: &[u8]) -> io::Result<(Vec<u8>, bool)> {
+    let mut pipeline = noted(memory, word::BEFORE_LENGTH, BEFORE)?;
+    let (mut text, mut is_all) = (Vec::new(), true);
+    pipeline.push(bytes, &mut |piece| match piece {
+        Piece::Log(bytes) => text.extend_from_slice(bytes),
+        Piece::Onlookers(_) | Piece::Section(_) | Piece::Cut(_) => is_all = false,
+    });
+    if text.len() > TEXT.len() {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut notes = PipelineNotes::of(memory, word::NOTES, NOTES);
+    transit::put(memory, &mut notes, stream, &pipeline, &text);
+    Ok((text, is_all))
+}
+
+/// Notes again what a pipeline holds back, because that may have been interrupted.
+fn note_again(memory: &mut SharedMemory, stream: StreamKey) -> io::Result<()> {
+    let pipeline = noted(memory, word::AFTER_LENGTH, AFTER)?;
+    PipelineNotes::of(memory, word::NOTES, NOTES).note(memory, stream, &pipeline);
+    Ok(())
+}
+
+fn noted(memory: &SharedMemory, length: usize, place: Range<usize>) -> io::Result<Pipeline> {
+    let length = size(memory.word(length).load(Ordering::SeqCst))?.min(place.len());
+    Pipeline::from_note(&memory.load(place.start, length)).ok_or_else(|| ErrorKind::InvalidData.into())
 }
 
 /// Copies what waits in the pipe to the memory; before `count` was noted, that is all of it. Gives how many bytes there are

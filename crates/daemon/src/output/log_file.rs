@@ -30,7 +30,7 @@ pub(super) struct LogFile {
     retry_at: u64,
 }
 
-/// How an attempt ended to move bytes from a pipe into the file without looking at them.
+/// How an attempt ended to take bytes out of a pipe on their way to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transfer {
     /// So many bytes are out of the pipe.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use supervisord_config::model::LogLevel;
-use supervisord_core::output::pipeline::{Piece, syslog_messages};
+use supervisord_core::output::capture::Held;
+use supervisord_core::output::pipeline::{Piece, Pipeline, syslog_messages};
 use supervisord_core::output::{Channel, ChannelPlan, debug_text};
 use supervisord_core::rotation::Rotation;
 
 use super::activity_log::ActivityWriter;
 use super::budget::ReportBudget;
+use super::pipeline_notes::StreamKey;
 use super::sinks::{SinkId, Sinks};
 use super::{Report, RunId};
 
@@ -19,6 +21,13 @@ pub(super) struct Source {
     pub channel: Channel,
     pub plan: ChannelPlan,
     pub sink: Option<SinkId>,
+}
+
+/// What is told of a piece of output once it is in the log.
+enum Sequel {
+    Onlookers(Vec<u8>),
+    Section(Held),
+    Cut(u64),
 }
 
 /// The receiving side of all streams.
@@ -47,33 +56,49 @@ impl Outlets {
         (self.to_control)(report);
     }
 
-    /// Takes one piece of output to where it belongs.
-    pub fn deliver(&mut self, source: &Source, piece: Piece<'_>) {
-        let Source { run, process, channel, plan, sink } = source;
-        match piece {
+    /// Has a pipeline do something, and takes what comes of it to where it belongs.
+    pub fn deliver(
+        &mut self,
+        source: &Source,
+        pipeline: &mut Pipeline,
+        step: impl FnOnce(&mut Pipeline, &mut dyn FnMut(Piece<'_>)),
+    ) {
+        let (mut text, mut sequels) = (Vec::new(), Vec::new());
+        step(pipeline, &mut |piece| match piece {
             Piece::Log(bytes) => {
-                if let Some(sink) = sink {
-                    self.sinks.write(*sink, bytes, source.rotation());
-                }
-                if plan.syslog {
-                    syslog_messages(process, bytes).for_each(|message| self.sinks.send_to_system_log(&message));
+                text.extend_from_slice(bytes);
+                if source.plan.syslog {
+                    let messages = syslog_messages(&source.process, bytes);
+                    messages.for_each(|message| self.sinks.send_to_system_log(&message));
                 }
             }
-            Piece::Onlookers(bytes) => {
+            Piece::Onlookers(bytes) => sequels.push(Sequel::Onlookers(bytes.into_owned())),
+            Piece::Section(held) => sequels.push(Sequel::Section(held)),
+            Piece::Cut(dropped) => sequels.push(Sequel::Cut(dropped)),
+        });
+        self.sinks.put(source.sink, source.key(), pipeline, &text, source.rotation());
+        sequels.into_iter().for_each(|sequel| self.tell(source, sequel));
+    }
+
+    fn tell(&mut self, source: &Source, sequel: Sequel) {
+        let Source { run, process, channel, plan, .. } = source;
+        match sequel {
+            Sequel::Onlookers(bytes) => {
                 if self.activity.wants(LogLevel::Debug) {
-                    self.log(LogLevel::Debug, &debug_text::copy(process, *channel, bytes));
+                    self.log(LogLevel::Debug, &debug_text::copy(process, *channel, &bytes));
                 }
                 if plan.events_enabled {
-                    self.report(Report::Log { run: *run, channel: *channel, bytes: bytes.to_vec() }, bytes.len());
+                    let length = bytes.len();
+                    self.report(Report::Log { run: *run, channel: *channel, bytes }, length);
                 }
             }
-            Piece::Section(held) => {
+            Sequel::Section(held) => {
                 self.say_cut(process, *channel, held.dropped);
                 self.log(LogLevel::Debug, &debug_text::section(process, *channel));
                 let length = held.bytes.len();
                 self.report(Report::Communication { run: *run, channel: *channel, bytes: held.bytes }, length);
             }
-            Piece::Cut(dropped) => self.say_cut(process, *channel, dropped),
+            Sequel::Cut(dropped) => self.say_cut(process, *channel, dropped),
         }
     }
 
@@ -87,6 +112,11 @@ impl Outlets {
 }
 
 impl Source {
+    /// What its pipeline is noted by.
+    pub fn key(&self) -> StreamKey {
+        StreamKey::new(self.run, self.channel)
+    }
+
     /// When its log is rotated.
     pub fn rotation(&self) -> Rotation {
         Rotation { maxbytes: self.plan.maxbytes, backups: self.plan.backups }

@@ -15,6 +15,7 @@ use supervisord_sys::trusted;
 
 use super::leftover::Leftover;
 use super::outlets::Outlets;
+use super::pipeline_notes::StreamKey;
 use super::queue::{Dropped, OutputHandle};
 use super::sinks::SinkId;
 use super::state_file::{Outcome, StateFile};
@@ -296,6 +297,7 @@ impl Plane {
                     Err(failure) if reply.give(Err(failure.clone())).is_ok() => {}
                     Err(_) => self.attach_anyway(run, &process, channels),
                     Ok(sinks) => {
+                        self.forget_earlier(run, &channels);
                         self.attach(run, &process, channels, sinks);
                         // Whoever does not wait for it knows already.
                         let _ = reply.give(Ok(()));
@@ -366,11 +368,17 @@ impl Plane {
     /// Reads the pipes of a process that runs although nobody knew whether its logs can be opened: what cannot be
     /// written is lost and counted, and the process is never held up.
     fn attach_anyway(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
+        self.forget_earlier(run, &channels);
         let acquire = |AttachChannel { plan, .. }: &AttachChannel| {
             plan.file.as_ref().map(|path| self.outlets.sinks.acquire_anyway(path, rotation(plan)))
         };
         let sinks = channels.iter().map(acquire).collect();
         self.attach(run, process, channels, sinks);
+    }
+
+    /// A new run does not inherit the state of an earlier run with the same number, which was not taken over.
+    fn forget_earlier(&mut self, run: RunId, channels: &[AttachChannel]) {
+        channels.iter().for_each(|channel| self.outlets.sinks.forget(StreamKey::new(run, channel.channel)));
     }
 
     fn resume(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
@@ -386,7 +394,7 @@ impl Plane {
         for (channel, sink) in channels.into_iter().zip(sinks) {
             let token = Token(self.next_token);
             self.next_token += 2;
-            let stream = Stream::new(run, process.clone(), channel, sink, token, &self.outlets);
+            let stream = Stream::new(run, process.clone(), channel, sink, token, &mut self.outlets);
             self.streams.insert(token, Box::new(stream));
             tokens.push(token);
             self.rest(token);
@@ -449,7 +457,7 @@ impl Plane {
     fn clear_logs(&mut self, files: &[String]) -> Result<(), i32> {
         for stream in self.streams.values_mut() {
             if stream.source().plan.file.as_ref().is_some_and(|file| files.contains(file)) {
-                stream.clear_capture();
+                stream.clear_capture(&mut self.outlets);
             }
         }
         let mut outcome = Ok(());

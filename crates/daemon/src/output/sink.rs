@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use mio::{Registry, Token};
 use supervisord_config::model::LogLevel;
+use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::fd::{self, FileKind};
 use supervisord_sys::sink as open;
@@ -16,6 +17,7 @@ use supervisord_sys::sink as open;
 use super::log_file::{LogFile, NEW_MODE, Transfer};
 use super::log_path;
 use super::loss::{Account, Loss, Said};
+use super::pipeline_notes::StreamKey;
 use super::stream::PIECE;
 use super::stream_log::{Outlet, StreamLog};
 use super::transit::Transit;
@@ -101,26 +103,68 @@ impl Sink {
 
     /// Moves what is in a pipe to the end of a regular file, and rotates it after each record that makes it long enough.
     pub fn transfer(&mut self, transit: &mut Transit, pipe: BorrowedFd<'_>, rotation: Rotation) -> (Transfer, Said) {
-        let mut said = Said::new();
-        if let Target::Unopened = self.target
-            && let Ok(target) = Target::open(&self.path, self.inherited, NEW_MODE)
-        {
-            self.target = target;
+        let (taken, mut said) = self.take_by(transit, |transit| transit.take(pipe));
+        if let Transfer::Moved(count) = taken {
+            self.append_taken(transit, count, rotation, &mut said);
+            transit.finish(pipe, count);
         }
-        let Target::File(file) = &self.target else { return (Transfer::Refused, said) };
+        (taken, said)
+    }
+
+    /// Takes what is in a pipe and has to be looked at before it goes to the end of a regular file.
+    pub fn take(
+        &mut self,
+        transit: &mut Transit,
+        pipe: BorrowedFd<'_>,
+        bytes: &mut [u8],
+        stream: StreamKey,
+        pipeline: &Pipeline,
+    ) -> (Transfer, Said) {
+        self.take_by(transit, |transit| transit.take_to_look_at(pipe, bytes, stream, pipeline))
+    }
+
+    /// Writes the text that the pipeline of a stream has made of what was taken, if anything was, to the end of a regular
+    /// file, and notes what the pipeline holds back now. None where it is no such file.
+    pub fn put(
+        &mut self,
+        transit: &mut Transit,
+        stream: StreamKey,
+        pipeline: &Pipeline,
+        text: &[u8],
+        rotation: Rotation,
+    ) -> Option<Said> {
+        self.open_file()?.claim(transit);
+        let mut said = Said::new();
+        transit.put(stream, pipeline, text);
+        self.append_taken(transit, text.len(), rotation, &mut said);
+        transit.finish_text();
+        Some(said)
+    }
+
+    fn take_by(
+        &mut self,
+        transit: &mut Transit,
+        take: impl FnOnce(&mut Transit) -> io::Result<usize>,
+    ) -> (Transfer, Said) {
+        let mut said = Said::new();
+        let Some(file) = self.open_file() else { return (Transfer::Refused, said) };
         file.claim(transit);
-        let count = match transit.take(pipe) {
-            Ok(0) => return (Transfer::Ended, said),
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return (Transfer::Empty, said),
+        let taken = match take(transit) {
+            Ok(0) => Transfer::Ended,
+            Ok(count) => Transfer::Moved(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Transfer::Empty,
             Err(error) => {
                 let lost = transit.give_up();
                 if lost > 0 {
                     self.settle(Err(Loss::new(lost, &error)), &mut said);
                 }
-                return (Transfer::Refused, said);
+                Transfer::Refused
             }
         };
+        (taken, said)
+    }
+
+    fn append_taken(&mut self, transit: &mut Transit, count: usize, rotation: Rotation, said: &mut Said) {
         let limit = if rotation.maxbytes > 0 { PIECE } else { count };
         let mut start = 0;
         while start < count {
@@ -128,12 +172,23 @@ impl Sink {
             // A rotation leaves a file in its place.
             let Target::File(file) = &self.target else { break };
             let outcome = file.append_taken(transit, start..end);
-            self.settle(outcome, &mut said);
-            self.rotate_if_due(rotation, &mut said);
+            self.settle(outcome, said);
+            self.rotate_if_due(rotation, said);
             start = end;
         }
-        transit.finish(pipe, count);
-        (Transfer::Moved(count), said)
+    }
+
+    /// The log as a regular file, opened if it was not.
+    pub fn open_file(&mut self) -> Option<&LogFile> {
+        if let Target::Unopened = self.target
+            && let Ok(target) = Target::open(&self.path, self.inherited, NEW_MODE)
+        {
+            self.target = target;
+        }
+        match &self.target {
+            Target::File(file) => Some(file),
+            Target::Stream(_) | Target::Unopened => None,
+        }
     }
 
     /// Opens the path again; on an error the old file stays in use.

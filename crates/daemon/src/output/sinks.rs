@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use mio::{Registry, Token};
 use supervisord_config::model::LogLevel;
+use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::syslog::Syslog;
 
@@ -17,9 +18,10 @@ use super::leftover::Leftover;
 use super::log_file::Transfer;
 use super::log_path;
 use super::loss::Said;
+use super::pipeline_notes::StreamKey;
 use super::sink::{self, Sink};
 use super::system_log::SystemLog;
-use super::transit::Transit;
+use super::transit::{CAPACITY, Transit};
 use crate::follow::FollowHub;
 
 /// Names an open log; never used twice.
@@ -210,6 +212,64 @@ impl Sinks {
         transfer
     }
 
+    /// Takes what is in the pipe of a stream and has to be looked at, on its way to a log that is a regular file. What comes
+    /// of it must be [`Sinks::put`] next.
+    pub fn take(
+        &mut self,
+        id: SinkId,
+        pipe: BorrowedFd<'_>,
+        bytes: &mut [u8],
+        stream: StreamKey,
+        pipeline: &Pipeline,
+    ) -> Transfer {
+        let transit = self.transit.as_mut().filter(|transit| transit.is_kept() && transit.capacity().is_some());
+        let (Some(shared), Some(transit)) = (self.open.get_mut(&id), transit) else { return Transfer::Refused };
+        let (taken, said) = shared.sink.take(transit, pipe, bytes, stream, pipeline);
+        self.note(id, said);
+        taken
+    }
+
+    /// Writes the text that the pipeline of a stream has made, of what was taken or not, and notes what it holds back now.
+    pub fn put(&mut self, id: Option<SinkId>, stream: StreamKey, pipeline: &Pipeline, text: &[u8], rotation: Rotation) {
+        let Sinks { transit: Some(transit), open, .. } = self else { return self.write_text(id, text, rotation) };
+        // Nothing has to be opened for no text: after an upgrade nobody waits for a thousand logs.
+        let is_exact = transit.is_kept() && (1..=CAPACITY).contains(&text.len());
+        let shared = id.filter(|_| is_exact).and_then(|id| Some((id, open.get_mut(&id)?)));
+        let put =
+            shared.and_then(|(id, shared)| Some((id, shared.sink.put(transit, stream, pipeline, text, rotation)?)));
+        match put {
+            Some((id, said)) => {
+                if let Some(shared) = self.open.get(&id) {
+                    self.follow.notify(shared.sink.path());
+                }
+                self.note(id, said);
+            }
+            None => {
+                transit.put(stream, pipeline, &[]);
+                transit.finish_text();
+                self.write_text(id, text, rotation);
+            }
+        }
+    }
+
+    fn write_text(&mut self, id: Option<SinkId>, text: &[u8], rotation: Rotation) {
+        if let Some(id) = id.filter(|_| !text.is_empty()) {
+            self.write(id, text, rotation);
+        }
+    }
+
+    /// The pipeline of a stream that another program read before, where it holds something back.
+    pub fn noted(&self, stream: StreamKey) -> Option<Pipeline> {
+        self.transit.as_ref()?.noted(stream)
+    }
+
+    /// Nobody needs what the pipeline of a stream holds back.
+    pub fn forget(&mut self, stream: StreamKey) {
+        if let Some(transit) = &mut self.transit {
+            transit.forget(stream);
+        }
+    }
+
     /// How many bytes [`Sinks::transfer`] can move at once; none where it cannot be used for this log.
     pub fn transfer_limit(&self, id: SinkId) -> Option<usize> {
         let is_file = self.open.get(&id).is_some_and(|shared| shared.sink.is_file());
@@ -221,13 +281,27 @@ impl Sinks {
         self.transit.as_mut()
     }
 
+    /// From now on bytes pass through this transit.
+    pub fn replace_transit(&mut self, transit: Transit) {
+        self.transit = Some(transit);
+    }
+
     /// Writes down what a daemon that was killed had taken from a program and not put into its log.
     pub fn settle(&mut self, leftover: &Leftover) {
+        let id = self.acquire_later(&leftover.path);
+        if leftover.is_unreported {
+            let text = format!(
+                "the previous daemon was killed while it was processing output for {}: the log has all of it, but events \
+                 and copies may be lost",
+                leftover.path
+            );
+            self.note(id, vec![(LogLevel::Warn, text)]);
+        }
         let missing = leftover.missing();
         if missing.bytes.is_empty() {
-            return leftover.finish();
+            leftover.finish();
+            return self.release(id);
         }
-        let id = self.acquire_later(&leftover.path);
         if missing.is_uncertain {
             let text = format!(
                 "{} has been replaced since the daemon before was killed: up to {} bytes that it was writing may be in \

@@ -60,7 +60,7 @@ impl Stream {
         channel: AttachChannel,
         sink: Option<SinkId>,
         token: Token,
-        outlets: &Outlets,
+        outlets: &mut Outlets,
     ) -> Stream {
         let AttachChannel { channel, pipe, plan, pipeline } = channel;
         let source = Source { run, process, channel, plan, sink };
@@ -71,7 +71,15 @@ impl Stream {
         }
         // What control reads itself it also shows to the onlookers itself.
         let watched = pipe.is_some() && (source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
-        let pipeline = pipeline.unwrap_or_else(|| Pipeline::new(&source.plan, outlets.strip_ansi, watched));
+        let pipeline = match pipeline.or_else(|| outlets.sinks.noted(source.key())) {
+            None => Pipeline::new(&source.plan, outlets.strip_ansi, watched),
+            Some(mut pipeline) => {
+                let (plan, strip_ansi) = (&source.plan, outlets.strip_ansi);
+                outlets
+                    .deliver(&source, &mut pipeline, |pipeline, emit| pipeline.adapt(plan, strip_ansi, watched, emit));
+                pipeline
+            }
+        };
         let coalescing = ReadCoalescing::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
         Stream { pipe, token, is_watched: false, pipeline, unshown: Vec::new(), source, coalescing, is_queued: false }
     }
@@ -147,8 +155,18 @@ impl Stream {
 
     /// Moves one piece, at most as long as the buffer if it has to be looked at.
     pub fn read_once(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
-        match self.transfer_once(outlets) {
-            Transfer::Moved(count) => return Turn::More(count),
+        let is_plain = self.is_plain();
+        let taken = if is_plain { self.transfer_once(outlets) } else { self.take_once(buffer, outlets) };
+        if !is_plain && matches!(taken, Transfer::Moved(_) | Transfer::Ended) {
+            self.say_readable(outlets);
+        }
+        match taken {
+            Transfer::Moved(count) => {
+                if !is_plain {
+                    self.push(&buffer[..count], outlets);
+                }
+                return Turn::More(count);
+            }
             Transfer::Empty => return Turn::Empty,
             Transfer::Ended => {
                 self.finish(registry, outlets);
@@ -213,7 +231,7 @@ impl Stream {
         let fd = self.pipe.as_ref().map(AsRawFd::as_raw_fd);
         self.close_pipe(registry);
         let Stream { pipeline, source, .. } = self;
-        pipeline.finish(&mut |piece| outlets.deliver(source, piece));
+        outlets.deliver(source, pipeline, |pipeline, emit| pipeline.finish(emit));
         if let Some(fd) = fd
             && outlets.activity.wants(LogLevel::Debug)
         {
@@ -224,6 +242,7 @@ impl Stream {
     /// Closes the pipe without a word and gives back the log.
     pub fn release(mut self, registry: &Registry, outlets: &mut Outlets) {
         self.close_pipe(registry);
+        outlets.sinks.forget(self.source.key());
         if let Some(sink) = self.source.sink {
             outlets.sinks.release(sink);
         }
@@ -242,12 +261,13 @@ impl Stream {
     /// Turns stripping on or off.
     pub fn set_strip_ansi(&mut self, on: bool, outlets: &mut Outlets) {
         let Stream { pipeline, source, .. } = self;
-        pipeline.set_strip_ansi(on, &mut |piece| outlets.deliver(source, piece));
+        outlets.deliver(source, pipeline, |pipeline, emit| pipeline.set_strip_ansi(on, emit));
     }
 
     /// Forgets what is captured so far.
-    pub fn clear_capture(&mut self) {
-        self.pipeline.clear_capture();
+    pub fn clear_capture(&mut self, outlets: &mut Outlets) {
+        let Stream { pipeline, source, .. } = self;
+        outlets.deliver(source, pipeline, |pipeline, _| pipeline.clear_capture());
     }
 
     /// A log its output goes to that takes no more at present.
@@ -265,8 +285,16 @@ impl Stream {
     /// Where nobody needs to look at the bytes, they go to the log as they are.
     fn transfer_once(&mut self, outlets: &mut Outlets) -> Transfer {
         match (&self.pipe, self.source.sink) {
-            (Some(pipe), Some(sink)) if self.is_plain() => {
-                outlets.sinks.transfer(sink, pipe.as_fd(), self.source.rotation())
+            (Some(pipe), Some(sink)) => outlets.sinks.transfer(sink, pipe.as_fd(), self.source.rotation()),
+            _ => Transfer::Refused,
+        }
+    }
+
+    /// Where somebody does, they are taken so that they outlive this process until they are in the log.
+    fn take_once(&mut self, bytes: &mut [u8], outlets: &mut Outlets) -> Transfer {
+        match (&self.pipe, self.source.sink) {
+            (Some(pipe), Some(sink)) => {
+                outlets.sinks.take(sink, pipe.as_fd(), bytes, self.source.key(), &self.pipeline)
             }
             _ => Transfer::Refused,
         }
@@ -279,7 +307,7 @@ impl Stream {
 
     fn push(&mut self, bytes: &[u8], outlets: &mut Outlets) {
         let Stream { pipeline, source, .. } = self;
-        pipeline.push(bytes, &mut |piece| outlets.deliver(source, piece));
+        outlets.deliver(source, pipeline, |pipeline, emit| pipeline.push(bytes, emit));
     }
 
     fn close_pipe(&mut self, registry: &Registry) {

@@ -40,7 +40,6 @@ impl Rig {
             level: LogLevel::Info,
             strip_ansi: false,
             syslog: Syslog::at(&dir.path().join("no-syslog"), "test"),
-            leftover: None,
         };
         adjust(&mut options);
         let follow = FollowHub::new();

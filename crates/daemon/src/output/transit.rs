@@ -11,21 +11,30 @@
 //! 3. How long the file is, is noted; they are appended. Whether that has happened, the file itself shows
 //!    ([`super::leftover`]).
 //! 4. That it has happened is noted.
+//!
+//! Where the bytes have to be looked at, a pipeline stands between 2 and 3. What it held back before is noted with the
+//! bytes; from them the same text can be made again at any time. Once that is in the memory, too, together with what the
+//! pipeline holds back from then on, one number makes it take the place of the bytes, and it is the text that is appended.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::mem;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use serde::{Deserialize, Serialize};
+use supervisord_core::output::pipeline::Pipeline;
 use supervisord_sys::fd;
 use supervisord_sys::pipe::{self, Pipe};
 use supervisord_sys::shared_memory::SharedMemory;
 
+use super::pipeline_notes::{self, PipelineNotes, StreamKey};
+
 /// The form of what is noted. Memory of another form is not understood.
-pub(super) const FORM: u64 = 1;
+pub(super) const FORM: u64 = 2;
 
 /// The most bytes that are on their way at once: as many as the pipe of a busy program holds.
 pub(super) const CAPACITY: usize = 1 << 20;
@@ -47,14 +56,32 @@ pub(super) mod word {
     pub const PATH_LENGTH: usize = 6;
     /// Not zero while somebody else holds the descriptors: only then has the pipe what nobody else has.
     pub const IS_KEPT: usize = 7;
+    /// Whose bytes they are, if they have to be looked at ([`super::StreamKey`]); otherwise zero.
+    pub const STREAM: usize = 8;
+    /// How long the note is of what the pipeline held back before it got the bytes.
+    pub const BEFORE_LENGTH: usize = 9;
+    /// The same, of what it holds back afterwards.
+    pub const AFTER_LENGTH: usize = 10;
+    /// Zero as long as there is no text that takes the place of the bytes; one more than its length from then on.
+    pub const TEXT: usize = 11;
+    /// See [`super::PipelineNotes`].
+    pub const NOTES: usize = 12;
 }
 
 /// Where the path of the log is; a longer one than fits in there cannot be opened.
-pub(super) const PATH: Range<usize> = 64..64 + 4096;
+pub(super) const PATH: Range<usize> = 128..128 + 4096;
+/// What the pipeline held back before.
+pub(super) const BEFORE: Range<usize> = 8192..8192 + pipeline_notes::LONGEST;
+/// What it holds back afterwards.
+pub(super) const AFTER: Range<usize> = 12288..12288 + pipeline_notes::LONGEST;
 /// Where the bytes are.
-pub(super) const BYTES: Range<usize> = 8192..8192 + CAPACITY;
+pub(super) const BYTES: Range<usize> = 16384..16384 + CAPACITY;
+/// Where the text is that a pipeline has made of them.
+pub(super) const TEXT: Range<usize> = BYTES.end..BYTES.end + CAPACITY;
+/// Where the notes of all pipelines are.
+pub(super) const NOTES: usize = TEXT.end;
 /// How long the memory is.
-pub(super) const LENGTH: usize = BYTES.end;
+pub(super) const LENGTH: usize = NOTES + pipeline_notes::LENGTH;
 
 /// How far an append has come; one number, so that no half of it can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +127,14 @@ impl FileId {
 }
 
 /// What a transit is made of, as long as somebody has it open.
-#[derive(Debug)]
-pub struct TransitFiles {
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TransitFiles<D = OwnedFd> {
     /// What has been taken from a program, and how far it has got.
-    pub memory: OwnedFd,
+    pub memory: D,
     /// Where bytes come out of the pipe before it.
-    pub reader: OwnedFd,
+    pub reader: D,
     /// Where they go into it.
-    pub writer: OwnedFd,
+    pub writer: D,
 }
 
 /// The way of bytes from pipes to logs. One log at a time.
@@ -121,6 +148,11 @@ pub(super) struct Transit {
     /// when they are in its log: a daemon that is killed between the two loses nothing, but repeats them.
     is_kept: bool,
     claimed: Option<(Arc<str>, FileId)>,
+    /// Whether the memory says that what is taken has to be looked at.
+    is_looked_at: bool,
+    /// Where what is to be appended begins: at the bytes or at the text.
+    area: usize,
+    notes: PipelineNotes,
     /// The system has refused to do it.
     is_unusable: bool,
 }
@@ -133,7 +165,23 @@ impl Transit {
         let pipe = pipe::pipe()?;
         let ours = pipe.reader.as_fd();
         let capacity = pipe::set_capacity(ours, CAPACITY).or_else(|_| pipe::capacity(ours))?.min(CAPACITY);
-        Ok(Transit { memory, pipe, capacity, is_kept: false, claimed: None, is_unusable: false })
+        Ok(Transit::with(memory, pipe, capacity))
+    }
+
+    fn with(memory: SharedMemory, pipe: Pipe, capacity: usize) -> Transit {
+        let notes = PipelineNotes::of(&memory, word::NOTES, NOTES);
+        let area = BYTES.start;
+        Transit {
+            memory,
+            pipe,
+            capacity,
+            is_kept: false,
+            claimed: None,
+            is_looked_at: true,
+            area,
+            notes,
+            is_unusable: false,
+        }
     }
 
     /// That of a daemon that was killed. What was on its way must have been read ([`super::leftover::Leftover`]); until it is
@@ -142,7 +190,10 @@ impl Transit {
         let memory = SharedMemory::adopt(memory, LENGTH)?;
         let is_kept = memory.word(word::IS_KEPT).load(Ordering::SeqCst) != 0;
         let capacity = pipe::capacity(reader.as_fd())?.min(CAPACITY);
-        Ok(Transit { memory, pipe: Pipe { reader, writer }, capacity, is_kept, claimed: None, is_unusable: false })
+        let mut transit = Transit { is_kept, ..Transit::with(memory, Pipe { reader, writer }, capacity) };
+        // Copies of what is still in the pipe of a program.
+        transit.empty_pipe();
+        Ok(transit)
     }
 
     /// Copies of what has to outlive this process.
@@ -156,6 +207,11 @@ impl Transit {
     pub fn set_kept(&mut self, is_kept: bool) {
         self.note(word::IS_KEPT, is_kept.into());
         self.is_kept = is_kept;
+    }
+
+    /// Whether somebody else holds the descriptors.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     /// What is taken next belongs to this log.
@@ -178,12 +234,62 @@ impl Transit {
 
     /// Takes what is in a pipe, as far as there is room; 0 at its end. It never waits (EAGAIN).
     pub fn take(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
+        if mem::take(&mut self.is_looked_at) {
+            self.note(word::STREAM, 0);
+        }
+        self.take_at_most(from, self.capacity)
+    }
+
+    /// Takes what is in the pipe of a stream that has to be looked at, as far as there is room, and copies it to `bytes`.
+    pub fn take_to_look_at(
+        &mut self,
+        from: BorrowedFd<'_>,
+        bytes: &mut [u8],
+        stream: StreamKey,
+        pipeline: &Pipeline,
+    ) -> io::Result<usize> {
+        let before = pipeline.note(BEFORE.len());
+        self.memory.store(BEFORE.start, &before);
+        self.note(word::BEFORE_LENGTH, before.len() as u64);
+        self.note(word::STREAM, stream.number());
+        self.is_looked_at = true;
+        let count = self.take_at_most(from, self.capacity.min(bytes.len()))?;
+        self.memory.load_into(BYTES.start, &mut bytes[..count]);
+        Ok(count)
+    }
+
+    /// What the pipeline of a stream has made of what was taken, if anything was, takes its place: the text, which is to be
+    /// appended, and what the pipeline holds back now.
+    pub fn put(&mut self, stream: StreamKey, pipeline: &Pipeline, text: &[u8]) {
+        self.area = TEXT.start;
+        self.is_looked_at = true;
+        put(&mut self.memory, &mut self.notes, stream, pipeline, text);
+    }
+
+    /// What was [`put`](Transit::put) has been dealt with.
+    pub fn finish_text(&mut self) {
+        self.area = BYTES.start;
+        self.note(word::COUNT, 0);
+        self.note(word::TEXT, 0);
+    }
+
+    /// The pipeline of a stream that another program read before, where it holds something back.
+    pub fn noted(&self, stream: StreamKey) -> Option<Pipeline> {
+        self.notes.find(&self.memory, stream)
+    }
+
+    /// Nobody needs what the pipeline of a stream holds back.
+    pub fn forget(&mut self, stream: StreamKey) {
+        self.notes.forget(&self.memory, stream);
+    }
+
+    fn take_at_most(&mut self, from: BorrowedFd<'_>, limit: usize) -> io::Result<usize> {
         if self.is_unusable {
             return Err(ErrorKind::Unsupported.into());
         }
         self.note(word::PROGRESS, Progress { written: 0, under_way: None }.pack());
         let take = if self.is_kept { fd::splice } else { fd::tee };
-        let count = take(from, self.pipe.writer.as_fd(), self.capacity)?;
+        let count = take(from, self.pipe.writer.as_fd(), limit)?;
         if self.is_kept {
             self.note(word::COUNT, count as u64);
         }
@@ -206,7 +312,7 @@ impl Transit {
             return count;
         }
         let last = limit.min(ATOMIC);
-        let behind_line = self.memory.load(BYTES.start + end - last, last).iter().rposition(|byte| *byte == b'\n');
+        let behind_line = self.memory.load(self.area + end - last, last).iter().rposition(|byte| *byte == b'\n');
         behind_line.map_or(end, |index| end - last + index + 1)
     }
 
@@ -238,26 +344,32 @@ impl Transit {
     /// Gives back the memory that a rush has left.
     pub fn give_back_memory(&mut self) {
         // Where the system does not take it, it is used again by the next rush.
-        let _ = self.memory.give_back(BYTES.start, BYTES.len());
+        let _ = self.memory.give_back(BYTES.start, BYTES.len() + TEXT.len());
     }
 
     /// Nothing is taken from now on. The answer is how many bytes had been taken, and are lost.
     pub fn give_up(&mut self) -> usize {
         self.is_unusable = true;
         self.note(word::COUNT, 0);
-        let waiting = pipe::waiting(self.pipe.reader.as_fd()).unwrap_or(0);
+        let waiting = self.empty_pipe();
         // What is only a copy is not lost.
-        let lost = if self.is_kept { waiting } else { 0 };
-        let mut rest = vec![0; waiting];
-        // They are there, so that this does not wait.
-        let _ = fd::read(self.pipe.reader.as_fd(), &mut rest);
-        lost
+        if self.is_kept { waiting } else { 0 }
+    }
+
+    /// Drops what waits in our pipe; the answer is how many bytes that were.
+    fn empty_pipe(&mut self) -> usize {
+        let waiting = pipe::waiting(self.pipe.reader.as_fd()).unwrap_or(0);
+        if waiting > 0 {
+            // They are there, so that this does not wait.
+            let _ = fd::read(self.pipe.reader.as_fd(), &mut vec![0; waiting]);
+        }
+        waiting
     }
 
     fn append_once(&self, mut file: &File, written: usize, end: usize) -> io::Result<usize> {
         let length = file.seek(SeekFrom::End(0))?;
         self.note_append(written..end, length);
-        let more = self.memory.write_to(file.as_fd(), BYTES.start + written, end - written)?;
+        let more = self.memory.write_to(file.as_fd(), self.area + written, end - written)?;
         if more == 0 {
             return Err(ErrorKind::WriteZero.into());
         }
@@ -284,6 +396,27 @@ impl Transit {
     fn note(&self, index: usize, value: u64) {
         self.memory.word(index).store(value, Ordering::SeqCst);
     }
+}
+
+/// Has a text, and what a pipeline holds back now, take the place of the bytes of which they were made.
+pub(super) fn put(
+    memory: &mut SharedMemory,
+    notes: &mut PipelineNotes,
+    stream: StreamKey,
+    pipeline: &Pipeline,
+    text: &[u8],
+) {
+    let after = pipeline.note(AFTER.len());
+    memory.store(AFTER.start, &after);
+    memory.store(TEXT.start, text);
+    let note = |index: usize, value: u64| memory.word(index).store(value, Ordering::SeqCst);
+    note(word::AFTER_LENGTH, after.len() as u64);
+    // Where nothing was taken, neither it nor what follows means anything before the last of them is noted.
+    note(word::STREAM, stream.number());
+    note(word::PROGRESS, Progress { written: 0, under_way: None }.pack());
+    note(word::TEXT, text.len() as u64 + 1);
+    // Half a note is none as long as the text is there.
+    notes.note(memory, stream, pipeline);
 }
 
 #[cfg(test)]

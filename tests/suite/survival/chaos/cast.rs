@@ -111,7 +111,7 @@ const GATE: &str = "#!/usr/bin/perl\nwhile (accept(my $peer, STDIN)) { syswrite(
 /// What the logs of the programs are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logs {
-    /// Of all kinds; those that nobody looks at lose nothing.
+    /// Of all kinds.
     Mixed,
     /// Escape sequences are taken out of all of them.
     Stripped,
@@ -191,17 +191,10 @@ impl Cast {
         chatty.into_iter().chain(kinds).chain(&self.gates).flatten().collect()
     }
 
-    /// The logs of chatty programs that nobody looks at, apart from those that rotate.
-    pub fn plain_logs(&self) -> Vec<String> {
-        let plain = [&self.chatty, &self.others, &self.shared].into_iter().flatten();
-        let errors = self.telling.iter().map(|name| format!("logs/{name}.err"));
-        plain.flat_map(|name| both_logs(name)).chain(errors).collect()
-    }
-
-    /// The logs of chatty programs that somebody looks at.
-    pub fn watched_logs(&self) -> Vec<String> {
-        let all = self.watched.iter().chain(&self.coloured).flat_map(|name| both_logs(name));
-        all.chain(self.telling.iter().map(|name| format!("logs/{name}.out"))).collect()
+    /// The logs of chatty programs, apart from those that rotate.
+    pub fn endless_logs(&self) -> Vec<String> {
+        let chatty = [&self.chatty, &self.others, &self.shared, &self.telling, &self.watched, &self.coloured];
+        chatty.into_iter().flatten().flat_map(|name| both_logs(name)).collect()
     }
 
     /// The files and the configuration.

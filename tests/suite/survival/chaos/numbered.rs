@@ -5,12 +5,6 @@ use std::io::{Read, Seek, SeekFrom};
 
 use crate::harness::Daemon;
 
-/// How many bytes of a log that somebody looks at may be lost with a daemon that is killed.
-const MOST_LOST: u64 = 128 << 10;
-
-/// For so many looks after a kill the loss may come to light: it does with the next line that is written.
-const LOOKS: usize = 2;
-
 /// A log, read as far as it is there.
 #[derive(Default)]
 pub struct Numbered {
@@ -19,9 +13,6 @@ pub struct Numbered {
     own: Count,
     foreign: Count,
     has_ended: bool,
-    /// Where something may be lost at a kill: for how many looks it still may, and what has been lost.
-    allowance: Option<usize>,
-    pub lost_bytes: u64,
     pub lines: u64,
 }
 
@@ -57,16 +48,6 @@ impl Line {
 }
 
 impl Numbered {
-    /// One that may lose something when a daemon is killed.
-    pub fn with_losses() -> Numbered {
-        Numbered { allowance: Some(0), ..Numbered::default() }
-    }
-
-    /// A daemon has been killed.
-    pub fn crashed(&mut self) {
-        self.allowance = self.allowance.map(|_| LOOKS);
-    }
-
     /// Checks what has come since the last time.
     pub fn read(&mut self, daemon: &Daemon, log: &str) {
         let mut bytes = std::mem::take(&mut self.partial);
@@ -76,7 +57,6 @@ impl Numbered {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.partial = bytes.split_off(whole);
         self.take(&String::from_utf8_lossy(&bytes), log);
-        self.allowance = self.allowance.map(|looks| looks.saturating_sub(1));
     }
 
     /// Checks lines.
@@ -88,10 +68,8 @@ impl Numbered {
     }
 
     fn take_line(&mut self, line: &str) -> Result<(), String> {
-        let may_lose = self.allowance.is_some_and(|looks| looks > 0);
         match Line::of(line) {
             Line::End => self.has_ended = true,
-            Line::Torn if may_lose => self.lost_bytes += line.len() as u64,
             Line::Torn => return Err("is torn".to_owned()),
             Line::Foreign(pid, number) => {
                 let gap = self.foreign.go_on(pid, number)?;
@@ -100,17 +78,13 @@ impl Numbered {
                 }
             }
             Line::Own(pid, number) => {
-                if pid != self.own.pid && self.own.pid != 0 && !std::mem::take(&mut self.has_ended) && !may_lose {
+                if pid != self.own.pid && self.own.pid != 0 && !std::mem::take(&mut self.has_ended) {
                     return Err(format!("begins another life, and {} has not ended", self.own.pid));
                 }
                 let gap = self.own.go_on(pid, number)?;
-                let length = line.len() as u64 + 1;
-                let lost = gap * length;
-                // The first and the last line are lost in part only.
-                if gap > 0 && (!may_lose || lost > MOST_LOST + 2 * length) {
+                if gap > 0 {
                     return Err(format!("comes after {gap} that are missing"));
                 }
-                self.lost_bytes += lost;
             }
         }
         Ok(())
@@ -118,7 +92,7 @@ impl Numbered {
 
     /// Whether the last one has said its last words, and nothing stands behind them.
     pub fn is_complete(&self) -> bool {
-        (self.has_ended || self.allowance.is_some()) && self.partial.is_empty()
+        self.has_ended && self.partial.is_empty()
     }
 }
 
@@ -144,13 +118,5 @@ fn what_is_missing_doubled_or_torn_is_found() {
     assert_eq!(wrong(&mut Numbered::default(), &good), None);
     for bad in [line(1, 2), line(1, 1) + &line(1, 1), line(1, 1) + &line(2, 1), "1.1~1.\n".into()] {
         assert!(wrong(&mut Numbered::default(), &bad).is_some(), "{bad}");
-        assert!(wrong(&mut Numbered::with_losses(), &bad).is_some(), "{bad}");
     }
-    let mut numbered = Numbered::with_losses();
-    numbered.crashed();
-    let lossy = line(1, 1) + &line(1, 10) + "1.1" + &line(1, 11) + &line(2, 3);
-    assert_eq!(wrong(&mut numbered, &lossy), None);
-    assert!(numbered.lost_bytes > 80);
-    assert!(wrong(&mut numbered, &line(2, 100_000)).is_some(), "too much");
-    assert!(wrong(&mut numbered, &line(2, 3)).is_some(), "again");
 }

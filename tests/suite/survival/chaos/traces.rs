@@ -18,10 +18,6 @@ pub struct Traces {
     /// Events that were on their way when the daemon was killed, or whose sending failed.
     doubtful: BTreeSet<String>,
     certain: BTreeSet<String>,
-    /// Those of them that were seen to be heard a moment ago: whether the listener has said so to the daemon is not known.
-    recent: BTreeSet<String>,
-    /// Those that were so when the daemon was killed: they may be heard again.
-    repeatable: BTreeSet<String>,
     lines: u64,
     /// What was sent to each stdin, and whether the daemon said so.
     sent: BTreeMap<String, Vec<(u64, bool)>>,
@@ -29,17 +25,13 @@ pub struct Traces {
 
 impl Traces {
     pub fn new(cast: &Cast) -> Traces {
-        let plain = cast.plain_logs().into_iter().map(|log| (log, Numbered::default()));
-        let watched = cast.watched_logs().into_iter().map(|log| (log, Numbered::with_losses()));
         Traces {
-            numbered: plain.chain(watched).collect(),
+            numbered: cast.endless_logs().into_iter().map(|log| (log, Numbered::default())).collect(),
             events: 0,
             told: 0,
             pending: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             certain: BTreeSet::new(),
-            recent: BTreeSet::new(),
-            repeatable: BTreeSet::new(),
             lines: 0,
             sent: cast.echoes.iter().map(|name| (name.clone(), Vec::new())).collect(),
         }
@@ -74,15 +66,8 @@ impl Traces {
         self.sent.entry(name).or_default().push((line, certain));
     }
 
-    /// The daemon has been killed: what no listener has heard yet may be lost, or be heard twice, and what was on its way to
-    /// logs that somebody looks at may be lost.
-    pub fn crashed(&mut self, daemon: &Daemon) {
-        self.interrupted(daemon);
-        self.repeatable.append(&mut self.recent);
-        self.numbered.values_mut().for_each(Numbered::crashed);
-    }
-
-    /// The listeners have been ended: what they have not heard yet may be lost.
+    /// The daemon has been killed, or the listeners have been ended: what no listener has heard yet may be lost, or be heard
+    /// twice.
     pub fn interrupted(&mut self, daemon: &Daemon) {
         self.hear_what_is_told(daemon);
         self.doubtful.append(&mut self.pending);
@@ -106,7 +91,6 @@ impl Traces {
         };
         let heard = wait::poll(wait::DEADLINE, || missing(daemon).is_empty().then_some(()));
         assert!(heard.is_some(), "nobody hears {:?}\n{}", missing(daemon), daemon.report());
-        self.recent = self.pending.clone();
         self.certain.append(&mut self.pending);
     }
 
@@ -128,7 +112,6 @@ impl Traces {
             assert!(numbered.is_complete(), "{log} ends too early");
         }
         let mut lines: u64 = self.numbered.values().map(|numbered| numbered.lines).sum();
-        let lost: u64 = self.numbered.values().map(|numbered| numbered.lost_bytes).sum();
         for log in cast.rotating.iter().flat_map(|name| [format!("{name}.out"), format!("{name}.err")]) {
             lines += check_rotated(daemon, &log);
         }
@@ -137,9 +120,8 @@ impl Traces {
         let brief = check_brief(daemon, cast);
         let (known, unknown) = check_ends(daemon, cast);
         format!(
-            "{lines} numbered lines, {lost} bytes lost of logs that are looked at, {brief} brief lives, \
-             {} lines through stdin, {} captured sections, {once} events heard, {twice} of them twice, \
-             {known} ends with their exact status, {unknown} unknown",
+            "{lines} numbered lines, {brief} brief lives, {} lines through stdin, {} captured sections, \
+             {once} events heard, {twice} of them twice, {known} ends with their exact status, {unknown} unknown",
             self.lines, self.told
         )
     }
@@ -162,11 +144,10 @@ impl Traces {
             *heard.entry(event.to_owned()).or_default() += 1;
         }
         for event in &self.certain {
-            assert!(heard.contains_key(event), "{event} was not heard");
+            assert_eq!(heard.get(event), Some(&1), "{event}");
         }
         for (event, count) in &heard {
-            let may_repeat = self.doubtful.contains(event) || self.repeatable.contains(event);
-            assert!(*count == 1 || may_repeat, "{event} was heard {count} times");
+            assert!(*count == 1 || self.doubtful.contains(event), "{event} was heard {count} times");
         }
         (heard.len(), heard.values().filter(|count| **count > 1).count())
     }

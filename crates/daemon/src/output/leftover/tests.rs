@@ -8,10 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_core::rotation::Rotation;
+use supervisord_core::supervisor::RunId;
 use supervisord_sys::fd;
 use supervisord_sys::syslog::Syslog;
 use tempfile::TempDir;
 
+use super::super::log_file::Transfer;
 use super::super::sinks::Sinks;
 use super::super::transit::Transit;
 use super::*;
@@ -36,7 +40,7 @@ impl Scene {
         transit.set_kept(true);
         let found = FileId::of(&fs::metadata(&log).expect("there"));
         transit.claim(&log.to_str().expect("text").into(), found);
-        let count = transit.take(source.as_fd()).expect("taken");
+        let count = if bytes.is_empty() { 0 } else { transit.take(source.as_fd()).expect("taken") };
         assert_eq!((count, pipe::waiting(source.as_fd()).expect("counted")), (bytes.len(), 0));
         Scene { dir, transit, source, count }
     }
@@ -159,15 +163,125 @@ fn what_does_not_fit_the_form_is_refused() {
     assert!(Leftover::read(&files(copy())).is_err());
 }
 
-/// The variable by which this test, executed by itself, knows that it is the daemon that is killed.
+/// The bytes of a stream that has to be looked at: in the middle of a section there is a colour.
+const LOOKED_AT: &[u8] = b"a\x1b[1mb<!--XSUPERVISOR:BEGIN-->sec\x1b[0mret";
+
+fn stripping_and_capturing() -> Pipeline {
+    let plan = ChannelPlan {
+        file: None,
+        maxbytes: 0,
+        backups: 0,
+        capture_maxbytes: 1 << 20,
+        events_enabled: false,
+        syslog: false,
+    };
+    Pipeline::new(&plan, true, false)
+}
+
+const STREAM: StreamKey = StreamKey::new(RunId(3), Channel::Stdout);
+
+/// Wherever a daemon is killed, the log has all, and the rest of the section is not taken for output.
+#[test]
+fn what_has_to_be_looked_at_is_made_again() {
+    type Step = fn(&mut Transit, &Pipeline, &[u8], &File);
+    let put: Step = |transit, pipeline, text, _| transit.put(STREAM, pipeline, text);
+    let append: Step = |transit, pipeline, text, log| {
+        transit.put(STREAM, pipeline, text);
+        transit.append(log, 0..text.len()).expect("appended");
+    };
+    let finish: Step = |transit, pipeline, text, log| {
+        transit.put(STREAM, pipeline, text);
+        transit.append(log, 0..text.len()).expect("appended");
+        transit.finish_text();
+    };
+    for (step, what) in [(None, "taken"), (Some(put), "put"), (Some(append), "appended"), (Some(finish), "finished")] {
+        let dir = TempDir::new().expect("a directory");
+        let path = dir.path().join("log");
+        fs::write(&path, "before\n").expect("written");
+        let log = File::options().append(true).open(&path).expect("opened");
+        let mut transit = Transit::new().expect("memory");
+        transit.set_kept(true);
+        transit.claim(&path.to_str().expect("text").into(), FileId::of(&log.metadata().expect("there")));
+        let (source, mut program) = new_pipe().expect("a pipe");
+        program.write_all(LOOKED_AT).expect("room in the pipe");
+        let mut pipeline = stripping_and_capturing();
+        let mut bytes = [0; 1000];
+        let count = transit.take_to_look_at(source.as_fd(), &mut bytes, STREAM, &pipeline).expect("taken");
+        assert_eq!(&bytes[..count], LOOKED_AT);
+        let text = push(&mut pipeline, &bytes[..count]).0;
+        if let Some(step) = step {
+            step(&mut transit, &pipeline, &text, &log);
+        }
+        let files = || transit.files().expect("copies");
+        let mut sinks = sinks();
+        if let Some(leftover) = Leftover::read(&files()).expect("understood") {
+            sinks.settle(&leftover);
+        }
+        sinks.replace_transit(Transit::adopt(files()).expect("adopted"));
+        assert!(sinks.take_notices().is_empty());
+        assert_eq!(fs::read(&path).expect("read"), b"before\nab", "{what}");
+        let mut pipeline = sinks.noted(STREAM).expect("the section goes on");
+        let (text, sections) = push(&mut pipeline, b" of mine<!--XSUPERVISOR:END-->c");
+        assert_eq!((text.as_slice(), sections), (&b"c"[..], vec![b"secret of mine".to_vec()]), "{what}");
+        assert!(Leftover::read(&files()).expect("understood").is_none(), "nothing is left");
+    }
+}
+
+#[test]
+fn events_that_nobody_was_told_of_are_logged() {
+    let scene = Scene::new(b"", b"");
+    let (source, mut program) = new_pipe().expect("a pipe");
+    program.write_all(b"<!--XSUPERVISOR:BEGIN-->x<!--XSUPERVISOR:END-->").expect("room in the pipe");
+    let mut scene = Scene { source, ..scene };
+    let pipeline = stripping_and_capturing();
+    scene.transit.take_to_look_at(scene.source.as_fd(), &mut [0; 1000], STREAM, &pipeline).expect("taken");
+    assert_eq!(scene.settled(), (String::new(), true));
+}
+
+/// What goes to the log, and the sections.
+fn push(pipeline: &mut Pipeline, bytes: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let (mut text, mut sections) = (Vec::new(), Vec::new());
+    pipeline.push(bytes, &mut |piece| match piece {
+        Piece::Log(bytes) => text.extend_from_slice(bytes),
+        Piece::Section(held) => sections.push(held.bytes),
+        Piece::Onlookers(_) | Piece::Cut(_) => {}
+    });
+    (text, sections)
+}
+
+/// The variable by which a test, executed by itself, knows that it is the daemon that is killed.
 const VICTIM: &str = "TEST_OF_LEFTOVERS_LOG";
+
+/// The variable that says what the daemon before has left.
+const BEFORE_IT: &str = "TEST_OF_LEFTOVERS_BEFORE";
 
 /// Kills a process again and again while it moves bytes to a log to which somebody else appends, too.
 #[test]
 fn a_process_killed_at_any_moment_loses_and_repeats_nothing() {
-    if let Ok(log) = env::var(VICTIM) {
-        return move_until_killed(&log);
+    let name = "output::leftover::tests::a_process_killed_at_any_moment_loses_and_repeats_nothing";
+    match env::var(VICTIM) {
+        Ok(log) => move_until_killed(&log),
+        Err(_) => kill_again_and_again(name, own_word),
     }
+}
+
+/// The same, where it takes colours and sections out of what it moves.
+#[test]
+fn a_process_killed_while_it_looks_at_bytes_loses_and_repeats_nothing() {
+    let name = "output::leftover::tests::a_process_killed_while_it_looks_at_bytes_loses_and_repeats_nothing";
+    match env::var(VICTIM) {
+        Ok(log) => look_at_until_killed(&log),
+        Err(_) => kill_again_and_again(name, |number| {
+            format!(
+                "{}\x1b[31m<!--XSUPERVISOR:BEGIN-->\x1b[1m{number:09}TOLD\n<!--XSUPERVISOR:END-->",
+                own_word(number)
+            )
+        }),
+    }
+}
+
+/// `word` is what is written, of which [`own_word`] has to be in the log.
+fn kill_again_and_again(name: &str, word: fn(u64) -> String) {
     const KILLS: u64 = 40;
     let dir = TempDir::new().expect("a directory");
     let log = dir.path().join("log");
@@ -186,22 +300,24 @@ fn a_process_killed_at_any_moment_loses_and_repeats_nothing() {
         })
     };
     let foreign = until_over(foreign_word, Box::new(File::options().append(true).open(&log).expect("opened")));
-    let own = until_over(own_word, Box::new(program));
+    let own = until_over(word, Box::new(program));
+    let mut before: Option<TransitFiles> = None;
     for _ in 0..KILLS {
-        let mut victim = victim(&log, &source);
+        let mut victim = victim(name, &log, &source, before.as_ref());
         let files = files_of(&mut victim);
-        let before = position(&log);
-        wait_until(|| position(&log) > before + 200_000);
+        let length = position(&log);
+        wait_until(|| position(&log) > length + 200_000);
         victim.kill().expect("killed");
         victim.wait().expect("reaped");
         if let Some(leftover) = Leftover::read(&files).expect("understood") {
             let mut sinks = sinks();
             sinks.settle(&leftover);
-            assert!(sinks.take_notices().is_empty());
+            assert!(leftover.is_unreported || sinks.take_notices().is_empty());
         }
+        before = Some(files);
     }
     is_over.store(true, Ordering::SeqCst);
-    let mut victim = victim(&log, &source);
+    let mut victim = victim(name, &log, &source, before.as_ref());
     let foreign = foreign.join().expect("no panic");
     let own = own.join().expect("no panic");
     assert!(victim.wait().expect("reaped").success(), "it moves everything to the end");
@@ -224,11 +340,13 @@ fn foreign_word(number: u64) -> String {
     letters.bytes().map(|digit| char::from(digit - b'0' + b'a')).chain(['\n']).collect()
 }
 
-fn victim(log: &Path, source: &PipeReader) -> Child {
-    let name = "output::leftover::tests::a_process_killed_at_any_moment_loses_and_repeats_nothing";
+fn victim(name: &str, log: &Path, source: &PipeReader, before: Option<&TransitFiles>) -> Child {
+    let path = |number: &String| format!("/proc/{}/fd/{number}", std::process::id());
+    let before = before.map(|files| numbers(files).each_ref().map(path).join(" "));
     Command::new(env::current_exe().expect("this program"))
         .args(["--exact", name, "--nocapture"])
         .env(VICTIM, log)
+        .env(BEFORE_IT, before.unwrap_or_default())
         .stdin(source.try_clone().expect("a copy"))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -243,11 +361,37 @@ fn files_of(victim: &mut Child) -> TransitFiles {
     let mut said = io::BufReader::new(victim.stderr.take().expect("a pipe"));
     said.read_line(&mut line).expect("read");
     let numbers: Vec<&str> = line.split_whitespace().collect();
-    let [memory, reader, writer] = [(0, true, true), (1, true, false), (2, false, true)].map(|(index, read, write)| {
-        let path = format!("/proc/{}/fd/{}", victim.id(), numbers[index]);
-        File::options().read(read).write(write).open(path).expect("opened").into()
-    });
+    let id = victim.id();
+    open_all(|index| format!("/proc/{id}/fd/{}", numbers[index]))
+}
+
+/// Opens the files at these paths, in their order.
+fn open_all(path: impl Fn(usize) -> String) -> TransitFiles {
+    let [memory, reader, writer] = [(0, true, true), (1, true, false), (2, false, true)]
+        .map(|(index, read, write)| File::options().read(read).write(write).open(path(index)).expect("opened").into());
     TransitFiles { memory, reader, writer }
+}
+
+/// Where they are.
+fn numbers(files: &TransitFiles) -> [String; 3] {
+    [&files.memory, &files.reader, &files.writer].map(|file| file.as_raw_fd().to_string())
+}
+
+/// The transit of a victim, which says its files, and holds them open for as long as it lives.
+fn transit_of_victim() -> Transit {
+    let before = env::var(BEFORE_IT).expect("set");
+    let before: Vec<&str> = before.split_whitespace().collect();
+    let transit = if before.is_empty() {
+        let mut transit = Transit::new().expect("memory");
+        transit.set_kept(true);
+        transit
+    } else {
+        Transit::adopt(open_all(|index| before[index].to_owned())).expect("adopted")
+    };
+    let files = transit.files().expect("copies");
+    writeln!(io::stderr(), "{}", numbers(&files).join(" ")).expect("said");
+    std::mem::forget(files);
+    transit
 }
 
 fn move_until_killed(log: &str) {
@@ -256,12 +400,8 @@ fn move_until_killed(log: &str) {
     fd::set_nonblocking(source.as_fd(), true).expect("set");
     let path: Arc<str> = log.into();
     let file = File::options().append(true).open(log).expect("opened");
-    let mut transit = Transit::new().expect("memory");
-    transit.set_kept(true);
+    let mut transit = transit_of_victim();
     transit.claim(&path, FileId::of(&file.metadata().expect("there")));
-    let files = transit.files().expect("copies");
-    let [memory, reader, writer] = [&files.memory, &files.reader, &files.writer].map(AsRawFd::as_raw_fd);
-    writeln!(io::stderr(), "{memory} {reader} {writer}").expect("said");
     loop {
         match transit.take(source.as_fd()) {
             Ok(0) => return,
@@ -277,6 +417,28 @@ fn move_until_killed(log: &str) {
                 fd::poll_readable(source.as_fd(), None).expect("waited");
             }
             Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn look_at_until_killed(log: &str) {
+    let source = io::stdin();
+    fd::set_nonblocking(source.as_fd(), true).expect("set");
+    let mut sinks = sinks();
+    let id = sinks.acquire(log, Rotation::NEVER).expect("opened");
+    sinks.replace_transit(transit_of_victim());
+    let mut pipeline = sinks.noted(STREAM).unwrap_or_else(stripping_and_capturing);
+    // No piece is like the one before.
+    let mut bytes = [0; 12_345];
+    loop {
+        match sinks.take(id, source.as_fd(), &mut bytes, STREAM, &pipeline) {
+            Transfer::Ended => return,
+            Transfer::Moved(count) => {
+                let text = push(&mut pipeline, &bytes[..count]).0;
+                sinks.put(Some(id), STREAM, &pipeline, &text, Rotation::NEVER);
+            }
+            Transfer::Empty => _ = fd::poll_readable(source.as_fd(), None).expect("waited"),
+            Transfer::Refused => panic!("it is a file"),
         }
     }
 }

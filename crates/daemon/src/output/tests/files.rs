@@ -253,7 +253,6 @@ fn an_activity_log_that_cannot_be_opened_is_an_error() {
         level: LogLevel::Info,
         strip_ansi: false,
         syslog: Syslog::new("test"),
-        leftover: None,
     };
     let error = Output::open(options, FollowHub::new()).err().expect("an error");
     assert_eq!((error.path, error.source.kind()), (path, io::ErrorKind::NotFound));
@@ -270,7 +269,6 @@ fn lines_logged_before_the_start_are_written() {
         level: LogLevel::Info,
         strip_ansi: false,
         syslog: Syslog::new("test"),
-        leftover: None,
     };
     let output = Output::open(options, FollowHub::new()).expect("open");
     let activity = output.activity();
