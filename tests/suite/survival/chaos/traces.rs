@@ -18,6 +18,10 @@ pub struct Traces {
     /// Events that were on their way when the daemon was killed, or whose sending failed.
     doubtful: BTreeSet<String>,
     certain: BTreeSet<String>,
+    /// Those of them that were seen to be heard a moment ago: whether the listener has said so to the daemon is not known.
+    recent: BTreeSet<String>,
+    /// Those that were so when the daemon was killed: they may be heard again.
+    repeatable: BTreeSet<String>,
     lines: u64,
     /// What was sent to each stdin, and whether the daemon said so.
     sent: BTreeMap<String, Vec<(u64, bool)>>,
@@ -32,6 +36,8 @@ impl Traces {
             pending: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             certain: BTreeSet::new(),
+            recent: BTreeSet::new(),
+            repeatable: BTreeSet::new(),
             lines: 0,
             sent: cast.echoes.iter().map(|name| (name.clone(), Vec::new())).collect(),
         }
@@ -71,6 +77,7 @@ impl Traces {
     pub fn interrupted(&mut self, daemon: &Daemon) {
         self.hear_what_is_told(daemon);
         self.doubtful.append(&mut self.pending);
+        self.repeatable.append(&mut self.recent);
     }
 
     /// Takes in what programs have noted down that they say in captured sections.
@@ -91,6 +98,7 @@ impl Traces {
         };
         let heard = wait::poll(wait::DEADLINE, || missing(daemon).is_empty().then_some(()));
         assert!(heard.is_some(), "nobody hears {:?}\n{}", missing(daemon), daemon.report());
+        self.recent = self.pending.clone();
         self.certain.append(&mut self.pending);
     }
 
@@ -106,7 +114,7 @@ impl Traces {
     }
 
     /// Checks everything, now that nobody writes any more; figures for people.
-    pub fn finish(mut self, daemon: &Daemon, cast: &Cast) -> String {
+    pub fn finish(mut self, daemon: &Daemon, cast: &Cast, kills: usize) -> String {
         self.read(daemon);
         for (log, numbered) in &self.numbered {
             assert!(numbered.is_complete(), "{log} ends too early");
@@ -117,7 +125,7 @@ impl Traces {
         }
         self.check_echoes(daemon);
         let (once, twice) = self.check_events(daemon);
-        let brief = check_brief(daemon, cast);
+        let brief = check_brief(daemon, cast, kills);
         let (known, unknown) = check_ends(daemon, cast);
         format!(
             "{lines} numbered lines, {brief} brief lives, {} lines through stdin, {} captured sections, \
@@ -144,10 +152,11 @@ impl Traces {
             *heard.entry(event.to_owned()).or_default() += 1;
         }
         for event in &self.certain {
-            assert_eq!(heard.get(event), Some(&1), "{event}");
+            assert!(heard.contains_key(event), "{event} was not heard");
         }
         for (event, count) in &heard {
-            assert!(*count == 1 || self.doubtful.contains(event), "{event} was heard {count} times");
+            let may_repeat = self.doubtful.contains(event) || self.repeatable.contains(event);
+            assert!(*count == 1 || may_repeat, "{event} was heard {count} times");
         }
         (heard.len(), heard.values().filter(|count| **count > 1).count())
     }
@@ -170,17 +179,23 @@ fn check_rotated(daemon: &Daemon, log: &str) -> u64 {
     numbered.lines
 }
 
-/// Whoever was there, however briefly, has been heard once.
-fn check_brief(daemon: &Daemon, cast: &Cast) -> usize {
+/// Whoever was there, however briefly, has been heard once. One that began in the moment of a kill, before the keeper had a
+/// handle on it, and ended before the next daemon came may not have been heard.
+fn check_brief(daemon: &Daemon, cast: &Cast, kills: usize) -> usize {
     let text: String = cast.brief.iter().map(|name| daemon.read(&format!("logs/{name}.out"))).collect();
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort_unstable();
         lines
     };
-    let (said, noted) = (sorted(&text), sorted(&daemon.read("state/brief")));
-    assert_eq!(said, noted, "- what brief programs said, + that they have been there");
-    noted.len()
+    let (said, mut unheard) = (sorted(&text), sorted(&daemon.read("state/brief")));
+    let lives = unheard.len();
+    for pid in &said {
+        let at = unheard.binary_search(pid).unwrap_or_else(|_| panic!("{pid} was heard twice, or was never there"));
+        unheard.remove(at);
+    }
+    assert!(unheard.len() <= 2 + kills / 20, "{unheard:?} of {lives} brief lives were not heard");
+    lives
 }
 
 /// Checks what the activity log says about the ends of the crashing programs: exact while the daemon was their parent,
