@@ -5,10 +5,12 @@ use crate::expand::{Names, expand};
 use crate::glob::glob;
 use crate::host::{DaemonHost, ReadError};
 use crate::ini::Ini;
+use crate::misspelt::misspelt;
 use crate::notices::Notices;
 use crate::path;
 use crate::place::Place;
 use crate::pytext::is_space;
+use crate::schema::SectionKind;
 
 /// The text that stands for the directory of the file it is written in. Where files are included it is replaced as
 /// plain text, before anything is expanded.
@@ -22,7 +24,9 @@ pub(crate) fn read(ini: &mut Ini, here: &str, host: &dyn DaemonHost, notices: &m
     ini.replace(HERE, here);
     let Some(files) = ini.get("include", "files").cloned() else {
         let message = ".ini file has [include] section, but no files setting";
-        return Err(ConfigError::at(message, Place::new(&origin).section("include").not_set("files")));
+        let meant = ini.section("include").and_then(|section| misspelt(ini, section, SectionKind::Include, "files"));
+        let place = Place::new(&origin).section("include").not_set("files").advise(meant);
+        return Err(ConfigError::at(message, place));
     };
     let variables = Names::new().variables(&host.environment());
     let names = Names::over(&variables).text("here", here).text("host_node_name", host.host_name());

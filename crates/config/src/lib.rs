@@ -21,6 +21,7 @@ mod golden;
 pub mod host;
 mod include;
 pub mod ini;
+mod misspelt;
 pub mod model;
 mod notices;
 mod ordered;

@@ -4,6 +4,7 @@ use crate::complaint::Complaint;
 use crate::error::ConfigError;
 use crate::expand::{Names, expand, may_show_environment};
 use crate::ini::{Entry, Ini, Section};
+use crate::misspelt::misspelt;
 use crate::model::Origin;
 use crate::place::Place;
 use crate::schema::{self, SectionKind};
@@ -69,10 +70,15 @@ impl<'a> Reader<'a> {
     pub(crate) fn place(&self, option: &str) -> Place {
         let place = Place::new(self.origin(option)).section(self.section());
         match self.entry(option) {
-            None => place.not_set(option),
+            None => place.not_set(option).advise(self.misspelt(option)),
             Some(_) if self.is_secret(option) => place.hidden(option),
             Some(entry) => place.value(option, &entry.value),
         }
+    }
+
+    /// Which unknown option was probably meant to be this one, which is missing.
+    pub(crate) fn misspelt(&self, option: &str) -> Option<String> {
+        misspelt(self.ini, self.section, self.kind, option)
     }
 
     /// The sign of a comment that ended a line of an option.

@@ -72,13 +72,14 @@ fn credentials(reader: &Reader<'_>, names: &Names<'_>) -> Result<Option<Credenti
         (Some(username), Some(password)) if username.is_empty() && password.is_empty() => Ok(None),
         (Some(username), Some(password)) => Ok(Some(Credentials { username, password })),
         (username, _) => {
-            let written = if username.is_some() { "username" } else { "password" };
+            let (written, missing) =
+                if username.is_some() { ("username", "password") } else { ("password", "username") };
             let message = format!(
                 "Section [{}] contains incomplete authentication: If a username or a password is specified, \
                  both the username and password must be specified",
                 reader.section()
             );
-            Err(reader.error(written, message))
+            Err(reader.error(written, message).advise(reader.misspelt(missing)))
         }
     }
 }

@@ -116,6 +116,35 @@ fn messages_say_what_to_write() {
 }
 
 #[test]
+fn an_option_that_is_missing_may_be_misspelt() {
+    for (lines, expected) in [
+        ("[program:a]\ncomand=c", "[program:a] command is not set: line 3 has comand: did you mean command?)"),
+        ("[eventlistener:e]\ncommand=c\nevent=EVENT", "events is not set: line 4 has event: did you mean events?)"),
+        ("[eventlistener:e]\nevents=EVENT\ncmmand=c", "command is not set: line 4 has cmmand: did you mean command?)"),
+        (
+            "[fcgi-program:f]\ncommand=c\nsokcet=unix:///s",
+            "socket is not set: line 4 has sokcet: did you mean socket?)",
+        ),
+        ("[unix_http_server]\nfle=/s", "file is not set: line 3 has fle: did you mean file?)"),
+        ("[inet_http_server]\nprt=1", "port is not set: line 3 has prt: did you mean port?)"),
+        (
+            "[unix_http_server]\nfile=/s\nusername=u\npasword=hunter2",
+            "username=u: line 5 has pasword: did you mean password?)",
+        ),
+        ("[include]\nfile=*.conf", "[include] files is not set: line 3 has file: did you mean files?)"),
+        // Neither what is like another option, nor what is like none.
+        ("[program:a]\numsk=1\nrun=c", "[program:a] command is not set)"),
+    ] {
+        let message = whole(&format!("[supervisord]\n{lines}\n"));
+        assert!(message.ends_with(expected), "{lines}: {message}");
+    }
+    let host =
+        host("[supervisord]\n[include]\nfiles=*.ini\n[program:a]\n").file("/conf/a.ini", "[program:a]\ncomand=c");
+    let message = load("c.conf", &CommandLine::default(), &host).unwrap_err().to_string();
+    assert!(message.ends_with("command is not set: /conf/a.ini:2 has comand: did you mean command?)"), "{message}");
+}
+
+#[test]
 fn messages_show_no_secrets() {
     let secret = "hunter2";
     for lines in [
