@@ -254,6 +254,44 @@ fn similar_names_are_suggested() {
     });
 }
 
+#[test]
+fn misspelt_actions_are_recognized_on_a_terminal() {
+    only_ours(|| {
+        let daemon = Scene::with("action", CAT).start(Subject::Ours);
+        for (arguments, words, proposed) in [
+            (&["restrat", "a"] as &[&str], "*** Unknown syntax: restrat a", Some("restart")),
+            (&["Status"], "*** Unknown syntax: Status", Some("status")),
+            (&["help", "udpate"], "*** No help on udpate", Some("update")),
+            (&["something"], "*** Unknown syntax: something", None),
+        ] {
+            let said = daemon.ctl(arguments);
+            assert_eq!((said.stdout, said.stderr.as_str()), (format!("{words}\n"), ""), "{arguments:?}");
+            let (shown, code) = Terminal::ctl(&daemon, arguments).end();
+            let proposal = proposed.map(|action| format!("supervisorctl: did you mean {action}?\n"));
+            assert_eq!((shown, code), (format!("{words}\n{}", proposal.unwrap_or_default()), said.code));
+        }
+    });
+}
+
+/// The client may see more than the daemon.
+#[test]
+fn a_log_that_the_daemon_cannot_open_is_explained_on_a_terminal() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return eprintln!("left out, because it needs root: a daemon that gives up its rights");
+    }
+    only_ours(|| {
+        let text = "[supervisord]\nuser=nobody\n[program:w]\ncommand=sleep 1000\nstartretries=0\n\
+            stdout_logfile={dir}/closed/w.log\n";
+        let scene = Scene::with("closed", text).open_to_all().shell("mkdir closed; chmod 700 closed");
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_state("w", "FATAL");
+        let path = daemon.path("closed/w.log").display().to_string();
+        let (shown, _) = Terminal::ctl(&daemon, &["tail", "w"]).end();
+        let reason = format!("the stdout of w goes to {path}, which could not be opened: Permission denied\n");
+        assert_eq!(shown, format!("w: ERROR (no log file)\nsupervisorctl: {reason}"));
+    });
+}
+
 /// A daemon that is stopped takes connections and says nothing.
 #[test]
 fn a_daemon_that_does_not_answer_is_mentioned_and_can_be_given_up() {

@@ -98,6 +98,30 @@ const CASES: &[Case] = &[
         reason: "an address begins with http:// or unix://",
         file: FROM_FILE,
     },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=http://127.0.0.1:9000x\n",
+        action: "status",
+        first_line: "error: <class 'ValueError'>, Port could not be cast to integer value as '9000x'",
+        code: 1,
+        reason: "the port 9000x is no number: write http://HOST:PORT",
+        file: FROM_FILE,
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=http://127.0.0.1:90000\n",
+        action: "status",
+        first_line: "error: <class 'ValueError'>, Port out of range 0-65535",
+        code: 1,
+        reason: "a port is a number from 1 to 65535: write http://HOST:PORT",
+        file: FROM_FILE,
+    },
+    Case {
+        configuration: "[supervisorctl]\nserverurl=http://::1:9001\n",
+        action: "status",
+        first_line: "error: <class 'ValueError'>, Port could not be cast to integer value as ':1:9001'",
+        code: 1,
+        reason: "an IPv6 address stands in brackets: write http://[ADDRESS]:PORT",
+        file: FROM_FILE,
+    },
 ];
 
 fn ask(place: &Place, action: &str) -> Output {

@@ -10,7 +10,7 @@ use supervisord_config::ini::Ini;
 use supervisord_sys::{Errno, Pid, signal, user};
 use supervisord_wire::fault::FaultCode;
 
-use crate::client::{ClientError, Endpoint, ServerUrl};
+use crate::client::{ClientError, Endpoint, ServerUrl, UrlError};
 use crate::host::System;
 use crate::settings::{Settings, UrlSource};
 
@@ -24,7 +24,7 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
         ClientError::Resolve(_) => Some(format!("the host of {} is not known", settings.server_url)),
         ClientError::Closed => Some(format!("{} does not answer like supervisord", settings.server_url)),
         ClientError::Status { code: 401, .. } => Some(refused(settings)),
-        ClientError::Url(_) => Some("an address begins with http:// or unix://".to_owned()),
+        ClientError::Url(error) => Some(no_address(error)),
         ClientError::Fault(fault) if fault.is(FaultCode::ShutdownState) => {
             Some("supervisord is shutting down or restarting".to_owned())
         }
@@ -58,6 +58,17 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
         _ => {}
     }
     lines
+}
+
+fn no_address(error: &UrlError) -> String {
+    match error {
+        UrlError::Protocol(_) => "an address begins with http:// or unix://".to_owned(),
+        UrlError::Port(port) if port.contains(':') => {
+            "an IPv6 address stands in brackets: write http://[ADDRESS]:PORT".to_owned()
+        }
+        UrlError::Port(port) => format!("the port {port} is no number: write http://HOST:PORT"),
+        UrlError::PortRange => "a port is a number from 1 to 65535: write http://HOST:PORT".to_owned(),
+    }
 }
 
 fn unreachable(endpoint: &Endpoint, kind: ErrorKind) -> Option<String> {

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileTypeExt;
 
 use supervisord_config::suggest::nearest;
+use supervisord_sys::Errno;
 use supervisord_wire::fault::FaultCode;
 use supervisord_wire::name::{Namespec, namespec};
 
@@ -67,7 +68,7 @@ pub fn explain(client: &mut Client, doubt: &Doubt) -> Result<Option<String>, Cli
                 Channel::Stdout => info.stdout_logfile,
                 Channel::Stderr => info.stderr_logfile,
             };
-            Ok(Some(about_log(name, *channel, &path)))
+            Ok(Some(about_log(name, *channel, &path, &info.spawnerr)))
         }
     }
 }
@@ -140,20 +141,32 @@ fn names_meant(name: &str, wanted: Wanted, known: &[(&str, &str)]) -> Vec<String
     nearest(&group, groups).map(in_group).unwrap_or_default()
 }
 
-/// Why there is nothing to show of a log. The path is the daemon's, which usually is on this machine.
-fn about_log(name: &str, channel: Channel, path: &str) -> String {
+/// Why there is nothing to show of a log. The path is the daemon's, which usually is on this machine; `spawnerr` is why
+/// the process could not be started, if it could not.
+fn about_log(name: &str, channel: Channel, path: &str, spawnerr: &str) -> String {
     let stream = channel.name();
     if path.is_empty() {
         return format!(
             "{name} has no log of {stream}: it is NONE, goes to the system log, or is merged by redirect_stderr"
         );
     }
+    let not_opened =
+        |reason: &str| format!("the {stream} of {name} goes to {path}, which could not be opened: {reason}");
+    let end = spawnerr.split_once(&format!("({path}: ")).and_then(|(_, end)| end.strip_suffix(')'));
+    if let Some(reason) = end {
+        return not_opened(reason);
+    }
     let kind = match std::fs::metadata(path).map(|metadata| metadata.file_type()) {
         Ok(kind) if kind.is_fifo() => ", a pipe, which can only be read by whoever is at its other end",
         Ok(kind) if kind.is_char_device() => ", a device, which keeps nothing that could be shown",
         Ok(kind) if kind.is_socket() => ", a socket, which keeps nothing that could be shown",
         Err(error) if error.kind() == ErrorKind::NotFound => ", and there is no such file here",
-        _ => "",
+        Ok(kind) if kind.is_file() => match std::fs::File::open(path) {
+            Err(error) => return not_opened(&Errno::from(error).to_string()),
+            Ok(_) => "",
+        },
+        Ok(_) => "",
+        Err(error) => return not_opened(&Errno::from(error).to_string()),
     };
     format!("the {stream} of {name} goes to {path}{kind}")
 }
@@ -191,12 +204,19 @@ mod tests {
 
     #[test]
     fn logs_that_keep_nothing_are_named() {
-        assert!(about_log("p", Channel::Stdout, "").contains("p has no log of stdout"));
+        assert!(about_log("p", Channel::Stdout, "", "").contains("p has no log of stdout"));
         assert!(
-            about_log("p", Channel::Stderr, "/dev/null")
+            about_log("p", Channel::Stderr, "/dev/null", "")
                 .ends_with("/dev/null, a device, which keeps nothing that could be shown")
         );
-        let missing = about_log("p", Channel::Stdout, "/nowhere/log");
+        let missing = about_log("p", Channel::Stdout, "/nowhere/log", "");
         assert_eq!(missing, "the stdout of p goes to /nowhere/log, and there is no such file here");
+        let refused = "unknown error making dispatchers for 'p': EACCES (/nowhere/log: Permission denied)";
+        let expected = "the stdout of p goes to /nowhere/log, which could not be opened: Permission denied";
+        assert_eq!(about_log("p", Channel::Stdout, "/nowhere/log", refused), expected);
+        let other = about_log("p", Channel::Stderr, "/nowhere/err", refused);
+        assert!(other.ends_with("there is no such file here"), "{other}");
+        let below = about_log("p", Channel::Stdout, "/dev/null/log", "");
+        assert!(below.ends_with("/dev/null/log, which could not be opened: Not a directory"), "{below}");
     }
 }

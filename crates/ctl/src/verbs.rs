@@ -10,6 +10,8 @@ mod listing;
 mod logs;
 mod plugins;
 
+use supervisord_config::suggest::did_you_mean;
+
 use crate::doubts;
 use crate::failure::Failure;
 use crate::line::{self, Line};
@@ -390,7 +392,11 @@ fn attempt(session: &mut Session, text: &str) -> Result<Flow, Failure> {
             Some(verb) => (verb, argument),
             None => match plugins::act(session, name, argument)? {
                 Some(flow) => return Ok(flow),
-                None => return Ok(unknown(session, text)),
+                None => {
+                    let flow = unknown(session, text);
+                    suggest(session, name);
+                    return Ok(flow);
+                }
             },
         },
         Line::Unknown => return Ok(unknown(session, text)),
@@ -403,6 +409,15 @@ fn attempt(session: &mut Session, text: &str) -> Result<Flow, Failure> {
 fn unknown(session: &mut Session, line: &str) -> Flow {
     session.fail(status::GENERIC, format_args!("*** Unknown syntax: {}", line.trim()));
     Flow::Continue
+}
+
+/// Says to a person which action was probably meant.
+fn suggest(session: &mut Session, name: &str) {
+    let of_plugins = session.plugins.iter().flat_map(|process| &process.plugins).flat_map(|plugin| &plugin.actions);
+    let names = VERBS.iter().map(|verb| verb.name).chain(of_plugins.map(|action| action.name.as_str()));
+    if let Some(text) = did_you_mean(name, names) {
+        session.console.explain(text);
+    }
 }
 
 impl Request<'_> {

@@ -1,6 +1,6 @@
 //! `help`: what there is and how to use it.
 
-use super::{Flow, Request, VERBS, Verb, find, plugins};
+use super::{Flow, Request, VERBS, Verb, find, plugins, suggest};
 use crate::failure::Failure;
 use crate::render;
 use crate::session::Session;
@@ -14,7 +14,10 @@ pub(super) fn help(session: &mut Session, request: &Request<'_>) -> Result<Flow,
         "help" => session.console.raw(HELP.as_bytes()),
         topic => match find(topic).filter(|verb| verb.help.is_some()) {
             Some(verb) => describe(session, verb),
-            None => session.say(format_args!("*** No help on {topic}")),
+            None => {
+                session.say(format_args!("*** No help on {topic}"));
+                suggest(session, topic);
+            }
         },
     }
     // Every plug-in is asked, also about what it does not know, as in the original.
