@@ -587,3 +587,30 @@ fn without_proc_programs_run_and_are_not_taken_over() {
     assert!(!daemon.path("supervisord.pid.state").exists());
     assert_eq!(daemon.ctl(&["restart", "p"]).stdout, "p: stopped\np: started\n", "{}", daemon.report());
 }
+
+/// A package may move the old program away, or change the link that leads to it.
+#[test]
+fn an_upgrade_goes_on_with_the_program_at_the_path_the_daemon_was_started_by() {
+    let ours = Subject::Ours.path(Program::Supervisord);
+    let place = scene("path", "").set_up(Subject::Ours);
+    for version in ["v1", "v2"] {
+        fs::create_dir(place.path(version)).expect("the directory can be written");
+        fs::copy(&ours, place.path(&format!("{version}/supervisord"))).expect("the directory can be written");
+    }
+    std::os::unix::fs::symlink("v1", place.path("current")).expect("the place is free");
+    let mut command = place.command(&place.path("current/supervisord"));
+    command.args(["-n", "-c", "supervisord.conf"]);
+    let mut daemon = Daemon::launch(place, command);
+    daemon.wait_until("the pid file is written", |daemon| daemon.recorded_pid().is_some());
+    daemon.wait_for_states(&LIVING, "RUNNING");
+    let before = pids(&daemon, &LIVING);
+    fs::remove_file(daemon.path("current")).expect("it is there");
+    std::os::unix::fs::symlink("v2", daemon.path("current")).expect("the place is free");
+    assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n", "{}", daemon.report());
+    daemon.wait_for_log("supervisord upgraded with pid");
+    let running = fs::read_link(format!("/proc/{}/exe", daemon.pid())).expect("it runs");
+    assert_eq!(running, daemon.path("v2/supervisord").canonicalize().expect("it is there"));
+    assert_eq!(pids(&daemon, &LIVING), before);
+    assert!(daemon.log().contains("current/supervisord)"), "the log names the path");
+    assert_eq!(daemon.stop(), 0);
+}

@@ -60,8 +60,12 @@ pub struct Remains {
 impl Remains {
     /// How many children still live.
     pub fn survivors(&self) -> usize {
-        let lives = |handle: &OwnedFd| !has_ended(handle.as_fd());
-        self.handed.children.iter().filter(|child| child.handle.as_ref().is_none_or(lives)).count()
+        let lives = |child: &&HandedChild<OwnedFd>| match &child.handle {
+            Some(handle) => !has_ended(handle.as_fd()),
+            // One that is known by its number; without one it has ended.
+            None => child.pid != 0,
+        };
+        self.handed.children.iter().filter(lives).count()
     }
 }
 
@@ -211,6 +215,10 @@ impl Kept {
         self.descriptors.remove(&Name { owner, role })
     }
 
+    fn has(&self, owner: Owner, role: Role) -> bool {
+        self.descriptors.contains_key(&Name { owner, role })
+    }
+
     /// The child of a run that was being made when the daemon was killed.
     fn birth(&self, run: RunId) -> Option<Birth> {
         self.births.as_ref()?.find(run)
@@ -289,18 +297,25 @@ fn find_child(
 ) -> Option<HandedChild<OwnedFd>> {
     let owner = Owner::Run(run.run);
     let handle = kept.take(owner, Role::Handle);
-    let known = identify(run, handle.is_some(), kept)?;
-    let pid = Pid::new(known.pid)?;
+    let identified = identify(run, handle.is_some(), kept);
+    // One that began and ended before the keeper had a handle on it is nobody any more, but may have said something.
+    let has_ended = identified.is_none();
+    if has_ended && !kept.has(owner, Role::Stdout) {
+        return None;
+    }
+    let known = identified.unwrap_or_else(|| Run { pid: 0, ..run.clone() });
+    let pid = Pid::new(known.pid);
     let mut open = |role: Role, inode: Option<u64>| {
         // One of version 1 has its pipes open both ways.
-        let again = || inode.and_then(|inode| proc_fd::open_pipe(pid, inode, role == Role::Stdin));
+        let again = || inode.and_then(|inode| proc_fd::open_pipe(pid?, inode, role == Role::Stdin));
         kept.take(owner, role).or_else(again)
     };
     let (stdin, stdout, stderr) =
         (open(Role::Stdin, run.stdin), open(Role::Stdout, run.stdout), open(Role::Stderr, run.stderr));
-    let is_cut_off = stdout.is_none()
+    let lacks_pipe = stdout.is_none()
         || (stdin.is_none() && process.socket.is_none())
         || (stderr.is_none() && !process.redirect_stderr);
+    let is_cut_off = lacks_pipe && !has_ended;
     let is_listener = matches!(group.kind, GroupKind::Listeners(_));
     let (listener, stdout) = if is_listener { (stdout, None) } else { (None, stdout) };
     let mut streams = vec![HandedChannel { channel: Channel::Stdout, pipe: stdout, pipeline: None }];
@@ -311,7 +326,7 @@ fn find_child(
         run: RunId(run.run),
         group: group.name.clone(),
         process: member.name.clone(),
-        pid: pid.get(),
+        pid: known.pid,
         kept: known,
         orphan: true,
         handle,

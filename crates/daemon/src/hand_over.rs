@@ -4,11 +4,11 @@
 //! crash the next daemon finds what it can of them (see [`crate::adoption`]).
 
 use std::convert::Infallible;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::HttpServer;
@@ -16,7 +16,7 @@ use supervisord_core::output::Channel;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::supervisor::snapshot::Snapshot;
 use supervisord_sys::signal::Signals;
-use supervisord_sys::{Errno, exec, host, inherited};
+use supervisord_sys::{Errno, command, exec, host, inherited};
 
 use crate::output::{RunId, TransitFiles};
 use crate::state::Run;
@@ -33,8 +33,9 @@ pub fn environment() -> Vec<(OsString, OsString)> {
 /// Replaces this program by the one now on disk. Returns only when that failed: with everything as it was, and why.
 /// `signals` that nobody has seen yet go to whoever goes on.
 pub fn execute(handed: HandOver<OwnedFd>, signals: &mut Signals) -> Result<(HandOver<OwnedFd>, String), String> {
+    let start_dir = handed.start_dir.clone();
     let (text, kept) = handed.write()?;
-    let failure = match try_execute(&text, &kept, signals) {
+    let failure = match try_execute(&text, &start_dir, &kept, signals) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -45,9 +46,9 @@ pub fn execute(handed: HandOver<OwnedFd>, signals: &mut Signals) -> Result<(Hand
     Ok((read(&text)?.take()?, failure))
 }
 
-fn try_execute(text: &[u8], kept: &[OwnedFd], signals: &mut Signals) -> Result<Infallible, String> {
+fn try_execute(text: &[u8], start_dir: &str, kept: &[OwnedFd], signals: &mut Signals) -> Result<Infallible, String> {
     let state = exec::memory_file(text).map_err(|error| error.to_string())?;
-    let program = program()?;
+    let program = program(start_dir)?;
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let number = state.as_raw_fd().to_string();
     let variables = environment().into_iter().chain([(VARIABLE.into(), number.into())]);
@@ -55,8 +56,17 @@ fn try_execute(text: &[u8], kept: &[OwnedFd], signals: &mut Signals) -> Result<I
     Err(exec::replace_program(&program, &arguments, variables, &keep, signals).to_string())
 }
 
-/// The program of this daemon as it is on disk now.
-pub fn program() -> Result<PathBuf, String> {
+/// The program that is on disk now under the path by which this daemon was started, which may be another file than the one
+/// that runs: it may have been moved out of the way, or the path may lead through a link that has been changed. Where there
+/// is none, the file that runs.
+///
+/// # Errors
+/// The system does not tell which file runs.
+pub fn program(start_dir: &str) -> Result<PathBuf, String> {
+    let started_by = Path::new(start_dir).join(command::own_path());
+    if command::locate(&started_by.to_string_lossy(), OsStr::new("")).is_ok() {
+        return Ok(started_by);
+    }
     let path = std::env::current_exe().map_err(|error| error.to_string())?;
     // A file that was replaced goes by its old name with this mark behind it.
     let text = path.to_string_lossy();

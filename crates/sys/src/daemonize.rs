@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
 
-use crate::Errno;
+use crate::{Errno, pipe};
 
 /// What happened on the way into the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub struct Background {
 
 /// Continues in a child process, which leads a new session without a terminal: its descriptors 0 to 2 are `/dev/null`,
 /// and it has this directory (if one is given) and this file mode mask. The parent runs `in_parent` and exits with 0,
-/// without running anything that was registered for its end.
+/// without running anything that was registered for its end; not before the child has left the session, or a terminal that
+/// is closed when the parent has ended would hang up on the child, too.
 ///
 /// Must be called before there are threads: they would not continue in the child. Where that can be seen (on Linux), it
 /// is refused with EDEADLK.
@@ -27,15 +28,20 @@ pub fn go_into_background(directory: Option<&Path>, mask: u32, in_parent: impl F
     if has_threads() {
         return Err(Errno::new(libc::EDEADLK));
     }
+    let has_left = pipe::pipe().map_err(Errno::from)?;
     // SAFETY: with a single thread the child has everything the parent had, and nothing is locked or half done.
     if let ForkResult::Parent { .. } = unsafe { fork() }? {
         in_parent();
+        drop(has_left.writer);
+        // It ends when the child has closed its copy, or has ended itself.
+        let _ = crate::fd::read(has_left.reader.as_fd(), &mut [0]);
         // SAFETY: ends the parent without running what the child is still to run.
         unsafe { libc::_exit(0) }
     }
     let entered = directory.map_or(Ok(()), std::env::set_current_dir);
     silence()?;
     setsid()?;
+    drop(has_left);
     umask(Mode::from_bits_truncate(mask as libc::mode_t));
     Ok(Background { directory: entered.err().map(Errno::from) })
 }

@@ -424,7 +424,7 @@ impl Chaos {
         assert!(late.kept <= early.kept + MORE_KEPT, "{early:?} {late:?}");
         self.traces.wait_for_lines(&mut self.daemon);
         self.end_daemon();
-        let figures = self.traces.finish(&self.daemon, &self.cast, self.kills);
+        let figures = self.traces.finish(&self.daemon, &self.cast);
         let (kills, upgrades) = (self.kills, self.upgrades);
         format!(
             "{kills} kills, {upgrades} upgrades: {:?}\n{figures}\nfirst half {early:?}\nsecond half {late:?}",

@@ -14,6 +14,7 @@ const SLOW: &str = "
 [program:slow]
 command=sh -c 'trap \"\" TERM; while test ! -e {dir}/go; do sleep 0.02; done'
 startsecs=0
+autorestart=true
 stopwaitsecs=100
 [program:web]
 command=sleep 1000

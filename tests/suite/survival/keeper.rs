@@ -105,7 +105,9 @@ fn another_keeper_knows_what_one_that_was_killed_knew() {
     for round in 1..=2 {
         let keeper = daemon.keeper().expect("it has one");
         processes::signal(keeper, Signal::SIGKILL);
-        daemon.wait_for_log(&format!("WARN the keeper (pid {keeper}) has ended, another one is started"));
+        daemon.wait_for_log(&format!(
+            "WARN the keeper (pid {keeper}) has ended (its connection is closed); another one will be started"
+        ));
         let next = wait_for_another_keeper(&mut daemon, keeper, &before);
         check_everything_works(&mut daemon, &before, &format!("replaced {round}"));
         daemon.crash();

@@ -211,7 +211,7 @@ impl Survival {
         if now >= self.keeper_since + KEEPER_AGAIN.1 {
             self.keeper_again = Duration::ZERO;
         }
-        let text = format!("the keeper (pid {}) has ended, another one is started: {error}", keeper.pid());
+        let text = format!("the keeper (pid {}) has ended ({error}); another one will be started", keeper.pid());
         self.activity.log(LogLevel::Warn, &text);
         keeper.give_up();
         self.put_off_keeper(now);

@@ -91,7 +91,7 @@ impl Control {
     }
 
     fn start_test(&self) -> Result<(u32, std::fs::File), String> {
-        let program = hand_over::program()?;
+        let program = hand_over::program(&self.tools.start_dir)?;
         let state = HandOver::<std::os::fd::OwnedFd> {
             snapshot: self.supervisor.snapshot(),
             children: Vec::new(),
@@ -153,7 +153,11 @@ impl Control {
         if self.children.spawner.is_waiting() {
             return self.refuse_upgrade(reply, "a disk or a name server does not respond");
         }
-        self.tools.activity.log(LogLevel::Info, "upgrading: handing over to the program now on disk");
+        let text = match hand_over::program(&self.tools.start_dir) {
+            Ok(program) => format!("upgrading: handing over to the program now on disk ({})", program.display()),
+            Err(_) => "upgrading: handing over to the program now on disk".to_owned(),
+        };
+        self.tools.activity.log(LogLevel::Info, &text);
         if let Some(reply) = reply {
             reply(Ok(Answer::Done));
         }

@@ -249,7 +249,7 @@ impl Keeper {
         let mut buffer = [0; LONGEST];
         while fd::poll_readable(self.connection.as_fd(), Some(Duration::ZERO))? {
             match passing::receive(self.connection.as_fd(), &mut buffer)? {
-                (0, _) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                (0, _) => return Err(io::Error::other("its connection is closed")),
                 (length, _) => no_room |= Message::decode(&buffer[..length]) == Some(Message::NoRoom),
             }
         }
