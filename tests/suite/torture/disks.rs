@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::scarcity::limit;
 use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
 use crate::harness::needs::Power;
 use crate::harness::{Daemon, Scene, Subject, only_ours};
@@ -94,6 +95,38 @@ fn a_full_volume_under_the_activity_log_does_not_end_the_daemon() {
             restart_latency(daemon, "p");
             fs::read_to_string(&log).is_ok_and(|text| text.contains("can be written again, "))
         });
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// The limit leaves room for the beginning of an entry.
+#[test]
+fn an_entry_after_half_a_one_begins_on_a_new_line() {
+    only_ours(|| {
+        let configuration = "[program:p]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\nstdout_logfile=NONE\n";
+        let mut daemon = Scene::with("torn", configuration).start(Subject::Ours);
+        daemon.wait_for_state("p", "RUNNING");
+        daemon.wait_for_log("success: p entered RUNNING");
+        let mut torn = 0;
+        for round in 1..=2 {
+            let before = daemon.log().len();
+            limit(daemon.pid(), &format!("--fsize={}:", before + 10));
+            restart_latency(&daemon, "p");
+            daemon.wait_until("half an entry is there", |daemon| daemon.log().len() == before + 10);
+            limit(daemon.pid(), "--fsize=unlimited:");
+            restart_latency(&daemon, "p");
+            daemon.wait_until("it is said what was lost", |daemon| {
+                daemon.log().matches("supervisord.log can be written again, ").count() == round
+            });
+            torn = daemon.log().lines().filter(|line| line.len() == 10).count();
+            assert_eq!(torn, round, "{}", daemon.log());
+        }
+        let log = daemon.log();
+        let entries = |line: &str| -> usize {
+            [" CRIT ", " INFO ", " WARN "].iter().map(|level| line.matches(level).count()).sum()
+        };
+        let whole = log.lines().filter(|line| entries(line) == 1).count();
+        assert_eq!(whole + torn, log.lines().count(), "{log}");
         assert_eq!(daemon.stop(), 0);
     });
 }

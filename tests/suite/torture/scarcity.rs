@@ -19,7 +19,7 @@ fn programs() -> String {
 }
 
 /// Changes a limit of a running process.
-fn limit(pid: i32, limit: &str) {
+pub(super) fn limit(pid: i32, limit: &str) {
     limit_as(&mut Command::new("prlimit"), pid, limit);
 }
 

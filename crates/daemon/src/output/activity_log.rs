@@ -60,12 +60,12 @@ impl ActivityWriter {
     pub fn write_line(&self, line: &str, sinks: &mut Sinks) {
         if let Some(echo) = self.echo {
             match self.echo_obeys {
-                true => sinks.write(echo, &LogFilter::default().pass(line.as_bytes()), Rotation::NEVER),
-                false => sinks.write(echo, line.as_bytes(), Rotation::NEVER),
+                true => sinks.write_lines(echo, &LogFilter::default().pass(line.as_bytes()), Rotation::NEVER),
+                false => sinks.write_lines(echo, line.as_bytes(), Rotation::NEVER),
             }
         }
         match &self.file {
-            Some((file, _)) => sinks.write(*file, line.as_bytes(), self.rotation),
+            Some((file, _)) => sinks.write_lines(*file, line.as_bytes(), self.rotation),
             None => {
                 activity_line::syslog_messages(line).for_each(|message| sinks.send_to_system_log(message.as_bytes()));
             }

@@ -64,6 +64,11 @@ impl LogFile {
         Ok(())
     }
 
+    /// Whether both are the same file.
+    pub fn is_same(&self, other: &LogFile) -> bool {
+        self.id == other.id
+    }
+
     /// What is taken from now on belongs to this log.
     pub fn claim(&self, transit: &mut Transit) {
         transit.claim(&self.path, self.id);

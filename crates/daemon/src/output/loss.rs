@@ -20,6 +20,11 @@ impl Loss {
     pub fn new(amount: usize, reason: &dyn fmt::Display) -> Loss {
         Loss { amount: amount as u64, reason: reason.to_string() }
     }
+
+    /// Whether a part of so many bytes was written.
+    pub fn is_less_than(&self, whole: usize) -> bool {
+        self.amount < whole as u64
+    }
 }
 
 /// What has been lost since writing began to fail.

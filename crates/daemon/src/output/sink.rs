@@ -30,6 +30,8 @@ pub(super) struct Sink {
     /// Which of the descriptors it is that the daemon was started with.
     inherited: Option<i32>,
     account: Account,
+    /// Whether it ends in a part of an entry, whose rest is lost.
+    is_torn: bool,
     has_warned_of_rotation: bool,
 }
 
@@ -51,7 +53,7 @@ impl Sink {
     /// A log that is opened when it is first written.
     pub fn unopened(path: Arc<str>, inherited: Option<i32>) -> Sink {
         let account = Account::new(path.clone(), "bytes");
-        Sink { path, target: Target::Unopened, inherited, account, has_warned_of_rotation: false }
+        Sink { path, target: Target::Unopened, inherited, account, is_torn: false, has_warned_of_rotation: false }
     }
 
     /// A log that cannot be opened yet: every write tries again.
@@ -81,14 +83,32 @@ impl Sink {
     /// Writes one record, then rotates the log if it is long enough.
     pub fn write(&mut self, bytes: &[u8], rotation: Rotation) -> Said {
         let mut said = Said::new();
-        let outcome = match &mut self.target {
-            Target::File(file) => file.append(bytes),
-            Target::Stream(stream) => stream.write(bytes),
-            Target::Unopened => self.write_first(bytes),
-        };
+        let outcome = self.put_bytes(bytes);
         self.settle(outcome, &mut said);
         self.rotate_if_due(rotation, &mut said);
         said
+    }
+
+    /// Like [`Sink::write`], with whole lines: where a part of the last ones was lost, these begin on a new line.
+    pub fn write_lines(&mut self, lines: &[u8], rotation: Rotation) -> Said {
+        let mut said = Said::new();
+        if self.is_torn {
+            // The line feed is none of what can be lost.
+            self.is_torn = self.put_bytes(b"\n").is_err();
+        }
+        let outcome = self.put_bytes(lines);
+        self.is_torn |= outcome.as_ref().is_err_and(|loss| loss.is_less_than(lines.len()));
+        self.settle(outcome, &mut said);
+        self.rotate_if_due(rotation, &mut said);
+        said
+    }
+
+    fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Loss> {
+        match &mut self.target {
+            Target::File(file) => file.append(bytes),
+            Target::Stream(stream) => stream.write(bytes),
+            Target::Unopened => self.write_first(bytes),
+        }
     }
 
     fn write_first(&mut self, bytes: &[u8]) -> Result<(), Loss> {
@@ -217,7 +237,9 @@ impl Sink {
             Target::File(file) => file.clear(),
             Target::Stream(_) => Err(ErrorKind::InvalidInput.into()),
             Target::Unopened => empty(&self.path),
-        }
+        }?;
+        self.is_torn = false;
+        Ok(())
     }
 
     /// The last words of a log nobody uses any more.
@@ -289,6 +311,10 @@ impl Sink {
             let loss = Loss::new(stream.give_up_waiting(), &"it was replaced while nobody read it");
             self.settle(Err(loss), &mut said);
         }
+        self.is_torn &= match (&self.target, &target) {
+            (Target::File(old), Target::File(new)) => old.is_same(new),
+            _ => false,
+        };
         self.target = target;
         said
     }
@@ -303,7 +329,7 @@ impl Sink {
     fn rotate_if_due(&mut self, rotation: Rotation, said: &mut Said) {
         let Target::File(file) = &mut self.target else { return };
         match file.rotate_if_due(rotation) {
-            Ok(true) => self.has_warned_of_rotation = false,
+            Ok(true) => (self.has_warned_of_rotation, self.is_torn) = (false, false),
             Ok(false) => {}
             Err(_) if self.has_warned_of_rotation => {}
             Err(error) => {

@@ -187,6 +187,14 @@ impl Sinks {
         self.after(id, said);
     }
 
+    /// Like [`Sinks::write`], with whole lines, which begin on a new line where a part of the last ones was lost.
+    pub fn write_lines(&mut self, id: SinkId, lines: &[u8], rotation: Rotation) {
+        let Some(shared) = self.open.get_mut(&id) else { return };
+        let said = shared.sink.write_lines(lines, rotation);
+        self.follow.notify(shared.sink.path());
+        self.after(id, said);
+    }
+
     /// Sends one message to the system log.
     pub fn send_to_system_log(&mut self, message: &[u8]) {
         let said = self.system_log.send(message);
