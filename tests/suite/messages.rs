@@ -93,10 +93,11 @@ fn files_of_the_daemon_that_cannot_be_used_are_named_with_reason_and_user() {
             Scene::with("files", &text).file("there/.keep", "")
         };
         let output = scene("logfile={dir}/there").run(Subject::Ours);
-        let expected = format!("/there: Is a directory, opened as user {user}\n");
+        let expected = format!("/there: Is a directory, as user {user}: write logfile=PATH in [supervisord], or ");
         assert!(output.stderr.contains(&expected), "{output:?}");
         let mut daemon = scene("pidfile={dir}/there").launch(Subject::Ours);
-        let expected = format!("/there (Is a directory, written as user {user})");
+        let expected =
+            format!("/there (Is a directory, as user {user}: write pidfile=PATH in [supervisord], or --pidfile=PATH)");
         daemon.wait_for_log(&expected);
     });
 }

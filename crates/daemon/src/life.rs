@@ -323,7 +323,11 @@ fn open_servers(config: &Config, is_free: bool) -> Result<Vec<OpenServer>, Serve
 fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
     Output::open(output_options(settings), follow.clone()).map_err(|error| {
         let (reason, user) = (Errno::from(error.source), current_name());
-        StartError(format!("could not open the activity log {}: {reason}, opened as user {user}", error.path))
+        StartError(format!(
+            "could not open the activity log {}: {reason}, as user {user}: write logfile=PATH in [supervisord], or \
+             --logfile=PATH, with a path where this user may write",
+            error.path
+        ))
     })
 }
 
@@ -439,7 +443,10 @@ fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginn
         }
         Err(error) => {
             let (reason, user) = (Errno::from(error), current_name());
-            let text = format!("could not write pidfile {} ({reason}, written as user {user})", settings.pidfile);
+            let text = format!(
+                "could not write pidfile {} ({reason}, as user {user}: write pidfile=PATH in [supervisord], or --pidfile=PATH)",
+                settings.pidfile
+            );
             activity.log(LogLevel::Critical, &text);
             None
         }

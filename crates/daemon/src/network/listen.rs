@@ -208,7 +208,7 @@ impl ServerError {
             ListenError::Chown { .. } => String::new(),
             ListenError::Resolve(_) => ": the name of the host cannot be resolved".to_owned(),
             ListenError::PathTooLong => ": name a shorter path".to_owned(),
-            ListenError::System(Errno::EACCES) => format!(": {}, opened as user {}", Errno::EACCES, current_name()),
+            ListenError::System(Errno::EACCES) => format!(": {}, as user {}", Errno::EACCES, current_name()),
             ListenError::System(error) => format!(": {error}"),
         }
     }
