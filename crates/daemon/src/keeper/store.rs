@@ -203,6 +203,10 @@ impl Store {
         if send(&daemon, &Message::All(std::process::id()), &handle).is_ok() {
             self.enter(daemon);
         }
+        // All this is needed once for each daemon.
+        drop(names);
+        memory::give_back_what_is_unused();
+        memory::let_go_of_code();
     }
 
     fn remove_socket(&self) {
