@@ -1,5 +1,7 @@
 //! How the allocator treats memory that is not used any more.
 
+use std::sync::LazyLock;
+
 use crate::system;
 
 /// Gives all memory back to the system that the allocator of glibc keeps between pieces in use: after a rush it can be
@@ -12,6 +14,9 @@ pub fn give_back_what_is_unused() {
 /// promises no more than it has, an attempt would end the process: who can do with less asks first. It is this moment's
 /// answer, and nothing is held.
 pub fn is_available(bytes: usize) -> bool {
+    if bytes < MORE_THAN_ANY && !is_limited() {
+        return true;
+    }
     // SAFETY: a new mapping at a place of the system's choice, which nobody uses and which is given back whole.
     unsafe {
         let (access, kind) =
@@ -19,6 +24,21 @@ pub fn is_available(bytes: usize) -> bool {
         let place = libc::mmap(std::ptr::null_mut(), bytes.max(1), access, kind, -1, 0);
         place != libc::MAP_FAILED && libc::munmap(place, bytes.max(1)) == 0
     }
+}
+
+/// No address space has as much, whether it is limited or not.
+const MORE_THAN_ANY: usize = usize::MAX >> 16;
+
+/// Whether the system may refuse memory to this process. The limit can be changed from outside at any time.
+fn is_limited() -> bool {
+    static NEVER_OVERCOMMITS: LazyLock<bool> = LazyLock::new(|| {
+        let policy = std::fs::read_to_string("/proc/sys/vm/overcommit_memory");
+        policy.map_or(true, |policy| policy.trim() == "2")
+    });
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for the answer.
+    let told = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) } == 0;
+    *NEVER_OVERCOMMITS || !told || limit.rlim_cur != libc::RLIM_INFINITY
 }
 
 /// Lets go of the code and the constants of the program that have been used so far: most of it only starts the program.
