@@ -22,7 +22,7 @@ use nix::sys::signal::Signal;
 
 use crate::harness::needs::Power;
 use crate::harness::subject::Program;
-use crate::harness::{Daemon, Scene, Subject, needs, processes, wait};
+use crate::harness::{Daemon, Scene, Subject, command, needs, processes, wait};
 
 /// The options these tests are about.
 pub const PINNED: &[&str] = &["supervisord adopt"];
@@ -362,7 +362,7 @@ fn an_upgrade_waits_for_programs_that_wait_for_plug_ins() {
 fn a_program_that_cannot_take_over_is_refused() {
     let place = scene("refused", "").set_up(Subject::Ours);
     let program = place.path("supervisord");
-    fs::copy(Subject::Ours.path(Program::Supervisord), &program).expect("the directory can be written");
+    command::copy_program(&Subject::Ours.path(Program::Supervisord), &program);
     let mut command = place.command(&program);
     command.args(["-n", "-c", "supervisord.conf"]);
     let mut daemon = Daemon::launch(place, command);
@@ -498,7 +498,7 @@ fn a_program_of_another_version_leaves_everything_as_it_is() {
     for (running, other, versions) in [(&ours, &next, (1, 2)), (&next, &ours, (2, 1))] {
         let place = scene("versions", "").set_up(Subject::Ours);
         let program = place.path("supervisord");
-        fs::copy(running, &program).expect("the directory can be written");
+        command::copy_program(running, &program);
         let mut command = place.command(&program);
         command.args(["-n", "-c", "supervisord.conf"]);
         let mut daemon = Daemon::launch(place, command);
@@ -507,7 +507,7 @@ fn a_program_of_another_version_leaves_everything_as_it_is() {
         let before = pids(&daemon, &LIVING);
         let replace = |other: &std::path::Path| {
             fs::remove_file(&program).expect("it is there");
-            fs::copy(other, &program).expect("the directory can be written");
+            command::copy_program(other, &program);
         };
         replace(other);
         let refused = daemon.ctl(&["upgrade"]);
@@ -595,7 +595,7 @@ fn an_upgrade_goes_on_with_the_program_at_the_path_the_daemon_was_started_by() {
     let place = scene("path", "").set_up(Subject::Ours);
     for version in ["v1", "v2"] {
         fs::create_dir(place.path(version)).expect("the directory can be written");
-        fs::copy(&ours, place.path(&format!("{version}/supervisord"))).expect("the directory can be written");
+        command::copy_program(&ours, &place.path(&format!("{version}/supervisord")));
     }
     std::os::unix::fs::symlink("v1", place.path("current")).expect("the place is free");
     let mut command = place.command(&place.path("current/supervisord"));

@@ -68,3 +68,10 @@ fn content(mut file: File) -> String {
     file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut bytes)).expect("a temporary file can be read");
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+/// Copies a program that is to be executed. Another process does it: a descriptor of ours that is open for writing could be
+/// in the child that another test is starting, and then nobody can execute the program ("Text file busy").
+pub fn copy_program(from: &std::path::Path, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").args([from, to]).status().expect("cp can be executed");
+    assert!(copied.success(), "{} cannot be copied", from.display());
+}
