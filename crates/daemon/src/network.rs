@@ -11,7 +11,6 @@ mod connection;
 mod limits;
 mod logs;
 mod origin;
-mod page;
 mod plane;
 mod receive;
 mod reply;
@@ -19,6 +18,7 @@ mod route;
 mod service;
 mod socket;
 mod stop;
+mod web;
 
 pub use limits::Limits;
 pub use plane::{Kept, NetworkHandle, Task, start, start_with, task};

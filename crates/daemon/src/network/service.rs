@@ -21,13 +21,13 @@ use crate::network::auth::Verdict;
 use crate::network::limits::Limits;
 use crate::network::logs::Logs;
 use crate::network::origin::{Sender, Unguarded};
-use crate::network::page::{Asked, Way};
 use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::route::{self, Endpoint};
 use crate::network::socket::{Phase, Socket};
 use crate::network::stop::Stop;
-use crate::network::{assets, auth, origin, page};
+use crate::network::web::{PageRequest, RequestKind};
+use crate::network::{assets, auth, origin, web};
 use crate::xmlrpc::{Document, Responder, Unanswered};
 
 /// What all connections of the plane have in common.
@@ -140,7 +140,7 @@ impl Service {
         match route::find(request.method(), &path) {
             None => Ok(Reply::error(StatusCode::BAD_REQUEST)),
             Some(endpoint) => match self.sender(request.headers()) {
-                Sender::Rebound if endpoint.tells_something() => Ok(page::rebound()),
+                Sender::Rebound if endpoint.tells_something() => Ok(web::rebinding_refusal()),
                 sender => self.dispatch(endpoint, sender, &path, request).await,
             },
         }
@@ -181,7 +181,7 @@ impl Service {
             Endpoint::StatusPage => self.status_page(sender, request).await,
             Endpoint::TailPage => match self.fields(request).await {
                 Err(status) => Ok(refused(status)),
-                Ok((fields, _reservation)) => Ok(page::tail(&self.shared.api, &fields).await),
+                Ok((fields, _reservation)) => Ok(web::tail(&self.shared.api, &fields).await),
             },
             Endpoint::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
             Endpoint::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
@@ -228,29 +228,29 @@ impl Service {
     }
 
     async fn status_page(&self, sender: Sender, request: Request<Incoming>) -> Result<Reply, Broken> {
-        let way = match *request.method() {
-            Method::POST => Way::Form,
-            Method::HEAD => Way::Head,
-            _ => Way::Link,
+        let kind = match *request.method() {
+            Method::POST => RequestKind::Form,
+            Method::HEAD => RequestKind::Head,
+            _ => RequestKind::Link,
         };
-        let asked = Asked { sender, way, links: self.server.config.get_actions };
+        let asked = PageRequest { sender, kind, get_actions: self.server.config.get_actions };
         match self.fields(request).await {
             Err(status) => Ok(refused(status)),
             Ok((fields, _reservation)) => {
-                page::status(&self.shared.api, &self.actor(actor::Way::Page), asked, &fields).await
+                web::status(&self.shared.api, &self.actor(actor::Way::Page), asked, &fields).await
             }
         }
     }
 
     /// The parameters of a page: from the address, and from the body of a POST, with its reservation of what all bodies may
     /// use until they are answered.
-    async fn fields(&self, request: Request<Incoming>) -> Result<(page::Fields, Option<Reservation>), StatusCode> {
+    async fn fields(&self, request: Request<Incoming>) -> Result<(web::Fields, Option<Reservation>), StatusCode> {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let (body, reservation) = match *request.method() {
             Method::POST => self.body(request).await.map(|(body, reservation)| (body, Some(reservation)))?,
             _ => (bytes::Bytes::new(), None),
         };
-        Ok((page::Fields::new(&query, &String::from_utf8_lossy(&body)), reservation))
+        Ok((web::Fields::new(&query, &String::from_utf8_lossy(&body)), reservation))
     }
 
     async fn body(&self, request: Request<Incoming>) -> Result<(bytes::Bytes, Reservation), StatusCode> {

@@ -19,8 +19,8 @@ use crate::network::reply::{Broken, Reply};
 use crate::network::route::encode;
 
 mod action;
+mod csrf;
 mod fields;
-mod secret;
 
 pub use fields::Fields;
 
@@ -40,48 +40,48 @@ const TAIL_FACTOR: usize = 8;
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'self'";
 
-/// How the page was asked for.
+/// Where a request for the page comes from, as far as it decides whether an action is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// By whom.
+pub struct PageRequest {
+    /// What sent it.
     pub sender: Sender,
-    /// As what.
-    pub way: Way,
-    /// Whether the configuration lets links act, which are then offered instead of buttons.
-    pub links: bool,
+    /// What kind of request it is.
+    pub kind: RequestKind,
+    /// The option `get_actions`: links may act, and the page offers links instead of buttons.
+    pub get_actions: bool,
 }
 
-/// As what a page was asked for.
+/// The kinds of request for the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// A form.
+pub enum RequestKind {
+    /// A form, sent with POST.
     Form,
-    /// A link.
+    /// A link, followed with GET.
     Link,
-    /// The head of a page.
+    /// A request for the headers only.
     Head,
 }
 
-impl Asked {
-    /// Why the request may not change anything; none when it may.
-    fn objection(self, are_ours: bool) -> Option<&'static str> {
+impl PageRequest {
+    /// Why the request may not change anything; `None` if it may.
+    fn objection(self, has_csrf_token: bool) -> Option<&'static str> {
         let only_forms = Some("Refused: links may not change anything on this server (option get_actions)");
-        match (self.way, self.sender) {
-            (Way::Form, Sender::Program | Sender::Silent | Sender::Own) => None,
-            (Way::Form, Sender::Unproven) if are_ours => None,
-            (Way::Form, _) => Some("Refused: the request came from a page of another site"),
-            (Way::Link, Sender::Program) => None,
-            (Way::Link | Way::Head, _) if !self.links => only_forms,
-            (Way::Link, Sender::Own) => None,
-            (Way::Link, Sender::Silent) => Some("Refused: the browser does not say which page the link is on"),
-            (Way::Link, _) => Some("Refused: the link is on a page of another site"),
-            (Way::Head, _) => Some("Refused: asking for the head of a page changes nothing"),
+        match (self.kind, self.sender) {
+            (RequestKind::Form, Sender::Program | Sender::Silent | Sender::Own) => None,
+            (RequestKind::Form, Sender::Unproven) if has_csrf_token => None,
+            (RequestKind::Form, _) => Some("Refused: the request came from a page of another site"),
+            (RequestKind::Link, Sender::Program) => None,
+            (RequestKind::Link | RequestKind::Head, _) if !self.get_actions => only_forms,
+            (RequestKind::Link, Sender::Own) => None,
+            (RequestKind::Link, Sender::Silent) => Some("Refused: the browser does not say which page the link is on"),
+            (RequestKind::Link, _) => Some("Refused: the link is on a page of another site"),
+            (RequestKind::Head, _) => Some("Refused: asking for the head of a page changes nothing"),
         }
     }
 }
 
-/// What a browser is told that was led here by a name which anybody may have made.
-pub fn rebound() -> Reply {
+/// The refusal of a request whose `Host` is a name that anybody may have made to lead here (DNS rebinding).
+pub fn rebinding_refusal() -> Reply {
     let text = "Refused: this server was asked by a name that is not known to be its own. Pages of other sites can have \
                 such names made.\nAsk it as localhost or by its address, or set username and password in its section of \
                 the configuration.\n";
@@ -89,23 +89,23 @@ pub fn rebound() -> Reply {
 }
 
 /// The status page, or what the button does that was pressed on it.
-pub async fn status(api: &Api, actor: &Actor, asked: Asked, fields: &Fields) -> Result<Reply, Broken> {
-    let links = asked.links;
+pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Fields) -> Result<Reply, Broken> {
+    let links = asked.get_actions;
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
         return Ok(show(api, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
     let Some(action) = action::Action::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
-    match asked.objection(fields.are_ours()).filter(|_| action.changes_something()) {
+    match asked.objection(fields.has_csrf_token()).filter(|_| action.changes_something()) {
         Some(objection) => Ok(show(api, StatusCode::FORBIDDEN, links, objection).await),
-        None => Ok(told(&action.perform(api, actor).await?)),
+        None => Ok(redirect(&action.perform(api, actor).await?)),
     }
 }
 
 /// Sends the browser back to the page, with the outcome to be shown there. The address is relative, so that it holds
 /// under whatever name and path the page is reached.
-fn told(message: &str) -> Reply {
+fn redirect(message: &str) -> Reply {
     let mut reply = Reply::error(StatusCode::SEE_OTHER);
     reply.headers.clear();
     let location = format!("./?message={}", encode(message));
@@ -132,15 +132,15 @@ struct StatusPage<'a> {
     message: &'a str,
     links: bool,
     field: &'static str,
-    secret: &'static str,
-    rows: Vec<Line>,
+    token: &'static str,
+    rows: Vec<StatusRow>,
     version: &'static str,
     /// When the page was made.
     time: String,
 }
 
 /// A process as the table shows it.
-struct Line {
+struct StatusRow {
     name: String,
     /// The name as addresses have it.
     address: String,
@@ -153,25 +153,25 @@ struct Line {
 
 async fn show(api: &Api, status: StatusCode, links: bool, message: &str) -> Reply {
     let Some(reservation) = api.answers.reserve_soon(api.view.rows().len() * ROW_BYTES).await else {
-        return crowded();
+        return unavailable();
     };
     let now = (api.clock.now)();
-    let rows = api.view.rows().iter().map(|row| line(api, now, row)).collect();
+    let rows = api.view.rows().iter().map(|row| status_row(api, now, row)).collect();
     let time = ctime(&(api.clock.local)(now));
-    let (field, secret) = (secret::FIELD, secret::secret());
-    let template = StatusPage { message, links, field, secret, rows, version: SUPERVISOR_VERSION, time };
+    let (field, token) = (csrf::FIELD, csrf::token());
+    let template = StatusPage { message, links, field, token, rows, version: SUPERVISOR_VERSION, time };
     page(status, &template).within(reservation)
 }
 
 /// There are too many long answers that nobody takes.
-fn crowded() -> Reply {
+fn unavailable() -> Reply {
     Reply::error(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-fn line(api: &Api, now: i64, row: &Row) -> Line {
+fn status_row(api: &Api, now: i64, row: &Row) -> StatusRow {
     let info = row.info(now, api.clock.local);
     let name = namespec(&info.group, &info.name);
-    Line {
+    StatusRow {
         address: encode(&name),
         name,
         state: info.state.name().to_ascii_lowercase(),
@@ -219,7 +219,7 @@ pub async fn tail(api: &Arc<Api>, fields: &Fields) -> Reply {
         let text = "No process name found";
         return page(StatusCode::OK, &TailPage { name: "None", text, address: None, limit });
     };
-    let Some(reservation) = api.answers.reserve_soon(limit as usize * TAIL_FACTOR).await else { return crowded() };
+    let Some(reservation) = api.answers.reserve_soon(limit as usize * TAIL_FACTOR).await else { return unavailable() };
     let text = tail_text(api, name, limit).await;
     page(StatusCode::OK, &TailPage { name, text: &text, address: Some(encode(name)), limit }).within(reservation)
 }

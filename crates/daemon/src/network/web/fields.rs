@@ -2,33 +2,33 @@
 
 use std::collections::HashMap;
 
-use super::secret;
+use super::csrf;
 use crate::network::route::decode;
 
 /// Parameters by name, decoded.
 #[derive(Debug, Default)]
 pub struct Fields {
     values: HashMap<String, String>,
-    are_ours: bool,
+    has_csrf_token: bool,
 }
 
 impl Fields {
     /// From the query of an address and the body of a form. As in the original, of a name that occurs more than once the
-    /// first in the query counts, but the last in the body, and the body before the query. The secret of our forms is
-    /// never looked for in an address, which others may see.
+    /// first in the query counts, but the last in the body, and the body before the query. The CSRF token is
+    /// accepted from the body only, because others may see an address.
     pub fn new(query: &str, body: &str) -> Fields {
         let mut values = HashMap::new();
         for (name, value) in pairs(query) {
             values.entry(name).or_insert(value);
         }
-        let are_ours = pairs(body).any(|(name, value)| name == secret::FIELD && secret::is_known(&value));
+        let has_csrf_token = pairs(body).any(|(name, value)| name == csrf::FIELD && csrf::is_valid(&value));
         values.extend(pairs(body));
-        Fields { values, are_ours }
+        Fields { values, has_csrf_token }
     }
 
-    /// Whether they come from a form of ours, which has the secret.
-    pub fn are_ours(&self) -> bool {
-        self.are_ours
+    /// Whether they come from a form of the page, which carries the CSRF token.
+    pub fn has_csrf_token(&self) -> bool {
+        self.has_csrf_token
     }
 
     /// The value of a parameter.
@@ -62,11 +62,11 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_counts_in_a_form_only() {
-        let pair = format!("a=1&{}={}", secret::FIELD, secret::secret());
-        assert!(Fields::new("", &pair).are_ours());
+    fn the_csrf_token_counts_in_a_body_only() {
+        let pair = format!("a=1&{}={}", csrf::FIELD, csrf::token());
+        assert!(Fields::new("", &pair).has_csrf_token());
         for (query, body) in [(&*pair, ""), ("", "a=1&token="), ("", "token=00000000000000000000000000000000")] {
-            assert!(!Fields::new(query, body).are_ours());
+            assert!(!Fields::new(query, body).has_csrf_token());
         }
     }
 
