@@ -5,6 +5,7 @@ pub mod actor;
 pub mod auto_log;
 pub mod call;
 mod exit_status;
+mod kill_scope;
 pub mod logread;
 pub mod output;
 pub mod plan;

@@ -37,6 +37,7 @@ use supervisord_config::model::{LogLevel, Process};
 use supervisord_wire::state::ProcessState;
 
 pub use crate::exit_status::ExitStatus;
+pub use crate::kill_scope::KillScope;
 use crate::texts;
 use crate::time::{Now, seconds};
 pub use exit_rule::ExitRule;
@@ -44,7 +45,7 @@ pub use failure::Failure;
 pub use phase::{Phase, Timer, Wanted};
 pub use progress::Progress;
 pub use restart_policy::{AfterExit, Exit, RestartPolicy};
-pub use stop_plan::{KillScope, StopPlan, StopStep};
+pub use stop_plan::{StopPlan, StopStep};
 
 use phase::Timers;
 use stop_plan::SIGKILL;
@@ -481,8 +482,7 @@ impl Machine {
     }
 
     fn killing(&self, signal: i32, scope: KillScope, at: Circumstances<'_>) -> Action {
-        let is_group = scope == KillScope::Group;
-        Action::Log(LogLevel::Debug, texts::killing(&at.config.name, self.pid, signal, is_group))
+        Action::Log(LogLevel::Debug, texts::killing(&at.config.name, self.pid, signal, scope))
     }
 
     /// Others may have been signalled since it was decided to signal this one.

@@ -23,7 +23,7 @@ use supervisord_wire::state::Mood;
 use crate::auto_log::AutoLogNames;
 use crate::output::Channel;
 use crate::pool::Pool;
-use crate::process::{Action, Circumstances, ExitStatus, KillScope, Machine, Stimulus};
+use crate::process::{Action, Circumstances, ExitStatus, Machine, Stimulus};
 use crate::row::Row;
 use crate::texts;
 use crate::ticks::Ticks;
@@ -360,8 +360,7 @@ impl Supervisor {
                 Action::Log(level, line) => self.log(level, line),
                 Action::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
                 Action::Signal { signal, scope } => {
-                    let group = scope == KillScope::Group;
-                    let kill = run.map(|run| Effect::Kill { process: id, run, signal, group, call: None });
+                    let kill = run.map(|run| Effect::Kill { process: id, run, signal, scope, call: None });
                     self.effects.extend(kill);
                 }
             }

@@ -4,6 +4,7 @@ use supervisord_config::pyrepr::repr;
 use supervisord_config::signal;
 
 use crate::exit_status::ExitStatus;
+use crate::kill_scope::KillScope;
 
 /// How a process ended, inside the parentheses of several lines.
 pub fn termination(status: ExitStatus) -> String {
@@ -48,9 +49,12 @@ pub(crate) fn stopped(name: &str, status: ExitStatus) -> String {
     format!("stopped: {name} ({})", termination(status))
 }
 
-pub(crate) fn killing(name: &str, pid: u32, signal: i32, group: bool) -> String {
-    let group = if group { "process group " } else { "" };
-    format!("killing {name} (pid {pid}) {group}with signal {}", signal_name(signal))
+pub(crate) fn killing(name: &str, pid: u32, signal: i32, scope: KillScope) -> String {
+    let whom = match scope {
+        KillScope::Process => "",
+        KillScope::Group => "process group ",
+    };
+    format!("killing {name} (pid {pid}) {whom}with signal {}", signal_name(signal))
 }
 
 pub(crate) fn killing_hard(name: &str, pid: u32) -> String {

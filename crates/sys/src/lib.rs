@@ -13,6 +13,7 @@ pub mod fd;
 pub mod host;
 pub mod inherited;
 pub mod isolate;
+pub mod kill_scope;
 pub mod limits;
 pub mod memory;
 pub mod passing;

@@ -31,16 +31,19 @@ impl ProcessHandle {
     }
 
     /// Sends a signal to the process group that this process leads or has led, and to no other, even when all of them are
-    /// gone and the number belongs to somebody else; to the process itself, where it has left that group.
+    /// gone and the number belongs to somebody else.
     ///
     /// Linux before 6.9 cannot do that; there the group is signalled by its number while the process lives, and is ESRCH
     /// afterwards.
     pub fn kill_group(&self, signal: i32) -> Result<(), Errno> {
         /// `PIDFD_SIGNAL_PROCESS_GROUP`.
         const GROUP: u32 = 1 << 2;
-        let group = self.send(signal, GROUP).or_else(|error| self.send_by_number(error, signal::kill_group, signal));
-        let has_left = signal::has_left_its_group(self.pid) && !self.has_ended();
-        if has_left { self.kill(signal) } else { group }
+        self.send(signal, GROUP).or_else(|error| self.send_by_number(error, signal::kill_group, signal))
+    }
+
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// Where the system does not know what was asked for (EINVAL), or a filter of system calls refuses it: by the number

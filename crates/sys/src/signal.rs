@@ -222,13 +222,6 @@ pub fn kill_group(leader: Pid, signal: c_int) -> Result<(), Errno> {
     if leader.get() == 1 { Err(Errno::EINVAL) } else { send(-leader.raw(), signal) }
 }
 
-/// Sends a signal to the process group that a child leads, and to the child itself where it has left that group: it is
-/// the one that is to hear the signal. ESRCH when there is neither. The child must not have been reaped.
-pub fn kill_child_and_group(child: Pid, signal: c_int) -> Result<(), Errno> {
-    let group = kill_group(child, signal);
-    if has_left_its_group(child) { kill(child, signal) } else { group }
-}
-
 /// Whether a process is in another group than the one it led when it began.
 pub(crate) fn has_left_its_group(process: Pid) -> bool {
     // SAFETY: no memory is involved.

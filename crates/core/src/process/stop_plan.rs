@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use supervisord_config::model::Process;
 
+use crate::kill_scope::KillScope;
 use crate::time::seconds;
 
 /// The signals that stop a program, one after the other, as long as it is alive. The last one is repeated.
@@ -23,15 +24,6 @@ pub struct StopStep {
     pub wait: Duration,
 }
 
-/// Whom a signal goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KillScope {
-    /// The child.
-    Process,
-    /// The child's process group.
-    Group,
-}
-
 /// SIGKILL is repeated no sooner than this, so that `stopwaitsecs=0` does not become a busy loop.
 const SHORTEST_REPEAT: Duration = Duration::from_secs(1);
 
@@ -39,9 +31,8 @@ impl StopPlan {
     /// The plan of a program: `stopsignal`, then SIGKILL, `stopwaitsecs` apart.
     pub fn of(config: &Process) -> StopPlan {
         let wait = seconds(config.stopwaitsecs);
-        let ask = StopStep { signal: config.stopsignal, scope: KillScope::of(config.stopasgroup), wait };
-        let kill =
-            StopStep { signal: SIGKILL, scope: KillScope::of(config.killasgroup), wait: wait.max(SHORTEST_REPEAT) };
+        let ask = StopStep { signal: config.stopsignal, scope: scope(config.stopasgroup), wait };
+        let kill = StopStep { signal: SIGKILL, scope: scope(config.killasgroup), wait: wait.max(SHORTEST_REPEAT) };
         StopPlan { steps: [ask, kill] }
     }
 
@@ -61,10 +52,8 @@ impl StopPlan {
     }
 }
 
-impl KillScope {
-    fn of(group: bool) -> KillScope {
-        if group { KillScope::Group } else { KillScope::Process }
-    }
+fn scope(as_group: bool) -> KillScope {
+    if as_group { KillScope::Group } else { KillScope::Process }
 }
 
 pub(super) const SIGKILL: i32 = 9;

@@ -8,7 +8,7 @@ use supervisord_wire::state::ProcessState;
 
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
-use crate::process::Stimulus;
+use crate::process::{KillScope, Stimulus};
 use crate::texts;
 use crate::time::Now;
 
@@ -155,7 +155,13 @@ impl Supervisor {
         self.add_item(call, id, Goal::Signal);
         if let Some(run) = run {
             self.log(LogLevel::Debug, texts::sending(&name, pid, signal));
-            self.effects.push_back(Effect::Kill { process: id, run, signal, group: false, call: Some(call) });
+            self.effects.push_back(Effect::Kill {
+                process: id,
+                run,
+                signal,
+                scope: KillScope::Process,
+                call: Some(call),
+            });
         } else {
             let refusal = self.item_refusal(call, id, Reason::NotRunning);
             self.finish_item(call, id, Err(refusal));

@@ -10,7 +10,7 @@ use supervisord_wire::state::Mood;
 use crate::call::{Call, Outcome, Refusal};
 use crate::output::Channel;
 use crate::pool::Event;
-use crate::process::ExitStatus;
+use crate::process::{ExitStatus, KillScope};
 use crate::time::Now;
 
 /// One process of the running daemon; never used twice.
@@ -157,8 +157,8 @@ pub enum Effect {
     Check { process: ProcessId, call: CallId },
     /// Make a child.
     Spawn { process: ProcessId },
-    /// Send a signal to a child, or to its process group.
-    Kill { process: ProcessId, run: RunId, signal: i32, group: bool, call: Option<CallId> },
+    /// Send a signal to a child and to those that `scope` adds.
+    Kill { process: ProcessId, run: RunId, signal: i32, scope: KillScope, call: Option<CallId> },
     /// Write to the stdin of a child.
     Feed { process: ProcessId, bytes: Vec<u8>, call: Option<CallId> },
     /// Ask the result handler of a listener what it thinks of the result (bytes) for an event.

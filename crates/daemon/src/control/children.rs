@@ -6,10 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
-use supervisord_core::process::ExitStatus;
+use supervisord_core::process::{ExitStatus, KillScope};
 use supervisord_core::supervisor::{Born, FeedFailure, KillFailure, ProcessId, SpawnFailure, Supervisor};
+use supervisord_sys::kill_scope::{self, Recipient};
 use supervisord_sys::process_handle::ProcessHandle;
-use supervisord_sys::{Errno, Pid, proc_stat, signal};
+use supervisord_sys::{Errno, Pid, proc_stat};
 
 use super::spawn::{self, ChildSpawner, Spawned};
 use super::stdin::Stdin;
@@ -220,17 +221,19 @@ impl Children {
 
     /// Sends a signal to a child or to the process group it leads, but never to a pid that has been reaped: it may belong
     /// to a stranger by now. The pid of an orphan may do so at any time, so that only its handle counts.
-    pub(super) fn kill(&self, id: RunId, number: i32, group: bool) -> Result<(), KillFailure> {
+    pub(super) fn kill(&self, id: RunId, signal: i32, scope: KillScope) -> Result<(), KillFailure> {
         let gone = || KillFailure::Gone(describe(Errno::ESRCH));
         let run = self.runs.get(&id).filter(|run| self.by_pid.get(&run.pid) == Some(&id)).ok_or_else(gone)?;
         let target = Pid::new(run.pid).ok_or_else(gone)?;
-        let result = match (&run.orphan, group) {
-            (Some(orphan), true) => orphan.handle.kill_group(number),
-            (Some(orphan), false) => orphan.handle.kill(number),
-            (None, true) => signal::kill_child_and_group(target, number),
-            (None, false) => signal::kill(target, number),
+        let recipient = match &run.orphan {
+            Some(orphan) => Recipient::Handle(&orphan.handle),
+            None => Recipient::Child(target),
         };
-        result.map_err(|error| match error {
+        let scope = match scope {
+            KillScope::Process => kill_scope::KillScope::Process,
+            KillScope::Group => kill_scope::KillScope::Group,
+        };
+        kill_scope::send(signal, scope, recipient).map_err(|error| match error {
             Errno::ESRCH => gone(),
             other => KillFailure::Refused(describe(other)),
         })

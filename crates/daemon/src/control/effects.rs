@@ -51,8 +51,8 @@ impl Control {
                 }
                 return Some(Input::Spawned { process, result });
             }
-            Effect::Kill { process, run, signal, group, call } => {
-                let result = self.children.kill(run, signal, group);
+            Effect::Kill { process, run, signal, scope, call } => {
+                let result = self.children.kill(run, signal, scope);
                 return Some(Input::Killed { process, call, result });
             }
             Effect::Feed { process, bytes, call } => {

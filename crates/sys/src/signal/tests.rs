@@ -37,18 +37,3 @@ fn a_pid_is_positive() {
     assert_eq!(Pid::new(u32::MAX), None);
     assert_eq!(Pid::new(17).map(Pid::get), Some(17));
 }
-
-#[test]
-fn a_child_that_has_left_its_group_is_signalled_itself() {
-    use std::os::unix::process::{CommandExt, ExitStatusExt};
-    let sleep = |group| std::process::Command::new("/bin/sleep").arg("100").process_group(group).spawn().unwrap();
-    let mut leader = sleep(0);
-    let mut stray = sleep(leader.id() as i32);
-    let pid = Pid::new(stray.id()).unwrap();
-    assert_eq!(kill_group(pid, 0), Err(Errno::ESRCH));
-    kill_child_and_group(pid, libc::SIGTERM).unwrap();
-    assert_eq!(stray.wait().unwrap().signal(), Some(libc::SIGTERM));
-    assert!(leader.try_wait().unwrap().is_none(), "the group it has joined is none of its own");
-    kill_child_and_group(Pid::new(leader.id()).unwrap(), libc::SIGKILL).unwrap();
-    assert_eq!(leader.wait().unwrap().signal(), Some(libc::SIGKILL));
-}
