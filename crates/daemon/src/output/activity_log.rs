@@ -1,6 +1,7 @@
 //! The activity log as the output plane writes it: an echo to stdout in the foreground, then the file or the
 //! system log.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
@@ -9,9 +10,26 @@ use supervisord_core::activity_line;
 use supervisord_core::rotation::Rotation;
 use supervisord_wire::harmless::LogFilter;
 
+use super::message::ClearError;
 use super::sinks::{SinkId, Sinks};
-use super::{ClearError, OpenError};
 use crate::activity;
+
+/// The activity log could not be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    /// Its path.
+    pub path: String,
+    /// Why not.
+    pub source: io::Error,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not open the log {}: {}", self.path, self.source)
+    }
+}
+
+impl std::error::Error for OpenError {}
 
 /// Where the lines go.
 pub(super) struct ActivityWriter {

@@ -10,9 +10,9 @@ use supervisord_core::rotation::Rotation;
 
 use super::activity_log::ActivityWriter;
 use super::budget::ReportBudget;
+use super::message::{Report, RunId};
 use super::pipeline_notes::StreamKey;
 use super::sinks::{SinkId, Sinks};
-use super::{Report, RunId};
 
 /// Whose output it is and what happens to it.
 pub(super) struct Source {

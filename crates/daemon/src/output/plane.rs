@@ -1,39 +1,27 @@
-//! The loop of the output thread: requests, readiness, and a fair turn for every stream with something to read.
+//! The loop of the output thread: requests, readiness and what is due.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 use supervisord_config::model::LogLevel;
-use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_core::output::ChannelPlan;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::trusted;
 
 use super::leftover::Leftover;
+use super::message::{AttachChannel, LogFailure, Report, Request, RunId};
 use super::outlets::Outlets;
 use super::pipeline_notes::StreamKey;
 use super::queue::{Dropped, OutputHandle};
 use super::sinks::SinkId;
 use super::state_file::{Outcome, StateFile};
-use super::stream::{PIECE, Stream, Turn};
-use super::{AttachChannel, HandedStream, LogFailure, Report, Request, RunId};
-
-/// How many bytes are moved before requests are looked at again.
-const ROUND: usize = 8 << 20;
+use super::streams::Streams;
 
 /// The token of requests. Logs have odd tokens and streams the even ones from 2 on; no number is used twice, so that an
 /// event that was still on its way cannot be mistaken for one of a later stream with the same descriptor.
 pub(super) const REQUESTS: Token = Token(0);
-
-/// How often a pipe is read that cannot be watched.
-const WITHOUT_WATCH: Duration = Duration::from_millis(100);
-
-/// How often pipes that were grown are looked at, while there are any.
-const SWEEP: Duration = Duration::from_secs(5);
 
 /// How long the last writes may take when the thread is told to stop.
 const LAST_WRITES: Duration = Duration::from_secs(5);
@@ -46,21 +34,7 @@ pub(super) struct Plane {
     poll: Poll,
     requests: OutputHandle,
     outlets: Outlets,
-    /// Boxed, because a table is at least half empty after it has grown.
-    streams: HashMap<Token, Box<Stream>>,
-    runs: HashMap<RunId, Vec<Token>>,
-    /// Streams that may have something to read, in the order of their turns.
-    ready: VecDeque<Token>,
-    /// Busy streams that wait for their time.
-    later: BinaryHeap<Reverse<(Instant, Token)>>,
-    /// Streams that wait until control has dealt with what was reported.
-    waiting_for_control: Vec<Token>,
-    /// Streams that wait until their log takes more.
-    waiting_for_sink: Vec<(SinkId, Token)>,
-    next_token: usize,
-    /// When pipes that were grown are looked at.
-    next_sweep: Option<Instant>,
-    buffer: Vec<u8>,
+    streams: Streams,
     state_file: StateFile,
     /// Written before anything else.
     leftover: Option<Leftover>,
@@ -68,24 +42,12 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    pub fn new(poll: Poll, requests: OutputHandle, outlets: Outlets, leftover: Option<Leftover>) -> Plane {
-        Plane {
-            poll,
-            requests,
-            outlets,
-            streams: HashMap::new(),
-            runs: HashMap::new(),
-            ready: VecDeque::new(),
-            later: BinaryHeap::new(),
-            waiting_for_control: Vec::new(),
-            waiting_for_sink: Vec::new(),
-            next_token: REQUESTS.0 + 2,
-            next_sweep: None,
-            buffer: vec![0; PIECE],
-            state_file: StateFile::default(),
-            leftover,
-            is_stopping: false,
-        }
+    /// # Errors
+    /// The system refuses a descriptor.
+    pub fn new(poll: Poll, requests: OutputHandle, outlets: Outlets, leftover: Option<Leftover>) -> io::Result<Plane> {
+        let streams = Streams::new(poll.registry().try_clone()?, REQUESTS.0 + 2);
+        let state_file = StateFile::default();
+        Ok(Plane { poll, requests, outlets, streams, state_file, leftover, is_stopping: false })
     }
 
     /// Runs until it is told to stop.
@@ -96,9 +58,10 @@ impl Plane {
         }
         self.take_requests();
         while !self.is_stopping {
-            self.read_ready();
+            self.streams.take_turns(&mut self.outlets);
+            self.outlets.write_notices();
             self.wait(&mut events);
-            self.keep_time();
+            self.elapse();
             self.take_requests();
         }
         self.end(&mut events);
@@ -114,134 +77,26 @@ impl Plane {
         for event in events.iter() {
             if event.token() == REQUESTS {
                 self.requests.answer();
-                self.ready.extend(self.waiting_for_control.drain(..));
+                self.streams.control_caught_up();
             } else if let Some(sink) = SinkId::from_token(event.token()) {
                 self.outlets.sinks.flush(sink);
             } else {
-                self.make_ready_when_due(event.token());
+                self.streams.readable(event.token(), &self.outlets);
             }
         }
     }
 
     fn time_to_wait(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let later = self.later.peek().map(|Reverse((due, _))| *due);
-        let next = [later, self.outlets.sinks.next_deadline(), self.next_sweep].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        let now = Instant::now();
+        let next = [self.streams.next_deadline(now), self.outlets.sinks.next_deadline()].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(now))
     }
 
     /// Does what has become due.
-    fn keep_time(&mut self) {
+    fn elapse(&mut self) {
         let now = Instant::now();
-        while let Some(Reverse((due, token))) = self.later.peek().copied()
-            && due <= now
-        {
-            self.later.pop();
-            self.ready.push_back(token);
-        }
         self.outlets.sinks.give_up_where_due(now);
-        self.resume_writers();
-        self.sweep(now);
-    }
-
-    /// Lets streams go on whose log takes more again.
-    fn resume_writers(&mut self) {
-        for (sink, token) in mem::take(&mut self.waiting_for_sink) {
-            if self.outlets.sinks.is_congested(sink) {
-                self.waiting_for_sink.push((sink, token));
-            } else {
-                self.ready.push_back(token);
-            }
-        }
-    }
-
-    /// Makes the pipes of streams small again that are no longer busy.
-    fn sweep(&mut self, now: Instant) {
-        if self.next_sweep.is_none_or(|due| due > now) {
-            return;
-        }
-        for stream in self.streams.values_mut() {
-            stream.calm_down(now);
-        }
-        self.next_sweep = self.streams.values().any(|stream| stream.is_grown()).then_some(now + SWEEP);
-        if self.next_sweep.is_none()
-            && let Some(transit) = self.outlets.sinks.transit()
-        {
-            transit.give_back_memory();
-        }
-    }
-
-    fn make_ready(&mut self, token: Token) {
-        if let Some(stream) = self.streams.get_mut(&token)
-            && !stream.is_queued
-        {
-            stream.is_queued = true;
-            self.ready.push_back(token);
-        }
-    }
-
-    fn make_ready_when_due(&mut self, token: Token) {
-        let Some(stream) = self.streams.get_mut(&token) else { return };
-        match stream.due(&self.outlets) {
-            Some(due) if !stream.is_queued && due > Instant::now() => {
-                stream.unwatch(self.poll.registry());
-                self.make_ready_at(due, token);
-            }
-            _ => self.make_ready(token),
-        }
-    }
-
-    fn make_ready_at(&mut self, due: Instant, token: Token) {
-        if let Some(stream) = self.streams.get_mut(&token) {
-            stream.is_queued = true;
-            self.later.push(Reverse((due, token)));
-        }
-    }
-
-    /// Leaves an empty pipe alone until the loop tells that there is something.
-    fn rest(&mut self, token: Token) {
-        if let Some(stream) = self.streams.get_mut(&token)
-            && stream.watch(self.poll.registry()).is_err()
-        {
-            // The system has no room for one more watch. Better to look now and then than never.
-            self.make_ready_at(Instant::now() + WITHOUT_WATCH, token);
-        }
-    }
-
-    /// Gives each ready stream one turn, as long as that does not keep requests waiting for too long.
-    fn read_ready(&mut self) {
-        let mut moved = 0;
-        for _ in 0..self.ready.len() {
-            if moved >= ROUND {
-                break;
-            }
-            let Some(token) = self.ready.pop_front() else { break };
-            let Some(stream) = self.streams.get_mut(&token) else { continue };
-            if stream.causes_reports() && self.outlets.budget.is_exhausted() {
-                self.waiting_for_control.push(token);
-                continue;
-            }
-            if let Some(sink) = stream.congested(&self.outlets) {
-                self.waiting_for_sink.push((sink, token));
-                continue;
-            }
-            stream.is_queued = false;
-            let turn = stream.take_turn(&mut self.buffer, self.poll.registry(), &mut self.outlets);
-            if self.next_sweep.is_none() && stream.is_grown() {
-                self.next_sweep = Some(Instant::now() + SWEEP);
-            }
-            match turn {
-                Turn::More(count) => {
-                    moved += count;
-                    self.make_ready_when_due(token);
-                }
-                Turn::Empty => self.rest(token),
-                Turn::Closed => {}
-            }
-        }
-        self.outlets.write_notices();
+        self.streams.elapse(now, &mut self.outlets);
     }
 
     fn take_requests(&mut self) {
@@ -298,7 +153,7 @@ impl Plane {
                     Err(_) => self.attach_anyway(run, &process, channels),
                     Ok(sinks) => {
                         self.forget_earlier(run, &channels);
-                        self.attach(run, &process, channels, sinks);
+                        self.streams.attach(run, &process, channels, sinks, &mut self.outlets);
                         // Whoever does not wait for it knows already.
                         let _ = reply.give(Ok(()));
                     }
@@ -309,9 +164,12 @@ impl Plane {
                 let _ = reply.give(());
             }
             Request::Resume { run, process, channels } => self.resume(run, &process, channels),
-            Request::Drain { run } => self.drain(run),
-            Request::Detach { run } => self.detach(run),
-            Request::Write { run, channel, bytes } => self.write(run, channel, &bytes),
+            Request::Drain { run } => {
+                self.streams.drain(run, &mut self.outlets);
+                (self.outlets.to_control)(Report::Drained { run });
+            }
+            Request::Detach { run } => self.streams.detach(run, &mut self.outlets),
+            Request::Write { run, channel, bytes } => self.streams.write(run, channel, &bytes, &mut self.outlets),
             Request::Activity { line } => {
                 self.outlets.activity.write_line(&line, &mut self.outlets.sinks);
                 self.requests.progress().advance();
@@ -320,11 +178,11 @@ impl Plane {
             Request::ClearLogs { files, reply } => reply(self.clear_logs(&files)),
             Request::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),
             Request::CreateAuto { path } => self.create_auto(&path),
-            Request::StripAnsi(on) => self.set_strip_ansi(on),
-            Request::Copy => {
-                let copies = self.streams.values().filter_map(|stream| stream.copy()).collect();
-                (self.outlets.to_control)(Report::Copies(copies));
+            Request::StripAnsi(on) => {
+                self.outlets.strip_ansi = on;
+                self.streams.set_strip_ansi(on, &mut self.outlets);
             }
+            Request::Copy => (self.outlets.to_control)(Report::Copies(self.streams.copies())),
             Request::JournalBegin { path, content } => {
                 let begun = self.state_file.begin(&path, &content);
                 self.tell_of_state(begun);
@@ -337,7 +195,7 @@ impl Plane {
                 }
             }
             Request::HandOver { reply } => {
-                let streams = self.hand_over();
+                let streams = self.streams.hand_over(&mut self.outlets);
                 self.is_stopping = true;
                 // Nobody waits for them only when the daemon is ending anyway.
                 let _ = reply.send(streams);
@@ -373,7 +231,7 @@ impl Plane {
             plan.file.as_ref().map(|path| self.outlets.sinks.acquire_anyway(path, rotation(plan)))
         };
         let sinks = channels.iter().map(acquire).collect();
-        self.attach(run, process, channels, sinks);
+        self.streams.attach(run, process, channels, sinks, &mut self.outlets);
     }
 
     /// A new run does not inherit the state of an earlier run with the same number, which was not taken over.
@@ -386,80 +244,11 @@ impl Plane {
             plan.file.as_ref().map(|path| self.outlets.sinks.acquire_later(path))
         };
         let sinks = channels.iter().map(acquire).collect();
-        self.attach(run, process, channels, sinks);
-    }
-
-    fn attach(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>, sinks: Vec<Option<SinkId>>) {
-        let mut tokens = Vec::with_capacity(channels.len());
-        for (channel, sink) in channels.into_iter().zip(sinks) {
-            let token = Token(self.next_token);
-            self.next_token += 2;
-            let stream = Stream::new(run, process.clone(), channel, sink, token, &mut self.outlets);
-            self.streams.insert(token, Box::new(stream));
-            tokens.push(token);
-            self.rest(token);
-        }
-        self.runs.insert(run, tokens);
-    }
-
-    fn detach(&mut self, run: RunId) {
-        let tokens = self.runs.remove(&run).unwrap_or_default();
-        self.forget(tokens);
-    }
-
-    fn forget(&mut self, tokens: Vec<Token>) {
-        for token in tokens {
-            if let Some(stream) = self.streams.remove(&token) {
-                stream.release(self.poll.registry(), &mut self.outlets);
-            }
-        }
-    }
-
-    fn drain(&mut self, run: RunId) {
-        self.read_last_words(run);
-        self.detach(run);
-        (self.outlets.to_control)(Report::Drained { run });
-    }
-
-    fn hand_over(&mut self) -> Vec<HandedStream> {
-        self.runs.clear();
-        let streams = mem::take(&mut self.streams);
-        streams.into_values().map(|stream| stream.hand_over(self.poll.registry(), &mut self.outlets)).collect()
-    }
-
-    /// Reads what a process that is gone can have left: as much as its pipe holds. A grandchild may go on writing and
-    /// must not hold the end back.
-    fn read_last_words(&mut self, run: RunId) {
-        let registry = self.poll.registry();
-        for token in self.runs.get(&run).into_iter().flatten() {
-            let Some(stream) = self.streams.get_mut(token) else { continue };
-            let mut total = 0;
-            while let Turn::More(count) = stream.read_once(&mut self.buffer, registry, &mut self.outlets) {
-                total += count;
-                if total >= stream.capacity() {
-                    break;
-                }
-            }
-            stream.finish(registry, &mut self.outlets);
-        }
-    }
-
-    fn write(&mut self, run: RunId, channel: Channel, bytes: &[u8]) {
-        for token in self.runs.get(&run).into_iter().flatten() {
-            if let Some(stream) = self.streams.get_mut(token)
-                && stream.source().channel == channel
-            {
-                stream.write(bytes, &mut self.outlets);
-            }
-        }
+        self.streams.attach(run, process, channels, sinks, &mut self.outlets);
     }
 
     fn clear_logs(&mut self, files: &[String]) -> Result<(), i32> {
-        for stream in self.streams.values_mut() {
-            if stream.source().plan.file.as_ref().is_some_and(|file| files.contains(file)) {
-                stream.clear_capture(&mut self.outlets);
-            }
-        }
+        self.streams.clear_captures(files, &mut self.outlets);
         let mut outcome = Ok(());
         for file in files {
             if let Err(error) = self.outlets.sinks.clear(file) {
@@ -475,23 +264,10 @@ impl Plane {
         }
     }
 
-    fn set_strip_ansi(&mut self, on: bool) {
-        self.outlets.strip_ansi = on;
-        for stream in self.streams.values_mut() {
-            stream.set_strip_ansi(on, &mut self.outlets);
-        }
-    }
-
     /// Reads and writes what is left everywhere.
     fn end(mut self, events: &mut Events) {
-        let runs: Vec<RunId> = self.runs.keys().copied().collect();
-        for run in runs {
-            self.read_last_words(run);
-            self.detach(run);
-        }
+        self.streams.drain_all(&mut self.outlets);
         self.outlets.write_notices();
-        self.ready.clear();
-        self.later.clear();
         let deadline = Instant::now() + LAST_WRITES;
         while self.outlets.sinks.is_any_behind() && Instant::now() < deadline {
             self.wait(events);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::Request;
+use super::message::Request;
 use crate::activity::LogProgress;
 use crate::notifier::Notifier;
 
@@ -145,8 +145,8 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RunId;
     use super::*;
+    use crate::output::message::RunId;
 
     fn line(length: usize) -> Request {
         Request::Activity { line: "x".repeat(length) }

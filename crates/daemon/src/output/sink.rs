@@ -18,9 +18,8 @@ use super::log_file::{LogFile, NEW_MODE, Transfer};
 use super::log_path;
 use super::loss::{Account, Loss, Said};
 use super::pipeline_notes::StreamKey;
-use super::stream::PIECE;
 use super::stream_log::{Outlet, StreamLog};
-use super::transit::Transit;
+use super::transit::{PIECE, Transit};
 
 /// An open log.
 #[derive(Debug)]

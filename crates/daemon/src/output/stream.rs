@@ -14,13 +14,10 @@ use supervisord_core::output::pipeline::Pipeline;
 use supervisord_sys::pipe;
 
 use super::log_file::Transfer;
+use super::message::{AttachChannel, HandedStream, RunId, StreamCopy};
 use super::outlets::{Outlets, Source};
 use super::read_coalescing::ReadCoalescing;
 use super::sinks::SinkId;
-use super::{AttachChannel, HandedStream, RunId, StreamCopy};
-
-/// The most bytes read at once, which is also the size of the largest log record.
-pub(super) const PIECE: usize = 128 << 10;
 
 /// A stream being read.
 pub(super) struct Stream {

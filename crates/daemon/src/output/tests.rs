@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_sys::Errno;
+
 use super::*;
 
 mod files;

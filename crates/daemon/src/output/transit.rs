@@ -39,6 +39,9 @@ pub(super) const FORM: u64 = 2;
 /// The most bytes that are on their way at once: as many as the pipe of a busy program holds.
 pub(super) const CAPACITY: usize = 1 << 20;
 
+/// The most bytes read at once, which is also the size of the largest log record.
+pub(super) const PIECE: usize = 128 << 10;
+
 /// As much as a program can write at once without anybody writing in between (the `PIPE_BUF` of Linux).
 const ATOMIC: usize = 4096;
 
