@@ -7,7 +7,7 @@ use supervisord_core::output::pipeline::{Piece, Pipeline};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Seen {
     log: Vec<u8>,
-    onlookers: Vec<u8>,
+    observed: Vec<u8>,
     sections: Vec<(Vec<u8>, u64)>,
     cut: u64,
 }
@@ -15,7 +15,7 @@ struct Seen {
 fn note(seen: &mut Seen, piece: Piece<'_>) {
     match piece {
         Piece::Log(bytes) => seen.log.extend_from_slice(bytes),
-        Piece::Onlookers(bytes) => seen.onlookers.extend_from_slice(&bytes),
+        Piece::Observed(bytes) => seen.observed.extend_from_slice(&bytes),
         Piece::Section(held) => seen.sections.push((held.bytes, held.dropped)),
         Piece::Cut(bytes) => seen.cut += bytes,
     }

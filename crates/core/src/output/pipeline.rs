@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! chunk ─► strip ─► capture ─┬─► log (file, system log)       ordinary output
-//!                            ├─► onlookers (events, debug)    all output, in whole characters
+//!                            ├─► observers (events, debug)    all output, in whole characters
 //!                            └─► section                      finished captures
 //! ```
 
@@ -22,7 +22,7 @@ pub enum Piece<'a> {
     /// Write this to the log of the stream.
     Log(&'a [u8]),
     /// Show this to those who watch the stream; captured output too, as the original does.
-    Onlookers(Cow<'a, [u8]>),
+    Observed(Cow<'a, [u8]>),
     /// Report this finished capture section.
     Section(Held),
     /// A capture section had no end when the process ended; what was kept of it has been handed out as
@@ -43,45 +43,46 @@ pub struct Pipeline {
 struct Stages {
     /// Boxed, because hardly any stream has one.
     capture: Option<Box<Capture>>,
-    onlookers: Option<WholeCharacters>,
+    #[serde(rename = "onlookers")]
+    observers: Option<WholeCharacters>,
 }
 
 impl Pipeline {
-    /// The pipeline of a new run. `watched` asks for [`Piece::Onlookers`].
+    /// The pipeline of a new run. `watched` asks for [`Piece::Observed`].
     pub fn new(plan: &ChannelPlan, strip_ansi: bool, watched: bool) -> Pipeline {
         Pipeline {
             stripper: strip_ansi.then(Stripper::default),
             stripped: Vec::new(),
             stages: Stages {
                 capture: (plan.capture_maxbytes > 0).then(|| Box::new(Capture::new(plan.capture_maxbytes))),
-                onlookers: watched.then(WholeCharacters::default),
+                observers: watched.then(WholeCharacters::default),
             },
         }
     }
 
     /// Whether every chunk becomes one [`Piece::Log`] without change, so that nobody needs to look at it.
     pub fn is_transparent(&self) -> bool {
-        self.stripper.is_none() && self.stages.capture.is_none() && self.stages.onlookers.is_none()
+        self.stripper.is_none() && self.stages.capture.is_none() && self.stages.observers.is_none()
     }
 
     /// Whether it is as at the beginning of a run: nothing is held back, and no section has begun.
     pub fn is_at_rest(&self) -> bool {
-        let Stages { capture, onlookers } = &self.stages;
+        let Stages { capture, observers } = &self.stages;
         self.stripper.as_ref().is_none_or(Stripper::is_at_rest)
             && capture.as_ref().is_none_or(|capture| capture.is_at_rest())
-            && onlookers.as_ref().is_none_or(WholeCharacters::is_at_rest)
+            && observers.as_ref().is_none_or(WholeCharacters::is_at_rest)
     }
 
     /// Its state in at most `longest` bytes, which is [`Pipeline::SHORTEST_NOTE`] or more. What a capture section holds is
     /// not in it where it does not fit, and counts as dropped.
     pub fn note(&self, longest: usize) -> Vec<u8> {
-        let Stages { capture, onlookers } = &self.stages;
-        let mut out = vec![self.stripper.is_some().into(), capture.is_some().into(), onlookers.is_some().into()];
+        let Stages { capture, observers } = &self.stages;
+        let mut out = vec![self.stripper.is_some().into(), capture.is_some().into(), observers.is_some().into()];
         if let Some(stripper) = &self.stripper {
             stripper.note(&mut out);
         }
-        if let Some(onlookers) = onlookers {
-            onlookers.note(&mut out);
+        if let Some(observers) = observers {
+            observers.note(&mut out);
         }
         if let Some(capture) = capture {
             capture.note(&mut out, longest.saturating_sub(Pipeline::SHORTEST_NOTE));
@@ -97,28 +98,28 @@ impl Pipeline {
         let note = &mut note;
         let [strips, captures, shows] = [note::take_byte(note)?, note::take_byte(note)?, note::take_byte(note)?];
         let stripper = if strips > 0 { Some(Stripper::from_note(note)?) } else { None };
-        let onlookers = if shows > 0 { Some(WholeCharacters::from_note(note)?) } else { None };
+        let observers = if shows > 0 { Some(WholeCharacters::from_note(note)?) } else { None };
         let capture = if captures > 0 { Some(Box::new(Capture::from_note(note)?)) } else { None };
-        Some(Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture, onlookers } })
+        Some(Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture, observers } })
     }
 
     /// Goes on with another plan. What is held back by a part that is not wanted any more comes out.
     pub fn adapt(&mut self, plan: &ChannelPlan, strip_ansi: bool, watched: bool, emit: &mut dyn FnMut(Piece<'_>)) {
         self.set_strip_ansi(strip_ansi, emit);
-        let Stages { capture, onlookers } = &mut self.stages;
+        let Stages { capture, observers } = &mut self.stages;
         match capture {
             Some(capture) if plan.capture_maxbytes > 0 => capture.set_limit(plan.capture_maxbytes),
             Some(unwanted) => {
-                unwanted.finish(&mut |part| sort(part, onlookers, emit));
+                unwanted.finish(&mut |part| sort(part, observers, emit));
                 *capture = None;
             }
             None if plan.capture_maxbytes > 0 => *capture = Some(Box::new(Capture::new(plan.capture_maxbytes))),
             None => {}
         }
         if watched {
-            onlookers.get_or_insert_default();
+            observers.get_or_insert_default();
         } else {
-            *onlookers = None;
+            *observers = None;
         }
     }
 
@@ -171,34 +172,34 @@ impl Stages {
         if bytes.is_empty() {
             return;
         }
-        let onlookers = &mut self.onlookers;
+        let observers = &mut self.observers;
         match &mut self.capture {
-            None => sort(Part::Plain(bytes), onlookers, emit),
-            Some(capture) => capture.push(bytes, &mut |part| sort(part, onlookers, emit)),
+            None => sort(Part::Plain(bytes), observers, emit),
+            Some(capture) => capture.push(bytes, &mut |part| sort(part, observers, emit)),
         }
     }
 
     fn finish(&mut self, emit: &mut dyn FnMut(Piece<'_>)) {
-        let onlookers = &mut self.onlookers;
+        let observers = &mut self.observers;
         if let Some(capture) = &mut self.capture {
-            capture.finish(&mut |part| sort(part, onlookers, emit));
+            capture.finish(&mut |part| sort(part, observers, emit));
         }
-        if let Some(whole) = onlookers {
+        if let Some(whole) = observers {
             let left = whole.finish();
             if !left.is_empty() {
-                emit(Piece::Onlookers(left.into()));
+                emit(Piece::Observed(left.into()));
             }
         }
     }
 }
 
-fn sort(part: Part<'_>, onlookers: &mut Option<WholeCharacters>, emit: &mut dyn FnMut(Piece<'_>)) {
+fn sort(part: Part<'_>, observers: &mut Option<WholeCharacters>, emit: &mut dyn FnMut(Piece<'_>)) {
     match part {
         Part::Plain(bytes) => {
             emit(Piece::Log(bytes));
-            show(bytes, onlookers, emit);
+            show(bytes, observers, emit);
         }
-        Part::Captured(bytes) => show(bytes, onlookers, emit),
+        Part::Captured(bytes) => show(bytes, observers, emit),
         Part::Section(held) => emit(Piece::Section(held)),
         Part::Unfinished(held) => {
             if !held.bytes.is_empty() {
@@ -211,11 +212,11 @@ fn sort(part: Part<'_>, onlookers: &mut Option<WholeCharacters>, emit: &mut dyn 
     }
 }
 
-fn show(bytes: &[u8], onlookers: &mut Option<WholeCharacters>, emit: &mut dyn FnMut(Piece<'_>)) {
-    if let Some(whole) = onlookers {
+fn show(bytes: &[u8], observers: &mut Option<WholeCharacters>, emit: &mut dyn FnMut(Piece<'_>)) {
+    if let Some(whole) = observers {
         let bytes = whole.push(bytes);
         if !bytes.is_empty() {
-            emit(Piece::Onlookers(bytes));
+            emit(Piece::Observed(bytes));
         }
     }
 }
@@ -241,7 +242,7 @@ mod tests {
     #[derive(Debug, Default, PartialEq, Eq)]
     struct Seen {
         log: Vec<u8>,
-        onlookers: Vec<u8>,
+        observers: Vec<u8>,
         sections: Vec<Held>,
         cut: u64,
     }
@@ -250,7 +251,7 @@ mod tests {
         fn note(&mut self, piece: Piece<'_>) {
             match piece {
                 Piece::Log(bytes) => self.log.extend_from_slice(bytes),
-                Piece::Onlookers(bytes) => self.onlookers.extend_from_slice(&bytes),
+                Piece::Observed(bytes) => self.observers.extend_from_slice(&bytes),
                 Piece::Section(held) => self.sections.push(held),
                 Piece::Cut(bytes) => self.cut += bytes,
             }
@@ -278,7 +279,7 @@ mod tests {
     #[test]
     fn escapes_inside_a_token_do_not_hide_it() {
         let seen = run(Pipeline::new(&plan(9), true, true), &[b"a<!--XSUPER\x1b[0mVISOR:BEGIN-->b", END, b"c"]);
-        assert_eq!((seen.log.as_slice(), seen.onlookers.as_slice()), (&b"ac"[..], &b"abc"[..]));
+        assert_eq!((seen.log.as_slice(), seen.observers.as_slice()), (&b"ac"[..], &b"abc"[..]));
         assert_eq!(seen.sections, [Held { bytes: b"b".to_vec(), dropped: 0 }]);
     }
 
@@ -286,7 +287,7 @@ mod tests {
     fn an_unfinished_section_becomes_output_once() {
         let seen = run(Pipeline::new(&plan(4), false, true), &[b"a", BEGIN, b"bcdefg"]);
         assert_eq!(seen.log, b"adefg");
-        assert_eq!(seen.onlookers, b"abcdefg");
+        assert_eq!(seen.observers, b"abcdefg");
         assert_eq!(seen.cut, 2);
     }
 

@@ -148,7 +148,7 @@ fn look_at(memory: &mut SharedMemory, stream: StreamKey, bytes: &[u8]) -> io::Re
     let (mut text, mut is_all) = (Vec::new(), true);
     pipeline.push(bytes, &mut |piece| match piece {
         Piece::Log(bytes) => text.extend_from_slice(bytes),
-        Piece::Onlookers(_) | Piece::Section(_) | Piece::Cut(_) => is_all = false,
+        Piece::Observed(_) | Piece::Section(_) | Piece::Cut(_) => is_all = false,
     });
     if text.len() > TEXT.len() {
         return Err(ErrorKind::InvalidData.into());

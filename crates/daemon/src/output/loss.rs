@@ -1,12 +1,13 @@
-//! The account of what a log could not take: the first failure and the end of the trouble are said, not each failure.
+//! The account of what a log could not take. The activity log gets an entry for the first failure and one for the end of
+//! the trouble, not one for each failure.
 
 use std::fmt;
 use std::sync::Arc;
 
 use supervisord_config::model::LogLevel;
 
-/// What there is to say: severity and text of entries of the activity log.
-pub(super) type Said = Vec<(LogLevel, String)>;
+/// Entries for the activity log: severity and text.
+pub(super) type Entries = Vec<(LogLevel, String)>;
 
 /// What a log could not take this time.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,17 +43,17 @@ impl Account {
     }
 
     /// A write came to this end.
-    pub fn settle(&mut self, outcome: Result<(), Loss>, said: &mut Said) {
+    pub fn settle(&mut self, outcome: Result<(), Loss>, entries: &mut Entries) {
         let Account { log, unit, lost } = self;
         match (outcome, *lost) {
             (Ok(()), None) => {}
             (Ok(()), Some(amount)) => {
                 *lost = None;
-                said.push((LogLevel::Warn, format!("{log} can be written again, {amount} {unit} were lost")));
+                entries.push((LogLevel::Warn, format!("{log} can be written again, {amount} {unit} were lost")));
             }
             (Err(Loss { amount, reason }), before) => {
                 if before.is_none() {
-                    said.push((LogLevel::Error, format!("could not write to {log}, output is lost: {reason}")));
+                    entries.push((LogLevel::Error, format!("could not write to {log}, output is lost: {reason}")));
                 }
                 *lost = Some(before.unwrap_or(0) + amount);
             }
@@ -60,10 +61,10 @@ impl Account {
     }
 
     /// The log is given up, and with it what still waited.
-    pub fn close(&mut self, waiting: u64, said: &mut Said) {
+    pub fn close(&mut self, waiting: u64, entries: &mut Entries) {
         let lost = self.lost.take().unwrap_or(0) + waiting;
         if lost > 0 {
-            said.push((LogLevel::Warn, format!("{lost} {} for {} were lost", self.unit, self.log)));
+            entries.push((LogLevel::Warn, format!("{lost} {} for {} were lost", self.unit, self.log)));
         }
     }
 }
@@ -75,22 +76,22 @@ mod tests {
     #[test]
     fn trouble_is_said_at_its_beginning_and_its_end() {
         let mut account = Account::new("/l".into(), "bytes");
-        let mut said = Said::new();
+        let mut entries = Entries::new();
         for outcome in [Ok(()), Err(Loss::new(3, &"full")), Err(Loss::new(4, &"full")), Ok(()), Ok(())] {
-            account.settle(outcome, &mut said);
+            account.settle(outcome, &mut entries);
         }
-        account.close(0, &mut said);
+        account.close(0, &mut entries);
         let begin = (LogLevel::Error, "could not write to /l, output is lost: full".to_owned());
         let end = (LogLevel::Warn, "/l can be written again, 7 bytes were lost".to_owned());
-        assert_eq!(said, [begin, end]);
+        assert_eq!(entries, [begin, end]);
     }
 
     #[test]
     fn what_waited_at_the_end_is_counted_too() {
         let mut account = Account::new("/l".into(), "bytes");
-        let mut said = Said::new();
-        account.settle(Err(Loss::new(3, &"full")), &mut said);
-        account.close(2, &mut said);
-        assert_eq!(said[1].1, "5 bytes for /l were lost");
+        let mut entries = Entries::new();
+        account.settle(Err(Loss::new(3, &"full")), &mut entries);
+        account.close(2, &mut entries);
+        assert_eq!(entries[1].1, "5 bytes for /l were lost");
     }
 }

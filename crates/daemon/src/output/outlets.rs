@@ -24,8 +24,8 @@ pub(super) struct Source {
 }
 
 /// What is told of a piece of output once it is in the log.
-enum Sequel {
-    Onlookers(Vec<u8>),
+enum FollowUp {
+    Observed(Vec<u8>),
     Section(Held),
     Cut(u64),
 }
@@ -56,14 +56,14 @@ impl Outlets {
         (self.to_control)(report);
     }
 
-    /// Has a pipeline do something, and takes what comes of it to where it belongs.
+    /// Runs a step of a pipeline and takes its results where they belong.
     pub fn deliver(
         &mut self,
         source: &Source,
         pipeline: &mut Pipeline,
         step: impl FnOnce(&mut Pipeline, &mut dyn FnMut(Piece<'_>)),
     ) {
-        let (mut text, mut sequels) = (Vec::new(), Vec::new());
+        let (mut text, mut follow_ups) = (Vec::new(), Vec::new());
         step(pipeline, &mut |piece| match piece {
             Piece::Log(bytes) => {
                 text.extend_from_slice(bytes);
@@ -72,18 +72,18 @@ impl Outlets {
                     messages.for_each(|message| self.sinks.send_to_system_log(&message));
                 }
             }
-            Piece::Onlookers(bytes) => sequels.push(Sequel::Onlookers(bytes.into_owned())),
-            Piece::Section(held) => sequels.push(Sequel::Section(held)),
-            Piece::Cut(dropped) => sequels.push(Sequel::Cut(dropped)),
+            Piece::Observed(bytes) => follow_ups.push(FollowUp::Observed(bytes.into_owned())),
+            Piece::Section(held) => follow_ups.push(FollowUp::Section(held)),
+            Piece::Cut(dropped) => follow_ups.push(FollowUp::Cut(dropped)),
         });
         self.sinks.put(source.sink, source.key(), pipeline, &text, source.rotation());
-        sequels.into_iter().for_each(|sequel| self.tell(source, sequel));
+        follow_ups.into_iter().for_each(|follow_up| self.follow_up(source, follow_up));
     }
 
-    fn tell(&mut self, source: &Source, sequel: Sequel) {
+    fn follow_up(&mut self, source: &Source, follow_up: FollowUp) {
         let Source { run, process, channel, plan, .. } = source;
-        match sequel {
-            Sequel::Onlookers(bytes) => {
+        match follow_up {
+            FollowUp::Observed(bytes) => {
                 if self.activity.wants(LogLevel::Debug) {
                     self.log(LogLevel::Debug, &debug_text::copy(process, *channel, &bytes));
                 }
@@ -92,17 +92,17 @@ impl Outlets {
                     self.report(Report::Log { run: *run, channel: *channel, bytes }, length);
                 }
             }
-            Sequel::Section(held) => {
-                self.say_cut(process, *channel, held.dropped);
+            FollowUp::Section(held) => {
+                self.log_cut(process, *channel, held.dropped);
                 self.log(LogLevel::Debug, &debug_text::section(process, *channel));
                 let length = held.bytes.len();
                 self.report(Report::Communication { run: *run, channel: *channel, bytes: held.bytes }, length);
             }
-            Sequel::Cut(dropped) => self.say_cut(process, *channel, dropped),
+            FollowUp::Cut(dropped) => self.log_cut(process, *channel, dropped),
         }
     }
 
-    fn say_cut(&mut self, process: &str, channel: Channel, dropped: u64) {
+    fn log_cut(&mut self, process: &str, channel: Channel, dropped: u64) {
         if dropped > 0 {
             let channel = channel.name();
             let text = format!("{process}: {dropped} bytes beyond {channel}_capture_maxbytes were dropped");

@@ -106,16 +106,16 @@ impl Plane {
             self.outlets.write_notices();
         }
         self.write_state();
-        self.say_dropped(dropped);
+        self.log_dropped(dropped);
     }
 
     fn write_state(&mut self) {
         let written = self.state_file.write();
-        self.tell_of_state(written);
+        self.report_state(written);
     }
 
     /// Logs that the disk does not take the state file, once until it does, and has control begin it anew.
-    fn tell_of_state(&mut self, outcome: Outcome) {
+    fn report_state(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Written => {}
             Outcome::WrittenAgain => {
@@ -132,7 +132,7 @@ impl Plane {
         }
     }
 
-    fn say_dropped(&mut self, dropped: Dropped) {
+    fn log_dropped(&mut self, dropped: Dropped) {
         if dropped.lines > 0 {
             let text =
                 format!("{} activity log lines were dropped because the log could not be written", dropped.lines);
@@ -185,7 +185,7 @@ impl Plane {
             Request::Copy => (self.outlets.to_control)(Report::Copies(self.streams.copies())),
             Request::JournalBegin { path, content } => {
                 let begun = self.state_file.begin(&path, &content);
-                self.tell_of_state(begun);
+                self.report_state(begun);
             }
             Request::Journal { line } => self.state_file.append(&line),
             Request::JournalEnd { path } => self.state_file.end(&path),

@@ -16,7 +16,7 @@ use supervisord_sys::sink as open;
 
 use super::log_file::{LogFile, NEW_MODE, Transfer};
 use super::log_path;
-use super::loss::{Account, Loss, Said};
+use super::loss::{Account, Entries, Loss};
 use super::pipeline_notes::StreamKey;
 use super::stream_log::{Outlet, StreamLog};
 use super::transit::{PIECE, Transit};
@@ -56,11 +56,11 @@ impl Sink {
     }
 
     /// A log that cannot be opened yet: every write tries again.
-    pub fn missing(path: Arc<str>, inherited: Option<i32>, error: &io::Error) -> (Sink, Said) {
+    pub fn missing(path: Arc<str>, inherited: Option<i32>, error: &io::Error) -> (Sink, Entries) {
         let mut sink = Sink::unopened(path, inherited);
-        let mut said = Said::new();
-        sink.settle(Err(Loss::new(0, error)), &mut said);
-        (sink, said)
+        let mut entries = Entries::new();
+        sink.settle(Err(Loss::new(0, error)), &mut entries);
+        (sink, entries)
     }
 
     /// The path it was opened by.
@@ -80,26 +80,26 @@ impl Sink {
     }
 
     /// Writes one record, then rotates the log if it is long enough.
-    pub fn write(&mut self, bytes: &[u8], rotation: Rotation) -> Said {
-        let mut said = Said::new();
+    pub fn write(&mut self, bytes: &[u8], rotation: Rotation) -> Entries {
+        let mut entries = Entries::new();
         let outcome = self.put_bytes(bytes);
-        self.settle(outcome, &mut said);
-        self.rotate_if_due(rotation, &mut said);
-        said
+        self.settle(outcome, &mut entries);
+        self.rotate_if_due(rotation, &mut entries);
+        entries
     }
 
     /// Like [`Sink::write`], with whole lines: where a part of the last ones was lost, these begin on a new line.
-    pub fn write_lines(&mut self, lines: &[u8], rotation: Rotation) -> Said {
-        let mut said = Said::new();
+    pub fn write_lines(&mut self, lines: &[u8], rotation: Rotation) -> Entries {
+        let mut entries = Entries::new();
         if self.is_torn {
             // The line feed is none of what can be lost.
             self.is_torn = self.put_bytes(b"\n").is_err();
         }
         let outcome = self.put_bytes(lines);
         self.is_torn |= outcome.as_ref().is_err_and(|loss| loss.is_less_than(lines.len()));
-        self.settle(outcome, &mut said);
-        self.rotate_if_due(rotation, &mut said);
-        said
+        self.settle(outcome, &mut entries);
+        self.rotate_if_due(rotation, &mut entries);
+        entries
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Loss> {
@@ -121,13 +121,13 @@ impl Sink {
     }
 
     /// Moves what is in a pipe to the end of a regular file, and rotates it after each record that makes it long enough.
-    pub fn transfer(&mut self, transit: &mut Transit, pipe: BorrowedFd<'_>, rotation: Rotation) -> (Transfer, Said) {
-        let (taken, mut said) = self.take_by(transit, |transit| transit.take(pipe));
+    pub fn transfer(&mut self, transit: &mut Transit, pipe: BorrowedFd<'_>, rotation: Rotation) -> (Transfer, Entries) {
+        let (taken, mut entries) = self.take_by(transit, |transit| transit.take(pipe));
         if let Transfer::Moved(count) = taken {
-            self.append_taken(transit, count, rotation, &mut said);
+            self.append_taken(transit, count, rotation, &mut entries);
             transit.finish(pipe, count);
         }
-        (taken, said)
+        (taken, entries)
     }
 
     /// Takes what is in a pipe and has to be looked at before it goes to the end of a regular file.
@@ -138,7 +138,7 @@ impl Sink {
         bytes: &mut [u8],
         stream: StreamKey,
         pipeline: &Pipeline,
-    ) -> (Transfer, Said) {
+    ) -> (Transfer, Entries) {
         self.take_by(transit, |transit| transit.take_to_look_at(pipe, bytes, stream, pipeline))
     }
 
@@ -151,22 +151,22 @@ impl Sink {
         pipeline: &Pipeline,
         text: &[u8],
         rotation: Rotation,
-    ) -> Option<Said> {
+    ) -> Option<Entries> {
         self.open_file()?.claim(transit);
-        let mut said = Said::new();
+        let mut entries = Entries::new();
         transit.put(stream, pipeline, text);
-        self.append_taken(transit, text.len(), rotation, &mut said);
+        self.append_taken(transit, text.len(), rotation, &mut entries);
         transit.finish_text();
-        Some(said)
+        Some(entries)
     }
 
     fn take_by(
         &mut self,
         transit: &mut Transit,
         take: impl FnOnce(&mut Transit) -> io::Result<usize>,
-    ) -> (Transfer, Said) {
-        let mut said = Said::new();
-        let Some(file) = self.open_file() else { return (Transfer::Refused, said) };
+    ) -> (Transfer, Entries) {
+        let mut entries = Entries::new();
+        let Some(file) = self.open_file() else { return (Transfer::Refused, entries) };
         file.claim(transit);
         let taken = match take(transit) {
             Ok(0) => Transfer::Ended,
@@ -175,15 +175,15 @@ impl Sink {
             Err(error) => {
                 let lost = transit.give_up();
                 if lost > 0 {
-                    self.settle(Err(Loss::new(lost, &error)), &mut said);
+                    self.settle(Err(Loss::new(lost, &error)), &mut entries);
                 }
                 Transfer::Refused
             }
         };
-        (taken, said)
+        (taken, entries)
     }
 
-    fn append_taken(&mut self, transit: &mut Transit, count: usize, rotation: Rotation, said: &mut Said) {
+    fn append_taken(&mut self, transit: &mut Transit, count: usize, rotation: Rotation, entries: &mut Entries) {
         let limit = if rotation.maxbytes > 0 { PIECE } else { count };
         let mut start = 0;
         while start < count {
@@ -191,8 +191,8 @@ impl Sink {
             // A rotation leaves a file in its place.
             let Target::File(file) = &self.target else { break };
             let outcome = file.append_taken(transit, start..end);
-            self.settle(outcome, said);
-            self.rotate_if_due(rotation, said);
+            self.settle(outcome, entries);
+            self.rotate_if_due(rotation, entries);
             start = end;
         }
     }
@@ -211,9 +211,9 @@ impl Sink {
     }
 
     /// Opens the path again; on an error the old file stays in use.
-    pub fn reopen(&mut self) -> Said {
+    pub fn reopen(&mut self) -> Entries {
         if self.inherited.is_some() {
-            return Said::new();
+            return Entries::new();
         }
         let mode = match &self.target {
             Target::File(file) => file.mode().unwrap_or(NEW_MODE),
@@ -242,11 +242,11 @@ impl Sink {
     }
 
     /// The last words of a log nobody uses any more.
-    pub fn close(&mut self) -> Said {
+    pub fn close(&mut self) -> Entries {
         let waiting = self.stream().map_or(0, StreamLog::give_up_waiting);
-        let mut said = Said::new();
-        self.account.close(waiting as u64, &mut said);
-        said
+        let mut entries = Entries::new();
+        self.account.close(waiting as u64, &mut entries);
+        entries
     }
 
     /// The log as one that may be behind.
@@ -276,56 +276,56 @@ impl Sink {
     }
 
     /// Writes what waits.
-    pub fn flush(&mut self) -> Said {
-        let mut said = Said::new();
+    pub fn flush(&mut self) -> Entries {
+        let mut entries = Entries::new();
         if let Some(stream) = self.stream() {
             let outcome = stream.flush();
-            self.settle(outcome, &mut said);
+            self.settle(outcome, &mut entries);
         }
-        said
+        entries
     }
 
     /// Has the loop tell when something that waits can be written.
-    pub fn watch(&mut self, token: Token, registry: &Registry) -> Said {
-        let mut said = Said::new();
+    pub fn watch(&mut self, token: Token, registry: &Registry) -> Entries {
+        let mut entries = Entries::new();
         if let Some(stream) = self.stream()
             && let Err(error) = stream.watch(token, registry)
         {
             let loss = Loss::new(stream.give_up_waiting(), &error);
-            self.settle(Err(loss), &mut said);
+            self.settle(Err(loss), &mut entries);
         }
-        said
+        entries
     }
 
-    fn replace(&mut self, target: Target) -> Said {
-        let mut said = Said::new();
+    fn replace(&mut self, target: Target) -> Entries {
+        let mut entries = Entries::new();
         if let (Target::Stream(old), Target::Stream(new)) = (&self.target, &target)
             && is_same(old.fd(), new.fd())
         {
-            return said;
+            return entries;
         }
         if let Some(stream) = self.stream()
             && stream.is_behind()
         {
             let loss = Loss::new(stream.give_up_waiting(), &"it was replaced while nobody read it");
-            self.settle(Err(loss), &mut said);
+            self.settle(Err(loss), &mut entries);
         }
         self.is_torn &= match (&self.target, &target) {
             (Target::File(old), Target::File(new)) => old.is_same(new),
             _ => false,
         };
         self.target = target;
-        said
+        entries
     }
 
     /// Settles the account. A log that is still behind has not come out of its trouble.
-    fn settle(&mut self, outcome: Result<(), Loss>, said: &mut Said) {
+    fn settle(&mut self, outcome: Result<(), Loss>, entries: &mut Entries) {
         if outcome.is_err() || !self.is_behind() {
-            self.account.settle(outcome, said);
+            self.account.settle(outcome, entries);
         }
     }
 
-    fn rotate_if_due(&mut self, rotation: Rotation, said: &mut Said) {
+    fn rotate_if_due(&mut self, rotation: Rotation, entries: &mut Entries) {
         let Target::File(file) = &mut self.target else { return };
         match file.rotate_if_due(rotation) {
             Ok(true) => (self.has_warned_of_rotation, self.is_torn) = (false, false),
@@ -333,7 +333,7 @@ impl Sink {
             Err(_) if self.has_warned_of_rotation => {}
             Err(error) => {
                 self.has_warned_of_rotation = true;
-                said.push((LogLevel::Warn, format!("could not rotate {}: {error}", self.path)));
+                entries.push((LogLevel::Warn, format!("could not rotate {}: {error}", self.path)));
             }
         }
     }

@@ -17,7 +17,7 @@ use supervisord_sys::syslog::Syslog;
 use super::leftover::Leftover;
 use super::log_file::Transfer;
 use super::log_path;
-use super::loss::Said;
+use super::loss::Entries;
 use super::pipeline_notes::StreamKey;
 use super::sink::{self, Sink};
 use super::system_log::SystemLog;
@@ -57,7 +57,7 @@ pub(super) struct Sinks {
     next: usize,
     /// Logs with something that waits to be written; some of them may have no user any more.
     behind: HashSet<SinkId>,
-    /// Logs of which it has been said that they cannot be rotated.
+    /// Logs of which an entry says that they cannot be rotated.
     unrotatable: HashSet<String>,
     system_log: SystemLog,
     /// None where the system has no such memory; then bytes are read and written.
@@ -137,7 +137,7 @@ impl Sinks {
                 && let Some(reason) = shared.sink.unrotatable()
                 && self.unrotatable.insert(path.to_owned())
             {
-                self.note(id, vec![(LogLevel::Warn, format!("{path} is not rotated: {reason}"))]);
+                self.queue_notices(id, vec![(LogLevel::Warn, format!("{path} is not rotated: {reason}"))]);
             }
         }
         Ok(id)
@@ -147,12 +147,12 @@ impl Sinks {
     pub fn acquire_anyway(&mut self, path: &str, rotation: Rotation) -> SinkId {
         self.acquire(path, rotation).unwrap_or_else(|error| {
             let key = Key::of(path);
-            let (sink, said) = Sink::missing(key.path(path), key.inherited(), &error);
+            let (sink, entries) = Sink::missing(key.path(path), key.inherited(), &error);
             let id = self.enter(sink, key);
             if let Some(shared) = self.open.get_mut(&id) {
                 shared.users += 1;
             }
-            self.note(id, said);
+            self.queue_notices(id, entries);
             id
         })
     }
@@ -182,29 +182,29 @@ impl Sinks {
     /// Writes one record and rotates the log if that made it long enough.
     pub fn write(&mut self, id: SinkId, bytes: &[u8], rotation: Rotation) {
         let Some(shared) = self.open.get_mut(&id) else { return };
-        let said = shared.sink.write(bytes, rotation);
+        let entries = shared.sink.write(bytes, rotation);
         self.follow.notify(shared.sink.path());
-        self.after(id, said);
+        self.after_write(id, entries);
     }
 
     /// Like [`Sinks::write`], with whole lines, which begin on a new line where a part of the last ones was lost.
     pub fn write_lines(&mut self, id: SinkId, lines: &[u8], rotation: Rotation) {
         let Some(shared) = self.open.get_mut(&id) else { return };
-        let said = shared.sink.write_lines(lines, rotation);
+        let entries = shared.sink.write_lines(lines, rotation);
         self.follow.notify(shared.sink.path());
-        self.after(id, said);
+        self.after_write(id, entries);
     }
 
     /// Sends one message to the system log.
     pub fn send_to_system_log(&mut self, message: &[u8]) {
-        let said = self.system_log.send(message);
-        self.notices.extend(notices(None, said));
+        let entries = self.system_log.send(message);
+        self.notices.extend(notices(None, entries));
     }
 
     /// Nothing will be sent to the system log any more.
     pub fn close_system_log(&mut self) {
-        let said = self.system_log.close();
-        self.notices.extend(notices(None, said));
+        let entries = self.system_log.close();
+        self.notices.extend(notices(None, entries));
     }
 
     /// Moves what is in a pipe into a log that is a regular file.
@@ -212,11 +212,11 @@ impl Sinks {
         let (Some(shared), Some(transit)) = (self.open.get_mut(&id), &mut self.transit) else {
             return Transfer::Refused;
         };
-        let (transfer, said) = shared.sink.transfer(transit, pipe, rotation);
+        let (transfer, entries) = shared.sink.transfer(transit, pipe, rotation);
         if let Transfer::Moved(_) = transfer {
             self.follow.notify(shared.sink.path());
         }
-        self.note(id, said);
+        self.queue_notices(id, entries);
         transfer
     }
 
@@ -232,8 +232,8 @@ impl Sinks {
     ) -> Transfer {
         let transit = self.transit.as_mut().filter(|transit| transit.is_kept() && transit.capacity().is_some());
         let (Some(shared), Some(transit)) = (self.open.get_mut(&id), transit) else { return Transfer::Refused };
-        let (taken, said) = shared.sink.take(transit, pipe, bytes, stream, pipeline);
-        self.note(id, said);
+        let (taken, entries) = shared.sink.take(transit, pipe, bytes, stream, pipeline);
+        self.queue_notices(id, entries);
         taken
     }
 
@@ -246,11 +246,11 @@ impl Sinks {
         let put =
             shared.and_then(|(id, shared)| Some((id, shared.sink.put(transit, stream, pipeline, text, rotation)?)));
         match put {
-            Some((id, said)) => {
+            Some((id, entries)) => {
                 if let Some(shared) = self.open.get(&id) {
                     self.follow.notify(shared.sink.path());
                 }
-                self.note(id, said);
+                self.queue_notices(id, entries);
             }
             None => {
                 transit.put(stream, pipeline, &[]);
@@ -303,7 +303,7 @@ impl Sinks {
                  and copies may be lost",
                 leftover.path
             );
-            self.note(id, vec![(LogLevel::Warn, text)]);
+            self.queue_notices(id, vec![(LogLevel::Warn, text)]);
         }
         let missing = leftover.missing();
         if missing.bytes.is_empty() {
@@ -317,7 +317,7 @@ impl Sinks {
                 leftover.path,
                 missing.bytes.len()
             );
-            self.note(id, vec![(LogLevel::Warn, text)]);
+            self.queue_notices(id, vec![(LogLevel::Warn, text)]);
         }
         leftover.note_append(&missing);
         self.write(id, missing.bytes, Rotation::NEVER);
@@ -340,9 +340,9 @@ impl Sinks {
         let ids: Vec<SinkId> = self.open.keys().copied().collect();
         for id in ids {
             let Some(shared) = self.open.get_mut(&id) else { continue };
-            let said = shared.sink.reopen();
+            let entries = shared.sink.reopen();
             self.follow.notify(shared.sink.path());
-            self.after(id, said);
+            self.after_write(id, entries);
         }
     }
 
@@ -366,8 +366,8 @@ impl Sinks {
     /// Writes what waits for this log.
     pub fn flush(&mut self, id: SinkId) {
         let Some(shared) = self.open.get_mut(&id) else { return };
-        let said = shared.sink.flush();
-        self.after(id, said);
+        let entries = shared.sink.flush();
+        self.after_write(id, entries);
     }
 
     /// When a log's reader will count as gone.
@@ -391,7 +391,7 @@ impl Sinks {
         }
     }
 
-    /// Takes what has to be said, oldest first.
+    /// Takes the entries for the activity log, oldest first.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         mem::take(&mut self.notices)
     }
@@ -408,21 +408,21 @@ impl Sinks {
         self.behind.remove(&id);
         if let Some(mut shared) = self.open.remove(&id) {
             self.by_key.remove(&shared.key);
-            let mut said = shared.sink.close();
+            let mut entries = shared.sink.close();
             if let Some(registry) = &self.registry {
-                said.extend(shared.sink.watch(id.token(), registry));
+                entries.extend(shared.sink.watch(id.token(), registry));
             }
-            self.note(id, said);
+            self.queue_notices(id, entries);
         }
     }
 
-    /// What has to follow every write: say what there is to say, and have the loop tell when the rest can be written.
-    fn after(&mut self, id: SinkId, said: Said) {
-        self.note(id, said);
+    /// What follows every write: queues the entries, and has the loop watch for when the rest can be written.
+    fn after_write(&mut self, id: SinkId, entries: Entries) {
+        self.queue_notices(id, entries);
         let Some(shared) = self.open.get_mut(&id) else { return };
         if let Some(registry) = &self.registry {
-            let said = shared.sink.watch(id.token(), registry);
-            self.notices.extend(notices(Some(id), said));
+            let entries = shared.sink.watch(id.token(), registry);
+            self.notices.extend(notices(Some(id), entries));
         }
         if shared.sink.is_behind() {
             self.behind.insert(id);
@@ -434,15 +434,15 @@ impl Sinks {
     fn watch_all(&mut self) {
         let ids: Vec<SinkId> = self.behind.iter().copied().collect();
         for id in ids {
-            self.after(id, Said::new());
+            self.after_write(id, Entries::new());
         }
     }
 
-    fn note(&mut self, sink: SinkId, said: Said) {
-        self.notices.extend(notices(Some(sink), said));
+    fn queue_notices(&mut self, sink: SinkId, entries: Entries) {
+        self.notices.extend(notices(Some(sink), entries));
     }
 }
 
-fn notices(sink: Option<SinkId>, said: Said) -> impl Iterator<Item = Notice> {
-    said.into_iter().map(move |(level, text)| Notice { sink, level, text })
+fn notices(sink: Option<SinkId>, entries: Entries) -> impl Iterator<Item = Notice> {
+    entries.into_iter().map(move |(level, text)| Notice { sink, level, text })
 }

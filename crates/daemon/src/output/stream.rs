@@ -27,16 +27,16 @@ pub(super) struct Stream {
     /// would wake us for every single write.
     is_watched: bool,
     pipeline: Pipeline,
-    /// What a listener said that the activity log does not show yet.
-    unshown: Vec<u8>,
+    /// What a listener wrote that is not in the activity log yet.
+    unlogged: Vec<u8>,
     source: Source,
     coalescing: ReadCoalescing,
     /// Whether its next turn is already arranged for.
     pub is_queued: bool,
 }
 
-/// How much of what a listener says is kept for being shown.
-const MOST_UNSHOWN: usize = 4096;
+/// How many bytes a listener may write before they are logged without a line feed.
+const MOST_UNLOGGED: usize = 4096;
 
 /// How a turn of reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Stream {
             // Only a descriptor that is none can be refused.
             let _ = pipe.set_nonblocking(true);
         }
-        // What control reads itself it also shows to the onlookers itself.
+        // What control reads itself it also shows to the observers itself.
         let watched = pipe.is_some() && (source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
         let pipeline = match pipeline.or_else(|| outlets.sinks.noted(source.key())) {
             None => Pipeline::new(&source.plan, outlets.strip_ansi, watched),
@@ -78,7 +78,7 @@ impl Stream {
             }
         };
         let coalescing = ReadCoalescing::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
-        Stream { pipe, token, is_watched: false, pipeline, unshown: Vec::new(), source, coalescing, is_queued: false }
+        Stream { pipe, token, is_watched: false, pipeline, unlogged: Vec::new(), source, coalescing, is_queued: false }
     }
 
     /// Has the loop tell when there is something to read; also when there already is.
@@ -155,7 +155,7 @@ impl Stream {
         let is_plain = self.is_plain();
         let taken = if is_plain { self.transfer_once(outlets) } else { self.take_once(buffer, outlets) };
         if !is_plain && matches!(taken, Transfer::Moved(_) | Transfer::Ended) {
-            self.say_readable(outlets);
+            self.log_readable(outlets);
         }
         match taken {
             Transfer::Moved(count) => {
@@ -174,12 +174,12 @@ impl Stream {
         let Some(pipe) = &mut self.pipe else { return Turn::Closed };
         match pipe.read(buffer) {
             Ok(0) => {
-                self.say_readable(outlets);
+                self.log_readable(outlets);
                 self.finish(registry, outlets);
                 Turn::Closed
             }
             Ok(count) => {
-                self.say_readable(outlets);
+                self.log_readable(outlets);
                 self.push(&buffer[..count], outlets);
                 Turn::More(count)
             }
@@ -196,26 +196,26 @@ impl Stream {
 
     /// Passes on what control has read.
     pub fn write(&mut self, bytes: &[u8], outlets: &mut Outlets) {
-        self.say_readable(outlets);
+        self.log_readable(outlets);
         if outlets.activity.wants(LogLevel::Debug) {
-            self.unshown.extend_from_slice(bytes);
+            self.unlogged.extend_from_slice(bytes);
             // A listener says its result and that it is ready again in two writes; they are shown as one.
-            if bytes.ends_with(b"\n") || self.unshown.len() >= MOST_UNSHOWN {
-                self.show(outlets);
+            if bytes.ends_with(b"\n") || self.unlogged.len() >= MOST_UNLOGGED {
+                self.log_copy(outlets);
             }
         }
         self.push(bytes, outlets);
     }
 
-    fn say_readable(&self, outlets: &mut Outlets) {
+    fn log_readable(&self, outlets: &mut Outlets) {
         if outlets.activity.wants(LogLevel::Blather) {
             let Source { process, channel, .. } = &self.source;
             outlets.log(LogLevel::Blather, &debug_text::readable(process, *channel));
         }
     }
 
-    fn show(&mut self, outlets: &mut Outlets) {
-        let bytes = mem::take(&mut self.unshown);
+    fn log_copy(&mut self, outlets: &mut Outlets) {
+        let bytes = mem::take(&mut self.unlogged);
         if !bytes.is_empty() {
             let Source { process, channel, .. } = &self.source;
             outlets.log(LogLevel::Debug, &debug_text::listener_copy(process, *channel, &bytes));
@@ -224,7 +224,7 @@ impl Stream {
 
     /// Everything the process wrote has been read: hands out what the pipeline held back and closes the pipe.
     pub fn finish(&mut self, registry: &Registry, outlets: &mut Outlets) {
-        self.show(outlets);
+        self.log_copy(outlets);
         let fd = self.pipe.as_ref().map(AsRawFd::as_raw_fd);
         self.close_pipe(registry);
         let Stream { pipeline, source, .. } = self;

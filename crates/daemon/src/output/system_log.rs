@@ -2,7 +2,7 @@
 
 use supervisord_sys::syslog::Syslog;
 
-use super::loss::{Account, Loss, Said};
+use super::loss::{Account, Entries, Loss};
 
 /// The connection to the system log.
 pub(super) struct SystemLog {
@@ -16,17 +16,17 @@ impl SystemLog {
     }
 
     /// Sends one message.
-    pub fn send(&mut self, message: &[u8]) -> Said {
-        let mut said = Said::new();
+    pub fn send(&mut self, message: &[u8]) -> Entries {
+        let mut entries = Entries::new();
         let outcome = self.syslog.send(message).map_err(|error| Loss::new(1, &error));
-        self.account.settle(outcome, &mut said);
-        said
+        self.account.settle(outcome, &mut entries);
+        entries
     }
 
     /// The last words about it.
-    pub fn close(&mut self) -> Said {
-        let mut said = Said::new();
-        self.account.close(0, &mut said);
-        said
+    pub fn close(&mut self) -> Entries {
+        let mut entries = Entries::new();
+        self.account.close(0, &mut entries);
+        entries
     }
 }

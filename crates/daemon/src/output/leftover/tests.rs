@@ -244,7 +244,7 @@ fn push(pipeline: &mut Pipeline, bytes: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
     pipeline.push(bytes, &mut |piece| match piece {
         Piece::Log(bytes) => text.extend_from_slice(bytes),
         Piece::Section(held) => sections.push(held.bytes),
-        Piece::Onlookers(_) | Piece::Cut(_) => {}
+        Piece::Observed(_) | Piece::Cut(_) => {}
     });
     (text, sections)
 }
