@@ -176,10 +176,10 @@ fn merge_environment(groups: &mut [Group], common: &[(String, String)]) {
     for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
         let process = Arc::make_mut(process);
         let mut merged = crate::ordered::Ordered::default();
-        for (name, value) in common.iter().chain(&process.environment) {
+        for (name, value) in common.iter().chain(&process.spawn.environment) {
             merged.insert(name, value.clone());
         }
-        process.environment = merged.into_entries();
+        process.spawn.environment = merged.into_entries();
     }
 }
 

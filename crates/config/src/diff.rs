@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use crate::model::{ChannelLog, FastCgiSocket, Group, GroupKind, LogFile, Process};
+use crate::host::Account;
+use crate::model::{ChannelLog, FastCgiSocket, Group, GroupKind, Identity, LogFile, Logging, Process, Spawn};
 
 /// Names of groups, each list in the order of the configuration it comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,54 +58,33 @@ fn same_kind(a: &GroupKind, b: &GroupKind) -> bool {
 
 fn same_process(a: &Process, b: &Process) -> bool {
     // Every field is named, so that a new one cannot be forgotten here.
-    let Process {
-        name,
-        section: _,
-        origin: _,
-        command,
-        directory,
-        umask,
-        priority,
-        autostart,
-        autorestart,
-        startsecs,
-        startretries,
-        user,
-        stdout,
-        stderr,
-        stopsignal,
-        stopwaitsecs,
-        stopasgroup,
-        killasgroup,
-        exitcodes,
-        redirect_stderr,
-        environment,
-        serverurl,
-        socket,
-    } = a;
-    let uid = |process: &Process| process.user.as_ref().map(|user| user.uid);
+    let Process { identity, spawn, start, restart, stop, logging } = a;
+    let Identity { name, section: _, origin: _, priority } = identity;
+    *name == b.identity.name
+        && *priority == b.identity.priority
+        && same_spawn(spawn, &b.spawn)
+        && *start == b.start
+        && *restart == b.restart
+        && *stop == b.stop
+        && same_logging(logging, &b.logging)
+}
+
+fn same_spawn(a: &Spawn, b: &Spawn) -> bool {
+    let Spawn { command, directory, umask, user, environment, serverurl, socket } = a;
+    let uid = |user: &Option<Account>| user.as_ref().map(|user| user.uid);
     let pairs = |pairs: &[(String, String)]| pairs.iter().cloned().collect::<BTreeMap<_, _>>();
-    *name == b.name
-        && *command == b.command
+    *command == b.command
         && *directory == b.directory
         && *umask == b.umask
-        && *priority == b.priority
-        && *autostart == b.autostart
-        && *autorestart == b.autorestart
-        && *startsecs == b.startsecs
-        && *startretries == b.startretries
-        && user.as_ref().map(|user| user.uid) == uid(b)
-        && same_channel(stdout, &b.stdout)
-        && same_channel(stderr, &b.stderr)
-        && *stopsignal == b.stopsignal
-        && *stopwaitsecs == b.stopwaitsecs
-        && *stopasgroup == b.stopasgroup
-        && *killasgroup == b.killasgroup
-        && *exitcodes == b.exitcodes
-        && *redirect_stderr == b.redirect_stderr
+        && uid(user) == uid(&b.user)
         && pairs(environment) == pairs(&b.environment)
         && *serverurl == b.serverurl
         && url(socket) == url(&b.socket)
+}
+
+fn same_logging(a: &Logging, b: &Logging) -> bool {
+    let Logging { stdout, stderr, redirect_stderr } = a;
+    same_channel(stdout, &b.stdout) && same_channel(stderr, &b.stderr) && *redirect_stderr == b.redirect_stderr
 }
 
 /// A socket is known by its URL alone: the original notices no change of owner, mode or backlog.

@@ -138,7 +138,7 @@ pub struct Supervisord {
     pub strip_ansi: bool,
     /// Let children survive a daemon that is killed, and take over those of one that was.
     pub adopt: bool,
-    /// Added to the environment of every child; every [`Process::environment`] already contains it.
+    /// Added to the environment of every child; every [`Spawn::environment`] already contains it.
     pub environment: Vec<(String, String)>,
 }
 
@@ -295,37 +295,79 @@ pub struct Pool {
     pub result_handler: String,
 }
 
-/// One supervised process: one of the `numprocs` of a section.
+/// One supervised process: one of the `numprocs` of a section. Its options stand together by concern; in the hand-over to
+/// another program of the daemon they stand side by side, as in the release before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
+    #[serde(flatten)]
+    pub identity: Identity,
+    #[serde(flatten)]
+    pub spawn: Spawn,
+    #[serde(flatten)]
+    pub start: Start,
+    #[serde(flatten)]
+    pub restart: Restart,
+    #[serde(flatten)]
+    pub stop: Stop,
+    #[serde(flatten)]
+    pub logging: Logging,
+}
+
+/// Who a process is, and where it stands among the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
     /// Name, expanded.
     pub name: String,
     /// The section it comes from.
     pub section: String,
     /// Where that section begins.
     pub origin: Origin,
+    /// Lower numbers start first and stop last.
+    pub priority: i64,
+}
+
+/// What a process is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spawn {
     /// Command line, expanded, not yet split into words.
     pub command: String,
     /// Where to run it.
     pub directory: Option<String>,
     /// File mode mask.
     pub umask: Option<u32>,
-    /// Lower numbers start first and stop last.
-    pub priority: i64,
+    /// Whom it runs as.
+    pub user: Option<Account>,
+    /// Added to its environment: the pairs of `[supervisord]`, overlaid with the section's own.
+    pub environment: Vec<(String, String)>,
+    /// What to tell it in `SUPERVISOR_SERVER_URL`.
+    pub serverurl: ServerUrl,
+    /// The listening socket it gets as descriptor 0.
+    pub socket: Option<Arc<FastCgiSocket>>,
+}
+
+/// When a process is started, and when it counts as started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
     /// Start it with the daemon.
     pub autostart: bool,
-    /// Start it again after it ended by itself.
-    pub autorestart: AutoRestart,
     /// Seconds it must stay alive to count as running; negative like 0.
     pub startsecs: i64,
     /// How many more attempts after the first.
     pub startretries: i64,
-    /// Whom it runs as.
-    pub user: Option<Account>,
-    /// Its stdout log.
-    pub stdout: ChannelLog,
-    /// Its stderr log; of no effect with `redirect_stderr`.
-    pub stderr: ChannelLog,
+}
+
+/// What follows when a process has ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    /// Start it again after it ended by itself.
+    pub autorestart: AutoRestart,
+    /// Exit statuses that `autorestart=unexpected` takes as expected.
+    pub exitcodes: Vec<i32>,
+}
+
+/// How a process is asked, and then made, to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
     /// The number of the signal that asks it to stop.
     pub stopsignal: i32,
     /// Seconds until SIGKILL follows.
@@ -334,16 +376,17 @@ pub struct Process {
     pub stopasgroup: bool,
     /// Send SIGKILL to the process group.
     pub killasgroup: bool,
-    /// Exit statuses that `autorestart=unexpected` takes as expected.
-    pub exitcodes: Vec<i32>,
+}
+
+/// Where the output of a process goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logging {
+    /// Its stdout log.
+    pub stdout: ChannelLog,
+    /// Its stderr log; of no effect with `redirect_stderr`.
+    pub stderr: ChannelLog,
     /// Send its stderr where its stdout goes.
     pub redirect_stderr: bool,
-    /// Added to its environment: the pairs of `[supervisord]`, overlaid with the section's own.
-    pub environment: Vec<(String, String)>,
-    /// What to tell it in `SUPERVISOR_SERVER_URL`.
-    pub serverurl: ServerUrl,
-    /// The listening socket it gets as descriptor 0.
-    pub socket: Option<Arc<FastCgiSocket>>,
 }
 
 /// When to start a process again after it ended by itself.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    ActivityLog, AutoRestart, ChannelLog, Config, Group, GroupKind, LogFile, LogLevel, Origin, Pool, Process,
-    ServerUrl, Supervisord,
+    ActivityLog, AutoRestart, ChannelLog, Config, Group, GroupKind, Identity, LogFile, LogLevel, Logging, Origin, Pool,
+    Process, Restart, ServerUrl, Spawn, Start, Stop, Supervisord,
 };
 
 /// A program with the original's defaults.
@@ -19,29 +19,25 @@ pub fn process(name: &str) -> Process {
         syslog: false,
     };
     Process {
-        name: name.to_owned(),
-        section: format!("program:{name}"),
-        origin: Origin { file: "test.conf".into(), line: 1 },
-        command: "/bin/cat".to_owned(),
-        directory: None,
-        umask: None,
-        priority: 999,
-        autostart: true,
-        autorestart: AutoRestart::Unexpected,
-        startsecs: 1,
-        startretries: 3,
-        user: None,
-        stdout: log.clone(),
-        stderr: log,
-        stopsignal: 15,
-        stopwaitsecs: 10,
-        stopasgroup: false,
-        killasgroup: false,
-        exitcodes: vec![0],
-        redirect_stderr: false,
-        environment: Vec::new(),
-        serverurl: ServerUrl::Auto,
-        socket: None,
+        identity: Identity {
+            name: name.to_owned(),
+            section: format!("program:{name}"),
+            origin: Origin { file: "test.conf".into(), line: 1 },
+            priority: 999,
+        },
+        spawn: Spawn {
+            command: "/bin/cat".to_owned(),
+            directory: None,
+            umask: None,
+            user: None,
+            environment: Vec::new(),
+            serverurl: ServerUrl::Auto,
+            socket: None,
+        },
+        start: Start { autostart: true, startsecs: 1, startretries: 3 },
+        restart: Restart { autorestart: AutoRestart::Unexpected, exitcodes: vec![0] },
+        stop: Stop { stopsignal: 15, stopwaitsecs: 10, stopasgroup: false, killasgroup: false },
+        logging: Logging { stdout: log.clone(), stderr: log, redirect_stderr: false },
     }
 }
 
@@ -55,7 +51,8 @@ pub fn group(name: &str, priority: i64, processes: Vec<Process>) -> Arc<Group> {
 pub fn pool(name: &str, events: &[&str], buffer_size: usize) -> Arc<Group> {
     let events = events.iter().map(|event| (*event).to_owned()).collect();
     let pool = Pool { buffer_size, events, result_handler: "supervisor.dispatchers:default_handler".to_owned() };
-    let listener = Process { startsecs: 0, ..process(name) };
+    let mut listener = process(name);
+    listener.start.startsecs = 0;
     let processes = vec![Arc::new(listener)];
     Arc::new(Group { name: name.to_owned(), priority: -1, kind: GroupKind::Listeners(pool), processes })
 }

@@ -345,8 +345,8 @@ impl Machine {
         // Others may have been made since it was decided to make this one.
         self.started = at.now.mono;
         self.last_start = at.now.epoch();
-        out.push(Action::Log(LogLevel::Info, texts::spawned(&at.config.name, pid)));
-        let wait = seconds(at.config.startsecs);
+        out.push(Action::Log(LogLevel::Info, texts::spawned(&at.config.identity.name, pid)));
+        let wait = seconds(at.config.start.startsecs);
         if wait.is_zero() {
             self.succeed(at, out);
         } else {
@@ -364,7 +364,7 @@ impl Machine {
 
     fn succeed(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
         self.come_up(out);
-        out.push(Action::Log(LogLevel::Info, texts::success(&at.config.name, at.config.startsecs)));
+        out.push(Action::Log(LogLevel::Info, texts::success(&at.config.identity.name, at.config.start.startsecs)));
     }
 
     fn come_up(&mut self, out: &mut Vec<Action>) {
@@ -374,12 +374,12 @@ impl Machine {
     }
 
     fn is_too_quick(&self, at: Circumstances<'_>) -> bool {
-        at.died.mono.saturating_sub(self.started) < seconds(at.config.startsecs)
+        at.died.mono.saturating_sub(self.started) < seconds(at.config.start.startsecs)
     }
 
     fn ended_too_quickly(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
         self.gone(at);
-        let line = texts::exited(&at.config.name, status, false);
+        let line = texts::exited(&at.config.identity.name, status, false);
         self.fail_to_start(Failure::TooQuick, Some(line), at, out);
     }
 
@@ -392,7 +392,7 @@ impl Machine {
         out.extend(line.map(|line| Action::Log(LogLevel::Warn, line)));
         if wait.is_none() {
             self.give_up(out);
-            out.push(Action::Log(LogLevel::Info, texts::gave_up(&at.config.name)));
+            out.push(Action::Log(LogLevel::Info, texts::gave_up(&at.config.identity.name)));
         }
     }
 
@@ -420,7 +420,7 @@ impl Machine {
             self.failure = Some(Failure::BadExit(status.number()));
         }
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
-        out.push(Action::Log(level, texts::exited(&at.config.name, status, expected)));
+        out.push(Action::Log(level, texts::exited(&at.config.identity.name, status, expected)));
         if at.supervising {
             self.restart(status, expected, at, out);
         }
@@ -429,7 +429,7 @@ impl Machine {
     /// The original aborts here; an end is an end, whatever was unknown before.
     fn ended_unreachable(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
         let expected = self.exited(status, at, out);
-        out.push(Action::Log(LogLevel::Warn, texts::exited(&at.config.name, status, expected)));
+        out.push(Action::Log(LogLevel::Warn, texts::exited(&at.config.identity.name, status, expected)));
     }
 
     /// It has ended by itself. Gives whether that is expected.
@@ -474,7 +474,7 @@ impl Machine {
         self.stop_step = plan.after(self.stop_step);
         let StopStep { signal, scope, wait } = plan.step(self.stop_step);
         if signal == SIGKILL {
-            out.push(Action::Log(LogLevel::Warn, texts::killing_hard(&at.config.name, self.pid)));
+            out.push(Action::Log(LogLevel::Warn, texts::killing_hard(&at.config.identity.name, self.pid)));
         }
         out.push(self.killing(signal, scope, at));
         self.timers.set(Timer::NextStopStep, at.now.mono + wait);
@@ -482,7 +482,7 @@ impl Machine {
     }
 
     fn killing(&self, signal: i32, scope: KillScope, at: Circumstances<'_>) -> Action {
-        Action::Log(LogLevel::Debug, texts::killing(&at.config.name, self.pid, signal, scope))
+        Action::Log(LogLevel::Debug, texts::killing(&at.config.identity.name, self.pid, signal, scope))
     }
 
     /// Others may have been signalled since it was decided to signal this one.
@@ -494,7 +494,7 @@ impl Machine {
     }
 
     fn stop_retrying(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        out.push(Action::Log(LogLevel::Debug, texts::stop_in_backoff(&at.config.name)));
+        out.push(Action::Log(LogLevel::Debug, texts::stop_in_backoff(&at.config.identity.name)));
         self.enter(Phase::Stopped, "pid:0".to_owned(), out);
     }
 
@@ -505,7 +505,7 @@ impl Machine {
         self.enter(Phase::Stopped, format!("pid:{pid}"), out);
         let expected = ExitRule::of(at.config).expects(status);
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
-        out.push(Action::Log(level, texts::stopped(&at.config.name, status)));
+        out.push(Action::Log(level, texts::stopped(&at.config.identity.name, status)));
     }
 
     fn gone(&mut self, at: Circumstances<'_>) {

@@ -51,7 +51,7 @@ impl Row {
     /// What `getProcessInfo` answers at the time `now` (seconds since the epoch).
     pub fn info(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> ProcessInfo {
         ProcessInfo {
-            name: self.config.name.clone(),
+            name: self.config.identity.name.clone(),
             group: self.group.to_string(),
             start: self.start,
             stop: self.stop,
@@ -71,7 +71,7 @@ impl Row {
         match self.state {
             ProcessState::Running => format!("pid {}, uptime {}", self.pid, uptime(now - self.start)),
             ProcessState::Fatal | ProcessState::Backoff if self.spawnerr.is_empty() => {
-                format!("unknown error (try \"tail {}\")", self.config.name)
+                format!("unknown error (try \"tail {}\")", self.config.identity.name)
             }
             ProcessState::Fatal | ProcessState::Backoff => self.spawnerr.clone(),
             ProcessState::Stopped | ProcessState::Exited if self.start == 0 => "Not started".to_owned(),

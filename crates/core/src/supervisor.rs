@@ -429,16 +429,16 @@ impl Supervisor {
 
     fn resolve_log(&mut self, process: &Process, channel: Channel) -> Option<String> {
         let file = match channel {
-            Channel::Stdout => &process.stdout.file,
-            Channel::Stderr if process.redirect_stderr => return None,
-            Channel::Stderr => &process.stderr.file,
+            Channel::Stdout => &process.logging.stdout.file,
+            Channel::Stderr if process.logging.redirect_stderr => return None,
+            Channel::Stderr => &process.logging.stderr.file,
         };
         match file {
             LogFile::None => None,
             LogFile::Path(path) => Some(path.clone()),
             LogFile::Auto => {
                 let settings = &self.config.supervisord;
-                let name = self.auto_logs.next(&process.name, channel, &settings.identifier);
+                let name = self.auto_logs.next(&process.identity.name, channel, &settings.identifier);
                 let path = format!("{}/{name}", settings.childlogdir.trim_end_matches('/'));
                 self.effects.push_back(Effect::CreateAutoLog { path: path.clone() });
                 Some(path)
@@ -453,7 +453,7 @@ impl Supervisor {
     /// The members of a group that start by themselves, in stored order.
     fn autostarting(&self, index: usize) -> Vec<ProcessId> {
         let starts = |id: &ProcessId| {
-            self.members.get(id).is_some_and(|member| member.config.autostart && member.machine.never_started())
+            self.members.get(id).is_some_and(|member| member.config.start.autostart && member.machine.never_started())
         };
         self.groups[index].members.iter().copied().filter(starts).collect()
     }
@@ -474,7 +474,7 @@ impl Supervisor {
     /// Members of a group, lowest priority number first, in stored order among equals.
     fn members_by_priority(&self, index: usize) -> Vec<ProcessId> {
         let mut order = self.groups[index].members.clone();
-        order.sort_by_key(|id| self.members.get(id).map_or(0, |member| member.config.priority));
+        order.sort_by_key(|id| self.members.get(id).map_or(0, |member| member.config.identity.priority));
         order
     }
 
@@ -484,18 +484,22 @@ impl Supervisor {
 
     fn find(&self, group: &str, process: &str) -> Option<ProcessId> {
         let members = &self.groups[self.group_index(group)?].members;
-        members.iter().copied().find(|id| self.members.get(id).is_some_and(|member| member.config.name == process))
+        members
+            .iter()
+            .copied()
+            .find(|id| self.members.get(id).is_some_and(|member| member.config.identity.name == process))
     }
 
     /// Tells the driver to close a FastCGI socket when the last process that held it is gone.
     fn release_socket(&mut self, id: ProcessId) {
         let Some(member) = self.members.get(&id) else { return };
-        let Some(socket) = member.config.socket.clone() else { return };
+        let Some(socket) = member.config.spawn.socket.clone() else { return };
         let group = member.group.clone();
         let is_held = self.by_run.values().any(|other| {
             *other != id
                 && self.members.get(other).is_some_and(|other| {
-                    other.group == group && other.config.socket.as_ref().is_some_and(|held| held.url == socket.url)
+                    other.group == group
+                        && other.config.spawn.socket.as_ref().is_some_and(|held| held.url == socket.url)
                 })
         });
         if !is_held {

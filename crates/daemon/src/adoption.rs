@@ -240,7 +240,7 @@ fn gather(state: State, kept: &mut Kept, config: &Config, start_dir: &str) -> Ga
         let mut members = Vec::new();
         let before = children.len();
         for process in &definition.processes {
-            let Some((member, run)) = state.member(&definition.name, &process.name) else { continue };
+            let Some((member, run)) = state.member(&definition.name, &process.identity.name) else { continue };
             if let Some(run) = run {
                 next_run = next_run.max(run.run + 1);
                 children.extend(find_child(&definition, process, member, run, kept));
@@ -313,13 +313,13 @@ fn find_child(
     let (stdin, stdout, stderr) =
         (open(Role::Stdin, run.stdin), open(Role::Stdout, run.stdout), open(Role::Stderr, run.stderr));
     let lacks_pipe = stdout.is_none()
-        || (stdin.is_none() && process.socket.is_none())
-        || (stderr.is_none() && !process.redirect_stderr);
+        || (stdin.is_none() && process.spawn.socket.is_none())
+        || (stderr.is_none() && !process.logging.redirect_stderr);
     let is_cut_off = lacks_pipe && !has_ended;
     let is_listener = matches!(group.kind, GroupKind::Listeners(_));
     let (listener, stdout) = if is_listener { (stdout, None) } else { (None, stdout) };
     let mut streams = vec![HandedChannel { channel: Channel::Stdout, pipe: stdout, pipeline: None }];
-    if !process.redirect_stderr {
+    if !process.logging.redirect_stderr {
         streams.push(HandedChannel { channel: Channel::Stderr, pipe: stderr, pipeline: None });
     }
     Some(HandedChild {
@@ -370,7 +370,9 @@ fn find_socket(
     kept: &mut Kept,
     children: &[HandedChild<OwnedFd>],
 ) -> Result<Option<HandedSocket<OwnedFd>>, String> {
-    let Some(wanted) = group.processes.iter().find_map(|process| process.socket.as_ref()) else { return Ok(None) };
+    let Some(wanted) = group.processes.iter().find_map(|process| process.spawn.socket.as_ref()) else {
+        return Ok(None);
+    };
     let noted = state.sockets.iter().find(|socket| socket.group == group.name && socket.url == wanted.url);
     if let Some(number) = noted.map(|socket| socket.number)
         && let Some(socket) = kept.take(Owner::Socket(number), Role::Listener)

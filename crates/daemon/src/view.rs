@@ -96,7 +96,7 @@ impl View {
     pub(crate) fn publish_row(&self, row: Row) {
         let mut published = self.write();
         let members = published.groups.entry(row.group.clone()).or_default();
-        members.insert(row.config.name.clone(), Arc::new(row));
+        members.insert(row.config.identity.name.clone(), Arc::new(row));
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Published> {

@@ -100,7 +100,13 @@ pub fn run(data: &[u8]) {
             assert_eq!(format!("{config:?}"), format!("{again:?}"));
             let order: Vec<_> = config.groups.iter().map(|group| group.priority).collect();
             assert!(order.is_sorted(), "{order:?}");
-            assert!(config.groups.iter().flat_map(|group| &group.processes).all(|process| !process.name.contains(':')));
+            assert!(
+                config
+                    .groups
+                    .iter()
+                    .flat_map(|group| &group.processes)
+                    .all(|process| !process.identity.name.contains(':'))
+            );
         }
         (Err(error), Err(again)) => {
             assert_eq!(error.to_string(), again.to_string());

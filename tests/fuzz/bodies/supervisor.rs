@@ -250,7 +250,7 @@ impl World {
         for id in &self.processes {
             let Some(row) = self.supervisor.row(*id) else { continue };
             let child = self.children.iter().find(|(_, child)| child.process == *id).map(|(pid, _)| *pid);
-            assert_eq!(child.unwrap_or(0), row.pid, "{} is {:?}", row.config.name, row.state);
+            assert_eq!(child.unwrap_or(0), row.pid, "{} is {:?}", row.config.identity.name, row.state);
             let lives = matches!(row.state, ProcessState::Starting | ProcessState::Running | ProcessState::Stopping);
             assert!(
                 lives == (row.pid != 0) || row.state == ProcessState::Unknown,
@@ -401,7 +401,7 @@ impl World {
         assert_eq!(again, written, "nothing is forgotten");
         let moved = |process: ProcessId| {
             let row = self.supervisor.row(process)?;
-            next.find_process(&row.group, &row.config.name)
+            next.find_process(&row.group, &row.config.identity.name)
         };
         let children = std::mem::take(&mut self.children).into_iter();
         let known = children.filter_map(|(pid, child)| Some((pid, Child { process: moved(child.process)?, ..child })));

@@ -143,13 +143,13 @@ impl<'a> Gathering<'a> {
     fn add(&mut self, reader: &Reader<'_>, mut group: Group, processes: Vec<Process>) {
         let mut unique: Ordered<Arc<Process>> = Ordered::default();
         for process in processes {
-            let name = process.name.clone();
-            let section = process.section.clone();
+            let name = process.identity.name.clone();
+            let section = process.identity.section.clone();
             if let Some(lost) = unique.insert(&name, Arc::new(process)) {
                 let text = format!(
                     "For [{section}], the process name {name} is already used in group {} by [{}], \
                      the earlier process has been ignored",
-                    group.name, lost.section
+                    group.name, lost.identity.section
                 );
                 self.notices.warn_at(text, reader.section_place());
             }

@@ -11,7 +11,9 @@ use crate::environment::{self, Environment};
 use crate::error::ConfigError;
 use crate::expand::{Names, expand, expand_again};
 use crate::host::{Account, DaemonHost};
-use crate::model::{AutoRestart, ChannelLog, FastCgiSocket, LogFile, Process, ServerUrl};
+use crate::model::{
+    ChannelLog, FastCgiSocket, Identity, LogFile, Logging, Process, Restart, ServerUrl, Spawn, Start, Stop,
+};
 use crate::notices::Notices;
 use crate::path;
 use crate::pyrepr::repr;
@@ -61,7 +63,7 @@ fn section_processes(
         let names = Names::over(&names).number("process_num", number).number("numprocs", shared.numprocs);
         processes.push(shared.process(reader, &names, socket, inputs.host, notices)?);
     }
-    processes.sort_by(|a, b| a.name.cmp(&b.name));
+    processes.sort_by(|a, b| a.identity.name.cmp(&b.identity.name));
     Ok(processes)
 }
 
@@ -74,15 +76,9 @@ struct Reporting {
 /// The options that are read once for all processes of a section.
 struct Shared<'a> {
     priority: i64,
-    autostart: bool,
-    autorestart: AutoRestart,
-    startsecs: i64,
-    startretries: i64,
-    stopsignal: i32,
-    stopwaitsecs: i64,
-    stopasgroup: bool,
-    killasgroup: bool,
-    exitcodes: Vec<i32>,
+    start: Start,
+    restart: Restart,
+    stop: Stop,
     redirect_stderr: bool,
     numprocs: i64,
     numprocs_start: i64,
@@ -124,15 +120,9 @@ impl<'a> Shared<'a> {
         name(process_name).map_err(|complaint| reader.cannot_convert("process_name", &complaint))?;
         let shared = Shared {
             priority,
-            autostart,
-            autorestart,
-            startsecs,
-            startretries,
-            stopsignal,
-            stopwaitsecs,
-            stopasgroup,
-            killasgroup,
-            exitcodes,
+            start: Start { autostart, startsecs, startretries },
+            restart: Restart { autorestart, exitcodes },
+            stop: Stop { stopsignal, stopwaitsecs, stopasgroup, killasgroup },
             redirect_stderr,
             numprocs,
             numprocs_start,
@@ -153,7 +143,7 @@ impl<'a> Shared<'a> {
             let advice = "write process_name=%(program_name)s_%(process_num)02d";
             return Err(reader.error("numprocs", message).advise(advice.to_owned()));
         }
-        if self.stopasgroup && !self.killasgroup {
+        if self.stop.stopasgroup && !self.stop.killasgroup {
             let advice = "remove this line: killasgroup is true where stopasgroup is";
             let error = reader.error("killasgroup", "Cannot set stopasgroup=true and killasgroup=false");
             return Err(error.advise(advice.to_owned()));
@@ -190,29 +180,25 @@ impl<'a> Shared<'a> {
             .ok_or_else(|| reader.error("command", format!("program section {section} does not specify a command")))?;
         check_command(reader, &command, notices);
         Ok(Process {
-            name: self.expanded_name(reader, names)?,
-            section: section.to_owned(),
-            origin: reader.section_origin().clone(),
-            command,
-            directory,
-            umask: self.umask,
-            priority: self.priority,
-            autostart: self.autostart,
-            autorestart: self.autorestart,
-            startsecs: self.startsecs,
-            startretries: self.startretries,
-            user: self.user.clone(),
-            stdout,
-            stderr,
-            stopsignal: self.stopsignal,
-            stopwaitsecs: self.stopwaitsecs,
-            stopasgroup: self.stopasgroup,
-            killasgroup: self.killasgroup,
-            exitcodes: self.exitcodes.clone(),
-            redirect_stderr: self.redirect_stderr,
-            environment,
-            serverurl: self.serverurl.clone(),
-            socket: socket.cloned(),
+            identity: Identity {
+                name: self.expanded_name(reader, names)?,
+                section: section.to_owned(),
+                origin: reader.section_origin().clone(),
+                priority: self.priority,
+            },
+            spawn: Spawn {
+                command,
+                directory,
+                umask: self.umask,
+                user: self.user.clone(),
+                environment,
+                serverurl: self.serverurl.clone(),
+                socket: socket.cloned(),
+            },
+            start: self.start.clone(),
+            restart: self.restart.clone(),
+            stop: self.stop.clone(),
+            logging: Logging { stdout, stderr, redirect_stderr: self.redirect_stderr },
         })
     }
 

@@ -42,7 +42,7 @@ fn only_process(config: &Config) -> &Process {
 }
 
 fn names(group: &Group) -> Vec<&str> {
-    group.processes.iter().map(|process| process.name.as_str()).collect()
+    group.processes.iter().map(|process| process.identity.name.as_str()).collect()
 }
 
 #[test]
@@ -57,14 +57,17 @@ fn an_empty_section_gives_the_defaults() {
     );
     assert_eq!((supervisord.childlogdir.as_str(), supervisord.directory, supervisord.user), ("/tmp", None, None));
     let process = only_process(&read("[program:p]\ncommand=c\n")).clone();
-    assert_eq!((process.priority, process.startsecs, process.startretries, process.stopwaitsecs), (999, 1, 3, 10));
-    assert_eq!((process.autostart, process.autorestart), (true, AutoRestart::Unexpected));
-    assert_eq!((process.stopsignal, process.exitcodes), (15, vec![0]));
     assert_eq!(
-        (process.stdout.file.clone(), process.stdout.maxbytes, process.stdout.backups),
+        (process.identity.priority, process.start.startsecs, process.start.startretries, process.stop.stopwaitsecs),
+        (999, 1, 3, 10)
+    );
+    assert_eq!((process.start.autostart, process.restart.autorestart), (true, AutoRestart::Unexpected));
+    assert_eq!((process.stop.stopsignal, process.restart.exitcodes), (15, vec![0]));
+    assert_eq!(
+        (process.logging.stdout.file.clone(), process.logging.stdout.maxbytes, process.logging.stdout.backups),
         (LogFile::Auto, 50 << 20, 10)
     );
-    assert_eq!((process.stderr, process.serverurl), (process.stdout, ServerUrl::Auto));
+    assert_eq!((process.logging.stderr, process.spawn.serverurl), (process.logging.stdout, ServerUrl::Auto));
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn groups_stand_by_priority_and_name_and_members_by_listing() {
     assert_eq!(names(group(&config, "g"))[..5], ["z", "b_0", "b_1", "b_10", "b_11"]);
     let GroupKind::Listeners(pool) = &config.groups[0].kind else { panic!("{:?}", config.groups[0].kind) };
     assert_eq!((pool.buffer_size, pool.events.join(" ")), (10, "TICK_5 TICK_60".to_owned()));
-    assert_eq!(config.groups[0].processes[0].priority, 999);
+    assert_eq!(config.groups[0].processes[0].identity.priority, 999);
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn a_lost_group_or_process_is_mentioned() {
     let config = read(
         "[group:g]\nprograms=a,b\n[program:a]\ncommand=c\nprocess_name=x\n[program:b]\ncommand=d\nprocess_name=x\n",
     );
-    assert_eq!(only_process(&config).command, "d");
+    assert_eq!(only_process(&config).spawn.command, "d");
     assert_eq!(
         notices(&config),
         [
@@ -152,9 +155,9 @@ fn names_expand_to_what_their_place_offers() {
          [group:g]\nprograms=p\n",
     );
     let [first, second] = &group(&config, "g").processes[..] else { panic!("{config:?}") };
-    assert_eq!((first.name.as_str(), first.command.as_str()), ("p_04", "%14 2 node g 2 /conf %"));
-    assert_eq!(second.command, "%15 2 node g 2 /conf %");
-    let pairs: Vec<_> = first.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!((first.identity.name.as_str(), first.spawn.command.as_str()), ("p_04", "%14 2 node g 2 /conf %"));
+    assert_eq!(second.spawn.command, "%15 2 node g 2 /conf %");
+    let pairs: Vec<_> = first.spawn.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(pairs, ["X=2", "Z=z", "Y=%14"]);
     assert_eq!(config.supervisord.environment[0], ("X".to_owned(), "%1".to_owned()));
 }
@@ -163,8 +166,8 @@ fn names_expand_to_what_their_place_offers() {
 fn child_logs_are_expanded_twice() {
     let config = read("[program:p]\ncommand=c\nstdout_logfile=/tmp/%%%%(here)s%%(program_name)s\nstderr_logfile=OFF\n");
     let process = only_process(&config);
-    assert_eq!(process.stdout.file, LogFile::Path("/tmp/%(here)sp".into()));
-    assert_eq!(process.stderr.file, LogFile::None);
+    assert_eq!(process.logging.stdout.file, LogFile::Path("/tmp/%(here)sp".into()));
+    assert_eq!(process.logging.stderr.file, LogFile::None);
 }
 
 #[test]
@@ -182,8 +185,8 @@ fn logging_that_is_odd_is_mentioned_for_each_process() {
                    filling up filesystem unintentionally";
     assert_eq!(notices(&config), [syslog, ignored, syslog, ignored, endless]);
     let process = &group(&config, "p").processes[0];
-    assert_eq!((&process.stdout.file, process.stdout.syslog), (&LogFile::None, true));
-    assert_eq!(process.stderr.file, LogFile::None);
+    assert_eq!((&process.logging.stdout.file, process.logging.stdout.syslog), (&LogFile::None, true));
+    assert_eq!(process.logging.stderr.file, LogFile::None);
 }
 
 #[test]
@@ -200,10 +203,10 @@ fn included_files_override_and_have_their_own_directory() {
     host.files.insert("/etc/x.ini".into(), Vec::new());
     let config = load("c.conf", &CommandLine::default(), &host).unwrap();
     assert_eq!(config.supervisord.identifier, "c");
-    assert_eq!(group(&config, "p").processes[0].command, "/conf /root");
+    assert_eq!(group(&config, "p").processes[0].spawn.command, "/conf /root");
     let included = &group(&config, "q").processes[0];
-    assert_eq!((included.command.as_str(), included.autostart), ("/conf/sub", false));
-    assert_eq!(included.origin.to_string(), "/conf/sub/1.ini:3");
+    assert_eq!((included.spawn.command.as_str(), included.start.autostart), ("/conf/sub", false));
+    assert_eq!(included.identity.origin.to_string(), "/conf/sub/1.ini:3");
     let said: Vec<_> = config.notices.iter().map(|notice| (notice.level, notice.text.as_str())).collect();
     assert_eq!(
         said,
@@ -334,17 +337,17 @@ fn a_fastcgi_program_keeps_its_socket_in_every_group() {
     let sockets: Vec<_> = ["g", "h"]
         .into_iter()
         .flat_map(|name| group(&config, name).processes.clone())
-        .map(|process| process.socket.clone().unwrap())
+        .map(|process| process.spawn.socket.clone().unwrap())
         .collect();
     assert!(sockets.len() == 4 && sockets.iter().all(|socket| Arc::ptr_eq(socket, &sockets[0])));
     assert_eq!(sockets[0].url, "unix:///tmp/f.sock");
     let owner = Some((65534, Some(65534)));
     assert_eq!(sockets[0].address, SocketAddress::Unix { path: "/tmp/f.sock".into(), mode: 0o700, owner });
     assert_eq!(group(&config, "t").kind, GroupKind::FastCgi);
-    let socket = group(&config, "t").processes[0].socket.clone().unwrap();
+    let socket = group(&config, "t").processes[0].spawn.socket.clone().unwrap();
     assert_eq!((socket.url.as_str(), socket.backlog), ("tcp://host:80", Some(7)));
     let config = read("[fcgi-program:six]\ncommand=c\nsocket=tcp://[::1]:80\n");
-    let socket = only_process(&config).socket.clone().unwrap();
+    let socket = only_process(&config).spawn.socket.clone().unwrap();
     assert_eq!(socket.address, SocketAddress::Tcp { host: "[::1]".into(), port: 80 });
 }
 
@@ -352,7 +355,7 @@ fn a_fastcgi_program_keeps_its_socket_in_every_group() {
 fn the_owner_of_a_socket_can_be_set_in_parts() {
     let owner = |line: &str| {
         let config = read(&format!("[fcgi-program:f]\ncommand=c\nsocket=unix:///a\n{line}\n"));
-        match &only_process(&config).socket.as_ref().unwrap().address {
+        match &only_process(&config).spawn.socket.as_ref().unwrap().address {
             SocketAddress::Unix { owner, .. } => *owner,
             other => panic!("{other:?}"),
         }
@@ -440,8 +443,8 @@ fn negative_sizes_and_counts_are_zero() {
     let supervisord = &config.supervisord;
     assert_eq!((supervisord.minfds, supervisord.logfile_maxbytes, supervisord.logfile_backups), (0, 0, 0));
     let process = only_process(&config);
-    let stdout = &process.stdout;
-    assert_eq!((stdout.maxbytes, stdout.backups, stdout.capture_maxbytes, process.startsecs), (0, 0, 0, -5));
+    let stdout = &process.logging.stdout;
+    assert_eq!((stdout.maxbytes, stdout.backups, stdout.capture_maxbytes, process.start.startsecs), (0, 0, 0, -5));
 }
 
 #[test]
@@ -467,8 +470,9 @@ fn an_empty_name_is_refused_even_after_expansion() {
 
 #[test]
 fn the_address_for_children_can_be_set_to_nothing() {
-    let url =
-        |value: &str| only_process(&read(&format!("[program:p]\ncommand=c\nserverurl={value}\n"))).serverurl.clone();
+    let url = |value: &str| {
+        only_process(&read(&format!("[program:p]\ncommand=c\nserverurl={value}\n"))).spawn.serverurl.clone()
+    };
     assert_eq!(url(" auto "), ServerUrl::Auto);
     assert_eq!(url(""), ServerUrl::Text(String::new()));
     assert_eq!(url("http://x"), ServerUrl::Text("http://x".into()));
@@ -509,7 +513,7 @@ proptest::proptest! {
         let found: Vec<_> = config
             .groups
             .iter()
-            .map(|group| (group.priority, &group.name, group.processes[0].command.as_str()))
+            .map(|group| (group.priority, &group.name, group.processes[0].spawn.command.as_str()))
             .collect();
         proptest::prop_assert_eq!(found, expected);
     }
@@ -549,7 +553,7 @@ fn the_environment_of_the_daemon_is_read_like_4_4_where_4_3_refuses_it() {
         assert_eq!(of_daemon(written), value, "{written}");
     }
     let config = read("[program:p]\ncommand=c\nenvironment=A=\"a\\\"b\",B=\"c\\\"d\"\n");
-    let pairs = &group(&config, "p").processes[0].environment;
+    let pairs = &group(&config, "p").processes[0].spawn.environment;
     assert_eq!(pairs.as_slice(), [("A".to_owned(), "a\"b".to_owned()), ("B".to_owned(), "c\"d".to_owned())]);
     assert_eq!(error("environment=A=\"x\n"), "No closing quotation");
 }

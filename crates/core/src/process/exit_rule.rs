@@ -13,7 +13,7 @@ pub struct ExitRule<'a> {
 impl ExitRule<'_> {
     /// The rule of a program.
     pub fn of(config: &Process) -> ExitRule<'_> {
-        ExitRule { expected: &config.exitcodes }
+        ExitRule { expected: &config.restart.exitcodes }
     }
 
     /// Whether this end is expected.
@@ -30,7 +30,8 @@ mod tests {
 
     #[test]
     fn the_listed_statuses_are_expected_and_no_others() {
-        let config = Process { exitcodes: vec![0, 2], ..samples::process("p") };
+        let mut config = samples::process("p");
+        config.restart.exitcodes = vec![0, 2];
         let rule = ExitRule::of(&config);
         let expected: Vec<i32> = (0..=255).filter(|code| rule.expects(ExitStatus::Code(*code))).collect();
         assert_eq!(expected, [0, 2]);

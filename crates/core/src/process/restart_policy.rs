@@ -58,7 +58,7 @@ const PUT_OFF: Duration = Duration::from_secs(5);
 impl RestartPolicy {
     /// The policy of a program.
     pub fn of(config: &Process) -> RestartPolicy {
-        RestartPolicy { when: config.autorestart, retries: config.startretries }
+        RestartPolicy { when: config.restart.autorestart, retries: config.start.startretries }
     }
 
     /// What follows the end of a program that had been up.
@@ -145,7 +145,11 @@ mod tests {
 
     #[test]
     fn each_failed_start_waits_a_second_longer_until_none_is_left() {
-        let of = |startretries| RestartPolicy::of(&Process { startretries, ..samples::process("p") });
+        let of = |startretries| {
+            let mut process = samples::process("p");
+            process.start.startretries = startretries;
+            RestartPolicy::of(&process)
+        };
         let waits: Vec<Option<u64>> =
             (1..=4).map(|number| of(3).after_failed_starts(number).map(|wait| wait.as_secs())).collect();
         assert_eq!(waits, [Some(1), Some(2), Some(3), None]);

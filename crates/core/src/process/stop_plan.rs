@@ -30,9 +30,10 @@ const SHORTEST_REPEAT: Duration = Duration::from_secs(1);
 impl StopPlan {
     /// The plan of a program: `stopsignal`, then SIGKILL, `stopwaitsecs` apart.
     pub fn of(config: &Process) -> StopPlan {
-        let wait = seconds(config.stopwaitsecs);
-        let ask = StopStep { signal: config.stopsignal, scope: scope(config.stopasgroup), wait };
-        let kill = StopStep { signal: SIGKILL, scope: scope(config.killasgroup), wait: wait.max(SHORTEST_REPEAT) };
+        let stop = &config.stop;
+        let wait = seconds(stop.stopwaitsecs);
+        let ask = StopStep { signal: stop.stopsignal, scope: scope(stop.stopasgroup), wait };
+        let kill = StopStep { signal: SIGKILL, scope: scope(stop.killasgroup), wait: wait.max(SHORTEST_REPEAT) };
         StopPlan { steps: [ask, kill] }
     }
 
@@ -73,8 +74,8 @@ mod tests {
     #[test]
     fn the_stop_signal_is_followed_by_sigkill_for_ever() {
         let plan = plan(|config| {
-            (config.stopsignal, config.stopwaitsecs) = (2, 5);
-            config.stopasgroup = true;
+            (config.stop.stopsignal, config.stop.stopwaitsecs) = (2, 5);
+            config.stop.stopasgroup = true;
         });
         let wait = Duration::from_secs(5);
         let kill = StopStep { signal: 9, scope: KillScope::Process, wait };
@@ -86,14 +87,14 @@ mod tests {
     #[test]
     fn without_a_time_to_stop_sigkill_follows_at_once_and_is_repeated_every_second() {
         for stopwaitsecs in [0, -1] {
-            let plan = plan(|config| config.stopwaitsecs = stopwaitsecs);
+            let plan = plan(|config| config.stop.stopwaitsecs = stopwaitsecs);
             assert_eq!([plan.step(0).wait, plan.step(1).wait], [Duration::ZERO, Duration::from_secs(1)]);
         }
     }
 
     #[test]
     fn each_step_has_its_own_scope() {
-        let plan = plan(|config| config.killasgroup = true);
+        let plan = plan(|config| config.stop.killasgroup = true);
         assert_eq!([plan.step(0).scope, plan.step(1).scope], [KillScope::Process, KillScope::Group]);
     }
 }

@@ -99,7 +99,7 @@ fn a_program_that_stays_up_is_running_after_startsecs() {
 
 #[test]
 fn a_start_that_nobody_can_judge_is_put_off_and_no_attempt_is_lost() {
-    let mut bench = Bench::new(|config| config.startretries = 0);
+    let mut bench = Bench::new(|config| config.start.startretries = 0);
     bench.no_child = Some(Stimulus::SpawnUnanswered("the disk does not respond".to_owned()));
     bench.give(Stimulus::Start).pass(60_000);
     assert_eq!(bench.state(), Backoff);
@@ -117,7 +117,7 @@ fn a_start_that_nobody_can_judge_is_put_off_and_no_attempt_is_lost() {
 
 #[test]
 fn startsecs_0_means_running_at_once() {
-    let mut bench = Bench::new(|config| config.startsecs = 0);
+    let mut bench = Bench::new(|config| config.start.startsecs = 0);
     bench.give(Stimulus::Start);
     assert_eq!(bench.state(), Running);
 }
@@ -134,7 +134,7 @@ fn an_end_before_startsecs_is_a_failure_even_with_an_expected_status() {
 
 #[test]
 fn retries_wait_one_second_longer_each_time_and_then_give_up() {
-    let mut bench = Bench::new(|config| config.startretries = 2);
+    let mut bench = Bench::new(|config| config.start.startretries = 2);
     bench.no_child = Some(Stimulus::SpawnFailed("can't find command 'x'".to_owned()));
     bench.give(Stimulus::Start);
     assert_eq!(bench.take_events(), ["STOPPED>STARTING tries:0", "STARTING>BACKOFF tries:1"]);
@@ -167,7 +167,7 @@ fn an_expected_end_is_final_unless_restarts_are_unconditional() {
     assert_eq!((bench.state(), bench.machine.exit_status()), (Exited, Some(0)));
     assert_eq!(bench.lines.last().unwrap(), "INFO exited: p (exit status 0; expected)");
 
-    let mut bench = Bench::new(|config| config.autorestart = AutoRestart::Always);
+    let mut bench = Bench::new(|config| config.restart.autorestart = AutoRestart::Always);
     bench.give(Stimulus::Start).pass(5000).give(Stimulus::Ended(CODE_0));
     assert_eq!(bench.state(), Starting);
 }
@@ -175,8 +175,8 @@ fn an_expected_end_is_final_unless_restarts_are_unconditional() {
 #[test]
 fn a_program_that_keeps_ending_at_once_is_restarted_once_a_second() {
     let mut bench = Bench::new(|config| {
-        config.startsecs = 0;
-        config.autorestart = AutoRestart::Always;
+        config.start.startsecs = 0;
+        config.restart.autorestart = AutoRestart::Always;
     });
     bench.give(Stimulus::Start);
     bench.give(Stimulus::Ended(CODE_0));
@@ -189,7 +189,7 @@ fn a_program_that_keeps_ending_at_once_is_restarted_once_a_second() {
 
 #[test]
 fn a_program_that_others_kill_is_always_restarted_at_once() {
-    let mut bench = Bench::new(|config| config.startsecs = 0);
+    let mut bench = Bench::new(|config| config.start.startsecs = 0);
     bench.give(Stimulus::Start);
     for _ in 0..50 {
         bench.give(Stimulus::Ended(ExitStatus::Signal { number: 9, core_dumped: false }));
@@ -199,7 +199,7 @@ fn a_program_that_others_kill_is_always_restarted_at_once() {
 
 #[test]
 fn without_a_time_to_stop_sigkill_follows_once_a_second() {
-    let mut bench = Bench::new(|config| config.stopwaitsecs = 0);
+    let mut bench = Bench::new(|config| config.stop.stopwaitsecs = 0);
     bench.give(Stimulus::Start).pass(2000).give(Stimulus::Stop);
     bench.pass(10);
     assert_eq!(bench.signals, [(15, false), (9, false)]);
@@ -212,8 +212,8 @@ fn without_a_time_to_stop_sigkill_follows_once_a_second() {
 #[test]
 fn a_stop_escalates_to_sigkill_again_and_again() {
     let mut bench = Bench::new(|config| {
-        config.stopasgroup = true;
-        config.stopwaitsecs = 5;
+        config.stop.stopasgroup = true;
+        config.stop.stopwaitsecs = 5;
     });
     bench.give(Stimulus::Start).pass(2000).give(Stimulus::Stop);
     assert_eq!(bench.signals, [(15, true)]);
@@ -248,7 +248,7 @@ fn shutdown_turns_waiting_programs_fatal_and_restarts_nothing() {
     bench.give(Stimulus::Shutdown);
     assert_eq!(bench.state(), Fatal);
 
-    let mut bench = Bench::new(|config| config.autorestart = AutoRestart::Always);
+    let mut bench = Bench::new(|config| config.restart.autorestart = AutoRestart::Always);
     bench.give(Stimulus::Start).pass(2000);
     bench.supervising = false;
     bench.give(Stimulus::Ended(CODE_0));
@@ -304,8 +304,8 @@ fn what_is_recycled_is_wanted_until_somebody_stops_it() {
 fn what_waits_for_its_restart_stays_exited_when_it_is_stopped() {
     for stop in [Stimulus::Stop, Stimulus::Shutdown] {
         let mut bench = Bench::new(|config| {
-            config.startsecs = 0;
-            config.autorestart = AutoRestart::Always;
+            config.start.startsecs = 0;
+            config.restart.autorestart = AutoRestart::Always;
         });
         bench.give(Stimulus::Start).give(Stimulus::Ended(CODE_0)).give(Stimulus::Ended(CODE_0));
         assert_eq!((bench.state(), bench.machine.phase()), (Exited, Phase::WaitingToRestart));
@@ -394,9 +394,9 @@ proptest! {
         autorestart in prop_oneof![Just(AutoRestart::Always), Just(AutoRestart::Never), Just(AutoRestart::Unexpected)],
     ) {
         let mut bench = Bench::new(|config| {
-            config.startsecs = startsecs;
-            config.startretries = startretries;
-            config.autorestart = autorestart;
+            config.start.startsecs = startsecs;
+            config.start.startretries = startretries;
+            config.restart.autorestart = autorestart;
         });
         for step in steps {
             let before = bench.state();

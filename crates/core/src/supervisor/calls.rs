@@ -133,8 +133,8 @@ impl Supervisor {
     /// The definition of the group changes with it: the next reread will find that it differs from the file.
     fn enlist_process(&mut self, group: &str, process: Process) -> Result<(), Refusal> {
         let index = self.known_group(group)?;
-        if self.find(group, &process.name).is_some() {
-            return Err(Refusal::with(Reason::UnknownName, process.name));
+        if self.find(group, &process.identity.name).is_some() {
+            return Err(Refusal::with(Reason::UnknownName, process.identity.name));
         }
         let mut definition = Group::clone(&self.groups[index].config);
         let process = Arc::new(process);
@@ -156,7 +156,7 @@ impl Supervisor {
         }
         self.forget_process(id);
         let mut definition = Group::clone(&self.groups[index].config);
-        definition.processes.retain(|member| member.name != process);
+        definition.processes.retain(|member| member.identity.name != process);
         self.groups[index].config = Arc::new(definition);
         self.groups[index].members.retain(|member| *member != id);
         self.effects.push_back(Effect::PublishGroup(group.into()));

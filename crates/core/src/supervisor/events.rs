@@ -96,7 +96,7 @@ impl Supervisor {
 
     fn names(&self, id: ProcessId) -> Option<String> {
         let member = self.members.get(&id)?;
-        Some(format!("processname:{} groupname:{}", member.config.name, member.group))
+        Some(format!("processname:{} groupname:{}", member.config.identity.name, member.group))
     }
 }
 

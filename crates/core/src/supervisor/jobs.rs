@@ -150,7 +150,7 @@ impl Supervisor {
 
     pub(super) fn begin_signal(&mut self, call: CallId, id: ProcessId, signal: i32) {
         let Some(member) = self.members.get(&id) else { return };
-        let (state, pid, name) = (member.machine.state(), member.machine.pid(), member.config.name.clone());
+        let (state, pid, name) = (member.machine.state(), member.machine.pid(), member.config.identity.name.clone());
         let run = member.run.filter(|_| state.is_signallable());
         self.add_item(call, id, Goal::Signal);
         if let Some(run) = run {
@@ -171,7 +171,7 @@ impl Supervisor {
     /// What became of a signal: of a stop (no call), or of a signal request.
     pub(super) fn killed(&mut self, now: Now, id: ProcessId, call: Option<CallId>, result: Result<(), KillFailure>) {
         let Some(member) = self.members.get(&id) else { return };
-        let (name, pid) = (member.config.name.clone(), member.machine.pid());
+        let (name, pid) = (member.config.identity.name.clone(), member.machine.pid());
         let refusal = match (&result, call) {
             (Ok(()), _) => None,
             (Err(KillFailure::Gone(reason)), None) => {
@@ -256,7 +256,9 @@ impl Supervisor {
                 if item.reported + REPORT_EVERY <= now.mono {
                     item.reported = now.mono;
                     lines.extend(
-                        self.members.get(&item.process).map(|member| texts::waiting_to_stop(&member.config.name)),
+                        self.members
+                            .get(&item.process)
+                            .map(|member| texts::waiting_to_stop(&member.config.identity.name)),
                     );
                 }
             }
@@ -268,7 +270,7 @@ impl Supervisor {
 
     pub(super) fn add_item(&mut self, call: CallId, id: ProcessId, goal: Goal) {
         let Some(member) = self.members.get(&id) else { return };
-        let name = namespec(&member.group, &member.config.name);
+        let name = namespec(&member.group, &member.config.identity.name);
         if let Some(job) = self.job(call) {
             job.open.push(Item { process: id, name, goal, reported: Duration::ZERO });
         }
@@ -282,7 +284,7 @@ impl Supervisor {
     }
 
     pub(super) fn finish_item(&mut self, call: CallId, id: ProcessId, result: Result<(), Refusal>) {
-        let names = self.members.get(&id).map(|member| (member.group.clone(), member.config.name.clone()));
+        let names = self.members.get(&id).map(|member| (member.group.clone(), member.config.identity.name.clone()));
         let Some(job) = self.job(call) else { return };
         let Some(position) = job.open.iter().position(|item| item.process == id) else { return };
         job.open.remove(position);

@@ -92,7 +92,7 @@ impl Supervisor {
     /// What became of an event that was to be sent.
     pub(super) fn event_fed(&mut self, now: Now, id: ProcessId, result: Result<(), FeedFailure>) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let name = member.config.name.clone();
+        let name = member.config.identity.name.clone();
         let Some(seat) = member.seat.as_mut() else { return };
         let Some(serial) = seat.event.as_ref().map(|event| event.serial) else { return };
         match result {
@@ -131,7 +131,7 @@ impl Supervisor {
     }
 
     fn listener_said(&mut self, now: Now, id: ProcessId, before: ListenerState, output: ListenerOutput) {
-        let Some(name) = self.members.get(&id).map(|member| member.config.name.clone()) else { return };
+        let Some(name) = self.members.get(&id).map(|member| member.config.identity.name.clone()) else { return };
         match output {
             ListenerOutput::Ready => self.log_transition(&name, before, ListenerState::Ready),
             ListenerOutput::Result(result) => self.judge(now, id, &name, result),
@@ -186,7 +186,7 @@ impl Supervisor {
     /// about this one's.
     pub(super) fn judged(&mut self, now: Now, id: ProcessId, judgement: u64, verdict: Verdict) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let name = member.config.name.clone();
+        let name = member.config.identity.name.clone();
         let Some(seat) = member.seat.as_mut().filter(|seat| seat.judgement == Some(judgement)) else { return };
         seat.judgement = None;
         self.settle(now, id, &name, verdict);

@@ -170,11 +170,11 @@ impl Supervisor {
         if survivors.is_empty() {
             return;
         }
-        let names: Vec<&str> = survivors.iter().map(|member| member.config.name.as_str()).collect();
+        let names: Vec<&str> = survivors.iter().map(|member| member.config.identity.name.as_str()).collect();
         let line = texts::waiting_to_die(&names);
         let states: Vec<String> = survivors
             .iter()
-            .map(|member| format!("{} state: {}", member.config.name, member.machine.state()))
+            .map(|member| format!("{} state: {}", member.config.identity.name, member.machine.state()))
             .collect();
         self.log(LogLevel::Info, line);
         for state in states {

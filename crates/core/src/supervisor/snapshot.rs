@@ -135,7 +135,7 @@ impl Supervisor {
             died: _,
         } = self.members.get(&id)?.as_ref();
         Some(MemberSnapshot {
-            name: config.name.clone(),
+            name: config.identity.name.clone(),
             machine: machine.clone(),
             stdout_log: stdout_log.clone(),
             stderr_log: stderr_log.clone(),
@@ -205,7 +205,7 @@ impl Supervisor {
         self.effects.push_back(Effect::PublishGroup(name.clone()));
         let mut ids = Vec::new();
         for process in &definition.processes {
-            let known = members.iter().find(|member| member.name == process.name);
+            let known = members.iter().find(|member| member.name == process.identity.name);
             let id = match known {
                 Some(known) => self.restore_member(&name, process.clone(), known.clone()),
                 None => self.enlist(&name, &definition, process),

@@ -147,7 +147,8 @@ impl World {
             }
             Effect::Kill { process, run, signal, call, .. } => {
                 self.advance(self.now.mono + self.signalling);
-                let name = self.supervisor.process(process).map(|config| config.name.clone()).unwrap_or_default();
+                let name =
+                    self.supervisor.process(process).map(|config| config.identity.name.clone()).unwrap_or_default();
                 let result = match self.untouchable.contains(&name) {
                     true => Err(KillFailure::Refused("operation not permitted".to_owned())),
                     false => self.kill(run, signal),
@@ -183,7 +184,7 @@ impl World {
     }
 
     fn is_missing(&self, process: ProcessId) -> bool {
-        self.supervisor.process(process).is_some_and(|config| self.missing.contains(&config.name))
+        self.supervisor.process(process).is_some_and(|config| self.missing.contains(&config.identity.name))
     }
 
     fn spawn(&mut self, process: ProcessId) -> Input {
@@ -194,7 +195,8 @@ impl World {
         assert!(!self.draining.iter().any(|dead| dead.process == process), "a child before the end of the last");
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
         self.next_pid += 1;
-        let ignores_term = self.supervisor.process(process).is_some_and(|config| self.stubborn.contains(&config.name));
+        let ignores_term =
+            self.supervisor.process(process).is_some_and(|config| self.stubborn.contains(&config.identity.name));
         let run = RunId(self.next_run);
         self.next_run += 1;
         self.advance(self.now.mono + self.birth);
@@ -259,7 +261,7 @@ impl World {
     }
 
     fn id(&self, name: &str) -> ProcessId {
-        *self.supervisor.members.iter().find(|(_, member)| member.config.name == name).unwrap().0
+        *self.supervisor.members.iter().find(|(_, member)| member.config.identity.name == name).unwrap().0
     }
 
     fn state(&self, name: &str) -> ProcessState {
@@ -285,7 +287,7 @@ fn program(name: &str) -> Arc<Group> {
 fn varied(name: &str, vary: impl FnOnce(&mut Process)) -> Arc<Group> {
     let mut process = samples::process(name);
     vary(&mut process);
-    samples::group(name, process.priority, vec![process])
+    samples::group(name, process.identity.priority, vec![process])
 }
 
 fn start(name: &str, wait: bool) -> Call {

@@ -26,7 +26,8 @@ impl ChildEnv {
 
 /// The directories in which the program of a process is looked for.
 pub(super) fn search_path(process: &Process, child_env: &ChildEnv) -> OsString {
-    let configured = process.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.into());
+    let configured =
+        process.spawn.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.into());
     let inherited = || child_env.environment.get("PATH").filter(|path| !path.is_empty()).map(OsString::from);
     configured.or_else(inherited).unwrap_or_else(|| DEFAULT_PATH.into())
 }
@@ -35,16 +36,16 @@ pub(super) fn search_path(process: &Process, child_env: &ChildEnv) -> OsString {
 pub(super) fn environment(process: &Process, group: &str, child_env: &ChildEnv) -> Result<Environment, Errno> {
     let mut environment = child_env.environment.clone();
     environment.set("SUPERVISOR_ENABLED", "1")?;
-    let url = match &process.serverurl {
+    let url = match &process.spawn.serverurl {
         ServerUrl::Auto => child_env.server_url.as_deref().unwrap_or_default(),
         ServerUrl::Text(text) => text,
     };
     if !url.is_empty() {
         environment.set("SUPERVISOR_SERVER_URL", url)?;
     }
-    environment.set("SUPERVISOR_PROCESS_NAME", &process.name)?;
+    environment.set("SUPERVISOR_PROCESS_NAME", &process.identity.name)?;
     environment.set("SUPERVISOR_GROUP_NAME", group)?;
-    for (name, value) in &process.environment {
+    for (name, value) in &process.spawn.environment {
         environment.set(name, value)?;
     }
     Ok(environment)

@@ -362,7 +362,7 @@ impl Children {
             .into_iter()
             .filter_map(|stream| spawn::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
             .collect();
-        tools.output.send(Request::Resume { run, process: process.name.as_str().into(), channels });
+        tools.output.send(Request::Resume { run, process: process.identity.name.as_str().into(), channels });
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.
         let kept = if child.orphan || kept.exact { kept } else { kept.of(pid) };
         let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, handle, registry)) {
@@ -431,7 +431,7 @@ impl Children {
             children.push(HandedChild {
                 run: id,
                 group: group.to_string(),
-                process: process.name.clone(),
+                process: process.identity.name.clone(),
                 pid: run.pid,
                 kept: run.kept,
                 orphan: run.orphan.is_some(),

@@ -46,7 +46,8 @@ impl Control {
 
     pub(super) fn clear_logs(&mut self, process: ProcessId, files: Vec<String>, call: CallId) {
         let row = self.supervisor.row(process);
-        let name = row.map(|row| supervisord_wire::name::namespec(&row.group, &row.config.name)).unwrap_or_default();
+        let name =
+            row.map(|row| supervisord_wire::name::namespec(&row.group, &row.config.identity.name)).unwrap_or_default();
         self.await_clearing(Some(process), call, Refusal::with(Reason::Failed, name));
         let message_sender = self.message_sender.clone();
         let reply = Box::new(move |result: Result<(), i32>| {

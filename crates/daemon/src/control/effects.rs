@@ -59,7 +59,7 @@ impl Control {
                 if self.tools.activity.wants(LogLevel::Blather)
                     && let Some(row) = self.supervisor.row(process)
                 {
-                    self.tools.activity.log(LogLevel::Blather, &debug_text::writable(&row.config.name));
+                    self.tools.activity.log(LogLevel::Blather, &debug_text::writable(&row.config.identity.name));
                 }
                 let result = self.children.feed(process, bytes, self.poll.registry());
                 if call.is_none() {

@@ -105,8 +105,8 @@ fn places(name: &str, search_path: &OsStr) -> String {
 
 /// The words of a command, and the first of them once more.
 fn split(process: &Process) -> Result<(Vec<String>, String), CommandFailure> {
-    let arguments = words::split(&process.command).map_err(|error| {
-        CommandFailure::Unusable(format!("can't parse command {}: {error}", repr(&process.command)))
+    let arguments = words::split(&process.spawn.command).map_err(|error| {
+        CommandFailure::Unusable(format!("can't parse command {}: {error}", repr(&process.spawn.command)))
     })?;
     let Some(name) = arguments.first().cloned() else {
         return Err(CommandFailure::Unusable("command is empty".to_owned()));
@@ -145,7 +145,8 @@ mod tests {
         let path = directory.path().join("program");
         fs::write(&path, "").expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
-        let process = Process { command: format!("{} now", path.display()), ..samples::process("p") };
+        let mut process = samples::process("p");
+        process.spawn.command = format!("{} now", path.display());
         let child_env = ChildEnv::new(Vec::new(), &samples::config([]));
         let (mut resolver, mut offload) = (CommandResolver::default(), Offload::default());
         let start = Duration::from_secs(100);

@@ -106,7 +106,7 @@ impl ChildSpawner {
         tools: &Tools,
         survival: Option<&mut Survival>,
     ) {
-        let has_socket = supervisor.process(id).is_none_or(|process| process.socket.is_some());
+        let has_socket = supervisor.process(id).is_none_or(|process| process.spawn.socket.is_some());
         if !has_socket && !self.prepared.contains_key(&id) {
             let prepared = self.prepare(id, supervisor, tools, survival);
             self.prepared.insert(id, prepared);
@@ -166,7 +166,7 @@ impl ChildSpawner {
                 }
                 Unresolved::Unanswered(text) => SpawnFailure::Unanswered(text),
             })?;
-        let socket = match &process.socket {
+        let socket = match &process.spawn.socket {
             Some(socket) => {
                 let acquired = self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.offload)?;
                 if let (Some(survival), Some((socket, descriptor))) = (survival.as_deref_mut(), acquired.opened) {
@@ -211,7 +211,7 @@ impl ChildSpawner {
         if let Err(failure) = self.await_logs(opening, tools) {
             let text = format!(
                 "{} cannot be started: user {} cannot open its log {}: {}",
-                repr(&process.name),
+                repr(&process.identity.name),
                 self.own_name(),
                 failure.path,
                 failure.error
@@ -232,7 +232,7 @@ impl ChildSpawner {
 
     fn open_logs(&self, run: RunId, process: &Process, channels: Vec<AttachChannel>, tools: &Tools) -> Opening {
         let (reply, opening) = answer();
-        tools.output.send(Request::Attach { run, process: process.name.as_str().into(), channels, reply });
+        tools.output.send(Request::Attach { run, process: process.identity.name.as_str().into(), channels, reply });
         opening
     }
 
@@ -286,7 +286,7 @@ impl ChildSpawner {
     /// How to become the user of a process, where it has one. It is asked at every start: who was taken out of a group does
     /// not get it any more.
     fn run_as(&mut self, process: &Process, tools: &Tools) -> Result<Option<RunAs>, NoReply> {
-        let Some(uid) = process.user.as_ref().map(|user| user.uid) else { return Ok(None) };
+        let Some(uid) = process.spawn.user.as_ref().map(|user| user.uid) else { return Ok(None) };
         match self.offload.ask("the user database", move || RunAs::uid(uid)) {
             Ok(run_as) => {
                 self.users.insert(uid, run_as.clone());
@@ -296,7 +296,7 @@ impl ChildSpawner {
                 let known = self.users.get(&uid).ok_or(NoReply)?;
                 let text = format!(
                     "the user database does not respond; {} is started with the groups that its user had before",
-                    repr(&process.name)
+                    repr(&process.identity.name)
                 );
                 tools.activity.log(LogLevel::Warn, &text);
                 Ok(Some(known.clone()))
@@ -365,7 +365,7 @@ fn open_pipes(
         }
     };
     let stdout = pipe::from_child()?;
-    let stderr = if process.redirect_stderr { None } else { Some(pipe::from_child()?) };
+    let stderr = if process.logging.redirect_stderr { None } else { Some(pipe::from_child()?) };
     let (stderr, child_stderr) = stderr.map_or((None, None), |pipe| (Some(pipe.reader), Some(pipe.writer)));
     let (own_stdout, other_stdout) =
         if reads_stdout { (Some(stdout.reader), None) } else { (None, Some(stdout.reader)) };
@@ -384,8 +384,8 @@ pub(super) fn channel(
 ) -> Option<AttachChannel> {
     let process = supervisor.process(id)?;
     let log = match channel {
-        Channel::Stdout => &process.stdout,
-        Channel::Stderr => &process.stderr,
+        Channel::Stdout => &process.logging.stdout,
+        Channel::Stderr => &process.logging.stderr,
     };
     // The stdout of a listener is the protocol, and nothing else.
     let is_protocol = supervisor.is_listener(id) && channel == Channel::Stdout;
@@ -404,10 +404,10 @@ fn plan(row: &Row, command: Launch, user: Option<RunAs>, tools: &Tools) -> Resul
     let process = &row.config;
     let environment = child_env::environment(process, &row.group, &tools.child_env)?;
     let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
-    if let Some(directory) = &process.directory {
+    if let Some(directory) = &process.spawn.directory {
         plan = plan.directory(Path::new(directory))?;
     }
-    if let Some(umask) = process.umask {
+    if let Some(umask) = process.spawn.umask {
         plan = plan.umask(umask);
     }
     if let Some(user) = user {
@@ -421,7 +421,7 @@ fn removed() -> SpawnFailure {
 }
 
 fn dispatcher_error(process: &Process, error: Errno) -> String {
-    let name = repr(&process.name);
+    let name = repr(&process.identity.name);
     if error == Errno::EMFILE {
         return format!("too many open files to spawn {name}");
     }
@@ -433,7 +433,7 @@ fn log_error(process: &Process, failure: &LogFailure) -> String {
 }
 
 fn fork_error(process: &Process, error: Errno) -> String {
-    let name = repr(&process.name);
+    let name = repr(&process.identity.name);
     if error == Errno::EAGAIN {
         return format!("Too many processes in process table to spawn {name}");
     }

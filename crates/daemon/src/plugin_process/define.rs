@@ -31,8 +31,8 @@ pub(super) fn processes(
 fn with_environment(process: &Process, inherited: &[(String, String)]) -> Process {
     let mut process = process.clone();
     for (name, value) in inherited {
-        if !process.environment.iter().any(|(known, _)| known == name) {
-            process.environment.push((name.clone(), value.clone()));
+        if !process.spawn.environment.iter().any(|(known, _)| known == name) {
+            process.spawn.environment.push((name.clone(), value.clone()));
         }
     }
     process

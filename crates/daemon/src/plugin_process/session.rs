@@ -276,15 +276,16 @@ impl<'a> Session<'a> {
             FromPlugins::Enlist { id, group, name, section, options } => {
                 self.questions.spawn(async move {
                     let defined = define::processes(&api.view.config(), &group, &section, &options);
-                    let answer =
-                        match defined.map(|processes| processes.into_iter().find(|process| process.name == name)) {
-                            Ok(Some(process)) => {
-                                let call = Call::EnlistProcess { group, process: Box::new((*process).clone()) };
-                                ToPlugins::Answer { id, xml: carried_out(&api, call).await }
-                            }
-                            Ok(None) => ToPlugins::Refused { id, text: format!("the section does not define {name}") },
-                            Err(text) => ToPlugins::Refused { id, text },
-                        };
+                    let answer = match defined
+                        .map(|processes| processes.into_iter().find(|process| process.identity.name == name))
+                    {
+                        Ok(Some(process)) => {
+                            let call = Call::EnlistProcess { group, process: Box::new((*process).clone()) };
+                            ToPlugins::Answer { id, xml: carried_out(&api, call).await }
+                        }
+                        Ok(None) => ToPlugins::Refused { id, text: format!("the section does not define {name}") },
+                        Err(text) => ToPlugins::Refused { id, text },
+                    };
                     (answer, None)
                 });
             }

@@ -50,7 +50,7 @@ fn process(row: &Row) -> Value {
     config["stdout_logfile"] = json!(row.stdout_logfile);
     config["stderr_logfile"] = json!(row.stderr_logfile);
     json!({
-        "name": row.config.name,
+        "name": row.config.identity.name,
         "state": row.state.code(),
         "pid": row.pid,
         "laststart": row.start as f64,
@@ -68,39 +68,39 @@ fn definition_of_group(group: &Group) -> Value {
 
 /// The definition of a process under the names of the original.
 pub(super) fn definition(process: &Process) -> Value {
-    let autorestart = match process.autorestart {
+    let autorestart = match process.restart.autorestart {
         AutoRestart::Always => "true",
         AutoRestart::Never => "false",
         AutoRestart::Unexpected => "unexpected",
     };
-    let serverurl = match &process.serverurl {
+    let serverurl = match &process.spawn.serverurl {
         ServerUrl::Auto => None,
         ServerUrl::Text(text) => Some(text),
     };
     let environment: serde_json::Map<String, Value> =
-        process.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        process.spawn.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let mut definition = json!({
-        "name": process.name,
-        "command": process.command,
-        "directory": process.directory,
-        "umask": process.umask,
-        "uid": process.user.as_ref().map(|user| user.uid),
-        "priority": process.priority,
-        "autostart": process.autostart,
+        "name": process.identity.name,
+        "command": process.spawn.command,
+        "directory": process.spawn.directory,
+        "umask": process.spawn.umask,
+        "uid": process.spawn.user.as_ref().map(|user| user.uid),
+        "priority": process.identity.priority,
+        "autostart": process.start.autostart,
         "autorestart": autorestart,
-        "startsecs": process.startsecs,
-        "startretries": process.startretries,
-        "stopsignal": process.stopsignal,
-        "stopwaitsecs": process.stopwaitsecs,
-        "stopasgroup": process.stopasgroup,
-        "killasgroup": process.killasgroup,
-        "exitcodes": process.exitcodes,
-        "redirect_stderr": process.redirect_stderr,
+        "startsecs": process.start.startsecs,
+        "startretries": process.start.startretries,
+        "stopsignal": process.stop.stopsignal,
+        "stopwaitsecs": process.stop.stopwaitsecs,
+        "stopasgroup": process.stop.stopasgroup,
+        "killasgroup": process.stop.killasgroup,
+        "exitcodes": process.restart.exitcodes,
+        "redirect_stderr": process.logging.redirect_stderr,
         "environment": environment,
         "serverurl": serverurl,
     });
-    channel(&mut definition, "stdout", &process.stdout);
-    channel(&mut definition, "stderr", &process.stderr);
+    channel(&mut definition, "stdout", &process.logging.stdout);
+    channel(&mut definition, "stderr", &process.logging.stderr);
     definition
 }
 

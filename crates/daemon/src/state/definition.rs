@@ -240,37 +240,38 @@ impl From<Kind> for model::GroupKind {
 
 impl From<&model::Process> for Program {
     fn from(process: &model::Process) -> Program {
+        let model::Process { identity, spawn, start, restart, stop, logging } = process;
         Program {
-            name: process.name.clone(),
-            section: process.section.clone(),
-            origin: (process.origin.file.clone(), process.origin.line),
-            command: process.command.clone(),
-            directory: process.directory.clone(),
-            umask: process.umask,
-            priority: process.priority,
-            autostart: process.autostart,
-            autorestart: match process.autorestart {
+            name: identity.name.clone(),
+            section: identity.section.clone(),
+            origin: (identity.origin.file.clone(), identity.origin.line),
+            command: spawn.command.clone(),
+            directory: spawn.directory.clone(),
+            umask: spawn.umask,
+            priority: identity.priority,
+            autostart: start.autostart,
+            autorestart: match restart.autorestart {
                 model::AutoRestart::Always => AutoRestart::Always,
                 model::AutoRestart::Never => AutoRestart::Never,
                 model::AutoRestart::Unexpected => AutoRestart::Unexpected,
             },
-            startsecs: process.startsecs,
-            startretries: process.startretries,
-            user: process.user.clone().map(|Account { name, uid, gid, home }| User { name, uid, gid, home }),
-            stdout: (&process.stdout).into(),
-            stderr: (&process.stderr).into(),
-            stopsignal: process.stopsignal,
-            stopwaitsecs: process.stopwaitsecs,
-            stopasgroup: process.stopasgroup,
-            killasgroup: process.killasgroup,
-            exitcodes: process.exitcodes.clone(),
-            redirect_stderr: process.redirect_stderr,
-            environment: process.environment.clone(),
-            serverurl: match &process.serverurl {
+            startsecs: start.startsecs,
+            startretries: start.startretries,
+            user: spawn.user.clone().map(|Account { name, uid, gid, home }| User { name, uid, gid, home }),
+            stdout: (&logging.stdout).into(),
+            stderr: (&logging.stderr).into(),
+            stopsignal: stop.stopsignal,
+            stopwaitsecs: stop.stopwaitsecs,
+            stopasgroup: stop.stopasgroup,
+            killasgroup: stop.killasgroup,
+            exitcodes: restart.exitcodes.clone(),
+            redirect_stderr: logging.redirect_stderr,
+            environment: spawn.environment.clone(),
+            serverurl: match &spawn.serverurl {
                 model::ServerUrl::Auto => None,
                 model::ServerUrl::Text(text) => Some(text.clone()),
             },
-            socket: process.socket.as_deref().map(Socket::from),
+            socket: spawn.socket.as_deref().map(Socket::from),
         }
     }
 }
@@ -279,33 +280,45 @@ impl From<Program> for model::Process {
     fn from(program: Program) -> model::Process {
         let (file, line) = program.origin;
         model::Process {
-            name: program.name,
-            section: program.section,
-            origin: model::Origin { file, line },
-            command: program.command,
-            directory: program.directory,
-            umask: program.umask,
-            priority: program.priority,
-            autostart: program.autostart,
-            autorestart: match program.autorestart {
-                AutoRestart::Always => model::AutoRestart::Always,
-                AutoRestart::Never => model::AutoRestart::Never,
-                AutoRestart::Unexpected => model::AutoRestart::Unexpected,
+            identity: model::Identity {
+                name: program.name,
+                section: program.section,
+                origin: model::Origin { file, line },
+                priority: program.priority,
             },
-            startsecs: program.startsecs,
-            startretries: program.startretries,
-            user: program.user.map(|User { name, uid, gid, home }| Account { name, uid, gid, home }),
-            stdout: program.stdout.into(),
-            stderr: program.stderr.into(),
-            stopsignal: program.stopsignal,
-            stopwaitsecs: program.stopwaitsecs,
-            stopasgroup: program.stopasgroup,
-            killasgroup: program.killasgroup,
-            exitcodes: program.exitcodes,
-            redirect_stderr: program.redirect_stderr,
-            environment: program.environment,
-            serverurl: program.serverurl.map_or(model::ServerUrl::Auto, model::ServerUrl::Text),
-            socket: program.socket.map(|socket| Arc::new(socket.into())),
+            spawn: model::Spawn {
+                command: program.command,
+                directory: program.directory,
+                umask: program.umask,
+                user: program.user.map(|User { name, uid, gid, home }| Account { name, uid, gid, home }),
+                environment: program.environment,
+                serverurl: program.serverurl.map_or(model::ServerUrl::Auto, model::ServerUrl::Text),
+                socket: program.socket.map(|socket| Arc::new(socket.into())),
+            },
+            start: model::Start {
+                autostart: program.autostart,
+                startsecs: program.startsecs,
+                startretries: program.startretries,
+            },
+            restart: model::Restart {
+                autorestart: match program.autorestart {
+                    AutoRestart::Always => model::AutoRestart::Always,
+                    AutoRestart::Never => model::AutoRestart::Never,
+                    AutoRestart::Unexpected => model::AutoRestart::Unexpected,
+                },
+                exitcodes: program.exitcodes,
+            },
+            stop: model::Stop {
+                stopsignal: program.stopsignal,
+                stopwaitsecs: program.stopwaitsecs,
+                stopasgroup: program.stopasgroup,
+                killasgroup: program.killasgroup,
+            },
+            logging: model::Logging {
+                stdout: program.stdout.into(),
+                stderr: program.stderr.into(),
+                redirect_stderr: program.redirect_stderr,
+            },
         }
     }
 }
@@ -373,23 +386,13 @@ mod tests {
             events_enabled: true,
             syslog: true,
         };
-        model::Process {
+        let mut process = samples::process("unusual");
+        process.identity.priority = 1;
+        process.spawn = model::Spawn {
+            command: "/bin/other".into(),
             directory: Some("/srv".into()),
             umask: Some(0o27),
-            priority: 1,
-            autostart: false,
-            autorestart: model::AutoRestart::Always,
-            startsecs: 0,
-            startretries: 9,
             user: Some(Account { name: "www".into(), uid: 33, gid: 33, home: "/var/www".into() }),
-            stdout: log(model::LogFile::Path("/srv/log".into())),
-            stderr: log(model::LogFile::None),
-            stopsignal: 3,
-            stopwaitsecs: 1,
-            stopasgroup: true,
-            killasgroup: true,
-            exitcodes: vec![],
-            redirect_stderr: true,
             environment: vec![("NAME".into(), "J\u{fc}rgen".into())],
             serverurl: model::ServerUrl::Text(String::new()),
             socket: Some(Arc::new(model::FastCgiSocket {
@@ -397,8 +400,16 @@ mod tests {
                 address: model::SocketAddress::Unix { path: "/run/app".into(), mode: 0o700, owner: Some((1, None)) },
                 backlog: Some(5),
             })),
-            ..samples::process("unusual")
-        }
+        };
+        process.start = model::Start { autostart: false, startsecs: 0, startretries: 9 };
+        process.restart = model::Restart { autorestart: model::AutoRestart::Always, exitcodes: vec![] };
+        process.stop = model::Stop { stopsignal: 3, stopwaitsecs: 1, stopasgroup: true, killasgroup: true };
+        process.logging = model::Logging {
+            stdout: log(model::LogFile::Path("/srv/log".into())),
+            stderr: log(model::LogFile::None),
+            redirect_stderr: true,
+        };
+        process
     }
 
     fn read_back(group: &model::Group) -> (model::Group, String) {
@@ -408,15 +419,13 @@ mod tests {
 
     #[test]
     fn a_definition_is_read_back_as_it_was() {
-        let tcp = model::Process {
-            socket: Some(Arc::new(model::FastCgiSocket {
-                url: "tcp://[::1]:9000".into(),
-                address: model::SocketAddress::Tcp { host: "[::1]".into(), port: 9000 },
-                backlog: None,
-            })),
-            autorestart: model::AutoRestart::Never,
-            ..samples::process("tcp")
-        };
+        let mut tcp = samples::process("tcp");
+        tcp.spawn.socket = Some(Arc::new(model::FastCgiSocket {
+            url: "tcp://[::1]:9000".into(),
+            address: model::SocketAddress::Tcp { host: "[::1]".into(), port: 9000 },
+            backlog: None,
+        }));
+        tcp.restart.autorestart = model::AutoRestart::Never;
         let programs = samples::group("g", -3, vec![samples::process("usual"), unusual(), tcp]);
         let fast_cgi = model::Group { kind: model::GroupKind::FastCgi, ..(*programs).clone() };
         for group in [&*programs, &fast_cgi, &*samples::pool("ears", &["TICK_5"], 7)] {
@@ -426,8 +435,8 @@ mod tests {
 
     #[test]
     fn what_is_usual_takes_no_room() {
-        let usual = Log::default;
-        let usual = model::Process { stdout: usual().into(), stderr: usual().into(), ..samples::process("usual") };
+        let mut usual = samples::process("usual");
+        (usual.logging.stdout, usual.logging.stderr) = (Log::default().into(), Log::default().into());
         let (_, text) = read_back(&samples::group("g", 999, vec![usual]));
         assert!(text.len() < 150, "{text}");
     }
@@ -437,6 +446,6 @@ mod tests {
         let text = r#"{"name":"g","priority":1,"later":{"x":1},"programs":[
             {"name":"p","section":"program:p","origin":["f",3],"command":"x","ready_when":"notify"}]}"#;
         let group = model::Group::from(serde_json::from_str::<Group>(text).unwrap());
-        assert_eq!(group.processes[0].startretries, 3);
+        assert_eq!(group.processes[0].start.startretries, 3);
     }
 }

@@ -270,14 +270,14 @@ fn append_group(content: &mut Vec<u8>, supervisor: &Supervisor, group: &Group) {
     append(content, &Record::Group(group.into()));
     for process in &group.processes {
         let automatic = |channel, file: &supervisord_config::model::LogFile| {
-            let id = supervisor.find_process(&group.name, &process.name)?;
+            let id = supervisor.find_process(&group.name, &process.identity.name)?;
             let is_automatic = *file == supervisord_config::model::LogFile::Auto;
             supervisor.log_file(id, channel).filter(|_| is_automatic).cloned()
         };
-        let stdout = automatic(Channel::Stdout, &process.stdout.file);
-        let stderr = automatic(Channel::Stderr, &process.stderr.file);
+        let stdout = automatic(Channel::Stdout, &process.logging.stdout.file);
+        let stderr = automatic(Channel::Stderr, &process.logging.stderr.file);
         if stdout.is_some() || stderr.is_some() {
-            let (group, name) = (group.name.clone(), process.name.clone());
+            let (group, name) = (group.name.clone(), process.identity.name.clone());
             append(content, &Record::Logs(Logs { group, name, stdout, stderr }));
         }
     }

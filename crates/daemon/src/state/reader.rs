@@ -146,13 +146,13 @@ impl Gathering {
     fn finish(mut self) -> State {
         for group in self.state.groups.clone() {
             for process in &group.processes {
-                let key = (group.name.clone(), process.name.clone());
+                let key = (group.name.clone(), process.identity.name.clone());
                 let Some(record) = self.processes.remove(&key) else { continue };
                 let automatic = self.logs.remove(&key);
                 let (stdout, stderr) = automatic.map_or((None, None), |logs| (logs.stdout, logs.stderr));
                 let member = record.member(
-                    log(&process.stdout.file, stdout),
-                    log(&process.stderr.file, stderr).filter(|_| !process.redirect_stderr),
+                    log(&process.logging.stdout.file, stdout),
+                    log(&process.logging.stderr.file, stderr).filter(|_| !process.logging.redirect_stderr),
                 );
                 self.state.waiting.insert(group.name.clone(), record.waiting);
                 self.state.members.insert(key, (member, record.run));

@@ -16,9 +16,9 @@ const NONE: &str = "none";
 pub fn all(config: &Config, in_use: impl Fn(&str) -> bool, row: impl Fn(&str, &str) -> Option<Arc<Row>>) -> Value {
     let members = |group| -> Vec<(&Arc<Group>, &Arc<Process>)> { processes(group).collect() };
     let mut processes: Vec<_> = config.groups.iter().flat_map(members).collect();
-    processes.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+    processes.sort_by(|(_, one), (_, other)| one.identity.name.cmp(&other.identity.name));
     let describe = |(group, process): (&Arc<Group>, &Arc<Process>)| {
-        describe(group, process, in_use(&group.name), row(&group.name, &process.name).as_deref())
+        describe(group, process, in_use(&group.name), row(&group.name, &process.identity.name).as_deref())
     };
     Value::Array(processes.into_iter().map(describe).collect())
 }
@@ -29,35 +29,35 @@ fn processes(group: &Arc<Group>) -> impl Iterator<Item = (&Arc<Group>, &Arc<Proc
 
 /// Members in the original's order.
 fn describe(group: &Group, process: &Process, in_use: bool, row: Option<&Row>) -> Value {
-    let stdout_file = log_file(&process.stdout.file, row.and_then(|row| row.stdout_logfile.as_deref()));
-    let stderr_file = match process.redirect_stderr {
+    let stdout_file = log_file(&process.logging.stdout.file, row.and_then(|row| row.stdout_logfile.as_deref()));
+    let stderr_file = match process.logging.redirect_stderr {
         true => NONE,
-        false => log_file(&process.stderr.file, row.and_then(|row| row.stderr_logfile.as_deref())),
+        false => log_file(&process.logging.stderr.file, row.and_then(|row| row.stderr_logfile.as_deref())),
     };
-    let serverurl = match &process.serverurl {
+    let serverurl = match &process.spawn.serverurl {
         ServerUrl::Auto => NONE,
         ServerUrl::Text(url) => url,
     };
     let mut members = Members(Vec::with_capacity(30));
-    members.add("autostart", process.autostart);
-    members.add("autorestart", autorestart(process.autorestart));
-    members.add("directory", process.directory.as_deref().unwrap_or(NONE));
-    members.add("uid", process.user.as_ref().map_or(NONE.into(), |user| Value::Int(user.uid.into())));
-    members.add("command", process.command.as_str());
-    members.add("exitcodes", Value::Array(process.exitcodes.iter().map(|code| (*code).into()).collect()));
+    members.add("autostart", process.start.autostart);
+    members.add("autorestart", autorestart(process.restart.autorestart));
+    members.add("directory", process.spawn.directory.as_deref().unwrap_or(NONE));
+    members.add("uid", process.spawn.user.as_ref().map_or(NONE.into(), |user| Value::Int(user.uid.into())));
+    members.add("command", process.spawn.command.as_str());
+    members.add("exitcodes", Value::Array(process.restart.exitcodes.iter().map(|code| (*code).into()).collect()));
     members.add("group", group.name.as_str());
     members.add("group_prio", group.priority);
     members.add("inuse", in_use);
-    members.add("killasgroup", process.killasgroup);
-    members.add("name", process.name.as_str());
-    members.add("process_prio", process.priority);
-    members.add("redirect_stderr", process.redirect_stderr);
-    members.add("startretries", process.startretries);
-    members.add("startsecs", process.startsecs);
-    members.add_log(Channel::Stdout, &process.stdout, stdout_file);
-    members.add("stopsignal", process.stopsignal);
-    members.add("stopwaitsecs", process.stopwaitsecs);
-    members.add_log(Channel::Stderr, &process.stderr, stderr_file);
+    members.add("killasgroup", process.stop.killasgroup);
+    members.add("name", process.identity.name.as_str());
+    members.add("process_prio", process.identity.priority);
+    members.add("redirect_stderr", process.logging.redirect_stderr);
+    members.add("startretries", process.start.startretries);
+    members.add("startsecs", process.start.startsecs);
+    members.add_log(Channel::Stdout, &process.logging.stdout, stdout_file);
+    members.add("stopsignal", process.stop.stopsignal);
+    members.add("stopwaitsecs", process.stop.stopwaitsecs);
+    members.add_log(Channel::Stderr, &process.logging.stderr, stderr_file);
     members.add("serverurl", serverurl);
     Value::Struct(members.0)
 }

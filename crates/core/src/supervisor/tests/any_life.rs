@@ -74,9 +74,9 @@ fn status() -> impl Strategy<Value = ExitStatus> {
 
 fn population(variant: bool) -> Vec<Arc<Group>> {
     vec![
-        varied("a", |process| process.autorestart = AutoRestart::Always),
-        varied("b", |process| process.startsecs = if variant { 2 } else { 0 }),
-        varied("c", |process| process.startretries = 1),
+        varied("a", |process| process.restart.autorestart = AutoRestart::Always),
+        varied("b", |process| process.start.startsecs = if variant { 2 } else { 0 }),
+        varied("c", |process| process.start.startretries = 1),
         samples::pool("pool", &["EVENT"], 3),
     ]
 }

@@ -30,7 +30,7 @@ fn a_signal_that_may_not_be_sent_changes_nothing() {
 
 #[test]
 fn a_start_that_waits_is_answered_when_the_program_runs() {
-    let mut world = World::started(vec![varied("p", |process| process.autostart = false)]);
+    let mut world = World::started(vec![varied("p", |process| process.start.autostart = false)]);
     let waiting = world.call(start("p", true));
     let quick = world.call(start("p", false));
     assert!(!world.replies.contains_key(&waiting));
@@ -41,7 +41,7 @@ fn a_start_that_waits_is_answered_when_the_program_runs() {
 
 #[test]
 fn a_start_that_fails_says_how() {
-    let mut world = World::started(vec![varied("p", |process| process.autostart = false)]);
+    let mut world = World::started(vec![varied("p", |process| process.start.autostart = false)]);
     let waiting = world.call(start("p", true));
     world.end(world.pid_of("p"), ExitStatus::Code(1));
     assert_eq!(world.reply(waiting), &refused(Reason::SpawnError, "p"));
@@ -86,8 +86,8 @@ fn a_stop_that_waits_is_answered_when_the_child_is_gone() {
 #[test]
 fn a_program_that_is_stopped_while_it_waits_for_its_restart_stays_as_it_ended() {
     let mut world = World::started(vec![varied("p", |process| {
-        process.startsecs = 0;
-        process.autorestart = AutoRestart::Always;
+        process.start.startsecs = 0;
+        process.restart.autorestart = AutoRestart::Always;
     })]);
     for _ in 0..2 {
         world.end(world.pid_of("p"), ExitStatus::Code(1));
@@ -121,7 +121,7 @@ fn a_group_is_answered_with_one_status_for_each_process_that_was_concerned() {
 fn groups_come_and_go() {
     let mut world = World::started(vec![program("a"), program("b")]);
     world.pass(2000);
-    let changed = varied("b", |process| process.startsecs = 7);
+    let changed = varied("b", |process| process.start.startsecs = 7);
     let config = Box::new(samples::config(vec![program("c"), changed]));
     let reload = world.call(Call::ReloadConfig { config });
     let names = |name: &str| vec![name.to_owned()];

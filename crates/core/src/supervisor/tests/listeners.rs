@@ -189,7 +189,7 @@ fn a_listener_that_breaks_the_protocol_is_replaced() {
 
 #[test]
 fn only_wanted_ticks_wake_the_supervisor() {
-    let world = World::started(vec![varied("p", |process| process.autostart = false)]);
+    let world = World::started(vec![varied("p", |process| process.start.autostart = false)]);
     assert_eq!(world.supervisor.next_deadline(world.now), None);
     let mut world = World::started(vec![samples::pool("pool", &["TICK_5"], 10)]);
     let listener = world.id("pool");

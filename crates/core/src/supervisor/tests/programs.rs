@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn groups_start_in_the_order_of_priority_and_name() {
     let world = World::started(vec![
-        varied("late", |process| process.priority = 1000),
+        varied("late", |process| process.identity.priority = 1000),
         program("b"),
         program("a"),
-        varied("early", |process| process.priority = 1),
-        varied("manual", |process| process.autostart = false),
+        varied("early", |process| process.identity.priority = 1),
+        varied("manual", |process| process.start.autostart = false),
     ]);
     let spawned: Vec<&str> = world.log.iter().filter_map(|line| line.strip_prefix("INFO spawned: ")).collect();
     assert_eq!(spawned, ["'early' with pid 1001", "'a' with pid 1002", "'b' with pid 1003", "'late' with pid 1004"]);
@@ -18,7 +18,7 @@ fn groups_start_in_the_order_of_priority_and_name() {
 
 #[test]
 fn a_program_without_startsecs_runs_before_the_next_is_started() {
-    let at_once = |name| varied(name, |process| process.startsecs = 0);
+    let at_once = |name| varied(name, |process| process.start.startsecs = 0);
     let world = World::started(vec![at_once("a"), at_once("b")]);
     let starts: Vec<&str> =
         world.log.iter().filter_map(|line| line.strip_prefix("INFO s")?.split(' ').next()).collect();
@@ -59,7 +59,7 @@ fn each_start_counts_from_its_own_birth_however_many_are_made_at_once() {
 
 #[test]
 fn a_death_belongs_to_its_run_even_when_the_pid_is_used_again() {
-    let mut world = World::started(vec![varied("old", |process| process.autorestart = AutoRestart::Never)]);
+    let mut world = World::started(vec![varied("old", |process| process.restart.autorestart = AutoRestart::Never)]);
     world.pass(2_000);
     let pid = world.pid_of("old");
     let old = world.children.remove(&pid).unwrap().run;

@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn shutdown_stops_one_group_after_the_other_in_reverse() {
     let mut world = World::started(vec![
-        varied("first", |process| process.priority = 1),
-        varied("last", |process| process.priority = 1000),
+        varied("first", |process| process.identity.priority = 1),
+        varied("last", |process| process.identity.priority = 1000),
     ]);
     world.pass(2000);
     world.log.clear();

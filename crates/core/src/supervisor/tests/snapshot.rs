@@ -54,7 +54,7 @@ impl World {
         self.settle();
         let present = |process: ProcessId| {
             let row = before.row(process).unwrap();
-            self.supervisor.find_process(&row.group, &row.config.name).unwrap()
+            self.supervisor.find_process(&row.group, &row.config.identity.name).unwrap()
         };
         let mut found = Vec::new();
         for (pid, child) in &mut self.children {
@@ -111,7 +111,7 @@ fn a_program_that_stops_to_be_replaced_is_replaced_after_an_upgrade() {
     for child in world.children.values_mut() {
         child.ignores_term = true;
     }
-    world.reconcile(vec![varied("changed", |process| process.startsecs = 0)]);
+    world.reconcile(vec![varied("changed", |process| process.start.startsecs = 0)]);
     assert_eq!(world.state("changed"), ProcessState::Stopping);
     let first = world.pid_of("changed");
     world.hand_over(Release::Present);
@@ -125,7 +125,7 @@ fn a_program_that_stops_to_be_replaced_is_replaced_after_an_upgrade() {
 
 #[test]
 fn what_ended_unseen_while_nobody_supervised_is_dealt_with() {
-    let mut world = World::started(vec![varied("p", |process| process.autorestart = AutoRestart::Always)]);
+    let mut world = World::started(vec![varied("p", |process| process.restart.autorestart = AutoRestart::Always)]);
     world.pass(2_000);
     let first = world.pid_of("p");
     world.children.clear();

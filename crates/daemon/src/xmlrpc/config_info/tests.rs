@@ -9,7 +9,9 @@ fn log(file: LogFile) -> ChannelLog {
 }
 
 fn process(name: &str) -> Process {
-    Process { stdout: log(LogFile::Auto), stderr: log(LogFile::Auto), ..samples::process(name) }
+    let mut process = samples::process(name);
+    (process.logging.stdout, process.logging.stderr) = (log(LogFile::Auto), log(LogFile::Auto));
+    process
 }
 
 fn inactive(config: &Config) -> Vec<Value> {
@@ -35,11 +37,11 @@ fn members(value: &Value) -> Vec<String> {
 #[test]
 fn members_are_those_of_the_original_in_its_order() {
     let mut one = process("a");
-    one.directory = Some("/tmp".to_owned());
-    one.user = Some(Account { name: "root".into(), uid: 0, gid: 0, home: "/root".into() });
-    one.exitcodes = vec![0, 2];
-    one.serverurl = ServerUrl::Text(String::new());
-    one.stdout = log(LogFile::Path("/a.log".to_owned()));
+    one.spawn.directory = Some("/tmp".to_owned());
+    one.spawn.user = Some(Account { name: "root".into(), uid: 0, gid: 0, home: "/root".into() });
+    one.restart.exitcodes = vec![0, 2];
+    one.spawn.serverurl = ServerUrl::Text(String::new());
+    one.logging.stdout = log(LogFile::Path("/a.log".to_owned()));
     let infos = inactive(&config(vec![group("a", 5, vec![one])]));
     let expected = "autostart=true autorestart='unexpected' directory='/tmp' uid=0 command='/bin/cat' exitcodes=[0, 2] group='a' group_prio=5 \
          inuse=false killasgroup=false name='a' process_prio=999 redirect_stderr=false startretries=3 startsecs=1 \
@@ -67,9 +69,9 @@ fn clients_can_read_what_they_need() {
 #[test]
 fn what_is_not_set_is_none() {
     let mut one = process("a");
-    one.stdout = log(LogFile::None);
-    one.redirect_stderr = true;
-    one.stderr = log(LogFile::Path("/ignored".to_owned()));
+    one.logging.stdout = log(LogFile::None);
+    one.logging.redirect_stderr = true;
+    one.logging.stderr = log(LogFile::Path("/ignored".to_owned()));
     let infos = inactive(&config(vec![group("a", 999, vec![one])]));
     for name in ["directory", "uid", "stdout_logfile", "stderr_logfile", "serverurl"] {
         assert_eq!(infos[0].member(name), Some(&Value::from("none")), "{name}");
