@@ -245,7 +245,7 @@ impl Control {
             self.input(Input::Started);
         }
         if let Some(network) = &self.network {
-            network.answer();
+            network.accept_clients();
         }
     }
 

@@ -4,7 +4,9 @@
 
 pub mod listen;
 
+mod acceptor;
 mod access;
+mod admission;
 mod assets;
 mod auth;
 mod connection;
@@ -17,11 +19,13 @@ mod reply;
 mod route;
 mod service;
 mod socket;
-mod stop;
+mod state;
+mod transport;
 mod web;
 
+pub use acceptor::IdleConnections;
 pub use limits::Limits;
-pub use plane::{Kept, NetworkHandle, Task, start, start_with, task};
+pub use plane::{NetworkHandle, Task, start, start_with, task};
 
 #[cfg(test)]
 mod tests;

@@ -85,7 +85,7 @@ impl Plane {
             None,
         )
         .expect("started");
-        handle.answer();
+        handle.accept_clients();
         Plane { paths, _directory: directory, _handle: handle, _poll: poll }
     }
 }

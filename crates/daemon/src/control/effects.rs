@@ -21,9 +21,9 @@ impl Control {
     }
 
     /// Has sockets put back whose files somebody has removed.
-    fn look_after_sockets(&self) {
+    fn check_socket_files(&self) {
         if let Some(network) = &self.network {
-            network.look_after_sockets();
+            network.check_socket_files();
         }
     }
 
@@ -78,7 +78,7 @@ impl Control {
             Effect::ClearActivity { call } => self.clear_activity(call),
             Effect::ReopenLogs => {
                 self.tools.output.send(Request::Reopen);
-                self.look_after_sockets();
+                self.check_socket_files();
             }
             Effect::StripAnsi(on) => self.tools.output.send(Request::StripAnsi(on)),
             Effect::CloseSocket { group, url } => {
@@ -114,7 +114,7 @@ impl Control {
             }
             Effect::PublishConfig(config) => {
                 self.tools.view.publish_config(config);
-                self.look_after_sockets();
+                self.check_socket_files();
             }
             Effect::Reply { call, outcome } => {
                 if let Some(reply) = self.replies.remove(&call) {

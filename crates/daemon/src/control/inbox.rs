@@ -11,7 +11,7 @@ use supervisord_core::supervisor::{CallId, ProcessId};
 
 use super::WAKER;
 use crate::calls::{self, Calls, Pending};
-use crate::network::Kept;
+use crate::network::IdleConnections;
 use crate::notifier::Notifier;
 use crate::output::Report;
 use crate::plugins::Notice;
@@ -32,7 +32,7 @@ pub enum Message {
     /// The configuration has been read again after SIGHUP.
     Reread(Result<Box<Config>, String>),
     /// The network plane has ended, for an upgrade, and left these clients.
-    NetworkStopped(Kept),
+    NetworkStopped(IdleConnections),
     /// The plug-ins have something to say.
     Plugins(Notice),
 }

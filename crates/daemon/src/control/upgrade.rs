@@ -17,7 +17,7 @@ use super::{Control, Message};
 use crate::calls::Reply;
 use crate::hand_over::{self, HandOver, HandedKeeper, HandedServer};
 use crate::network::listen::SpareServer;
-use crate::network::{Kept, NetworkHandle};
+use crate::network::{IdleConnections, NetworkHandle};
 use crate::output::Request;
 
 /// The argument that makes a program read a state on its stdin, say what is wrong with it, and do nothing else.
@@ -51,7 +51,7 @@ pub(super) enum Upgrade {
     /// The network plane finishes what it has begun.
     Closing,
     /// Everything may be handed over, these clients too.
-    Ready(Kept),
+    Ready(IdleConnections),
 }
 
 impl Upgrade {
@@ -178,7 +178,7 @@ impl Control {
     /// Lets the network plane finish while control goes on answering it.
     fn close_network(&mut self) {
         let Some(network) = self.network.take() else {
-            self.upgrade = Upgrade::Ready(Kept::new());
+            self.upgrade = Upgrade::Ready(IdleConnections::new());
             return;
         };
         self.tools.servers.iter().for_each(SpareServer::keep_file);

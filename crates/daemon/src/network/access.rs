@@ -4,12 +4,12 @@ use std::fmt;
 
 use hyper::{Request, Version};
 use supervisord_config::model::LogLevel;
+use supervisord_core::actor::Client;
 use supervisord_core::row::{LocalTime, MONTHS};
 
 use crate::activity::Activity;
 use crate::api::Api;
 use crate::network::reply::Reply;
-use crate::network::socket::Peer;
 
 /// A request as its line shows it.
 pub struct Access {
@@ -19,12 +19,12 @@ pub struct Access {
 
 impl Access {
     /// Notes what a request asks.
-    pub fn of<B>(request: &Request<B>, peer: Peer, activity: &Activity) -> Access {
+    pub fn of<B>(request: &Request<B>, client: Client, activity: &Activity) -> Access {
         if activity.wants(LogLevel::Blather) {
-            activity.log(LogLevel::Blather, &format!("read event caused by <http client {peer}>"));
+            activity.log(LogLevel::Blather, &format!("read event caused by <http client {}>", Peer(client)));
         }
         let version = if request.version() == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
-        Access { peer, line: format!("{} {} {version}", request.method(), request.uri()) }
+        Access { peer: Peer(client), line: format!("{} {} {version}", request.method(), request.uri()) }
     }
 
     /// Writes the line: an error where the daemon itself failed, however the address is spelt, else a trace.
@@ -34,6 +34,18 @@ impl Access {
             let at = stamp(&(api.clock.local)((api.clock.now)()));
             let (status, size) = (reply.status.as_u16(), reply.size());
             api.activity.log(level, &format!("{} - - [{at}] \"{}\" {status} {size}", self.peer, self.line));
+        }
+    }
+}
+
+/// A client as log lines show it: the original has nothing more for one on a socket in the file system.
+pub struct Peer(pub Client);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Client::Inet(address) => write!(f, "{}:{}", address.ip(), address.port()),
+            Client::Unix { .. } => f.write_str("localhost:0"),
         }
     }
 }

@@ -13,12 +13,12 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTH
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 use supervisord_config::model::Credentials;
+use supervisord_core::actor::Client;
 use tokio::sync::Semaphore;
 
 use crate::blocking::BlockingThreads;
 use crate::memory_budget::is_possible;
 use crate::network::reply::Reply;
-use crate::network::socket::Peer;
 
 mod throttle;
 
@@ -80,12 +80,12 @@ impl Gate {
         credentials: &Credentials,
         headers: &HeaderMap,
         memory: &Memory,
-        peer: Peer,
+        client: Client,
         slowed: impl FnOnce(),
     ) -> Verdict {
         let Some(presented) = presented(headers) else { return Verdict::Refused };
         let Some((username, password)) = split(&presented) else { return Verdict::Refused };
-        let guesser = self.throttle.guesser(peer, username);
+        let guesser = self.throttle.guesser(client, username);
         let hash = credentials.password.strip_prefix(ARGON2_PREFIX);
         let mut place = None;
         loop {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::network::limits::Limits;
 use crate::network::service::Service;
 use crate::network::socket::{Phase, Socket, SocketIo};
-use crate::network::stop::Stop;
+use crate::network::state::PlaneState;
 
 /// How long the rest of what a refused client sends is read, so that it sees the refusal and not a broken connection.
 const LINGER: Duration = Duration::from_secs(2);
@@ -22,17 +22,18 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 << 20;
 
 /// How long, at the end of the plane, a call that was answered just now may take to become a reply.
-const LAST_CALL: Duration = Duration::from_millis(100);
+const PENDING_CALL: Duration = Duration::from_millis(100);
 
 /// How long, at the end of the plane, a reply may take to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const PENDING_REPLY: Duration = Duration::from_secs(1);
 
-/// Serves one client until either side has had enough. Gives the connection where it is to go on elsewhere.
+/// Serves one client until either side ends the connection. Returns the connection if it is idle and the next plane is to
+/// continue it.
 pub async fn serve(
     socket: Rc<Socket>,
     service: Service,
     limits: Limits,
-    mut stop: watch::Receiver<Stop>,
+    mut state: watch::Receiver<PlaneState>,
 ) -> Option<OwnedFd> {
     let mut http = pin!(
         http1::Builder::new()
@@ -43,22 +44,22 @@ pub async fn serve(
             .half_close(true)
             .serve_connection(TokioIo::new(SocketIo(socket.clone())), service)
     );
-    let mut hurry = stop.clone();
+    let mut ending = state.clone();
     tokio::select! {
         _ = &mut http => tokio::select! {
-            () = part(&socket) => (),
-            _ = hurry.wait_for(Stop::is_near) => (),
+            () = close(&socket) => (),
+            _ = ending.wait_for(PlaneState::is_ending) => (),
         },
         () = overdue(&socket, &limits) => (),
         () = socket.evicted() => (),
-        how = stop.wait_for(Stop::is_near) => {
-            if how.is_ok_and(|how| *how == Stop::HandOver)
-                && let Some(kept) = socket.hand_over()
+        ended = state.wait_for(PlaneState::is_ending) => {
+            if ended.is_ok_and(|state| *state == PlaneState::HandingOver)
+                && let Some(idle) = socket.hand_over()
             {
-                return Some(kept);
+                return Some(idle);
             }
             http.as_mut().graceful_shutdown();
-            last_words(&socket, http).await;
+            finish_reply(&socket, http).await;
         }
     }
     None
@@ -99,19 +100,19 @@ fn deadline(socket: &Socket, limits: &Limits) -> Option<Instant> {
 
 /// Closes a connection in a way that lets the client read the last reply even while it is still sending: a plain close
 /// with unread input would destroy what is on its way.
-async fn part(socket: &Socket) {
-    if !socket.has_ended() && socket.close_write().is_ok() {
+async fn close(socket: &Socket) {
+    if !socket.has_ended() && socket.close_write().await.is_ok() {
         let _ = timeout(LINGER, socket.discard(LINGER_BYTES)).await;
     }
 }
 
 /// Lets a reply that is already known reach the client, for a bounded time.
-async fn last_words<H: Future>(socket: &Socket, mut http: Pin<&mut H>) {
+async fn finish_reply<H: Future>(socket: &Socket, mut http: Pin<&mut H>) {
     tokio::select! {
         _ = &mut http => return,
-        () = sleep(LAST_CALL) => (),
+        () = sleep(PENDING_CALL) => (),
     }
     if socket.phase() == Phase::Replying || socket.blocked().is_some() {
-        let _ = timeout(LAST_WORDS, http).await;
+        let _ = timeout(PENDING_REPLY, http).await;
     }
 }

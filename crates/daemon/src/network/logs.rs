@@ -20,7 +20,7 @@ use crate::follow::{FollowHub, Subscription};
 use crate::network::reply::{Broken, Content, Reply};
 use crate::network::route::decode;
 use crate::network::socket::Socket;
-use crate::network::stop::Stop;
+use crate::network::state::PlaneState;
 
 mod follower;
 
@@ -44,8 +44,8 @@ pub struct Logs {
     pub follow: Arc<FollowHub>,
     /// How many more may be followed.
     pub streams: Arc<Semaphore>,
-    /// Becomes true when the plane is to end.
-    pub stop: watch::Receiver<Stop>,
+    /// Whether the plane ends.
+    pub state: watch::Receiver<PlaneState>,
 }
 
 impl Logs {
@@ -86,7 +86,7 @@ impl Logs {
         let blocking = self.api.blocking.clone();
         let stream =
             Stream { blocking, pieces, socket: socket.clone(), grown, _subscription: subscription, _permit: permit };
-        spawn_local(stream.run(follower, self.stop.clone()));
+        spawn_local(stream.run(follower, self.state.clone()));
         head(content, modified)
     }
 }
@@ -130,7 +130,7 @@ struct Stream {
 impl Stream {
     /// Sends until the client leaves, the file can no longer be read, or the plane stops. The last two are breaks:
     /// the end of the log they are not.
-    async fn run(self, mut follower: Follower, mut stop: watch::Receiver<Stop>) {
+    async fn run(self, mut follower: Follower, mut state: watch::Receiver<PlaneState>) {
         let end = async {
             loop {
                 let step;
@@ -145,7 +145,7 @@ impl Stream {
         let end: Result<std::convert::Infallible, End> = tokio::select! {
             end = end => end,
             () = self.pieces.closed() => return,
-            _ = stop.wait_for(Stop::is_near) => Err(End::Broken),
+            _ = state.wait_for(PlaneState::is_ending) => Err(End::Broken),
         };
         if let Err(End::Broken) = end {
             let _ = self.pieces.send(Err(Broken)).await;
@@ -160,7 +160,7 @@ impl Stream {
     async fn wait(&self) -> Result<(), End> {
         tokio::select! {
             () = self.grown.notified() => Ok(()),
-            () = sleep(LOOK) => match self.socket.is_hung_up().await {
+            () = sleep(LOOK) => match self.socket.is_hung_up() {
                 // The HTTP library does not look for the end of a client that has sent something after its request,
                 // and supervisorctl does: an empty line.
                 true => Err(End::Broken),

@@ -15,7 +15,7 @@ use tokio::task::spawn_local;
 use crate::api::Api;
 use crate::follow::FollowHub;
 use crate::memory_budget::{MemoryBudget, Reservation, is_possible};
-use crate::network::access::Access;
+use crate::network::access::{Access, Peer};
 use crate::network::assets::Assets;
 use crate::network::auth::Verdict;
 use crate::network::limits::Limits;
@@ -25,7 +25,7 @@ use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::route::{self, Endpoint};
 use crate::network::socket::{Phase, Socket};
-use crate::network::stop::Stop;
+use crate::network::state::PlaneState;
 use crate::network::web::{PageRequest, RequestKind};
 use crate::network::{assets, auth, origin, web};
 use crate::xmlrpc::{Document, Responder, Unanswered};
@@ -54,10 +54,10 @@ impl Shared {
         xmlrpc: Arc<Responder>,
         follow: Arc<FollowHub>,
         limits: Limits,
-        stop: watch::Receiver<Stop>,
+        state: watch::Receiver<PlaneState>,
         streams: usize,
     ) -> Rc<Shared> {
-        let logs = Logs { api: xmlrpc.api.clone(), follow, streams: Arc::new(Semaphore::new(streams.max(1))), stop };
+        let logs = Logs { api: xmlrpc.api.clone(), follow, streams: Arc::new(Semaphore::new(streams.max(1))), state };
         Rc::new(Shared {
             logs,
             gate: auth::Gate::new(xmlrpc.api.blocking.clone()),
@@ -102,14 +102,14 @@ impl Service {
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Broken> {
-        let access = Access::of(&request, self.socket.peer(), &self.shared.api.activity);
+        let access = Access::of(&request, self.socket.client(), &self.shared.api.activity);
         let keeps = is_old_and_keeps(&request);
         // A task of its own, so that a panic ends only this request, and a client that leaves does not end what it
         // has asked for.
         let reply = match spawn_local(self.clone().handle(request)).await {
             Ok(reply) => reply?,
             Err(failure) if failure.is_panic() => {
-                let text = format!("{}:Server Error: the handling of {access} failed", self.socket.peer());
+                let text = format!("{}:Server Error: the handling of {access} failed", Peer(self.socket.client()));
                 self.shared.api.activity.log(LogLevel::Error, &text);
                 Reply::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -128,8 +128,8 @@ impl Service {
             return Ok(refused(StatusCode::SERVICE_UNAVAILABLE));
         }
         if let Some(credentials) = &self.server.config.credentials {
-            let (headers, memory, peer) = (request.headers(), &self.server.memory, self.socket.peer());
-            match self.shared.gate.admits(credentials, headers, memory, peer, || self.slowed()).await {
+            let (headers, memory, client) = (request.headers(), &self.server.memory, self.socket.client());
+            match self.shared.gate.admits(credentials, headers, memory, client, || self.slowed()).await {
                 Verdict::Admitted => (),
                 Verdict::Refused => return Ok(auth::refusal()),
                 Verdict::TooMany => return Ok(auth::too_many()),
@@ -147,7 +147,7 @@ impl Service {
     }
 
     fn slowed(&self) {
-        let (peer, section) = (self.socket.peer(), &self.server.config.section);
+        let (peer, section) = (Peer(self.socket.client()), &self.server.config.section);
         let text = format!("Server '{section}' slows down {peer}, which has presented too many wrong passwords");
         self.shared.api.activity.log(LogLevel::Warn, &text);
     }

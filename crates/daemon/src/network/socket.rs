@@ -1,20 +1,21 @@
-//! A client's socket with what its connection is doing, as far as time limits and room for others depend on it.
+//! The connection to one client: its transport, and what it is doing, on which time limits and eviction depend.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use supervisord_core::actor::Client;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::memory_budget::Reservation;
+use crate::network::transport::{Accepted, Transport};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,49 +30,14 @@ pub enum Phase {
     Handling,
     /// It is being answered.
     Replying,
-    /// It is being sent a log for as long as it likes.
+    /// It receives a stream, for as long as it likes.
     Streaming,
-}
-
-/// Who is at the other end, as access lines show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// A TCP client.
-    Inet(SocketAddr),
-    /// A client on a socket in the file system.
-    Local,
-}
-
-impl std::fmt::Display for Peer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Peer::Inet(address) => write!(f, "{}:{}", address.ip(), address.port()),
-            Peer::Local => f.write_str("localhost:0"),
-        }
-    }
-}
-
-/// A connected stream of either kind.
-pub enum Stream {
-    /// TCP.
-    Inet(TcpStream),
-    /// Unix domain.
-    Unix(UnixStream),
-}
-
-macro_rules! either {
-    ($socket:expr, $stream:ident => $action:expr) => {
-        match $socket {
-            Stream::Inet($stream) => $action,
-            Stream::Unix($stream) => $action,
-        }
-    };
 }
 
 /// One client's socket and the state of its connection; the network thread shares it among its tasks.
 pub struct Socket {
-    stream: Stream,
-    peer: Peer,
+    transport: RefCell<Box<dyn Transport>>,
+    client: Client,
     phase: Cell<Phase>,
     since: Cell<Instant>,
     blocked: Cell<Option<Instant>>,
@@ -83,10 +49,10 @@ pub struct Socket {
 
 impl Socket {
     /// A socket that was just accepted.
-    pub fn new(stream: Stream, peer: Peer) -> Socket {
+    pub fn new(Accepted { transport, client }: Accepted) -> Socket {
         Socket {
-            stream,
-            peer,
+            transport: RefCell::new(transport),
+            client,
             phase: Cell::new(Phase::Fresh),
             since: Cell::new(Instant::now()),
             blocked: Cell::new(None),
@@ -97,30 +63,14 @@ impl Socket {
         }
     }
 
-    /// Who is at the other end.
-    pub fn peer(&self) -> Peer {
-        self.peer
-    }
-
     /// The client, as far as the system knows it.
     pub fn client(&self) -> Client {
-        match (&self.stream, self.peer) {
-            (_, Peer::Inet(address)) => Client::Inet(address),
-            (Stream::Unix(stream), Peer::Local) => {
-                let credentials = stream.peer_cred().ok();
-                let (uid, pid) = (credentials.map(|known| known.uid()), credentials.and_then(|known| known.pid()));
-                Client::Unix { uid, pid }
-            }
-            (Stream::Inet(_), Peer::Local) => Client::Unix { uid: None, pid: None },
-        }
+        self.client
     }
 
     /// The address that a TCP client connected to.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        match &self.stream {
-            Stream::Inet(stream) => stream.local_addr().ok(),
-            Stream::Unix(_) => None,
-        }
+        self.transport.borrow().local_address()
     }
 
     /// What the connection is doing.
@@ -143,7 +93,7 @@ impl Socket {
         self.ended.get()
     }
 
-    /// Enters a phase and tells whoever watches the time.
+    /// Enters a phase and wakes whoever enforces the time limits.
     pub fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.since.set(Instant::now());
@@ -155,14 +105,14 @@ impl Socket {
         self.changed.notified().await;
     }
 
-    /// A second handle on the connection, where nothing is under way on it: what the client says next is whole, for whoever
-    /// reads it.
+    /// A second handle on the connection if it is idle and its transport can be continued: the next request then reaches
+    /// whoever reads from the handle as a whole.
     pub fn hand_over(&self) -> Option<OwnedFd> {
-        let is_at_rest = matches!(self.phase(), Phase::Fresh | Phase::Idle) && self.blocked().is_none();
-        if !is_at_rest || self.has_ended() {
+        let is_idle = matches!(self.phase(), Phase::Fresh | Phase::Idle) && self.blocked().is_none();
+        if !is_idle || self.has_ended() {
             return None;
         }
-        either!(&self.stream, stream => stream.as_fd().try_clone_to_owned()).ok()
+        self.transport.borrow().hand_over()
     }
 
     /// Asks the connection to make room for others.
@@ -175,63 +125,54 @@ impl Socket {
         self.evicted.notified().await;
     }
 
-    /// Whether the client has closed its sending direction, even where bytes before that were not read yet.
-    pub async fn is_hung_up(&self) -> bool {
-        let readiness = async { either!(&self.stream, stream => stream.ready(Interest::READABLE).await) };
-        tokio::select! {
-            biased;
-            ready = readiness => ready.map_or(true, |ready| ready.is_read_closed()),
-            () = std::future::ready(()) => false,
-        }
+    /// Whether the client has closed its sending direction, even if bytes before that have not been read yet.
+    pub fn is_hung_up(&self) -> bool {
+        self.transport.borrow().is_read_closed()
     }
 
     /// Sends the end of the stream; the client may go on sending.
-    pub fn close_write(&self) -> io::Result<()> {
-        // The asynchronous types can do this only when owned; a duplicate acts on the same connection.
-        match &self.stream {
-            Stream::Inet(stream) => {
-                std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?).shutdown(std::net::Shutdown::Write)
-            }
-            Stream::Unix(stream) => std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?)
-                .shutdown(std::net::Shutdown::Write),
-        }
+    pub async fn close_write(&self) -> io::Result<()> {
+        poll_fn(|cx| self.with_transport(|transport| transport.poll_shutdown(cx))).await
     }
 
-    /// Reads and forgets until the client has nothing more to say, or has said so many bytes.
-    pub async fn discard(&self, most: usize) -> io::Result<()> {
+    /// Reads and discards until the client has nothing more to say, or has sent `limit` bytes.
+    pub async fn discard(&self, limit: usize) -> io::Result<()> {
         let mut scrap = [0; 8192];
-        let mut left = most;
+        let mut left = limit;
         while left > 0 {
-            either!(&self.stream, stream => stream.readable().await)?;
-            match either!(&self.stream, stream => stream.try_read(&mut scrap)) {
-                Ok(0) => return Ok(()),
-                Ok(count) => left = left.saturating_sub(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
-                Err(error) => return Err(error),
+            let mut buffer = ReadBuf::new(&mut scrap);
+            poll_fn(|cx| self.with_transport(|transport| transport.poll_read(cx, &mut buffer))).await?;
+            match buffer.filled().len() {
+                0 => return Ok(()),
+                count => left = left.saturating_sub(count),
             }
-            // A client that is quick with its bytes is no reason to leave others waiting.
+            // A client that sends quickly must not keep others waiting.
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    /// Remembers the memory that an answer takes until the client has been sent the last byte of it.
+    /// Holds the memory that an answer takes until the client has been sent the last byte of it.
     pub fn owe(&self, reservation: Reservation) {
         if reservation.bytes() > 0 {
             self.owed.borrow_mut().push((Instant::now(), reservation));
         }
     }
 
-    /// Since when the client has been taking an answer that others need the memory of.
+    /// Since when the client has been taking an answer whose memory others need.
     pub fn owes_since(&self) -> Option<Instant> {
         self.owed.borrow().first().map(|(since, _)| *since)
+    }
+
+    fn with_transport<T>(&self, action: impl FnOnce(Pin<&mut dyn Transport>) -> T) -> T {
+        action(Pin::new(&mut **self.transport.borrow_mut()))
     }
 
     fn sent_all(&self) {
         self.owed.borrow_mut().clear();
     }
 
-    fn heard(&self, count: usize) {
+    fn received(&self, count: usize) {
         if count == 0 {
             self.ended.set(true);
         } else if matches!(self.phase.get(), Phase::Fresh | Phase::Idle) {
@@ -252,46 +193,30 @@ pub struct SocketIo(pub Rc<Socket>);
 
 impl AsyncRead for SocketIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let socket = &*self.0;
-        loop {
-            ready!(either!(&socket.stream, stream => stream.poll_read_ready(cx)))?;
-            match either!(&socket.stream, stream => stream.try_read_buf(buffer)) {
-                Ok(count) => {
-                    socket.heard(count);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let before = buffer.filled().len();
+        ready!(self.0.with_transport(|transport| transport.poll_read(cx, buffer)))?;
+        self.0.received(buffer.filled().len() - before);
+        Poll::Ready(Ok(()))
     }
 }
 
 impl SocketIo {
-    fn poll_send(&self, cx: &mut Context<'_>, send: impl Fn(&Stream) -> io::Result<usize>) -> Poll<io::Result<usize>> {
-        let socket = &*self.0;
-        loop {
-            match either!(&socket.stream, stream => stream.poll_write_ready(cx))? {
-                Poll::Ready(()) => (),
-                Poll::Pending => {
-                    socket.stuck();
-                    return Poll::Pending;
-                }
-            }
-            match send(&socket.stream) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
-                sent => {
-                    socket.blocked.set(None);
-                    return Poll::Ready(sent);
-                }
-            }
+    fn poll_send(
+        &self,
+        send: impl FnOnce(Pin<&mut dyn Transport>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let sent = self.0.with_transport(send);
+        match sent {
+            Poll::Pending => self.0.stuck(),
+            Poll::Ready(_) => self.0.blocked.set(None),
         }
+        sent
     }
 }
 
 impl AsyncWrite for SocketIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, |stream| either!(stream, stream => stream.try_write(bytes)))
+        self.poll_send(|transport| transport.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -299,15 +224,16 @@ impl AsyncWrite for SocketIo {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, |stream| either!(stream, stream => stream.try_write_vectored(pieces)))
+        self.poll_send(|transport| transport.poll_write_vectored(cx, pieces))
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.0.transport.borrow().is_write_vectored()
     }
 
     /// The HTTP library flushes when it has written everything it holds.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.0.with_transport(|transport| transport.poll_flush(cx)))?;
         self.0.sent_all();
         Poll::Ready(Ok(()))
     }

@@ -111,7 +111,7 @@ impl Setup {
         let handle = start_with(servers, Arc::new(Responder::built_in(Arc::new(api))), hub.clone(), None, self.limits)
             .expect("started");
         if self.lets_in {
-            handle.answer();
+            handle.accept_clients();
         }
         Plane { handle: Some(handle), directory, inet, view, hub, log, calls: asked, _poll: poll }
     }

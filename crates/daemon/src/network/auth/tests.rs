@@ -2,6 +2,8 @@ use hyper::header::HeaderValue;
 
 use super::*;
 
+const LOCAL: Client = Client::Unix { uid: None, pid: None };
+
 fn credentials(password: &str) -> Credentials {
     Credentials { username: "user".into(), password: password.into() }
 }
@@ -20,7 +22,7 @@ fn admitted(password: &str, headers: &HeaderMap) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
     let (memory, gate) = (Memory::default(), Gate::new(BlockingThreads::default()));
     let credentials = credentials(password);
-    let verdict = gate.admits(&credentials, headers, &memory, Peer::Local, || ());
+    let verdict = gate.admits(&credentials, headers, &memory, LOCAL, || ());
     runtime.block_on(verdict) == Verdict::Admitted
 }
 
@@ -77,7 +79,7 @@ fn an_argon2_password_is_checked_and_remembered() {
     let (memory, gate) = (Memory::default(), Gate::new(BlockingThreads::default()));
     let check = |pair: &str| {
         let headers = basic(pair);
-        let verdict = gate.admits(&credentials, &headers, &memory, Peer::Local, || ());
+        let verdict = gate.admits(&credentials, &headers, &memory, LOCAL, || ());
         runtime.block_on(verdict) == Verdict::Admitted
     };
     assert!(!check("user:wrong"));

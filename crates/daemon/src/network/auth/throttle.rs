@@ -10,9 +10,8 @@ use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use supervisord_core::actor::Client;
 use tokio::time::{Instant, sleep_until};
-
-use crate::network::socket::Peer;
 
 /// What a wrong guess costs.
 const COST: Duration = Duration::from_secs(1);
@@ -55,10 +54,10 @@ impl Throttle {
     }
 
     /// Who guesses the password of a user.
-    pub fn guesser(&self, peer: Peer, user: &[u8]) -> Guesser {
-        let network = match peer {
-            Peer::Inet(address) => Some(network(address.ip())),
-            Peer::Local => None,
+    pub fn guesser(&self, client: Client, user: &[u8]) -> Guesser {
+        let network = match client {
+            Client::Inet(address) => Some(network(address.ip())),
+            Client::Unix { .. } => None,
         };
         Guesser { network, user: self.hasher.hash_one(user) }
     }
@@ -162,8 +161,10 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
     }
 
-    fn from(address: &str) -> Peer {
-        Peer::Inet((address.parse::<IpAddr>().expect("an address"), 1).into())
+    const LOCAL: Client = Client::Unix { uid: None, pid: None };
+
+    fn from(address: &str) -> Client {
+        Client::Inet((address.parse::<IpAddr>().expect("an address"), 1).into())
     }
 
     #[test]
@@ -177,7 +178,7 @@ mod tests {
             assert!(!throttle.pay(guesser));
             let wait = throttle.ready(guesser).expect("it has to wait") - Instant::now();
             assert!(wait > COST / 2 && wait <= COST, "{wait:?}");
-            for (peer, user) in [(from("192.0.2.2"), "user"), (from("192.0.2.1"), "other"), (Peer::Local, "user")] {
+            for (peer, user) in [(from("192.0.2.2"), "user"), (from("192.0.2.1"), "other"), (LOCAL, "user")] {
                 assert!(throttle.pay(throttle.guesser(peer, user.as_bytes())));
             }
         });
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn correct_passwords_are_not_throttled_and_leave_no_entry() {
         let throttle = Throttle::new();
-        let guesser = throttle.guesser(Peer::Local, b"user");
+        let guesser = throttle.guesser(LOCAL, b"user");
         for _ in 0..3 * FREE {
             assert!(throttle.pay(guesser));
             throttle.give_back(guesser);
@@ -198,7 +199,7 @@ mod tests {
     fn only_so_many_may_wait() {
         run(async {
             let throttle = Throttle::new();
-            let guesser = throttle.guesser(Peer::Local, b"user");
+            let guesser = throttle.guesser(LOCAL, b"user");
             while throttle.pay(guesser) {}
             let mut places: Vec<_> = (0..=MOST_WAITING).map(|_| None).collect();
             let mut refused = 0;
@@ -221,10 +222,10 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_keeps_the_most_persistent_guessers() {
         let throttle = Throttle::new();
-        let worst = throttle.guesser(Peer::Local, b"user");
+        let worst = throttle.guesser(LOCAL, b"user");
         while throttle.pay(worst) {}
         for number in 0..2 * MOST_ENTRIES {
-            assert!(throttle.pay(throttle.guesser(Peer::Local, &number.to_be_bytes())));
+            assert!(throttle.pay(throttle.guesser(LOCAL, &number.to_be_bytes())));
         }
         assert!(throttle.entries.borrow().len() <= MOST_ENTRIES);
         assert!(!throttle.pay(worst));
