@@ -39,6 +39,12 @@ impl<N: Clone + PartialEq> Plan<N> {
         }
     }
 
+    /// A plan of steps that do not wait for each other.
+    pub fn independent(nodes: impl IntoIterator<Item = N>) -> Plan<N> {
+        let step = |node| Step { node, after: Vec::new(), progress: Progress::Waiting };
+        Plan { steps: nodes.into_iter().map(step).collect() }
+    }
+
     /// A plan of one step after the other.
     pub fn sequence(nodes: impl IntoIterator<Item = N>) -> Plan<N> {
         let step = |(position, node): (usize, N)| Step {
@@ -51,11 +57,23 @@ impl<N: Clone + PartialEq> Plan<N> {
 
     /// The steps that can be begun now.
     pub fn ready(&self) -> impl Iterator<Item = &N> {
-        let is_ready = |step: &&Step<N>| {
-            step.progress == Progress::Waiting
-                && step.after.iter().all(|position| self.steps[*position].progress == Progress::Done)
+        self.steps.iter().filter(|step| self.is_ready(step)).map(|step| &step.node)
+    }
+
+    fn is_ready(&self, step: &Step<N>) -> bool {
+        step.progress == Progress::Waiting
+            && step.after.iter().all(|position| self.steps[*position].progress == Progress::Done)
+    }
+
+    /// Begins all steps that can be begun now, and gives them in order.
+    pub fn begin_ready(&mut self) -> Vec<N> {
+        let ready: Vec<usize> =
+            (0..self.steps.len()).filter(|position| self.is_ready(&self.steps[*position])).collect();
+        let begin = |position: usize| {
+            self.steps[position].progress = Progress::Begun;
+            self.steps[position].node.clone()
         };
-        self.steps.iter().filter(is_ready).map(|step| &step.node)
+        ready.into_iter().map(begin).collect()
     }
 
     /// The steps that are under way.

@@ -77,6 +77,17 @@ pub enum Stimulus {
     SignalRefused,
 }
 
+/// Why a process cannot be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It runs, or is being started, or waits for the next attempt.
+    AlreadyStarted,
+    /// Its child has been asked to end, and has not yet.
+    Stopping,
+    /// Its child cannot be signalled, and may still run.
+    Unreachable,
+}
+
 /// What the machine wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -214,6 +225,36 @@ impl Machine {
     /// Whether its child is alive and has not been asked to end.
     pub fn is_alive(&self) -> bool {
         matches!(self.phase, Phase::Settling | Phase::Up)
+    }
+
+    /// Whether its child has been alive for `startsecs`, and has not been asked to end.
+    pub fn is_up(&self) -> bool {
+        self.phase == Phase::Up
+    }
+
+    /// Whether it is on its way to being [up](Machine::is_up), at the first attempt.
+    pub fn is_coming_up(&self) -> bool {
+        matches!(self.phase, Phase::Spawning | Phase::Settling)
+    }
+
+    /// Whether a client may send it a signal.
+    pub fn takes_signals(&self) -> bool {
+        matches!(self.phase, Phase::Spawning | Phase::Settling | Phase::Up | Phase::Stopping)
+    }
+
+    /// Whether a client may write to its stdin.
+    pub fn takes_input(&self) -> bool {
+        self.pid != 0 && self.phase != Phase::Stopping
+    }
+
+    /// Why a client cannot start it now; none where a [`Stimulus::Start`] will start it.
+    pub fn obstacle_to_start(&self) -> Option<Obstacle> {
+        match self.phase {
+            Phase::NeverStarted | Phase::Stopped | Phase::Exited | Phase::WaitingToRestart | Phase::GivenUp => None,
+            Phase::Spawning | Phase::Settling | Phase::Up | Phase::BackingOff => Some(Obstacle::AlreadyStarted),
+            Phase::Stopping => Some(Obstacle::Stopping),
+            Phase::Unreachable => Some(Obstacle::Unreachable),
+        }
     }
 
     /// Whether it does not run, and will not without being asked to. One that cannot be signalled is given up.

@@ -6,6 +6,8 @@ use supervisord_config::model::Process;
 use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::state::ProcessState;
 
+use crate::process::Phase;
+
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalTime {
@@ -29,8 +31,8 @@ pub struct Row {
     pub group: Arc<str>,
     /// Its definition, with its name.
     pub config: Arc<Process>,
-    /// Its state.
-    pub state: ProcessState,
+    /// Where it stands, of which clients see the [state](Row::state).
+    pub phase: Phase,
     /// Its process id; 0 when there is no process.
     pub pid: u32,
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
@@ -48,6 +50,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// The state that clients see.
+    pub fn state(&self) -> ProcessState {
+        self.phase.state()
+    }
+
     /// What `getProcessInfo` answers at the time `now` (seconds since the epoch).
     pub fn info(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> ProcessInfo {
         ProcessInfo {
@@ -56,7 +63,7 @@ impl Row {
             start: self.start,
             stop: self.stop,
             now,
-            state: self.state,
+            state: self.state(),
             spawnerr: self.spawnerr.clone(),
             exitstatus: self.exitstatus.unwrap_or(0),
             stdout_logfile: self.stdout_logfile.clone().unwrap_or_default(),
@@ -68,13 +75,15 @@ impl Row {
 
     /// The text of the last column of `supervisorctl status`.
     fn description(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> String {
-        match self.state {
+        match self.state() {
             ProcessState::Running => format!("pid {}, uptime {}", self.pid, uptime(now - self.start)),
             ProcessState::Fatal | ProcessState::Backoff if self.spawnerr.is_empty() => {
                 format!("unknown error (try \"tail {}\")", self.config.identity.name)
             }
             ProcessState::Fatal | ProcessState::Backoff => self.spawnerr.clone(),
-            ProcessState::Stopped | ProcessState::Exited if self.start == 0 => "Not started".to_owned(),
+            ProcessState::Stopped | ProcessState::Exited if self.phase == Phase::NeverStarted => {
+                "Not started".to_owned()
+            }
             // A process that was stopped before it ever ran has no end; the original shows 1970 then.
             ProcessState::Stopped | ProcessState::Exited if self.stop == 0 => day_and_minute(local(self.start)),
             ProcessState::Stopped | ProcessState::Exited => day_and_minute(local(self.stop)),
@@ -132,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_process_that_was_stopped_before_it_ran_shows_when_that_was_tried() {
-        let row = Row { state: ProcessState::Stopped, pid: 0, start: 7, ..crate::samples::row("p", "p") };
+        let row = Row { phase: Phase::Stopped, pid: 0, start: 7, ..crate::samples::row("p", "p") };
         let local = |at: i64| LocalTime {
             year: 2026,
             month: 11,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use supervisord_config::samples;
-use supervisord_wire::state::ProcessState;
 
+use crate::process::Phase;
 use crate::row::Row;
 
 /// A program of this group that runs, with the process id 42, since a hundred seconds after the epoch.
@@ -12,7 +12,7 @@ pub fn row(group: &str, name: &str) -> Row {
     Row {
         group: group.into(),
         config: Arc::new(samples::process(name)),
-        state: ProcessState::Running,
+        phase: Phase::Up,
         pid: 42,
         start: 100,
         stop: 0,

@@ -22,6 +22,7 @@ use supervisord_wire::state::Mood;
 
 use crate::auto_log::AutoLogNames;
 use crate::output::Channel;
+use crate::plan::Plan;
 use crate::pool::Pool;
 use crate::process::{Action, Circumstances, ExitStatus, Machine, Stimulus};
 use crate::row::Row;
@@ -170,7 +171,7 @@ impl Supervisor {
         Some(Row {
             group: member.group.clone(),
             config: member.config.clone(),
-            state: member.machine.state(),
+            phase: member.machine.phase(),
             pid: member.machine.pid(),
             start: member.machine.last_start(),
             stop: member.machine.last_stop(),
@@ -257,9 +258,8 @@ impl Supervisor {
             return;
         }
         self.emit(EventType::SupervisorStateChangeRunning, String::new());
-        let order: Vec<ProcessId> =
-            self.groups_by_priority().into_iter().flat_map(|index| self.autostarting(index)).collect();
-        self.start_in_order(now, order);
+        let plan = self.plan_start(self.groups_by_priority());
+        self.carry_out_start(now, plan);
     }
 
     fn elapsed(&mut self, now: Now) {
@@ -447,19 +447,22 @@ impl Supervisor {
     }
 
     fn autostart(&mut self, now: Now, index: usize) {
-        self.start_in_order(now, self.autostarting(index));
+        let plan = self.plan_start(vec![index]);
+        self.carry_out_start(now, plan);
     }
 
-    /// The members of a group that start by themselves, in stored order.
-    fn autostarting(&self, index: usize) -> Vec<ProcessId> {
+    /// Which processes of these groups start by themselves, group by group, and in stored order within each.
+    fn plan_start(&self, groups: Vec<usize>) -> Plan<ProcessId> {
         let starts = |id: &ProcessId| {
             self.members.get(id).is_some_and(|member| member.config.start.autostart && member.machine.never_started())
         };
-        self.groups[index].members.iter().copied().filter(starts).collect()
+        let members = groups.into_iter().flat_map(|index| self.groups[index].members.iter().copied());
+        Plan::independent(members.filter(starts))
     }
 
-    fn start_in_order(&mut self, now: Now, order: Vec<ProcessId>) {
-        for id in order {
+    fn carry_out_start(&mut self, now: Now, mut plan: Plan<ProcessId>) {
+        // No program waits for another one, so that all steps are ready at once.
+        for id in plan.begin_ready() {
             self.stimulate(now, id, Stimulus::Start);
         }
     }

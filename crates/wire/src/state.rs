@@ -73,16 +73,6 @@ impl ProcessState {
     pub const fn is_stopped(self) -> bool {
         matches!(self, ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal | ProcessState::Unknown)
     }
-
-    /// Whether start requests find the process already started, and stop requests find it to stop.
-    pub const fn is_running(self) -> bool {
-        matches!(self, ProcessState::Running | ProcessState::Starting | ProcessState::Backoff)
-    }
-
-    /// Whether a signal request may be sent to the process.
-    pub const fn is_signallable(self) -> bool {
-        matches!(self, ProcessState::Running | ProcessState::Starting | ProcessState::Stopping)
-    }
 }
 
 impl std::fmt::Display for ProcessState {

@@ -250,12 +250,12 @@ impl World {
         for id in &self.processes {
             let Some(row) = self.supervisor.row(*id) else { continue };
             let child = self.children.iter().find(|(_, child)| child.process == *id).map(|(pid, _)| *pid);
-            assert_eq!(child.unwrap_or(0), row.pid, "{} is {:?}", row.config.identity.name, row.state);
-            let lives = matches!(row.state, ProcessState::Starting | ProcessState::Running | ProcessState::Stopping);
+            assert_eq!(child.unwrap_or(0), row.pid, "{} is {:?}", row.config.identity.name, row.state());
+            let lives = matches!(row.state(), ProcessState::Starting | ProcessState::Running | ProcessState::Stopping);
             assert!(
-                lives == (row.pid != 0) || row.state == ProcessState::Unknown,
+                lives == (row.pid != 0) || row.state() == ProcessState::Unknown,
                 "{:?} with pid {}",
-                row.state,
+                row.state(),
                 row.pid
             );
         }

@@ -82,3 +82,15 @@ fn a_sequence_is_one_step_after_the_other() {
     assert!(plan.is_done());
     assert!(Plan::<u32>::sequence([]).is_done());
 }
+
+#[test]
+fn independent_steps_are_begun_all_at_once_and_in_order() {
+    let mut plan = Plan::independent(["b", "a", "c"]);
+    assert_eq!(plan, Plan::new(vec!["b", "a", "c"], &[]).unwrap());
+    assert_eq!(plan.begin_ready(), ["b", "a", "c"]);
+    assert!(plan.begin_ready().is_empty(), "they have been begun");
+    let mut chain = Plan::sequence(["a", "b"]);
+    assert_eq!(chain.begin_ready(), ["a"]);
+    chain.finish(&"a");
+    assert_eq!(chain.begin_ready(), ["b"]);
+}

@@ -7,12 +7,13 @@ use supervisord_config::model::{Config, Group, Process};
 use supervisord_config::signal;
 use supervisord_wire::event::EventType;
 use supervisord_wire::name::Namespec;
-use supervisord_wire::state::{Mood, ProcessState};
+use supervisord_wire::state::Mood;
 
 use super::jobs::{Goal, Shape};
 use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Call, Outcome, Reason, Refusal};
 use crate::output::Channel;
+use crate::process::Obstacle;
 use crate::time::Now;
 
 /// The processes a name stands for.
@@ -179,7 +180,8 @@ impl Supervisor {
     fn start_many(&mut self, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
         self.open_job(call, Shape::Array);
         for id in ids {
-            if self.members.get(&id).is_some_and(|member| !member.machine.state().is_running()) {
+            let Some(member) = self.members.get(&id) else { continue };
+            if member.machine.obstacle_to_start() != Some(Obstacle::AlreadyStarted) {
                 self.begin_start(call, id, wait);
             }
         }
@@ -217,7 +219,7 @@ impl Supervisor {
             Target::Group(index) => Ok(self.signal_many(call, self.members_by_priority(index), signal)),
             Target::One(id) => {
                 let number = known_signal(signal)?;
-                if self.members.get(&id).is_some_and(|member| !member.machine.state().is_signallable()) {
+                if self.members.get(&id).is_some_and(|member| !member.machine.takes_signals()) {
                     return Err(Refusal::with(Reason::NotRunning, name));
                 }
                 self.open_job(call, Shape::Single);
@@ -232,7 +234,7 @@ impl Supervisor {
     fn signal_many(&mut self, call: CallId, ids: Vec<ProcessId>, signal: &str) -> Progress {
         self.open_job(call, Shape::Array);
         for id in ids {
-            if !self.members.get(&id).is_some_and(|member| member.machine.state().is_signallable()) {
+            if !self.members.get(&id).is_some_and(|member| member.machine.takes_signals()) {
                 continue;
             }
             match known_signal(signal) {
@@ -249,7 +251,7 @@ impl Supervisor {
     fn send_stdin(&mut self, call: CallId, name: &str, chars: Vec<u8>) -> Result<Progress, Refusal> {
         let id = self.single_target(name)?;
         let Some(member) = self.members.get(&id) else { return Err(Refusal::with(Reason::UnknownName, name)) };
-        if member.machine.pid() == 0 || member.machine.state() == ProcessState::Stopping {
+        if !member.machine.takes_input() {
             return Err(Refusal::with(Reason::NotRunning, name));
         }
         self.open_job(call, Shape::Single);

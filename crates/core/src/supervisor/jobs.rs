@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
 use supervisord_wire::name::namespec;
-use supervisord_wire::state::ProcessState;
 
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
-use crate::process::{KillScope, Stimulus};
+use crate::process::{KillScope, Obstacle, Stimulus};
 use crate::texts;
 use crate::time::Now;
 
@@ -95,18 +94,16 @@ impl Supervisor {
     pub(super) fn checked(&mut self, now: Now, id: ProcessId, call: CallId, result: Result<(), CommandFailure>) {
         let Some(Goal::Check { wait }) = self.goal(call, id) else { return };
         let Some(member) = self.members.get(&id) else { return };
-        let refusal = match (result, member.machine.state()) {
+        let refusal = match (result, member.machine.obstacle_to_start()) {
             (Err(CommandFailure::Missing(text)), _) => Some(Refusal::with(Reason::NoFile, text)),
             (Err(CommandFailure::Unusable(text)), _) => Some(Refusal::with(Reason::NotExecutable, text)),
-            (Ok(()), ProcessState::Starting | ProcessState::Running | ProcessState::Backoff) => {
-                Some(self.item_refusal(call, id, Reason::AlreadyStarted))
-            }
-            (Ok(()), ProcessState::Stopping) => Some(self.item_refusal(call, id, Reason::AbnormalTermination)),
-            (Ok(()), ProcessState::Unknown) => {
+            (Ok(()), Some(Obstacle::AlreadyStarted)) => Some(self.item_refusal(call, id, Reason::AlreadyStarted)),
+            (Ok(()), Some(Obstacle::Stopping)) => Some(self.item_refusal(call, id, Reason::AbnormalTermination)),
+            (Ok(()), Some(Obstacle::Unreachable)) => {
                 let text = format!("{} is in an unknown process state", self.item_name(call, id));
                 Some(Refusal::with(Reason::Failed, text))
             }
-            (Ok(()), ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal) => None,
+            (Ok(()), None) => None,
         };
         match refusal {
             Some(refusal) => self.finish_item(call, id, Err(refusal)),
@@ -150,8 +147,8 @@ impl Supervisor {
 
     pub(super) fn begin_signal(&mut self, call: CallId, id: ProcessId, signal: i32) {
         let Some(member) = self.members.get(&id) else { return };
-        let (state, pid, name) = (member.machine.state(), member.machine.pid(), member.config.identity.name.clone());
-        let run = member.run.filter(|_| state.is_signallable());
+        let (pid, name) = (member.machine.pid(), member.config.identity.name.clone());
+        let run = member.run.filter(|_| member.machine.takes_signals());
         self.add_item(call, id, Goal::Signal);
         if let Some(run) = run {
             self.log(LogLevel::Debug, texts::sending(&name, pid, signal));
@@ -231,15 +228,17 @@ impl Supervisor {
             return;
         }
         let Some(member) = self.members.get(&id) else { return };
-        let (state, is_down, failed) = (member.machine.state(), member.machine.is_down(), member.machine.has_failed());
+        let machine = &member.machine;
+        let (is_up, is_coming_up) = (machine.is_up(), machine.is_coming_up());
+        let (is_down, failed) = (machine.is_down(), machine.has_failed());
         for call in self.calls_with(id, |goal| matches!(goal, Goal::Run | Goal::Stop)) {
             match self.goal(call, id) {
                 Some(Goal::Run) if failed => {
                     let refusal = self.item_refusal(call, id, Reason::SpawnError);
                     self.finish_item(call, id, Err(refusal));
                 }
-                Some(Goal::Run) if state == ProcessState::Running => self.finish_item(call, id, Ok(())),
-                Some(Goal::Run) if state != ProcessState::Starting => {
+                Some(Goal::Run) if is_up => self.finish_item(call, id, Ok(())),
+                Some(Goal::Run) if !is_coming_up => {
                     let refusal = self.item_refusal(call, id, Reason::AbnormalTermination);
                     self.finish_item(call, id, Err(refusal));
                 }

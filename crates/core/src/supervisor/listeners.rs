@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use supervisord_config::model::{GroupKind, LogLevel};
 use supervisord_wire::event::header;
 use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState};
-use supervisord_wire::state::ProcessState;
 
 use super::{Effect, FeedFailure, ProcessId, Supervisor, Verdict};
 use crate::pool::Queued;
@@ -69,7 +68,7 @@ impl Supervisor {
     fn free_listener(&self, index: usize) -> Option<ProcessId> {
         self.groups[index].members.iter().copied().find(|id| {
             self.members.get(id).is_some_and(|member| {
-                member.machine.state() == ProcessState::Running
+                member.machine.is_up()
                     && member.seat.as_ref().is_some_and(|seat| seat.protocol.state() == ListenerState::Ready)
             })
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
 use supervisord_wire::event::EventType;
-use supervisord_wire::state::{Mood, ProcessState};
+use supervisord_wire::state::Mood;
 
 use super::{Effect, Ending, ProcessId, Supervisor};
 use crate::plan::Plan;
@@ -135,7 +135,7 @@ impl Supervisor {
         let Some(index) = self.group_index(group) else { return false };
         let members = self.groups[index].members.iter().filter_map(|id| self.members.get(id));
         let is_busy = members
-            .filter(|member| member.machine.state() == ProcessState::Running)
+            .filter(|member| member.machine.is_up())
             .any(|member| member.seat.as_ref().is_some_and(super::listeners::Seat::is_busy));
         let Some(shutdown) = self.shutdown.as_mut() else { return false };
         is_busy && now.mono < *shutdown.heard_until.get_or_insert(now.mono + LAST_HEARING)

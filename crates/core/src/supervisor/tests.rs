@@ -265,7 +265,7 @@ impl World {
     }
 
     fn state(&self, name: &str) -> ProcessState {
-        self.supervisor.row(self.id(name)).unwrap().state
+        self.supervisor.row(self.id(name)).unwrap().state()
     }
 
     fn call(&mut self, call: Call) -> CallId {

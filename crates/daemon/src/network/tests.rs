@@ -11,6 +11,7 @@ use std::time::Duration;
 use supervisord_config::model::{Credentials, HttpServer, LogLevel, ServerAddress};
 use supervisord_config::samples;
 use supervisord_core::call::{Answer, Call, Outcome};
+use supervisord_core::process::Phase;
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_core::samples::row;
 use supervisord_wire::state::ProcessState;
@@ -189,8 +190,9 @@ impl Plane {
     }
 
     fn publish(&self, group: &str, name: &str, state: ProcessState) {
+        let phase = Phase::ALL.into_iter().rfind(|phase| phase.state() == state).expect("a phase of this state");
         self.view.publish_row(Row {
-            state,
+            phase,
             start: 999_000,
             spawnerr: "can't <find> & \"run\"".to_owned(),
             stdout_logfile: Some(self.path(&format!("{name}.out"))),

@@ -51,7 +51,7 @@ fn process(row: &Row) -> Value {
     config["stderr_logfile"] = json!(row.stderr_logfile);
     json!({
         "name": row.config.identity.name,
-        "state": row.state.code(),
+        "state": row.state().code(),
         "pid": row.pid,
         "laststart": row.start as f64,
         "laststop": row.stop as f64,
