@@ -4,6 +4,7 @@ pub mod activity_line;
 pub mod actor;
 pub mod auto_log;
 pub mod call;
+pub mod event;
 mod exit_status;
 mod kill_scope;
 pub mod logread;

@@ -7,20 +7,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use supervisord_wire::event::EventType;
 
-/// One event as it happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Its concrete type.
-    pub kind: EventType,
-    /// Its payload, as it was when it happened.
-    pub payload: String,
-}
+use crate::event::RenderedEvent;
 
 /// An event with the numbers it travels under.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queued {
     /// The event, shared by all pools that take it.
-    pub event: Arc<Event>,
+    pub event: Arc<RenderedEvent>,
     /// Its number in this daemon; the same in every pool.
     pub serial: u64,
     /// Its number in this pool.
@@ -55,7 +48,7 @@ impl Pool {
 
     /// Appends an event; where the queue is full, the oldest one is dropped and returned.
     #[must_use]
-    pub fn accept(&mut self, event: Arc<Event>, serial: u64) -> Option<Queued> {
+    pub fn accept(&mut self, event: Arc<RenderedEvent>, serial: u64) -> Option<Queued> {
         let dropped = self.make_room();
         self.queue.push_back(Queued { event, serial, pool_serial: self.next_serial });
         self.next_serial = (self.next_serial + 1) & i64::MAX as u64;

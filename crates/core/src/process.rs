@@ -28,6 +28,7 @@ mod failure;
 mod phase;
 mod progress;
 mod restart_policy;
+mod state_detail;
 mod stop_plan;
 
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub use failure::Failure;
 pub use phase::{Phase, Timer, Wanted};
 pub use progress::Progress;
 pub use restart_policy::{AfterExit, Exit, RestartPolicy};
+pub use state_detail::StateDetail;
 pub use stop_plan::{StopPlan, StopStep};
 
 use phase::Timers;
@@ -91,9 +93,8 @@ pub enum Obstacle {
 /// What the machine wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The state that clients see changed; `detail` is what the event of the new state says besides the names and the old
-    /// state.
-    Changed { from: ProcessState, to: ProcessState, detail: String },
+    /// The state that clients see changed.
+    Changed { from: ProcessState, to: ProcessState, detail: StateDetail },
     /// A line for the activity log.
     Log(LogLevel, String),
     /// Make the child.
@@ -304,7 +305,7 @@ impl Machine {
             (Settling | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
             (BackingOff, Stop) => self.stop_retrying(at, out),
             (BackingOff, Shutdown) => self.give_up(out),
-            (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, String::new(), out),
+            (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, StateDetail::None, out),
             (BackingOff | WaitingToRestart, Recycle) => {}
             (
                 NeverStarted | Spawning | Stopping | Stopped | Exited | GivenUp | Unreachable,
@@ -344,7 +345,7 @@ impl Machine {
             (Settling, Due(Timer::Settled)) => self.succeed(at, out),
             (Stopping, Due(Timer::NextStopStep)) => self.take_next_stop_step(at, out),
             (WaitingToRestart, Due(Timer::Restart)) if at.supervising => self.spawn(at, out),
-            (WaitingToRestart, Due(Timer::Restart)) => self.enter(Exited, String::new(), out),
+            (WaitingToRestart, Due(Timer::Restart)) => self.enter(Exited, StateDetail::None, out),
             (BackingOff, Due(Timer::Retry)) if at.supervising => self.spawn(at, out),
             // The shutdown gives it up when it comes to its group.
             (BackingOff, Due(Timer::Retry)) => {}
@@ -355,7 +356,7 @@ impl Machine {
             (NeverStarted | Spawning | Up | Stopped | Exited | GivenUp | Unreachable, Due(_)) => {}
 
             (Stopping, SignalSent) => self.wait_since_signal(at),
-            (Spawning | Settling | Up | Stopping, SignalRefused) => self.enter(Unreachable, String::new(), out),
+            (Spawning | Settling | Up | Stopping, SignalRefused) => self.enter(Unreachable, StateDetail::None, out),
             (Spawning | Settling | Up, SignalSent) => {}
             (
                 NeverStarted | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
@@ -376,8 +377,7 @@ impl Machine {
         self.exit_status = None;
         self.started = at.now.mono;
         self.last_start = at.now.epoch();
-        let tries = format!("tries:{}", self.attempts);
-        self.enter(Phase::Spawning, tries, out);
+        self.enter(Phase::Spawning, StateDetail::Tries(self.attempts), out);
         out.push(Action::Spawn);
     }
 
@@ -391,7 +391,7 @@ impl Machine {
         if wait.is_zero() {
             self.succeed(at, out);
         } else {
-            self.enter(Phase::Settling, String::new(), out);
+            self.enter(Phase::Settling, StateDetail::None, out);
             self.timers.set(Timer::Settled, self.started + wait);
         }
     }
@@ -410,8 +410,7 @@ impl Machine {
 
     fn come_up(&mut self, out: &mut Vec<Action>) {
         self.attempts = 0;
-        let pid = format!("pid:{}", self.pid);
-        self.enter(Phase::Up, pid, out);
+        self.enter(Phase::Up, StateDetail::Pid(self.pid), out);
     }
 
     fn is_too_quick(&self, at: Circumstances<'_>) -> bool {
@@ -443,8 +442,7 @@ impl Machine {
     }
 
     fn back_off(&mut self, wait: Option<Duration>, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        let tries = format!("tries:{}", self.attempts);
-        self.enter(Phase::BackingOff, tries, out);
+        self.enter(Phase::BackingOff, StateDetail::Tries(self.attempts), out);
         if let Some(wait) = wait {
             self.timers.set(Timer::Retry, at.now.mono + wait);
         }
@@ -452,7 +450,7 @@ impl Machine {
 
     fn give_up(&mut self, out: &mut Vec<Action>) {
         self.attempts = 0;
-        self.enter(Phase::GivenUp, String::new(), out);
+        self.enter(Phase::GivenUp, StateDetail::None, out);
     }
 
     fn ended(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
@@ -479,7 +477,7 @@ impl Machine {
         self.gone(at);
         self.exit_status = Some(status.number());
         let expected = ExitRule::of(at.config).expects(status);
-        self.enter(Phase::Exited, format!("expected:{} pid:{pid}", u8::from(expected)), out);
+        self.enter(Phase::Exited, StateDetail::Exit { expected, pid }, out);
         expected
     }
 
@@ -494,7 +492,7 @@ impl Machine {
             }
             AfterExit::Wait { quick_ends, between_starts } => {
                 self.quick_ends = quick_ends;
-                self.enter(Phase::WaitingToRestart, String::new(), out);
+                self.enter(Phase::WaitingToRestart, StateDetail::None, out);
                 self.timers.set(Timer::Restart, self.started + between_starts);
             }
         }
@@ -504,8 +502,7 @@ impl Machine {
         self.stop_step = 0;
         let StopStep { signal, scope, wait } = StopPlan::of(at.config).step(0);
         out.push(self.killing(signal, scope, at));
-        let pid = format!("pid:{}", self.pid);
-        self.enter(Phase::Stopping, pid, out);
+        self.enter(Phase::Stopping, StateDetail::Pid(self.pid), out);
         self.timers.set(Timer::NextStopStep, at.now.mono + wait);
         out.push(Action::Signal { signal, scope });
     }
@@ -536,14 +533,14 @@ impl Machine {
 
     fn stop_retrying(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
         out.push(Action::Log(LogLevel::Debug, texts::stop_in_backoff(&at.config.identity.name)));
-        self.enter(Phase::Stopped, "pid:0".to_owned(), out);
+        self.enter(Phase::Stopped, StateDetail::Pid(0), out);
     }
 
     fn stopped(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
         let pid = self.pid;
         self.gone(at);
         self.exit_status = Some(status.number());
-        self.enter(Phase::Stopped, format!("pid:{pid}"), out);
+        self.enter(Phase::Stopped, StateDetail::Pid(pid), out);
         let expected = ExitRule::of(at.config).expects(status);
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
         out.push(Action::Log(level, texts::stopped(&at.config.identity.name, status)));
@@ -555,7 +552,7 @@ impl Machine {
     }
 
     /// Enters a phase. The timer of the one before goes with it.
-    fn enter(&mut self, to: Phase, detail: String, out: &mut Vec<Action>) {
+    fn enter(&mut self, to: Phase, detail: StateDetail, out: &mut Vec<Action>) {
         let from = std::mem::replace(&mut self.phase, to);
         if let Some(timer) = from.timer() {
             self.timers.clear(timer);

@@ -21,6 +21,7 @@ use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
 use crate::auto_log::AutoLogNames;
+use crate::event::{Event, SupervisorState};
 use crate::output::Channel;
 use crate::plan::Plan;
 use crate::pool::Pool;
@@ -211,7 +212,7 @@ impl Supervisor {
             Input::Killed { process, call, result } => self.killed(now, process, call, result),
             Input::Fed { process, call, result } => self.fed(now, process, call, result),
             Input::Cleared { process, call, result } => self.cleared(process, call, result),
-            Input::Output { process, pid, kind, channel, bytes } => self.output(process, pid, kind, channel, &bytes),
+            Input::Output { process, pid, kind, channel, bytes } => self.output(process, pid, kind, channel, bytes),
             Input::ListenerOutput { process, bytes } => self.listener_output(now, process, &bytes),
             Input::Judged { process, judgement, verdict } => self.judged(now, process, judgement, verdict),
             Input::Subscribed { kinds } => self.subscribed = kinds,
@@ -257,7 +258,7 @@ impl Supervisor {
         if self.is_ending() {
             return;
         }
-        self.emit(EventType::SupervisorStateChangeRunning, String::new());
+        self.emit(&Event::SupervisorState(SupervisorState::Running));
         let plan = self.plan_start(self.groups_by_priority());
         self.carry_out_start(now, plan);
     }
@@ -274,8 +275,8 @@ impl Supervisor {
                 self.stimulate(now, id, Stimulus::Due(timer));
             }
         }
-        for (kind, when) in self.ticks.due(now) {
-            self.emit(kind, format!("when:{when}"));
+        for (period, when) in self.ticks.due(now) {
+            self.emit(&Event::Tick { period, when });
         }
         self.report_waiting(now);
         self.release_events(now);
@@ -356,7 +357,7 @@ impl Supervisor {
         self.refile(id, now);
         for action in actions {
             match action {
-                Action::Changed { from, to, detail } => self.state_changed(id, from, to, &detail),
+                Action::Changed { from, to, detail } => self.state_changed(id, from, to, detail),
                 Action::Log(level, line) => self.log(level, line),
                 Action::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
                 Action::Signal { signal, scope } => {
@@ -398,7 +399,7 @@ impl Supervisor {
         let members = group.processes.iter().map(|process| self.enlist(&name, &group, process)).collect();
         let pool = fresh_pool(&group.kind);
         self.groups.push(ActiveGroup { config: group, members, pool });
-        self.emit(EventType::ProcessGroupAdded, format!("groupname:{name}\n"));
+        self.emit(&Event::ProcessGroupAdded(name));
     }
 
     fn enlist(&mut self, group: &Arc<str>, definition: &Group, process: &Arc<Process>) -> ProcessId {

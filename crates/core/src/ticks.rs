@@ -7,28 +7,55 @@ use supervisord_wire::event::EventType;
 
 use crate::time::Now;
 
-const PERIODS: [(EventType, u64); 3] = [(EventType::Tick5, 5), (EventType::Tick60, 60), (EventType::Tick3600, 3600)];
+/// How long a slice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    FiveSeconds,
+    Minute,
+    Hour,
+}
 
-/// Remembers the slice of each period; the slice in which the daemon starts makes no tick.
+impl Period {
+    const ALL: [Period; 3] = [Period::FiveSeconds, Period::Minute, Period::Hour];
+
+    const fn seconds(self) -> u64 {
+        match self {
+            Period::FiveSeconds => 5,
+            Period::Minute => 60,
+            Period::Hour => 3600,
+        }
+    }
+
+    /// The type of its events.
+    pub const fn kind(self) -> EventType {
+        match self {
+            Period::FiveSeconds => EventType::Tick5,
+            Period::Minute => EventType::Tick60,
+            Period::Hour => EventType::Tick3600,
+        }
+    }
+}
+
+/// The present slice of each period. The slice in which the daemon starts makes no tick.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ticks {
-    slices: [u64; PERIODS.len()],
+    slices: [u64; Period::ALL.len()],
 }
 
 impl Ticks {
     /// Begins counting in the slices of this moment.
     pub fn new(now: Now) -> Ticks {
-        Ticks { slices: PERIODS.map(|(_, period)| now.wall.as_secs() / period) }
+        Ticks { slices: Period::ALL.map(|period| now.wall.as_secs() / period.seconds()) }
     }
 
     /// The ticks that have become due, each with the beginning of its slice in seconds since the epoch. Slices that
     /// passed unnoticed are not made up for; a clock set back makes a tick with the earlier time.
-    pub fn due(&mut self, now: Now) -> Vec<(EventType, u64)> {
+    pub fn due(&mut self, now: Now) -> Vec<(Period, u64)> {
         let mut due = Vec::new();
-        for (slice, (kind, period)) in self.slices.iter_mut().zip(PERIODS) {
-            let present = now.wall.as_secs() / period;
+        for (slice, period) in self.slices.iter_mut().zip(Period::ALL) {
+            let present = now.wall.as_secs() / period.seconds();
             if std::mem::replace(slice, present) != present {
-                due.push((kind, present * period));
+                due.push((period, present * period.seconds()));
             }
         }
         due
@@ -40,8 +67,8 @@ impl Ticks {
             true => Duration::from_secs((slice + 1) * period).saturating_sub(now.wall),
             false => Duration::ZERO,
         };
-        let slices = self.slices.iter().zip(PERIODS).filter(|(_, (kind, _))| wants(*kind));
-        slices.map(|(slice, (_, period))| now.mono + wait(*slice, period)).min()
+        let slices = self.slices.iter().zip(Period::ALL).filter(|(_, period)| wants(period.kind()));
+        slices.map(|(slice, period)| now.mono + wait(*slice, period.seconds())).min()
     }
 }
 
@@ -57,14 +84,14 @@ mod tests {
     fn the_first_slice_is_silent_and_missed_ones_are_skipped() {
         let mut ticks = Ticks::new(at(1201));
         assert_eq!(ticks.due(at(1204)), []);
-        assert_eq!(ticks.due(at(1205)), [(EventType::Tick5, 1205)]);
-        assert_eq!(ticks.due(at(1279)), [(EventType::Tick5, 1275), (EventType::Tick60, 1260)]);
+        assert_eq!(ticks.due(at(1205)), [(Period::FiveSeconds, 1205)]);
+        assert_eq!(ticks.due(at(1279)), [(Period::FiveSeconds, 1275), (Period::Minute, 1260)]);
     }
 
     #[test]
     fn a_clock_set_back_ticks_with_the_earlier_time() {
         let mut ticks = Ticks::new(at(1300));
-        assert_eq!(ticks.due(at(1291)), [(EventType::Tick5, 1290)]);
+        assert_eq!(ticks.due(at(1291)), [(Period::FiveSeconds, 1290)]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use supervisord_config::model::{Config, LogLevel, Plugin};
-use supervisord_core::pool::Event;
+use supervisord_core::event::RenderedEvent;
 use supervisord_core::supervisor::{ProcessId, Verdict};
 use supervisord_wire::event::EventType;
 use supervisord_wire::fault::{Fault, FaultCode};
@@ -54,8 +54,8 @@ pub enum Notice {
 /// Something for the plug-in process to do.
 pub(crate) enum Order {
     Call { xml: String, reply: oneshot::Sender<Result<Value, Fault>> },
-    Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<Event>, result: Vec<u8> },
-    Announce(Arc<Event>),
+    Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<RenderedEvent>, result: Vec<u8> },
+    Announce(Arc<RenderedEvent>),
 }
 
 /// The work of serving plug-ins, for a task of the network plane.
@@ -154,14 +154,14 @@ impl Plugins {
         process: ProcessId,
         judgement: u64,
         handler: String,
-        event: Arc<Event>,
+        event: Arc<RenderedEvent>,
         result: Vec<u8>,
     ) -> bool {
         self.orders.try_send(Order::Judge { process, judgement, handler, event, result }).is_ok()
     }
 
     /// Tells the plug-ins of an event. One that finds no room is lost, which is said once in a while.
-    pub fn announce(&self, event: Arc<Event>, activity: &Activity) {
+    pub fn announce(&self, event: Arc<RenderedEvent>, activity: &Activity) {
         if self.orders.try_send(Order::Announce(event)).is_err() {
             let lost = self.lost_events.fetch_add(1, Ordering::Relaxed) + 1;
             if lost.is_power_of_two() {

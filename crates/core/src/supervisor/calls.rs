@@ -5,13 +5,13 @@ use std::sync::Arc;
 use supervisord_config::diff::diff;
 use supervisord_config::model::{Config, Group, Process};
 use supervisord_config::signal;
-use supervisord_wire::event::EventType;
 use supervisord_wire::name::Namespec;
 use supervisord_wire::state::Mood;
 
 use super::jobs::{Goal, Shape};
 use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Call, Outcome, Reason, Refusal};
+use crate::event::Event;
 use crate::output::Channel;
 use crate::process::Obstacle;
 use crate::time::Now;
@@ -50,7 +50,7 @@ impl Supervisor {
             Call::EnlistProcess { group, process } => self.enlist_process(&group, *process)?,
             Call::DischargeProcess { group, process } => self.discharge_process(&group, &process)?,
             Call::SendRemoteCommEvent { kind, data } => {
-                self.emit(EventType::RemoteCommunication, format!("type:{kind}\n{data}"));
+                self.emit(&Event::RemoteCommunication { kind, data });
             }
             Call::StartProcess { name, wait } => return self.start_one(id, &name, wait),
             Call::StartProcessGroup { group, wait } => {
@@ -120,7 +120,7 @@ impl Supervisor {
         }
         self.groups.remove(index);
         self.effects.push_back(Effect::WithdrawGroup(name.into()));
-        self.emit(EventType::ProcessGroupRemoved, format!("groupname:{name}\n"));
+        self.emit(&Event::ProcessGroupRemoved(name.into()));
         Ok(())
     }
 

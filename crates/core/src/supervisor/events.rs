@@ -1,4 +1,4 @@
-//! Events: when they are emitted, what their payload says, and which pools take them.
+//! Who gets an event: the plug-ins and the pools of listeners that subscribed to its type.
 
 use std::sync::Arc;
 
@@ -7,30 +7,16 @@ use supervisord_wire::event::EventType;
 use supervisord_wire::state::ProcessState;
 
 use super::{Effect, OutputKind, ProcessId, Supervisor};
+use crate::event::{Event, Output, ProcessName};
 use crate::output::Channel;
-use crate::output::debug_text::bytes_literal;
-use crate::pool::Event;
-
-/// The event of entering a state.
-fn state_event(state: ProcessState) -> EventType {
-    match state {
-        ProcessState::Stopped => EventType::ProcessStateStopped,
-        ProcessState::Starting => EventType::ProcessStateStarting,
-        ProcessState::Running => EventType::ProcessStateRunning,
-        ProcessState::Backoff => EventType::ProcessStateBackoff,
-        ProcessState::Stopping => EventType::ProcessStateStopping,
-        ProcessState::Exited => EventType::ProcessStateExited,
-        ProcessState::Fatal => EventType::ProcessStateFatal,
-        ProcessState::Unknown => EventType::ProcessStateUnknown,
-    }
-}
+use crate::process::StateDetail;
 
 impl Supervisor {
     pub(super) fn is_subscribed(&self, kind: EventType) -> bool {
-        self.is_announced(kind) || self.has_pool(kind)
+        self.has_plug_in(kind) || self.has_pool(kind)
     }
 
-    fn is_announced(&self, kind: EventType) -> bool {
+    fn has_plug_in(&self, kind: EventType) -> bool {
         self.subscribed.iter().any(|wanted| kind.is_a(*wanted))
     }
 
@@ -38,16 +24,19 @@ impl Supervisor {
         self.groups.iter().any(|group| group.pool.as_ref().is_some_and(|pool| pool.wants(kind)))
     }
 
-    /// Hands an event to plug-ins and to every pool that wants it. An event no pool wants uses no number.
-    pub(super) fn emit(&mut self, kind: EventType, payload: String) {
-        if !self.is_subscribed(kind) {
+    /// Hands an event to the plug-ins and to every pool that subscribed to its type. Its text is made only then, and only
+    /// an event that a pool takes uses a serial number.
+    pub(super) fn emit(&mut self, event: &Event) {
+        let kind = event.kind();
+        let (has_plug_in, has_pool) = (self.has_plug_in(kind), self.has_pool(kind));
+        if !has_plug_in && !has_pool {
             return;
         }
-        let event = Arc::new(Event { kind, payload });
-        if self.is_announced(kind) {
-            self.effects.push_back(Effect::Announce(event.clone()));
+        let rendered = Arc::new(event.render());
+        if has_plug_in {
+            self.effects.push_back(Effect::Announce(rendered.clone()));
         }
-        if !self.has_pool(kind) {
+        if !has_pool {
             return;
         }
         let serial = self.next_serial;
@@ -55,7 +44,8 @@ impl Supervisor {
         let mut overflowed = Vec::new();
         for group in &mut self.groups {
             let Some(pool) = group.pool.as_mut().filter(|pool| pool.wants(kind)) else { continue };
-            overflowed.extend(pool.accept(event.clone(), serial).map(|lost| (group.config.name.clone(), lost.serial)));
+            overflowed
+                .extend(pool.accept(rendered.clone(), serial).map(|lost| (group.config.name.clone(), lost.serial)));
         }
         for (pool, serial) in overflowed {
             self.overflowed(&pool, serial);
@@ -66,44 +56,23 @@ impl Supervisor {
         self.log(LogLevel::Error, format!("pool {pool} event buffer overflowed, discarding event {serial}"));
     }
 
-    pub(super) fn state_changed(&mut self, id: ProcessId, from: ProcessState, to: ProcessState, detail: &str) {
-        if !self.is_subscribed(state_event(to)) {
-            return;
-        }
-        let Some(names) = self.names(id) else { return };
-        let separator = if detail.is_empty() { "" } else { " " };
-        self.emit(state_event(to), format!("{names} from_state:{from}{separator}{detail}"));
-    }
-
-    pub(super) fn output(&mut self, id: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: &[u8]) {
-        let Some(names) = self.names(id) else { return };
-        let data = readable(bytes);
-        match (kind, channel) {
-            (OutputKind::Communication, Channel::Stdout) => {
-                self.emit(EventType::ProcessCommunicationStdout, format!("{names} pid:{pid}\n{data}"));
-            }
-            (OutputKind::Communication, Channel::Stderr) => {
-                self.emit(EventType::ProcessCommunicationStderr, format!("{names} pid:{pid}\n{data}"));
-            }
-            (OutputKind::Log, Channel::Stdout) => {
-                self.emit(EventType::ProcessLogStdout, format!("{names} pid:{pid} channel:stdout\n{data}"));
-            }
-            (OutputKind::Log, Channel::Stderr) => {
-                self.emit(EventType::ProcessLogStderr, format!("{names} pid:{pid} channel:stderr\n{data}"));
-            }
+    pub(super) fn state_changed(&mut self, id: ProcessId, from: ProcessState, to: ProcessState, detail: StateDetail) {
+        if let Some(process) = self.name_of(id) {
+            self.emit(&Event::ProcessState { process, from, to, detail });
         }
     }
 
-    fn names(&self, id: ProcessId) -> Option<String> {
+    pub(super) fn output(&mut self, id: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: Vec<u8>) {
+        let Some(process) = self.name_of(id) else { return };
+        let output = Output { process, pid, channel, bytes };
+        self.emit(&match kind {
+            OutputKind::Communication => Event::ProcessCommunication(output),
+            OutputKind::Log => Event::ProcessLog(output),
+        });
+    }
+
+    fn name_of(&self, id: ProcessId) -> Option<ProcessName> {
         let member = self.members.get(&id)?;
-        Some(format!("processname:{} groupname:{}", member.config.identity.name, member.group))
-    }
-}
-
-/// The text of bytes for an event; what is not UTF-8 is shown as the original shows it.
-fn readable(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => format!("Undecodable: {}", bytes_literal(bytes)),
+        Some(ProcessName { group: member.group.clone(), process: member.config.identity.name.as_str().into() })
     }
 }

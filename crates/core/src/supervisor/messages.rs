@@ -8,8 +8,8 @@ use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
 use crate::call::{Call, Outcome, Refusal};
+use crate::event::RenderedEvent;
 use crate::output::Channel;
-use crate::pool::Event;
 use crate::process::{ExitStatus, KillScope};
 use crate::time::Now;
 
@@ -162,9 +162,9 @@ pub enum Effect {
     /// Write to the stdin of a child.
     Feed { process: ProcessId, bytes: Vec<u8>, call: Option<CallId> },
     /// Ask the result handler of a listener what it thinks of the result (bytes) for an event.
-    Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<Event>, result: Vec<u8> },
+    Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<RenderedEvent>, result: Vec<u8> },
     /// Tell plug-ins of an event.
-    Announce(Arc<Event>),
+    Announce(Arc<RenderedEvent>),
     /// Create an empty automatic log file.
     CreateAutoLog { path: String },
     /// Empty the logs of a process.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
-use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
 use super::{Effect, Ending, ProcessId, Supervisor};
+use crate::event::{Event, SupervisorState};
 use crate::plan::Plan;
 use crate::process::Stimulus;
 use crate::texts;
@@ -105,7 +105,7 @@ impl Supervisor {
         let order = self.groups_by_priority().into_iter().rev();
         let plan = Plan::sequence(order.map(|index| self.groups[index].config.name.as_str().into()));
         self.shutdown = Some(Shutdown { plan, heard_until: None, reported: now.mono });
-        self.emit(EventType::SupervisorStateChangeStopping, String::new());
+        self.emit(&Event::SupervisorState(SupervisorState::Stopping));
         self.dispatch_events();
         if let Some(group) = self.next_group_to_stop().filter(|group| !self.hears(now, group)) {
             self.tell_group(now, &group);

@@ -1,0 +1,234 @@
+//! What happens, as values with types. [`Event::render`] makes the text of the original of one, which is only done where an
+//! event listener or a plug-in takes it.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use supervisord_wire::event::EventType;
+use supervisord_wire::state::ProcessState;
+
+use crate::output::Channel;
+use crate::output::debug_text::bytes_literal;
+use crate::process::StateDetail;
+use crate::ticks::Period;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A process has come from one state that clients know into another.
+    ProcessState {
+        /// Which process.
+        process: ProcessName,
+        /// The state before.
+        from: ProcessState,
+        /// The state now.
+        to: ProcessState,
+        /// What else is known about the change.
+        detail: StateDetail,
+    },
+    /// A process wrote something while `stdout_events_enabled` or `stderr_events_enabled` is set.
+    ProcessLog(Output),
+    /// A process wrote something between the tags of the capture mode.
+    ProcessCommunication(Output),
+    /// A client of the API sent something, of a type that it chose.
+    RemoteCommunication {
+        /// The client's own type.
+        kind: String,
+        /// The body.
+        data: String,
+    },
+    /// The daemon has started, or begins to stop everything.
+    SupervisorState(SupervisorState),
+    /// The wall clock has entered another slice.
+    Tick {
+        /// How long the slice is.
+        period: Period,
+        /// When it began, in seconds since the epoch.
+        when: u64,
+    },
+    /// A group is active from now on.
+    ProcessGroupAdded(Arc<str>),
+    /// A group is no longer active.
+    ProcessGroupRemoved(Arc<str>),
+}
+
+/// The name of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessName {
+    /// Its group.
+    pub group: Arc<str>,
+    /// Its name within the group.
+    pub process: Arc<str>,
+}
+
+/// A piece of the output of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Which process.
+    pub process: ProcessName,
+    /// Its process id when it wrote this.
+    pub pid: u32,
+    /// Where it wrote to.
+    pub channel: Channel,
+    /// What it wrote.
+    pub bytes: Vec<u8>,
+}
+
+/// What the daemon as a whole has begun to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SupervisorState {
+    /// To supervise.
+    Running,
+    /// To stop everything.
+    Stopping,
+}
+
+/// An event in the form in which listeners and plug-ins of the original get it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderedEvent {
+    /// Its type.
+    pub kind: EventType,
+    /// Its payload: `key:value` pairs separated by blanks, and then, after a line feed, the body of those types that have one.
+    pub payload: String,
+}
+
+impl Event {
+    /// Its type on the wire.
+    pub fn kind(&self) -> EventType {
+        match self {
+            Event::ProcessState { to, .. } => match to {
+                ProcessState::Stopped => EventType::ProcessStateStopped,
+                ProcessState::Starting => EventType::ProcessStateStarting,
+                ProcessState::Running => EventType::ProcessStateRunning,
+                ProcessState::Backoff => EventType::ProcessStateBackoff,
+                ProcessState::Stopping => EventType::ProcessStateStopping,
+                ProcessState::Exited => EventType::ProcessStateExited,
+                ProcessState::Fatal => EventType::ProcessStateFatal,
+                ProcessState::Unknown => EventType::ProcessStateUnknown,
+            },
+            Event::ProcessLog(Output { channel: Channel::Stdout, .. }) => EventType::ProcessLogStdout,
+            Event::ProcessLog(Output { channel: Channel::Stderr, .. }) => EventType::ProcessLogStderr,
+            Event::ProcessCommunication(Output { channel: Channel::Stdout, .. }) => {
+                EventType::ProcessCommunicationStdout
+            }
+            Event::ProcessCommunication(Output { channel: Channel::Stderr, .. }) => {
+                EventType::ProcessCommunicationStderr
+            }
+            Event::RemoteCommunication { .. } => EventType::RemoteCommunication,
+            Event::SupervisorState(SupervisorState::Running) => EventType::SupervisorStateChangeRunning,
+            Event::SupervisorState(SupervisorState::Stopping) => EventType::SupervisorStateChangeStopping,
+            Event::Tick { period, .. } => period.kind(),
+            Event::ProcessGroupAdded(_) => EventType::ProcessGroupAdded,
+            Event::ProcessGroupRemoved(_) => EventType::ProcessGroupRemoved,
+        }
+    }
+
+    /// The event as listeners and plug-ins get it.
+    pub fn render(&self) -> RenderedEvent {
+        RenderedEvent { kind: self.kind(), payload: self.payload() }
+    }
+
+    fn payload(&self) -> String {
+        match self {
+            Event::ProcessState { process, from, detail: StateDetail::None, .. } => {
+                format!("{} from_state:{from}", names(process))
+            }
+            Event::ProcessState { process, from, detail, .. } => {
+                format!("{} from_state:{from} {detail}", names(process))
+            }
+            Event::ProcessLog(output) => {
+                let channel = output.channel.name();
+                with_data(format!("{} pid:{} channel:{channel}\n", names(&output.process), output.pid), &output.bytes)
+            }
+            Event::ProcessCommunication(output) => {
+                with_data(format!("{} pid:{}\n", names(&output.process), output.pid), &output.bytes)
+            }
+            Event::RemoteCommunication { kind, data } => format!("type:{kind}\n{data}"),
+            Event::SupervisorState(_) => String::new(),
+            Event::Tick { when, .. } => format!("when:{when}"),
+            Event::ProcessGroupAdded(group) | Event::ProcessGroupRemoved(group) => format!("groupname:{group}\n"),
+        }
+    }
+}
+
+fn names(ProcessName { group, process }: &ProcessName) -> String {
+    format!("processname:{process} groupname:{group}")
+}
+
+/// Appends what a process wrote; what is not UTF-8 is shown as the original shows it.
+fn with_data(mut payload: String, bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => payload.push_str(text),
+        // Writing to a string cannot fail.
+        Err(_) => _ = write!(payload, "Undecodable: {}", bytes_literal(bytes)),
+    }
+    payload
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(event: Event) -> (&'static str, String) {
+        let RenderedEvent { kind, payload } = event.render();
+        (kind.name(), payload)
+    }
+
+    fn process() -> ProcessName {
+        ProcessName { group: "g".into(), process: "p".into() }
+    }
+
+    fn output(channel: Channel, bytes: &[u8]) -> Output {
+        Output { process: process(), pid: 7, channel, bytes: bytes.to_vec() }
+    }
+
+    /// The forms are those of `supervisor/events.py` of the original.
+    #[test]
+    fn each_event_has_the_text_of_the_original() {
+        let changed = |from, to, detail| Event::ProcessState { process: process(), from, to, detail };
+        let cases = [
+            (
+                changed(ProcessState::Starting, ProcessState::Running, StateDetail::Pid(7)),
+                "PROCESS_STATE_RUNNING",
+                "processname:p groupname:g from_state:STARTING pid:7",
+            ),
+            (
+                changed(ProcessState::Running, ProcessState::Exited, StateDetail::Exit { expected: false, pid: 7 }),
+                "PROCESS_STATE_EXITED",
+                "processname:p groupname:g from_state:RUNNING expected:0 pid:7",
+            ),
+            (
+                changed(ProcessState::Starting, ProcessState::Backoff, StateDetail::Tries(2)),
+                "PROCESS_STATE_BACKOFF",
+                "processname:p groupname:g from_state:STARTING tries:2",
+            ),
+            (
+                changed(ProcessState::Backoff, ProcessState::Fatal, StateDetail::None),
+                "PROCESS_STATE_FATAL",
+                "processname:p groupname:g from_state:BACKOFF",
+            ),
+            (
+                Event::ProcessLog(output(Channel::Stderr, b"a\nb")),
+                "PROCESS_LOG_STDERR",
+                "processname:p groupname:g pid:7 channel:stderr\na\nb",
+            ),
+            (
+                Event::ProcessCommunication(output(Channel::Stdout, b"\xff")),
+                "PROCESS_COMMUNICATION_STDOUT",
+                "processname:p groupname:g pid:7\nUndecodable: b'\\xff'",
+            ),
+            (
+                Event::RemoteCommunication { kind: "t".to_owned(), data: "d".to_owned() },
+                "REMOTE_COMMUNICATION",
+                "type:t\nd",
+            ),
+            (Event::SupervisorState(SupervisorState::Stopping), "SUPERVISOR_STATE_CHANGE_STOPPING", ""),
+            (Event::Tick { period: Period::Minute, when: 120 }, "TICK_60", "when:120"),
+            (Event::ProcessGroupRemoved("g".into()), "PROCESS_GROUP_REMOVED", "groupname:g\n"),
+        ];
+        for (event, kind, payload) in cases {
+            assert_eq!(rendered(event), (kind, payload.to_owned()));
+        }
+    }
+}
