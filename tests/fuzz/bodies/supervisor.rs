@@ -15,6 +15,7 @@ use supervisord_core::supervisor::{
     SpawnFailure, Supervisor, Verdict,
 };
 use supervisord_core::time::Now;
+use supervisord_daemon::state::{self, version};
 use supervisord_wire::state::{Mood, ProcessState};
 
 use super::configuration;
@@ -394,10 +395,14 @@ impl World {
         if !is_at_rest || self.ending.is_some() || self.mood != Mood::Running {
             return;
         }
-        let written = serde_json::to_string(&self.supervisor.snapshot()).expect("it can be written");
-        let read = serde_json::from_str(&written).expect("it can be read");
-        let next = Supervisor::restore(read, self.now, 1);
-        let again = serde_json::to_string(&next.snapshot()).expect("it can be written");
+        let write = |supervisor: &Supervisor| {
+            let snapshot = state::Snapshot::new(&supervisor.snapshot(), version::of_hand_over());
+            serde_json::to_string(&snapshot).expect("it can be written")
+        };
+        let written = write(&self.supervisor);
+        let read: state::Snapshot = serde_json::from_str(&written).expect("it can be read");
+        let next = Supervisor::restore(read.into(), self.now, 1);
+        let again = write(&next);
         assert_eq!(again, written, "nothing is forgotten");
         let moved = |process: ProcessId| {
             let row = self.supervisor.row(process)?;
