@@ -69,25 +69,34 @@ pub(super) fn follow(session: &mut Session, log: &Log<'_>) -> Result<(), Failure
         session.set_exit_status(status::GENERIC);
         return Ok(());
     };
-    let happenings = Happenings::new(session)?;
-    let _stop = happenings.follow(stream, session.console.log_filter())?;
-    loop {
-        match happenings.next(None) {
-            Happening::Piece(bytes) => session.console.raw(&bytes),
-            Happening::Interrupted => {
-                session.say("");
-                return Ok(());
-            }
-            Happening::StreamEnded => return Ok(()),
-            Happening::Line(_) | Happening::InputEnded | Happening::Nothing => {}
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (flag, stopper) = (Arc::clone(&interrupted), stream.stopper());
+    let _handled = session.interrupts.handle(move || {
+        flag.store(true, Ordering::SeqCst);
+        stopper.stop();
+    })?;
+    let mut filter = session.console.log_filter();
+    // A stream that breaks is one that ended: the original does not tell them apart.
+    for piece in stream.map_while(Result::ok) {
+        session.console.raw(&filtered(&mut filter, piece));
+        if interrupted.load(Ordering::SeqCst) || session.console.is_lost() {
+            break;
         }
-        if session.console.is_lost() {
-            return Ok(());
-        }
+    }
+    if interrupted.load(Ordering::SeqCst) {
+        session.say("");
+    }
+    Ok(())
+}
+
+fn filtered(filter: &mut Option<LogFilter>, piece: Bytes) -> Bytes {
+    match filter {
+        Some(filter) => filter.pass(&piece).into(),
+        None => piece,
     }
 }
 
-/// What can happen while logs are followed.
+/// What can happen while a process is in the foreground.
 pub(super) enum Happening {
     /// A piece of a log.
     Piece(Bytes),
@@ -103,7 +112,7 @@ pub(super) enum Happening {
     Nothing,
 }
 
-/// Everything that happens while logs are followed, in one queue.
+/// Everything that happens while a process is in the foreground, in one queue.
 pub(super) struct Happenings {
     sender: SyncSender<Happening>,
     queue: Receiver<Happening>,
@@ -138,8 +147,7 @@ impl Happenings {
         thread::Builder::new().name("log".into()).spawn(move || {
             // A stream that breaks is one that ended: the original does not tell them apart.
             for piece in stream.map_while(Result::ok) {
-                let piece = filter.as_mut().map(|filter| filter.pass(&piece).into()).unwrap_or(piece);
-                if sender.send(Happening::Piece(piece)).is_err() {
+                if sender.send(Happening::Piece(filtered(&mut filter, piece))).is_err() {
                     return;
                 }
             }
