@@ -1,19 +1,19 @@
-//! A long random run of a daemon whose invariants are checked all the time.
+//! A long random life of a daemon, watched all the time.
 //!
 //! `cargo test --release --test soak -- --ignored [--seconds N] [--seed N]`
 //!
-//! Programs that write, crash, ignore SIGTERM and have children of their own are started, stopped, killed, signalled,
-//! added and removed at random, while clients call, follow logs and disconnect. The printed seed decides the actions;
-//! their interleaving is not reproducible. The invariants are in [`invariants`] and [`writers`].
+//! Programs that write, crash, refuse to stop and have children of their own are started, stopped, killed, signalled,
+//! added and removed at random, while clients ask, follow, and hang up. The seed, which is printed, decides what is
+//! done; how the machine interleaves it is chance. What must always hold is in [`invariants`] and [`writers`].
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the output is for the user of the command")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to whoever runs it")]
 
 #[allow(dead_code, unused_imports)] // the suite uses more of it
 #[path = "../suite"]
 mod suite {
     pub mod harness;
     pub mod torture {
-        pub mod resources;
+        pub mod vitals;
     }
 }
 mod invariants;
@@ -27,7 +27,7 @@ use suite::harness;
 use suite::harness::random::Random;
 use workload::Workload;
 
-/// The default duration.
+/// How long it goes on when nobody says.
 const DEFAULT: Duration = Duration::from_secs(120);
 
 struct Options {
@@ -52,7 +52,7 @@ fn main() {
     println!("soak: passed after {} seconds, --seed {seed}\n{summary}", start.elapsed().as_secs());
 }
 
-/// The options; none when this is an ordinary run of all tests.
+/// What was asked for; none when this is an ordinary run of all tests.
 fn options() -> Option<Options> {
     let mut arguments = std::env::args().skip(1);
     let mut wanted = false;
@@ -65,7 +65,7 @@ fn options() -> Option<Options> {
             "--ignored" | "--include-ignored" => wanted = true,
             "--seconds" => (wanted, options.length) = (true, Duration::from_secs(number())),
             "--seed" => (wanted, options.seed) = (true, number()),
-            // This argument is for the other tests of the same run.
+            // Meant for the other tests of the same run.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The programs, and the random actions on them.
+//! The programs and what is done to them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,14 +10,14 @@ use nix::sys::signal::Signal;
 
 use crate::harness::random::Random;
 use crate::harness::{Daemon, Scene, Subject, processes, wait};
-use crate::invariants::InvariantChecker;
-use crate::suite::torture::resources::Resources;
+use crate::invariants::Watch;
+use crate::suite::torture::vitals::Vitals;
 use crate::writers;
 
 const WRITERS: usize = 8;
 
-/// The states of a process after a stop.
-const STOPPED_STATES: [&str; 3] = ["STOPPED", "EXITED", "FATAL"];
+/// The states of a process that was told to stop.
+const AT_REST: [&str; 3] = ["STOPPED", "EXITED", "FATAL"];
 
 /// How often the logs are checked while everything goes on.
 const LOG_CHECK: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ fn fixed() -> String {
          [program:missing]\ncommand={dir}/no-such-program\nstartretries=1\n",
     );
     for number in 0..WRITERS {
-        // Both paths of output: unchanged, and through the pipeline.
+        // Both ways of moving output: untouched, and looked at.
         let capture = if number % 2 == 0 { 0 } else { 1000 };
         let _ = write!(
             text,
@@ -76,16 +76,16 @@ fn fixed() -> String {
     text
 }
 
-/// A group that the workload adds to and removes from the configuration.
+/// A group that comes and goes with the configuration.
 const GUEST: &str = "[program:guest]\ncommand=sleep 1000\nnumprocs=3\nprocess_name=%(process_num)d\nstartsecs=0\n\
     stdout_logfile=NONE\nstderr_logfile=NONE\n";
 
-/// A daemon and the random actions on it.
+/// A daemon that is made to work.
 pub struct Workload {
     daemon: Daemon,
     random: Random,
-    watch: InvariantChecker,
-    /// How often each action was done.
+    watch: Watch,
+    /// How often each thing was done.
     done: BTreeMap<&'static str, u64>,
     clients: Vec<UnixStream>,
     configuration: String,
@@ -107,7 +107,7 @@ impl Workload {
         Workload {
             daemon,
             random,
-            watch: InvariantChecker::new(),
+            watch: Watch::new(),
             done: BTreeMap::new(),
             clients: Vec::new(),
             configuration,
@@ -116,7 +116,7 @@ impl Workload {
         }
     }
 
-    /// Does one action, then checks the invariants.
+    /// Does one thing, then looks whether all is well.
     pub fn step(&mut self) {
         match self.random.below(100) {
             0..20 => self.kill_something(),
@@ -124,7 +124,7 @@ impl Workload {
             40..46 => self.call_for_all(),
             46..56 => self.feed(),
             56..66 => self.ask(),
-            66..72 => self.misbehave_as_client(),
+            66..72 => self.be_rude(),
             72..76 => self.change_groups(),
             76..78 => self.reopen(),
             78..79 => self.restart(),
@@ -146,7 +146,7 @@ impl Workload {
         self.daemon.call("supervisor.stopAllProcesses", &[]);
         self.daemon.wait_until("all have stopped", |daemon| {
             let all = daemon.call("supervisor.getAllProcessInfo", &[]);
-            all.items().iter().all(|process| STOPPED_STATES.contains(&process.get("statename").text()))
+            all.items().iter().all(|process| AT_REST.contains(&process.get("statename").text()))
         });
         assert!(processes::children(self.daemon.pid()).is_empty(), "children are left\n{}", self.daemon.report());
         for number in 0..WRITERS {
@@ -158,8 +158,8 @@ impl Workload {
                 assert!(!text.contains(bad), "{name} says {bad:?}\n{}", self.daemon.report());
             }
         }
-        assert_eq!(self.daemon.stderr(), "", "stderr is empty");
-        let rest = Resources::of(&self.daemon);
+        assert_eq!(self.daemon.stderr(), "", "nothing is said on stderr");
+        let rest = Vitals::of(&self.daemon);
         assert_eq!(self.daemon.stop(), 0, "{}", self.daemon.report());
         let mut summary = format!(
             "{} looks, {} lines checked, at most {} kB and {} descriptors, in the end {} kB and {}\n",
@@ -180,7 +180,7 @@ impl Workload {
         *self.done.entry(what).or_default() += 1;
     }
 
-    /// The name of some process, or a similar name that does not exist.
+    /// The name of some process, or nearly one.
     fn name(&mut self) -> String {
         let number = self.random.below(10);
         let writer = number % WRITERS;
@@ -195,7 +195,7 @@ impl Workload {
         }
     }
 
-    /// An exit that the daemon did not ask for.
+    /// A death the daemon did not ask for.
     fn kill_something(&mut self) {
         self.count("kill");
         let children = processes::children(self.daemon.pid());
@@ -207,7 +207,7 @@ impl Workload {
         processes::signal(child, signal);
     }
 
-    /// Starts, stops or signals one process; a fault is a valid answer, too.
+    /// Starts, stops or signals one; a fault is an answer as well.
     fn call_for_one(&mut self) {
         self.count("call for one");
         let name = self.name();
@@ -255,8 +255,8 @@ impl Workload {
         }
     }
 
-    /// Clients that begin a request and fall silent, follow a log, or disconnect.
-    fn misbehave_as_client(&mut self) {
+    /// Clients that begin something and fall silent, follow a log, or hang up.
+    fn be_rude(&mut self) {
         self.count("be rude");
         if self.clients.len() > 10 {
             let gone = self.random.below(self.clients.len());
@@ -276,7 +276,7 @@ impl Workload {
         self.clients.push(client);
     }
 
-    /// Adds or removes the guest group.
+    /// The guests come or go.
     fn change_groups(&mut self) {
         self.count("change groups");
         let stays = self.random.below(2) == 0;
@@ -298,7 +298,7 @@ impl Workload {
         self.daemon.signal(Signal::SIGUSR2);
     }
 
-    /// Restarts the daemon in place, with the same process id.
+    /// Stops everything and begins anew with the same process id.
     fn restart(&mut self) {
         self.count("restart");
         let pid = self.daemon.pid();
@@ -315,7 +315,7 @@ impl Workload {
         self.clients.clear();
     }
 
-    /// Counts restarts: the first start and each restart log the process id once, in the log or its backups.
+    /// The first life and each that followed says its process id once; how often is in the log and in its backups.
     fn restarts(&self) -> usize {
         let names = ["supervisord.log", "supervisord.log.1", "supervisord.log.2"];
         names.iter().map(|name| self.daemon.read(name).matches("supervisord started with pid").count()).sum()
@@ -327,10 +327,10 @@ impl Workload {
         self.count("check logs");
         let name = format!("w{}", self.random.below(WRITERS));
         self.daemon.wait_until("the writer has stopped", |daemon| {
-            // A writer that has just exited is started again, so it must be stopped once more. One that was stopped
-            // while it waited for its restart stays EXITED.
+            // One that has just died is started again, so it has to be told once more. One that was told while it waited
+            // for its restart stays EXITED.
             let _ = daemon.rpc("supervisor.stopProcess", &[name.as_str().into()]);
-            STOPPED_STATES.contains(&daemon.state_of(&name).as_str())
+            AT_REST.contains(&daemon.state_of(&name).as_str())
         });
         self.lines += writers::check(&self.daemon, &name);
         self.daemon.call("supervisor.startProcess", &[name.as_str().into()]);

@@ -1,4 +1,4 @@
-//! Published third-party programs for the original, unchanged: listeners, checks, clients.
+//! Programs that others published for the original, as they are: listeners, checks, clients.
 //!
 //! They are installed from the Python package index, like the original.
 
@@ -11,7 +11,7 @@ use crate::harness::programs::{CAT, RUNNING, TEAM};
 use crate::harness::{Daemon, Program, Scene, Value, compare, original, wait};
 use crate::methods::ADDED;
 
-/// Versions that work with the Python of Debian, which are not always the newest.
+/// Not the newest of everything, but what works with the Python of a Debian.
 const PACKAGES: [&str; 11] = [
     "setuptools<81",
     "supervisor==4.3.0",
@@ -37,7 +37,7 @@ fn programs() -> PathBuf {
     directory.join("bin")
 }
 
-/// The packages of these programs, for Python code that a configuration names.
+/// Where the packages of the programs are, for Python code that a configuration names.
 fn packages() -> String {
     let place = "import sysconfig; print(sysconfig.get_path('purelib'))";
     let mut python = Command::new(programs().join("python"));
@@ -51,7 +51,7 @@ fn listener(name: &str, command: &str, options: &str) -> String {
     )
 }
 
-/// Accepts mail and web requests, and records both.
+/// Takes mail and web requests, and keeps both.
 const INBOX: &str = r#"
 import http.server, os, socketserver, sys, threading
 
@@ -132,9 +132,9 @@ fn wait_for_inbox(daemon: &mut Daemon) {
     daemon.wait_until("the inbox is open", |daemon| daemon.path("inbox-ready").exists());
 }
 
-/// The three listeners of superlance that collect events and send them by mail.
+/// The three listeners of superlance that gather what happened and send it by mail.
 #[test]
-fn batch_listeners_mail_what_they_gathered() {
+fn what_was_gathered_is_mailed() {
     let options = "--toEmail=you@example.com --fromEmail=me@example.com --smtpHost=127.0.0.1:{port} --tickEvent=TICK_5 --interval=0.05";
     let events = "events=PROCESS_STATE,TICK_5";
     let listeners = ["crashmailbatch", "fatalmailbatch", "crashsms"]
@@ -166,9 +166,9 @@ fn batch_listeners_mail_what_they_gathered() {
     });
 }
 
-/// The HTTP check of supervisor-checks: it restarts a server that answers with 500, and leaves it alone afterwards.
+/// The HTTP check of supervisor-checks: a server that answers with 500 is restarted, and let alone when it is well again.
 #[test]
-fn a_server_that_fails_its_check_is_restarted() {
+fn a_server_that_is_sick_is_restarted() {
     let check = listener("check", "supervisor_http_check -n web -N inbox -u / -p {port2} -t 5 -r 1", "events=TICK_5");
     compare(&scene("sick", &check), |daemon, observed| {
         daemon.wait_for_states(&["inbox", "check"], "RUNNING");
@@ -190,9 +190,9 @@ fn a_server_that_fails_its_check_is_restarted() {
     });
 }
 
-/// A web hook for state changes, called once a minute.
+/// A web hook for changes of state, which is called once a minute.
 #[test]
-fn state_changes_are_posted_to_a_web_hook() {
+fn changes_of_state_are_posted() {
     let hooks = listener("hooks", "superhooks -u http://127.0.0.1:{port2}/ -e EXITED", "events=PROCESS_STATE,TICK_60");
     compare(&scene("hooks", &hooks), |daemon, observed| {
         daemon.wait_for_state("hooks", "RUNNING");
@@ -204,7 +204,7 @@ fn state_changes_are_posted_to_a_web_hook() {
     });
 }
 
-/// A program whose output is sent to listeners.
+/// Its output is sent to listeners.
 const TALKS: &str = "
 [program:talks]
 command=sh -c 'echo one; sleep 0.5; echo two words'
@@ -233,7 +233,7 @@ fn output_is_sent_to_a_log_server() {
             let mut bytes = [0; 1000];
             let count = server.recv(&mut bytes).expect("a message");
             let message = String::from_utf8_lossy(&bytes[..count]).into_owned();
-            // Before the name come the time and the host name.
+            // Before the name stand the time and the name of the machine.
             let message =
                 message.split_once(" talks[").map_or("", |(_, rest)| rest).split_once(']').map_or("", |(_, rest)| rest);
             observed.exactly(&format!("message {number}"), message);
@@ -266,9 +266,9 @@ fn output_is_shown_on_the_console() {
     });
 }
 
-/// Programs start in the order of their dependencies.
+/// Programs start in the order in which they need each other.
 #[test]
-fn programs_start_after_their_dependencies() {
+fn programs_start_after_what_they_need() {
     let program = |name: &str, options: &str| {
         format!(
             "[program:{name}]\ncommand=sleep 1000\nautostart=false\nstartsecs=0\ndependent_startup=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n{options}\n"
@@ -319,9 +319,9 @@ fn a_nagios_check_sees_the_same() {
     });
 }
 
-/// RPC interfaces that run in the original's daemon, and in a separate process of ours.
+/// RPC interfaces that are loaded into the daemon, or, by ours, into a process beside it.
 #[test]
-fn published_plug_ins_give_the_same_answers() {
+fn published_plug_ins_answer_alike() {
     const CALLS: [(&str, &[&str]); 20] = [
         ("twiddler.getAPIVersion", &[]),
         ("twiddler.getGroupNames", &[]),
@@ -361,10 +361,10 @@ fn published_plug_ins_give_the_same_answers() {
     });
 }
 
-/// The environment variable that enables tests with large downloads or a long run time.
+/// The environment variable that asks for tests which fetch much or take long.
 const HEAVY: &str = "SUITE_HEAVY";
 
-/// Ansible with the collection that has the module `supervisorctl`; the collection is a large package.
+/// Ansible with the collection that has the module `supervisorctl`; the whole of it is a large package.
 fn ansible() -> PathBuf {
     const UNPACK: &str = "
 import glob, zipfile
@@ -384,9 +384,9 @@ package.extractall('.', [name for name in package.namelist() if name.startswith(
     directory
 }
 
-/// Every state that the module supports, twice: the second time it has nothing to do.
+/// Every state that the module can ask for, twice: the second time there is nothing to do.
 #[test]
-fn the_ansible_module_finds_and_sets_every_state() {
+fn the_module_of_ansible_finds_and_makes_every_state() {
     const STATES: [&str; 15] = [
         "name=cat state=stopped",
         "name=cat state=stopped",
@@ -422,7 +422,7 @@ fn the_ansible_module_finds_and_sets_every_state() {
             command.args(["localhost", "-m", "community.general.supervisorctl", "-a", &daemon.fill(&arguments)]);
             let output = run(&mut command, "");
             let text = output.transcript().replace(&client, "supervisorctl");
-            // The order of the members of a group varies.
+            // The members of a group are done in any order.
             let mut lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches(',')).collect();
             lines.sort();
             observed.note(daemon, state, lines.join("\n"));

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::host::Account;
 
 /// Where a value or section was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The file, as messages name it.
     pub file: Arc<str>,
@@ -24,7 +26,7 @@ impl fmt::Display for Origin {
 }
 
 /// A whole configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// The path of the main file, absolute, resolved once so that a later change of directory cannot lose it.
     pub file: String,
@@ -73,7 +75,7 @@ impl ServerAddress {
 }
 
 /// The severity of a [`Notice`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NoticeLevel {
     /// Logged at WARN.
     Warn,
@@ -91,7 +93,7 @@ impl From<NoticeLevel> for LogLevel {
 }
 
 /// Something worth saying about a configuration that is not an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// How loud.
     pub level: NoticeLevel,
@@ -100,7 +102,7 @@ pub struct Notice {
 }
 
 /// `[supervisord]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Supervisord {
     /// Descriptors the daemon must be able to open.
     pub minfds: u64,
@@ -141,7 +143,7 @@ pub struct Supervisord {
 }
 
 /// Where the activity log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActivityLog {
     /// To the system log.
     Syslog,
@@ -150,7 +152,7 @@ pub enum ActivityLog {
 }
 
 /// Severity of an activity log line, most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LogLevel {
     Critical,
     Error,
@@ -197,7 +199,7 @@ impl LogLevel {
 }
 
 /// One `[unix_http_server]` or `[inet_http_server]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpServer {
     /// The section name, as log lines show it.
     pub section: String,
@@ -210,7 +212,7 @@ pub struct HttpServer {
 }
 
 /// What a client must present.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// User name.
     pub username: String,
@@ -225,7 +227,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerAddress {
     /// A TCP port.
     Inet {
@@ -248,7 +250,7 @@ pub enum ServerAddress {
 }
 
 /// A section that names Python code: `[rpcinterface:x]` or `[ctlplugin:x]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugin {
     /// The text after the colon.
     pub name: String,
@@ -259,7 +261,7 @@ pub struct Plugin {
 }
 
 /// A group of processes that is started, stopped, added and removed as one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// Name.
     pub name: String,
@@ -272,7 +274,7 @@ pub struct Group {
 }
 
 /// The kinds of group.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum GroupKind {
     /// `[program:x]` by itself, or a `[group:x]`.
     Programs,
@@ -283,7 +285,7 @@ pub enum GroupKind {
 }
 
 /// What is particular to a pool of event listeners.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
     /// How many events wait for a free listener before the oldest is dropped.
     pub buffer_size: usize,
@@ -293,19 +295,26 @@ pub struct Pool {
     pub result_handler: String,
 }
 
-/// One supervised process: one of the `numprocs` of a section. Its options stand together by concern.
-#[derive(Clone, Debug, PartialEq)]
+/// One supervised process: one of the `numprocs` of a section. Its options stand together by concern; in the hand-over to
+/// another program of the daemon they stand side by side, as in the release before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
+    #[serde(flatten)]
     pub identity: Identity,
+    #[serde(flatten)]
     pub spawn: Spawn,
+    #[serde(flatten)]
     pub start: Start,
+    #[serde(flatten)]
     pub restart: Restart,
+    #[serde(flatten)]
     pub stop: Stop,
+    #[serde(flatten)]
     pub logging: Logging,
 }
 
 /// Who a process is, and where it stands among the others.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// Name, expanded.
     pub name: String,
@@ -318,7 +327,7 @@ pub struct Identity {
 }
 
 /// What a process is made of.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spawn {
     /// Command line, expanded, not yet split into words.
     pub command: String,
@@ -337,7 +346,7 @@ pub struct Spawn {
 }
 
 /// When a process is started, and when it counts as started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// Start it with the daemon.
     pub autostart: bool,
@@ -348,7 +357,7 @@ pub struct Start {
 }
 
 /// What follows when a process has ended by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restart {
     /// Start it again after it ended by itself.
     pub autorestart: AutoRestart,
@@ -357,7 +366,7 @@ pub struct Restart {
 }
 
 /// How a process is asked, and then made, to end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// The number of the signal that asks it to stop.
     pub stopsignal: i32,
@@ -370,7 +379,7 @@ pub struct Stop {
 }
 
 /// Where the output of a process goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logging {
     /// Its stdout log.
     pub stdout: ChannelLog,
@@ -381,7 +390,7 @@ pub struct Logging {
 }
 
 /// When to start a process again after it ended by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AutoRestart {
     /// Always.
     Always,
@@ -392,7 +401,7 @@ pub enum AutoRestart {
 }
 
 /// `serverurl` of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerUrl {
     /// The daemon's own.
     Auto,
@@ -401,7 +410,7 @@ pub enum ServerUrl {
 }
 
 /// Logging of stdout or stderr of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelLog {
     /// Where it goes.
     pub file: LogFile,
@@ -418,7 +427,7 @@ pub struct ChannelLog {
 }
 
 /// The file of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogFile {
     /// No file.
     None,
@@ -429,7 +438,7 @@ pub enum LogFile {
 }
 
 /// The socket of an `[fcgi-program:x]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FastCgiSocket {
     /// `unix:///path` or `tcp://host:port`, as log lines show it.
     pub url: String,
@@ -440,7 +449,7 @@ pub struct FastCgiSocket {
 }
 
 /// Where a FastCGI socket listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SocketAddress {
     /// A TCP port.
     Tcp {

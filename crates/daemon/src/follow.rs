@@ -1,12 +1,21 @@
-//! Who wants to know that a log has grown: readers subscribe to a path, the output plane notifies.
+//! Readers of growing logs: each subscribes to a path, and the output plane reports every change of the log there.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// What has happened to a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Bytes were appended to the file.
+    Grown,
+    /// Its path may lead to another file, or the file was emptied; bytes may have been appended as well.
+    Replaced,
+}
+
 /// What is called after each change; it runs on the output thread and must not block.
-pub type Callback = Arc<dyn Fn() + Send + Sync>;
+pub type Callback = Arc<dyn Fn(Change) + Send + Sync>;
 
 /// All present subscriptions.
 #[derive(Default)]
@@ -35,7 +44,7 @@ impl FollowHub {
         Arc::new(FollowHub::default())
     }
 
-    /// Has `callback` called whenever the log at `path` was written, rotated, emptied or opened again.
+    /// Has `callback` called after each change of the log at `path`.
     pub fn subscribe(self: &Arc<Self>, path: &str, callback: Callback) -> Subscription {
         let mut table = self.lock();
         let id = table.next;
@@ -51,13 +60,13 @@ impl FollowHub {
     }
 
     /// Calls everybody who follows this log.
-    pub fn notify(&self, path: &str) {
+    pub fn notify(&self, path: &str, change: Change) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
         let followers = self.lock().followers.get(path).cloned().unwrap_or_default();
         for (_, callback) in followers {
-            callback();
+            callback(change);
         }
     }
 
@@ -92,7 +101,7 @@ mod tests {
     fn counter() -> (Arc<AtomicUsize>, Callback) {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = calls.clone();
-        (calls, Arc::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)))
+        (calls, Arc::new(move |_| _ = counted.fetch_add(1, Ordering::SeqCst)))
     }
 
     #[test]
@@ -103,14 +112,14 @@ mod tests {
         let first = hub.subscribe("/a", callback.clone());
         let second = hub.subscribe("/a", callback);
         let _third = hub.subscribe("/b", other);
-        hub.notify("/a");
+        hub.notify("/a", Change::Grown);
         assert_eq!(calls.load(Ordering::SeqCst), 2);
         drop(first);
-        hub.notify("/a");
+        hub.notify("/a", Change::Grown);
         assert_eq!(calls.load(Ordering::SeqCst), 3);
         drop(second);
         assert!(!hub.is_followed("/a"));
-        hub.notify("/a");
+        hub.notify("/a", Change::Grown);
         assert_eq!(calls.load(Ordering::SeqCst), 3);
         assert!(hub.is_followed("/b"));
         assert_eq!(others.load(Ordering::SeqCst), 0);
@@ -121,9 +130,9 @@ mod tests {
         let hub = FollowHub::new();
         let slot: Arc<Mutex<Option<Subscription>>> = Arc::default();
         let own = slot.clone();
-        let subscription = hub.subscribe("/a", Arc::new(move || drop(own.lock().expect("unpoisoned").take())));
+        let subscription = hub.subscribe("/a", Arc::new(move |_| drop(own.lock().expect("unpoisoned").take())));
         *slot.lock().expect("unpoisoned") = Some(subscription);
-        hub.notify("/a");
+        hub.notify("/a", Change::Grown);
         assert!(!hub.is_followed("/a"));
     }
 }

@@ -20,6 +20,7 @@ mod route;
 mod service;
 mod socket;
 mod state;
+mod streams;
 mod transport;
 mod web;
 

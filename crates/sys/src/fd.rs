@@ -15,6 +15,13 @@ pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     uninterrupted(|| nix::unistd::read(fd, buffer))
 }
 
+/// Reads once from a regular file at `offset` what the system has in memory, and never waits for a disk; 0 at the end of the
+/// file. An error, whatever its kind, means that only a read that may wait can tell: the bytes are not in memory, or the
+/// system (other than Linux) or the file system has no such read.
+pub fn read_cached_at(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    system::read_cached_at(file, buffer, offset)
+}
+
 /// Writes once, perhaps only a part. An interruption by a signal is not reported but tried again.
 pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     uninterrupted(|| nix::unistd::write(fd, bytes))
@@ -270,6 +277,22 @@ mod tests {
         file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello world");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn bytes_that_were_just_written_are_read_from_memory() {
+        let file = tempfile::tempfile().unwrap();
+        write(file.as_fd(), b"hello world").unwrap();
+        let mut buffer = [0; 8];
+        match read_cached_at(file.as_fd(), &mut buffer, 6) {
+            // Some file systems have no such read.
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EOPNOTSUPP)),
+            Ok(count) => {
+                assert_eq!(&buffer[..count], b"world");
+                assert_eq!(read_cached_at(file.as_fd(), &mut buffer, 11).unwrap(), 0);
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Output through stripping, capturing and watching: the result does not depend on how the output is split into reads.
+//! The way of output through stripping, capturing and watching: how it is cut into reads makes no difference.
 
 use supervisord_core::output::ChannelPlan;
 use supervisord_core::output::pipeline::{Piece, Pipeline};
 
-/// The resulting pieces; adjacent pieces of one kind are joined.
+/// What came out, neighbours of one kind joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Seen {
     log: Vec<u8>,

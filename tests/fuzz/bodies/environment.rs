@@ -1,4 +1,4 @@
-//! The grammar of `environment=`: a list written with quotes is read back unchanged.
+//! The grammar of `environment=`: a list written with quotes is read as it was meant.
 
 use supervisord_config::environment::pairs;
 

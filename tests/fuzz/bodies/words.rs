@@ -1,4 +1,4 @@
-//! Splitting a command line: quoted words come back unchanged.
+//! Splitting a command line: words that were quoted come back as they were.
 
 use supervisord_config::words::split;
 

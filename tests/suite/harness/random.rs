@@ -1,11 +1,11 @@
-//! Reproducible random numbers: xorshift64*.
+//! Chance that can be had again: xorshift64*.
 
-/// A sequence of numbers determined by its seed.
+/// A stream of numbers decided by its seed.
 pub struct Random(u64);
 
 impl Random {
     pub fn new(seed: u64) -> Random {
-        // The state must not be zero, and small seeds begin alike.
+        // Zero would stay zero, and small seeds begin alike.
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 

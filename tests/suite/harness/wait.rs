@@ -1,11 +1,11 @@
-//! Polling for conditions.
+//! Waiting for conditions.
 
 use std::time::{Duration, Instant};
 
-/// The time limit of any wait of a test. Generous: it only matters when a test fails.
+/// How long anything may take before a test gives up. Generous: it only matters when something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Calls `ask` until it returns a value; none after the limit.
+/// Asks again and again until there is an answer; none after the deadline.
 pub fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {

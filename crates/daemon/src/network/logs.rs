@@ -1,34 +1,28 @@
 //! Logs that are sent as they grow, until the client has had enough.
 
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
 use supervisord_core::output::Channel;
 use supervisord_wire::name::Namespec;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::task::spawn_local;
-use tokio::time::sleep;
+use tokio::sync::Notify;
 
 use crate::api::Api;
 use crate::blocking::{BlockingThreads, NotDone};
-use crate::follow::{FollowHub, Subscription};
+use crate::follow::{Change, FollowHub, Subscription};
 use crate::network::reply::{Broken, Content, Reply};
 use crate::network::route::decode;
 use crate::network::socket::Socket;
-use crate::network::state::PlaneState;
+use crate::network::streams::{Source, Streams};
 
 mod follower;
 
 use follower::{Follower, Step};
-
-/// How often a followed log is looked at although nobody said that it changed: others may write to it too. This is
-/// also how soon a client that left a quiet log is noticed.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What a client sees where the file was emptied in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
@@ -42,10 +36,8 @@ pub struct Logs {
     pub api: Arc<Api>,
     /// Tells when they grow.
     pub follow: Arc<FollowHub>,
-    /// How many more may be followed.
-    pub streams: Arc<Semaphore>,
-    /// Whether the plane ends.
-    pub state: watch::Receiver<PlaneState>,
+    /// How they are sent.
+    pub streams: Rc<Streams>,
 }
 
 impl Logs {
@@ -66,28 +58,17 @@ impl Logs {
     }
 
     async fn follow(&self, socket: &Rc<Socket>, log: String) -> Reply {
-        let Ok(permit) = self.streams.clone().try_acquire_owned() else {
-            return Reply::error(StatusCode::SERVICE_UNAVAILABLE);
-        };
-        let grown = Arc::new(Notify::new());
-        // Before the file is opened, so that nothing can be written unnoticed in between.
-        let subscription = self.follow.subscribe(&log, {
-            let grown = grown.clone();
-            Arc::new(move || grown.notify_one())
-        });
-        let opened = self.api.blocking.run(move || Follower::open(&log)).await;
-        let (follower, modified) = match opened {
-            Ok(Ok(opened)) => opened,
-            Err(NotDone::NoThread) => return Reply::error(StatusCode::SERVICE_UNAVAILABLE),
-            Ok(Err(_)) | Err(NotDone::Ended) => return Reply::error(StatusCode::NOT_FOUND),
-        };
-        // One piece waits while another is being sent; the file is read no further than the client follows.
-        let (pieces, content) = mpsc::channel(1);
-        let blocking = self.api.blocking.clone();
-        let stream =
-            Stream { blocking, pieces, socket: socket.clone(), grown, _subscription: subscription, _permit: permit };
-        spawn_local(stream.run(follower, self.state.clone()));
-        head(content, modified)
+        let Some(slot) = self.streams.slot() else { return Reply::error(StatusCode::SERVICE_UNAVAILABLE) };
+        // Before the file is opened, so that no change in between goes unnoticed.
+        let changes = Changes::of(&self.follow, &log);
+        match self.api.blocking.run(move || Follower::open(&log)).await {
+            Ok(Ok((follower, modified))) => head(
+                slot.start(FollowedLog::new(follower, changes, self.api.blocking.clone()), socket.clone()),
+                modified,
+            ),
+            Err(NotDone::NoThread) => Reply::error(StatusCode::SERVICE_UNAVAILABLE),
+            Ok(Err(_)) | Err(NotDone::Ended) => Reply::error(StatusCode::NOT_FOUND),
+        }
     }
 }
 
@@ -106,10 +87,8 @@ fn named_log(api: &Api, path: &str) -> Option<String> {
     }
 }
 
-fn head(content: mpsc::Receiver<Result<Bytes, Broken>>, modified: SystemTime) -> Reply {
-    let reply =
-        Reply { status: StatusCode::OK, headers: Vec::new(), content: Content::Pieces(content), reservation: None };
-    reply
+fn head(content: Content, modified: SystemTime) -> Reply {
+    Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }
         .text(LAST_MODIFIED, httpdate::fmt_http_date(modified))
         .text(CONTENT_TYPE, "text/plain;charset=utf-8")
         .text(ACCEL_BUFFERING, "no")
@@ -117,74 +96,107 @@ fn head(content: mpsc::Receiver<Result<Bytes, Broken>>, modified: SystemTime) ->
         .text(X_CONTENT_TYPE_OPTIONS, "nosniff")
 }
 
-/// One client following one log.
-struct Stream {
-    blocking: BlockingThreads,
-    pieces: mpsc::Sender<Result<Bytes, Broken>>,
-    socket: Rc<Socket>,
-    grown: Arc<Notify>,
+/// Changes of a log, from its first moment on.
+struct Changes {
+    state: Arc<ChangeState>,
     _subscription: Subscription,
-    _permit: OwnedSemaphorePermit,
 }
 
-impl Stream {
-    /// Sends until the client leaves, the file can no longer be read, or the plane stops. The last two are breaks:
-    /// the end of the log they are not.
-    async fn run(self, mut follower: Follower, mut state: watch::Receiver<PlaneState>) {
-        let end = async {
-            loop {
-                let step;
-                (follower, step) = look(&self.blocking, follower).await?;
-                match step {
-                    Step::Piece(bytes) => self.send(bytes.into()).await?,
-                    Step::Truncated => self.send(Bytes::from_static(TRUNCATED)).await?,
-                    Step::AtEnd => self.wait().await?,
+#[derive(Default)]
+struct ChangeState {
+    any: Notify,
+    is_replaced: AtomicBool,
+}
+
+impl Changes {
+    fn of(hub: &Arc<FollowHub>, log: &str) -> Changes {
+        let state = Arc::new(ChangeState::default());
+        let noted = state.clone();
+        let subscription = hub.subscribe(
+            log,
+            Arc::new(move |change| {
+                if change == Change::Replaced {
+                    noted.is_replaced.store(true, Ordering::SeqCst);
                 }
-            }
-        };
-        let end: Result<std::convert::Infallible, End> = tokio::select! {
-            end = end => end,
-            () = self.pieces.closed() => return,
-            _ = state.wait_for(PlaneState::is_ending) => Err(End::Broken),
-        };
-        if let Err(End::Broken) = end {
-            let _ = self.pieces.send(Err(Broken)).await;
-        }
-    }
-
-    async fn send(&self, piece: Bytes) -> Result<(), End> {
-        self.pieces.send(Ok(piece)).await.map_err(|_| End::Left)
-    }
-
-    /// Waits until the log may have changed.
-    async fn wait(&self) -> Result<(), End> {
-        tokio::select! {
-            () = self.grown.notified() => Ok(()),
-            () = sleep(LOOK) => match self.socket.is_hung_up() {
-                // The HTTP library does not look for the end of a client that has sent something after its request,
-                // and supervisorctl does: an empty line.
-                true => Err(End::Broken),
-                false => Ok(()),
-            },
-        }
+                noted.any.notify_one();
+            }),
+        );
+        Changes { state, _subscription: subscription }
     }
 }
 
-/// Why a stream ends.
-enum End {
-    /// The client has gone.
-    Left,
-    /// The connection is to be broken off.
-    Broken,
+/// A log that one client follows.
+struct FollowedLog {
+    /// `None` while another thread has it.
+    follower: Option<Follower>,
+    changes: Changes,
+    blocking: BlockingThreads,
+    scope: Scope,
 }
 
-async fn look(blocking: &BlockingThreads, mut follower: Follower) -> Result<(Follower, Step), End> {
-    let looked = blocking.run(move || {
-        let step: io::Result<Step> = follower.next();
-        (follower, step)
-    });
-    match looked.await {
-        Ok((follower, Ok(step))) => Ok((follower, step)),
-        Ok((_, Err(_))) | Err(_) => Err(End::Broken),
+/// How much of a log has to be looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// The end of the file: it has grown, as far as is known.
+    End,
+    /// The end of the file, of which everything was read that was there when it changed last.
+    Rest,
+    /// Everything: the file may have been replaced or emptied.
+    All,
+}
+
+impl FollowedLog {
+    fn new(follower: Follower, changes: Changes, blocking: BlockingThreads) -> FollowedLog {
+        FollowedLog { follower: Some(follower), changes, blocking, scope: Scope::All }
+    }
+
+    /// What can be read without waiting for a disk, on this thread; `None` if only a full check can tell.
+    fn read_cached(&mut self) -> Option<Bytes> {
+        let bytes = self.follower.as_mut()?.read_cached()?;
+        if bytes.is_empty() && self.scope == Scope::End {
+            // It is said to have grown: it may have been emptied before.
+            return None;
+        }
+        self.scope = Scope::Rest;
+        Some(bytes)
+    }
+
+    async fn check(&mut self) -> Result<Step, Broken> {
+        let mut follower = self.follower.take().ok_or(Broken)?;
+        let checked = self.blocking.run(move || {
+            let step = follower.next();
+            (follower, step)
+        });
+        let (follower, step) = checked.await.map_err(|_| Broken)?;
+        self.follower = Some(follower);
+        step.map_err(|_| Broken)
+    }
+}
+
+impl Source for FollowedLog {
+    async fn read(&mut self) -> Result<Option<Bytes>, Broken> {
+        if self.changes.state.is_replaced.swap(false, Ordering::SeqCst) {
+            self.scope = Scope::All;
+        }
+        if self.scope != Scope::All
+            && let Some(bytes) = self.read_cached()
+        {
+            return Ok((!bytes.is_empty()).then_some(bytes));
+        }
+        self.scope = Scope::All;
+        Ok(match self.check().await? {
+            Step::Piece(bytes) => Some(bytes),
+            Step::Truncated => Some(Bytes::from_static(TRUNCATED)),
+            Step::AtEnd => None,
+        })
+    }
+
+    async fn changed(&mut self) {
+        self.changes.state.any.notified().await;
+        self.scope = Scope::End;
+    }
+
+    fn recheck(&mut self) {
+        self.scope = Scope::All;
     }
 }

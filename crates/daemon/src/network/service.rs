@@ -26,6 +26,7 @@ use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::route::{self, Endpoint};
 use crate::network::socket::{Phase, Socket};
 use crate::network::state::PlaneState;
+use crate::network::streams::Streams;
 use crate::network::web::{PageRequest, RequestKind};
 use crate::network::{assets, auth, origin, web};
 use crate::xmlrpc::{Document, Responder, Unanswered};
@@ -49,7 +50,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// For a plane that follows at most `streams` logs at a time.
+    /// For a plane that sends at most `streams` streams at a time.
     pub fn new(
         xmlrpc: Arc<Responder>,
         follow: Arc<FollowHub>,
@@ -57,7 +58,7 @@ impl Shared {
         state: watch::Receiver<PlaneState>,
         streams: usize,
     ) -> Rc<Shared> {
-        let logs = Logs { api: xmlrpc.api.clone(), follow, streams: Arc::new(Semaphore::new(streams.max(1))), state };
+        let logs = Logs { api: xmlrpc.api.clone(), follow, streams: Rc::new(Streams::new(streams, state)) };
         Rc::new(Shared {
             logs,
             gate: auth::Gate::new(xmlrpc.api.blocking.clone()),

@@ -22,7 +22,7 @@ use crate::activity::Activity;
 use crate::api::{Api, Clock};
 use crate::blocking::BlockingThreads;
 use crate::calls::{self, Calls};
-use crate::follow::FollowHub;
+use crate::follow::{Change, FollowHub};
 use crate::memory_budget::MemoryBudget;
 use crate::network::listen::Listener;
 use crate::notifier::Notifier;

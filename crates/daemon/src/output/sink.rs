@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::fd::{self, FileKind};
 use supervisord_sys::sink as open;
+
+use crate::follow::Change;
 
 use super::log_file::{LogFile, NEW_MODE, Transfer};
 use super::log_path;
@@ -31,6 +34,8 @@ pub(super) struct Sink {
     account: Account,
     /// Whether it ends in a part of an entry, whose rest is lost.
     is_torn: bool,
+    /// Whether it was rotated, opened again or emptied since its followers were last notified.
+    is_replaced: bool,
     has_warned_of_rotation: bool,
 }
 
@@ -52,7 +57,15 @@ impl Sink {
     /// A log that is opened when it is first written.
     pub fn unopened(path: Arc<str>, inherited: Option<i32>) -> Sink {
         let account = Account::new(path.clone(), "bytes");
-        Sink { path, target: Target::Unopened, inherited, account, is_torn: false, has_warned_of_rotation: false }
+        Sink {
+            path,
+            target: Target::Unopened,
+            inherited,
+            account,
+            is_torn: false,
+            is_replaced: false,
+            has_warned_of_rotation: false,
+        }
     }
 
     /// A log that cannot be opened yet: every write tries again.
@@ -66,6 +79,11 @@ impl Sink {
     /// The path it was opened by.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// What has happened to it since the last call, if anything has.
+    pub fn take_change(&mut self) -> Change {
+        if mem::take(&mut self.is_replaced) { Change::Replaced } else { Change::Grown }
     }
 
     /// Why it can never be rotated, if that is worth a word. A device such as `/dev/null` has no size to limit.
@@ -111,6 +129,7 @@ impl Sink {
     }
 
     fn write_first(&mut self, bytes: &[u8]) -> Result<(), Loss> {
+        self.is_replaced = true;
         self.target =
             Target::open(&self.path, self.inherited, NEW_MODE).map_err(|error| Loss::new(bytes.len(), &error))?;
         match &mut self.target {
@@ -202,7 +221,7 @@ impl Sink {
         if let Target::Unopened = self.target
             && let Ok(target) = Target::open(&self.path, self.inherited, NEW_MODE)
         {
-            self.target = target;
+            (self.target, self.is_replaced) = (target, true);
         }
         match &self.target {
             Target::File(file) => Some(file),
@@ -237,7 +256,7 @@ impl Sink {
             Target::Stream(_) => Err(ErrorKind::InvalidInput.into()),
             Target::Unopened => empty(&self.path),
         }?;
-        self.is_torn = false;
+        (self.is_torn, self.is_replaced) = (false, true);
         Ok(())
     }
 
@@ -314,7 +333,7 @@ impl Sink {
             (Target::File(old), Target::File(new)) => old.is_same(new),
             _ => false,
         };
-        self.target = target;
+        (self.target, self.is_replaced) = (target, true);
         entries
     }
 
@@ -327,7 +346,10 @@ impl Sink {
 
     fn rotate_if_due(&mut self, rotation: Rotation, entries: &mut Entries) {
         let Target::File(file) = &mut self.target else { return };
-        match file.rotate_if_due(rotation) {
+        let rotated = file.rotate_if_due(rotation);
+        // Half a rotation may have moved the file, too.
+        self.is_replaced |= !matches!(rotated, Ok(false));
+        match rotated {
             Ok(true) => (self.has_warned_of_rotation, self.is_torn) = (false, false),
             Ok(false) => {}
             Err(_) if self.has_warned_of_rotation => {}

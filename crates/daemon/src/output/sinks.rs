@@ -22,7 +22,7 @@ use super::pipeline_notes::StreamKey;
 use super::sink::{self, Sink};
 use super::system_log::SystemLog;
 use super::transit::{CAPACITY, Transit};
-use crate::follow::FollowHub;
+use crate::follow::{Change, FollowHub};
 
 /// Names an open log; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +71,13 @@ struct Shared {
     sink: Sink,
     key: Key,
     users: usize,
+}
+
+impl Shared {
+    fn notify(&mut self, follow: &FollowHub) {
+        let change = self.sink.take_change();
+        follow.notify(self.sink.path(), change);
+    }
 }
 
 /// What makes two logs the same.
@@ -183,7 +190,7 @@ impl Sinks {
     pub fn write(&mut self, id: SinkId, bytes: &[u8], rotation: Rotation) {
         let Some(shared) = self.open.get_mut(&id) else { return };
         let entries = shared.sink.write(bytes, rotation);
-        self.follow.notify(shared.sink.path());
+        shared.notify(&self.follow);
         self.after_write(id, entries);
     }
 
@@ -191,7 +198,7 @@ impl Sinks {
     pub fn write_lines(&mut self, id: SinkId, lines: &[u8], rotation: Rotation) {
         let Some(shared) = self.open.get_mut(&id) else { return };
         let entries = shared.sink.write_lines(lines, rotation);
-        self.follow.notify(shared.sink.path());
+        shared.notify(&self.follow);
         self.after_write(id, entries);
     }
 
@@ -214,7 +221,7 @@ impl Sinks {
         };
         let (transfer, entries) = shared.sink.transfer(transit, pipe, rotation);
         if let Transfer::Moved(_) = transfer {
-            self.follow.notify(shared.sink.path());
+            shared.notify(&self.follow);
         }
         self.queue_notices(id, entries);
         transfer
@@ -247,8 +254,8 @@ impl Sinks {
             shared.and_then(|(id, shared)| Some((id, shared.sink.put(transit, stream, pipeline, text, rotation)?)));
         match put {
             Some((id, entries)) => {
-                if let Some(shared) = self.open.get(&id) {
-                    self.follow.notify(shared.sink.path());
+                if let Some(shared) = self.open.get_mut(&id) {
+                    shared.notify(&self.follow);
                 }
                 self.queue_notices(id, entries);
             }
@@ -341,7 +348,7 @@ impl Sinks {
         for id in ids {
             let Some(shared) = self.open.get_mut(&id) else { continue };
             let entries = shared.sink.reopen();
-            self.follow.notify(shared.sink.path());
+            shared.notify(&self.follow);
             self.after_write(id, entries);
         }
     }
@@ -359,7 +366,7 @@ impl Sinks {
             Some(shared) => shared.sink.clear(),
             None => sink::empty(path),
         };
-        self.follow.notify(path);
+        self.follow.notify(path, Change::Replaced);
         cleared
     }
 

@@ -11,6 +11,7 @@ use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_sys::Errno;
 
 use super::*;
+use crate::follow::Change;
 
 mod files;
 mod special_files;
@@ -337,12 +338,30 @@ fn followers_hear_of_every_change() {
     let path = rig.path("out");
     let seen = Arc::new(AtomicU64::new(0));
     let (noted, watched) = (seen.clone(), path.clone());
-    let callback = Arc::new(move || noted.store(size(&watched), Ordering::SeqCst));
+    let callback = Arc::new(move |_| noted.store(size(&watched), Ordering::SeqCst));
     let _subscription = rig.follow.subscribe(&path.display().to_string(), callback);
     let mut writer = rig.attach(1, rig.plan("out"));
     for length in 1..=50 {
         writer.write_all(b"x").expect("written");
         wait_until("the follower heard", || seen.load(Ordering::SeqCst) == length);
+    }
+}
+
+#[test]
+fn followers_are_told_when_the_file_may_be_another() {
+    let rig = Rig::new();
+    let path = rig.path("out").display().to_string();
+    let (sender, changes) = channel();
+    let _subscription = rig.follow.subscribe(&path, Arc::new(move |change| _ = sender.send(change)));
+    let next = || changes.recv_timeout(PATIENCE).expect("a change");
+    let mut writer = rig.attach(1, ChannelPlan { maxbytes: 10, backups: 1, ..rig.plan("out") });
+    for (text, change) in [("1234", Change::Grown), ("567890", Change::Replaced), ("1", Change::Grown)] {
+        writer.write_all(text.as_bytes()).expect("written");
+        assert_eq!(next(), change, "{text}");
+    }
+    for request in [Request::Reopen, Request::ClearLogs { files: vec![path], reply: Box::new(|_| ()) }] {
+        rig.handle.send(request);
+        assert_eq!(next(), Change::Replaced);
     }
 }
 

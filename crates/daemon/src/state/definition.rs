@@ -1,7 +1,7 @@
 //! Definitions of groups as the state tells them: what an option has by default is left out.
 //!
 //! These types are the format, and do not change with the configuration model: a field that a later release adds is absent
-//! here, and one that it no longer knows is passed over. Version 1 spelt some of them otherwise, which the aliases read.
+//! here, and one that it no longer knows is passed over.
 
 use std::sync::Arc;
 
@@ -16,7 +16,6 @@ pub struct Group {
     priority: i64,
     #[serde(default, skip_serializing_if = "is_default")]
     kind: Kind,
-    #[serde(alias = "processes")]
     programs: Vec<Program>,
 }
 
@@ -24,12 +23,13 @@ pub struct Group {
 #[serde(rename_all = "lowercase")]
 enum Kind {
     #[default]
-    #[serde(alias = "Programs")]
     Programs,
-    #[serde(alias = "FastCgi")]
     FastCgi,
-    #[serde(alias = "Listeners")]
-    Listeners { buffer_size: usize, events: Vec<String>, result_handler: String },
+    Listeners {
+        buffer_size: usize,
+        events: Vec<String>,
+        result_handler: String,
+    },
 }
 
 /// One process of a program.
@@ -37,7 +37,8 @@ enum Kind {
 struct Program {
     name: String,
     section: String,
-    origin: Origin,
+    /// File and line of the section.
+    origin: (Arc<str>, u32),
     command: String,
     #[serde(default, skip_serializing_if = "is_default")]
     directory: Option<String>,
@@ -73,83 +74,28 @@ struct Program {
     redirect_stderr: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     environment: Vec<(String, String)>,
+    /// None for the daemon's own.
     #[serde(default, skip_serializing_if = "is_default")]
-    serverurl: ServerUrl,
+    serverurl: Option<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     socket: Option<Socket>,
-}
-
-/// Where a section is written: its file and line.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(into = "(Arc<str>, u32)")]
-struct Origin {
-    file: Arc<str>,
-    line: u32,
-}
-
-impl From<Origin> for (Arc<str>, u32) {
-    fn from(Origin { file, line }: Origin) -> (Arc<str>, u32) {
-        (file, line)
-    }
-}
-
-/// None for the daemon's own.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "AnyServerUrl")]
-struct ServerUrl(Option<String>);
-
-/// As any version spells it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AnyServerUrl {
-    Present(Option<String>),
-    Version1 {
-        #[serde(rename = "Text")]
-        text: String,
-    },
-}
-
-impl From<AnyServerUrl> for ServerUrl {
-    fn from(any: AnyServerUrl) -> ServerUrl {
-        ServerUrl(match any {
-            // An address never is this word, which version 1 has for none.
-            AnyServerUrl::Present(text) => text.filter(|text| text != "Auto"),
-            AnyServerUrl::Version1 { text } => Some(text),
-        })
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum AutoRestart {
-    #[serde(alias = "Always")]
     Always,
-    #[serde(alias = "Never")]
     Never,
     #[default]
-    #[serde(alias = "Unexpected")]
     Unexpected,
 }
 
-/// A user of the system.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct User {
+struct User {
     name: String,
     uid: u32,
     gid: u32,
     home: String,
-}
-
-impl From<Account> for User {
-    fn from(Account { name, uid, gid, home }: Account) -> User {
-        User { name, uid, gid, home }
-    }
-}
-
-impl From<User> for Account {
-    fn from(User { name, uid, gid, home }: User) -> Account {
-        Account { name, uid, gid, home }
-    }
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -172,12 +118,9 @@ struct Log {
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum File {
-    #[serde(alias = "None")]
     None,
     #[default]
-    #[serde(alias = "Auto")]
     Auto,
-    #[serde(alias = "Path")]
     Path(String),
 }
 
@@ -191,9 +134,7 @@ struct Socket {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Address {
-    #[serde(alias = "Tcp")]
     Tcp { host: String, port: u16 },
-    #[serde(alias = "Unix")]
     Unix { path: String, mode: u32, owner: Option<(u32, Option<u32>)> },
 }
 
@@ -303,7 +244,7 @@ impl From<&model::Process> for Program {
         Program {
             name: identity.name.clone(),
             section: identity.section.clone(),
-            origin: Origin { file: identity.origin.file.clone(), line: identity.origin.line },
+            origin: (identity.origin.file.clone(), identity.origin.line),
             command: spawn.command.clone(),
             directory: spawn.directory.clone(),
             umask: spawn.umask,
@@ -316,7 +257,7 @@ impl From<&model::Process> for Program {
             },
             startsecs: start.startsecs,
             startretries: start.startretries,
-            user: spawn.user.clone().map(User::from),
+            user: spawn.user.clone().map(|Account { name, uid, gid, home }| User { name, uid, gid, home }),
             stdout: (&logging.stdout).into(),
             stderr: (&logging.stderr).into(),
             stopsignal: stop.stopsignal,
@@ -326,10 +267,10 @@ impl From<&model::Process> for Program {
             exitcodes: restart.exitcodes.clone(),
             redirect_stderr: logging.redirect_stderr,
             environment: spawn.environment.clone(),
-            serverurl: ServerUrl(match &spawn.serverurl {
+            serverurl: match &spawn.serverurl {
                 model::ServerUrl::Auto => None,
                 model::ServerUrl::Text(text) => Some(text.clone()),
-            }),
+            },
             socket: spawn.socket.as_deref().map(Socket::from),
         }
     }
@@ -337,7 +278,7 @@ impl From<&model::Process> for Program {
 
 impl From<Program> for model::Process {
     fn from(program: Program) -> model::Process {
-        let Origin { file, line } = program.origin;
+        let (file, line) = program.origin;
         model::Process {
             identity: model::Identity {
                 name: program.name,
@@ -349,9 +290,9 @@ impl From<Program> for model::Process {
                 command: program.command,
                 directory: program.directory,
                 umask: program.umask,
-                user: program.user.map(Account::from),
+                user: program.user.map(|User { name, uid, gid, home }| Account { name, uid, gid, home }),
                 environment: program.environment,
-                serverurl: program.serverurl.0.map_or(model::ServerUrl::Auto, model::ServerUrl::Text),
+                serverurl: program.serverurl.map_or(model::ServerUrl::Auto, model::ServerUrl::Text),
                 socket: program.socket.map(|socket| Arc::new(socket.into())),
             },
             start: model::Start {

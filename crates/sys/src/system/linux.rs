@@ -122,6 +122,16 @@ pub(crate) fn append_by_flag(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<u
     usize::try_from(done).map_err(|_| io::Error::last_os_error())
 }
 
+pub(crate) fn read_cached_at(file: BorrowedFd<'_>, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut piece = io::IoSliceMut::new(bytes);
+    // An IoSliceMut has the layout of the system's own structure. The offset comes in two halves.
+    let (pieces, low, high) = (&raw mut piece, offset as libc::c_long, (offset >> 32) as libc::c_long);
+    // SAFETY: the system writes one piece, which is valid for its length and borrowed alone. The call is made by number
+    // because not every C library has it.
+    let done = unsafe { libc::syscall(libc::SYS_preadv2, file.as_raw_fd(), pieces, 1, low, high, libc::RWF_NOWAIT) };
+    usize::try_from(done).map_err(|_| io::Error::last_os_error())
+}
+
 // Memory.
 
 /// Only limits count, not what the system guesses.

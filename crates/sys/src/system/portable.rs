@@ -57,6 +57,10 @@ pub(crate) fn append_by_flag(_file: BorrowedFd<'_>, _bytes: &[u8]) -> io::Result
     unsupported()
 }
 
+pub(crate) fn read_cached_at(_file: BorrowedFd<'_>, _bytes: &mut [u8], _offset: u64) -> io::Result<usize> {
+    unsupported()
+}
+
 pub(crate) fn nameless_file() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("supervisord.{}", std::process::id()));
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;

@@ -2,21 +2,23 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::SystemTime;
 
+use bytes::Bytes;
+use supervisord_sys::fd;
+
 use crate::file_end;
+use crate::network::streams::PIECE;
 
 /// How much of the log that is there already is shown first.
 const FIRST: u64 = 1024;
 
-/// How much is read at a time.
-const PIECE: usize = 64 << 10;
-
 /// How many rotated files are searched for the one being read.
 const DEEPEST: u32 = 1000;
 
-/// A place in a log. All methods may block.
+/// A place in a log. All methods may block, except [`read_cached`](Follower::read_cached).
 #[derive(Debug)]
 pub struct Follower {
     path: String,
@@ -29,7 +31,7 @@ pub struct Follower {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Some bytes.
-    Piece(Vec<u8>),
+    Piece(Bytes),
     /// The file was emptied in place; reading goes on at its beginning.
     Truncated,
     /// There is nothing more for now.
@@ -73,17 +75,25 @@ impl Follower {
         Ok(Step::Piece(rest))
     }
 
-    fn read(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; PIECE];
+    /// What follows in the same file and is in memory, perhaps nothing. `None` if only [`next`](Follower::next) can tell.
+    pub fn read_cached(&mut self) -> Option<Bytes> {
+        self.read_with(|file, bytes, position| fd::read_cached_at(file.as_fd(), bytes, position)).ok()
+    }
+
+    fn read(&mut self) -> io::Result<Bytes> {
+        self.read_with(|file, bytes, position| file.read_at(bytes, position))
+    }
+
+    fn read_with(&mut self, read: impl Fn(&File, &mut [u8], u64) -> io::Result<usize>) -> io::Result<Bytes> {
+        let mut bytes = [0; PIECE];
         let count = loop {
-            match self.file.read_at(&mut bytes, self.position) {
+            match read(&self.file, &mut bytes, self.position) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                read => break read?,
+                count => break count?,
             }
         };
-        bytes.truncate(count);
         self.position += count as u64;
-        Ok(bytes)
+        Ok(Bytes::copy_from_slice(&bytes[..count]))
     }
 
     /// The file that continues this one, once something has been written to it. Until then the old one may be the
@@ -160,7 +170,7 @@ mod tests {
         let mut text = String::new();
         loop {
             match follower.next().expect("read") {
-                Step::Piece(bytes) => text.push_str(&String::from_utf8(bytes).expect("text")),
+                Step::Piece(bytes) => text.push_str(str::from_utf8(&bytes).expect("text")),
                 Step::Truncated => text.push_str("<truncated>"),
                 Step::AtEnd => return text,
             }
@@ -175,13 +185,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_memory_is_read_without_waiting() {
+        let log = Log::new();
+        log.append("12");
+        let mut follower = log.follow();
+        assert_eq!(drain(&mut follower), "12");
+        log.append("3");
+        // Not every file system can tell what is in memory.
+        if let Some(bytes) = follower.read_cached() {
+            assert_eq!(bytes, "3");
+            assert_eq!(follower.read_cached(), Some(Bytes::new()));
+            assert_eq!(drain(&mut follower), "");
+        }
+    }
+
+    #[test]
     fn large_pieces_are_cut() {
         let log = Log::new();
         log.append("");
         let mut follower = log.follow();
         log.append(&"x".repeat(PIECE + 1));
-        assert_eq!(follower.next().expect("read"), Step::Piece(vec![b'x'; PIECE]));
-        assert_eq!(follower.next().expect("read"), Step::Piece(vec![b'x']));
+        assert_eq!(follower.next().expect("read"), Step::Piece(vec![b'x'; PIECE].into()));
+        assert_eq!(follower.next().expect("read"), Step::Piece(Bytes::from_static(b"x")));
         assert_eq!(follower.next().expect("read"), Step::AtEnd);
     }
 

@@ -19,7 +19,7 @@ fn following() -> Plane {
 impl Plane {
     fn write(&self, text: &str) {
         append(&self.path("cat.out"), text);
-        self.hub.notify(&self.path("cat.out"));
+        self.hub.notify(&self.path("cat.out"), Change::Grown);
     }
 }
 
@@ -60,13 +60,18 @@ fn rotation_and_emptying_are_followed() {
     client.until("first\n");
     append(&log, "old\n");
     fs::rename(&log, format!("{log}.1")).expect("renamed");
-    plane.write("new\n");
+    append(&log, "new\n");
+    plane.hub.notify(&log, Change::Replaced);
     assert_eq!(client.until("new\n"), "old\nnew\n");
     fs::File::create(&log).expect("emptied");
-    plane.hub.notify(&log);
+    plane.hub.notify(&log, Change::Replaced);
     client.until("==> File truncated <==\n");
     plane.write("more\n");
     assert_eq!(client.until("more\n"), "more\n");
+    // As by a program that rotates logs and tells nobody.
+    fs::File::create(&log).expect("emptied");
+    plane.write("2\n");
+    assert_eq!(client.until("2\n"), "==> File truncated <==\n2\n");
 }
 
 #[test]
