@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::harness::scene::MARK;
 use crate::harness::{Daemon, processes};
 use crate::suite::torture::vitals::Vitals;
 
@@ -14,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Descriptors of a daemon without programs, with some clients.
 const BASE: usize = 60;
 
-/// Descriptors of one program: three pipes, two logs.
-const EACH: usize = 5;
+/// Descriptors of one program: three pipes, two logs, and a handle on one that was taken over.
+const EACH: usize = 6;
 
 /// How much the memory may grow after the beginning, in kB.
 const GROWTH: u64 = 8 * 1024;
@@ -61,20 +62,19 @@ impl Watch {
         }
     }
 
-    /// Forgets what was seen before a restart of the daemon.
+    /// Forgets what was seen before a restart, an upgrade or a kill of the daemon.
     pub fn forget(&mut self) {
         self.wrong.clear();
     }
 
     fn compare_children(&self, daemon: &Daemon) -> Vec<String> {
         let mut wrong = Vec::new();
-        let children = processes::children(daemon.pid());
+        let zombies = processes::children(daemon.pid()).into_iter().filter(|child| child.state == 'Z');
+        wrong.extend(zombies.map(|zombie| format!("{} is a zombie", zombie.pid)));
+        let supervised = supervised(daemon);
         let mut living: BTreeMap<String, Vec<i32>> = BTreeMap::new();
-        for child in &children {
-            match child.state {
-                'Z' => wrong.push(format!("{} is a zombie", child.pid)),
-                _ => living.entry(namespec(child.pid).unwrap_or_default()).or_default().push(child.pid),
-            }
+        for pid in &supervised {
+            living.entry(namespec(*pid).unwrap_or_default()).or_default().push(*pid);
         }
         // Between fork and exec a child has no name yet.
         living.remove("");
@@ -87,8 +87,8 @@ impl Watch {
             if should_live != (pid != 0) {
                 wrong.push(format!("{name} is {state} with pid {pid}"));
             }
-            if pid != 0 && !children.iter().any(|child| child.pid == pid) {
-                wrong.push(format!("{name} has pid {pid}, which is no child"));
+            if pid != 0 && !supervised.contains(&pid) {
+                wrong.push(format!("{name} has pid {pid}, which does not live"));
             }
             pids.push(pid);
         }
@@ -105,7 +105,7 @@ impl Watch {
         let vitals = Vitals::of(daemon);
         self.most_memory = self.most_memory.max(vitals.memory);
         self.most_descriptors = self.most_descriptors.max(vitals.descriptors);
-        let allowed = BASE + EACH * vitals.children;
+        let allowed = BASE + EACH * supervised(daemon).len();
         if vitals.descriptors > allowed {
             return Some(format!("more than {allowed} descriptors are open"));
         }
@@ -115,6 +115,17 @@ impl Watch {
         let warm = *self.warm.get_or_insert(self.most_memory);
         (vitals.memory > warm + GROWTH).then(|| format!("memory grew by more than {GROWTH} kB from {warm} kB"))
     }
+}
+
+/// The living programs of a daemon, its children as well as those that it took over from one that was killed. A program
+/// leads a process group; what a program starts itself does not.
+pub fn supervised(daemon: &Daemon) -> Vec<i32> {
+    let mark = format!("{MARK}={}", daemon.dir().display());
+    let leads = |pid: &i32| {
+        processes::process(*pid).is_some_and(|process| process.group == *pid && process.name != processes::KEEPER)
+    };
+    let own = daemon.pid();
+    processes::with_environment(&mark).into_iter().filter(|pid| *pid != own).filter(leads).collect()
 }
 
 /// The name of a child from its environment.

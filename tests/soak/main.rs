@@ -3,8 +3,9 @@
 //! `cargo test --release --test soak -- --ignored [--seconds N] [--seed N]`
 //!
 //! Programs that write, crash, refuse to stop and have children of their own are started, stopped, killed, signalled,
-//! added and removed at random, while clients ask, follow, and hang up. The seed, which is printed, decides what is
-//! done; how the machine interleaves it is chance. What must always hold is in [`invariants`] and [`writers`].
+//! added and removed at random, while clients ask, follow, and hang up. The daemon itself is restarted, upgraded and
+//! killed, and the next one takes over. The seed, which is printed, decides what is done; how the machine interleaves it
+//! is chance. What must always hold is in [`invariants`] and [`writers`].
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to whoever runs it")]
 

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::harness::random::Random;
 use crate::harness::{Daemon, Scene, Subject, processes, wait};
-use crate::invariants::Watch;
+use crate::invariants::{Watch, supervised};
 use crate::suite::torture::vitals::Vitals;
 use crate::writers;
 
@@ -18,6 +18,12 @@ const WRITERS: usize = 8;
 
 /// The states of a process that was told to stop.
 const AT_REST: [&str; 3] = ["STOPPED", "EXITED", "FATAL"];
+
+/// What the daemon logs at the beginning of each life.
+const STARTED: &str = "supervisord started with pid";
+
+/// What it logs after an upgrade.
+const UPGRADED: &str = "supervisord upgraded";
 
 /// How often the logs are checked while everything goes on.
 const LOG_CHECK: Duration = Duration::from_secs(10);
@@ -128,6 +134,8 @@ impl Workload {
             72..76 => self.change_groups(),
             76..78 => self.reopen(),
             78..79 => self.restart(),
+            79..80 => self.upgrade(),
+            80..81 => self.kill_daemon(),
             _ => {
                 self.count("rest");
                 let pause = self.random.below(50) as u64;
@@ -149,6 +157,7 @@ impl Workload {
             all.items().iter().all(|process| AT_REST.contains(&process.get("statename").text()))
         });
         assert!(processes::children(self.daemon.pid()).is_empty(), "children are left\n{}", self.daemon.report());
+        assert!(supervised(&self.daemon).is_empty(), "programs are left\n{}", self.daemon.report());
         for number in 0..WRITERS {
             self.lines += writers::check(&self.daemon, &format!("w{number}"));
         }
@@ -158,7 +167,11 @@ impl Workload {
                 assert!(!text.contains(bad), "{name} says {bad:?}\n{}", self.daemon.report());
             }
         }
-        assert_eq!(self.daemon.stderr(), "", "nothing is said on stderr");
+        // A daemon that was killed leaves its socket, and the next one tells as the original does.
+        let stderr = self.daemon.stderr();
+        let unexpected: Vec<&str> =
+            stderr.lines().filter(|line| !line.starts_with("Unlinking stale socket ")).collect();
+        assert_eq!(unexpected, [""; 0], "stderr is empty otherwise");
         let rest = Vitals::of(&self.daemon);
         assert_eq!(self.daemon.stop(), 0, "{}", self.daemon.report());
         let mut summary = format!(
@@ -302,10 +315,10 @@ impl Workload {
     fn restart(&mut self) {
         self.count("restart");
         let pid = self.daemon.pid();
-        let before = self.restarts();
+        let before = self.logged(STARTED);
         self.daemon.signal(Signal::SIGHUP);
         let again = wait::poll(wait::DEADLINE, || {
-            (self.restarts() != before).then_some(())?;
+            (self.logged(STARTED) != before).then_some(())?;
             let state = self.daemon.rpc_if_up("supervisor.getState", &[])?;
             (state.get("statename").text() == "RUNNING").then_some(())
         });
@@ -315,10 +328,39 @@ impl Workload {
         self.clients.clear();
     }
 
-    /// The first life and each that followed says its process id once; how often is in the log and in its backups.
-    fn restarts(&self) -> usize {
+    /// Replaces the daemon's program by the one on disk, under the same process id.
+    fn upgrade(&mut self) {
+        self.count("upgrade");
+        let pid = self.daemon.pid();
+        let before = self.logged(UPGRADED);
+        self.daemon.signal(Signal::SIGUSR1);
+        let upgraded = wait::poll(wait::DEADLINE, || {
+            (self.logged(UPGRADED) != before).then_some(())?;
+            self.daemon.rpc_if_up("supervisor.getPID", &[])
+        });
+        assert_eq!(upgraded.map(|answer| answer.int()), Some(pid.into()), "no upgrade\n{}", self.daemon.report());
+        self.watch.forget();
+    }
+
+    /// Kills the daemon in whatever it is doing; the next one takes over its programs.
+    fn kill_daemon(&mut self) {
+        self.count("kill the daemon");
+        self.daemon.crash();
+        let pause = self.random.below(300) as u64;
+        std::thread::sleep(Duration::from_millis(pause));
+        self.daemon.launch_again();
+        let launched = i64::from(self.daemon.launched_pid());
+        self.daemon.wait_until("the next daemon answers", |daemon| {
+            daemon.rpc_if_up("supervisor.getPID", &[]).is_some_and(|pid| pid.int() == launched)
+        });
+        self.watch.forget();
+        self.clients.clear();
+    }
+
+    /// How often a text is in the activity log and its backups.
+    fn logged(&self, text: &str) -> usize {
         let names = ["supervisord.log", "supervisord.log.1", "supervisord.log.2"];
-        names.iter().map(|name| self.daemon.read(name).matches("supervisord started with pid").count()).sum()
+        names.iter().map(|name| self.daemon.read(name).matches(text).count()).sum()
     }
 
     /// Stops one writer and looks at its log.
