@@ -2,11 +2,11 @@
 //!
 //! `cargo compatibility` installs the original below the build directory (unless `SUPERVISOR_ORIGINAL` names it), runs
 //! the suite against both programs, prints the report and, where all is well, writes it to `docs/compatibility.md`.
-//! `cargo compatibility --of RECORD` prints the report of a run before, which had the environment variable
-//! `SUITE_RECORD` set to this path; it runs and writes nothing. The exit status is 1 when anything differs that is not
-//! listed in `docs/differences.md`, and 2 when it is not known what is asked.
+//! `cargo compatibility --of RECORD` prints the report of an earlier run, which had the environment variable
+//! `SUITE_RECORD` set to this path; it runs no tests and writes no file. The exit status is 1 when a difference is
+//! found that is not listed in `docs/differences.md`, and 2 for an unknown argument.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to whoever runs it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the output is for the user of the command")]
 
 #[path = "../suite/harness/areas.rs"]
 mod areas;
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the arguments ask for. Without one of ours they are meant for the other tests of the same run.
+/// Parses the arguments. Arguments that are not ours are for the other tests of the same run and are ignored.
 fn request() -> Result<Request, String> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_ours = |argument: &String| ["--run", "--of"].contains(&argument.as_str());
@@ -87,7 +87,7 @@ fn run() -> Result<(), String> {
     fs::write(&path, report.document()).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Prints the report of a record. The error says what of it is wrong.
+/// Prints the report of a record. The error says what is wrong with the record.
 fn print(record: &Path) -> Result<Report, String> {
     let entries: Vec<Entry> = read(record)?.lines().filter_map(Entry::parse).collect();
     let report = Report::new(&entries);
@@ -100,7 +100,7 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs the suite against both programs and records what it compares. Says whether it passed.
+/// Runs the suite against both programs and records what it compares. Returns whether it passed.
 fn run_suite(record: &Path) -> bool {
     let _ = fs::remove_file(record);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

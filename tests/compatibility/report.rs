@@ -1,4 +1,4 @@
-//! The table.
+//! The table of the compatibility report.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,18 +6,18 @@ use std::fmt::Write;
 use crate::areas::Area;
 use crate::record::Entry;
 
-/// What is known about one area.
+/// The results of one area.
 #[derive(Clone, Debug, Default)]
 struct Row {
     comparisons: usize,
     facts: usize,
     /// Comparisons that failed, by test.
     failed: Vec<String>,
-    /// Each kind of thing with how many of how many are compared.
+    /// For each kind of thing (options, methods), how many exist and how many are compared.
     covered: BTreeMap<String, (usize, usize)>,
 }
 
-/// What was compared, by area.
+/// All results, by area.
 pub struct Report {
     rows: BTreeMap<Area, Row>,
 }
@@ -45,7 +45,7 @@ impl Report {
         Report { rows }
     }
 
-    /// What is wrong: what differs, and what was not compared at all.
+    /// Failed comparisons, and areas without any comparison.
     pub fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         for (area, row) in &self.rows {

@@ -1,12 +1,12 @@
-//! Every parser and the whole core, fed with what nobody would write.
+//! Every parser and the whole core, with arbitrary input.
 //!
-//! Each module below [`bodies`] is the body of one fuzz target: a function of bytes that panics when something is
-//! wrong. There are two ways to run it. `cargo test --test fuzz` has proptest make inputs from a dictionary, for a bounded
-//! time (`PROPTEST_CASES` makes it longer), and replays what is in `fuzz/corpus`; that is what runs in CI.
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none NAME` in `fuzz/` explores with coverage. An input that breaks something
-//! belongs into `fuzz/corpus/NAME`, where it is tried ever after.
+//! Each module below [`bodies`] is the body of one fuzz target: a function of bytes that panics when it finds a
+//! mistake. There are two ways to run it. `cargo test --test fuzz` has proptest make inputs from a dictionary, for a
+//! bounded time (`PROPTEST_CASES` makes it longer), and replays `fuzz/corpus`; CI does that. `RUSTC_BOOTSTRAP=1 cargo
+//! fuzz run -s none NAME` in `fuzz/` explores with coverage. Add an input that caused a failure to `fuzz/corpus/NAME`,
+//! which every later run replays.
 
-#![expect(clippy::print_stderr, reason = "it reports to whoever runs it")]
+#![expect(clippy::print_stderr, reason = "the output is for the user of the command")]
 
 mod bodies {
     pub mod calls;
@@ -36,10 +36,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Inputs when nobody says how many.
+/// The default number of inputs.
 const CASES: u32 = 500;
 
-/// Tries a body with everything in its corpus, and with inputs made of these words and of chance.
+/// Runs a body with its whole corpus, and with random inputs made of these words.
 fn explore(name: &str, body: fn(&[u8]), words: &'static [&'static str]) {
     for path in corpus(name) {
         let input = fs::read(&path).expect("the corpus can be read");
@@ -60,7 +60,7 @@ fn explore(name: &str, body: fn(&[u8]), words: &'static [&'static str]) {
     }
 }
 
-/// An input that a failure shows as a literal.
+/// An input that a failure message shows as a literal.
 #[derive(Clone)]
 struct Bytes(Vec<u8>);
 
@@ -334,7 +334,7 @@ const HTTP: &[&str] = &[
     "é",
 ];
 
-/// The lines of a plug-in process and what they are made of.
+/// Lines of a plug-in process and parts of them.
 const PLUGIN_PROCESS: &[&str] = &[
     "{\"op\":\"",
     "\",\"id\":1",
@@ -367,7 +367,7 @@ const PLUGIN_PROCESS: &[&str] = &[
     "é",
 ];
 
-/// Pairs of what happens and its details: most often a call, a death, or time that passes.
+/// Pairs of an event and its details: most often a call, an exit, or time that passes.
 const STEPS: &[&str] = &[
     "\x00\x01",
     "\x00\u{0}",

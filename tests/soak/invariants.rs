@@ -1,4 +1,5 @@
-//! What holds at any moment: one living child for each process that says so, no other, nothing leaked.
+//! What must hold at any moment: one living child for each process that is shown as running, no other children, no
+//! leaks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,26 +7,27 @@ use std::time::{Duration, Instant};
 
 use crate::harness::scene::MARK;
 use crate::harness::{Daemon, processes};
-use crate::suite::torture::vitals::Vitals;
+use crate::suite::torture::resources::Resources;
 
-/// How long what readers are told and what the system shows may differ: both change while they are compared, and on a
-/// machine that has much else to do a child can take seconds to come off the ground. What is really wrong stays wrong.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the answers to clients and the process table may disagree: both change while they are compared, and on a
+/// busy machine a spawn can take seconds. A real error stays.
+const DISAGREEMENT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Descriptors of a daemon without programs, with some clients.
-const BASE: usize = 60;
+const BASE_DESCRIPTORS: usize = 60;
 
 /// Descriptors of one program: three pipes, two logs, and a handle on one that was taken over.
-const EACH: usize = 6;
+const DESCRIPTORS_PER_PROGRAM: usize = 6;
 
-/// How much the memory may grow after the beginning, in kB.
-const GROWTH: u64 = 8 * 1024;
+/// How much the memory may grow after the warm-up, in kB.
+const MAX_GROWTH_KB: u64 = 8 * 1024;
 
-/// After how long, and how many looks, the memory is taken as what it should stay: a busy machine gets little done.
-const WARM: (Duration, u64) = (Duration::from_secs(15), 300);
+/// The warm-up: after this time and this many checks the memory must not grow any more. A busy machine gets little done
+/// per second.
+const WARM_UP: (Duration, u64) = (Duration::from_secs(15), 300);
 
-/// What was seen wrong, and since when; only what stays wrong is an error.
-pub struct Watch {
+/// Violations seen so far, and since when; only a violation that lasts is an error.
+pub struct InvariantChecker {
     begin: Instant,
     wrong: BTreeMap<String, Instant>,
     warm: Option<u64>,
@@ -34,9 +36,9 @@ pub struct Watch {
     pub checks: u64,
 }
 
-impl Watch {
-    pub fn new() -> Watch {
-        Watch {
+impl InvariantChecker {
+    pub fn new() -> InvariantChecker {
+        InvariantChecker {
             begin: Instant::now(),
             wrong: BTreeMap::new(),
             warm: None,
@@ -46,7 +48,7 @@ impl Watch {
         }
     }
 
-    /// Looks once. Panics when something is wrong for too long.
+    /// Checks once. Panics when a violation has lasted too long.
     pub fn look(&mut self, daemon: &mut Daemon) {
         self.checks += 1;
         assert!(daemon.is_running(), "the daemon has ended\n{}", daemon.report());
@@ -57,12 +59,12 @@ impl Watch {
         for text in wrong {
             self.wrong.entry(text).or_insert(now);
         }
-        if let Some((text, _)) = self.wrong.iter().find(|(_, since)| since.elapsed() > PATIENCE) {
+        if let Some((text, _)) = self.wrong.iter().find(|(_, since)| since.elapsed() > DISAGREEMENT_LIMIT) {
             panic!("{text}\n{}", daemon.report());
         }
     }
 
-    /// Forgets what was seen before a restart, an upgrade or a kill of the daemon.
+    /// Forgets all violations, for a restart, an upgrade or a kill of the daemon.
     pub fn forget(&mut self) {
         self.wrong.clear();
     }
@@ -102,18 +104,19 @@ impl Watch {
     }
 
     fn measure(&mut self, daemon: &Daemon) -> Option<String> {
-        let vitals = Vitals::of(daemon);
-        self.most_memory = self.most_memory.max(vitals.memory);
-        self.most_descriptors = self.most_descriptors.max(vitals.descriptors);
-        let allowed = BASE + EACH * supervised(daemon).len();
-        if vitals.descriptors > allowed {
+        let resources = Resources::of(daemon);
+        self.most_memory = self.most_memory.max(resources.memory);
+        self.most_descriptors = self.most_descriptors.max(resources.descriptors);
+        let allowed = BASE_DESCRIPTORS + DESCRIPTORS_PER_PROGRAM * supervised(daemon).len();
+        if resources.descriptors > allowed {
             return Some(format!("more than {allowed} descriptors are open"));
         }
-        if self.begin.elapsed() < WARM.0 || self.checks < WARM.1 {
+        if self.begin.elapsed() < WARM_UP.0 || self.checks < WARM_UP.1 {
             return None;
         }
         let warm = *self.warm.get_or_insert(self.most_memory);
-        (vitals.memory > warm + GROWTH).then(|| format!("memory grew by more than {GROWTH} kB from {warm} kB"))
+        (resources.memory > warm + MAX_GROWTH_KB)
+            .then(|| format!("memory grew by more than {MAX_GROWTH_KB} kB from {warm} kB"))
     }
 }
 

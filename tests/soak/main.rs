@@ -1,20 +1,20 @@
-//! A long random life of a daemon, watched all the time.
+//! A long random run of a daemon whose invariants are checked all the time.
 //!
 //! `cargo test --release --test soak -- --ignored [--seconds N] [--seed N]`
 //!
-//! Programs that write, crash, refuse to stop and have children of their own are started, stopped, killed, signalled,
-//! added and removed at random, while clients ask, follow, and hang up. The daemon itself is restarted, upgraded and
-//! killed, and the next one takes over. The seed, which is printed, decides what is done; how the machine interleaves it
-//! is chance. What must always hold is in [`invariants`] and [`writers`].
+//! Programs that write, crash, ignore SIGTERM and have children of their own are started, stopped, killed, signalled,
+//! added and removed at random, while clients call, follow logs and disconnect. The daemon itself is restarted, upgraded
+//! and killed, and the next one takes over. The printed seed decides the actions; their interleaving is not
+//! reproducible. The invariants are in [`invariants`] and [`writers`].
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to whoever runs it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the output is for the user of the command")]
 
 #[allow(dead_code, unused_imports)] // the suite uses more of it
 #[path = "../suite"]
 mod suite {
     pub mod harness;
     pub mod torture {
-        pub mod vitals;
+        pub mod resources;
     }
 }
 mod invariants;
@@ -28,7 +28,7 @@ use suite::harness;
 use suite::harness::random::Random;
 use workload::Workload;
 
-/// How long it goes on when nobody says.
+/// The default duration.
 const DEFAULT: Duration = Duration::from_secs(120);
 
 struct Options {
@@ -53,7 +53,7 @@ fn main() {
     println!("soak: passed after {} seconds, --seed {seed}\n{summary}", start.elapsed().as_secs());
 }
 
-/// What was asked for; none when this is an ordinary run of all tests.
+/// The options; none when this is an ordinary run of all tests.
 fn options() -> Option<Options> {
     let mut arguments = std::env::args().skip(1);
     let mut wanted = false;
@@ -66,7 +66,7 @@ fn options() -> Option<Options> {
             "--ignored" | "--include-ignored" => wanted = true,
             "--seconds" => (wanted, options.length) = (true, Duration::from_secs(number())),
             "--seed" => (wanted, options.seed) = (true, number()),
-            // Meant for the other tests of the same run.
+            // This argument is for the other tests of the same run.
             _ => {}
         }
     }

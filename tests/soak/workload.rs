@@ -1,4 +1,4 @@
-//! The programs and what is done to them.
+//! The programs, and the random actions on them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,16 +10,16 @@ use nix::sys::signal::Signal;
 
 use crate::harness::random::Random;
 use crate::harness::{Daemon, Scene, Subject, processes, wait};
-use crate::invariants::{Watch, supervised};
-use crate::suite::torture::vitals::Vitals;
+use crate::invariants::{InvariantChecker, supervised};
+use crate::suite::torture::resources::Resources;
 use crate::writers;
 
 const WRITERS: usize = 8;
 
-/// The states of a process that was told to stop.
-const AT_REST: [&str; 3] = ["STOPPED", "EXITED", "FATAL"];
+/// The states of a process after a stop.
+const STOPPED_STATES: [&str; 3] = ["STOPPED", "EXITED", "FATAL"];
 
-/// What the daemon logs at the beginning of each life.
+/// What the daemon logs at each start and restart.
 const STARTED: &str = "supervisord started with pid";
 
 /// What it logs after an upgrade.
@@ -69,7 +69,7 @@ fn fixed() -> String {
          [program:missing]\ncommand={dir}/no-such-program\nstartretries=1\n",
     );
     for number in 0..WRITERS {
-        // Both ways of moving output: untouched, and looked at.
+        // Both paths of output: unchanged, and through the pipeline.
         let capture = if number % 2 == 0 { 0 } else { 1000 };
         let _ = write!(
             text,
@@ -82,16 +82,16 @@ fn fixed() -> String {
     text
 }
 
-/// A group that comes and goes with the configuration.
+/// A group that the workload adds to and removes from the configuration.
 const GUEST: &str = "[program:guest]\ncommand=sleep 1000\nnumprocs=3\nprocess_name=%(process_num)d\nstartsecs=0\n\
     stdout_logfile=NONE\nstderr_logfile=NONE\n";
 
-/// A daemon that is made to work.
+/// A daemon and the random actions on it.
 pub struct Workload {
     daemon: Daemon,
     random: Random,
-    watch: Watch,
-    /// How often each thing was done.
+    watch: InvariantChecker,
+    /// How often each action was done.
     done: BTreeMap<&'static str, u64>,
     clients: Vec<UnixStream>,
     configuration: String,
@@ -113,7 +113,7 @@ impl Workload {
         Workload {
             daemon,
             random,
-            watch: Watch::new(),
+            watch: InvariantChecker::new(),
             done: BTreeMap::new(),
             clients: Vec::new(),
             configuration,
@@ -122,7 +122,7 @@ impl Workload {
         }
     }
 
-    /// Does one thing, then looks whether all is well.
+    /// Does one action, then checks the invariants.
     pub fn step(&mut self) {
         match self.random.below(100) {
             0..20 => self.kill_something(),
@@ -130,7 +130,7 @@ impl Workload {
             40..46 => self.call_for_all(),
             46..56 => self.feed(),
             56..66 => self.ask(),
-            66..72 => self.be_rude(),
+            66..72 => self.misbehave_as_client(),
             72..76 => self.change_groups(),
             76..78 => self.reopen(),
             78..79 => self.restart(),
@@ -154,7 +154,7 @@ impl Workload {
         self.daemon.call("supervisor.stopAllProcesses", &[]);
         self.daemon.wait_until("all have stopped", |daemon| {
             let all = daemon.call("supervisor.getAllProcessInfo", &[]);
-            all.items().iter().all(|process| AT_REST.contains(&process.get("statename").text()))
+            all.items().iter().all(|process| STOPPED_STATES.contains(&process.get("statename").text()))
         });
         assert!(processes::children(self.daemon.pid()).is_empty(), "children are left\n{}", self.daemon.report());
         assert!(supervised(&self.daemon).is_empty(), "programs are left\n{}", self.daemon.report());
@@ -172,7 +172,7 @@ impl Workload {
         let unexpected: Vec<&str> =
             stderr.lines().filter(|line| !line.starts_with("Unlinking stale socket ")).collect();
         assert_eq!(unexpected, [""; 0], "stderr is empty otherwise");
-        let rest = Vitals::of(&self.daemon);
+        let rest = Resources::of(&self.daemon);
         assert_eq!(self.daemon.stop(), 0, "{}", self.daemon.report());
         let mut summary = format!(
             "{} looks, {} lines checked, at most {} kB and {} descriptors, in the end {} kB and {}\n",
@@ -193,7 +193,7 @@ impl Workload {
         *self.done.entry(what).or_default() += 1;
     }
 
-    /// The name of some process, or nearly one.
+    /// The name of some process, or a similar name that does not exist.
     fn name(&mut self) -> String {
         let number = self.random.below(10);
         let writer = number % WRITERS;
@@ -208,7 +208,7 @@ impl Workload {
         }
     }
 
-    /// A death the daemon did not ask for.
+    /// An exit that the daemon did not ask for.
     fn kill_something(&mut self) {
         self.count("kill");
         let children = processes::children(self.daemon.pid());
@@ -220,7 +220,7 @@ impl Workload {
         processes::signal(child, signal);
     }
 
-    /// Starts, stops or signals one; a fault is an answer as well.
+    /// Starts, stops or signals one process; a fault is a valid answer, too.
     fn call_for_one(&mut self) {
         self.count("call for one");
         let name = self.name();
@@ -268,8 +268,8 @@ impl Workload {
         }
     }
 
-    /// Clients that begin something and fall silent, follow a log, or hang up.
-    fn be_rude(&mut self) {
+    /// Clients that begin a request and fall silent, follow a log, or disconnect.
+    fn misbehave_as_client(&mut self) {
         self.count("be rude");
         if self.clients.len() > 10 {
             let gone = self.random.below(self.clients.len());
@@ -289,7 +289,7 @@ impl Workload {
         self.clients.push(client);
     }
 
-    /// The guests come or go.
+    /// Adds or removes the guest group.
     fn change_groups(&mut self) {
         self.count("change groups");
         let stays = self.random.below(2) == 0;
@@ -311,7 +311,7 @@ impl Workload {
         self.daemon.signal(Signal::SIGUSR2);
     }
 
-    /// Stops everything and begins anew with the same process id.
+    /// Restarts the daemon in place, with the same process id.
     fn restart(&mut self) {
         self.count("restart");
         let pid = self.daemon.pid();
@@ -369,10 +369,10 @@ impl Workload {
         self.count("check logs");
         let name = format!("w{}", self.random.below(WRITERS));
         self.daemon.wait_until("the writer has stopped", |daemon| {
-            // One that has just died is started again, so it has to be told once more. One that was told while it waited
-            // for its restart stays EXITED.
+            // A writer that has just exited is started again, so it must be stopped once more. One that was stopped
+            // while it waited for its restart stays EXITED.
             let _ = daemon.rpc("supervisor.stopProcess", &[name.as_str().into()]);
-            AT_REST.contains(&daemon.state_of(&name).as_str())
+            STOPPED_STATES.contains(&daemon.state_of(&name).as_str())
         });
         self.lines += writers::check(&self.daemon, &name);
         self.daemon.call("supervisor.startProcess", &[name.as_str().into()]);

@@ -1,12 +1,12 @@
-//! Programs that number their lines, and the check that all lines are in the logs, in order.
+//! Programs that number their lines, and the check that the logs have all lines in order.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use crate::harness::Daemon;
 
-/// Writes bursts of lines `RUN NUMBER` and, after each, the last number to a file: what that file says must be in the
-/// log, and at most one burst more. A burst is small enough for the pipe to take all of it or nothing.
+/// Writes bursts of lines `RUN NUMBER` and, after each burst, the last number to a file: the log must have all lines up
+/// to this number, and at most one burst more. A burst is small enough for the pipe to take all of it or nothing.
 pub const SCRIPT: &str = r#"#!/usr/bin/perl
 use Fcntl;
 my $name = shift;
@@ -29,15 +29,15 @@ while (1) {
 }
 "#;
 
-/// The most lines between two entries in the file.
+/// The most lines between two updates of the file.
 const BURST: u64 = 80;
 
 /// How many rotated files the configuration keeps.
 pub const BACKUPS: u32 = 4;
 
-/// Checks the logs of one writer that is not running; gives the number of lines seen.
+/// Checks the logs of one writer that is not running; returns the number of lines.
 ///
-/// Logs are rotated and old files given up, so the first run in them may have lost its beginning.
+/// Logs are rotated and old files deleted, so the first run in them may lack its beginning.
 pub fn check(daemon: &Daemon, name: &str) -> usize {
     let mut text = String::new();
     for number in (1..=BACKUPS).rev() {
@@ -63,7 +63,7 @@ pub fn check(daemon: &Daemon, name: &str) -> usize {
     text.lines().count()
 }
 
-/// Each run is in the log as far as it got.
+/// Each run is in the log up to its last number.
 fn check_ends(daemon: &Daemon, name: &str, last: &BTreeMap<u64, u64>) {
     let Some(first) = last.keys().next().copied() else { return };
     let prefix = format!("{name}.");

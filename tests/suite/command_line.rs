@@ -14,7 +14,7 @@ use crate::harness::{
 
 const SLEEPER: &str = "[program:p]\ncommand=sh -c 'echo x; exec sleep 1000'\nstartsecs=0\nstderr_logfile=NONE\n";
 
-/// All options at once: short, long, long with the value apart, and as short as they can be told apart.
+/// All options at once: short, long, long with a separate value, and as short as they are unambiguous.
 const SPELLINGS: [&str; 4] = [
     "-n -m 027 -d {dir}/there -l {dir}/other.log -y 1MB -z 3 -e debug -j {dir}/other.pid -i myself -q {dir}/there -k -a 500 -t --minprocs 50",
     "--nodaemon --umask=027 --directory={dir}/there --logfile={dir}/other.log --logfile_maxbytes=1MB --logfile_backups=3 \
@@ -25,7 +25,7 @@ const SPELLINGS: [&str; 4] = [
     "-nkt -m027 -d{dir}/there -l{dir}/other.log -edebug -j{dir}/other.pid -imyself --chil {dir}/there --minf 500 --minp 50 -s",
 ];
 
-/// Options that are not among the spellings, with where they are tested.
+/// Options that are not among the spellings, each with the place of its test.
 const ELSEWHERE: [&str; 4] = [
     "help",            // below
     "version",         // below
@@ -34,7 +34,7 @@ const ELSEWHERE: [&str; 4] = [
 ];
 
 #[test]
-fn there_is_no_interpreter_to_profile() {
+fn profile_options_are_accepted_without_effect() {
     only_ours(|| {
         let help = Scene::with("profile", "").arguments(&["--help"]).run(Subject::Ours);
         assert!(help.stdout.contains("--profile_options") && help.stdout.contains("perf(1)"), "{help:?}");
@@ -46,7 +46,7 @@ fn there_is_no_interpreter_to_profile() {
 }
 
 #[test]
-fn every_option_does_the_same_in_every_spelling() {
+fn every_spelling_of_an_option_does_the_same() {
     for arguments in SPELLINGS {
         let arguments: Vec<&str> = arguments.split_whitespace().collect();
         let scene = Scene::with("spellings", SLEEPER).arguments(&arguments).file("there/.keep", "");
@@ -71,7 +71,7 @@ fn every_option_does_the_same_in_every_spelling() {
 }
 
 #[test]
-fn what_is_wrong_is_refused_alike() {
+fn invalid_command_lines_are_refused_the_same_way() {
     for arguments in [
         "-c nowhere.conf",
         "-c {dir}",
@@ -110,9 +110,9 @@ fn what_is_wrong_is_refused_alike() {
     }
 }
 
-/// The words about what nobody knows are those of the parser; see docs/differences.md.
+/// The parser words errors about unknown options itself; see docs/differences.md.
 #[test]
-fn unknown_options_have_the_same_status() {
+fn unknown_options_exit_with_the_same_status() {
     compare_runs(|subject| {
         let mut observed = Observed::new();
         for arguments in
@@ -126,7 +126,7 @@ fn unknown_options_have_the_same_status() {
 }
 
 #[test]
-fn version_and_help_are_printed_alike() {
+fn version_and_help_are_the_same() {
     compare_runs(|subject| {
         let mut observed = Observed::new();
         for arguments in [
@@ -142,7 +142,7 @@ fn version_and_help_are_printed_alike() {
             "-v -d /nowhere",
         ] {
             let output = Scene::with("print", "").arguments(&arguments.split(' ').collect::<Vec<_>>()).run(subject);
-            // Help is worded freely; what it is about is not.
+            // The wording of the help is ours; the options it explains are not.
             let text = if output.stdout.contains("--configuration") {
                 options(&output.stdout).into_iter().collect::<Vec<_>>().join(" ")
             } else {
@@ -154,7 +154,7 @@ fn version_and_help_are_printed_alike() {
     });
 }
 
-/// The long options that help is about, each with its short form.
+/// The long options that the help explains, each with its short form.
 fn options(help: &str) -> BTreeSet<String> {
     let words = help.lines().filter_map(|line| line.split_whitespace().next());
     words.filter(|word| word.contains("--") && *word != "--").map(str::to_owned).collect()
@@ -174,10 +174,10 @@ const ADDED_TO_THE_SAMPLE: [&str; 10] = [
     ";socket_",
 ];
 
-/// Scripts edit the sample with `sed` and `crudini`: whatever sets something, or is switched off, is the same up to the
-/// comment, with the blanks before it. Explanations are ours.
+/// Scripts edit the sample with `sed` and `crudini`: every line that sets something, or is commented out, is the same
+/// up to its comment, with the spaces before it. The explanations are ours.
 #[test]
-fn the_sample_sets_the_same() {
+fn the_sample_has_the_same_settings() {
     compare_runs(|subject| {
         let mut observed = Observed::new();
         for arguments in [&[] as &[&str], &["-h"], &["a", "b"]] {
@@ -220,9 +220,9 @@ fn coverage() {
     });
 }
 
-/// Only root can become somebody else.
+/// Only root can change the user.
 #[test]
-fn the_user_of_the_command_line_wins() {
+fn user_on_the_command_line_overrides_the_file() {
     if !geteuid().is_root() {
         return eprintln!("left out, because only root may change users");
     }
@@ -239,18 +239,18 @@ fn the_user_of_the_command_line_wins() {
     }
 }
 
-/// The original ends with status 1 where its own words, or the remains of a killed daemon, make it say something.
+/// The original ends with status 1 where it writes a message, or where it finds the files of a killed daemon.
 #[test]
-fn a_broken_stdout_or_stderr_ends_no_program() {
+fn a_broken_stdout_or_stderr_does_not_crash_a_program() {
     only_ours(|| {
         let ours = |program| Subject::Ours.path(program);
         let script = format!("#!/bin/sh\nexec '{}' \"$@\" 2>/dev/full\n", ours(Program::Supervisord).display());
-        let scene = Scene::with("nobody reads", "[program:p]\ncommand=sleep 1000\n").script("mute", &script);
+        let scene = Scene::with("unread output", "[program:p]\ncommand=sleep 1000\n").script("mute", &script);
         let mut daemon = scene.start(Subject::Ours);
         daemon.crash();
         daemon.start_again_with(&daemon.path("mute"));
         daemon.wait_for_state("p", "RUNNING");
-        // Each is told what it does not understand.
+        // Each program gets an argument that it does not know.
         for (program, expected) in [
             (Program::Supervisord, 2),
             (Program::Supervisorctl, 2),

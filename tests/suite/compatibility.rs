@@ -1,4 +1,4 @@
-//! The compatibility report rests on a table of areas and on a file that is committed.
+//! The compatibility report depends on a table of areas and on a committed file.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,9 +6,9 @@ use std::{env, fs};
 
 use crate::harness::areas::{Area, PLACES};
 
-/// A line for tests that are gone would hide that an area has none.
+/// An entry without tests would hide that an area has none.
 #[test]
-fn every_place_of_the_table_has_tests() {
+fn every_entry_of_the_area_table_has_tests() {
     let list = Command::new(env::current_exe().expect("a test program has a path"))
         .args(["--list", "--format", "terse"])
         .output()
@@ -23,7 +23,7 @@ fn every_place_of_the_table_has_tests() {
     assert!(bare.is_empty(), "areas without tests: {bare:?}");
 }
 
-/// Its numbers change with every test, so only what it is about is demanded. The numbers are renewed by its command.
+/// Its numbers change with every test, so only its areas are checked. `cargo compatibility` renews the numbers.
 #[test]
 fn the_committed_report_has_every_area_and_no_failure() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");

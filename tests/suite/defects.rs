@@ -1,4 +1,4 @@
-//! Where the original is wrong and ours is right. Each of these is a row of docs/differences.md.
+//! Defects of the original that this program does not have. Each test belongs to a row of docs/differences.md.
 
 mod clients;
 mod logs;

@@ -1,5 +1,5 @@
-//! What differs from the original on purpose, as far as no test nearer to the code can show it; and that the list of
-//! it names tests that exist.
+//! Deliberate differences from the original that no unit test shows; and the check that docs/differences.md names only
+//! tests that exist.
 
 use std::fs;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn every_row_of_the_list_names_tests_that_exist() {
 }
 
 #[test]
-fn clearing_a_whole_group_names_it_as_it_was_asked_for() {
+fn clearing_a_whole_group_names_it_as_it_was_written() {
     only_ours(|| {
         let daemon = Scene::with("clear", "[program:a]\ncommand=cat\nautostart=false\n").start(Subject::Ours);
         let output = daemon.ctl(&["clear", "a:*"]).transcript();
@@ -51,7 +51,7 @@ fn clearing_a_whole_group_names_it_as_it_was_asked_for() {
 }
 
 #[test]
-fn following_what_is_not_there_fails() {
+fn following_a_log_that_does_not_exist_fails() {
     only_ours(|| {
         let text = "[supervisord]\nlogfile=syslog\n[program:a]\ncommand=cat\nstdout_logfile=NONE\n";
         let daemon = Scene::with("follow", text).start(Subject::Ours);
@@ -63,7 +63,7 @@ fn following_what_is_not_there_fails() {
 }
 
 #[test]
-fn it_is_explained_why_nobody_answers() {
+fn a_terminal_shows_why_the_daemon_cannot_be_reached() {
     only_ours(|| {
         let daemon = Scene::with("nobody", "").start(Subject::Ours);
         let nowhere = daemon.path("nowhere.sock").display().to_string();

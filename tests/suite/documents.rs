@@ -1,4 +1,4 @@
-//! What the documents promise.
+//! The statements of the documentation that can be checked.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,7 +28,7 @@ fn tracked() -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_quick_start_runs_as_it_is() {
+fn the_quick_start_runs_unchanged() {
     each_subject(|subject| {
         let text = read("examples/quickstart/supervisord.conf");
         assert!(text.contains("port=127.0.0.1:9001"));
@@ -55,7 +55,7 @@ fn the_quick_start_runs_as_it_is() {
     });
 }
 
-/// Every command the README shows names files and programs that exist.
+/// Every file and program in a command of the README exists.
 #[test]
 fn the_readme_commands_exist() {
     let readme = read("README.md");
@@ -89,9 +89,9 @@ fn links(markdown: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The tree says nothing about the machine it was made on.
+/// No file contains a path of the machine on which it was made.
 #[test]
-fn nothing_names_a_machine() {
+fn no_file_names_the_build_machine() {
     let place = root().display().to_string();
     for path in tracked() {
         let Ok(text) = fs::read_to_string(&path) else { continue };
@@ -103,9 +103,9 @@ fn nothing_names_a_machine() {
     }
 }
 
-/// An orderly end is final, a crash is not; reload applies the configuration; systemd has nothing to say about the unit.
+/// A clean exit is final, a crash is not; reload applies the configuration; `systemd-analyze verify` finds nothing.
 #[test]
-fn the_systemd_unit_does_what_the_manual_says() {
+fn the_systemd_unit_does_what_the_documentation_says() {
     let unit = read("packaging/supervisord.service");
     let settings: Vec<&str> = unit.lines().filter(|line| !line.starts_with('#')).collect();
     for setting in ["Restart=on-failure", "KillMode=process", "OOMPolicy=continue", "TimeoutStopSec=15min"] {

@@ -1,4 +1,4 @@
-//! What listeners are told, type by type.
+//! The events that listeners receive, type by type.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::harness::areas::Area;
 use crate::harness::needs::{self, Power};
 use crate::harness::{Daemon, Scene, compare, processes, record, sources};
 
-/// Something of everything: output, captured and not, a program that fails, and one that needs its time to end.
+/// Programs for every event type: output, captured and not, a program that fails, and one that takes long to stop.
 const PROGRAMS: &str = "
 [eventlistener:record]
 command=python3 {dir}/listener.py {dir}/events.json
@@ -50,8 +50,8 @@ printf '<!--XSUPERVISOR:BEGIN-->a word<!--XSUPERVISOR:END-->'; sleep 0.5
 printf '<!--XSUPERVISOR:BEGIN-->another<!--XSUPERVISOR:END-->' >&2; sleep 0.5
 ";
 
-/// Each type that comes, with a part of its payload that tells it from others of the type.
-const TOLD: [(&str, &str); 17] = [
+/// Each type that is compared here, with a part of its payload that identifies the event.
+const COMPARED: [(&str, &str); 17] = [
     ("SUPERVISOR_STATE_CHANGE_RUNNING", ""),
     ("PROCESS_STATE_STARTING", "processname:talks"),
     ("PROCESS_STATE_RUNNING", "processname:talks"),
@@ -71,15 +71,15 @@ const TOLD: [(&str, &str); 17] = [
     ("SUPERVISOR_STATE_CHANGE_STOPPING", ""),
 ];
 
-/// The types that need a scene of their own, each with the test that has it.
+/// The types that need a scene of their own, each with its test.
 const SEPARATELY: [(&str, &str); 3] = [
-    ("TICK_60", "minutes_and_hours_are_told_alike"),
-    ("TICK_3600", "minutes_and_hours_are_told_alike"),
-    ("PROCESS_STATE_UNKNOWN", "a_stop_that_is_not_permitted_is_told_alike"),
+    ("TICK_60", "tick_60_and_tick_3600_are_delivered_the_same"),
+    ("TICK_3600", "tick_60_and_tick_3600_are_delivered_the_same"),
+    ("PROCESS_STATE_UNKNOWN", "process_state_unknown_is_delivered_the_same"),
 ];
 
-/// The payload of the first event of a type with something in it.
-fn told(daemon: &Daemon, name: &str, part: &str) -> Option<String> {
+/// The payload of the first event of a type whose payload contains `part`.
+fn payload_of(daemon: &Daemon, name: &str, part: &str) -> Option<String> {
     daemon.read("events.json").lines().find_map(|line| {
         let event: Value = serde_json::from_str(line).ok()?;
         let payload = event["payload"].as_str()?.to_owned();
@@ -88,19 +88,19 @@ fn told(daemon: &Daemon, name: &str, part: &str) -> Option<String> {
 }
 
 #[test]
-fn every_type_of_event_is_told_alike() {
+fn every_event_type_is_delivered_the_same() {
     let scene =
         Scene::with("types", PROGRAMS).file("listener.py", include_str!("fixtures/listener.py")).file("talk.sh", TALK);
     compare(&scene, |daemon, observed| {
         daemon.wait_for_states(&["record", "slow"], "RUNNING");
         daemon.wait_until("it is prepared", |daemon| daemon.path("ready").exists());
         let heard = |daemon: &mut Daemon, name: &str| {
-            let (_, part) = TOLD.into_iter().find(|(known, _)| *known == name).expect("a type of the table");
-            daemon.wait_until(name, |daemon| told(daemon, name, part).is_some());
+            let (_, part) = COMPARED.into_iter().find(|(known, _)| *known == name).expect("a type of the table");
+            daemon.wait_until(name, |daemon| payload_of(daemon, name, part).is_some());
         };
         heard(daemon, "SUPERVISOR_STATE_CHANGE_RUNNING");
         daemon.call("supervisor.startProcess", &["talks".into()]);
-        // It fails; whether that is known already when the answer is given is chance.
+        // It fails; the call may be answered before or after that is known.
         let _ = daemon.rpc("supervisor.startProcess", &["fails".into(), false.into()]);
         heard(daemon, "PROCESS_STATE_EXITED");
         heard(daemon, "PROCESS_STATE_FATAL");
@@ -113,11 +113,11 @@ fn every_type_of_event_is_told_alike() {
         fs::remove_file(daemon.path("ready")).expect("it was there");
         daemon.call("supervisor.startProcess", &["slow".into()]);
         daemon.wait_until("it is prepared", |daemon| daemon.path("ready").exists());
-        // Listeners stop last, and the slow program leaves them time to hear of the end.
+        // Listeners stop last, and the slow program leaves them time to receive the last events.
         observed.exactly("exit status", daemon.stop());
-        for (name, part) in TOLD {
-            let payload =
-                told(daemon, name, part).unwrap_or_else(|| panic!("{name} was not told\n{}", daemon.report()));
+        for (name, part) in COMPARED {
+            let payload = payload_of(daemon, name, part)
+                .unwrap_or_else(|| panic!("{name} was not delivered\n{}", daemon.report()));
             let payload = match payload.split_once("when:") {
                 Some((_, seconds)) => format!("when: a number: {}", seconds.parse::<u64>().is_ok()),
                 None => payload,
@@ -125,16 +125,16 @@ fn every_type_of_event_is_told_alike() {
             observed.note(daemon, name, payload);
         }
     });
-    let seen: BTreeSet<&str> = TOLD.into_iter().map(|(name, _)| name).collect();
+    let seen: BTreeSet<&str> = COMPARED.into_iter().map(|(name, _)| name).collect();
     have_compared(seen.len());
 }
 
-/// Adds to the types that the report counts: each scene its own, for not every scene can be played everywhere.
+/// Adds to the types that the report counts: each scene adds its own, because not every machine can run every scene.
 fn have_compared(types: usize) {
     record::covered(Area::Events, "types", types, sent().len());
 }
 
-/// The types that are sent: those without children. The others can only be subscribed to.
+/// The types that are sent, that is, those without subtypes. The others can only be subscribed to.
 fn sent() -> BTreeSet<&'static str> {
     let has_children = |event: EventType| EventType::all().any(|other| other != event && other.is_a(event));
     EventType::all().filter(|event| !has_children(*event)).map(EventType::name).collect()
@@ -142,8 +142,8 @@ fn sent() -> BTreeSet<&'static str> {
 
 #[test]
 fn every_type_is_compared_somewhere() {
-    let told = TOLD.into_iter().map(|(name, _)| name);
-    let compared: Vec<&str> = told.chain(SEPARATELY.into_iter().map(|(name, _)| name)).collect();
+    let types = COMPARED.into_iter().map(|(name, _)| name);
+    let compared: Vec<&str> = types.chain(SEPARATELY.into_iter().map(|(name, _)| name)).collect();
     assert_eq!(compared.iter().copied().collect::<BTreeSet<_>>(), sent());
     assert_eq!(compared.len(), sent().len(), "each of them once");
     let tests = sources::tests();
@@ -155,10 +155,10 @@ fn every_type_is_compared_somewhere() {
 const RECORD: &str = "[eventlistener:record]\ncommand=python3 {dir}/listener.py {dir}/events.json\nstartsecs=0\n\
     stdout_logfile=NONE\nstderr_logfile={dir}/listener.err\n";
 
-/// Both daemons live ten times as fast, from shortly before a full hour on. Their listeners do not: the library
+/// Both daemons run ten times as fast, from shortly before a full hour on. Their listeners do not: the clock library
 /// leaves a file behind for each process that is killed.
 #[test]
-fn minutes_and_hours_are_told_alike() {
+fn tick_60_and_tick_3600_are_delivered_the_same() {
     let scene = Scene::with("hour", &format!("{RECORD}environment=LD_PRELOAD=\"\"\nevents=TICK\n"))
         .file("listener.py", include_str!("fixtures/listener.py"))
         .env("LD_PRELOAD", &needs::clock_library().display().to_string())
@@ -166,17 +166,17 @@ fn minutes_and_hours_are_told_alike() {
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     compare(&scene, |daemon, observed| {
         for name in ["TICK_60", "TICK_3600"] {
-            daemon.wait_until(name, |daemon| told(daemon, name, "when:1767229200").is_some());
-            observed.exactly(name, told(daemon, name, "when:1767229200").unwrap_or_default());
+            daemon.wait_until(name, |daemon| payload_of(daemon, name, "when:1767229200").is_some());
+            observed.exactly(name, payload_of(daemon, name, "when:1767229200").unwrap_or_default());
         }
         observed.exactly("exit status", daemon.stop());
     });
     have_compared(2);
 }
 
-/// Root without the right to signal the processes of others does not know how they are when it has tried in vain.
+/// Root without CAP_KILL cannot signal processes of other users; after the refused signal the state is UNKNOWN.
 #[test]
-fn a_stop_that_is_not_permitted_is_told_alike() {
+fn process_state_unknown_is_delivered_the_same() {
     if !Power::ForgoSignals.is_there_for("the event PROCESS_STATE_UNKNOWN") {
         return;
     }
@@ -190,21 +190,21 @@ fn a_stop_that_is_not_permitted_is_told_alike() {
     compare(&scene, |daemon, observed| {
         daemon.wait_for_state("record", "RUNNING");
         daemon.call("supervisor.startProcess", &["p".into()]);
-        // Until it is another user, the daemon may signal it.
+        // Before the child changes its user, the daemon may signal it.
         daemon.wait_until("it is another user", |daemon| processes::status(daemon.pid_of("p"), "Uid") == Some(65534));
         let (code, _) = daemon.rpc("supervisor.stopProcess", &["p".into()]).expect_err("it is not permitted");
         observed.exactly("fault", code);
         observed.exactly("state", daemon.state_of("p"));
         let name = "PROCESS_STATE_UNKNOWN";
-        daemon.wait_until(name, |daemon| told(daemon, name, "processname:p").is_some());
-        observed.note(daemon, name, told(daemon, name, "processname:p").unwrap_or_default());
+        daemon.wait_until(name, |daemon| payload_of(daemon, name, "processname:p").is_some());
+        observed.note(daemon, name, payload_of(daemon, name, "processname:p").unwrap_or_default());
     });
     have_compared(1);
 }
 
 /// What a subscription delivers, with several listeners of different interests.
 #[test]
-fn subscriptions_deliver_what_they_name() {
+fn subscriptions_deliver_the_types_they_name() {
     let interests = ["PROCESS_STATE", "PROCESS_STATE_EXITED,TICK", "process_group", "PROCESS_LOG,REMOTE_COMMUNICATION"];
     let listeners = interests.iter().enumerate().map(|(number, events)| {
         format!(

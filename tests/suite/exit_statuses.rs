@@ -1,5 +1,5 @@
-//! The exit statuses of `supervisorctl`: what each action ends with, whatever happens. The tables in docs/programs.md are
-//! what these tests see, of the original and of ours.
+//! The exit status of each action of `supervisorctl` in each situation. The tables in docs/programs.md show what these
+//! tests observe, of the original and of ours.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -8,14 +8,20 @@ use std::path::Path;
 use crate::harness::programs::{CAT, TEAM};
 use crate::harness::{Daemon, Observed, Scene, Subject, compare_runs};
 
-/// What is not asked.
+/// Marks a situation that is not tested.
 const NOTHING: &str = "–";
 
-const SITUATIONS: [&str; 7] =
-    ["done", "no such process", "no such group", "wrong use", "no socket there", "nobody listens", "wrong password"];
+const SITUATIONS: [&str; 7] = [
+    "done",
+    "no such process",
+    "no such group",
+    "wrong use",
+    "no socket there",
+    "connection refused",
+    "wrong password",
+];
 
-/// An action with what is asked so that it is done, that nothing has the name, and that it is used wrongly. They are asked
-/// in this order.
+/// An action with its arguments for success, for an unknown name, and for wrong usage. They run in this order.
 struct Action {
     name: &'static str,
     done: &'static [&'static str],
@@ -59,11 +65,11 @@ const ACTIONS: [Action; 18] = [
 const IDLE: &str = "[program:idle]\ncommand=sleep 1000\nautostart=false\n";
 
 #[test]
-fn each_action_ends_with_the_status_that_is_documented() {
+fn each_action_exits_with_the_documented_status() {
     compare_runs(|subject| {
         let text = [CAT, TEAM, IDLE, "[inet_http_server]\nport=127.0.0.1:{port}\nusername=user\npassword=p\n"].concat();
         let mut daemon = Scene::with("statuses", &text).start(subject);
-        drop(UnixListener::bind(daemon.path("dead.sock")).expect("a socket nobody listens on"));
+        drop(UnixListener::bind(daemon.path("dead.sock")).expect("a stale socket"));
         let nowhere = format!("unix://{}", daemon.path("nowhere.sock").display());
         let dead = format!("unix://{}", daemon.path("dead.sock").display());
         let closed = format!("http://127.0.0.1:{}", daemon.ports[0]);
@@ -81,7 +87,7 @@ fn each_action_ends_with_the_status_that_is_documented() {
             row.push(ask(&["-s", &nowhere], action.done));
             row.push(ask(&["-s", &dead], action.done));
             row.push(ask(&["-s", &closed, "-u", "user", "-p", "wrong"], action.done));
-            // The original's takes half a minute to leave, or fails on its way; see the list of differences.
+            // The original's `fg` takes half a minute to leave, or fails; see docs/differences.md.
             let hangs = action.name == "fg" && subject == Subject::Original;
             row[1] = if hangs { "0".to_owned() } else { ask(&[], action.done) };
             match action.name {
@@ -101,8 +107,8 @@ fn each_action_ends_with_the_status_that_is_documented() {
 
 const STATES: [&str; 7] = ["RUNNING", "STARTING", "BACKOFF", "STOPPING", "STOPPED", "EXITED", "FATAL"];
 
-/// The section of a program in a state. One whose log is a directory cannot be spawned, one that does not listen to SIGTERM
-/// stays STOPPING.
+/// The section of a program that reaches a state. One whose log is a directory cannot be spawned, one that ignores
+/// SIGTERM stays STOPPING.
 fn program(name: &str, state: &str) -> String {
     let options = match state {
         "RUNNING" => "command=sleep 1000\nstartsecs=0\n",
@@ -122,7 +128,7 @@ fn program(name: &str, state: &str) -> String {
 const ASKED: [&str; 5] = ["status", "pid", "start", "stop", "signal CONT"];
 
 #[test]
-fn each_state_of_a_process_has_the_status_that_is_documented() {
+fn each_process_state_gives_the_documented_exit_status() {
     compare_runs(|subject| {
         let name = |action: usize, state: usize| format!("p{action}{}", STATES[state].to_lowercase());
         let each = || (0..ASKED.len()).flat_map(|action| (0..STATES.len()).map(move |state| (action, state)));
@@ -148,7 +154,7 @@ fn each_state_of_a_process_has_the_status_that_is_documented() {
     });
 }
 
-/// Demands that a table is in the documentation.
+/// Demands that the documentation contains a table.
 fn seen(subject: Subject, first: &str, columns: &[&str], rows: &[Vec<String>]) -> Observed {
     let table = table(first, columns, rows);
     if subject == Subject::Ours {

@@ -1,4 +1,4 @@
-//! FastCGI programs as web servers meet them: one socket, several processes, which come and go.
+//! FastCGI programs as web servers use them: one socket and several processes, which are replaced.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::harness::{Daemon, Scene, compare};
 
-/// Answers every request with its process id, and ends when it is asked to.
+/// Answers every request with its process id, and exits when a request says so.
 const SERVER: &str = "import os, socket, sys
 listener = socket.socket(fileno=0)
 print('ready', flush=True)
@@ -29,7 +29,7 @@ fn scene(options: &str) -> Scene {
     Scene::with("fastcgi", &text).file("server.py", SERVER)
 }
 
-/// Asks whoever answers; none when nobody listens.
+/// Sends a request to any of the processes; none when the connection is refused.
 fn ask(daemon: &Daemon, request: &str) -> Option<String> {
     let mut stream = UnixStream::connect(daemon.path("php.sock")).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
@@ -43,9 +43,9 @@ fn inode(daemon: &Daemon) -> u64 {
     fs::metadata(daemon.path("php.sock")).expect("the socket is there").ino()
 }
 
-/// Wherever the requests go, each is answered, and the socket stays the same while at least one process runs.
+/// Every request is answered, and the socket stays the same while at least one process runs.
 #[test]
-fn processes_come_and_go_behind_one_socket() {
+fn processes_are_replaced_behind_one_socket() {
     compare(&scene("numprocs=3"), |daemon, observed| {
         daemon.wait_for_states(&["php:php_0", "php:php_1", "php:php_2"], "RUNNING");
         let before = inode(daemon);
@@ -62,21 +62,21 @@ fn processes_come_and_go_behind_one_socket() {
         observed.exactly("the others answer", ask(daemon, "hello").is_some());
         let stopped = daemon.ctl(&["stop", "php:*"]).stdout;
         observed.exactly("stop the rest", stopped.lines().filter(|line| line.ends_with(": stopped")).count());
-        observed.exactly("nobody answers", ask(daemon, "hello").is_none());
+        observed.exactly("no answer", ask(daemon, "hello").is_none());
         observed.exactly("start", daemon.ctl(&["start", "php:*"]).stdout.lines().count());
         observed.exactly("they answer again", ask(daemon, "hello").is_some_and(|answer| answer.ends_with(" hello")));
         observed.exactly("exit status", daemon.stop());
     });
 }
 
-/// A request that comes while there is no process for a moment waits in the socket.
+/// A request that arrives while no process runs waits in the backlog of the socket.
 #[test]
 fn a_request_waits_for_the_next_process() {
     compare(&scene("numprocs=1"), |daemon, observed| {
         daemon.wait_for_state("php:php_0", "RUNNING");
         for _ in 0..3 {
             observed.exactly("asked to end", ask(daemon, "end").is_some_and(|answer| answer.ends_with(" end")));
-            // There may or may not be a process by now, and the socket of the original may be closed for a moment.
+            // A process may or may not run by now, and the original may have closed its socket for a moment.
             daemon.wait_until("the next one answers", |daemon| {
                 ask(daemon, "hello").is_some_and(|answer| answer.ends_with(" hello"))
             });
@@ -104,6 +104,6 @@ fn groups_of_fastcgi_programs_are_listed_and_changed_like_others() {
         observed.exactly("it answers", ask(daemon, "hello").is_some());
         daemon.write("supervisord.conf", text.split("[fcgi-program").next().unwrap_or_default());
         observed.note(daemon, "update", daemon.ctl(&["update"]).transcript());
-        observed.exactly("nobody answers", ask(daemon, "hello").is_none());
+        observed.exactly("no answer", ask(daemon, "hello").is_none());
     });
 }

@@ -1,4 +1,4 @@
-//! What the tests are written with.
+//! The harness of the tests.
 //!
 //! A [`scene::Scene`] describes files and a configuration; starting it for a [`subject::Subject`] gives a
 //! [`daemon::Daemon`], which stops everything it started when it goes out of scope. [`compare::compare`] runs one

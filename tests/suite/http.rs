@@ -1,4 +1,4 @@
-//! What the servers answer to plain HTTP, side by side.
+//! The servers' answers to plain HTTP, compared.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -20,7 +20,7 @@ port=127.0.0.1:{port}
     .concat()
 }
 
-/// Requests whose answers have nothing to do with how pages look. `HEAD` of a page is in docs/differences.md.
+/// Requests whose answers do not depend on the design of pages. `HEAD` of a page is in docs/differences.md.
 const REQUESTS: [(&str, &str); 24] = [
     ("GET", "/ok.html"),
     ("POST", "/ok.html"),
@@ -61,7 +61,7 @@ fn ask(daemon: &Daemon, verb: &str, path: &str) -> Response {
 }
 
 #[test]
-fn requests_are_answered_alike() {
+fn requests_get_the_same_answers() {
     compare(&Scene::with("requests", &world()), |daemon, observed| {
         daemon.wait_for_states(&RUNNING, "RUNNING");
         for (verb, path) in REQUESTS {
@@ -75,7 +75,7 @@ fn requests_are_answered_alike() {
 }
 
 #[test]
-fn calls_that_cannot_be_read_are_answered_alike() {
+fn malformed_calls_get_the_same_answers() {
     const BODIES: [&str; 14] = [
         "nonsense",
         "<methodCall/>",
@@ -106,9 +106,9 @@ fn calls_that_cannot_be_read_are_answered_alike() {
     });
 }
 
-/// Every byte of an answer, and its headers in order.
+/// Every byte of an answer, with its headers in order.
 #[test]
-fn answers_are_written_alike() {
+fn answers_are_the_same_to_the_byte() {
     compare(&Scene::with("written", &world()), |daemon, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         for (method, arguments) in [
@@ -137,7 +137,7 @@ fn answers_are_written_alike() {
     });
 }
 
-/// Results of many processes come in the order in which they are done.
+/// Results for many processes come in the order in which the processes finish.
 fn sorted(body: &str) -> String {
     if !body.contains("description") {
         return body.to_owned();
@@ -176,7 +176,7 @@ fn logs_can_be_followed() {
 }
 
 fn note_head(observed: &mut Observed, path: &str, head: &Response) {
-    // These are hints to browsers and proxies in between.
+    // These are hints to browsers and proxies.
     const HINTS: [&str; 2] = ["X-Content-Type-Options", "X-Accel-Buffering"];
     let mut headers: Vec<&str> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
     headers.retain(|name| !HINTS.contains(name));
@@ -186,7 +186,7 @@ fn note_head(observed: &mut Observed, path: &str, head: &Response) {
 }
 
 #[test]
-fn connections_are_kept_and_closed_alike() {
+fn connections_are_kept_and_closed_the_same_way() {
     const HEADS: [(&str, &str); 6] = [
         ("HTTP/1.1", ""),
         ("HTTP/1.1", "Connection: close\r\n"),
@@ -207,8 +207,8 @@ fn connections_are_kept_and_closed_alike() {
     });
 }
 
-/// A request, and what the first line of its answer is: the same from both, or of the original and of ours. An empty
-/// line is the end of the connection without a word, a dash is silence.
+/// A request and the first line of its answer: the same from both, or one for each. An empty line means that the server
+/// closes the connection without an answer, a dash that it does not answer.
 enum Odd {
     Alike(&'static str),
     Better(&'static str, &'static str),
@@ -271,7 +271,7 @@ const ODD_REQUESTS: &[(&str, Odd)] = &[
 ];
 
 #[test]
-fn odd_requests_are_answered_alike_or_better() {
+fn malformed_requests_are_answered_the_same_or_better() {
     compare(&Scene::with("odd", &world()), |daemon, _| {
         daemon.wait_for_state("cat", "RUNNING");
         daemon.wait_until("the log is there", |daemon| daemon.path("cat.log").exists());
@@ -286,7 +286,7 @@ fn odd_requests_are_answered_alike_or_better() {
 }
 
 fn first_line(daemon: &Daemon, request: &str) -> String {
-    /// Longer than any of these answers takes; the original says nothing to some requests.
+    /// Longer than any of these answers takes; the original does not answer some requests.
     const SILENCE: Duration = Duration::from_secs(3);
     let mut stream = UnixStream::connect(daemon.path("s.sock")).expect("it listens");
     stream.set_read_timeout(Some(SILENCE)).expect("a timeout");

@@ -1,4 +1,4 @@
-//! Who may use whom, and where `unsafe` may be.
+//! The allowed dependencies of crates and modules, and the only place of `unsafe`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::sources;
 
-/// Each crate with all of ours it may depend on (tests included).
+/// Each crate with our crates that it may depend on (tests included).
 const LAYERS: [(&str, &[&str]); 7] = [
     ("supervisord-config", &[]),
     ("supervisord-wire", &[]),
@@ -23,7 +23,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ),
 ];
 
-/// The crates that decide and therefore touch nothing, and what they must not depend on.
+/// The crates without I/O, and the crates that they must not depend on.
 const PURE: [&str; 3] = ["supervisord-config", "supervisord-core", "supervisord-wire"];
 const IMPURE: [&str; 6] = ["libc", "nix", "mio", "tokio", "hyper", "signal-hook"];
 
@@ -67,12 +67,12 @@ fn unsafe_code_is_forbidden_everywhere_but_in_one_crate() {
     }
 }
 
-/// Modules that still use each other in circles, with their crates. The list only ever shrinks.
+/// Modules that still depend on each other in circles, with their crates. This list may only shrink.
 const CIRCLES: [(&str, &[&str]); 1] = [("sys", &["capabilities", "clock", "errno", "spawn", "system", "user"])];
 
-/// What is below must not know what is above: two modules that use each other are one, and so is a longer circle.
+/// A module must not use a module that uses it, directly or through others.
 #[test]
-fn modules_use_each_other_in_one_direction() {
+fn modules_have_no_circular_dependencies() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
     let mut found = Vec::new();
     for (package, _) in LAYERS {
@@ -127,7 +127,7 @@ fn uses(source: &Path) -> Uses {
     uses
 }
 
-/// What follows `crate::` in a text, except in its tests and comments.
+/// The names after `crate::` in a text, except in its tests and comments.
 fn used(text: &str) -> Vec<String> {
     let text = text.split("\nmod tests {").next().unwrap_or_default();
     let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
@@ -170,9 +170,9 @@ fn circles(uses: &Uses) -> Vec<Vec<String>> {
     circles
 }
 
-/// How an outcome looks to a client is said where the daemon talks to that client, and in no decision.
+/// Only the part of the daemon that talks to a client decides how an outcome looks to that client.
 #[test]
-fn decisions_speak_no_protocol() {
+fn core_uses_no_protocol_types() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/src");
     for (path, text) in sources::files(&sources) {
         for module in ["fault", "value", "xmlrpc", "plugin"] {
@@ -182,9 +182,9 @@ fn decisions_speak_no_protocol() {
     }
 }
 
-/// What differs between systems stands in one place. Tests may ask where they run.
+/// What differs between systems stands in one module. Tests may ask for the system they run on.
 #[test]
-fn only_one_module_asks_for_the_system_it_is_compiled_for() {
+fn only_one_module_depends_on_the_target_system() {
     const QUESTIONS: [&str; 5] = ["target_os", "target_vendor", "target_arch", "target_env", "target_family"];
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
     let mut asked_in_its_place = 0;
@@ -204,7 +204,7 @@ fn only_one_module_asks_for_the_system_it_is_compiled_for() {
     assert!(asked_in_its_place > 0, "this test finds what it looks for");
 }
 
-/// Samples are for tests: what is released is built without them.
+/// Samples are for tests: a release is built without them.
 #[test]
 fn only_tests_ask_for_samples() {
     for (package, manifest) in packages() {

@@ -15,7 +15,7 @@ startsecs=1
 ";
 
 #[test]
-fn programs_come_up_and_go_down_with_the_daemon() {
+fn programs_start_and_stop_with_the_daemon() {
     compare(&Scene::with("life", SLEEPERS), |daemon, observed| {
         daemon.wait_for_state("one", "RUNNING");
         daemon.wait_for_state("two", "RUNNING");
@@ -27,14 +27,14 @@ fn programs_come_up_and_go_down_with_the_daemon() {
 }
 
 #[test]
-fn the_lowest_level_shows_the_loop_at_work() {
+fn loglevel_blather_logs_the_event_loop() {
     let text = "[supervisord]\nloglevel=blather\n[program:p]\ncommand=cat\nstartsecs=0\n";
     compare(&Scene::with("blather", text), |daemon, observed| {
         daemon.wait_for_state("p", "RUNNING");
         daemon.call("supervisor.sendProcessStdin", &["p".into(), "hello\n".into()]);
         daemon.wait_until("the echo is logged", |daemon| daemon.log().contains("stdout output:\nhello\n"));
         let log = daemon.log();
-        // What stands between the brackets is the original's own affair.
+        // The text between the brackets is an internal name of the original.
         let has = |level: &str, start: &str| {
             let begin = format!(" {level} {start}");
             observed_line(&log, |line| line.get(23..).is_some_and(|rest| rest.starts_with(&begin)))
@@ -46,12 +46,12 @@ fn the_lowest_level_shows_the_loop_at_work() {
     });
 }
 
-/// The number of the first line of this kind.
+/// The number of the first matching line.
 fn observed_line(log: &str, is_it: impl Fn(&str) -> bool) -> Option<usize> {
     log.lines().position(is_it)
 }
 
-/// The memory of the daemon counts as a file where it outlives the daemon.
+/// The daemon's memory files count against the limit on file sizes.
 #[test]
 fn a_limit_on_the_size_of_files_does_not_kill_the_daemon() {
     let text = "[program:p]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/p.log\n";
@@ -77,10 +77,12 @@ fn a_killed_program_is_replaced() {
     });
 }
 
-/// Programs that are STARTING for as long as any test lasts, however slow the machine is.
-const CROWD: &str = "[program:q]\ncommand=sleep 1000\nstartsecs=1000\nnumprocs=50\nprocess_name=q%(process_num)d\n";
+/// Programs that stay STARTING longer than any test, on any machine.
+const STARTING_PROGRAMS: &str =
+    "[program:q]\ncommand=sleep 1000\nstartsecs=1000\nnumprocs=50\nprocess_name=q%(process_num)d\n";
 
-/// The states in the first answer that has this process in it, and whether all have a pid. It is asked for without pauses.
+/// The states in the first answer that contains this process, and whether all processes have a pid. Polls without
+/// pauses.
 fn first_answer(daemon: &Daemon, name: &str) -> (BTreeSet<String>, bool) {
     let deadline = Instant::now() + wait::DEADLINE;
     loop {
@@ -90,7 +92,7 @@ fn first_answer(daemon: &Daemon, name: &str) -> (BTreeSet<String>, bool) {
             let states = rows.iter().map(|row| row.get("statename").text().to_owned()).collect();
             return (states, rows.iter().all(|row| row.get("pid").int() != 0));
         }
-        assert!(Instant::now() < deadline, "nobody answers\n{}", daemon.report());
+        assert!(Instant::now() < deadline, "no answer\n{}", daemon.report());
     }
 }
 
@@ -98,11 +100,11 @@ fn starting() -> (BTreeSet<String>, bool) {
     (BTreeSet::from(["STARTING".to_owned()]), true)
 }
 
-/// Who asks right after the start must not take programs for stopped that are about to be started.
+/// A client that asks right after the start must not see programs as stopped that are about to be started.
 #[test]
 fn the_first_answer_shows_programs_that_are_starting() {
     each_subject(|subject| {
-        let daemon = Scene::with("first answer", CROWD).launch(subject);
+        let daemon = Scene::with("first answer", STARTING_PROGRAMS).launch(subject);
         assert_eq!(first_answer(&daemon, "q0"), starting());
     });
 }
@@ -110,7 +112,7 @@ fn the_first_answer_shows_programs_that_are_starting() {
 #[test]
 fn the_first_answer_after_a_restart_shows_programs_that_are_starting() {
     only_ours(|| {
-        let mut daemon = Scene::with("first answer again", CROWD).start(Subject::Ours);
+        let mut daemon = Scene::with("first answer again", STARTING_PROGRAMS).start(Subject::Ours);
         daemon.wait_for_state("q:q0", "STARTING");
         daemon.write(
             "supervisord.conf",
@@ -121,11 +123,11 @@ fn the_first_answer_after_a_restart_shows_programs_that_are_starting() {
     });
 }
 
-/// Programs wait for plug-ins, and so do clients.
+/// Programs wait for plug-ins, and clients wait, too.
 #[test]
 fn the_first_answer_after_a_wait_for_plug_ins_shows_programs_that_are_starting() {
     only_ours(|| {
-        let text = format!("{CROWD}[rpcinterface:slow]\nsupervisor.rpcinterface_factory=slow:make\n");
+        let text = format!("{STARTING_PROGRAMS}[rpcinterface:slow]\nsupervisor.rpcinterface_factory=slow:make\n");
         let plugin = "import time\ndef make(supervisord):\n    time.sleep(0.5)\n    return object()\n";
         let scene = Scene::with("first answer of plug-ins", &text).file("slow.py", plugin).env("PYTHONPATH", "{dir}");
         let daemon = scene.launch(Subject::Ours);

@@ -2,7 +2,7 @@
 
 use crate::harness::{Scene, Subject, compare, original};
 
-/// Takes the place of `sendmail`: keeps every message in a file.
+/// Replaces `sendmail`: appends every message to a file.
 const MAIL: &str = "#!/bin/sh\ncat >> \"$1\"\necho >> \"$1\"\n";
 
 const PROGRAMS: &str = "
@@ -30,7 +30,7 @@ fn is_there() -> bool {
 }
 
 #[test]
-fn crashes_are_mailed() {
+fn crashmail_mails_crashes() {
     if !is_there() {
         return;
     }
@@ -50,9 +50,9 @@ fn crashes_are_mailed() {
     });
 }
 
-/// Nobody answers at the address, and everything is larger than allowed: both are restarted at the next tick.
+/// No server listens at the address, and every process is over its limit: both are restarted at the next tick.
 #[test]
-fn programs_that_do_not_answer_or_grow_are_restarted() {
+fn httpok_and_memmon_restart_programs_over_their_limits() {
     if !is_there() {
         return;
     }
@@ -71,7 +71,7 @@ fn programs_that_do_not_answer_or_grow_are_restarted() {
             daemon.wait_until("it is restarted", |daemon| ![0, before].contains(&daemon.pid_of(name)));
             daemon.wait_for_state(name, "RUNNING");
         }
-        // How much memory it used is up to the system.
+        // The memory use varies.
         for mail in ["mail1", "mail2"] {
             let text = daemon.wait_for_file(mail);
             observed.note(daemon, "subject", text.lines().find(|line| line.starts_with("Subject")).unwrap_or_default());
@@ -79,7 +79,7 @@ fn programs_that_do_not_answer_or_grow_are_restarted() {
     });
 }
 
-/// A server that falls ill: once it has answered, it answers with an error until it is started again.
+/// A server that starts to fail: after its first answer it answers with an error until it is started again.
 const SERVER: &str = r#"
 import http.server, os, sys
 answers = [200, 500]
@@ -98,7 +98,7 @@ class Web(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Web).serve_forever()
 "#;
 
-/// Takes more and more memory, a few MB at a time.
+/// Allocates more and more memory, a few MB at a time.
 const GROWING: &str = "
 import time
 kept = []
@@ -108,9 +108,9 @@ while True:
     time.sleep(0.1)
 ";
 
-/// A process that really falls ill, and one that really grows.
+/// A server that starts to fail, and a process that really grows.
 #[test]
-fn the_sick_and_the_greedy_are_restarted() {
+fn a_failing_server_and_a_growing_process_are_restarted() {
     if !is_there() {
         return;
     }

@@ -1,9 +1,9 @@
-//! The tests of the whole product, run from outside: real daemons, real children, real sockets.
+//! The tests of the whole product from outside: real daemons, real children, real sockets.
 //!
 //! The same tests run against two subjects, the original (Supervisor 4.3.0 in Python) and ours; see
 //! [`harness::subject`] for how to choose. Expected output is observed from the original, not typed from memory.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to whoever runs it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the output is for the user of the command")]
 
 mod harness;
 

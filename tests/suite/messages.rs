@@ -1,4 +1,4 @@
-//! Messages of a running daemon, and how they reach the person who can mend what they are about.
+//! Warnings and errors of a running daemon, and how they reach the user who can fix their cause.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -24,7 +24,7 @@ const WARNINGS: [&str; 2] = [
 ];
 
 #[test]
-fn mistakes_in_a_file_are_shown_by_reread_and_update_on_a_terminal() {
+fn reread_and_update_show_configuration_warnings_on_a_terminal() {
     only_ours(|| {
         let mut daemon = Scene::with("misspelt", SLEEPER).start(Subject::Ours);
         daemon.wait_for_state("a", "RUNNING");
@@ -50,9 +50,9 @@ fn mistakes_in_a_file_are_shown_by_reread_and_update_on_a_terminal() {
     });
 }
 
-/// What scripts see of a file with mistakes is what the original shows.
+/// Scripts see the original's output for a file with mistakes.
 #[test]
-fn mistakes_in_a_file_change_nothing_for_scripts() {
+fn configuration_warnings_change_nothing_for_scripts() {
     compare(&Scene::with("misspelt", SLEEPER), |daemon, observed| {
         daemon.wait_for_state("a", "RUNNING");
         let text = daemon.read("supervisord.conf");
@@ -65,7 +65,7 @@ fn mistakes_in_a_file_change_nothing_for_scripts() {
 }
 
 #[test]
-fn a_log_that_cannot_be_opened_is_named_with_reason_and_user() {
+fn a_log_that_cannot_be_opened_is_reported_with_reason_and_user() {
     only_ours(|| {
         let text = "[program:w]\ncommand=sleep 1000\nstartretries=0\nstdout_logfile={dir}/there\n";
         let mut daemon = Scene::with("unwritable", text).file("there/.keep", "").start(Subject::Ours);
@@ -85,7 +85,7 @@ fn a_log_that_cannot_be_opened_is_named_with_reason_and_user() {
 }
 
 #[test]
-fn files_of_the_daemon_that_cannot_be_used_are_named_with_reason_and_user() {
+fn unusable_files_of_the_daemon_are_reported_with_reason_and_user() {
     only_ours(|| {
         let user = own_name();
         let scene = |options: &str| {
@@ -102,13 +102,13 @@ fn files_of_the_daemon_that_cannot_be_used_are_named_with_reason_and_user() {
     });
 }
 
-/// Who runs this test.
+/// The user name of this test.
 fn own_name() -> String {
     nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map_or_else(String::new, |user| user.name)
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_with_whoever_has_it() {
+fn a_port_in_use_is_reported_with_the_process_that_has_it() {
     only_ours(|| {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = taken.local_addr().expect("an address").port();
@@ -122,7 +122,7 @@ fn a_port_that_is_taken_is_named_with_whoever_has_it() {
 }
 
 #[test]
-fn a_port_that_is_open_to_everybody_is_warned_about_once() {
+fn a_port_open_to_the_network_without_password_is_warned_about_once() {
     only_ours(|| {
         let scene = Scene::with("open", &format!("{SLEEPER}[inet_http_server]\nport=*:{{port}}\n"));
         let mut daemon = scene.start(Subject::Ours);
@@ -134,12 +134,12 @@ fn a_port_that_is_open_to_everybody_is_warned_about_once() {
     });
 }
 
-/// The original ends with status 1 when its terminal is closed, and leaves its programs behind.
+/// The original exits with status 1 when its terminal is closed, and leaves its programs behind.
 #[test]
-fn a_terminal_that_is_closed_is_a_restart_that_is_explained() {
+fn a_closed_terminal_restarts_the_daemon_with_a_warning() {
     only_ours(|| {
         let place = Scene::with("closed", SLEEPER).set_up(Subject::Ours);
-        // Nobody may inherit it: it is closed only when all have closed it.
+        // No child may inherit the descriptor: the terminal is closed only with the last descriptor.
         let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("a terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("it is ours");
         let slave = File::options().read(true).write(true).open(ptsname_r(&master).expect("it has a name"));
@@ -169,9 +169,9 @@ fn a_terminal_that_is_closed_is_a_restart_that_is_explained() {
     });
 }
 
-/// The original forks, and everything ends with its first process.
+/// The original forks, and the container ends with process 1.
 #[test]
-fn process_1_stays_in_the_foreground_and_says_why() {
+fn process_1_stays_in_the_foreground_with_a_warning() {
     if !Power::BeFirstProcess.is_there_for("a daemon as process 1") {
         return;
     }
@@ -191,9 +191,9 @@ fn process_1_stays_in_the_foreground_and_says_why() {
     });
 }
 
-/// In the original nobody can talk to such a daemon again before it restarts everything.
+/// In the original no client can connect to such a daemon before a restart.
 #[test]
-fn a_socket_that_somebody_removed_comes_back() {
+fn a_removed_socket_file_is_created_again() {
     only_ours(|| {
         let scene = Scene::with("removed", &format!("{SLEEPER}[inet_http_server]\nport=127.0.0.1:{{port}}\n"));
         let mut daemon = scene.start(Subject::Ours);
@@ -218,15 +218,15 @@ fn a_socket_that_somebody_removed_comes_back() {
         }
         let text = format!(" WARN the socket {} had been removed, and has been created again", socket.display());
         assert_eq!(daemon.log().matches(&text).count(), 3, "{}", daemon.log());
-        // The one in use now is removed at the end.
+        // The current socket is removed at shutdown.
         assert_eq!(daemon.stop(), 0);
         assert!(!socket.exists());
     });
 }
 
-/// The original passes over them without a word, and their programs are not there.
+/// The original skips these files silently, and their programs are missing.
 #[test]
-fn files_that_match_and_cannot_be_read_are_mentioned() {
+fn included_files_that_cannot_be_read_are_logged() {
     only_ours(|| {
         let scene = Scene::with("unread", &format!("{SLEEPER}[include]\nfiles=d/*\n")).file("d/sub/x", "");
         let place = scene.set_up(Subject::Ours);

@@ -1,4 +1,4 @@
-//! Every XML-RPC method, with good and bad arguments, answered by both daemons.
+//! Every XML-RPC method, with valid and invalid arguments, compared.
 
 use std::collections::BTreeSet;
 
@@ -42,9 +42,8 @@ stderr_logfile=NONE
 identifier=the one
 ";
 
-/// Calls in the order in which they are made; `wait NAME STATE` waits for a process. A word is a string, unless it is a
-/// number, `true`, `false`, `nil`, `[]` or `{}`; `'5'` is the string of a number and `''` the empty one, `~` within a
-/// word is a space.
+/// Calls in order; `wait NAME STATE` waits for a process. A word is a string, unless it is a number, `true`, `false`,
+/// `nil`, `[]` or `{}`; `'5'` is the string of a number and `''` the empty string, `~` within a word is a space.
 const CALLS: &str = "
 supervisor.getAPIVersion
 supervisor.getVersion
@@ -209,15 +208,15 @@ system.multicall {}
 system.multicall 5
 ";
 
-/// Methods that the original does not have; tests of their own say what they do.
+/// Methods that the original does not have; they have tests of their own.
 pub const ADDED: [&str; 2] = ["supervisor.getConfigWarnings", "supervisor.upgrade"];
 
-/// The methods that both have.
+/// The methods of both programs.
 fn shared() -> Vec<&'static str> {
     (Methods { supervisor: true }).list().into_iter().filter(|method| !ADDED.contains(method)).collect()
 }
 
-/// Methods whose plain call would end what the others are asked about.
+/// Methods that would end the daemon.
 const ENDINGS: [&str; 2] = ["supervisor.restart", "supervisor.shutdown"];
 
 #[test]
@@ -234,13 +233,13 @@ fn answers_are_equal() {
                 ("supervisor.getPID", answer) => {
                     assert_eq!(answer, Answer::Value(Value::Int(daemon.pid().into())));
                 }
-                (_, answer) => observed.note(daemon, line, tamed(answer)),
+                (_, answer) => observed.note(daemon, line, normalized_answer(answer)),
             }
         }
     });
 }
 
-/// Waits until every process is where it will stay.
+/// Waits until every process has reached its final state.
 fn settle(daemon: &mut Daemon) {
     daemon.wait_for_states(&["cat", "talk", "team:member_0", "team:member_1"], "RUNNING");
     daemon.wait_for_state("ended", "EXITED");
@@ -250,9 +249,9 @@ fn settle(daemon: &mut Daemon) {
     });
 }
 
-/// The original ends with an internal error where a value has the wrong type; ours says that a parameter is wrong.
+/// The original fails with an internal error for a value of the wrong type; ours answers with a fault.
 #[test]
-fn arguments_of_the_wrong_number_or_type_are_refused() {
+fn arguments_of_wrong_number_or_type_are_refused() {
     let odd = [Value::Nil, Value::Array(Vec::new()), Value::Struct(Vec::new()), "text".into()];
     compare(&Scene::with("arguments", &world()), |daemon, observed| {
         settle(daemon);
@@ -294,9 +293,9 @@ fn same_type(left: &Value, right: &Value) -> bool {
     std::mem::discriminant(left) == std::mem::discriminant(right)
 }
 
-/// Help is worded freely; what it says about parameters is not.
+/// The wording of the help is ours; the documented parameters are not.
 #[test]
-fn every_method_is_described_alike() {
+fn every_method_has_the_same_signature_and_help() {
     compare(&Scene::with("descriptions", ""), |daemon, observed| {
         let methods = daemon.call("system.listMethods", &[]);
         let methods: Vec<&str> =
@@ -316,7 +315,7 @@ fn every_method_is_described_alike() {
 }
 
 #[test]
-fn multicall_answers_one_after_the_other() {
+fn multicall_answers_in_order() {
     let entry = |method: &str, parameters: &[Value]| {
         Value::Struct(vec![
             ("methodName".to_owned(), method.into()),
@@ -338,13 +337,17 @@ fn multicall_answers_one_after_the_other() {
     ]);
     compare(&Scene::with("multicall", &world()), |daemon, observed| {
         settle(daemon);
-        observed.note(daemon, "results", tamed(ask(daemon, "system.multicall", std::slice::from_ref(&entries))));
+        observed.note(
+            daemon,
+            "results",
+            normalized_answer(ask(daemon, "system.multicall", std::slice::from_ref(&entries))),
+        );
     });
 }
 
-/// A process that needs its time to end keeps the daemon in the mood of ending.
+/// A process that takes long to stop keeps the daemon in its shutdown.
 #[test]
-fn a_daemon_that_is_ending_refuses() {
+fn methods_are_refused_during_shutdown() {
     let stubborn = "[program:p]\ncommand=sh -c 'trap \"\" TERM; touch ready; while :; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=300\n\
         killasgroup=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
     for ending in ENDINGS {
@@ -365,7 +368,7 @@ fn a_daemon_that_is_ending_refuses() {
     }
 }
 
-/// Every method of the method table is called above, and nothing that is no method is missing from the original.
+/// Every method of the method table is called above, and the original has each of them.
 #[test]
 fn coverage() {
     let called: BTreeSet<&str> =
@@ -375,8 +378,8 @@ fn coverage() {
     assert!(bare.is_empty(), "methods that are never called: {bare:?}");
 }
 
-/// Programs and daemons whose output nobody wants have such logs. (The original as root removes the device when such a
-/// log is cleared, which nobody here asks for.)
+/// Programs and daemons with unwanted output use such logs. (The original as root removes the device when such a log is
+/// cleared, which no test here does.)
 #[test]
 fn a_log_that_is_the_null_device_is_empty() {
     let text = "[supervisord]\nlogfile=/dev/null\nlogfile_maxbytes=0\n\
@@ -421,18 +424,18 @@ fn parse(line: &str) -> (String, Vec<Value>) {
     (method, words.collect())
 }
 
-/// An answer without what must vary: times and pids become whether there is one, arrays of results lose their order.
-fn tamed(answer: Answer) -> Answer {
+/// An answer without what varies: times and pids become whether they are set, arrays of results are sorted.
+fn normalized_answer(answer: Answer) -> Answer {
     match answer {
-        Answer::Value(value) => Answer::Value(tame(value)),
+        Answer::Value(value) => Answer::Value(normalized(value)),
         other => other,
     }
 }
 
-fn tame(value: Value) -> Value {
+fn normalized(value: Value) -> Value {
     match value {
         Value::Array(items) => {
-            let mut items: Vec<Value> = items.into_iter().map(tame).collect();
+            let mut items: Vec<Value> = items.into_iter().map(normalized).collect();
             if items.iter().all(|item| *item.get("status") != Value::Nil) {
                 items.sort_by_key(Value::to_string);
             }
@@ -443,7 +446,7 @@ fn tame(value: Value) -> Value {
                 .into_iter()
                 .map(|(name, value)| match (name.as_str(), value) {
                     ("start" | "stop" | "now" | "pid", Value::Int(number)) => (name, Value::Bool(number != 0)),
-                    (_, value) => (name, tame(value)),
+                    (_, value) => (name, normalized(value)),
                 })
                 .collect(),
         ),

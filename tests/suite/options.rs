@@ -1,7 +1,7 @@
 //! One comparison with the original for every option of every section.
 //!
-//! [`pins!`] declares a test together with the options it is about; [`coverage`] demands that no option of the
-//! option table is without one.
+//! [`pins!`] declares a test together with its options; [`coverage`] demands a test for every option of the option
+//! table.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use supervisord_config::schema::TABLE;
 use crate::harness::areas::Area;
 use crate::harness::record;
 
-/// Declares tests that each pin what some options do. The options are written `"section option"`, with the section
-/// without what follows its colon; `PINNED` lists them all.
+/// Declares tests, each with the options that it covers. An option is written `"section option"`, with the section
+/// without the part after its colon; `PINNED` lists them all.
 macro_rules! pins {
     ($($(#[$about:meta])* $name:ident: $($option:literal)+ => $body:block)+) => {
         pub const PINNED: &[&str] = &[$($($option),+),+];
@@ -26,7 +26,7 @@ mod program;
 mod servers;
 mod supervisord;
 
-/// Every option of the option table is pinned by a test, and nothing else is.
+/// Every option of the option table has a test, and every option with a test exists.
 #[test]
 fn coverage() {
     let pinned: BTreeSet<&str> = [

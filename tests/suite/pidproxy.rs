@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::harness::command::{run, run_within};
 use crate::harness::{Observed, Program, Scene, Subject, compare_runs, only_ours, processes, wait};
 
-/// A daemon of the old kind: it writes its own pid file, and notes the signals it gets.
+/// A daemon that writes its own pid file, and records the signals it gets.
 const SERVER: &str = "#!/bin/sh
 for name in HUP INT QUIT USR1 USR2; do trap \"echo $name >> got\" $name; done
 trap 'echo TERM >> got; exit 0' TERM
@@ -43,7 +43,7 @@ fn signals_reach_the_process_in_the_pid_file() {
 }
 
 #[test]
-fn it_ends_with_its_command() {
+fn pidproxy_ends_when_its_command_ends() {
     compare_runs(|subject| {
         let place = Scene::new("alone").set_up(subject);
         let mut observed = Observed::new();
@@ -54,7 +54,7 @@ fn it_ends_with_its_command() {
             let output = run_within(Duration::from_secs(60), command.args(arguments), "").expect("it ends");
             observed.exactly(&arguments.join(" "), format!("{} {:?}", output.code, output.stdout));
         }
-        // What it says about its use is worded freely.
+        // The wording of the usage message is ours.
         for arguments in [&[] as &[&str], &["p.pid"]] {
             let output = run(place.command(&subject.path(Program::Pidproxy)).args(arguments), "");
             observed.exactly("too little", format!("{} {}", output.code, output.stdout.is_empty()));
@@ -63,9 +63,9 @@ fn it_ends_with_its_command() {
     });
 }
 
-/// The original's child ends without a word.
+/// The original's child exits silently.
 #[test]
-fn a_program_that_cannot_be_executed_is_said() {
+fn a_program_that_cannot_be_executed_is_reported() {
     only_ours(|| {
         let place = Scene::new("missing").set_up(Subject::Ours);
         let mut command = place.command(&Subject::Ours.path(Program::Pidproxy));
@@ -75,9 +75,9 @@ fn a_program_that_cannot_be_executed_is_said() {
     });
 }
 
-/// The original looks only every five seconds. Ours does not look at all, so that nothing but the end can wake it.
+/// The original polls every five seconds. Ours does not poll, so that only the end of the program can wake it.
 #[test]
-fn the_end_of_a_program_that_ran_for_a_while_is_noticed_at_once() {
+fn the_end_of_a_long_running_program_is_noticed_at_once() {
     only_ours(|| {
         const APPLICATION: &str = "echo $$ >pid.new; mv pid.new a.pid; exec sleep 1000";
         let place = Scene::new("end").file("app.sh", APPLICATION).set_up(Subject::Ours);
@@ -88,7 +88,7 @@ fn the_end_of_a_program_that_ran_for_a_while_is_noticed_at_once() {
         };
         let mut watched = proxy(&["a.pid", "/bin/sh", "app.sh"]).spawn().expect("it starts");
         wait::until("the application runs", || !place.read("a.pid").is_empty());
-        // Another one whose command ends at once lives for five seconds, and no proxy lives for less.
+        // Another one whose command ends at once lives for five seconds; a proxy never lives for less.
         let wakings_after_a_life = || {
             run(&mut proxy(&["b.pid", "/bin/true"]), "");
             processes::status(watched.id() as i32, "voluntary_ctxt_switches")

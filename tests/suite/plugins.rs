@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::{Daemon, Scene, Subject, Value, differ, only_ours, original, processes};
 
-/// A plug-in that does all that plug-ins do, and what they should not do.
+/// A plug-in with everything that plug-ins do, and some things that they should not do.
 const PLUGIN: &str = r#"
 import os, resource, signal, time
 from supervisor import events
@@ -45,7 +45,7 @@ class Interface(SupervisorNamespaceRPCInterface):
     def ask_and_stop(self, questions):
         from supervisor import mirror
         xml = "<methodCall><methodName>supervisor.getAllConfigInfo</methodName></methodCall>"
-        # Another process asks, so that nobody reads the answers.
+        # Another process asks, so that the answers are never read.
         if os.fork() == 0:
             try:
                 for number in range(questions):
@@ -127,7 +127,7 @@ fn an_rpc_interface_answers_like_a_built_in_one() {
         assert_eq!(daemon.rpc("p.nothing", &[]), Err((1, "UNKNOWN_METHOD".to_owned())));
         let (code, text) = daemon.rpc("p.boom", &[]).expect_err("it raises");
         assert_eq!((code, text.as_str()), (30, "FAILED: <class 'RuntimeError'>:boom"));
-        // Inherited methods are there, but not listed, as in the original.
+        // Inherited methods can be called, but are not listed, as in the original.
         assert_eq!(daemon.call("p.getProcessInfo", &["cat".into()]).get("statename").text(), "RUNNING");
         let listed = format!("{:?}", daemon.call("system.listMethods", &[]));
         assert!(listed.contains("p.greet") && !listed.contains("p.getProcessInfo"), "{listed}");
@@ -139,8 +139,8 @@ fn an_rpc_interface_answers_like_a_built_in_one() {
     });
 }
 
-/// What the original answers with an internal error.
-const CARELESS: &str = r#"
+/// Methods that the original answers with an internal error.
+const INVALID_RESULTS: &str = r#"
 class Careless:
     def nothing(self):
         return None
@@ -163,13 +163,13 @@ def refuse(supervisord):
 "#;
 
 #[test]
-fn careless_methods_are_answered() {
+fn methods_with_invalid_results_are_answered() {
     let answers = ["nil", "[5, 6]", "fault 30 FAILED", "fault 30 FAILED", "fault 30 FAILED"];
-    // In the original each server has an object of its own.
+    // In the original each server has its own object.
     differ((vec!["HTTP status 500".to_owned(); 5], 2), (answers.map(str::to_owned).into(), 1), |subject| {
         let text = "[rpcinterface:c]\nsupervisor.rpcinterface_factory=careless:make\nmade={dir}/made\n\
             [inet_http_server]\nport=127.0.0.1:{port}\n";
-        let daemon = scene("careless", text).file("lib/careless.py", CARELESS).start(subject);
+        let daemon = scene("careless", text).file("lib/careless.py", INVALID_RESULTS).start(subject);
         let answer = |method: &str| daemon.answer(&format!("c.{method}"), &[]);
         let answers = ["nothing", "two", "huge", "fail", "hasty"].map(answer);
         let short = |answer: String| answer.split(": ").next().unwrap_or_default().to_owned();
@@ -177,12 +177,12 @@ fn careless_methods_are_answered() {
     });
 }
 
-/// The original does not start then.
+/// The original then does not start.
 #[test]
-fn a_factory_that_raises_takes_only_its_namespace_away() {
+fn a_factory_that_raises_disables_only_its_namespace() {
     differ(None, Some("fault 1 UNKNOWN_METHOD".to_owned()), |subject| {
         let text = "[rpcinterface:c]\nsupervisor.rpcinterface_factory=careless:refuse\n";
-        let mut daemon = scene("raises", text).file("lib/careless.py", CARELESS).launch(subject);
+        let mut daemon = scene("raises", text).file("lib/careless.py", INVALID_RESULTS).launch(subject);
         daemon.comes_up().then(|| {
             let answer = daemon.answer("c.nothing", &[]);
             daemon.wait_for_log("ValueError: no");
@@ -192,7 +192,7 @@ fn a_factory_that_raises_takes_only_its_namespace_away() {
 }
 
 #[test]
-fn a_plug_in_that_hangs_or_dies_costs_only_its_own_calls() {
+fn a_plug_in_that_hangs_or_dies_fails_only_its_own_calls() {
     only_ours(|| {
         let mut daemon = started("hang", INTERFACE);
         for (method, why) in [("p.die", "ended"), ("p.hang", "did not answer within 3 seconds")] {
@@ -210,14 +210,14 @@ fn a_plug_in_that_hangs_or_dies_costs_only_its_own_calls() {
     });
 }
 
-/// How much memory a plug-in may make the daemon use for a while, in kB.
-const MOST: u64 = 256 << 10;
+/// How much memory a plug-in may make the daemon use temporarily, in kB.
+const MAX_MEMORY_GROWTH_KB: u64 = 256 << 10;
 
-/// What the answer of a plug-in must be.
+/// A check of the answer of a plug-in.
 type Check = fn(Result<Value, (i64, String)>);
 
 #[test]
-fn a_plug_in_that_floods_or_eats_memory_harms_nobody() {
+fn a_plug_in_that_floods_or_uses_much_memory_does_not_affect_others() {
     only_ours(|| {
         let many = "[program:other]\ncommand=/bin/cat\nautostart=false\nnumprocs=200\nprocess_name=o%(process_num)d\n";
         let scene = scene("harm", &format!("{INTERFACE}{many}")).env("SUPERVISOR_PLUGIN_TIMEOUT", "10");
@@ -250,7 +250,7 @@ fn a_plug_in_that_floods_or_eats_memory_harms_nobody() {
                 }
                 check(call.join().expect("the call ends"));
             });
-            assert!(most < before + MOST, "{method}: memory grew from {before} kB to {most} kB");
+            assert!(most < before + MAX_MEMORY_GROWTH_KB, "{method}: memory grew from {before} kB to {most} kB");
             daemon.wait_until("the memory is given back", |daemon| memory(daemon) < before + (32 << 10));
         }
         daemon.wait_until("the plug-ins are back", |daemon| daemon.rpc("p.greet", &["you".into()]).is_ok());
@@ -258,9 +258,9 @@ fn a_plug_in_that_floods_or_eats_memory_harms_nobody() {
     });
 }
 
-/// The time a plug-in has to read what it is told begins when it is told, however long it has been silent before.
+/// The timeout for reading an event starts with the event, however long the plug-in was idle before.
 #[test]
-fn a_plug_in_that_was_idle_has_its_time_to_read_a_long_event() {
+fn the_read_timeout_of_a_plug_in_starts_with_each_event() {
     only_ours(|| {
         let ear = "from supervisor import events\nheard = []\nclass Ear:\n    def heard(self):\n        return heard\n\
             def make(supervisord):\n    \
@@ -271,10 +271,10 @@ fn a_plug_in_that_was_idle_has_its_time_to_read_a_long_event() {
         let scene = scene("idle", text).env("SUPERVISOR_PLUGIN_TIMEOUT", "9");
         let mut daemon = scene.file("lib/ear.py", ear).start(Subject::Ours);
         daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("p.heard", &[]).is_ok());
-        // Longer than it may take for an answer.
+        // Longer than the timeout of an answer.
         daemon.call("supervisor.startProcess", &["pause".into()]);
         daemon.wait_for_state("pause", "EXITED");
-        // On its way to the plug-in each of these takes two bytes: just more than may wait for it at a time.
+        // On the way to the plug-in each of these characters takes two bytes: just more than may be queued at a time.
         let data = "\"".repeat(8 << 20);
         daemon.call("supervisor.sendRemoteCommEvent", &["t".into(), data.as_str().into()]);
         let length = "type:t\n".len() + data.len();
@@ -286,9 +286,9 @@ fn a_plug_in_that_was_idle_has_its_time_to_read_a_long_event() {
     });
 }
 
-/// Listeners cannot get them; see docs/extensions.md.
+/// Listeners cannot subscribe to them; see docs/extensions.md.
 #[test]
-fn an_event_type_of_a_plug_in_is_refused_in_words() {
+fn subscribing_to_an_event_type_of_a_plug_in_is_refused() {
     only_ours(|| {
         let registering =
             scene("own", &format!("{INTERFACE}[rpcinterface:q]\nsupervisor.rpcinterface_factory=own:make\n"));
@@ -310,7 +310,7 @@ fn an_event_type_of_a_plug_in_is_refused_in_words() {
 }
 
 #[test]
-fn code_that_is_not_there_is_refused_with_the_words_of_the_original() {
+fn plug_in_code_that_cannot_be_imported_is_refused_with_the_original_message() {
     only_ours(|| {
         for (factory, why) in [
             ("nowhere.to:be_found", ": No module named 'nowhere'"),
@@ -326,7 +326,7 @@ fn code_that_is_not_there_is_refused_with_the_words_of_the_original() {
     });
 }
 
-/// Answers its first event with one word and all others with another.
+/// Answers its first event with one result and all others with another.
 const LISTENER: &str = r#"
 import sys
 from supervisor_words import words
@@ -339,7 +339,7 @@ while True:
 "#;
 
 #[test]
-fn a_result_handler_judges_and_an_event_survives_its_crash() {
+fn a_result_handler_is_called_and_its_crash_loses_no_event() {
     only_ours(|| {
         let listener = "[eventlistener:l]\ncommand=python3 {dir}/l.py\nevents=REMOTE_COMMUNICATION\nstartsecs=0\n\
             result_handler=plug:judge\n[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
@@ -355,7 +355,7 @@ fn a_result_handler_judges_and_an_event_survives_its_crash() {
 }
 
 #[test]
-fn actions_of_plug_ins_stand_beside_the_built_in_ones() {
+fn actions_of_plug_ins_work_beside_the_built_in_ones() {
     only_ours(|| {
         let text = format!("{INTERFACE}[ctlplugin:x]\nsupervisor.ctl_factory=plug:make_actions\n");
         let daemon = started("actions", &text);
@@ -376,23 +376,22 @@ fn actions_of_plug_ins_stand_beside_the_built_in_ones() {
     });
 }
 
-/// Whatever lies where somebody starts the programs, or where the daemon has gone, is neither a plug-in nor a part of
-/// Python.
+/// A file in the current directory, of the start or of the daemon, is neither a plug-in nor a part of Python.
 #[test]
-fn nothing_in_the_current_directory_is_executed() {
-    const TRAP: &str = "import os\nopen(os.environ['HOME'] + '/trapped', 'a').write(__name__ + '\\n')\n\
+fn no_python_code_in_the_current_directory_is_imported() {
+    const IMPORTED_BY_MISTAKE: &str = "import os\nopen(os.environ['HOME'] + '/trapped', 'a').write(__name__ + '\\n')\n\
         raise ImportError('a trap')\n";
     only_ours(|| {
         let text = format!(
             "[supervisord]\ndirectory={{dir}}/elsewhere\n{INTERFACE}[ctlplugin:x]\nsupervisor.ctl_factory=plug:make_actions\n"
         );
-        // An entry that is not absolute counts from where the daemon was started.
+        // A relative entry is resolved against the directory in which the daemon was started.
         let mut scene = scene("directory", &text).env("PYTHONPATH", "lib");
         let modules =
             ["json", "socket", "os", "importlib", "base64", "queue", "threading", "encodings", "site", "types"];
         for module in modules.iter().chain(&["plug", "supervisor"]) {
             for place in ["", "elsewhere/", "elsewhere/lib/"] {
-                scene = scene.file(&format!("{place}{module}.py"), TRAP);
+                scene = scene.file(&format!("{place}{module}.py"), IMPORTED_BY_MISTAKE);
             }
         }
         let mut daemon = scene.start(Subject::Ours);
@@ -400,7 +399,7 @@ fn nothing_in_the_current_directory_is_executed() {
         assert_eq!(daemon.ctl(&["shout", "it"]).stdout, "IT\n");
         for _ in 0..2 {
             daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("p.greet", &["you".into()]).is_ok());
-            // The next process is started where the daemon has gone meanwhile.
+            // The next process starts in the daemon's current directory.
             daemon.rpc("p.die", &[]).expect_err("it ends");
         }
         assert_eq!(daemon.read("trapped"), "");

@@ -1,4 +1,4 @@
-//! A configuration as people write it, with programs as Debian ships them.
+//! Configurations as users write them, with programs of Debian.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::harness::{Daemon, Scene, compare, http, needs};
 
-/// Everything in one file, comments and all, as deployments accumulate it.
+/// Everything in one file with comments, as in long-lived deployments.
 const MAIN: &str = "\
 ; main supervisor file of the machine
 [unix_http_server]
@@ -112,7 +112,7 @@ priority=500
 const MEMBERS: [&str; 6] = ["app:worker_00", "app:worker_01", "app:worker_02", "app:worker_03", "nginx", "redis"];
 
 #[test]
-fn a_configuration_from_the_wild_runs_unchanged() {
+fn a_typical_deployment_configuration_runs_unchanged() {
     ["nginx", "redis-server"].into_iter().for_each(|name| _ = needs::program(name));
     let scene = Scene::new("wild")
         .config(MAIN)
@@ -147,14 +147,14 @@ fn a_configuration_from_the_wild_runs_unchanged() {
         daemon.kill_child("redis");
         daemon.wait_until("Redis answers again", |daemon| ping(daemon).as_deref() == Some("+PONG\r\n"));
         daemon.wait_for_state("redis", "RUNNING");
-        assert_eq!(daemon.pid_of("nginx"), nginx, "nobody touched nginx");
+        assert_eq!(daemon.pid_of("nginx"), nginx, "nginx was not restarted");
         observed.note(daemon, "stop the pool", daemon.ctl(&["stop", "app:worker_00", "app:worker_01"]).transcript());
         observed.exactly("exit status", daemon.stop());
     });
 }
 
-/// As images of containers have it: everything on the console, no server to talk to, and a listener that ends the
-/// whole when one program cannot be brought up.
+/// As in container images: all output on the console, no server, and a listener that ends the container when a program
+/// cannot be started.
 const CONTAINER: &str = "\
 [supervisord]
 nodaemon=true
@@ -224,7 +224,7 @@ while True:
 ";
 
 #[test]
-fn a_container_tells_all_on_its_console_and_ends_when_a_part_fails() {
+fn a_container_logs_to_its_console_and_ends_when_a_program_fails() {
     needs::program("nginx");
     // The console is a pipe, as in a container.
     let scene = Scene::new("container")
@@ -245,7 +245,7 @@ fn a_container_tells_all_on_its_console_and_ends_when_a_part_fails() {
         daemon.write("broken", "");
         daemon.wait_until("the listener has noticed", said("watchdog: something is wrong"));
         observed.exactly("exit status", daemon.exit_code());
-        // Who comes first, and how often somebody speaks, is chance; nginx talks about itself.
+        // The order and the number of lines vary; nginx logs its own start.
         let console = daemon.read("console");
         let words = ["syslogd: ", "cron: ", "queue: ", "watchdog: "];
         let lines: BTreeSet<&str> =
@@ -256,13 +256,13 @@ fn a_container_tells_all_on_its_console_and_ends_when_a_part_fails() {
     });
 }
 
-/// What nginx serves.
+/// The page that nginx serves.
 fn fetch(daemon: &Daemon) -> Option<String> {
     let mut stream = http::tcp(daemon.ports[0]).ok()?;
     Some(http::request(&mut *stream, "GET", "/", &["Connection: close"], b"").ok()?.text())
 }
 
-/// What Redis says to PING.
+/// The answer of Redis to PING.
 fn ping(daemon: &Daemon) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.ports[1])).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;

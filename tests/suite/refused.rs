@@ -1,4 +1,4 @@
-//! Configurations the original was seen to refuse, run through the whole program.
+//! Configurations that the original refuses, given to the whole program.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::harness::additions::without_additions;
 use crate::harness::areas::Area;
 use crate::harness::{Program, Scene, Subject, each_subject, record};
 
-/// What the cases abbreviate.
+/// The abbreviated beginning of the cases.
 const BASE: &str = "[supervisord]\nlogfile=%(here)s/s.log\npidfile=%(here)s/s.pid\nchildlogdir=%(here)s";
 
-/// Files we refuse with a better message than the original's; see docs/differences.md.
-const BETTER: [&str; 10] = [
+/// Files that we refuse with a better message than the original's; see docs/differences.md.
+const BETTER_MESSAGES: [&str; 10] = [
     "supervisord minfds huge",
     "supervisord minprocs huge",
     "group trailing comma",
@@ -25,20 +25,21 @@ const BETTER: [&str; 10] = [
     "fcgi tcp no host",
 ];
 
-/// Files we take; see docs/differences.md.
-const TAKEN: [&str; 3] = ["fcgi tcp ipv6", "supervisord environment pctpct", "supervisord environment host_node_name"];
+/// Files that we accept; see docs/differences.md.
+const ACCEPTED: [&str; 3] =
+    ["fcgi tcp ipv6", "supervisord environment pctpct", "supervisord environment host_node_name"];
 
-/// How many cases the original is asked again: what it says was recorded from it, and it takes its time.
+/// Only every twelfth case runs with the original: its answers were recorded before, and it is slow.
 const ORIGINAL_STRIDE: usize = 12;
 
-/// How long a daemon may take to refuse.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a daemon may take to refuse a file.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[test]
 fn broken_configurations_are_refused_with_the_recorded_message() {
     let cases: Vec<Value> =
         serde_json::from_str(include_str!("../../crates/config/tests-data/files.json")).expect("JSON");
-    let is_taken = |case: &Value| case["name"].as_str().is_some_and(|name| TAKEN.contains(&name));
+    let is_taken = |case: &Value| case["name"].as_str().is_some_and(|name| ACCEPTED.contains(&name));
     let is_refused = |case: &&Value| case["error"].is_string() && needs_no_name_server(case) && !is_taken(case);
     let cases: Vec<&Value> = cases.iter().filter(is_refused).collect();
     assert!(cases.len() > 200, "the fixture is there");
@@ -52,14 +53,14 @@ fn broken_configurations_are_refused_with_the_recorded_message() {
     });
 }
 
-/// What is wrong with the way a case is refused.
+/// What is wrong with the refusal of a case, if anything.
 fn complaint(case: &Value, subject: Subject) -> Option<String> {
     let name = case["name"].as_str().unwrap_or_default();
     let scene = Scene::new(name)
         .config(&case["file"].as_str().unwrap_or_default().replace("@BASE@", BASE))
         .only_env(&[("HOME", "/root"), ("LANG", "C.UTF-8"), ("PATH", "/usr/bin:/bin")]);
     let place = scene.set_up(subject);
-    let output = match scene.run_within(PATIENCE, &place) {
+    let output = match scene.run_within(REFUSAL_TIMEOUT, &place) {
         Ok(output) => output,
         Err(output) => return Some(format!("{name}: it is not refused: {output:?}\n")),
     };
@@ -72,10 +73,10 @@ fn complaint(case: &Value, subject: Subject) -> Option<String> {
         .replace("@DIR@", &directory);
     let message = if subject == Subject::Ours { without_additions(&message) } else { message };
     let help = format!("For help, use {} -h\n", subject.path(Program::Supervisord).display());
-    let better = subject == Subject::Ours && BETTER.contains(&name);
+    let better = subject == Subject::Ours && BETTER_MESSAGES.contains(&name);
     let right = match better {
         true => output.stderr.starts_with("Error: ") && output.stderr.ends_with(&help),
-        // That ours says where is pinned where the configuration is read.
+        // Tests of the configuration reader check the places in our messages.
         false if subject == Subject::Ours => {
             without_additions(&output.stderr).ends_with(&format!("Error: {message}\n{help}"))
         }
@@ -84,7 +85,7 @@ fn complaint(case: &Value, subject: Subject) -> Option<String> {
     (!right || output.code != 2).then(|| format!("{name}: expected {message:?}, got {output:?}\n"))
 }
 
-/// What happens to a host name that does not exist depends on the machine's resolver.
+/// The result for a host name that does not exist depends on the machine's resolver.
 fn needs_no_name_server(case: &Value) -> bool {
     !case["file"].as_str().is_some_and(|file| file.contains("no.such.host"))
 }

@@ -1,4 +1,4 @@
-//! A changed configuration: what `reread` finds, and what `update` does about it.
+//! A changed configuration: what `reread` reports, and what `update` does about it.
 
 use crate::harness::additions::without_additions;
 use crate::harness::{Scene, Subject, compare, compare_refusal, differ, only_ours};
@@ -88,11 +88,11 @@ fn a_broken_file_is_reported_and_changes_nothing() {
             daemon.write("supervisord.conf", &format!("{good}{addition}"));
             observed.note(daemon, "fault", format!("{:?}", daemon.rpc("supervisor.reloadConfig", &[])));
             if addition == BROKEN[2] {
-                // supervisorctl reads the same file, and the original's does not survive it.
+                // supervisorctl reads the same file, and the original's ends with an error.
                 continue;
             }
             observed.note(daemon, "reread", daemon.ctl(&["reread"]).transcript());
-            // The rest of this line is where in the client's own sources the error was noticed.
+            // The rest of this line is a position in the client's source code.
             let update = daemon.ctl(&["update"]);
             observed.note(daemon, "update", update.stdout.split(": file: ").next().unwrap_or_default().trim_end());
             observed.exactly("its exit status", update.code);
@@ -105,9 +105,9 @@ fn a_broken_file_is_reported_and_changes_nothing() {
     });
 }
 
-/// The original finds out at the next restart, and ends.
+/// The original notices it at the next restart, and exits.
 #[test]
-fn a_user_nobody_knows_is_found_when_the_file_is_read_again() {
+fn an_unknown_user_is_reported_by_reread() {
     let fault = "fault 92 CANT_REREAD: Invalid user name no-such-user".to_owned();
     differ("[[[], [], []]]".to_owned(), fault, |subject| {
         let mut daemon = Scene::with("user", BEFORE).start(subject);
@@ -118,7 +118,7 @@ fn a_user_nobody_knows_is_found_when_the_file_is_read_again() {
     });
 }
 
-/// The original reads the file that is named now, and goes on writing to the other.
+/// The original reads the file of the new configuration, and goes on writing to the old one.
 #[test]
 fn a_reread_does_not_move_the_activity_log() {
     differ(["fault 20 NO_FILE"; 2].map(str::to_owned), ["the log", "true"].map(str::to_owned), |subject| {
@@ -138,9 +138,9 @@ fn a_reread_does_not_move_the_activity_log() {
 
 const FACTORY: &str = "make_main_rpcinterface\n";
 
-/// Servers and their interfaces are made at a start, and only then it shows what an interface does not take.
+/// Servers and their interfaces are created only at a start, which finds unknown options of an interface.
 #[test]
-fn options_of_the_built_in_interface_are_refused_by_the_next_start() {
+fn options_of_the_built_in_rpc_interface_are_refused_at_the_next_start() {
     let spoiled = |text: &str| text.replace(FACTORY, &format!("{FACTORY}loglevel=info\n"));
     compare(&Scene::with("interface", BEFORE), |daemon, observed| {
         daemon.wait_for_state("same", "RUNNING");
@@ -163,9 +163,10 @@ fn options_of_the_built_in_interface_are_refused_by_the_next_start() {
     });
 }
 
-/// A section that is indented by mistake continues the value before it, and brackets behind an entry point are its extras.
+/// A section that is indented by mistake continues the value before it, and brackets after an entry point are its
+/// extras.
 #[test]
-fn brackets_and_blanks_in_the_name_of_a_factory_mean_nothing() {
+fn extras_and_spaces_in_a_factory_name_are_ignored() {
     for changed in [
         "make_main_rpcinterface\n  [eventlistener:x]\n",
         "make_main_rpcinterface [extra] [more]\n",
@@ -185,7 +186,7 @@ fn brackets_and_blanks_in_the_name_of_a_factory_mean_nothing() {
 }
 
 #[test]
-fn a_warning_is_logged_once_for_each_change_of_the_file() {
+fn a_warning_is_logged_once_per_change_of_the_file() {
     only_ours(|| {
         let daemon = Scene::with("warnings", BEFORE).start(Subject::Ours);
         let text = daemon.read("supervisord.conf");
@@ -196,7 +197,7 @@ fn a_warning_is_logged_once_for_each_change_of_the_file() {
             for action in ["reread", "update", "update"] {
                 assert_eq!(daemon.ctl(&[action]).code, 0);
             }
-            crate::harness::wait::until("it is said", || count() >= warnings);
+            crate::harness::wait::until("the warning is logged", || count() >= warnings);
             assert_eq!(count(), warnings);
         }
     });

@@ -1,4 +1,4 @@
-//! Many programs at once, and what a daemon costs that has nothing to do.
+//! Many programs at once, and the cost of an idle daemon.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,19 +23,19 @@ fn running(daemon: &Daemon) -> BTreeSet<i64> {
     running.map(|process| process.get("pid").int()).collect()
 }
 
-/// The same, once there are so many.
+/// Waits until so many processes run, and returns their pids.
 fn all_running(daemon: &mut Daemon, count: usize) -> BTreeSet<i64> {
     daemon.wait_until("all are running", |daemon| running(daemon).len() == count);
     running(daemon)
 }
 
-/// Left to itself for a while after the last change, so that what is measured is rest.
+/// Waits for a while after the last change, so that the measurement is of an idle daemon.
 fn resources(daemon: &Daemon) -> (usize, u64) {
     (processes::descriptors(daemon.pid()), processes::status(daemon.pid(), "VmRSS").unwrap_or(0))
 }
 
 #[test]
-fn a_thousand_programs_come_and_go() {
+fn a_thousand_programs_start_and_stop() {
     const COUNT: usize = 1000;
     only_ours(|| {
         let mut daemon = Scene::with("crowd", &sleepers(COUNT)).start(Subject::Ours);
@@ -74,7 +74,7 @@ fn an_idle_daemon_makes_no_system_call() {
         all_running(&mut daemon, 100);
         let watched = Duration::from_secs(5);
         let calls = wait::poll(wait::DEADLINE, || {
-            // What was started takes a moment to come to rest.
+            // The programs need a moment to finish starting.
             let calls = system_calls(&daemon, watched);
             calls.is_empty().then_some(calls)
         });
@@ -82,7 +82,7 @@ fn an_idle_daemon_makes_no_system_call() {
     });
 }
 
-/// The system calls the daemon enters within a time; those it was blocked in before do not count.
+/// The system calls that the daemon enters within a time; those in which it was already blocked do not count.
 fn system_calls(daemon: &Daemon, watched: Duration) -> Vec<String> {
     let record = daemon.path("strace");
     let mut strace = Command::new(needs::program("strace"))
@@ -98,7 +98,7 @@ fn system_calls(daemon: &Daemon, watched: Duration) -> Vec<String> {
     let _ = strace.wait();
     let text = fs::read_to_string(record).unwrap_or_default();
     assert!(!text.is_empty(), "strace saw the calls it interrupted");
-    // Each thread is first shown in the call it was waiting in, and last as detached from it.
+    // strace first shows each thread in the call in which it waits, and last as detached.
     let mut seen = BTreeSet::new();
     text.lines()
         .filter(|line| {

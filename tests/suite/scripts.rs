@@ -1,4 +1,4 @@
-//! Clients in other languages, as deployed scripts are.
+//! Clients in other languages, as in deployments.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ fn world() -> String {
     [CAT, LATER, BROKEN, TEAM].concat()
 }
 
-/// Scripts use Python's own client with the transport of the original's package.
+/// Python's own XML-RPC client with the transport of the original's package.
 const SCRIPT: &str = "
 import os, sys, xmlrpc.client
 from supervisor.xmlrpc import SupervisorTransport
@@ -35,7 +35,7 @@ print(proxy.system.multicall([{'methodName': 'supervisor.getState'}, {'methodNam
 ";
 
 #[test]
-fn python_scripts_find_what_they_expect() {
+fn python_scripts_get_the_same_results() {
     // The transport is the original's.
     if !Subject::chosen().contains(&Subject::Original) {
         return;
@@ -47,9 +47,9 @@ fn python_scripts_find_what_they_expect() {
     });
 }
 
-/// A client that nobody wrote with Supervisor in mind: the `xmlrpc` package for Node.js.
+/// A generic client that was not written for Supervisor: the `xmlrpc` package for Node.js.
 #[test]
-fn programs_in_another_language_find_what_they_expect() {
+fn an_xml_rpc_client_for_node_gets_the_same_results() {
     let npm = needs::program("npm");
     let package = original::cache().join("node");
     original::once(&package, &["xmlrpc@1.3.2"], |directory| {

@@ -1,4 +1,4 @@
-//! What the daemon does when it is signalled.
+//! The daemon's reactions to signals.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -30,7 +30,7 @@ fn ready(daemon: &mut Daemon) {
 }
 
 #[test]
-fn term_int_and_quit_end_it_in_order() {
+fn term_int_and_quit_shut_down_in_order() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
         compare(&Scene::with("ending", PROGRAMS), |daemon, observed| {
             ready(daemon);
@@ -43,7 +43,7 @@ fn term_int_and_quit_end_it_in_order() {
 }
 
 #[test]
-fn hangup_reads_the_configuration_again_and_restarts_everything() {
+fn sighup_rereads_the_configuration_and_restarts_everything() {
     compare(&Scene::with("hangup", PROGRAMS), |daemon, observed| {
         ready(daemon);
         fs::remove_file(daemon.path("ready")).expect("it is there");
@@ -66,7 +66,7 @@ fn hangup_reads_the_configuration_again_and_restarts_everything() {
 }
 
 #[test]
-fn a_hangup_during_the_end_is_ignored() {
+fn sighup_during_shutdown_is_ignored() {
     let text = "[program:slow]\ncommand=sh -c 'trap \"\" TERM; touch ready; while :; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=3\n\
         stdout_logfile=NONE\nstderr_logfile=NONE\nkillasgroup=true\n";
     compare(&Scene::with("ignored", text), |daemon, observed| {
@@ -83,7 +83,7 @@ fn a_hangup_during_the_end_is_ignored() {
 }
 
 #[test]
-fn usr2_opens_all_logs_again() {
+fn sigusr2_reopens_all_logs() {
     let text = "[program:talk]\ncommand=sh -c 'while :; do echo line; echo error >&2; sleep 0.1; done'\nstartsecs=0\n\
         stdout_logfile={dir}/talk.out\nstderr_logfile={dir}/talk.err\n";
     compare(&Scene::with("reopen", text), |daemon, observed| {
@@ -105,9 +105,9 @@ fn usr2_opens_all_logs_again() {
     });
 }
 
-/// Signals that mean nothing special to a supervisor: some end it, others do not.
+/// Signals without a special meaning for a supervisor: some end it, others do not.
 #[test]
-fn other_signals_have_their_usual_effect() {
+fn other_signals_have_their_default_effect() {
     const OTHERS: [Signal; 9] = [
         Signal::SIGCHLD,
         Signal::SIGCONT,
@@ -132,9 +132,9 @@ fn other_signals_have_their_usual_effect() {
             let ends = [Signal::SIGALRM, Signal::SIGVTALRM, Signal::SIGPROF, Signal::SIGABRT].contains(&signal);
             if ends {
                 observed.exactly(signal.as_str(), daemon.exit_code());
-                assert!(processes::alive(child), "nobody stopped it");
+                assert!(processes::alive(child), "it was not stopped");
             } else {
-                // A signal that is handled is handled before a request that comes after it.
+                // The daemon handles a signal before a request that comes after it.
                 observed.exactly(signal.as_str(), daemon.state_of("p"));
                 observed.exactly("exit status", daemon.stop());
             }
@@ -156,16 +156,16 @@ fn signals_reach_programs_by_name_and_number() {
             let said = daemon.ctl(&["signal", name, "p"]).transcript();
             sent += usize::from(said.contains("p: signalled"));
             observed.exactly(name, said);
-            // One after the other, because signals are not queued.
+            // One after the other, because pending signals of one number are merged.
             daemon.wait_until("it was noted", |daemon| daemon.read("got").lines().count() == sent);
         }
         observed.exactly("got", daemon.read("got"));
     });
 }
 
-/// One that cannot wait says it twice.
+/// An impatient user sends it twice.
 #[test]
-fn a_second_signal_to_end_changes_nothing() {
+fn a_second_shutdown_signal_changes_nothing() {
     let text = "[program:slow]\ncommand=sh -c 'trap \"\" TERM; touch ready; while [ ! -e end ]; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=300\n\
         stdout_logfile=NONE\nstderr_logfile=NONE\n";
     compare(&Scene::with("twice", text), |daemon, observed| {
@@ -187,7 +187,7 @@ fn a_second_signal_to_end_changes_nothing() {
 
 /// The original stops everything first and then ends with status 2 because it cannot read the file.
 #[test]
-fn a_hangup_with_a_broken_file_changes_nothing() {
+fn sighup_with_a_broken_file_changes_nothing() {
     only_ours(|| {
         let mut daemon = Scene::with("broken", PROGRAMS).start(Subject::Ours);
         daemon.wait_for_states(&["one", "two"], "RUNNING");
@@ -208,16 +208,17 @@ fn a_hangup_with_a_broken_file_changes_nothing() {
     });
 }
 
-/// The original loses it, and lives on.
+/// The original loses the signal, and goes on.
 #[test]
-fn a_signal_to_end_that_comes_between_two_lives_is_obeyed() {
+fn a_shutdown_signal_during_a_restart_is_obeyed() {
     only_ours(|| {
         let mut daemon = Scene::with("between", "[program:p]\ncommand=sleep 1000\n").start(Subject::Ours);
         daemon.wait_for_state("p", "STARTING");
         let socket = || fs::metadata(daemon.path("s.sock")).ok().map(|found| (found.ino(), found.ctime_nsec()));
         let (first, deadline) = (socket(), Instant::now() + wait::DEADLINE);
         daemon.call("supervisor.restart", &[]);
-        // The window is too short for pauses between looks. Where it was missed all the same, the next life is asked.
+        // The window is too short for pauses between polls. If it was missed all the same, the next generation gets the
+        // signal.
         while socket() == first {
             assert!(Instant::now() < deadline, "the first life is not over\n{}", daemon.report());
         }

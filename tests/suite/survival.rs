@@ -495,7 +495,7 @@ fn next_version() -> std::path::PathBuf {
 #[test]
 fn a_program_of_another_version_leaves_everything_as_it_is() {
     let (ours, next) = (Subject::Ours.path(Program::Supervisord), next_version());
-    for (running, other, versions) in [(&ours, &next, (1, 2)), (&next, &ours, (2, 1))] {
+    for (running, other, versions) in [(&ours, &next, (2, 3)), (&next, &ours, (3, 2))] {
         let place = scene("versions", "").set_up(Subject::Ours);
         let program = place.path("supervisord");
         command::copy_program(running, &program);
@@ -520,7 +520,7 @@ fn a_program_of_another_version_leaves_everything_as_it_is() {
         let mut command = daemon.command(&program);
         let second = command.args(["-n", "-c", "supervisord.conf"]).output().expect("it can be executed");
         assert_eq!(second.status.code(), Some(2), "{second:?}");
-        let words = format!("is of version {}, this program understands version {}", versions.0 + 1, versions.1 + 1);
+        let words = format!("is of version {}, this program understands version {}", versions.0, versions.1);
         assert!(String::from_utf8_lossy(&second.stderr).contains(&words), "{second:?}");
         replace(running);
         daemon.launch_again_with(&program);

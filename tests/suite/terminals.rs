@@ -1,4 +1,4 @@
-//! `supervisorctl` in front of a person.
+//! `supervisorctl` on a terminal.
 
 use nix::sys::signal::Signal;
 
@@ -13,14 +13,14 @@ fn scene(name: &str) -> Scene {
     Scene::with(name, &[CAT, TEAM].concat())
 }
 
-/// The lines that are answers and not what was typed, with their number.
+/// The number of output lines that are this answer and not typed input.
 fn answers(shown: &str, answer: &str) -> usize {
     shown.lines().filter(|line| line.trim_end() == answer).count()
 }
 
-/// Pasted, or typed while an action still runs.
+/// Input that is pasted, or typed while an action still runs.
 #[test]
-fn lines_typed_ahead_are_read_by_the_prompts_that_come() {
+fn lines_typed_ahead_are_read_by_the_next_prompts() {
     for pasted in ["version\rversion\rquit\r", "version\nversion\nquit\n", "\r\rversion\r  version\rquit\r"] {
         compare(&scene("pasted"), |daemon, observed| {
             daemon.wait_for_state("cat", "RUNNING");
@@ -34,9 +34,9 @@ fn lines_typed_ahead_are_read_by_the_prompts_that_come() {
     }
 }
 
-/// The answer to a question may have been typed before it was asked, and so may what goes to a process.
+/// Input that is typed ahead may answer a later question, or go to a process.
 #[test]
-fn what_is_typed_ahead_answers_questions_and_reaches_processes() {
+fn typed_ahead_input_answers_questions_and_reaches_processes() {
     compare(&scene("questions"), |daemon, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         let mut shell = Terminal::ctl(daemon, &[]);
@@ -63,7 +63,7 @@ fn what_is_typed_ahead_answers_questions_and_reaches_processes() {
     });
 }
 
-/// Completion and history need nothing of the terminal.
+/// Completion and history work without any capability of the terminal.
 #[test]
 fn history_and_completion_work_on_every_terminal() {
     for term in [Some("xterm"), Some("dumb"), Some("emacs"), Some(""), None] {
@@ -105,9 +105,9 @@ fn control_c_leaves_the_shell() {
     });
 }
 
-/// Whoever has the terminal next finds it as it was, also when the shell is killed in the middle of a line.
+/// The terminal has its old mode afterwards, also when a signal kills the shell in the middle of a line.
 #[test]
-fn a_signal_at_the_prompt_leaves_the_terminal_as_it_was() {
+fn a_signal_at_the_prompt_restores_the_terminal() {
     only_ours(|| {
         let mut daemon = scene("signals").start(Subject::Ours);
         daemon.wait_for_state("cat", "RUNNING");
@@ -129,9 +129,9 @@ fn a_signal_at_the_prompt_leaves_the_terminal_as_it_was() {
     });
 }
 
-/// The question for a password is a line without echo.
+/// The password prompt reads a line without echo.
 #[test]
-fn a_signal_at_the_question_for_a_password_leaves_the_terminal_as_it_was() {
+fn a_signal_at_the_password_prompt_restores_the_terminal() {
     only_ours(|| {
         let text = "[inet_http_server]\nport=127.0.0.1:{port}\nusername=user\npassword=secret\n";
         let daemon = Scene::with("password", text).start(Subject::Ours);
@@ -150,7 +150,7 @@ fn a_signal_at_the_question_for_a_password_leaves_the_terminal_as_it_was() {
     });
 }
 
-/// What a shell starts in the background ignores Ctrl-C.
+/// A shell starts background jobs with SIGINT ignored.
 #[test]
 fn an_ignored_interrupt_stays_ignored() {
     compare(&scene("ignored"), |daemon, observed| {
@@ -170,7 +170,7 @@ fn an_ignored_interrupt_stays_ignored() {
     });
 }
 
-/// Scripts that run from `cron` would have it mailed.
+/// Scripts run by `cron` would mail an explanation.
 #[test]
 fn explanations_are_shown_only_on_terminals() {
     const ASKED: [&[&str]; 12] = [
@@ -200,7 +200,7 @@ fn explanations_are_shown_only_on_terminals() {
     });
 }
 
-/// The words of the original first, then what was probably meant.
+/// The original's message comes first, then the suggestion.
 #[test]
 fn similar_names_are_suggested() {
     only_ours(|| {
@@ -255,7 +255,7 @@ fn similar_names_are_suggested() {
 }
 
 #[test]
-fn misspelt_actions_are_recognized_on_a_terminal() {
+fn similar_actions_are_suggested_on_a_terminal() {
     only_ours(|| {
         let daemon = Scene::with("action", CAT).start(Subject::Ours);
         for (arguments, words, proposed) in [
@@ -273,7 +273,7 @@ fn misspelt_actions_are_recognized_on_a_terminal() {
     });
 }
 
-/// The client may see more than the daemon.
+/// The client may have more rights than the daemon.
 #[test]
 fn a_log_that_the_daemon_cannot_open_is_explained_on_a_terminal() {
     if !nix::unistd::Uid::effective().is_root() {
@@ -292,9 +292,9 @@ fn a_log_that_the_daemon_cannot_open_is_explained_on_a_terminal() {
     });
 }
 
-/// A daemon that is stopped takes connections and says nothing.
+/// A daemon stopped by SIGSTOP accepts connections and does not answer.
 #[test]
-fn a_daemon_that_does_not_answer_is_mentioned_and_can_be_given_up() {
+fn a_silent_daemon_is_reported_and_timeout_ends_the_wait() {
     only_ours(|| {
         let mut daemon = scene("stopped").start(Subject::Ours);
         daemon.wait_for_state("cat", "RUNNING");
@@ -314,9 +314,9 @@ fn a_daemon_that_does_not_answer_is_mentioned_and_can_be_given_up() {
     });
 }
 
-/// A terminal obeys control characters, whoever chose them; logs keep their colours. Elsewhere nothing is changed.
+/// A terminal interprets control characters; logs keep their colours. Other output is unchanged.
 #[test]
-fn control_characters_do_not_reach_a_terminal() {
+fn control_characters_are_not_sent_to_a_terminal() {
     const NAME: &str = "\u{1b}cx\u{7}\u{9b}2J\u{202e}";
     const LOG: &str = "\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}\u{9b}2Jend\n";
     let text = format!(
@@ -328,7 +328,7 @@ fn control_characters_do_not_reach_a_terminal() {
         let mut daemon = Scene::with("obeys", &text).start(Subject::Ours);
         daemon.wait_until("it has spoken", |daemon| daemon.read("p.log") == LOG);
         daemon.wait_for_log("gave up");
-        // What XML cannot carry has been replaced on the way; the rest has not.
+        // Characters that XML cannot carry have been replaced on the way; the others have not.
         assert!(daemon.ctl(&["tail", "p"]).stdout.contains("\u{9b}2Jend\n"));
         assert!(daemon.ctl(&["status"]).stdout.contains("\u{9b}2J\u{202e}"));
         for arguments in [&["status"][..], &["avail"], &["start", "all"], &["tail", "p"], &["maintail"]] {
@@ -349,7 +349,7 @@ fn control_characters_do_not_reach_a_terminal() {
     });
 }
 
-/// Whoever has a terminal can type into it for its owner. A program of the same user has it as ever.
+/// A process with a controlling terminal can type into it (TIOCSTI). A program of the daemon's own user keeps it.
 #[test]
 fn a_program_of_another_user_has_no_terminal() {
     if !Power::ChangeUser.is_there_for("a program of another user") {
@@ -374,7 +374,7 @@ fn a_program_of_another_user_has_no_terminal() {
     });
 }
 
-/// What programs say is repeated at the level debug, and a terminal would obey it.
+/// At the level debug the activity log repeats the output of programs, which a terminal would interpret.
 #[test]
 fn output_of_programs_cannot_control_the_terminal_of_the_daemon() {
     let text = "[program:p]\ncommand=printf '\\033[31mred\\033[0m \\033]0;title\\007\\302\\2332J\\r2026-03-04 05:06:07,008 INFO forged\\n'\n\

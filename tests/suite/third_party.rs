@@ -1,4 +1,4 @@
-//! Programs that others published for the original, as they are: listeners, checks, clients.
+//! Published third-party programs for the original, unchanged: listeners, checks, clients.
 //!
 //! They are installed from the Python package index, like the original.
 
@@ -11,7 +11,7 @@ use crate::harness::programs::{CAT, RUNNING, TEAM};
 use crate::harness::{Daemon, Program, Scene, Value, compare, original, wait};
 use crate::methods::ADDED;
 
-/// Not the newest of everything, but what works with the Python of a Debian.
+/// Versions that work with the Python of Debian, which are not always the newest.
 const PACKAGES: [&str; 11] = [
     "setuptools<81",
     "supervisor==4.3.0",
@@ -37,7 +37,7 @@ fn programs() -> PathBuf {
     directory.join("bin")
 }
 
-/// Where the packages of the programs are, for Python code that a configuration names.
+/// The packages of these programs, for Python code that a configuration names.
 fn packages() -> String {
     let place = "import sysconfig; print(sysconfig.get_path('purelib'))";
     let mut python = Command::new(programs().join("python"));
@@ -51,7 +51,7 @@ fn listener(name: &str, command: &str, options: &str) -> String {
     )
 }
 
-/// Takes mail and web requests, and keeps both.
+/// Accepts mail and web requests, and records both.
 const INBOX: &str = r#"
 import http.server, os, socketserver, sys, threading
 
@@ -132,9 +132,9 @@ fn wait_for_inbox(daemon: &mut Daemon) {
     daemon.wait_until("the inbox is open", |daemon| daemon.path("inbox-ready").exists());
 }
 
-/// The three listeners of superlance that gather what happened and send it by mail.
+/// The three listeners of superlance that collect events and send them by mail.
 #[test]
-fn what_was_gathered_is_mailed() {
+fn batch_listeners_mail_what_they_gathered() {
     let options = "--toEmail=you@example.com --fromEmail=me@example.com --smtpHost=127.0.0.1:{port} --tickEvent=TICK_5 --interval=0.05";
     let events = "events=PROCESS_STATE,TICK_5";
     let listeners = ["crashmailbatch", "fatalmailbatch", "crashsms"]
@@ -166,9 +166,9 @@ fn what_was_gathered_is_mailed() {
     });
 }
 
-/// The HTTP check of supervisor-checks: a server that answers with 500 is restarted, and let alone when it is well again.
+/// The HTTP check of supervisor-checks: it restarts a server that answers with 500, and leaves it alone afterwards.
 #[test]
-fn a_server_that_is_sick_is_restarted() {
+fn a_server_that_fails_its_check_is_restarted() {
     let check = listener("check", "supervisor_http_check -n web -N inbox -u / -p {port2} -t 5 -r 1", "events=TICK_5");
     compare(&scene("sick", &check), |daemon, observed| {
         daemon.wait_for_states(&["inbox", "check"], "RUNNING");
@@ -190,9 +190,9 @@ fn a_server_that_is_sick_is_restarted() {
     });
 }
 
-/// A web hook for changes of state, which is called once a minute.
+/// A web hook for state changes, called once a minute.
 #[test]
-fn changes_of_state_are_posted() {
+fn state_changes_are_posted_to_a_web_hook() {
     let hooks = listener("hooks", "superhooks -u http://127.0.0.1:{port2}/ -e EXITED", "events=PROCESS_STATE,TICK_60");
     compare(&scene("hooks", &hooks), |daemon, observed| {
         daemon.wait_for_state("hooks", "RUNNING");
@@ -204,7 +204,7 @@ fn changes_of_state_are_posted() {
     });
 }
 
-/// Its output is sent to listeners.
+/// A program whose output is sent to listeners.
 const TALKS: &str = "
 [program:talks]
 command=sh -c 'echo one; sleep 0.5; echo two words'
@@ -233,7 +233,7 @@ fn output_is_sent_to_a_log_server() {
             let mut bytes = [0; 1000];
             let count = server.recv(&mut bytes).expect("a message");
             let message = String::from_utf8_lossy(&bytes[..count]).into_owned();
-            // Before the name stand the time and the name of the machine.
+            // Before the name come the time and the host name.
             let message =
                 message.split_once(" talks[").map_or("", |(_, rest)| rest).split_once(']').map_or("", |(_, rest)| rest);
             observed.exactly(&format!("message {number}"), message);
@@ -266,9 +266,9 @@ fn output_is_shown_on_the_console() {
     });
 }
 
-/// Programs start in the order in which they need each other.
+/// Programs start in the order of their dependencies.
 #[test]
-fn programs_start_after_what_they_need() {
+fn programs_start_after_their_dependencies() {
     let program = |name: &str, options: &str| {
         format!(
             "[program:{name}]\ncommand=sleep 1000\nautostart=false\nstartsecs=0\ndependent_startup=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n{options}\n"
@@ -319,9 +319,9 @@ fn a_nagios_check_sees_the_same() {
     });
 }
 
-/// RPC interfaces that are loaded into the daemon, or, by ours, into a process beside it.
+/// RPC interfaces that run in the original's daemon, and in a separate process of ours.
 #[test]
-fn published_plug_ins_answer_alike() {
+fn published_plug_ins_give_the_same_answers() {
     const CALLS: [(&str, &[&str]); 20] = [
         ("twiddler.getAPIVersion", &[]),
         ("twiddler.getGroupNames", &[]),
@@ -361,10 +361,10 @@ fn published_plug_ins_answer_alike() {
     });
 }
 
-/// The environment variable that asks for tests which fetch much or take long.
+/// The environment variable that enables tests with large downloads or a long run time.
 const HEAVY: &str = "SUITE_HEAVY";
 
-/// Ansible with the collection that has the module `supervisorctl`; the whole of it is a large package.
+/// Ansible with the collection that has the module `supervisorctl`; the collection is a large package.
 fn ansible() -> PathBuf {
     const UNPACK: &str = "
 import glob, zipfile
@@ -384,9 +384,9 @@ package.extractall('.', [name for name in package.namelist() if name.startswith(
     directory
 }
 
-/// Every state that the module can ask for, twice: the second time there is nothing to do.
+/// Every state that the module supports, twice: the second time it has nothing to do.
 #[test]
-fn the_module_of_ansible_finds_and_makes_every_state() {
+fn the_ansible_module_finds_and_sets_every_state() {
     const STATES: [&str; 15] = [
         "name=cat state=stopped",
         "name=cat state=stopped",
@@ -422,7 +422,7 @@ fn the_module_of_ansible_finds_and_makes_every_state() {
             command.args(["localhost", "-m", "community.general.supervisorctl", "-a", &daemon.fill(&arguments)]);
             let output = run(&mut command, "");
             let text = output.transcript().replace(&client, "supervisorctl");
-            // The members of a group are done in any order.
+            // The order of the members of a group varies.
             let mut lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches(',')).collect();
             lines.sort();
             observed.note(daemon, state, lines.join("\n"));

@@ -1,7 +1,7 @@
-//! What a daemon must survive without losing or leaking anything.
+//! Overload, failures and attacks: the daemon must neither lose nor leak anything.
 //!
-//! Every scenario is short by default. `TORTURE=full cargo test --test suite -- torture --nocapture` makes them long and
-//! large; each variable read with [`dial`] makes one of them as long and as large as wanted:
+//! Every scenario is short by default. `TORTURE=full cargo test --test suite -- torture --nocapture` makes them long
+//! and large; a variable read with [`dial`] sets the size of one of them:
 //!
 //! | variable | default | full | meaning |
 //! |---|---|---|---|
@@ -11,17 +11,17 @@
 //! | `RESTARTS` | 300 | 1000 | restarts of its neighbour |
 //! | `CONNECTIONS` | 10000 | 10000 | clients that connect and say nothing |
 
+mod children;
 mod clients;
 mod clock;
 mod crashes;
 mod disks;
+mod exhaustion;
 mod floods;
 mod hangs;
-mod scarcity;
-mod stubborn;
-mod vitals;
+mod resources;
 
-/// A number that the environment may change: the usual one, and the one of a full run.
+/// A number that an environment variable may set; the defaults are for an ordinary and for a full run.
 fn dial(variable: &str, usual: u64, full: u64) -> u64 {
     match std::env::var(variable) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text}: expected a number")),

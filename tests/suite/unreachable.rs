@@ -1,5 +1,5 @@
-//! What `supervisorctl` says when there is nobody to talk to: the first line and the exit status of the original, and to a
-//! person at a terminal which of the possible reasons it is and which file says so.
+//! The output of `supervisorctl` when it cannot reach the daemon: the first line and the exit status of the original,
+//! and on a terminal the reason and the file that is responsible.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,14 +10,14 @@ use crate::harness::scene::Place;
 use crate::harness::terminal::Terminal;
 use crate::harness::{Daemon, Program, Scene, Subject, each_subject};
 
-/// A configuration of the client, what it asks, and what is said.
+/// A configuration of the client, an action, and the expected output.
 struct Case {
     configuration: &'static str,
     action: &'static str,
     first_line: &'static str,
     code: i32,
     reason: &'static str,
-    /// What follows the reason.
+    /// The text after the reason.
     file: &'static str,
 }
 
@@ -130,12 +130,12 @@ fn ask(place: &Place, action: &str) -> Output {
 }
 
 #[test]
-fn each_reason_is_named_with_the_file_that_was_read() {
+fn each_reason_is_reported_with_the_file_that_was_read() {
     each_subject(|subject| {
         let scene =
             Scene::with("unreachable", "[inet_http_server]\nport=127.0.0.1:{port2}\nusername=user\npassword=p\n");
         let daemon: Daemon = scene.start(subject);
-        drop(UnixListener::bind(daemon.path("dead.sock")).expect("a socket nobody listens on"));
+        drop(UnixListener::bind(daemon.path("dead.sock")).expect("a stale socket"));
         for case in CASES {
             daemon.write("ctl.conf", case.configuration);
             let said = ask(&daemon, case.action);
@@ -153,9 +153,9 @@ fn each_reason_is_named_with_the_file_that_was_read() {
     });
 }
 
-/// Root may connect everywhere.
+/// Root can connect to every socket.
 #[test]
-fn a_socket_that_is_not_for_everybody_says_for_whom_it_is() {
+fn a_permission_error_names_the_owner_of_the_socket() {
     if !nix::unistd::Uid::effective().is_root() {
         eprintln!("left out, because it needs root: no permission to connect");
         return;
@@ -164,8 +164,8 @@ fn a_socket_that_is_not_for_everybody_says_for_whom_it_is() {
     let socket = place.path("s.sock");
     let _listener = UnixListener::bind(&socket).expect("a socket");
     place.write("ctl.conf", "[supervisorctl]\nserverurl=unix://{dir}/s.sock\n");
-    // Copied, because the directory of the build may be closed to others; by another process, because a file that is
-    // open for writing in a child that was forked just then cannot be run.
+    // Copied, because only root may have access to the build directory; by another process, because a file that a
+    // forked child still has open for writing cannot be executed.
     let mut copy = place.command(std::path::Path::new("cp"));
     assert_eq!(run(copy.arg(Subject::Ours.path(Program::Supervisorctl)).arg("supervisorctl"), "").code, 0);
     for (mode, gid, who) in [

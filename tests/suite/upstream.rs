@@ -1,7 +1,7 @@
-//! The end-to-end tests that the original's authors publish, run against either subject's programs.
+//! The end-to-end tests that the original's authors publish, run against each subject's programs.
 //!
-//! They are fetched with the source distribution at test time. They start `python -m supervisor.supervisord` and the
-//! like; a stand-in for the interpreter turns that into our programs.
+//! They come with the source distribution, which is downloaded at test time. They start `python -m
+//! supervisor.supervisord` and the like; a wrapper replaces the interpreter and starts our programs instead.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,22 +13,22 @@ use crate::harness::areas::Area;
 use crate::harness::scene::Place;
 use crate::harness::{Program, Scene, Subject, each_subject, original, python, record};
 
-/// How many of their tests run at once. Most of the time they wait.
-const AT_ONCE: usize = 6;
+/// How many of the tests run in parallel. Most of the time they wait.
+const MAX_PARALLEL: usize = 6;
 
-/// How long one of their tests may take; they give up by themselves before that.
-const PATIENCE: Duration = Duration::from_secs(200);
+/// The time limit of one of the tests, longer than their own.
+const TEST_TIMEOUT: Duration = Duration::from_secs(200);
 
-/// A file that their source distribution forgot: it writes what their test looks for.
-const FORGOTTEN: (&str, &str) = (
+/// A file that is missing in the source distribution: it writes the text that a test looks for.
+const MISSING_FILE: (&str, &str) = (
     "supervisor/tests/fixtures/hello.sh",
     "n=0; while sleep 0.5; do n=$((n+1)); echo \"The \u{d8}resund bridge ends in Malm\u{f6} - $n\"; done\n",
 );
 
 /// Tests whose configurations share a socket must not run at the same time.
-const TOGETHER: [&str; 2] = ["test_issue_565", "test_issue_836"];
+const SHARED_SOCKET: [&str; 2] = ["test_issue_565", "test_issue_836"];
 
-/// Lists the names of their tests.
+/// Lists the names of the tests.
 const LIST: &str = "
 import unittest
 from supervisor.tests import test_end_to_end
@@ -37,7 +37,7 @@ for test in unittest.defaultTestLoader.loadTestsFromModule(test_end_to_end):
         print(case.id().rsplit('.', 1)[1])
 ";
 
-/// Runs some of their tests, with a stand-in for the interpreter that they start programs with.
+/// Runs some of the tests, with a wrapper for the interpreter.
 const RUN: &str = "
 import os, sys, tempfile, unittest
 sys.executable = sys.argv[1]
@@ -54,7 +54,7 @@ fn the_end_to_end_tests_of_the_original_pass() {
         return;
     }
     let sources = sources();
-    // Their sockets and pid files have fixed places, so the subjects take turns.
+    // Their sockets and pid files have fixed paths, so the subjects run one after the other.
     static TURN: Mutex<()> = Mutex::new(());
     each_subject(|subject| {
         if subject == Subject::Original && Subject::chosen().len() > 1 {
@@ -67,29 +67,29 @@ fn the_end_to_end_tests_of_the_original_pass() {
         let queue = Mutex::new(batches);
         let failures = Mutex::new(Vec::new());
         thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
+            for _ in 0..MAX_PARALLEL {
                 scope.spawn(|| {
-                    while let Some(batch) = { queue.lock().expect("nobody panics with it").pop() } {
+                    while let Some(batch) = { queue.lock().expect("no panic while locked").pop() } {
                         if let Some(failure) = failure(&place, &batch) {
-                            failures.lock().expect("nobody panics with it").push(failure);
+                            failures.lock().expect("no panic while locked").push(failure);
                         }
                     }
                 });
             }
         });
         place.kill_everything(&[]);
-        sweep(&sources);
-        let failures = failures.into_inner().expect("nobody panics with it");
+        remove_leftovers(&sources);
+        let failures = failures.into_inner().expect("no panic while locked");
         record::covered(Area::RealPrograms, "end-to-end tests of the original", all - failures.len(), all);
         assert!(failures.is_empty(), "{}", failures.concat());
     });
 }
 
-/// The names of their tests, in groups that run one after the other.
+/// The names of the tests, in groups that run one after the other.
 fn batches(place: &Place) -> Vec<Vec<String>> {
     let output = python::run(place, LIST, &[]);
     let (shared, single): (Vec<String>, Vec<String>) =
-        output.stdout.lines().map(str::to_owned).partition(|name| TOGETHER.contains(&name.as_str()));
+        output.stdout.lines().map(str::to_owned).partition(|name| SHARED_SOCKET.contains(&name.as_str()));
     assert!(single.len() > 20, "their tests are there\n{}", output.transcript());
     let mut batches: Vec<Vec<String>> = single.into_iter().map(|name| vec![name]).collect();
     batches.push(shared);
@@ -99,12 +99,12 @@ fn batches(place: &Place) -> Vec<Vec<String>> {
 fn failure(place: &Place, batch: &[String]) -> Option<String> {
     let stand_in = place.path("python").display().to_string();
     let arguments: Vec<&str> = [stand_in.as_str()].into_iter().chain(batch.iter().map(String::as_str)).collect();
-    let output = python::run_within(PATIENCE, place, RUN, &arguments).unwrap_or_else(|output| output);
+    let output = python::run_within(TEST_TIMEOUT, place, RUN, &arguments).unwrap_or_else(|output| output);
     (output.code != 0).then(|| format!("{batch:?}\n{}\n", output.transcript()))
 }
 
-/// Removes the files that their configurations put into a shared directory.
-fn sweep(sources: &Path) {
+/// Removes the files that the configurations create in a shared directory.
+fn remove_leftovers(sources: &Path) {
     let fixtures = fs::read_dir(sources.join("supervisor/tests/fixtures")).expect("they have fixtures").flatten();
     for fixture in fixtures {
         let text = fs::read_to_string(fixture.path()).unwrap_or_default();
@@ -151,7 +151,7 @@ fn sources() -> PathBuf {
                 .args(["-xzf", "supervisor-4.3.0.tar.gz", "--strip-components=1"])
                 .current_dir(directory),
         );
-        fs::write(directory.join(FORGOTTEN.0), FORGOTTEN.1).expect("the build directory can be written");
+        fs::write(directory.join(MISSING_FILE.0), MISSING_FILE.1).expect("the build directory can be written");
     });
     directory
 }

@@ -1,4 +1,4 @@
-//! Who owns what, and who may become whom. Most of it can only be seen by root.
+//! File owners and changes of users. Most of it needs root.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -25,7 +25,7 @@ fn identity(pid: i32) -> String {
 }
 
 #[test]
-fn programs_run_as_whom_they_name() {
+fn programs_run_as_their_configured_users() {
     if !geteuid().is_root() {
         return eprintln!("left out, because only root may change users");
     }
@@ -58,7 +58,7 @@ fn programs_run_as_whom_they_name() {
 }
 
 #[test]
-fn a_daemon_that_becomes_somebody_owns_what_it_makes() {
+fn a_daemon_that_changes_user_owns_its_files() {
     if !geteuid().is_root() {
         return eprintln!("left out, because only root may change users");
     }
@@ -80,11 +80,11 @@ fn a_daemon_that_becomes_somebody_owns_what_it_makes() {
     });
 }
 
-/// Starts the daemon as a user who may nothing.
+/// Starts the daemon as a user without privileges.
 const AS_NOBODY: &str = "set -- setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
 
 #[test]
-fn a_daemon_without_privileges_says_what_it_cannot_do() {
+fn a_daemon_without_privileges_logs_what_it_cannot_do() {
     if !geteuid().is_root() {
         return eprintln!("left out, because only root may change users");
     }
@@ -96,7 +96,7 @@ fn a_daemon_without_privileges_says_what_it_cannot_do() {
         daemon.wait_for_state("root", "FATAL");
         daemon.wait_for_log("gave up: root");
         daemon.wait_for_log("success: p");
-        // The two programs have nothing to do with each other.
+        // The order of the two programs varies.
         let log = daemon.story();
         let mut lines: Vec<&str> =
             log.lines().map(|line| line.split_once(',').map_or(line, |(_, line)| &line[4..])).collect();
@@ -109,7 +109,7 @@ fn a_daemon_without_privileges_says_what_it_cannot_do() {
     compare_refusal(&unprivileged("[supervisord]\nuser=games\n"));
 }
 
-/// The environment of a program tells what it was told, not whose it is.
+/// The environment of a program is not changed to that of its user.
 #[test]
 fn a_listener_and_a_fastcgi_program_change_their_users_too() {
     if !geteuid().is_root() {
@@ -127,7 +127,7 @@ fn a_listener_and_a_fastcgi_program_change_their_users_too() {
     });
 }
 
-/// Who was taken out of a group does not get it any more.
+/// A user that was removed from a group does not get it any more.
 #[test]
 fn groups_are_looked_up_at_every_start() {
     if !Power::Mount.is_there_for("another group file") {
@@ -149,15 +149,15 @@ fn groups_are_looked_up_at_every_start() {
     });
 }
 
-/// Nobody's directory, and what is there for root to fall for. All of it is ready before the daemon starts.
+/// A directory of the user nobody with traps for root. All of it exists before the daemon starts.
 const TRAPS: &str = "umask 022; mkdir etc home tmp; echo precious > etc/victim; chmod 600 etc/victim; chmod 1777 tmp
     for name in started stopped; do ln -s ../etc/victim home/$name.log; done
     ln -s ../etc/victim tmp/pid; ln -s ../etc/victim tmp/activity.log; ln -s ../etc home/etc
     chown -h 65534:65534 home home/* tmp/*";
 
-/// Root writes to, empties, renames and reads nothing that a program's user has led it to.
+/// Root neither writes, truncates, renames nor reads any file that a program's user has linked to.
 #[test]
-fn a_root_daemon_follows_no_links_that_users_of_programs_plant() {
+fn a_root_daemon_follows_no_links_planted_by_program_users() {
     if !Power::ChangeUser.is_there_for("files of others") {
         return;
     }
@@ -184,7 +184,7 @@ fn a_root_daemon_follows_no_links_that_users_of_programs_plant() {
         let output = daemon.ctl(&["start", "stopped"]);
         assert_eq!(output.stdout, "stopped: ERROR (spawn error)\n");
         assert_eq!((daemon.read("etc/victim"), daemon.path("etc/deep.log").exists()), ("precious\n".to_owned(), false));
-        // Once the link is gone all is well.
+        // Without the link the daemon uses the path again.
         fs::remove_file(daemon.path("home/stopped.log")).expect("removed");
         daemon.wait_for_state("stopped", "RUNNING");
         daemon.signal(nix::sys::signal::Signal::SIGTERM);
@@ -200,9 +200,9 @@ fn a_root_daemon_follows_no_links_that_users_of_programs_plant() {
     });
 }
 
-/// Links of root, and of users to what is theirs; files that were given away; FIFOs; the standard output.
+/// Links of root, links of users to their own files, files with a changed owner, FIFOs, the standard output.
 #[test]
-fn logs_behind_usual_links_are_written_as_ever() {
+fn logs_behind_common_links_are_written() {
     if !Power::ChangeUser.is_there_for("links of others") {
         return;
     }
@@ -247,9 +247,9 @@ fn logs_behind_usual_links_are_written_as_ever() {
     });
 }
 
-/// As in containers, whose directories of logs are full of links to the output, whoever owns them.
+/// In containers, directories of logs often have links to the standard output, of any owner.
 #[test]
-fn a_link_of_anybody_may_lead_to_the_standard_output() {
+fn a_link_of_any_user_may_lead_to_the_standard_output() {
     if !Power::ChangeUser.is_there_for("links of others") {
         return;
     }
@@ -262,7 +262,7 @@ fn a_link_of_anybody_may_lead_to_the_standard_output() {
     });
 }
 
-/// A container may let root give files away, and not act on those of others.
+/// In a container, root may have CAP_CHOWN without CAP_FOWNER.
 #[test]
 fn a_unix_socket_gets_its_owner_and_mode_without_cap_fowner() {
     if !Power::ChangeUser.is_there_for("sockets of others") {
@@ -279,7 +279,7 @@ fn a_unix_socket_gets_its_owner_and_mode_without_cap_fowner() {
     }
 }
 
-/// A home directory is that of the account.
+/// A home directory is that of the account, not of `HOME`.
 #[test]
 fn a_tilde_means_the_home_of_the_user() {
     compare_runs(|subject| {

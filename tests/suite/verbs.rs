@@ -1,4 +1,4 @@
-//! Every verb of `supervisorctl`, with good and bad arguments, of both clients on both daemons.
+//! Every verb of `supervisorctl`, with valid and invalid arguments, of both clients with both daemons.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -25,7 +25,7 @@ stdout_logfile=NONE
 stderr_logfile=NONE
 ";
 
-/// What is typed, in order. Each line finds the daemon as the lines before left it.
+/// The input in order. Each line depends on the effects of the lines before.
 const TYPED: &str = "
 status
 status cat
@@ -131,7 +131,7 @@ signal CONT all
 shutdown
 ";
 
-/// Verbs that the original does not have; tests of their own say what they do.
+/// Verbs that the original does not have; they have tests of their own.
 const ADDED: [&str; 1] = ["upgrade"];
 
 fn type_all(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
@@ -148,8 +148,7 @@ fn type_all(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
     observed.exactly("exit status", daemon.exit_code());
 }
 
-/// What was said, without pids, without help, whose wording is free, and in an order that does not depend on who of many
-/// is done first.
+/// The output without pids and help texts, and sorted where the order of processes varies.
 fn normal(line: &str, said: &str) -> String {
     let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
     if line.starts_with("pid") {
@@ -160,7 +159,7 @@ fn normal(line: &str, said: &str) -> String {
         }
     }
     if line == "?" {
-        // Columns move with every verb that is added.
+        // Columns change with every added verb.
         lines = lines.iter().flat_map(|line| line.split_whitespace().map(str::to_owned)).collect();
         lines.retain(|verb| !ADDED.contains(&verb.as_str()));
         lines.sort();
@@ -169,7 +168,7 @@ fn normal(line: &str, said: &str) -> String {
         lines.truncate(error + 1);
     }
     if lines.iter().any(|line| line.starts_with("error: ")) {
-        // Where in the client's own sources an unexpected error was noticed.
+        // The position of an unexpected error in the client's source code.
         lines = lines.iter().map(|line| line.split(": file: ").next().unwrap_or_default().to_owned()).collect();
     }
     lines.retain(|line| !line.contains('\t'));
@@ -183,20 +182,20 @@ fn normal(line: &str, said: &str) -> String {
 }
 
 #[test]
-fn each_client_says_the_same_to_its_own_daemon() {
+fn each_client_prints_the_same_for_its_own_daemon() {
     compare(&Scene::with("verbs", &world()), |daemon, observed| type_all(daemon, daemon.subject, observed));
 }
 
 #[test]
-fn our_client_drives_both_daemons() {
+fn our_client_works_with_both_daemons() {
     if Subject::chosen().contains(&Subject::Ours) {
         compare(&Scene::with("verbs", &world()), |daemon, observed| type_all(daemon, Subject::Ours, observed));
     }
 }
 
-/// In one session, because each start of this client takes its time.
+/// In one session, because this client starts slowly.
 #[test]
-fn the_client_of_the_original_drives_both_daemons() {
+fn the_original_client_works_with_both_daemons() {
     if !Subject::chosen().contains(&Subject::Original) {
         return;
     }
@@ -217,13 +216,13 @@ fn the_client_of_the_original_drives_both_daemons() {
 }
 
 #[test]
-fn the_shell_talks_the_same() {
+fn the_shell_prints_the_same() {
     const SESSION: &str = "status cat\npid nobody\n\nstop cat\nstart cat cat\nnonsense\nversion x\nopen unix:///nowhere/s.sock\nstatus\nstart cat\n\
         help nonsense\nshutdown\nn\nreload\nno\nquit\nversion\n";
     compare_pairs(&Scene::with("shell", &world()), |daemon, client, observed| {
         daemon.wait_for_states(&RUNNING, "RUNNING");
         let said = daemon.ctl_of(client, &[], SESSION);
-        // Help is worded freely.
+        // The wording of the help is ours.
         let session: Vec<&str> = said.stdout.lines().filter(|line| !line.contains('\t')).collect();
         observed.note(daemon, "session", session.join("\n"));
         observed.exactly("exit status", said.code);
@@ -235,7 +234,7 @@ fn the_shell_talks_the_same() {
 }
 
 #[test]
-fn usage_errors_say_the_same() {
+fn usage_errors_have_the_same_status_and_text() {
     const LINES: [&str; 20] = [
         "-s foo -h",
         "--server foo -h",
@@ -266,7 +265,7 @@ fn usage_errors_say_the_same() {
             let said = run(&mut command, "");
             observed.exactly(line, said.code);
             observed.note(daemon, "said", said.stdout);
-            // What is wrong with an option may be said in the words of the parser.
+            // The parser may word errors about options itself.
             let parser = said.stderr.starts_with("Error: option");
             if !parser && !said.stderr.starts_with("error: ") {
                 let program = client.path(Program::Supervisorctl).display().to_string();
@@ -276,7 +275,7 @@ fn usage_errors_say_the_same() {
     });
 }
 
-/// A client that goes on until it is interrupted.
+/// A client that runs until it is interrupted.
 fn follow(daemon: &Daemon, client: Subject, arguments: &[&str], record: &str) -> Child {
     let mut command = daemon.command(&client.path(Program::Supervisorctl));
     command.args(["-c", "supervisord.conf"]).args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
@@ -285,7 +284,7 @@ fn follow(daemon: &Daemon, client: Subject, arguments: &[&str], record: &str) ->
 }
 
 #[test]
-fn following_shows_what_is_written() {
+fn following_a_log_shows_new_output() {
     compare_pairs(&Scene::with("follow", &world()), |daemon, client, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         let say = |daemon: &Daemon, text: &str| {
@@ -310,9 +309,9 @@ fn following_shows_what_is_written() {
     });
 }
 
-/// The original's client needs up to half a minute to leave, or fails on the way, so only ours is asked, at both daemons.
+/// The original's client needs up to half a minute to leave, or fails, so only ours is tested, with both daemons.
 #[test]
-fn the_foreground_takes_lines_and_shows_output() {
+fn fg_sends_lines_and_shows_output() {
     if !Subject::chosen().contains(&Subject::Ours) {
         return;
     }
@@ -328,7 +327,7 @@ fn the_foreground_takes_lines_and_shows_output() {
     });
 }
 
-/// Every verb that the client lists is typed above.
+/// Every verb in the client's help is typed above.
 #[test]
 fn coverage() {
     each_subject(|subject| {

@@ -1,4 +1,4 @@
-//! What the page shows and what its links do. How it looks is our own matter.
+//! The content of the web page and the effect of its links. Its design is ours.
 
 use std::fmt::Write;
 
@@ -26,7 +26,7 @@ fn words(page: &str, from: &str, to: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text of the log on a page. How a letter is escaped is nobody's business.
+/// The text of the log on a page. How characters are escaped does not matter.
 fn preformatted(page: &str) -> String {
     let text = page.split_once("<pre>").and_then(|(_, rest)| rest.split_once("</pre>")).map_or("", |(text, _)| text);
     let escapes = [("&#60;", "<"), ("&lt;", "<"), ("&#62;", ">"), ("&gt;", ">"), ("&#34;", "\""), ("&quot;", "\"")];
@@ -34,7 +34,7 @@ fn preformatted(page: &str) -> String {
     text.replace("&#38;", "&").replace("&amp;", "&")
 }
 
-/// What a page that an action leads to says.
+/// The message on a page that an action leads to.
 fn message(response: &Response) -> String {
     let location = response.header("location").unwrap_or_default();
     let text = location.split_once("message=").map_or("", |(_, text)| text);
@@ -54,7 +54,7 @@ fn message(response: &Response) -> String {
 }
 
 #[test]
-fn the_table_shows_the_same() {
+fn the_process_table_shows_the_same() {
     compare(&Scene::with("table", &world()), |daemon, observed| {
         daemon.wait_for_states(&RUNNING, "RUNNING");
         let _ = daemon.rpc("supervisor.startProcess", &["broken".into()]);
@@ -73,9 +73,9 @@ fn a_page_without_programs_says_so() {
     });
 }
 
-/// For a client that is no browser, as here.
+/// These requests look like those of a client that is not a browser.
 #[test]
-fn links_do_the_same_and_say_so() {
+fn links_act_the_same_and_show_the_same_message() {
     const LINKS: [&str; 21] = [
         "action=refresh",
         "processname=idle&action=start",
@@ -103,11 +103,11 @@ fn links_do_the_same_and_say_so() {
         daemon.wait_for_states(&RUNNING, "RUNNING");
         for link in LINKS {
             let response = get(daemon, &format!("/index.html?{link}"));
-            // Ours answers 303, because browsers remember a 301.
+            // Ours answers 303, because browsers cache a 301.
             let kind = match response.status() {
                 200 => "page",
                 301 | 303 => "redirect",
-                // An error of the client or of the server; see docs/differences.md.
+                // A client or a server error; see docs/differences.md.
                 status => {
                     assert!(status == if daemon.subject == Subject::Ours { 400 } else { 500 }, "{link}: {status}");
                     "refused"
@@ -126,7 +126,7 @@ fn links_do_the_same_and_say_so() {
 }
 
 #[test]
-fn the_page_of_a_log_shows_its_end() {
+fn the_log_page_shows_the_end_of_the_log() {
     compare(&Scene::with("tail", &world()), |daemon, observed| {
         daemon.wait_for_state("cat", "RUNNING");
         let line = "0123456789 <b> & \"quoted\" gr\u{fc}\u{df}e\n";

@@ -2,10 +2,8 @@
 
 use std::io;
 
-use serde::{Deserialize, Serialize};
-
 /// A user account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Login name.
     pub name: String,

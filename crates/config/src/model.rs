@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::host::Account;
 
 /// Where a value or section was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The file, as messages name it.
     pub file: Arc<str>,
@@ -26,7 +24,7 @@ impl fmt::Display for Origin {
 }
 
 /// A whole configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The path of the main file, absolute, resolved once so that a later change of directory cannot lose it.
     pub file: String,
@@ -75,7 +73,7 @@ impl ServerAddress {
 }
 
 /// The severity of a [`Notice`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeLevel {
     /// Logged at WARN.
     Warn,
@@ -93,7 +91,7 @@ impl From<NoticeLevel> for LogLevel {
 }
 
 /// Something worth saying about a configuration that is not an error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// How loud.
     pub level: NoticeLevel,
@@ -102,7 +100,7 @@ pub struct Notice {
 }
 
 /// `[supervisord]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Supervisord {
     /// Descriptors the daemon must be able to open.
     pub minfds: u64,
@@ -143,7 +141,7 @@ pub struct Supervisord {
 }
 
 /// Where the activity log goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ActivityLog {
     /// To the system log.
     Syslog,
@@ -152,7 +150,7 @@ pub enum ActivityLog {
 }
 
 /// Severity of an activity log line, most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
     Critical,
     Error,
@@ -199,7 +197,7 @@ impl LogLevel {
 }
 
 /// One `[unix_http_server]` or `[inet_http_server]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpServer {
     /// The section name, as log lines show it.
     pub section: String,
@@ -212,7 +210,7 @@ pub struct HttpServer {
 }
 
 /// What a client must present.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// User name.
     pub username: String,
@@ -227,7 +225,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerAddress {
     /// A TCP port.
     Inet {
@@ -250,7 +248,7 @@ pub enum ServerAddress {
 }
 
 /// A section that names Python code: `[rpcinterface:x]` or `[ctlplugin:x]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
     /// The text after the colon.
     pub name: String,
@@ -261,7 +259,7 @@ pub struct Plugin {
 }
 
 /// A group of processes that is started, stopped, added and removed as one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// Name.
     pub name: String,
@@ -274,7 +272,7 @@ pub struct Group {
 }
 
 /// The kinds of group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum GroupKind {
     /// `[program:x]` by itself, or a `[group:x]`.
     Programs,
@@ -285,7 +283,7 @@ pub enum GroupKind {
 }
 
 /// What is particular to a pool of event listeners.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// How many events wait for a free listener before the oldest is dropped.
     pub buffer_size: usize,
@@ -295,26 +293,19 @@ pub struct Pool {
     pub result_handler: String,
 }
 
-/// One supervised process: one of the `numprocs` of a section. Its options stand together by concern; in the hand-over to
-/// another program of the daemon they stand side by side, as in the release before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One supervised process: one of the `numprocs` of a section. Its options stand together by concern.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Process {
-    #[serde(flatten)]
     pub identity: Identity,
-    #[serde(flatten)]
     pub spawn: Spawn,
-    #[serde(flatten)]
     pub start: Start,
-    #[serde(flatten)]
     pub restart: Restart,
-    #[serde(flatten)]
     pub stop: Stop,
-    #[serde(flatten)]
     pub logging: Logging,
 }
 
 /// Who a process is, and where it stands among the others.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// Name, expanded.
     pub name: String,
@@ -327,7 +318,7 @@ pub struct Identity {
 }
 
 /// What a process is made of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Spawn {
     /// Command line, expanded, not yet split into words.
     pub command: String,
@@ -346,7 +337,7 @@ pub struct Spawn {
 }
 
 /// When a process is started, and when it counts as started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// Start it with the daemon.
     pub autostart: bool,
@@ -357,7 +348,7 @@ pub struct Start {
 }
 
 /// What follows when a process has ended by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restart {
     /// Start it again after it ended by itself.
     pub autorestart: AutoRestart,
@@ -366,7 +357,7 @@ pub struct Restart {
 }
 
 /// How a process is asked, and then made, to end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
     /// The number of the signal that asks it to stop.
     pub stopsignal: i32,
@@ -379,7 +370,7 @@ pub struct Stop {
 }
 
 /// Where the output of a process goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logging {
     /// Its stdout log.
     pub stdout: ChannelLog,
@@ -390,7 +381,7 @@ pub struct Logging {
 }
 
 /// When to start a process again after it ended by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoRestart {
     /// Always.
     Always,
@@ -401,7 +392,7 @@ pub enum AutoRestart {
 }
 
 /// `serverurl` of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerUrl {
     /// The daemon's own.
     Auto,
@@ -410,7 +401,7 @@ pub enum ServerUrl {
 }
 
 /// Logging of stdout or stderr of a process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelLog {
     /// Where it goes.
     pub file: LogFile,
@@ -427,7 +418,7 @@ pub struct ChannelLog {
 }
 
 /// The file of a channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogFile {
     /// No file.
     None,
@@ -438,7 +429,7 @@ pub enum LogFile {
 }
 
 /// The socket of an `[fcgi-program:x]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FastCgiSocket {
     /// `unix:///path` or `tcp://host:port`, as log lines show it.
     pub url: String,
@@ -449,7 +440,7 @@ pub struct FastCgiSocket {
 }
 
 /// Where a FastCGI socket listens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SocketAddress {
     /// A TCP port.
     Tcp {

@@ -33,7 +33,6 @@ mod stop_plan;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use supervisord_config::model::{LogLevel, Process};
 use supervisord_wire::state::ProcessState;
 
@@ -43,13 +42,12 @@ use crate::texts;
 use crate::time::{Now, seconds};
 pub use exit_rule::ExitRule;
 pub use failure::Failure;
-pub use phase::{Phase, Timer, Wanted};
+pub use phase::{Phase, Timer, Timers, Wanted};
 pub use progress::Progress;
 pub use restart_policy::{AfterExit, Exit, RestartPolicy};
 pub use state_detail::StateDetail;
 pub use stop_plan::{StopPlan, StopStep};
 
-use phase::Timers;
 use stop_plan::SIGKILL;
 
 /// What can happen to a process.
@@ -104,43 +102,14 @@ pub enum Action {
 }
 
 /// The machine of one process.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Progress", into = "Progress")]
+#[derive(Clone, Debug, Default)]
 pub struct Machine {
-    phase: Phase,
-    wanted: Wanted,
-    timers: Timers,
-    pid: u32,
-    /// When the present child was made.
-    started: Duration,
-    /// Failed attempts in a row.
-    attempts: i64,
-    /// Ends by itself shortly after the start in a row.
-    quick_ends: u32,
-    /// The step of the stop plan that is under way.
-    stop_step: u32,
-    last_start: i64,
-    last_stop: i64,
-    failure: Option<Failure>,
-    exit_status: Option<i32>,
+    progress: Progress,
 }
 
-impl Default for Machine {
-    fn default() -> Machine {
-        Machine {
-            phase: Phase::NeverStarted,
-            wanted: Wanted::Down,
-            timers: Timers::default(),
-            pid: 0,
-            started: Duration::ZERO,
-            attempts: 0,
-            quick_ends: 0,
-            stop_step: 0,
-            last_start: 0,
-            last_stop: 0,
-            failure: None,
-            exit_status: None,
-        }
+impl From<Progress> for Machine {
+    fn from(progress: Progress) -> Machine {
+        Machine { progress }
     }
 }
 
@@ -158,99 +127,104 @@ pub struct Circumstances<'a> {
 }
 
 impl Machine {
+    /// How far the process has got.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
     /// Where the process stands.
     pub fn phase(&self) -> Phase {
-        self.phase
+        self.progress.phase
     }
 
     /// What was asked for last.
     pub fn wanted(&self) -> Wanted {
-        self.wanted
+        self.progress.wanted
     }
 
     /// The state that clients see.
     pub fn state(&self) -> ProcessState {
-        self.phase.state()
+        self.progress.phase.state()
     }
 
     /// The child's process id; 0 when there is none.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.progress.pid
     }
 
     /// The timer that is due first, and when, on the monotonic clock.
     pub fn next_timer(&self) -> Option<(Timer, Duration)> {
-        self.timers.first()
+        self.progress.timers.first()
     }
 
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
     pub fn last_start(&self) -> i64 {
-        self.last_start
+        self.progress.last_start
     }
 
     /// Seconds since the epoch of the last end; 0 for never.
     pub fn last_stop(&self) -> i64 {
-        self.last_stop
+        self.progress.last_stop
     }
 
     /// What went wrong since the last start.
     pub fn failure(&self) -> Option<&Failure> {
-        self.failure.as_ref()
+        self.progress.failure.as_ref()
     }
 
     /// What went wrong since the last start, as clients see it; empty when nothing did.
     pub fn spawn_error(&self) -> String {
-        self.failure.as_ref().map(Failure::to_string).unwrap_or_default()
+        self.progress.failure.as_ref().map(Failure::to_string).unwrap_or_default()
     }
 
     /// Whether something went wrong since the last start.
     pub fn has_failed(&self) -> bool {
-        self.failure.is_some()
+        self.progress.failure.is_some()
     }
 
     /// The last exit status; -1 after a signal.
     pub fn exit_status(&self) -> Option<i32> {
-        self.exit_status
+        self.progress.exit_status
     }
 
     /// Whether nobody has started it yet.
     pub fn never_started(&self) -> bool {
-        self.phase == Phase::NeverStarted
+        self.progress.phase == Phase::NeverStarted
     }
 
     /// Whether it runs, or will run without being asked to.
     pub fn is_active(&self) -> bool {
-        self.is_alive() || matches!(self.phase, Phase::Spawning | Phase::WaitingToRestart | Phase::BackingOff)
+        self.is_alive() || matches!(self.progress.phase, Phase::Spawning | Phase::WaitingToRestart | Phase::BackingOff)
     }
 
     /// Whether its child is alive and has not been asked to end.
     pub fn is_alive(&self) -> bool {
-        matches!(self.phase, Phase::Settling | Phase::Up)
+        matches!(self.progress.phase, Phase::Settling | Phase::Up)
     }
 
     /// Whether its child has been alive for `startsecs`, and has not been asked to end.
     pub fn is_up(&self) -> bool {
-        self.phase == Phase::Up
+        self.progress.phase == Phase::Up
     }
 
     /// Whether it is on its way to being [up](Machine::is_up), at the first attempt.
     pub fn is_coming_up(&self) -> bool {
-        matches!(self.phase, Phase::Spawning | Phase::Settling)
+        matches!(self.progress.phase, Phase::Spawning | Phase::Settling)
     }
 
     /// Whether a client may send it a signal.
     pub fn takes_signals(&self) -> bool {
-        matches!(self.phase, Phase::Spawning | Phase::Settling | Phase::Up | Phase::Stopping)
+        matches!(self.progress.phase, Phase::Spawning | Phase::Settling | Phase::Up | Phase::Stopping)
     }
 
     /// Whether a client may write to its stdin.
     pub fn takes_input(&self) -> bool {
-        self.pid != 0 && self.phase != Phase::Stopping
+        self.progress.pid != 0 && self.progress.phase != Phase::Stopping
     }
 
     /// Why a client cannot start it now; none where a [`Stimulus::Start`] will start it.
     pub fn obstacle_to_start(&self) -> Option<Obstacle> {
-        match self.phase {
+        match self.progress.phase {
             Phase::NeverStarted | Phase::Stopped | Phase::Exited | Phase::WaitingToRestart | Phase::GivenUp => None,
             Phase::Spawning | Phase::Settling | Phase::Up | Phase::BackingOff => Some(Obstacle::AlreadyStarted),
             Phase::Stopping => Some(Obstacle::Stopping),
@@ -260,24 +234,17 @@ impl Machine {
 
     /// Whether it does not run, and will not without being asked to. One that cannot be signalled is given up.
     pub fn is_down(&self) -> bool {
-        !self.is_active() && self.phase != Phase::Stopping
+        !self.is_active() && self.progress.phase != Phase::Stopping
     }
 
     /// Whether it is being stopped only to be started again.
     pub fn is_recycled(&self) -> bool {
-        matches!(self.phase, Phase::Stopping | Phase::Unreachable) && self.wanted == Wanted::Up
-    }
-
-    /// Makes it one that is recycled, if it is being stopped: for the state of a release that kept this elsewhere.
-    pub(crate) fn recycle(&mut self) {
-        if matches!(self.phase, Phase::Stopping | Phase::Unreachable) {
-            self.wanted = Wanted::Up;
-        }
+        matches!(self.progress.phase, Phase::Stopping | Phase::Unreachable) && self.progress.wanted == Wanted::Up
     }
 
     /// Whether it has a child as far as the machine knows, or one is being made.
     pub fn has_child(&self) -> bool {
-        self.pid != 0 || self.phase == Phase::Spawning
+        self.progress.pid != 0 || self.progress.phase == Phase::Spawning
     }
 
     /// Reacts to one stimulus. Whatever does not concern the present phase changes nothing.
@@ -293,12 +260,12 @@ impl Machine {
         let mut actions = Vec::new();
         let out = &mut actions;
         match stimulus {
-            Stop | Shutdown => self.wanted = Wanted::Down,
-            Due(timer) => self.timers.clear(timer),
+            Stop | Shutdown => self.progress.wanted = Wanted::Down,
+            Due(timer) => self.progress.timers.clear(timer),
             Start | Recycle | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ended(_) | SignalSent
             | SignalRefused => {}
         }
-        match (self.phase, stimulus) {
+        match (self.progress.phase, stimulus) {
             (NeverStarted | Stopped | Exited | WaitingToRestart | GivenUp, Start) => self.start(at, out),
             (Spawning | Settling | Up | Stopping | BackingOff | Unreachable, Start) => {}
 
@@ -367,38 +334,38 @@ impl Machine {
     }
 
     fn start(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.wanted = Wanted::Up;
-        self.attempts = 0;
+        self.progress.wanted = Wanted::Up;
+        self.progress.attempts = 0;
         self.spawn(at, out);
     }
 
     fn spawn(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.failure = None;
-        self.exit_status = None;
-        self.started = at.now.mono;
-        self.last_start = at.now.epoch();
-        self.enter(Phase::Spawning, StateDetail::Tries(self.attempts), out);
+        self.progress.failure = None;
+        self.progress.exit_status = None;
+        self.progress.started = at.now.mono;
+        self.progress.last_start = at.now.epoch();
+        self.enter(Phase::Spawning, StateDetail::Tries(self.progress.attempts), out);
         out.push(Action::Spawn);
     }
 
     fn spawned(&mut self, pid: u32, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.pid = pid;
+        self.progress.pid = pid;
         // Others may have been made since it was decided to make this one.
-        self.started = at.now.mono;
-        self.last_start = at.now.epoch();
+        self.progress.started = at.now.mono;
+        self.progress.last_start = at.now.epoch();
         out.push(Action::Log(LogLevel::Info, texts::spawned(&at.config.identity.name, pid)));
         let wait = seconds(at.config.start.startsecs);
         if wait.is_zero() {
             self.succeed(at, out);
         } else {
             self.enter(Phase::Settling, StateDetail::None, out);
-            self.timers.set(Timer::Settled, self.started + wait);
+            self.progress.timers.set(Timer::Settled, self.progress.started + wait);
         }
     }
 
     /// A stop that was asked for while the child was being made comes now.
     fn obey(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        if self.wanted == Wanted::Down {
+        if self.progress.wanted == Wanted::Down {
             out.extend(self.handle(Stimulus::Stop, at));
         }
     }
@@ -409,12 +376,12 @@ impl Machine {
     }
 
     fn come_up(&mut self, out: &mut Vec<Action>) {
-        self.attempts = 0;
-        self.enter(Phase::Up, StateDetail::Pid(self.pid), out);
+        self.progress.attempts = 0;
+        self.enter(Phase::Up, StateDetail::Pid(self.progress.pid), out);
     }
 
     fn is_too_quick(&self, at: Circumstances<'_>) -> bool {
-        at.died.mono.saturating_sub(self.started) < seconds(at.config.start.startsecs)
+        at.died.mono.saturating_sub(self.progress.started) < seconds(at.config.start.startsecs)
     }
 
     fn ended_too_quickly(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
@@ -425,9 +392,9 @@ impl Machine {
 
     /// A start has failed: the next attempt comes later, or not at all. `line` says how.
     fn fail_to_start(&mut self, failure: Failure, line: Option<String>, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.attempts += 1;
-        self.failure = Some(failure);
-        let wait = RestartPolicy::of(at.config).after_failed_starts(self.attempts);
+        self.progress.attempts += 1;
+        self.progress.failure = Some(failure);
+        let wait = RestartPolicy::of(at.config).after_failed_starts(self.progress.attempts);
         self.back_off(wait, at, out);
         out.extend(line.map(|line| Action::Log(LogLevel::Warn, line)));
         if wait.is_none() {
@@ -437,26 +404,26 @@ impl Machine {
     }
 
     fn put_off(&mut self, reason: String, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.failure = Some(Failure::NotSpawned(reason));
+        self.progress.failure = Some(Failure::NotSpawned(reason));
         self.back_off(Some(RestartPolicy::of(at.config).after_no_answer()), at, out);
     }
 
     fn back_off(&mut self, wait: Option<Duration>, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.enter(Phase::BackingOff, StateDetail::Tries(self.attempts), out);
+        self.enter(Phase::BackingOff, StateDetail::Tries(self.progress.attempts), out);
         if let Some(wait) = wait {
-            self.timers.set(Timer::Retry, at.now.mono + wait);
+            self.progress.timers.set(Timer::Retry, at.now.mono + wait);
         }
     }
 
     fn give_up(&mut self, out: &mut Vec<Action>) {
-        self.attempts = 0;
+        self.progress.attempts = 0;
         self.enter(Phase::GivenUp, StateDetail::None, out);
     }
 
     fn ended(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
         let expected = self.exited(status, at, out);
         if !expected {
-            self.failure = Some(Failure::BadExit(status.number()));
+            self.progress.failure = Some(Failure::BadExit(status.number()));
         }
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
         out.push(Action::Log(level, texts::exited(&at.config.identity.name, status, expected)));
@@ -473,61 +440,61 @@ impl Machine {
 
     /// It has ended by itself. Gives whether that is expected.
     fn exited(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) -> bool {
-        let pid = self.pid;
+        let pid = self.progress.pid;
         self.gone(at);
-        self.exit_status = Some(status.number());
+        self.progress.exit_status = Some(status.number());
         let expected = ExitRule::of(at.config).expects(status);
         self.enter(Phase::Exited, StateDetail::Exit { expected, pid }, out);
         expected
     }
 
     fn restart(&mut self, status: ExitStatus, expected: bool, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        let lived = at.died.mono.saturating_sub(self.started);
-        let exit = Exit { status, expected, lived, quick_ends: self.quick_ends };
+        let lived = at.died.mono.saturating_sub(self.progress.started);
+        let exit = Exit { status, expected, lived, quick_ends: self.progress.quick_ends };
         match RestartPolicy::of(at.config).after_exit(exit) {
             AfterExit::Rest => {}
             AfterExit::Restart { quick_ends } => {
-                self.quick_ends = quick_ends;
+                self.progress.quick_ends = quick_ends;
                 self.spawn(at, out);
             }
             AfterExit::Wait { quick_ends, between_starts } => {
-                self.quick_ends = quick_ends;
+                self.progress.quick_ends = quick_ends;
                 self.enter(Phase::WaitingToRestart, StateDetail::None, out);
-                self.timers.set(Timer::Restart, self.started + between_starts);
+                self.progress.timers.set(Timer::Restart, self.progress.started + between_starts);
             }
         }
     }
 
     fn stop(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        self.stop_step = 0;
+        self.progress.stop_step = 0;
         let StopStep { signal, scope, wait } = StopPlan::of(at.config).step(0);
         out.push(self.killing(signal, scope, at));
-        self.enter(Phase::Stopping, StateDetail::Pid(self.pid), out);
-        self.timers.set(Timer::NextStopStep, at.now.mono + wait);
+        self.enter(Phase::Stopping, StateDetail::Pid(self.progress.pid), out);
+        self.progress.timers.set(Timer::NextStopStep, at.now.mono + wait);
         out.push(Action::Signal { signal, scope });
     }
 
     fn take_next_stop_step(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
         let plan = StopPlan::of(at.config);
-        self.stop_step = plan.after(self.stop_step);
-        let StopStep { signal, scope, wait } = plan.step(self.stop_step);
+        self.progress.stop_step = plan.after(self.progress.stop_step);
+        let StopStep { signal, scope, wait } = plan.step(self.progress.stop_step);
         if signal == SIGKILL {
-            out.push(Action::Log(LogLevel::Warn, texts::killing_hard(&at.config.identity.name, self.pid)));
+            out.push(Action::Log(LogLevel::Warn, texts::killing_hard(&at.config.identity.name, self.progress.pid)));
         }
         out.push(self.killing(signal, scope, at));
-        self.timers.set(Timer::NextStopStep, at.now.mono + wait);
+        self.progress.timers.set(Timer::NextStopStep, at.now.mono + wait);
         out.push(Action::Signal { signal, scope });
     }
 
     fn killing(&self, signal: i32, scope: KillScope, at: Circumstances<'_>) -> Action {
-        Action::Log(LogLevel::Debug, texts::killing(&at.config.identity.name, self.pid, signal, scope))
+        Action::Log(LogLevel::Debug, texts::killing(&at.config.identity.name, self.progress.pid, signal, scope))
     }
 
     /// Others may have been signalled since it was decided to signal this one.
     fn wait_since_signal(&mut self, at: Circumstances<'_>) {
-        let waited_for = at.now.mono + StopPlan::of(at.config).step(self.stop_step).wait;
-        if let Some(due) = self.timers.get(Timer::NextStopStep) {
-            self.timers.set(Timer::NextStopStep, due.max(waited_for));
+        let waited_for = at.now.mono + StopPlan::of(at.config).step(self.progress.stop_step).wait;
+        if let Some(due) = self.progress.timers.get(Timer::NextStopStep) {
+            self.progress.timers.set(Timer::NextStopStep, due.max(waited_for));
         }
     }
 
@@ -537,9 +504,9 @@ impl Machine {
     }
 
     fn stopped(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
-        let pid = self.pid;
+        let pid = self.progress.pid;
         self.gone(at);
-        self.exit_status = Some(status.number());
+        self.progress.exit_status = Some(status.number());
         self.enter(Phase::Stopped, StateDetail::Pid(pid), out);
         let expected = ExitRule::of(at.config).expects(status);
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
@@ -547,15 +514,15 @@ impl Machine {
     }
 
     fn gone(&mut self, at: Circumstances<'_>) {
-        self.pid = 0;
-        self.last_stop = at.died.epoch();
+        self.progress.pid = 0;
+        self.progress.last_stop = at.died.epoch();
     }
 
     /// Enters a phase. The timer of the one before goes with it.
     fn enter(&mut self, to: Phase, detail: StateDetail, out: &mut Vec<Action>) {
-        let from = std::mem::replace(&mut self.phase, to);
+        let from = std::mem::replace(&mut self.progress.phase, to);
         if let Some(timer) = from.timer() {
-            self.timers.clear(timer);
+            self.progress.timers.clear(timer);
         }
         if from.state() != to.state() {
             out.push(Action::Changed { from: from.state(), to: to.state(), detail });

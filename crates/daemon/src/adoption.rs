@@ -25,7 +25,6 @@ use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
 use crate::keeper::{self, Inheritance, Keeper, Name, Owner, Role};
 use crate::output::{RunId, TransitFiles};
 use crate::state::births::{Birth, Births};
-use crate::state::version;
 use crate::state::{self, MemoryFile, Run, State, Unreadable, Writer};
 
 /// What an earlier daemon left, for a daemon that starts.
@@ -256,14 +255,8 @@ fn gather(state: State, kept: &mut Kept, config: &Config, start_dir: &str) -> Ga
         losses.extend(own.iter().filter(|child| child.is_cut_off).map(cut_off));
         groups.push(GroupSnapshot { definition, pool: None, members });
     }
-    let snapshot = Snapshot {
-        version: version::of_hand_over(),
-        config: Arc::new(config.clone()),
-        groups,
-        next_serial: 0,
-        ticks: None,
-        retiring: Vec::new(),
-    };
+    let snapshot =
+        Snapshot { config: Arc::new(config.clone()), groups, next_serial: 0, ticks: None, retiring: Vec::new() };
     let handed = HandOver {
         snapshot,
         children,

@@ -1,7 +1,8 @@
 //! What one program of the daemon leaves to the next: the supervisor as plain data, and descriptors by their roles.
 //!
-//! The same form serves two ends. In an upgrade the descriptors stay open across the exec and travel as numbers; after a
-//! crash the next daemon finds what it can of them (see [`crate::adoption`]).
+//! The same form serves two ends. In an upgrade the descriptors stay open across the exec and travel as numbers, in a text
+//! whose version is that of its [`state::Snapshot`]; after a crash the next daemon finds what it can of them (see
+//! [`crate::adoption`]).
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -10,6 +11,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::HttpServer;
 use supervisord_core::output::Channel;
@@ -19,8 +21,7 @@ use supervisord_sys::signal::Signals;
 use supervisord_sys::{Errno, command, exec, host, inherited};
 
 use crate::output::{RunId, TransitFiles};
-use crate::state::Run;
-use crate::state::version;
+use crate::state::{self, Run, version, version_1};
 
 /// The environment variable that names the descriptor of the [`HandOver`].
 pub const VARIABLE: &str = "SUPERVISORD_HAND_OVER";
@@ -87,11 +88,12 @@ fn take_inherited(number: &str) -> Result<HandOver<OwnedFd>, String> {
     read(&text)?.take()
 }
 
-/// Everything the next program needs. `D` is a descriptor: owned, or its number.
+/// Everything the next program needs. `D` is a descriptor: owned, or its number. `S` is the supervisor: as plain data, or as
+/// a version of the text has it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct HandOver<D> {
+pub struct HandOver<D, S = Snapshot> {
     /// The supervisor.
-    pub snapshot: Snapshot,
+    pub snapshot: S,
     /// Its children.
     pub children: Vec<HandedChild<D>>,
     /// Its servers.
@@ -103,13 +105,13 @@ pub struct HandOver<D> {
     /// The directory from which relative paths of the configuration count.
     pub start_dir: String,
     /// Its keeper.
-    #[serde(default = "Option::default")]
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub keeper: Option<HandedKeeper<D>>,
     /// What the output plane has on its way to logs, which the keeper holds, too.
-    #[serde(default = "Option::default")]
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub transit: Option<TransitFiles<D>>,
     /// The pid file, held locked.
-    #[serde(default = "Option::default")]
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub lock: Option<D>,
 }
 
@@ -121,7 +123,7 @@ pub struct HandedKeeper<D> {
     /// Its process id.
     pub pid: u32,
     /// A handle on it.
-    #[serde(default = "Option::default")]
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub handle: Option<D>,
 }
 
@@ -139,18 +141,22 @@ pub struct HandedChild<D> {
     /// What identifies it and its pipes.
     pub kept: Run,
     /// Whether somebody else has become its parent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub orphan: bool,
     /// A handle on it, where somebody else is its parent; none where it must be opened by its process id.
-    #[serde(default = "Option::default")]
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub handle: Option<D>,
     /// Whether a pipe of it could not be taken over, so that it has to be replaced.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_cut_off: bool,
     /// Our end of its stdin.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub stdin: Option<D>,
     /// What waits to be written to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<u8>,
     /// Our end of its stdout, where it is a listener.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub listener: Option<D>,
     /// What the output plane reads.
     pub streams: Vec<HandedChannel<D>>,
@@ -162,8 +168,10 @@ pub struct HandedChannel<D> {
     /// Which.
     pub channel: Channel,
     /// Our end of its pipe.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub pipe: Option<D>,
     /// What is held back of it; none to begin anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<Pipeline>,
 }
 
@@ -171,11 +179,12 @@ pub struct HandedChannel<D> {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HandedServer<D> {
     /// Its configuration.
+    #[serde(with = "state::configuration::server")]
     pub config: HttpServer,
     /// Its listening socket.
     pub socket: D,
     /// Clients that are connected and have nothing under way.
-    #[serde(default = "Vec::new")]
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub clients: Vec<D>,
 }
 
@@ -189,13 +198,20 @@ pub struct HandedSocket<D> {
     /// The listening socket.
     pub socket: D,
     /// The number under which the keeper has it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
 }
 
-impl<D> HandOver<D> {
+impl<D, S> HandOver<D, S> {
+    /// The same with another form of the supervisor.
+    fn with_snapshot<T>(self, change: impl FnOnce(S) -> T) -> HandOver<D, T> {
+        let HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, lock } = self;
+        let snapshot = change(snapshot);
+        HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, lock }
+    }
+
     /// Changes every descriptor; the first failure ends it.
-    fn map<E>(self, change: &mut impl FnMut(D) -> Result<E, Errno>) -> Result<HandOver<E>, Errno> {
+    fn map<E>(self, change: &mut impl FnMut(D) -> Result<E, Errno>) -> Result<HandOver<E, S>, Errno> {
         let mut children = Vec::with_capacity(self.children.len());
         for child in self.children {
             let mut streams = Vec::with_capacity(child.streams.len());
@@ -249,8 +265,7 @@ impl<D> HandOver<D> {
 impl HandOver<OwnedFd> {
     /// The text that goes to the next program, with the numbers of the descriptors. The descriptors themselves must stay
     /// open until then, so that this gives them back.
-    pub fn write(mut self) -> Result<(Vec<u8>, Vec<OwnedFd>), String> {
-        self.snapshot.version = version::of_hand_over();
+    pub fn write(self) -> Result<(Vec<u8>, Vec<OwnedFd>), String> {
         let mut kept = Vec::new();
         let numbers = self.map(&mut |fd: OwnedFd| {
             let number = fd.as_raw_fd();
@@ -258,7 +273,8 @@ impl HandOver<OwnedFd> {
             Ok(number)
         });
         let numbers = numbers.map_err(|error| error.to_string())?;
-        let text = serde_json::to_vec(&numbers).map_err(|error| error.to_string())?;
+        let text = numbers.with_snapshot(|snapshot| state::Snapshot::new(&snapshot, version::of_hand_over()));
+        let text = serde_json::to_vec(&text).map_err(|error| error.to_string())?;
         Ok((text, kept))
     }
 }
@@ -273,17 +289,18 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
     struct VersionOnly {
         version: u32,
     }
-    let read = serde_json::from_slice::<HandOver<RawFd>>(text);
-    let theirs = match &read {
-        Ok(handed) => handed.snapshot.version,
-        // A form we do not know need not parse as ours; its version does.
-        Err(_) => serde_json::from_slice::<Version>(text).map_err(|error| error.to_string())?.snapshot.version,
-    };
+    let version = serde_json::from_slice::<Version>(text).map_err(|error| error.to_string())?.snapshot.version;
     let ours = version::of_hand_over();
-    if theirs != ours {
-        return Err(format!("the state is of version {theirs}, this program understands version {ours}"));
+    match version {
+        1 => read_as::<version_1::Snapshot>(text),
+        version if version == ours => read_as::<state::Snapshot>(text),
+        theirs => Err(format!("the state is of version {theirs}, this program understands version {ours}")),
     }
-    read.map_err(|error| error.to_string())
+}
+
+fn read_as<S: DeserializeOwned + Into<Snapshot>>(text: &[u8]) -> Result<HandOver<RawFd>, String> {
+    let read: HandOver<RawFd, S> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    Ok(read.with_snapshot(Into::into))
 }
 
 impl HandOver<RawFd> {
@@ -292,3 +309,6 @@ impl HandOver<RawFd> {
         self.map(&mut inherited::take).map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

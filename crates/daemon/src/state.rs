@@ -6,15 +6,18 @@
 //! its disk takes it; it counts only where the keeper was killed, too. A daemon that ends in an orderly way leaves neither.
 
 pub mod births;
+pub mod configuration;
 mod definition;
 mod journal;
 mod reader;
 mod record;
 mod run;
+mod snapshot;
 pub mod version;
-mod version_1;
+pub mod version_1;
 
 pub use journal::{Journal, MemoryFile};
 pub use reader::{State, Unreadable, read, writer};
-pub use record::{Logs, Process, Record, Socket, VERSION, Writer};
+pub use record::{Logs, Process, Record, Socket, Writer};
 pub use run::Run;
+pub use snapshot::Snapshot;

@@ -1,9 +1,7 @@
 //! Process states and daemon moods with the codes and names every client knows.
 
-use serde::{Deserialize, Serialize};
-
 /// The state of one supervised process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProcessState {
     /// Not running, because it was never started or was stopped on request.
     Stopped,

@@ -1,5 +1,5 @@
-//! Calls of the methods there are, with arguments there should not be: answered the same each time, and refused while the
-//! daemon ends where they would change something.
+//! Calls of existing methods with invalid arguments: they get the same answer each time, and calls that would change
+//! something are refused during shutdown.
 
 use supervisord_core::actor::Actor;
 use supervisord_daemon::xmlrpc::Methods;
@@ -7,7 +7,7 @@ use supervisord_wire::state::Mood;
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::decode_call;
 
-/// The first byte chooses the method, the second the mood; the rest is a call whose arguments are taken.
+/// The first byte chooses the method, the second the state of the daemon; the rest is a call whose arguments are used.
 pub fn run(data: &[u8]) {
     let (Some((which, rest)), methods) = (data.split_first(), Methods { supervisor: true }) else { return };
     let Some((mood, document)) = rest.split_first() else { return };

@@ -1,9 +1,9 @@
-//! The way of output through stripping, capturing and watching: how it is cut into reads makes no difference.
+//! Output through stripping, capturing and watching: the result does not depend on how the output is split into reads.
 
 use supervisord_core::output::ChannelPlan;
 use supervisord_core::output::pipeline::{Piece, Pipeline};
 
-/// What came out, neighbours of one kind joined.
+/// The resulting pieces; adjacent pieces of one kind are joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Seen {
     log: Vec<u8>,

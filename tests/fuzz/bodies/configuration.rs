@@ -1,11 +1,11 @@
-//! A whole configuration file: read to the end or refused with a message, and the same each time.
+//! A whole configuration file: it is read completely or refused with a message, with the same result each time.
 
 use supervisord_config::host::{Account, DaemonHost, Host, ReadError};
 use supervisord_config::model::Config;
 use supervisord_config::{CommandLine, ConfigError, load};
 
 /// A system with one configuration file, one user and three directories.
-pub struct Machine<'c>(pub &'c [u8]);
+pub struct FakeSystem<'c>(pub &'c [u8]);
 
 /// Where the configuration file is.
 pub const FILE: &str = "/conf/supervisord.conf";
@@ -14,7 +14,7 @@ fn root() -> Account {
     Account { name: "root".to_owned(), uid: 0, gid: 0, home: "/root".to_owned() }
 }
 
-impl Host for Machine<'_> {
+impl Host for FakeSystem<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         if path == FILE { Ok(self.0.to_vec()) } else { Err(ReadError::Missing) }
     }
@@ -40,7 +40,7 @@ impl Host for Machine<'_> {
     }
 }
 
-impl DaemonHost for Machine<'_> {
+impl DaemonHost for FakeSystem<'_> {
     fn names_in(&self, directory: &str) -> Vec<String> {
         if directory == "/conf" { vec!["supervisord.conf".to_owned()] } else { Vec::new() }
     }
@@ -89,11 +89,11 @@ impl DaemonHost for Machine<'_> {
 
 /// Reads a configuration.
 pub fn read(text: &[u8]) -> Result<Config, ConfigError> {
-    load(FILE, &CommandLine::default(), &Machine(text))
+    load(FILE, &CommandLine::default(), &FakeSystem(text))
 }
 
 pub fn run(data: &[u8]) {
-    // Without this section nothing is read; a file that is refused at once finds nothing.
+    // Without this section the daemon refuses the file before it reads anything else.
     let text = [b"[supervisord]\n", data].concat();
     match (read(&text), read(&text)) {
         (Ok(config), Ok(again)) => {

@@ -1,10 +1,10 @@
-//! What a reread finds: every group is in at most one list, and nothing differs from itself.
+//! The difference of two configurations: every group is in at most one list, and nothing differs from itself.
 
 use supervisord_config::diff::diff;
 
 use super::configuration::read;
 
-/// Two files, cut at the first byte that is no text.
+/// Two files, separated by the first byte that is not ASCII text.
 pub fn run(data: &[u8]) {
     let (old, new) = data.iter().position(|byte| *byte == 0xff).map_or((data, data), |cut| data.split_at(cut));
     let file = |text: &[u8]| read(&[b"[supervisord]\n", text.strip_prefix(b"\xff").unwrap_or(text)].concat());

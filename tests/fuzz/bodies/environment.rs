@@ -1,4 +1,4 @@
-//! The grammar of `environment=`: a list written with quotes is read as it was meant.
+//! The grammar of `environment=`: a list written with quotes is read back unchanged.
 
 use supervisord_config::environment::pairs;
 

@@ -1,4 +1,4 @@
-//! `%(name)s` expressions: text without any stays as it is, and doubled signs become single ones.
+//! `%(name)s` expressions: text without any stays unchanged, and doubled percent signs become single ones.
 
 use supervisord_config::expand::{Names, expand};
 
@@ -8,7 +8,7 @@ pub fn run(data: &[u8]) {
     let names = Names::new().text("name", "value").number("number", 7).variables(&variables);
     let expanded = expand(&text, &names, "label");
     assert_eq!(expanded, expand(&text, &names, "label"));
-    // A width cannot be used to make the daemon fill its memory.
+    // A width must not make the daemon fill its memory.
     assert!(expanded.is_err() || expanded.is_ok_and(|text| text.len() < 64 << 20));
 
     let plain = text.replace('%', "");

@@ -1,5 +1,5 @@
-//! A connection from its first byte to its last, through the real network plane: whatever a client says, what comes
-//! back is a reply or nothing, in bounded time, and the servers are there for the next one.
+//! A whole connection through the real network plane: for any input, the server sends a response or closes the
+//! connection in bounded time, and the next client is served.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -24,14 +24,14 @@ use supervisord_daemon::xmlrpc::Responder;
 
 use super::configuration;
 
-/// One server that lets everybody in and one that asks for a password.
+/// One server without a password and one that asks for a password.
 const CONFIGURATION: &str = "[supervisord]\n[unix_http_server:open]\nfile=/open.sock\n\
     [unix_http_server:guarded]\nfile=/guarded.sock\nusername=user\npassword=123\n";
 
-/// How long an answer may take. Nothing that is asked here takes longer than a moment.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest time for an answer. No request here takes more than a moment.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What went wrong first within the servers, in their own words.
+/// The first panic message of the servers.
 static FAILURE: OnceLock<String> = OnceLock::new();
 
 static PLANE: LazyLock<Plane> = LazyLock::new(Plane::start);
@@ -41,9 +41,9 @@ pub fn run(data: &[u8]) {
     let plane = &*PLANE;
     let path = &plane.paths[usize::from(choice & 1)];
     let mut stream = UnixStream::connect(path).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
-    // A client that is refused may find that nobody listens to the rest.
+    stream.set_read_timeout(Some(RESPONSE_TIMEOUT)).expect("a timeout");
+    stream.set_write_timeout(Some(RESPONSE_TIMEOUT)).expect("a timeout");
+    // The server may close the connection of a refused client before it reads the rest.
     let _ = stream.write_all(data);
     let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
@@ -77,7 +77,7 @@ impl Plane {
         let poll = mio::Poll::new().expect("a poll");
         let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
         let (calls, pending) = calls::queue(Arc::new(notifier));
-        std::thread::spawn(move || agree(pending));
+        std::thread::spawn(move || accept_every_call(pending));
         let handle = network::start(
             servers,
             Arc::new(Responder::built_in(Arc::new(api(config, calls)))),
@@ -90,8 +90,8 @@ impl Plane {
     }
 }
 
-/// A control plane that agrees to everything.
-fn agree(pending: mpsc::Receiver<Pending>) {
+/// A control plane that accepts every call.
+fn accept_every_call(pending: mpsc::Receiver<Pending>) {
     for Pending { reply, .. } in pending {
         reply(Ok(Answer::Done));
     }
@@ -101,7 +101,7 @@ fn api(config: Config, calls: calls::Calls) -> Api {
     let local =
         |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
     let note = |line: String| {
-        // What is wrong with a request is said at this level, too.
+        // At this level the log also describes malformed requests.
         if line.contains(" ERRO ") && !line.contains("XML-RPC request data") {
             FAILURE.get_or_init(|| line);
         }

@@ -1,4 +1,4 @@
-//! The dialect: whatever is read knows where it stood.
+//! The INI dialect: every value that is read has its file and line.
 
 use supervisord_config::ini::Ini;
 
@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
             assert!((1..=lines).contains(&entry.origin.line), "{name}: {:?}", entry.origin);
         }
     }
-    // Read once more over itself, nothing changes.
+    // Reading the same text again over the result changes nothing.
     let before: Vec<String> = ini.sections().map(|section| section.name().to_owned()).collect();
     ini.read("file", data).expect("it could be read before");
     let after: Vec<String> = ini.sections().map(|section| section.name().to_owned()).collect();

@@ -1,8 +1,8 @@
-//! What a listener says: how it is cut into reads makes no difference, and little of it is kept.
+//! The output of a listener: the result does not depend on how it is split into reads, and little of it is buffered.
 
 use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState, MAX_RESULT};
 
-/// Everything it said, when each READY is answered with an event at once.
+/// Everything the listener sent, when each READY is answered with an event at once.
 fn converse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<ListenerOutput>, ListenerState) {
     let mut listener = Listener::new();
     let mut said = Vec::new();

@@ -1,4 +1,4 @@
-//! Parts of logs: whatever is asked for lies within the file.
+//! Parts of logs: the returned range always lies within the file.
 
 use supervisord_core::logread;
 
@@ -7,7 +7,7 @@ fn number(bytes: &[u8]) -> i64 {
     for (to, from) in eight.iter_mut().zip(bytes) {
         *to = *from;
     }
-    // Small numbers are the interesting ones, and the extreme ones.
+    // Small and extreme numbers are the interesting ones.
     let number = i64::from_le_bytes(eight);
     if eight[7] & 1 == 0 { number } else { number % 64 }
 }

@@ -1,4 +1,4 @@
-//! What the Python process says: each line is understood or refused in words, and what we say back is one line.
+//! The output of the Python process: each line is parsed or refused with a message, and our answer is one line.
 
 use supervisord_wire::plugin::{FromPlugins, ToPlugins};
 use supervisord_wire::xmlrpc::{decode_call, decode_response};

@@ -1,10 +1,10 @@
-//! Rotation on a made-up disk: nothing but the oldest is given up, and the order stays.
+//! Rotation on a simulated disk: only the oldest backup is deleted, and the order stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use supervisord_core::rotation::{self, Step};
 
-/// The first byte is the number of backups kept, the others name the backups that are there.
+/// The first byte is the number of backups to keep, the others name the existing backups.
 pub fn run(data: &[u8]) {
     let Some((backups, there)) = data.split_first() else { return };
     let backups = u32::from(backups % 12);

@@ -1,7 +1,7 @@
-//! The whole supervisor as a sequence of inputs, in a world with a clock and children of its own.
+//! The whole supervisor as a sequence of inputs, in a simulated world with its own clock and children.
 //!
-//! Each byte of the input is a thing that happens, with the next one for details. Afterwards time passes, and
-//! everything must have come to rest: each call has one reply, nothing runs twice, and a shutdown ends.
+//! Each byte of the input selects an event, the next byte its details. Afterwards time passes, and the world must come
+//! to rest: each call has exactly one reply, no process runs twice, and a shutdown ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,11 +15,12 @@ use supervisord_core::supervisor::{
     SpawnFailure, Supervisor, Verdict,
 };
 use supervisord_core::time::Now;
+use supervisord_daemon::state::{self, version};
 use supervisord_wire::state::{Mood, ProcessState};
 
 use super::configuration;
 
-/// What there is at first; the other variant is what a reread finds.
+/// The configuration at the start; a reread finds the other variant.
 const FIRST: &str = "
 [supervisord]
 [program:plain]
@@ -93,7 +94,7 @@ const NAMES: [&str; 20] = [
 
 const GROUPS: [&str; 9] = ["plain", "eager", "early", "pair", "web", "ear", "clock", "new", "nobody"];
 
-const SAYINGS: [&[u8]; 8] = [
+const LISTENER_OUTPUTS: [&[u8]; 8] = [
     b"READY\n",
     b"RESULT 2\nOK",
     b"RESULT 4\nFAIL",
@@ -104,13 +105,13 @@ const SAYINGS: [&[u8]; 8] = [
     b"\0",
 ];
 
-/// More effects than this from one input, or more wake-ups in one span of time, are a loop without end.
-const TOO_MANY: usize = 20_000;
+/// More effects than this from one input, or more wake-ups in one span of time, mean an endless loop.
+const MAX_STEPS: usize = 20_000;
 
 struct Child {
     process: ProcessId,
     ignores_term: bool,
-    /// A signal was refused: as in the original its process becomes UNKNOWN and the child is left alone.
+    /// A signal was refused: as in the original, its process becomes UNKNOWN and the child is not signalled again.
     is_given_up: bool,
 }
 
@@ -118,7 +119,7 @@ struct World {
     supervisor: Supervisor,
     now: Now,
     children: BTreeMap<u32, Child>,
-    /// Children that a signal will end.
+    /// Children that will end because of a signal.
     dying: Vec<(u32, i32)>,
     next_pid: u32,
     calls: u64,
@@ -127,14 +128,14 @@ struct World {
     mood: Mood,
     ending: Option<Ending>,
     stubborn: bool,
-    /// Nothing can be started, or signalled, or fed.
+    /// Starting, signalling and writing to stdin all fail.
     cannot_spawn: bool,
     cannot_find: bool,
     cannot_kill: bool,
     cannot_feed: Option<FeedFailure>,
     /// Calls whose logs a slow disk has not cleared yet.
     clearing: Vec<(Option<ProcessId>, CallId)>,
-    /// Results of listeners that a slow handler has not judged yet.
+    /// Results of listeners that a slow result handler has not judged yet.
     judging: Vec<(ProcessId, u64)>,
 }
 
@@ -175,7 +176,7 @@ impl World {
         let mut effects = 0;
         while let Some(effect) = self.supervisor.poll_effect() {
             effects += 1;
-            assert!(effects < TOO_MANY, "one input has effects without end");
+            assert!(effects < MAX_STEPS, "one input has effects without end");
             if let Some(answer) = self.perform(effect) {
                 self.supervisor.handle(self.now, answer);
             }
@@ -245,7 +246,7 @@ impl World {
         Ok(())
     }
 
-    /// What is told fits to what is.
+    /// The states shown to clients match the actual children.
     fn check(&self) {
         for id in &self.processes {
             let Some(row) = self.supervisor.row(*id) else { continue };
@@ -260,14 +261,14 @@ impl World {
             );
         }
         let known = |child: &Child| child.is_given_up || self.supervisor.row(child.process).is_some();
-        assert!(self.children.values().all(known), "a child of nobody");
+        assert!(self.children.values().all(known), "a child without a process");
         assert!(self.replies.values().all(|times| *times == 1), "two replies to one call");
     }
 
     fn pass(&mut self, time: Duration) {
         let end = self.now.mono + time;
         for turn in 0.. {
-            assert!(turn < TOO_MANY, "it never rests");
+            assert!(turn < MAX_STEPS, "it never rests");
             for (pid, number) in std::mem::take(&mut self.dying) {
                 self.end(pid, ExitStatus::Signal { number, core_dumped: false });
             }
@@ -314,7 +315,7 @@ impl World {
         self.children.iter().nth(usize::from(detail) % count).map(|(pid, child)| (*pid, child.process))
     }
 
-    fn happen(&mut self, what: u8, detail: u8) {
+    fn apply_random_input(&mut self, what: u8, detail: u8) {
         let name = NAMES[usize::from(detail) % NAMES.len()].to_owned();
         let group = GROUPS[usize::from(detail) % GROUPS.len()].to_owned();
         let wait = detail >= 128;
@@ -354,7 +355,7 @@ impl World {
                 if let Some((_, process)) =
                     self.child(detail).filter(|(_, process)| self.supervisor.is_listener(*process))
                 {
-                    let bytes = SAYINGS[usize::from(detail / 8) % SAYINGS.len()].to_vec();
+                    let bytes = LISTENER_OUTPUTS[usize::from(detail / 8) % LISTENER_OUTPUTS.len()].to_vec();
                     self.give(Input::ListenerOutput { process, bytes });
                 }
             }
@@ -375,7 +376,7 @@ impl World {
                 self.judge(detail);
             }
             _ => match detail {
-                // Rare, because it ends nearly everything else.
+                // Rare, because a shutdown ends nearly all other activity.
                 0..4 => self.give(Input::ShutdownSignal { name: "SIGTERM" }),
                 4..8 => self.give(Input::RestartSignal { config: Ok(config(false)) }),
                 8 => self.call(Call::Shutdown),
@@ -388,16 +389,20 @@ impl World {
         }
     }
 
-    /// The supervisor at rest is written down, and another one goes on from there.
+    /// Takes a snapshot of the supervisor at rest and continues with a new one made from it.
     fn upgrade(&mut self) {
         let is_at_rest = self.replies.len() as u64 == self.calls && self.clearing.is_empty() && self.judging.is_empty();
         if !is_at_rest || self.ending.is_some() || self.mood != Mood::Running {
             return;
         }
-        let written = serde_json::to_string(&self.supervisor.snapshot()).expect("it can be written");
-        let read = serde_json::from_str(&written).expect("it can be read");
-        let next = Supervisor::restore(read, self.now, 1);
-        let again = serde_json::to_string(&next.snapshot()).expect("it can be written");
+        let write = |supervisor: &Supervisor| {
+            let snapshot = state::Snapshot::new(&supervisor.snapshot(), version::of_hand_over());
+            serde_json::to_string(&snapshot).expect("it can be written")
+        };
+        let written = write(&self.supervisor);
+        let read: state::Snapshot = serde_json::from_str(&written).expect("it can be read");
+        let next = Supervisor::restore(read.into(), self.now, 1);
+        let again = write(&next);
         assert_eq!(again, written, "nothing is forgotten");
         let moved = |process: ProcessId| {
             let row = self.supervisor.row(process)?;
@@ -430,7 +435,7 @@ impl World {
         }
     }
 
-    /// Lets everything come to rest in a friendly world.
+    /// Lets everything finish in a world without failures.
     fn come_to_rest(&mut self) {
         (self.cannot_spawn, self.cannot_find, self.cannot_kill, self.cannot_feed) = (false, false, false, None);
         self.clear();
@@ -443,7 +448,7 @@ impl World {
     }
 }
 
-/// Every process id is used once in this world, so that it names a run as well.
+/// Every process id is used once in this world, so that it identifies a run, too.
 fn run_of(pid: u32) -> RunId {
     RunId(pid.into())
 }
@@ -458,7 +463,7 @@ pub fn run(data: &[u8]) {
     world.settle();
     world.give(Input::Started);
     for pair in data.chunks(2).take(400) {
-        world.happen(pair[0], pair.get(1).copied().unwrap_or(0));
+        world.apply_random_input(pair[0], pair.get(1).copied().unwrap_or(0));
     }
     world.come_to_rest();
 }

@@ -1,4 +1,4 @@
-//! Splitting a command line: words that were quoted come back as they were.
+//! Splitting a command line: quoted words come back unchanged.
 
 use supervisord_config::words::split;
 

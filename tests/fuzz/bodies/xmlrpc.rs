@@ -1,10 +1,10 @@
-//! XML-RPC documents: what was understood can be written, and is then understood again.
+//! XML-RPC documents: whatever was parsed can be written and parsed again.
 
 use supervisord_wire::xmlrpc::{decode_call, decode_response, encode_call, encode_fault, encode_response};
 
 pub fn run(data: &[u8]) {
     if let Ok((method, parameters)) = decode_call(data) {
-        // Some values have no exact spelling; what has been spelled once has.
+        // Some values have no exact spelling; a value that was written once has one.
         let written = encode_call(&method, &parameters);
         let (method, parameters) = decode_call(written.as_bytes()).expect("what we write can be read");
         assert_eq!(encode_call(&method, &parameters), written);

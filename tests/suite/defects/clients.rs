@@ -1,4 +1,4 @@
-//! Clients of the daemon, and ours.
+//! Clients of the daemon, and `supervisorctl`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
@@ -9,8 +9,8 @@ use crate::harness::programs::CAT;
 use crate::harness::rpc;
 use crate::harness::{Daemon, Program, Scene, Subject, Value, command, differ, http, only_ours};
 
-/// What a program is that takes its time to stop.
-const STUBBORN: &str = "[program:p]\ncommand=sh -c 'trap \"\" TERM; touch ready; while :; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=5\nkillasgroup=true\n";
+/// A program that takes long to stop.
+const SLOW_TO_STOP: &str = "[program:p]\ncommand=sh -c 'trap \"\" TERM; touch ready; while :; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=5\nkillasgroup=true\n";
 
 fn cat(subject: Subject, name: &str, options: &str) -> Daemon {
     let mut daemon = Scene::with(name, &format!("{CAT}{options}")).start(subject);
@@ -18,22 +18,22 @@ fn cat(subject: Subject, name: &str, options: &str) -> Daemon {
     daemon
 }
 
-fn stubborn(subject: Subject, name: &str) -> Daemon {
-    let mut daemon = Scene::with(name, STUBBORN).start(subject);
+fn start_slow_to_stop(subject: Subject, name: &str) -> Daemon {
+    let mut daemon = Scene::with(name, SLOW_TO_STOP).start(subject);
     daemon.wait_until("it ignores TERM", |daemon| daemon.path("ready").exists());
     daemon.wait_for_state("p", "RUNNING");
     daemon
 }
 
-/// A daemon that wants a name and a password.
-fn guarded(subject: Subject, name: &str) -> Daemon {
+/// A daemon with a user name and a password.
+fn start_with_password(subject: Subject, name: &str) -> Daemon {
     let text = "[supervisord]\nlogfile={dir}/supervisord.log\npidfile={dir}/supervisord.pid\n[unix_http_server]\nfile={dir}/s.sock\nusername=u\npassword=p\n\
         [rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
         [supervisorctl]\nserverurl=unix://{dir}/s.sock\nusername=u\npassword=wrong\n";
     Scene::new(name).config(text).start(subject)
 }
 
-/// Sends bytes and returns the status of the answer; 0 when there is none.
+/// Sends bytes and returns the status of the answer; 0 when the server closes the connection without one.
 fn status_of(daemon: &Daemon, request: &str) -> u16 {
     let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
     stream.write_all(request.as_bytes()).expect("it reads");
@@ -44,9 +44,9 @@ fn post(body: &str) -> String {
     format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// The original does not find the length.
+/// Without a space after the colon, the original does not find the length.
 #[test]
-fn a_header_needs_no_blank() {
+fn a_header_needs_no_space_after_its_colon() {
     differ(411, 200, |subject| {
         let daemon = cat(subject, "tight", "");
         let body = rpc::encode("supervisor.getState", &[]);
@@ -54,9 +54,9 @@ fn a_header_needs_no_blank() {
     });
 }
 
-/// The original sends the page of an error, body and all.
+/// The original sends the whole error page.
 #[test]
-fn the_head_of_an_error_is_only_its_head() {
+fn a_head_request_that_fails_gets_no_body() {
     differ(true, false, |subject| {
         let daemon = cat(subject, "head", "");
         let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
@@ -69,9 +69,9 @@ fn the_head_of_an_error_is_only_its_head() {
     });
 }
 
-/// The original lets the client wait until it sends its body all the same.
+/// The original never sends the interim response, so the client waits until it sends its body anyway.
 #[test]
-fn who_asks_whether_to_go_on_is_told_so() {
+fn expect_100_continue_is_answered() {
     differ(vec![200], vec![100, 200], |subject| {
         let daemon = cat(subject, "expect", "");
         let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
@@ -89,15 +89,15 @@ fn who_asks_whether_to_go_on_is_told_so() {
     });
 }
 
-/// The original does not answer at all.
+/// The original never answers.
 #[test]
-fn a_body_of_no_length_is_answered() {
+fn an_empty_body_is_answered() {
     only_ours(|| {
         assert_eq!(status_of(&cat(Subject::Ours, "empty", ""), &post("")), 400);
     });
 }
 
-/// The original ends the connection.
+/// The original closes the connection.
 #[test]
 fn a_body_that_is_not_utf8_is_answered() {
     differ(0, 400, |subject| {
@@ -108,9 +108,9 @@ fn a_body_that_is_not_utf8_is_answered() {
     });
 }
 
-/// The original counts characters, and cuts the answer.
+/// The original counts characters instead of bytes, so the answer is cut short.
 #[test]
-fn answers_that_wait_may_contain_any_letter() {
+fn deferred_answers_may_contain_non_ascii_text() {
     differ(false, true, |subject| {
         let text = "[program:gr\u{fc}n]\ncommand=sleep 1000\nautostart=false\nstartsecs=1\n";
         let daemon = Scene::with("letters", text).start(subject);
@@ -119,7 +119,7 @@ fn answers_that_wait_may_contain_any_letter() {
 }
 
 #[test]
-fn numbers_too_large_for_clients_are_capped() {
+fn numbers_too_large_for_xml_rpc_are_capped() {
     differ("HTTP status 500".to_owned(), "2147483647".to_owned(), |subject| {
         let daemon = cat(subject, "large", "stdout_logfile_maxbytes=3GB\n");
         let answer = daemon.answer("supervisor.getAllConfigInfo", &[]);
@@ -128,9 +128,9 @@ fn numbers_too_large_for_clients_are_capped() {
     });
 }
 
-/// In the original the rest of the work is never done.
+/// The original drops the rest of the calls.
 #[test]
-fn work_goes_on_when_the_client_goes_away() {
+fn calls_continue_after_the_client_disconnects() {
     only_ours(|| {
         let mut daemon = cat(Subject::Ours, "gone", "stopwaitsecs=1\n");
         let calls = Value::Array(
@@ -154,9 +154,9 @@ fn work_goes_on_when_the_client_goes_away() {
     });
 }
 
-/// The original answers a second request into the middle of the first answer.
+/// The original writes the second answer into the middle of the first one.
 #[test]
-fn requests_on_one_connection_wait_for_their_turn() {
+fn pipelined_requests_are_answered_in_order() {
     differ(400, 200, |subject| {
         let daemon = cat(subject, "turns", "[program:slow]\ncommand=sleep 1000\nautostart=false\nstartsecs=1\n");
         let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
@@ -177,7 +177,7 @@ fn requests_on_one_connection_wait_for_their_turn() {
 
 /// The original expands entities without limit.
 #[test]
-fn documents_cannot_define_entities() {
+fn xml_entity_definitions_are_refused() {
     differ(200, 400, |subject| {
         let body = "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'supervisor.getState'>]><methodCall><methodName>&a;</methodName></methodCall>";
         status_of(&cat(subject, "entities", ""), &post(body))
@@ -185,9 +185,9 @@ fn documents_cannot_define_entities() {
 }
 
 #[test]
-fn broken_credentials_are_wrong_credentials() {
+fn malformed_credentials_are_answered_with_401() {
     differ([500, 401, 401, 500], [401; 4], |subject| {
-        let daemon = guarded(subject, "credentials");
+        let daemon = start_with_password(subject, "credentials");
         ["Basic !!!", "Basic", "Digest x", "Basic dQ=="].map(|credentials| {
             let request = format!("GET /ok.html HTTP/1.1\r\nHost: h\r\nAuthorization: {credentials}\r\n\r\n");
             status_of(&daemon, &request)
@@ -197,7 +197,7 @@ fn broken_credentials_are_wrong_credentials() {
 
 /// The original sends nothing before it has 64 KiB.
 #[test]
-fn old_clients_can_follow_a_log() {
+fn http_1_0_clients_can_follow_a_log() {
     only_ours(|| {
         let mut daemon = cat(Subject::Ours, "follow", "");
         daemon.call("supervisor.sendProcessStdin", &["cat".into(), "hello\n".into()]);
@@ -215,7 +215,7 @@ fn old_clients_can_follow_a_log() {
 
 /// The original logs every such line as an error.
 #[test]
-fn an_address_with_error_in_it_is_no_error() {
+fn a_path_that_contains_error_is_not_logged_as_an_error() {
     differ(true, false, |subject| {
         let mut daemon = cat(subject, "address", "[supervisord]\nloglevel=trace\n");
         assert_eq!(status_of(&daemon, "GET /error.html HTTP/1.1\r\nHost: h\r\n\r\n"), 404);
@@ -224,11 +224,11 @@ fn an_address_with_error_in_it_is_no_error() {
     });
 }
 
-/// The original fails to ask itself.
+/// The page of the original calls its own RPC interface, which fails during shutdown.
 #[test]
-fn the_page_can_be_seen_while_everything_is_being_stopped() {
+fn the_web_page_is_served_during_shutdown() {
     differ([500, 500, 200], [200, 303, 200], |subject| {
-        let mut daemon = stubborn(subject, "late page");
+        let mut daemon = start_slow_to_stop(subject, "late page");
         daemon.signal(Signal::SIGTERM);
         daemon.wait_for_log("waiting for p to die");
         ["/", "/index.html?action=refresh", "/ok.html"]
@@ -236,20 +236,20 @@ fn the_page_can_be_seen_while_everything_is_being_stopped() {
     });
 }
 
-/// The original makes it true.
+/// The original answers true.
 #[test]
-fn starting_what_is_being_stopped_is_refused() {
+fn starting_a_stopping_process_is_refused() {
     differ("true".to_owned(), "fault 40 ABNORMAL_TERMINATION: p".to_owned(), |subject| {
-        let mut daemon = stubborn(subject, "stopping");
+        let mut daemon = start_slow_to_stop(subject, "stopping");
         daemon.call("supervisor.stopProcess", &["p".into(), false.into()]);
         daemon.wait_for_state("p", "STOPPING");
         daemon.answer("supervisor.startProcess", &["p".into(), false.into()])
     });
 }
 
-/// The client of the original shows an interpreter's traceback.
+/// The original `supervisorctl` prints a Python traceback.
 #[test]
-fn a_broken_file_is_an_ordinary_error_of_the_client() {
+fn a_syntax_error_in_the_file_is_a_plain_error_of_supervisorctl() {
     differ((1, false), (2, true), |subject| {
         let place = Scene::new("broken").config("[supervisorctl]\nnonsense\n").set_up(subject);
         let mut client = place.command(&subject.path(Program::Supervisorctl));
@@ -259,9 +259,9 @@ fn a_broken_file_is_an_ordinary_error_of_the_client() {
     });
 }
 
-/// The client of the original ends with status 0, though it says the same.
+/// The original `supervisorctl` prints the same message and exits with status 0.
 #[test]
-fn a_log_that_cannot_be_followed_is_a_failure_of_the_client() {
+fn following_an_unknown_log_exits_with_status_1() {
     differ(0, 1, |subject| {
         let output = cat(subject, "nothing", "").ctl(&["tail", "-f", "nobody"]);
         assert!(output.stderr.contains("Cannot read, status code 404"), "{output:?}");
@@ -269,20 +269,20 @@ fn a_log_that_cannot_be_followed_is_a_failure_of_the_client() {
     });
 }
 
-/// The client of the original says it twice, the second time as an interpreter's error.
+/// The original `supervisorctl` reports it twice, the second time as a Python error.
 #[test]
-fn a_wrong_password_is_said_once() {
+fn a_wrong_password_is_reported_once() {
     differ(2, 1, |subject| {
-        let output = guarded(subject, "password").ctl(&["status"]);
+        let output = start_with_password(subject, "password").ctl(&["status"]);
         assert_eq!(output.code, 1, "{output:?}");
         assert!(output.stdout.starts_with("Server requires authentication\n"), "{output:?}");
         output.stdout.lines().count()
     });
 }
 
-/// The client of the original adds a place in its own code.
+/// The original `supervisorctl` adds a file and line of its own source.
 #[test]
-fn errors_are_shown_without_a_place_in_the_code() {
+fn errors_are_shown_without_source_locations() {
     differ(true, false, |subject| {
         let output = cat(subject, "place", "").ctl(&["-s", "unix:///nowhere", "avail"]);
         assert_eq!(output.code, 1, "{output:?}");
@@ -292,9 +292,9 @@ fn errors_are_shown_without_a_place_in_the_code() {
     });
 }
 
-/// The client of the original names a group that nobody has.
+/// The original `supervisorctl` prints `cat:None`.
 #[test]
-fn a_group_that_cannot_be_cleared_is_named_as_it_was_asked_for() {
+fn clear_names_the_group_as_it_was_written() {
     differ(
         "cat:None: ERROR (no such process)\n".to_owned(),
         "cat:*: ERROR (no such process)\n".to_owned(),
@@ -302,9 +302,9 @@ fn a_group_that_cannot_be_cleared_is_named_as_it_was_asked_for() {
     );
 }
 
-/// The client of the original waits for another line before it looks.
+/// The original `supervisorctl` notices the end only after another line of input.
 #[test]
-fn a_conversation_ends_with_the_program() {
+fn fg_ends_when_the_program_ends() {
     only_ours(|| {
         let text = "[program:p]\ncommand={dir}/brief\nstartsecs=0\nautorestart=false\n";
         let brief = "#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.1; done\n";
@@ -313,7 +313,7 @@ fn a_conversation_ends_with_the_program() {
         let mut client = daemon.command(&Subject::Ours.path(Program::Supervisorctl));
         client.args(["-c", "supervisord.conf", "fg", "p"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut client = client.spawn().expect("it starts");
-        // Nobody types anything.
+        // The test types no input.
         let typing = client.stdin.take();
         let mut stdout = BufReader::new(client.stdout.take().expect("a pipe"));
         let mut said = String::new();

@@ -1,4 +1,4 @@
-//! The web page, and how answers are written.
+//! Defects of the original in the web page and in HTTP responses.
 
 use std::io::{Read, Write};
 
@@ -19,7 +19,7 @@ fn get(daemon: &Daemon, path: &str, headers: &[&str]) -> Response {
 
 /// In the original any site can have a link that stops a program.
 #[test]
-fn a_link_of_another_site_stops_nothing() {
+fn a_link_from_another_site_stops_no_program() {
     differ((301, "STOPPED"), (403, "RUNNING"), |subject| {
         let daemon = cat(subject, "foreign");
         let answer = get(&daemon, "/index.html?processname=cat&action=stop", &["Origin: http://elsewhere"]);
@@ -27,9 +27,9 @@ fn a_link_of_another_site_stops_nothing() {
     });
 }
 
-/// Browsers remember the original's answer for good, and it believes who it is said to be.
+/// Browsers cache the original's permanent redirect, whose address is taken from the `Host` header.
 #[test]
-fn an_action_leads_to_the_page_for_this_time() {
+fn an_action_redirects_temporarily() {
     differ((301, true), (303, false), |subject| {
         let answer = get(&cat(subject, "refresh"), "/index.html?action=refresh", &[]);
         (
@@ -39,9 +39,9 @@ fn an_action_leads_to_the_page_for_this_time() {
     });
 }
 
-/// The original fails inside.
+/// The original fails with an internal error.
 #[test]
-fn actions_that_mean_nothing_are_mistakes_of_the_client() {
+fn invalid_actions_are_answered_with_400() {
     differ([500, 500], [400, 400], |subject| {
         let daemon = cat(subject, "nonsense");
         ["action=nonsense", "action=start"].map(|action| get(&daemon, &format!("/index.html?{action}"), &[]).status())
@@ -49,7 +49,7 @@ fn actions_that_mean_nothing_are_mistakes_of_the_client() {
 }
 
 #[test]
-fn a_page_has_a_head() {
+fn head_requests_for_pages_are_answered() {
     differ(404, 200, |subject| {
         let daemon = cat(subject, "head");
         let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
@@ -58,9 +58,9 @@ fn a_page_has_a_head() {
     });
 }
 
-/// What a header is called, how the size of a chunk is written, where a directory is.
+/// The case of a header name and of a chunk size, and the target of a redirect to a directory.
 #[test]
-fn some_answers_are_spelled_in_another_way() {
+fn some_response_headers_are_spelled_differently() {
     let spelled = |texts: [&str; 3]| texts.map(str::to_owned);
     let original = spelled(["WWW-Authenticate", "1a", "http://<unix domain socket>/stylesheets/"]);
     differ(original, spelled(["Www-Authenticate", "1A", "stylesheets/"]), |subject| {
@@ -91,7 +91,7 @@ fn some_answers_are_spelled_in_another_way() {
 }
 
 #[test]
-fn answers_have_headers_for_proxies_and_browsers() {
+fn responses_have_headers_for_proxies_and_browsers() {
     let said = |texts: [&str; 3]| texts.map(str::to_owned);
     differ(said(["", "", ""]), said(["close", "nosniff", "no"]), |subject| {
         let daemon = cat(subject, "hints");
@@ -109,9 +109,9 @@ fn answers_have_headers_for_proxies_and_browsers() {
     });
 }
 
-/// The original keeps what comes after a refusal, for ever.
+/// The original keeps the connection open and buffers its input without limit.
 #[test]
-fn who_is_refused_is_hung_up_on() {
+fn a_refused_connection_is_closed() {
     only_ours(|| {
         let text = "[inet_http_server]\nport=127.0.0.1:{port}\nusername=u\npassword=p\n";
         let mut daemon = Scene::with("refused", text).start(Subject::Ours);

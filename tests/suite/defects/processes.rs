@@ -1,4 +1,4 @@
-//! Children.
+//! Defects of the original in the supervision of children.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::harness::{Daemon, Scene, Subject, differ, only_ours, processes, wait};
 
-/// The pid of a program, once it has become the sleep(1) it is.
+/// The pid of a program, once it has executed sleep(1).
 fn sleeper(daemon: &mut Daemon, name: &str) -> i32 {
     let pid = daemon.pid_of(name);
     daemon.wait_until("it has become what it is", |_| {
@@ -19,8 +19,8 @@ fn sleeper(daemon: &mut Daemon, name: &str) -> i32 {
     pid
 }
 
-/// The original notices at its next look around, up to a second later. Ours does not look around, so that nothing but
-/// the death can wake it.
+/// The original notices an exit when its loop wakes up, up to a second later. Ours does not poll, so that only the exit
+/// can wake it.
 #[test]
 fn a_killed_program_is_replaced_at_once() {
     only_ours(|| {
@@ -29,7 +29,7 @@ fn a_killed_program_is_replaced_at_once() {
         daemon.wait_for_state("p", "RUNNING");
         let (parent, child) = (daemon.pid(), daemon.pid_of("p"));
         let wakings = || processes::status(parent, "voluntary_ctxt_switches").expect("it runs");
-        // TICK_5 wakes it once in five seconds, which does not count as looking around.
+        // TICK_5 wakes it once in five seconds, which is not polling.
         wait::until("it lets two seconds pass", || {
             let before = wakings();
             assert!(Command::new("sleep").arg("2").status().expect("sleep can be executed").success());
@@ -43,7 +43,7 @@ fn a_killed_program_is_replaced_at_once() {
     });
 }
 
-/// In the original the child gets an ordinary pipe instead.
+/// In the original the child gets a pipe as its descriptor 0 instead.
 #[test]
 fn a_fastcgi_program_keeps_its_socket_inside_a_group() {
     differ(("pipe", false), ("socket", true), |subject| {
@@ -58,7 +58,7 @@ fn a_fastcgi_program_keeps_its_socket_inside_a_group() {
     });
 }
 
-/// The original ends when it finds the port taken between two attempts, and leaves its children behind.
+/// The original crashes when another process takes the port between two attempts, and leaves its children behind.
 #[test]
 fn a_taken_fastcgi_port_is_a_spawn_error() {
     differ(false, true, |subject| {
@@ -103,7 +103,7 @@ fn a_fastcgi_socket_may_have_an_ipv6_address() {
     });
 }
 
-/// The original removes whatever is in the way of its socket.
+/// The original removes any file at the path of its socket.
 #[test]
 fn a_file_at_the_path_of_a_fastcgi_socket_is_left_alone() {
     differ((false, "RUNNING"), (true, "FATAL"), |subject| {
@@ -123,7 +123,7 @@ fn a_file_at_the_path_of_a_fastcgi_socket_is_left_alone() {
     });
 }
 
-/// The original opens it once before anybody needs it, and leaves it for ever.
+/// The original opens the socket once before any program needs it, and never removes it.
 #[test]
 fn a_fastcgi_socket_is_removed_at_the_end() {
     differ([true, true], [false, false], |subject| {
@@ -137,9 +137,9 @@ fn a_fastcgi_socket_is_removed_at_the_end() {
     });
 }
 
-/// The original reads 128 KiB more from each pipe and forgets the rest.
+/// After an exit the original reads at most 128 KiB more from each pipe and drops the rest.
 #[test]
-fn the_last_words_of_a_program_are_kept() {
+fn the_last_output_of_a_program_is_logged() {
     // As much as a pipe can hold: F_SETPIPE_SZ is 1031.
     const SPEECH: &str = "import fcntl, os, time
 fcntl.fcntl(1, 1031, 1 << 20)
@@ -154,7 +154,7 @@ os._exit(0)
         let mut daemon = Scene::with("last words", text).file("speech.py", SPEECH).start(subject);
         daemon.wait_for_state("p", "RUNNING");
         let (daemon_pid, child) = (daemon.pid(), daemon.pid_of("p"));
-        // All is said before the daemon looks.
+        // The program writes everything before the daemon reads.
         processes::signal(daemon_pid, Signal::SIGSTOP);
         daemon.write("go", "");
         daemon.wait_until("it has spoken", |_| !processes::alive(child));
@@ -174,30 +174,30 @@ fn children_start_with_default_signals() {
         ["SigIgn", "SigBlk"].map(|mask| {
             let line = status.lines().find(|line| line.starts_with(mask)).expect("Linux says it");
             let bits = u64::from_str_radix(line.split_whitespace().nth(1).unwrap_or_default(), 16).expect("a mask");
-            // The signals after the 31st belong to the C library.
+            // The C library uses some signals above 31 itself.
             bits & 0x7fff_ffff != 0
         })
     });
 }
 
-/// Descriptors of the daemon are none of a child's business.
+/// A child must not inherit descriptors of the daemon.
 #[test]
-fn children_have_three_descriptors() {
+fn children_inherit_only_three_descriptors() {
     only_ours(|| {
         let text = "[program:p]\ncommand=sleep 1000\nstartsecs=0\n[program:q]\ncommand=sleep 1000\nstartsecs=0\n";
         let mut daemon = Scene::with("descriptors", text).start(Subject::Ours);
         daemon.wait_for_states(&["p", "q"], "RUNNING");
         for name in ["p", "q"] {
             let pid = sleeper(&mut daemon, name);
-            // While it begins it reads libraries and the like.
+            // A starting program opens libraries and the like for a moment.
             daemon.wait_until("it has three descriptors", |_| processes::descriptors(pid) == 3);
         }
     });
 }
 
-/// In the original a program that was stopped while it waited for its next try has fewer tries left.
+/// In the original a program that was stopped in BACKOFF has fewer retries left after the next start.
 #[test]
-fn a_start_by_hand_begins_with_all_retries() {
+fn a_manual_start_resets_the_retry_counter() {
     differ(["0", "1"], ["0", "0"], |subject| {
         let text = "[program:p]\ncommand=sh -c 'exit 1'\nstartretries=9\nautostart=false\n\
             [eventlistener:record]\ncommand=python3 {dir}/listener.py {dir}/events.json\nevents=PROCESS_STATE_STARTING\nstartsecs=0\n";
@@ -205,12 +205,12 @@ fn a_start_by_hand_begins_with_all_retries() {
         let mut daemon = scene.start(subject);
         daemon.wait_for_state("record", "RUNNING");
         for _ in 0..2 {
-            // Whether it is known to have failed when the call is answered is a matter of chance.
+            // The call may be answered before or after the failure is known.
             let _ = daemon.answer("supervisor.startProcess", &["p".into(), false.into()]);
             daemon.wait_for_state("p", "BACKOFF");
             daemon.call("supervisor.stopProcess", &["p".into()]);
         }
-        daemon.wait_until("both starts are told", |daemon| {
+        daemon.wait_until("both starts are delivered", |daemon| {
             daemon.read("events.json").matches("processname:p ").count() == 2
         });
         let told = daemon.read("events.json");
@@ -219,9 +219,9 @@ fn a_start_by_hand_begins_with_all_retries() {
     });
 }
 
-/// The original shows the beginning of time.
+/// The original shows 1970.
 #[test]
-fn a_process_that_never_ran_shows_when_it_was_tried() {
+fn a_process_that_never_ran_shows_the_time_of_the_attempt() {
     differ(true, false, |subject| {
         let text = "[program:p]\ncommand=no-such-command\nstartretries=50\n";
         let mut daemon = Scene::with("epoch", text).start(subject);
@@ -231,9 +231,9 @@ fn a_process_that_never_ran_shows_when_it_was_tried() {
     });
 }
 
-/// The original fails with an internal error, and keeps half of the text for later.
+/// The original fails with an internal error after it queued a part of the text.
 #[test]
-fn input_waits_while_a_program_does_not_read() {
+fn stdin_data_is_queued_while_a_program_does_not_read() {
     differ(false, true, |subject| {
         let text = "[program:p]\ncommand=sh -c 'while [ ! -e go ]; do sleep 0.1; done; exec cat'\nstartsecs=0\nstdout_logfile={dir}/p.log\n\
             [program:deaf]\ncommand=sleep 1000\nstartsecs=0\n";
@@ -249,7 +249,7 @@ fn input_waits_while_a_program_does_not_read() {
         }
         daemon.write("go", "");
         daemon.wait_until("all has come through", |daemon| daemon.read("p.log").len() == 200_000);
-        // Not without limit.
+        // The queue has a limit.
         let flood = "x".repeat(9 << 20);
         let answers =
             [0, 1].map(|_| daemon.answer("supervisor.sendProcessStdin", &["deaf".into(), flood.as_str().into()]));
@@ -258,9 +258,9 @@ fn input_waits_while_a_program_does_not_read() {
     });
 }
 
-/// In the original a rejected event reaches every pool whose processes have the same priority.
+/// In the original a rejected event is sent to every pool of the same priority.
 #[test]
-fn a_rejected_event_stays_in_its_pool() {
+fn a_rejected_event_is_sent_again_only_to_its_pool() {
     differ(true, false, |subject| {
         let text = "[eventlistener:refuses]\ncommand=python3 {dir}/refuse.py {dir}/refused.txt\nevents=REMOTE_COMMUNICATION\nstartsecs=0\n\
             [eventlistener:other]\ncommand=python3 {dir}/listener.py {dir}/events.json\nevents=TICK_3600\nstartsecs=0\n";
@@ -285,9 +285,9 @@ for number in range(1000):
     });
 }
 
-/// The original never uses such a listener again.
+/// The original never sends an event to such a listener again.
 #[test]
-fn a_listener_that_loses_its_way_is_brought_back() {
+fn a_listener_that_breaks_the_protocol_is_restarted() {
     only_ours(|| {
         const CONFUSED: &str = "import os, sys
 if not os.path.exists(sys.argv[1]):
@@ -307,10 +307,10 @@ exec(open(sys.argv[2]).read().replace('sys.argv[1]', 'sys.argv[3]'))
     });
 }
 
-/// The original ends when the pipe is full, and leaves its children behind.
+/// The original crashes when the pipe is full, and leaves its children behind.
 #[test]
-fn a_listener_that_never_reads_harms_nobody() {
-    // It confirms each event when it is told to, without having read it.
+fn a_listener_that_never_reads_does_not_affect_others() {
+    // It acknowledges each event when the test says so, without having read it.
     const DEAF: &str = "#!/bin/sh
 number=0
 echo READY
@@ -345,9 +345,9 @@ done
     });
 }
 
-/// The original writes the name into the header as it is, where blanks and colons divide.
+/// The original writes the identifier into the header unchanged, where spaces and colons are separators.
 #[test]
-fn a_name_cannot_break_the_header_of_events() {
+fn an_identifier_with_separators_does_not_break_event_headers() {
     differ(true, false, |subject| {
         let text = "[supervisord]\nidentifier=a b:c\n[eventlistener:l]\ncommand=sh -c 'echo READY; exec cat >header'\nevents=REMOTE_COMMUNICATION\nstartsecs=0\n";
         let mut daemon = Scene::with("header", text).start(subject);
@@ -359,10 +359,10 @@ fn a_name_cannot_break_the_header_of_events() {
     });
 }
 
-/// A child that the daemon may not signal: the request fails. The original no longer knows the state of the process then,
-/// and ends with it.
+/// The daemon may not signal this child, so the request fails. The original then sets the state to UNKNOWN, and crashes
+/// at the child's exit.
 #[test]
-fn a_child_that_may_not_be_signalled_harms_nobody() {
+fn a_child_that_cannot_be_signalled_does_not_affect_others() {
     if !nix::unistd::Uid::effective().is_root() {
         eprintln!("left out, because it needs root: a child of another user than the daemon's");
         return;
@@ -376,7 +376,7 @@ fn a_child_that_may_not_be_signalled_harms_nobody() {
         let answer = daemon.answer("supervisor.signalProcess", &["p".into(), "HUP".into()]);
         assert!(answer.starts_with("fault 30 FAILED"), "{answer}");
         let state = if daemon.state_of("p") == "UNKNOWN" { "UNKNOWN" } else { "RUNNING" };
-        // Where the state is not known to ours, an end is an end as well.
+        // In ours a process in the state UNKNOWN that exits becomes EXITED.
         let answer = daemon.answer("supervisor.stopProcess", &["p".into()]);
         assert!(answer.starts_with("fault "), "{answer}");
         assert_eq!(daemon.state_of("p"), "UNKNOWN");
@@ -389,9 +389,9 @@ fn a_child_that_may_not_be_signalled_harms_nobody() {
     });
 }
 
-/// The original ends it in the same moment.
+/// The original stops the listener at once.
 #[test]
-fn a_listener_can_deal_with_the_end_of_the_supervisor() {
+fn a_listener_can_answer_its_last_event_during_shutdown() {
     const LAST: &str = "import sys, time
 while True:
     sys.stdout.write('READY\\n'); sys.stdout.flush()
@@ -418,9 +418,9 @@ const MOVES: &str = "import os, time\n\
     while os.getpgid(other) != other:\n    time.sleep(0.01)\n\
     os.setpgid(0, other)\nprint('moved', flush=True)\ntime.sleep(1000)\n";
 
-/// In the original the signals go to a group that has no members, and the program is STOPPING for good.
+/// In the original the signals go to an empty process group, and the program stays STOPPING for ever.
 #[test]
-fn a_program_that_left_its_group_can_be_stopped_as_a_group() {
+fn stopasgroup_stops_a_program_that_left_its_process_group() {
     differ("STOPPING", "STOPPED", |subject| {
         let text = "[program:p]\ncommand=python3 {dir}/moves.py\nstartsecs=0\nstopasgroup=true\nstopwaitsecs=1\n\
             stdout_logfile={dir}/p.log\n";
@@ -439,15 +439,16 @@ fn a_program_that_left_its_group_can_be_stopped_as_a_group() {
     });
 }
 
-/// All are made in one turn of the loop, in which the time must not stand still.
+/// All are spawned in one turn of the loop, during which the clock must advance.
 #[test]
-fn each_program_of_a_crowd_must_stay_up_for_its_own_startsecs() {
+fn startsecs_counts_from_the_start_of_each_process() {
     only_ours(|| {
         let text = "[program:p]\ncommand=sleep 1000\nstartsecs=1\nnumprocs=400\nprocess_name=p%(process_num)d\n\
             stdout_logfile=NONE\nstderr_logfile=NONE\n";
         let mut daemon = Scene::with("crowd", text).start(Subject::Ours);
         daemon.wait_until("all run", |daemon| daemon.log().matches(" INFO success: ").count() == 400);
-        // Both clocks at one moment: the time of day, and the time since the boot, which counts the births of processes.
+        // Both clocks at one moment: the time of day, and the time since boot, in which /proc gives the start of
+        // processes.
         let now = Command::new("date").arg("+%Y-%m-%d %H:%M:%S,%3N").output().expect("date can be executed").stdout;
         let now = millis(&String::from_utf8_lossy(&now))
             - since_boot(&fs::read_to_string("/proc/uptime").expect("it is there"), 0, 1_000);
@@ -470,7 +471,7 @@ fn each_program_of_a_crowd_must_stay_up_for_its_own_startsecs() {
     });
 }
 
-/// A number of a file of the system, as milliseconds of that unit.
+/// A field of a file in /proc, in milliseconds; `unit` is the length of its unit.
 fn since_boot(text: &str, field: usize, unit: i64) -> i64 {
     let number: f64 =
         text.split_ascii_whitespace().nth(field).and_then(|number| number.parse().ok()).expect("a number");

@@ -1,4 +1,4 @@
-//! Starting, restarting and leaving.
+//! Defects of the original at start, restart and shutdown.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ fn configure_more(daemon: &Daemon, text: &str) {
     daemon.write("supervisord.conf", &format!("{before}{text}"));
 }
 
-/// Restarts with SIGHUP; whether the daemon is there afterwards and has started its program again.
+/// Restarts with SIGHUP; returns whether the daemon runs afterwards and has started its program again.
 fn survives_a_restart(daemon: &mut Daemon) -> bool {
     let (daemon_pid, before) = (daemon.pid(), daemon.pid_of("p"));
     daemon.signal(Signal::SIGHUP);
@@ -40,9 +40,9 @@ fn survives_a_restart(daemon: &mut Daemon) -> bool {
     restarted
 }
 
-/// The original ends with an interpreter's traceback.
+/// The original prints a Python traceback.
 #[test]
-fn a_log_that_cannot_be_opened_is_an_ordinary_error() {
+fn an_activity_log_that_cannot_be_opened_is_a_plain_error() {
     differ((1, false), (2, true), |subject| {
         let output = scene("log", "[supervisord]\nlogfile={dir}/there\n").file("there/.keep", "").run(subject);
         (output.code, output.stderr.starts_with("Error: "))
@@ -60,7 +60,7 @@ fn a_relative_configuration_survives_a_change_of_directory() {
     });
 }
 
-/// The original stops everything before it looks.
+/// The original stops all programs before it reads the file.
 #[test]
 fn a_restart_with_a_broken_file_changes_nothing() {
     differ([false, false], [true, true], |subject| {
@@ -84,9 +84,9 @@ fn a_restart_with_a_broken_file_changes_nothing() {
     });
 }
 
-/// The original has stopped everything by then, and ends.
+/// The original has stopped all programs by then, and exits.
 #[test]
-fn a_restart_whose_port_is_taken_goes_on_with_the_servers_of_before() {
+fn a_restart_whose_port_is_taken_keeps_the_old_servers() {
     differ(false, true, |subject| {
         let mut daemon = started(subject, "taken", "");
         let _taken = TcpListener::bind(("127.0.0.1", daemon.ports[0])).expect("the port is free");
@@ -100,9 +100,9 @@ fn a_restart_whose_port_is_taken_goes_on_with_the_servers_of_before() {
     });
 }
 
-/// The original says it on stderr, which a daemon in the background no longer has.
+/// The original reports it on stderr, which a daemon in the background does not have.
 #[test]
-fn a_restart_that_is_impossible_is_said_in_the_log() {
+fn a_restart_that_fails_is_logged() {
     differ(false, true, |subject| {
         let options = "[unix_http_server:other]\nfile={dir}/there/s.sock\n";
         let mut daemon = scene("impossible", options).file("there/.keep", "").start(subject);
@@ -115,9 +115,9 @@ fn a_restart_that_is_impossible_is_said_in_the_log() {
     });
 }
 
-/// The original removes whatever is at the path of its socket.
+/// The original removes any file at the path of its socket.
 #[test]
-fn a_file_that_is_no_socket_is_left_alone() {
+fn a_regular_file_at_a_socket_path_is_kept() {
     differ("", "precious", |subject| {
         let mut daemon = scene("file", "").file("s.sock", "precious").launch(subject);
         assert_eq!(daemon.comes_up(), subject == Subject::Original, "{}", daemon.report());
@@ -125,9 +125,9 @@ fn a_file_that_is_no_socket_is_left_alone() {
     });
 }
 
-/// The original waits for a byte for ever.
+/// The original waits for a byte from the other server for ever.
 #[test]
-fn a_listener_that_says_nothing_does_not_hold_up_the_start() {
+fn a_silent_server_on_the_socket_does_not_block_the_start() {
     only_ours(|| {
         let scene = scene("silent", "");
         let place = scene.set_up(Subject::Ours);
@@ -138,7 +138,7 @@ fn a_listener_that_says_nothing_does_not_hold_up_the_start() {
     });
 }
 
-/// The original leaves the sockets it had opened before.
+/// The original leaves behind the sockets that it had opened before.
 #[test]
 fn a_failed_start_leaves_no_socket() {
     differ(true, false, |subject| {
@@ -150,7 +150,7 @@ fn a_failed_start_leaves_no_socket() {
     });
 }
 
-/// The original removes the automatic logs of a running daemon when a second one fails to start, and begins a log.
+/// A second original that fails to start removes the automatic logs of the running one, and begins an activity log.
 #[test]
 fn a_failed_start_touches_no_logs() {
     differ((false, true), (true, false), |subject| {
@@ -166,22 +166,22 @@ fn a_failed_start_touches_no_logs() {
     });
 }
 
-/// The original removes the pid file of whoever wrote it last.
+/// The original removes the pid file even when another daemon has written it.
 #[test]
-fn a_pid_file_of_another_daemon_stays() {
+fn the_pid_file_of_another_daemon_is_kept() {
     differ("", "1\n", |subject| {
         let mut daemon = started(subject, "pid", "");
         fs::write(daemon.path("supervisord.pid"), "1\n").expect("the file is ours");
         processes::signal(daemon.launched_pid(), Signal::SIGTERM);
         assert_eq!(daemon.exit_code(), 0);
         let left = daemon.read("supervisord.pid");
-        // Whoever cleans up must not take it for the daemon's.
+        // The clean-up of the test must not take this for the daemon's pid file.
         let _ = fs::remove_file(daemon.path("supervisord.pid"));
         if left == "1\n" { "1\n" } else { "" }
     });
 }
 
-/// The original forgets which pid file it wrote when the configuration is read again.
+/// After a reread the original removes another pid file than the one it wrote.
 #[test]
 fn reread_does_not_move_the_pid_file() {
     differ(true, false, |subject| {
@@ -194,7 +194,7 @@ fn reread_does_not_move_the_pid_file() {
     });
 }
 
-/// In the original the name goes into a pattern and into a path as it is.
+/// The original uses the identifier unescaped in a pattern and in a path.
 #[test]
 fn an_identifier_may_contain_anything() {
     differ(1, 0, |subject| {
@@ -210,9 +210,9 @@ fn an_identifier_may_contain_anything() {
     });
 }
 
-/// The original says nothing about options it does not know.
+/// The original ignores unknown options silently.
 #[test]
-fn unknown_options_and_sections_are_mentioned() {
+fn unknown_options_and_sections_are_logged() {
     differ([false, false], [true, true], |subject| {
         let daemon = started(subject, "unknown", "autostrat=true\n[programm:x]\ncommand=cat\n");
         let log = daemon.log();
@@ -221,7 +221,7 @@ fn unknown_options_and_sections_are_mentioned() {
     });
 }
 
-/// The original throws these away.
+/// The original drops these warnings.
 #[test]
 fn reread_logs_its_warnings() {
     differ(false, true, |subject| {
@@ -234,9 +234,9 @@ fn reread_logs_its_warnings() {
     });
 }
 
-/// The original drops one of them without a word, and shows it all the same.
+/// The original drops one of them silently, and `avail` lists it all the same.
 #[test]
-fn two_groups_of_one_name_are_mentioned() {
+fn two_groups_with_one_name_are_logged() {
     differ((false, 2), (true, 1), |subject| {
         let mut daemon = scene("twice", "[program:q]\ncommand=cat\n[group:p]\nprograms=q\n").start(subject);
         daemon.wait_for_log("started with pid");
@@ -257,9 +257,9 @@ fn servers_listen_on_ipv6_too() {
     });
 }
 
-/// In the original any section whose name merely begins like a server is one.
+/// In the original any section whose name begins with a server section's name is a server.
 #[test]
-fn a_section_that_only_begins_like_a_server_is_none() {
+fn a_section_that_only_begins_like_a_server_section_opens_no_server() {
     differ(true, false, |subject| {
         let daemon = started(subject, "prefix", "[unix_http_serverzz]\nfile={dir}/zz.sock\n");
         http::unix(&daemon.path("zz.sock")).is_ok()

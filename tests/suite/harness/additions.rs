@@ -1,8 +1,8 @@
-//! Taking away what our messages say besides the original's words, so that those can be compared to the letter.
+//! Removes our additions from messages, so that the rest can be compared with the original to the letter.
 //!
-//! That the additions are there, and right, is for tests of their own.
+//! Other tests check that the additions are present and right.
 
-/// Where messages of the original quote what we do not show, and what follows it.
+/// Text before a secret that messages of the original quote and ours hide, and the text after it.
 const SECRETS: [(&str, &str); 5] = [
     ("Format string ", " for 'environment'"),
     ("Format string ", " for 'supervisord.environment'"),
@@ -11,21 +11,21 @@ const SECRETS: [(&str, &str); 5] = [
     ("Unexpected end of key/value pairs in value '", "'"),
 ];
 
-/// What of the original's words has no place in a configuration file, and is followed by a reason of ours.
+/// Messages of the original that do not concern a configuration file and that we extend by a reason.
 const EXTENDED: [&str; 2] = ["could not read config file ", "could not write pidfile "];
 
-/// What is said of code that cannot be imported.
+/// The message about code that cannot be imported.
 const UNRESOLVED: &str = " cannot be resolved within [";
 
-/// The text without the places in configuration files that we name in parentheses, without the WARN lines about such a
-/// place, and with secrets that the original shows hidden as ours are.
+/// Removes the places in configuration files that we add in parentheses and the WARN lines about such a place, and
+/// replaces secrets that the original shows by our mask.
 pub fn without_additions(text: &str) -> String {
     let lines = text.split_inclusive('\n');
     let is_added = |line: &str| is_member(line) || (line.contains(" WARN ") && place(line).is_some());
     lines.filter(|line| !is_added(line)).map(cut).collect()
 }
 
-/// Whether this is a member of a struct that 4.4 brings.
+/// Whether this is a struct member that version 4.4 adds.
 fn is_member(line: &str) -> bool {
     line.starts_with("  autorestart: ")
 }
@@ -35,7 +35,7 @@ fn cut(line: &str) -> String {
     if let Some((start, end)) = place(&line) {
         line.replace_range(start..end, "");
     }
-    // Why code cannot be imported, as 4.4 says it.
+    // The reason why code cannot be imported, as in version 4.4.
     if let Some((before, after)) = line.split_once(UNRESOLVED)
         && let Some((section, why)) = after.split_once(']')
         && why.starts_with(": ")
@@ -53,7 +53,7 @@ fn cut(line: &str) -> String {
     line
 }
 
-/// Where ` (FILE:LINE...)` stands in a line.
+/// The position of ` (FILE:LINE...)` in a line.
 fn place(line: &str) -> Option<(usize, usize)> {
     line.match_indices(" (").map(|(start, _)| start).find_map(|start| {
         let inside = &line[start + 2..];
@@ -81,13 +81,13 @@ fn place(line: &str) -> Option<(usize, usize)> {
                 return Some((start, start + 2 + at + 1));
             }
         }
-        // A value with one that is not closed.
+        // A value with an unclosed parenthesis.
         inside.rfind(')').map(|at| (start, start + 2 + at + 1))
     })
 }
 
 #[test]
-fn only_places_are_taken_away() {
+fn only_additions_are_removed() {
     for (text, expected) in [
         (
             "Error: no (in 'x' (file: 'c.conf')) (c.conf:3, [a] b=%(c)s: write d)\nnext",

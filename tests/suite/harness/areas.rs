@@ -1,8 +1,8 @@
-//! Which part of the product a test is about.
+//! The area of the product that a test belongs to.
 
 use std::fmt;
 
-/// What users see of a supervisor, by the side they see it from.
+/// The parts of a supervisor as its users see them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Area {
     Configuration,
@@ -20,7 +20,7 @@ pub enum Area {
     Shell,
     Pidproxy,
     PlugIns,
-    /// Programs and configurations of others, as they are.
+    /// Third-party programs and configurations, unchanged.
     RealPrograms,
 }
 
@@ -46,7 +46,7 @@ const NAMES: [(Area, &str); 16] = [
     (RealPrograms, "real programs"),
 ];
 
-/// Modules, and single tests that are about something else than the rest of their module.
+/// Modules, and single tests that belong to another area than the rest of their module.
 pub const PLACES: [(&str, Area); 46] = [
     ("command_line", CommandLine),
     ("documents", RealPrograms),
@@ -112,7 +112,7 @@ impl Area {
         NAMES.into_iter().find(|(_, known)| *known == name).map(|(area, _)| area)
     }
 
-    /// What a test is about; `test` is its path as the test program prints it.
+    /// The area of a test; `test` is its path as the test program prints it.
     pub fn of(test: &str) -> Option<Area> {
         let about = PLACES.into_iter().filter(|(place, _)| begins(test, place));
         about.max_by_key(|(place, _)| place.len()).map(|(_, area)| area)
@@ -125,7 +125,7 @@ impl fmt::Display for Area {
     }
 }
 
-/// Whether a test is in a module, or is a test, or begins as written when that ends in `_`.
+/// Whether `place` is the test, or a module around it, or, if it ends in `_`, a prefix of its path.
 fn begins(test: &str, place: &str) -> bool {
     test.strip_prefix(place).is_some_and(|rest| place.ends_with('_') || rest.is_empty() || rest.starts_with("::"))
 }
@@ -139,7 +139,7 @@ fn names_are_in_the_order_of_the_variants() {
 }
 
 #[test]
-fn the_nearest_place_decides() {
+fn the_longest_matching_path_decides() {
     assert_eq!(Area::of("options::program::command"), Some(Lifecycle));
     assert_eq!(Area::of("options::program::user"), Some(Users));
     assert_eq!(Area::of("options::program::names_and_numbers"), Some(Configuration));

@@ -1,4 +1,4 @@
-//! Running a program to its end, with a limit.
+//! Runs a program to its end, with a time limit.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::wait;
 
-/// What a finished program left.
+/// The result of a finished program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     pub stdout: String,
     pub stderr: String,
-    /// The exit status; 128 + N after death by signal N, as a shell says it.
+    /// The exit status; 128 + N after death by signal N, as in a shell.
     pub code: i32,
 }
 
@@ -30,14 +30,14 @@ impl Output {
     }
 }
 
-/// Runs a program with this text on its stdin. A program that does not end in time is killed and fails the test.
+/// Runs a program with this text as its stdin. A program that does not end in time is killed, and the test fails.
 pub fn run(command: &mut Command, input: &str) -> Output {
     run_within(wait::DEADLINE, command, input).unwrap_or_else(|output| panic!("{command:?} did not end\n{output:?}"))
 }
 
-/// Like [`run`], with a limit of its own. The error is what a program that was killed had said so far.
+/// Like [`run`], with a limit of its own. The error is the output so far of a program that was killed.
 pub fn run_within(limit: Duration, command: &mut Command, input: &str) -> Result<Output, Output> {
-    // Files rather than pipes: a child left behind that inherited them cannot keep us waiting for their end.
+    // Files rather than pipes: a leftover child that inherited a pipe would delay its end of file.
     let mut stdin = tempfile::tempfile().expect("a temporary file");
     stdin.write_all(input.as_bytes()).and_then(|()| stdin.rewind()).expect("a temporary file can be written");
     let stdout = tempfile::tempfile().expect("a temporary file");
@@ -57,7 +57,7 @@ pub fn run_within(limit: Duration, command: &mut Command, input: &str) -> Result
     }
 }
 
-/// A status as `$?` shows it.
+/// The status as the shell's `$?` shows it.
 pub fn shell_code(status: std::process::ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
@@ -69,8 +69,8 @@ fn content(mut file: File) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Copies a program that is to be executed. Another process does it: a descriptor of ours that is open for writing could be
-/// in the child that another test is starting, and then nobody can execute the program ("Text file busy").
+/// Copies a program that the test will execute. Another process copies it: a child that another test is forking could
+/// inherit a descriptor of ours that is open for writing, and then exec fails ("Text file busy").
 pub fn copy_program(from: &std::path::Path, to: &std::path::Path) {
     let copied = std::process::Command::new("cp").args([from, to]).status().expect("cp can be executed");
     assert!(copied.success(), "{} cannot be copied", from.display());

@@ -1,4 +1,4 @@
-//! The same scene under both programs, and what an observer can tell apart.
+//! Runs one scene with both programs and compares the observations.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use super::redact::redact;
 use super::scene::{Place, Scene};
 use super::subject::Subject;
 
-/// What was seen in one run: named texts in the order they were noted.
+/// The observations of one run: named texts in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     notes: Vec<(String, String)>,
 }
 
 impl Observed {
-    /// Nothing seen yet.
+    /// Without observations.
     pub fn new() -> Observed {
         Observed::default()
     }
@@ -26,12 +26,13 @@ impl Observed {
         self.notes.push((what.to_owned(), text.to_string()));
     }
 
-    /// Notes a text of a scene, without what must vary from run to run and without what we add to the original's words.
+    /// Notes a text of a scene, without what varies from run to run and without our additions to the original's
+    /// messages.
     pub fn note(&mut self, place: &Place, what: &str, text: impl ToString) {
         self.exactly(what, without_additions(&redact(place, &text.to_string())));
     }
 
-    /// Where another observation differs (- this, + the other).
+    /// The difference to another observation (- this, + the other).
     pub fn difference(&self, other: &Observed) -> String {
         let mut report = String::new();
         let missing = ("nothing".to_owned(), String::new());
@@ -55,7 +56,7 @@ impl fmt::Display for Observed {
     }
 }
 
-/// Runs a scene for every chosen subject and demands that `observe` sees the same.
+/// Runs a scene for every chosen subject and demands equal observations.
 ///
 /// With one subject chosen there is nothing to compare, but `observe` and its assertions still run.
 pub fn compare(scene: &Scene, observe: impl Fn(&mut Daemon, &mut Observed) + Sync) {
@@ -68,8 +69,8 @@ pub fn compare(scene: &Scene, observe: impl Fn(&mut Daemon, &mut Observed) + Syn
     });
 }
 
-/// Runs a scene whose daemon must refuse to start, and compares what it says on stderr. What it logged before is another
-/// matter: ours tries everything that can fail before it opens its log.
+/// Runs a scene whose daemon must refuse to start, and compares its stderr. The logs are not compared: ours tries
+/// everything that can fail before it opens its log.
 pub fn compare_refusal(scene: &Scene) {
     compare_runs(|subject| {
         let place = scene.set_up(subject);
@@ -86,7 +87,7 @@ pub fn compare_refusal(scene: &Scene) {
     });
 }
 
-/// Runs a scene for every pair of a daemon and a client among the chosen subjects, and demands that all are seen alike.
+/// Runs a scene for every pair of a daemon and a client among the chosen subjects, and demands equal observations.
 pub fn compare_pairs(scene: &Scene, observe: impl Fn(&mut Daemon, Subject, &mut Observed) + Sync) {
     let chosen = Subject::chosen();
     let pairs: Vec<(Subject, Subject)> =
@@ -100,12 +101,12 @@ pub fn compare_pairs(scene: &Scene, observe: impl Fn(&mut Daemon, Subject, &mut 
     });
 }
 
-/// Runs anything for every chosen subject, side by side, and demands equal observations.
+/// Runs a function for every chosen subject, in parallel, and demands equal observations.
 pub fn compare_runs(run: impl Fn(Subject) -> Observed + Sync) {
     compare_all(&Subject::chosen(), run);
 }
 
-/// Runs anything in several ways, side by side, and demands that each is seen like the first.
+/// Runs a function in several ways, in parallel, and demands the observation of the first from all.
 fn compare_all<W: Copy + fmt::Debug + Send + Sync>(ways: &[W], run: impl Fn(W) -> Observed + Sync) {
     let test = record::comparing_test();
     let run = &run;

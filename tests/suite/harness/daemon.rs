@@ -15,10 +15,11 @@ use super::scene::Place;
 use super::subject::{Program, Subject};
 use super::wait;
 
-/// How long lines of the activity log may be on their way. A daemon that always has something to write is not waited for.
+/// How long lines of the activity log may be delayed. The wait ends then, because some daemons always have something to
+/// write.
 const LAG: Duration = Duration::from_secs(2);
 
-/// A daemon that was started from a scene. Dropping it ends it and everything it started.
+/// A daemon that was started from a scene. Dropping it kills it and everything it started.
 pub struct Daemon {
     place: Place,
     child: Child,
@@ -57,8 +58,8 @@ impl Daemon {
         self.recorded_pid().unwrap_or_else(|| self.launched_pid())
     }
 
-    /// The activity log. Our daemon writes it on a thread of its own, which may have lines before it that say what the
-    /// test has seen already: they are waited for.
+    /// The activity log. Our daemon writes it on a thread of its own, so lines about what the test has seen already may
+    /// still be missing: this waits for them.
     pub fn log(&self) -> String {
         if self.subject == Subject::Ours {
             wait::poll(LAG, || (!processes::is_thread_running(self.pid(), "output")).then_some(()));
@@ -83,7 +84,7 @@ impl Daemon {
             if condition(self) {
                 return Some(true);
             }
-            // A launcher that daemonized ends well; anything else will not come back.
+            // A launcher that daemonized exits with 0; any other exit is final.
             ended = self.child.try_wait().ok().flatten().filter(|status| !status.success());
             (ended.is_some() && !condition(self)).then_some(false)
         });
@@ -91,7 +92,7 @@ impl Daemon {
         assert!(reached == Some(true), "waited in vain until {what}{ended}\n{}", self.report());
     }
 
-    /// Waits until the daemon has written its pid file or has ended; whether it runs.
+    /// Waits until the daemon has written its pid file or has exited; returns whether it runs.
     pub fn comes_up(&mut self) -> bool {
         let up = wait::poll(wait::DEADLINE, || match self.is_running() {
             true => self.recorded_pid().is_some().then_some(true),
@@ -123,9 +124,9 @@ impl Daemon {
         self.read(path)
     }
 
-    /// The activity log without what is worded freely or depends on how fast the daemon looks around: internal
-    /// names of dispatchers, debug lines about signals and polling, repeated reports of what is waited for, and
-    /// whether the first program counts as running before or after the second is started.
+    /// The activity log without what is worded freely or depends on timing: internal names of dispatchers, debug lines
+    /// about signals and polling, repeated "waiting for" lines, and whether the first program is RUNNING before or
+    /// after the second is started.
     pub fn story(&self) -> String {
         const FREE: [&str; 4] = ["stopped monitoring", "received SIGCHLD", " BLAT ", " to stop"];
         let log = self.log();
@@ -153,24 +154,24 @@ impl Daemon {
         self.info(name).get("pid").int() as i32
     }
 
-    /// `getProcessInfo`.
+    /// The result of `getProcessInfo`.
     pub fn info(&self, name: &str) -> Value {
         self.call("supervisor.getProcessInfo", &[name.into()])
     }
 
-    /// Calls a method over the unix socket; the fault is its code and its text.
+    /// Calls a method over the unix socket; a fault is its code and its text.
     pub fn rpc(&self, method: &str, parameters: &[Value]) -> Result<Value, (i64, String)> {
         rpc::call(&self.path("s.sock"), method, parameters)
             .unwrap_or_else(|error| panic!("{method}: {error}\n{}", self.report()))
     }
 
-    /// What a call is answered, a fault or an HTTP status included, as text.
+    /// The answer to a call as text; a fault or an HTTP status, too.
     pub fn answer(&self, method: &str, parameters: &[Value]) -> String {
         rpc::ask(&self.path("s.sock"), method, parameters)
             .map_or_else(|error| error.kind().to_string(), |answer| answer.to_string())
     }
 
-    /// Calls a method of a daemon that may be about to restart; none while it does not answer, or with a fault.
+    /// Calls a method of a daemon that may be about to restart; none when it does not answer, or answers with a fault.
     pub fn rpc_if_up(&self, method: &str, parameters: &[Value]) -> Option<Value> {
         rpc::call(&self.path("s.sock"), method, parameters).ok()?.ok()
     }
@@ -218,13 +219,13 @@ impl Daemon {
         code
     }
 
-    /// Kills the process that was started, a daemon in the foreground, without a word, and waits until it is gone.
+    /// Kills the launched process, a daemon in the foreground, with SIGKILL, and waits until it is gone.
     pub fn crash(&mut self) {
         processes::signal(self.launched_pid(), Signal::SIGKILL);
         self.exit_code();
     }
 
-    /// The same with its keeper, so that only the state file is left.
+    /// Like [`Daemon::crash`], and kills the keeper, so that only the state file is left.
     pub fn crash_with_keeper(&mut self) {
         let keeper = self.keeper().expect("it has one");
         self.crash();
@@ -232,36 +233,36 @@ impl Daemon {
         assert!(wait::poll(wait::DEADLINE, || (!processes::alive(keeper)).then_some(())).is_some(), "it does not die");
     }
 
-    /// The process id of the keeper beside the daemon, or of the one that a daemon left behind.
+    /// The process id of the daemon's keeper, or of the keeper that a killed daemon left behind.
     pub fn keeper(&self) -> Option<i32> {
         self.keepers().first().copied()
     }
 
-    /// The process ids of all keepers; more than one while one takes the place of another.
+    /// The process ids of all keepers; more than one while one replaces another.
     pub fn keepers(&self) -> Vec<i32> {
         let mark = format!("{}={}", super::scene::MARK, self.dir().display());
         let is_keeper = |pid: &i32| processes::process(*pid).is_some_and(|process| process.name == processes::KEEPER);
         processes::with_environment(&mark).into_iter().filter(is_keeper).collect()
     }
 
-    /// Starts a daemon again after the one before has ended, and waits until it has written its pid file.
+    /// Starts the daemon again after it has ended, and waits until it has written its pid file.
     pub fn start_again(&mut self) {
         self.start_again_with(&self.place.subject.path(Program::Supervisord));
     }
 
-    /// The same with another program.
+    /// Like [`Daemon::start_again`], with another program.
     pub fn start_again_with(&mut self, program: &Path) {
         self.launch_again_with(program);
         let launched = self.launched_pid();
         self.wait_until("the pid file is written", |daemon| daemon.recorded_pid() == Some(launched));
     }
 
-    /// Starts a daemon again after the one before has ended, and waits for nothing.
+    /// Starts the daemon again after it has ended, without waiting.
     pub fn launch_again(&mut self) {
         self.launch_again_with(&self.place.subject.path(Program::Supervisord));
     }
 
-    /// The same with another program.
+    /// Like [`Daemon::launch_again`], with another program.
     pub fn launch_again_with(&mut self, program: &Path) {
         let mut command = self.place.command(program);
         let stream = |name| File::options().append(true).create(true).open(self.place.path(name)).map(Stdio::from);
@@ -274,7 +275,7 @@ impl Daemon {
         self.code = None;
     }
 
-    /// Asks the daemon to end, waits for it and returns its exit status.
+    /// Asks the daemon to shut down, waits for it and returns its exit status.
     pub fn stop(&mut self) -> i32 {
         self.signal(Signal::SIGTERM);
         self.exit_code()
@@ -285,7 +286,7 @@ impl Daemon {
         self.code.is_none() && matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// What is known about the daemon, for failure messages.
+    /// The state of the daemon and its logs, for failure messages.
     pub fn report(&self) -> String {
         let tree = processes::descendants(self.pid());
         let mut text = format!("{} ({:?}) in {}\n", self.name, self.subject, self.dir().display());
@@ -313,7 +314,7 @@ impl Daemon {
     }
 }
 
-/// Whether a line tells of a program that comes up.
+/// Whether a line is about the start of a program.
 fn is_start(line: &str) -> bool {
     line.contains(" spawned: ") || line.contains(" success: ")
 }

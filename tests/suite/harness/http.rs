@@ -1,4 +1,4 @@
-//! A plain HTTP client that hides nothing: status, headers and body as they came over the wire.
+//! A plain HTTP client that hides nothing: status, headers and body exactly as received.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -11,20 +11,20 @@ pub trait Stream: Read + Write {}
 
 impl<T: Read + Write> Stream for T {}
 
-/// How long a silent server is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a read waits for a silent server.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Connects to a unix socket.
 pub fn unix(path: &Path) -> io::Result<Box<dyn Stream>> {
     let stream = uninterrupted(|| UnixStream::connect(path))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
     Ok(Box::new(stream))
 }
 
 /// Connects to a port of the loopback interface.
 pub fn tcp(port: u16) -> io::Result<Box<dyn Stream>> {
     let stream = uninterrupted(|| TcpStream::connect(("127.0.0.1", port)))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
     Ok(Box::new(stream))
 }
 
@@ -37,7 +37,7 @@ fn uninterrupted_read(stream: &mut dyn Stream, bytes: &mut [u8]) -> io::Result<u
     }
 }
 
-/// Tries again what a signal interrupted.
+/// Repeats a call that a signal interrupted.
 fn uninterrupted<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
     loop {
         match attempt() {
@@ -47,12 +47,12 @@ fn uninterrupted<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// What a server answered.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// `HTTP/1.1 200 OK`.
+    /// The status line, such as `HTTP/1.1 200 OK`.
     pub status_line: String,
-    /// Headers as written, in order.
+    /// Headers as received, in order.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -124,7 +124,7 @@ pub fn head(stream: &mut dyn Stream) -> io::Result<Response> {
     Ok(Response { status_line, headers, body: Vec::new() })
 }
 
-/// Reads one piece of a chunked body; none at its end.
+/// Reads one chunk of a chunked body; none at its end.
 pub fn chunk(stream: &mut dyn Stream) -> io::Result<Option<Vec<u8>>> {
     let mut size = Vec::new();
     while !size.ends_with(b"\r\n") {

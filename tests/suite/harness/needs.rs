@@ -1,9 +1,9 @@
-//! What tests need of the machine: programs that no build brings along, and things that not everybody may do.
+//! What tests need of the machine: programs that the build does not provide, and privileges.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The programs with their packages of Debian; `.ci/run` installs the same.
+/// The programs with their Debian packages; `.ci/run` installs the same.
 const PACKAGES: [(&str, &str); 11] = [
     ("faketime", "faketime"),
     ("nginx", "nginx-light"),
@@ -18,10 +18,10 @@ const PACKAGES: [(&str, &str); 11] = [
     ("unshare", "util-linux"),
 ];
 
-/// Where services are that users do not start, beside the directories of `PATH`.
+/// Directories of system services, which may not be in `PATH`.
 const SYSTEM: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// The path of a program. A test without it fails, in words that say what to install.
+/// The path of a program. If it is missing, the test fails with a message that names its package.
 pub fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::env::split_paths(&path).chain(SYSTEM.map(PathBuf::from));
@@ -35,7 +35,7 @@ fn missing(name: &str) -> String {
     format!("{name} is missing: install the Debian package {package}")
 }
 
-/// The library of `faketime`, which lends a process another clock.
+/// The library of `faketime`, which gives a process another clock.
 pub fn clock_library() -> PathBuf {
     program("faketime");
     let machine = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
@@ -44,23 +44,23 @@ pub fn clock_library() -> PathBuf {
     found.unwrap_or_else(|| panic!("libfaketimeMT.so.1 is missing: install the Debian package faketime"))
 }
 
-/// What even root may not do everywhere: a container may have taken it away.
+/// Privileges that even root may lack, for example in a container.
 #[derive(Clone, Copy, Debug)]
 pub enum Power {
-    /// To mount something where nobody else sees it.
+    /// To mount a file system in a private mount namespace.
     Mount,
-    /// To be the first process of a world of processes of its own.
+    /// To be process 1 of a new pid namespace.
     BeFirstProcess,
     /// To start a program as another user.
     ChangeUser,
-    /// To give up what root may do to the processes of others.
+    /// To drop CAP_KILL, which allows root to signal processes of other users.
     ForgoSignals,
-    /// To give up looking into the processes of others.
+    /// To drop CAP_SYS_PTRACE, which allows root to inspect processes of other users.
     ForgoTracing,
 }
 
 impl Power {
-    /// Whether we have it; where not, it is said what is left out and why.
+    /// Whether the test has the privilege; if not, prints what is left out and why.
     pub fn is_there_for(self, what: &str) -> bool {
         let (command, purpose) = match self {
             Power::Mount => ("unshare --mount mount -t tmpfs none /mnt", "mount a file system"),
@@ -78,19 +78,19 @@ impl Power {
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) => error.to_string(),
         };
-        eprintln!("left out, because nobody here may {purpose} ({refusal}): {what}");
+        eprintln!("left out, because this user may not {purpose} ({refusal}): {what}");
         false
     }
 }
 
 #[test]
-fn what_is_missing_is_said_with_its_package() {
+fn a_missing_program_is_reported_with_its_package() {
     for (name, package) in PACKAGES {
         assert_eq!(missing(name), format!("{name} is missing: install the Debian package {package}"));
     }
     assert!(program("unshare").is_absolute());
     let installer = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/run")).expect("it is there");
-    // The others are in every Debian.
+    // Every Debian has the others.
     for (name, package) in PACKAGES.into_iter().filter(|(_, package)| *package != "util-linux") {
         assert!(installer.lines().any(|line| line.contains(name) && line.contains(package)), "{name}");
     }

@@ -1,4 +1,4 @@
-//! Where the original is, and how it gets there.
+//! Finds and installs the original.
 //!
 //! `SUPERVISOR_ORIGINAL` may name a directory with its programs. Otherwise a virtual environment is made once, in the
 //! [`cache`], from the Python package index.
@@ -27,7 +27,7 @@ pub fn directory() -> &'static Path {
     })
 }
 
-/// Fills `directory` once for all test processes that share it, and anew when it is to have other `contents`.
+/// Fills `directory` once for all test processes that share it, and again when `contents` change.
 pub fn once(directory: &Path, contents: &[&str], fill: impl FnOnce(&Path)) {
     let parent = directory.parent().expect("a directory of its own");
     fs::create_dir_all(parent).expect("the cache can be written");
@@ -53,7 +53,7 @@ fn installed() -> PathBuf {
     packages.join("bin")
 }
 
-/// Runs a command of the preparations, which must succeed.
+/// Runs a command of the installation, which must succeed.
 pub fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(

@@ -1,4 +1,4 @@
-//! What the system says about running processes.
+//! The running processes, from `/proc`.
 
 use std::fs;
 
@@ -37,7 +37,7 @@ pub fn process(pid: i32) -> Option<Process> {
     Some(Process { pid, state, name, parent: number()?, group: number()?, session: number()? })
 }
 
-/// Whether a thread of this name is running or about to, and not asleep.
+/// Whether a thread of this name is running or runnable, and not asleep.
 pub fn is_thread_running(pid: i32, name: &str) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
@@ -50,15 +50,15 @@ pub fn alive(pid: i32) -> bool {
     process(pid).is_some_and(|process| process.state != 'Z')
 }
 
-/// What the keeper of a daemon is called.
+/// The name of a daemon's keeper process.
 pub const KEEPER: &str = "sv-keeper";
 
-/// The children of a process, but for the keeper beside a daemon.
+/// The children of a process, without the keeper of a daemon.
 pub fn children(pid: i32) -> Vec<Process> {
     all().into_iter().filter(|process| process.parent == pid && process.name != KEEPER).collect()
 }
 
-/// Everything below a process.
+/// All descendants of a process.
 pub fn descendants(pid: i32) -> Vec<Process> {
     let all = all();
     let mut found: Vec<Process> = Vec::new();
@@ -97,7 +97,7 @@ pub fn status(pid: i32, field: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Sends a signal; nothing happens when the process is gone.
+/// Sends a signal; a process that is gone is ignored.
 pub fn signal(pid: i32, signal: Signal) {
     assert!(pid > 1, "signals go to one process");
     let _ = kill(Pid::from_raw(pid), signal);

@@ -1,6 +1,6 @@
-//! Programs that many scenes have, each the sections that make it: one for each way in which a program can be.
+//! Program sections that many scenes share, one for each behaviour.
 
-/// Runs from the start and gives back what it hears.
+/// Starts automatically and writes its stdin to its stdout.
 pub const CAT: &str = "
 [program:cat]
 command=cat
@@ -9,7 +9,7 @@ stdout_logfile={dir}/cat.log
 stderr_logfile=NONE
 ";
 
-/// Runs when it is asked to.
+/// Starts only on request.
 pub const IDLE: &str = "
 [program:idle]
 command=sleep 1000
@@ -19,7 +19,7 @@ stdout_logfile=NONE
 stderr_logfile=NONE
 ";
 
-/// Runs when it is asked to, and has a word to say then.
+/// Starts only on request, and writes a line then.
 pub const LATER: &str = "
 [program:later]
 command=sh -c 'echo ready; exec sleep 1000'
@@ -29,7 +29,7 @@ stdout_logfile={dir}/later.log
 stderr_logfile=NONE
 ";
 
-/// Cannot be started: there is no such command.
+/// Cannot be started: the command does not exist.
 pub const BROKEN: &str = "
 [program:broken]
 command=no-such-command
@@ -39,7 +39,7 @@ stdout_logfile=NONE
 stderr_logfile=NONE
 ";
 
-/// Cannot be started: the command is a file that cannot be executed.
+/// Cannot be started: the command is a file that is not executable.
 pub const PLAIN: &str = "
 [program:plain]
 command={dir}/supervisord.conf
@@ -59,7 +59,7 @@ stdout_logfile=NONE
 stderr_logfile=NONE
 ";
 
-/// A group of two that run from the start.
+/// A group of two that start automatically.
 pub const TEAM: &str = "
 [program:member]
 command=sleep 1000
@@ -72,5 +72,5 @@ stderr_logfile=NONE
 programs=member
 ";
 
-/// What runs from the start, where [`CAT`] and [`TEAM`] are there.
+/// The processes that start automatically, in scenes with [`CAT`] and [`TEAM`].
 pub const RUNNING: [&str; 3] = ["cat", "team:member_0", "team:member_1"];

@@ -1,11 +1,11 @@
-//! Chance that can be had again: xorshift64*.
+//! Reproducible random numbers: xorshift64*.
 
-/// A stream of numbers decided by its seed.
+/// A sequence of numbers determined by its seed.
 pub struct Random(u64);
 
 impl Random {
     pub fn new(seed: u64) -> Random {
-        // Zero would stay zero, and small seeds begin alike.
+        // The state must not be zero, and small seeds begin alike.
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 

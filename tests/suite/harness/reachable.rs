@@ -1,7 +1,7 @@
-//! Programs where everybody can start them.
+//! Programs at a path where every user can execute them.
 //!
-//! A test that becomes another user needs every directory on the way to a program to be open to that user. A build
-//! directory below the home of root is not; then root keeps what such tests start below `/var/cache`.
+//! A test that changes its user needs every directory on the path of a program to be accessible to that user. A build
+//! directory below the home of root is not; then root copies what such tests start to `/var/cache`.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,17 +12,17 @@ use nix::unistd::geteuid;
 
 use super::original::once;
 
-/// The directory that stands in for the build directory.
+/// The directory that replaces the build directory.
 const PUBLIC: &str = "/var/cache/supervisord-suite";
 
-/// The directory for what is fetched at test time: below the build directory, unless only root can enter that.
+/// The directory for downloads of tests: below the build directory, unless only root can enter that.
 pub fn cache() -> PathBuf {
     let build = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let base = if is_hidden(build) { Path::new(PUBLIC) } else { build };
     base.join("original")
 }
 
-/// A program, where everybody can start it.
+/// The path of a program, or of a copy, that every user can execute.
 pub fn program(path: PathBuf) -> PathBuf {
     if !is_hidden(&path) {
         return path;
@@ -40,7 +40,7 @@ pub fn program(path: PathBuf) -> PathBuf {
     public
 }
 
-/// Whether root sees what others cannot reach.
+/// Whether the path is accessible only to root.
 fn is_hidden(path: &Path) -> bool {
     let is_closed = |directory: &Path| fs::metadata(directory).is_ok_and(|metadata| metadata.mode() & 0o001 == 0);
     geteuid().is_root() && path.ancestors().any(is_closed)

@@ -1,4 +1,4 @@
-//! What was compared, written down for the compatibility report.
+//! The record of comparisons for the compatibility report.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,9 +12,9 @@ pub const RECORD: &str = "SUITE_RECORD";
 /// One line of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A test gave both programs the same to do and looked at this many things.
+    /// A test ran both programs and compared this many facts.
     Compared { test: String, facts: usize, equal: bool },
-    /// Of all things of a kind, this many are looked at; several of these add up.
+    /// How many of all things of a kind are compared; several entries of a kind add up.
     Covered { area: Area, what: String, done: usize, of: usize },
 }
 
@@ -43,7 +43,7 @@ impl Entry {
         }
     }
 
-    /// Adds the line to the record, if one is wanted. Tests run side by side, so a line is written in one piece.
+    /// Appends the line to the record, if there is one. Tests run in parallel, so a line is written in one call.
     fn write(&self) {
         let Some(path) = std::env::var_os(RECORD) else { return };
         let mut file =
@@ -52,27 +52,27 @@ impl Entry {
     }
 }
 
-/// The test that is about to compare. Every such test must belong to an area.
+/// The name of the running test. Every test that compares must belong to an area.
 pub fn comparing_test() -> String {
     let test = thread::current().name().unwrap_or_default().to_owned();
-    // With --test-threads=1 tests run on the main thread, whose name says nothing about them.
+    // With --test-threads=1 tests run on the main thread, which has no test name.
     let known = Area::of(&test).is_some() || test == "main";
     assert!(known, "{test:?} compares both programs, so its module needs a line in tests/suite/harness/areas.rs");
     test
 }
 
-/// Notes what a test compared.
+/// Records a comparison of a test.
 pub fn compared(test: String, facts: usize, equal: bool) {
     Entry::Compared { test, facts, equal }.write();
 }
 
-/// Notes how much of something is compared.
+/// Records how many things of a kind are compared.
 pub fn covered(area: Area, what: &str, done: usize, of: usize) {
     Entry::Covered { area, what: what.to_owned(), done, of }.write();
 }
 
 #[test]
-fn what_is_written_can_be_read() {
+fn a_written_entry_can_be_parsed() {
     for entry in [
         Entry::Compared { test: "life::x".to_owned(), facts: 3, equal: false },
         Entry::Covered { area: Area::XmlRpc, what: "methods".to_owned(), done: 3, of: 4 },

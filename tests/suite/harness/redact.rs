@@ -1,4 +1,4 @@
-//! Replacing what must vary from run to run by placeholders of the same width, so that columns stay.
+//! Replaces what varies from run to run by placeholders of the same width, so that columns stay aligned.
 
 use super::scene::Place;
 
@@ -11,7 +11,7 @@ const TIMES: [&str; 5] = [
     "99/Aaa/9999:99:99:99 +9999",
 ];
 
-/// What comes before a pid.
+/// Text before a pid.
 const BEFORE_PID: [&str; 7] = ["pid ", "' (", "pid:", "PID ", "with pid ", "pid: ", ".sock."];
 
 /// Replaces directories, ports, times and pids.
@@ -32,7 +32,7 @@ pub fn redact(place: &Place, text: &str) -> String {
     text
 }
 
-/// Replaces every piece of text of a shape by a placeholder as wide.
+/// Replaces every piece of text of a shape by a placeholder of the same width.
 pub fn replace_shape(text: &str, shape: &str, name: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let shape: Vec<char> = shape.chars().collect();
@@ -59,8 +59,8 @@ pub fn replace_shape(text: &str, shape: &str, name: &str) -> String {
     result
 }
 
-/// Replaces what follows a text, as long as its characters qualify. The width of such a run is itself a matter of
-/// chance, so the placeholder has one width.
+/// Replaces the characters after `before` as long as they qualify. Their number varies, so the placeholder has a fixed
+/// width.
 pub fn replace_after(text: &str, before: &str, qualifies: impl Fn(char) -> bool, name: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! An XML-RPC client of the tests' own, so that a mistake in the product's codec cannot cancel itself out.
+//! An XML-RPC client of the tests' own, so that an error in the product's codec cannot cancel itself out.
 
 use std::fmt;
 use std::io;
@@ -109,7 +109,7 @@ impl fmt::Display for Value {
 /// A fault, as its code and its text.
 pub type Fault = (i64, String);
 
-/// What became of a call.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Value(Value),
@@ -128,7 +128,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Calls a method over a unix socket, whatever comes of it.
+/// Calls a method over a unix socket and returns any kind of answer.
 pub fn ask(socket: &Path, method: &str, parameters: &[Value]) -> io::Result<Answer> {
     let mut stream = http::unix(socket)?;
     let body = encode(method, parameters);

@@ -1,4 +1,4 @@
-//! A directory with a configuration, ready to be started for any subject.
+//! A directory with a configuration, ready to be started with any subject.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use super::reachable;
 use super::subject::{Program, Subject};
 use super::wait;
 
-/// The variable that marks everything a scene starts, however far it wanders off in the process tree.
+/// The environment variable that marks every process of a scene, including daemonized ones.
 pub const MARK: &str = "SUITE_SCENE";
 
 /// The permissions of a directory that every user may write into.
@@ -36,8 +36,8 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{dir}/s.sock
 ";
 
-/// What a test wants to find on disk and in the environment. `{dir}` in texts stands for the directory of the
-/// running scene, `{port}`, `{port2}` and `{port3}` for free TCP ports.
+/// The files and the environment of a test. In texts, `{dir}` stands for the directory of the running scene, and
+/// `{port}`, `{port2}` and `{port3}` for free TCP ports.
 #[derive(Clone, Debug)]
 pub struct Scene {
     name: String,
@@ -58,7 +58,7 @@ impl Scene {
             environment: [
                 ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
                 ("HOME", "{dir}"),
-                // The original's interpreter changes the locale of its children when there is none.
+                // The original's interpreter changes the locale of its children when none is set.
                 ("LANG", "C.UTF-8"),
                 ("TZ", "UTC"),
             ]
@@ -103,7 +103,7 @@ impl Scene {
         self
     }
 
-    /// No environment but these variables, not even the one that marks the processes of the scene.
+    /// Replaces the whole environment, including the variable that marks the processes of the scene.
     pub fn only_env(mut self, environment: &[(&str, &str)]) -> Scene {
         self.environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         self.marked = false;
@@ -122,13 +122,13 @@ impl Scene {
         self
     }
 
-    /// Has a system call fail for the daemon and its children, as on an older kernel or behind a filter.
+    /// Makes a system call fail for the daemon and its children, as on an older kernel or with a seccomp filter.
     pub fn without_call(self, call: &str, error: &str) -> Scene {
         let commands = format!("set -- python3 without_call.py {call} {error} \"$@\"");
         self.file("without_call.py", include_str!("../fixtures/without_call.py")).shell(&commands)
     }
 
-    /// Lets every user write into the directory, and start the daemon.
+    /// Allows every user to write into the directory and to start the daemon.
     pub fn open_to_all(mut self) -> Scene {
         self.mode = OPEN_TO_ALL;
         self
@@ -169,7 +169,7 @@ impl Scene {
         daemon
     }
 
-    /// Starts the daemon and waits for nothing.
+    /// Starts the daemon without waiting.
     pub fn launch(&self, subject: Subject) -> Daemon {
         self.launch_in(self.set_up(subject))
     }
@@ -189,7 +189,7 @@ impl Scene {
         self.run_within(wait::DEADLINE, place).unwrap_or_else(|output| panic!("{} did not end\n{output:?}", self.name))
     }
 
-    /// Like [`Scene::run_in`] with a limit of its own; the error is what a daemon that was killed had said.
+    /// Like [`Scene::run_in`], with a limit of its own; the error is the output so far of a daemon that was killed.
     pub fn run_within(&self, limit: Duration, place: &Place) -> Result<Output, Output> {
         let output = command::run_within(limit, &mut self.daemon_command(place), "");
         place.kill_everything(&[]);
@@ -241,7 +241,7 @@ impl Place {
         self.dir().join(relative)
     }
 
-    /// Puts the directory and the ports in for their placeholders.
+    /// Replaces the placeholders for the directory and the ports.
     pub fn fill(&self, text: &str) -> String {
         text.replace("{dir}", &self.dir().display().to_string())
             .replace("{port}", &self.ports[0].to_string())
@@ -261,15 +261,15 @@ impl Place {
         fs::read(self.path(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// The names in the directory, sorted, without those that begin with a dot, and without the files beside the pid file
-    /// by which a successor of our daemon goes on.
+    /// The names in the directory, sorted, without hidden files and without the files beside the pid file that a
+    /// successor of our daemon uses.
     pub fn names(&self) -> Vec<String> {
         let mut names = self.all_names();
         names.retain(|name| !is_for_successor(name));
         names
     }
 
-    /// The names of those files.
+    /// The names of the files that a successor of our daemon uses.
     pub fn names_for_successor(&self) -> Vec<String> {
         let mut names = self.all_names();
         names.retain(|name| is_for_successor(name));
@@ -293,12 +293,12 @@ impl Place {
         command
     }
 
-    /// Ends every process of the scene, and these.
+    /// Kills every process of the scene, and `others`.
     pub fn kill_everything(&self, others: &[i32]) {
         use super::processes;
         processes::kill_all(others);
         let mark = format!("{MARK}={}", self.dir().display());
-        // A process may be about to start another while it is being killed.
+        // A process may start another one while it is being killed.
         loop {
             let marked = processes::with_environment(&mark);
             if marked.is_empty() {
@@ -309,10 +309,10 @@ impl Place {
     }
 }
 
-/// A TCP port of the loopback interface that nobody listens on; never the same twice in one run. Above these are the ports
-/// that the system gives to connections: of those it might give one away before the daemon asks for it.
+/// A TCP port of the loopback interface that is free; never the same twice in one run. It is below the range of
+/// ephemeral ports, from which the system could give it to a connection before the daemon binds it.
 fn free_port() -> u16 {
-    // Five digits, so that the port does not change the width of what is compared.
+    // Five digits, so that the port does not change the width of compared text.
     const FIRST: usize = 10_000;
     const COUNT: usize = 32_768 - FIRST;
     static TRIED: AtomicUsize = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! The tests as they stand in the sources.
+//! The names of the tests, read from the source code.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,8 +26,8 @@ pub fn files(directory: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The functions that follow `#[test]` (or `#[tokio::test]`), perhaps with other attributes between, and what is declared
-/// within `pins!` as `name: "section option" … => {`.
+/// The functions after `#[test]` (or `#[tokio::test]`), with or without other attributes between, and the declarations
+/// within `pins!` of the form `name: "section option" … => {`.
 fn tests_in(text: &str) -> BTreeSet<String> {
     let (mut is_test, mut are_pins) = (false, false);
     let mut names = BTreeSet::new();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{original, record};
 
-/// Whose behaviour a test looks at.
+/// The program whose behaviour a test observes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Supervisor 4.3.0 in Python.
@@ -14,7 +14,7 @@ pub enum Subject {
     Ours,
 }
 
-/// The programs both subjects have.
+/// The programs that both subjects have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     Supervisord,
@@ -26,7 +26,7 @@ pub enum Program {
 /// The environment variable that chooses the subjects: `original`, `ours` or `both`.
 const CHOICE: &str = "SUBJECT";
 
-/// What runs when nobody chooses.
+/// The default choice.
 const DEFAULT: &str = "both";
 
 impl Subject {
@@ -60,7 +60,7 @@ impl Subject {
     }
 }
 
-/// Runs a test for every chosen subject, side by side. What it asserts then holds for each.
+/// Runs a test for every chosen subject, in parallel.
 pub fn each_subject(test: impl Fn(Subject) + Sync) {
     let name = record::comparing_test();
     let chosen = Subject::chosen();
@@ -75,15 +75,15 @@ pub fn each_subject(test: impl Fn(Subject) + Sync) {
     assert!(failed.is_empty(), "failed for {failed:?}, see above");
 }
 
-/// Runs a test that pins a deliberate difference, or something the original does not have.
+/// Runs a test for a deliberate difference, or for a feature that the original does not have.
 pub fn only_ours(test: impl Fn()) {
     if Subject::chosen().contains(&Subject::Ours) {
         test();
     }
 }
 
-/// Looks at every chosen subject, side by side, where the list of differences tells them apart: each must be seen as the
-/// list says of it.
+/// Observes every chosen subject, in parallel, where docs/differences.md lists a difference: each must behave as the
+/// list says.
 pub fn differ<T: Debug + PartialEq + Sync>(original: T, ours: T, see: impl Fn(Subject) -> T + Sync) {
     assert_ne!(original, ours, "no difference is claimed");
     let look = |subject| {

@@ -1,4 +1,4 @@
-//! A program in front of a person: all three streams are a terminal.
+//! A program whose three standard streams are a terminal.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,23 +17,23 @@ use super::scene::Place;
 use super::subject::Program;
 use super::wait;
 
-/// A terminal and the program in it, which is killed when this goes out of scope.
+/// A pseudo-terminal and the program in it, which is killed when this is dropped.
 pub struct Terminal {
     master: File,
     child: Child,
     shown: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
-    /// How the terminal was set before the program had it.
+    /// The mode of the terminal before the program started.
     pub before: Termios,
 }
 
 impl Terminal {
-    /// Starts a program in the directory of a scene, at the head of a session whose terminal is a new one.
+    /// Starts a program in the directory of a scene, as the leader of a session with a new controlling terminal.
     pub fn open(place: &Place, program: &Path, arguments: &[impl AsRef<OsStr>]) -> Terminal {
         Terminal::open_with(place, program, arguments, &[("TERM", Some("xterm"))])
     }
 
-    /// Like [`Terminal::open`], with variables that are set, or not there.
+    /// Like [`Terminal::open`], with environment variables to set or to remove.
     pub fn open_with(
         place: &Place,
         program: &Path,
@@ -59,23 +59,23 @@ impl Terminal {
         let (mut source, kept) = (master.try_clone().expect("a descriptor"), shown.clone());
         let reader = std::thread::spawn(move || {
             let mut piece = [0; 4096];
-            // A terminal that nobody has open any more fails.
+            // Reading from the master fails when no process has the terminal open any more.
             while let Ok(count @ 1..) = source.read(&mut piece) {
-                kept.lock().expect("nobody panics with it").extend_from_slice(&piece[..count]);
+                kept.lock().expect("no panic while locked").extend_from_slice(&piece[..count]);
             }
         });
         Terminal { master, child, shown, reader: Some(reader), before }
     }
 
-    /// `supervisorctl` of the subject of a scene, with its configuration.
+    /// The `supervisorctl` of the subject of a scene, with its configuration.
     pub fn ctl(place: &Place, arguments: &[&str]) -> Terminal {
         let arguments: Vec<&str> = ["-c", "supervisord.conf"].iter().chain(arguments).copied().collect();
         Terminal::open(place, &place.subject.path(Program::Supervisorctl), &arguments)
     }
 
-    /// All that was shown, without escape sequences and carriage returns.
+    /// All output so far, without escape sequences and carriage returns.
     pub fn shown(&self) -> String {
-        let bytes = self.shown.lock().expect("nobody panics with it").clone();
+        let bytes = self.shown.lock().expect("no panic while locked").clone();
         let (text, mut plain) = (String::from_utf8_lossy(&bytes).replace('\r', ""), String::new());
         let mut rest = text.as_str();
         while let Some((before, sequence)) = rest.split_once('\u{1b}') {
@@ -86,23 +86,23 @@ impl Terminal {
         plain + rest
     }
 
-    /// Presses keys.
+    /// Types keys.
     pub fn send(&mut self, keys: &str) {
         self.master.write_all(keys.as_bytes()).expect("somebody has the terminal open");
     }
 
-    /// Waits until what is shown meets a condition.
+    /// Waits until the output meets a condition.
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&str) -> bool) {
         let seen = wait::poll(wait::DEADLINE, || condition(&self.shown()).then_some(()));
         assert!(seen.is_some(), "waited in vain until {what}\n{}", self.shown());
     }
 
-    /// Waits until a text is shown so many times.
+    /// Waits until the output contains a text so many times.
     pub fn wait_for(&mut self, text: &str, times: usize) {
         self.wait_until(&format!("{text:?} is shown {times} times"), |shown| shown.matches(text).count() >= times);
     }
 
-    /// How the terminal is set now.
+    /// The current mode of the terminal.
     pub fn mode(&self) -> Termios {
         tcgetattr(self.master.as_fd()).expect("it is a terminal")
     }
@@ -112,16 +112,16 @@ impl Terminal {
         self.child.id() as i32
     }
 
-    /// Waits until the program ends; what was shown, and the exit status as a shell says it.
+    /// Waits until the program ends; returns the output, and the exit status as in a shell.
     pub fn end(mut self) -> (String, i32) {
         let code = self.wait();
         (self.shown(), code)
     }
 
-    /// Like [`Terminal::end`], with all that the terminal was sent.
+    /// Like [`Terminal::end`], with the unfiltered output.
     pub fn raw_end(mut self) -> (String, i32) {
         let code = self.wait();
-        (String::from_utf8_lossy(&self.shown.lock().expect("nobody panics with it")).into_owned(), code)
+        (String::from_utf8_lossy(&self.shown.lock().expect("no panic while locked")).into_owned(), code)
     }
 
     fn wait(&mut self) -> i32 {
@@ -135,7 +135,7 @@ impl Terminal {
 }
 
 impl Terminal {
-    /// Waits until the program ends; how it left the terminal, and the exit status.
+    /// Waits until the program ends; returns the mode of the terminal, and the exit status.
     pub fn mode_after_end(self) -> (Termios, i32) {
         let master = self.master.try_clone().expect("a descriptor");
         let (_, code) = self.end();

@@ -1,11 +1,11 @@
-//! Waiting for conditions.
+//! Polling for conditions.
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test gives up. Generous: it only matters when something is broken.
+/// The time limit of any wait of a test. Generous: it only matters when a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Asks again and again until there is an answer; none after the deadline.
+/// Calls `ask` until it returns a value; none after the limit.
 pub fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {

@@ -35,7 +35,7 @@ fn answer(mut stream: impl Read) -> String {
     text
 }
 
-/// As many connections as the system takes although nobody accepts them.
+/// As many connections as the system queues while no process accepts.
 fn queued(path: &Path) -> Vec<OwnedFd> {
     let address = UnixAddr::new(path).expect("a path that fits");
     let connect = || {
@@ -45,14 +45,15 @@ fn queued(path: &Path) -> Vec<OwnedFd> {
     std::iter::from_fn(connect).take(100).collect()
 }
 
-/// Waits until it is logged that the socket was closed after a program used it.
+/// Waits for the log line that the socket was closed after a program used it.
 fn wait_for_closing(daemon: &mut Daemon) {
     daemon.wait_until("the socket is closed", |daemon| {
         daemon.log().split_once("spawned").is_some_and(|(_, after)| after.contains("Closing socket"))
     });
 }
 
-/// What is said about sockets from the first start of a program on. Before that the original binds each once to try it.
+/// The log lines about sockets from the first start of a program on. Before that the original binds each socket once to
+/// try it.
 fn note_socket_lines(daemon: &Daemon, observed: &mut Observed) {
     let log = daemon.log();
     let mut lines: Vec<&str> =
@@ -79,13 +80,13 @@ pins! {
                 daemon.ctl(&["stop", "f"]);
                 wait_for_closing(daemon);
                 note_socket_lines(daemon, observed);
-                observed.exactly("nobody listens", UnixStream::connect(daemon.path("f.sock")).is_err());
+                observed.exactly("connection refused", UnixStream::connect(daemon.path("f.sock")).is_err());
                 daemon.ctl(&["start", "f"]);
                 observed.exactly("answer", answer(UnixStream::connect(daemon.path("f.sock")).expect("it listens")));
                 note_socket_lines(daemon, observed);
             });
         }
-        // Nobody accepts, so that as many clients as allowed, and one more, are queued.
+        // No process accepts, so the queue fills with as many clients as the backlog allows, and one more.
         for options in ["socket_backlog=3", "socket_backlog=7"] {
             let text = format!("[fcgi-program:f]\ncommand=sleep 1000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\nsocket=unix://%(here)s/f.sock\n{options}\n");
             compare(&Scene::with("backlog", &text), |daemon, observed| {
@@ -95,7 +96,7 @@ pins! {
         }
         for socket in ["", "socket=unix://relative", "socket=tcp://nowhere", "socket=tcp://h:99999"] {
             let refused = scene(socket);
-            // The original shows the parts of some of these messages as a tuple.
+            // The original shows parts of some of these messages as a tuple.
             if socket.is_empty() || socket.ends_with("99999") {
                 compare_refusal(&refused);
             }
@@ -113,18 +114,18 @@ pins! {
             let port = daemon.ports[0];
             let listener = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
             assert!(["0", "1", "2"].contains(&answer(listener).as_str()));
-            // All share one socket: it stays open until the last has gone.
+            // All share one socket, which stays open until the last process has ended.
             daemon.ctl(&["stop", "f:f0", "f:f1"]);
             let last = TcpStream::connect(("127.0.0.1", port)).expect("it still listens");
             observed.exactly("the last one answers", answer(last));
             daemon.ctl(&["stop", "f:f2"]);
             wait_for_closing(daemon);
-            observed.exactly("nobody listens", TcpStream::connect(("127.0.0.1", port)).is_err());
+            observed.exactly("connection refused", TcpStream::connect(("127.0.0.1", port)).is_err());
             note_socket_lines(daemon, observed);
         });
     }
 
-    /// A few of the options it shares with `[program:x]`, to see that they are read at all.
+    /// A few of the options that it shares with `[program:x]`, to check that they are read.
     shared: "fcgi-program socket" => {
         compare(&scene("socket=tcp://127.0.0.1:{port}\npriority=7\nstopsignal=INT\nexitcodes=3\nautostart=false\nenvironment=A=1\nuser=%(ENV_ME)s").env("ME", if geteuid().is_root() { "root" } else { "nobody" }), |daemon, observed| {
             observed.note(daemon, "configuration", daemon.call("supervisor.getAllConfigInfo", &[]));

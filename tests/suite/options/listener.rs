@@ -11,7 +11,7 @@ fn scene(options: &str) -> Scene {
     Scene::with("listener", &text).file("listener.py", include_str!("../fixtures/listener.py"))
 }
 
-/// The recorded events, whose announced length is checked on the way.
+/// The recorded events; checks the announced length of each.
 fn events(daemon: &Daemon) -> Vec<Value> {
     let record = daemon.read("events.json");
     let events: Vec<Value> = record.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -39,29 +39,29 @@ fn seen(daemon: &Daemon, name: &str, payload: &str) -> bool {
 }
 
 pins! {
-    /// The whole life of a program as a listener is told it.
+    /// All events of a program from its start to its end.
     events_of_a_life: "eventlistener events" => {
         let options = "events=PROCESS_STATE,PROCESS_GROUP,remote_communication\nstartsecs=0\nbuffer_size=100\n\
             [program:p]\ncommand=sh -c '. ./body'\nautostart=false\nstartsecs=0\nautorestart=false\nstdout_logfile=NONE\nstderr_logfile=NONE\n\
             [program:q]\ncommand=nowhere\nautostart=false\nstartretries=1\n";
         compare(&scene(options).file("body", "sleep 0.3; exit 0"), |daemon, observed| {
             daemon.wait_for_state("record", "RUNNING");
-            daemon.wait_until("its own start is told", |daemon| seen(daemon, "PROCESS_STATE_RUNNING", "processname:record"));
+            daemon.wait_until("its own start is delivered", |daemon| seen(daemon, "PROCESS_STATE_RUNNING", "processname:record"));
             daemon.ctl(&["start", "p"]);
-            daemon.wait_until("its end is told", |daemon| seen(daemon, "PROCESS_STATE_EXITED", "expected:1"));
+            daemon.wait_until("its end is delivered", |daemon| seen(daemon, "PROCESS_STATE_EXITED", "expected:1"));
             daemon.write("body", "sleep 0.3; exit 1");
             daemon.ctl(&["start", "p"]);
-            daemon.wait_until("its end is told", |daemon| seen(daemon, "PROCESS_STATE_EXITED", "expected:0"));
+            daemon.wait_until("its end is delivered", |daemon| seen(daemon, "PROCESS_STATE_EXITED", "expected:0"));
             daemon.write("body", "exec sleep 1000");
             daemon.ctl(&["start", "p"]);
             daemon.ctl(&["stop", "p"]);
-            daemon.wait_until("its stop is told", |daemon| seen(daemon, "PROCESS_STATE_STOPPED", "processname:p"));
+            daemon.wait_until("its stop is delivered", |daemon| seen(daemon, "PROCESS_STATE_STOPPED", "processname:p"));
             daemon.call("supervisor.sendRemoteCommEvent", &["kind".into(), "some däta\nin lines".into()]);
-            daemon.wait_until("the message is told", |daemon| seen(daemon, "REMOTE_COMMUNICATION", "kind"));
+            daemon.wait_until("the message is delivered", |daemon| seen(daemon, "REMOTE_COMMUNICATION", "kind"));
             let _ = daemon.rpc("supervisor.removeProcessGroup", &["p".into()]);
-            daemon.wait_until("the removal is told", |daemon| seen(daemon, "PROCESS_GROUP_REMOVED", "p"));
+            daemon.wait_until("the removal is delivered", |daemon| seen(daemon, "PROCESS_GROUP_REMOVED", "p"));
             daemon.call("supervisor.addProcessGroup", &["p".into()]);
-            daemon.wait_until("the return is told", |daemon| {
+            daemon.wait_until("the return is delivered", |daemon| {
                 let added = |event: &&Value| event["header"]["eventname"] == "PROCESS_GROUP_ADDED" && event["payload"] == "groupname:p\n";
                 events(daemon).iter().filter(added).count() == 2
             });
@@ -72,7 +72,7 @@ pins! {
         compare_refusal(&scene("events=PROCESS_STATE,"));
     }
 
-    /// While nobody listens only the newest events are kept.
+    /// While no listener is ready only the newest events are kept.
     buffer_size: "eventlistener buffer_size" => {
         compare(&scene("events=REMOTE_COMMUNICATION\nautostart=false\nbuffer_size=3\nstartsecs=0"), |daemon, observed| {
             for number in 0..5 {
@@ -94,7 +94,7 @@ pins! {
             daemon.wait_until("it arrives", |daemon| seen(daemon, "REMOTE_COMMUNICATION", "a"));
             note_events(daemon, observed);
         });
-        // One that takes whatever the listener says, and writes down what it was asked.
+        // A handler that accepts any result and records its arguments.
         const HANDLER: &str = "def handle(event, response):\n    with open('judged', 'a') as file:\n        file.write('%s %r\\n' % (event.payload(), response))\n";
         let own = scene("events=REMOTE_COMMUNICATION\nresult_handler=judge:handle\nstartsecs=0").file("judge.py", HANDLER).env("PYTHONPATH", "{dir}");
         compare(&own, |daemon, observed| {
@@ -110,15 +110,15 @@ pins! {
         compare_refusal(&scene("events=TICK\nredirect_stderr=true"));
     }
 
-    /// Listeners start before and stop after all programs, unless told otherwise.
+    /// Listeners start before and stop after all programs, unless configured otherwise.
     priority: "eventlistener priority" => {
         for options in ["", "priority=2000"] {
             let text = format!("events=SUPERVISOR_STATE_CHANGE\nstartsecs=0\n{options}\n[program:p]\ncommand=sleep 1000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n");
             compare(&scene(&text), |daemon, observed| {
                 daemon.wait_for_states(&["record", "p"], "RUNNING");
-                daemon.wait_until("the start is told", |daemon| seen(daemon, "SUPERVISOR_STATE_CHANGE_RUNNING", ""));
+                daemon.wait_until("the start is delivered", |daemon| seen(daemon, "SUPERVISOR_STATE_CHANGE_RUNNING", ""));
                 observed.note(daemon, "available", daemon.ctl(&["avail"]).transcript());
-                // Whether it still hears of the end is a matter of luck.
+                // It may or may not receive the last event.
                 note_events(daemon, observed);
                 observed.exactly("exit status", daemon.stop());
                 let log = daemon.log();
@@ -129,9 +129,9 @@ pins! {
     }
 }
 
-/// The original tells it once for each of the names.
+/// The original delivers it once for each of the names.
 #[test]
-fn an_event_is_told_once_though_several_names_mean_it() {
+fn an_event_is_delivered_once_despite_overlapping_subscriptions() {
     differ(2, 1, |subject| {
         let scene = scene("events=REMOTE_COMMUNICATION,EVENT\nstartsecs=0\nbuffer_size=100");
         let mut daemon = scene.start(subject);

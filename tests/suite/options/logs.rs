@@ -28,7 +28,7 @@ fn numbers(daemon: &Daemon, logs: &[&str]) -> Vec<u32> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
-/// Writes every datagram that reaches `/dev/log` as one line.
+/// Writes every datagram to `/dev/log` as one line.
 const COLLECT: &str = "import socket, sys
 sink = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 sink.bind('/dev/log')
@@ -39,7 +39,7 @@ with open(sys.argv[1], 'ab') as messages:
         messages.flush()
 ";
 
-/// Becomes the daemon in a mount namespace whose `/dev` holds little more than the collector's socket.
+/// Starts the daemon in a mount namespace whose `/dev` holds little more than the collector's socket.
 const PRIVATE_DEV: &str = "exec unshare -m sh -c '
 mount -t tmpfs none /mnt
 for device in null zero urandom random; do touch /mnt/$device; mount --bind /dev/$device /mnt/$device; done
@@ -48,7 +48,7 @@ python3 {dir}/collect.py {dir}/messages &
 while [ ! -e {dir}/messages.ready ]; do sleep 0.05; done
 exec \"$@\"' sh \"$@\"";
 
-/// Both channels must treat an option the same way.
+/// Runs a test for both channels, which must behave the same.
 fn for_both_channels(test: impl Fn(&str)) {
     test("stdout");
     test("stderr");
@@ -115,7 +115,7 @@ pins! {
         compare_refusal(&talker("redirect", "redirect_stderr=maybe"));
     }
 
-    /// The pieces a daemon reads are of any size, so what is compared is what no piece size may change.
+    /// A daemon reads pieces of any size, so only what does not depend on that is compared.
     rotation: "program stdout_logfile_maxbytes" "program stdout_logfile_backups"
         "program stderr_logfile_maxbytes" "program stderr_logfile_backups" =>
     {
@@ -151,7 +151,7 @@ pins! {
         });
     }
 
-    /// Output between the tokens becomes an event and does not reach the log.
+    /// Output between the tokens becomes an event and is not logged.
     capture: "program stdout_capture_maxbytes" "program stderr_capture_maxbytes" => {
         for_both_channels(|channel| {
             let redirect = if channel == "stdout" { "" } else { " >&2" };
@@ -169,7 +169,7 @@ pins! {
                 daemon.wait_for_state("p", "EXITED");
                 daemon.wait_until("the event arrives", |daemon| !events_of(daemon, "PROCESS_COMMUNICATION").is_empty());
                 note_events(daemon, observed, "PROCESS_COMMUNICATION");
-                // The original loses what it holds back when the child ends.
+                // The original loses the text that it holds back when the child ends.
                 let log = daemon.read(&format!("p.{channel}"));
                 assert!(log.starts_with("before this long enough line\nafter it all comes"), "{log:?}");
                 assert!(!log.contains("inside"), "{log:?}");
@@ -194,8 +194,8 @@ pins! {
         });
     }
 
-    /// With a private `/dev`, so that the system log is one of our own; where that is not allowed, what remains to be
-    /// compared is the configuration.
+    /// Uses a private `/dev` with a system log of the test; without the privilege for that, only the configuration is
+    /// compared.
     syslog: "program stdout_syslog" "program stderr_syslog" => {
         let options = "stdout_syslog=true\nstderr_syslog=yes\nstdout_logfile=NONE\nstderr_logfile=NONE\n\
             [program:q]\ncommand=echo deprecated\nautostart=false\nstartsecs=0\nstdout_logfile=syslog\nstderr_logfile=Syslog\n";

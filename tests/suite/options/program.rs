@@ -1,4 +1,4 @@
-//! `[program:x]`: what is run, how many of it, in what order, and when it counts as running.
+//! `[program:x]`: the command, the number of processes, their order, and when they count as running.
 
 use nix::unistd::geteuid;
 
@@ -14,13 +14,13 @@ fn refused(option: &str) {
     compare_refusal(&scene("refused", &format!("command=/bin/cat\n{option}")));
 }
 
-/// The lines of the activity log that tell the beginnings and ends of processes.
-fn lives(log: &str) -> String {
+/// The lines of the activity log about starts and ends of processes.
+fn start_and_end_lines(log: &str) -> String {
     const WORDS: [&str; 6] = ["spawned:", "success:", "exited:", "stopped:", "gave up:", "spawnerr:"];
     log.lines().filter(|line| WORDS.iter().any(|word| line.contains(word))).collect::<Vec<_>>().join("\n")
 }
 
-/// The names in the lines of the activity log that begin with a word, in order.
+/// The names in the lines of the activity log with this first word, in order.
 fn order<'a>(log: &'a str, word: &str) -> Vec<&'a str> {
     log.lines()
         .filter_map(|line| line.split_once(word)?.1.split(' ').next())
@@ -129,7 +129,8 @@ startretries=0
     }
 
     autorestart: "program autorestart" "program exitcodes" => {
-        // Each counts its starts; what should not be restarted ends after the first, what should after the third.
+        // Each counts its starts; a program that should not be restarted ends after the first, one that should after
+        // the third.
         let text: String = [
             ("never", "false", "0", 1),
             ("expected", "unexpected", "0,1", 1),
@@ -171,7 +172,7 @@ startretries=0
             observed.exactly("too early", daemon.state_of("p"));
             daemon.wait_for_state("p", "RUNNING");
             daemon.wait_for_log("success: p");
-            observed.note(daemon, "lives", { let log = daemon.log(); let mut lines: Vec<String> = lives(&log).lines().map(str::to_owned).collect(); lines.sort_by_key(|line| line[24..].to_owned()); lines.join("\n") });
+            observed.note(daemon, "lives", { let log = daemon.log(); let mut lines: Vec<String> = start_and_end_lines(&log).lines().map(str::to_owned).collect(); lines.sort_by_key(|line| line[24..].to_owned()); lines.join("\n") });
         });
         refused("startsecs=soon");
     }
@@ -180,18 +181,18 @@ startretries=0
         compare(&scene("startretries", "command=sh -c 'exit 3'\nstartretries=2\nstartsecs=1"), |daemon, observed| {
             daemon.wait_for_state("p", "FATAL");
             daemon.wait_for_log("gave up: p");
-            observed.note(daemon, "lives", lives(&daemon.log()));
+            observed.note(daemon, "lives", start_and_end_lines(&daemon.log()));
             observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
         });
         compare(&scene("startretries", "command=nowhere\nstartretries=1"), |daemon, observed| {
             daemon.wait_for_state("p", "FATAL");
             daemon.wait_for_log("gave up: p");
-            observed.note(daemon, "lives", lives(&daemon.log()));
+            observed.note(daemon, "lives", start_and_end_lines(&daemon.log()));
         });
         refused("startretries=x");
     }
 
-    /// A program that another user runs, and one that cannot become another.
+    /// A program of another user, and one whose user cannot be set.
     user: "program user" => {
         refused("user=no-such-user");
         refused("user=999999");
@@ -207,7 +208,7 @@ startretries=0
                 daemon.wait_for_state("p", "FATAL");
             daemon.wait_for_log("gave up: p");
                 observed.note(daemon, "complaint", daemon.read("p.log"));
-                observed.note(daemon, "lives", lives(&daemon.log()));
+                observed.note(daemon, "lives", start_and_end_lines(&daemon.log()));
             });
         }
     }
@@ -218,7 +219,7 @@ startretries=0
             daemon.wait_for_state("lost", "FATAL");
             observed.note(daemon, "here", daemon.read("p.log"));
             observed.note(daemon, "lost", daemon.read("lost.log"));
-            observed.note(daemon, "lives", lives(&daemon.log()).lines().filter(|line| line.contains("lost")).collect::<Vec<_>>().join("\n"));
+            observed.note(daemon, "lives", start_and_end_lines(&daemon.log()).lines().filter(|line| line.contains("lost")).collect::<Vec<_>>().join("\n"));
         });
         refused("umask=999");
     }
@@ -269,7 +270,7 @@ startretries=0
             observed.note(daemon, "stop", daemon.ctl(&["stop", "p"]).transcript());
             observed.note(daemon, "activity log", daemon.story());
         });
-        // Each has its own time: the patient one has all of its own left when the other is killed.
+        // Each has a timeout of its own: the longer one has not expired when the other program is killed.
         let deaf = |name: &str, wait: &str| format!("[program:{name}]\ncommand=sh -c 'trap \"\" TERM; touch {name}.ready; while :; do sleep 1; done'\nstartsecs=0\nstopwaitsecs={wait}\nkillasgroup=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n");
         let text = deaf("patient", "600") + &deaf("hasty", "1");
         compare(&Scene::with("stopwaitsecs", &text), |daemon, observed| {
@@ -286,9 +287,9 @@ startretries=0
         refused("stopwaitsecs=x");
     }
 
-    /// The signal reaches the whole process group or only its leader.
+    /// The signal goes to the whole process group or only to its leader.
     groups: "program stopasgroup" "program killasgroup" => {
-        // The leader and a child of it each write down the signal they get; the leader ends, its child stays.
+        // The leader and its child each record the signal they get; the leader exits, its child stays.
         let family = |name: &str, options: &str| format!("[program:{name}]\ncommand=sh {{dir}}/family.sh {name}\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n{options}\n");
         let stubborn = |name: &str, options: &str| format!("[program:{name}]\ncommand=sh {{dir}}/stubborn.sh {name}\nstartsecs=0\nstopwaitsecs=1\nstdout_logfile=NONE\nstderr_logfile=NONE\n{options}\n");
         let text = family("alone", "") + &family("together", "stopasgroup=true") + &stubborn("leader", "") + &stubborn("all", "killasgroup=true");
@@ -361,13 +362,13 @@ startretries=0
 }
 
 #[test]
-fn names_that_cannot_be_written_down_are_refused() {
+fn names_with_separators_are_refused() {
     for name in ["a b", "a:b", "a/b"] {
         compare_refusal(&Scene::with("names", &format!("[program:{name}]\ncommand=cat\n")));
     }
 }
 
-/// Patterns mean what they mean to Python's `glob.glob`, the odd ones and those made of chance, too.
+/// Patterns have the meaning of Python's `glob.glob`, including odd and random ones.
 #[test]
 fn include_patterns_find_the_same_files() {
     const FILES: [&str; 16] = [

@@ -1,4 +1,4 @@
-//! The HTTP servers, the interface they offer, and how `supervisorctl` finds them.
+//! The HTTP servers, their RPC interface, and how `supervisorctl` finds them.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -18,7 +18,7 @@ fn scene(name: &str, text: &str) -> Scene {
 }
 
 /// The status of `GET /` with and without a password.
-fn doors(connect: impl Fn() -> Box<dyn http::Stream>, observed: &mut Observed) {
+fn note_access(connect: impl Fn() -> Box<dyn http::Stream>, observed: &mut Observed) {
     for (what, headers) in [
         ("nobody", vec![]),
         ("right", vec![http::basic("user", "se:cret")]),
@@ -64,7 +64,7 @@ pins! {
 
     unix_password: "unix_http_server username" "unix_http_server password" => {
         compare(&scene("password", "[unix_http_server]\nfile={dir}/s.sock\nusername=user\npassword=se:cret\n"), |daemon, observed| {
-            doors(|| http::unix(&daemon.path("s.sock")).expect("it listens"), observed);
+            note_access(|| http::unix(&daemon.path("s.sock")).expect("it listens"), observed);
             daemon.wait_for_log("entered RUNNING");
             observed.note(daemon, "activity log", daemon.story());
         });
@@ -116,7 +116,7 @@ pins! {
             let text = format!("[inet_http_server]\nport=127.0.0.1:{{port}}\nusername=user\npassword={password}\n");
             compare(&scene("password", &text), |daemon, observed| {
                 let port = daemon.ports[0];
-                doors(|| http::tcp(port).expect("it listens"), observed);
+                note_access(|| http::tcp(port).expect("it listens"), observed);
             });
         }
         compare_refusal(&scene("password", "[inet_http_server]\nport=127.0.0.1:{port}\nusername=user\n"));
@@ -130,7 +130,7 @@ pins! {
             daemon.wait_for_log("entered RUNNING");
             observed.note(daemon, "servers", daemon.log().lines().filter(|line| line.contains("RPC") || line.contains("Server ")).collect::<Vec<_>>().join("\n"));
             let environment = daemon.wait_for_file("env.log");
-            observed.note(daemon, "what children are told", environment.lines().find(|line| line.starts_with("SUPERVISOR_SERVER_URL")).unwrap_or_default());
+            observed.note(daemon, "environment of children", environment.lines().find(|line| line.starts_with("SUPERVISOR_SERVER_URL")).unwrap_or_default());
         });
         // Without the section there is no `supervisor` namespace.
         let bare = "[supervisord]\nlogfile={dir}/supervisord.log\npidfile={dir}/supervisord.pid\n[unix_http_server]\nfile={dir}/s.sock\n[supervisorctl]\nserverurl=unix://{dir}/s.sock\n";
@@ -151,10 +151,10 @@ pins! {
             wait_for_program(daemon);
             observed.note(daemon, "status", daemon.ctl(&["status"]).transcript());
             let refused = format!("http://127.0.0.1:{}", daemon.ports[1]);
-            // Ours explains itself on stderr besides.
+            // Ours prints an explanation on stderr as well.
             for (url, verb) in [(refused.as_str(), "status"), ("unix:///nowhere/s.sock", "start")] {
                 let said = daemon.ctl(&["-s", url, verb, "p"]);
-                observed.note(daemon, "nobody there", said.stdout);
+                observed.note(daemon, "no daemon", said.stdout);
                 observed.exactly("its exit status", said.code);
             }
         });
@@ -174,7 +174,7 @@ pins! {
             wait_for_program(daemon);
             let said = daemon.ctl_of(daemon.subject, &[], "version\npid nobody\n\nexit\n");
             observed.note(daemon, "session", said.transcript());
-            // Lines that come from a pipe are not kept, but there is a file from now on, which is private.
+            // Lines from a pipe are not recorded, but the file is created, with private permissions.
             let mode = fs::metadata(daemon.path("history")).map(|file| file.permissions().mode() & 0o777);
             observed.exactly("history", format!("{mode:?} {:?}", daemon.read("history")));
         });
@@ -195,7 +195,7 @@ pins! {
     }
 }
 
-/// Waits for the program without asking over a socket.
+/// Waits for the program without a connection to a socket.
 fn wait_for_program(daemon: &mut Daemon) {
     daemon.wait_for_log("success: p entered RUNNING");
 }
@@ -222,7 +222,7 @@ fn a_second_daemon_on_the_same_socket_is_refused() {
 }
 
 #[test]
-fn a_socket_nobody_listens_on_is_replaced() {
+fn a_stale_socket_file_is_replaced() {
     each_subject(|subject| {
         let scene = scene("stale", "[unix_http_server]\nfile={dir}/s.sock\n");
         let place = scene.set_up(subject);

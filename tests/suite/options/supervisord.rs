@@ -27,7 +27,7 @@ pins! {
             let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
             observed.exactly("limit of the child", files.split_whitespace().nth(3).unwrap_or_default());
         });
-        // More than the system allows anybody. The original names what was asked for as what is allowed.
+        // More than the hard limit. The original's message gives the wanted number as the limit.
         compare_runs(|subject| {
             let output = scene("minfds", "minfds=2000000000").run(subject);
             let mut observed = Observed::new();
@@ -47,7 +47,7 @@ pins! {
         });
     }
 
-    /// Both only matter away from the foreground.
+    /// Both only matter for a daemon in the background.
     directory_and_umask: "supervisord directory" "supervisord umask" => {
         let options = "directory={dir}/there\numask=027\n[program:q]\ncommand=sh -c 'umask; pwd; exec sleep 1000'\n\
             stdout_logfile={dir}/q.log\nstderr_logfile=NONE\nstartsecs=0\n";
@@ -98,7 +98,7 @@ pins! {
             observed.exactly("clear", format!("{:?}", daemon.rpc("supervisor.clearLog", &[])));
             observed.note(daemon, "tail", daemon.ctl(&["maintail"]).transcript());
         });
-        // Nothing instead of the files means those of the configuration.
+        // An option without a value means the default.
         compare(&scene("logfile", "").arguments(&["-n", "-l", "", "-j", ""]), |daemon, observed| {
             note_story(daemon, observed);
             observed.exactly("files", daemon.names().join(" "));
@@ -138,7 +138,7 @@ pins! {
                     daemon.wait_for_log("exited: bad");
                 }
                 daemon.call("supervisor.signalProcess", &["p".into(), "CONT".into()]);
-                // The HTTP server's own lines at TRAC are its own business.
+                // Lines of the HTTP server at TRAC differ between the two programs.
                 let log = daemon.log();
                 let mut levels: Vec<&str> = log.lines().filter_map(|line| line.split(' ').nth(2)).collect();
                 levels.retain(|level| ["CRIT", "ERRO", "WARN", "INFO", "DEBG", "TRAC"].contains(level));
@@ -160,7 +160,7 @@ pins! {
             assert_eq!(daemon.exit_code(), 0);
             assert!(!daemon.path("run/other.pid").exists(), "the pid file is removed");
         });
-        // A pid file that cannot be written is only worth a message.
+        // A pid file that cannot be written is only logged.
         let scene = scene("pidfile", "pidfile={dir}/directory").file("directory/.keep", "");
         compare_runs(|subject| {
             let mut daemon = scene.launch(subject);

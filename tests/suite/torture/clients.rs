@@ -1,4 +1,4 @@
-//! Clients that mean harm, or do not know better. Supervision must not notice them.
+//! Hostile and broken clients, which must not disturb supervision.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -10,39 +10,39 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::dial;
-use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
+use super::resources::{Resources, assert_idle, assert_no_leak, restart_latency};
 use crate::harness::{Daemon, Scene, Subject, only_ours};
 
 const PROGRAM: &str = "[supervisord]\nminfds=4000\n[program:p]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\n\
     stdout_logfile={dir}/p.log\nstderr_logfile=NONE\n";
 
-/// How long a restart may take while a client misbehaves. Far more than it takes, far less than a client could cause.
-const SOON: Duration = Duration::from_secs(2);
+/// How long a restart may take during an attack. Far more than it takes, far less than a client could cause.
+const MAX_RESTART_LATENCY: Duration = Duration::from_secs(2);
 
-/// How much memory a client may make the daemon use for a while, in kB: all bodies together and what parsing adds.
-const MOST: u64 = 256 << 10;
+/// How much memory a client may make the daemon use temporarily, in kB: all bodies together and the cost of parsing.
+const MAX_TEMPORARY_KB: u64 = 256 << 10;
 
-/// How much memory may be kept after the first attack, in kB.
-const KEPT: u64 = 4 << 10;
+/// How much memory may stay in use after the first attack, in kB.
+const MAX_RETAINED_KB: u64 = 4 << 10;
 
-/// How much memory the connections that are kept may take, in kB.
-const CROWD_MEMORY: u64 = 8 << 10;
+/// How much memory the remaining connections may use, in kB.
+const CONNECTIONS_MEMORY_KB: u64 = 8 << 10;
 
-/// Runs a daemon under an attack: meanwhile and afterwards programs are restarted and well-behaved clients answered,
-/// and in the end nothing is left of it.
+/// Runs a daemon under an attack. During and after it, programs are restarted and other clients are answered; at the
+/// end no resources of the attack remain.
 fn attack(name: &str, attack: impl Fn(&Path) + Sync) {
     only_ours(|| {
         let mut daemon = Scene::with(name, PROGRAM).start(Subject::Ours);
         daemon.wait_for_state("p", "RUNNING");
         let socket = daemon.path("s.sock");
-        let at_first = Vitals::of(&daemon);
-        // What is allocated once for the first of its kind is no leak.
+        let at_first = Resources::of(&daemon);
+        // Memory that is allocated once, by the first request of a kind, is no leak.
         attack(&socket);
         daemon.wait_until("the first wave is over", |daemon| {
-            let now = Vitals::of(daemon);
-            now.descriptors < 40 && now.memory < at_first.memory + KEPT
+            let now = Resources::of(daemon);
+            now.descriptors < 40 && now.memory < at_first.memory + MAX_RETAINED_KB
         });
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         let is_over = AtomicBool::new(false);
         let mut latencies = Vec::new();
         let mut most = 0;
@@ -53,8 +53,8 @@ fn attack(name: &str, attack: impl Fn(&Path) + Sync) {
             });
             while !is_over.load(Ordering::Relaxed) || latencies.len() < 5 {
                 latencies.push(restart_latency(&daemon, "p"));
-                wait_patiently(&daemon);
-                most = most.max(Vitals::of(&daemon).memory);
+                wait_until_served(&daemon);
+                most = most.max(Resources::of(&daemon).memory);
                 if latencies.len() > 100 {
                     thread::sleep(Duration::from_millis(100));
                 }
@@ -67,16 +67,16 @@ fn attack(name: &str, attack: impl Fn(&Path) + Sync) {
             "{name}: {} restarts, median {median:?}, slowest {slowest:?}, {before:?}, most {most} kB",
             latencies.len()
         );
-        assert!(slowest < SOON, "a restart took {slowest:?}\n{}", daemon.report());
-        assert!(most < before.memory + MOST, "memory grew from {} kB to {most} kB", before.memory);
-        assert_flat(&mut daemon, before);
-        assert_rests(&daemon);
+        assert!(slowest < MAX_RESTART_LATENCY, "a restart took {slowest:?}\n{}", daemon.report());
+        assert!(most < before.memory + MAX_TEMPORARY_KB, "memory grew from {} kB to {most} kB", before.memory);
+        assert_no_leak(&mut daemon, before);
+        assert_idle(&daemon);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// Waits until a well-behaved client has been told that the program runs.
-fn wait_patiently(daemon: &Daemon) {
+/// Waits until another client has been told that the program runs.
+fn wait_until_served(daemon: &Daemon) {
     let start = Instant::now();
     loop {
         let info = daemon.rpc_if_up("supervisor.getProcessInfo", &["p".into()]);
@@ -94,7 +94,7 @@ fn connect(socket: &Path) -> UnixStream {
     stream
 }
 
-/// Sends all of it unless the server hangs up, and reads what it says.
+/// Sends the request unless the server closes the connection, and reads the answer.
 fn exchange(socket: &Path, request: &[u8]) -> String {
     let mut stream = connect(socket);
     let _ = stream.write_all(request);
@@ -138,7 +138,8 @@ fn a_body_of_a_gigabyte_is_refused() {
                 true => [b"100000\r\n".as_slice(), &vec![b' '; 1 << 20], b"\r\n"].concat(),
                 false => vec![b' '; 1 << 20],
             };
-            // A refused client is listened to for a moment, so that it sees the refusal and not a broken connection.
+            // The server reads from a refused client for a moment, so that it sees the answer and not a connection
+            // reset.
             let _ = (0..1024).try_for_each(|_| stream.write_all(&piece));
             let _ = stream.shutdown(Shutdown::Write);
             let answer = answer(&mut stream);
@@ -148,7 +149,7 @@ fn a_body_of_a_gigabyte_is_refused() {
 }
 
 #[test]
-fn a_head_without_end_is_refused() {
+fn an_endless_request_head_is_refused() {
     attack("head", |socket| {
         for line in ["X: y\r\n", "X", "GET", "\r\n"] {
             let mut stream = connect(socket);
@@ -161,8 +162,8 @@ fn a_head_without_end_is_refused() {
     });
 }
 
-/// Opens connections to what it is told, says how many there are, and keeps them until its stdin ends.
-const CROWD: &str = r#"
+/// Opens connections to an address, prints their number, and keeps them until its stdin ends.
+const OPEN_CONNECTIONS: &str = r#"
 import resource, socket, sys
 limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -176,10 +177,9 @@ print(len(crowd), flush=True)
 sys.stdin.read()
 "#;
 
-/// Ten times as many connections as a daemon has descriptors by default, none of which says anything: whoever comes
-/// later is served.
+/// Ten times as many idle connections as a daemon has descriptors by default: a new client is served all the same.
 #[test]
-fn a_crowd_that_says_nothing_does_not_keep_others_out() {
+fn idle_connections_do_not_keep_other_clients_out() {
     let count = dial("CONNECTIONS", 10_000, 10_000);
     only_ours(|| {
         let configuration = "[inet_http_server]\nport=127.0.0.1:{port}\n[program:p]\ncommand=sleep 1000\nstartsecs=0\n\
@@ -187,10 +187,10 @@ fn a_crowd_that_says_nothing_does_not_keep_others_out() {
         let scene = Scene::with("crowd", configuration).shell("ulimit -S -n 1024; exec \"$@\"");
         let mut daemon = scene.start(Subject::Ours);
         daemon.wait_for_state("p", "RUNNING");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         for door in [daemon.path("s.sock").display().to_string(), daemon.ports[0].to_string()] {
             let mut crowd = Command::new("python3")
-                .args(["-c", CROWD, &count.to_string(), &door])
+                .args(["-c", OPEN_CONNECTIONS, &count.to_string(), &door])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -200,26 +200,26 @@ fn a_crowd_that_says_nothing_does_not_keep_others_out() {
             BufReader::new(stdout).read_line(&mut said).expect("readable");
             assert_eq!(said.trim(), count.to_string(), "not everybody got in\n{}", daemon.report());
 
-            assert!(restart_latency(&daemon, "p") < SOON, "{}", daemon.report());
+            assert!(restart_latency(&daemon, "p") < MAX_RESTART_LATENCY, "{}", daemon.report());
             let url = if door.contains('/') { format!("unix://{door}") } else { format!("http://127.0.0.1:{door}") };
             let status = daemon.ctl(&["-s", &url, "status"]);
             assert!(status.stdout.starts_with("p  ") && status.code == 0, "{}", status.transcript());
-            let meanwhile = Vitals::of(&daemon);
+            let meanwhile = Resources::of(&daemon);
             eprintln!("{url}: {before:?}, under the crowd {meanwhile:?}");
             assert!(meanwhile.descriptors < 512, "{} of 1024 descriptors are in use", meanwhile.descriptors);
-            assert!(meanwhile.memory < before.memory + CROWD_MEMORY, "{before:?} -> {meanwhile:?}");
-            assert_rests(&daemon);
+            assert!(meanwhile.memory < before.memory + CONNECTIONS_MEMORY_KB, "{before:?} -> {meanwhile:?}");
+            assert_idle(&daemon);
             drop(crowd.stdin.take());
             crowd.wait().expect("it ends");
         }
-        daemon.wait_until("the crowd is gone", |daemon| Vitals::of(daemon).descriptors <= before.descriptors);
+        daemon.wait_until("the crowd is gone", |daemon| Resources::of(daemon).descriptors <= before.descriptors);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// Those who have been served once and then fall silent are a crowd as well.
+/// Connections that fall silent after a request count as idle, too.
 #[test]
-fn a_crowd_that_was_served_does_not_keep_others_out() {
+fn idle_connections_after_a_request_do_not_keep_other_clients_out() {
     attack("served", |socket| {
         let mut served = Vec::new();
         for _ in 0..1500 {
@@ -234,9 +234,9 @@ fn a_crowd_that_was_served_does_not_keep_others_out() {
     });
 }
 
-/// Requests that come a byte at a time, hundreds of them side by side.
+/// Requests that arrive one byte at a time, on hundreds of connections in parallel.
 #[test]
-fn a_byte_now_and_then_costs_next_to_nothing() {
+fn slow_requests_cost_little() {
     let seconds = dial("SOAK_SECONDS", 4, 600);
     attack("trickle", |socket| {
         let mut crowd: Vec<UnixStream> = (0..300).map(|_| connect(socket)).collect();
@@ -253,7 +253,7 @@ fn a_byte_now_and_then_costs_next_to_nothing() {
 }
 
 #[test]
-fn nesting_without_end_is_refused() {
+fn endless_nesting_is_refused() {
     let values = |depth: usize| {
         let open = "<value><array><data>".repeat(depth);
         format!("<methodCall><methodName>system.listMethods</methodName><params><param>{open}")
@@ -275,7 +275,7 @@ fn nesting_without_end_is_refused() {
 }
 
 #[test]
-fn entities_do_not_multiply() {
+fn entity_expansion_attacks_are_refused() {
     let mut laughs = "<?xml version='1.0'?><!DOCTYPE lolz [<!ENTITY a 'lol'>".to_owned();
     for level in 1..20 {
         let inner = format!("&{};", (b'a' + level - 1) as char).repeat(10);
@@ -298,9 +298,9 @@ fn entities_do_not_multiply() {
     });
 }
 
-/// Whoever asks much and reads nothing is not answered without end.
+/// A client that sends many calls and reads no answer gets a bounded number of them.
 #[test]
-fn answers_nobody_reads_do_not_pile_up() {
+fn unread_answers_use_bounded_memory() {
     attack("unread", |socket| {
         let body = "<methodCall><methodName>system.multicall</methodName><params><param><value><array><data>".to_owned()
             + &"<value><struct><member><name>methodName</name><value><string>supervisor.getAllConfigInfo</string></value></member>\
@@ -321,9 +321,9 @@ fn answers_nobody_reads_do_not_pile_up() {
     });
 }
 
-/// The largest answers there are, for many who do not take them: a log of which every character becomes five.
+/// The largest answers possible, for many clients that do not read them: a log of which every character becomes five.
 #[test]
-fn long_answers_nobody_takes_share_a_bounded_memory() {
+fn unread_long_answers_share_bounded_memory() {
     attack("untaken", |socket| {
         let log = socket.with_file_name("p.log");
         if !log.exists() || std::fs::metadata(&log).is_ok_and(|log| log.len() < 1 << 20) {
@@ -340,9 +340,9 @@ fn long_answers_nobody_takes_share_a_bounded_memory() {
     });
 }
 
-/// Everything that can be wrong about a request, over and over again, by clients that hang up at any point.
+/// All kinds of malformed requests again and again, by clients that disconnect at any point.
 #[test]
-fn nonsense_is_answered_or_dropped() {
+fn malformed_requests_are_answered_or_dropped() {
     let seconds = dial("SOAK_SECONDS", 4, 600);
     let valid = call(
         b"<?xml version='1.0'?><methodCall><methodName>supervisor.getAllProcessInfo</methodName><params/></methodCall>",
@@ -377,9 +377,9 @@ fn nonsense_is_answered_or_dropped() {
     });
 }
 
-/// Hundreds of callers of things that take long, who do not wait for the answer.
+/// Hundreds of clients that make slow calls and do not wait for the answer.
 #[test]
-fn callers_who_hang_up_leave_nothing_behind() {
+fn clients_that_disconnect_leave_nothing_behind() {
     attack("hang up", |socket| {
         let body = |method: &str| format!("<methodCall><methodName>supervisor.{method}</methodName></methodCall>");
         for _ in 0..300 {

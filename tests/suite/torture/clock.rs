@@ -1,14 +1,14 @@
-//! The clock people read goes back and forward; supervision has another one.
+//! Changes of the wall clock, which supervision does not use for delays.
 
 use std::time::{Duration, Instant};
 
-use super::vitals::{assert_rests, restart_latency};
+use super::resources::{assert_idle, restart_latency};
 use crate::harness::needs;
 use crate::harness::{Scene, Subject, only_ours};
 
-/// The machine's own clock is never touched.
+/// The clock of the machine is never changed.
 #[test]
-fn a_clock_that_is_set_back_and_forward_changes_no_delay() {
+fn setting_the_clock_changes_no_delay() {
     let library = needs::clock_library();
     only_ours(|| {
         let configuration = "[program:steady]\ncommand=env -u LD_PRELOAD sleep 1000\nstartsecs=0\nautorestart=true\n\
@@ -42,7 +42,7 @@ fn a_clock_that_is_set_back_and_forward_changes_no_delay() {
             std::fs::remove_file(daemon.path("ready")).expect("it exists");
             daemon.call("supervisor.startProcess", &["steady".into()]);
         }
-        assert_rests(&daemon);
+        assert_idle(&daemon);
         assert_eq!(daemon.stop(), 0);
     });
 }

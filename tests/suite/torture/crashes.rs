@@ -1,12 +1,12 @@
-//! Many programs that end at random.
+//! Many programs that exit at random.
 
 use std::time::{Duration, Instant};
 
-use super::vitals::{Vitals, assert_flat};
-use super::{dial, vitals};
+use super::resources::{Resources, assert_no_leak};
+use super::{dial, resources};
 use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
-/// Says a numbered line to its log, keeps the same line for itself, and ends in one of many ways.
+/// Writes a numbered line to its log and to a file of its own, and exits in one of many ways.
 const CRASHER: &str = r#"#!/bin/bash
 read -r run 2>/dev/null <"run.$1" || run=0
 run=$((run + 1))
@@ -33,7 +33,8 @@ fn crashers(count: u64) -> Scene {
     Scene::with("crashers", &program).script("crash.sh", CRASHER)
 }
 
-/// Lines in the logs that no truth knows: a process stopped between its two `echo`s leaves at most one.
+/// The number of log lines that are not in the program's own file: a process killed between its two `echo`s leaves at
+/// most one.
 fn check(daemon: &Daemon, number: u64) -> usize {
     let truth = daemon.read(&format!("truth.{number:03}"));
     let log = daemon.read(&format!("log.{number:03}"));
@@ -53,7 +54,7 @@ fn programs_that_crash_at_random_lose_and_leak_nothing() {
         while settled.elapsed() < Duration::from_secs(1) {
             assert!(processes::children(daemon.pid()).len() as u64 <= count, "a process runs twice");
         }
-        let memory = Vitals::of(&daemon).memory;
+        let memory = Resources::of(&daemon).memory;
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(dial("SOAK_SECONDS", 4, 600)) {
             assert!(processes::children(daemon.pid()).len() as u64 <= count, "a process runs twice");
@@ -64,8 +65,8 @@ fn programs_that_crash_at_random_lose_and_leak_nothing() {
         daemon.wait_until("all are gone", |daemon| processes::children(daemon.pid()).is_empty());
         let runs: usize = (0..count).map(|number| check(&daemon, number)).sum();
         assert!(runs as u64 > count * 2, "only {runs} runs");
-        assert_eq!(vitals::zombies(&daemon), 0);
-        let after = Vitals::of(&daemon);
+        assert_eq!(resources::zombies(&daemon), 0);
+        let after = Resources::of(&daemon);
         assert!(after.descriptors < 40, "{after:?}");
         assert!(after.memory <= memory + 6 * 1024, "memory grew from {memory} kB to {} kB", after.memory);
         eprintln!("{runs} runs of {count} programs, {memory} kB before, {after:?}");
@@ -73,9 +74,9 @@ fn programs_that_crash_at_random_lose_and_leak_nothing() {
     });
 }
 
-/// Events about programs that change their states all the time reach a listener that is slow, or are counted as lost.
+/// Events about programs that change state all the time reach a slow listener, or are counted as lost.
 #[test]
-fn a_slow_listener_and_a_crash_storm_do_not_harm_each_other() {
+fn a_slow_listener_and_a_crash_storm_do_not_affect_each_other() {
     const LISTENER: &str = r#"#!/usr/bin/perl
 $| = 1;
 while (1) {
@@ -102,8 +103,8 @@ while (1) {
         for number in 0..10 {
             check(&daemon, number);
         }
-        let before = Vitals::of(&daemon);
-        assert_flat(&mut daemon, before);
+        let before = Resources::of(&daemon);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }

@@ -1,4 +1,4 @@
-//! Logs that cannot be written: a full volume, a FIFO nobody reads, a file system that does not answer.
+//! Logs that cannot be written: a full volume, a FIFO without a reader, a file system that does not respond.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -6,12 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::scarcity::limit;
-use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
+use super::exhaustion::limit;
+use super::resources::{Resources, assert_idle, assert_no_leak, restart_latency};
 use crate::harness::needs::Power;
 use crate::harness::{Daemon, Scene, Subject, only_ours};
 
-/// Says numbered lines for ever, without waiting for anything but its own pace.
+/// Writes numbered lines for ever, at a fixed rate.
 const COUNTER: &str = "perl -e '$| = 1; while (1) { print ++$n, \"\\n\"; select(undef, undef, undef, 0.0005); }'";
 
 /// The daemon sees a small volume at `{dir}/volume`, in a mount namespace of its own.
@@ -24,7 +24,7 @@ fn within(daemon: &Daemon, path: &str) -> PathBuf {
 }
 
 #[test]
-fn a_volume_that_fills_up_and_is_freed_again_costs_only_what_did_not_fit() {
+fn a_full_volume_loses_only_the_output_that_did_not_fit() {
     if !Power::Mount.is_there_for("a full volume") {
         return;
     }
@@ -41,7 +41,7 @@ fn a_volume_that_fills_up_and_is_freed_again_costs_only_what_did_not_fit() {
         let mut daemon = Scene::with("full", &configuration).shell(SMALL_VOLUME).start(Subject::Ours);
         daemon.wait_for_states(&["plain", "captured", "other"], "RUNNING");
         let filler = within(&daemon, "volume/filler");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         for round in 1..=3 {
             let _ = fs::write(&filler, vec![0; 1 << 20]);
             for name in ["plain", "captured"] {
@@ -50,7 +50,7 @@ fn a_volume_that_fills_up_and_is_freed_again_costs_only_what_did_not_fit() {
                     daemon.log().matches(&text).count() >= round
                 });
             }
-            // Whoever writes is not held up, and everything else goes on.
+            // The program that writes does not block, and everything else goes on.
             for name in ["plain", "captured"] {
                 assert_eq!(daemon.state_of(name), "RUNNING");
             }
@@ -66,12 +66,12 @@ fn a_volume_that_fills_up_and_is_freed_again_costs_only_what_did_not_fit() {
                 daemon.wait_until("lines come again", |_| fs::metadata(&log).is_ok_and(|file| file.len() > 100));
             }
         }
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// The activity log itself has no room.
+/// The volume of the activity log is full.
 #[test]
 fn a_full_volume_under_the_activity_log_does_not_end_the_daemon() {
     if !Power::Mount.is_there_for("a full volume under the activity log") {
@@ -91,7 +91,7 @@ fn a_full_volume_under_the_activity_log_does_not_end_the_daemon() {
         }
         fs::remove_file(&filler).expect("it exists");
         let log = within(&daemon, "volume/supervisord.log");
-        daemon.wait_until("it is said what was lost", |daemon| {
+        daemon.wait_until("the loss is logged", |daemon| {
             restart_latency(daemon, "p");
             fs::read_to_string(&log).is_ok_and(|text| text.contains("can be written again, "))
         });
@@ -101,7 +101,7 @@ fn a_full_volume_under_the_activity_log_does_not_end_the_daemon() {
 
 /// The limit leaves room for the beginning of an entry.
 #[test]
-fn an_entry_after_half_a_one_begins_on_a_new_line() {
+fn an_entry_after_a_torn_one_begins_on_a_new_line() {
     only_ours(|| {
         let configuration = "[program:p]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\nstdout_logfile=NONE\n";
         let mut daemon = Scene::with("torn", configuration).start(Subject::Ours);
@@ -115,7 +115,7 @@ fn an_entry_after_half_a_one_begins_on_a_new_line() {
             daemon.wait_until("half an entry is there", |daemon| daemon.log().len() == before + 10);
             limit(daemon.pid(), "--fsize=unlimited:");
             restart_latency(&daemon, "p");
-            daemon.wait_until("it is said what was lost", |daemon| {
+            daemon.wait_until("the loss is logged", |daemon| {
                 daemon.log().matches("supervisord.log can be written again, ").count() == round
             });
             torn = daemon.log().lines().filter(|line| line.len() == 10).count();
@@ -132,7 +132,7 @@ fn an_entry_after_half_a_one_begins_on_a_new_line() {
 }
 
 #[test]
-fn a_device_that_is_always_full_is_said_once() {
+fn a_device_that_is_always_full_is_logged_once() {
     only_ours(|| {
         let counts_twice = COUNTER.replace("print ++$n, \"\\n\";", "print ++$n, \"\\n\"; print STDERR \"$n\\n\";");
         let configuration = format!(
@@ -151,7 +151,7 @@ fn a_device_that_is_always_full_is_said_once() {
 }
 
 #[test]
-fn a_fifo_nobody_reads_harms_nobody() {
+fn a_fifo_without_a_reader_does_not_affect_others() {
     only_ours(|| {
         let program = |name: &str, command: &str, log: &str| {
             format!(
@@ -169,12 +169,12 @@ fn a_fifo_nobody_reads_harms_nobody() {
         let mut daemon = scene.start_in(place);
         daemon.wait_for_states(&["mute", "flood", "fine"], "RUNNING");
         daemon.wait_for_log("nobody reads it");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         restart_latency(&daemon, "fine");
         let size = fs::metadata(daemon.path("fine")).map_or(0, |file| file.len());
         daemon.wait_until("the neighbour's log grows", |daemon| daemon.read("fine").len() as u64 > size + 100);
 
-        // Somebody reads after all, and whole lines come.
+        // A reader opens the FIFO, and reads whole lines.
         let mut fifo = File::options()
             .read(true)
             .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
@@ -188,16 +188,16 @@ fn a_fifo_nobody_reads_harms_nobody() {
         });
         drop(fifo);
         daemon.call("supervisor.stopAllProcesses", &[]);
-        let now = Vitals::of(&daemon);
+        let now = Resources::of(&daemon);
         assert!(now.descriptors <= before.descriptors && now.memory < before.memory + (12 << 10), "{before:?} {now:?}");
-        assert_rests(&daemon);
+        assert_idle(&daemon);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// A log directory that vanishes, and one that comes back.
+/// A log directory that is removed, and made again.
 #[test]
-fn a_log_directory_that_vanishes_stops_only_what_needs_it() {
+fn a_removed_log_directory_stops_only_its_programs() {
     only_ours(|| {
         let configuration = "[program:p]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\nstartretries=1000\n\
             stdout_logfile={dir}/logs/p\nstderr_logfile=NONE\n[program:q]\ncommand=sleep 1000\nstartsecs=0\n\
@@ -205,12 +205,12 @@ fn a_log_directory_that_vanishes_stops_only_what_needs_it() {
         let scene = Scene::with("vanished", configuration).file("logs/.keep", "");
         let mut daemon = scene.start(Subject::Ours);
         daemon.wait_for_states(&["p", "q"], "RUNNING");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         fs::rename(daemon.path("logs"), daemon.path("elsewhere")).expect("it exists");
         daemon.kill_child("p");
         let failure = "spawnerr: unknown error making dispatchers for 'p': ENOENT";
         daemon.wait_until("it has failed again and again", |daemon| daemon.log().matches(failure).count() >= 3);
-        assert!(Vitals::of(&daemon).descriptors < before.descriptors, "each failure keeps its pipes open");
+        assert!(Resources::of(&daemon).descriptors < before.descriptors, "each failure keeps its pipes open");
         restart_latency(&daemon, "q");
         fs::rename(daemon.path("elsewhere"), daemon.path("logs")).expect("it exists");
         daemon.wait_for_state("p", "RUNNING");

@@ -1,4 +1,4 @@
-//! Output in quantity, and output at the last instant: every byte is in the log.
+//! Much output, and output just before an exit: the log has every byte.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -6,15 +6,16 @@ use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
 use super::dial;
-use super::vitals::{Vitals, assert_flat};
+use super::resources::{Resources, assert_no_leak};
 use crate::harness::{Daemon, Scene, Subject, only_ours, wait};
 
-/// How many lines of `seq` make about so many bytes; lines have eight or nine of them.
+/// The number of lines of `seq` with about this size; lines have eight or nine bytes.
 fn lines(mebibytes: u64) -> u64 {
     (mebibytes << 20) / 8
 }
 
-/// Compares the numbers from 1 with the concatenation of these files, outside of this (possibly slow) program.
+/// Compares the concatenation of these files with the numbers from 1, in another process, which is faster than a debug
+/// build.
 fn assert_counts_to(daemon: &Daemon, last: u64, files: &[String]) {
     let script = format!("seq 1 {last} >expected && cat {} | cmp - expected", files.join(" "));
     let output = daemon.command("/bin/sh".as_ref()).args(["-c", &script]).output().expect("a shell runs");
@@ -40,7 +41,7 @@ fn wait_for_end(daemon: &mut Daemon, name: &str, log: &str) {
     }
 }
 
-/// Says which run it is and dies, until it has run so often.
+/// Writes the number of its run and exits, until the last run.
 const RESTARTER: &str = r#"#!/bin/bash
 read -r run 2>/dev/null <run || run=0
 run=$((run + 1))
@@ -51,7 +52,7 @@ kill -KILL $$
 "#;
 
 #[test]
-fn a_flood_beside_a_program_restarted_again_and_again_loses_nothing() {
+fn a_flood_beside_a_constantly_restarting_program_loses_nothing() {
     only_ours(|| {
         let (mebibytes, restarts) = (dial("FLOOD_MIB", 128, 1024), dial("RESTARTS", 300, 1000));
         let (plain, smaller) = (lines(mebibytes), lines(mebibytes / 4));
@@ -74,9 +75,9 @@ fn a_flood_beside_a_program_restarted_again_and_again_loses_nothing() {
         ]
         .concat();
         let mut daemon = Scene::with("flood", &configuration).script("restart.sh", RESTARTER).start(Subject::Ours);
-        // What is made for the first child of all, a thread, stays.
+        // The thread that the daemon creates for its first child stays.
         daemon.wait_for_state("first", "RUNNING");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         daemon.call("supervisor.startAllProcesses", &[false.into()]);
         for name in ["plain", "rotated", "captured"] {
             wait_for_end(&mut daemon, name, &format!("{name}.log"));
@@ -95,14 +96,14 @@ fn a_flood_beside_a_program_restarted_again_and_again_loses_nothing() {
         assert_counts_to(&daemon, smaller, &rotated);
 
         daemon.call("supervisor.stopAllProcesses", &[]);
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
 #[test]
-fn what_a_child_writes_in_its_last_instant_is_in_its_log() {
-    /// As much as a pipe holds, on both channels, and gone before anybody can have read it.
+fn output_just_before_an_exit_is_logged() {
+    /// As much as a pipe holds, on both channels; the program exits before the daemon can have read it.
     const LAST: &str = r#"#!/usr/bin/perl
 open(my $runs, '+<', 'runs') or die;
 my $run = <$runs> + 1;
@@ -143,9 +144,9 @@ exit($run % 3);
     });
 }
 
-/// A child that was stopped may say goodbye at length.
+/// A child may write much output during a stop.
 #[test]
-fn what_a_child_writes_when_it_is_told_to_stop_is_in_its_log() {
+fn output_during_a_stop_is_logged() {
     let program = "[program:polite]\ncommand=perl -e '$SIG{TERM} = sub { syswrite(STDOUT, \"bye\\n\" x 15000); exit 0 }; \
         open(F, \">ready\"); close(F); sleep 1000'\ndirectory={dir}\nstartsecs=0\nstdout_logfile={dir}/log\nstdout_logfile_maxbytes=0\n";
     only_ours(|| {
@@ -157,16 +158,16 @@ fn what_a_child_writes_when_it_is_told_to_stop_is_in_its_log() {
             assert!(daemon.read("log") == "bye\n".repeat(15000 * round), "{}", daemon.report());
             daemon.call("supervisor.startProcess", &["polite".into()]);
         }
-        // The end of the daemon itself is no exception.
+        // The same holds for the shutdown of the daemon.
         daemon.wait_until("it is ready", |daemon| daemon.path("ready").exists());
         assert_eq!(daemon.stop(), 0);
         assert!(daemon.read("log") == "bye\n".repeat(15000 * 11), "{}", daemon.report());
     });
 }
 
-/// Bytes sent to a program come back out of it, all of them, although it reads slowly.
+/// All bytes sent to a program come back from it, although it reads slowly.
 #[test]
-fn what_is_sent_to_a_program_arrives() {
+fn stdin_data_reaches_the_program_completely() {
     let program = "[program:cat]\ncommand=perl -e 'while (sysread(STDIN, my $b, 3000)) { syswrite(STDOUT, $b); }'\n\
         startsecs=0\nstdout_logfile={dir}/log\nstdout_logfile_maxbytes=0\n";
     only_ours(|| {
@@ -184,9 +185,9 @@ fn what_is_sent_to_a_program_arrives() {
     });
 }
 
-/// A client that follows a flooded log slowly is served without the flood waiting for it.
+/// A client that follows a flooded log slowly is served, and the flood does not wait for it.
 #[test]
-fn a_slow_reader_of_a_flooded_log_holds_nobody_up() {
+fn a_slow_reader_of_a_flooded_log_does_not_block_others() {
     only_ours(|| {
         let last = lines(dial("FLOOD_MIB", 128, 1024) / 4);
         let program = format!(
@@ -195,9 +196,9 @@ fn a_slow_reader_of_a_flooded_log_holds_nobody_up() {
              [program:first]\ncommand=sleep 1000\nstartsecs=0\n"
         );
         let mut daemon = Scene::with("slow reader", &program).start(Subject::Ours);
-        // What is made for the first child of all, a thread with its descriptors, stays.
+        // The thread that the daemon creates for its first child stays, with its descriptors.
         daemon.wait_for_state("first", "RUNNING");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         let mut followers = Vec::new();
         for _ in 0..20 {
             let mut stream = std::os::unix::net::UnixStream::connect(daemon.path("s.sock")).expect("it listens");
@@ -207,17 +208,17 @@ fn a_slow_reader_of_a_flooded_log_holds_nobody_up() {
         daemon.call("supervisor.startProcess", &["flood".into()]);
         wait_for_end(&mut daemon, "flood", "flood.log");
         assert_counts_to(&daemon, last, &["flood.log".to_owned()]);
-        let during = Vitals::of(&daemon);
+        let during = Resources::of(&daemon);
         assert!(during.memory < before.memory + 64 * 1024, "memory grew from {before:?} to {during:?}");
         drop(followers);
-        daemon.wait_until("the followers are gone", |daemon| Vitals::of(daemon).descriptors <= before.descriptors);
+        daemon.wait_until("the followers are gone", |daemon| Resources::of(daemon).descriptors <= before.descriptors);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// The daemon's own output is a pipe that nobody reads.
+/// The daemon's own output is a pipe that is never read.
 #[test]
-fn a_console_nobody_reads_does_not_hold_the_daemon_up() {
+fn an_unread_console_does_not_block_the_daemon() {
     only_ours(|| {
         let program = "[supervisord]\nloglevel=blather\n[program:talk]\ncommand=seq 1 400000\nautorestart=false\n\
             startsecs=0\nstdout_logfile={dir}/talk.log\nstdout_logfile_maxbytes=0\n[program:other]\ncommand=sleep 1000\nstartsecs=0\n";
@@ -225,7 +226,7 @@ fn a_console_nobody_reads_does_not_hold_the_daemon_up() {
         let place = scene.set_up(Subject::Ours);
         let status = Command::new("mkfifo").arg(place.path("console")).status().expect("mkfifo runs");
         assert!(status.success());
-        // Kept open for reading and writing, so that it can be opened at all, and never read.
+        // Open for reading and writing, so that opening does not block; never read.
         let console = File::options().read(true).write(true).open(place.path("console")).expect("a fifo");
         let mut command = place.command(&Subject::Ours.path(crate::harness::Program::Supervisord));
         let output = console.try_clone().expect("a descriptor");

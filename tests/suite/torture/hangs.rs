@@ -1,6 +1,6 @@
-//! A disk that does not answer: whatever the daemon asks of it takes until the test lets it go on.
+//! A disk that does not respond: system calls on its files block until the test ends the hang.
 //!
-//! `strace` holds every system call on chosen paths at its entrance, as a file server does that is gone.
+//! `strace` holds every system call on chosen paths at its entry, as an unreachable file server does.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -8,29 +8,29 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::vitals::{Vitals, assert_flat, restart_latency};
+use super::resources::{Resources, assert_no_leak, restart_latency};
 use crate::harness::needs;
 use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
-/// What a disk can be asked for.
+/// The system calls that a disk can block.
 const CALLS: &str = "read,write,writev,pwritev2,openat,newfstatat,statx,ftruncate,fsync,fdatasync,rename,renameat,\
     renameat2,unlink,unlinkat,access,faccessat,faccessat2";
 
-/// In microseconds, longer than any test.
-const FOR_EVER: u64 = 3_600_000_000;
+/// Longer than any test, in microseconds.
+const FOREVER_MICROS: u64 = 3_600_000_000;
 
-/// Some paths hang, until this is dropped.
+/// Some paths hang until this is dropped.
 struct Hang {
     strace: Child,
 }
 
 impl Hang {
-    /// From now on nothing comes back from these paths.
+    /// From now on no system call on these paths returns.
     fn begin(daemon: &mut Daemon, paths: &[&str]) -> Hang {
-        Hang::delay(daemon, paths, FOR_EVER)
+        Hang::delay(daemon, paths, FOREVER_MICROS)
     }
 
-    /// From now on everything about these paths takes so many microseconds longer.
+    /// From now on each system call on these paths takes this many microseconds longer.
     fn delay(daemon: &mut Daemon, paths: &[&str], delay: u64) -> Hang {
         let mut command = Command::new(needs::program("strace"));
         command.args(["-f", "-q", "-o"]).arg(daemon.path(".strace"));
@@ -45,8 +45,8 @@ impl Hang {
         hang
     }
 
-    /// Waits until something has been asked and got no answer.
-    fn wait_for_victim(&self, daemon: &mut Daemon) {
+    /// Waits until a system call is blocked.
+    fn wait_until_blocked(&self, daemon: &mut Daemon) {
         daemon.wait_until("something hangs", |daemon| !daemon.read(".strace").is_empty());
     }
 }
@@ -54,7 +54,7 @@ impl Hang {
 impl Drop for Hang {
     fn drop(&mut self) {
         let pid = self.strace.id() as i32;
-        // When the daemon ends while it is held, strace does not understand the world any more.
+        // If the daemon exits during the hang, strace may not end by itself.
         processes::signal(pid, Signal::SIGTERM);
         let ended = crate::harness::wait::poll(Duration::from_secs(5), || self.strace.try_wait().ok().flatten());
         if ended.is_none() {
@@ -73,7 +73,7 @@ fn is_traced(status: &str) -> bool {
     status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
 }
 
-/// Says numbered lines for ever.
+/// Writes numbered lines for ever.
 const COUNTER: &str = "perl -e '$| = 1; while (1) { print ++$n, \"\\n\"; select(undef, undef, undef, 0.002); }'";
 
 fn program(name: &str, command: &str, log: &str) -> String {
@@ -83,7 +83,7 @@ fn program(name: &str, command: &str, log: &str) -> String {
     )
 }
 
-/// Fails unless the log of a counter has every line of every run. Gives the number of runs.
+/// Fails unless the log of a counter has every line of every run. Returns the number of runs.
 fn runs(daemon: &Daemon, log: &str) -> usize {
     let text = daemon.read(log);
     let mut last = 0;
@@ -98,7 +98,7 @@ fn runs(daemon: &Daemon, log: &str) -> usize {
 }
 
 #[test]
-fn a_disk_that_hangs_holds_up_the_writing_of_logs_and_nothing_is_lost() {
+fn a_hanging_disk_delays_logs_and_loses_nothing() {
     only_ours(|| {
         let configuration = program("hung", COUNTER, "{dir}/hung.log")
             + &program("captured", COUNTER, "{dir}/captured.log")
@@ -112,16 +112,16 @@ fn a_disk_that_hangs_holds_up_the_writing_of_logs_and_nothing_is_lost() {
             daemon.wait_for_file(log);
         }
         daemon.wait_for_states(&["hung", "captured", "fine", "idle", "other"], "RUNNING");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
 
         let hang = Hang::begin(&mut daemon, &["hung.log", "captured.log"]);
-        hang.wait_for_victim(&mut daemon);
+        hang.wait_until_blocked(&mut daemon);
         for name in ["other", "hung", "fine", "captured", "fine", "other"] {
             restart_latency(&daemon, name);
             daemon.wait_for_state(name, "RUNNING");
         }
         assert_eq!(daemon.ctl(&["status", "fine"]).code, 0);
-        // Nobody can say when it will be done, so nobody is left waiting for it.
+        // Nobody knows when the disk will respond, so the call is answered after a bounded time.
         let cleared = daemon.rpc("supervisor.clearProcessLogs", &["idle".into()]);
         assert_eq!(cleared.expect_err("it cannot be done").1, "FAILED: idle");
         let cleared = daemon.rpc("supervisor.clearLog", &[]);
@@ -136,19 +136,18 @@ fn a_disk_that_hangs_holds_up_the_writing_of_logs_and_nothing_is_lost() {
             daemon.wait_until("lines come again", |daemon| daemon.read(log).len() > size + 100);
             assert_eq!(runs(&daemon, log), expected, "{log}");
         }
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// What a new program would find of a log that does not respond is not what the old one has of it.
-/// Lines about it are still on their way when a client asks; the answer waits for them.
+/// The log lines about a change are written before the answer that shows it.
 #[test]
-fn what_a_client_sees_is_in_the_activity_log() {
+fn changes_are_logged_before_a_client_sees_them() {
     only_ours(|| {
         let text = "[program:p]\ncommand=false\nautostart=false\nstartretries=0\n";
         let mut daemon = Scene::with("slow log", text).start(Subject::Ours);
-        // Three lines of this, which is less than an answer waits.
+        // Writing three of these lines takes less than the longest wait of an answer.
         let _slow = Hang::delay(&mut daemon, &["supervisord.log"], 10_000);
         for round in 1..=3 {
             let started = daemon.ctl(&["start", "p"]).stdout;
@@ -159,7 +158,7 @@ fn what_a_client_sees_is_in_the_activity_log() {
 }
 
 #[test]
-fn nothing_is_handed_over_while_a_disk_hangs() {
+fn an_upgrade_is_refused_while_a_disk_hangs() {
     only_ours(|| {
         let text = program("hung", COUNTER, "{dir}/hung.log") + &program("other", "sleep 1000", "NONE");
         let mut daemon = Scene::with("hung upgrade", &text).start(Subject::Ours);
@@ -167,7 +166,7 @@ fn nothing_is_handed_over_while_a_disk_hangs() {
         daemon.wait_for_file("hung.log");
         let before = daemon.pid_of("hung");
         let hang = Hang::begin(&mut daemon, &["hung.log"]);
-        hang.wait_for_victim(&mut daemon);
+        hang.wait_until_blocked(&mut daemon);
         let refused = daemon.ctl(&["upgrade"]);
         assert_eq!(refused.code, 1, "{}", refused.transcript());
         let reason = "the log files do not respond, and output could be lost";
@@ -185,12 +184,12 @@ fn nothing_is_handed_over_while_a_disk_hangs() {
 }
 
 #[test]
-fn a_disk_that_hangs_below_the_daemons_own_files_holds_nobody_up() {
+fn a_hanging_disk_below_the_daemons_own_files_does_not_block_others() {
     only_ours(|| {
         let text = "[supervisord]\nlogfile={dir}/own.log\n".to_owned() + &program("other", "sleep 1000", "NONE");
         let mut daemon = Scene::with("own hang", &text).start(Subject::Ours);
         daemon.wait_for_state("other", "RUNNING");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         for paths in [&["own.log"] as &[&str], &["supervisord.pid.state", "supervisord.pid"]] {
             let spawned = |daemon: &Daemon| daemon.read("own.log").matches("spawned: 'other'").count();
             daemon.wait_until("all is written", |daemon| spawned(daemon) > 0);
@@ -200,17 +199,17 @@ fn a_disk_that_hangs_below_the_daemons_own_files_holds_nobody_up() {
                 restart_latency(&daemon, "other");
                 daemon.wait_for_state("other", "RUNNING");
             }
-            hang.wait_for_victim(&mut daemon);
+            hang.wait_until_blocked(&mut daemon);
             drop(hang);
             daemon.wait_until("every start is written down", |daemon| spawned(daemon) == known + 5);
         }
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
 #[test]
-fn the_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs() {
+fn shutdown_does_not_wait_for_a_hanging_disk() {
     let ends = |path: &str| {
         let text = program("p", COUNTER, "{dir}/p.log");
         let mut daemon = Scene::with("last hang", &text).start(Subject::Ours);
@@ -233,36 +232,36 @@ fn the_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs() {
     });
 }
 
-/// How many programs are on the disk that hangs.
-const LOST: usize = 70;
+/// The number of programs on the hanging disk.
+const HANGING_PROGRAMS: usize = 70;
 
 #[test]
-fn programs_on_a_disk_that_hangs_hold_nobody_up_and_start_when_it_is_back() {
+fn programs_on_a_hanging_disk_do_not_block_others_and_start_later() {
     only_ours(|| {
         let manual = "autostart=false\n";
         let text = program("lost", "{dir}/dead/%(process_num)02d", "NONE")
-            + &format!("{manual}numprocs={LOST}\nprocess_name=%(process_num)02d\n")
+            + &format!("{manual}numprocs={HANGING_PROGRAMS}\nprocess_name=%(process_num)02d\n")
             + &program("far", "tool", "NONE")
             + &format!("{manual}environment=PATH=\"{{dir}}/dead:{{dir}}/good\"\n")
             + &program("near", "tool", "NONE")
             + &format!("{manual}environment=PATH=\"{{dir}}/good\"\n")
             + &program("other", "sleep 1000", "NONE");
-        let lost: Vec<String> = (0..LOST).map(|number| format!("dead/{number:02}")).collect();
+        let lost: Vec<String> = (0..HANGING_PROGRAMS).map(|number| format!("dead/{number:02}")).collect();
         let sleeper = "#!/bin/sh\nexec /bin/sleep 1000\n";
         let scene = Scene::with("lost programs", &text).script("good/tool", sleeper);
         let scene = lost.iter().fold(scene, |scene, path| scene.script(path, sleeper));
         let mut daemon = scene.start(Subject::Ours);
         daemon.wait_for_state("other", "RUNNING");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
 
         let paths: Vec<&str> = lost.iter().map(String::as_str).chain(["dead/tool"]).collect();
         let hang = Hang::begin(&mut daemon, &paths);
         let answers = daemon.call("supervisor.startProcessGroup", &["lost".into()]);
-        assert_eq!(answers.items().len(), LOST);
+        assert_eq!(answers.items().len(), HANGING_PROGRAMS);
         for answer in answers.items() {
             assert_eq!(answer.get("description").text(), format!("SPAWN_ERROR: lost:{}", answer.get("name").text()));
         }
-        daemon.rpc("supervisor.startProcess", &["far".into()]).expect_err("nobody knows what its command is");
+        daemon.rpc("supervisor.startProcess", &["far".into()]).expect_err("its command cannot be looked up");
         daemon.call("supervisor.startProcess", &["near".into()]);
         for _ in 0..3 {
             restart_latency(&daemon, "other");
@@ -276,13 +275,13 @@ fn programs_on_a_disk_that_hangs_hold_nobody_up_and_start_when_it_is_back() {
         drop(hang);
 
         daemon.wait_for_state("far", "RUNNING");
-        for number in 0..LOST {
+        for number in 0..HANGING_PROGRAMS {
             daemon.wait_for_state(&format!("lost:{number:02}"), "RUNNING");
         }
         for group in ["lost", "far", "near"] {
             daemon.call("supervisor.stopProcessGroup", &[group.into()]);
         }
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }

@@ -19,7 +19,7 @@ const BAD_EXIT: &str = "Bad exit code ";
 
 impl Failure {
     /// The failure with this text; none for an empty one.
-    pub(super) fn from_text(text: String) -> Option<Failure> {
+    pub fn from_text(text: String) -> Option<Failure> {
         if text.is_empty() {
             return None;
         }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use supervisord_wire::state::ProcessState;
 
 /// Where a process stands. Clients see one of eight states, which [`Phase::state`] makes of it.
@@ -80,7 +79,7 @@ impl Phase {
     }
 
     /// What was asked for last, where nothing else is known.
-    pub(super) const fn implies(self) -> Wanted {
+    pub const fn implies(self) -> Wanted {
         match self {
             Phase::NeverStarted | Phase::Stopping | Phase::Stopped | Phase::Unreachable => Wanted::Down,
             Phase::Spawning
@@ -96,8 +95,7 @@ impl Phase {
 
 /// What was asked for last, by a client or by the daemon itself. A process that has ended by itself or was given up is still
 /// wanted up; one that is being stopped only to be started again is, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// It is to run.
     Up,
@@ -124,10 +122,11 @@ impl Timer {
 
 /// When each [`Timer`] is due, on the monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Timers([Option<Duration>; Timer::ALL.len()]);
+pub struct Timers([Option<Duration>; Timer::ALL.len()]);
 
 impl Timers {
-    pub(super) fn set(&mut self, timer: Timer, at: Duration) {
+    /// Sets a timer, in place of what was set before.
+    pub fn set(&mut self, timer: Timer, at: Duration) {
         self.0[timer as usize] = Some(at);
     }
 
@@ -135,7 +134,8 @@ impl Timers {
         self.0[timer as usize] = None;
     }
 
-    pub(super) fn get(&self, timer: Timer) -> Option<Duration> {
+    /// When a timer is due; none where it is not set.
+    pub fn get(&self, timer: Timer) -> Option<Duration> {
         self.0[timer as usize]
     }
 

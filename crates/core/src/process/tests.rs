@@ -320,27 +320,6 @@ fn what_waits_for_its_restart_stays_exited_when_it_is_stopped() {
 }
 
 #[test]
-fn the_state_of_the_release_before_tells_the_phase() {
-    let fresh = Progress::from(Machine::default());
-    let at = Some(Duration::from_secs(5));
-    let of = |state, pid, last_start, deadline| {
-        let machine = Machine::from(Progress { state, pid, last_start, deadline, ..fresh.clone() });
-        (machine.phase(), machine.wanted(), machine.next_timer().map(|(timer, _)| timer))
-    };
-    assert_eq!(of(Stopped, 0, 0, None), (Phase::NeverStarted, Wanted::Down, None));
-    assert_eq!(of(Stopped, 0, 9, None), (Phase::Stopped, Wanted::Down, None));
-    assert_eq!(of(Starting, 0, 9, None), (Phase::Spawning, Wanted::Up, None));
-    assert_eq!(of(Starting, 7, 9, at), (Phase::Settling, Wanted::Up, Some(Timer::Settled)));
-    assert_eq!(of(Running, 7, 9, None), (Phase::Up, Wanted::Up, None));
-    assert_eq!(of(Stopping, 7, 9, at), (Phase::Stopping, Wanted::Down, Some(Timer::NextStopStep)));
-    assert_eq!(of(Exited, 0, 9, None), (Phase::Exited, Wanted::Up, None));
-    assert_eq!(of(Exited, 0, 9, at), (Phase::WaitingToRestart, Wanted::Up, Some(Timer::Restart)));
-    assert_eq!(of(Backoff, 0, 9, at), (Phase::BackingOff, Wanted::Up, Some(Timer::Retry)));
-    assert_eq!(of(Fatal, 0, 9, None), (Phase::GivenUp, Wanted::Up, None));
-    assert_eq!(of(Unknown, 7, 9, None), (Phase::Unreachable, Wanted::Down, None));
-}
-
-#[test]
 fn a_late_end_of_a_starting_program_passes_through_running() {
     let mut bench = Bench::new(|_| {});
     bench.give(Stimulus::Start);
@@ -365,8 +344,6 @@ enum Step {
     /// Nobody knows whether a child can be made.
     Doubt,
     Shutdown,
-    /// Another daemon goes on with it.
-    Restore,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -381,7 +358,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Doubt),
         1 => Just(Step::Recycle),
         1 => Just(Step::Shutdown),
-        2 => Just(Step::Restore),
     ]
 }
 
@@ -420,19 +396,12 @@ proptest! {
                     prop_assert_eq!(bench.machine.wanted(), Wanted::Down);
                     prop_assert!(!bench.machine.is_active());
                 }
-                Step::Restore => {
-                    let phase = bench.machine.phase();
-                    let progress = Progress::from(bench.machine.clone());
-                    bench.machine = Machine::from(progress.clone());
-                    prop_assert_eq!(bench.machine.phase(), phase, "the phase is kept");
-                    prop_assert_eq!(Progress::from(bench.machine.clone()), progress, "all else is kept");
-                }
                 Step::End(_) | Step::Kill(_) => {}
             }
             let (state, pid) = (bench.state(), bench.machine.pid());
             let has_child = matches!(state, Starting | Running | Stopping);
             prop_assert!(state == Unknown || has_child == (pid != 0), "{state} with pid {pid}");
-            prop_assert!(bench.machine.attempts <= startretries.max(0) + 1);
+            prop_assert!(bench.machine.progress().attempts <= startretries.max(0) + 1);
             let (phase, timer) = (bench.machine.phase(), bench.machine.next_timer().map(|(timer, _)| timer));
             prop_assert!(timer.is_none_or(|timer| phase.timer() == Some(timer)), "{timer:?} in {phase:?}");
             prop_assert!(phase.timer() == timer || !bench.supervising, "{phase:?} without its timer");

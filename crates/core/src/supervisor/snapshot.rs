@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use supervisord_config::model::{Config, Group};
 use supervisord_wire::state::Mood;
 
@@ -16,14 +15,9 @@ use crate::process::{Machine, Stimulus};
 use crate::ticks::Ticks;
 use crate::time::Now;
 
-/// The version of this format; it changes when an older daemon could no longer make sense of it.
-pub const VERSION: u32 = 1;
-
 /// A whole supervisor. Moments are on the monotonic clock, which goes on until the next boot.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// [`VERSION`] of the writer.
-    pub version: u32,
     /// The configuration read last.
     pub config: Arc<Config>,
     /// The active groups in the order of activation.
@@ -33,12 +27,11 @@ pub struct Snapshot {
     /// The slices of the TICK events; none to begin with the present ones.
     pub ticks: Option<Ticks>,
     /// The groups that are stopping to be removed, or replaced where they still are configured.
-    #[serde(default)]
     pub retiring: Vec<String>,
 }
 
 /// An active group.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct GroupSnapshot {
     /// Its definition when it was activated.
     pub definition: Arc<Group>,
@@ -49,7 +42,7 @@ pub struct GroupSnapshot {
 }
 
 /// A process of an active group.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct MemberSnapshot {
     /// Its name.
     pub name: String,
@@ -61,9 +54,6 @@ pub struct MemberSnapshot {
     pub stderr_log: Option<String>,
     /// Where it is an event listener.
     pub seat: Option<Seat>,
-    /// It is being stopped only to be started again: for the release before, whose machine did not know that.
-    #[serde(default)]
-    pub replacing: bool,
 }
 
 impl MemberSnapshot {
@@ -110,7 +100,6 @@ impl Supervisor {
             members: members(ids),
         };
         Snapshot {
-            version: VERSION,
             config: config.clone(),
             groups: groups.iter().map(group).collect(),
             next_serial: *next_serial,
@@ -140,7 +129,6 @@ impl Supervisor {
             stdout_log: stdout_log.clone(),
             stderr_log: stderr_log.clone(),
             seat: seat.clone(),
-            replacing: machine.is_recycled(),
         })
     }
 
@@ -185,7 +173,7 @@ impl Supervisor {
     /// for before anything else: with [`super::Input::Adopted`] or [`super::Input::Vanished`], or as the answer to its
     /// spawn where it was being made.
     pub fn restore(snapshot: Snapshot, now: Now, seed: u64) -> Supervisor {
-        let Snapshot { version: _, config, groups, next_serial, ticks, retiring } = snapshot;
+        let Snapshot { config, groups, next_serial, ticks, retiring } = snapshot;
         let mut supervisor = Supervisor::empty(config, now, seed, next_serial);
         if let Some(ticks) = ticks {
             supervisor.ticks = ticks;
@@ -227,10 +215,7 @@ impl Supervisor {
         known: MemberSnapshot,
     ) -> ProcessId {
         let id = self.next_id();
-        let MemberSnapshot { name: _, mut machine, stdout_log, stderr_log, seat, replacing } = known;
-        if replacing {
-            machine.recycle();
-        }
+        let MemberSnapshot { name: _, machine, stdout_log, stderr_log, seat } = known;
         let member = Member {
             group: group.clone(),
             config,

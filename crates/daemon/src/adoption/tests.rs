@@ -8,13 +8,10 @@ use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
 use super::*;
-use crate::hand_over;
 
 /// State files of every version stay readable, or are refused in words: these are never changed, only added to.
 const VERSION_1: &str = include_str!("../../tests-data/state-v1.jsonl");
 const VERSION_2: &str = include_str!("../../tests-data/state-v2.jsonl");
-/// The same, of what travels in an upgrade.
-const HAND_OVER_1: &str = include_str!("../../tests-data/hand-over-v1.json");
 
 fn config() -> Config {
     samples::config([])
@@ -94,19 +91,6 @@ fn a_state_of_version_2_is_understood() {
 #[test]
 fn a_state_says_that_everything_was_being_stopped() {
     assert!(remains(of_this_boot(VERSION_2) + "\"ending\"\n").is_ending);
-}
-
-#[test]
-fn a_hand_over_of_version_1_is_understood() {
-    let handed = hand_over::read(HAND_OVER_1.as_bytes()).unwrap();
-    assert_eq!(handed.snapshot.groups.len(), 4);
-}
-
-#[test]
-fn a_hand_over_of_another_version_is_refused_in_words() {
-    let other = HAND_OVER_1.replacen("\"version\":1", "\"version\":2", 1);
-    let refused = hand_over::read(other.as_bytes()).unwrap_err();
-    assert_eq!(refused, "the state is of version 2, this program understands version 1");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Definitions of groups as the state tells them: what an option has by default is left out.
 //!
 //! These types are the format, and do not change with the configuration model: a field that a later release adds is absent
-//! here, and one that it no longer knows is passed over.
+//! here, and one that it no longer knows is passed over. Version 1 spelt some of them otherwise, which the aliases read.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ pub struct Group {
     priority: i64,
     #[serde(default, skip_serializing_if = "is_default")]
     kind: Kind,
+    #[serde(alias = "processes")]
     programs: Vec<Program>,
 }
 
@@ -23,13 +24,12 @@ pub struct Group {
 #[serde(rename_all = "lowercase")]
 enum Kind {
     #[default]
+    #[serde(alias = "Programs")]
     Programs,
+    #[serde(alias = "FastCgi")]
     FastCgi,
-    Listeners {
-        buffer_size: usize,
-        events: Vec<String>,
-        result_handler: String,
-    },
+    #[serde(alias = "Listeners")]
+    Listeners { buffer_size: usize, events: Vec<String>, result_handler: String },
 }
 
 /// One process of a program.
@@ -37,8 +37,7 @@ enum Kind {
 struct Program {
     name: String,
     section: String,
-    /// File and line of the section.
-    origin: (Arc<str>, u32),
+    origin: Origin,
     command: String,
     #[serde(default, skip_serializing_if = "is_default")]
     directory: Option<String>,
@@ -74,28 +73,83 @@ struct Program {
     redirect_stderr: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     environment: Vec<(String, String)>,
-    /// None for the daemon's own.
     #[serde(default, skip_serializing_if = "is_default")]
-    serverurl: Option<String>,
+    serverurl: ServerUrl,
     #[serde(default, skip_serializing_if = "is_default")]
     socket: Option<Socket>,
+}
+
+/// Where a section is written: its file and line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "(Arc<str>, u32)")]
+struct Origin {
+    file: Arc<str>,
+    line: u32,
+}
+
+impl From<Origin> for (Arc<str>, u32) {
+    fn from(Origin { file, line }: Origin) -> (Arc<str>, u32) {
+        (file, line)
+    }
+}
+
+/// None for the daemon's own.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "AnyServerUrl")]
+struct ServerUrl(Option<String>);
+
+/// As any version spells it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyServerUrl {
+    Present(Option<String>),
+    Version1 {
+        #[serde(rename = "Text")]
+        text: String,
+    },
+}
+
+impl From<AnyServerUrl> for ServerUrl {
+    fn from(any: AnyServerUrl) -> ServerUrl {
+        ServerUrl(match any {
+            // An address never is this word, which version 1 has for none.
+            AnyServerUrl::Present(text) => text.filter(|text| text != "Auto"),
+            AnyServerUrl::Version1 { text } => Some(text),
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum AutoRestart {
+    #[serde(alias = "Always")]
     Always,
+    #[serde(alias = "Never")]
     Never,
     #[default]
+    #[serde(alias = "Unexpected")]
     Unexpected,
 }
 
+/// A user of the system.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct User {
+pub(super) struct User {
     name: String,
     uid: u32,
     gid: u32,
     home: String,
+}
+
+impl From<Account> for User {
+    fn from(Account { name, uid, gid, home }: Account) -> User {
+        User { name, uid, gid, home }
+    }
+}
+
+impl From<User> for Account {
+    fn from(User { name, uid, gid, home }: User) -> Account {
+        Account { name, uid, gid, home }
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -118,9 +172,12 @@ struct Log {
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum File {
+    #[serde(alias = "None")]
     None,
     #[default]
+    #[serde(alias = "Auto")]
     Auto,
+    #[serde(alias = "Path")]
     Path(String),
 }
 
@@ -134,7 +191,9 @@ struct Socket {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Address {
+    #[serde(alias = "Tcp")]
     Tcp { host: String, port: u16 },
+    #[serde(alias = "Unix")]
     Unix { path: String, mode: u32, owner: Option<(u32, Option<u32>)> },
 }
 
@@ -244,7 +303,7 @@ impl From<&model::Process> for Program {
         Program {
             name: identity.name.clone(),
             section: identity.section.clone(),
-            origin: (identity.origin.file.clone(), identity.origin.line),
+            origin: Origin { file: identity.origin.file.clone(), line: identity.origin.line },
             command: spawn.command.clone(),
             directory: spawn.directory.clone(),
             umask: spawn.umask,
@@ -257,7 +316,7 @@ impl From<&model::Process> for Program {
             },
             startsecs: start.startsecs,
             startretries: start.startretries,
-            user: spawn.user.clone().map(|Account { name, uid, gid, home }| User { name, uid, gid, home }),
+            user: spawn.user.clone().map(User::from),
             stdout: (&logging.stdout).into(),
             stderr: (&logging.stderr).into(),
             stopsignal: stop.stopsignal,
@@ -267,10 +326,10 @@ impl From<&model::Process> for Program {
             exitcodes: restart.exitcodes.clone(),
             redirect_stderr: logging.redirect_stderr,
             environment: spawn.environment.clone(),
-            serverurl: match &spawn.serverurl {
+            serverurl: ServerUrl(match &spawn.serverurl {
                 model::ServerUrl::Auto => None,
                 model::ServerUrl::Text(text) => Some(text.clone()),
-            },
+            }),
             socket: spawn.socket.as_deref().map(Socket::from),
         }
     }
@@ -278,7 +337,7 @@ impl From<&model::Process> for Program {
 
 impl From<Program> for model::Process {
     fn from(program: Program) -> model::Process {
-        let (file, line) = program.origin;
+        let Origin { file, line } = program.origin;
         model::Process {
             identity: model::Identity {
                 name: program.name,
@@ -290,9 +349,9 @@ impl From<Program> for model::Process {
                 command: program.command,
                 directory: program.directory,
                 umask: program.umask,
-                user: program.user.map(|User { name, uid, gid, home }| Account { name, uid, gid, home }),
+                user: program.user.map(Account::from),
                 environment: program.environment,
-                serverurl: program.serverurl.map_or(model::ServerUrl::Auto, model::ServerUrl::Text),
+                serverurl: program.serverurl.0.map_or(model::ServerUrl::Auto, model::ServerUrl::Text),
                 socket: program.socket.map(|socket| Arc::new(socket.into())),
             },
             start: model::Start {

@@ -269,17 +269,10 @@ impl Writer {
 fn append_group(content: &mut Vec<u8>, supervisor: &Supervisor, group: &Group) {
     append(content, &Record::Group(group.into()));
     for process in &group.processes {
-        let automatic = |channel, file: &supervisord_config::model::LogFile| {
-            let id = supervisor.find_process(&group.name, &process.identity.name)?;
-            let is_automatic = *file == supervisord_config::model::LogFile::Auto;
-            supervisor.log_file(id, channel).filter(|_| is_automatic).cloned()
-        };
-        let stdout = automatic(Channel::Stdout, &process.logging.stdout.file);
-        let stderr = automatic(Channel::Stderr, &process.logging.stderr.file);
-        if stdout.is_some() || stderr.is_some() {
-            let (group, name) = (group.name.clone(), process.identity.name.clone());
-            append(content, &Record::Logs(Logs { group, name, stdout, stderr }));
-        }
+        let Some(id) = supervisor.find_process(&group.name, &process.identity.name) else { continue };
+        let log = |channel| supervisor.log_file(id, channel);
+        let logs = Logs::automatic(&group.name, process, log(Channel::Stdout), log(Channel::Stderr));
+        logs.into_iter().for_each(|logs| append(content, &Record::Logs(logs)));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use supervisord_config::model::{Group, LogFile};
+use supervisord_config::model::Group;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 
 use super::record::{self, Logs, Record, Socket, Writer};
@@ -100,11 +100,12 @@ impl State {
 
     fn take_version_1(&mut self, record: version_1::Record) {
         match record {
-            version_1::Record::Group(group) => self.take_group(group),
+            version_1::Record::Group(group) => self.take_group(Arc::new(group.into())),
             version_1::Record::Removed(group) => self.forget(&group),
             version_1::Record::Member { group, member, run, waiting } => {
                 self.waiting.insert(group.clone(), waiting);
-                self.members.insert((group, member.name.clone()), (*member, run));
+                let member = member.into_member(&group);
+                self.members.insert((group, member.name.clone()), (member, run));
             }
         }
     }
@@ -148,25 +149,11 @@ impl Gathering {
             for process in &group.processes {
                 let key = (group.name.clone(), process.identity.name.clone());
                 let Some(record) = self.processes.remove(&key) else { continue };
-                let automatic = self.logs.remove(&key);
-                let (stdout, stderr) = automatic.map_or((None, None), |logs| (logs.stdout, logs.stderr));
-                let member = record.member(
-                    log(&process.logging.stdout.file, stdout),
-                    log(&process.logging.stderr.file, stderr).filter(|_| !process.logging.redirect_stderr),
-                );
+                let member = record.member(process, self.logs.remove(&key).as_ref());
                 self.state.waiting.insert(group.name.clone(), record.waiting);
                 self.state.members.insert(key, (member, record.run));
             }
         }
         self.state
-    }
-}
-
-/// Where a channel is logged.
-fn log(file: &LogFile, automatic: Option<String>) -> Option<String> {
-    match file {
-        LogFile::None => None,
-        LogFile::Auto => automatic,
-        LogFile::Path(path) => Some(path.clone()),
     }
 }

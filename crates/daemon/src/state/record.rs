@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use supervisord_core::process::{Machine, Progress, Wanted};
+use supervisord_config::model::{self, LogFile};
+use supervisord_core::process::{self, Failure, Phase, Progress, Timers};
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_wire::state::ProcessState;
 
@@ -84,54 +85,75 @@ pub struct Logs {
     pub stderr: Option<String>,
 }
 
+impl Logs {
+    /// Those of a process with these logs; none where neither is automatic.
+    pub fn automatic(
+        group: &str,
+        process: &model::Process,
+        stdout: Option<&String>,
+        stderr: Option<&String>,
+    ) -> Option<Logs> {
+        let stdout = stdout.filter(|_| process.logging.stdout.file == LogFile::Auto).cloned();
+        let stderr = stderr.filter(|_| process.logging.stderr.file == LogFile::Auto).cloned();
+        let is_any = stdout.is_some() || stderr.is_some();
+        is_any.then(|| Logs { group: group.to_owned(), name: process.identity.name.clone(), stdout, stderr })
+    }
+}
+
 /// How far a process has got. Moments are nanoseconds on the monotonic clock.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Process {
     /// Its group.
     pub group: String,
     /// Its name.
     pub name: String,
-    /// The code of its state, as clients know it.
-    state: i32,
-    /// That of its child, where it is not the one of the run.
+    /// The code of its state, as clients know it. With the other fields it tells the phase.
+    pub(super) state: i32,
+    /// The process id of its child, where that is not the one of the run.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pid: u32,
+    pub(super) pid: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
-    started: u64,
+    pub(super) started: u64,
+    /// When the timer of its phase is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    deadline: Option<u64>,
+    pub(super) deadline: Option<u64>,
     #[serde(default, skip_serializing_if = "is_zero")]
-    attempts: i64,
+    pub(super) attempts: i64,
     #[serde(default, skip_serializing_if = "is_zero")]
-    quick_ends: u32,
+    pub(super) quick_ends: u32,
     /// Seconds since the epoch.
     #[serde(default, skip_serializing_if = "is_zero")]
-    start: i64,
+    pub(super) start: i64,
     /// Seconds since the epoch.
     #[serde(default, skip_serializing_if = "is_zero")]
-    stop: i64,
+    pub(super) stop: i64,
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    spawn_error: String,
+    pub(super) spawn_error: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    exit_status: Option<i32>,
-    /// What was asked for last, where the state does not tell.
+    pub(super) exit_status: Option<i32>,
+    /// What was asked for last, where the phase does not imply it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    wanted: Option<Wanted>,
+    pub(super) wanted: Option<Wanted>,
     /// How many steps of its stop plan are done besides the first.
     #[serde(default, skip_serializing_if = "is_zero")]
-    stop_step: u32,
+    pub(super) stop_step: u32,
     /// Where it is an event listener: how far it has got with its events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    listener: Option<Value>,
+    pub(super) listener: Option<Value>,
     /// Where it is an event listener: how many events wait for its pool.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting: usize,
-    /// It is being stopped only to be started again.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    replacing: bool,
     /// Its child; none when it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
+}
+
+/// What was asked for last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Wanted {
+    Up,
+    Down,
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
@@ -142,70 +164,182 @@ impl Process {
     /// How far a process of this group has got.
     pub fn new(group: &str, member: &MemberSnapshot, run: Option<Run>, waiting: usize) -> Process {
         let Progress {
-            state,
+            phase,
+            wanted,
+            timers,
             pid,
             started,
-            deadline,
             attempts,
             quick_ends,
+            stop_step,
             last_start,
             last_stop,
-            spawn_error,
+            failure,
             exit_status,
-            wanted,
-            stop_step,
-        } = Progress::from(member.machine.clone());
+        } = member.machine.progress();
         Process {
             group: group.to_owned(),
             name: member.name.clone(),
-            state: state.code(),
-            pid: if run.as_ref().is_some_and(|run| run.pid == pid) { 0 } else { pid },
+            state: phase.state().code(),
+            pid: if run.as_ref().is_some_and(|run| run.pid == *pid) { 0 } else { *pid },
             // A child that is being made is started when it is there.
-            started: if pid == 0 && state == ProcessState::Starting { 0 } else { nanos(started) },
-            deadline: deadline.map(nanos),
-            attempts,
-            quick_ends,
-            start: last_start,
-            stop: last_stop,
-            spawn_error,
-            exit_status,
-            wanted,
-            stop_step,
+            started: if *phase == Phase::Spawning { 0 } else { nanos(*started) },
+            deadline: phase.timer().and_then(|timer| timers.get(timer)).map(nanos),
+            attempts: *attempts,
+            quick_ends: *quick_ends,
+            start: *last_start,
+            stop: *last_stop,
+            spawn_error: failure.as_ref().map(Failure::to_string).unwrap_or_default(),
+            exit_status: *exit_status,
+            wanted: (*wanted != phase.implies()).then_some(match wanted {
+                process::Wanted::Up => Wanted::Up,
+                process::Wanted::Down => Wanted::Down,
+            }),
+            stop_step: *stop_step,
             listener: member.seat.as_ref().and_then(|seat| serde_json::to_value(seat).ok()),
             waiting,
-            replacing: member.replacing,
             run,
         }
     }
 
-    /// The process as the supervisor knows it, with these logs.
-    pub fn member(&self, stdout_log: Option<String>, stderr_log: Option<String>) -> MemberSnapshot {
-        let progress = Progress {
-            state: ProcessState::from_code(self.state.into()).unwrap_or(ProcessState::Unknown),
-            pid: if self.pid == 0 { self.run.as_ref().map_or(0, |run| run.pid) } else { self.pid },
-            started: Duration::from_nanos(self.started),
-            deadline: self.deadline.map(Duration::from_nanos),
-            attempts: self.attempts,
-            quick_ends: self.quick_ends,
-            last_start: self.start,
-            last_stop: self.stop,
-            spawn_error: self.spawn_error.clone(),
-            exit_status: self.exit_status,
-            wanted: self.wanted,
-            stop_step: self.stop_step,
-        };
+    /// The process as the supervisor knows it. `automatic` has the names of its automatic logs.
+    pub fn member(&self, definition: &model::Process, automatic: Option<&Logs>) -> MemberSnapshot {
+        let (stdout, stderr) = automatic.map_or((None, None), |logs| (logs.stdout.clone(), logs.stderr.clone()));
+        let stderr = log(&definition.logging.stderr.file, stderr).filter(|_| !definition.logging.redirect_stderr);
+        self.member_with(log(&definition.logging.stdout.file, stdout), stderr)
+    }
+
+    /// The same, with these logs.
+    pub(super) fn member_with(&self, stdout_log: Option<String>, stderr_log: Option<String>) -> MemberSnapshot {
         MemberSnapshot {
             name: self.name.clone(),
-            machine: Machine::from(progress),
+            machine: self.progress().into(),
             stdout_log,
             stderr_log,
             // One that cannot be understood begins anew, which the listener finds out by itself.
             seat: self.listener.clone().map(|seat| serde_json::from_value(seat).unwrap_or_default()),
-            replacing: self.replacing,
         }
+    }
+
+    fn progress(&self) -> Progress {
+        let pid = if self.pid == 0 { self.run.as_ref().map_or(0, |run| run.pid) } else { self.pid };
+        let phase = self.phase(pid);
+        let mut timers = Timers::default();
+        if let (Some(timer), Some(deadline)) = (phase.timer(), self.deadline) {
+            timers.set(timer, Duration::from_nanos(deadline));
+        }
+        Progress {
+            phase,
+            wanted: match self.wanted {
+                Some(Wanted::Up) => process::Wanted::Up,
+                Some(Wanted::Down) => process::Wanted::Down,
+                None => phase.implies(),
+            },
+            timers,
+            pid,
+            started: Duration::from_nanos(self.started),
+            attempts: self.attempts,
+            quick_ends: self.quick_ends,
+            stop_step: self.stop_step,
+            last_start: self.start,
+            last_stop: self.stop,
+            failure: Failure::from_text(self.spawn_error.clone()),
+            exit_status: self.exit_status,
+        }
+    }
+
+    fn phase(&self, pid: u32) -> Phase {
+        match ProcessState::from_code(self.state.into()).unwrap_or(ProcessState::Unknown) {
+            ProcessState::Stopped if self.start == 0 => Phase::NeverStarted,
+            ProcessState::Stopped => Phase::Stopped,
+            ProcessState::Starting if pid == 0 => Phase::Spawning,
+            ProcessState::Starting => Phase::Settling,
+            ProcessState::Running => Phase::Up,
+            ProcessState::Stopping => Phase::Stopping,
+            ProcessState::Exited if self.deadline.is_some() => Phase::WaitingToRestart,
+            ProcessState::Exited => Phase::Exited,
+            ProcessState::Backoff => Phase::BackingOff,
+            ProcessState::Fatal => Phase::GivenUp,
+            ProcessState::Unknown => Phase::Unreachable,
+        }
+    }
+}
+
+/// Where a channel is logged.
+fn log(file: &LogFile, automatic: Option<String>) -> Option<String> {
+    match file {
+        LogFile::None => None,
+        LogFile::Auto => automatic,
+        LogFile::Path(path) => Some(path.clone()),
     }
 }
 
 fn nanos(moment: Duration) -> u64 {
     u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisord_config::samples;
+    use supervisord_core::process::{Machine, Timer};
+
+    use super::*;
+
+    /// A process in each phase comes back in it, with what is wanted of it and what is due.
+    #[test]
+    fn how_far_a_process_has_got_is_read_back() {
+        for phase in Phase::ALL {
+            for wanted in [process::Wanted::Up, process::Wanted::Down] {
+                let mut timers = Timers::default();
+                phase.timer().into_iter().for_each(|timer| timers.set(timer, Duration::from_nanos(77)));
+                let has_child = matches!(phase, Phase::Settling | Phase::Up | Phase::Stopping | Phase::Unreachable);
+                let progress = Progress {
+                    phase,
+                    wanted,
+                    timers,
+                    pid: if has_child { 7 } else { 0 },
+                    started: Duration::from_nanos(if phase == Phase::Spawning { 0 } else { 5 }),
+                    attempts: 3,
+                    quick_ends: 2,
+                    stop_step: 1,
+                    last_start: i64::from(phase != Phase::NeverStarted),
+                    last_stop: 9,
+                    failure: Some(Failure::BadExit(3)),
+                    exit_status: Some(3),
+                };
+                let member = MemberSnapshot {
+                    name: "p".to_owned(),
+                    machine: Machine::from(progress.clone()),
+                    stdout_log: None,
+                    stderr_log: None,
+                    seat: None,
+                };
+                let text = serde_json::to_string(&Process::new("g", &member, None, 0)).unwrap();
+                let read: Process = serde_json::from_str(&text).unwrap();
+                assert_eq!(*read.member(&samples::process("p"), None).machine.progress(), progress, "{text}");
+            }
+        }
+    }
+
+    /// The codes of the states do not tell all phases, which other fields do.
+    #[test]
+    fn the_phase_is_told_by_the_state_that_clients_know() {
+        let of = |state: ProcessState, pid, start, deadline| {
+            let process = Process { state: state.code(), pid, start, deadline, ..Process::default() };
+            let machine = Machine::from(process.progress());
+            (machine.phase(), machine.wanted(), machine.next_timer().map(|(timer, _)| timer))
+        };
+        let (up, down, at) = (process::Wanted::Up, process::Wanted::Down, Some(5));
+        assert_eq!(of(ProcessState::Stopped, 0, 0, None), (Phase::NeverStarted, down, None));
+        assert_eq!(of(ProcessState::Stopped, 0, 9, None), (Phase::Stopped, down, None));
+        assert_eq!(of(ProcessState::Starting, 0, 9, None), (Phase::Spawning, up, None));
+        assert_eq!(of(ProcessState::Starting, 7, 9, at), (Phase::Settling, up, Some(Timer::Settled)));
+        assert_eq!(of(ProcessState::Running, 7, 9, None), (Phase::Up, up, None));
+        assert_eq!(of(ProcessState::Stopping, 7, 9, at), (Phase::Stopping, down, Some(Timer::NextStopStep)));
+        assert_eq!(of(ProcessState::Exited, 0, 9, None), (Phase::Exited, up, None));
+        assert_eq!(of(ProcessState::Exited, 0, 9, at), (Phase::WaitingToRestart, up, Some(Timer::Restart)));
+        assert_eq!(of(ProcessState::Backoff, 0, 9, at), (Phase::BackingOff, up, Some(Timer::Retry)));
+        assert_eq!(of(ProcessState::Fatal, 0, 9, None), (Phase::GivenUp, up, None));
+        assert_eq!(of(ProcessState::Unknown, 7, 9, None), (Phase::Unreachable, down, None));
+    }
 }

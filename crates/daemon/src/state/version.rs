@@ -1,11 +1,11 @@
 //! The versions of the forms in which this program leaves its state, for an upgrade and for a daemon after a crash.
 //!
-//! They are those of [`snapshot::VERSION`] and of [`super::VERSION`]. Only a program made for trying what happens
+//! They are [`snapshot::VERSION`] and [`record::VERSION`]. Only a program made for trying what happens
 //! between two releases has others.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use supervisord_core::supervisor::snapshot;
+use super::{record, snapshot};
 
 static LATER: AtomicU32 = AtomicU32::new(0);
 
@@ -16,7 +16,7 @@ pub fn of_hand_over() -> u32 {
 
 /// The version of the state file and of what the keeper holds.
 pub fn of_state() -> u32 {
-    super::VERSION + LATER.load(Ordering::Relaxed)
+    record::VERSION + LATER.load(Ordering::Relaxed)
 }
 
 /// Makes this program one of the release to come; only before anything else.

@@ -1,18 +1,26 @@
-//! The lines of version 1, of the release before: definitions and progress as that release had them in memory.
+//! Version 1 of the state and of what an upgrade passes on: how far processes had got, as that release had it in memory.
+//! Definitions had the form that [`super::definition`] and [`super::configuration`] read as well.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
-use supervisord_config::model::Group;
-use supervisord_core::supervisor::snapshot::MemberSnapshot;
+use serde_json::Value;
+use supervisord_core::pool::Pool;
+use supervisord_core::supervisor::snapshot::{self, GroupSnapshot, MemberSnapshot};
+use supervisord_core::ticks::Ticks;
+use supervisord_wire::state::ProcessState;
 
+use super::configuration::Configuration;
+use super::definition::Group;
+use super::record::{self, Wanted};
 use super::run::Run;
 
-/// A line after the first.
+/// A line of the state after the first.
 #[derive(Debug, Deserialize)]
 pub enum Record {
     /// A group is active.
-    Group(Arc<Group>),
+    Group(Group),
     /// A group is no longer active.
     Removed(String),
     /// A process has changed.
@@ -20,11 +28,135 @@ pub enum Record {
         /// Its group.
         group: String,
         /// Its state.
-        member: Box<MemberSnapshot>,
+        member: Box<Member>,
         /// Its child; none when it has none.
         run: Option<Run>,
         /// Where it is a listener: how many events wait for its pool.
         #[serde(default)]
         waiting: usize,
     },
+}
+
+/// The supervisor in an upgrade.
+#[derive(Debug, Deserialize)]
+pub struct Snapshot {
+    config: Configuration,
+    groups: Vec<ActiveGroup>,
+    next_serial: u64,
+    ticks: Option<Ticks>,
+    #[serde(default)]
+    retiring: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ActiveGroup {
+    definition: Group,
+    pool: Option<Pool>,
+    members: Vec<Member>,
+}
+
+/// A process.
+#[derive(Debug, Deserialize)]
+pub struct Member {
+    name: String,
+    machine: Progress,
+    stdout_log: Option<String>,
+    stderr_log: Option<String>,
+    seat: Option<Value>,
+    /// It is being stopped only to be started again; later ones said so by `wanted`.
+    #[serde(default)]
+    replacing: bool,
+}
+
+/// How far it has got.
+#[derive(Debug, Deserialize)]
+struct Progress {
+    state: State,
+    pid: u32,
+    started: Duration,
+    deadline: Option<Duration>,
+    attempts: i64,
+    quick_ends: u32,
+    last_start: i64,
+    last_stop: i64,
+    spawn_error: String,
+    exit_status: Option<i32>,
+    #[serde(default)]
+    wanted: Option<Wanted>,
+    #[serde(default)]
+    stop_step: u32,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+enum State {
+    Stopped,
+    Starting,
+    Running,
+    Backoff,
+    Stopping,
+    Exited,
+    Fatal,
+    Unknown,
+}
+
+impl State {
+    fn code(self) -> i32 {
+        let state = match self {
+            State::Stopped => ProcessState::Stopped,
+            State::Starting => ProcessState::Starting,
+            State::Running => ProcessState::Running,
+            State::Backoff => ProcessState::Backoff,
+            State::Stopping => ProcessState::Stopping,
+            State::Exited => ProcessState::Exited,
+            State::Fatal => ProcessState::Fatal,
+            State::Unknown => ProcessState::Unknown,
+        };
+        state.code()
+    }
+}
+
+impl Member {
+    /// The process as the supervisor knows it.
+    pub fn into_member(self, group: &str) -> MemberSnapshot {
+        let Member { name, machine, stdout_log, stderr_log, seat, replacing } = self;
+        let nanos = |moment: Duration| u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
+        let process = record::Process {
+            group: group.to_owned(),
+            name,
+            state: machine.state.code(),
+            pid: machine.pid,
+            started: nanos(machine.started),
+            deadline: machine.deadline.map(nanos),
+            attempts: machine.attempts,
+            quick_ends: machine.quick_ends,
+            start: machine.last_start,
+            stop: machine.last_stop,
+            spawn_error: machine.spawn_error,
+            exit_status: machine.exit_status,
+            wanted: machine.wanted.or(replacing.then_some(Wanted::Up)),
+            stop_step: machine.stop_step,
+            listener: seat,
+            waiting: 0,
+            run: None,
+        };
+        process.member_with(stdout_log, stderr_log)
+    }
+}
+
+impl From<Snapshot> for snapshot::Snapshot {
+    fn from(snapshot: Snapshot) -> snapshot::Snapshot {
+        let Snapshot { config, groups, next_serial, ticks, retiring } = snapshot;
+        let group = |ActiveGroup { definition, pool, members }| {
+            let definition = Arc::new(supervisord_config::model::Group::from(definition));
+            let members = members.into_iter().map(|member: Member| member.into_member(&definition.name)).collect();
+            GroupSnapshot { pool, members, definition }
+        };
+        snapshot::Snapshot {
+            config: Arc::new(config.into()),
+            groups: groups.into_iter().map(group).collect(),
+            next_serial,
+            ticks,
+            retiring,
+        }
+    }
 }

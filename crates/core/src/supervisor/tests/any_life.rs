@@ -4,7 +4,6 @@
 use proptest::prelude::*;
 use supervisord_config::model::AutoRestart;
 
-use super::snapshot::Release;
 use super::*;
 
 /// What may happen in a world.
@@ -18,8 +17,8 @@ enum Step {
     Die(usize, ExitStatus, bool),
     /// A process is stopped and started again.
     Recycle(usize),
-    /// Another program goes on, with what the release before would have left, or the present one.
-    Upgrade(Release),
+    /// Another program goes on.
+    Upgrade,
     /// The daemon is killed after so many effects of a call, or of a death, and the next one goes on.
     Crash(usize, bool),
     /// A child ends while nobody supervises.
@@ -46,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::StartAll),
         (0..4_usize, status(), any::<bool>()).prop_map(|(index, status, read)| Step::Die(index, status, read)),
         (0..4_usize).prop_map(Step::Recycle),
-        prop_oneof![Just(Release::Present), Just(Release::Before)].prop_map(Step::Upgrade),
+        Just(Step::Upgrade),
         (0..12_usize, any::<bool>()).prop_map(|(effects, death)| Step::Crash(effects, death)),
         (0..4_usize).prop_map(Step::EndUnseen),
         (0..4_usize).prop_map(Step::Break),
@@ -121,10 +120,10 @@ impl World {
                 process.into_iter().for_each(|process| self.supervisor.replace(process, self.now));
                 self.settle();
             }
-            Step::Upgrade(release) => {
+            Step::Upgrade => {
                 self.abandon_calls();
                 let before = self.rows();
-                self.hand_over(release);
+                self.hand_over();
                 assert_eq!(self.rows(), before, "an upgrade changes nothing");
             }
             Step::Crash(effects, is_death) => {

@@ -1,28 +1,12 @@
 //! A supervisor that goes on where another one was.
 
-use serde_json::Value as Json;
-
 use super::*;
 use crate::supervisor::snapshot::{GroupSnapshot, Snapshot};
 
-/// Whose form of the state is handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Release {
-    Present,
-    Before,
-}
-
-/// What the release before did not know.
-const NEW: [&str; 2] = ["wanted", "stop_step"];
-
 impl World {
     /// Replaces the supervisor by one that is restored from what the present one says of itself.
-    pub(super) fn hand_over(&mut self, release: Release) {
-        let mut text = serde_json::to_value(self.supervisor.snapshot()).unwrap();
-        if release == Release::Before {
-            forget(&mut text, &NEW);
-        }
-        self.go_on(serde_json::from_value(text).unwrap());
+    pub(super) fn hand_over(&mut self) {
+        self.go_on(self.supervisor.snapshot());
     }
 
     /// Kills the daemon after so many effects of the last input. What was noted of the processes is left.
@@ -92,17 +76,6 @@ impl World {
     }
 }
 
-fn forget(text: &mut Json, fields: &[&str]) {
-    match text {
-        Json::Object(object) => {
-            object.retain(|name, _| !fields.contains(&name.as_str()));
-            object.values_mut().for_each(|value| forget(value, fields));
-        }
-        Json::Array(values) => values.iter_mut().for_each(|value| forget(value, fields)),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
-    }
-}
-
 #[test]
 fn a_program_that_stops_to_be_replaced_is_replaced_after_an_upgrade() {
     let mut world = World::started(vec![program("changed"), program("removed")]);
@@ -114,7 +87,7 @@ fn a_program_that_stops_to_be_replaced_is_replaced_after_an_upgrade() {
     world.reconcile(vec![varied("changed", |process| process.start.startsecs = 0)]);
     assert_eq!(world.state("changed"), ProcessState::Stopping);
     let first = world.pid_of("changed");
-    world.hand_over(Release::Present);
+    world.hand_over();
     assert_eq!(world.state("changed"), ProcessState::Stopping);
     world.pass(11_000);
     assert_eq!(world.state("changed"), ProcessState::Running);
@@ -129,28 +102,26 @@ fn what_ended_unseen_while_nobody_supervised_is_dealt_with() {
     world.pass(2_000);
     let first = world.pid_of("p");
     world.children.clear();
-    world.hand_over(Release::Present);
+    world.hand_over();
     assert_eq!(world.state("p"), ProcessState::Starting);
     assert_ne!(world.pid_of("p"), first);
 }
 
 #[test]
-fn a_program_that_is_recycled_starts_again_after_an_upgrade_from_any_release() {
-    for release in [Release::Present, Release::Before] {
-        let mut world = World::new(vec![program("p")]);
-        world.stubborn = vec!["p".to_owned()];
-        world.give(Input::Started);
-        world.pass(2_000);
-        let first = world.pid_of("p");
-        world.supervisor.replace(world.id("p"), world.now);
-        world.settle();
-        assert_eq!(world.state("p"), ProcessState::Stopping);
-        world.hand_over(release);
-        assert_eq!(world.state("p"), ProcessState::Stopping);
-        world.pass(12_000);
-        assert_eq!(world.state("p"), ProcessState::Running, "{release:?}");
-        assert_ne!(world.pid_of("p"), first);
-    }
+fn a_program_that_is_recycled_starts_again_after_an_upgrade() {
+    let mut world = World::new(vec![program("p")]);
+    world.stubborn = vec!["p".to_owned()];
+    world.give(Input::Started);
+    world.pass(2_000);
+    let first = world.pid_of("p");
+    world.supervisor.replace(world.id("p"), world.now);
+    world.settle();
+    assert_eq!(world.state("p"), ProcessState::Stopping);
+    world.hand_over();
+    assert_eq!(world.state("p"), ProcessState::Stopping);
+    world.pass(12_000);
+    assert_eq!(world.state("p"), ProcessState::Running);
+    assert_ne!(world.pid_of("p"), first);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What must be the same after an ordeal as before: descriptors, memory, threads, children.
+//! Resources that must be the same after a test as before: descriptors, memory, threads, children.
 
 use std::fs;
 use std::thread;
@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Daemon, processes, wait};
 
-/// How much the daemon's own memory may differ between two moments of rest, in kB: buffers that are kept.
-const SLACK: u64 = 6 * 1024;
+/// How much the daemon's own memory may differ between two idle moments, in kB, for retained buffers.
+const SLACK_KB: u64 = 6 * 1024;
 
-/// What a daemon holds at one moment.
+/// The resources of a daemon at one moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Vitals {
+pub struct Resources {
     pub descriptors: usize,
-    /// Memory that no file stands behind, in kB.
+    /// Anonymous memory, in kB.
     pub memory: u64,
     pub threads: u64,
     pub children: usize,
 }
 
-impl Vitals {
-    pub fn of(daemon: &Daemon) -> Vitals {
+impl Resources {
+    pub fn of(daemon: &Daemon) -> Resources {
         let pid = daemon.pid();
-        Vitals {
+        Resources {
             descriptors: processes::descriptors(pid),
             memory: processes::status(pid, "RssAnon").unwrap_or(0),
             threads: processes::status(pid, "Threads").unwrap_or(0),
@@ -31,15 +31,15 @@ impl Vitals {
     }
 }
 
-/// Waits until the daemon holds no more than before, has no zombie, and still answers.
-pub fn assert_flat(daemon: &mut Daemon, before: Vitals) {
+/// Waits until the daemon uses no more than before, has no zombie, and still answers.
+pub fn assert_no_leak(daemon: &mut Daemon, before: Resources) {
     assert_eq!(daemon.call("supervisor.getState", &[]).get("statename").text(), "RUNNING");
     daemon.wait_until(&format!("nothing is leaked since {before:?}"), |daemon| {
-        let now = Vitals::of(daemon);
+        let now = Resources::of(daemon);
         let is_flat = now.descriptors <= before.descriptors
             && now.threads <= before.threads
             && now.children <= before.children
-            && now.memory <= before.memory + SLACK
+            && now.memory <= before.memory + SLACK_KB
             && zombies(daemon) == 0;
         if !is_flat && std::env::var_os("VERBOSE").is_some() {
             eprintln!("{before:?} -> {now:?}");
@@ -48,32 +48,32 @@ pub fn assert_flat(daemon: &mut Daemon, before: Vitals) {
     });
 }
 
-/// Dead children nobody has taken notice of.
+/// The number of children that have exited and were not reaped.
 pub fn zombies(daemon: &Daemon) -> usize {
     processes::children(daemon.pid()).iter().filter(|process| process.state == 'Z').count()
 }
 
-/// The processor time the daemon uses within a time.
-pub fn work(daemon: &Daemon, watched: Duration) -> Duration {
+/// The processor time that the daemon uses within a time.
+pub fn processor_time_within(daemon: &Daemon, watched: Duration) -> Duration {
     let before = processor_time(daemon.pid());
     thread::sleep(watched);
     processor_time(daemon.pid()).saturating_sub(before)
 }
 
-/// Fails when the daemon cannot come to rest: what goes on for ever although nothing happens is a busy loop.
-pub fn assert_rests(daemon: &Daemon) {
+/// Fails when the daemon does not become idle: activity without a cause is a busy loop.
+pub fn assert_idle(daemon: &Daemon) {
     let watched = Duration::from_secs(1);
-    let rest = wait::poll(wait::DEADLINE, || (work(daemon, watched) < watched / 10).then_some(()));
+    let rest = wait::poll(wait::DEADLINE, || (processor_time_within(daemon, watched) < watched / 10).then_some(()));
     assert!(rest.is_some(), "the daemon is busy with nothing\n{}", daemon.report());
 }
 
-/// How long it takes from the death of a program until its successor runs.
+/// The time from the exit of a program until its next process runs.
 pub fn restart_latency(daemon: &Daemon, name: &str) -> Duration {
-    // While a child is being made, readers still see the one before.
+    // During a spawn, clients still see the previous process.
     let before =
         wait::poll(wait::DEADLINE, || Some(daemon.pid_of(name)).filter(|&pid| pid > 0 && processes::alive(pid)));
     let Some(before) = before else { panic!("{name} is not running\n{}", daemon.report()) };
-    // The process table rather than a client: clients are what some of the scenarios are about.
+    // Reads the process table rather than asking a client, because some of the scenarios block clients.
     let parent = daemon.pid();
     let known: Vec<i32> = processes::children(parent).iter().map(|child| child.pid).collect();
     let start = Instant::now();

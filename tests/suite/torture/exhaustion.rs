@@ -1,8 +1,8 @@
-//! Nothing left to use: descriptors, processes.
+//! Exhausted resources: descriptors, processes, threads, memory.
 
 use std::process::Command;
 
-use super::vitals::{Vitals, assert_flat, assert_rests};
+use super::resources::{Resources, assert_idle, assert_no_leak};
 use crate::harness::http;
 use crate::harness::needs::{self, Power};
 use crate::harness::rpc;
@@ -18,7 +18,7 @@ fn programs() -> String {
     )
 }
 
-/// Changes a limit of a running process.
+/// Changes a resource limit of a running process.
 pub(super) fn limit(pid: i32, limit: &str) {
     limit_as(&mut Command::new("prlimit"), pid, limit);
 }
@@ -34,7 +34,7 @@ fn running(daemon: &Daemon) -> usize {
 
 fn wait_for_all(daemon: &mut Daemon) {
     daemon.wait_until("all are running", |daemon| running(daemon) == COUNT);
-    daemon.wait_until("all are said to be running", |daemon| {
+    daemon.wait_until("all are shown as running", |daemon| {
         let all = daemon.call("supervisor.getAllProcessInfo", &[]);
         all.items().iter().all(|process| process.get("statename").text() == "RUNNING")
     });
@@ -47,14 +47,14 @@ fn kill_all(daemon: &Daemon) {
 }
 
 #[test]
-fn without_descriptors_it_waits_for_better_times() {
+fn starts_are_retried_while_descriptors_are_exhausted() {
     only_ours(|| {
         let mut daemon = Scene::with("descriptors", &programs()).start(Subject::Ours);
         wait_for_all(&mut daemon);
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         let pid = daemon.pid();
         for round in 0..3 {
-            // Room for one or two programs only, and hardly for a client.
+            // Enough for only one or two programs, and hardly for a client.
             let few = before.descriptors - 5 * (COUNT - 1) - round;
             limit(pid, &format!("--nofile={few}:20000"));
             kill_all(&daemon);
@@ -64,55 +64,55 @@ fn without_descriptors_it_waits_for_better_times() {
                 daemon.log().matches("too many open files to spawn").count() > round
             });
             assert!(daemon.is_running());
-            // A client that cannot be accepted waits; that must not keep the loop busy.
-            assert_rests(&daemon);
+            // A client that cannot be accepted waits; it must not keep the loop busy.
+            assert_idle(&daemon);
             limit(pid, "--nofile=20000:20000");
             drop(clients);
             wait_for_all(&mut daemon);
         }
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// The limit counts the processes of one user and does not hold for root, so the daemon runs as somebody.
+/// The limit counts the processes of one user and does not apply to root, so the daemon runs as another user.
 #[test]
-fn without_processes_it_waits_for_better_times() {
+fn starts_are_retried_while_processes_are_exhausted() {
     if !Power::ChangeUser.is_there_for("no more processes") {
         return;
     }
     only_ours(|| {
-        let nobody = Nobody::new(0);
-        let mut daemon = nobody.start(Scene::with("processes", &programs()));
+        let user = UniqueUser::new(0);
+        let mut daemon = user.start(Scene::with("processes", &programs()));
         wait_for_all(&mut daemon);
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         let pid = daemon.pid();
         for round in 0..3 {
             // Threads count as well.
-            nobody.limit(pid, &format!("--nproc={}:", before.threads + 2));
+            user.limit(pid, &format!("--nproc={}:", before.threads + 2));
             kill_all(&daemon);
             daemon.wait_until("it says why it cannot spawn", |daemon| {
                 daemon.log().matches("Too many processes in process table to spawn").count() > round
             });
             assert!(daemon.is_running());
             assert_eq!(daemon.call("supervisor.getAllProcessInfo", &[]).items().len(), COUNT);
-            nobody.limit(pid, "--nproc=90000:");
+            user.limit(pid, "--nproc=90000:");
             wait_for_all(&mut daemon);
         }
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// A user id nobody else has, so that the limit on its processes and threads counts for no other test.
-struct Nobody {
+/// A user id that no other test uses, so that the limit on its processes and threads affects no other test.
+struct UniqueUser {
     become_user: [String; 3],
 }
 
-impl Nobody {
-    fn new(offset: u32) -> Nobody {
+impl UniqueUser {
+    fn new(offset: u32) -> UniqueUser {
         let user = 3_000_000 + offset + std::process::id();
-        Nobody { become_user: [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()] }
+        UniqueUser { become_user: [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()] }
     }
 
     fn start(&self, scene: Scene) -> Daemon {
@@ -125,15 +125,15 @@ impl Nobody {
 }
 
 #[test]
-fn without_threads_reading_is_a_fault_and_nothing_panics() {
+fn without_threads_reading_logs_is_a_fault_and_nothing_panics() {
     if !Power::ChangeUser.is_there_for("no more threads") {
         return;
     }
     only_ours(|| {
-        let nobody = Nobody::new(5_000_000);
+        let user = UniqueUser::new(5_000_000);
         let configuration =
             "[program:p]\ncommand=sh -c 'echo hello; exec sleep 1000'\nstartsecs=0\nstdout_logfile={dir}/p.log\n";
-        let mut daemon = nobody.start(Scene::with("threads", configuration));
+        let mut daemon = user.start(Scene::with("threads", configuration));
         daemon.wait_until("the program has spoken", |daemon| daemon.read("p.log") == "hello\n");
         let reads: [(&str, &[Value]); 4] = [
             ("supervisor.readLog", &[0.into(), 0.into()]),
@@ -141,12 +141,12 @@ fn without_threads_reading_is_a_fault_and_nothing_panics() {
             ("supervisor.tailProcessStdoutLog", &["p".into(), 0.into(), 100.into()]),
             ("supervisor.reloadConfig", &[]),
         ];
-        nobody.limit(daemon.pid(), "--nproc=1:");
+        user.limit(daemon.pid(), "--nproc=1:");
         for (method, arguments) in reads {
             let fault = daemon.rpc(method, arguments).expect_err("there is no thread");
             assert_eq!(fault, (30, "FAILED: the system cannot make a thread".to_owned()), "{method}");
         }
-        // What is long is written where it is.
+        // A long read runs on the calling thread.
         let one = Value::Struct(vec![
             ("methodName".to_owned(), "supervisor.getAllProcessInfo".into()),
             ("params".to_owned(), Value::Array(Vec::new())),
@@ -157,7 +157,7 @@ fn without_threads_reading_is_a_fault_and_nothing_panics() {
             let answer = http::request(&mut *stream, "GET", path, &["Connection: close"], b"").expect("an answer");
             assert_eq!(answer.status(), 503, "{path}");
         }
-        nobody.limit(daemon.pid(), "--nproc=90000:");
+        user.limit(daemon.pid(), "--nproc=90000:");
         for (method, arguments) in reads {
             daemon.rpc(method, arguments).expect("there are threads again");
         }
@@ -167,32 +167,32 @@ fn without_threads_reading_is_a_fault_and_nothing_panics() {
 }
 
 #[test]
-fn plug_ins_come_back_after_a_shortage_of_threads() {
+fn plug_ins_recover_after_a_shortage_of_threads() {
     if !Power::ChangeUser.is_there_for("no more threads") {
         return;
     }
     only_ours(|| {
-        let nobody = Nobody::new(6_000_000);
+        let user = UniqueUser::new(6_000_000);
         let plug_in = "class Interface:\n    def hi(self):\n        return 'hi'\n\ndef make(supervisord):\n    return Interface()\n";
         let scene = Scene::with("plug-ins", "[rpcinterface:x]\nsupervisor.rpcinterface_factory=plug:make\n");
-        let mut daemon = nobody.start(scene.file("lib/plug.py", plug_in).env("PYTHONPATH", "{dir}/lib"));
+        let mut daemon = user.start(scene.file("lib/plug.py", plug_in).env("PYTHONPATH", "{dir}/lib"));
         daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("x.hi", &[]).is_ok());
-        // The planes, and no thread that waits for work.
-        daemon.wait_until("no thread is idle", |daemon| Vitals::of(daemon).threads <= 3);
-        nobody.limit(daemon.pid(), "--nproc=1:");
+        // The threads of the planes, and no worker thread.
+        daemon.wait_until("no thread is idle", |daemon| Resources::of(daemon).threads <= 3);
+        user.limit(daemon.pid(), "--nproc=1:");
         kill_all(&daemon);
         daemon.wait_until("it says why there are no plug-ins", |daemon| {
             daemon.log().contains("tried again every second")
         });
         daemon.rpc("x.hi", &[]).expect_err("there are none");
-        nobody.limit(daemon.pid(), "--nproc=90000:");
+        user.limit(daemon.pid(), "--nproc=90000:");
         daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("x.hi", &[]).is_ok());
         assert!(!daemon.stderr().contains("panicked"), "{}", daemon.stderr());
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// What takes more memory than there is fails by itself; nothing else does.
+/// A request that needs more memory than available fails, and nothing else does.
 #[test]
 fn without_memory_large_requests_fail_and_nothing_else() {
     const LOG: usize = 20_000_000;
@@ -218,7 +218,7 @@ fn without_memory_large_requests_fail_and_nothing_else() {
                 scope.spawn(|| {
                     let fault = daemon.rpc("supervisor.readProcessStdoutLog", &read).expect_err("there is no memory");
                     assert!(fault.1.starts_with("FAILED: there is no memory for so long an answer"), "{fault:?}");
-                    // It is refused before it has been sent.
+                    // The request is refused before its whole body is sent.
                     let call = rpc::call(&daemon.path("s.sock"), "supervisor.sendProcessStdin", &send);
                     assert!(!matches!(call, Ok(Ok(_))), "there is no memory");
                     assert_eq!(daemon.state_of("p"), "RUNNING");
@@ -248,7 +248,7 @@ fn a_user_without_processes_left_affects_only_its_programs() {
         let pid = daemon.pid();
         limit(pid, "--nproc=0:");
         daemon.kill_child("p");
-        // Which of fork, setuid and exec refuses depends on the system; the daemon and its neighbour do not care.
+        // The system decides whether fork, setuid or exec fails; the daemon and the other program are not affected.
         daemon.wait_until("p has a successor or a reason", |daemon| {
             let info = daemon.info("p");
             info.get("statename").text() == "RUNNING"
@@ -262,7 +262,7 @@ fn a_user_without_processes_left_affects_only_its_programs() {
     });
 }
 
-/// Container runtimes from before 2021 answer so to a call they do not know. The original makes no threads.
+/// Container runtimes from before 2021 answer unknown calls with EPERM. The original creates no threads.
 #[test]
 fn threads_are_made_by_clone_where_clone3_is_refused() {
     only_ours(|| {

@@ -1,8 +1,8 @@
-//! Children that do not do what children do.
+//! Children that do not exit, close or read as expected.
 
 use std::time::{Duration, Instant};
 
-use super::vitals::{Vitals, assert_flat, assert_rests, restart_latency};
+use super::resources::{Resources, assert_idle, assert_no_leak, restart_latency};
 use crate::harness::needs::{self, Power};
 use crate::harness::{Scene, Subject, only_ours, processes};
 
@@ -14,20 +14,20 @@ fn children_that_ignore_term_are_killed_in_time() {
             stopwaitsecs=1\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
         let mut daemon = Scene::with("deaf", configuration).start(Subject::Ours);
         daemon.wait_until("all ignore TERM", |daemon| (0..20).all(|n| daemon.path(&format!("ready.{n}")).exists()));
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         let start = Instant::now();
         daemon.call("supervisor.stopAllProcesses", &[]);
         let took = start.elapsed();
         assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
         assert!(processes::children(daemon.pid()).is_empty());
         daemon.call("supervisor.startAllProcesses", &[]);
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         daemon.wait_until("all ignore TERM", |daemon| (0..20).all(|n| daemon.path(&format!("ready.{n}")).exists()));
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// The pipe of a dead child stays open for as long as a grandchild lives.
+/// A grandchild keeps the pipe of an exited child open.
 #[test]
 fn grandchildren_that_keep_the_pipe_open_delay_and_leak_nothing() {
     only_ours(|| {
@@ -36,48 +36,48 @@ fn grandchildren_that_keep_the_pipe_open_delay_and_leak_nothing() {
         let mut daemon = Scene::with("grandchildren", configuration).start(Subject::Ours);
         daemon.wait_for_state("parent", "RUNNING");
         daemon.wait_for_file("log");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         for round in 1..=30 {
             restart_latency(&daemon, "parent");
             daemon.wait_until("it begins", |daemon| daemon.read("log").lines().count() > round);
         }
         assert_eq!(daemon.read("log"), "begun\n".repeat(31));
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// A grandchild that goes on writing after its parent died gets in nobody's way.
+/// A grandchild that goes on writing after its parent exited delays nothing.
 #[test]
-fn a_grandchild_that_floods_after_the_death_of_its_parent_does_not_hold_the_restart() {
+fn a_flooding_grandchild_does_not_delay_the_restart_of_its_parent() {
     only_ours(|| {
         let configuration = "[program:parent]\ncommand=sh -c 'yes & exec sleep 1000'\nstartsecs=0\nautorestart=true\n\
             stdout_logfile={dir}/log\nstdout_logfile_maxbytes=1MB\nstdout_logfile_backups=1\nstderr_logfile=NONE\n";
         let mut daemon = Scene::with("flooding", configuration).start(Subject::Ours);
         daemon.wait_for_state("parent", "RUNNING");
         daemon.wait_for_file("log");
-        let before = Vitals::of(&daemon);
+        let before = Resources::of(&daemon);
         for _ in 0..5 {
             restart_latency(&daemon, "parent");
             daemon.wait_for_state("parent", "RUNNING");
         }
         daemon.call("supervisor.stopProcess", &["parent".into()]);
-        assert!(Vitals::of(&daemon).descriptors <= before.descriptors);
-        assert_rests(&daemon);
+        assert!(Resources::of(&daemon).descriptors <= before.descriptors);
+        assert_idle(&daemon);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
 #[test]
-fn a_child_that_closes_its_output_and_lives_on_costs_nothing() {
+fn a_child_that_closes_its_output_costs_nothing() {
     only_ours(|| {
         let configuration = "[program:silent]\ncommand=perl -e 'syswrite(STDOUT, \"said\\n\"); close(STDOUT); close(STDERR); \
             close(STDIN); sleep 1 while 1'\nnumprocs=10\nprocess_name=%(process_num)d\nstartsecs=0\nautorestart=true\n\
             stdout_logfile={dir}/log.%(process_num)d\n";
         let mut daemon = Scene::with("silent", configuration).start(Subject::Ours);
         daemon.wait_until("all have spoken", |daemon| (0..10).all(|n| daemon.read(&format!("log.{n}")) == "said\n"));
-        assert_rests(&daemon);
-        let before = Vitals::of(&daemon);
+        assert_idle(&daemon);
+        let before = Resources::of(&daemon);
         for n in 0..10 {
             let name = format!("silent:{n}");
             assert_eq!(daemon.state_of(&name), "RUNNING");
@@ -85,17 +85,17 @@ fn a_child_that_closes_its_output_and_lives_on_costs_nothing() {
             let log = format!("log.{n}");
             daemon.wait_until("its successor has spoken", |daemon| daemon.read(&log) == "said\nsaid\n");
         }
-        // It is gone from the pipe on the other side as well: nothing is kept for it, and sending says so.
+        // The daemon has closed its end of the pipe as well: it keeps no resources for it, and sending to stdin fails.
         let sent = daemon.rpc("supervisor.sendProcessStdin", &["silent:0".into(), "x".into()]);
         assert_eq!(sent.expect_err("it closed its stdin").1, "NO_FILE: silent:0");
-        assert_flat(&mut daemon, before);
+        assert_no_leak(&mut daemon, before);
         assert_eq!(daemon.stop(), 0);
     });
 }
 
-/// Stopped by job control, a child can neither obey nor die by TERM.
+/// A child stopped by job control can neither handle SIGTERM nor die from it.
 #[test]
-fn a_child_that_is_frozen_is_killed_in_time() {
+fn a_frozen_child_is_killed_in_time() {
     only_ours(|| {
         let configuration = "[program:frozen]\ncommand=sleep 1000\nstartsecs=0\nstopwaitsecs=1\nautorestart=true\n\
             stdout_logfile=NONE\nstderr_logfile=NONE\n";
@@ -109,9 +109,9 @@ fn a_child_that_is_frozen_is_killed_in_time() {
     });
 }
 
-/// Orphans that come to the daemon because it is the init of its pid namespace are buried like its own children.
+/// The daemon reaps orphans that become its children because it is the init of its pid namespace.
 #[test]
-fn orphans_of_strangers_are_reaped() {
+fn orphans_of_unknown_processes_are_reaped() {
     if !Power::BeFirstProcess.is_there_for("a daemon as process 1") {
         return;
     }
