@@ -55,7 +55,7 @@ const CASES: &[Case] = &[
         action: "pid",
         first_line: "unix://{dir}/dead.sock refused connection",
         code: 4,
-        reason: "nobody is listening on {dir}/dead.sock; supervisord has ended and left it behind",
+        reason: "no process is listening on {dir}/dead.sock; supervisord has ended and left it behind",
         file: FROM_FILE,
     },
     Case {
@@ -71,7 +71,7 @@ const CASES: &[Case] = &[
         action: "status",
         first_line: "http://127.0.0.1:{port} refused connection",
         code: 4,
-        reason: "nobody is listening on port {port} of 127.0.0.1",
+        reason: "no process is listening on port {port} of 127.0.0.1",
         file: FROM_FILE,
     },
     Case {

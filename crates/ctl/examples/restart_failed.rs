@@ -1,4 +1,5 @@
-//! Starts again what has been given up: `cargo run -p supervisord-ctl --example restart_failed -- unix:///tmp/supervisor.sock`.
+//! Starts all FATAL processes again: `cargo run -p supervisord-ctl --example restart_failed --
+//! unix:///tmp/supervisor.sock`.
 
 #![expect(clippy::print_stdout, reason = "an example for people")]
 

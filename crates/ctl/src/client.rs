@@ -1,14 +1,14 @@
 //! A blocking client of a running daemon.
 //!
-//! [`Client`] has one method per question or request; each is one XML-RPC call. The connection is opened by
-//! the first call and kept for the next ones. Logs are followed with [`Client::follow`], each on a connection
-//! of its own. `examples/restart_failed.rs` in this crate is a whole program that uses it.
+//! [`Client`] has one method per XML-RPC call. The first call opens a connection, which later calls reuse.
+//! [`Client::follow`] follows a log on a connection of its own. `examples/restart_failed.rs` in this crate is a
+//! complete program that uses it.
 
 mod connection;
 mod error;
 mod follow;
 mod info;
-mod patience;
+mod timeout;
 mod url;
 
 use std::fmt;
@@ -25,8 +25,8 @@ use connection::Connection;
 pub use error::ClientError;
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
-use patience::{Patience, Wait};
 pub use supervisord_wire::channel::Channel;
+use timeout::{Wait, WaitPolicy};
 pub use url::{Endpoint, ServerUrl, UrlError};
 
 /// User name and password for HTTP Basic authentication.
@@ -49,27 +49,28 @@ pub struct Client {
     url: ServerUrl,
     credentials: Option<Credentials>,
     connection: Option<Connection>,
-    patience: Patience,
+    wait_policy: WaitPolicy,
 }
 
 impl Client {
-    /// A client that connects when it is first used, and waits for answers as long as they take.
+    /// A client that connects at its first call, and waits for answers without a time limit.
     pub fn new(url: ServerUrl, credentials: Option<Credentials>) -> Client {
-        Client { url, credentials, connection: None, patience: Patience::default() }
+        Client { url, credentials, connection: None, wait_policy: WaitPolicy::default() }
     }
 
-    /// Gives up a call that has no answer after this time, the connection included. The daemon may still carry it out.
+    /// Limits the time of a call, including the connection. The daemon may carry out a call whose client has stopped
+    /// waiting.
     pub fn set_timeout(&mut self, limit: Duration) {
-        self.patience.limit = Some(limit);
+        self.wait_policy.limit = Some(limit);
     }
 
-    /// Tells somebody, once for each call, that there is no answer after five seconds. What waits for processes takes its
-    /// time and does not count.
-    pub fn on_silence(&mut self, tell: impl Fn() + Send + Sync + 'static) {
-        self.patience.told = Some(Arc::new(tell));
+    /// Calls `notify` once per call that has had no answer for five seconds. It is not called for methods that wait for
+    /// processes, which may take long.
+    pub fn on_silence(&mut self, notify: impl Fn() + Send + Sync + 'static) {
+        self.wait_policy.on_silence = Some(Arc::new(notify));
     }
 
-    /// Where the daemon is.
+    /// The address of the daemon.
     pub fn url(&self) -> &ServerUrl {
         &self.url
     }
@@ -82,7 +83,7 @@ impl Client {
     fn exchange(&mut self, method: &str, params: &[Value]) -> Result<Vec<u8>, ClientError> {
         let body = Bytes::from(xmlrpc::encode_call(method, params));
         let request = connection::request(&self.url, self.credentials.as_ref(), Method::POST, "/RPC2", body)?;
-        let mut wait = self.patience.wait(takes_time(method));
+        let mut wait = self.wait_policy.wait(takes_time(method));
         let mut connection = self.connected(&mut wait)?;
         let answer = connection.exchange(request, &mut wait)?;
         self.connection = Some(connection);
@@ -94,12 +95,12 @@ impl Client {
         // Empty passwords are no passwords here, unlike in calls: the original does the same.
         let credentials = self.credentials.as_ref().filter(|credentials| !credentials.password.is_empty());
         let request = connection::request(&self.url, credentials, Method::GET, path, Bytes::new())?;
-        let mut wait = self.patience.wait(false);
+        let mut wait = self.wait_policy.wait(false);
         let (runtime, body) = Connection::open(&self.url, &mut wait)?.open_body(request, &mut wait)?;
         Ok(LogStream::new(runtime, body))
     }
 
-    /// The connection of the last call where it is still good, else a new one.
+    /// Reuses the connection of the last call if it is still open, else opens a new one.
     fn connected(&mut self, wait: &mut Wait) -> Result<Connection, ClientError> {
         if let Some(mut kept) = self.connection.take()
             && kept.is_usable()
@@ -118,7 +119,7 @@ impl Client {
         read(self.call(method, params)?).ok_or(ClientError::Shape { method })
     }
 
-    /// A question whose answer is a list.
+    /// A call whose answer is a list.
     fn ask_all<T>(
         &mut self,
         method: &'static str,
@@ -132,13 +133,13 @@ impl Client {
         list.into_iter().collect::<Option<_>>().ok_or(ClientError::Shape { method })
     }
 
-    /// A request whose only answer is "true".
+    /// A call whose only answer is "true".
     fn request(&mut self, method: &'static str, params: &[Value]) -> Result<(), ClientError> {
         self.call(method, params).map(drop)
     }
 }
 
-/// Whether a call waits for processes, a disk, or code that is not ours.
+/// Whether a method waits for processes, for a disk, or for code of plug-ins.
 fn takes_time(method: &str) -> bool {
     const SLOW: [&str; 4] = ["start", "stop", "clear", "upgrade"];
     match method.strip_prefix("supervisor.") {
@@ -149,7 +150,7 @@ fn takes_time(method: &str) -> bool {
 
 /// The daemon itself.
 impl Client {
-    /// The version of the interface, `3.0`. Asked by the name that every daemon ever released understands.
+    /// The version of the interface, `3.0`. Uses the method name that every released daemon knows.
     pub fn api_version(&mut self) -> Result<String, ClientError> {
         self.ask("supervisor.getVersion", &[], Value::into_text)
     }
@@ -164,23 +165,23 @@ impl Client {
         self.ask("supervisor.getPID", &[], |value| value.as_int())
     }
 
-    /// Ends the daemon and all it runs; returns before that is done.
+    /// Shuts the daemon and all processes down; returns before that is finished.
     pub fn shutdown(&mut self) -> Result<(), ClientError> {
         self.request("supervisor.shutdown", &[])
     }
 
-    /// Has the daemon go on with the program that is now on disk; the processes do not notice.
+    /// Replaces the running daemon by the program that is now on disk, without affecting the processes.
     pub fn upgrade(&mut self) -> Result<(), ClientError> {
         self.request("supervisor.upgrade", &[])
     }
 
-    /// Stops everything and begins again with the configuration read anew; returns before that is done.
+    /// Stops all processes and restarts the daemon with its configuration reread; returns before that is finished.
     pub fn restart(&mut self) -> Result<(), ClientError> {
         self.request("supervisor.restart", &[])
     }
 
-    /// Part of the activity log. Negative `offset`, zero `length`: that many bytes from the end; else `length`
-    /// bytes from `offset`, all for zero.
+    /// Part of the activity log. With a negative `offset` and a `length` of zero: that many bytes from the end; else
+    /// `length` bytes from `offset`, or all if `length` is zero.
     pub fn read_main_log(&mut self, offset: i64, length: i64) -> Result<String, ClientError> {
         self.ask("supervisor.readLog", &[offset.into(), length.into()], Value::into_text)
     }
@@ -188,17 +189,17 @@ impl Client {
 
 /// The configuration.
 impl Client {
-    /// Makes the daemon read its configuration; nothing is started or stopped.
+    /// Makes the daemon reread its configuration; no process is started or stopped.
     pub fn reload_config(&mut self) -> Result<ConfigChanges, ClientError> {
         self.ask("supervisor.reloadConfig", &[], ConfigChanges::from_value)
     }
 
-    /// Every process of the configuration last read, by process name.
+    /// Every process of the configuration as last read, by process name.
     pub fn all_config_info(&mut self) -> Result<Vec<ConfigInfo>, ClientError> {
         self.ask_all("supervisor.getAllConfigInfo", &[], ConfigInfo::from_value)
     }
 
-    /// What the daemon noticed when it last read its configuration. The original has no such method.
+    /// The warnings about the configuration as last read. The original has no such method.
     pub fn config_warnings(&mut self) -> Result<Vec<String>, ClientError> {
         self.ask_all("supervisor.getConfigWarnings", &[], Value::into_text)
     }
@@ -208,7 +209,7 @@ impl Client {
         self.request("supervisor.addProcessGroup", &[group.into()])
     }
 
-    /// Forgets a group whose processes are all stopped.
+    /// Removes a group whose processes are all stopped.
     pub fn remove_group(&mut self, group: &str) -> Result<(), ClientError> {
         self.request("supervisor.removeProcessGroup", &[group.into()])
     }
@@ -231,27 +232,27 @@ impl Client {
         self.request("supervisor.startProcess", &[name.into(), wait.into()])
     }
 
-    /// Starts what is not started in a group.
+    /// Starts all processes of a group that are not running.
     pub fn start_group(&mut self, group: &str, wait: bool) -> Result<Vec<Outcome>, ClientError> {
         self.ask_all("supervisor.startProcessGroup", &[group.into(), wait.into()], Outcome::from_value)
     }
 
-    /// Starts what is not started.
+    /// Starts all processes that are not running.
     pub fn start_all(&mut self, wait: bool) -> Result<Vec<Outcome>, ClientError> {
         self.ask_all("supervisor.startAllProcesses", &[wait.into()], Outcome::from_value)
     }
 
-    /// Stops a process; with `wait`, answers when it is gone.
+    /// Stops a process; with `wait`, answers when it has ended.
     pub fn stop_process(&mut self, name: &str, wait: bool) -> Result<(), ClientError> {
         self.request("supervisor.stopProcess", &[name.into(), wait.into()])
     }
 
-    /// Stops what runs in a group.
+    /// Stops all running processes of a group.
     pub fn stop_group(&mut self, group: &str, wait: bool) -> Result<Vec<Outcome>, ClientError> {
         self.ask_all("supervisor.stopProcessGroup", &[group.into(), wait.into()], Outcome::from_value)
     }
 
-    /// Stops what runs.
+    /// Stops all running processes.
     pub fn stop_all(&mut self, wait: bool) -> Result<Vec<Outcome>, ClientError> {
         self.ask_all("supervisor.stopAllProcesses", &[wait.into()], Outcome::from_value)
     }
@@ -261,12 +262,12 @@ impl Client {
         self.request("supervisor.signalProcess", &[name.into(), signal.into()])
     }
 
-    /// Sends a signal to what runs in a group.
+    /// Sends a signal to all running processes of a group.
     pub fn signal_group(&mut self, group: &str, signal: &str) -> Result<Vec<Outcome>, ClientError> {
         self.ask_all("supervisor.signalProcessGroup", &[group.into(), signal.into()], Outcome::from_value)
     }
 
-    /// Sends a signal to what runs.
+    /// Sends a signal to all running processes.
     pub fn signal_all(&mut self, signal: &str) -> Result<Vec<Outcome>, ClientError> {
         self.ask_all("supervisor.signalAllProcesses", &[signal.into()], Outcome::from_value)
     }
@@ -285,12 +286,12 @@ impl Client {
         self.ask(method, &[name.into(), offset.into(), length.into()], Value::into_text)
     }
 
-    /// Empties both logs of a process.
+    /// Clears both logs of a process.
     pub fn clear_logs(&mut self, name: &str) -> Result<(), ClientError> {
         self.request("supervisor.clearProcessLogs", &[name.into()])
     }
 
-    /// Empties the logs of all processes.
+    /// Clears the logs of all processes.
     pub fn clear_all_logs(&mut self) -> Result<Vec<Outcome>, ClientError> {
         self.ask_all("supervisor.clearAllProcessLogs", &[], Outcome::from_value)
     }

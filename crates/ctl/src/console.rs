@@ -1,33 +1,40 @@
-//! Where answers and complaints go.
+//! Standard output and standard error of a session.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-use supervisord_wire::harmless::{LogFilter, escaped};
+use supervisord_wire::terminal_text::{LogFilter, escaped};
 
 /// The two output streams of a session.
 ///
-/// When nobody reads standard output any more, what is asked for is still done to the end (half a `restart` would
-/// be worse than none), only without words.
+/// After standard output is closed, actions still run to their end (half a `restart` would be worse than none), but
+/// without output.
 pub struct Console {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     colour: bool,
-    /// Whether standard output is a terminal, which obeys what it is sent.
-    obeys: bool,
-    /// Whether somebody reads standard error on a terminal.
+    /// Whether standard output is a terminal, which interprets control characters.
+    interprets_controls: bool,
+    /// Whether standard error is a terminal.
     explains: bool,
-    lost: bool,
+    is_closed: bool,
 }
 
 impl Console {
     /// The streams of this process; colours when it writes to a terminal and `NO_COLOR` is unset or empty.
     pub fn standard() -> Console {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let obeys = io::stdout().is_terminal();
-        let colour = wanted && obeys && !is_dumb();
+        let interprets_controls = io::stdout().is_terminal();
+        let colour = wanted && interprets_controls && !is_dumb();
         let explains = io::stderr().is_terminal();
-        Console { out: Box::new(io::stdout()), err: Box::new(io::stderr()), colour, obeys, explains, lost: false }
+        Console {
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            colour,
+            interprets_controls,
+            explains,
+            is_closed: false,
+        }
     }
 
     /// Whether tables may be coloured.
@@ -35,38 +42,38 @@ impl Console {
         self.colour
     }
 
-    /// Whether explanations reach anybody: what is said beyond the words of the original is for people at a terminal. A
-    /// script that runs from `cron` would have it mailed.
+    /// Whether to print explanations: text beyond the original's messages is for users at a terminal. Scripts run by
+    /// `cron` would mail it.
     pub fn explains(&self) -> bool {
         self.explains
     }
 
-    /// Explains something on standard error to a person, if there is one.
+    /// Prints an explanation on standard error, if that is a terminal.
     pub fn explain(&mut self, text: impl std::fmt::Display) {
         if self.explains {
-            self.complain(format_args!("supervisorctl: {text}"));
+            self.print_error(format_args!("supervisorctl: {text}"));
         }
     }
 
-    /// Whether standard output has gone away.
-    pub fn is_lost(&self) -> bool {
-        self.lost
+    /// Whether standard output is closed.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
-    /// A text that programs or other people have chosen, as it may be shown.
-    pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.obeys { escaped(text) } else { text.into() }
+    /// A text from programs or other users, made safe to print: on a terminal, control characters are escaped.
+    pub fn printable<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.interprets_controls { escaped(text) } else { text.into() }
     }
 
     /// Prints a line.
     pub fn line(&mut self, text: impl std::fmt::Display) {
         let line = format!("{text}\n");
-        self.raw(self.shown(&line).as_bytes());
+        self.raw(self.printable(&line).as_bytes());
     }
 
-    /// What the pieces of a log have to pass before they are printed, if anything.
+    /// The filter for the chunks of a log before they are printed, if standard output is a terminal.
     pub fn log_filter(&self) -> Option<LogFilter> {
-        self.obeys.then(LogFilter::default)
+        self.interprets_controls.then(LogFilter::default)
     }
 
     /// Prints a log, and a line feed.
@@ -78,27 +85,27 @@ impl Console {
         }
     }
 
-    /// Prints bytes as they are, and at once.
+    /// Prints bytes unchanged, and flushes.
     pub fn raw(&mut self, bytes: &[u8]) {
-        if !self.lost {
-            self.lost = self.out.write_all(bytes).and_then(|()| self.out.flush()).is_err();
+        if !self.is_closed {
+            self.is_closed = self.out.write_all(bytes).and_then(|()| self.out.flush()).is_err();
         }
     }
 
-    /// Prints text on standard error as it is.
-    pub fn complain_raw(&mut self, text: &str) {
+    /// Prints text on standard error unchanged.
+    pub fn print_error_raw(&mut self, text: &str) {
         drop(self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush()));
     }
 
-    /// Prints a line on standard error. There is nobody to tell when that fails.
-    pub fn complain(&mut self, text: impl std::fmt::Display) {
+    /// Prints a line on standard error. A failure to do so cannot be reported.
+    pub fn print_error(&mut self, text: impl std::fmt::Display) {
         let line = format!("{text}\n");
         let line = if self.explains { escaped(&line) } else { line.into() };
         drop(self.err.write_all(line.as_bytes()));
     }
 }
 
-/// Whether the terminal knows neither colours nor how to move its cursor.
+/// Whether the terminal supports neither colours nor cursor movement.
 pub fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb" || name == "emacs" || name == "cons25")
 }

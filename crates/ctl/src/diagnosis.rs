@@ -1,4 +1,4 @@
-//! Why the daemon did not answer, in plain words for the person at the terminal.
+//! Explanations why the daemon did not answer, for users at a terminal.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -14,7 +14,7 @@ use crate::client::{ClientError, Endpoint, ServerUrl, UrlError};
 use crate::host::System;
 use crate::settings::{Settings, UrlSource};
 
-/// What can be said about this failure to a person; none where the failure speaks for itself.
+/// The lines that explain an error; none if the error needs no explanation.
 pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
     let reason = match error {
         ClientError::Connect(error) => match ServerUrl::parse(&settings.server_url) {
@@ -45,7 +45,7 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
     match error {
         ClientError::Connect(error) => {
             lines.push(origin(settings));
-            // Where there is something at the address, the configuration is not to blame.
+            // If something exists at the address, the configuration is not the cause.
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
                 lines.extend(mismatch(settings));
             }
@@ -74,7 +74,7 @@ fn no_address(error: &UrlError) -> String {
 fn unreachable(endpoint: &Endpoint, kind: ErrorKind) -> Option<String> {
     match endpoint {
         Endpoint::Inet { host, port } if kind == ErrorKind::ConnectionRefused => {
-            Some(format!("nobody is listening on port {port} of {host}"))
+            Some(format!("no process is listening on port {port} of {host}"))
         }
         Endpoint::Inet { .. } => None,
         Endpoint::Unix { path } => match kind {
@@ -83,14 +83,14 @@ fn unreachable(endpoint: &Endpoint, kind: ErrorKind) -> Option<String> {
             ErrorKind::PermissionDenied => Some(forbidden(path)),
             ErrorKind::ConnectionRefused if is_something_else(path) => Some(format!("{path} is not a socket")),
             ErrorKind::ConnectionRefused => {
-                Some(format!("nobody is listening on {path}; supervisord has ended and left it behind"))
+                Some(format!("no process is listening on {path}; supervisord has ended and left it behind"))
             }
             _ => None,
         },
     }
 }
 
-/// Whether there is something, but no socket.
+/// Whether the path exists, but is not a socket.
 fn is_something_else(path: &str) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket())
 }
@@ -123,7 +123,7 @@ fn refused(settings: &Settings) -> String {
     }
 }
 
-/// Who says that the daemon is where it was looked for.
+/// The origin of the daemon's address.
 fn origin(settings: &Settings) -> String {
     match (settings.url_source, &settings.config_file) {
         (UrlSource::Request, _) => "this address was given by hand, not by a configuration file".to_owned(),
@@ -134,7 +134,7 @@ fn origin(settings: &Settings) -> String {
     }
 }
 
-/// Where user name and password were looked for besides the command line.
+/// The file that may contain user name and password.
 fn file_read(settings: &Settings) -> String {
     match &settings.config_file {
         Some(file) => format!("the configuration file is {}", normal(file).display()),
@@ -142,21 +142,21 @@ fn file_read(settings: &Settings) -> String {
     }
 }
 
-/// The configuration that names the address, as it is written.
-struct Written<'s> {
+/// The configuration that contains the address, unparsed.
+struct WrittenConfig<'s> {
     file: &'s str,
     ini: Ini,
 }
 
-impl<'s> Written<'s> {
-    fn read(settings: &'s Settings) -> Option<Written<'s>> {
+impl<'s> WrittenConfig<'s> {
+    fn read(settings: &'s Settings) -> Option<WrittenConfig<'s>> {
         let (UrlSource::Configuration, Some(file)) = (settings.url_source, &settings.config_file) else { return None };
         let mut ini = Ini::default();
         ini.read(file, &std::fs::read(file).ok()?).ok()?;
-        Some(Written { file, ini })
+        Some(WrittenConfig { file, ini })
     }
 
-    /// A value of it, expanded; none where it cannot be.
+    /// An expanded value of the file; none if the expansion fails.
     fn expanded(&self, section: &str, option: &str) -> Option<String> {
         let here = std::path::absolute(self.file).ok()?.parent()?.to_string_lossy().into_owned();
         let variables = Names::new().variables(&System.environment());
@@ -165,13 +165,13 @@ impl<'s> Written<'s> {
     }
 }
 
-/// Where the file that names a socket has no server that would open it.
+/// An explanation if the file that names a socket has no server with that socket.
 fn mismatch(settings: &Settings) -> Option<String> {
     let Ok(Endpoint::Unix { path }) = ServerUrl::parse(&settings.server_url).map(|url| url.endpoint().clone()) else {
         return None;
     };
-    let written = Written::read(settings)?;
-    // Servers may stand in included files, which the client does not read.
+    let written = WrittenConfig::read(settings)?;
+    // Included files, which the client does not read, may contain servers.
     if written.ini.section("include").is_some() {
         return None;
     }
@@ -186,10 +186,11 @@ fn mismatch(settings: &Settings) -> Option<String> {
     }
 }
 
-/// Where the pid file names a process that runs, although there is no socket: somebody may have removed it.
+/// An explanation if the pid file names a running process although there is no socket, which another program may have
+/// removed.
 fn running_without_socket(settings: &Settings) -> Option<String> {
-    let pidfile = Written::read(settings)?.expanded("supervisord", "pidfile")?;
-    // A relative path counts from where the daemon was started.
+    let pidfile = WrittenConfig::read(settings)?.expanded("supervisord", "pidfile")?;
+    // A relative path is resolved against the directory in which the daemon was started, which is unknown here.
     let path = Path::new(&pidfile).is_absolute().then_some(&pidfile)?;
     let pid = Pid::new(std::fs::read_to_string(path).ok()?.trim().parse().ok()?)?;
     let is_running = signal::kill(pid, 0) != Err(Errno::ESRCH);
@@ -201,12 +202,12 @@ fn running_without_socket(settings: &Settings) -> Option<String> {
     })
 }
 
-/// Whether two spellings mean the same file. A home directory is left to the eye of the reader.
+/// Whether two spellings name the same file. Paths with `~` are not compared and count as the same.
 fn is_same(one: &str, other: &str) -> bool {
     one.starts_with('~') || normal(one) == normal(other)
 }
 
-/// Absolute and without `..`, by text alone.
+/// The absolute path without `..`, without looking at the file system.
 fn normal(path: &str) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in std::path::absolute(path).unwrap_or_else(|_| path.into()).components() {

@@ -1,11 +1,11 @@
-//! Questions to the person in front of the terminal.
+//! Questions to the user at the terminal.
 
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::terminal;
 
 impl Session {
-    /// Asks whether to go on. Scripts are not asked.
+    /// Asks whether to go on. Without a terminal or `-i` it does not ask.
     pub fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
         if !self.settings.interactive {
             return Ok(true);
@@ -14,12 +14,12 @@ impl Session {
         Ok(answer.starts_with(['y', 'Y']))
     }
 
-    /// Asks for user name and password, and goes on with them.
+    /// Asks for user name and password, and stores them in the settings.
     pub fn ask_credentials(&mut self) -> Result<(), Failure> {
-        self.say("Server requires authentication");
+        self.print("Server requires authentication");
         let username = self.ask("Username:")?;
         let password = terminal::secret("Password:", self)?;
-        self.say("");
+        self.print("");
         self.settings.username = Some(username);
         self.settings.password = Some(password);
         self.disconnect();

@@ -1,7 +1,7 @@
-//! Failures that end an action, in the words scripts know.
+//! Failures that end an action, with the messages that scripts expect.
 //!
-//! Standard output keeps the beginning of the original's line, class names and all; whoever reads the reason reads
-//! [`crate::diagnosis`] on standard error.
+//! Standard output has the beginning of the original's line, including Python class names; [`crate::diagnosis`]
+//! explains the reason on standard error.
 
 use std::io;
 
@@ -10,13 +10,13 @@ use supervisord_wire::fault::Fault;
 
 use crate::client::ClientError;
 
-/// Why an action was given up.
+/// Why an action failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The daemon did not answer, or refused in a way the action has no words for.
+    /// The daemon did not answer, or answered with a fault for which the action has no message.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A result code the action has no words for.
+    /// A result code for which the action has no message.
     #[error("Unknown result code {code} for {name}")]
     UnknownResult {
         /// The code.
@@ -50,7 +50,7 @@ impl Failure {
     }
 }
 
-/// How a failed log stream is described after `Cannot connect, error: `.
+/// The description of a failed log stream after `Cannot connect, error: `.
 pub fn stream_error(error: &ClientError) -> String {
     let (class, text) = client_error(error);
     format!("<class '{class}'> ({text})")
@@ -110,7 +110,7 @@ fn system_text(error: &io::Error) -> String {
     }
 }
 
-/// The resolver's number for its commonest texts; std passes on the text only.
+/// The resolver's error number for its most common texts; std passes on only the text.
 fn resolver_number(text: &str) -> i32 {
     match text {
         "Temporary failure in name resolution" => -3,

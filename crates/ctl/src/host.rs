@@ -1,4 +1,4 @@
-//! What reading the client's configuration asks of this system.
+//! The system calls that reading the client's configuration needs.
 
 use std::ffi::OsString;
 use std::{env, fs};
@@ -31,7 +31,7 @@ impl Host for System {
         user::user_by_name(user).map(home)
     }
 
-    /// Nothing is loaded here: whether a plug-in works shows when it is used.
+    /// The client loads no plug-in here; an error shows when the plug-in is used.
     fn resolve(&self, _spec: &str) -> Result<(), String> {
         Ok(())
     }

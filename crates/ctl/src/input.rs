@@ -1,7 +1,7 @@
 //! Standard input, line by line.
 //!
-//! Read without a buffer behind our back, so that a process in the foreground, the shell and its questions can take
-//! turns on the same input.
+//! Reads without a hidden buffer, so that a process in the foreground, the shell and its questions can take turns on
+//! the same input.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -12,15 +12,15 @@ use std::thread::{self, JoinHandle};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-/// The longest line, in bytes; what is longer comes in pieces.
+/// The longest line, in bytes; a longer one is split.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// Where lines come from.
+/// A source of lines.
 pub struct Input {
     lines: Option<Lines>,
 }
 
-/// Somebody else is told about every line; [`Input::resume`] ends that.
+/// A running [`Input::watch`]; [`Input::resume`] ends it.
 pub struct Watch {
     waker: Arc<Waker>,
     thread: JoinHandle<Lines>,
@@ -38,7 +38,7 @@ impl Input {
         Ok(Input { lines: Some(Lines { file, pending: Vec::new() }) })
     }
 
-    /// Whether there is a terminal at the other end.
+    /// Whether the input is a terminal.
     pub fn is_terminal(&self) -> bool {
         io::stdin().is_terminal()
     }
@@ -56,7 +56,7 @@ impl Input {
         }
     }
 
-    /// Waits for the next byte; none at the end of the input. Lines and bytes can be read by turns.
+    /// Waits for the next byte; none at the end of the input. Lines and bytes can be read alternately.
     pub fn byte(&mut self) -> io::Result<Option<u8>> {
         let Some(lines) = &mut self.lines else { return Ok(None) };
         if lines.pending.is_empty() && !lines.read_more()? {
@@ -70,29 +70,28 @@ impl Input {
         self.lines.as_ref().is_some_and(|lines| !lines.pending.is_empty())
     }
 
-    /// Throws away what was typed before the question for a password, as the terminal does with what it still holds: it is
-    /// no answer, and must not become the next action. What comes from a pipe was not typed.
+    /// Discards the input that was typed before a password prompt, as the terminal does with its own buffer: it is no
+    /// answer, and must not become the next action. Input from a pipe is not discarded.
     pub fn discard_typed_ahead(&mut self) {
         if let Some(lines) = self.lines.as_mut().filter(|lines| lines.file.is_terminal()) {
             lines.pending.clear();
         }
     }
 
-    /// Tells about every line, and at last about the end of the input, on another thread, as long as `tell` answers
-    /// true.
-    pub fn watch(&mut self, tell: impl Fn(Option<String>) -> bool + Send + 'static) -> io::Result<Watch> {
+    /// Calls `on_line` with every line, and at the end with none, on another thread, as long as `on_line` returns true.
+    pub fn watch(&mut self, on_line: impl Fn(Option<String>) -> bool + Send + 'static) -> io::Result<Watch> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let mut lines = self.lines.take().ok_or_else(|| io::Error::other("the input is in use"))?;
         let thread = thread::Builder::new().name("input".into()).spawn(move || {
-            // An input that cannot be read any more has ended.
-            drop(lines.watch(poll, tell));
+            // An input that fails counts as ended.
+            drop(lines.watch(poll, on_line));
             lines
         })?;
         Ok(Watch { waker, thread })
     }
 
-    /// Ends a watch and goes on where it stopped. Whoever is told must not be waiting for this thread.
+    /// Ends a watch and continues where it stopped. The receiver of the lines must not wait for this thread.
     pub fn resume(&mut self, watch: Watch) {
         if watch.waker.wake().is_ok() {
             self.lines = watch.thread.join().ok();
@@ -104,19 +103,19 @@ const WAKE: Token = Token(0);
 const INPUT: Token = Token(1);
 
 impl Lines {
-    fn watch(&mut self, mut poll: Poll, tell: impl Fn(Option<String>) -> bool) -> io::Result<()> {
+    fn watch(&mut self, mut poll: Poll, on_line: impl Fn(Option<String>) -> bool) -> io::Result<()> {
         let fd = self.file.as_raw_fd();
-        // Files and /dev/null cannot be waited for: they are always ready.
+        // Files and /dev/null cannot be polled: they are always ready.
         let waits = poll.registry().register(&mut SourceFd(&fd), INPUT, Interest::READABLE).is_ok();
         let mut events = Events::with_capacity(4);
         loop {
             while let Some(line) = self.take_line() {
-                if !tell(Some(line)) {
+                if !on_line(Some(line)) {
                     return Ok(());
                 }
             }
             if waits {
-                // Only a fresh registration reports what an earlier read left over.
+                // Only a new registration reports data that an earlier read left.
                 poll.registry().reregister(&mut SourceFd(&fd), INPUT, Interest::READABLE)?;
                 match poll.poll(&mut events, None) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -128,15 +127,15 @@ impl Lines {
             }
             if !self.read_more()? {
                 if let Some(rest) = self.take_rest() {
-                    tell(Some(rest));
+                    on_line(Some(rest));
                 }
-                tell(None);
+                on_line(None);
                 return Ok(());
             }
         }
     }
 
-    /// Reads what is there; false at the end.
+    /// Reads the available data; false at the end.
     fn read_more(&mut self) -> io::Result<bool> {
         let mut piece = [0; 4096];
         loop {
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_and_lines_come_by_turns() {
+    fn bytes_and_lines_can_be_read_alternately() {
         let (mut writer, mut input) = piped();
         writer.write_all(b"one\ntwo\nx").unwrap();
         drop(writer);
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_can_end_while_nothing_comes_and_loses_nothing() {
+    fn a_blocked_watch_can_end_and_loses_no_input() {
         let (mut writer, mut input) = piped();
         let (told, heard) = channel();
         writer.write_all(b"one\ntw").unwrap();
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_tells_the_end() {
+    fn a_watch_reports_the_end_of_the_input() {
         let (mut writer, mut input) = piped();
         let (told, heard) = channel();
         writer.write_all(b"one\ntwo").unwrap();
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_lines_come_in_pieces() {
+    fn endless_lines_are_split() {
         let (mut writer, mut input) = piped();
         let writing = thread::spawn(move || writer.write_all(&vec![b'x'; 2 * MAX_LINE_BYTES]));
         assert!(input.line().unwrap().unwrap().len() >= MAX_LINE_BYTES);

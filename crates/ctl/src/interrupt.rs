@@ -1,9 +1,8 @@
-//! Signals from the keyboard and from outside.
+//! SIGINT and the other signals that end the client.
 //!
-//! Until somebody asks, they act as the kernel has it. Then Ctrl-C does what the innermost part of the program wants: the
-//! shell makes it a way to leave; a followed log or a process in the foreground makes it end just that. The other signals
-//! still end the program, but not before the terminal is what it was. A signal that was ignored when the program
-//! started stays ignored.
+//! At first the signals have their default effect. Once a handler is set, Ctrl-C calls the innermost handler: the shell
+//! leaves; a followed log or a process in the foreground ends. The other signals still end the program, after restoring
+//! the terminal. A signal that was ignored when the program started stays ignored.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,70 +12,70 @@ use signal_hook::low_level::emulate_default_handler;
 use supervisord_sys::signal::{Signal, Signals, is_ignored};
 use supervisord_sys::terminal;
 
-type Reaction = Box<dyn Fn() + Send>;
+type Handler = Box<dyn Fn() + Send>;
 
-/// What is caught once somebody asks.
-const CAUGHT: [Signal; 4] = [Signal::Interrupt, Signal::Terminate, Signal::Hangup, Signal::Quit];
+/// The signals that are caught once a handler is set.
+const CAUGHT_SIGNALS: [Signal; 4] = [Signal::Interrupt, Signal::Terminate, Signal::Hangup, Signal::Quit];
 
-/// Decides what Ctrl-C does.
+/// Holds the handler of Ctrl-C.
 #[derive(Clone)]
 pub struct Interrupts {
-    reaction: Arc<Mutex<Reaction>>,
+    handler: Arc<Mutex<Handler>>,
     watching: Arc<Mutex<bool>>,
     is_ignored: bool,
 }
 
-/// Restores the previous reaction when dropped.
-pub struct Handled {
+/// Restores the previous handler when dropped.
+pub struct HandlerGuard {
     interrupts: Interrupts,
-    previous: Option<Reaction>,
+    previous: Option<Handler>,
 }
 
 impl Interrupts {
-    /// Leaves Ctrl-C alone: it ends the program as the kernel does.
-    pub fn fatal() -> Interrupts {
-        let reaction: Reaction = Box::new(|| die_of(Signal::Interrupt));
+    /// Leaves Ctrl-C at its default effect, which ends the program.
+    pub fn ending_the_program() -> Interrupts {
+        let handler: Handler = Box::new(|| exit_by_signal(Signal::Interrupt));
         Interrupts {
-            reaction: Arc::new(Mutex::new(reaction)),
+            handler: Arc::new(Mutex::new(handler)),
             watching: Arc::new(Mutex::new(false)),
             is_ignored: is_ignored(Signal::Interrupt),
         }
     }
 
-    /// Does this at Ctrl-C, on another thread, for as long as the returned value lives.
-    pub fn handle(&self, reaction: impl Fn() + Send + 'static) -> io::Result<Handled> {
+    /// Calls `handler` at Ctrl-C, on another thread, until the returned guard is dropped.
+    pub fn handle(&self, handler: impl Fn() + Send + 'static) -> io::Result<HandlerGuard> {
         self.watch()?;
-        let previous = Some(self.exchange(Box::new(reaction)));
-        Ok(Handled { interrupts: self.clone(), previous })
+        let previous = Some(self.replace_handler(Box::new(handler)));
+        Ok(HandlerGuard { interrupts: self.clone(), previous })
     }
 
-    /// Does at once what Ctrl-C does now: nothing where it was ignored from the start.
-    pub fn react(&self) {
+    /// Calls the current handler, unless SIGINT was ignored from the start.
+    pub fn call_handler(&self) {
         if !self.is_ignored {
-            (self.reaction.lock().unwrap_or_else(PoisonError::into_inner))();
+            (self.handler.lock().unwrap_or_else(PoisonError::into_inner))();
         }
     }
 
-    fn exchange(&self, reaction: Reaction) -> Reaction {
-        let mut current = self.reaction.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *current, reaction)
+    fn replace_handler(&self, handler: Handler) -> Handler {
+        let mut current = self.handler.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, handler)
     }
 
-    /// Takes the signals over, once: from now on the terminal may be changed.
+    /// Catches the signals, once: from now on the terminal may be changed.
     pub fn watch(&self) -> io::Result<()> {
         let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
         if *watching {
             return Ok(());
         }
-        let wanted: Vec<Signal> = CAUGHT.into_iter().filter(|signal| !is_ignored(*signal)).collect();
+        let wanted: Vec<Signal> = CAUGHT_SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)).collect();
         let mut signals = Signals::catch(&wanted)?;
         let interrupts = self.clone();
         thread::Builder::new().name("interrupt".into()).spawn(move || {
             while signals.wait(None).is_ok() {
                 for signal in signals.drain() {
                     match signal {
-                        Signal::Interrupt => interrupts.react(),
-                        signal => die_of(signal),
+                        Signal::Interrupt => interrupts.call_handler(),
+                        signal => exit_by_signal(signal),
                     }
                 }
             }
@@ -86,21 +85,21 @@ impl Interrupts {
     }
 }
 
-impl Drop for Handled {
+impl Drop for HandlerGuard {
     fn drop(&mut self) {
         if let Some(previous) = self.previous.take() {
-            drop(self.interrupts.exchange(previous));
+            drop(self.interrupts.replace_handler(previous));
         }
     }
 }
 
-/// Ends the program as the kernel would, with the terminal as it was before.
-pub fn die_of(signal: Signal) {
+/// Ends the program by a signal as the kernel would, after restoring the terminal.
+pub fn exit_by_signal(signal: Signal) {
     terminal::restore();
     drop(emulate_default_handler(signal.number()));
 }
 
-/// Leaves the shell: an empty line, and success, as always when a shell ends.
+/// Leaves the shell: prints an empty line and exits with 0, as at any end of a shell.
 pub fn leave_shell() -> ! {
     terminal::restore();
     drop(io::stdout().write_all(b"\n"));
@@ -114,15 +113,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_innermost_reaction_counts_until_it_is_dropped() {
+    fn the_innermost_handler_is_called_until_it_is_dropped() {
         let (told, heard) = channel();
         let inner = told.clone();
-        let interrupts = Interrupts::fatal();
+        let interrupts = Interrupts::ending_the_program();
         let outer = interrupts.handle(move || told.send("outer").unwrap()).unwrap();
         let handled = interrupts.handle(move || inner.send("inner").unwrap()).unwrap();
-        interrupts.react();
+        interrupts.call_handler();
         drop(handled);
-        interrupts.react();
+        interrupts.call_handler();
         drop(outer);
         assert_eq!(heard.iter().collect::<Vec<_>>(), ["inner", "outer"]);
     }

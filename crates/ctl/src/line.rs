@@ -1,22 +1,22 @@
-//! One line of a dialogue: an action and its argument.
+//! One input line: an action and its argument.
 
-/// What a line asks for.
+/// The meaning of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// Nothing.
+    /// An empty line.
     Empty,
-    /// An action, known or not, with what follows it.
+    /// An action, known or not, with its argument.
     Action {
         /// The longest prefix of letters, digits and underscores.
         name: &'a str,
-        /// The rest without surrounding blanks.
+        /// The rest without surrounding spaces.
         argument: &'a str,
     },
-    /// No action can be made out.
+    /// A line that does not begin with an action.
     Unknown,
 }
 
-/// Takes a line apart. No quoting: `status;x` is `status` with the argument `;x`, and `?` stands for `help`.
+/// Splits a line. There is no quoting: `status;x` is `status` with the argument `;x`, and `?` means `help`.
 pub fn parse(line: &str) -> Line<'_> {
     let line = line.trim();
     if line.is_empty() {
@@ -32,7 +32,7 @@ pub fn parse(line: &str) -> Line<'_> {
     }
 }
 
-/// A whole number as the original reads it: a sign, digits, single underscores between them.
+/// A whole number in Python's spelling: a sign, digits, single underscores between them.
 pub fn number(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);

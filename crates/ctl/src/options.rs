@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-/// What the command line says.
+/// The parsed command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
     /// `-c`.
@@ -27,18 +27,18 @@ pub struct CommandLine {
     pub action: Vec<String>,
 }
 
-/// Why there is nothing to do.
+/// Why the command line leads to no action.
 #[derive(Debug)]
-pub enum Instead {
-    /// Only the help is wanted.
+pub enum EarlyExit {
+    /// The help was requested.
     Help(String),
-    /// An option is used wrongly; what follows `Error: `.
-    Misuse(String),
-    /// These are no options.
-    Unreadable(clap::Error),
+    /// An option is used wrongly; the text after `Error: `.
+    UsageError(String),
+    /// The parser rejects the command line.
+    ParseError(clap::Error),
 }
 
-/// The options that set something: their forms, the long one first, and names of the values.
+/// The options with a value or a flag: their spellings, the long one first, and the name of the value.
 const OPTIONS: [(&[&str], Option<&str>); 7] = [
     (&["--configuration", "-c"], Some("FILENAME")),
     (&["--interactive", "-i"], None),
@@ -49,12 +49,12 @@ const OPTIONS: [(&[&str], Option<&str>); 7] = [
     (&["--timeout"], Some("SECONDS")),
 ];
 
-/// Reads the command line, program name first. What cannot be read at all comes first, then the options are taken in
-/// their order up to the one that asks for the help.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, Instead> {
+/// Parses the command line, program name first. Errors of the parser come first; then the options are processed in
+/// their order up to `--help`.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, EarlyExit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let program = arguments.first().map_or_else(|| "supervisorctl".into(), |name| name.to_string_lossy().into_owned());
-    let matches = command(&program).try_get_matches_from(arguments).map_err(Instead::Unreadable)?;
+    let matches = command(&program).try_get_matches_from(arguments).map_err(EarlyExit::ParseError)?;
     let help_at = uses(&matches, "--help").next().map(|(place, _)| place);
     let mut given: Vec<_> = OPTIONS
         .into_iter()
@@ -65,17 +65,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
     given.sort_by_key(|(place, ..)| *place);
     let mut line = CommandLine::default();
     for (_, long, spelling, value) in given {
-        line.take(long, spelling, value).map_err(Instead::Misuse)?;
+        line.take(long, spelling, value).map_err(EarlyExit::UsageError)?;
     }
     if help_at.is_some() {
-        return Err(Instead::Help(help(&program)));
+        return Err(EarlyExit::Help(help(&program)));
     }
     line.action = matches.get_many::<String>("action").unwrap_or_default().cloned().collect();
     Ok(line)
 }
 
 impl CommandLine {
-    /// Takes an option, known by its long form.
+    /// Sets an option, given by its long spelling.
     fn take(&mut self, long: &str, spelling: &str, value: String) -> Result<(), String> {
         if long == "--serverurl" && !looks_like_url(&value) {
             return Err(format!("invalid value for {spelling} '{value}': value '{value}' is not a URL"));
@@ -93,7 +93,7 @@ impl CommandLine {
     }
 }
 
-/// The options. They end at the first word that is none: everything from there on belongs to the action.
+/// The options. They end at the first word that is not an option: all later words belong to the action.
 fn command(program: &str) -> Command {
     let options = OPTIONS.into_iter().flat_map(|(forms, value)| {
         forms.iter().map(move |spelling| match value {
@@ -107,13 +107,13 @@ fn command(program: &str) -> Command {
         .disable_help_subcommand(true)
         .infer_long_args(true)
         .args(options)
-        // The underscore is what the original accepts, the hyphen what its help says.
+        // The original accepts the underscore, its help shows the hyphen.
         .mut_arg("--history_file", |arg| arg.alias("history-file"))
         .arg(switch(form("--help")).short('h').short_alias('?'))
         .arg(Arg::new("action").num_args(0..).trailing_var_arg(true))
 }
 
-/// One form of an option. The short and the long one are told apart, since complaints repeat what was written.
+/// One spelling of an option. Short and long spellings are separate, because error messages repeat the spelling.
 fn form(spelling: &'static str) -> Arg {
     let arg = Arg::new(spelling).action(ArgAction::Append);
     match spelling.strip_prefix("--") {
@@ -126,7 +126,7 @@ fn switch(arg: Arg) -> Arg {
     arg.num_args(0).default_missing_value("")
 }
 
-/// Every use of an option: its place on the line and its value, which is empty for a switch.
+/// Every use of an option: its position on the line and its value, which is empty for a flag.
 fn uses(matches: &ArgMatches, option: &str) -> impl Iterator<Item = (usize, String)> {
     let values = matches.get_many::<String>(option).into_iter().flatten().cloned();
     matches.indices_of(option).into_iter().flatten().zip(values)
@@ -139,7 +139,7 @@ fn seconds(spelling: &str, value: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("invalid value for {spelling} '{value}': a number of seconds above 0 is expected"))
 }
 
-/// Whether this has a scheme and something after it: all the original wants of `-s` when it reads it.
+/// Whether the text has a scheme and something after it: the original's check of `-s` (`supervisor/datatypes.py`).
 fn looks_like_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -177,7 +177,7 @@ reads actions from the terminal. The action \"help\" lists them all.
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<CommandLine, Instead> {
+    fn parsed(arguments: &[&str]) -> Result<CommandLine, EarlyExit> {
         parse(std::iter::once("supervisorctl").chain(arguments.iter().copied()).map(OsString::from))
     }
 
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn values_stand_beside_or_apart_and_names_may_be_cut_short() {
+    fn values_may_be_attached_or_separate_and_names_abbreviated() {
         for arguments in [
             &["-cFILE"][..],
             &["-c=FILE"],
@@ -221,15 +221,18 @@ mod tests {
         assert_eq!(timeout("2.5").unwrap(), Some(Duration::from_millis(2500)));
         for value in ["0", "-1", "x", "", "nan", "inf", "1e30"] {
             let misuse = timeout(value).unwrap_err();
-            assert!(matches!(&misuse, Instead::Misuse(text) if text.contains("--timeout")), "{value}: {misuse:?}");
+            assert!(
+                matches!(&misuse, EarlyExit::UsageError(text) if text.contains("--timeout")),
+                "{value}: {misuse:?}"
+            );
         }
     }
 
     #[test]
-    fn what_cannot_be_read_comes_first_then_all_in_its_order_up_to_the_help() {
+    fn parse_errors_come_first_then_options_in_order_up_to_help() {
         for arguments in [&["-z"][..], &["--nosuch"], &["-c"], &["--h"], &["--int=3"], &["-h", "-z"]] {
             let unreadable = parsed(arguments).unwrap_err();
-            assert!(matches!(&unreadable, Instead::Unreadable(error) if error.exit_code() == 2), "{unreadable:?}");
+            assert!(matches!(&unreadable, EarlyExit::ParseError(error) if error.exit_code() == 2), "{unreadable:?}");
         }
         let repeated = "conflicting command line option '-s'";
         let no_url = "invalid value for -s 'foo': value 'foo' is not a URL";
@@ -243,14 +246,14 @@ mod tests {
             (&["-i", "-i"], "conflicting command line option '-i'"),
         ] {
             let misuse = parsed(arguments).unwrap_err();
-            assert!(matches!(&misuse, Instead::Misuse(found) if found == problem), "{arguments:?}: {misuse:?}");
+            assert!(matches!(&misuse, EarlyExit::UsageError(found) if found == problem), "{arguments:?}: {misuse:?}");
         }
         for arguments in
             [&["-h"][..], &["-?"], &["--help"], &["-h", "-h"], &["-h", "status"], &["-h", "-s", "foo", "-i", "-i"]]
         {
             let shown = parsed(arguments).unwrap_err();
             let beginning = "supervisorctl -- control applications run by supervisord from";
-            assert!(matches!(&shown, Instead::Help(text) if text.starts_with(beginning)), "{shown:?}");
+            assert!(matches!(&shown, EarlyExit::Help(text) if text.starts_with(beginning)), "{shown:?}");
         }
     }
 

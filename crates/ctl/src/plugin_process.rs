@@ -1,11 +1,11 @@
-//! The process that runs the Python code of `[ctlplugin:x]` sections, and the line to it.
+//! The process that runs the Python code of `[ctlplugin:x]` sections, and the connection to it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
-use supervisord_wire::plugin::{BOOTSTRAP, Controller, FromPlugins, MAX_LINE, package_line};
+use supervisord_wire::plugin::{BOOTSTRAP, CtlPlugin, FromPlugins, MAX_LINE, package_line};
 
 /// The environment variable that names the interpreter.
 const INTERPRETER: &str = "SUPERVISOR_PYTHON";
@@ -13,15 +13,15 @@ const INTERPRETER: &str = "SUPERVISOR_PYTHON";
 /// The running plug-in process. It ends when this is dropped.
 pub struct PluginProcess {
     child: Child,
-    /// None once it is to end.
+    /// None once it should exit.
     stream: Option<BufReader<UnixStream>>,
     next_id: u64,
-    /// The plug-ins it has made.
-    pub plugins: Vec<Controller>,
+    /// The plug-ins that it has created.
+    pub plugins: Vec<CtlPlugin>,
 }
 
 impl PluginProcess {
-    /// Its input and output are ours, so that plug-ins can ask and answer people.
+    /// It inherits standard input and output, so that plug-ins can talk to the user.
     pub fn start() -> io::Result<PluginProcess> {
         let (ours, theirs) = UnixStream::pair()?;
         supervisord_sys::fd::keep_on_exec(theirs.as_fd())?;
@@ -35,7 +35,7 @@ impl PluginProcess {
         Ok(process)
     }
 
-    /// The number of the next question.
+    /// The id of the next request.
     pub fn take_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
@@ -46,12 +46,12 @@ impl PluginProcess {
         self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Says something.
+    /// Sends a line.
     pub fn write(&mut self, line: &str) -> io::Result<()> {
         self.stream()?.get_mut().write_all(line.as_bytes())
     }
 
-    /// Waits for what it says next.
+    /// Waits for the next message.
     pub fn read(&mut self) -> io::Result<FromPlugins> {
         let mut line = Vec::new();
         self.stream()?.take(MAX_LINE as u64).read_until(b'\n', &mut line)?;
@@ -64,7 +64,7 @@ impl PluginProcess {
 
 impl Drop for PluginProcess {
     fn drop(&mut self) {
-        // Without the stream it ends by itself, at the latest after a second.
+        // It exits when its stream is closed, at the latest after a second.
         drop(self.stream.take());
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Tables as text. Nothing here asks or prints anything.
+//! Tables as text, without I/O.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
-/// The narrowest name column.
+/// The minimal width of the name column.
 const NAME_WIDTH: usize = 30;
 
-/// How wide the list of actions in `help` may become.
+/// The maximal width of the list of actions in `help`.
 const LIST_WIDTH: usize = 79;
 
-/// The lines of `status`: name, state, description. The name column is as wide as the longest name needs.
-/// `shown` makes of names and descriptions what may be shown.
+/// The lines of `status`: name, state, description. The name column is as wide as the longest name. `shown` makes names
+/// and descriptions safe to print.
 pub fn status(infos: &[&ProcessInfo], colour: bool, shown: impl Fn(&str) -> Cow<'_, str>) -> String {
     let lines: Vec<(String, Cow<'_, str>, ProcessState)> = infos
         .iter()
@@ -32,7 +32,7 @@ fn status_line(name: &str, width: usize, state: ProcessState, description: &str,
     format!("{name:width$}\x1b[{}m{state}\x1b[0m{:gap$}{description}\n", number, "")
 }
 
-/// The terminal's number of a colour.
+/// The SGR number of a state's colour.
 fn colour_of(state: ProcessState) -> u8 {
     match state {
         ProcessState::Running => 32,
@@ -54,13 +54,13 @@ fn avail_line(info: &ConfigInfo) -> String {
     format!("{name:32} {in_use:9} {start:9} {}:{}\n", info.group_priority, info.process_priority)
 }
 
-/// A block of `help`: a heading, underlined, and names in columns that are filled downwards.
+/// A block of `help`: an underlined heading, and names in columns that are filled downwards.
 pub fn help_block(heading: &str, names: &[&str]) -> String {
     let rule = "=".repeat(heading.chars().count());
     format!("\n{heading}\n{rule}\n{}\n", columns(names, LIST_WIDTH))
 }
 
-/// Names in columns that are filled downwards, as few rows as this width allows.
+/// Names in columns that are filled downwards, with as few rows as this width allows.
 pub fn columns(names: &[&str], width: usize) -> String {
     let height = (1..=names.len()).find(|height| width_of(names, *height) <= width).unwrap_or(names.len());
     let widths: Vec<usize> = names.chunks(height.max(1)).map(longest).collect();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_touches_only_the_state() {
+    fn only_the_state_is_coloured() {
         let running = process("cat", "cat", ProcessState::Running, "pid 1");
         let coloured = status(&[&running], true, |text| text.into());
         assert!(coloured.contains("\x1b[32mRUNNING\x1b[0m   pid 1\n"), "{coloured:?}");

@@ -1,4 +1,4 @@
-//! A session: settings, a connection, where output goes and what the exit status has become.
+//! A session: settings, connection, input, output and exit status.
 
 use supervisord_wire::API_VERSION;
 use supervisord_wire::fault::FaultCode;
@@ -6,15 +6,15 @@ use supervisord_wire::fault::FaultCode;
 use crate::client::{Client, ClientError, ServerUrl};
 use crate::console::Console;
 use crate::diagnosis;
-use crate::doubts::Doubt;
 use crate::failure::Failure;
+use crate::hints::HintRequest;
 use crate::input::Input;
 use crate::interrupt::Interrupts;
 use crate::plugin_process::PluginProcess;
 use crate::settings::Settings;
 use crate::status;
 
-/// Everything an action works on.
+/// The state that actions work on.
 pub struct Session {
     /// URL, credentials, mode.
     pub settings: Settings,
@@ -22,18 +22,18 @@ pub struct Session {
     pub console: Console,
     /// Input.
     pub input: Input,
-    /// Who reacts to Ctrl-C.
+    /// The handler of Ctrl-C.
     pub interrupts: Interrupts,
-    /// The process that runs plug-ins, once it was needed.
+    /// The process that runs plug-ins, if there are any.
     pub plugins: Option<PluginProcess>,
-    /// What a person may want to have explained when the action is done.
-    pub doubts: Vec<Doubt>,
+    /// Refusals that hints may explain when the action is done.
+    pub hints: Vec<HintRequest>,
     client: Option<Client>,
     exit_status: u8,
 }
 
 impl Session {
-    /// A session that connects when an action needs it.
+    /// A session that connects at the first action that needs the daemon.
     pub fn new(settings: Settings, console: Console, input: Input, interrupts: Interrupts) -> Session {
         Session {
             settings,
@@ -41,18 +41,18 @@ impl Session {
             input,
             interrupts,
             plugins: None,
-            doubts: Vec::new(),
+            hints: Vec::new(),
             client: None,
             exit_status: status::SUCCESS,
         }
     }
 
-    /// What the program shall end with.
+    /// The exit status of the program.
     pub fn exit_status(&self) -> u8 {
         self.exit_status
     }
 
-    /// Sets the exit status; a later failure overwrites an earlier one, success never does.
+    /// Sets the exit status; a later failure overwrites an earlier one, success does not.
     pub fn set_exit_status(&mut self, status: u8) {
         self.exit_status = status;
     }
@@ -67,36 +67,37 @@ impl Session {
             }
             if self.console.explains() {
                 let url = self.settings.server_url.clone();
-                client.on_silence(move || Console::standard().explain(format_args!("{url} {SILENT}")));
+                client.on_silence(move || Console::standard().explain(format_args!("{url} {STILL_WAITING}")));
             }
             self.client = Some(client);
         }
         Ok(self.client.as_mut().expect("the line above made one"))
     }
 
-    /// Closes the connection. What comes next opens another one, with the settings of then: between two lines of the
-    /// shell a daemon may begin anew.
+    /// Closes the connection. The next call opens another one, with the settings of that time: between two lines of the
+    /// shell the daemon may restart.
     pub fn disconnect(&mut self) {
         self.client = None;
     }
 
     /// Prints a line.
-    pub fn say(&mut self, text: impl std::fmt::Display) {
+    pub fn print(&mut self, text: impl std::fmt::Display) {
         self.console.line(text);
     }
 
     /// Prints a line about a failure that has this exit status.
     pub fn fail(&mut self, status: u8, text: impl std::fmt::Display) {
-        self.say(text);
+        self.print(text);
         self.exit_status = status;
     }
 
-    /// Whether there is a daemon that speaks our interface; says what is wrong where not.
+    /// Whether a daemon with our interface version answers; if not, prints what is wrong (`upcheck` of the original's
+    /// `supervisor/supervisorctl.py`).
     pub fn up_check(&mut self) -> Result<bool, Failure> {
         let error = match self.client().and_then(Client::api_version) {
             Ok(version) if version == API_VERSION => return Ok(true),
             Ok(version) => {
-                self.fail(status::NOT_INSTALLED, other_version(&version));
+                self.fail(status::NOT_INSTALLED, version_mismatch(&version));
                 return Ok(false);
             }
             Err(error) => error,
@@ -119,7 +120,7 @@ impl Session {
         Ok(false)
     }
 
-    /// Says to a person what is known about why the daemon did not answer.
+    /// Prints on a terminal why the daemon did not answer.
     pub fn explain(&mut self, error: &ClientError) {
         if self.console.explains() {
             for line in diagnosis::explain(error, &self.settings) {
@@ -129,14 +130,14 @@ impl Session {
     }
 }
 
-const SILENT: &str = "has not answered for 5 s: supervisord may be stopped or hung; still waiting (Ctrl-C to give up, \
+const STILL_WAITING: &str = "has not answered for 5 s: supervisord may be stopped or hung; still waiting (Ctrl-C to give up, \
     or use --timeout)";
 
 const NO_NAMESPACE: &str = "Sorry, supervisord responded but did not recognize the supervisor namespace commands \
     that supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section is enabled in \
     the configuration file (see sample.conf).";
 
-fn other_version(version: &str) -> String {
+fn version_mismatch(version: &str) -> String {
     format!(
         "Sorry, this version of supervisorctl expects to talk to a server with API version {API_VERSION}, but the \
          remote version is {version}."

@@ -1,4 +1,4 @@
-//! What a session works with: the configuration overlaid with the command line.
+//! The settings of a session: the configuration file with the command line applied over it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::options::CommandLine;
 /// The settings of a session. The shell's `open` and its questions for credentials change them.
 #[derive(Clone)]
 pub struct Settings {
-    /// The server URL as written; whether it can be used shows when it is.
+    /// The server URL as written; it is parsed when a client needs it.
     pub server_url: String,
-    /// Who says that this is the URL.
+    /// Where the URL comes from.
     pub url_source: UrlSource,
     /// User name.
     pub username: Option<String>,
     /// Password.
     pub password: Option<String>,
-    /// What the shell's prompt begins with.
+    /// The prompt of the shell.
     pub prompt: String,
-    /// Where the shell keeps its history.
+    /// The history file of the shell.
     pub history_file: Option<String>,
-    /// How long an answer is waited for; none for ever.
+    /// The time limit of a call; none for no limit.
     pub timeout: Option<Duration>,
-    /// Whether there is somebody to ask: in the shell, or with `-i`.
+    /// Whether questions may be asked: in the shell, or with `-i`.
     pub interactive: bool,
-    /// The configuration file that was read, if there was one.
+    /// The configuration file, if one was found.
     pub config_file: Option<String>,
     /// `[ctlplugin:x]` sections in file order.
     pub plugins: Vec<Plugin>,
@@ -47,7 +47,7 @@ pub enum UrlSource {
 }
 
 impl Settings {
-    /// Reads the configuration and lays the command line over it. The error is what follows `Error: `.
+    /// Reads the configuration and applies the command line over it. The error is the text after `Error: `.
     pub fn read(command_line: CommandLine) -> Result<Settings, String> {
         let config_file = command_line.configuration.or_else(found);
         let config = match &config_file {
@@ -72,14 +72,14 @@ impl Settings {
         })
     }
 
-    /// What to authenticate with: only a user name *and* a password are credentials.
+    /// The credentials: both user name and password must be set.
     pub fn credentials(&self) -> Option<Credentials> {
         let (username, password) = (self.username.clone()?, self.password.clone()?);
         Some(Credentials { username, password })
     }
 }
 
-/// The first configuration file at the usual places. That there is none is no mistake.
+/// The first configuration file at the usual paths. Without one, the defaults apply.
 fn found() -> Option<String> {
     search::candidates(&command::own_path().to_string_lossy()).into_iter().find(|path| Path::new(path).exists())
 }

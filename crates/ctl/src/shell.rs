@@ -14,7 +14,7 @@ use supervisord_sys::terminal::{self, KeyByKey, TypedAhead};
 
 use crate::console::is_dumb;
 use crate::failure::Failure;
-use crate::interrupt::{die_of, leave_shell};
+use crate::interrupt::{exit_by_signal, leave_shell};
 use crate::render;
 use crate::session::Session;
 use crate::verbs::{self, Flow};
@@ -24,8 +24,8 @@ use history::HistoryFile;
 use keys::Decoder;
 use screen::Screen;
 
-/// Shows the status, then does what is asked line by line until somebody leaves or the input ends. How the shell
-/// ends is no failure, whatever happened in it.
+/// Prints the status, then runs line by line until the user leaves or the input ends. The end of a shell is never a
+/// failure, whatever its lines did.
 pub fn run(session: &mut Session) -> Result<(), Failure> {
     session.settings.interactive = true;
     let _leave = session.interrupts.handle(|| leave_shell())?;
@@ -39,19 +39,19 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the lines come from.
+/// The source of lines.
 enum Prompt {
-    /// Somebody who can edit them.
+    /// A user who can edit them.
     Editor(Lines),
-    /// A pipe, a file, or a terminal whose output goes elsewhere.
+    /// A pipe, a file, or a terminal whose output is redirected.
     Plain,
 }
 
-/// The lines of earlier and of this session.
+/// The lines of earlier sessions and of this one.
 struct Lines {
     known: Vec<String>,
     file: Option<HistoryFile>,
-    /// What was cut from one line can be put into the next.
+    /// Text that was cut from one line and can be inserted into the next.
     cut: Vec<char>,
 }
 
@@ -66,7 +66,7 @@ impl Prompt {
         Prompt::Editor(Lines { known, file, cut: Vec::new() })
     }
 
-    /// The next line; none when there are no more, and then the cursor is at the beginning of a line.
+    /// The next line; none at the end, with the cursor at the beginning of a line.
     fn next_line(&mut self, session: &mut Session) -> Result<Option<String>, Failure> {
         let prompt = format!("{}> ", session.settings.prompt);
         match self {
@@ -74,7 +74,7 @@ impl Prompt {
                 session.console.raw(prompt.as_bytes());
                 let line = session.input.line()?;
                 if line.is_none() {
-                    session.say("");
+                    session.print("");
                 }
                 Ok(line)
             }
@@ -90,8 +90,8 @@ impl Prompt {
 }
 
 impl Lines {
-    /// Has somebody edit a line. What was typed before the prompt is taken first, and what was typed after the line is left
-    /// for whoever reads next: the action may ask a question.
+    /// Lets the user edit a line. It takes input that was typed before the prompt, and leaves input after the line for
+    /// the next reader: the action may ask a question.
     fn read(&mut self, session: &mut Session, prompt: &str) -> Result<Option<String>, Failure> {
         let names = Names::new(&session.settings);
         let candidates = |line: &str| completion::candidates(line, &names);
@@ -117,13 +117,13 @@ impl Lines {
                     session.console.raw(screen.finish(&editor.shown(prompt).0).as_bytes());
                     let words: Vec<&str> = words.iter().map(String::as_str).collect();
                     let text = render::columns(&words, width() - 1);
-                    session.console.raw(session.console.shown(&text).into_owned().as_bytes());
+                    session.console.raw(session.console.printable(&text).into_owned().as_bytes());
                 }
                 Step::Done(line) => break Some(line),
                 Step::End => break None,
                 Step::Interrupted if signal::is_ignored(Signal::Interrupt) => {}
                 Step::Interrupted => break None,
-                Step::Quit => die_of(Signal::Quit),
+                Step::Quit => exit_by_signal(Signal::Quit),
                 Step::Suspended => {
                     drop(mode.take());
                     signal::suspend_job();

@@ -1,12 +1,12 @@
-//! Reading what the terminal must not show.
+//! Reads input without echo.
 
 use std::io::ErrorKind;
 
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// Asks for something that must not be seen: on the terminal where there is one, else on standard error and standard
-/// input. Ctrl-C does what it always does.
+/// Asks for a secret: on the terminal if there is one, else on standard error and standard input. Ctrl-C has its usual
+/// effect.
 pub fn secret(question: &str, session: &mut Session) -> Result<String, Failure> {
     session.interrupts.watch()?;
     session.input.discard_typed_ahead();
@@ -14,7 +14,7 @@ pub fn secret(question: &str, session: &mut Session) -> Result<String, Failure> 
         Ok(answer) => Ok(answer),
         Err(error) => match error.kind() {
             ErrorKind::Interrupted => {
-                session.interrupts.react();
+                session.interrupts.call_handler();
                 Err(Failure::EndOfInput)
             }
             ErrorKind::UnexpectedEof => Err(Failure::EndOfInput),
@@ -24,8 +24,8 @@ pub fn secret(question: &str, session: &mut Session) -> Result<String, Failure> 
 }
 
 fn plain(question: &str, session: &mut Session) -> Result<String, Failure> {
-    session.console.complain_raw(question);
+    session.console.print_error_raw(question);
     let answer = session.input.line()?;
-    session.console.complain_raw("\n");
+    session.console.print_error_raw("\n");
     answer.ok_or(Failure::EndOfInput)
 }

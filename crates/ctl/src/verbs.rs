@@ -1,4 +1,4 @@
-//! The actions: one table, and how a line becomes one of them.
+//! The table of actions, and the dispatch of a line to an action.
 
 mod configuration;
 mod control;
@@ -12,8 +12,8 @@ mod plugins;
 
 use supervisord_config::suggest::did_you_mean;
 
-use crate::doubts;
 use crate::failure::Failure;
+use crate::hints;
 use crate::line::{self, Line};
 use crate::session::Session;
 use crate::status;
@@ -22,7 +22,7 @@ pub use plugins::prepare as prepare_plugins;
 /// Whether the shell goes on after an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Ask for the next line.
+    /// Read the next line.
     Continue,
     /// Leave the shell.
     Leave,
@@ -30,17 +30,17 @@ pub enum Flow {
 
 /// An action.
 pub struct Verb {
-    /// What people type.
+    /// The name that users type.
     pub name: &'static str,
     /// Whether the daemon's interface is checked before the action does anything.
-    reach: Reach,
-    /// What it accepts.
+    daemon_check: DaemonCheck,
+    /// The arguments that it accepts.
     arguments: Arguments,
-    /// What the shell completes after it.
+    /// The kind of its arguments, for completion.
     pub completion: Completion,
-    /// What `help` prints about it; none for an action that `help` does not list.
+    /// The text that `help` prints; none for an action that `help` does not list.
     help: Option<&'static str>,
-    /// Does it.
+    /// The implementation.
     run: fn(&mut Session, &Request<'_>) -> Result<Flow, Failure>,
 }
 
@@ -48,35 +48,35 @@ pub struct Verb {
 struct Request<'a> {
     /// The action.
     verb: &'static Verb,
-    /// Everything after its name.
+    /// The text after the name.
     argument: &'a str,
-    /// The same, split at blanks.
+    /// The words of `argument`, split at whitespace.
     words: Vec<&'a str>,
 }
 
-/// What happens before an action when the daemon cannot be reached.
+/// The check of the daemon before an action.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// Nothing: it fails, or not, when it calls.
+enum DaemonCheck {
+    /// No check: the action fails at its first call.
     Unchecked,
-    /// It is not tried; the exit status says what is wrong.
+    /// The action does not run; the exit status depends on the error.
     Checked,
-    /// It is not tried, and all that can be wrong has one exit status.
+    /// The action does not run; every error has this exit status.
     CheckedAs(u8),
 }
 
-/// What an action accepts.
+/// The arguments that an action accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Arguments {
-    /// Nothing.
+    /// None.
     None,
-    /// One name or more; the exit status when there is none.
+    /// At least one name; the exit status without a name.
     Names(u8),
-    /// Whatever it makes of them itself.
+    /// Any; the action checks them itself.
     Any,
 }
 
-/// What the shell completes after an action.
+/// The arguments that the shell completes for an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
     /// Nothing.
@@ -85,7 +85,7 @@ pub enum Completion {
     Verbs,
     /// Group names.
     Groups,
-    /// Names of processes, and of groups with a star.
+    /// Process names, and groups with a star.
     Processes,
 }
 
@@ -93,7 +93,7 @@ pub enum Completion {
 pub static VERBS: [Verb; 24] = [
     Verb {
         name: "EOF",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         completion: Completion::None,
         help: None,
@@ -101,7 +101,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "add",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         completion: Completion::Groups,
         help: Some("add <name> [...]\tActivate groups that are configured, but not yet active\n"),
@@ -109,7 +109,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "avail",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
         completion: Completion::None,
         help: Some("avail\t\t\tList everything that is configured, active or not\n"),
@@ -117,7 +117,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "clear",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
         completion: Completion::Processes,
         help: Some(
@@ -129,7 +129,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "exit",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         completion: Completion::None,
         help: Some("exit\tLeave the shell\n"),
@@ -137,7 +137,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "fg",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
         completion: Completion::Processes,
         help: Some(
@@ -148,7 +148,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "help",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         completion: Completion::Verbs,
         help: None,
@@ -156,7 +156,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "maintail",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
         completion: Completion::None,
         help: Some(
@@ -168,7 +168,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "open",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         completion: Completion::None,
         help: Some(
@@ -179,7 +179,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "pid",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
         completion: Completion::Processes,
         help: Some(
@@ -191,7 +191,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "quit",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         completion: Completion::None,
         help: Some("quit\tLeave the shell\n"),
@@ -199,7 +199,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "reload",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
         completion: Completion::None,
         help: Some("reload\t\tStop everything and begin again with the configuration read anew\n"),
@@ -207,7 +207,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "remove",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         completion: Completion::Groups,
         help: Some("remove <name> [...]\tForget groups whose processes are all stopped\n"),
@@ -215,7 +215,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "reread",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
         completion: Completion::None,
         help: Some("reread\t\t\tRead the configuration and say what differs; nothing is started or stopped\n"),
@@ -223,7 +223,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "restart",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
         completion: Completion::Processes,
         help: Some(
@@ -237,7 +237,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "shutdown",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
         completion: Completion::None,
         help: Some("shutdown\tStop everything and end the supervisor\n"),
@@ -245,7 +245,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "signal",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
         completion: Completion::Processes,
         help: Some(
@@ -258,7 +258,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "start",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::INVALID_ARGUMENTS),
         completion: Completion::Processes,
         help: Some(
@@ -271,7 +271,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "status",
-        reach: Reach::CheckedAs(status::STATUS_UNKNOWN),
+        daemon_check: DaemonCheck::CheckedAs(status::STATUS_UNKNOWN),
         arguments: Arguments::Any,
         completion: Completion::Processes,
         help: Some(
@@ -284,7 +284,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "stop",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
         completion: Completion::Processes,
         help: Some(
@@ -297,7 +297,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "tail",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
         completion: Completion::Processes,
         help: Some(
@@ -311,7 +311,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "update",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         completion: Completion::Groups,
         help: Some(
@@ -323,7 +323,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "upgrade",
-        reach: Reach::Unchecked,
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
         completion: Completion::None,
         help: Some("upgrade\t\tGo on with the program now on disk; no process notices\n"),
@@ -331,7 +331,7 @@ pub static VERBS: [Verb; 24] = [
     },
     Verb {
         name: "version",
-        reach: Reach::Checked,
+        daemon_check: DaemonCheck::Checked,
         arguments: Arguments::None,
         completion: Completion::None,
         help: Some("version\t\t\tThe version of the supervisor\n"),
@@ -339,17 +339,17 @@ pub static VERBS: [Verb; 24] = [
     },
 ];
 
-/// The action of this name; case matters.
+/// The action with this name; case matters.
 pub fn find(name: &str) -> Option<&'static Verb> {
     VERBS.iter().find(|verb| verb.name == name)
 }
 
-/// Runs one line to its end, whatever happens. Where the daemon wants other credentials and there is somebody to
-/// ask, asks and begins again.
+/// Runs one line to its end. If the daemon refuses the credentials and the session is interactive, asks for others and
+/// repeats the action.
 pub fn perform(session: &mut Session, text: &str) -> Flow {
     loop {
-        let result = attempt(session, text);
-        settle_doubts(session);
+        let result = run_line(session, text);
+        print_hints(session);
         session.disconnect();
         let failure = match result {
             Ok(flow) => return flow,
@@ -359,33 +359,33 @@ pub fn perform(session: &mut Session, text: &str) -> Flow {
         if unauthorized && session.settings.interactive {
             match session.ask_credentials() {
                 Ok(()) => continue,
-                Err(failure) => give_up(session, &failure),
+                Err(failure) => report_failure(session, &failure),
             }
         } else if unauthorized {
             session.fail(status::GENERIC, "Server requires authentication");
             explain(session, &failure);
         } else {
-            give_up(session, &failure);
+            report_failure(session, &failure);
         }
         return Flow::Continue;
     }
 }
 
-/// Explains what has come up, each thing once. What the daemon does not answer now stays unexplained.
-fn settle_doubts(session: &mut Session) {
-    let mut doubts = std::mem::take(&mut session.doubts);
+/// Prints the hints of the action, each once. If the daemon does not answer, there is no hint.
+fn print_hints(session: &mut Session) {
+    let mut hints = std::mem::take(&mut session.hints);
     if !session.console.explains() {
         return;
     }
-    while let Some(doubt) = doubts.first().cloned() {
-        doubts.retain(|other| *other != doubt);
-        if let Ok(Some(text)) = session.client().and_then(|client| doubts::explain(client, &doubt)) {
+    while let Some(hint) = hints.first().cloned() {
+        hints.retain(|other| *other != hint);
+        if let Ok(Some(text)) = session.client().and_then(|client| hints::explain(client, &hint)) {
             session.console.explain(text);
         }
     }
 }
 
-fn attempt(session: &mut Session, text: &str) -> Result<Flow, Failure> {
+fn run_line(session: &mut Session, text: &str) -> Result<Flow, Failure> {
     let (verb, argument) = match line::parse(text) {
         Line::Empty => return Ok(Flow::Continue),
         Line::Action { name, argument } => match find(name) {
@@ -405,13 +405,13 @@ fn attempt(session: &mut Session, text: &str) -> Result<Flow, Failure> {
     if request.is_acceptable(session)? { (verb.run)(session, &request) } else { Ok(Flow::Continue) }
 }
 
-/// An action nobody has.
+/// An unknown action.
 fn unknown(session: &mut Session, line: &str) -> Flow {
     session.fail(status::GENERIC, format_args!("*** Unknown syntax: {}", line.trim()));
     Flow::Continue
 }
 
-/// Says to a person which action was probably meant.
+/// Suggests a similar action on a terminal.
 fn suggest(session: &mut Session, name: &str) {
     let of_plugins = session.plugins.iter().flat_map(|process| &process.plugins).flat_map(|plugin| &plugin.actions);
     let names = VERBS.iter().map(|verb| verb.name).chain(of_plugins.map(|action| action.name.as_str()));
@@ -421,20 +421,20 @@ fn suggest(session: &mut Session, name: &str) {
 }
 
 impl Request<'_> {
-    /// Refuses what the action does not accept. Whether there is a daemon comes before missing names, but after
-    /// superfluous ones: that is the original's order.
+    /// Checks the arguments. The daemon is checked before missing names, but after superfluous arguments, as in the
+    /// original.
     fn is_acceptable(&self, session: &mut Session) -> Result<bool, Failure> {
         let name = self.verb.name;
         if self.verb.arguments == Arguments::None && !self.argument.is_empty() {
             self.misuse(session, status::GENERIC, format_args!("Error: {name} accepts no arguments"));
             return Ok(false);
         }
-        match self.verb.reach {
-            Reach::Unchecked => {}
-            Reach::Checked if session.up_check()? => {}
-            Reach::CheckedAs(_) if session.up_check()? => {}
-            Reach::Checked => return Ok(false),
-            Reach::CheckedAs(status) => {
+        match self.verb.daemon_check {
+            DaemonCheck::Unchecked => {}
+            DaemonCheck::Checked if session.up_check()? => {}
+            DaemonCheck::CheckedAs(_) if session.up_check()? => {}
+            DaemonCheck::Checked => return Ok(false),
+            DaemonCheck::CheckedAs(status) => {
                 session.set_exit_status(status);
                 return Ok(false);
             }
@@ -448,7 +448,7 @@ impl Request<'_> {
         Ok(true)
     }
 
-    /// Says how the action is misused, and how to use it.
+    /// Prints the error and the usage of the action.
     fn misuse(&self, session: &mut Session, status: u8, text: impl std::fmt::Display) {
         session.fail(status, text);
         help::describe(session, self.verb);
@@ -460,7 +460,7 @@ impl Request<'_> {
     }
 }
 
-fn give_up(session: &mut Session, failure: &Failure) {
+fn report_failure(session: &mut Session, failure: &Failure) {
     session.fail(status::GENERIC, failure.line());
     explain(session, failure);
 }

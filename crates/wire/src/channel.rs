@@ -1,8 +1,8 @@
-//! The two streams a process writes, as paths, events and commands name them.
+//! The two output streams of a process, as named in paths, events and commands.
 
 use serde::{Deserialize, Serialize};
 
-/// One of the two streams a process writes.
+/// One of the two output streams of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// Descriptor 1.
@@ -20,7 +20,7 @@ impl Channel {
         }
     }
 
-    /// The stream of this name.
+    /// The stream with this name.
     pub fn from_name(name: &str) -> Option<Channel> {
         [Channel::Stdout, Channel::Stderr].into_iter().find(|channel| channel.name() == name)
     }

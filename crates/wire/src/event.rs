@@ -1,8 +1,9 @@
-//! Event types: their names, their tree, and the header line that announces one to a listener.
+//! Event types: their names, their hierarchy, and the header line of an event. The names are those of the original's
+//! `supervisor/events.py`.
 
 use serde::{Deserialize, Serialize};
 
-/// A type of event; the first of each family is abstract: it can be subscribed to, but is never sent.
+/// A type of event. The first of each family is abstract: listeners can subscribe to it, but it is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventType {
     Event,
@@ -73,7 +74,7 @@ impl EventType {
         TREE.into_iter().map(|(event, _, _)| event)
     }
 
-    /// The type of this name, which is in capitals.
+    /// The type with this name, which is in capitals.
     pub fn from_name(name: &str) -> Option<EventType> {
         TREE.into_iter().find(|(_, known, _)| *known == name).map(|(event, _, _)| event)
     }
@@ -89,10 +90,10 @@ impl EventType {
     }
 }
 
-/// The header line of one event, up to and including its line feed; the payload follows it directly.
+/// The header line of one event, including its line feed; the payload follows directly.
 ///
-/// `len` counts characters, not bytes, as the original's listeners in text mode expect. A server identifier with blanks
-/// or colons, which would break the line into other fields, shows them as `_`.
+/// `len` counts characters, not bytes, as the original's listeners in text mode expect. Spaces and colons of the server
+/// identifier would add fields to the line, so they are replaced by `_`.
 pub fn header(server: &str, serial: u64, pool: &str, pool_serial: u64, event: EventType, payload: &str) -> String {
     let server = server.replace(|letter: char| letter == ':' || letter.is_whitespace(), "_");
     format!(
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_cannot_break_the_header() {
+    fn separators_in_an_identifier_are_replaced() {
         let line = header("my web:1\n", 1, "pool", 2, E::Tick5, "when:5");
         assert_eq!(line, "ver:3.0 server:my_web_1_ serial:1 pool:pool poolserial:2 eventname:TICK_5 len:6\n");
     }

@@ -1,4 +1,4 @@
-//! XML-RPC faults: the numbers and texts of the original.
+//! XML-RPC faults with the numbers and texts of the original (`Faults` in `supervisor/xmlrpc.py`).
 
 /// The reason of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ impl FaultCode {
         self as i32
     }
 
-    /// The name that starts every fault text.
+    /// The name, which begins every fault text.
     pub const fn name(self) -> &'static str {
         match self {
             FaultCode::UnknownMethod => "UNKNOWN_METHOD",
@@ -81,7 +81,7 @@ impl FaultCode {
     }
 }
 
-/// A refusal as it travels: a number and `NAME` or `NAME: extra`.
+/// A fault: a number and `NAME` or `NAME: extra`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The number; a plug-in may use numbers outside [`FaultCode`].
@@ -101,7 +101,7 @@ impl Fault {
         Fault { code: code.code(), text: format!("{}: {extra}", code.name()) }
     }
 
-    /// Whether this is a fault of that reason.
+    /// Whether the fault has this code.
     pub fn is(&self, code: FaultCode) -> bool {
         self.code == code.code()
     }

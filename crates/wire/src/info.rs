@@ -3,7 +3,7 @@
 use crate::state::ProcessState;
 use crate::value::Value;
 
-/// What `supervisor.getProcessInfo` answers.
+/// The result of `supervisor.getProcessInfo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessInfo {
     /// The process name.
@@ -28,12 +28,12 @@ pub struct ProcessInfo {
     pub stderr_logfile: String,
     /// The process id; 0 when there is no process.
     pub pid: i64,
-    /// The text `supervisorctl status` shows.
+    /// The description in `supervisorctl status`.
     pub description: String,
 }
 
 impl ProcessInfo {
-    /// Reads the struct a daemon sent; none when a member is missing or has another type.
+    /// Reads the struct; none when a member is missing or has another type.
     pub fn from_value(value: Value) -> Option<ProcessInfo> {
         let mut members = value.into_members()?;
         Some(ProcessInfo {
@@ -53,7 +53,7 @@ impl ProcessInfo {
     }
 }
 
-/// The members of a `supervisor.getAllConfigInfo` item that a client needs in order to list what can be used.
+/// The members of a `supervisor.getAllConfigInfo` item that `supervisorctl avail` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigInfo {
     /// The process name.
@@ -62,7 +62,7 @@ pub struct ConfigInfo {
     pub group: String,
     /// Whether the group is active.
     pub in_use: bool,
-    /// Whether it is started with its group.
+    /// Whether it is started with its group (`autostart`).
     pub autostart: bool,
     /// The priority of the group.
     pub group_priority: i64,
@@ -71,7 +71,7 @@ pub struct ConfigInfo {
 }
 
 impl ConfigInfo {
-    /// Reads the struct a daemon sent; none when a member is missing or has another type.
+    /// Reads the struct; none when a member is missing or has another type.
     pub fn from_value(value: Value) -> Option<ConfigInfo> {
         let mut members = value.into_members()?;
         Some(ConfigInfo {

@@ -1,24 +1,24 @@
-//! Names, numbers and formats shared by both ends of every connection.
+//! Names, numbers and formats that both ends of a connection share.
 //!
-//! Nothing here decides anything: a state has a code and a name, a fault has a number and a text, an
-//! event has a place in a tree, and a value has one spelling in XML-RPC.
+//! This crate makes no decisions: a state has a code and a name, a fault a number and a text, an event type a parent,
+//! and a value its representation in XML-RPC.
 
 pub mod channel;
 pub mod event;
 pub mod fault;
-pub mod harmless;
 pub mod info;
 pub mod listener;
 pub mod name;
 pub mod number;
 pub mod plugin;
 pub mod state;
+pub mod terminal_text;
 pub mod value;
 pub mod xmlrpc;
 
-/// The version of the XML-RPC interface, as `supervisor.getAPIVersion` answers it.
+/// The version of the XML-RPC interface, the result of `supervisor.getAPIVersion`.
 pub const API_VERSION: &str = "3.0";
 
-/// The version of Supervisor whose behaviour this product offers; `getSupervisorVersion`, `supervisord -v`
-/// and `supervisorctl version` answer it, because deployed clients compare it.
+/// The version of Supervisor with which this product is compatible; `getSupervisorVersion`, `supervisord -v` and
+/// `supervisorctl version` return it, because deployed clients compare it.
 pub const SUPERVISOR_VERSION: &str = "4.3.0";

@@ -1,25 +1,25 @@
-//! The protocol an event listener speaks on its stdout: `READY` when it wants an event, then
-//! `RESULT length` with that many bytes for the one it got.
+//! The protocol of event listeners on their stdout: `READY` requests an event, `RESULT length` and that many bytes
+//! answer it. The original documents it in its chapter "Events".
 
 use serde::{Deserialize, Serialize};
 
 use crate::number::int_from_text;
 
-/// What a listener is doing.
+/// The protocol state of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListenerState {
     /// Waiting for an event.
     Ready,
-    /// Working on one.
+    /// Processing an event.
     Busy,
-    /// Not yet ready for the first or the next one.
+    /// Not ready for an event: after its start, or after a result.
     Acknowledged,
-    /// It broke the protocol and gets no more events until it is started again.
+    /// It violated the protocol and gets no more events before its next start.
     Unknown,
 }
 
 impl ListenerState {
-    /// The number plug-ins see.
+    /// The state's number for plug-ins.
     pub const fn code(self) -> i32 {
         match self {
             ListenerState::Ready => 10,
@@ -46,61 +46,63 @@ impl std::fmt::Display for ListenerState {
     }
 }
 
-/// What a listener said.
+/// A parsed message of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenerOutput {
-    /// It wants an event; the state is READY.
+    /// It is ready for an event; the state is READY.
     Ready,
-    /// Its result for the event it has. [`Listener::judged`] must follow; the state is still BUSY.
+    /// Its result for the current event. [`Listener::judged`] must follow; the state is still BUSY.
     Result(Vec<u8>),
-    /// It has an event and said something else than a result: this line, without its line feed. The state is UNKNOWN.
+    /// It answered its event with this line (without line feed), which is not a result. The state is UNKNOWN.
     BadResultLine(Vec<u8>),
-    /// It spoke out of turn without having an event; the state is UNKNOWN.
+    /// It wrote something without having an event; the state is UNKNOWN.
     ProtocolError,
-    /// It wants an event, and has said this before; the state is READY. Whatever it was about has been missed, at least
-    /// in part.
-    CaughtUp(Vec<u8>),
+    /// The parser is in step again after it missed output: the listener is ready for an event, after it wrote these
+    /// bytes; the state is READY. The result of its last event, if any, is lost, at least in part.
+    Resynchronized(Vec<u8>),
 }
 
-/// What is known of the conversation so far.
+/// Whether the parser has seen all output of the listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Knowledge {
+enum Completeness {
     /// All of it.
     #[default]
-    Sure,
-    /// All of it, probably: a word out of turn means that something was missed.
-    Doubtful,
-    /// Something was missed, so that nothing can be understood before the listener wants an event.
-    Missed,
+    #[serde(rename = "Sure")]
+    Complete,
+    /// Probably all of it: an unexpected message means that output was missed.
+    #[serde(rename = "Doubtful")]
+    Uncertain,
+    /// Output was missed, so nothing can be parsed before the listener is ready for an event.
+    #[serde(rename = "Missed")]
+    Incomplete,
 }
 
-/// The longest result, in bytes. The original has no limit; a longer one is a bad result line here.
+/// The longest result, in bytes. The original has no limit; here a longer result is a bad result line.
 pub const MAX_RESULT: usize = 1 << 20;
 
-/// The longest line that announces a result, in bytes; a longer one is cut there and is a bad result line.
+/// The longest result line, in bytes; a longer one is truncated to this and is a bad result line.
 pub const MAX_RESULT_LINE: usize = 4096;
 
 const READY_TOKEN: &[u8] = b"READY\n";
 
-/// How many bytes stand before the length in a result line. Which bytes does not matter.
+/// The number of bytes before the length in a result line. As in the original, their values do not matter.
 const RESULT_PREFIX: usize = b"RESULT ".len();
 
-/// One life of one listener.
+/// The protocol of one run of a listener.
 ///
-/// Bytes go in with [`feed`](Listener::feed), and what they mean comes out of
-/// [`next_output`](Listener::next_output), until it gives none. It makes no difference how the bytes are cut,
-/// apart from what is true in the protocol itself: bytes that follow `READY` before an event was sent break it,
-/// bytes that come after are part of the answer.
+/// Takes bytes with [`feed`](Listener::feed) and returns messages from [`next_output`](Listener::next_output), until it
+/// returns none. The result does not depend on how the bytes are split, except where the protocol itself does: bytes
+/// after `READY` and before an event violate it, later bytes belong to the answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Listener {
     state: ListenerState,
     buffer: Vec<u8>,
-    /// The length of the result that is being received.
+    /// The length of the incomplete result.
     result_length: Option<usize>,
-    /// A result is out and has not been judged.
+    /// A result was returned, and [`Listener::judged`] has not followed.
     judging: bool,
-    #[serde(default)]
-    knowledge: Knowledge,
+    #[serde(default, rename = "knowledge")]
+    completeness: Completeness,
 }
 
 impl Default for Listener {
@@ -117,58 +119,58 @@ impl Listener {
             buffer: Vec::new(),
             result_length: None,
             judging: false,
-            knowledge: Knowledge::Sure,
+            completeness: Completeness::Complete,
         }
     }
 
-    /// A listener of which nothing is known but that it waits for an event.
+    /// A listener whose history is unknown, and which is presumed to wait for an event.
     pub fn presumed_ready() -> Listener {
         Listener { state: ListenerState::Ready, ..Listener::new() }
     }
 
-    /// From now on the listener is somebody else's, who may have missed its last words, or what was said to it.
-    pub fn doubt(&mut self) {
-        if self.knowledge == Knowledge::Sure {
-            self.knowledge = Knowledge::Doubtful;
+    /// Notes a take-over of the listener: earlier output of it, or an event sent to it, may have been missed.
+    pub fn output_may_be_missing(&mut self) {
+        if self.completeness == Completeness::Complete {
+            self.completeness = Completeness::Uncertain;
         }
     }
 
-    /// Whether something was missed, so that it counts as BUSY until it wants an event.
-    pub fn has_missed(&self) -> bool {
-        self.knowledge == Knowledge::Missed
+    /// Whether output was missed, so that the listener counts as BUSY until it is ready for an event.
+    pub fn is_output_missing(&self) -> bool {
+        self.completeness == Completeness::Incomplete
     }
 
-    /// What it is doing.
+    /// The protocol state.
     pub fn state(&self) -> ListenerState {
         self.state
     }
 
-    /// Adds bytes the listener wrote. What is kept is at most one unfinished result and what came with its end,
-    /// provided that all output is taken between two calls.
+    /// Adds output of the listener. If all messages are taken between two calls, the buffer holds at most one
+    /// incomplete result and the bytes after it.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.state != ListenerState::Unknown {
             self.buffer.extend_from_slice(bytes);
         }
     }
 
-    /// The next thing the listener said; none when it has to say more first, or its result has to be judged first.
+    /// The next message; none when it is incomplete, or a result has not been judged.
     pub fn next_output(&mut self) -> Option<ListenerOutput> {
-        match self.knowledge {
-            Knowledge::Sure => self.understand(),
-            Knowledge::Missed => self.catch_up(),
-            Knowledge::Doubtful => {
+        match self.completeness {
+            Completeness::Complete => self.parse_next(),
+            Completeness::Incomplete => self.resynchronize(),
+            Completeness::Uncertain => {
                 let before = self.clone();
-                let output = self.understand();
+                let output = self.parse_next();
                 if self.state != ListenerState::Unknown || before.state == ListenerState::Unknown {
                     return output;
                 }
-                *self = Listener { state: ListenerState::Busy, knowledge: Knowledge::Missed, ..before };
-                self.catch_up()
+                *self = Listener { state: ListenerState::Busy, completeness: Completeness::Incomplete, ..before };
+                self.resynchronize()
             }
         }
     }
 
-    fn catch_up(&mut self) -> Option<ListenerOutput> {
+    fn resynchronize(&mut self) -> Option<ListenerOutput> {
         if !self.buffer.ends_with(READY_TOKEN) {
             let excess = self.buffer.len().saturating_sub(MAX_RESULT);
             self.buffer.drain(..excess);
@@ -177,28 +179,28 @@ impl Listener {
         let mut said = std::mem::take(self).buffer;
         said.truncate(said.len() - READY_TOKEN.len());
         self.state = ListenerState::Ready;
-        Some(ListenerOutput::CaughtUp(said))
+        Some(ListenerOutput::Resynchronized(said))
     }
 
-    fn understand(&mut self) -> Option<ListenerOutput> {
+    fn parse_next(&mut self) -> Option<ListenerOutput> {
         match self.state {
             ListenerState::Acknowledged => self.acknowledged(),
             ListenerState::Ready if self.buffer.is_empty() => None,
-            ListenerState::Ready => Some(self.give_up(ListenerOutput::ProtocolError)),
+            ListenerState::Ready => Some(self.end_protocol(ListenerOutput::ProtocolError)),
             ListenerState::Busy if self.judging => None,
             ListenerState::Busy => self.busy(),
             ListenerState::Unknown => None,
         }
     }
 
-    /// An event was sent to it, which is READY.
+    /// An event was sent to the listener, which must be READY.
     pub fn sent(&mut self) {
         debug_assert_eq!(self.state, ListenerState::Ready, "only a ready listener is sent an event");
         self.state = ListenerState::Busy;
     }
 
-    /// Its result was looked at: `handled` is false when the handler itself failed, which ends the conversation.
-    /// Accepting and rejecting are the same here.
+    /// The result was processed, accepted or rejected. `handled` is false when the handler itself failed; then the
+    /// listener gets no more events.
     pub fn judged(&mut self, handled: bool) {
         if !std::mem::take(&mut self.judging) {
             return;
@@ -206,17 +208,17 @@ impl Listener {
         if handled {
             self.state = ListenerState::Acknowledged;
         } else {
-            self.give_up(ListenerOutput::ProtocolError);
+            self.end_protocol(ListenerOutput::ProtocolError);
         }
     }
 
     fn acknowledged(&mut self) -> Option<ListenerOutput> {
-        // The original waits for the whole token even where the first byte is wrong already.
+        // The original waits for the whole token even if the first byte is wrong already.
         if self.buffer.len() < READY_TOKEN.len() {
             return None;
         }
         if !self.buffer.starts_with(READY_TOKEN) {
-            return Some(self.give_up(ListenerOutput::ProtocolError));
+            return Some(self.end_protocol(ListenerOutput::ProtocolError));
         }
         self.buffer.drain(..READY_TOKEN.len());
         self.state = ListenerState::Ready;
@@ -228,7 +230,7 @@ impl Listener {
             Some(length) => length,
             None => match self.take_result_line()? {
                 Ok(length) => length,
-                Err(line) => return Some(self.give_up(ListenerOutput::BadResultLine(line))),
+                Err(line) => return Some(self.end_protocol(ListenerOutput::BadResultLine(line))),
             },
         };
         if self.buffer.len() < length {
@@ -240,7 +242,7 @@ impl Listener {
         Some(ListenerOutput::Result(self.buffer.drain(..length).collect()))
     }
 
-    /// The length a complete line announces, or a line that announces none; nothing while it is incomplete.
+    /// The length in a complete result line, or the line if it has none; none while it is incomplete.
     fn take_result_line(&mut self) -> Option<Result<usize, Vec<u8>>> {
         let scanned = &self.buffer[..self.buffer.len().min(MAX_RESULT_LINE)];
         let Some(end) = scanned.iter().position(|byte| *byte == b'\n') else {
@@ -248,10 +250,10 @@ impl Listener {
         };
         let line = self.buffer[..end].to_vec();
         self.buffer.drain(..=end);
-        Some(announced_length(&line).ok_or(line))
+        Some(parse_length(&line).ok_or(line))
     }
 
-    fn give_up(&mut self, output: ListenerOutput) -> ListenerOutput {
+    fn end_protocol(&mut self, output: ListenerOutput) -> ListenerOutput {
         self.state = ListenerState::Unknown;
         self.buffer = Vec::new();
         self.result_length = None;
@@ -260,7 +262,7 @@ impl Listener {
     }
 }
 
-fn announced_length(line: &[u8]) -> Option<usize> {
+fn parse_length(line: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(line.get(RESULT_PREFIX..)?).ok()?;
     let length = usize::try_from(int_from_text(text)?).ok()?;
     (length <= MAX_RESULT).then_some(length)

@@ -1,6 +1,6 @@
-//! How requests and listings name processes: `process`, `group:process` and `group:*`.
+//! Process names in requests and listings: `process`, `group:process` and `group:*`.
 
-/// A name as a request gives it.
+/// A parsed name of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespec {
     /// The group.
@@ -10,7 +10,7 @@ pub struct Namespec {
 }
 
 impl Namespec {
-    /// Reads a name; the first colon separates group and process, and a name without one means both.
+    /// Parses a name; the first colon separates group and process, and a name without a colon is both.
     pub fn parse(text: &str) -> Namespec {
         match text.split_once(':') {
             None => Namespec { group: text.to_owned(), process: Some(text.to_owned()) },
@@ -20,7 +20,7 @@ impl Namespec {
     }
 }
 
-/// The name people see: the bare process name where the group has the same name, else `group:process`.
+/// The displayed name: the bare process name if the group has the same name, else `group:process`.
 pub fn namespec(group: &str, process: &str) -> String {
     if group == process { process.to_owned() } else { format!("{group}:{process}") }
 }

@@ -1,9 +1,9 @@
-//! Numbers as Python reads and writes them, because that is what deployed clients send and compare.
+//! Numbers in Python's syntax, which deployed clients send and compare.
 
 use std::borrow::Cow;
 
-/// The integer a text stands for: surrounding blanks, a sign and single `_` between digits are allowed.
-/// Numbers beyond 64 bits become the nearest that fits. None for anything else.
+/// Parses an integer: surrounding whitespace, a sign and single `_` between digits are allowed. Numbers beyond 64 bits
+/// are clamped. None for any other text.
 pub fn int_from_text(text: &str) -> Option<i64> {
     let text = text.trim();
     let (negative, digits) = match text.strip_prefix(['+', '-']) {
@@ -23,12 +23,12 @@ pub fn int_from_text(text: &str) -> Option<i64> {
     })
 }
 
-/// The floating-point number a text stands for; `nan`, `inf` and overflowing exponents are fine.
+/// Parses a floating-point number; `nan`, `inf` and overflowing exponents are accepted.
 pub fn float_from_text(text: &str) -> Option<f64> {
     without_separators(text.trim())?.parse().ok()
 }
 
-/// The shortest text that reads back as the same number, in Python's spelling (`0.1`, `1e+16`, `1e-05`).
+/// The shortest text that parses as the same number, in Python's spelling (`0.1`, `1e+16`, `1e-05`).
 pub fn float_text(number: f64) -> String {
     if number.is_nan() {
         return "nan".to_owned();
@@ -47,7 +47,7 @@ pub fn float_text(number: f64) -> String {
     if plain.contains('.') { plain } else { plain + ".0" }
 }
 
-/// Removes each `_` that stands between two digits; none when one stands elsewhere.
+/// Removes each `_` between two digits; none if there is one elsewhere.
 fn without_separators(text: &str) -> Option<Cow<'_, str>> {
     let bytes = text.as_bytes();
     if !bytes.contains(&b'_') {

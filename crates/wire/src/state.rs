@@ -1,19 +1,19 @@
-//! Process states and daemon moods with the codes and names every client knows.
+//! Process states and the state of the daemon, with the original's codes and names (`supervisor/states.py`).
 
 /// The state of one supervised process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProcessState {
-    /// Not running, because it was never started or was stopped on request.
+    /// Never started, or stopped on request.
     Stopped,
-    /// Spawned, but not yet alive for `startsecs`.
+    /// Spawned, but not yet running for `startsecs`.
     Starting,
-    /// Alive for at least `startsecs`.
+    /// Running for at least `startsecs`.
     Running,
-    /// Ended too quickly; waiting for the next attempt.
+    /// Exited before `startsecs`; waiting for the next attempt.
     Backoff,
-    /// Asked to stop, not yet gone.
+    /// Asked to stop, not yet exited.
     Stopping,
-    /// Ended by itself after it had been running.
+    /// Exited by itself after it was RUNNING.
     Exited,
     /// Given up after `startretries` attempts.
     Fatal,
@@ -34,7 +34,7 @@ impl ProcessState {
         ProcessState::Unknown,
     ];
 
-    /// The number clients see in `getProcessInfo`.
+    /// The number in `getProcessInfo`.
     pub const fn code(self) -> i32 {
         match self {
             ProcessState::Stopped => 0,
@@ -48,7 +48,7 @@ impl ProcessState {
         }
     }
 
-    /// The name clients see, in capitals.
+    /// The name in capitals.
     pub const fn name(self) -> &'static str {
         match self {
             ProcessState::Stopped => "STOPPED",
@@ -67,7 +67,7 @@ impl ProcessState {
         Self::ALL.into_iter().find(|state| i64::from(state.code()) == code)
     }
 
-    /// Whether a process in this state counts as stopped: shutdown and removal may go on.
+    /// Whether a process in this state counts as stopped, for shutdown and removal (`STOPPED_STATES` of the original).
     pub const fn is_stopped(self) -> bool {
         matches!(self, ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal | ProcessState::Unknown)
     }
@@ -79,19 +79,19 @@ impl std::fmt::Display for ProcessState {
     }
 }
 
-/// What the daemon as a whole is doing; `supervisor.getState` answers it.
+/// The state of the daemon, the result of `supervisor.getState`; the original's name for it is "mood".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
     /// Supervising.
     Running,
-    /// Stopping everything in order to start again with a freshly read configuration.
+    /// Stopping all processes before a restart with a reread configuration.
     Restarting,
-    /// Stopping everything in order to exit.
+    /// Stopping all processes before the exit.
     Shutdown,
 }
 
 impl Mood {
-    /// The number clients see.
+    /// The number in `getState`.
     pub const fn code(self) -> i32 {
         match self {
             Mood::Running => 1,
@@ -100,7 +100,7 @@ impl Mood {
         }
     }
 
-    /// The name clients see, in capitals.
+    /// The name in capitals.
     pub const fn name(self) -> &'static str {
         match self {
             Mood::Running => "RUNNING",

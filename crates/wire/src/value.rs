@@ -1,11 +1,11 @@
-//! The values XML-RPC can carry.
+//! The values of XML-RPC.
 
 /// One XML-RPC value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// `<nil/>`, and every empty tag the original does not know.
+    /// `<nil/>`, and every empty element that the original does not know.
     Nil,
-    /// `<int>`; on the way out limited to 32 bits by the encoder.
+    /// `<int>`; the encoder clamps it to 32 bits.
     Int(i64),
     /// `<boolean>`.
     Bool(bool),
@@ -24,7 +24,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The member of a struct, or none when this is no struct or has no such member.
+    /// The member of a struct; none if the value is no struct or has no such member.
     pub fn member(&self, name: &str) -> Option<&Value> {
         match self {
             Value::Struct(members) => members.iter().find(|(key, _)| key == name).map(|(_, value)| value),
@@ -40,7 +40,7 @@ impl Value {
         }
     }
 
-    /// The text of a string value, which is not needed otherwise.
+    /// Consumes a string value and returns its text.
     pub fn into_text(self) -> Option<String> {
         match self {
             Value::Str(text) => Some(text),
@@ -56,7 +56,7 @@ impl Value {
         }
     }
 
-    /// The truth of a boolean value.
+    /// The value of a boolean.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Value::Bool(truth) => Some(*truth),
@@ -72,7 +72,7 @@ impl Value {
         }
     }
 
-    /// The members of a struct, which is not needed otherwise.
+    /// Consumes a struct and returns its members.
     pub fn into_members(self) -> Option<Members> {
         match self {
             Value::Struct(mut members) => {
@@ -84,14 +84,14 @@ impl Value {
     }
 }
 
-/// The members of a struct, to be taken out one after the other. It is quickest to do so in their order.
+/// The members of a struct, to be taken one by one. Taking them in their order is fastest.
 #[derive(Debug)]
 pub struct Members {
     reversed: Vec<(String, Value)>,
 }
 
 impl Members {
-    /// Takes the member of this name; none when it is not there.
+    /// Takes the member with this name; none when it is missing.
     fn take(&mut self, name: &str) -> Option<Value> {
         let place = self.reversed.iter().rposition(|(known, _)| known == name)?;
         Some(self.reversed.remove(place).1)

@@ -1,9 +1,9 @@
 //! The XML-RPC codec: [`Value`]s to documents and back.
 //!
-//! Documents look, byte for byte, like those of the original, with three deliberate exceptions: characters
-//! XML 1.0 cannot carry are replaced, a carriage return survives as a reference, and an integer outside 32
-//! bits is clamped instead of failing the whole reply. Requests are read as leniently as the original reads
-//! them, but a document type declaration is refused, so that no entity can multiply itself.
+//! Documents are identical to those of the original, byte for byte, with three deliberate exceptions: characters that
+//! XML 1.0 cannot carry are replaced, a carriage return is written as a reference, and an integer outside 32 bits is
+//! clamped instead of failing the whole reply. Requests are parsed as leniently as by the original, but a document type
+//! declaration is refused, so that no entity can expand.
 
 mod decode;
 mod encode;

@@ -15,7 +15,7 @@ fn converse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<ListenerOutput>,
                     assert!(result.len() <= MAX_RESULT);
                     listener.judged(true);
                 }
-                ListenerOutput::CaughtUp(_) => panic!("nothing was missed"),
+                ListenerOutput::Resynchronized(_) => panic!("nothing was missed"),
                 ListenerOutput::BadResultLine(_) | ListenerOutput::ProtocolError => {
                     assert_eq!(listener.state(), ListenerState::Unknown);
                 }

@@ -109,12 +109,12 @@ impl Supervisor {
 
     pub(super) fn listener_output(&mut self, now: Now, id: ProcessId, bytes: &[u8]) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        let doubt = seat.doubt.take().filter(|_| seat.protocol.has_missed());
+        let doubt = seat.doubt.take().filter(|_| seat.protocol.is_output_missing());
         seat.protocol.feed(bytes);
         self.hear_listener(now, id);
         // A listener that was not understood may have no more to say, or nothing but what cannot be understood.
         if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut())
-            && seat.protocol.has_missed()
+            && seat.protocol.is_output_missing()
         {
             seat.doubt = doubt.or(Some(now.mono + LONGEST_DOUBT));
         }
@@ -139,13 +139,13 @@ impl Supervisor {
                 self.violated(now, id, &name, before);
             }
             ListenerOutput::ProtocolError => self.violated(now, id, &name, before),
-            ListenerOutput::CaughtUp(said) => self.caught_up(now, id, &name, &said),
+            ListenerOutput::Resynchronized(said) => self.resynchronized(now, id, &name, &said),
         }
     }
 
     /// A listener that was taken over in the midst of a conversation wants an event: the one it had is done if it has
     /// just said so. Otherwise only the dead daemon knows what was said of it, and it is offered again.
-    fn caught_up(&mut self, now: Now, id: ProcessId, name: &str, said: &[u8]) {
+    fn resynchronized(&mut self, now: Now, id: ProcessId, name: &str, said: &[u8]) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         let event = seat.event.take();
         self.log_transition(name, ListenerState::Busy, ListenerState::Ready);
@@ -258,7 +258,7 @@ impl Supervisor {
     pub fn doubt_listeners(&mut self, now: Now) {
         for member in self.members.values_mut().filter(|member| member.machine.pid() != 0) {
             let Some(seat) = member.seat.as_mut() else { continue };
-            seat.protocol.doubt();
+            seat.protocol.output_may_be_missing();
             if matches!(seat.protocol.state(), ListenerState::Busy | ListenerState::Acknowledged) {
                 seat.doubt = Some(now.mono + LONGEST_DOUBT);
             }

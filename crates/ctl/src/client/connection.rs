@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, driven by a runtime of its own so that callers simply block.
+//! One HTTP/1.1 connection with a runtime of its own, so that callers can block.
 
 use std::error::Error as _;
 use std::io;
@@ -17,36 +17,37 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 
-use super::patience::Wait;
+use super::timeout::Wait;
 use super::{ClientError, Credentials, Endpoint, ServerUrl};
 
-/// The longest answer a client keeps in memory: whole log files travel in one response.
+/// The longest answer that a client keeps in memory, in bytes: a response may carry a whole log file.
 const MAX_RESPONSE_BYTES: usize = 256 << 20;
 
-/// How much is read at once, in bytes: little enough to stay in the processor's cache.
+/// The size of one read, in bytes: small enough for the processor's cache.
 const READ_AT_ONCE: usize = 64 << 10;
 
-/// An open connection and the runtime its I/O happens on.
+/// An open connection and the runtime of its I/O.
 pub(super) struct Connection {
     runtime: Runtime,
     requests: SendRequest<Full<Bytes>>,
 }
 
 impl Connection {
-    /// Connects, trying every address of a host name. A daemon that is stopped has a queue of connections that fills up.
+    /// Connects, trying every address of a host name. Connecting can block, because the backlog of a stopped daemon
+    /// fills up.
     pub(super) fn open(url: &ServerUrl, wait: &mut Wait) -> Result<Connection, ClientError> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(ClientError::Io)?;
         let requests = match url.endpoint().clone() {
             Endpoint::Unix { path } => {
                 let connect = move || UnixStream::connect(path).map_err(ClientError::Connect);
-                let socket = wait.patiently_blocking(connect)?;
+                let socket = wait.run_blocking(connect)?;
                 socket.set_nonblocking(true).map_err(ClientError::Io)?;
                 runtime.block_on(async {
                     start(tokio::net::UnixStream::from_std(socket).map_err(ClientError::Io)?).await
                 })?
             }
             Endpoint::Inet { host, port } => {
-                let socket = wait.patiently_blocking(move || connect_tcp(&host, port))?;
+                let socket = wait.run_blocking(move || connect_tcp(&host, port))?;
                 socket.set_nodelay(true).map_err(ClientError::Io)?;
                 socket.set_nonblocking(true).map_err(ClientError::Io)?;
                 runtime.block_on(async {
@@ -57,11 +58,11 @@ impl Connection {
         Ok(Connection { runtime, requests })
     }
 
-    /// Whether the next request can still use this connection: the daemon may have closed it meanwhile.
+    /// Whether the next request can use this connection: the daemon may have closed it.
     pub(super) fn is_usable(&mut self) -> bool {
         let Connection { runtime, requests } = self;
         runtime.block_on(async {
-            // One turn to look at the socket, one for the connection's task to see that the other end has gone.
+            // One turn polls the socket, the next one lets the connection's task notice that it was closed.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             requests.ready().await.is_ok()
@@ -71,11 +72,11 @@ impl Connection {
     /// Sends a request and reads the whole body of a 200 answer.
     pub(super) fn exchange(&mut self, request: Request<Full<Bytes>>, wait: &mut Wait) -> Result<Vec<u8>, ClientError> {
         let Connection { runtime, requests } = self;
-        runtime.block_on(wait.patiently(async {
+        runtime.block_on(wait.run(async {
             let mut body = accepted(requests.send_request(request).await.map_err(broken)?)?;
             let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
             let mut bytes = Vec::with_capacity(announced.min(MAX_RESPONSE_BYTES));
-            // Each piece is freed before the next one comes.
+            // Each chunk is freed before the next one is read.
             while let Some(frame) = body.frame().await {
                 let Ok(piece) = frame.map_err(broken)?.into_data() else { continue };
                 if bytes.len() + piece.len() > MAX_RESPONSE_BYTES {
@@ -87,19 +88,19 @@ impl Connection {
         }))
     }
 
-    /// Sends a request and leaves the body of a 200 answer to be read piece by piece on the returned runtime.
+    /// Sends a request and returns the body of a 200 answer unread, to be read chunk by chunk on the returned runtime.
     pub(super) fn open_body(
         mut self,
         request: Request<Full<Bytes>>,
         wait: &mut Wait,
     ) -> Result<(Runtime, Incoming), ClientError> {
         let head = async { self.requests.send_request(request).await.map_err(broken) };
-        let response = self.runtime.block_on(wait.patiently(head))?;
+        let response = self.runtime.block_on(wait.run(head))?;
         Ok((self.runtime, accepted(response)?))
     }
 }
 
-/// A request as this client sends it: the original's headers, Basic credentials where there are some.
+/// A request with the original's headers, and with Basic credentials if there are any.
 pub(super) fn request(
     url: &ServerUrl,
     credentials: Option<&Credentials>,
@@ -131,7 +132,7 @@ where
     let mut http = Http1::new();
     http.read_buf_exact_size(Some(READ_AT_ONCE));
     let (requests, connection) = http.handshake(TokioIo::new(socket)).await.map_err(broken)?;
-    // What ends the connection reaches the caller through the request it breaks.
+    // The request that an error interrupts reports that error to the caller.
     tokio::spawn(async move { drop(connection.await) });
     Ok(requests)
 }
@@ -168,7 +169,7 @@ fn not_http(error: &dyn std::error::Error) -> ClientError {
     ClientError::Http(error.to_string())
 }
 
-/// The cause behind hyper's error: the socket's own where there is one.
+/// The cause of hyper's error: the socket's error if there is one.
 pub(super) fn broken(error: hyper::Error) -> ClientError {
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
         return ClientError::Closed;
@@ -179,7 +180,7 @@ pub(super) fn broken(error: hyper::Error) -> ClientError {
     }
 }
 
-/// `io::Error` is not `Clone`; what matters is the number, else kind and text.
+/// `io::Error` is not `Clone`; this copies the error number, or else kind and text.
 fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),

@@ -1,4 +1,4 @@
-//! What can go wrong between a client and a daemon, kept apart by cause.
+//! The errors between a client and a daemon, by cause.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use supervisord_wire::xmlrpc::DecodeError;
 
 use super::url::UrlError;
 
-/// Why a call has no answer.
+/// The reason why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The server URL cannot be used.
@@ -29,7 +29,7 @@ pub enum ClientError {
     /// The daemon closed the connection without an answer.
     #[error("Remote end closed connection without response")]
     Closed,
-    /// What came is no HTTP.
+    /// The peer does not speak HTTP.
     #[error("{0}")]
     Http(String),
     /// An HTTP status other than 200.
@@ -43,22 +43,22 @@ pub enum ClientError {
     /// The answer is longer than a client accepts; the limit in bytes.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
-    /// The body is no XML-RPC response.
+    /// The body is not an XML-RPC response.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The response is well-formed, but not what this method answers.
+    /// The response is well-formed, but has the wrong type for this method.
     #[error("{method} answered something unexpected")]
     Shape {
         /// The method that was called.
         method: &'static str,
     },
-    /// The daemon refused.
+    /// The daemon answered with a fault.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 impl ClientError {
-    /// The fault, where the daemon answered with one.
+    /// The fault, if the daemon answered with one.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             ClientError::Fault(fault) => Some(fault),
@@ -66,12 +66,12 @@ impl ClientError {
         }
     }
 
-    /// Whether the daemon refused for this reason.
+    /// Whether the daemon answered with this fault.
     pub fn is_fault(&self, code: FaultCode) -> bool {
         self.fault().is_some_and(|fault| fault.is(code))
     }
 
-    /// Whether the daemon wants other credentials.
+    /// Whether the daemon refused the credentials (HTTP status 401).
     pub fn is_unauthorized(&self) -> bool {
         matches!(self, ClientError::Status { code: 401, .. })
     }

@@ -1,4 +1,4 @@
-//! A log that is followed: the endless answer of `/logtail` and `/mainlogtail`.
+//! A followed log: the endless answer of `/logtail` and `/mainlogtail`.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct LogStream {
 pub struct Stopper(Arc<Notify>);
 
 impl Stopper {
-    /// Makes the stream end, even while somebody waits in [`LogStream::next`].
+    /// Ends the stream, even while another thread is blocked in [`LogStream::next`].
     pub fn stop(&self) {
         self.0.notify_one();
     }
@@ -34,7 +34,7 @@ impl LogStream {
         LogStream { runtime, body, stopped: Arc::new(Notify::new()) }
     }
 
-    /// What ends this stream.
+    /// A handle that ends this stream.
     pub fn stopper(&self) -> Stopper {
         Stopper(Arc::clone(&self.stopped))
     }
@@ -43,8 +43,8 @@ impl LogStream {
 impl Iterator for LogStream {
     type Item = Result<Bytes, ClientError>;
 
-    /// Waits for the next piece of the log: raw bytes that may begin and end inside a character. None when the
-    /// daemon ended the stream in order, or it was stopped.
+    /// Waits for the next chunk of the log: raw bytes, which may begin and end inside a character. None when the daemon
+    /// ended the stream regularly, or it was stopped.
     fn next(&mut self) -> Option<Result<Bytes, ClientError>> {
         let LogStream { runtime, body, stopped } = self;
         runtime.block_on(async {

@@ -1,9 +1,9 @@
-//! What the daemon answers, typed.
+//! The daemon's answers, with types.
 
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
-/// What became of one process in a request that concerned several.
+/// The result for one process of a request about several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The process name.
@@ -28,7 +28,7 @@ impl Outcome {
         Outcome { name: name.to_owned(), group: group.to_owned(), status: fault.code.into(), description: fault.text }
     }
 
-    /// The status where it is one this client knows.
+    /// The status, if it is a code that this client knows.
     pub fn code(&self) -> Option<FaultCode> {
         FaultCode::from_code(self.status)
     }
@@ -44,7 +44,7 @@ impl Outcome {
     }
 }
 
-/// How the configuration on disk differs from what is active, in group names.
+/// The differences between the configuration on disk and the active one, as group names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigChanges {
     /// In the file, not active.

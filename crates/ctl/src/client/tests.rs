@@ -1,4 +1,4 @@
-//! The client against a server that answers what a test wants.
+//! The client with a server that sends scripted answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use supervisord_wire::fault::FaultCode;
 
 use super::*;
 
-/// What the server does with one request.
+/// The server's reaction to one request.
 enum Step {
     /// Sends this and keeps the connection.
     Answer(String),
@@ -18,8 +18,8 @@ enum Step {
     Last(String),
 }
 
-/// A server that takes one step per request, on one connection after the other, and tells what it was asked and on
-/// which connection.
+/// A server that takes one step per request, on one connection after the other. It reports each request with the number
+/// of its connection.
 fn server(steps: Vec<Step>) -> (ServerUrl, Receiver<(usize, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = ServerUrl::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -86,7 +86,7 @@ fn calls_share_a_connection() {
 }
 
 #[test]
-fn a_connection_that_was_closed_meanwhile_is_opened_again() {
+fn a_connection_that_the_server_closed_is_opened_again() {
     let close = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
     let closing = value("<int>7</int>").replace("HTTP/1.1 200 OK\r\n", close);
     let (url, heard) = server(vec![Step::Last(closing), Step::Answer(value("<int>8</int>"))]);
@@ -99,7 +99,7 @@ fn a_connection_that_was_closed_meanwhile_is_opened_again() {
 }
 
 #[test]
-fn a_connection_that_was_closed_without_a_word_is_opened_again() {
+fn a_connection_that_was_closed_without_notice_is_opened_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -133,7 +133,7 @@ fn credentials_are_sent_with_calls_even_if_empty_but_not_to_streams() {
 }
 
 #[test]
-fn each_kind_of_failure_keeps_its_kind() {
+fn each_kind_of_error_keeps_its_kind() {
     let fault = "<methodResponse><fault><value><struct>\
         <member><name>faultCode</name><value><int>10</int></value></member>\
         <member><name>faultString</name><value><string>BAD_NAME: x</string></value></member>\
@@ -166,7 +166,7 @@ fn each_kind_of_failure_keeps_its_kind() {
 }
 
 #[test]
-fn a_list_is_understood_as_a_whole_or_not_at_all() {
+fn a_list_is_parsed_completely_or_not_at_all() {
     let outcome = |status: &str| {
         let member = |name: &str, value: &str| format!("<member><name>{name}</name><value>{value}</value></member>");
         let texts = ["name", "group", "description"].map(|name| member(name, "x")).concat();
@@ -185,7 +185,7 @@ fn a_list_is_understood_as_a_whole_or_not_at_all() {
 }
 
 #[test]
-fn nobody_there_is_a_connection_error_with_its_number() {
+fn a_refused_connection_is_an_error_with_its_number() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("s.sock");
     drop(UnixListener::bind(&socket).unwrap());
@@ -197,7 +197,7 @@ fn nobody_there_is_a_connection_error_with_its_number() {
 }
 
 #[test]
-fn a_log_comes_in_pieces_until_its_end() {
+fn a_log_is_read_in_chunks_until_its_end() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n2\r\nü\r\n0\r\n\r\n";
     let (url, _heard) = server(vec![Step::Last(chunked.to_owned())]);
     let pieces: Vec<u8> = client(url).follow("/x").unwrap().flat_map(Result::unwrap).collect();
@@ -205,7 +205,7 @@ fn a_log_comes_in_pieces_until_its_end() {
 }
 
 #[test]
-fn a_log_can_be_stopped_while_nothing_comes() {
+fn a_blocked_log_stream_can_be_stopped() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n";
     let (url, _heard) = server(vec![Step::Answer(head.to_owned())]);
     let mut stream = client(url).follow("/x").unwrap();

@@ -1,39 +1,39 @@
 //! Server URLs: `http://host[:port]` and `unix:///path`.
 
-/// Where a daemon listens, as a server URL says it.
+/// The address of a daemon, as a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {
     text: String,
     endpoint: Endpoint,
 }
 
-/// What there is to connect to.
+/// The endpoint of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// A TCP port.
     Inet {
         /// Host name or address, without brackets.
         host: String,
-        /// Port; 80 where the URL names none.
+        /// Port; 80 if the URL has none.
         port: u16,
     },
-    /// A socket in the file system, the path exactly as the URL gives it.
+    /// A unix socket, with the path exactly as in the URL.
     Unix {
-        /// The path; relative ones are taken from the current directory.
+        /// The path; a relative one is resolved against the current directory.
         path: String,
     },
 }
 
-/// Why a URL cannot be used. The texts are the original's.
+/// Why a URL is invalid. The texts are those of the original (`supervisor/xmlrpc.py`) and of Python's `urllib.parse`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Neither `http://` nor `unix://`, in lower case.
     #[error("Unknown protocol for serverurl {0}")]
     Protocol(String),
-    /// The port is no number.
+    /// The port is not a number.
     #[error("Port could not be cast to integer value as '{0}'")]
     Port(String),
-    /// The port is no TCP port.
+    /// The port is out of range.
     #[error("Port out of range 0-65535")]
     PortRange,
 }
@@ -51,12 +51,12 @@ impl ServerUrl {
         Ok(ServerUrl { text: text.to_owned(), endpoint })
     }
 
-    /// The URL as it was given; messages show it.
+    /// The URL as it was given, for messages.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What to connect to.
+    /// The endpoint to connect to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn unix_paths_are_taken_verbatim() {
+    fn unix_paths_are_kept_unchanged() {
         let url = ServerUrl::parse("unix:///run/s.sock?x").unwrap();
         assert_eq!(url.endpoint(), &Endpoint::Unix { path: "/run/s.sock?x".into() });
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_return_in_the_host_header() {
+    fn the_host_header_has_brackets() {
         assert_eq!(ServerUrl::parse("http://[::1]:9001").unwrap().host_header(), "[::1]:9001");
         assert_eq!(ServerUrl::parse("unix:///s").unwrap().host_header(), "localhost");
     }

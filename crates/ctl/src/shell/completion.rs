@@ -1,4 +1,4 @@
-//! What may come next on the command line of the shell.
+//! Completion of the shell's command line.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -7,32 +7,32 @@ use crate::client::{Client, ServerUrl};
 use crate::settings::Settings;
 use crate::verbs::{self, Completion, VERBS};
 
-/// How long the tab key waits for the daemon.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long completion waits for the daemon.
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where the names of groups and processes come from.
+/// The source of group and process names.
 pub trait ProcessNames {
-    /// Group and process names of everything that is active.
+    /// The group and process names of all active groups.
     fn process_names(&self) -> &[(String, String)];
 }
 
-/// The names the daemon knows, asked for when they are first needed.
+/// The daemon's names, fetched at their first use.
 pub struct Names {
     settings: Settings,
     known: OnceCell<Vec<(String, String)>>,
 }
 
 impl Names {
-    /// Asks nothing yet.
+    /// Fetches nothing yet.
     pub fn new(settings: &Settings) -> Names {
         Names { settings: settings.clone(), known: OnceCell::new() }
     }
 
-    /// Nothing is completed where the daemon does not answer: the line will say so when it is sent.
+    /// Without an answer of the daemon no name is completed; the action itself will report the error.
     fn fetch(&self) -> Vec<(String, String)> {
         let Ok(url) = ServerUrl::parse(&self.settings.server_url) else { return Vec::new() };
         let mut client = Client::new(url, self.settings.credentials());
-        client.set_timeout(self.settings.timeout.unwrap_or(PATIENCE).min(PATIENCE));
+        client.set_timeout(self.settings.timeout.unwrap_or(COMPLETION_TIMEOUT).min(COMPLETION_TIMEOUT));
         let infos = client.all_process_info().unwrap_or_default();
         infos.into_iter().map(|info| (info.group, info.name)).collect()
     }
@@ -44,8 +44,7 @@ impl ProcessNames for Names {
     }
 }
 
-/// The words that can stand at the end of this line instead of the one begun there, sorted, and where that one
-/// starts.
+/// The sorted words that may replace the last word of this line, and the position of that word.
 pub fn candidates(line: &str, names: &impl ProcessNames) -> (usize, Vec<String>) {
     let start = line
         .rfind(char::is_whitespace)
@@ -113,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn groups_for_what_takes_groups() {
+    fn group_names_complete_actions_on_groups() {
         assert_eq!(complete("update "), ["cat", "grp"]);
     }
 
     #[test]
-    fn nothing_elsewhere() {
+    fn other_words_are_not_completed() {
         for line in ["reload ", "nosuch ", "open h", "maintail "] {
             assert!(complete(line).is_empty(), "{line}");
         }

@@ -1,21 +1,21 @@
-//! Editing one line: keys go in, and what there is to do comes out. The keys are those of readline.
+//! The editing of one line: it takes keys and returns what to do. The key bindings are those of readline.
 
 use super::keys::Key;
 
-/// What a key leads to. Where nothing else is said, the line is to be drawn again.
+/// The result of a key. Unless noted otherwise, the line must be redrawn.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Go on.
+    /// The line may have changed.
     Edited,
-    /// There was nothing to do.
+    /// The key had no effect.
     Refused,
-    /// What could come next, to be listed.
+    /// Completions to list.
     Listed(Vec<String>),
-    /// The screen is to be cleared.
+    /// Clear the screen.
     Cleared,
-    /// The line is done.
+    /// The line is complete.
     Done(String),
-    /// There are no more lines.
+    /// The end of the input.
     End,
     /// Ctrl-C.
     Interrupted,
@@ -25,7 +25,7 @@ pub enum Step {
     Suspended,
 }
 
-/// The words that could stand at the end of a line instead of the one begun there, and where that one starts, in bytes.
+/// The words that may replace the last word of a line, and the position of that word in bytes.
 pub type Candidates<'a> = dyn Fn(&str) -> (usize, Vec<String>) + 'a;
 
 /// A line being edited.
@@ -34,35 +34,35 @@ pub struct Editor<'h> {
     line: Vec<char>,
     cursor: usize,
     history: &'h [String],
-    /// The line of the history that is shown; its length for the one that is new.
+    /// The index of the shown history line; the history's length for the new line.
     place: usize,
-    /// The new line, while another is shown.
+    /// The new line, while a history line is shown.
     new: Vec<char>,
-    /// What was cut last; it survives the line.
+    /// The text that was cut last; it outlives the line.
     cut: Vec<char>,
-    /// Whether the last key was Tab, and it changed nothing.
+    /// Whether the last key was Tab without an effect.
     is_ambiguous: bool,
     search: Option<Search>,
 }
 
-/// A search backwards in the history.
+/// A backward search in the history.
 #[derive(Debug)]
 struct Search {
     wanted: String,
-    /// Whether the line shown has what is wanted.
+    /// Whether the shown line matches.
     is_found: bool,
     line_before: Vec<char>,
     place_before: usize,
 }
 
 impl<'h> Editor<'h> {
-    /// An empty line after these, oldest first. `cut` is what an earlier line has left to be put in again.
+    /// An empty line after the history, oldest first. `cut` is the text that was cut from an earlier line.
     pub fn new(history: &'h [String], cut: Vec<char>) -> Editor<'h> {
         let place = history.len();
         Editor { line: Vec::new(), cursor: 0, history, place, new: Vec::new(), cut, is_ambiguous: false, search: None }
     }
 
-    /// What is to be shown after this prompt, and how many characters of that are left of the cursor.
+    /// The text to show after this prompt, and the number of its characters before the cursor.
     pub fn shown(&self, prompt: &str) -> (String, usize) {
         let line: String = self.line.iter().collect();
         let begin = match &self.search {
@@ -74,17 +74,17 @@ impl<'h> Editor<'h> {
         (begin + &line, cursor)
     }
 
-    /// The line as it is.
+    /// The current text of the line.
     pub fn text(&self) -> String {
         self.line.iter().collect()
     }
 
-    /// What was cut last.
+    /// The text that was cut last.
     pub fn into_cut(self) -> Vec<char> {
         self.cut
     }
 
-    /// Takes a key.
+    /// Processes a key.
     pub fn press(&mut self, key: Key, candidates: &Candidates<'_>) -> Step {
         if self.search.is_some()
             && let Some(step) = self.press_in_search(key)
@@ -176,14 +176,14 @@ impl<'h> Editor<'h> {
         Step::Edited
     }
 
-    /// Where the word begins that the cursor is in or behind.
+    /// The start of the word at or before the cursor.
     fn word_before(&self, is_part: impl Fn(char) -> bool) -> usize {
         let before = &self.line[..self.cursor];
         let end = before.iter().rposition(|character| is_part(*character)).map_or(0, |last| last + 1);
         before[..end].iter().rposition(|character| !is_part(*character)).map_or(0, |gap| gap + 1)
     }
 
-    /// Where the word ends that the cursor is in or before.
+    /// The end of the word at or after the cursor.
     fn word_after(&self) -> usize {
         let mut end = self.cursor;
         for is_part in [false, true] {
@@ -207,7 +207,7 @@ impl<'h> Editor<'h> {
         Step::Edited
     }
 
-    /// Puts in what all candidates have in common; with nothing to put in, the second time lists them.
+    /// Inserts the common prefix of all candidates; if there is nothing to insert, the second Tab lists them.
     fn complete(&mut self, again: bool, candidates: &Candidates<'_>) -> Step {
         let before: String = self.line[..self.cursor].iter().collect();
         let (start, words) = candidates(&before);
@@ -230,7 +230,7 @@ impl<'h> Editor<'h> {
         if again { Step::Listed(words) } else { Step::Refused }
     }
 
-    /// Takes a key while the history is searched; none where it ends the search and means what it always does.
+    /// Processes a key during a search in the history; none if the key ends the search and must be processed normally.
     fn press_in_search(&mut self, key: Key) -> Option<Step> {
         let search = self.search.as_mut()?;
         let before = match key {
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_leave() {
+    fn keys_that_end_the_editing() {
         assert_eq!(typed("abc\r").0, Step::Done("abc".to_owned()));
         assert_eq!(typed("\x04").0, Step::End);
         assert_eq!(typed("a\x01\x04\x04").0, Step::End);

@@ -1,13 +1,13 @@
-//! The lines of earlier sessions: one per line, oldest first, as the original keeps them.
+//! The lines of earlier sessions: one per line, oldest first, in the original's format.
 //!
-//! Whatever fails here is passed over: a shell without history is still a shell.
+//! Errors are ignored: the shell works without a history.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// How many lines are kept.
+/// The most lines to keep.
 pub const MAX_LINES: usize = 10_000;
 
 /// A history file.
@@ -16,12 +16,12 @@ pub struct HistoryFile {
 }
 
 impl HistoryFile {
-    /// The file at this path, whether or not it exists.
+    /// The file at this path, which need not exist.
     pub fn new(path: String) -> HistoryFile {
         HistoryFile { path: path.into() }
     }
 
-    /// The newest lines, oldest first; cuts a file that has grown too long.
+    /// The newest lines, oldest first; truncates a file that has grown too long.
     pub fn load(&self) -> Vec<String> {
         let content = String::from_utf8_lossy(&fs::read(&self.path).unwrap_or_default()).into_owned();
         let count = content.lines().count();
@@ -32,20 +32,19 @@ impl HistoryFile {
         lines
     }
 
-    /// Makes an empty file where there is none. Every shell does so, also one whose lines come from a pipe and are not
-    /// kept.
+    /// Creates an empty file if there is none. Every shell does so, also one that reads a pipe and records no lines.
     pub fn make(&self) {
         drop(self.open());
     }
 
-    /// Adds a line at once, so that other shells and sudden ends lose nothing.
+    /// Appends a line immediately, so that neither other shells nor a crash lose it.
     pub fn append(&self, line: &str) {
         if let Ok(mut file) = self.open() {
             drop(file.write_all(format!("{line}\n").as_bytes()));
         }
     }
 
-    /// The file, to be written at its end; for nobody else to read.
+    /// Opens the file for appending; a new one is readable only for its owner.
     fn open(&self) -> std::io::Result<File> {
         OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)
     }
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_back_in_order() {
+    fn history_lines_are_loaded_in_order() {
         let (_directory, file) = file();
         assert!(file.load().is_empty());
         file.append("status");
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_no_history() {
+    fn an_unwritable_history_file_is_ignored() {
         let file = HistoryFile::new("/nonexistent/history".into());
         file.append("status");
         assert!(file.load().is_empty());

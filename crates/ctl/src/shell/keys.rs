@@ -1,11 +1,11 @@
-//! From the bytes of a terminal to keys.
+//! Decodes the bytes of a terminal into keys.
 
-/// A key, or several pressed together.
+/// A key or a key combination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// A character that stands for itself.
+    /// A printable character.
     Char(char),
-    /// Ctrl and this letter or sign, in lower case.
+    /// Ctrl and this character, in lower case.
     Control(char),
     /// Alt, or Escape before it, and this character.
     Alt(char),
@@ -21,21 +21,21 @@ pub enum Key {
     End,
     WordLeft,
     WordRight,
-    /// A sequence that means nothing here.
+    /// An unknown sequence.
     Unknown,
 }
 
-/// The longest sequence that is waited for.
-const LONGEST: usize = 32;
+/// The longest sequence, in bytes.
+const MAX_SEQUENCE_BYTES: usize = 32;
 
-/// Puts bytes together until they are a key. As with readline, Escape waits for the key that it belongs to.
+/// Collects bytes until they form a key. As in readline, Escape waits for the next key.
 #[derive(Debug, Default)]
 pub struct Decoder {
     pending: Vec<u8>,
 }
 
 impl Decoder {
-    /// Takes a byte; gives the key that ends with it.
+    /// Takes a byte; returns the key that it completes.
     pub fn take(&mut self, byte: u8) -> Option<Key> {
         self.pending.push(byte);
         let key = match self.pending.as_slice() {
@@ -64,14 +64,14 @@ fn plain(character: char) -> Key {
 
 fn alt(character: char) -> Key {
     match character {
-        // Some terminals send Escape twice for Alt and a key that has a sequence of its own.
+        // Some terminals send Escape twice for Alt and a key with a sequence.
         '\u{1b}' => Key::Unknown,
         '\u{8}' => Key::Alt('\u{7f}'),
         character => Key::Alt(character),
     }
 }
 
-/// The character that these bytes are, once they are complete.
+/// The character of these bytes, once they are complete.
 fn character(bytes: &[u8]) -> Option<char> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.chars().next(),
@@ -80,13 +80,13 @@ fn character(bytes: &[u8]) -> Option<char> {
     }
 }
 
-/// The key of a sequence behind its introduction, once the final byte is there.
+/// The key of a sequence after its introducer, once the final byte is there.
 fn sequence_key(sequence: &[u8]) -> Option<Key> {
     let (last, parameters) = sequence.split_last()?;
     // The Linux console sends one more letter for F1 to F5.
     let is_final = matches!(last, 0x40..=0x7e) && !(*last == b'[' && parameters.is_empty());
     if !is_final {
-        return (sequence.len() >= LONGEST).then_some(Key::Unknown);
+        return (sequence.len() >= MAX_SEQUENCE_BYTES).then_some(Key::Unknown);
     }
     let by_words = parameters.ends_with(b";5") || parameters.ends_with(b";3");
     Some(match (last, parameters) {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_may_be_of_several_bytes_and_broken() {
+    fn multibyte_and_invalid_characters_are_decoded() {
         assert_eq!(keys("aé€".as_bytes()), [Key::Char('a'), Key::Char('é'), Key::Char('€')]);
         assert_eq!(keys(b"\xffa"), [Key::Char('\u{fffd}'), Key::Char('a')]);
         assert_eq!(keys(b"\r\n\t\x7f\x08\x01\x1f"), {
@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(keys(bytes), [key], "{bytes:?}");
         }
         let mut endless = b"\x1b[".to_vec();
-        endless.extend([b'1'; LONGEST]);
+        endless.extend([b'1'; MAX_SEQUENCE_BYTES]);
         assert_eq!(keys(&endless), [Key::Unknown]);
     }
 }

@@ -1,26 +1,26 @@
-//! The line on the terminal.
+//! Draws the edited line on the terminal.
 //!
-//! It needs nothing but carriage return, backspace and blanks, so that it works on every terminal, dumb ones included. A
-//! line that does not fit is shown in part.
+//! It uses only carriage return, backspace and spaces, so that it works on every terminal, dumb ones included. Of a
+//! line that is too long, it shows a part.
 
 use unicode_width::UnicodeWidthChar;
 
-/// The width where the terminal does not tell it.
+/// The width if the terminal reports none.
 pub const USUAL_WIDTH: usize = 80;
 
-/// Narrower than this nothing can be edited.
+/// The minimal width for editing.
 const LEAST_WIDTH: usize = 8;
 
-/// What the terminal shows of the line being edited.
+/// The part of the edited line that the terminal shows.
 #[derive(Debug, Default)]
 pub struct Screen {
     shown: Vec<char>,
-    /// How many of the characters shown are left of the cursor.
+    /// The number of shown characters before the cursor.
     cursor: usize,
 }
 
 impl Screen {
-    /// What to send so that a text is shown, with the cursor before this character of it.
+    /// The output that shows a text with the cursor before this character.
     pub fn draw(&mut self, text: &str, cursor: usize, width: usize) -> String {
         let (visible, cursor) = part(&escaped(text, cursor), width);
         let mut output = String::new();
@@ -42,7 +42,7 @@ impl Screen {
         output
     }
 
-    /// What to send when the line is done: all of it is shown, and the cursor goes to the next one.
+    /// The output that completes the line: shows all of it, and moves the cursor to the next line.
     pub fn finish(&mut self, text: &str) -> String {
         let length = text.chars().count();
         let output = self.draw(text, length, usize::MAX) + "\n";
@@ -51,17 +51,17 @@ impl Screen {
     }
 }
 
-/// The character that begins a colour of a prompt.
+/// The first character of a colour sequence in a prompt.
 const ESCAPE: char = '\u{1b}';
 
-/// The length of the sequence that sets a colour at the beginning of a text: `ESC [ 31 m`.
+/// The length of the colour sequence at the beginning of a text, such as `ESC [ 31 m`.
 fn colour(text: &[char]) -> Option<usize> {
     let parameters = text.strip_prefix(&[ESCAPE, '['])?;
     let length = parameters.iter().take_while(|c| c.is_ascii_digit() || **c == ';').count();
     (parameters.get(length) == Some(&'m')).then_some(length + 3)
 }
 
-/// A text with its control characters made visible, but for colours, and the place of the cursor in it.
+/// The text with its control characters escaped, except for colours, and the position of the cursor in it.
 fn escaped(text: &str, cursor: usize) -> (Vec<char>, usize) {
     let characters: Vec<char> = text.chars().collect();
     let (mut visible, mut place, mut colour_end) = (Vec::new(), 0, 0);
@@ -85,8 +85,8 @@ fn escaped(text: &str, cursor: usize) -> (Vec<char>, usize) {
     (visible, place)
 }
 
-/// The part that fits, around the cursor, then without colours. The last column stays free: there the cursor can stand,
-/// and nothing wraps.
+/// The part around the cursor that fits, without colours if the text is cut. The last column stays free for the cursor,
+/// so that nothing wraps.
 fn part((visible, cursor): &(Vec<char>, usize), width: usize) -> (Vec<char>, usize) {
     let room = width.max(LEAST_WIDTH) - 1;
     if columns(visible) <= room {
@@ -94,7 +94,7 @@ fn part((visible, cursor): &(Vec<char>, usize), width: usize) -> (Vec<char>, usi
     }
     let (cursor, visible) = (plain(&visible[..*cursor]).len(), plain(visible));
     let mut begin = cursor - fitting(visible[..cursor].iter().rev(), room - 2);
-    // Not one by one: the text would move with every key.
+    // Scrolls in steps, so that the text does not move with every key.
     if begin > 0 {
         begin = (begin.div_ceil(room / 2) * (room / 2)).min(cursor);
     }
@@ -104,7 +104,7 @@ fn part((visible, cursor): &(Vec<char>, usize), width: usize) -> (Vec<char>, usi
     (shown, cursor - begin + usize::from(begin > 0))
 }
 
-/// How many of these characters fit into so many columns.
+/// How many of these characters fit into this many columns.
 fn fitting<'c>(characters: impl Iterator<Item = &'c char>, columns: usize) -> usize {
     let mut used = 0;
     let fits = |character: &&char| {
@@ -114,7 +114,7 @@ fn fitting<'c>(characters: impl Iterator<Item = &'c char>, columns: usize) -> us
     characters.take_while(fits).count()
 }
 
-/// Without colours.
+/// The text without colours.
 fn plain(text: &[char]) -> Vec<char> {
     let (mut plain, mut rest) = (Vec::new(), text);
     while let Some((&character, behind)) = rest.split_first() {
@@ -137,7 +137,7 @@ fn columns(text: &[char]) -> usize {
 mod tests {
     use super::*;
 
-    /// What a terminal of one endless line shows after it got this.
+    /// Simulates a terminal with one endless line, and returns its content.
     fn played(output: &str) -> (String, usize) {
         let (mut cells, mut cursor): (Vec<char>, usize) = (Vec::new(), 0);
         for character in output.chars() {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_at_the_end_is_only_added() {
+    fn text_typed_at_the_end_is_appended() {
         let mut screen = Screen::default();
         assert_eq!(screen.draw("> ", 2, 80), "> ");
         assert_eq!(screen.draw("> a", 3, 80), "a");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_terminal_shows_the_text_and_has_the_cursor_in_its_place() {
+    fn the_terminal_shows_the_text_with_its_cursor() {
         let mut screen = Screen::default();
         let mut output = String::new();
         for (text, cursor) in [("> abc", 5), ("> abc", 3), ("> axbc", 4), ("> c", 2), ("> ", 2), ("> x\u{1}", 4)] {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_may_have_colours_and_nothing_else() {
+    fn a_prompt_keeps_only_colour_sequences() {
         let prompt = "\u{1b}[1;31mprod\u{1b}[0m> ";
         let mut screen = Screen::default();
         assert_eq!(screen.draw(prompt, prompt.len(), 80), prompt);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_line_is_left_behind() {
+    fn a_finished_line_is_shown_completely() {
         let mut screen = Screen::default();
         let text: String = ('a'..='z').collect();
         let mut output = screen.draw(&text, 26, 12);
@@ -217,7 +217,7 @@ mod tests {
     proptest::proptest! {
         /// Whatever is drawn after whatever: the terminal shows it, and the cursor is where it belongs.
         #[test]
-        fn any_lines_are_shown_one_after_the_other(
+        fn any_sequence_of_lines_is_drawn_correctly(
             lines in proptest::collection::vec(("[a-z\u{1}\u{7f} ]{0,40}", 0usize..41, 0usize..60), 1..8),
         ) {
             let mut screen = Screen::default();

@@ -1,4 +1,4 @@
-//! `reread`, `add`, `remove` and `update`: from the configuration on disk to what is active.
+//! `reread`, `add`, `remove` and `update`: activate the configuration on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,12 @@ use supervisord_wire::fault::FaultCode;
 
 use super::{Flow, Request};
 use crate::client::{Client, ClientError, ConfigChanges};
-use crate::doubts::{Doubt, Wanted};
 use crate::failure::Failure;
+use crate::hints::{ExpectedName, HintRequest};
 use crate::session::Session;
 use crate::status;
 
-/// Says how the configuration differs from what is active.
+/// Prints the differences between the configuration on disk and the active one.
 pub(super) fn reread(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     match session.client()?.reload_config() {
         Ok(changes) => {
@@ -29,8 +29,7 @@ pub(super) fn reread(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fai
     Ok(Flow::Continue)
 }
 
-/// Shows to whoever sits at a terminal what is odd about the configuration. A daemon that does not tell has nothing to
-/// show.
+/// Shows the daemon's configuration warnings on a terminal. A daemon without this method has none to show.
 fn warn(session: &mut Session) {
     if !session.console.explains() {
         return;
@@ -45,10 +44,10 @@ fn report(session: &mut Session, changes: &ConfigChanges) {
     let lines: BTreeMap<&String, &str> =
         kinds.into_iter().flat_map(|(names, word)| names.iter().map(move |name| (name, word))).collect();
     for (name, word) in &lines {
-        session.say(format_args!("{name}: {word}"));
+        session.print(format_args!("{name}: {word}"));
     }
     if lines.is_empty() {
-        session.say("No config updates to processes");
+        session.print("No config updates to processes");
     }
 }
 
@@ -56,16 +55,16 @@ fn report(session: &mut Session, changes: &ConfigChanges) {
 pub(super) fn add(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     for name in &request.words {
         let Err(error) = session.client()?.add_group(name) else {
-            session.say(format_args!("{name}: added process group"));
+            session.print(format_args!("{name}: added process group"));
             continue;
         };
         if error.is_fault(FaultCode::ShutdownState) {
             session.fail(status::GENERIC, "ERROR: shutting down");
         } else if error.is_fault(FaultCode::AlreadyAdded) {
-            session.say("ERROR: process group already active");
+            session.print("ERROR: process group already active");
         } else if error.is_fault(FaultCode::BadName) {
             session.fail(status::GENERIC, format_args!("ERROR: no such process/group: {name}"));
-            session.doubts.push(Doubt::unknown(name, Wanted::Group));
+            session.hints.push(HintRequest::unknown(name, ExpectedName::Group));
         } else {
             return Err(error.into());
         }
@@ -73,18 +72,18 @@ pub(super) fn add(session: &mut Session, request: &Request<'_>) -> Result<Flow, 
     Ok(Flow::Continue)
 }
 
-/// Forgets groups.
+/// Removes groups.
 pub(super) fn remove(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     for name in &request.words {
         let Err(error) = session.client()?.remove_group(name) else {
-            session.say(format_args!("{name}: removed process group"));
+            session.print(format_args!("{name}: removed process group"));
             continue;
         };
         if error.is_fault(FaultCode::StillRunning) {
             session.fail(status::GENERIC, format_args!("ERROR: process/group still running: {name}"));
         } else if error.is_fault(FaultCode::BadName) {
             session.fail(status::GENERIC, format_args!("ERROR: no such process/group: {name}"));
-            session.doubts.push(Doubt::unknown(name, Wanted::Group));
+            session.hints.push(HintRequest::unknown(name, ExpectedName::Group));
         } else {
             return Err(error.into());
         }
@@ -92,7 +91,7 @@ pub(super) fn remove(session: &mut Session, request: &Request<'_>) -> Result<Flo
     Ok(Flow::Continue)
 }
 
-/// Makes what is active what is configured: all of it, or the named groups.
+/// Activates the configuration on disk: all of it, or the named groups.
 pub(super) fn update(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     let mut changes = match session.client()?.reload_config() {
         Ok(changes) => changes,
@@ -110,7 +109,7 @@ pub(super) fn update(session: &mut Session, request: &Request<'_>) -> Result<Flo
     Ok(Flow::Continue)
 }
 
-/// Leaves only changes of these groups; says which are neither active nor new.
+/// Restricts the changes to these groups; prints the names that are neither active nor new.
 fn restrict(session: &mut Session, changes: &mut ConfigChanges, names: &[&str]) -> Result<(), Failure> {
     let active = session.client()?.all_process_info()?;
     let active: BTreeSet<&str> = active.iter().map(|info| info.group.as_str()).collect();
@@ -118,7 +117,7 @@ fn restrict(session: &mut Session, changes: &mut ConfigChanges, names: &[&str]) 
     for name in &wanted {
         if !active.contains(name) && !changes.added.iter().any(|added| added == name) {
             session.fail(status::GENERIC, format_args!("ERROR: no such group: {name}"));
-            session.doubts.push(Doubt::unknown(name, Wanted::Group));
+            session.hints.push(HintRequest::unknown(name, ExpectedName::Group));
         }
     }
     for groups in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
@@ -130,23 +129,23 @@ fn restrict(session: &mut Session, changes: &mut ConfigChanges, names: &[&str]) 
 fn apply(session: &mut Session, changes: &ConfigChanges) -> Result<(), Failure> {
     for group in &changes.removed {
         let outcomes = session.client()?.stop_group(group, true)?;
-        session.say(format_args!("{group}: stopped"));
+        session.print(format_args!("{group}: stopped"));
         if outcomes.iter().any(|outcome| outcome.code() == Some(FaultCode::Failed)) {
             session.fail(status::GENERIC, format_args!("{group}: has problems; not removing"));
             continue;
         }
         session.client()?.remove_group(group)?;
-        session.say(format_args!("{group}: removed process group"));
+        session.print(format_args!("{group}: removed process group"));
     }
     for group in &changes.changed {
         session.client()?.stop_group(group, true)?;
-        session.say(format_args!("{group}: stopped"));
+        session.print(format_args!("{group}: stopped"));
         replace(session.client()?, group)?;
-        session.say(format_args!("{group}: updated process group"));
+        session.print(format_args!("{group}: updated process group"));
     }
     for group in &changes.added {
         session.client()?.add_group(group)?;
-        session.say(format_args!("{group}: added process group"));
+        session.print(format_args!("{group}: added process group"));
     }
     Ok(())
 }

@@ -1,38 +1,38 @@
-//! `start`, `stop`, `restart`, `signal` and `clear`: the same request to one process, a group or all.
+//! `start`, `stop`, `restart`, `signal` and `clear`: the same request for one process, a group or all.
 
 use supervisord_wire::fault::FaultCode;
 use supervisord_wire::name::{Namespec, namespec};
 
 use super::{Flow, Request};
 use crate::client::{Client, ClientError, Outcome};
-use crate::doubts::{Doubt, Wanted};
 use crate::failure::Failure;
+use crate::hints::{ExpectedName, HintRequest};
 use crate::session::Session;
 use crate::status;
 
-/// A request that can concern one process, a group or all processes.
+/// A request for one process, a group or all processes.
 #[derive(Clone, Copy)]
 enum Operation<'a> {
     Start,
     Stop,
     /// The signal's name or number.
     Signal(&'a str),
-    /// There is no such request for a group.
+    /// This request is not available for groups.
     Clear,
 }
 
 /// How outcomes are reported.
 #[derive(Clone, Copy)]
 struct Wording {
-    /// What a process is after success.
+    /// The word for success.
     done: &'static str,
-    /// A refusal that is as good as success.
+    /// A fault that counts as success.
     already: Option<FaultCode>,
     /// The exit status for an unknown group.
     no_such_group: u8,
-    /// The refusals there are words for.
+    /// The messages for known faults.
     refusals: &'static [(FaultCode, &'static str)],
-    /// A refusal that is reported by its own text.
+    /// A fault that is reported with its own text.
     verbatim: Option<FaultCode>,
 }
 
@@ -84,18 +84,18 @@ pub(super) fn start(session: &mut Session, request: &Request<'_>) -> Result<Flow
     Operation::Start.run(session, &request.words)
 }
 
-/// Stops processes and waits until they are gone.
+/// Stops processes and waits until they have ended.
 pub(super) fn stop(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     Operation::Stop.run(session, &request.words)
 }
 
-/// Stops all that is named, then starts all that is named.
+/// Stops all named processes, then starts them.
 pub(super) fn restart(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     stop(session, request)?;
     start(session, request)
 }
 
-/// Sends a signal: the first word is its name or number.
+/// Sends a signal: the first argument is its name or number.
 pub(super) fn signal(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     match request.words.as_slice() {
         [signal, names @ ..] if !names.is_empty() => Operation::Signal(signal).run(session, names),
@@ -107,7 +107,7 @@ pub(super) fn signal(session: &mut Session, request: &Request<'_>) -> Result<Flo
     }
 }
 
-/// Empties logs.
+/// Clears logs.
 pub(super) fn clear(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     Operation::Clear.run(session, &request.words)
 }
@@ -133,12 +133,12 @@ impl Operation<'_> {
             return self.report_group(session, &group, answer);
         }
         let process = process.as_deref().unwrap_or("*");
-        let wanted = if self.takes_groups() { Wanted::ProcessOrGroup } else { Wanted::Process };
+        let wanted = if self.takes_groups() { ExpectedName::ProcessOrGroup } else { ExpectedName::Process };
         let outcome = match self.ask_for_one(session.client()?, name) {
             Ok(()) => Outcome::success(&group, process),
             Err(ClientError::Fault(fault)) => {
                 if fault.is(FaultCode::BadName) {
-                    session.doubts.push(Doubt::unknown(name, wanted));
+                    session.hints.push(HintRequest::unknown(name, wanted));
                 }
                 Outcome::refused(&group, process, fault)
             }
@@ -157,7 +157,7 @@ impl Operation<'_> {
             Ok(outcomes) => self.wording().report(session, &outcomes),
             Err(error) if error.is_fault(FaultCode::BadName) => {
                 session.fail(self.wording().no_such_group, format_args!("{group}: ERROR (no such group)"));
-                session.doubts.push(Doubt::unknown(&format!("{group}:*"), Wanted::ProcessOrGroup));
+                session.hints.push(HintRequest::unknown(&format!("{group}:*"), ExpectedName::ProcessOrGroup));
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -177,7 +177,7 @@ impl Operation<'_> {
         !matches!(self, Operation::Clear)
     }
 
-    /// None where groups cannot be addressed.
+    /// None if groups cannot be addressed.
     fn ask_for_group(self, client: &mut Client, group: &str) -> Option<Result<Vec<Outcome>, ClientError>> {
         match self {
             Operation::Start => Some(client.start_group(group, true)),
@@ -206,7 +206,7 @@ impl Operation<'_> {
     }
 }
 
-/// Tells whoever sits at a terminal why a process could not be started, and where there is more about it.
+/// Explains on a terminal why a process could not be started, and which log has more information.
 fn explain(session: &mut Session, outcome: &Outcome) {
     if !session.console.explains() {
         return;
@@ -234,7 +234,7 @@ impl Wording {
     fn report(&self, session: &mut Session, outcomes: &[Outcome]) -> Result<(), Failure> {
         for outcome in outcomes {
             let line = self.line(outcome)?;
-            session.say(line);
+            session.print(line);
             explain(session, outcome);
             if let Some(status) = self.exit_status(outcome) {
                 session.set_exit_status(status);
@@ -258,7 +258,7 @@ impl Wording {
         }
     }
 
-    /// What an outcome makes of the exit status, if anything.
+    /// The exit status of an outcome; none to leave it unchanged.
     fn exit_status(&self, outcome: &Outcome) -> Option<u8> {
         match outcome.code() {
             Some(FaultCode::Success) => None,
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn start_has_words_for_its_refusals() {
+    fn start_has_messages_for_its_faults() {
         let expected = [
             (80, "g:p: started", None),
             (60, "g:p: ERROR (already started)", None),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn stop_and_signal_differ_about_what_does_not_run() {
+    fn stop_and_signal_differ_for_stopped_processes() {
         assert_eq!(seen(STOPPED, 70), ("g:p: ERROR (not running)".into(), None));
         assert_eq!(seen(SIGNALLED, 70), ("g:p: ERROR (not running)".into(), Some(7)));
     }

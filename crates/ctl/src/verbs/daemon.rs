@@ -1,4 +1,4 @@
-//! `version`, `reload`, `shutdown`, `open` and leaving.
+//! `version`, `reload`, `shutdown`, `open` and the ways to leave.
 
 use std::io::ErrorKind;
 
@@ -10,26 +10,26 @@ use crate::session::Session;
 use crate::settings::UrlSource;
 use crate::status;
 
-/// Leaves the shell; otherwise just an empty line.
+/// Leaves the shell; outside of it, just prints an empty line.
 pub(super) fn leave(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
-    session.say("");
+    session.print("");
     Ok(Flow::Leave)
 }
 
 /// The version of the daemon.
 pub(super) fn version(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     let version = session.client()?.supervisor_version()?;
-    session.say(version);
+    session.print(version);
     Ok(Flow::Continue)
 }
 
-/// Makes the daemon begin again.
+/// Restarts the daemon in place.
 pub(super) fn reload(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     if !session.confirm("Really restart the remote supervisord process y/N? ")? {
         return Ok(Flow::Continue);
     }
     match session.client()?.restart() {
-        Ok(()) => session.say("Restarted supervisord"),
+        Ok(()) => session.print("Restarted supervisord"),
         Err(error) if error.is_fault(FaultCode::ShutdownState) => {
             session.fail(status::GENERIC, "ERROR: already shutting down");
         }
@@ -38,10 +38,10 @@ pub(super) fn reload(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fai
     Ok(Flow::Continue)
 }
 
-/// Makes the daemon go on with the program that is now on disk.
+/// Replaces the running daemon by the program that is now on disk.
 pub(super) fn upgrade(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     match session.client()?.upgrade() {
-        Ok(()) => session.say("Upgraded supervisord"),
+        Ok(()) => session.print("Upgraded supervisord"),
         Err(error) if error.is_fault(FaultCode::Failed) => {
             session.fail(status::GENERIC, format_args!("ERROR: {error}"))
         }
@@ -50,17 +50,17 @@ pub(super) fn upgrade(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fa
     Ok(Flow::Continue)
 }
 
-/// Ends the daemon.
+/// Shuts the daemon down.
 pub(super) fn shutdown(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     if !session.confirm("Really shut the remote supervisord process down y/N? ")? {
         return Ok(Flow::Continue);
     }
     let Err(error) = session.client()?.shutdown() else {
-        session.say("Shut down");
+        session.print("Shut down");
         return Ok(Flow::Continue);
     };
     if error.is_fault(FaultCode::ShutdownState) {
-        session.say("ERROR: already shutting down");
+        session.print("ERROR: already shutting down");
         return Ok(Flow::Continue);
     }
     let reason = match error.connect_kind() {
@@ -74,7 +74,7 @@ pub(super) fn shutdown(session: &mut Session, _: &Request<'_>) -> Result<Flow, F
     Ok(Flow::Continue)
 }
 
-/// Goes on with another daemon and shows its status, which does not count for the exit status.
+/// Switches to another daemon and prints its status, which does not change the exit status.
 pub(super) fn open(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     let scheme = request.argument.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     if !matches!(scheme.as_deref(), Some("http" | "unix")) {

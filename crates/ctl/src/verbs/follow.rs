@@ -9,33 +9,33 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::client::{Channel, ClientError, LogStream, Stopper};
-use crate::doubts::Doubt;
 use crate::failure::{Failure, stream_error};
-use crate::interrupt::Handled;
+use crate::hints::HintRequest;
+use crate::interrupt::HandlerGuard;
 use crate::session::Session;
 use crate::status;
-use supervisord_wire::harmless::LogFilter;
+use supervisord_wire::terminal_text::LogFilter;
 
 pub(super) const HOW_TO_LEAVE: &str = "==> Press Ctrl-C to exit <==";
 
-/// How many happenings wait to be dealt with. A slow terminal holds back the connection, not memory.
-const BACKLOG: usize = 16;
+/// The capacity of the event queue. A slow terminal slows the connection down and uses no more memory.
+const EVENT_QUEUE_CAPACITY: usize = 16;
 
 /// A log that can be followed.
 pub(super) enum Log<'a> {
-    /// The daemon's own.
+    /// The daemon's activity log.
     Main,
-    /// One of a process.
+    /// A log of a process.
     Process {
-        /// The process, as people name it.
+        /// The process, as the user named it.
         name: &'a str,
-        /// Which of its logs.
+        /// Which log of the process.
         channel: Channel,
     },
 }
 
 impl Log<'_> {
-    /// The path as messages show it.
+    /// The path, as messages show it.
     fn path(&self) -> String {
         match self {
             Log::Main => "/mainlogtail".to_owned(),
@@ -43,7 +43,7 @@ impl Log<'_> {
         }
     }
 
-    /// Opens the stream; says on standard error why it cannot be opened.
+    /// Opens the stream; prints on standard error why that fails.
     pub(super) fn open(&self, session: &mut Session) -> Result<Option<LogStream>, Failure> {
         let path = self.path();
         let error = match session.client()?.follow(&percent_encoded(&path)) {
@@ -54,17 +54,17 @@ impl Log<'_> {
             ClientError::Status { code, .. } => format!("Cannot read, status code {code}"),
             error => format!("Cannot connect, error: {}", stream_error(error)),
         };
-        session.console.complain(format_args!("{}{path} {reason}", session.settings.server_url));
+        session.console.print_error(format_args!("{}{path} {reason}", session.settings.server_url));
         if let (Log::Process { name, channel }, ClientError::Status { .. }) = (self, &error) {
-            session.doubts.push(Doubt::no_log(name, *channel));
+            session.hints.push(HintRequest::no_log(name, *channel));
         }
         Ok(None)
     }
 }
 
-/// Shows a log from now on, until Ctrl-C or until the daemon ends the stream.
+/// Prints new output of a log, until Ctrl-C or until the daemon ends the stream.
 pub(super) fn follow(session: &mut Session, log: &Log<'_>) -> Result<(), Failure> {
-    session.say(HOW_TO_LEAVE);
+    session.print(HOW_TO_LEAVE);
     let Some(stream) = log.open(session)? else {
         session.set_exit_status(status::GENERIC);
         return Ok(());
@@ -76,15 +76,15 @@ pub(super) fn follow(session: &mut Session, log: &Log<'_>) -> Result<(), Failure
         stopper.stop();
     })?;
     let mut filter = session.console.log_filter();
-    // A stream that breaks is one that ended: the original does not tell them apart.
+    // A broken stream counts as ended: the original does not distinguish them.
     for piece in stream.map_while(Result::ok) {
         session.console.raw(&filtered(&mut filter, piece));
-        if interrupted.load(Ordering::SeqCst) || session.console.is_lost() {
+        if interrupted.load(Ordering::SeqCst) || session.console.is_closed() {
             break;
         }
     }
     if interrupted.load(Ordering::SeqCst) {
-        session.say("");
+        session.print("");
     }
     Ok(())
 }
@@ -96,10 +96,10 @@ fn filtered(filter: &mut Option<LogFilter>, piece: Bytes) -> Bytes {
     }
 }
 
-/// What can happen while a process is in the foreground.
-pub(super) enum Happening {
-    /// A piece of a log.
-    Piece(Bytes),
+/// An event while a process is in the foreground.
+pub(super) enum ForegroundEvent {
+    /// A chunk of a log.
+    Chunk(Bytes),
     /// A log ended.
     StreamEnded,
     /// A line of input, without its end.
@@ -108,65 +108,65 @@ pub(super) enum Happening {
     InputEnded,
     /// Ctrl-C.
     Interrupted,
-    /// Nothing within the given time.
-    Nothing,
+    /// No event within the given time.
+    Timeout,
 }
 
-/// Everything that happens while a process is in the foreground, in one queue.
-pub(super) struct Happenings {
-    sender: SyncSender<Happening>,
-    queue: Receiver<Happening>,
+/// The queue of all events while a process is in the foreground.
+pub(super) struct ForegroundEvents {
+    sender: SyncSender<ForegroundEvent>,
+    queue: Receiver<ForegroundEvent>,
     interrupted: Arc<AtomicBool>,
-    _handled: Handled,
+    _handled: HandlerGuard,
 }
 
-impl Happenings {
+impl ForegroundEvents {
     /// Takes over Ctrl-C.
-    pub(super) fn new(session: &Session) -> Result<Happenings, Failure> {
-        let (sender, queue) = sync_channel(BACKLOG);
+    pub(super) fn new(session: &Session) -> Result<ForegroundEvents, Failure> {
+        let (sender, queue) = sync_channel(EVENT_QUEUE_CAPACITY);
         let interrupted = Arc::new(AtomicBool::new(false));
         let wake = sender.clone();
         let flag = Arc::clone(&interrupted);
         let _handled = session.interrupts.handle(move || {
             flag.store(true, Ordering::SeqCst);
-            // A full queue needs no waking.
-            drop(wake.try_send(Happening::Nothing));
+            // A receiver with a full queue is awake already.
+            drop(wake.try_send(ForegroundEvent::Timeout));
         })?;
-        Ok(Happenings { sender, queue, interrupted, _handled })
+        Ok(ForegroundEvents { sender, queue, interrupted, _handled })
     }
 
-    /// Where other threads report to. Sending fails when nobody listens any more.
-    pub(super) fn sender(&self) -> SyncSender<Happening> {
+    /// The sending end for other threads. Sending fails when the receiver is gone.
+    pub(super) fn sender(&self) -> SyncSender<ForegroundEvent> {
         self.sender.clone()
     }
 
-    /// Reports what a stream brings and the filter lets through, until the returned value is dropped.
+    /// Sends the filtered chunks of a stream to the queue, until the returned guard is dropped.
     pub(super) fn follow(&self, stream: LogStream, mut filter: Option<LogFilter>) -> Result<StopOnDrop, Failure> {
         let stopper = stream.stopper();
         let sender = self.sender();
         thread::Builder::new().name("log".into()).spawn(move || {
-            // A stream that breaks is one that ended: the original does not tell them apart.
+            // A broken stream counts as ended: the original does not distinguish them.
             for piece in stream.map_while(Result::ok) {
-                if sender.send(Happening::Piece(filtered(&mut filter, piece))).is_err() {
+                if sender.send(ForegroundEvent::Chunk(filtered(&mut filter, piece))).is_err() {
                     return;
                 }
             }
-            drop(sender.send(Happening::StreamEnded));
+            drop(sender.send(ForegroundEvent::StreamEnded));
         })?;
         Ok(StopOnDrop(stopper))
     }
 
-    /// Waits for what happens next, for ever or so long.
-    pub(super) fn next(&self, wait: Option<Duration>) -> Happening {
-        let happening = match wait {
-            None => self.queue.recv().unwrap_or(Happening::StreamEnded),
+    /// Waits for the next event, with an optional time limit.
+    pub(super) fn next(&self, wait: Option<Duration>) -> ForegroundEvent {
+        let event = match wait {
+            None => self.queue.recv().unwrap_or(ForegroundEvent::StreamEnded),
             Some(wait) => match self.queue.recv_timeout(wait) {
-                Ok(happening) => happening,
-                Err(RecvTimeoutError::Timeout) => Happening::Nothing,
-                Err(RecvTimeoutError::Disconnected) => Happening::StreamEnded,
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => ForegroundEvent::Timeout,
+                Err(RecvTimeoutError::Disconnected) => ForegroundEvent::StreamEnded,
             },
         };
-        if self.interrupted.load(Ordering::SeqCst) { Happening::Interrupted } else { happening }
+        if self.interrupted.load(Ordering::SeqCst) { ForegroundEvent::Interrupted } else { event }
     }
 }
 
@@ -179,7 +179,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// A path as a request line can carry it. Percent signs stay: the daemon decodes them.
+/// The path as a request line can contain it. Percent signs stay, because the daemon decodes them.
 fn percent_encoded(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_line_cannot_carry_is_encoded() {
+    fn paths_are_encoded_for_the_request_line() {
         assert_eq!(percent_encoded("/logtail/grp:g_1-a.b%41"), "/logtail/grp:g_1-a.b%41");
         assert_eq!(percent_encoded("ü?#[ "), "%C3%BC%3F%23%5B%20");
     }

@@ -1,4 +1,4 @@
-//! `help`: what there is and how to use it.
+//! `help`: lists and describes actions.
 
 use super::{Flow, Request, VERBS, Verb, find, plugins, suggest};
 use crate::failure::Failure;
@@ -15,12 +15,12 @@ pub(super) fn help(session: &mut Session, request: &Request<'_>) -> Result<Flow,
         topic => match find(topic).filter(|verb| verb.help.is_some()) {
             Some(verb) => describe(session, verb),
             None => {
-                session.say(format_args!("*** No help on {topic}"));
+                session.print(format_args!("*** No help on {topic}"));
                 suggest(session, topic);
             }
         },
     }
-    // Every plug-in is asked, also about what it does not know, as in the original.
+    // Every plug-in is asked about any topic, as in the original.
     match request.argument {
         "" => plugins::list(session),
         "help" => {}

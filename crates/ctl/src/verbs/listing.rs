@@ -1,17 +1,17 @@
-//! `status`, `avail` and `pid`: what there is and how it is.
+//! `status`, `avail` and `pid`: lists of processes.
 
 use supervisord_wire::fault::FaultCode;
 use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::name::Namespec;
 
 use super::{Flow, Request};
-use crate::doubts::{Doubt, Wanted};
 use crate::failure::Failure;
+use crate::hints::{ExpectedName, HintRequest};
 use crate::render;
 use crate::session::Session;
 use crate::status;
 
-/// The states of all processes, or of those that are named.
+/// Prints the states of all processes, or of the named ones.
 pub(super) fn status(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     let infos = session.client()?.all_process_info()?;
     let listed = if request.words.is_empty() || request.means_all() {
@@ -23,12 +23,12 @@ pub(super) fn status(session: &mut Session, request: &Request<'_>) -> Result<Flo
         session.set_exit_status(status::STATUS_NOT_RUNNING);
     }
     let colour = session.console.colour();
-    let text = render::status(&listed, colour, |text| session.console.shown(text));
+    let text = render::status(&listed, colour, |text| session.console.printable(text));
     session.console.raw(text.as_bytes());
     Ok(Flow::Continue)
 }
 
-/// The processes of these names in their order; says which are unknown.
+/// The processes with these names, in order; prints unknown names.
 fn named<'a>(session: &mut Session, infos: &'a [ProcessInfo], names: &[&str]) -> Vec<&'a ProcessInfo> {
     let mut listed = Vec::new();
     for name in names {
@@ -42,18 +42,18 @@ fn named<'a>(session: &mut Session, infos: &'a [ProcessInfo], names: &[&str]) ->
                 None => format!("{group}: ERROR (no such group)"),
             };
             session.fail(status::STATUS_UNKNOWN, text);
-            session.doubts.push(Doubt::unknown(name, Wanted::ProcessOrGroup));
+            session.hints.push(HintRequest::unknown(name, ExpectedName::ProcessOrGroup));
         }
     }
     listed
 }
 
-/// Everything that is configured.
+/// Prints all configured processes.
 pub(super) fn avail(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
     match session.client()?.all_config_info() {
         Ok(infos) => {
             let text = render::avail(&infos);
-            session.console.raw(session.console.shown(&text).into_owned().as_bytes());
+            session.console.raw(session.console.printable(&text).into_owned().as_bytes());
         }
         Err(error) if error.is_fault(FaultCode::ShutdownState) => {
             session.fail(status::GENERIC, "ERROR: supervisor shutting down");
@@ -63,14 +63,14 @@ pub(super) fn avail(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fail
     Ok(Flow::Continue)
 }
 
-/// The process id of the daemon, of all processes or of those that are named.
+/// Prints the process id of the daemon, of all processes or of the named ones.
 pub(super) fn pid(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
     if request.words.is_empty() {
         let pid = session.client()?.pid()?;
-        session.say(pid);
+        session.print(pid);
     } else if request.means_all() {
         for info in session.client()?.all_process_info()? {
-            session.say(info.pid);
+            session.print(info.pid);
         }
     } else {
         for name in &request.words {
@@ -83,10 +83,10 @@ pub(super) fn pid(session: &mut Session, request: &Request<'_>) -> Result<Flow, 
 fn pid_of(session: &mut Session, name: &str) -> Result<(), Failure> {
     match session.client()?.process_info(name) {
         Ok(info) if info.pid == 0 => session.fail(status::NOT_RUNNING, 0),
-        Ok(info) => session.say(info.pid),
+        Ok(info) => session.print(info.pid),
         Err(error) if error.is_fault(FaultCode::BadName) => {
             session.fail(status::GENERIC, format_args!("No such process {name}"));
-            session.doubts.push(Doubt::unknown(name, Wanted::Process));
+            session.hints.push(HintRequest::unknown(name, ExpectedName::Process));
         }
         Err(error) => return Err(error.into()),
     }

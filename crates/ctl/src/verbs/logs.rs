@@ -1,4 +1,4 @@
-//! `tail` and `maintail`: the end of a log, once or from now on.
+//! `tail` and `maintail`: the end of a log, once or followed.
 
 use supervisord_config::pyrepr::repr;
 use supervisord_wire::fault::FaultCode;
@@ -6,27 +6,27 @@ use supervisord_wire::fault::FaultCode;
 use super::follow::{self, Log};
 use super::{Flow, Request};
 use crate::client::{Channel, ClientError};
-use crate::doubts::Doubt;
 use crate::failure::Failure;
+use crate::hints::HintRequest;
 use crate::line;
 use crate::session::Session;
 use crate::status;
 
-/// How much of a log is shown when nothing else is said, in bytes from its end.
+/// The default size of the shown part, in bytes from the end.
 const DEFAULT_BYTES: i64 = 1600;
 
-/// How much of a log is wanted.
+/// Which part of a log to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
     /// `-f`.
     Follow,
-    /// `-N`: so many bytes from the end.
+    /// `-N`: N bytes from the end.
     Last(i64),
 }
 
 impl Extent {
-    /// Reads `-f`, `-100`, or nothing. `-0` means everything and `--5` all but the first five bytes, since the
-    /// daemon takes offsets that are not negative from the beginning.
+    /// Parses `-f`, `-100`, or nothing. `-0` means everything, and `--5` means everything but the first five bytes,
+    /// because the daemon takes non-negative offsets from the beginning.
     fn parse(modifier: Option<&str>) -> Option<Extent> {
         match modifier {
             None => Some(Extent::Last(DEFAULT_BYTES)),
@@ -47,7 +47,7 @@ pub(super) fn tail(session: &mut Session, request: &Request<'_>) -> Result<Flow,
         Some(Extent::Last(bytes)) => {
             let log = session.client()?.read_log(name, channel, bytes.saturating_neg(), 0);
             if matches!(log, Err(ClientError::Fault(_))) {
-                session.doubts.push(Doubt::no_log(name, channel));
+                session.hints.push(HintRequest::no_log(name, channel));
             }
             show(session, name, log, &[REFUSALS.as_slice(), &[UNKNOWN_PROCESS]].concat())?;
         }
@@ -55,7 +55,7 @@ pub(super) fn tail(session: &mut Session, request: &Request<'_>) -> Result<Flow,
     Ok(Flow::Continue)
 }
 
-/// Modifier, name and channel; says what is wrong with them.
+/// Modifier, name and channel; prints an error if they are invalid.
 fn tail_arguments<'a>(session: &mut Session, request: &'a Request<'_>) -> Option<(Option<&'a str>, &'a str, Channel)> {
     let words = request.words.as_slice();
     match words.len() {
@@ -110,7 +110,7 @@ fn bad_argument(modifier: Option<&str>) -> String {
     format!("Error: bad argument {}", modifier.unwrap_or_default())
 }
 
-/// Why there is no log to show, in words.
+/// The messages for logs that cannot be shown.
 const REFUSALS: [(FaultCode, &str); 2] =
     [(FaultCode::NoFile, "no log file"), (FaultCode::Failed, "unknown error reading log")];
 

@@ -1,10 +1,10 @@
-//! Actions of `[ctlplugin:x]` sections: Python code, run by the plug-in process, which only exists where there are such
+//! Actions of `[ctlplugin:x]` sections: Python code in the plug-in process, which exists only if there are such
 //! sections.
 
 use std::io;
 
 use supervisord_config::model::Plugin;
-use supervisord_wire::plugin::{FromPlugins, Section, Settings, ToPlugins};
+use supervisord_wire::plugin::{CtlSettings, FromPlugins, Section, ToPlugins};
 
 use super::Flow;
 use crate::client::ClientError;
@@ -12,18 +12,18 @@ use crate::failure::Failure;
 use crate::plugin_process::PluginProcess;
 use crate::render;
 use crate::session::Session;
-use crate::settings;
+use crate::settings::Settings;
 use crate::status;
 
-/// What became of an action.
-struct Done {
+/// The result of an action.
+struct ActionResult {
     status: u8,
     leave: bool,
     error: Option<String>,
     unauthorized: bool,
 }
 
-/// Has the plug-ins of the configuration made. The error is what follows `Error: `.
+/// Starts the plug-in process and creates the plug-ins of the configuration. The error is the text after `Error: `.
 pub fn prepare(session: &mut Session) -> Result<(), String> {
     if session.settings.plugins.is_empty() {
         return Ok(());
@@ -39,7 +39,7 @@ pub fn prepare(session: &mut Session) -> Result<(), String> {
     }
 }
 
-/// Runs an action of a plug-in; none where no plug-in has one of this name.
+/// Runs an action of a plug-in; none if no plug-in has an action with this name.
 pub fn act(session: &mut Session, name: &str, argument: &str) -> Result<Option<Flow>, Failure> {
     let Some(mut process) = session.plugins.take() else {
         return Ok(None);
@@ -50,7 +50,7 @@ pub fn act(session: &mut Session, name: &str, argument: &str) -> Result<Option<F
         return Ok(None);
     }
     let (status, settings) = (session.exit_status(), settings(session));
-    let done = converse(&mut process, session, |id| ToPlugins::Act {
+    let done = send_request(&mut process, session, |id| ToPlugins::Act {
         id,
         name: name.to_owned(),
         argument: argument.to_owned(),
@@ -60,11 +60,11 @@ pub fn act(session: &mut Session, name: &str, argument: &str) -> Result<Option<F
     finish(session, process, done).map(Some)
 }
 
-/// Prints what each plug-in says about a topic.
+/// Prints the help of each plug-in for a topic.
 pub fn explain(session: &mut Session, topic: &str) -> Result<(), Failure> {
     let Some(mut process) = session.plugins.take() else { return Ok(()) };
-    let done = converse(&mut process, session, |id| ToPlugins::Explain { id, topic: topic.to_owned() });
-    let done = done.map(|done| Done { status: session.exit_status(), ..done });
+    let done = send_request(&mut process, session, |id| ToPlugins::Explain { id, topic: topic.to_owned() });
+    let done = done.map(|done| ActionResult { status: session.exit_status(), ..done });
     finish(session, process, done).map(drop)
 }
 
@@ -77,13 +77,13 @@ pub fn list(session: &mut Session) {
         if !names.is_empty() {
             let header = format!("{} commands (type help <topic>):", plugin.name);
             let text = render::help_block(&header, &names);
-            session.console.raw(session.console.shown(&text).into_owned().as_bytes());
+            session.console.raw(session.console.printable(&text).into_owned().as_bytes());
         }
     }
     session.plugins = Some(process);
 }
 
-fn finish(session: &mut Session, process: PluginProcess, done: io::Result<Done>) -> Result<Flow, Failure> {
+fn finish(session: &mut Session, process: PluginProcess, done: io::Result<ActionResult>) -> Result<Flow, Failure> {
     let done = match done {
         Ok(done) => done,
         Err(error) => {
@@ -102,9 +102,9 @@ fn finish(session: &mut Session, process: PluginProcess, done: io::Result<Done>)
     Ok(if done.leave { Flow::Leave } else { Flow::Continue })
 }
 
-fn settings(session: &Session) -> Settings {
-    let settings::Settings { server_url, username, password, interactive, prompt, .. } = &session.settings;
-    Settings {
+fn settings(session: &Session) -> CtlSettings {
+    let Settings { server_url, username, password, interactive, prompt, .. } = &session.settings;
+    CtlSettings {
         serverurl: server_url.clone(),
         username: username.clone(),
         password: password.clone(),
@@ -117,7 +117,7 @@ fn section(plugin: &Plugin) -> Section {
     Section { name: plugin.name.clone(), factory: plugin.factory.clone(), options: plugin.options.clone() }
 }
 
-/// Has the plug-ins made; gives back why that is impossible.
+/// Creates the plug-ins; returns an error message if that fails.
 fn make_plugins(process: &mut PluginProcess, session: &mut Session) -> io::Result<Option<String>> {
     let plugins = session.settings.plugins.iter().map(section).collect();
     let (id, settings) = (process.take_id(), settings(session));
@@ -133,18 +133,18 @@ fn make_plugins(process: &mut PluginProcess, session: &mut Session) -> io::Resul
     }
 }
 
-/// Asks for something and answers what the plug-ins ask until it is done.
-fn converse(
+/// Sends a request and serves the requests of the plug-ins until it is answered.
+fn send_request(
     process: &mut PluginProcess,
     session: &mut Session,
     question: impl FnOnce(u64) -> ToPlugins,
-) -> io::Result<Done> {
+) -> io::Result<ActionResult> {
     let id = process.take_id();
     process.write(&question(id).line())?;
     loop {
         match process.read()? {
             FromPlugins::Acted { status, leave, error, unauthorized, .. } => {
-                return Ok(Done { status, leave, error, unauthorized });
+                return Ok(ActionResult { status, leave, error, unauthorized });
             }
             question => answer(process, session, question)?,
         }
@@ -162,10 +162,10 @@ fn answer(process: &mut PluginProcess, session: &mut Session, question: FromPlug
             }
         },
         FromPlugins::Log { text, .. } => {
-            session.console.complain(text);
+            session.console.print_error(text);
             return Ok(());
         }
-        // What only the daemon is asked.
+        // Requests that only the daemon can answer.
         FromPlugins::Rpc { id, .. } | FromPlugins::Snapshot { id } | FromPlugins::Define { id, .. } => {
             return process.write(&ToPlugins::Refused { id, text: "this is not the daemon".to_owned() }.line());
         }

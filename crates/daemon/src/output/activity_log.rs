@@ -8,7 +8,7 @@ use std::path::Path;
 use supervisord_config::model::{ActivityLog, LogLevel};
 use supervisord_core::activity_line;
 use supervisord_core::rotation::Rotation;
-use supervisord_wire::harmless::LogFilter;
+use supervisord_wire::terminal_text::LogFilter;
 
 use super::message::ClearError;
 use super::sinks::{SinkId, Sinks};

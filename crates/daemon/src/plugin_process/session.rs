@@ -12,7 +12,7 @@ use supervisord_core::call::Call;
 use supervisord_core::supervisor::{self, ProcessId};
 use supervisord_wire::event::EventType;
 use supervisord_wire::fault::{Fault, FaultCode};
-use supervisord_wire::plugin::{FromPlugins, Interface, ToPlugins, Verdict};
+use supervisord_wire::plugin::{FromPlugins, HandlerResult, PluginInterface, ToPlugins};
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{decode_response, encode_fault, encode_response};
 use tokio::sync::oneshot;
@@ -200,9 +200,9 @@ impl<'a> Session<'a> {
                         self.api.activity.log(LogLevel::Warn, &text);
                     }
                     let verdict = match verdict {
-                        Verdict::Accepted => supervisor::Verdict::Accepted,
-                        Verdict::Rejected => supervisor::Verdict::Rejected,
-                        Verdict::Failed => supervisor::Verdict::Failed,
+                        HandlerResult::Accepted => supervisor::Verdict::Accepted,
+                        HandlerResult::Rejected => supervisor::Verdict::Rejected,
+                        HandlerResult::Failed => supervisor::Verdict::Failed,
                     };
                     (self.work.notify)(Notice::Judged { process, judgement, verdict });
                 }
@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
         self.open.remove(&id)
     }
 
-    fn serving(&mut self, interfaces: Vec<Interface>) {
+    fn serving(&mut self, interfaces: Vec<PluginInterface>) {
         let activity = &self.api.activity;
         for interface in &interfaces {
             match &interface.error {

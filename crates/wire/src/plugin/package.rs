@@ -1,11 +1,12 @@
-//! The Python package `supervisor`, carried within the programs.
+//! The Python package `supervisor`, embedded in the programs.
 
-/// What `python3 -c` runs: it takes the package from the channel. Its argument is the number of the descriptor.
+/// The argument of `python3 -c`: it reads the package from the channel. Its own argument is the number of the
+/// descriptor.
 pub const BOOTSTRAP: &str = include_str!("../../../../python/bootstrap.py");
 
 macro_rules! sources {
     ($($module:literal $file:literal),* $(,)?) => {
-        /// The modules of the package: their names and texts.
+        /// The modules of the package: names and source texts.
         pub const SOURCES: [(&str, &str); [$($module),*].len()] =
             [$(($module, include_str!(concat!("../../../../python/supervisor/", $file)))),*];
     };

@@ -1,4 +1,4 @@
-//! Writing documents. Everything is appended to one string; nothing is built in between.
+//! Writes documents directly into one string, without intermediate values.
 
 use std::fmt::Write;
 
@@ -11,13 +11,13 @@ use crate::info::ProcessInfo;
 use crate::number::float_text;
 use crate::value::Value;
 
-/// What can stand inside `<value>`.
+/// Types that can be written as a `<value>`.
 pub trait Encode {
     /// Appends the value with its `<value>` tags and a final line feed.
     fn encode(&self, out: &mut String);
 }
 
-/// The document that calls a method.
+/// The document of a method call.
 pub fn encode_call(method: &str, params: &[Value]) -> String {
     let mut out = String::from("<?xml version='1.0'?>\n<methodCall>\n<methodName>");
     push_escaped(&mut out, method);
@@ -31,7 +31,7 @@ pub fn encode_call(method: &str, params: &[Value]) -> String {
     out
 }
 
-/// The document that answers a call.
+/// The document of a result.
 pub fn encode_response<T: Encode + ?Sized>(value: &T) -> String {
     let mut out = String::from("<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n");
     value.encode(&mut out);
@@ -39,7 +39,7 @@ pub fn encode_response<T: Encode + ?Sized>(value: &T) -> String {
     out
 }
 
-/// The document that refuses a call.
+/// The document of a fault.
 pub fn encode_fault(fault: &Fault) -> String {
     let mut out = String::from("<?xml version='1.0'?>\n<methodResponse>\n<fault>\n");
     fault.encode(&mut out);
@@ -57,8 +57,8 @@ impl Encode for Fault {
     }
 }
 
-/// [`Value::Nil`] becomes `<nil/>`, the common extension: no built-in method answers it, and where the
-/// original meets it the whole reply fails.
+/// [`Value::Nil`] becomes `<nil/>`, the common extension: no built-in method returns it, and the original fails with
+/// it.
 impl Encode for Value {
     fn encode(&self, out: &mut String) {
         match self {
@@ -93,7 +93,7 @@ impl<T: Encode> Encode for [T] {
     }
 }
 
-/// An array that is encoded item by item as its items become known, so that none of them has to be kept.
+/// An array that is encoded item by item, so that none of the items has to be kept.
 #[derive(Debug, Default)]
 pub struct EncodedArray {
     items: String,
@@ -105,12 +105,12 @@ impl EncodedArray {
         item.encode(&mut self.items);
     }
 
-    /// The size of all items so far, in bytes of the document.
+    /// The size of all items so far, in bytes.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether there is no item yet.
+    /// Whether there are no items yet.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -122,7 +122,7 @@ impl Encode for EncodedArray {
     }
 }
 
-/// Members in the original's order. There are no values in between, because a dashboard asks for thousands of these.
+/// Members in the original's order. There are no intermediate values, because a dashboard asks for thousands of these.
 impl Encode for ProcessInfo {
     fn encode(&self, out: &mut String) {
         let text = |out: &mut String, name, text: &str| member(out, name, |out| push_string(out, text));
@@ -182,7 +182,7 @@ fn push_string(out: &mut String, text: &str) {
     out.push_str("</string></value>\n");
 }
 
-/// Lines of 76 characters, as the original's library writes them.
+/// Lines of 76 characters, as written by Python's library.
 fn push_base64(out: &mut String, bytes: &[u8]) {
     const BYTES_PER_LINE: usize = 57;
     out.push_str("<value><base64>\n");
@@ -193,7 +193,7 @@ fn push_base64(out: &mut String, bytes: &[u8]) {
     out.push_str("</base64></value>\n");
 }
 
-/// Appends text with markup escaped and everything XML cannot carry replaced by U+FFFD.
+/// Appends text with markup escaped and illegal characters replaced by U+FFFD.
 fn push_escaped(out: &mut String, text: &str) {
     let bytes = text.as_bytes();
     let mut copied = 0;
@@ -205,7 +205,7 @@ fn push_escaped(out: &mut String, text: &str) {
             b'>' => ("&gt;", 1),
             b'\r' => ("&#13;", 1),
             byte if byte < b' ' && !is_xml_char(byte.into()) => ("\u{fffd}", 1),
-            // U+FFFE and U+FFFF, the only others that are not allowed.
+            // U+FFFE and U+FFFF, the only other illegal characters.
             0xef if matches!(bytes[at..], [_, 0xbf, 0xbe | 0xbf, ..]) => ("\u{fffd}", 3),
             _ => {
                 at += 1;

@@ -14,7 +14,7 @@ fn structure(members: &[(&str, Value)]) -> Value {
     Value::Struct(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
 }
 
-/// The one argument of a call, given its XML.
+/// The one argument of a call, from its XML.
 fn argument(xml: &str) -> Result<Value, DecodeError> {
     let body = format!("<methodCall><methodName>m</methodName><params><param>{xml}</param></params></methodCall>");
     decode_call(body.as_bytes()).map(|(_, mut params)| {
@@ -133,7 +133,7 @@ fn a_process_has_the_members_of_the_original_in_its_order() {
 }
 
 #[test]
-fn the_items_of_an_answer_are_given_away_and_nothing_else_is() {
+fn decode_items_passes_on_only_the_items_of_an_array() {
     let given = |value: &Value| {
         let mut items = Vec::new();
         let rest = decode_items(encode_response(value).as_bytes(), |item| items.push(item)).unwrap().unwrap();
@@ -256,7 +256,7 @@ fn containers_are_read_by_position() {
 }
 
 #[test]
-fn the_shape_around_the_call_hardly_matters() {
+fn elements_around_the_method_name_are_ignored() {
     for body in [
         "<methodCall><methodName>m</methodName></methodCall>",
         "<foo><bar><methodName>m</methodName></bar></foo>",
@@ -358,13 +358,13 @@ proptest! {
     }
 
     #[test]
-    fn any_text_makes_a_readable_document(text in any::<String>()) {
+    fn any_text_gives_a_parsable_document(text in any::<String>()) {
         let document = encode_call("m", &[Value::Str(text)]);
         prop_assert!(decode_call(document.as_bytes()).is_ok());
     }
 
     #[test]
-    fn no_body_is_too_strange(body in "(<(/?(a|value|int|struct|member|name|params|methodName)/?>|!--|\\?|!\\[CDATA\\[|!DOCTYPE)|[a-z&;#\\]>]{0,3}| |\n){0,30}") {
+    fn no_body_makes_the_decoder_panic(body in "(<(/?(a|value|int|struct|member|name|params|methodName)/?>|!--|\\?|!\\[CDATA\\[|!DOCTYPE)|[a-z&;#\\]>]{0,3}| |\n){0,30}") {
         let _ = decode_call(body.as_bytes());
         let _ = decode_response(body.as_bytes());
     }

@@ -1,18 +1,18 @@
-//! What programs and other people have chosen, made harmless for a terminal: it obeys control characters, and what is
-//! written to one could change its title, hide lines, or have it type commands.
+//! Makes text of programs and other users safe to print on a terminal, which interprets control characters: they could
+//! change its title, hide lines, or make it type commands.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// A text whose control characters are written out, such as `\x1b`; it may have several lines.
+/// The text with its control characters escaped, such as `\x1b`; it may have several lines.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_obeyed) {
+    if !text.chars().any(is_terminal_control) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for letter in text.chars() {
         match u32::from(letter) {
-            _ if !is_obeyed(letter) => shown.push(letter),
+            _ if !is_terminal_control(letter) => shown.push(letter),
             code @ ..0x100 => _ = write!(shown, "\\x{code:02x}"),
             code => _ = write!(shown, "\\u{code:04x}"),
         }
@@ -20,20 +20,20 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a terminal does more with a letter than show it: control characters, and those that turn the direction of
-/// writing, with which a name can look like another.
-fn is_obeyed(letter: char) -> bool {
+/// Whether a terminal interprets a character instead of printing it: control characters, and those that change the
+/// direction of writing, which can make one name look like another.
+fn is_terminal_control(letter: char) -> bool {
     let turns =
         matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     letter.is_control() && !matches!(letter, '\n' | '\t') || turns
 }
 
-/// Takes out of a log, piece by piece, what a terminal obeys, but for colours and the like (`ESC [ … m`). A carriage
-/// return alone, with which a line would be written over, begins a new line.
+/// Removes terminal control sequences from a log, chunk by chunk, except for colours and the like (`ESC [ … m`). A lone
+/// carriage return, which would overwrite a line, becomes a new line.
 #[derive(Debug, Default)]
 pub struct LogFilter {
     state: State,
-    /// The beginning of a character, of a sequence that may be a colour, or a carriage return.
+    /// An incomplete character, an incomplete sequence that may be a colour, or a carriage return.
     held: Vec<u8>,
 }
 
@@ -43,24 +43,25 @@ enum State {
     Text,
     /// After a carriage return.
     Return,
-    /// Within a character that has so many bytes to come.
-    Letter(usize),
+    /// Inside a character, with this many bytes missing.
+    Character(usize),
     /// After ESC.
     Escape,
-    /// Within a sequence that ends with a letter; whether it can still be a colour.
+    /// Inside a control sequence (CSI); whether it can still be a colour.
     Sequence(bool),
-    /// Within a text for the terminal, such as a title; whether the last byte was ESC.
+    /// Inside a string for the terminal (OSC and the like), such as a title; whether the last byte was ESC.
     Title(bool),
 }
 
-/// How long a sequence for a colour may be.
-const LONGEST_COLOUR: usize = 64;
+/// The longest colour sequence, in bytes.
+const MAX_COLOUR_BYTES: usize = 64;
 
-/// From here on other character sets than UTF-8 have letters; below are control characters.
-const FIRST_LETTER_OF_OTHERS: u8 = 0xa0;
+/// From this byte on, 8-bit character sets such as ISO 8859-1 have printable characters; bytes 0x80 to 0x9f are control
+/// characters.
+const FIRST_8_BIT_PRINTABLE: u8 = 0xa0;
 
 impl LogFilter {
-    /// What of a piece may be shown. Of what may go on in the next piece nothing is shown yet.
+    /// The printable part of a chunk. An incomplete character or sequence at its end is held back until the next chunk.
     pub fn pass(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut shown = Vec::with_capacity(piece.len());
         piece.iter().for_each(|byte| self.take(*byte, &mut shown));
@@ -77,7 +78,7 @@ impl LogFilter {
                     self.begin(byte, shown);
                 }
             }
-            State::Letter(left) => self.go_on_with_letter(byte, left, shown),
+            State::Character(left) => self.continue_character(byte, left, shown),
             State::Escape => match byte {
                 b'[' => self.hold(byte, State::Sequence(true)),
                 b']' | b'P' | b'X' | b'^' | b'_' => self.state = State::Title(false),
@@ -91,7 +92,7 @@ impl LogFilter {
                     shown.push(byte);
                     self.state = State::Text;
                 }
-                b'0'..=b'9' | b';' | b':' if may_be_colour && self.held.len() < LONGEST_COLOUR => {
+                b'0'..=b'9' | b';' | b':' if may_be_colour && self.held.len() < MAX_COLOUR_BYTES => {
                     self.hold(byte, State::Sequence(true));
                 }
                 b' '..=b'?' => self.state = State::Sequence(false),
@@ -101,7 +102,7 @@ impl LogFilter {
             State::Title(was_escape) => match byte {
                 b'\\' if was_escape => self.state = State::Text,
                 0x07 => self.state = State::Text,
-                // It should not go on over the end of a line, and the next line is not to be lost by it.
+                // A string ends at the end of its line at the latest, so that the next line is not lost.
                 b'\n' => self.begin(byte, shown),
                 _ => self.state = State::Title(byte == 0x1b),
             },
@@ -113,7 +114,7 @@ impl LogFilter {
         self.state = state;
     }
 
-    /// A byte that begins something new.
+    /// A byte outside of any sequence.
     fn begin(&mut self, byte: u8, shown: &mut Vec<u8>) {
         self.held.clear();
         self.state = State::Text;
@@ -121,40 +122,40 @@ impl LogFilter {
             b'\n' | b'\t' | b' '..=b'~' => shown.push(byte),
             b'\r' => self.state = State::Return,
             0x1b => self.hold(byte, State::Escape),
-            0xc2..=0xdf => self.hold(byte, State::Letter(1)),
-            0xe0..=0xef => self.hold(byte, State::Letter(2)),
-            0xf0..=0xf4 => self.hold(byte, State::Letter(3)),
-            FIRST_LETTER_OF_OTHERS.. => shown.push(byte),
-            // Control characters, in UTF-8 and by themselves.
+            0xc2..=0xdf => self.hold(byte, State::Character(1)),
+            0xe0..=0xef => self.hold(byte, State::Character(2)),
+            0xf0..=0xf4 => self.hold(byte, State::Character(3)),
+            FIRST_8_BIT_PRINTABLE.. => shown.push(byte),
+            // Control characters, single bytes or parts of UTF-8.
             _ => {}
         }
     }
 
-    fn go_on_with_letter(&mut self, byte: u8, left: usize, shown: &mut Vec<u8>) {
+    fn continue_character(&mut self, byte: u8, left: usize, shown: &mut Vec<u8>) {
         if !matches!(byte, 0x80..=0xbf) {
-            self.show_letters_of_others(shown);
+            self.print_as_8_bit_text(shown);
             return self.begin(byte, shown);
         }
         self.held.push(byte);
         if left > 1 {
-            self.state = State::Letter(left - 1);
+            self.state = State::Character(left - 1);
             return;
         }
         self.state = State::Text;
         match str::from_utf8(&self.held).ok().and_then(|text| text.chars().next()) {
-            // The longer forms of what begins with ESC.
+            // The C1 forms of sequences that otherwise begin with ESC.
             Some('\u{9b}') => self.state = State::Sequence(false),
             Some('\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}') => self.state = State::Title(false),
-            Some(letter) if is_obeyed(letter) => {}
+            Some(letter) if is_terminal_control(letter) => {}
             Some(_) => shown.extend_from_slice(&self.held),
-            None => self.show_letters_of_others(shown),
+            None => self.print_as_8_bit_text(shown),
         }
         self.held.clear();
     }
 
-    /// What is held is not UTF-8 after all.
-    fn show_letters_of_others(&mut self, shown: &mut Vec<u8>) {
-        shown.extend(self.held.iter().filter(|byte| **byte >= FIRST_LETTER_OF_OTHERS));
+    /// The held bytes are not UTF-8: prints those that are printable in 8-bit character sets.
+    fn print_as_8_bit_text(&mut self, shown: &mut Vec<u8>) {
+        shown.extend(self.held.iter().filter(|byte| **byte >= FIRST_8_BIT_PRINTABLE));
     }
 }
 
@@ -174,7 +175,7 @@ mod tests {
         }
     }
 
-    /// In one piece, and byte by byte.
+    /// Filters the log in one piece, and byte by byte with the same result.
     fn filtered(log: &[u8]) -> Vec<u8> {
         let whole = LogFilter::default().pass(log);
         let mut filter = LogFilter::default();

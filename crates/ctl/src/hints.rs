@@ -1,4 +1,4 @@
-//! What an action was refused for, and what was probably meant. People at a terminal are told when the action is done.
+//! Hints about refused actions and similar names. A terminal gets them when the action is done.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -11,31 +11,31 @@ use supervisord_wire::name::{Namespec, namespec};
 
 use crate::client::{Channel, Client, ClientError};
 
-/// How many names are proposed at most.
-const MOST: usize = 3;
+/// The most names to suggest.
+const MAX_SUGGESTIONS: usize = 3;
 
-/// Something that may need an explanation.
+/// A refusal that a hint may explain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// There is nothing of this name.
+pub enum HintRequest {
+    /// The name is unknown.
     Unknown {
-        /// The name, as it was given.
+        /// The name as the user wrote it.
         name: String,
-        /// What it was to be the name of.
-        wanted: Wanted,
+        /// What the name should have named.
+        wanted: ExpectedName,
     },
     /// A log that cannot be shown.
     NoLog {
-        /// The process, as it was named.
+        /// The process, as the user named it.
         name: String,
-        /// Which of its logs.
+        /// Which log of the process.
         channel: Channel,
     },
 }
 
-/// What an action takes.
+/// What an action takes as a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum ExpectedName {
     /// One process.
     Process,
     /// A process, or a group with a star.
@@ -44,40 +44,42 @@ pub enum Wanted {
     Group,
 }
 
-impl Doubt {
-    pub fn unknown(name: &str, wanted: Wanted) -> Doubt {
-        Doubt::Unknown { name: name.to_owned(), wanted }
+impl HintRequest {
+    pub fn unknown(name: &str, wanted: ExpectedName) -> HintRequest {
+        HintRequest::Unknown { name: name.to_owned(), wanted }
     }
 
-    pub fn no_log(name: &str, channel: Channel) -> Doubt {
-        Doubt::NoLog { name: name.to_owned(), channel }
+    pub fn no_log(name: &str, channel: Channel) -> HintRequest {
+        HintRequest::NoLog { name: name.to_owned(), channel }
     }
 }
 
-/// What is to be said about it, if anything; the daemon is asked.
-pub fn explain(client: &mut Client, doubt: &Doubt) -> Result<Option<String>, ClientError> {
-    match doubt {
-        Doubt::Unknown { name, wanted } => meant(client, name, *wanted),
-        Doubt::NoLog { name, channel } => {
+/// The hint for a refusal, if there is one; asks the daemon.
+pub fn explain(client: &mut Client, request: &HintRequest) -> Result<Option<String>, ClientError> {
+    match request {
+        HintRequest::Unknown { name, wanted } => suggestion(client, name, *wanted),
+        HintRequest::NoLog { name, channel } => {
             let info = match client.process_info(name) {
                 Ok(info) => info,
-                Err(error) if error.is_fault(FaultCode::BadName) => return meant(client, name, Wanted::Process),
+                Err(error) if error.is_fault(FaultCode::BadName) => {
+                    return suggestion(client, name, ExpectedName::Process);
+                }
                 Err(error) => return Err(error),
             };
             let path = match channel {
                 Channel::Stdout => info.stdout_logfile,
                 Channel::Stderr => info.stderr_logfile,
             };
-            Ok(Some(about_log(name, *channel, &path, &info.spawnerr)))
+            Ok(Some(describe_log(name, *channel, &path, &info.spawnerr)))
         }
     }
 }
 
-fn meant(client: &mut Client, name: &str, wanted: Wanted) -> Result<Option<String>, ClientError> {
+fn suggestion(client: &mut Client, name: &str, wanted: ExpectedName) -> Result<Option<String>, ClientError> {
     let infos = client.all_process_info()?;
     let known: Vec<(&str, &str)> = infos.iter().map(|info| (info.group.as_str(), info.name.as_str())).collect();
-    let names = names_meant(name, wanted, &known);
-    if names.is_empty() || wanted == Wanted::Group {
+    let names = similar_names(name, wanted, &known);
+    if names.is_empty() || wanted == ExpectedName::Group {
         let configured = client.all_config_info()?;
         let group = Namespec::parse(name).group;
         if let Some(idle) = configured.iter().find(|info| !info.in_use && (info.group == group || info.name == name)) {
@@ -88,34 +90,34 @@ fn meant(client: &mut Client, name: &str, wanted: Wanted) -> Result<Option<Strin
     Ok(proposal(&names, name, wanted))
 }
 
-fn proposal(names: &[String], name: &str, wanted: Wanted) -> Option<String> {
+fn proposal(names: &[String], name: &str, wanted: ExpectedName) -> Option<String> {
     let question = match names {
         [] => return None,
         [name] => format!("did you mean {name}?"),
         [names @ .., last] => format!("did you mean {} or {last}?", names.join(", ")),
     };
-    let takes_one = wanted == Wanted::Process && (name == "all" || name.ends_with(":*"));
+    let takes_one = wanted == ExpectedName::Process && (name == "all" || name.ends_with(":*"));
     Some(if takes_one { format!("this takes one process at a time; {question}") } else { question })
 }
 
-/// What may have been meant by a name that nothing has.
-fn names_meant(name: &str, wanted: Wanted, known: &[(&str, &str)]) -> Vec<String> {
+/// The names that the user may have suggestion by an unknown name.
+fn similar_names(name: &str, wanted: ExpectedName, known: &[(&str, &str)]) -> Vec<String> {
     let groups: BTreeSet<&str> = known.iter().map(|(group, _)| *group).collect();
-    if wanted == Wanted::Group {
+    if wanted == ExpectedName::Group {
         let group = Namespec::parse(name).group;
         return nearest(&group, groups).map(str::to_owned).into_iter().collect();
     }
     let whole = |group: &str| format!("{group}:*");
     let members = |group: &str| -> Vec<String> {
         let members = known.iter().filter(|(of, _)| *of == group);
-        members.map(|(group, process)| namespec(group, process)).take(MOST).collect()
+        members.map(|(group, process)| namespec(group, process)).take(MAX_SUGGESTIONS).collect()
     };
     let in_group = |group: &str| match wanted {
-        Wanted::ProcessOrGroup => vec![whole(group)],
+        ExpectedName::ProcessOrGroup => vec![whole(group)],
         _ => members(group),
     };
     if name == "all" {
-        return known.iter().map(|(group, process)| namespec(group, process)).take(MOST).collect();
+        return known.iter().map(|(group, process)| namespec(group, process)).take(MAX_SUGGESTIONS).collect();
     }
     let Namespec { group, process } = Namespec::parse(name);
     let is_bare = process.as_deref() == Some(group.as_str());
@@ -128,7 +130,8 @@ fn names_meant(name: &str, wanted: Wanted, known: &[(&str, &str)]) -> Vec<String
     }
     if is_bare {
         let elsewhere = known.iter().filter(|(_, process)| *process == name);
-        let elsewhere: Vec<String> = elsewhere.map(|(group, process)| namespec(group, process)).take(MOST).collect();
+        let elsewhere: Vec<String> =
+            elsewhere.map(|(group, process)| namespec(group, process)).take(MAX_SUGGESTIONS).collect();
         if !elsewhere.is_empty() {
             return elsewhere;
         }
@@ -141,9 +144,9 @@ fn names_meant(name: &str, wanted: Wanted, known: &[(&str, &str)]) -> Vec<String
     nearest(&group, groups).map(in_group).unwrap_or_default()
 }
 
-/// Why there is nothing to show of a log. The path is the daemon's, which usually is on this machine; `spawnerr` is why
-/// the process could not be started, if it could not.
-fn about_log(name: &str, channel: Channel, path: &str, spawnerr: &str) -> String {
+/// Why a log cannot be shown. The path is the daemon's, which usually runs on this machine; `spawnerr` is the spawn
+/// error of the process, or empty.
+fn describe_log(name: &str, channel: Channel, path: &str, spawnerr: &str) -> String {
     let stream = channel.name();
     if path.is_empty() {
         return format!(
@@ -178,45 +181,53 @@ mod tests {
     const KNOWN: [(&str, &str); 5] =
         [("celery", "c0"), ("celery", "c1"), ("web", "web"), ("jobs", "mailer"), ("jobs", "cleaner")];
 
-    fn meant(name: &str, wanted: Wanted) -> String {
-        proposal(&names_meant(name, wanted, &KNOWN), name, wanted).unwrap_or_default()
+    fn suggestion(name: &str, wanted: ExpectedName) -> String {
+        proposal(&similar_names(name, wanted, &KNOWN), name, wanted).unwrap_or_default()
     }
 
     #[test]
-    fn groups_and_processes_are_told_apart() {
+    fn groups_and_processes_are_distinguished() {
         for (name, wanted, proposed) in [
-            ("celery", Wanted::ProcessOrGroup, "did you mean celery:*?"),
-            ("celery", Wanted::Process, "did you mean celery:c0 or celery:c1?"),
-            ("celery:*", Wanted::Process, "this takes one process at a time; did you mean celery:c0 or celery:c1?"),
-            ("mailer", Wanted::ProcessOrGroup, "did you mean jobs:mailer?"),
-            ("jobs:mialer", Wanted::Process, "did you mean jobs:mailer?"),
-            ("jobs:nothing", Wanted::ProcessOrGroup, "did you mean jobs:*?"),
-            ("wbe", Wanted::Process, "did you mean web?"),
-            ("celry", Wanted::ProcessOrGroup, "did you mean celery:*?"),
-            ("celry:*", Wanted::ProcessOrGroup, "did you mean celery:*?"),
-            ("celry", Wanted::Group, "did you mean celery?"),
-            ("all", Wanted::Process, "this takes one process at a time; did you mean celery:c0, celery:c1 or web?"),
-            ("something-else", Wanted::ProcessOrGroup, ""),
+            ("celery", ExpectedName::ProcessOrGroup, "did you mean celery:*?"),
+            ("celery", ExpectedName::Process, "did you mean celery:c0 or celery:c1?"),
+            (
+                "celery:*",
+                ExpectedName::Process,
+                "this takes one process at a time; did you mean celery:c0 or celery:c1?",
+            ),
+            ("mailer", ExpectedName::ProcessOrGroup, "did you mean jobs:mailer?"),
+            ("jobs:mialer", ExpectedName::Process, "did you mean jobs:mailer?"),
+            ("jobs:nothing", ExpectedName::ProcessOrGroup, "did you mean jobs:*?"),
+            ("wbe", ExpectedName::Process, "did you mean web?"),
+            ("celry", ExpectedName::ProcessOrGroup, "did you mean celery:*?"),
+            ("celry:*", ExpectedName::ProcessOrGroup, "did you mean celery:*?"),
+            ("celry", ExpectedName::Group, "did you mean celery?"),
+            (
+                "all",
+                ExpectedName::Process,
+                "this takes one process at a time; did you mean celery:c0, celery:c1 or web?",
+            ),
+            ("something-else", ExpectedName::ProcessOrGroup, ""),
         ] {
-            assert_eq!(meant(name, wanted), proposed, "{name} {wanted:?}");
+            assert_eq!(suggestion(name, wanted), proposed, "{name} {wanted:?}");
         }
     }
 
     #[test]
-    fn logs_that_keep_nothing_are_named() {
-        assert!(about_log("p", Channel::Stdout, "", "").contains("p has no log of stdout"));
+    fn logs_that_cannot_be_shown_are_described() {
+        assert!(describe_log("p", Channel::Stdout, "", "").contains("p has no log of stdout"));
         assert!(
-            about_log("p", Channel::Stderr, "/dev/null", "")
+            describe_log("p", Channel::Stderr, "/dev/null", "")
                 .ends_with("/dev/null, a device, which keeps nothing that could be shown")
         );
-        let missing = about_log("p", Channel::Stdout, "/nowhere/log", "");
+        let missing = describe_log("p", Channel::Stdout, "/nowhere/log", "");
         assert_eq!(missing, "the stdout of p goes to /nowhere/log, and there is no such file here");
         let refused = "unknown error making dispatchers for 'p': EACCES (/nowhere/log: Permission denied)";
         let expected = "the stdout of p goes to /nowhere/log, which could not be opened: Permission denied";
-        assert_eq!(about_log("p", Channel::Stdout, "/nowhere/log", refused), expected);
-        let other = about_log("p", Channel::Stderr, "/nowhere/err", refused);
+        assert_eq!(describe_log("p", Channel::Stdout, "/nowhere/log", refused), expected);
+        let other = describe_log("p", Channel::Stderr, "/nowhere/err", refused);
         assert!(other.ends_with("there is no such file here"), "{other}");
-        let below = about_log("p", Channel::Stdout, "/dev/null/log", "");
+        let below = describe_log("p", Channel::Stdout, "/dev/null/log", "");
         assert!(below.ends_with("/dev/null/log, which could not be opened: Not a directory"), "{below}");
     }
 }

@@ -1,4 +1,4 @@
-//! How long an answer is waited for.
+//! Time limits of calls.
 
 use std::future::Future;
 use std::io;
@@ -10,48 +10,48 @@ use std::time::{Duration, Instant};
 
 use super::ClientError;
 
-/// After this time without an answer somebody is told.
-const SILENCE: Duration = Duration::from_secs(5);
+/// A call without an answer for this long is reported.
+const SILENCE_NOTICE_AFTER: Duration = Duration::from_secs(5);
 
-/// What happens while there is no answer: nothing, unless somebody asks for it.
+/// What happens while a call has no answer; by default nothing.
 #[derive(Clone, Default)]
-pub(super) struct Patience {
-    /// When to give up.
+pub(super) struct WaitPolicy {
+    /// The time limit of a call; none for no limit.
     pub(super) limit: Option<Duration>,
-    /// Who is told, once for each call.
-    pub(super) told: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Called once for each silent call.
+    pub(super) on_silence: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-impl Patience {
-    /// Begins to wait for a call. Of one that is expected to take its time nobody is told.
+impl WaitPolicy {
+    /// Starts the clock of a call. Silence of a call that is expected to take long is not reported.
     pub(super) fn wait(&self, takes_time: bool) -> Wait {
-        let told = self.told.clone().filter(|_| !takes_time);
-        Wait { began: Instant::now(), limit: self.limit, told }
+        let on_silence = self.on_silence.clone().filter(|_| !takes_time);
+        Wait { started: Instant::now(), limit: self.limit, on_silence }
     }
 }
 
-/// The wait for one call: to be connected, and for the answer.
+/// The clock of one call, including the connection.
 pub(super) struct Wait {
-    began: Instant,
+    started: Instant,
     limit: Option<Duration>,
-    told: Option<Arc<dyn Fn() + Send + Sync>>,
+    on_silence: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Wait {
-    /// How long to wait until something is to be done; none for ever.
+    /// The time until the next action is due; none if there is none.
     fn next(&self) -> Option<Duration> {
-        let silence = self.told.as_ref().map(|_| SILENCE);
+        let silence = self.on_silence.as_ref().map(|_| SILENCE_NOTICE_AFTER);
         let next = silence.into_iter().chain(self.limit).min()?;
-        Some(next.saturating_sub(self.began.elapsed()))
+        Some(next.saturating_sub(self.started.elapsed()))
     }
 
-    /// Does what is due.
-    fn act(&mut self) -> Result<(), ClientError> {
-        let elapsed = self.began.elapsed();
-        if elapsed >= SILENCE
-            && let Some(tell) = self.told.take()
+    /// Reports silence and enforces the limit, if they are due.
+    fn check_limits(&mut self) -> Result<(), ClientError> {
+        let elapsed = self.started.elapsed();
+        if elapsed >= SILENCE_NOTICE_AFTER
+            && let Some(notify) = self.on_silence.take()
         {
-            tell();
+            notify();
         }
         match self.limit {
             Some(limit) if elapsed >= limit => Err(ClientError::Timeout(limit)),
@@ -59,8 +59,8 @@ impl Wait {
         }
     }
 
-    /// Waits for what a runtime with a clock works on.
-    pub(super) async fn patiently<T>(
+    /// Awaits a future, which runs on a runtime with a clock.
+    pub(super) async fn run<T>(
         &mut self,
         work: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ClientError> {
@@ -69,13 +69,13 @@ impl Wait {
             let Some(next) = self.next() else { return work.await };
             match tokio::time::timeout(next, &mut work).await {
                 Ok(result) => return result,
-                Err(_) => self.act()?,
+                Err(_) => self.check_limits()?,
             }
         }
     }
 
-    /// Waits for something that can only block. After the limit it goes on by itself, and nobody hears of it.
-    pub(super) fn patiently_blocking<T: Send + 'static>(
+    /// Waits for a blocking function on a thread. After the limit the thread continues, and its result is dropped.
+    pub(super) fn run_blocking<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
     ) -> Result<T, ClientError> {
@@ -92,7 +92,7 @@ impl Wait {
             };
             match received {
                 Ok(result) => return result,
-                Err(RecvTimeoutError::Timeout) => self.act()?,
+                Err(RecvTimeoutError::Timeout) => self.check_limits()?,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(ClientError::Io(io::Error::other("the connection was given up")));
                 }
@@ -110,39 +110,39 @@ mod tests {
     fn at(elapsed: Duration, limit: Option<Duration>) -> (Wait, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let counted = count.clone();
-        let told = move || {
+        let on_silence = move || {
             counted.fetch_add(1, Ordering::SeqCst);
         };
-        let patience = Patience { limit, told: Some(Arc::new(told)) };
-        let mut wait = patience.wait(false);
-        wait.began = Instant::now().checked_sub(elapsed).unwrap();
+        let policy = WaitPolicy { limit, on_silence: Some(Arc::new(on_silence)) };
+        let mut wait = policy.wait(false);
+        wait.started = Instant::now().checked_sub(elapsed).unwrap();
         (wait, count)
     }
 
     #[test]
-    fn somebody_is_told_once_and_the_limit_ends_it() {
+    fn silence_is_reported_once_and_the_limit_ends_the_call() {
         let (mut wait, count) = at(Duration::from_secs(6), Some(Duration::from_secs(60)));
         assert_eq!(wait.next(), Some(Duration::ZERO));
-        assert!(wait.act().is_ok() && wait.act().is_ok());
+        assert!(wait.check_limits().is_ok() && wait.check_limits().is_ok());
         assert_eq!(count.load(Ordering::SeqCst), 1);
         assert!(wait.next().unwrap() > Duration::from_secs(50));
         let (mut wait, _) = at(Duration::from_secs(61), Some(Duration::from_secs(60)));
-        assert!(matches!(wait.act(), Err(ClientError::Timeout(_))));
+        assert!(matches!(wait.check_limits(), Err(ClientError::Timeout(_))));
     }
 
     #[test]
-    fn without_patience_to_lose_it_waits_for_ever() {
-        assert_eq!(Patience::default().wait(false).next(), None);
+    fn without_limit_a_call_waits_for_ever() {
+        assert_eq!(WaitPolicy::default().wait(false).next(), None);
         let (wait, _) = at(Duration::ZERO, None);
-        let patience = Patience { limit: None, told: wait.told };
-        assert_eq!(patience.wait(true).next(), None);
+        let policy = WaitPolicy { limit: None, on_silence: wait.on_silence };
+        assert_eq!(policy.wait(true).next(), None);
     }
 
     #[test]
-    fn what_blocks_is_left_behind_after_the_limit() {
+    fn a_blocking_function_is_abandoned_after_the_limit() {
         let (mut wait, _) = at(Duration::ZERO, Some(Duration::from_millis(1)));
         let (end, ended) = channel::<()>();
-        let result = wait.patiently_blocking(move || Ok(ended.recv().is_ok()));
+        let result = wait.run_blocking(move || Ok(ended.recv().is_ok()));
         assert!(matches!(result, Err(ClientError::Timeout(_))));
         drop(end);
     }
