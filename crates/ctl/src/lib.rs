@@ -38,7 +38,7 @@ use supervisord_sys::thread;
 /// Runs `supervisorctl` on the command line of this process.
 pub fn main() -> ExitCode {
     // If this fails, the first thread that is needed reports it.
-    let _ = thread::make_possible();
+    let _ = thread::ensure_threads_work();
     let command_line = match options::parse(std::env::args_os()) {
         Ok(command_line) => command_line,
         Err(EarlyExit::Help(text)) => {

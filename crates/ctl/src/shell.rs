@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use supervisord_sys::signal::{self, Signal};
-use supervisord_sys::terminal::{self, KeyByKey, TypedAhead};
+use supervisord_sys::terminal::{self, RawMode, TypedAhead};
 
 use crate::console::is_dumb;
 use crate::failure::Failure;
@@ -97,7 +97,7 @@ impl Lines {
         let candidates = |line: &str| completion::candidates(line, &names);
         let mut editor = Editor::new(&self.known, std::mem::take(&mut self.cut));
         let (mut decoder, mut screen) = (Decoder::default(), Screen::default());
-        let mut mode = Some(key_by_key()?);
+        let mut mode = Some(raw_mode()?);
         let line = loop {
             if !session.input.has_byte() {
                 let (text, cursor) = editor.shown(prompt);
@@ -127,7 +127,7 @@ impl Lines {
                 Step::Suspended => {
                     drop(mode.take());
                     signal::suspend_job();
-                    mode = Some(key_by_key()?);
+                    mode = Some(raw_mode()?);
                     screen = Screen::default();
                 }
             }
@@ -146,8 +146,8 @@ impl Lines {
     }
 }
 
-fn key_by_key() -> io::Result<KeyByKey> {
-    KeyByKey::enter(io::stdin().as_fd(), TypedAhead::Kept)
+fn raw_mode() -> io::Result<RawMode> {
+    RawMode::enter(io::stdin().as_fd(), TypedAhead::Kept)
 }
 
 fn width() -> usize {

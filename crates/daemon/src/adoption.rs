@@ -17,7 +17,7 @@ use supervisord_core::output::Channel;
 use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snapshot};
 use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::process_handle::{ProcessHandle, has_ended};
-use supervisord_sys::socket::{self, Place};
+use supervisord_sys::socket::{self, ListenAddress};
 use supervisord_sys::{Pid, pipe, proc_fd, proc_stat, sink, start_time, user};
 
 use crate::control::Legacy;
@@ -399,9 +399,9 @@ fn find_socket(
 }
 
 fn is_at(socket: &OwnedFd, address: &SocketAddress) -> bool {
-    match (socket::place(socket), address) {
-        (Some(Place::Unix(found)), SocketAddress::Unix { path, .. }) => found == Path::new(path),
-        (Some(Place::Tcp(found)), SocketAddress::Tcp { port, .. }) => found == *port,
+    match (socket::listen_address(socket), address) {
+        (Some(ListenAddress::Unix(found)), SocketAddress::Unix { path, .. }) => found == Path::new(path),
+        (Some(ListenAddress::Tcp(found)), SocketAddress::Tcp { port, .. }) => found == *port,
         _ => false,
     }
 }

@@ -253,7 +253,7 @@ impl Life {
             control.resume(handed, reconfigured);
         }
         let network = network::start(servers, Arc::new(xmlrpc), follow, plugin_task).map_err(cannot_start)?;
-        memory::let_go_of_code();
+        memory::release_code_pages();
         let (end, network) = control.run(network, resumed);
         match end {
             End::Stopped(ending, serial, signals) => {

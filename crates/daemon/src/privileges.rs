@@ -2,7 +2,7 @@
 
 use supervisord_config::model::{LogLevel, Supervisord};
 use supervisord_sys::limits::{self, Limit};
-use supervisord_sys::thread::{self, Remedy};
+use supervisord_sys::thread::{self, Clone3Workaround};
 use supervisord_sys::user::{self, Identity, User};
 
 use crate::start_error::StartError;
@@ -15,10 +15,10 @@ const RUNNING_AS_ROOT: &str = "Supervisor is running as root.  Privileges were n
 pub fn permit_threads() -> Result<Option<(LogLevel, String)>, StartError> {
     const REFUSED: &str = "the system call clone3 is refused (EPERM), as by the seccomp profile of an old container \
                            runtime (Docker before 20.10.10)";
-    match thread::make_possible() {
-        Ok(Remedy::None) => Ok(None),
-        Ok(Remedy::OlderCall) => Ok(Some((LogLevel::Info, format!("{REFUSED}; clone is used instead")))),
-        Ok(Remedy::NoNewPrivileges) => {
+    match thread::ensure_threads_work() {
+        Ok(Clone3Workaround::None) => Ok(None),
+        Ok(Clone3Workaround::OlderCall) => Ok(Some((LogLevel::Info, format!("{REFUSED}; clone is used instead")))),
+        Ok(Clone3Workaround::NoNewPrivileges) => {
             let text = format!(
                 "{REFUSED}; clone is used instead, at the price that no program gains privileges by sudo, su or \
                  set-user-id files (no_new_privs).  Update the container runtime, or permit clone3"

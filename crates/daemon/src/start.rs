@@ -25,7 +25,7 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == keeper::ARGUMENT) {
         return keeper::run();
     }
-    supervisord_sys::memory::give_back_what_is_freed();
+    supervisord_sys::memory::limit_heap_retention();
     // What somebody left open for us is not for our children. That it cannot be marked would show in nothing else.
     let _ = inherited::note_at_start();
     let arguments: Vec<OsString> = std::env::args_os().collect();

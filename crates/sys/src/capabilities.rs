@@ -1,26 +1,25 @@
-//! What each system offers, as far as users notice: one table, from which `docs/systems.md` is made, and which the daemon
-//! asks.
+//! What each system offers, as far as users notice: one table, which the daemon uses and `docs/systems.md` shows.
 
 use crate::system;
 
-/// What a system offers.
+/// The features of a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// What the system is called.
+    /// The name of the system.
     pub name: &'static str,
-    /// Programs go on when the daemon is killed, and the next daemon takes them over.
+    /// Programs survive when the daemon is killed, and the next daemon takes them over.
     pub take_over: bool,
-    /// The next daemon can learn how a program ended that it did not start.
+    /// The next daemon learns the exit status of programs that it did not start.
     pub exit_status_after_take_over: bool,
-    /// A signal reaches the program it was meant for, and never another process that has got its number.
+    /// A signal reaches exactly the intended process, never another one that got its process id later.
     pub exact_signals: bool,
-    /// Output on its way to a log survives a daemon that is killed (`splice` and `tee` between pipes).
+    /// Output on its way to a log survives when the daemon is killed (`splice` and `tee` between pipes).
     pub output_survives: bool,
-    /// A program is started without copying anything of the daemon's memory.
+    /// Starting a program copies none of the daemon's memory.
     pub spawn_without_copy: bool,
-    /// The daemon, as root, opens no file that another user has put in its way.
+    /// As root, the daemon opens no file through a link that another user has planted.
     pub checks_paths: bool,
-    /// A message names the process that already listens at a port.
+    /// A message names the process that listens on a port in use.
     pub names_port_holder: bool,
     /// The number of processes can be limited (`minprocs`).
     pub process_limit: bool,
@@ -58,13 +57,13 @@ pub const FREEBSD: Capabilities = Capabilities { name: "FreeBSD", ..MACOS };
 /// Solaris and illumos.
 pub const SOLARIS: Capabilities = Capabilities { name: "Solaris, illumos", process_limit: false, ..MACOS };
 
-/// All systems this is written for.
+/// All supported systems.
 pub const SYSTEMS: [Capabilities; 4] = [LINUX, MACOS, FREEBSD, SOLARIS];
 
-/// What the system offers that runs here; an old release of it may offer less.
+/// The features of the running system; an old release of it may offer less.
 pub const HERE: Capabilities = system::CAPABILITIES;
 
-/// A line of the table: what it is, from which release of Linux on, and whether a system offers it.
+/// A row of the table: the feature, the first release of Linux with it, and whether a system offers it.
 type Row = (&'static str, &'static str, fn(&Capabilities) -> bool);
 
 const ROWS: [Row; 8] = [
@@ -124,9 +123,9 @@ mod tests {
         assert!(text.contains(&markdown_table()), "docs/systems.md is to contain\n{}", markdown_table());
     }
 
-    /// A system that runs tests is a new one.
+    /// The tests need a recent release of the system.
     #[test]
-    fn the_system_that_runs_here_offers_what_the_table_says() {
+    fn the_running_system_has_the_features_of_the_table() {
         assert_eq!(ProcessHandle::open(Pid::current()).is_ok(), HERE.take_over && HERE.exact_signals);
         let (from, to) = (pipe::pipe().unwrap(), pipe::pipe().unwrap());
         fd::write(from.writer.as_fd(), b"x").unwrap();

@@ -1,4 +1,4 @@
-//! The clocks, and local time.
+//! Clocks and local time.
 
 use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,18 +28,18 @@ pub struct LocalTime {
     pub utc_offset: i32,
 }
 
-/// Time since some moment in the past that is the same for all processes until the next boot. It never goes back.
+/// Time since an unspecified moment that is the same for all processes until the next boot. It never goes back.
 pub fn monotonic() -> Duration {
     // Every system here has this clock.
     clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
 }
 
-/// Time since the epoch; zero where the clock stands before it.
+/// Time since the epoch; zero if the clock is set before it.
 pub fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The local time of so many seconds since the epoch. A year beyond what the system can express is shown as the epoch.
+/// The local time of a number of seconds since the epoch. A year beyond the system's range is shown as the epoch.
 pub fn local_time(seconds: i64) -> LocalTime {
     fields(seconds).or_else(|| fields(0)).unwrap_or(EPOCH)
 }
@@ -49,13 +49,13 @@ const EPOCH: LocalTime =
 
 fn fields(seconds: i64) -> Option<LocalTime> {
     static ZONE: Once = Once::new();
-    // `localtime_r` need not look at TZ by itself.
-    // SAFETY: it reads the environment, which nobody changes: changing it is unsafe.
+    // `localtime_r` need not read TZ itself.
+    // SAFETY: it reads the environment, which no thread changes: changing it is unsafe.
     ZONE.call_once(|| unsafe { tzset() });
     let time = converted(seconds)?;
     // SAFETY: all zeros is a valid value; the pointer in it is null.
     let mut tm: libc::tm = unsafe { std::mem::zeroed() };
-    // SAFETY: both point to valid places, and this variant keeps nothing of its own.
+    // SAFETY: both pointers are valid, and this variant uses no static buffer.
     if unsafe { libc::localtime_r(&time, &mut tm) }.is_null() {
         return None;
     }
@@ -71,7 +71,7 @@ fn fields(seconds: i64) -> Option<LocalTime> {
     })
 }
 
-/// The type of the system's seconds is not named: the name is about to change its meaning.
+/// The type of the system's seconds is not named, because `libc` is about to change it.
 fn converted<T: TryFrom<i64>>(seconds: i64) -> Option<T> {
     seconds.try_into().ok()
 }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn local_time_is_what_date_shows() {
+    fn local_time_matches_the_date_command() {
         for seconds in [0, 951_782_400, 1_795_166_730] {
             let time = local_time(seconds);
             let (option, value) =

@@ -1,4 +1,4 @@
-//! Finding the file of a program, and whether it may be run.
+//! Finds the executable file of a program, and checks whether it may be executed.
 
 use std::env;
 use std::ffi::OsStr;
@@ -9,24 +9,25 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-/// Why a program cannot be run. The paths are what was looked at: with the directory of the search path in front.
+/// Why a program cannot be executed. Each path is the file that was checked, including the directory of the search
+/// path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
-    /// There is no such file, or it cannot be looked at.
+    /// The file does not exist, or cannot be accessed.
     NotFound,
     /// It is a directory.
     IsDirectory(PathBuf),
-    /// Nobody has the right to execute it.
+    /// No user has the permission to execute it.
     NotExecutable(PathBuf),
-    /// Somebody may execute it, but not the present user.
+    /// Some users may execute it, but not the current one.
     NoPermission(PathBuf),
 }
 
 /// The file to execute for `program`.
 ///
-/// With a slash in it the name is taken as it is, relative to the current directory. Otherwise the first directory of
-/// `search_path` (separated by colons) decides in which the name exists, whatever it is there, as the original does:
-/// unlike a shell it does not look further when that one cannot be executed.
+/// A name with a slash is used unchanged, relative to the current directory. Otherwise the first directory of
+/// `search_path` (separated by colons) that contains the name decides, as in the original: unlike a shell, the search
+/// does not continue if that file cannot be executed.
 pub fn locate(program: &str, search_path: &OsStr) -> Result<PathBuf, CommandError> {
     let (path, metadata) = if program.contains('/') {
         existing(Path::new(program).to_owned())
@@ -40,7 +41,7 @@ pub fn locate(program: &str, search_path: &OsStr) -> Result<PathBuf, CommandErro
     check(path, &metadata)
 }
 
-/// The path under which this program was called; a bare name was looked up in `PATH`.
+/// The path under which this program was started; a bare name is searched in `PATH`.
 pub fn own_path() -> PathBuf {
     let name = PathBuf::from(env::args_os().next().unwrap_or_default());
     if name.components().count() > 1 {
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_right_to_execute_is_not_ours() {
+    fn execute_permission_of_another_user_does_not_count() {
         if crate::user::current_uid() != 0 {
             let root = tempfile::tempdir().unwrap();
             let path = root.path().join("prog");

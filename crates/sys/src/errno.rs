@@ -10,7 +10,7 @@ use crate::system::MORE_ERRNO_NAMES;
 pub struct Errno(i32);
 
 impl Errno {
-    /// The error of this number.
+    /// The error with this number.
     pub const fn new(number: i32) -> Errno {
         Errno(number)
     }
@@ -25,7 +25,7 @@ impl Errno {
         self.0
     }
 
-    /// The symbolic name (`ENOENT`), where the number has one here.
+    /// The symbolic name (`ENOENT`), if known.
     pub fn name(self) -> Option<&'static str> {
         errno_name(self.0)
     }
@@ -68,7 +68,7 @@ impl Errno {
 
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The standard library's own rendering ends in " (os error N)", which is not what log lines show.
+        // The standard library's text ends in " (os error N)", which log lines do not show.
         let text = io::Error::from_raw_os_error(self.0).to_string();
         f.write_str(text.strip_suffix(&format!(" (os error {})", self.0)).unwrap_or(&text))
     }
@@ -97,8 +97,8 @@ impl From<Errno> for io::Error {
     }
 }
 
-/// An error the standard library made up itself, without a number, becomes EINVAL: it found an argument (a NUL byte in
-/// a path, for one) that it could not pass to the system.
+/// An error of the standard library without a number becomes EINVAL: an argument could not be passed to the system,
+/// such as a path with a NUL byte.
 impl From<io::Error> for Errno {
     fn from(error: io::Error) -> Errno {
         Errno(error.raw_os_error().unwrap_or(libc::EINVAL))
@@ -111,7 +111,7 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// Numbers that every supported system has. Where two names share a number the first one stands.
+/// Numbers that every supported system has. Of two names with one number the first is used.
 static NAMES: &[(i32, &str)] = named! {
     EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST EXDEV
     ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK

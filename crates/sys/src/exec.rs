@@ -1,4 +1,4 @@
-//! Replacing the program of this process while descriptors and children stay.
+//! Replaces the program of this process; descriptors and children stay.
 
 use std::ffi::{CString, OsStr};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -12,8 +12,8 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use crate::signal::Signals;
 use crate::{Errno, system};
 
-/// A file without a name with this content, read from its beginning; it is closed on exec unless handed over. It is in
-/// memory where the system has files there.
+/// An unnamed file with this content, positioned at its beginning; closed on exec unless handed over. It is in memory
+/// if the system has memory files.
 pub fn memory_file(content: &[u8]) -> io::Result<OwnedFd> {
     let mut file = system::nameless_file()?;
     file.write_all(content)?;
@@ -21,9 +21,10 @@ pub fn memory_file(content: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Replaces the program. Children remain children, and the descriptors in `keep` remain open under their numbers.
-/// All signals are blocked across the change, so that none can end the process before its successor listens; the
-/// successor unblocks what it catches, and gets what was caught and not drained. Returns only when it failed; then everything is as before.
+/// Replaces the program. Children remain children, and the descriptors in `keep` remain open under their numbers. All
+/// signals are blocked during the exec, so that none can end the process before the new program has its handlers; the
+/// new program unblocks the signals that it catches, and gets those that were caught and not drained. Returns only
+/// after a failure, with everything restored.
 pub fn replace_program<A, N, V>(
     program: &Path,
     argv: &[A],
@@ -79,7 +80,7 @@ fn execute(
         result = nix::unistd::execve(program, argv, environment).map(drop).map_err(Errno::from);
     }
     for fd in keep {
-        // They were changed a moment ago; what cannot be changed back is at worst inherited by a child.
+        // These flags were just changed, so changing them back works; at worst a child inherits the descriptor.
         let _ = set_close_on_exec(*fd, true);
     }
     let _ = before.thread_set_mask();

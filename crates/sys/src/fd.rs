@@ -1,4 +1,4 @@
-//! File descriptors: reading, writing, waiting, copying, and what they stand for.
+//! File descriptors: reading, writing, polling, copying, and their types.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::system;
 
-/// Reads once; 0 at the end of file. An interruption by a signal is not reported but tried again.
+/// Reads once; 0 at the end of file. Retries after an interruption by a signal.
 pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     uninterrupted(|| nix::unistd::read(fd, buffer))
 }
@@ -22,12 +22,13 @@ pub fn read_cached_at(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> i
     system::read_cached_at(file, buffer, offset)
 }
 
-/// Writes once, perhaps only a part. An interruption by a signal is not reported but tried again.
+/// Writes once, possibly only a part. Retries after an interruption by a signal.
 pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     uninterrupted(|| nix::unistd::write(fd, bytes))
 }
 
-/// Turns non-blocking mode on or off. It belongs to the open file, which other descriptors and processes may share.
+/// Turns non-blocking mode on or off. It belongs to the open file description, which other descriptors and processes
+/// may share.
 pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     let mut wanted = flags;
@@ -38,17 +39,18 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> 
     Ok(())
 }
 
-/// Waits until a write would not block, or would fail; false when the time passed first.
+/// Waits until a write would not block, or would fail; false after the timeout.
 pub fn poll_writable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
     poll_for(fd, PollFlags::POLLOUT, Some(timeout))
 }
 
-/// Waits until a read would not block; false when the time passed first. Without a time it waits for ever.
+/// Waits until a read would not block; false after the timeout. Without a timeout it waits for ever.
 pub fn poll_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
     poll_for(fd, PollFlags::POLLIN, timeout)
 }
 
-/// Waits until one of several can be read, or has ended: their positions, none when the time passed first.
+/// Waits until one of several descriptors can be read, or has reached its end; returns their indices, none after the
+/// timeout.
 pub fn wait_for_any(descriptors: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<usize>> {
     let mut watched: Vec<PollFd<'_>> = descriptors.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
     match poll(&mut watched, poll_timeout(timeout)) {
@@ -71,10 +73,10 @@ fn poll_for(fd: BorrowedFd<'_>, events: PollFlags, timeout: Option<Duration>) ->
     }
 }
 
-/// The longest time that one call of poll can express.
+/// The longest timeout of one call of poll.
 const MAX_POLL: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// Rounded up, so that a wait never ends early and then spins.
+/// Rounded up, so that a wait does not end early and then repeat without a pause.
 fn poll_timeout(left: Option<Duration>) -> PollTimeout {
     left.map_or(PollTimeout::NONE, |left| {
         let up = left.min(MAX_POLL) + Duration::from_nanos(999_999);
@@ -82,8 +84,8 @@ fn poll_timeout(left: Option<Duration>) -> PollTimeout {
     })
 }
 
-/// Locks a file for whoever has this descriptor or a copy of it, in this process or another one; false when somebody else
-/// has it locked. The lock ends when the last copy is closed.
+/// Locks a file for all descriptors of its open file description, in this process and others; false if another open
+/// file has the lock. The lock ends when the last of these descriptors is closed.
 pub fn try_lock(file: BorrowedFd<'_>) -> Result<bool, crate::Errno> {
     use std::os::fd::AsRawFd;
     // SAFETY: no memory is involved.
@@ -96,7 +98,7 @@ pub fn try_lock(file: BorrowedFd<'_>) -> Result<bool, crate::Errno> {
     }
 }
 
-/// What a descriptor stands for.
+/// The type of the file behind a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -109,13 +111,13 @@ pub enum FileKind {
     Socket,
     /// A terminal.
     Terminal,
-    /// A character or block device that is no terminal, such as `/dev/null`.
+    /// A character or block device that is not a terminal, such as `/dev/null`.
     Device,
-    /// Anything else the system may have.
+    /// Any other type.
     Other,
 }
 
-/// What this descriptor stands for.
+/// The type of the file behind this descriptor.
 pub fn kind(fd: BorrowedFd<'_>) -> io::Result<FileKind> {
     let format = nix::sys::stat::fstat(fd)?.st_mode & libc::S_IFMT;
     Ok(match format {
@@ -129,21 +131,21 @@ pub fn kind(fd: BorrowedFd<'_>) -> io::Result<FileKind> {
     })
 }
 
-/// Lets the programs that are executed from now on inherit a descriptor.
+/// Lets programs that are executed from now on inherit a descriptor.
 pub fn keep_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
     Ok(())
 }
 
-/// Bytes moved without passing through memory of this process; 0 at the end of file. One of the two must be a pipe. It
-/// never waits for a pipe (EAGAIN), but may wait for a file. A file opened for appending is refused (EINVAL). `Unsupported`
-/// where the system has no such call.
+/// Moves bytes without copying them through this process; 0 at the end of file. One of the two must be a pipe. It never
+/// blocks on a pipe (EAGAIN), but may block on a file. A file opened for appending is refused (EINVAL). `Unsupported`
+/// if the system has no such call.
 pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
     uninterrupted(|| system::splice(from, to, len))
 }
 
-/// Bytes copied from one pipe to another without being taken out of the first; 0 at the end of file. It never waits.
-/// `Unsupported` where the system has no such call.
+/// Copies bytes from one pipe to another without consuming them; 0 at the end of file. It never blocks. `Unsupported`
+/// if the system has no such call.
 pub fn tee(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
     uninterrupted(|| system::tee(from, to, len))
 }
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonblocking_pipe_says_when_it_is_full_or_empty() {
+    fn a_full_or_empty_nonblocking_pipe_would_block() {
         let pipe = pipe().unwrap();
         set_nonblocking(pipe.reader.as_fd(), true).unwrap();
         set_nonblocking(pipe.writer.as_fd(), true).unwrap();
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_that_of_all_copies_and_of_nobody_else() {
+    fn a_lock_is_shared_by_copies_of_its_descriptor_only() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let first = File::open(file.path()).unwrap();
         let copy = first.try_clone().unwrap();
@@ -221,11 +223,11 @@ mod tests {
         assert!(!try_lock(other.as_fd()).unwrap());
         drop(copy);
         // A child that another test is starting may hold a copy until its exec.
-        crate::eventually::eventually(|| try_lock(other.as_fd()).unwrap().then_some(()));
+        crate::retry_until::retry_until(|| try_lock(other.as_fd()).unwrap().then_some(()));
     }
 
     #[test]
-    fn of_several_those_are_named_that_can_be_read() {
+    fn wait_for_any_returns_the_readable_descriptors() {
         let (first, second) = (pipe().unwrap(), pipe().unwrap());
         let both = [first.reader.as_fd(), second.reader.as_fd()];
         assert_eq!(wait_for_any(&both, Some(Duration::from_millis(1))).unwrap(), []);
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn blocking_can_be_switched_both_ways() {
+    fn nonblocking_mode_can_be_switched_on_and_off() {
         let pipe = pipe().unwrap();
         let is_nonblocking = || {
             let flags = fcntl(&pipe.reader, FcntlArg::F_GETFL).unwrap();
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_apart() {
+    fn file_kinds_are_distinguished() {
         let pipe = pipe().unwrap();
         let (socket, _other) = UnixStream::pair().unwrap();
         let pty = nix::pty::openpty(None, None).unwrap();
@@ -261,7 +263,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn bytes_go_from_a_pipe_to_a_file_without_a_detour() {
+    fn splice_moves_bytes_from_a_pipe_to_a_file() {
         use std::io::{Read, Seek};
         let pipe = pipe().unwrap();
         let mut file = tempfile::tempfile().unwrap();
@@ -297,7 +299,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_tee_leaves_the_bytes_where_they_are() {
+    fn tee_does_not_consume_the_bytes() {
         let (from, to) = (pipe().unwrap(), pipe().unwrap());
         write(from.writer.as_fd(), b"hello").unwrap();
         assert_eq!(tee(from.reader.as_fd(), to.writer.as_fd(), 4).unwrap(), 4);

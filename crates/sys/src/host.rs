@@ -1,4 +1,4 @@
-//! The machine, and what it gives every process: its name, its environment, a directory for temporary files.
+//! Properties of the machine: its name, the environment, a directory for temporary files.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access, gethostname};
 
-/// The node name of the machine; empty where the system does not tell.
+/// The node name of the machine; empty if unknown.
 pub fn node_name() -> String {
     gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// The release of the system, such as `6.1.0-28-amd64`; empty where the system does not tell.
+/// The release of the system, such as `6.1.0-28-amd64`; empty if unknown.
 pub fn release() -> String {
     let mut name = std::mem::MaybeUninit::<libc::utsname>::zeroed();
-    // SAFETY: the structure is a valid place for the answer, and zeros are valid values of it.
+    // SAFETY: the structure may be written to, and zeros are a valid value of it.
     let (answered, name) = unsafe { (libc::uname(name.as_mut_ptr()), name.assume_init()) };
     let letters = name.release.iter().map(|letter| *letter as u8).take_while(|letter| *letter != 0);
     if answered == 0 { String::from_utf8_lossy(&letters.collect::<Vec<_>>()).into_owned() } else { String::new() }
@@ -38,7 +38,7 @@ fn temporary_dir_from(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
         .chain(usual)
         .filter_map(|directory| std::path::absolute(directory).ok())
         .find(|directory| is_usable(directory))
-        // None of them: whatever is made there fails with the true reason.
+        // If none is usable, creating a file there fails with the actual reason.
         .unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 

@@ -1,7 +1,8 @@
-//! Descriptors by number: those that the program which was here before has left open in this process.
+//! Descriptors by number: those that the program that this one replaced has left open.
 //!
-//! A number says nothing about who owns the descriptor, so each may be taken once, and only where nobody in this process
-//! can own it: it was open before this program opened anything, or an owner has left it here ([`leave`]).
+//! A number does not tell whether some value owns the descriptor. So each can be taken only once, and only if no value
+//! of this process can own it: it was open before this program opened anything, or its owner has left it here
+//! ([`leave`]).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,16 +15,16 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use crate::limits::{self, Limit};
 use crate::{Errno, system};
 
-/// The numbers of open descriptors that nobody owns.
+/// The numbers of open descriptors without an owner.
 static UNOWNED: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
 
 fn unowned() -> MutexGuard<'static, BTreeSet<RawFd>> {
     UNOWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Notes every descriptor from 3 on as one that may be taken, and marks it to be closed on exec. Called once, before this
-/// program opens anything: what the daemon opens itself is marked from birth, but its children must not get what it has
-/// inherited.
+/// Records every descriptor from 3 on as one that can be taken, and sets it to be closed on exec. Called once, before
+/// this program opens anything: the daemon opens its own descriptors with close-on-exec, but its children must not get
+/// those that it inherited.
 pub fn note_at_start() -> io::Result<()> {
     let found = open_descriptors();
     close_on_exec(&found)?;
@@ -31,15 +32,15 @@ pub fn note_at_start() -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves a descriptor open under its number, for [`take`] in this process, or in the program that replaces it.
+/// Leaves a descriptor open under its number, for [`take`] in this process or in the program that replaces it.
 pub fn leave(descriptor: OwnedFd) -> RawFd {
     let number = descriptor.into_raw_fd();
     unowned().insert(number);
     number
 }
 
-/// Takes a descriptor that was inherited or left; it is closed on exec. Fails with EBADF where the number is none of
-/// those, or has been taken already.
+/// Takes a descriptor that was inherited or left; it is closed on exec. Fails with EBADF for any other number, and if
+/// the descriptor was taken already.
 pub fn take(number: RawFd) -> Result<OwnedFd, Errno> {
     let mut unowned = unowned();
     if !unowned.contains(&number) {
@@ -47,22 +48,22 @@ pub fn take(number: RawFd) -> Result<OwnedFd, Errno> {
     }
     mark(number)?;
     unowned.remove(&number);
-    // SAFETY: it is open, as the call above has shown, nobody in this process owned it, and it cannot be taken again.
+    // SAFETY: it is open, as the call above has shown, has no owner in this process, and cannot be taken again.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// All open descriptors from 3 on.
 fn open_descriptors() -> Vec<RawFd> {
-    /// Up to here they are tried one by one, where nobody lists them.
-    const MOST_TRIED: u64 = 1 << 16;
+    /// The highest number to try, if the system does not list the open ones.
+    const MAX_TRIED: u64 = 1 << 16;
     let listed = fs::read_dir("/proc/self/fd").map(|entries| {
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<RawFd>().ok()).collect::<Vec<_>>()
     });
     let numbers = listed.unwrap_or_else(|_| {
-        let limit = limits::get(Limit::OpenFiles).map_or(MOST_TRIED, |(soft, _)| soft.min(MOST_TRIED));
+        let limit = limits::get(Limit::OpenFiles).map_or(MAX_TRIED, |(soft, _)| soft.min(MAX_TRIED));
         (0..i32::try_from(limit).unwrap_or(i32::MAX)).collect()
     });
-    // That of the directory has been closed by now.
+    // The list contains the descriptor of the directory itself, which is closed by now.
     numbers.into_iter().filter(|number| *number >= 3 && is_open(*number)).collect()
 }
 
@@ -74,12 +75,12 @@ fn close_on_exec(found: &[RawFd]) -> io::Result<()> {
 }
 
 fn is_open(number: RawFd) -> bool {
-    // SAFETY: it is borrowed for this one call, which fails without harm when it is not open.
+    // SAFETY: it is borrowed for this one call, which fails without effect if it is not open.
     fcntl(unsafe { BorrowedFd::borrow_raw(number) }, FcntlArg::F_GETFD).is_ok()
 }
 
 fn mark(number: RawFd) -> Result<(), Errno> {
-    // SAFETY: it is borrowed for this one call, which fails without harm when it is not open.
+    // SAFETY: it is borrowed for this one call, which fails without effect if it is not open.
     fcntl(unsafe { BorrowedFd::borrow_raw(number) }, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map(drop)?;
     Ok(())
 }
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_descriptor_is_taken_once_and_only_where_nobody_owns_it() {
+    fn a_descriptor_is_taken_once_and_only_without_an_owner() {
         let mut pipe = crate::pipe::pipe().unwrap();
         let owned = pipe.reader.as_raw_fd();
         assert_eq!(take(owned).unwrap_err(), Errno::new(libc::EBADF), "it has an owner");

@@ -1,4 +1,4 @@
-//! Taking a process out of the reach of whatever ends processes by the way.
+//! Protects a process from signals and from the OOM killer.
 
 use std::ffi::CString;
 use std::fs;
@@ -8,14 +8,14 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::limits::{self, Limit};
 use crate::{Errno, system};
 
-/// The score of a process that the system never ends for want of memory.
+/// The score of a process that the OOM killer never chooses.
 const NEVER_FOR_MEMORY: &str = "-1000";
 
-/// Blocks every signal that can be blocked, leaves the directory, asks the system not to choose this process when memory
-/// runs out, and may open as many descriptors as the system allows. The process is called `name` from now on. What the system refuses is done without.
+/// Blocks all signals, changes to the root directory, excludes this process from the OOM killer, raises the limit of
+/// open descriptors to the hard limit, and sets the name of the process. Whatever the system refuses is skipped.
 ///
 /// # Errors
-/// Those of blocking signals, without which the rest makes no sense.
+/// An error of blocking signals, without which the rest is useless.
 pub fn isolate(name: &str) -> Result<(), Errno> {
     SigSet::all().thread_set_mask()?;
     let _ = std::env::set_current_dir("/");
@@ -29,10 +29,10 @@ pub fn isolate(name: &str) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether SIGTERM ends this process, be it one that came while it did not.
-pub fn obey_sigterm(obey: bool) {
+/// Whether SIGTERM ends this process; allowing it also delivers a SIGTERM that arrived earlier.
+pub fn allow_sigterm(allow: bool) {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
-    // A set of signals that exist is never refused.
-    let _ = if obey { signals.thread_unblock() } else { signals.thread_block() };
+    // Setting the mask for existing signals never fails.
+    let _ = if allow { signals.thread_unblock() } else { signals.thread_block() };
 }

@@ -1,28 +1,28 @@
-//! Sending a signal to a process that is supervised, and to those that belong to it.
+//! Sends a signal to a supervised process, or to its process group.
 
 use crate::process_handle::ProcessHandle;
 use crate::signal::{has_left_its_group, kill, kill_group};
 use crate::{Errno, Pid};
 
-/// Whom a signal to a process reaches.
+/// The recipients of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KillScope {
     /// The process alone.
     Process,
-    /// The process group that the process leads, or has led, and the process itself where it has left that group.
+    /// The process group that the process leads or has led, and the process itself if it has left that group.
     Group,
 }
 
-/// How a process is named, so that a signal cannot reach another one that got its number later.
+/// Identifies a process such that a signal cannot reach another one that got its process id later.
 #[derive(Clone, Copy, Debug)]
 pub enum Recipient<'a> {
-    /// A child that has not been reaped, whose number is therefore its own.
+    /// A child that has not been reaped, so that its process id cannot be reused.
     Child(Pid),
     /// Any process.
     Handle(&'a ProcessHandle),
 }
 
-/// Sends a signal. ESRCH when nobody is left whom it could reach.
+/// Sends a signal. ESRCH if there is no recipient left.
 pub fn send(signal: i32, scope: KillScope, to: Recipient<'_>) -> Result<(), Errno> {
     match scope {
         KillScope::Process => to.signal_process(signal),

@@ -1,7 +1,7 @@
 //! The Unix system calls of the supervisor, behind safe functions.
 //!
-//! This is the only crate with `unsafe` code. It decides nothing and words nothing that a user reads, except for the
-//! few lines a child writes when it cannot be started: errors are typed, and the caller finds the text.
+//! This is the only crate with `unsafe` code. It makes no decisions and contains no texts for users, except for the few
+//! lines that a child writes when it cannot be started: errors are typed, and the caller words them.
 
 pub mod capabilities;
 pub mod clock;
@@ -36,9 +36,9 @@ pub mod trusted;
 pub mod user;
 pub mod wait;
 
-#[cfg(test)]
-mod eventually;
 mod pid;
+#[cfg(test)]
+mod retry_until;
 mod system;
 
 pub use errno::{Errno, errno_name};

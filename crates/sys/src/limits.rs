@@ -4,12 +4,12 @@ use libc::{RLIM_INFINITY, rlim_t, rlimit};
 
 use crate::{Errno, system};
 
-/// What is limited.
+/// A resource with a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// How many files this process may have open.
+    /// The number of open files of this process.
     OpenFiles,
-    /// How many processes this user may have.
+    /// The number of processes of this user.
     Processes,
 }
 
@@ -32,24 +32,24 @@ impl Limit {
 
 /// A soft limit that could not be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLow {
-    /// The present hard limit, which only root may raise.
+pub struct LimitTooLow {
+    /// The current hard limit, which only root may raise.
     pub hard: u64,
-    /// What the system said.
+    /// The error of the system.
     pub errno: Errno,
 }
 
-/// Makes sure that the soft limit is at least `wanted`, with the hard limit where that is too low as well. True when it
-/// had to be raised. It is never lowered.
-pub fn ensure(limit: Limit, wanted: u64) -> Result<bool, TooLow> {
-    let now = read(limit).map_err(|errno| TooLow { hard: 0, errno })?;
+/// Raises the soft limit to at least `wanted`, and the hard limit if that is too low as well. Returns whether it had to
+/// be raised. It is never lowered.
+pub fn ensure(limit: Limit, wanted: u64) -> Result<bool, LimitTooLow> {
+    let now = read(limit).map_err(|errno| LimitTooLow { hard: 0, errno })?;
     let wanted = rlim_t::try_from(wanted).unwrap_or(rlim_t::MAX);
     if now.rlim_cur == RLIM_INFINITY || now.rlim_cur >= wanted {
         return Ok(false);
     }
-    // "No limit" is the greatest number everywhere.
+    // "No limit" is the greatest number on every system.
     let raised = rlimit { rlim_cur: wanted, rlim_max: now.rlim_max.max(wanted) };
-    write(limit, raised).map_err(|errno| TooLow { hard: as_u64(now.rlim_max), errno })?;
+    write(limit, raised).map_err(|errno| LimitTooLow { hard: as_u64(now.rlim_max), errno })?;
     Ok(true)
 }
 
@@ -59,13 +59,13 @@ pub fn get(limit: Limit) -> Result<(u64, u64), Errno> {
     Ok((as_u64(limit.rlim_cur), as_u64(limit.rlim_max)))
 }
 
-// Not by way of `nix`, which does not know the limit on processes for every system that has it. The type of a resource's
-// number differs by system. A limit that the system does not have is none.
+// `nix` does not know the limit on processes for every system that has it. The type of a resource's number differs by
+// system. A system without the limit has no number.
 
 fn read(limit: Limit) -> Result<rlimit, Errno> {
     let mut answer = rlimit { rlim_cur: RLIM_INFINITY, rlim_max: RLIM_INFINITY };
     let Some(number) = limit.number() else { return Ok(answer) };
-    // SAFETY: `answer` is a valid place for the answer.
+    // SAFETY: `answer` may be written to.
     let result = unsafe { libc::getrlimit(number, &mut answer) };
     if result == -1 { Err(Errno::last()) } else { Ok(answer) }
 }
@@ -90,7 +90,7 @@ fn widened<T: TryInto<u64>>(limit: T) -> u64 {
 mod tests {
     use super::*;
 
-    /// One test, because the limits belong to the whole process.
+    /// One test, because limits belong to the whole process.
     #[test]
     fn a_soft_limit_is_raised_and_never_lowered() {
         let (soft, hard) = get(Limit::OpenFiles).unwrap();
@@ -105,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_beyond_reason_is_an_error_with_the_true_hard_limit() {
+    fn a_limit_that_is_too_high_is_an_error_with_the_actual_hard_limit() {
         let (soft, hard) = get(Limit::OpenFiles).unwrap();
-        // Not even root may have this many.
+        // More than root may have.
         let beyond = u64::MAX / 4;
         if soft != u64::MAX {
             assert_eq!(ensure(Limit::OpenFiles, beyond).unwrap_err().hard, hard);

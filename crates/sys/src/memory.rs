@@ -1,23 +1,23 @@
-//! How the allocator treats memory that is not used any more.
+//! How the allocator and the kernel treat unused memory.
 
 use std::sync::LazyLock;
 
 use crate::system;
 
-/// Gives all memory back to the system that the allocator of glibc keeps between pieces in use: after a rush it can be
-/// many times as much as is needed. Takes some milliseconds at the most. Elsewhere nothing is done.
-pub fn give_back_what_is_unused() {
+/// Returns all free memory of glibc's allocator to the system: after a burst this can be many times as much as the
+/// memory in use. Takes at most some milliseconds. Has no effect with other allocators.
+pub fn trim_heap() {
     system::trim_allocator();
 }
 
-/// Whether so much more memory can be had at once. Where it cannot, because the address space is limited or the system
-/// promises no more than it has, an attempt would end the process: who can do with less asks first. It is this moment's
-/// answer, and nothing is held.
+/// Whether this much more memory can be allocated at once. If not, because the address space is limited or the system
+/// does not overcommit, an allocation would abort the process: code that can do with less calls this first. The answer
+/// holds for this moment only; nothing is reserved.
 pub fn is_available(bytes: usize) -> bool {
-    if bytes < MORE_THAN_ANY && !is_limited() {
+    if bytes < MORE_THAN_ADDRESS_SPACE && !is_limited() {
         return true;
     }
-    // SAFETY: a new mapping at a place of the system's choice, which nobody uses and which is given back whole.
+    // SAFETY: a new mapping at an address of the system's choice, which is unmapped at once.
     unsafe {
         let (access, kind) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON | system::MAP_UNRESERVED);
@@ -26,32 +26,32 @@ pub fn is_available(bytes: usize) -> bool {
     }
 }
 
-/// No address space has as much, whether it is limited or not.
-const MORE_THAN_ANY: usize = usize::MAX >> 16;
+/// More than any address space has, limited or not.
+const MORE_THAN_ADDRESS_SPACE: usize = usize::MAX >> 16;
 
-/// Whether the system may refuse memory to this process. The limit can be changed from outside at any time.
+/// Whether the system may refuse memory to this process. Another process can change the limit at any time.
 fn is_limited() -> bool {
     static NEVER_OVERCOMMITS: LazyLock<bool> = LazyLock::new(|| {
         let policy = std::fs::read_to_string("/proc/sys/vm/overcommit_memory");
         policy.map_or(true, |policy| policy.trim() == "2")
     });
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a valid place for the answer.
+    // SAFETY: `limit` may be written to.
     let told = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) } == 0;
     *NEVER_OVERCOMMITS || !told || limit.rlim_cur != libc::RLIM_INFINITY
 }
 
-/// Lets go of the code and the constants of the program that have been used so far: most of it only starts the program.
-/// What is needed again comes back from the file by itself. Elsewhere than on Linux nothing is done.
-pub fn let_go_of_code() {
-    system::let_go_of_code();
+/// Releases the pages of the program's code and constants that were used so far, most of which are only needed for the
+/// start. The kernel reads pages again from the file when they are needed. Has an effect only on Linux.
+pub fn release_code_pages() {
+    system::release_code_pages();
 }
 
-/// Has large pieces of memory go back to the system as soon as they are freed, for the whole life of the process.
+/// Makes the allocator return large blocks to the system as soon as they are freed, from now on.
 ///
-/// Without it the allocator of glibc keeps up to twice the largest piece it has ever freed, once for each of many
-/// heaps: one client with one large request would change the size of a daemon for good. Elsewhere nothing is done.
-pub fn give_back_what_is_freed() {
+/// By default glibc's allocator retains up to twice the largest block that was ever freed, in each of many heaps: one
+/// large request of a client would increase the size of the daemon for good. Has no effect with other allocators.
+pub fn limit_heap_retention() {
     system::limit_allocator();
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_so_much_is_available() {
+    fn memory_beyond_the_address_space_is_not_available() {
         assert!(is_available(0));
         assert!(is_available(1 << 20));
         assert!(!is_available(1 << 60));

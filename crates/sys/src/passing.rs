@@ -1,6 +1,6 @@
-//! Passing descriptors between processes of one machine, over local sockets that keep the bounds of messages.
+//! Passes descriptors between processes of one machine, over local sockets that preserve message boundaries.
 //!
-//! Linux and FreeBSD have such sockets; elsewhere making one fails.
+//! Linux and FreeBSD have such sockets; elsewhere creating one fails.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,9 +18,9 @@ use crate::trusted::{self, NewSocket, NewSocketPlace};
 use crate::{Errno, system};
 
 /// The most descriptors that one message can carry (`SCM_MAX_FD` of Linux is 253).
-pub const MOST_DESCRIPTORS: usize = 250;
+pub const MAX_DESCRIPTORS: usize = 250;
 
-/// Two connected sockets, closed on exec; both block.
+/// Two connected sockets, closed on exec; both are blocking.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, system::SOCKET_FLAGS)?)
 }
@@ -29,8 +29,8 @@ fn new_socket() -> io::Result<OwnedFd> {
     Ok(socket(AddressFamily::Unix, SockType::SeqPacket, system::SOCKET_FLAGS, None)?)
 }
 
-/// Listens at `path`, in place of any socket that is there, with mode 0600. The caller sees to it that nobody else
-/// listens there; any other kind of file is left alone and is EEXIST. After an error nothing is left behind.
+/// Listens at `path` with mode 0600, replacing any socket file. The caller makes sure that no other process listens
+/// there; any other kind of file is left alone and is EEXIST. After an error no new file remains.
 pub fn listen_at(path: &Path) -> io::Result<OwnedFd> {
     use std::os::unix::fs::FileTypeExt;
     if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
@@ -39,14 +39,14 @@ pub fn listen_at(path: &Path) -> io::Result<OwnedFd> {
     let mut name = OsString::from(path);
     name.push(".new");
     let temporary = PathBuf::from(name);
-    // Left behind by a daemon that was killed at this point.
+    // A daemon that was killed at this point may have left the file.
     crate::socket::remove(&temporary)?;
     let listener = new_socket()?;
     let place = NewSocketPlace::of(&temporary)?;
     with_address(&temporary, |address| bind(listener.as_raw_fd(), address))?;
     let published = place.socket().and_then(|made| publish(&listener, &made, &temporary, path));
     if published.is_err() {
-        // Nothing better can be done about a file that will not go.
+        // A file that cannot be removed stays.
         let _ = trusted::remove(&temporary);
     }
     published?;
@@ -59,7 +59,7 @@ fn publish(listener: &OwnedFd, made: &NewSocket, temporary: &Path, path: &Path) 
     trusted::rename(temporary, path)
 }
 
-/// Connects to whoever listens at `path`. It never waits: a full backlog is EAGAIN. The socket itself blocks.
+/// Connects to the listener at `path`. It never blocks: a full backlog is EAGAIN. The socket itself is blocking.
 pub fn connect_to(path: &Path) -> io::Result<OwnedFd> {
     use std::os::fd::AsFd;
     let connection = new_socket()?;
@@ -69,8 +69,8 @@ pub fn connect_to(path: &Path) -> io::Result<OwnedFd> {
     Ok(connection)
 }
 
-/// Uses the address of a socket file. A path that is too long for one (108 bytes) is shortened by way of a descriptor of
-/// its directory, where there is `/proc`.
+/// Calls `use_it` with the address of a socket file. A path that is too long for an address (108 bytes) is shortened
+/// through a descriptor of its directory, if there is `/proc`.
 fn with_address(path: &Path, use_it: impl FnOnce(&UnixAddr) -> nix::Result<()>) -> io::Result<()> {
     let address = match (UnixAddr::new(path), path.parent(), path.file_name()) {
         (Err(nix::errno::Errno::ENAMETOOLONG), Some(directory), Some(name)) => {
@@ -83,35 +83,36 @@ fn with_address(path: &Path, use_it: impl FnOnce(&UnixAddr) -> nix::Result<()>) 
     Ok(use_it(&address)?)
 }
 
-/// Takes a connection that waits at a listening socket; it is closed on exec and blocks.
+/// Accepts a connection; it is closed on exec and blocking.
 pub fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    // SAFETY: without an address there is no memory involved; the result is checked before it is owned.
+    // SAFETY: without an address no memory is accessed; the result is checked before it is owned.
     let raw = unsafe { libc::accept(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut()) };
     if raw < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new and has no other owner.
     let connection = unsafe { OwnedFd::from_raw_fd(raw) };
     fcntl(&connection, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     Ok(connection)
 }
 
-/// The user and the process at the other end of a connection, as they were when it was made. `Unsupported` where the system is not asked.
+/// The user and the process at the other end of a connection, as of its creation. `Unsupported` if the system does not
+/// tell.
 pub fn peer(connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     system::peer(connection)
 }
 
-/// Why a message could not be sent now, although it may be later.
+/// Why a message cannot be sent now, but possibly later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
-    /// The other side has not taken enough of what was sent before.
+    /// The receiver has not read enough of the earlier messages.
     Full,
-    /// Too many descriptors of this user are on their way.
+    /// Too many descriptors of this user are in flight.
     TooManyUnderWay,
 }
 
 impl Busy {
-    /// What an error of [`send`] means; none where trying again is of no use.
+    /// The meaning of an error of [`send`]; none if a retry is useless.
     pub fn of(error: &io::Error) -> Option<Busy> {
         match error.raw_os_error() {
             Some(libc::EAGAIN) => Some(Busy::Full),
@@ -121,8 +122,8 @@ impl Busy {
     }
 }
 
-/// Sends one message with copies of these descriptors, all or nothing. It never waits: see [`Busy`]. To
-/// somebody who has gone it is EPIPE, and SIGPIPE where that is not ignored.
+/// Sends one message with copies of these descriptors, completely or not at all. It never blocks: see [`Busy`]. If the
+/// receiver is gone it is EPIPE, with SIGPIPE unless that is ignored.
 pub fn send(connection: BorrowedFd<'_>, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
@@ -138,22 +139,22 @@ pub fn send(connection: BorrowedFd<'_>, message: &[u8], descriptors: &[BorrowedF
     }
 }
 
-/// Takes one message into `buffer`: how long it is, and the descriptors that came with it, closed on exec. The length is
-/// 0 at the end of the connection. A message that does not fit is an error, and so are descriptors for which there is no
-/// room (EMFILE): those that could be taken are closed again.
+/// Receives one message into `buffer`: returns its length, and its descriptors, closed on exec. The length is 0 at the
+/// end of the connection. A message that does not fit is an error, and so are descriptors without room (EMFILE): those
+/// that were received are closed.
 pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
     // Words, because headers must be aligned.
     let mut control = [0_u64; CONTROL_WORDS];
     let mut into = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let (length, message) = loop {
-        // SAFETY: all zero is a valid value of this structure of numbers and pointers.
+        // SAFETY: all zeros is a valid value of this structure of numbers and pointers.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         message.msg_iov = &raw mut into;
         message.msg_iovlen = 1;
         message.msg_control = control.as_mut_ptr().cast();
-        // The type of a length differs by system; this one fits into all of them.
+        // The type of a length differs by system; this one fits all of them.
         message.msg_controllen = size_of_val(&control) as _;
-        // SAFETY: it points to places that can be written to and are as long as it says.
+        // SAFETY: the pointers may be written to for the given lengths.
         match unsafe { libc::recvmsg(connection.as_raw_fd(), &raw mut message, system::RECEIVE_FLAGS.bits()) } {
             -1 if Errno::last() == Errno::EINTR => {}
             -1 => return Err(io::Error::last_os_error()),
@@ -166,7 +167,7 @@ pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usi
             fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         }
     }
-    // What is not given on is closed. Of a message that is cut the system hands out as many as it can.
+    // Descriptors that are not returned are closed. Of a truncated message the system delivers as many as fit.
     match message.msg_flags {
         flags if flags & libc::MSG_TRUNC != 0 => Err(io::ErrorKind::InvalidData.into()),
         flags if flags & libc::MSG_CTRUNC != 0 => Err(Errno::EMFILE.into()),
@@ -174,29 +175,29 @@ pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usi
     }
 }
 
-/// Room for a header and [`MOST_DESCRIPTORS`] descriptors.
+/// Space for a header and [`MAX_DESCRIPTORS`] descriptors.
 const CONTROL_WORDS: usize = {
     // SAFETY: it takes a number.
-    let bytes = unsafe { libc::CMSG_SPACE((MOST_DESCRIPTORS * size_of::<RawFd>()) as libc::c_uint) };
+    let bytes = unsafe { libc::CMSG_SPACE((MAX_DESCRIPTORS * size_of::<RawFd>()) as libc::c_uint) };
     (bytes as usize).div_ceil(size_of::<u64>())
 };
 
-/// The descriptors that came with a message that has just been received.
+/// The descriptors of a message that was just received.
 fn descriptors_of(message: &libc::msghdr) -> Vec<OwnedFd> {
     let mut descriptors = Vec::new();
-    // SAFETY: the system has written the headers, and says how long they are altogether.
+    // SAFETY: the system has written the headers, and gives their total length.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
-    // SAFETY: as above; it is null behind the last.
+    // SAFETY: as above; it is null after the last header.
     while let Some(part) = unsafe { header.as_ref() } {
         if (part.cmsg_level, part.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
             // SAFETY: it takes a number.
             #[allow(clippy::unnecessary_cast, reason = "its type differs by system")]
             let bytes = part.cmsg_len as usize - unsafe { libc::CMSG_LEN(0) } as usize;
-            // SAFETY: behind the header stand as many descriptors as its length says.
+            // SAFETY: the header is followed by as many descriptors as its length says.
             let first = unsafe { libc::CMSG_DATA(part) }.cast::<RawFd>();
             for index in 0..bytes / size_of::<RawFd>() {
-                // SAFETY: it is one of those, perhaps not aligned. The system has just made it for us, and nobody else
-                // knows it.
+                // SAFETY: it is one of those, possibly unaligned. The system has just created it for this process, so
+                // it has no other owner.
                 descriptors.push(unsafe { OwnedFd::from_raw_fd(first.add(index).read_unaligned()) });
             }
         }
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_there_after_the_sender_has_gone() {
+    fn a_message_is_received_after_its_sender_has_exited() {
         let (here, there) = pair().unwrap();
         send(here.as_fd(), b"last", &[here.as_fd()]).unwrap();
         drop(here);
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_room_is_an_error_and_waits_for_nobody() {
+    fn sending_to_a_full_socket_does_not_block() {
         let (here, there) = pair().unwrap();
         send(here.as_fd(), b"long", &[]).unwrap();
         assert_eq!(receive(there.as_fd(), &mut [0; 2]).unwrap_err().kind(), io::ErrorKind::InvalidData);
@@ -258,10 +259,10 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_of_a_message_that_is_cut_are_closed() {
+    fn descriptors_of_a_truncated_message_are_closed() {
         let (here, there) = pair().unwrap();
         let pipe = crate::pipe::pipe().unwrap();
-        let too_many = [pipe.writer.as_fd(); MOST_DESCRIPTORS + 3];
+        let too_many = [pipe.writer.as_fd(); MAX_DESCRIPTORS + 3];
         send(here.as_fd(), b"cut", &too_many).unwrap();
         send(here.as_fd(), b"whole", &[]).unwrap();
         drop(pipe.writer);
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_has_its_mode_and_takes_the_place_of_a_dead_one() {
+    fn a_listener_has_its_mode_and_replaces_a_stale_socket() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keeper");
         drop(listen_at(&path).unwrap());

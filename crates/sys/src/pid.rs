@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// The id of one process: always positive, so that a signal can never go to a whole group or to everybody by mistake.
+/// The id of one process: always positive, so that a signal can never go to a group or to all processes by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pid(libc::pid_t);
 
 impl Pid {
-    /// The id of this number; none for 0 and for what no process can have.
+    /// The id with this number; none for 0 and for numbers that no process can have.
     pub fn new(number: u32) -> Option<Pid> {
         libc::pid_t::try_from(number).ok().and_then(Pid::from_raw)
     }

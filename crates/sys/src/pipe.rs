@@ -10,55 +10,55 @@ use crate::system;
 /// The two ends of a pipe; both are closed on exec.
 #[derive(Debug)]
 pub struct Pipe {
-    /// Where the bytes come out.
+    /// The end to read from.
     pub reader: OwnedFd,
-    /// Where they go in.
+    /// The end to write to.
     pub writer: OwnedFd,
 }
 
-/// A pipe whose ends both block.
+/// A pipe with two blocking ends.
 pub fn pipe() -> io::Result<Pipe> {
     let (reader, writer) = io::pipe()?;
     Ok(Pipe { reader: reader.into(), writer: writer.into() })
 }
 
-/// A pipe for the output of a child: the read end does not block.
+/// A pipe for the output of a child: the read end is non-blocking.
 pub fn from_child() -> io::Result<Pipe> {
     let pipe = pipe()?;
     without_blocking(&pipe.reader)?;
     Ok(pipe)
 }
 
-/// A pipe for the input of a child: the write end does not block.
+/// A pipe for the input of a child: the write end is non-blocking.
 pub fn to_child() -> io::Result<Pipe> {
     let pipe = pipe()?;
     without_blocking(&pipe.writer)?;
     Ok(pipe)
 }
 
-/// A new pipe has no other flags that could be lost.
+/// Overwrites the flags: a new pipe has no others.
 fn without_blocking(end: &OwnedFd) -> io::Result<()> {
     fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok(())
 }
 
-/// How many bytes the pipe holds. `Unsupported` where the system does not tell.
+/// The capacity of the pipe in bytes. `Unsupported` if the system does not tell.
 pub fn capacity(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     system::pipe_capacity(pipe)
 }
 
-/// Grows or shrinks the pipe and returns what it holds now, which may be more than asked for.
+/// Changes the capacity of the pipe and returns the actual one, which may be more than requested.
 ///
-/// Fails with EBUSY when more bytes than that are waiting in it, with EPERM beyond the system's limits
-/// (`/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`), with `Unsupported` where pipes have one size.
+/// Fails with EBUSY if the pipe contains more bytes than that, with EPERM beyond the system's limits
+/// (`/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`), with `Unsupported` if pipes have a fixed size.
 pub fn set_capacity(pipe: BorrowedFd<'_>, bytes: usize) -> io::Result<usize> {
     system::set_pipe_capacity(pipe, bytes)
 }
 
-/// How many bytes wait in the pipe.
+/// The number of bytes in the pipe.
 pub fn waiting(reader: BorrowedFd<'_>) -> io::Result<usize> {
     let mut count: libc::c_int = 0;
-    // SAFETY: the call writes one number to the place it is given.
+    // SAFETY: the call writes one number to the given address.
     let done = unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&reader), libc::FIONREAD, &mut count) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(count.unsigned_abs() as usize) }
 }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_counted() {
+    fn waiting_bytes_are_counted() {
         let pipe = pipe().unwrap();
         assert_eq!(waiting(pipe.reader.as_fd()).unwrap(), 0);
         crate::fd::write(pipe.writer.as_fd(), &[b'x'; 5000]).unwrap();

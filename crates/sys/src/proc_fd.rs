@@ -1,5 +1,5 @@
-//! What other processes hold open, by `/proc/PID/fd`: Linux only, and with the rights of a debugger; elsewhere nothing is
-//! found. The daemons of before there was a keeper left the pipes of their children to them alone.
+//! Open descriptors of other processes, from `/proc/PID/fd`: on Linux only, and with the rights of a debugger;
+//! elsewhere nothing is found. Releases without a keeper left the pipes of their children only to them.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,20 +10,20 @@ use crate::proc_stat::group_of;
 use crate::process_handle::ProcessHandle;
 use crate::{Errno, Pid};
 
-/// The number that identifies what an open descriptor stands for, for instance a pipe.
+/// The inode number of an open descriptor, which identifies a pipe, for instance.
 pub fn inode(fd: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(nix::sys::stat::fstat(fd)?.st_ino)
 }
 
-/// Opens one end of a pipe that another process holds, without waiting and closed on exec. The process is asked first,
-/// then everybody in its process group, because it may have passed the pipe on and closed it.
+/// Opens one end of a pipe that another process holds, non-blocking and closed on exec. Looks at the process first,
+/// then at its process group, because it may have passed the pipe on and closed it.
 pub fn open_pipe(pid: Pid, inode: u64, write: bool) -> Option<OwnedFd> {
     let wanted = format!("pipe:[{inode}]");
     with_group(pid).find_map(|holder| open_held(holder, held(holder, &wanted)?, inode, write))
 }
 
-/// Opens what a process holds under this number, if it is that pipe: the number may have come to mean something else
-/// since we looked, even a file that only we may open.
+/// Opens descriptor `number` of a process if it is that pipe: the number may have been reused since we looked, even for
+/// a file that only we may open.
 fn open_held(holder: Pid, number: RawFd, inode: u64, write: bool) -> Option<OwnedFd> {
     let mut options = File::options();
     options.read(!write).write(write).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
@@ -36,8 +36,8 @@ fn is_pipe(fd: BorrowedFd<'_>, wanted: u64) -> bool {
     nix::sys::stat::fstat(fd).is_ok_and(|found| found.st_ino == wanted && is_fifo(found.st_mode))
 }
 
-/// A copy of a socket that another process, or somebody of its process group, holds; closed on exec. ESRCH when nobody
-/// does, otherwise the errors of [`ProcessHandle::descriptor`].
+/// A copy of a socket that a process, or another one of its process group, holds; closed on exec. ESRCH if none does,
+/// otherwise the errors of [`ProcessHandle::descriptor`].
 pub fn copy_socket(pid: Pid, wanted: u64) -> Result<OwnedFd, Errno> {
     let link = format!("socket:[{wanted}]");
     let mut failure = Errno::ESRCH;
@@ -45,7 +45,7 @@ pub fn copy_socket(pid: Pid, wanted: u64) -> Result<OwnedFd, Errno> {
         let Some(number) = held(holder, &link) else { continue };
         let copy = ProcessHandle::open(holder).and_then(|handle| handle.descriptor(number));
         match copy {
-            // The number may have come to mean something else since we looked.
+            // The number may have been reused since we looked.
             Ok(copy) if inode(copy.as_fd()).is_ok_and(|found| found == wanted) => return Ok(copy),
             Ok(_) => {}
             Err(error) => failure = error,
@@ -54,14 +54,14 @@ pub fn copy_socket(pid: Pid, wanted: u64) -> Result<OwnedFd, Errno> {
     Err(failure)
 }
 
-/// A process and everybody else in the process group that it leads.
+/// A process and all others in the process group that it leads.
 fn with_group(pid: Pid) -> impl Iterator<Item = Pid> {
     let others = move || processes().filter(move |other| *other != pid && group_of(*other) == Some(pid));
     let others = std::iter::once_with(others).flatten();
     std::iter::once(pid).chain(others)
 }
 
-/// The number under which a process holds something, by what its descriptors are links to.
+/// The number of a process's descriptor, found by the target of its link in `/proc`.
 fn held(holder: Pid, link: &str) -> Option<RawFd> {
     let entries = fs::read_dir(format!("/proc/{holder}/fd")).ok()?;
     let mut entries = entries.flatten();
@@ -74,8 +74,8 @@ fn processes() -> impl Iterator<Item = Pid> {
     entries.filter_map(|entry| Pid::new(entry.file_name().to_str()?.parse().ok()?))
 }
 
-/// The process whose stdout or stderr is this pipe and who leads a process group: the child that a daemon made when it
-/// was killed before it could say so.
+/// The process group leader whose stdout or stderr is this pipe: the child that a daemon had just spawned when it was
+/// killed.
 pub fn find_leader(inode: u64) -> Option<Pid> {
     let wanted = format!("pipe:[{inode}]");
     let holds = |pid: Pid, fd: u32| {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_taken_for_a_pipe() {
+    fn other_descriptors_are_not_opened_as_the_pipe() {
         let (pipe, other) = (crate::pipe::pipe().unwrap(), crate::pipe::pipe().unwrap());
         let file = tempfile::tempfile().unwrap();
         let number = |fd: BorrowedFd<'_>| inode(fd).unwrap();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_of_another_process_can_be_taken_back() {
+    fn a_socket_of_another_process_can_be_copied() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let number = inode(listener.as_fd()).unwrap();

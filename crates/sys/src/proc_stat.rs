@@ -1,4 +1,4 @@
-//! What the system tells of any process, by `/proc/PID/stat`: Linux only; elsewhere nothing is found.
+//! Information about any process, from `/proc/PID/stat`: on Linux only; elsewhere nothing is found.
 
 use std::fs;
 use std::time::Duration;
@@ -7,34 +7,34 @@ use crate::Pid;
 use crate::ticks::{millis, since_boot};
 use crate::wait::ExitStatus;
 
-/// What the system knows about a process.
+/// The information about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Whether it has ended and waits to be reaped.
+pub struct ProcessStat {
+    /// Whether it is a zombie.
     pub is_zombie: bool,
-    /// When it was started, after the boot.
+    /// Its start, as time since boot.
     pub started: Duration,
-    /// Its end, where it has ended and we may know.
+    /// Its exit status, if it has exited and we may know.
     pub status: Option<ExitStatus>,
 }
 
-impl Facts {
-    /// When it was started, in milliseconds after the boot: exact, because the system counts in hundredths of a second.
+impl ProcessStat {
+    /// Its start in milliseconds since boot: exact, because the system counts in hundredths of a second.
     pub fn started_millis(&self) -> u64 {
         millis(self.started)
     }
 }
 
-/// Looks at a process; none when there is none.
-pub fn facts(pid: Pid) -> Option<Facts> {
+/// Reads the information; none if there is no such process.
+pub fn facts(pid: Pid) -> Option<ProcessStat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain anything.
+    // The name, in parentheses, may contain any characters.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
     let field = |number: usize| fields.get(number - 3);
     let ticks: u64 = field(22)?.parse().ok()?;
     let is_zombie = matches!(*field(3)?, "Z" | "X");
     let status = field(52).and_then(|raw| raw.parse().ok()).filter(|_| is_zombie).map(ExitStatus::from_raw);
-    Some(Facts { is_zombie, started: since_boot(ticks), status })
+    Some(ProcessStat { is_zombie, started: since_boot(ticks), status })
 }
 
 /// The process group of a process.
@@ -49,7 +49,7 @@ mod tests {
     use crate::start_time::{boot_id, boot_time};
 
     #[test]
-    fn a_process_is_known_by_its_start() {
+    fn a_process_is_identified_by_its_start() {
         let facts = facts(Pid::current()).unwrap();
         assert!(!facts.is_zombie && facts.status.is_none());
         assert!(facts.started <= boot_time());

@@ -1,4 +1,4 @@
-//! Handles on processes that need not be our children.
+//! Handles of processes that need not be our children (pidfd).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::wait::ExitStatus;
 use crate::{Errno, Pid, signal, system};
 
-/// A handle on a process that cannot come to mean another one. It becomes readable when the process ends.
+/// A handle of a process, which never refers to another one. It becomes readable when the process ends.
 #[derive(Debug)]
 pub struct ProcessHandle {
     handle: OwnedFd,
@@ -14,13 +14,13 @@ pub struct ProcessHandle {
 }
 
 impl ProcessHandle {
-    /// Opens a handle. Check who it is afterwards: the number may have changed hands before. ENOSYS where
-    /// there are none.
+    /// Opens a handle. Check the identity of the process afterwards: the process id may have been reused before. ENOSYS
+    /// if the system has no handles.
     pub fn open(pid: Pid) -> Result<ProcessHandle, Errno> {
         Ok(ProcessHandle { handle: system::open_process(pid)?, pid })
     }
 
-    /// Whether there are such handles here: since Linux 5.3.
+    /// Whether the system has handles: since Linux 5.3.
     pub fn is_supported() -> bool {
         ProcessHandle::open(Pid::current()).is_ok()
     }
@@ -30,24 +30,24 @@ impl ProcessHandle {
         self.send(signal, 0).or_else(|error| self.send_by_number(error, signal::kill, signal))
     }
 
-    /// Sends a signal to the process group that this process leads or has led, and to no other, even when all of them are
-    /// gone and the number belongs to somebody else.
+    /// Sends a signal to the process group that this process leads or has led, and never to another group, even if the
+    /// process id is reused after the group is gone.
     ///
-    /// Linux before 6.9 cannot do that; there the group is signalled by its number while the process lives, and is ESRCH
-    /// afterwards.
+    /// Linux before 6.9 cannot do this; there the signal goes to the group by its number while the process lives, and
+    /// is ESRCH afterwards.
     pub fn kill_group(&self, signal: i32) -> Result<(), Errno> {
         /// `PIDFD_SIGNAL_PROCESS_GROUP`.
         const GROUP: u32 = 1 << 2;
         self.send(signal, GROUP).or_else(|error| self.send_by_number(error, signal::kill_group, signal))
     }
 
-    /// The number of the process.
+    /// The process id.
     pub(crate) fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// Where the system does not know what was asked for (EINVAL), or a filter of system calls refuses it: by the number
-    /// of the process, which is its own as long as it has not ended.
+    /// If the system does not know the flag (EINVAL), or a seccomp filter refuses the call: sends to the process id,
+    /// which cannot be reused while the process has not been reaped.
     fn send_by_number(&self, error: Errno, send: fn(Pid, i32) -> Result<(), Errno>, signal: i32) -> Result<(), Errno> {
         match error {
             Errno::EINVAL | Errno::EPERM | Errno::ENOSYS if self.has_ended() => Err(Errno::ESRCH),
@@ -61,12 +61,12 @@ impl ProcessHandle {
         has_ended(self.as_fd())
     }
 
-    /// A handle that another process opened on a process with this number, and passed on.
+    /// A handle that another process has opened for this process id, and passed on.
     pub fn from_passed(handle: OwnedFd, pid: Pid) -> ProcessHandle {
         ProcessHandle { handle, pid }
     }
 
-    /// How the process ended, whoever its parent is: known from Linux 6.15 on, once its parent has reaped it.
+    /// The exit status, whoever the parent is: known from Linux 6.15 on, after the parent has reaped the process.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         system::exit_status_of(self.as_fd()).map(ExitStatus::from_raw)
     }
@@ -75,8 +75,8 @@ impl ProcessHandle {
         system::signal_process(self.as_fd(), signal, flags)
     }
 
-    /// A copy of one of its descriptors, closed on exec. EPERM where the system lets nobody look into processes that are
-    /// not its own children (`kernel.yama.ptrace_scope`), ENOSYS before Linux 5.6 and elsewhere.
+    /// A copy of one of its descriptors, closed on exec. EPERM if the system allows it only for child processes
+    /// (`kernel.yama.ptrace_scope`), ENOSYS before Linux 5.6 and on other systems.
     pub fn descriptor(&self, number: RawFd) -> Result<OwnedFd, Errno> {
         system::copy_descriptor(self.as_fd(), number)
     }
@@ -94,7 +94,7 @@ impl AsFd for ProcessHandle {
     }
 }
 
-/// Whether a process has ended, given a handle on it: all of its threads, reaped or not.
+/// Whether a process has exited, by its handle: all of its threads, reaped or not.
 pub fn has_ended(handle: BorrowedFd<'_>) -> bool {
     crate::fd::poll_readable(handle, Some(Duration::ZERO)).unwrap_or(true)
 }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_exit_status_of_a_process_that_somebody_else_reaped_is_known_where_the_system_tells() {
+    fn the_exit_status_of_a_process_reaped_by_another_thread_is_known_on_new_kernels() {
         let mut child =
             Command::new("/bin/sh").args(["-c", "read line; exit 7"]).stdin(Stdio::piped()).spawn().unwrap();
         let handle = ProcessHandle::open(Pid::new(child.id()).unwrap()).unwrap();

@@ -1,8 +1,8 @@
-//! Numbers that nobody can guess.
+//! Random numbers for secrets.
 
 use std::io;
 
-/// So many random bytes, at most 256. May wait while the system is young and has gathered none yet.
+/// Random bytes, at most 256. May block early after boot, until the system has gathered entropy.
 pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     const { assert!(N <= 256, "the system gives no more at once") };
     let mut bytes = [0; N];

@@ -1,8 +1,8 @@
-//! Memory that outlives the process that writes it, as long as somebody holds its descriptor.
+//! Memory that outlives the process that writes it, as long as some process holds its descriptor.
 //!
-//! A process that is killed leaves it exactly as its last store and its last system call did. Numbers are atomic; bytes
-//! go in and out by system calls and copies only, so that nobody ever has a reference to memory that another process
-//! may change.
+//! When a process is killed, the memory stays as after its last store and its last system call. Numbers are atomic;
+//! bytes are only accessed by system calls and copies, so that no reference to memory that another process may change
+//! ever exists.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -19,18 +19,18 @@ pub struct SharedMemory {
     len: usize,
 }
 
-// SAFETY: the mapping belongs to this value alone, is valid until it is dropped, and is not tied to a thread.
+// SAFETY: the mapping is owned by this value, is valid until it is dropped, and is not bound to a thread.
 unsafe impl Send for SharedMemory {}
 
 impl SharedMemory {
-    /// New memory, all zeros. Fails with EFBIG beyond the limit of the size of files (`ulimit -f`), which counts for it,
-    /// too; to try it would be answered with a signal that ends the process. `Unsupported` where there are no memory files.
+    /// New memory, all zeros. Fails with EFBIG beyond the limit on file sizes (`ulimit -f`), which applies to it, too;
+    /// without this check the attempt would raise a fatal signal. `Unsupported` if the system has no memory files.
     pub fn create(len: usize) -> io::Result<SharedMemory> {
         map(system::sealed_memory_file(len)?, len)
     }
 
-    /// Memory that another process created with this length. What has another length, or a length that could still
-    /// change, is refused.
+    /// Memory that another process created with this length. Another length, or a length that could still change, is
+    /// refused.
     pub fn adopt(file: OwnedFd, len: usize) -> io::Result<SharedMemory> {
         let found = nix::sys::stat::fstat(&file)?.st_size;
         if !system::has_sealed_size(file.as_fd()) || usize::try_from(found) != Ok(len) {
@@ -39,56 +39,57 @@ impl SharedMemory {
         map(file, len)
     }
 
-    /// The number at this index, which counts words of eight bytes from the beginning.
+    /// The number at this index, which counts words of eight bytes.
     pub fn word(&self, index: usize) -> &AtomicU64 {
         let place = self.range(index * size_of::<AtomicU64>(), size_of::<AtomicU64>());
-        // SAFETY: it lies within the mapping, which is page-aligned and lives as long as `self`, and an atomic number
-        // may be changed by anybody at any time.
+        // SAFETY: it lies within the mapping, which is page-aligned and lives as long as `self`, and other threads and
+        // processes may change an atomic number at any time.
         unsafe { AtomicU64::from_ptr(place.as_ptr().cast()) }
     }
 
-    /// Copies `bytes` to this place.
+    /// Copies `bytes` to this offset.
     pub fn store(&mut self, offset: usize, bytes: &[u8]) {
         let place = self.range(offset, bytes.len());
-        // SAFETY: both are valid for the length, and `bytes` is no part of the mapping, of which nobody has a slice.
+        // SAFETY: both are valid for the length, and `bytes` does not overlap with the mapping, of which no slice
+        // exists.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place.as_ptr(), bytes.len()) };
     }
 
-    /// A copy of the bytes at this place.
+    /// A copy of the bytes at this offset.
     pub fn load(&self, offset: usize, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         self.load_into(offset, &mut bytes);
         bytes
     }
 
-    /// Copies the bytes at this place to `bytes`.
+    /// Copies the bytes at this offset to `bytes`.
     pub fn load_into(&self, offset: usize, bytes: &mut [u8]) {
         let place = self.range(offset, bytes.len());
         // SAFETY: as in `store`.
         unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), bytes.as_mut_ptr(), bytes.len()) };
     }
 
-    /// Reads once from `from` to this place; 0 at the end of file.
+    /// Reads once from `from` to this offset; 0 at the end of file.
     pub fn read_from(&mut self, from: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<usize> {
         let place = self.range(offset, len);
-        // SAFETY: the system writes at most `len` bytes to a place that has as many.
+        // SAFETY: the system writes at most `len` bytes, and the range has that many.
         checked(unsafe { libc::read(from.as_raw_fd(), place.as_ptr().cast(), len) })
     }
 
-    /// Writes once to `to` from this place, perhaps only a part.
+    /// Writes once to `to` from this offset, possibly only a part.
     pub fn write_to(&self, to: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<usize> {
         let place = self.range(offset, len);
-        // SAFETY: the system reads at most `len` bytes from a place that has as many.
+        // SAFETY: the system reads at most `len` bytes, and the range has that many.
         checked(unsafe { libc::write(to.as_raw_fd(), place.as_ptr().cast(), len) })
     }
 
-    /// Gives the memory of a part back to the system, as far as it is whole pages; the part is zeros then.
-    pub fn give_back(&mut self, offset: usize, len: usize) -> io::Result<()> {
+    /// Returns the whole pages of a range to the system; the range is zeros afterwards.
+    pub fn discard(&mut self, offset: usize, len: usize) -> io::Result<()> {
         self.range(offset, len);
         system::punch_hole(self.file.as_fd(), offset, len)
     }
 
-    /// The beginning of a range. Like a slice, it panics when the range is not within the memory.
+    /// The beginning of a range. Like a slice, it panics if the range exceeds the memory.
     fn range(&self, offset: usize, len: usize) -> NonNull<u8> {
         assert!(offset <= self.len && len <= self.len - offset, "{offset} and {len} of {}", self.len);
         // SAFETY: it is within the mapping, as just checked.
@@ -104,14 +105,14 @@ impl AsFd for SharedMemory {
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
-        // SAFETY: this is the mapping made for this value, and nobody has a reference to it any more.
+        // SAFETY: this is the mapping of this value, and no reference to it exists any more.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
     }
 }
 
 fn map(file: OwnedFd, len: usize) -> io::Result<SharedMemory> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
-    // SAFETY: a new mapping at a place the system chooses touches no other memory.
+    // SAFETY: a new mapping at an address of the system's choice affects no other memory.
     let start = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, file.as_raw_fd(), 0) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
@@ -134,7 +135,7 @@ mod tests {
     const LEN: usize = 8192;
 
     #[test]
-    fn another_mapping_of_the_same_file_sees_everything() {
+    fn another_mapping_of_the_file_has_the_same_content() {
         let mut here = SharedMemory::create(LEN).expect("created");
         let there = SharedMemory::adopt(here.as_fd().try_clone_to_owned().expect("a copy"), LEN).expect("adopted");
         here.word(1).store(7, SeqCst);
@@ -167,19 +168,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_zeros() {
+    fn discarded_memory_is_zeros() {
         let mut memory = SharedMemory::create(LEN).expect("created");
         memory.store(0, &[1; LEN]);
         let blocks = |memory: &SharedMemory| nix::sys::stat::fstat(memory.as_fd()).expect("found").st_blocks;
         let before = blocks(&memory);
-        memory.give_back(LEN / 2, LEN / 2).expect("given back");
+        memory.discard(LEN / 2, LEN / 2).expect("given back");
         assert!(blocks(&memory) < before);
         assert_eq!(memory.load(LEN / 2 - 1, 3), [1, 0, 0]);
     }
 
     #[test]
     #[should_panic(expected = "8192 of 8192")]
-    fn what_lies_beyond_the_end_cannot_be_reached() {
+    fn access_beyond_the_end_panics() {
         SharedMemory::create(LEN).expect("created").load(1, LEN);
     }
 }

@@ -1,4 +1,4 @@
-//! Opening and writing logs that may be anything (files, FIFOs, terminals, inherited sockets) without ever waiting.
+//! Opens and writes logs of any file type (files, FIFOs, terminals, inherited sockets) without blocking.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -7,65 +7,66 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::sys::socket::{MsgFlags, send};
 
-use crate::trusted::NEVER_WAIT;
+use crate::trusted::NON_BLOCKING;
 use crate::{system, trusted};
 
-/// Opens `path` for appending and creates it with `mode` (less the file mode mask) when it is not there.
+/// Opens `path` for appending; creates it with `mode` (less the file mode mask) if it does not exist.
 pub fn open_append(path: &str, mode: u32) -> io::Result<File> {
-    trusted::open(path, libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | NEVER_WAIT, mode)
+    trusted::open(path, libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | NON_BLOCKING, mode)
 }
 
-/// Opens what exists at `path` for writing. Fails with ENXIO for a FIFO nobody reads, and for a socket.
+/// Opens an existing file for writing. Fails with ENXIO for a FIFO without a reader, and for a socket.
 pub fn open_existing(path: &str) -> io::Result<File> {
-    trusted::open(path, libc::O_WRONLY | NEVER_WAIT, 0)
+    trusted::open(path, libc::O_WRONLY | NON_BLOCKING, 0)
 }
 
-/// Opens what exists at `path` for reading. Fails with ELOOP when that is a symbolic link.
+/// Opens an existing file for reading. Fails with ELOOP for a symbolic link.
 pub fn open_unfollowed(path: &str) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(NEVER_WAIT | libc::O_NOFOLLOW).open(path)
+    OpenOptions::new().read(true).custom_flags(NON_BLOCKING | libc::O_NOFOLLOW).open(path)
 }
 
-/// Opens a FIFO for writing whether or not somebody reads it: it is opened for reading too, so that it never breaks.
+/// Opens a FIFO for writing with or without a reader: it is opened for reading as well, so that writing never fails
+/// with EPIPE.
 pub fn open_fifo(path: &str) -> io::Result<File> {
-    trusted::open(path, libc::O_RDWR | NEVER_WAIT, 0)
+    trusted::open(path, libc::O_RDWR | NON_BLOCKING, 0)
 }
 
-/// A second descriptor for descriptor `number` of this process, closed on exec. Fails with EBADF when it is not open.
+/// A copy of descriptor `number` of this process, closed on exec. Fails with EBADF if it is not open.
 pub fn duplicate(number: i32) -> io::Result<OwnedFd> {
-    // SAFETY: the number may be anything; the system checks it.
+    // SAFETY: the number may be invalid; the system checks it.
     let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
     if copy < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the call has just made this descriptor, so nobody else owns it.
+    // SAFETY: the call has just created this descriptor, so it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// A new open file for what descriptor `number` of this process stands for (a pipe or terminal), for writing without
-/// waiting; the mode of the inherited one, which other processes share, does not change. Not possible for a socket;
-/// `Unsupported` where the system has no way to do it.
-pub fn open_again(number: i32) -> io::Result<File> {
-    system::open_again(number, NEVER_WAIT)
+/// A new open file description for descriptor `number` of this process (a pipe or terminal), for non-blocking writes;
+/// the mode of the inherited one, which other processes share, does not change. Fails for a socket; `Unsupported` if
+/// the system has no way to do it.
+pub fn reopen(number: i32) -> io::Result<File> {
+    system::reopen(number, NON_BLOCKING)
 }
 
-/// Sends what fits into a connected socket right now (EAGAIN: nothing), whatever its mode. A closed peer is EPIPE and
-/// raises no signal.
+/// Sends as much as fits into a connected socket (EAGAIN: nothing) without blocking, whatever its mode. A closed peer
+/// is EPIPE and raises no signal.
 pub fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     Ok(send(socket.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | system::SEND_FLAGS)?)
 }
 
-/// Writes once to the end of a regular file that was not opened for appending, perhaps only a part, and leaves the
-/// position there: whoever shares the open file goes on behind it. Where the system cannot do that (Linux before 4.16,
-/// other systems), it writes at the position.
+/// Writes once to the end of a regular file that was not opened for appending, possibly only a part, and leaves the
+/// position there: other processes with this open file continue after it. If the system cannot do that (Linux before
+/// 4.16, other systems), it writes at the position.
 pub fn append_once(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     match system::append_by_flag(file, bytes) {
-        Err(error) if CANNOT.contains(&error.kind()) => crate::fd::write(file, bytes),
+        Err(error) if UNSUPPORTED_ERRORS.contains(&error.kind()) => crate::fd::write(file, bytes),
         written => written,
     }
 }
 
-/// What a system, or a filter of system calls, says that cannot do it.
-const CANNOT: [io::ErrorKind; 3] =
+/// The errors of a system, or of a seccomp filter, without the call.
+const UNSUPPORTED_ERRORS: [io::ErrorKind; 3] =
     [io::ErrorKind::Unsupported, io::ErrorKind::InvalidInput, io::ErrorKind::PermissionDenied];
 
 #[cfg(test)]
@@ -93,7 +94,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_file_that_others_share_is_appended_to_and_they_go_on_behind() {
+    fn a_shared_file_is_appended_to_and_other_writers_continue_after_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("shared");
         let mut shared = File::create(&path).expect("created");
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_nobody_reads_makes_nobody_wait() {
+    fn a_fifo_without_a_reader_does_not_block() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("fifo");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("made");
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_socket_makes_nobody_wait_and_a_closed_one_is_an_error() {
+    fn a_full_socket_does_not_block_and_a_closed_one_is_an_error() {
         let (here, there) = UnixStream::pair().expect("a pair");
         let error = loop {
             if let Err(error) = send_now(here.as_fd(), &[0; 4096]) {
@@ -142,7 +143,7 @@ mod tests {
         };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         drop(there);
-        // A child that another test has just made holds the other end, too, until it executes its program.
+        // A child of another test holds the other end, too, until it executes its program.
         let error = loop {
             match send_now(here.as_fd(), b"x") {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => break error,
@@ -166,9 +167,9 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn opening_again_leaves_the_mode_of_the_first_alone() {
+    fn reopening_does_not_change_the_mode_of_the_original() {
         let (_reader, writer) = io::pipe().expect("a pipe");
-        let again = open_again(writer.as_raw_fd()).expect("opened");
+        let again = reopen(writer.as_raw_fd()).expect("opened");
         let flags = |fd: BorrowedFd<'_>| OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL).expect("flags"));
         assert!(flags(again.as_fd()).contains(OFlag::O_NONBLOCK));
         assert!(!flags(writer.as_fd()).contains(OFlag::O_NONBLOCK));

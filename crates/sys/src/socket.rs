@@ -19,16 +19,16 @@ pub use unix::{SocketFile, UnixListening, listen_unix, remove, remove_dead, repl
 /// Why a socket could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SocketError {
-    /// The host name has no address; the code of the resolver (-2 for an unknown name on Linux).
+    /// The host name has no address; the error code of the resolver (-2 for an unknown name on Linux).
     #[error("the host name cannot be resolved (code {0})")]
     Resolve(i32),
-    /// Somebody listens there.
+    /// Another process listens there.
     #[error("somebody is already listening")]
     InUse,
-    /// The path does not fit into a socket address.
+    /// The path is too long for a socket address.
     #[error("AF_UNIX path too long")]
     PathTooLong,
-    /// The socket file may not be given to the wanted owner.
+    /// The owner of the socket file may not be changed to the configured one.
     #[error("not permitted to change the owner")]
     Owner,
     /// Any other error.
@@ -54,13 +54,14 @@ impl From<io::Error> for SocketError {
     }
 }
 
-/// How many connections may wait where nothing else is said: the most the system allows.
+/// The default number of queued connections: the most that the system allows.
 pub const MAX_BACKLOG: u32 = libc::SOMAXCONN as u32;
 
-/// Listens on a TCP port. The socket blocks and is closed on exec; the address may be used again at once after it.
+/// Listens on a TCP port. The socket is blocking and closed on exec; the address can be reused at once after it is
+/// closed.
 ///
-/// Without a host it listens on all IPv4 interfaces. A name stands for its first IPv4 address, or else for its first
-/// IPv6 address; the look-up may block. An IPv6 address may stand in brackets.
+/// Without a host it listens on all IPv4 interfaces. A name means its first IPv4 address, or else its first IPv6
+/// address; the look-up may block. An IPv6 address may be in brackets.
 pub fn listen_tcp(host: &str, port: u16, backlog: u32) -> Result<OwnedFd, SocketError> {
     let address = SocketAddr::new(resolve::address(host)?, port);
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
@@ -73,48 +74,48 @@ pub fn listen_tcp(host: &str, port: u16, backlog: u32) -> Result<OwnedFd, Socket
 
 fn stream_socket(family: libc::c_int) -> Result<OwnedFd, Errno> {
     let kind = libc::SOCK_STREAM | system::SOCKET_FLAGS.bits();
-    // SAFETY: only makes a new descriptor.
+    // SAFETY: only creates a new descriptor.
     let number = checked(unsafe { libc::socket(family, kind, 0) })?;
-    // SAFETY: the descriptor is new, so nobody else owns it.
+    // SAFETY: the descriptor is new, so it has no other owner.
     let socket = unsafe { OwnedFd::from_raw_fd(number) };
-    // Where a new socket can have no flags.
+    // For systems without the flag.
     nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
     Ok(socket)
 }
 
 fn listen(socket: &OwnedFd, backlog: u32) -> Result<(), Errno> {
     let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-    // SAFETY: no memory is involved.
+    // SAFETY: no memory is accessed.
     checked(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
     Ok(())
 }
 
-/// Has a socket listen no more, whoever else has a copy of it: who connects is refused.
+/// Stops listening, for all copies of the socket: new connections are refused.
 pub fn stop_listening(socket: &OwnedFd) {
-    // The only failure is that it does not listen.
+    // It fails only if the socket does not listen.
     let _ = nix::sys::socket::shutdown(socket.as_raw_fd(), nix::sys::socket::Shutdown::Both);
 }
 
-/// Where a socket listens.
+/// The address of a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// At a path of the file system.
+pub enum ListenAddress {
+    /// A path of the file system.
     Unix(PathBuf),
-    /// At a TCP port.
+    /// A TCP port.
     Tcp(u16),
 }
 
-/// Where a socket listens; none when it does not listen, or somewhere else.
-pub fn place(socket: &OwnedFd) -> Option<Place> {
+/// The address of a listening socket; none if it does not listen, or has another type of address.
+pub fn listen_address(socket: &OwnedFd) -> Option<ListenAddress> {
     use nix::sys::socket::{SockaddrLike, getsockname, getsockopt};
     if !getsockopt(socket, sockopt::AcceptConn).ok()? {
         return None;
     }
     let address: SockaddrStorage = getsockname(socket.as_raw_fd()).ok()?;
     match address.family()? {
-        AddressFamily::Unix => address.as_unix_addr()?.path().map(|path| Place::Unix(path.to_owned())),
-        AddressFamily::Inet => Some(Place::Tcp(address.as_sockaddr_in()?.port())),
-        AddressFamily::Inet6 => Some(Place::Tcp(address.as_sockaddr_in6()?.port())),
+        AddressFamily::Unix => address.as_unix_addr()?.path().map(|path| ListenAddress::Unix(path.to_owned())),
+        AddressFamily::Inet => Some(ListenAddress::Tcp(address.as_sockaddr_in()?.port())),
+        AddressFamily::Inet6 => Some(ListenAddress::Tcp(address.as_sockaddr_in6()?.port())),
         _ => None,
     }
 }

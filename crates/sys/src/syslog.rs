@@ -1,4 +1,4 @@
-//! The system log.
+//! A client of the system log.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 use crate::clock::{LocalTime, local_time, wall};
 use crate::fd::poll_writable;
 
-/// Facility USER, severity INFO: what the original gives every message.
+/// Facility USER, severity INFO, as in the original (`SyslogHandler` in `supervisor/loggers.py`).
 const PRIORITY: u8 = (1 << 3) | 6;
 
-/// Where system log daemons listen; the first that exists is used.
+/// The sockets of system log daemons; the first that exists is used.
 const PATHS: [&str; 2] = ["/dev/log", crate::system::SYSLOG_SOCKET];
 
-/// How long a log daemon that is behind is waited for.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long to wait for a log daemon that does not read.
+const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A connection to the system log.
 ///
-/// Unlike the function of the C library it cannot be held up for ever: a log daemon that takes nothing is waited for a
-/// fifth of a second once, and after that messages are lost without waiting until it takes one again.
+/// Unlike the function of the C library it cannot block for long: it waits once, for a fifth of a second, for a log
+/// daemon that does not read; after that, messages are lost without a wait until the daemon reads again.
 #[derive(Debug)]
 pub struct Syslog {
     ident: String,
@@ -31,22 +31,22 @@ pub struct Syslog {
 }
 
 impl Syslog {
-    /// A connection that is made at the first message. `ident` is the program name in front of every message.
+    /// Connects at the first message. `ident` is the program name at the beginning of every message.
     pub fn new(ident: &str) -> Syslog {
         Syslog { ident: ident.to_owned(), path: None, socket: None, stalled: false }
     }
 
-    /// The same with a log daemon that listens elsewhere.
+    /// Uses the log daemon at this path.
     pub fn at(path: &Path, ident: &str) -> Syslog {
         Syslog { path: Some(path.to_owned()), ..Syslog::new(ident) }
     }
 
-    /// Sends one message without a line feed. After an error it is lost, and the next one tries anew.
+    /// Sends one message without a line feed. After an error it is lost, and the next message reconnects.
     pub fn send(&mut self, text: &[u8]) -> io::Result<()> {
         let mut message = header(local_time(wall().as_secs().cast_signed()), &self.ident).into_bytes();
         message.extend_from_slice(text);
         match self.send_once(&message) {
-            // The log daemon was started anew; its socket is another one now.
+            // The log daemon was restarted, and has a new socket.
             Err(error) if is_disconnect(&error) => {
                 self.socket = None;
                 self.send_once(&message)
@@ -60,15 +60,15 @@ impl Syslog {
             Some(socket) => socket,
             None => connect(self.path.as_deref())?,
         };
-        let sent = send_patiently(&socket, message, self.stalled);
+        let sent = send_with_timeout(&socket, message, self.stalled);
         self.stalled = matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         self.socket = Some(socket);
         sent
     }
 }
 
-fn send_patiently(socket: &UnixDatagram, message: &[u8], stalled: bool) -> io::Result<()> {
-    let deadline = Instant::now() + if stalled { Duration::ZERO } else { PATIENCE };
+fn send_with_timeout(socket: &UnixDatagram, message: &[u8], stalled: bool) -> io::Result<()> {
+    let deadline = Instant::now() + if stalled { Duration::ZERO } else { SEND_TIMEOUT };
     loop {
         match socket.send(message) {
             Ok(_) => return Ok(()),
@@ -77,7 +77,7 @@ fn send_patiently(socket: &UnixDatagram, message: &[u8], stalled: bool) -> io::R
                     return Err(error);
                 }
             }
-            // What BSD says instead; there it cannot be waited for.
+            // BSD systems return this error instead; waiting is not possible there.
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -103,7 +103,7 @@ fn is_disconnect(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionRefused | ConnectionReset | NotConnected)
 }
 
-/// `<14>Nov  5 09:25:31 supervisord: `, as the C library writes it.
+/// The header `<14>Nov  5 09:25:31 supervisord: `, in the format of the C library.
 fn header(time: LocalTime, ident: &str) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = MONTHS[(time.month.clamp(1, 12) - 1) as usize];
@@ -114,7 +114,7 @@ fn header(time: LocalTime, ident: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eventually::eventually;
+    use crate::retry_until::retry_until;
 
     fn receive(daemon: &UnixDatagram) -> String {
         let mut buffer = [0; 1024];
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_daemon_that_was_started_anew_is_found() {
+    fn the_client_reconnects_to_a_restarted_log_daemon() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let mut syslog = Syslog::at(&path, "me");
@@ -147,14 +147,14 @@ mod tests {
         assert!(receive(&first).ends_with("one"));
         drop(first);
         std::fs::remove_file(&path).unwrap();
-        eventually(|| syslog.send(b"lost").err());
+        retry_until(|| syslog.send(b"lost").err());
         let second = UnixDatagram::bind(&path).unwrap();
         syslog.send(b"two").unwrap();
         assert!(receive(&second).ends_with("two"));
     }
 
     #[test]
-    fn a_log_daemon_that_takes_nothing_is_waited_for_once() {
+    fn a_stalled_log_daemon_is_waited_for_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let daemon = UnixDatagram::bind(&path).unwrap();
@@ -167,7 +167,7 @@ mod tests {
         for _ in 0..tries {
             assert_eq!(syslog.send(&text).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         }
-        assert!(before.elapsed() < PATIENCE * tries / 2);
+        assert!(before.elapsed() < SEND_TIMEOUT * tries / 2);
         receive(&daemon);
         while syslog.send(&text).is_err() {}
         assert!(!syslog.stalled);

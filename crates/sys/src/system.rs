@@ -1,8 +1,8 @@
-//! What differs between systems. Nothing else asks which system this is compiled for.
+//! All differences between systems. No other module depends on the target system.
 //!
-//! `linux` holds what Linux alone offers, and `portable` what every other system does instead, which is to refuse where
-//! nothing can be done; both have the same names. The files of the other systems hold the names and numbers that each of
-//! them has its own of. What that means for users is the table in [`capabilities`](crate::capabilities).
+//! `linux` has the features of Linux, and `portable` their replacements on all other systems, which return errors where
+//! there is none; both export the same names. The files of the other systems have their specific names and numbers. The
+//! table in [`capabilities`](crate::capabilities) shows the effect for users.
 
 #[cfg(target_vendor = "apple")]
 mod apple;
@@ -36,7 +36,7 @@ mod allocator;
 
 pub(crate) use allocator::*;
 
-/// Children share the daemon's memory where its calls of the system are written for the processor, too.
+/// Children share the daemon's memory if the system calls of a child are written for the processor, too.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod clone_spawn;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]

@@ -1,4 +1,4 @@
-//! The terminal of a person.
+//! Terminals: raw mode, passwords, size.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -11,19 +11,19 @@ use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tc
 
 use crate::fd::{self, FileKind};
 
-/// Whether a person is likely to be at the other end of this descriptor.
+/// Whether this descriptor is a terminal.
 pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     fd.is_terminal()
 }
 
-/// Whether a standard stream of this process leads to a terminal that is gone.
+/// Whether a standard stream of this process is a terminal that was closed.
 pub fn has_hung_up() -> bool {
     hung_up(io::stdin().as_fd()) || hung_up(io::stdout().as_fd()) || hung_up(io::stderr().as_fd())
 }
 
-/// Whether this is a terminal that is gone. A pipe can be hung up, too, and is no terminal.
+/// Whether this is a terminal that was closed. A pipe can hang up, too, and is no terminal.
 fn hung_up(stream: BorrowedFd<'_>) -> bool {
-    // One that is gone does not even say that it is a terminal.
+    // For a closed terminal, even isatty fails.
     let is_device = fd::kind(stream).is_ok_and(|kind| matches!(kind, FileKind::Terminal | FileKind::Device));
     let mut question = [PollFd::new(stream, PollFlags::empty())];
     let is_answered = poll(&mut question, PollTimeout::ZERO).is_ok_and(|answers| answers > 0);
@@ -31,7 +31,7 @@ fn hung_up(stream: BorrowedFd<'_>) -> bool {
     is_device && is_answered && events.is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }
 
-/// Asks on the controlling terminal for a line that is not shown while it is typed.
+/// Reads a line from the controlling terminal without echo.
 ///
 /// `Interrupted` for Ctrl-C, `UnexpectedEof` for Ctrl-D on an empty line; ENXIO or ENOENT without a terminal. Text that
 /// is not UTF-8 is `InvalidData`.
@@ -41,7 +41,7 @@ pub fn read_password(prompt: &str) -> io::Result<String> {
 }
 
 fn read_password_from(terminal: BorrowedFd<'_>, prompt: &str) -> io::Result<String> {
-    let silent = KeyByKey::enter(terminal, TypedAhead::Discarded)?;
+    let silent = RawMode::enter(terminal, TypedAhead::Discarded)?;
     fd::write(terminal, prompt.as_bytes())?;
     let line = read_line(terminal);
     fd::write(terminal, b"\n")?;
@@ -49,36 +49,36 @@ fn read_password_from(terminal: BorrowedFd<'_>, prompt: &str) -> io::Result<Stri
     String::from_utf8(line?).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// What becomes of keys that were pressed before a terminal is read key by key.
+/// What happens to keys that were pressed before a terminal enters raw mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypedAhead {
-    /// They are the first that are read.
+    /// They are read first.
     Kept,
-    /// They are thrown away: who is asked for a password must see the question first.
+    /// They are discarded, so that a password prompt is visible before the password is typed.
     Discarded,
 }
 
-/// A terminal that hands over every key at once and shows none. It is put back when this goes out of scope, and by
+/// Raw mode of a terminal: each key is read at once, without echo. Dropping this restores the old mode, and so does
 /// [`restore`].
 ///
-/// Ctrl-C and the like are keys here and no signals. Return still reads as a line feed.
+/// Ctrl-C and the like are keys and raise no signals. Return is read as a line feed.
 #[derive(Debug)]
-pub struct KeyByKey {
+pub struct RawMode {
     id: u64,
 }
 
-/// The terminals that are read key by key, with their modes of before.
-static CHANGED: Mutex<Vec<Changed>> = Mutex::new(Vec::new());
+/// The terminals in raw mode, with their old modes.
+static SAVED_MODES: Mutex<Vec<SavedMode>> = Mutex::new(Vec::new());
 
-struct Changed {
+struct SavedMode {
     id: u64,
     terminal: OwnedFd,
     before: Termios,
 }
 
-impl KeyByKey {
-    /// Changes the mode of a terminal.
-    pub fn enter(terminal: BorrowedFd<'_>, typed_ahead: TypedAhead) -> io::Result<KeyByKey> {
+impl RawMode {
+    /// Puts a terminal into raw mode.
+    pub fn enter(terminal: BorrowedFd<'_>, typed_ahead: TypedAhead) -> io::Result<RawMode> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         let terminal = terminal.try_clone_to_owned()?;
         let before = tcgetattr(&terminal)?;
@@ -92,40 +92,40 @@ impl KeyByKey {
             TypedAhead::Discarded => SetArg::TCSAFLUSH,
         };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        // Under the lock, so that whoever puts terminals back finds this one as soon as it is changed.
-        let mut changed = CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
+        // Holds the lock, so that [`restore`] sees the change as soon as it is made.
+        let mut changed = SAVED_MODES.lock().unwrap_or_else(PoisonError::into_inner);
         tcsetattr(&terminal, when, &mode)?;
-        changed.push(Changed { id, terminal, before });
-        Ok(KeyByKey { id })
+        changed.push(SavedMode { id, terminal, before });
+        Ok(RawMode { id })
     }
 }
 
-impl Drop for KeyByKey {
+impl Drop for RawMode {
     fn drop(&mut self) {
-        let mut changed = CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = SAVED_MODES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = changed.iter().position(|changed| changed.id == self.id) {
-            // What was typed too much stays for the next reader.
-            changed.remove(place).put_back(SetArg::TCSADRAIN);
+            // Keeps unread input for the next reader.
+            changed.remove(place).restore(SetArg::TCSADRAIN);
         }
     }
 }
 
-impl Changed {
-    /// A terminal that is gone needs nothing.
-    fn put_back(self, when: SetArg) {
+impl SavedMode {
+    /// A closed terminal needs no restoration.
+    fn restore(self, when: SetArg) {
         let _ = tcsetattr(&self.terminal, when, &self.before);
     }
 }
 
-/// Puts back every terminal that is read key by key, for a program that is about to end. It does not wait for output.
+/// Restores every terminal in raw mode, for a program that is about to exit. It does not wait for output.
 pub fn restore() {
-    let mut changed = CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut changed = SAVED_MODES.lock().unwrap_or_else(PoisonError::into_inner);
     for changed in changed.drain(..).rev() {
-        changed.put_back(SetArg::TCSANOW);
+        changed.restore(SetArg::TCSANOW);
     }
 }
 
-/// The number of columns of a terminal, where it is known.
+/// The number of columns of a terminal, if known.
 pub fn columns(terminal: BorrowedFd<'_>) -> Option<usize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the request writes one `winsize`, which lives for the whole call.
@@ -140,8 +140,8 @@ const CTRL_U: u8 = 0x15;
 const CTRL_BACKSLASH: u8 = 0x1c;
 const DELETE: u8 = 0x7f;
 
-/// More than this is not a password; the rest of the line is dropped.
-const LONGEST: usize = 4096;
+/// The longest password, in bytes; the rest of the line is dropped.
+const MAX_PASSWORD_BYTES: usize = 4096;
 
 fn read_line(terminal: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
@@ -157,13 +157,13 @@ fn read_line(terminal: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
             CTRL_D => return Ok(line),
             BACKSPACE | DELETE => remove_character(&mut line),
             CTRL_U => line.clear(),
-            byte if line.len() < LONGEST => line.push(byte),
+            byte if line.len() < MAX_PASSWORD_BYTES => line.push(byte),
             _ => {}
         }
     }
 }
 
-/// The last one, with all its bytes.
+/// Removes the last character with all its bytes.
 fn remove_character(line: &mut Vec<u8>) {
     while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
 }
@@ -174,13 +174,13 @@ mod tests {
 
     use super::*;
 
-    /// What is returned for these keys, and what the terminal showed.
+    /// The result for these keys, and the output on the terminal.
     fn type_keys(keys: &[u8]) -> (io::Result<String>, String) {
         let pty = openpty(None, None).unwrap();
         let typist = pty.master.try_clone().unwrap();
         let keys = keys.to_vec();
         let before = tcgetattr(&pty.slave).unwrap();
-        // The prompt says that the terminal listens: what is typed earlier is thrown away.
+        // The prompt shows that the terminal is in raw mode: earlier input is discarded.
         let typing = std::thread::spawn(move || {
             let mut shown = read_some(&typist);
             fd::write(typist.as_fd(), &keys).unwrap();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_is_gone_is_told_from_others() {
+    fn a_closed_terminal_is_detected() {
         let pty = openpty(None, None).unwrap();
         assert!(!hung_up(pty.slave.as_fd()));
         drop(pty.master);
@@ -211,17 +211,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_read_and_not_shown() {
+    fn a_line_is_read_without_echo() {
         let (line, shown) = type_keys(b"secret\n");
         assert_eq!(line.unwrap(), "secret");
         assert_eq!(shown.trim_end(), "Password:");
     }
 
     #[test]
-    fn keys_typed_before_are_kept_where_that_is_wanted() {
+    fn typed_ahead_keys_are_kept_on_request() {
         let pty = openpty(None, None).unwrap();
         fd::write(pty.master.as_fd(), b"one\rtw").unwrap();
-        let keys = KeyByKey::enter(pty.slave.as_fd(), TypedAhead::Kept).unwrap();
+        let keys = RawMode::enter(pty.slave.as_fd(), TypedAhead::Kept).unwrap();
         let mut read = Vec::new();
         while read.len() < 6 {
             let mut buffer = [0; 16];
@@ -233,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_edit_work() {
+    fn editing_keys_work() {
         assert_eq!(type_keys("ab\u{e9}\u{7f}\u{8}c\r".as_bytes()).0.unwrap(), "ac");
         assert_eq!(type_keys(b"wrong\x15right\n").0.unwrap(), "right");
         assert_eq!(type_keys(b"\x7f\n").0.unwrap(), "");
     }
 
     #[test]
-    fn keys_that_end_it_work() {
+    fn ending_keys_work() {
         let kind = |keys| type_keys(keys).0.unwrap_err().kind();
         assert_eq!(kind(b"abc\x03"), io::ErrorKind::Interrupted);
         assert_eq!(kind(b"\x04"), io::ErrorKind::UnexpectedEof);

@@ -1,33 +1,33 @@
-//! Making threads where the system does not let the C library.
+//! Enables threads where a seccomp filter blocks the C library's way to create them.
 //!
-//! The C library makes threads by the call `clone3`, and by the older `clone` where the system says that it knows no such
-//! call (ENOSYS). The filters of older container runtimes say that it is not permitted (EPERM) instead, and no thread can
-//! be made. A filter of our own gives the answer that the C library understands.
+//! The C library creates threads with the system call `clone3`, and with the older `clone` if the system does not know
+//! `clone3` (ENOSYS). The filters of older container runtimes return EPERM instead, and then no thread can be created.
+//! A filter of our own returns the error that the C library expects.
 
 use crate::{Errno, system};
 
-/// What was necessary so that threads can be made.
+/// What was needed to enable threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// Nothing.
+pub enum Clone3Workaround {
+    /// Nothing was needed.
     None,
-    /// The older call is used, by this process and its children.
+    /// This process and its children use the older call.
     OlderCall,
-    /// The same; and as nobody else may set a filter, this process and its children have given up to gain privileges by
-    /// executing a program (set-user-id, `sudo`).
+    /// Like `OlderCall`; and because setting a filter requires it, this process and its children cannot gain privileges
+    /// any more by executing a program (set-user-id, `sudo`).
     NoNewPrivileges,
 }
 
-/// Sees to it that threads can be made. Meant for a process that has made none yet.
-pub fn make_possible() -> Result<Remedy, Errno> {
+/// Makes sure that threads can be created. Must be called before the first thread is created.
+pub fn ensure_threads_work() -> Result<Clone3Workaround, Errno> {
     if !system::is_clone3_forbidden() {
-        return Ok(Remedy::None);
+        return Ok(Clone3Workaround::None);
     }
-    match system::have_no_clone3() {
-        Ok(()) => Ok(Remedy::OlderCall),
+    match system::hide_clone3() {
+        Ok(()) => Ok(Clone3Workaround::OlderCall),
         Err(Errno::EACCES) => {
-            system::give_up_new_privileges();
-            system::have_no_clone3().map(|()| Remedy::NoNewPrivileges)
+            system::set_no_new_privs();
+            system::hide_clone3().map(|()| Clone3Workaround::NoNewPrivileges)
         }
         Err(error) => Err(error),
     }

@@ -1,13 +1,14 @@
-//! Opening files as root in places where others may put what they like.
+//! Opens files as root in directories where other users may create files.
 //!
-//! A path may lead through directories of users who gain something when root writes to, empties, renames or reads another
-//! file than was meant. So a link that is not of root or of the daemon's own user, or that stands for a file in somebody's
-//! directory, is followed only to what is in a directory of the same owner, who can do there as he likes anyway, and never
-//! into `/proc`; a file with several names is taken only where nobody else could have given it one of them; and in a directory for everybody, such as `/tmp`, only
-//! files of root or of the daemon's user are taken, as the system itself does with `fs.protected_regular`.
+//! A path may lead through directories of users who would profit if root wrote to, truncated, renamed or read another
+//! file than intended. So a link that belongs neither to root nor to the daemon's own user, or that replaces a file in
+//! a user's directory, is followed only to files in a directory of the same owner, who controls that directory anyway,
+//! and never into `/proc`. A file with several names is accepted only if no other user could have given it one of them.
+//! In a world-writable directory such as `/tmp`, only files of root or of the daemon's user are accepted, as with the
+//! kernel's `fs.protected_regular`.
 //!
-//! Everything is looked at by descriptors, so that nobody can put something else in its place meanwhile. For a daemon that
-//! is not root all this is up to the system; elsewhere than on Linux, too.
+//! All checks use descriptors, so that no user can replace a file between the check and its use. For a daemon that is
+//! not root, and on systems other than Linux, the system alone decides.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -18,31 +19,31 @@ use std::time::Duration;
 
 use crate::system::trusted_walk as walk;
 
-/// Opening neither waits for the other end nor makes a terminal the controlling one.
-pub(crate) const NEVER_WAIT: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
+/// Flags for opening without waiting for the other end, and without getting a controlling terminal.
+pub(crate) const NON_BLOCKING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
 
-/// Opens a log for reading; never waits.
+/// Opens a log for reading; never blocks.
 pub fn open_read(path: &str) -> io::Result<File> {
-    open(path, libc::O_RDONLY | NEVER_WAIT, 0)
+    open(path, libc::O_RDONLY | NON_BLOCKING, 0)
 }
 
-/// Opens what is to be written anew, and is there already or not: it is not emptied yet. Never waits.
+/// Opens a file to be overwritten, and creates it if it does not exist; does not truncate it. Never blocks.
 pub fn open_write(path: &str, mode: u32) -> io::Result<File> {
-    open(path, libc::O_WRONLY | libc::O_CREAT | NEVER_WAIT, mode)
+    open(path, libc::O_WRONLY | libc::O_CREAT | NON_BLOCKING, mode)
 }
 
-/// Opens what is there already for reading and writing. Never waits.
+/// Opens an existing file for reading and writing. Never blocks.
 pub fn open_read_write(path: &str) -> io::Result<File> {
-    open(path, libc::O_RDWR | NEVER_WAIT, 0)
+    open(path, libc::O_RDWR | NON_BLOCKING, 0)
 }
 
-/// Makes a file that is not there yet.
+/// Creates a file that must not exist.
 pub fn create_new(path: &str, mode: u32) -> io::Result<File> {
     open(path, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, mode)
 }
 
-/// Opens `path` with these flags of `open(2)`, and creates it with `mode` (less the file mode mask) where they say so. Fails
-/// with ELOOP where a link must not be followed, with EACCES where the file is not to be trusted.
+/// Opens `path` with these flags of `open(2)`; if they include `O_CREAT`, creates it with `mode` (less the file mode
+/// mask). Fails with ELOOP if a link must not be followed, with EACCES if the file is not trusted.
 pub fn open(path: &str, flags: i32, mode: u32) -> io::Result<File> {
     walk::open(OsStr::new(path), flags, mode)
 }
@@ -52,31 +53,31 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
     walk::rename(from.as_ref().as_os_str(), to.as_ref().as_os_str())
 }
 
-/// Removes a file; of a link the link itself.
+/// Removes a file, or a link itself.
 pub fn remove(path: impl AsRef<Path>) -> io::Result<()> {
     walk::remove(path.as_ref().as_os_str())
 }
 
-/// Where a socket file is to be made.
+/// The place of a socket file to be created.
 pub struct NewSocketPlace {
     place: walk::Place,
-    /// What is older was not made by us.
+    /// An older file is not the socket of this process.
     before: Duration,
 }
 
 impl NewSocketPlace {
-    /// To be asked for before the socket is made.
+    /// Must be called before the socket is created.
     pub fn of(path: &Path) -> io::Result<NewSocketPlace> {
         Ok(NewSocketPlace { place: walk::place(path.as_os_str())?, before: walk::file_time() })
     }
 
-    /// The socket that has been made there. Fails with EACCES where somebody has put something else in its place.
+    /// The socket that was created there. Fails with EACCES if another user has replaced it.
     pub fn socket(&self) -> io::Result<NewSocket> {
         walk::NewSocket::find(&self.place, self.before).map(NewSocket)
     }
 }
 
-/// A socket file that has been made just now, whatever becomes of its name.
+/// A socket file that was just created, independent of its name.
 pub struct NewSocket(walk::NewSocket);
 
 impl NewSocket {
@@ -85,19 +86,19 @@ impl NewSocket {
         self.0.set_mode(mode)
     }
 
-    /// Gives it to a user and a group, unchanged where none.
+    /// Changes its owner and group; none leaves them unchanged.
     pub fn give_to(&self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         if uid.is_some() || gid.is_some() { self.0.set_owner(uid, gid) } else { Ok(()) }
     }
 
-    /// Gives it back to whom this process is.
+    /// Changes its owner back to the user of this process.
     pub fn take_back(&self) -> io::Result<()> {
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         self.0.set_owner(Some(uid), Some(gid))
     }
 }
 
-/// Whether nobody but root and the daemon's own user can have put a link with this path where it is.
+/// Whether only root or the daemon's own user can have created the link at this path.
 pub fn is_link_of_ours(path: &Path) -> bool {
     if crate::user::effective_uid() != 0 {
         return true;

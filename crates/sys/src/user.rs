@@ -1,4 +1,4 @@
-//! Users and groups, and becoming one of them.
+//! Users and groups, and changing to them.
 
 use std::ffi::CString;
 use std::fmt;
@@ -27,27 +27,27 @@ impl From<nix::unistd::User> for User {
     }
 }
 
-/// The account of this login name. A user database that cannot be read has no accounts.
+/// The account with this login name. A user database that cannot be read has no accounts.
 pub fn user_by_name(name: &str) -> Option<User> {
     nix::unistd::User::from_name(name).ok().flatten().map(User::from)
 }
 
-/// The account of this user id.
+/// The account with this user id.
 pub fn user_by_uid(uid: u32) -> Option<User> {
     nix::unistd::User::from_uid(Uid::from_raw(uid)).ok().flatten().map(User::from)
 }
 
-/// The id of the group of this name.
+/// The id of the group with this name.
 pub fn group_by_name(name: &str) -> Option<u32> {
     Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
 }
 
-/// The name of the group of this id.
+/// The name of the group with this id.
 pub fn group_by_gid(gid: u32) -> Option<String> {
     Group::from_gid(nix::unistd::Gid::from_raw(gid)).ok().flatten().map(|group| group.name)
 }
 
-/// Whether there is a group of this id.
+/// Whether a group with this id exists.
 pub fn group_exists(gid: u32) -> bool {
     group_by_gid(gid).is_some()
 }
@@ -57,7 +57,7 @@ pub fn current_uid() -> u32 {
     nix::unistd::getuid().as_raw()
 }
 
-/// The login name of the user this process runs as, or the number where it has none.
+/// The login name of the user of this process, or the user id if it has none.
 pub fn current_name() -> String {
     let uid = current_uid();
     user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name)
@@ -68,7 +68,7 @@ pub fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// Everything the kernel wants to know about a user to become that user.
+/// The ids that a process needs in order to change to a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// User id.
@@ -80,13 +80,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The present identity of this account. Reads the group database, which may block.
+    /// The current ids of this account. Reads the group database, which may block.
     pub fn of(user: &User) -> Identity {
         Identity { uid: user.uid, gid: user.gid, groups: groups_of(user) }
     }
 }
 
-/// A group database that cannot be read has no groups; the primary one is known without it.
+/// If the group database cannot be read, the user has only the primary group.
 fn groups_of(user: &User) -> Vec<u32> {
     let listed = CString::new(user.name.as_str()).ok().and_then(|name| system::groups_of(&name, user.gid));
     let mut groups = vec![user.gid];
@@ -94,24 +94,24 @@ fn groups_of(user: &User) -> Vec<u32> {
     groups
 }
 
-/// Whom a process is to run as, decided before it exists.
+/// The user of a process, decided before it is spawned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunAs {
     /// The user the daemon runs as.
     Same,
     /// Another user.
     Other(Identity),
-    /// Not possible: the process is to be started and to fail, as the original's does.
+    /// Not possible: the process is to be spawned and to fail, as in the original.
     Refused {
-        /// The user that was wanted.
+        /// The requested user.
         uid: u32,
-        /// Why not.
+        /// The reason.
         reason: DropError,
     },
 }
 
 impl RunAs {
-    /// How to become the user with this id from here. Reads the user and group databases, which may block.
+    /// How to change from the current user to this one. Reads the user and group databases, which may block.
     pub fn uid(uid: u32) -> RunAs {
         if uid == current_uid() {
             return RunAs::Same;
@@ -126,10 +126,10 @@ impl RunAs {
     }
 }
 
-/// Why a process could not become another user.
+/// Why a process could not change its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropError {
-    /// Only root may.
+    /// Only root can.
     NotRoot,
     /// There is no user with this id.
     UnknownUser(u32),
@@ -142,7 +142,8 @@ pub enum DropError {
 }
 
 impl DropError {
-    /// The reason in the original's words; after that of [`DropError::UnknownUser`] the id is to follow.
+    /// The original's text (`drop_privileges` in `supervisor/options.py`); for [`DropError::UnknownUser`] the id
+    /// follows.
     pub(crate) const fn text(self) -> &'static str {
         match self {
             DropError::NotRoot => "Can't drop privilege as nonroot user",
@@ -166,7 +167,7 @@ impl fmt::Display for DropError {
 
 impl std::error::Error for DropError {}
 
-/// Becomes this user for good, with all threads.
+/// Changes to this user permanently, in all threads.
 pub fn drop_privileges(identity: &Identity) -> Result<(), DropError> {
     if identity.uid == current_uid() {
         return Ok(());
@@ -177,10 +178,10 @@ pub fn drop_privileges(identity: &Identity) -> Result<(), DropError> {
     become_user(identity)
 }
 
-/// Allocates nothing, so that a child may call it between fork and exec.
+/// Does not allocate, so that a child may call it between fork and exec.
 pub(crate) fn become_user(identity: &Identity) -> Result<(), DropError> {
     let groups = &identity.groups;
-    // SAFETY: the pointer and the length describe one slice of group ids. The width of the length differs by system.
+    // SAFETY: pointer and length describe one slice of group ids. The type of the length differs by system.
     succeeded(unsafe { libc::setgroups(groups.len() as _, groups.as_ptr()) }).map_err(DropError::Groups)?;
     // SAFETY: no memory is involved.
     succeeded(unsafe { libc::setgid(identity.gid) }).map_err(DropError::Group)?;
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_are_found_by_name_and_by_id() {
+    fn accounts_are_found_by_name_and_id() {
         let root = user_by_uid(0).unwrap();
         assert_eq!((root.name.as_str(), root.uid, root.gid), ("root", 0, 0));
         assert_eq!(user_by_name("root"), Some(root));
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_present_user_is_that_of_id() {
+    fn current_uid_matches_the_id_command() {
         assert_eq!(current_uid().to_string(), output("id", &["-ru"]));
         assert_eq!(effective_uid().to_string(), output("id", &["-u"]));
     }
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_needs_to_be_done_to_stay_who_we_are() {
+    fn changing_to_the_current_user_does_nothing() {
         assert_eq!(RunAs::uid(current_uid()), RunAs::Same);
         let same = Identity { uid: current_uid(), gid: 12345, groups: Vec::new() };
         assert_eq!(drop_privileges(&same), Ok(()));

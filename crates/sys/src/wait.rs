@@ -1,4 +1,4 @@
-//! Ends of children.
+//! Exit statuses of children.
 
 use crate::{Errno, Pid};
 
@@ -14,7 +14,7 @@ pub enum ExitStatus {
         /// Whether it left a core file.
         core_dumped: bool,
     },
-    /// The system reported something else; the raw status word.
+    /// Any other report of the system; the raw status word.
     Other(i32),
 }
 
@@ -30,7 +30,7 @@ impl ExitStatus {
     }
 }
 
-/// Takes one ended child, whichever it is, without waiting; none when no child has ended or there are no children.
+/// Reaps any one exited child without blocking; none if no child has exited or there are no children.
 pub fn reap() -> Result<Option<(Pid, ExitStatus)>, Errno> {
     match waitpid(-1, libc::WNOHANG) {
         Err(Errno::ECHILD) => Ok(None),
@@ -38,7 +38,7 @@ pub fn reap() -> Result<Option<(Pid, ExitStatus)>, Errno> {
     }
 }
 
-/// Waits until this child ends.
+/// Waits until this child exits.
 pub fn wait_for(child: Pid) -> Result<ExitStatus, Errno> {
     loop {
         if let Some((_, status)) = waitpid(child.raw(), 0)? {
@@ -50,7 +50,7 @@ pub fn wait_for(child: Pid) -> Result<ExitStatus, Errno> {
 fn waitpid(which: libc::pid_t, options: i32) -> Result<Option<(Pid, ExitStatus)>, Errno> {
     loop {
         let mut status = 0;
-        // SAFETY: `status` is a valid place for the status word.
+        // SAFETY: `status` may be written to.
         let reaped = unsafe { libc::waitpid(which, &mut status, options) };
         if reaped != -1 {
             return Ok(Pid::from_raw(reaped).map(|pid| (pid, ExitStatus::from_raw(status))));
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_word_is_taken_apart() {
+    fn a_status_word_is_decoded() {
         assert_eq!(ExitStatus::from_raw(3 << 8), ExitStatus::Code(3));
         assert_eq!(
             ExitStatus::from_raw(libc::SIGTERM),

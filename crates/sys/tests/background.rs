@@ -1,4 +1,4 @@
-//! Going into the background, in a process with a single thread: this file has its own `main` instead of the harness.
+//! Going into the background, in a process with a single thread: this test has its own `main` instead of the harness.
 
 #![expect(clippy::print_stdout, reason = "it reports as the test harness does")]
 
@@ -15,9 +15,9 @@ use nix::unistd::{getpgrp, getpid, getsid};
 use supervisord_sys::daemonize::go_into_background;
 use supervisord_sys::fd;
 
-/// Set for the process that is to go into the background: where it is to go.
+/// Set for the process that goes into the background: its directory.
 const TARGET: &str = "BACKGROUND_TEST_TARGET";
-/// And where it reports.
+/// The file for its report.
 const REPORT: &str = "BACKGROUND_TEST_REPORT";
 
 fn main() {
@@ -41,10 +41,10 @@ fn goes_into_the_background() {
     assert_eq!(report(&root, &missing), format!("leader, silent, 640, Some(ENOENT), {}", here.display()));
 }
 
-/// Sends a copy of this process into the background and waits for its report.
+/// Runs a copy of this program in the background and waits for its report.
 fn report(root: &Path, target: &Path) -> String {
     let report = root.join("report");
-    // Its outputs are captured, which comes to an end only when the child has let go of them.
+    // Its captured output ends only when the child has closed it.
     let parent = Command::new(env::current_exe().unwrap()).env(TARGET, target).env(REPORT, &report).output().unwrap();
     assert!(parent.status.success(), "{parent:?}");
     assert_eq!(parent.stdout, b"", "{parent:?}");
@@ -65,7 +65,7 @@ fn wait_for_file(path: &Path) -> String {
     }
 }
 
-/// What the child finds itself to be.
+/// Reports the state of the child.
 fn go(target: &Path, report: &Path) {
     let before = getpid();
     let parent = report.with_file_name("parent");

@@ -1,4 +1,4 @@
-//! Taking any child that ended. It is alone in its process, because it takes the children of other tests too.
+//! Reaping of any child. This test has its own process, because it also reaps children of other tests.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,5 @@
-//! Children that are alone in their process, because they hold what other tests open, or change what all share.
+//! Spawning tests in a process of their own, because the children hold descriptors of other tests, or change state that
+//! all share.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -19,10 +20,10 @@ fn plan(argv: &[&str]) -> SpawnPlan {
     SpawnPlan::new(Path::new(argv[0]), argv, Environment::default()).unwrap()
 }
 
-/// Both ways to make children, by the release of Linux that has them.
+/// Both ways to spawn, by a release of Linux that uses them.
 const RELEASES: [&str; 2] = ["6.1.0", "5.10.0"];
 
-/// A pipe that is full. A child that has it as its stderr, and something to say, does not come off the ground.
+/// A full pipe. A child that has it as its stderr, and an error to write, does not reach its exec.
 fn full_pipe() -> (OwnedFd, File) {
     let full = pipe::pipe().unwrap();
     let capacity = pipe::capacity(full.writer.as_fd()).unwrap();
@@ -31,13 +32,13 @@ fn full_pipe() -> (OwnedFd, File) {
     (full.reader, writer)
 }
 
-/// A full stderr stands for the dead disk.
+/// The full stderr simulates a dead disk.
 #[test]
-fn a_child_that_does_not_come_off_the_ground_holds_nobody_up() {
-    RELEASES.into_iter().for_each(holds_nobody_up);
+fn a_child_that_hangs_before_exec_does_not_block_others() {
+    RELEASES.into_iter().for_each(does_not_block_others);
 }
 
-fn holds_nobody_up(release: &str) {
+fn does_not_block_others(release: &str) {
     let (reader, writer) = full_pipe();
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
     let mut spawner = Spawner::on(release);
@@ -58,7 +59,7 @@ fn holds_nobody_up(release: &str) {
     }
 }
 
-/// Where a signal that dumps core would end all who share the memory, a child has one of its own from the beginning.
+/// If a signal that dumps core could end all processes with the same memory, a child has its own memory from the start.
 #[test]
 fn memory_is_shared_only_where_a_child_cannot_end_the_daemon() {
     let is_possible = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
@@ -80,15 +81,15 @@ fn memory_is_shared_only_where_a_child_cannot_end_the_daemon() {
     }
 }
 
-/// Whether the process may be looked into is one for all: children that become others come one after the other.
+/// The dumpable flag is one for all: tests with a change of the user run one after the other.
 static OTHERS: Mutex<()> = Mutex::new(());
 
 fn others() -> MutexGuard<'static, ()> {
     OTHERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where `fs.suid_dumpable` is 1, a change of the user does not keep that user from looking into the memory of a child,
-/// which is the daemon's; but nobody may who has not all groups of the child, the saved one too.
+/// With `fs.suid_dumpable` = 1, a change of the user does not prevent that user from tracing the child, whose memory is
+/// the daemon's; but a process without all groups of the child, including the saved one, may not trace it.
 #[test]
 fn a_child_cannot_be_traced_before_it_executes_its_program() {
     if current_uid() != 0 {
@@ -108,7 +109,7 @@ fn a_child_cannot_be_traced_before_it_executes_its_program() {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
             line.split_whitespace().skip(1).map(|id| id.parse().unwrap()).collect::<Vec<u32>>()
         };
-        // It has become the user, has no program, and waits for somebody to read what it has to say.
+        // The child has changed its user, has not executed its program, and waits for a reader of its error.
         while ids("Uid:")[0] != uid {
             std::thread::yield_now();
         }
@@ -123,7 +124,7 @@ fn a_child_cannot_be_traced_before_it_executes_its_program() {
 }
 
 #[test]
-fn the_saved_group_is_that_of_the_program_in_the_end() {
+fn exec_resets_the_saved_group() {
     if current_uid() != 0 {
         return;
     }

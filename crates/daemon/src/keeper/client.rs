@@ -178,7 +178,7 @@ impl Keeper {
     /// The keeper has gone.
     pub fn keep(&mut self, descriptors: &[(Name, BorrowedFd<'_>)]) -> io::Result<()> {
         self.forget_now()?;
-        for some in descriptors.chunks(passing::MOST_DESCRIPTORS) {
+        for some in descriptors.chunks(passing::MAX_DESCRIPTORS) {
             let (names, descriptors): (Vec<Name>, Vec<BorrowedFd<'_>>) = some.iter().copied().unzip();
             self.send(Message::Keep(names), &descriptors)?;
         }

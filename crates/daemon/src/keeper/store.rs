@@ -30,13 +30,13 @@ const WITHOUT_ROOM: Duration = Duration::from_millis(100);
 
 /// Runs the keeper.
 pub fn run() -> ExitCode {
-    memory::give_back_what_is_freed();
+    memory::limit_heap_retention();
     if isolate::isolate(PROCESS_NAME).is_err() {
         return ExitCode::FAILURE;
     }
     let Ok(daemon) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let mut store = Store::new(daemon);
-    memory::let_go_of_code();
+    memory::release_code_pages();
     while store.turn() {}
     store.remove_socket();
     ExitCode::SUCCESS
@@ -126,11 +126,11 @@ impl Store {
     }
 
     fn enter(&mut self, daemon: OwnedFd) {
-        isolate::obey_sigterm(false);
+        isolate::allow_sigterm(false);
         self.daemon = Some(daemon);
         // What was needed to let it in is not needed for long.
-        memory::give_back_what_is_unused();
-        memory::let_go_of_code();
+        memory::trim_heap();
+        memory::release_code_pages();
     }
 
     fn forget(&mut self, owner: Owner) {
@@ -149,7 +149,7 @@ impl Store {
             Stay::For(left) => Some(left),
             Stay::NoLonger => return false,
         };
-        isolate::obey_sigterm(left.is_some());
+        isolate::allow_sigterm(left.is_some());
         let watched: Vec<BorrowedFd<'_>> =
             std::iter::once(listener.socket.as_fd()).chain(self.living_children()).collect();
         match fd::wait_for_any(&watched, left) {
@@ -191,7 +191,7 @@ impl Store {
             return;
         }
         let names: Vec<Name> = self.kept.keys().copied().collect();
-        for names in names.chunks(passing::MOST_DESCRIPTORS) {
+        for names in names.chunks(passing::MAX_DESCRIPTORS) {
             let descriptors: Vec<BorrowedFd<'_>> =
                 names.iter().filter_map(|name| Some(self.kept.get(name)?.as_fd())).collect();
             if send(&daemon, &Message::Keep(names.to_vec()), &descriptors).is_err() {
@@ -205,8 +205,8 @@ impl Store {
         }
         // All this is needed once for each daemon.
         drop(names);
-        memory::give_back_what_is_unused();
-        memory::let_go_of_code();
+        memory::trim_heap();
+        memory::release_code_pages();
     }
 
     fn remove_socket(&self) {

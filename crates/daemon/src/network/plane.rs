@@ -157,6 +157,6 @@ async fn release_memory(shared: Rc<Shared>) {
     loop {
         shared.left.notified().await;
         sleep(MEMORY_RELEASE_DELAY).await;
-        memory::give_back_what_is_unused();
+        memory::trim_heap();
     }
 }

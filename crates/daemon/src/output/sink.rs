@@ -389,7 +389,7 @@ fn open_inherited(number: i32) -> io::Result<Outlet> {
     let copy = open::duplicate(number)?;
     Ok(match fd::kind(copy.as_fd())? {
         FileKind::Socket => Outlet::Socket(copy),
-        FileKind::Fifo | FileKind::Terminal => match open::open_again(number) {
+        FileKind::Fifo | FileKind::Terminal => match open::reopen(number) {
             Ok(own) => Outlet::File(own),
             Err(_) => Outlet::Shared(copy.into()),
         },

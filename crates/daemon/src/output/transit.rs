@@ -347,7 +347,7 @@ impl Transit {
     /// Gives back the memory that a rush has left.
     pub fn give_back_memory(&mut self) {
         // Where the system does not take it, it is used again by the next rush.
-        let _ = self.memory.give_back(BYTES.start, BYTES.len() + TEXT.len());
+        let _ = self.memory.discard(BYTES.start, BYTES.len() + TEXT.len());
     }
 
     /// Nothing is taken from now on. The answer is how many bytes had been taken, and are lost.

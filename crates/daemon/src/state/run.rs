@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use supervisord_sys::proc_stat::Facts;
+use supervisord_sys::proc_stat::ProcessStat;
 use supervisord_sys::{Pid, proc_stat, start_time};
 
 use crate::output::RunId;
@@ -69,7 +69,7 @@ impl Run {
     }
 
     /// Whether a process, of which these are the facts, is this child: it has its number, and was started when this was.
-    pub fn is(&self, facts: &Facts) -> bool {
+    pub fn is(&self, facts: &ProcessStat) -> bool {
         let found = facts.started_millis();
         if self.exact { found == self.started } else { found.abs_diff(self.started) < TOLERANCE }
     }

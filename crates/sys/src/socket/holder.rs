@@ -1,14 +1,14 @@
-//! Who listens somewhere, as far as the system tells: Linux, by `/proc`, for what this user may look at.
+//! Finds the process that listens on a port or path: on Linux, from `/proc`, for processes that this user may inspect.
 
 use std::fs;
 use std::path::Path;
 
-/// A process.
+/// The process that holds a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// Its id.
     pub pid: u32,
-    /// The name of its program, shortened by the system.
+    /// The name of its program, truncated by the system.
     pub name: String,
 }
 
@@ -18,13 +18,13 @@ const LISTENING: &str = "0A";
 /// The flag of a listening socket in `/proc/net/unix`.
 const ACCEPTS: u32 = 1 << 16;
 
-/// Who listens on a TCP port, on whatever address.
+/// The process that listens on a TCP port, on any address.
 pub fn holder_of_port(port: u16) -> Option<Holder> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
     holder(&tables.iter().flat_map(|table| listening_on(table, port)).collect::<Vec<_>>())
 }
 
-/// Who listens at a path.
+/// The process that listens at a path.
 pub fn holder_of_path(path: &Path) -> Option<Holder> {
     let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
     holder(&listening_at(&table, path.to_str()?))
@@ -73,7 +73,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     #[test]
-    fn we_are_the_ones_who_listen() {
+    fn this_process_is_found_as_the_listener() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("with blank.sock");
         let unix = UnixListener::bind(&path).expect("bound");
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_read_by_their_columns() {
+    fn tables_are_parsed_by_column() {
         let tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:2329 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
             1: 0100007F:2329 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 100 0 0 10 0\n";

@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 
 use super::*;
-use crate::eventually::eventually;
+use crate::retry_until::retry_until;
 use crate::user::{current_uid, effective_uid};
 
 fn file(path: &Path) -> SocketFile<'_> {
@@ -28,12 +28,12 @@ fn a_tcp_port_is_listened_on_once() {
 }
 
 #[test]
-fn a_socket_that_stops_listening_is_dead_whoever_has_a_copy() {
+fn stop_listening_affects_all_copies() {
     let tcp = listen_tcp("127.0.0.1", 0, 16).unwrap();
     let address = TcpListener::from(tcp.try_clone().unwrap()).local_addr().unwrap();
     stop_listening(&tcp);
     assert!(TcpStream::connect(address).is_err());
-    let again = eventually(|| listen_tcp("127.0.0.1", address.port(), 16).ok());
+    let again = retry_until(|| listen_tcp("127.0.0.1", address.port(), 16).ok());
     drop((tcp, again));
 
     let directory = tempfile::tempdir().unwrap();
@@ -45,13 +45,13 @@ fn a_socket_that_stops_listening_is_dead_whoever_has_a_copy() {
 }
 
 #[test]
-fn without_a_host_all_interfaces_are_meant() {
+fn without_a_host_it_listens_on_all_interfaces() {
     let listener = TcpListener::from(listen_tcp("", 0, 16).unwrap());
     assert!(listener.local_addr().unwrap().ip().is_unspecified());
 }
 
 #[test]
-fn a_foreign_address_is_an_error() {
+fn an_address_of_another_machine_is_an_error() {
     let error = listen_tcp("192.0.2.1", 0, 16).unwrap_err();
     assert_eq!(error, SocketError::System(Errno::new(libc::EADDRNOTAVAIL)));
 }
@@ -71,12 +71,12 @@ fn a_unix_socket_appears_with_its_mode_and_owner() {
 }
 
 #[test]
-fn a_live_socket_is_left_alone() {
+fn a_live_socket_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let _first = listen_unix(file(&path), 1).unwrap();
     let before = path.metadata().unwrap().ino();
-    // More often than its queue is long: also when its owner is too busy to accept.
+    // More connections than the backlog holds: a socket with a full backlog is in use, too.
     for _ in 0..5 {
         assert_eq!(listen_unix(file(&path), 1).unwrap_err(), SocketError::InUse);
     }
@@ -89,31 +89,31 @@ fn a_live_socket_is_left_alone() {
 }
 
 #[test]
-fn a_dead_socket_is_replaced() {
+fn a_stale_socket_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     drop(UnixListener::bind(&path).unwrap());
-    let listening = eventually(|| listen_unix(file(&path), 1).ok());
+    let listening = retry_until(|| listen_unix(file(&path), 1).ok());
     assert!(listening.removed_stale);
     UnixStream::connect(&path).unwrap();
     drop(listening);
-    assert!(eventually(|| listen_unix(file(&path), 1).ok()).removed_stale);
+    assert!(retry_until(|| listen_unix(file(&path), 1).ok()).removed_stale);
 }
 
 #[test]
-fn only_a_dead_socket_can_be_removed_as_dead() {
+fn remove_dead_removes_only_stale_sockets() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let live = UnixListener::bind(&path).unwrap();
     assert_eq!(remove_dead(&path).unwrap_err(), SocketError::InUse);
     drop(live);
-    assert!(eventually(|| remove_dead(&path).ok()));
+    assert!(retry_until(|| remove_dead(&path).ok()));
     assert!(names(directory.path()).is_empty());
     assert!(!remove_dead(&path).unwrap());
 }
 
 #[test]
-fn what_is_no_socket_is_never_removed() {
+fn other_files_are_never_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("f");
     let taken = SocketError::System(Errno::EEXIST);
@@ -147,7 +147,7 @@ fn an_error_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_fastcgi_socket_replaces_the_one_before() {
+fn a_fastcgi_socket_replaces_an_existing_socket() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let first = replace_unix(file(&path), MAX_BACKLOG).unwrap();
@@ -163,14 +163,14 @@ fn a_fastcgi_socket_replaces_the_one_before() {
 }
 
 #[test]
-fn a_listening_socket_says_where() {
+fn the_address_of_a_listening_socket_is_known() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let unix = replace_unix(file(&path), 1).unwrap();
-    assert_eq!(place(&unix), Some(Place::Unix(path.clone())));
+    assert_eq!(listen_address(&unix), Some(ListenAddress::Unix(path.clone())));
     let tcp = listen_tcp("127.0.0.1", 0, 1).unwrap();
     let port = std::net::TcpListener::from(tcp.try_clone().unwrap()).local_addr().unwrap().port();
-    assert_eq!(place(&tcp), Some(Place::Tcp(port)));
+    assert_eq!(listen_address(&tcp), Some(ListenAddress::Tcp(port)));
     let client = UnixStream::connect(&path).unwrap();
-    assert_eq!(place(&client.into()), None, "it does not listen");
+    assert_eq!(listen_address(&client.into()), None, "it does not listen");
 }

@@ -1,4 +1,4 @@
-//! Listening sockets in the file system.
+//! Listening unix sockets.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,50 +15,50 @@ use crate::fd::set_nonblocking;
 use crate::trusted::{self, NewSocket, NewSocketPlace};
 use crate::{Errno, Pid};
 
-/// A socket file to be made.
+/// A socket file to create.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketFile<'path> {
-    /// Where.
+    /// Its path.
     pub path: &'path Path,
     /// Permission bits.
     pub mode: u32,
-    /// Owner, unchanged where none.
+    /// Owner; none leaves it unchanged.
     pub uid: Option<u32>,
-    /// Group, unchanged where none.
+    /// Group; none leaves it unchanged.
     pub gid: Option<u32>,
 }
 
-/// A socket that listens in the file system.
+/// A listening unix socket.
 #[derive(Debug)]
 pub struct UnixListening {
-    /// The socket; it blocks and is closed on exec.
+    /// The socket; it is blocking and closed on exec.
     pub socket: OwnedFd,
-    /// Whether a dead socket of the same path had to be removed first.
+    /// Whether a stale socket file at the path was removed first.
     pub removed_stale: bool,
 }
 
-/// How often a path that keeps changing under our hands is looked at again.
-const ATTEMPTS: usize = 5;
+/// How often a path that another process keeps changing is tried.
+const MAX_ATTEMPTS: usize = 5;
 
-/// Listens under a path that nobody else listens under.
+/// Listens at a path that no other process listens at.
 ///
-/// The socket is made as `PATH.PID` and then linked to its place, where it appears with its final owner and mode and
-/// already accepts connections. A dead socket there is removed; a live one is [`SocketError::InUse`]; any other file is
-/// left alone and is EEXIST. After an error nothing is left behind.
+/// The socket is created as `PATH.PID` and then linked to its path, where it appears with its final owner and mode, and
+/// already accepts connections. A stale socket file at the path is removed; a live socket is [`SocketError::InUse`];
+/// any other file is left alone and is EEXIST. After an error no new file remains.
 ///
-/// Where this process may give its files away but not link those of others, the owner comes last.
+/// If this process may change the owner of its files but may not link files of others, it changes the owner last.
 pub fn listen_unix(file: SocketFile<'_>, backlog: u32) -> Result<UnixListening, SocketError> {
     let (socket, temporary, made) = open_temporary(file.path)?;
     made.set_mode(file.mode)?;
-    give(&made, file)?;
+    set_owner_and_mode(&made, file)?;
     listen(&socket, backlog)?;
     let removed_stale = match publish(&temporary.0, file.path) {
         Err(SocketError::System(Errno::EPERM)) => {
             made.take_back()?;
             let removed_stale = publish(&temporary.0, file.path)?;
-            // While it is still ours: in a directory for everybody only the owner may remove a name.
+            // Removed while this process owns it: in a sticky directory only the owner may remove a name.
             drop(temporary);
-            if let Err(error) = give(&made, file) {
+            if let Err(error) = set_owner_and_mode(&made, file) {
                 let _ = trusted::remove(file.path);
                 return Err(error);
             }
@@ -69,9 +69,9 @@ pub fn listen_unix(file: SocketFile<'_>, backlog: u32) -> Result<UnixListening, 
     Ok(UnixListening { socket, removed_stale })
 }
 
-/// Listens under a path, in place of any socket that is there; any other file is left alone and is EEXIST.
+/// Listens at a path, replacing any socket file; any other file is left alone and is EEXIST.
 ///
-/// This is for FastCGI, whose sockets stay behind when a daemon is killed. After an error nothing is left behind.
+/// This is for FastCGI, whose socket files remain when a daemon is killed. After an error no new file remains.
 pub fn replace_unix(file: SocketFile<'_>, backlog: u32) -> Result<OwnedFd, SocketError> {
     let address = address(file.path)?;
     remove(file.path)?;
@@ -84,19 +84,19 @@ pub fn replace_unix(file: SocketFile<'_>, backlog: u32) -> Result<OwnedFd, Socke
     let name = RemovedOnDrop(file.path.to_owned());
     let made = place.socket()?;
     made.set_mode(file.mode)?;
-    give(&made, file)?;
+    set_owner_and_mode(&made, file)?;
     listen(&socket, backlog)?;
     name.keep();
     Ok(socket)
 }
 
-/// Removes a socket file that nobody listens on; says whether there was one. A live one is [`SocketError::InUse`], any
-/// other file EEXIST.
+/// Removes a stale socket file; returns whether there was one. A live socket is [`SocketError::InUse`], any other file
+/// EEXIST.
 pub fn remove_dead(path: &Path) -> Result<bool, SocketError> {
-    make_room(path)
+    remove_stale(path)
 }
 
-/// Removes a socket file. What does not exist or is not a socket is left alone without an error.
+/// Removes a socket file. Any other file, or none, is not an error and is left alone.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => match trusted::remove(path) {
@@ -109,7 +109,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A file that is removed when it goes out of scope.
+/// A file that is removed when this is dropped.
 struct RemovedOnDrop(PathBuf);
 
 impl RemovedOnDrop {
@@ -121,7 +121,7 @@ impl RemovedOnDrop {
 impl Drop for RemovedOnDrop {
     fn drop(&mut self) {
         if !self.0.as_os_str().is_empty() {
-            // Nothing better can be done about a file that will not go.
+            // A file that cannot be removed stays.
             let _ = trusted::remove(&self.0);
         }
     }
@@ -132,7 +132,7 @@ fn open_temporary(path: &Path) -> Result<(OwnedFd, RemovedOnDrop, NewSocket), So
     name.push(format!(".{}", Pid::current()));
     let name = PathBuf::from(name);
     let address = address(&name)?;
-    // Left behind by a process that had our number before us.
+    // A process that had our process id before may have left the file.
     remove(&name)?;
     let socket = stream_socket(libc::AF_UNIX)?;
     let place = NewSocketPlace::of(&name)?;
@@ -149,37 +149,37 @@ fn address(path: &Path) -> Result<UnixAddr, SocketError> {
     })
 }
 
-fn give(made: &NewSocket, file: SocketFile<'_>) -> Result<(), SocketError> {
+fn set_owner_and_mode(made: &NewSocket, file: SocketFile<'_>) -> Result<(), SocketError> {
     made.give_to(file.uid, file.gid).map_err(|error| match Errno::from(error) {
         Errno::EPERM => SocketError::Owner,
         other => other.into(),
     })
 }
 
-/// True when a dead socket had to make room.
+/// Returns whether a stale socket file was removed.
 fn publish(temporary: &Path, path: &Path) -> Result<bool, SocketError> {
     let mut removed_stale = false;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_ATTEMPTS {
         match fs::hard_link(temporary, path) {
             Ok(()) => return Ok(removed_stale),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => removed_stale |= make_room(path)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => removed_stale |= remove_stale(path)?,
             Err(error) => return Err(error.into()),
         }
     }
     Err(SocketError::InUse)
 }
 
-/// Removes the socket at `path` if nobody listens on it; false when it was gone already.
-fn make_room(path: &Path) -> Result<bool, SocketError> {
+/// Removes the socket file at `path` if no process listens on it; false if it is gone already.
+fn remove_stale(path: &Path) -> Result<bool, SocketError> {
     let Some(before) = inode(path)? else { return Ok(false) };
     match connect(path) {
         Err(Errno::ECONNREFUSED) => {}
         Err(Errno::ENOENT) => return Ok(false),
-        // A full queue, or a socket of another kind: somebody is there.
+        // A full backlog, or a socket of another type: a process listens.
         Ok(()) | Err(Errno::EAGAIN | EINPROGRESS | EPROTOTYPE) => return Err(SocketError::InUse),
         Err(other) => return Err(other.into()),
     }
-    // Another supervisor may have made room as well and be listening by now.
+    // Another supervisor may have removed the file as well, and may listen by now.
     if inode(path)? != Some(before) {
         return Ok(false);
     }
@@ -190,7 +190,7 @@ fn make_room(path: &Path) -> Result<bool, SocketError> {
 const EINPROGRESS: Errno = Errno::new(libc::EINPROGRESS);
 const EPROTOTYPE: Errno = Errno::new(libc::EPROTOTYPE);
 
-/// Which socket stands at this path; none when there is nothing, EEXIST when there is something else.
+/// The inode of the socket file at this path; none if there is no file, EEXIST for another type of file.
 fn inode(path: &Path) -> Result<Option<(u64, u64)>, SocketError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => Ok(Some((metadata.dev(), metadata.ino()))),
@@ -200,7 +200,7 @@ fn inode(path: &Path) -> Result<Option<(u64, u64)>, SocketError> {
     }
 }
 
-/// Without waiting: whether a listener accepts is known at once, and one that is too busy to is alive too.
+/// Does not block: the result is known at once, and a listener with a full backlog is alive, too.
 fn connect(path: &Path) -> Result<(), Errno> {
     let address = UnixAddr::new(path)?;
     let socket = stream_socket(libc::AF_UNIX)?;

@@ -20,7 +20,7 @@ pub const NOT_SPAWNED: i32 = 127;
 const NOT_SPAWNED_TEXT: &[u8] = b"supervisor: child process was not spawned\n";
 
 /// Signals are numbered from 1 to at most this; what is no signal is refused without harm.
-const MOST_SIGNALS: i32 = crate::system::MOST_SIGNALS;
+const MAX_SIGNAL: i32 = crate::system::MAX_SIGNAL;
 
 /// A plan in the shape the system calls want it, and the texts the child may have to say.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ fn null_terminated(strings: impl Iterator<Item = *const c_char>) -> Vec<*const c
 
 /// Every signal to its default, then none blocked. Exec alone would leave ignored ones ignored.
 fn forget_signals() {
-    for signal in 1..=MOST_SIGNALS {
+    for signal in 1..=MAX_SIGNAL {
         // Some cannot be changed, and need not be.
         let _ = calls::default_signal(signal);
     }

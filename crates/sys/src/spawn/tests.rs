@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::*;
-use crate::eventually::eventually;
 use crate::pipe::pipe;
+use crate::retry_until::retry_until;
 use crate::signal::kill_group;
 use crate::user::{DropError, Identity, current_uid, user_by_name};
 use crate::wait::{ExitStatus, wait_for};
@@ -28,7 +28,7 @@ fn run(plan: SpawnPlan) -> (ExitStatus, String) {
     let [(_, ended), (release, otherwise)] = spawners().map(|(release, mut spawner)| {
         // As long as a child of another test has it open for writing, a file cannot be executed.
         let ended = || Some(run_by(&mut spawner, plan.clone())).filter(|(_, text)| !text.contains("ETXTBSY"));
-        (release, eventually(ended))
+        (release, retry_until(ended))
     });
     assert_eq!(ended, otherwise, "{release}");
     ended

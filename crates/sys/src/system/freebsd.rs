@@ -1,4 +1,4 @@
-//! FreeBSD, and other systems of BSD.
+//! FreeBSD and other BSD systems.
 
 use std::ffi::CStr;
 

@@ -27,19 +27,19 @@ pub(crate) static MORE_ERRNO_NAMES: &[(i32, &str)] = named! {
     ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED ERFKILL EHWPOISON
 };
 
-pub(crate) const MOST_SIGNALS: i32 = 64;
+pub(crate) const MAX_SIGNAL: i32 = 64;
 
 pub(crate) const SYSLOG_SOCKET: &str = "/var/run/log";
 
 // Sockets.
 
-/// Of new sockets.
+/// Flags of new sockets.
 pub(crate) const SOCKET_FLAGS: SockFlag = SockFlag::SOCK_CLOEXEC;
 
-/// Of messages that are received.
+/// Flags for receiving messages.
 pub(crate) const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_CMSG_CLOEXEC;
 
-/// Of messages that are sent: a closed peer raises no signal.
+/// Flags for sending messages: a closed peer raises no signal.
 pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
 
 pub(crate) fn peer(connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
@@ -62,7 +62,7 @@ pub(crate) fn groups_of(name: &CStr, primary: u32) -> Option<Vec<u32>> {
     Some(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
 }
 
-/// Of a local time, which is that of so many seconds since the epoch: seconds east of Greenwich.
+/// The offset of a local time, in seconds east of Greenwich; `_seconds` is the same time since the epoch.
 pub(crate) fn utc_offset(local: &libc::tm, _seconds: i64) -> Option<i32> {
     i32::try_from(local.tm_gmtoff).ok()
 }
@@ -73,14 +73,14 @@ pub(crate) fn boot_time() -> Duration {
 
 // Descriptors, pipes and files.
 
-/// A new descriptor, or the error of the call that was to make it. The calls that not every C library has are made by
-/// number; their descriptors are closed on exec from birth.
+/// Wraps a new descriptor, or returns the error of the call. Calls that not every C library has are made by number;
+/// their descriptors are created with close-on-exec.
 ///
 /// # Safety
-/// The number is the result of a call that makes a descriptor, which nobody else owns.
+/// The number is the result of a call that creates a descriptor without another owner.
 unsafe fn new_descriptor(number: libc::c_long) -> Result<OwnedFd, Errno> {
     let number = RawFd::try_from(number).ok().filter(|number| *number >= 0).ok_or_else(Errno::last)?;
-    // SAFETY: as the caller promises.
+    // SAFETY: promised by the caller.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
@@ -108,15 +108,15 @@ pub(crate) fn set_pipe_capacity(pipe: BorrowedFd<'_>, bytes: usize) -> io::Resul
     Ok(fcntl(pipe, FcntlArg::F_SETPIPE_SZ(bytes))?.unsigned_abs() as usize)
 }
 
-pub(crate) fn open_again(number: i32, flags: i32) -> io::Result<File> {
+pub(crate) fn reopen(number: i32, flags: i32) -> io::Result<File> {
     OpenOptions::new().write(true).custom_flags(flags).open(format!("/proc/self/fd/{number}"))
 }
 
 pub(crate) fn append_by_flag(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     let piece = io::IoSlice::new(bytes);
-    // An IoSlice has the layout of the system's own structure. The offset of -1, in two halves, stands for the position.
+    // An IoSlice has the layout of `struct iovec`. The offset of -1, in two halves, means the position.
     let (pieces, half) = (&raw const piece, -1 as libc::c_long);
-    // SAFETY: the system reads one piece, which is valid for its length. The call is made by number because not every C
+    // SAFETY: the system reads one slice, which is valid for its length. The call is made by number because not every C
     // library has it.
     let done = unsafe { libc::syscall(libc::SYS_pwritev2, file.as_raw_fd(), pieces, 1, half, half, libc::RWF_APPEND) };
     usize::try_from(done).map_err(|_| io::Error::last_os_error())
@@ -134,11 +134,11 @@ pub(crate) fn read_cached_at(file: BorrowedFd<'_>, bytes: &mut [u8], offset: u64
 
 // Memory.
 
-/// Only limits count, not what the system guesses.
+/// The mapping counts against limits, not against the system's overcommit heuristic.
 pub(crate) const MAP_UNRESERVED: libc::c_int = libc::MAP_NORESERVE;
 
 fn memory_file(flags: libc::c_uint) -> Result<OwnedFd, Errno> {
-    // SAFETY: the name ends in NUL, and the call makes a descriptor.
+    // SAFETY: the name ends in NUL, and the call creates a descriptor.
     unsafe { new_descriptor(libc::memfd_create(c"supervisord".as_ptr(), libc::MFD_CLOEXEC | flags).into()) }
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn nameless_file() -> io::Result<File> {
     Ok(memory_file(0)?.into())
 }
 
-/// Nobody can make the file shorter, which would turn a look at the mapping into a deadly signal.
+/// No process can truncate the file, after which an access to the mapping would raise SIGBUS.
 const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
 
 pub(crate) fn sealed_memory_file(len: usize) -> io::Result<OwnedFd> {
@@ -170,16 +170,16 @@ pub(crate) fn has_sealed_size(file: BorrowedFd<'_>) -> bool {
 
 pub(crate) fn punch_hole(file: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<()> {
     let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-    // Nothing mapped is longer than such a number can say.
+    // No mapping is longer than this type can express.
     Ok(fallocate(file, flags, offset as libc::off_t, len as libc::off_t)?)
 }
 
-pub(crate) fn let_go_of_code() {
-    // SAFETY: the callback is called before this returns, and keeps nothing.
+pub(crate) fn release_code_pages() {
+    // SAFETY: the callback is called before this returns, and stores nothing.
     unsafe { libc::dl_iterate_phdr(Some(let_go_of_object), std::ptr::null_mut()) };
 }
 
-/// Lets go of the read-only segments of the object it is first called with, which is the program.
+/// Releases the read-only segments of the first object of the iteration, which is the program.
 unsafe extern "C" fn let_go_of_object(
     object: *mut libc::dl_phdr_info,
     _size: libc::size_t,
@@ -199,18 +199,18 @@ unsafe extern "C" fn let_go_of_object(
         let end = (begin + segment.p_memsz as usize) & !(page - 1);
         let begin = begin.next_multiple_of(page);
         if begin < end {
-            // SAFETY: whole pages of a segment that nobody can write: they are read again from the file when they are
-            // touched. If the system will not, nothing has changed.
+            // SAFETY: whole pages of a read-only segment: they are read again from the file when they are accessed.
+            // After an error nothing has changed.
             unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
         }
     }
     IT_WAS_THE_LAST
 }
 
-/// At most 256 bytes, which come all at once.
+/// At most 256 bytes, which are returned at once.
 pub(crate) fn fill_with_random(bytes: &mut [u8]) -> io::Result<()> {
     loop {
-        // SAFETY: the pointer and the length are those of a slice that nobody else uses.
+        // SAFETY: pointer and length describe a slice with no other user.
         let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
         match usize::try_from(filled) {
             Ok(filled) if filled == bytes.len() => return Ok(()),
@@ -224,25 +224,25 @@ pub(crate) fn fill_with_random(bytes: &mut [u8]) -> io::Result<()> {
 // Processes and threads.
 
 pub(crate) fn set_process_name(name: &CStr) {
-    // It is only for lists of processes.
+    // The name is only for process lists.
     let _ = nix::sys::prctl::set_name(name);
 }
 
 pub(crate) fn open_process(pid: Pid) -> Result<OwnedFd, Errno> {
-    // SAFETY: it takes two numbers, and makes a descriptor.
+    // SAFETY: it takes two numbers, and creates a descriptor.
     unsafe { new_descriptor(libc::syscall(libc::SYS_pidfd_open, pid.raw(), 0)) }
 }
 
 pub(crate) fn signal_process(handle: BorrowedFd<'_>, signal: i32, flags: u32) -> Result<(), Errno> {
     let nothing = std::ptr::null::<libc::siginfo_t>();
-    // SAFETY: without information about the signal there is no pointer to follow.
+    // SAFETY: without signal information no pointer is dereferenced.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, handle.as_raw_fd(), signal, nothing, flags) };
     if result == 0 { Ok(()) } else { Err(Errno::last()) }
 }
 
-/// The status word.
+/// The raw status word.
 pub(crate) fn exit_status_of(handle: BorrowedFd<'_>) -> Option<i32> {
-    /// `struct pidfd_info` in its first form.
+    /// `struct pidfd_info` in its first version.
     #[repr(C)]
     #[derive(Default)]
     struct Info {
@@ -258,25 +258,25 @@ pub(crate) fn exit_status_of(handle: BorrowedFd<'_>) -> Option<i32> {
     /// `PIDFD_GET_INFO` for a structure of this size.
     const GET_INFO: libc::Ioctl = READ_AND_WRITE << 30 | (size_of::<Info>() as libc::Ioctl) << 16 | 0xff << 8 | 11;
     let mut info = Info { mask: EXIT, ..Info::default() };
-    // SAFETY: the size of the structure is part of the number of the request, and the system fills in no more.
+    // SAFETY: the size of the structure is part of the request's number, so the system writes no more.
     let told = unsafe { libc::ioctl(handle.as_raw_fd(), GET_INFO, &raw mut info) };
     (told == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
 }
 
 pub(crate) fn copy_descriptor(handle: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, Errno> {
-    // SAFETY: it takes three numbers, and makes a descriptor.
+    // SAFETY: it takes three numbers, and creates a descriptor.
     unsafe { new_descriptor(libc::syscall(libc::SYS_pidfd_getfd, handle.as_raw_fd(), number, 0)) }
 }
 
-/// Asks for something impossible, which is EINVAL where the call is permitted.
+/// Makes an invalid call, which returns EINVAL if the call is permitted.
 pub(crate) fn is_clone3_forbidden() -> bool {
-    // SAFETY: a structure of no length is refused before it is looked at.
+    // SAFETY: a structure of length 0 is refused before it is read.
     let made = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::null::<u8>(), 0) };
     made == -1 && Errno::last() == Errno::EPERM
 }
 
-/// Has the system answer ENOSYS for `clone3`. Of several filters the one that was set last counts.
-pub(crate) fn have_no_clone3() -> Result<(), Errno> {
+/// Makes the system return ENOSYS for `clone3`. Of several filters, the one set last decides.
+pub(crate) fn hide_clone3() -> Result<(), Errno> {
     const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
@@ -289,13 +289,13 @@ pub(crate) fn have_no_clone3() -> Result<(), Errno> {
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
     let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
-    // SAFETY: the program lives until the call returns, which copies it, and is as long as it says.
+    // SAFETY: the filter lives until the call returns, which copies it, and its length is correct.
     let set = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
     if set == 0 { Ok(()) } else { Err(Errno::last()) }
 }
 
-/// Gains no privileges by executing a program any more, for good.
-pub(crate) fn give_up_new_privileges() {
+/// Gives up gaining privileges by executing a program (`no_new_privs`), permanently.
+pub(crate) fn set_no_new_privs() {
     // SAFETY: no memory is involved.
     unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
 }

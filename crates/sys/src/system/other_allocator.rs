@@ -1,4 +1,4 @@
-//! Allocators that need not be told anything.
+//! Allocators that need no settings.
 
 pub(crate) fn trim_allocator() {}
 

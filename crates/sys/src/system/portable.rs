@@ -1,4 +1,4 @@
-//! What other systems than Linux do instead. Where nothing can be done, the error is `Unsupported` or ENOSYS.
+//! The replacements on all systems but Linux. Without a replacement, the error is `Unsupported` or ENOSYS.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -10,7 +10,7 @@ use crate::{Errno, Pid};
 
 pub(crate) mod trusted_walk;
 
-pub(crate) const MOST_SIGNALS: i32 = 128;
+pub(crate) const MAX_SIGNAL: i32 = 128;
 
 pub(crate) const MAP_UNRESERVED: libc::c_int = 0;
 
@@ -18,7 +18,7 @@ fn unsupported<T>() -> io::Result<T> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// There is none here.
+/// The error of calls that do not exist.
 const NONE: Errno = Errno::ENOSYS;
 
 pub(crate) fn peer(_connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
@@ -49,7 +49,7 @@ pub(crate) fn set_pipe_capacity(_pipe: BorrowedFd<'_>, _bytes: usize) -> io::Res
     unsupported()
 }
 
-pub(crate) fn open_again(_number: i32, _flags: i32) -> io::Result<File> {
+pub(crate) fn reopen(_number: i32, _flags: i32) -> io::Result<File> {
     unsupported()
 }
 
@@ -82,14 +82,14 @@ pub(crate) fn punch_hole(_file: BorrowedFd<'_>, _offset: usize, _len: usize) -> 
 
 /// At most 256 bytes.
 pub(crate) fn fill_with_random(bytes: &mut [u8]) -> io::Result<()> {
-    // SAFETY: the pointer and the length are those of a slice that nobody else uses.
+    // SAFETY: pointer and length describe a slice with no other user.
     match unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-pub(crate) fn let_go_of_code() {}
+pub(crate) fn release_code_pages() {}
 
 pub(crate) fn set_process_name(_name: &CStr) {}
 
@@ -113,8 +113,8 @@ pub(crate) fn is_clone3_forbidden() -> bool {
     false
 }
 
-pub(crate) fn have_no_clone3() -> Result<(), Errno> {
+pub(crate) fn hide_clone3() -> Result<(), Errno> {
     Err(NONE)
 }
 
-pub(crate) fn give_up_new_privileges() {}
+pub(crate) fn set_no_new_privs() {}

@@ -15,36 +15,36 @@ pub(crate) static MORE_ERRNO_NAMES: &[(i32, &str)] = named! {
     ELIBSCN ELIBMAX ELIBEXEC ERESTART ESTRPIPE
 };
 
-/// Log messages go to a device, `/dev/log`, which is no socket.
+/// Log messages go to `/dev/log`, which is a device and not a socket.
 pub(crate) const SYSLOG_SOCKET: &str = "/var/run/log";
 
 pub(crate) const SOCKET_FLAGS: SockFlag = SockFlag::SOCK_CLOEXEC;
-/// Received descriptors are marked afterwards.
+/// Received descriptors are set to close-on-exec afterwards.
 pub(crate) const RECEIVE_FLAGS: MsgFlags = MsgFlags::empty();
 pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
 
 pub(crate) type LimitNumber = libc::c_int;
-/// The number of processes is limited for the whole system alone.
+/// The number of processes is limited only for the whole system.
 pub(crate) const PROCESS_LIMIT: Option<LimitNumber> = None;
 
 pub(crate) fn groups_of(name: &CStr, primary: u32) -> Option<Vec<u32>> {
-    /// The most that the system can be set to (`ngroups_max`).
-    const MOST: usize = 1024;
-    let mut groups = vec![0; MOST];
-    let mut count = MOST as libc::c_int;
+    /// The maximum of `ngroups_max`.
+    const MAX_GROUPS: usize = 1024;
+    let mut groups = vec![0; MAX_GROUPS];
+    let mut count = MAX_GROUPS as libc::c_int;
     // SAFETY: the name ends in NUL, and `groups` has room for `count` entries.
     let result = unsafe { libc::getgrouplist(name.as_ptr(), primary, groups.as_mut_ptr(), &mut count) };
-    groups.truncate(usize::try_from(count).unwrap_or(0).min(MOST));
+    groups.truncate(usize::try_from(count).unwrap_or(0).min(MAX_GROUPS));
     (result != -1).then_some(groups)
 }
 
-/// The system does not say it: it is the difference to the same fields taken for those of Greenwich.
+/// The system does not provide the offset: it is the difference to the same fields taken as UTC.
 pub(crate) fn utc_offset(local: &libc::tm, seconds: i64) -> Option<i32> {
     let as_utc = seconds_of(local);
     i32::try_from(as_utc - seconds).ok()
 }
 
-/// Seconds since the epoch, if the fields were those of UTC (the days by the Gregorian rule, from a March on).
+/// Seconds since the epoch, with the fields taken as UTC (days by the Gregorian rule, with years that begin in March).
 fn seconds_of(fields: &libc::tm) -> i64 {
     let (year, month) = (i64::from(fields.tm_year) + 1900, i64::from(fields.tm_mon));
     let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };

@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
-/// A directory of root, with what others put into theirs. None without root: nobody can play others then, and the system
-/// alone decides.
-struct Ground {
+/// A directory of root with directories of other users. None without root: the test then cannot act as other users, and
+/// only the system decides.
+struct TestTree {
     root: tempfile::TempDir,
 }
 
 const APP: u32 = 65_534;
-const STRANGER: u32 = 65_533;
+const OTHER_USER: u32 = 65_533;
 
-impl Ground {
-    fn new() -> Option<Ground> {
+impl TestTree {
+    fn new() -> Option<TestTree> {
         let root = tempfile::tempdir().expect("a directory");
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("ours");
-        (crate::user::effective_uid() == 0).then_some(Ground { root })
+        (crate::user::effective_uid() == 0).then_some(TestTree { root })
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -55,22 +55,23 @@ impl Ground {
 }
 
 #[test]
-fn links_and_modes_in_common_use_still_work() {
-    let Some(ground) = Ground::new() else { return };
-    ground.directory("log", 0, 0o755);
-    ground.directory("data", 0, 0o755);
-    ground.directory("group", 0, 0o2775);
-    ground.directory("home", APP, 0o755);
-    ground.directory("home/releases/42/log", APP, 0o755);
-    ground.directory("tmp", 0, 0o1777);
-    // A file in the user's directory, of either; deploys that lead to the newest release; links of root to anywhere.
-    ground.file("home/own.log", APP);
-    ground.link("home/current", "releases/42", APP);
-    ground.link("linked", ground.at("data"), 0);
-    ground.link("home/linked", ground.at("data"), 0);
-    ground.link("log/file.log", "../data/file.log", 0);
-    ground.link("tmp/of-root.log", ground.at("data/of-root.log"), 0);
-    ground.file("log/given.log", APP);
+fn common_links_and_modes_work() {
+    let Some(tree) = TestTree::new() else { return };
+    tree.directory("log", 0, 0o755);
+    tree.directory("data", 0, 0o755);
+    tree.directory("group", 0, 0o2775);
+    tree.directory("home", APP, 0o755);
+    tree.directory("home/releases/42/log", APP, 0o755);
+    tree.directory("tmp", 0, 0o1777);
+    // Files in the user's directory, of the user and of root; deployments with a link to the newest release; links of
+    // root to anywhere.
+    tree.file("home/own.log", APP);
+    tree.link("home/current", "releases/42", APP);
+    tree.link("linked", tree.at("data"), 0);
+    tree.link("home/linked", tree.at("data"), 0);
+    tree.link("log/file.log", "../data/file.log", 0);
+    tree.link("tmp/of-root.log", tree.at("data/of-root.log"), 0);
+    tree.file("log/given.log", APP);
     for name in [
         "log/new.log",
         "log/given.log",
@@ -85,42 +86,42 @@ fn links_and_modes_in_common_use_still_work() {
         "tmp/of-root.log",
         "home/../log/./up.log",
     ] {
-        assert_eq!(ground.append(name), Ok(()), "{name}");
-        assert_eq!(ground.append(name), Ok(()), "{name}, which is there");
-        assert!(ground.read(name).ends_with("++"), "{name}");
+        assert_eq!(tree.append(name), Ok(()), "{name}");
+        assert_eq!(tree.append(name), Ok(()), "{name}, which is there");
+        assert!(tree.read(name).ends_with("++"), "{name}");
     }
-    assert_eq!(fs::symlink_metadata(ground.at("home/releases/42/log/app.log")).expect("made").uid(), 0);
+    assert_eq!(fs::symlink_metadata(tree.at("home/releases/42/log/app.log")).expect("made").uid(), 0);
     let device = crate::sink::open_append("/dev/null", 0o644).expect("opened");
     assert!(!device.metadata().expect("there").is_file());
-    // As in a container, where the first process has the output of all.
+    // As in a container, where process 1 has the output of all processes.
     assert!(crate::sink::open_append(&format!("/proc/{}/fd/2", std::process::id()), 0o644).is_ok());
 }
 
 #[test]
 fn root_follows_no_links_of_other_users() {
-    let Some(ground) = Ground::new() else { return };
-    ground.directory("etc", 0, 0o755);
-    ground.directory("home", APP, 0o755);
-    ground.directory("other", STRANGER, 0o755);
-    ground.directory("group", 0, 0o775);
-    ground.directory("tmp", 0, 0o1777);
-    ground.file("etc/victim", 0);
-    ground.file("other/victim", STRANGER);
-    ground.file("tmp/planted.log", STRANGER);
-    ground.link("home/direct.log", "../etc/victim", APP);
-    ground.link("home/absolute.log", ground.at("etc/victim"), APP);
-    ground.link("home/new.log", "../etc/new", APP);
-    ground.link("home/log", "../etc", APP);
-    ground.link("home/far.log", "near.log", APP);
-    ground.link("home/near.log", "../etc/victim", APP);
-    ground.link("home/other.log", "../other/victim", APP);
-    ground.link("home/fd.log", "/proc/self/fd/1", APP);
-    ground.link("home/loop.log", "loop.log", APP);
-    ground.link("group/direct.log", "../etc/victim", APP);
-    ground.link("tmp/direct.log", "../etc/victim", STRANGER);
-    // Of root, but it may have been elsewhere.
-    ground.link("home/moved.log", "../etc/victim", 0);
-    fs::hard_link(ground.at("etc/victim"), ground.at("home/hard.log")).expect("linked");
+    let Some(tree) = TestTree::new() else { return };
+    tree.directory("etc", 0, 0o755);
+    tree.directory("home", APP, 0o755);
+    tree.directory("other", OTHER_USER, 0o755);
+    tree.directory("group", 0, 0o775);
+    tree.directory("tmp", 0, 0o1777);
+    tree.file("etc/victim", 0);
+    tree.file("other/victim", OTHER_USER);
+    tree.file("tmp/planted.log", OTHER_USER);
+    tree.link("home/direct.log", "../etc/victim", APP);
+    tree.link("home/absolute.log", tree.at("etc/victim"), APP);
+    tree.link("home/new.log", "../etc/new", APP);
+    tree.link("home/log", "../etc", APP);
+    tree.link("home/far.log", "near.log", APP);
+    tree.link("home/near.log", "../etc/victim", APP);
+    tree.link("home/other.log", "../other/victim", APP);
+    tree.link("home/fd.log", "/proc/self/fd/1", APP);
+    tree.link("home/loop.log", "loop.log", APP);
+    tree.link("group/direct.log", "../etc/victim", APP);
+    tree.link("tmp/direct.log", "../etc/victim", OTHER_USER);
+    // A file of root, which may have been renamed from another directory.
+    tree.link("home/moved.log", "../etc/victim", 0);
+    fs::hard_link(tree.at("etc/victim"), tree.at("home/hard.log")).expect("linked");
     for name in [
         "home/direct.log",
         "home/absolute.log",
@@ -135,25 +136,25 @@ fn root_follows_no_links_of_other_users() {
         "tmp/direct.log",
         "home/moved.log",
     ] {
-        assert_eq!(ground.append(name), Err(libc::ELOOP), "{name}");
-        let path = ground.at(name);
+        assert_eq!(tree.append(name), Err(libc::ELOOP), "{name}");
+        let path = tree.at(name);
         let path = path.to_str().expect("text");
         assert!(open_read(path).is_err() && open_write(path, 0o644).is_err(), "{name}");
     }
     for name in ["home/hard.log", "tmp/planted.log"] {
-        assert_eq!(ground.append(name), Err(libc::EACCES), "{name}");
+        assert_eq!(tree.append(name), Err(libc::EACCES), "{name}");
     }
     for (from, to) in [("home/log/victim", "home/log/victim.1"), ("etc/victim", "home/log/victim.1")] {
-        assert!(rename(ground.at(from).to_str().expect("text"), ground.at(to).to_str().expect("text")).is_err());
+        assert!(rename(tree.at(from).to_str().expect("text"), tree.at(to).to_str().expect("text")).is_err());
     }
-    assert!(remove(ground.at("home/log/victim").to_str().expect("text")).is_err());
-    assert_eq!(ground.read("etc/victim") + &ground.read("other/victim"), "preciousprecious");
-    assert!(!ground.at("etc/new").exists());
-    // Of a link the link itself.
-    let direct = ground.at("home/direct.log");
-    rename(direct.to_str().expect("text"), ground.at("home/direct.log.1").to_str().expect("text")).expect("renamed");
-    remove(ground.at("home/direct.log.1").to_str().expect("text")).expect("removed");
-    assert_eq!(ground.append("home/direct.log"), Ok(()));
+    assert!(remove(tree.at("home/log/victim").to_str().expect("text")).is_err());
+    assert_eq!(tree.read("etc/victim") + &tree.read("other/victim"), "preciousprecious");
+    assert!(!tree.at("etc/new").exists());
+    // For a link, the link itself.
+    let direct = tree.at("home/direct.log");
+    rename(direct.to_str().expect("text"), tree.at("home/direct.log.1").to_str().expect("text")).expect("renamed");
+    remove(tree.at("home/direct.log.1").to_str().expect("text")).expect("removed");
+    assert_eq!(tree.append("home/direct.log"), Ok(()));
 }
 
 #[test]
@@ -170,16 +171,16 @@ fn errors_are_those_of_the_system() {
     assert_eq!(code(Path::new("")).raw_os_error(), Some(libc::ENOENT));
 }
 
-/// What stands in the place of a socket that has just been made is given to nobody.
+/// A file that replaces a socket that was just created is not given away.
 #[test]
 fn chown_applies_only_to_the_socket_that_was_created() {
     use std::os::unix::net::UnixListener;
-    let Some(ground) = Ground::new() else { return };
-    ground.directory("home", APP, 0o755);
-    let [path, older, victim] = ["home/s", "home/older", "home/victim"].map(|name| ground.at(name));
+    let Some(tree) = TestTree::new() else { return };
+    tree.directory("home", APP, 0o755);
+    let [path, older, victim] = ["home/s", "home/older", "home/victim"].map(|name| tree.at(name));
     let _older = UnixListener::bind(&older).expect("bound");
-    ground.file("home/victim", 0);
-    // The time of files goes on in steps.
+    tree.file("home/victim", 0);
+    // File times advance in steps.
     let made = fs::metadata(&older).and_then(|there| there.created()).expect("a file system that knows");
     let made = made.duration_since(std::time::UNIX_EPOCH).expect("after it");
     while NewSocketPlace::of(&path).expect("a place").before <= made {}
@@ -189,7 +190,7 @@ fn chown_applies_only_to_the_socket_that_was_created() {
         &|| fs::rename(&older, &path).expect("renamed"),
         &|| fs::rename(&victim, &path).expect("renamed"),
         &|| symlink("/etc/passwd", &path).expect("linked"),
-        &|| fs::hard_link(&path, ground.at("home/second")).expect("linked"),
+        &|| fs::hard_link(&path, tree.at("home/second")).expect("linked"),
     ];
     for (number, swap) in swaps.into_iter().enumerate() {
         let place = NewSocketPlace::of(&path).expect("a place");
@@ -208,8 +209,8 @@ fn chown_applies_only_to_the_socket_that_was_created() {
     made.set_mode(0o640).expect("set");
     made.give_to(Some(APP), None).expect("given");
     assert_eq!((owner(&path), fs::symlink_metadata(&path).expect("there").mode() & 0o777), (APP, 0o640));
-    // A directory that its owner has put a link in place of.
-    ground.directory("etc", 0, 0o755);
-    ground.link("home/run", "../etc", APP);
-    assert!(NewSocketPlace::of(&ground.at("home/run/s")).is_err());
+    // A directory that its owner has replaced by a link.
+    tree.directory("etc", 0, 0o755);
+    tree.link("home/run", "../etc", APP);
+    assert!(NewSocketPlace::of(&tree.at("home/run/s")).is_err());
 }

@@ -1,4 +1,4 @@
-//! The walk along a path, component by component, and what may be done at its end.
+//! Resolves a path component by component, and opens, renames or removes the file at its end.
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr, OsString};
@@ -16,8 +16,8 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
 
 use crate::user::effective_uid;
 
-/// How many links in a row are followed, as the system does.
-const MOST_LINKS: usize = 40;
+/// The most links to follow, as in the kernel.
+const MAX_LINKS: usize = 40;
 
 pub(crate) fn open(path: &OsStr, flags: i32, mode: u32) -> io::Result<File> {
     if effective_uid() != 0 {
@@ -25,13 +25,13 @@ pub(crate) fn open(path: &OsStr, flags: i32, mode: u32) -> io::Result<File> {
     }
     match open_without_links(path, flags, mode) {
         Ok(file) => {
-            if !is_of_ours(&fstat(&file)?) {
+            if !is_own_file(&fstat(&file)?) {
                 let parent = Walk::along(path)?.into_place()?;
                 check(&file, parent.directory.as_fd())?;
             }
             Ok(file)
         }
-        // A link, a system without the call, or one that forbids it.
+        // A link, or a system without this call or with a filter that forbids it.
         Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENOSYS | libc::EPERM | libc::E2BIG)) => {
             let place = Walk::along_links(path)?.into_place()?;
             let flags = if place.is_in_proc { flags } else { flags | libc::O_NOFOLLOW };
@@ -59,25 +59,25 @@ pub(crate) fn remove(path: &OsStr) -> io::Result<()> {
     Ok(unlinkat(&place.directory, place.name.as_os_str(), UnlinkatFlags::NoRemoveDir)?)
 }
 
-/// Where a path ends.
+/// Resolves a path to the directory and the name at its end.
 pub(crate) fn place(path: &OsStr) -> io::Result<Place> {
     Walk::along(path)?.into_place()
 }
 
-/// A socket file that has just been made.
+/// A socket file that was just created.
 pub(crate) struct NewSocket {
     file: OwnedFd,
 }
 
 impl NewSocket {
-    /// Finds the socket that this process has made in a place since `before`, and not one that somebody has put there
-    /// meanwhile.
+    /// Finds the socket that this process has created at a place since `before`, and not one that another user has put
+    /// there since.
     pub(crate) fn find(place: &Place, before: Duration) -> io::Result<NewSocket> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = openat(&place.directory, place.name.as_os_str(), flags, Mode::empty())?;
         let there = fstat(&file)?;
         let parent = fstat(&place.directory)?;
-        // Where nobody else can rename what is ours, the clock of the file system is of no interest.
+        // If no other user can rename our files, the creation time does not matter.
         let is_safe = !is_open_to_others(&parent) || is_trusted(parent.st_uid) && parent.st_mode & libc::S_ISVTX != 0;
         let is_new = is_safe || birth(&file).is_none_or(|birth| birth >= before);
         let is_ours = is_kind(&there, SFlag::S_IFSOCK) && there.st_uid == effective_uid() && there.st_nlink == 1;
@@ -85,7 +85,7 @@ impl NewSocket {
     }
 
     pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
-        // There is a call for this only since Linux 6.6.
+        // Only Linux since 6.6 has a call for this.
         match change_mode(self.file.as_fd(), mode) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EOPNOTSUPP)) => {
                 let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
@@ -101,7 +101,7 @@ impl NewSocket {
     }
 }
 
-/// The time that new files have, after the epoch.
+/// The creation time of a new file, since the epoch.
 pub(crate) fn file_time() -> Duration {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME_COARSE);
     now.map_or(Duration::ZERO, Duration::from)
@@ -116,7 +116,7 @@ fn change_mode(file: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
     }
 }
 
-/// When a file was made, after the epoch; none where the file system does not know.
+/// The creation time of a file, since the epoch; none if the file system does not store it.
 fn birth(file: &OwnedFd) -> Option<Duration> {
     // SAFETY: all zero is a valid value of this structure of numbers.
     let mut there: libc::statx = unsafe { std::mem::zeroed() };
@@ -127,32 +127,32 @@ fn birth(file: &OwnedFd) -> Option<Duration> {
     is_known.then(|| Duration::new(there.stx_btime.tv_sec.try_into().unwrap_or(0), there.stx_btime.tv_nsec))
 }
 
-/// The directory in which a path ends, and the last name.
+/// The directory at the end of a path, and the last name.
 pub(crate) struct Place {
     directory: OwnedFd,
     name: OsString,
-    /// Whether the links there are those of the system, which are no paths.
+    /// Whether the directory is in `/proc`, whose links are not paths.
     is_in_proc: bool,
 }
 
-/// A walk along a path.
+/// The resolution of a path.
 struct Walk {
     directory: OwnedFd,
     rest: VecDeque<OsString>,
-    /// Whether the last component is followed where it is a link.
+    /// Whether a link as the last component is followed.
     follows_last: bool,
     links: usize,
-    /// The owner of a link that was followed and is not to be trusted.
+    /// The owner of a followed link, if not trusted.
     led_by: Option<u32>,
 }
 
 impl Walk {
-    /// To where the path itself ends, be it at a link.
+    /// Resolves to the end of the path itself, which may be a link.
     fn along(path: &OsStr) -> io::Result<Walk> {
         Walk::begin(path, false)
     }
 
-    /// To where the path leads in the end.
+    /// Resolves to the end of the path, following a link there.
     fn along_links(path: &OsStr) -> io::Result<Walk> {
         Walk::begin(path, true)
     }
@@ -172,17 +172,17 @@ impl Walk {
             }
             let is_in_proc = is_proc(self.directory.as_fd());
             if is_last && (is_in_proc || !self.follows_last) {
-                return self.arrive(name, is_in_proc);
+                return self.finish(name, is_in_proc);
             }
             match self.link(&name)? {
                 Some(link) if !is_in_proc => self.follow(&link, is_last)?,
-                None if is_last => return self.arrive(name, false),
+                None if is_last => return self.finish(name, false),
                 _ => self.enter(&name, is_in_proc)?,
             }
         }
     }
 
-    /// The link of this name in the directory; none where it is something else, or not there.
+    /// The link with this name in the directory; none for another type of file, or if it does not exist.
     fn link(&self, name: &OsStr) -> io::Result<Option<OwnedFd>> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         match openat(&self.directory, name, flags, Mode::empty()) {
@@ -195,15 +195,15 @@ impl Walk {
     fn follow(&mut self, link: &OwnedFd, is_to_file: bool) -> io::Result<()> {
         self.links += 1;
         let (there, parent) = (fstat(link)?, fstat(&self.directory)?);
-        // A link of root that somebody has given a second name is not where root has put it.
+        // A link of root with a second name may not be where root created it.
         let is_moved = there.st_nlink > 1 && is_open_to_others(&parent);
-        if self.links > MOST_LINKS || is_moved {
+        if self.links > MAX_LINKS || is_moved {
             return Err(refused());
         }
-        // Nor need one be that stands in place of a file in somebody's directory, who can rename what is there.
+        // A link in place of a file in a directory of another user may have been renamed by that user.
         for owner in [Some(there.st_uid), is_to_file.then_some(parent.st_uid)].into_iter().flatten() {
             if !is_trusted(owner) {
-                self.be_led_by(owner)?;
+                self.check_link_owner(owner)?;
             }
         }
         let target = readlinkat(link, "")?;
@@ -216,8 +216,8 @@ impl Walk {
         Ok(())
     }
 
-    /// Nobody is led by two at a time: each could only lead to what is his own.
-    fn be_led_by(&mut self, owner: u32) -> io::Result<()> {
+    /// Links of two untrusted owners in one path are refused: each owner could only lead to own files.
+    fn check_link_owner(&mut self, owner: u32) -> io::Result<()> {
         match self.led_by.replace(owner) {
             Some(other) if other != owner => Err(refused()),
             _ => Ok(()),
@@ -230,7 +230,7 @@ impl Walk {
         Ok(())
     }
 
-    fn arrive(self, name: OsString, is_in_proc: bool) -> io::Result<Place> {
+    fn finish(self, name: OsString, is_in_proc: bool) -> io::Result<Place> {
         match self.led_by {
             Some(owner) if fstat(&self.directory)?.st_uid != owner || is_in_proc => Err(refused()),
             _ => Ok(Place { directory: self.directory, name, is_in_proc }),
@@ -249,10 +249,10 @@ fn components(path: &OsStr) -> VecDeque<OsString> {
     Path::new(path).components().filter_map(named).collect()
 }
 
-/// Whether an open file is one that may be written to or read for root. What is no regular file nobody has forged.
+/// Checks whether root may write to or read an open file. Other types than regular files cannot be forged.
 fn check(file: &File, directory: BorrowedFd<'_>) -> io::Result<()> {
     let (there, parent) = (fstat(file)?, fstat(directory)?);
-    if is_of_ours(&there) {
+    if is_own_file(&there) {
         return Ok(());
     }
     let is_for_everybody = parent.st_mode & libc::S_ISVTX != 0 && parent.st_mode & 0o002 != 0;
@@ -264,17 +264,17 @@ fn check(file: &File, directory: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether others may put something into a directory, and could gain by it.
+/// Whether other users may create files in a directory, and could profit from it.
 fn is_open_to_others(directory: &FileStat) -> bool {
     !is_trusted(directory.st_uid) || effective_uid() == 0 && directory.st_mode & 0o022 != 0
 }
 
-/// Whether there is nothing more to ask about a file: nobody else has made it, or given it a name.
-fn is_of_ours(there: &FileStat) -> bool {
+/// Whether a file needs no further check: no other user has created it, or given it a name.
+fn is_own_file(there: &FileStat) -> bool {
     !is_kind(there, SFlag::S_IFREG) || is_trusted(there.st_uid) && there.st_nlink == 1
 }
 
-/// Whether a user can gain nothing by what root does for him.
+/// Whether a user gains nothing from actions of root.
 fn is_trusted(uid: u32) -> bool {
     uid == 0 || effective_uid() != 0
 }
@@ -300,11 +300,11 @@ fn open_at(directory: Option<BorrowedFd<'_>>, name: &OsStr, flags: i32, mode: u3
     let name = c_string(name)?;
     let directory = directory.map_or(libc::AT_FDCWD, |directory| directory.as_raw_fd());
     loop {
-        // SAFETY: the name ends in NUL, and the mode is passed as the system expects it.
+        // SAFETY: the name ends in NUL, and the mode has the type that the system expects.
         let number = unsafe { libc::openat(directory, name.as_ptr(), flags | libc::O_CLOEXEC, mode) };
         match number {
             0.. => {
-                // SAFETY: the call has just made this descriptor, so nobody else owns it.
+                // SAFETY: the call has just created this descriptor, so it has no other owner.
                 return Ok(unsafe { OwnedFd::from_raw_fd(number) }.into());
             }
             _ => match io::Error::last_os_error() {
@@ -315,22 +315,22 @@ fn open_at(directory: Option<BorrowedFd<'_>>, name: &OsStr, flags: i32, mode: u3
     }
 }
 
-/// The usual case in one call: there is no link on the way, so nobody can lead anywhere.
+/// The common case in one call: a path without links needs no checks.
 fn open_without_links(path: &OsStr, flags: i32, mode: u32) -> io::Result<File> {
     let path = c_string(path)?;
-    // SAFETY: all zero is a valid value of this structure of numbers.
+    // SAFETY: all zeros is a valid value of this structure of numbers.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
     how.mode = if flags & libc::O_CREAT != 0 { u64::from(mode) } else { 0 };
     how.resolve = libc::RESOLVE_NO_SYMLINKS;
     loop {
-        // SAFETY: the path ends in NUL, and the structure has the size that is passed.
+        // SAFETY: the path ends in NUL, and the structure has the given size.
         let number = unsafe {
             libc::syscall(libc::SYS_openat2, libc::AT_FDCWD, path.as_ptr(), &raw const how, size_of::<libc::open_how>())
         };
         match i32::try_from(number) {
             Ok(number @ 0..) => {
-                // SAFETY: the call has just made this descriptor, so nobody else owns it.
+                // SAFETY: the call has just created this descriptor, so it has no other owner.
                 return Ok(unsafe { OwnedFd::from_raw_fd(number) }.into());
             }
             _ => match io::Error::last_os_error() {

@@ -1,4 +1,4 @@
-//! Where the system decides alone.
+//! Without checks: the system alone decides about links.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};

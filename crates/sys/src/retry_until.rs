@@ -1,9 +1,10 @@
-//! Tests of one process share its descriptors with the children of all of them, until these execute their programs.
+//! Retries for tests: children that other tests of the process start inherit its descriptors, until they execute their
+//! programs.
 
 use std::time::{Duration, Instant};
 
-/// Tries again until it works, for what a child of another test can hold up for a moment.
-pub(crate) fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+/// Repeats an attempt that such a child can make fail for a moment.
+pub(crate) fn retry_until<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     let give_up = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(done) = attempt() {
