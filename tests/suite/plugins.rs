@@ -36,6 +36,14 @@ class Interface(SupervisorNamespaceRPCInterface):
         time.sleep(1000)
     def die(self):
         os._exit(3)
+    def die_with_an_heir(self, released):
+        if os.fork() == 0:
+            for _ in range(600):
+                time.sleep(0.1)
+                if os.path.exists(released):
+                    break
+            os._exit(0)
+        os._exit(3)
     def large(self, megabytes):
         return "<" * (megabytes << 20)
     def chatter(self, lines):
@@ -206,6 +214,21 @@ fn a_plug_in_that_hangs_or_dies_fails_only_its_own_calls() {
             assert_eq!(daemon.state_of("cat"), "RUNNING");
         }
         assert!(!daemon.log().contains("reaped unknown pid"), "{}", daemon.log());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// What it leaves running has its end of the stream still open.
+#[test]
+fn a_plug_in_that_dies_and_leaves_a_process_is_seen_to_have_died() {
+    only_ours(|| {
+        let mut daemon = started("heir", INTERFACE);
+        daemon.wait_until("the plug-in answers", |daemon| daemon.rpc("p.greet", &["you".into()]).is_ok());
+        let released = daemon.path("released").display().to_string();
+        let fault = daemon.rpc("p.die_with_an_heir", &[released.as_str().into()]).expect_err("it has no answer");
+        assert_eq!(fault, (30, "FAILED: the plug-in process ended".to_owned()));
+        daemon.write("released", "");
+        daemon.wait_until("another one answers", |daemon| daemon.rpc("p.greet", &["you".into()]).is_ok());
         assert_eq!(daemon.stop(), 0);
     });
 }

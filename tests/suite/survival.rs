@@ -356,6 +356,7 @@ fn an_upgrade_waits_for_programs_that_wait_for_plug_ins() {
     daemon.wait_for_log("supervisord upgraded with pid");
     daemon.wait_for_state("p", "RUNNING");
     assert_eq!(daemon.log().matches("spawned: 'p'").count(), 1, "{}", daemon.report());
+    assert!(!daemon.log().contains("reaped unknown pid"), "{}", daemon.report());
 }
 
 #[test]

@@ -204,7 +204,7 @@ impl Supervisor {
             Input::Elapsed => self.elapsed(now),
             Input::Died { run, at } => self.died(run, at),
             Input::Exited { run, pid, status } => self.exited(now, run, pid, status),
-            Input::StrangerExited { pid, status } => self.stranger_exited(pid, status),
+            Input::UnknownExited { pid, status } => self.unknown_exited(pid, status),
             Input::Adopted { process, run } => self.belongs(process, run),
             Input::Vanished { process } => self.ended(now, process, ExitStatus::Unknown),
             Input::Checked { process, call, result } => self.checked(now, process, call, result),
@@ -296,11 +296,11 @@ impl Supervisor {
         match self.by_run.remove(&run) {
             Some(id) => self.ended(now, id, status),
             // Its process was removed when the child could not be signalled.
-            None => self.stranger_exited(pid, status),
+            None => self.unknown_exited(pid, status),
         }
     }
 
-    fn stranger_exited(&mut self, pid: u32, status: ExitStatus) {
+    fn unknown_exited(&mut self, pid: u32, status: ExitStatus) {
         self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
     }
 

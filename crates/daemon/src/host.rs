@@ -8,12 +8,15 @@ use supervisord_config::host::{Account, DaemonHost, Host, ReadError};
 use supervisord_sys::{host, user};
 use supervisord_wire::event::EventType;
 
+use crate::plugins::process::Launcher;
 use crate::{hand_over, plugins};
 
 /// This system, as it is when the daemon starts.
+#[derive(Clone)]
 pub struct System {
     current_dir: String,
     environment: Vec<(String, String)>,
+    launcher: Launcher,
 }
 
 impl System {
@@ -27,7 +30,13 @@ impl System {
     pub fn in_directory(current_dir: String) -> System {
         let lossy = |text: OsString| text.to_string_lossy().into_owned();
         let environment = hand_over::environment().into_iter();
-        System { current_dir, environment: environment.map(|(name, value)| (lossy(name), lossy(value))).collect() }
+        let environment = environment.map(|(name, value)| (lossy(name), lossy(value))).collect();
+        System { current_dir, environment, launcher: Launcher::Caller }
+    }
+
+    /// The same, but what has to be asked of Python is asked of processes that this launcher starts.
+    pub fn with_launcher(&self, launcher: Launcher) -> System {
+        System { launcher, ..self.clone() }
     }
 }
 
@@ -62,7 +71,7 @@ impl Host for System {
         if plugins::BUILT_IN.contains(&spec) {
             return Ok(());
         }
-        plugins::resolve::resolve(spec, Path::new(&self.current_dir))
+        plugins::resolve::resolve(spec, Path::new(&self.current_dir), &self.launcher)
     }
 }
 

@@ -13,6 +13,6 @@ mod client;
 mod message;
 mod store;
 
-pub use client::{Inheritance, Keeper, connect, reaped};
+pub use client::{Inheritance, Keeper, connect};
 pub use message::{Name, Owner, Role};
 pub use store::{ARGUMENT, run};

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use supervisord_config::Purpose;
 use supervisord_config::model::{ActivityLog, Config, LogLevel, Supervisord};
 use supervisord_config::pyrepr::repr;
 use supervisord_core::auto_log::is_auto_log;
@@ -32,7 +33,8 @@ use crate::network;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::{Lock, PidFile, Taken};
-use crate::plugins::{BUILT_IN, Notify, Plugins, children};
+use crate::plugins::process::Launcher;
+use crate::plugins::{BUILT_IN, Notify, Plugins};
 use crate::privileges;
 use crate::start_error::StartError;
 use crate::view::View;
@@ -66,11 +68,15 @@ struct Place {
     findings: Findings,
 }
 
+/// Reads the configuration, now or again; the error is the message of the original. It may block. Python code that the
+/// configuration names is imported by a plug-in process, which the launcher starts.
+pub type Reader = Arc<dyn Fn(Purpose, Launcher) -> Result<Config, String> + Send + Sync>;
+
 /// What stays the same from one life to the next.
 #[derive(Clone)]
 pub struct Start {
     /// Reads the configuration again.
-    pub read: ReadConfig,
+    pub read: Reader,
     /// The directory the daemon was started in, from which relative paths of the configuration count.
     pub directory: String,
 }
@@ -212,14 +218,15 @@ impl Life {
         lock.name_holder();
         let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
         let view = Arc::new(View::new(config.clone()));
-        let plugins =
-            Arc::new(Plugins::new(&config, Path::new(&start.directory), notice_to(inbox.message_sender.clone())));
+        let notify = notice_to(inbox.message_sender.clone());
+        let plugins = Arc::new(Plugins::new(&config, Path::new(&start.directory), notify.clone()));
+        let load_config: ReadConfig = Arc::new(move |purpose| (start.read)(purpose, Launcher::Control(notify.clone())));
         let api = Arc::new(Api {
             view: view.clone(),
             calls: inbox.calls.clone(),
             activity: activity.clone(),
             activity_file: activity_file(&config.supervisord),
-            load_config: start.read.clone(),
+            load_config: load_config.clone(),
             loading: Default::default(),
             blocking: BlockingThreads::default(),
             answers: Arc::new(MemoryBudget::for_answers()),
@@ -240,7 +247,7 @@ impl Life {
             output: output.handle.clone(),
             budget: output.budget.clone(),
             child_env: ChildEnv::new(hand_over::environment(), &config),
-            load_config: start.read,
+            load_config,
             legacy: legacy(&config.supervisord),
             transit,
             keeper,
@@ -256,12 +263,12 @@ impl Life {
         memory::release_code_pages();
         let (end, network) = control.run(network, resumed);
         match end {
-            End::Stopped(ending, serial, signals) => {
+            End::Stopped { ending, serial, signals, leftover } => {
                 within("last files", LAST_WORDS, move || {
                     if let Some(network) = network {
                         network.stop();
                     }
-                    children::collect_all();
+                    leftover.reap();
                     drop(pidfile);
                 });
                 finish_output(output);
@@ -272,11 +279,11 @@ impl Life {
                     Ending::Restart(config) => LifeEnd::Restart(config, serial, signals),
                 })
             }
-            End::HandOver(mut handed, signals) => {
+            End::HandOver { mut handed, signals, leftover } => {
                 // It stays what it is: the process keeps its id.
                 std::mem::forget(pidfile);
                 handed.lock = lock.hand_over();
-                children::collect_all();
+                leftover.reap();
                 finish_output(output);
                 Ok(LifeEnd::HandOver(handed, signals))
             }
@@ -394,7 +401,7 @@ fn activity_file(settings: &Supervisord) -> Option<String> {
 
 /// Hands what plug-ins have to say to the control plane.
 fn notice_to(sender: MessageSender) -> Notify {
-    Box::new(move |notice| sender.send(Message::Plugins(notice)))
+    Arc::new(move |notice| sender.send(Message::Plugins(notice)))
 }
 
 /// The built-in XML-RPC namespaces besides `system`.

@@ -13,11 +13,13 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::supervisor::Verdict;
 use supervisord_sys::Errno;
 use supervisord_wire::fault::{Fault, FaultCode};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::blocking::NotDone;
-use crate::plugins::children::PluginProcess;
+use crate::output::RunId;
+use crate::plugins::process::Prepared;
 use crate::plugins::{Notice, Notify, Order, Work};
 use connection::Connection;
 use session::Session;
@@ -30,6 +32,15 @@ const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A plug-in process that lived this long was a good one: the next pause is short again.
 const GOOD_LIFE: Duration = Duration::from_secs(60);
+
+/// A plug-in process that has just been spawned.
+struct PluginProcess {
+    run: RunId,
+    pid: u32,
+    /// Tells when it has ended.
+    exited: oneshot::Receiver<()>,
+    connection: Connection,
+}
 
 /// Why a plug-in process is no longer served.
 enum End {
@@ -86,34 +97,49 @@ impl Work {
 
     /// One plug-in process, from its start to its end.
     async fn serve(&mut self, api: &Arc<Api>, first: Option<Order>) -> End {
-        // On a thread that may block: the interpreter may lie on a disk that does not answer.
-        let directory = self.directory.clone();
-        let started = api.blocking.run(move || PluginProcess::start(&directory)).await;
-        let opened = match started {
-            Ok(Ok((process, stream))) => Connection::open(stream).map(|connection| (process, connection)),
-            Ok(Err(error)) => Err(error),
-            Err(NotDone::NoThread) => Err(io::Error::new(io::ErrorKind::WouldBlock, NotDone::NoThread.to_string())),
-            Err(NotDone::Ended) => return End::Daemon,
-        };
-        let (process, connection) = match opened {
-            Ok(opened) => opened,
+        let PluginProcess { run, pid, exited, connection } = match self.start(api).await {
+            Ok(Some(process)) => process,
+            Ok(None) => return End::Daemon,
             Err(error) => {
                 first.into_iter().for_each(|order| refuse(&self.notify, order, "cannot be started"));
                 let reason = format!("cannot be started: {error}");
                 return if is_shortage(&error) { End::Shortage(reason) } else { End::Process(reason) };
             }
         };
-        let text = format!("plug-in process started with pid {}", process.pid());
+        let text = format!("plug-in process started with pid {pid}");
         api.activity.log(LogLevel::Info, &text);
         let mut session = Session::new(self, api, connection);
-        let end = session.run(first).await;
+        let end = session.run(first, exited).await;
         // Where it has not ended by itself it is of no use any more.
-        process.kill();
+        session.kill(run);
         session.fail_all(match &end {
             End::Daemon => "ends with the daemon",
             End::Process(reason) | End::Shortage(reason) => reason,
         });
         end
+    }
+
+    /// Has control spawn a plug-in process; none when the daemon ends.
+    async fn start(&self, api: &Arc<Api>) -> io::Result<Option<PluginProcess>> {
+        // On a thread that may block: the interpreter may lie on a disk that does not answer.
+        let directory = self.directory.clone();
+        let prepared = match api.blocking.run(move || Prepared::new(&directory)).await {
+            Ok(prepared) => prepared?,
+            Err(NotDone::NoThread) => {
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, NotDone::NoThread.to_string()));
+            }
+            Err(NotDone::Ended) => return Ok(None),
+        };
+        let ((tell, spawned), (end, exited)) = (oneshot::channel(), oneshot::channel());
+        // Whoever would be told may have gone.
+        let stream = prepared.have_spawned(&self.notify, |result| _ = tell.send(result), || _ = end.send(()));
+        let Ok(spawned) = spawned.await else { return Ok(None) };
+        let (run, pid) = spawned?;
+        let opened = Connection::open(stream);
+        if opened.is_err() {
+            (self.notify)(Notice::Kill(run));
+        }
+        Ok(Some(PluginProcess { run, pid, exited, connection: opened? }))
     }
 
     /// Refuses all orders for a while; an error when the daemon ends.

@@ -4,7 +4,8 @@
 //! process is served by a task of the network plane (`plugin_process`), restarted when it ends, and killed when it does not
 //! answer; whatever was asked of it meanwhile is answered with a fault.
 
-pub mod children;
+mod notice;
+pub mod process;
 pub mod resolve;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use supervisord_config::model::{Config, LogLevel, Plugin};
 use supervisord_core::event::RenderedEvent;
-use supervisord_core::supervisor::{ProcessId, Verdict};
-use supervisord_wire::event::EventType;
+use supervisord_core::supervisor::ProcessId;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::plugin::{Method, Section};
 use supervisord_wire::value::Value;
@@ -23,6 +23,7 @@ use supervisord_wire::xmlrpc::encode_call;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::activity::Activity;
+pub use notice::{Notice, Notify, SpawnRequest};
 
 /// The specifications of Python code whose behaviour is built in.
 pub const BUILT_IN: [&str; 2] =
@@ -30,26 +31,6 @@ pub const BUILT_IN: [&str; 2] =
 
 /// How many orders may wait for the plug-in process.
 const MAX_ORDERS: usize = 4096;
-
-/// What plug-ins tell the control plane. Runs on the network thread and must not block.
-pub type Notify = Box<dyn Fn(Notice) + Send + Sync>;
-
-/// News for the control plane.
-pub enum Notice {
-    /// All RPC interfaces have been made, or never will be.
-    Ready,
-    /// A result handler has spoken.
-    Judged {
-        /// The listener.
-        process: ProcessId,
-        /// The number of the judgement.
-        judgement: u64,
-        /// What it said.
-        verdict: Verdict,
-    },
-    /// These events are wanted from now on.
-    Subscribed(Vec<EventType>),
-}
 
 /// Something for the plug-in process to do.
 pub(crate) enum Order {

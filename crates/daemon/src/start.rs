@@ -12,11 +12,11 @@ use supervisord_config::{Purpose, load_with, search};
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{command, inherited};
 
-use crate::api::ReadConfig;
 use crate::command_line::{self, Options, Request};
 use crate::control::{SELF_TEST, UNDERSTOOD};
 use crate::host::System;
-use crate::life::{Life, LifeEnd, Start, catch_signals};
+use crate::life::{Life, LifeEnd, Reader, Start, catch_signals};
+use crate::plugins::process::Launcher;
 use crate::start_error::StartError;
 use crate::{hand_over, keeper};
 
@@ -108,7 +108,7 @@ fn first_life(program: &str, options: &Options) -> Result<(Life, Signals), Start
     let host = Arc::new(System::new());
     let directory = host.current_dir();
     let start = Start { read: reader(program, options, host)?, directory };
-    let config = (start.read)(Purpose::Start).map_err(StartError)?;
+    let config = (start.read)(Purpose::Start, Launcher::Caller).map_err(StartError)?;
     Life::begin(config, start)
 }
 
@@ -128,8 +128,11 @@ fn find_file(program: &str, options: &Options) -> Result<String, StartError> {
 }
 
 /// Reads the configuration, now and whenever it is asked for again.
-fn reader(program: &str, options: &Options, host: Arc<System>) -> Result<ReadConfig, StartError> {
+fn reader(program: &str, options: &Options, host: Arc<System>) -> Result<Reader, StartError> {
     let overrides = options.settings.convert(host.as_ref()).map_err(|error| StartError(error.to_string()))?;
     let file = find_file(program, options)?;
-    Ok(Arc::new(move |purpose| load_with(&file, &overrides, purpose, host.as_ref()).map_err(|error| error.to_string())))
+    Ok(Arc::new(move |purpose, launcher| {
+        let host = host.with_launcher(launcher);
+        load_with(&file, &overrides, purpose, &host).map_err(|error| error.to_string())
+    }))
 }

@@ -38,7 +38,7 @@ pub fn locate(program: &str, search_path: &OsStr) -> Result<PathBuf, CommandErro
             .find_map(|directory| existing(Path::new(OsStr::from_bytes(directory)).join(program)))
     }
     .ok_or(CommandError::NotFound)?;
-    check(path, &metadata)
+    may_execute(path, &metadata)
 }
 
 /// The path under which this program was started; a bare name is searched in `PATH`.
@@ -51,12 +51,18 @@ pub fn own_path() -> PathBuf {
     env::split_paths(&directories).map(|directory| directory.join(&name)).find(|path| path.is_file()).unwrap_or(name)
 }
 
+/// Whether this file can be executed.
+pub fn check(path: &Path) -> Result<(), CommandError> {
+    let (path, metadata) = existing(path.to_owned()).ok_or(CommandError::NotFound)?;
+    may_execute(path, &metadata).map(drop)
+}
+
 fn existing(path: PathBuf) -> Option<(PathBuf, Metadata)> {
     let metadata = path.metadata().ok()?;
     Some((path, metadata))
 }
 
-fn check(path: PathBuf, metadata: &Metadata) -> Result<PathBuf, CommandError> {
+fn may_execute(path: PathBuf, metadata: &Metadata) -> Result<PathBuf, CommandError> {
     if metadata.is_dir() {
         Err(CommandError::IsDirectory(path))
     } else if metadata.permissions().mode() & 0o111 == 0 {

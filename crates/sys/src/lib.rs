@@ -16,6 +16,7 @@ pub mod isolate;
 pub mod kill_scope;
 pub mod limits;
 pub mod memory;
+pub mod own_child;
 pub mod passing;
 pub mod pipe;
 pub mod proc_fd;

@@ -28,6 +28,16 @@ pub struct SpawnPlan {
     directory: Option<CString>,
     umask: Option<u32>,
     pub(crate) run_as: RunAs,
+    pub(crate) group: ProcessGroup,
+}
+
+/// Which process group a child belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessGroup {
+    /// One that it leads.
+    Own,
+    /// That of this process.
+    Inherited,
 }
 
 impl SpawnPlan {
@@ -46,6 +56,7 @@ impl SpawnPlan {
             directory: None,
             umask: None,
             run_as: RunAs::Same,
+            group: ProcessGroup::Own,
         })
     }
 
@@ -64,6 +75,12 @@ impl SpawnPlan {
     /// Becomes this user.
     pub fn run_as(mut self, run_as: RunAs) -> SpawnPlan {
         self.run_as = run_as;
+        self
+    }
+
+    /// Puts the child into this process group; without a word it leads one of its own.
+    pub fn group(mut self, group: ProcessGroup) -> SpawnPlan {
+        self.group = group;
         self
     }
 }
@@ -89,13 +106,14 @@ impl Stdio<'_> {
     }
 }
 
-/// Starts a child, which leads a process group of its own, with default signal dispositions and no signal blocked.
+/// Starts a child with default signal dispositions and no signal blocked.
 ///
 /// The error is that of fork. What goes wrong later is said by the child on its descriptor 2, and it exits with
 /// [`NOT_SPAWNED`].
 pub fn spawn(plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
+    let group = plan.group;
     let child = Child::new(plan, stdio);
-    begin(|| {
+    begin(group, || {
         // SAFETY: the child calls `become_program` and nothing else, which keeps to what is allowed after a fork of a
         // process with many threads: no allocation, no lock, only async-signal-safe calls.
         match unsafe { libc::fork() } {
@@ -113,17 +131,19 @@ pub(crate) fn spawn_and_store(plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU6
 }
 
 /// Has `make` make a child. No signal reaches the child before it has left the handlers of this process.
-pub(crate) fn begin(make: impl FnOnce() -> libc::pid_t) -> Result<Pid, Errno> {
+pub(crate) fn begin(group: ProcessGroup, make: impl FnOnce() -> libc::pid_t) -> Result<Pid, Errno> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let made = make();
     let error = Errno::last();
     // It cannot fail: the mask is one the system gave us.
     let _ = before.thread_set_mask();
     let child = Pid::from_raw(made).ok_or(error)?;
-    // The child does this too; whoever is first, the group exists before anybody can signal it. After the child's exec
-    // it fails, without need for it.
-    // SAFETY: no memory is involved.
-    unsafe { libc::setpgid(child.raw(), child.raw()) };
+    if group == ProcessGroup::Own {
+        // The child does this too; whoever is first, the group exists before anybody can signal it. After the child's
+        // exec it fails, without need for it.
+        // SAFETY: no memory is involved.
+        unsafe { libc::setpgid(child.raw(), child.raw()) };
+    }
     Ok(child)
 }
 

@@ -22,12 +22,12 @@ pub fn boot_time() -> Duration {
 /// Tells when children were started, mostly without asking the system about each: making a `/proc` entry costs as much as
 /// a tenth of starting a program.
 #[derive(Debug, Default)]
-pub struct Births {
+pub struct StartTimes {
     /// Whether our clock says the same as the system; none before the two have been compared.
     agree: Option<bool>,
 }
 
-impl Births {
+impl StartTimes {
     /// When a child that has just been made, after the [`boot_time`] `before`, was started: what [`facts`] tells of it.
     pub fn started(&mut self, child: Pid, before: Duration) -> Option<Duration> {
         let (before, after) = (to_tick(before), to_tick(boot_time()));
@@ -50,19 +50,19 @@ mod tests {
 
     #[test]
     fn the_clock_tells_what_the_system_tells_of_a_child() {
-        let mut births = Births::default();
+        let mut start_times = StartTimes::default();
         let mut by_clock = 0;
         while by_clock < 20 {
-            by_clock += u32::from(births.agree == Some(true));
+            by_clock += u32::from(start_times.agree == Some(true));
             let before = boot_time();
             let mut child = Command::new("/bin/sleep").arg("100").spawn().unwrap();
             let pid = Pid::new(child.id()).unwrap();
-            let started = births.started(pid, before);
+            let started = start_times.started(pid, before);
             let told = facts(pid).unwrap().started;
             child.kill().unwrap();
             child.wait().unwrap();
             assert_eq!(started, Some(told));
-            assert_ne!(births.agree, Some(false));
+            assert_ne!(start_times.agree, Some(false));
         }
     }
 
@@ -73,11 +73,11 @@ mod tests {
             std::thread::yield_now();
         }
         // Of a process that was not made just now the clock tells something else than the system.
-        let mut births = Births::default();
-        while births.agree.is_none() {
-            assert_eq!(births.started(Pid::current(), boot_time()), Some(long_ago));
+        let mut start_times = StartTimes::default();
+        while start_times.agree.is_none() {
+            assert_eq!(start_times.started(Pid::current(), boot_time()), Some(long_ago));
         }
-        assert_eq!(births.agree, Some(false));
-        assert_eq!(births.started(Pid::current(), boot_time()), Some(long_ago));
+        assert_eq!(start_times.agree, Some(false));
+        assert_eq!(start_times.started(Pid::current(), boot_time()), Some(long_ago));
     }
 }

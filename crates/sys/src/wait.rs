@@ -47,6 +47,12 @@ pub fn wait_for(child: Pid) -> Result<ExitStatus, Errno> {
     }
 }
 
+/// Takes this child if it has ended, without waiting; none when it has not. ECHILD where it is no child of ours, or has been
+/// reaped.
+pub fn try_reap(child: Pid) -> Result<Option<ExitStatus>, Errno> {
+    Ok(waitpid(child.raw(), libc::WNOHANG)?.map(|(_, status)| status))
+}
+
 fn waitpid(which: libc::pid_t, options: i32) -> Result<Option<(Pid, ExitStatus)>, Errno> {
     loop {
         let mut status = 0;

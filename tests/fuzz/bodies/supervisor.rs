@@ -347,7 +347,7 @@ impl World {
                     let pid = 1 + u32::from(detail);
                     Input::Exited { run: run_of(pid), pid, status: ExitStatus::Other(255) }
                 }
-                false => Input::StrangerExited { pid: 1 + u32::from(detail), status: ExitStatus::Other(255) },
+                false => Input::UnknownExited { pid: 1 + u32::from(detail), status: ExitStatus::Other(255) },
             }),
             20..=22 => self.pass(Duration::from_millis(u64::from(detail) * 50)),
             23 => self.now.wall = Duration::from_secs([10, 996_400, 1_003_600, 4_000_000_000][usize::from(detail) % 4]),

@@ -235,6 +235,27 @@ fn where_nothing_is_to_survive_there_is_no_keeper_and_upgrades_work() {
     }
 }
 
+/// Each life reaps what the lives before have spawned.
+#[test]
+fn no_child_of_the_daemon_is_unknown_after_upgrades_and_restarts() {
+    let mut daemon = start("known", "");
+    let before = pids(&daemon, &LIVING);
+    let count = |daemon: &Daemon, line: &str| daemon.log().matches(line).count();
+    for round in 1..=2 {
+        daemon.signal(Signal::SIGUSR1);
+        daemon.wait_until("it is upgraded", |daemon| count(daemon, "supervisord upgraded with pid") == round);
+        let keeper = daemon.keeper().expect("it has one");
+        processes::signal(keeper, Signal::SIGKILL);
+        wait_for_another_keeper(&mut daemon, keeper, &before);
+    }
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_until("it begins again", |daemon| count(daemon, "supervisord started with pid") == 2);
+    daemon.wait_for_states(&LIVING, "RUNNING");
+    assert_eq!(daemon.stop(), 0);
+    assert!(!daemon.log().contains("reaped unknown pid"), "{}", daemon.log());
+    check_nothing_is_left(&daemon);
+}
+
 #[test]
 fn a_restart_has_one_keeper_and_an_end_leaves_none() {
     let mut daemon = start("one keeper", "");

@@ -116,7 +116,7 @@ pub enum Input {
     /// A child ended, and all it wrote has been read.
     Exited { run: RunId, pid: u32, status: ExitStatus },
     /// A process ended that was never a child of the supervisor's processes.
-    StrangerExited { pid: u32, status: ExitStatus },
+    UnknownExited { pid: u32, status: ExitStatus },
     /// After [`Supervisor::restore`](super::Supervisor::restore): the child of a process is alive, in this run.
     Adopted { process: ProcessId, run: RunId },
     /// After [`Supervisor::restore`](super::Supervisor::restore): the child of a process ended unseen.

@@ -5,38 +5,27 @@ use std::time::Duration;
 use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::supervisor::{CallId, Input, ProcessId};
 
-use super::{Control, Message, present};
+use super::Control;
+use super::clear_queue::Clearing;
+use super::inbox::Message;
+use crate::clock::present;
 use crate::output::{ClearError, Request};
 
 /// How long a client waits for logs to be cleared: their disk may hang. They are cleared all the same when it comes
 /// back.
 const CLEAR_BOUND: Duration = Duration::from_secs(5);
 
-/// A call that waits for logs to be cleared.
-pub(super) struct Clearing {
-    pub(super) deadline: Duration,
-    process: Option<ProcessId>,
-    call: CallId,
-    /// The refusal where it cannot be done, or not in time.
-    failure: Refusal,
-}
-
 impl Control {
     pub(super) fn give_up_clearing(&mut self) {
         let now = present().mono;
-        while self.clearing.front().is_some_and(|next| next.deadline <= now)
-            && let Some(Clearing { process, call, failure, .. }) = self.clearing.pop_front()
-        {
+        while let Some(Clearing { process, call, failure, .. }) = self.clearing.take_overdue(now) {
             self.input(Input::Cleared { process, call, result: Err(failure) });
         }
     }
 
     /// Gives the outcome to a call that still waits for it.
     pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, outcome: Result<(), Reason>) {
-        let waiting = self.clearing.iter().position(|clearing| (clearing.process, clearing.call) == (process, call));
-        let Some(Clearing { failure, .. }) = waiting.and_then(|position| self.clearing.remove(position)) else {
-            return;
-        };
+        let Some(Clearing { failure, .. }) = self.clearing.take(process, call) else { return };
         let result = outcome.map_err(|code| match code {
             Reason::Failed => failure,
             code => Refusal::new(code),
@@ -71,6 +60,6 @@ impl Control {
     }
 
     fn await_clearing(&mut self, process: Option<ProcessId>, call: CallId, failure: Refusal) {
-        self.clearing.push_back(Clearing { deadline: present().mono + CLEAR_BOUND, process, call, failure });
+        self.clearing.add(Clearing { deadline: present().mono + CLEAR_BOUND, process, call, failure });
     }
 }

@@ -43,10 +43,11 @@ impl Control {
                     self.children.spawner.prepare_early(soon, &self.supervisor, &self.tools, self.survival.as_mut());
                 }
                 let (tools, survival) = (&self.tools, self.survival.as_mut());
-                let result = self.children.spawn(process, &self.supervisor, tools, survival, self.poll.registry());
+                let result =
+                    self.children.spawn_program(process, &self.supervisor, tools, survival, self.poll.registry());
                 // Children that died while others were made have not lived until all are made.
-                self.collect_dead();
-                if self.survival.as_ref().is_some_and(Survival::is_full_of_births) {
+                self.reap();
+                if self.survival.as_ref().is_some_and(Survival::has_used_half_of_pid_slots) {
                     self.write_notes();
                 }
                 return Some(Input::Spawned { process, result });
@@ -61,7 +62,7 @@ impl Control {
                 {
                     self.tools.activity.log(LogLevel::Blather, &debug_text::writable(&row.config.identity.name));
                 }
-                let result = self.children.feed(process, bytes, self.poll.registry());
+                let result = self.children.feed(process, &bytes, self.poll.registry());
                 if call.is_none() {
                     self.listener_batching.asked(process, present().mono);
                 }

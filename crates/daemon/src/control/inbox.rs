@@ -9,7 +9,7 @@ use supervisord_config::model::Config;
 use supervisord_core::call::Reason;
 use supervisord_core::supervisor::{CallId, ProcessId};
 
-use super::WAKER;
+use super::tokens::WAKER;
 use crate::calls::{self, Calls, Pending};
 use crate::network::IdleConnections;
 use crate::notifier::Notifier;

@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 use supervisord_config::model::Config;
 use supervisord_core::supervisor::{Born, Input, ProcessId, SpawnFailure};
 
-use super::{Control, HandedChildren, present};
+use super::Control;
+use super::children::HandedChildren;
+use crate::clock::present;
 use crate::hand_over::HandedChild;
 
 /// What a daemon that was started after another one was killed has to make of what that one left.
@@ -21,9 +23,12 @@ impl Control {
     /// that daemon was killed.
     pub fn resume(&mut self, handed: HandedChildren, reconfigured: Option<Reconfigured>) {
         self.children.spawner.resume(handed.sockets, handed.next_run);
+        if let Some(keeper) = self.survival.as_ref().and_then(|survival| survival.keeper.as_ref()) {
+            self.children.adopt_keeper(keeper.pid());
+        }
         let cut_off: Vec<_> = handed.children.into_iter().filter_map(|child| self.adopt(child)).collect();
         // The first thing after an upgrade: nobody has reaped meanwhile.
-        self.reap();
+        self.reap_and_report();
         // From here on children may be made, which the state file must know.
         self.begin_journal();
         // What the supervisor believes alive and nobody found has ended meanwhile.

@@ -6,20 +6,15 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use mio::{Interest, Registry};
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::Channel;
-use supervisord_core::supervisor::ProcessId;
 use supervisord_sys::Pid;
 use supervisord_sys::process_handle::ProcessHandle;
 
-use super::children::Children;
-use super::{Control, KEEPER};
 use crate::activity::Activity;
 use crate::clock::present;
-use crate::descriptor::register;
 use crate::keeper::{Keeper, Name, Owner, Role};
-use crate::output::{OutputHandle, Request, RunId, StreamCopy, TransitFiles};
+use crate::output::{OutputHandle, Request, RunId, TransitFiles};
 use crate::state::births::{self, Births};
 use crate::state::{Journal, Socket};
 
@@ -39,12 +34,12 @@ pub struct Legacy {
 /// The state of this daemon for another one.
 pub(super) struct Survival {
     pub(super) journal: Journal,
-    socket: PathBuf,
-    keeper: Option<Keeper>,
+    pub(super) socket: PathBuf,
+    pub(super) keeper: Option<Keeper>,
     /// When a keeper is to be made; none while there is one.
-    keeper_due: Option<Duration>,
+    pub(super) keeper_due: Option<Duration>,
     /// When the present one, or the last one, was made or taken over.
-    keeper_since: Duration,
+    pub(super) keeper_since: Duration,
     /// How long the next one is put off.
     keeper_again: Duration,
     births: Births,
@@ -54,16 +49,16 @@ pub(super) struct Survival {
     is_transit_kept: bool,
     output: OutputHandle,
     /// Children that the keeper has no handle on yet.
-    unhandled: Vec<(RunId, u32)>,
+    pub(super) unhandled: Vec<(RunId, u32)>,
     /// Whether a lack of room in the keeper has been logged.
-    no_room_logged: bool,
+    pub(super) no_room_logged: bool,
     /// Whether it has been logged that no keeper can be made.
-    no_keeper_logged: bool,
-    activity: Activity,
+    pub(super) no_keeper_logged: bool,
+    pub(super) activity: Activity,
 }
 
 impl Survival {
-    /// With the keeper of the daemon before, if there was one; otherwise one is made by [`Control::begin_keeping`]. The output
+    /// With the keeper of the daemon before, if there was one; otherwise one is spawned when the loop begins. The output
     /// plane knows whether it has one before it reads the first stream.
     ///
     /// # Errors
@@ -120,21 +115,21 @@ impl Survival {
     }
 
     /// Where the system is to write the process id of the child that is about to be made.
-    pub(super) fn expect_birth(&self, run: RunId) -> &AtomicU64 {
+    pub(super) fn pid_slot(&self, run: RunId) -> &AtomicU64 {
         self.births.expect(run)
     }
 
-    /// A child has been made.
-    pub(super) fn born(&mut self, run: RunId, pid: u32) {
+    /// A child has been spawned.
+    pub(super) fn spawned(&mut self, run: RunId, pid: u32) {
         self.unhandled.push((run, pid));
     }
 
     /// Whether so many children have been made that it must be noted who they are before more are.
-    pub(super) fn is_full_of_births(&self) -> bool {
+    pub(super) fn has_used_half_of_pid_slots(&self) -> bool {
         self.unhandled.len() >= births::MOST / 2
     }
 
-    fn keep(&mut self, named: &[(Name, BorrowedFd<'_>)]) {
+    pub(super) fn keep(&mut self, named: &[(Name, BorrowedFd<'_>)]) {
         let kept = self.keeper.as_mut().map(|keeper| keeper.keep(named));
         if let Some(Err(error)) = kept {
             self.lose_keeper(&error);
@@ -143,9 +138,9 @@ impl Survival {
 
     /// Has handles kept on the children that were made in this turn, unless they have been reaped: then the number may be
     /// somebody else's.
-    fn keep_handles(&mut self, children: &Children) {
+    pub(super) fn keep_handles(&mut self, run_of: impl Fn(u32) -> Option<RunId>) {
         let mut unhandled = std::mem::take(&mut self.unhandled);
-        unhandled.retain(|(run, pid)| children.run_of(*pid) == Some(*run));
+        unhandled.retain(|(run, pid)| run_of(*pid) == Some(*run));
         if self.keeper.is_none() || unhandled.is_empty() {
             return;
         }
@@ -158,7 +153,7 @@ impl Survival {
         self.keep(&named);
     }
 
-    fn keep_state(&mut self) {
+    pub(super) fn keep_state(&mut self) {
         let (owner, keeper) = (Owner::Daemon, self.keeper.as_mut());
         let births = (Name { owner, role: Role::Births }, self.births.as_fd());
         let kept = match (keeper, self.journal.memory()) {
@@ -172,7 +167,7 @@ impl Survival {
 
     /// Has what is on its way to logs kept, once everything before has been taken. The output plane may rely on it from then
     /// on.
-    fn keep_transit(&mut self) {
+    pub(super) fn keep_transit(&mut self) {
         if self.is_transit_kept {
             return;
         }
@@ -195,7 +190,7 @@ impl Survival {
         }
     }
 
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         match self.keeper.as_mut().map(Keeper::flush) {
             Some(Ok(false)) => self.keep_transit(),
             Some(Err(error)) => self.lose_keeper(&error),
@@ -203,7 +198,7 @@ impl Survival {
         }
     }
 
-    fn lose_keeper(&mut self, error: &std::io::Error) {
+    pub(super) fn lose_keeper(&mut self, error: &std::io::Error) {
         let Some(keeper) = self.keeper.take() else { return };
         self.output.send(Request::Kept(false));
         self.is_transit_kept = false;
@@ -218,7 +213,7 @@ impl Survival {
     }
 
     /// The next keeper is made after a pause, and the one after it after a longer one.
-    fn put_off_keeper(&mut self, now: Duration) {
+    pub(super) fn put_off_keeper(&mut self, now: Duration) {
         self.keeper_due = Some(now + self.keeper_again);
         self.keeper_again = (self.keeper_again * 2).clamp(KEEPER_AGAIN.0, KEEPER_AGAIN.1);
     }
@@ -230,8 +225,8 @@ impl Survival {
     }
 
     /// Gives the keeper to the next program, unless it has not taken everything, with what it holds of the output plane.
-    pub(super) fn into_kept(mut self, children: &Children) -> Option<(Keeper, Option<TransitFiles>)> {
-        self.keep_handles(children);
+    pub(super) fn into_kept(mut self, run_of: impl Fn(u32) -> Option<RunId>) -> Option<(Keeper, Option<TransitFiles>)> {
+        self.keep_handles(run_of);
         self.flush();
         Some((self.keeper?, self.transit))
     }
@@ -245,140 +240,6 @@ impl Survival {
             None => _ = supervisord_sys::socket::remove(&self.socket),
         }
     }
-}
-
-impl Control {
-    /// Begins to note the state, and has it kept.
-    pub(super) fn begin_journal(&mut self) {
-        let Some(survival) = &mut self.survival else { return };
-        let sockets = self.children.spawner.sockets();
-        let begun =
-            survival.journal.begin(&self.supervisor, sockets, |process| self.children.kept_or_expected(process));
-        if let Err(error) = begun {
-            let text = format!("the state cannot be kept in memory, only in the state file: {error}");
-            self.tools.activity.log(LogLevel::Error, &text);
-        }
-        survival.keep_state();
-    }
-
-    /// Has the keeper of the daemon before watched, or makes one, and has it hold everything.
-    pub(super) fn begin_keeping(&mut self) {
-        let Some(survival) = &mut self.survival else { return };
-        if let Some(keeper) = &survival.keeper {
-            watch(keeper, self.poll.registry());
-        }
-        self.make_keeper_when_due();
-    }
-
-    /// Makes a keeper where there is none, and tells it everything.
-    pub(super) fn make_keeper_when_due(&mut self) {
-        let Some(survival) = &mut self.survival else { return };
-        let now = present().mono;
-        if survival.keeper_due.is_none_or(|due| due > now) {
-            return;
-        }
-        match Keeper::start(&survival.socket) {
-            Ok(keeper) => {
-                watch(&keeper, self.poll.registry());
-                survival.keeper = Some(keeper);
-                survival.keeper_due = None;
-                survival.keeper_since = now;
-                if std::mem::take(&mut survival.no_keeper_logged) {
-                    self.tools.activity.log(LogLevel::Info, "a keeper has been started");
-                }
-                self.tell_keeper_everything();
-            }
-            Err(error) => {
-                survival.put_off_keeper(now);
-                if !survival.no_keeper_logged {
-                    survival.no_keeper_logged = true;
-                    let path = survival.socket.display();
-                    let text = format!(
-                        "cannot start a keeper at {path}, will try again; until then programs do not survive if this daemon \
-                         is killed: {error}"
-                    );
-                    self.tools.activity.log(LogLevel::Error, &text);
-                }
-            }
-        }
-    }
-
-    fn tell_keeper_everything(&mut self) {
-        let Some(survival) = &mut self.survival else { return };
-        survival.keep_state();
-        survival.keep_transit();
-        survival.keep(&self.children.held());
-        survival.unhandled.extend(self.children.own());
-        for (socket, descriptor) in self.children.spawner.open_sockets() {
-            survival.keep(&[(Name { owner: Owner::Socket(socket), role: Role::Listener }, descriptor)]);
-        }
-        self.tools.output.send(Request::Copy);
-    }
-
-    /// Copies of the streams that the output plane reads, for a keeper that has just been made.
-    pub(super) fn keep_copies(&mut self, copies: Vec<StreamCopy>) {
-        let Some(survival) = &mut self.survival else { return };
-        for StreamCopy { run, channel, pipe } in copies {
-            // One that has been drained meanwhile is nobody's any more.
-            if self.children.identify(run).is_some() {
-                survival.keep_pipes(run, &[(role(channel), pipe.as_fd())]);
-            }
-        }
-    }
-
-    /// The keeper has something to say, or takes more, or has gone.
-    pub(super) fn hear_keeper(&mut self) {
-        let Some(survival) = &mut self.survival else { return };
-        let Some(heard) = survival.keeper.as_mut().map(Keeper::hear) else { return };
-        match heard {
-            Ok(true) if !survival.no_room_logged => {
-                survival.no_room_logged = true;
-                let text = "the keeper has reached its limit on open files: not all programs would survive if this daemon were \
-                            killed; raise the limit";
-                survival.activity.log(LogLevel::Error, text);
-            }
-            Ok(_) => survival.flush(),
-            Err(error) => survival.lose_keeper(&error),
-        }
-    }
-
-    /// Has the state of a process noted when this turn of the loop is done: a process changes several times in one turn.
-    pub(super) fn note(&mut self, process: ProcessId) {
-        if self.survival.is_some() {
-            self.unnoted.insert(process);
-        }
-    }
-
-    /// Notes what has changed in this turn.
-    pub(super) fn write_notes(&mut self) {
-        let listeners = self.listener_batching.take_due(present().mono);
-        if listeners.is_some() {
-            self.tools.output.ring();
-        }
-        let Some(survival) = &mut self.survival else { return };
-        self.unnoted.extend(listeners.into_iter().flatten());
-        for process in std::mem::take(&mut self.unnoted) {
-            survival.journal.note(&self.supervisor, process, self.children.kept_or_expected(process));
-        }
-        survival.keep_handles(&self.children);
-        survival.flush();
-        if survival.journal.should_begin_again(present().mono) {
-            self.begin_journal();
-        }
-        self.make_keeper_when_due();
-    }
-
-    pub(super) fn note_waiting_events(&mut self) {
-        let Some(survival) = &mut self.survival else { return };
-        for listener in survival.journal.news_of_events(&self.supervisor) {
-            self.note(listener);
-        }
-    }
-}
-
-fn watch(keeper: &Keeper, registry: &Registry) {
-    // Without the watch its end is noticed when it is to be told something.
-    let _ = register(registry, keeper, KEEPER, Interest::READABLE | Interest::WRITABLE);
 }
 
 /// What the keeper knows a channel by.

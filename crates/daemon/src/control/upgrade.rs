@@ -9,16 +9,21 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::call::{Answer, Reason, Refusal};
 use supervisord_core::process::ExitStatus;
 use supervisord_core::texts;
-use supervisord_sys::signal::{self, SIGKILL, Signals};
+use supervisord_sys::signal::Signals;
 use supervisord_sys::spawn::{SpawnPlan, Stdio};
-use supervisord_sys::{Pid, exec, host, pipe, spawn};
+use supervisord_sys::{exec, host, pipe};
 
-use super::{Control, Message};
+use super::Control;
+use super::children::{ChildPlan, LeftoverChildren, Role, SelfTestResult};
+use super::inbox::Message;
+use super::upgrade_phase::UpgradePhase;
 use crate::calls::Reply;
+use crate::clock::present;
 use crate::hand_over::{self, HandOver, HandedKeeper, HandedServer};
+use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::network::{IdleConnections, NetworkHandle};
-use crate::output::Request;
+use crate::output::{Request, RunId};
 
 /// The argument that makes a program read a state on its stdin, say what is wrong with it, and do nothing else.
 pub const SELF_TEST: &str = "--self-test";
@@ -35,62 +40,21 @@ const CALLS_BOUND: Duration = Duration::from_secs(10);
 /// How long the output plane may take to give its streams back.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How far an upgrade has got.
-pub(super) enum Upgrade {
-    None,
-    /// The new program is being tried.
-    Testing {
-        pid: u32,
-        reply: Option<Reply>,
-        answer: std::fs::File,
-        /// When it is given up; none when it has been.
-        deadline: Option<Duration>,
-    },
-    /// Calls that take their time are waited for until then.
-    Waiting(Duration),
-    /// The network plane finishes what it has begun.
-    Closing,
-    /// Everything may be handed over, these clients too.
-    Ready(IdleConnections),
-}
-
-impl Upgrade {
-    pub(super) fn is_ready(&self) -> bool {
-        matches!(self, Upgrade::Ready(_))
-    }
-
-    /// When something has taken too long.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        match self {
-            Upgrade::Testing { deadline, .. } => *deadline,
-            Upgrade::Waiting(deadline) => Some(*deadline),
-            Upgrade::None | Upgrade::Closing | Upgrade::Ready(_) => None,
-        }
-    }
-
-    pub(super) fn is_test(&self, child: u32) -> bool {
-        matches!(self, Upgrade::Testing { pid, .. } if *pid == child)
-    }
-}
-
 impl Control {
     /// Tries the program that is now on disk with the present state.
     pub(super) fn begin_upgrade(&mut self, reply: Option<Reply>) {
         let refusal = match self.upgrade {
-            Upgrade::None if self.supervisor.is_ending() => Err("the daemon is shutting down".to_owned()),
-            Upgrade::None => self.start_test(),
+            UpgradePhase::None if self.supervisor.is_ending() => Err("the daemon is shutting down".to_owned()),
+            UpgradePhase::None => self.start_test(),
             _ => Err("an upgrade is under way already".to_owned()),
         };
         match refusal {
-            Ok((pid, answer)) => {
-                let deadline = Some(super::present().mono + TEST_BOUND);
-                self.upgrade = Upgrade::Testing { pid, reply, answer, deadline };
-            }
+            Ok(run) => self.upgrade = UpgradePhase::Testing { run, reply },
             Err(reason) => self.refuse_upgrade(reply, &reason),
         }
     }
 
-    fn start_test(&self) -> Result<(u32, std::fs::File), String> {
+    fn start_test(&mut self) -> Result<RunId, String> {
         let program = hand_over::program(&self.tools.start_dir)?;
         let state = HandOver::<std::os::fd::OwnedFd> {
             snapshot: self.supervisor.snapshot(),
@@ -109,36 +73,30 @@ impl Control {
         // With our own arguments, which it has to understand as well.
         let mut arguments = vec![program.clone().into_os_string(), SELF_TEST.into()];
         arguments.extend(std::env::args_os().skip(1));
-        let plan = SpawnPlan::new(&program, &arguments, host::environment().into_iter().collect())
+        let command = SpawnPlan::new(&program, &arguments, host::environment().into_iter().collect())
             .map_err(|error| error.to_string())?;
         let stdio = Stdio { stdin: text.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
-        let pid = spawn::spawn(plan, stdio).map_err(|error| error.to_string())?;
-        Ok((pid.get(), output.reader.into()))
-    }
-
-    /// Ends the trial of a program that does not answer.
-    pub(super) fn give_up_test(&mut self) {
-        if let Upgrade::Testing { pid, deadline, .. } = &mut self.upgrade
-            && deadline.is_some_and(|deadline| deadline <= super::present().mono)
-        {
-            *deadline = None;
-            // It has not been reaped, so that the number is its own; its end is then heard of as of any other.
-            if let Some(pid) = Pid::new(*pid) {
-                let _ = signal::kill(pid, SIGKILL);
-            }
-        }
+        let role = Role::SelfTest(output.reader.into());
+        let kill_at = Some(present().mono + TEST_BOUND);
+        let spawned = self.children.spawn(ChildPlan { command, stdio, role, kill_at });
+        spawned.map(|(run, _)| run).map_err(|error| error.to_string())
     }
 
     /// The new program has said what it thinks of the present state.
-    pub(super) fn upgrade_tested(&mut self, status: ExitStatus) {
-        let tested = std::mem::replace(&mut self.upgrade, Upgrade::None);
-        let Upgrade::Testing { reply, mut answer, deadline, .. } = tested else { return };
-        let answer = super::children::read_available(&mut answer);
-        let answer = String::from_utf8_lossy(&answer);
+    pub(super) fn upgrade_tested(&mut self, run: RunId, result: SelfTestResult) {
+        let UpgradePhase::Testing { run: tested, .. } = &self.upgrade else { return };
+        if *tested != run {
+            return;
+        }
+        let UpgradePhase::Testing { reply, .. } = std::mem::replace(&mut self.upgrade, UpgradePhase::None) else {
+            return;
+        };
+        let SelfTestResult { status, timed_out, output } = result;
+        let answer = String::from_utf8_lossy(&output);
         let answer = answer.trim();
-        let how = match deadline {
-            Some(_) => texts::termination(status),
-            None => format!("no answer within {} seconds", TEST_BOUND.as_secs()),
+        let how = match timed_out {
+            false => texts::termination(status),
+            true => format!("no answer within {} seconds", TEST_BOUND.as_secs()),
         };
         if status != ExitStatus::Code(0) || answer != UNDERSTOOD {
             let reason = format!("the program on disk cannot take over ({how}): {answer}");
@@ -161,15 +119,15 @@ impl Control {
         if let Some(reply) = reply {
             reply(Ok(Answer::Done));
         }
-        self.upgrade = Upgrade::Waiting(super::present().mono + CALLS_BOUND);
+        self.upgrade = UpgradePhase::Waiting(present().mono + CALLS_BOUND);
     }
 
     /// Takes the upgrade a step further when calls have been answered, or have been waited for long enough. Programs that
     /// wait for plug-ins are started first, because the next program does not start them.
     pub(super) fn go_on_upgrading(&mut self) {
-        if let Upgrade::Waiting(deadline) = self.upgrade
+        if let UpgradePhase::Waiting(deadline) = self.upgrade
             && self.begin_by.is_none()
-            && (self.replies.is_empty() || deadline <= super::present().mono)
+            && (self.replies.is_empty() || deadline <= present().mono)
         {
             self.close_network();
         }
@@ -178,12 +136,12 @@ impl Control {
     /// Lets the network plane finish while control goes on answering it.
     fn close_network(&mut self) {
         let Some(network) = self.network.take() else {
-            self.upgrade = Upgrade::Ready(IdleConnections::new());
+            self.upgrade = UpgradePhase::Ready(IdleConnections::new());
             return;
         };
         self.tools.servers.iter().for_each(SpareServer::keep_file);
         let message_sender = self.message_sender.clone();
-        self.upgrade = Upgrade::Closing;
+        self.upgrade = UpgradePhase::Closing;
         let (give, given) = std::sync::mpsc::channel::<NetworkHandle>();
         let closer = std::thread::Builder::new().name("closing".to_owned()).spawn(move || {
             if let Ok(network) = given.recv() {
@@ -194,7 +152,7 @@ impl Control {
             // Its thread waits for it.
             Ok(_) => _ = give.send(network),
             // Where there is no room for a thread, supervision has to wait for about a second.
-            Err(_) => self.upgrade = Upgrade::Ready(network.hand_over()),
+            Err(_) => self.upgrade = UpgradePhase::Ready(network.hand_over()),
         }
     }
 
@@ -205,8 +163,8 @@ impl Control {
         }
     }
 
-    /// Gives everything away.
-    pub(super) fn hand_over(mut self) -> (HandOver<std::os::fd::OwnedFd>, Signals) {
+    /// Gives everything away. With it come the children that the next program knows nothing of.
+    pub(super) fn hand_over(mut self) -> (HandOver<std::os::fd::OwnedFd>, LeftoverChildren, Signals) {
         let (reply, streams) = sync_channel(1);
         self.tools.output.send(Request::HandOver { reply });
         let streams = streams.recv_timeout(PATIENCE).unwrap_or_default();
@@ -214,11 +172,12 @@ impl Control {
         self.take_messages();
         // What has changed in this turn is known to whoever follows if the next program is killed before it begins.
         self.write_notes();
-        let kept = self.survival.take().and_then(|survival| survival.into_kept(&self.children));
+        let kept = self.survival.take().and_then(|survival| survival.into_kept(|pid| self.children.run_of(pid)));
         let (keeper, transit) = kept.unzip();
-        let handed = self.children.hand_over(&self.supervisor, streams);
+        let keeper_pid = keeper.as_ref().map(Keeper::pid);
+        let (handed, leftover) = self.children.hand_over(&self.supervisor, streams, keeper_pid);
         let mut clients: HashMap<String, Vec<_>> = HashMap::new();
-        if let Upgrade::Ready(kept) = self.upgrade {
+        if let UpgradePhase::Ready(kept) = self.upgrade {
             kept.into_iter().for_each(|(section, client)| clients.entry(section).or_default().push(client));
         }
         let servers = self.tools.servers.into_iter().filter_map(|server| {
@@ -240,6 +199,6 @@ impl Control {
             transit: transit.flatten(),
             lock: None,
         };
-        (handed, self.signals)
+        (handed, leftover, self.signals)
     }
 }

@@ -6,12 +6,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::signal::SIGKILL;
-use supervisord_sys::spawn::{self, SpawnPlan, Stdio};
+use supervisord_sys::spawn::{SpawnPlan, Stdio};
 use supervisord_sys::{Pid, fd, host, passing, user};
 
 use super::message::{LONGEST, Message, Name, Owner};
@@ -82,22 +81,6 @@ fn check_owner(uid: u32) -> io::Result<()> {
     }
 }
 
-/// The keepers that are children of this process and have not been reaped. The control plane reaps every child of the
-/// process, in the next life, too.
-static CHILDREN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-
-fn children() -> MutexGuard<'static, Vec<u32>> {
-    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a child that was reaped was a keeper.
-pub fn reaped(pid: u32) -> bool {
-    let mut children = children();
-    let before = children.len();
-    children.retain(|child| *child != pid);
-    children.len() < before
-}
-
 /// The connection to a keeper.
 pub struct Keeper {
     connection: OwnedFd,
@@ -114,13 +97,13 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Makes a keeper, which will listen at this path once this daemon has gone.
+    /// Starts a keeper, which will listen at this path once this daemon has gone. `spawn` gives its process id.
     ///
     /// # Errors
     /// It cannot be started, or cannot listen there.
-    pub fn start(path: &Path) -> io::Result<Keeper> {
+    pub fn start(path: &Path, spawn: impl FnOnce(SpawnPlan, Stdio<'_>) -> io::Result<u32>) -> io::Result<Keeper> {
         let listener = passing::listen_at(path)?;
-        let started = Keeper::start_with(&listener, path);
+        let started = Keeper::start_with(&listener, path, spawn);
         if started.is_err() {
             // Nobody listens there. What cannot be removed makes way for the next socket.
             let _ = supervisord_sys::socket::remove(path);
@@ -128,17 +111,20 @@ impl Keeper {
         started
     }
 
-    fn start_with(listener: &OwnedFd, path: &Path) -> io::Result<Keeper> {
+    fn start_with(
+        listener: &OwnedFd,
+        path: &Path,
+        spawn: impl FnOnce(SpawnPlan, Stdio<'_>) -> io::Result<u32>,
+    ) -> io::Result<Keeper> {
         let (ours, theirs) = passing::pair()?;
         let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
         let stdio = Stdio { stdin: theirs.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
         let words: [OsString; 2] = [CALLED.into(), ARGUMENT.into()];
         let plan = SpawnPlan::new(Path::new(OWN_PROGRAM), &words, host::environment().into_iter().collect())?;
-        let pid = spawn::spawn(plan, stdio)?;
-        children().push(pid.get());
+        let pid = spawn(plan, stdio)?;
         // It has not been reaped, so that the number is its own.
-        let handle = ProcessHandle::open(pid).ok().map(OwnedFd::from);
-        let mut keeper = Keeper::new(ours, pid.get(), handle, path);
+        let handle = Pid::new(pid).and_then(|pid| ProcessHandle::open(pid).ok()).map(OwnedFd::from);
+        let mut keeper = Keeper::new(ours, pid, handle, path);
         keeper.send(Message::Listen(path.to_owned()), &[listener.as_fd()])?;
         Ok(keeper)
     }
@@ -157,8 +143,6 @@ impl Keeper {
 
     /// A keeper of the program that was here before, with its connection and a handle on it.
     pub fn handed(connection: OwnedFd, pid: u32, handle: Option<OwnedFd>, path: &Path) -> Keeper {
-        // At worst a number is remembered that is never reaped, because that program had inherited it, too.
-        children().push(pid);
         Keeper::new(connection, pid, handle, path)
     }
 

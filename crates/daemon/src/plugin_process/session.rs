@@ -23,11 +23,15 @@ use super::connection::Connection;
 use super::{End, define, refuse, snapshot};
 use crate::api::{Api, Ended};
 use crate::memory_budget::Reservation;
+use crate::output::RunId;
 use crate::plugins::{Notice, Order, Work};
 use crate::xmlrpc::{self, Responder, Unanswered};
 
 /// How long the plug-in process may be silent while something is asked of it and it asks nothing itself.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long what a plug-in process wrote before it ended may take to be read.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// The environment variable that changes [`PATIENCE`], in seconds.
 const PATIENCE_VARIABLE: &str = "SUPERVISOR_PLUGIN_TIMEOUT";
@@ -81,7 +85,10 @@ impl<'a> Session<'a> {
     }
 
     /// Serves the plug-in process until it ends, gets stuck, or the daemon ends.
-    pub(super) async fn run(&mut self, first: Option<Order>) -> End {
+    ///
+    /// A process that it has started may keep the stream open when it has ended. What it wrote before is read.
+    pub(super) async fn run(&mut self, first: Option<Order>, mut exited: oneshot::Receiver<()>) -> End {
+        let (mut is_told, mut last_words_until) = (false, None);
         let interfaces = self.work.interfaces.clone();
         if !interfaces.is_empty() {
             let id = self.begin(Open::Serve);
@@ -102,6 +109,14 @@ impl<'a> Session<'a> {
                     None => return End::Daemon,
                     Some(order) => self.carry_out(order),
                 },
+                told = &mut exited, if !is_told => {
+                    is_told = true;
+                    // Otherwise nobody reaps any more, because the daemon ends.
+                    last_words_until = told.is_ok().then(|| Instant::now() + LAST_WORDS);
+                }
+                () = sleep_until(last_words_until.unwrap_or(self.progress)), if last_words_until.is_some() => {
+                    return End::Process("ended".to_owned());
+                }
                 Some(answer) = self.questions.join_next() => {
                     self.progress = Instant::now();
                     match answer {
@@ -115,6 +130,11 @@ impl<'a> Session<'a> {
                 }
             }
         }
+    }
+
+    /// Kills the plug-in process, if it has not ended.
+    pub(super) fn kill(&self, run: RunId) {
+        (self.work.notify)(Notice::Kill(run));
     }
 
     /// Whether the plug-in process should be working on something of ours, or reading what it is told.

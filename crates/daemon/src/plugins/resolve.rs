@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use supervisord_wire::plugin::{FromPlugins, MAX_LINE, ToPlugins, package_line};
 
-use super::children::{self, PluginProcess};
+use super::process::Launcher;
 
 /// How long an import may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,27 +18,25 @@ static GOOD: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
 
 /// Imports `package.module:attribute` in a process of its own; the error says why that is impossible. The daemon was
 /// started in `directory`.
-pub fn resolve(specification: &str, directory: &Path) -> Result<(), String> {
+pub fn resolve(specification: &str, directory: &Path, launcher: &Launcher) -> Result<(), String> {
     let good = || GOOD.lock().unwrap_or_else(PoisonError::into_inner);
     if good().contains(specification) {
         return Ok(());
     }
-    import(specification, directory)?;
+    import(specification, directory, launcher)?;
     good().insert(specification.to_owned());
     Ok(())
 }
 
-fn import(specification: &str, directory: &Path) -> Result<(), String> {
-    let started = PluginProcess::start(directory);
+fn import(specification: &str, directory: &Path, launcher: &Launcher) -> Result<(), String> {
+    let started = launcher.start(directory);
     let (process, mut stream) = started.map_err(|error| format!("cannot start python3: {error}"))?;
-    let pid = process.pid();
     let result = stream
         .set_read_timeout(Some(PATIENCE))
         .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
         .and_then(|()| ask(&mut stream, specification));
     drop(stream);
-    process.kill();
-    children::collect(pid);
+    process.end();
     match result {
         Ok(None) => Ok(()),
         Ok(Some(reason)) => Err(reason),

@@ -9,7 +9,7 @@ use std::ptr;
 
 use libc::c_char;
 
-use super::{SpawnPlan, Stdio};
+use super::{ProcessGroup, SpawnPlan, Stdio};
 use crate::system::child_calls as calls;
 use crate::user::{DropError, RunAs};
 use crate::{Errno, errno_name};
@@ -73,8 +73,10 @@ impl Child {
     }
 
     fn try_become_program(&self) -> Result<std::convert::Infallible, Failure> {
-        // It can only fail where the group exists already.
-        let _ = calls::lead_group();
+        if self.plan.group == ProcessGroup::Own {
+            // It can only fail where the group exists already.
+            let _ = calls::lead_group();
+        }
         self.place_descriptors().map_err(|_| Failure::Descriptors)?;
         forget_signals();
         calls::close_others_on_exec();

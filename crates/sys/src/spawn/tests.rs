@@ -84,9 +84,12 @@ fn the_exit_is_exact() {
 }
 
 #[test]
-fn a_child_leads_a_group_of_its_own() {
+fn a_child_leads_a_group_of_its_own_or_stays_in_ours() {
     let script = "group=$(ps -o pgid= -p $$); [ $group = $$ ] || echo $$ is in the group $group";
     assert_eq!(run(shell(script)), (ExitStatus::Code(0), String::new()));
+    let ours = nix::unistd::getpgrp();
+    let script = format!("group=$(ps -o pgid= -p $$); [ $group = {ours} ] || echo $$ is in the group $group");
+    assert_eq!(run(shell(&script).group(ProcessGroup::Inherited)), (ExitStatus::Code(0), String::new()));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::{mem, ptr};
 
 use libc::c_int;
 
-use crate::spawn::{Child, SpawnPlan, Stdio, begin, spawn_and_store};
+use crate::spawn::{Child, ProcessGroup, SpawnPlan, Stdio, begin, spawn_and_store};
 use crate::user::RunAs;
 use crate::{Errno, Pid};
 use stack::Stack;
@@ -75,8 +75,9 @@ impl Spawner {
             self.dumpable.get_or_insert_with(dumpable);
         }
         let stack = self.spare.take().map_or_else(Stack::new, Ok)?;
+        let group = plan.group;
         let child = Child::new(plan, stdio);
-        let slot = Box::new(LaunchSlot { child, stack, changes_user, is_occupied: AtomicI32::new(0) });
+        let slot = Box::new(LaunchSlot { child, group, stack, changes_user, is_occupied: AtomicI32::new(0) });
         let pid = slot.make_child(born);
         self.under_way.push_back(slot);
         pid
@@ -134,6 +135,7 @@ impl Drop for Spawner {
 #[derive(Debug)]
 struct LaunchSlot {
     child: Child,
+    group: ProcessGroup,
     stack: Stack,
     /// Whether the child becomes another user.
     changes_user: bool,
@@ -157,7 +159,7 @@ impl LaunchSlot {
         // SAFETY: nobody else uses the stack, which is large enough and grows down from its aligned end. The child
         // reads what was prepared for it, changes nothing but that stack, and calls the system without the C library,
         // whose thread-local variables it shares with this thread.
-        let made = begin(|| unsafe {
+        let made = begin(self.group, || unsafe {
             let slot = ptr::from_ref(self).cast_mut().cast();
             let nothing = ptr::null_mut::<libc::c_void>();
             // The low half of the word, on the little-endian systems that this is for.

@@ -1,0 +1,96 @@
+//! The children on their way to the next program, and what the keeper holds of them.
+
+use std::collections::HashMap;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use supervisord_core::supervisor::Supervisor;
+
+use super::leftover::LeftoverChildren;
+use super::role::{Role, Supervised};
+use super::stdin::Stdin;
+use super::{Child, Children};
+use crate::hand_over::{HandedChannel, HandedChild, HandedSocket};
+use crate::keeper::Name;
+use crate::output::{HandedStream, RunId};
+
+/// All children of processes and what belongs to them, on their way to the next program.
+pub struct HandedChildren {
+    pub(crate) children: Vec<HandedChild<OwnedFd>>,
+    pub(crate) sockets: Vec<HandedSocket<OwnedFd>>,
+    pub(crate) next_run: u64,
+}
+
+impl Children {
+    /// What of living children the keeper is to hold, but for what the output plane reads.
+    pub(in crate::control) fn held(&self) -> Vec<(Name, BorrowedFd<'_>)> {
+        self.living.iter().flat_map(|(run, child)| child.role.held(*run)).collect()
+    }
+
+    /// The living children of processes that this process spawned, with their process ids.
+    pub(in crate::control) fn own(&self) -> Vec<(RunId, u32)> {
+        let is_own = |child: &Child| child.role.supervised().is_some_and(|supervised| supervised.orphan.is_none());
+        self.living.iter().filter(|(_, child)| is_own(child)).map(|(run, child)| (*run, child.pid)).collect()
+    }
+
+    /// Gives the living children of all processes to the next program, with the streams that the output plane gave back.
+    /// The next program goes on with the keeper of this process id, too. All others are left over.
+    pub(in crate::control) fn hand_over(
+        self,
+        supervisor: &Supervisor,
+        streams: Vec<HandedStream>,
+        keeper: Option<u32>,
+    ) -> (HandedChildren, LeftoverChildren) {
+        let mut by_run: HashMap<RunId, Vec<HandedChannel<OwnedFd>>> = HashMap::new();
+        for HandedStream { run, channel, pipe, pipeline } in streams {
+            by_run.entry(run).or_default().push(HandedChannel { channel, pipe, pipeline: Some(pipeline) });
+        }
+        let (mut children, mut leftover) = (Vec::new(), LeftoverChildren::default());
+        for (run, child) in self.living {
+            // Another child has the process id of this one, which has ended and has not been told of.
+            if self.by_pid.get(&child.pid) != Some(&run) {
+                continue;
+            }
+            let (supervised, listener) = match child.role {
+                Role::Program(supervised) => (supervised, None),
+                Role::Listener(supervised, pipe) => (supervised, pipe),
+                Role::Keeper if keeper == Some(child.pid) => continue,
+                Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => {
+                    leftover.add(child.pid);
+                    continue;
+                }
+            };
+            let Supervised { process, kept, stdin, orphan } = supervised;
+            let Some(group) = supervisor.group_of(process) else { continue };
+            let Some(config) = supervisor.process(process) else { continue };
+            let (stdin, waiting) = stdin.map(Stdin::into_parts).unzip();
+            children.push(HandedChild {
+                run,
+                group: group.to_string(),
+                process: config.identity.name.clone(),
+                pid: child.pid,
+                kept,
+                orphan: orphan.is_some(),
+                handle: orphan.map(|orphan| orphan.handle.into()),
+                is_cut_off: false,
+                stdin,
+                waiting: waiting.unwrap_or_default(),
+                listener: listener.map(|listener| listener.pipe.into()),
+                streams: by_run.remove(&run).unwrap_or_default(),
+            });
+        }
+        let (sockets, next_run) = self.spawner.hand_over();
+        (HandedChildren { children, sockets, next_run }, leftover)
+    }
+
+    /// What is left at the end of the control plane, which has stopped the processes of the supervisor.
+    pub(in crate::control) fn into_leftover(self) -> LeftoverChildren {
+        let mut leftover = LeftoverChildren::default();
+        for child in self.living.into_values() {
+            match child.role {
+                Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => leftover.add(child.pid),
+                Role::Program(_) | Role::Listener(..) => {}
+            }
+        }
+        leftover
+    }
+}

@@ -1,0 +1,77 @@
+//! What a child is for. Its role decides where its output goes and who learns of its end.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use supervisord_core::supervisor::ProcessId;
+
+use super::listener_pipe::ListenerPipe;
+use super::orphan::Orphan;
+use super::stdin::Stdin;
+use crate::keeper::{Name, Owner, Role as Descriptor};
+use crate::output::RunId;
+use crate::state;
+
+/// What a child is for.
+pub(in crate::control) enum Role {
+    /// A program. The output plane reads its stdout and its stderr. The supervisor learns of its end once they have been
+    /// read.
+    Program(Supervised),
+    /// An event listener: a program whose stdout control reads, because it is the protocol. None where the loop cannot watch
+    /// it; such a listener says nothing.
+    Listener(Supervised, Option<ListenerPipe>),
+    /// The plug-in process. Its output goes where the daemon's goes. Who asked for it learns of its end by this function.
+    Plugin(Box<dyn FnOnce() + Send>),
+    /// The program on disk, which is tried before an upgrade. The upgrade learns of its end, with what it wrote into this
+    /// pipe.
+    SelfTest(File),
+    /// The keeper. It writes nothing, and its connection tells of its end before it is reaped.
+    Keeper,
+}
+
+/// What control holds of a process of the supervisor.
+pub(in crate::control) struct Supervised {
+    pub(super) process: ProcessId,
+    /// What identifies the child to another daemon.
+    pub(super) kept: state::Run,
+    pub(super) stdin: Option<Stdin>,
+    /// None for a child of this process.
+    pub(super) orphan: Option<Orphan>,
+}
+
+impl Role {
+    /// What is held of a process of the supervisor; none for other children.
+    pub(super) fn supervised(&self) -> Option<&Supervised> {
+        match self {
+            Role::Program(supervised) | Role::Listener(supervised, _) => Some(supervised),
+            Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn supervised_mut(&mut self) -> Option<&mut Supervised> {
+        match self {
+            Role::Program(supervised) | Role::Listener(supervised, _) => Some(supervised),
+            Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
+        }
+    }
+
+    /// The stdout of a listener.
+    pub(super) fn listener_pipe(&self) -> Option<&ListenerPipe> {
+        match self {
+            Role::Listener(_, pipe) => pipe.as_ref(),
+            Role::Program(_) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
+        }
+    }
+
+    /// What the keeper is to hold of this run, but for what the output plane reads.
+    pub(super) fn held(&self, run: RunId) -> impl Iterator<Item = (Name, BorrowedFd<'_>)> {
+        let owner = Owner::Run(run.0);
+        let supervised = self.supervised();
+        let stdin = supervised.and_then(|supervised| Some((Descriptor::Stdin, supervised.stdin.as_ref()?.as_fd())));
+        let handle =
+            supervised.and_then(|supervised| Some((Descriptor::Handle, supervised.orphan.as_ref()?.handle.as_fd())));
+        let stdout = self.listener_pipe().map(|listener| (Descriptor::Stdout, listener.pipe.as_fd()));
+        [stdin, stdout, handle].into_iter().flatten().map(move |(role, fd)| (Name { owner, role }, fd))
+    }
+}

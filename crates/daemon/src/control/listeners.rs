@@ -1,0 +1,38 @@
+//! What listeners say, and what else happens to the descriptors of children.
+
+use supervisord_core::output::Channel;
+use supervisord_core::supervisor::{Input, ProcessId};
+
+use super::Control;
+use super::children::MOST_AT_ONCE;
+use crate::clock::present;
+use crate::output::{Request, RunId};
+
+impl Control {
+    /// A stdin has room again, a listener wrote, or an orphan has ended.
+    pub(super) fn descriptor_ready(&mut self, token: usize, writable: bool) {
+        if writable {
+            self.children.flush_stdin(token, self.poll.registry());
+        }
+        self.read_listener(token);
+        self.check_orphan(token);
+        self.report_exits();
+    }
+
+    /// Reads one piece of what a listener said; if it had more to say, it has its turn again soon.
+    pub(super) fn read_listener(&mut self, token: usize) {
+        if let Some((run, process, bytes)) = self.children.read_listener(token) {
+            if bytes.len() >= MOST_AT_ONCE {
+                self.unread_listeners.push(token);
+            }
+            self.listener_output(run, process, bytes);
+        }
+    }
+
+    pub(super) fn listener_output(&mut self, run: RunId, process: ProcessId, bytes: Vec<u8>) {
+        let copy = Request::Write { run, channel: Channel::Stdout, bytes: bytes.clone() };
+        self.tools.output.leave(copy);
+        self.listener_batching.heard(process, present().mono);
+        self.input(Input::ListenerOutput { process, bytes });
+    }
+}

@@ -1,0 +1,107 @@
+//! What other threads tell control and ask of it.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use supervisord_core::call::Call;
+use supervisord_core::output::Channel;
+use supervisord_core::process::KillScope;
+use supervisord_core::supervisor::{CallId, Input, OutputKind};
+use supervisord_sys::signal::SIGKILL;
+use supervisord_sys::spawn::Stdio;
+
+use super::Control;
+use super::children::{ChildPlan, Role};
+use super::inbox::Message;
+use super::upgrade_phase::UpgradePhase;
+use crate::calls::{Pending, Reply};
+use crate::clock::present;
+use crate::keeper::Owner;
+use crate::output::{Report, RunId};
+use crate::plugins::{Notice, SpawnRequest};
+
+impl Control {
+    /// Takes everything that other threads have told control.
+    pub(super) fn take_messages(&mut self) {
+        while let Ok(message) = self.messages.try_recv() {
+            match message {
+                Message::Output(Report::Drained { run }) => {
+                    // From now on, whoever else has its pipes sees that nobody is at their other ends.
+                    if let Some(survival) = &mut self.survival {
+                        survival.forget(Owner::Run(run.0));
+                    }
+                    if let Some(drained) = self.children.drained(run) {
+                        self.drained(drained);
+                    }
+                }
+                Message::Output(Report::Copies(copies)) => self.keep_copies(copies),
+                Message::Output(Report::StateWritten) => {
+                    if let Some(survival) = &mut self.survival {
+                        survival.journal.file_written();
+                    }
+                }
+                Message::Output(Report::StateFailed) => {
+                    if let Some(survival) = &mut self.survival {
+                        survival.journal.file_failed(present().mono);
+                    }
+                }
+                Message::Output(Report::Log { run, channel, bytes }) => {
+                    self.output(run, OutputKind::Log, channel, bytes);
+                }
+                Message::Output(Report::Communication { run, channel, bytes }) => {
+                    self.output(run, OutputKind::Communication, channel, bytes);
+                }
+                Message::Cleared { process, call, outcome } => self.cleared(process, call, outcome),
+                Message::Reread(config) => self.input(Input::RestartSignal { config }),
+                Message::NetworkStopped(clients) => self.upgrade = UpgradePhase::Ready(clients),
+                Message::Plugins(notice) => self.take_notice(notice),
+            }
+        }
+    }
+
+    fn take_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Ready => self.stop_waiting_for_plugins(),
+            Notice::Judged { process, judgement, verdict } => {
+                self.input(Input::Judged { process, judgement, verdict });
+            }
+            Notice::Subscribed(kinds) => self.input(Input::Subscribed { kinds }),
+            Notice::Spawn(request) => self.spawn_plugin_process(*request),
+            Notice::Kill(run) => {
+                // It may have ended, and then who asked for it is told.
+                let _ = self.children.kill(run, SIGKILL, KillScope::Process);
+            }
+        }
+    }
+
+    fn spawn_plugin_process(&mut self, request: SpawnRequest) {
+        let SpawnRequest { plan: command, stdin, on_spawned, on_exit } = request;
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let stdio = Stdio { stdin: stdin.as_fd(), stdout: stdout.as_fd(), stderr: stderr.as_fd() };
+        on_spawned(self.children.spawn(ChildPlan { command, stdio, role: Role::Plugin(on_exit), kill_at: None }));
+    }
+
+    fn output(&mut self, run: RunId, kind: OutputKind, channel: Channel, bytes: Vec<u8>) {
+        self.tools.budget.release(bytes.len());
+        if let Some((process, pid)) = self.children.identify(run) {
+            self.input(Input::Output { process, pid, kind, channel, bytes });
+        }
+    }
+
+    /// Takes the calls that clients have made.
+    pub(super) fn take_calls(&mut self) {
+        while let Ok(Pending { call, reply }) = self.pending.try_recv() {
+            self.call(call, reply);
+        }
+    }
+
+    fn call(&mut self, call: Call, reply: Reply) {
+        if matches!(call, Call::Upgrade) {
+            return self.begin_upgrade(Some(reply));
+        }
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        self.replies.insert(id, reply);
+        self.input(Input::Call { id, call });
+    }
+}

@@ -1,0 +1,91 @@
+//! The end of children: they are reaped, and whoever has to know is told.
+
+use supervisord_config::model::LogLevel;
+use supervisord_core::process::ExitStatus;
+use supervisord_core::supervisor::Input;
+
+use super::Control;
+use super::children::{Drained, Exit};
+use super::exit_status::exit_status;
+use crate::clock::present;
+use crate::output::{Request, RunId};
+
+impl Control {
+    /// Reaps the children that have exited by now and reports their ends.
+    pub(super) fn reap_and_report(&mut self) {
+        self.reap();
+        self.report_exits();
+        // Logged last: the output plane shows what the dead have written before it comes to this line.
+        self.tools.activity.log(LogLevel::Debug, "received SIGCHLD indicating a child quit");
+    }
+
+    /// Reaps the children that have exited by now. [`Control::report_exits`] tells the supervisor, which may be in the
+    /// middle of something.
+    pub(super) fn reap(&mut self) {
+        loop {
+            match supervisord_sys::wait::reap() {
+                Ok(Some((pid, status))) => {
+                    let exit = self.children.reaped(pid.get(), exit_status(status), present(), self.poll.registry());
+                    self.exits.extend(exit);
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    let number = error.number();
+                    let text = format!("waitpid error {number}; a process may not be cleaned up properly");
+                    return self.tools.activity.log(LogLevel::Critical, &text);
+                }
+            }
+        }
+    }
+
+    /// A child has exited that somebody else reaps.
+    fn exited(&mut self, run: RunId, status: ExitStatus) {
+        self.exits.extend(self.children.exited(run, status, present(), self.poll.registry()));
+    }
+
+    /// Tells of the children that have exited. Before the supervisor hears that a child is gone, everything that child wrote
+    /// is read, but that waits only so long: a log disk that hangs must not hold a restart.
+    pub(super) fn report_exits(&mut self) {
+        while let Some(exit) = self.exits.pop_front() {
+            match exit {
+                Exit::Supervised { run, process, at, last_output } => {
+                    self.input(Input::Died { run, at });
+                    if !last_output.is_empty() {
+                        self.listener_output(run, process, last_output);
+                    }
+                    self.tools.output.send(Request::Drain { run });
+                    self.children.wait_for_output(run, present().mono);
+                }
+                Exit::Plugin(on_exit) => on_exit(),
+                Exit::SelfTest(run, result) => self.upgrade_tested(run, result),
+                Exit::Unknown { pid, status } => self.input(Input::UnknownExited { pid, status }),
+            }
+        }
+    }
+
+    /// The output of a child has been read, or has been waited for long enough.
+    pub(super) fn drained(&mut self, Drained { run, pid, status }: Drained) {
+        self.input(Input::Exited { run, pid, status });
+    }
+
+    /// Does not wait any longer for output that has not been read in time.
+    pub(super) fn give_up_draining(&mut self) {
+        while let Some(drained) = self.children.next_overdue(present().mono) {
+            self.drained(drained);
+        }
+    }
+
+    /// The orphan behind this token may have ended.
+    pub(super) fn check_orphan(&mut self, token: usize) {
+        if let Some((run, status)) = self.children.orphan_ended(token, present().mono) {
+            self.exited(run, status);
+        }
+    }
+
+    /// Asks again how those orphans ended that their new parent had not reaped.
+    pub(super) fn check_ended_orphans(&mut self) {
+        for token in self.children.not_reaped() {
+            self.check_orphan(token);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Why a program was not spawned, in the words of the original.
+
+use supervisord_config::model::Process;
+use supervisord_config::pyrepr::repr;
+use supervisord_core::supervisor::SpawnFailure;
+use supervisord_sys::{Errno, errno_name};
+
+use crate::output::LogFailure;
+
+pub(super) fn removed() -> SpawnFailure {
+    SpawnFailure::Refused("the process has been removed".to_owned())
+}
+
+pub(super) fn dispatcher_error(process: &Process, error: Errno) -> String {
+    let name = repr(&process.identity.name);
+    if error == Errno::EMFILE {
+        return format!("too many open files to spawn {name}");
+    }
+    format!("unknown error making dispatchers for {name}: {}", symbol(error.number()))
+}
+
+pub(super) fn log_error(process: &Process, failure: &LogFailure) -> String {
+    format!("{} ({}: {})", dispatcher_error(process, failure.error), failure.path, failure.error)
+}
+
+pub(super) fn fork_error(process: &Process, error: Errno) -> String {
+    let name = repr(&process.identity.name);
+    if error == Errno::EAGAIN {
+        return format!("Too many processes in process table to spawn {name}");
+    }
+    format!("unknown error during fork for {name}: {}", symbol(error.number()))
+}
+
+/// `ENOENT`, or the number of an error without a name.
+fn symbol(number: i32) -> String {
+    errno_name(number).map_or_else(|| number.to_string(), str::to_owned)
+}

@@ -1,0 +1,41 @@
+//! What control works with.
+
+use std::sync::Arc;
+
+use super::child_env::ChildEnv;
+use super::survival::Legacy;
+use crate::activity::Activity;
+use crate::api::ReadConfig;
+use crate::keeper::Keeper;
+use crate::network::listen::SpareServer;
+use crate::output::{OutputHandle, ReportBudget, TransitFiles};
+use crate::plugins::Plugins;
+use crate::view::View;
+
+/// What control works with.
+pub struct Tools {
+    /// Where readers look.
+    pub view: Arc<View>,
+    /// The activity log.
+    pub activity: Activity,
+    /// The output plane.
+    pub output: OutputHandle,
+    /// Where the output plane learns that its reports have been dealt with.
+    pub budget: ReportBudget,
+    /// What every child inherits.
+    pub child_env: ChildEnv,
+    /// The Python plug-ins.
+    pub plugins: Arc<Plugins>,
+    /// Reads the configuration again, on a thread of its own.
+    pub load_config: ReadConfig,
+    /// Children are to survive the daemon, should it be killed: where it leaves what the next one needs.
+    pub legacy: Option<Legacy>,
+    /// The keeper of the daemon before.
+    pub keeper: Option<Keeper>,
+    /// What the keeper is to hold of the output plane.
+    pub transit: Option<TransitFiles>,
+    /// The directory from which relative paths of the configuration count.
+    pub start_dir: String,
+    /// The servers of the network plane, for the next program.
+    pub servers: Vec<SpareServer>,
+}
