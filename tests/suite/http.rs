@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::harness::http::{self, Response};
 use crate::harness::programs::{CAT, IDLE, RUNNING, TEAM};
-use crate::harness::{Daemon, Observed, Scene, Subject, compare};
+use crate::harness::{Daemon, Observed, Scene, Subject, compare, only_ours};
 
 fn world() -> String {
     [
@@ -296,4 +296,39 @@ fn first_line(daemon: &Daemon, request: &str) -> String {
         Ok(_) => line.trim_end().to_owned(),
         Err(_) => "-".to_owned(),
     }
+}
+
+/// The original answers 404 there.
+#[test]
+fn the_json_api_shows_what_status_shows() {
+    only_ours(|| {
+        let mut daemon = Scene::with("json", &world()).start(Subject::Ours);
+        daemon.wait_for_state("cat", "RUNNING");
+        let get = |path: &str| -> serde_json::Value {
+            let response = ask(&daemon, "GET", path);
+            assert_eq!(response.status(), 200, "{path}");
+            serde_json::from_slice(&response.body).expect("JSON")
+        };
+        let programs = get("/api/v1/programs");
+        let shown: Vec<[&str; 4]> = programs["programs"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|program| {
+                ["group", "name", "state", "description"].map(|member| program[member].as_str().expect("text"))
+            })
+            .collect();
+        let line = |[group, name, state, description]: &[&str; 4]| {
+            let name = if group == name { (*name).to_owned() } else { format!("{group}:{name}") };
+            let line = format!("{name:<32} {state:<9} {description}");
+            // The time it has been up goes on.
+            line.split(", uptime").next().unwrap_or_default().trim_end().to_owned()
+        };
+        let status = daemon.ctl(&["status"]).stdout;
+        let listed: Vec<&str> = status.lines().map(|line| line.split(", uptime").next().unwrap_or_default()).collect();
+        assert_eq!(shown.iter().map(line).collect::<Vec<_>>(), listed);
+        let pid = daemon.ctl(&["pid", "cat"]).stdout;
+        assert_eq!(get("/api/v1/programs/cat/cat")["pid"].to_string(), pid.trim());
+        assert_eq!(get("/api/v1/daemon")["pid"].to_string(), daemon.ctl(&["pid"]).stdout.trim());
+    });
 }

@@ -35,6 +35,8 @@ pub enum Way {
     Rpc(Client),
     /// The web page.
     Page(Client),
+    /// The JSON API.
+    Json(Client),
     /// A plug-in of the daemon.
     PlugIn,
 }
@@ -81,6 +83,7 @@ impl fmt::Display for Actor {
         match self.way {
             Way::Rpc(client) => write!(f, "by XML-RPC from {client}"),
             Way::Page(client) => write!(f, "by the web page from {client}"),
+            Way::Json(client) => write!(f, "by the JSON API from {client}"),
             Way::PlugIn => f.write_str("a plug-in"),
         }
     }

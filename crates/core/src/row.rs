@@ -73,8 +73,8 @@ impl Row {
         }
     }
 
-    /// The text of the last column of `supervisorctl status`.
-    fn description(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> String {
+    /// The text of the last column of `supervisorctl status`, at the time `now`.
+    pub fn description(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> String {
         match self.state() {
             ProcessState::Running => format!("pid {}, uptime {}", self.pid, uptime(now - self.start)),
             ProcessState::Fatal | ProcessState::Backoff if self.spawnerr.is_empty() => {

@@ -7,6 +7,7 @@ pub mod listen;
 mod acceptor;
 mod access;
 mod admission;
+mod api_v1;
 mod assets;
 mod auth;
 mod connection;

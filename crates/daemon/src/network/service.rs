@@ -28,7 +28,7 @@ use crate::network::socket::{Phase, Socket};
 use crate::network::state::PlaneState;
 use crate::network::streams::Streams;
 use crate::network::web::{PageRequest, RequestKind};
-use crate::network::{assets, auth, origin, web};
+use crate::network::{api_v1, assets, auth, origin, web};
 use crate::xmlrpc::{Document, Responder, Unanswered};
 
 /// What all connections of the plane have in common.
@@ -105,6 +105,7 @@ impl Service {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Broken> {
         let access = Access::of(&request, self.socket.client(), &self.shared.api.activity);
         let keeps = is_old_and_keeps(&request);
+        let is_for_api = api_v1::below(request.uri().path()).is_some();
         // A task of its own, so that a panic ends only this request, and a client that leaves does not end what it
         // has asked for.
         let reply = match spawn_local(self.clone().handle(request)).await {
@@ -116,6 +117,7 @@ impl Service {
             }
             Err(_) => return Err(Broken),
         };
+        let reply = if is_for_api { api_v1::with_problem(reply) } else { reply };
         let reply = if keeps && !reply.is_closing() { reply.keeping() } else { reply };
         // What a client can see is in the activity log before.
         let api = &self.shared.api;
@@ -136,6 +138,12 @@ impl Service {
                 Verdict::TooMany => return Ok(auth::too_many()),
                 Verdict::NoMemory => return Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
             }
+        }
+        if let Some(path) = api_v1::below(request.uri().path()) {
+            return Ok(match self.sender(request.headers()) {
+                Sender::Rebound => web::rebinding_refusal(),
+                _ => api_v1::respond(&self.shared.api, &self.actor(actor::Way::Json), request.method(), path).await,
+            });
         }
         let path = route::decode(request.uri().path()).into_owned();
         match route::find(request.method(), &path) {

@@ -29,6 +29,7 @@ use crate::notifier::Notifier;
 use crate::view::View;
 use crate::xmlrpc::Responder;
 
+mod api_v1;
 mod limits;
 mod pages;
 mod protocol;

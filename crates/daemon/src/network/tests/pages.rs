@@ -173,6 +173,7 @@ fn dns_rebinding_is_refused() {
         ("GET /".to_owned(), ""),
         ("GET /tail.html?processname=cat".to_owned(), ""),
         ("GET /logtail/cat".to_owned(), ""),
+        ("GET /api/v1/programs".to_owned(), ""),
     ];
     for (request, body) in &requests {
         for headers in ["Sec-Fetch-Site: same-origin\r\nContent-Type: text/xml\r\n", "User-Agent: Mozilla/5.0\r\n"] {

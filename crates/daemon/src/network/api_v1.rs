@@ -1,0 +1,85 @@
+//! The JSON API: what is below `/api/v1`, which the original does not have. `docs/api.md` describes it.
+//!
+//! Like every other interface it is an encoder over the [`Api`]. All its errors are problem details (RFC 9457).
+
+use std::pin::Pin;
+
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use supervisord_core::actor::{Actor, Right};
+
+use crate::api::Api;
+use crate::memory_budget::Reservation;
+use crate::network::reply::Reply;
+use problem::Problem;
+use router::{Match, Route};
+
+mod daemon;
+mod problem;
+mod programs;
+mod router;
+
+pub use problem::with_problem;
+
+/// Everything there is.
+const ROUTES: &[Route<Handler>] = &[
+    Route {
+        method: Method::GET,
+        path: "/daemon",
+        right: Right::View,
+        handler: |request| Box::pin(daemon::get(request)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/programs",
+        right: Right::View,
+        handler: |request| Box::pin(programs::list(request)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/programs/{group}/{name}",
+        right: Right::View,
+        handler: |request| Box::pin(programs::get(request)),
+    },
+];
+
+type Handler = for<'a> fn(Request<'a>) -> Pin<Box<dyn Future<Output = Result<Reply, Problem>> + 'a>>;
+
+/// A request as handlers see it.
+struct Request<'a> {
+    api: &'a Api,
+    /// The parameters of the path, decoded, in their order.
+    parameters: Vec<String>,
+}
+
+/// The part of an undecoded path below `/api/v1`; `None` for all other paths.
+pub fn below(path: &str) -> Option<&str> {
+    path.strip_prefix("/api/v1").filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers a request for a path below `/api/v1`.
+pub async fn respond(api: &Api, actor: &Actor, method: &Method, path: &str) -> Reply {
+    let handled = match router::find(ROUTES, method, path) {
+        Match::Route(route, parameters) => match actor.check(route.right) {
+            Ok(()) => (route.handler)(Request { api, parameters }).await,
+            Err(refusal) => Err(refusal.into()),
+        },
+        Match::Options(allowed) => Ok(Reply::whole(StatusCode::NO_CONTENT, "").text(ALLOW, allowed)),
+        Match::NoSuchMethod(allowed) => {
+            return Problem::of(StatusCode::METHOD_NOT_ALLOWED).into_reply().text(ALLOW, allowed);
+        }
+        Match::NoSuchPath => Err(Problem::of(StatusCode::NOT_FOUND)),
+    };
+    handled.unwrap_or_else(Problem::into_reply)
+}
+
+/// A resource as JSON, with the memory that was reserved for it.
+fn json(resource: &impl Serialize, reservation: Reservation) -> Result<Reply, Problem> {
+    let body = serde_json::to_vec(resource).map_err(|_| Problem::of(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let reply = Reply::whole(StatusCode::OK, body)
+        .text(CONTENT_TYPE, "application/json")
+        .text(CACHE_CONTROL, "no-store")
+        .text(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    Ok(reply.length().within(reservation))
+}

@@ -1,0 +1,75 @@
+//! The processes of the active groups.
+
+use serde::Serialize;
+use supervisord_core::row::Row;
+
+use super::problem::Problem;
+use super::{Request, json};
+use crate::api::Api;
+use crate::network::reply::Reply;
+
+/// About how much one takes as JSON, in bytes.
+const PROGRAM_BYTES: usize = 1 << 10;
+
+#[derive(Serialize)]
+struct Programs<'a> {
+    programs: Vec<Program<'a>>,
+}
+
+/// Times are seconds since the epoch.
+#[derive(Serialize)]
+struct Program<'a> {
+    group: &'a str,
+    name: &'a str,
+    state: &'static str,
+    /// As in the last column of `supervisorctl status`.
+    description: String,
+    pid: Option<u32>,
+    /// Of the last attempt to start it.
+    started_at: Option<i64>,
+    /// Of its last end.
+    stopped_at: Option<i64>,
+    /// -1 after a signal.
+    exit_status: Option<i32>,
+    spawn_error: Option<&'a str>,
+    stdout_logfile: Option<&'a str>,
+    stderr_logfile: Option<&'a str>,
+}
+
+impl<'a> Program<'a> {
+    fn new(row: &'a Row, now: i64, api: &Api) -> Program<'a> {
+        Program {
+            group: &row.group,
+            name: &row.config.identity.name,
+            state: row.state().name(),
+            description: row.description(now, api.clock.local),
+            pid: Some(row.pid).filter(|pid| *pid != 0),
+            started_at: Some(row.start).filter(|start| *start != 0),
+            stopped_at: Some(row.stop).filter(|stop| *stop != 0),
+            exit_status: row.exitstatus,
+            spawn_error: Some(row.spawnerr.as_str()).filter(|error| !error.is_empty()),
+            stdout_logfile: row.stdout_logfile.as_deref(),
+            stderr_logfile: row.stderr_logfile.as_deref(),
+        }
+    }
+}
+
+pub(super) async fn list(request: Request<'_>) -> Result<Reply, Problem> {
+    let api = request.api;
+    let reservation = api.reserve(api.view.rows().len() * PROGRAM_BYTES).await?;
+    let (rows, now) = (api.view.rows(), (api.clock.now)());
+    json(&Programs { programs: rows.iter().map(|row| Program::new(row, now, api)).collect() }, reservation)
+}
+
+pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
+    let api = request.api;
+    let row = match request.parameters.as_slice() {
+        [group, name] => api.view.row(group, name),
+        _ => None,
+    };
+    let Some(row) = row else {
+        let name = request.parameters.join(":");
+        return Err(Problem::not_found(format!("no program is named {name}")));
+    };
+    json(&Program::new(&row, (api.clock.now)(), api), api.answers.nothing())
+}

@@ -1,0 +1,143 @@
+//! The JSON API.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn body(response: &Response) -> Value {
+    serde_json::from_str(&response.body).unwrap_or_else(|error| panic!("{error}: {}", response.body))
+}
+
+fn problem(response: &Response) -> Value {
+    assert_eq!(response.header("Content-Type"), Some("application/problem+json"), "{}", response.head);
+    let problem = body(response);
+    assert_eq!(problem["status"], response.status);
+    problem
+}
+
+#[test]
+fn programs_are_listed() {
+    let plane = Plane::start();
+    plane.publish("grp", "b", ProcessState::Fatal);
+    plane.view.publish_row(Row { pid: 0, ..row("a", "a") });
+    let response = plane.get("/api/v1/programs");
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("Content-Type"), Some("application/json"));
+    assert_eq!(response.header("Cache-Control"), Some("no-store"));
+    let fatal = json!({
+        "group": "grp",
+        "name": "b",
+        "state": "FATAL",
+        "description": "can't <find> & \"run\"",
+        "pid": 42,
+        "started_at": 999_000,
+        "stopped_at": null,
+        "exit_status": null,
+        "spawn_error": "can't <find> & \"run\"",
+        "stdout_logfile": plane.path("b.out"),
+        "stderr_logfile": null,
+    });
+    let listed = body(&response);
+    assert_eq!(listed["programs"][1], fatal);
+    assert_eq!(listed["programs"][0]["pid"], Value::Null);
+    assert_eq!(body(&plane.get("/api/v1/programs/grp/b")), fatal);
+}
+
+#[test]
+fn names_are_decoded_segment_by_segment() {
+    let plane = Plane::start();
+    plane.publish("g/h", "n%m", ProcessState::Running);
+    assert_eq!(body(&plane.get("/api/v1/programs/g%2Fh/n%25m"))["name"], "n%m");
+    assert_eq!(plane.get("/api/v1/programs/g/h/n%25m").status, 404);
+}
+
+#[test]
+fn the_daemon_describes_itself() {
+    let daemon = body(&Plane::start().get("/api/v1/daemon"));
+    let expected = json!({
+        "identifier": "supervisor",
+        "version": env!("CARGO_PKG_VERSION"),
+        "supervisor_version": "4.3.0",
+        "rpc_version": "3.0",
+        "state": "RUNNING",
+        "pid": std::process::id(),
+    });
+    assert_eq!(daemon, expected);
+}
+
+#[test]
+fn what_does_not_exist_is_a_problem() {
+    let plane = Plane::start();
+    let missing = plane.get("/api/v1/programs/grp/nobody");
+    assert_eq!(missing.status, 404);
+    let expected = json!({ "title": "Not Found", "status": 404, "detail": "no program is named grp:nobody" });
+    assert_eq!(problem(&missing), expected);
+    for path in ["/api/v1", "/api/v1/", "/api/v1/programs/", "/api/v1/programs/grp", "/api/v1/nothing"] {
+        let response = plane.get(path);
+        assert_eq!(response.status, 404, "{path}");
+        assert_eq!(problem(&response)["title"], "Not Found");
+    }
+    // These are paths of the original.
+    for path in ["/api", "/api/v10", "/api/v1x/programs", "//api/v1/daemon"] {
+        let response = plane.get(path);
+        assert_eq!((response.status, response.header("Content-Type")), (404, Some("text/html")), "{path}");
+    }
+}
+
+#[test]
+fn other_methods_are_told_what_is_allowed() {
+    let plane = Plane::start();
+    let refused = plane.post("/api/v1/daemon", "", "{}");
+    assert_eq!((refused.status, refused.header("Allow")), (405, Some("GET, HEAD, OPTIONS")));
+    assert_eq!(problem(&refused)["title"], "Method Not Allowed");
+    let options = plane.ask("OPTIONS /api/v1/daemon HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!((options.status, options.header("Allow")), (204, Some("GET, HEAD, OPTIONS")));
+}
+
+#[test]
+fn a_head_is_that_of_the_resource() {
+    let plane = Plane::start();
+    let length = plane.get("/api/v1/daemon").body.len().to_string();
+    let mut client = plane.unix();
+    client.send("HEAD /api/v1/daemon HTTP/1.1\r\nHost: h\r\n\r\nGET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    let head = client.head();
+    assert_eq!((head.status, head.header("Content-Length")), (200, Some(&*length)));
+    assert_eq!(client.response().body, "OK");
+}
+
+#[test]
+fn the_api_needs_the_password_of_its_server() {
+    let credentials = Some(Credentials { username: "user".into(), password: "pass".into() });
+    let plane = Setup { credentials, ..Setup::default() }.start();
+    let refused = plane.get("/api/v1/programs");
+    assert_eq!((refused.status, refused.header("Connection")), (401, Some("close")));
+    assert_eq!(refused.header("WWW-Authenticate"), Some("Basic realm=\"default\""));
+    assert_eq!(problem(&refused)["title"], "Unauthorized");
+    let admitted = plane.ask("GET /api/v1/programs HTTP/1.1\r\nHost: h\r\nAuthorization: Basic dXNlcjpwYXNz\r\n\r\n");
+    assert_eq!((admitted.status, &*admitted.body), (200, "{\"programs\":[]}"));
+}
+
+/// A daemon whose control plane hangs shows what it knows.
+#[test]
+fn reading_asks_nothing_of_control() {
+    let plane = Setup { rote: |_| None, ..Setup::default() }.start();
+    plane.publish("grp", "cat", ProcessState::Running);
+    std::fs::write(plane.path("cat.out"), "text").expect("written");
+    for path in [
+        "/",
+        "/tail.html?processname=grp:cat",
+        "/ok.html",
+        "/api/v1/programs",
+        "/api/v1/programs/grp/cat",
+        "/api/v1/daemon",
+    ] {
+        assert_eq!(plane.get(path).status, 200, "{path}");
+    }
+    for method in
+        ["getState", "getPID", "getAllProcessInfo", "getAllConfigInfo", "getConfigWarnings", "getIdentification"]
+    {
+        let call = format!("<methodCall><methodName>supervisor.{method}</methodName></methodCall>");
+        assert_eq!(plane.post("/RPC2", "", &call).status, 200, "{method}");
+    }
+    assert!(plane.calls.try_recv().is_err(), "control was asked");
+}
