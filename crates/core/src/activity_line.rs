@@ -1,4 +1,4 @@
-//! The form of one entry of the activity log.
+//! The format of an entry of the activity log.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,16 @@ use supervisord_config::model::LogLevel;
 
 use crate::row::LocalTime;
 
-/// `YYYY-MM-DD HH:MM:SS,mmm CODE text` and a line feed. `millis` is 0 to 999; line feeds within the text stay. Lines of the
-/// text that look like another entry are indented by a tab: what programs and clients say must not pass for our words.
+/// `YYYY-MM-DD HH:MM:SS,mmm CODE text` and a line feed. `millis` is 0 to 999; line feeds within the text stay. Lines of
+/// the text that look like another entry are indented by a tab, so that text of programs and clients cannot forge
+/// entries.
 pub fn format(local: &LocalTime, millis: u32, level: LogLevel, text: &str) -> String {
     let LocalTime { year, month, day, hour, minute, second, .. } = local;
     let (code, text) = (level.code(), unmistakable(text));
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{millis:03} {code} {text}\n")
 }
 
-/// A text of which no line but the first looks like an entry.
+/// The text with all lines but the first changed if they look like an entry.
 fn unmistakable(text: &str) -> Cow<'_, str> {
     if !text.lines().skip(1).any(looks_like_an_entry) {
         return text.into();
@@ -23,7 +24,7 @@ fn unmistakable(text: &str) -> Cow<'_, str> {
     text.split_inclusive('\n').enumerate().flat_map(mark).collect::<String>().into()
 }
 
-/// Whether a line begins with a time, and one of the codes of a level or what may be read as one.
+/// Whether a line begins with a time and the code of a level, or with text that could be taken for a code.
 fn looks_like_an_entry(line: &str) -> bool {
     const SHAPE: &[u8; 28] = b"9999-99-99 99:99:99,999 AAAA";
     let line = line.as_bytes();
@@ -35,8 +36,8 @@ fn looks_like_an_entry(line: &str) -> bool {
     line.len() >= SHAPE.len() && SHAPE.iter().zip(line).all(fits)
 }
 
-/// The system log messages of one entry: one per line, trailing line feeds removed first. As with the original, each
-/// repeats the time and level and ends with a line feed.
+/// The system log messages of one entry: one per line, after trailing line feeds are removed. As in the original, each
+/// repeats the time and the level and ends with a line feed.
 pub fn syslog_messages(entry: &str) -> impl Iterator<Item = String> {
     let head = entry.match_indices(' ').nth(2).map_or("", |(end, _)| &entry[..=end]);
     let text = entry[head.len()..].trim_end_matches('\n');

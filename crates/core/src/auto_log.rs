@@ -1,18 +1,18 @@
-//! Names of automatic log files: made here, and recognized here when an old daemon left them behind.
+//! Names of automatic log files: creates them, and recognizes those that an earlier daemon left.
 
 use crate::output::Channel;
 
-/// Makes up names that do not repeat.
+/// Generates names that do not repeat.
 #[derive(Clone, Debug)]
 pub struct AutoLogNames {
     state: u64,
 }
 
-/// The characters of the random part, as the original's.
+/// The characters of the random part, as in the original.
 const ALPHABET: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
 
 impl AutoLogNames {
-    /// A sequence of names that depends on the seed only.
+    /// A sequence of names determined by the seed.
     pub fn new(seed: u64) -> AutoLogNames {
         AutoLogNames { state: seed }
     }
@@ -23,7 +23,7 @@ impl AutoLogNames {
         format!("{process}-{}---{}-{random}.log", channel.name(), identifier.replace('/', "_"))
     }
 
-    /// A number below `limit`, by SplitMix64.
+    /// A number below `limit`, from SplitMix64.
     fn below(&mut self, limit: usize) -> usize {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -33,8 +33,9 @@ impl AutoLogNames {
     }
 }
 
-/// Whether a file name is that of an automatic log of a daemon with this identifier, rotated copies included: at least
-/// one character, `---IDENTIFIER-`, one or more characters that are no spaces, `.log`, anything.
+/// Whether a file name is that of an automatic log of a daemon with this identifier, rotated files included: at least
+/// one character, `---IDENTIFIER-`, one or more characters other than spaces, `.log`, any rest. The rule is that of
+/// `clear_autochildlogdir` in the original's `supervisor/options.py`.
 pub fn is_auto_log(file_name: &str, identifier: &str) -> bool {
     let marker = format!("---{}-", identifier.replace('/', "_"));
     file_name.match_indices(&marker).filter(|(position, _)| *position > 0).any(|(position, _)| {
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_made_is_recognized() {
+    fn generated_names_are_recognized() {
         let mut names = AutoLogNames::new(7);
         let first = names.next("web_00", Channel::Stderr, "sup");
         assert!(first.starts_with("web_00-stderr---sup-") && first.ends_with(".log"), "{first}");
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_left_alone() {
+    fn other_files_are_not_recognized() {
         for name in ["---sup-abc.log", "x---sup-.log", "x---sup-a b.log", "x---sup-abc.txt", "x-sup-abc.log"] {
             assert!(!is_auto_log(name, "sup"), "{name}");
         }

@@ -3,23 +3,23 @@
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// It returned this status, 0 to 255.
+    /// It exited with this status, 0 to 255.
     Code(i32),
-    /// A signal ended it.
+    /// A signal killed it.
     Signal {
         /// The signal.
         number: i32,
         /// Whether it left a core file.
         core_dumped: bool,
     },
-    /// Anything else; the raw status.
+    /// Any other status; the raw status word.
     Other(i32),
-    /// Nobody knows: it was not our child any more when it ended.
+    /// Unknown: it was not our child any more when it ended.
     Unknown,
 }
 
 impl ExitStatus {
-    /// The number clients see: the status, or -1 after a signal.
+    /// The number that clients see: the exit status, or -1 after a signal.
     pub fn number(self) -> i32 {
         match self {
             ExitStatus::Code(code) => code,

@@ -1,6 +1,6 @@
-//! Whom a signal to a process reaches.
+//! The recipients of a signal to a process.
 
-/// Whom a signal reaches.
+/// The recipients of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KillScope {
     /// The child.

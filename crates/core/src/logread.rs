@@ -1,17 +1,17 @@
-//! Which bytes of a log a request means, and their text.
+//! The bytes of a log that a request means, and their text.
 //!
-//! Offsets and lengths count bytes; requests may give any number for either.
+//! Offsets and lengths count bytes; a request may have any number as either.
 
 use std::ops::Range;
 
 use crate::call::{Reason, Refusal};
 
-/// The most bytes one answer carries. The default `logfile_maxbytes` is 50 MB: such a log can be read as a whole.
+/// The most bytes in one answer. The default of `logfile_maxbytes` is 50 MB: such a log can be read in one answer.
 pub const MAX_BYTES: u64 = 64 << 20;
 
-/// The bytes `readLog` and its relatives answer, given the size of the log.
+/// The bytes that `readLog` and similar methods return, by the size of the log.
 ///
-/// A combination of offset and length that means nothing is refused, and so is a range longer than [`MAX_BYTES`].
+/// A combination of offset and length without a meaning is refused, and so is a range longer than [`MAX_BYTES`].
 pub fn read_range(size: u64, offset: i64, length: i64) -> Result<Range<u64>, Refusal> {
     if length < 0 || (offset < 0 && length != 0) {
         return Err(Refusal::new(Reason::BadArguments));
@@ -25,21 +25,22 @@ pub fn read_range(size: u64, offset: i64, length: i64) -> Result<Range<u64>, Ref
     Ok(start..end)
 }
 
-/// What `tailProcessStdoutLog` and its relatives answer.
+/// The result of `tailProcessStdoutLog` and similar methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {
     /// The bytes to read.
     pub range: Range<u64>,
     /// The offset for the next request: the size of the log.
     pub offset: u64,
-    /// There is more between the offset asked for and the end than was asked for.
+    /// Whether there are more bytes between the requested offset and the end than were requested.
     pub overflow: bool,
 }
 
-/// The end of a log of this size. A length above [`MAX_BYTES`] is taken for that many.
+/// The end of a log of this size. A length above [`MAX_BYTES`] is reduced to that.
 ///
-/// Like the original this answers the last `length` bytes whatever the offset, so that the text may begin before
-/// it; only an offset at or behind the end gets nothing, when nothing new can be there.
+/// Like the original (`tailFile` in `supervisor/options.py`) this returns the last `length` bytes for any offset, so
+/// that the text may begin before the offset; only an offset at or after the end, where no new output can be, returns
+/// nothing.
 pub fn tail_range(size: u64, offset: i64, length: i64) -> Tail {
     let length = length.min(MAX_BYTES as i64);
     let wanted_end = i128::from(offset) + i128::from(length);
@@ -49,9 +50,9 @@ pub fn tail_range(size: u64, offset: i64, length: i64) -> Tail {
     Tail { range: size - length..size, offset: size, overflow }
 }
 
-/// The text of a part of a log; what is not UTF-8 is replaced.
+/// The text of a part of a log; invalid UTF-8 is replaced.
 ///
-/// A character that was cut in two at the start of the part is one replacement, however many of its bytes are left.
+/// The remaining bytes of a character that was cut at the start of the part become one replacement character.
 pub fn text(bytes: Vec<u8>, from_the_beginning: bool) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| {
         let bytes = error.as_bytes();
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_answers_what_the_original_answers() {
+    fn read_ranges_match_the_original() {
         for ((offset, length), text) in [
             ((0, 0), LOG),
             ((0, 4), "0123"),
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn some_combinations_mean_nothing() {
+    fn invalid_combinations_are_refused() {
         for (offset, length) in [(-4, 1), (-4, -1), (0, -1), (3, -3), (-1, i64::MIN)] {
             assert_eq!(read(offset, length), Err(Refusal::new(Reason::BadArguments)), "({offset}, {length})");
         }
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn tailing_answers_what_the_original_answers() {
+    fn tail_ranges_match_the_original() {
         for ((offset, length), text, overflow) in [
             ((0, 4), "6789", true),
             ((0, 0), "", true),
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_text_is_replaced() {
+    fn invalid_utf8_is_replaced() {
         let shown = |bytes: &[u8], from_the_beginning| text(bytes.to_vec(), from_the_beginning);
         assert_eq!(shown("aé".as_bytes(), true), "aé");
         assert_eq!(shown(&"€uro €".as_bytes()[1..], false), "\u{fffd}uro €");

@@ -1,4 +1,4 @@
-//! What happens to the bytes a process writes, decided chunk by chunk and without touching a file.
+//! The processing of a process's output, chunk by chunk and without I/O.
 
 pub mod capture;
 pub mod characters;
@@ -11,18 +11,18 @@ pub mod strip;
 
 pub use supervisord_wire::channel::Channel;
 
-/// What is to be done with one stream of one process.
+/// The configured processing of one stream of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelPlan {
-    /// The log file, absolute; none when nothing is kept.
+    /// The log file, absolute; none to discard the output.
     pub file: Option<String>,
     /// Size at which the file is rotated, in bytes; 0 for never.
     pub maxbytes: u64,
-    /// How many rotated files are kept.
+    /// How many rotated files to keep.
     pub backups: u32,
-    /// Size of the capture buffer, in bytes; 0 turns capture off.
+    /// Size of the capture buffer, in bytes; 0 for no capture mode.
     pub capture_maxbytes: u64,
-    /// Report every piece as a PROCESS_LOG event.
+    /// Report every chunk as a PROCESS_LOG event.
     pub events_enabled: bool,
     /// Copy every line to the system log.
     pub syslog: bool,

@@ -1,9 +1,9 @@
-//! In which order programs are dealt with, as a graph.
+//! The order of steps between programs, as a dependency graph.
 //!
-//! A plan is made as a whole before anything is done. Then whoever carries it out asks which steps are ready, begins them,
-//! and says which are done, until none is left.
+//! A plan is made completely before any step is begun. Its user then asks for the ready steps, begins them, and reports
+//! those that are done, until none is left.
 
-/// Steps, some of which come after others. Where the graph leaves it open, they keep the order in which they were given.
+/// Steps with dependencies between them. Steps without an order in the graph keep the order in which they were given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan<N> {
     steps: Vec<Step<N>>,
@@ -12,7 +12,7 @@ pub struct Plan<N> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Step<N> {
     node: N,
-    /// The positions of the steps that must be done before.
+    /// The positions of the steps that must be done first.
     after: Vec<usize>,
     progress: Progress,
 }
@@ -25,10 +25,11 @@ enum Progress {
 }
 
 impl<N: Clone + PartialEq> Plan<N> {
-    /// A plan of these steps. `edges` are pairs of positions: the first comes before the second.
+    /// A plan of these steps. `edges` are pairs of positions: the first step comes before the second.
     ///
     /// # Errors
-    /// The edges form a cycle, which is given: each of its steps comes before the next, and the last before the first.
+    /// The edges form a cycle, which is returned: each of its steps comes before the next, and the last before the
+    /// first.
     pub fn new(nodes: Vec<N>, edges: &[(usize, usize)]) -> Result<Plan<N>, Vec<N>> {
         let before = |position: usize| edges.iter().filter(move |(_, later)| *later == position).map(|edge| edge.0);
         let step = |(position, node)| Step { node, after: before(position).collect(), progress: Progress::Waiting };
@@ -39,13 +40,13 @@ impl<N: Clone + PartialEq> Plan<N> {
         }
     }
 
-    /// A plan of steps that do not wait for each other.
+    /// A plan of steps without dependencies.
     pub fn independent(nodes: impl IntoIterator<Item = N>) -> Plan<N> {
         let step = |node| Step { node, after: Vec::new(), progress: Progress::Waiting };
         Plan { steps: nodes.into_iter().map(step).collect() }
     }
 
-    /// A plan of one step after the other.
+    /// A plan of steps in sequence.
     pub fn sequence(nodes: impl IntoIterator<Item = N>) -> Plan<N> {
         let step = |(position, node): (usize, N)| Step {
             node,
@@ -65,7 +66,7 @@ impl<N: Clone + PartialEq> Plan<N> {
             && step.after.iter().all(|position| self.steps[*position].progress == Progress::Done)
     }
 
-    /// Begins all steps that can be begun now, and gives them in order.
+    /// Begins all steps that can be begun now, and returns them in order.
     pub fn begin_ready(&mut self) -> Vec<N> {
         let ready: Vec<usize> =
             (0..self.steps.len()).filter(|position| self.is_ready(&self.steps[*position])).collect();
@@ -76,17 +77,17 @@ impl<N: Clone + PartialEq> Plan<N> {
         ready.into_iter().map(begin).collect()
     }
 
-    /// The steps that are under way.
+    /// The steps in progress.
     pub fn begun(&self) -> impl Iterator<Item = &N> {
         self.steps.iter().filter(|step| step.progress == Progress::Begun).map(|step| &step.node)
     }
 
-    /// A step has been begun.
+    /// Records that a step has begun.
     pub fn begin(&mut self, node: &N) {
         self.set(node, Progress::Begun);
     }
 
-    /// A step is done.
+    /// Records that a step is done.
     pub fn finish(&mut self, node: &N) {
         self.set(node, Progress::Done);
     }
@@ -103,7 +104,7 @@ impl<N: Clone + PartialEq> Plan<N> {
     }
 
     fn cycle(&self) -> Option<Vec<N>> {
-        // Whoever is left when all that can be reached in order has been taken away comes after somebody else who is left.
+        // Every step that remains after a topological sort depends on another remaining step.
         let mut left: Vec<usize> = (0..self.steps.len()).collect();
         loop {
             let count = left.len();

@@ -1,4 +1,4 @@
-//! The queue of events that wait for a free listener of a pool.
+//! The queue of events of a listener pool.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use supervisord_wire::event::EventType;
 
 use crate::event::RenderedEvent;
 
-/// An event with the numbers it travels under.
+/// An event with its serial numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queued {
-    /// The event, shared by all pools that take it.
+    /// The event, shared by all pools that accept it.
     pub event: Arc<RenderedEvent>,
     /// Its number in this daemon; the same in every pool.
     pub serial: u64,
@@ -27,13 +27,13 @@ pub struct Pool {
     buffer_size: usize,
     queue: VecDeque<Queued>,
     next_serial: u64,
-    /// Refusals of the event at the head, in a row.
+    /// How often in a row the event at the head was rejected.
     refusals: u32,
     held_until: Option<Duration>,
 }
 
-/// The longest pause before a refused event is offered again.
-const LONGEST_HOLD: Duration = Duration::from_secs(30);
+/// The longest pause before a rejected event is sent again.
+const MAX_HOLD: Duration = Duration::from_secs(30);
 
 impl Pool {
     /// An empty queue of a pool with these subscriptions.
@@ -41,12 +41,12 @@ impl Pool {
         Pool { subscriptions, buffer_size, queue: VecDeque::new(), next_serial: 0, refusals: 0, held_until: None }
     }
 
-    /// Whether the pool takes events of this type.
+    /// Whether the pool accepts events of this type.
     pub fn wants(&self, kind: EventType) -> bool {
         self.subscriptions.iter().any(|wanted| kind.is_a(*wanted))
     }
 
-    /// Appends an event; where the queue is full, the oldest one is dropped and returned.
+    /// Appends an event; if the queue is full, the oldest one is dropped and returned.
     #[must_use]
     pub fn accept(&mut self, event: Arc<RenderedEvent>, serial: u64) -> Option<Queued> {
         let dropped = self.make_room();
@@ -55,42 +55,42 @@ impl Pool {
         dropped
     }
 
-    /// Whether an event waits that may be sent now.
+    /// Whether an event is queued that may be sent now.
     pub fn is_due(&self) -> bool {
         !self.queue.is_empty() && self.held_until.is_none()
     }
 
-    /// When the pool wants to be looked at again although nothing happens.
+    /// When the pool must be processed again without an input.
     pub fn deadline(&self) -> Option<Duration> {
         if self.queue.is_empty() { None } else { self.held_until }
     }
 
-    /// Offers a refused event again when its time has come.
+    /// Makes a rejected event available again when its pause is over.
     pub fn release(&mut self, now: Duration) {
         self.held_until = self.held_until.filter(|until| *until > now);
     }
 
-    /// Takes the oldest event.
+    /// Removes the oldest event.
     pub fn take(&mut self) -> Option<Queued> {
         self.queue.pop_front()
     }
 
-    /// How many events wait.
+    /// The number of queued events.
     pub fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Whether no event waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// How many may wait.
+    /// The capacity of the queue.
     pub fn buffer_size(&self) -> usize {
         self.buffer_size
     }
 
-    /// Puts an event back at the head; where the queue is full, the oldest waiting one is dropped and returned.
+    /// Puts an event back at the head; if the queue is full, the oldest other one is dropped and returned.
     #[must_use]
     pub fn put_back(&mut self, event: Queued) -> Option<Queued> {
         let dropped = self.make_room();
@@ -98,17 +98,17 @@ impl Pool {
         dropped
     }
 
-    /// Notes that a listener refused the event at the head. The first refusal has it offered again at once, as the
-    /// original does; after that the pauses grow, so that a listener that always refuses cannot keep the machine busy.
+    /// Records that a listener rejected the event at the head. After the first rejection it is sent again at once, as
+    /// in the original; later pauses grow, so that a listener that always rejects cannot keep the processor busy.
     pub fn refused(&mut self, now: Duration) {
         self.refusals = self.refusals.saturating_add(1);
         self.held_until = match self.refusals {
             0 | 1 => None,
-            many => Some(now + Duration::from_secs(1 << (many - 2).min(6)).min(LONGEST_HOLD)),
+            many => Some(now + Duration::from_secs(1 << (many - 2).min(6)).min(MAX_HOLD)),
         };
     }
 
-    /// Notes that a listener took an event.
+    /// Records that a listener accepted an event.
     pub fn accepted(&mut self) {
         self.refusals = 0;
         self.held_until = None;

@@ -1,27 +1,27 @@
-//! The life of one process as a state machine.
+//! The state machine of one process.
 //!
-//! A machine knows two things: the [`Phase`] the process is in, and what is [`Wanted`] of it. It is driven by [`Stimulus`] and
-//! answers with [`Action`]s, in order. It knows no clock and no process table: `Spawn` and `Signal` are carried out
-//! elsewhere, and their outcome comes back as a stimulus. What a program's configuration says about it, it asks a
+//! A machine has two variables: the [`Phase`] of the process, and whether the process is [`Wanted`] up or down. It takes
+//! [`MachineInput`]s and returns [`Action`]s, in order. It has no clock and no process table: its driver carries out
+//! `Spawn` and `Signal` and passes their results back as inputs. The configuration of a program reaches it as a
 //! [`RestartPolicy`], a [`StopPlan`] and an [`ExitRule`].
 //!
 //! | phase | client's state | `Start` | `Stop` | `Shutdown` | `Recycle` | the child | its timer |
 //! |---|---|---|---|---|---|---|---|
 //! | `NeverStarted` | STOPPED | `Spawning` | | | | | |
-//! | `Spawning` | STARTING | | once the child is there | once the child is there | | is there: `Settling`, or `Up` with `startsecs=0`; is not: `BackingOff` or `GivenUp`; ended: as in `Settling` | |
-//! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | ended too quickly: `BackingOff` or `GivenUp`; ended later: `Up`, then as in `Up` | `Settled`: `Up` |
-//! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | ended: `Exited`; then, as the policy has it, `Spawning` or `WaitingToRestart` | |
-//! | `Stopping` | STOPPING | | | | | ended: `Stopped`; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
+//! | `Spawning` | STARTING | | after the spawn | after the spawn | | spawned: `Settling`, or `Up` with `startsecs=0`; not spawned: `BackingOff` or `GivenUp`; exited: as in `Settling` | |
+//! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: `Up`, then as in `Up` | `Settled`: `Up` |
+//! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning` or `WaitingToRestart` | |
+//! | `Stopping` | STOPPING | | | | | exited: `Stopped`; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
 //! | `Stopped` | STOPPED | `Spawning` | | | | | |
 //! | `Exited` | EXITED | `Spawning` | | | | | |
 //! | `WaitingToRestart` | EXITED | `Spawning` | `Exited` | `Exited` | | | `Restart`: `Spawning` |
 //! | `BackingOff` | BACKOFF | | `Stopped` | `GivenUp` | | | `Retry`: `Spawning` |
 //! | `GivenUp` | FATAL | `Spawning` | | | | | |
-//! | `Unreachable` | UNKNOWN | | | | | ended: `Exited` | |
+//! | `Unreachable` | UNKNOWN | | | | | exited: `Exited` | |
 //!
-//! A cell that is empty is a stimulus that changes nothing, but that `Stop` and `Shutdown` make a process wanted down in every
-//! phase. `Start` makes it wanted up where it starts it. A process that is `Stopping` (or then `Unreachable`) and wanted up is
-//! being recycled: when the child has ended, whoever drives the machine gives it a `Start`.
+//! An empty cell is an input that changes nothing, except that `Stop` and `Shutdown` make a process wanted down in every
+//! phase. A `Start` that starts a process makes it wanted up. A process that is `Stopping` (or then `Unreachable`) and
+//! wanted up is being recycled: after the exit of its child, the driver of the machine sends a `Start`.
 
 mod exit_rule;
 mod failure;
@@ -50,28 +50,28 @@ pub use stop_plan::{StopPlan, StopStep};
 
 use stop_plan::SIGKILL;
 
-/// What can happen to a process.
+/// The inputs of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stimulus {
-    /// Somebody, or the daemon's own start, wants it to run.
+pub enum MachineInput {
+    /// A client, or the daemon's start, wants it to run.
     Start,
-    /// Somebody wants it to stop.
+    /// A client wants it to stop.
     Stop,
-    /// The daemon shuts down: it is to stop, and there are no more attempts.
+    /// The daemon shuts down: it must stop, and there are no more attempts.
     Shutdown,
-    /// It is to be stopped and started again.
+    /// Stop it and start it again.
     Recycle,
-    /// The child exists.
+    /// The child was spawned.
     Spawned(u32),
-    /// No child could be made, for this reason.
+    /// No child could be spawned, for this reason.
     SpawnFailed(String),
-    /// Whether a child can be made is not known yet, for this reason.
+    /// It is not known yet whether a child can be spawned, for this reason.
     SpawnUnanswered(String),
-    /// The child ended.
+    /// The child exited.
     Ended(ExitStatus),
     /// A timer of the machine is due.
     Due(Timer),
-    /// The signal the machine wanted sent has been.
+    /// The signal of an [`Action::Signal`] was sent.
     SignalSent,
     /// A signal could not be sent although the child exists.
     SignalRefused,
@@ -82,20 +82,20 @@ pub enum Stimulus {
 pub enum Obstacle {
     /// It runs, or is being started, or waits for the next attempt.
     AlreadyStarted,
-    /// Its child has been asked to end, and has not yet.
+    /// Its child was asked to stop, and has not exited yet.
     Stopping,
     /// Its child cannot be signalled, and may still run.
     Unreachable,
 }
 
-/// What the machine wants done.
+/// An output of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The state that clients see changed.
     Changed { from: ProcessState, to: ProcessState, detail: StateDetail },
     /// A line for the activity log.
     Log(LogLevel, String),
-    /// Make the child.
+    /// Spawn the child.
     Spawn,
     /// Send a signal.
     Signal { signal: i32, scope: KillScope },
@@ -113,16 +113,16 @@ impl From<Progress> for Machine {
     }
 }
 
-/// What a machine needs to know to react.
+/// The context of an input.
 #[derive(Clone, Copy)]
-pub struct Circumstances<'a> {
-    /// The present moment.
+pub struct MachineContext<'a> {
+    /// The current time.
     pub now: Now,
-    /// When the child died, where that is what happened; its last words may have been read since.
+    /// When the child died, for its exit; its last output may have been read since.
     pub died: Now,
     /// The definition of the process.
     pub config: &'a Process,
-    /// Whether processes are (re)started at all: not while the daemon shuts down.
+    /// Whether processes are (re)started at all: not during a shutdown.
     pub supervising: bool,
 }
 
@@ -132,12 +132,12 @@ impl Machine {
         &self.progress
     }
 
-    /// Where the process stands.
+    /// The phase of the process.
     pub fn phase(&self) -> Phase {
         self.progress.phase
     }
 
-    /// What was asked for last.
+    /// The last request.
     pub fn wanted(&self) -> Wanted {
         self.progress.wanted
     }
@@ -147,12 +147,12 @@ impl Machine {
         self.progress.phase.state()
     }
 
-    /// The child's process id; 0 when there is none.
+    /// The child's process id; 0 if there is none.
     pub fn pid(&self) -> u32 {
         self.progress.pid
     }
 
-    /// The timer that is due first, and when, on the monotonic clock.
+    /// The first timer that is due, and when, on the monotonic clock.
     pub fn next_timer(&self) -> Option<(Timer, Duration)> {
         self.progress.timers.first()
     }
@@ -162,22 +162,22 @@ impl Machine {
         self.progress.last_start
     }
 
-    /// Seconds since the epoch of the last end; 0 for never.
+    /// Seconds since the epoch of the last exit; 0 for never.
     pub fn last_stop(&self) -> i64 {
         self.progress.last_stop
     }
 
-    /// What went wrong since the last start.
+    /// The failure since the last start.
     pub fn failure(&self) -> Option<&Failure> {
         self.progress.failure.as_ref()
     }
 
-    /// What went wrong since the last start, as clients see it; empty when nothing did.
+    /// The failure since the last start, as text for clients; empty if there is none.
     pub fn spawn_error(&self) -> String {
         self.progress.failure.as_ref().map(Failure::to_string).unwrap_or_default()
     }
 
-    /// Whether something went wrong since the last start.
+    /// Whether there was a failure since the last start.
     pub fn has_failed(&self) -> bool {
         self.progress.failure.is_some()
     }
@@ -187,27 +187,27 @@ impl Machine {
         self.progress.exit_status
     }
 
-    /// Whether nobody has started it yet.
+    /// Whether it was never started.
     pub fn never_started(&self) -> bool {
         self.progress.phase == Phase::NeverStarted
     }
 
-    /// Whether it runs, or will run without being asked to.
+    /// Whether it runs, or will run without a request.
     pub fn is_active(&self) -> bool {
         self.is_alive() || matches!(self.progress.phase, Phase::Spawning | Phase::WaitingToRestart | Phase::BackingOff)
     }
 
-    /// Whether its child is alive and has not been asked to end.
+    /// Whether its child is alive and was not asked to stop.
     pub fn is_alive(&self) -> bool {
         matches!(self.progress.phase, Phase::Settling | Phase::Up)
     }
 
-    /// Whether its child has been alive for `startsecs`, and has not been asked to end.
+    /// Whether its child has been alive for `startsecs`, and was not asked to stop.
     pub fn is_up(&self) -> bool {
         self.progress.phase == Phase::Up
     }
 
-    /// Whether it is on its way to being [up](Machine::is_up), at the first attempt.
+    /// Whether it is starting, at the first attempt.
     pub fn is_coming_up(&self) -> bool {
         matches!(self.progress.phase, Phase::Spawning | Phase::Settling)
     }
@@ -222,7 +222,7 @@ impl Machine {
         self.progress.pid != 0 && self.progress.phase != Phase::Stopping
     }
 
-    /// Why a client cannot start it now; none where a [`Stimulus::Start`] will start it.
+    /// Why a client cannot start it now; none if a `Start` will start it.
     pub fn obstacle_to_start(&self) -> Option<Obstacle> {
         match self.progress.phase {
             Phase::NeverStarted | Phase::Stopped | Phase::Exited | Phase::WaitingToRestart | Phase::GivenUp => None,
@@ -232,7 +232,7 @@ impl Machine {
         }
     }
 
-    /// Whether it does not run, and will not without being asked to. One that cannot be signalled is given up.
+    /// Whether it does not run, and will not without a request. A process that cannot be signalled counts as down.
     pub fn is_down(&self) -> bool {
         !self.is_active() && self.progress.phase != Phase::Stopping
     }
@@ -242,30 +242,30 @@ impl Machine {
         matches!(self.progress.phase, Phase::Stopping | Phase::Unreachable) && self.progress.wanted == Wanted::Up
     }
 
-    /// Whether it has a child as far as the machine knows, or one is being made.
+    /// Whether it has a child as far as the machine knows, or one is being spawned.
     pub fn has_child(&self) -> bool {
         self.progress.pid != 0 || self.progress.phase == Phase::Spawning
     }
 
-    /// Reacts to one stimulus. Whatever does not concern the present phase changes nothing.
-    pub fn handle(&mut self, stimulus: Stimulus, at: Circumstances<'_>) -> Vec<Action> {
+    /// Processes one input. An input without a meaning in the current phase changes nothing.
+    pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<Action> {
+        use MachineInput::{
+            Due, Ended, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed, SpawnUnanswered, Spawned, Start,
+            Stop,
+        };
         use Phase::{
             BackingOff, Exited, GivenUp, NeverStarted, Settling, Spawning, Stopped, Stopping, Unreachable, Up,
             WaitingToRestart,
         };
-        use Stimulus::{
-            Due, Ended, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed, SpawnUnanswered, Spawned, Start,
-            Stop,
-        };
         let mut actions = Vec::new();
         let out = &mut actions;
-        match stimulus {
+        match input {
             Stop | Shutdown => self.progress.wanted = Wanted::Down,
             Due(timer) => self.progress.timers.clear(timer),
             Start | Recycle | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ended(_) | SignalSent
             | SignalRefused => {}
         }
-        match (self.progress.phase, stimulus) {
+        match (self.progress.phase, input) {
             (NeverStarted | Stopped | Exited | WaitingToRestart | GivenUp, Start) => self.start(at, out),
             (Spawning | Settling | Up | Stopping | BackingOff | Unreachable, Start) => {}
 
@@ -281,17 +281,17 @@ impl Machine {
 
             (Spawning, Spawned(pid)) => {
                 self.spawned(pid, at, out);
-                self.obey(at, out);
+                self.apply_pending_stop(at, out);
             }
             (Spawning, SpawnFailed(reason)) => {
                 out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
                 self.fail_to_start(Failure::NotSpawned(reason), None, at, out);
-                self.obey(at, out);
+                self.apply_pending_stop(at, out);
             }
             (Spawning, SpawnUnanswered(reason)) => {
                 out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
-                self.put_off(reason, at, out);
-                self.obey(at, out);
+                self.delay_start(reason, at, out);
+                self.apply_pending_stop(at, out);
             }
             (
                 NeverStarted | Settling | Up | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp
@@ -314,7 +314,7 @@ impl Machine {
             (WaitingToRestart, Due(Timer::Restart)) if at.supervising => self.spawn(at, out),
             (WaitingToRestart, Due(Timer::Restart)) => self.enter(Exited, StateDetail::None, out),
             (BackingOff, Due(Timer::Retry)) if at.supervising => self.spawn(at, out),
-            // The shutdown gives it up when it comes to its group.
+            // The shutdown makes it FATAL when it reaches its group.
             (BackingOff, Due(Timer::Retry)) => {}
             (Settling, Due(Timer::NextStopStep | Timer::Restart | Timer::Retry)) => {}
             (Stopping, Due(Timer::Settled | Timer::Restart | Timer::Retry)) => {}
@@ -333,13 +333,13 @@ impl Machine {
         actions
     }
 
-    fn start(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn start(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.progress.wanted = Wanted::Up;
         self.progress.attempts = 0;
         self.spawn(at, out);
     }
 
-    fn spawn(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn spawn(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.progress.failure = None;
         self.progress.exit_status = None;
         self.progress.started = at.now.mono;
@@ -348,9 +348,9 @@ impl Machine {
         out.push(Action::Spawn);
     }
 
-    fn spawned(&mut self, pid: u32, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn spawned(&mut self, pid: u32, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.progress.pid = pid;
-        // Others may have been made since it was decided to make this one.
+        // Other processes may have been spawned since this spawn was decided.
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
         out.push(Action::Log(LogLevel::Info, texts::spawned(&at.config.identity.name, pid)));
@@ -363,14 +363,14 @@ impl Machine {
         }
     }
 
-    /// A stop that was asked for while the child was being made comes now.
-    fn obey(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    /// Carries out a stop that was requested during the spawn.
+    fn apply_pending_stop(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
         if self.progress.wanted == Wanted::Down {
-            out.extend(self.handle(Stimulus::Stop, at));
+            out.extend(self.handle(MachineInput::Stop, at));
         }
     }
 
-    fn succeed(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn succeed(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.come_up(out);
         out.push(Action::Log(LogLevel::Info, texts::success(&at.config.identity.name, at.config.start.startsecs)));
     }
@@ -380,18 +380,18 @@ impl Machine {
         self.enter(Phase::Up, StateDetail::Pid(self.progress.pid), out);
     }
 
-    fn is_too_quick(&self, at: Circumstances<'_>) -> bool {
+    fn is_too_quick(&self, at: MachineContext<'_>) -> bool {
         at.died.mono.saturating_sub(self.progress.started) < seconds(at.config.start.startsecs)
     }
 
-    fn ended_too_quickly(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn ended_too_quickly(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.gone(at);
         let line = texts::exited(&at.config.identity.name, status, false);
         self.fail_to_start(Failure::TooQuick, Some(line), at, out);
     }
 
-    /// A start has failed: the next attempt comes later, or not at all. `line` says how.
-    fn fail_to_start(&mut self, failure: Failure, line: Option<String>, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    /// A start has failed: the next attempt comes later, or never. `line` is the log line.
+    fn fail_to_start(&mut self, failure: Failure, line: Option<String>, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.progress.attempts += 1;
         self.progress.failure = Some(failure);
         let wait = RestartPolicy::of(at.config).after_failed_starts(self.progress.attempts);
@@ -403,12 +403,12 @@ impl Machine {
         }
     }
 
-    fn put_off(&mut self, reason: String, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn delay_start(&mut self, reason: String, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.progress.failure = Some(Failure::NotSpawned(reason));
         self.back_off(Some(RestartPolicy::of(at.config).after_no_answer()), at, out);
     }
 
-    fn back_off(&mut self, wait: Option<Duration>, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn back_off(&mut self, wait: Option<Duration>, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.enter(Phase::BackingOff, StateDetail::Tries(self.progress.attempts), out);
         if let Some(wait) = wait {
             self.progress.timers.set(Timer::Retry, at.now.mono + wait);
@@ -420,7 +420,7 @@ impl Machine {
         self.enter(Phase::GivenUp, StateDetail::None, out);
     }
 
-    fn ended(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn ended(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) {
         let expected = self.exited(status, at, out);
         if !expected {
             self.progress.failure = Some(Failure::BadExit(status.number()));
@@ -432,14 +432,14 @@ impl Machine {
         }
     }
 
-    /// The original aborts here; an end is an end, whatever was unknown before.
-    fn ended_unreachable(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    /// The original aborts here (an assertion in `supervisor/process.py`); here the process becomes EXITED.
+    fn ended_unreachable(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) {
         let expected = self.exited(status, at, out);
         out.push(Action::Log(LogLevel::Warn, texts::exited(&at.config.identity.name, status, expected)));
     }
 
-    /// It has ended by itself. Gives whether that is expected.
-    fn exited(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) -> bool {
+    /// It exited by itself. Returns whether that is expected.
+    fn exited(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) -> bool {
         let pid = self.progress.pid;
         self.gone(at);
         self.progress.exit_status = Some(status.number());
@@ -448,7 +448,7 @@ impl Machine {
         expected
     }
 
-    fn restart(&mut self, status: ExitStatus, expected: bool, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn restart(&mut self, status: ExitStatus, expected: bool, at: MachineContext<'_>, out: &mut Vec<Action>) {
         let lived = at.died.mono.saturating_sub(self.progress.started);
         let exit = Exit { status, expected, lived, quick_ends: self.progress.quick_ends };
         match RestartPolicy::of(at.config).after_exit(exit) {
@@ -465,7 +465,7 @@ impl Machine {
         }
     }
 
-    fn stop(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn stop(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
         self.progress.stop_step = 0;
         let StopStep { signal, scope, wait } = StopPlan::of(at.config).step(0);
         out.push(self.killing(signal, scope, at));
@@ -474,7 +474,7 @@ impl Machine {
         out.push(Action::Signal { signal, scope });
     }
 
-    fn take_next_stop_step(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn take_next_stop_step(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
         let plan = StopPlan::of(at.config);
         self.progress.stop_step = plan.after(self.progress.stop_step);
         let StopStep { signal, scope, wait } = plan.step(self.progress.stop_step);
@@ -486,24 +486,24 @@ impl Machine {
         out.push(Action::Signal { signal, scope });
     }
 
-    fn killing(&self, signal: i32, scope: KillScope, at: Circumstances<'_>) -> Action {
+    fn killing(&self, signal: i32, scope: KillScope, at: MachineContext<'_>) -> Action {
         Action::Log(LogLevel::Debug, texts::killing(&at.config.identity.name, self.progress.pid, signal, scope))
     }
 
-    /// Others may have been signalled since it was decided to signal this one.
-    fn wait_since_signal(&mut self, at: Circumstances<'_>) {
+    /// Other processes may have been signalled since this signal was decided.
+    fn wait_since_signal(&mut self, at: MachineContext<'_>) {
         let waited_for = at.now.mono + StopPlan::of(at.config).step(self.progress.stop_step).wait;
         if let Some(due) = self.progress.timers.get(Timer::NextStopStep) {
             self.progress.timers.set(Timer::NextStopStep, due.max(waited_for));
         }
     }
 
-    fn stop_retrying(&mut self, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn stop_retrying(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
         out.push(Action::Log(LogLevel::Debug, texts::stop_in_backoff(&at.config.identity.name)));
         self.enter(Phase::Stopped, StateDetail::Pid(0), out);
     }
 
-    fn stopped(&mut self, status: ExitStatus, at: Circumstances<'_>, out: &mut Vec<Action>) {
+    fn stopped(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) {
         let pid = self.progress.pid;
         self.gone(at);
         self.progress.exit_status = Some(status.number());
@@ -513,12 +513,12 @@ impl Machine {
         out.push(Action::Log(level, texts::stopped(&at.config.identity.name, status)));
     }
 
-    fn gone(&mut self, at: Circumstances<'_>) {
+    fn gone(&mut self, at: MachineContext<'_>) {
         self.progress.pid = 0;
         self.progress.last_stop = at.died.epoch();
     }
 
-    /// Enters a phase. The timer of the one before goes with it.
+    /// Enters a phase and clears the timer of the old one.
     fn enter(&mut self, to: Phase, detail: StateDetail, out: &mut Vec<Action>) {
         let from = std::mem::replace(&mut self.progress.phase, to);
         if let Some(timer) = from.timer() {

@@ -1,27 +1,27 @@
-//! Why something that was asked for is not done.
+//! Why a request is refused.
 
 /// The kinds of refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// What was asked makes no sense, whatever the state.
+    /// The request is invalid in every state.
     BadArguments,
-    /// The supervisor is ending.
+    /// The supervisor is shutting down.
     ShuttingDown,
-    /// Who asks has no right to it.
+    /// The actor does not have the right.
     NotPermitted,
-    /// There is no process or group of this name.
+    /// There is no process or group with this name.
     UnknownName,
     /// There is no such signal.
     UnknownSignal,
-    /// A file is missing: the program, a log, the stdin of a process.
+    /// A file does not exist: the program, a log, the stdin of a process.
     NoFile,
-    /// The program is there, but cannot be executed.
+    /// The program exists, but cannot be executed.
     NotExecutable,
-    /// Anything else; the detail tells what.
+    /// Any other reason; see the detail.
     Failed,
-    /// The process ended, or was stopped, before it ran.
+    /// The process exited, or was stopped, before it was RUNNING.
     AbnormalTermination,
-    /// The process could not be made.
+    /// The process could not be spawned.
     SpawnError,
     /// The process runs already.
     AlreadyStarted,
@@ -29,33 +29,33 @@ pub enum Reason {
     NotRunning,
     /// The group is active already.
     AlreadyAdded,
-    /// Processes of the group still run.
+    /// Processes of the group are still running.
     StillRunning,
     /// The configuration cannot be read.
     CannotReread,
 }
 
-/// Why something that was asked for is not done.
+/// A refused request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The kind.
     pub reason: Reason,
-    /// What it is about, such as the name of a process, or how the system put it.
+    /// The name of a process or the like, or the error of the system.
     pub detail: Option<String>,
 }
 
 impl Refusal {
-    /// A refusal about which there is nothing to add.
+    /// A refusal without a detail.
     pub fn new(reason: Reason) -> Refusal {
         Refusal { reason, detail: None }
     }
 
-    /// A refusal that says what it is about.
+    /// A refusal with a detail.
     pub fn with(reason: Reason, detail: impl std::fmt::Display) -> Refusal {
         Refusal { reason, detail: Some(detail.to_string()) }
     }
 
-    /// Whether it is of this kind.
+    /// Whether it has this reason.
     pub fn is(&self, reason: Reason) -> bool {
         self.reason == reason
     }

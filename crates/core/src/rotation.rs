@@ -1,16 +1,16 @@
-//! Which files change their names when a log has reached its size.
+//! The renames of a log rotation.
 //!
-//! `F` becomes `F.1`, `F.1` becomes `F.2`, and so on up to `F.N`, whose former content is given up. Files beyond `N`
-//! are left alone. Without backups the content of `F` itself is given up.
+//! `F` becomes `F.1`, `F.1` becomes `F.2`, and so on up to `F.N`, whose former content is deleted. Files beyond `N` are
+//! left alone. Without backups the content of `F` itself is deleted.
 
 use std::collections::BTreeSet;
 
-/// When a log is rotated and what is kept.
+/// When a log is rotated, and how many backups are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rotation {
-    /// The size, in bytes, from which on the file is rotated; 0 for never.
+    /// The size, in bytes, at which the file is rotated; 0 for never.
     pub maxbytes: u64,
-    /// How many rotated files are kept.
+    /// How many backups are kept.
     pub backups: u32,
 }
 
@@ -18,19 +18,19 @@ impl Rotation {
     /// A log that is never rotated.
     pub const NEVER: Rotation = Rotation { maxbytes: 0, backups: 0 };
 
-    /// Whether it is time, after a write that left the file at `position`. A file already too long when it is opened
-    /// waits for its first write.
+    /// Whether a rotation is due after a write that left the file at `position`. A file that is too long when it is
+    /// opened is rotated after its first write.
     pub const fn is_due(self, position: u64) -> bool {
         self.maxbytes > 0 && position >= self.maxbytes
     }
 }
 
-/// One step; they are taken in order, and a file that has meanwhile vanished is no error.
+/// One step; steps are done in order, and a file that has vanished is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Give up the content of the log itself.
+    /// Delete the content of the log itself.
     Truncate,
-    /// Rename backup `from` (0 is the log itself) to backup `to`, over what is there.
+    /// Rename backup `from` (0 is the log itself) to backup `to`, replacing it.
     Rename {
         /// The number before.
         from: u32,
@@ -39,9 +39,9 @@ pub enum Step {
     },
 }
 
-/// The steps for a log of which the backups `existing` are there (numbers from 1; others are ignored).
+/// The steps for a log with the backups `existing` (numbers from 1; others are ignored).
 ///
-/// Gaps are kept, as the original keeps them: with 1 and 3 present, 3 becomes 4 and 1 becomes 2.
+/// Gaps stay, as in the original: with backups 1 and 3, 3 becomes 4 and 1 becomes 2.
 pub fn plan(backups: u32, existing: &BTreeSet<u32>) -> Vec<Step> {
     if backups == 0 {
         return vec![Step::Truncate];
@@ -50,7 +50,7 @@ pub fn plan(backups: u32, existing: &BTreeSet<u32>) -> Vec<Step> {
     shifted.chain([&0]).map(|number| Step::Rename { from: *number, to: number + 1 }).collect()
 }
 
-/// The name of backup `number` of a log; 0 is the log itself.
+/// The path of backup `number` of a log; 0 is the log itself.
 pub fn name(path: &str, number: u32) -> String {
     match number {
         0 => path.to_owned(),
@@ -58,7 +58,7 @@ pub fn name(path: &str, number: u32) -> String {
     }
 }
 
-/// The number of the backup of the log called `log` that `file` is, where both are names within one directory.
+/// The backup number of `file` for a log called `log`, both names in one directory.
 pub fn number(log: &str, file: &str) -> Option<u32> {
     let digits = file.strip_prefix(log)?.strip_prefix('.')?;
     let number = digits.parse().ok()?;
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory: what is in each backup, 0 being the log.
+    /// A directory: the content of each backup, 0 being the log.
     type Disk = BTreeMap<u32, String>;
 
     fn carry_out(disk: &mut Disk, steps: &[Step]) {
@@ -91,8 +91,8 @@ mod tests {
         }
     }
 
-    /// The same told the way the contract tells it, file by file.
-    fn by_the_book(disk: &mut Disk, backups: u32) {
+    /// The same rotation, file by file, as the original documents it.
+    fn documented_rotation(disk: &mut Disk, backups: u32) {
         if backups == 0 {
             disk.remove(&0);
             return;
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_itself_is_due_and_zero_never() {
+    fn a_rotation_is_due_at_the_limit_and_never_with_limit_0() {
         assert!(Rotation { maxbytes: 10, backups: 0 }.is_due(10));
         assert!(!Rotation { maxbytes: 10, backups: 0 }.is_due(9));
         assert!(!Rotation::NEVER.is_due(u64::MAX));
@@ -130,20 +130,20 @@ mod tests {
     }
 
     #[test]
-    fn an_immense_number_of_backups_costs_nothing() {
+    fn a_huge_number_of_backups_costs_nothing() {
         assert_eq!(plan(u32::MAX, &BTreeSet::new()), [Step::Rename { from: 0, to: 1 }]);
     }
 
     proptest! {
         #[test]
-        fn the_plan_does_what_the_book_says(
+        fn the_plan_matches_the_documented_rotation(
             files in proptest::collection::btree_set(0u32..9, 0..9),
             backups in 0u32..8,
         ) {
             let mut disk: Disk = files.iter().map(|number| (*number, format!("was {number}"))).collect();
             disk.insert(0, "the log".to_owned());
             let mut expected = disk.clone();
-            by_the_book(&mut expected, backups);
+            documented_rotation(&mut expected, backups);
             let steps = plan(backups, &existing(&disk));
             carry_out(&mut disk, &steps);
             prop_assert_eq!(&disk, &expected);

@@ -1,4 +1,4 @@
-//! Rows for tests, of this crate and others, to be varied by the test.
+//! Sample rows for tests of this crate and others.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use supervisord_config::samples;
 use crate::process::Phase;
 use crate::row::Row;
 
-/// A program of this group that runs, with the process id 42, since a hundred seconds after the epoch.
+/// The row of a running program of this group, with the process id 42, started 100 seconds after the epoch.
 pub fn row(group: &str, name: &str) -> Row {
     Row {
         group: group.into(),

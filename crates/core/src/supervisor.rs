@@ -25,7 +25,7 @@ use crate::event::{Event, SupervisorState};
 use crate::output::Channel;
 use crate::plan::Plan;
 use crate::pool::Pool;
-use crate::process::{Action, Circumstances, ExitStatus, Machine, Stimulus};
+use crate::process::{Action, ExitStatus, Machine, MachineContext, MachineInput};
 use crate::row::Row;
 use crate::texts;
 use crate::ticks::Ticks;
@@ -40,7 +40,7 @@ use listeners::Seat;
 use shutdown::Shutdown;
 
 /// Room for how many effects is kept; the start of a crowd needs more, once.
-const MOST_KEPT: usize = 1000;
+const MAX_KEPT_EFFECTS: usize = 1000;
 
 /// How many effects are looked at in advance.
 const LOOK_AHEAD: usize = 16;
@@ -225,7 +225,7 @@ impl Supervisor {
     /// The next thing to do; none when nothing is left.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         let next = self.effects.pop_front();
-        if next.is_none() && self.effects.capacity() > MOST_KEPT {
+        if next.is_none() && self.effects.capacity() > MAX_KEPT_EFFECTS {
             self.effects.shrink_to(0);
         }
         next
@@ -272,7 +272,7 @@ impl Supervisor {
             let Some(member) = self.members.get_mut(&id) else { continue };
             member.filed = None;
             if let Some((timer, _)) = member.machine.next_timer() {
-                self.stimulate(now, id, Stimulus::Due(timer));
+                self.drive_machine(now, id, MachineInput::Due(timer));
             }
         }
         for (period, when) in self.ticks.due(now) {
@@ -281,7 +281,7 @@ impl Supervisor {
         self.report_waiting(now);
         self.release_events(now);
         self.revive_listeners(now);
-        self.settle_doubts(now);
+        self.resolve_uncertain_listeners(now);
     }
 
     fn died(&mut self, run: RunId, at: Now) {
@@ -317,10 +317,10 @@ impl Supervisor {
         member.run = None;
         let is_recycled = member.machine.is_recycled() && self.mood == Mood::Running;
         self.release_socket(id);
-        self.stimulate(now, id, Stimulus::Ended(status));
+        self.drive_machine(now, id, MachineInput::Ended(status));
         self.listener_ended(now, id);
         if is_recycled {
-            self.stimulate(now, id, Stimulus::Start);
+            self.drive_machine(now, id, MachineInput::Start);
         }
     }
 
@@ -329,30 +329,30 @@ impl Supervisor {
             Ok(Born { run, pid, at }) => {
                 self.belongs(id, run);
                 self.seat_listener(id);
-                self.stimulate(at, id, Stimulus::Spawned(pid));
+                self.drive_machine(at, id, MachineInput::Spawned(pid));
             }
             Err(failure) => {
                 self.release_socket(id);
-                let stimulus = match failure {
-                    SpawnFailure::Refused(reason) => Stimulus::SpawnFailed(reason),
-                    SpawnFailure::Unanswered(reason) => Stimulus::SpawnUnanswered(reason),
+                let input = match failure {
+                    SpawnFailure::Refused(reason) => MachineInput::SpawnFailed(reason),
+                    SpawnFailure::Unanswered(reason) => MachineInput::SpawnUnanswered(reason),
                 };
-                self.stimulate(now, id, stimulus);
+                self.drive_machine(now, id, input);
             }
         }
         self.spawn_settled(id);
     }
 
     /// Lets something happen to a process and carries out what its machine answers.
-    fn stimulate(&mut self, now: Now, id: ProcessId, stimulus: Stimulus) {
+    fn drive_machine(&mut self, now: Now, id: ProcessId, input: MachineInput) {
         let supervising = self.mood == Mood::Running;
         let Some(member) = self.members.get_mut(&id) else { return };
         let config = member.config.clone();
-        let died = match stimulus {
-            Stimulus::Ended(_) => member.died.take().unwrap_or(now),
+        let died = match input {
+            MachineInput::Ended(_) => member.died.take().unwrap_or(now),
             _ => now,
         };
-        let actions = member.machine.handle(stimulus, Circumstances { now, died, config: &config, supervising });
+        let actions = member.machine.handle(input, MachineContext { now, died, config: &config, supervising });
         let run = member.run;
         self.refile(id, now);
         for action in actions {
@@ -464,7 +464,7 @@ impl Supervisor {
     fn carry_out_start(&mut self, now: Now, mut plan: Plan<ProcessId>) {
         // No program waits for another one, so that all steps are ready at once.
         for id in plan.begin_ready() {
-            self.stimulate(now, id, Stimulus::Start);
+            self.drive_machine(now, id, MachineInput::Start);
         }
     }
 

@@ -1,4 +1,5 @@
-//! The activity log lines about processes. Scripts and people match them, so they are the original's to the letter.
+//! The activity log lines about processes. Scripts and users match them, so they are exactly those of the original
+//! (`supervisor/process.py`).
 
 use supervisord_config::pyrepr::repr;
 use supervisord_config::signal;
@@ -6,7 +7,7 @@ use supervisord_config::signal;
 use crate::exit_status::ExitStatus;
 use crate::kill_scope::KillScope;
 
-/// How a process ended, inside the parentheses of several lines.
+/// How a process ended, as in the parentheses of several lines.
 pub fn termination(status: ExitStatus) -> String {
     match status {
         ExitStatus::Code(code) => format!("exit status {code}"),

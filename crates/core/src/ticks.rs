@@ -1,4 +1,4 @@
-//! TICK events: one whenever the wall clock enters another slice of 5, 60 or 3600 seconds.
+//! TICK events: one whenever the wall clock enters another period of 5, 60 or 3600 seconds.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use supervisord_wire::event::EventType;
 
 use crate::time::Now;
 
-/// How long a slice is.
+/// The length of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
     FiveSeconds,
@@ -36,20 +36,20 @@ impl Period {
     }
 }
 
-/// The present slice of each period. The slice in which the daemon starts makes no tick.
+/// The current period of each length. The period in which the daemon starts makes no tick.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ticks {
     slices: [u64; Period::ALL.len()],
 }
 
 impl Ticks {
-    /// Begins counting in the slices of this moment.
+    /// Starts in the periods of this moment.
     pub fn new(now: Now) -> Ticks {
         Ticks { slices: Period::ALL.map(|period| now.wall.as_secs() / period.seconds()) }
     }
 
-    /// The ticks that have become due, each with the beginning of its slice in seconds since the epoch. Slices that
-    /// passed unnoticed are not made up for; a clock set back makes a tick with the earlier time.
+    /// The due ticks, each with the start of its period in seconds since the epoch. Missed periods are skipped; after
+    /// the clock is set back, a tick has the earlier time.
     pub fn due(&mut self, now: Now) -> Vec<(Period, u64)> {
         let mut due = Vec::new();
         for (slice, period) in self.slices.iter_mut().zip(Period::ALL) {
@@ -61,7 +61,7 @@ impl Ticks {
         due
     }
 
-    /// When the next tick of a wanted type is due, on the monotonic clock; at once, if it is overdue.
+    /// When the next tick of a wanted type is due, on the monotonic clock; now, if it is overdue.
     pub fn deadline(&self, now: Now, wants: impl Fn(EventType) -> bool) -> Option<Duration> {
         let wait = |slice: u64, period: u64| match now.wall.as_secs() / period == slice {
             true => Duration::from_secs((slice + 1) * period).saturating_sub(now.wall),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_slice_is_silent_and_missed_ones_are_skipped() {
+    fn the_first_period_makes_no_tick_and_missed_ones_are_skipped() {
         let mut ticks = Ticks::new(at(1201));
         assert_eq!(ticks.due(at(1204)), []);
         assert_eq!(ticks.due(at(1205)), [(Period::FiveSeconds, 1205)]);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn only_wanted_ticks_ask_to_be_woken() {
+    fn only_wanted_ticks_set_a_deadline() {
         let ticks = Ticks::new(at(1201));
         assert_eq!(ticks.deadline(at(1201), |_| false), None);
         let minutes = |kind| kind == EventType::Tick60;

@@ -1,13 +1,13 @@
-//! Time as it is passed in: nothing in this crate ever looks at a clock.
+//! The current time as a parameter: this crate never reads a clock.
 
 use std::time::Duration;
 
 /// One moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// On the monotonic clock, which every delay and deadline uses.
+    /// On the monotonic clock, for every delay and deadline.
     pub mono: Duration,
-    /// Since the epoch, for what people read and for TICK events.
+    /// Since the epoch, for displayed times and TICK events.
     pub wall: Duration,
 }
 
@@ -18,7 +18,7 @@ impl Now {
     }
 }
 
-/// A configured number of seconds as a delay; negative numbers count as none.
+/// A configured number of seconds as a delay; negative numbers count as 0.
 pub(crate) fn seconds(number: i64) -> Duration {
     Duration::from_secs(u64::try_from(number).unwrap_or(0))
 }

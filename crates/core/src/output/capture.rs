@@ -1,12 +1,13 @@
-//! Capture mode: sections of output between two tokens, which are reported instead of logged.
+//! Capture mode: sections of output between two tokens, which become events instead of log output. The tokens are those
+//! of `ProcessCommunicationEvent` in the original's `supervisor/events.py`.
 //!
 //! ```text
 //! ordinary <!--XSUPERVISOR:BEGIN-->captured<!--XSUPERVISOR:END--> ordinary
 //! ```
 //!
-//! Tokens may be cut at any byte. Differences from the original, on purpose: bytes are held back only while they may be
-//! the beginning of the token that is looked for, so that short output appears at once; the limit is exact and the
-//! newest bytes are kept; a section that never ends becomes ordinary output when the process ends.
+//! Tokens may be split at any byte. Deliberate differences from the original: bytes are held back only while they may
+//! begin the expected token, so that short output is logged at once; the limit is exact and the newest bytes are kept;
+//! an unfinished section becomes ordinary output when the process ends.
 
 use std::collections::VecDeque;
 
@@ -28,35 +29,35 @@ pub enum Part<'a> {
     Captured(&'a [u8]),
     /// A section is complete.
     Section(Held),
-    /// The process ended inside a section. Its bytes were reported as [`Part::Captured`] before.
+    /// The process ended inside a section. Its bytes were returned as [`Part::Captured`] before.
     Unfinished(Held),
 }
 
-/// What was kept of a section.
+/// The kept content of a section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// The newest bytes, at most as many as the limit.
     pub bytes: Vec<u8>,
-    /// How many older bytes did not fit.
+    /// The number of older bytes that were dropped.
     pub dropped: u64,
 }
 
-/// Finds the sections in one stream.
+/// Finds the sections in a stream.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Capture {
     limit: usize,
-    /// A proper prefix of the token that is looked for.
+    /// An incomplete prefix of the expected token.
     pending: Vec<u8>,
     section: Option<Section>,
 }
 
 impl Capture {
-    /// A scanner outside any section; `limit` is the most bytes kept of a section.
+    /// A scanner outside any section; `limit` is the most bytes to keep of a section.
     pub fn new(limit: u64) -> Capture {
         Capture { limit: usize::try_from(limit).unwrap_or(usize::MAX), pending: Vec::new(), section: None }
     }
 
-    /// Takes the next chunk of output and hands on every part that is certain, in order.
+    /// Takes the next chunk of output and emits every complete part, in order.
     pub fn push(&mut self, chunk: &[u8], emit: &mut dyn FnMut(Part<'_>)) {
         let joined;
         let mut rest = chunk;
@@ -75,7 +76,7 @@ impl Capture {
         self.pending = rest[certain..].to_vec();
     }
 
-    /// Ends the input and begins anew outside any section.
+    /// Ends the input and starts again outside any section.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Part<'_>)) {
         let pending = std::mem::take(&mut self.pending);
         self.pass(&pending, emit);
@@ -84,25 +85,25 @@ impl Capture {
         }
     }
 
-    /// Forgets what was kept of the present section, which goes on.
+    /// Drops the kept content of the current section, which continues.
     pub fn clear(&mut self) {
         if let Some(section) = &mut self.section {
             *section = Section::default();
         }
     }
 
-    /// From now on so much is kept of a section.
+    /// Changes the limit of a section.
     pub fn set_limit(&mut self, limit: u64) {
         self.limit = usize::try_from(limit).unwrap_or(usize::MAX);
     }
 
-    /// Whether nothing is held back, and it is outside any section.
+    /// Whether no bytes are held back, and it is outside any section.
     pub fn is_at_rest(&self) -> bool {
         self.pending.is_empty() && self.section.is_none()
     }
 
-    /// Appends its state to a note. A section is noted with its bytes if these are at most `most`; otherwise it has lost
-    /// them, as it loses what is beyond its limit.
+    /// Appends its state to a note. The content of a section is included if it has at most `most` bytes; otherwise it
+    /// counts as dropped, like content beyond the limit.
     pub(super) fn note(&self, out: &mut Vec<u8>, most: usize) {
         note::put_number(out, self.limit as u64);
         note::put_bytes(out, &self.pending);
@@ -115,7 +116,7 @@ impl Capture {
         }
     }
 
-    /// The capture of which this is the note.
+    /// Restores the scanner from its note.
     pub(super) fn from_note(note: &mut &[u8]) -> Option<Capture> {
         let limit = usize::try_from(note::take_number(note)?).ok()?;
         let pending = note::take_bytes(note)?;
@@ -183,7 +184,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     None
 }
 
-/// The length of the longest end of `bytes` that is a proper beginning of `token`.
+/// The length of the longest suffix of `bytes` that is a proper prefix of `token`.
 fn beginning_at_end(bytes: &[u8], token: &[u8]) -> usize {
     let longest = bytes.len().min(token.len() - 1);
     (1..=longest).rev().find(|length| bytes.ends_with(&token[..*length])).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Cutting a stream of bytes between UTF-8 characters.
+//! Splits a stream of bytes only between UTF-8 characters.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::note;
 
-/// Holds back a character whose last bytes have not arrived yet. Bytes that cannot become one pass unchanged.
+/// Holds back a character whose last bytes are still missing. Invalid bytes pass unchanged.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WholeCharacters {
     held: Vec<u8>,
 }
 
 impl WholeCharacters {
-    /// The held back bytes and `chunk`, without the unfinished character at their end.
+    /// The held-back bytes and `chunk`, without an incomplete character at their end.
     pub fn push<'a>(&mut self, chunk: &'a [u8]) -> Cow<'a, [u8]> {
         let mut bytes = if self.held.is_empty() {
             Cow::Borrowed(chunk)
@@ -32,12 +32,12 @@ impl WholeCharacters {
         bytes
     }
 
-    /// Ends the input: what was held back will never be completed.
+    /// Ends the input and returns the held-back bytes.
     pub fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 
-    /// Whether nothing is held back.
+    /// Whether no bytes are held back.
     pub fn is_at_rest(&self) -> bool {
         self.held.is_empty()
     }
@@ -47,19 +47,19 @@ impl WholeCharacters {
         note::put_bytes(out, &self.held);
     }
 
-    /// The characters of which this is the note.
+    /// Restores the state from its note.
     pub(super) fn from_note(note: &mut &[u8]) -> Option<WholeCharacters> {
         Some(WholeCharacters { held: note::take_bytes(note)? })
     }
 }
 
-/// How many bytes at the end begin a character without completing it: 0 to 3.
+/// The number of bytes at the end that begin an incomplete character: 0 to 3.
 fn unfinished_at_end(bytes: &[u8]) -> usize {
     let longest = bytes.len().min(3);
     (1..=longest).find(|length| is_unfinished(&bytes[bytes.len() - length..])).unwrap_or(0)
 }
 
-/// Whether more bytes could make one character of this.
+/// Whether more bytes could complete these to one character.
 fn is_unfinished(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_character_passes_at_once() {
+    fn invalid_bytes_pass_at_once() {
         let mut whole = WholeCharacters::default();
         assert_eq!(&*whole.push(b"a\xff"), b"a\xff");
         assert_eq!(&*whole.push(b"\xc3"), b"");
@@ -92,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_is_never_broken(text in "\\PC{0,20}", cuts in cuts()) {
+        fn characters_are_never_split(text in "\\PC{0,20}", cuts in cuts()) {
             let mut whole = WholeCharacters::default();
             let mut seen = String::new();
             for piece in cut(text.as_bytes(), &cuts) {

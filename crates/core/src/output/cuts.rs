@@ -1,11 +1,11 @@
-//! Texts in pieces, for tests that where a text is cut makes no difference.
+//! Split texts, for tests that the split makes no difference.
 
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::sample::Index;
 use proptest::strategy::Strategy;
 
-/// Where to cut a text of any length, in any order.
+/// Where to split a text of any length, in any order.
 pub(super) fn cuts() -> impl Strategy<Value = Vec<Index>> {
     vec(any::<Index>(), 0..8)
 }

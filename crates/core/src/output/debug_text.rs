@@ -1,4 +1,4 @@
-//! What the activity log says about output at the debug level.
+//! The activity log's text about output at the debug level.
 
 use std::fmt::Write;
 
@@ -14,12 +14,12 @@ pub fn copy(process: &str, channel: Channel, bytes: &[u8]) -> String {
     }
 }
 
-/// A copy of what a listener wrote, which is always shown as a bytes literal, as the original does.
+/// A copy of a listener's output, which is always shown as a bytes literal, as in the original.
 pub fn listener_copy(process: &str, channel: Channel, bytes: &[u8]) -> String {
     headed(process, channel, &bytes_literal(bytes))
 }
 
-/// A capture section was complete.
+/// A capture section is complete.
 pub fn section(process: &str, channel: Channel) -> String {
     format!("{} {} emitted a comm event", repr(process), channel.name())
 }
@@ -29,12 +29,12 @@ pub fn closed(process: &str, channel: Channel, fd: i32) -> String {
     format!("fd {fd} closed, stopped monitoring <{} of {process}>", channel.name())
 }
 
-/// Output was there to be read.
+/// Output can be read.
 pub fn readable(process: &str, channel: Channel) -> String {
     format!("read event caused by <{} of {process}>", channel.name())
 }
 
-/// Something could be written to the stdin of a process.
+/// The stdin of a process can be written.
 pub fn writable(process: &str) -> String {
     format!("write event caused by <stdin of {process}>")
 }
@@ -43,7 +43,7 @@ fn headed(process: &str, channel: Channel, text: &str) -> String {
     format!("{} {} output:\n{text}", repr(process), channel.name())
 }
 
-/// Bytes as Python shows them: `b'…'`.
+/// Bytes as a Python literal: `b'…'`.
 pub(crate) fn bytes_literal(bytes: &[u8]) -> String {
     let quote = quote_for(bytes);
     let mut out = format!("b{quote}");

@@ -1,5 +1,5 @@
-//! The form in which the state of a pipeline is noted after every chunk, for whoever goes on with the stream: short, and
-//! cheap to write and to read. Numbers are in the order of little-endian machines, and bytes follow their number.
+//! The format of the notes about a pipeline's state after every chunk, for a daemon that takes the stream over: short,
+//! and cheap to write and to read. Numbers are little-endian, and bytes follow their length.
 
 /// Appends a number.
 pub(super) fn put_number(out: &mut Vec<u8>, number: u64) {
@@ -12,14 +12,14 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Takes what [`put_number`] put.
+/// Takes a number written by [`put_number`].
 pub(super) fn take_number(note: &mut &[u8]) -> Option<u64> {
     let (number, rest) = note.split_first_chunk()?;
     *note = rest;
     Some(u64::from_le_bytes(*number))
 }
 
-/// Takes what [`put_bytes`] put.
+/// Takes bytes written by [`put_bytes`].
 pub(super) fn take_bytes(note: &mut &[u8]) -> Option<Vec<u8>> {
     let count = usize::try_from(take_number(note)?).ok()?;
     let (bytes, rest) = note.split_at_checked(count)?;

@@ -1,4 +1,4 @@
-//! The way of one stream from the pipe to everybody who gets a part of it:
+//! The path of one stream from its pipe to its consumers:
 //!
 //! ```text
 //! chunk ─► strip ─► capture ─┬─► log (file, system log)       ordinary output
@@ -16,17 +16,17 @@ use super::characters::WholeCharacters;
 use super::note;
 use super::strip::Stripper;
 
-/// What is to be done with a part of the output, in order.
+/// A part of the output and its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Write this to the log of the stream.
     Log(&'a [u8]),
-    /// Show this to those who watch the stream; captured output too, as the original does.
+    /// Pass this to the observers of the stream; captured output too, as in the original.
     Observed(Cow<'a, [u8]>),
     /// Report this finished capture section.
     Section(Held),
-    /// A capture section had no end when the process ended; what was kept of it has been handed out as
-    /// [`Piece::Log`], except for this number of bytes.
+    /// A capture section was unfinished when the process ended; its kept content was returned as [`Piece::Log`],
+    /// without this number of dropped bytes.
     Cut(u64),
 }
 
@@ -38,7 +38,7 @@ pub struct Pipeline {
     stages: Stages,
 }
 
-/// What comes after stripping.
+/// The stages after stripping.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stages {
     /// Boxed, because hardly any stream has one.
@@ -48,7 +48,7 @@ struct Stages {
 }
 
 impl Pipeline {
-    /// The pipeline of a new run. `watched` asks for [`Piece::Observed`].
+    /// The pipeline of a new run. `watched` enables [`Piece::Observed`].
     pub fn new(plan: &ChannelPlan, strip_ansi: bool, watched: bool) -> Pipeline {
         Pipeline {
             stripper: strip_ansi.then(Stripper::default),
@@ -60,12 +60,12 @@ impl Pipeline {
         }
     }
 
-    /// Whether every chunk becomes one [`Piece::Log`] without change, so that nobody needs to look at it.
+    /// Whether every chunk becomes one [`Piece::Log`] unchanged, so that the pipeline can be bypassed.
     pub fn is_transparent(&self) -> bool {
         self.stripper.is_none() && self.stages.capture.is_none() && self.stages.observers.is_none()
     }
 
-    /// Whether it is as at the beginning of a run: nothing is held back, and no section has begun.
+    /// Whether its state is that of a new run: no bytes are held back, and no section has begun.
     pub fn is_at_rest(&self) -> bool {
         let Stages { capture, observers } = &self.stages;
         self.stripper.as_ref().is_none_or(Stripper::is_at_rest)
@@ -73,8 +73,8 @@ impl Pipeline {
             && observers.as_ref().is_none_or(WholeCharacters::is_at_rest)
     }
 
-    /// Its state in at most `longest` bytes, which is [`Pipeline::SHORTEST_NOTE`] or more. What a capture section holds is
-    /// not in it where it does not fit, and counts as dropped.
+    /// Its state in at most `longest` bytes, which must be at least [`Pipeline::SHORTEST_NOTE`]. The content of a
+    /// capture section is left out if it does not fit, and counts as dropped.
     pub fn note(&self, longest: usize) -> Vec<u8> {
         let Stages { capture, observers } = &self.stages;
         let mut out = vec![self.stripper.is_some().into(), capture.is_some().into(), observers.is_some().into()];
@@ -90,10 +90,10 @@ impl Pipeline {
         out
     }
 
-    /// The most bytes that a note needs but for what a section holds.
+    /// The most bytes of a note without the content of a section.
     pub const SHORTEST_NOTE: usize = 80;
 
-    /// The pipeline of which this is the note; none where it is no note.
+    /// Restores the pipeline from its note; none if the note is invalid.
     pub fn from_note(mut note: &[u8]) -> Option<Pipeline> {
         let note = &mut note;
         let [strips, captures, shows] = [note::take_byte(note)?, note::take_byte(note)?, note::take_byte(note)?];
@@ -103,7 +103,7 @@ impl Pipeline {
         Some(Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture, observers } })
     }
 
-    /// Goes on with another plan. What is held back by a part that is not wanted any more comes out.
+    /// Continues with another plan. Bytes held back by a removed stage are emitted.
     pub fn adapt(&mut self, plan: &ChannelPlan, strip_ansi: bool, watched: bool, emit: &mut dyn FnMut(Piece<'_>)) {
         self.set_strip_ansi(strip_ansi, emit);
         let Stages { capture, observers } = &mut self.stages;
@@ -135,13 +135,13 @@ impl Pipeline {
         }
     }
 
-    /// Ends the stream: everything that was held back comes out.
+    /// Ends the stream and emits all held-back bytes.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Piece<'_>)) {
         self.finish_stripping(emit);
         self.stages.finish(emit);
     }
 
-    /// Turns stripping on or off for the chunks to come.
+    /// Turns stripping on or off for later chunks.
     pub fn set_strip_ansi(&mut self, on: bool, emit: &mut dyn FnMut(Piece<'_>)) {
         if on {
             self.stripper.get_or_insert_default();
@@ -151,7 +151,7 @@ impl Pipeline {
         }
     }
 
-    /// Forgets what is captured so far.
+    /// Drops the content captured so far.
     pub fn clear_capture(&mut self) {
         if let Some(capture) = &mut self.stages.capture {
             capture.clear();
@@ -221,8 +221,8 @@ fn show(bytes: &[u8], observers: &mut Option<WholeCharacters>, emit: &mut dyn Fn
     }
 }
 
-/// The system log messages of one piece of output: one per line, trailing line feeds removed first, each with the name
-/// of its process before it.
+/// The system log messages of one piece of output: one per line, after trailing line feeds are removed, each with the
+/// name of its process before it.
 pub fn syslog_messages(process: &str, bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let end = bytes.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1);
     bytes[..end].split(|byte| *byte == b'\n').map(move |line| [process.as_bytes(), b" ", line].concat())
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_stream_needs_no_look() {
+    fn a_plain_stream_is_transparent() {
         assert!(Pipeline::new(&plan(0), false, false).is_transparent());
         assert!(!Pipeline::new(&plan(9), false, false).is_transparent());
         assert!(!Pipeline::new(&plan(0), true, false).is_transparent());
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn turning_stripping_off_gives_back_a_held_escape() {
+    fn turning_stripping_off_emits_a_held_escape() {
         let mut pipeline = Pipeline::new(&plan(0), true, false);
         let mut seen = Seen::default();
         pipeline.push(b"a\x1b", &mut |piece| seen.note(piece));
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_note_is_refused() {
+    fn invalid_notes_are_refused() {
         let mut pipeline = Pipeline::new(&plan(50), true, true);
         pipeline.push(&[BEGIN, b"abc"].concat(), &mut |_| {});
         let note = pipeline.note(1000);
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn another_plan_gives_back_what_is_held() {
+    fn another_plan_emits_held_back_bytes() {
         let mut seen = Seen::default();
         let mut pipeline = Pipeline::new(&plan(50), true, true);
         pipeline.push(b"a<!--X\x1b", &mut |piece| seen.note(piece));
@@ -346,7 +346,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_note_is_all_that_the_next_chunk_needs(
+        fn a_pipeline_restored_from_its_note_continues_the_same(
             bits in proptest::collection::vec(prop_oneof![
                 Just(BEGIN.to_vec()), Just(END.to_vec()), Just(b"\x1b[1m".to_vec()), Just("é€".as_bytes().to_vec()),
                 proptest::collection::vec(any::<u8>(), 0..4),

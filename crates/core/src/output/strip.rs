@@ -1,16 +1,16 @@
 //! Removal of terminal control sequences from output that arrives in chunks.
 //!
-//! Only sequences that begin with `ESC [` are removed, as the original does; titles and other escapes stay. Unlike the
-//! original's, the parser remembers where it was when a chunk ended, and it knows every final byte (0x40 to 0x7E).
+//! Like the original, it removes only sequences that begin with `ESC [`; titles and other escapes stay. Unlike the
+//! original's, the parser keeps its state between chunks, and it knows every final byte (0x40 to 0x7E).
 
 use serde::{Deserialize, Serialize};
 
 use super::note;
 
-/// The byte that begins every escape.
+/// The first byte of every escape sequence.
 const ESCAPE: u8 = 0x1b;
 
-/// Removes control sequences; how the input is cut makes no difference to the output.
+/// Removes control sequences; the split of the input makes no difference to the output.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Stripper {
     state: State,
@@ -21,14 +21,14 @@ enum State {
     /// Ordinary text.
     #[default]
     Text,
-    /// An escape was seen and is held back until its next byte tells what it is.
+    /// An escape was seen and is held back until the next byte determines its kind.
     Escape,
     /// Inside a sequence.
     Sequence,
 }
 
 impl Stripper {
-    /// Appends to `out` what is left of `chunk`.
+    /// Appends the filtered `chunk` to `out`.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         let mut rest = chunk;
         while !rest.is_empty() {
@@ -40,7 +40,7 @@ impl Stripper {
         }
     }
 
-    /// Ends the input: an escape that was held back is text after all.
+    /// Ends the input: a held-back escape is text.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         if self.state == State::Escape {
             out.push(ESCAPE);
@@ -48,7 +48,7 @@ impl Stripper {
         self.state = State::Text;
     }
 
-    /// Whether nothing is held back.
+    /// Whether no bytes are held back.
     pub fn is_at_rest(&self) -> bool {
         self.state == State::Text
     }
@@ -58,7 +58,7 @@ impl Stripper {
         out.push(self.state as u8);
     }
 
-    /// The stripper of which this is the note.
+    /// Restores the state from its note.
     pub(super) fn from_note(note: &mut &[u8]) -> Option<Stripper> {
         let state = [State::Text, State::Escape, State::Sequence].get(usize::from(note::take_byte(note)?)).copied();
         Some(Stripper { state: state? })
@@ -88,7 +88,7 @@ impl Stripper {
         rest
     }
 
-    /// Drops parameters and the final byte. Any other byte cannot be part of a sequence: it ends a broken one and
+    /// Drops parameters and the final byte. Any other byte cannot be part of a sequence: it ends an invalid one and
     /// stays, so that a stray `ESC [` costs at most its own parameters.
     fn sequence<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         let Some(position) = rest.iter().position(|byte| !(0x20..=0x3f).contains(byte)) else {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn sequences_go_and_text_stays() {
+    fn sequences_are_removed_and_text_stays() {
         assert_eq!(strip(&[b"\x1b[31mred \x1b[0m"]), b"red ");
         assert_eq!(strip(&[b"\x1b[2Ghello"]), b"hello");
         assert_eq!(strip(&[b"\x1b[1;38;5;4mx\x1b[?25ly\x1b[4 qz"]), b"xyz");

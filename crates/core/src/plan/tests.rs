@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Nodes, and edges that lead from a node to a later one in a random arrangement.
+/// Nodes, and edges from a node to a later one in a random order.
 fn graph() -> impl Strategy<Value = (Vec<u32>, Vec<(usize, usize)>)> {
     (1..12_usize).prop_flat_map(|count| {
         let arrangement = Just((0..count).collect::<Vec<usize>>()).prop_shuffle();
@@ -17,7 +17,7 @@ fn graph() -> impl Strategy<Value = (Vec<u32>, Vec<(usize, usize)>)> {
 
 proptest! {
     #[test]
-    fn each_step_is_begun_once_and_after_all_that_come_before_it(
+    fn each_step_is_begun_once_after_its_dependencies(
         (nodes, edges) in graph(),
         choices in prop::collection::vec(any::<prop::sample::Index>(), 100),
     ) {
@@ -32,7 +32,7 @@ proptest! {
             }
             let under_way: Vec<u32> = plan.begun().copied().collect();
             prop_assert_eq!(under_way.len(), begun.len() - done.len());
-            // Begin one that is ready, or finish one that is under way, whatever comes.
+            // Begin a ready step, or finish one in progress.
             match choice.index(ready.len() + under_way.len() + 1) {
                 index if index < ready.len() => {
                     prop_assert!(!begun.contains(&ready[index]), "begun twice");
@@ -47,7 +47,7 @@ proptest! {
                 _ => {}
             }
         }
-        // However far it got, it comes to its end.
+        // From any point, the plan can be completed.
         while !plan.is_done() {
             let next: Vec<u32> = plan.begun().chain(plan.ready()).copied().collect();
             prop_assert!(!next.is_empty(), "it stands still");

@@ -1,10 +1,10 @@
-//! Which ends of a program count as expected.
+//! Which exits of a program are expected.
 
 use supervisord_config::model::Process;
 
 use crate::exit_status::ExitStatus;
 
-/// `exitcodes`: the statuses with which a program may end. An end by a signal is never one of them.
+/// `exitcodes`: the expected exit statuses. Death by a signal is never expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExitRule<'a> {
     expected: &'a [i32],
@@ -16,7 +16,7 @@ impl ExitRule<'_> {
         ExitRule { expected: &config.restart.exitcodes }
     }
 
-    /// Whether this end is expected.
+    /// Whether this exit is expected.
     pub fn expects(self, status: ExitStatus) -> bool {
         self.expected.contains(&status.number())
     }

@@ -1,15 +1,15 @@
-//! What went wrong with a process.
+//! Failures of a process.
 
 use std::fmt;
 
-/// What went wrong with a process since its last start.
+/// The failure of a process since its last start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// There is no child, for this reason.
     NotSpawned(String),
-    /// The child ended before it had been alive for `startsecs`.
+    /// The child exited before it had been alive for `startsecs`.
     TooQuick,
-    /// The child ended with this status, which is not expected.
+    /// The child exited with this unexpected status.
     BadExit(i32),
 }
 
@@ -18,7 +18,7 @@ const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
 const BAD_EXIT: &str = "Bad exit code ";
 
 impl Failure {
-    /// The failure with this text; none for an empty one.
+    /// The failure with this text; none for an empty text.
     pub fn from_text(text: String) -> Option<Failure> {
         if text.is_empty() {
             return None;
@@ -33,7 +33,7 @@ impl Failure {
     }
 }
 
-/// The text that clients see; the original's.
+/// The text for clients, as in the original.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_found_again_in_its_text() {
+    fn a_failure_is_restored_from_its_text() {
         let reasons = ["can't find command 'x'", "Bad exit code of something", "Exited"];
         let failures = reasons.map(|reason| Failure::NotSpawned(reason.to_owned()));
         let failures = failures.into_iter().chain([Failure::TooQuick, Failure::BadExit(3), Failure::BadExit(-1)]);

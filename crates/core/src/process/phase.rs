@@ -1,27 +1,27 @@
-//! Where a process stands, what is wanted of it, and what waits for the clock.
+//! The phase of a process, its last request, and its timers.
 
 use std::time::Duration;
 
 use supervisord_wire::state::ProcessState;
 
-/// Where a process stands. Clients see one of eight states, which [`Phase::state`] makes of it.
+/// The phase of a process. Clients see one of eight states, which [`Phase::state`] derives from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nobody has started it yet.
+    /// It was never started.
     NeverStarted,
-    /// Its child is being made.
+    /// Its child is being spawned.
     Spawning,
     /// Its child is alive, but not yet for `startsecs`.
     Settling,
-    /// Its child is alive and has been for `startsecs`.
+    /// Its child has been alive for `startsecs`.
     Up,
-    /// Its child has been asked to end.
+    /// Its child was asked to stop.
     Stopping,
     /// It was stopped.
     Stopped,
-    /// It ended by itself, and is not started again by itself.
+    /// It exited by itself, and is not restarted automatically.
     Exited,
-    /// It ended by itself, and waits for its automatic restart.
+    /// It exited by itself, and waits for its automatic restart.
     WaitingToRestart,
     /// It could not be started, and waits for the next attempt.
     BackingOff,
@@ -61,7 +61,7 @@ impl Phase {
         }
     }
 
-    /// The timer that leads out of it.
+    /// The timer that ends the phase.
     pub const fn timer(self) -> Option<Timer> {
         match self {
             Phase::Settling => Some(Timer::Settled),
@@ -78,7 +78,7 @@ impl Phase {
         }
     }
 
-    /// What was asked for last, where nothing else is known.
+    /// The last request, if nothing else is known.
     pub const fn implies(self) -> Wanted {
         match self {
             Phase::NeverStarted | Phase::Stopping | Phase::Stopped | Phase::Unreachable => Wanted::Down,
@@ -93,17 +93,17 @@ impl Phase {
     }
 }
 
-/// What was asked for last, by a client or by the daemon itself. A process that has ended by itself or was given up is still
+/// The last request of a client or of the daemon itself. A process that has exited by itself or was given up is still
 /// wanted up; one that is being stopped only to be started again is, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// It is to run.
+    /// To run.
     Up,
-    /// It is to be stopped.
+    /// To be stopped.
     Down,
 }
 
-/// What can wait for the clock.
+/// A timer of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
     /// `startsecs` have passed.
@@ -139,7 +139,7 @@ impl Timers {
         self.0[timer as usize]
     }
 
-    /// The first that is due.
+    /// The first timer that is due.
     pub(super) fn first(&self) -> Option<(Timer, Duration)> {
         let set = Timer::ALL.into_iter().filter_map(|timer| Some((timer, self.get(timer)?)));
         set.min_by_key(|(_, at)| *at)

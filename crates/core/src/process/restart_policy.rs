@@ -1,4 +1,4 @@
-//! When a program is started again, and after which delay.
+//! When a program is restarted, and after which delay.
 
 use std::time::Duration;
 
@@ -8,52 +8,52 @@ use super::stop_plan::SIGKILL;
 use crate::exit_status::ExitStatus;
 use crate::time::seconds;
 
-/// `autorestart` and `startretries`, and what keeps a program that ends at once from being restarted in a loop.
+/// `autorestart` and `startretries`, and a limit on how often a program that exits at once is restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestartPolicy {
     when: AutoRestart,
     retries: i64,
 }
 
-/// How a program that had been up ended by itself.
+/// How a program that had been up exited by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// Its status.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// Whether the [`ExitRule`](super::ExitRule) expects that.
+    /// Whether the [`ExitRule`](super::ExitRule) expects it.
     pub expected: bool,
-    /// How long it lived.
+    /// How long it ran.
     pub lived: Duration,
-    /// How many times in a row it had ended quickly before.
+    /// How many times in a row it had exited quickly before.
     pub quick_ends: u32,
 }
 
-/// What follows an [`Exit`].
+/// The reaction to an [`Exit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterExit {
-    /// Nothing.
+    /// No restart.
     Rest,
-    /// A start at once.
+    /// A restart at once.
     Restart {
-        /// How many times in a row it has ended quickly.
+        /// How many times in a row it has exited quickly.
         quick_ends: u32,
     },
-    /// A start when this time has passed since the last one.
+    /// A restart when this time has passed since the last start.
     Wait {
-        /// How many times in a row it has ended quickly.
+        /// How many times in a row it has exited quickly.
         quick_ends: u32,
         /// The shortest time between two starts.
         between_starts: Duration,
     },
 }
 
-/// A program that ended by itself sooner than this after its start, twice in a row, is not restarted before this time has
-/// passed since that start. Without it, a program with `startsecs=0` that ends at once would be restarted thousands of
-/// times a second; the original's polling loop limits it to about one.
-const PACE: Duration = Duration::from_secs(1);
+/// A program that exited by itself sooner than this after its start, twice in a row, is not restarted before this time
+/// has passed since that start. Without this limit, a program with `startsecs=0` that exits at once would be restarted
+/// thousands of times a second; the original's polling loop limits it to about one.
+const MIN_RESTART_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a start is put off when the system does not say whether it can be.
-const PUT_OFF: Duration = Duration::from_secs(5);
+/// The delay of a start while the system does not tell whether it is possible.
+const UNANSWERED_DELAY: Duration = Duration::from_secs(5);
 
 impl RestartPolicy {
     /// The policy of a program.
@@ -61,7 +61,7 @@ impl RestartPolicy {
         RestartPolicy { when: config.restart.autorestart, retries: config.start.startretries }
     }
 
-    /// What follows the end of a program that had been up.
+    /// The reaction to the exit of a program that had been up.
     pub fn after_exit(self, exit: Exit) -> AfterExit {
         let restarts = match self.when {
             AutoRestart::Always => true,
@@ -71,25 +71,25 @@ impl RestartPolicy {
         if !restarts {
             return AfterExit::Rest;
         }
-        // Who is killed by others did not end in a loop of its own.
+        // A program that was killed from outside is not in a crash loop.
         let by_itself = !matches!(exit.status, ExitStatus::Signal { number: SIGKILL | SIGTERM, .. });
-        if !by_itself || exit.lived >= PACE {
+        if !by_itself || exit.lived >= MIN_RESTART_INTERVAL {
             return AfterExit::Restart { quick_ends: 0 };
         }
         match exit.quick_ends.saturating_add(1) {
             1 => AfterExit::Restart { quick_ends: 1 },
-            quick_ends => AfterExit::Wait { quick_ends, between_starts: PACE },
+            quick_ends => AfterExit::Wait { quick_ends, between_starts: MIN_RESTART_INTERVAL },
         }
     }
 
-    /// How long to wait after so many failed starts in a row; none to give up.
+    /// The delay after this many failed starts in a row; none to give up.
     pub fn after_failed_starts(self, number: i64) -> Option<Duration> {
         (number <= self.retries).then(|| seconds(number))
     }
 
-    /// How long to wait after a start that could not be tried. Nothing has failed, so that no attempt is lost.
+    /// The delay after a start that could not be tried. It is no failure, so no attempt is lost.
     pub fn after_no_answer(self) -> Duration {
-        PUT_OFF
+        UNANSWERED_DELAY
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_killed_by_others_never_waits_and_who_crashes_does() {
+    fn a_killed_program_restarts_at_once_and_a_crashing_one_waits() {
         let policy = policy(AutoRestart::Always);
         let signal = |number| ExitStatus::Signal { number, core_dumped: false };
         for number in [9, 15] {

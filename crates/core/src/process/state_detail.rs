@@ -1,19 +1,19 @@
-//! What the event of a change of state tells besides the two states.
+//! The additional information in the event of a state change.
 
 use std::fmt;
 
-/// What is known about a change of state. Its text is the end of the payload of the event.
+/// Additional information about a state change. Its text ends the payload of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateDetail {
-    /// Nothing.
+    /// No information.
     None,
     /// How many attempts to start have failed in a row.
     Tries(i64),
-    /// The process id of the child; 0 where there is none.
+    /// The process id of the child; 0 if there is none.
     Pid(u32),
-    /// The child has ended by itself.
+    /// The child exited by itself.
     Exit {
-        /// Whether the exit status is an expected one.
+        /// Whether the exit status is expected.
         expected: bool,
         /// The process id of the child.
         pid: u32,

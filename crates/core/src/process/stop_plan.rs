@@ -1,4 +1,4 @@
-//! How a program is made to stop.
+//! How a program is stopped.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use supervisord_config::model::Process;
 use crate::kill_scope::KillScope;
 use crate::time::seconds;
 
-/// The signals that stop a program, one after the other, as long as it is alive. The last one is repeated.
+/// The signals that stop a program, in order, until it has exited. The last one is repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopPlan {
     steps: [StopStep; 2],
@@ -16,16 +16,16 @@ pub struct StopPlan {
 /// One step of a [`StopPlan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopStep {
-    /// What to send.
+    /// The signal to send.
     pub signal: i32,
-    /// Whom to send it to.
+    /// The recipients.
     pub scope: KillScope,
-    /// How long to wait for the end before the next step.
+    /// How long to wait for the exit before the next step.
     pub wait: Duration,
 }
 
-/// SIGKILL is repeated no sooner than this, so that `stopwaitsecs=0` does not become a busy loop.
-const SHORTEST_REPEAT: Duration = Duration::from_secs(1);
+/// The shortest time between two SIGKILLs, so that `stopwaitsecs=0` does not cause a busy loop.
+const MIN_KILL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl StopPlan {
     /// The plan of a program: `stopsignal`, then SIGKILL, `stopwaitsecs` apart.
@@ -33,7 +33,7 @@ impl StopPlan {
         let stop = &config.stop;
         let wait = seconds(stop.stopwaitsecs);
         let ask = StopStep { signal: stop.stopsignal, scope: scope(stop.stopasgroup), wait };
-        let kill = StopStep { signal: SIGKILL, scope: scope(stop.killasgroup), wait: wait.max(SHORTEST_REPEAT) };
+        let kill = StopStep { signal: SIGKILL, scope: scope(stop.killasgroup), wait: wait.max(MIN_KILL_INTERVAL) };
         StopPlan { steps: [ask, kill] }
     }
 
@@ -47,7 +47,7 @@ impl StopPlan {
         self.clamp(number.saturating_add(1))
     }
 
-    /// A number may be older than the configuration.
+    /// Limits the number, which may come from an earlier configuration.
     fn clamp(&self, number: u32) -> u32 {
         number.min(self.steps.len() as u32 - 1)
     }

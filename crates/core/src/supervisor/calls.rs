@@ -8,7 +8,7 @@ use supervisord_config::signal;
 use supervisord_wire::name::Namespec;
 use supervisord_wire::state::Mood;
 
-use super::jobs::{Goal, Shape};
+use super::jobs::{Goal, ReplyForm};
 use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Call, Outcome, Reason, Refusal};
 use crate::event::Event;
@@ -125,7 +125,7 @@ impl Supervisor {
     }
 
     fn forget_process(&mut self, id: ProcessId) {
-        self.abandon(id);
+        self.refuse_waiting_jobs(id);
         self.unfile(id);
         self.by_run.retain(|_, process| *process != id);
         self.members.remove(&id);
@@ -169,16 +169,16 @@ impl Supervisor {
         match self.target(name)? {
             Target::Group(index) => Ok(self.start_many(call, self.members_by_priority(index), wait)),
             Target::One(id) => {
-                self.open_job(call, Shape::Single);
+                self.open_job(call, ReplyForm::Single);
                 self.begin_start(call, id, wait);
-                self.call_it(call, id, name);
+                self.set_item_name(call, id, name);
                 Ok(Progress::Waiting)
             }
         }
     }
 
     fn start_many(&mut self, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
-        self.open_job(call, Shape::Array);
+        self.open_job(call, ReplyForm::Array);
         for id in ids {
             let Some(member) = self.members.get(&id) else { continue };
             if member.machine.obstacle_to_start() != Some(Obstacle::AlreadyStarted) {
@@ -192,10 +192,10 @@ impl Supervisor {
         match self.target(name)? {
             Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
             Target::One(id) => {
-                self.open_job(call, Shape::Single);
+                self.open_job(call, ReplyForm::Single);
                 if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
                     self.begin_stop(now, call, id, wait);
-                    self.call_it(call, id, name);
+                    self.set_item_name(call, id, name);
                     Ok(Progress::Waiting)
                 } else {
                     Err(Refusal::with(Reason::NotRunning, name))
@@ -205,7 +205,7 @@ impl Supervisor {
     }
 
     fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
-        self.open_job(call, Shape::Array);
+        self.open_job(call, ReplyForm::Array);
         for id in ids {
             if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
                 self.begin_stop(now, call, id, wait);
@@ -222,9 +222,9 @@ impl Supervisor {
                 if self.members.get(&id).is_some_and(|member| !member.machine.takes_signals()) {
                     return Err(Refusal::with(Reason::NotRunning, name));
                 }
-                self.open_job(call, Shape::Single);
+                self.open_job(call, ReplyForm::Single);
                 self.begin_signal(call, id, number);
-                self.call_it(call, id, name);
+                self.set_item_name(call, id, name);
                 Ok(Progress::Waiting)
             }
         }
@@ -232,7 +232,7 @@ impl Supervisor {
 
     /// A signal that does not exist is a failure of every single process, as the original has it.
     fn signal_many(&mut self, call: CallId, ids: Vec<ProcessId>, signal: &str) -> Progress {
-        self.open_job(call, Shape::Array);
+        self.open_job(call, ReplyForm::Array);
         for id in ids {
             if !self.members.get(&id).is_some_and(|member| member.machine.takes_signals()) {
                 continue;
@@ -254,9 +254,9 @@ impl Supervisor {
         if !member.machine.takes_input() {
             return Err(Refusal::with(Reason::NotRunning, name));
         }
-        self.open_job(call, Shape::Single);
+        self.open_job(call, ReplyForm::Single);
         self.add_item(call, id, Goal::Feed);
-        self.call_it(call, id, name);
+        self.set_item_name(call, id, name);
         self.effects.push_back(Effect::Feed { process: id, bytes: chars, call: Some(call) });
         Ok(Progress::Waiting)
     }
@@ -274,13 +274,13 @@ impl Supervisor {
 
     fn clear_one(&mut self, call: CallId, name: &str) -> Result<Progress, Refusal> {
         let id = self.single_target(name)?;
-        self.open_job(call, Shape::Single);
+        self.open_job(call, ReplyForm::Single);
         self.begin_clear(call, id);
         Ok(Progress::Waiting)
     }
 
     fn clear_all(&mut self, call: CallId) -> Progress {
-        self.open_job(call, Shape::Array);
+        self.open_job(call, ReplyForm::Array);
         for id in self.all_by_priority() {
             self.begin_clear(call, id);
         }

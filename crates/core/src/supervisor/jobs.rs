@@ -7,7 +7,7 @@ use supervisord_wire::name::namespec;
 
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
-use crate::process::{KillScope, Obstacle, Stimulus};
+use crate::process::{KillScope, MachineInput, Obstacle};
 use crate::texts;
 use crate::time::Now;
 
@@ -17,49 +17,49 @@ const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// A call that waits for one or more processes.
 pub(super) struct Job {
     call: CallId,
-    shape: Shape,
+    shape: ReplyForm,
     open: Vec<Item>,
-    /// In the order in which the items were finished.
+    /// In the order in which the items finished.
     done: Vec<Status>,
 }
 
-/// How the reply looks.
+/// The form of the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// Done, or the refusal of the only item, which calls the process what the client called it.
+pub(super) enum ReplyForm {
+    /// Done, or the refusal of the only item, with the process named as in the request.
     Single,
-    /// What became of each item.
+    /// The result of each item.
     Array,
 }
 
-/// One process a job waits for.
+/// A process that a job waits for.
 struct Item {
     process: ProcessId,
-    /// The name that refusals mention.
+    /// The name in refusals.
     name: String,
     goal: Goal,
-    /// When "waiting for NAME to stop" was logged last.
+    /// When "waiting for NAME to stop" was last logged.
     reported: Duration,
 }
 
 /// What an item waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
-    /// Whether the command can be executed; then it is started.
+    /// The check of the command; then the process is started.
     Check { wait: bool },
-    /// The child.
+    /// The spawn of the child.
     Spawn { wait: bool },
-    /// The RUNNING state, or the news that it will not come.
+    /// The RUNNING state, or the failure to reach it.
     Run,
-    /// Whether the stop signal could be sent.
+    /// The stop signal.
     Kill { wait: bool },
     /// A stopped state.
     Stop,
-    /// Whether a signal could be sent.
+    /// The signal.
     Signal,
-    /// Whether the bytes were taken.
+    /// The write to stdin.
     Feed,
-    /// Whether the logs could be cleared.
+    /// The clearing of the logs.
     Clear,
 }
 
@@ -72,16 +72,16 @@ impl Job {
 
 impl Supervisor {
     /// Opens a job; its items are added next, and [`Supervisor::close_job`] follows when all have been.
-    pub(super) fn open_job(&mut self, call: CallId, shape: Shape) {
+    pub(super) fn open_job(&mut self, call: CallId, shape: ReplyForm) {
         self.jobs.push(Job { call, shape, open: Vec::new(), done: Vec::new() });
     }
 
-    /// Forgets a job that was refused as a whole.
+    /// Removes a job that was refused as a whole.
     pub(super) fn drop_job(&mut self, call: CallId) {
         self.jobs.retain(|job| job.call != call);
     }
 
-    /// Replies at once where nothing is left to wait for.
+    /// Replies at once if no item is waiting.
     pub(super) fn close_job(&mut self, call: CallId) {
         self.reply_if_done(call);
     }
@@ -109,12 +109,12 @@ impl Supervisor {
             Some(refusal) => self.finish_item(call, id, Err(refusal)),
             None => {
                 self.set_goal(call, id, Goal::Spawn { wait });
-                self.stimulate(now, id, Stimulus::Start);
+                self.drive_machine(now, id, MachineInput::Start);
             }
         }
     }
 
-    /// The child exists, or could not be made.
+    /// The child was spawned, or could not be.
     pub(super) fn spawn_settled(&mut self, id: ProcessId) {
         let Some(member) = self.members.get(&id) else { return };
         let failed = member.machine.has_failed();
@@ -138,7 +138,7 @@ impl Supervisor {
         self.forget_revival(id);
         self.add_item(call, id, goal);
         if is_active {
-            self.stimulate(now, id, Stimulus::Stop);
+            self.drive_machine(now, id, MachineInput::Stop);
         } else {
             let refusal = self.item_refusal(call, id, Reason::NotRunning);
             self.finish_item(call, id, Err(refusal));
@@ -165,7 +165,7 @@ impl Supervisor {
         }
     }
 
-    /// What became of a signal: of a stop (no call), or of a signal request.
+    /// The result of a signal: of a stop (no call), or of a signal request.
     pub(super) fn killed(&mut self, now: Now, id: ProcessId, call: Option<CallId>, result: Result<(), KillFailure>) {
         let Some(member) = self.members.get(&id) else { return };
         let (name, pid) = (member.config.identity.name.clone(), member.machine.pid());
@@ -192,15 +192,15 @@ impl Supervisor {
                 for call in waiting {
                     self.finish_item(call, id, Err(Refusal::with(Reason::Failed, &text)));
                 }
-                // A signal that a client wanted sent says nothing about the process when it cannot be; the original
-                // gives the process up in this case, too.
+                // A refused signal request says nothing about the process; the original makes the process UNKNOWN in
+                // this case, too.
                 if call.is_none() {
-                    self.stimulate(now, id, Stimulus::SignalRefused);
+                    self.drive_machine(now, id, MachineInput::SignalRefused);
                 }
             }
             None => {
                 if call.is_none() {
-                    self.stimulate(now, id, Stimulus::SignalSent);
+                    self.drive_machine(now, id, MachineInput::SignalSent);
                 }
                 for call in waiting {
                     self.signal_sent(now, call, id, &name);
@@ -222,7 +222,7 @@ impl Supervisor {
         }
     }
 
-    /// Looks at all jobs that wait for a state of this process.
+    /// Updates all jobs that wait for a state of this process.
     pub(super) fn process_changed(&mut self, id: ProcessId) {
         if self.jobs.is_empty() {
             return;
@@ -276,7 +276,7 @@ impl Supervisor {
     }
 
     /// Makes refusals of a single call name the process as the client did.
-    pub(super) fn call_it(&mut self, call: CallId, id: ProcessId, name: &str) {
+    pub(super) fn set_item_name(&mut self, call: CallId, id: ProcessId, name: &str) {
         if let Some(item) = self.item(call, id) {
             item.name = name.to_owned();
         }
@@ -292,8 +292,8 @@ impl Supervisor {
         self.reply_if_done(call);
     }
 
-    /// A process is removed: whoever still waits for it is told that it is gone.
-    pub(super) fn abandon(&mut self, id: ProcessId) {
+    /// A process is removed: jobs that wait for it get a refusal.
+    pub(super) fn refuse_waiting_jobs(&mut self, id: ProcessId) {
         for call in self.calls_with(id, |_| true) {
             let refusal = self.item_refusal(call, id, Reason::UnknownName);
             self.finish_item(call, id, Err(refusal));
@@ -307,11 +307,11 @@ impl Supervisor {
         }
         let job = self.jobs.remove(position);
         let outcome = match job.shape {
-            Shape::Single => match job.done.into_iter().next() {
+            ReplyForm::Single => match job.done.into_iter().next() {
                 Some(Status { result: Err(refusal), .. }) => Err(refusal),
                 _ => Ok(Answer::Done),
             },
-            Shape::Array => Ok(Answer::Statuses(job.done)),
+            ReplyForm::Array => Ok(Answer::Statuses(job.done)),
         };
         self.effects.push_back(Effect::Reply { call, outcome });
     }

@@ -1,4 +1,4 @@
-//! Event listeners: who gets the next event, and what their answers mean.
+//! Event listeners: dispatching events and processing results.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use super::{Effect, FeedFailure, ProcessId, Supervisor, Verdict};
 use crate::pool::Queued;
 use crate::time::Now;
 
-/// What belongs to a process because it is an event listener.
+/// The additional state of a process that is an event listener.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Seat {
     protocol: Listener,
-    /// The event it is working on.
+    /// The event that it is processing.
     event: Option<Queued>,
-    /// The number of the judgement of its result that is awaited.
+    /// The number of the pending judgement of its result.
     #[serde(default)]
     judgement: Option<u64>,
-    /// Violations of the protocol in a row, over restarts.
+    /// Protocol violations in a row, across restarts.
     violations: u32,
-    /// When it is to be restarted because it violated the protocol.
+    /// When it is restarted after a protocol violation.
     revival: Option<Duration>,
-    /// When it is taken to be waiting for an event, unless it says something before.
+    /// When it counts as ready for an event, unless it writes something before.
     #[serde(default)]
     doubt: Option<Duration>,
 }
@@ -36,17 +36,17 @@ impl Seat {
     }
 }
 
-/// The result handler that is built in.
+/// The built-in result handler.
 const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
 
-/// How long a listener that was taken over may be silent before it is taken to be waiting for an event.
-const LONGEST_DOUBT: Duration = Duration::from_secs(10);
+/// How long a listener that was taken over may be silent before it counts as ready for an event.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The longest a listener in the UNKNOWN state is left alone.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The longest delay before a listener in the UNKNOWN state is restarted.
+const MAX_REPLACEMENT_DELAY: Duration = Duration::from_secs(60);
 
 impl Supervisor {
-    /// A fresh child speaks a fresh protocol.
+    /// Resets the protocol for a new child.
     pub(super) fn seat_listener(&mut self, id: ProcessId) {
         if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
             seat.protocol = Listener::default();
@@ -54,7 +54,7 @@ impl Supervisor {
         }
     }
 
-    /// Sends waiting events to listeners that are free: the oldest event to the first free listener.
+    /// Sends queued events to ready listeners: the oldest event to the first ready listener.
     pub(super) fn dispatch_events(&mut self) {
         for index in 0..self.groups.len() {
             while self.groups[index].pool.as_ref().is_some_and(|pool| pool.is_due()) {
@@ -88,7 +88,7 @@ impl Supervisor {
         self.effects.push_back(Effect::Feed { process: id, bytes: envelope, call: None });
     }
 
-    /// What became of an event that was to be sent.
+    /// The result of sending an event.
     pub(super) fn event_fed(&mut self, now: Now, id: ProcessId, result: Result<(), FeedFailure>) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let name = member.config.identity.name.clone();
@@ -111,25 +111,25 @@ impl Supervisor {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         let doubt = seat.doubt.take().filter(|_| seat.protocol.is_output_missing());
         seat.protocol.feed(bytes);
-        self.hear_listener(now, id);
-        // A listener that was not understood may have no more to say, or nothing but what cannot be understood.
+        self.process_listener_output(now, id);
+        // A listener that is out of step with the parser may have no more output, or none that can be parsed.
         if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut())
             && seat.protocol.is_output_missing()
         {
-            seat.doubt = doubt.or(Some(now.mono + LONGEST_DOUBT));
+            seat.doubt = doubt.or(Some(now.mono + SILENCE_LIMIT));
         }
     }
 
-    fn hear_listener(&mut self, now: Now, id: ProcessId) {
-        // Each output is judged before the bytes behind it are looked at: the judgement decides what they mean.
+    fn process_listener_output(&mut self, now: Now, id: ProcessId) {
+        // Each result is judged before the bytes after it are parsed: the judgement decides their meaning.
         while let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
             let before = seat.protocol.state();
             let Some(output) = seat.protocol.next_output() else { return };
-            self.listener_said(now, id, before, output);
+            self.listener_message(now, id, before, output);
         }
     }
 
-    fn listener_said(&mut self, now: Now, id: ProcessId, before: ListenerState, output: ListenerOutput) {
+    fn listener_message(&mut self, now: Now, id: ProcessId, before: ListenerState, output: ListenerOutput) {
         let Some(name) = self.members.get(&id).map(|member| member.config.identity.name.clone()) else { return };
         match output {
             ListenerOutput::Ready => self.log_transition(&name, before, ListenerState::Ready),
@@ -143,8 +143,8 @@ impl Supervisor {
         }
     }
 
-    /// A listener that was taken over in the midst of a conversation wants an event: the one it had is done if it has
-    /// just said so. Otherwise only the dead daemon knows what was said of it, and it is offered again.
+    /// A listener that was taken over is ready for an event: its last event is done if the output just before says so.
+    /// Otherwise only the killed daemon knew the result, and the event is sent again.
     fn resynchronized(&mut self, now: Now, id: ProcessId, name: &str, said: &[u8]) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         let event = seat.event.take();
@@ -154,8 +154,8 @@ impl Supervisor {
         }
     }
 
-    /// Has a result judged: by the original's default result handler, to which exactly `OK` is an acceptance, or by one
-    /// that is Python code. The listener stays BUSY until that one has spoken.
+    /// Judges a result: with the original's default result handler, which accepts exactly `OK`, or with Python code.
+    /// The listener stays BUSY until the judgement.
     fn judge(&mut self, now: Now, id: ProcessId, name: &str, result: Vec<u8>) {
         let Some(handler) = self.result_handler(id) else {
             let verdict = if result == b"OK" { Verdict::Accepted } else { Verdict::Rejected };
@@ -165,14 +165,14 @@ impl Supervisor {
         self.next_judgement += 1;
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         let Some(event) = seat.event.as_ref().map(|queued| queued.event.clone()) else {
-            // It never got the event it answers; there is nothing to judge.
+            // It never got the event that it answers; there is nothing to judge.
             return self.settle(now, id, name, Verdict::Rejected);
         };
         seat.judgement = Some(judgement);
         self.effects.push_back(Effect::Judge { process: id, judgement, handler, event, result });
     }
 
-    /// The result handler of a listener where it is not the default one.
+    /// The result handler of a listener, if it is not the default one.
     fn result_handler(&self, id: ProcessId) -> Option<String> {
         let index = self.group_index(&self.members.get(&id)?.group)?;
         match &self.groups[index].config.kind {
@@ -181,18 +181,18 @@ impl Supervisor {
         }
     }
 
-    /// A result handler has spoken. Not even a late word about the result of an earlier child can be taken for one
-    /// about this one's.
+    /// The judgement of a result handler. The number prevents that a late judgement of an earlier child's result is
+    /// taken for this one's.
     pub(super) fn judged(&mut self, now: Now, id: ProcessId, judgement: u64, verdict: Verdict) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let name = member.config.identity.name.clone();
         let Some(seat) = member.seat.as_mut().filter(|seat| seat.judgement == Some(judgement)) else { return };
         seat.judgement = None;
         self.settle(now, id, &name, verdict);
-        self.hear_listener(now, id);
+        self.process_listener_output(now, id);
     }
 
-    /// Nobody will answer what was asked of Python code before: those events are offered again.
+    /// The plug-in process will not answer earlier requests: those events are sent again.
     pub(super) fn forget_judgements(&mut self, now: Now) {
         let awaited: Vec<(ProcessId, u64)> =
             self.seats().filter_map(|(id, seat)| Some((id, seat.judgement?))).collect();
@@ -224,13 +224,13 @@ impl Supervisor {
         }
     }
 
-    /// A listener that broke the protocol gets no more events from this child; the child is replaced after a pause
-    /// that grows while its successors do no better. The original leaves it as it is for ever.
+    /// After a protocol violation the child gets no more events; it is replaced after a delay that grows while its
+    /// successors violate the protocol, too. The original never replaces it.
     fn violated(&mut self, now: Now, id: ProcessId, name: &str, before: ListenerState) {
         self.log_transition(name, before, ListenerState::Unknown);
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         let event = seat.event.take();
-        let wait = Duration::from_secs(1 << seat.violations.min(6)).min(LONGEST_WAIT);
+        let wait = Duration::from_secs(1 << seat.violations.min(6)).min(MAX_REPLACEMENT_DELAY);
         seat.violations = seat.violations.saturating_add(1);
         seat.revival = Some(now.mono + wait);
         let times = seat.violations;
@@ -252,21 +252,20 @@ impl Supervisor {
         self.seats().flat_map(|(_, seat)| [seat.revival, seat.doubt]).flatten().min()
     }
 
-    /// After a crash: the last words of a listener may have been heard by the daemon that is dead, and the last event
-    /// sent by it, and it had no time to note that. A listener that should be about to say something and does not is
-    /// waiting itself; the event it had is offered again.
-    pub fn doubt_listeners(&mut self, now: Now) {
+    /// After a crash: the killed daemon may have read output of a listener, or sent it an event, without noting that. A
+    /// listener that should be writing but is silent is itself waiting; its event is sent again.
+    pub fn mark_listeners_uncertain(&mut self, now: Now) {
         for member in self.members.values_mut().filter(|member| member.machine.pid() != 0) {
             let Some(seat) = member.seat.as_mut() else { continue };
             seat.protocol.output_may_be_missing();
             if matches!(seat.protocol.state(), ListenerState::Busy | ListenerState::Acknowledged) {
-                seat.doubt = Some(now.mono + LONGEST_DOUBT);
+                seat.doubt = Some(now.mono + SILENCE_LIMIT);
             }
         }
     }
 
-    /// Ends the doubts whose time has come.
-    pub(super) fn settle_doubts(&mut self, now: Now) {
+    /// Resolves uncertain listeners whose time has come.
+    pub(super) fn resolve_uncertain_listeners(&mut self, now: Now) {
         let due = |(id, seat): (ProcessId, &Seat)| seat.doubt.is_some_and(|at| at <= now.mono).then_some(id);
         for id in self.seats().filter_map(due).collect::<Vec<_>>() {
             let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { continue };
@@ -299,14 +298,14 @@ impl Supervisor {
         }
     }
 
-    /// A stop that somebody asked for is final, even where the listener was about to be recycled.
+    /// A stop by a client is final, even if the listener was about to be restarted.
     pub(super) fn forget_revival(&mut self, id: ProcessId) {
         if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
             seat.revival = None;
         }
     }
 
-    /// The event a dead listener was working on goes back to its pool.
+    /// Returns the event of an exited listener to its pool.
     pub(super) fn listener_ended(&mut self, now: Now, id: ProcessId) {
         let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
         seat.revival = None;

@@ -1,4 +1,4 @@
-//! Shutdown and restart: one group after the other, highest priority number first.
+//! Shutdown and restart: one group after the other, by descending priority number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use supervisord_wire::state::Mood;
 use super::{Effect, Ending, ProcessId, Supervisor};
 use crate::event::{Event, SupervisorState};
 use crate::plan::Plan;
-use crate::process::Stimulus;
+use crate::process::MachineInput;
 use crate::texts;
 use crate::time::Now;
 
-/// How often the names of those still alive are logged.
+/// How often the names of the remaining processes are logged.
 const REPORT_EVERY: Duration = Duration::from_secs(3);
 
-/// How long listeners may take to deal with what they have been sent before they are told to stop.
-const LAST_HEARING: Duration = Duration::from_secs(1);
+/// How long listeners may process their events before they are stopped.
+const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A shutdown under way.
+/// A shutdown in progress.
 pub(super) struct Shutdown {
-    /// The groups, each of which is stopped when all that come before it have been.
+    /// The groups, each of which is stopped when all before it have stopped.
     plan: Plan<Arc<str>>,
-    /// Until when the listeners of the next one are heard before that.
+    /// Until when the listeners of the next group may process their events.
     heard_until: Option<Duration>,
     reported: Duration,
 }
@@ -33,14 +33,14 @@ impl Shutdown {
         self.reported + REPORT_EVERY
     }
 
-    /// When the shutdown wants to be looked at again although nothing happens.
+    /// When the shutdown must be processed again without an input.
     pub(super) fn deadline(&self) -> Duration {
         self.heard_until.map_or(self.next_report(), |until| until.min(self.next_report()))
     }
 }
 
 impl Supervisor {
-    /// TERM, INT or QUIT: also turns a restart under way into a shutdown.
+    /// TERM, INT or QUIT: also turns a pending restart into a shutdown.
     pub(super) fn shutdown_signal(&mut self, name: &'static str) {
         self.log(LogLevel::Warn, format!("received {name} indicating exit request"));
         self.set_mood(Mood::Shutdown);
@@ -80,7 +80,7 @@ impl Supervisor {
         self.effects.push_back(Effect::PublishMood(mood));
     }
 
-    /// Takes the shutdown as far as it can go now.
+    /// Continues the shutdown as far as possible now.
     pub(super) fn advance_shutdown(&mut self, now: Now) {
         if self.mood == Mood::Running || self.finished {
             return;
@@ -90,10 +90,10 @@ impl Supervisor {
         }
         self.note_stopped_groups();
         while let Some(group) = self.next_group_to_stop() {
-            if self.hears(now, &group) {
+            if self.awaits_listeners(now, &group) {
                 return;
             }
-            self.tell_group(now, &group);
+            self.stop_group_members(now, &group);
             self.note_stopped_groups();
         }
         if self.members.values().all(|member| member.machine.is_down()) {
@@ -107,8 +107,8 @@ impl Supervisor {
         self.shutdown = Some(Shutdown { plan, heard_until: None, reported: now.mono });
         self.emit(&Event::SupervisorState(SupervisorState::Stopping));
         self.dispatch_events();
-        if let Some(group) = self.next_group_to_stop().filter(|group| !self.hears(now, group)) {
-            self.tell_group(now, &group);
+        if let Some(group) = self.next_group_to_stop().filter(|group| !self.awaits_listeners(now, group)) {
+            self.stop_group_members(now, &group);
         }
         self.report_survivors();
     }
@@ -117,7 +117,7 @@ impl Supervisor {
         self.shutdown.as_ref()?.plan.ready().next().cloned()
     }
 
-    /// Takes the groups that have been told to stop, and have, as done.
+    /// Marks groups that were asked to stop, and have stopped, as done.
     fn note_stopped_groups(&mut self) {
         let Some(shutdown) = &self.shutdown else { return };
         let stopped: Vec<Arc<str>> = shutdown.plan.begun().filter(|group| self.is_group_down(group)).cloned().collect();
@@ -130,19 +130,19 @@ impl Supervisor {
         self.group_index(name).is_none_or(|index| self.groups[index].members.iter().all(|id| self.is_down(*id)))
     }
 
-    /// Whether a listener of the group still deals with an event, and has time left to do so.
-    fn hears(&mut self, now: Now, group: &str) -> bool {
+    /// Whether a listener of the group is still processing an event, and has time left.
+    fn awaits_listeners(&mut self, now: Now, group: &str) -> bool {
         let Some(index) = self.group_index(group) else { return false };
         let members = self.groups[index].members.iter().filter_map(|id| self.members.get(id));
         let is_busy = members
             .filter(|member| member.machine.is_up())
             .any(|member| member.seat.as_ref().is_some_and(super::listeners::Seat::is_busy));
         let Some(shutdown) = self.shutdown.as_mut() else { return false };
-        is_busy && now.mono < *shutdown.heard_until.get_or_insert(now.mono + LAST_HEARING)
+        is_busy && now.mono < *shutdown.heard_until.get_or_insert(now.mono + LAST_EVENT_TIMEOUT)
     }
 
-    /// Tells the members of a group to stop, the highest priority number first.
-    fn tell_group(&mut self, now: Now, group: &Arc<str>) {
+    /// Stops the members of a group, by descending priority number.
+    fn stop_group_members(&mut self, now: Now, group: &Arc<str>) {
         if let Some(shutdown) = self.shutdown.as_mut() {
             shutdown.plan.begin(group);
             shutdown.heard_until = None;
@@ -150,7 +150,7 @@ impl Supervisor {
         let Some(index) = self.group_index(group) else { return };
         for id in self.members_by_priority(index).into_iter().rev() {
             self.forget_revival(id);
-            self.stimulate(now, id, Stimulus::Shutdown);
+            self.drive_machine(now, id, MachineInput::Shutdown);
         }
     }
 
@@ -182,7 +182,7 @@ impl Supervisor {
         }
     }
 
-    /// Reports that are due: who has not died yet, and who has not stopped yet.
+    /// Logs the reports that are due: the remaining processes of a shutdown, and slow stops.
     pub(super) fn report_waiting(&mut self, now: Now) {
         if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.next_report() <= now.mono) {
             self.report_survivors();

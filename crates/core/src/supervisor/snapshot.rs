@@ -11,7 +11,7 @@ use supervisord_wire::state::Mood;
 use super::listeners::Seat;
 use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::pool::Pool;
-use crate::process::{Machine, Stimulus};
+use crate::process::{Machine, MachineInput};
 use crate::ticks::Ticks;
 use crate::time::Now;
 
@@ -255,7 +255,7 @@ impl Supervisor {
     /// Stops a process, and starts it again when it has ended.
     pub fn replace(&mut self, id: ProcessId, now: Now) {
         if self.members.get(&id).is_some_and(|member| member.machine.is_alive()) {
-            self.stimulate(now, id, Stimulus::Recycle);
+            self.drive_machine(now, id, MachineInput::Recycle);
         }
     }
 
@@ -265,7 +265,7 @@ impl Supervisor {
         self.retiring.push(name.to_owned());
         for id in self.members_by_priority(index) {
             self.forget_revival(id);
-            self.stimulate(now, id, Stimulus::Stop);
+            self.drive_machine(now, id, MachineInput::Stop);
         }
     }
 

@@ -41,7 +41,7 @@ impl Control {
             }
         }
         if let Some(Reconfigured { config, afresh }) = reconfigured {
-            self.supervisor.doubt_listeners(present());
+            self.supervisor.mark_listeners_uncertain(present());
             self.supervisor.reconcile(config, afresh, present());
             self.perform_effects();
         }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::output::cuts::{cut, cuts};
 
-/// Parts with their bytes, neighbours of one kind joined: what is independent of the cuts.
+/// Parts with their bytes, adjacent ones of a kind joined: the result does not depend on the split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Plain(Vec<u8>),
@@ -46,7 +46,7 @@ fn section(text: &str, dropped: u64) -> Seen {
 }
 
 #[test]
-fn a_section_is_cut_out() {
+fn a_section_is_captured() {
     let seen = scan(100, &[b"a<!--XSUPERVISOR:BEGIN-->b<!--XSUPERVISOR:END-->c"]);
     assert_eq!(seen, [plain("a"), captured("b"), section("b", 0), plain("c")]);
 }
@@ -87,7 +87,7 @@ fn the_limit_is_exact_and_keeps_the_newest() {
 }
 
 #[test]
-fn a_section_without_end_is_handed_out() {
+fn an_unfinished_section_is_emitted() {
     let seen = scan(4, &[b"x", BEGIN, b"abcdef", b"<!--"]);
     let held = Held { bytes: b"<!--".to_vec(), dropped: 6 };
     assert_eq!(seen, [plain("x"), captured("abcdef<!--"), Seen::Unfinished(held)]);

@@ -52,7 +52,7 @@ impl World {
 }
 
 #[test]
-fn a_listener_is_busy_until_python_code_has_judged() {
+fn a_listener_is_busy_until_its_result_handler_answers() {
     let (mut world, process) = judged_world();
     world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "two".to_owned() });
     assert_eq!(world.heard_events(), 1);
@@ -101,8 +101,8 @@ fn an_event_a_dead_listener_worked_on_goes_to_its_successor() {
     assert!(String::from_utf8_lossy(&world.children[&successor].heard).contains("serial:0 "));
 }
 
-/// A listener that has said READY and was sent the first of these events, of which nobody knows whether it has done it: the
-/// daemon that sent it is dead.
+/// A listener that was READY and was sent the first of these events by a daemon that was then killed, so that it is
+/// unknown whether it has processed the event.
 fn taken_over(events: &[&str]) -> (World, ProcessId) {
     let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
     let listener = world.id("pool");
@@ -111,12 +111,12 @@ fn taken_over(events: &[&str]) -> (World, ProcessId) {
     }
     world.give(Input::ListenerOutput { process: listener, bytes: b"READY\n".to_vec() });
     world.children.values_mut().next().unwrap().heard.clear();
-    world.supervisor.doubt_listeners(world.now);
+    world.supervisor.mark_listeners_uncertain(world.now);
     (world, listener)
 }
 
 #[test]
-fn a_listener_whose_last_words_died_with_the_daemon_is_asked_again() {
+fn an_event_whose_answer_died_with_the_daemon_is_sent_again() {
     let (mut world, _) = taken_over(&["one"]);
     world.pass(9_000);
     assert!(world.children.values().next().unwrap().heard.is_empty(), "it may still be at work");
@@ -125,7 +125,7 @@ fn a_listener_whose_last_words_died_with_the_daemon_is_asked_again() {
 }
 
 #[test]
-fn a_listener_that_was_told_more_than_is_known_is_not_blamed_for_its_answer() {
+fn an_answer_to_an_unknown_event_is_no_violation_after_a_take_over() {
     for answer in ["RESULT 2\nOKREADY\n", "RESULT 4\nFAILREADY\n"] {
         let (mut world, listener) = taken_over(&[]);
         world.give(Input::ListenerOutput { process: listener, bytes: answer.into() });
@@ -137,7 +137,7 @@ fn a_listener_that_was_told_more_than_is_known_is_not_blamed_for_its_answer() {
 }
 
 #[test]
-fn a_listener_that_was_taken_over_and_talks_nonsense_is_forgiven_only_once() {
+fn only_one_violation_is_ignored_after_a_take_over() {
     let (mut world, listener) = taken_over(&[]);
     world.give(Input::ListenerOutput { process: listener, bytes: b"nonsense\n".to_vec() });
     world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "one".to_owned() });
@@ -148,7 +148,7 @@ fn a_listener_that_was_taken_over_and_talks_nonsense_is_forgiven_only_once() {
 }
 
 #[test]
-fn a_listener_that_was_taken_over_and_never_stops_talking_nonsense_is_replaced() {
+fn a_taken_over_listener_that_keeps_violating_the_protocol_is_replaced() {
     let (mut world, listener) = taken_over(&[]);
     for _ in 0..4 {
         world.give(Input::ListenerOutput { process: listener, bytes: b"heartbeat\n".to_vec() });
@@ -158,7 +158,7 @@ fn a_listener_that_was_taken_over_and_never_stops_talking_nonsense_is_replaced()
 }
 
 #[test]
-fn an_event_of_which_only_the_dead_daemon_knows_what_was_said_is_offered_again() {
+fn an_event_with_an_unknown_result_is_sent_again_after_a_take_over() {
     for (rest, offers) in [("LREADY\n", 1), ("READY\n", 1), ("OKREADY\n", 0)] {
         let (mut world, listener) = taken_over(&["one"]);
         world.give(Input::ListenerOutput { process: listener, bytes: rest.into() });
@@ -168,7 +168,7 @@ fn an_event_of_which_only_the_dead_daemon_knows_what_was_said_is_offered_again()
 }
 
 #[test]
-fn a_full_pool_drops_the_oldest_event_and_says_so() {
+fn a_full_pool_drops_and_logs_the_oldest_event() {
     let mut world = World::started(vec![samples::pool("pool", &["REMOTE_COMMUNICATION"], 2)]);
     for data in ["a", "b", "c"] {
         world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: data.to_owned() });

@@ -1,9 +1,9 @@
-//! What plug-ins hear and may change.
+//! Plug-ins: their events, and their changes of groups.
 
 use super::*;
 
 #[test]
-fn plug_ins_hear_what_they_subscribed_to_and_use_no_numbers() {
+fn plug_ins_get_subscribed_events_without_serial_numbers() {
     let mut world = World::new(vec![program("p"), samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
     world.give(Input::Subscribed { kinds: vec![EventType::ProcessState] });
     world.give(Input::Started);

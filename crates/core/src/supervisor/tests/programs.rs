@@ -1,4 +1,4 @@
-//! What starts when, and what counts as started.
+//! The order of starts, and when a process counts as started.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn a_program_without_startsecs_runs_before_the_next_is_started() {
 }
 
 #[test]
-fn a_child_that_died_before_startsecs_has_failed_however_long_its_last_words_are_read() {
+fn a_child_that_died_before_startsecs_has_failed_even_if_its_output_is_read_later() {
     let mut world = World::started(vec![program("p")]);
     let pid = world.pid_of("p");
     world.pass(500);
@@ -39,11 +39,11 @@ fn a_child_that_died_before_startsecs_has_failed_however_long_its_last_words_are
 }
 
 #[test]
-fn each_start_counts_from_its_own_birth_however_many_are_made_at_once() {
+fn startsecs_counts_from_each_spawn() {
     let mut world = World::new((0..10).map(|number| program(&format!("p{number}"))).collect());
     world.birth = Duration::from_millis(200);
     world.give(Input::Started);
-    // The first was made 1.8 s before the last.
+    // The first was spawned 1.8 s before the last.
     world.give(Input::Elapsed);
     assert_eq!(world.state("p4"), ProcessState::Running);
     assert_eq!(world.state("p5"), ProcessState::Starting);
@@ -58,13 +58,13 @@ fn each_start_counts_from_its_own_birth_however_many_are_made_at_once() {
 }
 
 #[test]
-fn a_death_belongs_to_its_run_even_when_the_pid_is_used_again() {
+fn an_exit_belongs_to_its_run_even_if_the_pid_is_reused() {
     let mut world = World::started(vec![varied("old", |process| process.restart.autorestart = AutoRestart::Never)]);
     world.pass(2_000);
     let pid = world.pid_of("old");
     let old = world.children.remove(&pid).unwrap().run;
     world.give(Input::Died { run: old, at: world.now });
-    // While the last words of the old one are read, the system gives its number to a new one.
+    // While the last output of the old child is read, the system reuses its process id.
     world.next_pid = pid - 1;
     let config = Box::new(samples::config(vec![program("old"), program("new")]));
     world.call(Call::ReloadConfig { config });
@@ -74,7 +74,7 @@ fn a_death_belongs_to_its_run_even_when_the_pid_is_used_again() {
     assert_eq!(world.state("old"), ProcessState::Exited);
     world.pass(2_000);
     assert_eq!(world.state("new"), ProcessState::Running);
-    // Nor is the newcomer hit by what was meant for the old one.
+    // A signal for the old child must not reach the new one.
     let new = world.children[&pid].run;
     world.call(stop("new", true));
     world.pass(100);
@@ -83,7 +83,7 @@ fn a_death_belongs_to_its_run_even_when_the_pid_is_used_again() {
 }
 
 #[test]
-fn the_wait_for_a_stop_counts_from_its_own_signal() {
+fn stopwaitsecs_counts_from_each_signal() {
     let mut world = World::started(vec![program("p")]);
     world.pass(2_000);
     world.children.values_mut().for_each(|child| child.ignores_term = true);
@@ -96,7 +96,7 @@ fn the_wait_for_a_stop_counts_from_its_own_signal() {
 }
 
 #[test]
-fn what_follows_from_a_birth_comes_before_the_next_one() {
+fn the_result_of_a_spawn_is_processed_before_the_next_spawn() {
     let mut world = World::new(vec![program("a"), program("b")]);
     let mut order = Vec::new();
     world.supervisor.handle(world.now, Input::Started);

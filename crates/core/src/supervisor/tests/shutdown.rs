@@ -1,4 +1,4 @@
-//! The end of the supervisor, and its beginning anew.
+//! Shutdown and restart of the supervisor.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn shutdown_stops_one_group_after_the_other_in_reverse() {
 }
 
 #[test]
-fn shutdown_waits_for_the_stubborn_and_says_so_every_three_seconds() {
+fn shutdown_logs_remaining_processes_every_three_seconds() {
     let mut world = World::new(vec![program("p")]);
     world.stubborn.push("p".to_owned());
     world.give(Input::Started);
@@ -80,7 +80,7 @@ fn nothing_but_remote_events_is_accepted_during_a_shutdown() {
 }
 
 #[test]
-fn a_listener_may_deal_with_what_it_was_sent_before_it_is_stopped() {
+fn a_listener_may_process_its_last_event_before_it_is_stopped() {
     for answers in [true, false] {
         let pool = samples::pool("pool", &["SUPERVISOR_STATE_CHANGE"], 10);
         let mut world = World::started(vec![pool, program("p")]);
@@ -89,7 +89,7 @@ fn a_listener_may_deal_with_what_it_was_sent_before_it_is_stopped() {
         let say = |world: &mut World, bytes: &[u8]| {
             world.give(Input::ListenerOutput { process: listener, bytes: bytes.to_vec() });
         };
-        // It begins with the event of the start.
+        // It processes the event of the start first.
         say(&mut world, b"READY\n");
         say(&mut world, b"RESULT 2\nOKREADY\n");
         world.give(Input::ShutdownSignal { name: "SIGTERM" });
@@ -115,7 +115,7 @@ fn a_shutdown_before_the_start_starts_no_programs() {
 }
 
 #[test]
-fn a_signal_to_end_turns_a_restart_that_is_complete_into_an_end() {
+fn a_shutdown_signal_turns_a_completed_restart_into_a_shutdown() {
     let mut world = World::started(vec![program("p")]);
     world.give(Input::RestartSignal { config: Ok(Box::new(samples::config(vec![program("p")]))) });
     world.pass(100);

@@ -25,7 +25,7 @@ impl World {
         };
         let groups_left = snapshot.groups.into_iter().zip(active).map(left_of).collect();
         self.go_on(Snapshot { groups: groups_left, next_serial: 0, ticks: None, retiring: Vec::new(), ..snapshot });
-        self.supervisor.doubt_listeners(self.now);
+        self.supervisor.mark_listeners_uncertain(self.now);
         self.reconcile(groups);
     }
 
