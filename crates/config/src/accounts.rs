@@ -23,7 +23,11 @@ fn group(text: &str, host: &dyn DaemonHost) -> Option<u32> {
 }
 
 /// The ids of `user` or `user:group`; no group id where no group is named.
-pub(crate) fn owner(text: &str, host: &dyn DaemonHost) -> Option<(u32, Option<u32>)> {
+pub(crate) fn owner(text: &str, host: &dyn DaemonHost) -> Result<(u32, Option<u32>), Complaint> {
+    find_owner(text, host).ok_or_else(|| Complaint::quoting("Invalid owner ", text, ""))
+}
+
+fn find_owner(text: &str, host: &dyn DaemonHost) -> Option<(u32, Option<u32>)> {
     let (name, group_name) = match text.split_once(':') {
         Some((name, group_name)) => (name, Some(group_name)),
         None => (text, None),

@@ -8,16 +8,17 @@ use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::host::{DaemonHost, Host, ReadError};
 use crate::include;
-use crate::ini::{Ini, Section};
+use crate::ini::Ini;
 use crate::model::{Config, Group, Origin};
 use crate::notices::Notices;
 use crate::path;
 use crate::place::Place;
-use crate::reader::Reader;
 use crate::schema::SectionKind;
 
+mod environments;
 mod fastcgi;
 mod groups;
+mod inputs;
 mod listeners;
 mod odd;
 mod plugins;
@@ -26,9 +27,8 @@ mod servers;
 mod supervisord;
 mod unknown;
 
+use inputs::Inputs;
 pub(crate) use plugins::plugins;
-#[cfg(test)]
-pub(crate) use processes::describe_child_log;
 
 /// What a configuration is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,26 +117,6 @@ impl<'f> Source<'f> {
         let mut ini = Ini::default();
         ini.read(self.shown, content)?;
         Ok(ini)
-    }
-}
-
-/// What everything is read from.
-struct Inputs<'a> {
-    ini: &'a Ini,
-    host: &'a dyn DaemonHost,
-    here: &'a str,
-    /// The main file, as given.
-    file: &'a str,
-}
-
-impl<'a> Inputs<'a> {
-    fn reader(&self, section: &'a Section, kind: SectionKind) -> Reader<'a> {
-        Reader::new(self.ini, section, kind)
-    }
-
-    /// The sections of a kind, in file order.
-    fn sections(&self, kind: SectionKind) -> impl Iterator<Item = Reader<'a>> {
-        Reader::of_kind(self.ini, kind)
     }
 }
 

@@ -66,10 +66,10 @@ pub fn load(file: &str, host: &dyn Host) -> Result<ClientConfig, ConfigError> {
     let reader = Reader::new(&ini, section, SectionKind::Supervisorctl);
     let variables = &Names::new().variables(&host.environment());
     let located = &Names::over(variables).text("here", &source.here);
-    let as_written = |text: &str| Ok(text.to_owned());
+    let text = |option, names| reader.text(option, names)?.ok_or_else(|| reader.missing(option));
     Ok(ClientConfig {
-        serverurl: reader.get("serverurl", located, |text| Ok(server_url(text, host)))?,
-        prompt: reader.get("prompt", variables, as_written)?,
+        serverurl: server_url(&text("serverurl", located)?, host),
+        prompt: text("prompt", variables)?,
         username: reader.text("username", variables)?,
         password: reader.text("password", variables)?,
         history_file: reader

@@ -1,12 +1,12 @@
 //! What the command line of the daemon says about its configuration. It wins over the file.
 
 use crate::complaint::Complaint;
-use crate::convert;
 use crate::error::ConfigError;
+use crate::expand::Names;
 use crate::host::DaemonHost;
-use crate::model::{ActivityLog, LogLevel};
-use crate::path;
 use crate::pyrepr::repr;
+use crate::schema::{Context, SectionKind};
+use crate::value::Value;
 
 /// An option of the command line that sets a value of `[supervisord]`, names the file, or is without effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,22 +52,35 @@ pub struct CommandLine {
 /// The converted values of a command line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
-    pub(crate) nodaemon: bool,
-    pub(crate) silent: bool,
-    pub(crate) nocleanup: bool,
-    pub(crate) strip_ansi: bool,
+    /// A user that is looked up only once everything else has been read.
     pub(crate) user: Option<String>,
-    pub(crate) umask: Option<u32>,
-    pub(crate) directory: Option<String>,
-    pub(crate) logfile: Option<ActivityLog>,
-    pub(crate) logfile_maxbytes: Option<i64>,
-    pub(crate) logfile_backups: Option<i64>,
-    pub(crate) loglevel: Option<LogLevel>,
-    pub(crate) pidfile: Option<String>,
-    pub(crate) identifier: Option<String>,
-    pub(crate) childlogdir: Option<String>,
-    pub(crate) minfds: Option<i64>,
-    pub(crate) minprocs: Option<i64>,
+    /// Options of `[supervisord]` with their values.
+    values: Vec<(&'static str, Value<'static>)>,
+}
+
+impl Flag {
+    /// The option of `[supervisord]` that it sets, if it sets one.
+    const fn option(self) -> Option<&'static str> {
+        Some(match self {
+            Flag::Configuration | Flag::ProfileOptions => return None,
+            Flag::Nodaemon => "nodaemon",
+            Flag::Silent => "silent",
+            Flag::Nocleanup => "nocleanup",
+            Flag::StripAnsi => "strip_ansi",
+            Flag::User => "user",
+            Flag::Umask => "umask",
+            Flag::Directory => "directory",
+            Flag::Logfile => "logfile",
+            Flag::LogfileMaxbytes => "logfile_maxbytes",
+            Flag::LogfileBackups => "logfile_backups",
+            Flag::Loglevel => "loglevel",
+            Flag::Pidfile => "pidfile",
+            Flag::Identifier => "identifier",
+            Flag::Childlogdir => "childlogdir",
+            Flag::Minfds => "minfds",
+            Flag::Minprocs => "minprocs",
+        })
+    }
 }
 
 impl CommandLine {
@@ -91,35 +104,26 @@ impl CommandLine {
 
 impl Overrides {
     fn set(&mut self, flag: Flag, value: &str, host: &dyn DaemonHost) -> Result<(), Complaint> {
-        match flag {
+        let Some(row) = flag.option().and_then(|name| SectionKind::Supervisord.option(name)) else { return Ok(()) };
+        let value = match flag {
             // Nothing instead of these two files means those of the configuration.
-            Flag::Logfile | Flag::Pidfile if value.is_empty() => {}
-            Flag::Configuration | Flag::ProfileOptions => {}
-            Flag::Nodaemon => self.nodaemon = true,
-            Flag::Silent => self.silent = true,
-            Flag::Nocleanup => self.nocleanup = true,
-            Flag::StripAnsi => self.strip_ansi = true,
-            Flag::User => self.user = Some(value.to_owned()),
-            Flag::Umask => self.umask = Some(convert::octal(value)?),
-            Flag::Directory => self.directory = Some(path::existing_directory(value, host)?),
-            Flag::Logfile => self.logfile = Some(activity_log(value, host)?),
-            Flag::LogfileMaxbytes => self.logfile_maxbytes = Some(convert::byte_size(value)?),
-            Flag::LogfileBackups => self.logfile_backups = Some(convert::integer(value)?),
-            Flag::Loglevel => self.loglevel = Some(convert::log_level(value)?),
-            Flag::Pidfile => self.pidfile = Some(path::in_existing_directory(value, host)?),
-            Flag::Identifier => self.identifier = Some(value.to_owned()),
-            Flag::Childlogdir => self.childlogdir = Some(path::existing_directory(value, host)?),
-            Flag::Minfds => self.minfds = Some(convert::integer(value)?),
-            Flag::Minprocs => self.minprocs = Some(convert::integer(value)?),
-        }
+            Flag::Logfile | Flag::Pidfile if value.is_empty() => return Ok(()),
+            Flag::User => {
+                self.user = Some(value.to_owned());
+                return Ok(());
+            }
+            Flag::Nodaemon | Flag::Silent | Flag::Nocleanup | Flag::StripAnsi => Value::Boolean(true),
+            _ => {
+                let context = Context { host, names: &Names::new(), section: row.section.word(), option: row.name };
+                row.convert_on(value, &context)?
+            }
+        };
+        self.values.push((row.name, value));
         Ok(())
     }
-}
 
-/// `syslog`, or a file made absolute.
-pub(crate) fn activity_log(text: &str, host: &dyn DaemonHost) -> Result<ActivityLog, Complaint> {
-    if text == "syslog" {
-        return Ok(ActivityLog::Syslog);
+    /// The value of an option, where the command line has one.
+    pub(crate) fn value(&self, option: &str) -> Option<Value<'static>> {
+        self.values.iter().find(|(name, _)| *name == option).map(|(_, value)| value.clone())
     }
-    path::in_existing_directory(text, host).map(|file| ActivityLog::File(path::absolute(&file, host)))
 }

@@ -3,12 +3,15 @@
 use serde_json::Value;
 
 use crate::command_line::CommandLine;
+use crate::complaint::Complaint;
 use crate::convert;
 use crate::environment::pairs;
+use crate::expand::Names;
 use crate::fake_host::FakeHost;
 use crate::ini::Ini;
-use crate::model::AutoRestart;
-use crate::{load, signal};
+use crate::model::{AutoRestart, LogFile};
+use crate::schema::{Context, Kind};
+use crate::{load, signal, value};
 
 fn cases(text: &str) -> Vec<Value> {
     serde_json::from_str(text).unwrap()
@@ -74,8 +77,21 @@ const OTHER_VALUES: [(&str, &str, &str); 7] = [
     ("child_logfile", "", "\"NONE\""),
 ];
 
+fn child_log(text: &str) -> Result<String, Complaint> {
+    let (host, names) = (FakeHost::new(), Names::new());
+    let context = Context { host: &host, names: &names, section: "", option: "stdout_logfile" };
+    Ok(match Kind::ChildLog.convert_on(text, &context)? {
+        value::Value::Syslog => "SYSLOG".to_owned(),
+        value::Value::LogFile(file) => match file.into_owned() {
+            LogFile::None => "NONE".to_owned(),
+            LogFile::Auto => "AUTO".to_owned(),
+            LogFile::Path(path) => path,
+        },
+        other => panic!("{other:?}"),
+    })
+}
+
 fn convert(kind: &str, text: &str) -> Result<Value, String> {
-    let host = FakeHost::new();
     let outcome = match kind {
         "integer" => convert::integer(text).map(Value::from),
         "boolean" => convert::boolean(text).map(Value::from),
@@ -93,7 +109,7 @@ fn convert(kind: &str, text: &str) -> Result<Value, String> {
                 AutoRestart::Unexpected => "unexpected",
             })
         }),
-        "child_logfile" => crate::assemble::describe_child_log(text, &host).map(Value::from),
+        "child_logfile" => child_log(text).map(Value::from),
         "string_list" => Ok(Value::from(convert::strings(text))),
         _ => panic!("unknown kind {kind}"),
     };

@@ -29,6 +29,7 @@ mod path;
 mod place;
 pub mod pyrepr;
 mod pytext;
+mod python_name;
 mod reader;
 pub mod reference;
 pub mod sample;
@@ -38,6 +39,7 @@ pub mod schema;
 pub mod search;
 pub mod signal;
 pub mod suggest;
+pub mod value;
 pub mod words;
 
 pub use assemble::{Purpose, load, load_text, load_with};

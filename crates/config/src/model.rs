@@ -100,7 +100,7 @@ pub struct Notice {
 }
 
 /// `[supervisord]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Supervisord {
     /// Descriptors the daemon must be able to open.
     pub minfds: u64,
@@ -141,20 +141,22 @@ pub struct Supervisord {
 }
 
 /// Where the activity log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ActivityLog {
     /// To the system log.
+    #[default]
     Syslog,
     /// To this file, absolute.
     File(String),
 }
 
 /// Severity of an activity log line, most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
     Critical,
     Error,
     Warn,
+    #[default]
     Info,
     Debug,
     Trace,
@@ -304,6 +306,20 @@ pub struct Process {
     pub logging: Logging,
 }
 
+impl Process {
+    /// A process of a section before any option has been set.
+    pub(crate) fn blank(section: &str, origin: Origin) -> Process {
+        Process {
+            identity: Identity { name: String::new(), section: section.to_owned(), origin, priority: 0 },
+            spawn: Spawn::default(),
+            start: Start::default(),
+            restart: Restart::default(),
+            stop: Stop::default(),
+            logging: Logging::default(),
+        }
+    }
+}
+
 /// Who a process is, and where it stands among the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
@@ -318,7 +334,7 @@ pub struct Identity {
 }
 
 /// What a process is made of.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spawn {
     /// Command line, expanded, not yet split into words.
     pub command: String,
@@ -337,7 +353,7 @@ pub struct Spawn {
 }
 
 /// When a process is started, and when it counts as started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Start {
     /// Start it with the daemon.
     pub autostart: bool,
@@ -348,7 +364,7 @@ pub struct Start {
 }
 
 /// What follows when a process has ended by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restart {
     /// Start it again after it ended by itself.
     pub autorestart: AutoRestart,
@@ -357,7 +373,7 @@ pub struct Restart {
 }
 
 /// How a process is asked, and then made, to end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stop {
     /// The number of the signal that asks it to stop.
     pub stopsignal: i32,
@@ -370,7 +386,7 @@ pub struct Stop {
 }
 
 /// Where the output of a process goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Logging {
     /// Its stdout log.
     pub stdout: ChannelLog,
@@ -381,27 +397,29 @@ pub struct Logging {
 }
 
 /// When to start a process again after it ended by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AutoRestart {
     /// Always.
     Always,
     /// Never.
     Never,
     /// When its exit status is not in `exitcodes`.
+    #[default]
     Unexpected,
 }
 
 /// `serverurl` of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ServerUrl {
     /// The daemon's own.
+    #[default]
     Auto,
     /// This text; empty leaves the variable out.
     Text(String),
 }
 
 /// Logging of stdout or stderr of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelLog {
     /// Where it goes.
     pub file: LogFile,
@@ -418,11 +436,12 @@ pub struct ChannelLog {
 }
 
 /// The file of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LogFile {
     /// No file.
     None,
     /// A file whose name the daemon makes up.
+    #[default]
     Auto,
     /// This file.
     Path(String),

@@ -3,11 +3,13 @@
 use crate::complaint::Complaint;
 use crate::error::ConfigError;
 use crate::expand::{Names, expand, may_show_environment};
+use crate::host::DaemonHost;
 use crate::ini::{Entry, Ini, Section};
 use crate::misspelt::misspelt;
 use crate::model::Origin;
 use crate::place::Place;
-use crate::schema::{self, SectionKind};
+use crate::schema::{self, Context, OptionSpec, SectionKind};
+use crate::value::{OptionValue, Value};
 
 /// One section, read as a kind of section.
 #[derive(Clone, Copy)]
@@ -47,8 +49,17 @@ impl<'a> Reader<'a> {
         self.section.origin()
     }
 
+    /// What is written as an option, under its name or an alias.
     fn entry(&self, option: &str) -> Option<&'a Entry> {
-        self.ini.get(self.section(), option)
+        self.written(option).or_else(|| self.entry_of(self.kind.option(option)?))
+    }
+
+    fn entry_of(&self, row: &OptionSpec) -> Option<&'a Entry> {
+        row.names().find_map(|name| self.written(name))
+    }
+
+    fn written(&self, name: &str) -> Option<&'a Entry> {
+        self.ini.get(self.section(), name)
     }
 
     /// The place of an option, or of the section where it is not written.
@@ -58,7 +69,7 @@ impl<'a> Reader<'a> {
 
     /// Whether messages must not show the value of an option. What only a plug-in knows may be anything.
     fn is_secret(&self, option: &str) -> bool {
-        self.kind.option(option).is_none_or(schema::OptionSpec::is_secret)
+        self.kind.option(option).is_none_or(OptionSpec::is_secret)
     }
 
     /// The place of the section.
@@ -106,14 +117,20 @@ impl<'a> Reader<'a> {
     pub(crate) fn cannot_convert(&self, option: &str, complaint: &Complaint) -> ConfigError {
         let is_secret = self.is_secret(option) || self.raw(option).is_some_and(may_show_environment);
         let words = if is_secret { complaint.without_value() } else { complaint.to_string() };
-        let expected = self.kind.option(option).and_then(schema::OptionSpec::expected);
+        let expected = self.kind.option(option).and_then(OptionSpec::expected);
         let expected = expected.map(|expected| format!("expected {expected}"));
         let advice: Vec<&str> = expected.as_deref().into_iter().chain(complaint.advice()).collect();
         self.error(option, words).advise((!advice.is_empty()).then(|| advice.join("; ")))
     }
 
-    pub(crate) fn is_written(&self, option: &str) -> bool {
+    /// Whether an option of this name is there.
+    pub(crate) fn writes(&self, option: &str) -> bool {
         self.entry(option).is_some()
+    }
+
+    /// Whether an option is there, under its name or an alias.
+    pub(crate) fn is_written(&self, row: &OptionSpec) -> bool {
+        self.entry_of(row).is_some()
     }
 
     /// The names of all options in the section.
@@ -123,43 +140,95 @@ impl<'a> Reader<'a> {
 
     /// The value as written, or the default of the table, before expansion.
     pub(crate) fn raw(&self, option: &str) -> Option<&'a str> {
-        let default = || match self.kind.option(option)?.default {
+        let written = self.written(option).map(|entry| entry.value.as_str());
+        written.or_else(|| self.raw_of(self.kind.option(option)?))
+    }
+
+    fn raw_of(&self, row: &OptionSpec) -> Option<&'a str> {
+        let default = || match row.default {
             schema::Default::Is(text) => Some(text),
             schema::Default::Required | schema::Default::Unset(_) => None,
         };
-        self.entry(option).map(|entry| entry.value.as_str()).or_else(default)
+        self.entry_of(row).map(|entry| entry.value.as_str()).or_else(default)
     }
 
     /// The expanded text.
     pub(crate) fn text(&self, option: &str, names: &Names<'_>) -> Result<Option<String>, ConfigError> {
-        let Some(raw) = self.raw(option) else { return Ok(None) };
+        self.raw(option).map(|raw| self.expanded(option, raw, names)).transpose()
+    }
+
+    fn expanded(&self, option: &str, raw: &str, names: &Names<'_>) -> Result<String, ConfigError> {
         let label = format!("{}.{option}", self.section());
-        expand(raw, names, &label).map(Some).map_err(|complaint| self.cannot_expand(option, &complaint))
+        expand(raw, names, &label).map_err(|complaint| self.cannot_expand(option, &complaint))
     }
 
-    /// The converted value, where there is a text at all.
-    pub(crate) fn maybe<T>(
+    /// The value of an option, where there is a text at all.
+    pub(crate) fn value(
+        &self,
+        row: &OptionSpec,
+        names: &Names<'_>,
+        host: &dyn DaemonHost,
+    ) -> Result<Option<Value<'static>>, ConfigError> {
+        let Some(raw) = self.raw_of(row) else { return Ok(None) };
+        let text = self.expanded(row.name, raw, names)?;
+        let context = Context { host, names, section: self.section(), option: row.name };
+        row.convert_on(&text, &context).map(Some).map_err(|complaint| self.cannot_convert(row.name, &complaint))
+    }
+
+    /// The value of an option as the type it is needed as, where there is a text at all.
+    pub(crate) fn maybe<T: OptionValue>(
         &self,
         option: &str,
         names: &Names<'_>,
-        convert: impl FnOnce(&str) -> Result<T, Complaint>,
+        host: &dyn DaemonHost,
     ) -> Result<Option<T>, ConfigError> {
-        let text = self.text(option, names)?;
-        text.map(|text| convert(&text)).transpose().map_err(|complaint| self.cannot_convert(option, &complaint))
+        let Some(row) = self.kind.option(option) else { return Ok(None) };
+        let value = self.value(row, names, host)?;
+        value.map(|value| T::from_value(value).ok_or_else(|| self.wrong_shape(row))).transpose()
     }
 
-    /// The converted value of an option that has a default or must be written.
-    pub(crate) fn get<T>(
+    /// The value of an option that has a default or must be written.
+    pub(crate) fn get<T: OptionValue>(
         &self,
         option: &str,
         names: &Names<'_>,
-        convert: impl FnOnce(&str) -> Result<T, Complaint>,
+        host: &dyn DaemonHost,
     ) -> Result<T, ConfigError> {
-        self.maybe(option, names, convert)?.ok_or_else(|| self.missing(option))
+        self.maybe(option, names, host)?.ok_or_else(|| self.missing(option))
+    }
+
+    /// The error for a value that is of another shape than where it is to be kept: a mistake of the table.
+    pub(crate) fn wrong_shape(&self, row: &OptionSpec) -> ConfigError {
+        self.error(row.name, format!("{} cannot be kept as {}", row.name, row.kind.describe()))
     }
 
     /// The error for an option that must be written.
     pub(crate) fn missing(&self, option: &str) -> ConfigError {
         self.error(option, format!("section [{}] does not specify a {option}", self.section()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_host::FakeHost;
+    use crate::schema::aliased;
+
+    /// What is written for an option with the name `name` and the alias `alias`.
+    fn read(text: &str) -> Option<i64> {
+        let mut ini = Ini::default();
+        ini.read("f", format!("[program:a]\n{text}").as_bytes()).unwrap();
+        let reader = Reader::new(&ini, ini.section("program:a").unwrap(), SectionKind::Program);
+        let row = aliased("name", &["alias"]);
+        let value = reader.value(&row, &Names::new(), &FakeHost::new()).unwrap()?;
+        assert!(reader.is_written(&row));
+        i64::from_value(value)
+    }
+
+    #[test]
+    fn an_alias_means_the_option_unless_its_name_is_there() {
+        assert_eq!(read("alias=1\n"), Some(1));
+        assert_eq!(read("alias=1\nname=2\n"), Some(2));
+        assert_eq!(read("other=1\n"), None);
     }
 }

@@ -20,7 +20,10 @@ ignored, with a warning that says where it is written and what was probably mean
 A message about a mistake ends with its place in parentheses, `(FILE:LINE, [SECTION] OPTION=VALUE: WHAT TO WRITE)`.
 Values that may be secrets (passwords, environments, what comes from the environment) show as `***`.
 
-The column *since* is the version of Supervisor that brought the option; 0.1.0 marks those of this program alone.
+The column *since* is the version of Supervisor that brought the option; 0.1.0 marks those of this program alone. The column
+*change* says what a change of the option needs to take effect: `live`, that the file is read again (`supervisorctl reread`);
+`reload`, that the daemon begins anew (`supervisorctl reload`); `restart`, that what the option is about is started anew:
+programs by `supervisorctl update`, the daemon by whoever starts it.
 This page is generated: `cargo run -p supervisord-config --example reference > docs/configuration.md`.
 ";
 
@@ -38,6 +41,23 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
 }
 
+/// The name, and the other names that mean the same.
+fn names(row: &OptionSpec) -> String {
+    let names: Vec<String> = row.names().map(|name| format!("`{name}`")).collect();
+    names.join(", also ")
+}
+
+/// What is written, with its range.
+fn value(row: &OptionSpec) -> String {
+    let what = row.kind.describe();
+    match row.range {
+        (i64::MIN, i64::MAX) => what.to_owned(),
+        (i64::MIN, largest) => format!("{what}, at most {largest}"),
+        (least, i64::MAX) => format!("{what}, at least {least}"),
+        (least, largest) => format!("{what}, {least} to {largest}"),
+    }
+}
+
 fn default(row: &OptionSpec) -> String {
     match row.default {
         Default::Required => "**required**".to_owned(),
@@ -53,10 +73,11 @@ pub fn text() -> String {
     for kind in SectionKind::ALL {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "\n## `[{}]`\n\n{}\n", header(kind), kind.describe());
-        text.push_str("| option | value | default | since | what it does |\n|---|---|---|---|---|\n");
+        text.push_str("| option | value | default | change | since | what it does |\n|---|---|---|---|---|---|\n");
         for row in kind.options().filter(|row| row.section == kind) {
-            let (value, help) = (cell(row.kind.describe()), cell(row.help));
-            let _ = writeln!(text, "| `{}` | {value} | {} | {} | {help} |", row.name, default(row), row.since);
+            let (value, help, change) = (cell(&value(row)), cell(row.help), row.needs.word());
+            let _ =
+                writeln!(text, "| {} | {value} | {} | {change} | {} | {help} |", names(row), default(row), row.since);
         }
     }
     text

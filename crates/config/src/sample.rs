@@ -1,12 +1,12 @@
 //! The sample configuration.
 //!
 //! Scripts edit it with `sed` and `crudini`, so every line of the original's sample that sets something, or would when it is
-//! switched on, is here as it is there, blanks included. What our program adds stands after it in each section. The
-//! explanations are those of the option table.
+//! switched on, is here as it is there, blanks included. The options that the original's sample lacks follow in each section
+//! with a value from the option table, from which the explanations are, too.
 
 use std::fmt::Write as _;
 
-use crate::schema::SectionKind as S;
+use crate::schema::{OptionSpec, SectionKind as S, TABLE};
 
 const INTRODUCTION: &str = "\
 ; Sample supervisor config file. Adapt it to what you want to run.
@@ -27,6 +27,7 @@ struct Block {
     header: &'static str,
     /// The width to which a line is filled up before its comment.
     column: usize,
+    /// Those of the original.
     lines: &'static [&'static str],
 }
 
@@ -38,13 +39,11 @@ const BLOCKS: [Block; 11] = [
         ";chown=nobody:nogroup",
         ";username=user",
         ";password=123",
-        ";get_actions=false",
     ] },
     Block { kind: S::InetHttpServer, header: ";[inet_http_server]         ; switched off unless you need it", column: 27, lines: &[
         ";port=127.0.0.1:9001",
         ";username=user",
         ";password=123",
-        ";get_actions=false",
     ] },
     Block { kind: S::Supervisord, header: "[supervisord]", column: 28, lines: &[
         "logfile=/tmp/supervisord.log",
@@ -64,7 +63,6 @@ const BLOCKS: [Block; 11] = [
         ";childlogdir=/tmp",
         ";environment=KEY=\"value\"",
         ";strip_ansi=false",
-        ";adopt=true",
     ] },
     Block { kind: S::RpcInterface, header: "[rpcinterface:supervisor]", column: 0, lines: &[
         "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
@@ -112,7 +110,6 @@ const BLOCKS: [Block; 11] = [
         ";stderr_syslog=false",
         ";environment=A=\"1\",B=\"2\"",
         ";serverurl=AUTO",
-        ";numprocs_start=0",
     ] },
     Block { kind: S::FcgiProgram, header: ";[fcgi-program:thefastcginame]", column: 30, lines: &[
         ";command=/usr/bin/cgi-program",
@@ -165,14 +162,26 @@ const BLOCKS: [Block; 11] = [
 ];
 
 impl Block {
+    /// The lines of the original, then one, switched off, for each option of this kind of section that is not among them.
+    fn all_lines(&self) -> impl Iterator<Item = String> {
+        let is_there = |row: &OptionSpec| self.lines.iter().any(|line| option(line) == row.name);
+        let own = TABLE.iter().filter(|row| row.section == self.kind);
+        let others = own.filter(move |row| !is_there(row)).map(|row| format!(";{}={}", row.name, row.shown()));
+        self.lines.iter().map(|line| (*line).to_owned()).chain(others)
+    }
+
     /// A line with its comment, if the section has comments: scripts may expect that nothing follows.
     fn line(&self, line: &str) -> String {
-        let name = line.trim_start_matches(';').split('=').next().unwrap_or_default().trim();
-        match self.kind.option(name) {
+        match self.kind.option(option(line)) {
             Some(row) if self.column > 0 => format!("{line:<width$} ; {}", row.help, width = self.column),
             _ => line.to_owned(),
         }
     }
+}
+
+/// The name of the option that a line sets, or would when it is switched on.
+fn option(line: &str) -> &str {
+    line.trim_start_matches(';').split('=').next().unwrap_or_default().trim()
 }
 
 /// The whole sample, ending in a line feed. It is itself a configuration that can be used.
@@ -185,8 +194,8 @@ pub fn text() -> String {
             let _ = writeln!(text, "; {line}");
         }
         let _ = writeln!(text, "{}", block.header);
-        for line in block.lines {
-            let _ = writeln!(text, "{}", block.line(line));
+        for line in block.all_lines() {
+            let _ = writeln!(text, "{}", block.line(&line));
         }
     }
     text
@@ -198,7 +207,6 @@ mod tests {
     use crate::fake_host::FakeHost;
     use crate::ini::Ini;
     use crate::model::ServerAddress;
-    use crate::schema::TABLE;
     use crate::{CommandLine, client, load};
 
     fn host(text: &str) -> FakeHost {
@@ -257,8 +265,8 @@ mod tests {
     #[test]
     fn every_line_with_a_comment_explains_its_option() {
         for block in BLOCKS.iter().filter(|block| block.column > 0) {
-            for line in block.lines {
-                assert!(block.line(line).starts_with(line) && block.line(line).contains(" ; "), "{line}");
+            for line in &block.all_lines().collect::<Vec<_>>() {
+                assert!(block.line(line).starts_with(line.as_str()) && block.line(line).contains(" ; "), "{line}");
             }
         }
     }

@@ -3,42 +3,17 @@
 
 use std::sync::Arc;
 
-use crate::model::{
-    ActivityLog, AutoRestart, ChannelLog, Config, Group, GroupKind, Identity, LogFile, LogLevel, Logging, Origin, Pool,
-    Process, Restart, ServerUrl, Spawn, Start, Stop, Supervisord,
-};
+use crate::model::{ActivityLog, ChannelLog, Config, Group, GroupKind, LogFile, Origin, Pool, Process, Supervisord};
+use crate::schema::{default_process, default_supervisord};
 
-/// A program with the original's defaults.
+/// A program with the original's defaults, but without logs.
 pub fn process(name: &str) -> Process {
-    let log = ChannelLog {
-        file: LogFile::None,
-        maxbytes: 0,
-        backups: 0,
-        capture_maxbytes: 0,
-        events_enabled: false,
-        syslog: false,
-    };
-    Process {
-        identity: Identity {
-            name: name.to_owned(),
-            section: format!("program:{name}"),
-            origin: Origin { file: "test.conf".into(), line: 1 },
-            priority: 999,
-        },
-        spawn: Spawn {
-            command: "/bin/cat".to_owned(),
-            directory: None,
-            umask: None,
-            user: None,
-            environment: Vec::new(),
-            serverurl: ServerUrl::Auto,
-            socket: None,
-        },
-        start: Start { autostart: true, startsecs: 1, startretries: 3 },
-        restart: Restart { autorestart: AutoRestart::Unexpected, exitcodes: vec![0] },
-        stop: Stop { stopsignal: 15, stopwaitsecs: 10, stopasgroup: false, killasgroup: false },
-        logging: Logging { stdout: log.clone(), stderr: log, redirect_stderr: false },
-    }
+    let mut process = default_process(&format!("program:{name}"), Origin { file: "test.conf".into(), line: 1 });
+    name.clone_into(&mut process.identity.name);
+    process.spawn.command = "/bin/cat".to_owned();
+    let log = ChannelLog { file: LogFile::None, maxbytes: 0, backups: 0, ..process.logging.stdout.clone() };
+    (process.logging.stdout, process.logging.stderr) = (log.clone(), log);
+    process
 }
 
 /// A group of these programs.
@@ -65,24 +40,13 @@ pub fn config(groups: impl IntoIterator<Item = Arc<Group>>) -> Config {
         file: "/etc/test.conf".to_owned(),
         here: "/etc".to_owned(),
         supervisord: Supervisord {
-            minfds: 1024,
-            minprocs: 200,
-            directory: None,
-            user: None,
-            umask: 0o22,
             logfile: ActivityLog::File("/tmp/supervisord.log".to_owned()),
             logfile_maxbytes: 0,
             logfile_backups: 0,
-            loglevel: LogLevel::Info,
             pidfile: "/tmp/supervisord.pid".to_owned(),
-            identifier: "supervisor".to_owned(),
             nodaemon: true,
-            silent: false,
             childlogdir: "/tmp".to_owned(),
-            nocleanup: false,
-            strip_ansi: false,
-            adopt: true,
-            environment: Vec::new(),
+            ..default_supervisord()
         },
         servers: Vec::new(),
         rpc_interfaces: Vec::new(),

@@ -1,11 +1,20 @@
-//! The option table: every option of every section, once. Defaults, the reference, the explanations in the sample and the
-//! warning about unknown options all come from here.
+//! The option table: every option of every section, once. From its row come how an option is read, its default and range,
+//! what a reread compares, its form in the state, what XML-RPC and plug-ins show of it, its lines in the reference and the
+//! sample, and the warning about unknown options. A new option is a row, the field that the row names, and its use.
 
 use self::Default::Required;
-use self::Kind as K;
 use self::SectionKind as S;
+use crate::complaint::Complaint;
+use crate::model::{Origin, Process, Supervisord};
+use crate::value::Value;
 
+mod field;
+mod kind;
 mod rows;
+
+pub use field::{Field, KeptIn, WrongShape};
+pub(crate) use kind::Context;
+pub use kind::Kind;
 
 /// A kind of section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,80 +131,10 @@ impl SectionKind {
         TABLE.iter().filter(move |row| row.section == self).chain(base)
     }
 
-    /// The row of an option.
+    /// The row of an option, by its name or an alias.
     pub fn option(self, name: &str) -> Option<&'static OptionSpec> {
-        let find = |kind| TABLE.iter().find(|row| row.section == kind && row.name == name);
+        let find = |kind| TABLE.iter().find(|row| row.section == kind && row.names().any(|known| known == name));
         find(self).or_else(|| find(self.base()?))
-    }
-}
-
-/// What is written as a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    /// A text that is nobody's business.
-    Password,
-    Integer,
-    Boolean,
-    ByteSize,
-    Octal,
-    LogLevel,
-    Signal,
-    ExitCodes,
-    AutoRestart,
-    Environment,
-    /// Names separated by commas.
-    Names,
-    /// Names of events separated by commas.
-    Events,
-    Name,
-    User,
-    /// `user` or `user:group`.
-    Owner,
-    /// A directory that must exist.
-    Directory,
-    /// A file in a directory that must exist.
-    File,
-    /// A file, `AUTO`, `NONE` or `syslog`.
-    ChildLog,
-    InetAddress,
-    /// `unix:///path` or `tcp://host:port`.
-    Socket,
-    Url,
-    /// `package.module:attribute`.
-    PythonName,
-    /// Shell patterns separated by white space.
-    Patterns,
-}
-
-impl Kind {
-    /// A short description for reference pages.
-    pub const fn describe(self) -> &'static str {
-        match self {
-            K::Text | K::Password => "text",
-            K::Integer => "whole number",
-            K::Boolean => "true or false",
-            K::ByteSize => "bytes, with KB, MB or GB",
-            K::Octal => "octal permission bits",
-            K::LogLevel => "critical, error, warn, info, debug, trace or blather",
-            K::Signal => "signal name or number",
-            K::ExitCodes => "exit statuses, separated by commas",
-            K::AutoRestart => "true, false or unexpected",
-            K::Environment => "KEY=\"value\" pairs, separated by commas",
-            K::Names => "names, separated by commas",
-            K::Events => "event names, separated by commas",
-            K::Name => "name",
-            K::User => "user name or id",
-            K::Owner => "user or user:group",
-            K::Directory => "existing directory",
-            K::File => "file in an existing directory",
-            K::ChildLog => "file in an existing directory, AUTO or NONE",
-            K::InetAddress => "PORT, *:PORT or HOST:PORT",
-            K::Socket => "unix:///PATH or tcp://HOST:PORT",
-            K::Url => "http://HOST:PORT or unix:///PATH",
-            K::PythonName => "package.module:attribute",
-            K::Patterns => "file patterns, separated by white space",
-        }
     }
 }
 
@@ -210,24 +149,81 @@ pub enum Default {
     Unset(&'static str),
 }
 
+/// What a change of an option needs to take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// That the file is read again.
+    Live,
+    /// That the daemon begins anew: `supervisorctl reload`, or SIGHUP.
+    Reload,
+    /// That what the option is about is started anew: programs by `supervisorctl update`, the daemon by whoever started it.
+    Restart,
+}
+
+impl Needs {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Needs::Live => "live",
+            Needs::Reload => "reload",
+            Needs::Restart => "restart",
+        }
+    }
+}
+
+/// In which words a value is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// In those of its kind.
+    OfItsKind,
+    /// `Invalid NAME value VALUE`, with this name.
+    Invalid(&'static str),
+    /// `[SECTION] section sets invalid NAME (VALUE)`, for what is out of range.
+    Sets,
+}
+
 /// One row of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct OptionSpec {
     /// The kind of section it belongs to.
     pub section: SectionKind,
     /// Its name, lower case.
     pub name: &'static str,
+    /// Other names that mean the same, lower case.
+    pub aliases: &'static [&'static str],
     /// What is written as a value.
     pub kind: Kind,
+    /// The least and the largest number.
+    pub range: (i64, i64),
+    refusal: Refusal,
     /// What holds where it is not written.
     pub default: Default,
+    /// A value to show, where the default is not one.
+    pub example: Option<&'static str>,
     /// The version of Supervisor that introduced it.
     pub since: &'static str,
+    /// What a change of it needs to take effect.
+    pub needs: Needs,
     /// What it does, in one line.
     pub help: &'static str,
+    /// Where its value is kept.
+    pub kept_in: KeptIn,
 }
 
 impl OptionSpec {
+    /// Its name, then its aliases: what is written under the first of them counts.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.name].into_iter().chain(self.aliases.iter().copied())
+    }
+
+    /// A value to show: its example, or its default.
+    pub fn shown(&self) -> &'static str {
+        match (self.example, self.default) {
+            (Some(text), _) | (None, Default::Is(text)) => text,
+            (None, Default::Required | Default::Unset(_)) => "",
+        }
+    }
+
     /// Whether messages must not show its value.
     pub fn is_secret(&self) -> bool {
         matches!(self.kind, Kind::Password | Kind::Environment)
@@ -245,10 +241,90 @@ impl OptionSpec {
     pub fn required(&self) -> bool {
         self.default == Required
     }
+
+    /// What an expanded text means on a host.
+    pub(crate) fn convert_on(&self, text: &str, context: &Context<'_>) -> Result<Value<'static>, Complaint> {
+        let value = self.kind.convert_on(text, context).map_err(|complaint| match self.refusal {
+            Refusal::Invalid(name) if self.kind != Kind::Integer => invalid(name, text),
+            _ => complaint,
+        })?;
+        match value {
+            Value::Integer(number) => self.within_range(number, context.section).map(|()| value),
+            _ => Ok(value),
+        }
+    }
+
+    fn within_range(&self, number: i64, section: &str) -> Result<(), Complaint> {
+        let (least, largest) = self.range;
+        let (bound, limit) = match number {
+            _ if number < least => ("below lower", least),
+            _ if number > largest => ("above upper", largest),
+            _ => return Ok(()),
+        };
+        Err(match self.refusal {
+            Refusal::OfItsKind => Complaint::quoting("", number.to_string(), format!(" is {bound} bound ({limit})")),
+            Refusal::Invalid(name) => invalid(name, number),
+            Refusal::Sets => {
+                let before = format!("[{section}] section sets invalid {} (", self.name);
+                Complaint::quoting(before, number.to_string(), ")")
+            }
+        })
+    }
+
+    /// The field of a process in which its value is kept.
+    pub fn of_process(&self) -> Option<&Field<Process>> {
+        if let KeptIn::Process(field) = &self.kept_in { Some(field) } else { None }
+    }
+}
+
+fn invalid(name: &str, value: impl ToString) -> Complaint {
+    Complaint::quoting(format!("Invalid {name} value "), value.to_string(), "")
+}
+
+/// All options whose values a process keeps.
+pub fn options_of_processes() -> impl Iterator<Item = (&'static OptionSpec, &'static Field<Process>)> {
+    TABLE.iter().filter_map(|row| row.of_process().map(|field| (row, field)))
+}
+
+/// All options whose values `[supervisord]` keeps.
+pub fn options_of_supervisord() -> impl Iterator<Item = (&'static OptionSpec, &'static Field<Supervisord>)> {
+    TABLE.iter().filter_map(|row| match &row.kept_in {
+        KeptIn::Supervisord(field) => Some((row, field)),
+        KeptIn::Section | KeptIn::Process(_) => None,
+    })
+}
+
+/// A process of a section in which nothing is written: without a name and a command.
+pub fn default_process(section: &str, origin: Origin) -> Process {
+    let mut process = Process::blank(section, origin);
+    set_defaults(options_of_processes(), &mut process);
+    process
+}
+
+/// What `[supervisord]` means where nothing is written in it, as far as that does not depend on the host: files and
+/// directories are as they would be written.
+pub fn default_supervisord() -> Supervisord {
+    let mut supervisord = Supervisord::default();
+    set_defaults(options_of_supervisord(), &mut supervisord);
+    supervisord
+}
+
+fn set_defaults<S: 'static>(options: impl Iterator<Item = (&'static OptionSpec, &'static Field<S>)>, section: &mut S) {
+    for (row, field) in options {
+        if let Default::Is(text) = row.default
+            && let Ok(value) = row.kind.convert(text)
+        {
+            // It cannot fail: a test sets each default.
+            let _ = field.set(section, value);
+        }
+    }
 }
 
 /// The table itself.
 pub const TABLE: &[OptionSpec] = &rows::ROWS;
+
+#[cfg(test)]
+pub(crate) use rows::aliased;
 
 #[cfg(test)]
 mod tests;

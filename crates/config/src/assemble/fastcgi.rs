@@ -3,13 +3,12 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use super::Inputs;
-use crate::accounts;
+use super::inputs::Inputs;
 use crate::complaint::Complaint;
-use crate::convert::{integer, name, octal, port};
+use crate::convert::{name, port};
 use crate::error::ConfigError;
 use crate::expand::Names;
-use crate::host::DaemonHost;
+use crate::host::{Account, DaemonHost};
 use crate::model::{FastCgiSocket, SocketAddress};
 use crate::path;
 use crate::pytext::{digit, is_space};
@@ -29,8 +28,8 @@ pub(super) fn socket(
     inputs: &Inputs<'_>,
     located: &Names<'_>,
 ) -> Result<Arc<FastCgiSocket>, ConfigError> {
-    let user = reader.maybe("user", located, |text| accounts::user(text, inputs.host))?;
-    let backlog = reader.maybe("socket_backlog", located, backlog)?;
+    let user: Option<Account> = reader.maybe("user", located, inputs.host)?;
+    let backlog = reader.maybe("socket_backlog", located, inputs.host)?;
     let mut access = access(reader, inputs.host, located)?;
     let program = name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))?;
     let names = Names::over(located).text("program_name", program);
@@ -45,22 +44,10 @@ pub(super) fn socket(
     Ok(Arc::new(FastCgiSocket { url, address, backlog }))
 }
 
-fn backlog(text: &str) -> Result<u32, Complaint> {
-    let number = integer(text)?;
-    u32::try_from(number)
-        .ok()
-        .filter(|backlog| (1..=65535).contains(backlog))
-        .ok_or_else(|| Complaint::quoting("Invalid socket_backlog value ", number.to_string(), ""))
-}
-
 fn access(reader: &Reader<'_>, host: &dyn DaemonHost, names: &Names<'_>) -> Result<Access, ConfigError> {
-    let owner = reader.maybe("socket_owner", names, |text| {
-        accounts::owner(text, host).ok_or_else(|| Complaint::quoting("Invalid socket_owner value ", text, ""))
-    })?;
-    let mode = reader.get("socket_mode", names, |text| {
-        octal(text).map_err(|_| Complaint::quoting("Invalid socket_mode value ", text, ""))
-    })?;
-    Ok(Access { owner, mode, written: owner.is_some() || reader.is_written("socket_mode") })
+    let owner = reader.maybe("socket_owner", names, host)?;
+    let mode = reader.get("socket_mode", names, host)?;
+    Ok(Access { owner, mode, written: owner.is_some() || reader.writes("socket_mode") })
 }
 
 fn address(url: &str, access: Access) -> Result<(String, SocketAddress), Complaint> {

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Inputs;
+use super::inputs::Inputs;
 use super::processes::processes;
 use super::{fastcgi, listeners};
-use crate::convert::{integer, name, strings};
+use crate::convert::name;
 use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::model::{FastCgiSocket, Group, GroupKind, Process};
@@ -67,8 +67,9 @@ impl<'a> Gathering<'a> {
     /// A `[group:x]`.
     fn mixed(&mut self, reader: &Reader<'a>) -> Result<(), ConfigError> {
         let group_name = group_name(reader)?;
-        let programs = strings(&reader.text("programs", self.located)?.unwrap_or_default());
-        let priority = reader.get("priority", self.located, integer)?;
+        let programs: Option<Vec<String>> = reader.maybe("programs", self.located, self.inputs.host)?;
+        let programs = programs.unwrap_or_default();
+        let priority = reader.get("priority", self.located, self.inputs.host)?;
         let mut all = Vec::new();
         for program in &programs {
             let (member, kind) = self.find(reader, program)?;
@@ -109,7 +110,7 @@ impl<'a> Gathering<'a> {
         // The name of a listener pool is used as written; that of its processes is checked later.
         let listeners = kind == SectionKind::EventListener;
         let group_name = if listeners { reader.own_name().to_owned() } else { group_name(reader)? };
-        let priority = reader.get("priority", self.located, integer)?;
+        let priority = reader.get("priority", self.located, self.inputs.host)?;
         let group_kind = match kind {
             SectionKind::EventListener => GroupKind::Listeners(listeners::pool(reader, self.inputs, self.located)?),
             SectionKind::FcgiProgram => GroupKind::FastCgi,

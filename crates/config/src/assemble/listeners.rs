@@ -1,9 +1,6 @@
 //! What is particular to `[eventlistener:x]`: the pool.
 
-use super::Inputs;
-use super::plugins::resolved;
-use crate::complaint::Complaint;
-use crate::convert::{boolean, integer, strings};
+use super::inputs::Inputs;
 use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::model::Pool;
@@ -13,16 +10,10 @@ use crate::suggest::did_you_mean;
 /// The pool of a section.
 pub(super) fn pool(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>) -> Result<Pool, ConfigError> {
     let section = reader.section();
-    let buffer_size = reader.get("buffer_size", located, |text| {
-        let size = integer(text)?;
-        let valid = usize::try_from(size).ok().filter(|&size| size > 0);
-        valid.ok_or_else(|| {
-            Complaint::quoting(format!("[{section}] section sets invalid buffer_size ("), size.to_string(), ")")
-        })
-    })?;
-    let result_handler = reader.get("result_handler", located, |text| resolved(text, section, inputs.host))?;
+    let buffer_size = reader.get("buffer_size", located, inputs.host)?;
+    let result_handler = reader.get("result_handler", located, inputs.host)?;
     let events = events(reader, inputs, located)?;
-    if reader.get("redirect_stderr", located, boolean)? {
+    if reader.get("redirect_stderr", located, inputs.host)? {
         let message = format!(
             "[{section}] section sets redirect_stderr=true but this is not allowed because it will interfere with \
              the eventlistener protocol"
@@ -36,7 +27,8 @@ fn events(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>) -> Resu
     let section = reader.section();
     let known = inputs.host.events();
     let mut events: Vec<String> = Vec::new();
-    for name in strings(&reader.text("events", located)?.unwrap_or_default()) {
+    let names: Option<Vec<String>> = reader.maybe("events", located, inputs.host)?;
+    for name in names.unwrap_or_default() {
         let name = name.to_uppercase();
         if !known.contains(&name.as_str()) {
             let error = reader.error("events", format!("Unknown event type {name} in [{section}] events"));

@@ -2,29 +2,60 @@
 
 use std::sync::Arc;
 
-use super::Inputs;
-use super::supervisord::{count, unsigned};
-use crate::accounts;
-use crate::complaint::Complaint;
-use crate::convert::{auto_restart, boolean, byte_size, exit_codes, integer, name, octal};
-use crate::environment::{self, Environment};
+use super::environments::without_losses;
+use super::inputs::Inputs;
+use crate::convert::name;
+use crate::environment;
 use crate::error::ConfigError;
-use crate::expand::{Names, expand, expand_again};
-use crate::host::{Account, DaemonHost};
-use crate::model::{
-    ChannelLog, FastCgiSocket, Identity, LogFile, Logging, Process, Restart, ServerUrl, Spawn, Start, Stop,
-};
+use crate::expand::{Names, expand};
+use crate::model::{FastCgiSocket, LogFile, Logging, Process};
 use crate::notices::Notices;
-use crate::path;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::reader::Reader;
-use crate::schema::SectionKind;
-use crate::signal;
+use crate::schema::{OptionSpec, SectionKind, default_process};
+use crate::value::Value;
 use crate::words;
 
-/// More processes than this from one section are refused: it is a slip, and would eat all memory.
-const MOST_PROCESSES: i64 = 100_000;
+/// The options of 4.3.0 that are read once for all processes of a section, and those that are read for each, in the order of
+/// the original, which decides which of several mistakes is reported. All others are read for each, in the order of the table.
+const ONCE: [&str; 20] = [
+    "priority",
+    "autostart",
+    "autorestart",
+    "startsecs",
+    "startretries",
+    "stopsignal",
+    "stopwaitsecs",
+    "stopasgroup",
+    "killasgroup",
+    "exitcodes",
+    "redirect_stderr",
+    "numprocs",
+    "numprocs_start",
+    "stdout_capture_maxbytes",
+    "stdout_events_enabled",
+    "stderr_capture_maxbytes",
+    "stderr_events_enabled",
+    "serverurl",
+    "user",
+    "umask",
+];
+const FOR_EACH: [&str; 10] = [
+    "directory",
+    "stdout_logfile",
+    "stdout_logfile_backups",
+    "stdout_logfile_maxbytes",
+    "stdout_syslog",
+    "stderr_logfile",
+    "stderr_logfile_backups",
+    "stderr_logfile_maxbytes",
+    "stderr_syslog",
+    "command",
+];
+
+/// The options that are read before there is a process, or in a way of their own.
+const OF_THE_SECTION: [&str; 4] = ["numprocs", "numprocs_start", "process_name", "environment"];
 
 /// All processes of a section, sorted by name. Errors name section and file, as the original's do.
 pub(super) fn processes(
@@ -56,97 +87,70 @@ fn section_processes(
         .text("program_name", program_name)
         .text("host_node_name", inputs.host.host_name())
         .text("group_name", group_name);
-    let shared = Shared::read(reader, &names, inputs.host)?;
+    let shared = Shared::read(reader, &names, socket, inputs)?;
     let mut processes = Vec::new();
     for offset in 0..shared.numprocs {
         let number = shared.numprocs_start.saturating_add(offset);
         let names = Names::over(&names).number("process_num", number).number("numprocs", shared.numprocs);
-        processes.push(shared.process(reader, &names, socket, inputs.host, notices)?);
+        processes.push(shared.process(reader, &names, inputs, notices)?);
     }
     processes.sort_by(|a, b| a.identity.name.cmp(&b.identity.name));
     Ok(processes)
 }
 
-/// Capture and events of a channel.
-struct Reporting {
-    capture_maxbytes: u64,
-    events_enabled: bool,
-}
-
-/// The options that are read once for all processes of a section.
+/// What is read once for all processes of a section.
 struct Shared<'a> {
-    priority: i64,
-    start: Start,
-    restart: Restart,
-    stop: Stop,
-    redirect_stderr: bool,
     numprocs: i64,
     numprocs_start: i64,
-    stdout: Reporting,
-    stderr: Reporting,
-    serverurl: ServerUrl,
-    user: Option<Account>,
-    umask: Option<u32>,
     /// Not expanded.
     process_name: &'a str,
+    /// A process with what is the same in all of them.
+    process: Process,
+    writes_killasgroup: bool,
+    /// The options that are read for each process and are written.
+    for_each: Vec<&'static OptionSpec>,
 }
 
 impl<'a> Shared<'a> {
-    fn read(reader: &Reader<'a>, names: &Names<'_>, host: &dyn DaemonHost) -> Result<Shared<'a>, ConfigError> {
-        let priority = reader.get("priority", names, integer)?;
-        let autostart = reader.get("autostart", names, boolean)?;
-        let autorestart = reader.get("autorestart", names, auto_restart)?;
-        let startsecs = reader.get("startsecs", names, integer)?;
-        let startretries = reader.get("startretries", names, integer)?;
-        let stopsignal = reader.get("stopsignal", names, signal::parse_stop_signal)?;
-        let stopwaitsecs = reader.get("stopwaitsecs", names, integer)?;
-        let stopasgroup = reader.get("stopasgroup", names, boolean)?;
-        let killasgroup = reader.maybe("killasgroup", names, boolean)?.unwrap_or(stopasgroup);
-        let exitcodes = reader.get("exitcodes", names, exit_codes)?;
-        let redirect_stderr = reader.get("redirect_stderr", names, boolean)?;
-        let numprocs = reader.get("numprocs", names, |text| {
-            let number = integer(text)?;
-            let too_many =
-                || Complaint::quoting("", number.to_string(), format!(" is above upper bound ({MOST_PROCESSES})"));
-            if number > MOST_PROCESSES { Err(too_many()) } else { Ok(number) }
-        })?;
-        let numprocs_start = reader.get("numprocs_start", names, integer)?;
-        let stdout = reporting(reader, "stdout", names)?;
-        let stderr = reporting(reader, "stderr", names)?;
-        let serverurl = reader.text("serverurl", names)?.map_or(ServerUrl::Auto, server_url);
-        let user = reader.maybe("user", names, |text| accounts::user(text, host))?;
-        let umask = reader.maybe("umask", names, octal)?;
+    fn read(
+        reader: &Reader<'a>,
+        names: &Names<'_>,
+        socket: Option<&Arc<FastCgiSocket>>,
+        inputs: &Inputs<'_>,
+    ) -> Result<Shared<'a>, ConfigError> {
+        let mut process = default_process(reader.section(), reader.section_origin().clone());
+        process.spawn.socket = socket.cloned();
+        let (mut numprocs, mut numprocs_start, mut writes_killasgroup) = (1, 0, false);
+        for row in once().filter(|row| reader.is_written(row)) {
+            match row.name {
+                "numprocs" => numprocs = reader.get(row.name, names, inputs.host)?,
+                "numprocs_start" => numprocs_start = reader.get(row.name, names, inputs.host)?,
+                _ => drop(set(&mut process, row, reader, names, inputs)?),
+            }
+            writes_killasgroup |= row.name == "killasgroup";
+        }
         let process_name = reader.raw("process_name").unwrap_or_default();
         name(process_name).map_err(|complaint| reader.cannot_convert("process_name", &complaint))?;
-        let shared = Shared {
-            priority,
-            start: Start { autostart, startsecs, startretries },
-            restart: Restart { autorestart, exitcodes },
-            stop: Stop { stopsignal, stopwaitsecs, stopasgroup, killasgroup },
-            redirect_stderr,
-            numprocs,
-            numprocs_start,
-            stdout,
-            stderr,
-            serverurl,
-            user,
-            umask,
-            process_name: strip(process_name),
-        };
-        shared.check(reader)
+        let process_name = strip(process_name);
+        let for_each = for_each().filter(|row| reader.is_written(row)).collect();
+        Shared { numprocs, numprocs_start, process_name, process, writes_killasgroup, for_each }.check(reader)
     }
 
     /// What several options must satisfy together.
-    fn check(self, reader: &Reader<'_>) -> Result<Shared<'a>, ConfigError> {
+    fn check(mut self, reader: &Reader<'_>) -> Result<Shared<'a>, ConfigError> {
         if self.numprocs > 1 && !self.process_name.contains("%(process_num)") {
             let message = "%(process_num) must be present within process_name when numprocs > 1";
             let advice = "write process_name=%(program_name)s_%(process_num)02d";
             return Err(reader.error("numprocs", message).advise(advice.to_owned()));
         }
-        if self.stop.stopasgroup && !self.stop.killasgroup {
-            let advice = "remove this line: killasgroup is true where stopasgroup is";
-            let error = reader.error("killasgroup", "Cannot set stopasgroup=true and killasgroup=false");
-            return Err(error.advise(advice.to_owned()));
+        let stop = &mut self.process.stop;
+        if stop.stopasgroup && !stop.killasgroup {
+            if self.writes_killasgroup {
+                let advice = "remove this line: killasgroup is true where stopasgroup is";
+                let error = reader.error("killasgroup", "Cannot set stopasgroup=true and killasgroup=false");
+                return Err(error.advise(advice.to_owned()));
+            }
+            stop.killasgroup = true;
         }
         Ok(self)
     }
@@ -156,17 +160,36 @@ impl<'a> Shared<'a> {
         &self,
         reader: &Reader<'_>,
         names: &Names<'_>,
-        socket: Option<&Arc<FastCgiSocket>>,
-        host: &dyn DaemonHost,
+        inputs: &Inputs<'_>,
         notices: &mut Notices,
     ) -> Result<Process, ConfigError> {
-        let environment = environment(reader, names, notices)?;
-        let names = &Names::over(names).variables(&environment);
-        let directory = reader.text("directory", names)?;
-        let stdout = channel(reader, "stdout", &self.stdout, names, host, notices)?;
-        let mut stderr = channel(reader, "stderr", &self.stderr, names, host, notices)?;
+        let mut process = self.process.clone();
+        process.spawn.environment = environment(reader, names, notices)?;
+        let names = &Names::over(names).variables(&process.spawn.environment);
+        let mut read = Vec::new();
+        for row in &self.for_each {
+            read.push((row.name, set(&mut process, row, reader, names, inputs)?));
+        }
+        let is_written = |option: &str, value: Value<'_>| read.contains(&(option, value));
         let section = reader.section();
-        if self.redirect_stderr {
+        let Logging { stdout, stderr, redirect_stderr } = &mut process.logging;
+        for (log, channel) in [(stdout, "stdout"), (&mut *stderr, "stderr")] {
+            let key = format!("{channel}_logfile");
+            if is_written(&key, Value::Syslog) {
+                log.syslog = true;
+                notices.warn(format!(
+                    "For [{section}], {key}=syslog but this is deprecated and will be removed.  Use \
+                     {channel}_syslog=true to enable syslog instead."
+                ));
+            }
+            if log.file == LogFile::Auto && is_written(&format!("{key}_maxbytes"), Value::Integer(0)) {
+                notices.warn(format!(
+                    "For [{section}], AUTO logging used for {key} without rollover, set maxbytes > 0 to avoid filling \
+                     up filesystem unintentionally"
+                ));
+            }
+        }
+        if *redirect_stderr {
             if matches!(stderr.file, LogFile::Path(_)) {
                 notices.warn(format!(
                     "For [{section}], redirect_stderr=true but stderr_logfile has also been set to a filename, \
@@ -175,31 +198,12 @@ impl<'a> Shared<'a> {
             }
             stderr.file = LogFile::None;
         }
-        let command = reader
-            .text("command", names)?
-            .ok_or_else(|| reader.error("command", format!("program section {section} does not specify a command")))?;
-        check_command(reader, &command, notices);
-        Ok(Process {
-            identity: Identity {
-                name: self.expanded_name(reader, names)?,
-                section: section.to_owned(),
-                origin: reader.section_origin().clone(),
-                priority: self.priority,
-            },
-            spawn: Spawn {
-                command,
-                directory,
-                umask: self.umask,
-                user: self.user.clone(),
-                environment,
-                serverurl: self.serverurl.clone(),
-                socket: socket.cloned(),
-            },
-            start: self.start.clone(),
-            restart: self.restart.clone(),
-            stop: self.stop.clone(),
-            logging: Logging { stdout, stderr, redirect_stderr: self.redirect_stderr },
-        })
+        if let Some(row) = required().find(|row| !reader.is_written(row)) {
+            return Err(reader.error(row.name, format!("program section {section} does not specify a {}", row.name)));
+        }
+        check_command(reader, &process.spawn.command, notices);
+        process.identity.name = self.expanded_name(reader, names)?;
+        Ok(process)
     }
 
     /// The name, whose characters were checked before it was expanded; after that only an empty one is refused.
@@ -212,15 +216,36 @@ impl<'a> Shared<'a> {
     }
 }
 
-fn reporting(reader: &Reader<'_>, channel: &str, names: &Names<'_>) -> Result<Reporting, ConfigError> {
-    Ok(Reporting {
-        capture_maxbytes: unsigned(reader.get(&format!("{channel}_capture_maxbytes"), names, byte_size)?),
-        events_enabled: reader.get(&format!("{channel}_events_enabled"), names, boolean)?,
-    })
+/// The options that are read once, in this order.
+fn once() -> impl Iterator<Item = &'static OptionSpec> {
+    ONCE.into_iter().filter_map(|option| SectionKind::Program.option(option))
 }
 
-fn server_url(text: String) -> ServerUrl {
-    if strip(&text).eq_ignore_ascii_case("AUTO") { ServerUrl::Auto } else { ServerUrl::Text(text) }
+/// The options that are read for each process, in this order.
+fn for_each() -> impl Iterator<Item = &'static OptionSpec> {
+    let is_listed =
+        |row: &OptionSpec| [&ONCE[..], &FOR_EACH, &OF_THE_SECTION].into_iter().any(|listed| listed.contains(&row.name));
+    let listed = FOR_EACH.into_iter().filter_map(|option| SectionKind::Program.option(option));
+    listed.chain(SectionKind::Program.options().filter(move |row| !is_listed(row)))
+}
+
+/// The options without which there is no process.
+fn required() -> impl Iterator<Item = &'static OptionSpec> {
+    SectionKind::Program.options().filter(|row| row.required())
+}
+
+/// Sets an option that is written, and tells what to.
+fn set(
+    process: &mut Process,
+    row: &OptionSpec,
+    reader: &Reader<'_>,
+    names: &Names<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Value<'static>, ConfigError> {
+    let value = reader.value(row, names, inputs.host)?.unwrap_or(Value::Unset);
+    let field = row.of_process().ok_or_else(|| reader.wrong_shape(row))?;
+    field.set(process, value.clone()).map_err(|_| reader.wrong_shape(row))?;
+    Ok(value)
 }
 
 fn environment(
@@ -235,19 +260,6 @@ fn environment(
     Ok(without_losses(reader, read, notices))
 }
 
-/// The pairs of an environment; what of it has no effect is mentioned.
-pub(super) fn without_losses(
-    reader: &Reader<'_>,
-    Environment { pairs, losses }: Environment,
-    notices: &mut Notices,
-) -> Vec<(String, String)> {
-    for loss in losses {
-        let text = format!("In the environment of [{}], {}", reader.section(), loss.describe());
-        notices.warn_at(text, reader.place("environment").advise(loss.advice()));
-    }
-    pairs
-}
-
 /// Mentions a command that no start will be able to take apart.
 fn check_command(reader: &Reader<'_>, command: &str, notices: &mut Notices) {
     let Err(error) = words::split(command) else { return };
@@ -258,73 +270,4 @@ fn check_command(reader: &Reader<'_>, command: &str, notices: &mut Notices) {
     });
     let text = format!("The command of [{}] cannot be split into words: {error}", reader.section());
     notices.warn_at(text, reader.place("command").advise(advice));
-}
-
-/// What `stdout_logfile=` or `stderr_logfile=` says.
-enum ChildLog {
-    File(LogFile),
-    /// The old way to ask for the system log.
-    Syslog,
-}
-
-fn child_log(text: &str, host: &dyn DaemonHost) -> Result<ChildLog, Complaint> {
-    Ok(match text.to_lowercase().as_str() {
-        "" | "none" | "off" => ChildLog::File(LogFile::None),
-        "auto" => ChildLog::File(LogFile::Auto),
-        "syslog" => ChildLog::Syslog,
-        _ => ChildLog::File(LogFile::Path(path::in_existing_directory(text, host)?)),
-    })
-}
-
-/// The outcome of [`child_log`] in the words of the recorded cases.
-#[cfg(test)]
-pub(crate) fn describe_child_log(text: &str, host: &dyn DaemonHost) -> Result<String, Complaint> {
-    Ok(match child_log(text, host)? {
-        ChildLog::Syslog => "SYSLOG".to_owned(),
-        ChildLog::File(LogFile::None) => "NONE".to_owned(),
-        ChildLog::File(LogFile::Auto) => "AUTO".to_owned(),
-        ChildLog::File(LogFile::Path(path)) => path,
-    })
-}
-
-fn channel(
-    reader: &Reader<'_>,
-    channel: &str,
-    reporting: &Reporting,
-    names: &Names<'_>,
-    host: &dyn DaemonHost,
-    notices: &mut Notices,
-) -> Result<ChannelLog, ConfigError> {
-    let key = format!("{channel}_logfile");
-    // This option is expanded twice, so a percent sign in it is written four times.
-    let log = reader.get(&key, names, |text| child_log(&expand_again(text, names, &key)?, host))?;
-    let backups = reader.get(&format!("{key}_backups"), names, integer)?;
-    let maxbytes = reader.get(&format!("{key}_maxbytes"), names, byte_size)?;
-    let syslog_key = format!("{channel}_syslog");
-    let wants_syslog = reader.get(&syslog_key, names, boolean)?;
-    let section = reader.section();
-    let (file, syslog) = match log {
-        ChildLog::File(file) => (file, wants_syslog),
-        ChildLog::Syslog => {
-            notices.warn(format!(
-                "For [{section}], {key}=syslog but this is deprecated and will be removed.  Use {syslog_key}=true to \
-                 enable syslog instead."
-            ));
-            (LogFile::None, true)
-        }
-    };
-    if file == LogFile::Auto && maxbytes == 0 {
-        notices.warn(format!(
-            "For [{section}], AUTO logging used for {key} without rollover, set maxbytes > 0 to avoid filling up \
-             filesystem unintentionally"
-        ));
-    }
-    Ok(ChannelLog {
-        file,
-        maxbytes: unsigned(maxbytes),
-        backups: count(backups),
-        capture_maxbytes: reporting.capture_maxbytes,
-        events_enabled: reporting.events_enabled,
-        syslog,
-    })
 }

@@ -1,9 +1,6 @@
 //! `[inet_http_server]` and `[unix_http_server]`.
 
-use super::Inputs;
-use crate::accounts;
-use crate::complaint::Complaint;
-use crate::convert::{boolean, inet_address, octal};
+use super::inputs::Inputs;
 use crate::error::ConfigError;
 use crate::expand::Names;
 use crate::host::DaemonHost;
@@ -17,7 +14,7 @@ use crate::schema::SectionKind;
 pub(super) fn servers(inputs: &Inputs<'_>, variables: &Names<'_>) -> Result<Vec<HttpServer>, ConfigError> {
     let mut servers = Vec::new();
     for reader in inputs.sections(SectionKind::InetHttpServer) {
-        servers.push(inet(&reader, variables)?);
+        servers.push(inet(&reader, variables, inputs.host)?);
     }
     let located = Names::over(variables).text("here", inputs.here);
     for reader in inputs.sections(SectionKind::UnixHttpServer) {
@@ -26,12 +23,12 @@ pub(super) fn servers(inputs: &Inputs<'_>, variables: &Names<'_>) -> Result<Vec<
     Ok(servers)
 }
 
-fn inet(reader: &Reader<'_>, names: &Names<'_>) -> Result<HttpServer, ConfigError> {
+fn inet(reader: &Reader<'_>, names: &Names<'_>, on: &dyn DaemonHost) -> Result<HttpServer, ConfigError> {
     let credentials = credentials(reader, names)?;
-    let address = reader.maybe("port", names, inet_address)?;
+    let address: Option<(String, u16)> = reader.maybe("port", names, on)?;
     let (host, port) = address.ok_or_else(|| no_value(reader, "port"))?;
     let address = ServerAddress::Inet { host, port };
-    let get_actions = reader.get("get_actions", names, boolean)?;
+    let get_actions = reader.get("get_actions", names, on)?;
     Ok(HttpServer { section: reader.section().to_owned(), address, credentials, get_actions })
 }
 
@@ -48,14 +45,11 @@ fn unix(
         return Err(reader.error("file", message));
     }
     let credentials = credentials(reader, names)?;
-    let owner = reader.maybe("chown", names, |text| {
-        accounts::owner(text, host).ok_or_else(|| Complaint::quoting("Invalid sockchown value ", text, ""))
-    })?;
-    let mode = reader
-        .get("chmod", names, |text| octal(text).map_err(|_| Complaint::quoting("Invalid chmod value ", text, "")))?;
+    let owner: Option<(u32, Option<u32>)> = reader.maybe("chown", names, host)?;
+    let mode = reader.get("chmod", names, host)?;
     let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
     let address = ServerAddress::Unix { path: path::absolute_from_home(file, host), mode, uid, gid };
-    let get_actions = reader.get("get_actions", names, boolean)?;
+    let get_actions = reader.get("get_actions", names, host)?;
     Ok(HttpServer { section: reader.section().to_owned(), address, credentials, get_actions })
 }
 

@@ -1,10 +1,9 @@
 //! The `[supervisord]` section.
 
-use super::Inputs;
-use super::processes::without_losses;
+use super::environments::without_losses;
+use super::inputs::Inputs;
 use crate::accounts;
-use crate::command_line::{Overrides, activity_log};
-use crate::convert::{boolean, byte_size, integer, log_level, octal};
+use crate::command_line::Overrides;
 use crate::environment;
 use crate::error::ConfigError;
 use crate::expand::{Names, expand, expand_again};
@@ -12,10 +11,9 @@ use crate::host::{Account, DaemonHost};
 use crate::ini::Section;
 use crate::model::{Origin, Supervisord};
 use crate::notices::Notices;
-use crate::path;
 use crate::place::Place;
 use crate::reader::Reader;
-use crate::schema::SectionKind;
+use crate::schema::{KeptIn, OptionSpec, SectionKind};
 use crate::suggest;
 
 /// A user that is looked up only once everything else has been read.
@@ -34,14 +32,32 @@ impl PendingUser<'_> {
     }
 }
 
-/// A size or a number of things: what is negative counts as 0.
-pub(super) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
+/// The options of 4.3.0 in the order in which the original reads them, which decides which of several mistakes is reported;
+/// `environment` follows at the end. All others are read after them, in the order of the table.
+const ORDER: [&str; 16] = [
+    "minfds",
+    "minprocs",
+    "directory",
+    "user",
+    "umask",
+    "logfile",
+    "logfile_maxbytes",
+    "logfile_backups",
+    "loglevel",
+    "pidfile",
+    "identifier",
+    "nodaemon",
+    "silent",
+    "childlogdir",
+    "nocleanup",
+    "strip_ansi",
+];
 
-/// Like [`unsigned`], for numbers of backups.
-pub(super) fn count(number: i64) -> u32 {
-    u32::try_from(unsigned(number)).unwrap_or(u32::MAX)
+/// The options but `environment`, in the order in which they are read.
+fn options() -> impl Iterator<Item = &'static OptionSpec> {
+    let first = ORDER.into_iter().filter_map(|option| SectionKind::Supervisord.option(option));
+    let others = |row: &&OptionSpec| row.name != "environment" && !ORDER.contains(&row.name);
+    first.chain(SectionKind::Supervisord.options().filter(others))
 }
 
 /// The section, with the command line laid over it, and the user, whose account is still to be found.
@@ -69,49 +85,23 @@ pub(super) fn supervisord<'a>(
     let reader = inputs.reader(section, SectionKind::Supervisord);
     let host = inputs.host;
     let names = &Names::over(inherited).text("here", inputs.here);
-    let minfds = reader.get("minfds", names, integer)?;
-    let minprocs = reader.get("minprocs", names, integer)?;
-    let directory = reader.maybe("directory", names, |text| path::existing_directory(text, host))?;
-    let user = reader.text("user", names)?;
-    let umask = reader.get("umask", names, octal)?;
-    let logfile = reader.get("logfile", names, |text| activity_log(text, host))?;
-    let logfile_maxbytes = reader.get("logfile_maxbytes", names, byte_size)?;
-    let logfile_backups = reader.get("logfile_backups", names, integer)?;
-    let loglevel = reader.get("loglevel", names, log_level)?;
-    let pidfile = reader.get("pidfile", names, |text| path::in_existing_directory(text, host))?;
-    let identifier = reader.get("identifier", names, |text| Ok(text.to_owned()))?;
-    let nodaemon = reader.get("nodaemon", names, boolean)?;
-    let silent = reader.get("silent", names, boolean)?;
-    let childlogdir = reader.maybe("childlogdir", names, |text| path::existing_directory(text, host))?;
-    let nocleanup = reader.get("nocleanup", names, boolean)?;
-    let strip_ansi = reader.get("strip_ansi", names, boolean)?;
-    let adopt = reader.get("adopt", names, boolean)?;
-    let environment = environment(&reader, names, host, notices)?;
-
-    let given = overrides.clone();
-    let user = match given.user {
+    let mut supervisord = Supervisord { childlogdir: host.temporary_dir(), ..Supervisord::default() };
+    let mut user = None;
+    for row in options() {
+        if row.name == "user" {
+            user = reader.text(row.name, names)?;
+            continue;
+        }
+        let KeptIn::Supervisord(field) = &row.kept_in else { return Err(reader.wrong_shape(row)) };
+        let written = reader.value(row, names, host)?;
+        if let Some(value) = overrides.value(row.name).or(written) {
+            field.set(&mut supervisord, value).map_err(|_| reader.wrong_shape(row))?;
+        }
+    }
+    supervisord.environment = environment(&reader, names, host, notices)?;
+    let user = match overrides.user.clone() {
         Some(text) => Some(PendingUser { text, reader: None }),
         None => user.map(|text| PendingUser { text, reader: Some(reader) }),
-    };
-    let supervisord = Supervisord {
-        minfds: unsigned(given.minfds.unwrap_or(minfds)),
-        minprocs: unsigned(given.minprocs.unwrap_or(minprocs)),
-        directory: given.directory.or(directory),
-        user: None,
-        umask: given.umask.unwrap_or(umask),
-        logfile: given.logfile.unwrap_or(logfile),
-        logfile_maxbytes: unsigned(given.logfile_maxbytes.unwrap_or(logfile_maxbytes)),
-        logfile_backups: count(given.logfile_backups.unwrap_or(logfile_backups)),
-        loglevel: given.loglevel.unwrap_or(loglevel),
-        pidfile: path::absolute(&given.pidfile.unwrap_or(pidfile), host),
-        identifier: given.identifier.unwrap_or(identifier),
-        nodaemon: given.nodaemon || nodaemon,
-        silent: given.silent || silent,
-        childlogdir: given.childlogdir.or(childlogdir).unwrap_or_else(|| host.temporary_dir()),
-        nocleanup: given.nocleanup || nocleanup,
-        strip_ansi: given.strip_ansi || strip_ansi,
-        adopt,
-        environment,
     };
     Ok((supervisord, user))
 }
@@ -125,9 +115,10 @@ fn environment(
     notices: &mut Notices,
 ) -> Result<Vec<(String, String)>, ConfigError> {
     let names_again = Names::over(names).text("host_node_name", host.host_name());
-    let twice = reader.get("environment", names, |text| {
-        let text = expand_again(text, &names_again, "environment")?;
-        environment::read_4_3(&text)
+    let twice = reader.text("environment", names).and_then(|text| {
+        let text = expand_again(&text.unwrap_or_default(), &names_again, "environment");
+        let read = text.and_then(|text| environment::read_4_3(&text));
+        read.map_err(|complaint| reader.cannot_convert("environment", &complaint))
     });
     let once = || environment::read_4_4(&expand(reader.raw("environment")?, &names_again, "environment").ok()?);
     let read = twice.or_else(|error| once().ok_or(error))?;

@@ -3,7 +3,7 @@
 use crate::ini::Ini;
 use crate::notices::Notices;
 use crate::place::Place;
-use crate::schema::SectionKind;
+use crate::schema::{OptionSpec, SectionKind};
 use crate::suggest::{did_you_mean, nearest};
 
 /// One warning per unknown section and per unknown option of a known section. What comes from `[DEFAULT]` is meant for
@@ -19,6 +19,9 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
         if kind.is_open() || kind == SectionKind::Supervisorctl {
             continue;
         }
+        for row in kind.options().filter(|row| !row.aliases.is_empty()) {
+            written_twice(row, name, ini, notices);
+        }
         for (option, entry) in ini.options(section) {
             if !entry.inherited && kind.option(option).is_none() {
                 let meant = did_you_mean(option, kind.options().map(|row| row.name));
@@ -26,6 +29,16 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
                 notices.warn_at(format!("Unknown option {option} in section [{name}] is ignored"), place);
             }
         }
+    }
+}
+
+/// A warning for each name of an option that does not count, because another one of it is there.
+fn written_twice(row: &OptionSpec, section: &str, ini: &Ini, notices: &mut Notices) {
+    let mut written = row.names().filter_map(|name| Some((name, ini.get(section, name)?)));
+    let Some((winner, _)) = written.next() else { return };
+    for (other, entry) in written {
+        let text = format!("Option {other} in section [{section}] means the same as {winner} and is ignored");
+        notices.warn_at(text, Place::new(&entry.origin));
     }
 }
 
@@ -37,4 +50,20 @@ fn meant_section(name: &str) -> Option<String> {
     let named = format!("{word}:{}", own_name.unwrap_or("NAME"));
     let meant = if own_name.is_none() && is_known(word) || !is_known(&named) { word.to_owned() } else { named };
     Some(format!("did you mean [{meant}]?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::aliased;
+
+    #[test]
+    fn two_names_of_an_option_are_mentioned() {
+        let mut ini = Ini::default();
+        ini.read("f", b"[program:a]\nalias=1\nname=2\n").unwrap();
+        let mut notices = Notices::default();
+        written_twice(&aliased("name", &["alias"]), "program:a", &ini, &mut notices);
+        let texts: Vec<String> = notices.finish().into_iter().map(|notice| notice.text).collect();
+        assert_eq!(texts, ["Option alias in section [program:a] means the same as name and is ignored (f:2)"]);
+    }
 }

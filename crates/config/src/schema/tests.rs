@@ -1,6 +1,4 @@
 use super::*;
-use crate::convert;
-use crate::signal;
 
 #[test]
 fn names_are_unique_within_a_section_and_lower_case() {
@@ -19,28 +17,23 @@ fn every_row_has_a_help_of_one_line() {
     }
 }
 
-fn accepts(kind: Kind, text: &str) -> bool {
-    match kind {
-        K::Integer => convert::integer(text).is_ok(),
-        K::Boolean => convert::boolean(text).is_ok(),
-        K::ByteSize => convert::byte_size(text).is_ok(),
-        K::Octal => convert::octal(text).is_ok(),
-        K::LogLevel => convert::log_level(text).is_ok(),
-        K::Signal => signal::parse_stop_signal(text).is_ok(),
-        K::ExitCodes => convert::exit_codes(text).is_ok(),
-        K::AutoRestart => convert::auto_restart(text).is_ok(),
-        K::Environment => crate::environment::pairs(text).is_ok(),
-        K::InetAddress => convert::inet_address(text).is_ok(),
-        K::Name => convert::name(text).is_ok(),
-        _ => true,
-    }
-}
-
 #[test]
-fn defaults_convert() {
+fn defaults_convert_and_can_be_kept() {
     for row in TABLE {
-        if let Default::Is(text) = row.default {
-            assert!(accepts(row.kind, text), "default of {}", row.name);
+        let Default::Is(text) = row.default else { continue };
+        let value = row.kind.convert(text).unwrap_or_else(|complaint| panic!("default of {}: {complaint}", row.name));
+        match &row.kept_in {
+            KeptIn::Process(field) => {
+                let mut process = Process::blank("program:a", Origin { file: "f".into(), line: 1 });
+                field.set(&mut process, value.clone()).unwrap_or_else(|_| panic!("default of {}", row.name));
+                assert_eq!(field.get(&process), value, "{}", row.name);
+            }
+            KeptIn::Supervisord(field) => {
+                let mut supervisord = Supervisord::default();
+                field.set(&mut supervisord, value.clone()).unwrap_or_else(|_| panic!("default of {}", row.name));
+                assert_eq!(field.get(&supervisord), value, "{}", row.name);
+            }
+            KeptIn::Section => {}
         }
     }
 }

@@ -64,10 +64,12 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             Kind::Name => "a b",
             Kind::User | Kind::Owner => "no-such-user",
             Kind::Directory => "/no/such",
-            Kind::File | Kind::ChildLog => "/no/such/file",
+            Kind::File | Kind::ActivityLog | Kind::ChildLog => "/no/such/file",
             Kind::Socket | Kind::PythonName => "what:",
             // Any text will do, or the check is another one.
-            Kind::Text | Kind::Password | Kind::Names | Kind::Events | Kind::Url | Kind::Patterns => continue,
+            Kind::Text | Kind::Password | Kind::Names | Kind::Events | Kind::Url | Kind::UrlOrAuto | Kind::Patterns => {
+                continue;
+            }
         };
         let is_of_the_client = matches!(row.section, SectionKind::Supervisorctl | SectionKind::CtlPlugin);
         if is_of_the_client && row.kind == Kind::File {

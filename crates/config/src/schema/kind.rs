@@ -1,0 +1,183 @@
+//! What is written as the value of an option, and how it is converted.
+
+use std::borrow::Cow;
+
+use self::Kind as K;
+use crate::accounts;
+use crate::complaint::Complaint;
+use crate::convert;
+use crate::environment;
+use crate::expand::{Names, expand_again};
+use crate::host::DaemonHost;
+use crate::model::{ActivityLog, LogFile};
+use crate::path;
+use crate::pytext::strip;
+use crate::python_name;
+use crate::signal;
+use crate::value::Value;
+
+/// What is written as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    /// A text that is nobody's business.
+    Password,
+    Integer,
+    Boolean,
+    ByteSize,
+    Octal,
+    LogLevel,
+    Signal,
+    ExitCodes,
+    AutoRestart,
+    Environment,
+    /// Names separated by commas.
+    Names,
+    /// Names of events separated by commas.
+    Events,
+    Name,
+    User,
+    /// `user` or `user:group`.
+    Owner,
+    /// A directory that must exist.
+    Directory,
+    /// A file in a directory that must exist.
+    File,
+    /// A file in a directory that must exist, or `syslog`.
+    ActivityLog,
+    /// A file, `AUTO`, `NONE` or `syslog`.
+    ChildLog,
+    InetAddress,
+    /// `unix:///path` or `tcp://host:port`.
+    Socket,
+    Url,
+    /// An address, or `AUTO`.
+    UrlOrAuto,
+    /// `package.module:attribute`.
+    PythonName,
+    /// Shell patterns separated by white space.
+    Patterns,
+}
+
+/// What conversions may ask besides the text.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'c> {
+    pub(crate) host: &'c dyn DaemonHost,
+    /// What may stand in a value that is expanded twice.
+    pub(crate) names: &'c Names<'c>,
+    /// The section, as messages name it.
+    pub(crate) section: &'c str,
+    /// The option, as messages name it.
+    pub(crate) option: &'c str,
+}
+
+impl Kind {
+    /// A short description for reference pages.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            K::Text | K::Password => "text",
+            K::Integer => "whole number",
+            K::Boolean => "true or false",
+            K::ByteSize => "bytes, with KB, MB or GB",
+            K::Octal => "octal permission bits",
+            K::LogLevel => "critical, error, warn, info, debug, trace or blather",
+            K::Signal => "signal name or number",
+            K::ExitCodes => "exit statuses, separated by commas",
+            K::AutoRestart => "true, false or unexpected",
+            K::Environment => "KEY=\"value\" pairs, separated by commas",
+            K::Names => "names, separated by commas",
+            K::Events => "event names, separated by commas",
+            K::Name => "name",
+            K::User => "user name or id",
+            K::Owner => "user or user:group",
+            K::Directory => "existing directory",
+            K::File | K::ActivityLog => "file in an existing directory",
+            K::ChildLog => "file in an existing directory, AUTO or NONE",
+            K::InetAddress => "PORT, *:PORT or HOST:PORT",
+            K::Socket => "unix:///PATH or tcp://HOST:PORT",
+            K::Url | K::UrlOrAuto => "http://HOST:PORT or unix:///PATH",
+            K::PythonName => "package.module:attribute",
+            K::Patterns => "file patterns, separated by white space",
+        }
+    }
+
+    /// What an expanded text means by itself, whoever it is about and wherever it is read.
+    pub(crate) fn convert(self, text: &str) -> Result<Value<'static>, Complaint> {
+        Ok(match self {
+            K::Integer => Value::Integer(convert::integer(text)?),
+            K::ByteSize => Value::Integer(convert::byte_size(text)?),
+            K::Octal => Value::Integer(convert::octal(text)?.into()),
+            K::Signal => Value::Integer(signal::parse_stop_signal(text)?.into()),
+            K::Boolean => Value::Boolean(convert::boolean(text)?),
+            K::LogLevel => Value::LogLevel(convert::log_level(text)?),
+            K::ExitCodes => Value::Numbers(convert::exit_codes(text)?.into()),
+            K::AutoRestart => Value::AutoRestart(convert::auto_restart(text)?),
+            K::Environment => Value::Pairs(environment::pairs(text)?.into()),
+            K::Names | K::Events => Value::Texts(convert::strings(text).into()),
+            K::Name => Value::Text(convert::name(text)?.into()),
+            K::InetAddress => {
+                let (host, port) = convert::inet_address(text)?;
+                Value::Address(host.into(), port)
+            }
+            K::ChildLog => child_log(text),
+            K::ActivityLog if text == "syslog" => Value::ActivityLog(Cow::Owned(ActivityLog::Syslog)),
+            K::ActivityLog => Value::ActivityLog(Cow::Owned(ActivityLog::File(text.to_owned()))),
+            K::UrlOrAuto if strip(text).eq_ignore_ascii_case("AUTO") => Value::Unset,
+            K::Text
+            | K::Password
+            | K::User
+            | K::Owner
+            | K::Directory
+            | K::File
+            | K::Socket
+            | K::Url
+            | K::UrlOrAuto
+            | K::PythonName
+            | K::Patterns => Value::Text(text.to_owned().into()),
+        })
+    }
+
+    /// What an expanded text means on a host: users, groups, files, directories and Python code are those that are there.
+    pub(crate) fn convert_on(self, text: &str, context: &Context<'_>) -> Result<Value<'static>, Complaint> {
+        let host = context.host;
+        Ok(match self {
+            K::User => Value::User(Cow::Owned(accounts::user(text, host)?)),
+            K::Owner => {
+                let (user, group) = accounts::owner(text, host)?;
+                Value::Owner(user, group)
+            }
+            K::Directory => Value::Text(path::existing_directory(text, host)?.into()),
+            K::File => Value::Text(file(text, host)?.into()),
+            K::PythonName => Value::Text(python_name::resolved(text, context.section, host)?.into()),
+            K::ActivityLog => match self.convert(text)? {
+                Value::ActivityLog(log) if *log == ActivityLog::Syslog => Value::ActivityLog(log),
+                _ => Value::ActivityLog(Cow::Owned(ActivityLog::File(file(text, host)?))),
+            },
+            K::ChildLog => {
+                // This option is expanded twice, so a percent sign in it is written four times.
+                match self.convert(&expand_again(text, context.names, context.option)?)? {
+                    Value::LogFile(Cow::Owned(LogFile::Path(path))) => {
+                        Value::LogFile(Cow::Owned(LogFile::Path(path::in_existing_directory(&path, host)?)))
+                    }
+                    other => other,
+                }
+            }
+            _ => self.convert(text)?,
+        })
+    }
+}
+
+/// A file in a directory that exists, absolute.
+fn file(text: &str, host: &dyn DaemonHost) -> Result<String, Complaint> {
+    path::in_existing_directory(text, host).map(|path| path::absolute(&path, host))
+}
+
+fn child_log(text: &str) -> Value<'static> {
+    let file = match text.to_lowercase().as_str() {
+        "syslog" => return Value::Syslog,
+        "" | "none" | "off" => LogFile::None,
+        "auto" => LogFile::Auto,
+        _ => LogFile::Path(text.to_owned()),
+    };
+    Value::LogFile(Cow::Owned(file))
+}
