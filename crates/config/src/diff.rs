@@ -1,21 +1,83 @@
-//! What a reread would change: the test that decides which groups count as changed.
+//! What a reread would change: the test that decides which groups count as changed, and in what.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use crate::host::Account;
-use crate::model::{ChannelLog, FastCgiSocket, Group, GroupKind, Identity, LogFile, Logging, Process, Spawn};
+use crate::model::{Group, GroupKind, LogFile, Pool, Process};
+use crate::schema::{Needs, options_of_processes};
+use crate::value::Value;
 
-/// Names of groups, each list in the order of the configuration it comes from.
+/// Groups, each list in the order of the configuration they come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Only in the new configuration.
+    /// The names of those that are only in the new configuration.
     pub added: Vec<String>,
-    /// In both, defined differently.
-    pub changed: Vec<String>,
-    /// Only in the active one.
+    /// Those in both that are defined differently.
+    pub changed: Vec<ChangedGroup>,
+    /// The names of those that are only in the active one.
     pub removed: Vec<String>,
+}
+
+/// A group that is defined differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedGroup {
+    /// Its name.
+    pub name: String,
+    /// In what; never empty.
+    pub changes: Vec<Change>,
+}
+
+/// One thing that differs between two definitions of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is of another kind: programs, a FastCGI program, or listeners.
+    Kind,
+    /// An option of the group itself, or of its pool.
+    OfGroup {
+        /// The name of the option.
+        option: &'static str,
+    },
+    /// A process is only in the new definition.
+    Added {
+        /// Its name.
+        process: String,
+    },
+    /// A process is only in the active definition.
+    Removed {
+        /// Its name.
+        process: String,
+    },
+    /// An option of a process that is in both.
+    OfProcess {
+        /// The name of the process.
+        process: String,
+        /// The name of the option.
+        option: &'static str,
+        /// What the change needs to take effect.
+        needs: Needs,
+    },
+}
+
+impl fmt::Display for ChangedGroup {
+    /// As the activity log has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changes: Vec<String> = self.changes.iter().map(Change::to_string).collect();
+        write!(f, "the definition of {} differs: {}", self.name, changes.join(", "))
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Kind => f.write_str("kind of group"),
+            Change::OfGroup { option } => f.write_str(option),
+            Change::Added { process } => write!(f, "{process} added"),
+            Change::Removed { process } => write!(f, "{process} removed"),
+            Change::OfProcess { process, option, needs } => write!(f, "{process} {option} ({})", needs.word()),
+        }
+    }
 }
 
 /// Compares the active groups with those of a new configuration.
@@ -26,10 +88,13 @@ pub fn diff(active: &[Arc<Group>], new: &[Arc<Group>]) -> Difference {
     let (old, fresh) = (by_name(active), by_name(new));
     let mut difference = Difference::default();
     for group in new {
-        match old.get(&group.name) {
-            None => difference.added.push(group.name.clone()),
-            Some(known) if !same_group(known, group) => difference.changed.push(group.name.clone()),
-            Some(_) => {}
+        let Some(known) = old.get(&group.name) else {
+            difference.added.push(group.name.clone());
+            continue;
+        };
+        let changes = changes(known, group);
+        if !changes.is_empty() {
+            difference.changed.push(ChangedGroup { name: group.name.clone(), changes });
         }
     }
     let gone = active.iter().filter(|group| !fresh.contains_key(&group.name));
@@ -37,75 +102,76 @@ pub fn diff(active: &[Arc<Group>], new: &[Arc<Group>]) -> Difference {
     difference
 }
 
-/// Whether two definitions mean the same. Where they were written does not matter.
-fn same_group(a: &Group, b: &Group) -> bool {
-    a.name == b.name
-        && a.priority == b.priority
-        && same_kind(&a.kind, &b.kind)
-        && a.processes.len() == b.processes.len()
-        && a.processes.iter().zip(&b.processes).all(|(a, b)| same_process(a, b))
-}
-
-fn same_kind(a: &GroupKind, b: &GroupKind) -> bool {
-    match (a, b) {
-        (GroupKind::Listeners(a), GroupKind::Listeners(b)) => {
-            let set = |events: &[String]| events.iter().cloned().collect::<BTreeSet<_>>();
-            a.buffer_size == b.buffer_size && a.result_handler == b.result_handler && set(&a.events) == set(&b.events)
-        }
-        _ => discriminant(a) == discriminant(b),
+/// In what two definitions differ. Where they were written does not matter.
+fn changes(a: &Group, b: &Group) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if a.priority != b.priority {
+        changes.push(Change::OfGroup { option: "priority" });
     }
+    match (&a.kind, &b.kind) {
+        (GroupKind::Listeners(a), GroupKind::Listeners(b)) => changes.extend(changes_of_pool(a, b)),
+        (a, b) if discriminant(a) == discriminant(b) => {}
+        _ => changes.push(Change::Kind),
+    }
+    let by_name = |group: &Group| -> HashMap<String, Arc<Process>> {
+        group.processes.iter().map(|process| (process.identity.name.clone(), process.clone())).collect()
+    };
+    let (old, fresh) = (by_name(a), by_name(b));
+    for process in &b.processes {
+        let name = &process.identity.name;
+        match old.get(name) {
+            Some(known) => changes.extend(changes_of_process(known, process)),
+            None => changes.push(Change::Added { process: name.clone() }),
+        }
+    }
+    let removed = a.processes.iter().map(|process| &process.identity.name).filter(|name| !fresh.contains_key(*name));
+    changes.extend(removed.map(|process| Change::Removed { process: process.clone() }));
+    // The same processes in another order.
+    let names = |group: &'_ Group| -> Vec<String> {
+        group.processes.iter().map(|process| process.identity.name.clone()).collect()
+    };
+    if changes.is_empty() && names(a) != names(b) {
+        changes.push(Change::OfGroup { option: "programs" });
+    }
+    changes
 }
 
-fn same_process(a: &Process, b: &Process) -> bool {
-    // Every field is named, so that a new one cannot be forgotten here.
-    let Process { identity, spawn, start, restart, stop, logging } = a;
-    let Identity { name, section: _, origin: _, priority } = identity;
-    *name == b.identity.name
-        && *priority == b.identity.priority
-        && same_spawn(spawn, &b.spawn)
-        && *start == b.start
-        && *restart == b.restart
-        && *stop == b.stop
-        && same_logging(logging, &b.logging)
+fn changes_of_pool(a: &Pool, b: &Pool) -> impl Iterator<Item = Change> {
+    let set = |events: &[String]| events.iter().cloned().collect::<BTreeSet<_>>();
+    let differs = [
+        ("events", set(&a.events) != set(&b.events)),
+        ("buffer_size", a.buffer_size != b.buffer_size),
+        ("result_handler", a.result_handler != b.result_handler),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(option, _)| Change::OfGroup { option })
 }
 
-fn same_spawn(a: &Spawn, b: &Spawn) -> bool {
-    let Spawn { command, directory, umask, user, environment, serverurl, socket } = a;
-    let uid = |user: &Option<Account>| user.as_ref().map(|user| user.uid);
-    let pairs = |pairs: &[(String, String)]| pairs.iter().cloned().collect::<BTreeMap<_, _>>();
-    *command == b.command
-        && *directory == b.directory
-        && *umask == b.umask
-        && uid(user) == uid(&b.user)
-        && pairs(environment) == pairs(&b.environment)
-        && *serverurl == b.serverurl
-        && url(socket) == url(&b.socket)
+fn changes_of_process<'p>(a: &'p Process, b: &'p Process) -> impl Iterator<Item = Change> + 'p {
+    let differing = options_of_processes().filter(|(_, field)| !is_same(&field.get(a), &field.get(b)));
+    differing.map(|(row, _)| Change::OfProcess { process: b.identity.name.clone(), option: row.name, needs: row.needs })
 }
 
-fn same_logging(a: &Logging, b: &Logging) -> bool {
-    let Logging { stdout, stderr, redirect_stderr } = a;
-    same_channel(stdout, &b.stdout) && same_channel(stderr, &b.stderr) && *redirect_stderr == b.redirect_stderr
-}
-
-/// A socket is known by its URL alone: the original notices no change of owner, mode or backlog.
-fn url(socket: &Option<Arc<FastCgiSocket>>) -> Option<&str> {
-    socket.as_ref().map(|socket| socket.url.as_str())
-}
-
-/// An automatic file counts as equal to anything that was set before, as in the original, but not the reverse.
-fn same_channel(a: &ChannelLog, b: &ChannelLog) -> bool {
-    (a.file == b.file || b.file == LogFile::Auto)
-        && a.maxbytes == b.maxbytes
-        && a.backups == b.backups
-        && a.capture_maxbytes == b.capture_maxbytes
-        && a.events_enabled == b.events_enabled
-        && a.syslog == b.syslog
+/// Whether two values of an option mean the same.
+fn is_same(a: &Value<'_>, b: &Value<'_>) -> bool {
+    match (a, b) {
+        (Value::User(a), Value::User(b)) => a.uid == b.uid,
+        (Value::Pairs(a), Value::Pairs(b)) => {
+            let map = |pairs: &[(String, String)]| pairs.iter().cloned().collect::<BTreeMap<_, _>>();
+            map(a) == map(b)
+        }
+        // An automatic file counts as equal to anything that was set before, as in the original, but not the reverse.
+        (Value::LogFile(a), Value::LogFile(b)) => a == b || **b == LogFile::Auto,
+        // A socket is known by its URL alone: the original notices no change of owner, mode or backlog.
+        (Value::Socket(a), Value::Socket(b)) => a.url == b.url,
+        _ => a == b,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake_host::FakeHost;
+    use crate::schema::SectionKind;
     use crate::{CommandLine, load};
 
     fn groups(text: &str) -> Vec<Arc<Group>> {
@@ -126,52 +192,87 @@ mod tests {
         let new =
             groups("[program:y]\ncommand=1\n[program:x]\ncommand=1\n[program:a]\ncommand=2\n[program:b]\ncommand=1\n");
         let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let expected = Difference { added: list(&["x", "y"]), changed: list(&["a"]), removed: list(&["c", "d"]) };
-        assert_eq!(diff(&old, &new), expected);
+        let difference = diff(&old, &new);
+        assert_eq!((difference.added, difference.removed), (list(&["x", "y"]), list(&["c", "d"])));
+        assert_eq!(difference.changed.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(diff(&new, &new), Difference::default());
     }
 
+    /// Another value than the default of each option of 4.3.0; all others have one in their row.
+    const OTHERS: [&str; 32] = [
+        "command=d",
+        "process_name=q%(process_num)s",
+        "numprocs=2",
+        "numprocs_start=1",
+        "directory=/tmp",
+        "umask=077",
+        "priority=1",
+        "autostart=false",
+        "startsecs=2",
+        "startretries=2",
+        "autorestart=true",
+        "exitcodes=1",
+        "stopsignal=INT",
+        "stopwaitsecs=1",
+        "stopasgroup=true",
+        "killasgroup=true",
+        "user=nobody",
+        "redirect_stderr=true",
+        "stdout_logfile=/tmp/x",
+        "stdout_logfile_maxbytes=1",
+        "stdout_logfile_backups=1",
+        "stdout_capture_maxbytes=1",
+        "stdout_events_enabled=true",
+        "stdout_syslog=true",
+        "stderr_logfile=NONE",
+        "stderr_logfile_maxbytes=1",
+        "stderr_logfile_backups=1",
+        "stderr_capture_maxbytes=1",
+        "stderr_events_enabled=true",
+        "stderr_syslog=true",
+        "environment=A=1",
+        "serverurl=x",
+    ];
+
+    fn changes(old: &str, new: &str) -> Vec<Change> {
+        diff(&groups(old), &groups(new)).changed.into_iter().flat_map(|group| group.changes).collect()
+    }
+
     #[test]
-    fn every_option_of_a_program_counts() {
+    fn every_option_of_a_program_counts_and_is_named() {
         let base = "[program:p]\ncommand=c\nprocess_name=p%(process_num)s\n";
-        for option in [
-            "command=d",
-            "process_name=q%(process_num)s",
-            "numprocs=2",
-            "numprocs_start=1",
-            "directory=/tmp",
-            "umask=077",
-            "priority=1",
-            "autostart=false",
-            "startsecs=2",
-            "startretries=2",
-            "autorestart=true",
-            "exitcodes=1",
-            "stopsignal=INT",
-            "stopwaitsecs=1",
-            "stopasgroup=true",
-            "killasgroup=true",
-            "user=nobody",
-            "redirect_stderr=true",
-            "stdout_logfile=/tmp/x",
-            "stdout_logfile_maxbytes=1",
-            "stdout_logfile_backups=1",
-            "stdout_capture_maxbytes=1",
-            "stdout_events_enabled=true",
-            "stdout_syslog=true",
-            "stderr_logfile=NONE",
-            "stderr_logfile_maxbytes=1",
-            "stderr_logfile_backups=1",
-            "stderr_capture_maxbytes=1",
-            "stderr_events_enabled=true",
-            "stderr_syslog=true",
-            "environment=A=1",
-            "serverurl=x",
-        ] {
-            assert!(is_changed(base, &format!("{base}{option}\n")), "{option}");
+        for row in SectionKind::Program.options() {
+            let other = OTHERS.into_iter().find(|other| other.split('=').next() == Some(row.name)).map(str::to_owned);
+            let other = other.or_else(|| row.example.map(|example| format!("{}={example}", row.name)));
+            let other = other.unwrap_or_else(|| panic!("{} needs an example other than its default", row.name));
+            let changes = changes(base, &format!("{base}{other}\n"));
+            let named = Change::OfProcess { process: "p0".to_owned(), option: row.name, needs: row.needs };
+            match row.of_process() {
+                Some(_) => assert!(changes.contains(&named), "{other}: {changes:?}"),
+                None => assert!(!changes.is_empty(), "{other}"),
+            }
         }
-        let known = crate::schema::SectionKind::Program.options().count();
-        assert_eq!(known, 32, "a new option needs a line above");
+    }
+
+    #[test]
+    fn processes_that_come_and_go_are_named() {
+        let program = |lines: &str| format!("[program:p]\ncommand=c\nprocess_name=p%(process_num)s\n{lines}\n");
+        let (two, others) = (program("numprocs=2"), program("numprocs=2\nnumprocs_start=1\nstartsecs=9"));
+        let named = |process: &str| process.to_owned();
+        let expected = [
+            Change::OfProcess { process: named("p1"), option: "startsecs", needs: Needs::Restart },
+            Change::Added { process: named("p2") },
+            Change::Removed { process: named("p0") },
+        ];
+        assert_eq!(changes(&two, &others), expected);
+    }
+
+    #[test]
+    fn the_order_of_the_programs_of_a_group_counts() {
+        let group = |programs: &str| {
+            format!("[program:a]\ncommand=c\n[program:b]\ncommand=c\n[group:g]\nprograms={programs}\n")
+        };
+        assert_eq!(changes(&group("a,b"), &group("b,a")), [Change::OfGroup { option: "programs" }]);
     }
 
     #[test]

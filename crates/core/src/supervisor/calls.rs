@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use supervisord_config::diff::diff;
-use supervisord_config::model::{Config, Group, Process};
+use supervisord_config::model::{Config, Group, LogLevel, Process};
 use supervisord_config::signal;
 use supervisord_wire::name::Namespec;
 use supervisord_wire::state::Mood;
@@ -93,6 +93,9 @@ impl Supervisor {
         let known = self.config.clone();
         for notice in config.notices.iter().filter(|notice| !known.notices.contains(notice)) {
             self.log(notice.level.into(), notice.text.clone());
+        }
+        for group in &difference.changed {
+            self.log(LogLevel::Debug, group.to_string());
         }
         self.adopt_config(config);
         Answer::Difference(difference)

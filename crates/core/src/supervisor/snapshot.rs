@@ -239,9 +239,12 @@ impl Supervisor {
         let active: Vec<Arc<Group>> = self.groups.iter().map(|group| group.config.clone()).collect();
         let difference = supervisord_config::diff::diff(&active, &config.groups);
         self.adopt_config(config);
-        let retired = match afresh {
+        let retired: Vec<String> = match afresh {
             true => active.iter().map(|group| group.name.clone()).collect(),
-            false => [difference.removed, difference.changed].concat(),
+            false => {
+                let changed = difference.changed.into_iter().map(|group| group.name);
+                difference.removed.into_iter().chain(changed).collect()
+            }
         };
         for name in retired {
             self.retire(&name, now);

@@ -26,7 +26,8 @@ fn value(answer: Answer) -> Value {
         Answer::Done => true.into(),
         Answer::Statuses(statuses) => Value::Array(statuses.into_iter().map(status).collect()),
         Answer::Difference(difference) => {
-            let lists = [difference.added, difference.changed, difference.removed];
+            let changed = difference.changed.into_iter().map(|group| group.name).collect();
+            let lists = [difference.added, changed, difference.removed];
             let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::Str).collect());
             Value::Array(vec![Value::Array(lists.map(names).into())])
         }
@@ -72,6 +73,8 @@ fn code(reason: Reason) -> FaultCode {
 
 #[cfg(test)]
 mod tests {
+    use supervisord_config::diff::{Change, ChangedGroup, Difference};
+
     use super::*;
 
     #[test]
@@ -101,8 +104,8 @@ mod tests {
     #[test]
     fn a_difference_is_three_lists_in_a_list() {
         let names = |name: &str| vec![name.to_owned()];
-        let difference =
-            supervisord_config::diff::Difference { added: names("c"), changed: names("b"), removed: names("a") };
+        let changed = vec![ChangedGroup { name: "b".to_owned(), changes: vec![Change::Kind] }];
+        let difference = Difference { added: names("c"), changed, removed: names("a") };
         let list = |name: &str| Value::Array(vec![name.into()]);
         let lists = Value::Array(vec![list("c"), list("b"), list("a")]);
         assert_eq!(result(Ok(Answer::Difference(difference))), Ok(Value::Array(vec![lists])));

@@ -1,7 +1,8 @@
 //! What callers are answered, and when.
 
-use supervisord_config::diff::Difference;
+use supervisord_config::diff::{Change, ChangedGroup, Difference};
 use supervisord_config::model::AutoRestart;
+use supervisord_config::schema::Needs;
 
 use super::*;
 use crate::call::Status;
@@ -125,8 +126,11 @@ fn groups_come_and_go() {
     let config = Box::new(samples::config(vec![program("c"), changed]));
     let reload = world.call(Call::ReloadConfig { config });
     let names = |name: &str| vec![name.to_owned()];
-    let difference = Difference { added: names("c"), changed: names("b"), removed: names("a") };
+    let startsecs = Change::OfProcess { process: "b".to_owned(), option: "startsecs", needs: Needs::Restart };
+    let changed = vec![ChangedGroup { name: "b".to_owned(), changes: vec![startsecs] }];
+    let difference = Difference { added: names("c"), changed, removed: names("a") };
     assert_eq!(world.reply(reload), &Ok(Answer::Difference(difference)));
+    assert!(world.log.contains(&"DEBG the definition of b differs: b startsecs (restart)".to_owned()));
 
     let group = |name: &str| name.to_owned();
     let early = world.call(Call::RemoveProcessGroup { group: group("a") });
