@@ -4,11 +4,12 @@
 //! table.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use supervisord_config::schema::TABLE;
+use supervisord_config::schema::{OptionSpec, TABLE};
 
 use crate::harness::areas::Area;
-use crate::harness::record;
+use crate::harness::{record, sources};
 
 /// Declares tests, each with the options that it covers. An option is written `"section option"`, with the section
 /// without the part after its colon; `PINNED` lists them all.
@@ -48,4 +49,74 @@ fn coverage() {
     assert!(bare.is_empty(), "options without a test: {bare:?}");
     let unknown: Vec<&&str> = pinned.iter().filter(|option| !known.contains(**option)).collect();
     assert!(unknown.is_empty(), "tests of options that do not exist: {unknown:?}");
+}
+
+/// Product code by file, without its tests.
+fn product_code() -> Vec<(String, String)> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let files = sources::files(&crates).into_iter().filter_map(|(path, text)| {
+        let name = path.strip_prefix(&crates).ok()?.to_str()?.to_owned();
+        let is_product = name.contains("/src/") && !name.contains("tests") && !name.ends_with("golden.rs");
+        let product = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+        is_product.then_some((name, product))
+    });
+    files.collect()
+}
+
+/// The options of programs that the original does not have.
+fn new_options() -> impl Iterator<Item = &'static OptionSpec> {
+    TABLE.iter().filter(|row| row.of_process().is_some() && row.since.starts_with("0."))
+}
+
+const ROWS: &str = "config/src/schema/rows.rs";
+
+/// What reads, compares, keeps and shows options does so by the table, and knows none of them by its name.
+#[test]
+fn a_new_option_is_a_row_a_field_and_its_use() {
+    let code = product_code();
+    for row in new_options() {
+        let named: Vec<&str> = code
+            .iter()
+            .filter(|(_, text)| text.contains(&format!("\"{}\"", row.name)))
+            .map(|(file, _)| &**file)
+            .collect();
+        assert_eq!(named, [ROWS], "{} is named elsewhere", row.name);
+        let is_used = |text: &str| {
+            let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+                line.match_indices(row.name)
+                    .any(|(at, name)| !line[..at].ends_with(is_part) && !line[at + name.len()..].starts_with(is_part))
+            })
+        };
+        let of_the_option = |file: &str| ["config/", "core/", "daemon/"].iter().any(|krate| file.starts_with(krate));
+        let files: Vec<&str> =
+            code.iter().filter(|(file, text)| of_the_option(file) && is_used(text)).map(|(file, _)| &**file).collect();
+        let used: Vec<&&str> = files.iter().filter(|file| ![ROWS, "config/src/model.rs"].contains(file)).collect();
+        assert_eq!((files.len(), used.len()), (3, 1), "{} is in {files:?}", row.name);
+    }
+}
+
+/// Files that deal with all options alike, with the names of options that they may know: two that mean a group or a process
+/// here, and those that plug-ins see under another name or with a path that was made up.
+const GENERIC: [(&str, &[&str]); 8] = [
+    ("config/src/diff.rs", &["priority"]),
+    ("config/src/model.rs", &[]),
+    ("config/src/reader.rs", &[]),
+    ("config/src/reference.rs", &[]),
+    ("config/src/schema.rs", &[]),
+    ("daemon/src/plugin_process/snapshot.rs", &["priority", "user", "stdout_logfile", "stderr_logfile"]),
+    ("daemon/src/state/definition.rs", &["command"]),
+    ("daemon/src/state/options.rs", &[]),
+];
+
+#[test]
+fn what_deals_with_all_options_knows_none_by_its_name() {
+    let code = product_code();
+    for (file, known) in GENERIC {
+        let (_, text) = code.iter().find(|(name, _)| name == file).unwrap_or_else(|| panic!("{file} has gone"));
+        let options =
+            TABLE.iter().filter(|row| row.of_process().is_some() && text.contains(&format!("\"{}\"", row.name)));
+        let named: BTreeSet<&str> = options.map(|row| row.name).collect();
+        assert_eq!(named, known.iter().copied().collect(), "{file}");
+    }
 }

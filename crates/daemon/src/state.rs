@@ -9,6 +9,7 @@ pub mod births;
 pub mod configuration;
 mod definition;
 mod journal;
+mod options;
 mod reader;
 mod record;
 mod run;

@@ -2,9 +2,9 @@
 //! plug-in process is the daemon's own.
 
 use serde_json::{Value, json};
-use supervisord_config::model::{
-    ActivityLog, AutoRestart, ChannelLog, Config, Group, HttpServer, LogFile, Process, ServerAddress, ServerUrl,
-};
+use supervisord_config::model::{ActivityLog, AutoRestart, Config, Group, HttpServer, LogFile, Process, ServerAddress};
+use supervisord_config::schema::SectionKind;
+use supervisord_config::value::Value as OptionValue;
 use supervisord_core::row::Row;
 
 use crate::view::View;
@@ -13,10 +13,6 @@ use crate::view::View;
 pub(super) fn state(view: &View) -> Value {
     let config = view.config();
     let settings = &config.supervisord;
-    let logfile = match &settings.logfile {
-        ActivityLog::Syslog => "syslog",
-        ActivityLog::File(path) => path,
-    };
     let groups: Vec<Value> = view.groups().iter().map(|(name, rows)| active(&config, name, rows)).collect();
     let configured: Vec<Value> = config.groups.iter().map(|group| definition_of_group(group)).collect();
     json!({
@@ -28,7 +24,7 @@ pub(super) fn state(view: &View) -> Value {
         "nodaemon": settings.nodaemon,
         "silent": settings.silent,
         "loglevel": settings.loglevel.number(),
-        "logfile": logfile,
+        "logfile": activity_log(&settings.logfile),
         "pidfile": settings.pidfile,
         "server_configs": config.servers.iter().map(server).collect::<Vec<Value>>(),
         "groups": groups,
@@ -66,59 +62,47 @@ fn definition_of_group(group: &Group) -> Value {
     json!({ "name": group.name, "priority": group.priority, "processes": processes })
 }
 
-/// The definition of a process under the names of the original.
+/// The definition of a process, its options under their names; only the user is a `uid`, as in the original.
 pub(super) fn definition(process: &Process) -> Value {
-    let autorestart = match process.restart.autorestart {
-        AutoRestart::Always => "true",
-        AutoRestart::Never => "false",
-        AutoRestart::Unexpected => "unexpected",
-    };
-    let serverurl = match &process.spawn.serverurl {
-        ServerUrl::Auto => None,
-        ServerUrl::Text(text) => Some(text),
-    };
-    let environment: serde_json::Map<String, Value> =
-        process.spawn.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let mut definition = json!({
-        "name": process.identity.name,
-        "command": process.spawn.command,
-        "directory": process.spawn.directory,
-        "umask": process.spawn.umask,
-        "uid": process.spawn.user.as_ref().map(|user| user.uid),
-        "priority": process.identity.priority,
-        "autostart": process.start.autostart,
-        "autorestart": autorestart,
-        "startsecs": process.start.startsecs,
-        "startretries": process.start.startretries,
-        "stopsignal": process.stop.stopsignal,
-        "stopwaitsecs": process.stop.stopwaitsecs,
-        "stopasgroup": process.stop.stopasgroup,
-        "killasgroup": process.stop.killasgroup,
-        "exitcodes": process.restart.exitcodes,
-        "redirect_stderr": process.logging.redirect_stderr,
-        "environment": environment,
-        "serverurl": serverurl,
+    let options = SectionKind::Program.options().filter_map(|row| {
+        let value = row.of_process()?.get(process);
+        Some((if row.name == "user" { "uid" } else { row.name }.to_owned(), option(value)))
     });
-    channel(&mut definition, "stdout", &process.logging.stdout);
-    channel(&mut definition, "stderr", &process.logging.stderr);
-    definition
+    let name = ("name".to_owned(), json!(process.identity.name));
+    Value::Object(options.chain([name]).collect())
 }
 
-fn channel(definition: &mut Value, name: &str, log: &ChannelLog) {
-    let file = match &log.file {
-        LogFile::None => json!(null),
-        LogFile::Auto => json!("AUTO"),
-        LogFile::Path(path) => json!(path),
-    };
-    for (option, value) in [
-        ("logfile", file),
-        ("logfile_maxbytes", json!(log.maxbytes)),
-        ("logfile_backups", json!(log.backups)),
-        ("capture_maxbytes", json!(log.capture_maxbytes)),
-        ("events_enabled", json!(log.events_enabled)),
-        ("syslog", json!(log.syslog)),
-    ] {
-        definition[format!("{name}_{option}")] = value;
+fn option(value: OptionValue<'_>) -> Value {
+    match value {
+        OptionValue::Unset => Value::Null,
+        OptionValue::Boolean(truth) => json!(truth),
+        OptionValue::Integer(number) => json!(number),
+        OptionValue::Text(text) => json!(text),
+        OptionValue::Numbers(numbers) => json!(numbers),
+        OptionValue::Texts(texts) => json!(texts),
+        OptionValue::Pairs(pairs) => pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect(),
+        OptionValue::User(user) => json!(user.uid),
+        OptionValue::Owner(user, group) => json!([user, group]),
+        OptionValue::Address(host, port) => json!([host, port]),
+        OptionValue::AutoRestart(AutoRestart::Always) => json!("true"),
+        OptionValue::AutoRestart(AutoRestart::Never) => json!("false"),
+        OptionValue::AutoRestart(AutoRestart::Unexpected) => json!("unexpected"),
+        OptionValue::LogLevel(level) => json!(level.number()),
+        OptionValue::LogFile(file) => match &*file {
+            LogFile::None => Value::Null,
+            LogFile::Auto => json!("AUTO"),
+            LogFile::Path(path) => json!(path),
+        },
+        OptionValue::Syslog => json!("syslog"),
+        OptionValue::ActivityLog(log) => activity_log(&log),
+        OptionValue::Socket(socket) => json!(socket.url),
+    }
+}
+
+fn activity_log(log: &ActivityLog) -> Value {
+    match log {
+        ActivityLog::Syslog => json!("syslog"),
+        ActivityLog::File(path) => json!(path),
     }
 }
 

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use supervisord_config::host::Account;
+use serde_json::{Map, Value};
 use supervisord_config::model::{self, LogLevel, NoticeLevel};
+use supervisord_config::schema::{default_supervisord, options_of_supervisord};
 
-use super::definition::{Group, User};
+use super::definition::Group;
+use super::options::{self, Level};
 
 /// A whole configuration.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,84 +30,30 @@ pub struct Configuration {
 }
 
 /// The section of the daemon itself. There is one, so that what is at its default is not left out.
-#[derive(Debug, Serialize, Deserialize)]
-struct Supervisord {
-    pidfile: String,
-    childlogdir: String,
-    logfile: Logfile,
-    #[serde(flatten)]
-    optional: Optional,
-}
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
+struct Supervisord(model::Supervisord);
 
-/// What has a default.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(default)]
-struct Optional {
-    minfds: u64,
-    minprocs: u64,
-    directory: Option<String>,
-    user: Option<User>,
-    umask: u32,
-    logfile_maxbytes: u64,
-    logfile_backups: u32,
-    loglevel: Level,
-    identifier: String,
-    nodaemon: bool,
-    silent: bool,
-    nocleanup: bool,
-    strip_ansi: bool,
-    adopt: bool,
-    environment: Vec<(String, String)>,
-}
-
-impl Default for Optional {
-    fn default() -> Optional {
-        Optional {
-            minfds: 1024,
-            minprocs: 200,
-            directory: None,
-            user: None,
-            umask: 0o22,
-            logfile_maxbytes: 50 << 20,
-            logfile_backups: 10,
-            loglevel: Level::Info,
-            identifier: "supervisor".to_owned(),
-            nodaemon: false,
-            silent: false,
-            nocleanup: false,
-            strip_ansi: false,
-            adopt: true,
-            environment: Vec::new(),
-        }
+impl From<Supervisord> for Map<String, Value> {
+    fn from(Supervisord(supervisord): Supervisord) -> Map<String, Value> {
+        options::written(options_of_supervisord(), &supervisord, None)
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Logfile {
-    #[serde(alias = "Syslog")]
-    Syslog,
-    #[serde(alias = "File")]
-    File(String),
-}
+impl TryFrom<Map<String, Value>> for Supervisord {
+    type Error = String;
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    #[serde(alias = "Critical")]
-    Critical,
-    #[serde(alias = "Error")]
-    Error,
-    #[serde(alias = "Warn")]
-    Warn,
-    #[serde(alias = "Info")]
-    Info,
-    #[serde(alias = "Debug")]
-    Debug,
-    #[serde(alias = "Trace")]
-    Trace,
-    #[serde(alias = "Blather")]
-    Blather,
+    fn try_from(map: Map<String, Value>) -> Result<Supervisord, String> {
+        // Their defaults are those of the directory and the host.
+        if let Some(missing) =
+            ["pidfile", "childlogdir", "logfile"].into_iter().find(|option| !map.contains_key(*option))
+        {
+            return Err(format!("it has no {missing}"));
+        }
+        let mut supervisord = default_supervisord();
+        options::read(options_of_supervisord(), &map, &mut supervisord)?;
+        Ok(Supervisord(supervisord))
+    }
 }
 
 /// A server.
@@ -182,7 +130,7 @@ impl From<&model::Config> for Configuration {
         Configuration {
             file: file.clone(),
             here: here.clone(),
-            supervisord: supervisord.into(),
+            supervisord: Supervisord(supervisord.clone()),
             servers: servers.iter().map(Server::from).collect(),
             rpc_interfaces: rpc_interfaces
                 .iter()
@@ -207,7 +155,7 @@ impl From<Configuration> for model::Config {
         model::Config {
             file,
             here,
-            supervisord: supervisord.into(),
+            supervisord: supervisord.0,
             servers: servers.into_iter().map(model::HttpServer::from).collect(),
             rpc_interfaces: rpc_interfaces
                 .into_iter()
@@ -218,85 +166,6 @@ impl From<Configuration> for model::Config {
                 .into_iter()
                 .map(|Notice { level, text }| model::Notice { level: level.into(), text })
                 .collect(),
-        }
-    }
-}
-
-impl From<&model::Supervisord> for Supervisord {
-    fn from(supervisord: &model::Supervisord) -> Supervisord {
-        let model::Supervisord {
-            minfds,
-            minprocs,
-            directory,
-            user,
-            umask,
-            logfile,
-            logfile_maxbytes,
-            logfile_backups,
-            loglevel,
-            pidfile,
-            identifier,
-            nodaemon,
-            silent,
-            childlogdir,
-            nocleanup,
-            strip_ansi,
-            adopt,
-            environment,
-        } = supervisord.clone();
-        Supervisord {
-            pidfile,
-            childlogdir,
-            logfile: match logfile {
-                model::ActivityLog::Syslog => Logfile::Syslog,
-                model::ActivityLog::File(path) => Logfile::File(path),
-            },
-            optional: Optional {
-                minfds,
-                minprocs,
-                directory,
-                user: user.map(User::from),
-                umask,
-                logfile_maxbytes,
-                logfile_backups,
-                loglevel: loglevel.into(),
-                identifier,
-                nodaemon,
-                silent,
-                nocleanup,
-                strip_ansi,
-                adopt,
-                environment,
-            },
-        }
-    }
-}
-
-impl From<Supervisord> for model::Supervisord {
-    fn from(supervisord: Supervisord) -> model::Supervisord {
-        let Supervisord { pidfile, childlogdir, logfile, optional } = supervisord;
-        model::Supervisord {
-            minfds: optional.minfds,
-            minprocs: optional.minprocs,
-            directory: optional.directory,
-            user: optional.user.map(Account::from),
-            umask: optional.umask,
-            logfile: match logfile {
-                Logfile::Syslog => model::ActivityLog::Syslog,
-                Logfile::File(path) => model::ActivityLog::File(path),
-            },
-            logfile_maxbytes: optional.logfile_maxbytes,
-            logfile_backups: optional.logfile_backups,
-            loglevel: optional.loglevel.into(),
-            pidfile,
-            identifier: optional.identifier,
-            nodaemon: optional.nodaemon,
-            silent: optional.silent,
-            childlogdir,
-            nocleanup: optional.nocleanup,
-            strip_ansi: optional.strip_ansi,
-            adopt: optional.adopt,
-            environment: optional.environment,
         }
     }
 }
@@ -329,34 +198,6 @@ impl From<Server> for model::HttpServer {
             credentials: credentials
                 .map(|Credentials { username, password }| model::Credentials { username, password }),
             get_actions,
-        }
-    }
-}
-
-impl From<LogLevel> for Level {
-    fn from(level: LogLevel) -> Level {
-        match level {
-            LogLevel::Critical => Level::Critical,
-            LogLevel::Error => Level::Error,
-            LogLevel::Warn => Level::Warn,
-            LogLevel::Info => Level::Info,
-            LogLevel::Debug => Level::Debug,
-            LogLevel::Trace => Level::Trace,
-            LogLevel::Blather => Level::Blather,
-        }
-    }
-}
-
-impl From<Level> for LogLevel {
-    fn from(level: Level) -> LogLevel {
-        match level {
-            Level::Critical => LogLevel::Critical,
-            Level::Error => LogLevel::Error,
-            Level::Warn => LogLevel::Warn,
-            Level::Info => LogLevel::Info,
-            Level::Debug => LogLevel::Debug,
-            Level::Trace => LogLevel::Trace,
-            Level::Blather => LogLevel::Blather,
         }
     }
 }

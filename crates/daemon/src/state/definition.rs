@@ -1,13 +1,17 @@
 //! Definitions of groups as the state tells them: what an option has by default is left out.
 //!
-//! These types are the format, and do not change with the configuration model: a field that a later release adds is absent
-//! here, and one that it no longer knows is passed over. Version 1 spelt some of them otherwise, which the aliases read.
+//! Groups have types of their own, which do not change with the configuration model; the options of a process have the form
+//! that [`super::options`] gives them. What a later release adds is absent here, and what it no longer knows is passed over.
+//! Version 1 spelt some names otherwise, which the aliases read.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use supervisord_config::host::Account;
+use serde_json::{Map, Value};
 use supervisord_config::model;
+use supervisord_config::schema::{default_process, options_of_processes};
+
+use super::options;
 
 /// A group.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,50 +37,19 @@ enum Kind {
 }
 
 /// One process of a program.
-#[derive(Debug, Serialize, Deserialize)]
-struct Program {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Fields", into = "Fields")]
+struct Program(model::Process);
+
+/// What is told of a process.
+#[derive(Serialize, Deserialize)]
+struct Fields {
     name: String,
     section: String,
     origin: Origin,
-    command: String,
-    #[serde(default, skip_serializing_if = "is_default")]
-    directory: Option<String>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    umask: Option<u32>,
-    #[serde(default = "defaults::priority", skip_serializing_if = "defaults::is_priority")]
-    priority: i64,
-    #[serde(default = "defaults::yes", skip_serializing_if = "defaults::is_yes")]
-    autostart: bool,
-    #[serde(default, skip_serializing_if = "is_default")]
-    autorestart: AutoRestart,
-    #[serde(default = "defaults::startsecs", skip_serializing_if = "defaults::is_startsecs")]
-    startsecs: i64,
-    #[serde(default = "defaults::startretries", skip_serializing_if = "defaults::is_startretries")]
-    startretries: i64,
-    #[serde(default, skip_serializing_if = "is_default")]
-    user: Option<User>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    stdout: Log,
-    #[serde(default, skip_serializing_if = "is_default")]
-    stderr: Log,
-    #[serde(default = "defaults::stopsignal", skip_serializing_if = "defaults::is_stopsignal")]
-    stopsignal: i32,
-    #[serde(default = "defaults::stopwaitsecs", skip_serializing_if = "defaults::is_stopwaitsecs")]
-    stopwaitsecs: i64,
-    #[serde(default, skip_serializing_if = "is_default")]
-    stopasgroup: bool,
-    #[serde(default, skip_serializing_if = "is_default")]
-    killasgroup: bool,
-    #[serde(default = "defaults::exitcodes", skip_serializing_if = "defaults::is_exitcodes")]
-    exitcodes: Vec<i32>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    redirect_stderr: bool,
-    #[serde(default, skip_serializing_if = "is_default")]
-    environment: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    serverurl: ServerUrl,
-    #[serde(default, skip_serializing_if = "is_default")]
-    socket: Option<Socket>,
+    /// Those that have another value than by default.
+    #[serde(flatten)]
+    options: Map<String, Value>,
 }
 
 /// Where a section is written: its file and line.
@@ -93,162 +66,32 @@ impl From<Origin> for (Arc<str>, u32) {
     }
 }
 
-/// None for the daemon's own.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "AnyServerUrl")]
-struct ServerUrl(Option<String>);
-
-/// As any version spells it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AnyServerUrl {
-    Present(Option<String>),
-    Version1 {
-        #[serde(rename = "Text")]
-        text: String,
-    },
-}
-
-impl From<AnyServerUrl> for ServerUrl {
-    fn from(any: AnyServerUrl) -> ServerUrl {
-        ServerUrl(match any {
-            // An address never is this word, which version 1 has for none.
-            AnyServerUrl::Present(text) => text.filter(|text| text != "Auto"),
-            AnyServerUrl::Version1 { text } => Some(text),
-        })
+impl From<Program> for Fields {
+    fn from(Program(process): Program) -> Fields {
+        let model::Identity { name, section, origin, .. } = process.identity.clone();
+        let default = default_process(&section, origin.clone());
+        let options = options::written(options_of_processes(), &process, Some(&default));
+        Fields { name, section, origin: Origin { file: origin.file, line: origin.line }, options }
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AutoRestart {
-    #[serde(alias = "Always")]
-    Always,
-    #[serde(alias = "Never")]
-    Never,
-    #[default]
-    #[serde(alias = "Unexpected")]
-    Unexpected,
-}
+impl TryFrom<Fields> for Program {
+    type Error = String;
 
-/// A user of the system.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct User {
-    name: String,
-    uid: u32,
-    gid: u32,
-    home: String,
-}
-
-impl From<Account> for User {
-    fn from(Account { name, uid, gid, home }: Account) -> User {
-        User { name, uid, gid, home }
-    }
-}
-
-impl From<User> for Account {
-    fn from(User { name, uid, gid, home }: User) -> Account {
-        Account { name, uid, gid, home }
-    }
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Log {
-    #[serde(skip_serializing_if = "is_default")]
-    file: File,
-    #[serde(skip_serializing_if = "defaults::is_maxbytes")]
-    maxbytes: u64,
-    #[serde(skip_serializing_if = "defaults::is_backups")]
-    backups: u32,
-    #[serde(skip_serializing_if = "is_default")]
-    capture_maxbytes: u64,
-    #[serde(skip_serializing_if = "is_default")]
-    events_enabled: bool,
-    #[serde(skip_serializing_if = "is_default")]
-    syslog: bool,
-}
-
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum File {
-    #[serde(alias = "None")]
-    None,
-    #[default]
-    #[serde(alias = "Auto")]
-    Auto,
-    #[serde(alias = "Path")]
-    Path(String),
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Socket {
-    url: String,
-    address: Address,
-    backlog: Option<u32>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Address {
-    #[serde(alias = "Tcp")]
-    Tcp { host: String, port: u16 },
-    #[serde(alias = "Unix")]
-    Unix { path: String, mode: u32, owner: Option<(u32, Option<u32>)> },
-}
-
-impl Default for Log {
-    fn default() -> Log {
-        Log {
-            file: File::Auto,
-            maxbytes: defaults::MAXBYTES,
-            backups: defaults::BACKUPS,
-            capture_maxbytes: 0,
-            events_enabled: false,
-            syslog: false,
+    fn try_from(Fields { name, section, origin, options }: Fields) -> Result<Program, String> {
+        let origin = model::Origin { file: origin.file, line: origin.line };
+        let mut process = default_process(&section, origin);
+        process.identity.name = name;
+        options::read(options_of_processes(), &options, &mut process)?;
+        match process.spawn.command.is_empty() && !options.contains_key("command") {
+            true => Err("it has no command".to_owned()),
+            false => Ok(Program(process)),
         }
     }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// The defaults of this format. They are those of the options, but must not follow them when those change.
-mod defaults {
-    pub const MAXBYTES: u64 = 50 << 20;
-    pub const BACKUPS: u32 = 10;
-
-    macro_rules! default {
-        ($name:ident, $is:ident, $kind:ty, $value:expr) => {
-            pub fn $name() -> $kind {
-                $value
-            }
-            pub fn $is(value: &$kind) -> bool {
-                *value == $value
-            }
-        };
-    }
-
-    default!(priority, is_priority, i64, 999);
-    default!(startsecs, is_startsecs, i64, 1);
-    default!(startretries, is_startretries, i64, 3);
-    default!(stopsignal, is_stopsignal, i32, 15);
-    default!(stopwaitsecs, is_stopwaitsecs, i64, 10);
-    default!(yes, is_yes, bool, true);
-
-    pub fn exitcodes() -> Vec<i32> {
-        vec![0]
-    }
-    pub fn is_exitcodes(value: &[i32]) -> bool {
-        value == [0]
-    }
-    pub fn is_maxbytes(value: &u64) -> bool {
-        *value == MAXBYTES
-    }
-    pub fn is_backups(value: &u32) -> bool {
-        *value == BACKUPS
-    }
 }
 
 impl From<&model::Group> for Group {
@@ -258,7 +101,7 @@ impl From<&model::Group> for Group {
             name: name.clone(),
             priority: *priority,
             kind: kind.into(),
-            programs: processes.iter().map(|process| Program::from(&**process)).collect(),
+            programs: processes.iter().map(|process| Program((**process).clone())).collect(),
         }
     }
 }
@@ -266,7 +109,7 @@ impl From<&model::Group> for Group {
 impl From<Group> for model::Group {
     fn from(group: Group) -> model::Group {
         let Group { name, priority, kind, programs } = group;
-        let processes = programs.into_iter().map(|program| Arc::new(program.into())).collect();
+        let processes = programs.into_iter().map(|Program(process)| Arc::new(process)).collect();
         model::Group { name, priority, kind: kind.into(), processes }
     }
 }
@@ -297,140 +140,9 @@ impl From<Kind> for model::GroupKind {
     }
 }
 
-impl From<&model::Process> for Program {
-    fn from(process: &model::Process) -> Program {
-        let model::Process { identity, spawn, start, restart, stop, logging } = process;
-        Program {
-            name: identity.name.clone(),
-            section: identity.section.clone(),
-            origin: Origin { file: identity.origin.file.clone(), line: identity.origin.line },
-            command: spawn.command.clone(),
-            directory: spawn.directory.clone(),
-            umask: spawn.umask,
-            priority: identity.priority,
-            autostart: start.autostart,
-            autorestart: match restart.autorestart {
-                model::AutoRestart::Always => AutoRestart::Always,
-                model::AutoRestart::Never => AutoRestart::Never,
-                model::AutoRestart::Unexpected => AutoRestart::Unexpected,
-            },
-            startsecs: start.startsecs,
-            startretries: start.startretries,
-            user: spawn.user.clone().map(User::from),
-            stdout: (&logging.stdout).into(),
-            stderr: (&logging.stderr).into(),
-            stopsignal: stop.stopsignal,
-            stopwaitsecs: stop.stopwaitsecs,
-            stopasgroup: stop.stopasgroup,
-            killasgroup: stop.killasgroup,
-            exitcodes: restart.exitcodes.clone(),
-            redirect_stderr: logging.redirect_stderr,
-            environment: spawn.environment.clone(),
-            serverurl: ServerUrl(match &spawn.serverurl {
-                model::ServerUrl::Auto => None,
-                model::ServerUrl::Text(text) => Some(text.clone()),
-            }),
-            socket: spawn.socket.as_deref().map(Socket::from),
-        }
-    }
-}
-
-impl From<Program> for model::Process {
-    fn from(program: Program) -> model::Process {
-        let Origin { file, line } = program.origin;
-        model::Process {
-            identity: model::Identity {
-                name: program.name,
-                section: program.section,
-                origin: model::Origin { file, line },
-                priority: program.priority,
-            },
-            spawn: model::Spawn {
-                command: program.command,
-                directory: program.directory,
-                umask: program.umask,
-                user: program.user.map(Account::from),
-                environment: program.environment,
-                serverurl: program.serverurl.0.map_or(model::ServerUrl::Auto, model::ServerUrl::Text),
-                socket: program.socket.map(|socket| Arc::new(socket.into())),
-            },
-            start: model::Start {
-                autostart: program.autostart,
-                startsecs: program.startsecs,
-                startretries: program.startretries,
-            },
-            restart: model::Restart {
-                autorestart: match program.autorestart {
-                    AutoRestart::Always => model::AutoRestart::Always,
-                    AutoRestart::Never => model::AutoRestart::Never,
-                    AutoRestart::Unexpected => model::AutoRestart::Unexpected,
-                },
-                exitcodes: program.exitcodes,
-            },
-            stop: model::Stop {
-                stopsignal: program.stopsignal,
-                stopwaitsecs: program.stopwaitsecs,
-                stopasgroup: program.stopasgroup,
-                killasgroup: program.killasgroup,
-            },
-            logging: model::Logging {
-                stdout: program.stdout.into(),
-                stderr: program.stderr.into(),
-                redirect_stderr: program.redirect_stderr,
-            },
-        }
-    }
-}
-
-impl From<&model::ChannelLog> for Log {
-    fn from(log: &model::ChannelLog) -> Log {
-        let model::ChannelLog { file, maxbytes, backups, capture_maxbytes, events_enabled, syslog } = log;
-        let file = match file {
-            model::LogFile::None => File::None,
-            model::LogFile::Auto => File::Auto,
-            model::LogFile::Path(path) => File::Path(path.clone()),
-        };
-        let (maxbytes, backups, capture_maxbytes) = (*maxbytes, *backups, *capture_maxbytes);
-        Log { file, maxbytes, backups, capture_maxbytes, events_enabled: *events_enabled, syslog: *syslog }
-    }
-}
-
-impl From<Log> for model::ChannelLog {
-    fn from(log: Log) -> model::ChannelLog {
-        let Log { file, maxbytes, backups, capture_maxbytes, events_enabled, syslog } = log;
-        let file = match file {
-            File::None => model::LogFile::None,
-            File::Auto => model::LogFile::Auto,
-            File::Path(path) => model::LogFile::Path(path),
-        };
-        model::ChannelLog { file, maxbytes, backups, capture_maxbytes, events_enabled, syslog }
-    }
-}
-
-impl From<&model::FastCgiSocket> for Socket {
-    fn from(socket: &model::FastCgiSocket) -> Socket {
-        let address = match &socket.address {
-            model::SocketAddress::Tcp { host, port } => Address::Tcp { host: host.clone(), port: *port },
-            model::SocketAddress::Unix { path, mode, owner } => {
-                Address::Unix { path: path.clone(), mode: *mode, owner: *owner }
-            }
-        };
-        Socket { url: socket.url.clone(), address, backlog: socket.backlog }
-    }
-}
-
-impl From<Socket> for model::FastCgiSocket {
-    fn from(socket: Socket) -> model::FastCgiSocket {
-        let address = match socket.address {
-            Address::Tcp { host, port } => model::SocketAddress::Tcp { host, port },
-            Address::Unix { path, mode, owner } => model::SocketAddress::Unix { path, mode, owner },
-        };
-        model::FastCgiSocket { url: socket.url, address, backlog: socket.backlog }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use supervisord_config::host::Account;
     use supervisord_config::samples;
 
     use super::*;
@@ -492,10 +204,35 @@ mod tests {
         }
     }
 
+    /// As every release has written it.
+    const UNUSUAL: &str = r#"{"name":"unusual","section":"program:unusual","origin":["test.conf",1],"command":"/bin/other",
+        "directory":"/srv","umask":23,"priority":1,"autostart":false,"autorestart":"always","startsecs":0,"startretries":9,
+        "user":{"name":"www","uid":33,"gid":33,"home":"/var/www"},"stdout":{"file":{"path":"/srv/log"},"maxbytes":1,
+        "backups":2,"capture_maxbytes":3,"events_enabled":true,"syslog":true},"stderr":{"file":"none","maxbytes":1,
+        "backups":2,"capture_maxbytes":3,"events_enabled":true,"syslog":true},"stopsignal":3,"stopwaitsecs":1,
+        "stopasgroup":true,"killasgroup":true,"exitcodes":[],"redirect_stderr":true,"environment":[["NAME","J\u00fcrgen"]],
+        "serverurl":"","socket":{"url":"unix:///run/app","address":{"unix":{"path":"/run/app","mode":448,
+        "owner":[1,null]}},"backlog":5}}"#;
+
+    #[test]
+    fn the_form_of_every_option_is_that_of_every_release() {
+        let form: Value = serde_json::from_str(UNUSUAL).unwrap();
+        assert_eq!(serde_json::to_value(Program(unusual())).unwrap(), form);
+        assert_eq!(serde_json::from_value::<Program>(form).unwrap().0, unusual());
+    }
+
+    #[test]
+    fn an_option_in_a_form_that_is_not_known_is_not_guessed() {
+        let mut form: Value = serde_json::from_str(UNUSUAL).unwrap();
+        form["startsecs"] = "soon".into();
+        let error = serde_json::from_value::<Program>(form).unwrap_err().to_string();
+        assert!(error.contains("startsecs"), "{error}");
+    }
+
     #[test]
     fn what_is_usual_takes_no_room() {
         let mut usual = samples::process("usual");
-        (usual.logging.stdout, usual.logging.stderr) = (Log::default().into(), Log::default().into());
+        usual.logging = default_process("program:usual", usual.identity.origin.clone()).logging;
         let (_, text) = read_back(&samples::group("g", 999, vec![usual]));
         assert!(text.len() < 150, "{text}");
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use supervisord_config::model::{AutoRestart, ChannelLog, Config, Group, LogFile, Process, ServerUrl};
+use supervisord_config::model::{AutoRestart, Config, Group, LogFile, Process};
+use supervisord_config::schema::{Field, OptionSpec, SectionKind};
+use supervisord_config::value::Value as OptionValue;
 use supervisord_core::output::Channel;
 use supervisord_core::row::Row;
 use supervisord_wire::value::Value;
@@ -10,15 +12,94 @@ use supervisord_wire::value::Value;
 /// What an option that is not set looks like.
 const NONE: &str = "none";
 
+/// The members in the order of the original. This answer is frozen: options that the original does not have are not in it.
+const MEMBERS: [&str; 30] = [
+    "autostart",
+    "autorestart",
+    "directory",
+    "uid",
+    "command",
+    "exitcodes",
+    "group",
+    "group_prio",
+    "inuse",
+    "killasgroup",
+    "name",
+    "process_prio",
+    "redirect_stderr",
+    "startretries",
+    "startsecs",
+    "stdout_capture_maxbytes",
+    "stdout_events_enabled",
+    "stdout_logfile",
+    "stdout_logfile_backups",
+    "stdout_logfile_maxbytes",
+    "stdout_syslog",
+    "stopsignal",
+    "stopwaitsecs",
+    "stderr_capture_maxbytes",
+    "stderr_events_enabled",
+    "stderr_logfile",
+    "stderr_logfile_backups",
+    "stderr_logfile_maxbytes",
+    "stderr_syslog",
+    "serverurl",
+];
+
+/// Where a member comes from.
+enum Source {
+    Option(&'static Field<Process>),
+    /// The path of a log, which may be made up.
+    Log(Channel, &'static Field<Process>),
+    /// None of the options of a process.
+    Other,
+}
+
+/// A member with its source.
+fn members() -> Vec<(&'static str, Source)> {
+    let source = |member| {
+        let option = match member {
+            "uid" => "user",
+            "process_prio" => "priority",
+            // The name of the process, not that of its option.
+            "name" => return Source::Other,
+            other => other,
+        };
+        let Some(field) = SectionKind::Program.option(option).and_then(OptionSpec::of_process) else {
+            return Source::Other;
+        };
+        let log = [Channel::Stdout, Channel::Stderr].into_iter().find(|channel| is_log_of(*channel, option));
+        log.map_or(Source::Option(field), |channel| Source::Log(channel, field))
+    };
+    MEMBERS.into_iter().map(|member| (member, source(member))).collect()
+}
+
+fn is_log_of(channel: Channel, option: &str) -> bool {
+    option.strip_prefix(channel.name()) == Some("_logfile")
+}
+
 /// One struct for every process of the configuration, sorted by process name; equal names keep the order of their groups.
 ///
 /// `in_use` tells whether a group is active, `row` finds an active process by group and name.
 pub fn all(config: &Config, in_use: impl Fn(&str) -> bool, row: impl Fn(&str, &str) -> Option<Arc<Row>>) -> Value {
-    let members = |group| -> Vec<(&Arc<Group>, &Arc<Process>)> { processes(group).collect() };
-    let mut processes: Vec<_> = config.groups.iter().flat_map(members).collect();
+    let in_group = |group| -> Vec<(&Arc<Group>, &Arc<Process>)> { processes(group).collect() };
+    let mut processes: Vec<_> = config.groups.iter().flat_map(in_group).collect();
     processes.sort_by(|(_, one), (_, other)| one.identity.name.cmp(&other.identity.name));
+    let members = members();
     let describe = |(group, process): (&Arc<Group>, &Arc<Process>)| {
-        describe(group, process, in_use(&group.name), row(&group.name, &process.identity.name).as_deref())
+        let row = row(&group.name, &process.identity.name);
+        let described = members.iter().map(|(name, source)| {
+            let value = match (*name, source) {
+                (_, Source::Option(field)) => value(&field.get(process)),
+                (_, Source::Log(channel, field)) => log(*channel, &field.get(process), process, row.as_deref()),
+                ("group", Source::Other) => group.name.as_str().into(),
+                ("group_prio", Source::Other) => group.priority.into(),
+                ("inuse", Source::Other) => in_use(&group.name).into(),
+                (_, Source::Other) => process.identity.name.as_str().into(),
+            };
+            ((*name).to_owned(), value)
+        });
+        Value::Struct(described.collect())
     };
     Value::Array(processes.into_iter().map(describe).collect())
 }
@@ -27,75 +108,36 @@ fn processes(group: &Arc<Group>) -> impl Iterator<Item = (&Arc<Group>, &Arc<Proc
     group.processes.iter().map(move |process| (group, process))
 }
 
-/// Members in the original's order.
-fn describe(group: &Group, process: &Process, in_use: bool, row: Option<&Row>) -> Value {
-    let stdout_file = log_file(&process.logging.stdout.file, row.and_then(|row| row.stdout_logfile.as_deref()));
-    let stderr_file = match process.logging.redirect_stderr {
-        true => NONE,
-        false => log_file(&process.logging.stderr.file, row.and_then(|row| row.stderr_logfile.as_deref())),
-    };
-    let serverurl = match &process.spawn.serverurl {
-        ServerUrl::Auto => NONE,
-        ServerUrl::Text(url) => url,
-    };
-    let mut members = Members(Vec::with_capacity(30));
-    members.add("autostart", process.start.autostart);
-    members.add("autorestart", autorestart(process.restart.autorestart));
-    members.add("directory", process.spawn.directory.as_deref().unwrap_or(NONE));
-    members.add("uid", process.spawn.user.as_ref().map_or(NONE.into(), |user| Value::Int(user.uid.into())));
-    members.add("command", process.spawn.command.as_str());
-    members.add("exitcodes", Value::Array(process.restart.exitcodes.iter().map(|code| (*code).into()).collect()));
-    members.add("group", group.name.as_str());
-    members.add("group_prio", group.priority);
-    members.add("inuse", in_use);
-    members.add("killasgroup", process.stop.killasgroup);
-    members.add("name", process.identity.name.as_str());
-    members.add("process_prio", process.identity.priority);
-    members.add("redirect_stderr", process.logging.redirect_stderr);
-    members.add("startretries", process.start.startretries);
-    members.add("startsecs", process.start.startsecs);
-    members.add_log(Channel::Stdout, &process.logging.stdout, stdout_file);
-    members.add("stopsignal", process.stop.stopsignal);
-    members.add("stopwaitsecs", process.stop.stopwaitsecs);
-    members.add_log(Channel::Stderr, &process.logging.stderr, stderr_file);
-    members.add("serverurl", serverurl);
-    Value::Struct(members.0)
-}
-
-/// As it is written, with the truth values as such.
-fn autorestart(autorestart: AutoRestart) -> Value {
-    match autorestart {
-        AutoRestart::Always => true.into(),
-        AutoRestart::Never => false.into(),
-        AutoRestart::Unexpected => "unexpected".into(),
-    }
-}
-
 /// The path of a log; of an automatic one the made-up path, as long as its process is active.
-fn log_file<'a>(file: &'a LogFile, made_up: Option<&'a str>) -> &'a str {
+fn log(channel: Channel, file: &OptionValue<'_>, process: &Process, row: Option<&Row>) -> Value {
+    let made_up = row.and_then(|row| match channel {
+        Channel::Stdout => row.stdout_logfile.as_deref(),
+        Channel::Stderr => row.stderr_logfile.as_deref(),
+    });
     match file {
-        LogFile::None => NONE,
-        LogFile::Auto => made_up.unwrap_or("auto"),
-        LogFile::Path(path) => path,
+        _ if channel == Channel::Stderr && process.logging.redirect_stderr => NONE.into(),
+        OptionValue::LogFile(file) if **file == LogFile::Auto => made_up.unwrap_or("auto").into(),
+        other => value(other),
     }
 }
 
-struct Members(Vec<(String, Value)>);
-
-impl Members {
-    fn add(&mut self, name: impl Into<String>, value: impl Into<Value>) {
-        self.0.push((name.into(), value.into()));
-    }
-
-    fn add_log(&mut self, channel: Channel, log: &ChannelLog, file: &str) {
-        let name = |option| format!("{}_{option}", channel.name());
-        let bytes = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-        self.add(name("capture_maxbytes"), bytes(log.capture_maxbytes));
-        self.add(name("events_enabled"), log.events_enabled);
-        self.add(name("logfile"), file);
-        self.add(name("logfile_backups"), i64::from(log.backups));
-        self.add(name("logfile_maxbytes"), bytes(log.maxbytes));
-        self.add(name("syslog"), log.syslog);
+/// As the original shows values of this shape. Others are not among its members.
+fn value(value: &OptionValue<'_>) -> Value {
+    match value {
+        OptionValue::Boolean(truth) => (*truth).into(),
+        OptionValue::Integer(number) => Value::Int(*number),
+        OptionValue::Text(text) => (&**text).into(),
+        OptionValue::Numbers(numbers) => Value::Array(numbers.iter().map(|number| (*number).into()).collect()),
+        OptionValue::User(user) => Value::Int(user.uid.into()),
+        // As it is written, with the truth values as such.
+        OptionValue::AutoRestart(AutoRestart::Always) => true.into(),
+        OptionValue::AutoRestart(AutoRestart::Never) => false.into(),
+        OptionValue::AutoRestart(AutoRestart::Unexpected) => "unexpected".into(),
+        OptionValue::LogFile(file) => match &**file {
+            LogFile::Path(path) => path.as_str().into(),
+            LogFile::None | LogFile::Auto => NONE.into(),
+        },
+        _ => NONE.into(),
     }
 }
 

@@ -1,4 +1,5 @@
 use supervisord_config::host::Account;
+use supervisord_config::model::{ChannelLog, ServerUrl};
 use supervisord_config::samples::{self, config, group};
 use supervisord_wire::info::ConfigInfo;
 

@@ -1,0 +1,326 @@
+//! Options as the state tells them: under their names, what belongs to stdout and stderr in an object for each, and every shape
+//! of value in one form. Version 1 spelt some of them otherwise, which the aliases read.
+//!
+//! What is at its default may be left out, and what is missing has it. An option that is not known is passed over. The default
+//! of an option of a release that wrote a state must therefore never change: `tests::defaults_are_those_of_every_release`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use supervisord_config::host::Account;
+use supervisord_config::model;
+use supervisord_config::schema::{Field, Kind, OptionSpec};
+use supervisord_config::value::Value;
+
+/// The options of `section` that are not passed over.
+pub(super) fn written<S: 'static>(
+    options: impl Iterator<Item = (&'static OptionSpec, &'static Field<S>)>,
+    section: &S,
+    default: Option<&S>,
+) -> Map<String, Json> {
+    let mut map = Map::new();
+    for (row, field) in options {
+        let value = field.get(section);
+        if default.is_some_and(|default| field.get(default) == value) {
+            continue;
+        }
+        match place(row.name) {
+            (None, key) => {
+                map.insert(key.to_owned(), encode(value));
+            }
+            (Some(channel), key) => {
+                let log = map.entry(channel).or_insert_with(|| Json::Object(Map::new()));
+                log[key] = encode(value);
+            }
+        }
+    }
+    map
+}
+
+/// Sets the options that are there.
+///
+/// # Errors
+/// Which of them has no form that is known.
+pub(super) fn read<S: 'static>(
+    options: impl Iterator<Item = (&'static OptionSpec, &'static Field<S>)>,
+    map: &Map<String, Json>,
+    section: &mut S,
+) -> Result<(), String> {
+    for (row, field) in options {
+        let there = match place(row.name) {
+            (None, key) => map.get(key),
+            (Some(channel), key) => map.get(channel).and_then(|log| log.get(key)),
+        };
+        let Some(there) = there else { continue };
+        let value = decode(row.kind, there).map_err(|error| format!("{}: {error}", row.name))?;
+        field.set(section, value).map_err(|_| format!("{} is no {}", row.name, row.kind.describe()))?;
+    }
+    Ok(())
+}
+
+/// Under which key an option stands, and in the object of which log.
+fn place(option: &str) -> (Option<&str>, &str) {
+    let of_log = option.split_once('_').filter(|(channel, _)| ["stdout", "stderr"].contains(channel));
+    let Some((channel, option)) = of_log else { return (None, option) };
+    let key = match option.strip_prefix("logfile") {
+        Some("") => "file",
+        Some(rest) => rest.trim_start_matches('_'),
+        None => option,
+    };
+    (Some(channel), key)
+}
+
+fn encode(value: Value<'_>) -> Json {
+    match value {
+        Value::Unset => Json::Null,
+        Value::Boolean(truth) => truth.into(),
+        Value::Integer(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::Numbers(numbers) => numbers.into_owned().into(),
+        Value::Texts(texts) => texts.into_owned().into(),
+        Value::Pairs(pairs) => json(&pairs),
+        Value::User(user) => json(&User::from(user.into_owned())),
+        Value::Owner(user, group) => json(&(user, group)),
+        Value::Address(host, port) => json(&(host, port)),
+        Value::AutoRestart(when) => json(&AutoRestart::from(when)),
+        Value::LogLevel(level) => json(&Level::from(level)),
+        Value::LogFile(file) => json(&File::from(file.into_owned())),
+        Value::Syslog => "syslog".into(),
+        Value::ActivityLog(log) => json(&Logfile::from(log.into_owned())),
+        Value::Socket(socket) => json(&Socket::from(&**socket)),
+    }
+}
+
+/// It cannot fail: none of the types here has keys that are no texts.
+fn json(value: &impl Serialize) -> Json {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+fn decode(kind: Kind, json: &Json) -> serde_json::Result<Value<'static>> {
+    use Kind as K;
+    if json.is_null() {
+        return Ok(Value::Unset);
+    }
+    Ok(match kind {
+        K::Boolean => Value::Boolean(bool::deserialize(json)?),
+        K::Integer | K::ByteSize | K::Octal | K::Signal => Value::Integer(i64::deserialize(json)?),
+        K::ExitCodes => Value::Numbers(Vec::deserialize(json)?.into()),
+        K::Names | K::Events => Value::Texts(Vec::deserialize(json)?.into()),
+        K::Environment => Value::Pairs(Vec::deserialize(json)?.into()),
+        K::User => Value::User(Cow::Owned(User::deserialize(json)?.into())),
+        K::Owner => {
+            let (user, group) = <(u32, Option<u32>)>::deserialize(json)?;
+            Value::Owner(user, group)
+        }
+        K::InetAddress => {
+            let (host, port) = <(String, u16)>::deserialize(json)?;
+            Value::Address(host.into(), port)
+        }
+        K::AutoRestart => Value::AutoRestart(AutoRestart::deserialize(json)?.into()),
+        K::LogLevel => Value::LogLevel(Level::deserialize(json)?.into()),
+        K::ChildLog => Value::LogFile(Cow::Owned(File::deserialize(json)?.into())),
+        K::ActivityLog => Value::ActivityLog(Cow::Owned(Logfile::deserialize(json)?.into())),
+        K::Socket => Value::Socket(Cow::Owned(Arc::new(Socket::deserialize(json)?.into()))),
+        K::UrlOrAuto => match UrlOrAuto::deserialize(json)? {
+            // An address never is this word, which version 1 has for none.
+            UrlOrAuto::Present(text) if text == "Auto" => Value::Unset,
+            UrlOrAuto::Present(text) | UrlOrAuto::Version1 { text } => Value::Text(text.into()),
+        },
+        K::Text | K::Password | K::Name | K::Directory | K::File | K::Url | K::PythonName | K::Patterns => {
+            Value::Text(String::deserialize(json)?.into())
+        }
+    })
+}
+
+/// A user of the system.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct User {
+    name: String,
+    uid: u32,
+    gid: u32,
+    home: String,
+}
+
+impl From<Account> for User {
+    fn from(Account { name, uid, gid, home }: Account) -> User {
+        User { name, uid, gid, home }
+    }
+}
+
+impl From<User> for Account {
+    fn from(User { name, uid, gid, home }: User) -> Account {
+        Account { name, uid, gid, home }
+    }
+}
+
+/// As any version spells it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum UrlOrAuto {
+    Present(String),
+    Version1 {
+        #[serde(rename = "Text")]
+        text: String,
+    },
+}
+
+/// An enum of the format for one of the model, with the names of version 1 as aliases.
+macro_rules! words {
+    ($name:ident for $model:path: $($variant:ident = $alias:literal),+) => {
+        #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub(super) enum $name {
+            $(#[serde(alias = $alias)] $variant),+
+        }
+
+        impl From<$model> for $name {
+            fn from(word: $model) -> $name {
+                match word {
+                    $(<$model>::$variant => $name::$variant),+
+                }
+            }
+        }
+
+        impl From<$name> for $model {
+            fn from(word: $name) -> $model {
+                match word {
+                    $($name::$variant => <$model>::$variant),+
+                }
+            }
+        }
+    };
+}
+
+words!(AutoRestart for model::AutoRestart: Always = "Always", Never = "Never", Unexpected = "Unexpected");
+words!(Level for model::LogLevel:
+    Critical = "Critical", Error = "Error", Warn = "Warn", Info = "Info", Debug = "Debug", Trace = "Trace", Blather = "Blather");
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum File {
+    #[serde(alias = "None")]
+    None,
+    #[serde(alias = "Auto")]
+    Auto,
+    #[serde(alias = "Path")]
+    Path(String),
+}
+
+impl From<model::LogFile> for File {
+    fn from(file: model::LogFile) -> File {
+        match file {
+            model::LogFile::None => File::None,
+            model::LogFile::Auto => File::Auto,
+            model::LogFile::Path(path) => File::Path(path),
+        }
+    }
+}
+
+impl From<File> for model::LogFile {
+    fn from(file: File) -> model::LogFile {
+        match file {
+            File::None => model::LogFile::None,
+            File::Auto => model::LogFile::Auto,
+            File::Path(path) => model::LogFile::Path(path),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Logfile {
+    #[serde(alias = "Syslog")]
+    Syslog,
+    #[serde(alias = "File")]
+    File(String),
+}
+
+impl From<model::ActivityLog> for Logfile {
+    fn from(log: model::ActivityLog) -> Logfile {
+        match log {
+            model::ActivityLog::Syslog => Logfile::Syslog,
+            model::ActivityLog::File(path) => Logfile::File(path),
+        }
+    }
+}
+
+impl From<Logfile> for model::ActivityLog {
+    fn from(log: Logfile) -> model::ActivityLog {
+        match log {
+            Logfile::Syslog => model::ActivityLog::Syslog,
+            Logfile::File(path) => model::ActivityLog::File(path),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Socket {
+    url: String,
+    address: Address,
+    backlog: Option<u32>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Address {
+    #[serde(alias = "Tcp")]
+    Tcp { host: String, port: u16 },
+    #[serde(alias = "Unix")]
+    Unix { path: String, mode: u32, owner: Option<(u32, Option<u32>)> },
+}
+
+impl From<&model::FastCgiSocket> for Socket {
+    fn from(socket: &model::FastCgiSocket) -> Socket {
+        let address = match &socket.address {
+            model::SocketAddress::Tcp { host, port } => Address::Tcp { host: host.clone(), port: *port },
+            model::SocketAddress::Unix { path, mode, owner } => {
+                Address::Unix { path: path.clone(), mode: *mode, owner: *owner }
+            }
+        };
+        Socket { url: socket.url.clone(), address, backlog: socket.backlog }
+    }
+}
+
+impl From<Socket> for model::FastCgiSocket {
+    fn from(socket: Socket) -> model::FastCgiSocket {
+        let address = match socket.address {
+            Address::Tcp { host, port } => model::SocketAddress::Tcp { host, port },
+            Address::Unix { path, mode, owner } => model::SocketAddress::Unix { path, mode, owner },
+        };
+        model::FastCgiSocket { url: socket.url, address, backlog: socket.backlog }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisord_config::schema::{default_process, options_of_processes};
+
+    use super::*;
+
+    /// A default that changes would change what the state of an older release means: such an option has to be written always
+    /// first, for a release. Options of releases to come need no line here.
+    #[test]
+    fn defaults_are_those_of_every_release() {
+        let origin = model::Origin { file: "f".into(), line: 1 };
+        let default = default_process("program:p", origin);
+        let all = Json::Object(written(options_of_processes(), &default, None));
+        let log = serde_json::json!({ "file": "auto", "maxbytes": 50 << 20, "backups": 10, "capture_maxbytes": 0,
+            "events_enabled": false, "syslog": false });
+        let expected = serde_json::json!({ "command": "", "directory": null, "umask": null, "priority": 999,
+            "autostart": true, "startsecs": 1, "startretries": 3, "autorestart": "unexpected", "exitcodes": [0],
+            "stopsignal": 15, "stopwaitsecs": 10, "stopasgroup": false, "killasgroup": false, "user": null,
+            "redirect_stderr": false, "environment": [], "serverurl": null, "socket": null,
+            "stdout": log, "stderr": log });
+        for (option, value) in expected.as_object().into_iter().flatten() {
+            let there = &all[option];
+            match value {
+                Json::Object(log) => {
+                    log.iter().for_each(|(key, value)| assert_eq!(&there[key], value, "{option} {key}"))
+                }
+                _ => assert_eq!(there, value, "{option}"),
+            }
+        }
+    }
+}
