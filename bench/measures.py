@@ -1,4 +1,4 @@
-"""The measures: each takes a subject and gives figures by the name of their row."""
+"""The measurements: each takes a subject and returns figures by the name of their row."""
 
 import os
 import random
@@ -11,13 +11,13 @@ from subjects import wait_for
 
 
 def quantile(values, share):
-    """The value below which that share of the values lies."""
+    """The value below which this share of the values lies."""
     values = sorted(values)
     return values[min(len(values) - 1, int(len(values) * share))]
 
 
 def boot(subject, size):
-    """Launch, memory, idleness and the end with few and with many children."""
+    """Launch, memory, idle cost and shutdown with few and with many children."""
     figures = {}
     for count in size.crowds:
         if count > subject.most:
@@ -58,7 +58,7 @@ def restart(subject, size):
 
 
 def storm(subject, size):
-    """Many children killed at once, until all are back."""
+    """Many children killed at once: the time until all have been replaced."""
     count = size.storm
     with subject.supervise(count, "stamp", "FIFO") as scene:
         pids = [pid for pid, _ in scene.fifo.take(count)]
@@ -70,7 +70,7 @@ def storm(subject, size):
 
 
 def sustained(subject, size):
-    """Children that end at once and are restarted for ever: processor time of the supervisor for each."""
+    """Children that exit at once and are restarted for ever: processor time of the supervisor per restart."""
     with subject.supervise(20, "brief", "FIFO") as scene:
         scene.fifo.take(20)
         scene.fifo.drain()
@@ -105,7 +105,7 @@ def logs(subject, size):
 
 
 def requests(subject, size):
-    """Calls over one connection that is kept."""
+    """Calls over one kept-alive connection."""
     figures = {}
     for count in size.asked:
         with subject.serve(count) as scene:
@@ -147,7 +147,7 @@ def events(subject, size):
 
 
 def growth(subject, size):
-    """Memory after many restarts and many requests, compared with after some."""
+    """Memory growth: after many restarts and requests, compared with after a few."""
     with subject.supervise(20, "brief", "FIFO") as scene:
         grown = _grown_by_restarts(scene, size)
     if not hasattr(subject, "supervisorctl"):

@@ -1,5 +1,5 @@
-"""Other supervisors, where the machine has them: runit and s6, each of which has a process for every program. They keep
-programs running and nothing more: there are no calls, no events, and logs are a matter of further programs."""
+"""Other supervisors, if they are installed: runit and s6, which run one supervising process per program. They only keep
+programs running: they have no calls and no events, and other programs write the logs."""
 
 import os
 import shutil
@@ -41,7 +41,7 @@ class Forest(Scene):
         return total
 
     def rss(self):
-        """Resident memory in KiB, of which each process counts its share of what they have in common."""
+        """Resident memory in KiB; shared memory counts proportionally (PSS)."""
         return self._sum(lambda pid: status_number(f"/proc/{pid}/smaps_rollup", "Pss"))
 
     def cpu(self):
@@ -64,9 +64,9 @@ class Forest(Scene):
 class Peer(Subject):
     """A supervisor of a directory of services, each with a program named `run`."""
 
-    #: What can be asked of it.
+    #: The measurements that it supports.
     measures = ("boot", "restart", "storm", "sustained")
-    #: runsvdir takes no more, and one process for each is enough.
+    #: The limit of runsvdir; one process per program is enough.
     most = 1000
 
     def __init__(self, name, tools, command, names, end_signal):
@@ -94,7 +94,7 @@ class Peer(Subject):
 
 
 def peers(tools):
-    """Those that are installed."""
+    """The installed peers."""
     known = [
         Peer("runit", tools, ["runsvdir"], {"runsvdir", "runsv"}, signal.SIGHUP),
         Peer("s6", tools, ["s6-svscan", "-c", "10000"], {"s6-svscan", "s6-supervise"}, signal.SIGTERM),

@@ -1,4 +1,4 @@
-"""A bar for every measure that can be compared with the bare loop, on a logarithmic scale, as SVG."""
+"""A bar chart (SVG, logarithmic scale) of all measurements that can be compared with the bare loop."""
 
 import math
 from html import escape
@@ -8,7 +8,7 @@ COLOURS = {"ours": "#2a7f62", "original": "#b5543c"}
 
 
 def svg(rows, medians):
-    """The picture. A bar says how many times worse than the bare loop a subject is: shorter is better."""
+    """The chart. A bar shows how many times worse than the bare loop a subject is: shorter is better."""
     bars = [(row, medians[row.key]) for row in rows if _is_comparable(medians.get(row.key))]
     factors = [_factor(row, figures, name) for row, figures in bars for name in COLOURS if name in figures]
     top = max([10, *factors])

@@ -1,10 +1,10 @@
-"""The table of the figures with the targets, and the page it stands on."""
+"""The table of the figures with the targets, and the page that contains it."""
 
 import plot
 
 
 class Row:
-    """One measure: its name in the figures, what it says, its unit, and the target as a share of something."""
+    """One measurement: its name in the figures, its description, its unit, and its target relative to another subject."""
 
     def __init__(self, key, title, unit, target=None, of="limit", more_is_better=False):
         self.key = key
@@ -15,13 +15,13 @@ class Row:
         self.more_is_better = more_is_better
 
     def bound(self, figures):
-        """The target as a number in the row's unit; none where there is no target or nothing to compare with."""
+        """The target as a number in the row's unit; None without a target or a figure to compare with."""
         if self.target is None or self.of == "fixed":
             return self.target
         return self.target * figures[self.of] if self.of in figures else None
 
     def is_met(self, figures):
-        """Whether ours reaches the target; none where that is not to be said."""
+        """Whether ours reaches the target; None if that cannot be decided."""
         bound = self.bound(figures)
         if bound is None or "ours" not in figures:
             return None
@@ -70,7 +70,7 @@ def rows():
 
 
 def number(value):
-    """Three significant digits, thousands set apart."""
+    """Three significant digits, with separated thousands."""
     if value is None:
         return "–"
     if value == 0 or abs(value) >= 100:

@@ -1,4 +1,4 @@
-"""What is measured: ours, the original, and the bare loop; each started in a directory of its own."""
+"""The measured programs: ours, the original, and the bare loop; each runs in a directory of its own."""
 
 import os
 import select
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Fifo:
-    """Where the programs under supervision report: fixed records of a pid and a time in nanoseconds."""
+    """A FIFO for reports of the supervised programs: records of a pid and a time in nanoseconds."""
 
     SIZE = 16
 
@@ -33,7 +33,7 @@ class Fifo:
         return list(zip(numbers[::2], numbers[1::2]))
 
     def drain(self):
-        """All records that are there."""
+        """All records that can be read now."""
         records = []
         while select.select([self.fd], [], [], 0)[0]:
             records += self.take(1)
@@ -68,7 +68,7 @@ class Scene:
         return self.cpu_of(self.pid)
 
     def wakeups(self):
-        """How often any thread has gone to sleep so far."""
+        """The number of voluntary context switches of all threads so far."""
         return self.wakeups_of(self.pid)
 
     @staticmethod
@@ -89,7 +89,7 @@ class Scene:
         return self.directory / f"{index}.{channel}"
 
     def stop(self, timeout=120):
-        """Ends it; seconds from the signal to its end."""
+        """Shuts it down; returns the seconds from the signal to its exit."""
         if self.process.poll() is not None:
             return 0.0
         start = time.monotonic()
@@ -111,7 +111,7 @@ class Scene:
 
 
 def status_number(path, name):
-    """The number behind a name in one of the files the system keeps about a process."""
+    """The number after a name in a file below /proc/PID."""
     for line in Path(path).read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1])
@@ -119,7 +119,7 @@ def status_number(path, name):
 
 
 class Subject:
-    #: How many programs it can have.
+    #: The most programs that it supports.
     most = 100_000
 
     def __init__(self, name, tools):
@@ -127,7 +127,7 @@ class Subject:
         self.tools = tools
 
     def _directory(self):
-        # In memory, because the speed of a disk is not what is measured.
+        # In memory, because the speed of the disk is not measured.
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         directory = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
         return directory, Fifo(str(directory / "fifo"))
@@ -194,7 +194,7 @@ stderr_logfile=NONE
         return [self.supervisorctl, "-c", str(scene.directory / "conf"), "status"]
 
     def follow(self, scene):
-        """The process that shows the log of the first program as it grows."""
+        """Starts a process that follows the log of the first program."""
         command = [self.supervisorctl, "-c", str(scene.directory / "conf"), "tail", "-f", "p:p0000"]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 

@@ -1,4 +1,4 @@
-"""The private line to the program that started the plug-in process: one JSON object per line, in both directions.
+"""The private channel to the program that started the plug-in process: one JSON object per line, in both directions.
 
 A message with an `id` wants an answer with the same `id`. A thread reads; what is asked of the plug-in process waits in
 `requests` for the main thread, so that plug-ins are only ever run by one thread, as in the original.
@@ -15,11 +15,11 @@ ANSWERS = ("answer", "state", "performed", "defined", "refused")
 
 
 class ChannelClosed(Exception):
-    """The other end is gone."""
+    """The other end has closed the channel."""
 
 
 class Pending:
-    """An answer on its way."""
+    """A pending answer."""
 
     def __init__(self):
         self._here = threading.Event()
@@ -31,7 +31,7 @@ class Pending:
         self._here.set()
 
     def is_here(self):
-        """Whether `get` would not wait."""
+        """Whether `get` would return at once."""
         return self._here.is_set()
 
     def get(self):
@@ -43,7 +43,7 @@ class Pending:
 
 
 class Channel:
-    """One end of the line."""
+    """One end of the channel."""
 
     def __init__(self, sock, lines):
         self._sock = sock
@@ -54,7 +54,7 @@ class Channel:
         self.requests = queue.Queue()
 
     def start(self):
-        """Begins to read."""
+        """Starts the reading thread."""
         threading.Thread(target=self._read, name="channel", daemon=True).start()
 
     def send(self, op, **fields):
@@ -67,14 +67,14 @@ class Channel:
                 raise ChannelClosed(str(error))
 
     def begin(self, op, **fields):
-        """Sends a question and returns its `Pending` answer."""
+        """Sends a request and returns its `Pending` answer."""
         number, pending = next(self._ids), Pending()
         self._pending[number] = pending
         self.send(op, id=number, **fields)
         return pending
 
     def ask(self, op, **fields):
-        """Sends a question and waits for its answer."""
+        """Sends a request and waits for its answer."""
         return self.begin(op, **fields).get()
 
     def _read(self):
@@ -89,7 +89,7 @@ class Channel:
                     self.requests.put(message)
         except OSError:
             pass
-        # Without the other end nothing here has a purpose; a plug-in that hangs must not keep the process alive.
+        # Without the other end the process has no purpose; a plug-in that hangs must not keep it alive.
         self.requests.put({"op": "end"})
         for pending in list(self._pending.values()):
             pending.arrive(None)

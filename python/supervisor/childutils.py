@@ -9,25 +9,25 @@ from supervisor.xmlrpc import SupervisorTransport
 
 
 def getRPCTransport(env):
-    """A transport to the daemon named in an environment; KeyError where it names none."""
+    """A transport to the daemon that an environment names; KeyError if it names none."""
     return SupervisorTransport(
         env.get("SUPERVISOR_USERNAME", ""), env.get("SUPERVISOR_PASSWORD", ""), env["SUPERVISOR_SERVER_URL"]
     )
 
 
 def getRPCInterface(env):
-    """A proxy of the daemon that is named in an environment, usually os.environ."""
-    # The address of a proxy is only a formality: the transport knows where to go.
+    """A proxy of the daemon that an environment names, usually os.environ."""
+    # The proxy requires an address, but the transport has its own.
     return xmlrpc.client.ServerProxy("http://127.0.0.1", getRPCTransport(env))
 
 
 def get_headers(line):
-    """The key:value words of a line."""
+    """The key:value pairs of a line as a dictionary."""
     return dict(word.split(":") for word in line.split())
 
 
 def eventdata(payload):
-    """The words of the first line of a payload, and what follows that line."""
+    """The key:value pairs of the first line of a payload, and the text after that line."""
     head, data = payload.split("\n", 1)
     return get_headers(head), data
 
@@ -71,18 +71,18 @@ class EventListenerProtocol:
     """The listener's side of the event protocol."""
 
     def wait(self, stdin=None, stdout=None):
-        """Says that it is ready and waits for an event: (header words, payload)."""
+        """Reports READY and waits for an event: (header pairs, payload)."""
         stdin = sys.stdin if stdin is None else stdin
         self.ready(stdout)
         line = stdin.readline()
         if not line:
-            # The daemon is gone; without this a listener would ask for ever.
+            # The daemon has closed the pipe; without this exit a listener would loop for ever.
             sys.exit(0)
         headers = get_headers(line)
         return headers, stdin.read(int(headers["len"]))
 
     def ready(self, stdout=None):
-        """Says that it wants an event."""
+        """Reports READY, which requests an event."""
         self._write("READY\n", stdout)
 
     def ok(self, stdout=None):
@@ -90,7 +90,7 @@ class EventListenerProtocol:
         self.send("OK", stdout)
 
     def fail(self, stdout=None):
-        """Rejects the event: it will come again."""
+        """Rejects the event: the daemon sends it again."""
         self.send("FAIL", stdout)
 
     def send(self, data, stdout=None):

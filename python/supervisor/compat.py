@@ -28,12 +28,12 @@ __all__ = [name for name in dir() if not name.startswith("_")]
 
 
 def as_bytes(text, encoding="utf-8"):
-    """Bytes, whatever it was."""
+    """The value as bytes."""
     return text if isinstance(text, bytes) else text.encode(encoding)
 
 
 def as_string(text, encoding="utf-8"):
-    """Text, whatever it was."""
+    """The value as text."""
     return text.decode(encoding) if isinstance(text, bytes) else str(text)
 
 

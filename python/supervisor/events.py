@@ -255,8 +255,8 @@ def clear():
 
 
 def notify(event):
-    """Hands an event to the subscribers within the plug-in process; a RemoteCommunicationEvent goes to the daemon,
-    which hands it to everybody."""
+    """Passes an event to the subscribers within the plug-in process; a RemoteCommunicationEvent goes to the daemon,
+    which passes it to all plug-ins and listeners."""
     if isinstance(event, RemoteCommunicationEvent):
         from supervisor import mirror
 
@@ -273,7 +273,7 @@ def deliver(event):
 
 
 def subscribed_names():
-    """The names of the daemon's events somebody wants, without those that others of the list include."""
+    """The names of the daemon's events with subscribers, without those that others of the list include."""
     wanted = {type for type, _ in callbacks}
     return [name for name in _OWN_NAMES if any(issubclass(getattr(EventTypes, name), type) for type in wanted)]
 
@@ -284,7 +284,7 @@ def _tell():
 
 
 def make(name, payload, supervisord):
-    """The event object of an event of the daemon."""
+    """The event object for an event of the daemon."""
     cls = getattr(EventTypes, name)
     head, _, data = payload.partition("\n")
     words = get_headers(head) if issubclass(cls, (ProcessStateEvent, ProcessLogEvent)) else {}

@@ -1,4 +1,4 @@
-"""The only thing of the HTTP server that plug-ins use: the answer of a deferred method that is not done."""
+"""The only part of the HTTP server that plug-ins use: the result of a deferred method that is not finished."""
 
 
 class NOT_DONE_YET:

@@ -1,4 +1,4 @@
-"""Log levels, and small loggers for plug-ins that keep a log of their own."""
+"""Log levels, and small loggers for plug-ins with a log of their own."""
 
 import sys
 import time
@@ -93,7 +93,7 @@ class FileHandler(Handler):
 
 
 class RotatingFileHandler(FileHandler):
-    """Writes to a file that is put aside when it has become too long."""
+    """Writes to a file that is rotated at a size."""
 
     def __init__(self, filename, mode="a", maxBytes=512 * 1024 * 1024, backupCount=10, encoding=None, delay=0):
         FileHandler.__init__(self, filename, mode)
@@ -118,7 +118,7 @@ class RotatingFileHandler(FileHandler):
 
 
 class LogRecord:
-    """One line on its way."""
+    """One log record."""
 
     def __init__(self, level, msg, **kw):
         self.level = level
@@ -126,7 +126,7 @@ class LogRecord:
         self.kw = kw
 
     def asdict(self):
-        """What formats can name."""
+        """The fields that a format can contain."""
         now = time.time()
         stamp = "%s,%03d" % (time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now)), (now - int(now)) * 1000)
         message = self.msg % self.kw if self.kw else self.msg
@@ -134,7 +134,7 @@ class LogRecord:
 
 
 class Logger:
-    """Hands lines to its handlers."""
+    """Passes records to its handlers."""
 
     def __init__(self, level=None, handlers=None):
         self.level = LevelsByName.INFO if level is None else level

@@ -24,7 +24,7 @@ def make_namespec(group_name, process_name):
 
 
 def expand(value, expansions, name):
-    """Replaces %(x)s in a text; ValueError where that is impossible."""
+    """Expands %(x)s in a text; ValueError if that is impossible."""
     try:
         return value % expansions
     except KeyError as error:
@@ -49,7 +49,7 @@ class UnhosedConfigParser(configparser.RawConfigParser):
         self.section_to_file = {}
 
     def saneget(self, section, option, default=None, do_expand=True, expansions=None):
-        """A value, expanded where it is text; the default, or ValueError without one, where there is none."""
+        """A value, expanded if it is text. A missing value is the default, or a ValueError without one."""
         try:
             value = self.get(section, option)
         except (configparser.NoSectionError, configparser.NoOptionError):
@@ -72,14 +72,14 @@ def _candidates():
 
 
 class Options:
-    """What both programs have in common."""
+    """The common base of both programs' options."""
 
     progname = "supervisord"
     configfile = None
 
 
 class ClientOptions(Options):
-    """How supervisorctl would reach the daemon: `serverurl`, `username` and `password` after `realize`."""
+    """The connection settings of supervisorctl: `serverurl`, `username` and `password` after `realize`."""
 
     def __init__(self):
         self.serverurl = None
@@ -92,7 +92,7 @@ class ClientOptions(Options):
         self.args = []
 
     def realize(self, *args, **kwargs):
-        """Reads -c, -s, -u, -p of a command line and the configuration file. Exits with 2 where it cannot."""
+        """Reads -c, -s, -u, -p of a command line and the configuration file. Exits with 2 after an error."""
         import getopt
 
         words = args[0] if args else sys.argv[1:]
@@ -112,11 +112,11 @@ class ClientOptions(Options):
         self.password = pick("-p", "--password") or self.password
 
     def default_configfile(self):
-        """The first file at the usual places, or None."""
+        """The first file at the usual paths, or None."""
         return next((name for name in _candidates() if os.path.exists(name)), None)
 
     def read_config(self, name):
-        """Takes what [supervisorctl] of a file says."""
+        """Reads [supervisorctl] of a file."""
         parser = UnhosedConfigParser()
         if not parser.read(name):
             self.usage("could not read config file %s" % name)
@@ -129,7 +129,7 @@ class ClientOptions(Options):
                 setattr(self, option, parser.saneget("supervisorctl", option))
 
     def usage(self, message):
-        """Says what is wrong and exits."""
+        """Prints the error and exits."""
         sys.stderr.write("Error: %s\n" % message)
         sys.exit(2)
 
@@ -144,7 +144,7 @@ class ClientOptions(Options):
 
 
 class ServerOptions(Options):
-    """Stands here for plug-ins that change its methods; nothing of this process uses them.
+    """A stand-in for plug-ins that change its methods; this process does not use them.
 
     The daemon closes no descriptors of the plug-in process, and reads its configuration itself.
     """

@@ -21,7 +21,7 @@ from supervisor.xmlrpc import Faults, RPCError, signature
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-# The shortest time between two looks at a deferred answer, in seconds.
+# The shortest time between two polls of a deferred answer, in seconds.
 _SHORTEST_DELAY = 0.01
 
 
@@ -40,14 +40,14 @@ def reason(error):
 
 
 def _why_unresolved(error):
-    """Why there is no such object, in one line: without the class where that says nothing more."""
+    """Why the object cannot be imported, in one line: without the class of the exception if that adds nothing."""
     if isinstance(error, (ImportError, AttributeError)):
         return " ".join(str(error).split())
     return reason(error)
 
 
 def _offer_to_die_first():
-    """A plug-in that eats all memory is to be killed by the system before what the daemon supervises."""
+    """Makes the OOM killer choose this process before the programs of the daemon."""
     try:
         with open("/proc/self/oom_score_adj", "w") as score:
             score.write("500")
@@ -56,7 +56,7 @@ def _offer_to_die_first():
 
 
 def main(sock, lines):
-    """Serves until the other end is gone."""
+    """Serves requests until the other end closes the channel."""
     channel = Channel(sock, lines)
     mirror.connect(channel)
     _offer_to_die_first()
@@ -68,7 +68,7 @@ def main(sock, lines):
 
 
 class PluginProcess:
-    """What the program that started us asks, and how it is answered."""
+    """Handles the requests of the program that started this process."""
 
     def __init__(self, channel):
         self._channel = channel
@@ -81,7 +81,7 @@ class PluginProcess:
         self._known_subscriptions = []
 
     def run(self):
-        """Takes requests in turn; deferred answers are looked at in between."""
+        """Handles requests in order, and polls deferred answers in between."""
         while True:
             try:
                 message = self._channel.requests.get(timeout=self._patience())
@@ -193,7 +193,7 @@ class PluginProcess:
 
     def _answer(self, number, result):
         try:
-            # A tuple of one stands for its only item, as in the original.
+            # A tuple of one item means that item, as in the original.
             single = result[0] if isinstance(result, tuple) and len(result) == 1 else result
             document = xmlrpc.client.dumps((single,), methodresponse=True, allow_none=True)
         except BaseException as error:
@@ -296,7 +296,7 @@ class PluginProcess:
         )
 
     def _explain(self, message):
-        """Prints the help of an action; every plug-in without it says so."""
+        """Prints the help of an action; every plug-in without that action prints so."""
         topic = message["topic"]
         for plugin in self._plugins:
             explain = getattr(plugin, "help_" + topic, None)

@@ -12,7 +12,7 @@ API_VERSION = "3.0"
 
 
 def _deferred(interface, method, *params):
-    """A function that gives the result of a call once it is there."""
+    """A function that returns the result of a call once it is available."""
     pending = mirror.begin_rpc("supervisor." + method, *params)
 
     def poll():
@@ -46,7 +46,7 @@ def _waiting(name, always):
 
 
 class SupervisorNamespaceRPCInterface:
-    """Calls the methods of the namespace `supervisor`. What takes time returns a function to be polled."""
+    """Calls the methods of the namespace `supervisor`. A call that takes long returns a function to be polled."""
 
     def __init__(self, supervisord):
         self.supervisord = supervisord
@@ -123,7 +123,7 @@ def isStopped(process):
 
 def make_allfunc(processes, predicate, func, **extra_kwargs):
     """A deferred function that calls `func(name, **extra_kwargs)` for all (group, process) pairs whose process
-    satisfies the predicate, and gives a status struct for each."""
+    satisfies the predicate, and returns a status struct for each."""
     waiting = [
         (group, process, functools.partial(func, make_namespec(group.config.name, process.config.name), **extra_kwargs))
         for group, process in processes

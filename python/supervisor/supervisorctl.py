@@ -1,4 +1,4 @@
-"""What plug-ins of supervisorctl see of it."""
+"""The objects of supervisorctl that its plug-ins use."""
 
 import sys
 import threading
@@ -40,11 +40,11 @@ class ControllerPluginBase:
         self.ctl = controller
 
     def do_help(self, arg):
-        """The built-in help comes first; this is never an action."""
+        """Never called, because the built-in help comes first."""
 
 
 class DefaultControllerPlugin(ControllerPluginBase):
-    """Stands for the built-in actions: `do_x(arg)` runs the built-in action x."""
+    """The built-in actions: `do_x(arg)` runs the built-in action x."""
 
     name = "default"
 
@@ -68,7 +68,7 @@ class Controller:
         self.prompt = "supervisor> "
 
     def adopt(self, settings):
-        """Takes over the present settings of supervisorctl."""
+        """Adopts the current settings of supervisorctl."""
         for name in ("serverurl", "username", "password", "interactive", "prompt"):
             setattr(self.options, name, settings[name])
         self.prompt = settings["prompt"] + "> "
@@ -92,7 +92,7 @@ class Controller:
         return self.get_server_proxy("supervisor")
 
     def onecmd(self, line):
-        """Runs an action; True where it leaves the shell. May be called by any thread: they take turns."""
+        """Runs an action; True if it leaves the shell. Any thread may call it; calls are serialized."""
         name, _, argument = line.strip().partition(" ")
         with self._turn:
             self.stdout.flush()
@@ -105,7 +105,7 @@ class Controller:
             return answer["yes"]
 
     def upcheck(self):
-        """Whether there is a daemon that can be talked to; says what is wrong where not."""
+        """Whether the daemon can be reached; prints the error if not."""
         with self._turn:
             self.stdout.flush()
             answer = self._channel.ask("upcheck")
@@ -114,7 +114,7 @@ class Controller:
             return answer["yes"]
 
     def set_exitstatus_from_xmlrpc_fault(self, faultcode, ignored_faultcode=None):
-        """Sets the exit status that a fault of the daemon stands for."""
+        """Sets the exit status for a fault of the daemon."""
         if faultcode in (ignored_faultcode, Faults.SUCCESS):
             return
         if faultcode in DEAD_PROGRAM_FAULTS:
@@ -128,4 +128,4 @@ class Controller:
             self.output("%s\n%s\n%s\n" % (header, "=" * len(header), "  ".join(cmds)))
 
     def emptyline(self):
-        """Nothing happens."""
+        """Does nothing."""

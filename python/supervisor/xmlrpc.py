@@ -1,4 +1,4 @@
-"""XML-RPC towards the daemon: faults, and a transport that also speaks through Unix sockets."""
+"""XML-RPC with the daemon: faults, and a transport that also supports Unix sockets."""
 
 import base64
 import http.client
@@ -36,7 +36,7 @@ class Faults:
 
 
 def getFaultDescription(code):
-    """The name of a fault, UNKNOWN for a number nobody has."""
+    """The name of a fault, UNKNOWN for an unknown number."""
     for name, number in vars(Faults).items():
         if number == code and not name.startswith("_"):
             return name
@@ -58,11 +58,11 @@ class RPCError(Exception):
 
 
 class DeferredXMLRPCResponse:
-    """Stands here for `isinstance` only: answers that take time are polled by the plug-in process."""
+    """Only for `isinstance`: the plug-in process polls answers that take long."""
 
 
 def capped_int(value):
-    """A number within the 32 bits that XML-RPC can carry."""
+    """The number limited to the 32 bits of XML-RPC."""
     return max(xmlrpc.client.MININT, min(int(value), xmlrpc.client.MAXINT))
 
 
@@ -107,7 +107,7 @@ def signature(function):
 
 
 class UnixStreamHTTPConnection(http.client.HTTPConnection):
-    """HTTP through a Unix socket, whose path is `socketfile`."""
+    """HTTP over a Unix socket with the path `socketfile`."""
 
     def __init__(self, host, socketfile=None, timeout=None):
         http.client.HTTPConnection.__init__(self, host)
@@ -122,7 +122,7 @@ class UnixStreamHTTPConnection(http.client.HTTPConnection):
 
 
 class SupervisorTransport(xmlrpc.client.Transport):
-    """Carries calls to `http://host:port` or `unix:///path`, with credentials where they are given."""
+    """Sends calls to `http://host:port` or `unix:///path`, with credentials if given."""
 
     connection = None
 
@@ -147,7 +147,7 @@ class SupervisorTransport(xmlrpc.client.Transport):
         return http.client.HTTPConnection(*self._address)
 
     def request(self, host, handler, request_body, verbose=0):
-        """One call: the document goes out, the result comes back."""
+        """Sends the document of a call and returns the result."""
         headers = {"User-Agent": "xmlrpc", "Content-Type": "text/xml", "Accept": "text/xml"}
         if self.username is not None and self.password is not None:
             credentials = "%s:%s" % (self.username, self.password)
@@ -161,7 +161,7 @@ class SupervisorTransport(xmlrpc.client.Transport):
                 break
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
                 self.close()
-                # A connection that was kept may have been closed meanwhile: that is no failure of the daemon.
+                # The daemon may have closed a kept-alive connection, which is no error.
                 if fresh or last:
                     raise
             except Exception:
