@@ -49,7 +49,10 @@ def state():
     """The present state of the daemon, as it describes itself."""
     global _state, _read_at
     if _state is None or time.monotonic() - _read_at > FRESH:
-        _state = _channel.ask("snapshot")["state"]
+        message = _channel.ask("snapshot")
+        if message["op"] == "refused":
+            raise ValueError(message["text"])
+        _state = message["state"]
         _read_at = time.monotonic()
     return _state
 

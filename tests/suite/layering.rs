@@ -92,6 +92,48 @@ fn modules_have_no_circular_dependencies() {
     }
 }
 
+/// Directories of the daemon whose files use each other in one direction, too.
+const DIRECTORIES: [&str; 2] = ["xmlrpc", "xmlrpc/methods"];
+
+#[test]
+fn files_of_a_directory_use_each_other_in_one_direction() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/daemon/src");
+    for directory in DIRECTORIES {
+        let uses = uses_within(&source, directory);
+        assert!(uses.len() > 2, "the files of {directory} are read: {uses:?}");
+        assert_eq!(circles(&uses), Vec::<Vec<String>>::new(), "{directory}: these files use each other in a circle");
+    }
+}
+
+/// The files of a directory, and the file above them under the name of the directory, each with those it uses. What is in a
+/// directory of its own counts for the file above it.
+fn uses_within(source: &Path, directory: &str) -> Uses {
+    let top = directory.rsplit('/').next().unwrap_or_default();
+    let absolute = format!("crate::{}::", directory.replace('/', "::"));
+    let below = source.join(directory);
+    let mut uses = Uses::new();
+    for (path, text) in sources::files(&below) {
+        let path = path.strip_prefix(&below).expect("it lies there").with_extension("");
+        let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
+        if names.iter().all(|name| name != "tests") {
+            let relative = "super::".repeat(names.len());
+            let text = text.replace(&absolute, "<here>").replace("crate::", "<there>");
+            let text = text.replace(&format!("{relative}super::"), "<there>").replace(&relative, "<here>");
+            uses.entry(names[0].clone().into_owned()).or_default().extend(used(&text.replace("<here>", "crate::")));
+        }
+    }
+    let files: BTreeSet<String> = uses.keys().cloned().collect();
+    for (file, used) in &mut uses {
+        // What is no file is an item of the file above.
+        *used = used.iter().map(|name| if files.contains(name) { name.clone() } else { top.to_owned() }).collect();
+        used.remove(file);
+    }
+    let above = fs::read_to_string(below.with_extension("rs")).expect("the file above");
+    let calls = |file: &&String| above.contains(&format!(" {file}::")) || above.contains(&format!("({file}::"));
+    uses.insert(top.to_owned(), files.iter().filter(calls).cloned().collect());
+    uses
+}
+
 #[test]
 fn circles_of_any_length_are_found() {
     let uses = |edges: &[(&str, &[&str])]| -> Uses {

@@ -8,6 +8,7 @@ use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
 
+use crate::harness::http;
 use crate::harness::needs::{self, Power};
 use std::os::unix::ffi::OsStrExt;
 
@@ -47,6 +48,47 @@ fn reread_and_update_show_configuration_warnings_on_a_terminal() {
                 "scripts and cron jobs see the original's words"
             );
         }
+    });
+}
+
+#[test]
+fn the_log_at_the_level_debug_says_who_asked_for_what_and_no_secret() {
+    only_ours(|| {
+        let server = "[inet_http_server]\nport=127.0.0.1:{port}\nusername=eve\npassword=hunter2\n";
+        let text = [SLEEPER, server, "[supervisord]\nloglevel=debug\n"].concat();
+        let mut daemon = Scene::with("audit", &text).start(Subject::Ours);
+        daemon.wait_for_state("a", "RUNNING");
+        daemon.call("supervisor.sendProcessStdin", &["a".into(), "hunter2".into()]);
+        daemon.call("supervisor.stopProcess", &["a".into()]);
+        let port: u16 = daemon.fill("{port}").parse().expect("a number");
+        let mut stream = http::tcp(port).expect("it listens");
+        let headers = ["Authorization: Basic ZXZlOmh1bnRlcjI=", "Connection: close"];
+        let path = "/index.html?action=start&processname=a";
+        let response = http::request(&mut *stream, "GET", path, &headers, b"").expect("an answer");
+        assert_eq!(response.status(), 303);
+        let log = daemon.log();
+        let requests: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once(" DEBG ")?.1)).collect();
+        let local = |request: &str| {
+            (
+                format!(
+                    "a client via XML-RPC from the unix socket, uid {}, pid {}",
+                    nix::unistd::geteuid(),
+                    std::process::id()
+                ),
+                request.to_owned(),
+            )
+        };
+        let expected = [
+            local("write 7 bytes to stdin of 'a'"),
+            local("stop 'a'"),
+            ("user 'eve' via the web page from 127.0.0.1:".to_owned(), "start 'a'".to_owned()),
+        ];
+        let found: Vec<(&str, &str)> = requests.iter().filter_map(|line| line.split_once(" requested: ")).collect();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for ((actor, request), (beginning, expected)) in found.iter().zip(&expected) {
+            assert!(actor.starts_with(beginning) && request == expected, "{actor}: {request}");
+        }
+        assert!(!log.contains("hunter2"), "{log}");
     });
 }
 

@@ -4,39 +4,43 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use supervisord_config::pyrepr::repr;
+
 use crate::refusal::{Reason, Refusal};
 
 /// What somebody may do. Each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
-    /// See what there is.
+    /// Read the state of the processes and of the daemon, and the logs.
     View,
-    /// Start, stop and signal processes, and what else concerns processes as they are configured.
+    /// Start, stop and signal processes, write to their stdin and clear their logs.
     Operate,
-    /// Change what is supervised and the daemon itself.
+    /// Change which processes are supervised, control the daemon itself and read secrets of the configuration.
     Administer,
 }
 
-/// Somebody who asks for something.
+/// Who asks for something. A copy shares the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// The user name that was proved; none where nobody is asked for one.
+    /// The user name, if a password proved it; none where the server asks for no password.
     pub name: Option<Arc<str>>,
     /// The interface that was used.
     pub way: Way,
-    /// What may be asked for.
-    pub right: Right,
+    /// The highest right; none for an actor who may do nothing.
+    pub right: Option<Right>,
 }
 
 /// An interface, with the client at its other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// A remote procedure call.
+    /// XML-RPC.
     Rpc(Client),
     /// The web page.
     Page(Client),
     /// The JSON API.
     Json(Client),
+    /// A log that is sent as it grows.
+    LogStream(Client),
     /// A plug-in of the daemon.
     PlugIn,
 }
@@ -51,14 +55,14 @@ pub enum Client {
 }
 
 impl Actor {
-    /// A plug-in: its code is the daemon's own.
-    pub fn plug_in() -> Actor {
-        Actor { name: None, way: Way::PlugIn, right: Right::Administer }
+    /// A plug-in, which may do everything: the configuration of the daemon names its code.
+    pub const fn plug_in() -> Actor {
+        Actor { name: None, way: Way::PlugIn, right: Some(Right::Administer) }
     }
 
     /// Refuses what needs a right that this actor does not have.
     pub fn check(&self, needed: Right) -> Result<(), Refusal> {
-        if self.right >= needed {
+        if self.right >= Some(needed) {
             return Ok(());
         }
         Err(Refusal::with(Reason::NotPermitted, format_args!("{self} may not {needed}")))
@@ -77,15 +81,18 @@ impl fmt::Display for Right {
 
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(name) = &self.name {
-            write!(f, "user '{name}' ")?;
+        let (interface, client) = match self.way {
+            Way::PlugIn => return f.write_str("a plug-in"),
+            Way::Rpc(client) => ("XML-RPC", client),
+            Way::Page(client) => ("the web page", client),
+            Way::Json(client) => ("the JSON API", client),
+            Way::LogStream(client) => ("a log stream", client),
+        };
+        match &self.name {
+            Some(name) => write!(f, "user {}", repr(name))?,
+            None => f.write_str("a client")?,
         }
-        match self.way {
-            Way::Rpc(client) => write!(f, "by XML-RPC from {client}"),
-            Way::Page(client) => write!(f, "by the web page from {client}"),
-            Way::Json(client) => write!(f, "by the JSON API from {client}"),
-            Way::PlugIn => f.write_str("a plug-in"),
-        }
+        write!(f, " via {interface} from {client}")
     }
 }
 
@@ -108,17 +115,19 @@ mod tests {
 
     #[test]
     fn a_right_includes_the_lesser_ones() {
-        let actor = |right| Actor { right, ..Actor::plug_in() };
-        let may = |right: Right, needed| actor(right).check(needed).is_ok();
-        assert!(may(Right::Administer, Right::Operate) && may(Right::Operate, Right::View));
-        assert!(!may(Right::View, Right::Operate) && !may(Right::Operate, Right::Administer));
+        let may = |right: Option<Right>, needed| Actor { right, ..Actor::plug_in() }.check(needed).is_ok();
+        assert!(may(Some(Right::Administer), Right::Operate) && may(Some(Right::Operate), Right::View));
+        assert!(!may(Some(Right::View), Right::Operate) && !may(Some(Right::Operate), Right::Administer));
+        assert!(!may(None, Right::View));
     }
 
     #[test]
     fn a_refusal_says_who_may_not_do_what() {
         let way = Way::Page(Client::Unix { uid: Some(1000), pid: Some(42) });
-        let actor = Actor { name: Some("eve".into()), way, right: Right::View };
-        let text = "user 'eve' by the web page from the unix socket, uid 1000, pid 42 may not operate";
+        let actor = Actor { name: Some("eve".into()), way, right: Some(Right::View) };
+        let text = "user 'eve' via the web page from the unix socket, uid 1000, pid 42 may not operate";
         assert_eq!(actor.check(Right::Operate), Err(Refusal::with(Reason::NotPermitted, text)));
+        let actor = Actor { name: None, way: Way::Rpc(Client::Inet(([127, 0, 0, 1], 80).into())), ..actor };
+        assert_eq!(actor.to_string(), "a client via XML-RPC from 127.0.0.1:80");
     }
 }

@@ -8,7 +8,6 @@ use supervisord_config::diff::Difference;
 use supervisord_config::model::{Config, Process};
 
 use crate::actor::Right;
-use crate::output::Channel;
 pub use crate::refusal::{Reason, Refusal};
 
 /// What becomes of a call.
@@ -115,33 +114,4 @@ impl Call {
             | Call::DischargeProcess { .. } => Right::Administer,
         }
     }
-}
-
-/// A request that is answered from what is published and from log files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// `getAPIVersion`, `getVersion`.
-    GetApiVersion,
-    /// `getSupervisorVersion`.
-    GetSupervisorVersion,
-    /// `getIdentification`.
-    GetIdentification,
-    /// `getState`.
-    GetState,
-    /// `getPID`.
-    GetPid,
-    /// `getProcessInfo`.
-    GetProcessInfo { name: String },
-    /// `getAllProcessInfo`.
-    GetAllProcessInfo,
-    /// `getAllConfigInfo`.
-    GetAllConfigInfo,
-    /// `getConfigWarnings`.
-    GetConfigWarnings,
-    /// `readLog`, `readMainLog`.
-    ReadLog { offset: i64, length: i64 },
-    /// `readProcessStdoutLog`, `readProcessLog`, `readProcessStderrLog`.
-    ReadProcessLog { channel: Channel, name: String, offset: i64, length: i64 },
-    /// `tailProcessStdoutLog`, `tailProcessLog`, `tailProcessStderrLog`.
-    TailProcessLog { channel: Channel, name: String, offset: i64, length: i64 },
 }

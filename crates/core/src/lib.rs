@@ -2,6 +2,7 @@
 
 pub mod activity_line;
 pub mod actor;
+mod audit;
 pub mod auto_log;
 pub mod call;
 pub mod event;

@@ -197,7 +197,7 @@ impl Supervisor {
     fn take(&mut self, now: Now, input: Input) {
         match input {
             Input::Started => self.start(now),
-            Input::Call { id, call } => self.call(now, id, call),
+            Input::Call { id, actor, call } => self.call(now, id, &actor, call),
             Input::ShutdownSignal { name } => self.shutdown_signal(name),
             Input::RestartSignal { config } => self.restart_signal(config),
             Input::ReopenSignal => self.reopen_signal(),

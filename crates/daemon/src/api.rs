@@ -1,24 +1,27 @@
 //! What every interface asks of the daemon: reads, calls and logs as typed values, below all protocols.
 //!
-//! XML-RPC, the web page and the plug-in process are encoders over it. Reads are answered from the [`View`] and from log
-//! files; everything else is a [`Call`], which control answers with an [`Outcome`].
+//! XML-RPC, the web page, log streams and the plug-in process are encoders over it. Whoever asks is an [`Actor`], and what
+//! the daemon knows and does is behind one gate, which asks for the right. Reads are answered from the [`View`] and from
+//! log files; everything else is a [`Call`], which control answers.
 
 use std::sync::Arc;
 
 use supervisord_config::Purpose;
 use supervisord_config::model::Config;
 use supervisord_core::actor::{Actor, Right};
-use supervisord_core::call::{Call, Outcome, Reason, Refusal};
+use supervisord_core::call::{Answer, Call, Outcome, Reason, Refusal};
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_wire::name::Namespec;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 
 use crate::activity::Activity;
 use crate::blocking::{BlockingThreads, NotDone};
 use crate::calls::Calls;
 use crate::memory_budget::{MemoryBudget, Reservation};
 use crate::view::View;
+use gate::Gate;
 
+mod gate;
 mod logs;
 
 pub use logs::Tail;
@@ -28,24 +31,30 @@ pub type ReadConfig = Arc<dyn Fn(Purpose) -> Result<Config, String> + Send + Syn
 
 /// The daemon as its interfaces see it.
 pub struct Api {
-    /// The published state.
-    pub view: Arc<View>,
-    /// The way to control.
-    pub calls: Calls,
+    gate: Gate<Daemon>,
+    /// Held from the beginning of a reading of the configuration until its call is sent, so that an older one never
+    /// overtakes a newer.
+    loading: Mutex<()>,
     /// The activity log.
     pub activity: Activity,
-    /// The path of the activity log that is being written; none with syslog.
-    pub activity_file: Option<String>,
-    /// Reads the configuration again; the error is the detail of the refusal.
-    pub load_config: ReadConfig,
-    /// Held from the beginning of a reading until its call is sent, so that an older one never overtakes a newer.
-    pub loading: tokio::sync::Mutex<()>,
     /// Threads for what may block.
     pub blocking: BlockingThreads,
     /// The memory that long answers share.
     pub answers: Arc<MemoryBudget>,
     /// What time it is.
     pub clock: Clock,
+}
+
+/// What only an actor with the right to it gets at.
+pub struct Daemon {
+    /// The published state.
+    pub view: Arc<View>,
+    /// The way to control.
+    pub calls: Calls,
+    /// The path of the activity log that is being written; none with syslog.
+    pub activity_file: Option<String>,
+    /// Reads the configuration again; the error is the detail of the refusal.
+    pub load_config: ReadConfig,
 }
 
 /// The wall clock, as people read it.
@@ -57,10 +66,6 @@ pub struct Clock {
     pub local: fn(i64) -> LocalTime,
 }
 
-/// The daemon ended before it answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended;
-
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -68,12 +73,6 @@ pub enum Failure {
     Refused(Refusal),
     /// The daemon ended before it answered.
     Ended,
-}
-
-impl From<Ended> for Failure {
-    fn from(_: Ended) -> Failure {
-        Failure::Ended
-    }
 }
 
 impl From<Refusal> for Failure {
@@ -92,54 +91,99 @@ impl From<NotDone> for Failure {
 }
 
 impl Api {
-    /// Hands a call of this actor to control and waits for its outcome, however long that takes.
-    pub async fn call(&self, actor: &Actor, call: Call) -> Result<Outcome, Ended> {
-        if let Err(refusal) = actor.check(call.right()) {
-            return Ok(Err(refusal));
-        }
-        self.send(call).await.map_err(|_| Ended)
+    /// An interface to this daemon.
+    pub fn new(daemon: Daemon, activity: Activity, answers: MemoryBudget, clock: Clock) -> Api {
+        let (gate, answers) = (Gate::new(daemon), Arc::new(answers));
+        Api { gate, loading: Mutex::default(), activity, blocking: BlockingThreads::default(), answers, clock }
     }
 
-    /// Makes a call of the configuration as it is now. One that cannot be read changes nothing.
-    pub async fn call_with_config(
+    /// The published state.
+    pub fn view(&self, actor: &Actor) -> Result<&View, Refusal> {
+        Ok(&self.gate.open(actor, Right::View)?.view)
+    }
+
+    /// The published state for an interface that shows the passwords and environments of the configuration.
+    pub fn view_with_secrets(&self, actor: &Actor) -> Result<&View, Refusal> {
+        Ok(&self.gate.open(actor, Right::Administer)?.view)
+    }
+
+    /// Refuses a method of a plug-in, of which nobody knows what it does, to an actor who may not do everything.
+    pub fn may_call_plug_in(&self, actor: &Actor) -> Result<(), Refusal> {
+        self.gate.open(actor, Right::Administer).map(|_| ())
+    }
+
+    /// The process of this name; a whole group is none.
+    pub fn process(&self, actor: &Actor, name: &str) -> Result<Arc<Row>, Refusal> {
+        let view = self.view(actor)?;
+        let Namespec { group, process } = Namespec::parse(name);
+        let row = process.and_then(|process| view.row(&group, &process));
+        row.ok_or_else(|| Refusal::with(Reason::UnknownName, name))
+    }
+
+    /// Hands a call to control and waits until it is done, however long that takes.
+    pub async fn call(&self, actor: &Actor, call: Call) -> Result<Answer, Failure> {
+        let daemon = self.gate.open(actor, call.right())?;
+        answer(send(daemon, actor, call)).await
+    }
+
+    /// Restarts the daemon with the configuration as it is now. One that cannot be read changes nothing.
+    pub async fn restart(&self, actor: &Actor) -> Result<Answer, Failure> {
+        self.call_with_config(actor, Purpose::Start, |config| Call::Restart { config }).await
+    }
+
+    /// Reads the configuration again: [`Answer::Difference`]. One that cannot be read changes nothing.
+    pub async fn reload_config(&self, actor: &Actor) -> Result<Answer, Failure> {
+        self.call_with_config(actor, Purpose::Reread, |config| Call::ReloadConfig { config }).await
+    }
+
+    async fn call_with_config(
         &self,
         actor: &Actor,
         purpose: Purpose,
         call: fn(Box<Config>) -> Call,
-    ) -> Result<Outcome, Failure> {
-        // Both calls of a configuration need it; what is not allowed is not read either.
-        actor.check(Right::Administer)?;
+    ) -> Result<Answer, Failure> {
+        // The right of both calls that need a configuration: what is not allowed is not read either.
+        let daemon = self.gate.open(actor, Right::Administer)?;
         let turn = self.loading.lock().await;
-        let load = self.load_config.clone();
+        let load = daemon.load_config.clone();
         let config = match self.blocking.run(move || load(purpose)).await? {
             Ok(config) => config,
             Err(text) => return Err(Refusal::with(Reason::CannotReread, text).into()),
         };
-        let outcome = self.send(call(Box::new(config)));
+        let outcome = send(daemon, actor, call(Box::new(config)));
         drop(turn);
-        outcome.await.map_err(|_| Failure::Ended)
+        answer(outcome).await
     }
 
-    fn send(&self, call: Call) -> oneshot::Receiver<Outcome> {
-        let (reply, outcome) = oneshot::channel();
-        self.calls.send(call, move |outcome| {
-            // Nobody waits any more when the runtime, or the plug-in process that asked, ended first.
-            let _ = reply.send(outcome);
-        });
-        outcome
+    /// Waits until the lines of the activity log are written that explain what is published now. What a client can see
+    /// is in the log before.
+    pub async fn explain(&self) {
+        self.activity.progress().reach(self.gate.for_the_daemon().view.logged()).await;
     }
 
-    /// The process of this name; a whole group is none.
-    pub fn process(&self, name: &str) -> Result<Arc<Row>, Refusal> {
-        let Namespec { group, process } = Namespec::parse(name);
-        let row = process.and_then(|process| self.view.row(&group, &process));
-        row.ok_or_else(|| Refusal::with(Reason::UnknownName, name))
+    /// How many descriptors the daemon is to have at least (the option `minfds`).
+    pub fn descriptors(&self) -> usize {
+        let config = self.gate.for_the_daemon().view.config();
+        usize::try_from(config.supervisord.minfds).unwrap_or(usize::MAX)
     }
 
     /// Reserves memory for an answer of about so many bytes, before it is made.
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, Refusal> {
         self.answers.reserve_soon(bytes).await.ok_or_else(crowded)
     }
+}
+
+fn send(daemon: &Daemon, actor: &Actor, call: Call) -> oneshot::Receiver<Outcome> {
+    let (reply, outcome) = oneshot::channel();
+    daemon.calls.send(actor.clone(), call, move |outcome| {
+        // Nobody waits any more when the runtime, or the plug-in process that asked, ended first.
+        let _ = reply.send(outcome);
+    });
+    outcome
+}
+
+async fn answer(outcome: oneshot::Receiver<Outcome>) -> Result<Answer, Failure> {
+    Ok(outcome.await.map_err(|_| Failure::Ended)??)
 }
 
 /// There are too many long answers that nobody takes.

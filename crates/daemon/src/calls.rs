@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use supervisord_core::actor::Actor;
 use supervisord_core::call::{Call, Outcome};
 
 use crate::notifier::Notifier;
@@ -12,6 +13,8 @@ pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
 
 /// A call with the place its outcome goes to.
 pub struct Pending {
+    /// Who asks, and has the right to it.
+    pub actor: Actor,
     /// What is asked.
     pub call: Call,
     /// Where the answer goes.
@@ -33,8 +36,8 @@ pub fn queue(notifier: Arc<Notifier>) -> (Calls, Receiver<Pending>) {
 
 impl Calls {
     /// Hands a call to the control plane. When the daemon ends first, the reply is dropped without being called.
-    pub fn send(&self, call: Call, reply: impl FnOnce(Outcome) + Send + 'static) {
-        if self.queue.send(Pending { call, reply: Box::new(reply) }).is_ok() {
+    pub fn send(&self, actor: Actor, call: Call, reply: impl FnOnce(Outcome) + Send + 'static) {
+        if self.queue.send(Pending { actor, call, reply: Box::new(reply) }).is_ok() {
             self.notifier.notify();
         }
     }

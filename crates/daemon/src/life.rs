@@ -21,9 +21,8 @@ use supervisord_sys::syslog::Syslog;
 use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
-use crate::api::{Api, Clock, ReadConfig};
+use crate::api::{self, Api, Clock, ReadConfig};
 use crate::beginning::{Beginning, Begun, Findings, legacy};
-use crate::blocking::BlockingThreads;
 use crate::clock::{local_time, present};
 use crate::control::{ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
 use crate::follow::FollowHub;
@@ -221,22 +220,18 @@ impl Life {
         let notify = notice_to(inbox.message_sender.clone());
         let plugins = Arc::new(Plugins::new(&config, Path::new(&start.directory), notify.clone()));
         let load_config: ReadConfig = Arc::new(move |purpose| (start.read)(purpose, Launcher::Control(notify.clone())));
-        let api = Arc::new(Api {
+        let daemon = api::Daemon {
             view: view.clone(),
             calls: inbox.calls.clone(),
-            activity: activity.clone(),
             activity_file: activity_file(&config.supervisord),
             load_config: load_config.clone(),
-            loading: Default::default(),
-            blocking: BlockingThreads::default(),
-            answers: Arc::new(MemoryBudget::for_answers()),
-            clock: CLOCK,
-        });
+        };
+        let api = Arc::new(Api::new(daemon, activity.clone(), MemoryBudget::for_answers(), CLOCK));
         let plugin_task = plugins.take_work().map(|work| {
             let api = api.clone();
             network::task(move || work.run(api))
         });
-        let xmlrpc = Responder { api, namespaces: namespaces(&config), plugins: Some(plugins.clone()) };
+        let xmlrpc = Responder::new(api, namespaces(&config), plugins.clone());
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
         let Begun { supervisor, handed, keeper } = beginning.begin(&config, seed());

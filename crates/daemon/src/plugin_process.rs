@@ -2,6 +2,7 @@
 
 mod connection;
 mod define;
+mod questions;
 mod session;
 mod snapshot;
 

@@ -1,7 +1,9 @@
 //! XML-RPC: the methods there are, what they take, and how answers look to their clients. No other module knows it.
 
 mod config_info;
+mod dispatcher;
 mod encode;
+mod failure;
 mod methods;
 mod multicall;
 mod payload;
@@ -9,6 +11,6 @@ mod read;
 mod responder;
 mod trace;
 
-pub(crate) use encode::{fault, result};
+pub(crate) use encode::{fault, value};
 pub use methods::Methods;
 pub use responder::{Document, Responder, Unanswered};

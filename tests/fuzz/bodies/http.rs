@@ -12,8 +12,7 @@ use supervisord_config::model::{Config, LogLevel, ServerAddress};
 use supervisord_core::call::Answer;
 use supervisord_core::row::LocalTime;
 use supervisord_daemon::activity::Activity;
-use supervisord_daemon::api::{Api, Clock};
-use supervisord_daemon::blocking::BlockingThreads;
+use supervisord_daemon::api::{Api, Clock, Daemon};
 use supervisord_daemon::calls::{self, Pending};
 use supervisord_daemon::follow::FollowHub;
 use supervisord_daemon::memory_budget::MemoryBudget;
@@ -106,15 +105,12 @@ fn api(config: Config, calls: calls::Calls) -> Api {
             FAILURE.get_or_init(|| line);
         }
     };
-    Api {
+    let daemon = Daemon {
         view: Arc::new(View::new(Arc::new(config))),
         calls,
-        activity: Activity::new(LogLevel::Trace, note),
         activity_file: None,
         load_config: Arc::new(|_| Err("there is none".to_owned())),
-        loading: Default::default(),
-        blocking: BlockingThreads::default(),
-        answers: Arc::new(MemoryBudget::for_answers()),
-        clock: Clock { now: || 100, local },
-    }
+    };
+    let activity = Activity::new(LogLevel::Trace, note);
+    Api::new(daemon, activity, MemoryBudget::for_answers(), Clock { now: || 100, local })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use supervisord_core::actor::Actor;
 use supervisord_core::call::Call;
 use supervisord_core::output::Channel;
 use supervisord_core::process::ExitStatus;
@@ -307,7 +308,7 @@ impl World {
         }
         let id = CallId(self.calls);
         self.calls += 1;
-        self.give(Input::Call { id, call });
+        self.give(Input::Call { id, actor: Actor::plug_in(), call });
     }
 
     fn child(&self, detail: u8) -> Option<(u32, ProcessId)> {

@@ -10,6 +10,8 @@ use supervisord_wire::state::Mood;
 
 use super::jobs::{Goal, ReplyForm};
 use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
+use crate::actor::Actor;
+use crate::audit;
 use crate::call::{Answer, Call, Outcome, Reason, Refusal};
 use crate::event::Event;
 use crate::output::Channel;
@@ -23,7 +25,8 @@ enum Target {
 }
 
 impl Supervisor {
-    pub(super) fn call(&mut self, now: Now, id: CallId, call: Call) {
+    pub(super) fn call(&mut self, now: Now, id: CallId, actor: &Actor, call: Call) {
+        self.log(LogLevel::Debug, audit::line(actor, &call));
         if self.mood != Mood::Running && !matches!(call, Call::SendRemoteCommEvent { .. }) {
             return self.reply(id, Err(Refusal::new(Reason::ShuttingDown)));
         }
@@ -75,10 +78,12 @@ impl Supervisor {
             Call::SendProcessStdin { name, chars } => return self.send_stdin(id, &name, chars),
             Call::ClearProcessLogs { name } => return self.clear_one(id, &name),
             Call::ClearAllProcessLogs => return Ok(self.clear_all(id)),
-            // The driver replaces the program; there is nothing to decide.
-            Call::Upgrade => return Err(Refusal::with(Reason::Failed, "this supervisor cannot be upgraded")),
+            // No job in both cases: there is no process to wait for, and a job without any would be answered at once.
+            Call::Upgrade => {
+                self.effects.push_back(Effect::Upgrade { call: id });
+                return Ok(Progress::Waiting);
+            }
             Call::ClearLog => {
-                // No job: there is no process to wait for, and a job without any would be answered at once.
                 self.effects.push_back(Effect::ClearActivity { call: id });
                 return Ok(Progress::Waiting);
             }

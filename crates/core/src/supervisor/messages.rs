@@ -7,6 +7,7 @@ use supervisord_config::model::{Config, LogLevel};
 use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
+use crate::actor::Actor;
 use crate::call::{Call, Outcome, Refusal};
 use crate::event::RenderedEvent;
 use crate::output::Channel;
@@ -101,8 +102,8 @@ pub enum Verdict {
 pub enum Input {
     /// The daemon is ready: pid file written, servers open.
     Started,
-    /// A client calls.
-    Call { id: CallId, call: Call },
+    /// Somebody calls who has the right to it.
+    Call { id: CallId, actor: Actor, call: Call },
     /// The operating system asks for the end (TERM, INT, QUIT).
     ShutdownSignal { name: &'static str },
     /// The operating system asks for a restart (HUP); the configuration, or why it cannot be used.
@@ -189,6 +190,8 @@ pub enum Effect {
     PublishMood(Mood),
     /// Readers must see this configuration.
     PublishConfig(Arc<Config>),
+    /// Hand over to the program that is now on disk, and answer the call when that has been tried.
+    Upgrade { call: CallId },
     /// Answer a call.
     Reply { call: CallId, outcome: Outcome },
     /// Everything has stopped.

@@ -7,6 +7,7 @@ use supervisord_config::samples;
 use supervisord_wire::state::ProcessState;
 
 use super::*;
+use crate::actor::Actor;
 use crate::call::{Answer, Call, Outcome, Reason, Refusal};
 use crate::supervisor::snapshot::MemberSnapshot;
 
@@ -68,6 +69,8 @@ struct World {
     announced: Vec<String>,
     /// There is no activity log to clear.
     cannot_clear: bool,
+    /// The calls for an upgrade.
+    upgrades: Vec<CallId>,
 }
 
 impl World {
@@ -97,6 +100,7 @@ impl World {
             judgements: Vec::new(),
             announced: Vec::new(),
             cannot_clear: false,
+            upgrades: Vec::new(),
         };
         world.settle();
         world
@@ -167,6 +171,7 @@ impl World {
                 let result = if self.cannot_clear { Err(Refusal::new(Reason::NoFile)) } else { Ok(()) };
                 return Some(Input::Cleared { process: None, call, result });
             }
+            Effect::Upgrade { call } => self.upgrades.push(call),
             Effect::PublishMood(mood) => self.mood = mood,
             Effect::Judge { process, judgement, handler, result, .. } => {
                 self.judgements.push((process, judgement, handler, result));
@@ -271,7 +276,7 @@ impl World {
     fn call(&mut self, call: Call) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        self.give(Input::Call { id, call });
+        self.give(Input::Call { id, actor: Actor::plug_in(), call });
         id
     }
 

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
+use supervisord_core::actor::{Actor, Right};
 use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::logread;
 use supervisord_core::output::Channel;
-use supervisord_core::row::Row;
 
 use super::{Api, Failure};
 use crate::file_end;
@@ -33,9 +33,28 @@ impl Tail {
 }
 
 impl Api {
+    /// The path of the activity log; none with syslog.
+    pub fn activity_file(&self, actor: &Actor) -> Result<Option<&str>, Refusal> {
+        Ok(self.gate.open(actor, Right::View)?.activity_file.as_deref())
+    }
+
+    /// The path of a log of this process, if it has one.
+    pub fn process_log(&self, actor: &Actor, name: &str, channel: Channel) -> Result<Option<String>, Refusal> {
+        let row = self.process(actor, name)?;
+        Ok(match channel {
+            Channel::Stdout => row.stdout_logfile.clone(),
+            Channel::Stderr => row.stderr_logfile.clone(),
+        })
+    }
+
     /// A part of the activity log, with everything that has been logged until now.
-    pub async fn read_activity_log(&self, offset: i64, length: i64) -> Result<(String, Reservation), Failure> {
-        let Some(path) = self.activity_file.clone() else {
+    pub async fn read_activity_log(
+        &self,
+        actor: &Actor,
+        offset: i64,
+        length: i64,
+    ) -> Result<(String, Reservation), Failure> {
+        let Some(path) = self.activity_file(actor)?.map(str::to_owned) else {
             return Err(Refusal::with(Reason::NoFile, "syslog").into());
         };
         let progress = self.activity.progress();
@@ -46,23 +65,25 @@ impl Api {
     /// A part of a log of this process.
     pub async fn read_process_log(
         &self,
+        actor: &Actor,
         name: &str,
         channel: Channel,
         offset: i64,
         length: i64,
     ) -> Result<(String, Reservation), Failure> {
-        self.read_log(log_of(&*self.process(name)?, channel), offset, length).await
+        self.read_log(self.process_log(actor, name, channel)?, offset, length).await
     }
 
     /// The end of a log of this process. What cannot be read is empty; it is refused only where there is no memory for it.
     pub async fn tail_process_log(
         &self,
+        actor: &Actor,
         name: &str,
         channel: Channel,
         offset: i64,
         length: i64,
     ) -> Result<Tail, Failure> {
-        let Some(path) = log_of(&*self.process(name)?, channel) else { return Ok(Tail::empty(0)) };
+        let Some(path) = self.process_log(actor, name, channel)? else { return Ok(Tail::empty(0)) };
         let log = match self.blocking.run(move || Log::open(&path)).await? {
             Ok(log) => log,
             Err(OpenError::Missing) => return Ok(Tail::empty(0)),
@@ -77,6 +98,19 @@ impl Api {
             }
             Err(_) => Tail::empty(offset),
         })
+    }
+
+    /// The last bytes of a log of this process, as many as `limit`; none if they cannot be read.
+    pub async fn end_of_process_log(
+        &self,
+        actor: &Actor,
+        name: &str,
+        channel: Channel,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, Refusal> {
+        let Some(path) = self.process_log(actor, name, channel)? else { return Ok(None) };
+        let read = self.blocking.run(move || file_end::read(&path, limit)).await;
+        Ok(read.ok().and_then(Result::ok))
     }
 
     /// A part of a log, or a refusal where there is none, where it cannot be read, or where the numbers mean nothing,
@@ -95,13 +129,6 @@ impl Api {
         let reservation = self.reserve(needed(&range)).await?;
         let text = self.blocking.run(move || log.text(range)).await?.map_err(|_| Refusal::new(Reason::Failed))?;
         Ok((text, reservation))
-    }
-}
-
-fn log_of(row: &Row, channel: Channel) -> Option<String> {
-    match channel {
-        Channel::Stdout => row.stdout_logfile.clone(),
-        Channel::Stderr => row.stderr_logfile.clone(),
     }
 }
 

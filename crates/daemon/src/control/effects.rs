@@ -77,6 +77,10 @@ impl Control {
             Effect::CreateAutoLog { path } => self.tools.output.send(Request::CreateAuto { path }),
             Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
             Effect::ClearActivity { call } => self.clear_activity(call),
+            Effect::Upgrade { call } => {
+                let reply = self.replies.remove(&call);
+                self.begin_upgrade(reply);
+            }
             Effect::ReopenLogs => {
                 self.tools.output.send(Request::Reopen);
                 self.check_socket_files();

@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use supervisord_core::call::Call;
 use supervisord_core::output::Channel;
 use supervisord_core::process::KillScope;
 use supervisord_core::supervisor::{CallId, Input, OutputKind};
@@ -14,7 +13,7 @@ use super::Control;
 use super::children::{ChildPlan, Role};
 use super::inbox::Message;
 use super::upgrade_phase::UpgradePhase;
-use crate::calls::{Pending, Reply};
+use crate::calls::Pending;
 use crate::clock::present;
 use crate::keeper::Owner;
 use crate::output::{Report, RunId};
@@ -90,18 +89,11 @@ impl Control {
 
     /// Takes the calls that clients have made.
     pub(super) fn take_calls(&mut self) {
-        while let Ok(Pending { call, reply }) = self.pending.try_recv() {
-            self.call(call, reply);
+        while let Ok(Pending { actor, call, reply }) = self.pending.try_recv() {
+            let id = CallId(self.next_call);
+            self.next_call += 1;
+            self.replies.insert(id, reply);
+            self.input(Input::Call { id, actor, call });
         }
-    }
-
-    fn call(&mut self, call: Call, reply: Reply) {
-        if matches!(call, Call::Upgrade) {
-            return self.begin_upgrade(Some(reply));
-        }
-        let id = CallId(self.next_call);
-        self.next_call += 1;
-        self.replies.insert(id, reply);
-        self.input(Input::Call { id, call });
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
-use supervisord_core::actor::{Actor, Right};
+use supervisord_core::actor::Actor;
 
 use crate::api::Api;
 use crate::memory_budget::Reservation;
@@ -24,22 +24,11 @@ pub use problem::with_problem;
 
 /// Everything there is.
 const ROUTES: &[Route<Handler>] = &[
-    Route {
-        method: Method::GET,
-        path: "/daemon",
-        right: Right::View,
-        handler: |request| Box::pin(daemon::get(request)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/programs",
-        right: Right::View,
-        handler: |request| Box::pin(programs::list(request)),
-    },
+    Route { method: Method::GET, path: "/daemon", handler: |request| Box::pin(daemon::get(request)) },
+    Route { method: Method::GET, path: "/programs", handler: |request| Box::pin(programs::list(request)) },
     Route {
         method: Method::GET,
         path: "/programs/{group}/{name}",
-        right: Right::View,
         handler: |request| Box::pin(programs::get(request)),
     },
 ];
@@ -49,6 +38,8 @@ type Handler = for<'a> fn(Request<'a>) -> Pin<Box<dyn Future<Output = Result<Rep
 /// A request as handlers see it.
 struct Request<'a> {
     api: &'a Api,
+    /// Who asks. The API checks the right to what is asked for.
+    actor: &'a Actor,
     /// The parameters of the path, decoded, in their order.
     parameters: Vec<String>,
 }
@@ -61,10 +52,7 @@ pub fn below(path: &str) -> Option<&str> {
 /// Answers a request for a path below `/api/v1`.
 pub async fn respond(api: &Api, actor: &Actor, method: &Method, path: &str) -> Reply {
     let handled = match router::find(ROUTES, method, path) {
-        Match::Route(route, parameters) => match actor.check(route.right) {
-            Ok(()) => (route.handler)(Request { api, parameters }).await,
-            Err(refusal) => Err(refusal.into()),
-        },
+        Match::Route(route, parameters) => (route.handler)(Request { api, actor, parameters }).await,
         Match::Options(allowed) => Ok(Reply::whole(StatusCode::NO_CONTENT, "").text(ALLOW, allowed)),
         Match::NoSuchMethod(allowed) => {
             return Problem::of(StatusCode::METHOD_NOT_ALLOWED).into_reply().text(ALLOW, allowed);

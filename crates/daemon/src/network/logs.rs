@@ -8,8 +8,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
+use supervisord_core::actor::Actor;
+use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::output::Channel;
-use supervisord_wire::name::Namespec;
 use tokio::sync::Notify;
 
 use crate::api::Api;
@@ -42,18 +43,20 @@ pub struct Logs {
 
 impl Logs {
     /// Follows the log of the process that a decoded `/logtail/NAME[/CHANNEL]` names.
-    pub async fn process(&self, socket: &Rc<Socket>, path: &str) -> Reply {
-        match named_log(&self.api, path) {
-            None => Reply::error(StatusCode::NOT_FOUND),
-            Some(log) => self.follow(socket, log).await,
+    pub async fn process(&self, actor: &Actor, socket: &Rc<Socket>, path: &str) -> Reply {
+        match named_log(&self.api, actor, path) {
+            Err(refusal) => refused(&refusal),
+            Ok(None) => Reply::error(StatusCode::NOT_FOUND),
+            Ok(Some(log)) => self.follow(socket, log).await,
         }
     }
 
     /// Follows the activity log.
-    pub async fn main(&self, socket: &Rc<Socket>) -> Reply {
-        match self.api.activity_file.clone() {
-            None => Reply::error(StatusCode::NOT_FOUND),
-            Some(log) => self.follow(socket, log).await,
+    pub async fn main(&self, actor: &Actor, socket: &Rc<Socket>) -> Reply {
+        match self.api.activity_file(actor) {
+            Err(refusal) => refused(&refusal),
+            Ok(None) => Reply::error(StatusCode::NOT_FOUND),
+            Ok(Some(log)) => self.follow(socket, log.to_owned()).await,
         }
     }
 
@@ -72,19 +75,23 @@ impl Logs {
     }
 }
 
-fn named_log(api: &Api, path: &str) -> Option<String> {
+fn named_log(api: &Api, actor: &Actor, path: &str) -> Result<Option<String>, Refusal> {
     // The original decodes a second time, and clients may have got used to encoding twice.
     let mut parts = path.split('/').skip(2).map(decode);
-    let name = Namespec::parse(&parts.next()?);
-    let row = api.view.row(&name.group, &name.process?)?;
-    let channel = parts.next().map_or(Some(Channel::Stdout), |name| Channel::from_name(&name))?;
-    if parts.next().is_some() {
-        return None;
+    let name = parts.next().unwrap_or_default();
+    let channel = parts.next().map_or(Some(Channel::Stdout), |name| Channel::from_name(&name));
+    match (channel, parts.next()) {
+        (Some(channel), None) => api.process_log(actor, &name, channel),
+        _ => Ok(None),
     }
-    match channel {
-        Channel::Stdout => row.stdout_logfile.clone(),
-        Channel::Stderr => row.stderr_logfile.clone(),
-    }
+}
+
+/// A refusal as a client that follows a log sees it.
+fn refused(refusal: &Refusal) -> Reply {
+    Reply::error(match refusal.reason {
+        Reason::NotPermitted => StatusCode::FORBIDDEN,
+        _ => StatusCode::NOT_FOUND,
+    })
 }
 
 fn head(content: Content, modified: SystemTime) -> Reply {

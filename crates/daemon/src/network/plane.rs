@@ -81,7 +81,7 @@ pub fn start(
     follow: Arc<FollowHub>,
     task: Option<Task>,
 ) -> io::Result<NetworkHandle> {
-    let available = usize::try_from(xmlrpc.api.view.config().supervisord.minfds).unwrap_or(usize::MAX);
+    let available = xmlrpc.api.descriptors();
     let limits = Limits::default();
     // Children need descriptors too: the network never takes more than a quarter of those the daemon asked for.
     let connections = (available / 4).clamp(64, limits.connections);

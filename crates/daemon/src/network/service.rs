@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
-use supervisord_core::actor::{self, Actor, Client, Right};
+use supervisord_core::actor::{Actor, Client, Right, Way};
 use supervisord_sys::host::node_name;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_local;
@@ -77,6 +77,8 @@ impl Shared {
 pub struct Server {
     /// Its configuration.
     pub config: HttpServer,
+    /// The only user; none where the server asks for no password.
+    user: Option<Arc<str>>,
     /// Good credentials that were expensive to check.
     pub memory: auth::Memory,
 }
@@ -84,7 +86,8 @@ pub struct Server {
 impl Server {
     /// A server nobody has logged in to yet.
     pub fn new(config: HttpServer) -> Rc<Server> {
-        Rc::new(Server { config, memory: auth::Memory::default() })
+        let user = config.credentials.as_ref().map(|credentials| credentials.username.as_str().into());
+        Rc::new(Server { config, user, memory: auth::Memory::default() })
     }
 }
 
@@ -119,9 +122,7 @@ impl Service {
         };
         let reply = if is_for_api { api_v1::with_problem(reply) } else { reply };
         let reply = if keeps && !reply.is_closing() { reply.keeping() } else { reply };
-        // What a client can see is in the activity log before.
-        let api = &self.shared.api;
-        api.activity.progress().reach(api.view.logged()).await;
+        self.shared.api.explain().await;
         access.log(&self.shared.api, &reply);
         Ok(reply.into_response(self.socket))
     }
@@ -142,7 +143,7 @@ impl Service {
         if let Some(path) = api_v1::below(request.uri().path()) {
             return Ok(match self.sender(request.headers()) {
                 Sender::Rebound => web::rebinding_refusal(),
-                _ => api_v1::respond(&self.shared.api, &self.actor(actor::Way::Json), request.method(), path).await,
+                _ => api_v1::respond(&self.shared.api, &self.actor(Way::Json), request.method(), path).await,
             });
         }
         let path = route::decode(request.uri().path()).into_owned();
@@ -185,12 +186,12 @@ impl Service {
     ) -> Result<Reply, Broken> {
         match endpoint {
             Endpoint::Rpc => self.rpc(sender, request).await,
-            Endpoint::ProcessLog => Ok(self.shared.logs.process(&self.socket, path).await),
-            Endpoint::MainLog => Ok(self.shared.logs.main(&self.socket).await),
+            Endpoint::ProcessLog => Ok(self.shared.logs.process(&self.actor(Way::LogStream), &self.socket, path).await),
+            Endpoint::MainLog => Ok(self.shared.logs.main(&self.actor(Way::LogStream), &self.socket).await),
             Endpoint::StatusPage => self.status_page(sender, request).await,
             Endpoint::TailPage => match self.fields(request).await {
                 Err(status) => Ok(refused(status)),
-                Ok((fields, _reservation)) => Ok(web::tail(&self.shared.api, &fields).await),
+                Ok((fields, _reservation)) => Ok(web::tail(&self.shared.api, &self.actor(Way::Page), &fields).await),
             },
             Endpoint::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
             Endpoint::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
@@ -198,13 +199,8 @@ impl Service {
     }
 
     /// Who asks, by this way: today everybody who is let in may do everything.
-    fn actor(&self, way: fn(Client) -> actor::Way) -> Actor {
-        let credentials = self.server.config.credentials.as_ref();
-        Actor {
-            name: credentials.map(|credentials| credentials.username.as_str().into()),
-            way: way(self.socket.client()),
-            right: Right::Administer,
-        }
+    fn actor(&self, way: fn(Client) -> Way) -> Actor {
+        Actor { name: self.server.user.clone(), way: way(self.socket.client()), right: Some(Right::Administer) }
     }
 
     async fn rpc(&self, sender: Sender, request: Request<Incoming>) -> Result<Reply, Broken> {
@@ -226,13 +222,13 @@ impl Service {
         let Ok(_turn) = self.shared.calls.try_acquire() else {
             return Ok(Reply::error(StatusCode::SERVICE_UNAVAILABLE));
         };
-        match self.shared.xmlrpc.respond(Arc::new(self.actor(actor::Way::Rpc)), body).await {
+        match self.shared.xmlrpc.respond(self.actor(Way::Rpc), body).await {
             Ok(Document { text, reservation }) => {
                 Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(reservation))
             }
             Err(Unanswered::BadRequest) => Ok(Reply::error(StatusCode::BAD_REQUEST)),
             Err(Unanswered::NoMemory) => Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
-            Err(Unanswered::Ending) => Err(Broken),
+            Err(Unanswered::Ended) => Err(Broken),
         }
     }
 
@@ -245,9 +241,7 @@ impl Service {
         let asked = PageRequest { sender, kind, get_actions: self.server.config.get_actions };
         match self.fields(request).await {
             Err(status) => Ok(refused(status)),
-            Ok((fields, _reservation)) => {
-                web::status(&self.shared.api, &self.actor(actor::Way::Page), asked, &fields).await
-            }
+            Ok((fields, _reservation)) => web::status(&self.shared.api, &self.actor(Way::Page), asked, &fields).await,
         }
     }
 

@@ -19,9 +19,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::activity::Activity;
-use crate::api::{Api, Clock};
-use crate::blocking::BlockingThreads;
-use crate::calls::{self, Calls};
+use crate::api::{Api, Clock, Daemon};
+use crate::calls;
 use crate::follow::{Change, FollowHub};
 use crate::memory_budget::MemoryBudget;
 use crate::network::listen::Listener;
@@ -108,8 +107,15 @@ impl Setup {
         let view = Arc::new(View::new(Arc::new(samples::config([]))));
         let log = Arc::new(Mutex::new(Vec::new()));
         let hub = FollowHub::new();
-        let answers = Arc::new(self.answers);
-        let api = Api { clock: self.clock, answers, ..api(view.clone(), calls, log.clone(), &directory) };
+        let lines = log.clone();
+        let activity = Activity::new(LogLevel::Trace, move |line| lines.lock().expect("unpoisoned").push(line));
+        let daemon = Daemon {
+            view: view.clone(),
+            calls,
+            activity_file: Some(format!("{}/main.log", directory.path().display())),
+            load_config: Arc::new(|_| Err("not in this test".to_owned())),
+        };
+        let api = Api::new(daemon, activity, self.answers, self.clock);
         let handle = start_with(servers, Arc::new(Responder::built_in(Arc::new(api))), hub.clone(), None, self.limits)
             .expect("started");
         if self.lets_in {
@@ -124,7 +130,7 @@ fn control(pending: Receiver<calls::Pending>, rote: Rote) -> Receiver<String> {
     let (notes, asked): (Sender<String>, _) = channel();
     std::thread::spawn(move || {
         let mut unanswered = Vec::new();
-        for calls::Pending { call, reply } in pending {
+        for calls::Pending { call, reply, .. } in pending {
             let answer = rote(&call);
             let _ = notes.send(format!("{call:?}"));
             match answer {
@@ -134,20 +140,6 @@ fn control(pending: Receiver<calls::Pending>, rote: Rote) -> Receiver<String> {
         }
     });
     asked
-}
-
-fn api(view: Arc<View>, calls: Calls, log: Arc<Mutex<Vec<String>>>, directory: &TempDir) -> Api {
-    Api {
-        view,
-        calls,
-        activity: Activity::new(LogLevel::Trace, move |line| log.lock().expect("unpoisoned").push(line)),
-        activity_file: Some(format!("{}/main.log", directory.path().display())),
-        load_config: Arc::new(|_| Err("not in this test".to_owned())),
-        loading: Default::default(),
-        blocking: BlockingThreads::default(),
-        answers: Arc::new(MemoryBudget::for_answers()),
-        clock: Clock { now: || 1_000_000, local: |_| NOON },
-    }
 }
 
 const NOON: LocalTime =

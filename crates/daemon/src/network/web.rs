@@ -1,26 +1,26 @@
 //! The web page: the table of processes, the end of a log, and what its buttons do.
 
-use std::sync::Arc;
-
 use askama::Template;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA, REFERRER_POLICY};
 use supervisord_core::actor::Actor;
+use supervisord_core::output::Channel;
 use supervisord_core::row::Row;
 use supervisord_wire::SUPERVISOR_VERSION;
-use supervisord_wire::name::{Namespec, namespec};
+use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
-use crate::api::Api;
-use crate::file_end;
+use crate::api::{Api, Failure};
 use crate::network::access::ctime;
 use crate::network::origin::Sender;
 use crate::network::reply::{Broken, Reply};
 use crate::network::route::encode;
+use crate::view::View;
 
 mod action;
 mod csrf;
 mod fields;
+mod refusal;
 
 pub use fields::Fields;
 
@@ -85,21 +85,31 @@ pub fn rebinding_refusal() -> Reply {
     let text = "Refused: this server was asked by a name that is not known to be its own. Pages of other sites can have \
                 such names made.\nAsk it as localhost or by its address, or set username and password in its section of \
                 the configuration.\n";
-    Reply::whole(StatusCode::FORBIDDEN, text).text(CONTENT_TYPE, "text/plain;charset=utf-8").length()
+    refusal::forbidden(text)
 }
 
 /// The status page, or what the button does that was pressed on it.
 pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Fields) -> Result<Reply, Broken> {
     let links = asked.get_actions;
+    let view = match api.view(actor) {
+        Ok(view) => view,
+        Err(refusal) => return Ok(refusal::reply(&refusal)),
+    };
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
-        return Ok(show(api, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
+        return Ok(show(api, view, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
     let Some(action) = action::Action::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
     match asked.objection(fields.has_csrf_token()).filter(|_| action.changes_something()) {
-        Some(objection) => Ok(show(api, StatusCode::FORBIDDEN, links, objection).await),
-        None => Ok(redirect(&action.perform(api, actor).await?)),
+        Some(objection) => Ok(show(api, view, StatusCode::FORBIDDEN, links, objection).await),
+        None => match action.perform(api, actor).await {
+            Ok(message) => Ok(redirect(&message)),
+            Err(Failure::Refused(refusal)) => {
+                Ok(show(api, view, StatusCode::FORBIDDEN, links, &refusal::text(&refusal)).await)
+            }
+            Err(Failure::Ended) => Err(Broken),
+        },
     }
 }
 
@@ -151,12 +161,12 @@ struct StatusRow {
     actions: Vec<Option<(&'static str, &'static str)>>,
 }
 
-async fn show(api: &Api, status: StatusCode, links: bool, message: &str) -> Reply {
-    let Some(reservation) = api.answers.reserve_soon(api.view.rows().len() * ROW_BYTES).await else {
+async fn show(api: &Api, view: &View, status: StatusCode, links: bool, message: &str) -> Reply {
+    let Some(reservation) = api.answers.reserve_soon(view.rows().len() * ROW_BYTES).await else {
         return unavailable();
     };
     let now = (api.clock.now)();
-    let rows = api.view.rows().iter().map(|row| status_row(api, now, row)).collect();
+    let rows = view.rows().iter().map(|row| status_row(api, now, row)).collect();
     let time = ctime(&(api.clock.local)(now));
     let (field, token) = (csrf::FIELD, csrf::token());
     let template = StatusPage { message, links, field, token, rows, version: SUPERVISOR_VERSION, time };
@@ -212,7 +222,10 @@ struct TailPage<'a> {
 }
 
 /// The page with the end of the stdout log of a process.
-pub async fn tail(api: &Arc<Api>, fields: &Fields) -> Reply {
+pub async fn tail(api: &Api, actor: &Actor, fields: &Fields) -> Reply {
+    if let Err(refusal) = api.view(actor) {
+        return refusal::reply(&refusal);
+    }
     let digits = fields.get("limit").filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let limit = digits.and_then(|text| text.parse().ok()).unwrap_or(LEAST_TAIL).clamp(LEAST_TAIL, MOST_TAIL);
     let Some(name) = fields.get("processname").filter(|name| !name.is_empty()) else {
@@ -220,26 +233,14 @@ pub async fn tail(api: &Arc<Api>, fields: &Fields) -> Reply {
         return page(StatusCode::OK, &TailPage { name: "None", text, address: None, limit });
     };
     let Some(reservation) = api.answers.reserve_soon(limit as usize * TAIL_FACTOR).await else { return unavailable() };
-    let text = tail_text(api, name, limit).await;
+    let text = tail_text(api, actor, name, limit).await;
     page(StatusCode::OK, &TailPage { name, text: &text, address: Some(encode(name)), limit }).within(reservation)
 }
 
-async fn tail_text(api: &Api, name: &str, limit: u64) -> String {
-    let Some(row) = row(api, name) else {
-        return format!("ERROR: unexpected rpc fault [10] BAD_NAME: {name}");
-    };
-    let read = match row.stdout_logfile.clone() {
-        None => None,
-        Some(path) => api.blocking.run(move || file_end::read(&path, limit)).await.ok().and_then(Result::ok),
-    };
-    match read {
-        None => format!("No file for {name}"),
-        Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+async fn tail_text(api: &Api, actor: &Actor, name: &str, limit: u64) -> String {
+    match api.end_of_process_log(actor, name, Channel::Stdout, limit).await {
+        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(None) => format!("No file for {name}"),
+        Err(refusal) => format!("ERROR: {}", refusal::text(&refusal)),
     }
-}
-
-/// The process of this name; none for a whole group.
-fn row(api: &Api, name: &str) -> Option<Arc<Row>> {
-    let Namespec { group, process } = Namespec::parse(name);
-    api.view.row(&group, &process?)
 }

@@ -8,24 +8,23 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use supervisord_config::model::LogLevel;
 use supervisord_core::actor::Actor;
-use supervisord_core::call::Call;
 use supervisord_core::supervisor::{self, ProcessId};
 use supervisord_wire::event::EventType;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::plugin::{FromPlugins, HandlerResult, PluginInterface, ToPlugins};
 use supervisord_wire::value::Value;
-use supervisord_wire::xmlrpc::{decode_response, encode_fault, encode_response};
+use supervisord_wire::xmlrpc::{decode_response, encode_fault};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
-use super::{End, define, refuse, snapshot};
-use crate::api::{Api, Ended};
+use super::questions::{Answer, Questions};
+use super::{End, refuse};
+use crate::api::Api;
 use crate::memory_budget::Reservation;
 use crate::output::RunId;
 use crate::plugins::{Notice, Order, Work};
-use crate::xmlrpc::{self, Responder, Unanswered};
 
 /// How long the plug-in process may be silent while something is asked of it and it asks nothing itself.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,14 +49,12 @@ enum Open {
 pub(super) struct Session<'a> {
     work: &'a mut Work,
     api: Arc<Api>,
-    /// What its own questions see: the methods without those of plug-ins. A process that waits for itself would wait for
-    /// ever.
-    built_in: Arc<Responder>,
+    questions: Questions,
     connection: Connection,
     open: HashMap<u64, Open>,
     next_id: u64,
-    /// Its own questions, and the memory their answers take.
-    questions: JoinSet<(ToPlugins, Option<Reservation>)>,
+    /// The answers to its questions, as they are found.
+    answers: JoinSet<Option<Answer>>,
     patience: Duration,
     /// It has said something: the interpreter is up and the first code is imported.
     is_up: bool,
@@ -71,12 +68,12 @@ impl<'a> Session<'a> {
         let configured = std::env::var(PATIENCE_VARIABLE).ok().and_then(|text| text.parse().ok());
         Session {
             work,
-            built_in: Arc::new(Responder::built_in(api.clone())),
+            questions: Questions::new(api.clone(), Actor::plug_in()),
             api: api.clone(),
             connection,
             open: HashMap::new(),
             next_id: 1,
-            questions: JoinSet::new(),
+            answers: JoinSet::new(),
             patience: configured.map_or(PATIENCE, Duration::from_secs),
             is_up: false,
             progress: Instant::now(),
@@ -117,10 +114,11 @@ impl<'a> Session<'a> {
                 () = sleep_until(last_words_until.unwrap_or(self.progress)), if last_words_until.is_some() => {
                     return End::Process("ended".to_owned());
                 }
-                Some(answer) = self.questions.join_next() => {
+                Some(answer) = self.answers.join_next() => {
                     self.progress = Instant::now();
                     match answer {
-                        Ok((answer, reservation)) => self.connection.answer(&answer, reservation),
+                        Ok(Some((answer, reservation))) => self.connection.answer(&answer, reservation),
+                        Ok(None) => {}
                         Err(_) => return End::Daemon,
                     }
                 }
@@ -140,7 +138,7 @@ impl<'a> Session<'a> {
     /// Whether the plug-in process should be working on something of ours, or reading what it is told.
     fn is_waiting(&self) -> bool {
         let counts = |open: &Open| !matches!(open, Open::Call { deferred: true, .. });
-        !self.connection.has_room() || self.questions.is_empty() && self.open.values().any(counts)
+        !self.connection.has_room() || self.answers.is_empty() && self.open.values().any(counts)
     }
 
     /// Its time begins with the first thing it is asked; what it did before does not count.
@@ -233,8 +231,7 @@ impl<'a> Session<'a> {
                 (self.work.notify)(Notice::Subscribed(kinds));
             }
             FromPlugins::Snapshot { id } => {
-                let state = snapshot::state(&self.api.view);
-                self.connection.answer(&ToPlugins::State { id, state }, None);
+                self.connection.answer(&self.questions.snapshot(id), None);
             }
             question => self.ask(question, reservation),
         }
@@ -264,58 +261,21 @@ impl<'a> Session<'a> {
 
     /// A question of the plug-in process, answered by a task of its own. `reservation` is the memory the question takes.
     fn ask(&mut self, question: FromPlugins, reservation: Reservation) {
-        let api = self.api.clone();
-        let has_room = self.questions.len() < MAX_QUESTIONS;
         match question {
             FromPlugins::Rpc { id, .. } | FromPlugins::Enlist { id, .. } | FromPlugins::Discharge { id, .. }
-                if !has_room =>
+                if self.answers.len() >= MAX_QUESTIONS =>
             {
                 let fault = Fault::with(FaultCode::Failed, "the plug-ins ask too much at a time");
                 self.connection.answer(&ToPlugins::Answer { id, xml: encode_fault(&fault) }, None);
             }
-            FromPlugins::Rpc { id, xml } => {
-                let built_in = self.built_in.clone();
-                self.questions.spawn(async move {
-                    let (answer, room) = answer(&built_in, xml).await;
+            question => {
+                let questions = self.questions.clone();
+                self.answers.spawn(async move {
+                    let answer = questions.answer(question).await;
                     drop(reservation);
-                    (ToPlugins::Answer { id, xml: answer }, room)
+                    answer
                 });
             }
-            FromPlugins::Define { id, group, section, options } => {
-                self.questions.spawn(async move {
-                    let answer = match define::processes(&api.view.config(), &group, &section, &options) {
-                        Ok(processes) => {
-                            let processes = processes.iter().map(|process| snapshot::definition(process)).collect();
-                            ToPlugins::Defined { id, processes }
-                        }
-                        Err(text) => ToPlugins::Refused { id, text },
-                    };
-                    (answer, None)
-                });
-            }
-            FromPlugins::Enlist { id, group, name, section, options } => {
-                self.questions.spawn(async move {
-                    let defined = define::processes(&api.view.config(), &group, &section, &options);
-                    let answer = match defined
-                        .map(|processes| processes.into_iter().find(|process| process.identity.name == name))
-                    {
-                        Ok(Some(process)) => {
-                            let call = Call::EnlistProcess { group, process: Box::new((*process).clone()) };
-                            ToPlugins::Answer { id, xml: carried_out(&api, call).await }
-                        }
-                        Ok(None) => ToPlugins::Refused { id, text: format!("the section does not define {name}") },
-                        Err(text) => ToPlugins::Refused { id, text },
-                    };
-                    (answer, None)
-                });
-            }
-            FromPlugins::Discharge { id, group, name } => {
-                let call = Call::DischargeProcess { group, process: name };
-                self.questions
-                    .spawn(async move { (ToPlugins::Answer { id, xml: carried_out(&api, call).await }, None) });
-            }
-            // What only supervisorctl is asked or told.
-            _ => {}
         }
     }
 
@@ -336,28 +296,5 @@ impl<'a> Session<'a> {
             }
         };
         refuse(&self.work.notify, order, reason);
-    }
-}
-
-/// The document that answers a call of a plug-in, and the memory it takes.
-async fn answer(built_in: &Responder, document: String) -> (String, Option<Reservation>) {
-    match built_in.respond(Arc::new(Actor::plug_in()), document.into()).await {
-        Ok(document) => (document.text, Some(document.reservation)),
-        Err(Unanswered::BadRequest) => (encode_fault(&Fault::with(FaultCode::Failed, "this is no XML-RPC call")), None),
-        Err(Unanswered::NoMemory) => {
-            (encode_fault(&Fault::with(FaultCode::Failed, "there is no memory for this call")), None)
-        }
-        Err(Unanswered::Ending) => (encode_fault(&Fault::new(FaultCode::ShutdownState)), None),
-    }
-}
-
-/// The document that answers an operation that only plug-ins have.
-async fn carried_out(api: &Api, call: Call) -> String {
-    match api.call(&Actor::plug_in(), call).await {
-        Ok(outcome) => match xmlrpc::result(outcome) {
-            Ok(value) => encode_response(&value),
-            Err(fault) => encode_fault(&fault),
-        },
-        Err(Ended) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
     }
 }

@@ -1,16 +1,8 @@
 //! Outcomes as XML-RPC values and faults.
 
-use supervisord_core::call::{Answer, Outcome, Reason, Refusal, Status};
+use supervisord_core::call::{Answer, Reason, Refusal, Status};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
-
-/// What a method answers whose call had this outcome.
-pub(crate) fn result(outcome: Outcome) -> Result<Value, Fault> {
-    match outcome {
-        Ok(answer) => Ok(value(answer)),
-        Err(refusal) => Err(fault(&refusal)),
-    }
-}
 
 /// The fault that says why something is refused.
 pub(crate) fn fault(refusal: &Refusal) -> Fault {
@@ -21,7 +13,8 @@ pub(crate) fn fault(refusal: &Refusal) -> Fault {
     }
 }
 
-fn value(answer: Answer) -> Value {
+/// What a method answers whose call was answered so.
+pub(crate) fn value(answer: Answer) -> Value {
     match answer {
         Answer::Done => true.into(),
         Answer::Statuses(statuses) => Value::Array(statuses.into_iter().map(status).collect()),
@@ -89,7 +82,7 @@ mod tests {
     fn each_process_has_its_own_status() {
         let status = |result| Status { group: "g".into(), process: "p".to_owned(), result };
         let refused = Err(Refusal::with(Reason::SpawnError, "g:p"));
-        let answer = result(Ok(Answer::Statuses(vec![status(Ok(())), status(refused)]))).expect("an array");
+        let answer = value(Answer::Statuses(vec![status(Ok(())), status(refused)]));
         let element = |code: i32, description: &str| {
             Value::Struct(vec![
                 ("name".to_owned(), "p".into()),
@@ -108,6 +101,6 @@ mod tests {
         let difference = Difference { added: names("c"), changed, removed: names("a") };
         let list = |name: &str| Value::Array(vec![name.into()]);
         let lists = Value::Array(vec![list("c"), list("b"), list("a")]);
-        assert_eq!(result(Ok(Answer::Difference(difference))), Ok(Value::Array(vec![lists])));
+        assert_eq!(value(Answer::Difference(difference)), Value::Array(vec![lists]));
     }
 }

@@ -133,7 +133,8 @@ impl World {
                     None => {
                         self.next_call += 1;
                         let id = CallId(self.next_call - 1);
-                        Input::Call { id, call: Call::StartAllProcesses { wait: false } }
+                        let call = Call::StartAllProcesses { wait: false };
+                        Input::Call { id, actor: Actor::plug_in(), call }
                     }
                 };
                 self.supervisor.handle(self.now, input);

@@ -153,3 +153,24 @@ fn clearing_the_activity_log_is_answered_when_it_has_been_tried() {
     let cleared = world.call(Call::ClearLog);
     assert_eq!(world.reply(cleared), &Err(Refusal::new(Reason::NoFile)));
 }
+
+#[test]
+fn the_log_says_who_asks_for_what_whatever_becomes_of_it() {
+    let mut world = World::started(vec![program("p")]);
+    let of = |world: &World| world.log.iter().filter(|line| line.contains(" requested: ")).cloned().collect::<Vec<_>>();
+    let refused = world.call(stop("nobody", true));
+    assert!(world.reply(refused).is_err());
+    world.call(Call::Shutdown);
+    let late = world.call(start("p", true));
+    assert!(world.reply(late).as_ref().unwrap_err().is(Reason::ShuttingDown));
+    let line = |request: &str| format!("DEBG a plug-in requested: {request}");
+    assert_eq!(of(&world), [line("stop 'nobody'"), line("shut down"), line("start 'p'")]);
+}
+
+#[test]
+fn an_upgrade_is_what_the_driver_is_asked_for_and_answers() {
+    let mut world = World::started(vec![program("p")]);
+    let call = world.call(Call::Upgrade);
+    assert_eq!(world.upgrades, [call]);
+    assert!(!world.replies.contains_key(&call));
+}

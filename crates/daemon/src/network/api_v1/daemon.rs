@@ -21,7 +21,7 @@ struct Daemon<'a> {
 }
 
 pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
-    let view = &request.api.view;
+    let view = request.api.view(request.actor)?;
     let config = view.config();
     let daemon = Daemon {
         identifier: &config.supervisord.identifier,

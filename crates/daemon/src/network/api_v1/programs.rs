@@ -55,16 +55,16 @@ impl<'a> Program<'a> {
 }
 
 pub(super) async fn list(request: Request<'_>) -> Result<Reply, Problem> {
-    let api = request.api;
-    let reservation = api.reserve(api.view.rows().len() * PROGRAM_BYTES).await?;
-    let (rows, now) = (api.view.rows(), (api.clock.now)());
+    let (api, view) = (request.api, request.api.view(request.actor)?);
+    let reservation = api.reserve(view.rows().len() * PROGRAM_BYTES).await?;
+    let (rows, now) = (view.rows(), (api.clock.now)());
     json(&Programs { programs: rows.iter().map(|row| Program::new(row, now, api)).collect() }, reservation)
 }
 
 pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
-    let api = request.api;
+    let (api, view) = (request.api, request.api.view(request.actor)?);
     let row = match request.parameters.as_slice() {
-        [group, name] => api.view.row(group, name),
+        [group, name] => view.row(group, name),
         _ => None,
     };
     let Some(row) = row else {

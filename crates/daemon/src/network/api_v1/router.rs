@@ -1,7 +1,6 @@
 //! Finding the route of a request. `HEAD`, `OPTIONS` and the list of allowed methods follow from the table.
 
 use hyper::Method;
-use supervisord_core::actor::Right;
 
 use crate::network::route::decode;
 
@@ -11,8 +10,6 @@ pub struct Route<Handler> {
     pub method: Method,
     /// The path. A segment in braces is a parameter.
     pub path: &'static str,
-    /// The right that it needs.
-    pub right: Right,
     /// What answers it.
     pub handler: Handler,
 }
@@ -73,9 +70,9 @@ mod tests {
     use super::*;
 
     const ROUTES: &[Route<u8>] = &[
-        Route { method: Method::GET, path: "/things", right: Right::View, handler: 1 },
-        Route { method: Method::GET, path: "/things/{group}/{name}", right: Right::View, handler: 2 },
-        Route { method: Method::POST, path: "/things/{group}/{name}", right: Right::Operate, handler: 3 },
+        Route { method: Method::GET, path: "/things", handler: 1 },
+        Route { method: Method::GET, path: "/things/{group}/{name}", handler: 2 },
+        Route { method: Method::POST, path: "/things/{group}/{name}", handler: 3 },
     ];
 
     fn found(method: Method, path: &str) -> (u8, Vec<String>) {

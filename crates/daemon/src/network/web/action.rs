@@ -2,12 +2,10 @@
 
 use supervisord_core::actor::Actor;
 use supervisord_core::call::{Call, Outcome, Reason, Refusal};
-use supervisord_wire::fault::Fault;
 
-use crate::api::Api;
+use super::refusal;
+use crate::api::{Api, Failure};
 use crate::network::access::ctime;
-use crate::network::reply::Broken;
-use crate::xmlrpc;
 
 /// What a button does.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,7 +55,9 @@ impl<'a> Action<'a> {
     }
 
     /// Does it, waits until it is done, and says how it went.
-    pub async fn perform(&self, api: &Api, actor: &Actor) -> Result<String, Broken> {
+    ///
+    /// Only what the actor has no right to, or the end of the daemon, is a failure; the page says everything else.
+    pub async fn perform(&self, api: &Api, actor: &Actor) -> Result<String, Failure> {
         let done = match self {
             Action::Refresh => "Page refreshed",
             Action::StopAll => {
@@ -69,15 +69,19 @@ impl<'a> Action<'a> {
                 let _ = ask(api, actor, Call::StartAllProcesses { wait: true }).await?;
                 "All restarted"
             }
-            Action::One(_, name) if api.process(name).is_err() => return Ok(unknown(name)),
-            Action::One(verb, name) => return verb.perform(api, actor, name).await,
+            Action::One(verb, name) => {
+                return match api.process(actor, name) {
+                    Ok(_) => verb.perform(api, actor, name).await,
+                    Err(_) => Ok(unknown(name)),
+                };
+            }
         };
         Ok(format!("{done} at {}", ctime(&(api.clock.local)((api.clock.now)()))))
     }
 }
 
 impl Verb {
-    async fn perform(self, api: &Api, actor: &Actor, process: &str) -> Result<String, Broken> {
+    async fn perform(self, api: &Api, actor: &Actor, process: &str) -> Result<String, Failure> {
         let name = || process.to_owned();
         let outcome = match self {
             Verb::Start => ask(api, actor, Call::StartProcess { name: name(), wait: true }).await?,
@@ -107,12 +111,8 @@ impl Verb {
     }
 
     fn failure(self, process: &str, refusal: &Refusal) -> String {
-        let unexpected = || {
-            let Fault { code, text } = xmlrpc::fault(refusal);
-            format!("unexpected rpc fault [{code}] {text}")
-        };
         if self != Verb::Start {
-            return unexpected();
+            return refusal::text(refusal);
         }
         let reason = match refusal.reason {
             Reason::NoFile => "no such file".to_owned(),
@@ -120,7 +120,7 @@ impl Verb {
             Reason::AlreadyStarted => "already started".to_owned(),
             Reason::SpawnError => "spawn error".to_owned(),
             Reason::AbnormalTermination => "abnormal termination".to_owned(),
-            _ => unexpected(),
+            _ => refusal::text(refusal),
         };
         format!("ERROR: Process {process}: {reason}")
     }
@@ -130,9 +130,13 @@ fn unknown(process: &str) -> String {
     format!("No such process named {process}")
 }
 
-/// Asks the supervisor; the error says that it ended before it answered.
-async fn ask(api: &Api, actor: &Actor, call: Call) -> Result<Outcome, Broken> {
-    api.call(actor, call).await.map_err(|_| Broken)
+/// Asks the supervisor; what the actor has no right to is a failure.
+async fn ask(api: &Api, actor: &Actor, call: Call) -> Result<Outcome, Failure> {
+    match api.call(actor, call).await {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(Failure::Refused(refusal)) if !refusal.is(Reason::NotPermitted) => Ok(Err(refusal)),
+        Err(failure) => Err(failure),
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! All methods.
 
-use super::Type::{self, Array, Boolean, Int, String, Struct};
-use super::{Arguments, Method, Parameter, Request, System};
-use supervisord_core::actor::Right;
-use supervisord_core::call::{Call, Read};
+use supervisord_core::call::Call;
 use supervisord_core::output::Channel::{self, Stderr, Stdout};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
+
+use super::arguments::Arguments;
+use super::method::Type::{self, Array, Boolean, Int, String, Struct};
+use super::method::{Method, Parameter};
+use super::request::{Request, System};
+use crate::xmlrpc::read::Read;
 
 const fn param(name: &'static str, kind: Type, about: &'static str) -> Parameter {
     Parameter { name, kind, optional: false, about }
@@ -43,8 +46,8 @@ negative offset and length 0 for that many bytes from the end.";
 const TAIL_ABOUT: &str = "Read the end of the log of a process and learn where it ends now, in order to follow it.";
 const CLEAR_ABOUT: &str = "Empty the logs of a process.";
 
-/// What anybody may who is let in.
-const fn view(
+/// A method that is refused while the supervisor is shutting down or restarting.
+const fn method(
     name: &'static str,
     about: &'static str,
     parameters: &'static [Parameter],
@@ -52,31 +55,7 @@ const fn view(
     result: (&'static str, &'static str),
     build: fn(Arguments) -> Result<Request, Fault>,
 ) -> Method {
-    Method { name, about, parameters, returns, result, right: Right::View, guarded: true, build }
-}
-
-/// What concerns processes as they are configured.
-const fn operate(
-    name: &'static str,
-    about: &'static str,
-    parameters: &'static [Parameter],
-    returns: Type,
-    result: (&'static str, &'static str),
-    build: fn(Arguments) -> Result<Request, Fault>,
-) -> Method {
-    Method { right: Right::Operate, ..view(name, about, parameters, returns, result, build) }
-}
-
-/// What changes what is supervised, or the daemon itself.
-const fn administer(
-    name: &'static str,
-    about: &'static str,
-    parameters: &'static [Parameter],
-    returns: Type,
-    result: (&'static str, &'static str),
-    build: fn(Arguments) -> Result<Request, Fault>,
-) -> Method {
-    Method { right: Right::Administer, ..view(name, about, parameters, returns, result, build) }
+    Method { name, about, parameters, returns, result, guarded: true, build }
 }
 
 const fn unguarded(method: Method) -> Method {
@@ -104,56 +83,56 @@ const fn introspection(
     result: (&'static str, &'static str),
     build: fn(Arguments) -> Result<Request, Fault>,
 ) -> Method {
-    unguarded(view(name, about, parameters, returns, result, build))
+    unguarded(method(name, about, parameters, returns, result, build))
 }
 
 pub(super) static METHODS: [Method; 43] = [
-    view(
+    method(
         "supervisor.getAPIVersion",
         "Tell the version of this interface.",
         &[],
         String,
         ("version", "the version, such as 3.0"),
-        |_| read(Read::GetApiVersion),
+        |_| read(Read::ApiVersion),
     ),
-    view(
+    method(
         "supervisor.getVersion",
         "The old name of getAPIVersion.",
         &[],
         String,
         ("version", "the version, such as 3.0"),
-        |_| read(Read::GetApiVersion),
+        |_| read(Read::ApiVersion),
     ),
-    view(
+    method(
         "supervisor.getSupervisorVersion",
         "Tell the version of Supervisor this daemon behaves like.",
         &[],
         String,
         ("version", "the version, such as 4.3.0"),
-        |_| read(Read::GetSupervisorVersion),
+        |_| read(Read::SupervisorVersion),
     ),
-    view(
+    method(
         "supervisor.getIdentification",
         "Tell the identifier of this daemon, by which clients tell several of them apart.",
         &[],
         String,
         ("identifier", "the identifier"),
-        |_| read(Read::GetIdentification),
+        |_| read(Read::Identification),
     ),
-    view(
+    method(
         "supervisor.getState",
         "Tell what the daemon is doing.",
         &[],
         Struct,
         ("state", "a struct with an int statecode and a string statename"),
-        |_| read(Read::GetState),
+        |_| read(Read::State),
     ),
-    view("supervisor.getPID", "Tell the process id of the daemon.", &[], Int, ("pid", "the process id"), |_| {
-        read(Read::GetPid)
+    method("supervisor.getPID", "Tell the process id of the daemon.", &[], Int, ("pid", "the process id"), |_| {
+        read(Read::Pid)
     }),
-    view("supervisor.readLog", READ_MAIN_ABOUT, &[OFFSET, LENGTH], String, TEXT, read_log),
-    view("supervisor.readMainLog", "The old name of readLog.", &[OFFSET, LENGTH], String, TEXT, read_log),
-    administer(
+    method("supervisor.readLog", READ_MAIN_ABOUT, &[OFFSET, LENGTH], String, TEXT, read_log),
+    method("supervisor.readMainLog", "The old name of readLog.", &[OFFSET, LENGTH], String, TEXT, read_log),
+    method(
         "supervisor.clearLog",
         "Remove the activity log of the daemon and begin a new one.",
         &[],
@@ -161,10 +140,10 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |_| call(Call::ClearLog),
     ),
-    administer("supervisor.shutdown", "Stop all processes and end the daemon.", &[], Boolean, TRUE, |_| {
+    method("supervisor.shutdown", "Stop all processes and end the daemon.", &[], Boolean, TRUE, |_| {
         call(Call::Shutdown)
     }),
-    administer(
+    method(
         "supervisor.upgrade",
         "Hand everything over to the program that is now on disk, after it has been tried. No process notices.",
         &[],
@@ -172,7 +151,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |_| call(Call::Upgrade),
     ),
-    administer(
+    method(
         "supervisor.restart",
         "Stop all processes and begin again with the configuration as it is now.",
         &[],
@@ -180,7 +159,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |_| Ok(Request::Restart),
     ),
-    administer(
+    method(
         "supervisor.reloadConfig",
         "Read the configuration again and tell which groups differ from the active ones. No process is touched: use \
          addProcessGroup and removeProcessGroup for that.",
@@ -189,7 +168,7 @@ pub(super) static METHODS: [Method; 43] = [
         ("result", "an array with one item: the arrays of the names of added, changed and removed groups"),
         |_| Ok(Request::ReloadConfig),
     ),
-    administer(
+    method(
         "supervisor.addProcessGroup",
         "Make a group of the configuration active and start what is to be started with it.",
         &[GROUP],
@@ -197,7 +176,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |mut args| call(Call::AddProcessGroup { group: args.name()? }),
     ),
-    administer(
+    method(
         "supervisor.removeProcessGroup",
         "Make a group inactive. All its processes must have ended.",
         &[GROUP],
@@ -205,42 +184,42 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |mut args| call(Call::RemoveProcessGroup { group: args.name()? }),
     ),
-    view(
+    method(
         "supervisor.getProcessInfo",
         "Describe a process.",
         &[PROCESS],
         Struct,
         ("info", "what is known about the process"),
-        |mut args| read(Read::GetProcessInfo { name: args.name()? }),
+        |mut args| read(Read::ProcessInfo { name: args.name()? }),
     ),
-    view(
+    method(
         "supervisor.getAllProcessInfo",
         "Describe all processes of the active groups, sorted by group and name.",
         &[],
         Array,
         ("infos", "for each process what getProcessInfo answers"),
-        |_| read(Read::GetAllProcessInfo),
+        |_| read(Read::AllProcessInfo),
     ),
-    view(
+    method(
         "supervisor.getAllConfigInfo",
         "Describe all processes of the configuration as it was last read, active or not.",
         &[],
         Array,
         ("infos", "for each process a struct with its options"),
-        |_| read(Read::GetAllConfigInfo),
+        |_| read(Read::AllConfigInfo),
     ),
-    view(
+    method(
         "supervisor.getConfigWarnings",
         "Return the warnings about the configuration as it was last read: settings without effect and likely mistakes.",
         &[],
         Array,
         ("warnings", "a sentence for each, with its place in the file"),
-        |_| read(Read::GetConfigWarnings),
+        |_| read(Read::ConfigWarnings),
     ),
-    operate("supervisor.startProcess", "Start a process.", &[PROCESSES, START_WAIT], Boolean, TRUE, |mut args| {
+    method("supervisor.startProcess", "Start a process.", &[PROCESSES, START_WAIT], Boolean, TRUE, |mut args| {
         call(Call::StartProcess { name: args.name()?, wait: args.wait() })
     }),
-    operate(
+    method(
         "supervisor.startProcessGroup",
         "Start all processes of a group that are not running.",
         &[GROUP, START_WAIT],
@@ -248,7 +227,7 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::StartProcessGroup { group: args.name()?, wait: args.wait() }),
     ),
-    operate(
+    method(
         "supervisor.startAllProcesses",
         "Start all processes that are not running.",
         &[START_WAIT],
@@ -256,10 +235,10 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::StartAllProcesses { wait: args.wait() }),
     ),
-    operate("supervisor.stopProcess", "Stop a process.", &[PROCESSES, STOP_WAIT], Boolean, TRUE, |mut args| {
+    method("supervisor.stopProcess", "Stop a process.", &[PROCESSES, STOP_WAIT], Boolean, TRUE, |mut args| {
         call(Call::StopProcess { name: args.name()?, wait: args.wait() })
     }),
-    operate(
+    method(
         "supervisor.stopProcessGroup",
         "Stop all running processes of a group.",
         &[GROUP, STOP_WAIT],
@@ -267,10 +246,10 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::StopProcessGroup { group: args.name()?, wait: args.wait() }),
     ),
-    operate("supervisor.stopAllProcesses", "Stop all running processes.", &[STOP_WAIT], Array, STATUSES, |mut args| {
+    method("supervisor.stopAllProcesses", "Stop all running processes.", &[STOP_WAIT], Array, STATUSES, |mut args| {
         call(Call::StopAllProcesses { wait: args.wait() })
     }),
-    operate(
+    method(
         "supervisor.signalProcess",
         "Send a signal to a process.",
         &[PROCESSES, SIGNAL],
@@ -278,7 +257,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |mut args| call(Call::SignalProcess { name: args.name()?, signal: args.signal()? }),
     ),
-    operate(
+    method(
         "supervisor.signalProcessGroup",
         "Send a signal to all processes of a group.",
         &[GROUP, SIGNAL],
@@ -286,7 +265,7 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::SignalProcessGroup { group: args.name()?, signal: args.signal()? }),
     ),
-    operate(
+    method(
         "supervisor.signalAllProcesses",
         "Send a signal to all processes.",
         &[SIGNAL],
@@ -294,7 +273,7 @@ pub(super) static METHODS: [Method; 43] = [
         STATUSES,
         |mut args| call(Call::SignalAllProcesses { signal: args.signal()? }),
     ),
-    operate(
+    method(
         "supervisor.sendProcessStdin",
         "Write text to the stdin of a process.",
         &[PROCESS, param("chars", String, "the text, which is written as UTF-8")],
@@ -302,7 +281,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         send_process_stdin,
     ),
-    unguarded(operate(
+    unguarded(method(
         "supervisor.sendRemoteCommEvent",
         "Tell event listeners something, as a REMOTE_COMMUNICATION event.",
         &[param("type", String, "what the event says after type:"), param("data", String, "the body of the event")],
@@ -310,8 +289,8 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         |mut args| call(Call::SendRemoteCommEvent { kind: args.printed(), data: args.printed() }),
     )),
-    view("supervisor.readProcessStdoutLog", READ_ABOUT, &[PROCESS, OFFSET, LENGTH], String, TEXT, read_stdout),
-    view(
+    method("supervisor.readProcessStdoutLog", READ_ABOUT, &[PROCESS, OFFSET, LENGTH], String, TEXT, read_stdout),
+    method(
         "supervisor.readProcessLog",
         "The old name of readProcessStdoutLog.",
         &[PROCESS, OFFSET, LENGTH],
@@ -319,11 +298,18 @@ pub(super) static METHODS: [Method; 43] = [
         TEXT,
         read_stdout,
     ),
-    view("supervisor.readProcessStderrLog", READ_ABOUT, &[PROCESS, OFFSET, LENGTH], String, TEXT, |args| {
+    method("supervisor.readProcessStderrLog", READ_ABOUT, &[PROCESS, OFFSET, LENGTH], String, TEXT, |args| {
         read_process_log(args, Stderr)
     }),
-    view("supervisor.tailProcessStdoutLog", TAIL_ABOUT, &[PROCESS, TAIL_OFFSET, TAIL_LENGTH], Array, TAIL, tail_stdout),
-    view(
+    method(
+        "supervisor.tailProcessStdoutLog",
+        TAIL_ABOUT,
+        &[PROCESS, TAIL_OFFSET, TAIL_LENGTH],
+        Array,
+        TAIL,
+        tail_stdout,
+    ),
+    method(
         "supervisor.tailProcessLog",
         "The old name of tailProcessStdoutLog.",
         &[PROCESS, TAIL_OFFSET, TAIL_LENGTH],
@@ -331,11 +317,11 @@ pub(super) static METHODS: [Method; 43] = [
         TAIL,
         tail_stdout,
     ),
-    view("supervisor.tailProcessStderrLog", TAIL_ABOUT, &[PROCESS, TAIL_OFFSET, TAIL_LENGTH], Array, TAIL, |args| {
+    method("supervisor.tailProcessStderrLog", TAIL_ABOUT, &[PROCESS, TAIL_OFFSET, TAIL_LENGTH], Array, TAIL, |args| {
         tail_process_log(args, Stderr)
     }),
-    operate("supervisor.clearProcessLogs", CLEAR_ABOUT, &[PROCESS], Boolean, TRUE, clear_process_logs),
-    operate(
+    method("supervisor.clearProcessLogs", CLEAR_ABOUT, &[PROCESS], Boolean, TRUE, clear_process_logs),
+    method(
         "supervisor.clearProcessLog",
         "The old name of clearProcessLogs.",
         &[PROCESS],
@@ -343,7 +329,7 @@ pub(super) static METHODS: [Method; 43] = [
         TRUE,
         clear_process_logs,
     ),
-    operate("supervisor.clearAllProcessLogs", "Empty the logs of all processes.", &[], Array, STATUSES, |_| {
+    method("supervisor.clearAllProcessLogs", "Empty the logs of all processes.", &[], Array, STATUSES, |_| {
         call(Call::ClearAllProcessLogs)
     }),
     introspection(
@@ -381,7 +367,7 @@ pub(super) static METHODS: [Method; 43] = [
 ];
 
 fn read_log(mut args: Arguments) -> Result<Request, Fault> {
-    read(Read::ReadLog { offset: args.int()?, length: args.int()? })
+    read(Read::Log { offset: args.int()?, length: args.int()? })
 }
 
 fn read_stdout(args: Arguments) -> Result<Request, Fault> {
@@ -389,7 +375,7 @@ fn read_stdout(args: Arguments) -> Result<Request, Fault> {
 }
 
 fn read_process_log(mut args: Arguments, channel: Channel) -> Result<Request, Fault> {
-    read(Read::ReadProcessLog { channel, name: args.name()?, offset: args.int()?, length: args.int()? })
+    read(Read::ProcessLog { channel, name: args.name()?, offset: args.int()?, length: args.int()? })
 }
 
 fn tail_stdout(args: Arguments) -> Result<Request, Fault> {
@@ -397,7 +383,7 @@ fn tail_stdout(args: Arguments) -> Result<Request, Fault> {
 }
 
 fn tail_process_log(mut args: Arguments, channel: Channel) -> Result<Request, Fault> {
-    read(Read::TailProcessLog { channel, name: args.name()?, offset: args.int()?, length: args.int()? })
+    read(Read::ProcessLogTail { channel, name: args.name()?, offset: args.int()?, length: args.int()? })
 }
 
 fn clear_process_logs(mut args: Arguments) -> Result<Request, Fault> {
@@ -418,7 +404,7 @@ fn send_process_stdin(mut args: Arguments) -> Result<Request, Fault> {
 fn multicall(mut args: Arguments) -> Result<Request, Fault> {
     match args.any() {
         Value::Array(entries) if entries.iter().all(|entry| matches!(entry, Value::Struct(_))) => {
-            system(System::Multicall { entries })
+            Ok(Request::Multicall { entries })
         }
         _ => Err(Fault::new(FaultCode::IncorrectParameters)),
     }

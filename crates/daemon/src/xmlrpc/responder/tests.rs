@@ -8,20 +8,23 @@ use mio::{Poll as MioPoll, Token, Waker};
 use supervisord_config::diff::Difference;
 use supervisord_config::model::LogLevel;
 use supervisord_config::samples::config;
-use supervisord_core::call::{Answer, Reason, Refusal};
+use supervisord_core::actor::{Client, Right, Way};
+use supervisord_core::call::{Answer, Outcome, Reason, Refusal};
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_core::samples;
+use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::state::Mood;
 use supervisord_wire::xmlrpc::{decode_response, encode_call};
 
 use super::*;
 use crate::activity::Activity;
-use crate::api::Clock;
-use crate::blocking::BlockingThreads;
+use crate::api::{Clock, Daemon};
 use crate::calls::{self, Pending};
 use crate::memory_budget::MemoryBudget;
 use crate::notifier::Notifier;
 use crate::view::View;
+
+mod rights;
 
 fn row(group: &str, name: &str, stdout_logfile: Option<&str>) -> Row {
     Row { stdout_logfile: stdout_logfile.map(str::to_owned), ..samples::row(group, name) }
@@ -30,6 +33,7 @@ fn row(group: &str, name: &str, stdout_logfile: Option<&str>) -> Row {
 /// Methods without a network, and the other end of its calls.
 struct Plane {
     responder: Responder,
+    view: Arc<View>,
     calls: Receiver<Pending>,
     /// What reading the configuration gives; a configuration when it is none.
     load_error: Arc<StdMutex<Option<String>>>,
@@ -38,6 +42,10 @@ struct Plane {
 }
 
 fn plane() -> Plane {
+    plane_logging_to(None)
+}
+
+fn plane_logging_to(activity_file: Option<String>) -> Plane {
     let poll = MioPoll::new().expect("a poll");
     let waker = Waker::new(poll.registry(), Token(0)).expect("a waker");
     let (sender, calls) = calls::queue(Arc::new(Notifier::new(waker)));
@@ -45,21 +53,19 @@ fn plane() -> Plane {
     let error = load_error.clone();
     let local =
         |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
-    let api = Api {
-        blocking: BlockingThreads::default(),
-        view: Arc::new(View::new(Arc::new(config([])))),
+    let view = Arc::new(View::new(Arc::new(config([]))));
+    let daemon = Daemon {
+        view: view.clone(),
         calls: sender,
-        activity: Activity::new(LogLevel::Trace, |_| {}),
-        activity_file: None,
+        activity_file,
         load_config: Arc::new(move |_| match error.lock().expect("no panics").clone() {
             Some(error) => Err(error),
             None => Ok(config([])),
         }),
-        loading: Default::default(),
-        answers: Arc::new(MemoryBudget::for_answers()),
-        clock: Clock { now: || 105, local },
     };
-    Plane { responder: Responder::built_in(Arc::new(api)), calls, load_error, _poll: poll }
+    let activity = Activity::new(LogLevel::Trace, |_| {});
+    let api = Api::new(daemon, activity, MemoryBudget::for_answers(), Clock { now: || 105, local });
+    Plane { responder: Responder::built_in(Arc::new(api)), view, calls, load_error, _poll: poll }
 }
 
 impl Plane {
@@ -87,7 +93,8 @@ impl Plane {
     /// What a client gets for a call that control answers with `outcome`; the call is shown as well.
     async fn ask(&self, method: &str, arguments: &[Value], outcome: Outcome) -> (String, Result<Value, Fault>) {
         let control = async {
-            let Pending { call, reply } = self.next_call().await;
+            let Pending { actor, call, reply } = self.next_call().await;
+            assert_eq!(actor, somebody(), "control knows who asks");
             reply(outcome);
             format!("{call:?}")
         };
@@ -95,8 +102,9 @@ impl Plane {
     }
 }
 
-fn somebody() -> Arc<Actor> {
-    Arc::new(Actor::plug_in())
+fn somebody() -> Actor {
+    let client = Client::Unix { uid: Some(1000), pid: Some(42) };
+    Actor { name: Some("eve".into()), way: Way::Rpc(client), right: Some(Right::Administer) }
 }
 
 fn array(items: &[Value]) -> Value {
@@ -133,8 +141,8 @@ async fn long_requests_are_read_as_well() {
 #[tokio::test]
 async fn the_view_answers_without_control() {
     let plane = plane();
-    plane.responder.api.view.publish_row(row("g", "b", None));
-    plane.responder.api.view.publish_row(row("a", "a", Some("/a.log")));
+    plane.view.publish_row(row("g", "b", None));
+    plane.view.publish_row(row("a", "a", Some("/a.log")));
     assert_eq!(plane.get("supervisor.getAPIVersion", &[]).await, Ok("3.0".into()));
     assert_eq!(plane.get("supervisor.getSupervisorVersion", &[]).await, Ok("4.3.0".into()));
     assert_eq!(plane.get("supervisor.getIdentification", &[]).await, Ok("supervisor".into()));
@@ -152,7 +160,7 @@ async fn the_view_answers_without_control() {
 #[tokio::test]
 async fn only_a_full_name_is_a_process() {
     let plane = plane();
-    plane.responder.api.view.publish_row(row("g", "b", None));
+    plane.view.publish_row(row("g", "b", None));
     for name in ["b", "g", "g:*", "g:", "", ":", "g:c"] {
         let fault = plane.fault("supervisor.getProcessInfo", &[name.into()]).await;
         assert_eq!(fault, format!("BAD_NAME: {name}"));
@@ -174,9 +182,9 @@ async fn nothing_is_said_when_the_daemon_ends_first() {
     let Plane { responder, calls, _poll, .. } = plane();
     drop(calls);
     let body = encode_call("supervisor.shutdown", &[]);
-    assert_eq!(responder.respond(somebody(), body.to_owned().into()).await.err(), Some(Unanswered::Ending));
+    assert_eq!(responder.respond(somebody(), body.to_owned().into()).await.err(), Some(Unanswered::Ended));
     let body = encode_call("system.multicall", &[array(&[entry("supervisor.shutdown", &[])])]);
-    assert_eq!(responder.respond(somebody(), body.to_owned().into()).await.err(), Some(Unanswered::Ending));
+    assert_eq!(responder.respond(somebody(), body.to_owned().into()).await.err(), Some(Unanswered::Ended));
 }
 
 #[tokio::test]
@@ -198,7 +206,7 @@ async fn a_broken_configuration_changes_nothing() {
 #[tokio::test]
 async fn a_daemon_that_ends_refuses_nearly_everything() {
     let plane = plane();
-    plane.responder.api.view.publish_mood(Mood::Shutdown);
+    plane.view.publish_mood(Mood::Shutdown);
     assert_eq!(plane.fault("supervisor.getState", &[]).await, "SHUTDOWN_STATE");
     assert_eq!(plane.fault("supervisor.startProcess", &["nosuch".into()]).await, "SHUTDOWN_STATE");
     assert!(plane.get("system.listMethods", &[]).await.is_ok());
@@ -248,7 +256,7 @@ async fn calls_of_a_multicall_are_made_in_turn() {
     let entries = ["a", "b"].map(|name| entry("supervisor.stopProcess", &[name.into()]));
     let control = async {
         for name in ["a", "b"] {
-            let Pending { call, reply } = plane.next_call().await;
+            let Pending { call, reply, .. } = plane.next_call().await;
             assert_eq!(format!("{call:?}"), format!("StopProcess {{ name: \"{name}\", wait: true }}"));
             // Whatever else could run has run, and still there is no further call.
             for _ in 0..100 {
@@ -274,7 +282,7 @@ async fn a_multicall_goes_on_without_its_client() {
         assert!(begun, "the answer waits for control");
     }
     for name in ["a", "b"] {
-        let Pending { call, reply } = plane.next_call().await;
+        let Pending { call, reply, .. } = plane.next_call().await;
         assert_eq!(format!("{call:?}"), format!("StopProcess {{ name: \"{name}\", wait: true }}"));
         reply(Ok(Answer::Done));
     }
@@ -283,7 +291,7 @@ async fn a_multicall_goes_on_without_its_client() {
 /// The texts of a read and a tail from the log at `path`.
 async fn read_and_tail(path: Option<&str>, offset: i64, length: i64) -> (Result<Value, Fault>, Result<Value, Fault>) {
     let plane = plane();
-    plane.responder.api.view.publish_row(row("a", "a", path));
+    plane.view.publish_row(row("a", "a", path));
     let arguments = ["a".into(), offset.into(), length.into()];
     let read = plane.get("supervisor.readProcessStdoutLog", &arguments).await;
     let tail = plane.get("supervisor.tailProcessStdoutLog", &arguments).await;
@@ -324,12 +332,10 @@ async fn logs_need_not_exist() {
 
 #[tokio::test]
 async fn the_activity_log_is_read_where_it_is_written() {
-    let mut plane = plane();
-    assert_eq!(plane.fault("supervisor.readLog", &[0.into(), 0.into()]).await, "NO_FILE: syslog");
+    assert_eq!(plane().fault("supervisor.readLog", &[0.into(), 0.into()]).await, "NO_FILE: syslog");
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("activity.log");
     std::fs::write(&path, b"a\xffb").expect("a log");
-    let api = Arc::get_mut(&mut plane.responder.api).expect("nobody else has it");
-    api.activity_file = path.to_str().map(str::to_owned);
+    let plane = plane_logging_to(path.to_str().map(str::to_owned));
     assert_eq!(plane.get("supervisor.readLog", &[0.into(), 0.into()]).await, Ok("a\u{fffd}b".into()));
 }

@@ -1,0 +1,26 @@
+//! The one place where rights are checked.
+
+use supervisord_core::actor::{Actor, Right};
+use supervisord_core::call::Refusal;
+
+/// Something that an actor gets at only with the right to it.
+pub(super) struct Gate<T> {
+    guarded: T,
+}
+
+impl<T> Gate<T> {
+    pub(super) fn new(guarded: T) -> Gate<T> {
+        Gate { guarded }
+    }
+
+    /// What is guarded, for an actor with this right.
+    pub(super) fn open(&self, actor: &Actor, needed: Right) -> Result<&T, Refusal> {
+        actor.check(needed)?;
+        Ok(&self.guarded)
+    }
+
+    /// What is guarded, for the daemon itself, which shows it to nobody.
+    pub(super) fn for_the_daemon(&self) -> &T {
+        &self.guarded
+    }
+}

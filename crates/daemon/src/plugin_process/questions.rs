@@ -1,0 +1,108 @@
+//! What plug-ins ask of the daemon, and what they are answered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use supervisord_config::model::Process;
+use supervisord_core::actor::Actor;
+use supervisord_core::call::Call;
+use supervisord_wire::fault::{Fault, FaultCode};
+use supervisord_wire::plugin::{FromPlugins, ToPlugins};
+use supervisord_wire::xmlrpc::{encode_fault, encode_response};
+
+use super::{define, snapshot};
+use crate::api::{Api, Failure};
+use crate::memory_budget::Reservation;
+use crate::xmlrpc::{self, Responder, Unanswered};
+
+/// An answer, and the memory it takes where it can be large.
+pub(super) type Answer = (ToPlugins, Option<Reservation>);
+
+/// The daemon as a plug-in process asks it.
+#[derive(Clone)]
+pub(super) struct Questions {
+    api: Arc<Api>,
+    /// The methods without those of plug-ins. A process that waits for itself would wait for ever.
+    built_in: Responder,
+    actor: Actor,
+}
+
+impl Questions {
+    /// The questions of this actor.
+    pub(super) fn new(api: Arc<Api>, actor: Actor) -> Questions {
+        Questions { built_in: Responder::built_in(api.clone()), api, actor }
+    }
+
+    /// The state of the daemon, which has its passwords and the environments of its programs.
+    pub(super) fn snapshot(&self, id: u64) -> ToPlugins {
+        match self.api.view_with_secrets(&self.actor) {
+            Ok(view) => ToPlugins::State { id, state: snapshot::state(view) },
+            Err(refusal) => ToPlugins::Refused { id, text: xmlrpc::fault(&refusal).text },
+        }
+    }
+
+    /// The answer to everything else that plug-ins may ask; none to what only supervisorctl is asked or told.
+    pub(super) async fn answer(&self, question: FromPlugins) -> Option<Answer> {
+        let answer = match question {
+            FromPlugins::Rpc { id, xml } => {
+                let (xml, reservation) = self.rpc(xml).await;
+                return Some((ToPlugins::Answer { id, xml }, reservation));
+            }
+            FromPlugins::Define { id, group, section, options } => match self.define(&group, &section, &options) {
+                Ok(processes) => {
+                    let processes = processes.iter().map(|process| snapshot::definition(process)).collect();
+                    ToPlugins::Defined { id, processes }
+                }
+                Err(text) => ToPlugins::Refused { id, text },
+            },
+            FromPlugins::Enlist { id, group, name, section, options } => {
+                let defined = self.define(&group, &section, &options);
+                match defined.map(|processes| processes.into_iter().find(|process| process.identity.name == name)) {
+                    Ok(Some(process)) => {
+                        let process = Box::new((*process).clone());
+                        self.call(id, Call::EnlistProcess { group, process }).await
+                    }
+                    Ok(None) => ToPlugins::Refused { id, text: format!("the section does not define {name}") },
+                    Err(text) => ToPlugins::Refused { id, text },
+                }
+            }
+            FromPlugins::Discharge { id, group, name } => {
+                self.call(id, Call::DischargeProcess { group, process: name }).await
+            }
+            _ => return None,
+        };
+        Some((answer, None))
+    }
+
+    /// What a section would define, with the environment that every program gets.
+    fn define(
+        &self,
+        group: &str,
+        section: &str,
+        options: &BTreeMap<String, String>,
+    ) -> Result<Vec<Arc<Process>>, String> {
+        let view = self.api.view_with_secrets(&self.actor).map_err(|refusal| xmlrpc::fault(&refusal).text)?;
+        define::processes(&view.config(), group, section, options)
+    }
+
+    /// The document that answers a call of a method, and the memory it takes.
+    async fn rpc(&self, document: String) -> (String, Option<Reservation>) {
+        let failed = |why| (encode_fault(&Fault::with(FaultCode::Failed, why)), None);
+        match self.built_in.respond(self.actor.clone(), document.into()).await {
+            Ok(document) => (document.text, Some(document.reservation)),
+            Err(Unanswered::BadRequest) => failed("this is no XML-RPC call"),
+            Err(Unanswered::NoMemory) => failed("there is no memory for this call"),
+            Err(Unanswered::Ended) => (encode_fault(&Fault::new(FaultCode::ShutdownState)), None),
+        }
+    }
+
+    /// Makes a call that only plug-ins have. Its answer is a document, too.
+    async fn call(&self, id: u64, call: Call) -> ToPlugins {
+        let xml = match self.api.call(&self.actor, call).await {
+            Ok(answer) => encode_response(&xmlrpc::value(answer)),
+            Err(Failure::Refused(refusal)) => encode_fault(&xmlrpc::fault(&refusal)),
+            Err(Failure::Ended) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
+        };
+        ToPlugins::Answer { id, xml }
+    }
+}
