@@ -122,6 +122,8 @@ impl Pool {
             }
         }
         state.queue.push_back(job);
+        // The thread that is woken needs the lock.
+        drop(state);
         self.changed.notify_one();
         Ok(())
     }

@@ -17,9 +17,15 @@ pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Reads once from a regular file at `offset` what the system has in memory, and never waits for a disk; 0 at the end of the
 /// file. An error, whatever its kind, means that only a read that may wait can tell: the bytes are not in memory, or the
-/// system (other than Linux) or the file system has no such read.
+/// system (other than Linux) or the file system (such as tmpfs) has no such read.
 pub fn read_cached_at(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     system::read_cached_at(file, buffer, offset)
+}
+
+/// Whether the contents of a file have no disk behind them (tmpfs), so that every read of it is one from memory. False where
+/// that is not known. It may block.
+pub fn is_on_memory_file_system(file: BorrowedFd<'_>) -> bool {
+    system::is_on_memory_file_system(file)
 }
 
 /// Writes once, possibly only a part. Retries after an interruption by a signal.
@@ -294,6 +300,15 @@ mod tests {
                 assert_eq!(&buffer[..count], b"world");
                 assert_eq!(read_cached_at(file.as_fd(), &mut buffer, 11).unwrap(), 0);
             }
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_file_systems_are_recognized() {
+        assert!(!is_on_memory_file_system(File::open("/proc/self/stat").unwrap().as_fd()));
+        if let Ok(shared) = File::open("/dev/shm") {
+            assert!(is_on_memory_file_system(shared.as_fd()));
         }
     }
 

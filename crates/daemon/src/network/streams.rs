@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
-use tokio::time::sleep;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::network::reply::{Broken, Content};
 use crate::network::socket::Socket;
@@ -79,6 +79,9 @@ impl Slot {
 
 /// Sends until that is impossible.
 async fn send_all(source: &mut impl Source, pieces: &mpsc::Sender<Result<Bytes, Broken>>, socket: &Socket) -> Broken {
+    // One timer for the whole stream: to set one anew after each piece would cost a wake-up each time.
+    let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         match source.read().await {
             Err(broken) => return broken,
@@ -91,7 +94,7 @@ async fn send_all(source: &mut impl Source, pieces: &mpsc::Sender<Result<Bytes, 
                 () = source.changed() => (),
                 // The HTTP library does not look for the end of a client that has sent something after its request, and
                 // supervisorctl does: an empty line.
-                () = sleep(CHECK_INTERVAL) => match socket.is_hung_up() {
+                _ = checks.tick() => match socket.is_hung_up() {
                     true => return Broken,
                     false => source.recheck(),
                 },

@@ -132,6 +132,11 @@ pub(crate) fn read_cached_at(file: BorrowedFd<'_>, bytes: &mut [u8], offset: u64
     usize::try_from(done).map_err(|_| io::Error::last_os_error())
 }
 
+pub(crate) fn is_on_memory_file_system(file: BorrowedFd<'_>) -> bool {
+    use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+    fstatfs(file).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC)
+}
+
 // Memory.
 
 /// The mapping counts against limits, not against the system's overcommit heuristic.

@@ -61,6 +61,10 @@ pub(crate) fn read_cached_at(_file: BorrowedFd<'_>, _bytes: &mut [u8], _offset: 
     unsupported()
 }
 
+pub(crate) fn is_on_memory_file_system(_file: BorrowedFd<'_>) -> bool {
+    false
+}
+
 pub(crate) fn nameless_file() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("supervisord.{}", std::process::id()));
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;

@@ -22,9 +22,17 @@ const DEEPEST: u32 = 1000;
 #[derive(Debug)]
 pub struct Follower {
     path: String,
+    file: LogFile,
+    position: u64,
+}
+
+/// An open file of the log.
+#[derive(Debug)]
+struct LogFile {
     file: File,
     identity: Identity,
-    position: u64,
+    /// Whether no read of it waits for a disk.
+    is_in_memory: bool,
 }
 
 /// What came next.
@@ -47,16 +55,14 @@ fn identity(metadata: &Metadata) -> Identity {
 impl Follower {
     /// Begins shortly before the end of the log; also says when the log was last written.
     pub fn open(path: &str) -> io::Result<(Follower, SystemTime)> {
-        let file = file_end::open(path)?;
-        let metadata = file.metadata()?;
+        let (file, metadata) = LogFile::open(path)?;
         let position = metadata.len().saturating_sub(FIRST);
-        let follower = Follower { path: path.to_owned(), identity: identity(&metadata), file, position };
-        Ok((follower, metadata.modified()?))
+        Ok((Follower { path: path.to_owned(), file, position }, metadata.modified()?))
     }
 
     /// What follows. After [`Step::AtEnd`] ask again when the log may have changed.
     pub fn next(&mut self) -> io::Result<Step> {
-        if self.file.metadata()?.len() < self.position {
+        if self.file.file.metadata()?.len() < self.position {
             self.position = 0;
             return Ok(Step::Truncated);
         }
@@ -68,7 +74,7 @@ impl Follower {
         // What was written to the old file before it was put aside may have come after our last look at it.
         let rest = self.read()?;
         if rest.is_empty() {
-            (self.file, self.identity) = successor;
+            self.file = successor;
             self.position = 0;
             return self.next();
         }
@@ -77,7 +83,10 @@ impl Follower {
 
     /// What follows in the same file and is in memory, perhaps nothing. `None` if only [`next`](Follower::next) can tell.
     pub fn read_cached(&mut self) -> Option<Bytes> {
-        self.read_with(|file, bytes, position| fd::read_cached_at(file.as_fd(), bytes, position)).ok()
+        match self.file.is_in_memory {
+            true => self.read().ok(),
+            false => self.read_with(|file, bytes, position| fd::read_cached_at(file.as_fd(), bytes, position)).ok(),
+        }
     }
 
     fn read(&mut self) -> io::Result<Bytes> {
@@ -87,7 +96,7 @@ impl Follower {
     fn read_with(&mut self, read: impl Fn(&File, &mut [u8], u64) -> io::Result<usize>) -> io::Result<Bytes> {
         let mut bytes = [0; PIECE];
         let count = loop {
-            match read(&self.file, &mut bytes, self.position) {
+            match read(&self.file.file, &mut bytes, self.position) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
                 count => break count?,
             }
@@ -98,9 +107,9 @@ impl Follower {
 
     /// The file that continues this one, once something has been written to it. Until then the old one may be the
     /// one that is still written to, as is so between the moves of a log rotating program and the signal to reopen.
-    fn successor(&self) -> Option<(File, Identity)> {
+    fn successor(&self) -> Option<LogFile> {
         let current = fs::metadata(&self.path).ok()?;
-        if identity(&current) == self.identity {
+        if identity(&current) == self.file.identity {
             return None;
         }
         let path = match self.place_in_rotation() {
@@ -108,22 +117,30 @@ impl Follower {
             Some(place) if place > 1 => format!("{}.{}", self.path, place - 1),
             _ => self.path.clone(),
         };
-        let file = file_end::open(&path).ok()?;
-        let metadata = file.metadata().ok()?;
+        let (file, metadata) = LogFile::open(&path).ok()?;
         // A rotation in just this moment is found out the next time.
-        let moved = identity(&metadata) == self.identity;
-        (!moved && metadata.len() > 0).then(|| (file, identity(&metadata)))
+        let moved = file.identity == self.file.identity;
+        (!moved && metadata.len() > 0).then_some(file)
     }
 
     /// Which number the file being read has been given among the rotated ones.
     fn place_in_rotation(&self) -> Option<u32> {
         for place in 1..=DEEPEST {
             let found = fs::metadata(format!("{}.{place}", self.path)).ok()?;
-            if identity(&found) == self.identity {
+            if identity(&found) == self.file.identity {
                 return Some(place);
             }
         }
         None
+    }
+}
+
+impl LogFile {
+    fn open(path: &str) -> io::Result<(LogFile, Metadata)> {
+        let file = file_end::open(path)?;
+        let metadata = file.metadata()?;
+        let is_in_memory = fd::is_on_memory_file_system(file.as_fd());
+        Ok((LogFile { identity: identity(&metadata), file, is_in_memory }, metadata))
     }
 }
 
