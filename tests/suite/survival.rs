@@ -9,6 +9,7 @@ mod looked_at;
 mod reports;
 mod state_file;
 mod two_daemons;
+mod unreadable_state;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -201,6 +202,7 @@ fn where_nobody_is_left_everything_begins_afresh() {
     daemon.start_again();
     daemon.wait_for_state("once", "RUNNING");
     daemon.wait_until("all have been started again", |daemon| daemon.log().matches("spawned: 'brief'").count() == 2);
+    daemon.wait_for_log("INFO no program of the daemon before is left: all programs are started anew");
 }
 
 #[test]
@@ -222,6 +224,13 @@ fn changed_programs_are_replaced_and_removed_ones_stopped() {
     });
     assert_eq!(daemon.pid_of("writer"), before["writer"]);
     assert!(daemon.rpc("supervisor.getProcessInfo", &["quiet".into()]).is_err());
+    for line in [
+        "INFO the definition of echo differs: echo command (restart); it is stopped and started again",
+        "INFO 'quiet' is not configured any more: it is stopped and removed",
+        "INFO 'new' is new in the configuration: it is added",
+    ] {
+        daemon.wait_for_log(line);
+    }
 }
 
 #[test]
@@ -493,44 +502,54 @@ fn next_version() -> std::path::PathBuf {
     directory.join("examples/next_version")
 }
 
+/// The next release takes over from this one, by an upgrade and after a crash. This one refuses an upgrade to itself from the
+/// next; after a crash it knows what runs, and starts it again.
 #[test]
-fn a_program_of_another_version_leaves_everything_as_it_is() {
+fn a_release_reads_the_state_of_the_one_before_and_knows_the_children_of_the_one_after() {
     let (ours, next) = (Subject::Ours.path(Program::Supervisord), next_version());
-    for (running, other, versions) in [(&ours, &next, (2, 3)), (&next, &ours, (3, 2))] {
-        let place = scene("versions", "").set_up(Subject::Ours);
-        let program = place.path("supervisord");
-        command::copy_program(running, &program);
-        let mut command = place.command(&program);
-        command.args(["-n", "-c", "supervisord.conf"]);
-        let mut daemon = Daemon::launch(place, command);
-        daemon.wait_until("the pid file is written", |daemon| daemon.recorded_pid().is_some());
-        daemon.wait_for_states(&LIVING, "RUNNING");
-        let before = pids(&daemon, &LIVING);
-        let replace = |other: &std::path::Path| {
-            fs::remove_file(&program).expect("it is there");
-            command::copy_program(other, &program);
-        };
-        replace(other);
-        let refused = daemon.ctl(&["upgrade"]);
-        let words = format!("the state is of version {}, this program understands version {}", versions.0, versions.1);
-        assert!(refused.code == 1 && refused.stdout.contains(&words), "{refused:?}");
-        assert_eq!(pids(&daemon, &LIVING), before);
-        wait_for_more_lines(&mut daemon, "writer.log");
-        // The same after a crash: it starts nothing beside what still runs, and the right one takes it over.
+    let place = scene("versions", "").set_up(Subject::Ours);
+    let program = place.path("supervisord");
+    command::copy_program(&ours, &program);
+    let mut command = place.command(&program);
+    command.args(["-n", "-c", "supervisord.conf"]);
+    let mut daemon = Daemon::launch(place, command);
+    daemon.wait_until("the pid file is written", |daemon| daemon.recorded_pid().is_some());
+    daemon.wait_for_states(&LIVING, "RUNNING");
+    let before = pids(&daemon, &LIVING);
+    let replace = |other: &std::path::Path| {
+        fs::remove_file(&program).expect("it is there");
+        command::copy_program(other, &program);
+    };
+    let go_on = |daemon: &mut Daemon| {
         daemon.crash();
-        let mut command = daemon.command(&program);
-        let second = command.args(["-n", "-c", "supervisord.conf"]).output().expect("it can be executed");
-        assert_eq!(second.status.code(), Some(2), "{second:?}");
-        let words = format!("is of version {}, this program understands version {}", versions.0, versions.1);
-        assert!(String::from_utf8_lossy(&second.stderr).contains(&words), "{second:?}");
-        replace(running);
-        daemon.launch_again_with(&program);
-        let launched = daemon.launched_pid();
-        daemon.wait_until("it is back", |daemon| daemon.recorded_pid() == Some(launched));
+        daemon.start_again_with(&program);
         daemon.wait_for_states(&LIVING, "RUNNING");
-        assert_eq!(pids(&daemon, &LIVING), before, "{}", daemon.report());
-        assert_eq!(daemon.stop(), 0);
-    }
+    };
+
+    replace(&next);
+    go_on(&mut daemon);
+    assert_eq!(pids(&daemon, &LIVING), before, "{}", daemon.report());
+    replace(&ours);
+    let refused = daemon.ctl(&["upgrade"]);
+    let words = "the state is of version 3, this program understands version 2 and the one before";
+    assert!(refused.code == 1 && refused.stdout.contains(words), "{refused:?}");
+    assert_eq!(pids(&daemon, &LIVING), before);
+    wait_for_more_lines(&mut daemon, "writer.log");
+
+    daemon.crash();
+    daemon.start_again_with(&program);
+    daemon.wait_until("others run", |daemon| {
+        LIVING.iter().all(|name| daemon.state_of(name) == "RUNNING" && daemon.pid_of(name) != before[*name])
+    });
+    assert!(before.values().all(|pid| !processes::alive(*pid)), "{}", daemon.report());
+    daemon.wait_for_log("the state is of version 3, this program understands version 2: what still runs is stopped");
+
+    let before = pids(&daemon, &LIVING);
+    replace(&next);
+    assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n", "{}", daemon.report());
+    daemon.wait_for_log("supervisord upgraded with pid");
+    assert_eq!(pids(&daemon, &LIVING), before, "{}", daemon.report());
+    assert_eq!(daemon.stop(), 0);
 }
 
 /// A FastCGI socket as its clients know it.

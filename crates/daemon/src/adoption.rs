@@ -2,44 +2,37 @@
 //! system confirms.
 //!
 //! Nobody is taken for a child who is not. A handle that the keeper holds is on the child and on nobody else; without one
-//! the boot, the process id and the moment of its start must agree. What cannot be confirmed has ended.
+//! the boot, the process id and the moment of its start must agree. What cannot be confirmed has ended, and is never signalled.
+//! A child of which not enough is known to supervise it is stopped before its program is started again.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+mod gather;
+mod keeper_table;
+mod strays;
+
+use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::sync::Arc;
 
-use supervisord_config::model::{Config, Group, GroupKind, Process, SocketAddress};
-use supervisord_core::output::Channel;
-use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, Snapshot};
-use supervisord_sys::limits::{self, Limit};
-use supervisord_sys::process_handle::{ProcessHandle, has_ended};
-use supervisord_sys::socket::{self, ListenAddress};
-use supervisord_sys::{Pid, pipe, proc_fd, proc_stat, sink, start_time, user};
+use supervisord_config::model::Config;
+use supervisord_sys::process_handle::has_ended;
+use supervisord_sys::{Pid, sink, start_time, trusted, user};
 
-use crate::control::Legacy;
-use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
-use crate::keeper::{self, Inheritance, Keeper, Name, Owner, Role};
-use crate::output::{RunId, TransitFiles};
-use crate::state::births::{Birth, Births};
-use crate::state::{self, MemoryFile, Run, State, Unreadable, Writer};
+use crate::hand_over::{HandOver, HandedChild};
+use crate::keeper::{self, Inheritance, Keeper};
+use crate::output::TransitFiles;
+use crate::state::{self, Paths, Run, State, Writer};
+use gather::{confirm, gather};
+use keeper_table::{KeeperTable, Unclaimed};
 
 /// What an earlier daemon left, for a daemon that starts.
 pub enum Found {
-    /// Nothing; and what cannot be used, in words.
+    /// Nothing that can be used; and what is worth a line in the activity log.
     Nothing(Vec<String>),
     /// The earlier daemon still lives: one of the release before, which had no lock, or one that could not have it.
     Alive(u32),
     /// An earlier daemon was killed.
     Remains(Remains),
-    /// There is a state that cannot be used, for this reason.
-    Unusable(String),
-    /// The state is of this boot and of another version: its programs may live, and only a program of that version can take
-    /// them over.
-    OtherVersion(u32),
 }
 
 /// What an earlier daemon left.
@@ -50,10 +43,40 @@ pub struct Remains {
     pub keeper: Option<Keeper>,
     /// What was on its way to a log.
     pub transit: Option<TransitFiles>,
-    /// Whether everything is to begin anew, because the daemon was stopping everything when it was killed.
-    pub is_ending: bool,
+    /// Why everything is to begin anew; none where supervision goes on.
+    pub afresh: Option<Afresh>,
     /// What could not be taken over although it is there, in words.
     pub losses: Vec<String>,
+}
+
+/// Why everything begins anew, although another daemon has left something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afresh {
+    /// The daemon was killed while it stopped everything.
+    Ending,
+    /// The state is of this version, which only other releases understand.
+    OtherVersion(u32),
+    /// No process is left.
+    NobodyLeft,
+}
+
+/// As the activity log says it.
+impl fmt::Display for Afresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Afresh::Ending => f.write_str(
+                "the daemon before was killed while it stopped everything: what still runs is stopped, and all programs are \
+                 started anew",
+            ),
+            Afresh::OtherVersion(version) => write!(
+                f,
+                "the state is of version {version}, this program understands version {}: what still runs is stopped, and all \
+                 programs are started anew",
+                state::version::of_state()
+            ),
+            Afresh::NobodyLeft => f.write_str("no program of the daemon before is left: all programs are started anew"),
+        }
+    }
 }
 
 impl Remains {
@@ -68,57 +91,104 @@ impl Remains {
     }
 }
 
-/// Looks for what an earlier daemon left. `config` is the present configuration.
-pub fn look(legacy: &Legacy, config: &Config, start_dir: &str) -> Found {
+/// Looks for what an earlier daemon left. `config` is the present configuration. Children of which nobody knows which program
+/// they are have ended when this returns.
+pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
     let mut losses = Vec::new();
-    let inheritance = keeper::connect(&legacy.socket).unwrap_or_else(|error| {
-        let path = legacy.socket.display();
+    let inheritance = keeper::connect(&paths.keeper_socket).unwrap_or_else(|error| {
+        let path = paths.keeper_socket.display();
         losses.push(format!("cannot use the keeper at {path}, only the state file: {error}"));
         None
     });
-    let (mut keeper, mut kept) = match inheritance {
-        Some(Inheritance { keeper, kept }) => (Some(keeper), Kept::new(kept)),
-        None => (None, Kept::default()),
+    let (mut keeper, mut table) = match inheritance {
+        Some(Inheritance { keeper, kept }) => (Some(keeper), KeeperTable::new(kept)),
+        None => (None, KeeperTable::default()),
     };
-    let of_keeper = kept.take_state();
-    let of_file = read(&legacy.state_file);
-    let is_of_keeper = match (&of_keeper, &of_file) {
-        (Some(kept), Ok(file)) => !file.is_later_than(kept),
-        (kept, _) => kept.is_some(),
+    let FoundState { writer, state, is_of_keeper } = match read_state(table.take_state(), paths, config, &mut losses) {
+        Some(FoundState { writer, .. }) if is_alive(&writer) => return Found::Alive(writer.pid),
+        Some(found) => found,
+        // Its children live, even where nothing else is known of them.
+        None if keeper.is_some() => FoundState::default(),
+        None => return Found::Nothing(losses),
     };
-    let text = match of_keeper.filter(|_| is_of_keeper).map_or_else(|| of_file.map(|file| file.text), Ok) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Found::Nothing(losses),
-        Err(error) => return Found::Unusable(error.to_string()),
+    let afresh = match (state.is_of_other_version, state.is_ending) {
+        (true, _) => Some(Afresh::OtherVersion(writer.version)),
+        (false, true) => Some(Afresh::Ending),
+        (false, false) => None,
     };
-    match state::read(&text) {
+    // A daemon of the release before went on without it, and may have counted other runs by the same numbers. Until
+    // their pipes have been opened by way of the children it keeps these from breaking.
+    let is_outdated = !is_of_keeper && writer.version == 1;
+    let outdated = is_outdated.then(|| (std::mem::take(&mut table), keeper.take()));
+    let (handed, more_losses) = gather(state, &mut table, config, start_dir);
+    losses.extend(more_losses);
+    if let Some((_, Some(keeper))) = outdated {
+        keeper.give_up();
+    }
+    let transit = table.take_transit();
+    let Unclaimed { owners, bytes, children } = table.into_unclaimed();
+    losses.extend(strays::end(&children));
+    if bytes > 0 {
+        losses.push(format!("{bytes} bytes of output of programs that had ended before are lost"));
+    }
+    if let Some(keeper) = &mut keeper {
+        owners.into_iter().for_each(|owner| keeper.forget(owner));
+    }
+    Found::Remains(Remains { handed: Box::new(handed), keeper, transit, afresh, losses })
+}
+
+/// A state, and where it was read.
+#[derive(Default)]
+struct FoundState {
+    writer: Writer,
+    state: State,
+    is_of_keeper: bool,
+}
+
+/// The state that the keeper has, or that of the file, whichever is the later one and can be read; none where there is none of
+/// this boot.
+fn read_state(
+    of_keeper: Option<Vec<u8>>,
+    paths: &Paths,
+    config: &Config,
+    losses: &mut Vec<String>,
+) -> Option<FoundState> {
+    let path = &paths.state_file;
+    let of_file = read_file(path);
+    let is_file_later = match (&of_keeper, &of_file) {
+        (Some(kept), Ok(file)) => file.is_later_than(kept),
+        _ => false,
+    };
+    let of_keeper = of_keeper.filter(|_| !is_file_later);
+    if let Some(text) = &of_keeper {
         // What a keeper holds is of this boot, whether or not the system tells which boot this is.
-        Ok((writer, _)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing(losses),
-        Ok((writer, _)) if is_alive(&writer) => Found::Alive(writer.pid),
-        Ok((writer, state)) => {
-            let is_ending = state.is_ending;
-            // A daemon of the release before went on without it, and may have counted other runs by the same numbers. Until
-            // their pipes have been opened by way of the children it keeps these from breaking.
-            let is_outdated = !is_of_keeper && writer.version == 1;
-            let outdated = is_outdated.then(|| (std::mem::take(&mut kept), keeper.take()));
-            let gathered = gather(state, &mut kept, config, start_dir);
-            losses.extend(gathered.losses);
-            if let Some((_, Some(keeper))) = outdated {
-                keeper.give_up();
-            }
-            let transit = kept.take_transit();
-            let (unclaimed, bytes) = kept.unclaimed();
-            if bytes > 0 {
-                losses.push(format!("{bytes} bytes of output of programs that had ended before are lost"));
-            }
-            if let Some(keeper) = &mut keeper {
-                unclaimed.into_iter().for_each(|owner| keeper.forget(owner));
-            }
-            Found::Remains(Remains { handed: Box::new(gathered.handed), keeper, transit, is_ending, losses })
+        if let Some((writer, state)) = state::read(text, config) {
+            return Some(FoundState { writer, state, is_of_keeper: true });
         }
-        Err(Unreadable::Version(writer)) if !is_of_keeper && !writer.is_of_this_boot() => Found::Nothing(losses),
-        Err(Unreadable::Version(writer)) => Found::OtherVersion(writer.version),
-        Err(Unreadable::NoState) => Found::Unusable("it does not begin as a state does".to_owned()),
+        losses.push("the state that the keeper holds cannot be used: it does not begin as a state does".to_owned());
+    }
+    let text = match of_file {
+        Ok(file) => file.text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => {
+            losses.push(format!("the state file {path} cannot be used, no programs are taken over: {error}"));
+            return None;
+        }
+    };
+    match state::read(&text, config) {
+        Some((writer, state)) => writer.is_of_this_boot().then_some(FoundState { writer, state, is_of_keeper: false }),
+        None => {
+            let kept = format!("{path}.unreadable");
+            let where_it_is = match trusted::rename(path, &kept) {
+                Ok(()) => format!("it is now {kept}"),
+                Err(error) => format!("it cannot be renamed to {kept}, and will be overwritten ({error})"),
+            };
+            losses.push(format!(
+                "the state file {path} cannot be used, because it does not begin as a state does; {where_it_is}. Programs that \
+                 an earlier supervisord has left running, and that no keeper knows, may run twice"
+            ));
+            None
+        }
     }
 }
 
@@ -141,7 +211,7 @@ impl Written {
 }
 
 /// A state file that nobody else can have written. Neither is a link followed nor anything waited for.
-fn read(path: &str) -> io::Result<Written> {
+fn read_file(path: &str) -> io::Result<Written> {
     let mut file = sink::open_unfollowed(path)?;
     let found = file.metadata()?;
     if !found.is_file() || found.uid() != user::effective_uid() || found.mode() & 0o022 != 0 {
@@ -157,253 +227,6 @@ fn read(path: &str) -> io::Result<Written> {
 fn is_alive(writer: &Writer) -> bool {
     let daemon = Run { pid: writer.pid, started: writer.started, exact: true, ..Run::default() };
     confirm(&daemon).is_some() && writer.pid != Pid::current().get()
-}
-
-/// The living process that is this one.
-fn confirm(run: &Run) -> Option<Pid> {
-    let pid = Pid::new(run.pid)?;
-    let handle = ProcessHandle::open(pid).ok()?;
-    proc_stat::facts(pid).filter(|facts| run.is(facts) && !handle.has_ended()).map(|_| pid)
-}
-
-/// What a keeper held.
-#[derive(Default)]
-struct Kept {
-    descriptors: BTreeMap<Name, OwnedFd>,
-    births: Option<Births>,
-}
-
-impl Kept {
-    fn new(mut descriptors: BTreeMap<Name, OwnedFd>) -> Kept {
-        let births = descriptors.remove(&Name { owner: Owner::Daemon, role: Role::Births });
-        let births = births.and_then(|births| Births::open(births).ok());
-        Kept { descriptors, births }
-    }
-
-    fn take_state(&mut self) -> Option<Vec<u8>> {
-        let memory = self.take(Owner::Daemon, Role::State)?;
-        MemoryFile::read(memory).ok()
-    }
-
-    fn take_transit(&mut self) -> Option<TransitFiles> {
-        let mut take = |role| self.take(Owner::Daemon, role);
-        let memory = take(Role::Transit)?;
-        Some(TransitFiles { memory, reader: take(Role::TransitPipe)?, writer: take(Role::TransitEntry)? })
-    }
-
-    /// Those of whom the state does not tell, because a later run has taken their place, and how much of their output nobody
-    /// has read.
-    fn unclaimed(&self) -> (BTreeSet<Owner>, usize) {
-        let is_output = |role| matches!(role, Role::Stdout | Role::Stderr);
-        let outputs = self.descriptors.iter().filter(|(name, _)| is_output(name.role));
-        let bytes = outputs.filter_map(|(_, output)| pipe::waiting(output.as_fd()).ok()).sum();
-        let owners = self.descriptors.keys().map(|name| name.owner).filter(|owner| *owner != Owner::Daemon);
-        (owners.collect(), bytes)
-    }
-
-    /// The number that no run of the daemon before had.
-    fn next_run(&self) -> u64 {
-        let runs = self.descriptors.keys().filter_map(|name| match name.owner {
-            Owner::Run(run) => Some(run + 1),
-            Owner::Daemon | Owner::Socket(_) => None,
-        });
-        runs.max().unwrap_or(0)
-    }
-
-    fn take(&mut self, owner: Owner, role: Role) -> Option<OwnedFd> {
-        self.descriptors.remove(&Name { owner, role })
-    }
-
-    fn has(&self, owner: Owner, role: Role) -> bool {
-        self.descriptors.contains_key(&Name { owner, role })
-    }
-
-    /// The child of a run that was being made when the daemon was killed.
-    fn birth(&self, run: RunId) -> Option<Birth> {
-        self.births.as_ref()?.find(run)
-    }
-}
-
-struct Gathered {
-    handed: HandOver<OwnedFd>,
-    losses: Vec<String>,
-}
-
-fn gather(state: State, kept: &mut Kept, config: &Config, start_dir: &str) -> Gathered {
-    let mut groups = Vec::new();
-    let mut children: Vec<HandedChild<OwnedFd>> = Vec::new();
-    let (mut sockets, mut losses) = (Vec::new(), Vec::new());
-    let mut next_run = kept.next_run();
-    make_room(state.children());
-    for definition in state.groups.clone() {
-        let mut members = Vec::new();
-        let before = children.len();
-        for process in &definition.processes {
-            let Some((member, run)) = state.member(&definition.name, &process.identity.name) else { continue };
-            if let Some(run) = run {
-                next_run = next_run.max(run.run + 1);
-                children.extend(find_child(&definition, process, member, run, kept));
-            }
-            members.push(member.clone());
-        }
-        losses.extend(lost_events(&definition.name, state.waiting(&definition.name)));
-        let own = &children[before..];
-        match find_socket(&definition, &state, kept, own) {
-            Ok(socket) => sockets.extend(socket),
-            Err(loss) => losses.push(loss),
-        }
-        losses.extend(own.iter().filter(|child| child.is_cut_off).map(cut_off));
-        groups.push(GroupSnapshot { definition, pool: None, members });
-    }
-    let snapshot =
-        Snapshot { config: Arc::new(config.clone()), groups, next_serial: 0, ticks: None, retiring: Vec::new() };
-    let handed = HandOver {
-        snapshot,
-        children,
-        servers: Vec::new(),
-        sockets,
-        next_run,
-        start_dir: start_dir.to_owned(),
-        keeper: None,
-        transit: None,
-        lock: None,
-    };
-    Gathered { handed, losses }
-}
-
-/// A child that is taken over needs one descriptor more than one of our own: the handle by which it is known. The limit
-/// is raised by that many, as far as the system allows, because a child that cannot be watched is taken for dead.
-fn make_room(children: usize) {
-    let Ok((soft, hard)) = limits::get(Limit::OpenFiles) else { return };
-    let wanted = soft.saturating_add(children as u64);
-    let _ = limits::ensure(Limit::OpenFiles, wanted).or_else(|_| limits::ensure(Limit::OpenFiles, hard.min(wanted)));
-}
-
-/// The child, if it still lives, or if the keeper knows it: then what it wrote last is still to be read, and the system may
-/// tell how it ended.
-fn find_child(
-    group: &Group,
-    process: &Process,
-    member: &MemberSnapshot,
-    run: &Run,
-    kept: &mut Kept,
-) -> Option<HandedChild<OwnedFd>> {
-    let owner = Owner::Run(run.run);
-    let handle = kept.take(owner, Role::Handle);
-    let identified = identify(run, handle.is_some(), kept);
-    // One that began and ended before the keeper had a handle on it is nobody any more, but may have said something.
-    let has_ended = identified.is_none();
-    if has_ended && !kept.has(owner, Role::Stdout) {
-        return None;
-    }
-    let known = identified.unwrap_or_else(|| Run { pid: 0, ..run.clone() });
-    let pid = Pid::new(known.pid);
-    let mut open = |role: Role, inode: Option<u64>| {
-        // One of version 1 has its pipes open both ways.
-        let again = || inode.and_then(|inode| proc_fd::open_pipe(pid?, inode, role == Role::Stdin));
-        kept.take(owner, role).or_else(again)
-    };
-    let (stdin, stdout, stderr) =
-        (open(Role::Stdin, run.stdin), open(Role::Stdout, run.stdout), open(Role::Stderr, run.stderr));
-    let lacks_pipe = stdout.is_none()
-        || (stdin.is_none() && process.spawn.socket.is_none())
-        || (stderr.is_none() && !process.logging.redirect_stderr);
-    let is_cut_off = lacks_pipe && !has_ended;
-    let is_listener = matches!(group.kind, GroupKind::Listeners(_));
-    let (listener, stdout) = if is_listener { (stdout, None) } else { (None, stdout) };
-    let mut streams = vec![HandedChannel { channel: Channel::Stdout, pipe: stdout, pipeline: None }];
-    if !process.logging.redirect_stderr {
-        streams.push(HandedChannel { channel: Channel::Stderr, pipe: stderr, pipeline: None });
-    }
-    Some(HandedChild {
-        run: RunId(run.run),
-        group: group.name.clone(),
-        process: member.name.clone(),
-        pid: known.pid,
-        kept: known,
-        orphan: true,
-        handle,
-        is_cut_off,
-        stdin,
-        waiting: Vec::new(),
-        listener,
-        streams,
-    })
-}
-
-/// Who the child of a run is: whoever the keeper has a handle on, or whoever the system confirms.
-fn identify(run: &Run, has_handle: bool, kept: &Kept) -> Option<Run> {
-    if run.pid == 0 {
-        let known = match (kept.birth(RunId(run.run)), run.stdout) {
-            (Some(birth), _) => Run { pid: birth.pid, started: birth.after, exact: false, ..run.clone() },
-            (None, Some(stdout)) => run.clone().of(proc_fd::find_leader(stdout)?.get()),
-            (None, None) => return None,
-        };
-        return has_handle.then(|| known.clone()).or_else(|| confirm(&known).map(|pid| known.of(pid.get())));
-    }
-    (has_handle || confirm(run).is_some()).then(|| run.clone())
-}
-
-fn cut_off(child: &HandedChild<OwnedFd>) -> String {
-    format!(
-        "'{}' (pid {}) has lost its pipes with the daemon that was killed and its keeper; it is stopped and started again",
-        child.process, child.pid
-    )
-}
-
-fn lost_events(pool: &str, count: usize) -> Option<String> {
-    (count > 0).then(|| format!("at least {count} events that waited for the listeners of '{pool}' are lost"))
-}
-
-/// The FastCGI socket of a group. One of version 1 is taken from its youngest child that still has it: a new one would be
-/// where no older child listens.
-fn find_socket(
-    group: &Group,
-    state: &State,
-    kept: &mut Kept,
-    children: &[HandedChild<OwnedFd>],
-) -> Result<Option<HandedSocket<OwnedFd>>, String> {
-    let Some(wanted) = group.processes.iter().find_map(|process| process.spawn.socket.as_ref()) else {
-        return Ok(None);
-    };
-    let noted = state.sockets.iter().find(|socket| socket.group == group.name && socket.url == wanted.url);
-    if let Some(number) = noted.map(|socket| socket.number)
-        && let Some(socket) = kept.take(Owner::Socket(number), Role::Listener)
-    {
-        let (group, url) = (group.name.clone(), wanted.url.clone());
-        return Ok(Some(HandedSocket { group, url, socket, number: Some(number) }));
-    }
-    let mut holders: Vec<_> =
-        children.iter().filter_map(|child| Some((child.run, child, child.kept.socket?))).collect();
-    holders.sort_by_key(|(run, ..)| Reverse(*run));
-    let mut refusal = None;
-    for (_, child, inode) in holders {
-        let Some(pid) = Pid::new(child.pid) else { continue };
-        match proc_fd::copy_socket(pid, inode) {
-            Ok(socket) if is_at(&socket, &wanted.address) => {
-                let (group, url) = (group.name.clone(), wanted.url.clone());
-                return Ok(Some(HandedSocket { group, url, socket, number: None }));
-            }
-            Ok(_) => refusal = Some((child, "it listens somewhere else".to_owned())),
-            Err(error) => refusal = Some((child, error.to_string())),
-        }
-    }
-    match refusal {
-        None => Ok(None),
-        Some((child, reason)) => Err(format!(
-            "FastCGI socket {} could not be taken back from '{}' (pid {}): {reason}; the next process that is started \
-             gets a new one",
-            wanted.url, child.process, child.pid
-        )),
-    }
-}
-
-fn is_at(socket: &OwnedFd, address: &SocketAddress) -> bool {
-    match (socket::listen_address(socket), address) {
-        (Some(ListenAddress::Unix(found)), SocketAddress::Unix { path, .. }) => found == Path::new(path),
-        (Some(ListenAddress::Tcp(found)), SocketAddress::Tcp { port, .. }) => found == *port,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

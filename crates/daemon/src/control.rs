@@ -48,7 +48,6 @@ use clear_queue::ClearQueue;
 pub use inbox::{Inbox, Message, MessageSender};
 use listener_batching::ListenerBatching;
 pub use resume::Reconfigured;
-pub use survival::Legacy;
 use survival::Survival;
 use tokens::{KEEPER, SIGNALS, WAKER};
 pub use tools::Tools;
@@ -118,10 +117,9 @@ impl Control {
         let Inbox { poll, messages, pending, message_sender, .. } = inbox;
         crate::descriptor::register(poll.registry(), &signals, SIGNALS, Interest::READABLE)?;
         let (keeper, transit, output) = (tools.keeper.take(), tools.transit.take(), tools.output.clone());
-        let survival = tools.legacy.take();
-        let survival = survival
-            .map(|legacy| Survival::new(legacy, keeper, transit, output, tools.activity.clone()))
-            .transpose()?;
+        let survival = tools.survival.take();
+        let survival =
+            survival.map(|paths| Survival::new(paths, keeper, transit, output, tools.activity.clone())).transpose()?;
         let mut control = Control {
             poll,
             messages,

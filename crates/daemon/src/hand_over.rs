@@ -146,9 +146,9 @@ pub struct HandedChild<D> {
     /// A handle on it, where somebody else is its parent; none where it must be opened by its process id.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub handle: Option<D>,
-    /// Whether a pipe of it could not be taken over, so that it has to be replaced.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_cut_off: bool,
+    /// Whether it cannot go on to be supervised, so that it has to be replaced: never in an upgrade.
+    #[serde(skip)]
+    pub is_replaced: bool,
     /// Our end of its stdin.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub stdin: Option<D>,
@@ -226,7 +226,7 @@ impl<D, S> HandOver<D, S> {
                 kept: child.kept,
                 orphan: child.orphan,
                 handle: child.handle.map(&mut *change).transpose()?,
-                is_cut_off: child.is_cut_off,
+                is_replaced: child.is_replaced,
                 stdin: child.stdin.map(&mut *change).transpose()?,
                 waiting: child.waiting,
                 listener: child.listener.map(&mut *change).transpose()?,
@@ -290,11 +290,13 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
         version: u32,
     }
     let version = serde_json::from_slice::<Version>(text).map_err(|error| error.to_string())?.snapshot.version;
-    let ours = version::of_hand_over();
     match version {
         1 => read_as::<version_1::Snapshot>(text),
-        version if version == ours => read_as::<state::Snapshot>(text),
-        theirs => Err(format!("the state is of version {theirs}, this program understands version {ours}")),
+        version if version::is_known_hand_over(version) => read_as::<state::Snapshot>(text),
+        theirs => {
+            let ours = version::of_hand_over();
+            Err(format!("the state is of version {theirs}, this program understands version {ours} and the one before"))
+        }
     }
 }
 

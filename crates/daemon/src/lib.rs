@@ -3,7 +3,6 @@
 pub mod activity;
 pub mod adoption;
 pub mod api;
-pub mod beginning;
 pub mod blocking;
 pub mod calls;
 pub mod clock;
@@ -28,6 +27,7 @@ pub mod plugins;
 pub mod privileges;
 pub mod start;
 pub mod start_error;
+pub mod start_mode;
 pub mod state;
 pub mod view;
 pub mod xmlrpc;

@@ -22,7 +22,6 @@ use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
 use crate::api::{self, Api, Clock, ReadConfig};
-use crate::beginning::{Beginning, Begun, Findings, legacy};
 use crate::clock::{local_time, present};
 use crate::control::{ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
 use crate::follow::FollowHub;
@@ -36,6 +35,7 @@ use crate::plugins::process::Launcher;
 use crate::plugins::{BUILT_IN, Notify, Plugins};
 use crate::privileges;
 use crate::start_error::StartError;
+use crate::start_mode::{self, Findings, Prepared, StartMode};
 use crate::view::View;
 use crate::xmlrpc::Responder;
 
@@ -55,7 +55,7 @@ pub struct Life {
     output: Output,
     follow: Arc<FollowHub>,
     servers: Vec<OpenServer>,
-    beginning: Beginning,
+    mode: StartMode,
     /// That of the pid file.
     lock: Lock,
 }
@@ -120,7 +120,7 @@ impl Life {
         }
         lines.sort_by_key(|(level, _)| *level);
         let Place { lock, servers, findings } = take_place(&config, &start.directory, serial)?;
-        let Findings { beginning, transit, complaints } = findings;
+        let Findings { mode, transit, complaints } = findings;
         let follow = Arc::new(FollowHub::default());
         let mut output = open_output(settings, &follow)?;
         if let Some(transit) = transit {
@@ -132,10 +132,10 @@ impl Life {
             activity.log(level, &line);
         }
         if !settings.nocleanup {
-            remove_auto_logs(settings, &beginning.logs_in_use(), &activity);
+            remove_auto_logs(settings, &mode.logs_in_use(), &activity);
         }
         listen::announce(&servers, &namespaces(&config), &activity, CLOCK);
-        Ok(Life { config: Arc::new(config), start, output, follow, servers, beginning, lock })
+        Ok(Life { config: Arc::new(config), start, output, follow, servers, mode, lock })
     }
 
     /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the life before
@@ -187,8 +187,8 @@ impl Life {
             // The release before had none.
             None => Lock::take(pidfile).unwrap_or_else(|Taken { .. }| Lock::none(pidfile)),
         };
-        let beginning = Beginning::Upgraded(Box::new(handed));
-        Ok(Life { config, start, output, follow, servers, beginning, lock })
+        let mode = StartMode::Upgraded(Box::new(handed));
+        Ok(Life { config, start, output, follow, servers, mode, lock })
     }
 
     /// What the next life needs, too.
@@ -208,14 +208,14 @@ impl Life {
 
     /// Supervises until the end, and obeys these signals.
     pub fn live(self, signals: Signals) -> Result<LifeEnd, StartError> {
-        let Life { config, start, mut output, follow, servers, beginning, mut lock } = self;
+        let Life { config, start, mut output, follow, servers, mode, mut lock } = self;
         let inbox = Inbox::new().map_err(cannot_start)?;
         let sender = inbox.message_sender.clone();
         let activity = output.activity();
         let transit = output.transit_files();
         let output = output.start(move |report| sender.send(Message::Output(report))).map_err(cannot_start)?;
         lock.name_holder();
-        let pidfile = write_pidfile(&config.supervisord, &activity, &beginning);
+        let pidfile = write_pidfile(&config.supervisord, &activity, &mode);
         let view = Arc::new(View::new(config.clone()));
         let notify = notice_to(inbox.message_sender.clone());
         let plugins = Arc::new(Plugins::new(&config, Path::new(&start.directory), notify.clone()));
@@ -234,7 +234,7 @@ impl Life {
         let xmlrpc = Responder::new(api, namespaces(&config), plugins.clone());
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
-        let Begun { supervisor, handed, keeper } = beginning.begin(&config, seed());
+        let Prepared { supervisor, handed, keeper } = mode.prepare(&config, seed());
         let tools = Tools {
             servers: servers_again,
             view,
@@ -243,7 +243,7 @@ impl Life {
             budget: output.budget.clone(),
             child_env: ChildEnv::new(hand_over::environment(), &config),
             load_config,
-            legacy: legacy(&config.supervisord),
+            survival: start_mode::paths(&config.supervisord),
             transit,
             keeper,
             start_dir: start.directory,
@@ -292,7 +292,7 @@ fn take_place(config: &Config, directory: &str, serial: u64) -> Result<Place, St
     let lock = Lock::take(&config.supervisord.pidfile);
     let servers = open_servers(config, lock.is_ok()).map_err(|error| StartError(error.describe()))?;
     let lock = lock.map_err(|taken| refused(&config.supervisord, &taken))?;
-    let findings = Beginning::find(config, directory, serial)?;
+    let findings = StartMode::find(config, directory, serial)?;
     Ok(Place { lock, servers, findings })
 }
 
@@ -310,8 +310,8 @@ fn refused(settings: &Supervisord, taken: &Taken) -> StartError {
 fn open_servers(config: &Config, is_free: bool) -> Result<Vec<OpenServer>, ServerError> {
     let deadline = present().mono + LAST_CHILD;
     let was_killed = is_free
-        && legacy(&config.supervisord)
-            .is_some_and(|legacy| Path::new(&legacy.state_file).exists() || legacy.socket.exists());
+        && start_mode::paths(&config.supervisord)
+            .is_some_and(|paths| Path::new(&paths.state_file).exists() || paths.keeper_socket.exists());
     loop {
         match listen::open(&config.servers) {
             Err(ServerError { reason: ListenError::InUse, .. }) if was_killed && present().mono < deadline => {
@@ -437,10 +437,10 @@ fn go_into_background(settings: &Supervisord, activity: &Activity) -> std::io::R
     Ok(())
 }
 
-fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginning) -> Option<PidFile> {
+fn write_pidfile(settings: &Supervisord, activity: &Activity, mode: &StartMode) -> Option<PidFile> {
     match PidFile::write(&settings.pidfile) {
         Ok(pidfile) => {
-            activity.log(LogLevel::Info, &opening_line(beginning));
+            activity.log(LogLevel::Info, &opening_line(mode));
             Some(pidfile)
         }
         Err(error) => {
@@ -455,12 +455,12 @@ fn write_pidfile(settings: &Supervisord, activity: &Activity, beginning: &Beginn
     }
 }
 
-fn opening_line(beginning: &Beginning) -> String {
+fn opening_line(mode: &StartMode) -> String {
     let pid = std::process::id();
-    match beginning {
-        Beginning::Fresh(_) => format!("supervisord started with pid {pid}"),
-        Beginning::Upgraded(_) => format!("supervisord upgraded with pid {pid}"),
-        Beginning::Bereft(remains) => {
+    match mode {
+        StartMode::Fresh(_) => format!("supervisord started with pid {pid}"),
+        StartMode::Upgraded(_) => format!("supervisord upgraded with pid {pid}"),
+        StartMode::Adopting(remains) => {
             let survivors = remains.survivors();
             format!("supervisord started with pid {pid}, taking over {survivors} processes of a killed daemon")
         }

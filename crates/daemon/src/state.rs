@@ -14,11 +14,23 @@ mod reader;
 mod record;
 mod run;
 mod snapshot;
+mod stable;
 pub mod version;
 pub mod version_1;
 
+use std::path::PathBuf;
+
 pub use journal::{Journal, MemoryFile};
-pub use reader::{State, Unreadable, read, writer};
+pub use reader::{Member, State, read, writer};
 pub use record::{Logs, Process, Record, Socket, Writer};
 pub use run::Run;
 pub use snapshot::Snapshot;
+
+/// Where a daemon leaves what the next one needs.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The state file.
+    pub state_file: String,
+    /// The socket of the keeper.
+    pub keeper_socket: PathBuf,
+}

@@ -37,6 +37,13 @@ pub fn facts(pid: Pid) -> Option<ProcessStat> {
     Some(ProcessStat { is_zombie, started: since_boot(ticks), status })
 }
 
+/// The name of a process, as lists of processes show it.
+pub fn name(pid: Pid) -> Option<String> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    Some(stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned())
+}
+
 /// The process group of a process.
 pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

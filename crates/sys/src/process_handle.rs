@@ -1,6 +1,6 @@
 //! Handles of processes that need not be our children (pidfd).
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use crate::wait::ExitStatus;
@@ -42,7 +42,7 @@ impl ProcessHandle {
     }
 
     /// The process id.
-    pub(crate) fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         self.pid
     }
 
@@ -64,6 +64,15 @@ impl ProcessHandle {
     /// A handle that another process has opened for this process id, and passed on.
     pub fn from_passed(handle: OwnedFd, pid: Pid) -> ProcessHandle {
         ProcessHandle { handle, pid }
+    }
+
+    /// A handle that another process opened and passed on; none where the system does not tell on whom, or the process has been
+    /// reaped.
+    pub fn from_unnamed(handle: OwnedFd) -> Option<ProcessHandle> {
+        let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", handle.as_raw_fd())).ok()?;
+        let number = facts.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+        let pid = Pid::new(number.trim().parse().ok()?)?;
+        Some(ProcessHandle { handle, pid })
     }
 
     /// The exit status, whoever the parent is: known from Linux 6.15 on, after the parent has reaped the process.
@@ -120,6 +129,20 @@ mod tests {
         let mut numbers = release.split('.').map_while(|number| number.parse().ok());
         let is_told = (numbers.next(), numbers.next()) >= (Some(6), Some(15));
         assert_eq!(handle.exit_status(), is_told.then_some(ExitStatus::Code(7)));
+    }
+
+    #[test]
+    fn a_handle_tells_whose_it_is() {
+        let mut child = Command::new("/bin/sleep").arg("100").spawn().unwrap();
+        let pid = Pid::new(child.id()).unwrap();
+        let handle = OwnedFd::from(ProcessHandle::open(pid).unwrap());
+        let again = handle.try_clone().unwrap();
+        let known = ProcessHandle::from_unnamed(handle).unwrap();
+        assert_eq!(known.pid(), pid);
+        known.kill(libc::SIGKILL).unwrap();
+        child.wait().unwrap();
+        assert!(ProcessHandle::from_unnamed(again).is_none());
+        assert!(ProcessHandle::from_unnamed(fs::File::open("/dev/null").unwrap().into()).is_none());
     }
 
     #[test]

@@ -205,6 +205,9 @@ pub fn ignore_write_signals() -> Result<(), Errno> {
 /// The signal that cannot be caught.
 pub const SIGKILL: c_int = libc::SIGKILL;
 
+/// Asks a process to end.
+pub const SIGTERM: c_int = libc::SIGTERM;
+
 /// Sends a signal to one process. ESRCH when it does not exist.
 pub fn kill(pid: Pid, signal: c_int) -> Result<(), Errno> {
     send(pid.raw(), signal)

@@ -36,6 +36,9 @@ fn a_daemon_that_was_killed_at_its_end_leaves_nothing_stopped() {
         assert!(processes::alive(before["slow"]));
         daemon.crash();
         daemon.start_again();
+        daemon.wait_for_log(
+            "INFO the daemon before was killed while it stopped everything: what still runs is stopped, and",
+        );
         daemon.write("go", "");
         wait::until("the slow one has been stopped", || !processes::alive(before["slow"]));
         fs::remove_file(daemon.path("go")).expect("it is there");

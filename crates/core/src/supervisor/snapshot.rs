@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use supervisord_config::model::{Config, Group};
+use supervisord_config::diff::{self, Difference};
+use supervisord_config::model::{Config, Group, LogLevel};
 use supervisord_wire::state::Mood;
 
 use super::listeners::Seat;
@@ -237,11 +238,12 @@ impl Supervisor {
     /// everything is stopped and replaced. Who has read the configuration has logged what is to be said about it.
     pub fn reconcile(&mut self, config: Config, afresh: bool, now: Now) {
         let active: Vec<Arc<Group>> = self.groups.iter().map(|group| group.config.clone()).collect();
-        let difference = supervisord_config::diff::diff(&active, &config.groups);
+        let difference = diff::diff(&active, &config.groups);
         self.adopt_config(config);
         let retired: Vec<String> = match afresh {
             true => active.iter().map(|group| group.name.clone()).collect(),
             false => {
+                self.log_difference(&difference);
                 let changed = difference.changed.into_iter().map(|group| group.name);
                 difference.removed.into_iter().chain(changed).collect()
             }
@@ -253,6 +255,20 @@ impl Supervisor {
             self.activate_by_name(&name, now);
         }
         self.replace_retired(now);
+    }
+
+    /// Says why processes that were left running do not go on, and why there are new ones.
+    fn log_difference(&mut self, difference: &Difference) {
+        let Difference { added, changed, removed } = difference;
+        for group in changed {
+            self.log(LogLevel::Info, format!("{group}; it is stopped and started again"));
+        }
+        for name in removed {
+            self.log(LogLevel::Info, format!("'{name}' is not configured any more: it is stopped and removed"));
+        }
+        for name in added {
+            self.log(LogLevel::Info, format!("'{name}' is new in the configuration: it is added"));
+        }
     }
 
     /// Stops a process, and starts it again when it has ended.

@@ -2,11 +2,12 @@
 
 use std::os::fd::OwnedFd;
 
-use supervisord_config::model::Config;
+use supervisord_config::model::{Config, LogLevel};
 use supervisord_core::supervisor::{Born, Input, ProcessId, SpawnFailure};
 
 use super::Control;
 use super::children::HandedChildren;
+use crate::adoption::Afresh;
 use crate::clock::present;
 use crate::hand_over::HandedChild;
 
@@ -14,8 +15,8 @@ use crate::hand_over::HandedChild;
 pub struct Reconfigured {
     /// The present configuration.
     pub config: Config,
-    /// Whether everything is to begin anew: the daemon was killed while it was stopping everything, or nobody is left.
-    pub afresh: bool,
+    /// Why everything is to begin anew; none where supervision goes on.
+    pub afresh: Option<Afresh>,
 }
 
 impl Control {
@@ -26,7 +27,7 @@ impl Control {
         if let Some(keeper) = self.survival.as_ref().and_then(|survival| survival.keeper.as_ref()) {
             self.children.adopt_keeper(keeper.pid());
         }
-        let cut_off: Vec<_> = handed.children.into_iter().filter_map(|child| self.adopt(child)).collect();
+        let replaced: Vec<_> = handed.children.into_iter().filter_map(|child| self.adopt(child)).collect();
         // The first thing after an upgrade: nobody has reaped meanwhile.
         self.reap_and_report();
         // From here on children may be made, which the state file must know.
@@ -41,20 +42,24 @@ impl Control {
             }
         }
         if let Some(Reconfigured { config, afresh }) = reconfigured {
+            if let Some(reason) = afresh {
+                let level = if matches!(reason, Afresh::OtherVersion(_)) { LogLevel::Warn } else { LogLevel::Info };
+                self.tools.activity.log(level, &reason.to_string());
+            }
             self.supervisor.mark_listeners_uncertain(present());
-            self.supervisor.reconcile(config, afresh, present());
+            self.supervisor.reconcile(config, afresh.is_some(), present());
             self.perform_effects();
         }
-        for process in cut_off {
+        for process in replaced {
             self.supervisor.replace(process, present());
             self.perform_effects();
         }
     }
 
-    /// Takes over a child. Gives its process where it is cut off.
+    /// Takes over a child. Gives its process where it is to be replaced.
     fn adopt(&mut self, child: HandedChild<OwnedFd>) -> Option<ProcessId> {
         let process = self.supervisor.find_process(&child.group, &child.process)?;
-        let (run, pid, is_cut_off) = (child.run, child.pid, child.is_cut_off);
+        let (run, pid, is_replaced) = (child.run, child.pid, child.is_replaced);
         let is_new = self.supervisor.row(process).is_some_and(|row| row.pid == 0);
         if !self.children.adopt(child, process, &self.supervisor, &self.tools, self.poll.registry()) {
             return None;
@@ -63,7 +68,7 @@ impl Control {
             true => Input::Spawned { process, result: Ok(Born { run, pid, at: present() }) },
             false => Input::Adopted { process, run },
         });
-        is_cut_off.then_some(process)
+        is_replaced.then_some(process)
     }
 }
 

@@ -16,20 +16,11 @@ use crate::clock::present;
 use crate::keeper::{Keeper, Name, Owner, Role};
 use crate::output::{OutputHandle, Request, RunId, TransitFiles};
 use crate::state::births::{self, Births};
-use crate::state::{Journal, Socket};
+use crate::state::{Journal, Paths, Socket};
 
 /// How long the daemon waits before it makes another keeper after a second one that could not be made or did not last, and
 /// at most. The first one, and one that has lasted for the longest pause, is replaced at once.
 const KEEPER_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// Where a daemon leaves what the next one needs.
-#[derive(Clone, Debug)]
-pub struct Legacy {
-    /// The state file.
-    pub state_file: String,
-    /// The socket of the keeper.
-    pub socket: PathBuf,
-}
 
 /// The state of this daemon for another one.
 pub(super) struct Survival {
@@ -64,13 +55,13 @@ impl Survival {
     /// # Errors
     /// The system has no memory that can be shared.
     pub(super) fn new(
-        legacy: Legacy,
+        paths: Paths,
         keeper: Option<Keeper>,
         transit: Option<TransitFiles>,
         output: OutputHandle,
         activity: Activity,
     ) -> std::io::Result<Survival> {
-        let Legacy { state_file, socket } = legacy;
+        let Paths { state_file, keeper_socket: socket } = paths;
         let mut survival = Survival {
             journal: Journal::new(state_file, output.clone()),
             socket,

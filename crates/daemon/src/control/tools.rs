@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::child_env::ChildEnv;
-use super::survival::Legacy;
 use crate::activity::Activity;
 use crate::api::ReadConfig;
 use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::output::{OutputHandle, ReportBudget, TransitFiles};
 use crate::plugins::Plugins;
+use crate::state::Paths;
 use crate::view::View;
 
 /// What control works with.
@@ -29,7 +29,7 @@ pub struct Tools {
     /// Reads the configuration again, on a thread of its own.
     pub load_config: ReadConfig,
     /// Children are to survive the daemon, should it be killed: where it leaves what the next one needs.
-    pub legacy: Option<Legacy>,
+    pub survival: Option<Paths>,
     /// The keeper of the daemon before.
     pub keeper: Option<Keeper>,
     /// What the keeper is to hold of the output plane.

@@ -94,6 +94,19 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// A group of which only the name is known.
+pub(super) fn unknown_group(name: &str) -> model::Group {
+    let kind = model::GroupKind::Programs;
+    model::Group { name: name.to_owned(), priority: 999, kind, processes: Vec::new() }
+}
+
+/// A process of which only the name is known: all else is at its default.
+pub(super) fn unknown_process(name: &str) -> model::Process {
+    let mut process = default_process("", model::Origin { file: "".into(), line: 0 });
+    process.identity.name = name.to_owned();
+    process
+}
+
 impl From<&model::Group> for Group {
     fn from(group: &model::Group) -> Group {
         let model::Group { name, priority, kind, processes } = group;

@@ -3,60 +3,65 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use supervisord_config::model::Group;
+use supervisord_config::model::{Config, Group, GroupKind, Process};
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 
 use super::record::{self, Logs, Record, Socket, Writer};
 use super::run::Run;
-use super::version_1;
+use super::{definition, stable, version, version_1};
 
 /// What a state says, all lines taken together.
 #[derive(Debug, Default)]
 pub struct State {
     /// The active groups in the order of activation.
     pub groups: Vec<Arc<Group>>,
-    /// How far each process has got, with its child.
-    members: HashMap<(String, String), (MemberSnapshot, Option<Run>)>,
+    members: HashMap<Key, Member>,
     /// How many events waited for the listeners of a group.
     waiting: HashMap<String, usize>,
     /// The open FastCGI sockets.
     pub sockets: Vec<Socket>,
     /// Whether everything was being stopped.
     pub is_ending: bool,
+    /// Whether it is of a version of which only the [stable part](stable) is understood.
+    pub is_of_other_version: bool,
 }
 
-/// Why a state cannot be used.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// It does not begin as one does.
-    NoState,
-    /// It is of a version that only other releases understand.
-    Version(Writer),
+/// A group and the name of a process.
+type Key = (String, String);
+
+/// What a state says of a process.
+#[derive(Debug)]
+pub struct Member {
+    /// How far it has got.
+    pub snapshot: MemberSnapshot,
+    /// Its child.
+    pub run: Option<Run>,
+    /// Whether its definition and how far it has got are understood, and not only who its child is.
+    pub is_understood: bool,
 }
 
-/// What the text of a state says, and who wrote it. It may end anywhere, as where it was torn: what cannot be understood,
-/// a line or an end of one, is passed over.
-///
-/// # Errors
-/// Its first line is not that of a version that is understood here.
-pub fn read(text: &[u8]) -> Result<(Writer, State), Unreadable> {
-    let mut lines = text.split(|byte| *byte == b'\n');
-    let first = lines.next().unwrap_or_default();
-    let Ok(Record::Supervisord(writer)) = serde_json::from_slice(first) else { return Err(Unreadable::NoState) };
+/// What the text of a state says, and who wrote it. It may end anywhere, as where it was torn, and parts of it may be broken: a
+/// line that cannot be understood is passed over, but for the child that it names. Processes of which it does not say how they
+/// are defined have the definition of the present configuration, or one with which they can be stopped. None where it does not
+/// begin as a state does.
+pub fn read(text: &[u8], config: &Config) -> Option<(Writer, State)> {
+    let writer = writer(text)?;
+    let lines = text.split(|byte| *byte == b'\n').skip(1);
     let state = match writer.version {
         1 => {
             let mut state = State::default();
             lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|record| state.take_version_1(record));
             state
         }
-        version if version == super::version::of_state() => {
-            let mut state = Gathering::default();
-            lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|record| state.take(record));
-            state.finish()
+        of_state => {
+            let is_of_other_version = !version::is_known_state(of_state);
+            let state = State { is_of_other_version, ..State::default() };
+            let mut gathering = Gathering { state, ..Gathering::default() };
+            lines.for_each(|line| gathering.take_line(line));
+            gathering.finish(config)
         }
-        _ => return Err(Unreadable::Version(writer)),
     };
-    Ok((writer, state))
+    Some((writer, state))
 }
 
 /// Who wrote a state, if its first line says so.
@@ -69,14 +74,14 @@ pub fn writer(text: &[u8]) -> Option<Writer> {
 }
 
 impl State {
-    /// How far a process has got, and its child.
-    pub fn member(&self, group: &str, process: &str) -> Option<&(MemberSnapshot, Option<Run>)> {
+    /// What it says of a process.
+    pub fn member(&self, group: &str, process: &str) -> Option<&Member> {
         self.members.get(&(group.to_owned(), process.to_owned()))
     }
 
     /// How many processes had a child.
     pub fn children(&self) -> usize {
-        self.members.values().filter(|(_, run)| run.is_some()).count()
+        self.members.values().filter(|member| member.run.is_some()).count()
     }
 
     /// How many events waited for the listeners of a group.
@@ -104,10 +109,33 @@ impl State {
             version_1::Record::Removed(group) => self.forget(&group),
             version_1::Record::Member { group, member, run, waiting } => {
                 self.waiting.insert(group.clone(), waiting);
-                let member = member.into_member(&group);
-                self.members.insert((group, member.name.clone()), (member, run));
+                let snapshot = member.into_member(&group);
+                let key = (group, snapshot.name.clone());
+                self.members.insert(key, Member { snapshot, run, is_understood: true });
             }
         }
+    }
+
+    /// The definitions of a process of which the state has none, and of its group.
+    fn define(&mut self, (group, name): &Key, config: &Config) -> Option<(Arc<Group>, Arc<Process>)> {
+        let index = self.groups.iter().position(|known| known.name == *group).unwrap_or_else(|| {
+            let configured = config.groups.iter().find(|known| known.name == *group).cloned();
+            self.groups.push(configured.unwrap_or_else(|| Arc::new(definition::unknown_group(group))));
+            self.groups.len() - 1
+        });
+        let known = self.groups.get_mut(index)?;
+        let process = known.processes.iter().find(|process| process.identity.name == *name).cloned();
+        let process = match process {
+            Some(process) => process,
+            None => {
+                let unknown = Arc::new(definition::unknown_process(name));
+                let mut enlarged = Group::clone(known);
+                enlarged.processes.push(unknown.clone());
+                *known = Arc::new(enlarged);
+                unknown
+            }
+        };
+        Some((known.clone(), process))
     }
 }
 
@@ -115,11 +143,25 @@ impl State {
 #[derive(Default)]
 struct Gathering {
     state: State,
-    processes: HashMap<(String, String), record::Process>,
-    logs: HashMap<(String, String), Logs>,
+    processes: HashMap<Key, record::Process>,
+    /// The children of lines that are not understood, where they are the last about their process.
+    children: HashMap<Key, Option<Run>>,
+    logs: HashMap<Key, Logs>,
 }
 
 impl Gathering {
+    fn take_line(&mut self, line: &[u8]) {
+        let record = match self.state.is_of_other_version {
+            false => serde_json::from_slice(line).ok(),
+            true => None,
+        };
+        if let Some(record) = record {
+            self.take(record);
+        } else if let Some(stable::Process { group, name, run }) = stable::process(line) {
+            self.children.insert((group, name), run);
+        }
+    }
+
     fn take(&mut self, record: Record) {
         match record {
             Record::Supervisord(_) => {}
@@ -127,6 +169,7 @@ impl Gathering {
             Record::Removed(group) => {
                 self.state.forget(&group);
                 self.processes.retain(|(known, _), _| *known != group);
+                self.children.retain(|(known, _), _| *known != group);
                 self.logs.retain(|(known, _), _| *known != group);
                 self.state.sockets.retain(|socket| socket.group != group);
             }
@@ -134,7 +177,9 @@ impl Gathering {
                 self.logs.insert((logs.group.clone(), logs.name.clone()), logs);
             }
             Record::Process(process) => {
-                self.processes.insert((process.group.clone(), process.name.clone()), *process);
+                let key = (process.group.clone(), process.name.clone());
+                self.children.remove(&key);
+                self.processes.insert(key, *process);
             }
             Record::Socket(socket) => {
                 self.state.sockets.retain(|known| (&known.group, &known.url) != (&socket.group, &socket.url));
@@ -144,15 +189,29 @@ impl Gathering {
         }
     }
 
-    fn finish(mut self) -> State {
+    fn finish(mut self, config: &Config) -> State {
         for group in self.state.groups.clone() {
             for process in &group.processes {
                 let key = (group.name.clone(), process.identity.name.clone());
+                if self.children.contains_key(&key) {
+                    continue;
+                }
                 let Some(record) = self.processes.remove(&key) else { continue };
-                let member = record.member(process, self.logs.remove(&key).as_ref());
+                let snapshot = record.member(process, self.logs.remove(&key).as_ref());
                 self.state.waiting.insert(group.name.clone(), record.waiting);
-                self.state.members.insert(key, (member, record.run));
+                self.state.members.insert(key, Member { snapshot, run: record.run, is_understood: true });
             }
+        }
+        // What is left has a line that is broken, or a definition that is.
+        self.children.iter().for_each(|(key, _)| _ = self.processes.remove(key));
+        let undefined = self.processes.into_iter().map(|(key, process)| (key, process.run));
+        for (key, run) in undefined.chain(self.children) {
+            let Some(run) = run else { continue };
+            let Some((group, process)) = self.state.define(&key, config) else { continue };
+            let is_listener = matches!(group.kind, GroupKind::Listeners(_));
+            let record = record::Process::of_child(&key.0, &key.1, &run, is_listener);
+            let snapshot = record.member(&process, self.logs.remove(&key).as_ref());
+            self.state.members.insert(key, Member { snapshot, run: Some(run), is_understood: false });
         }
         self.state
     }

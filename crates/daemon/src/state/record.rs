@@ -1,7 +1,8 @@
 //! The lines of the state: JSON, one record each, of which the last about anything counts.
 //!
 //! These types are the format. What is at its default is left out, what a reader does not know it passes over, and what it
-//! misses has its default. A change that an older reader would misunderstand takes another [`VERSION`].
+//! misses has its default. A change that an older reader would misunderstand takes another [`VERSION`]; what must not change
+//! even then is in [`super::stable`].
 
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use serde_json::Value;
 use supervisord_config::model::{self, LogFile};
 use supervisord_core::process::{self, Failure, Phase, Progress, Timers};
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
+use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
 use super::definition;
 use super::run::Run;
+use crate::clock::present;
 
 /// The version that is written. Version 1 is read as well, see [`super::version_1`].
 pub const VERSION: u32 = 2;
@@ -40,7 +43,7 @@ pub enum Record {
 }
 
 /// The daemon that writes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writer {
     /// The version of the format.
     pub version: u32,
@@ -199,6 +202,22 @@ impl Process {
             listener: member.seat.as_ref().and_then(|seat| serde_json::to_value(seat).ok()),
             waiting,
             run,
+        }
+    }
+
+    /// A process of which only its child is known.
+    pub(super) fn of_child(group: &str, name: &str, run: &Run, is_listener: bool) -> Process {
+        // One that is being made may not be there.
+        let state = if run.pid == 0 { ProcessState::Starting } else { ProcessState::Running };
+        let age = start_time::boot_time().saturating_sub(Duration::from_millis(run.started));
+        Process {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            state: state.code(),
+            start: present().epoch().saturating_sub_unsigned(age.as_secs()),
+            listener: is_listener.then_some(Value::Null),
+            run: Some(run.clone()),
+            ..Process::default()
         }
     }
 

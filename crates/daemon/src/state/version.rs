@@ -19,6 +19,17 @@ pub fn of_state() -> u32 {
     record::VERSION + LATER.load(Ordering::Relaxed)
 }
 
+/// Whether a state of this version is read as one of the present version is: a program that pretends to be later reads that
+/// of the release before, too, which is this one.
+pub fn is_known_state(version: u32) -> bool {
+    (record::VERSION..=of_state()).contains(&version)
+}
+
+/// The same of what travels in an upgrade.
+pub fn is_known_hand_over(version: u32) -> bool {
+    (snapshot::VERSION..=of_hand_over()).contains(&version)
+}
+
 /// Makes this program one of the release to come; only before anything else.
 pub fn pretend_to_be_later() {
     LATER.store(1, Ordering::Relaxed);

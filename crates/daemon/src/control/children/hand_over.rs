@@ -71,7 +71,7 @@ impl Children {
                 kept,
                 orphan: orphan.is_some(),
                 handle: orphan.map(|orphan| orphan.handle.into()),
-                is_cut_off: false,
+                is_replaced: false,
                 stdin,
                 waiting: waiting.unwrap_or_default(),
                 listener: listener.map(|listener| listener.pipe.into()),

@@ -1,4 +1,4 @@
-//! How a life of the daemon begins: afresh, where another program left off, or with what a killed daemon left.
+//! How the daemon starts: afresh, where the program before an upgrade left off, or with the children of a daemon that was killed.
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -10,37 +10,37 @@ use supervisord_core::supervisor::Supervisor;
 use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::{Pid, capabilities, start_time};
 
-use crate::adoption::{self, Found, Remains};
+use crate::adoption::{self, Afresh, Found, Remains};
 use crate::clock::present;
-use crate::control::{HandedChildren, Legacy, Reconfigured};
+use crate::control::{HandedChildren, Reconfigured};
 use crate::hand_over::{HandOver, HandedKeeper};
 use crate::keeper::Keeper;
 use crate::output::TransitFiles;
 use crate::start_error::StartError;
-use crate::state::version;
+use crate::state::Paths;
 
-/// How a life begins.
-pub enum Beginning {
+/// How the daemon starts.
+pub enum StartMode {
     /// With nothing but a configuration, and the number of the next event.
     Fresh(u64),
     /// Where the program before left off.
     Upgraded(Box<HandOver<OwnedFd>>),
     /// With the children of a daemon that was killed.
-    Bereft(Box<Remains>),
+    Adopting(Box<Remains>),
 }
 
 /// What a daemon that starts finds.
 pub struct Findings {
-    /// How its life begins.
-    pub beginning: Beginning,
+    /// How it starts.
+    pub mode: StartMode,
     /// What the daemon before was writing to a log when it was killed.
     pub transit: Option<TransitFiles>,
     /// What could not be taken over, in words.
     pub complaints: Vec<String>,
 }
 
-/// The supervisor of a life, and what it takes over.
-pub struct Begun {
+/// A supervisor, and what it takes over.
+pub struct Prepared {
     /// The supervisor.
     pub supervisor: Supervisor,
     /// What is to be taken over, and what is to be made of it where a daemon was killed.
@@ -49,21 +49,20 @@ pub struct Begun {
     pub keeper: Option<Keeper>,
 }
 
-impl Beginning {
+impl StartMode {
     /// Looks for what a killed daemon left. `serial` is the number of the next event where nothing was left.
     ///
     /// # Errors
-    /// What was left forbids to begin.
+    /// The daemon before still runs.
     pub fn find(config: &Config, directory: &str, serial: u64) -> Result<Findings, StartError> {
-        let fresh = |transit, complaints| Findings { beginning: Beginning::Fresh(serial), transit, complaints };
-        let Some(legacy) = legacy(&config.supervisord) else { return Ok(fresh(None, Vec::new())) };
-        let path = &legacy.state_file;
-        match adoption::look(&legacy, config, directory) {
+        let fresh = |transit, complaints| Findings { mode: StartMode::Fresh(serial), transit, complaints };
+        let Some(paths) = paths(&config.supervisord) else { return Ok(fresh(None, Vec::new())) };
+        match adoption::look(&paths, config, directory) {
             Found::Nothing(complaints) => Ok(fresh(None, complaints)),
             // Somebody is left, or what somebody wrote last.
             Found::Remains(mut remains) if !remains.handed.children.is_empty() => {
                 let (transit, complaints) = (remains.transit.take(), std::mem::take(&mut remains.losses));
-                Ok(Findings { beginning: Beginning::Bereft(Box::new(remains)), transit, complaints })
+                Ok(Findings { mode: StartMode::Adopting(Box::new(remains)), transit, complaints })
             }
             Found::Remains(Remains { keeper, transit, losses, .. }) => {
                 if let Some(keeper) = keeper {
@@ -71,18 +70,10 @@ impl Beginning {
                 }
                 Ok(fresh(transit, losses))
             }
-            Found::Unusable(reason) => {
-                let text = format!("the state file {path} cannot be used, no programs are taken over: {reason}");
-                Ok(fresh(None, vec![text]))
-            }
-            Found::OtherVersion(version) => Err(StartError(format!(
-                "The state file {path} is of version {version}, this program understands version {}.  Start the \
-                 supervisord that wrote it, or end the programs it has left running and remove the file.",
-                version::of_state()
-            ))),
             Found::Alive(pid) => Err(StartError(format!(
-                "Another supervisord (pid {pid}) is running with the state file {path}.  Shut this program down first \
-                 before starting supervisord."
+                "Another supervisord (pid {pid}) is running with the state file {}.  Shut this program down first \
+                 before starting supervisord.",
+                paths.state_file
             ))),
         }
     }
@@ -97,40 +88,40 @@ impl Beginning {
     /// What is taken over.
     pub fn handed(&self) -> Option<&HandOver<OwnedFd>> {
         match self {
-            Beginning::Fresh(_) => None,
-            Beginning::Upgraded(handed) => Some(handed),
-            Beginning::Bereft(remains) => Some(&remains.handed),
+            StartMode::Fresh(_) => None,
+            StartMode::Upgraded(handed) => Some(handed),
+            StartMode::Adopting(remains) => Some(&remains.handed),
         }
     }
 
-    /// Begins. `seed` makes the names of automatic logs.
-    pub fn begin(self, config: &Arc<Config>, seed: u64) -> Begun {
+    /// Makes the supervisor. `seed` makes the names of automatic logs.
+    pub fn prepare(self, config: &Arc<Config>, seed: u64) -> Prepared {
         let restore = |handed: HandOver<OwnedFd>| {
             let HandOver { snapshot, children, sockets, next_run, .. } = handed;
             (Supervisor::restore(snapshot, present(), seed), HandedChildren { children, sockets, next_run })
         };
         match self {
-            Beginning::Fresh(serial) => {
+            StartMode::Fresh(serial) => {
                 let supervisor = Supervisor::new(config.clone(), present(), seed, serial);
-                Begun { supervisor, handed: None, keeper: None }
+                Prepared { supervisor, handed: None, keeper: None }
             }
-            Beginning::Upgraded(mut handed) => {
-                let keeper = handed.keeper.take().zip(legacy(&config.supervisord));
-                let keeper = keeper.map(|(HandedKeeper { connection, pid, handle }, legacy)| {
-                    Keeper::handed(connection, pid, handle, &legacy.socket)
+            StartMode::Upgraded(mut handed) => {
+                let keeper = handed.keeper.take().zip(paths(&config.supervisord));
+                let keeper = keeper.map(|(HandedKeeper { connection, pid, handle }, paths)| {
+                    Keeper::handed(connection, pid, handle, &paths.keeper_socket)
                 });
                 let (supervisor, children) = restore(*handed);
-                Begun { supervisor, handed: Some((children, None)), keeper }
+                Prepared { supervisor, handed: Some((children, None)), keeper }
             }
-            Beginning::Bereft(remains) => {
+            StartMode::Adopting(remains) => {
                 // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
-                let afresh = remains.is_ending || remains.survivors() == 0;
+                let afresh = remains.afresh.or((remains.survivors() == 0).then_some(Afresh::NobodyLeft));
                 let Remains { handed, keeper, .. } = *remains;
                 let (supervisor, children) = restore(*handed);
                 // What is to be said about the configuration has been said.
                 let config = Config { notices: Vec::new(), ..Config::clone(config) };
                 let reconfigured = Reconfigured { config, afresh };
-                Begun { supervisor, handed: Some((children, Some(reconfigured))), keeper }
+                Prepared { supervisor, handed: Some((children, Some(reconfigured))), keeper }
             }
         }
     }
@@ -139,13 +130,13 @@ impl Beginning {
 /// Where a daemon leaves what the next one needs; none where children do not survive it: this is not wanted, they could not
 /// be watched or recognized (without `/proc`), they end with this process because it is the first of its namespace, or the
 /// pid file is none that could have others beside it.
-pub fn legacy(settings: &Supervisord) -> Option<Legacy> {
+pub fn paths(settings: &Supervisord) -> Option<Paths> {
     let is_first = Pid::current().get() == 1;
     let has_room = std::fs::metadata(&settings.pidfile).map_or(true, |found| found.is_file());
     let can_survive = capabilities::HERE.take_over && ProcessHandle::is_supported() && start_time::boot_id().is_some();
     let survives = settings.adopt && can_survive && has_room && !is_first;
-    survives.then(|| Legacy {
+    survives.then(|| Paths {
         state_file: format!("{}.state", settings.pidfile),
-        socket: PathBuf::from(format!("{}.keeper", settings.pidfile)),
+        keeper_socket: PathBuf::from(format!("{}.keeper", settings.pidfile)),
     })
 }

@@ -1,0 +1,49 @@
+//! The part of the state that every version keeps as it is: who the children are.
+//!
+//! The first line is a [`Writer`](super::Writer). Of the lines after it, those that are an object with the one key `process` have
+//! in it `group`, `name` and, while the process has a child, `run` with `run`, `pid`, `started` and `exact`, as in [`Run`]; the
+//! last line about a process counts. So a program can name, and stop, what another release has left running, whatever else the
+//! state of that release says.
+
+use serde::Deserialize;
+
+use super::run::Run;
+
+/// What a line says of a process.
+#[derive(Debug, PartialEq, Deserialize)]
+pub struct Process {
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// Its child; none when it has none.
+    #[serde(default)]
+    pub run: Option<Run>,
+}
+
+/// The process that a line tells of; none where it tells of something else.
+pub fn process(line: &[u8]) -> Option<Process> {
+    #[derive(Deserialize)]
+    struct Line {
+        process: Process,
+    }
+    serde_json::from_slice(line).ok().map(|line: Line| line.process)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_recognized_whatever_else_a_line_says() {
+        let line =
+            r#"{"process":{"group":"g","name":"p","mood":{},"run":{"run":2,"pid":8,"started":80,"cgroup":"x"}}}"#;
+        let run = Some(Run { run: 2, pid: 8, started: 80, exact: true, ..Run::default() });
+        assert_eq!(process(line.as_bytes()), Some(Process { group: "g".into(), name: "p".into(), run }));
+        let line = r#"{"process":{"group":"g","name":"p","state":[]}}"#;
+        assert_eq!(process(line.as_bytes()), Some(Process { group: "g".into(), name: "p".into(), run: None }));
+        for line in [r#"{"probe":{"group":"g","name":"p"}}"#, r#"{"process":{"group":"g"}}"#, "no line", ""] {
+            assert_eq!(process(line.as_bytes()), None, "{line}");
+        }
+    }
+}
