@@ -19,7 +19,7 @@ use bytes::Bytes;
 use hyper::Method;
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 use supervisord_wire::value::Value;
-use supervisord_wire::xmlrpc;
+use supervisord_wire::xmlrpc::{self, Item, ItemReader};
 
 use connection::Connection;
 pub use error::ClientError;
@@ -77,17 +77,20 @@ impl Client {
 
     /// Calls any method, for instance one of an `[rpcinterface:x]` plug-in.
     pub fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, ClientError> {
-        Ok(xmlrpc::decode_response(&self.exchange(method, params)?)??)
+        let mut document = Vec::new();
+        self.exchange(method, params, |piece| document.extend_from_slice(piece))?;
+        Ok(xmlrpc::decode_response(&document)??)
     }
 
-    fn exchange(&mut self, method: &str, params: &[Value]) -> Result<Vec<u8>, ClientError> {
+    /// Carries out a call; the answer is taken piece by piece, as it arrives.
+    fn exchange(&mut self, method: &str, params: &[Value], take: impl FnMut(&[u8])) -> Result<(), ClientError> {
         let body = Bytes::from(xmlrpc::encode_call(method, params));
         let request = connection::request(&self.url, self.credentials.as_ref(), Method::POST, "/RPC2", body)?;
         let mut wait = self.wait_policy.wait(takes_time(method));
         let mut connection = self.connected(&mut wait)?;
-        let answer = connection.exchange(request, &mut wait)?;
+        connection.exchange(request, &mut wait, take)?;
         self.connection = Some(connection);
-        Ok(answer)
+        Ok(())
     }
 
     /// Opens an endless log stream: `/logtail/NAME/CHANNEL` or `/mainlogtail`. The backlog comes first.
@@ -119,18 +122,11 @@ impl Client {
         read(self.call(method, params)?).ok_or(ClientError::Shape { method })
     }
 
-    /// A call whose answer is a list.
-    fn ask_all<T>(
-        &mut self,
-        method: &'static str,
-        params: &[Value],
-        read: impl Fn(Value) -> Option<T>,
-    ) -> Result<Vec<T>, ClientError> {
-        let mut list = Vec::new();
-        let answer = xmlrpc::decode_items(&self.exchange(method, params)?, |item| list.push(read(item)))??;
-        let Value::Array(rest) = answer else { return Err(ClientError::Shape { method }) };
-        list.extend(rest.into_iter().map(&read));
-        list.into_iter().collect::<Option<_>>().ok_or(ClientError::Shape { method })
+    /// A call whose answer is a list of structs.
+    fn ask_all<T: Item>(&mut self, method: &'static str, params: &[Value]) -> Result<Vec<T>, ClientError> {
+        let mut items = ItemReader::default();
+        self.exchange(method, params, |piece| items.push(piece))?;
+        items.finish()??.ok_or(ClientError::Shape { method })
     }
 
     /// A call whose only answer is "true".
@@ -196,12 +192,12 @@ impl Client {
 
     /// Every process of the configuration as last read, by process name.
     pub fn all_config_info(&mut self) -> Result<Vec<ConfigInfo>, ClientError> {
-        self.ask_all("supervisor.getAllConfigInfo", &[], ConfigInfo::from_value)
+        self.ask_all("supervisor.getAllConfigInfo", &[])
     }
 
     /// The warnings about the configuration as last read. The original has no such method.
     pub fn config_warnings(&mut self) -> Result<Vec<String>, ClientError> {
-        self.ask_all("supervisor.getConfigWarnings", &[], Value::into_text)
+        self.ask("supervisor.getConfigWarnings", &[], |texts| info::texts(&texts))
     }
 
     /// Activates a configured group.
@@ -219,7 +215,7 @@ impl Client {
 impl Client {
     /// All processes of the active groups, by group and name.
     pub fn all_process_info(&mut self) -> Result<Vec<ProcessInfo>, ClientError> {
-        self.ask_all("supervisor.getAllProcessInfo", &[], ProcessInfo::from_value)
+        self.ask_all("supervisor.getAllProcessInfo", &[])
     }
 
     /// One process, named `process` or `group:process`.
@@ -234,12 +230,12 @@ impl Client {
 
     /// Starts all processes of a group that are not running.
     pub fn start_group(&mut self, group: &str, wait: bool) -> Result<Vec<Outcome>, ClientError> {
-        self.ask_all("supervisor.startProcessGroup", &[group.into(), wait.into()], Outcome::from_value)
+        self.ask_all("supervisor.startProcessGroup", &[group.into(), wait.into()])
     }
 
     /// Starts all processes that are not running.
     pub fn start_all(&mut self, wait: bool) -> Result<Vec<Outcome>, ClientError> {
-        self.ask_all("supervisor.startAllProcesses", &[wait.into()], Outcome::from_value)
+        self.ask_all("supervisor.startAllProcesses", &[wait.into()])
     }
 
     /// Stops a process; with `wait`, answers when it has ended.
@@ -249,12 +245,12 @@ impl Client {
 
     /// Stops all running processes of a group.
     pub fn stop_group(&mut self, group: &str, wait: bool) -> Result<Vec<Outcome>, ClientError> {
-        self.ask_all("supervisor.stopProcessGroup", &[group.into(), wait.into()], Outcome::from_value)
+        self.ask_all("supervisor.stopProcessGroup", &[group.into(), wait.into()])
     }
 
     /// Stops all running processes.
     pub fn stop_all(&mut self, wait: bool) -> Result<Vec<Outcome>, ClientError> {
-        self.ask_all("supervisor.stopAllProcesses", &[wait.into()], Outcome::from_value)
+        self.ask_all("supervisor.stopAllProcesses", &[wait.into()])
     }
 
     /// Sends a signal, by name or number, to a process.
@@ -264,12 +260,12 @@ impl Client {
 
     /// Sends a signal to all running processes of a group.
     pub fn signal_group(&mut self, group: &str, signal: &str) -> Result<Vec<Outcome>, ClientError> {
-        self.ask_all("supervisor.signalProcessGroup", &[group.into(), signal.into()], Outcome::from_value)
+        self.ask_all("supervisor.signalProcessGroup", &[group.into(), signal.into()])
     }
 
     /// Sends a signal to all running processes.
     pub fn signal_all(&mut self, signal: &str) -> Result<Vec<Outcome>, ClientError> {
-        self.ask_all("supervisor.signalAllProcesses", &[signal.into()], Outcome::from_value)
+        self.ask_all("supervisor.signalAllProcesses", &[signal.into()])
     }
 
     /// Writes text to the standard input of a process.
@@ -293,7 +289,7 @@ impl Client {
 
     /// Clears the logs of all processes.
     pub fn clear_all_logs(&mut self) -> Result<Vec<Outcome>, ClientError> {
-        self.ask_all("supervisor.clearAllProcessLogs", &[], Outcome::from_value)
+        self.ask_all("supervisor.clearAllProcessLogs", &[])
     }
 }
 

@@ -1,7 +1,8 @@
 //! The structs that describe a process to clients.
 
 use crate::state::ProcessState;
-use crate::value::Value;
+use crate::value::{Members, Value};
+use crate::xmlrpc::Item;
 
 /// The result of `supervisor.getProcessInfo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,12 @@ pub struct ProcessInfo {
 impl ProcessInfo {
     /// Reads the struct; none when a member is missing or has another type.
     pub fn from_value(value: Value) -> Option<ProcessInfo> {
-        let mut members = value.into_members()?;
+        Item::from_members(&mut value.into_members()?)
+    }
+}
+
+impl Item for ProcessInfo {
+    fn from_members(members: &mut impl Members) -> Option<ProcessInfo> {
         Some(ProcessInfo {
             name: members.text("name")?,
             group: members.text("group")?,
@@ -73,7 +79,12 @@ pub struct ConfigInfo {
 impl ConfigInfo {
     /// Reads the struct; none when a member is missing or has another type.
     pub fn from_value(value: Value) -> Option<ConfigInfo> {
-        let mut members = value.into_members()?;
+        Item::from_members(&mut value.into_members()?)
+    }
+}
+
+impl Item for ConfigInfo {
+    fn from_members(members: &mut impl Members) -> Option<ConfigInfo> {
         Some(ConfigInfo {
             name: members.text("name")?,
             group: members.text("group")?,

@@ -73,11 +73,11 @@ impl Value {
     }
 
     /// Consumes a struct and returns its members.
-    pub fn into_members(self) -> Option<Members> {
+    pub fn into_members(self) -> Option<impl Members> {
         match self {
             Value::Struct(mut members) => {
                 members.reverse();
-                Some(Members { reversed: members })
+                Some(OwnMembers { reversed: members })
             }
             _ => None,
         }
@@ -85,30 +85,37 @@ impl Value {
 }
 
 /// The members of a struct, to be taken one by one. Taking them in their order is fastest.
-#[derive(Debug)]
-pub struct Members {
+pub trait Members {
+    /// Takes a string; none when it is missing.
+    fn text(&mut self, name: &str) -> Option<String>;
+    /// Takes an integer; none when it is missing.
+    fn number(&mut self, name: &str) -> Option<i64>;
+    /// Takes a boolean; none when it is missing.
+    fn truth(&mut self, name: &str) -> Option<bool>;
+}
+
+/// The members of a [`Value::Struct`].
+struct OwnMembers {
     reversed: Vec<(String, Value)>,
 }
 
-impl Members {
-    /// Takes the member with this name; none when it is missing.
+impl OwnMembers {
     fn take(&mut self, name: &str) -> Option<Value> {
         let place = self.reversed.iter().rposition(|(known, _)| known == name)?;
         Some(self.reversed.remove(place).1)
     }
+}
 
-    /// Takes a string.
-    pub fn text(&mut self, name: &str) -> Option<String> {
+impl Members for OwnMembers {
+    fn text(&mut self, name: &str) -> Option<String> {
         self.take(name)?.into_text()
     }
 
-    /// Takes an integer.
-    pub fn number(&mut self, name: &str) -> Option<i64> {
+    fn number(&mut self, name: &str) -> Option<i64> {
         self.take(name)?.as_int()
     }
 
-    /// Takes a boolean.
-    pub fn truth(&mut self, name: &str) -> Option<bool> {
+    fn truth(&mut self, name: &str) -> Option<bool> {
         self.take(name)?.as_bool()
     }
 }

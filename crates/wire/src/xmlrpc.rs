@@ -7,9 +7,11 @@
 
 mod decode;
 mod encode;
+mod items;
 
-pub use decode::{DecodeError, MAX_CALL_BYTES, decode_call, decode_items, decode_response};
+pub use decode::{DecodeError, MAX_CALL_BYTES, decode_call, decode_response};
 pub use encode::{Encode, EncodedArray, encode_call, encode_fault, encode_response};
+pub use items::{Item, ItemReader};
 
 #[cfg(doc)]
 use crate::value::Value;

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use base64::Engine as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder as Http1, SendRequest};
 use hyper::ext::ReasonPhrase;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
@@ -69,22 +69,27 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads the whole body of a 200 answer.
-    pub(super) fn exchange(&mut self, request: Request<Full<Bytes>>, wait: &mut Wait) -> Result<Vec<u8>, ClientError> {
+    /// Sends a request and passes on the body of a 200 answer in chunks.
+    pub(super) fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        wait: &mut Wait,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), ClientError> {
         let Connection { runtime, requests } = self;
         runtime.block_on(wait.run(async {
             let mut body = accepted(requests.send_request(request).await.map_err(broken)?)?;
-            let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-            let mut bytes = Vec::with_capacity(announced.min(MAX_RESPONSE_BYTES));
+            let mut length = 0;
             // Each chunk is freed before the next one is read.
             while let Some(frame) = body.frame().await {
                 let Ok(piece) = frame.map_err(broken)?.into_data() else { continue };
-                if bytes.len() + piece.len() > MAX_RESPONSE_BYTES {
+                length += piece.len();
+                if length > MAX_RESPONSE_BYTES {
                     return Err(ClientError::TooLong(MAX_RESPONSE_BYTES));
                 }
-                bytes.extend_from_slice(&piece);
+                take(&piece);
             }
-            Ok(bytes)
+            Ok(())
         }))
     }
 

@@ -1,7 +1,8 @@
 //! The daemon's answers, with types.
 
 use supervisord_wire::fault::{Fault, FaultCode};
-use supervisord_wire::value::Value;
+use supervisord_wire::value::{Members, Value};
+use supervisord_wire::xmlrpc::Item;
 
 /// The result for one process of a request about several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,9 +33,10 @@ impl Outcome {
     pub fn code(&self) -> Option<FaultCode> {
         FaultCode::from_code(self.status)
     }
+}
 
-    pub(super) fn from_value(value: Value) -> Option<Outcome> {
-        let mut members = value.into_members()?;
+impl Item for Outcome {
+    fn from_members(members: &mut impl Members) -> Option<Outcome> {
         Some(Outcome {
             name: members.text("name")?,
             group: members.text("group")?,
@@ -59,12 +61,12 @@ impl ConfigChanges {
     pub(super) fn from_value(value: Value) -> Option<ConfigChanges> {
         let [lists] = value.as_array()? else { return None };
         let [added, changed, removed] = lists.as_array()? else { return None };
-        Some(ConfigChanges { added: names(added)?, changed: names(changed)?, removed: names(removed)? })
+        Some(ConfigChanges { added: texts(added)?, changed: texts(changed)?, removed: texts(removed)? })
     }
 }
 
-fn names(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]
@@ -93,8 +95,9 @@ mod tests {
             ("status".to_owned(), Value::Int(80)),
             ("description".to_owned(), Value::from("OK")),
         ];
-        assert_eq!(Outcome::from_value(Value::Struct(members.clone())), Some(Outcome::success("g", "p")));
+        let outcome = |members: &[_]| Outcome::from_members(&mut Value::Struct(members.to_vec()).into_members()?);
+        assert_eq!(outcome(&members), Some(Outcome::success("g", "p")));
         members.pop();
-        assert_eq!(Outcome::from_value(Value::Struct(members)), None);
+        assert_eq!(outcome(&members), None);
     }
 }

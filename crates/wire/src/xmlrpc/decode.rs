@@ -77,7 +77,7 @@ pub fn decode_response(body: &[u8]) -> Result<Result<Value, Fault>, DecodeError>
 
 /// Reads an answer whose value is a long array: each item is given away as soon as it has been read, so that they need
 /// not be in memory all at once. What is not where daemons write it remains in the array.
-pub fn decode_items(body: &[u8], mut give: impl FnMut(Value)) -> Result<Result<Value, Fault>, DecodeError> {
+pub(super) fn decode_items(body: &[u8], mut give: impl FnMut(Value)) -> Result<Result<Value, Fault>, DecodeError> {
     decode_answer(body, Some(&mut give))
 }
 
@@ -268,7 +268,7 @@ impl<'a> Decoder<'a> {
                 Event::Text(text) => self.character_data(&text)?,
                 Event::CData(text) if !self.stack.is_empty() => self.append(|| text.xml10_content()),
                 Event::GeneralRef(reference) if !self.stack.is_empty() => {
-                    let character = resolve(&reference)?;
+                    let character = resolve(&reference.xml10_content())?;
                     self.append(|| character.to_string().into());
                 }
                 Event::CData(_) | Event::GeneralRef(_) => return Err(malformed("text outside the root element")),
@@ -483,11 +483,11 @@ fn is_date_time(text: &str) -> bool {
     year > 0 && (1..=days).contains(&day) && number(9, 11) < 24 && number(12, 14) < 60 && number(15, 17) < 60
 }
 
-/// The character a reference stands for: a legal number or one of the five names of XML.
-fn resolve(reference: &BytesRef<'_>) -> Result<char, DecodeError> {
-    let character = match reference.resolve_char_ref().map_err(malformed)? {
+/// The character a reference stands for, without its `&` and `;`: a legal number or one of the five names of XML.
+pub(super) fn resolve(reference: &str) -> Result<char, DecodeError> {
+    let character = match BytesRef::new(reference).resolve_char_ref().map_err(malformed)? {
         Some(character) => Some(character).filter(|character| is_xml_char(*character)),
-        None => match reference.xml10_content().as_ref() {
+        None => match reference {
             "lt" => Some('<'),
             "gt" => Some('>'),
             "amp" => Some('&'),

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::decode::decode_items;
 use super::*;
 use crate::fault::{Fault, FaultCode};
 use crate::info::ProcessInfo;
