@@ -1,6 +1,8 @@
 //! Tables as text, without I/O.
 
 use std::borrow::Cow;
+use std::fmt::Write;
+use std::iter::repeat_n;
 
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 use supervisord_wire::name::namespec;
@@ -9,27 +11,37 @@ use supervisord_wire::state::ProcessState;
 /// The minimal width of the name column.
 const NAME_WIDTH: usize = 30;
 
+/// The width of the state column.
+const STATE_WIDTH: usize = 10;
+
 /// The maximal width of the list of actions in `help`.
 const LIST_WIDTH: usize = 79;
 
 /// The lines of `status`: name, state, description. The name column is as wide as the longest name. `shown` makes names
 /// and descriptions safe to print.
 pub fn status(infos: &[&ProcessInfo], colour: bool, shown: impl Fn(&str) -> Cow<'_, str>) -> String {
-    let lines: Vec<(String, Cow<'_, str>, ProcessState)> = infos
-        .iter()
-        .map(|info| (shown(&namespec(&info.group, &info.name)).into_owned(), shown(&info.description), info.state))
-        .collect();
-    let width = lines.iter().map(|(name, ..)| name.chars().count()).fold(NAME_WIDTH, usize::max) + 3;
-    lines.iter().map(|(name, description, state)| status_line(name, width, *state, description, colour)).collect()
+    let names: Vec<String> = infos.iter().map(|info| shown(&namespec(&info.group, &info.name)).into_owned()).collect();
+    let width = names.iter().map(|name| name.chars().count()).fold(NAME_WIDTH, usize::max) + 3;
+    let mut text = String::new();
+    for (name, info) in names.iter().zip(infos) {
+        push_padded(&mut text, name, width);
+        if colour {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\x1b[{}m{}\x1b[0m", colour_of(info.state), info.state);
+            push_padded(&mut text, "", STATE_WIDTH.saturating_sub(info.state.name().len()));
+        } else {
+            push_padded(&mut text, info.state.name(), STATE_WIDTH);
+        }
+        text.push_str(&shown(&info.description));
+        text.push('\n');
+    }
+    text
 }
 
-fn status_line(name: &str, width: usize, state: ProcessState, description: &str, colour: bool) -> String {
-    let (number, state) = (colour_of(state), state.name());
-    if !colour {
-        return format!("{name:width$}{state:10}{description}\n");
-    }
-    let gap = 10_usize.saturating_sub(state.len());
-    format!("{name:width$}\x1b[{}m{state}\x1b[0m{:gap$}{description}\n", number, "")
+/// Appends a text, and blanks up to a width in characters.
+fn push_padded(text: &mut String, cell: &str, width: usize) {
+    text.push_str(cell);
+    text.extend(repeat_n(' ', width.saturating_sub(cell.chars().count())));
 }
 
 /// The SGR number of a state's colour.
