@@ -90,9 +90,10 @@ impl<T> Drop for Awaited<T> {
 impl<T> Slot<T> {
     fn close_if_open(&self) {
         let mut state = self.lock();
-        if let State::Open = *state {
-            *state = State::Closed;
+        if !matches!(*state, State::Open) {
+            return;
         }
+        *state = State::Closed;
         drop(state);
         self.changed.notify_all();
     }
