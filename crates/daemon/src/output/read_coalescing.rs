@@ -4,7 +4,6 @@
 //! milliseconds, so that one turn moves many small writes; where its pipe is too small for that, it is grown. A flood
 //! that would fill even the grown pipe in less than a millisecond is read without a pause.
 
-use std::mem;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -31,8 +30,8 @@ pub(super) struct ReadCoalescing {
     /// Whether that turn took as much as a turn may take, so that more is there already.
     was_cut_short: bool,
     window: Window,
-    /// How many bytes the pipe holds.
-    capacity: usize,
+    /// How many bytes the pipe holds, once that had to be known.
+    capacity: Option<usize>,
     /// How many it held before it was grown.
     former_capacity: Option<usize>,
     cannot_grow: bool,
@@ -48,13 +47,13 @@ struct Window {
 
 impl ReadCoalescing {
     /// Begins with a stream that has been quiet so far.
-    pub fn new(now: Instant, pipe: Option<BorrowedFd<'_>>) -> ReadCoalescing {
+    pub fn new(now: Instant) -> ReadCoalescing {
         ReadCoalescing {
             delay: Duration::ZERO,
             last: now,
             was_cut_short: false,
             window: Window { start: now, bytes: 0, turns: 0 },
-            capacity: pipe.and_then(|pipe| pipe::capacity(pipe).ok()).unwrap_or(USUAL_CAPACITY),
+            capacity: None,
             former_capacity: None,
             cannot_grow: false,
         }
@@ -84,11 +83,6 @@ impl ReadCoalescing {
         self.former_capacity.is_some()
     }
 
-    /// How many bytes the pipe holds.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
     /// Makes the pipe small again if the stream has been quiet.
     pub fn calm_down(&mut self, now: Instant, pipe: BorrowedFd<'_>) {
         if now.saturating_duration_since(self.last) >= QUIET
@@ -96,7 +90,7 @@ impl ReadCoalescing {
         {
             self.delay = Duration::ZERO;
             // What has just been written into it can be in the way; then it stays large until the process ends.
-            self.capacity = pipe::set_capacity(pipe, capacity).unwrap_or(self.capacity);
+            self.capacity = pipe::set_capacity(pipe, capacity).ok().or(self.capacity);
         }
     }
 
@@ -106,25 +100,39 @@ impl ReadCoalescing {
             self.delay = Duration::ZERO;
             return;
         }
-        if self.time_to_half(elapsed) < LONGEST {
-            self.grow(limit, pipe);
+        let mut capacity = *self.capacity.get_or_insert_with(|| capacity(pipe));
+        if self.time_to_half(capacity, elapsed) < LONGEST {
+            capacity = self.grow(capacity, limit, pipe);
         }
-        let delay = self.time_to_half(elapsed).min(LONGEST);
+        let delay = self.time_to_half(capacity, elapsed).min(LONGEST);
         self.delay = if delay < SHORTEST { Duration::ZERO } else { delay };
     }
 
     /// How long it takes at the present rate until the pipe is half full.
-    fn time_to_half(&self, elapsed: Duration) -> Duration {
-        elapsed.mul_f64(self.capacity as f64 / 2.0 / self.window.bytes.max(1) as f64)
+    fn time_to_half(&self, capacity: usize, elapsed: Duration) -> Duration {
+        elapsed.mul_f64(capacity as f64 / 2.0 / self.window.bytes.max(1) as f64)
     }
 
-    fn grow(&mut self, limit: usize, pipe: BorrowedFd<'_>) {
-        if self.is_grown() || self.cannot_grow || self.capacity >= limit {
-            return;
+    /// Grows a pipe of this capacity to `limit` bytes; returns the capacity it has then.
+    fn grow(&mut self, capacity: usize, limit: usize, pipe: BorrowedFd<'_>) -> usize {
+        if self.is_grown() || self.cannot_grow || capacity >= limit {
+            return capacity;
         }
         match pipe::set_capacity(pipe, limit) {
-            Ok(capacity) => self.former_capacity = Some(mem::replace(&mut self.capacity, capacity)),
-            Err(_) => self.cannot_grow = true,
+            Ok(grown) => {
+                self.former_capacity = Some(capacity);
+                self.capacity = Some(grown);
+                grown
+            }
+            Err(_) => {
+                self.cannot_grow = true;
+                capacity
+            }
         }
     }
+}
+
+/// How many bytes a pipe holds.
+pub(super) fn capacity(pipe: BorrowedFd<'_>) -> usize {
+    pipe::capacity(pipe).unwrap_or(USUAL_CAPACITY)
 }

@@ -11,12 +11,11 @@ use mio::{Interest, Registry, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::debug_text;
 use supervisord_core::output::pipeline::Pipeline;
-use supervisord_sys::pipe;
 
 use super::log_file::Transfer;
 use super::message::{AttachChannel, HandedStream, RunId, StreamCopy};
 use super::outlets::{Outlets, Source};
-use super::read_coalescing::ReadCoalescing;
+use super::read_coalescing::{self, ReadCoalescing};
 use super::sinks::SinkId;
 
 /// A stream being read.
@@ -77,7 +76,7 @@ impl Stream {
                 pipeline
             }
         };
-        let coalescing = ReadCoalescing::new(Instant::now(), pipe.as_ref().map(|pipe| pipe.as_fd()));
+        let coalescing = ReadCoalescing::new(Instant::now());
         Stream { pipe, token, is_watched: false, pipeline, unlogged: Vec::new(), source, coalescing, is_queued: false }
     }
 
@@ -145,9 +144,7 @@ impl Stream {
 
     /// How many bytes its pipe holds.
     pub fn capacity(&self) -> usize {
-        let known = self.coalescing.capacity();
-        // The process may have changed it.
-        self.pipe.as_ref().and_then(|pipe| pipe::capacity(pipe.as_fd()).ok()).unwrap_or(known)
+        self.pipe.as_ref().map_or(0, |pipe| read_coalescing::capacity(pipe.as_fd()))
     }
 
     /// Moves one piece, at most as long as the buffer if it has to be looked at.
