@@ -127,7 +127,7 @@ impl Control {
             message_sender,
             signals,
             supervisor,
-            children: Children::default(),
+            children: Children::new(tools.output.clone()),
             replies: HashMap::new(),
             next_call: 0,
             clearing: ClearQueue::default(),
@@ -256,6 +256,7 @@ impl Control {
     }
 
     fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) {
+        self.tools.output.ring_if_due();
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 self.tools.activity.log(LogLevel::Critical, &format!("poll error: {error}"));

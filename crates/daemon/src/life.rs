@@ -212,6 +212,7 @@ impl Life {
         let inbox = Inbox::new().map_err(cannot_start)?;
         let sender = inbox.message_sender.clone();
         let activity = output.activity();
+        let activity_in_turns = output.activity_in_turns();
         let transit = output.transit_files();
         let output = output.start(move |report| sender.send(Message::Output(report))).map_err(cannot_start)?;
         lock.name_holder();
@@ -238,7 +239,7 @@ impl Life {
         let tools = Tools {
             servers: servers_again,
             view,
-            activity,
+            activity: activity_in_turns,
             output: output.handle.clone(),
             budget: output.budget.clone(),
             child_env: ChildEnv::new(hand_over::environment(), &config),

@@ -124,6 +124,13 @@ impl Output {
         Activity::written(self.level, move |line| requests.send(Request::Activity { line }), progress)
     }
 
+    /// The same for control, which ends each turn of its loop with [`OutputHandle::ring_if_due`]: a turn logs several lines.
+    pub fn activity_in_turns(&self) -> Activity {
+        let requests = self.requests.clone();
+        let progress = requests.progress().clone();
+        Activity::written(self.level, move |line| requests.put_off(Request::Activity { line }), progress)
+    }
+
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
         let Output { requests, mut sinks, activity, strip_ansi, leftover, .. } = self;

@@ -62,9 +62,9 @@ impl LogProgress {
         self.queued.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// One more line has been written.
-    pub(crate) fn advance(&self) {
-        self.written.fetch_add(1, Ordering::SeqCst);
+    /// So many more lines have been written.
+    pub(crate) fn advance(&self, lines: u64) {
+        self.written.fetch_add(lines, Ordering::SeqCst);
         self.tell();
     }
 
@@ -106,7 +106,7 @@ mod tests {
         run(async {
             let progress = LogProgress::default();
             progress.queue();
-            progress.advance();
+            progress.advance(1);
             assert!(is_immediate(&progress, progress.queued()).await);
             assert!(!progress.is_awaited.load(Ordering::SeqCst), "nobody is to be woken");
         });
@@ -121,7 +121,7 @@ mod tests {
                 while !writer.is_awaited.load(Ordering::SeqCst) {
                     std::thread::yield_now();
                 }
-                writer.advance();
+                writer.advance(1);
             }
         });
         run(progress.reached(2));
@@ -136,7 +136,7 @@ mod tests {
             assert!(!is_immediate(&progress, 1).await);
             progress.reach(1).await;
             assert!(is_immediate(&progress, 1).await, "it has been waited for in vain");
-            progress.advance();
+            progress.advance(1);
             assert!(!is_immediate(&progress, 2).await, "it goes on, and is waited for again");
             progress.end();
             assert!(is_immediate(&progress, 3).await);

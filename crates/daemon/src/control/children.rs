@@ -31,7 +31,7 @@ use super::survival::Survival;
 use super::tokens::ChildTokens;
 use super::tools::Tools;
 use crate::descriptor::{deregister, register};
-use crate::output::RunId;
+use crate::output::{OutputHandle, RunId};
 use crate::state;
 pub use hand_over::HandedChildren;
 pub use leftover::LeftoverChildren;
@@ -118,7 +118,6 @@ pub(super) struct Drained {
 }
 
 /// All children.
-#[derive(Default)]
 pub(super) struct Children {
     /// Boxed, because a table is at least half empty after it has grown.
     living: HashMap<RunId, Box<Child>>,
@@ -139,6 +138,21 @@ pub(super) struct Children {
 }
 
 impl Children {
+    /// No children yet.
+    pub(super) fn new(output: OutputHandle) -> Children {
+        Children {
+            living: HashMap::new(),
+            by_pid: HashMap::new(),
+            by_process: HashMap::new(),
+            tokens: ChildTokens::default(),
+            not_reaped: Vec::new(),
+            limits: BTreeSet::new(),
+            draining: HashMap::new(),
+            drain_deadlines: VecDeque::new(),
+            spawner: ChildSpawner::new(output),
+        }
+    }
+
     /// Spawns the child of a process of the supervisor.
     pub(super) fn spawn_program(
         &mut self,
@@ -269,7 +283,11 @@ impl Children {
     pub(super) fn drained(&mut self, run: RunId) -> Option<Drained> {
         let Draining { process, pid, status, .. } = self.draining.remove(&run)?;
         self.forget_process(run, process);
-        self.drain_deadlines.retain(|(_, other)| *other != run);
+        // They are drained in their order, unless one has been given up.
+        match self.drain_deadlines.front() {
+            Some((_, first)) if *first == run => _ = self.drain_deadlines.pop_front(),
+            _ => self.drain_deadlines.retain(|(_, other)| *other != run),
+        }
         Some(Drained { run, pid, status: status? })
     }
 

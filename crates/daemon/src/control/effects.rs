@@ -122,6 +122,8 @@ impl Control {
                 self.check_socket_files();
             }
             Effect::Reply { call, outcome } => {
+                // Before the answer goes out, the network plane waits for the lines that tell how it came to it.
+                self.tools.output.ring_if_due();
                 if let Some(reply) = self.replies.remove(&call) {
                     reply(outcome);
                 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::output::OutputHandle;
 use crate::output::answer::answer;
 
 /// How long answers that do not come are waited for in one turn of the loop; normally they take microseconds.
@@ -31,15 +32,16 @@ pub(super) struct Offload {
     runner: Option<Runner>,
     /// What was not answered in time, and the threads that still wait for it. They end with the answer.
     overdue: HashMap<String, JoinHandle<()>>,
-}
-
-impl Default for Offload {
-    fn default() -> Offload {
-        Offload { wait_left: WAIT_PER_TURN, runner: None, overdue: HashMap::new() }
-    }
+    /// What was logged so far in this turn is written while control waits.
+    output: OutputHandle,
 }
 
 impl Offload {
+    /// No question is asked yet.
+    pub(super) fn new(output: OutputHandle) -> Offload {
+        Offload { wait_left: WAIT_PER_TURN, runner: None, overdue: HashMap::new(), output }
+    }
+
     /// Begins a turn of the loop, with all of the waiting time again.
     pub(super) fn begin_turn(&mut self) {
         self.wait_left = WAIT_PER_TURN;
@@ -65,6 +67,7 @@ impl Offload {
             // Nobody wants it any more when it comes too late.
             let _ = reply.give(question());
         }));
+        self.output.ring_if_due();
         let asked = Instant::now();
         let answered = awaited.within(self.wait_left.min(most)).map_err(|_| NoReply);
         match answered {
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_question_that_is_not_answered_holds_up_no_other() {
-        let mut offload = Offload::default();
+        let mut offload = Offload::new(OutputHandle::new());
         assert_eq!(offload.ask("one", || 1), Ok(1));
         let (release, held) = channel::<()>();
         offload.wait_left = Duration::from_millis(1);

@@ -53,7 +53,7 @@ impl Control {
                     if !last_output.is_empty() {
                         self.listener_output(run, process, last_output);
                     }
-                    self.tools.output.send(Request::Drain { run });
+                    self.tools.output.put_off(Request::Drain { run });
                     self.children.wait_for_output(run, present().mono);
                 }
                 Exit::Plugin(on_exit) => on_exit(),

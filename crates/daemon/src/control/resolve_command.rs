@@ -138,6 +138,7 @@ mod tests {
     use supervisord_config::samples;
 
     use super::*;
+    use crate::output::OutputHandle;
 
     #[test]
     fn a_program_that_was_there_a_moment_ago_comes_from_the_cache() {
@@ -148,7 +149,7 @@ mod tests {
         let mut process = samples::process("p");
         process.spawn.command = format!("{} now", path.display());
         let child_env = ChildEnv::new(Vec::new(), &samples::config([]));
-        let (mut resolver, mut offload) = (CommandResolver::default(), Offload::default());
+        let (mut resolver, mut offload) = (CommandResolver::default(), Offload::new(OutputHandle::new()));
         let start = Duration::from_secs(100);
         assert!(resolver.resolve_cached(&process, &child_env, &mut offload, start).is_ok());
         fs::remove_file(&path).expect("removed");

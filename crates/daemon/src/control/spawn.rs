@@ -35,7 +35,7 @@ use crate::activity::Activity;
 use crate::clock::present;
 use crate::hand_over::HandedSocket;
 use crate::keeper::Owner;
-use crate::output::{Request, RunId};
+use crate::output::{OutputHandle, Request, RunId};
 use crate::state::{Run, Socket};
 use failure::{dispatcher_error, fork_error, log_error, removed};
 pub(super) use logs::channel;
@@ -47,7 +47,6 @@ use users::Users;
 static NO_PID_SLOT: AtomicU64 = AtomicU64::new(0);
 
 /// Spawns children.
-#[derive(Default)]
 pub(super) struct ChildSpawner {
     prepared: HashMap<ProcessId, Result<Prepared, SpawnFailure>>,
     sockets: Sockets,
@@ -83,6 +82,21 @@ pub(super) struct SpawnedProgram {
 }
 
 impl ChildSpawner {
+    /// Nothing is prepared yet.
+    pub(super) fn new(output: OutputHandle) -> ChildSpawner {
+        ChildSpawner {
+            prepared: HashMap::new(),
+            sockets: Sockets::default(),
+            spawner: Spawner::default(),
+            start_times: StartTimes::default(),
+            next_run: 0,
+            log_opener: LogOpener::default(),
+            users: Users::default(),
+            resolver: CommandResolver::default(),
+            offload: Offload::new(output),
+        }
+    }
+
     /// The number of a new run.
     pub(super) fn next_run(&mut self) -> RunId {
         let run = RunId(self.next_run);

@@ -74,8 +74,21 @@ impl ActivityWriter {
         self.echo.into_iter().chain(file).find(|sink| sinks.is_congested(*sink))
     }
 
+    /// Writes finished lines, line feeds included; in one step where nothing has to be done between them.
+    pub fn write_lines(&self, lines: &[String], sinks: &mut Sinks) {
+        let length = lines.iter().map(String::len).sum();
+        match &self.file {
+            Some((file, _))
+                if self.echo.is_none() && lines.len() > 1 && sinks.has_room(*file, length, self.rotation) =>
+            {
+                sinks.write_lines(*file, lines.concat().as_bytes(), self.rotation);
+            }
+            _ => lines.iter().for_each(|line| self.write_line(line, sinks)),
+        }
+    }
+
     /// Writes a finished line, line feed included.
-    pub fn write_line(&self, line: &str, sinks: &mut Sinks) {
+    fn write_line(&self, line: &str, sinks: &mut Sinks) {
         if let Some(echo) = self.echo {
             match self.echo_obeys {
                 true => sinks.write_lines(echo, &LogFilter::default().pass(line.as_bytes()), Rotation::NEVER),

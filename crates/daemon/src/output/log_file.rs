@@ -1,16 +1,14 @@
 //! A log that is a regular file: appended to, rotated, opened again, emptied.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Seek, Write};
 use std::ops::Range;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use supervisord_core::rotation::{self, Rotation, Step};
-use supervisord_sys::fd::{self, FileKind};
 use supervisord_sys::{sink as open, trusted};
 
 use super::loss::Loss;
@@ -44,10 +42,15 @@ pub(super) enum Transfer {
 }
 
 impl LogFile {
-    /// Takes over a regular file that was opened for appending.
-    pub fn new(path: Arc<str>, file: File) -> LogFile {
-        let id = file.metadata().map_or(FileId { device: 0, inode: 0 }, |found| FileId::of(&found));
-        LogFile { path, file, id, retry_at: 0 }
+    /// Takes over a regular file that was opened for appending, and about which this was found out.
+    pub fn new(path: Arc<str>, file: File, found: &Metadata) -> LogFile {
+        LogFile { path, file, id: FileId::of(found), retry_at: 0 }
+    }
+
+    /// Whether so many bytes do not make it long enough to be rotated.
+    pub fn has_room(&self, bytes: usize, rotation: Rotation) -> bool {
+        rotation.maxbytes == 0
+            || self.file.metadata().is_ok_and(|found| !rotation.is_due(found.len().saturating_add(bytes as u64)))
     }
 
     /// Writes all of `bytes` to the end of the file.
@@ -124,10 +127,11 @@ impl LogFile {
     /// Goes on with what is at the path now, or with a new file.
     fn begin_anew(&mut self) -> io::Result<()> {
         let file = open::open_append(&self.path, self.mode().unwrap_or(NEW_MODE))?;
-        if fd::kind(file.as_fd())? != FileKind::Regular {
+        let found = file.metadata()?;
+        if !found.is_file() {
             return Err(io::Error::other("something else than a file is in its place"));
         }
-        *self = LogFile::new(self.path.clone(), file);
+        *self = LogFile::new(self.path.clone(), file, &found);
         Ok(())
     }
 

@@ -19,6 +19,9 @@ use super::sinks::SinkId;
 use super::state_file::{Outcome, StateFile};
 use super::streams::Streams;
 
+/// The most lines of the activity log that are written at once.
+const MOST_LINES: usize = 256;
+
 /// The token of requests. Logs have odd tokens and streams the even ones from 2 on; no number is used twice, so that an
 /// event that was still on its way cannot be mistaken for one of a later stream with the same descriptor.
 pub(super) const REQUESTS: Token = Token(0);
@@ -36,6 +39,8 @@ pub(super) struct Plane {
     outlets: Outlets,
     streams: Streams,
     state_file: StateFile,
+    /// Lines of the activity log that are to be written next.
+    lines: Vec<String>,
     /// Written before anything else.
     leftover: Option<Leftover>,
     is_stopping: bool,
@@ -47,7 +52,8 @@ impl Plane {
     pub fn new(poll: Poll, requests: OutputHandle, outlets: Outlets, leftover: Option<Leftover>) -> io::Result<Plane> {
         let streams = Streams::new(poll.registry().try_clone()?, REQUESTS.0 + 2);
         let state_file = StateFile::default();
-        Ok(Plane { poll, requests, outlets, streams, state_file, leftover, is_stopping: false })
+        let lines = Vec::new();
+        Ok(Plane { poll, requests, outlets, streams, state_file, lines, leftover, is_stopping: false })
     }
 
     /// Runs until it is told to stop.
@@ -102,11 +108,27 @@ impl Plane {
     fn take_requests(&mut self) {
         let (requests, dropped) = self.requests.take();
         for request in requests {
+            // What is asked for meanwhile may log something itself, but for what concerns only the state file.
+            if !matches!(request, Request::Activity { .. } | Request::Journal { .. }) || self.lines.len() >= MOST_LINES
+            {
+                self.write_lines();
+            }
             self.handle(request);
             self.outlets.write_notices();
         }
+        self.write_lines();
         self.write_state();
         self.log_dropped(dropped);
+    }
+
+    /// Writes the lines of the activity log that have come one after the other.
+    fn write_lines(&mut self) {
+        if !self.lines.is_empty() {
+            self.outlets.activity.write_lines(&self.lines, &mut self.outlets.sinks);
+            self.requests.progress().advance(self.lines.len() as u64);
+            self.lines.clear();
+            self.outlets.write_notices();
+        }
     }
 
     fn write_state(&mut self) {
@@ -170,10 +192,7 @@ impl Plane {
             }
             Request::Detach { run } => self.streams.detach(run, &mut self.outlets),
             Request::Write { run, channel, bytes } => self.streams.write(run, channel, &bytes, &mut self.outlets),
-            Request::Activity { line } => {
-                self.outlets.activity.write_line(&line, &mut self.outlets.sinks);
-                self.requests.progress().advance();
-            }
+            Request::Activity { line } => self.lines.push(line),
             Request::Reopen => self.outlets.sinks.reopen_all(),
             Request::ClearLogs { files, reply } => reply(self.clear_logs(&files)),
             Request::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),

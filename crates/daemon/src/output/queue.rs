@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::message::Request;
@@ -24,6 +25,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// Set once the thread runs; until then requests just wait.
     notifier: OnceLock<Notifier>,
+    /// Whether requests have been put off.
+    is_ring_due: AtomicBool,
     progress: Arc<LogProgress>,
 }
 
@@ -46,7 +49,8 @@ pub(super) struct Dropped {
 }
 
 impl OutputHandle {
-    pub(super) fn new() -> OutputHandle {
+    /// A queue that no thread takes anything out of yet.
+    pub(crate) fn new() -> OutputHandle {
         OutputHandle { shared: Arc::default() }
     }
 
@@ -70,6 +74,20 @@ impl OutputHandle {
             self.shared.progress.queue();
         }
         waiting.requests.push_back(request);
+    }
+
+    /// The same, for a sender that does more of it in the same turn of its loop: nobody is woken before
+    /// [`OutputHandle::ring_if_due`], or the next request that is sent.
+    pub fn put_off(&self, request: Request) {
+        self.leave(request);
+        self.shared.is_ring_due.store(true, Ordering::Release);
+    }
+
+    /// Has the thread look at what was put off, if anything was.
+    pub fn ring_if_due(&self) {
+        if self.shared.is_ring_due.swap(false, Ordering::AcqRel) {
+            self.ring();
+        }
     }
 
     /// How far the activity log has got.
@@ -162,6 +180,30 @@ mod tests {
             requests.iter().map(|request| if let Request::Drain { run } = request { run.0 } else { 0 }).collect();
         assert_eq!(runs, [1, 2]);
         assert_eq!(dropped, Dropped::default());
+    }
+
+    #[test]
+    fn what_is_put_off_is_announced_once_at_the_end_of_the_turn() {
+        let mut poll = mio::Poll::new().expect("a loop");
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
+        let mut events = mio::Events::with_capacity(8);
+        let mut is_woken = || {
+            poll.poll(&mut events, Some(std::time::Duration::ZERO)).expect("it waits");
+            !events.is_empty()
+        };
+        let handle = OutputHandle::new();
+        handle.set_notifier(Notifier::new(waker));
+        handle.ring_if_due();
+        assert!(!is_woken(), "nothing waits");
+        handle.put_off(line(1));
+        handle.put_off(line(1));
+        assert!(!is_woken());
+        handle.ring_if_due();
+        assert!(is_woken());
+        handle.answer();
+        handle.ring_if_due();
+        assert!(!is_woken(), "it has been announced");
+        assert_eq!(handle.take().0.len(), 2);
     }
 
     #[test]

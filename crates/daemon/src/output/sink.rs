@@ -244,6 +244,11 @@ impl Sink {
         }
     }
 
+    /// Whether it is a regular file that so many bytes do not make long enough to be rotated.
+    pub fn has_room(&self, bytes: usize, rotation: Rotation) -> bool {
+        matches!(&self.target, Target::File(file) if file.has_room(bytes, rotation))
+    }
+
     /// Whether it is a regular file, as far as is known.
     pub fn is_file(&self) -> bool {
         !matches!(self.target, Target::Stream(_))
@@ -370,9 +375,10 @@ impl Target {
             return Ok(Target::Stream(StreamLog::new(Outlet::File(open_fifo(path)?))));
         }
         let file = open::open_append(path, mode)?;
-        Ok(match fd::kind(file.as_fd())? {
-            FileKind::Regular => Target::File(LogFile::new(path.clone(), file)),
-            _ => Target::Stream(StreamLog::new(Outlet::File(file))),
+        let found = file.metadata()?;
+        Ok(match found.is_file() {
+            true => Target::File(LogFile::new(path.clone(), file, &found)),
+            false => Target::Stream(StreamLog::new(Outlet::File(file))),
         })
     }
 }

@@ -202,6 +202,11 @@ impl Sinks {
         self.after_write(id, entries);
     }
 
+    /// Whether a log is a file that so many bytes do not make long enough to be rotated.
+    pub fn has_room(&self, id: SinkId, bytes: usize, rotation: Rotation) -> bool {
+        self.open.get(&id).is_some_and(|shared| shared.sink.has_room(bytes, rotation))
+    }
+
     /// Sends one message to the system log.
     pub fn send_to_system_log(&mut self, message: &[u8]) {
         let entries = self.system_log.send(message);

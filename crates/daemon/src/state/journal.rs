@@ -204,7 +204,8 @@ impl Journal {
             self.memory = None;
             self.begin_again = Some(Duration::ZERO);
         }
-        self.output.send(Request::Journal { line });
+        // Control ends each turn of its loop with waking the output plane.
+        self.output.put_off(Request::Journal { line });
     }
 }
 

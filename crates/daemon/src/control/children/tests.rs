@@ -33,7 +33,7 @@ fn reap(pid: u32) -> ExitStatus {
 
 #[test]
 fn a_child_that_runs_for_too_long_is_killed() {
-    let (mut children, poll) = (Children::default(), Poll::new().unwrap());
+    let (mut children, poll) = (Children::new(OutputHandle::new()), Poll::new().unwrap());
     let now = present().mono;
     let output = pipe::from_child().unwrap();
     let role = Role::SelfTest(output.reader.into());
@@ -50,7 +50,7 @@ fn a_child_that_runs_for_too_long_is_killed() {
 
 #[test]
 fn a_child_that_ends_in_time_has_no_limit_any_more() {
-    let (mut children, poll) = (Children::default(), Poll::new().unwrap());
+    let (mut children, poll) = (Children::new(OutputHandle::new()), Poll::new().unwrap());
     let role = Role::SelfTest(pipe::from_child().unwrap().reader.into());
     let (_, pid) = spawn(&mut children, "exit 3", role, Some(present().mono + LONG));
     let exit = children.reaped(pid, reap(pid), present(), poll.registry());
@@ -60,7 +60,7 @@ fn a_child_that_ends_in_time_has_no_limit_any_more() {
 
 #[test]
 fn a_pid_that_comes_again_is_another_run() {
-    let (mut children, poll) = (Children::default(), Poll::new().unwrap());
+    let (mut children, poll) = (Children::new(OutputHandle::new()), Poll::new().unwrap());
     let (tell, told) = channel();
     let (first, pid) = spawn(&mut children, "exit 1", telling(1, &tell), None);
     reap(pid);

@@ -284,6 +284,43 @@ fn lines_logged_before_the_start_are_written() {
     assert_eq!(size(&path), 0);
 }
 
+/// The lines of the activity log and of its backups, the oldest first, of lines that come all at once.
+fn logged_at_once(rotation: Rotation, lines: &[String]) -> Vec<Vec<String>> {
+    let dir = TempDir::new().expect("a directory");
+    let path = dir.path().join("activity.log");
+    let options = Options {
+        activity: ActivityLog::File(path.display().to_string()),
+        rotation,
+        echo_to_stdout: false,
+        level: LogLevel::Info,
+        strip_ansi: false,
+        syslog: Syslog::at(&dir.path().join("no-syslog"), "test"),
+    };
+    let output = Output::open(options, FollowHub::new()).expect("the activity log opens");
+    let handle = output.handle();
+    lines.iter().for_each(|line| handle.send(Request::Activity { line: line.clone() }));
+    let running = output.start(|_| ()).expect("the thread starts");
+    handle.send(Request::Stop);
+    running.thread.join().expect("it ends");
+    let of_file =
+        |number| fs::read_to_string(supervisord_core::rotation::name(&path.display().to_string(), number)).ok();
+    let files = (0..=rotation.backups).rev().filter_map(of_file);
+    files.map(|text| text.lines().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn lines_that_come_at_once_are_rotated_as_if_they_came_one_by_one() {
+    let lines: Vec<String> = (0..10).map(|number| format!("line {number}\n")).collect();
+    let all: Vec<String> = lines.iter().map(|line| line.trim_end().to_owned()).collect();
+    let whole = vec![all.clone()];
+    assert_eq!(logged_at_once(Rotation::NEVER, &lines), whole);
+    // Three lines of seven bytes reach the limit.
+    let rotation = Rotation { maxbytes: 20, backups: 9 };
+    assert_eq!(logged_at_once(rotation, &lines), all.chunks(3).map(<[String]>::to_vec).collect::<Vec<_>>());
+    let rotation = Rotation { maxbytes: 1000, backups: 1 };
+    assert_eq!(logged_at_once(rotation, &lines), whole);
+}
+
 #[test]
 fn a_log_replaced_by_a_directory_goes_on_in_the_old_file() {
     let rig = Rig::new();
