@@ -35,6 +35,7 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::supervisor::{CallId, Ending, Input, ProcessId, Supervisor};
+use supervisord_sys::memory;
 use supervisord_sys::signal::Signals;
 
 use crate::calls::{Pending, Reply};
@@ -57,6 +58,10 @@ use upgrade_phase::UpgradePhase;
 /// How long the programs wait for plug-ins, which in the original are made before any program is started. Code that
 /// takes longer must not keep them down.
 const PLUGINS_BOUND: Duration = Duration::from_secs(10);
+
+/// How long after the start of the programs the daemon releases the memory that only the start needed. Most programs are
+/// RUNNING by then.
+const RELEASE_AFTER: Duration = Duration::from_secs(1);
 
 /// How the control plane ends.
 pub enum End {
@@ -109,6 +114,8 @@ pub struct Control {
     ending: Option<Ending>,
     /// Until when the programs wait for the plug-ins; none when they have been started.
     begin_by: Option<Duration>,
+    /// When to release the memory that only the start needed; none when that is done.
+    release_at: Option<Duration>,
 }
 
 impl Control {
@@ -141,6 +148,7 @@ impl Control {
             upgrade: UpgradePhase::None,
             ending: None,
             begin_by: None,
+            release_at: None,
         };
         control.perform_effects();
         Ok(control)
@@ -206,6 +214,7 @@ impl Control {
                 self.stop_waiting_for_plugins();
             }
             self.elapse();
+            self.release_memory();
             self.note_waiting_events();
         }
     }
@@ -217,6 +226,16 @@ impl Control {
         }
         if let Some(network) = &self.network {
             network.accept_clients();
+        }
+        self.release_at = Some(present().mono + RELEASE_AFTER);
+    }
+
+    /// Releases the memory that only the start needed.
+    fn release_memory(&mut self) {
+        if self.release_at.is_some_and(|deadline| deadline <= present().mono) {
+            self.release_at = None;
+            memory::trim_heap();
+            memory::release_code_pages();
         }
     }
 
@@ -239,6 +258,7 @@ impl Control {
             self.clearing.next_deadline(),
             self.upgrade.deadline(),
             self.begin_by,
+            self.release_at,
             self.listener_batching.deadline(),
         ];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));

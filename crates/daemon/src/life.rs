@@ -15,7 +15,6 @@ use supervisord_core::rotation::Rotation;
 use supervisord_core::supervisor::Ending;
 use supervisord_sys::Errno;
 use supervisord_sys::daemonize;
-use supervisord_sys::memory;
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_sys::syslog::Syslog;
 use supervisord_sys::user::current_name;
@@ -256,7 +255,6 @@ impl Life {
             control.resume(handed, reconfigured);
         }
         let network = network::start(servers, Arc::new(xmlrpc), follow, plugin_task).map_err(cannot_start)?;
-        memory::release_code_pages();
         let (end, network) = control.run(network, resumed);
         match end {
             End::Stopped { ending, serial, signals, leftover } => {

@@ -41,8 +41,8 @@ fn is_limited() -> bool {
     *NEVER_OVERCOMMITS || !told || limit.rlim_cur != libc::RLIM_INFINITY
 }
 
-/// Releases the pages of the program's code and constants that were used so far, most of which are only needed for the
-/// start. The kernel reads pages again from the file when they are needed. Has an effect only on Linux.
+/// Releases the pages of code and constants, of the program and its libraries, that were used so far, most of which are only
+/// needed for the start. The kernel reads pages again from the files when they are needed. Has an effect only on Linux.
 pub fn release_code_pages() {
     system::release_code_pages();
 }

@@ -181,18 +181,18 @@ pub(crate) fn punch_hole(file: BorrowedFd<'_>, offset: usize, len: usize) -> io:
 
 pub(crate) fn release_code_pages() {
     // SAFETY: the callback is called before this returns, and stores nothing.
-    unsafe { libc::dl_iterate_phdr(Some(let_go_of_object), std::ptr::null_mut()) };
+    unsafe { libc::dl_iterate_phdr(Some(release_object), std::ptr::null_mut()) };
 }
 
-/// Releases the read-only segments of the first object of the iteration, which is the program.
-unsafe extern "C" fn let_go_of_object(
+/// Releases the read-only segments of the program or of a library.
+unsafe extern "C" fn release_object(
     object: *mut libc::dl_phdr_info,
     _size: libc::size_t,
     _data: *mut libc::c_void,
 ) -> libc::c_int {
-    const IT_WAS_THE_LAST: libc::c_int = 1;
+    const GO_ON: libc::c_int = 0;
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    let Some(page) = page.and_then(|size| usize::try_from(size).ok()) else { return IT_WAS_THE_LAST };
+    let Some(page) = page.and_then(|size| usize::try_from(size).ok()) else { return GO_ON };
     // SAFETY: the caller passes a valid description with this many segments.
     let (base, segments) = unsafe {
         ((*object).dlpi_addr, std::slice::from_raw_parts((*object).dlpi_phdr, usize::from((*object).dlpi_phnum)))
@@ -209,7 +209,7 @@ unsafe extern "C" fn let_go_of_object(
             unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
         }
     }
-    IT_WAS_THE_LAST
+    GO_ON
 }
 
 /// At most 256 bytes, which are returned at once.
