@@ -1,5 +1,6 @@
 //! Shutdown and restart: one group after the other, by descending priority number.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Shutdown {
     /// The groups, each of which is stopped when all before it have stopped.
     plan: Plan<Arc<str>>,
+    /// For each group that is being stopped, the index of the member that was not down when this was asked last: whoever
+    /// looks through all members at the end of each takes a time that grows with the square of their number.
+    not_down: HashMap<Arc<str>, usize>,
     /// Until when the listeners of the next group may process their events.
     heard_until: Option<Duration>,
     reported: Duration,
@@ -96,7 +100,9 @@ impl Supervisor {
             self.stop_group_members(now, &group);
             self.note_stopped_groups();
         }
-        if self.members.values().all(|member| member.machine.is_down()) {
+        // A group that is still being stopped has a member that is not down.
+        let is_stopping = self.shutdown.as_ref().is_some_and(|shutdown| shutdown.plan.begun().next().is_some());
+        if !is_stopping && self.members.values().all(|member| member.machine.is_down()) {
             self.finish();
         }
     }
@@ -104,7 +110,8 @@ impl Supervisor {
     fn begin_shutdown(&mut self, now: Now) {
         let order = self.groups_by_priority().into_iter().rev();
         let plan = Plan::sequence(order.map(|index| self.groups[index].config.name.as_str().into()));
-        self.shutdown = Some(Shutdown { plan, heard_until: None, reported: now.mono });
+        let not_down = HashMap::new();
+        self.shutdown = Some(Shutdown { plan, not_down, heard_until: None, reported: now.mono });
         self.emit(&Event::SupervisorState(SupervisorState::Stopping));
         self.dispatch_events();
         if let Some(group) = self.next_group_to_stop().filter(|group| !self.awaits_listeners(now, group)) {
@@ -119,15 +126,23 @@ impl Supervisor {
 
     /// Marks groups that were asked to stop, and have stopped, as done.
     fn note_stopped_groups(&mut self) {
-        let Some(shutdown) = &self.shutdown else { return };
-        let stopped: Vec<Arc<str>> = shutdown.plan.begun().filter(|group| self.is_group_down(group)).cloned().collect();
-        if let Some(shutdown) = &mut self.shutdown {
-            stopped.iter().for_each(|group| shutdown.plan.finish(group));
+        let Some(mut shutdown) = self.shutdown.take() else { return };
+        let begun: Vec<Arc<str>> = shutdown.plan.begun().cloned().collect();
+        for group in begun {
+            let known = shutdown.not_down.get(&group).copied().unwrap_or_default();
+            match self.not_down(&group, known) {
+                Some(index) => _ = shutdown.not_down.insert(group, index),
+                None => shutdown.plan.finish(&group),
+            }
         }
+        self.shutdown = Some(shutdown);
     }
 
-    fn is_group_down(&self, name: &str) -> bool {
-        self.group_index(name).is_none_or(|index| self.groups[index].members.iter().all(|id| self.is_down(*id)))
+    /// The index of a member of a group that is not down, where there is one. Those from `known` on are looked at first.
+    fn not_down(&self, group: &str, known: usize) -> Option<usize> {
+        let members = &self.groups[self.group_index(group)?].members;
+        let is_not_down = |index: &usize| members.get(*index).is_some_and(|id| !self.is_down(*id));
+        (known..members.len()).chain(0..known).find(is_not_down)
     }
 
     /// Whether a listener of the group is still processing an event, and has time left.
