@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use supervisord_config::model::Process;
 use supervisord_wire::info::ProcessInfo;
+use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
 use crate::process::Phase;
@@ -55,51 +56,79 @@ impl Row {
         self.phase.state()
     }
 
-    /// What `getProcessInfo` answers at the time `now` (seconds since the epoch).
-    pub fn info(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> ProcessInfo {
+    /// What `getProcessInfo` answers at the time `now` (seconds since the epoch). The text of the description is made in
+    /// `description`.
+    pub fn info<'a>(
+        &'a self,
+        now: i64,
+        local: impl Fn(i64) -> LocalTime,
+        description: &'a mut String,
+    ) -> ProcessInfo<&'a str> {
+        description.clear();
+        self.push_description(now, local, description);
         ProcessInfo {
-            name: self.config.identity.name.clone(),
-            group: self.group.to_string(),
+            name: &self.config.identity.name,
+            group: &self.group,
             start: self.start,
             stop: self.stop,
             now,
             state: self.state(),
-            spawnerr: self.spawnerr.clone(),
+            spawnerr: &self.spawnerr,
             exitstatus: self.exitstatus.unwrap_or(0),
-            stdout_logfile: self.stdout_logfile.clone().unwrap_or_default(),
-            stderr_logfile: self.stderr_logfile.clone().unwrap_or_default(),
+            stdout_logfile: self.stdout_logfile.as_deref().unwrap_or_default(),
+            stderr_logfile: self.stderr_logfile.as_deref().unwrap_or_default(),
             pid: self.pid.into(),
-            description: self.description(now, local),
+            description,
         }
     }
 
     /// The text of the last column of `supervisorctl status`, at the time `now`.
     pub fn description(&self, now: i64, local: impl Fn(i64) -> LocalTime) -> String {
+        let mut text = String::new();
+        self.push_description(now, local, &mut text);
+        text
+    }
+
+    fn push_description(&self, now: i64, local: impl Fn(i64) -> LocalTime, out: &mut String) {
         match self.state() {
-            ProcessState::Running => format!("pid {}, uptime {}", self.pid, uptime(now - self.start)),
-            ProcessState::Fatal | ProcessState::Backoff if self.spawnerr.is_empty() => {
-                format!("unknown error (try \"tail {}\")", self.config.identity.name)
+            ProcessState::Running => {
+                out.push_str("pid ");
+                push_decimal(out, self.pid.into());
+                out.push_str(", uptime ");
+                push_uptime(out, now - self.start);
             }
-            ProcessState::Fatal | ProcessState::Backoff => self.spawnerr.clone(),
+            ProcessState::Fatal | ProcessState::Backoff if self.spawnerr.is_empty() => {
+                out.extend(["unknown error (try \"tail ", &self.config.identity.name, "\")"]);
+            }
+            ProcessState::Fatal | ProcessState::Backoff => out.push_str(&self.spawnerr),
             ProcessState::Stopped | ProcessState::Exited if self.phase == Phase::NeverStarted => {
-                "Not started".to_owned()
+                out.push_str("Not started");
             }
             // A process that was stopped before it ever ran has no end; the original shows 1970 then.
-            ProcessState::Stopped | ProcessState::Exited if self.stop == 0 => day_and_minute(local(self.start)),
-            ProcessState::Stopped | ProcessState::Exited => day_and_minute(local(self.stop)),
-            ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => String::new(),
+            ProcessState::Stopped | ProcessState::Exited if self.stop == 0 => {
+                out.push_str(&day_and_minute(local(self.start)));
+            }
+            ProcessState::Stopped | ProcessState::Exited => out.push_str(&day_and_minute(local(self.stop))),
+            ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => {}
         }
     }
 }
 
 /// `H:MM:SS`, with the days before it from the first full day on.
-fn uptime(seconds: i64) -> String {
+fn push_uptime(out: &mut String, seconds: i64) {
     let seconds = seconds.max(0);
-    let clock = format!("{}:{:02}:{:02}", seconds % 86400 / 3600, seconds % 3600 / 60, seconds % 60);
     match seconds / 86400 {
-        0 => clock,
-        1 => format!("1 day, {clock}"),
-        days => format!("{days} days, {clock}"),
+        0 => {}
+        1 => out.push_str("1 day, "),
+        days => {
+            push_decimal(out, days);
+            out.push_str(" days, ");
+        }
+    }
+    push_decimal(out, seconds % 86400 / 3600);
+    for part in [seconds % 3600 / 60, seconds % 60] {
+        out.push_str(if part < 10 { ":0" } else { ":" });
+        push_decimal(out, part);
     }
 }
 
@@ -120,6 +149,12 @@ fn day_and_minute(time: LocalTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn uptime(seconds: i64) -> String {
+        let mut text = String::new();
+        push_uptime(&mut text, seconds);
+        text
+    }
 
     #[test]
     fn uptime_counts_days_apart() {
@@ -152,7 +187,7 @@ mod tests {
             weekday: 0,
             utc_offset: 0,
         };
-        assert_eq!(row.info(9, local).description, "Nov 07 09:00 AM");
-        assert_eq!(Row { stop: 8, ..row }.info(9, local).description, "Nov 08 09:00 AM");
+        assert_eq!(row.description(9, local), "Nov 07 09:00 AM");
+        assert_eq!(Row { stop: 8, ..row }.description(9, local), "Nov 08 09:00 AM");
     }
 }

@@ -50,6 +50,16 @@ impl View {
         self.read().config.clone()
     }
 
+    /// How many processes there are.
+    pub fn len(&self) -> usize {
+        self.read().groups.values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether there is no process.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// All processes, sorted by group and name.
     pub fn rows(&self) -> Vec<Arc<Row>> {
         self.read().groups.values().flat_map(|members| members.values().cloned()).collect()

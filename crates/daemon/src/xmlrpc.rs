@@ -7,10 +7,12 @@ mod failure;
 mod methods;
 mod multicall;
 mod payload;
+mod process_list;
 mod read;
 mod responder;
 mod trace;
 
 pub(crate) use encode::{fault, value};
 pub use methods::Methods;
-pub use responder::{Document, Responder, Unanswered};
+pub use process_list::ProcessList;
+pub use responder::{Body, Document, Responder, Unanswered};

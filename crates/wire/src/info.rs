@@ -4,13 +4,13 @@ use crate::state::ProcessState;
 use crate::value::{Members, Value};
 use crate::xmlrpc::Item;
 
-/// The result of `supervisor.getProcessInfo`.
+/// The result of `supervisor.getProcessInfo`, with texts of its own or borrowed ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessInfo {
+pub struct ProcessInfo<T = String> {
     /// The process name.
-    pub name: String,
+    pub name: T,
     /// The group name.
-    pub group: String,
+    pub group: T,
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
     pub start: i64,
     /// Seconds since the epoch of the last end; 0 for never.
@@ -20,17 +20,17 @@ pub struct ProcessInfo {
     /// The state.
     pub state: ProcessState,
     /// The last spawn error, or empty.
-    pub spawnerr: String,
+    pub spawnerr: T,
     /// The last exit status; 0 when none, -1 after death by a signal.
     pub exitstatus: i32,
     /// The path of the stdout log, or empty.
-    pub stdout_logfile: String,
+    pub stdout_logfile: T,
     /// The path of the stderr log, or empty.
-    pub stderr_logfile: String,
+    pub stderr_logfile: T,
     /// The process id; 0 when there is no process.
     pub pid: i64,
     /// The description in `supervisorctl status`.
-    pub description: String,
+    pub description: T,
 }
 
 impl ProcessInfo {

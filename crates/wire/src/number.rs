@@ -47,6 +47,11 @@ pub fn float_text(number: f64) -> String {
     if plain.contains('.') { plain } else { plain + ".0" }
 }
 
+/// Appends the decimal digits of a number. Lists of processes have thousands of these, for which `format!` takes too long.
+pub fn push_decimal(out: &mut String, number: i64) {
+    out.push_str(itoa::Buffer::new().format(number));
+}
+
 /// Removes each `_` between two digits; none if there is one elsewhere.
 fn without_separators(text: &str) -> Option<Cow<'_, str>> {
     let bytes = text.as_bytes();

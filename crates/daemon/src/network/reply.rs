@@ -35,8 +35,34 @@ pub struct Reply {
 pub enum Content {
     /// All of it.
     Whole(Bytes),
+    /// All of it, in pieces that are made when they are sent.
+    Written(Written),
     /// Pieces as they come, until the sender is dropped. An error breaks the connection off.
     Pieces(mpsc::Receiver<Result<Bytes, Broken>>),
+}
+
+impl Content {
+    /// How many bytes are still to come, where that is known.
+    fn length(&self) -> Option<usize> {
+        match self {
+            Content::Whole(body) => Some(body.len()),
+            Content::Written(written) => Some(written.left),
+            Content::Pieces(_) => None,
+        }
+    }
+}
+
+/// A body that is made while it is sent.
+pub struct Written {
+    /// How many bytes are still to come.
+    left: usize,
+    pieces: Box<dyn Iterator<Item = Bytes>>,
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Written").field("left", &self.left).finish_non_exhaustive()
+    }
 }
 
 /// Why a body ends before its end: the plane stops, or the source failed.
@@ -55,6 +81,12 @@ impl Reply {
     /// A reply with a whole body and no headers yet.
     pub fn whole(status: StatusCode, body: impl Into<Bytes>) -> Reply {
         Reply { status, headers: Vec::new(), content: Content::Whole(body.into()), reservation: None }
+    }
+
+    /// A reply with a body of so many bytes, in pieces that are made when they are sent, and no headers yet.
+    pub fn written(status: StatusCode, length: usize, pieces: impl Iterator<Item = Bytes> + 'static) -> Reply {
+        let content = Content::Written(Written { left: length, pieces: Box::new(pieces) });
+        Reply { status, headers: Vec::new(), content, reservation: None }
     }
 
     /// The page that goes with a status, in the shape of the original's error pages.
@@ -77,8 +109,8 @@ impl Reply {
 
     /// Adds the length of a whole body.
     pub fn length(mut self) -> Reply {
-        if let Content::Whole(body) = &self.content {
-            self.headers.push((CONTENT_LENGTH, HeaderValue::from(body.len())));
+        if let Some(length) = self.content.length() {
+            self.headers.push((CONTENT_LENGTH, HeaderValue::from(length)));
         }
         self
     }
@@ -115,17 +147,13 @@ impl Reply {
         let line = "HTTP/1.1 200 \r\n".len() + reason;
         let fixed = "Server: Medusa/1.12\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n".len();
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-        let body = match &self.content {
-            Content::Whole(body) => body.len(),
-            Content::Pieces(_) => 0,
-        };
-        line + fixed + headers.sum::<usize>() + body
+        line + fixed + headers.sum::<usize>() + self.content.length().unwrap_or(0)
     }
 
     /// The reply in the form the HTTP library takes. `socket` learns how far it has got.
     pub fn into_response(self, socket: Rc<Socket>) -> Response<ReplyBody> {
         socket.enter(match self.content {
-            Content::Whole(_) => Phase::Replying,
+            Content::Whole(_) | Content::Written(_) => Phase::Replying,
             Content::Pieces(_) => Phase::Streaming,
         });
         let mut response =
@@ -163,6 +191,11 @@ impl Body for ReplyBody {
             Some(Content::Pieces(pieces)) => {
                 pieces.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
             }
+            Some(Content::Written(written)) => {
+                let piece = written.pieces.next();
+                written.left = written.left.saturating_sub(piece.as_ref().map_or(written.left, Bytes::len));
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+            }
             _ => match self.content.take() {
                 Some(Content::Whole(body)) if !body.is_empty() => {
                     if let Some(reservation) = self.reservation.take() {
@@ -176,18 +209,13 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            None => true,
-            Some(Content::Whole(body)) => body.is_empty(),
-            Some(Content::Pieces(_)) => false,
-        }
+        self.content.as_ref().is_none_or(|content| content.length() == Some(0))
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             None => SizeHint::with_exact(0),
-            Some(Content::Whole(body)) => SizeHint::with_exact(body.len() as u64),
-            Some(Content::Pieces(_)) => SizeHint::default(),
+            Some(content) => content.length().map_or_else(SizeHint::default, |left| SizeHint::with_exact(left as u64)),
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::network::state::PlaneState;
 use crate::network::streams::Streams;
 use crate::network::web::{PageRequest, RequestKind};
 use crate::network::{api_v1, assets, auth, origin, web};
-use crate::xmlrpc::{Document, Responder, Unanswered};
+use crate::xmlrpc::{Body, Document, Responder, Unanswered};
 
 /// What all connections of the plane have in common.
 pub struct Shared {
@@ -223,8 +223,12 @@ impl Service {
             return Ok(Reply::error(StatusCode::SERVICE_UNAVAILABLE));
         };
         match self.shared.xmlrpc.respond(self.actor(Way::Rpc), body).await {
-            Ok(Document { text, reservation }) => {
-                Ok(Reply::whole(StatusCode::OK, text).text(CONTENT_TYPE, "text/xml").length().within(reservation))
+            Ok(Document { body, reservation }) => {
+                let reply = match body {
+                    Body::Whole(text) => Reply::whole(StatusCode::OK, text),
+                    Body::Pieces(list) => Reply::written(StatusCode::OK, list.left(), list.map(bytes::Bytes::from)),
+                };
+                Ok(reply.text(CONTENT_TYPE, "text/xml").length().within(reservation))
             }
             Err(Unanswered::BadRequest) => Ok(Reply::error(StatusCode::BAD_REQUEST)),
             Err(Unanswered::NoMemory) => Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),

@@ -162,7 +162,7 @@ struct StatusRow {
 }
 
 async fn show(api: &Api, view: &View, status: StatusCode, links: bool, message: &str) -> Reply {
-    let Some(reservation) = api.answers.reserve_soon(view.rows().len() * ROW_BYTES).await else {
+    let Some(reservation) = api.answers.reserve_soon(view.len() * ROW_BYTES).await else {
         return unavailable();
     };
     let now = (api.clock.now)();
@@ -179,15 +179,14 @@ fn unavailable() -> Reply {
 }
 
 fn status_row(api: &Api, now: i64, row: &Row) -> StatusRow {
-    let info = row.info(now, api.clock.local);
-    let name = namespec(&info.group, &info.name);
+    let (name, state) = (namespec(&row.group, &row.config.identity.name), row.state());
     StatusRow {
         address: encode(&name),
         name,
-        state: info.state.name().to_ascii_lowercase(),
-        class: class(info.state),
-        description: info.description,
-        actions: actions(info.state),
+        state: state.name().to_ascii_lowercase(),
+        class: class(state),
+        description: row.description(now, api.clock.local),
+        actions: actions(state),
     }
 }
 

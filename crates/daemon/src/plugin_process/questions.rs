@@ -89,7 +89,10 @@ impl Questions {
     async fn rpc(&self, document: String) -> (String, Option<Reservation>) {
         let failed = |why| (encode_fault(&Fault::with(FaultCode::Failed, why)), None);
         match self.built_in.respond(self.actor.clone(), document.into()).await {
-            Ok(document) => (document.text, Some(document.reservation)),
+            Ok(document) => match document.into_text(&self.api).await {
+                Ok((text, reservation)) => (text, Some(reservation)),
+                Err(refusal) => (encode_fault(&xmlrpc::fault(&refusal)), None),
+            },
             Err(Unanswered::BadRequest) => failed("this is no XML-RPC call"),
             Err(Unanswered::NoMemory) => failed("there is no memory for this call"),
             Err(Unanswered::Ended) => (encode_fault(&Fault::new(FaultCode::ShutdownState)), None),

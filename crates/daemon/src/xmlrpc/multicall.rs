@@ -28,18 +28,21 @@ pub(super) async fn execute(dispatcher: &Dispatcher, actor: &Actor, entries: Vec
             ..MAX_ANSWER => execute_entry(dispatcher, actor, entry).await,
             MAX_ANSWER.. => Err(Fault::with(FaultCode::Failed, "not called, the answer is too long already").into()),
         };
-        match result {
-            Ok(answer) if is_possible(results.len() + answer.content.weight()) => results.push(&answer.content),
-            Ok(_) => return Err(crowded().into()),
-            Err(Failure::Fault(fault)) => results.push(&fault),
-            Err(Failure::Ended) => return Err(Failure::Ended),
+        let coming = result.as_ref().map_or(0, |answer| answer.content.weight());
+        if coming > 0 && !is_possible(results.len() + coming) {
+            return Err(crowded().into());
         }
         // The items, and the document that is made of them in the end.
-        let needed = 2 * results.len();
+        let needed = 2 * (results.len() + coming);
         if needed > reservation.bytes().max(SMALL)
             && !answers.grow(&mut reservation, needed.next_multiple_of(STEP)).await
         {
             return Err(crowded().into());
+        }
+        match result {
+            Ok(answer) => results.push(&answer.content),
+            Err(Failure::Fault(fault)) => results.push(&fault),
+            Err(Failure::Ended) => return Err(Failure::Ended),
         }
     }
     Ok(Content::Encoded(results).within(reservation))

@@ -1,9 +1,12 @@
 //! Results on their way into a document.
 
-use supervisord_wire::info::ProcessInfo;
-use supervisord_wire::value::Value;
-use supervisord_wire::xmlrpc::{Encode, EncodedArray};
+use std::sync::Arc;
 
+use supervisord_core::row::Row;
+use supervisord_wire::value::Value;
+use supervisord_wire::xmlrpc::{Encode, EncodedArray, encode_array};
+
+use super::process_list::Moment;
 use crate::memory_budget::Reservation;
 
 /// A result with the memory that was taken for it, where it can be large.
@@ -15,13 +18,13 @@ pub(super) struct Payload {
 /// A result. What can be large is not turned into a [`Value`] first.
 pub(super) enum Content {
     Value(Value),
-    Process(Box<ProcessInfo>),
-    Processes(Vec<ProcessInfo>),
+    Process(Arc<Row>, Moment),
+    Processes(Vec<Arc<Row>>, Moment),
     Encoded(EncodedArray),
 }
 
 /// About how much a process adds to a list of processes, in bytes of the document.
-pub(super) const PROCESS_BYTES: usize = 1 << 10;
+pub(super) const PROCESS_BYTES: usize = 1280;
 
 /// About how much it adds to a list of configurations.
 pub(super) const CONFIGURATION_BYTES: usize = 3 << 10;
@@ -36,8 +39,8 @@ impl Content {
     pub(super) fn weight(&self) -> usize {
         match self {
             Content::Value(value) => weight(value),
-            Content::Process(_) => PROCESS_BYTES,
-            Content::Processes(infos) => infos.len() * PROCESS_BYTES,
+            Content::Process(..) => PROCESS_BYTES,
+            Content::Processes(rows, _) => rows.len() * PROCESS_BYTES,
             Content::Encoded(array) => array.len(),
         }
     }
@@ -71,8 +74,11 @@ impl Encode for Content {
     fn encode(&self, out: &mut String) {
         match self {
             Content::Value(value) => value.encode(out),
-            Content::Process(info) => info.encode(out),
-            Content::Processes(infos) => infos.as_slice().encode(out),
+            Content::Process(row, moment) => moment.push_info(row, &mut String::new(), out),
+            Content::Processes(rows, moment) => {
+                let mut scratch = String::new();
+                encode_array(out, |out| rows.iter().for_each(|row| moment.push_info(row, &mut scratch, out)));
+            }
             Content::Encoded(array) => array.encode(out),
         }
     }

@@ -8,7 +8,8 @@ use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
 use super::config_info;
 use super::failure::Failure;
-use super::payload::{CONFIGURATION_BYTES, Content, PROCESS_BYTES, Payload};
+use super::payload::{CONFIGURATION_BYTES, Content, Payload};
+use super::process_list::Moment;
 use crate::api::{Api, Tail};
 use crate::memory_budget::Reservation;
 
@@ -52,15 +53,9 @@ impl Read {
             Read::State => Ok(state(view.mood())),
             Read::Pid => Ok(Value::Int(std::process::id().into()).into()),
             Read::ProcessInfo { name } => {
-                let row = api.process(actor, &name)?;
-                Ok(Content::Process(Box::new(row.info((api.clock.now)(), api.clock.local))).into())
+                Ok(Content::Process(api.process(actor, &name)?, Moment::present(api.clock)).into())
             }
-            Read::AllProcessInfo => {
-                let reservation = api.reserve(view.rows().len() * PROCESS_BYTES).await?;
-                let now = (api.clock.now)();
-                let infos = view.rows().iter().map(|row| row.info(now, api.clock.local)).collect();
-                Ok(Content::Processes(infos).within(reservation))
-            }
+            Read::AllProcessInfo => Ok(Content::Processes(view.rows(), Moment::present(api.clock)).into()),
             Read::AllConfigInfo => {
                 let config = view.config();
                 let count: usize = config.groups.iter().map(|group| group.processes.len()).sum();

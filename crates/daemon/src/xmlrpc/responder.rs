@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use supervisord_core::actor::Actor;
+use supervisord_core::call::Refusal;
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{DecodeError, decode_call, encode_fault, encode_response};
 
 use super::dispatcher::Dispatcher;
 use super::failure::Failure;
 use super::methods::Request;
-use super::payload::Payload;
+use super::payload::{Content, Payload};
+use super::process_list::ProcessList;
 use super::{multicall, trace};
 use crate::api::Api;
 use crate::memory_budget::{Reservation, is_possible};
@@ -31,9 +33,31 @@ type Decoded = Result<(String, Vec<Value>), DecodeError>;
 #[derive(Debug)]
 pub struct Document {
     /// The XML.
-    pub text: String,
+    pub body: Body,
     /// The memory it takes. It is to be held until the client has taken the text.
     pub reservation: Reservation,
+}
+
+/// The text of a document.
+#[derive(Debug)]
+pub enum Body {
+    /// All of it.
+    Whole(String),
+    /// Pieces that are written while the client takes them.
+    Pieces(ProcessList),
+}
+
+impl Document {
+    /// The whole text, with the reservation for its memory.
+    pub async fn into_text(self, api: &Api) -> Result<(String, Reservation), Refusal> {
+        match self.body {
+            Body::Whole(text) => Ok((text, self.reservation)),
+            Body::Pieces(list) => {
+                let reservation = api.reserve(list.left()).await?;
+                Ok((list.into_text(), reservation))
+            }
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -101,7 +125,7 @@ async fn answer(
         }
         Err(Failure::Fault(fault)) => {
             trace::refused(activity, method, &fault);
-            Ok(Document { text: encode_fault(&fault), reservation: answers.nothing() })
+            Ok(Document { body: Body::Whole(encode_fault(&fault)), reservation: answers.nothing() })
         }
         Err(Failure::Ended) => Err(Unanswered::Ended),
     }
@@ -135,12 +159,15 @@ async fn decode(api: &Api, body: &Bytes) -> Result<Decoded, Unanswered> {
 async fn document(api: &Api, payload: Payload) -> Result<Document, Failure> {
     let Payload { content, reservation } = payload;
     let mut reservation = reservation.unwrap_or_else(|| api.answers.nothing());
-    let text = match content.weight() {
-        ..=MAX_INLINE => encode_response(&content),
-        _ => api.blocking.compute(move || encode_response(&content)).await?,
+    let text = match content {
+        Content::Processes(rows, moment) => {
+            return Ok(Document { body: Body::Pieces(ProcessList::new(rows, moment)), reservation });
+        }
+        content if content.weight() <= MAX_INLINE => encode_response(&content),
+        content => api.blocking.compute(move || encode_response(&content)).await?,
     };
     reservation.settle(text.len());
-    Ok(Document { text, reservation })
+    Ok(Document { body: Body::Whole(text), reservation })
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Writes documents directly into one string, without intermediate values.
 
-use std::fmt::Write;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -38,6 +36,12 @@ pub fn encode_response<T: Encode + ?Sized>(value: &T) -> String {
     out.push_str("</param>\n</params>\n</methodResponse>\n");
     out
 }
+
+/// The document of a call that returns an array: the parts before and after the items.
+pub const ARRAY_RESPONSE: [&str; 2] = [
+    "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>\n",
+    "</data></array></value>\n</param>\n</params>\n</methodResponse>\n",
+];
 
 /// The document of a fault.
 pub fn encode_fault(fault: &Fault) -> String {
@@ -89,7 +93,7 @@ impl Encode for Value {
 
 impl<T: Encode> Encode for [T] {
     fn encode(&self, out: &mut String) {
-        array(out, |out| self.iter().for_each(|item| item.encode(out)));
+        encode_array(out, |out| self.iter().for_each(|item| item.encode(out)));
     }
 }
 
@@ -118,35 +122,96 @@ impl EncodedArray {
 
 impl Encode for EncodedArray {
     fn encode(&self, out: &mut String) {
-        array(out, |out| out.push_str(&self.items));
+        encode_array(out, |out| out.push_str(&self.items));
     }
 }
 
-/// Members in the original's order. There are no intermediate values, because a dashboard asks for thousands of these.
-impl Encode for ProcessInfo {
+/// The destination of a document.
+trait Sink {
+    fn push_str(&mut self, text: &str);
+    fn push_number(&mut self, number: i32);
+}
+
+impl Sink for String {
+    #[inline(always)]
+    fn push_str(&mut self, text: &str) {
+        self.push_str(text);
+    }
+
+    /// Formatting would take too long for thousands of numbers.
+    fn push_number(&mut self, number: i32) {
+        self.push_str(itoa::Buffer::new().format(number));
+    }
+}
+
+/// Counts the bytes of a document without storing it.
+struct Length(usize);
+
+impl Sink for Length {
+    #[inline(always)]
+    fn push_str(&mut self, text: &str) {
+        self.0 += text.len();
+    }
+
+    fn push_number(&mut self, number: i32) {
+        let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+        self.0 += usize::from(number < 0) + digits as usize;
+    }
+}
+
+/// Appends a member whose tags are known when this is compiled: a dashboard asks for thousands of them.
+macro_rules! push_member {
+    ($out:expr, $name:literal, text $text:expr) => {
+        $out.push_str(concat!("<member>\n<name>", $name, "</name>\n<value><string>"));
+        push_escaped($out, $text);
+        $out.push_str("</string></value>\n</member>\n");
+    };
+    ($out:expr, $name:literal, number $number:expr) => {
+        $out.push_str(concat!("<member>\n<name>", $name, "</name>\n<value><int>"));
+        $out.push_number(clamped($number));
+        $out.push_str("</int></value>\n</member>\n");
+    };
+}
+
+impl<T: AsRef<str>> ProcessInfo<T> {
+    /// How many bytes it has in a document.
+    pub fn encoded_len(&self) -> usize {
+        let mut length = Length(0);
+        self.push_to(&mut length);
+        length.0
+    }
+
+    /// Members in the original's order, without intermediate values.
+    fn push_to(&self, out: &mut impl Sink) {
+        out.push_str("<value><struct>\n");
+        push_member!(out, "name", text self.name.as_ref());
+        push_member!(out, "group", text self.group.as_ref());
+        push_member!(out, "start", number self.start);
+        push_member!(out, "stop", number self.stop);
+        push_member!(out, "now", number self.now);
+        push_member!(out, "state", number self.state.code().into());
+        out.push_str("<member>\n<name>statename</name>\n<value><string>");
+        out.push_str(self.state.name());
+        out.push_str("</string></value>\n</member>\n");
+        push_member!(out, "spawnerr", text self.spawnerr.as_ref());
+        push_member!(out, "exitstatus", number self.exitstatus.into());
+        push_member!(out, "logfile", text self.stdout_logfile.as_ref());
+        push_member!(out, "stdout_logfile", text self.stdout_logfile.as_ref());
+        push_member!(out, "stderr_logfile", text self.stderr_logfile.as_ref());
+        push_member!(out, "pid", number self.pid);
+        push_member!(out, "description", text self.description.as_ref());
+        out.push_str("</struct></value>\n");
+    }
+}
+
+impl<T: AsRef<str>> Encode for ProcessInfo<T> {
     fn encode(&self, out: &mut String) {
-        let text = |out: &mut String, name, text: &str| member(out, name, |out| push_string(out, text));
-        let number = |out: &mut String, name, number| member(out, name, |out| push_int(out, number));
-        structure(out, |out| {
-            text(out, "name", &self.name);
-            text(out, "group", &self.group);
-            number(out, "start", self.start);
-            number(out, "stop", self.stop);
-            number(out, "now", self.now);
-            number(out, "state", self.state.code().into());
-            text(out, "statename", self.state.name());
-            text(out, "spawnerr", &self.spawnerr);
-            number(out, "exitstatus", self.exitstatus.into());
-            text(out, "logfile", &self.stdout_logfile);
-            text(out, "stdout_logfile", &self.stdout_logfile);
-            text(out, "stderr_logfile", &self.stderr_logfile);
-            number(out, "pid", self.pid);
-            text(out, "description", &self.description);
-        });
+        self.push_to(out);
     }
 }
 
-fn array(out: &mut String, items: impl FnOnce(&mut String)) {
+/// Appends an array, whose items `items` appends.
+pub fn encode_array(out: &mut String, items: impl FnOnce(&mut String)) {
     out.push_str("<value><array><data>\n");
     items(out);
     out.push_str("</data></array></value>\n");
@@ -167,9 +232,14 @@ fn member(out: &mut String, name: &str, value: impl FnOnce(&mut String)) {
 }
 
 fn push_int(out: &mut String, number: i64) {
-    let number = number.clamp(i32::MIN.into(), i32::MAX.into());
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "<value><int>{number}</int></value>");
+    out.push_str("<value><int>");
+    out.push_number(clamped(number));
+    out.push_str("</int></value>\n");
+}
+
+/// The nearest number within 32 bits.
+fn clamped(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
 }
 
 fn push_bool(out: &mut String, truth: bool) {
@@ -193,8 +263,49 @@ fn push_base64(out: &mut String, bytes: &[u8]) {
     out.push_str("</base64></value>\n");
 }
 
+/// The bytes that need no replacement in any position.
+const IS_PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < b' ' {
+        plain[byte as usize] = is_xml_char(byte as char) && byte != b'\r';
+        byte += 1;
+    }
+    // The last one begins U+FFFE and U+FFFF, among others.
+    plain[b'&' as usize] = false;
+    plain[b'<' as usize] = false;
+    plain[b'>' as usize] = false;
+    plain[0xef] = false;
+    plain
+};
+
+const STRIDE: usize = 16;
+
+/// Whether no byte can need a replacement. Each step checks all its bytes without a branch, because most texts are short.
+fn is_plain(bytes: &[u8]) -> bool {
+    let are_plain = |bytes: &[u8; STRIDE]| {
+        bytes.iter().fold(true, |plain, byte| {
+            plain & (*byte >= b' ') & (*byte != b'&') & (*byte != b'<') & (*byte != b'>') & (*byte != 0xef)
+        })
+    };
+    match bytes.last_chunk() {
+        // The last step may overlap the one before it.
+        Some(last) => bytes.as_chunks().0.iter().all(are_plain) && are_plain(last),
+        None => bytes.iter().fold(true, |plain, byte| plain & IS_PLAIN[*byte as usize]),
+    }
+}
+
 /// Appends text with markup escaped and illegal characters replaced by U+FFFD.
-fn push_escaped(out: &mut String, text: &str) {
+#[inline]
+fn push_escaped(out: &mut impl Sink, text: &str) {
+    if is_plain(text.as_bytes()) {
+        out.push_str(text);
+    } else {
+        push_replaced(out, text);
+    }
+}
+
+fn push_replaced(out: &mut impl Sink, text: &str) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     let mut at = 0;

@@ -130,6 +130,11 @@ fn a_process_has_the_members_of_the_original_in_its_order() {
     assert_eq!((value.member("statename"), value.member("logfile")), (Some(&text("FATAL")), Some(&text("/x"))));
     assert_eq!(ProcessInfo::from_value(value.clone()), Some(ProcessInfo { start: i32::MAX.into(), ..info.clone() }));
     assert_eq!(encode_response(&info), encode_response(&value), "no different from any other struct");
+    let mut item = String::new();
+    info.encode(&mut item);
+    assert_eq!(item.len(), info.encoded_len());
+    let [begin, end] = ARRAY_RESPONSE;
+    assert_eq!(format!("{begin}{item}{end}"), encode_response(&Value::Array(vec![value.clone()])));
     assert_eq!(encode_response(&[info][..]), encode_response(&Value::Array(vec![value])));
 }
 

@@ -56,7 +56,7 @@ impl<'a> Program<'a> {
 
 pub(super) async fn list(request: Request<'_>) -> Result<Reply, Problem> {
     let (api, view) = (request.api, request.api.view(request.actor)?);
-    let reservation = api.reserve(view.rows().len() * PROGRAM_BYTES).await?;
+    let reservation = api.reserve(view.len() * PROGRAM_BYTES).await?;
     let (rows, now) = (view.rows(), (api.clock.now)());
     json(&Programs { programs: rows.iter().map(|row| Program::new(row, now, api)).collect() }, reservation)
 }

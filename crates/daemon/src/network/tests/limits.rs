@@ -206,8 +206,11 @@ fn a_refused_client_is_not_listened_to_for_ever() {
     assert!((16..200).contains(&taken), "{taken} pieces of 64 KiB were taken");
 }
 
-/// A list of processes that does not fit into any buffer of the system.
-const LIST: &str = "<methodCall><methodName>supervisor.getAllProcessInfo</methodName></methodCall>";
+/// A list of processes that is made as a whole, and does not fit into any buffer of the system.
+const LIST: &str = "<methodCall><methodName>system.multicall</methodName><params><param><value><array><data><value><struct>\
+    <member><name>methodName</name><value>supervisor.getAllProcessInfo</value></member>\
+    <member><name>params</name><value><array><data></data></array></value></member>\
+    </struct></value></data></array></value></param></params></methodCall>";
 
 #[test]
 fn long_answers_share_memory_and_whoever_takes_none_makes_room() {

@@ -73,7 +73,8 @@ impl Plane {
     async fn get(&self, method: &str, arguments: &[Value]) -> Result<Value, Fault> {
         let document =
             self.responder.respond(somebody(), encode_call(method, arguments).into()).await.expect("a document");
-        decode_response(document.text.as_bytes()).expect("a good document")
+        decode_response(document.into_text(&self.responder.api).await.expect("memory").0.as_bytes())
+            .expect("a good document")
     }
 
     async fn fault(&self, method: &str, arguments: &[Value]) -> String {

@@ -69,7 +69,8 @@ impl Asker {
     async fn get(&self, method: &str, arguments: &[Value]) -> Result<Value, Fault> {
         let body = encode_call(method, arguments).into();
         let document = self.responder.respond(self.actor.clone(), body).await.expect("a document");
-        decode_response(document.text.as_bytes()).expect("a good document")
+        let (text, _reservation) = document.into_text(&self.responder.api).await.expect("memory");
+        decode_response(text.as_bytes()).expect("a good document")
     }
 
     /// The fault that says what this actor may not do.
