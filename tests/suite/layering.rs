@@ -1,5 +1,7 @@
 //! The allowed dependencies of crates and modules, and the only place of `unsafe`.
 
+mod uses;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -8,6 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::harness::sources;
+use uses::ITSELF;
 
 /// Each crate with our crates that it may depend on (tests included).
 const LAYERS: [(&str, &[&str]); 7] = [
@@ -67,149 +70,50 @@ fn unsafe_code_is_forbidden_everywhere_but_in_one_crate() {
     }
 }
 
-/// Modules that still depend on each other in circles, with their crates. This list may only shrink.
-const CIRCLES: [(&str, &[&str]); 1] = [("sys", &["capabilities", "clock", "errno", "spawn", "system", "user"])];
+/// Files that still use each other in circles, with their crates and the modules they are in. This list may only shrink.
+const CIRCLES: [(&str, &str, &[&str]); 13] = [
+    ("config", "environment", &[ITSELF, "posix"]),
+    ("config", "expand", &[ITSELF, "number"]),
+    ("config", "schema", &[ITSELF, "rows"]),
+    ("core", "supervisor", &[ITSELF, "jobs", "listeners", "shutdown"]),
+    ("ctl", "client", &[ITSELF, "connection", "follow"]),
+    (
+        "ctl",
+        "verbs",
+        &[ITSELF, "configuration", "control", "daemon", "foreground", "help", "listing", "logs", "plugins"],
+    ),
+    ("daemon", "network", &["access", "auth", "listen", "reply", "socket", "transport"]),
+    ("daemon", "network::api_v1", &[ITSELF, "daemon", "programs"]),
+    ("daemon", "network::listen", &[ITSELF, "unix"]),
+    ("daemon", "network::transport", &[ITSELF, "tcp", "unix"]),
+    ("sys", "", &["capabilities", "clock", "errno", "spawn", "system", "user"]),
+    ("sys", "socket", &[ITSELF, "resolve"]),
+    ("wire", "", &["info", "xmlrpc"]),
+];
 
-/// A module must not use a module that uses it, directly or through others.
+/// A module is one direction: its file and the files in its directory must not use a file that uses them, directly or
+/// through others. The same holds for the modules of a crate.
 #[test]
 fn modules_have_no_circular_dependencies() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
     let mut found = Vec::new();
     for (package, _) in LAYERS {
         let Some(name) = package.strip_prefix("supervisord-") else { continue };
-        let uses = uses(&crates.join(name).join("src"));
-        assert!(uses.len() > 4, "the modules of {name} are read: {uses:?}");
-        found.extend(circles(&uses).into_iter().map(|circle| (name, circle)));
-    }
-    let is_within = |circle: &[String], known: &[&str]| circle.iter().all(|module| known.contains(&module.as_str()));
-    for (name, circle) in &found {
-        let is_known = CIRCLES.iter().any(|(of, known)| of == name && is_within(circle, known));
-        assert!(is_known, "{name}: these modules use each other in a circle: {circle:?}");
-    }
-    for (name, known) in CIRCLES {
-        let is_there = found.iter().any(|(of, circle)| *of == name && is_within(circle, known));
-        assert!(is_there, "{name}: the circle of {known:?} has gone, take it off the list");
-    }
-}
-
-/// Directories of the daemon whose files use each other in one direction, too.
-const DIRECTORIES: [&str; 2] = ["xmlrpc", "xmlrpc/methods"];
-
-#[test]
-fn files_of_a_directory_use_each_other_in_one_direction() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/daemon/src");
-    for directory in DIRECTORIES {
-        let uses = uses_within(&source, directory);
-        assert!(uses.len() > 2, "the files of {directory} are read: {uses:?}");
-        assert_eq!(circles(&uses), Vec::<Vec<String>>::new(), "{directory}: these files use each other in a circle");
-    }
-}
-
-/// The files of a directory, and the file above them under the name of the directory, each with those it uses. What is in a
-/// directory of its own counts for the file above it.
-fn uses_within(source: &Path, directory: &str) -> Uses {
-    let top = directory.rsplit('/').next().unwrap_or_default();
-    let absolute = format!("crate::{}::", directory.replace('/', "::"));
-    let below = source.join(directory);
-    let mut uses = Uses::new();
-    for (path, text) in sources::files(&below) {
-        let path = path.strip_prefix(&below).expect("it lies there").with_extension("");
-        let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
-        if names.iter().all(|name| name != "tests") {
-            let relative = "super::".repeat(names.len());
-            let text = text.replace(&absolute, "<here>").replace("crate::", "<there>");
-            let text = text.replace(&format!("{relative}super::"), "<there>").replace(&relative, "<here>");
-            uses.entry(names[0].clone().into_owned()).or_default().extend(used(&text.replace("<here>", "crate::")));
+        let modules = uses::of_crate(&crates.join(name).join("src"));
+        assert!(modules[""].len() > 2, "the modules of {name} are read: {modules:?}");
+        for (module, uses) in modules {
+            found.extend(uses::circles(&uses).into_iter().map(|circle| (name, module.clone(), circle)));
         }
     }
-    let files: BTreeSet<String> = uses.keys().cloned().collect();
-    for (file, used) in &mut uses {
-        // What is no file is an item of the file above.
-        *used = used.iter().map(|name| if files.contains(name) { name.clone() } else { top.to_owned() }).collect();
-        used.remove(file);
-    }
-    let above = fs::read_to_string(below.with_extension("rs")).expect("the file above");
-    let calls = |file: &&String| above.contains(&format!(" {file}::")) || above.contains(&format!("({file}::"));
-    uses.insert(top.to_owned(), files.iter().filter(calls).cloned().collect());
-    uses
-}
-
-#[test]
-fn circles_of_any_length_are_found() {
-    let uses = |edges: &[(&str, &[&str])]| -> Uses {
-        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        edges.iter().map(|(from, to)| ((*from).to_owned(), set(to))).collect()
+    let is = |circle: &(&str, String, Vec<String>), known: &(&str, &str, &[&str])| {
+        let is_known = |file: &String| known.2.contains(&file.as_str());
+        (circle.0, circle.1.as_str()) == (known.0, known.1) && circle.2.iter().all(is_known)
     };
-    let tree = uses(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])]);
-    assert!(circles(&tree).is_empty());
-    let circle = uses(&[("a", &["b"]), ("b", &["c"]), ("c", &["b", "d"]), ("d", &["e"]), ("e", &["d"]), ("f", &["a"])]);
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    assert_eq!(circles(&circle), [names(&["b", "c"]), names(&["d", "e"])]);
-    let text = "use crate::a::{self, b};\nuse crate::{\n    c::d,\n    e::{f, g},\n    h,\n};\n// crate::i\nlet x = crate::j();\n\
-        #[cfg(test)]\nmod tests {\n    use crate::k;\n}\n";
-    assert_eq!(used(text), names(&["a", "c", "e", "h", "j"]));
-}
-
-/// The modules at the top of a crate, each with those it uses.
-type Uses = BTreeMap<String, BTreeSet<String>>;
-
-fn uses(source: &Path) -> Uses {
-    let mut uses = Uses::new();
-    for (path, text) in sources::files(source) {
-        let path = path.strip_prefix(source).expect("it lies there").with_extension("");
-        let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
-        if names[0] != "lib" && names.iter().all(|name| name != "tests") {
-            uses.entry(names[0].clone().into_owned()).or_default().extend(used(&text));
-        }
+    let new: Vec<_> = found.iter().filter(|circle| !CIRCLES.iter().any(|known| is(circle, known))).collect();
+    assert!(new.is_empty(), "these files use each other in circles: {new:#?}");
+    for known in &CIRCLES {
+        assert!(found.iter().any(|circle| is(circle, known)), "{known:?} has gone, take it off the list");
     }
-    let modules: BTreeSet<String> = uses.keys().cloned().collect();
-    for (module, used) in &mut uses {
-        used.retain(|other| other != module && modules.contains(other));
-    }
-    uses
-}
-
-/// The names after `crate::` in a text, except in its tests and comments.
-fn used(text: &str) -> Vec<String> {
-    let text = text.split("\nmod tests {").next().unwrap_or_default();
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-    let name = |item: &str| -> String {
-        item.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
-    };
-    let mut names = Vec::new();
-    for path in code.split("crate::").skip(1) {
-        let Some(group) = path.strip_prefix('{').and_then(|group| group.split(';').next()) else {
-            names.push(name(path));
-            continue;
-        };
-        let mut depth = 0;
-        let items = group.split(|letter| {
-            depth += i32::from(letter == '{') - i32::from(letter == '}');
-            letter == ',' && depth == 0
-        });
-        names.extend(items.map(name).filter(|name| !name.is_empty()));
-    }
-    names
-}
-
-/// The modules of each circle, in order.
-fn circles(uses: &Uses) -> Vec<Vec<String>> {
-    let reached = |from: &String| {
-        let mut reached = BTreeSet::new();
-        let mut next: Vec<&String> = vec![from];
-        while let Some(module) = next.pop() {
-            next.extend(uses.get(module).into_iter().flatten().filter(|used| reached.insert((*used).clone())));
-        }
-        reached
-    };
-    let reached: BTreeMap<&String, BTreeSet<String>> = uses.keys().map(|module| (module, reached(module))).collect();
-    let mut circles: Vec<Vec<String>> = Vec::new();
-    for (module, others) in reached.iter().filter(|(module, others)| others.contains(**module)) {
-        if !circles.iter().flatten().any(|known| known == *module) {
-            circles.push(others.iter().filter(|other| reached[other].contains(*module)).cloned().collect());
-        }
-    }
-    circles
 }
 
 /// Only the part of the daemon that talks to a client decides how an outcome looks to that client.

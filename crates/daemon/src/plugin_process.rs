@@ -2,6 +2,7 @@
 
 mod connection;
 mod define;
+mod end;
 mod questions;
 mod session;
 mod snapshot;
@@ -11,9 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use supervisord_config::model::LogLevel;
-use supervisord_core::supervisor::Verdict;
 use supervisord_sys::Errno;
-use supervisord_wire::fault::{Fault, FaultCode};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -21,8 +20,9 @@ use crate::api::Api;
 use crate::blocking::NotDone;
 use crate::output::RunId;
 use crate::plugins::process::Prepared;
-use crate::plugins::{Notice, Notify, Order, Work};
+use crate::plugins::{Notice, Order, Work};
 use connection::Connection;
+use end::{End, refuse};
 use session::Session;
 
 /// The longest pause before another attempt.
@@ -41,16 +41,6 @@ struct PluginProcess {
     /// Tells when it has ended.
     exited: oneshot::Receiver<()>,
     connection: Connection,
-}
-
-/// Why a plug-in process is no longer served.
-enum End {
-    /// The life of the daemon ends.
-    Daemon,
-    /// It ended or had to be given up, with the reason.
-    Process(String),
-    /// There is none because the system is short of threads, processes, descriptors or memory.
-    Shortage(String),
 }
 
 impl Work {
@@ -161,19 +151,4 @@ fn is_shortage(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::new);
     let is_known = number.is_some_and(|number| [Errno::EAGAIN, Errno::EMFILE, Errno::ENFILE].contains(&number));
     is_known || matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory)
-}
-
-/// Answers an order nobody can carry out.
-fn refuse(notify: &Notify, order: Order, reason: &str) {
-    match order {
-        Order::Call { reply, .. } => {
-            let fault = Fault::with(FaultCode::Failed, format_args!("the plug-in process {reason}"));
-            // The client may have gone.
-            let _ = reply.send(Err(fault));
-        }
-        Order::Judge { process, judgement, .. } => {
-            notify(Notice::Judged { process, judgement, verdict: Verdict::Lost });
-        }
-        Order::Announce(_) => {}
-    }
 }

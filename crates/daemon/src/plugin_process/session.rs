@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
+use super::end::{End, refuse};
 use super::questions::{Answer, Questions};
-use super::{End, refuse};
 use crate::api::Api;
 use crate::memory_budget::Reservation;
 use crate::output::RunId;
@@ -191,7 +191,10 @@ impl<'a> Session<'a> {
     }
 
     fn take(&mut self, message: FromPlugins, reservation: Reservation) {
-        self.is_up = true;
+        if !std::mem::replace(&mut self.is_up, true) {
+            // The shorter time for an answer begins here, however long the start took.
+            self.progress = Instant::now();
+        }
         match message {
             FromPlugins::Serving { id, interfaces } => {
                 if let Some(Open::Serve) = self.close(id) {

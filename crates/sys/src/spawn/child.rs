@@ -9,7 +9,7 @@ use std::ptr;
 
 use libc::c_char;
 
-use super::{ProcessGroup, SpawnPlan, Stdio};
+use super::plan::{ProcessGroup, SpawnPlan, Stdio};
 use crate::system::child_calls as calls;
 use crate::user::{DropError, RunAs};
 use crate::{Errno, errno_name};

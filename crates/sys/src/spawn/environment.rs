@@ -1,10 +1,9 @@
 //! The environment of children, of which most is the same for all of them.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::c_string;
 use crate::Errno;
 
 /// Names and values in the order they are passed; no name occurs twice. Copies share what they have in common.
@@ -37,6 +36,10 @@ impl Environment {
     pub(super) fn entries(&self) -> &[Arc<CStr>] {
         &self.entries
     }
+}
+
+pub(super) fn c_string(bytes: impl Into<Vec<u8>>) -> Result<CString, Errno> {
+    CString::new(bytes).map_err(|_| Errno::EINVAL)
 }
 
 fn is_named(entry: &CStr, name: &[u8]) -> bool {

@@ -1,13 +1,14 @@
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use super::*;
 use crate::pipe::pipe;
 use crate::retry_until::retry_until;
 use crate::signal::kill_group;
-use crate::user::{DropError, Identity, current_uid, user_by_name};
+use crate::user::{DropError, Identity, RunAs, current_uid, user_by_name};
 use crate::wait::{ExitStatus, wait_for};
 
 fn plan(argv: &[&str]) -> SpawnPlan {
