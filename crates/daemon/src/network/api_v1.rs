@@ -49,6 +49,12 @@ pub fn below(path: &str) -> Option<&str> {
     path.strip_prefix("/api/v1").filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// The method and the pattern of the path of each route.
+#[cfg(test)]
+pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str)> {
+    ROUTES.iter().map(|route| (&route.method, route.path))
+}
+
 /// Answers a request for a path below `/api/v1`.
 pub async fn respond(api: &Api, actor: &Actor, method: &Method, path: &str) -> Reply {
     let handled = match router::find(ROUTES, method, path) {

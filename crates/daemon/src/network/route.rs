@@ -60,6 +60,12 @@ pub fn find(method: &Method, path: &str) -> Option<Endpoint> {
     rule.methods.contains(method).then_some(rule.endpoint)
 }
 
+/// All endpoints.
+#[cfg(test)]
+pub fn endpoints() -> impl Iterator<Item = Endpoint> {
+    RULES.iter().map(|rule| rule.endpoint)
+}
+
 /// Decodes `%xx`. What is not UTF-8 then becomes replacement characters, and a `%` without two digits stays.
 pub fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {

@@ -32,6 +32,7 @@ mod api_v1;
 mod limits;
 mod pages;
 mod protocol;
+mod rights;
 mod streams;
 
 /// Long enough for anything that happens at all.

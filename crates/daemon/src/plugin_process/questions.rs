@@ -41,7 +41,7 @@ impl Questions {
         }
     }
 
-    /// The answer to everything else that plug-ins may ask; none to what only supervisorctl is asked or told.
+    /// The answer to whatever plug-ins may ask; none to what only supervisorctl is asked or told.
     pub(super) async fn answer(&self, question: FromPlugins) -> Option<Answer> {
         let answer = match question {
             FromPlugins::Rpc { id, xml } => {
@@ -69,6 +69,7 @@ impl Questions {
             FromPlugins::Discharge { id, group, name } => {
                 self.call(id, Call::DischargeProcess { group, process: name }).await
             }
+            FromPlugins::Snapshot { id } => self.snapshot(id),
             _ => return None,
         };
         Some((answer, None))
@@ -107,5 +108,96 @@ impl Questions {
             Err(Failure::Ended) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
         };
         ToPlugins::Answer { id, xml }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::{Poll, Token, Waker};
+    use supervisord_config::model::LogLevel;
+    use supervisord_config::samples::config;
+    use supervisord_core::actor::Right;
+    use supervisord_core::call::Answer as CallAnswer;
+    use supervisord_core::row::LocalTime;
+    use supervisord_wire::xmlrpc::{decode_response, encode_call};
+
+    use super::*;
+    use crate::activity::Activity;
+    use crate::api::{Clock, Daemon};
+    use crate::calls;
+    use crate::memory_budget::MemoryBudget;
+    use crate::notifier::Notifier;
+    use crate::view::View;
+
+    const RIGHTS: [Option<Right>; 4] = [None, Some(Right::View), Some(Right::Operate), Some(Right::Administer)];
+
+    /// All that a plug-in can ask, with the right that it needs.
+    fn questions() -> [(FromPlugins, Right); 7] {
+        let (id, group, section) = (7, || "g".to_owned(), || "program:p".to_owned());
+        let options = || BTreeMap::from([("command".to_owned(), "cat".to_owned())]);
+        let rpc = |method: &str| FromPlugins::Rpc { id, xml: encode_call(method, &[]) };
+        [
+            (FromPlugins::Snapshot { id }, Right::Administer),
+            (FromPlugins::Define { id, group: group(), section: section(), options: options() }, Right::Administer),
+            (
+                FromPlugins::Enlist {
+                    id,
+                    group: group(),
+                    name: "p".to_owned(),
+                    section: section(),
+                    options: options(),
+                },
+                Right::Administer,
+            ),
+            (FromPlugins::Discharge { id, group: group(), name: "p".to_owned() }, Right::Administer),
+            (rpc("supervisor.getState"), Right::View),
+            (rpc("supervisor.stopAllProcesses"), Right::Operate),
+            (rpc("supervisor.shutdown"), Right::Administer),
+        ]
+    }
+
+    /// Why a question is refused; none where it is answered.
+    fn refusal(answer: &ToPlugins) -> Option<String> {
+        match answer {
+            ToPlugins::Refused { text, .. } => Some(text.clone()),
+            ToPlugins::Answer { xml, .. } => {
+                decode_response(xml.as_bytes()).expect("a document").err().map(|fault| fault.text)
+            }
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn each_question_needs_a_right() {
+        let poll = Poll::new().expect("a poll");
+        let waker = Waker::new(poll.registry(), Token(0)).expect("a waker");
+        let (sender, pending) = calls::queue(Arc::new(Notifier::new(waker)));
+        std::thread::spawn(move || {
+            for calls::Pending { reply, .. } in pending {
+                reply(Ok(CallAnswer::Done));
+            }
+        });
+        let local =
+            |_| LocalTime { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, weekday: 4, utc_offset: 0 };
+        let daemon = Daemon {
+            view: Arc::new(View::new(Arc::new(config([])))),
+            calls: sender,
+            activity_file: None,
+            load_config: Arc::new(|_| Ok(config([]))),
+        };
+        let activity = Activity::new(LogLevel::Error, |_| {});
+        let api = Api::new(daemon, activity, MemoryBudget::for_answers(), Clock { now: || 100, local });
+        let api = Arc::new(api);
+        for right in RIGHTS {
+            let asker = Questions::new(api.clone(), Actor { right, ..Actor::plug_in() });
+            for (question, needed) in questions() {
+                let shown = format!("{question:?} with {right:?}");
+                let (answer, _) = asker.answer(question).await.expect("an answer");
+                let is_document = shown.starts_with("Rpc");
+                let missing = if right.is_none() && is_document { Right::View } else { needed };
+                let expected = (right < Some(missing)).then(|| format!("FAILED: a plug-in may not {missing}"));
+                assert_eq!(refusal(&answer), expected, "{shown}");
+            }
+        }
     }
 }

@@ -1,0 +1,175 @@
+//! What an actor with which right sees and does by the ways that are no XML-RPC. Every endpoint of the tables is asked for.
+
+use std::rc::Rc;
+
+use hyper::{Method, StatusCode};
+use supervisord_core::actor::{Actor, Client as ActorClient, Right, Way};
+use tokio::sync::watch;
+
+use super::*;
+use crate::network::api_v1;
+use crate::network::logs::Logs;
+use crate::network::origin::Sender as RequestSender;
+use crate::network::reply::{Content, Reply};
+use crate::network::route::{self, Endpoint};
+use crate::network::socket::Socket;
+use crate::network::state::PlaneState;
+use crate::network::streams::Streams;
+use crate::network::transport::Accepted;
+use crate::network::web::{self, Fields, PageRequest, RequestKind};
+
+/// All rights, and none.
+const RIGHTS: [Option<Right>; 4] = [None, Some(Right::View), Some(Right::Operate), Some(Right::Administer)];
+
+/// What the page can be asked to do, with the right to it. Everything operates, except that it can be shown again.
+const ACTIONS: [(&str, Right); 7] = [
+    ("refresh", Right::View),
+    ("stopall", Right::Operate),
+    ("restartall", Right::Operate),
+    ("start", Right::Operate),
+    ("stop", Right::Operate),
+    ("restart", Right::Operate),
+    ("clearlog", Right::Operate),
+];
+
+const CLIENT: ActorClient = ActorClient::Unix { uid: Some(1000), pid: Some(42) };
+
+/// A daemon with a program that has a log, and a control that does what it is asked.
+struct World {
+    api: Arc<Api>,
+    logs: Logs,
+    calls: Receiver<String>,
+    _state: watch::Sender<PlaneState>,
+    _directory: TempDir,
+    _poll: mio::Poll,
+}
+
+fn world() -> World {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let file = directory.path().join("a.log").display().to_string();
+    std::fs::write(&file, "secret").expect("written");
+    let poll = mio::Poll::new().expect("poll");
+    let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));
+    let (calls, pending) = calls::queue(Arc::new(notifier));
+    let view = Arc::new(View::new(Arc::new(samples::config([]))));
+    view.publish_row(Row { stdout_logfile: Some(file.clone()), ..row("a", "a") });
+    let load_config: crate::api::ReadConfig = Arc::new(|_| Err("not in this test".to_owned()));
+    let daemon = Daemon { view, calls, activity_file: Some(file), load_config };
+    let clock = Clock { now: || 1_000_000, local: |_| NOON };
+    let activity = Activity::new(LogLevel::Error, |_| {});
+    let api = Arc::new(Api::new(daemon, activity, MemoryBudget::for_answers(), clock));
+    let (state, watched) = watch::channel(PlaneState::Accepting);
+    let logs = Logs { api: api.clone(), follow: FollowHub::new(), streams: Rc::new(Streams::new(4, watched)) };
+    let calls = control(pending, |_| Some(Ok(Answer::Done)));
+    World { api, logs, calls, _state: state, _directory: directory, _poll: poll }
+}
+
+fn actor(right: Option<Right>, way: fn(ActorClient) -> Way) -> Actor {
+    Actor { name: Some("eve".into()), way: way(CLIENT), right }
+}
+
+fn text(reply: &Reply) -> String {
+    match &reply.content {
+        Content::Whole(body) => String::from_utf8_lossy(body).into_owned(),
+        Content::Pieces(_) | Content::Written(_) => String::new(),
+    }
+}
+
+fn location(reply: &Reply) -> String {
+    let found = reply.headers.iter().find(|(name, _)| name == hyper::header::LOCATION);
+    found.map(|(_, value)| value.to_str().expect("text").to_owned()).unwrap_or_default()
+}
+
+impl World {
+    async fn page(&self, right: Option<Right>, query: &str) -> Reply {
+        let asked = PageRequest { sender: RequestSender::Program, kind: RequestKind::Form, get_actions: false };
+        let fields = Fields::new(query, "");
+        web::status(&self.api, &actor(right, Way::Page), asked, &fields).await.expect("an answer")
+    }
+
+    async fn ask(&self, endpoint: Endpoint, right: Option<Right>) -> Option<Reply> {
+        let (stream, _other) = tokio::net::UnixStream::pair().expect("a pair");
+        let socket = Rc::new(Socket::new(Accepted { transport: Box::new(stream), client: CLIENT }));
+        let follower = actor(right, Way::LogStream);
+        Some(match endpoint {
+            Endpoint::ProcessLog => self.logs.process(&follower, &socket, "/logtail/a").await,
+            Endpoint::MainLog => self.logs.main(&follower, &socket).await,
+            Endpoint::StatusPage => self.page(right, "").await,
+            Endpoint::TailPage => {
+                web::tail(&self.api, &actor(right, Way::Page), &Fields::new("processname=a", "")).await
+            }
+            // Its methods have a test of their own.
+            Endpoint::Rpc => return None,
+            Endpoint::Health | Endpoint::Asset => {
+                assert!(!endpoint.tells_something());
+                return None;
+            }
+        })
+    }
+}
+
+fn run(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, future);
+}
+
+#[test]
+fn every_endpoint_that_tells_something_needs_the_right_to_view() {
+    run(async {
+        let world = world();
+        for endpoint in route::endpoints() {
+            for right in RIGHTS {
+                let Some(reply) = world.ask(endpoint, right).await else { continue };
+                let expected = if right.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
+                assert_eq!(reply.status, expected, "{endpoint:?} with {right:?}");
+                assert!(right.is_some() || !text(&reply).contains("secret"), "{endpoint:?}: {}", text(&reply));
+            }
+        }
+        let refused = world.page(None, "").await;
+        let expected = "Refused: user 'eve' via the web page from the unix socket, uid 1000, pid 42 may not view\n";
+        assert_eq!(text(&refused), expected);
+    });
+}
+
+#[test]
+fn every_action_of_the_page_needs_a_right() {
+    run(async {
+        let world = world();
+        for (action, needed) in ACTIONS {
+            for right in RIGHTS {
+                let reply = world.page(right, &format!("action={action}&processname=a")).await;
+                let asked = world.calls.try_iter().count();
+                if right >= Some(needed) {
+                    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{action} with {right:?}");
+                    assert_eq!(asked > 0, needed > Right::View, "{action} with {right:?}: {}", location(&reply));
+                } else {
+                    let missing = if right.is_none() { Right::View } else { needed };
+                    assert_eq!((reply.status, asked), (StatusCode::FORBIDDEN, 0), "{action} with {right:?}");
+                    let page = text(&reply);
+                    assert!(page.contains("Refused: user "), "{page}");
+                    assert!(page.contains(&format!("pid 42 may not {missing}")), "{page}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn every_resource_of_the_json_api_needs_a_right() {
+    run(async {
+        let world = world();
+        let mut routes = 0;
+        for (method, pattern) in api_v1::routes() {
+            routes += 1;
+            assert_eq!(method, Method::GET, "a method that changes something needs more than the right to view");
+            let path = pattern.replace("{group}", "a").replace("{name}", "a");
+            for right in RIGHTS {
+                let reply = api_v1::respond(&world.api, &actor(right, Way::Json), method, &path).await;
+                let expected = if right.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
+                assert_eq!(reply.status, expected, "{method} {path} with {right:?}");
+                assert!(right.is_some() || text(&reply).contains("pid 42 may not view"), "{}", text(&reply));
+            }
+        }
+        assert!(routes > 0);
+    });
+}
