@@ -29,7 +29,7 @@ use crate::memory_budget::MemoryBudget;
 use crate::network;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
 use crate::output::{self, Options, Output, Request};
-use crate::pidfile::{Lock, PidFile, Taken};
+use crate::pidfile::{self, DaemonPidFile, Lock, PidFile, Taken};
 use crate::plugins::process::Launcher;
 use crate::plugins::{BUILT_IN, Notify, Plugins};
 use crate::privileges;
@@ -263,7 +263,7 @@ impl Life {
                         network.stop();
                     }
                     leftover.reap();
-                    drop(pidfile);
+                    pidfile.remove();
                 });
                 finish_output(output);
                 // At the very end: the output plane removes the state file, which must not be that of the next daemon.
@@ -275,7 +275,7 @@ impl Life {
             }
             End::HandOver { mut handed, signals, leftover } => {
                 // It stays what it is: the process keeps its id.
-                std::mem::forget(pidfile);
+                pidfile.leave();
                 handed.lock = lock.hand_over();
                 leftover.reap();
                 finish_output(output);
@@ -436,22 +436,26 @@ fn go_into_background(settings: &Supervisord, activity: &Activity) -> std::io::R
     Ok(())
 }
 
-fn write_pidfile(settings: &Supervisord, activity: &Activity, mode: &StartMode) -> Option<PidFile> {
-    match PidFile::write(&settings.pidfile) {
+fn write_pidfile(settings: &Supervisord, activity: &Activity, mode: &StartMode) -> DaemonPidFile {
+    let path = &settings.pidfile;
+    let error = match PidFile::write(path) {
         Ok(pidfile) => {
             activity.log(LogLevel::Info, &opening_line(mode));
-            Some(pidfile)
+            return DaemonPidFile::Written(pidfile);
         }
-        Err(error) => {
-            let (reason, user) = (Errno::from(error), current_name());
-            let text = format!(
-                "could not write pidfile {} ({reason}, as user {user}: write pidfile=PATH in [supervisord], or --pidfile=PATH)",
-                settings.pidfile
-            );
-            activity.log(LogLevel::Critical, &text);
-            None
-        }
+        Err(error) => error,
+    };
+    let is_full = pidfile::is_full(&error);
+    let (reason, user) = (Errno::from(error), current_name());
+    let text = format!(
+        "could not write pidfile {path} ({reason}, as user {user}: write pidfile=PATH in [supervisord], or --pidfile=PATH)"
+    );
+    activity.log(LogLevel::Critical, &text);
+    if !is_full {
+        return DaemonPidFile::Missing;
     }
+    let (activity, text) = (activity.clone(), format!("the pid file {path} is written now"));
+    DaemonPidFile::retry(path, move || activity.log(LogLevel::Info, &text))
 }
 
 fn opening_line(mode: &StartMode) -> String {

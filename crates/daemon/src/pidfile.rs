@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use supervisord_sys::{Pid, fd, signal, trusted, user};
@@ -109,17 +111,92 @@ impl Drop for Lock {
     }
 }
 
+/// The pid file of a running daemon.
+pub enum DaemonPidFile {
+    /// It is written.
+    Written(PidFile),
+    /// Its disk is full; a thread of its own tries again, until this sender is gone.
+    Retried(Sender<()>, JoinHandle<Option<PidFile>>),
+    /// It cannot be written.
+    Missing,
+}
+
+/// How often a full disk is tried again: after a second, two, four, and so on up to a minute, for an hour in all.
+const ATTEMPTS: u32 = 65;
+
+impl DaemonPidFile {
+    /// Tries to write the file of a full disk again, and calls `written` once that is done.
+    pub fn retry(path: &str, written: impl FnOnce() + Send + 'static) -> DaemonPidFile {
+        let path = path.to_owned();
+        let (stop, stopped) = channel::<()>();
+        let work = move || {
+            for attempt in 0..ATTEMPTS {
+                let pause = Duration::from_secs(60.min(1 << attempt.min(6)));
+                if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                    return None;
+                }
+                if let Ok(file) = PidFile::write(&path) {
+                    written();
+                    return Some(file);
+                }
+            }
+            None
+        };
+        match std::thread::Builder::new().name("pid file".to_owned()).spawn(work) {
+            Ok(thread) => DaemonPidFile::Retried(stop, thread),
+            Err(_) => DaemonPidFile::Missing,
+        }
+    }
+
+    /// Leaves the file to the next program, which has the same process id and writes it again.
+    pub fn leave(self) {
+        match self {
+            DaemonPidFile::Written(file) => std::mem::forget(file),
+            DaemonPidFile::Retried(stop, thread) => {
+                drop(stop);
+                // It may just have been written: what the thread gives back must not be dropped.
+                std::mem::forget(thread);
+            }
+            DaemonPidFile::Missing => {}
+        }
+    }
+
+    /// Removes the file, which may take as long as its disk.
+    pub fn remove(self) {
+        match self {
+            DaemonPidFile::Written(file) => drop(file),
+            DaemonPidFile::Retried(stop, thread) => {
+                drop(stop);
+                // One that has just been written is removed here.
+                drop(thread.join());
+            }
+            DaemonPidFile::Missing => {}
+        }
+    }
+}
+
+/// Whether a file could not be written because its disk is full, or the user's share of it.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+}
+
 impl PidFile {
-    /// Writes the process id and a line feed.
+    /// Writes the process id and a line feed. Where that fails half way, the file stays empty.
     pub fn write(path: &str) -> io::Result<PidFile> {
         let content = content();
         // Others may be able to put a link where it is to be: in `/tmp`, for instance.
         let mut file = trusted::open_write(path, MODE)?;
         // A device has no length.
-        if file.metadata()?.is_file() {
+        let is_file = file.metadata()?.is_file();
+        if is_file {
             file.set_len(0)?;
         }
-        file.write_all(content.as_bytes())?;
+        let written = file.write_all(content.as_bytes());
+        if written.is_err() && is_file {
+            // A part of the number is the number of somebody else.
+            file.set_len(0)?;
+        }
+        written?;
         Ok(PidFile { path: path.to_owned(), content })
     }
 }

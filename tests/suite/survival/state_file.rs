@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::{LIVING, pids, start};
 use crate::harness::needs;
+use crate::harness::subject::Program;
 use crate::harness::{Daemon, Scene, Subject, processes};
 
 const STATE: &str = "supervisord.pid.state";
@@ -85,4 +86,25 @@ fn a_state_that_could_not_be_written_is_whole_when_there_is_room_again() {
     assert!(after.values().all(|pid| !processes::alive(*pid)), "nothing runs twice");
     daemon.wait_until("it is begun anew", |daemon| knows(daemon, &names) && is_whole(daemon));
     assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_pid_file_that_found_its_disk_full_is_written_when_there_is_room() {
+    // Less than a process id takes, so that only a part of it could be written.
+    let scene = Scene::with("full pid file", "[supervisord]\nadopt=false\nlogfile=/dev/stdout\nlogfile_maxbytes=0\n");
+    let place = scene.set_up(Subject::Ours);
+    // A limit is signalled, too, which a full disk is not.
+    let limited =
+        format!("trap '' XFSZ; {} --pid $$ --fsize=1: && exec \"$0\" \"$@\"", needs::program("prlimit").display());
+    let mut command = place.command("/bin/sh".as_ref());
+    command.args(["-c", &limited]).arg(Subject::Ours.path(Program::Supervisord)).args(["-n", "-c", "supervisord.conf"]);
+    let mut daemon = Daemon::launch(place, command);
+    daemon.wait_until("the file is there", |daemon| daemon.path("supervisord.pid").exists());
+    daemon.wait_until("it is known to be full", |daemon| daemon.rpc_if_up("supervisor.getState", &[]).is_some());
+    assert_eq!(daemon.read("supervisord.pid"), "", "it has a part of a process id");
+    limit_files(&daemon, "unlimited");
+    let pid = daemon.launched_pid();
+    daemon.wait_until("it is written", |daemon| daemon.recorded_pid() == Some(pid));
+    assert_eq!(daemon.stop(), 0);
+    assert!(!daemon.path("supervisord.pid").exists());
 }
