@@ -123,7 +123,7 @@ fn children_survive_a_killed_daemon_and_the_next_one_takes_them_over() {
 }
 
 #[test]
-fn what_died_while_nobody_looked_is_handled_by_its_autorestart() {
+fn autorestart_decides_about_programs_that_ended_between_two_daemons() {
     let more = "[program:once]\ncommand=sleep 1000\nautorestart=false\nstartsecs=0\n";
     let mut daemon = start("died", more);
     daemon.wait_for_state("once", "RUNNING");
@@ -189,7 +189,7 @@ fn a_flooded_log_that_others_append_to_is_whole_after_kills() {
 }
 
 #[test]
-fn where_nobody_is_left_everything_begins_afresh() {
+fn a_daemon_starts_afresh_when_no_program_survived() {
     let text = "[program:once]\ncommand=sleep 1000\nautorestart=false\nstartsecs=0\n\
         [program:brief]\ncommand=true\nautorestart=false\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
     let mut daemon = Scene::with("nobody", text).start(Subject::Ours);
@@ -247,7 +247,7 @@ fn a_second_daemon_is_refused_and_disturbs_nothing() {
 }
 
 #[test]
-fn adoption_can_be_switched_off() {
+fn take_over_can_be_switched_off() {
     let mut daemon = start("switched-off", "[supervisord]\nadopt=false\n");
     assert_eq!(daemon.names_for_successor(), ["supervisord.pid.lock"]);
     let before = daemon.pid_of("quiet");
@@ -259,7 +259,7 @@ fn adoption_can_be_switched_off() {
 
 /// Where an orphan could not be watched, none is made: programs are told that the daemon has gone.
 #[test]
-fn where_processes_have_no_handles_nothing_is_adopted() {
+fn without_pidfds_nothing_is_taken_over() {
     let mut daemon = scene("old kernel", "").without_call("pidfd_open", "ENOSYS").start(Subject::Ours);
     daemon.wait_for_states(&LIVING, "RUNNING");
     daemon.wait_for_file("writer.log");
@@ -427,7 +427,7 @@ fn an_upgrade_waits_for_calls_that_wait() {
 }
 
 #[test]
-fn an_end_that_is_asked_for_in_an_upgrade_is_not_forgotten() {
+fn a_shutdown_during_an_upgrade_is_obeyed() {
     let is_tried = |daemon: &Daemon| processes::children(daemon.pid()).iter().any(|child| child.name == "supervisord");
     let is_new = |daemon: &Daemon| {
         let environment = fs::read(format!("/proc/{}/environ", daemon.pid())).unwrap_or_default();
@@ -451,7 +451,7 @@ fn an_end_that_is_asked_for_in_an_upgrade_is_not_forgotten() {
 }
 
 #[test]
-fn events_that_are_lost_with_a_daemon_are_said() {
+fn events_lost_with_a_daemon_are_logged() {
     let deaf = "#!/bin/sh\nprintf 'READY\\n'\nread -r header\nexec sleep 1000\n";
     let more = "[eventlistener:deaf]\ncommand={dir}/deaf\nevents=REMOTE_COMMUNICATION\nstartsecs=0\n";
     let mut daemon = scene("events", more).script("deaf", deaf).start(Subject::Ours);

@@ -18,7 +18,6 @@ use crate::notifier::Notifier;
 mod activity_log;
 pub mod answer;
 mod budget;
-mod leftover;
 mod log_file;
 mod log_path;
 mod loss;
@@ -36,6 +35,7 @@ mod stream_log;
 mod streams;
 mod system_log;
 mod transit;
+mod transit_recovery;
 
 pub use activity_log::OpenError;
 pub use budget::ReportBudget;
@@ -44,11 +44,11 @@ pub use queue::OutputHandle;
 pub use transit::TransitFiles;
 
 use activity_log::ActivityWriter;
-use leftover::Leftover;
 use outlets::Outlets;
 use plane::Plane;
 use sinks::Sinks;
 use transit::Transit;
+use transit_recovery::TransitRecovery;
 
 /// What the output plane needs to know from the start.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub struct Output {
     activity: ActivityWriter,
     level: LogLevel,
     strip_ansi: bool,
-    leftover: Option<Leftover>,
+    recovery: Option<TransitRecovery>,
 }
 
 /// A started output plane.
@@ -93,13 +93,13 @@ impl Output {
         let Options { activity, rotation, echo_to_stdout, level, strip_ansi, syslog } = options;
         let mut sinks = Sinks::new(follow, syslog, Transit::new().ok());
         let activity = ActivityWriter::open(&activity, rotation, level, echo_to_stdout, &mut sinks)?;
-        Ok(Output { requests: OutputHandle::new(), sinks, activity, level, strip_ansi, leftover: None })
+        Ok(Output { requests: OutputHandle::new(), sinks, activity, level, strip_ansi, recovery: None })
     }
 
     /// Goes on with what the program before, or a daemon that was killed, had on its way ([`Output::transit_files`]): it is
     /// written first. What a keeper holds for one it holds for the next, at every moment.
     pub fn take_over(&mut self, files: TransitFiles) {
-        self.leftover = take_over(files, &mut self.sinks).unwrap_or_else(|error| {
+        self.recovery = take_over(files, &mut self.sinks).unwrap_or_else(|error| {
             let text = format!("output that the previous daemon was writing when it was killed may be lost: {error}");
             self.activity.log(LogLevel::Warn, &text, &mut self.sinks);
             None
@@ -133,23 +133,23 @@ impl Output {
 
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
-        let Output { requests, mut sinks, activity, strip_ansi, leftover, .. } = self;
+        let Output { requests, mut sinks, activity, strip_ansi, recovery, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
         requests.set_notifier(Notifier::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
         let outlets = Outlets { sinks, activity, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
-        let plane = Plane::new(poll, requests.clone(), outlets, leftover)?;
+        let plane = Plane::new(poll, requests.clone(), outlets, recovery)?;
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
         Ok(Running { handle: requests, budget, thread })
     }
 }
 
 /// Reads what was on its way, if anything was, and replaces the transit.
-fn take_over(files: TransitFiles, sinks: &mut Sinks) -> io::Result<Option<Leftover>> {
-    let leftover = Leftover::read(&files)?;
+fn take_over(files: TransitFiles, sinks: &mut Sinks) -> io::Result<Option<TransitRecovery>> {
+    let recovery = TransitRecovery::read(&files)?;
     sinks.replace_transit(Transit::adopt(files)?);
-    Ok(leftover)
+    Ok(recovery)
 }
 
 #[cfg(test)]

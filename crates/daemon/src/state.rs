@@ -5,11 +5,11 @@
 //! hold it up, tear it or be too full for it. The state file beside the pid file is written by the output plane as soon as
 //! its disk takes it; it counts only where the keeper was killed, too. A daemon that ends in an orderly way leaves neither.
 
-pub mod births;
 pub mod configuration;
 mod definition;
 mod journal;
 mod options;
+pub mod pid_slots;
 mod reader;
 mod record;
 mod run;

@@ -25,7 +25,7 @@ autostart=false
 ";
 
 #[test]
-fn a_daemon_that_was_killed_at_its_end_leaves_nothing_stopped() {
+fn a_daemon_killed_during_shutdown_leaves_nothing_stopped() {
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
         let mut daemon = Scene::with("at its end", SLOW).start(Subject::Ours);
         daemon.wait_for_states(&["slow", "web"], "RUNNING");
@@ -108,7 +108,7 @@ fn a_group_that_was_enlarged_runs_once_after_a_kill() {
 
 /// Where the state file cannot be written, the keeper has the state all the same.
 #[test]
-fn a_state_file_that_cannot_be_written_at_first_is_written_later_and_costs_nobody_his_programs() {
+fn programs_survive_while_the_state_file_cannot_be_written() {
     let text = "[program:a]\ncommand=sleep 1000\nstartsecs=0\n[program:b]\ncommand=sleep 1000\nstartsecs=0\n";
     // What stands in the way of the file cannot be put away.
     let scene = Scene::with("no room", text).file("supervisord.pid.state.new/full", "");
@@ -134,7 +134,7 @@ fn a_state_file_that_cannot_be_written_at_first_is_written_later_and_costs_nobod
 }
 
 #[test]
-fn the_words_of_one_that_was_killed_in_the_middle_of_a_line_are_read_up_to_there() {
+fn a_truncated_state_file_is_read_up_to_the_last_line() {
     let more = "[program:named]\ncommand=sleep 1000\nstartsecs=0\nenvironment=NAME=\"Jürgen\"\n";
     let mut daemon = scene("torn", more).start(Subject::Ours);
     let names = ["quiet", "echo", "named"];

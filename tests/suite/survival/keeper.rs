@@ -74,7 +74,7 @@ fn pidof_supervisord_finds_only_the_daemon() {
 }
 
 #[test]
-fn the_keeper_ends_with_its_work_and_not_with_a_signal() {
+fn the_keeper_ends_when_it_is_not_needed_and_not_by_a_signal() {
     let mut daemon = start("signals", "");
     let keeper = daemon.keeper().expect("it has one");
     let before = pids(&daemon, &LIVING);
@@ -94,7 +94,7 @@ fn the_keeper_ends_with_its_work_and_not_with_a_signal() {
 }
 
 #[test]
-fn another_keeper_knows_what_one_that_was_killed_knew() {
+fn a_new_keeper_gets_everything_that_a_killed_one_held() {
     let more = "[fcgi-program:f]\ncommand={dir}/gate\nstartsecs=0\nsocket=unix://{dir}/f.sock\n";
     let mut daemon = scene("replaced", more).script("gate", GATE).start(Subject::Ours);
     let names: Vec<&str> = LIVING.into_iter().chain(["f"]).collect();
@@ -150,7 +150,7 @@ fn programs_of_other_users_are_taken_over_by_a_daemon_that_may_not_look_into_the
 }
 
 #[test]
-fn what_a_program_says_and_how_it_ends_while_nobody_is_there_is_known() {
+fn output_and_exit_status_of_a_program_that_ended_between_two_daemons_are_known() {
     let once = "[program:once]\ncommand=sh -c 'while test ! -e go; do sleep 0.01; done; echo last words; exit 7'\n\
         directory={dir}\nautorestart=false\nstartsecs=0\nstdout_logfile={dir}/once.log\n";
     let witness = "[program:witness]\ncommand=sleep 1000\nstartsecs=0\n";
@@ -180,7 +180,7 @@ fn what_a_program_says_and_how_it_ends_while_nobody_is_there_is_known() {
 }
 
 #[test]
-fn where_the_keeper_is_killed_with_the_daemon_what_runs_is_replaced() {
+fn programs_are_replaced_when_the_keeper_was_killed_with_the_daemon() {
     let mut daemon = start("both", "");
     let before = pids(&daemon, &LIVING);
     daemon.wait_until("all is noted", |daemon| super::state_file::knows(daemon, &LIVING));
@@ -203,7 +203,7 @@ fn where_the_keeper_is_killed_with_the_daemon_what_runs_is_replaced() {
 }
 
 #[test]
-fn where_nothing_is_to_survive_there_is_no_keeper_and_upgrades_work() {
+fn without_take_over_there_is_no_keeper_and_upgrades_work() {
     let program = Subject::Ours.path(Program::Supervisord);
     let usual = "[supervisord]\nadopt=false\n";
     let device = "[supervisord]\npidfile=/dev/null\n";

@@ -49,7 +49,7 @@ fn check_that_one_lives(daemon: &mut Daemon, mut second: Child) {
 }
 
 #[test]
-fn of_two_that_are_started_together_one_lives() {
+fn of_two_daemons_started_together_one_runs() {
     let scene = Scene::new("together").config(ALONE);
     for _ in 0..3 {
         let mut daemon = scene.launch(Subject::Ours);

@@ -107,7 +107,7 @@ fn children_of_a_state_of_another_version_are_stopped_before_their_programs_are_
 }
 
 #[test]
-fn where_the_memory_is_broken_the_file_counts() {
+fn a_broken_state_in_memory_is_replaced_by_the_state_file() {
     let mut daemon = start("broken memory");
     let before = pids(&daemon, &["a", "b", "gone"]);
     let memory = memory(&daemon);
@@ -120,7 +120,7 @@ fn where_the_memory_is_broken_the_file_counts() {
 }
 
 #[test]
-fn where_nothing_can_be_read_the_keeper_knows_what_runs() {
+fn processes_known_only_to_the_keeper_are_stopped_before_any_start() {
     let mut daemon = start("broken both");
     let before = pids(&daemon, &["a", "b", "gone"]);
     let memory = memory(&daemon);

@@ -132,8 +132,8 @@ fn find_child(
 /// Who the child of a run is: whoever the keeper has a handle on, or whoever the system confirms.
 fn identify(run: &Run, has_handle: bool, table: &KeeperTable) -> Option<Run> {
     if run.pid == 0 {
-        let known = match (table.birth(RunId(run.run)), run.stdout) {
-            (Some(birth), _) => Run { pid: birth.pid, started: birth.after, exact: false, ..run.clone() },
+        let known = match (table.spawned_pid(RunId(run.run)), run.stdout) {
+            (Some(spawned), _) => Run { pid: spawned.pid, started: spawned.after, exact: false, ..run.clone() },
             (None, Some(stdout)) => run.clone().of(proc_fd::find_leader(stdout)?.get()),
             (None, None) => return None,
         };

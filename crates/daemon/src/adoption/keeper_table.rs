@@ -9,13 +9,13 @@ use supervisord_sys::process_handle::{ProcessHandle, has_ended};
 use crate::keeper::{Name, Owner, Role};
 use crate::output::{RunId, TransitFiles};
 use crate::state::MemoryFile;
-use crate::state::births::{Birth, Births};
+use crate::state::pid_slots::{PidSlots, SpawnedPid};
 
 /// The table. What is taken out of it is the next daemon's.
 #[derive(Default)]
 pub struct KeeperTable {
     descriptors: BTreeMap<Name, OwnedFd>,
-    births: Option<Births>,
+    pid_slots: Option<PidSlots>,
 }
 
 /// What is left of the table when everything that the state tells of has been taken.
@@ -31,9 +31,9 @@ pub struct Unclaimed {
 impl KeeperTable {
     /// The table with these descriptors.
     pub fn new(mut descriptors: BTreeMap<Name, OwnedFd>) -> KeeperTable {
-        let births = descriptors.remove(&Name { owner: Owner::Daemon, role: Role::Births });
-        let births = births.and_then(|births| Births::open(births).ok());
-        KeeperTable { descriptors, births }
+        let pid_slots = descriptors.remove(&Name { owner: Owner::Daemon, role: Role::PidSlots });
+        let pid_slots = pid_slots.and_then(|pid_slots| PidSlots::open(pid_slots).ok());
+        KeeperTable { descriptors, pid_slots }
     }
 
     /// The text of the state.
@@ -60,8 +60,8 @@ impl KeeperTable {
     }
 
     /// The child of a run that was being made when the daemon was killed.
-    pub fn birth(&self, run: RunId) -> Option<Birth> {
-        self.births.as_ref()?.find(run)
+    pub fn spawned_pid(&self, run: RunId) -> Option<SpawnedPid> {
+        self.pid_slots.as_ref()?.find(run)
     }
 
     /// The number that no run of the daemon before had.

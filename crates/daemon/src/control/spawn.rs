@@ -157,7 +157,7 @@ impl ChildSpawner {
         if let Some(survival) = survival {
             survival.spawned(run, pid);
         }
-        Ok(SpawnedProgram { run, pid, at, kept: kept.born(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
+        Ok(SpawnedProgram { run, pid, at, kept: kept.spawned(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
     }
 
     fn prepare(

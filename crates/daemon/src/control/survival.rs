@@ -15,7 +15,7 @@ use crate::activity::Activity;
 use crate::clock::present;
 use crate::keeper::{Keeper, Name, Owner, Role};
 use crate::output::{OutputHandle, Request, RunId, TransitFiles};
-use crate::state::births::{self, Births};
+use crate::state::pid_slots::{self, PidSlots};
 use crate::state::{Journal, Paths, Socket};
 
 /// How long the daemon waits before it makes another keeper after a second one that could not be made or did not last, and
@@ -33,7 +33,7 @@ pub(super) struct Survival {
     pub(super) keeper_since: Duration,
     /// How long the next one is put off.
     keeper_again: Duration,
-    births: Births,
+    pid_slots: PidSlots,
     /// What the output plane has on its way to logs.
     transit: Option<TransitFiles>,
     /// Whether the output plane relies on that being kept.
@@ -69,7 +69,7 @@ impl Survival {
             keeper_since: present().mono,
             keeper_again: Duration::ZERO,
             keeper,
-            births: Births::new()?,
+            pid_slots: PidSlots::new()?,
             transit,
             is_transit_kept: false,
             output,
@@ -107,7 +107,7 @@ impl Survival {
 
     /// Where the system is to write the process id of the child that is about to be made.
     pub(super) fn pid_slot(&self, run: RunId) -> &AtomicU64 {
-        self.births.expect(run)
+        self.pid_slots.slot_of(run)
     }
 
     /// A child has been spawned.
@@ -117,7 +117,7 @@ impl Survival {
 
     /// Whether so many children have been made that it must be noted who they are before more are.
     pub(super) fn has_used_half_of_pid_slots(&self) -> bool {
-        self.unhandled.len() >= births::MOST / 2
+        self.unhandled.len() >= pid_slots::MOST / 2
     }
 
     pub(super) fn keep(&mut self, named: &[(Name, BorrowedFd<'_>)]) {
@@ -146,9 +146,9 @@ impl Survival {
 
     pub(super) fn keep_state(&mut self) {
         let (owner, keeper) = (Owner::Daemon, self.keeper.as_mut());
-        let births = (Name { owner, role: Role::Births }, self.births.as_fd());
+        let pid_slots = (Name { owner, role: Role::PidSlots }, self.pid_slots.as_fd());
         let kept = match (keeper, self.journal.memory()) {
-            (Some(keeper), Some(state)) => keeper.keep(&[(Name { owner, role: Role::State }, state), births]),
+            (Some(keeper), Some(state)) => keeper.keep(&[(Name { owner, role: Role::State }, state), pid_slots]),
             (None, _) | (_, None) => Ok(()),
         };
         if let Err(error) = kept {

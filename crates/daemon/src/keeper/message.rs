@@ -35,7 +35,7 @@ pub enum Role {
     /// The state.
     State,
     /// The process ids of children that are being made.
-    Births,
+    PidSlots,
     /// Bytes on their way to a log.
     Transit,
     /// Where bytes come out of the pipe before them.
@@ -52,7 +52,7 @@ impl Role {
         Role::Handle,
         Role::Listener,
         Role::State,
-        Role::Births,
+        Role::PidSlots,
         Role::Transit,
         Role::TransitPipe,
         Role::TransitEntry,

@@ -10,7 +10,6 @@ use supervisord_core::output::ChannelPlan;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::trusted;
 
-use super::leftover::Leftover;
 use super::message::{AttachChannel, LogFailure, Report, Request, RunId};
 use super::outlets::Outlets;
 use super::pipeline_notes::StreamKey;
@@ -18,6 +17,7 @@ use super::queue::{Dropped, OutputHandle};
 use super::sinks::SinkId;
 use super::state_file::{Outcome, StateFile};
 use super::streams::Streams;
+use super::transit_recovery::TransitRecovery;
 
 /// The most lines of the activity log that are written at once.
 const MOST_LINES: usize = 256;
@@ -42,25 +42,30 @@ pub(super) struct Plane {
     /// Lines of the activity log that are to be written next.
     lines: Vec<String>,
     /// Written before anything else.
-    leftover: Option<Leftover>,
+    recovery: Option<TransitRecovery>,
     is_stopping: bool,
 }
 
 impl Plane {
     /// # Errors
     /// The system refuses a descriptor.
-    pub fn new(poll: Poll, requests: OutputHandle, outlets: Outlets, leftover: Option<Leftover>) -> io::Result<Plane> {
+    pub fn new(
+        poll: Poll,
+        requests: OutputHandle,
+        outlets: Outlets,
+        recovery: Option<TransitRecovery>,
+    ) -> io::Result<Plane> {
         let streams = Streams::new(poll.registry().try_clone()?, REQUESTS.0 + 2);
         let state_file = StateFile::default();
         let lines = Vec::new();
-        Ok(Plane { poll, requests, outlets, streams, state_file, lines, leftover, is_stopping: false })
+        Ok(Plane { poll, requests, outlets, streams, state_file, lines, recovery, is_stopping: false })
     }
 
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(256);
-        if let Some(leftover) = self.leftover.take() {
-            self.outlets.sinks.settle(&leftover);
+        if let Some(recovery) = self.recovery.take() {
+            self.outlets.sinks.settle(&recovery);
         }
         self.take_requests();
         while !self.is_stopping {

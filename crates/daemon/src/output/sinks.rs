@@ -14,7 +14,6 @@ use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::syslog::Syslog;
 
-use super::leftover::Leftover;
 use super::log_file::Transfer;
 use super::log_path;
 use super::loss::Entries;
@@ -22,6 +21,7 @@ use super::pipeline_notes::StreamKey;
 use super::sink::{self, Sink};
 use super::system_log::SystemLog;
 use super::transit::{CAPACITY, Transit};
+use super::transit_recovery::TransitRecovery;
 use crate::follow::{Change, FollowHub};
 
 /// Names an open log; never used twice.
@@ -307,33 +307,33 @@ impl Sinks {
     }
 
     /// Writes down what a daemon that was killed had taken from a program and not put into its log.
-    pub fn settle(&mut self, leftover: &Leftover) {
-        let id = self.acquire_later(&leftover.path);
-        if leftover.is_unreported {
+    pub fn settle(&mut self, recovery: &TransitRecovery) {
+        let id = self.acquire_later(&recovery.path);
+        if recovery.is_unreported {
             let text = format!(
                 "the previous daemon was killed while it was processing output for {}: the log has all of it, but events \
                  and copies may be lost",
-                leftover.path
+                recovery.path
             );
             self.queue_notices(id, vec![(LogLevel::Warn, text)]);
         }
-        let missing = leftover.missing();
+        let missing = recovery.missing();
         if missing.bytes.is_empty() {
-            leftover.finish();
+            recovery.finish();
             return self.release(id);
         }
         if missing.is_uncertain {
             let text = format!(
                 "{} has been replaced since the daemon before was killed: up to {} bytes that it was writing may be in \
                  the old file and in the new one",
-                leftover.path,
+                recovery.path,
                 missing.bytes.len()
             );
             self.queue_notices(id, vec![(LogLevel::Warn, text)]);
         }
-        leftover.note_append(&missing);
+        recovery.note_append(&missing);
         self.write(id, missing.bytes, Rotation::NEVER);
-        leftover.finish();
+        recovery.finish();
         self.release(id);
     }
 

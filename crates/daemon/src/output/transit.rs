@@ -9,7 +9,7 @@
 //! 1. Bytes go from the pipe of the program into ours by one system call, which happens as a whole.
 //! 2. How many they are is noted. They are copied to the memory; those that have not been are still in our pipe.
 //! 3. How long the file is, is noted; they are appended. Whether that has happened, the file itself shows
-//!    ([`super::leftover`]).
+//!    ([`super::recovery`]).
 //! 4. That it has happened is noted.
 //!
 //! Where the bytes have to be looked at, a pipeline stands between 2 and 3. What it held back before is noted with the
@@ -187,7 +187,7 @@ impl Transit {
         }
     }
 
-    /// That of a daemon that was killed. What was on its way must have been read ([`super::leftover::Leftover`]); until it is
+    /// That of a daemon that was killed. What was on its way must have been read ([`super::transit_recovery::TransitRecovery`]); until it is
     /// in its log, nothing may be taken.
     pub fn adopt(TransitFiles { memory, reader, writer }: TransitFiles) -> io::Result<Transit> {
         let memory = SharedMemory::adopt(memory, LENGTH)?;

@@ -58,11 +58,11 @@ impl Run {
     /// This run, whose child has this process id.
     pub fn of(self, pid: u32) -> Run {
         let facts = Pid::new(pid).and_then(proc_stat::facts);
-        self.born(pid, facts.map(|facts| facts.started))
+        self.spawned(pid, facts.map(|facts| facts.started))
     }
 
     /// This run, now that its child is made; `started` is when, after the boot, if the system tells.
-    pub fn born(self, pid: u32, started: Option<Duration>) -> Run {
+    pub fn spawned(self, pid: u32, started: Option<Duration>) -> Run {
         let exact = started.is_some();
         let started = start_time::millis(started.unwrap_or_else(start_time::boot_time));
         Run { pid, started, exact, ..self }

@@ -19,7 +19,7 @@ use super::transit::{
 /// The bytes, and how far they had got. They stay where they are until they are in their log, so that nothing is lost or
 /// repeated if this daemon is killed, too.
 #[derive(Debug)]
-pub(super) struct Leftover {
+pub(super) struct TransitRecovery {
     /// The log they belong to.
     pub path: String,
     memory: SharedMemory,
@@ -40,9 +40,9 @@ pub(super) struct Missing<'a> {
     pub is_uncertain: bool,
 }
 
-impl Leftover {
+impl TransitRecovery {
     /// Reads what is left, if anything is, from the memory and the pipe of the daemon before.
-    pub fn read(files: &TransitFiles) -> io::Result<Option<Leftover>> {
+    pub fn read(files: &TransitFiles) -> io::Result<Option<TransitRecovery>> {
         let mut memory = SharedMemory::adopt(files.memory.try_clone()?, LENGTH)?;
         let number = |index| memory.word(index).load(Ordering::SeqCst);
         let (count, path_length) = (size(number(word::COUNT))?, size(number(word::PATH_LENGTH))?);
@@ -83,7 +83,7 @@ impl Leftover {
         if progress.written > end || end > bytes.len() {
             return Err(ErrorKind::InvalidData.into());
         }
-        Ok(Some(Leftover { path, memory, file, bytes, progress, end, is_unreported }))
+        Ok(Some(TransitRecovery { path, memory, file, bytes, progress, end, is_unreported }))
     }
 
     /// What has to be appended to the log.

@@ -22,36 +22,36 @@ const WORDS: usize = 3;
 const LENGTH: usize = MOST * WORDS * size_of::<AtomicU64>();
 
 /// Where the process ids are written.
-pub struct Births(SharedMemory);
+pub struct PidSlots(SharedMemory);
 
 /// A child that may have been made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Birth {
+pub struct SpawnedPid {
     /// Its process id.
     pub pid: u32,
     /// When it was about to be made, in milliseconds after the boot.
     pub after: u64,
 }
 
-impl Births {
+impl PidSlots {
     /// Where nothing has been written yet.
     ///
     /// # Errors
     /// The system has no memory that can be shared.
-    pub fn new() -> std::io::Result<Births> {
-        SharedMemory::create(LENGTH).map(Births)
+    pub fn new() -> std::io::Result<PidSlots> {
+        SharedMemory::create(LENGTH).map(PidSlots)
     }
 
     /// What another process wrote.
     ///
     /// # Errors
-    /// It is not memory that [`Births::new`] made.
-    pub fn open(file: OwnedFd) -> std::io::Result<Births> {
-        SharedMemory::adopt(file, LENGTH).map(Births)
+    /// It is not memory that [`PidSlots::new`] made.
+    pub fn open(file: OwnedFd) -> std::io::Result<PidSlots> {
+        SharedMemory::adopt(file, LENGTH).map(PidSlots)
     }
 
     /// Where the system is to write the process id of the child that is about to be made.
-    pub fn expect(&self, run: RunId) -> &AtomicU64 {
+    pub fn slot_of(&self, run: RunId) -> &AtomicU64 {
         let [owner, after, pid] = self.words(run);
         pid.store(0, Ordering::Relaxed);
         after.store(start_time::millis(start_time::boot_time()), Ordering::Relaxed);
@@ -60,13 +60,13 @@ impl Births {
     }
 
     /// The child of this run, if it was made and none has been written in its place since.
-    pub fn find(&self, run: RunId) -> Option<Birth> {
+    pub fn find(&self, run: RunId) -> Option<SpawnedPid> {
         let [owner, after, pid] = self.words(run);
         if owner.load(Ordering::Acquire) != run.0 + 1 {
             return None;
         }
         let pid = u32::try_from(pid.load(Ordering::Relaxed)).ok().filter(|pid| *pid != 0)?;
-        Some(Birth { pid, after: after.load(Ordering::Relaxed) })
+        Some(SpawnedPid { pid, after: after.load(Ordering::Relaxed) })
     }
 
     fn words(&self, run: RunId) -> [&AtomicU64; WORDS] {
@@ -75,7 +75,7 @@ impl Births {
     }
 }
 
-impl AsFd for Births {
+impl AsFd for PidSlots {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -87,14 +87,14 @@ mod tests {
 
     #[test]
     fn a_child_is_found_by_its_run_and_by_no_other() {
-        let births = Births::new().unwrap();
+        let pid_slots = PidSlots::new().unwrap();
         let (run, later) = (RunId(7), RunId(7 + MOST as u64));
-        assert_eq!(births.find(run), None);
-        births.expect(run).store(1234, Ordering::Relaxed);
-        let again = Births::open(births.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        assert_eq!(pid_slots.find(run), None);
+        pid_slots.slot_of(run).store(1234, Ordering::Relaxed);
+        let again = PidSlots::open(pid_slots.as_fd().try_clone_to_owned().unwrap()).unwrap();
         assert_eq!(again.find(run).unwrap().pid, 1234);
         assert_eq!(again.find(later), None);
-        births.expect(later);
+        pid_slots.slot_of(later);
         assert_eq!((again.find(run), again.find(later)), (None, None), "the later one has not been made");
     }
 }

@@ -51,10 +51,10 @@ impl Scene {
 
     /// What the log is after the next daemon has settled, and whether it warns.
     fn settled(self) -> (String, bool) {
-        let leftover = Leftover::read(&self.transit.files().expect("copies"));
+        let recovery = TransitRecovery::read(&self.transit.files().expect("copies"));
         let mut sinks = sinks();
-        if let Some(leftover) = leftover.expect("understood") {
-            sinks.settle(&leftover);
+        if let Some(recovery) = recovery.expect("understood") {
+            sinks.settle(&recovery);
         }
         (fs::read_to_string(self.dir.path().join("log")).expect("text"), !sinks.take_notices().is_empty())
     }
@@ -86,10 +86,10 @@ fn the_next_daemon_goes_on_with_what_is_held_for_this_one() {
     let log = dir.path().join("log");
     for (words, so_far) in [("second\n", "before\nfirst\n"), ("third\n", "before\nfirst\nsecond\n")] {
         let files = transit.files().expect("copies");
-        let leftover = Leftover::read(&files).expect("understood").expect("something");
+        let recovery = TransitRecovery::read(&files).expect("understood").expect("something");
         let mut sinks = sinks();
         transit = Transit::adopt(files).expect("the same");
-        sinks.settle(&leftover);
+        sinks.settle(&recovery);
         assert_eq!(fs::read_to_string(&log).expect("text"), so_far);
         program.write_all(words.as_bytes()).expect("room in the pipe");
         transit.claim(&log.to_str().expect("text").into(), FileId::of(&fs::metadata(&log).expect("there")));
@@ -153,14 +153,14 @@ fn what_cannot_be_known_is_repeated_with_a_warning() {
 fn what_does_not_fit_the_form_is_refused() {
     let scene = Scene::new(b"", b"x");
     let files = |memory| TransitFiles { memory, ..scene.transit.files().expect("copies") };
-    assert!(Leftover::read(&files(tempfile::tempfile().expect("a file").into())).is_err());
+    assert!(TransitRecovery::read(&files(tempfile::tempfile().expect("a file").into())).is_err());
     let memory = SharedMemory::create(LENGTH).expect("memory");
     memory.word(word::FORM).store(FORM + 1, Ordering::SeqCst);
     let copy = || memory.as_fd().try_clone_to_owned().expect("a copy");
-    assert!(Leftover::read(&files(copy())).is_err());
+    assert!(TransitRecovery::read(&files(copy())).is_err());
     memory.word(word::FORM).store(FORM, Ordering::SeqCst);
     memory.word(word::COUNT).store(u64::MAX, Ordering::SeqCst);
-    assert!(Leftover::read(&files(copy())).is_err());
+    assert!(TransitRecovery::read(&files(copy())).is_err());
 }
 
 /// The bytes of a stream that has to be looked at: in the middle of a section there is a colour.
@@ -214,8 +214,8 @@ fn what_has_to_be_looked_at_is_made_again() {
         }
         let files = || transit.files().expect("copies");
         let mut sinks = sinks();
-        if let Some(leftover) = Leftover::read(&files()).expect("understood") {
-            sinks.settle(&leftover);
+        if let Some(recovery) = TransitRecovery::read(&files()).expect("understood") {
+            sinks.settle(&recovery);
         }
         sinks.replace_transit(Transit::adopt(files()).expect("adopted"));
         assert!(sinks.take_notices().is_empty());
@@ -223,7 +223,7 @@ fn what_has_to_be_looked_at_is_made_again() {
         let mut pipeline = sinks.noted(STREAM).expect("the section goes on");
         let (text, sections) = push(&mut pipeline, b" of mine<!--XSUPERVISOR:END-->c");
         assert_eq!((text.as_slice(), sections), (&b"c"[..], vec![b"secret of mine".to_vec()]), "{what}");
-        assert!(Leftover::read(&files()).expect("understood").is_none(), "nothing is left");
+        assert!(TransitRecovery::read(&files()).expect("understood").is_none(), "nothing is left");
     }
 }
 
@@ -258,7 +258,7 @@ const BEFORE_IT: &str = "TEST_OF_LEFTOVERS_BEFORE";
 /// Kills a process again and again while it moves bytes to a log to which somebody else appends, too.
 #[test]
 fn a_process_killed_at_any_moment_loses_and_repeats_nothing() {
-    let name = "output::leftover::tests::a_process_killed_at_any_moment_loses_and_repeats_nothing";
+    let name = "output::transit_recovery::tests::a_process_killed_at_any_moment_loses_and_repeats_nothing";
     match env::var(VICTIM) {
         Ok(log) => move_until_killed(&log),
         Err(_) => kill_again_and_again(name, own_word),
@@ -268,7 +268,7 @@ fn a_process_killed_at_any_moment_loses_and_repeats_nothing() {
 /// The same, where it takes colours and sections out of what it moves.
 #[test]
 fn a_process_killed_while_it_looks_at_bytes_loses_and_repeats_nothing() {
-    let name = "output::leftover::tests::a_process_killed_while_it_looks_at_bytes_loses_and_repeats_nothing";
+    let name = "output::transit_recovery::tests::a_process_killed_while_it_looks_at_bytes_loses_and_repeats_nothing";
     match env::var(VICTIM) {
         Ok(log) => look_at_until_killed(&log),
         Err(_) => kill_again_and_again(name, |number| {
@@ -309,10 +309,10 @@ fn kill_again_and_again(name: &str, word: fn(u64) -> String) {
         wait_until(|| position(&log) > length + 200_000);
         victim.kill().expect("killed");
         victim.wait().expect("reaped");
-        if let Some(leftover) = Leftover::read(&files).expect("understood") {
+        if let Some(recovery) = TransitRecovery::read(&files).expect("understood") {
             let mut sinks = sinks();
-            sinks.settle(&leftover);
-            assert!(leftover.is_unreported || sinks.take_notices().is_empty());
+            sinks.settle(&recovery);
+            assert!(recovery.is_unreported || sinks.take_notices().is_empty());
         }
         before = Some(files);
     }
