@@ -31,8 +31,8 @@ use crate::texts;
 use crate::ticks::Ticks;
 use crate::time::Now;
 pub use messages::{
-    Born, CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, RunId,
-    SpawnFailure, Verdict,
+    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, RunId,
+    SpawnFailure, Spawned, Verdict,
 };
 
 use jobs::Job;
@@ -324,9 +324,9 @@ impl Supervisor {
         }
     }
 
-    fn spawned(&mut self, now: Now, id: ProcessId, result: Result<Born, SpawnFailure>) {
+    fn spawned(&mut self, now: Now, id: ProcessId, result: Result<Spawned, SpawnFailure>) {
         match result {
-            Ok(Born { run, pid, at }) => {
+            Ok(Spawned { run, pid, at }) => {
                 self.belongs(id, run);
                 self.seat_listener(id);
                 self.drive_machine(at, id, MachineInput::Spawned(pid));

@@ -91,7 +91,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::proc_stat::facts;
+    use crate::proc_stat;
     use crate::wait::ExitStatus;
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
         let handle = ProcessHandle::open(pid).unwrap();
         handle.kill(libc::SIGKILL).unwrap();
         assert!(crate::fd::poll_readable(handle.as_fd(), Some(Duration::from_secs(10))).unwrap());
-        let dead = facts(pid).unwrap();
+        let dead = proc_stat::read(pid).unwrap();
         child.wait().unwrap();
         assert!(again.is_some() && stranger.is_none());
         assert_eq!(dead.status, Some(ExitStatus::Signal { number: libc::SIGKILL, core_dumped: false }));

@@ -26,7 +26,7 @@ impl ProcessStat {
 }
 
 /// Reads the information; none if there is no such process.
-pub fn facts(pid: Pid) -> Option<ProcessStat> {
+pub fn read(pid: Pid) -> Option<ProcessStat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may contain any characters.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
@@ -57,9 +57,9 @@ mod tests {
 
     #[test]
     fn a_process_is_identified_by_its_start() {
-        let facts = facts(Pid::current()).unwrap();
-        assert!(!facts.is_zombie && facts.status.is_none());
-        assert!(facts.started <= boot_time());
+        let stat = read(Pid::current()).unwrap();
+        assert!(!stat.is_zombie && stat.status.is_none());
+        assert!(stat.started <= boot_time());
         assert!(boot_id().is_some_and(|id| id.len() == 36));
     }
 }

@@ -34,9 +34,9 @@ pub fn spawn(plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
 }
 
 /// Does what [`spawn`] does, and stores the process id.
-pub(crate) fn spawn_and_store(plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
+pub(crate) fn spawn_and_store(plan: SpawnPlan, stdio: Stdio<'_>, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
     let child = spawn(plan, stdio)?;
-    born.store(child.get().into(), Ordering::Relaxed);
+    pid_slot.store(child.get().into(), Ordering::Relaxed);
     Ok(child)
 }
 

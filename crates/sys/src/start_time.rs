@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::proc_stat::facts;
+use crate::proc_stat;
 pub use crate::ticks::millis;
 use crate::ticks::to_tick;
 use crate::{Pid, system};
@@ -28,13 +28,13 @@ pub struct StartTimes {
 }
 
 impl StartTimes {
-    /// When a child that has just been made, after the [`boot_time`] `before`, was started: what [`facts`] tells of it.
+    /// When a child that has just been made, after the [`boot_time`] `before`, was started: what [`proc_stat::read`] tells of it.
     pub fn started(&mut self, child: Pid, before: Duration) -> Option<Duration> {
         let (before, after) = (to_tick(before), to_tick(boot_time()));
         if before == after && self.agree == Some(true) {
             return Some(after);
         }
-        let told = facts(child)?.started;
+        let told = proc_stat::read(child)?.started;
         if before == after {
             self.agree.get_or_insert(told == after);
         }
@@ -58,7 +58,7 @@ mod tests {
             let mut child = Command::new("/bin/sleep").arg("100").spawn().unwrap();
             let pid = Pid::new(child.id()).unwrap();
             let started = start_times.started(pid, before);
-            let told = facts(pid).unwrap().started;
+            let told = proc_stat::read(pid).unwrap().started;
             child.kill().unwrap();
             child.wait().unwrap();
             assert_eq!(started, Some(told));
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_found_wrong_is_not_believed() {
-        let long_ago = facts(Pid::current()).unwrap().started;
+        let long_ago = proc_stat::read(Pid::current()).unwrap().started;
         while to_tick(boot_time()) == long_ago {
             std::thread::yield_now();
         }

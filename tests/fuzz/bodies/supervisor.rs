@@ -12,8 +12,8 @@ use supervisord_core::call::Call;
 use supervisord_core::output::Channel;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::supervisor::{
-    Born, CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, RunId,
-    SpawnFailure, Supervisor, Verdict,
+    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, RunId,
+    SpawnFailure, Spawned, Supervisor, Verdict,
 };
 use supervisord_core::time::Now;
 use supervisord_daemon::state::{self, version};
@@ -229,7 +229,7 @@ impl World {
         } else {
             self.next_pid += 1;
             self.children.insert(self.next_pid, Child { process, ignores_term: self.stubborn, is_given_up: false });
-            Ok(Born { run: run_of(self.next_pid), pid: self.next_pid, at: self.now })
+            Ok(Spawned { run: run_of(self.next_pid), pid: self.next_pid, at: self.now })
         };
         Input::Spawned { process, result }
     }

@@ -25,7 +25,7 @@ pub struct RunId(pub u64);
 
 /// A child that has just been made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Born {
+pub struct Spawned {
     /// Its life.
     pub run: RunId,
     /// Its process id.
@@ -125,7 +125,7 @@ pub enum Input {
     /// Answer to [`Effect::Check`].
     Checked { process: ProcessId, call: CallId, result: Result<(), CommandFailure> },
     /// Answer to [`Effect::Spawn`].
-    Spawned { process: ProcessId, result: Result<Born, SpawnFailure> },
+    Spawned { process: ProcessId, result: Result<Spawned, SpawnFailure> },
     /// Answer to [`Effect::Kill`].
     Killed { process: ProcessId, call: Option<CallId>, result: Result<(), KillFailure> },
     /// Answer to [`Effect::Feed`].

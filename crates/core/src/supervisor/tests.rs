@@ -206,7 +206,7 @@ impl World {
         self.next_run += 1;
         self.advance(self.now.mono + self.birth);
         self.children.insert(self.next_pid, Child { process, run, ignores_term, heard: Vec::new() });
-        Input::Spawned { process, result: Ok(Born { run, pid: self.next_pid, at: self.now }) }
+        Input::Spawned { process, result: Ok(Spawned { run, pid: self.next_pid, at: self.now }) }
     }
 
     /// Signals reach the child at once; its end is noticed when time passes.

@@ -208,7 +208,7 @@ fn find_socket(
 pub fn confirm(run: &Run) -> Option<Pid> {
     let pid = Pid::new(run.pid)?;
     let handle = ProcessHandle::open(pid).ok()?;
-    proc_stat::facts(pid).filter(|facts| run.is(facts) && !handle.has_ended()).map(|_| pid)
+    proc_stat::read(pid).filter(|stat| run.is(stat) && !handle.has_ended()).map(|_| pid)
 }
 
 fn is_at(socket: &OwnedFd, address: &SocketAddress) -> bool {

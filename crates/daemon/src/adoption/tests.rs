@@ -43,7 +43,7 @@ fn remains(text: impl AsRef<[u8]>) -> Remains {
 
 /// The fixture as if it had been written in this boot and this container.
 fn of_this_boot(text: &str) -> String {
-    let first = Pid::new(1).and_then(proc_stat::facts).unwrap().started_millis();
+    let first = Pid::new(1).and_then(proc_stat::read).unwrap().started_millis();
     text.replace("00000000-0000-0000-0000-000000000000", &start_time::boot_id().unwrap()).replacen(
         "\"first\":240",
         &format!("\"first\":{first}"),
@@ -205,7 +205,7 @@ impl Sleeper {
     }
 
     fn started(&self) -> u64 {
-        proc_stat::facts(Pid::new(self.0.id()).unwrap()).unwrap().started_millis()
+        proc_stat::read(Pid::new(self.0.id()).unwrap()).unwrap().started_millis()
     }
 }
 

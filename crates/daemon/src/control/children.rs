@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 use supervisord_core::process::{ExitStatus, KillScope};
-use supervisord_core::supervisor::{Born, KillFailure, ProcessId, SpawnFailure, Supervisor};
+use supervisord_core::supervisor::{KillFailure, ProcessId, SpawnFailure, Spawned, Supervisor};
 use supervisord_core::time::Now;
 use supervisord_sys::kill_scope::{self, Recipient};
 use supervisord_sys::signal::SIGKILL;
@@ -161,7 +161,7 @@ impl Children {
         tools: &Tools,
         survival: Option<&mut Survival>,
         registry: &Registry,
-    ) -> Result<Born, SpawnFailure> {
+    ) -> Result<Spawned, SpawnFailure> {
         let spawned = self.spawner.spawn_program(id, supervisor, tools, survival)?;
         let SpawnedProgram { run, pid, at, kept, stdin, stdout } = spawned;
         let supervised = Supervised { process: id, kept, stdin: stdin.map(Stdin::new), orphan: None };
@@ -170,7 +170,7 @@ impl Children {
             None => Role::Program(supervised),
         };
         self.add(run, pid, role, None);
-        Ok(Born { run, pid, at })
+        Ok(Spawned { run, pid, at })
     }
 
     /// Spawns a child of another role. Gives its run and its process id.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use supervisord_config::model::{Config, LogLevel};
-use supervisord_core::supervisor::{Born, Input, ProcessId, SpawnFailure};
+use supervisord_core::supervisor::{Input, ProcessId, SpawnFailure, Spawned};
 
 use super::Control;
 use super::children::HandedChildren;
@@ -65,7 +65,7 @@ impl Control {
             return None;
         }
         self.input(match is_new {
-            true => Input::Spawned { process, result: Ok(Born { run, pid, at: present() }) },
+            true => Input::Spawned { process, result: Ok(Spawned { run, pid, at: present() }) },
             false => Input::Adopted { process, run },
         });
         is_replaced.then_some(process)

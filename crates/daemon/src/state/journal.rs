@@ -252,9 +252,9 @@ fn writer() -> Writer {
         version: version::of_state(),
         boot: start_time::boot_id().unwrap_or_default(),
         pid: pid.get(),
-        started: proc_stat::facts(pid).map_or(0, |facts| facts.started_millis()),
+        started: proc_stat::read(pid).map_or(0, |stat| stat.started_millis()),
         begun: Some(start_time::millis(start_time::boot_time())),
-        first: Pid::new(1).and_then(proc_stat::facts).map(|facts| facts.started_millis()),
+        first: Pid::new(1).and_then(proc_stat::read).map(|stat| stat.started_millis()),
     }
 }
 

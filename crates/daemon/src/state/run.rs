@@ -57,8 +57,8 @@ impl Run {
 
     /// This run, whose child has this process id.
     pub fn of(self, pid: u32) -> Run {
-        let facts = Pid::new(pid).and_then(proc_stat::facts);
-        self.spawned(pid, facts.map(|facts| facts.started))
+        let stat = Pid::new(pid).and_then(proc_stat::read);
+        self.spawned(pid, stat.map(|stat| stat.started))
     }
 
     /// This run, now that its child is made; `started` is when, after the boot, if the system tells.
@@ -68,9 +68,9 @@ impl Run {
         Run { pid, started, exact, ..self }
     }
 
-    /// Whether a process, of which these are the facts, is this child: it has its number, and was started when this was.
-    pub fn is(&self, facts: &ProcessStat) -> bool {
-        let found = facts.started_millis();
+    /// Whether a process, of which this is the stat, is this child: it has its number, and was started when this was.
+    pub fn is(&self, stat: &ProcessStat) -> bool {
+        let found = stat.started_millis();
         if self.exact { found == self.started } else { found.abs_diff(self.started) < TOLERANCE }
     }
 }

@@ -63,11 +63,11 @@ impl Spawner {
         }
     }
 
-    /// Does what [`spawn`](crate::spawn::spawn) does, but cheaper where that is safe. The system itself stores the process id in `born` before
+    /// Does what [`spawn`](crate::spawn::spawn) does, but cheaper where that is safe. The system itself stores the process id in `pid_slot` before
     /// the child runs, so that it is there even if this process is killed at that moment.
-    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
+    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
         if !self.shares_memory {
-            return spawn_and_store(plan, stdio, born);
+            return spawn_and_store(plan, stdio, pid_slot);
         }
         self.make_room();
         let changes_user = matches!(plan.run_as, RunAs::Other(_));
@@ -78,7 +78,7 @@ impl Spawner {
         let group = plan.group;
         let child = Child::new(plan, stdio);
         let slot = Box::new(LaunchSlot { child, group, stack, changes_user, is_occupied: AtomicI32::new(0) });
-        let pid = slot.make_child(born);
+        let pid = slot.make_child(pid_slot);
         self.under_way.push_back(slot);
         pid
     }
@@ -149,7 +149,7 @@ impl LaunchSlot {
     }
 
     /// The slot must neither move nor be dropped as long as it is occupied.
-    fn make_child(&self, born: &AtomicU64) -> Result<Pid, Errno> {
+    fn make_child(&self, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
         extern "C" fn enter(slot: *mut libc::c_void) -> c_int {
             // SAFETY: it is the pointer given below, and what it points to stays as long as this child is in it.
             unsafe { &*slot.cast::<LaunchSlot>() }.child.become_program()
@@ -163,8 +163,8 @@ impl LaunchSlot {
             let slot = ptr::from_ref(self).cast_mut().cast();
             let nothing = ptr::null_mut::<libc::c_void>();
             // The low half of the word, on the little-endian systems that this is for.
-            let born = born.as_ptr().cast::<libc::pid_t>();
-            libc::clone(enter, self.stack.top(), flags, slot, born, nothing, self.is_occupied.as_ptr())
+            let pid_slot = pid_slot.as_ptr().cast::<libc::pid_t>();
+            libc::clone(enter, self.stack.top(), flags, slot, pid_slot, nothing, self.is_occupied.as_ptr())
         });
         if made.is_err() {
             self.is_occupied.store(0, Ordering::Release);
@@ -216,9 +216,9 @@ mod tests {
         let output = pipe().unwrap();
         let input = File::open("/dev/null").unwrap();
         let (stdout, stderr) = (output.writer.as_fd(), output.writer.as_fd());
-        let born = AtomicU64::new(0);
-        let child = spawner.spawn(plan, Stdio { stdin: input.as_fd(), stdout, stderr }, &born).unwrap();
-        assert_eq!(born.into_inner(), u64::from(child.get()));
+        let pid_slot = AtomicU64::new(0);
+        let child = spawner.spawn(plan, Stdio { stdin: input.as_fd(), stdout, stderr }, &pid_slot).unwrap();
+        assert_eq!(pid_slot.into_inner(), u64::from(child.get()));
         drop(output.writer);
         let mut text = String::new();
         File::from(output.reader).read_to_string(&mut text).unwrap();

@@ -17,9 +17,9 @@ impl Spawner {
         Spawner::default()
     }
 
-    /// Does what [`spawn`](crate::spawn::spawn) does, and stores the process id in `born`.
-    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, born: &AtomicU64) -> Result<Pid, Errno> {
-        spawn_and_store(plan, stdio, born)
+    /// Does what [`spawn`](crate::spawn::spawn) does, and stores the process id in `pid_slot`.
+    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
+        spawn_and_store(plan, stdio, pid_slot)
     }
 
     /// There is nothing to tidy up.

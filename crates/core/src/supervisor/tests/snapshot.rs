@@ -52,7 +52,7 @@ impl World {
         for (process, run, pid, is_dead) in &found {
             let (process, run, pid, at) = (*process, *run, *pid, self.now);
             self.give(match self.supervisor.row(process).unwrap().pid {
-                0 => Input::Spawned { process, result: Ok(Born { run, pid, at }) },
+                0 => Input::Spawned { process, result: Ok(Spawned { run, pid, at }) },
                 _ => Input::Adopted { process, run },
             });
             if *is_dead {

@@ -71,7 +71,7 @@ impl Children {
             None => {
                 let handle = ProcessHandle::open(pid).ok()?;
                 // It is on whoever has the number now: the right one, if that was started at the right time.
-                proc_stat::facts(pid).filter(|stat| kept.is(stat) && !handle.has_ended())?;
+                proc_stat::read(pid).filter(|stat| kept.is(stat) && !handle.has_ended())?;
                 handle
             }
         };

@@ -37,7 +37,7 @@ impl Orphan {
         }
         // The system tells once its new parent has reaped it; before, so may its entry in /proc.
         let told = self.handle.exit_status().or_else(|| {
-            let stat = Pid::new(kept.pid).and_then(proc_stat::facts).filter(|stat| kept.is(stat));
+            let stat = Pid::new(kept.pid).and_then(proc_stat::read).filter(|stat| kept.is(stat));
             stat.and_then(|stat| stat.status)
         });
         let deadline = *self.reaped_by.get_or_insert(now + REAPING_BOUND);
