@@ -68,9 +68,11 @@ fn holder(inodes: &[&str]) -> Option<Holder> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::*;
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::retry_until::retry_until;
 
     #[test]
     fn this_process_is_found_as_the_listener() {
@@ -80,13 +82,14 @@ mod tests {
         let inet = TcpListener::bind("127.0.0.1:0").expect("bound");
         let port = inet.local_addr().expect("an address").port();
         let pid = std::process::id();
-        assert_eq!(holder_of_path(&path).map(|holder| holder.pid), Some(pid));
-        let holder = holder_of_port(port).expect("we listen");
-        assert_eq!(holder.pid, pid);
+        // A child of another test may hold both for a moment.
+        let is_ours = |holder: Option<Holder>| holder.filter(|holder| holder.pid == pid);
+        retry_until(|| is_ours(holder_of_path(&path)));
+        let holder = retry_until(|| is_ours(holder_of_port(port)));
         assert!(!holder.name.is_empty());
         drop((unix, inet));
-        assert_eq!(holder_of_path(&path), None);
-        assert_eq!(holder_of_port(port), None);
+        retry_until(|| holder_of_path(&path).is_none().then_some(()));
+        retry_until(|| holder_of_port(port).is_none().then_some(()));
     }
 
     #[test]
