@@ -342,6 +342,8 @@ pub struct Spawn {
     pub directory: Option<String>,
     /// File mode mask.
     pub umask: Option<u32>,
+    /// The share of processor time it gets: -20 for the most, 19 for the least; none for the daemon's own.
+    pub nice: Option<i8>,
     /// Whom it runs as.
     pub user: Option<Account>,
     /// Added to its environment: the pairs of `[supervisord]`, overlaid with the section's own.

@@ -3,7 +3,7 @@
 use nix::unistd::geteuid;
 
 use crate::harness::random::Random;
-use crate::harness::{Scene, compare, compare_refusal};
+use crate::harness::{Scene, Subject, compare, compare_refusal, only_ours, wait};
 
 /// A program without log files, unless the options say otherwise.
 fn scene(name: &str, options: &str) -> Scene {
@@ -222,6 +222,27 @@ startretries=0
             observed.note(daemon, "lives", start_and_end_lines(&daemon.log()).lines().filter(|line| line.contains("lost")).collect::<Vec<_>>().join("\n"));
         });
         refused("umask=999");
+    }
+
+    /// The original does not have it.
+    nice: "program nice" => {
+        only_ours(|| {
+            let scene = scene("nice", "command=sh -c 'nice; exec sleep 1000'\nnice=7\nstartsecs=0\nstdout_logfile={dir}/p.log");
+            let mut daemon = scene.start(Subject::Ours);
+            daemon.wait_for_state("p", "RUNNING");
+            wait::until("it says how nice it is", || daemon.read("p.log") == "7\n");
+            let text = daemon.read("supervisord.conf").replace("nice=7", "nice=8");
+            daemon.write("supervisord.conf", &text);
+            let pid = daemon.pid_of("p");
+            assert_eq!(daemon.ctl(&["update"]).stdout, "p: stopped\np: updated process group\n");
+            wait::until("the other value counts", || daemon.read("p.log") == "7\n8\n");
+            assert_ne!(daemon.pid_of("p"), pid);
+            assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+            assert_eq!(daemon.ctl(&["update"]).stdout, "", "the next program of the daemon knows the value");
+            daemon.write("supervisord.conf", &text.replace("nice=8", "nice=20"));
+            let refused = daemon.ctl(&["reread"]);
+            assert!(refused.stdout.contains("20 is above upper bound (19)"), "{}", refused.stdout);
+        });
     }
 
     environment: "program environment" "program serverurl" => {

@@ -102,7 +102,10 @@ impl Kind {
     }
 
     /// What an expanded text means by itself, whoever it is about and wherever it is read.
-    pub(crate) fn convert(self, text: &str) -> Result<Value<'static>, Complaint> {
+    ///
+    /// # Errors
+    /// What is wrong with it, in the original's words.
+    pub fn convert(self, text: &str) -> Result<Value<'static>, Complaint> {
         Ok(match self {
             K::Integer => Value::Integer(convert::integer(text)?),
             K::ByteSize => Value::Integer(convert::byte_size(text)?),

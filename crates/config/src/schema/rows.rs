@@ -39,6 +39,10 @@ impl OptionSpec {
         OptionSpec { refusal, ..self }
     }
 
+    const fn example(self, text: &'static str) -> OptionSpec {
+        OptionSpec { example: Some(text), ..self }
+    }
+
     const fn kept(self, kept_in: KeptIn) -> OptionSpec {
         OptionSpec { kept_in, ..self }
     }
@@ -56,7 +60,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) const ROWS: [OptionSpec; 78] = [
+pub(super) const ROWS: [OptionSpec; 79] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "where the socket is created"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "who may connect: permission bits of the socket").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "who owns the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -129,6 +133,7 @@ pub(super) const ROWS: [OptionSpec; 78] = [
     row(S::Program, "stderr_events_enabled", K::Boolean, Is("false"), "3.0a7", Restart, "send an event for what is written to stderr").kept(field!(Process: logging.stderr.events_enabled)),
     row(S::Program, "stderr_syslog", K::Boolean, Is("false"), "4.0.0", Restart, "copy stderr to the system log").kept(field!(Process: logging.stderr.syslog)),
     row(S::Program, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add").kept(field!(Process: spawn.environment)),
+    row(S::Program, "nice", K::Integer, Unset("the daemon's own"), "0.1.0", Restart, "share of processor time: -20 for the most, 19 for the least").kept(field!(Process: spawn.nice)).within(-20, 19).example("10"),
     row(S::Program, "serverurl", K::UrlOrAuto, Unset("AUTO, the daemon's own"), "3.0", Restart, "value of SUPERVISOR_SERVER_URL").kept(field!(Process: spawn.serverurl)),
 
     row(S::FcgiProgram, "socket", K::Socket, Required, "3.0", Restart, "listening socket it gets as descriptor 0").kept(field!(Process: spawn.socket)),

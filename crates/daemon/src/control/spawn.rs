@@ -292,6 +292,9 @@ fn plan(row: &Row, command: Launch, user: Option<RunAs>, tools: &Tools) -> Resul
     if let Some(directory) = &process.spawn.directory {
         plan = plan.directory(Path::new(directory))?;
     }
+    if let Some(nice) = process.spawn.nice {
+        plan = plan.nice(nice);
+    }
     if let Some(umask) = process.spawn.umask {
         plan = plan.umask(umask);
     }

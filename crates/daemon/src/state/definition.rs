@@ -184,6 +184,7 @@ mod tests {
                 address: model::SocketAddress::Unix { path: "/run/app".into(), mode: 0o700, owner: Some((1, None)) },
                 backlog: Some(5),
             })),
+            ..model::Spawn::default()
         };
         process.start = model::Start { autostart: false, startsecs: 0, startretries: 9 };
         process.restart = model::Restart { autorestart: model::AutoRestart::Always, exitcodes: vec![] };
@@ -232,6 +233,19 @@ mod tests {
         let form: Value = serde_json::from_str(UNUSUAL).unwrap();
         assert_eq!(serde_json::to_value(Program(unusual())).unwrap(), form);
         assert_eq!(serde_json::from_value::<Program>(form).unwrap().0, unusual());
+    }
+
+    /// Options of releases to come need no line here.
+    #[test]
+    fn the_example_of_every_option_is_read_back() {
+        for (row, field) in options_of_processes() {
+            let Some(example) = row.example else { continue };
+            let mut process = samples::process("p");
+            let value = row.kind.convert(example).unwrap_or_else(|complaint| panic!("{}: {complaint}", row.name));
+            field.set(&mut process, value.clone()).unwrap();
+            let (group, _) = read_back(&samples::group("g", 1, vec![process]));
+            assert_eq!(field.get(&group.processes[0]), value, "{}", row.name);
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(crate) struct Child {
     argv: Vec<*const c_char>,
     environment: Vec<*const c_char>,
     stdio: [RawFd; 3],
+    nice_text: Vec<u8>,
     setuid_text: Vec<u8>,
     chdir_text: Vec<u8>,
     exec_text: Vec<u8>,
@@ -38,6 +39,7 @@ pub(crate) struct Child {
 /// The step at which a child failed.
 enum Failure {
     Descriptors,
+    Nice(Errno),
     User(DropError),
     Directory(Errno),
     Exec(Errno),
@@ -51,11 +53,13 @@ impl Child {
             RunAs::Refused { uid, .. } => *uid,
         };
         let directory = plan.directory.as_deref().map_or(&b""[..], |directory| directory.to_bytes());
+        let nice = |nice: i8| failure_text(b"set nice to ", nice.to_string().as_bytes());
         let name = plan.argv.first().map_or(&b""[..], |name| name.to_bytes());
         Child {
             argv: null_terminated(plan.argv.iter().map(|word| word.as_ptr())),
             environment: null_terminated(plan.environment.entries().iter().map(|entry| entry.as_ptr())),
             stdio: stdio.numbers(),
+            nice_text: plan.nice.map(nice).unwrap_or_default(),
             setuid_text: format!("supervisor: couldn't setuid to {uid}: ").into_bytes(),
             chdir_text: failure_text(b"chdir to ", directory),
             exec_text: failure_text(b"exec ", name),
@@ -80,6 +84,9 @@ impl Child {
         self.place_descriptors().map_err(|_| Failure::Descriptors)?;
         forget_signals();
         calls::close_others_on_exec();
+        if let Some(nice) = self.plan.nice {
+            calls::set_nice(nice).map_err(Failure::Nice)?;
+        }
         match &self.plan.run_as {
             RunAs::Same => {}
             RunAs::Other(identity) => {
@@ -117,6 +124,7 @@ impl Child {
     fn say(&self, failure: &Failure) {
         match failure {
             Failure::Descriptors => {}
+            Failure::Nice(errno) => say_errno(&self.nice_text, *errno),
             Failure::User(reason) => {
                 write_all(&self.setuid_text);
                 write_all(reason.text().as_bytes());

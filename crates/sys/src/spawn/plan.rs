@@ -17,6 +17,7 @@ pub struct SpawnPlan {
     pub(super) environment: Environment,
     pub(super) directory: Option<CString>,
     pub(super) umask: Option<u32>,
+    pub(super) nice: Option<i8>,
     pub(crate) run_as: RunAs,
     pub(crate) group: ProcessGroup,
 }
@@ -45,6 +46,7 @@ impl SpawnPlan {
             environment,
             directory: None,
             umask: None,
+            nice: None,
             run_as: RunAs::Same,
             group: ProcessGroup::Own,
         })
@@ -59,6 +61,12 @@ impl SpawnPlan {
     /// Sets this file mode mask.
     pub fn umask(mut self, umask: u32) -> SpawnPlan {
         self.umask = Some(umask);
+        self
+    }
+
+    /// Sets this nice value, from -20 to 19, before the user changes: less than that of this process needs its rights.
+    pub fn nice(mut self, nice: i8) -> SpawnPlan {
+        self.nice = Some(nice);
         self
     }
 

@@ -117,6 +117,19 @@ fn directory_and_mask_are_those_of_the_plan() {
 }
 
 #[test]
+fn the_nice_value_is_that_of_the_plan() {
+    assert_eq!(run(shell("nice").nice(19)), (ExitStatus::Code(0), "19\n".to_owned()));
+    let ours: i8 = run(shell("nice")).1.trim().parse().unwrap();
+    // Less than ours needs rights that not every test has, as nice(1) tells.
+    let less = ours - 1;
+    let expected = match run(shell("nice -n -1 nice 2>&1 | tail -n 1")).1.trim() == less.to_string() {
+        true => (ExitStatus::Code(0), format!("{less}\n")),
+        false => failed(&format!("supervisor: couldn't set nice to {less}: EACCES")),
+    };
+    assert_eq!(run(shell("nice").nice(less)), expected);
+}
+
+#[test]
 fn only_three_descriptors_reach_a_child() {
     let leaked = File::open("/dev/null").unwrap();
     // SAFETY: clears the mark of a descriptor this test owns.

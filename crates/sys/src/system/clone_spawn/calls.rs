@@ -125,6 +125,13 @@ pub(crate) fn set_umask(mask: u32) {
     let _ = unsafe { call(libc::SYS_umask, [mask as usize, 0, 0, 0]) };
 }
 
+/// Sets the nice value of the calling process.
+pub(crate) fn set_nice(nice: i8) -> Result<(), Errno> {
+    let arguments = [libc::PRIO_PROCESS as usize, 0, isize::from(nice) as usize, 0];
+    // SAFETY: no memory is involved.
+    unsafe { call(libc::SYS_setpriority, arguments) }.map(drop)
+}
+
 /// Executes a program; returns only when that failed.
 ///
 /// # Safety

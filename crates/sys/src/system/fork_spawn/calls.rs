@@ -71,6 +71,12 @@ pub(crate) fn set_umask(mask: u32) {
     unsafe { libc::umask(mask as libc::mode_t) };
 }
 
+/// Sets the nice value of the calling process.
+pub(crate) fn set_nice(nice: i8) -> Result<(), Errno> {
+    // SAFETY: no memory is involved.
+    checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) }).map(drop)
+}
+
 /// Executes a program; returns only when that failed.
 ///
 /// # Safety
