@@ -75,6 +75,18 @@ fn pids(daemon: &Daemon, names: &[&str]) -> BTreeMap<String, i32> {
     names.iter().map(|name| ((*name).to_owned(), daemon.pid_of(name))).collect()
 }
 
+/// Waits until other processes of these programs run. A program whose group is being replaced is unknown for a moment.
+fn wait_for_others(daemon: &mut Daemon, names: &[&str], before: &BTreeMap<String, i32>) {
+    daemon.wait_until("others run", |daemon| {
+        names.iter().all(|name| {
+            let info = daemon.rpc_if_up("supervisor.getProcessInfo", &[(*name).into()]);
+            info.is_some_and(|info| {
+                info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(before[*name])
+            })
+        })
+    });
+}
+
 /// Every line the writer wrote is in its log, once and in order.
 fn check_lines(daemon: &Daemon, log: &str) -> usize {
     let text = daemon.read(log);
@@ -538,9 +550,7 @@ fn a_release_reads_the_state_of_the_one_before_and_knows_the_children_of_the_one
 
     daemon.crash();
     daemon.start_again_with(&program);
-    daemon.wait_until("others run", |daemon| {
-        LIVING.iter().all(|name| daemon.state_of(name) == "RUNNING" && daemon.pid_of(name) != before[*name])
-    });
+    wait_for_others(&mut daemon, &LIVING, &before);
     assert!(before.values().all(|pid| !processes::alive(*pid)), "{}", daemon.report());
     daemon.wait_for_log("the state is of version 3, this program understands version 2: what still runs is stopped");
 

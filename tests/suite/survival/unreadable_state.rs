@@ -4,8 +4,8 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
-use super::pids;
 use super::state_file::knows;
+use super::{pids, wait_for_others};
 use crate::harness::{Daemon, Scene, Subject, processes, wait};
 
 const STATE: &str = "supervisord.pid.state";
@@ -58,12 +58,6 @@ fn of_other_version(text: &str) -> String {
         .replace("\"state\":20", "\"state\":{\"phase\":\"up\"}")
 }
 
-fn wait_for_others(daemon: &mut Daemon, before: &std::collections::BTreeMap<String, i32>) {
-    daemon.wait_until("others run", |daemon| {
-        NAMES.iter().all(|name| daemon.state_of(name) == "RUNNING" && daemon.pid_of(name) != before[*name])
-    });
-}
-
 fn check_that_nothing_runs_twice(daemon: &Daemon, before: &std::collections::BTreeMap<String, i32>) {
     wait::until("those of before have ended", || before.values().all(|pid| !processes::alive(*pid)));
     assert_eq!(daemon.read("twice"), "", "{}", daemon.report());
@@ -90,7 +84,7 @@ fn children_of_a_state_of_another_version_are_stopped_before_their_programs_are_
         daemon.write(STATE, &text);
         forget_gone(&daemon);
         daemon.start_again();
-        wait_for_others(&mut daemon, &before);
+        wait_for_others(&mut daemon, &NAMES, &before);
         check_that_nothing_runs_twice(&daemon, &before);
         assert_eq!((daemon.state_of("off").as_str(), daemon.state_of("new").as_str()), ("STOPPED", "STOPPED"));
         let reason =
@@ -129,7 +123,7 @@ fn processes_known_only_to_the_keeper_are_stopped_before_any_start() {
     daemon.write(STATE, "nothing\n");
     forget_gone(&daemon);
     daemon.start_again();
-    wait_for_others(&mut daemon, &before);
+    wait_for_others(&mut daemon, &NAMES, &before);
     check_that_nothing_runs_twice(&daemon, &before);
     daemon.wait_for_log("WARN the state that the keeper holds cannot be used");
     for pid in before.values() {
@@ -152,7 +146,7 @@ fn a_broken_state_file_alone_is_kept_and_what_may_run_twice_is_logged() {
     let half = half.get(half.len() / 2..).expect("plain text").to_owned();
     daemon.write(STATE, &half);
     daemon.start_again();
-    wait_for_others(&mut daemon, &before);
+    wait_for_others(&mut daemon, &NAMES, &before);
     let kept = daemon.path("supervisord.pid.state.unreadable");
     daemon.wait_for_log(&format!(
         "does not begin as a state does; it is now {}. Programs that an earlier",
