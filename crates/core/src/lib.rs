@@ -7,6 +7,7 @@ pub mod auto_log;
 pub mod call;
 pub mod event;
 mod exit_status;
+pub mod history;
 mod kill_scope;
 pub mod logread;
 pub mod output;

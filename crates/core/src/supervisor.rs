@@ -235,7 +235,14 @@ impl Supervisor {
     /// need may be opened in advance.
     pub fn coming_spawns(&self) -> impl Iterator<Item = ProcessId> {
         let harmless = |effect: &&Effect| {
-            matches!(effect, Effect::Spawn { .. } | Effect::PublishRow(_) | Effect::Log(..) | Effect::Announce(_))
+            matches!(
+                effect,
+                Effect::Spawn { .. }
+                    | Effect::PublishRow(_)
+                    | Effect::Log(..)
+                    | Effect::Announce(_)
+                    | Effect::Record(_)
+            )
         };
         self.effects.iter().take(LOOK_AHEAD).take_while(harmless).filter_map(|effect| match effect {
             Effect::Spawn { process } => Some(*process),
@@ -258,7 +265,7 @@ impl Supervisor {
         if self.is_ending() {
             return;
         }
-        self.emit(&Event::SupervisorState(SupervisorState::Running));
+        self.emit(Event::SupervisorState(SupervisorState::Running));
         let plan = self.plan_start(self.groups_by_priority());
         self.carry_out_start(now, plan);
     }
@@ -276,7 +283,7 @@ impl Supervisor {
             }
         }
         for (period, when) in self.ticks.due(now) {
-            self.emit(&Event::Tick { period, when });
+            self.emit(Event::Tick { period, when });
         }
         self.report_waiting(now);
         self.release_events(now);
@@ -399,7 +406,7 @@ impl Supervisor {
         let members = group.processes.iter().map(|process| self.enlist(&name, &group, process)).collect();
         let pool = fresh_pool(&group.kind);
         self.groups.push(ActiveGroup { config: group, members, pool });
-        self.emit(&Event::ProcessGroupAdded(name));
+        self.emit(Event::ProcessGroupAdded(name));
     }
 
     fn enlist(&mut self, group: &Arc<str>, definition: &Group, process: &Arc<Process>) -> ProcessId {

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
 use supervisord_config::model::LogLevel;
+use supervisord_core::event::Event;
 use supervisord_core::supervisor::{CallId, Ending, Input, ProcessId, Supervisor};
 use supervisord_sys::memory;
 use supervisord_sys::signal::Signals;
@@ -109,6 +110,8 @@ pub struct Control {
     survival: Option<Survival>,
     /// Processes whose changes are not noted yet.
     unnoted: BTreeSet<ProcessId>,
+    /// Events that are published with the next row, or when nothing is left to be done.
+    unpublished: Vec<Event>,
     network: Option<NetworkHandle>,
     upgrade: UpgradePhase,
     ending: Option<Ending>,
@@ -144,6 +147,7 @@ impl Control {
             tools,
             survival,
             unnoted: BTreeSet::new(),
+            unpublished: Vec::new(),
             network: None,
             upgrade: UpgradePhase::None,
             ending: None,

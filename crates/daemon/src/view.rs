@@ -1,18 +1,27 @@
 //! What readers see of the supervisor without asking it: control publishes, network reads.
 //!
-//! A row is replaced as a whole whenever its process changes, before any reply that depends on the change goes out.
+//! A row is replaced as a whole whenever its process changes, before any reply that depends on the change goes out. Each
+//! publication is another revision, for which readers can wait.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use supervisord_config::model::Config;
+use supervisord_core::event::Event;
+use supervisord_core::history::{History, Since};
 use supervisord_core::row::Row;
+use supervisord_sys::start_time::boot_time;
 use supervisord_wire::state::Mood;
+
+use crate::clock::present;
+use crate::revisions::Revisions;
 
 /// The published state of the supervisor.
 pub struct View {
     published: RwLock<Published>,
+    history: Mutex<History>,
+    revisions: Revisions,
     logged: AtomicU64,
 }
 
@@ -26,7 +35,12 @@ impl View {
     /// A view of a supervisor without groups.
     pub fn new(config: Arc<Config>) -> View {
         let published = Published { mood: Mood::Running, config, groups: BTreeMap::new() };
-        View { published: RwLock::new(published), logged: AtomicU64::new(0) }
+        View {
+            published: RwLock::new(published),
+            history: Mutex::new(History::new(boot_time())),
+            revisions: Revisions::default(),
+            logged: AtomicU64::new(0),
+        }
     }
 
     /// How many lines of the activity log there were when something was published last: they tell how it came to what
@@ -75,26 +89,55 @@ impl View {
         self.read().groups.contains_key(group)
     }
 
+    /// How often something was published. Who reads it first, and then what was published, misses nothing by waiting for
+    /// the revision [after](View::after) it.
+    pub fn revision(&self) -> u64 {
+        self.revisions.present()
+    }
+
+    /// Waits until something is published after this revision.
+    pub async fn after(&self, revision: u64) {
+        self.revisions.after(revision).await;
+    }
+
+    /// At most so many events after this number, the oldest first.
+    pub fn events_since(&self, number: u64, most: usize) -> Since {
+        self.history().since(number, most)
+    }
+
+    /// The number of the last event.
+    pub fn last_event(&self) -> u64 {
+        self.history().last()
+    }
+
+    /// Publishes events that happened in this order, after the rows that have changed by them.
+    pub(crate) fn publish_events(&self, events: impl ExactSizeIterator<Item = Event>) {
+        if events.len() > 0 {
+            let mut history = self.history();
+            events.for_each(|event| history.push(event, boot_time(), present().wall));
+            drop(history);
+            self.revisions.advance();
+        }
+    }
+
     pub(crate) fn publish_mood(&self, mood: Mood) {
-        self.write().mood = mood;
+        self.change(|published| published.mood = mood);
     }
 
     pub(crate) fn publish_config(&self, config: Arc<Config>) {
-        self.write().config = config;
+        self.change(|published| published.config = config);
     }
 
     pub(crate) fn publish_group(&self, group: Arc<str>) {
-        self.write().groups.entry(group).or_default();
+        self.change(|published| _ = published.groups.entry(group).or_default());
     }
 
     pub(crate) fn withdraw_group(&self, group: &str) {
-        self.write().groups.remove(group);
+        self.change(|published| _ = published.groups.remove(group));
     }
 
     pub(crate) fn withdraw_row(&self, group: &str, process: &str) {
-        if let Some(members) = self.write().groups.get_mut(group) {
-            members.remove(process);
-        }
+        self.change(|published| _ = published.groups.get_mut(group).and_then(|members| members.remove(process)));
     }
 
     /// Groups with their processes, sorted by name.
@@ -104,16 +147,51 @@ impl View {
     }
 
     pub(crate) fn publish_row(&self, row: Row) {
-        let mut published = self.write();
-        let members = published.groups.entry(row.group.clone()).or_default();
-        members.insert(row.config.identity.name.clone(), Arc::new(row));
+        let (group, name, row) = (row.group.clone(), row.config.identity.name.clone(), Arc::new(row));
+        self.change(|published| _ = published.groups.entry(group).or_default().insert(name, row));
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Published> {
         self.published.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Published> {
-        self.published.write().unwrap_or_else(PoisonError::into_inner)
+    /// Publishes a change, as a revision of its own.
+    fn change(&self, change: impl FnOnce(&mut Published)) {
+        change(&mut self.published.write().unwrap_or_else(PoisonError::into_inner));
+        self.revisions.advance();
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisord_config::samples;
+
+    use super::*;
+
+    #[test]
+    fn each_publication_is_a_revision() {
+        let config = Arc::new(samples::config([]));
+        let view = View::new(config.clone());
+        let publications: [&dyn Fn(); 7] = [
+            &|| view.publish_mood(Mood::Shutdown),
+            &|| view.publish_config(config.clone()),
+            &|| view.publish_group("g".into()),
+            &|| view.publish_row(supervisord_core::samples::row("g", "p")),
+            &|| view.publish_events([Event::ProcessGroupAdded("g".into())].into_iter()),
+            &|| view.withdraw_row("g", "p"),
+            &|| view.withdraw_group("g"),
+        ];
+        for (position, publish) in publications.iter().enumerate() {
+            let before = view.revision();
+            publish();
+            assert_eq!(view.revision(), before + 1, "publication {position}");
+        }
+        let before = view.revision();
+        view.publish_events([].into_iter());
+        assert_eq!(view.revision(), before, "nothing was published");
     }
 }

@@ -53,7 +53,7 @@ impl Supervisor {
             Call::EnlistProcess { group, process } => self.enlist_process(&group, *process)?,
             Call::DischargeProcess { group, process } => self.discharge_process(&group, &process)?,
             Call::SendRemoteCommEvent { kind, data } => {
-                self.emit(&Event::RemoteCommunication { kind, data });
+                self.emit(Event::RemoteCommunication { kind, data });
             }
             Call::StartProcess { name, wait } => return self.start_one(id, &name, wait),
             Call::StartProcessGroup { group, wait } => {
@@ -128,7 +128,7 @@ impl Supervisor {
         }
         self.groups.remove(index);
         self.effects.push_back(Effect::WithdrawGroup(name.into()));
-        self.emit(&Event::ProcessGroupRemoved(name.into()));
+        self.emit(Event::ProcessGroupRemoved(name.into()));
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Who gets an event: the plug-ins and the pools of listeners that subscribed to its type.
+//! Who gets an event: the plug-ins and the pools of listeners that subscribed to its type, and the history.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use supervisord_wire::state::ProcessState;
 
 use super::{Effect, OutputKind, ProcessId, Supervisor};
 use crate::event::{Event, Output, ProcessName};
+use crate::history::History;
 use crate::output::Channel;
 use crate::process::StateDetail;
 
@@ -24,9 +25,17 @@ impl Supervisor {
         self.groups.iter().any(|group| group.pool.as_ref().is_some_and(|pool| pool.wants(kind)))
     }
 
-    /// Hands an event to the plug-ins and to every pool that subscribed to its type. Its text is made only then, and only
-    /// an event that a pool takes uses a serial number.
-    pub(super) fn emit(&mut self, event: &Event) {
+    /// Hands an event to whoever is to have it: the plug-ins and the pools that subscribed to its type, and the history.
+    pub(super) fn emit(&mut self, event: Event) {
+        self.hand_to_subscribers(&event);
+        if History::keeps(&event) {
+            self.effects.push_back(Effect::Record(event));
+        }
+    }
+
+    /// The text of an event is made only where somebody subscribed to its type, and only an event that a pool takes uses a
+    /// serial number.
+    fn hand_to_subscribers(&mut self, event: &Event) {
         let kind = event.kind();
         let (has_plug_in, has_pool) = (self.has_plug_in(kind), self.has_pool(kind));
         if !has_plug_in && !has_pool {
@@ -58,14 +67,14 @@ impl Supervisor {
 
     pub(super) fn state_changed(&mut self, id: ProcessId, from: ProcessState, to: ProcessState, detail: StateDetail) {
         if let Some(process) = self.name_of(id) {
-            self.emit(&Event::ProcessState { process, from, to, detail });
+            self.emit(Event::ProcessState { process, from, to, detail });
         }
     }
 
     pub(super) fn output(&mut self, id: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: Vec<u8>) {
         let Some(process) = self.name_of(id) else { return };
         let output = Output { process, pid, channel, bytes };
-        self.emit(&match kind {
+        self.emit(match kind {
             OutputKind::Communication => Event::ProcessCommunication(output),
             OutputKind::Log => Event::ProcessLog(output),
         });

@@ -9,7 +9,7 @@ use supervisord_wire::state::Mood;
 
 use crate::actor::Actor;
 use crate::call::{Call, Outcome, Refusal};
-use crate::event::RenderedEvent;
+use crate::event::{Event, RenderedEvent};
 use crate::output::Channel;
 use crate::process::{ExitStatus, KillScope};
 use crate::time::Now;
@@ -166,6 +166,9 @@ pub enum Effect {
     Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<RenderedEvent>, result: Vec<u8> },
     /// Tell plug-ins of an event.
     Announce(Arc<RenderedEvent>),
+    /// Keep an event in the [`History`](crate::history::History). Readers must not see it before the row that is published
+    /// next.
+    Record(Event),
     /// Create an empty automatic log file.
     CreateAutoLog { path: String },
     /// Empty the logs of a process.

@@ -112,7 +112,7 @@ impl Supervisor {
         let plan = Plan::sequence(order.map(|index| self.groups[index].config.name.as_str().into()));
         let not_down = HashMap::new();
         self.shutdown = Some(Shutdown { plan, not_down, heard_until: None, reported: now.mono });
-        self.emit(&Event::SupervisorState(SupervisorState::Stopping));
+        self.emit(Event::SupervisorState(SupervisorState::Stopping));
         self.dispatch_events();
         if let Some(group) = self.next_group_to_stop().filter(|group| !self.awaits_listeners(now, group)) {
             self.stop_group_members(now, &group);

@@ -67,6 +67,8 @@ struct World {
     untouchable: Vec<String>,
     judgements: Vec<(ProcessId, u64, String, Vec<u8>)>,
     announced: Vec<String>,
+    /// What was to be kept, and when which row was published.
+    published: Vec<String>,
     /// There is no activity log to clear.
     cannot_clear: bool,
     /// The calls for an upgrade.
@@ -99,6 +101,7 @@ impl World {
             untouchable: Vec::new(),
             judgements: Vec::new(),
             announced: Vec::new(),
+            published: Vec::new(),
             cannot_clear: false,
             upgrades: Vec::new(),
         };
@@ -147,6 +150,7 @@ impl World {
                 return Some(self.spawn(process));
             }
             Effect::PublishRow(process) => {
+                self.published.extend(self.supervisor.row(process).map(|row| format!("row {}", row.state())));
                 self.changed.insert(process);
             }
             Effect::Kill { process, run, signal, call, .. } => {
@@ -176,6 +180,7 @@ impl World {
             Effect::Judge { process, judgement, handler, result, .. } => {
                 self.judgements.push((process, judgement, handler, result));
             }
+            Effect::Record(event) => self.published.push(event.render().kind.name().to_owned()),
             Effect::Announce(event) => self.announced.push(event.payload.clone()),
             Effect::Reply { call, outcome } => {
                 assert!(self.replies.insert(call, outcome).is_none(), "two replies to one call");

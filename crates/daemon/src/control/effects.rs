@@ -18,6 +18,11 @@ impl Control {
                 self.supervisor.handle(present(), answer);
             }
         }
+        self.publish_events();
+    }
+
+    fn publish_events(&mut self) {
+        self.tools.view.publish_events(self.unpublished.drain(..));
     }
 
     /// Has sockets put back whose files somebody has removed.
@@ -73,6 +78,7 @@ impl Control {
                     return Some(Input::Judged { process, judgement, verdict: Verdict::Lost });
                 }
             }
+            Effect::Record(event) => self.unpublished.push(event),
             Effect::Announce(event) => self.tools.plugins.announce(event, &self.tools.activity),
             Effect::CreateAutoLog { path } => self.tools.output.send(Request::CreateAuto { path }),
             Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
@@ -96,6 +102,7 @@ impl Control {
                 if let Some(row) = self.supervisor.row(process) {
                     self.tools.view.publish_row(row);
                 }
+                self.publish_events();
                 self.note(process);
             }
             Effect::PublishGroup(group) => {

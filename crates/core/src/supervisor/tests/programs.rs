@@ -112,3 +112,25 @@ fn the_result_of_a_spawn_is_processed_before_the_next_spawn() {
     }
     assert_eq!(order, ["spawn", "spawned: 'a", "spawn", "spawned: 'b"]);
 }
+
+#[test]
+fn events_are_kept_in_order_and_each_is_followed_by_its_row() {
+    let mut world = World::started(vec![varied("p", |process| process.start.startsecs = 0)]);
+    world.published.clear();
+    world.call(stop("p", true));
+    world.pass(1000);
+    world.call(start("p", true));
+    let kept = |line: &&String| !line.starts_with("row");
+    let events: Vec<_> = world.published.iter().filter(kept).map(String::as_str).collect();
+    let expected =
+        ["PROCESS_STATE_STOPPING", "PROCESS_STATE_STOPPED", "PROCESS_STATE_STARTING", "PROCESS_STATE_RUNNING"];
+    assert_eq!(events, expected);
+    for (position, event) in world.published.iter().enumerate().filter(|(_, line)| kept(line)) {
+        let row = world.published[position..].iter().find(|line| line.starts_with("row")).expect("a row");
+        let is_present = event.ends_with(row.trim_start_matches("row ")) || row == "row RUNNING";
+        assert!(is_present, "{event} is followed by {row}");
+    }
+    world.published.clear();
+    world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "d".to_owned() });
+    assert!(world.published.is_empty(), "what clients send is not kept");
+}
