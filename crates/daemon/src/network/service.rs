@@ -16,6 +16,7 @@ use crate::api::Api;
 use crate::follow::FollowHub;
 use crate::memory_budget::{MemoryBudget, Reservation, is_possible};
 use crate::network::access::{Access, Peer};
+use crate::network::api_v1::Caller;
 use crate::network::assets::Assets;
 use crate::network::auth::Verdict;
 use crate::network::limits::Limits;
@@ -143,7 +144,11 @@ impl Service {
         if let Some(path) = api_v1::below(request.uri().path()) {
             return Ok(match self.sender(request.headers()) {
                 Sender::Rebound => web::rebinding_refusal(),
-                _ => api_v1::respond(&self.shared.api, &self.actor(Way::Json), request.method(), path).await,
+                _ => {
+                    let (api, streams) = (&self.shared.api, &self.shared.logs.streams);
+                    let caller = Caller { api, actor: &self.actor(Way::Json), streams, socket: &self.socket };
+                    api_v1::respond(caller, request.method(), path, request.headers()).await
+                }
             });
         }
         let path = route::decode(request.uri().path()).into_owned();

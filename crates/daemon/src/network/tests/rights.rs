@@ -59,7 +59,7 @@ fn world() -> World {
     let activity = Activity::new(LogLevel::Error, |_| {});
     let api = Arc::new(Api::new(daemon, activity, MemoryBudget::for_answers(), clock));
     let (state, watched) = watch::channel(PlaneState::Accepting);
-    let logs = Logs { api: api.clone(), follow: FollowHub::new(), streams: Rc::new(Streams::new(4, watched)) };
+    let logs = Logs { api: api.clone(), follow: FollowHub::new(), streams: Rc::new(Streams::new(16, watched)) };
     let calls = control(pending, |_| Some(Ok(Answer::Done)));
     World { api, logs, calls, _state: state, _directory: directory, _poll: poll }
 }
@@ -85,6 +85,15 @@ impl World {
         let asked = PageRequest { sender: RequestSender::Program, kind: RequestKind::Form, get_actions: false };
         let fields = Fields::new(query, "");
         web::status(&self.api, &actor(right, Way::Page), asked, &fields).await.expect("an answer")
+    }
+
+    async fn resource(&self, right: Option<Right>, method: &Method, path: &str, last_event: Option<&str>) -> Reply {
+        let (stream, _other) = tokio::net::UnixStream::pair().expect("a pair");
+        let socket = Rc::new(Socket::new(Accepted { transport: Box::new(stream), client: CLIENT }));
+        let (actor, streams) = (actor(right, Way::Json), &self.logs.streams);
+        let headers = last_event.map(|id| ("last-event-id".parse().expect("a name"), id.parse().expect("a value")));
+        let caller = api_v1::Caller { api: &self.api, actor: &actor, streams, socket: &socket };
+        api_v1::respond(caller, method, path, &headers.into_iter().collect()).await
     }
 
     async fn ask(&self, endpoint: Endpoint, right: Option<Right>) -> Option<Reply> {
@@ -164,10 +173,12 @@ fn every_resource_of_the_json_api_needs_a_right() {
             assert_eq!(method, Method::GET, "a method that changes something needs more than the right to view");
             let path = pattern.replace("{group}", "a").replace("{name}", "a");
             for right in RIGHTS {
-                let reply = api_v1::respond(&world.api, &actor(right, Way::Json), method, &path).await;
-                let expected = if right.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
-                assert_eq!(reply.status, expected, "{method} {path} with {right:?}");
-                assert!(right.is_some() || text(&reply).contains("pid 42 may not view"), "{}", text(&reply));
+                for last_event in [None, Some("boot-1")] {
+                    let reply = world.resource(right, method, &path, last_event).await;
+                    let expected = if right.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
+                    assert_eq!(reply.status, expected, "{method} {path} with {right:?} after {last_event:?}");
+                    assert!(right.is_some() || text(&reply).contains("pid 42 may not view"), "{}", text(&reply));
+                }
             }
         }
         assert!(routes > 0);

@@ -2,6 +2,9 @@
 
 use std::fs::{self, OpenOptions};
 
+use supervisord_core::event::{Event, ProcessName};
+use supervisord_core::process::StateDetail;
+
 use super::*;
 
 fn append(path: &str, text: &str) {
@@ -162,4 +165,66 @@ fn only_so_many_may_follow() {
         client.send("GET /logtail/grp:cat HTTP/1.0\r\n\r\n");
         (client.head().status == 200).then_some(())
     });
+}
+
+fn change(to: ProcessState, pid: u32) -> Event {
+    let process = ProcessName { group: "grp".into(), process: "cat".into() };
+    Event::ProcessState { process, from: ProcessState::Starting, to, detail: StateDetail::Pid(pid) }
+}
+
+impl Plane {
+    fn happen(&self, event: Event) {
+        self.view.publish_events(vec![event].into_iter());
+    }
+
+    /// A client that follows events, from a certain one on; with the id of the event before the first it gets.
+    fn following_events(&self, last: Option<&str>) -> (Client<UnixStream>, String) {
+        let mut client = self.unix();
+        let last = last.map_or_else(String::new, |id| format!("Last-Event-ID: {id}\r\n"));
+        client.send(&format!("GET /api/v1/events HTTP/1.1\r\nHost: h\r\n{last}\r\n"));
+        let response = client.head();
+        assert_eq!((response.status, response.header("Content-Type")), (200, Some("text/event-stream")));
+        let begin = client.until("\n\n");
+        let id = begin.lines().find_map(|line| line.strip_prefix("id: ")).expect("an id").to_owned();
+        (client, id)
+    }
+}
+
+#[test]
+fn events_are_sent_as_they_happen_and_again_from_the_last_one_on() {
+    let plane = Plane::start();
+    plane.happen(change(ProcessState::Running, 1));
+    let (mut client, first) = plane.following_events(None);
+    plane.happen(change(ProcessState::Running, 42));
+    plane.happen(Event::ProcessGroupAdded("more".into()));
+    let sent = client.until("\"group\":\"more\"}\n\n");
+    assert!(sent.contains("event: process_state\ndata: {\"time\":"), "{sent}");
+    let members = "\"group\":\"grp\",\"name\":\"cat\",\"from\":\"STARTING\",\"state\":\"RUNNING\",\"pid\":42}\n\n";
+    assert!(sent.contains(members), "{sent}");
+    assert!(!sent.contains("\"pid\":1}"), "what happened before is not sent: {sent}");
+    let (mut again, _) = plane.following_events(Some(&first));
+    assert!(!again.until("\"group\":\"more\"}\n\n").contains("event: gap"));
+}
+
+#[test]
+fn a_client_learns_that_it_has_missed_events() {
+    let plane = Plane::start();
+    plane.happen(change(ProcessState::Running, 42));
+    let (_, present) = plane.following_events(None);
+    let (boot, _) = present.split_once('-').expect("two parts");
+    for last in ["garbage".to_owned(), format!("{boot}-1"), "another-1".to_owned()] {
+        let mut client = plane.unix();
+        client.send(&format!("GET /api/v1/events HTTP/1.1\r\nHost: h\r\nLast-Event-ID: {last}\r\n\r\n"));
+        assert_eq!(client.head().status, 200);
+        let sent = client.until("\"pid\":42}\n\n");
+        let (gap, event) = (sent.find("event: gap\ndata: {}\n\n"), sent.find("event: process_state"));
+        assert!(gap.is_some() && gap < event, "{last}: {sent}");
+    }
+}
+
+#[test]
+fn whether_there_are_events_can_be_asked_without_following_them() {
+    let plane = Plane::start();
+    let response = plane.ask("HEAD /api/v1/events HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_eq!((response.status, response.header("Content-Type")), (200, Some("text/event-stream")));
 }

@@ -1,0 +1,184 @@
+//! What happens, as a stream of server-sent events: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+
+use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use supervisord_core::actor::Actor;
+use supervisord_core::event::{Event, SupervisorState};
+use supervisord_core::history::{Numbered, Since};
+use supervisord_core::process::StateDetail;
+use supervisord_sys::start_time::boot_id;
+
+use super::Request;
+use super::problem::Problem;
+use crate::api::Api;
+use crate::network::reply::{Broken, Reply};
+use crate::network::streams::Source;
+
+/// What a client sends that has been here before.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Tells reverse proxies not to hold back what has come so far.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// How many events are sent at once.
+const AT_ONCE: usize = 16;
+
+/// Numbers of events mean nothing after the next boot, whose name is therefore a part of each id.
+static BOOT: LazyLock<String> = LazyLock::new(|| boot_id().unwrap_or_default().chars().take(8).collect());
+
+pub(super) async fn stream(request: Request<'_>) -> Result<Reply, Problem> {
+    let (api, actor) = (request.api.clone(), request.actor.clone());
+    // Whatever the client has got before, it needs the right to view.
+    let present = api.view(&actor)?.last_event();
+    let after = match request.headers.contains_key(LAST_EVENT_ID) {
+        false => Some(present),
+        true => known(request.headers),
+    };
+    let reply = match *request.method == Method::HEAD {
+        true => Reply::whole(StatusCode::OK, ""),
+        false => {
+            let slot = request.streams.slot().ok_or(Problem::of(StatusCode::SERVICE_UNAVAILABLE))?;
+            // No event has the number 0: who has been here before another boot has missed something.
+            let followed = FollowedEvents { api, actor, last: after.unwrap_or(0), revision: 0, is_begun: false };
+            let content = slot.start(followed, request.socket.clone());
+            Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }
+        }
+    };
+    Ok(reply
+        .text(CONTENT_TYPE, "text/event-stream")
+        .text(CACHE_CONTROL, "no-store")
+        .text(ACCEL_BUFFERING, "no")
+        .text(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+/// The number of the last event that the client has got; `None` for what is no id of this boot.
+fn known(headers: &HeaderMap) -> Option<u64> {
+    let (boot, number) = headers.get(LAST_EVENT_ID)?.to_str().ok()?.split_once('-')?;
+    number.parse().ok().filter(|_| boot == *BOOT)
+}
+
+/// The events that one client follows.
+struct FollowedEvents {
+    api: Arc<Api>,
+    actor: Actor,
+    /// The number of the last one that was sent.
+    last: u64,
+    /// The revision of the view before it was read.
+    revision: u64,
+    /// Whether the client has been told where it stands.
+    is_begun: bool,
+}
+
+impl Source for FollowedEvents {
+    async fn read(&mut self) -> Result<Option<Bytes>, Broken> {
+        let view = self.api.view(&self.actor).map_err(|_| Broken)?;
+        self.revision = view.revision();
+        let Since { events, has_gap } = view.events_since(self.last, AT_ONCE);
+        let mut text = String::new();
+        if has_gap {
+            self.last = events.first().map_or_else(|| view.last_event(), |first| first.number.saturating_sub(1));
+            push(&mut text, self.last, "gap", "{}");
+        } else if !self.is_begun {
+            // Without data it is no event for the client, but it begins after this one when it comes back.
+            push_id(&mut text, self.last);
+            text.push('\n');
+        }
+        self.is_begun = true;
+        for event in &events {
+            self.last = event.number;
+            push_event(&mut text, event);
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()).map(Bytes::from))
+    }
+
+    async fn changed(&mut self) {
+        // Where the right is gone, the next attempt to read ends the stream.
+        if let Ok(view) = self.api.view(&self.actor) {
+            view.after(self.revision).await;
+        }
+    }
+
+    fn recheck(&mut self) {}
+}
+
+fn push_id(text: &mut String, number: u64) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "id: {}-{number}", *BOOT);
+}
+
+fn push(text: &mut String, number: u64, name: &str, data: &str) {
+    push_id(text, number);
+    let _ = write!(text, "event: {name}\ndata: {data}\n\n");
+}
+
+/// What happened to a process. Members that do not belong to a change are left out.
+#[derive(Serialize)]
+struct ProcessEvent<'a> {
+    time: f64,
+    group: &'a str,
+    name: &'a str,
+    from: &'static str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    /// How many attempts to start have failed in a row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tries: Option<i64>,
+    /// Whether the exit status is one of `exitcodes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct GroupEvent<'a> {
+    time: f64,
+    group: &'a str,
+}
+
+#[derive(Serialize)]
+struct DaemonEvent {
+    time: f64,
+    state: &'static str,
+}
+
+fn push_event(text: &mut String, Numbered { number, at, event }: &Numbered) {
+    let time = at.as_millis() as f64 / 1000.0;
+    let (name, data) = match event {
+        Event::ProcessState { process, from, to, detail } => {
+            let (pid, tries, expected) = match *detail {
+                StateDetail::None => (None, None, None),
+                StateDetail::Tries(tries) => (None, Some(tries), None),
+                StateDetail::Pid(pid) => (Some(pid).filter(|pid| *pid != 0), None, None),
+                StateDetail::Exit { expected, pid } => (Some(pid), None, Some(expected)),
+            };
+            let (group, name) = (&*process.group, &*process.process);
+            let (from, state) = (from.name(), to.name());
+            ("process_state", json(&ProcessEvent { time, group, name, from, state, pid, tries, expected }))
+        }
+        Event::ProcessGroupAdded(group) => ("group_added", json(&GroupEvent { time, group })),
+        Event::ProcessGroupRemoved(group) => ("group_removed", json(&GroupEvent { time, group })),
+        Event::SupervisorState(state) => {
+            let state = match state {
+                SupervisorState::Running => "RUNNING",
+                SupervisorState::Stopping => "STOPPING",
+            };
+            ("supervisor_state", json(&DaemonEvent { time, state }))
+        }
+        // The history keeps none of these.
+        Event::ProcessLog(_)
+        | Event::ProcessCommunication(_)
+        | Event::RemoteCommunication { .. }
+        | Event::Tick { .. } => return,
+    };
+    push(text, *number, name, &data);
+}
+
+fn json(event: &impl Serialize) -> String {
+    // These are plain data, which JSON can always express.
+    serde_json::to_string(event).unwrap_or_default()
+}
