@@ -18,8 +18,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Method;
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
+use supervisord_wire::value::FromMembers;
 use supervisord_wire::value::Value;
-use supervisord_wire::xmlrpc::{self, Item, ItemReader};
+use supervisord_wire::xmlrpc::{self, ItemReader};
 
 use connection::Connection;
 pub use error::ClientError;
@@ -123,7 +124,7 @@ impl Client {
     }
 
     /// A call whose answer is a list of structs.
-    fn ask_all<T: Item>(&mut self, method: &'static str, params: &[Value]) -> Result<Vec<T>, ClientError> {
+    fn ask_all<T: FromMembers>(&mut self, method: &'static str, params: &[Value]) -> Result<Vec<T>, ClientError> {
         let mut items = ItemReader::default();
         self.exchange(method, params, |piece| items.push(piece))?;
         items.finish()??.ok_or(ClientError::Shape { method })

@@ -1,6 +1,6 @@
 //! What every interface asks of the daemon: reads, calls and logs as typed values, below all protocols.
 //!
-//! XML-RPC, the web page, log streams and the plug-in process are encoders over it. Whoever asks is an [`Actor`], and what
+//! XML-RPC, the web page, the JSON API, streams and the plug-in process are encoders over it. Whoever asks is an [`Actor`], and what
 //! the daemon knows and does is behind one gate, which asks for the right. Reads are answered from the [`View`] and from
 //! log files; everything else is a [`Call`], which control answers.
 

@@ -1,8 +1,7 @@
 //! The structs that describe a process to clients.
 
 use crate::state::ProcessState;
-use crate::value::{Members, Value};
-use crate::xmlrpc::Item;
+use crate::value::{FromMembers, Members, Value};
 
 /// The result of `supervisor.getProcessInfo`, with texts of its own or borrowed ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +35,11 @@ pub struct ProcessInfo<T = String> {
 impl ProcessInfo {
     /// Reads the struct; none when a member is missing or has another type.
     pub fn from_value(value: Value) -> Option<ProcessInfo> {
-        Item::from_members(&mut value.into_members()?)
+        FromMembers::from_members(&mut value.into_members()?)
     }
 }
 
-impl Item for ProcessInfo {
+impl FromMembers for ProcessInfo {
     fn from_members(members: &mut impl Members) -> Option<ProcessInfo> {
         Some(ProcessInfo {
             name: members.text("name")?,
@@ -79,11 +78,11 @@ pub struct ConfigInfo {
 impl ConfigInfo {
     /// Reads the struct; none when a member is missing or has another type.
     pub fn from_value(value: Value) -> Option<ConfigInfo> {
-        Item::from_members(&mut value.into_members()?)
+        FromMembers::from_members(&mut value.into_members()?)
     }
 }
 
-impl Item for ConfigInfo {
+impl FromMembers for ConfigInfo {
     fn from_members(members: &mut impl Members) -> Option<ConfigInfo> {
         Some(ConfigInfo {
             name: members.text("name")?,

@@ -94,6 +94,12 @@ pub trait Members {
     fn truth(&mut self, name: &str) -> Option<bool>;
 }
 
+/// What a struct is read as.
+pub trait FromMembers: Sized {
+    /// Reads the members; none when one is missing or has another type.
+    fn from_members(members: &mut impl Members) -> Option<Self>;
+}
+
 /// The members of a [`Value::Struct`].
 struct OwnMembers {
     reversed: Vec<(String, Value)>,

@@ -11,7 +11,7 @@ mod items;
 
 pub use decode::{DecodeError, MAX_CALL_BYTES, decode_call, decode_response};
 pub use encode::{ARRAY_RESPONSE, Encode, EncodedArray, encode_array, encode_call, encode_fault, encode_response};
-pub use items::{Item, ItemReader};
+pub use items::ItemReader;
 
 #[cfg(doc)]
 use crate::value::Value;

@@ -1,8 +1,7 @@
 //! The daemon's answers, with types.
 
 use supervisord_wire::fault::{Fault, FaultCode};
-use supervisord_wire::value::{Members, Value};
-use supervisord_wire::xmlrpc::Item;
+use supervisord_wire::value::{FromMembers, Members, Value};
 
 /// The result for one process of a request about several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl Outcome {
     }
 }
 
-impl Item for Outcome {
+impl FromMembers for Outcome {
     fn from_members(members: &mut impl Members) -> Option<Outcome> {
         Some(Outcome {
             name: members.text("name")?,

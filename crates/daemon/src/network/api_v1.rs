@@ -94,12 +94,21 @@ pub async fn respond(caller: Caller<'_>, method: &Method, path: &str, headers: &
     handled.unwrap_or_else(Problem::into_reply)
 }
 
-/// A resource as JSON, with the memory that was reserved for it.
-fn json(resource: &impl Serialize, reservation: Reservation) -> Result<Reply, Problem> {
-    let body = serde_json::to_vec(resource).map_err(|_| Problem::of(StatusCode::INTERNAL_SERVER_ERROR))?;
+/// The refusal of a request before it is answered, with the reason.
+pub fn forbidden(reason: &str) -> Reply {
+    Problem::forbidden(reason.trim_end().to_owned()).into_reply()
+}
+
+/// A resource as JSON text.
+fn encoded(resource: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(resource).map_err(|_| Problem::of(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// The reply with a JSON text, and the memory that was reserved for it.
+fn json(body: Vec<u8>, reservation: Reservation) -> Reply {
     let reply = Reply::whole(StatusCode::OK, body)
         .text(CONTENT_TYPE, "application/json")
         .text(CACHE_CONTROL, "no-store")
         .text(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    Ok(reply.length().within(reservation))
+    reply.length().within(reservation)
 }

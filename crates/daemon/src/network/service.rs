@@ -143,7 +143,7 @@ impl Service {
         }
         if let Some(path) = api_v1::below(request.uri().path()) {
             return Ok(match self.sender(request.headers()) {
-                Sender::Rebound => web::rebinding_refusal(),
+                Sender::Rebound => api_v1::forbidden(web::REBINDING),
                 _ => {
                     let (api, streams) = (&self.shared.api, &self.shared.logs.streams);
                     let caller = Caller { api, actor: &self.actor(Way::Json), streams, socket: &self.socket };

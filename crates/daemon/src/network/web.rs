@@ -80,12 +80,14 @@ impl PageRequest {
     }
 }
 
-/// The refusal of a request whose `Host` is a name that anybody may have made to lead here (DNS rebinding).
+/// Why a request is refused whose `Host` is a name that another site may have made to lead here (DNS rebinding).
+pub const REBINDING: &str = "Refused: this server was asked by a name that is not known to be its own. Pages of other sites \
+                             can have such names made.\nAsk it as localhost or by its address, or set username and \
+                             password in its section of the configuration.\n";
+
+/// That refusal as a page.
 pub fn rebinding_refusal() -> Reply {
-    let text = "Refused: this server was asked by a name that is not known to be its own. Pages of other sites can have \
-                such names made.\nAsk it as localhost or by its address, or set username and password in its section of \
-                the configuration.\n";
-    refusal::forbidden(text)
+    refusal::forbidden(REBINDING)
 }
 
 /// The status page, or what the button does that was pressed on it.

@@ -10,19 +10,13 @@ use super::decode::{DecodeError, decode_items, resolve};
 use super::is_xml_char;
 use crate::fault::Fault;
 use crate::number::int_from_text;
-use crate::value::{Members, Value};
+use crate::value::{FromMembers, Members, Value};
 
 /// What stands before the first item.
 const BEGINNING: &[u8] = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>\n";
 
 /// An item that is longer, in bytes, is left to the decoder for all documents.
 const LONGEST_ITEM: usize = 1 << 20;
-
-/// What the items of an answer are read as.
-pub trait Item: Sized {
-    /// Reads a struct; none when a member is missing or has another type.
-    fn from_members(members: &mut impl Members) -> Option<Self>;
-}
 
 /// An answer that is expected to be an array of structs. Memory is needed for the items, not for the document.
 #[derive(Debug)]
@@ -55,13 +49,13 @@ enum Reading<T> {
 
 use Reading::{Done, Other, Short};
 
-impl<T: Item> Default for ItemReader<T> {
+impl<T: FromMembers> Default for ItemReader<T> {
     fn default() -> ItemReader<T> {
         ItemReader { unread: Vec::new(), progress: None, items: Some(Vec::new()) }
     }
 }
 
-impl<T: Item> ItemReader<T> {
+impl<T: FromMembers> ItemReader<T> {
     /// Takes the next piece of the document.
     pub fn push(&mut self, piece: &[u8]) {
         self.unread.extend_from_slice(piece);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
 use super::problem::Problem;
-use super::{Request, json};
+use super::{Request, encoded, json};
 use crate::network::reply::Reply;
 
 #[derive(Serialize)]
@@ -31,5 +31,5 @@ pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
         state: view.mood().name(),
         pid: std::process::id(),
     };
-    json(&daemon, request.api.answers.nothing())
+    Ok(json(encoded(&daemon)?, request.api.answers.nothing()))
 }

@@ -35,6 +35,11 @@ impl Problem {
         Problem { status: StatusCode::NOT_FOUND, detail: Some(detail) }
     }
 
+    /// Something that is refused.
+    pub fn forbidden(detail: String) -> Problem {
+        Problem { status: StatusCode::FORBIDDEN, detail: Some(detail) }
+    }
+
     /// The error as a reply.
     pub fn into_reply(self) -> Reply {
         let Problem { status, detail } = self;

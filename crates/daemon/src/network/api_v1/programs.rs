@@ -1,15 +1,18 @@
 //! The processes of the active groups.
 
+use hyper::StatusCode;
 use serde::Serialize;
-use supervisord_core::row::Row;
+use supervisord_core::row::{LocalTime, Row};
 
 use super::problem::Problem;
-use super::{Request, json};
-use crate::api::Api;
+use super::{Request, encoded, json};
 use crate::network::reply::Reply;
 
 /// About how much one takes as JSON, in bytes.
 const PROGRAM_BYTES: usize = 1 << 10;
+
+/// The longest list, in bytes, that the network thread encodes itself.
+const MAX_ON_THIS_THREAD: usize = 256 << 10;
 
 #[derive(Serialize)]
 struct Programs<'a> {
@@ -37,12 +40,12 @@ struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
-    fn new(row: &'a Row, now: i64, api: &Api) -> Program<'a> {
+    fn new(row: &'a Row, now: i64, local: fn(i64) -> LocalTime) -> Program<'a> {
         Program {
             group: &row.group,
             name: &row.config.identity.name,
             state: row.state().name(),
-            description: row.description(now, api.clock.local),
+            description: row.description(now, local),
             pid: Some(row.pid).filter(|pid| *pid != 0),
             started_at: Some(row.start).filter(|start| *start != 0),
             stopped_at: Some(row.stop).filter(|stop| *stop != 0),
@@ -56,9 +59,19 @@ impl<'a> Program<'a> {
 
 pub(super) async fn list(request: Request<'_>) -> Result<Reply, Problem> {
     let (api, view) = (request.api, request.api.view(request.actor)?);
-    let reservation = api.reserve(view.len() * PROGRAM_BYTES).await?;
-    let (rows, now) = (view.rows(), (api.clock.now)());
-    json(&Programs { programs: rows.iter().map(|row| Program::new(row, now, api)).collect() }, reservation)
+    let reservation_bytes = view.len() * PROGRAM_BYTES;
+    let reservation = api.reserve(reservation_bytes).await?;
+    let (rows, clock, now) = (view.rows(), api.clock, (api.clock.now)());
+    let encode = move || {
+        let programs = rows.iter().map(|row| Program::new(row, now, clock.local)).collect();
+        encoded(&Programs { programs })
+    };
+    // A long list takes a processor for milliseconds, in which other clients would wait.
+    let body = match reservation_bytes > MAX_ON_THIS_THREAD {
+        true => api.blocking.compute(encode).await.map_err(|_| Problem::of(StatusCode::SERVICE_UNAVAILABLE))?,
+        false => encode(),
+    };
+    Ok(json(body?, reservation))
 }
 
 pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
@@ -71,5 +84,6 @@ pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
         let name = request.parameters.join(":");
         return Err(Problem::not_found(format!("no program is named {name}")));
     };
-    json(&Program::new(&row, (api.clock.now)(), api), api.answers.nothing())
+    let body = encoded(&Program::new(&row, (api.clock.now)(), api.clock.local))?;
+    Ok(json(body, api.answers.nothing()))
 }

@@ -43,6 +43,32 @@ fn programs_are_listed() {
     assert_eq!(body(&plane.get("/api/v1/programs/grp/b")), fatal);
 }
 
+/// Another thread encodes it.
+#[test]
+fn a_long_list_is_complete() {
+    let plane = Plane::start();
+    let names: Vec<String> = (0..400).map(|number| format!("p{number:03}")).collect();
+    names.iter().for_each(|name| plane.publish("grp", name, ProcessState::Running));
+    let listed = body(&plane.get("/api/v1/programs"));
+    let listed: Vec<&str> =
+        listed["programs"].as_array().into_iter().flatten().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(listed, names);
+}
+
+#[test]
+fn a_refusal_for_dns_rebinding_says_what_to_do() {
+    let plane = Plane::start();
+    let mut client = plane.tcp();
+    client.send(&format!(
+        "GET /api/v1/programs HTTP/1.1\r\nHost: evil.example:{}\r\nConnection: close\r\nUser-Agent: Mozilla/5.0\r\n\r\n",
+        plane.inet.port()
+    ));
+    let problem = problem(&client.response());
+    assert_eq!(problem["status"], 403);
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("set username and password in its section"), "{detail}");
+}
+
 #[test]
 fn names_are_decoded_segment_by_segment() {
     let plane = Plane::start();

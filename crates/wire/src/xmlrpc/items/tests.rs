@@ -24,14 +24,14 @@ fn info(number: usize) -> ProcessInfo {
 }
 
 /// What an item reader makes of a document that comes in pieces of this size.
-fn read<T: Item>(document: &[u8], size: usize) -> Result<Result<Option<Vec<T>>, Fault>, DecodeError> {
+fn read<T: FromMembers>(document: &[u8], size: usize) -> Result<Result<Option<Vec<T>>, Fault>, DecodeError> {
     let mut reader = ItemReader::default();
     document.chunks(size).for_each(|piece| reader.push(piece));
     reader.finish()
 }
 
 /// What the decoder for all documents makes of it.
-fn read_whole<T: Item>(document: &[u8]) -> Result<Result<Option<Vec<T>>, Fault>, DecodeError> {
+fn read_whole<T: FromMembers>(document: &[u8]) -> Result<Result<Option<Vec<T>>, Fault>, DecodeError> {
     let mut items = Some(Vec::new());
     let give = |item: Value| keep(&mut items, item.into_members().and_then(|mut item| T::from_members(&mut item)));
     let answer = decode_items(document, give)?;
@@ -42,7 +42,7 @@ fn read_whole<T: Item>(document: &[u8]) -> Result<Result<Option<Vec<T>>, Fault>,
 #[derive(Debug, PartialEq)]
 struct Probe([Option<String>; 2], [Option<i64>; 2], [Option<bool>; 2]);
 
-impl Item for Probe {
+impl FromMembers for Probe {
     fn from_members(members: &mut impl Members) -> Option<Probe> {
         let texts = ["a", "b&"].map(|name| members.text(name));
         Some(Probe(texts, ["c", "d"].map(|name| members.number(name)), ["e", "f"].map(|name| members.truth(name))))
