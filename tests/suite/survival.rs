@@ -245,6 +245,38 @@ fn changed_programs_are_replaced_and_removed_ones_stopped() {
     }
 }
 
+/// Without a keeper, the next daemon only knows that these programs are not there any more.
+#[test]
+fn programs_that_ended_between_two_daemons_are_not_started_as_they_were_defined_before() {
+    let text = "[program:stays]\ncommand=sleep 1000\nstartsecs=0\n\
+        [program:changed]\ncommand=sh -c 'echo old; exec sleep 1000'\nstdout_logfile={dir}/changed.log\nstartsecs=0\n\
+        [program:removed]\ncommand=sleep 1000\nstartsecs=0\n";
+    let mut daemon = Scene::with("changed and gone", text).start(Subject::Ours);
+    daemon.wait_for_states(&["stays", "changed", "removed"], "RUNNING");
+    daemon.wait_until("all is noted", |daemon| state_file::knows(daemon, &["stays", "changed", "removed"]));
+    let before = pids(&daemon, &["stays", "changed", "removed"]);
+    daemon.crash_with_keeper();
+    for name in ["changed", "removed"] {
+        processes::signal(before[name], Signal::SIGKILL);
+        let ended = wait::poll(wait::DEADLINE, || (!processes::alive(before[name])).then_some(()));
+        assert!(ended.is_some(), "{name} does not die");
+    }
+    let (kept, _) = text.split_once("[program:removed]").expect("it is the last one");
+    let kept = kept.replace("echo old", "echo new").replace("{dir}", &daemon.dir().display().to_string());
+    let config = daemon.read("supervisord.conf");
+    let (head, _) = config.split_once("[program:stays]").expect("it is the first one");
+    daemon.write("supervisord.conf", &format!("{head}{kept}"));
+    daemon.start_again();
+    wait_for_others(&mut daemon, &["stays", "changed"], &before);
+    daemon.wait_until("the new one has written", |daemon| daemon.read("changed.log").contains("new"));
+    daemon.wait_until("the other one is removed", |daemon| {
+        daemon.rpc("supervisor.getProcessInfo", &["removed".into()]).is_err()
+    });
+    let spawned = |name: &str| daemon.log().matches(&format!("spawned: '{name}'")).count();
+    assert_eq!((spawned("changed"), spawned("removed")), (2, 1), "{}", daemon.report());
+    assert_eq!(daemon.stop(), 0);
+}
+
 #[test]
 fn a_second_daemon_is_refused_and_disturbs_nothing() {
     let more = "[program:auto]\ncommand=sh -c 'echo auto; exec sleep 1000'\nstartsecs=0\n";

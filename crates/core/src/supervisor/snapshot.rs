@@ -172,7 +172,8 @@ impl Supervisor {
 
     /// A supervisor that goes on where another one was. Every process it believes to have a child must be accounted
     /// for before anything else: with [`super::Input::Adopted`] or [`super::Input::Vanished`], or as the answer to its
-    /// spawn where it was being made.
+    /// spawn where it was being made. Only [`Supervisor::reconcile`] comes before what has vanished, so that this is not
+    /// started as it was defined before.
     pub fn restore(snapshot: Snapshot, now: Now, seed: u64) -> Supervisor {
         let Snapshot { config, groups, next_serial, ticks, retiring } = snapshot;
         let mut supervisor = Supervisor::empty(config, now, seed, next_serial);

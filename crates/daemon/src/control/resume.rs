@@ -33,14 +33,8 @@ impl Control {
         // From here on children may be made, which the state file must know.
         self.begin_journal();
         // What the supervisor believes alive and nobody found has ended meanwhile.
-        for (process, pid) in self.supervisor.believed_alive() {
-            if self.children.kept(process).is_none() {
-                self.input(match pid {
-                    0 => Input::Spawned { process, result: Err(killed_meanwhile()) },
-                    _ => Input::Vanished { process },
-                });
-            }
-        }
+        let mut vanished = self.supervisor.believed_alive();
+        vanished.retain(|(process, _)| self.children.kept(*process).is_none());
         if let Some(Reconfigured { config, afresh }) = reconfigured {
             if let Some(reason) = afresh {
                 let level = if matches!(reason, Afresh::OtherVersion(_)) { LogLevel::Warn } else { LogLevel::Info };
@@ -49,6 +43,13 @@ impl Control {
             self.supervisor.mark_listeners_uncertain(present());
             self.supervisor.reconcile(config, afresh.is_some(), present());
             self.perform_effects();
+        }
+        // After that, so that nothing is started again as it is not defined any more.
+        for (process, pid) in vanished {
+            self.input(match pid {
+                0 => Input::Spawned { process, result: Err(killed_meanwhile()) },
+                _ => Input::Vanished { process },
+            });
         }
         for process in replaced {
             self.supervisor.replace(process, present());
