@@ -90,6 +90,20 @@ fn a_state_of_version_2_is_understood() {
     assert!(remains.handed.children.is_empty(), "nobody of that boot lives");
 }
 
+/// As the first writers of version 2 said it.
+#[test]
+fn a_listener_that_was_being_recycled_is_started_again() {
+    let machine = |more: &str| {
+        let line = format!(r#"{{"process":{{"group":"ear","name":"ear","state":40,"pid":7,"start":9{more}}}}}"#);
+        let remains = remains(format!("{}{line}\n", of_this_boot(VERSION_2)));
+        remains.handed.snapshot.groups[0].members[0].machine.clone()
+    };
+    let recycled = machine(r#","replacing":true"#);
+    assert_eq!((recycled.phase(), recycled.is_recycled()), (Phase::Stopping, true));
+    assert!(!machine("").is_recycled());
+    assert!(!machine(r#","replacing":true,"wanted":"down""#).is_recycled());
+}
+
 #[test]
 fn a_state_says_that_everything_was_being_stopped() {
     assert_eq!(remains(of_this_boot(VERSION_2) + "\"ending\"\n").afresh, Some(Afresh::Ending));

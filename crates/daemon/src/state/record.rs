@@ -137,6 +137,9 @@ pub struct Process {
     /// What was asked for last, where the phase does not imply it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wanted: Option<Wanted>,
+    /// It is being stopped only to be started again; read only: the first writers of version 2 said so instead of `wanted`.
+    #[serde(default, skip_serializing)]
+    pub(super) replacing: bool,
     /// How many steps of its stop plan are done besides the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) stop_step: u32,
@@ -198,6 +201,7 @@ impl Process {
                 process::Wanted::Up => Wanted::Up,
                 process::Wanted::Down => Wanted::Down,
             }),
+            replacing: false,
             stop_step: *stop_step,
             listener: member.seat.as_ref().and_then(|seat| serde_json::to_value(seat).ok()),
             waiting,
@@ -252,6 +256,7 @@ impl Process {
             wanted: match self.wanted {
                 Some(Wanted::Up) => process::Wanted::Up,
                 Some(Wanted::Down) => process::Wanted::Down,
+                None if self.replacing => process::Wanted::Up,
                 None => phase.implies(),
             },
             timers,
