@@ -104,6 +104,24 @@ fn a_listener_that_was_being_recycled_is_started_again() {
     assert!(!machine(r#","replacing":true,"wanted":"down""#).is_recycled());
 }
 
+/// In whatever order its lines are stored.
+#[test]
+fn processes_that_are_not_understood_keep_one_order() {
+    let children: Vec<Sleeper> = (0..8).map(|_| Sleeper::new()).collect();
+    let line = |(number, child): (usize, &Sleeper)| {
+        let (pid, started) = (child.0.id(), child.started());
+        format!(
+            r#"{{"process":{{"group":"g{number}","name":"p","state":{{}},"run":{{"run":{number},"pid":{pid},"started":{started}}}}}}}"#
+        )
+    };
+    let lines: Vec<String> = children.iter().enumerate().map(line).collect();
+    let head = of_this_boot(VERSION_2).lines().next().unwrap().to_owned();
+    let remains = remains(format!("{head}\n{}\n", lines.join("\n")));
+    assert_eq!(names(&remains), ["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7"]);
+    let owners: Vec<&str> = remains.handed.children.iter().map(|child| child.group.as_str()).collect();
+    assert_eq!(owners, names(&remains));
+}
+
 #[test]
 fn a_state_says_that_everything_was_being_stopped() {
     assert_eq!(remains(of_this_boot(VERSION_2) + "\"ending\"\n").afresh, Some(Afresh::Ending));

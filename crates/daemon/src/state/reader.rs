@@ -1,6 +1,6 @@
 //! Reading the state of a daemon that was killed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use supervisord_config::model::{Config, Group, GroupKind, Process};
@@ -143,9 +143,9 @@ impl State {
 #[derive(Default)]
 struct Gathering {
     state: State,
-    processes: HashMap<Key, record::Process>,
+    processes: BTreeMap<Key, record::Process>,
     /// The children of lines that are not understood, where they are the last about their process.
-    children: HashMap<Key, Option<Run>>,
+    children: BTreeMap<Key, Option<Run>>,
     logs: HashMap<Key, Logs>,
 }
 
@@ -202,10 +202,11 @@ impl Gathering {
                 self.state.members.insert(key, Member { snapshot, run: record.run, is_understood: true });
             }
         }
-        // What is left has a line that is broken, or a definition that is.
-        self.children.iter().for_each(|(key, _)| _ = self.processes.remove(key));
-        let undefined = self.processes.into_iter().map(|(key, process)| (key, process.run));
-        for (key, run) in undefined.chain(self.children) {
+        // What is left has a line that is broken, or a definition that is. By their names, as everything follows their order.
+        let mut left: BTreeMap<Key, Option<Run>> =
+            self.processes.into_iter().map(|(key, process)| (key, process.run)).collect();
+        left.extend(self.children);
+        for (key, run) in left {
             let Some(run) = run else { continue };
             let Some((group, process)) = self.state.define(&key, config) else { continue };
             let is_listener = matches!(group.kind, GroupKind::Listeners(_));
