@@ -15,8 +15,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
@@ -468,6 +469,31 @@ fn an_upgrade_waits_for_calls_that_wait() {
     daemon.wait_for_log("supervisord upgraded with pid");
     daemon.wait_for_state("slow", "RUNNING");
     assert_ne!(daemon.pid_of("slow"), before);
+}
+
+/// A FIFO is a file on a slow disk: reading the configuration takes as long as the test wants.
+#[test]
+fn a_restart_whose_configuration_is_being_read_is_not_lost_in_an_upgrade() {
+    let mut daemon = start("slow configuration", "");
+    let before = pids(&daemon, &LIVING);
+    let (file, kept) = (daemon.path("supervisord.conf"), daemon.path("kept.conf"));
+    fs::rename(&file, &kept).expect("it is there");
+    assert!(Command::new("mkfifo").arg(&file).status().expect("mkfifo runs").success());
+    daemon.signal(Signal::SIGHUP);
+    let mut fifo = None;
+    daemon.wait_until("the configuration is being read", |_| {
+        let mut options = fs::File::options();
+        fifo = options.write(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(&file).ok();
+        fifo.is_some()
+    });
+    daemon.signal(Signal::SIGUSR1);
+    daemon.wait_for_log(" ERRO not upgrading: the configuration is being read for a restart (SIGHUP)");
+    fifo.take().expect("it is open").write_all(&fs::read(&kept).expect("it is there")).expect("the daemon reads");
+    fs::rename(&kept, &file).expect("the directory is ours");
+    daemon.wait_for_log(" WARN received SIGHUP indicating restart request");
+    wait_for_others(&mut daemon, &LIVING, &before);
+    assert!(!daemon.log().contains("supervisord upgraded"), "{}", daemon.log());
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

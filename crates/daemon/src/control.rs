@@ -114,6 +114,8 @@ pub struct Control {
     unpublished: Vec<Event>,
     network: Option<NetworkHandle>,
     upgrade: UpgradePhase,
+    /// How often the configuration is being read for a restart, each on a thread of its own.
+    rereads: usize,
     ending: Option<Ending>,
     /// Until when the programs wait for the plug-ins; none when they have been started.
     begin_by: Option<Duration>,
@@ -150,6 +152,7 @@ impl Control {
             unpublished: Vec::new(),
             network: None,
             upgrade: UpgradePhase::None,
+            rereads: 0,
             ending: None,
             begin_by: None,
             release_at: None,
@@ -183,7 +186,8 @@ impl Control {
                 return (End::Stopped { ending, serial, signals, leftover }, self.network);
             }
             // Whoever asks for the end meanwhile gets it: what is ending is not handed over.
-            let all_reported = self.exits.is_empty() && !self.children.is_draining();
+            // Nor is a restart lost for which the configuration is being read.
+            let all_reported = self.exits.is_empty() && !self.children.is_draining() && self.rereads == 0;
             if self.upgrade.is_ready() && all_reported && !self.supervisor.is_ending() {
                 let (handed, leftover, signals) = self.hand_over();
                 return (End::HandOver { handed: Box::new(handed), signals, leftover }, None);
@@ -260,7 +264,7 @@ impl Control {
             self.children.next_time_limit(),
             self.survival.as_ref().and_then(Survival::deadline),
             self.clearing.next_deadline(),
-            self.upgrade.deadline(),
+            self.upgrade.deadline().filter(|_| self.rereads == 0),
             self.begin_by,
             self.release_at,
             self.listener_batching.deadline(),

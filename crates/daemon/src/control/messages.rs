@@ -24,36 +24,53 @@ impl Control {
     pub(super) fn take_messages(&mut self) {
         while let Ok(message) = self.messages.try_recv() {
             match message {
-                Message::Output(Report::Drained { run }) => {
-                    // From now on, whoever else has its pipes sees that nobody is at their other ends.
-                    if let Some(survival) = &mut self.survival {
-                        survival.forget(Owner::Run(run.0));
-                    }
-                    if let Some(drained) = self.children.drained(run) {
-                        self.drained(drained);
-                    }
-                }
-                Message::Output(Report::Copies(copies)) => self.keep_copies(copies),
-                Message::Output(Report::StateWritten) => {
-                    if let Some(survival) = &mut self.survival {
-                        survival.journal.file_written();
-                    }
-                }
-                Message::Output(Report::StateFailed) => {
-                    if let Some(survival) = &mut self.survival {
-                        survival.journal.file_failed(present().mono);
-                    }
-                }
-                Message::Output(Report::Log { run, channel, bytes }) => {
-                    self.output(run, OutputKind::Log, channel, bytes);
-                }
-                Message::Output(Report::Communication { run, channel, bytes }) => {
-                    self.output(run, OutputKind::Communication, channel, bytes);
-                }
+                Message::Output(report) => self.take_report(report),
                 Message::Cleared { process, call, outcome } => self.cleared(process, call, outcome),
-                Message::Reread(config) => self.input(Input::RestartSignal { config }),
+                Message::Reread(config) => {
+                    self.rereads -= 1;
+                    self.input(Input::RestartSignal { config });
+                }
                 Message::NetworkStopped(clients) => self.upgrade = UpgradePhase::Ready(clients),
                 Message::Plugins(notice) => self.take_notice(notice),
+            }
+        }
+    }
+
+    /// Takes what the output plane has told control. All other messages are dropped: they would change what is being handed
+    /// over, and nobody waits for them any more.
+    pub(super) fn take_last_reports(&mut self) {
+        while let Ok(message) = self.messages.try_recv() {
+            if let Message::Output(report) = message {
+                self.take_report(report);
+            }
+        }
+    }
+
+    fn take_report(&mut self, report: Report) {
+        match report {
+            Report::Drained { run } => {
+                // From now on, whoever else has its pipes sees that nobody is at their other ends.
+                if let Some(survival) = &mut self.survival {
+                    survival.forget(Owner::Run(run.0));
+                }
+                if let Some(drained) = self.children.drained(run) {
+                    self.drained(drained);
+                }
+            }
+            Report::Copies(copies) => self.keep_copies(copies),
+            Report::StateWritten => {
+                if let Some(survival) = &mut self.survival {
+                    survival.journal.file_written();
+                }
+            }
+            Report::StateFailed => {
+                if let Some(survival) = &mut self.survival {
+                    survival.journal.file_failed(present().mono);
+                }
+            }
+            Report::Log { run, channel, bytes } => self.output(run, OutputKind::Log, channel, bytes),
+            Report::Communication { run, channel, bytes } => {
+                self.output(run, OutputKind::Communication, channel, bytes);
             }
         }
     }

@@ -37,7 +37,8 @@ impl Control {
     }
 
     /// Reads the configuration for a restart on a thread of its own, because a disk may hang.
-    fn reread(&self) {
+    fn reread(&mut self) {
+        self.rereads += 1;
         let (load, message_sender) = (self.tools.load_config.clone(), self.message_sender.clone());
         let spawned = std::thread::Builder::new()
             .name("reread".to_owned())

@@ -105,6 +105,9 @@ impl Control {
         if self.supervisor.is_ending() {
             return self.refuse_upgrade(reply, "the daemon is shutting down");
         }
+        if self.rereads > 0 {
+            return self.refuse_upgrade(reply, "the configuration is being read for a restart (SIGHUP)");
+        }
         if !self.children.spawner.do_logs_respond(&self.tools) {
             return self.refuse_upgrade(reply, "the log files do not respond, and output could be lost");
         }
@@ -123,10 +126,12 @@ impl Control {
     }
 
     /// Takes the upgrade a step further when calls have been answered, or have been waited for long enough. Programs that
-    /// wait for plug-ins are started first, because the next program does not start them.
+    /// wait for plug-ins are started first, because the next program does not start them; a restart for which the configuration
+    /// is being read comes first, because nobody would hear of it afterwards.
     pub(super) fn go_on_upgrading(&mut self) {
         if let UpgradePhase::Waiting(deadline) = self.upgrade
             && self.begin_by.is_none()
+            && self.rereads == 0
             && (self.replies.is_empty() || deadline <= present().mono)
         {
             self.close_network();
@@ -169,7 +174,7 @@ impl Control {
         self.tools.output.send(Request::HandOver { reply });
         let streams = streams.recv_timeout(PATIENCE).unwrap_or_default();
         // What listeners subscribed to and was read until now.
-        self.take_messages();
+        self.take_last_reports();
         // What has changed in this turn is known to whoever follows if the next program is killed before it begins.
         self.write_notes();
         let kept = self.survival.take().and_then(|survival| survival.into_kept(|pid| self.children.run_of(pid)));
