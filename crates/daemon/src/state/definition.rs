@@ -4,7 +4,7 @@
 //! that [`super::options`] gives them. What a later release adds is absent here, and what it no longer knows is passed over.
 //! Version 1 spelt some names otherwise, which the aliases read.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,6 +12,10 @@ use supervisord_config::model;
 use supervisord_config::schema::{default_process, options_of_processes};
 
 use super::options;
+
+/// A process with the default of every option, without a name. Making it converts the texts of the whole option table.
+static DEFAULTS: LazyLock<model::Process> =
+    LazyLock::new(|| default_process("", model::Origin { file: "".into(), line: 0 }));
 
 /// A group.
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,9 +72,8 @@ impl From<Origin> for (Arc<str>, u32) {
 
 impl From<Program> for Fields {
     fn from(Program(process): Program) -> Fields {
-        let model::Identity { name, section, origin, .. } = process.identity.clone();
-        let default = default_process(&section, origin.clone());
-        let options = options::written(options_of_processes(), &process, Some(&default));
+        let options = options::written(options_of_processes(), &process, Some(&*DEFAULTS));
+        let model::Identity { name, section, origin, .. } = process.identity;
         Fields { name, section, origin: Origin { file: origin.file, line: origin.line }, options }
     }
 }
@@ -80,8 +83,8 @@ impl TryFrom<Fields> for Program {
 
     fn try_from(Fields { name, section, origin, options }: Fields) -> Result<Program, String> {
         let origin = model::Origin { file: origin.file, line: origin.line };
-        let mut process = default_process(&section, origin);
-        process.identity.name = name;
+        let mut process = DEFAULTS.clone();
+        process.identity = model::Identity { name, section, origin, ..process.identity };
         options::read(options_of_processes(), &options, &mut process)?;
         match process.spawn.command.is_empty() && !options.contains_key("command") {
             true => Err("it has no command".to_owned()),
@@ -102,7 +105,7 @@ pub(super) fn unknown_group(name: &str) -> model::Group {
 
 /// A process of which only the name is known: all else is at its default.
 pub(super) fn unknown_process(name: &str) -> model::Process {
-    let mut process = default_process("", model::Origin { file: "".into(), line: 0 });
+    let mut process = DEFAULTS.clone();
     process.identity.name = name.to_owned();
     process
 }
