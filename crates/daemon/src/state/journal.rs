@@ -161,6 +161,9 @@ impl Journal {
 
     /// Notes that a group is active, with its present members.
     pub fn note_group(&mut self, supervisor: &Supervisor, group: &Group) {
+        if !self.is_begun() {
+            return;
+        }
         let mut lines = Vec::new();
         append_group(&mut lines, supervisor, group);
         self.append(lines);
