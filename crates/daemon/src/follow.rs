@@ -39,11 +39,6 @@ pub struct Subscription {
 }
 
 impl FollowHub {
-    /// A hub without subscriptions.
-    pub fn new() -> Arc<FollowHub> {
-        Arc::new(FollowHub::default())
-    }
-
     /// Has `callback` called after each change of the log at `path`.
     pub fn subscribe(self: &Arc<Self>, path: &str, callback: Callback) -> Subscription {
         let mut table = self.lock();
@@ -106,7 +101,7 @@ mod tests {
 
     #[test]
     fn only_followers_of_the_path_are_called_and_only_while_subscribed() {
-        let hub = FollowHub::new();
+        let hub = Arc::<FollowHub>::default();
         let (calls, callback) = counter();
         let (others, other) = counter();
         let first = hub.subscribe("/a", callback.clone());
@@ -127,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_callback_may_unsubscribe() {
-        let hub = FollowHub::new();
+        let hub = Arc::<FollowHub>::default();
         let slot: Arc<Mutex<Option<Subscription>>> = Arc::default();
         let own = slot.clone();
         let subscription = hub.subscribe("/a", Arc::new(move |_| drop(own.lock().expect("unpoisoned").take())));

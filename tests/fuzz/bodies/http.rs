@@ -14,7 +14,6 @@ use supervisord_core::row::LocalTime;
 use supervisord_daemon::activity::Activity;
 use supervisord_daemon::api::{Api, Clock, Daemon};
 use supervisord_daemon::calls::{self, Pending};
-use supervisord_daemon::follow::FollowHub;
 use supervisord_daemon::memory_budget::MemoryBudget;
 use supervisord_daemon::network::{self, NetworkHandle, listen};
 use supervisord_daemon::notifier::Notifier;
@@ -77,13 +76,9 @@ impl Plane {
         let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
         let (calls, pending) = calls::queue(Arc::new(notifier));
         std::thread::spawn(move || accept_every_call(pending));
-        let handle = network::start(
-            servers,
-            Arc::new(Responder::built_in(Arc::new(api(config, calls)))),
-            FollowHub::new(),
-            None,
-        )
-        .expect("started");
+        let handle =
+            network::start(servers, Arc::new(Responder::built_in(Arc::new(api(config, calls)))), Arc::default(), None)
+                .expect("started");
         handle.accept_clients();
         Plane { paths, _directory: directory, _handle: handle, _poll: poll }
     }

@@ -107,7 +107,7 @@ impl Setup {
         let asked = control(pending, self.rote);
         let view = Arc::new(View::new(Arc::new(samples::config([]))));
         let log = Arc::new(Mutex::new(Vec::new()));
-        let hub = FollowHub::new();
+        let hub = Arc::<FollowHub>::default();
         let lines = log.clone();
         let activity = Activity::new(LogLevel::Trace, move |line| lines.lock().expect("unpoisoned").push(line));
         let daemon = Daemon {

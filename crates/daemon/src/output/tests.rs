@@ -46,7 +46,7 @@ impl Rig {
             syslog: Syslog::at(&dir.path().join("no-syslog"), "test"),
         };
         adjust(&mut options);
-        let follow = FollowHub::new();
+        let follow = Arc::<FollowHub>::default();
         let output = Output::open(options, follow.clone()).expect("the activity log opens");
         let activity = output.activity();
         let (sender, reports) = channel();

@@ -254,7 +254,7 @@ fn an_activity_log_that_cannot_be_opened_is_an_error() {
         strip_ansi: false,
         syslog: Syslog::new("test"),
     };
-    let error = Output::open(options, FollowHub::new()).err().expect("an error");
+    let error = Output::open(options, Arc::default()).err().expect("an error");
     assert_eq!((error.path, error.source.kind()), (path, io::ErrorKind::NotFound));
 }
 
@@ -270,7 +270,7 @@ fn lines_logged_before_the_start_are_written() {
         strip_ansi: false,
         syslog: Syslog::new("test"),
     };
-    let output = Output::open(options, FollowHub::new()).expect("open");
+    let output = Output::open(options, Arc::default()).expect("open");
     let activity = output.activity();
     activity.log(LogLevel::Warn, "early");
     activity.log(LogLevel::Debug, "too quiet");
@@ -296,7 +296,7 @@ fn logged_at_once(rotation: Rotation, lines: &[String]) -> Vec<Vec<String>> {
         strip_ansi: false,
         syslog: Syslog::at(&dir.path().join("no-syslog"), "test"),
     };
-    let output = Output::open(options, FollowHub::new()).expect("the activity log opens");
+    let output = Output::open(options, Arc::default()).expect("the activity log opens");
     let handle = output.handle();
     lines.iter().for_each(|line| handle.send(Request::Activity { line: line.clone() }));
     let running = output.start(|_| ()).expect("the thread starts");

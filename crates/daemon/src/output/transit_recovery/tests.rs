@@ -19,7 +19,6 @@ use super::super::log_file::Transfer;
 use super::super::sinks::Sinks;
 use super::super::transit::Transit;
 use super::*;
-use crate::follow::FollowHub;
 
 /// A daemon between two steps: bytes have been taken from a program whose log is `log`.
 struct Scene {
@@ -61,7 +60,7 @@ impl Scene {
 }
 
 fn sinks() -> Sinks {
-    Sinks::new(FollowHub::new(), Syslog::new("test"), None)
+    Sinks::new(Arc::default(), Syslog::new("test"), None)
 }
 
 #[test]
