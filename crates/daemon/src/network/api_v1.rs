@@ -1,31 +1,26 @@
 //! The JSON API: what is below `/api/v1`, which the original does not have. `docs/api.md` describes it.
 //!
-//! Like every other interface it is an encoder over the [`Api`]. All its errors are problem details (RFC 9457).
+//! Like every other interface it is an encoder over the [`Api`](crate::api::Api). All its errors are problem details (RFC 9457).
 
 use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::Arc;
 
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{ALLOW, HeaderMap};
 use hyper::{Method, StatusCode};
-use serde::Serialize;
-use supervisord_core::actor::Actor;
 
-use crate::api::Api;
-use crate::memory_budget::Reservation;
 use crate::network::reply::Reply;
-use crate::network::socket::Socket;
-use crate::network::streams::Streams;
 use problem::Problem;
+use request::Request;
 use router::{Match, Route};
 
 mod daemon;
 mod events;
 mod problem;
 mod programs;
+mod request;
 mod router;
 
 pub use problem::with_problem;
+pub use request::Caller;
 
 /// Everything there is.
 const ROUTES: &[Route<Handler>] = &[
@@ -40,32 +35,6 @@ const ROUTES: &[Route<Handler>] = &[
 ];
 
 type Handler = for<'a> fn(Request<'a>) -> Pin<Box<dyn Future<Output = Result<Reply, Problem>> + 'a>>;
-
-/// Who asks, and over what.
-pub struct Caller<'a> {
-    /// The daemon.
-    pub api: &'a Arc<Api>,
-    /// Whose rights the API checks.
-    pub actor: &'a Actor,
-    /// For answers that go on until the client leaves.
-    pub streams: &'a Streams,
-    /// The connection.
-    pub socket: &'a Rc<Socket>,
-}
-
-/// A request as handlers see it.
-struct Request<'a> {
-    api: &'a Arc<Api>,
-    /// Who asks. The API checks the right to what is asked for.
-    actor: &'a Actor,
-    streams: &'a Streams,
-    socket: &'a Rc<Socket>,
-    /// `HEAD` comes to the handlers of `GET`.
-    method: &'a Method,
-    headers: &'a HeaderMap,
-    /// The parameters of the path, decoded, in their order.
-    parameters: Vec<String>,
-}
 
 /// The part of an undecoded path below `/api/v1`; `None` for all other paths.
 pub fn below(path: &str) -> Option<&str> {
@@ -97,18 +66,4 @@ pub async fn respond(caller: Caller<'_>, method: &Method, path: &str, headers: &
 /// The refusal of a request before it is answered, with the reason.
 pub fn forbidden(reason: &str) -> Reply {
     Problem::forbidden(reason.trim_end().to_owned()).into_reply()
-}
-
-/// A resource as JSON text.
-fn encoded(resource: &impl Serialize) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(resource).map_err(|_| Problem::of(StatusCode::INTERNAL_SERVER_ERROR))
-}
-
-/// The reply with a JSON text, and the memory that was reserved for it.
-fn json(body: Vec<u8>, reservation: Reservation) -> Reply {
-    let reply = Reply::whole(StatusCode::OK, body)
-        .text(CONTENT_TYPE, "application/json")
-        .text(CACHE_CONTROL, "no-store")
-        .text(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    reply.length().within(reservation)
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
 use super::problem::Problem;
-use super::{Request, encoded, json};
+use super::request::{Request, encoded, json};
 use crate::network::reply::Reply;
 
 #[derive(Serialize)]

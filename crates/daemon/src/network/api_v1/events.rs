@@ -13,8 +13,8 @@ use supervisord_core::history::{Numbered, Since};
 use supervisord_core::process::StateDetail;
 use supervisord_sys::start_time::boot_id;
 
-use super::Request;
 use super::problem::Problem;
+use super::request::Request;
 use crate::api::Api;
 use crate::network::reply::{Broken, Reply};
 use crate::network::streams::Source;

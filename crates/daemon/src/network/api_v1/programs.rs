@@ -5,7 +5,7 @@ use serde::Serialize;
 use supervisord_core::row::{LocalTime, Row};
 
 use super::problem::Problem;
-use super::{Request, encoded, json};
+use super::request::{Request, encoded, json};
 use crate::network::reply::Reply;
 
 /// About how much one takes as JSON, in bytes.
