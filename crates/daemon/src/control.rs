@@ -214,6 +214,7 @@ impl Control {
             self.take_calls();
             self.give_up_draining();
             self.give_up_clearing();
+            self.look_at_unwatched();
             self.check_ended_orphans();
             self.report_exits();
             self.children.enforce_time_limits(present().mono);
@@ -262,6 +263,7 @@ impl Control {
             self.children.next_drain_deadline(),
             self.children.next_reaping_deadline(),
             self.children.next_time_limit(),
+            self.children.next_look(),
             self.survival.as_ref().and_then(Survival::deadline),
             self.clearing.next_deadline(),
             self.upgrade.deadline().filter(|_| self.rereads == 0),

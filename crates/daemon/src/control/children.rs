@@ -8,10 +8,12 @@ mod adopt;
 mod hand_over;
 mod leftover;
 mod listener_pipe;
+mod look;
 mod orphan;
 mod role;
 mod stdin;
 mod streams;
+mod unwatched;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -30,6 +32,7 @@ use super::spawn::{ChildSpawner, SpawnedProgram};
 use super::survival::Survival;
 use super::tokens::ChildTokens;
 use super::tools::Tools;
+use crate::activity::Activity;
 use crate::descriptor::{deregister, register};
 use crate::output::{OutputHandle, RunId};
 use crate::state;
@@ -40,6 +43,7 @@ use listener_pipe::{ListenerPipe, read_available};
 pub(super) use role::Role;
 use role::Supervised;
 use stdin::Stdin;
+use unwatched::Unwatched;
 
 /// How long a restart waits for the last output of the child before: normally microseconds, but never longer than
 /// this, because the disk of a log may hang.
@@ -126,6 +130,7 @@ pub(super) struct Children {
     /// The last run of each process.
     by_process: HashMap<ProcessId, RunId>,
     tokens: ChildTokens,
+    unwatched: Unwatched,
     /// Tokens of orphans that have ended and that nobody has reaped.
     not_reaped: Vec<usize>,
     /// When living children are killed.
@@ -145,6 +150,7 @@ impl Children {
             by_pid: HashMap::new(),
             by_process: HashMap::new(),
             tokens: ChildTokens::default(),
+            unwatched: Unwatched::default(),
             not_reaped: Vec::new(),
             limits: BTreeSet::new(),
             draining: HashMap::new(),
@@ -166,7 +172,10 @@ impl Children {
         let SpawnedProgram { run, pid, at, kept, stdin, stdout } = spawned;
         let supervised = Supervised { process: id, kept, stdin: stdin.map(Stdin::new), orphan: None };
         let role = match stdout {
-            Some(stdout) => Role::Listener(supervised, self.listen(run, stdout, registry)),
+            Some(stdout) => {
+                let name = supervisor.process(id).map_or("", |process| &process.identity.name);
+                Role::Listener(supervised, self.listen(run, stdout, name, &tools.activity, registry))
+            }
             None => Role::Program(supervised),
         };
         self.add(run, pid, role, None);
@@ -200,11 +209,19 @@ impl Children {
         self.living.insert(run, Box::new(Child { pid, role, limit }));
     }
 
-    fn listen(&mut self, run: RunId, pipe: OwnedFd, registry: &Registry) -> Option<ListenerPipe> {
+    fn listen(
+        &mut self,
+        run: RunId,
+        pipe: OwnedFd,
+        name: &str,
+        activity: &Activity,
+        registry: &Registry,
+    ) -> ListenerPipe {
         let token = self.tokens.take(run);
-        // Without the watch the listener would only be heard at its end; it is as good as mute.
-        register(registry, &pipe, Token(token), Interest::READABLE).ok()?;
-        Some(ListenerPipe { pipe: pipe.into(), token })
+        if let Err(error) = register(registry, &pipe, Token(token), Interest::READABLE) {
+            self.unwatched.add(token, name, "the stdout", &error, activity);
+        }
+        ListenerPipe { pipe: pipe.into(), token }
     }
 
     /// The child that has this process id; none where no child has it.
@@ -234,14 +251,12 @@ impl Children {
                 let process = self.drain(run, pid, supervised, status, registry);
                 Some(Exit::Supervised { run, process, at, last_output: Vec::new() })
             }
-            Role::Listener(supervised, pipe) => {
+            Role::Listener(supervised, mut listener) => {
                 let process = self.drain(run, pid, supervised, status, registry);
-                let last_output = pipe.map(|mut listener| {
-                    self.tokens.release(listener.token);
-                    deregister(registry, &listener.pipe);
-                    read_available(&mut listener.pipe)
-                });
-                Some(Exit::Supervised { run, process, at, last_output: last_output.unwrap_or_default() })
+                self.tokens.release(listener.token);
+                deregister(registry, &listener.pipe);
+                let last_output = read_available(&mut listener.pipe);
+                Some(Exit::Supervised { run, process, at, last_output })
             }
             Role::Plugin(on_exit) => Some(Exit::Plugin(on_exit)),
             Role::SelfTest(mut output) => {

@@ -19,6 +19,13 @@ impl Control {
         self.report_exits();
     }
 
+    /// Looks at the descriptors that the loop cannot watch.
+    pub(super) fn look_at_unwatched(&mut self) {
+        for token in self.children.take_unwatched(present().mono, self.poll.registry()) {
+            self.descriptor_ready(token, false);
+        }
+    }
+
     /// Reads one piece of what a listener said; if it had more to say, it has its turn again soon.
     pub(super) fn read_listener(&mut self, token: usize) {
         if let Some((run, process, bytes)) = self.children.read_listener(token) {

@@ -13,6 +13,7 @@ use super::Children;
 use super::orphan::{Orphan, OrphanEnd};
 use super::role::{Role, Supervised};
 use super::stdin::Stdin;
+use crate::activity::Activity;
 use crate::control::spawn;
 use crate::control::tools::Tools;
 use crate::descriptor::register;
@@ -32,14 +33,16 @@ impl Children {
     ) -> bool {
         let HandedChild { run, pid, kept, handle, stdin, waiting, listener, streams, .. } = child;
         let Some(process) = supervisor.process(id) else { return false };
+        let name = process.identity.name.as_str();
         let channels: Vec<_> = streams
             .into_iter()
             .filter_map(|stream| spawn::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
             .collect();
-        tools.output.send(Request::Resume { run, process: process.identity.name.as_str().into(), channels });
+        tools.output.send(Request::Resume { run, process: name.into(), channels });
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.
         let kept = if child.orphan || kept.exact { kept } else { kept.of(pid) };
-        let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, handle, registry)) {
+        let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, handle, name, &tools.activity, registry))
+        {
             None => None,
             Some(Some(orphan)) => Some(orphan),
             Some(None) => {
@@ -50,7 +53,7 @@ impl Children {
         let stdin = stdin.map(|pipe| Stdin::with_waiting(pipe, waiting));
         let supervised = Supervised { process: id, kept, stdin, orphan };
         let role = match listener {
-            Some(pipe) => Role::Listener(supervised, self.listen(run, pipe, registry)),
+            Some(pipe) => Role::Listener(supervised, self.listen(run, pipe, name, &tools.activity, registry)),
             None => Role::Program(supervised),
         };
         self.add(run, pid, role, None);
@@ -58,11 +61,14 @@ impl Children {
         true
     }
 
-    fn watch_orphan(
+    /// None where the orphan has ended.
+    pub(super) fn watch_orphan(
         &mut self,
         run: RunId,
         kept: &state::Run,
         handle: Option<OwnedFd>,
+        name: &str,
+        activity: &Activity,
         registry: &Registry,
     ) -> Option<Orphan> {
         let pid = Pid::new(kept.pid)?;
@@ -76,7 +82,9 @@ impl Children {
             }
         };
         let token = self.tokens.take(run);
-        register(registry, &handle, Token(token), Interest::READABLE).ok()?;
+        if let Err(error) = register(registry, &handle, Token(token), Interest::READABLE) {
+            self.unwatched.add(token, name, "the process", &error, activity);
+        }
         Some(Orphan { handle, token, reaped_by: None })
     }
 

@@ -52,7 +52,7 @@ impl Children {
             }
             let (supervised, listener) = match child.role {
                 Role::Program(supervised) => (supervised, None),
-                Role::Listener(supervised, pipe) => (supervised, pipe),
+                Role::Listener(supervised, pipe) => (supervised, Some(pipe)),
                 Role::Keeper if keeper == Some(child.pid) => continue,
                 Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => {
                     leftover.add(child.pid);

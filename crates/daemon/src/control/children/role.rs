@@ -17,9 +17,8 @@ pub(in crate::control) enum Role {
     /// A program. The output plane reads its stdout and its stderr. The supervisor learns of its end once they have been
     /// read.
     Program(Supervised),
-    /// An event listener: a program whose stdout control reads, because it is the protocol. None where the loop cannot watch
-    /// it; such a listener says nothing.
-    Listener(Supervised, Option<ListenerPipe>),
+    /// An event listener: a program whose stdout control reads, because it is the protocol.
+    Listener(Supervised, ListenerPipe),
     /// The plug-in process. Its output goes where the daemon's goes. Who asked for it learns of its end by this function.
     Plugin(Box<dyn FnOnce() + Send>),
     /// The program on disk, which is tried before an upgrade. The upgrade learns of its end, with what it wrote into this
@@ -59,7 +58,7 @@ impl Role {
     /// The stdout of a listener.
     pub(super) fn listener_pipe(&self) -> Option<&ListenerPipe> {
         match self {
-            Role::Listener(_, pipe) => pipe.as_ref(),
+            Role::Listener(_, pipe) => Some(pipe),
             Role::Program(_) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
         }
     }

@@ -88,8 +88,10 @@ impl Children {
     /// Reads what the listener behind this token said.
     pub(in crate::control) fn read_listener(&mut self, token: usize) -> Option<(RunId, ProcessId, Vec<u8>)> {
         let run = self.tokens.run(token)?;
-        let Role::Listener(supervised, pipe) = &mut self.living.get_mut(&run)?.role else { return None };
-        let listener = pipe.as_mut().filter(|listener| listener.token == token)?;
+        let Role::Listener(supervised, listener) = &mut self.living.get_mut(&run)?.role else { return None };
+        if listener.token != token {
+            return None;
+        }
         let bytes = read_available(&mut listener.pipe);
         (!bytes.is_empty()).then_some((run, supervised.process, bytes))
     }

@@ -1,11 +1,15 @@
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use mio::Poll;
+use supervisord_config::model::LogLevel;
 use supervisord_sys::own_child::wait_at_most;
 use supervisord_sys::pipe;
+use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::spawn::Environment;
 
 use super::*;
@@ -79,4 +83,79 @@ fn a_pid_that_comes_again_is_another_run() {
     assert_eq!(told.try_recv(), Ok(1));
     let unknown = children.reaped(pid, ExitStatus::Code(0), present(), poll.registry());
     assert!(matches!(unknown, Some(Exit::Unknown { .. })), "nobody has this number now");
+}
+
+/// An activity log, and its lines.
+fn activity() -> (Activity, Arc<Mutex<String>>) {
+    let lines = Arc::new(Mutex::new(String::new()));
+    let written = lines.clone();
+    (Activity::new(LogLevel::Info, move |line| written.lock().unwrap().push_str(&line)), lines)
+}
+
+/// A descriptor cannot be watched twice, which stands in for a system without room for one more watch.
+const OTHER: Token = Token(usize::MAX >> 1);
+
+#[test]
+fn an_orphan_that_cannot_be_watched_lives_and_its_end_is_seen() {
+    let (mut children, poll) = (Children::new(OutputHandle::new()), Poll::new().unwrap());
+    let (activity, log) = activity();
+    let (run, pid) = spawn(&mut children, "exec sleep 100", Role::Keeper, None);
+    let handle = OwnedFd::from(ProcessHandle::open(Pid::new(pid).unwrap()).unwrap());
+    register(poll.registry(), &handle, OTHER, Interest::READABLE).unwrap();
+    let kept = state::Run::new(run).of(pid);
+    let orphan = children.watch_orphan(run, &kept, Some(handle), "web", &activity, poll.registry());
+    let orphan = Some(orphan.expect("it lives"));
+    let text = log.lock().unwrap().clone();
+    assert!(text.contains("WARN cannot watch the process of web, which is looked at every 100 ms instead"), "{text}");
+    let supervised = Supervised { process: ProcessId(1), kept, stdin: None, orphan };
+    children.add(run, pid, Role::Program(supervised), None);
+    let mut now = present().mono;
+    let looked_at = children.take_unwatched(now, poll.registry());
+    assert_eq!(looked_at.len(), 1);
+    assert_eq!(children.orphan_ended(looked_at[0], now), None);
+    assert!(children.take_unwatched(now, poll.registry()).is_empty(), "not again at once");
+    children.kill(run, SIGKILL, KillScope::Process).unwrap();
+    let status = loop {
+        now = children.next_look().expect("it is looked at again").max(present().mono);
+        let looked_at = children.take_unwatched(now, poll.registry());
+        if let Some((ended, status)) = looked_at.into_iter().find_map(|token| children.orphan_ended(token, now)) {
+            assert_eq!(ended, run);
+            break status;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status, ExitStatus::Signal { number: SIGKILL, core_dumped: false });
+    reap(pid);
+    assert!(children.exited(run, status, present(), poll.registry()).is_some());
+    children.take_unwatched(now + LONG, poll.registry());
+    assert_eq!(children.next_look(), None, "nothing is left to be looked at");
+}
+
+#[test]
+fn a_listener_that_cannot_be_watched_is_heard_until_it_can() {
+    let (mut children, poll) = (Children::new(OutputHandle::new()), Poll::new().unwrap());
+    let (activity, log) = activity();
+    let output = pipe::from_child().unwrap();
+    let stdout = output.reader;
+    register(poll.registry(), &stdout, OTHER, Interest::READABLE).unwrap();
+    let run = RunId(1);
+    let listener = children.listen(run, stdout, "ears", &activity, poll.registry());
+    let text = log.lock().unwrap().clone();
+    assert!(text.contains("WARN cannot watch the stdout of ears"), "{text}");
+    let kept = state::Run::new(run);
+    let supervised = Supervised { process: ProcessId(1), kept, stdin: None, orphan: None };
+    children.add(run, u32::MAX, Role::Listener(supervised, listener), None);
+    let mut writer = File::from(output.writer);
+    let mut now = present().mono;
+    for word in ["READY", "RESULT"] {
+        writer.write_all(word.as_bytes()).unwrap();
+        now += LONG;
+        let looked_at = children.take_unwatched(now, poll.registry());
+        let heard = looked_at.into_iter().find_map(|token| children.read_listener(token)).unwrap();
+        assert_eq!(heard, (run, ProcessId(1), word.as_bytes().to_vec()));
+    }
+    let Some(Role::Listener(_, listener)) = children.living.get(&run).map(|child| &child.role) else { panic!("lost") };
+    deregister(poll.registry(), &listener.pipe);
+    assert_eq!(children.take_unwatched(now + LONG, poll.registry()).len(), 1);
+    assert_eq!(children.next_look(), None, "it is watched");
 }
