@@ -9,6 +9,9 @@ use crate::model::{Group, GroupKind, LogFile, Pool, Process};
 use crate::schema::{Needs, options_of_processes};
 use crate::value::Value;
 
+/// How many changes of a group a line of the activity log shows.
+const MOST_SHOWN: usize = 50;
+
 /// Groups, each list in the order of the configuration they come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
@@ -61,10 +64,14 @@ pub enum Change {
 }
 
 impl fmt::Display for ChangedGroup {
-    /// As the activity log has it.
+    /// As the activity log has it: the first [`MOST_SHOWN`] changes, and how many more there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let changes: Vec<String> = self.changes.iter().map(Change::to_string).collect();
-        write!(f, "the definition of {} differs: {}", self.name, changes.join(", "))
+        let shown: Vec<String> = self.changes.iter().take(MOST_SHOWN).map(Change::to_string).collect();
+        write!(f, "the definition of {} differs: {}", self.name, shown.join(", "))?;
+        match self.changes.len() - shown.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 
@@ -177,6 +184,17 @@ mod tests {
     fn groups(text: &str) -> Vec<Arc<Group>> {
         let host = FakeHost::new().file("/conf/c.conf", format!("[supervisord]\n{text}"));
         load("c.conf", &CommandLine::default(), &host).unwrap().groups
+    }
+
+    #[test]
+    fn the_line_of_a_group_shows_so_many_changes() {
+        let line = |count: usize| {
+            let changes = (0..count).map(|number| Change::Added { process: format!("p{number}") }).collect();
+            ChangedGroup { name: "g".to_owned(), changes }.to_string()
+        };
+        assert_eq!(line(2), "the definition of g differs: p0 added, p1 added");
+        assert!(line(MOST_SHOWN).ends_with(", p49 added"), "{}", line(MOST_SHOWN));
+        assert!(line(10_000).ends_with(", p49 added and 9950 more"), "{}", line(10_000));
     }
 
     fn is_changed(old: &str, new: &str) -> bool {

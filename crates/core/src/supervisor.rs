@@ -81,6 +81,8 @@ struct ActiveGroup {
 /// The whole supervisor.
 pub struct Supervisor {
     config: Arc<Config>,
+    /// The level of the activity log, which a reread does not change.
+    log_level: LogLevel,
     mood: Mood,
     /// In the order of activation.
     groups: Vec<ActiveGroup>,
@@ -119,6 +121,7 @@ impl Supervisor {
 
     fn empty(config: Arc<Config>, now: Now, seed: u64, serial: u64) -> Supervisor {
         Supervisor {
+            log_level: config.supervisord.loglevel,
             config,
             mood: Mood::Running,
             groups: Vec::new(),
@@ -524,6 +527,11 @@ impl Supervisor {
         }
         self.config = Arc::new(config);
         self.effects.push_back(Effect::PublishConfig(self.config.clone()));
+    }
+
+    /// Whether lines of this level are written, so that the text of a costly one is made only where somebody reads it.
+    fn logs(&self, level: LogLevel) -> bool {
+        level <= self.log_level
     }
 
     fn log(&mut self, level: LogLevel, line: impl Into<String>) {

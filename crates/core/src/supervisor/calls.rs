@@ -26,7 +26,9 @@ enum Target {
 
 impl Supervisor {
     pub(super) fn call(&mut self, now: Now, id: CallId, actor: &Actor, call: Call) {
-        self.log(LogLevel::Debug, audit::line(actor, &call));
+        if self.logs(LogLevel::Debug) {
+            self.log(LogLevel::Debug, audit::line(actor, &call));
+        }
         if self.mood != Mood::Running && !matches!(call, Call::SendRemoteCommEvent { .. }) {
             return self.reply(id, Err(Refusal::new(Reason::ShuttingDown)));
         }
@@ -99,7 +101,8 @@ impl Supervisor {
         for notice in config.notices.iter().filter(|notice| !known.notices.contains(notice)) {
             self.log(notice.level.into(), notice.text.clone());
         }
-        for group in &difference.changed {
+        let changed = if self.logs(LogLevel::Debug) { &*difference.changed } else { &[] };
+        for group in changed {
             self.log(LogLevel::Debug, group.to_string());
         }
         self.adopt_config(config);

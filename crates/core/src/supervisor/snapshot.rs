@@ -69,6 +69,8 @@ impl Supervisor {
     pub fn snapshot(&self) -> Snapshot {
         let Supervisor {
             config,
+            // It is that of the configuration.
+            log_level: _,
             groups,
             next_serial,
             ticks,
@@ -240,6 +242,7 @@ impl Supervisor {
     pub fn reconcile(&mut self, config: Config, afresh: bool, now: Now) {
         let active: Vec<Arc<Group>> = self.groups.iter().map(|group| group.config.clone()).collect();
         let difference = diff::diff(&active, &config.groups);
+        self.log_level = config.supervisord.loglevel;
         self.adopt_config(config);
         let retired: Vec<String> = match afresh {
             true => active.iter().map(|group| group.name.clone()).collect(),

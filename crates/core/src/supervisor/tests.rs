@@ -78,8 +78,10 @@ struct World {
 impl World {
     fn new(groups: Vec<Arc<Group>>) -> World {
         let now = Now { mono: Duration::from_secs(100), wall: Duration::from_secs(1_000_002) };
+        let mut config = samples::config(groups);
+        config.supervisord.loglevel = LogLevel::Debug;
         let mut world = World {
-            supervisor: Supervisor::new(Arc::new(samples::config(groups)), now, 1, 0),
+            supervisor: Supervisor::new(Arc::new(config), now, 1, 0),
             now,
             children: BTreeMap::new(),
             next_pid: 1000,

@@ -174,3 +174,15 @@ fn an_upgrade_is_what_the_driver_is_asked_for_and_answers() {
     assert_eq!(world.upgrades, [call]);
     assert!(!world.replies.contains_key(&call));
 }
+
+#[test]
+fn who_asked_for_what_is_written_only_at_the_level_debug() {
+    let mut world = World::started(vec![samples::group("g", 1, vec![samples::process("a")])]);
+    for level in [LogLevel::Info, LogLevel::Debug] {
+        world.supervisor.log_level = level;
+        world.log.clear();
+        world.call(Call::SignalAllProcesses { signal: "HUP".to_owned() });
+        let is_written = world.log.iter().any(|line| line.ends_with(" requested: send signal 'HUP' to all"));
+        assert_eq!(is_written, level == LogLevel::Debug, "{:?}", world.log);
+    }
+}
