@@ -486,10 +486,11 @@ fn a_restart_whose_configuration_is_being_read_is_not_lost_in_an_upgrade() {
         fifo = options.write(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(&file).ok();
         fifo.is_some()
     });
+    // The daemon has the FIFO open; a report of this test must not wait for it.
+    fs::rename(&kept, &file).expect("the directory is ours");
     daemon.signal(Signal::SIGUSR1);
     daemon.wait_for_log(" ERRO not upgrading: the configuration is being read for a restart (SIGHUP)");
-    fifo.take().expect("it is open").write_all(&fs::read(&kept).expect("it is there")).expect("the daemon reads");
-    fs::rename(&kept, &file).expect("the directory is ours");
+    fifo.take().expect("it is open").write_all(&fs::read(&file).expect("it is there")).expect("the daemon reads");
     daemon.wait_for_log(" WARN received SIGHUP indicating restart request");
     wait_for_others(&mut daemon, &LIVING, &before);
     assert!(!daemon.log().contains("supervisord upgraded"), "{}", daemon.log());
