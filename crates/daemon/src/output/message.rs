@@ -50,7 +50,7 @@ pub enum Request {
     Journal { line: Vec<u8> },
     /// Remove the state file.
     JournalEnd { path: String },
-    /// Somebody else holds copies of [`Output::transit_files`], or nobody does any more.
+    /// Somebody else holds copies of [`super::Output::transit_files`], or nobody does any more.
     Kept(bool),
     /// Finish all writes, read nothing more, give back every stream and end the thread.
     HandOver { reply: SyncSender<Vec<HandedStream>> },

@@ -9,7 +9,7 @@
 //! 1. Bytes go from the pipe of the program into ours by one system call, which happens as a whole.
 //! 2. How many they are is noted. They are copied to the memory; those that have not been are still in our pipe.
 //! 3. How long the file is, is noted; they are appended. Whether that has happened, the file itself shows
-//!    ([`super::recovery`]).
+//!    ([`super::transit_recovery`]).
 //! 4. That it has happened is noted.
 //!
 //! Where the bytes have to be looked at, a pipeline stands between 2 and 3. What it held back before is noted with the
