@@ -37,7 +37,8 @@ pub fn is_ours(pid: Pid) -> bool {
     // SAFETY: zeros are valid values of the structure, which is a valid place for what is told; nobody looks at that.
     unsafe {
         let mut told: libc::siginfo_t = std::mem::zeroed();
-        libc::waitid(libc::P_PID, pid.get(), &mut told, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0
+        libc::waitid(libc::P_PID, pid.get() as libc::id_t, &mut told, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+            == 0
     }
 }
 
