@@ -127,7 +127,7 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
     }
     let transit = table.take_transit();
     let Unclaimed { owners, bytes, children } = table.into_unclaimed();
-    losses.extend(strays::end(&children));
+    losses.extend(strays::end(children, config));
     if bytes > 0 {
         losses.push(format!("{bytes} bytes of output of programs that had ended before are lost"));
     }

@@ -55,7 +55,7 @@ pub fn copy_socket(pid: Pid, wanted: u64) -> Result<OwnedFd, Errno> {
 }
 
 /// A process and all others in the process group that it leads.
-fn with_group(pid: Pid) -> impl Iterator<Item = Pid> {
+pub fn with_group(pid: Pid) -> impl Iterator<Item = Pid> {
     let others = move || processes().filter(move |other| *other != pid && group_of(*other) == Some(pid));
     let others = std::iter::once_with(others).flatten();
     std::iter::once(pid).chain(others)

@@ -45,7 +45,7 @@ pub fn name(pid: Pid) -> Option<String> {
 }
 
 /// The process group of a process.
-pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
+pub fn group_of(pid: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Pid::new(stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()?)
 }
