@@ -310,12 +310,14 @@ startretries=0
 
     /// The signal goes to the whole process group or only to its leader.
     groups: "program stopasgroup" "program killasgroup" => {
-        // The leader and its child each record the signal they get; the leader exits, its child stays.
+        // The leader and its child each record the signal they get; the leader exits, its child stays. A shell writes
+        // "Terminated" to stderr when the signal has ended its `sleep`; once the daemon has closed the pipes of a dead
+        // leader, SIGPIPE would kill the shell there, so the child has a stderr of its own.
         let family = |name: &str, options: &str| format!("[program:{name}]\ncommand=sh {{dir}}/family.sh {name}\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n{options}\n");
         let stubborn = |name: &str, options: &str| format!("[program:{name}]\ncommand=sh {{dir}}/stubborn.sh {name}\nstartsecs=0\nstopwaitsecs=1\nstdout_logfile=NONE\nstderr_logfile=NONE\n{options}\n");
         let text = family("alone", "") + &family("together", "stopasgroup=true") + &stubborn("leader", "") + &stubborn("all", "killasgroup=true");
         let scene = Scene::with("groups", &text)
-            .file("family.sh", "sh -c 'trap \"echo got it >>$1-child.txt; exit\" TERM; touch $1-ready; while :; do sleep 0.1; done' child $1 &\ntrap 'echo got it >>'$1-leader.txt'; exit' TERM\nwhile :; do sleep 0.1; done\n")
+            .file("family.sh", "sh -c 'trap \"echo got it >>$1-child.txt; exit\" TERM; touch $1-ready; while :; do sleep 0.1; done' child $1 2>/dev/null &\ntrap 'echo got it >>'$1-leader.txt'; exit' TERM\nwhile :; do sleep 0.1; done\n")
             .file("stubborn.sh", "trap '' TERM\nsh -c 'trap \"\" TERM; echo $$ >$1-child.txt; while :; do sleep 0.1; done' child $1 &\nwhile :; do sleep 0.1; done\n");
         compare(&scene, |daemon, observed| {
             daemon.wait_for_states(&["alone", "together", "leader", "all"], "RUNNING");
