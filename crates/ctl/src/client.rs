@@ -5,13 +5,13 @@
 //! complete program that uses it.
 
 mod connection;
+mod credentials;
 mod error;
 mod follow;
 mod info;
 mod timeout;
 mod url;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,27 +23,13 @@ use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{self, ItemReader};
 
 use connection::Connection;
+pub use credentials::Credentials;
 pub use error::ClientError;
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
 pub use supervisord_wire::channel::Channel;
 use timeout::{Wait, WaitPolicy};
 pub use url::{Endpoint, ServerUrl, UrlError};
-
-/// User name and password for HTTP Basic authentication.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// User name.
-    pub username: String,
-    /// Password, in clear text.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
-    }
-}
 
 /// A client of the daemon at one URL.
 pub struct Client {
@@ -100,8 +86,8 @@ impl Client {
         let credentials = self.credentials.as_ref().filter(|credentials| !credentials.password.is_empty());
         let request = connection::request(&self.url, credentials, Method::GET, path, Bytes::new())?;
         let mut wait = self.wait_policy.wait(false);
-        let (runtime, body) = Connection::open(&self.url, &mut wait)?.open_body(request, &mut wait)?;
-        Ok(LogStream::new(runtime, body))
+        let answer = Connection::open(&self.url, &mut wait)?.open_body(request, &mut wait)?;
+        Ok(LogStream::new(answer))
     }
 
     /// Reuses the connection of the last call if it is still open, else opens a new one.

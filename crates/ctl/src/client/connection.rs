@@ -1,9 +1,12 @@
 //! One HTTP/1.1 connection with a runtime of its own, so that callers can block.
 
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -17,8 +20,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 
+use super::credentials::Credentials;
+use super::error::ClientError;
 use super::timeout::Wait;
-use super::{ClientError, Credentials, Endpoint, ServerUrl};
+use super::url::{Endpoint, ServerUrl};
 
 /// The longest answer that a client keeps in memory, in bytes: a response may carry a whole log file.
 const MAX_RESPONSE_BYTES: usize = 256 << 20;
@@ -30,6 +35,41 @@ const READ_AT_ONCE: usize = 64 << 10;
 pub(super) struct Connection {
     runtime: Runtime,
     requests: SendRequest<Full<Bytes>>,
+    io: ConnectionIo,
+}
+
+/// The reading and writing of a connection. It is no task of its own, so that what arrives reaches whoever waits for it in the
+/// same turn, and the runtime need not look for more to do in between.
+pub(super) struct ConnectionIo {
+    /// `None` after the end of the connection.
+    http: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl ConnectionIo {
+    /// Reads and writes until `work`, which waits for this connection, is done.
+    pub(super) async fn until<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            // It may ask for something that can be read now.
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            if let Some(http) = &mut self.http
+                && http.as_mut().poll(cx).is_ready()
+            {
+                self.http = None;
+            }
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+/// The body of an answer that is read chunk by chunk, with its connection.
+pub(super) struct OpenBody {
+    pub(super) runtime: Runtime,
+    pub(super) io: ConnectionIo,
+    pub(super) body: Incoming,
 }
 
 impl Connection {
@@ -37,7 +77,7 @@ impl Connection {
     /// fills up.
     pub(super) fn open(url: &ServerUrl, wait: &mut Wait) -> Result<Connection, ClientError> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(ClientError::Io)?;
-        let requests = match url.endpoint().clone() {
+        let (requests, io) = match url.endpoint().clone() {
             Endpoint::Unix { path } => {
                 let connect = move || UnixStream::connect(path).map_err(ClientError::Connect);
                 let socket = wait.run_blocking(connect)?;
@@ -55,17 +95,17 @@ impl Connection {
                 })?
             }
         };
-        Ok(Connection { runtime, requests })
+        Ok(Connection { runtime, requests, io })
     }
 
     /// Whether the next request can use this connection: the daemon may have closed it.
     pub(super) fn is_usable(&mut self) -> bool {
-        let Connection { runtime, requests } = self;
+        let Connection { runtime, requests, io } = self;
         runtime.block_on(async {
-            // One turn polls the socket, the next one lets the connection's task notice that it was closed.
+            // The runtime learns from the system whether the socket was closed, the next turn notices it.
             tokio::task::yield_now().await;
-            tokio::task::yield_now().await;
-            requests.ready().await.is_ok()
+            io.until(tokio::task::yield_now()).await;
+            io.until(requests.ready()).await.is_ok()
         })
     }
 
@@ -76,8 +116,8 @@ impl Connection {
         wait: &mut Wait,
         mut take: impl FnMut(&[u8]),
     ) -> Result<(), ClientError> {
-        let Connection { runtime, requests } = self;
-        runtime.block_on(wait.run(async {
+        let Connection { runtime, requests, io } = self;
+        runtime.block_on(wait.run(io.until(async {
             let mut body = accepted(requests.send_request(request).await.map_err(broken)?)?;
             let mut length = 0;
             // Each chunk is freed before the next one is read.
@@ -90,18 +130,15 @@ impl Connection {
                 take(&piece);
             }
             Ok(())
-        }))
+        })))
     }
 
-    /// Sends a request and returns the body of a 200 answer unread, to be read chunk by chunk on the returned runtime.
-    pub(super) fn open_body(
-        mut self,
-        request: Request<Full<Bytes>>,
-        wait: &mut Wait,
-    ) -> Result<(Runtime, Incoming), ClientError> {
-        let head = async { self.requests.send_request(request).await.map_err(broken) };
-        let response = self.runtime.block_on(wait.run(head))?;
-        Ok((self.runtime, accepted(response)?))
+    /// Sends a request and returns the body of a 200 answer unread.
+    pub(super) fn open_body(self, request: Request<Full<Bytes>>, wait: &mut Wait) -> Result<OpenBody, ClientError> {
+        let Connection { runtime, mut requests, mut io } = self;
+        let head = async { requests.send_request(request).await.map_err(broken) };
+        let response = runtime.block_on(wait.run(io.until(head)))?;
+        Ok(OpenBody { runtime, io, body: accepted(response)? })
     }
 }
 
@@ -130,7 +167,7 @@ pub(super) fn request(
     request.body(Full::new(body)).map_err(|error| not_http(&error))
 }
 
-async fn start<S>(socket: S) -> Result<SendRequest<Full<Bytes>>, ClientError>
+async fn start<S>(socket: S) -> Result<(SendRequest<Full<Bytes>>, ConnectionIo), ClientError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -138,8 +175,8 @@ where
     http.read_buf_exact_size(Some(READ_AT_ONCE));
     let (requests, connection) = http.handshake(TokioIo::new(socket)).await.map_err(broken)?;
     // The request that an error interrupts reports that error to the caller.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(requests)
+    let http = Box::pin(async move { drop(connection.await) });
+    Ok((requests, ConnectionIo { http: Some(http) }))
 }
 
 fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, ClientError> {

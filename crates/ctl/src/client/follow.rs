@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use super::ClientError;
-use super::connection::broken;
+use super::connection::{OpenBody, broken};
+use super::error::ClientError;
 
 /// An open log stream.
 pub struct LogStream {
-    runtime: Runtime,
-    body: Incoming,
+    answer: OpenBody,
     stopped: Arc<Notify>,
 }
 
@@ -30,8 +27,8 @@ impl Stopper {
 }
 
 impl LogStream {
-    pub(super) fn new(runtime: Runtime, body: Incoming) -> LogStream {
-        LogStream { runtime, body, stopped: Arc::new(Notify::new()) }
+    pub(super) fn new(answer: OpenBody) -> LogStream {
+        LogStream { answer, stopped: Arc::new(Notify::new()) }
     }
 
     /// A handle that ends this stream.
@@ -46,10 +43,11 @@ impl Iterator for LogStream {
     /// Waits for the next chunk of the log: raw bytes, which may begin and end inside a character. None when the daemon
     /// ended the stream regularly, or it was stopped.
     fn next(&mut self) -> Option<Result<Bytes, ClientError>> {
-        let LogStream { runtime, body, stopped } = self;
-        runtime.block_on(async {
+        let LogStream { answer: OpenBody { runtime, io, body }, stopped } = self;
+        runtime.block_on(io.until(async {
             loop {
                 let frame = tokio::select! {
+                    biased;
                     () = stopped.notified() => return None,
                     frame = body.frame() => frame?,
                 };
@@ -59,6 +57,6 @@ impl Iterator for LogStream {
                     Err(error) => return Some(Err(broken(error))),
                 }
             }
-        })
+        }))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::ClientError;
+use super::error::ClientError;
 
 /// A call without an answer for this long is reported.
 const SILENCE_NOTICE_AFTER: Duration = Duration::from_secs(5);

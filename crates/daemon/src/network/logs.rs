@@ -146,8 +146,10 @@ struct FollowedLog {
 enum Scope {
     /// The end of the file: it has grown, as far as is known.
     End,
-    /// The end of the file, of which everything was read that was there when it changed last.
+    /// The end of the file, of which a part was read since it changed last.
     Rest,
+    /// Nothing: everything was read that was there when it changed last.
+    Nothing,
     /// Everything: the file may have been replaced or emptied.
     All,
 }
@@ -159,12 +161,15 @@ impl FollowedLog {
 
     /// What can be read without waiting for a disk, on this thread; `None` if only a full check can tell.
     fn read_cached(&mut self) -> Option<Bytes> {
-        let bytes = self.follower.as_mut()?.read_cached()?;
+        if self.scope == Scope::Nothing {
+            return Some(Bytes::new());
+        }
+        let (bytes, is_at_end) = self.follower.as_mut()?.read_cached()?;
         if bytes.is_empty() && self.scope == Scope::End {
             // It is said to have grown: it may have been emptied before.
             return None;
         }
-        self.scope = Scope::Rest;
+        self.scope = if is_at_end { Scope::Nothing } else { Scope::Rest };
         Some(bytes)
     }
 

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, SERVER};
 use hyper::{Response, StatusCode};
-use tokio::sync::mpsc;
 
 use crate::memory_budget::Reservation;
 use crate::network::socket::{Phase, Socket};
@@ -30,6 +29,18 @@ pub struct Reply {
     pub reservation: Option<Reservation>,
 }
 
+/// A body without an end.
+pub trait Pieces {
+    /// The next piece. An error breaks the connection off.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Broken>>;
+}
+
+impl std::fmt::Debug for dyn Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pieces").finish_non_exhaustive()
+    }
+}
+
 /// The body of a reply.
 #[derive(Debug)]
 pub enum Content {
@@ -37,8 +48,8 @@ pub enum Content {
     Whole(Bytes),
     /// All of it, in pieces that are made when they are sent.
     Written(Written),
-    /// Pieces as they come, until the sender is dropped. An error breaks the connection off.
-    Pieces(mpsc::Receiver<Result<Bytes, Broken>>),
+    /// Pieces as they come.
+    Pieces(Box<dyn Pieces>),
 }
 
 impl Content {
@@ -188,9 +199,7 @@ impl Body for ReplyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.content {
-            Some(Content::Pieces(pieces)) => {
-                pieces.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
-            }
+            Some(Content::Pieces(pieces)) => pieces.poll_piece(cx).map(|piece| Some(piece.map(Frame::data))),
             Some(Content::Written(written)) => {
                 let piece = written.pieces.next();
                 written.left = written.left.saturating_sub(piece.as_ref().map_or(written.left, Bytes::len));

@@ -1,20 +1,22 @@
 //! Streams: answers that go on until the client leaves. They share a number of connections, and each holds only a few
 //! pieces in memory: what is not taken is not read.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::task::spawn_local;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use crate::network::reply::{Broken, Content};
+use crate::network::reply::{Broken, Content, Pieces};
 use crate::network::socket::Socket;
 use crate::network::state::PlaneState;
 
-/// The most bytes in a piece of a stream. One piece waits while another is sent.
+/// The most bytes in a piece of a stream.
 pub const PIECE: usize = 16 << 10;
 
 /// How often a stream without news checks its source and whether its client is still there.
@@ -58,47 +60,78 @@ impl Streams {
 }
 
 impl Slot {
-    /// Begins to send from a source to the client on `socket`: the body of the answer. It ends when the client leaves. It
-    /// breaks off when the source fails or the plane ends, because that is not the end of the source.
-    pub fn start(self, mut source: impl Source + 'static, socket: Rc<Socket>) -> Content {
-        let (pieces, content) = mpsc::channel(1);
-        let Slot { permit, mut state } = self;
-        spawn_local(async move {
-            let _permit = permit;
-            let broken = tokio::select! {
-                broken = send_all(&mut source, &pieces, &socket) => broken,
-                () = pieces.closed() => return,
-                _ = state.wait_for(PlaneState::is_ending) => Broken,
-            };
-            // The client may have left.
-            let _ = pieces.send(Err(broken)).await;
-        });
-        Content::Pieces(content)
+    /// The body of an answer that sends from a source to the client on `socket`. It ends when the client leaves. It breaks off
+    /// when the source fails or the plane ends, because that is not the end of the source.
+    pub fn start(self, source: impl Source + 'static, socket: Rc<Socket>) -> Content {
+        // One timer for the whole stream: to set one anew after each piece would cost a wake-up each time.
+        let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let Slot { permit, state } = self;
+        let stream = Stream { source, socket, checks, state, _permit: permit };
+        Content::Pieces(Box::new(Reading { idle: Some(stream), busy: Box::pin(None), read: Stream::read }))
     }
 }
 
-/// Sends until that is impossible.
-async fn send_all(source: &mut impl Source, pieces: &mpsc::Sender<Result<Bytes, Broken>>, socket: &Socket) -> Broken {
-    // One timer for the whole stream: to set one anew after each piece would cost a wake-up each time.
-    let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
-    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// A stream with what ends it.
+struct Stream<S> {
+    source: S,
+    socket: Rc<Socket>,
+    checks: Interval,
+    state: watch::Receiver<PlaneState>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<S: Source> Stream<S> {
+    /// Waits for the next piece. The stream is over after an error.
+    async fn read(mut self) -> (Stream<S>, Result<Bytes, Broken>) {
+        // A client that takes everything at once must not keep others waiting.
+        consume_budget().await;
+        let Stream { source, socket, checks, state, .. } = &mut self;
+        let piece = tokio::select! {
+            biased;
+            piece = next_piece(source, socket, checks) => piece,
+            _ = state.wait_for(PlaneState::is_ending) => Err(Broken),
+        };
+        (self, piece)
+    }
+}
+
+async fn next_piece(source: &mut impl Source, socket: &Socket, checks: &mut Interval) -> Result<Bytes, Broken> {
     loop {
-        match source.read().await {
-            Err(broken) => return broken,
-            Ok(Some(piece)) => {
-                if pieces.send(Ok(piece)).await.is_err() {
-                    return Broken;
-                }
-            }
-            Ok(None) => tokio::select! {
-                () = source.changed() => (),
-                // The HTTP library does not look for the end of a client that has sent something after its request, and
-                // supervisorctl does: an empty line.
-                _ = checks.tick() => match socket.is_hung_up() {
-                    true => return Broken,
-                    false => source.recheck(),
-                },
+        if let Some(piece) = source.read().await? {
+            return Ok(piece);
+        }
+        tokio::select! {
+            biased;
+            () = source.changed() => (),
+            // The HTTP library does not look for the end of a client that has sent something after its request, and
+            // supervisorctl does: an empty line.
+            _ = checks.tick() => match socket.is_hung_up() {
+                true => return Err(Broken),
+                false => source.recheck(),
             },
         }
+    }
+}
+
+/// A stream as a body: the HTTP library reads the source itself, on the task of the connection, when the client takes more.
+struct Reading<S, F, R> {
+    /// The stream, unless it is being read.
+    idle: Option<S>,
+    /// Reads the next piece, and gives the stream back with it.
+    busy: Pin<Box<Option<F>>>,
+    read: R,
+}
+
+impl<S, F: Future<Output = (S, Result<Bytes, Broken>)>, R: Fn(S) -> F> Pieces for Reading<S, F, R> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Broken>> {
+        if let Some(stream) = self.idle.take() {
+            self.busy.set(Some((self.read)(stream)));
+        }
+        let Some(busy) = self.busy.as_mut().as_pin_mut() else { return Poll::Ready(Err(Broken)) };
+        let (stream, piece) = ready!(busy.poll(cx));
+        self.busy.set(None);
+        self.idle = Some(stream);
+        Poll::Ready(piece)
     }
 }

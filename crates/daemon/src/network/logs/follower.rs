@@ -15,6 +15,9 @@ use crate::network::streams::PIECE;
 /// How much of the log that is there already is shown first.
 const FIRST: u64 = 1024;
 
+/// The size of the smallest pages in which any system keeps files in memory.
+const MEMORY_PAGE: u64 = 4096;
+
 /// How many rotated files are searched for the one being read.
 const DEEPEST: u32 = 1000;
 
@@ -81,12 +84,16 @@ impl Follower {
         Ok(Step::Piece(rest))
     }
 
-    /// What follows in the same file and is in memory, perhaps nothing. `None` if only [`next`](Follower::next) can tell.
-    pub fn read_cached(&mut self) -> Option<Bytes> {
-        match self.file.is_in_memory {
+    /// What follows in the same file and is in memory, perhaps nothing, and whether the file ends there. `None` if only
+    /// [`next`](Follower::next) can tell.
+    pub fn read_cached(&mut self) -> Option<(Bytes, bool)> {
+        let bytes = match self.file.is_in_memory {
             true => self.read().ok(),
             false => self.read_with(|file, bytes, position| fd::read_cached_at(file.as_fd(), bytes, position)).ok(),
-        }
+        }?;
+        // The system has whole pages in memory, so that within a page nothing but the end of the file ends a read.
+        let is_at_end = bytes.len() < PIECE && !self.position.is_multiple_of(MEMORY_PAGE);
+        Some((bytes, is_at_end))
     }
 
     fn read(&mut self) -> io::Result<Bytes> {
@@ -209,9 +216,12 @@ mod tests {
         assert_eq!(drain(&mut follower), "12");
         log.append("3");
         // Not every file system can tell what is in memory.
-        if let Some(bytes) = follower.read_cached() {
-            assert_eq!(bytes, "3");
-            assert_eq!(follower.read_cached(), Some(Bytes::new()));
+        if let Some(read) = follower.read_cached() {
+            assert_eq!(read, (Bytes::from_static(b"3"), true));
+            assert_eq!(follower.read_cached(), Some((Bytes::new(), true)));
+            // At the end of a page it may be only the memory that has no more.
+            log.append(&"x".repeat(4093));
+            assert_eq!(follower.read_cached(), Some((vec![b'x'; 4093].into(), false)));
             assert_eq!(drain(&mut follower), "");
         }
     }
