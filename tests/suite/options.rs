@@ -98,12 +98,13 @@ fn a_new_option_is_a_row_a_field_and_its_use() {
 
 /// Files that deal with all options alike, with the names of options that they may know: two that mean a group or a process
 /// here, and those that plug-ins see under another name or with a path that was made up.
-const GENERIC: [(&str, &[&str]); 8] = [
+const GENERIC: [(&str, &[&str]); 9] = [
     ("config/src/diff.rs", &["priority"]),
     ("config/src/model.rs", &[]),
     ("config/src/reader.rs", &[]),
     ("config/src/reference.rs", &[]),
     ("config/src/schema.rs", &[]),
+    ("config/src/schema/option.rs", &[]),
     ("daemon/src/plugin_process/snapshot.rs", &["priority", "user", "stdout_logfile", "stderr_logfile"]),
     ("daemon/src/state/definition.rs", &["command"]),
     ("daemon/src/state/options.rs", &[]),

@@ -5,9 +5,11 @@
 //!
 //! Version 4.4 reads it by the rules of a POSIX shell. Texts that 4.3.0 refuses are read like that.
 
+mod characters;
 mod posix;
 
 use crate::complaint::Complaint;
+use characters::{is_quote, is_space, is_word};
 
 /// A part of the text that has no effect, and the variable it may have been meant for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,18 +98,6 @@ pub(crate) fn read_4_3(text: &str) -> Result<Environment, Complaint> {
         }
     }
     Ok(Environment { pairs: pairs.into_entries(), losses })
-}
-
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n')
-}
-
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "_/.+-():".contains(c)
-}
-
-fn is_quote(c: char) -> bool {
-    matches!(c, '\'' | '"')
 }
 
 struct Token {

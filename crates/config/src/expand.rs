@@ -6,7 +6,10 @@ use crate::complaint::Complaint;
 use crate::pyrepr::{ascii, repr};
 use crate::suggest::did_you_mean;
 
+mod layout;
 mod number;
+
+use layout::Layout;
 
 /// The widest a single conversion may get, in characters. A larger width or precision is refused.
 const WIDEST: usize = 4096;
@@ -187,47 +190,6 @@ impl Argument<'_> {
             Argument::Everything => "dict",
             Argument::One(value) => value.type_name(),
         }
-    }
-}
-
-/// How a conversion is to look.
-#[derive(Default)]
-struct Layout {
-    left: bool,
-    plus: bool,
-    space: bool,
-    alternate: bool,
-    zeros: bool,
-    width: usize,
-    precision: Option<usize>,
-}
-
-impl Layout {
-    /// Whether `c` is a flag; if so it is noted.
-    fn flag(&mut self, c: char) -> bool {
-        match c {
-            '-' => self.left = true,
-            '+' => self.plus = true,
-            ' ' => self.space = true,
-            '#' => self.alternate = true,
-            '0' => self.zeros = true,
-            _ => return false,
-        }
-        true
-    }
-
-    /// Filled up with spaces to the width.
-    fn pad(&self, text: String) -> String {
-        let fill = " ".repeat(self.width.saturating_sub(text.chars().count()));
-        if self.left { text + &fill } else { fill + &text }
-    }
-
-    /// Cut to the precision, then filled up.
-    fn text(&self, text: String) -> String {
-        self.pad(match self.precision {
-            Some(most) => text.chars().take(most).collect(),
-            None => text,
-        })
     }
 }
 

@@ -5,7 +5,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::is_space;
+use super::characters::{is_quote, is_space, is_word};
 
 /// The words of a text; none where a quote or an escape has no end.
 pub(super) fn words(text: &str) -> Option<Vec<String>> {
@@ -28,7 +28,7 @@ pub(super) fn words(text: &str) -> Option<Vec<String>> {
 
 /// Besides those of the other mode, letters of Western Europe are parts of words.
 fn is_part(c: char) -> bool {
-    super::is_word(c) || matches!(c, 'À'..='Ö' | 'Ø'..='Þ' | 'ß'..='ö' | 'ø'..='ÿ') || matches!(c, '\'' | '"' | '\\')
+    is_word(c) || is_quote(c) || c == '\\' || matches!(c, 'À'..='Ö' | 'Ø'..='Þ' | 'ß'..='ö' | 'ø'..='ÿ')
 }
 
 fn skip_line(rest: &mut Peekable<Chars<'_>>) {

@@ -1,6 +1,6 @@
 //! Numbers the way printf shows them.
 
-use super::Layout;
+use super::layout::Layout;
 
 /// Sign, prefix and digits, filled up to the width; zeros go between prefix and digits.
 fn assemble(negative: bool, prefix: &str, digits: &str, layout: &Layout) -> String {

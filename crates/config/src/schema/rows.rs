@@ -1,52 +1,11 @@
 //! The rows of the option table.
 
-use super::Default::{Is, Required, Unset};
-use super::Needs::{Live, Reload, Restart};
-use super::field::{KeptIn, field};
-use super::{Default, Kind as K, Needs, OptionSpec, Refusal, SectionKind as S};
-
-const fn row(
-    section: S,
-    name: &'static str,
-    kind: K,
-    default: Default,
-    since: &'static str,
-    needs: Needs,
-    help: &'static str,
-) -> OptionSpec {
-    OptionSpec {
-        section,
-        name,
-        aliases: &[],
-        kind,
-        range: (i64::MIN, i64::MAX),
-        refusal: Refusal::OfItsKind,
-        default,
-        example: None,
-        since,
-        needs,
-        help,
-        kept_in: KeptIn::Section,
-    }
-}
-
-impl OptionSpec {
-    const fn within(self, least: i64, largest: i64) -> OptionSpec {
-        OptionSpec { range: (least, largest), ..self }
-    }
-
-    const fn refused_as(self, refusal: Refusal) -> OptionSpec {
-        OptionSpec { refusal, ..self }
-    }
-
-    const fn example(self, text: &'static str) -> OptionSpec {
-        OptionSpec { example: Some(text), ..self }
-    }
-
-    const fn kept(self, kept_in: KeptIn) -> OptionSpec {
-        OptionSpec { kept_in, ..self }
-    }
-}
+use super::field::field;
+use super::kind::Kind as K;
+use super::option::Default::{self, Is, Required, Unset};
+use super::option::Needs::{Live, Reload, Restart};
+use super::option::{OptionSpec, Refusal, row};
+use super::section::SectionKind as S;
 
 /// More processes than this from one section are refused: it is a slip, and would eat all memory.
 const MOST_PROCESSES: i64 = 100_000;

@@ -1,3 +1,4 @@
+use super::SectionKind as S;
 use super::*;
 
 #[test]

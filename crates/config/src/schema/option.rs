@@ -1,0 +1,195 @@
+//! One row of the option table, and what it says about an option.
+
+use super::field::{Field, KeptIn};
+use super::kind::{Context, Kind};
+use super::section::SectionKind;
+use crate::complaint::Complaint;
+use crate::model::Process;
+use crate::value::Value;
+
+/// What holds where an option is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Default {
+    /// It must be written.
+    Required,
+    /// This text, which is expanded and converted like a written one.
+    Is(&'static str),
+    /// Nothing is set; the text says what that means.
+    Unset(&'static str),
+}
+
+/// What a change of an option needs to take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// That the file is read again.
+    Live,
+    /// That the daemon begins anew: `supervisorctl reload`, or SIGHUP.
+    Reload,
+    /// That what the option is about is started anew: programs by `supervisorctl update`, the daemon by whoever started it.
+    Restart,
+}
+
+impl Needs {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Needs::Live => "live",
+            Needs::Reload => "reload",
+            Needs::Restart => "restart",
+        }
+    }
+}
+
+/// In which words a value is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// In those of its kind.
+    OfItsKind,
+    /// `Invalid NAME value VALUE`, with this name.
+    Invalid(&'static str),
+    /// `[SECTION] section sets invalid NAME (VALUE)`, for what is out of range.
+    Sets,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct OptionSpec {
+    /// The kind of section it belongs to.
+    pub section: SectionKind,
+    /// Its name, lower case.
+    pub name: &'static str,
+    /// Other names that mean the same, lower case.
+    pub aliases: &'static [&'static str],
+    /// What is written as a value.
+    pub kind: Kind,
+    /// The least and the largest number.
+    pub range: (i64, i64),
+    pub(super) refusal: Refusal,
+    /// What holds where it is not written.
+    pub default: Default,
+    /// A value to show, where the default is not one.
+    pub example: Option<&'static str>,
+    /// The version of Supervisor that introduced it.
+    pub since: &'static str,
+    /// What a change of it needs to take effect.
+    pub needs: Needs,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// Where its value is kept.
+    pub kept_in: KeptIn,
+}
+
+impl OptionSpec {
+    /// Its name, then its aliases: what is written under the first of them counts.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.name].into_iter().chain(self.aliases.iter().copied())
+    }
+
+    /// A value to show: its example, or its default.
+    pub fn shown(&self) -> &'static str {
+        match (self.example, self.default) {
+            (Some(text), _) | (None, Default::Is(text)) => text,
+            (None, Default::Required | Default::Unset(_)) => "",
+        }
+    }
+
+    /// Whether messages must not show its value.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Password | Kind::Environment)
+    }
+
+    /// What a value must be; nothing where any text will do.
+    pub fn expected(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Text | Kind::Password => None,
+            kind => Some(kind.describe()),
+        }
+    }
+
+    /// Whether a section without it is refused.
+    pub fn required(&self) -> bool {
+        self.default == Default::Required
+    }
+
+    /// What an expanded text means on a host.
+    pub(crate) fn convert_on(&self, text: &str, context: &Context<'_>) -> Result<Value<'static>, Complaint> {
+        let value = self.kind.convert_on(text, context).map_err(|complaint| match self.refusal {
+            Refusal::Invalid(name) if self.kind != Kind::Integer => invalid(name, text),
+            _ => complaint,
+        })?;
+        match value {
+            Value::Integer(number) => self.within_range(number, context.section).map(|()| value),
+            _ => Ok(value),
+        }
+    }
+
+    fn within_range(&self, number: i64, section: &str) -> Result<(), Complaint> {
+        let (least, largest) = self.range;
+        let (bound, limit) = match number {
+            _ if number < least => ("below lower", least),
+            _ if number > largest => ("above upper", largest),
+            _ => return Ok(()),
+        };
+        Err(match self.refusal {
+            Refusal::OfItsKind => Complaint::quoting("", number.to_string(), format!(" is {bound} bound ({limit})")),
+            Refusal::Invalid(name) => invalid(name, number),
+            Refusal::Sets => {
+                let before = format!("[{section}] section sets invalid {} (", self.name);
+                Complaint::quoting(before, number.to_string(), ")")
+            }
+        })
+    }
+
+    /// The field of a process in which its value is kept.
+    pub fn of_process(&self) -> Option<&Field<Process>> {
+        if let KeptIn::Process(field) = &self.kept_in { Some(field) } else { None }
+    }
+}
+
+fn invalid(name: &str, value: impl ToString) -> Complaint {
+    Complaint::quoting(format!("Invalid {name} value "), value.to_string(), "")
+}
+
+/// The row of an option without aliases, range and field.
+pub(super) const fn row(
+    section: SectionKind,
+    name: &'static str,
+    kind: Kind,
+    default: Default,
+    since: &'static str,
+    needs: Needs,
+    help: &'static str,
+) -> OptionSpec {
+    OptionSpec {
+        section,
+        name,
+        aliases: &[],
+        kind,
+        range: (i64::MIN, i64::MAX),
+        refusal: Refusal::OfItsKind,
+        default,
+        example: None,
+        since,
+        needs,
+        help,
+        kept_in: KeptIn::Section,
+    }
+}
+
+impl OptionSpec {
+    pub(super) const fn within(self, least: i64, largest: i64) -> OptionSpec {
+        OptionSpec { range: (least, largest), ..self }
+    }
+
+    pub(super) const fn refused_as(self, refusal: Refusal) -> OptionSpec {
+        OptionSpec { refusal, ..self }
+    }
+
+    pub(super) const fn example(self, text: &'static str) -> OptionSpec {
+        OptionSpec { example: Some(text), ..self }
+    }
+
+    pub(super) const fn kept(self, kept_in: KeptIn) -> OptionSpec {
+        OptionSpec { kept_in, ..self }
+    }
+}

@@ -1,0 +1,112 @@
+//! The kinds of sections.
+
+use self::SectionKind as S;
+
+/// A kind of section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SectionKind {
+    UnixHttpServer,
+    InetHttpServer,
+    Supervisord,
+    RpcInterface,
+    Supervisorctl,
+    CtlPlugin,
+    Program,
+    FcgiProgram,
+    EventListener,
+    Group,
+    Include,
+}
+
+impl SectionKind {
+    /// All kinds, in the order of the sample and the reference.
+    pub const ALL: [SectionKind; 11] = [
+        S::UnixHttpServer,
+        S::InetHttpServer,
+        S::Supervisord,
+        S::RpcInterface,
+        S::Supervisorctl,
+        S::CtlPlugin,
+        S::Program,
+        S::FcgiProgram,
+        S::EventListener,
+        S::Group,
+        S::Include,
+    ];
+
+    /// The name of the section, or the part before the colon where there can be many.
+    pub const fn word(self) -> &'static str {
+        match self {
+            S::UnixHttpServer => "unix_http_server",
+            S::InetHttpServer => "inet_http_server",
+            S::Supervisord => "supervisord",
+            S::RpcInterface => "rpcinterface",
+            S::Supervisorctl => "supervisorctl",
+            S::CtlPlugin => "ctlplugin",
+            S::Program => "program",
+            S::FcgiProgram => "fcgi-program",
+            S::EventListener => "eventlistener",
+            S::Group => "group",
+            S::Include => "include",
+        }
+    }
+
+    /// What the section is for, in one or two lines.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            S::UnixHttpServer => {
+                "A server on a socket in the file system; there may be more, as [unix_http_server:NAME]."
+            }
+            S::InetHttpServer => {
+                "A server on a TCP port. Whoever can connect can start and stop programs, and the password travels in\n\
+                 the clear: do not open it to a network you do not trust."
+            }
+            S::Supervisord => "The daemon itself.",
+            S::RpcInterface => {
+                "What clients can call: supervisorctl and the web page need this. Further interfaces are sections of their own."
+            }
+            S::Supervisorctl => "The client supervisorctl. Its address must be that of one of the servers above.",
+            S::CtlPlugin => "Further commands of supervisorctl.",
+            S::Program => "A program to run; one section for each.",
+            S::FcgiProgram => "A program that shares a FastCGI socket; it has all the options of [program:x] as well.",
+            S::EventListener => "A program that is told about events; it has all the options of [program:x] as well.",
+            S::Group => "Programs that are started and stopped together.",
+            S::Include => {
+                "Further files to read; relative paths count from this file. Their own [include] sections are not followed."
+            }
+        }
+    }
+
+    /// Whether the section is written with its bare name.
+    const fn may_be_bare(self) -> bool {
+        matches!(self, S::UnixHttpServer | S::InetHttpServer | S::Supervisord | S::Supervisorctl | S::Include)
+    }
+
+    /// Whether the section is written with a colon and a name of its own.
+    const fn may_be_named(self) -> bool {
+        !matches!(self, S::Supervisord | S::Supervisorctl | S::Include)
+    }
+
+    /// The kind of a section, by its header.
+    pub fn of(section: &str) -> Option<SectionKind> {
+        let (word, named) = match section.split_once(':') {
+            Some((word, _)) => (word, true),
+            None => (section, false),
+        };
+        let kind = Self::ALL.into_iter().find(|kind| kind.word() == word)?;
+        (if named { kind.may_be_named() } else { kind.may_be_bare() }).then_some(kind)
+    }
+
+    /// Whether any further option means something: sections that are handed to a plugin.
+    pub const fn is_open(self) -> bool {
+        matches!(self, S::RpcInterface | S::CtlPlugin)
+    }
+
+    /// The kind whose options this one has besides its own.
+    pub const fn base(self) -> Option<SectionKind> {
+        match self {
+            S::FcgiProgram | S::EventListener => Some(S::Program),
+            _ => None,
+        }
+    }
+}
