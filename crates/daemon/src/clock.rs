@@ -3,6 +3,7 @@
 use supervisord_core::row::LocalTime;
 use supervisord_core::time::Now;
 use supervisord_sys::clock;
+use supervisord_sys::local_time::{self, BrokenDownTime};
 
 /// The present moment on both clocks.
 pub fn present() -> Now {
@@ -11,6 +12,7 @@ pub fn present() -> Now {
 
 /// The local time of so many seconds since the epoch.
 pub fn local_time(seconds: i64) -> LocalTime {
-    let clock::LocalTime { year, month, day, hour, minute, second, weekday, utc_offset } = clock::local_time(seconds);
+    let BrokenDownTime { year, month, day, hour, minute, second, weekday, utc_offset } =
+        local_time::local_time(seconds);
     LocalTime { year, month, day, hour, minute, second, weekday, utc_offset }
 }

@@ -3,7 +3,7 @@
 use supervisord_config::model::{LogLevel, Supervisord};
 use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::thread::{self, Clone3Workaround};
-use supervisord_sys::user::{self, Identity, User};
+use supervisord_sys::user::{self, User};
 
 use crate::start_error::StartError;
 
@@ -41,7 +41,7 @@ pub fn become_user(settings: &Supervisord) -> Result<Option<(LogLevel, String)>,
     if account.uid != current {
         let user =
             User { name: account.name.clone(), uid: account.uid, gid: account.gid, home: account.home.clone().into() };
-        user::drop_privileges(&Identity::of(&user)).map_err(|error| StartError(error.to_string()))?;
+        user::drop_privileges(&user.ids()).map_err(|error| StartError(error.to_string()))?;
     }
     Ok(Some((LogLevel::Info, format!("Set uid to user {} succeeded", account.uid))))
 }

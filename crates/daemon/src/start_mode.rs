@@ -8,7 +8,7 @@ use std::sync::Arc;
 use supervisord_config::model::{Config, Supervisord};
 use supervisord_core::supervisor::Supervisor;
 use supervisord_sys::process_handle::ProcessHandle;
-use supervisord_sys::{Pid, capabilities, start_time};
+use supervisord_sys::{Pid, host, start_time};
 
 use crate::adoption::{self, Afresh, Found, Remains};
 use crate::clock::present;
@@ -133,7 +133,7 @@ impl StartMode {
 pub fn paths(settings: &Supervisord) -> Option<Paths> {
     let is_first = Pid::current().get() == 1;
     let has_room = std::fs::metadata(&settings.pidfile).map_or(true, |found| found.is_file());
-    let can_survive = capabilities::HERE.take_over && ProcessHandle::is_supported() && start_time::boot_id().is_some();
+    let can_survive = host::CAPABILITIES.take_over && ProcessHandle::is_supported() && start_time::boot_id().is_some();
     let survives = settings.adopt && can_survive && has_room && !is_first;
     survives.then(|| Paths {
         state_file: format!("{}.state", settings.pidfile),

@@ -1,7 +1,5 @@
 //! What each system offers, as far as users notice: one table, which the daemon uses and `docs/systems.md` shows.
 
-use crate::system;
-
 /// The features of a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -60,9 +58,6 @@ pub const SOLARIS: Capabilities = Capabilities { name: "Solaris, illumos", proce
 /// All supported systems.
 pub const SYSTEMS: [Capabilities; 4] = [LINUX, MACOS, FREEBSD, SOLARIS];
 
-/// The features of the running system; an old release of it may offer less.
-pub const HERE: Capabilities = system::CAPABILITIES;
-
 /// A row of the table: the feature, the first release of Linux with it, and whether a system offers it.
 type Row = (&'static str, &'static str, fn(&Capabilities) -> bool);
 
@@ -109,34 +104,11 @@ pub fn markdown_table() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::*;
-    use crate::limits::{self, Limit};
-    use crate::process_handle::ProcessHandle;
-    use crate::shared_memory::SharedMemory;
-    use crate::{Pid, fd, pipe};
 
     #[test]
     fn the_documentation_shows_the_table() {
         let text = include_str!("../../../docs/systems.md");
         assert!(text.contains(&markdown_table()), "docs/systems.md is to contain\n{}", markdown_table());
-    }
-
-    /// The tests need a recent release of the system.
-    #[test]
-    fn the_running_system_has_the_features_of_the_table() {
-        assert_eq!(ProcessHandle::open(Pid::current()).is_ok(), HERE.take_over && HERE.exact_signals);
-        let (from, to) = (pipe::pipe().unwrap(), pipe::pipe().unwrap());
-        fd::write(from.writer.as_fd(), b"x").unwrap();
-        let moved = fd::splice(from.reader.as_fd(), to.writer.as_fd(), 1).is_ok();
-        assert_eq!(moved && SharedMemory::create(1).is_ok(), HERE.output_survives);
-        assert_eq!(crate::start_time::boot_id().is_some(), HERE.take_over);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        assert_eq!(crate::socket::holder_of_port(port).is_some(), HERE.names_port_holder);
-        let limited = limits::ensure(Limit::Processes, u64::MAX / 4).is_err();
-        let unlimited = limits::get(Limit::Processes).unwrap().0 == u64::MAX;
-        assert!(unlimited || limited == HERE.process_limit);
     }
 }

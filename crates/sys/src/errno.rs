@@ -1,9 +1,7 @@
-//! Error numbers of the system and their symbolic names.
+//! Error numbers of the system.
 
 use std::fmt;
 use std::io;
-
-use crate::system::MORE_ERRNO_NAMES;
 
 /// An error number of the system. Displays as its description (`No such file or directory`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,11 +21,6 @@ impl Errno {
     /// The number.
     pub const fn number(self) -> i32 {
         self.0
-    }
-
-    /// The symbolic name (`ENOENT`), if known.
-    pub fn name(self) -> Option<&'static str> {
-        errno_name(self.0)
     }
 
     /// Operation not permitted.
@@ -74,15 +67,6 @@ impl fmt::Display for Errno {
     }
 }
 
-impl fmt::Debug for Errno {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => f.write_str(name),
-            None => write!(f, "Errno({})", self.0),
-        }
-    }
-}
-
 impl std::error::Error for Errno {}
 
 impl From<nix::errno::Errno> for Errno {
@@ -111,42 +95,13 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// Numbers that every supported system has. Of two names with one number the first is used.
-static NAMES: &[(i32, &str)] = named! {
-    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST EXDEV
-    ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK
-    ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP ENOMSG EIDRM EOVERFLOW EILSEQ ENOTSOCK EDESTADDRREQ EMSGSIZE
-    EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL
-    ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT
-    ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE ECANCELED EOWNERDEAD ENOTRECOVERABLE EPROTO
-    EBADMSG
-};
-
-/// The symbolic name of an error number on this system. Safe to call between fork and exec.
-pub fn errno_name(number: i32) -> Option<&'static str> {
-    let find = |names: &'static [(i32, &'static str)]| names.iter().find(|(known, _)| *known == number);
-    find(NAMES).or_else(|| find(MORE_ERRNO_NAMES)).map(|(_, name)| *name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_names_and_descriptions() {
-        assert_eq!(errno_name(libc::ENOENT), Some("ENOENT"));
-        assert_eq!(errno_name(libc::EADDRINUSE), Some("EADDRINUSE"));
-        assert_eq!(errno_name(99999), None);
+    fn a_number_has_the_description_of_the_system() {
         assert_eq!(Errno::EACCES.to_string(), "Permission denied");
-    }
-
-    #[test]
-    fn no_number_is_named_twice() {
-        let mut numbers: Vec<i32> = NAMES.iter().chain(MORE_ERRNO_NAMES).map(|(number, _)| *number).collect();
-        numbers.sort_unstable();
-        let all = numbers.len();
-        numbers.dedup();
-        assert_eq!(numbers.len(), all);
     }
 
     #[test]

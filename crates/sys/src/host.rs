@@ -1,10 +1,16 @@
-//! Properties of the machine: its name, the environment, a directory for temporary files.
+//! Properties of the machine: its name, its system, the environment, a directory for temporary files.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access, gethostname};
+
+use crate::capabilities::Capabilities;
+use crate::system;
+
+/// The features of the running system; an old release of it may offer less.
+pub const CAPABILITIES: Capabilities = system::CAPABILITIES;
 
 /// The node name of the machine; empty if unknown.
 pub fn node_name() -> String {
@@ -48,7 +54,13 @@ fn is_usable(directory: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
+    use crate::limits::{self, Limit};
+    use crate::process_handle::ProcessHandle;
+    use crate::shared_memory::SharedMemory;
+    use crate::{Pid, fd, pipe};
 
     #[test]
     fn the_node_name_is_that_of_uname() {
@@ -67,5 +79,22 @@ mod tests {
         };
         assert_eq!(temporary_dir_from(given), directory.path());
         assert_eq!(temporary_dir_from(|_| None), Path::new("/tmp"));
+    }
+
+    /// The tests need a recent release of the system.
+    #[test]
+    fn the_running_system_has_the_features_of_the_table() {
+        assert_eq!(ProcessHandle::open(Pid::current()).is_ok(), CAPABILITIES.take_over && CAPABILITIES.exact_signals);
+        let (from, to) = (pipe::pipe().unwrap(), pipe::pipe().unwrap());
+        fd::write(from.writer.as_fd(), b"x").unwrap();
+        let moved = fd::splice(from.reader.as_fd(), to.writer.as_fd(), 1).is_ok();
+        assert_eq!(moved && SharedMemory::create(1).is_ok(), CAPABILITIES.output_survives);
+        assert_eq!(crate::start_time::boot_id().is_some(), CAPABILITIES.take_over);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(crate::socket::holder_of_port(port).is_some(), CAPABILITIES.names_port_holder);
+        let limited = limits::ensure(Limit::Processes, u64::MAX / 4).is_err();
+        let unlimited = limits::get(Limit::Processes).unwrap().0 == u64::MAX;
+        assert!(unlimited || limited == CAPABILITIES.process_limit);
     }
 }

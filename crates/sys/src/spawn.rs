@@ -1,60 +1,57 @@
-//! Starting a child: everything is prepared before it exists, and nothing is allocated in it.
+//! Starting a child: everything is prepared before the child exists, and the child allocates nothing.
 
 mod child;
 mod environment;
 mod plan;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
-use nix::sys::signal::{SigSet, SigmaskHow};
+use crate::system::{self, Launcher};
+use crate::{Errno, Pid, host};
+use child::Child;
 
-use crate::{Errno, Pid};
-pub(crate) use child::Child;
-
-pub use crate::system::Spawner;
 pub use child::NOT_SPAWNED;
 pub use environment::Environment;
 pub use plan::{ProcessGroup, SpawnPlan, Stdio};
 
 /// Starts a child with default signal dispositions and no signal blocked.
 ///
-/// The error is that of fork. What goes wrong later is said by the child on its descriptor 2, and it exits with
+/// The error is that of fork. A child that fails later writes the reason to its descriptor 2 and exits with
 /// [`NOT_SPAWNED`].
 pub fn spawn(plan: SpawnPlan, stdio: Stdio<'_>) -> Result<Pid, Errno> {
-    let group = plan.group;
-    let child = Child::new(plan, stdio);
-    begin(group, || {
-        // SAFETY: the child calls `become_program` and nothing else, which keeps to what is allowed after a fork of a
-        // process with many threads: no allocation, no lock, only async-signal-safe calls.
-        match unsafe { libc::fork() } {
-            0 => child.become_program(),
-            pid => pid,
-        }
-    })
+    system::fork(&Child::new(plan, stdio))
 }
 
-/// Does what [`spawn`] does, and stores the process id.
-pub(crate) fn spawn_and_store(plan: SpawnPlan, stdio: Stdio<'_>, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
-    let child = spawn(plan, stdio)?;
-    pid_slot.store(child.get().into(), Ordering::Relaxed);
-    Ok(child)
+/// Starts children in the cheapest way that is safe on the running system.
+#[derive(Debug)]
+pub struct Spawner {
+    launcher: Launcher<Child>,
 }
 
-/// Has `make` make a child. No signal reaches the child before it has left the handlers of this process.
-pub(crate) fn begin(group: ProcessGroup, make: impl FnOnce() -> libc::pid_t) -> Result<Pid, Errno> {
-    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    let made = make();
-    let error = Errno::last();
-    // It cannot fail: the mask is one the system gave us.
-    let _ = before.thread_set_mask();
-    let child = Pid::from_raw(made).ok_or(error)?;
-    if group == ProcessGroup::Own {
-        // The child does this too; whoever is first, the group exists before anybody can signal it. After the child's
-        // exec it fails, without need for it.
-        // SAFETY: no memory is involved.
-        unsafe { libc::setpgid(child.raw(), child.raw()) };
+impl Default for Spawner {
+    /// For the running system.
+    fn default() -> Spawner {
+        Spawner::on(&host::release())
     }
-    Ok(child)
+}
+
+impl Spawner {
+    /// For this release of the system, such as `6.1.0-28-amd64`.
+    pub fn on(release: &str) -> Spawner {
+        Spawner { launcher: Launcher::on(release) }
+    }
+
+    /// Starts a child as [`spawn`] does, and stores its process id in `pid_slot`. On Linux the kernel stores it before the
+    /// child runs, so that it is there even if this process is killed at that moment.
+    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
+        let changes_user = plan.changes_user();
+        self.launcher.launch(Child::new(plan, stdio), changes_user, pid_slot)
+    }
+
+    /// Releases what children used until they executed their programs.
+    pub fn settle(&mut self) {
+        self.launcher.settle();
+    }
 }
 
 #[cfg(test)]

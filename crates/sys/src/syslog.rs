@@ -6,8 +6,9 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::clock::{LocalTime, local_time, wall};
+use crate::clock::wall;
 use crate::fd::poll_writable;
+use crate::local_time::{BrokenDownTime, local_time};
 
 /// Facility USER, severity INFO, as in the original (`SyslogHandler` in `supervisor/loggers.py`).
 const PRIORITY: u8 = (1 << 3) | 6;
@@ -104,10 +105,10 @@ fn is_disconnect(error: &io::Error) -> bool {
 }
 
 /// The header `<14>Nov  5 09:25:31 supervisord: `, in the format of the C library.
-fn header(time: LocalTime, ident: &str) -> String {
+fn header(time: BrokenDownTime, ident: &str) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = MONTHS[(time.month.clamp(1, 12) - 1) as usize];
-    let LocalTime { day, hour, minute, second, .. } = time;
+    let BrokenDownTime { day, hour, minute, second, .. } = time;
     format!("<{PRIORITY}>{month} {day:2} {hour:02}:{minute:02}:{second:02} {ident}: ")
 }
 
@@ -124,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_message_has_priority_time_and_name() {
-        let at = LocalTime { year: 2026, month: 11, day: 5, hour: 9, minute: 2, second: 3, weekday: 4, utc_offset: 0 };
+        let at =
+            BrokenDownTime { year: 2026, month: 11, day: 5, hour: 9, minute: 2, second: 3, weekday: 4, utc_offset: 0 };
         assert_eq!(header(at, "supervisord"), "<14>Nov  5 09:02:03 supervisord: ");
 
         let directory = tempfile::tempdir().unwrap();

@@ -36,17 +36,17 @@ mod allocator;
 
 pub(crate) use allocator::*;
 
-/// Children share the daemon's memory if the system calls of a child are written for the processor, too.
+mod prepared_child;
+
+pub(crate) use prepared_child::{PreparedChild, fork};
+
+/// Children share the daemon's memory on the processors for which the system calls of a child are written.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod clone_spawn;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod fork_spawn;
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use clone_spawn::Spawner;
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use clone_spawn::calls as child_calls;
+pub(crate) use clone_spawn::{Launcher, calls as child_calls};
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub use fork_spawn::Spawner;
-#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub(crate) use fork_spawn::calls as child_calls;
+pub(crate) use fork_spawn::{Launcher, calls as child_calls};

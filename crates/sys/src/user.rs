@@ -1,12 +1,13 @@
 //! Users and groups, and changing to them.
 
 use std::ffi::CString;
-use std::fmt;
 use std::path::PathBuf;
 
 use nix::unistd::{Group, Uid};
 
-use crate::{Errno, system};
+use crate::system;
+use crate::user_ids::{DropError, UserIds, become_user};
+pub use crate::user_ids::{current_uid, effective_uid};
 
 /// A user account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub struct User {
     pub gid: u32,
     /// Home directory.
     pub home: PathBuf,
+}
+
+impl User {
+    /// The current ids of this account. Reads the group database, which may block.
+    pub fn ids(&self) -> UserIds {
+        UserIds { uid: self.uid, gid: self.gid, groups: groups_of(self) }
+    }
 }
 
 impl From<nix::unistd::User> for User {
@@ -52,38 +60,10 @@ pub fn group_exists(gid: u32) -> bool {
     group_by_gid(gid).is_some()
 }
 
-/// The real user id of this process.
-pub fn current_uid() -> u32 {
-    nix::unistd::getuid().as_raw()
-}
-
 /// The login name of the user of this process, or the user id if it has none.
 pub fn current_name() -> String {
     let uid = current_uid();
     user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name)
-}
-
-/// The effective user id of this process.
-pub fn effective_uid() -> u32 {
-    nix::unistd::geteuid().as_raw()
-}
-
-/// The ids that a process needs in order to change to a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// User id.
-    pub uid: u32,
-    /// Primary group id.
-    pub gid: u32,
-    /// All group ids: the primary one first, then those of every group that lists the user.
-    pub groups: Vec<u32>,
-}
-
-impl Identity {
-    /// The current ids of this account. Reads the group database, which may block.
-    pub fn of(user: &User) -> Identity {
-        Identity { uid: user.uid, gid: user.gid, groups: groups_of(user) }
-    }
 }
 
 /// If the group database cannot be read, the user has only the primary group.
@@ -100,7 +80,7 @@ pub enum RunAs {
     /// The user the daemon runs as.
     Same,
     /// Another user.
-    Other(Identity),
+    Other(UserIds),
     /// Not possible: the process is to be spawned and to fail, as in the original.
     Refused {
         /// The requested user.
@@ -120,77 +100,21 @@ impl RunAs {
             return RunAs::Refused { uid, reason: DropError::NotRoot };
         }
         match user_by_uid(uid) {
-            Some(user) => RunAs::Other(Identity::of(&user)),
+            Some(user) => RunAs::Other(user.ids()),
             None => RunAs::Refused { uid, reason: DropError::UnknownUser(uid) },
         }
     }
 }
 
-/// Why a process could not change its user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropError {
-    /// Only root can.
-    NotRoot,
-    /// There is no user with this id.
-    UnknownUser(u32),
-    /// The supplementary groups were refused.
-    Groups(Errno),
-    /// The primary group was refused.
-    Group(Errno),
-    /// The user was refused.
-    User(Errno),
-}
-
-impl DropError {
-    /// The original's text (`drop_privileges` in `supervisor/options.py`); for [`DropError::UnknownUser`] the id
-    /// follows.
-    pub(crate) const fn text(self) -> &'static str {
-        match self {
-            DropError::NotRoot => "Can't drop privilege as nonroot user",
-            DropError::UnknownUser(_) => "Can't find uid ",
-            DropError::Groups(_) => "Could not set groups of effective user",
-            DropError::Group(_) => "Could not set group id of effective user",
-            DropError::User(_) => "Could not set user id of effective user",
-        }
-    }
-}
-
-impl fmt::Display for DropError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())?;
-        match self {
-            DropError::UnknownUser(uid) => uid.fmt(f),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for DropError {}
-
 /// Changes to this user permanently, in all threads.
-pub fn drop_privileges(identity: &Identity) -> Result<(), DropError> {
-    if identity.uid == current_uid() {
+pub fn drop_privileges(ids: &UserIds) -> Result<(), DropError> {
+    if ids.uid == current_uid() {
         return Ok(());
     }
     if current_uid() != 0 {
         return Err(DropError::NotRoot);
     }
-    become_user(identity)
-}
-
-/// Does not allocate, so that a child may call it between fork and exec.
-pub(crate) fn become_user(identity: &Identity) -> Result<(), DropError> {
-    let groups = &identity.groups;
-    // SAFETY: pointer and length describe one slice of group ids. The type of the length differs by system.
-    succeeded(unsafe { libc::setgroups(groups.len() as _, groups.as_ptr()) }).map_err(DropError::Groups)?;
-    // SAFETY: no memory is involved.
-    succeeded(unsafe { libc::setgid(identity.gid) }).map_err(DropError::Group)?;
-    // SAFETY: no memory is involved.
-    succeeded(unsafe { libc::setuid(identity.uid) }).map_err(DropError::User)
-}
-
-fn succeeded(result: impl Into<i64>) -> Result<(), Errno> {
-    if result.into() == 0 { Ok(()) } else { Err(Errno::last()) }
+    become_user(ids)
 }
 
 #[cfg(test)]
@@ -227,11 +151,11 @@ mod tests {
     fn the_primary_group_comes_first() {
         for name in ["root", "daemon", "nobody"] {
             let Some(user) = user_by_name(name) else { continue };
-            let identity = Identity::of(&user);
-            assert_eq!((identity.uid, identity.groups.first()), (user.uid, Some(&user.gid)));
+            let ids = user.ids();
+            assert_eq!((ids.uid, ids.groups.first()), (user.uid, Some(&user.gid)));
             let known = output("id", &["-G", name]);
             let mut known: Vec<u32> = known.split(' ').map(|gid| gid.parse().unwrap()).collect();
-            let mut groups = identity.groups;
+            let mut groups = ids.groups;
             known.sort_unstable();
             groups.sort_unstable();
             assert_eq!(groups, known, "{name}");
@@ -241,7 +165,7 @@ mod tests {
     #[test]
     fn changing_to_the_current_user_does_nothing() {
         assert_eq!(RunAs::uid(current_uid()), RunAs::Same);
-        let same = Identity { uid: current_uid(), gid: 12345, groups: Vec::new() };
+        let same = UserIds { uid: current_uid(), gid: 12345, groups: Vec::new() };
         assert_eq!(drop_privileges(&same), Ok(()));
     }
 

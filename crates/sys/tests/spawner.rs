@@ -13,7 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use supervisord_sys::pipe;
 use supervisord_sys::spawn::{Environment, NOT_SPAWNED, SpawnPlan, Spawner, Stdio};
-use supervisord_sys::user::{Identity, RunAs, current_uid};
+use supervisord_sys::user::{RunAs, current_uid};
+use supervisord_sys::user_ids::UserIds;
 use supervisord_sys::wait::{ExitStatus, wait_for};
 
 fn plan(argv: &[&str]) -> SpawnPlan {
@@ -100,7 +101,7 @@ fn a_child_cannot_be_traced_before_it_executes_its_program() {
         let (reader, writer) = full_pipe();
         let null = File::open("/dev/null").unwrap();
         let stdio = Stdio { stdin: null.as_fd(), stdout: writer.as_fd(), stderr: writer.as_fd() };
-        let run_as = RunAs::Other(Identity { uid, gid, groups: vec![gid] });
+        let run_as = RunAs::Other(UserIds { uid, gid, groups: vec![gid] });
         let mut spawner = Spawner::default();
         let child = spawner.spawn(plan(&["/nonexistent/program"]).run_as(run_as), stdio, &AtomicU64::new(0)).unwrap();
         let status = || std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();

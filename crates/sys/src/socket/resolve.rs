@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
-use super::SocketError;
+use super::error::SocketError;
 use crate::Errno;
 
 /// The address to listen on for a host of the configuration.

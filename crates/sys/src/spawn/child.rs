@@ -1,7 +1,7 @@
-//! What a child does between its beginning and its program.
+//! What a child does until it executes its program.
 //!
-//! It may share the memory of the daemon until then. Therefore it only reads what was prepared, changes nothing but its
-//! own stack, and talks to the system by [`calls`] alone.
+//! Until then it may share the memory of the daemon. Therefore it only reads what was prepared, writes to nothing but its
+//! own stack, and makes system calls only through [`calls`].
 
 use std::io::Write;
 use std::os::fd::RawFd;
@@ -10,8 +10,9 @@ use std::ptr;
 use libc::c_char;
 
 use super::plan::{ProcessGroup, SpawnPlan, Stdio};
-use crate::system::child_calls as calls;
-use crate::user::{DropError, RunAs};
+use crate::system::{self, PreparedChild, child_calls as calls};
+use crate::user::RunAs;
+use crate::user_ids::DropError;
 use crate::{Errno, errno_name};
 
 /// The exit status of a child that could not become the program.
@@ -19,10 +20,7 @@ pub const NOT_SPAWNED: i32 = 127;
 
 const NOT_SPAWNED_TEXT: &[u8] = b"supervisor: child process was not spawned\n";
 
-/// Signals are numbered from 1 to at most this; what is no signal is refused without harm.
-const MAX_SIGNAL: i32 = crate::system::MAX_SIGNAL;
-
-/// A plan in the shape the system calls want it, and the texts the child may have to say.
+/// A plan in the form that the system calls take, and the error messages that the child may have to write.
 #[derive(Debug)]
 pub(crate) struct Child {
     plan: SpawnPlan,
@@ -49,7 +47,7 @@ impl Child {
     pub(crate) fn new(plan: SpawnPlan, stdio: Stdio<'_>) -> Child {
         let uid = match &plan.run_as {
             RunAs::Same => 0,
-            RunAs::Other(identity) => identity.uid,
+            RunAs::Other(ids) => ids.uid,
             RunAs::Refused { uid, .. } => *uid,
         };
         let directory = plan.directory.as_deref().map_or(&b""[..], |directory| directory.to_bytes());
@@ -67,31 +65,24 @@ impl Child {
         }
     }
 
-    // From here on only the child runs.
-
-    pub(crate) fn become_program(&self) -> ! {
-        let Err(failure) = self.try_become_program();
-        self.say(&failure);
-        write_all(NOT_SPAWNED_TEXT);
-        calls::exit(NOT_SPAWNED)
-    }
+    // Only the child calls the functions from here on.
 
     fn try_become_program(&self) -> Result<std::convert::Infallible, Failure> {
-        if self.plan.group == ProcessGroup::Own {
-            // It can only fail where the group exists already.
+        if self.leads_group() {
+            // It only fails if the group exists already.
             let _ = calls::lead_group();
         }
         self.place_descriptors().map_err(|_| Failure::Descriptors)?;
-        forget_signals();
+        reset_signals();
         calls::close_others_on_exec();
         if let Some(nice) = self.plan.nice {
             calls::set_nice(nice).map_err(Failure::Nice)?;
         }
         match &self.plan.run_as {
             RunAs::Same => {}
-            RunAs::Other(identity) => {
+            RunAs::Other(ids) => {
                 calls::leave_terminal();
-                calls::become_user(identity).map_err(Failure::User)?;
+                calls::become_user(ids).map_err(Failure::User)?;
             }
             RunAs::Refused { reason, .. } => return Err(Failure::User(*reason)),
         }
@@ -107,8 +98,8 @@ impl Child {
     }
 
     fn place_descriptors(&self) -> Result<(), Errno> {
-        // First out of the way of each other: one that is 0 to 2 itself would be overwritten before its turn. Being
-        // another number than its target also makes sure that its close-on-exec mark is cleared.
+        // First, those numbered 0 to 2 move away, because they could be overwritten before they are copied. A source
+        // that differs from its target also has its close-on-exec flag cleared by the copy.
         let mut sources = self.stdio;
         for source in &mut sources {
             if *source <= 2 {
@@ -121,10 +112,10 @@ impl Child {
         Ok(())
     }
 
-    fn say(&self, failure: &Failure) {
+    fn report(&self, failure: &Failure) {
         match failure {
             Failure::Descriptors => {}
-            Failure::Nice(errno) => say_errno(&self.nice_text, *errno),
+            Failure::Nice(errno) => report_errno(&self.nice_text, *errno),
             Failure::User(reason) => {
                 write_all(&self.setuid_text);
                 write_all(reason.text().as_bytes());
@@ -133,9 +124,23 @@ impl Child {
                 }
                 write_all(b"\n");
             }
-            Failure::Directory(errno) => say_errno(&self.chdir_text, *errno),
-            Failure::Exec(errno) => say_errno(&self.exec_text, *errno),
+            Failure::Directory(errno) => report_errno(&self.chdir_text, *errno),
+            Failure::Exec(errno) => report_errno(&self.exec_text, *errno),
         }
+    }
+}
+
+// SAFETY: the child only reads what was prepared, and only makes system calls: it neither allocates nor locks.
+unsafe impl PreparedChild for Child {
+    fn run(&self) -> ! {
+        let Err(failure) = self.try_become_program();
+        self.report(&failure);
+        write_all(NOT_SPAWNED_TEXT);
+        calls::exit(NOT_SPAWNED)
+    }
+
+    fn leads_group(&self) -> bool {
+        self.plan.group == ProcessGroup::Own
     }
 }
 
@@ -147,16 +152,16 @@ fn null_terminated(strings: impl Iterator<Item = *const c_char>) -> Vec<*const c
     strings.chain([ptr::null()]).collect()
 }
 
-/// Every signal to its default, then none blocked. Exec alone would leave ignored ones ignored.
-fn forget_signals() {
-    for signal in 1..=MAX_SIGNAL {
-        // Some cannot be changed, and need not be.
+/// Gives every signal its default disposition, then blocks none. Ignored signals would stay ignored after exec.
+fn reset_signals() {
+    for signal in 1..=system::MAX_SIGNAL {
+        // It fails, without harm, for numbers without a signal and for signals that cannot be changed.
         let _ = calls::default_signal(signal);
     }
     calls::unblock_signals();
 }
 
-fn say_errno(text: &[u8], errno: Errno) {
+fn report_errno(text: &[u8], errno: Errno) {
     write_all(text);
     match errno_name(errno.number()) {
         Some(name) => write_all(name.as_bytes()),
@@ -165,7 +170,7 @@ fn say_errno(text: &[u8], errno: Errno) {
     write_all(b"\n");
 }
 
-/// To descriptor 2, as far as it goes; there is nobody left to tell about a failure.
+/// Writes to descriptor 2. An error is ignored, because there is no other place to report it.
 fn write_all(mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match calls::write(2, bytes) {

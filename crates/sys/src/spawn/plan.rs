@@ -18,8 +18,8 @@ pub struct SpawnPlan {
     pub(super) directory: Option<CString>,
     pub(super) umask: Option<u32>,
     pub(super) nice: Option<i8>,
-    pub(crate) run_as: RunAs,
-    pub(crate) group: ProcessGroup,
+    pub(super) run_as: RunAs,
+    pub(super) group: ProcessGroup,
 }
 
 /// Which process group a child belongs to.
@@ -76,10 +76,15 @@ impl SpawnPlan {
         self
     }
 
-    /// Puts the child into this process group; without a word it leads one of its own.
+    /// Puts the child into this process group. Without this call, the child leads one of its own.
     pub fn group(mut self, group: ProcessGroup) -> SpawnPlan {
         self.group = group;
         self
+    }
+
+    /// Whether the child becomes another user.
+    pub(super) fn changes_user(&self) -> bool {
+        matches!(self.run_as, RunAs::Other(_))
     }
 }
 

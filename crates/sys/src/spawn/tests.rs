@@ -4,11 +4,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use nix::sys::signal::SigSet;
+
 use super::*;
 use crate::pipe::pipe;
 use crate::retry_until::retry_until;
 use crate::signal::kill_group;
-use crate::user::{DropError, Identity, RunAs, current_uid, user_by_name};
+use crate::user::{RunAs, current_uid, user_by_name};
+use crate::user_ids::{DropError, UserIds};
 use crate::wait::{ExitStatus, wait_for};
 
 fn plan(argv: &[&str]) -> SpawnPlan {
@@ -38,13 +41,10 @@ fn run(plan: SpawnPlan) -> (ExitStatus, String) {
 fn run_by(spawner: &mut Spawner, plan: SpawnPlan) -> (ExitStatus, String) {
     let output = pipe().unwrap();
     let input = File::open("/dev/null").unwrap();
-    let child = spawner
-        .spawn(
-            plan,
-            Stdio { stdin: input.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() },
-            &AtomicU64::new(0),
-        )
-        .unwrap();
+    let stdio = Stdio { stdin: input.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
+    let pid_slot = AtomicU64::new(0);
+    let child = spawner.spawn(plan, stdio, &pid_slot).unwrap();
+    assert_eq!(pid_slot.into_inner(), u64::from(child.get()));
     drop(output.writer);
     let text = read_to_end(output.reader);
     (wait_for(child).unwrap(), text)
@@ -69,6 +69,19 @@ fn a_program_gets_its_arguments_and_nothing_but_its_environment() {
 fn plan_with_arguments() -> SpawnPlan {
     let argv = ["sh", "-c", "echo \"$0|$1|$2|$3\"", "zero", "a b", "", "c"];
     SpawnPlan::new(Path::new("/bin/sh"), &argv, Environment::default()).unwrap()
+}
+
+#[test]
+fn one_spawner_starts_many_children() {
+    let mut spawner = Spawner::default();
+    for number in 0..20 {
+        let ended = run_by(&mut spawner, shell(&format!("echo {number}; exit {number}")));
+        assert_eq!(ended, (ExitStatus::Code(number), format!("{number}\n")));
+    }
+    let (status, text) = run_by(&mut spawner, plan(&["/nonexistent/program"]));
+    assert_eq!(status, ExitStatus::Code(NOT_SPAWNED));
+    assert!(text.starts_with("supervisor: couldn't exec /nonexistent/program: ENOENT\n"), "{text}");
+    assert_eq!(run_by(&mut spawner, shell("exit 3")).0, ExitStatus::Code(3));
 }
 
 #[test]
@@ -221,8 +234,8 @@ fn a_child_that_cannot_change_its_user_says_why() {
         failed("supervisor: couldn't setuid to 4294967295: Can't find uid 4294967295")
     );
     if current_uid() != 0 {
-        let identity = Identity { uid: 0, gid: 0, groups: vec![0] };
-        let plan = shell("true").run_as(RunAs::Other(identity));
+        let ids = UserIds { uid: 0, gid: 0, groups: vec![0] };
+        let plan = shell("true").run_as(RunAs::Other(ids));
         assert_eq!(run(plan), failed("supervisor: couldn't setuid to 0: Could not set groups of effective user"));
     }
 }
@@ -230,13 +243,13 @@ fn a_child_that_cannot_change_its_user_says_why() {
 #[test]
 fn a_child_becomes_another_user_before_it_enters_its_directory() {
     let Some(nobody) = user_by_name("nobody").filter(|_| current_uid() == 0) else { return };
-    let identity = Identity { uid: nobody.uid, gid: nobody.gid, groups: vec![nobody.gid, 4242] };
-    let plan = shell("id -u; id -g; id -G").run_as(RunAs::Other(identity.clone()));
+    let ids = UserIds { uid: nobody.uid, gid: nobody.gid, groups: vec![nobody.gid, 4242] };
+    let plan = shell("id -u; id -g; id -G").run_as(RunAs::Other(ids.clone()));
     let expected = format!("{}\n{}\n{} 4242\n", nobody.uid, nobody.gid, nobody.gid);
     assert_eq!(run(plan), (ExitStatus::Code(0), expected));
 
     let closed = tempfile::tempdir().unwrap();
     std::fs::set_permissions(closed.path(), PermissionsExt::from_mode(0o700)).unwrap();
-    let plan = shell("true").run_as(RunAs::Other(identity)).directory(closed.path()).unwrap();
+    let plan = shell("true").run_as(RunAs::Other(ids)).directory(closed.path()).unwrap();
     assert_eq!(run(plan), failed(&format!("supervisor: couldn't chdir to {}: EACCES", closed.path().display())));
 }

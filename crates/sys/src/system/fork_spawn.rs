@@ -1,27 +1,30 @@
-//! Starting children where they cannot share the daemon's memory.
+//! Starts children by a fork, on systems where they cannot share the daemon's memory.
 
 pub(crate) mod calls;
 
+use std::marker::PhantomData;
 use std::sync::atomic::AtomicU64;
 
-use crate::spawn::{SpawnPlan, Stdio, spawn_and_store};
+use super::prepared_child::{PreparedChild, fork_and_store};
 use crate::{Errno, Pid};
 
-/// Makes children.
-#[derive(Debug, Default)]
-pub struct Spawner {}
+/// Starts children.
+#[derive(Debug)]
+pub(crate) struct Launcher<C> {
+    child: PhantomData<fn(C)>,
+}
 
-impl Spawner {
-    /// There is one way for all releases.
-    pub fn on(_release: &str) -> Spawner {
-        Spawner::default()
+impl<C: PreparedChild> Launcher<C> {
+    /// All releases of these systems fork.
+    pub(crate) fn on(_release: &str) -> Launcher<C> {
+        Launcher { child: PhantomData }
     }
 
-    /// Does what [`spawn`](crate::spawn::spawn) does, and stores the process id in `pid_slot`.
-    pub fn spawn(&mut self, plan: SpawnPlan, stdio: Stdio<'_>, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
-        spawn_and_store(plan, stdio, pid_slot)
+    /// Starts a child, and stores its process id in `pid_slot`.
+    pub(crate) fn launch(&mut self, child: C, _changes_user: bool, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
+        fork_and_store(&child, pid_slot)
     }
 
-    /// There is nothing to tidy up.
-    pub fn settle(&mut self) {}
+    /// A child that was forked uses nothing of this process.
+    pub(crate) fn settle(&mut self) {}
 }

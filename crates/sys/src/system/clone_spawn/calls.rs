@@ -1,25 +1,25 @@
-//! The system calls of a child, made without the C library: they leave nothing behind in memory, not even an error
-//! number, because that memory is the daemon's.
+//! The system calls of a child, made without the C library: they write nothing to the memory that the child shares with
+//! the daemon, not even `errno`.
 
 use std::ffi::{CStr, c_char, c_long};
 use std::mem;
 use std::os::fd::RawFd;
 
 use crate::Errno;
-use crate::user::{DropError, Identity};
+use crate::user_ids::{DropError, UserIds};
 
-/// A group that is not the one of root.
+/// A group other than that of root.
 const FOREIGN_GROUP: usize = 1;
 
 /// Makes a system call: the result, or the error.
 ///
 /// # Safety
-/// As that of the call; what the arguments point to must live until it returns.
+/// The conditions are those of the call. What the arguments point to must live until it returns.
 unsafe fn call(number: c_long, arguments: [usize; 4]) -> Result<usize, Errno> {
     let [first, second, third, fourth] = arguments;
     let result: isize;
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the system changes the result and the two registers named, and only the memory that the call is about.
+    // SAFETY: the system changes the result, the two registers named, and the memory that the call writes to.
     unsafe {
         std::arch::asm!(
             "syscall",
@@ -30,7 +30,7 @@ unsafe fn call(number: c_long, arguments: [usize; 4]) -> Result<usize, Errno> {
         );
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: the system changes the result, and only the memory that the call is about.
+    // SAFETY: the system changes the result and the memory that the call writes to.
     unsafe {
         std::arch::asm!(
             "svc 0",
@@ -58,11 +58,12 @@ pub(crate) fn duplicate(fd: RawFd, least: RawFd) -> Result<RawFd, Errno> {
 
 /// Makes `target` a copy of another descriptor.
 pub(crate) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
-    // SAFETY: only replaces a descriptor of the child, which owns all of them by itself.
+    // SAFETY: only replaces a descriptor of the child, whose table of descriptors is its own.
     unsafe { call(libc::SYS_dup3, [fd as usize, target as usize, 0, 0]) }.map(drop)
 }
 
-/// Has all descriptors but 0 to 2 closed on exec; before Linux 5.11 only those are that were marked from birth.
+/// Sets close-on-exec on all descriptors but 0 to 2. Before Linux 5.11 it does nothing; the daemon opens all descriptors
+/// with that flag.
 pub(crate) fn close_others_on_exec() {
     let arguments = [3, u32::MAX as usize, libc::CLOSE_RANGE_CLOEXEC as usize, 0];
     // SAFETY: the call only changes flags of descriptors.
@@ -71,9 +72,9 @@ pub(crate) fn close_others_on_exec() {
 
 /// Gives a signal its default disposition.
 pub(crate) fn default_signal(signal: i32) -> Result<(), Errno> {
-    /// The longest form of what the system knows as `struct sigaction`: all zeros are the default, no flags, no mask.
+    /// The longest form of the kernel's `struct sigaction`. All zeros mean the default action, no flags and no mask.
     const DEFAULT: [u64; 4] = [0; 4];
-    // SAFETY: the new action is as long as the system reads, the old one is not asked for.
+    // SAFETY: the new action is as long as the system reads, and the old one is not requested.
     unsafe { call(libc::SYS_rt_sigaction, [signal as usize, DEFAULT.as_ptr().addr(), 0, mem::size_of::<u64>()]) }
         .map(drop)
 }
@@ -82,11 +83,12 @@ pub(crate) fn default_signal(signal: i32) -> Result<(), Errno> {
 pub(crate) fn unblock_signals() {
     let none: u64 = 0;
     let arguments = [libc::SIG_SETMASK as usize, (&raw const none).addr(), 0, mem::size_of::<u64>()];
-    // SAFETY: the mask is as long as is said, the old one is not asked for.
+    // SAFETY: the mask is as long as the last argument says, and the old one is not requested.
     let _ = unsafe { call(libc::SYS_rt_sigprocmask, arguments) };
 }
 
-/// Lets go of the controlling terminal: whoever has one can type into it for its owner.
+/// Gives up the controlling terminal: a process could insert input into it (TIOCSTI), as if the terminal's user had typed
+/// it.
 pub(crate) fn leave_terminal() {
     let arguments =
         [libc::AT_FDCWD as usize, c"/dev/tty".as_ptr().addr(), (libc::O_RDWR | libc::O_CLOEXEC) as usize, 0];
@@ -97,19 +99,19 @@ pub(crate) fn leave_terminal() {
     }
 }
 
-/// Becomes this user. A foreign saved group stays until the program is executed, which takes it away: meanwhile the user
-/// has not all that the child has, and may not look into its memory, which is the daemon's, even where `fs.suid_dumpable`
-/// is 1.
-pub(crate) fn become_user(identity: &Identity) -> Result<(), DropError> {
-    let foreign = if identity.gid == 0 { FOREIGN_GROUP } else { 0 };
-    let groups = &identity.groups;
+/// Changes to this user. The saved group id is that of another group until the program is executed. Because the ids of the
+/// child differ from those of the user, the user cannot trace the child or read its memory, which is the daemon's, even
+/// if `fs.suid_dumpable` is 1.
+pub(crate) fn become_user(ids: &UserIds) -> Result<(), DropError> {
+    let foreign = if ids.gid == 0 { FOREIGN_GROUP } else { 0 };
+    let groups = &ids.groups;
     // SAFETY: the pointer and the length describe one slice of group ids.
     unsafe { call(libc::SYS_setgroups, [groups.len(), groups.as_ptr().addr(), 0, 0]) }.map_err(DropError::Groups)?;
-    let gid = identity.gid as usize;
+    let gid = ids.gid as usize;
     // SAFETY: no memory is involved.
     unsafe { call(libc::SYS_setresgid, [gid, gid, foreign, 0]) }.map_err(DropError::Group)?;
     // SAFETY: no memory is involved.
-    unsafe { call(libc::SYS_setuid, [identity.uid as usize, 0, 0, 0]) }.map_err(DropError::User)?;
+    unsafe { call(libc::SYS_setuid, [ids.uid as usize, 0, 0, 0]) }.map_err(DropError::User)?;
     Ok(())
 }
 
@@ -132,7 +134,7 @@ pub(crate) fn set_nice(nice: i8) -> Result<(), Errno> {
     unsafe { call(libc::SYS_setpriority, arguments) }.map(drop)
 }
 
-/// Executes a program; returns only when that failed.
+/// Executes a program. It returns only if that fails.
 ///
 /// # Safety
 /// The arrays must consist of strings and end in a null pointer.
@@ -142,7 +144,7 @@ pub(crate) unsafe fn execute(
     environment: *const *const c_char,
 ) -> Errno {
     let arguments = [program.as_ptr().addr(), arguments.addr(), environment.addr(), 0];
-    // SAFETY: as the caller promises.
+    // SAFETY: promised by the caller.
     unsafe { call(libc::SYS_execve, arguments) }.err().unwrap_or(Errno::EINVAL)
 }
 
@@ -152,7 +154,7 @@ pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     unsafe { call(libc::SYS_write, [fd as usize, bytes.as_ptr().addr(), bytes.len(), 0]) }
 }
 
-/// Ends the child without running anything the daemon has registered for its own end.
+/// Ends the child without running the exit handlers of the daemon.
 pub(crate) fn exit(status: i32) -> ! {
     loop {
         // SAFETY: no memory is involved, and it does not return.

@@ -6,11 +6,11 @@ use libc::c_void;
 
 use crate::Errno;
 
-/// How much of it a child may use until it executes its program; the texts it may have to say are made before.
-const ROOM: usize = 32 << 10;
+/// How much of the stack a child may use until it executes its program. Its error messages are prepared before.
+const SIZE: usize = 32 << 10;
 
-/// Memory of its own, below which there is a page that nobody may touch: a child that needs too much ends, instead of
-/// writing into what is the daemon's.
+/// A mapping whose lowest page is a guard page: a child that overflows its stack is killed by SIGSEGV, and does not
+/// overwrite memory of the daemon.
 #[derive(Debug)]
 pub(super) struct Stack {
     bottom: NonNull<c_void>,
@@ -20,22 +20,22 @@ pub(super) struct Stack {
 impl Stack {
     pub(super) fn new() -> Result<Stack, Errno> {
         let guard = page();
-        let length = guard + ROOM.next_multiple_of(guard);
+        let length = guard + SIZE.next_multiple_of(guard);
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
-        // SAFETY: a new mapping where the system likes it touches nothing that exists.
+        // SAFETY: a new mapping at an address that the system chooses overlaps no other.
         let bottom = unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0) };
         let bottom =
             NonNull::new(bottom).filter(|bottom| bottom.as_ptr() != libc::MAP_FAILED).ok_or_else(Errno::last)?;
         let stack = Stack { bottom, length };
-        let room = bottom.as_ptr().wrapping_byte_add(guard);
-        // SAFETY: all but the first page of the mapping made above, which nobody uses yet.
-        match unsafe { libc::mprotect(room, length - guard, libc::PROT_READ | libc::PROT_WRITE) } {
+        let usable = bottom.as_ptr().wrapping_byte_add(guard);
+        // SAFETY: all but the first page of the mapping made above, which is not in use yet.
+        match unsafe { libc::mprotect(usable, length - guard, libc::PROT_READ | libc::PROT_WRITE) } {
             0 => Ok(stack),
             _ => Err(Errno::last()),
         }
     }
 
-    /// Where it begins: it grows down. A page is a multiple of every alignment that is asked of it.
+    /// Where it begins: it grows down. A multiple of the page size satisfies every alignment that a stack needs.
     pub(super) fn top(&self) -> *mut c_void {
         self.bottom.as_ptr().wrapping_byte_add(self.length)
     }
@@ -43,7 +43,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: the whole mapping that was made for it, and nobody is on it any more.
+        // SAFETY: the whole mapping that was made for this stack, which no child uses any more.
         unsafe { libc::munmap(self.bottom.as_ptr(), self.length) };
     }
 }
@@ -58,15 +58,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_needs_too_much_touches_nothing() {
+    fn the_page_below_the_stack_cannot_be_written() {
         let stack = Stack::new().unwrap();
         let touch = |address: *mut c_void| {
-            // A system call that is to write there says so, where touching it ourselves would end the test.
-            // SAFETY: the system writes one byte where it may, which is into the stack nobody uses, and refuses otherwise.
+            // A system call that cannot write there returns an error; a write of our own would end the test.
+            // SAFETY: the system writes one byte into the stack, which is not in use, or returns an error.
             let read = unsafe { libc::syscall(libc::SYS_getrandom, address, 1, 0) };
             if read == 1 { Ok(()) } else { Err(Errno::last().number()) }
         };
-        let lowest = stack.top().wrapping_byte_sub(ROOM);
+        let lowest = stack.top().wrapping_byte_sub(SIZE);
         assert_eq!(touch(stack.top().wrapping_byte_sub(1)), Ok(()));
         assert_eq!(touch(lowest), Ok(()));
         assert_eq!(touch(stack.bottom.as_ptr().wrapping_byte_add(page() - 1)), Err(libc::EFAULT));

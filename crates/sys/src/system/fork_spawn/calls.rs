@@ -1,4 +1,4 @@
-//! The system calls of a child, made with the C library: for systems where children have a memory of their own.
+//! The system calls of a child, made with the C library, for systems where a child has a copy of the daemon's memory.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::RawFd;
@@ -7,7 +7,7 @@ use std::{mem, ptr};
 use nix::sys::signal::SigSet;
 
 use crate::Errno;
-pub(crate) use crate::user::become_user;
+pub(crate) use crate::user_ids::become_user;
 
 fn checked(result: c_int) -> Result<c_int, Errno> {
     if result == -1 { Err(Errno::last()) } else { Ok(result) }
@@ -27,11 +27,11 @@ pub(crate) fn duplicate(fd: RawFd, least: RawFd) -> Result<RawFd, Errno> {
 
 /// Makes `target` a copy of another descriptor.
 pub(crate) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
-    // SAFETY: only replaces a descriptor of the child, which owns all of them by itself.
+    // SAFETY: only replaces a descriptor of the child, whose table of descriptors is its own.
     checked(unsafe { libc::dup2(fd, target) }).map(drop)
 }
 
-/// All descriptors are marked from birth.
+/// Does nothing: the daemon opens all descriptors with close-on-exec.
 pub(crate) fn close_others_on_exec() {}
 
 /// Gives a signal its default disposition.
@@ -39,7 +39,7 @@ pub(crate) fn default_signal(signal: i32) -> Result<(), Errno> {
     // SAFETY: all zeros is a valid action: no flags, an empty mask, and the default disposition is 0 everywhere.
     let mut default: libc::sigaction = unsafe { mem::zeroed() };
     default.sa_sigaction = libc::SIG_DFL;
-    // SAFETY: the new action is valid, the old one is not asked for.
+    // SAFETY: the new action is valid, the old one is not requested.
     checked(unsafe { libc::sigaction(signal, &default, ptr::null_mut()) }).map(drop)
 }
 
@@ -48,7 +48,8 @@ pub(crate) fn unblock_signals() {
     let _ = SigSet::empty().thread_set_mask();
 }
 
-/// Lets go of the controlling terminal: whoever has one can type into it for its owner.
+/// Gives up the controlling terminal: a process could insert input into it (TIOCSTI), as if the terminal's user had typed
+/// it.
 pub(crate) fn leave_terminal() {
     // SAFETY: the string ends in NUL, and the second call involves no memory.
     unsafe {
@@ -77,7 +78,7 @@ pub(crate) fn set_nice(nice: i8) -> Result<(), Errno> {
     checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) }).map(drop)
 }
 
-/// Executes a program; returns only when that failed.
+/// Executes a program. It returns only if that fails.
 ///
 /// # Safety
 /// The arrays must consist of strings and end in a null pointer.
@@ -86,7 +87,7 @@ pub(crate) unsafe fn execute(
     arguments: *const *const c_char,
     environment: *const *const c_char,
 ) -> Errno {
-    // SAFETY: as the caller promises.
+    // SAFETY: promised by the caller.
     unsafe { libc::execve(program.as_ptr(), arguments, environment) };
     Errno::last()
 }
@@ -98,7 +99,7 @@ pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     usize::try_from(written).map_err(|_| Errno::last())
 }
 
-/// Ends the child without running anything the daemon has registered for its own end.
+/// Ends the child without running the exit handlers of the daemon.
 pub(crate) fn exit(status: i32) -> ! {
     // SAFETY: it does not return.
     unsafe { libc::_exit(status) }

@@ -14,7 +14,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
 
-use crate::user::effective_uid;
+use crate::user_ids::effective_uid;
 
 /// The most links to follow, as in the kernel.
 const MAX_LINKS: usize = 40;
