@@ -4,7 +4,6 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use supervisord_wire::event::EventType;
 use supervisord_wire::state::ProcessState;
 
@@ -85,7 +84,7 @@ pub enum SupervisorState {
 }
 
 /// An event in the form in which listeners and plug-ins of the original get it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedEvent {
     /// Its type.
     pub kind: EventType,

@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use supervisord_wire::event::EventType;
 
 use crate::event::RenderedEvent;
 
 /// An event with its serial numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
     /// The event, shared by all pools that accept it.
     pub event: Arc<RenderedEvent>,
@@ -21,15 +20,30 @@ pub struct Queued {
 }
 
 /// The queue of one pool.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Pool {
-    subscriptions: Vec<EventType>,
-    buffer_size: usize,
-    queue: VecDeque<Queued>,
-    next_serial: u64,
+#[derive(Clone, Debug)]
+pub struct Pool(PoolData);
+
+/// A queue as plain data, for whoever stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolData {
+    /// The types of events that it accepts.
+    pub subscriptions: Vec<EventType>,
+    /// Its capacity.
+    pub buffer_size: usize,
+    /// The queued events, the oldest first.
+    pub queue: VecDeque<Queued>,
+    /// The number of the next event in this pool.
+    pub next_serial: u64,
     /// How often in a row the event at the head was rejected.
-    refusals: u32,
-    held_until: Option<Duration>,
+    pub refusals: u32,
+    /// When the event at the head is sent again, on the monotonic clock.
+    pub held_until: Option<Duration>,
+}
+
+impl From<PoolData> for Pool {
+    fn from(data: PoolData) -> Pool {
+        Pool(data)
+    }
 }
 
 /// The longest pause before a rejected event is sent again.
@@ -38,71 +52,83 @@ const MAX_HOLD: Duration = Duration::from_secs(30);
 impl Pool {
     /// An empty queue of a pool with these subscriptions.
     pub fn new(subscriptions: Vec<EventType>, buffer_size: usize) -> Pool {
-        Pool { subscriptions, buffer_size, queue: VecDeque::new(), next_serial: 0, refusals: 0, held_until: None }
+        Pool(PoolData {
+            subscriptions,
+            buffer_size,
+            queue: VecDeque::new(),
+            next_serial: 0,
+            refusals: 0,
+            held_until: None,
+        })
+    }
+
+    /// The queue as plain data.
+    pub fn data(&self) -> &PoolData {
+        &self.0
     }
 
     /// Whether the pool accepts events of this type.
     pub fn wants(&self, kind: EventType) -> bool {
-        self.subscriptions.iter().any(|wanted| kind.is_a(*wanted))
+        self.0.subscriptions.iter().any(|wanted| kind.is_a(*wanted))
     }
 
     /// Appends an event; if the queue is full, the oldest one is dropped and returned.
     #[must_use]
     pub fn accept(&mut self, event: Arc<RenderedEvent>, serial: u64) -> Option<Queued> {
         let dropped = self.make_room();
-        self.queue.push_back(Queued { event, serial, pool_serial: self.next_serial });
-        self.next_serial = (self.next_serial + 1) & i64::MAX as u64;
+        self.0.queue.push_back(Queued { event, serial, pool_serial: self.0.next_serial });
+        self.0.next_serial = (self.0.next_serial + 1) & i64::MAX as u64;
         dropped
     }
 
     /// Whether an event is queued that may be sent now.
     pub fn is_due(&self) -> bool {
-        !self.queue.is_empty() && self.held_until.is_none()
+        !self.0.queue.is_empty() && self.0.held_until.is_none()
     }
 
     /// When the pool must be processed again without an input.
     pub fn deadline(&self) -> Option<Duration> {
-        if self.queue.is_empty() { None } else { self.held_until }
+        if self.0.queue.is_empty() { None } else { self.0.held_until }
     }
 
     /// Makes a rejected event available again when its pause is over.
     pub fn release(&mut self, now: Duration) {
-        self.held_until = self.held_until.filter(|until| *until > now);
+        self.0.held_until = self.0.held_until.filter(|until| *until > now);
     }
 
     /// Removes the oldest event.
     pub fn take(&mut self) -> Option<Queued> {
-        self.queue.pop_front()
+        self.0.queue.pop_front()
     }
 
     /// The number of queued events.
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.0.queue.len()
     }
 
     /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.0.queue.is_empty()
     }
 
     /// The capacity of the queue.
     pub fn buffer_size(&self) -> usize {
-        self.buffer_size
+        self.0.buffer_size
     }
 
     /// Puts an event back at the head; if the queue is full, the oldest other one is dropped and returned.
     #[must_use]
     pub fn put_back(&mut self, event: Queued) -> Option<Queued> {
         let dropped = self.make_room();
-        self.queue.push_front(event);
+        self.0.queue.push_front(event);
         dropped
     }
 
     /// Records that a listener rejected the event at the head. After the first rejection it is sent again at once, as
     /// in the original; later pauses grow, so that a listener that always rejects cannot keep the processor busy.
     pub fn refused(&mut self, now: Duration) {
-        self.refusals = self.refusals.saturating_add(1);
-        self.held_until = match self.refusals {
+        self.0.refusals = self.0.refusals.saturating_add(1);
+        self.0.held_until = match self.0.refusals {
             0 | 1 => None,
             many => Some(now + Duration::from_secs(1 << (many - 2).min(6)).min(MAX_HOLD)),
         };
@@ -110,11 +136,11 @@ impl Pool {
 
     /// Records that a listener accepted an event.
     pub fn accepted(&mut self) {
-        self.refusals = 0;
-        self.held_until = None;
+        self.0.refusals = 0;
+        self.0.held_until = None;
     }
 
     fn make_room(&mut self) -> Option<Queued> {
-        if self.queue.len() >= self.buffer_size { self.queue.pop_front() } else { None }
+        if self.0.queue.len() >= self.0.buffer_size { self.0.queue.pop_front() } else { None }
     }
 }

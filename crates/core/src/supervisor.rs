@@ -36,7 +36,7 @@ pub use messages::{
 };
 
 use jobs::Job;
-use listeners::Seat;
+pub use listeners::ListenerProgress;
 use shutdown::Shutdown;
 
 /// Room for how many effects is kept; the start of a crowd needs more, once.
@@ -59,7 +59,7 @@ struct Member {
     /// When its child died, while what it wrote is still read. No deadline counts then.
     died: Option<Now>,
     /// Where the process is an event listener.
-    seat: Option<Seat>,
+    listener: Option<ListenerProgress>,
 }
 
 impl Member {
@@ -166,7 +166,7 @@ impl Supervisor {
 
     /// Whether the process is an event listener, whose stdout control itself must read.
     pub fn is_listener(&self, id: ProcessId) -> bool {
-        self.members.get(&id).is_some_and(|member| member.seat.is_some())
+        self.members.get(&id).is_some_and(|member| member.listener.is_some())
     }
 
     /// The process as readers see it.
@@ -260,8 +260,8 @@ impl Supervisor {
         let shutdown = self.shutdown.as_ref().map(Shutdown::deadline);
         let jobs = self.jobs.iter().filter_map(Job::next_report).min();
         let pools = self.groups.iter().filter_map(|group| group.pool.as_ref()?.deadline()).min();
-        let seats = self.next_revival();
-        [process, ticks, shutdown, jobs, pools, seats].into_iter().flatten().min()
+        let listeners = self.next_listener_deadline();
+        [process, ticks, shutdown, jobs, pools, listeners].into_iter().flatten().min()
     }
 
     fn start(&mut self, now: Now) {
@@ -290,7 +290,7 @@ impl Supervisor {
         }
         self.report_waiting(now);
         self.release_events(now);
-        self.revive_listeners(now);
+        self.restart_listeners(now);
         self.resolve_uncertain_listeners(now);
     }
 
@@ -425,7 +425,7 @@ impl Supervisor {
             filed: None,
             run: None,
             died: None,
-            seat: matches!(definition.kind, GroupKind::Listeners(_)).then(Seat::default),
+            listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
         };
         self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));

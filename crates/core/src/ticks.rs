@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use supervisord_wire::event::EventType;
 
 use crate::time::Now;
@@ -37,7 +36,7 @@ impl Period {
 }
 
 /// The current period of each length. The period in which the daemon starts makes no tick.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Ticks {
     slices: [u64; Period::ALL.len()],
 }
@@ -46,6 +45,16 @@ impl Ticks {
     /// Starts in the periods of this moment.
     pub fn new(now: Now) -> Ticks {
         Ticks { slices: Period::ALL.map(|period| now.wall.as_secs() / period.seconds()) }
+    }
+
+    /// Continues with these periods: of 5, 60 and 3600 seconds, counted from the epoch.
+    pub fn in_periods(slices: [u64; Period::ALL.len()]) -> Ticks {
+        Ticks { slices }
+    }
+
+    /// The current periods.
+    pub fn periods(&self) -> [u64; Period::ALL.len()] {
+        self.slices
     }
 
     /// The due ticks, each with the start of its period in seconds since the epoch. Missed periods are skipped; after

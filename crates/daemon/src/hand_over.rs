@@ -131,6 +131,7 @@ pub struct HandedKeeper<D> {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HandedChild<D> {
     /// Its run.
+    #[serde(with = "state::run_id")]
     pub run: RunId,
     /// Its group.
     pub group: String,
@@ -166,12 +167,13 @@ pub struct HandedChild<D> {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HandedChannel<D> {
     /// Which.
+    #[serde(with = "state::stream::channel")]
     pub channel: Channel,
     /// Our end of its pipe.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub pipe: Option<D>,
     /// What is held back of it; none to begin anew.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "state::stream::optional_pipeline")]
     pub pipeline: Option<Pipeline>,
 }
 

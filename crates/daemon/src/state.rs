@@ -8,13 +8,16 @@
 pub mod configuration;
 mod definition;
 mod journal;
+mod listener;
 mod options;
 pub mod pid_slots;
+mod pool;
 mod reader;
 mod record;
 mod run;
 mod snapshot;
 mod stable;
+pub mod stream;
 pub mod version;
 pub mod version_1;
 
@@ -23,7 +26,7 @@ use std::path::PathBuf;
 pub use journal::{Journal, MemoryFile};
 pub use reader::{Member, State, read, writer};
 pub use record::{Logs, Process, Record, Socket, Writer};
-pub use run::Run;
+pub use run::{Run, run_id};
 pub use snapshot::Snapshot;
 
 /// Where a daemon leaves what the next one needs.

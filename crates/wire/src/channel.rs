@@ -1,9 +1,7 @@
 //! The two output streams of a process, as named in paths, events and commands.
 
-use serde::{Deserialize, Serialize};
-
 /// One of the two output streams of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Channel {
     /// Descriptor 1.
     Stdout,

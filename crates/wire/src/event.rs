@@ -1,10 +1,8 @@
 //! Event types: their names, their hierarchy, and the header line of an event. The names are those of the original's
 //! `supervisor/events.py`.
 
-use serde::{Deserialize, Serialize};
-
 /// A type of event. The first of each family is abstract: listeners can subscribe to it, but it is never sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventType {
     Event,
     ProcessState,

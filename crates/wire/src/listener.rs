@@ -1,12 +1,10 @@
 //! The protocol of event listeners on their stdout: `READY` requests an event, `RESULT length` and that many bytes
 //! answer it. The original documents it in its chapter "Events".
 
-use serde::{Deserialize, Serialize};
-
 use crate::number::int_from_text;
 
 /// The protocol state of a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ListenerState {
     /// Waiting for an event.
     Ready,
@@ -63,17 +61,14 @@ pub enum ListenerOutput {
 }
 
 /// Whether the parser has seen all output of the listener.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Completeness {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Completeness {
     /// All of it.
     #[default]
-    #[serde(rename = "Sure")]
     Complete,
     /// Probably all of it: an unexpected message means that output was missed.
-    #[serde(rename = "Doubtful")]
     Uncertain,
     /// Output was missed, so nothing can be parsed before the listener is ready for an event.
-    #[serde(rename = "Missed")]
     Incomplete,
 }
 
@@ -93,7 +88,7 @@ const RESULT_PREFIX: usize = b"RESULT ".len();
 /// Takes bytes with [`feed`](Listener::feed) and returns messages from [`next_output`](Listener::next_output), until it
 /// returns none. The result does not depend on how the bytes are split, except where the protocol itself does: bytes
 /// after `READY` and before an event violate it, later bytes belong to the answer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Listener {
     state: ListenerState,
     buffer: Vec<u8>,
@@ -101,8 +96,36 @@ pub struct Listener {
     result_length: Option<usize>,
     /// A result was returned, and [`Listener::judged`] has not followed.
     judging: bool,
-    #[serde(default, rename = "knowledge")]
     completeness: Completeness,
+}
+
+/// The protocol of one run as plain data, for whoever stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerData {
+    /// The protocol state.
+    pub state: ListenerState,
+    /// Output that is no complete message yet.
+    pub buffer: Vec<u8>,
+    /// The length of the incomplete result.
+    pub result_length: Option<usize>,
+    /// Whether a result was returned and has not been judged.
+    pub judging: bool,
+    /// Whether the parser has seen all output.
+    pub completeness: Completeness,
+}
+
+impl From<ListenerData> for Listener {
+    fn from(data: ListenerData) -> Listener {
+        let ListenerData { state, buffer, result_length, judging, completeness } = data;
+        Listener { state, buffer, result_length, judging, completeness }
+    }
+}
+
+impl From<Listener> for ListenerData {
+    fn from(listener: Listener) -> ListenerData {
+        let Listener { state, buffer, result_length, judging, completeness } = listener;
+        ListenerData { state, buffer, result_length, judging, completeness }
+    }
 }
 
 impl Default for Listener {

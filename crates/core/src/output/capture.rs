@@ -11,8 +11,6 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use super::note;
 
 /// Begins a section.
@@ -43,12 +41,14 @@ pub struct Held {
 }
 
 /// Finds the sections in a stream.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Capture {
-    limit: usize,
+    /// The most bytes to keep of a section.
+    pub limit: usize,
     /// An incomplete prefix of the expected token.
-    pending: Vec<u8>,
-    section: Option<Section>,
+    pub pending: Vec<u8>,
+    /// The current section, if it is inside one.
+    pub section: Option<Section>,
 }
 
 impl Capture {
@@ -153,10 +153,12 @@ impl Capture {
 }
 
 /// The newest bytes of a section.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Section {
-    bytes: VecDeque<u8>,
-    dropped: u64,
+#[derive(Clone, Debug, Default)]
+pub struct Section {
+    /// At most as many as the limit.
+    pub bytes: VecDeque<u8>,
+    /// The number of older bytes that were dropped.
+    pub dropped: u64,
 }
 
 impl Section {

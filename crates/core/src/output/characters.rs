@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use super::note;
 
 /// Holds back a character whose last bytes are still missing. Invalid bytes pass unchanged.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct WholeCharacters {
-    held: Vec<u8>,
+    /// The bytes of an incomplete character.
+    pub held: Vec<u8>,
 }
 
 impl WholeCharacters {

@@ -8,8 +8,6 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use super::ChannelPlan;
 use super::capture::{Capture, Held, Part};
 use super::characters::WholeCharacters;
@@ -31,7 +29,7 @@ pub enum Piece<'a> {
 }
 
 /// The state of one stream between its chunks.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Pipeline {
     stripper: Option<Stripper>,
     stripped: Vec<u8>,
@@ -39,12 +37,35 @@ pub struct Pipeline {
 }
 
 /// The stages after stripping.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 struct Stages {
     /// Boxed, because hardly any stream has one.
     capture: Option<Box<Capture>>,
-    #[serde(rename = "onlookers")]
     observers: Option<WholeCharacters>,
+}
+
+/// A pipeline as plain data, for whoever stores it: its stages.
+#[derive(Clone, Debug, Default)]
+pub struct PipelineData {
+    /// Removes escape sequences.
+    pub stripper: Option<Stripper>,
+    /// Finds capture sections.
+    pub capture: Option<Capture>,
+    /// Passes whole characters to the observers.
+    pub observers: Option<WholeCharacters>,
+}
+
+impl From<PipelineData> for Pipeline {
+    fn from(PipelineData { stripper, capture, observers }: PipelineData) -> Pipeline {
+        Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture: capture.map(Box::new), observers } }
+    }
+}
+
+impl From<&Pipeline> for PipelineData {
+    fn from(Pipeline { stripper, stages, .. }: &Pipeline) -> PipelineData {
+        let Stages { capture, observers } = stages.clone();
+        PipelineData { stripper: stripper.clone(), capture: capture.map(|capture| *capture), observers }
+    }
 }
 
 impl Pipeline {

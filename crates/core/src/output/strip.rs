@@ -3,21 +3,21 @@
 //! Like the original, it removes only sequences that begin with `ESC [`; titles and other escapes stay. Unlike the
 //! original's, the parser keeps its state between chunks, and it knows every final byte (0x40 to 0x7E).
 
-use serde::{Deserialize, Serialize};
-
 use super::note;
 
 /// The first byte of every escape sequence.
 const ESCAPE: u8 = 0x1b;
 
 /// Removes control sequences; the split of the input makes no difference to the output.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Stripper {
-    state: State,
+    /// Where it is.
+    pub state: State,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum State {
+/// The position in the text, as far as the next byte depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
     /// Ordinary text.
     #[default]
     Text,

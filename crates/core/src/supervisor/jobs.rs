@@ -135,7 +135,7 @@ impl Supervisor {
         let Some(member) = self.members.get(&id) else { return };
         let is_active = member.machine.is_active();
         let goal = if member.machine.has_child() { Goal::Kill { wait } } else { Goal::Stop };
-        self.forget_revival(id);
+        self.cancel_listener_restart(id);
         self.add_item(call, id, goal);
         if is_active {
             self.drive_machine(now, id, MachineInput::Stop);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use supervisord_config::model::{GroupKind, LogLevel};
 use supervisord_wire::event::header;
 use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState};
@@ -12,24 +11,23 @@ use crate::pool::Queued;
 use crate::time::Now;
 
 /// The additional state of a process that is an event listener.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Seat {
-    protocol: Listener,
+#[derive(Clone, Debug, Default)]
+pub struct ListenerProgress {
+    /// The state of the protocol on its stdout.
+    pub protocol: Listener,
     /// The event that it is processing.
-    event: Option<Queued>,
+    pub event: Option<Queued>,
     /// The number of the pending judgement of its result.
-    #[serde(default)]
-    judgement: Option<u64>,
+    pub judgement: Option<u64>,
     /// Protocol violations in a row, across restarts.
-    violations: u32,
+    pub violations: u32,
     /// When it is restarted after a protocol violation.
-    revival: Option<Duration>,
+    pub restart_at: Option<Duration>,
     /// When it counts as ready for an event, unless it writes something before.
-    #[serde(default)]
-    doubt: Option<Duration>,
+    pub ready_at: Option<Duration>,
 }
 
-impl Seat {
+impl ListenerProgress {
     /// Whether it was sent an event and has not answered yet.
     pub(super) fn is_busy(&self) -> bool {
         self.protocol.state() == ListenerState::Busy
@@ -48,9 +46,9 @@ const MAX_REPLACEMENT_DELAY: Duration = Duration::from_secs(60);
 impl Supervisor {
     /// Resets the protocol for a new child.
     pub(super) fn seat_listener(&mut self, id: ProcessId) {
-        if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
-            seat.protocol = Listener::default();
-            seat.revival = None;
+        if let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) {
+            listener.protocol = Listener::default();
+            listener.restart_at = None;
         }
     }
 
@@ -69,7 +67,10 @@ impl Supervisor {
         self.groups[index].members.iter().copied().find(|id| {
             self.members.get(id).is_some_and(|member| {
                 member.machine.is_up()
-                    && member.seat.as_ref().is_some_and(|seat| seat.protocol.state() == ListenerState::Ready)
+                    && member
+                        .listener
+                        .as_ref()
+                        .is_some_and(|listener| listener.protocol.state() == ListenerState::Ready)
             })
         })
     }
@@ -82,9 +83,9 @@ impl Supervisor {
             header(server, queued.serial, &pool, queued.pool_serial, event.kind, &event.payload).into_bytes();
         envelope.extend_from_slice(event.payload.as_bytes());
         let Some(member) = self.members.get_mut(&id) else { return };
-        let Some(seat) = member.seat.as_mut() else { return };
-        seat.protocol.sent();
-        seat.event = Some(queued);
+        let Some(listener) = member.listener.as_mut() else { return };
+        listener.protocol.sent();
+        listener.event = Some(queued);
         self.effects.push_back(Effect::Feed { process: id, bytes: envelope, call: None });
     }
 
@@ -92,12 +93,12 @@ impl Supervisor {
     pub(super) fn event_fed(&mut self, now: Now, id: ProcessId, result: Result<(), FeedFailure>) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let name = member.config.identity.name.clone();
-        let Some(seat) = member.seat.as_mut() else { return };
-        let Some(serial) = seat.event.as_ref().map(|event| event.serial) else { return };
+        let Some(listener) = member.listener.as_mut() else { return };
+        let Some(serial) = listener.event.as_ref().map(|event| event.serial) else { return };
         match result {
             Ok(()) => self.log(LogLevel::Debug, format!("event {serial} sent to listener {name}")),
             Err(_) => {
-                let event = seat.event.take();
+                let event = listener.event.take();
                 self.log(
                     LogLevel::Debug,
                     format!("epipe occurred while sending event {serial} to listener {name}, listener state unchanged"),
@@ -108,23 +109,23 @@ impl Supervisor {
     }
 
     pub(super) fn listener_output(&mut self, now: Now, id: ProcessId, bytes: &[u8]) {
-        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        let doubt = seat.doubt.take().filter(|_| seat.protocol.is_output_missing());
-        seat.protocol.feed(bytes);
+        let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else { return };
+        let ready_at = listener.ready_at.take().filter(|_| listener.protocol.is_output_missing());
+        listener.protocol.feed(bytes);
         self.process_listener_output(now, id);
         // A listener that is out of step with the parser may have no more output, or none that can be parsed.
-        if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut())
-            && seat.protocol.is_output_missing()
+        if let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut())
+            && listener.protocol.is_output_missing()
         {
-            seat.doubt = doubt.or(Some(now.mono + SILENCE_LIMIT));
+            listener.ready_at = ready_at.or(Some(now.mono + SILENCE_LIMIT));
         }
     }
 
     fn process_listener_output(&mut self, now: Now, id: ProcessId) {
         // Each result is judged before the bytes after it are parsed: the judgement decides their meaning.
-        while let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
-            let before = seat.protocol.state();
-            let Some(output) = seat.protocol.next_output() else { return };
+        while let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) {
+            let before = listener.protocol.state();
+            let Some(output) = listener.protocol.next_output() else { return };
             self.listener_message(now, id, before, output);
         }
     }
@@ -146,8 +147,8 @@ impl Supervisor {
     /// A listener that was taken over is ready for an event: its last event is done if the output just before says so.
     /// Otherwise only the killed daemon knew the result, and the event is sent again.
     fn resynchronized(&mut self, now: Now, id: ProcessId, name: &str, said: &[u8]) {
-        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        let event = seat.event.take();
+        let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else { return };
+        let event = listener.event.take();
         self.log_transition(name, ListenerState::Busy, ListenerState::Ready);
         if !said.ends_with(b"OK") {
             self.put_back(now, id, event);
@@ -163,12 +164,12 @@ impl Supervisor {
         };
         let judgement = self.next_judgement;
         self.next_judgement += 1;
-        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        let Some(event) = seat.event.as_ref().map(|queued| queued.event.clone()) else {
+        let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else { return };
+        let Some(event) = listener.event.as_ref().map(|queued| queued.event.clone()) else {
             // It never got the event that it answers; there is nothing to judge.
             return self.settle(now, id, name, Verdict::Rejected);
         };
-        seat.judgement = Some(judgement);
+        listener.judgement = Some(judgement);
         self.effects.push_back(Effect::Judge { process: id, judgement, handler, event, result });
     }
 
@@ -186,8 +187,10 @@ impl Supervisor {
     pub(super) fn judged(&mut self, now: Now, id: ProcessId, judgement: u64, verdict: Verdict) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let name = member.config.identity.name.clone();
-        let Some(seat) = member.seat.as_mut().filter(|seat| seat.judgement == Some(judgement)) else { return };
-        seat.judgement = None;
+        let Some(listener) = member.listener.as_mut().filter(|listener| listener.judgement == Some(judgement)) else {
+            return;
+        };
+        listener.judgement = None;
         self.settle(now, id, &name, verdict);
         self.process_listener_output(now, id);
     }
@@ -195,22 +198,22 @@ impl Supervisor {
     /// The plug-in process will not answer earlier requests: those events are sent again.
     pub(super) fn forget_judgements(&mut self, now: Now) {
         let awaited: Vec<(ProcessId, u64)> =
-            self.seats().filter_map(|(id, seat)| Some((id, seat.judgement?))).collect();
+            self.listener_progress().filter_map(|(id, listener)| Some((id, listener.judgement?))).collect();
         for (id, judgement) in awaited {
             self.judged(now, id, judgement, Verdict::Lost);
         }
     }
 
     fn settle(&mut self, now: Now, id: ProcessId, name: &str, verdict: Verdict) {
-        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        seat.protocol.judged(verdict != Verdict::Failed);
+        let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else { return };
+        listener.protocol.judged(verdict != Verdict::Failed);
         if verdict == Verdict::Failed {
             self.log(LogLevel::Warn, format!("{name}: event caused an error"));
             return self.violated(now, id, name, ListenerState::Busy);
         }
-        let event = seat.event.take();
+        let event = listener.event.take();
         if verdict == Verdict::Accepted {
-            seat.violations = 0;
+            listener.violations = 0;
             self.log(LogLevel::Debug, format!("{name}: event was processed"));
             self.log_transition(name, ListenerState::Busy, ListenerState::Acknowledged);
             if let Some(pool) = self.pool_of(id) {
@@ -228,12 +231,12 @@ impl Supervisor {
     /// successors violate the protocol, too. The original never replaces it.
     fn violated(&mut self, now: Now, id: ProcessId, name: &str, before: ListenerState) {
         self.log_transition(name, before, ListenerState::Unknown);
-        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        let event = seat.event.take();
-        let wait = Duration::from_secs(1 << seat.violations.min(6)).min(MAX_REPLACEMENT_DELAY);
-        seat.violations = seat.violations.saturating_add(1);
-        seat.revival = Some(now.mono + wait);
-        let times = seat.violations;
+        let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else { return };
+        let event = listener.event.take();
+        let wait = Duration::from_secs(1 << listener.violations.min(6)).min(MAX_REPLACEMENT_DELAY);
+        listener.violations = listener.violations.saturating_add(1);
+        listener.restart_at = Some(now.mono + wait);
+        let times = listener.violations;
         self.log(
             LogLevel::Warn,
             format!(
@@ -248,37 +251,41 @@ impl Supervisor {
         self.put_back(now, id, event);
     }
 
-    pub(super) fn next_revival(&self) -> Option<Duration> {
-        self.seats().flat_map(|(_, seat)| [seat.revival, seat.doubt]).flatten().min()
+    pub(super) fn next_listener_deadline(&self) -> Option<Duration> {
+        self.listener_progress().flat_map(|(_, listener)| [listener.restart_at, listener.ready_at]).flatten().min()
     }
 
     /// After a crash: the killed daemon may have read output of a listener, or sent it an event, without noting that. A
     /// listener that should be writing but is silent is itself waiting; its event is sent again.
     pub fn mark_listeners_uncertain(&mut self, now: Now) {
         for member in self.members.values_mut().filter(|member| member.machine.pid() != 0) {
-            let Some(seat) = member.seat.as_mut() else { continue };
-            seat.protocol.output_may_be_missing();
-            if matches!(seat.protocol.state(), ListenerState::Busy | ListenerState::Acknowledged) {
-                seat.doubt = Some(now.mono + SILENCE_LIMIT);
+            let Some(listener) = member.listener.as_mut() else { continue };
+            listener.protocol.output_may_be_missing();
+            if matches!(listener.protocol.state(), ListenerState::Busy | ListenerState::Acknowledged) {
+                listener.ready_at = Some(now.mono + SILENCE_LIMIT);
             }
         }
     }
 
     /// Resolves uncertain listeners whose time has come.
     pub(super) fn resolve_uncertain_listeners(&mut self, now: Now) {
-        let due = |(id, seat): (ProcessId, &Seat)| seat.doubt.is_some_and(|at| at <= now.mono).then_some(id);
-        for id in self.seats().filter_map(due).collect::<Vec<_>>() {
-            let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { continue };
-            seat.doubt = None;
-            seat.protocol = Listener::presumed_ready();
-            let event = seat.event.take();
+        let due = |(id, listener): (ProcessId, &ListenerProgress)| {
+            listener.ready_at.is_some_and(|at| at <= now.mono).then_some(id)
+        };
+        for id in self.listener_progress().filter_map(due).collect::<Vec<_>>() {
+            let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else {
+                continue;
+            };
+            listener.ready_at = None;
+            listener.protocol = Listener::presumed_ready();
+            let event = listener.event.take();
             self.put_back(now, id, event);
         }
     }
 
-    fn seats(&self) -> impl Iterator<Item = (ProcessId, &Seat)> {
+    fn listener_progress(&self) -> impl Iterator<Item = (ProcessId, &ListenerProgress)> {
         let pools = self.groups.iter().filter(|group| group.pool.is_some());
-        pools.flat_map(|group| &group.members).filter_map(|id| Some((*id, self.members.get(id)?.seat.as_ref()?)))
+        pools.flat_map(|group| &group.members).filter_map(|id| Some((*id, self.members.get(id)?.listener.as_ref()?)))
     }
 
     pub(super) fn release_events(&mut self, now: Now) {
@@ -287,30 +294,33 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn revive_listeners(&mut self, now: Now) {
-        let due: Vec<ProcessId> =
-            self.seats().filter(|(_, seat)| seat.revival.is_some_and(|at| at <= now.mono)).map(|(id, _)| id).collect();
+    pub(super) fn restart_listeners(&mut self, now: Now) {
+        let due: Vec<ProcessId> = self
+            .listener_progress()
+            .filter(|(_, listener)| listener.restart_at.is_some_and(|at| at <= now.mono))
+            .map(|(id, _)| id)
+            .collect();
         for id in due {
-            if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
-                seat.revival = None;
+            if let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) {
+                listener.restart_at = None;
             }
             self.replace(id, now);
         }
     }
 
     /// A stop by a client is final, even if the listener was about to be restarted.
-    pub(super) fn forget_revival(&mut self, id: ProcessId) {
-        if let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) {
-            seat.revival = None;
+    pub(super) fn cancel_listener_restart(&mut self, id: ProcessId) {
+        if let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) {
+            listener.restart_at = None;
         }
     }
 
     /// Returns the event of an exited listener to its pool.
     pub(super) fn listener_ended(&mut self, now: Now, id: ProcessId) {
-        let Some(seat) = self.members.get_mut(&id).and_then(|member| member.seat.as_mut()) else { return };
-        seat.revival = None;
-        seat.judgement = None;
-        let event = seat.event.take();
+        let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else { return };
+        listener.restart_at = None;
+        listener.judgement = None;
+        let event = listener.event.take();
         self.put_back(now, id, event);
     }
 

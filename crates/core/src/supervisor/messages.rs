@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use supervisord_config::model::{Config, LogLevel};
 use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
@@ -20,7 +19,7 @@ pub struct ProcessId(pub u64);
 
 /// One life of one process, from its spawn to its end; chosen by the driver, never used twice. A process id may be used
 /// again as soon as its process has been reaped, while what that process wrote is still read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(pub u64);
 
 /// A child that has just been made.

@@ -151,7 +151,7 @@ impl Supervisor {
         let members = self.groups[index].members.iter().filter_map(|id| self.members.get(id));
         let is_busy = members
             .filter(|member| member.machine.is_up())
-            .any(|member| member.seat.as_ref().is_some_and(super::listeners::Seat::is_busy));
+            .any(|member| member.listener.as_ref().is_some_and(super::listeners::ListenerProgress::is_busy));
         let Some(shutdown) = self.shutdown.as_mut() else { return false };
         is_busy && now.mono < *shutdown.heard_until.get_or_insert(now.mono + LAST_EVENT_TIMEOUT)
     }
@@ -164,7 +164,7 @@ impl Supervisor {
         }
         let Some(index) = self.group_index(group) else { return };
         for id in self.members_by_priority(index).into_iter().rev() {
-            self.forget_revival(id);
+            self.cancel_listener_restart(id);
             self.drive_machine(now, id, MachineInput::Shutdown);
         }
     }

@@ -9,7 +9,7 @@ use supervisord_config::diff::{self, Difference};
 use supervisord_config::model::{Config, Group, LogLevel};
 use supervisord_wire::state::Mood;
 
-use super::listeners::Seat;
+use super::listeners::ListenerProgress;
 use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::pool::Pool;
 use crate::process::{Machine, MachineInput};
@@ -54,7 +54,7 @@ pub struct MemberSnapshot {
     /// Its stderr log.
     pub stderr_log: Option<String>,
     /// Where it is an event listener.
-    pub seat: Option<Seat>,
+    pub listener: Option<ListenerProgress>,
 }
 
 impl MemberSnapshot {
@@ -118,7 +118,7 @@ impl Supervisor {
             machine,
             stdout_log,
             stderr_log,
-            seat,
+            listener,
             // Known from the definition of the group, and from the timers of the machine.
             group: _,
             filed: _,
@@ -131,7 +131,7 @@ impl Supervisor {
             machine: machine.clone(),
             stdout_log: stdout_log.clone(),
             stderr_log: stderr_log.clone(),
-            seat: seat.clone(),
+            listener: listener.clone(),
         })
     }
 
@@ -219,7 +219,7 @@ impl Supervisor {
         known: MemberSnapshot,
     ) -> ProcessId {
         let id = self.next_id();
-        let MemberSnapshot { name: _, machine, stdout_log, stderr_log, seat } = known;
+        let MemberSnapshot { name: _, machine, stdout_log, stderr_log, listener } = known;
         let member = Member {
             group: group.clone(),
             config,
@@ -229,7 +229,7 @@ impl Supervisor {
             filed: None,
             run: None,
             died: None,
-            seat,
+            listener,
         };
         self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));
@@ -287,7 +287,7 @@ impl Supervisor {
         let Some(index) = self.group_index(name) else { return };
         self.retiring.push(name.to_owned());
         for id in self.members_by_priority(index) {
-            self.forget_revival(id);
+            self.cancel_listener_restart(id);
             self.drive_machine(now, id, MachineInput::Stop);
         }
     }

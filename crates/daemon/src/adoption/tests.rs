@@ -2,11 +2,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::Duration;
 
+use serde_json::Value;
 use supervisord_config::samples;
-use supervisord_core::process::{Failure, Phase, Wanted};
+use supervisord_core::process::{Failure, Phase, Timer, Wanted};
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_sys::{proc_stat, start_time};
+use supervisord_wire::listener::{ListenerData, ListenerState};
 use supervisord_wire::state::ProcessState;
 
 use super::*;
@@ -14,6 +17,9 @@ use super::*;
 /// State files of every version stay readable, or are refused in words: these are never changed, only added to.
 const VERSION_1: &str = include_str!("../../tests-data/state-v1.jsonl");
 const VERSION_2: &str = include_str!("../../tests-data/state-v2.jsonl");
+
+/// Recorded of a daemon that had taken over the programs of a killed one.
+const VERSION_2_FULL: &str = include_str!("../../tests-data/state-v2-full.jsonl");
 
 fn config() -> Config {
     samples::config([])
@@ -88,6 +94,74 @@ fn a_state_of_version_2_is_understood() {
     assert_eq!(remains.afresh, None);
     assert!(remains.handed.next_run > 0);
     assert!(remains.handed.children.is_empty(), "nobody of that boot lives");
+}
+
+fn full_member<'a>(remains: &'a Remains, name: &str) -> &'a MemberSnapshot {
+    let members = remains.handed.snapshot.groups.iter().flat_map(|group| &group.members);
+    members.into_iter().find(|member| member.name == name).unwrap()
+}
+
+#[test]
+fn every_line_of_a_state_of_version_2_is_understood() {
+    let remains = remains(of_this_boot(VERSION_2_FULL));
+    let expected = [
+        "ear", "quiet", "web", "backoff", "capture", "changed", "done", "failed", "fast", "idle", "reader", "short",
+        "stubborn", "token",
+    ];
+    assert_eq!(names(&remains), expected);
+    let machine = |name| &full_member(&remains, name).machine;
+    let phases = ["web_01", "token", "changed", "stubborn", "backoff", "failed", "short", "idle", "done"];
+    let phases = phases.map(|name| machine(name).phase());
+    let (up, stopping, given_up) = (Phase::Up, Phase::Stopping, Phase::GivenUp);
+    let (back_off, never, exited) = (Phase::BackingOff, Phase::NeverStarted, Phase::Exited);
+    assert_eq!(phases, [up, up, stopping, stopping, back_off, given_up, given_up, never, exited]);
+    assert_eq!(machine("backoff").next_timer(), Some((Timer::Retry, Duration::new(13_048, 112_339_620))));
+    assert_eq!(machine("changed").next_timer(), Some((Timer::NextStopStep, Duration::new(16_635, 576_504_340))));
+    assert_eq!((machine("web_00").pid(), machine("web_00").progress().last_start), (20_942, 1_796_004_495));
+    let failed = Failure::NotSpawned("can't find command '/nonexistent/program'".into());
+    assert_eq!((machine("failed").failure(), machine("done").progress().exit_status), (Some(&failed), Some(0)));
+    let listener = full_member(&remains, "ear").listener.clone().unwrap();
+    assert_eq!(
+        listener.event.map(|event| (event.serial, event.event.payload.clone())),
+        Some((12, "type:kind\ndata 0".into()))
+    );
+    let protocol = ListenerData::from(listener.protocol);
+    assert_eq!((protocol.state, protocol.buffer.as_slice()), (ListenerState::Busy, &b"hal"[..]));
+    let lost = |pool, count| format!("at least {count} events that waited for the listeners of '{pool}' are lost");
+    assert_eq!(remains.losses, [lost("ear", 2), lost("quiet", 9)]);
+    let log = full_member(&remains, "stubborn").stderr_log.as_deref();
+    assert_eq!(log, Some("/srv/app/stubborn-stderr---supervisor-wwxq1o5r.log"));
+    let definition = |index: usize| &remains.handed.snapshot.groups[index].definition;
+    assert_eq!(definition(12).processes[0].stop.stopwaitsecs, 3600);
+    assert!(definition(8).processes[0].spawn.socket.is_some());
+    assert_eq!(remains.handed.next_run, 15, "the greatest number of a run that is said to go on is 14");
+}
+
+/// A release to come may say more, of everything.
+#[test]
+fn what_a_state_says_more_is_passed_over() {
+    fn add(value: &mut Value) {
+        match value {
+            // One that has a single key says by it which of several things it is. A duration stays what it is.
+            Value::Object(fields) if fields.len() > 1 && !fields.contains_key("nanos") => {
+                fields.values_mut().for_each(add);
+                fields.insert("ready_when".to_owned(), serde_json::json!({ "http": ["x", 1] }));
+            }
+            Value::Object(fields) => fields.values_mut().for_each(add),
+            Value::Array(values) => values.iter_mut().for_each(add),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let text = of_this_boot(VERSION_2_FULL);
+    let mut later = String::new();
+    for line in text.lines() {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        add(&mut record);
+        later += &format!("{record}\n{{\"probe\":{{\"group\":\"web\"}}}}\n");
+    }
+    let (expected, found) = (remains(&text), remains(&later));
+    assert_eq!(format!("{:?}", found.handed), format!("{:?}", expected.handed));
+    assert_eq!(found.losses, expected.losses);
 }
 
 /// As the first writers of version 2 said it.

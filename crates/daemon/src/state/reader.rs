@@ -109,7 +109,7 @@ impl State {
             version_1::Record::Removed(group) => self.forget(&group),
             version_1::Record::Member { group, member, run, waiting } => {
                 self.waiting.insert(group.clone(), waiting);
-                let snapshot = member.into_member(&group);
+                let snapshot = member.member(&group);
                 let key = (group, snapshot.name.clone());
                 self.members.insert(key, Member { snapshot, run, is_understood: true });
             }

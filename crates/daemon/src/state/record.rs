@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use supervisord_config::model::{self, LogFile};
 use supervisord_core::process::{self, Failure, Phase, Progress, Timers};
+use supervisord_core::supervisor::ListenerProgress;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
 use super::definition;
+use super::listener::Listener;
 use super::run::Run;
 use crate::clock::present;
 
@@ -203,7 +205,7 @@ impl Process {
             }),
             replacing: false,
             stop_step: *stop_step,
-            listener: member.seat.as_ref().and_then(|seat| serde_json::to_value(seat).ok()),
+            listener: member.listener.as_ref().and_then(|progress| serde_json::to_value(Listener::from(progress)).ok()),
             waiting,
             run,
         }
@@ -240,7 +242,9 @@ impl Process {
             stdout_log,
             stderr_log,
             // One that cannot be understood begins anew, which the listener finds out by itself.
-            seat: self.listener.clone().map(|seat| serde_json::from_value(seat).unwrap_or_default()),
+            listener: self.listener.clone().map(|listener| {
+                serde_json::from_value::<Listener>(listener).map(ListenerProgress::from).unwrap_or_default()
+            }),
         }
     }
 
@@ -309,6 +313,17 @@ mod tests {
 
     use super::*;
 
+    /// Recorded of a daemon that had taken over the programs of a killed one.
+    const VERSION_2_FULL: &str = include_str!("../../tests-data/state-v2-full.jsonl");
+
+    #[test]
+    fn the_form_of_the_lines_stays_as_it_is() {
+        for line in VERSION_2_FULL.lines() {
+            let record: Record = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&record).unwrap(), line);
+        }
+    }
+
     /// A process in each phase comes back in it, with what is wanted of it and what is due.
     #[test]
     fn how_far_a_process_has_got_is_read_back() {
@@ -336,7 +351,7 @@ mod tests {
                     machine: Machine::from(progress.clone()),
                     stdout_log: None,
                     stderr_log: None,
-                    seat: None,
+                    listener: None,
                 };
                 let text = serde_json::to_string(&Process::new("g", &member, None, 0)).unwrap();
                 let read: Process = serde_json::from_str(&text).unwrap();

@@ -37,6 +37,29 @@ pub struct Run {
     pub stderr: Option<u64>,
 }
 
+/// The number of a run, as a field of another record.
+pub mod run_id {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::RunId;
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(run: &RunId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(run.0)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RunId, D::Error> {
+        u64::deserialize(deserializer).map(RunId)
+    }
+}
+
 fn yes() -> bool {
     true
 }

@@ -5,27 +5,27 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use supervisord_config::model;
-use supervisord_core::pool::Pool;
-use supervisord_core::supervisor::snapshot::{self, GroupSnapshot};
-use supervisord_core::ticks::Ticks;
+use supervisord_core::supervisor::snapshot::{self, GroupSnapshot, MemberSnapshot};
+use supervisord_core::ticks;
 
 use super::configuration::Configuration;
 use super::definition;
+use super::pool::Pool;
 use super::record::{Logs, Process};
 
 /// The version that is written. It changes when a reader would misunderstand what is new, and not when it can do without
 /// it. Version 1 is read as well, see [`super::version_1`].
 pub const VERSION: u32 = 2;
 
-/// A supervisor.
+/// A supervisor. How far a process has got is an `M`, which depends on the version.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Snapshot {
+pub struct Snapshot<M = Process> {
     /// The version of the writer. Every version has it in this place.
     pub version: u32,
     config: Configuration,
-    groups: Vec<Group>,
+    groups: Vec<Group<M>>,
     next_serial: u64,
-    #[serde(default)]
+    #[serde(default = "Option::default")]
     ticks: Option<Ticks>,
     /// The groups that are stopping to be removed, or replaced where they still are configured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -34,68 +34,100 @@ pub struct Snapshot {
 
 /// An active group.
 #[derive(Debug, Serialize, Deserialize)]
-struct Group {
+struct Group<M> {
     definition: definition::Group,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pool: Option<Pool>,
-    members: Vec<Process>,
+    members: Vec<M>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     logs: Vec<Logs>,
+}
+
+/// How far a process has got, in the form of one version.
+pub trait Member {
+    /// The name of the process.
+    fn name(&self) -> &str;
+
+    /// The process of this definition and its group as the supervisor knows it. `logs` has the names of its automatic logs,
+    /// where the member does not have them itself.
+    fn member(&self, group: &str, definition: &model::Process, logs: Option<&Logs>) -> MemberSnapshot;
+}
+
+impl Member for Process {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn member(&self, _group: &str, definition: &model::Process, logs: Option<&Logs>) -> MemberSnapshot {
+        Process::member(self, definition, logs)
+    }
+}
+
+/// The periods of the TICK events.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ticks {
+    /// Of 5, 60 and 3600 seconds, counted from the epoch.
+    slices: [u64; 3],
 }
 
 impl Snapshot {
     /// What is passed on of a supervisor.
     pub fn new(snapshot: &snapshot::Snapshot, version: u32) -> Snapshot {
         let snapshot::Snapshot { config, groups, next_serial, ticks, retiring } = snapshot;
-        let group = |GroupSnapshot { definition, pool, members }: &GroupSnapshot| {
-            let members_of = || {
-                definition.processes.iter().filter_map(|process| {
-                    let member = members.iter().find(|member| member.name == process.identity.name)?;
-                    Some((process, member))
-                })
-            };
-            Group {
-                definition: (&**definition).into(),
-                pool: pool.clone(),
-                members: members_of().map(|(_, member)| Process::new(&definition.name, member, None, 0)).collect(),
-                logs: members_of()
-                    .filter_map(|(process, member)| {
-                        let (stdout, stderr) = (member.stdout_log.as_ref(), member.stderr_log.as_ref());
-                        Logs::automatic(&definition.name, process, stdout, stderr)
-                    })
-                    .collect(),
-            }
-        };
         Snapshot {
             version,
             config: (&**config).into(),
-            groups: groups.iter().map(group).collect(),
+            groups: groups.iter().map(Group::from).collect(),
             next_serial: *next_serial,
-            ticks: ticks.clone(),
+            ticks: ticks.as_ref().map(|ticks| Ticks { slices: ticks.periods() }),
             retiring: retiring.clone(),
         }
     }
 }
 
-impl From<Snapshot> for snapshot::Snapshot {
-    fn from(snapshot: Snapshot) -> snapshot::Snapshot {
-        let Snapshot { version: _, config, groups, next_serial, ticks, retiring } = snapshot;
-        let group = |Group { definition, pool, members, logs }| {
-            let definition = model::Group::from(definition);
-            let member = |process: &Arc<model::Process>| {
-                let known: &Process = members.iter().find(|member: &&Process| member.name == process.identity.name)?;
-                let logs = logs.iter().find(|logs: &&Logs| logs.name == process.identity.name);
-                Some(known.member(process, logs))
-            };
-            let members = definition.processes.iter().filter_map(member).collect();
-            GroupSnapshot { definition: Arc::new(definition), pool, members }
+impl From<&GroupSnapshot> for Group<Process> {
+    fn from(GroupSnapshot { definition, pool, members }: &GroupSnapshot) -> Group<Process> {
+        let members_of = || {
+            definition.processes.iter().filter_map(|process| {
+                let member = members.iter().find(|member| member.name == process.identity.name)?;
+                Some((process, member))
+            })
         };
+        let logs = |(process, member): (&Arc<model::Process>, &MemberSnapshot)| {
+            Logs::automatic(&definition.name, process, member.stdout_log.as_ref(), member.stderr_log.as_ref())
+        };
+        Group {
+            definition: (&**definition).into(),
+            pool: pool.as_ref().map(Pool::from),
+            members: members_of().map(|(_, member)| Process::new(&definition.name, member, None, 0)).collect(),
+            logs: members_of().filter_map(logs).collect(),
+        }
+    }
+}
+
+impl<M: Member> From<Snapshot<M>> for snapshot::Snapshot {
+    fn from(snapshot: Snapshot<M>) -> snapshot::Snapshot {
+        let Snapshot { version: _, config, groups, next_serial, ticks, retiring } = snapshot;
         snapshot::Snapshot {
             config: Arc::new(config.into()),
-            groups: groups.into_iter().map(group).collect(),
+            groups: groups.into_iter().map(GroupSnapshot::from).collect(),
             next_serial,
-            ticks,
+            ticks: ticks.map(|Ticks { slices }| ticks::Ticks::in_periods(slices)),
             retiring,
         }
+    }
+}
+
+impl<M: Member> From<Group<M>> for GroupSnapshot {
+    fn from(Group { definition, pool, members, logs }: Group<M>) -> GroupSnapshot {
+        let definition = Arc::new(model::Group::from(definition));
+        let member = |process: &Arc<model::Process>| {
+            let name = process.identity.name.as_str();
+            let logs = logs.iter().find(|logs| logs.name == name);
+            let known = members.iter().find(|member| member.name() == name)?;
+            Some(known.member(&definition.name, process, logs))
+        };
+        let members = definition.processes.iter().filter_map(member).collect();
+        GroupSnapshot { pool: pool.map(Pool::into), members, definition }
     }
 }

@@ -1,20 +1,18 @@
 //! Version 1 of the state and of what an upgrade passes on: how far processes had got, as that release had it in memory.
 //! Definitions had the form that [`super::definition`] and [`super::configuration`] read as well.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
-use supervisord_core::pool::Pool;
-use supervisord_core::supervisor::snapshot::{self, GroupSnapshot, MemberSnapshot};
-use supervisord_core::ticks::Ticks;
+use supervisord_config::model;
+use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_wire::state::ProcessState;
 
-use super::configuration::Configuration;
 use super::definition::Group;
-use super::record::{self, Wanted};
+use super::record::{self, Logs, Wanted};
 use super::run::Run;
+use super::snapshot;
 
 /// A line of the state after the first.
 #[derive(Debug, Deserialize)]
@@ -38,22 +36,7 @@ pub enum Record {
 }
 
 /// The supervisor in an upgrade.
-#[derive(Debug, Deserialize)]
-pub struct Snapshot {
-    config: Configuration,
-    groups: Vec<ActiveGroup>,
-    next_serial: u64,
-    ticks: Option<Ticks>,
-    #[serde(default)]
-    retiring: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ActiveGroup {
-    definition: Group,
-    pool: Option<Pool>,
-    members: Vec<Member>,
-}
+pub type Snapshot = snapshot::Snapshot<Member>;
 
 /// A process.
 #[derive(Debug, Deserialize)]
@@ -62,7 +45,8 @@ pub struct Member {
     machine: Progress,
     stdout_log: Option<String>,
     stderr_log: Option<String>,
-    seat: Option<Value>,
+    #[serde(rename = "seat")]
+    listener: Option<Value>,
     /// It is being stopped only to be started again; later ones said so by `wanted`.
     #[serde(default)]
     replacing: bool,
@@ -117,12 +101,12 @@ impl State {
 
 impl Member {
     /// The process as the supervisor knows it.
-    pub fn into_member(self, group: &str) -> MemberSnapshot {
-        let Member { name, machine, stdout_log, stderr_log, seat, replacing } = self;
+    pub fn member(&self, group: &str) -> MemberSnapshot {
+        let Member { name, machine, stdout_log, stderr_log, listener, replacing } = self;
         let nanos = |moment: Duration| u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
         let process = record::Process {
             group: group.to_owned(),
-            name,
+            name: name.clone(),
             state: machine.state.code(),
             pid: machine.pid,
             started: nanos(machine.started),
@@ -131,33 +115,25 @@ impl Member {
             quick_ends: machine.quick_ends,
             start: machine.last_start,
             stop: machine.last_stop,
-            spawn_error: machine.spawn_error,
+            spawn_error: machine.spawn_error.clone(),
             exit_status: machine.exit_status,
             wanted: machine.wanted,
-            replacing,
+            replacing: *replacing,
             stop_step: machine.stop_step,
-            listener: seat,
+            listener: listener.clone(),
             waiting: 0,
             run: None,
         };
-        process.member_with(stdout_log, stderr_log)
+        process.member_with(stdout_log.clone(), stderr_log.clone())
     }
 }
 
-impl From<Snapshot> for snapshot::Snapshot {
-    fn from(snapshot: Snapshot) -> snapshot::Snapshot {
-        let Snapshot { config, groups, next_serial, ticks, retiring } = snapshot;
-        let group = |ActiveGroup { definition, pool, members }| {
-            let definition = Arc::new(supervisord_config::model::Group::from(definition));
-            let members = members.into_iter().map(|member: Member| member.into_member(&definition.name)).collect();
-            GroupSnapshot { pool, members, definition }
-        };
-        snapshot::Snapshot {
-            config: Arc::new(config.into()),
-            groups: groups.into_iter().map(group).collect(),
-            next_serial,
-            ticks,
-            retiring,
-        }
+impl snapshot::Member for Member {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn member(&self, group: &str, _definition: &model::Process, _logs: Option<&Logs>) -> MemberSnapshot {
+        self.member(group)
     }
 }
