@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::client::{Client, ServerUrl};
 use crate::settings::Settings;
-use crate::verbs::{self, Completion, VERBS};
+use crate::verbs::{Completion, INTERPRETER};
 
 /// How long completion waits for the daemon.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,7 +52,7 @@ pub fn candidates(line: &str, names: &impl ProcessNames) -> (usize, Vec<String>)
     let (before, word) = line.split_at(start);
     let mut words = match before.split_whitespace().next() {
         None => actions(),
-        Some(action) => match verbs::find(action).map(|verb| verb.completion) {
+        Some(action) => match INTERPRETER.find(action).map(|verb| verb.completion) {
             None | Some(Completion::None) => Vec::new(),
             Some(Completion::Verbs) => actions(),
             Some(Completion::Groups) => names.process_names().iter().map(|(group, _)| group.clone()).collect(),
@@ -66,7 +66,7 @@ pub fn candidates(line: &str, names: &impl ProcessNames) -> (usize, Vec<String>)
 }
 
 fn actions() -> Vec<String> {
-    VERBS.iter().map(|verb| verb.name).filter(|name| *name != "EOF").map(str::to_owned).collect()
+    INTERPRETER.verbs.iter().map(|verb| verb.name).filter(|name| *name != "EOF").map(str::to_owned).collect()
 }
 
 fn processes(qualified: bool, names: &impl ProcessNames) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use supervisord_wire::fault::FaultCode;
 
-use super::{Flow, Request};
+use super::verb::{Flow, Invocation};
 use crate::client::{Client, ClientError, ConfigChanges};
 use crate::failure::Failure;
 use crate::hints::{ExpectedName, HintRequest};
@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::status;
 
 /// Prints the differences between the configuration on disk and the active one.
-pub(super) fn reread(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn reread(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
     match session.client()?.reload_config() {
         Ok(changes) => {
             report(session, &changes);
@@ -52,8 +52,8 @@ fn report(session: &mut Session, changes: &ConfigChanges) {
 }
 
 /// Activates groups.
-pub(super) fn add(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    for name in &request.words {
+pub(super) fn add(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    for name in &invocation.words {
         let Err(error) = session.client()?.add_group(name) else {
             session.print(format_args!("{name}: added process group"));
             continue;
@@ -73,8 +73,8 @@ pub(super) fn add(session: &mut Session, request: &Request<'_>) -> Result<Flow, 
 }
 
 /// Removes groups.
-pub(super) fn remove(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    for name in &request.words {
+pub(super) fn remove(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    for name in &invocation.words {
         let Err(error) = session.client()?.remove_group(name) else {
             session.print(format_args!("{name}: removed process group"));
             continue;
@@ -92,7 +92,7 @@ pub(super) fn remove(session: &mut Session, request: &Request<'_>) -> Result<Flo
 }
 
 /// Activates the configuration on disk: all of it, or the named groups.
-pub(super) fn update(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn update(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
     let mut changes = match session.client()?.reload_config() {
         Ok(changes) => changes,
         Err(error) if error.is_fault(FaultCode::ShutdownState) => {
@@ -101,8 +101,8 @@ pub(super) fn update(session: &mut Session, request: &Request<'_>) -> Result<Flo
         }
         Err(error) => return Err(error.into()),
     };
-    if !request.words.is_empty() && !request.means_all() {
-        restrict(session, &mut changes, &request.words)?;
+    if !invocation.words.is_empty() && !invocation.means_all() {
+        restrict(session, &mut changes, &invocation.words)?;
     }
     warn(session);
     apply(session, &changes)?;

@@ -3,7 +3,7 @@
 use supervisord_wire::fault::FaultCode;
 use supervisord_wire::name::{Namespec, namespec};
 
-use super::{Flow, Request};
+use super::verb::{Flow, Invocation};
 use crate::client::{Client, ClientError, Outcome};
 use crate::failure::Failure;
 use crate::hints::{ExpectedName, HintRequest};
@@ -80,36 +80,36 @@ const CLEARED: Wording = Wording {
 };
 
 /// Starts processes and waits until they run.
-pub(super) fn start(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    Operation::Start.run(session, &request.words)
+pub(super) fn start(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    Operation::Start.run(session, &invocation.words)
 }
 
 /// Stops processes and waits until they have ended.
-pub(super) fn stop(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    Operation::Stop.run(session, &request.words)
+pub(super) fn stop(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    Operation::Stop.run(session, &invocation.words)
 }
 
 /// Stops all named processes, then starts them.
-pub(super) fn restart(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    stop(session, request)?;
-    start(session, request)
+pub(super) fn restart(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    stop(session, invocation)?;
+    start(session, invocation)
 }
 
 /// Sends a signal: the first argument is its name or number.
-pub(super) fn signal(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    match request.words.as_slice() {
+pub(super) fn signal(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    match invocation.words.as_slice() {
         [signal, names @ ..] if !names.is_empty() => Operation::Signal(signal).run(session, names),
         _ => {
             let text = "Error: signal requires a signal name and a process name";
-            request.misuse(session, status::GENERIC, text);
+            invocation.misuse(session, status::GENERIC, text);
             Ok(Flow::Continue)
         }
     }
 }
 
 /// Clears logs.
-pub(super) fn clear(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    Operation::Clear.run(session, &request.words)
+pub(super) fn clear(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    Operation::Clear.run(session, &invocation.words)
 }
 
 impl Operation<'_> {

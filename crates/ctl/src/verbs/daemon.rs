@@ -4,27 +4,27 @@ use std::io::ErrorKind;
 
 use supervisord_wire::fault::FaultCode;
 
-use super::{Flow, Request, find};
+use super::verb::{Flow, Invocation};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::settings::UrlSource;
 use crate::status;
 
 /// Leaves the shell; outside of it, just prints an empty line.
-pub(super) fn leave(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn leave(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
     session.print("");
     Ok(Flow::Leave)
 }
 
 /// The version of the daemon.
-pub(super) fn version(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn version(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
     let version = session.client()?.supervisor_version()?;
     session.print(version);
     Ok(Flow::Continue)
 }
 
 /// Restarts the daemon in place.
-pub(super) fn reload(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn reload(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
     if !session.confirm("Really restart the remote supervisord process y/N? ")? {
         return Ok(Flow::Continue);
     }
@@ -39,7 +39,7 @@ pub(super) fn reload(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fai
 }
 
 /// Replaces the running daemon by the program that is now on disk.
-pub(super) fn upgrade(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn upgrade(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
     match session.client()?.upgrade() {
         Ok(()) => session.print("Upgraded supervisord"),
         Err(error) if error.is_fault(FaultCode::Failed) => {
@@ -51,7 +51,7 @@ pub(super) fn upgrade(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fa
 }
 
 /// Shuts the daemon down.
-pub(super) fn shutdown(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn shutdown(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
     if !session.confirm("Really shut the remote supervisord process down y/N? ")? {
         return Ok(Flow::Continue);
     }
@@ -75,21 +75,18 @@ pub(super) fn shutdown(session: &mut Session, _: &Request<'_>) -> Result<Flow, F
 }
 
 /// Switches to another daemon and prints its status, which does not change the exit status.
-pub(super) fn open(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    let scheme = request.argument.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+pub(super) fn open(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    let scheme = invocation.argument.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     if !matches!(scheme.as_deref(), Some("http" | "unix")) {
         session.fail(status::GENERIC, "ERROR: url must be http:// or unix://");
         return Ok(Flow::Continue);
     }
-    session.settings.server_url = request.argument.to_owned();
+    session.settings.server_url = invocation.argument.to_owned();
     session.settings.url_source = UrlSource::Request;
     session.disconnect();
     let before = session.exit_status();
-    let verb = find("status").expect("the table of actions has it");
-    let status = Request { verb, argument: "", words: Vec::new() };
-    if status.is_acceptable(session)? {
-        (verb.run)(session, &status)?;
-    }
+    let status = invocation.interpreter.find("status").expect("the table of actions has it");
+    Invocation::new(invocation.interpreter, status, "").run(session)?;
     session.set_exit_status(before);
     Ok(Flow::Continue)
 }

@@ -6,7 +6,7 @@ use supervisord_wire::fault::FaultCode;
 use supervisord_wire::state::ProcessState;
 
 use super::follow::{ForegroundEvent, ForegroundEvents, HOW_TO_LEAVE, Log};
-use super::{Flow, Request};
+use super::verb::{Flow, Invocation};
 use crate::client::{Channel, ClientError};
 use crate::failure::{Failure, fault};
 use crate::hints::{ExpectedName, HintRequest};
@@ -18,9 +18,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Prints the output of a process and sends the input to it, until Ctrl-C, the end of the input or the end of the
 /// process.
-pub(super) fn fg(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    match request.words.as_slice() {
-        [] => request.misuse(session, status::GENERIC, "ERROR: no process name supplied"),
+pub(super) fn fg(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    match invocation.words.as_slice() {
+        [] => invocation.misuse(session, status::GENERIC, "ERROR: no process name supplied"),
         [name] if is_ready(session, name)? => run_foreground(session, name)?,
         [_] => {}
         _ => session.fail(status::GENERIC, "ERROR: too many process names supplied"),

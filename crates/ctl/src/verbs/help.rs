@@ -1,6 +1,9 @@
 //! `help`: lists and describes actions.
 
-use super::{Flow, Request, VERBS, Verb, find, plugins, suggest};
+use supervisord_config::suggest::did_you_mean;
+
+use super::plugins;
+use super::verb::{Flow, Interpreter, Invocation};
 use crate::failure::Failure;
 use crate::render;
 use crate::session::Session;
@@ -8,33 +11,37 @@ use crate::session::Session;
 const HELP: &str = "help\t\tList the actions\nhelp <action>\tHow to use an action\n";
 
 /// Lists the actions, or describes one.
-pub(super) fn help(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    match request.argument {
-        "" => list(session),
+pub(super) fn help(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    match invocation.argument {
+        "" => list(session, invocation.interpreter),
         "help" => session.console.raw(HELP.as_bytes()),
-        topic => match find(topic).filter(|verb| verb.help.is_some()) {
-            Some(verb) => describe(session, verb),
+        topic => match invocation.interpreter.find(topic).filter(|verb| verb.help.is_some()) {
+            Some(verb) => verb.describe(session),
             None => {
                 session.print(format_args!("*** No help on {topic}"));
-                suggest(session, topic);
+                suggest(session, invocation.interpreter, topic);
             }
         },
     }
     // Every plug-in is asked about any topic, as in the original.
-    match request.argument {
+    match invocation.argument {
         "" => plugins::list(session),
         "help" => {}
-        topic => plugins::explain(session, topic)?,
+        topic => plugins::explain(session, invocation.interpreter, topic)?,
     }
     Ok(Flow::Continue)
 }
 
-/// Prints how to use an action.
-pub(super) fn describe(session: &mut Session, verb: &Verb) {
-    session.console.raw(verb.help.unwrap_or_default().as_bytes());
+fn list(session: &mut Session, interpreter: &Interpreter) {
+    let names: Vec<&str> = interpreter.verbs.iter().filter(|verb| verb.help.is_some()).map(|verb| verb.name).collect();
+    session.console.raw(render::help_block("default commands (type help <topic>):", &names).as_bytes());
 }
 
-fn list(session: &mut Session) {
-    let names: Vec<&str> = VERBS.iter().filter(|verb| verb.help.is_some()).map(|verb| verb.name).collect();
-    session.console.raw(render::help_block("default commands (type help <topic>):", &names).as_bytes());
+/// Suggests a similar action on a terminal.
+pub(super) fn suggest(session: &mut Session, interpreter: &Interpreter, name: &str) {
+    let of_plugins = session.plugins.iter().flat_map(|process| &process.plugins).flat_map(|plugin| &plugin.actions);
+    let names = interpreter.verbs.iter().map(|verb| verb.name).chain(of_plugins.map(|action| action.name.as_str()));
+    if let Some(text) = did_you_mean(name, names) {
+        session.console.explain(text);
+    }
 }

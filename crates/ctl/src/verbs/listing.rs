@@ -4,7 +4,7 @@ use supervisord_wire::fault::FaultCode;
 use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::name::Namespec;
 
-use super::{Flow, Request};
+use super::verb::{Flow, Invocation};
 use crate::failure::Failure;
 use crate::hints::{ExpectedName, HintRequest};
 use crate::render;
@@ -12,12 +12,12 @@ use crate::session::Session;
 use crate::status;
 
 /// Prints the states of all processes, or of the named ones.
-pub(super) fn status(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn status(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
     let infos = session.client()?.all_process_info()?;
-    let listed = if request.words.is_empty() || request.means_all() {
+    let listed = if invocation.words.is_empty() || invocation.means_all() {
         infos.iter().collect()
     } else {
-        named(session, &infos, &request.words)
+        named(session, &infos, &invocation.words)
     };
     if listed.iter().any(|info| info.state.is_stopped()) {
         session.set_exit_status(status::STATUS_NOT_RUNNING);
@@ -49,7 +49,7 @@ fn named<'a>(session: &mut Session, infos: &'a [ProcessInfo], names: &[&str]) ->
 }
 
 /// Prints all configured processes.
-pub(super) fn avail(session: &mut Session, _: &Request<'_>) -> Result<Flow, Failure> {
+pub(super) fn avail(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
     match session.client()?.all_config_info() {
         Ok(infos) => {
             let text = render::avail(&infos);
@@ -64,16 +64,16 @@ pub(super) fn avail(session: &mut Session, _: &Request<'_>) -> Result<Flow, Fail
 }
 
 /// Prints the process id of the daemon, of all processes or of the named ones.
-pub(super) fn pid(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    if request.words.is_empty() {
+pub(super) fn pid(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    if invocation.words.is_empty() {
         let pid = session.client()?.pid()?;
         session.print(pid);
-    } else if request.means_all() {
+    } else if invocation.means_all() {
         for info in session.client()?.all_process_info()? {
             session.print(info.pid);
         }
     } else {
-        for name in &request.words {
+        for name in &invocation.words {
             pid_of(session, name)?;
         }
     }

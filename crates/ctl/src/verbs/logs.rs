@@ -4,7 +4,7 @@ use supervisord_config::pyrepr::repr;
 use supervisord_wire::fault::FaultCode;
 
 use super::follow::{self, Log};
-use super::{Flow, Request};
+use super::verb::{Flow, Invocation};
 use crate::client::{Channel, ClientError};
 use crate::failure::Failure;
 use crate::hints::HintRequest;
@@ -37,8 +37,8 @@ impl Extent {
 }
 
 /// The log of a process.
-pub(super) fn tail(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    let Some((modifier, name, channel)) = tail_arguments(session, request) else {
+pub(super) fn tail(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    let Some((modifier, name, channel)) = tail_arguments(session, invocation) else {
         return Ok(Flow::Continue);
     };
     match Extent::parse(modifier) {
@@ -56,12 +56,15 @@ pub(super) fn tail(session: &mut Session, request: &Request<'_>) -> Result<Flow,
 }
 
 /// Modifier, name and channel; prints an error if they are invalid.
-fn tail_arguments<'a>(session: &mut Session, request: &'a Request<'_>) -> Option<(Option<&'a str>, &'a str, Channel)> {
-    let words = request.words.as_slice();
+fn tail_arguments<'a>(
+    session: &mut Session,
+    invocation: &'a Invocation<'_>,
+) -> Option<(Option<&'a str>, &'a str, Channel)> {
+    let words = invocation.words.as_slice();
     match words.len() {
-        0 => request.misuse(session, status::GENERIC, "Error: too few arguments"),
+        0 => invocation.misuse(session, status::GENERIC, "Error: too few arguments"),
         1..=3 => {}
-        _ => request.misuse(session, status::GENERIC, "Error: too many arguments"),
+        _ => invocation.misuse(session, status::GENERIC, "Error: too many arguments"),
     }
     if !(1..=3).contains(&words.len()) {
         return None;
@@ -86,12 +89,12 @@ fn tail_arguments<'a>(session: &mut Session, request: &'a Request<'_>) -> Option
 }
 
 /// The log of the daemon.
-pub(super) fn maintail(session: &mut Session, request: &Request<'_>) -> Result<Flow, Failure> {
-    let modifier = match request.words.as_slice() {
+pub(super) fn maintail(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    let modifier = match invocation.words.as_slice() {
         [] => None,
         [modifier] => Some(*modifier),
         _ => {
-            request.misuse(session, status::GENERIC, "Error: too many arguments");
+            invocation.misuse(session, status::GENERIC, "Error: too many arguments");
             return Ok(Flow::Continue);
         }
     };

@@ -6,7 +6,7 @@ use std::io;
 use supervisord_config::model::Plugin;
 use supervisord_wire::plugin::{CtlSettings, FromPlugins, Section, ToPlugins};
 
-use super::Flow;
+use super::verb::{Flow, Interpreter};
 use crate::client::ClientError;
 use crate::failure::Failure;
 use crate::plugin_process::PluginProcess;
@@ -24,13 +24,13 @@ struct ActionResult {
 }
 
 /// Starts the plug-in process and creates the plug-ins of the configuration. The error is the text after `Error: `.
-pub fn prepare(session: &mut Session) -> Result<(), String> {
+pub fn prepare(session: &mut Session, interpreter: &Interpreter) -> Result<(), String> {
     if session.settings.plugins.is_empty() {
         return Ok(());
     }
     let broken = |error: io::Error| format!("the plug-ins cannot be run by python3: {error}");
     let mut process = PluginProcess::start().map_err(broken)?;
-    match make_plugins(&mut process, session).map_err(broken)? {
+    match make_plugins(&mut process, session, interpreter).map_err(broken)? {
         Some(error) => Err(error),
         None => {
             session.plugins = Some(process);
@@ -40,7 +40,12 @@ pub fn prepare(session: &mut Session) -> Result<(), String> {
 }
 
 /// Runs an action of a plug-in; none if no plug-in has an action with this name.
-pub fn act(session: &mut Session, name: &str, argument: &str) -> Result<Option<Flow>, Failure> {
+pub fn act(
+    session: &mut Session,
+    interpreter: &Interpreter,
+    name: &str,
+    argument: &str,
+) -> Result<Option<Flow>, Failure> {
     let Some(mut process) = session.plugins.take() else {
         return Ok(None);
     };
@@ -50,7 +55,7 @@ pub fn act(session: &mut Session, name: &str, argument: &str) -> Result<Option<F
         return Ok(None);
     }
     let (status, settings) = (session.exit_status(), settings(session));
-    let done = send_request(&mut process, session, |id| ToPlugins::Act {
+    let done = send_request(&mut process, session, interpreter, |id| ToPlugins::Act {
         id,
         name: name.to_owned(),
         argument: argument.to_owned(),
@@ -61,9 +66,10 @@ pub fn act(session: &mut Session, name: &str, argument: &str) -> Result<Option<F
 }
 
 /// Prints the help of each plug-in for a topic.
-pub fn explain(session: &mut Session, topic: &str) -> Result<(), Failure> {
+pub fn explain(session: &mut Session, interpreter: &Interpreter, topic: &str) -> Result<(), Failure> {
     let Some(mut process) = session.plugins.take() else { return Ok(()) };
-    let done = send_request(&mut process, session, |id| ToPlugins::Explain { id, topic: topic.to_owned() });
+    let done =
+        send_request(&mut process, session, interpreter, |id| ToPlugins::Explain { id, topic: topic.to_owned() });
     let done = done.map(|done| ActionResult { status: session.exit_status(), ..done });
     finish(session, process, done).map(drop)
 }
@@ -118,7 +124,11 @@ fn section(plugin: &Plugin) -> Section {
 }
 
 /// Creates the plug-ins; returns an error message if that fails.
-fn make_plugins(process: &mut PluginProcess, session: &mut Session) -> io::Result<Option<String>> {
+fn make_plugins(
+    process: &mut PluginProcess,
+    session: &mut Session,
+    interpreter: &Interpreter,
+) -> io::Result<Option<String>> {
     let plugins = session.settings.plugins.iter().map(section).collect();
     let (id, settings) = (process.take_id(), settings(session));
     process.write(&ToPlugins::Control { id, plugins, settings }.line())?;
@@ -128,7 +138,7 @@ fn make_plugins(process: &mut PluginProcess, session: &mut Session) -> io::Resul
                 process.plugins = plugins;
                 return Ok(error);
             }
-            question => answer(process, session, question)?,
+            question => answer(process, session, interpreter, question)?,
         }
     }
 }
@@ -137,6 +147,7 @@ fn make_plugins(process: &mut PluginProcess, session: &mut Session) -> io::Resul
 fn send_request(
     process: &mut PluginProcess,
     session: &mut Session,
+    interpreter: &Interpreter,
     question: impl FnOnce(u64) -> ToPlugins,
 ) -> io::Result<ActionResult> {
     let id = process.take_id();
@@ -146,14 +157,19 @@ fn send_request(
             FromPlugins::Acted { status, leave, error, unauthorized, .. } => {
                 return Ok(ActionResult { status, leave, error, unauthorized });
             }
-            question => answer(process, session, question)?,
+            question => answer(process, session, interpreter, question)?,
         }
     }
 }
 
-fn answer(process: &mut PluginProcess, session: &mut Session, question: FromPlugins) -> io::Result<()> {
+fn answer(
+    process: &mut PluginProcess,
+    session: &mut Session,
+    interpreter: &Interpreter,
+    question: FromPlugins,
+) -> io::Result<()> {
     let (id, yes) = match question {
-        FromPlugins::Perform { id, line } => (id, super::perform(session, &line) == Flow::Leave),
+        FromPlugins::Perform { id, line } => (id, (interpreter.perform)(session, &line) == Flow::Leave),
         FromPlugins::Upcheck { id } => match session.up_check() {
             Ok(is_up) => (id, is_up),
             Err(failure) => {

@@ -1,0 +1,274 @@
+//! The table of actions.
+
+use super::verb::{Arguments, Completion, DaemonCheck, Verb};
+use super::{configuration, control, daemon, foreground, help, listing, logs};
+use crate::status;
+
+/// All actions, in alphabetical order.
+pub static VERBS: [Verb; 24] = [
+    Verb {
+        name: "EOF",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: None,
+        run: daemon::leave,
+    },
+    Verb {
+        name: "add",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::Groups,
+        help: Some("add <name> [...]\tActivate groups that are configured, but not yet active\n"),
+        run: configuration::add,
+    },
+    Verb {
+        name: "avail",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("avail\t\t\tList everything that is configured, active or not\n"),
+        run: listing::avail,
+    },
+    Verb {
+        name: "clear",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Names(status::GENERIC),
+        completion: Completion::Processes,
+        help: Some(
+            "clear <name>\t\tEmpty the logs of a process\n\
+             clear <name> <name>\tEmpty the logs of several processes\n\
+             clear all\t\tEmpty the logs of all processes\n",
+        ),
+        run: control::clear,
+    },
+    Verb {
+        name: "exit",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: Some("exit\tLeave the shell\n"),
+        run: daemon::leave,
+    },
+    Verb {
+        name: "fg",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "fg <process>\tTalk to a process: its output is shown, what you type goes to its input\n\
+             \t\tCtrl-C leaves it running in the background\n",
+        ),
+        run: foreground::fg,
+    },
+    Verb {
+        name: "help",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::Verbs,
+        help: None,
+        run: help::help,
+    },
+    Verb {
+        name: "maintail",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: Some(
+            "maintail -f\tFollow the log of the supervisor itself until Ctrl-C\n\
+             maintail -100\tIts last 100 *bytes*\n\
+             maintail\tIts last 1600 *bytes*\n",
+        ),
+        run: logs::maintail,
+    },
+    Verb {
+        name: "open",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: Some(
+            "open <url>\tGo on with the supervisor at another address\n\
+             \t\t(a socket in the file system is unix:///path/of/socket)\n",
+        ),
+        run: daemon::open,
+    },
+    Verb {
+        name: "pid",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "pid\t\t\tThe process id of the supervisor\n\
+             pid <name>\t\tThe process id of a process\n\
+             pid all\t\t\tThe process ids of all processes, one per line\n",
+        ),
+        run: listing::pid,
+    },
+    Verb {
+        name: "quit",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::None,
+        help: Some("quit\tLeave the shell\n"),
+        run: daemon::leave,
+    },
+    Verb {
+        name: "reload",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("reload\t\tStop everything and begin again with the configuration read anew\n"),
+        run: daemon::reload,
+    },
+    Verb {
+        name: "remove",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::Groups,
+        help: Some("remove <name> [...]\tForget groups whose processes are all stopped\n"),
+        run: configuration::remove,
+    },
+    Verb {
+        name: "reread",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("reread\t\t\tRead the configuration and say what differs; nothing is started or stopped\n"),
+        run: configuration::reread,
+    },
+    Verb {
+        name: "restart",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Names(status::GENERIC),
+        completion: Completion::Processes,
+        help: Some(
+            "restart <name>\t\tStop and start a process\n\
+             restart <gname>:*\tStop and start all processes of a group\n\
+             restart <name> <name>\tStop and start several processes or groups\n\
+             restart all\t\tStop and start all processes\n\
+             The configuration is not read again; for that there are reread and update.\n",
+        ),
+        run: control::restart,
+    },
+    Verb {
+        name: "shutdown",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("shutdown\tStop everything and end the supervisor\n"),
+        run: daemon::shutdown,
+    },
+    Verb {
+        name: "signal",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "signal <signal name> <name>\t\tSend a signal to a process\n\
+             signal <signal name> <gname>:*\t\tSend a signal to all processes of a group\n\
+             signal <signal name> <name> <name>\tSend a signal to several processes or groups\n\
+             signal <signal name> all\t\tSend a signal to all processes\n",
+        ),
+        run: control::signal,
+    },
+    Verb {
+        name: "start",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Names(status::INVALID_ARGUMENTS),
+        completion: Completion::Processes,
+        help: Some(
+            "start <name>\t\tStart a process\n\
+             start <gname>:*\t\tStart all processes of a group\n\
+             start <name> <name>\tStart several processes or groups\n\
+             start all\t\tStart all processes\n",
+        ),
+        run: control::start,
+    },
+    Verb {
+        name: "status",
+        daemon_check: DaemonCheck::CheckedAs(status::STATUS_UNKNOWN),
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "status <name>\t\tThe state of a process\n\
+             status <gname>:*\tThe states of all processes of a group\n\
+             status <name> <name>\tThe states of several processes or groups\n\
+             status\t\t\tThe states of all processes\n",
+        ),
+        run: listing::status,
+    },
+    Verb {
+        name: "stop",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Names(status::GENERIC),
+        completion: Completion::Processes,
+        help: Some(
+            "stop <name>\t\tStop a process\n\
+             stop <gname>:*\t\tStop all processes of a group\n\
+             stop <name> <name>\tStop several processes or groups\n\
+             stop all\t\tStop all processes\n",
+        ),
+        run: control::stop,
+    },
+    Verb {
+        name: "tail",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "tail [-f] <name> [stdout|stderr] (default stdout)\n\
+             For instance:\n\
+             tail -f <name>\t\tFollow the output of a process until Ctrl-C\n\
+             tail -100 <name>\tIts last 100 *bytes*\n\
+             tail <name> stderr\tThe last 1600 *bytes* of its error output\n",
+        ),
+        run: logs::tail,
+    },
+    Verb {
+        name: "update",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::Any,
+        completion: Completion::Groups,
+        help: Some(
+            "update\t\t\tRead the configuration; add, remove and restart what differs\n\
+             update all\t\tThe same\n\
+             update <gname> [...]\tThe same for these groups only\n",
+        ),
+        run: configuration::update,
+    },
+    Verb {
+        name: "upgrade",
+        daemon_check: DaemonCheck::Unchecked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("upgrade\t\tGo on with the program now on disk; no process notices\n"),
+        run: daemon::upgrade,
+    },
+    Verb {
+        name: "version",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::None,
+        completion: Completion::None,
+        help: Some("version\t\t\tThe version of the supervisor\n"),
+        run: daemon::version,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_names_are_unique() {
+        assert!(VERBS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn help_texts_are_whole_lines_that_name_their_action() {
+        for verb in &VERBS {
+            if let Some(help) = verb.help {
+                assert!(help.starts_with(verb.name) && help.ends_with('\n'), "{}", verb.name);
+            }
+        }
+    }
+}
