@@ -2,15 +2,11 @@
 
 use std::cell::RefCell;
 
-use argon2::password_hash::PasswordVerifier;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, Params};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 use supervisord_config::model::Credentials;
 use supervisord_core::actor::Client;
@@ -18,28 +14,18 @@ use tokio::sync::Semaphore;
 
 use crate::blocking::BlockingThreads;
 use crate::memory_budget::is_possible;
+use crate::network::passwords;
 use crate::network::reply::Reply;
 
 mod throttle;
 
 use throttle::Throttle;
 
-/// A password in the configuration that starts with this is the lower-case hexadecimal SHA-1 of the real one.
-const SHA1_PREFIX: &str = "{SHA}";
-
-/// A password in the configuration that starts with this is an Argon2 hash in its usual text form, `$argon2id$...`.
-const ARGON2_PREFIX: &str = "{ARGON2ID}";
-
 /// Padding that is missing, as some clients send it, does no harm.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// Whether any request could satisfy these credentials; a damaged hash lets nobody in.
-pub fn is_usable(credentials: &Credentials) -> bool {
-    credentials.password.strip_prefix(ARGON2_PREFIX).is_none_or(|hash| PasswordHash::new(hash).is_ok())
-}
 
 /// Remembers, for one server, the last credentials that were found good by a slow check.
 #[derive(Default)]
@@ -86,7 +72,7 @@ impl Gate {
         let Some(presented) = presented(headers) else { return Verdict::Refused };
         let Some((username, password)) = split(&presented) else { return Verdict::Refused };
         let guesser = self.throttle.guesser(client, username);
-        let hash = credentials.password.strip_prefix(ARGON2_PREFIX);
+        let hash = passwords::slow_hash(credentials);
         let mut place = None;
         loop {
             if !self.throttle.wait(guesser, &mut place).await {
@@ -99,7 +85,7 @@ impl Gate {
                 Some(_) => self.slow.acquire().await.ok(),
                 None => None,
             };
-            if hash.is_some_and(|hash| !is_possible(memory_of(hash))) {
+            if hash.is_some_and(|hash| !is_possible(passwords::memory_of(hash))) {
                 return Verdict::NoMemory;
             }
             if !self.throttle.pay(guesser) {
@@ -109,7 +95,7 @@ impl Gate {
                 slowed();
             }
             let is_good = match hash {
-                None => matches(credentials, username, password),
+                None => passwords::matches(credentials, username, password),
                 Some(hash) => self.matches_slowly(&credentials.username, hash, username, password).await,
             };
             if !is_good {
@@ -126,9 +112,7 @@ impl Gate {
     async fn matches_slowly(&self, name: &str, hash: &str, username: &[u8], password: &[u8]) -> bool {
         let (hash, password) = (hash.to_owned(), password.to_owned());
         // The password is checked even where the name is wrong, so that the time tells nothing about the name.
-        let verified = self.blocking.compute(move || {
-            PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(&password, &hash).is_ok())
-        });
+        let verified = self.blocking.compute(move || passwords::has_hash(&password, &hash));
         verified.await.unwrap_or(false) & bool::from(username.ct_eq(name.as_bytes()))
     }
 }
@@ -157,24 +141,6 @@ fn presented(headers: &HeaderMap) -> Option<Vec<u8>> {
 fn split(presented: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = presented.iter().position(|byte| *byte == b':')?;
     Some((&presented[..colon], &presented[colon + 1..]))
-}
-
-fn matches(credentials: &Credentials, username: &[u8], password: &[u8]) -> bool {
-    let password = match credentials.password.strip_prefix(SHA1_PREFIX) {
-        Some(expected) => hex(&Sha1::digest(password)).as_bytes().ct_eq(expected.as_bytes()),
-        None => password.ct_eq(credentials.password.as_bytes()),
-    };
-    (username.ct_eq(credentials.username.as_bytes()) & password).into()
-}
-
-/// How much memory it takes to check a hash, in bytes.
-fn memory_of(hash: &str) -> usize {
-    let params = PasswordHash::new(hash).ok().and_then(|hash| Params::try_from(&hash).ok());
-    params.map_or(0, |params| (params.m_cost() as usize) << 10)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The reply to a request that was not admitted. It really closes the connection, as it says.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How many clients may wait to be accepted.
+pub const BACKLOG: u32 = 1024;
+
 /// Time and size limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

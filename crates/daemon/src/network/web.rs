@@ -11,7 +11,7 @@ use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
 use crate::api::{Api, Failure};
-use crate::network::access::ctime;
+use crate::network::dates::ctime;
 use crate::network::origin::Sender;
 use crate::network::reply::{Broken, Reply};
 use crate::network::route::encode;

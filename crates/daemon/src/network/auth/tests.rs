@@ -74,7 +74,7 @@ fn argon2_hash(password: &str) -> String {
 #[test]
 fn an_argon2_password_is_checked_and_remembered() {
     let credentials = credentials(&argon2_hash("correct horse"));
-    assert!(is_usable(&credentials));
+    assert!(passwords::is_usable(&credentials));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
     let (memory, gate) = (Memory::default(), Gate::new(BlockingThreads::default()));
     let check = |pair: &str| {
@@ -95,7 +95,7 @@ fn an_argon2_password_is_checked_and_remembered() {
 #[test]
 fn a_damaged_hash_is_told_and_admits_nobody() {
     let damaged = "{ARGON2ID}$argon2id$nonsense";
-    assert!(!is_usable(&credentials(damaged)));
+    assert!(!passwords::is_usable(&credentials(damaged)));
     assert!(!admitted(damaged, &basic("user:nonsense")));
-    assert!(is_usable(&credentials("plain")));
+    assert!(passwords::is_usable(&credentials("plain")));
 }

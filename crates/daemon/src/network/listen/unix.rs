@@ -6,13 +6,17 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use supervisord_sys::socket::{self, SocketError, UnixListening};
 use supervisord_sys::user::current_name;
 use supervisord_sys::{Errno, trusted};
 
-use super::{BACKLOG, ListenError, Spare};
+use super::error::ListenError;
+use crate::network::limits::BACKLOG;
+
+/// A second handle on a listening socket.
+pub(super) type Spare = Arc<Mutex<Option<OwnedFd>>>;
 
 /// The file of an open socket; dropping it removes the file, if it is still the same one.
 #[derive(Debug)]

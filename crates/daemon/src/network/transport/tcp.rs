@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use supervisord_core::actor::Client;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::{Accept, Accepted, Transport};
+use super::kind::{Accept, Accepted, Transport, is_read_closed};
 
 /// Registers a listening socket with the runtime of this thread.
 pub fn accept_on(listener: std::net::TcpListener) -> io::Result<Box<dyn Accept>> {
@@ -40,7 +40,7 @@ fn accepted(stream: TcpStream, address: SocketAddr) -> Accepted {
 
 impl Transport for TcpStream {
     fn is_read_closed(&self) -> bool {
-        super::is_read_closed(self.ready(tokio::io::Interest::READABLE))
+        is_read_closed(self.ready(tokio::io::Interest::READABLE))
     }
 
     fn local_address(&self) -> Option<SocketAddr> {

@@ -5,7 +5,7 @@ use supervisord_core::call::{Call, Outcome, Reason, Refusal};
 
 use super::refusal;
 use crate::api::{Api, Failure};
-use crate::network::access::ctime;
+use crate::network::dates::ctime;
 
 /// What a button does.
 #[derive(Debug, PartialEq, Eq)]
