@@ -227,3 +227,27 @@ fn a_shutdown_signal_during_a_restart_is_obeyed() {
         assert!(!daemon.path("supervisord.pid").exists(), "{:?}", daemon.names());
     });
 }
+
+/// A signal that interrupts another thread costs it a wake-up and tells it nothing.
+#[test]
+#[cfg(target_os = "linux")]
+fn signals_interrupt_only_the_main_thread() {
+    only_ours(|| {
+        let mut daemon = Scene::with("threads", PROGRAMS).start(Subject::Ours);
+        ready(&mut daemon);
+        let pid = daemon.pid();
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads of the daemon");
+        let mut others = Vec::new();
+        for task in tasks.flatten().map(|task| task.path()) {
+            let status = fs::read_to_string(task.join("status")).expect("the thread is there");
+            let field =
+                |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim().to_owned();
+            let blocked = u64::from_str_radix(&field("SigBlk:"), 16).expect("a mask");
+            let blocks_sigchld = blocked >> (Signal::SIGCHLD as u32 - 1) & 1 == 1;
+            let is_main = task.ends_with(pid.to_string());
+            assert_eq!(blocks_sigchld, !is_main, "{} of {status}", task.display());
+            others.extend((!is_main).then(|| field("Name:")));
+        }
+        assert!(["network", "output"].iter().all(|name| others.iter().any(|other| other == name)), "{others:?}");
+    });
+}

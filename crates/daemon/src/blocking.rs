@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use supervisord_sys::signal;
 use tokio::sync::oneshot;
 
 /// How many threads there are at most. More work waits.
@@ -129,6 +130,7 @@ impl Pool {
     }
 
     fn work(&self) {
+        signal::block_in_this_thread();
         let mut state = self.state();
         loop {
             if let Some(job) = state.queue.pop_front() {

@@ -165,6 +165,13 @@ impl AsRawFd for Signals {
     }
 }
 
+/// Blocks all signals for the calling thread, so that they interrupt only threads that wait for them. Children are not
+/// affected: every way to spawn one sets its mask.
+pub fn block_in_this_thread() {
+    // Setting the mask for existing signals never fails.
+    let _ = SigSet::all().thread_set_mask();
+}
+
 /// Whoever started us may have blocked them, and a mask is inherited.
 fn unblock(signals: &[Signal]) -> io::Result<()> {
     let mut set = SigSet::empty();

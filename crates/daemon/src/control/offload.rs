@@ -7,6 +7,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use supervisord_sys::signal;
+
 use crate::output::OutputHandle;
 use crate::output::answer::answer;
 
@@ -96,7 +98,10 @@ struct Runner {
 impl Runner {
     fn start() -> io::Result<Runner> {
         let (tasks, waiting) = channel::<Task>();
-        let run = move || waiting.into_iter().for_each(|task| task());
+        let run = move || {
+            signal::block_in_this_thread();
+            waiting.into_iter().for_each(|task| task());
+        };
         let thread = thread::Builder::new().name("offload".to_owned()).spawn(run)?;
         Ok(Runner { tasks, thread })
     }

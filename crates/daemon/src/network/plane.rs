@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use supervisord_sys::memory;
+use supervisord_sys::{memory, signal};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
@@ -123,6 +123,7 @@ struct Plane {
 impl Plane {
     /// Runs until the plane ends. Returns the connections that the next plane continues.
     fn run(self, runtime: Runtime) -> IdleConnections {
+        signal::block_in_this_thread();
         let Plane { acceptors, xmlrpc, follow, task, limits, mut state, check_files } = self;
         let connections = (limits.connections / acceptors.len().max(1)).max(1);
         let blocking = xmlrpc.api.blocking.clone();

@@ -8,7 +8,7 @@ use mio::{Events, Poll, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::ChannelPlan;
 use supervisord_core::rotation::Rotation;
-use supervisord_sys::trusted;
+use supervisord_sys::{signal, trusted};
 
 use super::message::{AttachChannel, LogFailure, Report, Request, RunId};
 use super::outlets::Outlets;
@@ -63,6 +63,7 @@ impl Plane {
 
     /// Runs until it is told to stop.
     pub fn run(mut self) {
+        signal::block_in_this_thread();
         let mut events = Events::with_capacity(256);
         if let Some(recovery) = self.recovery.take() {
             self.outlets.sinks.settle(&recovery);
