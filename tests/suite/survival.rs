@@ -76,14 +76,12 @@ fn pids(daemon: &Daemon, names: &[&str]) -> BTreeMap<String, i32> {
     names.iter().map(|name| ((*name).to_owned(), daemon.pid_of(name))).collect()
 }
 
-/// Waits until other processes of these programs run. A program whose group is being replaced is unknown for a moment.
+/// Waits until other processes of these programs run. A program whose group is being replaced is known all the time.
 fn wait_for_others(daemon: &mut Daemon, names: &[&str], before: &BTreeMap<String, i32>) {
     daemon.wait_until("others run", |daemon| {
         names.iter().all(|name| {
-            let info = daemon.rpc_if_up("supervisor.getProcessInfo", &[(*name).into()]);
-            info.is_some_and(|info| {
-                info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(before[*name])
-            })
+            let info = daemon.info(name);
+            info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(before[*name])
         })
     });
 }
@@ -213,7 +211,7 @@ fn a_daemon_starts_afresh_when_no_program_survived() {
     processes::signal(once, Signal::SIGKILL);
     assert!(wait::poll(wait::DEADLINE, || (!processes::alive(once)).then_some(())).is_some(), "it does not die");
     daemon.start_again();
-    wait_for_others(&mut daemon, &["once"], &BTreeMap::from([("once".to_owned(), once)]));
+    daemon.wait_for_state("once", "RUNNING");
     daemon.wait_until("all have been started again", |daemon| daemon.log().matches("spawned: 'brief'").count() == 2);
     daemon.wait_for_log("INFO no program of the daemon before is left: all programs are started anew");
 }
@@ -229,9 +227,12 @@ fn changed_programs_are_replaced_and_removed_ones_stopped() {
         .replace("[program:quiet]", "[program:new]");
     daemon.write("supervisord.conf", &changed);
     daemon.start_again();
-    wait_for_others(&mut daemon, &["echo"], &before);
-    daemon.wait_for_states(&["new", "writer", "listener"], "RUNNING");
+    daemon.wait_for_states(&["new", "echo", "writer", "listener"], "RUNNING");
     daemon.wait_until("the removed one is gone", |_| !processes::alive(before["quiet"]));
+    daemon.wait_until("the changed one is another", |daemon| {
+        let pid = daemon.pid_of("echo");
+        pid != 0 && pid != before["echo"]
+    });
     assert_eq!(daemon.pid_of("writer"), before["writer"]);
     assert!(daemon.rpc("supervisor.getProcessInfo", &["quiet".into()]).is_err());
     for line in [

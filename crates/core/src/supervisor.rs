@@ -406,13 +406,23 @@ impl Supervisor {
     fn activate(&mut self, group: Arc<Group>) {
         let name: Arc<str> = group.name.as_str().into();
         self.effects.push_back(Effect::PublishGroup(name.clone()));
-        let members = group.processes.iter().map(|process| self.enlist(&name, &group, process)).collect();
-        let pool = fresh_pool(&group.kind);
-        self.groups.push(ActiveGroup { config: group, members, pool });
+        for id in self.register_group(group) {
+            self.effects.push_back(Effect::PublishRow(id));
+        }
         self.emit(Event::ProcessGroupAdded(name));
     }
 
-    fn enlist(&mut self, group: &Arc<str>, definition: &Group, process: &Arc<Process>) -> ProcessId {
+    /// Adds a group and its members. The caller publishes them.
+    fn register_group(&mut self, group: Arc<Group>) -> Vec<ProcessId> {
+        let name: Arc<str> = group.name.as_str().into();
+        let members: Vec<_> = group.processes.iter().map(|process| self.register(&name, &group, process)).collect();
+        let pool = fresh_pool(&group.kind);
+        self.groups.push(ActiveGroup { config: group, members: members.clone(), pool });
+        members
+    }
+
+    /// Adds a process. The caller publishes it.
+    fn register(&mut self, group: &Arc<str>, definition: &Group, process: &Arc<Process>) -> ProcessId {
         let id = self.next_id();
         let stdout_log = self.resolve_log(process, Channel::Stdout);
         let stderr_log = self.resolve_log(process, Channel::Stderr);
@@ -428,7 +438,6 @@ impl Supervisor {
             listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
         };
         self.members.insert(id, Box::new(member));
-        self.effects.push_back(Effect::PublishRow(id));
         id
     }
 

@@ -132,6 +132,12 @@ impl View {
         self.change(|published| _ = published.groups.entry(group).or_default());
     }
 
+    /// Publishes a group and its rows in place of what was published of it.
+    pub(crate) fn replace_group(&self, group: Arc<str>, rows: Vec<Row>) {
+        let rows = rows.into_iter().map(|row| (row.config.identity.name.clone(), Arc::new(row))).collect();
+        self.change(|published| _ = published.groups.insert(group, rows));
+    }
+
     pub(crate) fn withdraw_group(&self, group: &str) {
         self.change(|published| _ = published.groups.remove(group));
     }
@@ -176,12 +182,13 @@ mod tests {
     fn each_publication_is_a_revision() {
         let config = Arc::new(samples::config([]));
         let view = View::new(config.clone());
-        let publications: [&dyn Fn(); 7] = [
+        let publications: [&dyn Fn(); 8] = [
             &|| view.publish_mood(Mood::Shutdown),
             &|| view.publish_config(config.clone()),
             &|| view.publish_group("g".into()),
             &|| view.publish_row(supervisord_core::samples::row("g", "p")),
             &|| view.publish_events([Event::ProcessGroupAdded("g".into())].into_iter()),
+            &|| view.replace_group("g".into(), vec![supervisord_core::samples::row("g", "p")]),
             &|| view.withdraw_row("g", "p"),
             &|| view.withdraw_group("g"),
         ];

@@ -209,6 +209,7 @@ impl World {
             Effect::ClearActivity { call } => self.clearing.push((None, call)),
             Effect::Judge { process, judgement, .. } => self.judging.push((process, judgement)),
             Effect::PublishRow(process) if !self.processes.contains(&process) => self.processes.push(process),
+            Effect::ReplaceGroup { members, .. } => self.processes.extend(members),
             Effect::PublishMood(mood) => self.mood = mood,
             Effect::Reply { call, .. } => *self.replies.entry(call).or_default() += 1,
             Effect::Finished(ending) => assert!(self.ending.replace(ending).is_none(), "finished twice"),

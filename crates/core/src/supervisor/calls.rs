@@ -121,6 +121,14 @@ impl Supervisor {
     }
 
     pub(super) fn remove_group(&mut self, name: &str) -> Result<(), Refusal> {
+        self.unregister_group(name)?;
+        self.effects.push_back(Effect::WithdrawGroup(name.into()));
+        self.emit(Event::ProcessGroupRemoved(name.into()));
+        Ok(())
+    }
+
+    /// Removes a group whose members are all down. The caller publishes that.
+    pub(super) fn unregister_group(&mut self, name: &str) -> Result<(), Refusal> {
         let index = self.known_group(name)?;
         let members = self.groups[index].members.clone();
         if !members.iter().all(|id| self.is_down(*id)) {
@@ -130,8 +138,6 @@ impl Supervisor {
             self.forget_process(id);
         }
         self.groups.remove(index);
-        self.effects.push_back(Effect::WithdrawGroup(name.into()));
-        self.emit(Event::ProcessGroupRemoved(name.into()));
         Ok(())
     }
 
@@ -152,7 +158,8 @@ impl Supervisor {
         let process = Arc::new(process);
         definition.processes.push(process.clone());
         let definition = Arc::new(definition);
-        let id = self.enlist(&group.into(), &definition, &process);
+        let id = self.register(&group.into(), &definition, &process);
+        self.effects.push_back(Effect::PublishRow(id));
         self.groups[index].config = definition;
         self.groups[index].members.push(id);
         self.effects.push_back(Effect::PublishGroup(group.into()));

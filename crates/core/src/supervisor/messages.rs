@@ -186,6 +186,8 @@ pub enum Effect {
     WithdrawRow { group: Arc<str>, process: String },
     /// Readers must see this group.
     PublishGroup(Arc<str>),
+    /// Another group of this name, with these members, takes the place of the one that was published, in one step.
+    ReplaceGroup { group: Arc<str>, members: Vec<ProcessId> },
     /// Readers must no longer see this group.
     WithdrawGroup(Arc<str>),
     /// Readers must see this mood.

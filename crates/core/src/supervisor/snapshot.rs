@@ -11,6 +11,8 @@ use supervisord_wire::state::Mood;
 
 use super::listeners::ListenerProgress;
 use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
+use crate::call::Refusal;
+use crate::event::Event;
 use crate::pool::Pool;
 use crate::process::{Machine, MachineInput};
 use crate::ticks::Ticks;
@@ -200,7 +202,11 @@ impl Supervisor {
             let known = members.iter().find(|member| member.name == process.identity.name);
             let id = match known {
                 Some(known) => self.restore_member(&name, process.clone(), known.clone()),
-                None => self.enlist(&name, &definition, process),
+                None => {
+                    let id = self.register(&name, &definition, process);
+                    self.effects.push_back(Effect::PublishRow(id));
+                    id
+                }
             };
             self.refile(id, now);
             ids.push(id);
@@ -298,8 +304,12 @@ impl Supervisor {
             return;
         }
         for name in std::mem::take(&mut self.retiring) {
-            match self.remove_group(&name) {
-                Ok(()) => self.activate_by_name(&name, now),
+            let result = match self.configured_group(&name) {
+                Some(group) => self.replace_group(group, now),
+                None => self.remove_group(&name),
+            };
+            match result {
+                Ok(()) => {}
                 // Somebody removed it meanwhile.
                 Err(_) if self.group_index(&name).is_none() => {}
                 Err(_) => self.retiring.push(name),
@@ -307,9 +317,24 @@ impl Supervisor {
         }
     }
 
+    /// Replaces a group whose last process has stopped. Readers see the old one or the new one, never neither.
+    fn replace_group(&mut self, group: Arc<Group>, now: Now) -> Result<(), Refusal> {
+        let name: Arc<str> = group.name.as_str().into();
+        self.unregister_group(&name)?;
+        let members = self.register_group(group);
+        self.effects.push_back(Effect::ReplaceGroup { group: name.clone(), members });
+        self.emit(Event::ProcessGroupRemoved(name.clone()));
+        self.emit(Event::ProcessGroupAdded(name));
+        self.autostart(now, self.groups.len() - 1);
+        Ok(())
+    }
+
+    fn configured_group(&self, name: &str) -> Option<Arc<Group>> {
+        self.config.groups.iter().find(|group| group.name == name).cloned()
+    }
+
     fn activate_by_name(&mut self, name: &str, now: Now) {
-        let known = self.config.groups.iter().find(|group| group.name == name).cloned();
-        if let Some(group) = known {
+        if let Some(group) = self.configured_group(name) {
             self.activate(group);
             self.autostart(now, self.groups.len() - 1);
         }

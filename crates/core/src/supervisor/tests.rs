@@ -155,6 +155,11 @@ impl World {
                 self.published.extend(self.supervisor.row(process).map(|row| format!("row {}", row.state())));
                 self.changed.insert(process);
             }
+            Effect::ReplaceGroup { group, members } => {
+                self.published.push(format!("replaced {group}"));
+                self.changed.extend(members);
+            }
+            Effect::WithdrawGroup(group) => self.published.push(format!("withdrawn {group}")),
             Effect::Kill { process, run, signal, call, .. } => {
                 self.advance(self.now.mono + self.signalling);
                 let name =

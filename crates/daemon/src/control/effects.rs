@@ -111,6 +111,15 @@ impl Control {
                 }
                 self.tools.view.publish_group(group);
             }
+            Effect::ReplaceGroup { group, members } => {
+                if let (Some(survival), Some(definition)) = (&mut self.survival, self.supervisor.definition(&group)) {
+                    survival.journal.note_removed(&group);
+                    survival.journal.note_group(&self.supervisor, definition);
+                }
+                let rows = members.iter().filter_map(|process| self.supervisor.row(*process)).collect();
+                self.tools.view.replace_group(group, rows);
+                members.into_iter().for_each(|process| self.note(process));
+            }
             Effect::WithdrawGroup(group) => {
                 if let Some(survival) = &mut self.survival {
                     survival.journal.note_removed(&group);

@@ -104,6 +104,10 @@ fn a_program_that_stops_to_be_replaced_is_replaced_after_an_upgrade() {
     assert_ne!(world.pid_of("changed"), first);
     assert!(world.supervisor.find_process("removed", "removed").is_none());
     assert_eq!(world.children.len(), 1);
+    let groups = |text: &&String| text.starts_with("replaced") || text.starts_with("withdrawn");
+    let mut groups: Vec<&String> = world.published.iter().filter(groups).collect();
+    groups.sort();
+    assert_eq!(groups, ["replaced changed", "withdrawn removed"], "readers always see a group that is replaced");
 }
 
 #[test]
