@@ -31,7 +31,7 @@ pub fn is_possible(bytes: usize) -> bool {
     memory::is_available(bytes.saturating_mul(2).saturating_add(promised).saturating_add(REST))
 }
 
-/// The memory that everything above [`SMALL`] shares, in bytes.
+/// Memory that is shared, in bytes.
 #[derive(Debug)]
 pub struct MemoryBudget {
     ledger: Arc<Ledger>,
@@ -44,12 +44,24 @@ pub struct MemoryBudget {
 struct Ledger {
     used: Mutex<usize>,
     given_back: Notify,
+    /// What is no larger needs no reservation, in bytes.
+    exempt: usize,
 }
 
 impl MemoryBudget {
-    /// A budget of so many bytes.
+    /// A budget of so many bytes for everything above [`SMALL`].
     pub fn new(bytes: usize) -> MemoryBudget {
-        MemoryBudget { ledger: Arc::default(), all: bytes, patience: PATIENCE, waiting: watch::Sender::new(0) }
+        MemoryBudget::exempting(SMALL, bytes)
+    }
+
+    /// A budget of so many bytes in which each of them counts.
+    pub fn exact(bytes: usize) -> MemoryBudget {
+        MemoryBudget::exempting(0, bytes)
+    }
+
+    fn exempting(exempt: usize, bytes: usize) -> MemoryBudget {
+        let ledger = Arc::new(Ledger { exempt, ..Ledger::default() });
+        MemoryBudget { ledger, all: bytes, patience: PATIENCE, waiting: watch::Sender::new(0) }
     }
 
     /// The budget that all answers share.
@@ -66,7 +78,7 @@ impl MemoryBudget {
     /// no memory for it.
     pub async fn reserve(&self, bytes: usize) -> Option<Reservation> {
         let mut reservation = self.nothing();
-        let is_there = bytes <= SMALL || self.extend(&mut reservation, bytes).await;
+        let is_there = bytes <= self.ledger.exempt || self.extend(&mut reservation, bytes).await;
         is_there.then_some(reservation)
     }
 
@@ -157,7 +169,7 @@ impl Reservation {
 
     /// Makes it as large as what has come of it. More than was taken is not waited for: it is there already.
     pub fn settle(&mut self, bytes: usize) {
-        let bytes = if bytes <= SMALL { 0 } else { bytes };
+        let bytes = if bytes <= self.ledger.exempt { 0 } else { bytes };
         let mut used = self.ledger.used();
         *used = *used - self.bytes + bytes;
         drop(used);
@@ -209,6 +221,15 @@ mod tests {
     #[tokio::test]
     async fn small_things_need_no_reservation() {
         assert_eq!(budget(0).reserve(SMALL).await.map(|reservation| reservation.bytes()), Some(0));
+    }
+
+    #[tokio::test]
+    async fn in_an_exact_budget_each_byte_counts() {
+        let budget = MemoryBudget { patience: Duration::from_millis(50), ..MemoryBudget::exact(2) };
+        let first = budget.reserve(1).await.expect("there is memory");
+        assert!(budget.reserve_soon(2).await.is_none());
+        drop(first);
+        assert_eq!(budget.reserve_soon(2).await.map(|reservation| reservation.bytes()), Some(2));
     }
 
     #[tokio::test]

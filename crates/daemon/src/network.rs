@@ -23,6 +23,7 @@ mod route;
 mod service;
 mod socket;
 mod state;
+mod stream_memory;
 mod streams;
 mod transport;
 mod web;

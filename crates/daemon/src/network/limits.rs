@@ -25,6 +25,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How many bytes all bodies under way may have together.
     pub all_bodies_bytes: usize,
+    /// How many bytes all streams may have on their way together, beside one piece of each.
+    pub all_streams_bytes: usize,
     /// How many calls may be under way. They go on when their clients leave, so connections do not limit them.
     pub calls: usize,
     /// How many connections all servers may hold together; at least one each.
@@ -42,6 +44,7 @@ impl Default for Limits {
             head_bytes: 64 << 10,
             body_bytes: 16 << 20,
             all_bodies_bytes: 64 << 20,
+            all_streams_bytes: 16 << 20,
             calls: 1024,
             connections: 1024,
         }

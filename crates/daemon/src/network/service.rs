@@ -59,7 +59,8 @@ impl Shared {
         state: watch::Receiver<PlaneState>,
         streams: usize,
     ) -> Rc<Shared> {
-        let logs = Logs { api: xmlrpc.api.clone(), follow, streams: Rc::new(Streams::new(streams, state)) };
+        let streams = Rc::new(Streams::new(streams, limits.all_streams_bytes, state));
+        let logs = Logs { api: xmlrpc.api.clone(), follow, streams };
         Rc::new(Shared {
             logs,
             gate: auth::Gate::new(xmlrpc.api.blocking.clone()),

@@ -1,5 +1,5 @@
-//! Streams: answers that go on until the client leaves. They share a number of connections, and each holds only a few
-//! pieces in memory: what is not taken is not read.
+//! Streams: answers that go on until the client leaves. They share a number of connections and the memory of what is on its
+//! way ([`StreamMemory`]): what is not taken is not read.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,9 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use crate::memory_budget::MemoryBudget;
 use crate::network::reply::{Broken, Content, Pieces};
 use crate::network::socket::Socket;
 use crate::network::state::PlaneState;
+use crate::network::stream_memory::StreamMemory;
 
 /// The most bytes in a piece of a stream.
 pub const PIECE: usize = 16 << 10;
@@ -37,25 +39,29 @@ pub trait Source {
 /// All streams of the plane.
 pub struct Streams {
     slots: Arc<Semaphore>,
+    budget: Rc<MemoryBudget>,
     state: watch::Receiver<PlaneState>,
 }
 
 /// The right to one stream.
 pub struct Slot {
     permit: OwnedSemaphorePermit,
+    memory: StreamMemory,
     state: watch::Receiver<PlaneState>,
 }
 
 impl Streams {
-    /// At most `limit` streams at a time, but one at least. They end with the plane.
-    pub fn new(limit: usize, state: watch::Receiver<PlaneState>) -> Streams {
-        Streams { slots: Arc::new(Semaphore::new(limit.max(1))), state }
+    /// At most `limit` streams at a time, but one at least, with so many bytes on their way beside one piece of each. They end
+    /// with the plane.
+    pub fn new(limit: usize, bytes: usize, state: watch::Receiver<PlaneState>) -> Streams {
+        let slots = Arc::new(Semaphore::new(limit.max(1)));
+        Streams { slots, budget: Rc::new(MemoryBudget::exact(bytes)), state }
     }
 
     /// The right to one more stream; `None` if there are as many as there may be.
     pub fn slot(&self) -> Option<Slot> {
         let permit = self.slots.clone().try_acquire_owned().ok()?;
-        Some(Slot { permit, state: self.state.clone() })
+        Some(Slot { permit, memory: StreamMemory::new(self.budget.clone()), state: self.state.clone() })
     }
 }
 
@@ -66,8 +72,8 @@ impl Slot {
         // One timer for the whole stream: to set one anew after each piece would cost a wake-up each time.
         let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Slot { permit, state } = self;
-        let stream = Stream { source, socket, checks, state, _permit: permit };
+        let Slot { permit, memory, state } = self;
+        let stream = Stream { source, memory, socket, checks, state, _permit: permit };
         Content::Pieces(Box::new(Reading { idle: Some(stream), busy: Box::pin(None), read: Stream::read }))
     }
 }
@@ -75,6 +81,7 @@ impl Slot {
 /// A stream with what ends it.
 struct Stream<S> {
     source: S,
+    memory: StreamMemory,
     socket: Rc<Socket>,
     checks: Interval,
     state: watch::Receiver<PlaneState>,
@@ -86,10 +93,14 @@ impl<S: Source> Stream<S> {
     async fn read(mut self) -> (Stream<S>, Result<Bytes, Broken>) {
         // A client that takes everything at once must not keep others waiting.
         consume_budget().await;
-        let Stream { source, socket, checks, state, .. } = &mut self;
+        let Stream { source, memory, socket, checks, state, .. } = &mut self;
+        let held = async {
+            let piece = next_piece(source, socket, checks).await?;
+            Ok(memory.hold(piece).await)
+        };
         let piece = tokio::select! {
             biased;
-            piece = next_piece(source, socket, checks) => piece,
+            piece = held => piece,
             _ = state.wait_for(PlaneState::is_ending) => Err(Broken),
         };
         (self, piece)

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::request::Request;
 use crate::api::Api;
 use crate::network::reply::{Broken, Reply};
-use crate::network::streams::Source;
+use crate::network::streams::{PIECE, Source};
 
 /// What a client sends that has been here before.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -27,6 +27,9 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// How many events are sent at once.
 const AT_ONCE: usize = 16;
+
+/// With more bytes no further event is added to a piece.
+const ENOUGH: usize = PIECE / 2;
 
 /// Numbers of events mean nothing after the next boot, whose name is therefore a part of each id.
 static BOOT: LazyLock<String> = LazyLock::new(|| boot_id().unwrap_or_default().chars().take(8).collect());
@@ -92,6 +95,10 @@ impl Source for FollowedEvents {
         for event in &events {
             self.last = event.number;
             push_event(&mut text, event);
+            if text.len() > ENOUGH {
+                // The next read goes on after this one.
+                break;
+            }
         }
         Ok(Some(text).filter(|text| !text.is_empty()).map(Bytes::from))
     }

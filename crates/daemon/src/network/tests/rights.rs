@@ -59,7 +59,7 @@ fn world() -> World {
     let activity = Activity::new(LogLevel::Error, |_| {});
     let api = Arc::new(Api::new(daemon, activity, MemoryBudget::for_answers(), clock));
     let (state, watched) = watch::channel(PlaneState::Accepting);
-    let logs = Logs { api: api.clone(), follow: Arc::default(), streams: Rc::new(Streams::new(16, watched)) };
+    let logs = Logs { api: api.clone(), follow: Arc::default(), streams: Rc::new(Streams::new(16, 1 << 20, watched)) };
     let calls = control(pending, |_| Some(Ok(Answer::Done)));
     World { api, logs, calls, _state: state, _directory: directory, _poll: poll }
 }

@@ -136,6 +136,27 @@ fn a_reader_that_pauses_holds_up_nobody_and_loses_nothing() {
 }
 
 #[test]
+fn readers_that_use_up_the_memory_of_streams_hold_up_no_other_stream() {
+    let limits = Limits { all_streams_bytes: 32 << 10, ..Limits::default() };
+    let plane = Setup { limits, ..Setup::default() }.start();
+    plane.publish("grp", "cat", ProcessState::Running);
+    append(&plane.path("cat.out"), "first\n");
+    let follow = || {
+        let mut client = plane.unix();
+        client.send("GET /logtail/grp:cat HTTP/1.0\r\n\r\n");
+        client.until("first\n");
+        client
+    };
+    let (mut paused, mut reader) = ([follow(), follow(), follow()], follow());
+    let all = format!("{}\nlast\n", "x".repeat(2 << 20));
+    plane.write(&all);
+    assert_eq!(reader.until("last\n"), all);
+    for client in &mut paused {
+        assert_eq!(client.until("last\n"), all);
+    }
+}
+
+#[test]
 fn the_end_of_the_plane_is_no_end_of_the_log() {
     let mut plane = following();
     let mut client = plane.unix();
