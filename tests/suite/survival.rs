@@ -2,6 +2,7 @@
 
 mod chaos;
 mod clients;
+mod events;
 mod hang_ups;
 mod interrupted;
 mod keeper;

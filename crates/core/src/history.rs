@@ -31,7 +31,7 @@ pub struct Numbered {
 pub struct Since {
     /// The oldest first.
     pub events: Vec<Numbered>,
-    /// Whether older ones are missing: they were dropped, or happened before this daemon began.
+    /// Whether older ones are missing: they were dropped, or happened before this history began.
     pub has_gap: bool,
 }
 
@@ -67,8 +67,12 @@ impl History {
     /// Appends an event at this moment: so long after the boot, and since the epoch. The oldest ones make room.
     pub fn push(&mut self, event: Event, since_boot: Duration, at: Duration) {
         let number = micros(since_boot).max(self.last() + 1);
-        self.bytes += size(&event);
-        self.events.push_back(Numbered { number, at, event });
+        self.append(Numbered { number, at, event });
+    }
+
+    fn append(&mut self, event: Numbered) {
+        self.bytes += size(&event.event);
+        self.events.push_back(event);
         while self.events.len() > MOST || self.bytes > MOST_BYTES {
             let Some(oldest) = self.events.pop_front() else { break };
             self.bytes -= size(&oldest.event);
@@ -86,6 +90,34 @@ impl History {
         let has_gap = number < self.dropped || number > self.last();
         let from = if has_gap { 0 } else { self.events.partition_point(|event| event.number <= number) };
         Since { events: self.events.range(from..).take(most).cloned().collect(), has_gap }
+    }
+}
+
+/// The events as plain data, for whoever stores them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryData {
+    /// The oldest first.
+    pub events: Vec<Numbered>,
+    /// The number of the last event that was dropped.
+    pub dropped: u64,
+}
+
+impl From<&History> for HistoryData {
+    fn from(History { events, bytes: _, dropped }: &History) -> HistoryData {
+        HistoryData { events: events.iter().cloned().collect(), dropped: *dropped }
+    }
+}
+
+/// Events that are out of order, or more than are kept, are dropped.
+impl From<HistoryData> for History {
+    fn from(HistoryData { events, dropped }: HistoryData) -> History {
+        let mut history = History { events: VecDeque::new(), bytes: 0, dropped };
+        for event in events {
+            if event.number > history.last() && History::keeps(&event.event) {
+                history.append(event);
+            }
+        }
+        history
     }
 }
 
@@ -140,6 +172,24 @@ mod tests {
         }
         assert_eq!(history.events.len(), MOST);
         assert_eq!((numbers(&history, 199).1, numbers(&history, 200).1), (true, false));
+    }
+
+    #[test]
+    fn a_history_continues_from_its_data_within_the_same_bounds() {
+        let mut history = History::new(Duration::from_micros(100));
+        for micros in [150, 200] {
+            history.push(added("g"), Duration::from_micros(micros), Duration::ZERO);
+        }
+        let mut data = HistoryData::from(&history);
+        let mut next = History::from(data.clone());
+        assert_eq!((numbers(&next, 100), HistoryData::from(&next)), ((vec![150, 200], false), data.clone()));
+        next.push(added("g"), Duration::from_micros(180), Duration::ZERO);
+        assert_eq!(numbers(&next, 150), (vec![200, 201], false));
+        let event = |number, event| Numbered { number, at: Duration::ZERO, event };
+        data.events.extend((201..=2 * MOST as u64).map(|number| event(number, added("g"))));
+        data.events.extend([event(7, added("out of order"))]);
+        let next = History::from(data);
+        assert_eq!((next.events.len(), next.last(), numbers(&next, 150).1), (MOST, 2 * MOST as u64, true));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::HttpServer;
+use supervisord_core::history::History;
 use supervisord_core::output::Channel;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::supervisor::snapshot::Snapshot;
@@ -110,6 +111,9 @@ pub struct HandOver<D, S = Snapshot> {
     /// What the output plane has on its way to logs, which the keeper holds, too.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub transit: Option<TransitFiles<D>>,
+    /// The last events.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "state::history")]
+    pub history: Option<History>,
     /// The pid file, held locked.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub lock: Option<D>,
@@ -207,9 +211,10 @@ pub struct HandedSocket<D> {
 impl<D, S> HandOver<D, S> {
     /// The same with another form of the supervisor.
     fn with_snapshot<T>(self, change: impl FnOnce(S) -> T) -> HandOver<D, T> {
-        let HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, lock } = self;
+        let HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, history, lock } =
+            self;
         let snapshot = change(snapshot);
-        HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, lock }
+        HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, history, lock }
     }
 
     /// Changes every descriptor; the first failure ends it.
@@ -259,8 +264,8 @@ impl<D, S> HandOver<D, S> {
             None => None,
         };
         let lock = self.lock.map(&mut *change).transpose()?;
-        let (snapshot, next_run, start_dir) = (self.snapshot, self.next_run, self.start_dir);
-        Ok(HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, lock })
+        let (snapshot, next_run, start_dir, history) = (self.snapshot, self.next_run, self.start_dir, self.history);
+        Ok(HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, history, lock })
     }
 }
 

@@ -207,7 +207,7 @@ impl Life {
 
     /// Supervises until the end, and obeys these signals.
     pub fn live(self, signals: Signals) -> Result<LifeEnd, StartError> {
-        let Life { config, start, mut output, follow, servers, mode, mut lock } = self;
+        let Life { config, start, mut output, follow, servers, mut mode, mut lock } = self;
         let inbox = Inbox::new().map_err(cannot_start)?;
         let sender = inbox.message_sender.clone();
         let activity = output.activity();
@@ -216,7 +216,12 @@ impl Life {
         let output = output.start(move |report| sender.send(Message::Output(report))).map_err(cannot_start)?;
         lock.name_holder();
         let pidfile = write_pidfile(&config.supervisord, &activity, &mode);
-        let view = Arc::new(View::new(config.clone()));
+        let history = mode.take_history();
+        let view = match history {
+            Some(history) => View::with_history(config.clone(), history),
+            None => View::new(config.clone()),
+        };
+        let view = Arc::new(view);
         let notify = notice_to(inbox.message_sender.clone());
         let plugins = Arc::new(Plugins::new(&config, Path::new(&start.directory), notify.clone()));
         let load_config: ReadConfig = Arc::new(move |purpose| (start.read)(purpose, Launcher::Control(notify.clone())));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use supervisord_config::model::{Config, Supervisord};
+use supervisord_core::history::History;
 use supervisord_core::supervisor::Supervisor;
 use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::{Pid, host, start_time};
@@ -91,6 +92,14 @@ impl StartMode {
             StartMode::Fresh(_) => None,
             StartMode::Upgraded(handed) => Some(handed),
             StartMode::Adopting(remains) => Some(&remains.handed),
+        }
+    }
+
+    /// The last events of the program before an upgrade.
+    pub fn take_history(&mut self) -> Option<History> {
+        match self {
+            StartMode::Upgraded(handed) => handed.history.take(),
+            StartMode::Fresh(_) | StartMode::Adopting(_) => None,
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod configuration;
 mod definition;
+pub mod history;
 mod journal;
 mod listener;
 mod options;

@@ -34,10 +34,15 @@ struct Published {
 impl View {
     /// A view of a supervisor without groups.
     pub fn new(config: Arc<Config>) -> View {
+        View::with_history(config, History::new(boot_time()))
+    }
+
+    /// The same, with the last events of the program before.
+    pub fn with_history(config: Arc<Config>, history: History) -> View {
         let published = Published { mood: Mood::Running, config, groups: BTreeMap::new() };
         View {
             published: RwLock::new(published),
-            history: Mutex::new(History::new(boot_time())),
+            history: Mutex::new(history),
             revisions: Revisions::default(),
             logged: AtomicU64::new(0),
         }
@@ -102,18 +107,18 @@ impl View {
 
     /// At most so many events after this number, the oldest first.
     pub fn events_since(&self, number: u64, most: usize) -> Since {
-        self.history().since(number, most)
+        self.lock_history().since(number, most)
     }
 
     /// The number of the last event.
     pub fn last_event(&self) -> u64 {
-        self.history().last()
+        self.lock_history().last()
     }
 
     /// Publishes events that happened in this order, after the rows that have changed by them.
     pub(crate) fn publish_events(&self, events: impl ExactSizeIterator<Item = Event>) {
         if events.len() > 0 {
-            let mut history = self.history();
+            let mut history = self.lock_history();
             events.for_each(|event| history.push(event, boot_time(), present().wall));
             drop(history);
             self.revisions.advance();
@@ -167,7 +172,12 @@ impl View {
         self.revisions.advance();
     }
 
-    fn history(&self) -> MutexGuard<'_, History> {
+    /// The last events, for the next program.
+    pub(crate) fn history(&self) -> History {
+        self.lock_history().clone()
+    }
+
+    fn lock_history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -64,6 +64,7 @@ pub fn gather(
         start_dir: start_dir.to_owned(),
         keeper: None,
         transit: None,
+        history: None,
         lock: None,
     };
     (handed, losses)

@@ -65,6 +65,7 @@ impl Control {
             start_dir: self.tools.start_dir.clone(),
             keeper: None,
             transit: None,
+            history: Some(self.tools.view.history()),
             lock: None,
         };
         let (text, _) = state.write()?;
@@ -202,6 +203,7 @@ impl Control {
                 HandedKeeper { connection, pid, handle }
             }),
             transit: transit.flatten(),
+            history: Some(self.tools.view.history()),
             lock: None,
         };
         (handed, leftover, self.signals)
