@@ -31,6 +31,7 @@ mod scale;
 mod scripts;
 mod shell;
 mod signals;
+mod stopping;
 mod survival;
 mod terminals;
 mod third_party;

@@ -38,6 +38,7 @@ fn coverage() {
         servers::PINNED,
         supervisord::PINNED,
         crate::survival::PINNED,
+        crate::stopping::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

@@ -139,6 +139,7 @@ fn values_are_converted() {
 const OTHER_FILES: &[(&str, &str, Option<&str>)] = &[
     ("program stopsignal=0", "a signal that stops nothing", Some("value '0' is not a valid signal number@IN_P@")),
     ("program stopsignal=_DFL", "no signal", Some("value 'SIG_DFL' is not a valid signal name@IN_P@")),
+    ("program stopsignal=SIGTERM,TERM", "several signals are sent one after the other", None),
     ("program empty name", "nobody can address it", Some("Invalid name: '' because it is empty")),
     ("group empty name", "nobody can address it", Some("Invalid name: '' because it is empty")),
     ("group trailing comma", "it names the wrong section", Some("[group:g] names unknown program or fcgi-program ")),

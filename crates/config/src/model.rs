@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::host::Account;
 
@@ -377,14 +378,51 @@ pub struct Restart {
 /// How a process is asked, and then made, to end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stop {
-    /// The number of the signal that asks it to stop.
-    pub stopsignal: i32,
-    /// Seconds until SIGKILL follows.
+    /// The signals that ask it to stop, one after the other.
+    pub stopsignal: StopSignals,
+    /// Seconds from each of them to the next, and to SIGKILL.
     pub stopwaitsecs: i64,
+    /// What is done instead of both, where it is written.
+    pub stop_sequence: Option<StopSteps>,
     /// Send the stop signal to the process group.
     pub stopasgroup: bool,
     /// Send SIGKILL to the process group.
     pub killasgroup: bool,
+}
+
+/// The numbers of the signals that ask a process to stop: nearly always one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopSignals {
+    /// The first one.
+    pub first: i32,
+    /// Those that follow if it does not exit.
+    pub more: Vec<i32>,
+}
+
+impl From<i32> for StopSignals {
+    fn from(signal: i32) -> StopSignals {
+        StopSignals { first: signal, more: Vec::new() }
+    }
+}
+
+/// SIGTERM.
+impl Default for StopSignals {
+    fn default() -> StopSignals {
+        15.into()
+    }
+}
+
+/// How a program is stopped, step by step: `TERM:10s, INT:5s, KILL`. SIGKILL can only be the last step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopSteps(pub Vec<StopStep>);
+
+/// A signal, and how long the program has to exit before the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopStep {
+    /// The number of the signal.
+    pub signal: i32,
+    /// The time until the next step.
+    pub wait: Duration,
 }
 
 /// Where the output of a process goes.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::host::Account;
-use crate::model::{ActivityLog, AutoRestart, FastCgiSocket, LogFile, LogLevel, ServerUrl};
+use crate::model::{ActivityLog, AutoRestart, FastCgiSocket, LogFile, LogLevel, ServerUrl, StopSignals, StopSteps};
 
 /// A value, borrowed from where it is kept, or made from a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,7 @@ pub enum Value<'v> {
     /// Host and port.
     Address(Cow<'v, str>, u16),
     AutoRestart(AutoRestart),
+    StopSteps(Cow<'v, StopSteps>),
     LogLevel(LogLevel),
     LogFile(Cow<'v, LogFile>),
     /// No log file, but the system log: the old way to ask for it.
@@ -111,7 +112,29 @@ kept_whole! {
     Pairs: Vec<(String, String)>,
     User: Account,
     ActivityLog: ActivityLog,
+    StopSteps: StopSteps,
     Socket: Arc<FastCgiSocket>,
+}
+
+/// One is a number, several are numbers.
+impl OptionValue for StopSignals {
+    fn value(&self) -> Value<'_> {
+        match self.more.is_empty() {
+            true => Value::Integer(self.first.into()),
+            false => Value::Numbers([self.first].into_iter().chain(self.more.iter().copied()).collect()),
+        }
+    }
+
+    fn from_value(value: Value<'_>) -> Option<StopSignals> {
+        match value {
+            Value::Integer(number) => Some(i32::try_from(number).ok()?.into()),
+            Value::Numbers(numbers) => {
+                let (first, more) = numbers.split_first()?;
+                Some(StopSignals { first: *first, more: more.to_vec() })
+            }
+            _ => None,
+        }
+    }
 }
 
 impl OptionValue for LogFile {

@@ -132,6 +132,7 @@ impl<'a> Shared<'a> {
         let process_name = reader.raw("process_name").unwrap_or_default();
         name(process_name).map_err(|complaint| reader.cannot_convert("process_name", &complaint))?;
         let process_name = strip(process_name);
+        check_contradictions(reader)?;
         let for_each = for_each().filter(|row| reader.is_written(row)).collect();
         Shared { numprocs, numprocs_start, process_name, process, writes_killasgroup, for_each }.check(reader)
     }
@@ -214,6 +215,19 @@ impl<'a> Shared<'a> {
             Err(complaint) => Err(reader.cannot_expand("process_name", &complaint)),
         }
     }
+}
+
+/// Refuses an option beside one that is written in its place.
+fn check_contradictions(reader: &Reader<'_>) -> Result<(), ConfigError> {
+    let written = SectionKind::Program.options().filter(|row| reader.is_written(row));
+    for (row, other) in written.flat_map(|row| row.in_place_of.iter().map(move |other| (row, *other))) {
+        if reader.writes(other) {
+            let message = format!("{} is written in place of {other}, which is written as well at ", row.name);
+            let error = reader.error(row.name, message + &reader.origin(other).to_string());
+            return Err(error.advise(format!("remove {} or {other}", row.name)));
+        }
+    }
+    Ok(())
 }
 
 /// The options that are read once, in this order.

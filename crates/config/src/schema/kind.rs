@@ -9,7 +9,7 @@ use crate::convert;
 use crate::environment;
 use crate::expand::{Names, expand_again};
 use crate::host::DaemonHost;
-use crate::model::{ActivityLog, LogFile};
+use crate::model::{ActivityLog, LogFile, StopSteps};
 use crate::path;
 use crate::pytext::strip;
 use crate::python_name;
@@ -27,7 +27,10 @@ pub enum Kind {
     ByteSize,
     Octal,
     LogLevel,
-    Signal,
+    /// One signal or several, separated by commas.
+    Signals,
+    /// Signals with durations, separated by commas.
+    StopSteps,
     ExitCodes,
     AutoRestart,
     Environment,
@@ -81,7 +84,8 @@ impl Kind {
             K::ByteSize => "bytes, with KB, MB or GB",
             K::Octal => "octal permission bits",
             K::LogLevel => "critical, error, warn, info, debug, trace or blather",
-            K::Signal => "signal name or number",
+            K::Signals => "signal name or number, or several separated by commas",
+            K::StopSteps => "SIGNAL:DURATION steps, separated by commas",
             K::ExitCodes => "exit statuses, separated by commas",
             K::AutoRestart => "true, false or unexpected",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
@@ -110,7 +114,8 @@ impl Kind {
             K::Integer => Value::Integer(convert::integer(text)?),
             K::ByteSize => Value::Integer(convert::byte_size(text)?),
             K::Octal => Value::Integer(convert::octal(text)?.into()),
-            K::Signal => Value::Integer(signal::parse_stop_signal(text)?.into()),
+            K::Signals => stop_signals(text)?,
+            K::StopSteps => Value::StopSteps(Cow::Owned(StopSteps::parse(text)?)),
             K::Boolean => Value::Boolean(convert::boolean(text)?),
             K::LogLevel => Value::LogLevel(convert::log_level(text)?),
             K::ExitCodes => Value::Numbers(convert::exit_codes(text)?.into()),
@@ -173,6 +178,14 @@ impl Kind {
 /// A file in a directory that exists, absolute.
 fn file(text: &str, host: &dyn DaemonHost) -> Result<String, Complaint> {
     path::in_existing_directory(text, host).map(|path| path::absolute(&path, host))
+}
+
+fn stop_signals(text: &str) -> Result<Value<'static>, Complaint> {
+    if !text.contains(',') {
+        return Ok(Value::Integer(signal::parse_stop_signal(text)?.into()));
+    }
+    let signals: Result<Vec<i32>, _> = text.split(',').map(signal::parse_stop_signal).collect();
+    Ok(Value::Numbers(signals?.into()))
 }
 
 fn child_log(text: &str) -> Value<'static> {

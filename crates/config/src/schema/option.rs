@@ -60,6 +60,8 @@ pub struct OptionSpec {
     pub name: &'static str,
     /// Other names that mean the same, lower case.
     pub aliases: &'static [&'static str],
+    /// The options in place of which it is written, and which must not be written beside it.
+    pub in_place_of: &'static [&'static str],
     /// What is written as a value.
     pub kind: Kind,
     /// The least and the largest number.
@@ -164,6 +166,7 @@ pub(super) const fn row(
         section,
         name,
         aliases: &[],
+        in_place_of: &[],
         kind,
         range: (i64::MIN, i64::MAX),
         refusal: Refusal::OfItsKind,
@@ -187,6 +190,10 @@ impl OptionSpec {
 
     pub(super) const fn example(self, text: &'static str) -> OptionSpec {
         OptionSpec { example: Some(text), ..self }
+    }
+
+    pub(super) const fn in_place_of(self, in_place_of: &'static [&'static str]) -> OptionSpec {
+        OptionSpec { in_place_of, ..self }
     }
 
     pub(super) const fn kept(self, kept_in: KeptIn) -> OptionSpec {

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) const ROWS: [OptionSpec; 79] = [
+pub(super) const ROWS: [OptionSpec; 80] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "where the socket is created"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "who may connect: permission bits of the socket").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "who owns the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -73,8 +73,9 @@ pub(super) const ROWS: [OptionSpec; 79] = [
     row(S::Program, "startretries", K::Integer, Is("3"), "3.0", Restart, "further attempts after a failed start").kept(field!(Process: start.startretries)),
     row(S::Program, "autorestart", K::AutoRestart, Is("unexpected"), "3.0", Restart, "restart after an exit: true, false or unexpected").kept(field!(Process: restart.autorestart)),
     row(S::Program, "exitcodes", K::ExitCodes, Is("0"), "3.0", Restart, "exit statuses that are expected").kept(field!(Process: restart.exitcodes)),
-    row(S::Program, "stopsignal", K::Signal, Is("TERM"), "3.0", Restart, "signal that asks it to stop").kept(field!(Process: stop.stopsignal)),
+    row(S::Program, "stopsignal", K::Signals, Is("TERM"), "3.0", Restart, "signal that asks it to stop").kept(field!(Process: stop.stopsignal)),
     row(S::Program, "stopwaitsecs", K::Integer, Is("10"), "3.0", Restart, "seconds from that signal to SIGKILL").kept(field!(Process: stop.stopwaitsecs)),
+    row(S::Program, "stop_sequence", K::StopSteps, Unset("the stop signal, then SIGKILL"), "0.1.0", Restart, "signals that stop it, each with the time until the next, in place of stopsignal and stopwaitsecs").kept(field!(Process: stop.stop_sequence)).example("TERM:10s, INT:5s, KILL").in_place_of(&["stopsignal", "stopwaitsecs"]),
     row(S::Program, "stopasgroup", K::Boolean, Is("false"), "3.0b1", Restart, "send the stop signal to the whole process group").kept(field!(Process: stop.stopasgroup)),
     row(S::Program, "killasgroup", K::Boolean, Unset("the value of stopasgroup"), "3.0a11", Restart, "send SIGKILL to the whole process group").kept(field!(Process: stop.killasgroup)),
     row(S::Program, "user", K::User, Unset("the daemon's user"), "3.0", Restart, "user to run as; needs a daemon that runs as root").kept(field!(Process: spawn.user)),

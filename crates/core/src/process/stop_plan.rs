@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use supervisord_config::model::Process;
+use supervisord_config::model::{self, Process, StopSteps};
 
 use crate::kill_scope::KillScope;
 use crate::time::seconds;
 
-/// The signals that stop a program, in order, until it has exited. The last one is repeated.
+/// The signals that stop a program, in order, until it has exited. The last one is SIGKILL, and is repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopPlan {
-    steps: [StopStep; 2],
+    /// The steps before the last one.
+    asking: Vec<StopStep>,
+    /// The last step.
+    killing: StopStep,
 }
 
 /// One step of a [`StopPlan`].
@@ -28,28 +31,39 @@ pub struct StopStep {
 const MIN_KILL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl StopPlan {
-    /// The plan of a program: `stopsignal`, then SIGKILL, `stopwaitsecs` apart.
+    /// The plan of a program: its stop sequence, which SIGKILL ends even where it is not written; without one the stop
+    /// signals, then SIGKILL, `stopwaitsecs` apart.
     pub fn of(config: &Process) -> StopPlan {
         let stop = &config.stop;
-        let wait = seconds(stop.stopwaitsecs);
-        let ask = StopStep { signal: stop.stopsignal, scope: scope(stop.stopasgroup), wait };
-        let kill = StopStep { signal: SIGKILL, scope: scope(stop.killasgroup), wait: wait.max(MIN_KILL_INTERVAL) };
-        StopPlan { steps: [ask, kill] }
+        let (asking, wait) = match &stop.stop_sequence {
+            Some(StopSteps(steps)) => match steps.split_last() {
+                Some((kill, asking)) if kill.signal == SIGKILL => (asking.to_vec(), kill.wait),
+                Some((last, _)) => (steps.clone(), last.wait),
+                None => (Vec::new(), Duration::ZERO),
+            },
+            None => {
+                let wait = seconds(stop.stopwaitsecs);
+                let signals = [stop.stopsignal.first].into_iter().chain(stop.stopsignal.more.iter().copied());
+                (signals.map(|signal| model::StopStep { signal, wait }).collect(), wait)
+            }
+        };
+        let ask =
+            |step: model::StopStep| StopStep { signal: step.signal, scope: scope(stop.stopasgroup), wait: step.wait };
+        StopPlan {
+            asking: asking.into_iter().map(ask).collect(),
+            killing: StopStep { signal: SIGKILL, scope: scope(stop.killasgroup), wait: wait.max(MIN_KILL_INTERVAL) },
+        }
     }
 
     /// The step with this number, from 0.
     pub fn step(&self, number: u32) -> StopStep {
-        self.steps[self.clamp(number) as usize]
+        self.asking.get(number as usize).copied().unwrap_or(self.killing)
     }
 
     /// The number of the step that follows this one.
     pub fn after(&self, number: u32) -> u32 {
-        self.clamp(number.saturating_add(1))
-    }
-
-    /// Limits the number, which may come from an earlier configuration.
-    fn clamp(&self, number: u32) -> u32 {
-        number.min(self.steps.len() as u32 - 1)
+        // The number may come from an earlier configuration.
+        number.saturating_add(1).min(self.asking.len() as u32)
     }
 }
 
@@ -74,7 +88,7 @@ mod tests {
     #[test]
     fn the_stop_signal_is_followed_by_sigkill_for_ever() {
         let plan = plan(|config| {
-            (config.stop.stopsignal, config.stop.stopwaitsecs) = (2, 5);
+            (config.stop.stopsignal, config.stop.stopwaitsecs) = (2.into(), 5);
             config.stop.stopasgroup = true;
         });
         let wait = Duration::from_secs(5);
@@ -89,6 +103,37 @@ mod tests {
         for stopwaitsecs in [0, -1] {
             let plan = plan(|config| config.stop.stopwaitsecs = stopwaitsecs);
             assert_eq!([plan.step(0).wait, plan.step(1).wait], [Duration::ZERO, Duration::from_secs(1)]);
+        }
+    }
+
+    #[test]
+    fn several_stop_signals_are_sent_one_after_the_other() {
+        let plan = plan(|config| {
+            config.stop.stopsignal.more = vec![2, 3];
+            config.stop.stopwaitsecs = 4;
+        });
+        let sent = [0, 1, 2, 3, 4].map(|number| (plan.step(number).signal, plan.step(number).wait.as_secs()));
+        assert_eq!(sent, [(15, 4), (2, 4), (3, 4), (9, 4), (9, 4)]);
+        assert_eq!([plan.after(0), plan.after(2), plan.after(3)], [1, 3, 3]);
+    }
+
+    #[test]
+    fn a_stop_sequence_is_followed_and_ends_with_sigkill() {
+        for (text, expected) in [
+            ("HUP:3s, INT:500ms, KILL:7s", vec![(1, 3000), (2, 500), (9, 7000), (9, 7000)]),
+            ("HUP:3s", vec![(1, 3000), (9, 3000), (9, 3000)]),
+            ("HUP:0", vec![(1, 0), (9, 1000)]),
+            ("KILL:0", vec![(9, 1000), (9, 1000)]),
+        ] {
+            let plan = plan(|config| {
+                config.stop.stop_sequence = Some(StopSteps::parse(text).unwrap());
+                config.stop.stopasgroup = true;
+            });
+            for (number, (signal, millis)) in (0..).zip(expected) {
+                let scope = if signal == 9 { KillScope::Process } else { KillScope::Group };
+                let expected = StopStep { signal, scope, wait: Duration::from_millis(millis) };
+                assert_eq!(plan.step(number), expected, "{text} {number}");
+            }
         }
     }
 

@@ -419,3 +419,52 @@ proptest! {
         }
     }
 }
+
+/// Any stop sequence: its signals come in order, each after the time of the one before, and SIGKILL at the end.
+mod stop_sequences {
+    use supervisord_config::model::{StopStep, StopSteps};
+
+    use super::*;
+
+    fn steps() -> impl Strategy<Value = Vec<(i32, u64)>> {
+        prop::collection::vec((prop_oneof![Just(1), Just(2), Just(15)], 1..5_000_u64), 1..5)
+    }
+
+    proptest! {
+        #[test]
+        fn are_followed_to_the_end(steps in steps(), ends_with_kill: bool, obeyed in prop::option::of(0..5_usize)) {
+            let mut written: Vec<StopStep> = steps
+                .iter()
+                .map(|(signal, wait)| StopStep { signal: *signal, wait: Duration::from_millis(*wait) })
+                .collect();
+            if ends_with_kill {
+                written.push(StopStep { signal: 9, wait: Duration::from_secs(7) });
+            }
+            let mut machine = TestMachine::new(|config| config.stop.stop_sequence = Some(StopSteps(written)));
+            machine.give(MachineInput::Start).pass(5000);
+            prop_assert_eq!(machine.state(), Running);
+            machine.give(MachineInput::Stop);
+            let mut sent = Vec::new();
+            for (number, (signal, wait)) in steps.iter().enumerate() {
+                sent.push((*signal, false));
+                prop_assert_eq!(&machine.signals, &sent, "step {} is sent at once and no sooner", number);
+                if obeyed == Some(number) {
+                    machine.give(MachineInput::Ended(ExitStatus::Code(0))).pass(60_000);
+                    prop_assert_eq!(machine.state(), Stopped);
+                    prop_assert_eq!(&machine.signals, &sent, "nothing is sent to the dead");
+                    return Ok(());
+                }
+                machine.pass(wait - 1);
+                prop_assert_eq!(machine.signals.len(), sent.len());
+                machine.pass(1);
+            }
+            sent.push((9, false));
+            prop_assert_eq!(&machine.signals, &sent);
+            prop_assert_eq!(machine.state(), Stopping);
+            machine.pass(7_000);
+            prop_assert!(machine.signals.len() > sent.len(), "SIGKILL is repeated");
+            machine.give(MachineInput::Ended(ExitStatus::Signal { number: 9, core_dumped: false }));
+            prop_assert_eq!(machine.state(), Stopped);
+        }
+    }
+}

@@ -399,7 +399,7 @@ fn of_a_state_of_another_version_the_children_are_known() {
     let member = &ours.handed.snapshot.groups[0].members[0];
     assert_eq!(member.machine.phase(), Phase::Up);
     let stop = &ours.handed.snapshot.groups[0].definition.processes[0].stop;
-    assert_eq!((stop.stopsignal, stop.stopwaitsecs), (15, 10));
+    assert_eq!((stop.stopsignal.first, stop.stopwaitsecs), (15, 10));
     // The same number, but another process; and the same of another boot.
     assert_eq!(remains(other_version(&child, child.started() + 10, "team", "quiet")).survivors(), 0);
     let elsewhere =

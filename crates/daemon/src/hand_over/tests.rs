@@ -63,7 +63,7 @@ fn version_1_is_understood() {
     let quiet = handed.snapshot.groups.iter().flat_map(|group| &group.definition.processes);
     let quiet = quiet.into_iter().find(|process| process.identity.name == "quiet").unwrap();
     assert_eq!(
-        (quiet.stop.stopsignal, &quiet.restart.exitcodes, &quiet.spawn.serverurl),
+        (quiet.stop.stopsignal.first, &quiet.restart.exitcodes, &quiet.spawn.serverurl),
         (2, &vec![0, 2], &ServerUrl::Auto)
     );
     assert_eq!((handed.children.len(), handed.sockets.len(), handed.next_run, handed.lock), (7, 1, 15, Some(3)));

@@ -84,6 +84,7 @@ fn option(value: OptionValue<'_>) -> Value {
         OptionValue::User(user) => json!(user.uid),
         OptionValue::Owner(user, group) => json!([user, group]),
         OptionValue::Address(host, port) => json!([host, port]),
+        OptionValue::StopSteps(steps) => json!(steps.to_string()),
         OptionValue::AutoRestart(AutoRestart::Always) => json!("true"),
         OptionValue::AutoRestart(AutoRestart::Never) => json!("false"),
         OptionValue::AutoRestart(AutoRestart::Unexpected) => json!("unexpected"),

@@ -191,7 +191,13 @@ mod tests {
         };
         process.start = model::Start { autostart: false, startsecs: 0, startretries: 9 };
         process.restart = model::Restart { autorestart: model::AutoRestart::Always, exitcodes: vec![] };
-        process.stop = model::Stop { stopsignal: 3, stopwaitsecs: 1, stopasgroup: true, killasgroup: true };
+        process.stop = model::Stop {
+            stopsignal: 3.into(),
+            stopwaitsecs: 1,
+            stop_sequence: None,
+            stopasgroup: true,
+            killasgroup: true,
+        };
         process.logging = model::Logging {
             stdout: log(model::LogFile::Path("/srv/log".into())),
             stderr: log(model::LogFile::None),

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use supervisord_config::host::Account;
@@ -84,6 +85,7 @@ fn encode(value: Value<'_>) -> Json {
         Value::User(user) => json(&User::from(user.into_owned())),
         Value::Owner(user, group) => json(&(user, group)),
         Value::Address(host, port) => json(&(host, port)),
+        Value::StopSteps(steps) => steps.to_string().into(),
         Value::AutoRestart(when) => json(&AutoRestart::from(when)),
         Value::LogLevel(level) => json(&Level::from(level)),
         Value::LogFile(file) => json(&File::from(file.into_owned())),
@@ -105,7 +107,9 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<Value<'static>> {
     }
     Ok(match kind {
         K::Boolean => Value::Boolean(bool::deserialize(json)?),
-        K::Integer | K::ByteSize | K::Octal | K::Signal => Value::Integer(i64::deserialize(json)?),
+        K::Signals if json.is_array() => Value::Numbers(Vec::deserialize(json)?.into()),
+        K::Integer | K::ByteSize | K::Octal | K::Signals => Value::Integer(i64::deserialize(json)?),
+        K::StopSteps => kind.convert(&String::deserialize(json)?).map_err(serde_json::Error::custom)?,
         K::ExitCodes => Value::Numbers(Vec::deserialize(json)?.into()),
         K::Names | K::Events => Value::Texts(Vec::deserialize(json)?.into()),
         K::Environment => Value::Pairs(Vec::deserialize(json)?.into()),

@@ -90,6 +90,8 @@ pub fn all(config: &Config, in_use: impl Fn(&str) -> bool, row: impl Fn(&str, &s
         let row = row(&group.name, &process.identity.name);
         let described = members.iter().map(|(name, source)| {
             let value = match (*name, source) {
+                // A client of the original expects one number.
+                ("stopsignal", Source::Option(_)) => Value::Int(process.stop.stopsignal.first.into()),
                 (_, Source::Option(field)) => value(&field.get(process)),
                 (_, Source::Log(channel, field)) => log(*channel, &field.get(process), process, row.as_deref()),
                 ("group", Source::Other) => group.name.as_str().into(),

@@ -58,7 +58,7 @@ fn every_option_of_the_table_says_where_a_percent_sign_is_the_trouble() {
 fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() {
     for row in TABLE {
         let bad = match row.kind {
-            Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signal => "??",
+            Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signals | Kind::StopSteps => "??",
             Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::InetAddress => "??",
             Kind::Environment => "KEY",
             Kind::Name => "a b",
@@ -93,6 +93,13 @@ fn messages_say_what_to_write() {
         ("startsecs=", "(c.conf:4, [program:a] startsecs=: expected whole number)"),
         ("stdout_logfile_maxbytes=10M", "; write 10MB)"),
         ("stopsignal=TREM", "; did you mean TERM?)"),
+        ("stopsignal=TERM,TREM", "; did you mean TERM?)"),
+        ("stop_sequence=TERM:5m, KILL", "steps, separated by commas; write 5min)"),
+        (
+            "stopsignal=INT\nstop_sequence=TERM, KILL",
+            "stop_sequence is written in place of stopsignal, which is written as well at c.conf:4 in section 'program:a' \
+             (file: 'c.conf') (c.conf:5, [program:a] stop_sequence=TERM, KILL: remove stop_sequence or stopsignal)",
+        ),
         ("autorestart=unexpcted", "; did you mean unexpected?)"),
         ("autostart=ture", "; did you mean true?)"),
         ("[eventlistener:e]\ncommand=c\nevents=PROCES_STATE", "events=PROCES_STATE: did you mean PROCESS_STATE?)"),
