@@ -10,7 +10,6 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::harness::sources;
-use uses::ITSELF;
 
 /// Each crate with our crates that it may depend on (tests included).
 const LAYERS: [(&str, &[&str]); 7] = [
@@ -70,9 +69,6 @@ fn unsafe_code_is_forbidden_everywhere_but_in_one_crate() {
     }
 }
 
-/// Files that still use each other in circles, with their crates and the modules they are in. This list may only shrink.
-const CIRCLES: [(&str, &str, &[&str]); 1] = [("core", "supervisor", &[ITSELF, "jobs", "listeners", "shutdown"])];
-
 /// A module is one direction: its file and the files in its directory must not use a file that uses them, directly or
 /// through others. The same holds for the modules of a crate.
 #[test]
@@ -87,15 +83,7 @@ fn modules_have_no_circular_dependencies() {
             found.extend(uses::circles(&uses).into_iter().map(|circle| (name, module.clone(), circle)));
         }
     }
-    let is = |circle: &(&str, String, Vec<String>), known: &(&str, &str, &[&str])| {
-        let is_known = |file: &String| known.2.contains(&file.as_str());
-        (circle.0, circle.1.as_str()) == (known.0, known.1) && circle.2.iter().all(is_known)
-    };
-    let new: Vec<_> = found.iter().filter(|circle| !CIRCLES.iter().any(|known| is(circle, known))).collect();
-    assert!(new.is_empty(), "these files use each other in circles: {new:#?}");
-    for known in &CIRCLES {
-        assert!(found.iter().any(|circle| is(circle, known)), "{known:?} has gone, take it off the list");
-    }
+    assert!(found.is_empty(), "these files use each other in circles: {found:#?}");
 }
 
 /// Only the part of the daemon that talks to a client decides how an outcome looks to that client.

@@ -6,10 +6,13 @@
 
 mod calls;
 mod events;
+mod job;
 mod jobs;
+mod listener_progress;
 mod listeners;
 mod messages;
 mod shutdown;
+mod shutdown_progress;
 pub mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -35,9 +38,9 @@ pub use messages::{
     SpawnFailure, Spawned, Verdict,
 };
 
-use jobs::Job;
-pub use listeners::ListenerProgress;
-use shutdown::Shutdown;
+use job::Job;
+pub use listener_progress::ListenerProgress;
+use shutdown_progress::ShutdownProgress;
 
 /// Room for how many effects is kept; the start of a crowd needs more, once.
 const MAX_KEPT_EFFECTS: usize = 1000;
@@ -100,7 +103,7 @@ pub struct Supervisor {
     jobs: Vec<Job>,
     /// The call whose items are being collected: it is not replied to before all have been.
     collecting: Option<CallId>,
-    shutdown: Option<Shutdown>,
+    shutdown: Option<ShutdownProgress>,
     restart_with: Option<Box<Config>>,
     /// Groups that are removed, or replaced, as soon as all their processes have stopped.
     retiring: Vec<String>,
@@ -257,7 +260,7 @@ impl Supervisor {
     pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         let process = self.deadlines.first().map(|(deadline, _)| *deadline);
         let ticks = self.ticks.deadline(now, |kind| self.is_subscribed(kind));
-        let shutdown = self.shutdown.as_ref().map(Shutdown::deadline);
+        let shutdown = self.shutdown.as_ref().map(ShutdownProgress::deadline);
         let jobs = self.jobs.iter().filter_map(Job::next_report).min();
         let pools = self.groups.iter().filter_map(|group| group.pool.as_ref()?.deadline()).min();
         let listeners = self.next_listener_deadline();

@@ -8,7 +8,7 @@ use supervisord_config::signal;
 use supervisord_wire::name::Namespec;
 use supervisord_wire::state::Mood;
 
-use super::jobs::{Goal, ReplyForm};
+use super::job::{Goal, ReplyForm};
 use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
 use crate::actor::Actor;
 use crate::audit;

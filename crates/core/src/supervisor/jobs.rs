@@ -5,70 +5,12 @@ use std::time::Duration;
 use supervisord_config::model::LogLevel;
 use supervisord_wire::name::namespec;
 
+use super::job::{Goal, Item, Job, REPORT_EVERY, ReplyForm};
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
 use crate::process::{KillScope, MachineInput, Obstacle};
 use crate::texts;
 use crate::time::Now;
-
-/// How often a slow stop is reported in the activity log.
-const REPORT_EVERY: Duration = Duration::from_secs(2);
-
-/// A call that waits for one or more processes.
-pub(super) struct Job {
-    call: CallId,
-    shape: ReplyForm,
-    open: Vec<Item>,
-    /// In the order in which the items finished.
-    done: Vec<Status>,
-}
-
-/// The form of the reply.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ReplyForm {
-    /// Done, or the refusal of the only item, with the process named as in the request.
-    Single,
-    /// The result of each item.
-    Array,
-}
-
-/// A process that a job waits for.
-struct Item {
-    process: ProcessId,
-    /// The name in refusals.
-    name: String,
-    goal: Goal,
-    /// When "waiting for NAME to stop" was last logged.
-    reported: Duration,
-}
-
-/// What an item waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Goal {
-    /// The check of the command; then the process is started.
-    Check { wait: bool },
-    /// The spawn of the child.
-    Spawn { wait: bool },
-    /// The RUNNING state, or the failure to reach it.
-    Run,
-    /// The stop signal.
-    Kill { wait: bool },
-    /// A stopped state.
-    Stop,
-    /// The signal.
-    Signal,
-    /// The write to stdin.
-    Feed,
-    /// The clearing of the logs.
-    Clear,
-}
-
-impl Job {
-    pub(super) fn next_report(&self) -> Option<Duration> {
-        let stopping = self.open.iter().filter(|item| item.goal == Goal::Stop);
-        stopping.map(|item| item.reported + REPORT_EVERY).min()
-    }
-}
 
 impl Supervisor {
     /// Opens a job; its items are added next, and [`Supervisor::close_job`] follows when all have been.

@@ -6,33 +6,10 @@ use supervisord_config::model::{GroupKind, LogLevel};
 use supervisord_wire::event::header;
 use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState};
 
+use super::listener_progress::ListenerProgress;
 use super::{Effect, FeedFailure, ProcessId, Supervisor, Verdict};
 use crate::pool::Queued;
 use crate::time::Now;
-
-/// The additional state of a process that is an event listener.
-#[derive(Clone, Debug, Default)]
-pub struct ListenerProgress {
-    /// The state of the protocol on its stdout.
-    pub protocol: Listener,
-    /// The event that it is processing.
-    pub event: Option<Queued>,
-    /// The number of the pending judgement of its result.
-    pub judgement: Option<u64>,
-    /// Protocol violations in a row, across restarts.
-    pub violations: u32,
-    /// When it is restarted after a protocol violation.
-    pub restart_at: Option<Duration>,
-    /// When it counts as ready for an event, unless it writes something before.
-    pub ready_at: Option<Duration>,
-}
-
-impl ListenerProgress {
-    /// Whether it was sent an event and has not answered yet.
-    pub(super) fn is_busy(&self) -> bool {
-        self.protocol.state() == ListenerState::Busy
-    }
-}
 
 /// The built-in result handler.
 const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";

@@ -7,6 +7,7 @@ use std::time::Duration;
 use supervisord_config::model::LogLevel;
 use supervisord_wire::state::Mood;
 
+use super::shutdown_progress::ShutdownProgress;
 use super::{Effect, Ending, ProcessId, Supervisor};
 use crate::event::{Event, SupervisorState};
 use crate::plan::Plan;
@@ -14,34 +15,8 @@ use crate::process::MachineInput;
 use crate::texts;
 use crate::time::Now;
 
-/// How often the names of the remaining processes are logged.
-const REPORT_EVERY: Duration = Duration::from_secs(3);
-
 /// How long listeners may process their events before they are stopped.
 const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A shutdown in progress.
-pub(super) struct Shutdown {
-    /// The groups, each of which is stopped when all before it have stopped.
-    plan: Plan<Arc<str>>,
-    /// For each group that is being stopped, the index of the member that was not down when this was asked last: whoever
-    /// looks through all members at the end of each takes a time that grows with the square of their number.
-    not_down: HashMap<Arc<str>, usize>,
-    /// Until when the listeners of the next group may process their events.
-    heard_until: Option<Duration>,
-    reported: Duration,
-}
-
-impl Shutdown {
-    fn next_report(&self) -> Duration {
-        self.reported + REPORT_EVERY
-    }
-
-    /// When the shutdown must be processed again without an input.
-    pub(super) fn deadline(&self) -> Duration {
-        self.heard_until.map_or(self.next_report(), |until| until.min(self.next_report()))
-    }
-}
 
 impl Supervisor {
     /// TERM, INT or QUIT: also turns a pending restart into a shutdown.
@@ -111,7 +86,7 @@ impl Supervisor {
         let order = self.groups_by_priority().into_iter().rev();
         let plan = Plan::sequence(order.map(|index| self.groups[index].config.name.as_str().into()));
         let not_down = HashMap::new();
-        self.shutdown = Some(Shutdown { plan, not_down, heard_until: None, reported: now.mono });
+        self.shutdown = Some(ShutdownProgress { plan, not_down, heard_until: None, reported: now.mono });
         self.emit(Event::SupervisorState(SupervisorState::Stopping));
         self.dispatch_events();
         if let Some(group) = self.next_group_to_stop().filter(|group| !self.awaits_listeners(now, group)) {
@@ -151,7 +126,7 @@ impl Supervisor {
         let members = self.groups[index].members.iter().filter_map(|id| self.members.get(id));
         let is_busy = members
             .filter(|member| member.machine.is_up())
-            .any(|member| member.listener.as_ref().is_some_and(super::listeners::ListenerProgress::is_busy));
+            .any(|member| member.listener.as_ref().is_some_and(super::listener_progress::ListenerProgress::is_busy));
         let Some(shutdown) = self.shutdown.as_mut() else { return false };
         is_busy && now.mono < *shutdown.heard_until.get_or_insert(now.mono + LAST_EVENT_TIMEOUT)
     }

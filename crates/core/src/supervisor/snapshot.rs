@@ -9,7 +9,7 @@ use supervisord_config::diff::{self, Difference};
 use supervisord_config::model::{Config, Group, LogLevel};
 use supervisord_wire::state::Mood;
 
-use super::listeners::ListenerProgress;
+use super::listener_progress::ListenerProgress;
 use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::call::Refusal;
 use crate::event::Event;
