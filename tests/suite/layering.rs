@@ -86,6 +86,50 @@ fn modules_have_no_circular_dependencies() {
     assert!(found.is_empty(), "these files use each other in circles: {found:#?}");
 }
 
+/// Names that public types of several crates still share. This list may only shrink.
+const SHARED_NAMES: [&str; 6] = ["Endpoint", "Group", "Pool", "Process", "Step", "Verb"];
+
+/// Whoever reads or searches for the name of a type finds one type: no two crates have public types of one name.
+#[test]
+fn no_two_crates_have_public_types_of_one_name() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let mut found: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (package, _) in LAYERS {
+        let Some(krate) = package.strip_prefix("supervisord-") else { continue };
+        let files = uses::product_files(&crates.join(krate).join("src"));
+        let names: BTreeSet<String> = files.iter().flat_map(|(_, code)| public_types(code)).collect();
+        assert!(names.len() > 10, "the types of {krate} are read: {names:?}");
+        for name in names {
+            found.entry(name).or_default().insert(krate);
+        }
+    }
+    let shared: BTreeMap<&str, &BTreeSet<&str>> =
+        found.iter().filter(|(_, crates)| crates.len() > 1).map(|(name, crates)| (name.as_str(), crates)).collect();
+    let new: Vec<_> = shared.iter().filter(|(name, _)| !SHARED_NAMES.contains(name)).collect();
+    assert!(new.is_empty(), "several crates have public types of these names: {new:#?}");
+    for name in SHARED_NAMES {
+        assert!(shared.contains_key(name), "{name} is no longer shared, take it off the list");
+    }
+}
+
+/// The names of the types that a file defines as `pub`.
+fn public_types(code: &str) -> impl Iterator<Item = String> {
+    code.lines().filter_map(|line| {
+        let definition = line.trim_start().strip_prefix("pub ")?;
+        let definition = definition.strip_prefix("unsafe ").unwrap_or(definition);
+        let keywords = ["struct ", "enum ", "union ", "trait ", "type "];
+        let rest = keywords.iter().find_map(|keyword| definition.strip_prefix(keyword))?;
+        Some(rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect())
+    })
+}
+
+#[test]
+fn public_types_are_found_by_their_definitions() {
+    let code = "pub struct One;\n    pub enum Two<T> {\npub(crate) struct Three;\nstruct Four;\npub fn five() {}\npub type Six = u8;\n";
+    let names: Vec<String> = public_types(code).collect();
+    assert_eq!(names, ["One", "Two", "Six"]);
+}
+
 /// Only the part of the daemon that talks to a client decides how an outcome looks to that client.
 #[test]
 fn core_uses_no_protocol_types() {

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::command_line::{CommandLine, Overrides};
+use crate::command_line::{CommandLineFlags, Overrides};
 use crate::error::ConfigError;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::host::{DaemonHost, Host, ReadError};
 use crate::include;
 use crate::ini::Ini;
@@ -43,7 +43,7 @@ pub enum Purpose {
 ///
 /// `file` is the path as given with `-c`, which is how messages show it. Nothing is changed anywhere: users are looked
 /// up and directories tested, but no socket, log or limit is touched. The error's `Display` is the original's message.
-pub fn load(file: &str, command_line: &CommandLine, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
+pub fn load(file: &str, command_line: &CommandLineFlags, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
     load_with(file, &command_line.convert(host)?, Purpose::Start, host)
 }
 
@@ -126,9 +126,9 @@ fn assemble(
     purpose: Purpose,
     notices: &mut Notices,
 ) -> Result<Config, ConfigError> {
-    let inherited = Names::new().variables(&inputs.host.environment());
+    let inherited = ExpansionNames::new().variables(&inputs.host.environment());
     let (mut supervisord, user) = supervisord::supervisord(inputs, overrides, &inherited, notices)?;
-    let variables = Names::over(&inherited).variables(&supervisord.environment);
+    let variables = ExpansionNames::over(&inherited).variables(&supervisord.environment);
     let rpc_interfaces = plugins(inputs.ini, SectionKind::RpcInterface, &variables, inputs.host)?;
     let mut groups = groups::groups(inputs, &variables, notices)?;
     let servers = servers::servers(inputs, &variables)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::assemble::{Source, plugins};
 use crate::error::ConfigError;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::host::Host;
 use crate::model::{Origin, Plugin};
 use crate::path;
@@ -64,8 +64,8 @@ pub fn load(file: &str, host: &dyn Host) -> Result<ClientConfig, ConfigError> {
         return Err(ConfigError::at(".ini file does not include supervisorctl section", place));
     };
     let reader = Reader::new(&ini, section, SectionKind::Supervisorctl);
-    let variables = &Names::new().variables(&host.environment());
-    let located = &Names::over(variables).text("here", &source.here);
+    let variables = &ExpansionNames::new().variables(&host.environment());
+    let located = &ExpansionNames::over(variables).text("here", &source.here);
     let text = |option, names| reader.text(option, names)?.ok_or_else(|| reader.missing(option));
     Ok(ClientConfig {
         serverurl: server_url(&text("serverurl", located)?, host),

@@ -2,11 +2,11 @@
 
 use crate::complaint::Complaint;
 use crate::error::ConfigError;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::host::DaemonHost;
 use crate::pyrepr::repr;
 use crate::schema::{Context, SectionKind};
-use crate::value::Value;
+use crate::value::ConfigValue;
 
 /// An option of the command line that sets a value of `[supervisord]`, names the file, or is without effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +44,7 @@ pub struct Given {
 
 /// The flags of a command line in the order given, values not yet converted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CommandLine {
+pub struct CommandLineFlags {
     /// The flags.
     pub given: Vec<Given>,
 }
@@ -55,7 +55,7 @@ pub struct Overrides {
     /// A user that is looked up only once everything else has been read.
     pub(crate) user: Option<String>,
     /// Options of `[supervisord]` with their values.
-    values: Vec<(&'static str, Value<'static>)>,
+    values: Vec<(&'static str, ConfigValue<'static>)>,
 }
 
 impl Flag {
@@ -83,7 +83,7 @@ impl Flag {
     }
 }
 
-impl CommandLine {
+impl CommandLineFlags {
     /// Converts all values. The first that is bad is an error, `invalid value for -y 'abc': REASON`, or that is given twice:
     /// `conflicting command line option '-y'`.
     ///
@@ -112,9 +112,10 @@ impl Overrides {
                 self.user = Some(value.to_owned());
                 return Ok(());
             }
-            Flag::Nodaemon | Flag::Silent | Flag::Nocleanup | Flag::StripAnsi => Value::Boolean(true),
+            Flag::Nodaemon | Flag::Silent | Flag::Nocleanup | Flag::StripAnsi => ConfigValue::Boolean(true),
             _ => {
-                let context = Context { host, names: &Names::new(), section: row.section.word(), option: row.name };
+                let context =
+                    Context { host, names: &ExpansionNames::new(), section: row.section.word(), option: row.name };
                 row.convert_on(value, &context)?
             }
         };
@@ -123,7 +124,7 @@ impl Overrides {
     }
 
     /// The value of an option, where the command line has one.
-    pub(crate) fn value(&self, option: &str) -> Option<Value<'static>> {
+    pub(crate) fn value(&self, option: &str) -> Option<ConfigValue<'static>> {
         self.values.iter().find(|(name, _)| *name == option).map(|(_, value)| value.clone())
     }
 }

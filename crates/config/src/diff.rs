@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::model::{Group, GroupKind, LogFile, Pool, Process};
 use crate::schema::{Needs, options_of_processes};
-use crate::value::Value;
+use crate::value::ConfigValue;
 
 /// How many changes of a group a line of the activity log shows.
 const MOST_SHOWN: usize = 50;
@@ -29,12 +29,12 @@ pub struct ChangedGroup {
     /// Its name.
     pub name: String,
     /// In what; never empty.
-    pub changes: Vec<Change>,
+    pub changes: Vec<GroupChange>,
 }
 
 /// One thing that differs between two definitions of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum GroupChange {
     /// It is of another kind: programs, a FastCGI program, or listeners.
     Kind,
     /// An option of the group itself, or of its pool.
@@ -66,7 +66,7 @@ pub enum Change {
 impl fmt::Display for ChangedGroup {
     /// As the activity log has it: the first [`MOST_SHOWN`] changes, and how many more there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: Vec<String> = self.changes.iter().take(MOST_SHOWN).map(Change::to_string).collect();
+        let shown: Vec<String> = self.changes.iter().take(MOST_SHOWN).map(GroupChange::to_string).collect();
         write!(f, "the definition of {} differs: {}", self.name, shown.join(", "))?;
         match self.changes.len() - shown.len() {
             0 => Ok(()),
@@ -75,14 +75,14 @@ impl fmt::Display for ChangedGroup {
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for GroupChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Change::Kind => f.write_str("kind of group"),
-            Change::OfGroup { option } => f.write_str(option),
-            Change::Added { process } => write!(f, "{process} added"),
-            Change::Removed { process } => write!(f, "{process} removed"),
-            Change::OfProcess { process, option, needs } => write!(f, "{process} {option} ({})", needs.word()),
+            GroupChange::Kind => f.write_str("kind of group"),
+            GroupChange::OfGroup { option } => f.write_str(option),
+            GroupChange::Added { process } => write!(f, "{process} added"),
+            GroupChange::Removed { process } => write!(f, "{process} removed"),
+            GroupChange::OfProcess { process, option, needs } => write!(f, "{process} {option} ({})", needs.word()),
         }
     }
 }
@@ -110,15 +110,15 @@ pub fn diff(active: &[Arc<Group>], new: &[Arc<Group>]) -> Difference {
 }
 
 /// In what two definitions differ. Where they were written does not matter.
-fn changes(a: &Group, b: &Group) -> Vec<Change> {
+fn changes(a: &Group, b: &Group) -> Vec<GroupChange> {
     let mut changes = Vec::new();
     if a.priority != b.priority {
-        changes.push(Change::OfGroup { option: "priority" });
+        changes.push(GroupChange::OfGroup { option: "priority" });
     }
     match (&a.kind, &b.kind) {
         (GroupKind::Listeners(a), GroupKind::Listeners(b)) => changes.extend(changes_of_pool(a, b)),
         (a, b) if discriminant(a) == discriminant(b) => {}
-        _ => changes.push(Change::Kind),
+        _ => changes.push(GroupChange::Kind),
     }
     let by_name = |group: &Group| -> HashMap<String, Arc<Process>> {
         group.processes.iter().map(|process| (process.identity.name.clone(), process.clone())).collect()
@@ -128,48 +128,52 @@ fn changes(a: &Group, b: &Group) -> Vec<Change> {
         let name = &process.identity.name;
         match old.get(name) {
             Some(known) => changes.extend(changes_of_process(known, process)),
-            None => changes.push(Change::Added { process: name.clone() }),
+            None => changes.push(GroupChange::Added { process: name.clone() }),
         }
     }
     let removed = a.processes.iter().map(|process| &process.identity.name).filter(|name| !fresh.contains_key(*name));
-    changes.extend(removed.map(|process| Change::Removed { process: process.clone() }));
+    changes.extend(removed.map(|process| GroupChange::Removed { process: process.clone() }));
     // The same processes in another order.
     let names = |group: &'_ Group| -> Vec<String> {
         group.processes.iter().map(|process| process.identity.name.clone()).collect()
     };
     if changes.is_empty() && names(a) != names(b) {
-        changes.push(Change::OfGroup { option: "programs" });
+        changes.push(GroupChange::OfGroup { option: "programs" });
     }
     changes
 }
 
-fn changes_of_pool(a: &Pool, b: &Pool) -> impl Iterator<Item = Change> {
+fn changes_of_pool(a: &Pool, b: &Pool) -> impl Iterator<Item = GroupChange> {
     let set = |events: &[String]| events.iter().cloned().collect::<BTreeSet<_>>();
     let differs = [
         ("events", set(&a.events) != set(&b.events)),
         ("buffer_size", a.buffer_size != b.buffer_size),
         ("result_handler", a.result_handler != b.result_handler),
     ];
-    differs.into_iter().filter(|(_, differs)| *differs).map(|(option, _)| Change::OfGroup { option })
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(option, _)| GroupChange::OfGroup { option })
 }
 
-fn changes_of_process<'p>(a: &'p Process, b: &'p Process) -> impl Iterator<Item = Change> + 'p {
+fn changes_of_process<'p>(a: &'p Process, b: &'p Process) -> impl Iterator<Item = GroupChange> + 'p {
     let differing = options_of_processes().filter(|(_, field)| !is_same(&field.get(a), &field.get(b)));
-    differing.map(|(row, _)| Change::OfProcess { process: b.identity.name.clone(), option: row.name, needs: row.needs })
+    differing.map(|(row, _)| GroupChange::OfProcess {
+        process: b.identity.name.clone(),
+        option: row.name,
+        needs: row.needs,
+    })
 }
 
 /// Whether two values of an option mean the same.
-fn is_same(a: &Value<'_>, b: &Value<'_>) -> bool {
+fn is_same(a: &ConfigValue<'_>, b: &ConfigValue<'_>) -> bool {
     match (a, b) {
-        (Value::User(a), Value::User(b)) => a.uid == b.uid,
-        (Value::Pairs(a), Value::Pairs(b)) => {
+        (ConfigValue::User(a), ConfigValue::User(b)) => a.uid == b.uid,
+        (ConfigValue::Pairs(a), ConfigValue::Pairs(b)) => {
             let map = |pairs: &[(String, String)]| pairs.iter().cloned().collect::<BTreeMap<_, _>>();
             map(a) == map(b)
         }
         // An automatic file counts as equal to anything that was set before, as in the original, but not the reverse.
-        (Value::LogFile(a), Value::LogFile(b)) => a == b || **b == LogFile::Auto,
+        (ConfigValue::LogFile(a), ConfigValue::LogFile(b)) => a == b || **b == LogFile::Auto,
         // A socket is known by its URL alone: the original notices no change of owner, mode or backlog.
-        (Value::Socket(a), Value::Socket(b)) => a.url == b.url,
+        (ConfigValue::Socket(a), ConfigValue::Socket(b)) => a.url == b.url,
         _ => a == b,
     }
 }
@@ -179,17 +183,17 @@ mod tests {
     use super::*;
     use crate::fake_host::FakeHost;
     use crate::schema::SectionKind;
-    use crate::{CommandLine, load};
+    use crate::{CommandLineFlags, load};
 
     fn groups(text: &str) -> Vec<Arc<Group>> {
         let host = FakeHost::new().file("/conf/c.conf", format!("[supervisord]\n{text}"));
-        load("c.conf", &CommandLine::default(), &host).unwrap().groups
+        load("c.conf", &CommandLineFlags::default(), &host).unwrap().groups
     }
 
     #[test]
     fn the_line_of_a_group_shows_so_many_changes() {
         let line = |count: usize| {
-            let changes = (0..count).map(|number| Change::Added { process: format!("p{number}") }).collect();
+            let changes = (0..count).map(|number| GroupChange::Added { process: format!("p{number}") }).collect();
             ChangedGroup { name: "g".to_owned(), changes }.to_string()
         };
         assert_eq!(line(2), "the definition of g differs: p0 added, p1 added");
@@ -252,7 +256,7 @@ mod tests {
         "serverurl=x",
     ];
 
-    fn changes(old: &str, new: &str) -> Vec<Change> {
+    fn changes(old: &str, new: &str) -> Vec<GroupChange> {
         diff(&groups(old), &groups(new)).changed.into_iter().flat_map(|group| group.changes).collect()
     }
 
@@ -264,7 +268,7 @@ mod tests {
             let other = other.or_else(|| row.example.map(|example| format!("{}={example}", row.name)));
             let other = other.unwrap_or_else(|| panic!("{} needs an example other than its default", row.name));
             let changes = changes(base, &format!("{base}{other}\n"));
-            let named = Change::OfProcess { process: "p0".to_owned(), option: row.name, needs: row.needs };
+            let named = GroupChange::OfProcess { process: "p0".to_owned(), option: row.name, needs: row.needs };
             match row.of_process() {
                 Some(_) => assert!(changes.contains(&named), "{other}: {changes:?}"),
                 None => assert!(!changes.is_empty(), "{other}"),
@@ -278,9 +282,9 @@ mod tests {
         let (two, others) = (program("numprocs=2"), program("numprocs=2\nnumprocs_start=1\nstartsecs=9"));
         let named = |process: &str| process.to_owned();
         let expected = [
-            Change::OfProcess { process: named("p1"), option: "startsecs", needs: Needs::Restart },
-            Change::Added { process: named("p2") },
-            Change::Removed { process: named("p0") },
+            GroupChange::OfProcess { process: named("p1"), option: "startsecs", needs: Needs::Restart },
+            GroupChange::Added { process: named("p2") },
+            GroupChange::Removed { process: named("p0") },
         ];
         assert_eq!(changes(&two, &others), expected);
     }
@@ -290,7 +294,7 @@ mod tests {
         let group = |programs: &str| {
             format!("[program:a]\ncommand=c\n[program:b]\ncommand=c\n[group:g]\nprograms={programs}\n")
         };
-        assert_eq!(changes(&group("a,b"), &group("b,a")), [Change::OfGroup { option: "programs" }]);
+        assert_eq!(changes(&group("a,b"), &group("b,a")), [GroupChange::OfGroup { option: "programs" }]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Loss {
 
 /// What is in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment {
+pub struct ParsedEnvironment {
     /// The variables.
     pub pairs: Vec<(String, String)>,
     /// What has no effect.
@@ -59,12 +59,12 @@ pub fn pairs(text: &str) -> Result<Vec<(String, String)>, Complaint> {
 }
 
 /// The pairs, and what has no effect: as 4.3.0 has them, or else 4.4.
-pub fn read(text: &str) -> Result<Environment, Complaint> {
+pub fn read(text: &str) -> Result<ParsedEnvironment, Complaint> {
     read_4_3(text).or_else(|complaint| read_4_4(text).ok_or(complaint))
 }
 
 /// The pairs by the rules of a shell; none where there are others than pairs.
-pub(crate) fn read_4_4(text: &str) -> Option<Environment> {
+pub(crate) fn read_4_4(text: &str) -> Option<ParsedEnvironment> {
     let words = posix::words(text)?;
     let mut pairs = crate::ordered::Ordered::default();
     for group in words.chunks(4) {
@@ -73,11 +73,11 @@ pub(crate) fn read_4_4(text: &str) -> Option<Environment> {
             _ => return None,
         }
     }
-    Some(Environment { pairs: pairs.into_entries(), losses: Vec::new() })
+    Some(ParsedEnvironment { pairs: pairs.into_entries(), losses: Vec::new() })
 }
 
 /// The pairs by the rules of the original.
-pub(crate) fn read_4_3(text: &str) -> Result<Environment, Complaint> {
+pub(crate) fn read_4_3(text: &str) -> Result<ParsedEnvironment, Complaint> {
     let tokens = Lexer::new(text).tokens()?;
     let mut pairs = crate::ordered::Ordered::default();
     let mut losses = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) fn read_4_3(text: &str) -> Result<Environment, Complaint> {
             _ => return Err(Complaint::quoting("Unexpected end of key/value pairs in value '", text, "'")),
         }
     }
-    Ok(Environment { pairs: pairs.into_entries(), losses })
+    Ok(ParsedEnvironment { pairs: pairs.into_entries(), losses })
 }
 
 struct Token {

@@ -16,80 +16,80 @@ const WIDEST: usize = 4096;
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum NamedValue {
     /// Text.
     Text(String),
     /// A number: `process_num` and `numprocs`.
     Number(i64),
 }
 
-impl Value {
+impl NamedValue {
     fn type_name(&self) -> &'static str {
         match self {
-            Value::Text(_) => "str",
-            Value::Number(_) => "int",
+            NamedValue::Text(_) => "str",
+            NamedValue::Number(_) => "int",
         }
     }
 
     fn shown(&self) -> String {
         match self {
-            Value::Text(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
+            NamedValue::Text(text) => text.clone(),
+            NamedValue::Number(number) => number.to_string(),
         }
     }
 
     /// As a Python literal, written by `literal`.
     fn quoted(&self, literal: fn(&str) -> String) -> String {
         match self {
-            Value::Text(text) => literal(text),
-            Value::Number(number) => number.to_string(),
+            NamedValue::Text(text) => literal(text),
+            NamedValue::Number(number) => number.to_string(),
         }
     }
 }
 
 /// The names that can be used in one place: those added here over those of an outer place.
 #[derive(Clone, Debug, Default)]
-pub struct Names<'o> {
-    outer: Option<&'o Names<'o>>,
-    own: BTreeMap<String, Value>,
+pub struct ExpansionNames<'o> {
+    outer: Option<&'o ExpansionNames<'o>>,
+    own: BTreeMap<String, NamedValue>,
 }
 
-impl<'o> Names<'o> {
+impl<'o> ExpansionNames<'o> {
     /// No names.
-    pub fn new() -> Names<'static> {
-        Names::default()
+    pub fn new() -> ExpansionNames<'static> {
+        ExpansionNames::default()
     }
 
     /// The names of `outer`, to be added to.
-    pub fn over(outer: &'o Names<'o>) -> Names<'o> {
-        Names { outer: Some(outer), own: BTreeMap::new() }
+    pub fn over(outer: &'o ExpansionNames<'o>) -> ExpansionNames<'o> {
+        ExpansionNames { outer: Some(outer), own: BTreeMap::new() }
     }
 
     /// Lets a name stand for a text.
-    pub fn text(mut self, name: impl Into<String>, value: impl Into<String>) -> Names<'o> {
-        self.own.insert(name.into(), Value::Text(value.into()));
+    pub fn text(mut self, name: impl Into<String>, value: impl Into<String>) -> ExpansionNames<'o> {
+        self.own.insert(name.into(), NamedValue::Text(value.into()));
         self
     }
 
     /// Lets a name stand for a number.
-    pub fn number(mut self, name: impl Into<String>, value: i64) -> Names<'o> {
-        self.own.insert(name.into(), Value::Number(value));
+    pub fn number(mut self, name: impl Into<String>, value: i64) -> ExpansionNames<'o> {
+        self.own.insert(name.into(), NamedValue::Number(value));
         self
     }
 
     /// Adds `ENV_NAME` for each variable.
-    pub fn variables(mut self, variables: &[(String, String)]) -> Names<'o> {
+    pub fn variables(mut self, variables: &[(String, String)]) -> ExpansionNames<'o> {
         for (name, value) in variables {
-            self.own.insert(format!("ENV_{name}"), Value::Text(value.clone()));
+            self.own.insert(format!("ENV_{name}"), NamedValue::Text(value.clone()));
         }
         self
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
+    fn get(&self, name: &str) -> Option<&NamedValue> {
         self.own.get(name).or_else(|| self.outer?.get(name))
     }
 
-    fn all(&self) -> BTreeMap<&str, &Value> {
+    fn all(&self) -> BTreeMap<&str, &NamedValue> {
         let mut all = self.outer.map(|outer| outer.all()).unwrap_or_default();
         all.extend(self.own.iter().map(|(name, value)| (name.as_str(), value)));
         all
@@ -97,7 +97,7 @@ impl<'o> Names<'o> {
 
     /// All names as a Python dictionary, which is what a bare `%s` stands for.
     fn dictionary(&self, literal: fn(&str) -> String) -> String {
-        let item = |(name, value): (&str, &Value)| format!("{}: {}", literal(name), value.quoted(literal));
+        let item = |(name, value): (&str, &NamedValue)| format!("{}: {}", literal(name), value.quoted(literal));
         let items: Vec<String> = self.all().into_iter().map(item).collect();
         format!("{{{}}}", items.join(", "))
     }
@@ -107,7 +107,7 @@ impl<'o> Names<'o> {
 const ESCAPE: &str = "write %% for a percent sign";
 
 /// Expands a text. `label` is how a complaint names the option.
-pub fn expand(text: &str, names: &Names<'_>, label: &str) -> Result<String, Complaint> {
+pub fn expand(text: &str, names: &ExpansionNames<'_>, label: &str) -> Result<String, Complaint> {
     if !text.contains('%') {
         return Ok(text.to_owned());
     }
@@ -129,7 +129,7 @@ pub fn expand(text: &str, names: &Names<'_>, label: &str) -> Result<String, Comp
 }
 
 /// Expands a text that has been expanded once: some options are, and what is in them needs more percent signs.
-pub(crate) fn expand_again(text: &str, names: &Names<'_>, label: &str) -> Result<String, Complaint> {
+pub(crate) fn expand_again(text: &str, names: &ExpansionNames<'_>, label: &str) -> Result<String, Complaint> {
     let advice = "write %%%% for a percent sign, because this option is expanded twice";
     expand(text, names, label).map_err(|complaint| match complaint.advice() {
         Some(ESCAPE) => complaint.advise(advice.to_owned()),
@@ -181,7 +181,7 @@ enum Argument<'n> {
     /// All names, until a name in parentheses was used.
     Everything,
     /// The value of the last name in parentheses.
-    One(&'n Value),
+    One(&'n NamedValue),
 }
 
 impl Argument<'_> {
@@ -196,13 +196,13 @@ impl Argument<'_> {
 struct Formatter<'t> {
     text: Vec<char>,
     at: usize,
-    names: &'t Names<'t>,
+    names: &'t ExpansionNames<'t>,
     argument: Option<Argument<'t>>,
     out: String,
 }
 
 impl<'t> Formatter<'t> {
-    fn new(text: &str, names: &'t Names<'t>) -> Formatter<'t> {
+    fn new(text: &str, names: &'t ExpansionNames<'t>) -> Formatter<'t> {
         let out = String::with_capacity(text.len());
         Formatter { text: text.chars().collect(), at: 0, names, argument: Some(Argument::Everything), out }
     }
@@ -312,7 +312,7 @@ impl<'t> Formatter<'t> {
 
     fn star(&mut self) -> Result<i64, Failure> {
         match self.take()? {
-            Argument::One(Value::Number(number)) => Ok(*number),
+            Argument::One(NamedValue::Number(number)) => Ok(*number),
             _ => Err(bad("* wants int")),
         }
     }
@@ -333,7 +333,7 @@ impl<'t> Formatter<'t> {
             's' | 'r' | 'a' => Ok(layout.text(self.in_words(conversion, argument))),
             'c' => character(argument).map(|c| layout.pad(c.to_string())),
             'd' | 'i' | 'u' | 'x' | 'X' | 'o' => match argument {
-                Argument::One(Value::Number(number)) => Ok(number::integer(*number, conversion, layout)),
+                Argument::One(NamedValue::Number(number)) => Ok(number::integer(*number, conversion, layout)),
                 _ => {
                     let wanted = if matches!(conversion, 'd' | 'i' | 'u') { "a real number" } else { "an integer" };
                     let given = argument.type_name();
@@ -341,7 +341,7 @@ impl<'t> Formatter<'t> {
                 }
             },
             'e' | 'E' | 'f' | 'F' | 'g' | 'G' => match argument {
-                Argument::One(Value::Number(number)) => Ok(number::real(*number, conversion, layout)),
+                Argument::One(NamedValue::Number(number)) => Ok(number::real(*number, conversion, layout)),
                 _ => Err(bad(format!("must be real number, not {}", argument.type_name()))),
             },
             _ => Err(self.unsupported(conversion)),
@@ -364,11 +364,11 @@ fn bounded(number: u64, too_big: &str) -> Result<usize, Failure> {
 
 fn character(argument: Argument<'_>) -> Result<char, Failure> {
     match argument {
-        Argument::One(Value::Number(number)) => {
+        Argument::One(NamedValue::Number(number)) => {
             let code = u32::try_from(*number).ok();
             code.and_then(char::from_u32).ok_or_else(|| bad("%c arg not in range(0x110000)"))
         }
-        Argument::One(Value::Text(text)) => {
+        Argument::One(NamedValue::Text(text)) => {
             let mut all = text.chars();
             match (all.next(), all.next()) {
                 (Some(only), None) => Ok(only),

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::command_line::CommandLine;
+use crate::command_line::CommandLineFlags;
 use crate::complaint::Complaint;
 use crate::convert;
 use crate::environment::pairs;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::fake_host::FakeHost;
 use crate::ini::Ini;
 use crate::model::{AutoRestart, LogFile};
@@ -78,11 +78,11 @@ const OTHER_VALUES: [(&str, &str, &str); 7] = [
 ];
 
 fn child_log(text: &str) -> Result<String, Complaint> {
-    let (host, names) = (FakeHost::new(), Names::new());
+    let (host, names) = (FakeHost::new(), ExpansionNames::new());
     let context = Context { host: &host, names: &names, section: "", option: "stdout_logfile" };
     Ok(match Kind::ChildLog.convert_on(text, &context)? {
-        value::Value::Syslog => "SYSLOG".to_owned(),
-        value::Value::LogFile(file) => match file.into_owned() {
+        value::ConfigValue::Syslog => "SYSLOG".to_owned(),
+        value::ConfigValue::LogFile(file) => match file.into_owned() {
             LogFile::None => "NONE".to_owned(),
             LogFile::Auto => "AUTO".to_owned(),
             LogFile::Path(path) => path,
@@ -188,7 +188,7 @@ const BASE: &str = "[supervisord]\nlogfile=%(here)s/s.log\npidfile=%(here)s/s.pi
 
 fn load_text(file: &str) -> Result<(), String> {
     let host = FakeHost::new().file("/conf/supervisord.conf", file);
-    load("supervisord.conf", &CommandLine::default(), &host).map(drop).map_err(|error| {
+    load("supervisord.conf", &CommandLineFlags::default(), &host).map(drop).map_err(|error| {
         let (words, whole) = (error.message().to_owned(), error.to_string());
         let place = whole.strip_prefix(&words).unwrap_or_else(|| panic!("{whole:?} does not begin with {words:?}"));
         let is_place = place.starts_with(" (supervisord.conf") && place.ends_with(')');

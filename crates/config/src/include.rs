@@ -1,7 +1,7 @@
 //! `[include]`: reading further files over the main one.
 
 use crate::error::ConfigError;
-use crate::expand::{Names, expand};
+use crate::expand::{ExpansionNames, expand};
 use crate::glob::glob;
 use crate::host::{DaemonHost, ReadError};
 use crate::ini::Ini;
@@ -28,8 +28,8 @@ pub(crate) fn read(ini: &mut Ini, here: &str, host: &dyn DaemonHost, notices: &m
         let place = Place::new(&origin).section("include").not_set("files").advise(meant);
         return Err(ConfigError::at(message, place));
     };
-    let variables = Names::new().variables(&host.environment());
-    let names = Names::over(&variables).text("here", here).text("host_node_name", host.host_name());
+    let variables = ExpansionNames::new().variables(&host.environment());
+    let names = ExpansionNames::over(&variables).text("here", here).text("host_node_name", host.host_name());
     let place = Place::new(&files.origin).section("include").value("files", &files.value);
     let patterns = expand(&files.value, &names, "include.files").map_err(|complaint| {
         ConfigError::at(complaint.to_string(), place.clone().advise(complaint.advice().map(str::to_owned)))

@@ -42,13 +42,13 @@ pub enum Oddity {
 
 /// A section.
 #[derive(Clone, Debug)]
-pub struct Section {
+pub struct IniSection {
     name: String,
     origin: Origin,
     options: Ordered<Entry>,
 }
 
-impl Section {
+impl IniSection {
     /// The text between the brackets.
     pub fn name(&self) -> &str {
         &self.name
@@ -64,7 +64,7 @@ impl Section {
 #[derive(Clone, Debug, Default)]
 pub struct Ini {
     defaults: Ordered<Entry>,
-    sections: Ordered<Section>,
+    sections: Ordered<IniSection>,
     oddities: Vec<Oddity>,
 }
 
@@ -80,7 +80,7 @@ impl Ini {
     }
 
     /// All sections but `[DEFAULT]`, in the order of first appearance.
-    pub fn sections(&self) -> impl Iterator<Item = &Section> {
+    pub fn sections(&self) -> impl Iterator<Item = &IniSection> {
         self.sections.iter().map(|(_, section)| section)
     }
 
@@ -90,7 +90,7 @@ impl Ini {
     }
 
     /// The section of this name.
-    pub fn section(&self, name: &str) -> Option<&Section> {
+    pub fn section(&self, name: &str) -> Option<&IniSection> {
         self.sections.get(name)
     }
 
@@ -101,7 +101,7 @@ impl Ini {
     }
 
     /// All options of a section: first those of `[DEFAULT]`, with the section's own values where it has any.
-    pub fn options<'a>(&'a self, section: &'a Section) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+    pub fn options<'a>(&'a self, section: &'a IniSection) -> impl Iterator<Item = (&'a str, &'a Entry)> {
         let inherited = self.defaults.iter().map(|(name, entry)| (name, section.options.get(name).unwrap_or(entry)));
         inherited.chain(section.options.iter().filter(|(name, _)| !self.defaults.contains(name)))
     }
@@ -305,7 +305,7 @@ impl<'i> Parser<'i> {
                 self.ini.oddities.push(Oddity::SectionAgain { section, first, origin });
             }
             None => {
-                let section = Section { name: name.to_owned(), origin, options: Ordered::default() };
+                let section = IniSection { name: name.to_owned(), origin, options: Ordered::default() };
                 self.ini.sections.insert(name, section);
             }
         }

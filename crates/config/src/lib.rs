@@ -45,7 +45,7 @@ pub mod value;
 pub mod words;
 
 pub use assemble::{Purpose, load, load_text, load_with};
-pub use command_line::CommandLine;
+pub use command_line::CommandLineFlags;
 pub use complaint::Complaint;
 pub use error::ConfigError;
 pub use place::Place;

@@ -40,7 +40,7 @@ pub struct Config {
     /// Groups sorted by (priority, name); names are unique.
     pub groups: Vec<Arc<Group>>,
     /// What is to be logged once the activity log is open: all warnings, then all information.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<ConfigNotice>,
 }
 
 impl Config {
@@ -73,7 +73,7 @@ impl ServerAddress {
     }
 }
 
-/// The severity of a [`Notice`].
+/// The severity of a [`ConfigNotice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeLevel {
     /// Logged at WARN.
@@ -93,7 +93,7 @@ impl From<NoticeLevel> for LogLevel {
 
 /// Something worth saying about a configuration that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct ConfigNotice {
     /// How loud.
     pub level: NoticeLevel,
     /// The text.
@@ -207,21 +207,21 @@ pub struct HttpServer {
     /// Where it listens.
     pub address: ServerAddress,
     /// User name and password (plain, or `{SHA}` and 40 hex digits), when authentication is on.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<RequiredCredentials>,
     /// Let links on the web page change something, as the original's do, and not only forms.
     pub get_actions: bool,
 }
 
 /// What a client must present.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub struct RequiredCredentials {
     /// User name.
     pub username: String,
     /// Password as configured.
     pub password: String,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for RequiredCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
     }
@@ -350,7 +350,7 @@ pub struct Spawn {
     /// Added to its environment: the pairs of `[supervisord]`, overlaid with the section's own.
     pub environment: Vec<(String, String)>,
     /// What to tell it in `SUPERVISOR_SERVER_URL`.
-    pub serverurl: ServerUrl,
+    pub serverurl: ProgramServerUrl,
     /// The listening socket it gets as descriptor 0.
     pub socket: Option<Arc<FastCgiSocket>>,
 }
@@ -450,7 +450,7 @@ pub enum AutoRestart {
 
 /// `serverurl` of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ServerUrl {
+pub enum ProgramServerUrl {
     /// The daemon's own.
     #[default]
     Auto,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Notice, NoticeLevel};
+use crate::model::{ConfigNotice, NoticeLevel};
 use crate::place::{Place, in_one_line};
 
 /// Warnings and information, each in the order in which they came up.
@@ -32,9 +32,9 @@ impl Notices {
     }
 
     /// All warnings, then all information.
-    pub(crate) fn finish(self) -> Vec<Notice> {
-        let warnings = self.warnings.into_iter().map(|text| Notice { level: NoticeLevel::Warn, text });
-        let information = self.information.into_iter().map(|text| Notice { level: NoticeLevel::Info, text });
+    pub(crate) fn finish(self) -> Vec<ConfigNotice> {
+        let warnings = self.warnings.into_iter().map(|text| ConfigNotice { level: NoticeLevel::Warn, text });
+        let information = self.information.into_iter().map(|text| ConfigNotice { level: NoticeLevel::Info, text });
         warnings.chain(information).collect()
     }
 }

@@ -2,25 +2,25 @@
 
 use crate::complaint::Complaint;
 use crate::error::ConfigError;
-use crate::expand::{Names, expand, may_show_environment};
+use crate::expand::{ExpansionNames, expand, may_show_environment};
 use crate::host::DaemonHost;
-use crate::ini::{Entry, Ini, Section};
+use crate::ini::{Entry, Ini, IniSection};
 use crate::misspelt::misspelt;
 use crate::model::Origin;
 use crate::place::Place;
 use crate::schema::{self, Context, OptionSpec, SectionKind};
-use crate::value::{OptionValue, Value};
+use crate::value::{ConfigValue, OptionValue};
 
 /// One section, read as a kind of section.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     ini: &'a Ini,
-    section: &'a Section,
+    section: &'a IniSection,
     kind: SectionKind,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(ini: &'a Ini, section: &'a Section, kind: SectionKind) -> Reader<'a> {
+    pub(crate) fn new(ini: &'a Ini, section: &'a IniSection, kind: SectionKind) -> Reader<'a> {
         Reader { ini, section, kind }
     }
 
@@ -153,11 +153,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The expanded text.
-    pub(crate) fn text(&self, option: &str, names: &Names<'_>) -> Result<Option<String>, ConfigError> {
+    pub(crate) fn text(&self, option: &str, names: &ExpansionNames<'_>) -> Result<Option<String>, ConfigError> {
         self.raw(option).map(|raw| self.expanded(option, raw, names)).transpose()
     }
 
-    fn expanded(&self, option: &str, raw: &str, names: &Names<'_>) -> Result<String, ConfigError> {
+    fn expanded(&self, option: &str, raw: &str, names: &ExpansionNames<'_>) -> Result<String, ConfigError> {
         let label = format!("{}.{option}", self.section());
         expand(raw, names, &label).map_err(|complaint| self.cannot_expand(option, &complaint))
     }
@@ -166,9 +166,9 @@ impl<'a> Reader<'a> {
     pub(crate) fn value(
         &self,
         row: &OptionSpec,
-        names: &Names<'_>,
+        names: &ExpansionNames<'_>,
         host: &dyn DaemonHost,
-    ) -> Result<Option<Value<'static>>, ConfigError> {
+    ) -> Result<Option<ConfigValue<'static>>, ConfigError> {
         let Some(raw) = self.raw_of(row) else { return Ok(None) };
         let text = self.expanded(row.name, raw, names)?;
         let context = Context { host, names, section: self.section(), option: row.name };
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn maybe<T: OptionValue>(
         &self,
         option: &str,
-        names: &Names<'_>,
+        names: &ExpansionNames<'_>,
         host: &dyn DaemonHost,
     ) -> Result<Option<T>, ConfigError> {
         let Some(row) = self.kind.option(option) else { return Ok(None) };
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn get<T: OptionValue>(
         &self,
         option: &str,
-        names: &Names<'_>,
+        names: &ExpansionNames<'_>,
         host: &dyn DaemonHost,
     ) -> Result<T, ConfigError> {
         self.maybe(option, names, host)?.ok_or_else(|| self.missing(option))
@@ -220,7 +220,7 @@ mod tests {
         ini.read("f", format!("[program:a]\n{text}").as_bytes()).unwrap();
         let reader = Reader::new(&ini, ini.section("program:a").unwrap(), SectionKind::Program);
         let row = aliased("name", &["alias"]);
-        let value = reader.value(&row, &Names::new(), &FakeHost::new()).unwrap()?;
+        let value = reader.value(&row, &ExpansionNames::new(), &FakeHost::new()).unwrap()?;
         assert!(reader.is_written(&row));
         i64::from_value(value)
     }

@@ -207,7 +207,7 @@ mod tests {
     use crate::fake_host::FakeHost;
     use crate::ini::Ini;
     use crate::model::ServerAddress;
-    use crate::{CommandLine, client, load};
+    use crate::{CommandLineFlags, client, load};
 
     fn host(text: &str) -> FakeHost {
         let mut host = FakeHost::new().file("/conf/supervisord.conf", text);
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_sample_is_a_working_configuration() {
-        let config = load("supervisord.conf", &CommandLine::default(), &host(&text())).unwrap();
+        let config = load("supervisord.conf", &CommandLineFlags::default(), &host(&text())).unwrap();
         assert_eq!(config.notices, []);
         let ServerAddress::Unix { path, .. } = &config.servers[0].address else { panic!("{:?}", config.servers) };
         let client = client::load("supervisord.conf", &host(&text())).unwrap();
@@ -248,7 +248,7 @@ mod tests {
             text = text.replace(example, real);
         }
         let host = host(&text).file("/conf/relative/directory/a.ini", "");
-        let config = load("supervisord.conf", &CommandLine::default(), &host).unwrap();
+        let config = load("supervisord.conf", &CommandLineFlags::default(), &host).unwrap();
         let unknown: Vec<_> = config.notices.iter().filter(|notice| notice.text.contains("nknown")).collect();
         assert!(unknown.is_empty(), "{unknown:?}");
         assert_eq!(config.groups.len(), 3);

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::host::Account;
-use crate::model::{ActivityLog, AutoRestart, FastCgiSocket, LogFile, LogLevel, ServerUrl, StopSignals, StopSteps};
+use crate::model::{
+    ActivityLog, AutoRestart, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, StopSignals, StopSteps,
+};
 
 /// A value, borrowed from where it is kept, or made from a text.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value<'v> {
+pub enum ConfigValue<'v> {
     /// Nothing is set.
     Unset,
     Boolean(bool),
@@ -37,19 +39,19 @@ pub enum Value<'v> {
 /// A type in which the value of an option is kept.
 pub trait OptionValue: Sized {
     /// What is kept.
-    fn value(&self) -> Value<'_>;
+    fn value(&self) -> ConfigValue<'_>;
 
     /// What is to be kept of a value; none where it has another shape.
-    fn from_value(value: Value<'_>) -> Option<Self>;
+    fn from_value(value: ConfigValue<'_>) -> Option<Self>;
 }
 
 impl OptionValue for bool {
-    fn value(&self) -> Value<'_> {
-        Value::Boolean(*self)
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Boolean(*self)
     }
 
-    fn from_value(value: Value<'_>) -> Option<bool> {
-        if let Value::Boolean(truth) = value { Some(truth) } else { None }
+    fn from_value(value: ConfigValue<'_>) -> Option<bool> {
+        if let ConfigValue::Boolean(truth) = value { Some(truth) } else { None }
     }
 }
 
@@ -57,12 +59,12 @@ impl OptionValue for bool {
 macro_rules! integers {
     ($($number:ty)+) => {$(
         impl OptionValue for $number {
-            fn value(&self) -> Value<'_> {
-                Value::Integer(i64::try_from(*self).unwrap_or(i64::MAX))
+            fn value(&self) -> ConfigValue<'_> {
+                ConfigValue::Integer(i64::try_from(*self).unwrap_or(i64::MAX))
             }
 
-            fn from_value(value: Value<'_>) -> Option<$number> {
-                let Value::Integer(number) = value else { return None };
+            fn from_value(value: ConfigValue<'_>) -> Option<$number> {
+                let ConfigValue::Integer(number) = value else { return None };
                 Some(<$number>::try_from(number).unwrap_or(if number < 0 { <$number>::MIN } else { <$number>::MAX }))
             }
         }
@@ -72,22 +74,22 @@ macro_rules! integers {
 integers!(i64 u64 i32 u32 i8 usize);
 
 impl OptionValue for String {
-    fn value(&self) -> Value<'_> {
-        Value::Text(self.into())
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.into())
     }
 
-    fn from_value(value: Value<'_>) -> Option<String> {
-        if let Value::Text(text) = value { Some(text.into_owned()) } else { None }
+    fn from_value(value: ConfigValue<'_>) -> Option<String> {
+        if let ConfigValue::Text(text) = value { Some(text.into_owned()) } else { None }
     }
 }
 
 impl<T: OptionValue> OptionValue for Option<T> {
-    fn value(&self) -> Value<'_> {
-        self.as_ref().map_or(Value::Unset, T::value)
+    fn value(&self) -> ConfigValue<'_> {
+        self.as_ref().map_or(ConfigValue::Unset, T::value)
     }
 
-    fn from_value(value: Value<'_>) -> Option<Option<T>> {
-        if value == Value::Unset { Some(None) } else { T::from_value(value).map(Some) }
+    fn from_value(value: ConfigValue<'_>) -> Option<Option<T>> {
+        if value == ConfigValue::Unset { Some(None) } else { T::from_value(value).map(Some) }
     }
 }
 
@@ -95,12 +97,12 @@ impl<T: OptionValue> OptionValue for Option<T> {
 macro_rules! kept_whole {
     ($($shape:ident: $kept:ty,)+) => {$(
         impl OptionValue for $kept {
-            fn value(&self) -> Value<'_> {
-                Value::$shape(Cow::Borrowed(self))
+            fn value(&self) -> ConfigValue<'_> {
+                ConfigValue::$shape(Cow::Borrowed(self))
             }
 
-            fn from_value(value: Value<'_>) -> Option<$kept> {
-                if let Value::$shape(kept) = value { Some(kept.into_owned()) } else { None }
+            fn from_value(value: ConfigValue<'_>) -> Option<$kept> {
+                if let ConfigValue::$shape(kept) = value { Some(kept.into_owned()) } else { None }
             }
         }
     )+};
@@ -118,17 +120,17 @@ kept_whole! {
 
 /// One is a number, several are numbers.
 impl OptionValue for StopSignals {
-    fn value(&self) -> Value<'_> {
+    fn value(&self) -> ConfigValue<'_> {
         match self.more.is_empty() {
-            true => Value::Integer(self.first.into()),
-            false => Value::Numbers([self.first].into_iter().chain(self.more.iter().copied()).collect()),
+            true => ConfigValue::Integer(self.first.into()),
+            false => ConfigValue::Numbers([self.first].into_iter().chain(self.more.iter().copied()).collect()),
         }
     }
 
-    fn from_value(value: Value<'_>) -> Option<StopSignals> {
+    fn from_value(value: ConfigValue<'_>) -> Option<StopSignals> {
         match value {
-            Value::Integer(number) => Some(i32::try_from(number).ok()?.into()),
-            Value::Numbers(numbers) => {
+            ConfigValue::Integer(number) => Some(i32::try_from(number).ok()?.into()),
+            ConfigValue::Numbers(numbers) => {
                 let (first, more) = numbers.split_first()?;
                 Some(StopSignals { first: *first, more: more.to_vec() })
             }
@@ -138,72 +140,72 @@ impl OptionValue for StopSignals {
 }
 
 impl OptionValue for LogFile {
-    fn value(&self) -> Value<'_> {
-        Value::LogFile(Cow::Borrowed(self))
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::LogFile(Cow::Borrowed(self))
     }
 
-    fn from_value(value: Value<'_>) -> Option<LogFile> {
+    fn from_value(value: ConfigValue<'_>) -> Option<LogFile> {
         match value {
-            Value::LogFile(file) => Some(file.into_owned()),
-            Value::Syslog => Some(LogFile::None),
+            ConfigValue::LogFile(file) => Some(file.into_owned()),
+            ConfigValue::Syslog => Some(LogFile::None),
             _ => None,
         }
     }
 }
 
 impl OptionValue for AutoRestart {
-    fn value(&self) -> Value<'_> {
-        Value::AutoRestart(*self)
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::AutoRestart(*self)
     }
 
-    fn from_value(value: Value<'_>) -> Option<AutoRestart> {
-        if let Value::AutoRestart(when) = value { Some(when) } else { None }
+    fn from_value(value: ConfigValue<'_>) -> Option<AutoRestart> {
+        if let ConfigValue::AutoRestart(when) = value { Some(when) } else { None }
     }
 }
 
 impl OptionValue for LogLevel {
-    fn value(&self) -> Value<'_> {
-        Value::LogLevel(*self)
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::LogLevel(*self)
     }
 
-    fn from_value(value: Value<'_>) -> Option<LogLevel> {
-        if let Value::LogLevel(level) = value { Some(level) } else { None }
+    fn from_value(value: ConfigValue<'_>) -> Option<LogLevel> {
+        if let ConfigValue::LogLevel(level) = value { Some(level) } else { None }
     }
 }
 
-impl OptionValue for ServerUrl {
-    fn value(&self) -> Value<'_> {
+impl OptionValue for ProgramServerUrl {
+    fn value(&self) -> ConfigValue<'_> {
         match self {
-            ServerUrl::Auto => Value::Unset,
-            ServerUrl::Text(text) => Value::Text(text.into()),
+            ProgramServerUrl::Auto => ConfigValue::Unset,
+            ProgramServerUrl::Text(text) => ConfigValue::Text(text.into()),
         }
     }
 
-    fn from_value(value: Value<'_>) -> Option<ServerUrl> {
+    fn from_value(value: ConfigValue<'_>) -> Option<ProgramServerUrl> {
         match value {
-            Value::Unset => Some(ServerUrl::Auto),
-            Value::Text(text) => Some(ServerUrl::Text(text.into_owned())),
+            ConfigValue::Unset => Some(ProgramServerUrl::Auto),
+            ConfigValue::Text(text) => Some(ProgramServerUrl::Text(text.into_owned())),
             _ => None,
         }
     }
 }
 
 impl OptionValue for (u32, Option<u32>) {
-    fn value(&self) -> Value<'_> {
-        Value::Owner(self.0, self.1)
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Owner(self.0, self.1)
     }
 
-    fn from_value(value: Value<'_>) -> Option<(u32, Option<u32>)> {
-        if let Value::Owner(user, group) = value { Some((user, group)) } else { None }
+    fn from_value(value: ConfigValue<'_>) -> Option<(u32, Option<u32>)> {
+        if let ConfigValue::Owner(user, group) = value { Some((user, group)) } else { None }
     }
 }
 
 impl OptionValue for (String, u16) {
-    fn value(&self) -> Value<'_> {
-        Value::Address((&self.0).into(), self.1)
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Address((&self.0).into(), self.1)
     }
 
-    fn from_value(value: Value<'_>) -> Option<(String, u16)> {
-        if let Value::Address(host, port) = value { Some((host.into_owned(), port)) } else { None }
+    fn from_value(value: ConfigValue<'_>) -> Option<(String, u16)> {
+        if let ConfigValue::Address(host, port) = value { Some((host.into_owned(), port)) } else { None }
     }
 }

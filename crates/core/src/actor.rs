@@ -34,20 +34,20 @@ pub struct Actor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// XML-RPC.
-    Rpc(Client),
+    Rpc(ClientPeer),
     /// The web page.
-    Page(Client),
+    Page(ClientPeer),
     /// The JSON API.
-    Json(Client),
+    Json(ClientPeer),
     /// A log that is sent as it grows.
-    LogStream(Client),
+    LogStream(ClientPeer),
     /// A plug-in of the daemon.
     PlugIn,
 }
 
 /// A client of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Client {
+pub enum ClientPeer {
     /// On the inet server.
     Inet(SocketAddr),
     /// On the unix server, with the user and process that opened the connection, where the system tells.
@@ -96,11 +96,11 @@ impl fmt::Display for Actor {
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for ClientPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Client::Inet(address) => write!(f, "{address}"),
-            Client::Unix { uid, pid } => {
+            ClientPeer::Inet(address) => write!(f, "{address}"),
+            ClientPeer::Unix { uid, pid } => {
                 f.write_str("the unix socket")?;
                 uid.iter().try_for_each(|uid| write!(f, ", uid {uid}"))?;
                 pid.iter().try_for_each(|pid| write!(f, ", pid {pid}"))
@@ -123,11 +123,11 @@ mod tests {
 
     #[test]
     fn a_refusal_says_who_may_not_do_what() {
-        let way = Way::Page(Client::Unix { uid: Some(1000), pid: Some(42) });
+        let way = Way::Page(ClientPeer::Unix { uid: Some(1000), pid: Some(42) });
         let actor = Actor { name: Some("eve".into()), way, right: Some(Right::View) };
         let text = "user 'eve' via the web page from the unix socket, uid 1000, pid 42 may not operate";
         assert_eq!(actor.check(Right::Operate), Err(Refusal::with(Reason::NotPermitted, text)));
-        let actor = Actor { name: None, way: Way::Rpc(Client::Inet(([127, 0, 0, 1], 80).into())), ..actor };
+        let actor = Actor { name: None, way: Way::Rpc(ClientPeer::Inet(([127, 0, 0, 1], 80).into())), ..actor };
         assert_eq!(actor.to_string(), "a client via XML-RPC from 127.0.0.1:80");
     }
 }

@@ -59,10 +59,10 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::actor::{Client, Way};
+    use crate::actor::{ClientPeer, Way};
 
     fn line_of(call: Call) -> String {
-        let way = Way::Rpc(Client::Inet(SocketAddr::from(([127, 0, 0, 1], 4711))));
+        let way = Way::Rpc(ClientPeer::Inet(SocketAddr::from(([127, 0, 0, 1], 4711))));
         line(&Actor { name: Some("eve".into()), way, right: None }, &call)
     }
 

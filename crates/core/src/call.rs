@@ -1,4 +1,4 @@
-//! What clients may ask the supervisor to do. Every call gets exactly one [`Outcome`].
+//! What clients may ask the supervisor to do. Every call gets exactly one [`CallOutcome`].
 //!
 //! No protocol is spoken here: how an outcome looks to a client is the business of whoever talks to that client.
 
@@ -11,7 +11,7 @@ use crate::actor::Right;
 pub use crate::refusal::{Reason, Refusal};
 
 /// What becomes of a call.
-pub type Outcome = Result<Answer, Refusal>;
+pub type CallOutcome = Result<Answer, Refusal>;
 
 /// What a call was for, when it has been done.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,9 +27,9 @@ pub enum Event {
         detail: StateDetail,
     },
     /// A process wrote something while `stdout_events_enabled` or `stderr_events_enabled` is set.
-    ProcessLog(Output),
+    ProcessLog(ProcessOutput),
     /// A process wrote something between the tags of the capture mode.
-    ProcessCommunication(Output),
+    ProcessCommunication(ProcessOutput),
     /// A client of the API sent something, of a type that it chose.
     RemoteCommunication {
         /// The client's own type.
@@ -63,7 +63,7 @@ pub struct ProcessName {
 
 /// A piece of the output of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
+pub struct ProcessOutput {
     /// Which process.
     pub process: ProcessName,
     /// Its process id when it wrote this.
@@ -106,12 +106,12 @@ impl Event {
                 ProcessState::Fatal => EventType::ProcessStateFatal,
                 ProcessState::Unknown => EventType::ProcessStateUnknown,
             },
-            Event::ProcessLog(Output { channel: Channel::Stdout, .. }) => EventType::ProcessLogStdout,
-            Event::ProcessLog(Output { channel: Channel::Stderr, .. }) => EventType::ProcessLogStderr,
-            Event::ProcessCommunication(Output { channel: Channel::Stdout, .. }) => {
+            Event::ProcessLog(ProcessOutput { channel: Channel::Stdout, .. }) => EventType::ProcessLogStdout,
+            Event::ProcessLog(ProcessOutput { channel: Channel::Stderr, .. }) => EventType::ProcessLogStderr,
+            Event::ProcessCommunication(ProcessOutput { channel: Channel::Stdout, .. }) => {
                 EventType::ProcessCommunicationStdout
             }
-            Event::ProcessCommunication(Output { channel: Channel::Stderr, .. }) => {
+            Event::ProcessCommunication(ProcessOutput { channel: Channel::Stderr, .. }) => {
                 EventType::ProcessCommunicationStderr
             }
             Event::RemoteCommunication { .. } => EventType::RemoteCommunication,
@@ -178,8 +178,8 @@ mod tests {
         ProcessName { group: "g".into(), process: "p".into() }
     }
 
-    fn output(channel: Channel, bytes: &[u8]) -> Output {
-        Output { process: process(), pid: 7, channel, bytes: bytes.to_vec() }
+    fn output(channel: Channel, bytes: &[u8]) -> ProcessOutput {
+        ProcessOutput { process: process(), pid: 7, channel, bytes: bytes.to_vec() }
     }
 
     /// The forms are those of `supervisor/events.py` of the original.

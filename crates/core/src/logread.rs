@@ -27,7 +27,7 @@ pub fn read_range(size: u64, offset: i64, length: i64) -> Result<Range<u64>, Ref
 
 /// The result of `tailProcessStdoutLog` and similar methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tail {
+pub struct TailRange {
     /// The bytes to read.
     pub range: Range<u64>,
     /// The offset for the next request: the size of the log.
@@ -41,13 +41,13 @@ pub struct Tail {
 /// Like the original (`tailFile` in `supervisor/options.py`) this returns the last `length` bytes for any offset, so
 /// that the text may begin before the offset; only an offset at or after the end, where no new output can be, returns
 /// nothing.
-pub fn tail_range(size: u64, offset: i64, length: i64) -> Tail {
+pub fn tail_range(size: u64, offset: i64, length: i64) -> TailRange {
     let length = length.min(MAX_BYTES as i64);
     let wanted_end = i128::from(offset) + i128::from(length);
     let overflow = i128::from(size) > wanted_end;
     let nothing_new = !overflow && i128::from(offset) >= i128::from(size);
     let length = if nothing_new { 0 } else { size.min(length.max(0).unsigned_abs()) };
-    Tail { range: size - length..size, offset: size, overflow }
+    TailRange { range: size - length..size, offset: size, overflow }
 }
 
 /// The text of a part of a log; invalid UTF-8 is replaced.
@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn tail(offset: i64, length: i64) -> (&'static str, u64, bool) {
-        let Tail { range, offset, overflow } = tail_range(10, offset, length);
+        let TailRange { range, offset, overflow } = tail_range(10, offset, length);
         (&LOG[range.start as usize..range.end as usize], offset, overflow)
     }
 
@@ -145,13 +145,13 @@ mod tests {
         ] {
             assert_eq!(tail(offset, length), (text, 10, overflow), "({offset}, {length})");
         }
-        assert_eq!(tail_range(0, 0, 5), Tail { range: 0..0, offset: 0, overflow: false });
+        assert_eq!(tail_range(0, 0, 5), TailRange { range: 0..0, offset: 0, overflow: false });
     }
 
     #[test]
     fn a_tail_is_limited() {
         let size = 10 * MAX_BYTES;
-        let limited = Tail { range: size - MAX_BYTES..size, offset: size, overflow: true };
+        let limited = TailRange { range: size - MAX_BYTES..size, offset: size, overflow: true };
         assert_eq!(tail_range(size, 0, i64::MAX), limited);
     }
 
@@ -172,7 +172,7 @@ mod tests {
             if let Ok(range) = read_range(size, offset, length) {
                 prop_assert!(range.start <= range.end && range.end <= size);
             }
-            let Tail { range, .. } = tail_range(size, offset, length);
+            let TailRange { range, .. } = tail_range(size, offset, length);
             prop_assert!(range.start <= range.end && range.end == size && range.end - range.start <= MAX_BYTES);
         }
     }

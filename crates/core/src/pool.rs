@@ -10,7 +10,7 @@ use crate::event::RenderedEvent;
 
 /// An event with its serial numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queued {
+pub struct QueuedEvent {
     /// The event, shared by all pools that accept it.
     pub event: Arc<RenderedEvent>,
     /// Its number in this daemon; the same in every pool.
@@ -21,7 +21,7 @@ pub struct Queued {
 
 /// The queue of one pool.
 #[derive(Clone, Debug)]
-pub struct Pool(PoolData);
+pub struct PoolQueue(PoolData);
 
 /// A queue as plain data, for whoever stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct PoolData {
     /// Its capacity.
     pub buffer_size: usize,
     /// The queued events, the oldest first.
-    pub queue: VecDeque<Queued>,
+    pub queue: VecDeque<QueuedEvent>,
     /// The number of the next event in this pool.
     pub next_serial: u64,
     /// How often in a row the event at the head was rejected.
@@ -40,19 +40,19 @@ pub struct PoolData {
     pub held_until: Option<Duration>,
 }
 
-impl From<PoolData> for Pool {
-    fn from(data: PoolData) -> Pool {
-        Pool(data)
+impl From<PoolData> for PoolQueue {
+    fn from(data: PoolData) -> PoolQueue {
+        PoolQueue(data)
     }
 }
 
 /// The longest pause before a rejected event is sent again.
 const MAX_HOLD: Duration = Duration::from_secs(30);
 
-impl Pool {
+impl PoolQueue {
     /// An empty queue of a pool with these subscriptions.
-    pub fn new(subscriptions: Vec<EventType>, buffer_size: usize) -> Pool {
-        Pool(PoolData {
+    pub fn new(subscriptions: Vec<EventType>, buffer_size: usize) -> PoolQueue {
+        PoolQueue(PoolData {
             subscriptions,
             buffer_size,
             queue: VecDeque::new(),
@@ -74,9 +74,9 @@ impl Pool {
 
     /// Appends an event; if the queue is full, the oldest one is dropped and returned.
     #[must_use]
-    pub fn accept(&mut self, event: Arc<RenderedEvent>, serial: u64) -> Option<Queued> {
+    pub fn accept(&mut self, event: Arc<RenderedEvent>, serial: u64) -> Option<QueuedEvent> {
         let dropped = self.make_room();
-        self.0.queue.push_back(Queued { event, serial, pool_serial: self.0.next_serial });
+        self.0.queue.push_back(QueuedEvent { event, serial, pool_serial: self.0.next_serial });
         self.0.next_serial = (self.0.next_serial + 1) & i64::MAX as u64;
         dropped
     }
@@ -97,7 +97,7 @@ impl Pool {
     }
 
     /// Removes the oldest event.
-    pub fn take(&mut self) -> Option<Queued> {
+    pub fn take(&mut self) -> Option<QueuedEvent> {
         self.0.queue.pop_front()
     }
 
@@ -118,7 +118,7 @@ impl Pool {
 
     /// Puts an event back at the head; if the queue is full, the oldest other one is dropped and returned.
     #[must_use]
-    pub fn put_back(&mut self, event: Queued) -> Option<Queued> {
+    pub fn put_back(&mut self, event: QueuedEvent) -> Option<QueuedEvent> {
         let dropped = self.make_room();
         self.0.queue.push_front(event);
         dropped
@@ -140,7 +140,7 @@ impl Pool {
         self.0.held_until = None;
     }
 
-    fn make_room(&mut self) -> Option<Queued> {
+    fn make_room(&mut self) -> Option<QueuedEvent> {
         if self.0.queue.len() >= self.0.buffer_size { self.0.queue.pop_front() } else { None }
     }
 }

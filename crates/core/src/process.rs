@@ -1,7 +1,7 @@
 //! The state machine of one process.
 //!
-//! A machine has two variables: the [`Phase`] of the process, and whether the process is [`Wanted`] up or down. It takes
-//! [`MachineInput`]s and returns [`Action`]s, in order. It has no clock and no process table: its driver carries out
+//! A machine has two variables: the [`ProcessPhase`] of the process, and whether the process is [`Wanted`] up or down. It takes
+//! [`MachineInput`]s and returns [`MachineAction`]s, in order. It has no clock and no process table: its driver carries out
 //! `Spawn` and `Signal` and passes their results back as inputs. The configuration of a program reaches it as a
 //! [`RestartPolicy`], a [`StopPlan`] and an [`ExitRule`].
 //!
@@ -41,12 +41,12 @@ pub use crate::kill_scope::KillScope;
 use crate::texts;
 use crate::time::{Now, seconds};
 pub use exit_rule::ExitRule;
-pub use failure::Failure;
-pub use phase::{Phase, Timer, Timers, Wanted};
+pub use failure::ProcessFailure;
+pub use phase::{ProcessPhase, Timer, Timers, Wanted};
 pub use progress::Progress;
 pub use restart_policy::{AfterExit, Exit, RestartPolicy};
 pub use state_detail::StateDetail;
-pub use stop_plan::{StopPlan, StopStep};
+pub use stop_plan::{StopPlan, StopSignal};
 
 use stop_plan::SIGKILL;
 
@@ -71,7 +71,7 @@ pub enum MachineInput {
     Ended(ExitStatus),
     /// A timer of the machine is due.
     Due(Timer),
-    /// The signal of an [`Action::Signal`] was sent.
+    /// The signal of a [`MachineAction::Signal`] was sent.
     SignalSent,
     /// A signal could not be sent although the child exists.
     SignalRefused,
@@ -90,7 +90,7 @@ pub enum Obstacle {
 
 /// An output of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum MachineAction {
     /// The state that clients see changed.
     Changed { from: ProcessState, to: ProcessState, detail: StateDetail },
     /// A line for the activity log.
@@ -133,7 +133,7 @@ impl Machine {
     }
 
     /// The phase of the process.
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> ProcessPhase {
         self.progress.phase
     }
 
@@ -168,13 +168,13 @@ impl Machine {
     }
 
     /// The failure since the last start.
-    pub fn failure(&self) -> Option<&Failure> {
+    pub fn failure(&self) -> Option<&ProcessFailure> {
         self.progress.failure.as_ref()
     }
 
     /// The failure since the last start, as text for clients; empty if there is none.
     pub fn spawn_error(&self) -> String {
-        self.progress.failure.as_ref().map(Failure::to_string).unwrap_or_default()
+        self.progress.failure.as_ref().map(ProcessFailure::to_string).unwrap_or_default()
     }
 
     /// Whether there was a failure since the last start.
@@ -189,71 +189,85 @@ impl Machine {
 
     /// Whether it was never started.
     pub fn never_started(&self) -> bool {
-        self.progress.phase == Phase::NeverStarted
+        self.progress.phase == ProcessPhase::NeverStarted
     }
 
     /// Whether it runs, or will run without a request.
     pub fn is_active(&self) -> bool {
-        self.is_alive() || matches!(self.progress.phase, Phase::Spawning | Phase::WaitingToRestart | Phase::BackingOff)
+        self.is_alive()
+            || matches!(
+                self.progress.phase,
+                ProcessPhase::Spawning | ProcessPhase::WaitingToRestart | ProcessPhase::BackingOff
+            )
     }
 
     /// Whether its child is alive and was not asked to stop.
     pub fn is_alive(&self) -> bool {
-        matches!(self.progress.phase, Phase::Settling | Phase::Up)
+        matches!(self.progress.phase, ProcessPhase::Settling | ProcessPhase::Up)
     }
 
     /// Whether its child has been alive for `startsecs`, and was not asked to stop.
     pub fn is_up(&self) -> bool {
-        self.progress.phase == Phase::Up
+        self.progress.phase == ProcessPhase::Up
     }
 
     /// Whether it is starting, at the first attempt.
     pub fn is_coming_up(&self) -> bool {
-        matches!(self.progress.phase, Phase::Spawning | Phase::Settling)
+        matches!(self.progress.phase, ProcessPhase::Spawning | ProcessPhase::Settling)
     }
 
     /// Whether a client may send it a signal.
     pub fn takes_signals(&self) -> bool {
-        matches!(self.progress.phase, Phase::Spawning | Phase::Settling | Phase::Up | Phase::Stopping)
+        matches!(
+            self.progress.phase,
+            ProcessPhase::Spawning | ProcessPhase::Settling | ProcessPhase::Up | ProcessPhase::Stopping
+        )
     }
 
     /// Whether a client may write to its stdin.
     pub fn takes_input(&self) -> bool {
-        self.progress.pid != 0 && self.progress.phase != Phase::Stopping
+        self.progress.pid != 0 && self.progress.phase != ProcessPhase::Stopping
     }
 
     /// Why a client cannot start it now; none if a `Start` will start it.
     pub fn obstacle_to_start(&self) -> Option<Obstacle> {
         match self.progress.phase {
-            Phase::NeverStarted | Phase::Stopped | Phase::Exited | Phase::WaitingToRestart | Phase::GivenUp => None,
-            Phase::Spawning | Phase::Settling | Phase::Up | Phase::BackingOff => Some(Obstacle::AlreadyStarted),
-            Phase::Stopping => Some(Obstacle::Stopping),
-            Phase::Unreachable => Some(Obstacle::Unreachable),
+            ProcessPhase::NeverStarted
+            | ProcessPhase::Stopped
+            | ProcessPhase::Exited
+            | ProcessPhase::WaitingToRestart
+            | ProcessPhase::GivenUp => None,
+            ProcessPhase::Spawning | ProcessPhase::Settling | ProcessPhase::Up | ProcessPhase::BackingOff => {
+                Some(Obstacle::AlreadyStarted)
+            }
+            ProcessPhase::Stopping => Some(Obstacle::Stopping),
+            ProcessPhase::Unreachable => Some(Obstacle::Unreachable),
         }
     }
 
     /// Whether it does not run, and will not without a request. A process that cannot be signalled counts as down.
     pub fn is_down(&self) -> bool {
-        !self.is_active() && self.progress.phase != Phase::Stopping
+        !self.is_active() && self.progress.phase != ProcessPhase::Stopping
     }
 
     /// Whether it is being stopped only to be started again.
     pub fn is_recycled(&self) -> bool {
-        matches!(self.progress.phase, Phase::Stopping | Phase::Unreachable) && self.progress.wanted == Wanted::Up
+        matches!(self.progress.phase, ProcessPhase::Stopping | ProcessPhase::Unreachable)
+            && self.progress.wanted == Wanted::Up
     }
 
     /// Whether it has a child as far as the machine knows, or one is being spawned.
     pub fn has_child(&self) -> bool {
-        self.progress.pid != 0 || self.progress.phase == Phase::Spawning
+        self.progress.pid != 0 || self.progress.phase == ProcessPhase::Spawning
     }
 
     /// Processes one input. An input without a meaning in the current phase changes nothing.
-    pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<Action> {
+    pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<MachineAction> {
         use MachineInput::{
             Due, Ended, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed, SpawnUnanswered, Spawned, Start,
             Stop,
         };
-        use Phase::{
+        use ProcessPhase::{
             BackingOff, Exited, GivenUp, NeverStarted, Settling, Spawning, Stopped, Stopping, Unreachable, Up,
             WaitingToRestart,
         };
@@ -284,12 +298,12 @@ impl Machine {
                 self.apply_pending_stop(at, out);
             }
             (Spawning, SpawnFailed(reason)) => {
-                out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
-                self.fail_to_start(Failure::NotSpawned(reason), None, at, out);
+                out.push(MachineAction::Log(LogLevel::Info, texts::spawn_error(&reason)));
+                self.fail_to_start(ProcessFailure::NotSpawned(reason), None, at, out);
                 self.apply_pending_stop(at, out);
             }
             (Spawning, SpawnUnanswered(reason)) => {
-                out.push(Action::Log(LogLevel::Info, texts::spawn_error(&reason)));
+                out.push(MachineAction::Log(LogLevel::Info, texts::spawn_error(&reason)));
                 self.delay_start(reason, at, out);
                 self.apply_pending_stop(at, out);
             }
@@ -333,122 +347,131 @@ impl Machine {
         actions
     }
 
-    fn start(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn start(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.wanted = Wanted::Up;
         self.progress.attempts = 0;
         self.spawn(at, out);
     }
 
-    fn spawn(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn spawn(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.failure = None;
         self.progress.exit_status = None;
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
-        self.enter(Phase::Spawning, StateDetail::Tries(self.progress.attempts), out);
-        out.push(Action::Spawn);
+        self.enter(ProcessPhase::Spawning, StateDetail::Tries(self.progress.attempts), out);
+        out.push(MachineAction::Spawn);
     }
 
-    fn spawned(&mut self, pid: u32, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn spawned(&mut self, pid: u32, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.pid = pid;
         // Other processes may have been spawned since this spawn was decided.
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
-        out.push(Action::Log(LogLevel::Info, texts::spawned(&at.config.identity.name, pid)));
+        out.push(MachineAction::Log(LogLevel::Info, texts::spawned(&at.config.identity.name, pid)));
         let wait = seconds(at.config.start.startsecs);
         if wait.is_zero() {
             self.succeed(at, out);
         } else {
-            self.enter(Phase::Settling, StateDetail::None, out);
+            self.enter(ProcessPhase::Settling, StateDetail::None, out);
             self.progress.timers.set(Timer::Settled, self.progress.started + wait);
         }
     }
 
     /// Carries out a stop that was requested during the spawn.
-    fn apply_pending_stop(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn apply_pending_stop(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         if self.progress.wanted == Wanted::Down {
             out.extend(self.handle(MachineInput::Stop, at));
         }
     }
 
-    fn succeed(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn succeed(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.come_up(out);
-        out.push(Action::Log(LogLevel::Info, texts::success(&at.config.identity.name, at.config.start.startsecs)));
+        out.push(MachineAction::Log(
+            LogLevel::Info,
+            texts::success(&at.config.identity.name, at.config.start.startsecs),
+        ));
     }
 
-    fn come_up(&mut self, out: &mut Vec<Action>) {
+    fn come_up(&mut self, out: &mut Vec<MachineAction>) {
         self.progress.attempts = 0;
-        self.enter(Phase::Up, StateDetail::Pid(self.progress.pid), out);
+        self.enter(ProcessPhase::Up, StateDetail::Pid(self.progress.pid), out);
     }
 
     fn is_too_quick(&self, at: MachineContext<'_>) -> bool {
         at.died.mono.saturating_sub(self.progress.started) < seconds(at.config.start.startsecs)
     }
 
-    fn ended_too_quickly(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn ended_too_quickly(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.gone(at);
         let line = texts::exited(&at.config.identity.name, status, false);
-        self.fail_to_start(Failure::TooQuick, Some(line), at, out);
+        self.fail_to_start(ProcessFailure::TooQuick, Some(line), at, out);
     }
 
     /// A start has failed: the next attempt comes later, or never. `line` is the log line.
-    fn fail_to_start(&mut self, failure: Failure, line: Option<String>, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn fail_to_start(
+        &mut self,
+        failure: ProcessFailure,
+        line: Option<String>,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
         self.progress.attempts += 1;
         self.progress.failure = Some(failure);
         let wait = RestartPolicy::of(at.config).after_failed_starts(self.progress.attempts);
         self.back_off(wait, at, out);
-        out.extend(line.map(|line| Action::Log(LogLevel::Warn, line)));
+        out.extend(line.map(|line| MachineAction::Log(LogLevel::Warn, line)));
         if wait.is_none() {
             self.give_up(out);
-            out.push(Action::Log(LogLevel::Info, texts::gave_up(&at.config.identity.name)));
+            out.push(MachineAction::Log(LogLevel::Info, texts::gave_up(&at.config.identity.name)));
         }
     }
 
-    fn delay_start(&mut self, reason: String, at: MachineContext<'_>, out: &mut Vec<Action>) {
-        self.progress.failure = Some(Failure::NotSpawned(reason));
+    fn delay_start(&mut self, reason: String, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        self.progress.failure = Some(ProcessFailure::NotSpawned(reason));
         self.back_off(Some(RestartPolicy::of(at.config).after_no_answer()), at, out);
     }
 
-    fn back_off(&mut self, wait: Option<Duration>, at: MachineContext<'_>, out: &mut Vec<Action>) {
-        self.enter(Phase::BackingOff, StateDetail::Tries(self.progress.attempts), out);
+    fn back_off(&mut self, wait: Option<Duration>, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        self.enter(ProcessPhase::BackingOff, StateDetail::Tries(self.progress.attempts), out);
         if let Some(wait) = wait {
             self.progress.timers.set(Timer::Retry, at.now.mono + wait);
         }
     }
 
-    fn give_up(&mut self, out: &mut Vec<Action>) {
+    fn give_up(&mut self, out: &mut Vec<MachineAction>) {
         self.progress.attempts = 0;
-        self.enter(Phase::GivenUp, StateDetail::None, out);
+        self.enter(ProcessPhase::GivenUp, StateDetail::None, out);
     }
 
-    fn ended(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn ended(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let expected = self.exited(status, at, out);
         if !expected {
-            self.progress.failure = Some(Failure::BadExit(status.number()));
+            self.progress.failure = Some(ProcessFailure::BadExit(status.number()));
         }
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
-        out.push(Action::Log(level, texts::exited(&at.config.identity.name, status, expected)));
+        out.push(MachineAction::Log(level, texts::exited(&at.config.identity.name, status, expected)));
         if at.supervising {
             self.restart(status, expected, at, out);
         }
     }
 
     /// The original aborts here (an assertion in `supervisor/process.py`); here the process becomes EXITED.
-    fn ended_unreachable(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn ended_unreachable(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let expected = self.exited(status, at, out);
-        out.push(Action::Log(LogLevel::Warn, texts::exited(&at.config.identity.name, status, expected)));
+        out.push(MachineAction::Log(LogLevel::Warn, texts::exited(&at.config.identity.name, status, expected)));
     }
 
     /// It exited by itself. Returns whether that is expected.
-    fn exited(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) -> bool {
+    fn exited(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) -> bool {
         let pid = self.progress.pid;
         self.gone(at);
         self.progress.exit_status = Some(status.number());
         let expected = ExitRule::of(at.config).expects(status);
-        self.enter(Phase::Exited, StateDetail::Exit { expected, pid }, out);
+        self.enter(ProcessPhase::Exited, StateDetail::Exit { expected, pid }, out);
         expected
     }
 
-    fn restart(&mut self, status: ExitStatus, expected: bool, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn restart(&mut self, status: ExitStatus, expected: bool, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let lived = at.died.mono.saturating_sub(self.progress.started);
         let exit = Exit { status, expected, lived, quick_ends: self.progress.quick_ends };
         match RestartPolicy::of(at.config).after_exit(exit) {
@@ -459,35 +482,38 @@ impl Machine {
             }
             AfterExit::Wait { quick_ends, between_starts } => {
                 self.progress.quick_ends = quick_ends;
-                self.enter(Phase::WaitingToRestart, StateDetail::None, out);
+                self.enter(ProcessPhase::WaitingToRestart, StateDetail::None, out);
                 self.progress.timers.set(Timer::Restart, self.progress.started + between_starts);
             }
         }
     }
 
-    fn stop(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn stop(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.stop_step = 0;
-        let StopStep { signal, scope, wait } = StopPlan::of(at.config).step(0);
+        let StopSignal { signal, scope, wait } = StopPlan::of(at.config).step(0);
         out.push(self.killing(signal, scope, at));
-        self.enter(Phase::Stopping, StateDetail::Pid(self.progress.pid), out);
+        self.enter(ProcessPhase::Stopping, StateDetail::Pid(self.progress.pid), out);
         self.progress.timers.set(Timer::NextStopStep, at.now.mono + wait);
-        out.push(Action::Signal { signal, scope });
+        out.push(MachineAction::Signal { signal, scope });
     }
 
-    fn take_next_stop_step(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn take_next_stop_step(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let plan = StopPlan::of(at.config);
         self.progress.stop_step = plan.after(self.progress.stop_step);
-        let StopStep { signal, scope, wait } = plan.step(self.progress.stop_step);
+        let StopSignal { signal, scope, wait } = plan.step(self.progress.stop_step);
         if signal == SIGKILL {
-            out.push(Action::Log(LogLevel::Warn, texts::killing_hard(&at.config.identity.name, self.progress.pid)));
+            out.push(MachineAction::Log(
+                LogLevel::Warn,
+                texts::killing_hard(&at.config.identity.name, self.progress.pid),
+            ));
         }
         out.push(self.killing(signal, scope, at));
         self.progress.timers.set(Timer::NextStopStep, at.now.mono + wait);
-        out.push(Action::Signal { signal, scope });
+        out.push(MachineAction::Signal { signal, scope });
     }
 
-    fn killing(&self, signal: i32, scope: KillScope, at: MachineContext<'_>) -> Action {
-        Action::Log(LogLevel::Debug, texts::killing(&at.config.identity.name, self.progress.pid, signal, scope))
+    fn killing(&self, signal: i32, scope: KillScope, at: MachineContext<'_>) -> MachineAction {
+        MachineAction::Log(LogLevel::Debug, texts::killing(&at.config.identity.name, self.progress.pid, signal, scope))
     }
 
     /// Other processes may have been signalled since this signal was decided.
@@ -498,19 +524,19 @@ impl Machine {
         }
     }
 
-    fn stop_retrying(&mut self, at: MachineContext<'_>, out: &mut Vec<Action>) {
-        out.push(Action::Log(LogLevel::Debug, texts::stop_in_backoff(&at.config.identity.name)));
-        self.enter(Phase::Stopped, StateDetail::Pid(0), out);
+    fn stop_retrying(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        out.push(MachineAction::Log(LogLevel::Debug, texts::stop_in_backoff(&at.config.identity.name)));
+        self.enter(ProcessPhase::Stopped, StateDetail::Pid(0), out);
     }
 
-    fn stopped(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<Action>) {
+    fn stopped(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let pid = self.progress.pid;
         self.gone(at);
         self.progress.exit_status = Some(status.number());
-        self.enter(Phase::Stopped, StateDetail::Pid(pid), out);
+        self.enter(ProcessPhase::Stopped, StateDetail::Pid(pid), out);
         let expected = ExitRule::of(at.config).expects(status);
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
-        out.push(Action::Log(level, texts::stopped(&at.config.identity.name, status)));
+        out.push(MachineAction::Log(level, texts::stopped(&at.config.identity.name, status)));
     }
 
     fn gone(&mut self, at: MachineContext<'_>) {
@@ -519,13 +545,13 @@ impl Machine {
     }
 
     /// Enters a phase and clears the timer of the old one.
-    fn enter(&mut self, to: Phase, detail: StateDetail, out: &mut Vec<Action>) {
+    fn enter(&mut self, to: ProcessPhase, detail: StateDetail, out: &mut Vec<MachineAction>) {
         let from = std::mem::replace(&mut self.progress.phase, to);
         if let Some(timer) = from.timer() {
             self.progress.timers.clear(timer);
         }
         if from.state() != to.state() {
-            out.push(Action::Changed { from: from.state(), to: to.state(), detail });
+            out.push(MachineAction::Changed { from: from.state(), to: to.state(), detail });
         }
     }
 }

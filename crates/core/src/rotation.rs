@@ -27,7 +27,7 @@ impl Rotation {
 
 /// One step; steps are done in order, and a file that has vanished is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RotationStep {
     /// Delete the content of the log itself.
     Truncate,
     /// Rename backup `from` (0 is the log itself) to backup `to`, replacing it.
@@ -42,12 +42,12 @@ pub enum Step {
 /// The steps for a log with the backups `existing` (numbers from 1; others are ignored).
 ///
 /// Gaps stay, as in the original: with backups 1 and 3, 3 becomes 4 and 1 becomes 2.
-pub fn plan(backups: u32, existing: &BTreeSet<u32>) -> Vec<Step> {
+pub fn plan(backups: u32, existing: &BTreeSet<u32>) -> Vec<RotationStep> {
     if backups == 0 {
-        return vec![Step::Truncate];
+        return vec![RotationStep::Truncate];
     }
     let shifted = existing.range(1..backups).rev();
-    shifted.chain([&0]).map(|number| Step::Rename { from: *number, to: number + 1 }).collect()
+    shifted.chain([&0]).map(|number| RotationStep::Rename { from: *number, to: number + 1 }).collect()
 }
 
 /// The path of backup `number` of a log; 0 is the log itself.
@@ -76,13 +76,13 @@ mod tests {
     /// A directory: the content of each backup, 0 being the log.
     type Disk = BTreeMap<u32, String>;
 
-    fn carry_out(disk: &mut Disk, steps: &[Step]) {
+    fn carry_out(disk: &mut Disk, steps: &[RotationStep]) {
         for step in steps {
             match step {
-                Step::Truncate => {
+                RotationStep::Truncate => {
                     disk.remove(&0);
                 }
-                Step::Rename { from, to } => {
+                RotationStep::Rename { from, to } => {
                     if let Some(content) = disk.remove(from) {
                         disk.insert(*to, content);
                     }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_huge_number_of_backups_costs_nothing() {
-        assert_eq!(plan(u32::MAX, &BTreeSet::new()), [Step::Rename { from: 0, to: 1 }]);
+        assert_eq!(plan(u32::MAX, &BTreeSet::new()), [RotationStep::Rename { from: 0, to: 1 }]);
     }
 
     proptest! {

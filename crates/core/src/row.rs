@@ -7,7 +7,7 @@ use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
-use crate::process::Phase;
+use crate::process::ProcessPhase;
 
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Row {
     /// Its definition, with its name.
     pub config: Arc<Process>,
     /// Where it stands, of which clients see the [state](Row::state).
-    pub phase: Phase,
+    pub phase: ProcessPhase,
     /// Its process id; 0 when there is no process.
     pub pid: u32,
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
@@ -101,7 +101,7 @@ impl Row {
                 out.extend(["unknown error (try \"tail ", &self.config.identity.name, "\")"]);
             }
             ProcessState::Fatal | ProcessState::Backoff => out.push_str(&self.spawnerr),
-            ProcessState::Stopped | ProcessState::Exited if self.phase == Phase::NeverStarted => {
+            ProcessState::Stopped | ProcessState::Exited if self.phase == ProcessPhase::NeverStarted => {
                 out.push_str("Not started");
             }
             // A process that was stopped before it ever ran has no end; the original shows 1970 then.
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_process_that_was_stopped_before_it_ran_shows_when_that_was_tried() {
-        let row = Row { phase: Phase::Stopped, pid: 0, start: 7, ..crate::samples::row("p", "p") };
+        let row = Row { phase: ProcessPhase::Stopped, pid: 0, start: 7, ..crate::samples::row("p", "p") };
         let local = |at: i64| LocalTime {
             year: 2026,
             month: 11,

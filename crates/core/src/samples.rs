@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use supervisord_config::samples;
 
-use crate::process::Phase;
+use crate::process::ProcessPhase;
 use crate::row::Row;
 
 /// The row of a running program of this group, with the process id 42, started 100 seconds after the epoch.
@@ -12,7 +12,7 @@ pub fn row(group: &str, name: &str) -> Row {
     Row {
         group: group.into(),
         config: Arc::new(samples::process(name)),
-        phase: Phase::Up,
+        phase: ProcessPhase::Up,
         pid: 42,
         start: 100,
         stop: 0,

@@ -1,7 +1,7 @@
 //! The supervisor as a whole: groups of processes, the daemon's mood, events and calls.
 //!
-//! It is driven from outside: [`Supervisor::handle`] takes one [`Input`], after which [`Supervisor::poll_effect`] must
-//! be called until it returns none, and [`Supervisor::next_deadline`] says when an [`Input::Elapsed`] is wanted. The
+//! It is driven from outside: [`Supervisor::handle`] takes one [`SupervisorInput`], after which [`Supervisor::poll_effect`] must
+//! be called until it returns none, and [`Supervisor::next_deadline`] says when a [`SupervisorInput::Elapsed`] is wanted. The
 //! effects `Check`, `Spawn`, `Kill` and `Feed` are answered by the input of the same name before anything else happens.
 
 mod calls;
@@ -27,15 +27,15 @@ use crate::auto_log::AutoLogNames;
 use crate::event::{Event, SupervisorState};
 use crate::output::Channel;
 use crate::plan::Plan;
-use crate::pool::Pool;
-use crate::process::{Action, ExitStatus, Machine, MachineContext, MachineInput};
+use crate::pool::PoolQueue;
+use crate::process::{ExitStatus, Machine, MachineAction, MachineContext, MachineInput};
 use crate::row::Row;
 use crate::texts;
 use crate::ticks::Ticks;
 use crate::time::Now;
 pub use messages::{
-    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, RunId,
-    SpawnFailure, Spawned, Verdict,
+    CallId, CommandFailure, Effect, Ending, FeedFailure, HandlerVerdict, KillFailure, OutputKind, ProcessId, RunId,
+    SpawnFailure, Spawned, SupervisorInput,
 };
 
 use job::Job;
@@ -78,7 +78,7 @@ impl Member {
 struct ActiveGroup {
     config: Arc<Group>,
     members: Vec<ProcessId>,
-    pool: Option<Pool>,
+    pool: Option<PoolQueue>,
 }
 
 /// The whole supervisor.
@@ -190,7 +190,7 @@ impl Supervisor {
     }
 
     /// Takes one input. Call [`Supervisor::poll_effect`] until it returns none before anything else.
-    pub fn handle(&mut self, now: Now, input: Input) {
+    pub fn handle(&mut self, now: Now, input: SupervisorInput) {
         let later = if input.is_answer() { std::mem::take(&mut self.effects) } else { VecDeque::new() };
         self.take(now, input);
         // What follows from an answer comes before what was to be done anyway.
@@ -200,28 +200,30 @@ impl Supervisor {
         }
     }
 
-    fn take(&mut self, now: Now, input: Input) {
+    fn take(&mut self, now: Now, input: SupervisorInput) {
         match input {
-            Input::Started => self.start(now),
-            Input::Call { id, actor, call } => self.call(now, id, &actor, call),
-            Input::ShutdownSignal { name } => self.shutdown_signal(name),
-            Input::RestartSignal { config } => self.restart_signal(config),
-            Input::ReopenSignal => self.reopen_signal(),
-            Input::Elapsed => self.elapsed(now),
-            Input::Died { run, at } => self.died(run, at),
-            Input::Exited { run, pid, status } => self.exited(now, run, pid, status),
-            Input::UnknownExited { pid, status } => self.unknown_exited(pid, status),
-            Input::Adopted { process, run } => self.belongs(process, run),
-            Input::Vanished { process } => self.ended(now, process, ExitStatus::Unknown),
-            Input::Checked { process, call, result } => self.checked(now, process, call, result),
-            Input::Spawned { process, result } => self.spawned(now, process, result),
-            Input::Killed { process, call, result } => self.killed(now, process, call, result),
-            Input::Fed { process, call, result } => self.fed(now, process, call, result),
-            Input::Cleared { process, call, result } => self.cleared(process, call, result),
-            Input::Output { process, pid, kind, channel, bytes } => self.output(process, pid, kind, channel, bytes),
-            Input::ListenerOutput { process, bytes } => self.listener_output(now, process, &bytes),
-            Input::Judged { process, judgement, verdict } => self.judged(now, process, judgement, verdict),
-            Input::Subscribed { kinds } => self.subscribed = kinds,
+            SupervisorInput::Started => self.start(now),
+            SupervisorInput::Call { id, actor, call } => self.call(now, id, &actor, call),
+            SupervisorInput::ShutdownSignal { name } => self.shutdown_signal(name),
+            SupervisorInput::RestartSignal { config } => self.restart_signal(config),
+            SupervisorInput::ReopenSignal => self.reopen_signal(),
+            SupervisorInput::Elapsed => self.elapsed(now),
+            SupervisorInput::Died { run, at } => self.died(run, at),
+            SupervisorInput::Exited { run, pid, status } => self.exited(now, run, pid, status),
+            SupervisorInput::UnknownExited { pid, status } => self.unknown_exited(pid, status),
+            SupervisorInput::Adopted { process, run } => self.belongs(process, run),
+            SupervisorInput::Vanished { process } => self.ended(now, process, ExitStatus::Unknown),
+            SupervisorInput::Checked { process, call, result } => self.checked(now, process, call, result),
+            SupervisorInput::Spawned { process, result } => self.spawned(now, process, result),
+            SupervisorInput::Killed { process, call, result } => self.killed(now, process, call, result),
+            SupervisorInput::Fed { process, call, result } => self.fed(now, process, call, result),
+            SupervisorInput::Cleared { process, call, result } => self.cleared(process, call, result),
+            SupervisorInput::Output { process, pid, kind, channel, bytes } => {
+                self.output(process, pid, kind, channel, bytes)
+            }
+            SupervisorInput::ListenerOutput { process, bytes } => self.listener_output(now, process, &bytes),
+            SupervisorInput::Judged { process, judgement, verdict } => self.judged(now, process, judgement, verdict),
+            SupervisorInput::Subscribed { kinds } => self.subscribed = kinds,
         }
         self.replace_retired(now);
         self.dispatch_events();
@@ -256,7 +258,7 @@ impl Supervisor {
         })
     }
 
-    /// When [`Input::Elapsed`] is wanted, on the monotonic clock; none for never.
+    /// When [`SupervisorInput::Elapsed`] is wanted, on the monotonic clock; none for never.
     pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         let process = self.deadlines.first().map(|(deadline, _)| *deadline);
         let ticks = self.ticks.deadline(now, |kind| self.is_subscribed(kind));
@@ -370,10 +372,10 @@ impl Supervisor {
         self.refile(id, now);
         for action in actions {
             match action {
-                Action::Changed { from, to, detail } => self.state_changed(id, from, to, detail),
-                Action::Log(level, line) => self.log(level, line),
-                Action::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
-                Action::Signal { signal, scope } => {
+                MachineAction::Changed { from, to, detail } => self.state_changed(id, from, to, detail),
+                MachineAction::Log(level, line) => self.log(level, line),
+                MachineAction::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
+                MachineAction::Signal { signal, scope } => {
                     let kill = run.map(|run| Effect::Kill { process: id, run, signal, scope, call: None });
                     self.effects.extend(kill);
                 }
@@ -552,11 +554,11 @@ impl Supervisor {
 }
 
 /// The empty queue of a pool of listeners; none for other groups.
-fn fresh_pool(kind: &GroupKind) -> Option<Pool> {
+fn fresh_pool(kind: &GroupKind) -> Option<PoolQueue> {
     match kind {
         GroupKind::Listeners(pool) => {
             let subscriptions = pool.events.iter().filter_map(|name| EventType::from_name(name)).collect();
-            Some(Pool::new(subscriptions, pool.buffer_size))
+            Some(PoolQueue::new(subscriptions, pool.buffer_size))
         }
         GroupKind::Programs | GroupKind::FastCgi => None,
     }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
-use supervisord_config::expand::{Names, expand};
+use supervisord_config::expand::{ExpansionNames, expand};
 use supervisord_config::host::Host;
 use supervisord_config::ini::Ini;
 use supervisord_sys::{Errno, Pid, signal, user};
@@ -159,8 +159,8 @@ impl<'s> WrittenConfig<'s> {
     /// An expanded value of the file; none if the expansion fails.
     fn expanded(&self, section: &str, option: &str) -> Option<String> {
         let here = std::path::absolute(self.file).ok()?.parent()?.to_string_lossy().into_owned();
-        let variables = Names::new().variables(&System.environment());
-        let names = Names::over(&variables).text("here", here);
+        let variables = ExpansionNames::new().variables(&System.environment());
+        let names = ExpansionNames::over(&variables).text("here", here);
         expand(&self.ini.get(section, option)?.value, &names, option).ok()
     }
 }

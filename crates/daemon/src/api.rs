@@ -9,7 +9,7 @@ use std::sync::Arc;
 use supervisord_config::Purpose;
 use supervisord_config::model::Config;
 use supervisord_core::actor::{Actor, Right};
-use supervisord_core::call::{Answer, Call, Outcome, Reason, Refusal};
+use supervisord_core::call::{Answer, Call, CallOutcome, Reason, Refusal};
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_wire::name::Namespec;
 use tokio::sync::{Mutex, oneshot};
@@ -68,24 +68,24 @@ pub struct Clock {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum CallFailure {
     /// What was asked is refused.
     Refused(Refusal),
     /// The daemon ended before it answered.
     Ended,
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::Refused(refusal)
+impl From<Refusal> for CallFailure {
+    fn from(refusal: Refusal) -> CallFailure {
+        CallFailure::Refused(refusal)
     }
 }
 
-impl From<NotDone> for Failure {
-    fn from(why: NotDone) -> Failure {
+impl From<NotDone> for CallFailure {
+    fn from(why: NotDone) -> CallFailure {
         match why {
-            NotDone::NoThread => Failure::Refused(Refusal::with(Reason::Failed, why)),
-            NotDone::Ended => Failure::Ended,
+            NotDone::NoThread => CallFailure::Refused(Refusal::with(Reason::Failed, why)),
+            NotDone::Ended => CallFailure::Ended,
         }
     }
 }
@@ -121,18 +121,18 @@ impl Api {
     }
 
     /// Hands a call to control and waits until it is done, however long that takes.
-    pub async fn call(&self, actor: &Actor, call: Call) -> Result<Answer, Failure> {
+    pub async fn call(&self, actor: &Actor, call: Call) -> Result<Answer, CallFailure> {
         let daemon = self.gate.open(actor, call.right())?;
         answer(send(daemon, actor, call)).await
     }
 
     /// Restarts the daemon with the configuration as it is now. One that cannot be read changes nothing.
-    pub async fn restart(&self, actor: &Actor) -> Result<Answer, Failure> {
+    pub async fn restart(&self, actor: &Actor) -> Result<Answer, CallFailure> {
         self.call_with_config(actor, Purpose::Start, |config| Call::Restart { config }).await
     }
 
     /// Reads the configuration again: [`Answer::Difference`]. One that cannot be read changes nothing.
-    pub async fn reload_config(&self, actor: &Actor) -> Result<Answer, Failure> {
+    pub async fn reload_config(&self, actor: &Actor) -> Result<Answer, CallFailure> {
         self.call_with_config(actor, Purpose::Reread, |config| Call::ReloadConfig { config }).await
     }
 
@@ -141,7 +141,7 @@ impl Api {
         actor: &Actor,
         purpose: Purpose,
         call: fn(Box<Config>) -> Call,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, CallFailure> {
         // The right of both calls that need a configuration: what is not allowed is not read either.
         let daemon = self.gate.open(actor, Right::Administer)?;
         let turn = self.loading.lock().await;
@@ -173,7 +173,7 @@ impl Api {
     }
 }
 
-fn send(daemon: &Daemon, actor: &Actor, call: Call) -> oneshot::Receiver<Outcome> {
+fn send(daemon: &Daemon, actor: &Actor, call: Call) -> oneshot::Receiver<CallOutcome> {
     let (reply, outcome) = oneshot::channel();
     daemon.calls.send(actor.clone(), call, move |outcome| {
         // Nobody waits any more when the runtime, or the plug-in process that asked, ended first.
@@ -182,8 +182,8 @@ fn send(daemon: &Daemon, actor: &Actor, call: Call) -> oneshot::Receiver<Outcome
     outcome
 }
 
-async fn answer(outcome: oneshot::Receiver<Outcome>) -> Result<Answer, Failure> {
-    Ok(outcome.await.map_err(|_| Failure::Ended)??)
+async fn answer(outcome: oneshot::Receiver<CallOutcome>) -> Result<Answer, CallFailure> {
+    Ok(outcome.await.map_err(|_| CallFailure::Ended)??)
 }
 
 /// There are too many long answers that nobody takes.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use supervisord_core::actor::Actor;
-use supervisord_core::call::{Call, Outcome};
+use supervisord_core::call::{Call, CallOutcome};
 
 use crate::notifier::Notifier;
 
 /// What is done with the outcome; it runs on the control thread and must not block.
-pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
+pub type Reply = Box<dyn FnOnce(CallOutcome) + Send>;
 
 /// A call with the place its outcome goes to.
 pub struct Pending {
@@ -36,7 +36,7 @@ pub fn queue(notifier: Arc<Notifier>) -> (Calls, Receiver<Pending>) {
 
 impl Calls {
     /// Hands a call to the control plane. When the daemon ends first, the reply is dropped without being called.
-    pub fn send(&self, actor: Actor, call: Call, reply: impl FnOnce(Outcome) + Send + 'static) {
+    pub fn send(&self, actor: Actor, call: Call, reply: impl FnOnce(CallOutcome) + Send + 'static) {
         if self.queue.send(Pending { actor, call, reply: Box::new(reply) }).is_ok() {
             self.notifier.notify();
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use supervisord_config::CommandLine;
+use supervisord_config::CommandLineFlags;
 use supervisord_config::command_line::{Flag, Given};
 use supervisord_wire::SUPERVISOR_VERSION;
 
@@ -13,7 +13,7 @@ pub enum Request {
     /// Run the daemon.
     Run(Options),
     /// Print this to stdout and exit with status 0, unless there is something wrong with what was given before.
-    Print(String, CommandLine),
+    Print(String, CommandLineFlags),
 }
 
 /// How the daemon is to run.
@@ -22,7 +22,7 @@ pub struct Options {
     /// The configuration file; none to look in the usual places.
     pub configuration: Option<String>,
     /// What wins over the file.
-    pub settings: CommandLine,
+    pub settings: CommandLineFlags,
 }
 
 /// One option that sets a value: the flag, its short and long form, the name of its value, help.
@@ -88,7 +88,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
     if let Some((end, _)) = &wanted {
         given.retain(|(place, _)| place < end);
     }
-    let settings = CommandLine { given: given.into_iter().map(|(_, given)| given).collect() };
+    let settings = CommandLineFlags { given: given.into_iter().map(|(_, given)| given).collect() };
     Ok(match wanted {
         Some((_, text)) => Request::Print(text, settings),
         None => {

@@ -1,6 +1,6 @@
 //! The control plane: one synchronous loop that owns the supervisor, its children and its signals.
 //!
-//! Whatever happens, here or on another thread, becomes an [`Input`] of the pure [`Supervisor`], one after the other;
+//! Whatever happens, here or on another thread, becomes a [`SupervisorInput`] of the pure [`Supervisor`], one after the other;
 //! what it answers is carried out before the next input is taken. Nothing here touches a log file or a client.
 
 mod child_env;
@@ -35,7 +35,7 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::event::Event;
-use supervisord_core::supervisor::{CallId, Ending, Input, ProcessId, Supervisor};
+use supervisord_core::supervisor::{CallId, Ending, ProcessId, Supervisor, SupervisorInput};
 use supervisord_sys::memory;
 use supervisord_sys::signal::Signals;
 
@@ -231,7 +231,7 @@ impl Control {
     /// Starts the programs, unless they have been `resumed`; only then are clients answered, who are to see them started.
     fn begin(&mut self, resumed: bool) {
         if !resumed {
-            self.input(Input::Started);
+            self.input(SupervisorInput::Started);
         }
         if let Some(network) = &self.network {
             network.accept_clients();
@@ -296,7 +296,7 @@ impl Control {
     }
 
     /// Feeds one input to the supervisor and carries out what it answers.
-    fn input(&mut self, input: Input) {
+    fn input(&mut self, input: SupervisorInput) {
         self.supervisor.handle(present(), input);
         self.perform_effects();
     }
@@ -307,7 +307,7 @@ impl Control {
             // A child that has exited by now has not lived until the deadline.
             self.reap();
             self.report_exits();
-            self.input(Input::Elapsed);
+            self.input(SupervisorInput::Elapsed);
         }
     }
 }

@@ -17,7 +17,7 @@ use supervisord_config::model::HttpServer;
 use supervisord_core::history::History;
 use supervisord_core::output::Channel;
 use supervisord_core::output::pipeline::Pipeline;
-use supervisord_core::supervisor::snapshot::Snapshot;
+use supervisord_core::supervisor::snapshot::SupervisorSnapshot;
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{Errno, command, exec, host, inherited};
 
@@ -92,7 +92,7 @@ fn take_inherited(number: &str) -> Result<HandOver<OwnedFd>, String> {
 /// Everything the next program needs. `D` is a descriptor: owned, or its number. `S` is the supervisor: as plain data, or as
 /// a version of the text has it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct HandOver<D, S = Snapshot> {
+pub struct HandOver<D, S = SupervisorSnapshot> {
     /// The supervisor.
     pub snapshot: S,
     /// Its children.
@@ -307,7 +307,7 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
     }
 }
 
-fn read_as<S: DeserializeOwned + Into<Snapshot>>(text: &[u8]) -> Result<HandOver<RawFd>, String> {
+fn read_as<S: DeserializeOwned + Into<SupervisorSnapshot>>(text: &[u8]) -> Result<HandOver<RawFd>, String> {
     let read: HandOver<RawFd, S> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     Ok(read.with_snapshot(Into::into))
 }

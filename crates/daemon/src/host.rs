@@ -13,40 +13,40 @@ use crate::{hand_over, plugins};
 
 /// This system, as it is when the daemon starts.
 #[derive(Clone)]
-pub struct System {
+pub struct SystemHost {
     current_dir: String,
     environment: Vec<(String, String)>,
     launcher: Launcher,
 }
 
-impl System {
+impl SystemHost {
     /// Remembers the present directory and environment.
-    pub fn new() -> System {
+    pub fn new() -> SystemHost {
         let directory = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        System::in_directory(directory.to_string_lossy().into_owned())
+        SystemHost::in_directory(directory.to_string_lossy().into_owned())
     }
 
     /// The present environment, but another directory.
-    pub fn in_directory(current_dir: String) -> System {
+    pub fn in_directory(current_dir: String) -> SystemHost {
         let lossy = |text: OsString| text.to_string_lossy().into_owned();
         let environment = hand_over::environment().into_iter();
         let environment = environment.map(|(name, value)| (lossy(name), lossy(value))).collect();
-        System { current_dir, environment, launcher: Launcher::Caller }
+        SystemHost { current_dir, environment, launcher: Launcher::Caller }
     }
 
     /// The same, but what has to be asked of Python is asked of processes that this launcher starts.
-    pub fn with_launcher(&self, launcher: Launcher) -> System {
-        System { launcher, ..self.clone() }
+    pub fn with_launcher(&self, launcher: Launcher) -> SystemHost {
+        SystemHost { launcher, ..self.clone() }
     }
 }
 
-impl Default for System {
-    fn default() -> System {
-        System::new()
+impl Default for SystemHost {
+    fn default() -> SystemHost {
+        SystemHost::new()
     }
 }
 
-impl Host for System {
+impl Host for SystemHost {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         fs::read(path).map_err(|error| ReadError::new(&error, &user::current_name()))
     }
@@ -75,7 +75,7 @@ impl Host for System {
     }
 }
 
-impl DaemonHost for System {
+impl DaemonHost for SystemHost {
     fn names_in(&self, directory: &str) -> Vec<String> {
         let entries = fs::read_dir(directory).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()

@@ -50,7 +50,7 @@ const CLOCK: Clock = Clock { now: || present().epoch(), local: local_time };
 /// A daemon with everything open and nothing started.
 pub struct Life {
     config: Arc<Config>,
-    start: Start,
+    start: LifeContext,
     output: Output,
     follow: Arc<FollowHub>,
     servers: Vec<OpenServer>,
@@ -72,7 +72,7 @@ pub type Reader = Arc<dyn Fn(Purpose, Launcher) -> Result<Config, String> + Send
 
 /// What stays the same from one life to the next.
 #[derive(Clone)]
-pub struct Start {
+pub struct LifeContext {
     /// Reads the configuration again.
     pub read: Reader,
     /// The directory the daemon was started in, from which relative paths of the configuration count.
@@ -93,7 +93,7 @@ pub enum LifeEnd {
 impl Life {
     /// Begins the first life: opens everything that can fail while there still is somebody to tell, catches the signals
     /// that all lives obey, and goes into the background.
-    pub fn begin(config: Config, start: Start) -> Result<(Life, Signals), StartError> {
+    pub fn begin(config: Config, start: LifeContext) -> Result<(Life, Signals), StartError> {
         let life = Life::open(config, start, true, 0)?;
         let signals = catch_signals()?;
         let settings = &life.config.supervisord;
@@ -106,7 +106,7 @@ impl Life {
 
     /// Opens everything that can fail. What it opened before a failure is closed again, and nothing that another daemon
     /// uses has been touched.
-    fn open(config: Config, start: Start, first: bool, serial: u64) -> Result<Life, StartError> {
+    fn open(config: Config, start: LifeContext, first: bool, serial: u64) -> Result<Life, StartError> {
         let settings = &config.supervisord;
         let mut lines = opening_lines(&config);
         if first {
@@ -139,7 +139,7 @@ impl Life {
 
     /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the life before
     /// serve on: everything has been stopped already, and nobody may be there who could start it again.
-    pub fn restart(config: Config, before: &Config, start: Start, serial: u64) -> Result<Life, StartError> {
+    pub fn restart(config: Config, before: &Config, start: LifeContext, serial: u64) -> Result<Life, StartError> {
         let reason = match Life::open(config.clone(), start.clone(), false, serial) {
             Ok(life) => return Ok(life),
             Err(reason) => reason,
@@ -162,7 +162,7 @@ impl Life {
     }
 
     /// Goes on where the program before left off.
-    pub fn resume(mut handed: HandOver<OwnedFd>, start: Start) -> Result<Life, StartError> {
+    pub fn resume(mut handed: HandOver<OwnedFd>, start: LifeContext) -> Result<Life, StartError> {
         let config = handed.snapshot.config.clone();
         let follow = Arc::new(FollowHub::default());
         let mut output = reopen_output(&config.supervisord, &follow)?;
@@ -191,7 +191,7 @@ impl Life {
     }
 
     /// What the next life needs, too.
-    pub fn start_parameters(&self) -> Start {
+    pub fn start_parameters(&self) -> LifeContext {
         self.start.clone()
     }
 

@@ -14,8 +14,8 @@ use supervisord_sys::{command, inherited};
 
 use crate::command_line::{self, Options, Request};
 use crate::control::{SELF_TEST, UNDERSTOOD};
-use crate::host::System;
-use crate::life::{Life, LifeEnd, Reader, Start, catch_signals};
+use crate::host::SystemHost;
+use crate::life::{Life, LifeContext, LifeEnd, Reader, catch_signals};
 use crate::plugins::process::Launcher;
 use crate::start_error::StartError;
 use crate::{hand_over, keeper};
@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
     let program = name_of(&arguments);
     let done = match command_line::parse(arguments) {
         Ok(Request::Print(text, before)) => {
-            let checked = before.convert(&System::new()).map_err(|error| StartError(error.to_string()));
+            let checked = before.convert(&SystemHost::new()).map_err(|error| StartError(error.to_string()));
             checked.map(|_| crate::say(&mut std::io::stdout(), &text))
         }
         Ok(Request::Run(options)) => supervise(&program, &options),
@@ -54,7 +54,7 @@ fn self_test(mut arguments: Vec<OsString>) -> ExitCode {
     let read = std::io::stdin().read_to_end(&mut text).map_err(|error| error.to_string());
     let understood = read.and_then(|_| hand_over::read(&text)).and_then(|handed| {
         let program = name_of(&arguments);
-        let host = Arc::new(System::in_directory(handed.start_dir));
+        let host = Arc::new(SystemHost::in_directory(handed.start_dir));
         match command_line::parse(arguments)? {
             Request::Run(options) => reader(&program, &options, host).map(drop).map_err(|error| error.to_string()),
             Request::Print(..) => Ok(()),
@@ -82,8 +82,8 @@ fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
     let (mut life, mut signals) = match hand_over::inherited() {
         None => first_life(program, options)?,
         Some(Ok(handed)) => {
-            let host = Arc::new(System::in_directory(handed.start_dir.clone()));
-            let start = Start { directory: handed.start_dir.clone(), read: reader(program, options, host)? };
+            let host = Arc::new(SystemHost::in_directory(handed.start_dir.clone()));
+            let start = LifeContext { directory: handed.start_dir.clone(), read: reader(program, options, host)? };
             let life = Life::resume(handed, start)?;
             (life, catch_signals()?)
         }
@@ -105,9 +105,9 @@ fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
 }
 
 fn first_life(program: &str, options: &Options) -> Result<(Life, Signals), StartError> {
-    let host = Arc::new(System::new());
+    let host = Arc::new(SystemHost::new());
     let directory = host.current_dir();
-    let start = Start { read: reader(program, options, host)?, directory };
+    let start = LifeContext { read: reader(program, options, host)?, directory };
     let config = (start.read)(Purpose::Start, Launcher::Caller).map_err(StartError)?;
     Life::begin(config, start)
 }
@@ -128,7 +128,7 @@ fn find_file(program: &str, options: &Options) -> Result<String, StartError> {
 }
 
 /// Reads the configuration, now and whenever it is asked for again.
-fn reader(program: &str, options: &Options, host: Arc<System>) -> Result<Reader, StartError> {
+fn reader(program: &str, options: &Options, host: Arc<SystemHost>) -> Result<Reader, StartError> {
     let overrides = options.settings.convert(host.as_ref()).map_err(|error| StartError(error.to_string()))?;
     let file = find_file(program, options)?;
     Ok(Arc::new(move |purpose, launcher| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::fd::poll_readable;
 use crate::process_handle::ProcessHandle;
-use crate::wait::{ExitStatus, try_reap};
+use crate::wait::{WaitStatus, try_reap};
 use crate::{Errno, Pid};
 
 /// How long a child is left alone between two looks at it where the system has no handles on processes.
@@ -13,7 +13,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Waits for the end of a child, but no longer than this; none where the time passed first. ECHILD where it is no child of
 /// ours, or has been reaped.
-pub fn wait_at_most(child: Pid, limit: Duration) -> Result<Option<ExitStatus>, Errno> {
+pub fn wait_at_most(child: Pid, limit: Duration) -> Result<Option<WaitStatus>, Errno> {
     let deadline = Instant::now() + limit;
     let mut handle = None;
     loop {
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(wait_at_most(pid, Duration::from_millis(1)), Ok(None));
         assert!(is_ours(pid));
         drop(child.stdin.take());
-        assert_eq!(wait_at_most(pid, Duration::from_secs(60)), Ok(Some(ExitStatus::Code(0))));
+        assert_eq!(wait_at_most(pid, Duration::from_secs(60)), Ok(Some(WaitStatus::Code(0))));
         assert_eq!(wait_at_most(pid, Duration::ZERO), Err(Errno::ECHILD));
         assert!(!is_ours(pid) && !is_ours(Pid::current()));
         assert!(child.wait().is_err(), "nobody else can reap it");

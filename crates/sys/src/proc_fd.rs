@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::proc_stat;
-    use crate::wait::ExitStatus;
+    use crate::wait::WaitStatus;
 
     #[test]
     fn the_pipe_of_another_process_can_be_opened_again() {
@@ -109,7 +109,7 @@ mod tests {
         let dead = proc_stat::read(pid).unwrap();
         child.wait().unwrap();
         assert!(again.is_some() && stranger.is_none());
-        assert_eq!(dead.status, Some(ExitStatus::Signal { number: libc::SIGKILL, core_dumped: false }));
+        assert_eq!(dead.status, Some(WaitStatus::Signal { number: libc::SIGKILL, core_dumped: false }));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Pid;
 use crate::ticks::{millis, since_boot};
-use crate::wait::ExitStatus;
+use crate::wait::WaitStatus;
 
 /// The information about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct ProcessStat {
     /// Its start, as time since boot.
     pub started: Duration,
     /// Its exit status, if it has exited and we may know.
-    pub status: Option<ExitStatus>,
+    pub status: Option<WaitStatus>,
 }
 
 impl ProcessStat {
@@ -33,7 +33,7 @@ pub fn read(pid: Pid) -> Option<ProcessStat> {
     let field = |number: usize| fields.get(number - 3);
     let ticks: u64 = field(22)?.parse().ok()?;
     let is_zombie = matches!(*field(3)?, "Z" | "X");
-    let status = field(52).and_then(|raw| raw.parse().ok()).filter(|_| is_zombie).map(ExitStatus::from_raw);
+    let status = field(52).and_then(|raw| raw.parse().ok()).filter(|_| is_zombie).map(WaitStatus::from_raw);
     Some(ProcessStat { is_zombie, started: since_boot(ticks), status })
 }
 

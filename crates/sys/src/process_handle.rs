@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use crate::wait::ExitStatus;
+use crate::wait::WaitStatus;
 use crate::{Errno, Pid, signal, system};
 
 /// A handle of a process, which never refers to another one. It becomes readable when the process ends.
@@ -76,8 +76,8 @@ impl ProcessHandle {
     }
 
     /// The exit status, whoever the parent is: known from Linux 6.15 on, after the parent has reaped the process.
-    pub fn exit_status(&self) -> Option<ExitStatus> {
-        system::exit_status_of(self.as_fd()).map(ExitStatus::from_raw)
+    pub fn exit_status(&self) -> Option<WaitStatus> {
+        system::exit_status_of(self.as_fd()).map(WaitStatus::from_raw)
     }
 
     fn send(&self, signal: i32, flags: u32) -> Result<(), Errno> {
@@ -128,7 +128,7 @@ mod tests {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         let mut numbers = release.split('.').map_while(|number| number.parse().ok());
         let is_told = (numbers.next(), numbers.next()) >= (Some(6), Some(15));
-        assert_eq!(handle.exit_status(), is_told.then_some(ExitStatus::Code(7)));
+        assert_eq!(handle.exit_status(), is_told.then_some(WaitStatus::Code(7)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{Errno, Pid};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitStatus {
+pub enum WaitStatus {
     /// It exited with this status, 0 to 255.
     Code(i32),
     /// A signal ended it.
@@ -18,20 +18,20 @@ pub enum ExitStatus {
     Other(i32),
 }
 
-impl ExitStatus {
-    pub(crate) fn from_raw(status: i32) -> ExitStatus {
+impl WaitStatus {
+    pub(crate) fn from_raw(status: i32) -> WaitStatus {
         if libc::WIFEXITED(status) {
-            ExitStatus::Code(libc::WEXITSTATUS(status))
+            WaitStatus::Code(libc::WEXITSTATUS(status))
         } else if libc::WIFSIGNALED(status) {
-            ExitStatus::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
+            WaitStatus::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
         } else {
-            ExitStatus::Other(status)
+            WaitStatus::Other(status)
         }
     }
 }
 
 /// Reaps any one exited child without blocking; none if no child has exited or there are no children.
-pub fn reap() -> Result<Option<(Pid, ExitStatus)>, Errno> {
+pub fn reap() -> Result<Option<(Pid, WaitStatus)>, Errno> {
     match waitpid(-1, libc::WNOHANG) {
         Err(Errno::ECHILD) => Ok(None),
         other => other,
@@ -39,7 +39,7 @@ pub fn reap() -> Result<Option<(Pid, ExitStatus)>, Errno> {
 }
 
 /// Waits until this child exits.
-pub fn wait_for(child: Pid) -> Result<ExitStatus, Errno> {
+pub fn wait_for(child: Pid) -> Result<WaitStatus, Errno> {
     loop {
         if let Some((_, status)) = waitpid(child.raw(), 0)? {
             return Ok(status);
@@ -49,17 +49,17 @@ pub fn wait_for(child: Pid) -> Result<ExitStatus, Errno> {
 
 /// Takes this child if it has ended, without waiting; none when it has not. ECHILD where it is no child of ours, or has been
 /// reaped.
-pub fn try_reap(child: Pid) -> Result<Option<ExitStatus>, Errno> {
+pub fn try_reap(child: Pid) -> Result<Option<WaitStatus>, Errno> {
     Ok(waitpid(child.raw(), libc::WNOHANG)?.map(|(_, status)| status))
 }
 
-fn waitpid(which: libc::pid_t, options: i32) -> Result<Option<(Pid, ExitStatus)>, Errno> {
+fn waitpid(which: libc::pid_t, options: i32) -> Result<Option<(Pid, WaitStatus)>, Errno> {
     loop {
         let mut status = 0;
         // SAFETY: `status` may be written to.
         let reaped = unsafe { libc::waitpid(which, &mut status, options) };
         if reaped != -1 {
-            return Ok(Pid::from_raw(reaped).map(|pid| (pid, ExitStatus::from_raw(status))));
+            return Ok(Pid::from_raw(reaped).map(|pid| (pid, WaitStatus::from_raw(status))));
         }
         match Errno::last() {
             Errno::EINTR => {}
@@ -74,15 +74,15 @@ mod tests {
 
     #[test]
     fn a_status_word_is_decoded() {
-        assert_eq!(ExitStatus::from_raw(3 << 8), ExitStatus::Code(3));
+        assert_eq!(WaitStatus::from_raw(3 << 8), WaitStatus::Code(3));
         assert_eq!(
-            ExitStatus::from_raw(libc::SIGTERM),
-            ExitStatus::Signal { number: libc::SIGTERM, core_dumped: false }
+            WaitStatus::from_raw(libc::SIGTERM),
+            WaitStatus::Signal { number: libc::SIGTERM, core_dumped: false }
         );
         assert_eq!(
-            ExitStatus::from_raw(libc::SIGABRT | 0x80),
-            ExitStatus::Signal { number: libc::SIGABRT, core_dumped: true }
+            WaitStatus::from_raw(libc::SIGABRT | 0x80),
+            WaitStatus::Signal { number: libc::SIGABRT, core_dumped: true }
         );
-        assert_eq!(ExitStatus::from_raw(0x137f), ExitStatus::Other(0x137f));
+        assert_eq!(WaitStatus::from_raw(0x137f), WaitStatus::Other(0x137f));
     }
 }

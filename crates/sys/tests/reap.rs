@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use supervisord_sys::Pid;
 use supervisord_sys::signal::{Signal, Signals};
 use supervisord_sys::spawn::{Environment, SpawnPlan, Stdio, spawn};
-use supervisord_sys::wait::{ExitStatus, reap};
+use supervisord_sys::wait::{WaitStatus, reap};
 
 fn start(script: &str) -> Pid {
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
@@ -21,9 +21,9 @@ fn start(script: &str) -> Pid {
 fn every_child_is_reaped_once_and_announced() {
     assert_eq!(reap(), Ok(None), "there are no children yet");
     let mut signals = Signals::catch(&[Signal::Child]).unwrap();
-    let mut expected: BTreeMap<Pid, ExitStatus> =
-        (0..20).map(|code| (start(&format!("exit {code}")), ExitStatus::Code(code))).collect();
-    expected.insert(start("kill -KILL $$"), ExitStatus::Signal { number: 9, core_dumped: false });
+    let mut expected: BTreeMap<Pid, WaitStatus> =
+        (0..20).map(|code| (start(&format!("exit {code}")), WaitStatus::Code(code))).collect();
+    expected.insert(start("kill -KILL $$"), WaitStatus::Signal { number: 9, core_dumped: false });
 
     let mut seen = BTreeMap::new();
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -15,7 +15,7 @@ use supervisord_sys::pipe;
 use supervisord_sys::spawn::{Environment, NOT_SPAWNED, SpawnPlan, Spawner, Stdio};
 use supervisord_sys::user::{RunAs, current_uid};
 use supervisord_sys::user_ids::UserIds;
-use supervisord_sys::wait::{ExitStatus, wait_for};
+use supervisord_sys::wait::{WaitStatus, wait_for};
 
 fn plan(argv: &[&str]) -> SpawnPlan {
     SpawnPlan::new(Path::new(argv[0]), argv, Environment::default()).unwrap()
@@ -49,14 +49,14 @@ fn does_not_block_others(release: &str) {
 
     let stdio = Stdio { stdin: null.as_fd(), stdout: null.as_fd(), stderr: null.as_fd() };
     let other = spawner.spawn(plan(&["/bin/sh", "-c", "exit 4"]), stdio, &AtomicU64::new(0)).unwrap();
-    assert_eq!(wait_for(other).unwrap(), ExitStatus::Code(4));
+    assert_eq!(wait_for(other).unwrap(), WaitStatus::Code(4));
 
     drop(writer);
     let mut text = String::new();
     File::from(reader).read_to_string(&mut text).unwrap();
     assert_eq!(text.matches("child process was not spawned\n").count(), stuck.len(), "{text}");
     for child in stuck {
-        assert_eq!(wait_for(child).unwrap(), ExitStatus::Code(NOT_SPAWNED));
+        assert_eq!(wait_for(child).unwrap(), WaitStatus::Code(NOT_SPAWNED));
     }
 }
 
@@ -77,7 +77,7 @@ fn memory_is_shared_only_where_a_child_cannot_end_the_daemon() {
         memory.read_exact_at(&mut seen, ptr::from_ref(&word).addr() as u64).unwrap();
         drop(writer);
         File::from(reader).read_to_end(&mut Vec::new()).unwrap();
-        assert_eq!(wait_for(child).unwrap(), ExitStatus::Code(NOT_SPAWNED));
+        assert_eq!(wait_for(child).unwrap(), WaitStatus::Code(NOT_SPAWNED));
         assert_eq!(seen, [u8::from(shares && is_possible)], "{release:?}");
     }
 }
@@ -117,7 +117,7 @@ fn a_child_cannot_be_traced_before_it_executes_its_program() {
         let [real, effective, saved, _] = ids("Gid:")[..] else { panic!("four numbers") };
         drop(writer);
         File::from(reader).read_to_end(&mut Vec::new()).unwrap();
-        assert_eq!(wait_for(child).unwrap(), ExitStatus::Code(NOT_SPAWNED));
+        assert_eq!(wait_for(child).unwrap(), WaitStatus::Code(NOT_SPAWNED));
         spawner.settle();
         assert_eq!((real, effective), (gid, gid));
         assert_ne!(saved, gid);
@@ -139,7 +139,7 @@ fn exec_resets_the_saved_group() {
     drop(output.writer);
     let mut text = String::new();
     File::from(output.reader).read_to_string(&mut text).unwrap();
-    assert_eq!(wait_for(child), Ok(ExitStatus::Code(0)));
+    assert_eq!(wait_for(child), Ok(WaitStatus::Code(0)));
     spawner.settle();
     assert!(text.contains("Gid:\t65534\t65534\t65534\t65534\n"), "{text}");
 }
@@ -163,7 +163,7 @@ fn becomes_another_user(release: &str) {
         drop(output.writer);
         let mut text = String::new();
         File::from(output.reader).read_to_string(&mut text).unwrap();
-        assert_eq!(wait_for(child), Ok(ExitStatus::Code(0)));
+        assert_eq!(wait_for(child), Ok(WaitStatus::Code(0)));
         spawner.settle();
         text
     };

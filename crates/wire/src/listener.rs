@@ -49,7 +49,7 @@ impl std::fmt::Display for ListenerState {
 pub enum ListenerOutput {
     /// It is ready for an event; the state is READY.
     Ready,
-    /// Its result for the current event. [`Listener::judged`] must follow; the state is still BUSY.
+    /// Its result for the current event. [`ListenerProtocol::judged`] must follow; the state is still BUSY.
     Result(Vec<u8>),
     /// It answered its event with this line (without line feed), which is not a result. The state is UNKNOWN.
     BadResultLine(Vec<u8>),
@@ -85,16 +85,16 @@ const RESULT_PREFIX: usize = b"RESULT ".len();
 
 /// The protocol of one run of a listener.
 ///
-/// Takes bytes with [`feed`](Listener::feed) and returns messages from [`next_output`](Listener::next_output), until it
+/// Takes bytes with [`feed`](ListenerProtocol::feed) and returns messages from [`next_output`](ListenerProtocol::next_output), until it
 /// returns none. The result does not depend on how the bytes are split, except where the protocol itself does: bytes
 /// after `READY` and before an event violate it, later bytes belong to the answer.
 #[derive(Clone, Debug)]
-pub struct Listener {
+pub struct ListenerProtocol {
     state: ListenerState,
     buffer: Vec<u8>,
     /// The length of the incomplete result.
     result_length: Option<usize>,
-    /// A result was returned, and [`Listener::judged`] has not followed.
+    /// A result was returned, and [`ListenerProtocol::judged`] has not followed.
     judging: bool,
     completeness: Completeness,
 }
@@ -114,30 +114,30 @@ pub struct ListenerData {
     pub completeness: Completeness,
 }
 
-impl From<ListenerData> for Listener {
-    fn from(data: ListenerData) -> Listener {
+impl From<ListenerData> for ListenerProtocol {
+    fn from(data: ListenerData) -> ListenerProtocol {
         let ListenerData { state, buffer, result_length, judging, completeness } = data;
-        Listener { state, buffer, result_length, judging, completeness }
+        ListenerProtocol { state, buffer, result_length, judging, completeness }
     }
 }
 
-impl From<Listener> for ListenerData {
-    fn from(listener: Listener) -> ListenerData {
-        let Listener { state, buffer, result_length, judging, completeness } = listener;
+impl From<ListenerProtocol> for ListenerData {
+    fn from(listener: ListenerProtocol) -> ListenerData {
+        let ListenerProtocol { state, buffer, result_length, judging, completeness } = listener;
         ListenerData { state, buffer, result_length, judging, completeness }
     }
 }
 
-impl Default for Listener {
-    fn default() -> Listener {
-        Listener::new()
+impl Default for ListenerProtocol {
+    fn default() -> ListenerProtocol {
+        ListenerProtocol::new()
     }
 }
 
-impl Listener {
+impl ListenerProtocol {
     /// A listener that has just been started.
-    pub fn new() -> Listener {
-        Listener {
+    pub fn new() -> ListenerProtocol {
+        ListenerProtocol {
             state: ListenerState::Acknowledged,
             buffer: Vec::new(),
             result_length: None,
@@ -147,8 +147,8 @@ impl Listener {
     }
 
     /// A listener whose history is unknown, and which is presumed to wait for an event.
-    pub fn presumed_ready() -> Listener {
-        Listener { state: ListenerState::Ready, ..Listener::new() }
+    pub fn presumed_ready() -> ListenerProtocol {
+        ListenerProtocol { state: ListenerState::Ready, ..ListenerProtocol::new() }
     }
 
     /// Notes a take-over of the listener: earlier output of it, or an event sent to it, may have been missed.
@@ -187,7 +187,8 @@ impl Listener {
                 if self.state != ListenerState::Unknown || before.state == ListenerState::Unknown {
                     return output;
                 }
-                *self = Listener { state: ListenerState::Busy, completeness: Completeness::Incomplete, ..before };
+                *self =
+                    ListenerProtocol { state: ListenerState::Busy, completeness: Completeness::Incomplete, ..before };
                 self.resynchronize()
             }
         }

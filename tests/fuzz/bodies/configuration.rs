@@ -2,7 +2,7 @@
 
 use supervisord_config::host::{Account, DaemonHost, Host, ReadError};
 use supervisord_config::model::Config;
-use supervisord_config::{CommandLine, ConfigError, load};
+use supervisord_config::{CommandLineFlags, ConfigError, load};
 
 /// A system with one configuration file, one user and three directories.
 pub struct FakeSystem<'c>(pub &'c [u8]);
@@ -89,7 +89,7 @@ impl DaemonHost for FakeSystem<'_> {
 
 /// Reads a configuration.
 pub fn read(text: &[u8]) -> Result<Config, ConfigError> {
-    load(FILE, &CommandLine::default(), &FakeSystem(text))
+    load(FILE, &CommandLineFlags::default(), &FakeSystem(text))
 }
 
 pub fn run(data: &[u8]) {

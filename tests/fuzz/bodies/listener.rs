@@ -1,10 +1,10 @@
 //! The output of a listener: the result does not depend on how it is split into reads, and little of it is buffered.
 
-use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState, MAX_RESULT};
+use supervisord_wire::listener::{ListenerOutput, ListenerProtocol, ListenerState, MAX_RESULT};
 
 /// Everything the listener sent, when each READY is answered with an event at once.
 fn converse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<ListenerOutput>, ListenerState) {
-    let mut listener = Listener::new();
+    let mut listener = ListenerProtocol::new();
     let mut said = Vec::new();
     for piece in pieces {
         listener.feed(piece);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use supervisord_core::rotation::{self, Step};
+use supervisord_core::rotation::{self, RotationStep};
 
 /// The first byte is the number of backups to keep, the others name the existing backups.
 pub fn run(data: &[u8]) {
@@ -14,8 +14,8 @@ pub fn run(data: &[u8]) {
     let existing: BTreeSet<u32> = disk.keys().copied().filter(|number| *number > 0).collect();
     for step in rotation::plan(backups, &existing) {
         match step {
-            Step::Truncate => drop(disk.remove(&0)),
-            Step::Rename { from, to } => {
+            RotationStep::Truncate => drop(disk.remove(&0)),
+            RotationStep::Rename { from, to } => {
                 let content = disk.remove(&from).expect("what is renamed is there");
                 disk.insert(to, content);
             }

@@ -12,8 +12,8 @@ use supervisord_core::call::Call;
 use supervisord_core::output::Channel;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::supervisor::{
-    CallId, CommandFailure, Effect, Ending, FeedFailure, Input, KillFailure, OutputKind, ProcessId, RunId,
-    SpawnFailure, Spawned, Supervisor, Verdict,
+    CallId, CommandFailure, Effect, Ending, FeedFailure, HandlerVerdict, KillFailure, OutputKind, ProcessId, RunId,
+    SpawnFailure, Spawned, Supervisor, SupervisorInput,
 };
 use supervisord_core::time::Now;
 use supervisord_daemon::state::{self, version};
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    fn give(&mut self, input: Input) {
+    fn give(&mut self, input: SupervisorInput) {
         if self.ending.is_some() {
             return;
         }
@@ -184,17 +184,17 @@ impl World {
         }
     }
 
-    fn perform(&mut self, effect: Effect) -> Option<Input> {
+    fn perform(&mut self, effect: Effect) -> Option<SupervisorInput> {
         match effect {
             Effect::Check { process, call } => {
                 let missing = || CommandFailure::Missing("can't find command 'x'".to_owned());
                 let result = if self.cannot_find { Err(missing()) } else { Ok(()) };
-                return Some(Input::Checked { process, call, result });
+                return Some(SupervisorInput::Checked { process, call, result });
             }
             Effect::Spawn { process } => return Some(self.spawn(process)),
             Effect::Kill { process, run, signal, call, .. } => {
                 let result = self.kill(run, signal);
-                return Some(Input::Killed { process, call, result });
+                return Some(SupervisorInput::Killed { process, call, result });
             }
             Effect::Feed { process, call, .. } => {
                 let lives = self.children.values().any(|child| child.process == process);
@@ -203,7 +203,7 @@ impl World {
                     None if lives => Ok(()),
                     None => Err(FeedFailure::Closed),
                 };
-                return Some(Input::Fed { process, call, result });
+                return Some(SupervisorInput::Fed { process, call, result });
             }
             Effect::ClearLogs { process, call, .. } => self.clearing.push((Some(process), call)),
             Effect::ClearActivity { call } => self.clearing.push((None, call)),
@@ -218,7 +218,7 @@ impl World {
         None
     }
 
-    fn spawn(&mut self, process: ProcessId) -> Input {
+    fn spawn(&mut self, process: ProcessId) -> SupervisorInput {
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
         let twice = self.children.values().any(|child| child.process == process);
         assert!(!twice, "two children of one process");
@@ -232,7 +232,7 @@ impl World {
             self.children.insert(self.next_pid, Child { process, ignores_term: self.stubborn, is_given_up: false });
             Ok(Spawned { run: run_of(self.next_pid), pid: self.next_pid, at: self.now })
         };
-        Input::Spawned { process, result }
+        SupervisorInput::Spawned { process, result }
     }
 
     fn kill(&mut self, run: RunId, signal: i32) -> Result<(), KillFailure> {
@@ -278,7 +278,7 @@ impl World {
             match deadline {
                 Some(deadline) if self.ending.is_none() => {
                     self.advance(deadline);
-                    self.give(Input::Elapsed);
+                    self.give(SupervisorInput::Elapsed);
                     let next = self.supervisor.next_deadline(self.now);
                     let moves = self.ending.is_some() || next.is_none_or(|next| next > self.now.mono);
                     assert!(moves, "what was due is still due: a loop that never sleeps");
@@ -297,9 +297,9 @@ impl World {
 
     fn end(&mut self, pid: u32, status: ExitStatus) {
         if self.children.contains_key(&pid) {
-            self.give(Input::Died { run: run_of(pid), at: self.now });
+            self.give(SupervisorInput::Died { run: run_of(pid), at: self.now });
             self.children.remove(&pid);
-            self.give(Input::Exited { run: run_of(pid), pid, status });
+            self.give(SupervisorInput::Exited { run: run_of(pid), pid, status });
         }
     }
 
@@ -309,7 +309,7 @@ impl World {
         }
         let id = CallId(self.calls);
         self.calls += 1;
-        self.give(Input::Call { id, actor: Actor::plug_in(), call });
+        self.give(SupervisorInput::Call { id, actor: Actor::plug_in(), call });
     }
 
     fn child(&self, detail: u8) -> Option<(u32, ProcessId)> {
@@ -347,9 +347,9 @@ impl World {
             19 => self.give(match wait {
                 true => {
                     let pid = 1 + u32::from(detail);
-                    Input::Exited { run: run_of(pid), pid, status: ExitStatus::Other(255) }
+                    SupervisorInput::Exited { run: run_of(pid), pid, status: ExitStatus::Other(255) }
                 }
-                false => Input::UnknownExited { pid: 1 + u32::from(detail), status: ExitStatus::Other(255) },
+                false => SupervisorInput::UnknownExited { pid: 1 + u32::from(detail), status: ExitStatus::Other(255) },
             }),
             20..=22 => self.pass(Duration::from_millis(u64::from(detail) * 50)),
             23 => self.now.wall = Duration::from_secs([10, 996_400, 1_003_600, 4_000_000_000][usize::from(detail) % 4]),
@@ -358,13 +358,19 @@ impl World {
                     self.child(detail).filter(|(_, process)| self.supervisor.is_listener(*process))
                 {
                     let bytes = LISTENER_OUTPUTS[usize::from(detail / 8) % LISTENER_OUTPUTS.len()].to_vec();
-                    self.give(Input::ListenerOutput { process, bytes });
+                    self.give(SupervisorInput::ListenerOutput { process, bytes });
                 }
             }
             26 => {
                 if let Some((pid, process)) = self.child(detail) {
                     let kind = if wait { OutputKind::Log } else { OutputKind::Communication };
-                    self.give(Input::Output { process, pid, kind, channel: Channel::Stderr, bytes: vec![detail] });
+                    self.give(SupervisorInput::Output {
+                        process,
+                        pid,
+                        kind,
+                        channel: Channel::Stderr,
+                        bytes: vec![detail],
+                    });
                 }
             }
             27 => self.stubborn = wait,
@@ -379,14 +385,14 @@ impl World {
             }
             _ => match detail {
                 // Rare, because a shutdown ends nearly all other activity.
-                0..4 => self.give(Input::ShutdownSignal { name: "SIGTERM" }),
-                4..8 => self.give(Input::RestartSignal { config: Ok(config(false)) }),
+                0..4 => self.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" }),
+                4..8 => self.give(SupervisorInput::RestartSignal { config: Ok(config(false)) }),
                 8 => self.call(Call::Shutdown),
                 9 => self.call(Call::Restart { config: config(true) }),
-                10..20 => self.give(Input::RestartSignal { config: Err("unreadable".to_owned()) }),
+                10..20 => self.give(SupervisorInput::RestartSignal { config: Err("unreadable".to_owned()) }),
                 20..40 => self.call(Call::ClearLog),
                 40..80 => self.upgrade(),
-                _ => self.give(Input::ReopenSignal),
+                _ => self.give(SupervisorInput::ReopenSignal),
             },
         }
     }
@@ -418,22 +424,23 @@ impl World {
         self.settle();
         let adopted: Vec<_> = self.children.iter().map(|(pid, child)| (*pid, child.process)).collect();
         for (pid, process) in adopted {
-            self.supervisor.handle(self.now, Input::Adopted { process, run: run_of(pid) });
+            self.supervisor.handle(self.now, SupervisorInput::Adopted { process, run: run_of(pid) });
             self.settle();
         }
     }
 
     fn clear(&mut self) {
         for (process, call) in std::mem::take(&mut self.clearing) {
-            self.give(Input::Cleared { process, call, result: Ok(()) });
+            self.give(SupervisorInput::Cleared { process, call, result: Ok(()) });
         }
     }
 
     fn judge(&mut self, detail: u8) {
         for (process, judgement) in std::mem::take(&mut self.judging) {
             let verdict =
-                [Verdict::Accepted, Verdict::Rejected, Verdict::Failed, Verdict::Lost][usize::from(detail) % 4];
-            self.give(Input::Judged { process, judgement, verdict });
+                [HandlerVerdict::Accepted, HandlerVerdict::Rejected, HandlerVerdict::Failed, HandlerVerdict::Lost]
+                    [usize::from(detail) % 4];
+            self.give(SupervisorInput::Judged { process, judgement, verdict });
         }
     }
 
@@ -443,7 +450,7 @@ impl World {
         self.clear();
         self.pass(Duration::from_secs(200));
         assert!(self.ending.is_some() || self.replies.len() as u64 == self.calls, "every call has one reply");
-        self.give(Input::ShutdownSignal { name: "SIGTERM" });
+        self.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
         self.pass(Duration::from_secs(200));
         assert!(self.ending.is_some(), "a shutdown ends when children obey KILL");
         assert!(self.children.values().all(|child| child.is_given_up), "something is left behind");
@@ -463,7 +470,7 @@ fn config(first: bool) -> Box<supervisord_config::model::Config> {
 pub fn run(data: &[u8]) {
     let mut world = World::new();
     world.settle();
-    world.give(Input::Started);
+    world.give(SupervisorInput::Started);
     for pair in data.chunks(2).take(400) {
         world.apply_random_input(pair[0], pair.get(1).copied().unwrap_or(0));
     }

@@ -18,6 +18,11 @@ pub type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// The modules of a crate by their paths (`control::spawn`, empty for the crate), with what the files in each of them use.
 pub fn of_crate(source: &Path) -> BTreeMap<String, Uses> {
+    of_modules(&product_files(source).into_iter().collect())
+}
+
+/// The files of a crate without its tests, by their modules, each without its comments.
+pub fn product_files(source: &Path) -> Vec<(Module, String)> {
     let files = sources::files(source).into_iter().filter_map(|(path, text)| {
         let path = path.strip_prefix(source).expect("it lies there").with_extension("");
         let module: Module = path.iter().map(|name| name.to_string_lossy().into_owned()).collect();
@@ -25,11 +30,11 @@ pub fn of_crate(source: &Path) -> BTreeMap<String, Uses> {
         let module = if module == ["lib"] { Module::new() } else { module };
         (!is_test).then(|| (module, code(&text)))
     });
-    of_modules(&files.collect())
+    files.collect()
 }
 
 /// The path of a module within its crate.
-type Module = Vec<String>;
+pub type Module = Vec<String>;
 
 fn of_modules(files: &BTreeMap<Module, String>) -> BTreeMap<String, Uses> {
     let mut found: BTreeMap<String, Uses> = BTreeMap::new();

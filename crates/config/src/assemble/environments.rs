@@ -1,13 +1,13 @@
 //! What is mentioned of an environment.
 
-use crate::environment::Environment;
+use crate::environment::ParsedEnvironment;
 use crate::notices::Notices;
 use crate::reader::Reader;
 
 /// The pairs of an environment; what of it has no effect is mentioned.
 pub(super) fn without_losses(
     reader: &Reader<'_>,
-    Environment { pairs, losses }: Environment,
+    ParsedEnvironment { pairs, losses }: ParsedEnvironment,
     notices: &mut Notices,
 ) -> Vec<(String, String)> {
     for loss in losses {

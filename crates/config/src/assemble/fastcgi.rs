@@ -7,7 +7,7 @@ use super::inputs::Inputs;
 use crate::complaint::Complaint;
 use crate::convert::{name, port};
 use crate::error::ConfigError;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::host::{Account, DaemonHost};
 use crate::model::{FastCgiSocket, SocketAddress};
 use crate::path;
@@ -26,13 +26,13 @@ struct Access {
 pub(super) fn socket(
     reader: &Reader<'_>,
     inputs: &Inputs<'_>,
-    located: &Names<'_>,
+    located: &ExpansionNames<'_>,
 ) -> Result<Arc<FastCgiSocket>, ConfigError> {
     let user: Option<Account> = reader.maybe("user", located, inputs.host)?;
     let backlog = reader.maybe("socket_backlog", located, inputs.host)?;
     let mut access = access(reader, inputs.host, located)?;
     let program = name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))?;
-    let names = Names::over(located).text("program_name", program);
+    let names = ExpansionNames::over(located).text("program_name", program);
     let Some(url) = reader.text("socket", &names)?.filter(|url| !url.is_empty()) else {
         return Err(reader.error("socket", format!("[{}] section requires a \"socket\" line", reader.section())));
     };
@@ -44,7 +44,7 @@ pub(super) fn socket(
     Ok(Arc::new(FastCgiSocket { url, address, backlog }))
 }
 
-fn access(reader: &Reader<'_>, host: &dyn DaemonHost, names: &Names<'_>) -> Result<Access, ConfigError> {
+fn access(reader: &Reader<'_>, host: &dyn DaemonHost, names: &ExpansionNames<'_>) -> Result<Access, ConfigError> {
     let owner = reader.maybe("socket_owner", names, host)?;
     let mode = reader.get("socket_mode", names, host)?;
     Ok(Access { owner, mode, written: owner.is_some() || reader.writes("socket_mode") })

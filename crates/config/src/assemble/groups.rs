@@ -8,7 +8,7 @@ use super::processes::processes;
 use super::{fastcgi, listeners};
 use crate::convert::name;
 use crate::error::ConfigError;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::model::{FastCgiSocket, Group, GroupKind, Process};
 use crate::notices::Notices;
 use crate::ordered::Ordered;
@@ -27,10 +27,10 @@ struct Draft {
 /// All groups, sorted by (priority, name), with unique names.
 pub(super) fn groups(
     inputs: &Inputs<'_>,
-    variables: &Names<'_>,
+    variables: &ExpansionNames<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<Group>, ConfigError> {
-    let located = Names::over(variables).text("here", inputs.here);
+    let located = ExpansionNames::over(variables).text("here", inputs.here);
     let mut gathering = Gathering {
         inputs,
         located: &located,
@@ -54,7 +54,7 @@ pub(super) fn groups(
 
 struct Gathering<'a> {
     inputs: &'a Inputs<'a>,
-    located: &'a Names<'a>,
+    located: &'a ExpansionNames<'a>,
     notices: &'a mut Notices,
     drafts: Vec<Draft>,
     /// The sections that are part of a `[group:x]` and form no group of their own.

@@ -1,7 +1,7 @@
 //! What the sections of a configuration are read from.
 
 use crate::host::DaemonHost;
-use crate::ini::{Ini, Section};
+use crate::ini::{Ini, IniSection};
 use crate::reader::Reader;
 use crate::schema::SectionKind;
 
@@ -15,7 +15,7 @@ pub(super) struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    pub(super) fn reader(&self, section: &'a Section, kind: SectionKind) -> Reader<'a> {
+    pub(super) fn reader(&self, section: &'a IniSection, kind: SectionKind) -> Reader<'a> {
         Reader::new(self.ini, section, kind)
     }
 

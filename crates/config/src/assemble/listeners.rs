@@ -2,13 +2,17 @@
 
 use super::inputs::Inputs;
 use crate::error::ConfigError;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::model::Pool;
 use crate::reader::Reader;
 use crate::suggest::did_you_mean;
 
 /// The pool of a section.
-pub(super) fn pool(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>) -> Result<Pool, ConfigError> {
+pub(super) fn pool(
+    reader: &Reader<'_>,
+    inputs: &Inputs<'_>,
+    located: &ExpansionNames<'_>,
+) -> Result<Pool, ConfigError> {
     let section = reader.section();
     let buffer_size = reader.get("buffer_size", located, inputs.host)?;
     let result_handler = reader.get("result_handler", located, inputs.host)?;
@@ -23,7 +27,7 @@ pub(super) fn pool(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>
     Ok(Pool { buffer_size, events, result_handler })
 }
 
-fn events(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &Names<'_>) -> Result<Vec<String>, ConfigError> {
+fn events(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &ExpansionNames<'_>) -> Result<Vec<String>, ConfigError> {
     let section = reader.section();
     let known = inputs.host.events();
     let mut events: Vec<String> = Vec::new();

@@ -1,7 +1,7 @@
 //! Sections that name Python code.
 
 use crate::error::ConfigError;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::host::Host;
 use crate::ini::Ini;
 use crate::model::Plugin;
@@ -18,13 +18,13 @@ fn factory_key(kind: SectionKind) -> &'static str {
 pub(crate) fn plugins(
     ini: &Ini,
     kind: SectionKind,
-    variables: &Names<'_>,
+    variables: &ExpansionNames<'_>,
     host: &dyn Host,
 ) -> Result<Vec<Plugin>, ConfigError> {
     Reader::of_kind(ini, kind).map(|reader| plugin(&reader, factory_key(kind), variables, host)).collect()
 }
 
-fn plugin(reader: &Reader<'_>, key: &str, names: &Names<'_>, host: &dyn Host) -> Result<Plugin, ConfigError> {
+fn plugin(reader: &Reader<'_>, key: &str, names: &ExpansionNames<'_>, host: &dyn Host) -> Result<Plugin, ConfigError> {
     let factory = reader.text(key, names)?.ok_or_else(|| reader.missing(key))?;
     let factory =
         resolved(&factory, reader.section(), host).map_err(|complaint| reader.cannot_convert(key, &complaint))?;

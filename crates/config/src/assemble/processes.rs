@@ -7,14 +7,14 @@ use super::inputs::Inputs;
 use crate::convert::name;
 use crate::environment;
 use crate::error::ConfigError;
-use crate::expand::{Names, expand};
+use crate::expand::{ExpansionNames, expand};
 use crate::model::{FastCgiSocket, LogFile, Logging, Process};
 use crate::notices::Notices;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::reader::Reader;
 use crate::schema::{OptionSpec, SectionKind, default_process};
-use crate::value::Value;
+use crate::value::ConfigValue;
 use crate::words;
 
 /// The options of 4.3.0 that are read once for all processes of a section, and those that are read for each, in the order of
@@ -63,7 +63,7 @@ pub(super) fn processes(
     group_name: &str,
     socket: Option<&Arc<FastCgiSocket>>,
     inputs: &Inputs<'_>,
-    located: &Names<'_>,
+    located: &ExpansionNames<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<Process>, ConfigError> {
     // Listeners differ in the priority of their pool, not in that of their processes.
@@ -79,11 +79,11 @@ fn section_processes(
     group_name: &str,
     socket: Option<&Arc<FastCgiSocket>>,
     inputs: &Inputs<'_>,
-    located: &Names<'_>,
+    located: &ExpansionNames<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<Process>, ConfigError> {
     let program_name = name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))?;
-    let names = Names::over(located)
+    let names = ExpansionNames::over(located)
         .text("program_name", program_name)
         .text("host_node_name", inputs.host.host_name())
         .text("group_name", group_name);
@@ -91,7 +91,7 @@ fn section_processes(
     let mut processes = Vec::new();
     for offset in 0..shared.numprocs {
         let number = shared.numprocs_start.saturating_add(offset);
-        let names = Names::over(&names).number("process_num", number).number("numprocs", shared.numprocs);
+        let names = ExpansionNames::over(&names).number("process_num", number).number("numprocs", shared.numprocs);
         processes.push(shared.process(reader, &names, inputs, notices)?);
     }
     processes.sort_by(|a, b| a.identity.name.cmp(&b.identity.name));
@@ -114,7 +114,7 @@ struct Shared<'a> {
 impl<'a> Shared<'a> {
     fn read(
         reader: &Reader<'a>,
-        names: &Names<'_>,
+        names: &ExpansionNames<'_>,
         socket: Option<&Arc<FastCgiSocket>>,
         inputs: &Inputs<'_>,
     ) -> Result<Shared<'a>, ConfigError> {
@@ -160,30 +160,30 @@ impl<'a> Shared<'a> {
     fn process(
         &self,
         reader: &Reader<'_>,
-        names: &Names<'_>,
+        names: &ExpansionNames<'_>,
         inputs: &Inputs<'_>,
         notices: &mut Notices,
     ) -> Result<Process, ConfigError> {
         let mut process = self.process.clone();
         process.spawn.environment = environment(reader, names, notices)?;
-        let names = &Names::over(names).variables(&process.spawn.environment);
+        let names = &ExpansionNames::over(names).variables(&process.spawn.environment);
         let mut read = Vec::new();
         for row in &self.for_each {
             read.push((row.name, set(&mut process, row, reader, names, inputs)?));
         }
-        let is_written = |option: &str, value: Value<'_>| read.contains(&(option, value));
+        let is_written = |option: &str, value: ConfigValue<'_>| read.contains(&(option, value));
         let section = reader.section();
         let Logging { stdout, stderr, redirect_stderr } = &mut process.logging;
         for (log, channel) in [(stdout, "stdout"), (&mut *stderr, "stderr")] {
             let key = format!("{channel}_logfile");
-            if is_written(&key, Value::Syslog) {
+            if is_written(&key, ConfigValue::Syslog) {
                 log.syslog = true;
                 notices.warn(format!(
                     "For [{section}], {key}=syslog but this is deprecated and will be removed.  Use \
                      {channel}_syslog=true to enable syslog instead."
                 ));
             }
-            if log.file == LogFile::Auto && is_written(&format!("{key}_maxbytes"), Value::Integer(0)) {
+            if log.file == LogFile::Auto && is_written(&format!("{key}_maxbytes"), ConfigValue::Integer(0)) {
                 notices.warn(format!(
                     "For [{section}], AUTO logging used for {key} without rollover, set maxbytes > 0 to avoid filling \
                      up filesystem unintentionally"
@@ -208,7 +208,7 @@ impl<'a> Shared<'a> {
     }
 
     /// The name, whose characters were checked before it was expanded; after that only an empty one is refused.
-    fn expanded_name(&self, reader: &Reader<'_>, names: &Names<'_>) -> Result<String, ConfigError> {
+    fn expanded_name(&self, reader: &Reader<'_>, names: &ExpansionNames<'_>) -> Result<String, ConfigError> {
         match expand(self.process_name, names, "process_name") {
             Ok(expanded) if !expanded.is_empty() => Ok(expanded),
             Ok(_) => Err(reader.error("process_name", "Invalid name: '' because it is empty")),
@@ -253,10 +253,10 @@ fn set(
     process: &mut Process,
     row: &OptionSpec,
     reader: &Reader<'_>,
-    names: &Names<'_>,
+    names: &ExpansionNames<'_>,
     inputs: &Inputs<'_>,
-) -> Result<Value<'static>, ConfigError> {
-    let value = reader.value(row, names, inputs.host)?.unwrap_or(Value::Unset);
+) -> Result<ConfigValue<'static>, ConfigError> {
+    let value = reader.value(row, names, inputs.host)?.unwrap_or(ConfigValue::Unset);
     let field = row.of_process().ok_or_else(|| reader.wrong_shape(row))?;
     field.set(process, value.clone()).map_err(|_| reader.wrong_shape(row))?;
     Ok(value)
@@ -264,7 +264,7 @@ fn set(
 
 fn environment(
     reader: &Reader<'_>,
-    names: &Names<'_>,
+    names: &ExpansionNames<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<(String, String)>, ConfigError> {
     let raw = reader.raw("environment").unwrap_or_default();

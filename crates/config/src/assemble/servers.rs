@@ -2,28 +2,28 @@
 
 use super::inputs::Inputs;
 use crate::error::ConfigError;
-use crate::expand::Names;
+use crate::expand::ExpansionNames;
 use crate::host::DaemonHost;
-use crate::model::{Credentials, HttpServer, ServerAddress};
+use crate::model::{HttpServer, RequiredCredentials, ServerAddress};
 use crate::path;
 use crate::pytext::strip;
 use crate::reader::Reader;
 use crate::schema::SectionKind;
 
 /// All servers: inet before unix, each in file order.
-pub(super) fn servers(inputs: &Inputs<'_>, variables: &Names<'_>) -> Result<Vec<HttpServer>, ConfigError> {
+pub(super) fn servers(inputs: &Inputs<'_>, variables: &ExpansionNames<'_>) -> Result<Vec<HttpServer>, ConfigError> {
     let mut servers = Vec::new();
     for reader in inputs.sections(SectionKind::InetHttpServer) {
         servers.push(inet(&reader, variables, inputs.host)?);
     }
-    let located = Names::over(variables).text("here", inputs.here);
+    let located = ExpansionNames::over(variables).text("here", inputs.here);
     for reader in inputs.sections(SectionKind::UnixHttpServer) {
         servers.push(unix(&reader, variables, &located, inputs.host)?);
     }
     Ok(servers)
 }
 
-fn inet(reader: &Reader<'_>, names: &Names<'_>, on: &dyn DaemonHost) -> Result<HttpServer, ConfigError> {
+fn inet(reader: &Reader<'_>, names: &ExpansionNames<'_>, on: &dyn DaemonHost) -> Result<HttpServer, ConfigError> {
     let credentials = credentials(reader, names)?;
     let address: Option<(String, u16)> = reader.maybe("port", names, on)?;
     let (host, port) = address.ok_or_else(|| no_value(reader, "port"))?;
@@ -34,8 +34,8 @@ fn inet(reader: &Reader<'_>, names: &Names<'_>, on: &dyn DaemonHost) -> Result<H
 
 fn unix(
     reader: &Reader<'_>,
-    names: &Names<'_>,
-    located: &Names<'_>,
+    names: &ExpansionNames<'_>,
+    located: &ExpansionNames<'_>,
     host: &dyn DaemonHost,
 ) -> Result<HttpServer, ConfigError> {
     let file = reader.text("file", located)?.ok_or_else(|| no_value(reader, "file"))?;
@@ -58,13 +58,13 @@ fn no_value(reader: &Reader<'_>, option: &str) -> ConfigError {
 }
 
 /// User name and password: both or neither. Both empty is neither.
-fn credentials(reader: &Reader<'_>, names: &Names<'_>) -> Result<Option<Credentials>, ConfigError> {
+fn credentials(reader: &Reader<'_>, names: &ExpansionNames<'_>) -> Result<Option<RequiredCredentials>, ConfigError> {
     let username = reader.text("username", names)?;
     let password = reader.text("password", names)?;
     match (username, password) {
         (None, None) => Ok(None),
         (Some(username), Some(password)) if username.is_empty() && password.is_empty() => Ok(None),
-        (Some(username), Some(password)) => Ok(Some(Credentials { username, password })),
+        (Some(username), Some(password)) => Ok(Some(RequiredCredentials { username, password })),
         (username, _) => {
             let (written, missing) =
                 if username.is_some() { ("username", "password") } else { ("password", "username") };

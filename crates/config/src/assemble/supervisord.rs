@@ -6,9 +6,9 @@ use crate::accounts;
 use crate::command_line::Overrides;
 use crate::environment;
 use crate::error::ConfigError;
-use crate::expand::{Names, expand, expand_again};
+use crate::expand::{ExpansionNames, expand, expand_again};
 use crate::host::{Account, DaemonHost};
-use crate::ini::Section;
+use crate::ini::IniSection;
 use crate::model::{Origin, Supervisord};
 use crate::notices::Notices;
 use crate::place::Place;
@@ -64,11 +64,11 @@ fn options() -> impl Iterator<Item = &'static OptionSpec> {
 pub(super) fn supervisord<'a>(
     inputs: &Inputs<'a>,
     overrides: &Overrides,
-    inherited: &Names<'_>,
+    inherited: &ExpansionNames<'_>,
     notices: &mut Notices,
 ) -> Result<(Supervisord, Option<PendingUser<'a>>), ConfigError> {
     let Some(section) = inputs.ini.section("supervisord") else {
-        let sections = inputs.ini.sections().map(Section::name);
+        let sections = inputs.ini.sections().map(IniSection::name);
         let misspelt = suggest::nearest("supervisord", sections).and_then(|name| inputs.ini.section(name));
         let message = ".ini file does not include supervisord section";
         return Err(match misspelt {
@@ -84,7 +84,7 @@ pub(super) fn supervisord<'a>(
     };
     let reader = inputs.reader(section, SectionKind::Supervisord);
     let host = inputs.host;
-    let names = &Names::over(inherited).text("here", inputs.here);
+    let names = &ExpansionNames::over(inherited).text("here", inputs.here);
     let mut supervisord = Supervisord { childlogdir: host.temporary_dir(), ..Supervisord::default() };
     let mut user = None;
     for row in options() {
@@ -110,11 +110,11 @@ pub(super) fn supervisord<'a>(
 /// which expands it once.
 fn environment(
     reader: &Reader<'_>,
-    names: &Names<'_>,
+    names: &ExpansionNames<'_>,
     host: &dyn DaemonHost,
     notices: &mut Notices,
 ) -> Result<Vec<(String, String)>, ConfigError> {
-    let names_again = Names::over(names).text("host_node_name", host.host_name());
+    let names_again = ExpansionNames::over(names).text("host_node_name", host.host_name());
     let twice = reader.text("environment", names).and_then(|text| {
         let text = expand_again(&text.unwrap_or_default(), &names_again, "environment");
         let read = text.and_then(|text| environment::read_4_3(&text));

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use crate::command_line::{CommandLine, Flag, Given};
+use crate::command_line::{CommandLineFlags, Flag, Given};
 use crate::error::ConfigError;
 use crate::fake_host::FakeHost;
 use crate::model::{
-    ActivityLog, AutoRestart, Config, Group, GroupKind, LogFile, NoticeLevel, Process, ServerAddress, ServerUrl,
+    ActivityLog, AutoRestart, Config, Group, GroupKind, LogFile, NoticeLevel, Process, ProgramServerUrl, ServerAddress,
     SocketAddress,
 };
 use crate::{Purpose, load, load_with};
@@ -16,7 +16,7 @@ fn host(text: &str) -> FakeHost {
 }
 
 fn try_read(text: &str) -> Result<Config, ConfigError> {
-    load("c.conf", &CommandLine::default(), &host(text))
+    load("c.conf", &CommandLineFlags::default(), &host(text))
 }
 
 fn read(text: &str) -> Config {
@@ -67,21 +67,21 @@ fn an_empty_section_gives_the_defaults() {
         (process.logging.stdout.file.clone(), process.logging.stdout.maxbytes, process.logging.stdout.backups),
         (LogFile::Auto, 50 << 20, 10)
     );
-    assert_eq!((process.logging.stderr, process.spawn.serverurl), (process.logging.stdout, ServerUrl::Auto));
+    assert_eq!((process.logging.stderr, process.spawn.serverurl), (process.logging.stdout, ProgramServerUrl::Auto));
 }
 
 #[test]
 fn messages_name_the_file_as_given_and_the_result_has_it_absolute() {
     let config = read("");
     assert_eq!((config.file.as_str(), config.here.as_str()), ("/conf/c.conf", "/conf"));
-    let error = load("../conf/./c.conf", &CommandLine::default(), &host("x")).unwrap_err();
+    let error = load("../conf/./c.conf", &CommandLineFlags::default(), &host("x")).unwrap_err();
     assert!(error.message().contains("file: '../conf/./c.conf', line: 1"), "{error}");
     for (file, expected) in [
         ("", "could not find config file "),
         ("no.conf", "could not find config file no.conf"),
         ("/tmp", "could not read config file /tmp"),
     ] {
-        assert_eq!(load(file, &CommandLine::default(), &host("")).unwrap_err().message(), expected);
+        assert_eq!(load(file, &CommandLineFlags::default(), &host("")).unwrap_err().message(), expected);
     }
 }
 
@@ -104,7 +104,7 @@ fn bytes_that_are_no_text_are_refused() {
         (b"\xe2\x82", "bytes in position 0-1: unexpected end of data"),
     ] {
         let host = FakeHost::new().file("/conf/c.conf", bytes);
-        let error = load("c.conf", &CommandLine::default(), &host).unwrap_err();
+        let error = load("c.conf", &CommandLineFlags::default(), &host).unwrap_err();
         assert_eq!(error.message(), format!("'utf-8' codec can't decode {reason}"));
     }
 }
@@ -201,7 +201,7 @@ fn included_files_override_and_have_their_own_directory() {
         .file("/etc/y.ini", "[program:y]\n");
     host.directories.insert("/etc/x.ini".into());
     host.files.insert("/etc/x.ini".into(), Vec::new());
-    let config = load("c.conf", &CommandLine::default(), &host).unwrap();
+    let config = load("c.conf", &CommandLineFlags::default(), &host).unwrap();
     assert_eq!(config.supervisord.identifier, "c");
     assert_eq!(group(&config, "p").processes[0].spawn.command, "/conf /root");
     let included = &group(&config, "q").processes[0];
@@ -242,7 +242,7 @@ fn included_files_override_and_have_their_own_directory() {
 fn errors_in_included_files_name_them() {
     let with = |content: &str| {
         let host = host("[supervisord]\n[include]\nfiles=x.ini\n[program:p]\ncommand=c\n").file("/conf/x.ini", content);
-        load("c.conf", &CommandLine::default(), &host).unwrap_err().message().to_owned()
+        load("c.conf", &CommandLineFlags::default(), &host).unwrap_err().message().to_owned()
     };
     assert_eq!(with("[a]\nb\n"), "Source contains parsing errors: '/conf/x.ini'\n\t[line  2]: 'b\\n'");
     assert_eq!(
@@ -269,7 +269,7 @@ fn an_include_section_turns_here_into_plain_text() {
 
 #[test]
 fn the_command_line_wins_over_the_file() {
-    let mut line = CommandLine::default();
+    let mut line = CommandLineFlags::default();
     for (flag, value) in [
         (Flag::Nodaemon, ""),
         (Flag::Logfile, "syslog"),
@@ -295,7 +295,7 @@ fn given(flag: Flag, spelling: &str, value: &str) -> Given {
 
 #[test]
 fn bad_flags_are_reported_before_the_file_is_read() {
-    let line = CommandLine {
+    let line = CommandLineFlags {
         given: vec![given(Flag::LogfileMaxbytes, "-y", "abc'"), given(Flag::Loglevel, "--loglevel", "loud")],
     };
     let error = load("no.conf", &line, &FakeHost::new()).unwrap_err();
@@ -473,9 +473,9 @@ fn the_address_for_children_can_be_set_to_nothing() {
     let url = |value: &str| {
         only_process(&read(&format!("[program:p]\ncommand=c\nserverurl={value}\n"))).spawn.serverurl.clone()
     };
-    assert_eq!(url(" auto "), ServerUrl::Auto);
-    assert_eq!(url(""), ServerUrl::Text(String::new()));
-    assert_eq!(url("http://x"), ServerUrl::Text("http://x".into()));
+    assert_eq!(url(" auto "), ProgramServerUrl::Auto);
+    assert_eq!(url(""), ProgramServerUrl::Text(String::new()));
+    assert_eq!(url("http://x"), ProgramServerUrl::Text("http://x".into()));
 }
 
 proptest::proptest! {
@@ -530,7 +530,7 @@ fn the_built_in_interface_takes_no_options() {
     read(&format!("{server}{interface}"));
     read(&format!("{interface}foo=bar\n"));
     let host = host(&format!("[supervisord]\n{server}{interface}foo=bar\n"));
-    let overrides = CommandLine::default().convert(&host).unwrap();
+    let overrides = CommandLineFlags::default().convert(&host).unwrap();
     let reread = load_with("c.conf", &overrides, Purpose::Reread, &host).unwrap();
     let warnings: Vec<&str> = reread.warnings().collect();
     assert!(warnings[0].starts_with(&format!("The next start will be refused: {refused}")), "{warnings:?}");

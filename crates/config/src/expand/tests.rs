@@ -1,7 +1,7 @@
 use super::*;
 
-fn names() -> Names<'static> {
-    Names::new().text("here", "/x").number("n", 3).text("one", "a")
+fn names() -> ExpansionNames<'static> {
+    ExpansionNames::new().text("here", "/x").number("n", 3).text("one", "a")
 }
 
 fn show(text: &str) -> String {
@@ -82,15 +82,15 @@ fn real_numbers_are_those_of_python() {
         (100000, "%(n)g|%(n).2g|%(n)#.2g", "100000|1e+05|1.0e+05"),
         (999999, "%(n).3g|%(n)g", "1e+06|999999"),
     ] {
-        let names = Names::new().number("n", number);
+        let names = ExpansionNames::new().number("n", number);
         assert_eq!(expand(format, &names, "l").unwrap(), expected);
     }
 }
 
 #[test]
 fn an_inner_name_hides_an_outer_one_and_all_are_listed() {
-    let outer = Names::new().text("b", "1").variables(&[("X".into(), "2".into())]);
-    let inner = Names::over(&outer).text("b", "3").number("a", 4);
+    let outer = ExpansionNames::new().text("b", "1").variables(&[("X".into(), "2".into())]);
+    let inner = ExpansionNames::over(&outer).text("b", "3").number("a", 4);
     assert_eq!(expand("%(b)s%(ENV_X)s%(a)d", &inner, "l").unwrap(), "324");
     assert_eq!(
         expand("%(no\n)s", &inner, "s.o").unwrap_err().to_string(),

@@ -1,7 +1,7 @@
 //! Where the value of an option is kept in the typed configuration.
 
 use crate::model::{Process, Supervisord};
-use crate::value::{OptionValue, Value};
+use crate::value::{ConfigValue, OptionValue};
 
 /// A value has another shape than the option it was meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,13 +10,13 @@ pub struct WrongShape;
 /// A field of a type.
 #[derive(Debug)]
 pub struct Field<S: 'static> {
-    pub(super) get: for<'s> fn(&'s S) -> Value<'s>,
-    pub(super) set: fn(&mut S, Value<'_>) -> Result<(), WrongShape>,
+    pub(super) get: for<'s> fn(&'s S) -> ConfigValue<'s>,
+    pub(super) set: fn(&mut S, ConfigValue<'_>) -> Result<(), WrongShape>,
 }
 
 impl<S> Field<S> {
     /// What is kept.
-    pub fn get<'s>(&self, of: &'s S) -> Value<'s> {
+    pub fn get<'s>(&self, of: &'s S) -> ConfigValue<'s> {
         (self.get)(of)
     }
 
@@ -24,7 +24,7 @@ impl<S> Field<S> {
     ///
     /// # Errors
     /// The value has another shape; everything is as it was.
-    pub fn set(&self, of: &mut S, value: Value<'_>) -> Result<(), WrongShape> {
+    pub fn set(&self, of: &mut S, value: ConfigValue<'_>) -> Result<(), WrongShape> {
         (self.set)(of, value)
     }
 }
@@ -38,7 +38,7 @@ pub enum KeptIn {
     Supervisord(Field<Supervisord>),
 }
 
-pub(super) fn keep<T: OptionValue>(field: &mut T, value: Value<'_>) -> Result<(), WrongShape> {
+pub(super) fn keep<T: OptionValue>(field: &mut T, value: ConfigValue<'_>) -> Result<(), WrongShape> {
     *field = T::from_value(value).ok_or(WrongShape)?;
     Ok(())
 }

@@ -7,14 +7,14 @@ use crate::accounts;
 use crate::complaint::Complaint;
 use crate::convert;
 use crate::environment;
-use crate::expand::{Names, expand_again};
+use crate::expand::{ExpansionNames, expand_again};
 use crate::host::DaemonHost;
 use crate::model::{ActivityLog, LogFile, StopSteps};
 use crate::path;
 use crate::pytext::strip;
 use crate::python_name;
 use crate::signal;
-use crate::value::Value;
+use crate::value::ConfigValue;
 
 /// What is written as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub enum Kind {
 pub(crate) struct Context<'c> {
     pub(crate) host: &'c dyn DaemonHost,
     /// What may stand in a value that is expanded twice.
-    pub(crate) names: &'c Names<'c>,
+    pub(crate) names: &'c ExpansionNames<'c>,
     /// The section, as messages name it.
     pub(crate) section: &'c str,
     /// The option, as messages name it.
@@ -109,28 +109,28 @@ impl Kind {
     ///
     /// # Errors
     /// What is wrong with it, in the original's words.
-    pub fn convert(self, text: &str) -> Result<Value<'static>, Complaint> {
+    pub fn convert(self, text: &str) -> Result<ConfigValue<'static>, Complaint> {
         Ok(match self {
-            K::Integer => Value::Integer(convert::integer(text)?),
-            K::ByteSize => Value::Integer(convert::byte_size(text)?),
-            K::Octal => Value::Integer(convert::octal(text)?.into()),
+            K::Integer => ConfigValue::Integer(convert::integer(text)?),
+            K::ByteSize => ConfigValue::Integer(convert::byte_size(text)?),
+            K::Octal => ConfigValue::Integer(convert::octal(text)?.into()),
             K::Signals => stop_signals(text)?,
-            K::StopSteps => Value::StopSteps(Cow::Owned(StopSteps::parse(text)?)),
-            K::Boolean => Value::Boolean(convert::boolean(text)?),
-            K::LogLevel => Value::LogLevel(convert::log_level(text)?),
-            K::ExitCodes => Value::Numbers(convert::exit_codes(text)?.into()),
-            K::AutoRestart => Value::AutoRestart(convert::auto_restart(text)?),
-            K::Environment => Value::Pairs(environment::pairs(text)?.into()),
-            K::Names | K::Events => Value::Texts(convert::strings(text).into()),
-            K::Name => Value::Text(convert::name(text)?.into()),
+            K::StopSteps => ConfigValue::StopSteps(Cow::Owned(StopSteps::parse(text)?)),
+            K::Boolean => ConfigValue::Boolean(convert::boolean(text)?),
+            K::LogLevel => ConfigValue::LogLevel(convert::log_level(text)?),
+            K::ExitCodes => ConfigValue::Numbers(convert::exit_codes(text)?.into()),
+            K::AutoRestart => ConfigValue::AutoRestart(convert::auto_restart(text)?),
+            K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
+            K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
+            K::Name => ConfigValue::Text(convert::name(text)?.into()),
             K::InetAddress => {
                 let (host, port) = convert::inet_address(text)?;
-                Value::Address(host.into(), port)
+                ConfigValue::Address(host.into(), port)
             }
             K::ChildLog => child_log(text),
-            K::ActivityLog if text == "syslog" => Value::ActivityLog(Cow::Owned(ActivityLog::Syslog)),
-            K::ActivityLog => Value::ActivityLog(Cow::Owned(ActivityLog::File(text.to_owned()))),
-            K::UrlOrAuto if strip(text).eq_ignore_ascii_case("AUTO") => Value::Unset,
+            K::ActivityLog if text == "syslog" => ConfigValue::ActivityLog(Cow::Owned(ActivityLog::Syslog)),
+            K::ActivityLog => ConfigValue::ActivityLog(Cow::Owned(ActivityLog::File(text.to_owned()))),
+            K::UrlOrAuto if strip(text).eq_ignore_ascii_case("AUTO") => ConfigValue::Unset,
             K::Text
             | K::Password
             | K::User
@@ -141,31 +141,31 @@ impl Kind {
             | K::Url
             | K::UrlOrAuto
             | K::PythonName
-            | K::Patterns => Value::Text(text.to_owned().into()),
+            | K::Patterns => ConfigValue::Text(text.to_owned().into()),
         })
     }
 
     /// What an expanded text means on a host: users, groups, files, directories and Python code are those that are there.
-    pub(crate) fn convert_on(self, text: &str, context: &Context<'_>) -> Result<Value<'static>, Complaint> {
+    pub(crate) fn convert_on(self, text: &str, context: &Context<'_>) -> Result<ConfigValue<'static>, Complaint> {
         let host = context.host;
         Ok(match self {
-            K::User => Value::User(Cow::Owned(accounts::user(text, host)?)),
+            K::User => ConfigValue::User(Cow::Owned(accounts::user(text, host)?)),
             K::Owner => {
                 let (user, group) = accounts::owner(text, host)?;
-                Value::Owner(user, group)
+                ConfigValue::Owner(user, group)
             }
-            K::Directory => Value::Text(path::existing_directory(text, host)?.into()),
-            K::File => Value::Text(file(text, host)?.into()),
-            K::PythonName => Value::Text(python_name::resolved(text, context.section, host)?.into()),
+            K::Directory => ConfigValue::Text(path::existing_directory(text, host)?.into()),
+            K::File => ConfigValue::Text(file(text, host)?.into()),
+            K::PythonName => ConfigValue::Text(python_name::resolved(text, context.section, host)?.into()),
             K::ActivityLog => match self.convert(text)? {
-                Value::ActivityLog(log) if *log == ActivityLog::Syslog => Value::ActivityLog(log),
-                _ => Value::ActivityLog(Cow::Owned(ActivityLog::File(file(text, host)?))),
+                ConfigValue::ActivityLog(log) if *log == ActivityLog::Syslog => ConfigValue::ActivityLog(log),
+                _ => ConfigValue::ActivityLog(Cow::Owned(ActivityLog::File(file(text, host)?))),
             },
             K::ChildLog => {
                 // This option is expanded twice, so a percent sign in it is written four times.
                 match self.convert(&expand_again(text, context.names, context.option)?)? {
-                    Value::LogFile(Cow::Owned(LogFile::Path(path))) => {
-                        Value::LogFile(Cow::Owned(LogFile::Path(path::in_existing_directory(&path, host)?)))
+                    ConfigValue::LogFile(Cow::Owned(LogFile::Path(path))) => {
+                        ConfigValue::LogFile(Cow::Owned(LogFile::Path(path::in_existing_directory(&path, host)?)))
                     }
                     other => other,
                 }
@@ -180,20 +180,20 @@ fn file(text: &str, host: &dyn DaemonHost) -> Result<String, Complaint> {
     path::in_existing_directory(text, host).map(|path| path::absolute(&path, host))
 }
 
-fn stop_signals(text: &str) -> Result<Value<'static>, Complaint> {
+fn stop_signals(text: &str) -> Result<ConfigValue<'static>, Complaint> {
     if !text.contains(',') {
-        return Ok(Value::Integer(signal::parse_stop_signal(text)?.into()));
+        return Ok(ConfigValue::Integer(signal::parse_stop_signal(text)?.into()));
     }
     let signals: Result<Vec<i32>, _> = text.split(',').map(signal::parse_stop_signal).collect();
-    Ok(Value::Numbers(signals?.into()))
+    Ok(ConfigValue::Numbers(signals?.into()))
 }
 
-fn child_log(text: &str) -> Value<'static> {
+fn child_log(text: &str) -> ConfigValue<'static> {
     let file = match text.to_lowercase().as_str() {
-        "syslog" => return Value::Syslog,
+        "syslog" => return ConfigValue::Syslog,
         "" | "none" | "off" => LogFile::None,
         "auto" => LogFile::Auto,
         _ => LogFile::Path(text.to_owned()),
     };
-    Value::LogFile(Cow::Owned(file))
+    ConfigValue::LogFile(Cow::Owned(file))
 }

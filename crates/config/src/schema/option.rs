@@ -5,7 +5,7 @@ use super::kind::{Context, Kind};
 use super::section::SectionKind;
 use crate::complaint::Complaint;
 use crate::model::Process;
-use crate::value::Value;
+use crate::value::ConfigValue;
 
 /// What holds where an option is not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,13 +114,13 @@ impl OptionSpec {
     }
 
     /// What an expanded text means on a host.
-    pub(crate) fn convert_on(&self, text: &str, context: &Context<'_>) -> Result<Value<'static>, Complaint> {
+    pub(crate) fn convert_on(&self, text: &str, context: &Context<'_>) -> Result<ConfigValue<'static>, Complaint> {
         let value = self.kind.convert_on(text, context).map_err(|complaint| match self.refusal {
             Refusal::Invalid(name) if self.kind != Kind::Integer => invalid(name, text),
             _ => complaint,
         })?;
         match value {
-            Value::Integer(number) => self.within_range(number, context.section).map(|()| value),
+            ConfigValue::Integer(number) => self.within_range(number, context.section).map(|()| value),
             _ => Ok(value),
         }
     }

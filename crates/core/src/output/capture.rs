@@ -48,7 +48,7 @@ pub struct Capture {
     /// An incomplete prefix of the expected token.
     pub pending: Vec<u8>,
     /// The current section, if it is inside one.
-    pub section: Option<Section>,
+    pub section: Option<CaptureSection>,
 }
 
 impl Capture {
@@ -88,7 +88,7 @@ impl Capture {
     /// Drops the kept content of the current section, which continues.
     pub fn clear(&mut self) {
         if let Some(section) = &mut self.section {
-            *section = Section::default();
+            *section = CaptureSection::default();
         }
     }
 
@@ -108,7 +108,7 @@ impl Capture {
         note::put_number(out, self.limit as u64);
         note::put_bytes(out, &self.pending);
         out.push(self.section.is_some().into());
-        if let Some(Section { bytes, dropped }) = &self.section {
+        if let Some(CaptureSection { bytes, dropped }) = &self.section {
             let (one, other) = if bytes.len() <= most { bytes.as_slices() } else { Default::default() };
             let kept = [one, other].concat();
             note::put_number(out, *dropped + (bytes.len() - kept.len()) as u64);
@@ -122,7 +122,7 @@ impl Capture {
         let pending = note::take_bytes(note)?;
         let section = match note::take_byte(note)? {
             0 => None,
-            _ => Some(Section { dropped: note::take_number(note)?, bytes: note::take_bytes(note)?.into() }),
+            _ => Some(CaptureSection { dropped: note::take_number(note)?, bytes: note::take_bytes(note)?.into() }),
         };
         Some(Capture { limit, pending, section })
     }
@@ -147,21 +147,21 @@ impl Capture {
     fn toggle(&mut self, emit: &mut dyn FnMut(Part<'_>)) {
         match self.section.take() {
             Some(section) => emit(Part::Section(section.into_held())),
-            None => self.section = Some(Section::default()),
+            None => self.section = Some(CaptureSection::default()),
         }
     }
 }
 
 /// The newest bytes of a section.
 #[derive(Clone, Debug, Default)]
-pub struct Section {
+pub struct CaptureSection {
     /// At most as many as the limit.
     pub bytes: VecDeque<u8>,
     /// The number of older bytes that were dropped.
     pub dropped: u64,
 }
 
-impl Section {
+impl CaptureSection {
     fn keep(&mut self, bytes: &[u8], limit: usize) {
         let newest = &bytes[bytes.len().saturating_sub(limit)..];
         let excess = (self.bytes.len() + newest.len()).saturating_sub(limit);

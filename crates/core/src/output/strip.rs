@@ -12,12 +12,12 @@ const ESCAPE: u8 = 0x1b;
 #[derive(Clone, Debug, Default)]
 pub struct Stripper {
     /// Where it is.
-    pub state: State,
+    pub state: StripState,
 }
 
 /// The position in the text, as far as the next byte depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
+pub enum StripState {
     /// Ordinary text.
     #[default]
     Text,
@@ -33,24 +33,24 @@ impl Stripper {
         let mut rest = chunk;
         while !rest.is_empty() {
             rest = match self.state {
-                State::Text => self.text(rest, out),
-                State::Escape => self.after_escape(rest, out),
-                State::Sequence => self.sequence(rest),
+                StripState::Text => self.text(rest, out),
+                StripState::Escape => self.after_escape(rest, out),
+                StripState::Sequence => self.sequence(rest),
             };
         }
     }
 
     /// Ends the input: a held-back escape is text.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.state == State::Escape {
+        if self.state == StripState::Escape {
             out.push(ESCAPE);
         }
-        self.state = State::Text;
+        self.state = StripState::Text;
     }
 
     /// Whether no bytes are held back.
     pub fn is_at_rest(&self) -> bool {
-        self.state == State::Text
+        self.state == StripState::Text
     }
 
     /// Appends its state to a note.
@@ -60,7 +60,9 @@ impl Stripper {
 
     /// Restores the state from its note.
     pub(super) fn from_note(note: &mut &[u8]) -> Option<Stripper> {
-        let state = [State::Text, State::Escape, State::Sequence].get(usize::from(note::take_byte(note)?)).copied();
+        let state = [StripState::Text, StripState::Escape, StripState::Sequence]
+            .get(usize::from(note::take_byte(note)?))
+            .copied();
         Some(Stripper { state: state? })
     }
 
@@ -68,7 +70,7 @@ impl Stripper {
         match rest.iter().position(|byte| *byte == ESCAPE) {
             Some(position) => {
                 out.extend_from_slice(&rest[..position]);
-                self.state = State::Escape;
+                self.state = StripState::Escape;
                 &rest[position + 1..]
             }
             None => {
@@ -80,11 +82,11 @@ impl Stripper {
 
     fn after_escape<'a>(&mut self, rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
         if rest[0] == b'[' {
-            self.state = State::Sequence;
+            self.state = StripState::Sequence;
             return &rest[1..];
         }
         out.push(ESCAPE);
-        self.state = State::Text;
+        self.state = StripState::Text;
         rest
     }
 
@@ -94,7 +96,7 @@ impl Stripper {
         let Some(position) = rest.iter().position(|byte| !(0x20..=0x3f).contains(byte)) else {
             return &[];
         };
-        self.state = State::Text;
+        self.state = StripState::Text;
         match rest[position] {
             0x40..=0x7e => &rest[position + 1..],
             _ => &rest[position..],

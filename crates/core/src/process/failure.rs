@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The failure of a process since its last start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum ProcessFailure {
     /// There is no child, for this reason.
     NotSpawned(String),
     /// The child exited before it had been alive for `startsecs`.
@@ -17,29 +17,29 @@ const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
 
 const BAD_EXIT: &str = "Bad exit code ";
 
-impl Failure {
+impl ProcessFailure {
     /// The failure with this text; none for an empty text.
-    pub fn from_text(text: String) -> Option<Failure> {
+    pub fn from_text(text: String) -> Option<ProcessFailure> {
         if text.is_empty() {
             return None;
         }
         if text == TOO_QUICK {
-            return Some(Failure::TooQuick);
+            return Some(ProcessFailure::TooQuick);
         }
         match text.strip_prefix(BAD_EXIT).and_then(|number| number.parse().ok()) {
-            Some(number) => Some(Failure::BadExit(number)),
-            None => Some(Failure::NotSpawned(text)),
+            Some(number) => Some(ProcessFailure::BadExit(number)),
+            None => Some(ProcessFailure::NotSpawned(text)),
         }
     }
 }
 
 /// The text for clients, as in the original.
-impl fmt::Display for Failure {
+impl fmt::Display for ProcessFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::NotSpawned(reason) => f.write_str(reason),
-            Failure::TooQuick => f.write_str(TOO_QUICK),
-            Failure::BadExit(number) => write!(f, "{BAD_EXIT}{number}"),
+            ProcessFailure::NotSpawned(reason) => f.write_str(reason),
+            ProcessFailure::TooQuick => f.write_str(TOO_QUICK),
+            ProcessFailure::BadExit(number) => write!(f, "{BAD_EXIT}{number}"),
         }
     }
 }
@@ -51,11 +51,15 @@ mod tests {
     #[test]
     fn a_failure_is_restored_from_its_text() {
         let reasons = ["can't find command 'x'", "Bad exit code of something", "Exited"];
-        let failures = reasons.map(|reason| Failure::NotSpawned(reason.to_owned()));
-        let failures = failures.into_iter().chain([Failure::TooQuick, Failure::BadExit(3), Failure::BadExit(-1)]);
+        let failures = reasons.map(|reason| ProcessFailure::NotSpawned(reason.to_owned()));
+        let failures = failures.into_iter().chain([
+            ProcessFailure::TooQuick,
+            ProcessFailure::BadExit(3),
+            ProcessFailure::BadExit(-1),
+        ]);
         for failure in failures {
-            assert_eq!(Failure::from_text(failure.to_string()), Some(failure));
+            assert_eq!(ProcessFailure::from_text(failure.to_string()), Some(failure));
         }
-        assert_eq!(Failure::from_text(String::new()), None);
+        assert_eq!(ProcessFailure::from_text(String::new()), None);
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use supervisord_wire::state::ProcessState;
 
-/// The phase of a process. Clients see one of eight states, which [`Phase::state`] derives from it.
+/// The phase of a process. Clients see one of eight states, which [`ProcessPhase::state`] derives from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum ProcessPhase {
     /// It was never started.
     NeverStarted,
     /// Its child is being spawned.
@@ -31,64 +31,66 @@ pub enum Phase {
     Unreachable,
 }
 
-impl Phase {
+impl ProcessPhase {
     /// All phases.
-    pub const ALL: [Phase; 11] = [
-        Phase::NeverStarted,
-        Phase::Spawning,
-        Phase::Settling,
-        Phase::Up,
-        Phase::Stopping,
-        Phase::Stopped,
-        Phase::Exited,
-        Phase::WaitingToRestart,
-        Phase::BackingOff,
-        Phase::GivenUp,
-        Phase::Unreachable,
+    pub const ALL: [ProcessPhase; 11] = [
+        ProcessPhase::NeverStarted,
+        ProcessPhase::Spawning,
+        ProcessPhase::Settling,
+        ProcessPhase::Up,
+        ProcessPhase::Stopping,
+        ProcessPhase::Stopped,
+        ProcessPhase::Exited,
+        ProcessPhase::WaitingToRestart,
+        ProcessPhase::BackingOff,
+        ProcessPhase::GivenUp,
+        ProcessPhase::Unreachable,
     ];
 
     /// The state that clients see.
     pub const fn state(self) -> ProcessState {
         match self {
-            Phase::NeverStarted | Phase::Stopped => ProcessState::Stopped,
-            Phase::Spawning | Phase::Settling => ProcessState::Starting,
-            Phase::Up => ProcessState::Running,
-            Phase::Stopping => ProcessState::Stopping,
-            Phase::Exited | Phase::WaitingToRestart => ProcessState::Exited,
-            Phase::BackingOff => ProcessState::Backoff,
-            Phase::GivenUp => ProcessState::Fatal,
-            Phase::Unreachable => ProcessState::Unknown,
+            ProcessPhase::NeverStarted | ProcessPhase::Stopped => ProcessState::Stopped,
+            ProcessPhase::Spawning | ProcessPhase::Settling => ProcessState::Starting,
+            ProcessPhase::Up => ProcessState::Running,
+            ProcessPhase::Stopping => ProcessState::Stopping,
+            ProcessPhase::Exited | ProcessPhase::WaitingToRestart => ProcessState::Exited,
+            ProcessPhase::BackingOff => ProcessState::Backoff,
+            ProcessPhase::GivenUp => ProcessState::Fatal,
+            ProcessPhase::Unreachable => ProcessState::Unknown,
         }
     }
 
     /// The timer that ends the phase.
     pub const fn timer(self) -> Option<Timer> {
         match self {
-            Phase::Settling => Some(Timer::Settled),
-            Phase::Stopping => Some(Timer::NextStopStep),
-            Phase::WaitingToRestart => Some(Timer::Restart),
-            Phase::BackingOff => Some(Timer::Retry),
-            Phase::NeverStarted
-            | Phase::Spawning
-            | Phase::Up
-            | Phase::Stopped
-            | Phase::Exited
-            | Phase::GivenUp
-            | Phase::Unreachable => None,
+            ProcessPhase::Settling => Some(Timer::Settled),
+            ProcessPhase::Stopping => Some(Timer::NextStopStep),
+            ProcessPhase::WaitingToRestart => Some(Timer::Restart),
+            ProcessPhase::BackingOff => Some(Timer::Retry),
+            ProcessPhase::NeverStarted
+            | ProcessPhase::Spawning
+            | ProcessPhase::Up
+            | ProcessPhase::Stopped
+            | ProcessPhase::Exited
+            | ProcessPhase::GivenUp
+            | ProcessPhase::Unreachable => None,
         }
     }
 
     /// The last request, if nothing else is known.
     pub const fn implies(self) -> Wanted {
         match self {
-            Phase::NeverStarted | Phase::Stopping | Phase::Stopped | Phase::Unreachable => Wanted::Down,
-            Phase::Spawning
-            | Phase::Settling
-            | Phase::Up
-            | Phase::Exited
-            | Phase::WaitingToRestart
-            | Phase::BackingOff
-            | Phase::GivenUp => Wanted::Up,
+            ProcessPhase::NeverStarted | ProcessPhase::Stopping | ProcessPhase::Stopped | ProcessPhase::Unreachable => {
+                Wanted::Down
+            }
+            ProcessPhase::Spawning
+            | ProcessPhase::Settling
+            | ProcessPhase::Up
+            | ProcessPhase::Exited
+            | ProcessPhase::WaitingToRestart
+            | ProcessPhase::BackingOff
+            | ProcessPhase::GivenUp => Wanted::Up,
         }
     }
 }
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn each_state_that_clients_know_is_that_of_a_phase() {
         for state in ProcessState::ALL {
-            assert!(Phase::ALL.into_iter().any(|phase| phase.state() == state), "{state}");
+            assert!(ProcessPhase::ALL.into_iter().any(|phase| phase.state() == state), "{state}");
         }
     }
 }

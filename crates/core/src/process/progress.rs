@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::Failure;
-use super::phase::{Phase, Timers, Wanted};
+use super::ProcessFailure;
+use super::phase::{ProcessPhase, Timers, Wanted};
 
 /// How far a process has got. Moments are on the monotonic clock, which goes on until the next boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Where it stands.
-    pub phase: Phase,
+    pub phase: ProcessPhase,
     /// What was asked for last.
     pub wanted: Wanted,
     /// What is due when.
@@ -29,7 +29,7 @@ pub struct Progress {
     /// Seconds since the epoch of the last end; 0 for never.
     pub last_stop: i64,
     /// What went wrong since the last start.
-    pub failure: Option<Failure>,
+    pub failure: Option<ProcessFailure>,
     /// The last exit status; -1 after a signal.
     pub exit_status: Option<i32>,
 }
@@ -38,7 +38,7 @@ pub struct Progress {
 impl Default for Progress {
     fn default() -> Progress {
         Progress {
-            phase: Phase::NeverStarted,
+            phase: ProcessPhase::NeverStarted,
             wanted: Wanted::Down,
             timers: Timers::default(),
             pid: 0,

@@ -11,14 +11,14 @@ use crate::time::seconds;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopPlan {
     /// The steps before the last one.
-    asking: Vec<StopStep>,
+    asking: Vec<StopSignal>,
     /// The last step.
-    killing: StopStep,
+    killing: StopSignal,
 }
 
-/// One step of a [`StopPlan`].
+/// A signal of a [`StopPlan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StopStep {
+pub struct StopSignal {
     /// The signal to send.
     pub signal: i32,
     /// The recipients.
@@ -48,15 +48,15 @@ impl StopPlan {
             }
         };
         let ask =
-            |step: model::StopStep| StopStep { signal: step.signal, scope: scope(stop.stopasgroup), wait: step.wait };
+            |step: model::StopStep| StopSignal { signal: step.signal, scope: scope(stop.stopasgroup), wait: step.wait };
         StopPlan {
             asking: asking.into_iter().map(ask).collect(),
-            killing: StopStep { signal: SIGKILL, scope: scope(stop.killasgroup), wait: wait.max(MIN_KILL_INTERVAL) },
+            killing: StopSignal { signal: SIGKILL, scope: scope(stop.killasgroup), wait: wait.max(MIN_KILL_INTERVAL) },
         }
     }
 
     /// The step with this number, from 0.
-    pub fn step(&self, number: u32) -> StopStep {
+    pub fn step(&self, number: u32) -> StopSignal {
         self.asking.get(number as usize).copied().unwrap_or(self.killing)
     }
 
@@ -92,8 +92,8 @@ mod tests {
             config.stop.stopasgroup = true;
         });
         let wait = Duration::from_secs(5);
-        let kill = StopStep { signal: 9, scope: KillScope::Process, wait };
-        assert_eq!(plan.step(0), StopStep { signal: 2, scope: KillScope::Group, wait });
+        let kill = StopSignal { signal: 9, scope: KillScope::Process, wait };
+        assert_eq!(plan.step(0), StopSignal { signal: 2, scope: KillScope::Group, wait });
         assert_eq!([plan.step(1), plan.step(2), plan.step(u32::MAX)], [kill; 3]);
         assert_eq!([plan.after(0), plan.after(1), plan.after(u32::MAX)], [1, 1, 1]);
     }
@@ -131,7 +131,7 @@ mod tests {
             });
             for (number, (signal, millis)) in (0..).zip(expected) {
                 let scope = if signal == 9 { KillScope::Process } else { KillScope::Group };
-                let expected = StopStep { signal, scope, wait: Duration::from_millis(millis) };
+                let expected = StopSignal { signal, scope, wait: Duration::from_millis(millis) };
                 assert_eq!(plan.step(number), expected, "{text} {number}");
             }
         }

@@ -41,12 +41,12 @@ impl TestMachine {
         let mut spawn = false;
         for action in self.machine.handle(input, at) {
             match action {
-                Action::Changed { from, to, detail } => {
+                MachineAction::Changed { from, to, detail } => {
                     self.events.push(format!("{from}>{to} {detail}").trim_end().to_owned())
                 }
-                Action::Log(level, line) => self.lines.push(format!("{} {line}", level.code())),
-                Action::Spawn => spawn = true,
-                Action::Signal { signal, scope } => self.signals.push((signal, scope == KillScope::Group)),
+                MachineAction::Log(level, line) => self.lines.push(format!("{} {line}", level.code())),
+                MachineAction::Spawn => spawn = true,
+                MachineAction::Signal { signal, scope } => self.signals.push((signal, scope == KillScope::Group)),
             }
         }
         if spawn {
@@ -272,9 +272,9 @@ fn a_stop_during_the_spawn_waits_for_the_child() {
     let now = Now { mono: Duration::from_secs(100), wall: Duration::from_secs(1_000_000) };
     let at = MachineContext { now, died: now, config: &config, supervising: true };
     let answers = [
-        (MachineInput::Spawned(7), Phase::Stopping),
-        (MachineInput::SpawnFailed("no".to_owned()), Phase::Stopped),
-        (MachineInput::SpawnUnanswered("no".to_owned()), Phase::Stopped),
+        (MachineInput::Spawned(7), ProcessPhase::Stopping),
+        (MachineInput::SpawnFailed("no".to_owned()), ProcessPhase::Stopped),
+        (MachineInput::SpawnUnanswered("no".to_owned()), ProcessPhase::Stopped),
     ];
     for (answer, phase) in answers {
         let mut machine = Machine::default();
@@ -282,8 +282,8 @@ fn a_stop_during_the_spawn_waits_for_the_child() {
         assert_eq!(machine.handle(MachineInput::Stop, at), []);
         let actions = machine.handle(answer, at);
         assert_eq!(machine.phase(), phase);
-        let signalled = actions.iter().any(|action| matches!(action, Action::Signal { signal: 15, .. }));
-        assert_eq!(signalled, phase == Phase::Stopping);
+        let signalled = actions.iter().any(|action| matches!(action, MachineAction::Signal { signal: 15, .. }));
+        assert_eq!(signalled, phase == ProcessPhase::Stopping);
     }
 }
 
@@ -308,11 +308,11 @@ fn a_stop_during_the_wait_for_a_restart_leaves_it_exited() {
             config.restart.autorestart = AutoRestart::Always;
         });
         test.give(MachineInput::Start).give(MachineInput::Ended(CODE_0)).give(MachineInput::Ended(CODE_0));
-        assert_eq!((test.state(), test.machine.phase()), (Exited, Phase::WaitingToRestart));
+        assert_eq!((test.state(), test.machine.phase()), (Exited, ProcessPhase::WaitingToRestart));
         assert!(!test.machine.is_down());
         test.take_events();
         test.give(stop);
-        assert_eq!((test.take_events().len(), test.machine.phase()), (0, Phase::Exited));
+        assert_eq!((test.take_events().len(), test.machine.phase()), (0, ProcessPhase::Exited));
         assert!(test.machine.is_down());
         test.pass(60_000);
         assert_eq!(test.state(), Exited);

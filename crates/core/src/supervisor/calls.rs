@@ -12,7 +12,7 @@ use super::job::{Goal, ReplyForm};
 use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
 use crate::actor::Actor;
 use crate::audit;
-use crate::call::{Answer, Call, Outcome, Reason, Refusal};
+use crate::call::{Answer, Call, CallOutcome, Reason, Refusal};
 use crate::event::Event;
 use crate::output::Channel;
 use crate::process::Obstacle;
@@ -36,8 +36,8 @@ impl Supervisor {
         let result = self.perform(now, id, call);
         self.collecting = None;
         match result {
-            Ok(Progress::Done(answer)) => self.reply(id, Ok(answer)),
-            Ok(Progress::Waiting) => self.close_job(id),
+            Ok(CallProgress::Done(answer)) => self.reply(id, Ok(answer)),
+            Ok(CallProgress::Waiting) => self.close_job(id),
             Err(refusal) => {
                 self.drop_job(id);
                 self.reply(id, Err(refusal));
@@ -45,11 +45,11 @@ impl Supervisor {
         }
     }
 
-    fn perform(&mut self, now: Now, id: CallId, call: Call) -> Result<Progress, Refusal> {
+    fn perform(&mut self, now: Now, id: CallId, call: Call) -> Result<CallProgress, Refusal> {
         match call {
             Call::Shutdown => self.set_mood(Mood::Shutdown),
             Call::Restart { config } => self.restart(config),
-            Call::ReloadConfig { config } => return Ok(Progress::Done(self.reload(*config))),
+            Call::ReloadConfig { config } => return Ok(CallProgress::Done(self.reload(*config))),
             Call::AddProcessGroup { group } => self.add_group(now, &group)?,
             Call::RemoveProcessGroup { group } => self.remove_group(&group)?,
             Call::EnlistProcess { group, process } => self.enlist_process(&group, *process)?,
@@ -83,14 +83,14 @@ impl Supervisor {
             // No job in both cases: there is no process to wait for, and a job without any would be answered at once.
             Call::Upgrade => {
                 self.effects.push_back(Effect::Upgrade { call: id });
-                return Ok(Progress::Waiting);
+                return Ok(CallProgress::Waiting);
             }
             Call::ClearLog => {
                 self.effects.push_back(Effect::ClearActivity { call: id });
-                return Ok(Progress::Waiting);
+                return Ok(CallProgress::Waiting);
             }
         }
-        Ok(Progress::Done(Answer::Done))
+        Ok(CallProgress::Done(Answer::Done))
     }
 
     fn reload(&mut self, config: Config) -> Answer {
@@ -183,19 +183,19 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start_one(&mut self, call: CallId, name: &str, wait: bool) -> Result<Progress, Refusal> {
+    fn start_one(&mut self, call: CallId, name: &str, wait: bool) -> Result<CallProgress, Refusal> {
         match self.target(name)? {
             Target::Group(index) => Ok(self.start_many(call, self.members_by_priority(index), wait)),
             Target::One(id) => {
                 self.open_job(call, ReplyForm::Single);
                 self.begin_start(call, id, wait);
                 self.set_item_name(call, id, name);
-                Ok(Progress::Waiting)
+                Ok(CallProgress::Waiting)
             }
         }
     }
 
-    fn start_many(&mut self, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
+    fn start_many(&mut self, call: CallId, ids: Vec<ProcessId>, wait: bool) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
         for id in ids {
             let Some(member) = self.members.get(&id) else { continue };
@@ -203,10 +203,10 @@ impl Supervisor {
                 self.begin_start(call, id, wait);
             }
         }
-        Progress::Waiting
+        CallProgress::Waiting
     }
 
-    fn stop_one(&mut self, now: Now, call: CallId, name: &str, wait: bool) -> Result<Progress, Refusal> {
+    fn stop_one(&mut self, now: Now, call: CallId, name: &str, wait: bool) -> Result<CallProgress, Refusal> {
         match self.target(name)? {
             Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
             Target::One(id) => {
@@ -214,7 +214,7 @@ impl Supervisor {
                 if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
                     self.begin_stop(now, call, id, wait);
                     self.set_item_name(call, id, name);
-                    Ok(Progress::Waiting)
+                    Ok(CallProgress::Waiting)
                 } else {
                     Err(Refusal::with(Reason::NotRunning, name))
                 }
@@ -222,17 +222,17 @@ impl Supervisor {
         }
     }
 
-    fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> Progress {
+    fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
         for id in ids {
             if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
                 self.begin_stop(now, call, id, wait);
             }
         }
-        Progress::Waiting
+        CallProgress::Waiting
     }
 
-    fn signal_one(&mut self, call: CallId, name: &str, signal: &str) -> Result<Progress, Refusal> {
+    fn signal_one(&mut self, call: CallId, name: &str, signal: &str) -> Result<CallProgress, Refusal> {
         match self.target(name)? {
             Target::Group(index) => Ok(self.signal_many(call, self.members_by_priority(index), signal)),
             Target::One(id) => {
@@ -243,13 +243,13 @@ impl Supervisor {
                 self.open_job(call, ReplyForm::Single);
                 self.begin_signal(call, id, number);
                 self.set_item_name(call, id, name);
-                Ok(Progress::Waiting)
+                Ok(CallProgress::Waiting)
             }
         }
     }
 
     /// A signal that does not exist is a failure of every single process, as the original has it.
-    fn signal_many(&mut self, call: CallId, ids: Vec<ProcessId>, signal: &str) -> Progress {
+    fn signal_many(&mut self, call: CallId, ids: Vec<ProcessId>, signal: &str) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
         for id in ids {
             if !self.members.get(&id).is_some_and(|member| member.machine.takes_signals()) {
@@ -263,10 +263,10 @@ impl Supervisor {
                 }
             }
         }
-        Progress::Waiting
+        CallProgress::Waiting
     }
 
-    fn send_stdin(&mut self, call: CallId, name: &str, chars: Vec<u8>) -> Result<Progress, Refusal> {
+    fn send_stdin(&mut self, call: CallId, name: &str, chars: Vec<u8>) -> Result<CallProgress, Refusal> {
         let id = self.single_target(name)?;
         let Some(member) = self.members.get(&id) else { return Err(Refusal::with(Reason::UnknownName, name)) };
         if !member.machine.takes_input() {
@@ -276,7 +276,7 @@ impl Supervisor {
         self.add_item(call, id, Goal::Feed);
         self.set_item_name(call, id, name);
         self.effects.push_back(Effect::Feed { process: id, bytes: chars, call: Some(call) });
-        Ok(Progress::Waiting)
+        Ok(CallProgress::Waiting)
     }
 
     pub(super) fn fed(&mut self, now: Now, id: ProcessId, call: Option<CallId>, result: Result<(), FeedFailure>) {
@@ -290,19 +290,19 @@ impl Supervisor {
         self.finish_item(call, id, result);
     }
 
-    fn clear_one(&mut self, call: CallId, name: &str) -> Result<Progress, Refusal> {
+    fn clear_one(&mut self, call: CallId, name: &str) -> Result<CallProgress, Refusal> {
         let id = self.single_target(name)?;
         self.open_job(call, ReplyForm::Single);
         self.begin_clear(call, id);
-        Ok(Progress::Waiting)
+        Ok(CallProgress::Waiting)
     }
 
-    fn clear_all(&mut self, call: CallId) -> Progress {
+    fn clear_all(&mut self, call: CallId) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
         for id in self.all_by_priority() {
             self.begin_clear(call, id);
         }
-        Progress::Waiting
+        CallProgress::Waiting
     }
 
     fn begin_clear(&mut self, call: CallId, id: ProcessId) {
@@ -345,13 +345,13 @@ impl Supervisor {
         self.group_index(name).ok_or_else(|| Refusal::with(Reason::UnknownName, name))
     }
 
-    pub(super) fn reply(&mut self, call: CallId, outcome: Outcome) {
+    pub(super) fn reply(&mut self, call: CallId, outcome: CallOutcome) {
         self.effects.push_back(Effect::Reply { call, outcome });
     }
 }
 
 /// How far a call got at once.
-enum Progress {
+enum CallProgress {
     Done(Answer),
     Waiting,
 }

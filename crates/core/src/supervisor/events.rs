@@ -7,7 +7,7 @@ use supervisord_wire::event::EventType;
 use supervisord_wire::state::ProcessState;
 
 use super::{Effect, OutputKind, ProcessId, Supervisor};
-use crate::event::{Event, Output, ProcessName};
+use crate::event::{Event, ProcessName, ProcessOutput};
 use crate::history::History;
 use crate::output::Channel;
 use crate::process::StateDetail;
@@ -73,7 +73,7 @@ impl Supervisor {
 
     pub(super) fn output(&mut self, id: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: Vec<u8>) {
         let Some(process) = self.name_of(id) else { return };
-        let output = Output { process, pid, channel, bytes };
+        let output = ProcessOutput { process, pid, channel, bytes };
         self.emit(match kind {
             OutputKind::Communication => Event::ProcessCommunication(output),
             OutputKind::Log => Event::ProcessLog(output),

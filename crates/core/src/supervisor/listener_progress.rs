@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use supervisord_wire::listener::{Listener, ListenerState};
+use supervisord_wire::listener::{ListenerProtocol, ListenerState};
 
-use crate::pool::Queued;
+use crate::pool::QueuedEvent;
 
 /// The additional state of a process that is an event listener.
 #[derive(Clone, Debug, Default)]
 pub struct ListenerProgress {
     /// The state of the protocol on its stdout.
-    pub protocol: Listener,
+    pub protocol: ListenerProtocol,
     /// The event that it is processing.
-    pub event: Option<Queued>,
+    pub event: Option<QueuedEvent>,
     /// The number of the pending judgement of its result.
     pub judgement: Option<u64>,
     /// Protocol violations in a row, across restarts.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use supervisord_config::model::{GroupKind, LogLevel};
 use supervisord_wire::event::header;
-use supervisord_wire::listener::{Listener, ListenerOutput, ListenerState};
+use supervisord_wire::listener::{ListenerOutput, ListenerProtocol, ListenerState};
 
 use super::listener_progress::ListenerProgress;
-use super::{Effect, FeedFailure, ProcessId, Supervisor, Verdict};
-use crate::pool::Queued;
+use super::{Effect, FeedFailure, HandlerVerdict, ProcessId, Supervisor};
+use crate::pool::QueuedEvent;
 use crate::time::Now;
 
 /// The built-in result handler.
@@ -24,7 +24,7 @@ impl Supervisor {
     /// Resets the protocol for a new child.
     pub(super) fn seat_listener(&mut self, id: ProcessId) {
         if let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) {
-            listener.protocol = Listener::default();
+            listener.protocol = ListenerProtocol::default();
             listener.restart_at = None;
         }
     }
@@ -34,7 +34,9 @@ impl Supervisor {
         for index in 0..self.groups.len() {
             while self.groups[index].pool.as_ref().is_some_and(|pool| pool.is_due()) {
                 let Some(listener) = self.free_listener(index) else { break };
-                let Some(event) = self.groups[index].pool.as_mut().and_then(crate::pool::Pool::take) else { break };
+                let Some(event) = self.groups[index].pool.as_mut().and_then(crate::pool::PoolQueue::take) else {
+                    break;
+                };
                 self.send_event(index, listener, event);
             }
         }
@@ -52,7 +54,7 @@ impl Supervisor {
         })
     }
 
-    fn send_event(&mut self, index: usize, id: ProcessId, queued: Queued) {
+    fn send_event(&mut self, index: usize, id: ProcessId, queued: QueuedEvent) {
         let pool = self.groups[index].config.name.clone();
         let event = queued.event.clone();
         let server = &self.config.supervisord.identifier;
@@ -136,7 +138,7 @@ impl Supervisor {
     /// The listener stays BUSY until the judgement.
     fn judge(&mut self, now: Now, id: ProcessId, name: &str, result: Vec<u8>) {
         let Some(handler) = self.result_handler(id) else {
-            let verdict = if result == b"OK" { Verdict::Accepted } else { Verdict::Rejected };
+            let verdict = if result == b"OK" { HandlerVerdict::Accepted } else { HandlerVerdict::Rejected };
             return self.settle(now, id, name, verdict);
         };
         let judgement = self.next_judgement;
@@ -144,7 +146,7 @@ impl Supervisor {
         let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else { return };
         let Some(event) = listener.event.as_ref().map(|queued| queued.event.clone()) else {
             // It never got the event that it answers; there is nothing to judge.
-            return self.settle(now, id, name, Verdict::Rejected);
+            return self.settle(now, id, name, HandlerVerdict::Rejected);
         };
         listener.judgement = Some(judgement);
         self.effects.push_back(Effect::Judge { process: id, judgement, handler, event, result });
@@ -161,7 +163,7 @@ impl Supervisor {
 
     /// The judgement of a result handler. The number prevents that a late judgement of an earlier child's result is
     /// taken for this one's.
-    pub(super) fn judged(&mut self, now: Now, id: ProcessId, judgement: u64, verdict: Verdict) {
+    pub(super) fn judged(&mut self, now: Now, id: ProcessId, judgement: u64, verdict: HandlerVerdict) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let name = member.config.identity.name.clone();
         let Some(listener) = member.listener.as_mut().filter(|listener| listener.judgement == Some(judgement)) else {
@@ -177,19 +179,19 @@ impl Supervisor {
         let awaited: Vec<(ProcessId, u64)> =
             self.listener_progress().filter_map(|(id, listener)| Some((id, listener.judgement?))).collect();
         for (id, judgement) in awaited {
-            self.judged(now, id, judgement, Verdict::Lost);
+            self.judged(now, id, judgement, HandlerVerdict::Lost);
         }
     }
 
-    fn settle(&mut self, now: Now, id: ProcessId, name: &str, verdict: Verdict) {
+    fn settle(&mut self, now: Now, id: ProcessId, name: &str, verdict: HandlerVerdict) {
         let Some(listener) = self.members.get_mut(&id).and_then(|member| member.listener.as_mut()) else { return };
-        listener.protocol.judged(verdict != Verdict::Failed);
-        if verdict == Verdict::Failed {
+        listener.protocol.judged(verdict != HandlerVerdict::Failed);
+        if verdict == HandlerVerdict::Failed {
             self.log(LogLevel::Warn, format!("{name}: event caused an error"));
             return self.violated(now, id, name, ListenerState::Busy);
         }
         let event = listener.event.take();
-        if verdict == Verdict::Accepted {
+        if verdict == HandlerVerdict::Accepted {
             listener.violations = 0;
             self.log(LogLevel::Debug, format!("{name}: event was processed"));
             self.log_transition(name, ListenerState::Busy, ListenerState::Acknowledged);
@@ -197,7 +199,7 @@ impl Supervisor {
                 pool.accepted();
             }
         } else {
-            let what = if verdict == Verdict::Lost { "could not be judged" } else { "was rejected" };
+            let what = if verdict == HandlerVerdict::Lost { "could not be judged" } else { "was rejected" };
             self.log(LogLevel::Warn, format!("{name}: event {what}"));
             self.log_transition(name, ListenerState::Busy, ListenerState::Acknowledged);
             self.put_back(now, id, event);
@@ -254,7 +256,7 @@ impl Supervisor {
                 continue;
             };
             listener.ready_at = None;
-            listener.protocol = Listener::presumed_ready();
+            listener.protocol = ListenerProtocol::presumed_ready();
             let event = listener.event.take();
             self.put_back(now, id, event);
         }
@@ -301,7 +303,7 @@ impl Supervisor {
         self.put_back(now, id, event);
     }
 
-    fn put_back(&mut self, now: Now, id: ProcessId, event: Option<Queued>) {
+    fn put_back(&mut self, now: Now, id: ProcessId, event: Option<QueuedEvent>) {
         let (Some(event), Some(pool_name)) = (event, self.members.get(&id).map(|member| member.group.clone())) else {
             return;
         };
@@ -318,7 +320,7 @@ impl Supervisor {
         );
     }
 
-    fn pool_of(&mut self, id: ProcessId) -> Option<&mut crate::pool::Pool> {
+    fn pool_of(&mut self, id: ProcessId) -> Option<&mut crate::pool::PoolQueue> {
         let index = self.group_index(&self.members.get(&id)?.group.clone())?;
         self.groups[index].pool.as_mut()
     }

@@ -7,7 +7,7 @@ use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
 use crate::actor::Actor;
-use crate::call::{Call, Outcome, Refusal};
+use crate::call::{Call, CallOutcome, Refusal};
 use crate::event::{Event, RenderedEvent};
 use crate::output::Channel;
 use crate::process::{ExitStatus, KillScope};
@@ -85,7 +85,7 @@ pub enum OutputKind {
 
 /// What the result handler of a listener said about a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum HandlerVerdict {
     /// The event was processed.
     Accepted,
     /// The event is to be offered again.
@@ -98,7 +98,7 @@ pub enum Verdict {
 
 /// What happens to the supervisor.
 #[derive(Debug)]
-pub enum Input {
+pub enum SupervisorInput {
     /// The daemon is ready: pid file written, servers open.
     Started,
     /// Somebody calls who has the right to it.
@@ -136,15 +136,21 @@ pub enum Input {
     /// A listener wrote to its stdout.
     ListenerOutput { process: ProcessId, bytes: Vec<u8> },
     /// Answer, possibly much later, to [`Effect::Judge`].
-    Judged { process: ProcessId, judgement: u64, verdict: Verdict },
+    Judged { process: ProcessId, judgement: u64, verdict: HandlerVerdict },
     /// Plug-ins want to hear of events of these types from now on, and of no others.
     Subscribed { kinds: Vec<EventType> },
 }
 
-impl Input {
+impl SupervisorInput {
     /// Whether it is the answer to an effect that is answered at once.
     pub(super) fn is_answer(&self) -> bool {
-        matches!(self, Input::Checked { .. } | Input::Spawned { .. } | Input::Killed { .. } | Input::Fed { .. })
+        matches!(
+            self,
+            SupervisorInput::Checked { .. }
+                | SupervisorInput::Spawned { .. }
+                | SupervisorInput::Killed { .. }
+                | SupervisorInput::Fed { .. }
+        )
     }
 }
 
@@ -197,7 +203,7 @@ pub enum Effect {
     /// Hand over to the program that is now on disk, and answer the call when that has been tried.
     Upgrade { call: CallId },
     /// Answer a call.
-    Reply { call: CallId, outcome: Outcome },
+    Reply { call: CallId, outcome: CallOutcome },
     /// Everything has stopped.
     Finished(Ending),
 }

@@ -13,14 +13,14 @@ use super::listener_progress::ListenerProgress;
 use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::call::Refusal;
 use crate::event::Event;
-use crate::pool::Pool;
+use crate::pool::PoolQueue;
 use crate::process::{Machine, MachineInput};
 use crate::ticks::Ticks;
 use crate::time::Now;
 
 /// A whole supervisor. Moments are on the monotonic clock, which goes on until the next boot.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct SupervisorSnapshot {
     /// The configuration read last.
     pub config: Arc<Config>,
     /// The active groups in the order of activation.
@@ -39,7 +39,7 @@ pub struct GroupSnapshot {
     /// Its definition when it was activated.
     pub definition: Arc<Group>,
     /// The queue of a pool of listeners; none for other groups, or to begin with an empty one.
-    pub pool: Option<Pool>,
+    pub pool: Option<PoolQueue>,
     /// Its members, in the order of the definition.
     pub members: Vec<MemberSnapshot>,
 }
@@ -68,7 +68,7 @@ impl MemberSnapshot {
 
 impl Supervisor {
     /// The present state. Whoever adds a field decides here what becomes of it.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> SupervisorSnapshot {
         let Supervisor {
             config,
             // It is that of the configuration.
@@ -104,7 +104,7 @@ impl Supervisor {
             pool: pool.clone(),
             members: members(ids),
         };
-        Snapshot {
+        SupervisorSnapshot {
             config: config.clone(),
             groups: groups.iter().map(group).collect(),
             next_serial: *next_serial,
@@ -150,7 +150,7 @@ impl Supervisor {
     /// How many events wait for the pool this listener belongs to; none for other processes.
     pub fn waiting_for(&self, listener: ProcessId) -> usize {
         let group = self.groups.iter().find(|group| group.pool.is_some() && group.members.contains(&listener));
-        group.and_then(|group| group.pool.as_ref()).map_or(0, crate::pool::Pool::len)
+        group.and_then(|group| group.pool.as_ref()).map_or(0, crate::pool::PoolQueue::len)
     }
 
     /// The group a process belongs to.
@@ -175,11 +175,11 @@ impl Supervisor {
     }
 
     /// A supervisor that goes on where another one was. Every process it believes to have a child must be accounted
-    /// for before anything else: with [`super::Input::Adopted`] or [`super::Input::Vanished`], or as the answer to its
+    /// for before anything else: with [`super::SupervisorInput::Adopted`] or [`super::SupervisorInput::Vanished`], or as the answer to its
     /// spawn where it was being made. Only [`Supervisor::reconcile`] comes before what has vanished, so that this is not
     /// started as it was defined before.
-    pub fn restore(snapshot: Snapshot, now: Now, seed: u64) -> Supervisor {
-        let Snapshot { config, groups, next_serial, ticks, retiring } = snapshot;
+    pub fn restore(snapshot: SupervisorSnapshot, now: Now, seed: u64) -> Supervisor {
+        let SupervisorSnapshot { config, groups, next_serial, ticks, retiring } = snapshot;
         let mut supervisor = Supervisor::empty(config, now, seed, next_serial);
         if let Some(ticks) = ticks {
             supervisor.ticks = ticks;

@@ -8,7 +8,7 @@ use supervisord_wire::state::ProcessState;
 
 use super::*;
 use crate::actor::Actor;
-use crate::call::{Answer, Call, Outcome, Reason, Refusal};
+use crate::call::{Answer, Call, CallOutcome, Reason, Refusal};
 use crate::supervisor::snapshot::MemberSnapshot;
 
 mod any_life;
@@ -54,7 +54,7 @@ struct World {
     /// The processes that have changed since they were noted.
     changed: BTreeSet<ProcessId>,
     log: Vec<String>,
-    replies: BTreeMap<CallId, Outcome>,
+    replies: BTreeMap<CallId, CallOutcome>,
     /// Calls nobody waits for any more, because another daemon goes on.
     abandoned: BTreeSet<CallId>,
     mood: Mood,
@@ -113,11 +113,11 @@ impl World {
 
     fn started(groups: Vec<Arc<Group>>) -> World {
         let mut world = World::new(groups);
-        world.give(Input::Started);
+        world.give(SupervisorInput::Started);
         world
     }
 
-    fn give(&mut self, input: Input) {
+    fn give(&mut self, input: SupervisorInput) {
         self.supervisor.handle(self.now, input);
         self.settle();
     }
@@ -137,7 +137,7 @@ impl World {
         self.noted.extend(self.supervisor.member_snapshot(process).map(|member| (process, member)));
     }
 
-    fn perform(&mut self, effect: Effect) -> Option<Input> {
+    fn perform(&mut self, effect: Effect) -> Option<SupervisorInput> {
         match effect {
             Effect::Log(level, line) => self.log.push(format!("{} {line}", level.code())),
             Effect::Check { process, call } => {
@@ -145,7 +145,7 @@ impl World {
                     true => Err(CommandFailure::Missing("can't find command 'x'".to_owned())),
                     false => Ok(()),
                 };
-                return Some(Input::Checked { process, call, result });
+                return Some(SupervisorInput::Checked { process, call, result });
             }
             Effect::Spawn { process } => {
                 self.note(process);
@@ -168,19 +168,19 @@ impl World {
                     true => Err(KillFailure::Refused("operation not permitted".to_owned())),
                     false => self.kill(run, signal),
                 };
-                return Some(Input::Killed { process, call, result });
+                return Some(SupervisorInput::Killed { process, call, result });
             }
             Effect::Feed { process, bytes, call } => {
                 let child = self.children.values_mut().find(|child| child.process == process);
                 let result = child.map(|child| child.heard.extend(bytes)).ok_or(FeedFailure::Closed);
-                return Some(Input::Fed { process, call, result });
+                return Some(SupervisorInput::Fed { process, call, result });
             }
             Effect::ClearLogs { process, call, .. } => {
-                return Some(Input::Cleared { process: Some(process), call, result: Ok(()) });
+                return Some(SupervisorInput::Cleared { process: Some(process), call, result: Ok(()) });
             }
             Effect::ClearActivity { call } => {
                 let result = if self.cannot_clear { Err(Refusal::new(Reason::NoFile)) } else { Ok(()) };
-                return Some(Input::Cleared { process: None, call, result });
+                return Some(SupervisorInput::Cleared { process: None, call, result });
             }
             Effect::Upgrade { call } => self.upgrades.push(call),
             Effect::PublishMood(mood) => self.mood = mood,
@@ -204,9 +204,12 @@ impl World {
         self.supervisor.process(process).is_some_and(|config| self.missing.contains(&config.identity.name))
     }
 
-    fn spawn(&mut self, process: ProcessId) -> Input {
+    fn spawn(&mut self, process: ProcessId) -> SupervisorInput {
         if self.is_missing(process) {
-            return Input::Spawned { process, result: Err(SpawnFailure::Refused("can't find command 'x'".to_owned())) };
+            return SupervisorInput::Spawned {
+                process,
+                result: Err(SpawnFailure::Refused("can't find command 'x'".to_owned())),
+            };
         }
         assert!(!self.children.values().any(|child| child.process == process), "two children of one process");
         assert!(!self.draining.iter().any(|dead| dead.process == process), "a child before the end of the last");
@@ -218,7 +221,7 @@ impl World {
         self.next_run += 1;
         self.advance(self.now.mono + self.birth);
         self.children.insert(self.next_pid, Child { process, run, ignores_term, heard: Vec::new() });
-        Input::Spawned { process, result: Ok(Spawned { run, pid: self.next_pid, at: self.now }) }
+        SupervisorInput::Spawned { process, result: Ok(Spawned { run, pid: self.next_pid, at: self.now }) }
     }
 
     /// Signals reach the child at once; its end is noticed when time passes.
@@ -236,7 +239,7 @@ impl World {
         let end = self.now.mono + Duration::from_millis(millis);
         loop {
             for Dead { run, pid, status, .. } in std::mem::take(&mut self.draining) {
-                self.give(Input::Exited { run, pid, status });
+                self.give(SupervisorInput::Exited { run, pid, status });
             }
             for (pid, number) in std::mem::take(&mut self.dying) {
                 self.end(pid, ExitStatus::Signal { number, core_dumped: false });
@@ -244,7 +247,7 @@ impl World {
             match self.supervisor.next_deadline(self.now).filter(|deadline| *deadline <= end) {
                 Some(deadline) if self.ending.is_none() => {
                     self.advance(deadline);
-                    self.give(Input::Elapsed);
+                    self.give(SupervisorInput::Elapsed);
                 }
                 _ if self.dying.is_empty() => break,
                 _ => {}
@@ -260,7 +263,7 @@ impl World {
 
     fn end(&mut self, pid: u32, status: ExitStatus) {
         if let Some(child) = self.children.remove(&pid) {
-            self.give(Input::Exited { run: child.run, pid, status });
+            self.give(SupervisorInput::Exited { run: child.run, pid, status });
         }
     }
 
@@ -268,7 +271,7 @@ impl World {
     fn die(&mut self, pid: u32, status: ExitStatus) {
         if let Some(Child { process, run, .. }) = self.children.remove(&pid) {
             self.draining.push(Dead { process, run, pid, status });
-            self.give(Input::Died { run, at: self.now });
+            self.give(SupervisorInput::Died { run, at: self.now });
         }
     }
 
@@ -288,11 +291,11 @@ impl World {
     fn call(&mut self, call: Call) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        self.give(Input::Call { id, actor: Actor::plug_in(), call });
+        self.give(SupervisorInput::Call { id, actor: Actor::plug_in(), call });
         id
     }
 
-    fn reply(&self, id: CallId) -> &Outcome {
+    fn reply(&self, id: CallId) -> &CallOutcome {
         self.replies.get(&id).expect("the call has been answered")
     }
 }
@@ -315,6 +318,6 @@ fn stop(name: &str, wait: bool) -> Call {
     Call::StopProcess { name: name.to_owned(), wait }
 }
 
-fn refused(reason: Reason, detail: &str) -> Outcome {
+fn refused(reason: Reason, detail: &str) -> CallOutcome {
     Err(Refusal::with(reason, detail))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use supervisord_config::model::{Config, Group, GroupKind, Process, SocketAddress};
 use supervisord_core::output::Channel;
-use supervisord_core::supervisor::snapshot::{GroupSnapshot, Snapshot};
+use supervisord_core::supervisor::snapshot::{GroupSnapshot, SupervisorSnapshot};
 use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::socket::{self, ListenAddress};
@@ -53,8 +53,13 @@ pub fn gather(
         }
         groups.push(GroupSnapshot { definition, pool: None, members });
     }
-    let snapshot =
-        Snapshot { config: Arc::new(config.clone()), groups, next_serial: 0, ticks: None, retiring: Vec::new() };
+    let snapshot = SupervisorSnapshot {
+        config: Arc::new(config.clone()),
+        groups,
+        next_serial: 0,
+        ticks: None,
+        retiring: Vec::new(),
+    };
     let handed = HandOver {
         snapshot,
         children,

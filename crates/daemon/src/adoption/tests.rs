@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use supervisord_config::samples;
-use supervisord_core::process::{Failure, Phase, Timer, Wanted};
+use supervisord_core::process::{ProcessFailure, ProcessPhase, Timer, Wanted};
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_sys::{proc_stat, start_time};
 use supervisord_wire::listener::{ListenerData, ListenerState};
@@ -89,7 +89,10 @@ fn a_state_of_version_2_is_understood() {
     assert_eq!(state(4, 0).1, ProcessState::Fatal);
     let machine = |group: usize, member: usize| &remains.handed.snapshot.groups[group].members[member].machine;
     assert!(machine(2, 1).never_started());
-    assert_eq!((machine(4, 0).phase(), machine(4, 0).failure()), (Phase::GivenUp, Some(&Failure::TooQuick)));
+    assert_eq!(
+        (machine(4, 0).phase(), machine(4, 0).failure()),
+        (ProcessPhase::GivenUp, Some(&ProcessFailure::TooQuick))
+    );
     assert_eq!((machine(4, 0).wanted(), machine(2, 1).wanted()), (Wanted::Up, Wanted::Down));
     assert_eq!(remains.afresh, None);
     assert!(remains.handed.next_run > 0);
@@ -112,13 +115,13 @@ fn every_line_of_a_state_of_version_2_is_understood() {
     let machine = |name| &full_member(&remains, name).machine;
     let phases = ["web_01", "token", "changed", "stubborn", "backoff", "failed", "short", "idle", "done"];
     let phases = phases.map(|name| machine(name).phase());
-    let (up, stopping, given_up) = (Phase::Up, Phase::Stopping, Phase::GivenUp);
-    let (back_off, never, exited) = (Phase::BackingOff, Phase::NeverStarted, Phase::Exited);
+    let (up, stopping, given_up) = (ProcessPhase::Up, ProcessPhase::Stopping, ProcessPhase::GivenUp);
+    let (back_off, never, exited) = (ProcessPhase::BackingOff, ProcessPhase::NeverStarted, ProcessPhase::Exited);
     assert_eq!(phases, [up, up, stopping, stopping, back_off, given_up, given_up, never, exited]);
     assert_eq!(machine("backoff").next_timer(), Some((Timer::Retry, Duration::new(13_048, 112_339_620))));
     assert_eq!(machine("changed").next_timer(), Some((Timer::NextStopStep, Duration::new(16_635, 576_504_340))));
     assert_eq!((machine("web_00").pid(), machine("web_00").progress().last_start), (20_942, 1_796_004_495));
-    let failed = Failure::NotSpawned("can't find command '/nonexistent/program'".into());
+    let failed = ProcessFailure::NotSpawned("can't find command '/nonexistent/program'".into());
     assert_eq!((machine("failed").failure(), machine("done").progress().exit_status), (Some(&failed), Some(0)));
     let listener = full_member(&remains, "ear").listener.clone().unwrap();
     assert_eq!(
@@ -173,7 +176,7 @@ fn a_listener_that_was_being_recycled_is_started_again() {
         remains.handed.snapshot.groups[0].members[0].machine.clone()
     };
     let recycled = machine(r#","replacing":true"#);
-    assert_eq!((recycled.phase(), recycled.is_recycled()), (Phase::Stopping, true));
+    assert_eq!((recycled.phase(), recycled.is_recycled()), (ProcessPhase::Stopping, true));
     assert!(!machine("").is_recycled());
     assert!(!machine(r#","replacing":true,"wanted":"down""#).is_recycled());
 }
@@ -397,7 +400,7 @@ fn of_a_state_of_another_version_the_children_are_known() {
     let line = format!("'quiet' (pid {}) was left running", child.0.id());
     assert!(ours.losses.iter().any(|loss| loss.starts_with(&line)), "{:?}", ours.losses);
     let member = &ours.handed.snapshot.groups[0].members[0];
-    assert_eq!(member.machine.phase(), Phase::Up);
+    assert_eq!(member.machine.phase(), ProcessPhase::Up);
     let stop = &ours.handed.snapshot.groups[0].definition.processes[0].stop;
     assert_eq!((stop.stopsignal.first, stop.stopwaitsecs), (15, 10));
     // The same number, but another process; and the same of another boot.

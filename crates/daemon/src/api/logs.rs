@@ -9,7 +9,7 @@ use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::logread;
 use supervisord_core::output::Channel;
 
-use super::{Api, Failure};
+use super::{Api, CallFailure};
 use crate::file_end;
 use crate::memory_budget::Reservation;
 
@@ -53,7 +53,7 @@ impl Api {
         actor: &Actor,
         offset: i64,
         length: i64,
-    ) -> Result<(String, Reservation), Failure> {
+    ) -> Result<(String, Reservation), CallFailure> {
         let Some(path) = self.activity_file(actor)?.map(str::to_owned) else {
             return Err(Refusal::with(Reason::NoFile, "syslog").into());
         };
@@ -70,7 +70,7 @@ impl Api {
         channel: Channel,
         offset: i64,
         length: i64,
-    ) -> Result<(String, Reservation), Failure> {
+    ) -> Result<(String, Reservation), CallFailure> {
         self.read_log(self.process_log(actor, name, channel)?, offset, length).await
     }
 
@@ -82,14 +82,14 @@ impl Api {
         channel: Channel,
         offset: i64,
         length: i64,
-    ) -> Result<Tail, Failure> {
+    ) -> Result<Tail, CallFailure> {
         let Some(path) = self.process_log(actor, name, channel)? else { return Ok(Tail::empty(0)) };
         let log = match self.blocking.run(move || Log::open(&path)).await? {
             Ok(log) => log,
             Err(OpenError::Missing) => return Ok(Tail::empty(0)),
             Err(OpenError::Unreadable) => return Ok(Tail::empty(offset)),
         };
-        let logread::Tail { range, offset: end, overflow } = logread::tail_range(log.size, offset, length);
+        let logread::TailRange { range, offset: end, overflow } = logread::tail_range(log.size, offset, length);
         let reservation = self.reserve(needed(&range)).await?;
         Ok(match self.blocking.run(move || log.text(range)).await? {
             Ok(text) => {
@@ -115,7 +115,12 @@ impl Api {
 
     /// A part of a log, or a refusal where there is none, where it cannot be read, or where the numbers mean nothing,
     /// found in this order.
-    async fn read_log(&self, path: Option<String>, offset: i64, length: i64) -> Result<(String, Reservation), Failure> {
+    async fn read_log(
+        &self,
+        path: Option<String>,
+        offset: i64,
+        length: i64,
+    ) -> Result<(String, Reservation), CallFailure> {
         let Some(path) = path else { return Err(Refusal::new(Reason::NoFile).into()) };
         let found = self.blocking.run(move || {
             let log = Log::open(&path).map_err(|error| match error {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use supervisord_config::model::{Config, Process, ServerUrl};
+use supervisord_config::model::{Config, Process, ProgramServerUrl};
 use supervisord_sys::Errno;
 use supervisord_sys::spawn::Environment;
 
@@ -37,8 +37,8 @@ pub(super) fn environment(process: &Process, group: &str, child_env: &ChildEnv) 
     let mut environment = child_env.environment.clone();
     environment.set("SUPERVISOR_ENABLED", "1")?;
     let url = match &process.spawn.serverurl {
-        ServerUrl::Auto => child_env.server_url.as_deref().unwrap_or_default(),
-        ServerUrl::Text(text) => text,
+        ProgramServerUrl::Auto => child_env.server_url.as_deref().unwrap_or_default(),
+        ProgramServerUrl::Text(text) => text,
     };
     if !url.is_empty() {
         environment.set("SUPERVISOR_SERVER_URL", url)?;

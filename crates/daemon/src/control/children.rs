@@ -23,8 +23,8 @@ use mio::{Interest, Registry, Token};
 use supervisord_core::process::{ExitStatus, KillScope};
 use supervisord_core::supervisor::{KillFailure, ProcessId, SpawnFailure, Spawned, Supervisor};
 use supervisord_core::time::Now;
-use supervisord_sys::kill_scope::{self, Recipient};
 use supervisord_sys::signal::SIGKILL;
+use supervisord_sys::signal_scope::{self, Recipient};
 use supervisord_sys::spawn::{SpawnPlan, Stdio};
 use supervisord_sys::{Errno, Pid};
 
@@ -364,10 +364,10 @@ impl Children {
             None => Recipient::Child(pid),
         };
         let scope = match scope {
-            KillScope::Process => kill_scope::KillScope::Process,
-            KillScope::Group => kill_scope::KillScope::Group,
+            KillScope::Process => signal_scope::SignalScope::Process,
+            KillScope::Group => signal_scope::SignalScope::Group,
         };
-        kill_scope::send(signal, scope, recipient).map_err(|error| match error {
+        signal_scope::send(signal, scope, recipient).map_err(|error| match error {
             Errno::ESRCH => gone(),
             other => KillFailure::Refused(describe(other)),
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use supervisord_core::call::{Reason, Refusal};
-use supervisord_core::supervisor::{CallId, Input, ProcessId};
+use supervisord_core::supervisor::{CallId, ProcessId, SupervisorInput};
 
 use super::Control;
 use super::clear_queue::Clearing;
@@ -19,7 +19,7 @@ impl Control {
     pub(super) fn give_up_clearing(&mut self) {
         let now = present().mono;
         while let Some(Clearing { process, call, failure, .. }) = self.clearing.take_overdue(now) {
-            self.input(Input::Cleared { process, call, result: Err(failure) });
+            self.input(SupervisorInput::Cleared { process, call, result: Err(failure) });
         }
     }
 
@@ -30,7 +30,7 @@ impl Control {
             Reason::Failed => failure,
             code => Refusal::new(code),
         });
-        self.input(Input::Cleared { process, call, result });
+        self.input(SupervisorInput::Cleared { process, call, result });
     }
 
     pub(super) fn clear_logs(&mut self, process: ProcessId, files: Vec<String>, call: CallId) {

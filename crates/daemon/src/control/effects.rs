@@ -2,7 +2,7 @@
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::debug_text;
-use supervisord_core::supervisor::{Effect, Input, Verdict};
+use supervisord_core::supervisor::{Effect, HandlerVerdict, SupervisorInput};
 
 use super::Control;
 use super::survival::Survival;
@@ -33,7 +33,7 @@ impl Control {
     }
 
     /// Carries out one effect; some are answered at once.
-    fn perform(&mut self, effect: Effect) -> Option<Input> {
+    fn perform(&mut self, effect: Effect) -> Option<SupervisorInput> {
         // What is published or answered next, the lines so far tell of.
         self.tools.view.set_logged(self.tools.activity.progress().queued());
         match effect {
@@ -41,7 +41,7 @@ impl Control {
             Effect::Check { process, call } => {
                 let config = self.supervisor.process(process)?;
                 let result = self.children.spawner.check(config, &self.tools);
-                return Some(Input::Checked { process, call, result });
+                return Some(SupervisorInput::Checked { process, call, result });
             }
             Effect::Spawn { process } => {
                 for soon in std::iter::once(process).chain(self.supervisor.coming_spawns()) {
@@ -55,11 +55,11 @@ impl Control {
                 if self.survival.as_ref().is_some_and(Survival::has_used_half_of_pid_slots) {
                     self.write_notes();
                 }
-                return Some(Input::Spawned { process, result });
+                return Some(SupervisorInput::Spawned { process, result });
             }
             Effect::Kill { process, run, signal, scope, call } => {
                 let result = self.children.kill(run, signal, scope);
-                return Some(Input::Killed { process, call, result });
+                return Some(SupervisorInput::Killed { process, call, result });
             }
             Effect::Feed { process, bytes, call } => {
                 if self.tools.activity.wants(LogLevel::Blather)
@@ -71,11 +71,11 @@ impl Control {
                 if call.is_none() {
                     self.listener_batching.asked(process, present().mono);
                 }
-                return Some(Input::Fed { process, call, result });
+                return Some(SupervisorInput::Fed { process, call, result });
             }
             Effect::Judge { process, judgement, handler, event, result } => {
                 if !self.tools.plugins.judge(process, judgement, handler, event, result) {
-                    return Some(Input::Judged { process, judgement, verdict: Verdict::Lost });
+                    return Some(SupervisorInput::Judged { process, judgement, verdict: HandlerVerdict::Lost });
                 }
             }
             Effect::Record(event) => self.unpublished.push(event),

@@ -4,10 +4,10 @@ use supervisord_core::process::ExitStatus;
 use supervisord_sys::wait;
 
 /// What the system told.
-pub(super) fn exit_status(status: wait::ExitStatus) -> ExitStatus {
+pub(super) fn exit_status(status: wait::WaitStatus) -> ExitStatus {
     match status {
-        wait::ExitStatus::Code(code) => ExitStatus::Code(code),
-        wait::ExitStatus::Signal { number, core_dumped } => ExitStatus::Signal { number, core_dumped },
-        wait::ExitStatus::Other(raw) => ExitStatus::Other(raw),
+        wait::WaitStatus::Code(code) => ExitStatus::Code(code),
+        wait::WaitStatus::Signal { number, core_dumped } => ExitStatus::Signal { number, core_dumped },
+        wait::WaitStatus::Other(raw) => ExitStatus::Other(raw),
     }
 }

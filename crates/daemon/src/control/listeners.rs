@@ -1,7 +1,7 @@
 //! What listeners say, and what else happens to the descriptors of children.
 
 use supervisord_core::output::Channel;
-use supervisord_core::supervisor::{Input, ProcessId};
+use supervisord_core::supervisor::{ProcessId, SupervisorInput};
 
 use super::Control;
 use super::children::MOST_AT_ONCE;
@@ -40,6 +40,6 @@ impl Control {
         let copy = Request::Write { run, channel: Channel::Stdout, bytes: bytes.clone() };
         self.tools.output.leave(copy);
         self.listener_batching.heard(process, present().mono);
-        self.input(Input::ListenerOutput { process, bytes });
+        self.input(SupervisorInput::ListenerOutput { process, bytes });
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use supervisord_core::output::Channel;
 use supervisord_core::process::KillScope;
-use supervisord_core::supervisor::{CallId, Input, OutputKind};
+use supervisord_core::supervisor::{CallId, OutputKind, SupervisorInput};
 use supervisord_sys::signal::SIGKILL;
 use supervisord_sys::spawn::Stdio;
 
@@ -28,7 +28,7 @@ impl Control {
                 Message::Cleared { process, call, outcome } => self.cleared(process, call, outcome),
                 Message::Reread(config) => {
                     self.rereads -= 1;
-                    self.input(Input::RestartSignal { config });
+                    self.input(SupervisorInput::RestartSignal { config });
                 }
                 Message::NetworkStopped(clients) => self.upgrade = UpgradePhase::Ready(clients),
                 Message::Plugins(notice) => self.take_notice(notice),
@@ -79,9 +79,9 @@ impl Control {
         match notice {
             Notice::Ready => self.stop_waiting_for_plugins(),
             Notice::Judged { process, judgement, verdict } => {
-                self.input(Input::Judged { process, judgement, verdict });
+                self.input(SupervisorInput::Judged { process, judgement, verdict });
             }
-            Notice::Subscribed(kinds) => self.input(Input::Subscribed { kinds }),
+            Notice::Subscribed(kinds) => self.input(SupervisorInput::Subscribed { kinds }),
             Notice::Spawn(request) => self.spawn_plugin_process(*request),
             Notice::Kill(run) => {
                 // It may have ended, and then who asked for it is told.
@@ -100,7 +100,7 @@ impl Control {
     fn output(&mut self, run: RunId, kind: OutputKind, channel: Channel, bytes: Vec<u8>) {
         self.tools.budget.release(bytes.len());
         if let Some((process, pid)) = self.children.identify(run) {
-            self.input(Input::Output { process, pid, kind, channel, bytes });
+            self.input(SupervisorInput::Output { process, pid, kind, channel, bytes });
         }
     }
 
@@ -110,7 +110,7 @@ impl Control {
             let id = CallId(self.next_call);
             self.next_call += 1;
             self.replies.insert(id, reply);
-            self.input(Input::Call { id, actor, call });
+            self.input(SupervisorInput::Call { id, actor, call });
         }
     }
 }

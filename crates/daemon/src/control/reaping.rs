@@ -2,7 +2,7 @@
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::process::ExitStatus;
-use supervisord_core::supervisor::Input;
+use supervisord_core::supervisor::SupervisorInput;
 
 use super::Control;
 use super::children::{Drained, Exit};
@@ -49,7 +49,7 @@ impl Control {
         while let Some(exit) = self.exits.pop_front() {
             match exit {
                 Exit::Supervised { run, process, at, last_output } => {
-                    self.input(Input::Died { run, at });
+                    self.input(SupervisorInput::Died { run, at });
                     if !last_output.is_empty() {
                         self.listener_output(run, process, last_output);
                     }
@@ -58,14 +58,14 @@ impl Control {
                 }
                 Exit::Plugin(on_exit) => on_exit(),
                 Exit::SelfTest(run, result) => self.upgrade_tested(run, result),
-                Exit::Unknown { pid, status } => self.input(Input::UnknownExited { pid, status }),
+                Exit::Unknown { pid, status } => self.input(SupervisorInput::UnknownExited { pid, status }),
             }
         }
     }
 
     /// The output of a child has been read, or has been waited for long enough.
     pub(super) fn drained(&mut self, Drained { run, pid, status }: Drained) {
-        self.input(Input::Exited { run, pid, status });
+        self.input(SupervisorInput::Exited { run, pid, status });
     }
 
     /// Does not wait any longer for output that has not been read in time.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use supervisord_config::model::{Config, LogLevel};
-use supervisord_core::supervisor::{Input, ProcessId, SpawnFailure, Spawned};
+use supervisord_core::supervisor::{ProcessId, SpawnFailure, Spawned, SupervisorInput};
 
 use super::Control;
 use super::children::HandedChildren;
@@ -47,8 +47,8 @@ impl Control {
         // After that, so that nothing is started again as it is not defined any more.
         for (process, pid) in vanished {
             self.input(match pid {
-                0 => Input::Spawned { process, result: Err(killed_meanwhile()) },
-                _ => Input::Vanished { process },
+                0 => SupervisorInput::Spawned { process, result: Err(killed_meanwhile()) },
+                _ => SupervisorInput::Vanished { process },
             });
         }
         for process in replaced {
@@ -66,8 +66,8 @@ impl Control {
             return None;
         }
         self.input(match is_new {
-            true => Input::Spawned { process, result: Ok(Spawned { run, pid, at: present() }) },
-            false => Input::Adopted { process, run },
+            true => SupervisorInput::Spawned { process, result: Ok(Spawned { run, pid, at: present() }) },
+            false => SupervisorInput::Adopted { process, run },
         });
         is_replaced.then_some(process)
     }

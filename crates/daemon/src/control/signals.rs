@@ -2,7 +2,7 @@
 
 use supervisord_config::Purpose;
 use supervisord_config::model::LogLevel;
-use supervisord_core::supervisor::Input;
+use supervisord_core::supervisor::SupervisorInput;
 use supervisord_sys::signal::Signal;
 
 use super::Control;
@@ -13,14 +13,14 @@ impl Control {
     pub(super) fn take_signals(&mut self) {
         for signal in self.signals.drain() {
             match signal {
-                Signal::Terminate => self.input(Input::ShutdownSignal { name: "SIGTERM" }),
-                Signal::Interrupt => self.input(Input::ShutdownSignal { name: "SIGINT" }),
-                Signal::Quit => self.input(Input::ShutdownSignal { name: "SIGQUIT" }),
+                Signal::Terminate => self.input(SupervisorInput::ShutdownSignal { name: "SIGTERM" }),
+                Signal::Interrupt => self.input(SupervisorInput::ShutdownSignal { name: "SIGINT" }),
+                Signal::Quit => self.input(SupervisorInput::ShutdownSignal { name: "SIGQUIT" }),
                 Signal::Hangup => {
                     self.explain_hangup();
                     self.reread();
                 }
-                Signal::User2 => self.input(Input::ReopenSignal),
+                Signal::User2 => self.input(SupervisorInput::ReopenSignal),
                 Signal::Child => self.reap_and_report(),
                 Signal::User1 => self.begin_upgrade(None),
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use supervisord_config::model::{FastCgiSocket, LogLevel, SocketAddress};
 use supervisord_core::supervisor::SpawnFailure;
-use supervisord_sys::socket::{self, SocketError, SocketFile};
+use supervisord_sys::socket::{self, SocketError, SocketFileSpec};
 
 use super::offload::{NoReply, Offload};
 use crate::activity::Activity;
@@ -143,7 +143,7 @@ impl Fresh {
             }
             SocketAddress::Unix { path, mode, owner } => {
                 let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
-                let file = SocketFile { path: Path::new(path), mode: *mode, uid, gid };
+                let file = SocketFileSpec { path: Path::new(path), mode: *mode, uid, gid };
                 let socket = socket::replace_unix(file, backlog)?;
                 Ok(Fresh { socket, file: Abandoned(Some(path.clone())) })
             }

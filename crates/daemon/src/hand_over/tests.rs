@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use supervisord_config::model::{Config, GroupKind, ServerUrl};
+use supervisord_config::model::{Config, GroupKind, ProgramServerUrl};
 use supervisord_core::output::pipeline::PipelineData;
 use supervisord_core::output::strip;
 use supervisord_core::pool::PoolData;
-use supervisord_core::process::{Failure, Phase, Timer};
+use supervisord_core::process::{ProcessFailure, ProcessPhase, Timer};
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_wire::event::EventType;
 use supervisord_wire::listener::{Completeness, ListenerData, ListenerState};
@@ -45,12 +45,21 @@ fn version_1_is_understood() {
     assert_eq!(servers[0].credentials.as_ref().map(|credentials| credentials.password.as_str()), Some("secret"));
     let machine = |name| member(&handed, name).machine.clone();
     let phases = ["web_00", "backoff", "failed", "stubborn", "idle"].map(|name| machine(name).phase());
-    assert_eq!(phases, [Phase::Up, Phase::BackingOff, Phase::GivenUp, Phase::Stopping, Phase::NeverStarted]);
+    assert_eq!(
+        phases,
+        [
+            ProcessPhase::Up,
+            ProcessPhase::BackingOff,
+            ProcessPhase::GivenUp,
+            ProcessPhase::Stopping,
+            ProcessPhase::NeverStarted
+        ]
+    );
     assert_eq!(machine("backoff").next_timer(), Some((Timer::Retry, Duration::new(813, 424_195_301))));
     assert_eq!(machine("backoff").progress().attempts, 8);
     assert_eq!(
         machine("failed").failure(),
-        Some(&Failure::NotSpawned("can't find command '/nonexistent/program'".into()))
+        Some(&ProcessFailure::NotSpawned("can't find command '/nonexistent/program'".into()))
     );
     let deaf = &handed.snapshot.groups[0];
     assert!(matches!(deaf.definition.kind, GroupKind::Listeners(_)));
@@ -64,7 +73,7 @@ fn version_1_is_understood() {
     let quiet = quiet.into_iter().find(|process| process.identity.name == "quiet").unwrap();
     assert_eq!(
         (quiet.stop.stopsignal.first, &quiet.restart.exitcodes, &quiet.spawn.serverurl),
-        (2, &vec![0, 2], &ServerUrl::Auto)
+        (2, &vec![0, 2], &ProgramServerUrl::Auto)
     );
     assert_eq!((handed.children.len(), handed.sockets.len(), handed.next_run, handed.lock), (7, 1, 15, Some(3)));
     let capture = handed.children.iter().find(|child| child.process == "capture").unwrap();
@@ -88,7 +97,7 @@ fn pipeline(handed: &HandOver<RawFd>, name: &str, channel: Channel) -> PipelineD
 #[test]
 fn version_2_is_understood() {
     let handed = read(VERSION_2_FULL.as_bytes()).unwrap();
-    let Snapshot { config, groups, next_serial, ticks, retiring } = &handed.snapshot;
+    let SupervisorSnapshot { config, groups, next_serial, ticks, retiring } = &handed.snapshot;
     assert_eq!((config.file.as_str(), config.here.as_str()), ("/srv/app/s.conf", "/srv/app"));
     assert_eq!((config.supervisord.pidfile.as_str(), config.supervisord.strip_ansi), ("/srv/app/s.pid", true));
     assert_eq!((config.servers.len(), config.rpc_interfaces.len(), config.groups.len()), (2, 1, 14));
@@ -96,15 +105,16 @@ fn version_2_is_understood() {
     assert_eq!(ticks.as_ref().map(|ticks| ticks.periods()), Some([359_200_903, 29_933_408, 498_890]));
     let phases = ["web_01", "backoff", "failed", "short", "stubborn", "changed", "idle", "done"];
     let phases = phases.map(|name| member(&handed, name).machine.phase());
-    let (up, back_off, given_up, stopping) = (Phase::Up, Phase::BackingOff, Phase::GivenUp, Phase::Stopping);
-    let (never, exited) = (Phase::NeverStarted, Phase::Exited);
+    let (up, back_off, given_up, stopping) =
+        (ProcessPhase::Up, ProcessPhase::BackingOff, ProcessPhase::GivenUp, ProcessPhase::Stopping);
+    let (never, exited) = (ProcessPhase::NeverStarted, ProcessPhase::Exited);
     assert_eq!(phases, [up, back_off, given_up, given_up, stopping, stopping, never, exited]);
     let machine = |name| &member(&handed, name).machine;
     assert_eq!(machine("backoff").next_timer(), Some((Timer::Retry, Duration::new(13_061, 136_697_368))));
     assert_eq!((machine("backoff").progress().attempts, machine("done").progress().exit_status), (7, Some(0)));
     assert_eq!(machine("changed").next_timer(), Some((Timer::NextStopStep, Duration::new(16_635, 576_504_340))));
     assert_eq!((machine("web_00").pid(), machine("web_00").progress().last_start), (20_942, 1_796_004_495));
-    assert_eq!(machine("short").failure(), Some(&Failure::TooQuick));
+    assert_eq!(machine("short").failure(), Some(&ProcessFailure::TooQuick));
     assert_eq!(member(&handed, "token").stderr_log.as_deref(), Some("/srv/app/token.err"));
     assert!(member(&handed, "reader").stdout_log.as_ref().is_some_and(|log| log.contains("---supervisor-")));
 }
@@ -136,7 +146,7 @@ fn version_2_tells_who_the_children_are_and_what_is_held_back() {
     assert_eq!((child(&handed, "ear").listener, child(&handed, "ear").streams.len()), (Some(14), 2));
     assert_eq!(child(&handed, "reader").waiting, b"xxxx");
     let out = pipeline(&handed, "token", Channel::Stdout);
-    assert_eq!(out.stripper.map(|stripper| stripper.state), Some(strip::State::Escape));
+    assert_eq!(out.stripper.map(|stripper| stripper.state), Some(strip::StripState::Escape));
     assert_eq!(out.capture.map(|capture| (capture.limit, capture.pending)), Some((100, b"<!--XSUPER".to_vec())));
     let err = pipeline(&handed, "token", Channel::Stderr);
     assert_eq!(err.observers.map(|characters| characters.held), Some(b"\xe2\x82".to_vec()));

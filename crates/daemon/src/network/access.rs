@@ -4,7 +4,7 @@ use std::fmt;
 
 use hyper::{Request, Version};
 use supervisord_config::model::LogLevel;
-use supervisord_core::actor::Client;
+use supervisord_core::actor::ClientPeer;
 
 use crate::activity::Activity;
 use crate::api::Api;
@@ -19,7 +19,7 @@ pub struct Access {
 
 impl Access {
     /// Notes what a request asks.
-    pub fn of<B>(request: &Request<B>, client: Client, activity: &Activity) -> Access {
+    pub fn of<B>(request: &Request<B>, client: ClientPeer, activity: &Activity) -> Access {
         if activity.wants(LogLevel::Blather) {
             activity.log(LogLevel::Blather, &format!("read event caused by <http client {}>", Peer(client)));
         }
@@ -39,13 +39,13 @@ impl Access {
 }
 
 /// A client as log lines show it: the original has nothing more for one on a socket in the file system.
-pub struct Peer(pub Client);
+pub struct Peer(pub ClientPeer);
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Client::Inet(address) => write!(f, "{}:{}", address.ip(), address.port()),
-            Client::Unix { .. } => f.write_str("localhost:0"),
+            ClientPeer::Inet(address) => write!(f, "{}:{}", address.ip(), address.port()),
+            ClientPeer::Unix { .. } => f.write_str("localhost:0"),
         }
     }
 }

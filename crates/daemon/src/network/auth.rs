@@ -8,8 +8,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use subtle::ConstantTimeEq;
-use supervisord_config::model::Credentials;
-use supervisord_core::actor::Client;
+use supervisord_config::model::RequiredCredentials;
+use supervisord_core::actor::ClientPeer;
 use tokio::sync::Semaphore;
 
 use crate::blocking::BlockingThreads;
@@ -63,10 +63,10 @@ impl Gate {
     /// Whether a request with these headers may proceed. `slowed` is told when a guesser has to wait from now on.
     pub async fn admits(
         &self,
-        credentials: &Credentials,
+        credentials: &RequiredCredentials,
         headers: &HeaderMap,
         memory: &Memory,
-        client: Client,
+        client: ClientPeer,
         slowed: impl FnOnce(),
     ) -> Verdict {
         let Some(presented) = presented(headers) else { return Verdict::Refused };

@@ -5,7 +5,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, Params};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
-use supervisord_config::model::Credentials;
+use supervisord_config::model::RequiredCredentials;
 
 /// A password in the configuration that starts with this is the lower-case hexadecimal SHA-1 of the real one.
 const SHA1_PREFIX: &str = "{SHA}";
@@ -14,12 +14,12 @@ const SHA1_PREFIX: &str = "{SHA}";
 const ARGON2_PREFIX: &str = "{ARGON2ID}";
 
 /// Whether any request could satisfy these credentials; a damaged hash lets nobody in.
-pub fn is_usable(credentials: &Credentials) -> bool {
+pub fn is_usable(credentials: &RequiredCredentials) -> bool {
     slow_hash(credentials).is_none_or(|hash| PasswordHash::new(hash).is_ok())
 }
 
 /// The hash that stands for the password in the configuration, where it is one that takes long to check.
-pub fn slow_hash(credentials: &Credentials) -> Option<&str> {
+pub fn slow_hash(credentials: &RequiredCredentials) -> Option<&str> {
     credentials.password.strip_prefix(ARGON2_PREFIX)
 }
 
@@ -30,7 +30,7 @@ pub fn has_hash(password: &[u8], hash: &str) -> bool {
 
 /// Whether a user name and a password are those of the configuration, which has the password in clear text or as SHA-1. The time
 /// that this takes tells nothing about them.
-pub fn matches(credentials: &Credentials, username: &[u8], password: &[u8]) -> bool {
+pub fn matches(credentials: &RequiredCredentials, username: &[u8], password: &[u8]) -> bool {
     let password = match credentials.password.strip_prefix(SHA1_PREFIX) {
         Some(expected) => hex(&Sha1::digest(password)).as_bytes().ct_eq(expected.as_bytes()),
         None => password.ct_eq(credentials.password.as_bytes()),

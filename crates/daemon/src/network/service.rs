@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
-use supervisord_core::actor::{Actor, Client, Right, Way};
+use supervisord_core::actor::{Actor, ClientPeer, Right, Way};
 use supervisord_sys::host::node_name;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_local;
@@ -205,7 +205,7 @@ impl Service {
     }
 
     /// Who asks, by this way: today everybody who is let in may do everything.
-    fn actor(&self, way: fn(Client) -> Way) -> Actor {
+    fn actor(&self, way: fn(ClientPeer) -> Way) -> Actor {
         Actor { name: self.server.user.clone(), way: way(self.socket.client()), right: Some(Right::Administer) }
     }
 

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use supervisord_core::actor::Client;
+use supervisord_core::actor::ClientPeer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -37,7 +37,7 @@ pub enum Phase {
 /// One client's socket and the state of its connection; the network thread shares it among its tasks.
 pub struct Socket {
     transport: RefCell<Box<dyn Transport>>,
-    client: Client,
+    client: ClientPeer,
     phase: Cell<Phase>,
     since: Cell<Instant>,
     blocked: Cell<Option<Instant>>,
@@ -64,7 +64,7 @@ impl Socket {
     }
 
     /// The client, as far as the system knows it.
-    pub fn client(&self) -> Client {
+    pub fn client(&self) -> ClientPeer {
         self.client
     }
 

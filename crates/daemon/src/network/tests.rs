@@ -8,10 +8,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use supervisord_config::model::{Credentials, HttpServer, LogLevel, ServerAddress};
+use supervisord_config::model::{HttpServer, LogLevel, RequiredCredentials, ServerAddress};
 use supervisord_config::samples;
-use supervisord_core::call::{Answer, Call, Outcome};
-use supervisord_core::process::Phase;
+use supervisord_core::call::{Answer, Call, CallOutcome};
+use supervisord_core::process::ProcessPhase;
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_core::samples::row;
 use supervisord_wire::state::ProcessState;
@@ -39,7 +39,7 @@ mod streams;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How the control plane answers; none leaves the call unanswered until the end.
-type Rote = fn(&Call) -> Option<Outcome>;
+type Rote = fn(&Call) -> Option<CallOutcome>;
 
 /// A running plane with one server of each kind.
 struct Plane {
@@ -56,7 +56,7 @@ struct Plane {
 
 struct Setup {
     limits: Limits,
-    credentials: Option<Credentials>,
+    credentials: Option<RequiredCredentials>,
     get_actions: bool,
     rote: Rote,
     clock: Clock,
@@ -184,7 +184,7 @@ impl Plane {
     }
 
     fn publish(&self, group: &str, name: &str, state: ProcessState) {
-        let phase = Phase::ALL.into_iter().rfind(|phase| phase.state() == state).expect("a phase of this state");
+        let phase = ProcessPhase::ALL.into_iter().rfind(|phase| phase.state() == state).expect("a phase of this state");
         self.view.publish_row(Row {
             phase,
             start: 999_000,

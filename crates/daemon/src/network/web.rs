@@ -10,7 +10,7 @@ use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
-use crate::api::{Api, Failure};
+use crate::api::{Api, CallFailure};
 use crate::network::dates::ctime;
 use crate::network::origin::Sender;
 use crate::network::reply::{Broken, Reply};
@@ -107,10 +107,10 @@ pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Field
         Some(objection) => Ok(show(api, view, StatusCode::FORBIDDEN, links, objection).await),
         None => match action.perform(api, actor).await {
             Ok(message) => Ok(redirect(&message)),
-            Err(Failure::Refused(refusal)) => {
+            Err(CallFailure::Refused(refusal)) => {
                 Ok(show(api, view, StatusCode::FORBIDDEN, links, &refusal::text(&refusal)).await)
             }
-            Err(Failure::Ended) => Err(Broken),
+            Err(CallFailure::Ended) => Err(Broken),
         },
     }
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// An answer to be given, and the same to be waited for.
-pub fn answer<T>() -> (Answer<T>, Awaited<T>) {
+pub fn answer<T>() -> (Promise<T>, Awaited<T>) {
     let slot = Arc::new(Slot { state: Mutex::new(State::Open), changed: Condvar::new() });
-    (Answer(slot.clone()), Awaited(slot))
+    (Promise(slot.clone()), Awaited(slot))
 }
 
 /// The side that answers.
-pub struct Answer<T>(Arc<Slot<T>>);
+pub struct Promise<T>(Arc<Slot<T>>);
 
 /// The side that waits.
 pub struct Awaited<T>(Arc<Slot<T>>);
@@ -40,7 +40,7 @@ enum State<T> {
     Closed,
 }
 
-impl<T> Answer<T> {
+impl<T> Promise<T> {
     /// Gives the answer to who waits. Only the first one counts.
     pub fn give(&self, answer: T) -> Result<(), TooLate<T>> {
         let mut state = self.0.lock();
@@ -75,7 +75,7 @@ impl<T> Awaited<T> {
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
         self.0.close_if_open();
     }

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use supervisord_core::rotation::{self, Rotation, Step};
+use supervisord_core::rotation::{self, Rotation, RotationStep};
 use supervisord_sys::{sink as open, trusted};
 
 use super::loss::Loss;
@@ -141,10 +141,10 @@ impl LogFile {
         fs::metadata(&*self.path).is_ok_and(|there| there.is_file())
     }
 
-    fn carry_out(&self, step: Step) -> io::Result<()> {
+    fn carry_out(&self, step: RotationStep) -> io::Result<()> {
         let done = match step {
-            Step::Truncate => self.file.set_len(0),
-            Step::Rename { from, to } => {
+            RotationStep::Truncate => self.file.set_len(0),
+            RotationStep::Rename { from, to } => {
                 trusted::rename(rotation::name(&self.path, from), rotation::name(&self.path, to))
             }
         };

@@ -9,16 +9,16 @@ use supervisord_core::output::{Channel, ChannelPlan};
 pub use supervisord_core::supervisor::RunId;
 use supervisord_sys::Errno;
 
-use super::answer::Answer;
+use super::answer::Promise;
 
 /// What control asks of the output plane, in order.
 pub enum Request {
     /// Open the logs of a process about to be spawned and begin to read its pipes. The answer says which log cannot be
     /// opened; then nothing was attached. When nobody waits for it any more, the process
     /// runs already, and is attached whether its logs can be opened or not.
-    Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: Answer<Result<(), LogFailure>> },
+    Attach { run: RunId, process: Arc<str>, channels: Vec<AttachChannel>, reply: Promise<Result<(), LogFailure>> },
     /// Say that everything asked before has been done.
-    Answer { reply: Answer<()> },
+    Answer { reply: Promise<()> },
     /// Begin to read the pipes of a process that another program started. Its logs are opened when they are first
     /// written: after an upgrade nobody waits for a thousand of them.
     Resume { run: RunId, process: Arc<str>, channels: Vec<AttachChannel> },

@@ -7,7 +7,7 @@ use supervisord_config::command_line::Overrides;
 use supervisord_config::load_text;
 use supervisord_config::model::{Config, Process};
 
-use crate::host::System;
+use crate::host::SystemHost;
 
 /// The processes a section `program:NAME` with these options defines in a group; the error says what is wrong.
 pub(super) fn processes(
@@ -20,7 +20,8 @@ pub(super) fn processes(
         section.strip_prefix("program:").ok_or_else(|| format!("{section} is not the section of a program"))?;
     let file = format!("{}/plug-in", config.here);
     let text = text(group, program, options)?;
-    let defined = load_text(&text, &file, &Overrides::default(), &System::new()).map_err(|error| error.to_string())?;
+    let defined =
+        load_text(&text, &file, &Overrides::default(), &SystemHost::new()).map_err(|error| error.to_string())?;
     let processes =
         defined.groups.into_iter().find(|defined| defined.name == group).map(|group| group.processes.clone());
     let inherited = &config.supervisord.environment;

@@ -1,6 +1,6 @@
 //! The end of serving a plug-in process, and what becomes of the orders that it did not carry out.
 
-use supervisord_core::supervisor::Verdict;
+use supervisord_core::supervisor::HandlerVerdict;
 use supervisord_wire::fault::{Fault, FaultCode};
 
 use crate::plugins::{Notice, Notify, Order};
@@ -24,7 +24,7 @@ pub(super) fn refuse(notify: &Notify, order: Order, reason: &str) {
             let _ = reply.send(Err(fault));
         }
         Order::Judge { process, judgement, .. } => {
-            notify(Notice::Judged { process, judgement, verdict: Verdict::Lost });
+            notify(Notice::Judged { process, judgement, verdict: HandlerVerdict::Lost });
         }
         Order::Announce(_) => {}
     }

@@ -11,7 +11,7 @@ use supervisord_wire::plugin::{FromPlugins, ToPlugins};
 use supervisord_wire::xmlrpc::{encode_fault, encode_response};
 
 use super::{define, snapshot};
-use crate::api::{Api, Failure};
+use crate::api::{Api, CallFailure};
 use crate::memory_budget::Reservation;
 use crate::xmlrpc::{self, Responder, Unanswered};
 
@@ -104,8 +104,8 @@ impl Questions {
     async fn call(&self, id: u64, call: Call) -> ToPlugins {
         let xml = match self.api.call(&self.actor, call).await {
             Ok(answer) => encode_response(&xmlrpc::value(answer)),
-            Err(Failure::Refused(refusal)) => encode_fault(&xmlrpc::fault(&refusal)),
-            Err(Failure::Ended) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
+            Err(CallFailure::Refused(refusal)) => encode_fault(&xmlrpc::fault(&refusal)),
+            Err(CallFailure::Ended) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
         };
         ToPlugins::Answer { id, xml }
     }

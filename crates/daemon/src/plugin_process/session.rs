@@ -221,9 +221,9 @@ impl<'a> Session<'a> {
                         self.api.activity.log(LogLevel::Warn, &text);
                     }
                     let verdict = match verdict {
-                        HandlerResult::Accepted => supervisor::Verdict::Accepted,
-                        HandlerResult::Rejected => supervisor::Verdict::Rejected,
-                        HandlerResult::Failed => supervisor::Verdict::Failed,
+                        HandlerResult::Accepted => supervisor::HandlerVerdict::Accepted,
+                        HandlerResult::Rejected => supervisor::HandlerVerdict::Rejected,
+                        HandlerResult::Failed => supervisor::HandlerVerdict::Failed,
                     };
                     (self.work.notify)(Notice::Judged { process, judgement, verdict });
                 }
@@ -294,7 +294,7 @@ impl<'a> Session<'a> {
             Open::Serve => return,
             Open::Call { reply, .. } => Order::Call { xml: String::new(), reply },
             Open::Judge { process, judgement } => {
-                let verdict = supervisor::Verdict::Lost;
+                let verdict = supervisor::HandlerVerdict::Lost;
                 return (self.work.notify)(Notice::Judged { process, judgement, verdict });
             }
         };

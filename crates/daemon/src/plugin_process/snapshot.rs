@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use supervisord_config::model::{ActivityLog, AutoRestart, Config, Group, HttpServer, LogFile, Process, ServerAddress};
 use supervisord_config::schema::SectionKind;
-use supervisord_config::value::Value as OptionValue;
+use supervisord_config::value::ConfigValue;
 use supervisord_core::row::Row;
 
 use crate::view::View;
@@ -72,31 +72,31 @@ pub(super) fn definition(process: &Process) -> Value {
     Value::Object(options.chain([name]).collect())
 }
 
-fn option(value: OptionValue<'_>) -> Value {
+fn option(value: ConfigValue<'_>) -> Value {
     match value {
-        OptionValue::Unset => Value::Null,
-        OptionValue::Boolean(truth) => json!(truth),
-        OptionValue::Integer(number) => json!(number),
-        OptionValue::Text(text) => json!(text),
-        OptionValue::Numbers(numbers) => json!(numbers),
-        OptionValue::Texts(texts) => json!(texts),
-        OptionValue::Pairs(pairs) => pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect(),
-        OptionValue::User(user) => json!(user.uid),
-        OptionValue::Owner(user, group) => json!([user, group]),
-        OptionValue::Address(host, port) => json!([host, port]),
-        OptionValue::StopSteps(steps) => json!(steps.to_string()),
-        OptionValue::AutoRestart(AutoRestart::Always) => json!("true"),
-        OptionValue::AutoRestart(AutoRestart::Never) => json!("false"),
-        OptionValue::AutoRestart(AutoRestart::Unexpected) => json!("unexpected"),
-        OptionValue::LogLevel(level) => json!(level.number()),
-        OptionValue::LogFile(file) => match &*file {
+        ConfigValue::Unset => Value::Null,
+        ConfigValue::Boolean(truth) => json!(truth),
+        ConfigValue::Integer(number) => json!(number),
+        ConfigValue::Text(text) => json!(text),
+        ConfigValue::Numbers(numbers) => json!(numbers),
+        ConfigValue::Texts(texts) => json!(texts),
+        ConfigValue::Pairs(pairs) => pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect(),
+        ConfigValue::User(user) => json!(user.uid),
+        ConfigValue::Owner(user, group) => json!([user, group]),
+        ConfigValue::Address(host, port) => json!([host, port]),
+        ConfigValue::StopSteps(steps) => json!(steps.to_string()),
+        ConfigValue::AutoRestart(AutoRestart::Always) => json!("true"),
+        ConfigValue::AutoRestart(AutoRestart::Never) => json!("false"),
+        ConfigValue::AutoRestart(AutoRestart::Unexpected) => json!("unexpected"),
+        ConfigValue::LogLevel(level) => json!(level.number()),
+        ConfigValue::LogFile(file) => match &*file {
             LogFile::None => Value::Null,
             LogFile::Auto => json!("AUTO"),
             LogFile::Path(path) => json!(path),
         },
-        OptionValue::Syslog => json!("syslog"),
-        OptionValue::ActivityLog(log) => activity_log(&log),
-        OptionValue::Socket(socket) => json!(socket.url),
+        ConfigValue::Syslog => json!("syslog"),
+        ConfigValue::ActivityLog(log) => activity_log(&log),
+        ConfigValue::Socket(socket) => json!(socket.url),
     }
 }
 

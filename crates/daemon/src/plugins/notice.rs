@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use supervisord_core::supervisor::{ProcessId, Verdict};
+use supervisord_core::supervisor::{HandlerVerdict, ProcessId};
 use supervisord_sys::Errno;
 use supervisord_sys::spawn::SpawnPlan;
 use supervisord_wire::event::EventType;
@@ -24,7 +24,7 @@ pub enum Notice {
         /// The number of the judgement.
         judgement: u64,
         /// What it said.
-        verdict: Verdict,
+        verdict: HandlerVerdict,
     },
     /// These events are wanted from now on.
     Subscribed(Vec<EventType>),

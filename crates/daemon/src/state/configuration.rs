@@ -164,7 +164,7 @@ impl From<Configuration> for model::Config {
             groups: groups.into_iter().map(|group| Arc::new(group.into())).collect(),
             notices: notices
                 .into_iter()
-                .map(|Notice { level, text }| model::Notice { level: level.into(), text })
+                .map(|Notice { level, text }| model::ConfigNotice { level: level.into(), text })
                 .collect(),
         }
     }
@@ -180,7 +180,7 @@ impl From<&model::HttpServer> for Server {
                 model::ServerAddress::Unix { path, mode, uid, gid } => Address::Unix { path, mode, uid, gid },
             },
             credentials: credentials
-                .map(|model::Credentials { username, password }| Credentials { username, password }),
+                .map(|model::RequiredCredentials { username, password }| Credentials { username, password }),
             get_actions,
         }
     }
@@ -196,7 +196,7 @@ impl From<Server> for model::HttpServer {
                 Address::Unix { path, mode, uid, gid } => model::ServerAddress::Unix { path, mode, uid, gid },
             },
             credentials: credentials
-                .map(|Credentials { username, password }| model::Credentials { username, password }),
+                .map(|Credentials { username, password }| model::RequiredCredentials { username, password }),
             get_actions,
         }
     }

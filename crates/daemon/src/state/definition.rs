@@ -181,7 +181,7 @@ mod tests {
             umask: Some(0o27),
             user: Some(Account { name: "www".into(), uid: 33, gid: 33, home: "/var/www".into() }),
             environment: vec![("NAME".into(), "J\u{fc}rgen".into())],
-            serverurl: model::ServerUrl::Text(String::new()),
+            serverurl: model::ProgramServerUrl::Text(String::new()),
             socket: Some(Arc::new(model::FastCgiSocket {
                 url: "unix:///run/app".into(),
                 address: model::SocketAddress::Unix { path: "/run/app".into(), mode: 0o700, owner: Some((1, None)) },

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use supervisord_config::host::Account;
 use supervisord_config::model;
 use supervisord_config::schema::{Field, Kind, OptionSpec};
-use supervisord_config::value::Value;
+use supervisord_config::value::ConfigValue;
 
 /// The options of `section` that are not passed over.
 pub(super) fn written<S: 'static>(
@@ -73,25 +73,25 @@ fn place(option: &str) -> (Option<&str>, &str) {
     (Some(channel), key)
 }
 
-fn encode(value: Value<'_>) -> Json {
+fn encode(value: ConfigValue<'_>) -> Json {
     match value {
-        Value::Unset => Json::Null,
-        Value::Boolean(truth) => truth.into(),
-        Value::Integer(number) => number.into(),
-        Value::Text(text) => text.into(),
-        Value::Numbers(numbers) => numbers.into_owned().into(),
-        Value::Texts(texts) => texts.into_owned().into(),
-        Value::Pairs(pairs) => json(&pairs),
-        Value::User(user) => json(&User::from(user.into_owned())),
-        Value::Owner(user, group) => json(&(user, group)),
-        Value::Address(host, port) => json(&(host, port)),
-        Value::StopSteps(steps) => steps.to_string().into(),
-        Value::AutoRestart(when) => json(&AutoRestart::from(when)),
-        Value::LogLevel(level) => json(&Level::from(level)),
-        Value::LogFile(file) => json(&File::from(file.into_owned())),
-        Value::Syslog => "syslog".into(),
-        Value::ActivityLog(log) => json(&Logfile::from(log.into_owned())),
-        Value::Socket(socket) => json(&Socket::from(&**socket)),
+        ConfigValue::Unset => Json::Null,
+        ConfigValue::Boolean(truth) => truth.into(),
+        ConfigValue::Integer(number) => number.into(),
+        ConfigValue::Text(text) => text.into(),
+        ConfigValue::Numbers(numbers) => numbers.into_owned().into(),
+        ConfigValue::Texts(texts) => texts.into_owned().into(),
+        ConfigValue::Pairs(pairs) => json(&pairs),
+        ConfigValue::User(user) => json(&User::from(user.into_owned())),
+        ConfigValue::Owner(user, group) => json(&(user, group)),
+        ConfigValue::Address(host, port) => json(&(host, port)),
+        ConfigValue::StopSteps(steps) => steps.to_string().into(),
+        ConfigValue::AutoRestart(when) => json(&AutoRestart::from(when)),
+        ConfigValue::LogLevel(level) => json(&Level::from(level)),
+        ConfigValue::LogFile(file) => json(&File::from(file.into_owned())),
+        ConfigValue::Syslog => "syslog".into(),
+        ConfigValue::ActivityLog(log) => json(&Logfile::from(log.into_owned())),
+        ConfigValue::Socket(socket) => json(&Socket::from(&**socket)),
     }
 }
 
@@ -100,40 +100,40 @@ fn json(value: &impl Serialize) -> Json {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-fn decode(kind: Kind, json: &Json) -> serde_json::Result<Value<'static>> {
+fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
     use Kind as K;
     if json.is_null() {
-        return Ok(Value::Unset);
+        return Ok(ConfigValue::Unset);
     }
     Ok(match kind {
-        K::Boolean => Value::Boolean(bool::deserialize(json)?),
-        K::Signals if json.is_array() => Value::Numbers(Vec::deserialize(json)?.into()),
-        K::Integer | K::ByteSize | K::Octal | K::Signals => Value::Integer(i64::deserialize(json)?),
+        K::Boolean => ConfigValue::Boolean(bool::deserialize(json)?),
+        K::Signals if json.is_array() => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
+        K::Integer | K::ByteSize | K::Octal | K::Signals => ConfigValue::Integer(i64::deserialize(json)?),
         K::StopSteps => kind.convert(&String::deserialize(json)?).map_err(serde_json::Error::custom)?,
-        K::ExitCodes => Value::Numbers(Vec::deserialize(json)?.into()),
-        K::Names | K::Events => Value::Texts(Vec::deserialize(json)?.into()),
-        K::Environment => Value::Pairs(Vec::deserialize(json)?.into()),
-        K::User => Value::User(Cow::Owned(User::deserialize(json)?.into())),
+        K::ExitCodes => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
+        K::Names | K::Events => ConfigValue::Texts(Vec::deserialize(json)?.into()),
+        K::Environment => ConfigValue::Pairs(Vec::deserialize(json)?.into()),
+        K::User => ConfigValue::User(Cow::Owned(User::deserialize(json)?.into())),
         K::Owner => {
             let (user, group) = <(u32, Option<u32>)>::deserialize(json)?;
-            Value::Owner(user, group)
+            ConfigValue::Owner(user, group)
         }
         K::InetAddress => {
             let (host, port) = <(String, u16)>::deserialize(json)?;
-            Value::Address(host.into(), port)
+            ConfigValue::Address(host.into(), port)
         }
-        K::AutoRestart => Value::AutoRestart(AutoRestart::deserialize(json)?.into()),
-        K::LogLevel => Value::LogLevel(Level::deserialize(json)?.into()),
-        K::ChildLog => Value::LogFile(Cow::Owned(File::deserialize(json)?.into())),
-        K::ActivityLog => Value::ActivityLog(Cow::Owned(Logfile::deserialize(json)?.into())),
-        K::Socket => Value::Socket(Cow::Owned(Arc::new(Socket::deserialize(json)?.into()))),
+        K::AutoRestart => ConfigValue::AutoRestart(AutoRestart::deserialize(json)?.into()),
+        K::LogLevel => ConfigValue::LogLevel(Level::deserialize(json)?.into()),
+        K::ChildLog => ConfigValue::LogFile(Cow::Owned(File::deserialize(json)?.into())),
+        K::ActivityLog => ConfigValue::ActivityLog(Cow::Owned(Logfile::deserialize(json)?.into())),
+        K::Socket => ConfigValue::Socket(Cow::Owned(Arc::new(Socket::deserialize(json)?.into()))),
         K::UrlOrAuto => match UrlOrAuto::deserialize(json)? {
             // An address never is this word, which version 1 has for none.
-            UrlOrAuto::Present(text) if text == "Auto" => Value::Unset,
-            UrlOrAuto::Present(text) | UrlOrAuto::Version1 { text } => Value::Text(text.into()),
+            UrlOrAuto::Present(text) if text == "Auto" => ConfigValue::Unset,
+            UrlOrAuto::Present(text) | UrlOrAuto::Version1 { text } => ConfigValue::Text(text.into()),
         },
         K::Text | K::Password | K::Name | K::Directory | K::File | K::Url | K::PythonName | K::Patterns => {
-            Value::Text(String::deserialize(json)?.into())
+            ConfigValue::Text(String::deserialize(json)?.into())
         }
     })
 }

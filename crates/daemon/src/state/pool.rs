@@ -44,8 +44,8 @@ fn kind(spelling: &str) -> Option<EventType> {
     EventType::all().find(|kind| spelled(*kind) == spelling)
 }
 
-impl From<&pool::Pool> for Pool {
-    fn from(pool: &pool::Pool) -> Pool {
+impl From<&pool::PoolQueue> for Pool {
+    fn from(pool: &pool::PoolQueue) -> Pool {
         let PoolData { subscriptions, buffer_size, queue, next_serial, refusals, held_until } = pool.data();
         Pool {
             subscriptions: subscriptions.iter().map(|kind| spelled(*kind)).collect(),
@@ -58,8 +58,8 @@ impl From<&pool::Pool> for Pool {
     }
 }
 
-impl From<Pool> for pool::Pool {
-    fn from(pool: Pool) -> pool::Pool {
+impl From<Pool> for pool::PoolQueue {
+    fn from(pool: Pool) -> pool::PoolQueue {
         let Pool { subscriptions, buffer_size, queue, next_serial, refusals, held_until } = pool;
         let subscriptions = subscriptions.iter().filter_map(|spelling| kind(spelling)).collect();
         let queue = queue.into_iter().filter_map(Queued::known).collect();
@@ -67,8 +67,8 @@ impl From<Pool> for pool::Pool {
     }
 }
 
-impl From<&pool::Queued> for Queued {
-    fn from(pool::Queued { event, serial, pool_serial }: &pool::Queued) -> Queued {
+impl From<&pool::QueuedEvent> for Queued {
+    fn from(pool::QueuedEvent { event, serial, pool_serial }: &pool::QueuedEvent) -> Queued {
         let event = Event { kind: spelled(event.kind), payload: event.payload.clone() };
         Queued { event, serial: *serial, pool_serial: *pool_serial }
     }
@@ -76,10 +76,10 @@ impl From<&pool::Queued> for Queued {
 
 impl Queued {
     /// The event; none if its type is not known.
-    pub fn known(self) -> Option<pool::Queued> {
+    pub fn known(self) -> Option<pool::QueuedEvent> {
         let Queued { event: Event { kind: spelling, payload }, serial, pool_serial } = self;
         let event = Arc::new(RenderedEvent { kind: kind(&spelling)?, payload });
-        Some(pool::Queued { event, serial, pool_serial })
+        Some(pool::QueuedEvent { event, serial, pool_serial })
     }
 }
 
@@ -103,10 +103,10 @@ mod tests {
     #[test]
     fn a_queue_keeps_its_form() {
         let event = |kind, payload: &str| Arc::new(RenderedEvent { kind, payload: payload.to_owned() });
-        let pool: pool::Pool = PoolData {
+        let pool: pool::PoolQueue = PoolData {
             subscriptions: vec![EventType::Tick60, EventType::ProcessState],
             buffer_size: 3,
-            queue: [pool::Queued { event: event(EventType::Tick60, "when:60"), serial: 8, pool_serial: 2 }].into(),
+            queue: [pool::QueuedEvent { event: event(EventType::Tick60, "when:60"), serial: 8, pool_serial: 2 }].into(),
             next_serial: 3,
             refusals: 2,
             held_until: Some(Duration::new(5, 6)),
@@ -114,14 +114,14 @@ mod tests {
         .into();
         let form: serde_json::Value = serde_json::from_str(POOL).unwrap();
         assert_eq!(serde_json::to_value(Pool::from(&pool)).unwrap(), form);
-        let read: pool::Pool = serde_json::from_value::<Pool>(form).unwrap().into();
+        let read: pool::PoolQueue = serde_json::from_value::<Pool>(form).unwrap().into();
         assert_eq!(read.data(), pool.data());
     }
 
     #[test]
     fn types_of_events_that_are_not_known_are_left_out() {
         let later = POOL.replacen("\"Tick60\"", "\"ProcessReady\"", 2);
-        let pool: pool::Pool = serde_json::from_str::<Pool>(&later).unwrap().into();
+        let pool: pool::PoolQueue = serde_json::from_str::<Pool>(&later).unwrap().into();
         assert_eq!((pool.data().subscriptions.as_slice(), pool.len()), (&[EventType::ProcessState][..], 0));
     }
 }

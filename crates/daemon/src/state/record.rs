@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use supervisord_config::model::{self, LogFile};
-use supervisord_core::process::{self, Failure, Phase, Progress, Timers};
+use supervisord_core::process::{self, ProcessFailure, ProcessPhase, Progress, Timers};
 use supervisord_core::supervisor::ListenerProgress;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_sys::start_time;
@@ -191,13 +191,13 @@ impl Process {
             state: phase.state().code(),
             pid: if run.as_ref().is_some_and(|run| run.pid == *pid) { 0 } else { *pid },
             // A child that is being made is started when it is there.
-            started: if *phase == Phase::Spawning { 0 } else { nanos(*started) },
+            started: if *phase == ProcessPhase::Spawning { 0 } else { nanos(*started) },
             deadline: phase.timer().and_then(|timer| timers.get(timer)).map(nanos),
             attempts: *attempts,
             quick_ends: *quick_ends,
             start: *last_start,
             stop: *last_stop,
-            spawn_error: failure.as_ref().map(Failure::to_string).unwrap_or_default(),
+            spawn_error: failure.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
             exit_status: *exit_status,
             wanted: (*wanted != phase.implies()).then_some(match wanted {
                 process::Wanted::Up => Wanted::Up,
@@ -271,24 +271,24 @@ impl Process {
             stop_step: self.stop_step,
             last_start: self.start,
             last_stop: self.stop,
-            failure: Failure::from_text(self.spawn_error.clone()),
+            failure: ProcessFailure::from_text(self.spawn_error.clone()),
             exit_status: self.exit_status,
         }
     }
 
-    fn phase(&self, pid: u32) -> Phase {
+    fn phase(&self, pid: u32) -> ProcessPhase {
         match ProcessState::from_code(self.state.into()).unwrap_or(ProcessState::Unknown) {
-            ProcessState::Stopped if self.start == 0 => Phase::NeverStarted,
-            ProcessState::Stopped => Phase::Stopped,
-            ProcessState::Starting if pid == 0 => Phase::Spawning,
-            ProcessState::Starting => Phase::Settling,
-            ProcessState::Running => Phase::Up,
-            ProcessState::Stopping => Phase::Stopping,
-            ProcessState::Exited if self.deadline.is_some() => Phase::WaitingToRestart,
-            ProcessState::Exited => Phase::Exited,
-            ProcessState::Backoff => Phase::BackingOff,
-            ProcessState::Fatal => Phase::GivenUp,
-            ProcessState::Unknown => Phase::Unreachable,
+            ProcessState::Stopped if self.start == 0 => ProcessPhase::NeverStarted,
+            ProcessState::Stopped => ProcessPhase::Stopped,
+            ProcessState::Starting if pid == 0 => ProcessPhase::Spawning,
+            ProcessState::Starting => ProcessPhase::Settling,
+            ProcessState::Running => ProcessPhase::Up,
+            ProcessState::Stopping => ProcessPhase::Stopping,
+            ProcessState::Exited if self.deadline.is_some() => ProcessPhase::WaitingToRestart,
+            ProcessState::Exited => ProcessPhase::Exited,
+            ProcessState::Backoff => ProcessPhase::BackingOff,
+            ProcessState::Fatal => ProcessPhase::GivenUp,
+            ProcessState::Unknown => ProcessPhase::Unreachable,
         }
     }
 }
@@ -327,23 +327,26 @@ mod tests {
     /// A process in each phase comes back in it, with what is wanted of it and what is due.
     #[test]
     fn how_far_a_process_has_got_is_read_back() {
-        for phase in Phase::ALL {
+        for phase in ProcessPhase::ALL {
             for wanted in [process::Wanted::Up, process::Wanted::Down] {
                 let mut timers = Timers::default();
                 phase.timer().into_iter().for_each(|timer| timers.set(timer, Duration::from_nanos(77)));
-                let has_child = matches!(phase, Phase::Settling | Phase::Up | Phase::Stopping | Phase::Unreachable);
+                let has_child = matches!(
+                    phase,
+                    ProcessPhase::Settling | ProcessPhase::Up | ProcessPhase::Stopping | ProcessPhase::Unreachable
+                );
                 let progress = Progress {
                     phase,
                     wanted,
                     timers,
                     pid: if has_child { 7 } else { 0 },
-                    started: Duration::from_nanos(if phase == Phase::Spawning { 0 } else { 5 }),
+                    started: Duration::from_nanos(if phase == ProcessPhase::Spawning { 0 } else { 5 }),
                     attempts: 3,
                     quick_ends: 2,
                     stop_step: 1,
-                    last_start: i64::from(phase != Phase::NeverStarted),
+                    last_start: i64::from(phase != ProcessPhase::NeverStarted),
                     last_stop: 9,
-                    failure: Some(Failure::BadExit(3)),
+                    failure: Some(ProcessFailure::BadExit(3)),
                     exit_status: Some(3),
                 };
                 let member = MemberSnapshot {
@@ -369,16 +372,16 @@ mod tests {
             (machine.phase(), machine.wanted(), machine.next_timer().map(|(timer, _)| timer))
         };
         let (up, down, at) = (process::Wanted::Up, process::Wanted::Down, Some(5));
-        assert_eq!(of(ProcessState::Stopped, 0, 0, None), (Phase::NeverStarted, down, None));
-        assert_eq!(of(ProcessState::Stopped, 0, 9, None), (Phase::Stopped, down, None));
-        assert_eq!(of(ProcessState::Starting, 0, 9, None), (Phase::Spawning, up, None));
-        assert_eq!(of(ProcessState::Starting, 7, 9, at), (Phase::Settling, up, Some(Timer::Settled)));
-        assert_eq!(of(ProcessState::Running, 7, 9, None), (Phase::Up, up, None));
-        assert_eq!(of(ProcessState::Stopping, 7, 9, at), (Phase::Stopping, down, Some(Timer::NextStopStep)));
-        assert_eq!(of(ProcessState::Exited, 0, 9, None), (Phase::Exited, up, None));
-        assert_eq!(of(ProcessState::Exited, 0, 9, at), (Phase::WaitingToRestart, up, Some(Timer::Restart)));
-        assert_eq!(of(ProcessState::Backoff, 0, 9, at), (Phase::BackingOff, up, Some(Timer::Retry)));
-        assert_eq!(of(ProcessState::Fatal, 0, 9, None), (Phase::GivenUp, up, None));
-        assert_eq!(of(ProcessState::Unknown, 7, 9, None), (Phase::Unreachable, down, None));
+        assert_eq!(of(ProcessState::Stopped, 0, 0, None), (ProcessPhase::NeverStarted, down, None));
+        assert_eq!(of(ProcessState::Stopped, 0, 9, None), (ProcessPhase::Stopped, down, None));
+        assert_eq!(of(ProcessState::Starting, 0, 9, None), (ProcessPhase::Spawning, up, None));
+        assert_eq!(of(ProcessState::Starting, 7, 9, at), (ProcessPhase::Settling, up, Some(Timer::Settled)));
+        assert_eq!(of(ProcessState::Running, 7, 9, None), (ProcessPhase::Up, up, None));
+        assert_eq!(of(ProcessState::Stopping, 7, 9, at), (ProcessPhase::Stopping, down, Some(Timer::NextStopStep)));
+        assert_eq!(of(ProcessState::Exited, 0, 9, None), (ProcessPhase::Exited, up, None));
+        assert_eq!(of(ProcessState::Exited, 0, 9, at), (ProcessPhase::WaitingToRestart, up, Some(Timer::Restart)));
+        assert_eq!(of(ProcessState::Backoff, 0, 9, at), (ProcessPhase::BackingOff, up, Some(Timer::Retry)));
+        assert_eq!(of(ProcessState::Fatal, 0, 9, None), (ProcessPhase::GivenUp, up, None));
+        assert_eq!(of(ProcessState::Unknown, 7, 9, None), (ProcessPhase::Unreachable, down, None));
     }
 }

@@ -72,8 +72,8 @@ struct Ticks {
 
 impl Snapshot {
     /// What is passed on of a supervisor.
-    pub fn new(snapshot: &snapshot::Snapshot, version: u32) -> Snapshot {
-        let snapshot::Snapshot { config, groups, next_serial, ticks, retiring } = snapshot;
+    pub fn new(snapshot: &snapshot::SupervisorSnapshot, version: u32) -> Snapshot {
+        let snapshot::SupervisorSnapshot { config, groups, next_serial, ticks, retiring } = snapshot;
         Snapshot {
             version,
             config: (&**config).into(),
@@ -105,10 +105,10 @@ impl From<&GroupSnapshot> for Group<Process> {
     }
 }
 
-impl<M: Member> From<Snapshot<M>> for snapshot::Snapshot {
-    fn from(snapshot: Snapshot<M>) -> snapshot::Snapshot {
+impl<M: Member> From<Snapshot<M>> for snapshot::SupervisorSnapshot {
+    fn from(snapshot: Snapshot<M>) -> snapshot::SupervisorSnapshot {
         let Snapshot { version: _, config, groups, next_serial, ticks, retiring } = snapshot;
-        snapshot::Snapshot {
+        snapshot::SupervisorSnapshot {
             config: Arc::new(config.into()),
             groups: groups.into_iter().map(GroupSnapshot::from).collect(),
             next_serial,

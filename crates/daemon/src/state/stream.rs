@@ -139,9 +139,9 @@ impl From<Pipeline> for pipeline::Pipeline {
 impl From<Stripper> for Strip {
     fn from(Stripper { state }: Stripper) -> Strip {
         let state = match state {
-            strip::State::Text => StripState::Text,
-            strip::State::Escape => StripState::Escape,
-            strip::State::Sequence => StripState::Sequence,
+            strip::StripState::Text => StripState::Text,
+            strip::StripState::Escape => StripState::Escape,
+            strip::StripState::Sequence => StripState::Sequence,
         };
         Strip { state }
     }
@@ -150,9 +150,9 @@ impl From<Stripper> for Strip {
 impl From<Strip> for Stripper {
     fn from(Strip { state }: Strip) -> Stripper {
         let state = match state {
-            StripState::Text => strip::State::Text,
-            StripState::Escape => strip::State::Escape,
-            StripState::Sequence => strip::State::Sequence,
+            StripState::Text => strip::StripState::Text,
+            StripState::Escape => strip::StripState::Escape,
+            StripState::Sequence => strip::StripState::Sequence,
         };
         Stripper { state }
     }
@@ -160,14 +160,16 @@ impl From<Strip> for Stripper {
 
 impl From<capture::Capture> for Capture {
     fn from(capture::Capture { limit, pending, section }: capture::Capture) -> Capture {
-        let section = section.map(|capture::Section { bytes, dropped }| Section { bytes: bytes.into(), dropped });
+        let section =
+            section.map(|capture::CaptureSection { bytes, dropped }| Section { bytes: bytes.into(), dropped });
         Capture { limit, pending, section }
     }
 }
 
 impl From<Capture> for capture::Capture {
     fn from(Capture { limit, pending, section }: Capture) -> capture::Capture {
-        let section = section.map(|Section { bytes, dropped }| capture::Section { bytes: bytes.into(), dropped });
+        let section =
+            section.map(|Section { bytes, dropped }| capture::CaptureSection { bytes: bytes.into(), dropped });
         capture::Capture { limit, pending, section }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use supervisord_config::model::{AutoRestart, Config, Group, LogFile, Process};
 use supervisord_config::schema::{Field, OptionSpec, SectionKind};
-use supervisord_config::value::Value as OptionValue;
+use supervisord_config::value::ConfigValue;
 use supervisord_core::output::Channel;
 use supervisord_core::row::Row;
 use supervisord_wire::value::Value;
@@ -111,31 +111,31 @@ fn processes(group: &Arc<Group>) -> impl Iterator<Item = (&Arc<Group>, &Arc<Proc
 }
 
 /// The path of a log; of an automatic one the made-up path, as long as its process is active.
-fn log(channel: Channel, file: &OptionValue<'_>, process: &Process, row: Option<&Row>) -> Value {
+fn log(channel: Channel, file: &ConfigValue<'_>, process: &Process, row: Option<&Row>) -> Value {
     let made_up = row.and_then(|row| match channel {
         Channel::Stdout => row.stdout_logfile.as_deref(),
         Channel::Stderr => row.stderr_logfile.as_deref(),
     });
     match file {
         _ if channel == Channel::Stderr && process.logging.redirect_stderr => NONE.into(),
-        OptionValue::LogFile(file) if **file == LogFile::Auto => made_up.unwrap_or("auto").into(),
+        ConfigValue::LogFile(file) if **file == LogFile::Auto => made_up.unwrap_or("auto").into(),
         other => value(other),
     }
 }
 
 /// As the original shows values of this shape. Others are not among its members.
-fn value(value: &OptionValue<'_>) -> Value {
+fn value(value: &ConfigValue<'_>) -> Value {
     match value {
-        OptionValue::Boolean(truth) => (*truth).into(),
-        OptionValue::Integer(number) => Value::Int(*number),
-        OptionValue::Text(text) => (&**text).into(),
-        OptionValue::Numbers(numbers) => Value::Array(numbers.iter().map(|number| (*number).into()).collect()),
-        OptionValue::User(user) => Value::Int(user.uid.into()),
+        ConfigValue::Boolean(truth) => (*truth).into(),
+        ConfigValue::Integer(number) => Value::Int(*number),
+        ConfigValue::Text(text) => (&**text).into(),
+        ConfigValue::Numbers(numbers) => Value::Array(numbers.iter().map(|number| (*number).into()).collect()),
+        ConfigValue::User(user) => Value::Int(user.uid.into()),
         // As it is written, with the truth values as such.
-        OptionValue::AutoRestart(AutoRestart::Always) => true.into(),
-        OptionValue::AutoRestart(AutoRestart::Never) => false.into(),
-        OptionValue::AutoRestart(AutoRestart::Unexpected) => "unexpected".into(),
-        OptionValue::LogFile(file) => match &**file {
+        ConfigValue::AutoRestart(AutoRestart::Always) => true.into(),
+        ConfigValue::AutoRestart(AutoRestart::Never) => false.into(),
+        ConfigValue::AutoRestart(AutoRestart::Unexpected) => "unexpected".into(),
+        ConfigValue::LogFile(file) => match &**file {
             LogFile::Path(path) => path.as_str().into(),
             LogFile::None | LogFile::Auto => NONE.into(),
         },

@@ -9,7 +9,7 @@ use supervisord_wire::value::Value;
 
 use super::encode;
 use super::failure::Failure;
-use super::methods::{Methods, Request, System};
+use super::methods::{Methods, Request, SystemMethod};
 use super::payload::Payload;
 use crate::api::Api;
 use crate::plugins::Plugins;
@@ -53,16 +53,16 @@ impl Dispatcher {
         }
     }
 
-    fn describe(&self, question: System) -> Result<Payload, Failure> {
+    fn describe(&self, question: SystemMethod) -> Result<Payload, Failure> {
         let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::from).collect()).into();
         let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
         match question {
-            System::ListMethods => Ok(names(self.list())),
-            System::MethodHelp { method } => match self.plug_in_method(&method) {
+            SystemMethod::ListMethods => Ok(names(self.list())),
+            SystemMethod::MethodHelp { method } => match self.plug_in_method(&method) {
                 Some(method) => Ok(Value::Str(method.help).into()),
                 None => Ok(Value::Str(self.methods().help(&method)?).into()),
             },
-            System::MethodSignature { method } => match self.plug_in_method(&method) {
+            SystemMethod::MethodSignature { method } => match self.plug_in_method(&method) {
                 Some(method) => {
                     let unsupported = || Fault::new(FaultCode::SignatureUnsupported);
                     Ok(names(method.signature.ok_or_else(unsupported)?))

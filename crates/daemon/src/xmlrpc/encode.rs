@@ -66,7 +66,7 @@ fn code(reason: Reason) -> FaultCode {
 
 #[cfg(test)]
 mod tests {
-    use supervisord_config::diff::{Change, ChangedGroup, Difference};
+    use supervisord_config::diff::{ChangedGroup, Difference, GroupChange};
 
     use super::*;
 
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_difference_is_three_lists_in_a_list() {
         let names = |name: &str| vec![name.to_owned()];
-        let changed = vec![ChangedGroup { name: "b".to_owned(), changes: vec![Change::Kind] }];
+        let changed = vec![ChangedGroup { name: "b".to_owned(), changes: vec![GroupChange::Kind] }];
         let difference = Difference { added: names("c"), changed, removed: names("a") };
         let list = |name: &str| Value::Array(vec![name.into()]);
         let lists = Value::Array(vec![list("c"), list("b"), list("a")]);

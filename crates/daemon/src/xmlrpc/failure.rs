@@ -27,17 +27,17 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<api::Failure> for Failure {
-    fn from(failure: api::Failure) -> Failure {
+impl From<api::CallFailure> for Failure {
+    fn from(failure: api::CallFailure) -> Failure {
         match failure {
-            api::Failure::Refused(refusal) => refusal.into(),
-            api::Failure::Ended => Failure::Ended,
+            api::CallFailure::Refused(refusal) => refusal.into(),
+            api::CallFailure::Ended => Failure::Ended,
         }
     }
 }
 
 impl From<NotDone> for Failure {
     fn from(why: NotDone) -> Failure {
-        api::Failure::from(why).into()
+        api::CallFailure::from(why).into()
     }
 }

@@ -17,7 +17,7 @@ use supervisord_wire::value::Value;
 
 use arguments::Arguments;
 use method::Method;
-pub use request::{Request, System};
+pub use request::{Request, SystemMethod};
 use table::METHODS;
 
 /// The methods a server offers.

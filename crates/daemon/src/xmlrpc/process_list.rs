@@ -93,7 +93,7 @@ impl std::fmt::Debug for ProcessList {
 
 #[cfg(test)]
 mod tests {
-    use supervisord_core::process::Phase;
+    use supervisord_core::process::ProcessPhase;
     use supervisord_core::samples;
     use supervisord_wire::xmlrpc::encode_response;
 
@@ -107,7 +107,7 @@ mod tests {
         let moment = Moment { now: 100_000, local: |_| LOCAL };
         for count in [0, 1, 30, 300] {
             let row = |number: usize| {
-                let phase = Phase::ALL[number % Phase::ALL.len()];
+                let phase = ProcessPhase::ALL[number % ProcessPhase::ALL.len()];
                 let spawnerr =
                     if number.is_multiple_of(2) { "can't <start> & \u{ffff}".to_owned() } else { String::new() };
                 Arc::new(Row { phase, spawnerr, start: number as i64, ..samples::row("g", &format!("p{number}")) })

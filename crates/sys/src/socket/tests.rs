@@ -8,8 +8,8 @@ use super::*;
 use crate::retry_until::retry_until;
 use crate::user::{current_uid, effective_uid};
 
-fn file(path: &Path) -> SocketFile<'_> {
-    SocketFile { path, mode: 0o700, uid: None, gid: None }
+fn file(path: &Path) -> SocketFileSpec<'_> {
+    SocketFileSpec { path, mode: 0o700, uid: None, gid: None }
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -60,7 +60,7 @@ fn an_address_of_another_machine_is_an_error() {
 fn a_unix_socket_appears_with_its_mode_and_owner() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let wanted = SocketFile { mode: 0o751, uid: Some(effective_uid()), ..file(&path) };
+    let wanted = SocketFileSpec { mode: 0o751, uid: Some(effective_uid()), ..file(&path) };
     let listening = listen_unix(wanted, 1024).unwrap();
     assert!(!listening.removed_stale);
     let metadata = path.metadata().unwrap();
@@ -139,7 +139,7 @@ fn an_error_leaves_nothing_behind() {
     assert_eq!(listen_unix(file(&missing), 1).unwrap_err(), SocketError::System(Errno::ENOENT));
     if current_uid() != 0 {
         let path = directory.path().join("s");
-        let wanted = SocketFile { uid: Some(0), ..file(&path) };
+        let wanted = SocketFileSpec { uid: Some(0), ..file(&path) };
         assert_eq!(listen_unix(wanted, 1).unwrap_err(), SocketError::Owner);
         assert_eq!(replace_unix(wanted, 1).unwrap_err(), SocketError::Owner);
     }
@@ -151,7 +151,7 @@ fn a_fastcgi_socket_replaces_an_existing_socket() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let first = replace_unix(file(&path), MAX_BACKLOG).unwrap();
-    let wanted = SocketFile { mode: 0o600, gid: Some(nix::unistd::getegid().as_raw()), ..file(&path) };
+    let wanted = SocketFileSpec { mode: 0o600, gid: Some(nix::unistd::getegid().as_raw()), ..file(&path) };
     let second = UnixListener::from(replace_unix(wanted, MAX_BACKLOG).unwrap());
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
     UnixStream::connect(&path).unwrap();

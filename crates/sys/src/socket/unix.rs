@@ -17,7 +17,7 @@ use crate::{Errno, Pid};
 
 /// A socket file to create.
 #[derive(Clone, Copy, Debug)]
-pub struct SocketFile<'path> {
+pub struct SocketFileSpec<'path> {
     /// Its path.
     pub path: &'path Path,
     /// Permission bits.
@@ -47,7 +47,7 @@ const MAX_ATTEMPTS: usize = 5;
 /// any other file is left alone and is EEXIST. After an error no new file remains.
 ///
 /// If this process may change the owner of its files but may not link files of others, it changes the owner last.
-pub fn listen_unix(file: SocketFile<'_>, backlog: u32) -> Result<UnixListening, SocketError> {
+pub fn listen_unix(file: SocketFileSpec<'_>, backlog: u32) -> Result<UnixListening, SocketError> {
     let (socket, temporary, made) = open_temporary(file.path)?;
     made.set_mode(file.mode)?;
     set_owner_and_mode(&made, file)?;
@@ -72,7 +72,7 @@ pub fn listen_unix(file: SocketFile<'_>, backlog: u32) -> Result<UnixListening, 
 /// Listens at a path, replacing any socket file; any other file is left alone and is EEXIST.
 ///
 /// This is for FastCGI, whose socket files remain when a daemon is killed. After an error no new file remains.
-pub fn replace_unix(file: SocketFile<'_>, backlog: u32) -> Result<OwnedFd, SocketError> {
+pub fn replace_unix(file: SocketFileSpec<'_>, backlog: u32) -> Result<OwnedFd, SocketError> {
     let address = address(file.path)?;
     remove(file.path)?;
     let socket = stream_socket(libc::AF_UNIX)?;
@@ -149,7 +149,7 @@ fn address(path: &Path) -> Result<UnixAddr, SocketError> {
     })
 }
 
-fn set_owner_and_mode(made: &NewSocket, file: SocketFile<'_>) -> Result<(), SocketError> {
+fn set_owner_and_mode(made: &NewSocket, file: SocketFileSpec<'_>) -> Result<(), SocketError> {
     made.give_to(file.uid, file.gid).map_err(|error| match Errno::from(error) {
         Errno::EPERM => SocketError::Owner,
         other => other.into(),

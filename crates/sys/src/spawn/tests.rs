@@ -12,7 +12,7 @@ use crate::retry_until::retry_until;
 use crate::signal::kill_group;
 use crate::user::{RunAs, current_uid, user_by_name};
 use crate::user_ids::{DropError, UserIds};
-use crate::wait::{ExitStatus, wait_for};
+use crate::wait::{WaitStatus, wait_for};
 
 fn plan(argv: &[&str]) -> SpawnPlan {
     SpawnPlan::new(Path::new(argv[0]), argv, Environment::default()).unwrap()
@@ -28,7 +28,7 @@ fn spawners() -> [(&'static str, Spawner); 2] {
 }
 
 /// Runs a plan to its end: how it ended, and what it wrote to its stdout and stderr. That is the same in each way.
-fn run(plan: SpawnPlan) -> (ExitStatus, String) {
+fn run(plan: SpawnPlan) -> (WaitStatus, String) {
     let [(_, ended), (release, otherwise)] = spawners().map(|(release, mut spawner)| {
         // As long as a child of another test has it open for writing, a file cannot be executed.
         let ended = || Some(run_by(&mut spawner, plan.clone())).filter(|(_, text)| !text.contains("ETXTBSY"));
@@ -38,7 +38,7 @@ fn run(plan: SpawnPlan) -> (ExitStatus, String) {
     ended
 }
 
-fn run_by(spawner: &mut Spawner, plan: SpawnPlan) -> (ExitStatus, String) {
+fn run_by(spawner: &mut Spawner, plan: SpawnPlan) -> (WaitStatus, String) {
     let output = pipe().unwrap();
     let input = File::open("/dev/null").unwrap();
     let stdio = Stdio { stdin: input.as_fd(), stdout: output.writer.as_fd(), stderr: output.writer.as_fd() };
@@ -61,7 +61,7 @@ fn a_program_gets_its_arguments_and_nothing_but_its_environment() {
     let plan =
         SpawnPlan::new(Path::new("/usr/bin/env"), &["some name"], [("A", "1"), ("B", "x=y z")].into_iter().collect())
             .unwrap();
-    assert_eq!(run(plan), (ExitStatus::Code(0), "A=1\nB=x=y z\n".to_owned()));
+    assert_eq!(run(plan), (WaitStatus::Code(0), "A=1\nB=x=y z\n".to_owned()));
     let (_, text) = run(plan_with_arguments());
     assert_eq!(text, "zero|a b||c\n");
 }
@@ -76,12 +76,12 @@ fn one_spawner_starts_many_children() {
     let mut spawner = Spawner::default();
     for number in 0..20 {
         let ended = run_by(&mut spawner, shell(&format!("echo {number}; exit {number}")));
-        assert_eq!(ended, (ExitStatus::Code(number), format!("{number}\n")));
+        assert_eq!(ended, (WaitStatus::Code(number), format!("{number}\n")));
     }
     let (status, text) = run_by(&mut spawner, plan(&["/nonexistent/program"]));
-    assert_eq!(status, ExitStatus::Code(NOT_SPAWNED));
+    assert_eq!(status, WaitStatus::Code(NOT_SPAWNED));
     assert!(text.starts_with("supervisor: couldn't exec /nonexistent/program: ENOENT\n"), "{text}");
-    assert_eq!(run_by(&mut spawner, shell("exit 3")).0, ExitStatus::Code(3));
+    assert_eq!(run_by(&mut spawner, shell("exit 3")).0, WaitStatus::Code(3));
 }
 
 #[test]
@@ -92,18 +92,18 @@ fn a_plan_that_cannot_be_passed_to_the_system_is_refused() {
 
 #[test]
 fn the_exit_is_exact() {
-    assert_eq!(run(shell("exit 37")).0, ExitStatus::Code(37));
-    let killed = ExitStatus::Signal { number: libc::SIGUSR1, core_dumped: false };
+    assert_eq!(run(shell("exit 37")).0, WaitStatus::Code(37));
+    let killed = WaitStatus::Signal { number: libc::SIGUSR1, core_dumped: false };
     assert_eq!(run(shell("kill -USR1 $$")).0, killed);
 }
 
 #[test]
 fn a_child_leads_a_group_of_its_own_or_stays_in_ours() {
     let script = "group=$(ps -o pgid= -p $$); [ $group = $$ ] || echo $$ is in the group $group";
-    assert_eq!(run(shell(script)), (ExitStatus::Code(0), String::new()));
+    assert_eq!(run(shell(script)), (WaitStatus::Code(0), String::new()));
     let ours = nix::unistd::getpgrp();
     let script = format!("group=$(ps -o pgid= -p $$); [ $group = {ours} ] || echo $$ is in the group $group");
-    assert_eq!(run(shell(&script).group(ProcessGroup::Inherited)), (ExitStatus::Code(0), String::new()));
+    assert_eq!(run(shell(&script).group(ProcessGroup::Inherited)), (WaitStatus::Code(0), String::new()));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn its_group_can_be_signalled_at_once() {
         for _ in 0..50 {
             let child = spawner.spawn(plan(&["/bin/sleep", "60"]), stdio, &AtomicU64::new(0)).unwrap();
             kill_group(child, libc::SIGTERM).unwrap();
-            let ended = ExitStatus::Signal { number: libc::SIGTERM, core_dumped: false };
+            let ended = WaitStatus::Signal { number: libc::SIGTERM, core_dumped: false };
             assert_eq!(wait_for(child), Ok(ended), "{release}");
         }
     }
@@ -131,12 +131,12 @@ fn directory_and_mask_are_those_of_the_plan() {
 
 #[test]
 fn the_nice_value_is_that_of_the_plan() {
-    assert_eq!(run(shell("nice").nice(19)), (ExitStatus::Code(0), "19\n".to_owned()));
+    assert_eq!(run(shell("nice").nice(19)), (WaitStatus::Code(0), "19\n".to_owned()));
     let ours: i8 = run(shell("nice")).1.trim().parse().unwrap();
     // Less than ours needs rights that not every test has, as nice(1) tells.
     let less = ours - 1;
     let expected = match run(shell("nice -n -1 nice 2>&1 | tail -n 1")).1.trim() == less.to_string() {
-        true => (ExitStatus::Code(0), format!("{less}\n")),
+        true => (WaitStatus::Code(0), format!("{less}\n")),
         false => failed(&format!("supervisor: couldn't set nice to {less}: EACCES")),
     };
     assert_eq!(run(shell("nice").nice(less)), expected);
@@ -198,8 +198,8 @@ fn the_parent_keeps_its_signal_mask() {
     assert_eq!(SigSet::thread_get_mask().unwrap(), before);
 }
 
-fn failed(text: &str) -> (ExitStatus, String) {
-    (ExitStatus::Code(NOT_SPAWNED), format!("{text}\nsupervisor: child process was not spawned\n"))
+fn failed(text: &str) -> (WaitStatus, String) {
+    (WaitStatus::Code(NOT_SPAWNED), format!("{text}\nsupervisor: child process was not spawned\n"))
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_child_becomes_another_user_before_it_enters_its_directory() {
     let ids = UserIds { uid: nobody.uid, gid: nobody.gid, groups: vec![nobody.gid, 4242] };
     let plan = shell("id -u; id -g; id -G").run_as(RunAs::Other(ids.clone()));
     let expected = format!("{}\n{}\n{} 4242\n", nobody.uid, nobody.gid, nobody.gid);
-    assert_eq!(run(plan), (ExitStatus::Code(0), expected));
+    assert_eq!(run(plan), (WaitStatus::Code(0), expected));
 
     let closed = tempfile::tempdir().unwrap();
     std::fs::set_permissions(closed.path(), PermissionsExt::from_mode(0o700)).unwrap();

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Feeds bytes and takes all messages, accepting every result.
-fn feed_all(listener: &mut Listener, bytes: &[u8]) -> Vec<ListenerOutput> {
+fn feed_all(listener: &mut ListenerProtocol, bytes: &[u8]) -> Vec<ListenerOutput> {
     listener.feed(bytes);
     let mut said = Vec::new();
     while let Some(output) = listener.next_output() {
@@ -15,8 +15,8 @@ fn feed_all(listener: &mut Listener, bytes: &[u8]) -> Vec<ListenerOutput> {
     said
 }
 
-fn busy() -> Listener {
-    let mut listener = Listener::new();
+fn busy() -> ListenerProtocol {
+    let mut listener = ListenerProtocol::new();
     assert_eq!(feed_all(&mut listener, b"READY\n"), [ListenerOutput::Ready]);
     listener.sent();
     listener
@@ -27,7 +27,7 @@ fn result(bytes: &[u8]) -> ListenerOutput {
 }
 
 /// A listener whose output may have been missed.
-fn with_possible_loss(mut listener: Listener) -> Listener {
+fn with_possible_loss(mut listener: ListenerProtocol) -> ListenerProtocol {
     listener.output_may_be_missing();
     listener
 }
@@ -42,14 +42,14 @@ fn an_unexpected_message_shows_that_output_was_missed() {
     assert_eq!(listener.state(), ListenerState::Ready);
     assert_eq!(feed_all(&mut listener, b"x"), [ListenerOutput::ProtocolError], "all is known again");
     assert_eq!(feed_all(&mut with_possible_loss(busy()), b"READY\n"), [ListenerOutput::Resynchronized(Vec::new())]);
-    let mut listener = with_possible_loss(Listener::new());
+    let mut listener = with_possible_loss(ListenerProtocol::new());
     assert_eq!(feed_all(&mut listener, b"RESULT 2\nOK"), []);
     assert_eq!(feed_all(&mut listener, b"READY\n"), [ListenerOutput::Resynchronized(b"RESULT 2\nOK".to_vec())]);
 }
 
 #[test]
 fn unparsable_output_is_kept_only_up_to_a_limit() {
-    let mut listener = with_possible_loss(Listener::presumed_ready());
+    let mut listener = with_possible_loss(ListenerProtocol::presumed_ready());
     for _ in 0..64 {
         assert_eq!(feed_all(&mut listener, &vec![b'x'; MAX_RESULT / 16]), []);
         assert!(listener.buffer.len() <= MAX_RESULT);
@@ -59,7 +59,7 @@ fn unparsable_output_is_kept_only_up_to_a_limit() {
 
 #[test]
 fn a_listener_processes_several_events() {
-    let mut listener = Listener::new();
+    let mut listener = ListenerProtocol::new();
     for _ in 0..3 {
         assert_eq!(listener.state(), ListenerState::Acknowledged);
         assert_eq!(feed_all(&mut listener, b"READY\n"), [ListenerOutput::Ready]);
@@ -75,7 +75,7 @@ fn readiness_may_follow_the_result_directly() {
 
 #[test]
 fn fewer_than_six_bytes_are_incomplete_even_when_wrong() {
-    let mut listener = Listener::new();
+    let mut listener = ListenerProtocol::new();
     assert_eq!(feed_all(&mut listener, b"hello"), []);
     assert_eq!(listener.state(), ListenerState::Acknowledged);
     assert_eq!(feed_all(&mut listener, b"!"), [ListenerOutput::ProtocolError]);
@@ -84,7 +84,7 @@ fn fewer_than_six_bytes_are_incomplete_even_when_wrong() {
 
 #[test]
 fn a_ready_listener_must_be_silent() {
-    let mut listener = Listener::new();
+    let mut listener = ListenerProtocol::new();
     assert_eq!(feed_all(&mut listener, b"READY\nREADY\n"), [ListenerOutput::Ready, ListenerOutput::ProtocolError]);
     assert_eq!(feed_all(&mut listener, b"READY\n"), []);
     assert_eq!(listener.state(), ListenerState::Unknown);
@@ -159,7 +159,7 @@ fn a_failing_handler_ends_the_protocol() {
 
 /// The messages of a listener that gets an event as soon as it is ready, so that only the bytes decide.
 fn messages(pieces: &[Vec<u8>]) -> (Vec<ListenerOutput>, ListenerState) {
-    let mut listener = Listener::new();
+    let mut listener = ListenerProtocol::new();
     let mut said = Vec::new();
     for piece in pieces {
         listener.feed(piece);

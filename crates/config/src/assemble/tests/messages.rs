@@ -1,7 +1,7 @@
 //! What messages about mistakes say besides the original's words.
 
 use super::{FakeHost, host, notices, read, try_read};
-use crate::command_line::CommandLine;
+use crate::command_line::CommandLineFlags;
 use crate::schema::{Kind, OptionSpec, SectionKind, TABLE};
 use crate::{client, load};
 
@@ -120,7 +120,7 @@ fn messages_say_what_to_write() {
     );
     let message = whole("[program:a]\n");
     assert!(message.ends_with("supervisord section (c.conf: add a line [supervisord])"), "{message}");
-    let message = load("/tmp", &CommandLine::default(), &FakeHost::new()).unwrap_err().to_string();
+    let message = load("/tmp", &CommandLineFlags::default(), &FakeHost::new()).unwrap_err().to_string();
     assert_eq!(message, "could not read config file /tmp (/tmp: Is a directory)");
 }
 
@@ -149,7 +149,7 @@ fn an_option_that_is_missing_may_be_misspelt() {
     }
     let host =
         host("[supervisord]\n[include]\nfiles=*.ini\n[program:a]\n").file("/conf/a.ini", "[program:a]\ncomand=c");
-    let message = load("c.conf", &CommandLine::default(), &host).unwrap_err().to_string();
+    let message = load("c.conf", &CommandLineFlags::default(), &host).unwrap_err().to_string();
     assert!(message.ends_with("command is not set: /conf/a.ini:2 has comand: did you mean command?)"), "{message}");
 }
 
@@ -278,7 +278,7 @@ fn ordinary_settings_are_not_warned_about() {
 fn an_included_file_that_cannot_be_read_is_mentioned() {
     let mut host = host("[supervisord]\n[include]\nfiles=*.ini\n").file("/conf/closed.ini", "[program:a]\n");
     host.closed.insert("/conf/closed.ini".to_owned());
-    let config = load("c.conf", &CommandLine::default(), &host).unwrap();
+    let config = load("c.conf", &CommandLineFlags::default(), &host).unwrap();
     let said = notices(&config);
     let expected =
         "Included file \"/conf/closed.ini\" cannot be read (c.conf:3, [include] files=*.ini: Permission denied)";

@@ -129,12 +129,12 @@ impl World {
             Step::Crash(effects, is_death) => {
                 let death = self.children.keys().copied().next().filter(|_| is_death);
                 let input = match death.and_then(|pid| Some((pid, self.children.remove(&pid)?.run))) {
-                    Some((pid, run)) => Input::Exited { run, pid, status: ExitStatus::Code(1) },
+                    Some((pid, run)) => SupervisorInput::Exited { run, pid, status: ExitStatus::Code(1) },
                     None => {
                         self.next_call += 1;
                         let id = CallId(self.next_call - 1);
                         let call = Call::StartAllProcesses { wait: false };
-                        Input::Call { id, actor: Actor::plug_in(), call }
+                        SupervisorInput::Call { id, actor: Actor::plug_in(), call }
                     }
                 };
                 self.supervisor.handle(self.now, input);
@@ -155,7 +155,7 @@ impl World {
                 let listener =
                     self.children.values().map(|child| child.process).find(|id| self.supervisor.is_listener(*id));
                 if let Some(process) = listener {
-                    self.give(Input::ListenerOutput { process, bytes: bytes.to_vec() });
+                    self.give(SupervisorInput::ListenerOutput { process, bytes: bytes.to_vec() });
                 }
             }
             Step::Event => {
@@ -183,7 +183,7 @@ proptest! {
         world.pass(200_000);
         prop_assert_eq!((world.replies.len() + world.abandoned.len()) as u64, world.next_call, "every call has one reply");
         prop_assert!(world.supervisor.jobs.is_empty());
-        world.give(Input::ShutdownSignal { name: "SIGTERM" });
+        world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
         world.pass(60_000);
         prop_assert!(world.ending.is_some(), "a shutdown ends when children obey KILL");
         prop_assert!(world.children.is_empty());

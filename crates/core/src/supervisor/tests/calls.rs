@@ -1,6 +1,6 @@
 //! What callers are answered, and when.
 
-use supervisord_config::diff::{Change, ChangedGroup, Difference};
+use supervisord_config::diff::{ChangedGroup, Difference, GroupChange};
 use supervisord_config::model::AutoRestart;
 use supervisord_config::schema::Needs;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::call::Status;
 
 /// What became of each process of a call for several: its name, and the reason where it was refused.
-fn statuses(outcome: &Outcome) -> Vec<(&str, Option<Reason>)> {
+fn statuses(outcome: &CallOutcome) -> Vec<(&str, Option<Reason>)> {
     let Ok(Answer::Statuses(statuses)) = outcome else { panic!("{outcome:?}") };
     let reason = |status: &Status| status.result.as_ref().err().map(|refusal| refusal.reason);
     statuses.iter().map(|status| (status.process.as_str(), reason(status))).collect()
@@ -61,7 +61,7 @@ fn a_start_that_fails_says_how() {
 fn nothing_is_started_while_it_is_still_stopping() {
     let mut world = World::new(vec![program("p")]);
     world.stubborn.push("p".to_owned());
-    world.give(Input::Started);
+    world.give(SupervisorInput::Started);
     world.pass(2000);
     world.call(stop("p", false));
     let call = world.call(start("p", false));
@@ -72,7 +72,7 @@ fn nothing_is_started_while_it_is_still_stopping() {
 fn a_stop_that_waits_is_answered_when_the_child_is_gone() {
     let mut world = World::new(vec![program("p")]);
     world.stubborn.push("p".to_owned());
-    world.give(Input::Started);
+    world.give(SupervisorInput::Started);
     world.pass(2000);
     let waiting = world.call(stop("p", true));
     let again = world.call(stop("p", true));
@@ -107,7 +107,7 @@ fn a_group_is_answered_with_one_status_for_each_process_that_was_concerned() {
     let group = samples::group("g", 5, vec![samples::process("a"), samples::process("b")]);
     let mut world = World::new(vec![group]);
     world.missing.push("b".to_owned());
-    world.give(Input::Started);
+    world.give(SupervisorInput::Started);
     world.pass(100_000);
     let started = world.call(start("g:*", true));
     assert_eq!(statuses(world.reply(started)), [("b", Some(Reason::NoFile))], "a runs already");
@@ -126,7 +126,7 @@ fn groups_come_and_go() {
     let config = Box::new(samples::config(vec![program("c"), changed]));
     let reload = world.call(Call::ReloadConfig { config });
     let names = |name: &str| vec![name.to_owned()];
-    let startsecs = Change::OfProcess { process: "b".to_owned(), option: "startsecs", needs: Needs::Restart };
+    let startsecs = GroupChange::OfProcess { process: "b".to_owned(), option: "startsecs", needs: Needs::Restart };
     let changed = vec![ChangedGroup { name: "b".to_owned(), changes: vec![startsecs] }];
     let difference = Difference { added: names("c"), changed, removed: names("a") };
     assert_eq!(world.reply(reload), &Ok(Answer::Difference(difference)));

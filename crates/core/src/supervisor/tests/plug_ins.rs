@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn plug_ins_get_subscribed_events_without_serial_numbers() {
     let mut world = World::new(vec![program("p"), samples::pool("pool", &["REMOTE_COMMUNICATION"], 10)]);
-    world.give(Input::Subscribed { kinds: vec![EventType::ProcessState] });
-    world.give(Input::Started);
+    world.give(SupervisorInput::Subscribed { kinds: vec![EventType::ProcessState] });
+    world.give(SupervisorInput::Started);
     let serial = world.supervisor.next_serial();
     assert!(world.announced.contains(&"processname:p groupname:p from_state:STOPPED tries:0".to_owned()));
-    world.give(Input::Subscribed { kinds: Vec::new() });
+    world.give(SupervisorInput::Subscribed { kinds: Vec::new() });
     let before = world.announced.len();
     world.call(stop("p", false));
     assert_eq!((world.announced.len(), world.supervisor.next_serial()), (before, serial));

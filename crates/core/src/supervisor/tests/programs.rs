@@ -31,10 +31,10 @@ fn a_child_that_died_before_startsecs_has_failed_even_if_its_output_is_read_late
     let pid = world.pid_of("p");
     world.pass(500);
     let run = world.children.remove(&pid).unwrap().run;
-    world.give(Input::Died { run, at: world.now });
+    world.give(SupervisorInput::Died { run, at: world.now });
     world.pass(5_000);
     assert_eq!(world.state("p"), ProcessState::Starting);
-    world.give(Input::Exited { run, pid, status: ExitStatus::Code(0) });
+    world.give(SupervisorInput::Exited { run, pid, status: ExitStatus::Code(0) });
     assert_eq!(world.state("p"), ProcessState::Backoff);
 }
 
@@ -42,9 +42,9 @@ fn a_child_that_died_before_startsecs_has_failed_even_if_its_output_is_read_late
 fn startsecs_counts_from_each_spawn() {
     let mut world = World::new((0..10).map(|number| program(&format!("p{number}"))).collect());
     world.birth = Duration::from_millis(200);
-    world.give(Input::Started);
+    world.give(SupervisorInput::Started);
     // The first was spawned 1.8 s before the last.
-    world.give(Input::Elapsed);
+    world.give(SupervisorInput::Elapsed);
     assert_eq!(world.state("p4"), ProcessState::Running);
     assert_eq!(world.state("p5"), ProcessState::Starting);
     let pid = world.pid_of("p9");
@@ -63,14 +63,14 @@ fn an_exit_belongs_to_its_run_even_if_the_pid_is_reused() {
     world.pass(2_000);
     let pid = world.pid_of("old");
     let old = world.children.remove(&pid).unwrap().run;
-    world.give(Input::Died { run: old, at: world.now });
+    world.give(SupervisorInput::Died { run: old, at: world.now });
     // While the last output of the old child is read, the system reuses its process id.
     world.next_pid = pid - 1;
     let config = Box::new(samples::config(vec![program("old"), program("new")]));
     world.call(Call::ReloadConfig { config });
     world.call(Call::AddProcessGroup { group: "new".to_owned() });
     assert_eq!(world.pid_of("new"), pid);
-    world.give(Input::Exited { run: old, pid, status: ExitStatus::Code(0) });
+    world.give(SupervisorInput::Exited { run: old, pid, status: ExitStatus::Code(0) });
     assert_eq!(world.state("old"), ProcessState::Exited);
     world.pass(2_000);
     assert_eq!(world.state("new"), ProcessState::Running);
@@ -99,7 +99,7 @@ fn stopwaitsecs_counts_from_each_signal() {
 fn the_result_of_a_spawn_is_processed_before_the_next_spawn() {
     let mut world = World::new(vec![program("a"), program("b")]);
     let mut order = Vec::new();
-    world.supervisor.handle(world.now, Input::Started);
+    world.supervisor.handle(world.now, SupervisorInput::Started);
     while let Some(effect) = world.supervisor.poll_effect() {
         match &effect {
             Effect::Spawn { .. } => order.push("spawn".to_owned()),

@@ -10,7 +10,7 @@ fn shutdown_stops_one_group_after_the_other_in_reverse() {
     ]);
     world.pass(2000);
     world.log.clear();
-    world.give(Input::ShutdownSignal { name: "SIGTERM" });
+    world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
     assert_eq!(world.state("last"), ProcessState::Stopping);
     assert_eq!(world.state("first"), ProcessState::Running, "not before the others are gone");
     world.pass(0);
@@ -34,9 +34,9 @@ fn shutdown_stops_one_group_after_the_other_in_reverse() {
 fn shutdown_logs_remaining_processes_every_three_seconds() {
     let mut world = World::new(vec![program("p")]);
     world.stubborn.push("p".to_owned());
-    world.give(Input::Started);
+    world.give(SupervisorInput::Started);
     world.pass(2000);
-    world.give(Input::ShutdownSignal { name: "SIGTERM" });
+    world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
     world.pass(9900);
     assert_eq!(world.log.iter().filter(|line| *line == "INFO waiting for p to die").count(), 4);
     assert!(world.ending.is_none());
@@ -49,10 +49,10 @@ fn shutdown_logs_remaining_processes_every_three_seconds() {
 fn a_second_signal_turns_a_restart_into_a_shutdown_and_a_shutdown_ignores_a_restart() {
     let mut world = World::started(vec![program("p")]);
     let config = || Ok(Box::new(samples::config(vec![program("p")])));
-    world.give(Input::RestartSignal { config: config() });
+    world.give(SupervisorInput::RestartSignal { config: config() });
     assert_eq!(world.mood, Mood::Restarting);
-    world.give(Input::ShutdownSignal { name: "SIGINT" });
-    world.give(Input::RestartSignal { config: config() });
+    world.give(SupervisorInput::ShutdownSignal { name: "SIGINT" });
+    world.give(SupervisorInput::RestartSignal { config: config() });
     assert_eq!(world.mood, Mood::Shutdown);
     world.pass(0);
     assert!(matches!(world.ending, Some(Ending::Exit)));
@@ -61,7 +61,7 @@ fn a_second_signal_turns_a_restart_into_a_shutdown_and_a_shutdown_ignores_a_rest
 #[test]
 fn a_restart_with_a_broken_configuration_changes_nothing() {
     let mut world = World::started(vec![program("p")]);
-    world.give(Input::RestartSignal { config: Err("no such thing".to_owned()) });
+    world.give(SupervisorInput::RestartSignal { config: Err("no such thing".to_owned()) });
     assert_eq!(world.mood, Mood::Running);
     assert!(world.log.last().unwrap().starts_with("ERRO not restarting"));
 }
@@ -70,7 +70,7 @@ fn a_restart_with_a_broken_configuration_changes_nothing() {
 fn nothing_but_remote_events_is_accepted_during_a_shutdown() {
     let mut world = World::new(vec![program("p")]);
     world.stubborn.push("p".to_owned());
-    world.give(Input::Started);
+    world.give(SupervisorInput::Started);
     let end = world.call(Call::Shutdown);
     assert_eq!(world.reply(end), &Ok(Answer::Done));
     let late = world.call(start("p", true));
@@ -87,12 +87,12 @@ fn a_listener_may_process_its_last_event_before_it_is_stopped() {
         world.pass(2000);
         let listener = world.id("pool");
         let say = |world: &mut World, bytes: &[u8]| {
-            world.give(Input::ListenerOutput { process: listener, bytes: bytes.to_vec() });
+            world.give(SupervisorInput::ListenerOutput { process: listener, bytes: bytes.to_vec() });
         };
         // It processes the event of the start first.
         say(&mut world, b"READY\n");
         say(&mut world, b"RESULT 2\nOKREADY\n");
-        world.give(Input::ShutdownSignal { name: "SIGTERM" });
+        world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
         world.pass(900);
         assert_eq!(world.state("pool"), ProcessState::Running, "{:?}", world.log);
         assert!(world.ending.is_none());
@@ -108,8 +108,8 @@ fn a_listener_may_process_its_last_event_before_it_is_stopped() {
 #[test]
 fn a_shutdown_before_the_start_starts_no_programs() {
     let mut world = World::new(vec![program("p")]);
-    world.give(Input::ShutdownSignal { name: "SIGTERM" });
-    world.give(Input::Started);
+    world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
+    world.give(SupervisorInput::Started);
     assert!(matches!(world.ending, Some(Ending::Exit)));
     assert_eq!(world.supervisor.row(world.id("p")).unwrap().start, 0);
 }
@@ -117,9 +117,9 @@ fn a_shutdown_before_the_start_starts_no_programs() {
 #[test]
 fn a_shutdown_signal_turns_a_completed_restart_into_a_shutdown() {
     let mut world = World::started(vec![program("p")]);
-    world.give(Input::RestartSignal { config: Ok(Box::new(samples::config(vec![program("p")]))) });
+    world.give(SupervisorInput::RestartSignal { config: Ok(Box::new(samples::config(vec![program("p")]))) });
     world.pass(100);
     assert!(matches!(world.ending.take(), Some(Ending::Restart(_))));
-    world.give(Input::ShutdownSignal { name: "SIGTERM" });
+    world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
     assert!(matches!(world.ending, Some(Ending::Exit)));
 }

@@ -1,7 +1,7 @@
 //! A supervisor that goes on where another one was.
 
 use super::*;
-use crate::supervisor::snapshot::{GroupSnapshot, Snapshot};
+use crate::supervisor::snapshot::{GroupSnapshot, SupervisorSnapshot};
 
 impl World {
     /// Replaces the supervisor by one that is restored from what the present one says of itself.
@@ -24,13 +24,14 @@ impl World {
             GroupSnapshot { pool: None, members, ..group }
         };
         let groups_left = snapshot.groups.into_iter().zip(active).map(left_of).collect();
-        let left = Snapshot { groups: groups_left, next_serial: 0, ticks: None, retiring: Vec::new(), ..snapshot };
+        let left =
+            SupervisorSnapshot { groups: groups_left, next_serial: 0, ticks: None, retiring: Vec::new(), ..snapshot };
         self.go_on(left, Some(groups));
     }
 
     /// Replaces the supervisor by one that is restored from this, and tells it what has become of its children, and after
     /// a crash what is configured now.
-    fn go_on(&mut self, snapshot: Snapshot, configured: Option<Vec<Arc<Group>>>) {
+    fn go_on(&mut self, snapshot: SupervisorSnapshot, configured: Option<Vec<Arc<Group>>>) {
         let next = Supervisor::restore(snapshot, self.now, 2);
         let before = std::mem::replace(&mut self.supervisor, next);
         self.noted.clear();
@@ -52,11 +53,11 @@ impl World {
         for (process, run, pid, is_dead) in &found {
             let (process, run, pid, at) = (*process, *run, *pid, self.now);
             self.give(match self.supervisor.row(process).unwrap().pid {
-                0 => Input::Spawned { process, result: Ok(Spawned { run, pid, at }) },
-                _ => Input::Adopted { process, run },
+                0 => SupervisorInput::Spawned { process, result: Ok(Spawned { run, pid, at }) },
+                _ => SupervisorInput::Adopted { process, run },
             });
             if *is_dead {
-                self.give(Input::Died { run, at });
+                self.give(SupervisorInput::Died { run, at });
             }
         }
         let mut vanished = self.supervisor.believed_alive();
@@ -68,8 +69,8 @@ impl World {
         for (process, pid) in vanished {
             let lost = || Err(SpawnFailure::Refused("the daemon was killed".to_owned()));
             self.give(match pid {
-                0 => Input::Spawned { process, result: lost() },
-                _ => Input::Vanished { process },
+                0 => SupervisorInput::Spawned { process, result: lost() },
+                _ => SupervisorInput::Vanished { process },
             });
         }
     }
@@ -125,7 +126,7 @@ fn what_ended_unseen_while_nobody_supervised_is_dealt_with() {
 fn a_program_that_is_recycled_starts_again_after_an_upgrade() {
     let mut world = World::new(vec![program("p")]);
     world.stubborn = vec!["p".to_owned()];
-    world.give(Input::Started);
+    world.give(SupervisorInput::Started);
     world.pass(2_000);
     let first = world.pid_of("p");
     world.supervisor.replace(world.id("p"), world.now);
@@ -142,7 +143,7 @@ fn a_program_that_is_recycled_starts_again_after_an_upgrade() {
 fn a_child_that_was_made_when_the_daemon_was_killed_is_not_made_again() {
     let started = || {
         let mut world = World::new(vec![program("p")]);
-        world.supervisor.handle(world.now, Input::Started);
+        world.supervisor.handle(world.now, SupervisorInput::Started);
         world
     };
     let mut twin = started().supervisor;

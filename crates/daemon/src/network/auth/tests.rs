@@ -2,10 +2,10 @@ use hyper::header::HeaderValue;
 
 use super::*;
 
-const LOCAL: Client = Client::Unix { uid: None, pid: None };
+const LOCAL: ClientPeer = ClientPeer::Unix { uid: None, pid: None };
 
-fn credentials(password: &str) -> Credentials {
-    Credentials { username: "user".into(), password: password.into() }
+fn credentials(password: &str) -> RequiredCredentials {
+    RequiredCredentials { username: "user".into(), password: password.into() }
 }
 
 fn header(value: &str) -> HeaderMap {

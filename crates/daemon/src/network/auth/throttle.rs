@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use supervisord_core::actor::Client;
+use supervisord_core::actor::ClientPeer;
 use tokio::time::{Instant, sleep_until};
 
 /// What a wrong guess costs.
@@ -54,10 +54,10 @@ impl Throttle {
     }
 
     /// Who guesses the password of a user.
-    pub fn guesser(&self, client: Client, user: &[u8]) -> Guesser {
+    pub fn guesser(&self, client: ClientPeer, user: &[u8]) -> Guesser {
         let network = match client {
-            Client::Inet(address) => Some(network(address.ip())),
-            Client::Unix { .. } => None,
+            ClientPeer::Inet(address) => Some(network(address.ip())),
+            ClientPeer::Unix { .. } => None,
         };
         Guesser { network, user: self.hasher.hash_one(user) }
     }
@@ -161,10 +161,10 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
     }
 
-    const LOCAL: Client = Client::Unix { uid: None, pid: None };
+    const LOCAL: ClientPeer = ClientPeer::Unix { uid: None, pid: None };
 
-    fn from(address: &str) -> Client {
-        Client::Inet((address.parse::<IpAddr>().expect("an address"), 1).into())
+    fn from(address: &str) -> ClientPeer {
+        ClientPeer::Inet((address.parse::<IpAddr>().expect("an address"), 1).into())
     }
 
     #[test]

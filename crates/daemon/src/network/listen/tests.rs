@@ -3,7 +3,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
-use supervisord_config::model::Credentials;
+use supervisord_config::model::RequiredCredentials;
 use supervisord_core::row::LocalTime;
 use tempfile::TempDir;
 
@@ -160,7 +160,7 @@ fn a_server_that_is_open_to_everybody_is_warned_about() {
 #[test]
 fn a_start_tells_of_its_servers_one_after_the_other() {
     let (_directory, path) = directory();
-    let hash = Credentials { username: "u".into(), password: "{ARGON2ID}nonsense".into() };
+    let hash = RequiredCredentials { username: "u".into(), password: "{ARGON2ID}nonsense".into() };
     let servers = [inet("127.0.0.1", 0), HttpServer { credentials: Some(hash), ..unix(&path) }];
     let servers = open(&servers).expect("opened");
     let port = match &servers[0].listener {

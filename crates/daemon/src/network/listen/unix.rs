@@ -96,7 +96,7 @@ pub(super) fn open(
     uid: Option<u32>,
     gid: Option<u32>,
 ) -> Result<(UnixListener, SocketFile), ListenError> {
-    let wanted = socket::SocketFile { path: Path::new(path), mode, uid, gid };
+    let wanted = socket::SocketFileSpec { path: Path::new(path), mode, uid, gid };
     let UnixListening { socket, removed_stale } =
         socket::listen_unix(wanted, BACKLOG).map_err(|error| match error {
             SocketError::Owner => ListenError::Chown { path: path.to_owned(), uid, gid, user: current_name() },

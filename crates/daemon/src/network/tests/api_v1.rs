@@ -133,7 +133,7 @@ fn a_head_is_that_of_the_resource() {
 
 #[test]
 fn the_api_needs_the_password_of_its_server() {
-    let credentials = Some(Credentials { username: "user".into(), password: "pass".into() });
+    let credentials = Some(RequiredCredentials { username: "user".into(), password: "pass".into() });
     let plane = Setup { credentials, ..Setup::default() }.start();
     let refused = plane.get("/api/v1/programs");
     assert_eq!((refused.status, refused.header("Connection")), (401, Some("close")));

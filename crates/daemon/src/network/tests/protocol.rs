@@ -11,7 +11,7 @@ fn call(method: &str) -> String {
 }
 
 fn guarded() -> Plane {
-    let credentials = Some(Credentials { username: "user".into(), password: "pw".into() });
+    let credentials = Some(RequiredCredentials { username: "user".into(), password: "pw".into() });
     Setup { credentials, ..Setup::default() }.start()
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use hyper::{Method, StatusCode};
-use supervisord_core::actor::{Actor, Client as ActorClient, Right, Way};
+use supervisord_core::actor::{Actor, ClientPeer, Right, Way};
 use tokio::sync::watch;
 
 use super::*;
@@ -32,7 +32,7 @@ const ACTIONS: [(&str, Right); 7] = [
     ("clearlog", Right::Operate),
 ];
 
-const CLIENT: ActorClient = ActorClient::Unix { uid: Some(1000), pid: Some(42) };
+const CLIENT: ClientPeer = ClientPeer::Unix { uid: Some(1000), pid: Some(42) };
 
 /// A daemon with a program that has a log, and a control that does what it is asked.
 struct World {
@@ -64,7 +64,7 @@ fn world() -> World {
     World { api, logs, calls, _state: state, _directory: directory, _poll: poll }
 }
 
-fn actor(right: Option<Right>, way: fn(ActorClient) -> Way) -> Actor {
+fn actor(right: Option<Right>, way: fn(ClientPeer) -> Way) -> Actor {
     Actor { name: Some("eve".into()), way: way(CLIENT), right }
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use supervisord_core::actor::Client;
+use supervisord_core::actor::ClientPeer;
 use tokio::io::{AsyncRead, AsyncWrite, Ready};
 
 /// The byte stream between the daemon and one client.
@@ -26,7 +26,7 @@ pub struct Accepted {
     /// The stream.
     pub transport: Box<dyn Transport>,
     /// The identity of the client: its address, or its user and process.
-    pub client: Client,
+    pub client: ClientPeer,
 }
 
 /// A listening socket.

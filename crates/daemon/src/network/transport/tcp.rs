@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
-use supervisord_core::actor::Client;
+use supervisord_core::actor::ClientPeer;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::kind::{Accept, Accepted, Transport, is_read_closed};
@@ -35,7 +35,7 @@ impl Accept for TcpListener {
 }
 
 fn accepted(stream: TcpStream, address: SocketAddr) -> Accepted {
-    Accepted { transport: Box::new(stream), client: Client::Inet(address) }
+    Accepted { transport: Box::new(stream), client: ClientPeer::Inet(address) }
 }
 
 impl Transport for TcpStream {

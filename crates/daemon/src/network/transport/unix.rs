@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
-use supervisord_core::actor::Client;
+use supervisord_core::actor::ClientPeer;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::kind::{Accept, Accepted, Transport, is_read_closed};
@@ -32,7 +32,7 @@ impl Accept for UnixListener {
 fn accepted(stream: UnixStream) -> Accepted {
     let credentials = stream.peer_cred().ok();
     let (uid, pid) = (credentials.map(|known| known.uid()), credentials.and_then(|known| known.pid()));
-    Accepted { transport: Box::new(stream), client: Client::Unix { uid, pid } }
+    Accepted { transport: Box::new(stream), client: ClientPeer::Unix { uid, pid } }
 }
 
 impl Transport for UnixStream {

@@ -1,10 +1,10 @@
 //! The buttons of the page: what each asks of the supervisor, and what it says about the outcome.
 
 use supervisord_core::actor::Actor;
-use supervisord_core::call::{Call, Outcome, Reason, Refusal};
+use supervisord_core::call::{Call, CallOutcome, Reason, Refusal};
 
 use super::refusal;
-use crate::api::{Api, Failure};
+use crate::api::{Api, CallFailure};
 use crate::network::dates::ctime;
 
 /// What a button does.
@@ -57,7 +57,7 @@ impl<'a> Action<'a> {
     /// Does it, waits until it is done, and says how it went.
     ///
     /// Only what the actor has no right to, or the end of the daemon, is a failure; the page says everything else.
-    pub async fn perform(&self, api: &Api, actor: &Actor) -> Result<String, Failure> {
+    pub async fn perform(&self, api: &Api, actor: &Actor) -> Result<String, CallFailure> {
         let done = match self {
             Action::Refresh => "Page refreshed",
             Action::StopAll => {
@@ -81,7 +81,7 @@ impl<'a> Action<'a> {
 }
 
 impl Verb {
-    async fn perform(self, api: &Api, actor: &Actor, process: &str) -> Result<String, Failure> {
+    async fn perform(self, api: &Api, actor: &Actor, process: &str) -> Result<String, CallFailure> {
         let name = || process.to_owned();
         let outcome = match self {
             Verb::Start => ask(api, actor, Call::StartProcess { name: name(), wait: true }).await?,
@@ -131,10 +131,10 @@ fn unknown(process: &str) -> String {
 }
 
 /// Asks the supervisor; what the actor has no right to is a failure.
-async fn ask(api: &Api, actor: &Actor, call: Call) -> Result<Outcome, Failure> {
+async fn ask(api: &Api, actor: &Actor, call: Call) -> Result<CallOutcome, CallFailure> {
     match api.call(actor, call).await {
         Ok(answer) => Ok(Ok(answer)),
-        Err(Failure::Refused(refusal)) if !refusal.is(Reason::NotPermitted) => Ok(Err(refusal)),
+        Err(CallFailure::Refused(refusal)) if !refusal.is(Reason::NotPermitted) => Ok(Err(refusal)),
         Err(failure) => Err(failure),
     }
 }

@@ -1,5 +1,5 @@
 use supervisord_config::host::Account;
-use supervisord_config::model::{ChannelLog, ServerUrl};
+use supervisord_config::model::{ChannelLog, ProgramServerUrl};
 use supervisord_config::samples::{self, config, group};
 use supervisord_wire::info::ConfigInfo;
 
@@ -41,7 +41,7 @@ fn members_are_those_of_the_original_in_its_order() {
     one.spawn.directory = Some("/tmp".to_owned());
     one.spawn.user = Some(Account { name: "root".into(), uid: 0, gid: 0, home: "/root".into() });
     one.restart.exitcodes = vec![0, 2];
-    one.spawn.serverurl = ServerUrl::Text(String::new());
+    one.spawn.serverurl = ProgramServerUrl::Text(String::new());
     one.logging.stdout = log(LogFile::Path("/a.log".to_owned()));
     let infos = inactive(&config(vec![group("a", 5, vec![one])]));
     let expected = "autostart=true autorestart='unexpected' directory='/tmp' uid=0 command='/bin/cat' exitcodes=[0, 2] group='a' group_prio=5 \

@@ -17,7 +17,7 @@ pub enum Request {
     /// `reloadConfig`, for which the configuration must be read.
     ReloadConfig,
     /// Something about the methods themselves.
-    System(System),
+    System(SystemMethod),
     /// `system.multicall`; each entry is parsed when its turn comes.
     Multicall { entries: Vec<Value> },
     /// A method of a plug-in.
@@ -26,7 +26,7 @@ pub enum Request {
 
 /// A question about the methods, in the namespace `system`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum System {
+pub enum SystemMethod {
     /// `listMethods`.
     ListMethods,
     /// `methodHelp`.

@@ -8,7 +8,7 @@ use supervisord_wire::value::Value;
 use super::arguments::Arguments;
 use super::method::Type::{self, Array, Boolean, Int, String, Struct};
 use super::method::{Method, Parameter};
-use super::request::{Request, System};
+use super::request::{Request, SystemMethod};
 use crate::xmlrpc::read::Read;
 
 const fn param(name: &'static str, kind: Type, about: &'static str) -> Parameter {
@@ -70,7 +70,7 @@ fn call(call: Call) -> Result<Request, Fault> {
     Ok(Request::Call(call))
 }
 
-fn system(system: System) -> Result<Request, Fault> {
+fn system(system: SystemMethod) -> Result<Request, Fault> {
     Ok(Request::System(system))
 }
 
@@ -338,7 +338,7 @@ pub(super) static METHODS: [Method; 43] = [
         &[],
         Array,
         ("names", "the names, sorted"),
-        |_| system(System::ListMethods),
+        |_| system(SystemMethod::ListMethods),
     ),
     introspection(
         "system.methodHelp",
@@ -346,7 +346,7 @@ pub(super) static METHODS: [Method; 43] = [
         &[METHOD],
         String,
         ("text", "a text with a line for each parameter and one for the result"),
-        |mut args| system(System::MethodHelp { method: args.any() }),
+        |mut args| system(SystemMethod::MethodHelp { method: args.any() }),
     ),
     introspection(
         "system.methodSignature",
@@ -354,7 +354,7 @@ pub(super) static METHODS: [Method; 43] = [
         &[METHOD],
         Array,
         ("types", "the type of the result, then the types of the parameters"),
-        |mut args| system(System::MethodSignature { method: args.any() }),
+        |mut args| system(SystemMethod::MethodSignature { method: args.any() }),
     ),
     introspection(
         "system.multicall",

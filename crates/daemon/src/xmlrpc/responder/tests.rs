@@ -8,8 +8,8 @@ use mio::{Poll as MioPoll, Token, Waker};
 use supervisord_config::diff::Difference;
 use supervisord_config::model::LogLevel;
 use supervisord_config::samples::config;
-use supervisord_core::actor::{Client, Right, Way};
-use supervisord_core::call::{Answer, Outcome, Reason, Refusal};
+use supervisord_core::actor::{ClientPeer, Right, Way};
+use supervisord_core::call::{Answer, CallOutcome, Reason, Refusal};
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_core::samples;
 use supervisord_wire::fault::{Fault, FaultCode};
@@ -92,7 +92,7 @@ impl Plane {
     }
 
     /// What a client gets for a call that control answers with `outcome`; the call is shown as well.
-    async fn ask(&self, method: &str, arguments: &[Value], outcome: Outcome) -> (String, Result<Value, Fault>) {
+    async fn ask(&self, method: &str, arguments: &[Value], outcome: CallOutcome) -> (String, Result<Value, Fault>) {
         let control = async {
             let Pending { actor, call, reply } = self.next_call().await;
             assert_eq!(actor, somebody(), "control knows who asks");
@@ -104,7 +104,7 @@ impl Plane {
 }
 
 fn somebody() -> Actor {
-    let client = Client::Unix { uid: Some(1000), pid: Some(42) };
+    let client = ClientPeer::Unix { uid: Some(1000), pid: Some(42) };
     Actor { name: Some("eve".into()), way: Way::Rpc(client), right: Some(Right::Administer) }
 }
 

@@ -6,7 +6,7 @@ use crate::{Errno, Pid};
 
 /// The recipients of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KillScope {
+pub enum SignalScope {
     /// The process alone.
     Process,
     /// The process group that the process leads or has led, and the process itself if it has left that group.
@@ -23,10 +23,10 @@ pub enum Recipient<'a> {
 }
 
 /// Sends a signal. ESRCH if there is no recipient left.
-pub fn send(signal: i32, scope: KillScope, to: Recipient<'_>) -> Result<(), Errno> {
+pub fn send(signal: i32, scope: SignalScope, to: Recipient<'_>) -> Result<(), Errno> {
     match scope {
-        KillScope::Process => to.signal_process(signal),
-        KillScope::Group => {
+        SignalScope::Process => to.signal_process(signal),
+        SignalScope::Group => {
             let group = to.signal_group(signal);
             if to.has_left_its_group() { to.signal_process(signal) } else { group }
         }
@@ -84,10 +84,10 @@ mod tests {
                 _ => (Recipient::Child(leader_pid), Recipient::Child(stray_pid)),
             };
             assert_eq!(kill_group(stray_pid, 0), Err(Errno::ESRCH));
-            send(libc::SIGTERM, KillScope::Group, stray_name).unwrap();
+            send(libc::SIGTERM, SignalScope::Group, stray_name).unwrap();
             assert_eq!(stray.wait().unwrap().signal(), Some(libc::SIGTERM));
             assert!(leader.try_wait().unwrap().is_none(), "the group that it has joined is not its own");
-            send(libc::SIGKILL, KillScope::Group, leader_name).unwrap();
+            send(libc::SIGKILL, SignalScope::Group, leader_name).unwrap();
             assert_eq!(leader.wait().unwrap().signal(), Some(libc::SIGKILL));
         }
     }
@@ -96,10 +96,10 @@ mod tests {
     fn a_signal_to_the_process_leaves_its_group_alone() {
         let mut leader = sleep(0);
         let mut member = sleep(leader.id() as i32);
-        send(libc::SIGTERM, KillScope::Process, Recipient::Child(pid(&leader))).unwrap();
+        send(libc::SIGTERM, SignalScope::Process, Recipient::Child(pid(&leader))).unwrap();
         assert_eq!(leader.wait().unwrap().signal(), Some(libc::SIGTERM));
         assert!(member.try_wait().unwrap().is_none());
-        send(libc::SIGKILL, KillScope::Process, Recipient::Child(pid(&member))).unwrap();
+        send(libc::SIGKILL, SignalScope::Process, Recipient::Child(pid(&member))).unwrap();
         assert_eq!(member.wait().unwrap().signal(), Some(libc::SIGKILL));
     }
 }
