@@ -7,7 +7,7 @@
 
 mod gather;
 mod keeper_table;
-mod strays;
+mod unidentified;
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -24,6 +24,7 @@ use crate::output::TransitFiles;
 use crate::state::{self, Paths, Run, State, Writer};
 use gather::{confirm, gather};
 use keeper_table::{KeeperTable, Unclaimed};
+pub use unidentified::UnidentifiedProcesses;
 
 /// What an earlier daemon left, for a daemon that starts.
 pub enum Found {
@@ -32,7 +33,7 @@ pub enum Found {
     /// The earlier daemon still lives: one of the release before, which had no lock, or one that could not have it.
     Alive(u32),
     /// An earlier daemon was killed.
-    Remains(Remains),
+    Remains(Box<Remains>),
 }
 
 /// What an earlier daemon left.
@@ -47,6 +48,9 @@ pub struct Remains {
     pub afresh: Option<Afresh>,
     /// What could not be taken over although it is there, in words.
     pub losses: Vec<String>,
+    /// Children of which nobody knows which program they are; none where there are none. They must end before any program is
+    /// started.
+    pub unidentified: Option<UnidentifiedProcesses>,
 }
 
 /// Why everything begins anew, although another daemon has left something.
@@ -91,8 +95,7 @@ impl Remains {
     }
 }
 
-/// Looks for what an earlier daemon left. `config` is the present configuration. Children of which nobody knows which program
-/// they are have ended when this returns.
+/// Looks for what an earlier daemon left. `config` is the present configuration.
 pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
     let mut losses = Vec::new();
     let inheritance = keeper::connect(&paths.keeper_socket).unwrap_or_else(|error| {
@@ -127,14 +130,19 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
     }
     let transit = table.take_transit();
     let Unclaimed { owners, bytes, children } = table.into_unclaimed();
-    losses.extend(strays::end(children, config));
     if bytes > 0 {
         losses.push(format!("{bytes} bytes of output of programs that had ended before are lost"));
     }
-    if let Some(keeper) = &mut keeper {
-        owners.into_iter().for_each(|owner| keeper.forget(owner));
-    }
-    Found::Remains(Remains { handed: Box::new(handed), keeper, transit, afresh, losses })
+    let unidentified = match children.is_empty() {
+        true => {
+            if let Some(keeper) = &mut keeper {
+                owners.into_iter().for_each(|owner| keeper.forget(owner));
+            }
+            None
+        }
+        false => Some(UnidentifiedProcesses::new(children, owners)),
+    };
+    Found::Remains(Box::new(Remains { handed: Box::new(handed), keeper, transit, afresh, losses, unidentified }))
 }
 
 /// A state, and where it was read.

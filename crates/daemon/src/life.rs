@@ -20,6 +20,7 @@ use supervisord_sys::syslog::Syslog;
 use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
+use crate::adoption::UnidentifiedProcesses;
 use crate::api::{self, Api, Clock, ReadConfig};
 use crate::clock::{local_time, present};
 use crate::control::{ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
@@ -55,6 +56,8 @@ pub struct Life {
     follow: Arc<FollowHub>,
     servers: Vec<OpenServer>,
     mode: StartMode,
+    /// Processes that must end before any program is started.
+    unidentified: Option<UnidentifiedProcesses>,
     /// That of the pid file.
     lock: Lock,
 }
@@ -119,7 +122,7 @@ impl Life {
         }
         lines.sort_by_key(|(level, _)| *level);
         let Place { lock, servers, findings } = take_place(&config, &start.directory, serial)?;
-        let Findings { mode, transit, complaints } = findings;
+        let Findings { mode, transit, complaints, unidentified } = findings;
         let follow = Arc::new(FollowHub::default());
         let mut output = open_output(settings, &follow)?;
         if let Some(transit) = transit {
@@ -134,7 +137,7 @@ impl Life {
             remove_auto_logs(settings, &mode.logs_in_use(), &activity);
         }
         listen::announce(&servers, &namespaces(&config), &activity, CLOCK);
-        Ok(Life { config: Arc::new(config), start, output, follow, servers, mode, lock })
+        Ok(Life { config: Arc::new(config), start, output, follow, servers, mode, unidentified, lock })
     }
 
     /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the life before
@@ -187,7 +190,7 @@ impl Life {
             None => Lock::take(pidfile).unwrap_or_else(|Taken { .. }| Lock::none(pidfile)),
         };
         let mode = StartMode::Upgraded(Box::new(handed));
-        Ok(Life { config, start, output, follow, servers, mode, lock })
+        Ok(Life { config, start, output, follow, servers, mode, unidentified: None, lock })
     }
 
     /// What the next life needs, too.
@@ -207,7 +210,7 @@ impl Life {
 
     /// Supervises until the end, and obeys these signals.
     pub fn live(self, signals: Signals) -> Result<LifeEnd, StartError> {
-        let Life { config, start, mut output, follow, servers, mut mode, mut lock } = self;
+        let Life { config, start, mut output, follow, servers, mut mode, unidentified, mut lock } = self;
         let inbox = Inbox::new().map_err(cannot_start)?;
         let sender = inbox.message_sender.clone();
         let activity = output.activity();
@@ -216,6 +219,9 @@ impl Life {
         let output = output.start(move |report| sender.send(Message::Output(report))).map_err(cannot_start)?;
         lock.name_holder();
         let pidfile = write_pidfile(&config.supervisord, &activity, &mode);
+        if let Some(unidentified) = unidentified {
+            unidentified.end(&config, mode.keeper(), &|level, line| activity.log(level, line));
+        }
         let history = mode.take_history();
         let view = match history {
             Some(history) => View::with_history(config.clone(), history),

@@ -11,7 +11,7 @@ use supervisord_core::supervisor::Supervisor;
 use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::{Pid, host, start_time};
 
-use crate::adoption::{self, Afresh, Found, Remains};
+use crate::adoption::{self, Afresh, Found, Remains, UnidentifiedProcesses};
 use crate::clock::present;
 use crate::control::{HandedChildren, Reconfigured};
 use crate::hand_over::{HandOver, HandedKeeper};
@@ -38,6 +38,8 @@ pub struct Findings {
     pub transit: Option<TransitFiles>,
     /// What could not be taken over, in words.
     pub complaints: Vec<String>,
+    /// Processes that must end before any program is started.
+    pub unidentified: Option<UnidentifiedProcesses>,
 }
 
 /// A supervisor, and what it takes over.
@@ -56,20 +58,29 @@ impl StartMode {
     /// # Errors
     /// The daemon before still runs.
     pub fn find(config: &Config, directory: &str, serial: u64) -> Result<Findings, StartError> {
-        let fresh = |transit, complaints| Findings { mode: StartMode::Fresh(serial), transit, complaints };
-        let Some(paths) = paths(&config.supervisord) else { return Ok(fresh(None, Vec::new())) };
+        let fresh = |transit, complaints, unidentified| Findings {
+            mode: StartMode::Fresh(serial),
+            transit,
+            complaints,
+            unidentified,
+        };
+        let Some(paths) = paths(&config.supervisord) else { return Ok(fresh(None, Vec::new(), None)) };
         match adoption::look(&paths, config, directory) {
-            Found::Nothing(complaints) => Ok(fresh(None, complaints)),
+            Found::Nothing(complaints) => Ok(fresh(None, complaints, None)),
             // Somebody is left, or what somebody wrote last.
             Found::Remains(mut remains) if !remains.handed.children.is_empty() => {
                 let (transit, complaints) = (remains.transit.take(), std::mem::take(&mut remains.losses));
-                Ok(Findings { mode: StartMode::Adopting(Box::new(remains)), transit, complaints })
+                let unidentified = remains.unidentified.take();
+                Ok(Findings { mode: StartMode::Adopting(remains), transit, complaints, unidentified })
             }
-            Found::Remains(Remains { keeper, transit, losses, .. }) => {
-                if let Some(keeper) = keeper {
-                    keeper.end();
+            Found::Remains(remains) => {
+                let Remains { keeper, transit, losses, mut unidentified, .. } = *remains;
+                match (keeper, &mut unidentified) {
+                    (Some(keeper), None) => keeper.end(),
+                    (keeper, Some(unidentified)) => unidentified.keeper = keeper,
+                    (None, None) => {}
                 }
-                Ok(fresh(transit, losses))
+                Ok(fresh(transit, losses, unidentified))
             }
             Found::Alive(pid) => Err(StartError(format!(
                 "Another supervisord (pid {pid}) is running with the state file {}.  Shut this program down first \
@@ -92,6 +103,14 @@ impl StartMode {
             StartMode::Fresh(_) => None,
             StartMode::Upgraded(handed) => Some(handed),
             StartMode::Adopting(remains) => Some(&remains.handed),
+        }
+    }
+
+    /// The keeper that goes on, where a daemon was killed.
+    pub fn keeper(&mut self) -> Option<&mut Keeper> {
+        match self {
+            StartMode::Adopting(remains) => remains.keeper.as_mut(),
+            StartMode::Fresh(_) | StartMode::Upgraded(_) => None,
         }
     }
 

@@ -126,6 +126,7 @@ fn processes_known_only_to_the_keeper_are_stopped_before_any_start() {
     wait_for_others(&mut daemon, &NAMES, &before);
     check_that_nothing_runs_twice(&daemon, &before);
     daemon.wait_for_log("WARN the state that the keeper holds cannot be used");
+    daemon.wait_for_log("WARN waiting up to 62 seconds for processes to end that were left running");
     for pid in before.values() {
         daemon.wait_for_log(&format!(
             "WARN process {pid} (once) was left running, and the state does not tell which program"

@@ -42,7 +42,7 @@ fn found(text: impl AsRef<[u8]>) -> Found {
 
 fn remains(text: impl AsRef<[u8]>) -> Remains {
     match found(text) {
-        Found::Remains(remains) => remains,
+        Found::Remains(remains) => *remains,
         _ => panic!("nothing was found"),
     }
 }
