@@ -7,10 +7,10 @@ use super::option::Needs::{Live, Reload, Restart};
 use super::option::{OptionSpec, Refusal, row};
 use super::section::SectionKind as S;
 
-/// More processes than this from one section are refused: it is a slip, and would eat all memory.
+/// The most processes of one section: a larger number is a typing error that would exhaust the memory.
 const MOST_PROCESSES: i64 = 100_000;
 
-/// A number in `[program:x]` that goes by these names.
+/// A number in `[program:x]` with these aliases.
 #[cfg(test)]
 pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> OptionSpec {
     OptionSpec { aliases, ..row(S::Program, name, K::Integer, Unset("nothing"), "1", Live, "a number") }
@@ -20,22 +20,22 @@ const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
 pub(super) const ROWS: [OptionSpec; 80] = [
-    row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "where the socket is created"),
-    row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "who may connect: permission bits of the socket").refused_as(Refusal::Invalid("chmod")),
-    row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "who owns the socket").refused_as(Refusal::Invalid("sockchown")),
-    row(S::UnixHttpServer, "username", K::Text, NO_LOGIN, "3.0", Reload, "ask clients for this user name"),
-    row(S::UnixHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "and this password: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
-    row(S::UnixHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Reload, "let links start and stop programs, not only forms"),
+    row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
+    row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
+    row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
+    row(S::UnixHttpServer, "username", K::Text, NO_LOGIN, "3.0", Reload, "user name that clients must send"),
+    row(S::UnixHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "password that clients must send: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
+    row(S::UnixHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Reload, "links, not only forms, can start and stop programs"),
 
     row(S::InetHttpServer, "port", K::InetAddress, Required, "3.0", Reload, "address to listen on; *:9001 for every interface"),
-    row(S::InetHttpServer, "username", K::Text, NO_LOGIN, "3.0", Reload, "ask clients for this user name"),
-    row(S::InetHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "and this password: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
-    row(S::InetHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Reload, "let links start and stop programs, not only forms"),
+    row(S::InetHttpServer, "username", K::Text, NO_LOGIN, "3.0", Reload, "user name that clients must send"),
+    row(S::InetHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "password that clients must send: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
+    row(S::InetHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Reload, "links, not only forms, can start and stop programs"),
 
     row(S::Supervisord, "logfile", K::ActivityLog, Is("supervisord.log"), "3.0", Reload, "activity log; syslog sends it to the system log").kept(field!(Supervisord: logfile)),
     row(S::Supervisord, "logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Reload, "rotate the activity log at this size; 0 for never").kept(field!(Supervisord: logfile_maxbytes)),
     row(S::Supervisord, "logfile_backups", K::Integer, Is("10"), "3.0", Reload, "rotated activity logs to keep").kept(field!(Supervisord: logfile_backups)),
-    row(S::Supervisord, "loglevel", K::LogLevel, Is("info"), "3.0", Reload, "how much to log: error, warn, info, debug, trace").kept(field!(Supervisord: loglevel)),
+    row(S::Supervisord, "loglevel", K::LogLevel, Is("info"), "3.0", Reload, "lowest level to log: error, warn, info, debug, trace").kept(field!(Supervisord: loglevel)),
     row(S::Supervisord, "pidfile", K::File, Is("supervisord.pid"), "3.0", Reload, "file that holds the daemon's process id").kept(field!(Supervisord: pidfile)),
     row(S::Supervisord, "nodaemon", K::Boolean, Is("false"), "3.0", Restart, "stay in the foreground").kept(field!(Supervisord: nodaemon)),
     row(S::Supervisord, "silent", K::Boolean, Is("false"), "4.2.0", Reload, "in the foreground, do not copy the log to stdout").kept(field!(Supervisord: silent)),
@@ -43,71 +43,71 @@ pub(super) const ROWS: [OptionSpec; 80] = [
     row(S::Supervisord, "minprocs", K::Integer, Is("200"), "3.0", Restart, "processes that must be available").kept(field!(Supervisord: minprocs)),
     row(S::Supervisord, "umask", K::Octal, Is("022"), "3.0", Restart, "file mode mask of the daemon in the background").kept(field!(Supervisord: umask)),
     row(S::Supervisord, "user", K::User, Unset("the user that starts the daemon"), "3.0", Restart, "switch to this user when started as root").kept(field!(Supervisord: user)),
-    row(S::Supervisord, "identifier", K::Text, Is("supervisor"), "3.0", Live, "name of this instance towards clients and listeners").kept(field!(Supervisord: identifier)),
+    row(S::Supervisord, "identifier", K::Text, Is("supervisor"), "3.0", Live, "name of this instance in replies to clients and in events").kept(field!(Supervisord: identifier)),
     row(S::Supervisord, "directory", K::Directory, Unset("the current directory"), "3.0", Restart, "directory of the daemon in the background").kept(field!(Supervisord: directory)),
     row(S::Supervisord, "nocleanup", K::Boolean, Is("false"), "3.0", Reload, "keep the automatic child logs of the last run").kept(field!(Supervisord: nocleanup)),
     row(S::Supervisord, "childlogdir", K::Directory, Unset("the directory for temporary files"), "3.0", Live, "directory of automatic child logs").kept(field!(Supervisord: childlogdir)),
-    row(S::Supervisord, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add for every program").kept(field!(Supervisord: environment)),
-    row(S::Supervisord, "strip_ansi", K::Boolean, Is("false"), "3.0", Live, "remove terminal colors and the like from child logs").kept(field!(Supervisord: strip_ansi)),
-    row(S::Supervisord, "adopt", K::Boolean, Is("true"), "0.1.0", Reload, "let programs survive a killed daemon, for the next one to take over").kept(field!(Supervisord: adopt)),
+    row(S::Supervisord, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add to the environment of every program").kept(field!(Supervisord: environment)),
+    row(S::Supervisord, "strip_ansi", K::Boolean, Is("false"), "3.0", Live, "remove terminal escape sequences, such as colors, from child logs").kept(field!(Supervisord: strip_ansi)),
+    row(S::Supervisord, "adopt", K::Boolean, Is("true"), "0.1.0", Reload, "programs go on if the daemon is killed, and the next daemon takes them over").kept(field!(Supervisord: adopt)),
 
-    row(S::RpcInterface, "supervisor.rpcinterface_factory", K::PythonName, Required, "3.0", Reload, "needed for supervisorctl and the web page"),
+    row(S::RpcInterface, "supervisor.rpcinterface_factory", K::PythonName, Required, "3.0", Reload, "factory of the RPC interface; supervisorctl and the web page need it"),
 
-    row(S::Supervisorctl, "serverurl", K::Url, Is("http://localhost:9001"), "3.0", Live, "where the daemon listens: unix:// or http://"),
-    row(S::Supervisorctl, "username", K::Text, Unset("none"), "3.0", Live, "user name, when the server asks for one"),
-    row(S::Supervisorctl, "password", K::Password, Unset("none"), "3.0", Live, "password, when the server asks for one"),
+    row(S::Supervisorctl, "serverurl", K::Url, Is("http://localhost:9001"), "3.0", Live, "address of the daemon: unix:// or http://"),
+    row(S::Supervisorctl, "username", K::Text, Unset("none"), "3.0", Live, "user name, if the server requires one"),
+    row(S::Supervisorctl, "password", K::Password, Unset("none"), "3.0", Live, "password, if the server requires one"),
     row(S::Supervisorctl, "prompt", K::Text, Is("supervisor"), "3.0", Live, "prompt of the shell"),
     row(S::Supervisorctl, "history_file", K::File, Unset("no history is kept"), "3.0a5", Live, "keep the history of the shell in this file"),
 
-    row(S::CtlPlugin, "supervisor.ctl_factory", K::PythonName, Required, "3.0", Live, "the plugin"),
+    row(S::CtlPlugin, "supervisor.ctl_factory", K::PythonName, Required, "3.0", Live, "factory of the plug-in"),
 
-    row(S::Program, "command", K::Text, Required, "3.0", Restart, "what to run, with arguments; stays in the foreground").kept(field!(Process: spawn.command)),
-    row(S::Program, "process_name", K::Name, Is("%(program_name)s"), "3.0", Restart, "name of each process; with numprocs it needs %(process_num)"),
+    row(S::Program, "command", K::Text, Required, "3.0", Restart, "program and arguments; the program must stay in the foreground").kept(field!(Process: spawn.command)),
+    row(S::Program, "process_name", K::Name, Is("%(program_name)s"), "3.0", Restart, "name of each process; needs %(process_num) if numprocs is above 1"),
     row(S::Program, "numprocs", K::Integer, Is("1"), "3.0", Restart, "how many processes to run").within(i64::MIN, MOST_PROCESSES),
     row(S::Program, "numprocs_start", K::Integer, Is("0"), "3.0", Restart, "number of the first process"),
     row(S::Program, "directory", K::Text, Unset("the daemon's directory"), "3.0", Restart, "directory to run in").kept(field!(Process: spawn.directory)),
     row(S::Program, "umask", K::Octal, Unset("the daemon's mask"), "3.0", Restart, "file mode mask").kept(field!(Process: spawn.umask)),
     row(S::Program, "priority", K::Integer, Is("999"), "3.0", Restart, "lower numbers start first and stop last").kept(field!(Process: identity.priority)),
     row(S::Program, "autostart", K::Boolean, Is("true"), "3.0", Restart, "start together with the daemon").kept(field!(Process: start.autostart)),
-    row(S::Program, "startsecs", K::Integer, Is("1"), "3.0", Restart, "seconds it must stay up to count as started").kept(field!(Process: start.startsecs)),
+    row(S::Program, "startsecs", K::Integer, Is("1"), "3.0", Restart, "seconds the program must stay up to count as started").kept(field!(Process: start.startsecs)),
     row(S::Program, "startretries", K::Integer, Is("3"), "3.0", Restart, "further attempts after a failed start").kept(field!(Process: start.startretries)),
     row(S::Program, "autorestart", K::AutoRestart, Is("unexpected"), "3.0", Restart, "restart after an exit: true, false or unexpected").kept(field!(Process: restart.autorestart)),
-    row(S::Program, "exitcodes", K::ExitCodes, Is("0"), "3.0", Restart, "exit statuses that are expected").kept(field!(Process: restart.exitcodes)),
-    row(S::Program, "stopsignal", K::Signals, Is("TERM"), "3.0", Restart, "signal that asks it to stop").kept(field!(Process: stop.stopsignal)),
-    row(S::Program, "stopwaitsecs", K::Integer, Is("10"), "3.0", Restart, "seconds from that signal to SIGKILL").kept(field!(Process: stop.stopwaitsecs)),
+    row(S::Program, "exitcodes", K::ExitCodes, Is("0"), "3.0", Restart, "expected exit statuses").kept(field!(Process: restart.exitcodes)),
+    row(S::Program, "stopsignal", K::Signals, Is("TERM"), "3.0", Restart, "signal that asks the program to stop").kept(field!(Process: stop.stopsignal)),
+    row(S::Program, "stopwaitsecs", K::Integer, Is("10"), "3.0", Restart, "seconds from the stop signal to SIGKILL").kept(field!(Process: stop.stopwaitsecs)),
     row(S::Program, "stop_sequence", K::StopSteps, Unset("the stop signal, then SIGKILL"), "0.1.0", Restart, "signals that stop it, each with the time until the next, in place of stopsignal and stopwaitsecs").kept(field!(Process: stop.stop_sequence)).example("TERM:10s, INT:5s, KILL").in_place_of(&["stopsignal", "stopwaitsecs"]),
     row(S::Program, "stopasgroup", K::Boolean, Is("false"), "3.0b1", Restart, "send the stop signal to the whole process group").kept(field!(Process: stop.stopasgroup)),
     row(S::Program, "killasgroup", K::Boolean, Unset("the value of stopasgroup"), "3.0a11", Restart, "send SIGKILL to the whole process group").kept(field!(Process: stop.killasgroup)),
     row(S::Program, "user", K::User, Unset("the daemon's user"), "3.0", Restart, "user to run as; needs a daemon that runs as root").kept(field!(Process: spawn.user)),
     row(S::Program, "redirect_stderr", K::Boolean, Is("false"), "3.0", Restart, "write stderr to the log of stdout").kept(field!(Process: logging.redirect_stderr)),
     row(S::Program, "stdout_logfile", K::ChildLog, Is("AUTO"), "3.0", Restart, "log of stdout: a file, AUTO or NONE").kept(field!(Process: logging.stdout.file)),
-    row(S::Program, "stdout_logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Restart, "rotate it at this size; 0 for never").kept(field!(Process: logging.stdout.maxbytes)),
+    row(S::Program, "stdout_logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Restart, "rotate the log at this size; 0 for never").kept(field!(Process: logging.stdout.maxbytes)),
     row(S::Program, "stdout_logfile_backups", K::Integer, Is("10"), "3.0", Restart, "rotated logs to keep").kept(field!(Process: logging.stdout.backups)),
     row(S::Program, "stdout_capture_maxbytes", K::ByteSize, Is("0"), "3.0", Restart, "buffer of capture mode; 0 turns it off").kept(field!(Process: logging.stdout.capture_maxbytes)),
-    row(S::Program, "stdout_events_enabled", K::Boolean, Is("false"), "3.0a7", Restart, "send an event for what is written to stdout").kept(field!(Process: logging.stdout.events_enabled)),
+    row(S::Program, "stdout_events_enabled", K::Boolean, Is("false"), "3.0a7", Restart, "send output on stdout as events").kept(field!(Process: logging.stdout.events_enabled)),
     row(S::Program, "stdout_syslog", K::Boolean, Is("false"), "4.0.0", Restart, "copy stdout to the system log").kept(field!(Process: logging.stdout.syslog)),
     row(S::Program, "stderr_logfile", K::ChildLog, Is("AUTO"), "3.0", Restart, "log of stderr: a file, AUTO or NONE").kept(field!(Process: logging.stderr.file)),
-    row(S::Program, "stderr_logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Restart, "rotate it at this size; 0 for never").kept(field!(Process: logging.stderr.maxbytes)),
+    row(S::Program, "stderr_logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Restart, "rotate the log at this size; 0 for never").kept(field!(Process: logging.stderr.maxbytes)),
     row(S::Program, "stderr_logfile_backups", K::Integer, Is("10"), "3.0", Restart, "rotated logs to keep").kept(field!(Process: logging.stderr.backups)),
     row(S::Program, "stderr_capture_maxbytes", K::ByteSize, Is("0"), "3.0", Restart, "buffer of capture mode; 0 turns it off").kept(field!(Process: logging.stderr.capture_maxbytes)),
-    row(S::Program, "stderr_events_enabled", K::Boolean, Is("false"), "3.0a7", Restart, "send an event for what is written to stderr").kept(field!(Process: logging.stderr.events_enabled)),
+    row(S::Program, "stderr_events_enabled", K::Boolean, Is("false"), "3.0a7", Restart, "send output on stderr as events").kept(field!(Process: logging.stderr.events_enabled)),
     row(S::Program, "stderr_syslog", K::Boolean, Is("false"), "4.0.0", Restart, "copy stderr to the system log").kept(field!(Process: logging.stderr.syslog)),
-    row(S::Program, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add").kept(field!(Process: spawn.environment)),
-    row(S::Program, "nice", K::Integer, Unset("the daemon's own"), "0.1.0", Restart, "share of processor time: -20 for the most, 19 for the least").kept(field!(Process: spawn.nice)).within(-20, 19).example("10"),
+    row(S::Program, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add to the environment").kept(field!(Process: spawn.environment)),
+    row(S::Program, "nice", K::Integer, Unset("the daemon's own"), "0.1.0", Restart, "nice value: -20 for the most processor time, 19 for the least").kept(field!(Process: spawn.nice)).within(-20, 19).example("10"),
     row(S::Program, "serverurl", K::UrlOrAuto, Unset("AUTO, the daemon's own"), "3.0", Restart, "value of SUPERVISOR_SERVER_URL").kept(field!(Process: spawn.serverurl)),
 
-    row(S::FcgiProgram, "socket", K::Socket, Required, "3.0", Restart, "listening socket it gets as descriptor 0").kept(field!(Process: spawn.socket)),
-    row(S::FcgiProgram, "socket_backlog", K::Integer, Unset("the system's maximum"), "3.4.0", Reload, "connections that may wait").within(1, 65_535).refused_as(Refusal::Invalid("socket_backlog")),
+    row(S::FcgiProgram, "socket", K::Socket, Required, "3.0", Restart, "listening socket that the program gets as descriptor 0").kept(field!(Process: spawn.socket)),
+    row(S::FcgiProgram, "socket_backlog", K::Integer, Unset("the system's maximum"), "3.4.0", Reload, "connections that may wait to be accepted").within(1, 65_535).refused_as(Refusal::Invalid("socket_backlog")),
     row(S::FcgiProgram, "socket_owner", K::Owner, Unset("the user of the program"), "3.0", Reload, "owner of a unix socket").refused_as(Refusal::Invalid("socket_owner")),
     row(S::FcgiProgram, "socket_mode", K::Octal, Is("0700"), "3.0", Reload, "permission bits of a unix socket").refused_as(Refusal::Invalid("socket_mode")),
 
-    row(S::EventListener, "events", K::Events, Required, "3.0", Restart, "events it is told about"),
-    row(S::EventListener, "buffer_size", K::Integer, Is("10"), "3.0", Restart, "events that may wait for a free listener").within(1, i64::MAX).refused_as(Refusal::Sets),
-    row(S::EventListener, "result_handler", K::PythonName, Is("supervisor.dispatchers:default_handler"), "3.0", Restart, "what judges its answers"),
+    row(S::EventListener, "events", K::Events, Required, "3.0", Restart, "types of events to send to the listener"),
+    row(S::EventListener, "buffer_size", K::Integer, Is("10"), "3.0", Restart, "events that may wait until a listener is ready").within(1, i64::MAX).refused_as(Refusal::Sets),
+    row(S::EventListener, "result_handler", K::PythonName, Is("supervisor.dispatchers:default_handler"), "3.0", Restart, "callable that accepts or rejects the listener's results"),
     row(S::EventListener, "priority", K::Integer, Is("-1"), "3.0", Restart, "lower numbers start first and stop last"),
 
-    row(S::Group, "programs", K::Names, Unset("an empty group"), "3.0", Restart, "programs that form the group"),
+    row(S::Group, "programs", K::Names, Unset("an empty group"), "3.0", Restart, "programs in the group"),
     row(S::Group, "priority", K::Integer, Is("999"), "3.0", Restart, "lower numbers start first and stop last"),
 
-    row(S::Include, "files", K::Patterns, Required, "3.0", Live, "files to read, with the patterns of a shell"),
+    row(S::Include, "files", K::Patterns, Required, "3.0", Live, "files to read, as shell patterns"),
 ];
