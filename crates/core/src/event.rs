@@ -1,5 +1,5 @@
-//! What happens, as values with types. [`Event::render`] makes the text of the original of one, which is only done where an
-//! event listener or a plug-in takes it.
+//! Events. [`Event::render`] gives an event the payload that the original has for it (`supervisor/events.py`). The supervisor
+//! renders an event only if an event listener or a plug-in has subscribed to its type.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::output::debug_text::bytes_literal;
 use crate::process::StateDetail;
 use crate::ticks::Period;
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A process has come from one state that clients know into another.
+    /// The state of a process, as clients see it, has changed.
     ProcessState {
         /// Which process.
         process: ProcessName,
@@ -23,32 +23,32 @@ pub enum Event {
         from: ProcessState,
         /// The state now.
         to: ProcessState,
-        /// What else is known about the change.
+        /// Further details of the change.
         detail: StateDetail,
     },
-    /// A process wrote something while `stdout_events_enabled` or `stderr_events_enabled` is set.
+    /// A process wrote to a channel whose option `stdout_events_enabled` or `stderr_events_enabled` is set.
     ProcessLog(ProcessOutput),
-    /// A process wrote something between the tags of the capture mode.
+    /// A process wrote text between the tags of the capture mode.
     ProcessCommunication(ProcessOutput),
-    /// A client of the API sent something, of a type that it chose.
+    /// A client called `sendRemoteCommEvent`.
     RemoteCommunication {
-        /// The client's own type.
+        /// The type that the client chose.
         kind: String,
         /// The body.
         data: String,
     },
-    /// The daemon has started, or begins to stop everything.
+    /// The daemon has started, or has begun to stop all processes.
     SupervisorState(SupervisorState),
-    /// The wall clock has entered another slice.
+    /// The wall clock has entered the next period of 5, 60 or 3600 seconds.
     Tick {
-        /// How long the slice is.
+        /// The length of the period.
         period: Period,
-        /// When it began, in seconds since the epoch.
+        /// The beginning of the period, in seconds since the epoch.
         when: u64,
     },
-    /// A group is active from now on.
+    /// A group was activated.
     ProcessGroupAdded(Arc<str>),
-    /// A group is no longer active.
+    /// A group was removed.
     ProcessGroupRemoved(Arc<str>),
 }
 
@@ -66,29 +66,29 @@ pub struct ProcessName {
 pub struct ProcessOutput {
     /// Which process.
     pub process: ProcessName,
-    /// Its process id when it wrote this.
+    /// The process id of its child that wrote this.
     pub pid: u32,
-    /// Where it wrote to.
+    /// The channel.
     pub channel: Channel,
-    /// What it wrote.
+    /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// What the daemon as a whole has begun to do.
+/// The state of the daemon as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SupervisorState {
-    /// To supervise.
+    /// It supervises its processes.
     Running,
-    /// To stop everything.
+    /// It stops all processes.
     Stopping,
 }
 
-/// An event in the form in which listeners and plug-ins of the original get it.
+/// An event in the form in which the original sends it to listeners and plug-ins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedEvent {
     /// Its type.
     pub kind: EventType,
-    /// Its payload: `key:value` pairs separated by blanks, and then, after a line feed, the body of those types that have one.
+    /// Its payload: `key:value` pairs separated by spaces. If the type has a body, a line feed and the body follow.
     pub payload: String,
 }
 
@@ -123,7 +123,7 @@ impl Event {
         }
     }
 
-    /// The event as listeners and plug-ins get it.
+    /// The event in the form for listeners and plug-ins.
     pub fn render(&self) -> RenderedEvent {
         RenderedEvent { kind: self.kind(), payload: self.payload() }
     }
@@ -155,7 +155,8 @@ fn names(ProcessName { group, process }: &ProcessName) -> String {
     format!("processname:{process} groupname:{group}")
 }
 
-/// Appends what a process wrote; what is not UTF-8 is shown as the original shows it.
+/// Appends the output of a process. Output that is not UTF-8 appears as in the original (`ProcessLogEvent` and
+/// `ProcessCommunicationEvent` in `supervisor/events.py`).
 fn with_data(mut payload: String, bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => payload.push_str(text),

@@ -1,8 +1,9 @@
-//! The supervisor as a whole: groups of processes, the daemon's mood, events and calls.
+//! The supervisor: groups of processes, the state of the daemon as a whole (its mood), events and calls.
 //!
-//! It is driven from outside: [`Supervisor::handle`] takes one [`SupervisorInput`], after which [`Supervisor::poll_effect`] must
-//! be called until it returns none, and [`Supervisor::next_deadline`] says when a [`SupervisorInput::Elapsed`] is wanted. The
-//! effects `Check`, `Spawn`, `Kill` and `Feed` are answered by the input of the same name before anything else happens.
+//! A driver passes each [`SupervisorInput`] to [`Supervisor::handle`], and then calls [`Supervisor::poll_effect`] and carries
+//! out the effects until there are none. [`Supervisor::next_deadline`] is the time of the next [`SupervisorInput::Elapsed`].
+//! The driver answers the effects `Check`, `Spawn`, `Kill` and `Feed` at once, with the inputs `Checked`, `Spawned`, `Killed`
+//! and `Fed`, before it passes any other input.
 
 mod calls;
 mod events;
@@ -42,10 +43,10 @@ use job::Job;
 pub use listener_progress::ListenerProgress;
 use shutdown_progress::ShutdownProgress;
 
-/// Room for how many effects is kept; the start of a crowd needs more, once.
+/// The largest capacity of the queue of effects that is kept. The start of many processes needs more, but only once.
 const MAX_KEPT_EFFECTS: usize = 1000;
 
-/// How many effects are looked at in advance.
+/// How many effects [`Supervisor::coming_spawns`] looks at.
 const LOOK_AHEAD: usize = 16;
 
 /// A process of an active group.
@@ -55,13 +56,13 @@ struct Member {
     machine: Machine,
     stdout_log: Option<String>,
     stderr_log: Option<String>,
-    /// The deadline under which it is filed in `Supervisor::deadlines`.
+    /// Its entry in `Supervisor::deadlines`.
     filed: Option<Duration>,
-    /// Its child; none when it has none.
+    /// The run of its child, if it has a child.
     run: Option<RunId>,
-    /// When its child died, while what it wrote is still read. No deadline counts then.
+    /// When its child died, until all output of the child has been read. Meanwhile the process has no deadline.
     died: Option<Now>,
-    /// Where the process is an event listener.
+    /// Set if the process is an event listener.
     listener: Option<ListenerProgress>,
 }
 
@@ -89,31 +90,31 @@ pub struct Supervisor {
     mood: Mood,
     /// In the order of activation.
     groups: Vec<ActiveGroup>,
-    /// Boxed, because the nodes of the tree are half empty after it has grown.
+    /// Boxed, because the nodes of a tree that has grown are about half empty.
     members: BTreeMap<ProcessId, Box<Member>>,
     by_run: HashMap<RunId, ProcessId>,
     deadlines: BTreeSet<(Duration, ProcessId)>,
     next_process: u64,
     next_serial: u64,
-    /// The types of events plug-ins want to hear of.
+    /// The types of events that plug-ins have subscribed to.
     subscribed: Vec<EventType>,
     next_judgement: u64,
     auto_logs: AutoLogNames,
     ticks: Ticks,
     jobs: Vec<Job>,
-    /// The call whose items are being collected: it is not replied to before all have been.
+    /// The call to whose job items are being added. It gets its reply after all of them have been added.
     collecting: Option<CallId>,
     shutdown: Option<ShutdownProgress>,
     restart_with: Option<Box<Config>>,
-    /// Groups that are removed, or replaced, as soon as all their processes have stopped.
+    /// Groups that are removed, or replaced, when all their processes have stopped.
     retiring: Vec<String>,
     effects: VecDeque<Effect>,
     finished: bool,
 }
 
 impl Supervisor {
-    /// A supervisor of the groups of a configuration, none of them started. `seed` makes the names of automatic log
-    /// files; `serial` continues the event numbers of an earlier life.
+    /// A supervisor of the groups of a configuration, none of which is started. The names of automatic log files are made
+    /// from `seed`. `serial` is the number of the first event.
     pub fn new(config: Arc<Config>, now: Now, seed: u64, serial: u64) -> Supervisor {
         let mut supervisor = Supervisor::empty(config.clone(), now, seed, serial);
         for group in &config.groups {
@@ -147,7 +148,7 @@ impl Supervisor {
         }
     }
 
-    /// The number the next event will get.
+    /// The number of the next event.
     pub fn next_serial(&self) -> u64 {
         self.next_serial
     }
@@ -162,12 +163,12 @@ impl Supervisor {
         &self.config
     }
 
-    /// The log file of a channel, with the made-up name of an automatic one.
+    /// The log file of a channel. For an automatic log file, this is the generated name.
     pub fn log_file(&self, id: ProcessId, channel: Channel) -> Option<&String> {
         self.members.get(&id)?.log(channel)
     }
 
-    /// Whether the process is an event listener, whose stdout control itself must read.
+    /// Whether the process is an event listener, so that the control plane reads its stdout.
     pub fn is_listener(&self, id: ProcessId) -> bool {
         self.members.get(&id).is_some_and(|member| member.listener.is_some())
     }
@@ -189,11 +190,11 @@ impl Supervisor {
         })
     }
 
-    /// Takes one input. Call [`Supervisor::poll_effect`] until it returns none before anything else.
+    /// Processes one input. The driver must then call [`Supervisor::poll_effect`] until it returns none.
     pub fn handle(&mut self, now: Now, input: SupervisorInput) {
         let later = if input.is_answer() { std::mem::take(&mut self.effects) } else { VecDeque::new() };
         self.take(now, input);
-        // What follows from an answer comes before what was to be done anyway.
+        // The effects of an answer come before the effects that were already queued.
         if !later.is_empty() {
             let first = std::mem::replace(&mut self.effects, later);
             first.into_iter().rev().for_each(|effect| self.effects.push_front(effect));
@@ -230,7 +231,7 @@ impl Supervisor {
         self.advance_shutdown(now);
     }
 
-    /// The next thing to do; none when nothing is left.
+    /// The next effect to carry out, if there is one.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         let next = self.effects.pop_front();
         if next.is_none() && self.effects.capacity() > MAX_KEPT_EFFECTS {
@@ -239,8 +240,8 @@ impl Supervisor {
         next
     }
 
-    /// Processes whose [`Effect::Spawn`] comes soon, with nothing before it that could matter to their logs: what they
-    /// need may be opened in advance.
+    /// Processes whose [`Effect::Spawn`] is among the next effects, with no effect before it that could change their logs.
+    /// The driver may open their logs in advance.
     pub fn coming_spawns(&self) -> impl Iterator<Item = ProcessId> {
         let harmless = |effect: &&Effect| {
             matches!(
@@ -258,7 +259,7 @@ impl Supervisor {
         })
     }
 
-    /// When [`SupervisorInput::Elapsed`] is wanted, on the monotonic clock; none for never.
+    /// The time of the next [`SupervisorInput::Elapsed`], on the monotonic clock, if one is needed.
     pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         let process = self.deadlines.first().map(|(deadline, _)| *deadline);
         let ticks = self.ticks.deadline(now, |kind| self.is_subscribed(kind));
@@ -310,7 +311,7 @@ impl Supervisor {
     fn exited(&mut self, now: Now, run: RunId, pid: u32, status: ExitStatus) {
         match self.by_run.remove(&run) {
             Some(id) => self.ended(now, id, status),
-            // Its process was removed when the child could not be signalled.
+            // The process was removed after a signal to the child had failed.
             None => self.unknown_exited(pid, status),
         }
     }
@@ -319,7 +320,7 @@ impl Supervisor {
         self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
     }
 
-    /// A child belongs to a process from now on.
+    /// Assigns a child to a process.
     fn belongs(&mut self, id: ProcessId, run: RunId) {
         if let Some(member) = self.members.get_mut(&id) {
             member.run = Some(run);
@@ -358,7 +359,7 @@ impl Supervisor {
         self.spawn_settled(id);
     }
 
-    /// Lets something happen to a process and carries out what its machine answers.
+    /// Passes an input to the machine of a process, and carries out the actions that it returns.
     fn drive_machine(&mut self, now: Now, id: ProcessId, input: MachineInput) {
         let supervising = self.mood == Mood::Running;
         let Some(member) = self.members.get_mut(&id) else { return };
@@ -385,7 +386,7 @@ impl Supervisor {
         self.process_changed(id);
     }
 
-    /// Files the deadline of a process; one that has passed already is due at once.
+    /// Updates the entry of a process in the deadlines. A deadline that has passed is due at once.
     fn refile(&mut self, id: ProcessId, now: Now) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let next = member.machine.next_timer().filter(|_| member.died.is_none());
@@ -407,7 +408,7 @@ impl Supervisor {
         }
     }
 
-    /// Brings a group into being, with its automatic log files.
+    /// Activates a group, and names its automatic log files.
     fn activate(&mut self, group: Arc<Group>) {
         let name: Arc<str> = group.name.as_str().into();
         self.effects.push_back(Effect::PublishGroup(name.clone()));
@@ -476,7 +477,7 @@ impl Supervisor {
         self.carry_out_start(now, plan);
     }
 
-    /// Which processes of these groups start by themselves, group by group, and in stored order within each.
+    /// The processes of these groups that start automatically, group by group, and within each in the order of definition.
     fn plan_start(&self, groups: Vec<usize>) -> Plan<ProcessId> {
         let starts = |id: &ProcessId| {
             self.members.get(id).is_some_and(|member| member.config.start.autostart && member.machine.never_started())
@@ -486,20 +487,20 @@ impl Supervisor {
     }
 
     fn carry_out_start(&mut self, now: Now, mut plan: Plan<ProcessId>) {
-        // No program waits for another one, so that all steps are ready at once.
+        // No program waits for another one, so all steps are ready at once.
         for id in plan.begin_ready() {
             self.drive_machine(now, id, MachineInput::Start);
         }
     }
 
-    /// Positions of all groups, lowest priority number first, in order of activation among equals.
+    /// The indices of all groups by ascending priority number. Groups of equal priority are in the order of activation.
     fn groups_by_priority(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.groups.len()).collect();
         order.sort_by_key(|index| self.groups[*index].config.priority);
         order
     }
 
-    /// Members of a group, lowest priority number first, in stored order among equals.
+    /// The members of a group by ascending priority number. Members of equal priority are in the order of definition.
     fn members_by_priority(&self, index: usize) -> Vec<ProcessId> {
         let mut order = self.groups[index].members.clone();
         order.sort_by_key(|id| self.members.get(id).map_or(0, |member| member.config.identity.priority));
@@ -518,7 +519,7 @@ impl Supervisor {
             .find(|id| self.members.get(id).is_some_and(|member| member.config.identity.name == process))
     }
 
-    /// Tells the driver to close a FastCGI socket when the last process that held it is gone.
+    /// Has the driver close a FastCGI socket after the last process that held it has ended.
     fn release_socket(&mut self, id: ProcessId) {
         let Some(member) = self.members.get(&id) else { return };
         let Some(socket) = member.config.spawn.socket.clone() else { return };
@@ -543,7 +544,7 @@ impl Supervisor {
         self.effects.push_back(Effect::PublishConfig(self.config.clone()));
     }
 
-    /// Whether lines of this level are written, so that the text of a costly one is made only where somebody reads it.
+    /// Whether the activity log contains lines of this level. Callers check this before they format an expensive line.
     fn logs(&self, level: LogLevel) -> bool {
         level <= self.log_level
     }
@@ -553,7 +554,7 @@ impl Supervisor {
     }
 }
 
-/// The empty queue of a pool of listeners; none for other groups.
+/// An empty queue for a pool of listeners, and none for other groups.
 fn fresh_pool(kind: &GroupKind) -> Option<PoolQueue> {
     match kind {
         GroupKind::Listeners(pool) => {
