@@ -1,7 +1,7 @@
-"""What plug-ins see of the daemon: objects that look like those of the original, and read from the daemon.
+"""The objects of the original that plug-ins expect, as proxies for the state of the daemon.
 
-Reading an attribute asks the daemon, at most once per moment. Writing works where the daemon has an operation for it;
-anything else stays in the plug-in process, or is refused with the reason.
+Reading an attribute asks the daemon, unless the state was read less than `FRESH` seconds ago. Setting an attribute calls
+the daemon where it has an operation for it; any other change stays in the plug-in process, or raises an error.
 """
 
 import os
@@ -19,28 +19,28 @@ _channel = None
 _state = None
 _read_at = 0.0
 
-# How long what was read holds, in seconds; a call of a plug-in that takes longer sees later changes.
+# How long the state is cached, in seconds; a plug-in method that runs longer sees later changes.
 FRESH = 0.1
 
 
 class OutOfProcess(NotImplementedError):
-    """Something that only code inside the daemon could do."""
+    """An operation that only code inside the daemon could perform."""
 
 
 def connect(channel):
-    """Tells where the daemon is."""
+    """Sets the channel to the daemon."""
     global _channel
     _channel = channel
 
 
 def warn(text):
-    """Writes a line to the activity log, where there is a daemon that has one."""
+    """Writes a line to the activity log, if a daemon is connected."""
     if _channel is not None:
         Logger().warn(text)
 
 
 def forget():
-    """What was read is out of date."""
+    """Drops the cached state."""
     global _state
     _state = None
 

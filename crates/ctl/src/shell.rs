@@ -42,13 +42,13 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
 /// The source of lines.
 enum Prompt {
     /// A user who can edit them.
-    Editor(Lines),
+    Editor(EditedLines),
     /// A pipe, a file, or a terminal whose output is redirected.
     Plain,
 }
 
 /// The lines of earlier sessions and of this one.
-struct Lines {
+struct EditedLines {
     known: Vec<String>,
     file: Option<HistoryFile>,
     /// Text that was cut from one line and can be inserted into the next.
@@ -63,7 +63,7 @@ impl Prompt {
             return Prompt::Plain;
         }
         let known = file.iter().flat_map(HistoryFile::load).collect();
-        Prompt::Editor(Lines { known, file, cut: Vec::new() })
+        Prompt::Editor(EditedLines { known, file, cut: Vec::new() })
     }
 
     /// The next line; none at the end, with the cursor at the beginning of a line.
@@ -89,7 +89,7 @@ impl Prompt {
     }
 }
 
-impl Lines {
+impl EditedLines {
     /// Lets the user edit a line. It takes input that was typed before the prompt, and leaves input after the line for
     /// the next reader: the action may ask a question.
     fn read(&mut self, session: &mut Session, prompt: &str) -> Result<Option<String>, Failure> {

@@ -24,7 +24,7 @@ use gate::Gate;
 mod gate;
 mod logs;
 
-pub use logs::Tail;
+pub use logs::LogTail;
 
 /// Reads the configuration, now or again; the error is the message of the original. It may block.
 pub type ReadConfig = Arc<dyn Fn(Purpose) -> Result<Config, String> + Send + Sync>;

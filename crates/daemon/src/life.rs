@@ -32,7 +32,7 @@ use crate::network::listen::{self, ListenError, OpenServer, ServerError};
 use crate::output::{self, Options, Output, Request};
 use crate::pidfile::{self, DaemonPidFile, Lock, PidFile, Taken};
 use crate::plugins::process::Launcher;
-use crate::plugins::{BUILT_IN, Notify, Plugins};
+use crate::plugins::{BUILT_IN, NotifyControl, Plugins};
 use crate::privileges;
 use crate::start_error::StartError;
 use crate::start_mode::{self, Findings, Prepared, StartMode};
@@ -405,7 +405,7 @@ fn activity_file(settings: &Supervisord) -> Option<String> {
 }
 
 /// Hands what plug-ins have to say to the control plane.
-fn notice_to(sender: MessageSender) -> Notify {
+fn notice_to(sender: MessageSender) -> NotifyControl {
     Arc::new(move |notice| sender.send(Message::Plugins(notice)))
 }
 

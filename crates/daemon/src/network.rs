@@ -17,8 +17,8 @@ mod logs;
 mod origin;
 mod passwords;
 mod plane;
-mod receive;
 mod reply;
+mod request_body;
 mod route;
 mod service;
 mod socket;
@@ -30,7 +30,7 @@ mod web;
 
 pub use acceptor::IdleConnections;
 pub use limits::Limits;
-pub use plane::{NetworkHandle, Task, start, start_with, task};
+pub use plane::{NetworkHandle, PlaneTask, start, start_with, task};
 
 #[cfg(test)]
 mod tests;

@@ -19,8 +19,8 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::blocking::NotDone;
 use crate::output::RunId;
-use crate::plugins::process::Prepared;
-use crate::plugins::{Notice, Order, Work};
+use crate::plugins::process::PreparedPlugin;
+use crate::plugins::{Order, PluginNotice, Work};
 use connection::Connection;
 use end::{End, refuse};
 use session::Session;
@@ -78,8 +78,8 @@ impl Work {
                     (SHORT_PAUSE, reason)
                 }
             };
-            (self.notify)(Notice::Ready);
-            (self.notify)(Notice::Subscribed(Vec::new()));
+            (self.notify)(PluginNotice::Ready);
+            (self.notify)(PluginNotice::Subscribed(Vec::new()));
             if self.refuse_for(pause, &reason).await.is_err() {
                 return;
             }
@@ -114,7 +114,7 @@ impl Work {
     async fn start(&self, api: &Arc<Api>) -> io::Result<Option<PluginProcess>> {
         // On a thread that may block: the interpreter may lie on a disk that does not answer.
         let directory = self.directory.clone();
-        let prepared = match api.blocking.run(move || Prepared::new(&directory)).await {
+        let prepared = match api.blocking.run(move || PreparedPlugin::new(&directory)).await {
             Ok(prepared) => prepared?,
             Err(NotDone::NoThread) => {
                 return Err(io::Error::new(io::ErrorKind::WouldBlock, NotDone::NoThread.to_string()));
@@ -128,7 +128,7 @@ impl Work {
         let (run, pid) = spawned?;
         let opened = Connection::open(stream);
         if opened.is_err() {
-            (self.notify)(Notice::Kill(run));
+            (self.notify)(PluginNotice::Kill(run));
         }
         Ok(Some(PluginProcess { run, pid, exited, connection: opened? }))
     }

@@ -1,8 +1,8 @@
 //! Plug-ins: Python code written for the original, run by a process of its own, the plug-in process.
 //!
-//! [`Plugins`] is what the other planes hold: it forwards calls, results of listeners and events, and never waits. The
-//! process is served by a task of the network plane (`plugin_process`), restarted when it ends, and killed when it does not
-//! answer; whatever was asked of it meanwhile is answered with a fault.
+//! [`Plugins`] is what the other planes hold: it forwards calls, results of listeners and events, and never waits. A task of
+//! the network plane serves the process (`plugin_process`), restarts it when it ends, and kills it when it does not answer;
+//! requests that it leaves unanswered are answered with a fault.
 
 mod notice;
 pub mod process;
@@ -23,16 +23,16 @@ use supervisord_wire::xmlrpc::encode_call;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::activity::Activity;
-pub use notice::{Notice, Notify, SpawnRequest};
+pub use notice::{NotifyControl, PluginNotice, SpawnRequest};
 
 /// The specifications of Python code whose behaviour is built in.
 pub const BUILT_IN: [&str; 2] =
     ["supervisor.rpcinterface:make_main_rpcinterface", "supervisor.dispatchers:default_handler"];
 
-/// How many orders may wait for the plug-in process.
+/// How many requests may wait for the plug-in process.
 const MAX_ORDERS: usize = 4096;
 
-/// Something for the plug-in process to do.
+/// A request to the plug-in process.
 pub(crate) enum Order {
     Call { xml: String, reply: oneshot::Sender<Result<Value, Fault>> },
     Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<RenderedEvent>, result: Vec<u8> },
@@ -45,7 +45,7 @@ pub(crate) struct Work {
     pub(crate) directory: PathBuf,
     pub(crate) interfaces: Vec<Section>,
     pub(crate) orders: mpsc::Receiver<Order>,
-    pub(crate) notify: Notify,
+    pub(crate) notify: NotifyControl,
     pub(crate) listed: Listed,
 }
 
@@ -64,7 +64,7 @@ pub(crate) type Listed = Arc<RwLock<BTreeMap<String, Vec<Method>>>>;
 impl Plugins {
     /// The plug-ins of a configuration, of a daemon that was started in `directory`. Nothing runs before the network plane
     /// has taken the work.
-    pub fn new(config: &Config, directory: &Path, notify: Notify) -> Plugins {
+    pub fn new(config: &Config, directory: &Path, notify: NotifyControl) -> Plugins {
         let interfaces: Vec<Section> = foreign(config).map(section).collect();
         let (orders, queue) = mpsc::channel(MAX_ORDERS);
         let listed = Listed::default();
@@ -83,7 +83,7 @@ impl Plugins {
         }
     }
 
-    /// Whether a configuration has RPC interfaces that are Python code: then [`Notice::Ready`] will come.
+    /// Whether a configuration has RPC interfaces that are Python code: then [`PluginNotice::Ready`] will come.
     pub fn are_awaited(&self) -> bool {
         !self.namespaces.is_empty()
     }
@@ -129,7 +129,7 @@ impl Plugins {
         answer.await.ok()
     }
 
-    /// Has a result judged; the verdict comes as [`Notice::Judged`]. False when too much is waiting.
+    /// Has a result handler judge the result of a listener; the verdict arrives as [`PluginNotice::Judged`]. False when too much is waiting.
     pub fn judge(
         &self,
         process: ProcessId,
@@ -141,7 +141,7 @@ impl Plugins {
         self.orders.try_send(Order::Judge { process, judgement, handler, event, result }).is_ok()
     }
 
-    /// Tells the plug-ins of an event. One that finds no room is lost, which is said once in a while.
+    /// Tells the plug-ins of an event. Where the queue is full the event is lost; the daemon logs losses at growing intervals.
     pub fn announce(&self, event: Arc<RenderedEvent>, activity: &Activity) {
         if self.orders.try_send(Order::Announce(event)).is_err() {
             let lost = self.lost_events.fetch_add(1, Ordering::Relaxed) + 1;
@@ -153,7 +153,7 @@ impl Plugins {
     }
 }
 
-/// The RPC interfaces that are Python code, the last of each name, as in the original.
+/// The RPC interfaces that are Python code. Of several with one name the last one counts, as in the original.
 fn foreign(config: &Config) -> impl Iterator<Item = &Plugin> {
     let all = &config.rpc_interfaces;
     all.iter().enumerate().filter_map(move |(index, plugin)| {

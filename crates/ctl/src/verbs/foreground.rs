@@ -60,7 +60,7 @@ fn run_foreground(session: &mut Session, name: &str) -> Result<(), Failure> {
     // Drops the receiver, so that the sending threads can end.
     drop((streams, events));
     session.input.resume(typing);
-    if end? == End::ProcessGone {
+    if end? == ForegroundEnd::ProcessGone {
         session.print("Process got killed");
     }
     session.print("Exiting foreground");
@@ -69,14 +69,14 @@ fn run_foreground(session: &mut Session, name: &str) -> Result<(), Failure> {
 
 /// Why `fg` ended.
 #[derive(PartialEq, Eq)]
-enum End {
+enum ForegroundEnd {
     /// The user or the end of the input ended it.
     Wanted,
     /// The process does not run any more.
     ProcessGone,
 }
 
-fn relay(session: &mut Session, name: &str, events: &ForegroundEvents) -> Result<End, Failure> {
+fn relay(session: &mut Session, name: &str, events: &ForegroundEvents) -> Result<ForegroundEnd, Failure> {
     loop {
         match events.next(Some(POLL_INTERVAL)) {
             ForegroundEvent::Chunk(bytes) => session.console.raw(&bytes),
@@ -85,24 +85,24 @@ fn relay(session: &mut Session, name: &str, events: &ForegroundEvents) -> Result
                     return Ok(end);
                 }
             }
-            ForegroundEvent::Interrupted | ForegroundEvent::InputEnded => return Ok(End::Wanted),
+            ForegroundEvent::Interrupted | ForegroundEvent::InputEnded => return Ok(ForegroundEnd::Wanted),
             ForegroundEvent::StreamEnded => {}
             ForegroundEvent::Timeout => {
                 if !is_running(session, name)? {
-                    return Ok(End::ProcessGone);
+                    return Ok(ForegroundEnd::ProcessGone);
                 }
             }
         }
     }
 }
 
-fn send(session: &mut Session, name: &str, line: &str) -> Result<Option<End>, Failure> {
+fn send(session: &mut Session, name: &str, line: &str) -> Result<Option<ForegroundEnd>, Failure> {
     match session.client()?.send_stdin(name, &format!("{line}\n")) {
-        Ok(()) => Ok((!is_running(session, name)?).then_some(End::ProcessGone)),
-        Err(ClientError::Fault(refusal)) if refusal.is(FaultCode::NotRunning) => Ok(Some(End::ProcessGone)),
+        Ok(()) => Ok((!is_running(session, name)?).then_some(ForegroundEnd::ProcessGone)),
+        Err(ClientError::Fault(refusal)) if refusal.is(FaultCode::NotRunning) => Ok(Some(ForegroundEnd::ProcessGone)),
         Err(ClientError::Fault(refusal)) => {
             session.print(format_args!("ERROR: {}", fault(&refusal)));
-            Ok(Some(End::Wanted))
+            Ok(Some(ForegroundEnd::Wanted))
         }
         Err(error) => Err(error.into()),
     }

@@ -15,7 +15,7 @@ use crate::memory_budget::Reservation;
 
 /// The end of a log.
 #[derive(Debug)]
-pub struct Tail {
+pub struct LogTail {
     /// Its text.
     pub text: String,
     /// The offset for the next request.
@@ -26,9 +26,9 @@ pub struct Tail {
     pub reservation: Option<Reservation>,
 }
 
-impl Tail {
-    fn empty(offset: i64) -> Tail {
-        Tail { text: String::new(), offset, overflow: false, reservation: None }
+impl LogTail {
+    fn empty(offset: i64) -> LogTail {
+        LogTail { text: String::new(), offset, overflow: false, reservation: None }
     }
 }
 
@@ -82,21 +82,21 @@ impl Api {
         channel: Channel,
         offset: i64,
         length: i64,
-    ) -> Result<Tail, CallFailure> {
-        let Some(path) = self.process_log(actor, name, channel)? else { return Ok(Tail::empty(0)) };
-        let log = match self.blocking.run(move || Log::open(&path)).await? {
+    ) -> Result<LogTail, CallFailure> {
+        let Some(path) = self.process_log(actor, name, channel)? else { return Ok(LogTail::empty(0)) };
+        let log = match self.blocking.run(move || OpenLog::open(&path)).await? {
             Ok(log) => log,
-            Err(OpenError::Missing) => return Ok(Tail::empty(0)),
-            Err(OpenError::Unreadable) => return Ok(Tail::empty(offset)),
+            Err(LogOpenError::Missing) => return Ok(LogTail::empty(0)),
+            Err(LogOpenError::Unreadable) => return Ok(LogTail::empty(offset)),
         };
         let logread::TailRange { range, offset: end, overflow } = logread::tail_range(log.size, offset, length);
         let reservation = self.reserve(needed(&range)).await?;
         Ok(match self.blocking.run(move || log.text(range)).await? {
             Ok(text) => {
                 let offset = i64::try_from(end).unwrap_or(i64::MAX);
-                Tail { text, offset, overflow, reservation: Some(reservation) }
+                LogTail { text, offset, overflow, reservation: Some(reservation) }
             }
-            Err(_) => Tail::empty(offset),
+            Err(_) => LogTail::empty(offset),
         })
     }
 
@@ -123,9 +123,9 @@ impl Api {
     ) -> Result<(String, Reservation), CallFailure> {
         let Some(path) = path else { return Err(Refusal::new(Reason::NoFile).into()) };
         let found = self.blocking.run(move || {
-            let log = Log::open(&path).map_err(|error| match error {
-                OpenError::Missing => Refusal::with(Reason::NoFile, &path),
-                OpenError::Unreadable => Refusal::new(Reason::Failed),
+            let log = OpenLog::open(&path).map_err(|error| match error {
+                LogOpenError::Missing => Refusal::with(Reason::NoFile, &path),
+                LogOpenError::Unreadable => Refusal::new(Reason::Failed),
             })?;
             let range = logread::read_range(log.size, offset, length)?;
             Ok::<_, Refusal>((log, range))
@@ -143,25 +143,25 @@ fn needed(range: &Range<u64>) -> usize {
 }
 
 /// An open log with the size it had when it was opened.
-struct Log {
+struct OpenLog {
     file: File,
     size: u64,
 }
 
-enum OpenError {
+enum LogOpenError {
     Missing,
     Unreadable,
 }
 
-impl Log {
-    fn open(path: &str) -> Result<Log, OpenError> {
+impl OpenLog {
+    fn open(path: &str) -> Result<OpenLog, LogOpenError> {
         if fs::metadata(path).is_err() {
-            return Err(OpenError::Missing);
+            return Err(LogOpenError::Missing);
         }
-        let opened = file_end::open(path).and_then(|file| Ok(Log { size: file.metadata()?.len(), file }));
+        let opened = file_end::open(path).and_then(|file| Ok(OpenLog { size: file.metadata()?.len(), file }));
         opened.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => OpenError::Missing,
-            _ => OpenError::Unreadable,
+            io::ErrorKind::NotFound => LogOpenError::Missing,
+            _ => LogOpenError::Unreadable,
         })
     }
 

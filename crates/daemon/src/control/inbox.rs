@@ -14,7 +14,7 @@ use crate::calls::{self, Calls, Pending};
 use crate::network::IdleConnections;
 use crate::notifier::Notifier;
 use crate::output::Report;
-use crate::plugins::Notice;
+use crate::plugins::PluginNotice;
 
 /// What other threads tell control.
 pub enum Message {
@@ -34,7 +34,7 @@ pub enum Message {
     /// The network plane has ended, for an upgrade, and left these clients.
     NetworkStopped(IdleConnections),
     /// The plug-ins have something to say.
-    Plugins(Notice),
+    Plugins(PluginNotice),
 }
 
 /// Sends messages from other threads to control; clones share one queue.

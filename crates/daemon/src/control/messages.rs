@@ -17,7 +17,7 @@ use crate::calls::Pending;
 use crate::clock::present;
 use crate::keeper::Owner;
 use crate::output::{Report, RunId};
-use crate::plugins::{Notice, SpawnRequest};
+use crate::plugins::{PluginNotice, SpawnRequest};
 
 impl Control {
     /// Takes everything that other threads have told control.
@@ -75,15 +75,15 @@ impl Control {
         }
     }
 
-    fn take_notice(&mut self, notice: Notice) {
+    fn take_notice(&mut self, notice: PluginNotice) {
         match notice {
-            Notice::Ready => self.stop_waiting_for_plugins(),
-            Notice::Judged { process, judgement, verdict } => {
+            PluginNotice::Ready => self.stop_waiting_for_plugins(),
+            PluginNotice::Judged { process, judgement, verdict } => {
                 self.input(SupervisorInput::Judged { process, judgement, verdict });
             }
-            Notice::Subscribed(kinds) => self.input(SupervisorInput::Subscribed { kinds }),
-            Notice::Spawn(request) => self.spawn_plugin_process(*request),
-            Notice::Kill(run) => {
+            PluginNotice::Subscribed(kinds) => self.input(SupervisorInput::Subscribed { kinds }),
+            PluginNotice::Spawn(request) => self.spawn_plugin_process(*request),
+            PluginNotice::Kill(run) => {
                 // It may have ended, and then who asked for it is told.
                 let _ = self.children.kill(run, SIGKILL, KillScope::Process);
             }

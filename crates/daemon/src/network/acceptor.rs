@@ -18,7 +18,7 @@ use crate::memory_budget::is_possible;
 use crate::network::admission::Connections;
 use crate::network::connection;
 use crate::network::listen::{self, ListenError, OpenServer, SocketFile};
-use crate::network::service::{Server, Service, Shared};
+use crate::network::service::{PlaneContext, Server, Service};
 use crate::network::socket::Socket;
 use crate::network::state::PlaneState;
 use crate::network::transport::{Accept, accept_on, accept_on_unix};
@@ -50,7 +50,7 @@ impl Acceptor {
     /// plane continues, once all others have ended.
     pub async fn run(
         self,
-        shared: Rc<Shared>,
+        shared: Rc<PlaneContext>,
         limit: usize,
         mut state: watch::Receiver<PlaneState>,
         check_file: watch::Receiver<()>,
@@ -69,7 +69,7 @@ impl Acceptor {
 
     async fn accept_all(
         mut self,
-        shared: Rc<Shared>,
+        shared: Rc<PlaneContext>,
         limit: usize,
         mut state: watch::Receiver<PlaneState>,
         mut check_file: watch::Receiver<()>,
@@ -161,7 +161,7 @@ struct OpenConnections {
     section: String,
     server: Rc<Server>,
     connections: Rc<Connections>,
-    shared: Rc<Shared>,
+    shared: Rc<PlaneContext>,
     state: watch::Receiver<PlaneState>,
     idle: RefCell<IdleConnections>,
 }

@@ -12,19 +12,19 @@ use crate::network::dates::stamp;
 use crate::network::reply::Reply;
 
 /// A request as its line shows it.
-pub struct Access {
-    peer: Peer,
+pub struct AccessEntry {
+    peer: PeerName,
     line: String,
 }
 
-impl Access {
+impl AccessEntry {
     /// Notes what a request asks.
-    pub fn of<B>(request: &Request<B>, client: ClientPeer, activity: &Activity) -> Access {
+    pub fn of<B>(request: &Request<B>, client: ClientPeer, activity: &Activity) -> AccessEntry {
         if activity.wants(LogLevel::Blather) {
-            activity.log(LogLevel::Blather, &format!("read event caused by <http client {}>", Peer(client)));
+            activity.log(LogLevel::Blather, &format!("read event caused by <http client {}>", PeerName(client)));
         }
         let version = if request.version() == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
-        Access { peer: Peer(client), line: format!("{} {} {version}", request.method(), request.uri()) }
+        AccessEntry { peer: PeerName(client), line: format!("{} {} {version}", request.method(), request.uri()) }
     }
 
     /// Writes the line: an error where the daemon itself failed, however the address is spelt, else a trace.
@@ -39,9 +39,9 @@ impl Access {
 }
 
 /// A client as log lines show it: the original has nothing more for one on a socket in the file system.
-pub struct Peer(pub ClientPeer);
+pub struct PeerName(pub ClientPeer);
 
-impl fmt::Display for Peer {
+impl fmt::Display for PeerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             ClientPeer::Inet(address) => write!(f, "{}:{}", address.ip(), address.port()),
@@ -50,7 +50,7 @@ impl fmt::Display for Peer {
     }
 }
 
-impl fmt::Display for Access {
+impl fmt::Display for AccessEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line)
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::memory_budget::MemoryBudget;
-use crate::network::socket::{Phase, Socket};
+use crate::network::socket::{ConnectionPhase, Socket};
 
 /// How long a client that has just connected may be silent before it can be evicted.
 const GRACE: Duration = Duration::from_millis(50);
@@ -45,7 +45,7 @@ enum EvictionReason {
 
 /// Whether a client has never been served.
 fn is_stranger(socket: &Socket) -> bool {
-    matches!(socket.phase(), Phase::Fresh | Phase::Head)
+    matches!(socket.phase(), ConnectionPhase::Fresh | ConnectionPhase::Head)
 }
 
 /// The open connections of one server.
@@ -99,15 +99,17 @@ impl Connections {
         let strangers = open.values().filter(|socket| is_stranger(socket)).count();
         let candidates = open.values().filter_map(|socket| {
             let reason = match (socket.phase(), socket.blocked()) {
-                (Phase::Fresh | Phase::Head, _) if strangers * 2 > self.limit => {
+                (ConnectionPhase::Fresh | ConnectionPhase::Head, _) if strangers * 2 > self.limit => {
                     (EvictionReason::OneOfManyStrangers, socket.since())
                 }
-                (Phase::Idle, _) => (EvictionReason::Silent, socket.since()),
-                (Phase::Replying | Phase::Streaming, Some(blocked)) => (EvictionReason::TakesNothing, blocked),
-                (Phase::Handling, _) if socket.since().elapsed() > LONG_CALL => {
+                (ConnectionPhase::Idle, _) => (EvictionReason::Silent, socket.since()),
+                (ConnectionPhase::Replying | ConnectionPhase::Streaming, Some(blocked)) => {
+                    (EvictionReason::TakesNothing, blocked)
+                }
+                (ConnectionPhase::Handling, _) if socket.since().elapsed() > LONG_CALL => {
                     (EvictionReason::LongCall, socket.since())
                 }
-                (Phase::Fresh | Phase::Head, _) => (EvictionReason::Stranger, socket.since()),
+                (ConnectionPhase::Fresh | ConnectionPhase::Head, _) => (EvictionReason::Stranger, socket.since()),
                 _ => return None,
             };
             Some((reason, socket))

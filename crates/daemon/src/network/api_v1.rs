@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 
 use crate::network::reply::Reply;
 use problem::Problem;
-use request::Request;
+use request::ApiRequest;
 use router::{Match, Route};
 
 mod daemon;
@@ -34,7 +34,7 @@ const ROUTES: &[Route<Handler>] = &[
     },
 ];
 
-type Handler = for<'a> fn(Request<'a>) -> Pin<Box<dyn Future<Output = Result<Reply, Problem>> + 'a>>;
+type Handler = for<'a> fn(ApiRequest<'a>) -> Pin<Box<dyn Future<Output = Result<Reply, Problem>> + 'a>>;
 
 /// The part of an undecoded path below `/api/v1`; `None` for all other paths.
 pub fn below(path: &str) -> Option<&str> {
@@ -52,7 +52,7 @@ pub async fn respond(caller: Caller<'_>, method: &Method, path: &str, headers: &
     let Caller { api, actor, streams, socket } = caller;
     let handled = match router::find(ROUTES, method, path) {
         Match::Route(route, parameters) => {
-            (route.handler)(Request { api, actor, streams, socket, method, headers, parameters }).await
+            (route.handler)(ApiRequest { api, actor, streams, socket, method, headers, parameters }).await
         }
         Match::Options(allowed) => Ok(Reply::whole(StatusCode::NO_CONTENT, "").text(ALLOW, allowed)),
         Match::NoSuchMethod(allowed) => {

@@ -75,7 +75,7 @@ mod tests {
     use hyper::header::HeaderValue;
 
     use super::*;
-    use crate::network::reply::Content;
+    use crate::network::reply::ReplyContent;
 
     #[test]
     fn every_file_is_what_its_type_says() {
@@ -97,7 +97,7 @@ mod tests {
         headers.insert(IF_MODIFIED_SINCE, HeaderValue::from_str(&date).expect("a date"));
         let reply = find(&assets, "/images/icon.png", &headers);
         assert_eq!(reply.status, StatusCode::NOT_MODIFIED);
-        assert!(matches!(reply.content, Content::Whole(body) if body.is_empty()));
+        assert!(matches!(reply.content, ReplyContent::Whole(body) if body.is_empty()));
         headers.insert(IF_MODIFIED_SINCE, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
         assert_eq!(find(&assets, "/images/icon.png", &headers).status, StatusCode::OK);
     }

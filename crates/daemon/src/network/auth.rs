@@ -21,72 +21,72 @@ mod throttle;
 
 use throttle::Throttle;
 
-/// Padding that is missing, as some clients send it, does no harm.
+/// Some clients leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Remembers, for one server, the last credentials that were found good by a slow check.
+/// The last credentials of one server that a slow check has found correct.
 #[derive(Default)]
-pub struct Memory {
+pub struct VerifiedCredentials {
     last: RefCell<Option<Vec<u8>>>,
 }
 
-/// What the checks of all servers have in common.
-pub struct Gate {
+/// Checks the credentials of requests, for all servers.
+pub struct Authenticator {
     throttle: Throttle,
-    /// One expensive check at a time: each takes the memory that the hash asks for.
+    /// Allows one slow check at a time: each needs the memory that the hash asks for.
     slow: Semaphore,
     blocking: BlockingThreads,
 }
 
-/// Whether a request may proceed.
+/// The result of checking the credentials of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It may.
+pub enum Authentication {
+    /// The request may proceed.
     Admitted,
     /// The credentials are missing or wrong.
     Refused,
-    /// Nobody has looked at them: too many wrong ones have come from there.
+    /// The credentials were not checked: the client has sent too many wrong ones.
     TooMany,
-    /// Nobody has looked at them: the system has no memory for that.
+    /// The credentials were not checked: the system has no memory for the check.
     NoMemory,
 }
 
-impl Gate {
-    /// A gate whose expensive checks run on these threads.
-    pub fn new(blocking: BlockingThreads) -> Gate {
-        Gate { throttle: Throttle::new(), slow: Semaphore::new(1), blocking }
+impl Authenticator {
+    /// Slow checks run on these threads.
+    pub fn new(blocking: BlockingThreads) -> Authenticator {
+        Authenticator { throttle: Throttle::new(), slow: Semaphore::new(1), blocking }
     }
 
-    /// Whether a request with these headers may proceed. `slowed` is told when a guesser has to wait from now on.
-    pub async fn admits(
+    /// Checks the credentials in these headers. Calls `slowed` when a client that guesses passwords has to wait from now on.
+    pub async fn authenticate(
         &self,
         credentials: &RequiredCredentials,
         headers: &HeaderMap,
-        memory: &Memory,
+        verified: &VerifiedCredentials,
         client: ClientPeer,
         slowed: impl FnOnce(),
-    ) -> Verdict {
-        let Some(presented) = presented(headers) else { return Verdict::Refused };
-        let Some((username, password)) = split(&presented) else { return Verdict::Refused };
+    ) -> Authentication {
+        let Some(presented) = presented(headers) else { return Authentication::Refused };
+        let Some((username, password)) = split(&presented) else { return Authentication::Refused };
         let guesser = self.throttle.guesser(client, username);
         let hash = passwords::slow_hash(credentials);
         let mut place = None;
         loop {
             if !self.throttle.wait(guesser, &mut place).await {
-                return Verdict::TooMany;
+                return Authentication::TooMany;
             }
-            if hash.is_some() && memory.remembers(&presented) {
-                return Verdict::Admitted;
+            if hash.is_some() && verified.remembers(&presented) {
+                return Authentication::Admitted;
             }
             let _turn = match hash {
                 Some(_) => self.slow.acquire().await.ok(),
                 None => None,
             };
             if hash.is_some_and(|hash| !is_possible(passwords::memory_of(hash))) {
-                return Verdict::NoMemory;
+                return Authentication::NoMemory;
             }
             if !self.throttle.pay(guesser) {
                 continue;
@@ -99,13 +99,13 @@ impl Gate {
                 Some(hash) => self.matches_slowly(&credentials.username, hash, username, password).await,
             };
             if !is_good {
-                return Verdict::Refused;
+                return Authentication::Refused;
             }
             self.throttle.give_back(guesser);
             if hash.is_some() {
-                memory.remember(presented);
+                verified.remember(presented);
             }
-            return Verdict::Admitted;
+            return Authentication::Admitted;
         }
     }
 
@@ -117,7 +117,7 @@ impl Gate {
     }
 }
 
-impl Memory {
+impl VerifiedCredentials {
     fn remembers(&self, presented: &[u8]) -> bool {
         self.last.borrow().as_deref().is_some_and(|last| presented.ct_eq(last).into())
     }
@@ -127,7 +127,7 @@ impl Memory {
     }
 }
 
-/// `user:password` as the request presents it; none when it presents nothing that can be understood.
+/// `user:password` as the request presents it; none if the header is missing or malformed.
 fn presented(headers: &HeaderMap) -> Option<Vec<u8>> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let blank = value.iter().position(|byte| *byte == b' ')?;
@@ -143,14 +143,14 @@ fn split(presented: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&presented[..colon], &presented[colon + 1..]))
 }
 
-/// The reply to a request that was not admitted. It really closes the connection, as it says.
+/// The reply to a request with missing or wrong credentials. It closes the connection.
 pub fn refusal() -> Reply {
     let mut reply = Reply::error(StatusCode::UNAUTHORIZED);
     reply.headers.insert(0, (WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"default\"")));
     reply.closing()
 }
 
-/// The reply to a request whose credentials nobody has looked at.
+/// The reply to a client that has sent too many wrong passwords.
 pub fn too_many() -> Reply {
     let mut reply = Reply::error(StatusCode::TOO_MANY_REQUESTS);
     reply.headers.insert(0, (RETRY_AFTER, HeaderValue::from_static("1")));

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::network::limits::Limits;
 use crate::network::service::Service;
-use crate::network::socket::{Phase, Socket, SocketIo};
+use crate::network::socket::{ConnectionPhase, Socket, SocketIo};
 use crate::network::state::PlaneState;
 
 /// How long the rest of what a refused client sends is read, so that it sees the refusal and not a broken connection.
@@ -89,10 +89,10 @@ async fn overdue(socket: &Socket, limits: &Limits) {
 
 fn deadline(socket: &Socket, limits: &Limits) -> Option<Instant> {
     let phase = match socket.phase() {
-        Phase::Fresh | Phase::Head => Some(socket.since() + limits.head),
-        Phase::Idle => Some(socket.since() + limits.idle),
-        Phase::Handling | Phase::Replying => None,
-        Phase::Streaming => return None,
+        ConnectionPhase::Fresh | ConnectionPhase::Head => Some(socket.since() + limits.head),
+        ConnectionPhase::Idle => Some(socket.since() + limits.idle),
+        ConnectionPhase::Handling | ConnectionPhase::Replying => None,
+        ConnectionPhase::Streaming => return None,
     };
     let write = socket.blocked().map(|blocked| blocked + limits.reply);
     phase.into_iter().chain(write).min()
@@ -112,7 +112,7 @@ async fn finish_reply<H: Future>(socket: &Socket, mut http: Pin<&mut H>) {
         _ = &mut http => return,
         () = sleep(PENDING_CALL) => (),
     }
-    if socket.phase() == Phase::Replying || socket.blocked().is_some() {
+    if socket.phase() == ConnectionPhase::Replying || socket.blocked().is_some() {
         let _ = timeout(PENDING_REPLY, http).await;
     }
 }

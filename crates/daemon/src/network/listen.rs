@@ -24,20 +24,20 @@ pub use error::{ListenError, ServerError};
 use unix::Spare;
 pub use unix::{Replacement, SocketFile};
 
-/// A configured server with its socket, accepting into the backlog but not yet answering.
+/// A configured server with its listening socket. Clients wait in the backlog until the network plane accepts them.
 #[derive(Debug)]
 pub struct OpenServer {
     /// Its configuration.
     pub config: HttpServer,
     /// Its socket.
-    pub listener: Listener,
-    /// Clients that were connected before.
+    pub listener: ListeningSocket,
+    /// Idle connections that the previous network plane accepted.
     pub clients: Vec<OwnedFd>,
 }
 
 /// A listening socket. Dropping it also removes its file, so that a start that fails half-way leaves nothing behind.
 #[derive(Debug)]
-pub enum Listener {
+pub enum ListeningSocket {
     /// A TCP port.
     Inet(TcpListener),
     /// A socket in the file system.
@@ -56,8 +56,8 @@ impl OpenServer {
     /// A second handle. While it exists, clients that connect wait in the backlog.
     pub fn spare(&self) -> io::Result<SpareServer> {
         let (handle, socket, file) = match &self.listener {
-            Listener::Inet(listener) => (listener.as_fd().try_clone_to_owned()?, Spare::default(), None),
-            Listener::Unix(listener, file) => {
+            ListeningSocket::Inet(listener) => (listener.as_fd().try_clone_to_owned()?, Spare::default(), None),
+            ListeningSocket::Unix(listener, file) => {
                 (listener.as_fd().try_clone_to_owned()?, file.spare(), Some(file.keeper()))
             }
         };
@@ -74,9 +74,9 @@ impl OpenServer {
         activity: &Activity,
     ) -> Result<OpenServer, ListenError> {
         let listener = match &config.address {
-            ServerAddress::Inet { .. } => Listener::Inet(socket.into()),
+            ServerAddress::Inet { .. } => ListeningSocket::Inet(socket.into()),
             ServerAddress::Unix { path, .. } => match SocketFile::adopt(path) {
-                Ok(file) => Listener::Unix(socket.into(), file),
+                Ok(file) => ListeningSocket::Unix(socket.into(), file),
                 Err(_) => {
                     let listener = open_one(&config)?.listener;
                     activity.log(LogLevel::Warn, &created_again(path));
@@ -128,10 +128,10 @@ pub fn replacement(config: &HttpServer) -> Result<Option<Replacement>, ListenErr
 
 fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {
     let listener = match &config.address {
-        ServerAddress::Inet { host, port } => Listener::Inet(socket::listen_tcp(host, *port, BACKLOG)?.into()),
+        ServerAddress::Inet { host, port } => ListeningSocket::Inet(socket::listen_tcp(host, *port, BACKLOG)?.into()),
         ServerAddress::Unix { path, mode, uid, gid } => {
             let (listener, file) = unix::open(path, *mode, *uid, *gid)?;
-            Listener::Unix(listener, file)
+            ListeningSocket::Unix(listener, file)
         }
     };
     Ok(OpenServer { config: config.clone(), listener, clients: Vec::new() })
@@ -149,7 +149,7 @@ pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activi
             None => {
                 let text = format!("Server '{section}' running without any HTTP authentication checking");
                 activity.log(LogLevel::Critical, &text);
-                if let Some(warning) = open_to_everybody(server) {
+                if let Some(warning) = unprotected_warning(server) {
                     activity.log(LogLevel::Warn, &warning);
                 }
             }
@@ -162,9 +162,9 @@ pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activi
     }
 }
 
-/// What there is to say of a server without password that does not only listen to this machine.
-fn open_to_everybody(server: &OpenServer) -> Option<String> {
-    let Listener::Inet(listener) = &server.listener else { return None };
+/// The warning about a server without a password that other machines can reach.
+fn unprotected_warning(server: &OpenServer) -> Option<String> {
+    let ListeningSocket::Inet(listener) = &server.listener else { return None };
     let address = listener.local_addr().ok()?;
     if address.ip().is_loopback() {
         return None;
@@ -185,8 +185,10 @@ fn open_to_everybody(server: &OpenServer) -> Option<String> {
 fn started_line(server: &OpenServer, clock: Clock) -> String {
     let at = ctime(&(clock.local)((clock.now)()));
     let (place, host, port) = match &server.listener {
-        Listener::Unix(_, file) => (file.path().to_owned(), "<unix domain socket>".to_owned(), file.path().to_owned()),
-        Listener::Inet(listener) => match listener.local_addr() {
+        ListeningSocket::Unix(_, file) => {
+            (file.path().to_owned(), "<unix domain socket>".to_owned(), file.path().to_owned())
+        }
+        ListeningSocket::Inet(listener) => match listener.local_addr() {
             Ok(address) => (address.ip().to_string(), address.ip().to_string(), address.port().to_string()),
             Err(_) => ("?".to_owned(), "?".to_owned(), "?".to_owned()),
         },

@@ -16,14 +16,14 @@ use tokio::sync::Notify;
 use crate::api::Api;
 use crate::blocking::{BlockingThreads, NotDone};
 use crate::follow::{Change, FollowHub, Subscription};
-use crate::network::reply::{Broken, Content, Reply};
+use crate::network::reply::{Broken, Reply, ReplyContent};
 use crate::network::route::decode;
 use crate::network::socket::Socket;
-use crate::network::streams::{Source, Streams};
+use crate::network::streams::{StreamSource, Streams};
 
 mod follower;
 
-use follower::{Follower, Step};
+use follower::{FollowStep, Follower};
 
 /// What a client sees where the file was emptied in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
@@ -32,7 +32,7 @@ const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What is needed to follow logs.
-pub struct Logs {
+pub struct LogStreams {
     /// Where they are.
     pub api: Arc<Api>,
     /// Tells when they grow.
@@ -41,7 +41,7 @@ pub struct Logs {
     pub streams: Rc<Streams>,
 }
 
-impl Logs {
+impl LogStreams {
     /// Follows the log of the process that a decoded `/logtail/NAME[/CHANNEL]` names.
     pub async fn process(&self, actor: &Actor, socket: &Rc<Socket>, path: &str) -> Reply {
         match named_log(&self.api, actor, path) {
@@ -94,7 +94,7 @@ fn refused(refusal: &Refusal) -> Reply {
     })
 }
 
-fn head(content: Content, modified: SystemTime) -> Reply {
+fn head(content: ReplyContent, modified: SystemTime) -> Reply {
     Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }
         .text(LAST_MODIFIED, httpdate::fmt_http_date(modified))
         .text(CONTENT_TYPE, "text/plain;charset=utf-8")
@@ -173,7 +173,7 @@ impl FollowedLog {
         Some(bytes)
     }
 
-    async fn check(&mut self) -> Result<Step, Broken> {
+    async fn check(&mut self) -> Result<FollowStep, Broken> {
         let mut follower = self.follower.take().ok_or(Broken)?;
         let checked = self.blocking.run(move || {
             let step = follower.next();
@@ -185,7 +185,7 @@ impl FollowedLog {
     }
 }
 
-impl Source for FollowedLog {
+impl StreamSource for FollowedLog {
     async fn read(&mut self) -> Result<Option<Bytes>, Broken> {
         if self.changes.state.is_replaced.swap(false, Ordering::SeqCst) {
             self.scope = Scope::All;
@@ -197,9 +197,9 @@ impl Source for FollowedLog {
         }
         self.scope = Scope::All;
         Ok(match self.check().await? {
-            Step::Piece(bytes) => Some(bytes),
-            Step::Truncated => Some(Bytes::from_static(TRUNCATED)),
-            Step::AtEnd => None,
+            FollowStep::Piece(bytes) => Some(bytes),
+            FollowStep::Truncated => Some(Bytes::from_static(TRUNCATED)),
+            FollowStep::AtEnd => None,
         })
     }
 

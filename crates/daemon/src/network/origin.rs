@@ -1,51 +1,52 @@
-//! Telling requests that a page of another site made a browser send from those that were meant.
+//! Protection against cross-site request forgery: tells requests that a page of another site made a browser send from those
+//! of the user.
 //!
-//! Browsers add the credentials they know for a server to every request to it, whoever causes it. What changes
-//! something must therefore come from a page of this server, or from a client that is no browser.
+//! A browser adds the credentials that it has for a server to every request to it, whichever page causes the request. A
+//! request that changes something must therefore come from a page of this server, or from a client that is not a browser.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hyper::header::{CONTENT_TYPE, FORWARDED, HOST, HeaderMap, HeaderName, ORIGIN, REFERER, USER_AGENT};
 
-/// The browser's own judgement; pages cannot set it.
+/// Set by the browser; pages cannot set it.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What only browsers send begins with this.
+/// The prefix of headers that only browsers send.
 const FETCH_METADATA: &str = "sec-fetch-";
 
-/// The name under which a proxy was asked. Pages of other sites cannot set this one either, nor `Forwarded`.
+/// The host name that the client of a proxy asked for. Pages of other sites cannot set it, nor `Forwarded`.
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Every browser calls itself that.
+/// The beginning of the user agent of every browser.
 const BROWSER: &str = "Mozilla/";
 
-/// The ports that an origin leaves out.
+/// The default ports, which an origin omits.
 const DEFAULT_PORTS: [&str; 2] = [":80", ":443"];
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// No browser.
+    /// A client that is not a browser.
     Program,
-    /// Something that calls itself a browser and says nothing about a page, as browsers do for a typed address.
+    /// A browser that names no page, as for an address that the user typed.
     Silent,
-    /// A page of this server, or a person who typed the address.
+    /// A page of this server, or an address that the user typed.
     Own,
-    /// A page whose name is not ours. It may be ours all the same, behind a proxy that hides the name.
+    /// A page with another host name. It may be of this server, behind a proxy that changes the name.
     Unproven,
-    /// A page of another site; the browser says so.
+    /// A page of another site, according to the browser.
     Foreign,
-    /// A page of a foreign name that has been made to lead to this machine (DNS rebinding).
+    /// A page with a foreign name that resolves to this machine (DNS rebinding).
     Rebound,
 }
 
-/// The side of a connection where nobody but people on this machine is expected, and no password is asked for.
+/// A server on the loopback interface that asks for no password: only users of this machine are expected.
 #[derive(Clone, Copy, Debug)]
 pub struct Unguarded<'a> {
-    /// The port that was connected to.
+    /// The port that the client connected to.
     pub port: u16,
-    /// The names, besides `localhost` and addresses, under which people know it.
+    /// The names of the server besides `localhost` and addresses.
     pub names: &'a [&'a str],
 }
 
@@ -64,7 +65,7 @@ pub fn sender(headers: &HeaderMap, unguarded: Option<Unguarded<'_>>) -> Sender {
         None => (),
     }
     match text(headers, &ORIGIN).or_else(|| text(headers, &REFERER)) {
-        // A header that cannot be read is no good sign.
+        // A header that cannot be read is suspicious.
         None if headers.contains_key(ORIGIN) || headers.contains_key(REFERER) => Sender::Unproven,
         None => Sender::Silent,
         Some(source) if is_ours(headers, source) => Sender::Own,
@@ -72,22 +73,22 @@ pub fn sender(headers: &HeaderMap, unguarded: Option<Unguarded<'_>>) -> Sender {
     }
 }
 
-/// Whether a browser may have sent this content to another site without asking us first. No XML-RPC client uses one of
-/// these types from a browser.
+/// Whether a browser sends this type of content to another site without a preflight request. No XML-RPC client in a browser
+/// uses one of these types.
 pub fn is_sent_unasked(headers: &HeaderMap) -> bool {
     let content = text(headers, &CONTENT_TYPE).unwrap_or_default();
     let content = content.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"].contains(&content.as_str())
 }
 
-/// Whether anything shows a browser.
+/// Whether any header identifies a browser.
 pub fn is_browser(headers: &HeaderMap) -> bool {
     let is_named = || headers.get(USER_AGENT).is_some_and(|name| name.as_bytes().starts_with(BROWSER.as_bytes()));
     let tells = |name: &HeaderName| name.as_str().starts_with(FETCH_METADATA) || [ORIGIN, REFERER].contains(name);
     is_named() || headers.keys().any(tells)
 }
 
-/// Whether a browser was led here by a name that somebody else may have made: a proxy would have another port.
+/// Whether the host name that the browser used may belong to an attacker. A proxy would have another port.
 fn is_rebound(headers: &HeaderMap, place: Unguarded<'_>) -> bool {
     let is_foreign = |host: &str| {
         let host = host.split('/').next().unwrap_or_default().trim();
@@ -100,7 +101,7 @@ fn is_rebound(headers: &HeaderMap, place: Unguarded<'_>) -> bool {
     headers.get_all(HOST).iter().any(|host| host.to_str().map_or(true, is_foreign))
 }
 
-/// Whether a name cannot be made to lead here by somebody else.
+/// Whether only this machine can give this name to itself.
 fn is_at_home(name: &str, names: &[&str]) -> bool {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let name = name.trim_end_matches('.').to_ascii_lowercase();
@@ -116,7 +117,7 @@ pub fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// Whether the host of an origin is one that we or the proxies before us were asked as.
+/// Whether the host of an origin is one that the client asked this server or a proxy before it for.
 fn is_ours(headers: &HeaderMap, source: &str) -> bool {
     let host = plain(authority(source)).to_ascii_lowercase();
     if host.is_empty() {

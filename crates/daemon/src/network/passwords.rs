@@ -13,7 +13,7 @@ const SHA1_PREFIX: &str = "{SHA}";
 /// A password in the configuration that starts with this is an Argon2 hash in its usual text form, `$argon2id$...`.
 const ARGON2_PREFIX: &str = "{ARGON2ID}";
 
-/// Whether any request could satisfy these credentials; a damaged hash lets nobody in.
+/// Whether any password can match: a malformed hash matches none.
 pub fn is_usable(credentials: &RequiredCredentials) -> bool {
     slow_hash(credentials).is_none_or(|hash| PasswordHash::new(hash).is_ok())
 }
@@ -28,8 +28,8 @@ pub fn has_hash(password: &[u8], hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
 }
 
-/// Whether a user name and a password are those of the configuration, which has the password in clear text or as SHA-1. The time
-/// that this takes tells nothing about them.
+/// Compares a user name and a password with the configuration, which has the password in clear text or as SHA-1. Takes the same
+/// time whether they match or not.
 pub fn matches(credentials: &RequiredCredentials, username: &[u8], password: &[u8]) -> bool {
     let password = match credentials.password.strip_prefix(SHA1_PREFIX) {
         Some(expected) => hex(&Sha1::digest(password)).as_bytes().ct_eq(expected.as_bytes()),

@@ -17,7 +17,7 @@ use crate::follow::FollowHub;
 use crate::network::acceptor::{Acceptor, IdleConnections};
 use crate::network::limits::Limits;
 use crate::network::listen::OpenServer;
-use crate::network::service::Shared;
+use crate::network::service::PlaneContext;
 use crate::network::state::PlaneState;
 use crate::xmlrpc::Responder;
 
@@ -28,10 +28,10 @@ const MEMORY_RELEASE_DELAY: Duration = Duration::from_secs(1);
 const THREADS_END: Duration = Duration::from_millis(100);
 
 /// Something else that runs on the thread of the plane, until the plane ends.
-pub type Task = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+pub type PlaneTask = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// A task from what makes its future, on that thread.
-pub fn task<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F + Send + 'static) -> Task {
+pub fn task<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F + Send + 'static) -> PlaneTask {
     Box::new(move || Box::pin(make()))
 }
 
@@ -79,7 +79,7 @@ pub fn start(
     servers: Vec<OpenServer>,
     xmlrpc: Arc<Responder>,
     follow: Arc<FollowHub>,
-    task: Option<Task>,
+    task: Option<PlaneTask>,
 ) -> io::Result<NetworkHandle> {
     let available = xmlrpc.api.descriptors();
     let limits = Limits::default();
@@ -93,7 +93,7 @@ pub fn start_with(
     servers: Vec<OpenServer>,
     xmlrpc: Arc<Responder>,
     follow: Arc<FollowHub>,
-    task: Option<Task>,
+    task: Option<PlaneTask>,
     limits: Limits,
 ) -> io::Result<NetworkHandle> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -103,31 +103,31 @@ pub fn start_with(
     };
     let (state, watched_state) = watch::channel(PlaneState::Starting);
     let (check_files, checks) = watch::channel(());
-    let plane = Plane { acceptors, xmlrpc, follow, task, limits, state: watched_state, check_files: checks };
+    let plane = NetworkPlane { acceptors, xmlrpc, follow, task, limits, state: watched_state, check_files: checks };
     let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || plane.run(runtime))?;
     Ok(NetworkHandle { thread, state, check_files })
 }
 
 /// What the thread starts with.
-struct Plane {
+struct NetworkPlane {
     acceptors: Vec<Acceptor>,
     xmlrpc: Arc<Responder>,
     follow: Arc<FollowHub>,
-    task: Option<Task>,
+    task: Option<PlaneTask>,
     limits: Limits,
     state: watch::Receiver<PlaneState>,
     /// Changes when the files of the sockets are to be checked.
     check_files: watch::Receiver<()>,
 }
 
-impl Plane {
+impl NetworkPlane {
     /// Runs until the plane ends. Returns the connections that the next plane continues.
     fn run(self, runtime: Runtime) -> IdleConnections {
         signal::block_in_this_thread();
-        let Plane { acceptors, xmlrpc, follow, task, limits, mut state, check_files } = self;
+        let NetworkPlane { acceptors, xmlrpc, follow, task, limits, mut state, check_files } = self;
         let connections = (limits.connections / acceptors.len().max(1)).max(1);
         let blocking = xmlrpc.api.blocking.clone();
-        let shared = Shared::new(xmlrpc, follow, limits, state.clone(), connections / 2);
+        let shared = PlaneContext::new(xmlrpc, follow, limits, state.clone(), connections / 2);
         let idle = LocalSet::new().block_on(&runtime, async {
             if let Some(task) = task {
                 spawn_local(task());
@@ -154,7 +154,7 @@ impl Plane {
 }
 
 /// Gives back to the system, a while after clients have left, the memory that serving them took.
-async fn release_memory(shared: Rc<Shared>) {
+async fn release_memory(shared: Rc<PlaneContext>) {
     loop {
         shared.left.notified().await;
         sleep(MEMORY_RELEASE_DELAY).await;

@@ -11,7 +11,7 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, 
 use hyper::{Response, StatusCode};
 
 use crate::memory_budget::Reservation;
-use crate::network::socket::{Phase, Socket};
+use crate::network::socket::{ConnectionPhase, Socket};
 
 /// What the original's HTTP library called itself. Kept, because clients may tell by it whom they talk to.
 const SERVER_NAME: HeaderValue = HeaderValue::from_static("Medusa/1.12");
@@ -24,7 +24,7 @@ pub struct Reply {
     /// The headers after `Server` and `Date`, in the order they are sent.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
-    pub content: Content,
+    pub content: ReplyContent,
     /// The memory the body takes, where it can be large.
     pub reservation: Option<Reservation>,
 }
@@ -43,34 +43,34 @@ impl std::fmt::Debug for dyn Pieces {
 
 /// The body of a reply.
 #[derive(Debug)]
-pub enum Content {
+pub enum ReplyContent {
     /// All of it.
     Whole(Bytes),
     /// All of it, in pieces that are made when they are sent.
-    Written(Written),
+    Generated(GeneratedBody),
     /// Pieces as they come.
     Pieces(Box<dyn Pieces>),
 }
 
-impl Content {
+impl ReplyContent {
     /// How many bytes are still to come, where that is known.
     fn length(&self) -> Option<usize> {
         match self {
-            Content::Whole(body) => Some(body.len()),
-            Content::Written(written) => Some(written.left),
-            Content::Pieces(_) => None,
+            ReplyContent::Whole(body) => Some(body.len()),
+            ReplyContent::Generated(written) => Some(written.left),
+            ReplyContent::Pieces(_) => None,
         }
     }
 }
 
 /// A body that is made while it is sent.
-pub struct Written {
+pub struct GeneratedBody {
     /// How many bytes are still to come.
     left: usize,
     pieces: Box<dyn Iterator<Item = Bytes>>,
 }
 
-impl std::fmt::Debug for Written {
+impl std::fmt::Debug for GeneratedBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Written").field("left", &self.left).finish_non_exhaustive()
     }
@@ -91,12 +91,12 @@ impl std::error::Error for Broken {}
 impl Reply {
     /// A reply with a whole body and no headers yet.
     pub fn whole(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-        Reply { status, headers: Vec::new(), content: Content::Whole(body.into()), reservation: None }
+        Reply { status, headers: Vec::new(), content: ReplyContent::Whole(body.into()), reservation: None }
     }
 
     /// A reply with a body of so many bytes, in pieces that are made when they are sent, and no headers yet.
     pub fn written(status: StatusCode, length: usize, pieces: impl Iterator<Item = Bytes> + 'static) -> Reply {
-        let content = Content::Written(Written { left: length, pieces: Box::new(pieces) });
+        let content = ReplyContent::Generated(GeneratedBody { left: length, pieces: Box::new(pieces) });
         Reply { status, headers: Vec::new(), content, reservation: None }
     }
 
@@ -164,8 +164,8 @@ impl Reply {
     /// The reply in the form the HTTP library takes. `socket` learns how far it has got.
     pub fn into_response(self, socket: Rc<Socket>) -> Response<ReplyBody> {
         socket.enter(match self.content {
-            Content::Whole(_) | Content::Written(_) => Phase::Replying,
-            Content::Pieces(_) => Phase::Streaming,
+            ReplyContent::Whole(_) | ReplyContent::Generated(_) => ConnectionPhase::Replying,
+            ReplyContent::Pieces(_) => ConnectionPhase::Streaming,
         });
         let mut response =
             Response::new(ReplyBody { content: Some(self.content), reservation: self.reservation, socket });
@@ -182,14 +182,14 @@ impl Reply {
 
 /// A body as the HTTP library pulls it.
 pub struct ReplyBody {
-    content: Option<Content>,
+    content: Option<ReplyContent>,
     reservation: Option<Reservation>,
     socket: Rc<Socket>,
 }
 
 impl Drop for ReplyBody {
     fn drop(&mut self) {
-        self.socket.enter(Phase::Idle);
+        self.socket.enter(ConnectionPhase::Idle);
     }
 }
 
@@ -199,14 +199,14 @@ impl Body for ReplyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.content {
-            Some(Content::Pieces(pieces)) => pieces.poll_piece(cx).map(|piece| Some(piece.map(Frame::data))),
-            Some(Content::Written(written)) => {
+            Some(ReplyContent::Pieces(pieces)) => pieces.poll_piece(cx).map(|piece| Some(piece.map(Frame::data))),
+            Some(ReplyContent::Generated(written)) => {
                 let piece = written.pieces.next();
                 written.left = written.left.saturating_sub(piece.as_ref().map_or(written.left, Bytes::len));
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
             _ => match self.content.take() {
-                Some(Content::Whole(body)) if !body.is_empty() => {
+                Some(ReplyContent::Whole(body)) if !body.is_empty() => {
                     if let Some(reservation) = self.reservation.take() {
                         self.socket.owe(reservation);
                     }

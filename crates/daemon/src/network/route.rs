@@ -6,7 +6,7 @@ use hyper::Method;
 
 /// What can be asked of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum PageRoute {
     /// XML-RPC.
     Rpc,
     /// The log of a process, followed.
@@ -23,17 +23,17 @@ pub enum Endpoint {
     Asset,
 }
 
-impl Endpoint {
+impl PageRoute {
     /// Whether it says or does anything that is not the same for everybody.
     pub fn tells_something(self) -> bool {
-        !matches!(self, Endpoint::Health | Endpoint::Asset)
+        !matches!(self, PageRoute::Health | PageRoute::Asset)
     }
 }
 
 struct Rule {
     matches: fn(&str) -> bool,
     methods: &'static [Method],
-    endpoint: Endpoint,
+    endpoint: PageRoute,
 }
 
 const READ: &[Method] = &[Method::GET, Method::HEAD];
@@ -41,13 +41,13 @@ const PAGE: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 
 /// The first three test only the beginning, as the original does, so that `/RPC2/` and the like go on working.
 const RULES: &[Rule] = &[
-    Rule { matches: |path| path.starts_with("/RPC2"), methods: &[Method::POST], endpoint: Endpoint::Rpc },
-    Rule { matches: |path| path.starts_with("/logtail"), methods: &[Method::GET], endpoint: Endpoint::ProcessLog },
-    Rule { matches: |path| path.starts_with("/mainlogtail"), methods: &[Method::GET], endpoint: Endpoint::MainLog },
-    Rule { matches: |path| matches!(page(path), "" | "index.html"), methods: PAGE, endpoint: Endpoint::StatusPage },
-    Rule { matches: |path| page(path) == "tail.html", methods: PAGE, endpoint: Endpoint::TailPage },
-    Rule { matches: |path| page(path) == "ok.html", methods: PAGE, endpoint: Endpoint::Health },
-    Rule { matches: |_| true, methods: READ, endpoint: Endpoint::Asset },
+    Rule { matches: |path| path.starts_with("/RPC2"), methods: &[Method::POST], endpoint: PageRoute::Rpc },
+    Rule { matches: |path| path.starts_with("/logtail"), methods: &[Method::GET], endpoint: PageRoute::ProcessLog },
+    Rule { matches: |path| path.starts_with("/mainlogtail"), methods: &[Method::GET], endpoint: PageRoute::MainLog },
+    Rule { matches: |path| matches!(page(path), "" | "index.html"), methods: PAGE, endpoint: PageRoute::StatusPage },
+    Rule { matches: |path| page(path) == "tail.html", methods: PAGE, endpoint: PageRoute::TailPage },
+    Rule { matches: |path| page(path) == "ok.html", methods: PAGE, endpoint: PageRoute::Health },
+    Rule { matches: |_| true, methods: READ, endpoint: PageRoute::Asset },
 ];
 
 fn page(path: &str) -> &str {
@@ -55,14 +55,14 @@ fn page(path: &str) -> &str {
 }
 
 /// Who answers this decoded path; none when the method does not fit, which is refused as a bad request.
-pub fn find(method: &Method, path: &str) -> Option<Endpoint> {
+pub fn find(method: &Method, path: &str) -> Option<PageRoute> {
     let rule = RULES.iter().find(|rule| (rule.matches)(path))?;
     rule.methods.contains(method).then_some(rule.endpoint)
 }
 
 /// All endpoints.
 #[cfg(test)]
-pub fn endpoints() -> impl Iterator<Item = Endpoint> {
+pub fn endpoints() -> impl Iterator<Item = PageRoute> {
     RULES.iter().map(|rule| rule.endpoint)
 }
 
@@ -109,14 +109,14 @@ mod tests {
     #[test]
     fn the_first_match_decides() {
         let get = |path| find(&Method::GET, path);
-        assert_eq!(get("/"), Some(Endpoint::StatusPage));
-        assert_eq!(get("//index.html"), Some(Endpoint::StatusPage));
-        assert_eq!(get("/tail.html"), Some(Endpoint::TailPage));
-        assert_eq!(get("/ok.html"), Some(Endpoint::Health));
-        assert_eq!(get("/logtailx/a"), Some(Endpoint::ProcessLog));
-        assert_eq!(get("/mainlogtail"), Some(Endpoint::MainLog));
-        assert_eq!(get("/images/icon.png"), Some(Endpoint::Asset));
-        assert_eq!(find(&Method::POST, "/RPC2foo"), Some(Endpoint::Rpc));
+        assert_eq!(get("/"), Some(PageRoute::StatusPage));
+        assert_eq!(get("//index.html"), Some(PageRoute::StatusPage));
+        assert_eq!(get("/tail.html"), Some(PageRoute::TailPage));
+        assert_eq!(get("/ok.html"), Some(PageRoute::Health));
+        assert_eq!(get("/logtailx/a"), Some(PageRoute::ProcessLog));
+        assert_eq!(get("/mainlogtail"), Some(PageRoute::MainLog));
+        assert_eq!(get("/images/icon.png"), Some(PageRoute::Asset));
+        assert_eq!(find(&Method::POST, "/RPC2foo"), Some(PageRoute::Rpc));
         assert_eq!(find(&Method::POST, "//RPC2"), None);
     }
 

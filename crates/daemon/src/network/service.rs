@@ -1,4 +1,4 @@
-//! One request: may it, what does it want, and the reply with its line in the log.
+//! One request: authentication, dispatch, and the reply with its line in the log.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use tokio::task::spawn_local;
 use crate::api::Api;
 use crate::follow::FollowHub;
 use crate::memory_budget::{MemoryBudget, Reservation, is_possible};
-use crate::network::access::{Access, Peer};
+use crate::network::access::{AccessEntry, PeerName};
 use crate::network::api_v1::Caller;
 use crate::network::assets::Assets;
-use crate::network::auth::Verdict;
+use crate::network::auth::Authentication;
 use crate::network::limits::Limits;
-use crate::network::logs::Logs;
+use crate::network::logs::LogStreams;
 use crate::network::origin::{Sender, Unguarded};
-use crate::network::receive;
 use crate::network::reply::{Broken, Reply, ReplyBody};
-use crate::network::route::{self, Endpoint};
-use crate::network::socket::{Phase, Socket};
+use crate::network::request_body;
+use crate::network::route::{self, PageRoute};
+use crate::network::socket::{ConnectionPhase, Socket};
 use crate::network::state::PlaneState;
 use crate::network::streams::Streams;
 use crate::network::web::{PageRequest, RequestKind};
@@ -33,13 +33,13 @@ use crate::network::{api_v1, assets, auth, origin, web};
 use crate::xmlrpc::{Body, Document, Responder, Unanswered};
 
 /// What all connections of the plane have in common.
-pub struct Shared {
+pub struct PlaneContext {
     /// The daemon.
     pub api: Arc<Api>,
     /// The daemon, as XML-RPC shows it.
     pub xmlrpc: Arc<Responder>,
     /// What is needed to follow logs.
-    pub logs: Logs,
+    pub logs: LogStreams,
     /// Time and size limits.
     pub limits: Limits,
     /// Told when a client has left.
@@ -47,10 +47,10 @@ pub struct Shared {
     assets: Assets,
     bodies: MemoryBudget,
     calls: Semaphore,
-    gate: auth::Gate,
+    authenticator: auth::Authenticator,
 }
 
-impl Shared {
+impl PlaneContext {
     /// For a plane that sends at most `streams` streams at a time.
     pub fn new(
         xmlrpc: Arc<Responder>,
@@ -58,12 +58,12 @@ impl Shared {
         limits: Limits,
         state: watch::Receiver<PlaneState>,
         streams: usize,
-    ) -> Rc<Shared> {
+    ) -> Rc<PlaneContext> {
         let streams = Rc::new(Streams::new(streams, limits.all_streams_bytes, state));
-        let logs = Logs { api: xmlrpc.api.clone(), follow, streams };
-        Rc::new(Shared {
+        let logs = LogStreams { api: xmlrpc.api.clone(), follow, streams };
+        Rc::new(PlaneContext {
             logs,
-            gate: auth::Gate::new(xmlrpc.api.blocking.clone()),
+            authenticator: auth::Authenticator::new(xmlrpc.api.blocking.clone()),
             api: xmlrpc.api.clone(),
             xmlrpc,
             limits,
@@ -82,33 +82,33 @@ pub struct Server {
     /// The only user; none where the server asks for no password.
     user: Option<Arc<str>>,
     /// Good credentials that were expensive to check.
-    pub memory: auth::Memory,
+    pub verified: auth::VerifiedCredentials,
 }
 
 impl Server {
     /// A server nobody has logged in to yet.
     pub fn new(config: HttpServer) -> Rc<Server> {
         let user = config.credentials.as_ref().map(|credentials| credentials.username.as_str().into());
-        Rc::new(Server { config, user, memory: auth::Memory::default() })
+        Rc::new(Server { config, user, verified: auth::VerifiedCredentials::default() })
     }
 }
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
 pub struct Service {
-    shared: Rc<Shared>,
+    shared: Rc<PlaneContext>,
     server: Rc<Server>,
     socket: Rc<Socket>,
 }
 
 impl Service {
     /// For the connection on `socket`, which was accepted by `server`.
-    pub fn new(shared: Rc<Shared>, server: Rc<Server>, socket: Rc<Socket>) -> Service {
+    pub fn new(shared: Rc<PlaneContext>, server: Rc<Server>, socket: Rc<Socket>) -> Service {
         Service { shared, server, socket }
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Broken> {
-        let access = Access::of(&request, self.socket.client(), &self.shared.api.activity);
+        let access = AccessEntry::of(&request, self.socket.client(), &self.shared.api.activity);
         let keeps = is_old_and_keeps(&request);
         let is_for_api = api_v1::below(request.uri().path()).is_some();
         // A task of its own, so that a panic ends only this request, and a client that leaves does not end what it
@@ -116,7 +116,7 @@ impl Service {
         let reply = match spawn_local(self.clone().handle(request)).await {
             Ok(reply) => reply?,
             Err(failure) if failure.is_panic() => {
-                let text = format!("{}:Server Error: the handling of {access} failed", Peer(self.socket.client()));
+                let text = format!("{}:Server Error: the handling of {access} failed", PeerName(self.socket.client()));
                 self.shared.api.activity.log(LogLevel::Error, &text);
                 Reply::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -134,12 +134,13 @@ impl Service {
             return Ok(refused(StatusCode::SERVICE_UNAVAILABLE));
         }
         if let Some(credentials) = &self.server.config.credentials {
-            let (headers, memory, client) = (request.headers(), &self.server.memory, self.socket.client());
-            match self.shared.gate.admits(credentials, headers, memory, client, || self.slowed()).await {
-                Verdict::Admitted => (),
-                Verdict::Refused => return Ok(auth::refusal()),
-                Verdict::TooMany => return Ok(auth::too_many()),
-                Verdict::NoMemory => return Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
+            let (headers, verified, client) = (request.headers(), &self.server.verified, self.socket.client());
+            match self.shared.authenticator.authenticate(credentials, headers, verified, client, || self.slowed()).await
+            {
+                Authentication::Admitted => (),
+                Authentication::Refused => return Ok(auth::refusal()),
+                Authentication::TooMany => return Ok(auth::too_many()),
+                Authentication::NoMemory => return Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
             }
         }
         if let Some(path) = api_v1::below(request.uri().path()) {
@@ -163,7 +164,7 @@ impl Service {
     }
 
     fn slowed(&self) {
-        let (peer, section) = (Peer(self.socket.client()), &self.server.config.section);
+        let (peer, section) = (PeerName(self.socket.client()), &self.server.config.section);
         let text = format!("Server '{section}' slows down {peer}, which has presented too many wrong passwords");
         self.shared.api.activity.log(LogLevel::Warn, &text);
     }
@@ -185,22 +186,24 @@ impl Service {
 
     async fn dispatch(
         self,
-        endpoint: Endpoint,
+        endpoint: PageRoute,
         sender: Sender,
         path: &str,
         request: Request<Incoming>,
     ) -> Result<Reply, Broken> {
         match endpoint {
-            Endpoint::Rpc => self.rpc(sender, request).await,
-            Endpoint::ProcessLog => Ok(self.shared.logs.process(&self.actor(Way::LogStream), &self.socket, path).await),
-            Endpoint::MainLog => Ok(self.shared.logs.main(&self.actor(Way::LogStream), &self.socket).await),
-            Endpoint::StatusPage => self.status_page(sender, request).await,
-            Endpoint::TailPage => match self.fields(request).await {
+            PageRoute::Rpc => self.rpc(sender, request).await,
+            PageRoute::ProcessLog => {
+                Ok(self.shared.logs.process(&self.actor(Way::LogStream), &self.socket, path).await)
+            }
+            PageRoute::MainLog => Ok(self.shared.logs.main(&self.actor(Way::LogStream), &self.socket).await),
+            PageRoute::StatusPage => self.status_page(sender, request).await,
+            PageRoute::TailPage => match self.fields(request).await {
                 Err(status) => Ok(refused(status)),
                 Ok((fields, _reservation)) => Ok(web::tail(&self.shared.api, &self.actor(Way::Page), &fields).await),
             },
-            Endpoint::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
-            Endpoint::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
+            PageRoute::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
+            PageRoute::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
         }
     }
 
@@ -267,7 +270,7 @@ impl Service {
     }
 
     async fn body(&self, request: Request<Incoming>) -> Result<(bytes::Bytes, Reservation), StatusCode> {
-        receive::body(request, &self.shared.limits, &self.shared.bodies).await
+        request_body::receive(request, &self.shared.limits, &self.shared.bodies).await
     }
 }
 
@@ -288,7 +291,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Broken>>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.socket.enter(Phase::Handling);
+        self.socket.enter(ConnectionPhase::Handling);
         Box::pin(self.clone().answer(request))
     }
 }

@@ -19,7 +19,7 @@ use crate::network::transport::{Accepted, Transport};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub enum ConnectionPhase {
     /// It waits for the first byte of its first request.
     Fresh,
     /// It has sent a part of the head of a request.
@@ -38,7 +38,7 @@ pub enum Phase {
 pub struct Socket {
     transport: RefCell<Box<dyn Transport>>,
     client: ClientPeer,
-    phase: Cell<Phase>,
+    phase: Cell<ConnectionPhase>,
     since: Cell<Instant>,
     blocked: Cell<Option<Instant>>,
     owed: RefCell<Vec<(Instant, Reservation)>>,
@@ -53,7 +53,7 @@ impl Socket {
         Socket {
             transport: RefCell::new(transport),
             client,
-            phase: Cell::new(Phase::Fresh),
+            phase: Cell::new(ConnectionPhase::Fresh),
             since: Cell::new(Instant::now()),
             blocked: Cell::new(None),
             owed: RefCell::default(),
@@ -74,7 +74,7 @@ impl Socket {
     }
 
     /// What the connection is doing.
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> ConnectionPhase {
         self.phase.get()
     }
 
@@ -94,7 +94,7 @@ impl Socket {
     }
 
     /// Enters a phase and wakes whoever enforces the time limits.
-    pub fn enter(&self, phase: Phase) {
+    pub fn enter(&self, phase: ConnectionPhase) {
         self.phase.set(phase);
         self.since.set(Instant::now());
         self.changed.notify_one();
@@ -108,7 +108,8 @@ impl Socket {
     /// A second handle on the connection if it is idle and its transport can be continued: the next request then reaches
     /// whoever reads from the handle as a whole.
     pub fn hand_over(&self) -> Option<OwnedFd> {
-        let is_idle = matches!(self.phase(), Phase::Fresh | Phase::Idle) && self.blocked().is_none();
+        let is_idle =
+            matches!(self.phase(), ConnectionPhase::Fresh | ConnectionPhase::Idle) && self.blocked().is_none();
         if !is_idle || self.has_ended() {
             return None;
         }
@@ -175,8 +176,8 @@ impl Socket {
     fn received(&self, count: usize) {
         if count == 0 {
             self.ended.set(true);
-        } else if matches!(self.phase.get(), Phase::Fresh | Phase::Idle) {
-            self.enter(Phase::Head);
+        } else if matches!(self.phase.get(), ConnectionPhase::Fresh | ConnectionPhase::Idle) {
+            self.enter(ConnectionPhase::Head);
         }
     }
 

@@ -32,7 +32,7 @@ enum Room {
 }
 
 /// A piece on its way. The HTTP library drops it when the system has taken its last byte.
-struct Held {
+struct HeldPiece {
     piece: Bytes,
     _room: Room,
 }
@@ -46,7 +46,7 @@ impl StreamMemory {
     /// Waits until there is room for a piece on its way. The room is given back with the piece.
     pub async fn hold(&self, piece: Bytes) -> Bytes {
         let room = self.room(piece.len()).await;
-        Bytes::from_owner(Held { piece, _room: room })
+        Bytes::from_owner(HeldPiece { piece, _room: room })
     }
 
     async fn room(&self, bytes: usize) -> Room {
@@ -73,7 +73,7 @@ impl Drop for Room {
     }
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldPiece {
     fn as_ref(&self) -> &[u8] {
         &self.piece
     }

@@ -13,7 +13,7 @@ use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::memory_budget::MemoryBudget;
-use crate::network::reply::{Broken, Content, Pieces};
+use crate::network::reply::{Broken, Pieces, ReplyContent};
 use crate::network::socket::Socket;
 use crate::network::state::PlaneState;
 use crate::network::stream_memory::StreamMemory;
@@ -25,7 +25,7 @@ pub const PIECE: usize = 16 << 10;
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a stream is made of.
-pub trait Source {
+pub trait StreamSource {
     /// The next piece, of at most [`PIECE`] bytes; `None` if there is nothing more at present.
     async fn read(&mut self) -> Result<Option<Bytes>, Broken>;
 
@@ -44,7 +44,7 @@ pub struct Streams {
 }
 
 /// The right to one stream.
-pub struct Slot {
+pub struct StreamSlot {
     permit: OwnedSemaphorePermit,
     memory: StreamMemory,
     state: watch::Receiver<PlaneState>,
@@ -59,27 +59,27 @@ impl Streams {
     }
 
     /// The right to one more stream; `None` if there are as many as there may be.
-    pub fn slot(&self) -> Option<Slot> {
+    pub fn slot(&self) -> Option<StreamSlot> {
         let permit = self.slots.clone().try_acquire_owned().ok()?;
-        Some(Slot { permit, memory: StreamMemory::new(self.budget.clone()), state: self.state.clone() })
+        Some(StreamSlot { permit, memory: StreamMemory::new(self.budget.clone()), state: self.state.clone() })
     }
 }
 
-impl Slot {
+impl StreamSlot {
     /// The body of an answer that sends from a source to the client on `socket`. It ends when the client leaves. It breaks off
     /// when the source fails or the plane ends, because that is not the end of the source.
-    pub fn start(self, source: impl Source + 'static, socket: Rc<Socket>) -> Content {
+    pub fn start(self, source: impl StreamSource + 'static, socket: Rc<Socket>) -> ReplyContent {
         // One timer for the whole stream: to set one anew after each piece would cost a wake-up each time.
         let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Slot { permit, memory, state } = self;
-        let stream = Stream { source, memory, socket, checks, state, _permit: permit };
-        Content::Pieces(Box::new(Reading { idle: Some(stream), busy: Box::pin(None), read: Stream::read }))
+        let StreamSlot { permit, memory, state } = self;
+        let stream = OpenStream { source, memory, socket, checks, state, _permit: permit };
+        ReplyContent::Pieces(Box::new(StreamBody { idle: Some(stream), busy: Box::pin(None), read: OpenStream::read }))
     }
 }
 
 /// A stream with what ends it.
-struct Stream<S> {
+struct OpenStream<S> {
     source: S,
     memory: StreamMemory,
     socket: Rc<Socket>,
@@ -88,12 +88,12 @@ struct Stream<S> {
     _permit: OwnedSemaphorePermit,
 }
 
-impl<S: Source> Stream<S> {
+impl<S: StreamSource> OpenStream<S> {
     /// Waits for the next piece. The stream is over after an error.
-    async fn read(mut self) -> (Stream<S>, Result<Bytes, Broken>) {
+    async fn read(mut self) -> (OpenStream<S>, Result<Bytes, Broken>) {
         // A client that takes everything at once must not keep others waiting.
         consume_budget().await;
-        let Stream { source, memory, socket, checks, state, .. } = &mut self;
+        let OpenStream { source, memory, socket, checks, state, .. } = &mut self;
         let held = async {
             let piece = next_piece(source, socket, checks).await?;
             Ok(memory.hold(piece).await)
@@ -107,7 +107,7 @@ impl<S: Source> Stream<S> {
     }
 }
 
-async fn next_piece(source: &mut impl Source, socket: &Socket, checks: &mut Interval) -> Result<Bytes, Broken> {
+async fn next_piece(source: &mut impl StreamSource, socket: &Socket, checks: &mut Interval) -> Result<Bytes, Broken> {
     loop {
         if let Some(piece) = source.read().await? {
             return Ok(piece);
@@ -126,7 +126,7 @@ async fn next_piece(source: &mut impl Source, socket: &Socket, checks: &mut Inte
 }
 
 /// A stream as a body: the HTTP library reads the source itself, on the task of the connection, when the client takes more.
-struct Reading<S, F, R> {
+struct StreamBody<S, F, R> {
     /// The stream, unless it is being read.
     idle: Option<S>,
     /// Reads the next piece, and gives the stream back with it.
@@ -134,7 +134,7 @@ struct Reading<S, F, R> {
     read: R,
 }
 
-impl<S, F: Future<Output = (S, Result<Bytes, Broken>)>, R: Fn(S) -> F> Pieces for Reading<S, F, R> {
+impl<S, F: Future<Output = (S, Result<Bytes, Broken>)>, R: Fn(S) -> F> Pieces for StreamBody<S, F, R> {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Broken>> {
         if let Some(stream) = self.idle.take() {
             self.busy.set(Some((self.read)(stream)));

@@ -23,7 +23,7 @@ use crate::api::{Api, Clock, Daemon};
 use crate::calls;
 use crate::follow::{Change, FollowHub};
 use crate::memory_budget::MemoryBudget;
-use crate::network::listen::Listener;
+use crate::network::listen::ListeningSocket;
 use crate::notifier::Notifier;
 use crate::view::View;
 use crate::xmlrpc::Responder;
@@ -99,7 +99,7 @@ impl Setup {
         ];
         let mut servers = listen::open(&servers).expect("opened");
         servers[1].clients = self.clients;
-        let Listener::Inet(listener) = &servers[0].listener else { panic!("inet comes first") };
+        let ListeningSocket::Inet(listener) = &servers[0].listener else { panic!("inet comes first") };
         let inet = listener.local_addr().expect("address");
         let poll = mio::Poll::new().expect("poll");
         let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));

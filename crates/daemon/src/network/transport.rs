@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::network::listen::{Listener, SocketFile};
+use crate::network::listen::{ListeningSocket, SocketFile};
 
 mod kind;
 mod tcp;
@@ -15,9 +15,9 @@ pub use kind::{Accept, Accepted, Transport};
 pub use unix::accept_on as accept_on_unix;
 
 /// Registers an open server with the runtime of this thread, with the file of its socket if it has one.
-pub fn accept_on(listener: Listener) -> io::Result<(Box<dyn Accept>, Option<SocketFile>)> {
+pub fn accept_on(listener: ListeningSocket) -> io::Result<(Box<dyn Accept>, Option<SocketFile>)> {
     Ok(match listener {
-        Listener::Inet(listener) => (tcp::accept_on(listener)?, None),
-        Listener::Unix(listener, file) => (unix::accept_on(listener)?, Some(file)),
+        ListeningSocket::Inet(listener) => (tcp::accept_on(listener)?, None),
+        ListeningSocket::Unix(listener, file) => (unix::accept_on(listener)?, Some(file)),
     })
 }

@@ -100,7 +100,7 @@ pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Field
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
         return Ok(show(api, view, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
-    let Some(action) = action::Action::find(wanted, fields.get("processname")) else {
+    let Some(action) = action::PageAction::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
     match asked.objection(fields.has_csrf_token()).filter(|_| action.changes_something()) {

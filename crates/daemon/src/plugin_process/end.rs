@@ -3,7 +3,7 @@
 use supervisord_core::supervisor::HandlerVerdict;
 use supervisord_wire::fault::{Fault, FaultCode};
 
-use crate::plugins::{Notice, Notify, Order};
+use crate::plugins::{NotifyControl, Order, PluginNotice};
 
 /// Why a plug-in process is no longer served.
 pub(super) enum End {
@@ -16,7 +16,7 @@ pub(super) enum End {
 }
 
 /// Answers an order nobody can carry out.
-pub(super) fn refuse(notify: &Notify, order: Order, reason: &str) {
+pub(super) fn refuse(notify: &NotifyControl, order: Order, reason: &str) {
     match order {
         Order::Call { reply, .. } => {
             let fault = Fault::with(FaultCode::Failed, format_args!("the plug-in process {reason}"));
@@ -24,7 +24,7 @@ pub(super) fn refuse(notify: &Notify, order: Order, reason: &str) {
             let _ = reply.send(Err(fault));
         }
         Order::Judge { process, judgement, .. } => {
-            notify(Notice::Judged { process, judgement, verdict: HandlerVerdict::Lost });
+            notify(PluginNotice::Judged { process, judgement, verdict: HandlerVerdict::Lost });
         }
         Order::Announce(_) => {}
     }

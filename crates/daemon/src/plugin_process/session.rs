@@ -24,7 +24,7 @@ use super::questions::{Answer, Questions};
 use crate::api::Api;
 use crate::memory_budget::Reservation;
 use crate::output::RunId;
-use crate::plugins::{Notice, Order, Work};
+use crate::plugins::{Order, PluginNotice, Work};
 
 /// How long the plug-in process may be silent while something is asked of it and it asks nothing itself.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -132,7 +132,7 @@ impl<'a> Session<'a> {
 
     /// Kills the plug-in process, if it has not ended.
     pub(super) fn kill(&self, run: RunId) {
-        (self.work.notify)(Notice::Kill(run));
+        (self.work.notify)(PluginNotice::Kill(run));
     }
 
     /// Whether the plug-in process should be working on something of ours, or reading what it is told.
@@ -225,13 +225,13 @@ impl<'a> Session<'a> {
                         HandlerResult::Rejected => supervisor::HandlerVerdict::Rejected,
                         HandlerResult::Failed => supervisor::HandlerVerdict::Failed,
                     };
-                    (self.work.notify)(Notice::Judged { process, judgement, verdict });
+                    (self.work.notify)(PluginNotice::Judged { process, judgement, verdict });
                 }
             }
             FromPlugins::Log { level, text } => self.api.activity.log(LogLevel::from_number(level), text.trim_end()),
             FromPlugins::Subscribe { events } => {
                 let kinds = events.iter().filter_map(|name| EventType::from_name(name)).collect();
-                (self.work.notify)(Notice::Subscribed(kinds));
+                (self.work.notify)(PluginNotice::Subscribed(kinds));
             }
             FromPlugins::Snapshot { id } => {
                 self.connection.answer(&self.questions.snapshot(id), None);
@@ -259,7 +259,7 @@ impl<'a> Session<'a> {
         }
         let listed = interfaces.into_iter().map(|interface| (interface.name, interface.methods)).collect();
         *self.work.listed.write().unwrap_or_else(PoisonError::into_inner) = listed;
-        (self.work.notify)(Notice::Ready);
+        (self.work.notify)(PluginNotice::Ready);
     }
 
     /// A question of the plug-in process, answered by a task of its own. `reservation` is the memory the question takes.
@@ -295,7 +295,7 @@ impl<'a> Session<'a> {
             Open::Call { reply, .. } => Order::Call { xml: String::new(), reply },
             Open::Judge { process, judgement } => {
                 let verdict = supervisor::HandlerVerdict::Lost;
-                return (self.work.notify)(Notice::Judged { process, judgement, verdict });
+                return (self.work.notify)(PluginNotice::Judged { process, judgement, verdict });
             }
         };
         refuse(&self.work.notify, order, reason);

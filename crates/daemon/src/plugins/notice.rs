@@ -1,4 +1,4 @@
-//! What plug-ins tell the control plane and want of it.
+//! Messages and requests of the plug-ins to the control plane.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use supervisord_wire::event::EventType;
 
 use crate::output::RunId;
 
-/// Takes a notice to the control plane. It must not block.
-pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
+/// Sends a message to the control plane. It must not block.
+pub type NotifyControl = Arc<dyn Fn(PluginNotice) + Send + Sync>;
 
-/// News for the control plane.
-pub enum Notice {
-    /// All RPC interfaces have been made, or never will be.
+/// A message of the plug-ins for the control plane.
+pub enum PluginNotice {
+    /// All RPC interfaces have been created, or will never be.
     Ready,
-    /// A result handler has spoken.
+    /// A result handler has returned its verdict.
     Judged {
         /// The listener.
         process: ProcessId,
         /// The number of the judgement.
         judgement: u64,
-        /// What it said.
+        /// The verdict.
         verdict: HandlerVerdict,
     },
-    /// These events are wanted from now on.
+    /// The plug-ins subscribe to these events.
     Subscribed(Vec<EventType>),
     /// A plug-in process is to be spawned.
     Spawn(Box<SpawnRequest>),

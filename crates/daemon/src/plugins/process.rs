@@ -17,7 +17,7 @@ use supervisord_sys::spawn::{self, ProcessGroup, SpawnPlan, Stdio};
 use supervisord_sys::{Errno, Pid, host, wait};
 use supervisord_wire::plugin::BOOTSTRAP;
 
-use super::notice::{Notice, Notify, SpawnRequest};
+use super::notice::{NotifyControl, PluginNotice, SpawnRequest};
 use crate::output::RunId;
 
 /// The environment variable that names the interpreter.
@@ -33,15 +33,15 @@ const USUAL_PATH: &str = "/bin:/usr/bin";
 #[derive(Clone)]
 pub enum Launcher {
     /// Control.
-    Control(Notify),
+    Control(NotifyControl),
     /// Whoever needs one: there is no control plane that reaps it.
     Caller,
 }
 
 impl Launcher {
-    /// Starts a plug-in process; what is written into the stream comes to it. It may block. See [`Prepared::new`].
-    pub(super) fn start(&self, directory: &Path) -> io::Result<(PluginProcess, UnixStream)> {
-        let prepared = Prepared::new(directory)?;
+    /// Starts a plug-in process; what is written into the stream comes to it. It may block. See [`PreparedPlugin::new`].
+    pub(super) fn start(&self, directory: &Path) -> io::Result<(PluginChild, UnixStream)> {
+        let prepared = PreparedPlugin::new(directory)?;
         match self {
             Launcher::Caller => prepared.spawn(),
             Launcher::Control(notify) => {
@@ -49,26 +49,26 @@ impl Launcher {
                 let on_spawned = move |result| _ = sender.send(result);
                 let stream = prepared.have_spawned(notify, on_spawned, || ());
                 let (run, _) = spawned.recv().map_err(|_| io::Error::other("the daemon ends"))??;
-                Ok((PluginProcess::Controlled { run, notify: notify.clone() }, stream))
+                Ok((PluginChild::Controlled { run, notify: notify.clone() }, stream))
             }
         }
     }
 }
 
 /// A running plug-in process. It ends by itself once its stream is closed.
-pub(super) enum PluginProcess {
+pub(super) enum PluginChild {
     /// Control reaps it.
-    Controlled { run: RunId, notify: Notify },
+    Controlled { run: RunId, notify: NotifyControl },
     /// Whoever spawned it reaps it.
     Own(Pid),
 }
 
-impl PluginProcess {
+impl PluginChild {
     /// Kills it, whatever it is doing, and sees to it that it is reaped.
     pub(super) fn end(self) {
         match self {
-            PluginProcess::Controlled { run, notify } => notify(Notice::Kill(run)),
-            PluginProcess::Own(pid) => {
+            PluginChild::Controlled { run, notify } => notify(PluginNotice::Kill(run)),
+            PluginChild::Own(pid) => {
                 // Neither fails for a child that has not been reaped.
                 let _ = signal::kill(pid, SIGKILL);
                 let _ = wait::wait_for(pid);
@@ -78,16 +78,16 @@ impl PluginProcess {
 }
 
 /// A plug-in process that is about to be spawned.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedPlugin {
     plan: SpawnPlan,
     ours: UnixStream,
     theirs: OwnedFd,
 }
 
-impl Prepared {
+impl PreparedPlugin {
     /// Finds the interpreter, which may block. What the environment says of files counts from `directory`, where the daemon
     /// was started: it may have gone to one in which others put what they like.
-    pub(crate) fn new(directory: &Path) -> io::Result<Prepared> {
+    pub(crate) fn new(directory: &Path) -> io::Result<PreparedPlugin> {
         let mut environment: spawn::Environment = host::environment().into_iter().collect();
         if let Some(path) = std::env::var_os(SEARCH_PATH) {
             environment.set(SEARCH_PATH, search_path(directory, &path))?;
@@ -97,27 +97,27 @@ impl Prepared {
         let words = [name.as_os_str(), "-u".as_ref(), "-c".as_ref(), BOOTSTRAP.as_ref(), "0".as_ref()];
         let plan = SpawnPlan::new(&interpreter, &words, environment)?.group(ProcessGroup::Inherited);
         let (ours, theirs) = UnixStream::pair()?;
-        Ok(Prepared { plan, ours, theirs: theirs.into() })
+        Ok(PreparedPlugin { plan, ours, theirs: theirs.into() })
     }
 
     /// Has control spawn the process, and gives our end of its stream.
     pub(crate) fn have_spawned(
         self,
-        notify: &Notify,
+        notify: &NotifyControl,
         on_spawned: impl FnOnce(Result<(RunId, u32), Errno>) + Send + 'static,
         on_exit: impl FnOnce() + Send + 'static,
     ) -> UnixStream {
-        let Prepared { plan, ours, theirs } = self;
+        let PreparedPlugin { plan, ours, theirs } = self;
         let (on_spawned, on_exit) = (Box::new(on_spawned), Box::new(on_exit));
-        notify(Notice::Spawn(Box::new(SpawnRequest { plan, stdin: theirs, on_spawned, on_exit })));
+        notify(PluginNotice::Spawn(Box::new(SpawnRequest { plan, stdin: theirs, on_spawned, on_exit })));
         ours
     }
 
-    fn spawn(self) -> io::Result<(PluginProcess, UnixStream)> {
+    fn spawn(self) -> io::Result<(PluginChild, UnixStream)> {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let stdio = Stdio { stdin: self.theirs.as_fd(), stdout: stdout.as_fd(), stderr: stderr.as_fd() };
         let pid = spawn::spawn(self.plan, stdio)?;
-        Ok((PluginProcess::Own(pid), self.ours))
+        Ok((PluginChild::Own(pid), self.ours))
     }
 }
 

@@ -10,7 +10,7 @@ use super::config_info;
 use super::failure::Failure;
 use super::payload::{CONFIGURATION_BYTES, Content, Payload};
 use super::process_list::Moment;
-use crate::api::{Api, Tail};
+use crate::api::{Api, LogTail};
 use crate::memory_budget::Reservation;
 
 /// A method that is answered from the published state and from log files.
@@ -76,7 +76,7 @@ impl Read {
                 Ok(text(api.read_process_log(actor, &name, channel, offset, length).await?))
             }
             Read::ProcessLogTail { channel, name, offset, length } => {
-                let Tail { text, offset, overflow, reservation } =
+                let LogTail { text, offset, overflow, reservation } =
                     api.tail_process_log(actor, &name, channel, offset, length).await?;
                 let content = Content::Value(Value::Array(vec![text.into(), offset.into(), overflow.into()]));
                 Ok(Payload { content, reservation })

@@ -4,11 +4,11 @@ use serde::Serialize;
 use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
 use super::problem::Problem;
-use super::request::{Request, encoded, json};
+use super::request::{ApiRequest, encoded, json};
 use crate::network::reply::Reply;
 
 #[derive(Serialize)]
-struct Daemon<'a> {
+struct DaemonResource<'a> {
     identifier: &'a str,
     /// Of this program.
     version: &'static str,
@@ -20,10 +20,10 @@ struct Daemon<'a> {
     pid: u32,
 }
 
-pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
+pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let view = request.api.view(request.actor)?;
     let config = view.config();
-    let daemon = Daemon {
+    let daemon = DaemonResource {
         identifier: &config.supervisord.identifier,
         version: env!("CARGO_PKG_VERSION"),
         supervisor_version: SUPERVISOR_VERSION,

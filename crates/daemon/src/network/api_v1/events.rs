@@ -14,10 +14,10 @@ use supervisord_core::process::StateDetail;
 use supervisord_sys::start_time::boot_id;
 
 use super::problem::Problem;
-use super::request::Request;
+use super::request::ApiRequest;
 use crate::api::Api;
 use crate::network::reply::{Broken, Reply};
-use crate::network::streams::{PIECE, Source};
+use crate::network::streams::{PIECE, StreamSource};
 
 /// What a client sends that has been here before.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -34,7 +34,7 @@ const ENOUGH: usize = PIECE / 2;
 /// Numbers of events mean nothing after the next boot, whose name is therefore a part of each id.
 static BOOT: LazyLock<String> = LazyLock::new(|| boot_id().unwrap_or_default().chars().take(8).collect());
 
-pub(super) async fn stream(request: Request<'_>) -> Result<Reply, Problem> {
+pub(super) async fn stream(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let (api, actor) = (request.api.clone(), request.actor.clone());
     // Whatever the client has got before, it needs the right to view.
     let present = api.view(&actor)?.last_event();
@@ -77,7 +77,7 @@ struct FollowedEvents {
     is_begun: bool,
 }
 
-impl Source for FollowedEvents {
+impl StreamSource for FollowedEvents {
     async fn read(&mut self) -> Result<Option<Bytes>, Broken> {
         let view = self.api.view(&self.actor).map_err(|_| Broken)?;
         self.revision = view.revision();

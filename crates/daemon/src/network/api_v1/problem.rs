@@ -17,7 +17,7 @@ pub struct Problem {
 
 /// The members of RFC 9457. Without `type` it is `about:blank`: the status tells the kind.
 #[derive(Serialize)]
-struct Members {
+struct ProblemDetails {
     title: &'static str,
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,7 @@ impl Problem {
     pub fn into_reply(self) -> Reply {
         let Problem { status, detail } = self;
         let title = status.canonical_reason().unwrap_or("Unknown");
-        let body = serde_json::to_vec(&Members { title, status: status.as_u16(), detail }).unwrap_or_default();
+        let body = serde_json::to_vec(&ProblemDetails { title, status: status.as_u16(), detail }).unwrap_or_default();
         Reply::whole(status, body).text(CONTENT_TYPE, MEDIA_TYPE).length()
     }
 }

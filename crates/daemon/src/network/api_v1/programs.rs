@@ -5,7 +5,7 @@ use serde::Serialize;
 use supervisord_core::row::{LocalTime, Row};
 
 use super::problem::Problem;
-use super::request::{Request, encoded, json};
+use super::request::{ApiRequest, encoded, json};
 use crate::network::reply::Reply;
 
 /// About how much one takes as JSON, in bytes.
@@ -16,12 +16,12 @@ const MAX_ON_THIS_THREAD: usize = 256 << 10;
 
 #[derive(Serialize)]
 struct Programs<'a> {
-    programs: Vec<Program<'a>>,
+    programs: Vec<ProgramResource<'a>>,
 }
 
 /// Times are seconds since the epoch.
 #[derive(Serialize)]
-struct Program<'a> {
+struct ProgramResource<'a> {
     group: &'a str,
     name: &'a str,
     state: &'static str,
@@ -39,9 +39,9 @@ struct Program<'a> {
     stderr_logfile: Option<&'a str>,
 }
 
-impl<'a> Program<'a> {
-    fn new(row: &'a Row, now: i64, local: fn(i64) -> LocalTime) -> Program<'a> {
-        Program {
+impl<'a> ProgramResource<'a> {
+    fn new(row: &'a Row, now: i64, local: fn(i64) -> LocalTime) -> ProgramResource<'a> {
+        ProgramResource {
             group: &row.group,
             name: &row.config.identity.name,
             state: row.state().name(),
@@ -57,13 +57,13 @@ impl<'a> Program<'a> {
     }
 }
 
-pub(super) async fn list(request: Request<'_>) -> Result<Reply, Problem> {
+pub(super) async fn list(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let (api, view) = (request.api, request.api.view(request.actor)?);
     let reservation_bytes = view.len() * PROGRAM_BYTES;
     let reservation = api.reserve(reservation_bytes).await?;
     let (rows, clock, now) = (view.rows(), api.clock, (api.clock.now)());
     let encode = move || {
-        let programs = rows.iter().map(|row| Program::new(row, now, clock.local)).collect();
+        let programs = rows.iter().map(|row| ProgramResource::new(row, now, clock.local)).collect();
         encoded(&Programs { programs })
     };
     // A long list takes a processor for milliseconds, in which other clients would wait.
@@ -74,7 +74,7 @@ pub(super) async fn list(request: Request<'_>) -> Result<Reply, Problem> {
     Ok(json(body?, reservation))
 }
 
-pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
+pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let (api, view) = (request.api, request.api.view(request.actor)?);
     let row = match request.parameters.as_slice() {
         [group, name] => view.row(group, name),
@@ -84,6 +84,6 @@ pub(super) async fn get(request: Request<'_>) -> Result<Reply, Problem> {
         let name = request.parameters.join(":");
         return Err(Problem::not_found(format!("no program is named {name}")));
     };
-    let body = encoded(&Program::new(&row, (api.clock.now)(), api.clock.local))?;
+    let body = encoded(&ProgramResource::new(&row, (api.clock.now)(), api.clock.local))?;
     Ok(json(body, api.answers.nothing()))
 }

@@ -28,7 +28,7 @@ pub struct Caller<'a> {
 }
 
 /// A request as handlers see it.
-pub struct Request<'a> {
+pub struct ApiRequest<'a> {
     pub api: &'a Arc<Api>,
     /// Who asks. The API checks the right to what is asked for.
     pub actor: &'a Actor,

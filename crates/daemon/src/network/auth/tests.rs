@@ -20,10 +20,10 @@ fn basic(pair: &str) -> HeaderMap {
 
 fn admitted(password: &str, headers: &HeaderMap) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
-    let (memory, gate) = (Memory::default(), Gate::new(BlockingThreads::default()));
+    let (verified, authenticator) = (VerifiedCredentials::default(), Authenticator::new(BlockingThreads::default()));
     let credentials = credentials(password);
-    let verdict = gate.admits(&credentials, headers, &memory, LOCAL, || ());
-    runtime.block_on(verdict) == Verdict::Admitted
+    let verdict = authenticator.authenticate(&credentials, headers, &verified, LOCAL, || ());
+    runtime.block_on(verdict) == Authentication::Admitted
 }
 
 #[test]
@@ -76,17 +76,17 @@ fn an_argon2_password_is_checked_and_remembered() {
     let credentials = credentials(&argon2_hash("correct horse"));
     assert!(passwords::is_usable(&credentials));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
-    let (memory, gate) = (Memory::default(), Gate::new(BlockingThreads::default()));
+    let (verified, authenticator) = (VerifiedCredentials::default(), Authenticator::new(BlockingThreads::default()));
     let check = |pair: &str| {
         let headers = basic(pair);
-        let verdict = gate.admits(&credentials, &headers, &memory, LOCAL, || ());
-        runtime.block_on(verdict) == Verdict::Admitted
+        let verdict = authenticator.authenticate(&credentials, &headers, &verified, LOCAL, || ());
+        runtime.block_on(verdict) == Authentication::Admitted
     };
     assert!(!check("user:wrong"));
     assert!(!check("other:correct horse"));
     assert!(check("user:correct horse"));
     // While no turn is to be had only what is remembered gets in.
-    let turn = gate.slow.try_acquire().expect("nobody checks anything");
+    let turn = authenticator.slow.try_acquire().expect("nobody checks anything");
     assert!(check("user:correct horse"));
     drop(turn);
     assert!(!check("user:wrong"));

@@ -27,7 +27,7 @@ const MOST_ENTRIES: usize = 4096;
 
 /// All who have guessed lately.
 pub struct Throttle {
-    entries: RefCell<HashMap<Guesser, Entry>>,
+    entries: RefCell<HashMap<Guesser, Allowance>>,
     hasher: RandomState,
 }
 
@@ -41,7 +41,7 @@ pub struct Guesser {
 }
 
 #[derive(Clone, Copy)]
-struct Entry {
+struct Allowance {
     /// When the whole allowance is back.
     clean: Instant,
     waiting: usize,
@@ -64,10 +64,10 @@ impl Throttle {
 
     /// Waits until a guess may be looked at, which [`pay`](Throttle::pay) then says for sure: another may be quicker. `place`
     /// is where it waits. False where too many wait already.
-    pub async fn wait<'a>(&'a self, guesser: Guesser, place: &mut Option<Waiting<'a>>) -> bool {
+    pub async fn wait<'a>(&'a self, guesser: Guesser, place: &mut Option<QueuePlace<'a>>) -> bool {
         while let Some(ready) = self.ready(guesser) {
             if place.is_none() {
-                *place = Waiting::begin(self, guesser);
+                *place = QueuePlace::begin(self, guesser);
             }
             if place.is_none() {
                 return false;
@@ -87,7 +87,7 @@ impl Throttle {
         if !entries.contains_key(&guesser) && entries.len() >= MOST_ENTRIES {
             forget(&mut entries, now);
         }
-        let entry = entries.entry(guesser).or_insert(Entry { clean: now, waiting: 0 });
+        let entry = entries.entry(guesser).or_insert(Allowance { clean: now, waiting: 0 });
         entry.clean = entry.clean.max(now) + COST;
         true
     }
@@ -111,7 +111,7 @@ impl Throttle {
 }
 
 /// Makes room: those go whose allowance is back, else the quarter whose is nearest to it.
-fn forget(entries: &mut HashMap<Guesser, Entry>, now: Instant) {
+fn forget(entries: &mut HashMap<Guesser, Allowance>, now: Instant) {
     entries.retain(|_, entry| entry.clean > now || entry.waiting > 0);
     if entries.len() >= MOST_ENTRIES {
         let mut moments: Vec<Instant> = entries.values().map(|entry| entry.clean).collect();
@@ -121,23 +121,23 @@ fn forget(entries: &mut HashMap<Guesser, Entry>, now: Instant) {
 }
 
 /// The place of one that waits, until it is dropped.
-pub struct Waiting<'a> {
+pub struct QueuePlace<'a> {
     throttle: &'a Throttle,
     guesser: Guesser,
     /// Whether nobody of the same kind waited before.
     pub is_first: bool,
 }
 
-impl Waiting<'_> {
-    fn begin(throttle: &Throttle, guesser: Guesser) -> Option<Waiting<'_>> {
+impl QueuePlace<'_> {
+    fn begin(throttle: &Throttle, guesser: Guesser) -> Option<QueuePlace<'_>> {
         let mut entries = throttle.entries.borrow_mut();
         let entry = entries.get_mut(&guesser).filter(|entry| entry.waiting < MOST_WAITING)?;
         entry.waiting += 1;
-        Some(Waiting { throttle, guesser, is_first: entry.waiting == 1 })
+        Some(QueuePlace { throttle, guesser, is_first: entry.waiting == 1 })
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         if let Some(entry) = self.throttle.entries.borrow_mut().get_mut(&self.guesser) {
             entry.waiting -= 1;

@@ -143,10 +143,10 @@ fn a_server_that_is_open_to_everybody_is_warned_about() {
     let warning = |host: &str| {
         let server = open(&[inet(host, 0)]).expect("opened").remove(0);
         let port = match &server.listener {
-            Listener::Inet(listener) => listener.local_addr().expect("address").port().to_string(),
-            Listener::Unix(..) => panic!("not asked for"),
+            ListeningSocket::Inet(listener) => listener.local_addr().expect("address").port().to_string(),
+            ListeningSocket::Unix(..) => panic!("not asked for"),
         };
-        open_to_everybody(&server).map(|text| text.replace(&port, "PORT"))
+        unprotected_warning(&server).map(|text| text.replace(&port, "PORT"))
     };
     assert_eq!(warning("127.0.0.1"), None);
     assert_eq!(warning("localhost"), None);
@@ -164,8 +164,8 @@ fn a_start_tells_of_its_servers_one_after_the_other() {
     let servers = [inet("127.0.0.1", 0), HttpServer { credentials: Some(hash), ..unix(&path) }];
     let servers = open(&servers).expect("opened");
     let port = match &servers[0].listener {
-        Listener::Inet(listener) => listener.local_addr().expect("address").port(),
-        Listener::Unix(..) => panic!("inet comes first"),
+        ListeningSocket::Inet(listener) => listener.local_addr().expect("address").port(),
+        ListeningSocket::Unix(..) => panic!("inet comes first"),
     };
     let local =
         |_| LocalTime { year: 2026, month: 11, day: 2, hour: 1, minute: 2, second: 3, weekday: 1, utc_offset: 0 };

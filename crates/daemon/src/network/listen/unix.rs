@@ -1,4 +1,4 @@
-//! Sockets in the file system: whose file they are, and when it goes.
+//! Unix sockets: their files, and when these are removed.
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,13 +23,13 @@ pub(super) type Spare = Arc<Mutex<Option<OwnedFd>>>;
 pub struct SocketFile {
     path: String,
     identity: (u64, u64),
-    /// Set when the socket lives on elsewhere.
+    /// Set when the file must stay because another program continues the socket.
     kept: Arc<AtomicBool>,
     /// A second handle on the socket.
     spare: Spare,
 }
 
-/// A socket that was made for a path from which another had vanished.
+/// A new socket at a path from which somebody has removed the old one.
 pub struct Replacement {
     listener: UnixListener,
     spare: OwnedFd,
@@ -51,7 +51,7 @@ impl SocketFile {
         SocketFile { path: path.to_owned(), identity, kept: Arc::default(), spare: Spare::default() }
     }
 
-    /// Where a second handle on the socket is kept, which is always one on the socket that is there.
+    /// The place of a second handle on the present socket.
     pub(super) fn spare(&self) -> Spare {
         self.spare.clone()
     }
@@ -78,7 +78,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if !self.kept.load(Ordering::SeqCst) && identity(&self.path).is_ok_and(|found| found == self.identity) {
-            // Nobody is left to be told; a file that stays behind is recognised as dead by the next start.
+            // An error cannot be reported any more; the next start recognizes the file as stale.
             let _ = trusted::remove(&self.path);
         }
     }
@@ -89,7 +89,7 @@ fn identity(path: &str) -> std::io::Result<(u64, u64)> {
     Ok((found.dev(), found.ino()))
 }
 
-/// A listening socket at `path` with that mode and owner. A dead socket there gives way, which is said on stderr.
+/// A listening socket at `path` with that mode and owner. Removes a stale socket there, with a notice on stderr.
 pub(super) fn open(
     path: &str,
     mode: u32,
@@ -100,7 +100,7 @@ pub(super) fn open(
     let UnixListening { socket, removed_stale } =
         socket::listen_unix(wanted, BACKLOG).map_err(|error| match error {
             SocketError::Owner => ListenError::Chown { path: path.to_owned(), uid, gid, user: current_name() },
-            // The original removes what is no socket; here it counts as taken.
+            // The original removes a file that is not a socket; here the path counts as in use.
             SocketError::System(Errno::EEXIST) => ListenError::InUse,
             error => error.into(),
         })?;

@@ -25,22 +25,22 @@ const DEEPEST: u32 = 1000;
 #[derive(Debug)]
 pub struct Follower {
     path: String,
-    file: LogFile,
+    file: FollowedFile,
     position: u64,
 }
 
 /// An open file of the log.
 #[derive(Debug)]
-struct LogFile {
+struct FollowedFile {
     file: File,
-    identity: Identity,
+    identity: FileIdentity,
     /// Whether no read of it waits for a disk.
     is_in_memory: bool,
 }
 
 /// What came next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum FollowStep {
     /// Some bytes.
     Piece(Bytes),
     /// The file was emptied in place; reading goes on at its beginning.
@@ -49,31 +49,31 @@ pub enum Step {
     AtEnd,
 }
 
-type Identity = (u64, u64);
+type FileIdentity = (u64, u64);
 
-fn identity(metadata: &Metadata) -> Identity {
+fn identity(metadata: &Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }
 
 impl Follower {
     /// Begins shortly before the end of the log; also says when the log was last written.
     pub fn open(path: &str) -> io::Result<(Follower, SystemTime)> {
-        let (file, metadata) = LogFile::open(path)?;
+        let (file, metadata) = FollowedFile::open(path)?;
         let position = metadata.len().saturating_sub(FIRST);
         Ok((Follower { path: path.to_owned(), file, position }, metadata.modified()?))
     }
 
-    /// What follows. After [`Step::AtEnd`] ask again when the log may have changed.
-    pub fn next(&mut self) -> io::Result<Step> {
+    /// What follows. After [`FollowStep::AtEnd`] ask again when the log may have changed.
+    pub fn next(&mut self) -> io::Result<FollowStep> {
         if self.file.file.metadata()?.len() < self.position {
             self.position = 0;
-            return Ok(Step::Truncated);
+            return Ok(FollowStep::Truncated);
         }
         let bytes = self.read()?;
         if !bytes.is_empty() {
-            return Ok(Step::Piece(bytes));
+            return Ok(FollowStep::Piece(bytes));
         }
-        let Some(successor) = self.successor() else { return Ok(Step::AtEnd) };
+        let Some(successor) = self.successor() else { return Ok(FollowStep::AtEnd) };
         // What was written to the old file before it was put aside may have come after our last look at it.
         let rest = self.read()?;
         if rest.is_empty() {
@@ -81,7 +81,7 @@ impl Follower {
             self.position = 0;
             return self.next();
         }
-        Ok(Step::Piece(rest))
+        Ok(FollowStep::Piece(rest))
     }
 
     /// What follows in the same file and is in memory, perhaps nothing, and whether the file ends there. `None` if only
@@ -114,7 +114,7 @@ impl Follower {
 
     /// The file that continues this one, once something has been written to it. Until then the old one may be the
     /// one that is still written to, as is so between the moves of a log rotating program and the signal to reopen.
-    fn successor(&self) -> Option<LogFile> {
+    fn successor(&self) -> Option<FollowedFile> {
         let current = fs::metadata(&self.path).ok()?;
         if identity(&current) == self.file.identity {
             return None;
@@ -124,7 +124,7 @@ impl Follower {
             Some(place) if place > 1 => format!("{}.{}", self.path, place - 1),
             _ => self.path.clone(),
         };
-        let (file, metadata) = LogFile::open(&path).ok()?;
+        let (file, metadata) = FollowedFile::open(&path).ok()?;
         // A rotation in just this moment is found out the next time.
         let moved = file.identity == self.file.identity;
         (!moved && metadata.len() > 0).then_some(file)
@@ -142,12 +142,12 @@ impl Follower {
     }
 }
 
-impl LogFile {
-    fn open(path: &str) -> io::Result<(LogFile, Metadata)> {
+impl FollowedFile {
+    fn open(path: &str) -> io::Result<(FollowedFile, Metadata)> {
         let file = file_end::open(path)?;
         let metadata = file.metadata()?;
         let is_in_memory = fd::is_on_memory_file_system(file.as_fd());
-        Ok((LogFile { identity: identity(&metadata), file, is_in_memory }, metadata))
+        Ok((FollowedFile { identity: identity(&metadata), file, is_in_memory }, metadata))
     }
 }
 
@@ -194,9 +194,9 @@ mod tests {
         let mut text = String::new();
         loop {
             match follower.next().expect("read") {
-                Step::Piece(bytes) => text.push_str(str::from_utf8(&bytes).expect("text")),
-                Step::Truncated => text.push_str("<truncated>"),
-                Step::AtEnd => return text,
+                FollowStep::Piece(bytes) => text.push_str(str::from_utf8(&bytes).expect("text")),
+                FollowStep::Truncated => text.push_str("<truncated>"),
+                FollowStep::AtEnd => return text,
             }
         }
     }
@@ -232,9 +232,9 @@ mod tests {
         log.append("");
         let mut follower = log.follow();
         log.append(&"x".repeat(PIECE + 1));
-        assert_eq!(follower.next().expect("read"), Step::Piece(vec![b'x'; PIECE].into()));
-        assert_eq!(follower.next().expect("read"), Step::Piece(Bytes::from_static(b"x")));
-        assert_eq!(follower.next().expect("read"), Step::AtEnd);
+        assert_eq!(follower.next().expect("read"), FollowStep::Piece(vec![b'x'; PIECE].into()));
+        assert_eq!(follower.next().expect("read"), FollowStep::Piece(Bytes::from_static(b"x")));
+        assert_eq!(follower.next().expect("read"), FollowStep::AtEnd);
     }
 
     #[test]

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::network::api_v1;
-use crate::network::logs::Logs;
+use crate::network::logs::LogStreams;
 use crate::network::origin::Sender as RequestSender;
-use crate::network::reply::{Content, Reply};
-use crate::network::route::{self, Endpoint};
+use crate::network::reply::{Reply, ReplyContent};
+use crate::network::route::{self, PageRoute};
 use crate::network::socket::Socket;
 use crate::network::state::PlaneState;
 use crate::network::streams::Streams;
@@ -37,7 +37,7 @@ const CLIENT: ClientPeer = ClientPeer::Unix { uid: Some(1000), pid: Some(42) };
 /// A daemon with a program that has a log, and a control that does what it is asked.
 struct World {
     api: Arc<Api>,
-    logs: Logs,
+    logs: LogStreams,
     calls: Receiver<String>,
     _state: watch::Sender<PlaneState>,
     _directory: TempDir,
@@ -59,7 +59,8 @@ fn world() -> World {
     let activity = Activity::new(LogLevel::Error, |_| {});
     let api = Arc::new(Api::new(daemon, activity, MemoryBudget::for_answers(), clock));
     let (state, watched) = watch::channel(PlaneState::Accepting);
-    let logs = Logs { api: api.clone(), follow: Arc::default(), streams: Rc::new(Streams::new(16, 1 << 20, watched)) };
+    let logs =
+        LogStreams { api: api.clone(), follow: Arc::default(), streams: Rc::new(Streams::new(16, 1 << 20, watched)) };
     let calls = control(pending, |_| Some(Ok(Answer::Done)));
     World { api, logs, calls, _state: state, _directory: directory, _poll: poll }
 }
@@ -70,8 +71,8 @@ fn actor(right: Option<Right>, way: fn(ClientPeer) -> Way) -> Actor {
 
 fn text(reply: &Reply) -> String {
     match &reply.content {
-        Content::Whole(body) => String::from_utf8_lossy(body).into_owned(),
-        Content::Pieces(_) | Content::Written(_) => String::new(),
+        ReplyContent::Whole(body) => String::from_utf8_lossy(body).into_owned(),
+        ReplyContent::Pieces(_) | ReplyContent::Generated(_) => String::new(),
     }
 }
 
@@ -96,20 +97,20 @@ impl World {
         api_v1::respond(caller, method, path, &headers.into_iter().collect()).await
     }
 
-    async fn ask(&self, endpoint: Endpoint, right: Option<Right>) -> Option<Reply> {
+    async fn ask(&self, endpoint: PageRoute, right: Option<Right>) -> Option<Reply> {
         let (stream, _other) = tokio::net::UnixStream::pair().expect("a pair");
         let socket = Rc::new(Socket::new(Accepted { transport: Box::new(stream), client: CLIENT }));
         let follower = actor(right, Way::LogStream);
         Some(match endpoint {
-            Endpoint::ProcessLog => self.logs.process(&follower, &socket, "/logtail/a").await,
-            Endpoint::MainLog => self.logs.main(&follower, &socket).await,
-            Endpoint::StatusPage => self.page(right, "").await,
-            Endpoint::TailPage => {
+            PageRoute::ProcessLog => self.logs.process(&follower, &socket, "/logtail/a").await,
+            PageRoute::MainLog => self.logs.main(&follower, &socket).await,
+            PageRoute::StatusPage => self.page(right, "").await,
+            PageRoute::TailPage => {
                 web::tail(&self.api, &actor(right, Way::Page), &Fields::new("processname=a", "")).await
             }
             // Its methods have a test of their own.
-            Endpoint::Rpc => return None,
-            Endpoint::Health | Endpoint::Asset => {
+            PageRoute::Rpc => return None,
+            PageRoute::Health | PageRoute::Asset => {
                 assert!(!endpoint.tells_something());
                 return None;
             }

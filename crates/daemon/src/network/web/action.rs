@@ -9,7 +9,7 @@ use crate::network::dates::ctime;
 
 /// What a button does.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Action<'a> {
+pub enum PageAction<'a> {
     /// Show the page again.
     Refresh,
     /// Stop all processes.
@@ -17,12 +17,12 @@ pub enum Action<'a> {
     /// Stop all processes, then start all.
     RestartAll,
     /// Something with one process.
-    One(Verb, &'a str),
+    One(ProcessAction, &'a str),
 }
 
 /// What can be done with one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum ProcessAction {
     /// Start it and wait until it runs.
     Start,
     /// Stop it and wait until it has stopped.
@@ -33,25 +33,25 @@ pub enum Verb {
     ClearLog,
 }
 
-impl<'a> Action<'a> {
+impl<'a> PageAction<'a> {
     /// The action of this name; none when there is none, or when it lacks the process it is for.
-    pub fn find(name: &str, process: Option<&'a str>) -> Option<Action<'a>> {
+    pub fn find(name: &str, process: Option<&'a str>) -> Option<PageAction<'a>> {
         let verb = match name {
-            "refresh" => return Some(Action::Refresh),
-            "stopall" => return Some(Action::StopAll),
-            "restartall" => return Some(Action::RestartAll),
-            "start" => Verb::Start,
-            "stop" => Verb::Stop,
-            "restart" => Verb::Restart,
-            "clearlog" => Verb::ClearLog,
+            "refresh" => return Some(PageAction::Refresh),
+            "stopall" => return Some(PageAction::StopAll),
+            "restartall" => return Some(PageAction::RestartAll),
+            "start" => ProcessAction::Start,
+            "stop" => ProcessAction::Stop,
+            "restart" => ProcessAction::Restart,
+            "clearlog" => ProcessAction::ClearLog,
             _ => return None,
         };
-        process.filter(|process| !process.is_empty()).map(|process| Action::One(verb, process))
+        process.filter(|process| !process.is_empty()).map(|process| PageAction::One(verb, process))
     }
 
     /// Whether it does more than show the page.
     pub fn changes_something(&self) -> bool {
-        *self != Action::Refresh
+        *self != PageAction::Refresh
     }
 
     /// Does it, waits until it is done, and says how it went.
@@ -59,17 +59,17 @@ impl<'a> Action<'a> {
     /// Only what the actor has no right to, or the end of the daemon, is a failure; the page says everything else.
     pub async fn perform(&self, api: &Api, actor: &Actor) -> Result<String, CallFailure> {
         let done = match self {
-            Action::Refresh => "Page refreshed",
-            Action::StopAll => {
+            PageAction::Refresh => "Page refreshed",
+            PageAction::StopAll => {
                 let _ = ask(api, actor, Call::StopAllProcesses { wait: true }).await?;
                 "All stopped"
             }
-            Action::RestartAll => {
+            PageAction::RestartAll => {
                 let _ = ask(api, actor, Call::StopAllProcesses { wait: true }).await?;
                 let _ = ask(api, actor, Call::StartAllProcesses { wait: true }).await?;
                 "All restarted"
             }
-            Action::One(verb, name) => {
+            PageAction::One(verb, name) => {
                 return match api.process(actor, name) {
                     Ok(_) => verb.perform(api, actor, name).await,
                     Err(_) => Ok(unknown(name)),
@@ -80,14 +80,14 @@ impl<'a> Action<'a> {
     }
 }
 
-impl Verb {
+impl ProcessAction {
     async fn perform(self, api: &Api, actor: &Actor, process: &str) -> Result<String, CallFailure> {
         let name = || process.to_owned();
         let outcome = match self {
-            Verb::Start => ask(api, actor, Call::StartProcess { name: name(), wait: true }).await?,
-            Verb::Stop => ask(api, actor, Call::StopProcess { name: name(), wait: true }).await?,
-            Verb::ClearLog => ask(api, actor, Call::ClearProcessLogs { name: name() }).await?,
-            Verb::Restart => {
+            ProcessAction::Start => ask(api, actor, Call::StartProcess { name: name(), wait: true }).await?,
+            ProcessAction::Stop => ask(api, actor, Call::StopProcess { name: name(), wait: true }).await?,
+            ProcessAction::ClearLog => ask(api, actor, Call::ClearProcessLogs { name: name() }).await?,
+            ProcessAction::Restart => {
                 // Neither half is judged: what is not running cannot be stopped, and is to run all the same.
                 let _ = ask(api, actor, Call::StopProcess { name: name(), wait: true }).await?;
                 let _ = ask(api, actor, Call::StartProcess { name: name(), wait: true }).await?;
@@ -103,15 +103,15 @@ impl Verb {
 
     fn success(self, process: &str) -> String {
         match self {
-            Verb::Start => format!("Process {process} started"),
-            Verb::Stop => format!("Process {process} stopped"),
-            Verb::Restart => format!("Process {process} restarted"),
-            Verb::ClearLog => format!("Log for {process} cleared"),
+            ProcessAction::Start => format!("Process {process} started"),
+            ProcessAction::Stop => format!("Process {process} stopped"),
+            ProcessAction::Restart => format!("Process {process} restarted"),
+            ProcessAction::ClearLog => format!("Log for {process} cleared"),
         }
     }
 
     fn failure(self, process: &str, refusal: &Refusal) -> String {
-        if self != Verb::Start {
+        if self != ProcessAction::Start {
             return refusal::text(refusal);
         }
         let reason = match refusal.reason {
@@ -145,19 +145,22 @@ mod tests {
 
     #[test]
     fn actions_on_a_process_need_its_name() {
-        assert_eq!(Action::find("stop", Some("a:b")), Some(Action::One(Verb::Stop, "a:b")));
-        assert_eq!(Action::find("refresh", None), Some(Action::Refresh));
+        assert_eq!(PageAction::find("stop", Some("a:b")), Some(PageAction::One(ProcessAction::Stop, "a:b")));
+        assert_eq!(PageAction::find("refresh", None), Some(PageAction::Refresh));
         for (name, process) in [("stop", None), ("start", Some("")), ("explode", Some("a"))] {
-            assert_eq!(Action::find(name, process), None);
+            assert_eq!(PageAction::find(name, process), None);
         }
     }
 
     #[test]
     fn only_start_explains_its_failures() {
         let refusal = Refusal::with(Reason::NotRunning, "a");
-        assert_eq!(Verb::Stop.failure("a", &refusal), "unexpected rpc fault [70] NOT_RUNNING: a");
-        assert_eq!(Verb::Start.failure("a", &refusal), "ERROR: Process a: unexpected rpc fault [70] NOT_RUNNING: a");
+        assert_eq!(ProcessAction::Stop.failure("a", &refusal), "unexpected rpc fault [70] NOT_RUNNING: a");
+        assert_eq!(
+            ProcessAction::Start.failure("a", &refusal),
+            "ERROR: Process a: unexpected rpc fault [70] NOT_RUNNING: a"
+        );
         let refusal = Refusal::with(Reason::SpawnError, "a");
-        assert_eq!(Verb::Start.failure("a", &refusal), "ERROR: Process a: spawn error");
+        assert_eq!(ProcessAction::Start.failure("a", &refusal), "ERROR: Process a: spawn error");
     }
 }

@@ -1,4 +1,4 @@
-//! Taking in the body of a request, within limits.
+//! Receives the body of a request, within limits.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -10,12 +10,12 @@ use tokio::time::timeout;
 use crate::memory_budget::{MemoryBudget, Reservation, SMALL};
 use crate::network::limits::Limits;
 
-/// What a client is told whose request the system has no memory for.
+/// The status where the system has no memory for the body.
 const NO_MEMORY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
-/// The whole body of a request with the memory reserved for it, or the status to refuse it with. Either a length must be given, as
+/// The whole body of a request with the memory reserved for it, or the status of the refusal. Either a length must be given, as
 /// the original wants it, or the body comes in chunks.
-pub async fn body(
+pub async fn receive(
     request: Request<Incoming>,
     limits: &Limits,
     budget: &MemoryBudget,
