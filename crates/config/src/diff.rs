@@ -5,7 +5,7 @@ use std::fmt;
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use crate::model::{Group, GroupKind, LogFile, Pool, Process};
+use crate::model::{Group, GroupKind, ListenerPool, LogFile, Process};
 use crate::schema::{Needs, options_of_processes};
 use crate::value::ConfigValue;
 
@@ -143,7 +143,7 @@ fn changes(a: &Group, b: &Group) -> Vec<GroupChange> {
     changes
 }
 
-fn changes_of_pool(a: &Pool, b: &Pool) -> impl Iterator<Item = GroupChange> {
+fn changes_of_pool(a: &ListenerPool, b: &ListenerPool) -> impl Iterator<Item = GroupChange> {
     let set = |events: &[String]| events.iter().cloned().collect::<BTreeSet<_>>();
     let differs = [
         ("events", set(&a.events) != set(&b.events)),

@@ -282,12 +282,12 @@ pub enum GroupKind {
     /// `[fcgi-program:x]` by itself.
     FastCgi,
     /// `[eventlistener:x]`.
-    Listeners(Pool),
+    Listeners(ListenerPool),
 }
 
 /// What is particular to a pool of event listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub struct ListenerPool {
     /// How many events wait for a free listener before the oldest is dropped.
     pub buffer_size: usize,
     /// Names of the subscribed events in capitals, without duplicates, in written order.

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{ActivityLog, ChannelLog, Config, Group, GroupKind, LogFile, Origin, Pool, Process, Supervisord};
+use crate::model::{
+    ActivityLog, ChannelLog, Config, Group, GroupKind, ListenerPool, LogFile, Origin, Process, Supervisord,
+};
 use crate::schema::{default_process, default_supervisord};
 
 /// A program with the original's defaults, but without logs.
@@ -25,7 +27,8 @@ pub fn group(name: &str, priority: i64, processes: Vec<Process>) -> Arc<Group> {
 /// A pool of one listener.
 pub fn pool(name: &str, events: &[&str], buffer_size: usize) -> Arc<Group> {
     let events = events.iter().map(|event| (*event).to_owned()).collect();
-    let pool = Pool { buffer_size, events, result_handler: "supervisor.dispatchers:default_handler".to_owned() };
+    let pool =
+        ListenerPool { buffer_size, events, result_handler: "supervisor.dispatchers:default_handler".to_owned() };
     let mut listener = process(name);
     listener.start.startsecs = 0;
     let processes = vec![Arc::new(listener)];

@@ -19,9 +19,9 @@ use crate::blocking::{BlockingThreads, NotDone};
 use crate::calls::Calls;
 use crate::memory_budget::{MemoryBudget, Reservation};
 use crate::view::View;
-use gate::Gate;
+use guarded::Guarded;
 
-mod gate;
+mod guarded;
 mod logs;
 
 pub use logs::LogTail;
@@ -31,7 +31,7 @@ pub type ReadConfig = Arc<dyn Fn(Purpose) -> Result<Config, String> + Send + Syn
 
 /// The daemon as its interfaces see it.
 pub struct Api {
-    gate: Gate<Daemon>,
+    gate: Guarded<Daemon>,
     /// Held from the beginning of a reading of the configuration until its call is sent, so that an older one never
     /// overtakes a newer.
     loading: Mutex<()>,
@@ -93,7 +93,7 @@ impl From<NotDone> for CallFailure {
 impl Api {
     /// An interface to this daemon.
     pub fn new(daemon: Daemon, activity: Activity, answers: MemoryBudget, clock: Clock) -> Api {
-        let (gate, answers) = (Gate::new(daemon), Arc::new(answers));
+        let (gate, answers) = (Guarded::new(daemon), Arc::new(answers));
         Api { gate, loading: Mutex::default(), activity, blocking: BlockingThreads::default(), answers, clock }
     }
 

@@ -9,7 +9,7 @@ use supervisord_wire::SUPERVISOR_VERSION;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum ParsedCommandLine {
     /// Run the daemon.
     Run(Options),
     /// Print this to stdout and exit with status 0, unless there is something wrong with what was given before.
@@ -74,7 +74,7 @@ const SETTINGS: [Row; 18] = [
 ];
 
 /// Reads a command line, the program's name first. The error is the text for stderr; the exit status is 2.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<ParsedCommandLine, String> {
     let matches = command().try_get_matches_from(arguments).map_err(|error| error.to_string())?;
     let mut given = Vec::new();
     for (flag, short, long, ..) in SETTINGS {
@@ -90,10 +90,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
     }
     let settings = CommandLineFlags { given: given.into_iter().map(|(_, given)| given).collect() };
     Ok(match wanted {
-        Some((_, text)) => Request::Print(text, settings),
+        Some((_, text)) => ParsedCommandLine::Print(text, settings),
         None => {
             let named = settings.given.iter().find(|given| given.flag == Flag::Configuration);
-            Request::Run(Options { configuration: named.map(|given| given.value.clone()), settings })
+            ParsedCommandLine::Run(Options { configuration: named.map(|given| given.value.clone()), settings })
         }
     })
 }
@@ -162,7 +162,7 @@ mod tests {
     fn run(line: &str) -> Options {
         let arguments = std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from);
         match parse(arguments) {
-            Ok(Request::Run(options)) => options,
+            Ok(ParsedCommandLine::Run(options)) => options,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -218,7 +218,7 @@ mod tests {
         ] {
             let arguments = std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from);
             match parse(arguments) {
-                Ok(Request::Print(text, _)) => assert!(text.starts_with(beginning), "{line}: {text}"),
+                Ok(ParsedCommandLine::Print(text, _)) => assert!(text.starts_with(beginning), "{line}: {text}"),
                 other => panic!("{line}: {other:?}"),
             }
         }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn what_stands_before_the_help_is_looked_at_and_what_stands_behind_is_not() {
         let arguments = "supervisord -n -a 1 -h -a x -n -h -a y".split(' ').map(OsString::from);
-        let Ok(Request::Print(_, before)) = parse(arguments) else { panic!("it is the help") };
+        let Ok(ParsedCommandLine::Print(_, before)) = parse(arguments) else { panic!("it is the help") };
         let before: Vec<&str> = before.given.iter().map(|given| given.spelling.as_str()).collect();
         assert_eq!(before, ["-n", "-a"]);
     }

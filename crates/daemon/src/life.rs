@@ -29,7 +29,7 @@ use crate::hand_over::{self, HandOver, HandedServer};
 use crate::memory_budget::MemoryBudget;
 use crate::network;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
-use crate::output::{self, Options, Output, Request};
+use crate::output::{self, Options, Output, OutputRequest};
 use crate::pidfile::{self, DaemonPidFile, Lock, PidFile, Taken};
 use crate::plugins::process::Launcher;
 use crate::plugins::{BUILT_IN, NotifyControl, Plugins};
@@ -492,7 +492,7 @@ fn say_at_last(settings: &Supervisord, line: &str) {
 
 /// Lets the output plane write what it has, but not for ever.
 fn finish_output(output: output::Running) {
-    output.handle.send(Request::Stop);
+    output.handle.send(OutputRequest::Stop);
     within("last words", LAST_WORDS, move || _ = output.thread.join());
 }
 

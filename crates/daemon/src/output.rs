@@ -39,7 +39,7 @@ mod transit_recovery;
 
 pub use activity_log::OpenError;
 pub use budget::ReportBudget;
-pub use message::{AttachChannel, ClearError, HandedStream, LogFailure, Report, Request, RunId, StreamCopy};
+pub use message::{AttachChannel, ClearError, HandedStream, LogFailure, OutputRequest, Report, RunId, StreamCopy};
 pub use queue::OutputHandle;
 pub use transit::TransitFiles;
 
@@ -83,7 +83,7 @@ pub struct Running {
     pub handle: OutputHandle,
     /// What control gives back the bytes of reports to.
     pub budget: ReportBudget,
-    /// Ends after [`Request::Stop`].
+    /// Ends after [`OutputRequest::Stop`].
     pub thread: JoinHandle<()>,
 }
 
@@ -112,7 +112,7 @@ impl Output {
     }
 
     /// Copies of what must outlive this process, so that nothing is lost or repeated of what is on its way to a log when it
-    /// is killed: see [`Output::take_over`] and [`Request::Kept`]. None where the system cannot do that.
+    /// is killed: see [`Output::take_over`] and [`OutputRequest::Kept`]. None where the system cannot do that.
     pub fn transit_files(&mut self) -> Option<TransitFiles> {
         self.sinks.transit()?.files().ok()
     }
@@ -121,14 +121,14 @@ impl Output {
     pub fn activity(&self) -> Activity {
         let requests = self.requests.clone();
         let progress = requests.progress().clone();
-        Activity::written(self.level, move |line| requests.send(Request::Activity { line }), progress)
+        Activity::written(self.level, move |line| requests.send(OutputRequest::Activity { line }), progress)
     }
 
     /// The same for control, which ends each turn of its loop with [`OutputHandle::ring_if_due`]: a turn logs several lines.
     pub fn activity_in_turns(&self) -> Activity {
         let requests = self.requests.clone();
         let progress = requests.progress().clone();
-        Activity::written(self.level, move |line| requests.put_off(Request::Activity { line }), progress)
+        Activity::written(self.level, move |line| requests.put_off(OutputRequest::Activity { line }), progress)
     }
 
     /// Starts the thread. `report` runs on it, must not block and must wake control.

@@ -12,7 +12,7 @@ use supervisord_config::{Purpose, load_with, search};
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{command, inherited};
 
-use crate::command_line::{self, Options, Request};
+use crate::command_line::{self, Options, ParsedCommandLine};
 use crate::control::{SELF_TEST, UNDERSTOOD};
 use crate::host::SystemHost;
 use crate::life::{Life, LifeContext, LifeEnd, Reader, catch_signals};
@@ -34,11 +34,11 @@ pub fn main() -> ExitCode {
     }
     let program = name_of(&arguments);
     let done = match command_line::parse(arguments) {
-        Ok(Request::Print(text, before)) => {
+        Ok(ParsedCommandLine::Print(text, before)) => {
             let checked = before.convert(&SystemHost::new()).map_err(|error| StartError(error.to_string()));
             checked.map(|_| crate::say(&mut std::io::stdout(), &text))
         }
-        Ok(Request::Run(options)) => supervise(&program, &options),
+        Ok(ParsedCommandLine::Run(options)) => supervise(&program, &options),
         Err(text) => return usage_error(&text),
     };
     match done {
@@ -56,8 +56,10 @@ fn self_test(mut arguments: Vec<OsString>) -> ExitCode {
         let program = name_of(&arguments);
         let host = Arc::new(SystemHost::in_directory(handed.start_dir));
         match command_line::parse(arguments)? {
-            Request::Run(options) => reader(&program, &options, host).map(drop).map_err(|error| error.to_string()),
-            Request::Print(..) => Ok(()),
+            ParsedCommandLine::Run(options) => {
+                reader(&program, &options, host).map(drop).map_err(|error| error.to_string())
+            }
+            ParsedCommandLine::Print(..) => Ok(()),
         }
     });
     match understood {

@@ -3,7 +3,7 @@
 use super::inputs::Inputs;
 use crate::error::ConfigError;
 use crate::expand::ExpansionNames;
-use crate::model::Pool;
+use crate::model::ListenerPool;
 use crate::reader::Reader;
 use crate::suggest::did_you_mean;
 
@@ -12,7 +12,7 @@ pub(super) fn pool(
     reader: &Reader<'_>,
     inputs: &Inputs<'_>,
     located: &ExpansionNames<'_>,
-) -> Result<Pool, ConfigError> {
+) -> Result<ListenerPool, ConfigError> {
     let section = reader.section();
     let buffer_size = reader.get("buffer_size", located, inputs.host)?;
     let result_handler = reader.get("result_handler", located, inputs.host)?;
@@ -24,7 +24,7 @@ pub(super) fn pool(
         );
         return Err(reader.error("redirect_stderr", message));
     }
-    Ok(Pool { buffer_size, events, result_handler })
+    Ok(ListenerPool { buffer_size, events, result_handler })
 }
 
 fn events(reader: &Reader<'_>, inputs: &Inputs<'_>, located: &ExpansionNames<'_>) -> Result<Vec<String>, ConfigError> {

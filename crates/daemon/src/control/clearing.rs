@@ -9,7 +9,7 @@ use super::Control;
 use super::clear_queue::Clearing;
 use super::inbox::Message;
 use crate::clock::present;
-use crate::output::{ClearError, Request};
+use crate::output::{ClearError, OutputRequest};
 
 /// How long a client waits for logs to be cleared: their disk may hang. They are cleared all the same when it comes
 /// back.
@@ -43,7 +43,7 @@ impl Control {
             let outcome = result.map_err(|_| Reason::Failed);
             message_sender.send(Message::Cleared { process: Some(process), call, outcome });
         });
-        self.tools.output.send(Request::ClearLogs { files, reply });
+        self.tools.output.send(OutputRequest::ClearLogs { files, reply });
     }
 
     pub(super) fn clear_activity(&mut self, call: CallId) {
@@ -56,7 +56,7 @@ impl Control {
             });
             message_sender.send(Message::Cleared { process: None, call, outcome });
         });
-        self.tools.output.send(Request::ClearActivity { reply });
+        self.tools.output.send(OutputRequest::ClearActivity { reply });
     }
 
     fn await_clearing(&mut self, process: Option<ProcessId>, call: CallId, failure: Refusal) {

@@ -8,7 +8,7 @@ use super::Control;
 use super::survival::Survival;
 use crate::clock::present;
 use crate::keeper::Owner;
-use crate::output::Request;
+use crate::output::OutputRequest;
 
 impl Control {
     /// Carries out everything that the supervisor has answered so far.
@@ -80,7 +80,7 @@ impl Control {
             }
             Effect::Record(event) => self.unpublished.push(event),
             Effect::Announce(event) => self.tools.plugins.announce(event, &self.tools.activity),
-            Effect::CreateAutoLog { path } => self.tools.output.send(Request::CreateAuto { path }),
+            Effect::CreateAutoLog { path } => self.tools.output.send(OutputRequest::CreateAuto { path }),
             Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
             Effect::ClearActivity { call } => self.clear_activity(call),
             Effect::Upgrade { call } => {
@@ -88,10 +88,10 @@ impl Control {
                 self.begin_upgrade(reply);
             }
             Effect::ReopenLogs => {
-                self.tools.output.send(Request::Reopen);
+                self.tools.output.send(OutputRequest::Reopen);
                 self.check_socket_files();
             }
-            Effect::StripAnsi(on) => self.tools.output.send(Request::StripAnsi(on)),
+            Effect::StripAnsi(on) => self.tools.output.send(OutputRequest::StripAnsi(on)),
             Effect::CloseSocket { group, url } => {
                 let closed = self.children.spawner.close_socket(&group, &url, &self.tools.activity);
                 if let (Some(survival), Some(number)) = (&mut self.survival, closed) {

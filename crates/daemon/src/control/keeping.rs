@@ -13,7 +13,7 @@ use super::tokens::KEEPER;
 use crate::clock::present;
 use crate::descriptor::register;
 use crate::keeper::{Keeper, Name, Owner, Role as Descriptor};
-use crate::output::{Request, StreamCopy};
+use crate::output::{OutputRequest, StreamCopy};
 
 impl Control {
     /// Begins to note the state, and has it kept.
@@ -85,7 +85,7 @@ impl Control {
         for (socket, descriptor) in self.children.spawner.open_sockets() {
             survival.keep(&[(Name { owner: Owner::Socket(socket), role: Descriptor::Listener }, descriptor)]);
         }
-        self.tools.output.send(Request::Copy);
+        self.tools.output.send(OutputRequest::Copy);
     }
 
     /// Copies of the streams that the output plane reads, for a keeper that has just been made.

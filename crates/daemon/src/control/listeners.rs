@@ -6,7 +6,7 @@ use supervisord_core::supervisor::{ProcessId, SupervisorInput};
 use super::Control;
 use super::children::MOST_AT_ONCE;
 use crate::clock::present;
-use crate::output::{Request, RunId};
+use crate::output::{OutputRequest, RunId};
 
 impl Control {
     /// A stdin has room again, a listener wrote, or an orphan has ended.
@@ -37,7 +37,7 @@ impl Control {
     }
 
     pub(super) fn listener_output(&mut self, run: RunId, process: ProcessId, bytes: Vec<u8>) {
-        let copy = Request::Write { run, channel: Channel::Stdout, bytes: bytes.clone() };
+        let copy = OutputRequest::Write { run, channel: Channel::Stdout, bytes: bytes.clone() };
         self.tools.output.leave(copy);
         self.listener_batching.heard(process, present().mono);
         self.input(SupervisorInput::ListenerOutput { process, bytes });

@@ -8,7 +8,7 @@ use super::Control;
 use super::children::{Drained, Exit};
 use super::exit_status::exit_status;
 use crate::clock::present;
-use crate::output::{Request, RunId};
+use crate::output::{OutputRequest, RunId};
 
 impl Control {
     /// Reaps the children that have exited by now and reports their ends.
@@ -53,7 +53,7 @@ impl Control {
                     if !last_output.is_empty() {
                         self.listener_output(run, process, last_output);
                     }
-                    self.tools.output.put_off(Request::Drain { run });
+                    self.tools.output.put_off(OutputRequest::Drain { run });
                     self.children.wait_for_output(run, present().mono);
                 }
                 Exit::Plugin(on_exit) => on_exit(),

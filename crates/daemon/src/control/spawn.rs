@@ -35,7 +35,7 @@ use crate::activity::Activity;
 use crate::clock::present;
 use crate::hand_over::HandedSocket;
 use crate::keeper::Owner;
-use crate::output::{OutputHandle, Request, RunId};
+use crate::output::{OutputHandle, OutputRequest, RunId};
 use crate::state::{Run, Socket};
 use failure::{dispatcher_error, fork_error, log_error, removed};
 pub(super) use logs::channel;
@@ -147,7 +147,7 @@ impl ChildSpawner {
         let (pid, at, started) = match created {
             Ok(created) => created,
             Err(failure) => {
-                tools.output.send(Request::Detach { run });
+                tools.output.send(OutputRequest::Detach { run });
                 if let Some(survival) = survival {
                     survival.forget(Owner::Run(run.0));
                 }

@@ -14,7 +14,7 @@ use supervisord_sys::process_handle::ProcessHandle;
 use crate::activity::Activity;
 use crate::clock::present;
 use crate::keeper::{Keeper, Name, Owner, Role};
-use crate::output::{OutputHandle, Request, RunId, TransitFiles};
+use crate::output::{OutputHandle, OutputRequest, RunId, TransitFiles};
 use crate::state::pid_slots::{self, PidSlots};
 use crate::state::{Journal, Paths, Socket};
 
@@ -80,7 +80,7 @@ impl Survival {
         };
         match survival.keeper {
             Some(_) => survival.keep_transit(),
-            None => survival.output.send(Request::Kept(false)),
+            None => survival.output.send(OutputRequest::Kept(false)),
         }
         Ok(survival)
     }
@@ -173,7 +173,7 @@ impl Survival {
         match kept {
             Ok(()) if keeper.patience().is_none() => {
                 self.is_transit_kept = true;
-                self.output.send(Request::Kept(true));
+                self.output.send(OutputRequest::Kept(true));
             }
             // It is still on its way, and sent again when the keeper takes something.
             Ok(()) => {}
@@ -191,7 +191,7 @@ impl Survival {
 
     pub(super) fn lose_keeper(&mut self, error: &std::io::Error) {
         let Some(keeper) = self.keeper.take() else { return };
-        self.output.send(Request::Kept(false));
+        self.output.send(OutputRequest::Kept(false));
         self.is_transit_kept = false;
         let now = present().mono;
         if now >= self.keeper_since + KEEPER_AGAIN.1 {

@@ -23,7 +23,7 @@ use crate::hand_over::{self, HandOver, HandedKeeper, HandedServer};
 use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::network::{IdleConnections, NetworkHandle};
-use crate::output::{Request, RunId};
+use crate::output::{OutputRequest, RunId};
 
 /// The argument that makes a program read a state on its stdin, say what is wrong with it, and do nothing else.
 pub const SELF_TEST: &str = "--self-test";
@@ -172,7 +172,7 @@ impl Control {
     /// Gives everything away. With it come the children that the next program knows nothing of.
     pub(super) fn hand_over(mut self) -> (HandOver<std::os::fd::OwnedFd>, LeftoverChildren, Signals) {
         let (reply, streams) = sync_channel(1);
-        self.tools.output.send(Request::HandOver { reply });
+        self.tools.output.send(OutputRequest::HandOver { reply });
         let streams = streams.recv_timeout(PATIENCE).unwrap_or_default();
         // What listeners subscribed to and was read until now.
         self.take_last_reports();

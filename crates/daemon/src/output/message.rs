@@ -12,7 +12,7 @@ use supervisord_sys::Errno;
 use super::answer::Promise;
 
 /// What control asks of the output plane, in order.
-pub enum Request {
+pub enum OutputRequest {
     /// Open the logs of a process about to be spawned and begin to read its pipes. The answer says which log cannot be
     /// opened; then nothing was attached. When nobody waits for it any more, the process
     /// runs already, and is attached whether its logs can be opened or not.

@@ -10,7 +10,7 @@ use supervisord_core::output::ChannelPlan;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::{signal, trusted};
 
-use super::message::{AttachChannel, LogFailure, Report, Request, RunId};
+use super::message::{AttachChannel, LogFailure, OutputRequest, Report, RunId};
 use super::outlets::Outlets;
 use super::pipeline_notes::StreamKey;
 use super::queue::{Dropped, OutputHandle};
@@ -115,7 +115,8 @@ impl Plane {
         let (requests, dropped) = self.requests.take();
         for request in requests {
             // What is asked for meanwhile may log something itself, but for what concerns only the state file.
-            if !matches!(request, Request::Activity { .. } | Request::Journal { .. }) || self.lines.len() >= MOST_LINES
+            if !matches!(request, OutputRequest::Activity { .. } | OutputRequest::Journal { .. })
+                || self.lines.len() >= MOST_LINES
             {
                 self.write_lines();
             }
@@ -172,9 +173,9 @@ impl Plane {
         }
     }
 
-    fn handle(&mut self, request: Request) {
+    fn handle(&mut self, request: OutputRequest) {
         match request {
-            Request::Attach { run, process, channels, reply } => {
+            OutputRequest::Attach { run, process, channels, reply } => {
                 self.write_state();
                 match self.open_logs(&channels) {
                     Err(failure) if reply.give(Err(failure.clone())).is_ok() => {}
@@ -187,45 +188,45 @@ impl Plane {
                     }
                 }
             }
-            Request::Answer { reply } => {
+            OutputRequest::Answer { reply } => {
                 // Whoever does not wait for it has given up.
                 let _ = reply.give(());
             }
-            Request::Resume { run, process, channels } => self.resume(run, &process, channels),
-            Request::Drain { run } => {
+            OutputRequest::Resume { run, process, channels } => self.resume(run, &process, channels),
+            OutputRequest::Drain { run } => {
                 self.streams.drain(run, &mut self.outlets);
                 (self.outlets.to_control)(Report::Drained { run });
             }
-            Request::Detach { run } => self.streams.detach(run, &mut self.outlets),
-            Request::Write { run, channel, bytes } => self.streams.write(run, channel, &bytes, &mut self.outlets),
-            Request::Activity { line } => self.lines.push(line),
-            Request::Reopen => self.outlets.sinks.reopen_all(),
-            Request::ClearLogs { files, reply } => reply(self.clear_logs(&files)),
-            Request::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),
-            Request::CreateAuto { path } => self.create_auto(&path),
-            Request::StripAnsi(on) => {
+            OutputRequest::Detach { run } => self.streams.detach(run, &mut self.outlets),
+            OutputRequest::Write { run, channel, bytes } => self.streams.write(run, channel, &bytes, &mut self.outlets),
+            OutputRequest::Activity { line } => self.lines.push(line),
+            OutputRequest::Reopen => self.outlets.sinks.reopen_all(),
+            OutputRequest::ClearLogs { files, reply } => reply(self.clear_logs(&files)),
+            OutputRequest::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),
+            OutputRequest::CreateAuto { path } => self.create_auto(&path),
+            OutputRequest::StripAnsi(on) => {
                 self.outlets.strip_ansi = on;
                 self.streams.set_strip_ansi(on, &mut self.outlets);
             }
-            Request::Copy => (self.outlets.to_control)(Report::Copies(self.streams.copies())),
-            Request::JournalBegin { path, content } => {
+            OutputRequest::Copy => (self.outlets.to_control)(Report::Copies(self.streams.copies())),
+            OutputRequest::JournalBegin { path, content } => {
                 let begun = self.state_file.begin(&path, &content);
                 self.report_state(begun);
             }
-            Request::Journal { line } => self.state_file.append(&line),
-            Request::JournalEnd { path } => self.state_file.end(&path),
-            Request::Kept(is_kept) => {
+            OutputRequest::Journal { line } => self.state_file.append(&line),
+            OutputRequest::JournalEnd { path } => self.state_file.end(&path),
+            OutputRequest::Kept(is_kept) => {
                 if let Some(transit) = self.outlets.sinks.transit() {
                     transit.set_kept(is_kept);
                 }
             }
-            Request::HandOver { reply } => {
+            OutputRequest::HandOver { reply } => {
                 let streams = self.streams.hand_over(&mut self.outlets);
                 self.is_stopping = true;
                 // Nobody waits for them only when the daemon is ending anyway.
                 let _ = reply.send(streams);
             }
-            Request::Stop => self.is_stopping = true,
+            OutputRequest::Stop => self.is_stopping = true,
         }
     }
 

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::message::Request;
+use super::message::OutputRequest;
 use crate::activity::LogProgress;
 use crate::notifier::Notifier;
 
@@ -32,7 +32,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    requests: VecDeque<Request>,
+    requests: VecDeque<OutputRequest>,
     activity_bytes: usize,
     write_bytes: usize,
     dropped: Dropped,
@@ -56,21 +56,21 @@ impl OutputHandle {
 
     /// Hands over a request; never blocks. Activity lines and listener output beyond 16 MiB each are dropped and
     /// counted in a later line of the activity log. After the thread has ended all requests are dropped.
-    pub fn send(&self, request: Request) {
+    pub fn send(&self, request: OutputRequest) {
         self.leave(request);
         self.ring();
     }
 
     /// The same, but wakes nobody: the request waits for the next one that is sent, or for [`OutputHandle::ring`].
-    pub fn leave(&self, request: Request) {
+    pub fn leave(&self, request: OutputRequest) {
         let mut waiting = self.lock();
         if waiting.closed || !waiting.admits(&request) {
             return;
         }
-        if let Request::JournalBegin { .. } = request {
+        if let OutputRequest::JournalBegin { .. } = request {
             waiting.forget_journal();
         }
-        if let Request::Activity { .. } = request {
+        if let OutputRequest::Activity { .. } = request {
             self.shared.progress.queue();
         }
         waiting.requests.push_back(request);
@@ -78,7 +78,7 @@ impl OutputHandle {
 
     /// The same, for a sender that does more of it in the same turn of its loop: nobody is woken before
     /// [`OutputHandle::ring_if_due`], or the next request that is sent.
-    pub fn put_off(&self, request: Request) {
+    pub fn put_off(&self, request: OutputRequest) {
         self.leave(request);
         self.shared.is_ring_due.store(true, Ordering::Release);
     }
@@ -96,7 +96,7 @@ impl OutputHandle {
     }
 
     /// Takes all requests, in order, and the account of those that did not fit.
-    pub(super) fn take(&self) -> (VecDeque<Request>, Dropped) {
+    pub(super) fn take(&self) -> (VecDeque<OutputRequest>, Dropped) {
         let mut waiting = self.lock();
         waiting.activity_bytes = 0;
         waiting.write_bytes = 0;
@@ -138,18 +138,18 @@ impl OutputHandle {
 }
 
 impl Waiting {
-    fn admits(&mut self, request: &Request) -> bool {
+    fn admits(&mut self, request: &OutputRequest) -> bool {
         match request {
-            Request::Activity { line } if self.activity_bytes + line.len() > ACTIVITY_LIMIT => {
+            OutputRequest::Activity { line } if self.activity_bytes + line.len() > ACTIVITY_LIMIT => {
                 self.dropped.lines += 1;
                 return false;
             }
-            Request::Write { bytes, .. } if self.write_bytes + bytes.len() > WRITE_LIMIT => {
+            OutputRequest::Write { bytes, .. } if self.write_bytes + bytes.len() > WRITE_LIMIT => {
                 self.dropped.bytes += bytes.len() as u64;
                 return false;
             }
-            Request::Activity { line } => self.activity_bytes += line.len(),
-            Request::Write { bytes, .. } => self.write_bytes += bytes.len(),
+            OutputRequest::Activity { line } => self.activity_bytes += line.len(),
+            OutputRequest::Write { bytes, .. } => self.write_bytes += bytes.len(),
             _ => {}
         }
         true
@@ -157,7 +157,8 @@ impl Waiting {
 
     /// A state file that begins anew needs nothing of what was to be written before.
     fn forget_journal(&mut self) {
-        self.requests.retain(|request| !matches!(request, Request::JournalBegin { .. } | Request::Journal { .. }));
+        self.requests
+            .retain(|request| !matches!(request, OutputRequest::JournalBegin { .. } | OutputRequest::Journal { .. }));
     }
 }
 
@@ -166,18 +167,18 @@ mod tests {
     use super::*;
     use crate::output::message::RunId;
 
-    fn line(length: usize) -> Request {
-        Request::Activity { line: "x".repeat(length) }
+    fn line(length: usize) -> OutputRequest {
+        OutputRequest::Activity { line: "x".repeat(length) }
     }
 
     #[test]
     fn requests_keep_their_order() {
         let handle = OutputHandle::new();
-        handle.send(Request::Drain { run: RunId(1) });
-        handle.clone().send(Request::Drain { run: RunId(2) });
+        handle.send(OutputRequest::Drain { run: RunId(1) });
+        handle.clone().send(OutputRequest::Drain { run: RunId(2) });
         let (requests, dropped) = handle.take();
         let runs: Vec<u64> =
-            requests.iter().map(|request| if let Request::Drain { run } = request { run.0 } else { 0 }).collect();
+            requests.iter().map(|request| if let OutputRequest::Drain { run } = request { run.0 } else { 0 }).collect();
         assert_eq!(runs, [1, 2]);
         assert_eq!(dropped, Dropped::default());
     }
@@ -223,18 +224,18 @@ mod tests {
     #[test]
     fn a_state_file_that_begins_anew_replaces_what_waits_for_it() {
         let handle = OutputHandle::new();
-        let begin = |content: &str| Request::JournalBegin { path: "/s".to_owned(), content: content.into() };
-        for request in [begin("1"), Request::Journal { line: b"a".to_vec() }, line(1), begin("2")] {
+        let begin = |content: &str| OutputRequest::JournalBegin { path: "/s".to_owned(), content: content.into() };
+        for request in [begin("1"), OutputRequest::Journal { line: b"a".to_vec() }, line(1), begin("2")] {
             handle.send(request);
         }
-        handle.send(Request::Journal { line: b"b".to_vec() });
+        handle.send(OutputRequest::Journal { line: b"b".to_vec() });
         let kinds: String = handle
             .take()
             .0
             .iter()
             .map(|request| match request {
-                Request::JournalBegin { content, .. } => char::from(content[0]),
-                Request::Journal { line } => char::from(line[0]),
+                OutputRequest::JournalBegin { content, .. } => char::from(content[0]),
+                OutputRequest::Journal { line } => char::from(line[0]),
                 _ => '-',
             })
             .collect();

@@ -83,7 +83,12 @@ impl Rig {
         let (reader, writer) = pipe().expect("a pipe");
         let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
         let reply = answer::answer().0;
-        self.handle.send(Request::Attach { run: RunId(run), process: "web".into(), channels: vec![channel], reply });
+        self.handle.send(OutputRequest::Attach {
+            run: RunId(run),
+            process: "web".into(),
+            channels: vec![channel],
+            reply,
+        });
         writer
     }
 
@@ -91,19 +96,19 @@ impl Rig {
     fn resume(&self, run: u64, plan: ChannelPlan) -> PipeWriter {
         let (reader, writer) = pipe().expect("a pipe");
         let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
-        self.handle.send(Request::Resume { run: RunId(run), process: "web".into(), channels: vec![channel] });
+        self.handle.send(OutputRequest::Resume { run: RunId(run), process: "web".into(), channels: vec![channel] });
         writer
     }
 
     fn try_attach(&self, run: u64, channels: Vec<AttachChannel>) -> Result<(), LogFailure> {
         let (reply, answer) = answer::answer();
-        self.handle.send(Request::Attach { run: RunId(run), process: "web".into(), channels, reply });
+        self.handle.send(OutputRequest::Attach { run: RunId(run), process: "web".into(), channels, reply });
         answer.within(PATIENCE).expect("an answer")
     }
 
     /// Drains a run; the answer is what was reported before.
     fn drain(&self, run: u64) -> Vec<Report> {
-        self.handle.send(Request::Drain { run: RunId(run) });
+        self.handle.send(OutputRequest::Drain { run: RunId(run) });
         let mut before = Vec::new();
         loop {
             match self.report() {
@@ -133,7 +138,7 @@ impl Rig {
     }
 
     fn end(&mut self) {
-        self.handle.send(Request::Stop);
+        self.handle.send(OutputRequest::Stop);
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the output thread does not panic");
         }
@@ -310,7 +315,7 @@ fn what_control_reads_is_logged_and_copied_as_bytes() {
     let rig = Rig::with(|options| options.level = LogLevel::Debug);
     let channel = AttachChannel { channel: Channel::Stdout, pipe: None, plan: rig.plan("out"), pipeline: None };
     rig.try_attach(1, vec![channel]).expect("attached");
-    rig.handle.send(Request::Write { run: RunId(1), channel: Channel::Stdout, bytes: b"READY\n".to_vec() });
+    rig.handle.send(OutputRequest::Write { run: RunId(1), channel: Channel::Stdout, bytes: b"READY\n".to_vec() });
     rig.drain(1);
     assert_eq!(rig.text("out"), "READY\n");
     assert_eq!(rig.stop(), ["DEBG 'web' stdout output:", "b'READY\\n'"]);
@@ -322,7 +327,7 @@ fn stripping_can_be_turned_on_and_off() {
     let mut writer = rig.attach(1, rig.plan("out"));
     writer.write_all(b"\x1b[1ma").expect("written");
     wait_until("unchanged", || rig.text("out") == "\x1b[1ma");
-    rig.handle.send(Request::StripAnsi(true));
+    rig.handle.send(OutputRequest::StripAnsi(true));
     let mut second = rig.attach(2, rig.plan("second"));
     writer.write_all(b"\x1b[1mb").expect("written");
     second.write_all(b"\x1b[1mc").expect("written");
@@ -359,7 +364,7 @@ fn followers_are_told_when_the_file_may_be_another() {
         writer.write_all(text.as_bytes()).expect("written");
         assert_eq!(next(), change, "{text}");
     }
-    for request in [Request::Reopen, Request::ClearLogs { files: vec![path], reply: Box::new(|_| ()) }] {
+    for request in [OutputRequest::Reopen, OutputRequest::ClearLogs { files: vec![path], reply: Box::new(|_| ()) }] {
         rig.handle.send(request);
         assert_eq!(next(), Change::Replaced);
     }

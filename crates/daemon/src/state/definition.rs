@@ -135,11 +135,13 @@ impl From<&model::GroupKind> for Kind {
         match kind {
             model::GroupKind::Programs => Kind::Programs,
             model::GroupKind::FastCgi => Kind::FastCgi,
-            model::GroupKind::Listeners(model::Pool { buffer_size, events, result_handler }) => Kind::Listeners {
-                buffer_size: *buffer_size,
-                events: events.clone(),
-                result_handler: result_handler.clone(),
-            },
+            model::GroupKind::Listeners(model::ListenerPool { buffer_size, events, result_handler }) => {
+                Kind::Listeners {
+                    buffer_size: *buffer_size,
+                    events: events.clone(),
+                    result_handler: result_handler.clone(),
+                }
+            }
         }
     }
 }
@@ -150,7 +152,7 @@ impl From<Kind> for model::GroupKind {
             Kind::Programs => model::GroupKind::Programs,
             Kind::FastCgi => model::GroupKind::FastCgi,
             Kind::Listeners { buffer_size, events, result_handler } => {
-                model::GroupKind::Listeners(model::Pool { buffer_size, events, result_handler })
+                model::GroupKind::Listeners(model::ListenerPool { buffer_size, events, result_handler })
             }
         }
     }

@@ -17,7 +17,7 @@ use supervisord_sys::{Pid, exec, proc_stat, start_time};
 use super::record::{Logs, Process, Record, Socket, Writer};
 use super::run::Run;
 use super::version;
-use crate::output::{OutputHandle, Request};
+use crate::output::{OutputHandle, OutputRequest};
 
 /// The writing side.
 pub struct Journal {
@@ -94,7 +94,7 @@ impl Journal {
         self.appended = 0;
         self.begin_again = None;
         let memory = MemoryFile::new(&content);
-        self.output.send(Request::JournalBegin { path: self.path.clone(), content });
+        self.output.send(OutputRequest::JournalBegin { path: self.path.clone(), content });
         self.memory = None;
         self.memory = Some(memory?);
         Ok(())
@@ -186,7 +186,7 @@ impl Journal {
 
     /// Removes the file: nothing is left to be taken over.
     pub fn end(&self) {
-        self.output.send(Request::JournalEnd { path: self.path.clone() });
+        self.output.send(OutputRequest::JournalEnd { path: self.path.clone() });
     }
 
     fn append_record(&mut self, record: &Record) {
@@ -208,7 +208,7 @@ impl Journal {
             self.begin_again = Some(Duration::ZERO);
         }
         // Control ends each turn of its loop with waking the output plane.
-        self.output.put_off(Request::Journal { line });
+        self.output.put_off(OutputRequest::Journal { line });
     }
 }
 

@@ -9,7 +9,7 @@ use supervisord_wire::value::Value;
 
 use super::encode;
 use super::failure::Failure;
-use super::methods::{Methods, Request, SystemMethod};
+use super::methods::{MethodRequest, Methods, SystemMethod};
 use super::payload::Payload;
 use crate::api::Api;
 use crate::plugins::Plugins;
@@ -26,30 +26,30 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     /// What this actor asks for.
-    pub(super) fn parse(&self, actor: &Actor, method: &str, arguments: Vec<Value>) -> Result<Request, Failure> {
+    pub(super) fn parse(&self, actor: &Actor, method: &str, arguments: Vec<Value>) -> Result<MethodRequest, Failure> {
         let view = self.api.view(actor)?;
         if self.plugins.as_ref().is_some_and(|plugins| plugins.has_method(method)) {
-            return Ok(Request::PlugIn { method: method.to_owned(), arguments });
+            return Ok(MethodRequest::PlugIn { method: method.to_owned(), arguments });
         }
         Ok(self.methods().parse(method, arguments, view.mood())?)
     }
 
     /// Executes a request that is no multicall.
-    pub(super) async fn execute(&self, actor: &Actor, request: Request) -> Result<Payload, Failure> {
+    pub(super) async fn execute(&self, actor: &Actor, request: MethodRequest) -> Result<Payload, Failure> {
         let api = &*self.api;
         let done = |answer| Payload::from(encode::value(answer));
         match request {
-            Request::Read(read) => read.answer(api, actor).await,
-            Request::Call(call) => Ok(done(api.call(actor, call).await?)),
-            Request::Restart => Ok(done(api.restart(actor).await?)),
-            Request::ReloadConfig => Ok(done(api.reload_config(actor).await?)),
-            Request::System(system) => self.describe(system),
-            Request::PlugIn { method, arguments } => {
+            MethodRequest::Read(read) => read.answer(api, actor).await,
+            MethodRequest::Call(call) => Ok(done(api.call(actor, call).await?)),
+            MethodRequest::Restart => Ok(done(api.restart(actor).await?)),
+            MethodRequest::ReloadConfig => Ok(done(api.reload_config(actor).await?)),
+            MethodRequest::System(system) => self.describe(system),
+            MethodRequest::PlugIn { method, arguments } => {
                 api.may_call_plug_in(actor)?;
                 let plugins = self.plugins.as_ref().ok_or_else(|| Fault::new(FaultCode::UnknownMethod))?;
                 Ok(plugins.call(&method, &arguments).await.ok_or(Failure::Ended)??.into())
             }
-            Request::Multicall { .. } => Err(Fault::new(FaultCode::IncorrectParameters).into()),
+            MethodRequest::Multicall { .. } => Err(Fault::new(FaultCode::IncorrectParameters).into()),
         }
     }
 

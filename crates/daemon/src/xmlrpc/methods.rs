@@ -17,7 +17,7 @@ use supervisord_wire::value::Value;
 
 use arguments::Arguments;
 use method::Method;
-pub use request::{Request, SystemMethod};
+pub use request::{MethodRequest, SystemMethod};
 use table::METHODS;
 
 /// The methods a server offers.
@@ -29,7 +29,7 @@ pub struct Methods {
 
 impl Methods {
     /// What is asked for with this method and these arguments while the daemon is in this mood.
-    pub fn parse(self, method: &str, arguments: Vec<Value>, mood: Mood) -> Result<Request, Fault> {
+    pub fn parse(self, method: &str, arguments: Vec<Value>, mood: Mood) -> Result<MethodRequest, Fault> {
         let method = self.find(method).ok_or_else(|| Fault::new(FaultCode::UnknownMethod))?;
         if !method.accepts(arguments.len()) {
             return Err(Fault::new(FaultCode::IncorrectParameters));

@@ -12,7 +12,7 @@ use supervisord_wire::xmlrpc::{DecodeError, decode_call, encode_fault, encode_re
 
 use super::dispatcher::Dispatcher;
 use super::failure::Failure;
-use super::methods::Request;
+use super::methods::MethodRequest;
 use super::payload::{Content, Payload};
 use super::process_list::ProcessList;
 use super::{multicall, trace};
@@ -138,7 +138,7 @@ async fn execute(
     arguments: Vec<Value>,
 ) -> Result<Payload, Failure> {
     match dispatcher.parse(actor, method, arguments)? {
-        Request::Multicall { entries } => multicall::execute(dispatcher, actor, entries).await,
+        MethodRequest::Multicall { entries } => multicall::execute(dispatcher, actor, entries).await,
         request => dispatcher.execute(actor, request).await,
     }
 }

@@ -18,7 +18,7 @@ use crate::control::spawn;
 use crate::control::tools::Tools;
 use crate::descriptor::register;
 use crate::hand_over::HandedChild;
-use crate::output::{Request, RunId};
+use crate::output::{OutputRequest, RunId};
 use crate::state;
 
 impl Children {
@@ -38,7 +38,7 @@ impl Children {
             .into_iter()
             .filter_map(|stream| spawn::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
             .collect();
-        tools.output.send(Request::Resume { run, process: name.into(), channels });
+        tools.output.send(OutputRequest::Resume { run, process: name.into(), channels });
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.
         let kept = if child.orphan || kept.exact { kept } else { kept.of(pid) };
         let orphan = match child.orphan.then(|| self.watch_orphan(run, &kept, handle, name, &tools.activity, registry))
@@ -46,7 +46,7 @@ impl Children {
             None => None,
             Some(Some(orphan)) => Some(orphan),
             Some(None) => {
-                tools.output.send(Request::Drain { run });
+                tools.output.send(OutputRequest::Drain { run });
                 return false;
             }
         };

@@ -10,7 +10,7 @@ use supervisord_core::supervisor::{ProcessId, Supervisor};
 
 use crate::control::tools::Tools;
 use crate::output::answer::{Awaited, NoAnswer, answer};
-use crate::output::{AttachChannel, LogFailure, Request, RunId};
+use crate::output::{AttachChannel, LogFailure, OutputRequest, RunId};
 
 /// How long a spawn waits for its logs to be opened: normally microseconds, but never longer than this, because their
 /// disk may hang.
@@ -29,7 +29,7 @@ pub(super) struct LogOpener {
 /// Asks the output plane to open the logs of a program.
 pub(super) fn open(run: RunId, process: &Process, channels: Vec<AttachChannel>, tools: &Tools) -> Opening {
     let (reply, opening) = answer();
-    tools.output.send(Request::Attach { run, process: process.identity.name.as_str().into(), channels, reply });
+    tools.output.send(OutputRequest::Attach { run, process: process.identity.name.as_str().into(), channels, reply });
     opening
 }
 
@@ -37,7 +37,7 @@ impl LogOpener {
     /// Whether the output plane answers in time, whatever it did before.
     pub(super) fn does_respond(&mut self, tools: &Tools) -> bool {
         let (reply, answered) = answer();
-        tools.output.send(Request::Answer { reply });
+        tools.output.send(OutputRequest::Answer { reply });
         self.is_stalled = answered.within(OPEN_BOUND).is_err();
         !self.is_stalled
     }

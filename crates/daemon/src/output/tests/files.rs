@@ -135,7 +135,7 @@ fn reopen_follows_a_renamed_file() {
     rig.activity.log(LogLevel::Info, "before");
     wait_until("logged", || rig.text("activity.log").ends_with("before\n"));
     fs::rename(rig.path("activity.log"), rig.path("activity.old")).expect("renamed");
-    rig.handle.send(Request::Reopen);
+    rig.handle.send(OutputRequest::Reopen);
     wait_until("opened again", || rig.path("out").exists() && rig.path("activity.log").exists());
     writer.write_all(b"new").expect("written");
     rig.drain(1);
@@ -154,7 +154,7 @@ fn clearing_empties_open_and_closed_logs_and_the_capture_buffer() {
     fs::write(rig.path("closed"), "text").expect("written");
     let files = ["out", "closed", "missing"].map(|name| rig.path(name).display().to_string()).to_vec();
     let (sender, cleared) = channel();
-    rig.handle.send(Request::ClearLogs { files, reply: Box::new(move |outcome| _ = sender.send(outcome)) });
+    rig.handle.send(OutputRequest::ClearLogs { files, reply: Box::new(move |outcome| _ = sender.send(outcome)) });
     assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Ok(())));
     assert_eq!((rig.text("out"), rig.text("closed")), (String::new(), String::new()));
     assert!(!rig.path("missing").exists());
@@ -172,7 +172,7 @@ fn the_activity_log_is_cleared_and_says_so_in_the_removed_file() {
     fs::hard_link(rig.path("activity.log"), rig.path("removed")).expect("linked");
     let clear = || {
         let (sender, cleared) = channel();
-        rig.handle.send(Request::ClearActivity { reply: Box::new(move |outcome| _ = sender.send(outcome)) });
+        rig.handle.send(OutputRequest::ClearActivity { reply: Box::new(move |outcome| _ = sender.send(outcome)) });
         cleared.recv_timeout(PATIENCE).expect("an answer")
     };
     assert_eq!(clear(), Ok(()));
@@ -187,11 +187,11 @@ fn an_automatic_log_is_private_and_never_replaces_a_file() {
     use std::os::unix::fs::PermissionsExt;
     let rig = Rig::new();
     let path = rig.path("auto.log");
-    rig.handle.send(Request::CreateAuto { path: path.display().to_string() });
+    rig.handle.send(OutputRequest::CreateAuto { path: path.display().to_string() });
     wait_until("created", || path.exists());
     assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     fs::write(&path, "kept").expect("written");
-    rig.handle.send(Request::CreateAuto { path: path.display().to_string() });
+    rig.handle.send(OutputRequest::CreateAuto { path: path.display().to_string() });
     assert_eq!(rig.text("auto.log"), "kept");
     let log = rig.stop();
     assert!(log[0].starts_with(&format!("ERRO could not create {}", path.display())), "{log:?}");
@@ -202,7 +202,7 @@ fn an_automatic_log_stays_private_when_it_is_cleared_and_reopened() {
     use std::os::unix::fs::PermissionsExt;
     let rig = Rig::new();
     let path = rig.path("auto.log");
-    rig.handle.send(Request::CreateAuto { path: path.display().to_string() });
+    rig.handle.send(OutputRequest::CreateAuto { path: path.display().to_string() });
     let mut writer = rig.attach(1, ChannelPlan { maxbytes: 10, backups: 1, ..rig.plan("auto.log") });
     let mode = || fs::metadata(&path).map(|file| file.permissions().mode() & 0o777).ok();
     for _ in 0..2 {
@@ -213,11 +213,11 @@ fn an_automatic_log_stays_private_when_it_is_cleared_and_reopened() {
         assert_eq!(mode(), Some(0o600));
         let (sender, cleared) = channel();
         let reply = Box::new(move |outcome| _ = sender.send(outcome));
-        rig.handle.send(Request::ClearLogs { files: vec![path.display().to_string()], reply });
+        rig.handle.send(OutputRequest::ClearLogs { files: vec![path.display().to_string()], reply });
         assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Ok(())));
         assert_eq!(mode(), Some(0o600));
         fs::remove_file(&path).expect("it exists");
-        rig.handle.send(Request::Reopen);
+        rig.handle.send(OutputRequest::Reopen);
         wait_until("it is there again", || path.exists());
         assert_eq!(mode(), Some(0o600));
     }
@@ -232,7 +232,7 @@ fn the_log_of_a_process_that_runs_already_is_opened_when_it_is_written() {
         let mut writer = rig.resume(run, ChannelPlan { capture_maxbytes, ..rig.plan("log") });
         let (sender, cleared) = channel();
         let reply = Box::new(move |outcome| _ = sender.send(outcome));
-        rig.handle.send(Request::ClearLogs { files: vec![rig.path("log").display().to_string()], reply });
+        rig.handle.send(OutputRequest::ClearLogs { files: vec![rig.path("log").display().to_string()], reply });
         assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Ok(())));
         assert_eq!(rig.text("log"), "");
         fs::remove_file(rig.path("log")).expect("nobody has opened it");
@@ -276,7 +276,7 @@ fn lines_logged_before_the_start_are_written() {
     activity.log(LogLevel::Debug, "too quiet");
     let Running { handle, thread, .. } = output.start(|_| ()).expect("the thread starts");
     activity.log(LogLevel::Info, "enough to fill the file up to its limit");
-    handle.send(Request::Stop);
+    handle.send(OutputRequest::Stop);
     thread.join().expect("the output thread does not panic");
     let text = fs::read_to_string(dir.path().join("log.1")).expect("text");
     let lines: Vec<&str> = text.lines().map(without_time).collect();
@@ -298,9 +298,9 @@ fn logged_at_once(rotation: Rotation, lines: &[String]) -> Vec<Vec<String>> {
     };
     let output = Output::open(options, Arc::default()).expect("the activity log opens");
     let handle = output.handle();
-    lines.iter().for_each(|line| handle.send(Request::Activity { line: line.clone() }));
+    lines.iter().for_each(|line| handle.send(OutputRequest::Activity { line: line.clone() }));
     let running = output.start(|_| ()).expect("the thread starts");
-    handle.send(Request::Stop);
+    handle.send(OutputRequest::Stop);
     running.thread.join().expect("it ends");
     let of_file =
         |number| fs::read_to_string(supervisord_core::rotation::name(&path.display().to_string(), number)).ok();
@@ -329,7 +329,7 @@ fn a_log_replaced_by_a_directory_goes_on_in_the_old_file() {
     wait_until("written", || rig.text("out") == "a");
     fs::rename(rig.path("out"), rig.path("old")).expect("renamed");
     fs::create_dir(rig.path("out")).expect("created");
-    rig.handle.send(Request::Reopen);
+    rig.handle.send(OutputRequest::Reopen);
     writer.write_all(b"b").expect("written");
     rig.drain(1);
     assert_eq!(rig.text("old"), "ab");
@@ -364,7 +364,7 @@ fn a_truncated_log_has_no_hole() {
         fs::File::options().write(true).open(rig.path("out")).and_then(|file| file.set_len(0)).expect("truncated");
         if round == 1 {
             // From here on the bytes go through our memory.
-            rig.handle.send(Request::StripAnsi(true));
+            rig.handle.send(OutputRequest::StripAnsi(true));
         }
     }
     writer.write_all(b"after").expect("written");

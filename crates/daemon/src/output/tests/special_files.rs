@@ -139,13 +139,13 @@ fn clearing_a_device_fails_and_leaves_it_alone() {
     let clear = |name: &str| {
         let (sender, cleared) = channel();
         let reply = Box::new(move |outcome: Result<(), i32>| _ = sender.send(outcome.is_ok()));
-        rig.handle.send(Request::ClearLogs { files: vec![name.to_owned()], reply });
+        rig.handle.send(OutputRequest::ClearLogs { files: vec![name.to_owned()], reply });
         cleared.recv_timeout(PATIENCE).expect("an answer")
     };
     assert!(!clear("/dev/full"));
     assert!(clear("/dev/zero"), "nobody writes to it");
     let (sender, cleared) = channel();
-    rig.handle.send(Request::ClearActivity { reply: Box::new(move |outcome| _ = sender.send(outcome)) });
+    rig.handle.send(OutputRequest::ClearActivity { reply: Box::new(move |outcome| _ = sender.send(outcome)) });
     assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Err(ClearError::Failed)));
     for device in ["/dev/null", "/dev/full"] {
         use std::os::unix::fs::FileTypeExt;
@@ -205,7 +205,7 @@ fn the_activity_log_can_be_the_system_log() {
     rig.activity.log(LogLevel::Info, "first\nsecond");
     assert_eq!([next(), next()].each_ref().map(|text| without_time(text)), ["INFO first\n", "INFO second\n"]);
     let (sender, cleared) = channel();
-    rig.handle.send(Request::ClearActivity { reply: Box::new(move |outcome| _ = sender.send(outcome)) });
+    rig.handle.send(OutputRequest::ClearActivity { reply: Box::new(move |outcome| _ = sender.send(outcome)) });
     assert_eq!(cleared.recv_timeout(PATIENCE), Ok(Err(ClearError::NoFile)));
 }
 

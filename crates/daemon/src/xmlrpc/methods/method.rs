@@ -3,7 +3,7 @@
 use supervisord_wire::fault::Fault;
 
 use super::arguments::Arguments;
-use super::request::Request;
+use super::request::MethodRequest;
 
 /// The types a method can take and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) struct Method {
     /// Refused while the supervisor is shutting down or restarting.
     pub(super) guarded: bool,
     /// Makes the request of as many arguments as there are parameters; optional ones may be missing.
-    pub(super) build: fn(Arguments) -> Result<Request, Fault>,
+    pub(super) build: fn(Arguments) -> Result<MethodRequest, Fault>,
 }
 
 /// One positional parameter.

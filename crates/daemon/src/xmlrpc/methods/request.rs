@@ -7,7 +7,7 @@ use crate::xmlrpc::read::Read;
 
 /// What a client asks for.
 #[derive(Debug)]
-pub enum Request {
+pub enum MethodRequest {
     /// Something that changes nothing.
     Read(Read),
     /// Something only the supervisor itself can do.

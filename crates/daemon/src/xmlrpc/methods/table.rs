@@ -8,7 +8,7 @@ use supervisord_wire::value::Value;
 use super::arguments::Arguments;
 use super::method::Type::{self, Array, Boolean, Int, String, Struct};
 use super::method::{Method, Parameter};
-use super::request::{Request, SystemMethod};
+use super::request::{MethodRequest, SystemMethod};
 use crate::xmlrpc::read::Read;
 
 const fn param(name: &'static str, kind: Type, about: &'static str) -> Parameter {
@@ -53,7 +53,7 @@ const fn method(
     parameters: &'static [Parameter],
     returns: Type,
     result: (&'static str, &'static str),
-    build: fn(Arguments) -> Result<Request, Fault>,
+    build: fn(Arguments) -> Result<MethodRequest, Fault>,
 ) -> Method {
     Method { name, about, parameters, returns, result, guarded: true, build }
 }
@@ -62,16 +62,16 @@ const fn unguarded(method: Method) -> Method {
     Method { guarded: false, ..method }
 }
 
-fn read(read: Read) -> Result<Request, Fault> {
-    Ok(Request::Read(read))
+fn read(read: Read) -> Result<MethodRequest, Fault> {
+    Ok(MethodRequest::Read(read))
 }
 
-fn call(call: Call) -> Result<Request, Fault> {
-    Ok(Request::Call(call))
+fn call(call: Call) -> Result<MethodRequest, Fault> {
+    Ok(MethodRequest::Call(call))
 }
 
-fn system(system: SystemMethod) -> Result<Request, Fault> {
-    Ok(Request::System(system))
+fn system(system: SystemMethod) -> Result<MethodRequest, Fault> {
+    Ok(MethodRequest::System(system))
 }
 
 /// What is about the methods themselves.
@@ -81,7 +81,7 @@ const fn introspection(
     parameters: &'static [Parameter],
     returns: Type,
     result: (&'static str, &'static str),
-    build: fn(Arguments) -> Result<Request, Fault>,
+    build: fn(Arguments) -> Result<MethodRequest, Fault>,
 ) -> Method {
     unguarded(method(name, about, parameters, returns, result, build))
 }
@@ -157,7 +157,7 @@ pub(super) static METHODS: [Method; 43] = [
         &[],
         Boolean,
         TRUE,
-        |_| Ok(Request::Restart),
+        |_| Ok(MethodRequest::Restart),
     ),
     method(
         "supervisor.reloadConfig",
@@ -166,7 +166,7 @@ pub(super) static METHODS: [Method; 43] = [
         &[],
         Array,
         ("result", "an array with one item: the arrays of the names of added, changed and removed groups"),
-        |_| Ok(Request::ReloadConfig),
+        |_| Ok(MethodRequest::ReloadConfig),
     ),
     method(
         "supervisor.addProcessGroup",
@@ -366,32 +366,32 @@ pub(super) static METHODS: [Method; 43] = [
     ),
 ];
 
-fn read_log(mut args: Arguments) -> Result<Request, Fault> {
+fn read_log(mut args: Arguments) -> Result<MethodRequest, Fault> {
     read(Read::Log { offset: args.int()?, length: args.int()? })
 }
 
-fn read_stdout(args: Arguments) -> Result<Request, Fault> {
+fn read_stdout(args: Arguments) -> Result<MethodRequest, Fault> {
     read_process_log(args, Stdout)
 }
 
-fn read_process_log(mut args: Arguments, channel: Channel) -> Result<Request, Fault> {
+fn read_process_log(mut args: Arguments, channel: Channel) -> Result<MethodRequest, Fault> {
     read(Read::ProcessLog { channel, name: args.name()?, offset: args.int()?, length: args.int()? })
 }
 
-fn tail_stdout(args: Arguments) -> Result<Request, Fault> {
+fn tail_stdout(args: Arguments) -> Result<MethodRequest, Fault> {
     tail_process_log(args, Stdout)
 }
 
-fn tail_process_log(mut args: Arguments, channel: Channel) -> Result<Request, Fault> {
+fn tail_process_log(mut args: Arguments, channel: Channel) -> Result<MethodRequest, Fault> {
     read(Read::ProcessLogTail { channel, name: args.name()?, offset: args.int()?, length: args.int()? })
 }
 
-fn clear_process_logs(mut args: Arguments) -> Result<Request, Fault> {
+fn clear_process_logs(mut args: Arguments) -> Result<MethodRequest, Fault> {
     call(Call::ClearProcessLogs { name: args.name()? })
 }
 
 /// The text is looked at before the name, as clients of the original see from its faults.
-fn send_process_stdin(mut args: Arguments) -> Result<Request, Fault> {
+fn send_process_stdin(mut args: Arguments) -> Result<MethodRequest, Fault> {
     let name = args.any();
     let chars = args.chars()?;
     match name {
@@ -401,10 +401,10 @@ fn send_process_stdin(mut args: Arguments) -> Result<Request, Fault> {
 }
 
 /// Entries that are no structs spoil the whole call; everything else about them is said in their own results.
-fn multicall(mut args: Arguments) -> Result<Request, Fault> {
+fn multicall(mut args: Arguments) -> Result<MethodRequest, Fault> {
     match args.any() {
         Value::Array(entries) if entries.iter().all(|entry| matches!(entry, Value::Struct(_))) => {
-            Ok(Request::Multicall { entries })
+            Ok(MethodRequest::Multicall { entries })
         }
         _ => Err(Fault::new(FaultCode::IncorrectParameters)),
     }

@@ -2,7 +2,7 @@ use super::*;
 
 const ALL: Methods = Methods { supervisor: true };
 
-fn parse(method: &str, arguments: &[Value]) -> Result<Request, Fault> {
+fn parse(method: &str, arguments: &[Value]) -> Result<MethodRequest, Fault> {
     ALL.parse(method, arguments.to_vec(), Mood::Running)
 }
 

@@ -4,13 +4,13 @@ use supervisord_core::actor::{Actor, Right};
 use supervisord_core::call::Refusal;
 
 /// Something that an actor gets at only with the right to it.
-pub(super) struct Gate<T> {
+pub(super) struct Guarded<T> {
     guarded: T,
 }
 
-impl<T> Gate<T> {
-    pub(super) fn new(guarded: T) -> Gate<T> {
-        Gate { guarded }
+impl<T> Guarded<T> {
+    pub(super) fn new(guarded: T) -> Guarded<T> {
+        Guarded { guarded }
     }
 
     /// What is guarded, for an actor with this right.
