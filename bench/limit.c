@@ -1,7 +1,7 @@
-/* The physical limit: bare loops that do the work of a supervisor and nothing else.
+/* The lower bound of the measurements: bare loops that do only the system calls of a supervisor.
  *
- * There is no configuration, no state, no error handling worth the name and no activity log. What remains is what
- * the operating system asks for the work itself. */
+ * They have no configuration, no state, no activity log and almost no error handling. What remains is the cost of the
+ * operating system. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -46,7 +46,7 @@ static void raise_limit(void) {
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/* A child with its three pipes; the write end of its stdin, the read ends of the others. */
+/* A child with our ends of its pipes: the write end of stdin, the read ends of stdout and stderr. */
 struct child {
     pid_t pid;
     int in, out[2];
@@ -90,7 +90,7 @@ static void watch(int poll, int fd, uint64_t token) {
     if (epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event)) die("epoll_ctl");
 }
 
-/* Moves what is there from a pipe to a log, at most one buffer. */
+/* Moves available bytes from a pipe to a log, at most one buffer. */
 static ssize_t move(int from, int to, int copy) {
     ssize_t got = read(from, buffer, sizeof buffer);
     if (got > 0) write_all(to, buffer, got);
@@ -98,9 +98,9 @@ static ssize_t move(int from, int to, int copy) {
     return got;
 }
 
-/* supervise COUNT DIRECTORY eager|lazy|copy|merged COMMAND...: keeps that many children running and their logs written
- * until it is told to terminate. "lazy" lets a few milliseconds of output accumulate; "copy" shows everything on stdout;
- * "merged" has one log for both outputs of a child. */
+/* supervise COUNT DIRECTORY eager|lazy|copy|merged COMMAND...: keeps COUNT children running and writes their logs
+ * until SIGTERM. "lazy" lets a few milliseconds of output accumulate; "copy" also writes the output to stdout;
+ * "merged" writes both outputs of a child to one log. */
 static void supervise(int count, const char *directory, const char *how, char **command) {
     int lazy = !strcmp(how, "lazy"), copy = !strcmp(how, "copy"), stopping = 0, living = 0;
     int channels = !strcmp(how, "merged") ? 1 : 2;
@@ -191,8 +191,8 @@ static size_t info(char *to, int number) {
                    "</struct>", number, number, number, number, 1000 + number, 1000 + number);
 }
 
-/* serve SOCKET COUNT: answers getState and getAllProcessInfo of that many processes over connections that are kept,
- * one client at a time. */
+/* serve SOCKET COUNT: answers getState, and getAllProcessInfo of COUNT processes, over persistent connections, one
+ * client at a time. */
 static void serve(const char *path, int count) {
     int server = listen_at(path);
     char *body = malloc(4096 + count * 2048), request[8192], header[256];
@@ -229,7 +229,7 @@ static void serve(const char *path, int count) {
     }
 }
 
-/* status SOCKET: asks for all processes and shows a line for each. */
+/* status SOCKET: requests all processes and prints a line for each. */
 static void status(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strncpy(address.sun_path, path, sizeof address.sun_path - 1);
@@ -254,8 +254,8 @@ static void status(const char *path) {
     }
 }
 
-/* events DIRECTORY SPEAKER LISTENER (each "PROGRAM ROLE FIFO COUNT"): takes communication events out of the output of
- * the one and hands them to the other, one after the other. */
+/* events PROBE FIFO COUNT: extracts communication events from the output of a speaker and passes them to a listener,
+ * one after the other. */
 static void events(char **speaker, char **listener) {
     static const char begin[] = "<!--XSUPERVISOR:BEGIN-->", end[] = "<!--XSUPERVISOR:END-->";
     struct child source, sink;

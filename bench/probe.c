@@ -1,7 +1,7 @@
-/* The programs a benchmark supervises, and the clients it asks with.
+/* The supervised programs of the benchmarks, and their clients.
  *
- * They are in C so that what is measured is the supervisor and not the thing that measures. Reports go as fixed
- * records through a FIFO, which takes each of them whole. */
+ * They are in C to keep their own cost out of the measurements. They report fixed-size records through a FIFO, which
+ * takes each record atomically. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -55,7 +55,7 @@ static void write_all(int fd, const char *bytes, size_t length) {
     }
 }
 
-/* flood FIFO BYTES SIZE: that many bytes to stdout in writes of that size. */
+/* flood FIFO BYTES SIZE: writes BYTES bytes to stdout, SIZE at a time. */
 static void flood(const char *fifo, long long bytes, size_t size) {
     char *line = malloc(size);
     memset(line, 'x', size);
@@ -66,7 +66,7 @@ static void flood(const char *fifo, long long bytes, size_t size) {
     rest();
 }
 
-/* ticker MICROSECONDS: the time as a line of text, again and again. */
+/* ticker MICROSECONDS: writes the time as a line of text at this interval. */
 static void ticker(long microseconds) {
     char line[32];
     for (;;) {
@@ -77,7 +77,7 @@ static void ticker(long microseconds) {
     }
 }
 
-/* display FIFO: reads what a ticker wrote and reports how long each line took to come here. */
+/* display FIFO: reads the output of a ticker and reports the latency of each line. */
 static void display(const char *fifo) {
     char text[1 << 16];
     size_t have = 0;
@@ -100,7 +100,7 @@ static void display(const char *fifo) {
     }
 }
 
-/* speaker FIFO COUNT: that many communication events of a hundred bytes. */
+/* speaker FIFO COUNT: writes COUNT communication events of a hundred bytes. */
 static void speaker(const char *fifo, long count) {
     static const char event[] =
         "<!--XSUPERVISOR:BEGIN-->"
@@ -111,7 +111,7 @@ static void speaker(const char *fifo, long count) {
     rest();
 }
 
-/* listener FIFO COUNT: accepts events; reports when the first and the COUNTth communication event have come. */
+/* listener FIFO COUNT: accepts events; reports the arrival of the first and the COUNTth communication event. */
 static void listener(const char *fifo, long count) {
     static char text[1 << 20];
     size_t have = 0;
@@ -149,7 +149,7 @@ static int connect_to(const char *path) {
     return fd;
 }
 
-/* Reads one HTTP reply with a Content-Length; returns its whole length. */
+/* Reads one HTTP reply with a Content-Length; returns the length of head and body. */
 static size_t read_reply(int fd, char *text, size_t room) {
     size_t have = 0;
     for (;;) {
@@ -176,8 +176,8 @@ static int by_size(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* ask SOCKET SECONDS COUNT METHOD [NAME]: the same call over one connection until the time is over or the count is
- * reached; prints requests per second, and the median and 99th percentile of their nanoseconds. */
+/* ask SOCKET SECONDS COUNT METHOD [NAME]: repeats a call over one connection for SECONDS seconds or COUNT times; prints
+ * the requests per second, and the median and 99th percentile of their latency in nanoseconds. */
 static void ask(const char *path, double seconds, long count, const char *method, const char *name) {
     enum { MOST = 4 << 20, ROOM = 16 << 20 };
     static int64_t took[MOST];
@@ -217,7 +217,7 @@ int main(int argc, char **argv) {
         rest();
     } else if (!strcmp(role, "brief") && argc == 3) {
         report_at(argv[2], start);
-        // As if killed from outside: a program that ends by itself at once is given a second before the next one.
+        // A signal, not exit: the supervisor delays the restart of a program that exits at once.
         raise(SIGKILL);
     } else if (!strcmp(role, "flood") && argc == 5) {
         flood(argv[2], atoll(argv[3]), atol(argv[4]));

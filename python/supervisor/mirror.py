@@ -1,7 +1,7 @@
 """The objects of the original that plug-ins expect, as proxies for the state of the daemon.
 
-Reading an attribute asks the daemon, unless the state was read less than `FRESH` seconds ago. Setting an attribute calls
-the daemon where it has an operation for it; any other change stays in the plug-in process, or raises an error.
+Reading an attribute asks the daemon, unless the state was read less than `FRESH` seconds ago. Setting an attribute
+calls the daemon where it has an operation for it; any other change stays in the plug-in process, or raises an error.
 """
 
 import os
@@ -173,12 +173,12 @@ class Options(ServerOptions):
         return [ProcessConfig(config, origin) for config in defined]
 
     def close_httpservers(self):
-        """Refused."""
+        """Raises OutOfProcess."""
         raise OutOfProcess("the HTTP servers belong to the daemon; a plug-in cannot close them")
 
 
 class ProcessConfig:
-    """The definition of a process. Its attributes are copies."""
+    """The definition of a process. Changing an attribute does not change the daemon."""
 
     def __init__(self, config, origin=None):
         self.__dict__.update(config)
@@ -188,17 +188,17 @@ class ProcessConfig:
         self._origin = origin
 
     def create_autochildlogs(self):
-        """Nothing to do: the daemon makes the names when the process is added."""
+        """Does nothing: the daemon chooses the names when it adds the process."""
 
     def make_process(self, group=None):
-        """The process, to be put into `group.processes`."""
+        """Returns the process, for `group.processes`."""
         if self._origin is None:
             raise OutOfProcess("only processes of processes_from_section can be made; use addProcessGroup")
         return NewProcess(self, group)
 
 
 class NewProcess:
-    """A process that no group has yet."""
+    """A process that is not in a group yet."""
 
     pid = 0
     state = 0
@@ -209,7 +209,7 @@ class NewProcess:
 
 
 class GroupConfig:
-    """The definition of a group. Its attributes are copies."""
+    """The definition of a group. Changing an attribute does not change the daemon."""
 
     def __init__(self, name, priority, processes):
         self.name = name
@@ -249,30 +249,30 @@ class Process:
         return (self.config.priority, self._name) < (other.config.priority, other._name)
 
     def get_state(self):
-        """The number of its state."""
+        """Returns the number of the state of the process."""
         return self.state
 
     def signal(self, sig):
-        """Sends it a signal."""
+        """Sends a signal to the process."""
         rpc("supervisor.signalProcess", self._full_name(), str(int(sig)))
 
     def kill(self, sig):
-        """Sends it a signal."""
+        """Sends a signal to the process."""
         self.signal(sig)
 
     def stop(self):
-        """Stops it, without waiting."""
+        """Stops the process, without waiting."""
         rpc("supervisor.stopProcess", self._full_name(), False)
 
     def spawn(self):
-        """Starts it, without waiting."""
+        """Starts the process, without waiting."""
         rpc("supervisor.startProcess", self._full_name(), False)
 
     def transition(self):
-        """Nothing to do: the daemon does it by itself."""
+        """Does nothing: the daemon does this itself."""
 
     def give_up(self):
-        """Refused."""
+        """Raises OutOfProcess."""
         raise OutOfProcess("the state of a process belongs to the daemon; it cannot be forced")
 
     def _full_name(self):
@@ -313,14 +313,14 @@ class Group:
         return GroupConfig(self._name, group["priority"], [process["config"] for process in group["processes"]])
 
     def transition(self):
-        """Nothing to do: the daemon does it by itself."""
+        """Does nothing: the daemon does this itself."""
 
     def stop_all(self):
-        """Stops all its processes, without waiting."""
+        """Stops all processes of the group, without waiting."""
         rpc("supervisor.stopProcessGroup", self._name, False)
 
     def get_unstopped_processes(self):
-        """Its processes that are not stopped."""
+        """Returns the processes of the group that are not stopped."""
         from supervisor.states import STOPPED_STATES
 
         return [process for process in self.processes.values() if process.state not in STOPPED_STATES]
@@ -333,7 +333,7 @@ class Group:
 
 
 class _Mapping(dict):
-    """A dictionary that is looked up in the daemon each time."""
+    """A dictionary whose items are read from the daemon at each access."""
 
     def _names(self):
         raise NotImplementedError
@@ -375,7 +375,7 @@ class _Mapping(dict):
 
 
 class Processes(_Mapping):
-    """The processes of a group by name. Adding and deleting changes the group."""
+    """The processes of a group by name. Setting or deleting an item changes the group."""
 
     def __init__(self, group):
         dict.__init__(self)
@@ -403,7 +403,7 @@ class Processes(_Mapping):
 
 
 class Groups(_Mapping):
-    """The active groups by name. Adding and deleting goes through the methods of the RPC interface."""
+    """The active groups by name. Setting or deleting an item calls the RPC interface."""
 
     def __init__(self):
         dict.__init__(self)
@@ -438,15 +438,15 @@ class Supervisord:
         self.ticks = {}
 
     def get_state(self):
-        """The number of what it is doing."""
+        """Returns the number of the state of the daemon."""
         return self.options.mood
 
     def find_process(self, group, name):
-        """A process, whether it still exists or not."""
+        """Returns a process, even one that does not exist any more."""
         return self.process_groups._object(group)._process(name)
 
     def diff_to_active(self):
-        """Definitions of groups that are new, changed, removed since the configuration became active."""
+        """Returns the group definitions that were added, changed and removed since the last update."""
         active, configured = ({group["name"]: group for group in state()[key]} for key in ("groups", "configured"))
         config = lambda group: GroupConfig(group["name"], group["priority"], _definitions(group))
         added = [config(group) for name, group in configured.items() if name not in active]
@@ -460,11 +460,11 @@ class Supervisord:
         return added, changed, removed
 
     def add_process_group(self, config):
-        """Activates a configured group; False where it is active."""
+        """Activates a configured group; returns False if it is active already."""
         return self._answers(Faults.ALREADY_ADDED, "supervisor.addProcessGroup", config.name)
 
     def remove_process_group(self, name):
-        """Forgets a group whose processes are stopped; False where they are not."""
+        """Removes a group whose processes are stopped; returns False if they are not."""
         return self._answers(Faults.STILL_RUNNING, "supervisor.removeProcessGroup", name)
 
     def _answers(self, refusal, method, name):
@@ -476,7 +476,7 @@ class Supervisord:
             raise
 
     def get_process_map(self):
-        """Processes by pid."""
+        """Returns the processes by pid."""
         processes = [process for group in self.process_groups.values() for process in group.processes.values()]
         return {process.pid: process for process in processes if process.pid}
 
