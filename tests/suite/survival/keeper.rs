@@ -7,7 +7,8 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use super::{LIVING, ask_gate, check_lines, pids, scene, start, tell, wait_for_more_lines};
+use super::sockets::ask_gate;
+use super::{LIVING, check_lines, pids, scene, start, tell, wait_for_more_lines};
 use crate::harness::needs::{self, Power};
 use crate::harness::subject::Program;
 use crate::harness::{Daemon, Scene, Subject, processes, scene, wait};
