@@ -37,10 +37,10 @@ fn request(call: &Call) -> String {
         Call::ClearAllProcessLogs => "clear the logs of all".to_owned(),
         Call::ClearLog => "clear the activity log".to_owned(),
         Call::Upgrade => "upgrade".to_owned(),
-        Call::EnlistProcess { group, process } => {
+        Call::RegisterProcess { group, process } => {
             format!("add process {} to group {}", shown(&process.identity.name), shown(group))
         }
-        Call::DischargeProcess { group, process } => {
+        Call::UnregisterProcess { group, process } => {
             format!("remove process {} from group {}", shown(process), shown(group))
         }
     }
@@ -84,7 +84,7 @@ mod tests {
         let mut process = supervisord_config::samples::process("a");
         process.spawn.environment.push(("PASSWORD".to_owned(), secret.to_owned()));
         process.spawn.command = format!("login {secret}");
-        let enlisted = line_of(Call::EnlistProcess { group: "g".to_owned(), process: Box::new(process) });
+        let enlisted = line_of(Call::RegisterProcess { group: "g".to_owned(), process: Box::new(process) });
         assert!(enlisted.ends_with(" requested: add process 'a' to group 'g'"), "{enlisted}");
     }
 

@@ -81,9 +81,9 @@ pub enum Call {
     /// `upgrade`: done when the program now on disk can take over; it then does.
     Upgrade,
     /// A plug-in adds a process to an active group, without starting it.
-    EnlistProcess { group: String, process: Box<Process> },
+    RegisterProcess { group: String, process: Box<Process> },
     /// A plug-in takes a stopped process out of its group.
-    DischargeProcess { group: String, process: String },
+    UnregisterProcess { group: String, process: String },
 }
 
 impl Call {
@@ -110,8 +110,8 @@ impl Call {
             | Call::RemoveProcessGroup { .. }
             | Call::ClearLog
             | Call::Upgrade
-            | Call::EnlistProcess { .. }
-            | Call::DischargeProcess { .. } => Right::Administer,
+            | Call::RegisterProcess { .. }
+            | Call::UnregisterProcess { .. } => Right::Administer,
         }
     }
 }

@@ -72,7 +72,7 @@ pub enum End {
         ending: Ending,
         /// The number of the next event.
         serial: u64,
-        /// The signals that nobody has heard of.
+        /// Signals that have not been handled.
         signals: Signals,
         /// What has to be reaped when the network plane has ended.
         leftover: LeftoverChildren,
@@ -81,7 +81,7 @@ pub enum End {
     HandOver {
         /// What it gets.
         handed: Box<HandOver<OwnedFd>>,
-        /// The signals that nobody has heard of.
+        /// Signals that have not been handled.
         signals: Signals,
         /// What has to be reaped before.
         leftover: LeftoverChildren,
@@ -169,7 +169,7 @@ impl Control {
             self.begin_journal();
         }
         self.begin_keeping();
-        // What came between two lives; who wants the daemon to end does not want its programs started.
+        // What came between two generations; who wants the daemon to end does not want its programs started.
         self.take_signals();
         if !resumed && self.tools.plugins.are_awaited() {
             self.begin_by = Some(present().mono + PLUGINS_BOUND);
@@ -200,7 +200,7 @@ impl Control {
                 match event.token() {
                     WAKER => self.message_sender.notifier.acknowledge(),
                     SIGNALS => signalled = true,
-                    KEEPER => self.hear_keeper(),
+                    KEEPER => self.receive_from_keeper(),
                     Token(token) => self.descriptor_ready(token, event.is_writable()),
                 }
             }

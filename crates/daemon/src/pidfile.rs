@@ -22,7 +22,7 @@ const LOCK_MODE: u32 = 0o600;
 
 /// How long the lock of a daemon that is dead is waited for: the child it was making when it was killed has a copy until it
 /// executes its program.
-const LAST_CHILD: Duration = Duration::from_secs(2);
+const EXEC_LIMIT: Duration = Duration::from_secs(2);
 
 /// Another daemon has the pid file.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Lock {
     /// Another daemon has it.
     pub fn take(pidfile: &str) -> Result<Lock, Taken> {
         let path = lock_path(pidfile);
-        let give_up = Instant::now() + LAST_CHILD;
+        let give_up = Instant::now() + EXEC_LIMIT;
         loop {
             let Some(mut file) = open(pidfile, &path) else { return Ok(Lock { path, file: None }) };
             match fd::try_lock(file.as_fd()) {
@@ -70,7 +70,7 @@ impl Lock {
                     if pid.is_some_and(signal::exists) || Instant::now() >= give_up {
                         return Err(Taken { pid: pid.map(Pid::get) });
                     }
-                    std::thread::sleep(LAST_CHILD / 200);
+                    std::thread::sleep(EXEC_LIMIT / 200);
                 }
                 // The file system knows no locks, or does not find what it has just opened.
                 Ok(true) | Err(_) => return Ok(Lock { path, file: None }),

@@ -49,7 +49,7 @@ pub(crate) struct Work {
     pub(crate) listed: Listed,
 }
 
-/// The way to the plug-ins of one life of the daemon.
+/// The way to the plug-ins of one generation of the daemon.
 pub struct Plugins {
     namespaces: Vec<String>,
     orders: mpsc::Sender<Order>,

@@ -14,8 +14,8 @@ use supervisord_sys::{command, inherited};
 
 use crate::command_line::{self, Options, ParsedCommandLine};
 use crate::control::{SELF_TEST, UNDERSTOOD};
+use crate::generation::{Generation, GenerationContext, GenerationEnd, Reader, catch_signals};
 use crate::host::SystemHost;
-use crate::life::{Life, LifeContext, LifeEnd, Reader, catch_signals};
 use crate::plugins::process::Launcher;
 use crate::start_error::StartError;
 use crate::{hand_over, keeper};
@@ -81,37 +81,40 @@ fn usage_error(text: &str) -> ExitCode {
 }
 
 fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
-    let (mut life, mut signals) = match hand_over::inherited() {
-        None => first_life(program, options)?,
+    let (mut generation, mut signals) = match hand_over::inherited() {
+        None => first_generation(program, options)?,
         Some(Ok(handed)) => {
             let host = Arc::new(SystemHost::in_directory(handed.start_dir.clone()));
-            let start = LifeContext { directory: handed.start_dir.clone(), read: reader(program, options, host)? };
-            let life = Life::resume(handed, start)?;
-            (life, catch_signals()?)
+            let start =
+                GenerationContext { directory: handed.start_dir.clone(), read: reader(program, options, host)? };
+            let generation = Generation::resume(handed, start)?;
+            (generation, catch_signals()?)
         }
         Some(Err(reason)) => return Err(StartError(format!("cannot go on from the program before: {reason}"))),
     };
     loop {
-        let (start, config) = (life.start_parameters(), life.config());
-        (life, signals) = match life.live(signals)? {
-            LifeEnd::Exit => return Ok(()),
-            LifeEnd::Restart(next, serial, signals) => (Life::restart(*next, &config, start, serial)?, signals),
-            LifeEnd::HandOver(handed, mut signals) => {
+        let (start, config) = (generation.start_parameters(), generation.config());
+        (generation, signals) = match generation.run(signals)? {
+            GenerationEnd::Exit => return Ok(()),
+            GenerationEnd::Restart(next, serial, signals) => {
+                (Generation::restart(*next, &config, start, serial)?, signals)
+            }
+            GenerationEnd::HandOver(handed, mut signals) => {
                 let (handed, failure) = hand_over::execute(*handed, &mut signals).map_err(StartError)?;
-                let life = Life::resume(handed, start)?;
-                life.log(LogLevel::Error, &format!("not upgraded, going on as before: {failure}"));
-                (life, signals)
+                let generation = Generation::resume(handed, start)?;
+                generation.log(LogLevel::Error, &format!("not upgraded, going on as before: {failure}"));
+                (generation, signals)
             }
         }
     }
 }
 
-fn first_life(program: &str, options: &Options) -> Result<(Life, Signals), StartError> {
+fn first_generation(program: &str, options: &Options) -> Result<(Generation, Signals), StartError> {
     let host = Arc::new(SystemHost::new());
     let directory = host.current_dir();
-    let start = LifeContext { read: reader(program, options, host)?, directory };
+    let start = GenerationContext { read: reader(program, options, host)?, directory };
     let config = (start.read)(Purpose::Start, Launcher::Caller).map_err(StartError)?;
-    Life::begin(config, start)
+    Generation::begin(config, start)
 }
 
 /// The configuration file: the one that was named, or the first that exists in the usual places.

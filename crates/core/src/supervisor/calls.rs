@@ -52,8 +52,8 @@ impl Supervisor {
             Call::ReloadConfig { config } => return Ok(CallProgress::Done(self.reload(*config))),
             Call::AddProcessGroup { group } => self.add_group(now, &group)?,
             Call::RemoveProcessGroup { group } => self.remove_group(&group)?,
-            Call::EnlistProcess { group, process } => self.enlist_process(&group, *process)?,
-            Call::DischargeProcess { group, process } => self.discharge_process(&group, &process)?,
+            Call::RegisterProcess { group, process } => self.register_process(&group, *process)?,
+            Call::UnregisterProcess { group, process } => self.unregister_process(&group, &process)?,
             Call::SendRemoteCommEvent { kind, data } => {
                 self.emit(Event::RemoteCommunication { kind, data });
             }
@@ -149,7 +149,7 @@ impl Supervisor {
     }
 
     /// The definition of the group changes with it: the next reread will find that it differs from the file.
-    fn enlist_process(&mut self, group: &str, process: Process) -> Result<(), Refusal> {
+    fn register_process(&mut self, group: &str, process: Process) -> Result<(), Refusal> {
         let index = self.known_group(group)?;
         if self.find(group, &process.identity.name).is_some() {
             return Err(Refusal::with(Reason::UnknownName, process.identity.name));
@@ -166,7 +166,7 @@ impl Supervisor {
         Ok(())
     }
 
-    fn discharge_process(&mut self, group: &str, process: &str) -> Result<(), Refusal> {
+    fn unregister_process(&mut self, group: &str, process: &str) -> Result<(), Refusal> {
         let index = self.known_group(group)?;
         let unknown = || Refusal::with(Reason::UnknownName, process);
         let id = self.find(group, process).ok_or_else(unknown)?;

@@ -99,11 +99,11 @@ impl Control {
         }
     }
 
-    /// The keeper has something to say, or takes more, or has gone.
-    pub(super) fn hear_keeper(&mut self) {
+    /// The keeper has sent something, can take more, or has ended.
+    pub(super) fn receive_from_keeper(&mut self) {
         let Some(survival) = &mut self.survival else { return };
-        let Some(heard) = survival.keeper.as_mut().map(Keeper::hear) else { return };
-        match heard {
+        let Some(received) = survival.keeper.as_mut().map(Keeper::receive) else { return };
+        match received {
             Ok(true) if !survival.no_room_logged => {
                 survival.no_room_logged = true;
                 let text = "the keeper has reached its limit on open files: not all programs would survive if this daemon were \

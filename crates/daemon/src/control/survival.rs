@@ -163,7 +163,7 @@ impl Survival {
             return;
         }
         let Some(TransitFiles { memory, reader, writer }) = &self.transit else { return };
-        let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.patience().is_none()) else { return };
+        let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.time_left().is_none()) else { return };
         let name = |role| Name { owner: Owner::Daemon, role };
         let kept = keeper.keep(&[
             (name(Role::Transit), memory.as_fd()),
@@ -171,7 +171,7 @@ impl Survival {
             (name(Role::TransitEntry), writer.as_fd()),
         ]);
         match kept {
-            Ok(()) if keeper.patience().is_none() => {
+            Ok(()) if keeper.time_left().is_none() => {
                 self.is_transit_kept = true;
                 self.output.send(OutputRequest::Kept(true));
             }
@@ -211,7 +211,7 @@ impl Survival {
 
     /// When a keeper is to be made or given up, or the disk of the state file to be tried again.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let stuck = self.keeper.as_ref().and_then(Keeper::patience).map(|patience| present().mono + patience);
+        let stuck = self.keeper.as_ref().and_then(Keeper::time_left).map(|left| present().mono + left);
         [self.keeper_due, self.journal.deadline(), stuck].into_iter().flatten().min()
     }
 

@@ -38,7 +38,7 @@ const TEST_BOUND: Duration = Duration::from_secs(10);
 const CALLS_BOUND: Duration = Duration::from_secs(10);
 
 /// How long the output plane may take to give its streams back.
-const PATIENCE: Duration = Duration::from_secs(5);
+const STREAMS_BOUND: Duration = Duration::from_secs(5);
 
 impl Control {
     /// Tries the program that is now on disk with the present state.
@@ -173,7 +173,7 @@ impl Control {
     pub(super) fn hand_over(mut self) -> (HandOver<std::os::fd::OwnedFd>, LeftoverChildren, Signals) {
         let (reply, streams) = sync_channel(1);
         self.tools.output.send(OutputRequest::HandOver { reply });
-        let streams = streams.recv_timeout(PATIENCE).unwrap_or_default();
+        let streams = streams.recv_timeout(STREAMS_BOUND).unwrap_or_default();
         // What listeners subscribed to and was read until now.
         self.take_last_reports();
         // What has changed in this turn is known to whoever follows if the next program is killed before it begins.

@@ -198,8 +198,8 @@ impl Keeper {
         Ok(false)
     }
 
-    /// How long it is still waited for, where it has not taken everything.
-    pub fn patience(&self) -> Option<Duration> {
+    /// How long the daemon still waits for it; none where it has taken everything.
+    pub fn time_left(&self) -> Option<Duration> {
         (!self.waiting.is_empty()).then(|| TAKING.saturating_sub(self.waiting_since.elapsed()))
     }
 
@@ -224,11 +224,11 @@ impl Keeper {
         Ok(())
     }
 
-    /// Takes what the keeper has to say. True when it had no room for something.
+    /// Receives what the keeper has sent. True when it had no room for something.
     ///
     /// # Errors
     /// The keeper has gone.
-    pub fn hear(&mut self) -> io::Result<bool> {
+    pub fn receive(&mut self) -> io::Result<bool> {
         let mut no_room = false;
         let mut buffer = [0; LONGEST];
         while fd::poll_readable(self.connection.as_fd(), Some(Duration::ZERO))? {

@@ -20,7 +20,7 @@ pub const ARGUMENT: &str = "--keeper";
 const PROCESS_NAME: &str = "sv-keeper";
 
 /// How long a keeper without a daemon stays when no child is left that another daemon could take over.
-const PATIENCE: Duration = Duration::from_secs(60);
+const GRACE_PERIOD: Duration = Duration::from_secs(60);
 
 /// How long a new daemon may take to receive what is kept.
 const RECEIVING: Duration = Duration::from_secs(10);
@@ -173,7 +173,7 @@ impl Store {
             return Stay::AsLongAsChildrenLive;
         }
         let alone_since = *self.alone_since.get_or_insert(now);
-        match PATIENCE.saturating_sub(now.saturating_duration_since(alone_since)) {
+        match GRACE_PERIOD.saturating_sub(now.saturating_duration_since(alone_since)) {
             Duration::ZERO => Stay::NoLonger,
             left => Stay::For(left),
         }
@@ -253,15 +253,15 @@ mod tests {
         let (begin, moment) = (Instant::now(), Duration::from_secs(1));
         assert_eq!(store.stay(begin), Stay::AsLongAsChildrenLive);
         drop(first);
-        assert_eq!(store.stay(begin + 100 * PATIENCE), Stay::AsLongAsChildrenLive, "one is left");
+        assert_eq!(store.stay(begin + 100 * GRACE_PERIOD), Stay::AsLongAsChildrenLive, "one is left");
         drop(second);
-        let alone = begin + 200 * PATIENCE;
-        assert_eq!(store.stay(alone), Stay::For(PATIENCE));
-        assert_eq!(store.stay(alone + PATIENCE - moment), Stay::For(moment));
-        assert_eq!(store.stay(alone + PATIENCE), Stay::NoLonger);
+        let alone = begin + 200 * GRACE_PERIOD;
+        assert_eq!(store.stay(alone), Stay::For(GRACE_PERIOD));
+        assert_eq!(store.stay(alone + GRACE_PERIOD - moment), Stay::For(moment));
+        assert_eq!(store.stay(alone + GRACE_PERIOD), Stay::NoLonger);
         // Another daemon has come and gone.
         store.lose_daemon();
-        assert_eq!(store.stay(alone + 2 * PATIENCE), Stay::For(PATIENCE));
+        assert_eq!(store.stay(alone + 2 * GRACE_PERIOD), Stay::For(GRACE_PERIOD));
     }
 
     #[test]

@@ -60,14 +60,14 @@ impl Questions {
                 match defined.map(|processes| processes.into_iter().find(|process| process.identity.name == name)) {
                     Ok(Some(process)) => {
                         let process = Box::new((*process).clone());
-                        self.call(id, Call::EnlistProcess { group, process }).await
+                        self.call(id, Call::RegisterProcess { group, process }).await
                     }
                     Ok(None) => ToPlugins::Refused { id, text: format!("the section does not define {name}") },
                     Err(text) => ToPlugins::Refused { id, text },
                 }
             }
             FromPlugins::Discharge { id, group, name } => {
-                self.call(id, Call::DischargeProcess { group, process: name }).await
+                self.call(id, Call::UnregisterProcess { group, process: name }).await
             }
             FromPlugins::Snapshot { id } => self.snapshot(id),
             _ => return None,

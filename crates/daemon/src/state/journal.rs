@@ -35,14 +35,14 @@ pub struct Journal {
     /// The disk did not take the file; when that is tried again.
     begin_again: Option<Duration>,
     /// How long it is left alone after the next failure.
-    patience: Duration,
+    retry_delay: Duration,
 }
 
 /// The least number of bytes appended before the state is begun anew.
 const REWRITE: usize = 256 << 10;
 
 /// How long a disk that did not take the state file is left alone, at first and at most.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const RETRY_DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 impl Journal {
     /// A journal with a file at this path; nothing is written before [`Journal::begin`].
@@ -56,7 +56,7 @@ impl Journal {
             appended: 0,
             begun: 0,
             begin_again: None,
-            patience: PATIENCE.0,
+            retry_delay: RETRY_DELAY.0,
         }
     }
 
@@ -122,13 +122,13 @@ impl Journal {
 
     /// The disk did not take the file. It is tried again, after pauses that grow.
     pub fn file_failed(&mut self, now: Duration) {
-        self.begin_again = Some(now + self.patience);
-        self.patience = (self.patience * 2).min(PATIENCE.1);
+        self.begin_again = Some(now + self.retry_delay);
+        self.retry_delay = (self.retry_delay * 2).min(RETRY_DELAY.1);
     }
 
     /// The disk takes the file again.
     pub fn file_written(&mut self) {
-        self.patience = PATIENCE.0;
+        self.retry_delay = RETRY_DELAY.0;
     }
 
     /// Notes how a process is, unless that stands there already, or the state is not begun, which will say how all are.

@@ -19,19 +19,19 @@ fn plug_ins_get_subscribed_events_without_serial_numbers() {
 fn plug_ins_change_the_members_of_a_group() {
     let mut world = World::started(vec![program("p")]);
     let process = samples::process("more");
-    let enlist = || Call::EnlistProcess { group: "p".to_owned(), process: Box::new(process.clone()) };
-    let call = world.call(enlist());
+    let register = || Call::RegisterProcess { group: "p".to_owned(), process: Box::new(process.clone()) };
+    let call = world.call(register());
     assert_eq!(world.reply(call), &Ok(Answer::Done));
-    let again = world.call(enlist());
+    let again = world.call(register());
     assert_eq!(world.reply(again), &refused(Reason::UnknownName, "more"));
     let begin = world.call(start("p:more", false));
     assert_eq!(world.reply(begin), &Ok(Answer::Done));
-    let discharge = || Call::DischargeProcess { group: "p".to_owned(), process: "more".to_owned() };
-    let busy = world.call(discharge());
+    let unregister = || Call::UnregisterProcess { group: "p".to_owned(), process: "more".to_owned() };
+    let busy = world.call(unregister());
     assert_eq!(world.reply(busy), &refused(Reason::StillRunning, "more"));
     world.call(stop("p:more", true));
     world.pass(1000);
-    let gone = world.call(discharge());
+    let gone = world.call(unregister());
     assert_eq!(world.reply(gone), &Ok(Answer::Done));
     let unknown = world.call(start("p:more", false));
     assert_eq!(world.reply(unknown), &refused(Reason::UnknownName, "p:more"));

@@ -7,7 +7,7 @@ use supervisord_sys::own_child::wait_at_most;
 use supervisord_sys::signal::{self, SIGKILL};
 
 /// How long they may take to end by themselves, and then to end when they have been killed.
-const PATIENCE: Duration = Duration::from_millis(500);
+const REAP_LIMIT: Duration = Duration::from_millis(500);
 
 /// Children that have been told to end and that no control plane reaps.
 #[derive(Debug, Default)]
@@ -20,12 +20,12 @@ impl LeftoverChildren {
 
     /// Waits for them, kills those that do not end, and reaps all.
     pub fn reap(self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + REAP_LIMIT;
         for pid in self.0 {
             // An error means that there is nothing to reap.
             if let Ok(None) = wait_at_most(pid, deadline.saturating_duration_since(Instant::now())) {
                 let _ = signal::kill(pid, SIGKILL);
-                let _ = wait_at_most(pid, PATIENCE);
+                let _ = wait_at_most(pid, REAP_LIMIT);
             }
         }
     }

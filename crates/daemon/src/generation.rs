@@ -1,4 +1,4 @@
-//! One life of the daemon: from a configuration to its end. A restart is the next life in the same process.
+//! One generation of the daemon: from a configuration to its end. A restart is the next generation in the same process.
 
 use std::collections::HashSet;
 use std::fs;
@@ -40,18 +40,18 @@ use crate::view::View;
 use crate::xmlrpc::Responder;
 
 /// How long the end of the daemon waits for the last log lines to reach a disk.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const FINAL_WRITE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the last child of a killed daemon is waited for.
-const LAST_CHILD: Duration = Duration::from_secs(2);
+const EXEC_LIMIT: Duration = Duration::from_secs(2);
 
 /// The clock of the network plane.
 const CLOCK: Clock = Clock { now: || present().epoch(), local: local_time };
 
 /// A daemon with everything open and nothing started.
-pub struct Life {
+pub struct Generation {
     config: Arc<Config>,
-    start: LifeContext,
+    start: GenerationContext,
     output: Output,
     follow: Arc<FollowHub>,
     servers: Vec<OpenServer>,
@@ -73,43 +73,43 @@ struct Place {
 /// configuration names is imported by a plug-in process, which the launcher starts.
 pub type Reader = Arc<dyn Fn(Purpose, Launcher) -> Result<Config, String> + Send + Sync>;
 
-/// What stays the same from one life to the next.
+/// What stays the same from one generation to the next.
 #[derive(Clone)]
-pub struct LifeContext {
+pub struct GenerationContext {
     /// Reads the configuration again.
     pub read: Reader,
     /// The directory the daemon was started in, from which relative paths of the configuration count.
     pub directory: String,
 }
 
-/// How a life ends.
-pub enum LifeEnd {
+/// How a generation ends.
+pub enum GenerationEnd {
     /// The daemon is to exit.
     Exit,
-    /// The next life has this configuration, and this number for its next event. It obeys the signals that come between
+    /// The next generation has this configuration, and this number for its next event. It obeys the signals that come between
     /// the two.
     Restart(Box<Config>, u64, Signals),
     /// Another program is to go on.
     HandOver(Box<HandOver<OwnedFd>>, Signals),
 }
 
-impl Life {
-    /// Begins the first life: opens everything that can fail while there still is somebody to tell, catches the signals
-    /// that all lives obey, and goes into the background.
-    pub fn begin(config: Config, start: LifeContext) -> Result<(Life, Signals), StartError> {
-        let life = Life::open(config, start, true, 0)?;
+impl Generation {
+    /// Begins the first generation: opens everything that can fail while there still is somebody to tell, catches the signals
+    /// that all generations obey, and goes into the background.
+    pub fn begin(config: Config, start: GenerationContext) -> Result<(Generation, Signals), StartError> {
+        let generation = Generation::open(config, start, true, 0)?;
         let signals = catch_signals()?;
-        let settings = &life.config.supervisord;
+        let settings = &generation.config.supervisord;
         if !stays_in_foreground(settings) {
             // The parent writes nothing: what was logged so far waits in memory and is written by the child.
-            go_into_background(settings, &life.output.activity()).map_err(cannot_start)?;
+            go_into_background(settings, &generation.output.activity()).map_err(cannot_start)?;
         }
-        Ok((life, signals))
+        Ok((generation, signals))
     }
 
     /// Opens everything that can fail. What it opened before a failure is closed again, and nothing that another daemon
     /// uses has been touched.
-    fn open(config: Config, start: LifeContext, first: bool, serial: u64) -> Result<Life, StartError> {
+    fn open(config: Config, start: GenerationContext, first: bool, serial: u64) -> Result<Generation, StartError> {
         let settings = &config.supervisord;
         let mut lines = opening_lines(&config);
         if first {
@@ -137,35 +137,40 @@ impl Life {
             remove_auto_logs(settings, &mode.logs_in_use(), &activity);
         }
         listen::announce(&servers, &namespaces(&config), &activity, CLOCK);
-        Ok(Life { config: Arc::new(config), start, output, follow, servers, mode, unidentified, lock })
+        Ok(Generation { config: Arc::new(config), start, output, follow, servers, mode, unidentified, lock })
     }
 
-    /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the life before
+    /// Begins again with another configuration. Where its log or its servers cannot be opened, those of the generation before
     /// serve on: everything has been stopped already, and nobody may be there who could start it again.
-    pub fn restart(config: Config, before: &Config, start: LifeContext, serial: u64) -> Result<Life, StartError> {
-        let reason = match Life::open(config.clone(), start.clone(), false, serial) {
-            Ok(life) => return Ok(life),
+    pub fn restart(
+        config: Config,
+        before: &Config,
+        start: GenerationContext,
+        serial: u64,
+    ) -> Result<Generation, StartError> {
+        let reason = match Generation::open(config.clone(), start.clone(), false, serial) {
+            Ok(generation) => return Ok(generation),
             Err(reason) => reason,
         };
         let settings = &before.supervisord;
         let own = Config { supervisord: settings.clone(), servers: before.servers.clone(), ..config.clone() };
         // A user that was given up does not come back, and as another one its programs must not run.
         let again = match config.supervisord.user == settings.user {
-            true => Life::open(own, start, false, serial),
+            true => Generation::open(own, start, false, serial),
             false => Err(reason.clone()),
         };
         match &again {
-            Ok(life) => life.log(
+            Ok(generation) => generation.log(
                 LogLevel::Error,
                 &format!("restarted with the [supervisord] section and the servers of before, because those of the configuration cannot be used: {reason}"),
             ),
-            Err(_) => say_at_last(settings, &format!("cannot restart: {reason}")),
+            Err(_) => log_final_line(settings, &format!("cannot restart: {reason}")),
         }
         again
     }
 
     /// Goes on where the program before left off.
-    pub fn resume(mut handed: HandOver<OwnedFd>, start: LifeContext) -> Result<Life, StartError> {
+    pub fn resume(mut handed: HandOver<OwnedFd>, start: GenerationContext) -> Result<Generation, StartError> {
         let config = handed.snapshot.config.clone();
         let follow = Arc::new(FollowHub::default());
         let mut output = reopen_output(&config.supervisord, &follow)?;
@@ -190,15 +195,15 @@ impl Life {
             None => Lock::take(pidfile).unwrap_or_else(|Taken { .. }| Lock::none(pidfile)),
         };
         let mode = StartMode::Upgraded(Box::new(handed));
-        Ok(Life { config, start, output, follow, servers, mode, unidentified: None, lock })
+        Ok(Generation { config, start, output, follow, servers, mode, unidentified: None, lock })
     }
 
-    /// What the next life needs, too.
-    pub fn start_parameters(&self) -> LifeContext {
+    /// What the next generation needs, too.
+    pub fn start_parameters(&self) -> GenerationContext {
         self.start.clone()
     }
 
-    /// What this life began with.
+    /// What this generation began with.
     pub fn config(&self) -> Arc<Config> {
         self.config.clone()
     }
@@ -209,8 +214,8 @@ impl Life {
     }
 
     /// Supervises until the end, and obeys these signals.
-    pub fn live(self, signals: Signals) -> Result<LifeEnd, StartError> {
-        let Life { config, start, mut output, follow, servers, mut mode, unidentified, mut lock } = self;
+    pub fn run(self, signals: Signals) -> Result<GenerationEnd, StartError> {
+        let Generation { config, start, mut output, follow, servers, mut mode, unidentified, mut lock } = self;
         let inbox = Inbox::new().map_err(cannot_start)?;
         let sender = inbox.message_sender.clone();
         let activity = output.activity();
@@ -269,7 +274,7 @@ impl Life {
         let (end, network) = control.run(network, resumed);
         match end {
             End::Stopped { ending, serial, signals, leftover } => {
-                within("last files", LAST_WORDS, move || {
+                within("last files", FINAL_WRITE_LIMIT, move || {
                     if let Some(network) = network {
                         network.stop();
                     }
@@ -278,10 +283,10 @@ impl Life {
                 });
                 finish_output(output);
                 // At the very end: the output plane removes the state file, which must not be that of the next daemon.
-                within("lock", LAST_WORDS, move || drop(lock));
+                within("lock", FINAL_WRITE_LIMIT, move || drop(lock));
                 Ok(match ending {
-                    Ending::Exit => LifeEnd::Exit,
-                    Ending::Restart(config) => LifeEnd::Restart(config, serial, signals),
+                    Ending::Exit => GenerationEnd::Exit,
+                    Ending::Restart(config) => GenerationEnd::Restart(config, serial, signals),
                 })
             }
             End::HandOver { mut handed, signals, leftover } => {
@@ -290,7 +295,7 @@ impl Life {
                 handed.lock = lock.hand_over();
                 leftover.reap();
                 finish_output(output);
-                Ok(LifeEnd::HandOver(handed, signals))
+                Ok(GenerationEnd::HandOver(handed, signals))
             }
         }
     }
@@ -318,14 +323,14 @@ fn refused(settings: &Supervisord, taken: &Taken) -> StartError {
 /// Opens the servers. Where a daemon was killed a moment ago, and so the pid file is free, the child it was making may hold
 /// its sockets until it executes its program, which is waited for.
 fn open_servers(config: &Config, is_free: bool) -> Result<Vec<OpenServer>, ServerError> {
-    let deadline = present().mono + LAST_CHILD;
+    let deadline = present().mono + EXEC_LIMIT;
     let was_killed = is_free
         && start_mode::paths(&config.supervisord)
             .is_some_and(|paths| Path::new(&paths.state_file).exists() || paths.keeper_socket.exists());
     loop {
         match listen::open(&config.servers) {
             Err(ServerError { reason: ListenError::InUse, .. }) if was_killed && present().mono < deadline => {
-                std::thread::sleep(LAST_CHILD / 100);
+                std::thread::sleep(EXEC_LIMIT / 100);
             }
             opened => return opened,
         }
@@ -364,7 +369,7 @@ fn in_foreground_as_first_process() -> (LogLevel, String) {
     (LogLevel::Warn, text.to_owned())
 }
 
-/// Catches what the daemon obeys. The handlers stay for all lives, so that nothing is lost between two.
+/// Catches what the daemon obeys. The handlers stay for all generations, so that nothing is lost between two.
 pub fn catch_signals() -> Result<Signals, StartError> {
     let signals = Signal::DAEMON.into_iter().chain([Signal::User1]).collect::<Vec<_>>();
     let signals = Signals::catch(&signals).map_err(cannot_start)?;
@@ -481,8 +486,8 @@ fn opening_line(mode: &StartMode) -> String {
     }
 }
 
-/// Writes a last line to the activity log of a life that is over. Who went into the background has nobody else to tell.
-fn say_at_last(settings: &Supervisord, line: &str) {
+/// Writes a last line to the activity log of a generation that is over. Who went into the background has nobody else to tell.
+fn log_final_line(settings: &Supervisord, line: &str) {
     let Ok(output) = open_output(settings, &Arc::default()) else { return };
     output.activity().log(LogLevel::Critical, line);
     if let Ok(output) = output.start(|_| ()) {
@@ -493,7 +498,7 @@ fn say_at_last(settings: &Supervisord, line: &str) {
 /// Lets the output plane write what it has, but not for ever.
 fn finish_output(output: output::Running) {
     output.handle.send(OutputRequest::Stop);
-    within("last words", LAST_WORDS, move || _ = output.thread.join());
+    within("final writes", FINAL_WRITE_LIMIT, move || _ = output.thread.join());
 }
 
 /// Does something that touches a disk, and leaves it alone when that takes too long: a disk that hangs must not keep the
@@ -516,7 +521,7 @@ fn within(thread: &str, limit: Duration, work: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Something that differs from one life to the next, for the names of automatic logs.
+/// Something that differs from one generation to the next, for the names of automatic logs.
 fn seed() -> u64 {
     present().wall.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
