@@ -160,6 +160,8 @@ fn a_restart_whose_configuration_is_being_read_is_not_lost_in_an_upgrade() {
     daemon.wait_for_log(" ERRO not upgrading: the configuration is being read for a restart (SIGHUP)");
     fifo.take().expect("it is open").write_all(&fs::read(&file).expect("it is there")).expect("the daemon reads");
     daemon.wait_for_log(" WARN received SIGHUP indicating restart request");
+    let starts = |daemon: &Daemon| daemon.log().matches("supervisord started with pid").count();
+    daemon.wait_until("it has started again", |daemon| starts(daemon) == 2);
     wait_for_others(&mut daemon, &LIVING, &before);
     assert!(!daemon.log().contains("supervisord upgraded"), "{}", daemon.log());
     assert_eq!(daemon.stop(), 0);
