@@ -9,6 +9,7 @@ mod harness;
 
 mod command_line;
 mod compatibility;
+mod containers;
 mod defects;
 mod differences;
 mod documents;

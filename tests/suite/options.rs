@@ -39,6 +39,7 @@ fn coverage() {
         supervisord::PINNED,
         crate::survival::PINNED,
         crate::stopping::PINNED,
+        crate::containers::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

@@ -1,7 +1,7 @@
 //! Values from text. Every complaint is in the original's words.
 
 use crate::complaint::Complaint;
-use crate::model::{AutoRestart, LogLevel};
+use crate::model::{AutoRestart, ExitWhen, LogLevel};
 use crate::pyrepr::repr;
 use crate::pytext::{digit, strip};
 use crate::suggest::did_you_mean;
@@ -146,6 +146,15 @@ pub fn auto_restart(text: &str) -> Result<AutoRestart, Complaint> {
         Err(_) => Err(Complaint::quoting("invalid 'autorestart' value ", repr(&lower), "")
             .advise(did_you_mean(&lower, ["true", "false", "unexpected"]))),
     }
+}
+
+/// When the daemon ends by itself, in any case.
+pub fn exit_when(text: &str) -> Result<ExitWhen, Complaint> {
+    let lower = strip(text).to_lowercase();
+    ExitWhen::ALL.into_iter().find(|when| when.word() == lower).ok_or_else(|| {
+        let words = ExitWhen::ALL.map(ExitWhen::word);
+        Complaint::quoting("invalid exit condition ", repr(text), "").advise(did_you_mean(&lower, words))
+    })
 }
 
 /// A TCP port.

@@ -135,10 +135,38 @@ pub struct Supervisord {
     pub nocleanup: bool,
     /// Remove terminal escape sequences from child logs.
     pub strip_ansi: bool,
+    /// When the daemon ends by itself.
+    pub exit_when: ExitWhen,
     /// Let children survive a daemon that is killed, and take over those of one that was.
     pub adopt: bool,
     /// Added to the environment of every child; every [`Spawn::environment`] already contains it.
     pub environment: Vec<(String, String)>,
+}
+
+/// When the daemon ends by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExitWhen {
+    /// Never.
+    #[default]
+    Never,
+    /// When every program has finished for good.
+    AllFinished,
+    /// When a program has failed for good.
+    AnyFailed,
+}
+
+impl ExitWhen {
+    /// All of them.
+    pub const ALL: [ExitWhen; 3] = [ExitWhen::Never, ExitWhen::AllFinished, ExitWhen::AnyFailed];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ExitWhen::Never => "never",
+            ExitWhen::AllFinished => "all_finished",
+            ExitWhen::AnyFailed => "any_failed",
+        }
+    }
 }
 
 /// Where the activity log goes.
@@ -373,6 +401,8 @@ pub struct Restart {
     pub autorestart: AutoRestart,
     /// Exit statuses that `autorestart=unexpected` takes as expected.
     pub exitcodes: Vec<i32>,
+    /// When it has finished for good, the daemon stops everything and ends with its status.
+    pub essential: bool,
 }
 
 /// How a process is asked, and then made, to end.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::host::Account;
 use crate::model::{
-    ActivityLog, AutoRestart, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, StopSignals, StopSteps,
+    ActivityLog, AutoRestart, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, StopSignals, StopSteps,
 };
 
 /// A value, borrowed from where it is kept, or made from a text.
@@ -170,6 +170,17 @@ impl OptionValue for LogLevel {
 
     fn from_value(value: ConfigValue<'_>) -> Option<LogLevel> {
         if let ConfigValue::LogLevel(level) = value { Some(level) } else { None }
+    }
+}
+
+impl OptionValue for ExitWhen {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<ExitWhen> {
+        let ConfigValue::Text(text) = value else { return None };
+        ExitWhen::ALL.into_iter().find(|when| when.word() == text)
     }
 }
 

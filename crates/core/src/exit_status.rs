@@ -19,6 +19,14 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
+    /// The signal that killed it.
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            ExitStatus::Signal { number, .. } => Some(number),
+            ExitStatus::Code(_) | ExitStatus::Other(_) | ExitStatus::Unknown => None,
+        }
+    }
+
     /// The number that clients see: the exit status, or -1 after a signal.
     pub fn number(self) -> i32 {
         match self {

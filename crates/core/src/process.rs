@@ -25,6 +25,7 @@
 
 mod exit_rule;
 mod failure;
+mod finish;
 mod phase;
 mod progress;
 mod restart_policy;
@@ -42,6 +43,7 @@ use crate::texts;
 use crate::time::{Now, seconds};
 pub use exit_rule::ExitRule;
 pub use failure::ProcessFailure;
+pub use finish::Finish;
 pub use phase::{ProcessPhase, Timer, Timers, Wanted};
 pub use progress::Progress;
 pub use restart_policy::{AfterExit, Exit, RestartPolicy};
@@ -256,6 +258,20 @@ impl Machine {
             && self.progress.wanted == Wanted::Up
     }
 
+    /// How it has finished for good: it ended by itself or was given up, and is not started again without a request.
+    pub fn finish(&self) -> Option<Finish> {
+        let is_for_good = self.progress.wanted == Wanted::Up && self.next_timer().is_none();
+        match self.progress.phase {
+            ProcessPhase::Exited if is_for_good => Some(Finish::Exited {
+                status: self.progress.exit_status,
+                signal: self.progress.exit_signal,
+                expected: self.progress.failure.is_none(),
+            }),
+            ProcessPhase::GivenUp if is_for_good => Some(Finish::GivenUp),
+            _ => None,
+        }
+    }
+
     /// Whether it has a child as far as the machine knows, or one is being spawned.
     pub fn has_child(&self) -> bool {
         self.progress.pid != 0 || self.progress.phase == ProcessPhase::Spawning
@@ -356,6 +372,7 @@ impl Machine {
     fn spawn(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.failure = None;
         self.progress.exit_status = None;
+        self.progress.exit_signal = None;
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
         self.enter(ProcessPhase::Spawning, StateDetail::Tries(self.progress.attempts), out);
@@ -465,7 +482,7 @@ impl Machine {
     fn exited(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) -> bool {
         let pid = self.progress.pid;
         self.gone(at);
-        self.progress.exit_status = Some(status.number());
+        self.note_exit(status);
         let expected = ExitRule::of(at.config).expects(status);
         self.enter(ProcessPhase::Exited, StateDetail::Exit { expected, pid }, out);
         expected
@@ -532,11 +549,16 @@ impl Machine {
     fn stopped(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let pid = self.progress.pid;
         self.gone(at);
-        self.progress.exit_status = Some(status.number());
+        self.note_exit(status);
         self.enter(ProcessPhase::Stopped, StateDetail::Pid(pid), out);
         let expected = ExitRule::of(at.config).expects(status);
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
         out.push(MachineAction::Log(level, texts::stopped(&at.config.identity.name, status)));
+    }
+
+    fn note_exit(&mut self, status: ExitStatus) {
+        self.progress.exit_status = Some(status.number());
+        self.progress.exit_signal = status.signal();
     }
 
     fn gone(&mut self, at: MachineContext<'_>) {

@@ -7,6 +7,7 @@
 
 mod calls;
 mod events;
+mod exit_condition;
 mod job;
 mod jobs;
 mod listener_progress;
@@ -35,8 +36,8 @@ use crate::texts;
 use crate::ticks::Ticks;
 use crate::time::Now;
 pub use messages::{
-    CallId, CommandFailure, Effect, Ending, FeedFailure, HandlerVerdict, KillFailure, OutputKind, ProcessId, RunId,
-    SpawnFailure, Spawned, SupervisorInput,
+    CallId, CommandFailure, DaemonExit, Effect, Ending, FeedFailure, HandlerVerdict, KillFailure, OutputKind,
+    ProcessId, RunId, SpawnFailure, Spawned, SupervisorInput,
 };
 
 use job::Job;
@@ -82,6 +83,14 @@ struct ActiveGroup {
     pool: Option<PoolQueue>,
 }
 
+/// Processes that ended and never were children of ours.
+#[derive(Clone, Copy, Default)]
+struct Orphans {
+    are_expected: bool,
+    /// How many have ended, where they are expected.
+    reaped: u64,
+}
+
 /// The whole supervisor.
 pub struct Supervisor {
     config: Arc<Config>,
@@ -106,6 +115,11 @@ pub struct Supervisor {
     collecting: Option<CallId>,
     shutdown: Option<ShutdownProgress>,
     restart_with: Option<Box<Config>>,
+    /// The end that a program has caused. It begins when all effects have been carried out.
+    exit: Option<DaemonExit>,
+    orphans: Orphans,
+    /// The time of the last input.
+    now: Now,
     /// Groups that are removed, or replaced, when all their processes have stopped.
     retiring: Vec<String>,
     effects: VecDeque<Effect>,
@@ -142,10 +156,19 @@ impl Supervisor {
             collecting: None,
             shutdown: None,
             restart_with: None,
+            exit: None,
+            orphans: Orphans::default(),
+            now,
             retiring: Vec::new(),
             effects: VecDeque::new(),
             finished: false,
         }
+    }
+
+    /// Says that processes whose parents have ended become children of the daemon, because it is process 1. There may be many,
+    /// so that each is a line at the level debug only.
+    pub fn expect_orphans(&mut self) {
+        self.orphans.are_expected = true;
     }
 
     /// The number of the next event.
@@ -202,6 +225,7 @@ impl Supervisor {
     }
 
     fn take(&mut self, now: Now, input: SupervisorInput) {
+        self.now = now;
         match input {
             SupervisorInput::Started => self.start(now),
             SupervisorInput::Call { id, actor, call } => self.call(now, id, &actor, call),
@@ -233,6 +257,9 @@ impl Supervisor {
 
     /// The next effect to carry out, if there is one.
     pub fn poll_effect(&mut self) -> Option<Effect> {
+        if self.effects.is_empty() {
+            self.begin_exit(self.now);
+        }
         let next = self.effects.pop_front();
         if next.is_none() && self.effects.capacity() > MAX_KEPT_EFFECTS {
             self.effects.shrink_to(0);
@@ -317,7 +344,13 @@ impl Supervisor {
     }
 
     fn unknown_exited(&mut self, pid: u32, status: ExitStatus) {
-        self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
+        if !self.orphans.are_expected {
+            return self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
+        }
+        self.orphans.reaped += 1;
+        if self.logs(LogLevel::Debug) {
+            self.log(LogLevel::Debug, texts::reaped_unknown(pid, status));
+        }
     }
 
     /// Assigns a child to a process.
@@ -368,7 +401,9 @@ impl Supervisor {
             MachineInput::Ended(_) => member.died.take().unwrap_or(now),
             _ => now,
         };
+        let had_finished = member.machine.finish().is_some();
         let actions = member.machine.handle(input, MachineContext { now, died, config: &config, supervising });
+        let has_finished = !had_finished && member.machine.finish().is_some();
         let run = member.run;
         self.refile(id, now);
         for action in actions {
@@ -384,6 +419,9 @@ impl Supervisor {
         }
         self.effects.push_back(Effect::PublishRow(id));
         self.process_changed(id);
+        if has_finished {
+            self.finished_for_good(id);
+        }
     }
 
     /// Updates the entry of a process in the deadlines. A deadline that has passed is due at once.

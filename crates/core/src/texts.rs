@@ -97,3 +97,11 @@ pub(crate) fn waiting_to_die(names: &[&str]) -> String {
 pub(crate) fn reaped_unknown(pid: u32, status: ExitStatus) -> String {
     format!("reaped unknown pid {pid} ({})", termination(status))
 }
+
+/// Not of the original, which writes a line for each.
+pub(crate) fn reaped_orphans(count: u64) -> String {
+    match count {
+        1 => "reaped 1 orphaned process".to_owned(),
+        count => format!("reaped {count} orphaned processes"),
+    }
+}

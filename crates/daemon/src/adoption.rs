@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use supervisord_config::model::Config;
+use supervisord_core::supervisor::DaemonExit;
 use supervisord_sys::process_handle::has_ended;
 use supervisord_sys::{Pid, sink, start_time, trusted, user};
 
@@ -46,6 +47,8 @@ pub struct Remains {
     pub transit: Option<TransitFiles>,
     /// Why everything is to begin anew; none where supervision goes on.
     pub afresh: Option<Afresh>,
+    /// The end that the daemon before had begun because of a program.
+    pub exit: Option<DaemonExit>,
     /// What could not be taken over although it is there, in words.
     pub losses: Vec<String>,
     /// Children of which nobody knows which program they are; none where there are none. They must end before any program is
@@ -107,17 +110,19 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
         Some(Inheritance { keeper, kept }) => (Some(keeper), KeeperTable::new(kept)),
         None => (None, KeeperTable::default()),
     };
-    let FoundState { writer, state, is_of_keeper } = match read_state(table.take_state(), paths, config, &mut losses) {
-        Some(FoundState { writer, .. }) if is_alive(&writer) => return Found::Alive(writer.pid),
-        Some(found) => found,
-        // Its children live, even where nothing else is known of them.
-        None if keeper.is_some() => FoundState::default(),
-        None => return Found::Nothing(losses),
-    };
+    let FoundState { writer, mut state, is_of_keeper } =
+        match read_state(table.take_state(), paths, config, &mut losses) {
+            Some(FoundState { writer, .. }) if is_alive(&writer) => return Found::Alive(writer.pid),
+            Some(found) => found,
+            // Its children live, even where nothing else is known of them.
+            None if keeper.is_some() => FoundState::default(),
+            None => return Found::Nothing(losses),
+        };
+    let exit = state.exit.take().filter(|_| !state.is_of_other_version).map(DaemonExit::from);
     let afresh = match (state.is_of_other_version, state.is_ending) {
         (true, _) => Some(Afresh::OtherVersion(writer.version)),
-        (false, true) => Some(Afresh::Ending),
-        (false, false) => None,
+        (false, true) if exit.is_none() => Some(Afresh::Ending),
+        (false, _) => None,
     };
     // A daemon of the release before went on without it, and may have counted other runs by the same numbers. Until
     // their pipes have been opened by way of the children it keeps these from breaking.
@@ -142,7 +147,7 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
         }
         false => Some(UnidentifiedProcesses::new(children, owners)),
     };
-    Found::Remains(Box::new(Remains { handed: Box::new(handed), keeper, transit, afresh, losses, unidentified }))
+    Found::Remains(Box::new(Remains { handed: Box::new(handed), keeper, transit, afresh, exit, losses, unidentified }))
 }
 
 /// A state, and where it was read.

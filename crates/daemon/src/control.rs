@@ -157,6 +157,9 @@ impl Control {
             begin_by: None,
             release_at: None,
         };
+        if std::process::id() == 1 {
+            control.supervisor.expect_orphans();
+        }
         control.perform_effects();
         Ok(control)
     }

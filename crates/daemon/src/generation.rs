@@ -84,8 +84,8 @@ pub struct GenerationContext {
 
 /// How a generation ends.
 pub enum GenerationEnd {
-    /// The daemon is to exit.
-    Exit,
+    /// The daemon is to exit with this status.
+    Exit(u8),
     /// The next generation has this configuration, and this number for its next event. It obeys the signals that come between
     /// the two.
     Restart(Box<Config>, u64, Signals),
@@ -285,7 +285,7 @@ impl Generation {
                 // At the very end: the output plane removes the state file, which must not be that of the next daemon.
                 within("lock", FINAL_WRITE_LIMIT, move || drop(lock));
                 Ok(match ending {
-                    Ending::Exit => GenerationEnd::Exit,
+                    Ending::Exit(status) => GenerationEnd::Exit(status),
                     Ending::Restart(config) => GenerationEnd::Restart(config, serial, signals),
                 })
             }

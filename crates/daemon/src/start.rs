@@ -36,13 +36,16 @@ pub fn main() -> ExitCode {
     let done = match command_line::parse(arguments) {
         Ok(ParsedCommandLine::Print(text, before)) => {
             let checked = before.convert(&SystemHost::new()).map_err(|error| StartError(error.to_string()));
-            checked.map(|_| crate::say(&mut std::io::stdout(), &text))
+            checked.map(|_| {
+                crate::say(&mut std::io::stdout(), &text);
+                0
+            })
         }
         Ok(ParsedCommandLine::Run(options)) => supervise(&program, &options),
         Err(text) => return usage_error(&text),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status.into(),
         Err(error) => usage_error(&format!("Error: {error}\nFor help, use {program} -h\n")),
     }
 }
@@ -80,7 +83,8 @@ fn usage_error(text: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
+/// Supervises until the end. Gives the exit status of the daemon.
+fn supervise(program: &str, options: &Options) -> Result<u8, StartError> {
     let (mut generation, mut signals) = match hand_over::inherited() {
         None => first_generation(program, options)?,
         Some(Ok(handed)) => {
@@ -95,7 +99,7 @@ fn supervise(program: &str, options: &Options) -> Result<(), StartError> {
     loop {
         let (start, config) = (generation.start_parameters(), generation.config());
         (generation, signals) = match generation.run(signals)? {
-            GenerationEnd::Exit => return Ok(()),
+            GenerationEnd::Exit(status) => return Ok(status),
             GenerationEnd::Restart(next, serial, signals) => {
                 (Generation::restart(*next, &config, start, serial)?, signals)
             }

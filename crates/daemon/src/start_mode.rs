@@ -144,11 +144,11 @@ impl StartMode {
             StartMode::Adopting(remains) => {
                 // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
                 let afresh = remains.afresh.or((remains.survivors() == 0).then_some(Afresh::NobodyLeft));
-                let Remains { handed, keeper, .. } = *remains;
+                let Remains { handed, keeper, exit, .. } = *remains;
                 let (supervisor, children) = restore(*handed);
                 // What is to be said about the configuration has been said.
                 let config = Config { notices: Vec::new(), ..Config::clone(config) };
-                let reconfigured = Reconfigured { config, afresh };
+                let reconfigured = Reconfigured { config, afresh, exit };
                 Prepared { supervisor, handed: Some((children, Some(reconfigured))), keeper }
             }
         }

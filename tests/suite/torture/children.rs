@@ -116,7 +116,7 @@ fn orphans_of_unknown_processes_are_reaped() {
         return;
     }
     only_ours(|| {
-        let configuration = "[supervisord]\npidfile={dir}/inner.pid\n[program:maker]\nstartsecs=0\nautorestart=true\n\
+        let configuration = "[supervisord]\npidfile={dir}/inner.pid\nloglevel=debug\n[program:maker]\nstartsecs=0\nautorestart=true\n\
             command=sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sh -c \"(sleep 0.05; exit 3) &\"; done; sleep 0.2'\n\
             stdout_logfile=NONE\nstderr_logfile=NONE\n";
         let scene = Scene::with("init", configuration);

@@ -33,6 +33,7 @@ pub enum Kind {
     StopSteps,
     ExitCodes,
     AutoRestart,
+    ExitWhen,
     Environment,
     /// Names separated by commas.
     Names,
@@ -88,6 +89,7 @@ impl Kind {
             K::StopSteps => "SIGNAL:DURATION steps, separated by commas",
             K::ExitCodes => "exit statuses, separated by commas",
             K::AutoRestart => "true, false or unexpected",
+            K::ExitWhen => "never, all_finished or any_failed",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::Names => "names, separated by commas",
             K::Events => "event names, separated by commas",
@@ -120,6 +122,7 @@ impl Kind {
             K::LogLevel => ConfigValue::LogLevel(convert::log_level(text)?),
             K::ExitCodes => ConfigValue::Numbers(convert::exit_codes(text)?.into()),
             K::AutoRestart => ConfigValue::AutoRestart(convert::auto_restart(text)?),
+            K::ExitWhen => ConfigValue::Text(convert::exit_when(text)?.word().into()),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
             K::Name => ConfigValue::Text(convert::name(text)?.into()),

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) const ROWS: [OptionSpec; 80] = [
+pub(super) const ROWS: [OptionSpec; 82] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -50,6 +50,7 @@ pub(super) const ROWS: [OptionSpec; 80] = [
     row(S::Supervisord, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add to the environment of every program").kept(field!(Supervisord: environment)),
     row(S::Supervisord, "strip_ansi", K::Boolean, Is("false"), "3.0", Live, "remove terminal escape sequences, such as colors, from child logs").kept(field!(Supervisord: strip_ansi)),
     row(S::Supervisord, "adopt", K::Boolean, Is("true"), "0.1.0", Reload, "programs go on if the daemon is killed, and the next daemon takes them over").kept(field!(Supervisord: adopt)),
+    row(S::Supervisord, "exit_when", K::ExitWhen, Is("never"), "0.1.0", Live, "stop everything and exit when all programs have finished, or when one has failed").kept(field!(Supervisord: exit_when)),
 
     row(S::RpcInterface, "supervisor.rpcinterface_factory", K::PythonName, Required, "3.0", Reload, "factory of the RPC interface; supervisorctl and the web page need it"),
 
@@ -73,6 +74,7 @@ pub(super) const ROWS: [OptionSpec; 80] = [
     row(S::Program, "startretries", K::Integer, Is("3"), "3.0", Restart, "further attempts after a failed start").kept(field!(Process: start.startretries)),
     row(S::Program, "autorestart", K::AutoRestart, Is("unexpected"), "3.0", Restart, "restart after an exit: true, false or unexpected").kept(field!(Process: restart.autorestart)),
     row(S::Program, "exitcodes", K::ExitCodes, Is("0"), "3.0", Restart, "expected exit statuses").kept(field!(Process: restart.exitcodes)),
+    row(S::Program, "essential", K::Boolean, Is("false"), "0.1.0", Restart, "when the program has finished for good, stop everything and exit with its status").kept(field!(Process: restart.essential)).example("true"),
     row(S::Program, "stopsignal", K::Signals, Is("TERM"), "3.0", Restart, "signal that asks the program to stop").kept(field!(Process: stop.stopsignal)),
     row(S::Program, "stopwaitsecs", K::Integer, Is("10"), "3.0", Restart, "seconds from the stop signal to SIGKILL").kept(field!(Process: stop.stopwaitsecs)),
     row(S::Program, "stop_sequence", K::StopSteps, Unset("the stop signal, then SIGKILL"), "0.1.0", Restart, "signals that stop it, each with the time until the next, in place of stopsignal and stopwaitsecs").kept(field!(Process: stop.stop_sequence)).example("TERM:10s, INT:5s, KILL").in_place_of(&["stopsignal", "stopwaitsecs"]),

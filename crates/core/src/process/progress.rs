@@ -32,6 +32,8 @@ pub struct Progress {
     pub failure: Option<ProcessFailure>,
     /// The last exit status; -1 after a signal.
     pub exit_status: Option<i32>,
+    /// The signal that ended it last; none where it exited.
+    pub exit_signal: Option<i32>,
 }
 
 /// Of a process that nobody has started yet.
@@ -50,6 +52,7 @@ impl Default for Progress {
             last_stop: 0,
             failure: None,
             exit_status: None,
+            exit_signal: None,
         }
     }
 }

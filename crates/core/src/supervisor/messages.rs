@@ -208,11 +208,20 @@ pub enum Effect {
     Finished(Ending),
 }
 
+/// An end of the daemon that a program has caused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonExit {
+    /// The exit status of the daemon.
+    pub code: u8,
+    /// Why it ends, as the activity log says it.
+    pub reason: String,
+}
+
 /// How the supervisor ends.
 #[derive(Debug)]
 pub enum Ending {
-    /// The daemon is to exit.
-    Exit,
+    /// The daemon is to exit with this status.
+    Exit(u8),
     /// The daemon is to start again with this configuration.
     Restart(Box<Config>),
 }

@@ -24,7 +24,7 @@ impl Supervisor {
         self.log(LogLevel::Warn, format!("received {name} indicating exit request"));
         self.set_mood(Mood::Shutdown);
         if self.finished {
-            self.effects.push_back(Effect::Finished(Ending::Exit));
+            self.effects.push_back(Effect::Finished(Ending::Exit(self.exit_code())));
         }
     }
 
@@ -78,7 +78,7 @@ impl Supervisor {
         // A group that is still being stopped has a member that is not down.
         let is_stopping = self.shutdown.as_ref().is_some_and(|shutdown| shutdown.plan.begun().next().is_some());
         if !is_stopping && self.members.values().all(|member| member.machine.is_down()) {
-            self.finish();
+            self.finish_shutdown();
         }
     }
 
@@ -183,11 +183,19 @@ impl Supervisor {
         self.report_slow_stops(now);
     }
 
-    fn finish(&mut self) {
+    /// The exit status of the daemon: 0, unless a program has caused the end.
+    fn exit_code(&self) -> u8 {
+        self.exit().map_or(0, |exit| exit.code)
+    }
+
+    fn finish_shutdown(&mut self) {
         self.finished = true;
+        if self.orphans.reaped > 0 {
+            self.log(LogLevel::Info, texts::reaped_orphans(self.orphans.reaped));
+        }
         let ending = match (self.mood, self.restart_with.take()) {
             (Mood::Restarting, Some(config)) => Ending::Restart(config),
-            _ => Ending::Exit,
+            _ => Ending::Exit(self.exit_code()),
         };
         self.effects.push_back(Effect::Finished(ending));
     }

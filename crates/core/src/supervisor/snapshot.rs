@@ -94,9 +94,13 @@ impl Supervisor {
             mood: _,
             shutdown: _,
             restart_with: _,
+            exit: _,
             finished: _,
             // There are none at rest.
             effects: _,
+            // Numbers of this life, and the clock.
+            orphans: _,
+            now: _,
         } = self;
         let members = |members: &[ProcessId]| members.iter().filter_map(|id| self.member_snapshot(*id)).collect();
         let group = |ActiveGroup { config, members: ids, pool }: &ActiveGroup| GroupSnapshot {

@@ -13,6 +13,7 @@ use crate::supervisor::snapshot::MemberSnapshot;
 
 mod any_life;
 mod calls;
+mod exit_condition;
 mod listeners;
 mod plug_ins;
 mod programs;

@@ -129,7 +129,7 @@ impl Control {
             Effect::WithdrawRow { group, process } => self.tools.view.withdraw_row(&group, &process),
             Effect::PublishMood(mood) => {
                 if let (Some(survival), true) = (&mut self.survival, self.supervisor.is_ending()) {
-                    survival.journal.note_ending();
+                    survival.journal.note_ending(self.supervisor.exit());
                 }
                 self.tools.view.publish_mood(mood);
             }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use supervisord_config::model::{Config, LogLevel};
-use supervisord_core::supervisor::{ProcessId, SpawnFailure, Spawned, SupervisorInput};
+use supervisord_core::supervisor::{DaemonExit, ProcessId, SpawnFailure, Spawned, SupervisorInput};
 
 use super::Control;
 use super::children::HandedChildren;
@@ -17,6 +17,8 @@ pub struct Reconfigured {
     pub config: Config,
     /// Why everything is to begin anew; none where supervision goes on.
     pub afresh: Option<Afresh>,
+    /// The end that the daemon before had begun because of a program, if any is left.
+    pub exit: Option<DaemonExit>,
 }
 
 impl Control {
@@ -35,13 +37,17 @@ impl Control {
         // What the supervisor believes alive and nobody found has ended meanwhile.
         let mut vanished = self.supervisor.believed_alive();
         vanished.retain(|(process, _)| self.children.kept(*process).is_none());
-        if let Some(Reconfigured { config, afresh }) = reconfigured {
+        let was_killed = reconfigured.is_some();
+        if let Some(Reconfigured { config, afresh, exit }) = reconfigured {
             if let Some(reason) = afresh {
                 let level = if matches!(reason, Afresh::OtherVersion(_)) { LogLevel::Warn } else { LogLevel::Info };
                 self.tools.activity.log(level, &reason.to_string());
             }
             self.supervisor.mark_listeners_uncertain(present());
-            self.supervisor.reconcile(config, afresh.is_some(), present());
+            match exit.filter(|_| afresh.is_none()) {
+                Some(exit) => self.supervisor.resume_exit(exit, present()),
+                None => self.supervisor.reconcile(config, afresh.is_some(), present()),
+            }
             self.perform_effects();
         }
         // After that, so that nothing is started again as it is not defined any more.
@@ -53,6 +59,11 @@ impl Control {
         }
         for process in replaced {
             self.supervisor.replace(process, present());
+            self.perform_effects();
+        }
+        if was_killed {
+            // The daemon before may have been killed between its finish and what follows from that.
+            self.supervisor.find_exit();
             self.perform_effects();
         }
     }

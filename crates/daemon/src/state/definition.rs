@@ -192,7 +192,8 @@ mod tests {
             ..model::Spawn::default()
         };
         process.start = model::Start { autostart: false, startsecs: 0, startretries: 9 };
-        process.restart = model::Restart { autorestart: model::AutoRestart::Always, exitcodes: vec![] };
+        process.restart =
+            model::Restart { autorestart: model::AutoRestart::Always, exitcodes: vec![], ..model::Restart::default() };
         process.stop = model::Stop {
             stopsignal: 3.into(),
             stopwaitsecs: 1,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use supervisord_config::model::Group;
 use supervisord_core::output::Channel;
-use supervisord_core::supervisor::{ProcessId, Supervisor};
+use supervisord_core::supervisor::{DaemonExit, ProcessId, Supervisor};
 use supervisord_sys::{Pid, exec, proc_stat, start_time};
 
 use super::record::{Logs, Process, Record, Socket, Writer};
@@ -89,6 +89,7 @@ impl Journal {
         sockets.into_iter().for_each(|socket| append(&mut content, &Record::Socket(socket)));
         if supervisor.is_ending() {
             append(&mut content, &Record::Ending);
+            supervisor.exit().into_iter().for_each(|exit| append(&mut content, &Record::Exit(exit.into())));
         }
         self.begun = content.len();
         self.appended = 0;
@@ -180,8 +181,11 @@ impl Journal {
     }
 
     /// Notes that everything is being stopped: the next daemon is to begin afresh, not to leave it so.
-    pub fn note_ending(&mut self) {
+    pub fn note_ending(&mut self, exit: Option<&DaemonExit>) {
         self.append_record(&Record::Ending);
+        if let Some(exit) = exit {
+            self.append_record(&Record::Exit(exit.into()));
+        }
     }
 
     /// Removes the file: nothing is left to be taken over.

@@ -132,9 +132,15 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
             UrlOrAuto::Present(text) if text == "Auto" => ConfigValue::Unset,
             UrlOrAuto::Present(text) | UrlOrAuto::Version1 { text } => ConfigValue::Text(text.into()),
         },
-        K::Text | K::Password | K::Name | K::Directory | K::File | K::Url | K::PythonName | K::Patterns => {
-            ConfigValue::Text(String::deserialize(json)?.into())
-        }
+        K::Text
+        | K::Password
+        | K::ExitWhen
+        | K::Name
+        | K::Directory
+        | K::File
+        | K::Url
+        | K::PythonName
+        | K::Patterns => ConfigValue::Text(String::deserialize(json)?.into()),
     })
 }
 

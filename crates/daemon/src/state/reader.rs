@@ -22,6 +22,8 @@ pub struct State {
     pub sockets: Vec<Socket>,
     /// Whether everything was being stopped.
     pub is_ending: bool,
+    /// Why, where a program has caused it.
+    pub exit: Option<record::CausedExit>,
     /// Whether it is of a version of which only the [stable part](stable) is understood.
     pub is_of_other_version: bool,
 }
@@ -186,6 +188,7 @@ impl Gathering {
                 self.state.sockets.push(socket);
             }
             Record::Ending => self.state.is_ending = true,
+            Record::Exit(exit) => self.state.exit = Some(exit),
         }
     }
 

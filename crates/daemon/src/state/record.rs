@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use supervisord_config::model::{self, LogFile};
 use supervisord_core::process::{self, ProcessFailure, ProcessPhase, Progress, Timers};
+use supervisord_core::supervisor;
 use supervisord_core::supervisor::ListenerProgress;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_sys::start_time;
@@ -42,6 +43,8 @@ pub enum Record {
     Socket(Socket),
     /// The daemon is stopping everything, to end or to begin again.
     Ending,
+    /// It does so because of a program; the line stands behind the one before.
+    Exit(CausedExit),
 }
 
 /// The daemon that writes.
@@ -62,6 +65,28 @@ pub struct Writer {
     /// has the boot of its machine, but another process 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
+}
+
+/// An end of the daemon that a program has caused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CausedExit {
+    /// The exit status of the daemon.
+    pub status: u8,
+    /// Why it ends.
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl From<&supervisor::DaemonExit> for CausedExit {
+    fn from(supervisor::DaemonExit { code, reason }: &supervisor::DaemonExit) -> CausedExit {
+        CausedExit { status: *code, reason: reason.clone() }
+    }
+}
+
+impl From<CausedExit> for supervisor::DaemonExit {
+    fn from(CausedExit { status, reason }: CausedExit) -> supervisor::DaemonExit {
+        supervisor::DaemonExit { code: status, reason }
+    }
 }
 
 /// A FastCGI socket.
@@ -136,6 +161,9 @@ pub struct Process {
     pub(super) spawn_error: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) exit_status: Option<i32>,
+    /// The signal that ended it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) exit_signal: Option<i32>,
     /// What was asked for last, where the phase does not imply it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wanted: Option<Wanted>,
@@ -184,6 +212,7 @@ impl Process {
             last_stop,
             failure,
             exit_status,
+            exit_signal,
         } = member.machine.progress();
         Process {
             group: group.to_owned(),
@@ -199,6 +228,7 @@ impl Process {
             stop: *last_stop,
             spawn_error: failure.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
             exit_status: *exit_status,
+            exit_signal: *exit_signal,
             wanted: (*wanted != phase.implies()).then_some(match wanted {
                 process::Wanted::Up => Wanted::Up,
                 process::Wanted::Down => Wanted::Down,
@@ -273,6 +303,7 @@ impl Process {
             last_stop: self.stop,
             failure: ProcessFailure::from_text(self.spawn_error.clone()),
             exit_status: self.exit_status,
+            exit_signal: self.exit_signal,
         }
     }
 
@@ -348,6 +379,7 @@ mod tests {
                     last_stop: 9,
                     failure: Some(ProcessFailure::BadExit(3)),
                     exit_status: Some(3),
+                    exit_signal: Some(4),
                 };
                 let member = MemberSnapshot {
                     name: "p".to_owned(),

@@ -117,6 +117,7 @@ impl Member {
             stop: machine.last_stop,
             spawn_error: machine.spawn_error.clone(),
             exit_status: machine.exit_status,
+            exit_signal: None,
             wanted: machine.wanted,
             replacing: *replacing,
             stop_step: machine.stop_step,

@@ -59,7 +59,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
     for row in TABLE {
         let bad = match row.kind {
             Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signals | Kind::StopSteps => "??",
-            Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::InetAddress => "??",
+            Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::ExitWhen | Kind::InetAddress => "??",
             Kind::Environment => "KEY",
             Kind::Name => "a b",
             Kind::User | Kind::Owner => "no-such-user",

@@ -27,7 +27,7 @@ fn shutdown_stops_one_group_after_the_other_in_reverse() {
             "WARN stopped: first (terminated by SIGTERM)",
         ]
     );
-    assert!(matches!(world.ending, Some(Ending::Exit)));
+    assert!(matches!(world.ending, Some(Ending::Exit(0))));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_second_signal_turns_a_restart_into_a_shutdown_and_a_shutdown_ignores_a_rest
     world.give(SupervisorInput::RestartSignal { config: config() });
     assert_eq!(world.mood, Mood::Shutdown);
     world.pass(0);
-    assert!(matches!(world.ending, Some(Ending::Exit)));
+    assert!(matches!(world.ending, Some(Ending::Exit(0))));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_shutdown_before_the_start_starts_no_programs() {
     let mut world = World::new(vec![program("p")]);
     world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
     world.give(SupervisorInput::Started);
-    assert!(matches!(world.ending, Some(Ending::Exit)));
+    assert!(matches!(world.ending, Some(Ending::Exit(0))));
     assert_eq!(world.supervisor.row(world.id("p")).unwrap().start, 0);
 }
 
@@ -121,5 +121,5 @@ fn a_shutdown_signal_turns_a_completed_restart_into_a_shutdown() {
     world.pass(100);
     assert!(matches!(world.ending.take(), Some(Ending::Restart(_))));
     world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
-    assert!(matches!(world.ending, Some(Ending::Exit)));
+    assert!(matches!(world.ending, Some(Ending::Exit(0))));
 }
