@@ -78,8 +78,8 @@ impl BlockingThreads {
     }
 
     /// Ends the threads. Those that are still at work are waited for so long, and then left alone.
-    pub fn close(&self, patience: Duration) {
-        let end = Instant::now() + patience;
+    pub fn close(&self, limit: Duration) {
+        let end = Instant::now() + limit;
         let mut state = self.pool.state();
         state.is_closed = true;
         state.queue.clear();

@@ -16,7 +16,7 @@ pub const SMALL: usize = 64 << 10;
 const ANSWERS: usize = 160 << 20;
 
 /// How long an answer waits for memory before its client gets a fault.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RESERVATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much memory must be left for everything that has no reservation, in bytes.
 const REST: usize = 16 << 20;
@@ -36,7 +36,7 @@ pub fn is_possible(bytes: usize) -> bool {
 pub struct MemoryBudget {
     ledger: Arc<Ledger>,
     all: usize,
-    patience: Duration,
+    timeout_after: Duration,
     waiting: watch::Sender<usize>,
 }
 
@@ -61,7 +61,7 @@ impl MemoryBudget {
 
     fn exempting(exempt: usize, bytes: usize) -> MemoryBudget {
         let ledger = Arc::new(Ledger { exempt, ..Ledger::default() });
-        MemoryBudget { ledger, all: bytes, patience: PATIENCE, waiting: watch::Sender::new(0) }
+        MemoryBudget { ledger, all: bytes, timeout_after: RESERVATION_TIMEOUT, waiting: watch::Sender::new(0) }
     }
 
     /// The budget that all answers share.
@@ -84,13 +84,13 @@ impl MemoryBudget {
 
     /// [`reserve`](MemoryBudget::reserve) for an answer: none when it would have to wait for too long, either.
     pub async fn reserve_soon(&self, bytes: usize) -> Option<Reservation> {
-        timeout(self.patience, self.reserve(bytes)).await.ok().flatten()
+        timeout(self.timeout_after, self.reserve(bytes)).await.ok().flatten()
     }
 
     /// Makes a reservation larger, up to so many bytes. Comes before those who have nothing yet; `false` when it takes too
     /// long all the same, or where the system has no memory for it.
     pub async fn grow(&self, reservation: &mut Reservation, bytes: usize) -> bool {
-        timeout(self.patience, self.extend(reservation, bytes)).await.unwrap_or(false)
+        timeout(self.timeout_after, self.extend(reservation, bytes)).await.unwrap_or(false)
     }
 
     /// Returns when somebody waits for memory.
@@ -211,7 +211,7 @@ mod tests {
     const MEGABYTE: usize = 1 << 20;
 
     fn budget(megabytes: usize) -> MemoryBudget {
-        MemoryBudget { patience: Duration::from_millis(50), ..MemoryBudget::new(megabytes * MEGABYTE) }
+        MemoryBudget { timeout_after: Duration::from_millis(50), ..MemoryBudget::new(megabytes * MEGABYTE) }
     }
 
     fn used(budget: &MemoryBudget) -> usize {
@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn in_an_exact_budget_each_byte_counts() {
-        let budget = MemoryBudget { patience: Duration::from_millis(50), ..MemoryBudget::exact(2) };
+        let budget = MemoryBudget { timeout_after: Duration::from_millis(50), ..MemoryBudget::exact(2) };
         let first = budget.reserve(1).await.expect("there is memory");
         assert!(budget.reserve_soon(2).await.is_none());
         drop(first);

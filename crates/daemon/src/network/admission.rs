@@ -134,7 +134,7 @@ impl Connections {
     fn slowest_reader(&self) -> Option<Rc<Socket>> {
         let open = self.open.borrow();
         let candidates = open.values().filter_map(|socket| {
-            let owes = socket.owes_since()?;
+            let owes = socket.unsent_since()?;
             let reason = match socket.blocked() {
                 Some(blocked) if blocked.elapsed() > UNTAKEN => (EvictionReason::TakesNothing, blocked),
                 _ if owes.elapsed() > TAKEN_SLOWLY => (EvictionReason::TakesLittle, owes),

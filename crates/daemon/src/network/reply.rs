@@ -208,7 +208,7 @@ impl Body for ReplyBody {
             _ => match self.content.take() {
                 Some(ReplyContent::Whole(body)) if !body.is_empty() => {
                     if let Some(reservation) = self.reservation.take() {
-                        self.socket.owe(reservation);
+                        self.socket.hold_until_sent(reservation);
                     }
                     Poll::Ready(Some(Ok(Frame::data(body))))
                 }

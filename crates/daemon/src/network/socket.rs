@@ -41,7 +41,7 @@ pub struct Socket {
     phase: Cell<ConnectionPhase>,
     since: Cell<Instant>,
     blocked: Cell<Option<Instant>>,
-    owed: RefCell<Vec<(Instant, Reservation)>>,
+    unsent: RefCell<Vec<(Instant, Reservation)>>,
     ended: Cell<bool>,
     changed: Notify,
     evicted: Notify,
@@ -56,7 +56,7 @@ impl Socket {
             phase: Cell::new(ConnectionPhase::Fresh),
             since: Cell::new(Instant::now()),
             blocked: Cell::new(None),
-            owed: RefCell::default(),
+            unsent: RefCell::default(),
             ended: Cell::new(false),
             changed: Notify::new(),
             evicted: Notify::new(),
@@ -154,15 +154,15 @@ impl Socket {
     }
 
     /// Holds the memory that an answer takes until the client has been sent the last byte of it.
-    pub fn owe(&self, reservation: Reservation) {
+    pub fn hold_until_sent(&self, reservation: Reservation) {
         if reservation.bytes() > 0 {
-            self.owed.borrow_mut().push((Instant::now(), reservation));
+            self.unsent.borrow_mut().push((Instant::now(), reservation));
         }
     }
 
     /// Since when the client has been taking an answer whose memory others need.
-    pub fn owes_since(&self) -> Option<Instant> {
-        self.owed.borrow().first().map(|(since, _)| *since)
+    pub fn unsent_since(&self) -> Option<Instant> {
+        self.unsent.borrow().first().map(|(since, _)| *since)
     }
 
     fn with_transport<T>(&self, action: impl FnOnce(Pin<&mut dyn Transport>) -> T) -> T {
@@ -170,7 +170,7 @@ impl Socket {
     }
 
     fn sent_all(&self) {
-        self.owed.borrow_mut().clear();
+        self.unsent.borrow_mut().clear();
     }
 
     fn received(&self, count: usize) {

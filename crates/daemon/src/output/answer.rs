@@ -56,8 +56,8 @@ impl<T> Promise<T> {
 
 impl<T> Awaited<T> {
     /// Waits for the answer at most this long.
-    pub fn within(self, patience: Duration) -> Result<T, NoAnswer> {
-        let give_up = Instant::now() + patience;
+    pub fn within(self, limit: Duration) -> Result<T, NoAnswer> {
+        let give_up = Instant::now() + limit;
         let mut state = self.0.lock();
         loop {
             match mem::replace(&mut *state, State::Closed) {

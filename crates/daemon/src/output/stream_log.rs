@@ -21,7 +21,7 @@ const CONGESTED: usize = 64 << 10;
 /// The most bytes that wait: room for the last words of a few processes beside what waits already.
 const FULL: usize = 4 << 20;
 /// How long a reader may take nothing before it counts as gone.
-const PATIENCE: Duration = Duration::from_secs(1);
+const READER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most bytes written at once to a descriptor that would make us wait: as many as a pipe that has room always takes.
 const GUARDED_PIECE: usize = 4096;
 
@@ -75,7 +75,7 @@ impl StreamLog {
 
     /// When the other end will count as gone if it takes nothing until then.
     pub fn deadline(&self) -> Option<Instant> {
-        (self.is_behind() && !self.is_given_up).then(|| self.progress + PATIENCE)
+        (self.is_behind() && !self.is_given_up).then(|| self.progress + READER_TIMEOUT)
     }
 
     /// Stops waiting for an end that has taken nothing for too long. True when that is so.

@@ -27,13 +27,13 @@ use crate::output::RunId;
 use crate::plugins::{Order, PluginNotice, Work};
 
 /// How long the plug-in process may be silent while something is asked of it and it asks nothing itself.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long what a plug-in process wrote before it ended may take to be read.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+const OUTPUT_AFTER_EXIT: Duration = Duration::from_millis(250);
 
-/// The environment variable that changes [`PATIENCE`], in seconds.
-const PATIENCE_VARIABLE: &str = "SUPERVISOR_PLUGIN_TIMEOUT";
+/// The environment variable that changes [`ANSWER_TIMEOUT`], in seconds.
+const TIMEOUT_VARIABLE: &str = "SUPERVISOR_PLUGIN_TIMEOUT";
 
 /// How many questions the plug-in process may have open at a time.
 const MAX_QUESTIONS: usize = 256;
@@ -55,7 +55,7 @@ pub(super) struct Session<'a> {
     next_id: u64,
     /// The answers to its questions, as they are found.
     answers: JoinSet<Option<Answer>>,
-    patience: Duration,
+    timeout: Duration,
     /// It has said something: the interpreter is up and the first code is imported.
     is_up: bool,
     /// When the plug-in process last got on with its work.
@@ -65,7 +65,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(work: &'a mut Work, api: &Arc<Api>, connection: Connection) -> Session<'a> {
-        let configured = std::env::var(PATIENCE_VARIABLE).ok().and_then(|text| text.parse().ok());
+        let configured = std::env::var(TIMEOUT_VARIABLE).ok().and_then(|text| text.parse().ok());
         Session {
             work,
             questions: Questions::new(api.clone(), Actor::plug_in()),
@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
             open: HashMap::new(),
             next_id: 1,
             answers: JoinSet::new(),
-            patience: configured.map_or(PATIENCE, Duration::from_secs),
+            timeout: configured.map_or(ANSWER_TIMEOUT, Duration::from_secs),
             is_up: false,
             progress: Instant::now(),
             lost_events: 0,
@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
     ///
     /// A process that it has started may keep the stream open when it has ended. What it wrote before is read.
     pub(super) async fn run(&mut self, first: Option<Order>, mut exited: oneshot::Receiver<()>) -> End {
-        let (mut is_told, mut last_words_until) = (false, None);
+        let (mut is_told, mut read_until) = (false, None);
         let interfaces = self.work.interfaces.clone();
         if !interfaces.is_empty() {
             let id = self.begin(Open::Serve);
@@ -93,7 +93,7 @@ impl<'a> Session<'a> {
         }
         first.into_iter().for_each(|order| self.carry_out(order));
         loop {
-            let patience = if self.is_up { self.patience } else { self.patience.max(PATIENCE) };
+            let timeout = if self.is_up { self.timeout } else { self.timeout.max(ANSWER_TIMEOUT) };
             let taken = self.connection.taken();
             tokio::select! {
                 message = self.connection.next(), if self.connection.has_room() => match message {
@@ -109,9 +109,9 @@ impl<'a> Session<'a> {
                 told = &mut exited, if !is_told => {
                     is_told = true;
                     // Otherwise nobody reaps any more, because the daemon ends.
-                    last_words_until = told.is_ok().then(|| Instant::now() + LAST_WORDS);
+                    read_until = told.is_ok().then(|| Instant::now() + OUTPUT_AFTER_EXIT);
                 }
-                () = sleep_until(last_words_until.unwrap_or(self.progress)), if last_words_until.is_some() => {
+                () = sleep_until(read_until.unwrap_or(self.progress)), if read_until.is_some() => {
                     return End::Process("ended".to_owned());
                 }
                 Some(answer) = self.answers.join_next() => {
@@ -122,8 +122,8 @@ impl<'a> Session<'a> {
                         Err(_) => return End::Daemon,
                     }
                 }
-                () = sleep_until(self.progress + patience), if self.is_waiting() => {
-                    let seconds = patience.as_secs();
+                () = sleep_until(self.progress + timeout), if self.is_waiting() => {
+                    let seconds = timeout.as_secs();
                     return End::Process(format!("did not answer within {seconds} seconds"));
                 }
             }

@@ -11,7 +11,7 @@ use supervisord_wire::plugin::{FromPlugins, MAX_LINE, ToPlugins, package_line};
 use super::process::Launcher;
 
 /// How long an import may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const IMPORT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What could be imported once is not tried again: a start takes a while, and a configuration is read often.
 static GOOD: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
@@ -32,8 +32,8 @@ fn import(specification: &str, directory: &Path, launcher: &Launcher) -> Result<
     let started = launcher.start(directory);
     let (process, mut stream) = started.map_err(|error| format!("cannot start python3: {error}"))?;
     let result = stream
-        .set_read_timeout(Some(PATIENCE))
-        .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
+        .set_read_timeout(Some(IMPORT_TIMEOUT))
+        .and_then(|()| stream.set_write_timeout(Some(IMPORT_TIMEOUT)))
         .and_then(|()| ask(&mut stream, specification));
     drop(stream);
     process.end();
@@ -41,7 +41,7 @@ fn import(specification: &str, directory: &Path, launcher: &Launcher) -> Result<
         Ok(None) => Ok(()),
         Ok(Some(reason)) => Err(reason),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-            Err(format!("importing it takes longer than {} seconds", PATIENCE.as_secs()))
+            Err(format!("importing it takes longer than {} seconds", IMPORT_TIMEOUT.as_secs()))
         }
         Err(error) => Err(format!("python3 failed: {error}")),
     }

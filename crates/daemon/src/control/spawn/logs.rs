@@ -44,8 +44,8 @@ impl LogOpener {
 
     /// Where the output plane does not answer in time, the child is started all the same: its output waits in the pipe.
     pub(super) fn wait(&mut self, opening: Opening, tools: &Tools) -> Result<(), LogFailure> {
-        let patience = if self.is_stalled { Duration::ZERO } else { OPEN_BOUND };
-        match opening.within(patience) {
+        let limit = if self.is_stalled { Duration::ZERO } else { OPEN_BOUND };
+        match opening.within(limit) {
             Ok(result) => {
                 self.is_stalled = false;
                 result
