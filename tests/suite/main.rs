@@ -28,6 +28,7 @@ mod plugins;
 mod real_configs;
 mod refused;
 mod reread;
+mod restarts;
 mod scale;
 mod scripts;
 mod shell;

@@ -40,6 +40,7 @@ fn coverage() {
         crate::survival::PINNED,
         crate::stopping::PINNED,
         crate::containers::PINNED,
+        crate::restarts::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

@@ -26,6 +26,7 @@ mod misspelt;
 pub mod model;
 mod notices;
 mod ordered;
+mod pacing;
 mod path;
 mod place;
 pub mod pyrepr;

@@ -3,10 +3,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::host::Account;
 use crate::model::{
-    ActivityLog, AutoRestart, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, StopSignals, StopSteps,
+    ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, RestartLimit,
+    StopSignals, StopSteps,
 };
 
 /// A value, borrowed from where it is kept, or made from a text.
@@ -16,6 +18,9 @@ pub enum ConfigValue<'v> {
     Unset,
     Boolean(bool),
     Integer(i64),
+    /// From 0 to 1.
+    Fraction(f64),
+    Duration(Duration),
     Text(Cow<'v, str>),
     Numbers(Cow<'v, [i32]>),
     Texts(Cow<'v, [String]>),
@@ -28,6 +33,8 @@ pub enum ConfigValue<'v> {
     Address(Cow<'v, str>, u16),
     AutoRestart(AutoRestart),
     StopSteps(Cow<'v, StopSteps>),
+    Backoff(Backoff),
+    RestartLimit(RestartLimit),
     LogLevel(LogLevel),
     LogFile(Cow<'v, LogFile>),
     /// No log file, but the system log: the old way to ask for it.
@@ -43,16 +50,6 @@ pub trait OptionValue: Sized {
 
     /// What is to be kept of a value; none where it has another shape.
     fn from_value(value: ConfigValue<'_>) -> Option<Self>;
-}
-
-impl OptionValue for bool {
-    fn value(&self) -> ConfigValue<'_> {
-        ConfigValue::Boolean(*self)
-    }
-
-    fn from_value(value: ConfigValue<'_>) -> Option<bool> {
-        if let ConfigValue::Boolean(truth) = value { Some(truth) } else { None }
-    }
 }
 
 /// Numbers that a type cannot hold count as the nearest that it can: a negative size is 0.
@@ -153,24 +150,29 @@ impl OptionValue for LogFile {
     }
 }
 
-impl OptionValue for AutoRestart {
-    fn value(&self) -> ConfigValue<'_> {
-        ConfigValue::AutoRestart(*self)
-    }
+/// Types that a shape of value holds by themselves.
+macro_rules! kept_by_copy {
+    ($($shape:ident: $kept:ty,)+) => {$(
+        impl OptionValue for $kept {
+            fn value(&self) -> ConfigValue<'_> {
+                ConfigValue::$shape(*self)
+            }
 
-    fn from_value(value: ConfigValue<'_>) -> Option<AutoRestart> {
-        if let ConfigValue::AutoRestart(when) = value { Some(when) } else { None }
-    }
+            fn from_value(value: ConfigValue<'_>) -> Option<$kept> {
+                if let ConfigValue::$shape(kept) = value { Some(kept) } else { None }
+            }
+        }
+    )+};
 }
 
-impl OptionValue for LogLevel {
-    fn value(&self) -> ConfigValue<'_> {
-        ConfigValue::LogLevel(*self)
-    }
-
-    fn from_value(value: ConfigValue<'_>) -> Option<LogLevel> {
-        if let ConfigValue::LogLevel(level) = value { Some(level) } else { None }
-    }
+kept_by_copy! {
+    Boolean: bool,
+    Fraction: f64,
+    Duration: Duration,
+    AutoRestart: AutoRestart,
+    Backoff: Backoff,
+    RestartLimit: RestartLimit,
+    LogLevel: LogLevel,
 }
 
 impl OptionValue for ExitWhen {

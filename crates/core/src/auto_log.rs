@@ -1,11 +1,12 @@
 //! Names of automatic log files: creates them, and recognizes those that an earlier daemon left.
 
 use crate::output::Channel;
+use crate::random::Random;
 
 /// Generates names that do not repeat.
 #[derive(Clone, Debug)]
 pub struct AutoLogNames {
-    state: u64,
+    random: Random,
 }
 
 /// The characters of the random part, as in the original.
@@ -14,7 +15,7 @@ const ALPHABET: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
 impl AutoLogNames {
     /// A sequence of names determined by the seed.
     pub fn new(seed: u64) -> AutoLogNames {
-        AutoLogNames { state: seed }
+        AutoLogNames { random: Random::new(seed) }
     }
 
     /// `PROCESS-CHANNEL---IDENTIFIER-RANDOM.log`; a `/` in the identifier becomes `_`.
@@ -23,13 +24,8 @@ impl AutoLogNames {
         format!("{process}-{}---{}-{random}.log", channel.name(), identifier.replace('/', "_"))
     }
 
-    /// A number below `limit`, from SplitMix64.
     fn below(&mut self, limit: usize) -> usize {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
+        (self.random.next() % limit as u64) as usize
     }
 }
 

@@ -14,6 +14,7 @@ pub mod output;
 pub mod plan;
 pub mod pool;
 pub mod process;
+mod random;
 mod refusal;
 pub mod rotation;
 pub mod row;

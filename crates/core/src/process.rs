@@ -10,13 +10,13 @@
 //! | `NeverStarted` | STOPPED | `Spawning` | | | | | |
 //! | `Spawning` | STARTING | | after the spawn | after the spawn | | spawned: `Settling`, or `Up` with `startsecs=0`; not spawned: `BackingOff` or `GivenUp`; exited: as in `Settling` | |
 //! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: `Up`, then as in `Up` | `Settled`: `Up` |
-//! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning` or `WaitingToRestart` | |
+//! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping` |
 //! | `Stopping` | STOPPING | | | | | exited: `Stopped`; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
 //! | `Stopped` | STOPPED | `Spawning` | | | | | |
 //! | `Exited` | EXITED | `Spawning` | | | | | |
 //! | `WaitingToRestart` | EXITED | `Spawning` | `Exited` | `Exited` | | | `Restart`: `Spawning` |
 //! | `BackingOff` | BACKOFF | | `Stopped` | `GivenUp` | | | `Retry`: `Spawning` |
-//! | `GivenUp` | FATAL | `Spawning` | | | | | |
+//! | `GivenUp` | FATAL | `Spawning` | no second life | no second life | | | `SecondLife`: `Spawning` |
 //! | `Unreachable` | UNKNOWN | | | | | exited: `Exited` | |
 //!
 //! An empty cell is an input that changes nothing, except that `Stop` and `Shutdown` make a process wanted down in every
@@ -29,6 +29,7 @@ mod finish;
 mod phase;
 mod progress;
 mod restart_policy;
+mod restarts;
 mod state_detail;
 mod stop_plan;
 
@@ -46,7 +47,8 @@ pub use failure::ProcessFailure;
 pub use finish::Finish;
 pub use phase::{ProcessPhase, Timer, Timers, Wanted};
 pub use progress::Progress;
-pub use restart_policy::{AfterExit, Exit, RestartPolicy};
+pub use restart_policy::{AfterExit, Exit, GaveUp, RestartPolicy};
+pub use restarts::Restarts;
 pub use state_detail::StateDetail;
 pub use stop_plan::{StopPlan, StopSignal};
 
@@ -126,6 +128,8 @@ pub struct MachineContext<'a> {
     pub config: &'a Process,
     /// Whether processes are (re)started at all: not during a shutdown.
     pub supervising: bool,
+    /// A random number, for what is spread in time.
+    pub random: u64,
 }
 
 impl Machine {
@@ -196,11 +200,31 @@ impl Machine {
 
     /// Whether it runs, or will run without a request.
     pub fn is_active(&self) -> bool {
-        self.is_alive()
-            || matches!(
-                self.progress.phase,
-                ProcessPhase::Spawning | ProcessPhase::WaitingToRestart | ProcessPhase::BackingOff
-            )
+        let waits = matches!(
+            self.progress.phase,
+            ProcessPhase::Spawning | ProcessPhase::WaitingToRestart | ProcessPhase::BackingOff
+        );
+        self.is_alive() || waits || self.has_second_life()
+    }
+
+    /// Whether it was given up, and is started anew after some time.
+    fn has_second_life(&self) -> bool {
+        self.progress.phase == ProcessPhase::GivenUp && self.progress.timers.get(Timer::SecondLife).is_some()
+    }
+
+    /// When it is started next without a request, on the monotonic clock; none where it is not.
+    pub fn next_start(&self) -> Option<Duration> {
+        match self.progress.phase {
+            phase @ (ProcessPhase::WaitingToRestart | ProcessPhase::BackingOff | ProcessPhase::GivenUp) => {
+                self.progress.timers.get(phase.timer()?)
+            }
+            _ => None,
+        }
+    }
+
+    /// How often it was started again without a request since somebody started it.
+    pub fn restarts(&self) -> u32 {
+        self.progress.restarts.number
     }
 
     /// Whether its child is alive and was not asked to stop.
@@ -301,19 +325,19 @@ impl Machine {
 
             (Settling | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
             (BackingOff, Stop) => self.stop_retrying(at, out),
-            (BackingOff, Shutdown) => self.give_up(out),
+            (BackingOff, Shutdown) => self.give_up(None, at, out),
+            (GivenUp, Stop | Shutdown) => self.progress.timers.clear(Timer::SecondLife),
+            (GivenUp, Recycle) => {}
             (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, StateDetail::None, out),
             (BackingOff | WaitingToRestart, Recycle) => {}
-            (
-                NeverStarted | Spawning | Stopping | Stopped | Exited | GivenUp | Unreachable,
-                Stop | Shutdown | Recycle,
-            ) => {}
+            (NeverStarted | Spawning | Stopping | Stopped | Exited | Unreachable, Stop | Shutdown | Recycle) => {}
 
             (Spawning, Spawned(pid)) => {
                 self.spawned(pid, at, out);
                 self.apply_pending_stop(at, out);
             }
             (Spawning, SpawnFailed(reason)) => {
+                self.attempted(at);
                 out.push(MachineAction::Log(LogLevel::Info, texts::spawn_error(&reason)));
                 self.fail_to_start(ProcessFailure::NotSpawned(reason), None, at, out);
                 self.apply_pending_stop(at, out);
@@ -331,7 +355,7 @@ impl Machine {
 
             (Spawning | Settling, Ended(status)) if self.is_too_quick(at) => self.ended_too_quickly(status, at, out),
             (Spawning | Settling, Ended(status)) => {
-                self.come_up(out);
+                self.come_up(at, out);
                 self.ended(status, at, out);
             }
             (Up, Ended(status)) => self.ended(status, at, out),
@@ -346,11 +370,27 @@ impl Machine {
             (BackingOff, Due(Timer::Retry)) if at.supervising => self.spawn(at, out),
             // The shutdown makes it FATAL when it reaches its group.
             (BackingOff, Due(Timer::Retry)) => {}
-            (Settling, Due(Timer::NextStopStep | Timer::Restart | Timer::Retry)) => {}
-            (Stopping, Due(Timer::Settled | Timer::Restart | Timer::Retry)) => {}
-            (WaitingToRestart, Due(Timer::Settled | Timer::NextStopStep | Timer::Retry)) => {}
-            (BackingOff, Due(Timer::Settled | Timer::NextStopStep | Timer::Restart)) => {}
-            (NeverStarted | Spawning | Up | Stopped | Exited | GivenUp | Unreachable, Due(_)) => {}
+            (Up, Due(Timer::EndOfRun)) if at.supervising => self.end_run(at, out),
+            // The shutdown stops it.
+            (Up, Due(Timer::EndOfRun)) => {}
+            (GivenUp, Due(Timer::SecondLife)) if at.supervising => self.start_anew(at, out),
+            (GivenUp, Due(Timer::SecondLife)) => {}
+            (
+                Settling,
+                Due(Timer::NextStopStep | Timer::Restart | Timer::Retry | Timer::EndOfRun | Timer::SecondLife),
+            ) => {}
+            (Up, Due(Timer::Settled | Timer::NextStopStep | Timer::Restart | Timer::Retry | Timer::SecondLife)) => {}
+            (Stopping, Due(Timer::Settled | Timer::Restart | Timer::Retry | Timer::EndOfRun | Timer::SecondLife)) => {}
+            (
+                WaitingToRestart,
+                Due(Timer::Settled | Timer::NextStopStep | Timer::Retry | Timer::EndOfRun | Timer::SecondLife),
+            ) => {}
+            (
+                BackingOff,
+                Due(Timer::Settled | Timer::NextStopStep | Timer::Restart | Timer::EndOfRun | Timer::SecondLife),
+            ) => {}
+            (GivenUp, Due(Timer::Settled | Timer::NextStopStep | Timer::Restart | Timer::Retry | Timer::EndOfRun)) => {}
+            (NeverStarted | Spawning | Stopped | Exited | Unreachable, Due(_)) => {}
 
             (Stopping, SignalSent) => self.wait_since_signal(at),
             (Spawning | Settling | Up | Stopping, SignalRefused) => self.enter(Unreachable, StateDetail::None, out),
@@ -364,8 +404,18 @@ impl Machine {
     }
 
     fn start(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        // Only who is being recycled is stopped and wanted up.
+        let is_recycled = self.progress.phase == ProcessPhase::Stopped && self.progress.wanted == Wanted::Up;
+        let number = if is_recycled { self.progress.restarts.number.saturating_add(1) } else { 0 };
         self.progress.wanted = Wanted::Up;
         self.progress.attempts = 0;
+        self.progress.restarts = Restarts::anew(number);
+        self.spawn(at, out);
+    }
+
+    /// Starts it as if somebody had asked for it.
+    fn start_anew(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        self.progress.restarts = Restarts::anew(self.progress.restarts.number.saturating_add(1));
         self.spawn(at, out);
     }
 
@@ -379,7 +429,15 @@ impl Machine {
         out.push(MachineAction::Spawn);
     }
 
+    /// A start was tried: one that the system did not allow to try does not count.
+    fn attempted(&mut self, at: MachineContext<'_>) {
+        if !std::mem::take(&mut self.progress.restarts.anew) {
+            RestartPolicy::of(at.config).note(&mut self.progress.restarts, at.now.mono);
+        }
+    }
+
     fn spawned(&mut self, pid: u32, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        self.attempted(at);
         self.progress.pid = pid;
         // Other processes may have been spawned since this spawn was decided.
         self.progress.started = at.now.mono;
@@ -402,16 +460,29 @@ impl Machine {
     }
 
     fn succeed(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        self.come_up(out);
+        self.come_up(at, out);
         out.push(MachineAction::Log(
             LogLevel::Info,
             texts::success(&at.config.identity.name, at.config.start.startsecs),
         ));
     }
 
-    fn come_up(&mut self, out: &mut Vec<MachineAction>) {
+    fn come_up(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.attempts = 0;
         self.enter(ProcessPhase::Up, StateDetail::Pid(self.progress.pid), out);
+        if let Some(runtime) = RestartPolicy::of(at.config).runtime() {
+            self.progress.timers.set(Timer::EndOfRun, self.progress.started + runtime);
+        }
+    }
+
+    /// Stops it, because it has run for as long as it may.
+    fn end_run(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        let ran = at.now.mono.saturating_sub(self.progress.started);
+        out.push(MachineAction::Log(LogLevel::Info, texts::time_is_up(&at.config.identity.name, ran)));
+        if !RestartPolicy::of(at.config).renews() {
+            self.progress.wanted = Wanted::Down;
+        }
+        self.stop(at, out);
     }
 
     fn is_too_quick(&self, at: MachineContext<'_>) -> bool {
@@ -434,13 +505,22 @@ impl Machine {
     ) {
         self.progress.attempts += 1;
         self.progress.failure = Some(failure);
-        let wait = RestartPolicy::of(at.config).after_failed_starts(self.progress.attempts);
-        self.back_off(wait, at, out);
+        self.progress.restarts.failures = self.progress.restarts.failures.saturating_add(1);
+        let policy = RestartPolicy::of(at.config);
+        let restarts = &self.progress.restarts;
+        let next = policy.after_failed_starts(self.progress.attempts, restarts, at.now.mono, at.random);
+        self.back_off(next.ok(), at, out);
         out.extend(line.map(|line| MachineAction::Log(LogLevel::Warn, line)));
-        if wait.is_none() {
-            self.give_up(out);
-            out.push(MachineAction::Log(LogLevel::Info, texts::gave_up(&at.config.identity.name)));
+        match next {
+            Ok(wait) if policy.is_paced() => out.push(self.delayed(wait, at)),
+            Ok(_) => {}
+            Err(reason) => self.give_up(Some(reason), at, out),
         }
+    }
+
+    fn delayed(&self, wait: Duration, at: MachineContext<'_>) -> MachineAction {
+        let failures = self.progress.restarts.failures;
+        MachineAction::Log(LogLevel::Info, texts::restart_delayed(&at.config.identity.name, wait, failures))
     }
 
     fn delay_start(&mut self, reason: String, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
@@ -455,9 +535,17 @@ impl Machine {
         }
     }
 
-    fn give_up(&mut self, out: &mut Vec<MachineAction>) {
+    /// Gives it up, for a reason that is logged where it is not the shutdown.
+    fn give_up(&mut self, reason: Option<GaveUp>, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.attempts = 0;
         self.enter(ProcessPhase::GivenUp, StateDetail::None, out);
+        let Some(reason) = reason else { return };
+        out.push(MachineAction::Log(LogLevel::Info, texts::gave_up(&at.config.identity.name, reason)));
+        let second_life = RestartPolicy::of(at.config).second_life(at.random);
+        if let Some(delay) = second_life.filter(|_| at.supervising && self.progress.wanted == Wanted::Up) {
+            self.progress.timers.set(Timer::SecondLife, at.now.mono + delay);
+            out.push(self.delayed(delay, at));
+        }
     }
 
     fn ended(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
@@ -489,19 +577,25 @@ impl Machine {
     }
 
     fn restart(&mut self, status: ExitStatus, expected: bool, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        let lived = at.died.mono.saturating_sub(self.progress.started);
-        let exit = Exit { status, expected, lived, quick_ends: self.progress.quick_ends };
-        match RestartPolicy::of(at.config).after_exit(exit) {
+        let (started, died) = (self.progress.started, at.died.mono);
+        let exit = Exit { status, expected, started, died, quick_ends: self.progress.quick_ends };
+        let policy = RestartPolicy::of(at.config);
+        self.progress.restarts.failures = policy.failures(&exit, &self.progress.restarts);
+        match policy.after_exit(exit, &self.progress.restarts, at.random) {
             AfterExit::Rest => {}
             AfterExit::Restart { quick_ends } => {
                 self.progress.quick_ends = quick_ends;
                 self.spawn(at, out);
             }
-            AfterExit::Wait { quick_ends, between_starts } => {
+            AfterExit::Wait { quick_ends, until } => {
                 self.progress.quick_ends = quick_ends;
                 self.enter(ProcessPhase::WaitingToRestart, StateDetail::None, out);
-                self.progress.timers.set(Timer::Restart, self.progress.started + between_starts);
+                self.progress.timers.set(Timer::Restart, until);
+                if policy.is_paced() {
+                    out.push(self.delayed(until.saturating_sub(at.now.mono), at));
+                }
             }
+            AfterExit::GiveUp(reason) => self.give_up(Some(reason), at, out),
         }
     }
 

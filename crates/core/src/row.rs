@@ -1,6 +1,7 @@
 //! What readers see of a process: a copy that is replaced whenever the process changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use supervisord_config::model::Process;
 use supervisord_wire::info::ProcessInfo;
@@ -44,6 +45,10 @@ pub struct Row {
     pub spawnerr: String,
     /// The last exit status; -1 after death by a signal.
     pub exitstatus: Option<i32>,
+    /// How often it was started again without a request since somebody started it.
+    pub restarts: u32,
+    /// When it is started next without a request, on the monotonic clock.
+    pub next_start: Option<Duration>,
     /// The path of its stdout log, with the made-up name of an automatic one.
     pub stdout_logfile: Option<String>,
     /// The path of its stderr log.

@@ -18,6 +18,8 @@ pub fn row(group: &str, name: &str) -> Row {
         stop: 0,
         spawnerr: String::new(),
         exitstatus: None,
+        restarts: 0,
+        next_start: None,
         stdout_logfile: None,
         stderr_logfile: None,
     }

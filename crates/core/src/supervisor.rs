@@ -31,6 +31,7 @@ use crate::output::Channel;
 use crate::plan::Plan;
 use crate::pool::PoolQueue;
 use crate::process::{ExitStatus, Machine, MachineAction, MachineContext, MachineInput};
+use crate::random::Random;
 use crate::row::Row;
 use crate::texts;
 use crate::ticks::Ticks;
@@ -109,6 +110,8 @@ pub struct Supervisor {
     subscribed: Vec<EventType>,
     next_judgement: u64,
     auto_logs: AutoLogNames,
+    /// What spreads restarts in time.
+    random: Random,
     ticks: Ticks,
     jobs: Vec<Job>,
     /// The call to whose job items are being added. It gets its reply after all of them have been added.
@@ -151,6 +154,7 @@ impl Supervisor {
             subscribed: Vec::new(),
             next_judgement: 0,
             auto_logs: AutoLogNames::new(seed),
+            random: Random::new(seed),
             ticks: Ticks::new(now),
             jobs: Vec::new(),
             collecting: None,
@@ -208,6 +212,8 @@ impl Supervisor {
             stop: member.machine.last_stop(),
             spawnerr: member.machine.spawn_error(),
             exitstatus: member.machine.exit_status(),
+            restarts: member.machine.restarts(),
+            next_start: member.machine.next_start(),
             stdout_logfile: member.stdout_log.clone(),
             stderr_logfile: member.stderr_log.clone(),
         })
@@ -402,7 +408,9 @@ impl Supervisor {
             _ => now,
         };
         let had_finished = member.machine.finish().is_some();
-        let actions = member.machine.handle(input, MachineContext { now, died, config: &config, supervising });
+        let random = self.random.next();
+        let context = MachineContext { now, died, config: &config, supervising, random };
+        let actions = member.machine.handle(input, context);
         let has_finished = !had_finished && member.machine.finish().is_some();
         let run = member.run;
         self.refile(id, now);

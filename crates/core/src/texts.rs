@@ -1,6 +1,10 @@
 //! The activity log lines about processes. Scripts and users match them, so they are exactly those of the original
 //! (`supervisor/process.py`).
 
+use std::fmt::Display;
+use std::time::Duration;
+
+use supervisord_config::duration::Shown;
 use supervisord_config::pyrepr::repr;
 use supervisord_config::signal;
 
@@ -37,8 +41,32 @@ pub(crate) fn success(name: &str, startsecs: i64) -> String {
     format!("success: {name} entered RUNNING state, process has stayed up for > than {startsecs} seconds (startsecs)")
 }
 
-pub(crate) fn gave_up(name: &str) -> String {
-    format!("gave up: {name} entered FATAL state, too many start retries too quickly")
+pub(crate) fn gave_up(name: &str, reason: impl Display) -> String {
+    format!("gave up: {name} entered FATAL state, {reason}")
+}
+
+/// The original has no such delays.
+pub(crate) fn restart_delayed(name: &str, delay: Duration, failures: u32) -> String {
+    let after = match failures {
+        0 => String::new(),
+        1 => " after a failure".to_owned(),
+        failures => format!(" after {failures} failures in a row"),
+    };
+    format!("delayed: {name} is started again in {}{after}", in_seconds(delay))
+}
+
+/// As exact as somebody who reads it needs to know.
+fn in_seconds(length: Duration) -> String {
+    let tenths = (length.as_millis() + 50) / 100;
+    match tenths {
+        1..100 if !tenths.is_multiple_of(10) => format!("{}.{}s", tenths / 10, tenths % 10),
+        _ => Shown(Duration::from_secs(length.as_secs_f64().round() as u64)).to_string(),
+    }
+}
+
+/// The original has no limit of this kind.
+pub(crate) fn time_is_up(name: &str, runtime: Duration) -> String {
+    format!("time is up: {name} has run for {}, and is stopped", in_seconds(runtime))
 }
 
 pub(crate) fn exited(name: &str, status: ExitStatus, expected: bool) -> String {

@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use supervisord_config::model::Config;
+use supervisord_core::process::RestartPolicy;
 use supervisord_core::supervisor::DaemonExit;
 use supervisord_sys::process_handle::has_ended;
 use supervisord_sys::{Pid, sink, start_time, trusted, user};
@@ -63,7 +64,7 @@ pub enum Afresh {
     Ending,
     /// The state is of this version, which only other releases understand.
     OtherVersion(u32),
-    /// No process is left.
+    /// No process is left, and none waits for a restart that the configuration delays.
     NobodyLeft,
 }
 
@@ -87,6 +88,18 @@ impl fmt::Display for Afresh {
 }
 
 impl Remains {
+    /// Whether a program was to be started later, as the configuration of its restarts says.
+    pub fn awaits_starts(&self) -> bool {
+        self.handed.snapshot.groups.iter().any(|group| {
+            group.definition.processes.iter().filter(|process| RestartPolicy::of(process).is_configured()).any(
+                |process| {
+                    let known = group.members.iter().find(|member| member.name == process.identity.name);
+                    known.is_some_and(|member| member.machine.next_start().is_some())
+                },
+            )
+        })
+    }
+
     /// How many children still live.
     pub fn survivors(&self) -> usize {
         let lives = |child: &&HandedChild<OwnedFd>| match &child.handle {

@@ -67,8 +67,8 @@ impl StartMode {
         let Some(paths) = paths(&config.supervisord) else { return Ok(fresh(None, Vec::new(), None)) };
         match adoption::look(&paths, config, directory) {
             Found::Nothing(complaints) => Ok(fresh(None, complaints, None)),
-            // Somebody is left, or what somebody wrote last.
-            Found::Remains(mut remains) if !remains.handed.children.is_empty() => {
+            // Somebody is left, or what somebody wrote last, or a program whose restart is delayed.
+            Found::Remains(mut remains) if !remains.handed.children.is_empty() || remains.awaits_starts() => {
                 let (transit, complaints) = (remains.transit.take(), std::mem::take(&mut remains.losses));
                 let unidentified = remains.unidentified.take();
                 Ok(Findings { mode: StartMode::Adopting(remains), transit, complaints, unidentified })
@@ -143,7 +143,8 @@ impl StartMode {
             }
             StartMode::Adopting(remains) => {
                 // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
-                let afresh = remains.afresh.or((remains.survivors() == 0).then_some(Afresh::NobodyLeft));
+                let goes_on = remains.survivors() > 0 || remains.awaits_starts();
+                let afresh = remains.afresh.or((!goes_on).then_some(Afresh::NobodyLeft));
                 let Remains { handed, keeper, exit, .. } = *remains;
                 let (supervisor, children) = restore(*handed);
                 // What is to be said about the configuration has been said.

@@ -6,10 +6,12 @@ use self::Kind as K;
 use crate::accounts;
 use crate::complaint::Complaint;
 use crate::convert;
+use crate::duration;
 use crate::environment;
 use crate::expand::{ExpansionNames, expand_again};
 use crate::host::DaemonHost;
 use crate::model::{ActivityLog, LogFile, StopSteps};
+use crate::pacing;
 use crate::path;
 use crate::pytext::strip;
 use crate::python_name;
@@ -23,6 +25,9 @@ pub enum Kind {
     /// A text that is nobody's business.
     Password,
     Integer,
+    /// A number from 0 to 1.
+    Fraction,
+    Duration,
     Boolean,
     ByteSize,
     Octal,
@@ -34,6 +39,8 @@ pub enum Kind {
     ExitCodes,
     AutoRestart,
     ExitWhen,
+    Backoff,
+    RestartLimit,
     Environment,
     /// Names separated by commas.
     Names,
@@ -81,6 +88,8 @@ impl Kind {
         match self {
             K::Text | K::Password => "text",
             K::Integer => "whole number",
+            K::Fraction => "number from 0 to 1",
+            K::Duration => "seconds, or a number with ms, s, min, h or d",
             K::Boolean => "true or false",
             K::ByteSize => "bytes, with KB, MB or GB",
             K::Octal => "octal permission bits",
@@ -90,6 +99,8 @@ impl Kind {
             K::ExitCodes => "exit statuses, separated by commas",
             K::AutoRestart => "true, false or unexpected",
             K::ExitWhen => "never, all_finished or any_failed",
+            K::Backoff => "fixed, linear or exponential",
+            K::RestartLimit => "COUNT/DURATION such as 5/60s, or unlimited",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::Names => "names, separated by commas",
             K::Events => "event names, separated by commas",
@@ -118,11 +129,15 @@ impl Kind {
             K::Octal => ConfigValue::Integer(convert::octal(text)?.into()),
             K::Signals => stop_signals(text)?,
             K::StopSteps => ConfigValue::StopSteps(Cow::Owned(StopSteps::parse(text)?)),
+            K::Fraction => ConfigValue::Fraction(pacing::fraction(text)?),
+            K::Duration => ConfigValue::Duration(duration::parse(text)?),
             K::Boolean => ConfigValue::Boolean(convert::boolean(text)?),
             K::LogLevel => ConfigValue::LogLevel(convert::log_level(text)?),
             K::ExitCodes => ConfigValue::Numbers(convert::exit_codes(text)?.into()),
             K::AutoRestart => ConfigValue::AutoRestart(convert::auto_restart(text)?),
             K::ExitWhen => ConfigValue::Text(convert::exit_when(text)?.word().into()),
+            K::Backoff => ConfigValue::Backoff(pacing::backoff(text)?),
+            K::RestartLimit => ConfigValue::RestartLimit(pacing::limit_of_restarts(text)?),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
             K::Name => ConfigValue::Text(convert::name(text)?.into()),

@@ -1,9 +1,12 @@
 //! One row of the option table, and what it says about an option.
 
+use std::time::Duration;
+
 use super::field::{Field, KeptIn};
 use super::kind::{Context, Kind};
 use super::section::SectionKind;
 use crate::complaint::Complaint;
+use crate::duration::Shown;
 use crate::model::Process;
 use crate::value::ConfigValue;
 
@@ -64,7 +67,7 @@ pub struct OptionSpec {
     pub in_place_of: &'static [&'static str],
     /// What is written as a value.
     pub kind: Kind,
-    /// The least and the largest number.
+    /// The least and the largest number; of a duration, the shortest in seconds.
     pub range: (i64, i64),
     pub(super) refusal: Refusal,
     /// What holds where it is not written.
@@ -121,6 +124,7 @@ impl OptionSpec {
         })?;
         match value {
             ConfigValue::Integer(number) => self.within_range(number, context.section).map(|()| value),
+            ConfigValue::Duration(length) => self.long_enough(length).map(|()| value),
             _ => Ok(value),
         }
     }
@@ -140,6 +144,15 @@ impl OptionSpec {
                 Complaint::quoting(before, number.to_string(), ")")
             }
         })
+    }
+
+    fn long_enough(&self, length: Duration) -> Result<(), Complaint> {
+        let least = Duration::from_secs(self.range.0.try_into().unwrap_or(0));
+        if length >= least {
+            return Ok(());
+        }
+        let bound = format!(" is below lower bound ({})", Shown(least));
+        Err(Complaint::quoting("", Shown(length).to_string(), bound))
     }
 
     /// The field of a process in which its value is kept.
@@ -194,6 +207,10 @@ impl OptionSpec {
 
     pub(super) const fn in_place_of(self, in_place_of: &'static [&'static str]) -> OptionSpec {
         OptionSpec { in_place_of, ..self }
+    }
+
+    pub(super) const fn also(self, aliases: &'static [&'static str]) -> OptionSpec {
+        OptionSpec { aliases, ..self }
     }
 
     pub(super) const fn kept(self, kept_in: KeptIn) -> OptionSpec {

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) const ROWS: [OptionSpec; 82] = [
+pub(super) static ROWS: [OptionSpec; 89] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -75,6 +75,13 @@ pub(super) const ROWS: [OptionSpec; 82] = [
     row(S::Program, "autorestart", K::AutoRestart, Is("unexpected"), "3.0", Restart, "restart after an exit: true, false or unexpected").kept(field!(Process: restart.autorestart)),
     row(S::Program, "exitcodes", K::ExitCodes, Is("0"), "3.0", Restart, "expected exit statuses").kept(field!(Process: restart.exitcodes)),
     row(S::Program, "essential", K::Boolean, Is("false"), "0.1.0", Restart, "when the program has finished for good, stop everything and exit with its status").kept(field!(Process: restart.essential)).example("true"),
+    row(S::Program, "restart_delay", K::Duration, Unset("none after an exit, a second more with each failed start"), "0.1.0", Restart, "delay of each restart").kept(field!(Process: restart.restart_delay)).also(&["restartpause"]).example("5s"),
+    row(S::Program, "restart_backoff", K::Backoff, Unset("fixed, if restart_delay is set"), "0.1.0", Restart, "growth of the delay with each failure in a row; without restart_delay it begins at 1s").kept(field!(Process: restart.restart_backoff)).example("exponential"),
+    row(S::Program, "restart_max_delay", K::Duration, Unset("5min, or restart_delay if that is longer"), "0.1.0", Restart, "longest delay; a run that is longer ends the row of failures").kept(field!(Process: restart.restart_max_delay)).within(1, i64::MAX).example("2min"),
+    row(S::Program, "restart_jitter", K::Fraction, Unset("0"), "0.1.0", Restart, "largest part of the delay that is added at random").kept(field!(Process: restart.restart_jitter)).example("0.2"),
+    row(S::Program, "restart_limit", K::RestartLimit, Unset("startretries, which counts failed starts only"), "0.1.0", Restart, "restarts allowed within a time, in place of startretries; then the program is FATAL").kept(field!(Process: restart.restart_limit)).example("5/60s").in_place_of(&["startretries"]),
+    row(S::Program, "fatal_retry", K::Duration, Unset("never"), "0.1.0", Restart, "time after which a FATAL program is started again").kept(field!(Process: restart.fatal_retry)).within(1, i64::MAX).example("10min"),
+    row(S::Program, "max_runtime", K::Duration, Unset("no limit"), "0.1.0", Restart, "time after which the program is stopped, and started again unless autorestart=false").kept(field!(Process: restart.max_runtime)).within(1, i64::MAX).example("6h"),
     row(S::Program, "stopsignal", K::Signals, Is("TERM"), "3.0", Restart, "signal that asks the program to stop").kept(field!(Process: stop.stopsignal)),
     row(S::Program, "stopwaitsecs", K::Integer, Is("10"), "3.0", Restart, "seconds from the stop signal to SIGKILL").kept(field!(Process: stop.stopwaitsecs)),
     row(S::Program, "stop_sequence", K::StopSteps, Unset("the stop signal, then SIGKILL"), "0.1.0", Restart, "signals that stop it, each with the time until the next, in place of stopsignal and stopwaitsecs").kept(field!(Process: stop.stop_sequence)).example("TERM:10s, INT:5s, KILL").in_place_of(&["stopsignal", "stopwaitsecs"]),

@@ -61,19 +61,20 @@ impl ProcessPhase {
         }
     }
 
-    /// The timer that ends the phase.
+    /// The timer that ends the phase, if it is set: [`ProcessPhase::Up`] and [`ProcessPhase::GivenUp`] have one only where the configuration
+    /// asks for it.
     pub const fn timer(self) -> Option<Timer> {
         match self {
             ProcessPhase::Settling => Some(Timer::Settled),
             ProcessPhase::Stopping => Some(Timer::NextStopStep),
             ProcessPhase::WaitingToRestart => Some(Timer::Restart),
             ProcessPhase::BackingOff => Some(Timer::Retry),
+            ProcessPhase::Up => Some(Timer::EndOfRun),
+            ProcessPhase::GivenUp => Some(Timer::SecondLife),
             ProcessPhase::NeverStarted
             | ProcessPhase::Spawning
-            | ProcessPhase::Up
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
-            | ProcessPhase::GivenUp
             | ProcessPhase::Unreachable => None,
         }
     }
@@ -116,10 +117,15 @@ pub enum Timer {
     Restart,
     /// The next attempt to start is due.
     Retry,
+    /// It has run for as long as it may.
+    EndOfRun,
+    /// A program that was given up is to be started anew.
+    SecondLife,
 }
 
 impl Timer {
-    const ALL: [Timer; 4] = [Timer::Settled, Timer::NextStopStep, Timer::Restart, Timer::Retry];
+    const ALL: [Timer; 6] =
+        [Timer::Settled, Timer::NextStopStep, Timer::Restart, Timer::Retry, Timer::EndOfRun, Timer::SecondLife];
 }
 
 /// When each [`Timer`] is due, on the monotonic clock.
@@ -160,8 +166,8 @@ mod tests {
             timers.set(timer, Duration::from_secs(10 - number as u64));
             assert_eq!(timers.first(), Some((timer, Duration::from_secs(10 - number as u64))));
         }
-        timers.clear(Timer::Retry);
-        assert_eq!(timers.first(), Some((Timer::Restart, Duration::from_secs(8))));
+        timers.clear(Timer::SecondLife);
+        assert_eq!(timers.first(), Some((Timer::EndOfRun, Duration::from_secs(6))));
         assert_eq!(timers.get(Timer::Settled), Some(Duration::from_secs(10)));
     }
 

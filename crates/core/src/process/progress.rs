@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ProcessFailure;
 use super::phase::{ProcessPhase, Timers, Wanted};
+use super::restarts::Restarts;
 
 /// How far a process has got. Moments are on the monotonic clock, which goes on until the next boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Progress {
     pub attempts: i64,
     /// Ends by itself, shortly after the start, in a row.
     pub quick_ends: u32,
+    /// The restarts since somebody started it.
+    pub restarts: Restarts,
     /// How many steps of the stop plan are done besides the first.
     pub stop_step: u32,
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
@@ -47,6 +50,7 @@ impl Default for Progress {
             started: Duration::ZERO,
             attempts: 0,
             quick_ends: 0,
+            restarts: Restarts::default(),
             stop_step: 0,
             last_start: 0,
             last_stop: 0,

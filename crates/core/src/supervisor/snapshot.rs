@@ -85,6 +85,7 @@ impl Supervisor {
             next_process: _,
             next_judgement: _,
             auto_logs: _,
+            random: _,
             // Plug-ins begin anew, and say again what they want to hear of.
             subscribed: _,
             // Nobody is left who waits for an answer; what was asked for goes on without.

@@ -2,7 +2,9 @@
 //! plug-in process is the daemon's own.
 
 use serde_json::{Value, json};
-use supervisord_config::model::{ActivityLog, AutoRestart, Config, Group, HttpServer, LogFile, Process, ServerAddress};
+use supervisord_config::model::{
+    ActivityLog, AutoRestart, Config, Group, HttpServer, LogFile, Process, RestartLimit, ServerAddress,
+};
 use supervisord_config::schema::SectionKind;
 use supervisord_config::value::ConfigValue;
 use supervisord_core::row::Row;
@@ -77,6 +79,8 @@ fn option(value: ConfigValue<'_>) -> Value {
         ConfigValue::Unset => Value::Null,
         ConfigValue::Boolean(truth) => json!(truth),
         ConfigValue::Integer(number) => json!(number),
+        ConfigValue::Fraction(number) => json!(number),
+        ConfigValue::Duration(length) => json!(length.as_secs_f64()),
         ConfigValue::Text(text) => json!(text),
         ConfigValue::Numbers(numbers) => json!(numbers),
         ConfigValue::Texts(texts) => json!(texts),
@@ -88,6 +92,11 @@ fn option(value: ConfigValue<'_>) -> Value {
         ConfigValue::AutoRestart(AutoRestart::Always) => json!("true"),
         ConfigValue::AutoRestart(AutoRestart::Never) => json!("false"),
         ConfigValue::AutoRestart(AutoRestart::Unexpected) => json!("unexpected"),
+        ConfigValue::Backoff(backoff) => json!(backoff.word()),
+        ConfigValue::RestartLimit(RestartLimit::Unlimited) => json!("unlimited"),
+        ConfigValue::RestartLimit(RestartLimit::Within { restarts, window }) => {
+            json!([restarts, window.as_secs_f64()])
+        }
         ConfigValue::LogLevel(level) => json!(level.number()),
         ConfigValue::LogFile(file) => match &*file {
             LogFile::None => Value::Null,

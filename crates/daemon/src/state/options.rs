@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,8 @@ fn encode(value: ConfigValue<'_>) -> Json {
         ConfigValue::Unset => Json::Null,
         ConfigValue::Boolean(truth) => truth.into(),
         ConfigValue::Integer(number) => number.into(),
+        ConfigValue::Fraction(number) => number.into(),
+        ConfigValue::Duration(length) => millis(length).into(),
         ConfigValue::Text(text) => text.into(),
         ConfigValue::Numbers(numbers) => numbers.into_owned().into(),
         ConfigValue::Texts(texts) => texts.into_owned().into(),
@@ -87,6 +90,8 @@ fn encode(value: ConfigValue<'_>) -> Json {
         ConfigValue::Address(host, port) => json(&(host, port)),
         ConfigValue::StopSteps(steps) => steps.to_string().into(),
         ConfigValue::AutoRestart(when) => json(&AutoRestart::from(when)),
+        ConfigValue::Backoff(backoff) => json(&Backoff::from(backoff)),
+        ConfigValue::RestartLimit(limit) => json(&RestartLimit::from(limit)),
         ConfigValue::LogLevel(level) => json(&Level::from(level)),
         ConfigValue::LogFile(file) => json(&File::from(file.into_owned())),
         ConfigValue::Syslog => "syslog".into(),
@@ -110,6 +115,8 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         K::Signals if json.is_array() => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
         K::Integer | K::ByteSize | K::Octal | K::Signals => ConfigValue::Integer(i64::deserialize(json)?),
         K::StopSteps => kind.convert(&String::deserialize(json)?).map_err(serde_json::Error::custom)?,
+        K::Fraction => ConfigValue::Fraction(f64::deserialize(json)?),
+        K::Duration => ConfigValue::Duration(Duration::from_millis(u64::deserialize(json)?)),
         K::ExitCodes => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
         K::Names | K::Events => ConfigValue::Texts(Vec::deserialize(json)?.into()),
         K::Environment => ConfigValue::Pairs(Vec::deserialize(json)?.into()),
@@ -123,6 +130,8 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
             ConfigValue::Address(host.into(), port)
         }
         K::AutoRestart => ConfigValue::AutoRestart(AutoRestart::deserialize(json)?.into()),
+        K::Backoff => ConfigValue::Backoff(Backoff::deserialize(json)?.into()),
+        K::RestartLimit => ConfigValue::RestartLimit(RestartLimit::deserialize(json)?.into()),
         K::LogLevel => ConfigValue::LogLevel(Level::deserialize(json)?.into()),
         K::ChildLog => ConfigValue::LogFile(Cow::Owned(File::deserialize(json)?.into())),
         K::ActivityLog => ConfigValue::ActivityLog(Cow::Owned(Logfile::deserialize(json)?.into())),
@@ -142,6 +151,11 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::PythonName
         | K::Patterns => ConfigValue::Text(String::deserialize(json)?.into()),
     })
+}
+
+/// Durations are written in milliseconds, which they are whole numbers of.
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A user of the system.
@@ -206,6 +220,37 @@ macro_rules! words {
 words!(AutoRestart for model::AutoRestart: Always = "Always", Never = "Never", Unexpected = "Unexpected");
 words!(Level for model::LogLevel:
     Critical = "Critical", Error = "Error", Warn = "Warn", Info = "Info", Debug = "Debug", Trace = "Trace", Blather = "Blather");
+
+words!(Backoff for model::Backoff: Fixed = "Fixed", Linear = "Linear", Exponential = "Exponential");
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RestartLimit {
+    Unlimited,
+    Within { restarts: u32, window: u64 },
+}
+
+impl From<model::RestartLimit> for RestartLimit {
+    fn from(limit: model::RestartLimit) -> RestartLimit {
+        match limit {
+            model::RestartLimit::Unlimited => RestartLimit::Unlimited,
+            model::RestartLimit::Within { restarts, window } => {
+                RestartLimit::Within { restarts, window: millis(window) }
+            }
+        }
+    }
+}
+
+impl From<RestartLimit> for model::RestartLimit {
+    fn from(limit: RestartLimit) -> model::RestartLimit {
+        match limit {
+            RestartLimit::Unlimited => model::RestartLimit::Unlimited,
+            RestartLimit::Within { restarts, window } => {
+                model::RestartLimit::Within { restarts, window: Duration::from_millis(window) }
+            }
+        }
+    }
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

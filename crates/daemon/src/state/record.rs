@@ -151,6 +151,8 @@ pub struct Process {
     pub(super) attempts: i64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) quick_ends: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) restarts: Restarts,
     /// Seconds since the epoch.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) start: i64,
@@ -184,6 +186,36 @@ pub struct Process {
     pub run: Option<Run>,
 }
 
+/// The restarts of a process since somebody started it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Restarts {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    number: u32,
+    /// Failed starts and crashes in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failures: u32,
+    /// Whether the next start is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    anew: bool,
+    /// When, as far as a limit needs that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    times: Vec<u64>,
+}
+
+impl From<&process::Restarts> for Restarts {
+    fn from(process::Restarts { number, failures, anew, times }: &process::Restarts) -> Restarts {
+        let times = times.iter().copied().map(nanos).collect();
+        Restarts { number: *number, failures: *failures, anew: *anew, times }
+    }
+}
+
+impl From<&Restarts> for process::Restarts {
+    fn from(Restarts { number, failures, anew, times }: &Restarts) -> process::Restarts {
+        let times = times.iter().copied().map(Duration::from_nanos).collect();
+        process::Restarts { number: *number, failures: *failures, anew: *anew, times }
+    }
+}
+
 /// What was asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -207,6 +239,7 @@ impl Process {
             started,
             attempts,
             quick_ends,
+            restarts,
             stop_step,
             last_start,
             last_stop,
@@ -224,6 +257,7 @@ impl Process {
             deadline: phase.timer().and_then(|timer| timers.get(timer)).map(nanos),
             attempts: *attempts,
             quick_ends: *quick_ends,
+            restarts: restarts.into(),
             start: *last_start,
             stop: *last_stop,
             spawn_error: failure.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
@@ -298,6 +332,7 @@ impl Process {
             started: Duration::from_nanos(self.started),
             attempts: self.attempts,
             quick_ends: self.quick_ends,
+            restarts: (&self.restarts).into(),
             stop_step: self.stop_step,
             last_start: self.start,
             last_stop: self.stop,
@@ -374,6 +409,12 @@ mod tests {
                     started: Duration::from_nanos(if phase == ProcessPhase::Spawning { 0 } else { 5 }),
                     attempts: 3,
                     quick_ends: 2,
+                    restarts: process::Restarts {
+                        number: 4,
+                        failures: 3,
+                        anew: true,
+                        times: vec![Duration::from_nanos(55), Duration::from_nanos(66)],
+                    },
                     stop_step: 1,
                     last_start: i64::from(phase != ProcessPhase::NeverStarted),
                     last_stop: 9,

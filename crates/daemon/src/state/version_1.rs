@@ -113,6 +113,7 @@ impl Member {
             deadline: machine.deadline.map(nanos),
             attempts: machine.attempts,
             quick_ends: machine.quick_ends,
+            restarts: record::Restarts::default(),
             start: machine.last_start,
             stop: machine.last_stop,
             spawn_error: machine.spawn_error.clone(),

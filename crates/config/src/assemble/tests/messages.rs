@@ -60,6 +60,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
         let bad = match row.kind {
             Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signals | Kind::StopSteps => "??",
             Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::ExitWhen | Kind::InetAddress => "??",
+            Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit => "??",
             Kind::Environment => "KEY",
             Kind::Name => "a b",
             Kind::User | Kind::Owner => "no-such-user",
@@ -102,6 +103,22 @@ fn messages_say_what_to_write() {
         ),
         ("autorestart=unexpcted", "; did you mean unexpected?)"),
         ("autostart=ture", "; did you mean true?)"),
+        (
+            "restart_delay=5m",
+            "not a valid duration: '5m' in section 'program:a' (file: 'c.conf') (c.conf:4, [program:a] restart_delay=5m: \
+             expected seconds, or a number with ms, s, min, h or d; write 5min)",
+        ),
+        (
+            "restartpause=soon",
+            "(c.conf:4, [program:a] restart_delay=soon: expected seconds, or a number with ms, s, min, h or d)",
+        ),
+        (
+            "fatal_retry=250ms",
+            "(c.conf:4, [program:a] fatal_retry=250ms: expected seconds, or a number with ms, s, min, h or d)",
+        ),
+        ("restart_backoff=linaer", "; did you mean linear?)"),
+        ("restart_jitter=20%%", "; write 0.2)"),
+        ("restart_limit=5", "; write 5/60s)"),
         ("[eventlistener:e]\ncommand=c\nevents=PROCES_STATE", "events=PROCES_STATE: did you mean PROCESS_STATE?)"),
         ("directory=%(heer)s", "%(heer)s: did you mean here?)"),
         ("stdout_logfile=/tmp/50%%.log", "write %%%% for a percent sign, because this option is expanded twice)"),

@@ -6,6 +6,7 @@ use supervisord_core::row::{LocalTime, Row};
 
 use super::problem::Problem;
 use super::request::{ApiRequest, encoded, json};
+use crate::clock::epoch_of;
 use crate::network::reply::Reply;
 
 /// About how much one takes as JSON, in bytes.
@@ -35,6 +36,9 @@ struct ProgramResource<'a> {
     /// -1 after a signal.
     exit_status: Option<i32>,
     spawn_error: Option<&'a str>,
+    restarts: u32,
+    /// Without a request.
+    next_start: Option<i64>,
     stdout_logfile: Option<&'a str>,
     stderr_logfile: Option<&'a str>,
 }
@@ -51,6 +55,8 @@ impl<'a> ProgramResource<'a> {
             stopped_at: Some(row.stop).filter(|stop| *stop != 0),
             exit_status: row.exitstatus,
             spawn_error: Some(row.spawnerr.as_str()).filter(|error| !error.is_empty()),
+            restarts: row.restarts,
+            next_start: row.next_start.map(epoch_of),
             stdout_logfile: row.stdout_logfile.as_deref(),
             stderr_logfile: row.stderr_logfile.as_deref(),
         }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::clock::present;
 
 fn body(response: &Response) -> Value {
     serde_json::from_str(&response.body).unwrap_or_else(|error| panic!("{error}: {}", response.body))
@@ -34,6 +35,8 @@ fn programs_are_listed() {
         "stopped_at": null,
         "exit_status": null,
         "spawn_error": "can't <find> & \"run\"",
+        "restarts": 0,
+        "next_start": null,
         "stdout_logfile": plane.path("b.out"),
         "stderr_logfile": null,
     });
@@ -41,6 +44,23 @@ fn programs_are_listed() {
     assert_eq!(listed["programs"][1], fatal);
     assert_eq!(listed["programs"][0]["pid"], Value::Null);
     assert_eq!(body(&plane.get("/api/v1/programs/grp/b")), fatal);
+}
+
+#[test]
+fn a_program_that_waits_says_when_it_is_started() {
+    let plane = Plane::start();
+    let next_start = Some(present().mono + Duration::from_secs(60));
+    plane.view.publish_row(Row {
+        phase: ProcessPhase::WaitingToRestart,
+        pid: 0,
+        restarts: 3,
+        next_start,
+        ..row("a", "a")
+    });
+    let program = body(&plane.get("/api/v1/programs/a/a"));
+    let seconds = program["next_start"].as_i64().unwrap() - present().epoch();
+    assert!((58..=61).contains(&seconds), "{program}");
+    assert_eq!(program["restarts"], 3);
 }
 
 /// Another thread encodes it.

@@ -1,0 +1,203 @@
+//! Restarts that are delayed and limited. The original restarts at once, and gives up only failed starts.
+
+use std::time::Duration;
+
+use crate::harness::scene::Place;
+use crate::harness::{Daemon, Scene, Subject, http, only_ours, wait};
+
+/// The options these tests are about.
+pub const PINNED: &[&str] = &[
+    "program restart_delay",
+    "program restart_backoff",
+    "program restart_max_delay",
+    "program restart_jitter",
+    "program restart_limit",
+    "program fatal_retry",
+    "program max_runtime",
+];
+
+/// Writes down when it is started, in milliseconds after the boot, and exits.
+const CRASHES: &str = "#!/bin/sh\nread -r up rest < /proc/uptime\necho \"${up%.*}${up#*.}0\" >> starts\nexit 3\n";
+
+fn scene(options: &str) -> Scene {
+    let program = format!("command=./crashes\nstdout_logfile=NONE\nstderr_logfile=NONE\n{options}\n");
+    Scene::with("restarts", &format!("[program:p]\n{program}"))
+        .script("crashes", CRASHES)
+        .file("starts", "")
+        .env("PWD", "{dir}")
+}
+
+fn start(options: &str) -> Daemon {
+    scene(options).start(Subject::Ours)
+}
+
+/// When the program was started.
+fn starts(place: &Place) -> Vec<u64> {
+    place.read("starts").lines().map(|line| line.parse().expect("milliseconds")).collect()
+}
+
+/// The times between its starts.
+fn gaps(place: &Place) -> Vec<u64> {
+    starts(place).windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+fn wait_for_starts(daemon: &mut Daemon, number: usize) {
+    daemon.wait_until(&format!("it has been started {number} times"), |daemon| starts(daemon).len() >= number);
+}
+
+fn program(daemon: &Daemon) -> serde_json::Value {
+    let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+    let response = http::request(&mut *stream, "GET", "/api/v1/programs/p/p", &["Host: h"], b"").expect("an answer");
+    serde_json::from_slice(&response.body).expect("JSON")
+}
+
+/// The clock of `/proc/uptime` has hundredths of a second.
+const TICK: u64 = 10;
+
+fn assert_gaps_at_least(place: &Place, least: &[u64]) {
+    let gaps = gaps(place);
+    for (gap, least) in gaps.iter().zip(least) {
+        assert!(gap + TICK >= *least, "{gaps:?} are not at least {least:?}");
+    }
+    assert!(gaps.len() >= least.len(), "{gaps:?}");
+}
+
+#[test]
+fn crashes_and_failed_starts_wait_longer_each_time() {
+    let growing = "restart_delay=200ms\nrestart_backoff=exponential\nrestart_max_delay=1s\nrestart_jitter=0.1";
+    for (startsecs, waiting, after) in [(0, "EXITED", "failures in a row"), (1, "BACKOFF", "failures in a row")] {
+        only_ours(|| {
+            let options = format!("startsecs={startsecs}\nrestart_limit=unlimited\n{growing}");
+            let mut daemon = start(&options);
+            wait_for_starts(&mut daemon, 6);
+            assert_gaps_at_least(&daemon, &[200, 400, 800, 1000, 1000]);
+            daemon.wait_for_log(after);
+            daemon.wait_for_state("p", waiting);
+            daemon.wait_until("it says when it goes on", |daemon| {
+                let program = program(daemon);
+                program["next_start"].is_number() && program["restarts"].as_u64() >= Some(4)
+            });
+            assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+            let number = starts(&daemon).len();
+            assert_eq!(program(&daemon)["next_start"], serde_json::Value::Null);
+            std::thread::sleep(Duration::from_millis(1300));
+            assert_eq!(starts(&daemon).len(), number, "a stop ends the waiting");
+        });
+    }
+}
+
+#[test]
+fn the_delay_has_an_older_name() {
+    only_ours(|| {
+        let mut daemon = start("startsecs=0\nrestartpause=0.4");
+        wait_for_starts(&mut daemon, 3);
+        assert_gaps_at_least(&daemon, &[400, 400]);
+    });
+}
+
+#[test]
+fn too_many_restarts_are_fatal_until_the_next_life() {
+    only_ours(|| {
+        let mut daemon = start("startsecs=0\nrestart_delay=100ms\nrestart_limit=2/60s\nfatal_retry=2s");
+        daemon.wait_for_state("p", "FATAL");
+        assert_eq!(starts(&daemon).len(), 3);
+        let line = "gave up: p entered FATAL state, it was restarted 2 times within 1min (restart_limit)";
+        assert!(daemon.log().contains(line), "{}", daemon.log());
+        assert_eq!(daemon.info("p").get("description").text(), "Bad exit code 3");
+        assert!(program(&daemon)["next_start"].is_number());
+        wait_for_starts(&mut daemon, 4);
+        assert_gaps_at_least(&daemon, &[100, 100, 2000]);
+        daemon
+            .wait_until("it is given up again", |daemon| starts(daemon).len() == 6 && daemon.state_of("p") == "FATAL");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: ERROR (not running)\n");
+        assert_eq!(daemon.state_of("p"), "FATAL");
+        std::thread::sleep(Duration::from_millis(2300));
+        assert_eq!(starts(&daemon).len(), 6);
+        assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n");
+        daemon.wait_until("it has another two restarts", |daemon| starts(daemon).len() == 9);
+    });
+}
+
+#[test]
+fn a_limit_takes_the_place_of_startretries() {
+    only_ours(|| {
+        let daemon = start("restart_delay=50ms\nrestart_limit=6/60s");
+        let fatal = || daemon.state_of("p") == "FATAL";
+        wait::until("it is given up", fatal);
+        assert_eq!(starts(&daemon).len(), 7);
+        daemon.write("supervisord.conf", &daemon.read("supervisord.conf").replace("6/60s", "6/60s\nstartretries=9"));
+        let refused = daemon.ctl(&["reread"]).stdout;
+        assert!(refused.contains("restart_limit is written in place of startretries"), "{refused}");
+    });
+}
+
+#[test]
+fn a_program_runs_for_as_long_as_it_may() {
+    only_ours(|| {
+        let options = "startsecs=0\nmax_runtime=1s\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let scene = Scene::with(
+            "runtime",
+            &format!(
+                "[program:again]\ncommand=sleep 1000\n{options}\
+                 [program:once]\ncommand=sleep 1000\nautorestart=false\n{options}"
+            ),
+        );
+        let mut daemon = scene.start(Subject::Ours);
+        let first = daemon.pid_of("again");
+        daemon.wait_for_state("once", "STOPPED");
+        daemon.wait_until("another one runs", |daemon| {
+            daemon.state_of("again") == "RUNNING" && daemon.pid_of("again") != first
+        });
+        let log = daemon.log();
+        assert!(log.contains("INFO time is up: once has run for 1s, and is stopped"), "{log}");
+        assert!(log.contains("stopped: again (terminated by SIGTERM)"), "{log}");
+    });
+}
+
+#[test]
+fn the_example_of_the_guide_runs() {
+    only_ours(|| {
+        let guide = include_str!("../../docs/restarts.md");
+        let example = guide.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+        let mut daemon = Scene::with("guide", example).start(Subject::Ours);
+        daemon.wait_for_log("delayed: web is started again in 1");
+        assert!(daemon.log().contains("s after a failure"), "{}", daemon.log());
+    });
+}
+
+/// Whatever becomes of the daemon: no restart comes earlier or is one too many, and what waits goes on waiting.
+#[test]
+fn delays_and_limits_survive_upgrades_and_kills() {
+    only_ours(|| {
+        let mut daemon = start(
+            "startsecs=0\nrestart_delay=700ms\nrestart_backoff=linear\nrestart_max_delay=2s\nrestart_limit=5/5min\nfatal_retry=4s",
+        );
+        for round in 0..5 {
+            wait_for_starts(&mut daemon, round + 1);
+            daemon.wait_until("it waits", |daemon| daemon.state_of("p") == "EXITED");
+            let waits = program(&daemon)["next_start"].as_i64().expect("it waits");
+            match round % 2 {
+                0 => {
+                    daemon.crash();
+                    std::thread::sleep(Duration::from_millis(200));
+                    daemon.start_again();
+                }
+                _ => assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n"),
+            }
+            let next = program(&daemon)["next_start"].as_i64();
+            assert!(
+                starts(&daemon).len() > round + 1 || next.is_some_and(|next| (next - waits).abs() <= 1),
+                "{waits} {next:?}"
+            );
+        }
+        daemon.wait_for_state("p", "FATAL");
+        assert_eq!(starts(&daemon).len(), 6, "{}", daemon.log());
+        daemon.crash();
+        daemon.start_again();
+        assert_eq!(daemon.state_of("p"), "FATAL");
+        wait_for_starts(&mut daemon, 7);
+        assert_gaps_at_least(&daemon, &[700, 1400, 2000, 2000, 2000, 4000]);
+        assert_eq!(program(&daemon)["restarts"], 6);
+    });
+}
