@@ -238,7 +238,10 @@ impl Cast {
             program(
                 "crashing",
                 &self.crashing,
-                format!("command={{dir}}/crashing %(program_name)s%(process_num)03d\n{restless}\n{endless}"),
+                format!(
+                    "command={{dir}}/crashing %(program_name)s%(process_num)03d\n{restless}\n{endless}\n\
+                     restart_delay=100ms\nrestart_jitter=1"
+                ),
             ),
             program("leaving", &self.leaving, format!("command={{dir}}/leaving\n{restless}\n{endless}")),
             program(
