@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::harness::scene::Place;
-use crate::harness::{Daemon, Scene, Subject, only_ours};
+use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
 /// The options these tests are about.
-pub const PINNED: &[&str] = &["program stop_sequence"];
+pub const PINNED: &[&str] = &["program stop_sequence", "program kill_scope"];
 
 /// A program that writes down which signals it gets, and ends at QUIT.
 const LISTENS: &str = "#!/bin/sh\n\
@@ -102,6 +102,107 @@ fn a_stop_sequence_beside_what_it_replaces_is_refused_with_both_places() {
         let message = daemon.stderr();
         let (both, advice) = ("which is written as well at supervisord.conf:", "remove stop_sequence or stopwaitsecs");
         assert!(message.contains(both) && message.contains(advice), "{message}");
+    });
+}
+
+/// Two descendants that have left everything behind, one that takes its time to end, and one in the background.
+const FAMILY: &str = "#!/bin/sh\n\
+note='echo $$ >> pids; exec sleep 1000'\n\
+(setsid env -i PATH=\"$PATH\" sh -c \"$note\" &)\n\
+(setsid sh -c \"setsid sh -c '$note' & $note\" &)\n\
+sh -c 'echo $$ >> pids; trap \"sleep 1; echo clean > clean; exit\" TERM; while :; do sleep 0.02; done' &\n\
+sh -c \"$note\" &\n\
+while [ \"$(wc -l < pids)\" -lt 5 ]; do sleep 0.02; done\n\
+echo $$ > ready\n\
+while :; do sleep 0.02; done\n";
+
+fn family(options: &str) -> (Daemon, Vec<i32>) {
+    let program = format!("command=./family\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n{options}\n");
+    let scene = Scene::with("family", &format!("[program:p]\n{program}[supervisord]\nloglevel=debug\n"));
+    let mut daemon = scene.script("family", FAMILY).start(Subject::Ours);
+    daemon.wait_for_file("ready");
+    let pids: Vec<i32> = daemon.read("pids").lines().map(|pid| pid.parse().expect("a pid")).collect();
+    assert_eq!(pids.len(), 5);
+    (daemon, pids)
+}
+
+#[test]
+fn a_tree_is_stopped_whatever_its_processes_do() {
+    only_ours(|| {
+        let (daemon, pids) = family("kill_scope=tree");
+        let pid = daemon.pid();
+        let orphans =
+            pids.iter().filter(|pid_| processes::process(**pid_).is_some_and(|found| found.parent == pid)).count();
+        assert!(orphans >= 2, "orphans become children of the daemon");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        assert_eq!(daemon.read("clean"), "clean\n", "a descendant has the time of the signal");
+        let left: Vec<&i32> = pids.iter().filter(|pid| processes::alive(**pid)).collect();
+        assert!(left.is_empty(), "{left:?} live\n{}", daemon.report());
+        assert!(daemon.log().contains("killing p (pid ") && daemon.log().contains(" process tree with signal SIGTERM"));
+        assert!(!daemon.log().contains("SIGKILL"), "{}", daemon.log());
+        assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n");
+    });
+}
+
+/// Nothing is another way where nobody asked for it.
+#[test]
+fn without_a_tree_orphans_are_left_alone_and_are_nobody_s_business() {
+    only_ours(|| {
+        let (mut daemon, pids) = family("stopasgroup=true");
+        let parents: Vec<i32> = pids.iter().filter_map(|pid| Some(processes::process(*pid)?.parent)).collect();
+        assert!(!parents.contains(&daemon.pid()), "the daemon is no subreaper");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        let alive = || pids.iter().filter(|pid| processes::alive(**pid)).count();
+        daemon.wait_until("those of the group have ended", |_| alive() == 3);
+        assert_eq!(daemon.state_of("p"), "STOPPED");
+        assert_eq!(alive(), 3, "those in sessions of their own live");
+    });
+}
+
+/// A thousand processes, and some that fork and exit for ever; none obeys TERM.
+const CROWD: &str = "import os, signal, time\n\
+signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+for number in range(1004):\n\
+\x20   if os.fork() == 0:\n\
+\x20       os.setsid()\n\
+\x20       while number >= 1000:\n\
+\x20           if os.fork() > 0: os._exit(0)\n\
+\x20           os.setsid()\n\
+\x20           time.sleep(0.01)\n\
+\x20       time.sleep(1000)\n\
+\x20       os._exit(0)\n\
+open('crowd', 'w').write('all\\n')\n\
+time.sleep(1000)\n";
+
+#[test]
+fn a_crowd_of_a_thousand_that_leave_their_group_while_they_are_killed_is_stopped() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=python3 crowd.py\nstartsecs=0\nkill_scope=tree\nstop_sequence=TERM:500ms, KILL\n\
+            stdout_logfile=NONE\nstderr_logfile=NONE\n[program:other]\ncommand=sleep 1000\nstartsecs=0\n";
+        let mut daemon = Scene::with("crowd", text).file("crowd.py", CROWD).start(Subject::Ours);
+        daemon.wait_for_file("crowd");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        let mark = format!("{}={}", crate::harness::scene::MARK, daemon.dir().display());
+        let left = processes::with_environment(&mark);
+        let left: Vec<_> =
+            left.into_iter().filter_map(processes::process).filter(|found| found.name.starts_with("python")).collect();
+        assert!(left.is_empty(), "{} live: {left:?}", left.len());
+        assert_eq!(daemon.state_of("other"), "RUNNING");
+    });
+}
+
+/// The program that goes on after an upgrade or a crash knows the descendants as well.
+#[test]
+fn a_tree_is_stopped_after_an_upgrade_and_a_crash() {
+    only_ours(|| {
+        let (mut daemon, pids) = family("kill_scope=tree");
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        daemon.crash();
+        daemon.start_again();
+        daemon.wait_for_state("p", "RUNNING");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        let left: Vec<&i32> = pids.iter().filter(|pid| processes::alive(**pid)).collect();
+        assert!(left.is_empty(), "{left:?} live\n{}", daemon.report());
     });
 }
 

@@ -1,7 +1,7 @@
 //! Values from text. Every complaint is in the original's words.
 
 use crate::complaint::Complaint;
-use crate::model::{AutoRestart, ExitWhen, LogLevel};
+use crate::model::{AutoRestart, ExitWhen, LogLevel, StopScope};
 use crate::pyrepr::repr;
 use crate::pytext::{digit, strip};
 use crate::suggest::did_you_mean;
@@ -154,6 +154,15 @@ pub fn exit_when(text: &str) -> Result<ExitWhen, Complaint> {
     ExitWhen::ALL.into_iter().find(|when| when.word() == lower).ok_or_else(|| {
         let words = ExitWhen::ALL.map(ExitWhen::word);
         Complaint::quoting("invalid exit condition ", repr(text), "").advise(did_you_mean(&lower, words))
+    })
+}
+
+/// Whom the signals of a stop reach, in any case.
+pub fn stop_scope(text: &str) -> Result<StopScope, Complaint> {
+    let lower = strip(text).to_lowercase();
+    StopScope::ALL.into_iter().find(|scope| scope.word() == lower).ok_or_else(|| {
+        let words = StopScope::ALL.map(StopScope::word);
+        Complaint::quoting("invalid scope of signals ", repr(text), "").advise(did_you_mean(&lower, words))
     })
 }
 

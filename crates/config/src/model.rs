@@ -465,6 +465,33 @@ pub struct Stop {
     pub stopasgroup: bool,
     /// Send SIGKILL to the process group.
     pub killasgroup: bool,
+    /// Whom all signals of a stop reach, in place of both.
+    pub kill_scope: Option<StopScope>,
+}
+
+/// Whom the signals of a stop reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopScope {
+    /// The process.
+    Process,
+    /// Its process group.
+    Group,
+    /// All its descendants.
+    Tree,
+}
+
+impl StopScope {
+    /// All of them.
+    pub const ALL: [StopScope; 3] = [StopScope::Process, StopScope::Group, StopScope::Tree];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            StopScope::Process => "process",
+            StopScope::Group => "group",
+            StopScope::Tree => "tree",
+        }
+    }
 }
 
 /// The numbers of the signals that ask a process to stop: nearly always one.

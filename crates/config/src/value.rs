@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::host::Account;
 use crate::model::{
     ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, RestartLimit,
-    StopSignals, StopSteps,
+    StopScope, StopSignals, StopSteps,
 };
 
 /// A value, borrowed from where it is kept, or made from a text.
@@ -173,6 +173,17 @@ kept_by_copy! {
     Backoff: Backoff,
     RestartLimit: RestartLimit,
     LogLevel: LogLevel,
+}
+
+impl OptionValue for StopScope {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<StopScope> {
+        let ConfigValue::Text(text) = value else { return None };
+        StopScope::ALL.into_iter().find(|scope| scope.word() == text)
+    }
 }
 
 impl OptionValue for ExitWhen {

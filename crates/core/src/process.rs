@@ -39,7 +39,7 @@ use supervisord_config::model::{LogLevel, Process};
 use supervisord_wire::state::ProcessState;
 
 pub use crate::exit_status::ExitStatus;
-pub use crate::kill_scope::KillScope;
+pub use crate::recipients::KillScope;
 use crate::texts;
 use crate::time::{Now, seconds};
 pub use exit_rule::ExitRule;

@@ -9,7 +9,7 @@ use supervisord_config::pyrepr::repr;
 use supervisord_config::signal;
 
 use crate::exit_status::ExitStatus;
-use crate::kill_scope::KillScope;
+use crate::recipients::KillScope;
 
 /// How a process ended, as in the parentheses of several lines.
 pub fn termination(status: ExitStatus) -> String {
@@ -82,6 +82,7 @@ pub(crate) fn killing(name: &str, pid: u32, signal: i32, scope: KillScope) -> St
     let whom = match scope {
         KillScope::Process => "",
         KillScope::Group => "process group ",
+        KillScope::Tree => "process tree ",
     };
     format!("killing {name} (pid {pid}) {whom}with signal {}", signal_name(signal))
 }

@@ -37,6 +37,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::event::Event;
 use supervisord_core::supervisor::{CallId, Ending, ProcessId, Supervisor, SupervisorInput};
 use supervisord_sys::memory;
+use supervisord_sys::process_tree;
 use supervisord_sys::signal::Signals;
 
 use crate::calls::{Pending, Reply};
@@ -157,7 +158,7 @@ impl Control {
             begin_by: None,
             release_at: None,
         };
-        if std::process::id() == 1 {
+        if process_tree::adopts_orphans() {
             control.supervisor.expect_orphans();
         }
         control.perform_effects();
@@ -190,7 +191,10 @@ impl Control {
             }
             // Whoever asks for the end meanwhile gets it: what is ending is not handed over.
             // Nor is a restart lost for which the configuration is being read.
-            let all_reported = self.exits.is_empty() && !self.children.is_draining() && self.rereads == 0;
+            let all_reported = self.exits.is_empty()
+                && !self.children.is_draining()
+                && !self.children.is_lingering()
+                && self.rereads == 0;
             if self.upgrade.is_ready() && all_reported && !self.supervisor.is_ending() {
                 let (handed, leftover, signals) = self.hand_over();
                 return (End::HandOver { handed: Box::new(handed), signals, leftover }, None);
@@ -219,6 +223,7 @@ impl Control {
             self.give_up_clearing();
             self.look_at_unwatched();
             self.check_ended_orphans();
+            self.report_lingering();
             self.report_exits();
             self.children.enforce_time_limits(present().mono);
             self.go_on_upgrading();
@@ -267,6 +272,7 @@ impl Control {
             self.children.next_reaping_deadline(),
             self.children.next_time_limit(),
             self.children.next_look(),
+            self.children.next_lingering(),
             self.survival.as_ref().and_then(Survival::deadline),
             self.clearing.next_deadline(),
             self.upgrade.deadline().filter(|_| self.rereads == 0),

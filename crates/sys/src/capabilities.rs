@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub names_port_holder: bool,
     /// The number of processes can be limited (`minprocs`).
     pub process_limit: bool,
+    /// A signal reaches all descendants of a program, wherever they have gone.
+    pub process_trees: bool,
 }
 
 /// Linux.
@@ -34,6 +36,7 @@ pub const LINUX: Capabilities = Capabilities {
     checks_paths: true,
     names_port_holder: true,
     process_limit: true,
+    process_trees: true,
 };
 
 /// macOS.
@@ -47,6 +50,7 @@ pub const MACOS: Capabilities = Capabilities {
     checks_paths: false,
     names_port_holder: false,
     process_limit: true,
+    process_trees: false,
 };
 
 /// FreeBSD.
@@ -61,7 +65,7 @@ pub const SYSTEMS: [Capabilities; 4] = [LINUX, MACOS, FREEBSD, SOLARIS];
 /// A row of the table: the feature, the first release of Linux with it, and whether a system offers it.
 type Row = (&'static str, &'static str, fn(&Capabilities) -> bool);
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     ("Programs go on when the daemon is killed; the next one takes them over (`adopt`)", "5.3", |system| {
         system.take_over
     }),
@@ -76,6 +80,9 @@ const ROWS: [Row; 8] = [
     }),
     ("The process that already listens at an address is named", "", |system| system.names_port_holder),
     ("`minprocs`", "", |system| system.process_limit),
+    ("A stop reaches all descendants of a program, whatever they do (`kill_scope=tree`)", "5.3", |system| {
+        system.process_trees
+    }),
 ];
 
 /// The table as the documentation shows it.

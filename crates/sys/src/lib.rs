@@ -23,6 +23,7 @@ pub mod pipe;
 pub mod proc_fd;
 pub mod proc_stat;
 pub mod process_handle;
+pub mod process_tree;
 pub mod random;
 pub mod shared_memory;
 pub mod signal;

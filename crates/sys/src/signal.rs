@@ -212,6 +212,9 @@ pub fn ignore_write_signals() -> Result<(), Errno> {
 /// The signal that cannot be caught.
 pub const SIGKILL: c_int = libc::SIGKILL;
 
+/// Freezes a process; it cannot be caught.
+pub const SIGSTOP: c_int = libc::SIGSTOP;
+
 /// Asks a process to end.
 pub const SIGTERM: c_int = libc::SIGTERM;
 

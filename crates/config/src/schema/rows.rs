@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 89] = [
+pub(super) static ROWS: [OptionSpec; 90] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -87,6 +87,7 @@ pub(super) static ROWS: [OptionSpec; 89] = [
     row(S::Program, "stop_sequence", K::StopSteps, Unset("the stop signal, then SIGKILL"), "0.1.0", Restart, "signals that stop it, each with the time until the next, in place of stopsignal and stopwaitsecs").kept(field!(Process: stop.stop_sequence)).example("TERM:10s, INT:5s, KILL").in_place_of(&["stopsignal", "stopwaitsecs"]),
     row(S::Program, "stopasgroup", K::Boolean, Is("false"), "3.0b1", Restart, "send the stop signal to the whole process group").kept(field!(Process: stop.stopasgroup)),
     row(S::Program, "killasgroup", K::Boolean, Unset("the value of stopasgroup"), "3.0a11", Restart, "send SIGKILL to the whole process group").kept(field!(Process: stop.killasgroup)),
+    row(S::Program, "kill_scope", K::StopScope, Unset("process, or what stopasgroup and killasgroup say"), "0.1.0", Restart, "whom the signals of a stop reach: the process, its process group, or the tree of all its descendants").kept(field!(Process: stop.kill_scope)).example("tree").in_place_of(&["stopasgroup", "killasgroup"]),
     row(S::Program, "user", K::User, Unset("the daemon's user"), "3.0", Restart, "user to run as; needs a daemon that runs as root").kept(field!(Process: spawn.user)),
     row(S::Program, "redirect_stderr", K::Boolean, Is("false"), "3.0", Restart, "write stderr to the log of stdout").kept(field!(Process: logging.redirect_stderr)),
     row(S::Program, "stdout_logfile", K::ChildLog, Is("AUTO"), "3.0", Restart, "log of stdout: a file, AUTO or NONE").kept(field!(Process: logging.stdout.file)),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use supervisord_config::model::{self, Process, StopSteps};
+use supervisord_config::model::{self, Process, StopScope, StopSteps};
 
-use crate::kill_scope::KillScope;
+use crate::recipients::KillScope;
 use crate::time::seconds;
 
 /// The signals that stop a program, in order, until it has exited. The last one is SIGKILL, and is repeated.
@@ -47,12 +47,24 @@ impl StopPlan {
                 (signals.map(|signal| model::StopStep { signal, wait }).collect(), wait)
             }
         };
-        let ask =
-            |step: model::StopStep| StopSignal { signal: step.signal, scope: scope(stop.stopasgroup), wait: step.wait };
+        let ask = |step: model::StopStep| StopSignal {
+            signal: step.signal,
+            scope: scope(stop, stop.stopasgroup),
+            wait: step.wait,
+        };
         StopPlan {
             asking: asking.into_iter().map(ask).collect(),
-            killing: StopSignal { signal: SIGKILL, scope: scope(stop.killasgroup), wait: wait.max(MIN_KILL_INTERVAL) },
+            killing: StopSignal {
+                signal: SIGKILL,
+                scope: scope(stop, stop.killasgroup),
+                wait: wait.max(MIN_KILL_INTERVAL),
+            },
         }
+    }
+
+    /// Whether the descendants of the program must be known.
+    pub fn reaches_tree(&self) -> bool {
+        self.killing.scope == KillScope::Tree
     }
 
     /// The step with this number, from 0.
@@ -67,8 +79,12 @@ impl StopPlan {
     }
 }
 
-fn scope(as_group: bool) -> KillScope {
-    if as_group { KillScope::Group } else { KillScope::Process }
+fn scope(stop: &model::Stop, as_group: bool) -> KillScope {
+    match (stop.kill_scope, as_group) {
+        (Some(StopScope::Tree), _) => KillScope::Tree,
+        (Some(StopScope::Group), _) | (None, true) => KillScope::Group,
+        (Some(StopScope::Process), _) | (None, false) => KillScope::Process,
+    }
 }
 
 pub(super) const SIGKILL: i32 = 9;
@@ -134,6 +150,19 @@ mod tests {
                 let expected = StopSignal { signal, scope, wait: Duration::from_millis(millis) };
                 assert_eq!(plan.step(number), expected, "{text} {number}");
             }
+        }
+    }
+
+    #[test]
+    fn a_scope_is_that_of_all_steps() {
+        for (written, expected) in [
+            (StopScope::Process, KillScope::Process),
+            (StopScope::Group, KillScope::Group),
+            (StopScope::Tree, KillScope::Tree),
+        ] {
+            let plan = plan(|config| config.stop.kill_scope = Some(written));
+            assert_eq!([plan.step(0).scope, plan.step(1).scope], [expected; 2]);
+            assert_eq!(plan.reaches_tree(), written == StopScope::Tree);
         }
     }
 

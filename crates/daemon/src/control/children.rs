@@ -7,12 +7,14 @@
 mod adopt;
 mod hand_over;
 mod leftover;
+mod lingering;
 mod listener_pipe;
 mod look;
 mod orphan;
 mod role;
 mod stdin;
 mod streams;
+mod tree;
 mod unwatched;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -23,6 +25,7 @@ use mio::{Interest, Registry, Token};
 use supervisord_core::process::{ExitStatus, KillScope};
 use supervisord_core::supervisor::{KillFailure, ProcessId, SpawnFailure, Spawned, Supervisor};
 use supervisord_core::time::Now;
+use supervisord_sys::process_tree::TreeMark;
 use supervisord_sys::signal::SIGKILL;
 use supervisord_sys::signal_scope::{self, Recipient};
 use supervisord_sys::spawn::{SpawnPlan, Stdio};
@@ -38,6 +41,7 @@ use crate::output::{OutputHandle, RunId};
 use crate::state;
 pub use hand_over::HandedChildren;
 pub use leftover::LeftoverChildren;
+use lingering::Lingering;
 pub(super) use listener_pipe::MOST_AT_ONCE;
 use listener_pipe::{ListenerPipe, read_available};
 pub(super) use role::Role;
@@ -66,6 +70,8 @@ struct Child {
     pid: u32,
     role: Role,
     limit: TimeLimit,
+    /// By what its descendants are known, once a stop is to reach them all.
+    tree: Option<TreeMark>,
 }
 
 /// How long a child may run.
@@ -135,6 +141,8 @@ pub(super) struct Children {
     not_reaped: Vec<usize>,
     /// When living children are killed.
     limits: BTreeSet<(Duration, RunId)>,
+    /// Children that have exited in a stop that is to reach all their descendants, some of which live.
+    lingering: Vec<Lingering>,
     draining: HashMap<RunId, Draining>,
     /// When draining ones are not waited for any longer, the earliest first.
     drain_deadlines: VecDeque<(Duration, RunId)>,
@@ -153,6 +161,7 @@ impl Children {
             unwatched: Unwatched::default(),
             not_reaped: Vec::new(),
             limits: BTreeSet::new(),
+            lingering: Vec::new(),
             draining: HashMap::new(),
             drain_deadlines: VecDeque::new(),
             spawner: ChildSpawner::new(output),
@@ -206,7 +215,7 @@ impl Children {
         }
         self.limits.extend(kill_at.map(|kill_at| (kill_at, run)));
         let limit = kill_at.map_or(TimeLimit::None, TimeLimit::Until);
-        self.living.insert(run, Box::new(Child { pid, role, limit }));
+        self.living.insert(run, Box::new(Child { pid, role, limit, tree: None }));
     }
 
     fn listen(
@@ -239,10 +248,14 @@ impl Children {
 
     /// A child has exited. None where nobody has to be told.
     pub(super) fn exited(&mut self, run: RunId, status: ExitStatus, at: Now, registry: &Registry) -> Option<Exit> {
-        let Child { pid, role, limit } = *self.living.remove(&run)?;
+        let pid = self.living.get(&run)?.pid;
         if self.run_of(pid) == Some(run) {
             self.by_pid.remove(&pid);
         }
+        if self.lingers(run, status, at) {
+            return None;
+        }
+        let Child { pid, role, limit, tree: _ } = *self.living.remove(&run)?;
         if let TimeLimit::Until(kill_at) = limit {
             self.limits.remove(&(kill_at, run));
         }
@@ -355,8 +368,11 @@ impl Children {
 
     /// Sends a signal to a child and to those that the scope adds, but never to a pid that has been reaped: another process
     /// may have it by now. That of an orphan may change hands at any time, so that only its handle counts.
-    pub(super) fn kill(&self, run: RunId, signal: i32, scope: KillScope) -> Result<(), KillFailure> {
+    pub(super) fn kill(&mut self, run: RunId, signal: i32, scope: KillScope) -> Result<(), KillFailure> {
         let gone = || KillFailure::Gone(describe(Errno::ESRCH));
+        if let (KillScope::Tree, Some(result)) = (scope, self.kill_tree(run, signal)) {
+            return result.map_err(kill_failure);
+        }
         let child = self.living.get(&run).filter(|child| self.run_of(child.pid) == Some(run)).ok_or_else(gone)?;
         let pid = Pid::new(child.pid).ok_or_else(gone)?;
         let recipient = match child.role.supervised().and_then(|supervised| supervised.orphan.as_ref()) {
@@ -365,12 +381,10 @@ impl Children {
         };
         let scope = match scope {
             KillScope::Process => signal_scope::SignalScope::Process,
-            KillScope::Group => signal_scope::SignalScope::Group,
+            // A system without trees, or a program that was started before they were asked for.
+            KillScope::Group | KillScope::Tree => signal_scope::SignalScope::Group,
         };
-        signal_scope::send(signal, scope, recipient).map_err(|error| match error {
-            Errno::ESRCH => gone(),
-            other => KillFailure::Refused(describe(other)),
-        })
+        signal_scope::send(signal, scope, recipient).map_err(kill_failure)
     }
 
     /// When the next child has run for too long.
@@ -388,6 +402,13 @@ impl Children {
                 child.limit = TimeLimit::Exceeded;
             }
         }
+    }
+}
+
+fn kill_failure(error: Errno) -> KillFailure {
+    match error {
+        Errno::ESRCH => KillFailure::Gone(describe(error)),
+        other => KillFailure::Refused(describe(other)),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::debug_text;
-use supervisord_core::supervisor::{Effect, HandlerVerdict, SupervisorInput};
+use supervisord_core::process::StopPlan;
+use supervisord_core::supervisor::{Effect, HandlerVerdict, ProcessId, SupervisorInput};
+use supervisord_sys::process_tree;
 
 use super::Control;
 use super::survival::Survival;
@@ -19,6 +21,15 @@ impl Control {
             }
         }
         self.publish_events();
+    }
+
+    /// The orphans of a program that is to be stopped with all its descendants become children of the daemon, which thus learns
+    /// of their ends.
+    fn adopt_orphans_of(&mut self, process: ProcessId) {
+        let reaches_tree = self.supervisor.process(process).is_some_and(|config| StopPlan::of(config).reaches_tree());
+        if reaches_tree && !process_tree::adopts_orphans() && process_tree::adopt_orphans().is_ok() {
+            self.supervisor.expect_orphans();
+        }
     }
 
     fn publish_events(&mut self) {
@@ -44,6 +55,7 @@ impl Control {
                 return Some(SupervisorInput::Checked { process, call, result });
             }
             Effect::Spawn { process } => {
+                self.adopt_orphans_of(process);
                 for soon in std::iter::once(process).chain(self.supervisor.coming_spawns()) {
                     self.children.spawner.prepare_early(soon, &self.supervisor, &self.tools, self.survival.as_mut());
                 }

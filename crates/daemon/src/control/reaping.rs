@@ -38,6 +38,17 @@ impl Control {
         }
     }
 
+    /// Goes on with the stops whose last descendants have ended.
+    pub(super) fn report_lingering(&mut self) {
+        if !self.children.is_lingering() {
+            return;
+        }
+        let now = present().mono;
+        for (run, status, at) in self.children.take_lingered(now, &self.tools.activity) {
+            self.exits.extend(self.children.exited(run, status, at, self.poll.registry()));
+        }
+    }
+
     /// A child has exited that somebody else reaps.
     fn exited(&mut self, run: RunId, status: ExitStatus) {
         self.exits.extend(self.children.exited(run, status, present(), self.poll.registry()));

@@ -17,9 +17,11 @@ use std::time::Duration;
 
 use supervisord_config::model::{LogLevel, Process};
 use supervisord_config::pyrepr::repr;
+use supervisord_core::process::StopPlan;
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, ProcessId, SpawnFailure, Supervisor};
 use supervisord_core::time::Now;
+use supervisord_sys::process_tree::TreeMark;
 use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
 use supervisord_sys::start_time::{self, StartTimes};
 use supervisord_sys::user::RunAs;
@@ -230,7 +232,13 @@ impl ChildSpawner {
             return Err(SpawnFailure::Refused(log_error(process, &failure)));
         }
         let before = start_time::boot_time();
-        let child = self.spawner.spawn(plan?, pipes.stdio(), pid_slot).map_err(fork_error)?;
+        let plan = plan?;
+        let make = || self.spawner.spawn(plan, pipes.stdio(), pid_slot);
+        let child = match StopPlan::of(process).reaches_tree().then(TreeMark::random).flatten() {
+            Some(mark) => mark.given_to(make),
+            None => make(),
+        };
+        let child = child.map_err(fork_error)?;
         Ok((child.get(), present(), self.start_times.started(child, before)))
     }
 

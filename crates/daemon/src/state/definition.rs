@@ -200,6 +200,7 @@ mod tests {
             stop_sequence: None,
             stopasgroup: true,
             killasgroup: true,
+            kill_scope: None,
         };
         process.logging = model::Logging {
             stdout: log(model::LogFile::Path("/srv/log".into())),

@@ -144,6 +144,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         K::Text
         | K::Password
         | K::ExitWhen
+        | K::StopScope
         | K::Name
         | K::Directory
         | K::File

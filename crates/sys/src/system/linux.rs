@@ -304,3 +304,53 @@ pub(crate) fn set_no_new_privs() {
     // SAFETY: no memory is involved.
     unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
 }
+
+/// The soft limit of the time that real-time threads may compute without a pause, by which descendants are known; none if there
+/// is no such process.
+pub(crate) fn mark_of(pid: Pid) -> Option<u64> {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: nothing is set, and the structure may be written to. The call is made by number because its type differs between C
+    // libraries.
+    let told = unsafe {
+        let nothing = std::ptr::null::<libc::rlimit64>();
+        libc::syscall(libc::SYS_prlimit64, pid.raw(), libc::RLIMIT_RTTIME, nothing, &raw mut limit)
+    };
+    if told == 0 {
+        return Some(limit.rlim_cur);
+    }
+    match Errno::last() {
+        // Of a process of another user, which everybody may read.
+        Errno::EPERM => written_mark_of(pid),
+        _ => None,
+    }
+}
+
+fn written_mark_of(pid: Pid) -> Option<u64> {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max realtime timeout"))?.split_whitespace().next()?;
+    Some(soft.parse().unwrap_or(libc::RLIM64_INFINITY))
+}
+
+/// Sets the soft limit that [`mark_of`] tells of this process.
+pub(crate) fn set_mark(mark: u64) -> Result<(), Errno> {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is valid for both calls.
+    let set = unsafe {
+        let nothing = std::ptr::null::<libc::rlimit64>();
+        if libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_RTTIME, nothing, &raw mut limit) != 0 {
+            return Err(Errno::last());
+        }
+        limit.rlim_cur = mark.min(limit.rlim_max);
+        libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_RTTIME, &raw const limit, nothing)
+    };
+    if set == 0 { Ok(()) } else { Err(Errno::last()) }
+}
+
+/// Makes orphaned descendants children of this process.
+pub(crate) fn set_subreaper() -> Result<(), Errno> {
+    Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
+pub(crate) fn is_subreaper() -> bool {
+    nix::sys::prctl::get_child_subreaper().unwrap_or(false)
+}

@@ -122,3 +122,19 @@ pub(crate) fn hide_clone3() -> Result<(), Errno> {
 }
 
 pub(crate) fn set_no_new_privs() {}
+
+pub(crate) fn mark_of(_pid: Pid) -> Option<u64> {
+    None
+}
+
+pub(crate) fn set_mark(_mark: u64) -> Result<(), Errno> {
+    Err(NONE)
+}
+
+pub(crate) fn set_subreaper() -> Result<(), Errno> {
+    Err(NONE)
+}
+
+pub(crate) fn is_subreaper() -> bool {
+    false
+}

@@ -60,7 +60,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
         let bad = match row.kind {
             Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signals | Kind::StopSteps => "??",
             Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::ExitWhen | Kind::InetAddress => "??",
-            Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit => "??",
+            Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
             Kind::Environment => "KEY",
             Kind::Name => "a b",
             Kind::User | Kind::Owner => "no-such-user",

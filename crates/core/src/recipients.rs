@@ -7,4 +7,6 @@ pub enum KillScope {
     Process,
     /// The child's process group.
     Group,
+    /// All processes that descend from the child, the child first.
+    Tree,
 }

@@ -1,0 +1,92 @@
+//! Stopping a child with all its descendants.
+
+use std::time::Duration;
+
+use supervisord_config::model::LogLevel;
+use supervisord_core::process::ExitStatus;
+use supervisord_core::time::Now;
+use supervisord_sys::process_tree::{self, TreeMark};
+use supervisord_sys::{Errno, Pid, proc_stat};
+
+use super::Children;
+use super::lingering::Lingering;
+use crate::activity::Activity;
+use crate::output::RunId;
+
+/// How often it is asked which descendants are left. Those that are children of this process tell it sooner.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How many processes a line names.
+const MOST_NAMED: usize = 10;
+
+impl Children {
+    /// Sends a signal to a child and all its descendants; none where these are not known.
+    pub(super) fn kill_tree(&mut self, run: RunId, signal: i32) -> Option<Result<(), Errno>> {
+        if let Some(lingering) = self.lingering.iter_mut().find(|lingering| lingering.run == run) {
+            let sent = process_tree::send(signal, lingering.tree, None);
+            return Some(sent.map(|refused| lingering.refused = refused));
+        }
+        let is_alive = self.living.get(&run).is_some_and(|child| self.run_of(child.pid) == Some(run));
+        let child = self.living.get_mut(&run).filter(|_| is_alive)?;
+        let pid = Pid::new(child.pid)?;
+        child.tree = child.tree.or_else(|| TreeMark::of(pid));
+        // Whoever is not reached now is asked about when the child has exited.
+        Some(process_tree::send(signal, child.tree?, Some(pid)).map(drop))
+    }
+
+    /// A child has exited. Whether it counts as stopped only later, because its descendants live.
+    pub(super) fn lingers(&mut self, run: RunId, status: ExitStatus, at: Now) -> bool {
+        if self.lingering.iter().any(|lingering| lingering.run == run) {
+            return true;
+        }
+        let Some(tree) = self.living.get(&run).and_then(|child| child.tree) else { return false };
+        if process_tree::living(tree).is_empty() {
+            return false;
+        }
+        let ask_at = at.mono + ASK_AGAIN;
+        self.lingering.push(Lingering { run, status, at, tree, ask_at, refused: Vec::new() });
+        true
+    }
+
+    /// When it is asked again whose descendants have ended.
+    pub(in crate::control) fn next_lingering(&self) -> Option<Duration> {
+        self.lingering.iter().map(|lingering| lingering.ask_at).min()
+    }
+
+    /// Whether a stop waits for descendants.
+    pub(in crate::control) fn is_lingering(&self) -> bool {
+        !self.lingering.is_empty()
+    }
+
+    /// Children whose descendants have ended, or cannot be stopped, which is logged. Something may have ended just now.
+    pub(in crate::control) fn take_lingered(
+        &mut self,
+        now: Duration,
+        activity: &Activity,
+    ) -> Vec<(RunId, ExitStatus, Now)> {
+        let mut done = Vec::new();
+        for mut lingering in std::mem::take(&mut self.lingering) {
+            let left = process_tree::living(lingering.tree);
+            if left.iter().any(|pid| !lingering.refused.contains(pid)) {
+                lingering.ask_at = now + ASK_AGAIN;
+                self.lingering.push(lingering);
+                continue;
+            }
+            if !left.is_empty() {
+                let named: Vec<String> = left.iter().take(MOST_NAMED).map(|pid| named(*pid)).collect();
+                let text = format!("processes that may not be signalled outlive a stop: {}", named.join(", "));
+                activity.log(LogLevel::Warn, &text);
+            }
+            if let Some(child) = self.living.get_mut(&lingering.run) {
+                child.tree = None;
+            }
+            done.push((lingering.run, lingering.status, lingering.at));
+        }
+        done
+    }
+}
+
+/// A process as log lines name it.
+fn named(pid: Pid) -> String {
+    format!("{} (pid {pid})", proc_stat::name(pid).unwrap_or_default())
+}
