@@ -208,7 +208,9 @@ fn actions(state: ProcessState) -> Vec<Option<(&'static str, &'static str)>> {
         ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal => {
             vec![Some(("Start", "start")), None, clear]
         }
-        _ => vec![None, None, clear],
+        // Attempts to start it can be ended, too.
+        ProcessState::Starting | ProcessState::Backoff => vec![None, Some(("Stop", "stop")), clear],
+        ProcessState::Stopping | ProcessState::Unknown => vec![None, None, clear],
     }
 }
 

@@ -22,6 +22,8 @@ fn the_status_page_lists_processes() {
     plane.publish("cat", "cat", ProcessState::Running);
     plane.publish("grp", "g1", ProcessState::Fatal);
     plane.publish("grp", "g2", ProcessState::Starting);
+    plane.publish("grp", "g3", ProcessState::Backoff);
+    plane.publish("grp", "g4", ProcessState::Stopping);
     for path in ["/", "/index.html", "/?action="] {
         let response = plane.get(path);
         assert_eq!(response.header("Content-Type"), Some("text/html;charset=utf-8"));
@@ -38,6 +40,8 @@ fn the_status_page_lists_processes() {
             "formaction=\"index.html?processname=cat&amp;action=restart\" name=\"Restart\"",
             "formaction=\"index.html?processname=cat&amp;action=stop\" name=\"Stop\"",
             "formaction=\"index.html?processname=grp%3Ag1&amp;action=start\" name=\"Start\"",
+            "formaction=\"index.html?processname=grp%3Ag2&amp;action=stop\" name=\"Stop\"",
+            "formaction=\"index.html?processname=grp%3Ag3&amp;action=stop\" name=\"Stop\"",
             "formaction=\"index.html?processname=cat&amp;action=clearlog\" name=\"Clear Log\"",
             "<a href=\"logtail/grp%3Ag1\" name=\"Tail -f Stdout\" target=\"_blank\">Tail -f Stdout</a>",
             "<a href=\"logtail/grp%3Ag1/stderr\" name=\"Tail -f Stderr\" target=\"_blank\">Tail -f Stderr</a>",
@@ -49,6 +53,7 @@ fn the_status_page_lists_processes() {
         ] {
             assert!(page.contains(part), "{part} is not in {page}");
         }
+        assert!(!page.contains("grp%3Ag4&amp;action=stop"), "it is being stopped");
         assert!(!page.contains("<find>"), "what a program says is escaped");
     }
 }
