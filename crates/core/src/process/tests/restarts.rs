@@ -214,8 +214,9 @@ proptest! {
             }
             let now = test.now.mono;
             let (phase, number) = (test.machine.phase(), test.machine.restarts());
-            // A start by request, or a second life, begins to count anew.
-            if was.0 == ProcessPhase::GivenUp && phase != ProcessPhase::GivenUp || number < was.1 {
+            // A start by request, also of what is recycled, and a second life begin to count anew.
+            let has_left = |left: ProcessPhase| was.0 == left && phase != left;
+            if has_left(ProcessPhase::GivenUp) || has_left(ProcessPhase::Stopped) || number < was.1 {
                 life.clear();
             }
             let restarted = number > was.1 && was.0 != ProcessPhase::GivenUp && was.0 != ProcessPhase::Stopping && was.0 != ProcessPhase::Stopped;

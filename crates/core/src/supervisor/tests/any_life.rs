@@ -2,7 +2,7 @@
 //! shutdown ends.
 
 use proptest::prelude::*;
-use supervisord_config::model::AutoRestart;
+use supervisord_config::model::{AutoRestart, Backoff, RestartLimit};
 
 use super::*;
 
@@ -74,7 +74,15 @@ fn status() -> impl Strategy<Value = ExitStatus> {
 fn population(variant: bool) -> Vec<Arc<Group>> {
     vec![
         varied("a", |process| process.restart.autorestart = AutoRestart::Always),
-        varied("b", |process| process.start.startsecs = if variant { 2 } else { 0 }),
+        varied("b", |process| {
+            process.start.startsecs = if variant { 2 } else { 0 };
+            process.restart.restart_delay = Some(Duration::from_secs(2));
+            process.restart.restart_backoff = Some(Backoff::Linear);
+            process.restart.restart_jitter = Some(0.5);
+            process.restart.restart_limit = Some(RestartLimit::Within { restarts: 2, window: Duration::from_secs(20) });
+            process.restart.fatal_retry = Some(Duration::from_secs(6));
+            process.restart.max_runtime = Some(Duration::from_secs(9));
+        }),
         varied("c", |process| process.start.startretries = 1),
         samples::pool("pool", &["EVENT"], 3),
     ]
