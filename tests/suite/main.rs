@@ -23,6 +23,7 @@ mod listeners;
 mod messages;
 mod methods;
 mod options;
+mod order;
 mod pidproxy;
 mod plugins;
 mod real_configs;

@@ -209,7 +209,8 @@ system.multicall 5
 ";
 
 /// Methods that the original does not have; they have tests of their own.
-pub const ADDED: [&str; 2] = ["supervisor.getConfigWarnings", "supervisor.upgrade"];
+pub const ADDED: [&str; 3] =
+    ["supervisor.getConfigWarnings", "supervisor.stopProcessWithDependents", "supervisor.upgrade"];
 
 /// The methods of both programs.
 fn shared() -> Vec<&'static str> {

@@ -38,6 +38,7 @@ fn coverage() {
         servers::PINNED,
         supervisord::PINNED,
         crate::survival::PINNED,
+        crate::order::PINNED,
         crate::stopping::PINNED,
         crate::containers::PINNED,
         crate::restarts::PINNED,

@@ -15,6 +15,7 @@ use crate::path;
 use crate::place::Place;
 use crate::schema::SectionKind;
 
+mod dependencies;
 mod environments;
 mod fastcgi;
 mod groups;
@@ -27,6 +28,7 @@ mod servers;
 mod supervisord;
 mod unknown;
 
+pub use dependencies::resolve_dependencies;
 use inputs::Inputs;
 pub(crate) use plugins::plugins;
 
@@ -37,6 +39,8 @@ pub enum Purpose {
     Start,
     /// A reread: servers and interfaces stay as they are. What would refuse a start is a warning.
     Reread,
+    /// A program that is not read with the others: what it depends on is known to [`resolve_dependencies`].
+    Fragment,
 }
 
 /// Reads a configuration file with everything it includes and lays the command line over it.
@@ -60,11 +64,12 @@ pub fn load_with(
     load_from(source, ini, overrides, purpose, host)
 }
 
-/// Like [`load_with`], of a text that stands in no file; `file` is where it would stand.
+/// Like [`load_with`], of a program that stands in no file; `file` is where it would stand. The names of what it depends on stay
+/// as they are written.
 pub fn load_text(text: &str, file: &str, overrides: &Overrides, host: &dyn DaemonHost) -> Result<Config, ConfigError> {
     let source = Source::find(file, host);
     let ini = source.parse(text.as_bytes())?;
-    load_from(source, ini, overrides, Purpose::Start, host)
+    load_from(source, ini, overrides, Purpose::Fragment, host)
 }
 
 fn load_from(
@@ -131,13 +136,16 @@ fn assemble(
     let variables = ExpansionNames::over(&inherited).variables(&supervisord.environment);
     let rpc_interfaces = plugins(inputs.ini, SectionKind::RpcInterface, &variables, inputs.host)?;
     let mut groups = groups::groups(inputs, &variables, notices)?;
+    if purpose != Purpose::Fragment {
+        dependencies::resolve_all(&mut groups, inputs)?;
+    }
     let servers = servers::servers(inputs, &variables)?;
     supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;
     if !servers.is_empty()
         && let Err(error) = plugins::check_main_interface(inputs.ini, &rpc_interfaces)
     {
         match purpose {
-            Purpose::Start => return Err(error),
+            Purpose::Start | Purpose::Fragment => return Err(error),
             Purpose::Reread => notices.warn(format!("The next start will be refused: {error}")),
         }
     }

@@ -1,6 +1,7 @@
 //! Values from text. Every complaint is in the original's words.
 
 use crate::complaint::Complaint;
+use crate::dependency::OnDependencyFailure;
 use crate::model::{AutoRestart, ExitWhen, LogLevel, StopScope};
 use crate::pyrepr::repr;
 use crate::pytext::{digit, strip};
@@ -163,6 +164,24 @@ pub fn stop_scope(text: &str) -> Result<StopScope, Complaint> {
     StopScope::ALL.into_iter().find(|scope| scope.word() == lower).ok_or_else(|| {
         let words = StopScope::ALL.map(StopScope::word);
         Complaint::quoting("invalid scope of signals ", repr(text), "").advise(did_you_mean(&lower, words))
+    })
+}
+
+/// Names separated by commas, each of which is there; empty for none.
+pub fn dependencies(text: &str) -> Result<Vec<String>, Complaint> {
+    let names = strings(text);
+    match names.iter().any(|name| name.is_empty()) {
+        true => Err(Complaint::quoting("not a list of names: ", repr(text), "")),
+        false => Ok(names),
+    }
+}
+
+/// `ignore`, `stop` or `restart`, in any case.
+pub fn dependency_reaction(text: &str) -> Result<OnDependencyFailure, Complaint> {
+    let lower = text.to_lowercase();
+    OnDependencyFailure::from_word(&lower).ok_or_else(|| {
+        let words = OnDependencyFailure::ALL.map(OnDependencyFailure::word);
+        Complaint::quoting("not a reaction to a failure: ", repr(text), "").advise(did_you_mean(&lower, words))
     })
 }
 

@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn every_option_of_a_program_counts_and_is_named() {
-        let base = "[program:p]\ncommand=c\nprocess_name=p%(process_num)s\n";
+        let base = "[program:db]\ncommand=c\n[program:migrate]\ncommand=c\n\
+                    [program:p]\ncommand=c\nprocess_name=p%(process_num)s\n";
         for row in SectionKind::Program.options() {
             let other = OTHERS.into_iter().find(|other| other.split('=').next() == Some(row.name)).map(str::to_owned);
             let other = other.or_else(|| row.example.map(|example| format!("{}={example}", row.name)));

@@ -9,6 +9,7 @@ pub mod client;
 pub mod command_line;
 mod complaint;
 pub mod convert;
+pub mod dependency;
 pub mod diff;
 pub mod duration;
 pub mod environment;
@@ -45,7 +46,7 @@ pub mod suggest;
 pub mod value;
 pub mod words;
 
-pub use assemble::{Purpose, load, load_text, load_with};
+pub use assemble::{Purpose, load, load_text, load_with, resolve_dependencies};
 pub use command_line::CommandLineFlags;
 pub use complaint::Complaint;
 pub use error::ConfigError;

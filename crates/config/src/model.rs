@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
 
 /// Where a value or section was written.
@@ -329,6 +330,7 @@ pub struct ListenerPool {
 pub struct Process {
     pub identity: Identity,
     pub spawn: Spawn,
+    pub order: Order,
     pub start: Start,
     pub restart: Restart,
     pub stop: Stop,
@@ -336,11 +338,17 @@ pub struct Process {
 }
 
 impl Process {
+    /// What must hold before it is started.
+    pub fn dependencies(&self) -> &[Dependency] {
+        &self.order.depends_on
+    }
+
     /// A process of a section before any option has been set.
     pub(crate) fn blank(section: &str, origin: Origin) -> Process {
         Process {
             identity: Identity { name: String::new(), section: section.to_owned(), origin, priority: 0 },
             spawn: Spawn::default(),
+            order: Order::default(),
             start: Start::default(),
             restart: Restart::default(),
             stop: Stop::default(),
@@ -381,6 +389,15 @@ pub struct Spawn {
     pub serverurl: ProgramServerUrl,
     /// The listening socket it gets as descriptor 0.
     pub socket: Option<Arc<FastCgiSocket>>,
+}
+
+/// On which other processes a process depends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// What must hold before it is started; [`Process::dependencies`] for those who only read it.
+    pub depends_on: Vec<Dependency>,
+    /// What becomes of it when one of them fails.
+    pub on_dependency_failure: OnDependencyFailure,
 }
 
 /// When a process is started, and when it counts as started.

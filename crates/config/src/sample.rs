@@ -241,9 +241,12 @@ mod tests {
         let is_instead = |line: &&str| TABLE.iter().any(|row| !row.in_place_of.is_empty() && option(line) == row.name);
         let lines = switched_on();
         let mut text: String = lines.lines().filter(|line| !is_instead(line)).map(|line| format!("{line}\n")).collect();
-        for (example, real) in
-            [("chrism", "nobody"), ("/a/path", "/tmp/path"), ("progname1,progname2", "theprogramname")]
-        {
+        for (example, real) in [
+            ("chrism", "nobody"),
+            ("/a/path", "/tmp/path"),
+            ("progname1,progname2", "theprogramname"),
+            ("db, migrate:exited_ok", "theeventlistenername"),
+        ] {
             assert!(text.contains(example), "{example}");
             text = text.replace(example, real);
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
 use crate::model::{
     ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, RestartLimit,
@@ -147,6 +148,27 @@ impl OptionValue for LogFile {
             ConfigValue::Syslog => Some(LogFile::None),
             _ => None,
         }
+    }
+}
+
+impl OptionValue for Vec<Dependency> {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Texts(self.iter().map(Dependency::to_string).collect())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<Vec<Dependency>> {
+        let ConfigValue::Texts(texts) = value else { return None };
+        Some(texts.iter().map(|text| Dependency::from_text(text)).collect())
+    }
+}
+
+impl OptionValue for OnDependencyFailure {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<OnDependencyFailure> {
+        if let ConfigValue::Text(word) = value { OnDependencyFailure::from_word(&word) } else { None }
     }
 }
 

@@ -24,6 +24,7 @@ fn request(call: &Call) -> String {
         Call::StartProcessGroup { group, .. } => format!("start group {}", shown(group)),
         Call::StartAllProcesses { .. } => "start all".to_owned(),
         Call::StopProcess { name, .. } => format!("stop {}", shown(name)),
+        Call::StopWithDependents { name, .. } => format!("stop {} and what depends on it", shown(name)),
         Call::StopProcessGroup { group, .. } => format!("stop group {}", shown(group)),
         Call::StopAllProcesses { .. } => "stop all".to_owned(),
         Call::SignalProcess { name, signal } => format!("send signal {} to {}", shown(signal), shown(name)),

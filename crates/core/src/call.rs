@@ -58,6 +58,8 @@ pub enum Call {
     StartAllProcesses { wait: bool },
     /// `stopProcess`: [`Answer::Done`], or [`Answer::Statuses`] for `group:*`.
     StopProcess { name: String, wait: bool },
+    /// `stopProcessWithDependents`: [`Answer::Statuses`].
+    StopWithDependents { name: String, wait: bool },
     /// `stopProcessGroup`: [`Answer::Statuses`].
     StopProcessGroup { group: String, wait: bool },
     /// `stopAllProcesses`: [`Answer::Statuses`].
@@ -94,6 +96,7 @@ impl Call {
             | Call::StartProcessGroup { .. }
             | Call::StartAllProcesses { .. }
             | Call::StopProcess { .. }
+            | Call::StopWithDependents { .. }
             | Call::StopProcessGroup { .. }
             | Call::StopAllProcesses { .. }
             | Call::SignalProcess { .. }

@@ -5,6 +5,7 @@ pub mod actor;
 mod audit;
 pub mod auto_log;
 pub mod call;
+pub mod dependencies;
 pub mod event;
 mod exit_status;
 pub mod history;

@@ -8,6 +8,7 @@
 //! | phase | client's state | `Start` | `Stop` | `Shutdown` | `Recycle` | the child | its timer |
 //! |---|---|---|---|---|---|---|---|
 //! | `NeverStarted` | STOPPED | `Spawning` | | | | | |
+//! | `AwaitingDependencies` | STARTING | `Spawning` | `NeverStarted` or `Stopped` | `NeverStarted` or `Stopped` | | | |
 //! | `Spawning` | STARTING | | after the spawn | after the spawn | | spawned: `Settling`, or `Up` with `startsecs=0`; not spawned: `BackingOff` or `GivenUp`; exited: as in `Settling` | |
 //! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: `Up`, then as in `Up` | `Settled`: `Up` |
 //! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping` |
@@ -18,6 +19,9 @@
 //! | `BackingOff` | BACKOFF | | `Stopped` | `GivenUp` | | | `Retry`: `Spawning` |
 //! | `GivenUp` | FATAL | `Spawning` | no second life | no second life | | | `SecondLife`: `Spawning` |
 //! | `Unreachable` | UNKNOWN | | | | | exited: `Exited` | |
+//!
+//! Where the dependencies of the process are not met, it becomes `AwaitingDependencies` wherever the table says `Spawning`, and
+//! `Spawning` at the input `DependenciesMet`.
 //!
 //! An empty cell is an input that changes nothing, except that `Stop` and `Shutdown` make a process wanted down in every
 //! phase. A `Start` that starts a process makes it wanted up. A process that is `Stopping` (or then `Unreachable`) and
@@ -65,6 +69,8 @@ pub enum MachineInput {
     Shutdown,
     /// Stop it and start it again.
     Recycle,
+    /// What it depends on allows it to start now.
+    DependenciesMet,
     /// The child was spawned.
     Spawned(u32),
     /// No child could be spawned, for this reason.
@@ -130,6 +136,8 @@ pub struct MachineContext<'a> {
     pub supervising: bool,
     /// A random number, for what is spread in time.
     pub random: u64,
+    /// Whether what it depends on allows it to start.
+    pub dependencies_met: bool,
 }
 
 impl Machine {
@@ -202,7 +210,10 @@ impl Machine {
     pub fn is_active(&self) -> bool {
         let waits = matches!(
             self.progress.phase,
-            ProcessPhase::Spawning | ProcessPhase::WaitingToRestart | ProcessPhase::BackingOff
+            ProcessPhase::AwaitingDependencies
+                | ProcessPhase::Spawning
+                | ProcessPhase::WaitingToRestart
+                | ProcessPhase::BackingOff
         );
         self.is_alive() || waits || self.has_second_life()
     }
@@ -239,7 +250,15 @@ impl Machine {
 
     /// Whether it is starting, at the first attempt.
     pub fn is_coming_up(&self) -> bool {
-        matches!(self.progress.phase, ProcessPhase::Spawning | ProcessPhase::Settling)
+        matches!(
+            self.progress.phase,
+            ProcessPhase::AwaitingDependencies | ProcessPhase::Spawning | ProcessPhase::Settling
+        )
+    }
+
+    /// Whether it is to be started as soon as what it depends on allows it.
+    pub fn awaits_dependencies(&self) -> bool {
+        self.progress.phase == ProcessPhase::AwaitingDependencies
     }
 
     /// Whether a client may send it a signal.
@@ -258,7 +277,9 @@ impl Machine {
     /// Why a client cannot start it now; none if a `Start` will start it.
     pub fn obstacle_to_start(&self) -> Option<Obstacle> {
         match self.progress.phase {
+            // Where it waits already, what it waits for is started again.
             ProcessPhase::NeverStarted
+            | ProcessPhase::AwaitingDependencies
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
             | ProcessPhase::WaitingToRestart
@@ -304,32 +325,41 @@ impl Machine {
     /// Processes one input. An input without a meaning in the current phase changes nothing.
     pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<MachineAction> {
         use MachineInput::{
-            Due, Ended, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed, SpawnUnanswered, Spawned, Start,
-            Stop,
+            DependenciesMet, Due, Ended, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed, SpawnUnanswered,
+            Spawned, Start, Stop,
         };
         use ProcessPhase::{
-            BackingOff, Exited, GivenUp, NeverStarted, Settling, Spawning, Stopped, Stopping, Unreachable, Up,
-            WaitingToRestart,
+            AwaitingDependencies, BackingOff, Exited, GivenUp, NeverStarted, Settling, Spawning, Stopped, Stopping,
+            Unreachable, Up, WaitingToRestart,
         };
         let mut actions = Vec::new();
         let out = &mut actions;
         match input {
             Stop | Shutdown => self.progress.wanted = Wanted::Down,
             Due(timer) => self.progress.timers.clear(timer),
-            Start | Recycle | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ended(_) | SignalSent
-            | SignalRefused => {}
+            Start | Recycle | DependenciesMet | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ended(_)
+            | SignalSent | SignalRefused => {}
         }
         match (self.progress.phase, input) {
-            (NeverStarted | Stopped | Exited | WaitingToRestart | GivenUp, Start) => self.start(at, out),
+            (NeverStarted | AwaitingDependencies | Stopped | Exited | WaitingToRestart | GivenUp, Start) => {
+                self.start(at, out);
+            }
+            (AwaitingDependencies, DependenciesMet) if at.supervising && at.dependencies_met => self.spawn(at, out),
             (Spawning | Settling | Up | Stopping | BackingOff | Unreachable, Start) => {}
+            (
+                NeverStarted | AwaitingDependencies | Spawning | Settling | Up | Stopping | Stopped | Exited
+                | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                DependenciesMet,
+            ) => {}
 
             (Settling | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
+            (AwaitingDependencies, Stop | Shutdown) => self.stop_waiting(at, out),
             (BackingOff, Stop) => self.stop_retrying(at, out),
             (BackingOff, Shutdown) => self.give_up(None, at, out),
             (GivenUp, Stop | Shutdown) => self.progress.timers.clear(Timer::SecondLife),
             (GivenUp, Recycle) => {}
             (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, StateDetail::None, out),
-            (BackingOff | WaitingToRestart, Recycle) => {}
+            (AwaitingDependencies | BackingOff | WaitingToRestart, Recycle) => {}
             (NeverStarted | Spawning | Stopping | Stopped | Exited | Unreachable, Stop | Shutdown | Recycle) => {}
 
             (Spawning, Spawned(pid)) => {
@@ -348,8 +378,8 @@ impl Machine {
                 self.apply_pending_stop(at, out);
             }
             (
-                NeverStarted | Settling | Up | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp
-                | Unreachable,
+                NeverStarted | AwaitingDependencies | Settling | Up | Stopping | Stopped | Exited | WaitingToRestart
+                | BackingOff | GivenUp | Unreachable,
                 Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_),
             ) => {}
 
@@ -361,7 +391,10 @@ impl Machine {
             (Up, Ended(status)) => self.ended(status, at, out),
             (Stopping, Ended(status)) => self.stopped(status, at, out),
             (Unreachable, Ended(status)) => self.ended_unreachable(status, at, out),
-            (NeverStarted | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp, Ended(_)) => {}
+            (
+                NeverStarted | AwaitingDependencies | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp,
+                Ended(_),
+            ) => {}
 
             (Settling, Due(Timer::Settled)) => self.succeed(at, out),
             (Stopping, Due(Timer::NextStopStep)) => self.take_next_stop_step(at, out),
@@ -390,13 +423,14 @@ impl Machine {
                 Due(Timer::Settled | Timer::NextStopStep | Timer::Restart | Timer::EndOfRun | Timer::SecondLife),
             ) => {}
             (GivenUp, Due(Timer::Settled | Timer::NextStopStep | Timer::Restart | Timer::Retry | Timer::EndOfRun)) => {}
-            (NeverStarted | Spawning | Stopped | Exited | Unreachable, Due(_)) => {}
+            (NeverStarted | AwaitingDependencies | Spawning | Stopped | Exited | Unreachable, Due(_)) => {}
 
             (Stopping, SignalSent) => self.wait_since_signal(at),
             (Spawning | Settling | Up | Stopping, SignalRefused) => self.enter(Unreachable, StateDetail::None, out),
             (Spawning | Settling | Up, SignalSent) => {}
             (
-                NeverStarted | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp
+                | Unreachable,
                 SignalSent | SignalRefused,
             ) => {}
         }
@@ -410,6 +444,7 @@ impl Machine {
         self.progress.wanted = Wanted::Up;
         self.progress.attempts = 0;
         self.progress.restarts = Restarts::anew(number);
+        self.progress.failure = None;
         self.spawn(at, out);
     }
 
@@ -419,7 +454,12 @@ impl Machine {
         self.spawn(at, out);
     }
 
+    /// Spawns the child, or waits until its dependencies allow it.
     fn spawn(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        if !at.dependencies_met {
+            self.enter(ProcessPhase::AwaitingDependencies, StateDetail::Tries(self.progress.attempts), out);
+            return;
+        }
         self.progress.failure = None;
         self.progress.exit_status = None;
         self.progress.exit_signal = None;
@@ -633,6 +673,12 @@ impl Machine {
         if let Some(due) = self.progress.timers.get(Timer::NextStopStep) {
             self.progress.timers.set(Timer::NextStopStep, due.max(waited_for));
         }
+    }
+
+    fn stop_waiting(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        out.push(MachineAction::Log(LogLevel::Info, texts::stopped_waiting(&at.config.identity.name)));
+        let is_new = self.progress.last_start == 0;
+        self.enter(if is_new { ProcessPhase::NeverStarted } else { ProcessPhase::Stopped }, StateDetail::Pid(0), out);
     }
 
     fn stop_retrying(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {

@@ -21,6 +21,8 @@ pub enum Reason {
     Failed,
     /// The process exited, or was stopped, before it was RUNNING.
     AbnormalTermination,
+    /// The process waits for something that will not come by itself; the detail tells of both.
+    DependencyFailed,
     /// The process could not be spawned.
     SpawnError,
     /// The process runs already.

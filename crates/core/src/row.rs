@@ -8,6 +8,7 @@ use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
+use crate::dependencies::{AwaitedDependency, waiting_for};
 use crate::process::ProcessPhase;
 
 /// A wall-clock time split into local calendar fields.
@@ -53,6 +54,8 @@ pub struct Row {
     pub stdout_logfile: Option<String>,
     /// The path of its stderr log.
     pub stderr_logfile: Option<String>,
+    /// What it waits for before it is started.
+    pub awaited: Vec<AwaitedDependency>,
 }
 
 impl Row {
@@ -114,6 +117,7 @@ impl Row {
                 out.push_str(&day_and_minute(local(self.start)));
             }
             ProcessState::Stopped | ProcessState::Exited => out.push_str(&day_and_minute(local(self.stop))),
+            ProcessState::Starting if !self.awaited.is_empty() => out.push_str(&waiting_for(&self.awaited)),
             ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => {}
         }
     }

@@ -22,5 +22,6 @@ pub fn row(group: &str, name: &str) -> Row {
         next_start: None,
         stdout_logfile: None,
         stderr_logfile: None,
+        awaited: Vec::new(),
     }
 }

@@ -13,9 +13,12 @@ mod jobs;
 mod listener_progress;
 mod listeners;
 mod messages;
+mod order;
+mod ordered_stop;
 mod shutdown;
 mod shutdown_progress;
 pub mod snapshot;
+mod stop_order;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
 use crate::auto_log::AutoLogNames;
+use crate::dependencies::{self, DependencyGraph};
 use crate::event::{Event, SupervisorState};
 use crate::output::Channel;
 use crate::plan::Plan;
@@ -43,6 +47,7 @@ pub use messages::{
 
 use job::Job;
 pub use listener_progress::ListenerProgress;
+use ordered_stop::OrderedStop;
 use shutdown_progress::ShutdownProgress;
 
 /// The largest capacity of the queue of effects that is kept. The start of many processes needs more, but only once.
@@ -92,6 +97,9 @@ struct Orphans {
     reaped: u64,
 }
 
+/// The processes of all active groups.
+type Members = BTreeMap<ProcessId, Box<Member>>;
+
 /// The whole supervisor.
 pub struct Supervisor {
     config: Arc<Config>,
@@ -101,7 +109,11 @@ pub struct Supervisor {
     /// In the order of activation.
     groups: Vec<ActiveGroup>,
     /// Boxed, because the nodes of a tree that has grown are about half empty.
-    members: BTreeMap<ProcessId, Box<Member>>,
+    members: Members,
+    /// What depends on what; empty where nothing does.
+    dependencies: DependencyGraph<ProcessId>,
+    /// Whether waiting processes may have nothing left to wait for, because another daemon knew of it last.
+    rechecks_waiting: bool,
     by_run: HashMap<RunId, ProcessId>,
     deadlines: BTreeSet<(Duration, ProcessId)>,
     next_process: u64,
@@ -114,6 +126,8 @@ pub struct Supervisor {
     random: Random,
     ticks: Ticks,
     jobs: Vec<Job>,
+    /// Stops that wait for others.
+    ordered_stops: Vec<OrderedStop>,
     /// The call to whose job items are being added. It gets its reply after all of them have been added.
     collecting: Option<CallId>,
     shutdown: Option<ShutdownProgress>,
@@ -137,6 +151,7 @@ impl Supervisor {
         for group in &config.groups {
             supervisor.activate(group.clone());
         }
+        supervisor.link();
         supervisor
     }
 
@@ -147,6 +162,8 @@ impl Supervisor {
             mood: Mood::Running,
             groups: Vec::new(),
             members: BTreeMap::new(),
+            dependencies: DependencyGraph::default(),
+            rechecks_waiting: false,
             by_run: HashMap::new(),
             deadlines: BTreeSet::new(),
             next_process: 0,
@@ -157,6 +174,7 @@ impl Supervisor {
             random: Random::new(seed),
             ticks: Ticks::new(now),
             jobs: Vec::new(),
+            ordered_stops: Vec::new(),
             collecting: None,
             shutdown: None,
             restart_with: None,
@@ -216,6 +234,7 @@ impl Supervisor {
             next_start: member.machine.next_start(),
             stdout_logfile: member.stdout_log.clone(),
             stderr_logfile: member.stderr_log.clone(),
+            awaited: self.awaited(id),
         })
     }
 
@@ -256,6 +275,7 @@ impl Supervisor {
             SupervisorInput::Judged { process, judgement, verdict } => self.judged(now, process, judgement, verdict),
             SupervisorInput::Subscribed { kinds } => self.subscribed = kinds,
         }
+        self.advance_ordered_stops(now);
         self.replace_retired(now);
         self.dispatch_events();
         self.advance_shutdown(now);
@@ -295,12 +315,13 @@ impl Supervisor {
     /// The time of the next [`SupervisorInput::Elapsed`], on the monotonic clock, if one is needed.
     pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         let process = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let waiting = self.rechecks_waiting.then_some(now.mono);
         let ticks = self.ticks.deadline(now, |kind| self.is_subscribed(kind));
         let shutdown = self.shutdown.as_ref().map(ShutdownProgress::deadline);
         let jobs = self.jobs.iter().filter_map(Job::next_report).min();
         let pools = self.groups.iter().filter_map(|group| group.pool.as_ref()?.deadline()).min();
         let listeners = self.next_listener_deadline();
-        [process, ticks, shutdown, jobs, pools, listeners].into_iter().flatten().min()
+        [process, waiting, ticks, shutdown, jobs, pools, listeners].into_iter().flatten().min()
     }
 
     fn start(&mut self, now: Now) {
@@ -313,6 +334,9 @@ impl Supervisor {
     }
 
     fn elapsed(&mut self, now: Now) {
+        if std::mem::take(&mut self.rechecks_waiting) {
+            self.relink(now);
+        }
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now.mono {
                 break;
@@ -401,6 +425,7 @@ impl Supervisor {
     /// Passes an input to the machine of a process, and carries out the actions that it returns.
     fn drive_machine(&mut self, now: Now, id: ProcessId, input: MachineInput) {
         let supervising = self.mood == Mood::Running;
+        let dependencies_met = self.are_dependencies_met(id);
         let Some(member) = self.members.get_mut(&id) else { return };
         let config = member.config.clone();
         let died = match input {
@@ -409,14 +434,18 @@ impl Supervisor {
         };
         let had_finished = member.machine.finish().is_some();
         let random = self.random.next();
-        let context = MachineContext { now, died, config: &config, supervising, random };
+        let context = MachineContext { now, died, config: &config, supervising, random, dependencies_met };
         let actions = member.machine.handle(input, context);
         let has_finished = !had_finished && member.machine.finish().is_some();
         let run = member.run;
         self.refile(id, now);
+        let mut failure = None;
         for action in actions {
             match action {
-                MachineAction::Changed { from, to, detail } => self.state_changed(id, from, to, detail),
+                MachineAction::Changed { from, to, detail } => {
+                    failure = dependencies::failure(to, detail).or(failure);
+                    self.state_changed(id, from, to, detail);
+                }
                 MachineAction::Log(level, line) => self.log(level, line),
                 MachineAction::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
                 MachineAction::Signal { signal, scope } => {
@@ -427,6 +456,10 @@ impl Supervisor {
         }
         self.effects.push_back(Effect::PublishRow(id));
         self.process_changed(id);
+        if let Some(failure) = failure.filter(|_| !self.dependencies.is_empty()) {
+            self.dependency_failed(now, id, failure);
+        }
+        self.process_moved(now, id);
         if has_finished {
             self.finished_for_good(id);
         }
@@ -519,6 +552,7 @@ impl Supervisor {
     }
 
     fn autostart(&mut self, now: Now, index: usize) {
+        self.relink(now);
         let plan = self.plan_start(vec![index]);
         self.carry_out_start(now, plan);
     }
@@ -533,9 +567,12 @@ impl Supervisor {
     }
 
     fn carry_out_start(&mut self, now: Now, mut plan: Plan<ProcessId>) {
-        // No program waits for another one, so all steps are ready at once.
+        // All steps are ready at once: a program that waits for another one does so by itself.
         for id in plan.begin_ready() {
-            self.drive_machine(now, id, MachineInput::Start);
+            // Another one may have needed it.
+            if self.members.get(&id).is_some_and(|member| member.machine.never_started()) {
+                self.start_with_dependencies(now, id);
+            }
         }
     }
 

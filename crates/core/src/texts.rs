@@ -91,6 +91,30 @@ pub(crate) fn killing_hard(name: &str, pid: u32) -> String {
     format!("killing {} ({pid}) with SIGKILL", repr(name))
 }
 
+pub(crate) fn stopped_waiting(name: &str) -> String {
+    format!("stopped: {name} (while it waited for what it depends on)")
+}
+
+pub(crate) fn waits(name: &str, what: &str) -> String {
+    format!("not yet started: {name} ({what})")
+}
+
+pub(crate) fn waits_in_vain(name: &str, what: &str) -> String {
+    format!("cannot start: {name} ({what})")
+}
+
+pub(crate) fn dependency_failed(verb: &str, name: &str, dependency: &str, failure: &str) -> String {
+    format!("{verb} {name}, because {dependency}, on which it depends, {failure}")
+}
+
+pub(crate) fn stopped_under(name: &str, dependents: &[String]) -> String {
+    format!("stopping {name}, on which others depend that go on: {}", dependents.join(", "))
+}
+
+pub(crate) fn circle(name: &str, dependency: &str) -> String {
+    format!("{name} does not wait for {dependency}, because they depend on each other")
+}
+
 pub(crate) fn stop_in_backoff(name: &str) -> String {
     format!("Attempted to kill {name}, which is in BACKOFF state.")
 }

@@ -230,6 +230,11 @@ impl Client {
         self.request("supervisor.stopProcess", &[name.into(), wait.into()])
     }
 
+    /// Stops a process or group after all that depend on it.
+    pub fn stop_with_dependents(&mut self, name: &str, wait: bool) -> Result<Vec<Outcome>, ClientError> {
+        self.ask_all("supervisor.stopProcessWithDependents", &[name.into(), wait.into()])
+    }
+
     /// Stops all running processes of a group.
     pub fn stop_group(&mut self, group: &str, wait: bool) -> Result<Vec<Outcome>, ClientError> {
         self.ask_all("supervisor.stopProcessGroup", &[group.into(), wait.into()])

@@ -42,6 +42,9 @@ pub enum Kind {
     StopScope,
     Backoff,
     RestartLimit,
+    /// Names of programs, with conditions, separated by commas.
+    Dependencies,
+    OnDependencyFailure,
     Environment,
     /// Names separated by commas.
     Names,
@@ -103,6 +106,8 @@ impl Kind {
             K::ExitWhen => "never, all_finished or any_failed",
             K::Backoff => "fixed, linear or exponential",
             K::RestartLimit => "COUNT/DURATION such as 5/60s, or unlimited",
+            K::Dependencies => "NAME or NAME:CONDITION, separated by commas",
+            K::OnDependencyFailure => "ignore, stop or restart",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::Names => "names, separated by commas",
             K::Events => "event names, separated by commas",
@@ -141,6 +146,8 @@ impl Kind {
             K::ExitWhen => ConfigValue::Text(convert::exit_when(text)?.word().into()),
             K::Backoff => ConfigValue::Backoff(pacing::backoff(text)?),
             K::RestartLimit => ConfigValue::RestartLimit(pacing::limit_of_restarts(text)?),
+            K::Dependencies => ConfigValue::Texts(convert::dependencies(text)?.into()),
+            K::OnDependencyFailure => ConfigValue::Text(convert::dependency_reaction(text)?.word().into()),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
             K::Name => ConfigValue::Text(convert::name(text)?.into()),

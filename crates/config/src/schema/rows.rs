@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 90] = [
+pub(super) static ROWS: [OptionSpec; 92] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -70,6 +70,8 @@ pub(super) static ROWS: [OptionSpec; 90] = [
     row(S::Program, "umask", K::Octal, Unset("the daemon's mask"), "3.0", Restart, "file mode mask").kept(field!(Process: spawn.umask)),
     row(S::Program, "priority", K::Integer, Is("999"), "3.0", Restart, "lower numbers start first and stop last").kept(field!(Process: identity.priority)),
     row(S::Program, "autostart", K::Boolean, Is("true"), "3.0", Restart, "start together with the daemon").kept(field!(Process: start.autostart)),
+    row(S::Program, "depends_on", K::Dependencies, Is(""), "0.1.0", Restart, "what must be ready, or in another condition, before it is started").kept(field!(Process: order.depends_on)).example("db, migrate:exited_ok"),
+    row(S::Program, "on_dependency_failure", K::OnDependencyFailure, Is("ignore"), "0.1.0", Restart, "when what it depends on ends unexpectedly or is FATAL: ignore, stop or restart").kept(field!(Process: order.on_dependency_failure)).example("restart"),
     row(S::Program, "startsecs", K::Integer, Is("1"), "3.0", Restart, "seconds the program must stay up to count as started").kept(field!(Process: start.startsecs)),
     row(S::Program, "startretries", K::Integer, Is("3"), "3.0", Restart, "further attempts after a failed start").kept(field!(Process: start.startretries)),
     row(S::Program, "autorestart", K::AutoRestart, Is("unexpected"), "3.0", Restart, "restart after an exit: true, false or unexpected").kept(field!(Process: restart.autorestart)),

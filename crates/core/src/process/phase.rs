@@ -9,6 +9,8 @@ use supervisord_wire::state::ProcessState;
 pub enum ProcessPhase {
     /// It was never started.
     NeverStarted,
+    /// It is to be started as soon as what it depends on allows it.
+    AwaitingDependencies,
     /// Its child is being spawned.
     Spawning,
     /// Its child is alive, but not yet for `startsecs`.
@@ -33,8 +35,9 @@ pub enum ProcessPhase {
 
 impl ProcessPhase {
     /// All phases.
-    pub const ALL: [ProcessPhase; 11] = [
+    pub const ALL: [ProcessPhase; 12] = [
         ProcessPhase::NeverStarted,
+        ProcessPhase::AwaitingDependencies,
         ProcessPhase::Spawning,
         ProcessPhase::Settling,
         ProcessPhase::Up,
@@ -51,7 +54,9 @@ impl ProcessPhase {
     pub const fn state(self) -> ProcessState {
         match self {
             ProcessPhase::NeverStarted | ProcessPhase::Stopped => ProcessState::Stopped,
-            ProcessPhase::Spawning | ProcessPhase::Settling => ProcessState::Starting,
+            ProcessPhase::AwaitingDependencies | ProcessPhase::Spawning | ProcessPhase::Settling => {
+                ProcessState::Starting
+            }
             ProcessPhase::Up => ProcessState::Running,
             ProcessPhase::Stopping => ProcessState::Stopping,
             ProcessPhase::Exited | ProcessPhase::WaitingToRestart => ProcessState::Exited,
@@ -72,6 +77,7 @@ impl ProcessPhase {
             ProcessPhase::Up => Some(Timer::EndOfRun),
             ProcessPhase::GivenUp => Some(Timer::SecondLife),
             ProcessPhase::NeverStarted
+            | ProcessPhase::AwaitingDependencies
             | ProcessPhase::Spawning
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
@@ -85,7 +91,8 @@ impl ProcessPhase {
             ProcessPhase::NeverStarted | ProcessPhase::Stopping | ProcessPhase::Stopped | ProcessPhase::Unreachable => {
                 Wanted::Down
             }
-            ProcessPhase::Spawning
+            ProcessPhase::AwaitingDependencies
+            | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::Up
             | ProcessPhase::Exited

@@ -16,6 +16,7 @@ struct TestMachine {
     next_pid: u32,
     random: Random,
     supervising: bool,
+    dependencies_met: bool,
     events: Vec<String>,
     lines: Vec<String>,
     signals: Vec<(i32, bool)>,
@@ -34,6 +35,7 @@ impl TestMachine {
             next_pid: 1000,
             random: Random::new(7),
             supervising: true,
+            dependencies_met: true,
             events: Vec::new(),
             lines: Vec::new(),
             signals: Vec::new(),
@@ -44,7 +46,8 @@ impl TestMachine {
     fn give(&mut self, input: MachineInput) -> &mut TestMachine {
         let (now, supervising) = (self.now, self.supervising);
         let random = self.random.next();
-        let at = MachineContext { now, died: now, config: &self.config, supervising, random };
+        let dependencies_met = self.dependencies_met;
+        let at = MachineContext { now, died: now, config: &self.config, supervising, random, dependencies_met };
         let mut spawn = false;
         for action in self.machine.handle(input, at) {
             match action {
@@ -277,7 +280,7 @@ fn a_refused_signal_makes_the_state_unknown_until_the_child_ends() {
 fn a_stop_during_the_spawn_waits_for_the_child() {
     let config = samples::process("p");
     let now = Now { mono: Duration::from_secs(100), wall: Duration::from_secs(1_000_000) };
-    let at = MachineContext { now, died: now, config: &config, supervising: true, random: 0 };
+    let at = MachineContext { now, died: now, config: &config, supervising: true, random: 0, dependencies_met: true };
     let answers = [
         (MachineInput::Spawned(7), ProcessPhase::Stopping),
         (MachineInput::SpawnFailed("no".to_owned()), ProcessPhase::Stopped),
@@ -351,6 +354,8 @@ enum Step {
     /// Nobody knows whether a child can be made.
     Doubt,
     Shutdown,
+    /// What it depends on allows it to start, or no longer.
+    Dependencies(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -365,7 +370,26 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Doubt),
         1 => Just(Step::Recycle),
         1 => Just(Step::Shutdown),
+        1 => any::<bool>().prop_map(Step::Dependencies),
     ]
+}
+
+#[test]
+fn it_waits_for_its_dependencies_at_each_start() {
+    let mut test = TestMachine::new(|config| config.restart.autorestart = AutoRestart::Always);
+    test.dependencies_met = false;
+    test.give(MachineInput::Start).pass(60_000);
+    assert_eq!((test.machine.phase(), test.machine.pid()), (ProcessPhase::AwaitingDependencies, 0));
+    assert_eq!(test.take_events(), ["STOPPED>STARTING tries:0"]);
+    test.dependencies_met = true;
+    test.give(MachineInput::DependenciesMet).pass(1000);
+    assert_eq!(test.take_events(), ["STARTING>RUNNING pid:1001"]);
+    test.dependencies_met = false;
+    test.give(MachineInput::Ended(CODE_0));
+    assert_eq!(test.take_events(), ["RUNNING>EXITED expected:1 pid:1001", "EXITED>STARTING tries:0"]);
+    test.give(MachineInput::Stop);
+    assert_eq!(test.take_events(), ["STARTING>STOPPED pid:0"]);
+    assert_eq!((test.machine.phase(), test.signals.len()), (ProcessPhase::Stopped, 0));
 }
 
 proptest! {
@@ -403,17 +427,26 @@ proptest! {
                     prop_assert_eq!(test.machine.wanted(), Wanted::Down);
                     prop_assert!(!test.machine.is_active());
                 }
+                Step::Dependencies(met) => {
+                    test.dependencies_met = met;
+                    if met {
+                        test.give(MachineInput::DependenciesMet);
+                    }
+                }
                 Step::End(_) | Step::Kill(_) => {}
             }
             let (state, pid) = (test.state(), test.machine.pid());
-            let has_child = matches!(state, Starting | Running | Stopping);
+            let waits = test.machine.awaits_dependencies();
+            prop_assert!(!waits || !test.dependencies_met || !test.supervising, "it waits for nothing");
+            let has_child = matches!(state, Starting | Running | Stopping) && !waits;
             prop_assert!(state == Unknown || has_child == (pid != 0), "{state} with pid {pid}");
             prop_assert!(test.machine.progress().attempts <= startretries.max(0) + 1);
             let (phase, timer) = (test.machine.phase(), test.machine.next_timer().map(|(timer, _)| timer));
             prop_assert!(timer.is_none_or(|timer| phase.timer() == Some(timer)), "{timer:?} in {phase:?}");
             let timer_of_phase = phase.timer().filter(|timer| !matches!(timer, Timer::EndOfRun | Timer::SecondLife));
             prop_assert!(timer_of_phase == timer || !test.supervising, "{phase:?} without its timer");
-            prop_assert_eq!(test.machine.never_started(), test.machine.last_start() == 0);
+            let last_start = test.machine.last_start();
+            prop_assert_eq!(test.machine.never_started() || waits && last_start == 0, last_start == 0);
             prop_assert!(!test.machine.is_active() || test.machine.wanted() == Wanted::Up, "{phase:?} is wanted");
             prop_assert!(!test.machine.is_active() || !test.machine.is_down());
             let mut previous = before;

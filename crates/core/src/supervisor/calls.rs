@@ -51,9 +51,9 @@ impl Supervisor {
             Call::Restart { config } => self.restart(config),
             Call::ReloadConfig { config } => return Ok(CallProgress::Done(self.reload(*config))),
             Call::AddProcessGroup { group } => self.add_group(now, &group)?,
-            Call::RemoveProcessGroup { group } => self.remove_group(&group)?,
-            Call::RegisterProcess { group, process } => self.register_process(&group, *process)?,
-            Call::UnregisterProcess { group, process } => self.unregister_process(&group, &process)?,
+            Call::RemoveProcessGroup { group } => self.remove_group(now, &group)?,
+            Call::RegisterProcess { group, process } => self.register_process(now, &group, *process)?,
+            Call::UnregisterProcess { group, process } => self.unregister_process(now, &group, &process)?,
             Call::SendRemoteCommEvent { kind, data } => {
                 self.emit(Event::RemoteCommunication { kind, data });
             }
@@ -64,6 +64,7 @@ impl Supervisor {
             }
             Call::StartAllProcesses { wait } => return Ok(self.start_many(id, self.all_by_priority(), wait)),
             Call::StopProcess { name, wait } => return self.stop_one(now, id, &name, wait),
+            Call::StopWithDependents { name, wait } => return self.stop_with_dependents(now, id, &name, wait),
             Call::StopProcessGroup { group, wait } => {
                 let index = self.known_group(&group)?;
                 return Ok(self.stop_many(now, id, self.members_by_priority(index), wait));
@@ -120,10 +121,11 @@ impl Supervisor {
         Ok(())
     }
 
-    pub(super) fn remove_group(&mut self, name: &str) -> Result<(), Refusal> {
+    pub(super) fn remove_group(&mut self, now: Now, name: &str) -> Result<(), Refusal> {
         self.unregister_group(name)?;
         self.effects.push_back(Effect::WithdrawGroup(name.into()));
         self.emit(Event::ProcessGroupRemoved(name.into()));
+        self.relink(now);
         Ok(())
     }
 
@@ -149,7 +151,7 @@ impl Supervisor {
     }
 
     /// The definition of the group changes with it: the next reread will find that it differs from the file.
-    fn register_process(&mut self, group: &str, process: Process) -> Result<(), Refusal> {
+    fn register_process(&mut self, now: Now, group: &str, process: Process) -> Result<(), Refusal> {
         let index = self.known_group(group)?;
         if self.find(group, &process.identity.name).is_some() {
             return Err(Refusal::with(Reason::UnknownName, process.identity.name));
@@ -163,10 +165,11 @@ impl Supervisor {
         self.groups[index].config = definition;
         self.groups[index].members.push(id);
         self.effects.push_back(Effect::PublishGroup(group.into()));
+        self.relink(now);
         Ok(())
     }
 
-    fn unregister_process(&mut self, group: &str, process: &str) -> Result<(), Refusal> {
+    fn unregister_process(&mut self, now: Now, group: &str, process: &str) -> Result<(), Refusal> {
         let index = self.known_group(group)?;
         let unknown = || Refusal::with(Reason::UnknownName, process);
         let id = self.find(group, process).ok_or_else(unknown)?;
@@ -180,6 +183,7 @@ impl Supervisor {
         self.groups[index].members.retain(|member| *member != id);
         self.effects.push_back(Effect::PublishGroup(group.into()));
         self.effects.push_back(Effect::WithdrawRow { group: group.into(), process: process.to_owned() });
+        self.relink(now);
         Ok(())
     }
 
@@ -197,7 +201,8 @@ impl Supervisor {
 
     fn start_many(&mut self, call: CallId, ids: Vec<ProcessId>, wait: bool) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
-        for id in ids {
+        // What another one depends on is not started on its behalf before it is its own turn.
+        for id in self.dependencies.in_order(ids) {
             let Some(member) = self.members.get(&id) else { continue };
             if member.machine.obstacle_to_start() != Some(Obstacle::AlreadyStarted) {
                 self.begin_start(call, id, wait);
@@ -212,6 +217,7 @@ impl Supervisor {
             Target::One(id) => {
                 self.open_job(call, ReplyForm::Single);
                 if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
+                    self.log_dependents(id);
                     self.begin_stop(now, call, id, wait);
                     self.set_item_name(call, id, name);
                     Ok(CallProgress::Waiting)
@@ -224,12 +230,43 @@ impl Supervisor {
 
     fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
-        for id in ids {
-            if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
-                self.begin_stop(now, call, id, wait);
-            }
+        let is_active = |id: &ProcessId| self.members.get(id).is_some_and(|member| member.machine.is_active());
+        let active: Vec<ProcessId> = ids.into_iter().filter(is_active).collect();
+        if !self.dependencies.is_empty() {
+            self.begin_ordered_stop(now, call, &active, wait);
+            return CallProgress::Waiting;
+        }
+        for id in active {
+            self.begin_stop(now, call, id, wait);
         }
         CallProgress::Waiting
+    }
+
+    /// Stops a process or a group after all that depend on it, directly or not.
+    fn stop_with_dependents(
+        &mut self,
+        now: Now,
+        call: CallId,
+        name: &str,
+        wait: bool,
+    ) -> Result<CallProgress, Refusal> {
+        let named = match self.target(name)? {
+            Target::One(id) => vec![id],
+            Target::Group(index) => self.members_by_priority(index),
+        };
+        let mut all = named.clone();
+        for id in named {
+            for dependent in self.dependencies.all_dependents(id) {
+                if !all.contains(&dependent) {
+                    all.push(dependent);
+                }
+            }
+        }
+        let is_active = |id: &ProcessId| self.members.get(id).is_some_and(|member| member.machine.is_active());
+        match all.iter().any(is_active) {
+            true => Ok(self.stop_many(now, call, all, wait)),
+            false => Err(Refusal::with(Reason::NotRunning, name)),
+        }
     }
 
     fn signal_one(&mut self, call: CallId, name: &str, signal: &str) -> Result<CallProgress, Refusal> {

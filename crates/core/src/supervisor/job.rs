@@ -45,6 +45,8 @@ pub(super) enum Goal {
     Spawn { wait: bool },
     /// The RUNNING state, or the failure to reach it.
     Run,
+    /// The stop of the processes that depend on it; then it is stopped.
+    Turn,
     /// The stop signal.
     Kill { wait: bool },
     /// A stopped state.

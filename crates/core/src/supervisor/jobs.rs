@@ -51,7 +51,7 @@ impl Supervisor {
             Some(refusal) => self.finish_item(call, id, Err(refusal)),
             None => {
                 self.set_goal(call, id, Goal::Spawn { wait });
-                self.drive_machine(now, id, MachineInput::Start);
+                self.start_with_dependencies(now, id);
             }
         }
     }
@@ -173,7 +173,8 @@ impl Supervisor {
         let machine = &member.machine;
         let (is_up, is_coming_up) = (machine.is_up(), machine.is_coming_up());
         let (is_down, failed) = (machine.is_down(), machine.has_failed());
-        for call in self.calls_with(id, |goal| matches!(goal, Goal::Run | Goal::Stop)) {
+        let waits = |goal: &Goal| matches!(goal, Goal::Spawn { .. } | Goal::Run | Goal::Turn | Goal::Stop);
+        for call in self.calls_with(id, waits) {
             match self.goal(call, id) {
                 Some(Goal::Run) if failed => {
                     let refusal = self.item_refusal(call, id, Reason::SpawnError);
@@ -184,7 +185,12 @@ impl Supervisor {
                     let refusal = self.item_refusal(call, id, Reason::AbnormalTermination);
                     self.finish_item(call, id, Err(refusal));
                 }
-                Some(Goal::Stop) if is_down => self.finish_item(call, id, Ok(())),
+                // It was stopped while it waited for what it depends on: a failed spawn is answered by itself.
+                Some(Goal::Spawn { .. }) if is_down && !failed => {
+                    let refusal = self.item_refusal(call, id, Reason::AbnormalTermination);
+                    self.finish_item(call, id, Err(refusal));
+                }
+                Some(Goal::Turn | Goal::Stop) if is_down => self.finish_item(call, id, Ok(())),
                 _ => {}
             }
         }
@@ -275,13 +281,13 @@ impl Supervisor {
         self.item(call, id).map(|item| item.goal)
     }
 
-    fn set_goal(&mut self, call: CallId, id: ProcessId, goal: Goal) {
+    pub(super) fn set_goal(&mut self, call: CallId, id: ProcessId, goal: Goal) {
         if let Some(item) = self.item(call, id) {
             item.goal = goal;
         }
     }
 
-    fn item_name(&mut self, call: CallId, id: ProcessId) -> String {
+    pub(super) fn item_name(&mut self, call: CallId, id: ProcessId) -> String {
         self.item(call, id).map(|item| item.name.clone()).unwrap_or_default()
     }
 
@@ -294,7 +300,7 @@ impl Supervisor {
         Refusal::with(code, item.map_or("", |item| &item.name))
     }
 
-    fn calls_with(&self, id: ProcessId, matches: impl Fn(&Goal) -> bool) -> Vec<CallId> {
+    pub(super) fn calls_with(&self, id: ProcessId, matches: impl Fn(&Goal) -> bool) -> Vec<CallId> {
         let waits = |job: &&Job| job.open.iter().any(|item| item.process == id && matches(&item.goal));
         self.jobs.iter().filter(waits).map(|job| job.call).collect()
     }

@@ -67,6 +67,7 @@ impl Supervisor {
         if self.shutdown.is_none() {
             self.begin_shutdown(now);
         }
+        self.advance_ordered_shutdown(now);
         self.note_stopped_groups();
         while let Some(group) = self.next_group_to_stop() {
             if self.awaits_listeners(now, &group) {
@@ -76,23 +77,51 @@ impl Supervisor {
             self.note_stopped_groups();
         }
         // A group that is still being stopped has a member that is not down.
-        let is_stopping = self.shutdown.as_ref().is_some_and(|shutdown| shutdown.plan.begun().next().is_some());
+        let is_stopping = self.shutdown.as_ref().is_some_and(ShutdownProgress::is_stopping);
         if !is_stopping && self.members.values().all(|member| member.machine.is_down()) {
             self.finish_shutdown();
         }
     }
 
     fn begin_shutdown(&mut self, now: Now) {
-        let order = self.groups_by_priority().into_iter().rev();
+        let is_ordered = !self.dependencies.is_empty();
+        let groups = if is_ordered { Vec::new() } else { self.groups_by_priority() };
+        let order = groups.into_iter().rev();
         let plan = Plan::sequence(order.map(|index| self.groups[index].config.name.as_str().into()));
+        let ordered = is_ordered.then(|| self.plan_stop());
         let not_down = HashMap::new();
-        self.shutdown = Some(ShutdownProgress { plan, not_down, heard_until: None, reported: now.mono });
+        self.shutdown = Some(ShutdownProgress { plan, ordered, not_down, heard_until: None, reported: now.mono });
         self.emit(Event::SupervisorState(SupervisorState::Stopping));
         self.dispatch_events();
+        self.advance_ordered_shutdown(now);
         if let Some(group) = self.next_group_to_stop().filter(|group| !self.awaits_listeners(now, group)) {
             self.stop_group_members(now, &group);
         }
         self.report_survivors();
+    }
+
+    /// Where programs depend on others, stops each process whose turn it is.
+    fn advance_ordered_shutdown(&mut self, now: Now) {
+        let Some(mut plan) = self.shutdown.as_mut().and_then(|shutdown| shutdown.ordered.take()) else { return };
+        let mut is_heard = false;
+        loop {
+            self.note_stopped(&mut plan);
+            let ready: Vec<ProcessId> = plan.ready().copied().collect();
+            let (busy, ready): (Vec<_>, Vec<_>) = ready.into_iter().partition(|id| self.awaits_listener(now, *id));
+            is_heard |= !busy.is_empty();
+            if ready.is_empty() {
+                break;
+            }
+            for id in ready {
+                plan.begin(&id);
+                self.cancel_listener_restart(id);
+                self.drive_machine(now, id, MachineInput::Shutdown);
+            }
+        }
+        if let Some(shutdown) = self.shutdown.as_mut() {
+            shutdown.ordered = Some(plan);
+            shutdown.heard_until = shutdown.heard_until.filter(|_| is_heard);
+        }
     }
 
     fn next_group_to_stop(&self) -> Option<Arc<str>> {
@@ -123,10 +152,23 @@ impl Supervisor {
     /// Whether a listener of the group is still processing an event, and has time left.
     fn awaits_listeners(&mut self, now: Now, group: &str) -> bool {
         let Some(index) = self.group_index(group) else { return false };
-        let members = self.groups[index].members.iter().filter_map(|id| self.members.get(id));
-        let is_busy = members
-            .filter(|member| member.machine.is_up())
-            .any(|member| member.listener.as_ref().is_some_and(super::listener_progress::ListenerProgress::is_busy));
+        let is_busy = self.groups[index].members.iter().any(|id| self.is_busy_listener(*id));
+        self.grants_time(now, is_busy)
+    }
+
+    /// Whether a process is a listener that is still processing an event, and has time left.
+    fn awaits_listener(&mut self, now: Now, id: ProcessId) -> bool {
+        let is_busy = self.is_busy_listener(id);
+        self.grants_time(now, is_busy)
+    }
+
+    fn is_busy_listener(&self, id: ProcessId) -> bool {
+        let member = self.members.get(&id).filter(|member| member.machine.is_up());
+        let listener = member.and_then(|member| member.listener.as_ref());
+        listener.is_some_and(super::listener_progress::ListenerProgress::is_busy)
+    }
+
+    fn grants_time(&mut self, now: Now, is_busy: bool) -> bool {
         let Some(shutdown) = self.shutdown.as_mut() else { return false };
         is_busy && now.mono < *shutdown.heard_until.get_or_insert(now.mono + LAST_EVENT_TIMEOUT)
     }

@@ -79,6 +79,8 @@ impl Supervisor {
             retiring,
             // In `member_snapshot`, and what is made of that.
             members: _,
+            dependencies: _,
+            rechecks_waiting: _,
             by_run: _,
             deadlines: _,
             // Numbers that nobody else knows.
@@ -90,6 +92,8 @@ impl Supervisor {
             subscribed: _,
             // Nobody is left who waits for an answer; what was asked for goes on without.
             jobs: _,
+            // Who has not been asked to stop yet goes on.
+            ordered_stops: _,
             collecting: _,
             // Nobody takes over from a daemon that ends.
             mood: _,
@@ -193,6 +197,8 @@ impl Supervisor {
             supervisor.restore_group(group, now);
         }
         supervisor.retiring = retiring;
+        supervisor.link();
+        supervisor.rechecks_waiting = supervisor.members.values().any(|member| member.machine.awaits_dependencies());
         supervisor.effects.push_back(Effect::PublishMood(Mood::Running));
         supervisor.forget_judgements(now);
         supervisor
@@ -311,7 +317,7 @@ impl Supervisor {
         for name in std::mem::take(&mut self.retiring) {
             let result = match self.configured_group(&name) {
                 Some(group) => self.replace_group(group, now),
-                None => self.remove_group(&name),
+                None => self.remove_group(now, &name),
             };
             match result {
                 Ok(()) => {}

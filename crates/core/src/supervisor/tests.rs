@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use supervisord_config::dependency::DependencyCondition;
 use supervisord_config::model::{AutoRestart, Process};
 use supervisord_config::samples;
 use supervisord_wire::state::ProcessState;
@@ -11,10 +12,12 @@ use crate::actor::Actor;
 use crate::call::{Answer, Call, CallOutcome, Reason, Refusal};
 use crate::supervisor::snapshot::MemberSnapshot;
 
+mod any_graph;
 mod any_life;
 mod calls;
 mod exit_condition;
 mod listeners;
+mod order;
 mod plug_ins;
 mod programs;
 mod shutdown;
@@ -162,6 +165,11 @@ impl World {
             }
             Effect::WithdrawGroup(group) => self.published.push(format!("withdrawn {group}")),
             Effect::Kill { process, run, signal, call, .. } => {
+                if signal == 15 && self.mood != Mood::Running {
+                    let dependents = self.supervisor.dependencies.all_dependents(process);
+                    let is_alive = |id: &ProcessId| self.children.values().any(|child| child.process == *id);
+                    assert!(!dependents.iter().any(is_alive), "it stops before what depends on it: {:#?}", self.log);
+                }
                 self.advance(self.now.mono + self.signalling);
                 let name =
                     self.supervisor.process(process).map(|config| config.identity.name.clone()).unwrap_or_default();
@@ -215,6 +223,7 @@ impl World {
         assert!(!self.children.values().any(|child| child.process == process), "two children of one process");
         assert!(!self.draining.iter().any(|dead| dead.process == process), "a child before the end of the last");
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
+        assert!(self.may_start(process), "a start before what it depends on allows it");
         self.next_pid += 1;
         let ignores_term =
             self.supervisor.process(process).is_some_and(|config| self.stubborn.contains(&config.identity.name));
@@ -223,6 +232,18 @@ impl World {
         self.advance(self.now.mono + self.birth);
         self.children.insert(self.next_pid, Child { process, run, ignores_term, heard: Vec::new() });
         SupervisorInput::Spawned { process, result: Ok(Spawned { run, pid: self.next_pid, at: self.now }) }
+    }
+
+    /// Whether what a process depends on allows it to start. What had ended may have been started again since that was decided.
+    fn may_start(&self, process: ProcessId) -> bool {
+        let holds = |need: &crate::dependencies::Need<ProcessId>| {
+            !matches!(need.condition, DependencyCondition::Running | DependencyCondition::Ready)
+                || need.members.iter().all(|id| {
+                    let member = self.supervisor.members.get(id);
+                    member.is_some_and(|member| crate::dependencies::holds(need.condition, &member.machine))
+                })
+        };
+        self.supervisor.dependencies.needs(process).iter().all(holds)
     }
 
     /// Signals reach the child at once; its end is noticed when time passes.

@@ -21,6 +21,9 @@ enum Operation<'a> {
     Clear,
 }
 
+/// What begins the reason in a fault of a program that waits in vain for what it depends on.
+const WAITING: &str = ": waiting for ";
+
 /// How outcomes are reported.
 #[derive(Clone, Copy)]
 struct Wording {
@@ -84,14 +87,42 @@ pub(super) fn start(session: &mut Session, invocation: &Invocation<'_>) -> Resul
     Operation::Start.run(session, &invocation.words)
 }
 
+/// The word that lets `stop` stop what depends on a process, too.
+const DEPENDENTS: &str = "--dependents";
+
 /// Stops processes and waits until they have ended.
 pub(super) fn stop(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
-    Operation::Stop.run(session, &invocation.words)
+    let (options, names): (Vec<&str>, Vec<&str>) = invocation.words.iter().partition(|word| **word == DEPENDENTS);
+    if options.is_empty() || names.contains(&"all") {
+        return Operation::Stop.run(session, &names);
+    }
+    if names.is_empty() {
+        invocation.misuse(session, status::GENERIC, "Error: stop --dependents requires a process name");
+    }
+    for name in names {
+        stop_with_dependents(session, name)?;
+    }
+    Ok(Flow::Continue)
+}
+
+fn stop_with_dependents(session: &mut Session, name: &str) -> Result<(), Failure> {
+    let outcomes = match session.client()?.stop_with_dependents(name, true) {
+        Ok(outcomes) => outcomes,
+        Err(ClientError::Fault(fault)) => {
+            if fault.is(FaultCode::BadName) {
+                session.hints.push(HintRequest::unknown(name, ExpectedName::ProcessOrGroup));
+            }
+            let Namespec { group, process } = Namespec::parse(name);
+            vec![Outcome::refused(&group, process.as_deref().unwrap_or("*"), fault)]
+        }
+        Err(error) => return Err(error.into()),
+    };
+    STOPPED.report(session, &outcomes)
 }
 
 /// Stops all named processes, then starts them.
 pub(super) fn restart(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
-    stop(session, invocation)?;
+    Operation::Stop.run(session, &invocation.words)?;
     start(session, invocation)
 }
 
@@ -217,6 +248,7 @@ fn explain(session: &mut Session, outcome: &Outcome) {
             let (_, reason) = outcome.description.split_once(": ").unwrap_or_default();
             session.console.explain(format_args!("{name}: {reason}"));
         }
+        Some(FaultCode::AbnormalTermination) if outcome.description.contains(WAITING) => {}
         Some(FaultCode::SpawnError | FaultCode::AbnormalTermination) => {
             let Ok(info) = session.client().and_then(|client| client.process_info(&name)) else { return };
             let reason = info.spawnerr;
@@ -251,6 +283,10 @@ impl Wording {
         }
         if code.is_some() && code == self.verbatim {
             return Ok(outcome.description.clone());
+        }
+        // What it waits for says more than that it does not run.
+        if let Some((_, what)) = outcome.description.split_once(WAITING) {
+            return Ok(format!("{name}: ERROR (waiting for {what})"));
         }
         match self.refusals.iter().find(|(refusal, _)| code == Some(*refusal)) {
             Some((_, words)) => Ok(format!("{name}: ERROR ({words})")),
@@ -299,6 +335,14 @@ mod tests {
         }
         assert!(STARTED.line(&outcome(30)).is_err());
         assert!(STARTED.line(&outcome(4711)).is_err());
+    }
+
+    #[test]
+    fn a_start_that_waits_in_vain_says_for_what() {
+        let description = "ABNORMAL_TERMINATION: g:p: waiting for db to be ready (db is FATAL)".to_owned();
+        let outcome = Outcome { description, ..outcome(40) };
+        assert_eq!(STARTED.line(&outcome).unwrap(), "g:p: ERROR (waiting for db to be ready (db is FATAL))");
+        assert_eq!(STARTED.exit_status(&outcome), Some(7));
     }
 
     #[test]

@@ -206,6 +206,7 @@ pub static VERBS: [Verb; 24] = [
             "stop <name>\t\tStop a process\n\
              stop <gname>:*\t\tStop all processes of a group\n\
              stop <name> <name>\tStop several processes or groups\n\
+             stop --dependents <name>\tStop a process or group after all that depend on it\n\
              stop all\t\tStop all processes\n",
         ),
         run: control::stop,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use supervisord_config::command_line::Overrides;
-use supervisord_config::load_text;
 use supervisord_config::model::{Config, Process};
+use supervisord_config::{load_text, resolve_dependencies};
 
 use crate::host::SystemHost;
 
@@ -25,7 +25,12 @@ pub(super) fn processes(
     let processes =
         defined.groups.into_iter().find(|defined| defined.name == group).map(|group| group.processes.clone());
     let inherited = &config.supervisord.environment;
-    Ok(processes.unwrap_or_default().iter().map(|process| Arc::new(with_environment(process, inherited))).collect())
+    let finished = |process: &Arc<Process>| {
+        let mut process = with_environment(process, inherited);
+        resolve_dependencies(&mut process, group, &config.groups).map_err(|complaint| complaint.to_string())?;
+        Ok(Arc::new(process))
+    };
+    processes.unwrap_or_default().iter().map(finished).collect()
 }
 
 /// What every program of the daemon gets, where the process says nothing else.

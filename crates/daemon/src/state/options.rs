@@ -118,7 +118,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         K::Fraction => ConfigValue::Fraction(f64::deserialize(json)?),
         K::Duration => ConfigValue::Duration(Duration::from_millis(u64::deserialize(json)?)),
         K::ExitCodes => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
-        K::Names | K::Events => ConfigValue::Texts(Vec::deserialize(json)?.into()),
+        K::Names | K::Events | K::Dependencies => ConfigValue::Texts(Vec::deserialize(json)?.into()),
         K::Environment => ConfigValue::Pairs(Vec::deserialize(json)?.into()),
         K::User => ConfigValue::User(Cow::Owned(User::deserialize(json)?.into())),
         K::Owner => {
@@ -141,7 +141,8 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
             UrlOrAuto::Present(text) if text == "Auto" => ConfigValue::Unset,
             UrlOrAuto::Present(text) | UrlOrAuto::Version1 { text } => ConfigValue::Text(text.into()),
         },
-        K::Text
+        K::OnDependencyFailure
+        | K::Text
         | K::Password
         | K::ExitWhen
         | K::StopScope

@@ -172,6 +172,10 @@ pub struct Process {
     /// It is being stopped only to be started again; read only: the first writers of version 2 said so instead of `wanted`.
     #[serde(default, skip_serializing)]
     pub(super) replacing: bool,
+    /// It is to be started as soon as what it depends on allows it. Its state is that before, which those know who do not know
+    /// this.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) awaits_dependencies: bool,
     /// How many steps of its stop plan are done besides the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) stop_step: u32,
@@ -250,7 +254,10 @@ impl Process {
         Process {
             group: group.to_owned(),
             name: member.name.clone(),
-            state: phase.state().code(),
+            state: match phase {
+                ProcessPhase::AwaitingDependencies => ProcessState::Stopped.code(),
+                _ => phase.state().code(),
+            },
             pid: if run.as_ref().is_some_and(|run| run.pid == *pid) { 0 } else { *pid },
             // A child that is being made is started when it is there.
             started: if *phase == ProcessPhase::Spawning { 0 } else { nanos(*started) },
@@ -268,6 +275,7 @@ impl Process {
                 process::Wanted::Down => Wanted::Down,
             }),
             replacing: false,
+            awaits_dependencies: *phase == ProcessPhase::AwaitingDependencies,
             stop_step: *stop_step,
             listener: member.listener.as_ref().and_then(|progress| serde_json::to_value(Listener::from(progress)).ok()),
             waiting,
@@ -344,6 +352,7 @@ impl Process {
 
     fn phase(&self, pid: u32) -> ProcessPhase {
         match ProcessState::from_code(self.state.into()).unwrap_or(ProcessState::Unknown) {
+            ProcessState::Stopped if self.awaits_dependencies => ProcessPhase::AwaitingDependencies,
             ProcessState::Stopped if self.start == 0 => ProcessPhase::NeverStarted,
             ProcessState::Stopped => ProcessPhase::Stopped,
             ProcessState::Starting if pid == 0 => ProcessPhase::Spawning,

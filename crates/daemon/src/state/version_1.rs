@@ -121,6 +121,7 @@ impl Member {
             exit_signal: None,
             wanted: machine.wanted,
             replacing: *replacing,
+            awaits_dependencies: false,
             stop_step: machine.stop_step,
             listener: listener.clone(),
             waiting: 0,

@@ -54,7 +54,7 @@ fn code(reason: Reason) -> FaultCode {
         Reason::NotExecutable => FaultCode::NotExecutable,
         // The numbers of faults are the original's, which knows no rights.
         Reason::Failed | Reason::NotPermitted => FaultCode::Failed,
-        Reason::AbnormalTermination => FaultCode::AbnormalTermination,
+        Reason::AbnormalTermination | Reason::DependencyFailed => FaultCode::AbnormalTermination,
         Reason::SpawnError => FaultCode::SpawnError,
         Reason::AlreadyStarted => FaultCode::AlreadyStarted,
         Reason::NotRunning => FaultCode::NotRunning,

@@ -62,6 +62,8 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::ExitWhen | Kind::InetAddress => "??",
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
             Kind::Environment => "KEY",
+            Kind::Dependencies => "a,,b",
+            Kind::OnDependencyFailure => "??",
             Kind::Name => "a b",
             Kind::User | Kind::Owner => "no-such-user",
             Kind::Directory => "/no/such",

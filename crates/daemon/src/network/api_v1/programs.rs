@@ -2,6 +2,8 @@
 
 use hyper::StatusCode;
 use serde::Serialize;
+use supervisord_config::dependency::Dependency;
+use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
 use supervisord_core::row::{LocalTime, Row};
 
 use super::problem::Problem;
@@ -41,6 +43,29 @@ struct ProgramResource<'a> {
     next_start: Option<i64>,
     stdout_logfile: Option<&'a str>,
     stderr_logfile: Option<&'a str>,
+    /// Each as `GROUP:NAME:CONDITION` or `GROUP:*:CONDITION`.
+    dependencies: Vec<String>,
+    /// What it waits for before it is started.
+    waiting_for: Vec<Awaited<'a>>,
+}
+
+/// Something that a process waits for.
+#[derive(Serialize)]
+struct Awaited<'a> {
+    group: &'a str,
+    /// None for all processes of the group.
+    name: Option<&'a str>,
+    condition: &'static str,
+    /// Why it will not come by itself.
+    hindrance: Option<String>,
+}
+
+impl<'a> From<&'a AwaitedDependency> for Awaited<'a> {
+    fn from(awaited: &'a AwaitedDependency) -> Awaited<'a> {
+        let AwaitedDependency { group, process, condition, hindrance } = awaited;
+        let hindrance = hindrance.as_ref().map(Hindrance::to_string);
+        Awaited { group, name: process.as_deref(), condition: condition.word(), hindrance }
+    }
 }
 
 impl<'a> ProgramResource<'a> {
@@ -59,6 +84,8 @@ impl<'a> ProgramResource<'a> {
             next_start: row.next_start.map(epoch_of),
             stdout_logfile: row.stdout_logfile.as_deref(),
             stderr_logfile: row.stderr_logfile.as_deref(),
+            dependencies: row.config.dependencies().iter().map(Dependency::to_string).collect(),
+            waiting_for: row.awaited.iter().map(Awaited::from).collect(),
         }
     }
 }

@@ -39,6 +39,8 @@ fn programs_are_listed() {
         "next_start": null,
         "stdout_logfile": plane.path("b.out"),
         "stderr_logfile": null,
+        "dependencies": [],
+        "waiting_for": [],
     });
     let listed = body(&response);
     assert_eq!(listed["programs"][1], fatal);

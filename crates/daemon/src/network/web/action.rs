@@ -120,6 +120,10 @@ impl ProcessAction {
             Reason::AlreadyStarted => "already started".to_owned(),
             Reason::SpawnError => "spawn error".to_owned(),
             Reason::AbnormalTermination => "abnormal termination".to_owned(),
+            // It names the process itself.
+            Reason::DependencyFailed => {
+                return format!("ERROR: Process {}", refusal.detail.as_deref().unwrap_or(process));
+            }
             _ => refusal::text(refusal),
         };
         format!("ERROR: Process {process}: {reason}")

@@ -86,7 +86,7 @@ const fn introspection(
     unguarded(method(name, about, parameters, returns, result, build))
 }
 
-pub(super) static METHODS: [Method; 43] = [
+pub(super) static METHODS: [Method; 44] = [
     method(
         "supervisor.getAPIVersion",
         "Tell the version of this interface.",
@@ -238,6 +238,14 @@ pub(super) static METHODS: [Method; 43] = [
     method("supervisor.stopProcess", "Stop a process.", &[PROCESSES, STOP_WAIT], Boolean, TRUE, |mut args| {
         call(Call::StopProcess { name: args.name()?, wait: args.wait() })
     }),
+    method(
+        "supervisor.stopProcessWithDependents",
+        "Stop a process or a group, after all that depend on it.",
+        &[PROCESSES, STOP_WAIT],
+        Array,
+        STATUSES,
+        |mut args| call(Call::StopWithDependents { name: args.name()?, wait: args.wait() }),
+    ),
     method(
         "supervisor.stopProcessGroup",
         "Stop all running processes of a group.",

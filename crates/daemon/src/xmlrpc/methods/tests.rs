@@ -19,7 +19,7 @@ fn text(text: &str) -> Value {
 }
 
 #[test]
-fn there_are_the_41_methods_of_the_original_and_two_more() {
+fn there_are_the_41_methods_of_the_original_and_three_more() {
     let expected = "supervisor.addProcessGroup supervisor.clearAllProcessLogs supervisor.clearLog \
         supervisor.clearProcessLog supervisor.clearProcessLogs supervisor.getAPIVersion supervisor.getAllConfigInfo \
         supervisor.getAllProcessInfo supervisor.getConfigWarnings supervisor.getIdentification supervisor.getPID supervisor.getProcessInfo \
@@ -29,7 +29,7 @@ fn there_are_the_41_methods_of_the_original_and_two_more() {
         supervisor.sendProcessStdin supervisor.sendRemoteCommEvent supervisor.shutdown \
         supervisor.signalAllProcesses supervisor.signalProcess supervisor.signalProcessGroup \
         supervisor.startAllProcesses supervisor.startProcess supervisor.startProcessGroup \
-        supervisor.stopAllProcesses supervisor.stopProcess supervisor.stopProcessGroup \
+        supervisor.stopAllProcesses supervisor.stopProcess supervisor.stopProcessGroup supervisor.stopProcessWithDependents \
         supervisor.tailProcessLog supervisor.tailProcessStderrLog supervisor.tailProcessStdoutLog \
         supervisor.upgrade \
         system.listMethods system.methodHelp system.methodSignature system.multicall";

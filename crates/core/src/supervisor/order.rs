@@ -1,0 +1,256 @@
+//! The order of starts: programs wait for what they depend on, and react when it fails.
+//!
+//! The machine of a process asks whether its dependencies are met ([`MachineContext`](crate::process::MachineContext)) whenever
+//! it is about to make a child, also after an exit and at another attempt. Here is decided what else is started with it, whom a
+//! change concerns, and who hears why something does not start.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use supervisord_config::dependency::{Dependency, DependencyCondition, OnDependencyFailure};
+use supervisord_config::model::LogLevel;
+use supervisord_wire::name::namespec;
+
+use super::job::Goal;
+use super::{ProcessId, Supervisor};
+use crate::call::{Reason, Refusal};
+use crate::dependencies::{AwaitedDependency, DependencyGraph, Dependent, Need, waiting_for};
+use crate::process::{Machine, MachineInput, ProcessPhase};
+use crate::texts;
+use crate::time::Now;
+
+impl Supervisor {
+    /// Makes the graph of the active processes.
+    pub(super) fn link(&mut self) {
+        let depends = self.members.values().any(|member| !member.config.dependencies().is_empty());
+        if !depends {
+            self.dependencies = DependencyGraph::default();
+            return;
+        }
+        let mut by_group: HashMap<&str, Arc<[ProcessId]>> = HashMap::new();
+        let mut by_name: HashMap<(&str, &str), ProcessId> = HashMap::new();
+        for group in &self.groups {
+            by_group.insert(&group.config.name, group.members.as_slice().into());
+            for id in &group.members {
+                let Some(member) = self.members.get(id) else { continue };
+                by_name.insert((&group.config.name, &member.config.identity.name), *id);
+            }
+        }
+        let need = |dependency: &Dependency| match dependency {
+            Dependency::Written(name) => {
+                // A plug-in made the process before what it depends on was there.
+                let group: Arc<str> = name.as_str().into();
+                Need { process: Some(group.clone()), group, condition: DependencyCondition::Ready, members: [].into() }
+            }
+            Dependency::On { group, process: None, condition } => {
+                let members = by_group.get(group.as_str()).cloned().unwrap_or_else(|| [].into());
+                Need { group: group.as_str().into(), process: None, condition: *condition, members }
+            }
+            Dependency::On { group, process: Some(process), condition } => {
+                let members = by_name.get(&(group.as_str(), process.as_str())).copied();
+                let members = members.into_iter().collect::<Vec<_>>().into();
+                Need {
+                    group: group.as_str().into(),
+                    process: Some(process.as_str().into()),
+                    condition: *condition,
+                    members,
+                }
+            }
+        };
+        let mut dependents = Vec::new();
+        for (id, member) in &self.members {
+            dependents.push(Dependent {
+                id: *id,
+                group: member.group.clone(),
+                name: member.config.identity.name.as_str().into(),
+                needs: member.config.dependencies().iter().map(need).collect(),
+            });
+        }
+        let (graph, left_out) = DependencyGraph::new(dependents);
+        let before = std::mem::replace(&mut self.dependencies, graph);
+        self.dependencies.resume(before);
+        // Only groups of different configurations, or processes of plug-ins, can depend on each other in a circle.
+        for (process, dependency) in left_out {
+            self.log(LogLevel::Warn, texts::circle(&process, &dependency));
+        }
+    }
+
+    /// Makes the graph again, because processes have come or gone, and starts what can be started by it.
+    pub(super) fn relink(&mut self, now: Now) {
+        let was_empty = self.dependencies.is_empty();
+        self.link();
+        if was_empty && self.dependencies.is_empty() {
+            return;
+        }
+        let waiting = self.members.iter().filter(|(_, member)| member.machine.awaits_dependencies());
+        let waiting: Vec<ProcessId> = waiting.map(|(id, _)| *id).collect();
+        for id in waiting {
+            self.recheck(now, id, None);
+        }
+    }
+
+    /// Whether what a process depends on allows it to start.
+    pub(super) fn are_dependencies_met(&self, id: ProcessId) -> bool {
+        self.dependencies.is_empty() || self.dependencies.is_met(id, |id| machine(&self.members, id))
+    }
+
+    /// Starts a process, and before it what it depends on, directly or not, as far as that has to be started.
+    pub(super) fn start_with_dependencies(&mut self, now: Now, id: ProcessId) {
+        if !self.dependencies.needs(id).is_empty() {
+            // One that was given up need not wait for its second life.
+            let can_start = |machine: &Machine| {
+                machine.obstacle_to_start().is_none() && (machine.is_down() || machine.phase() == ProcessPhase::GivenUp)
+            };
+            for dependency in self.dependencies.foundation(id, |id| machine(&self.members, id), can_start) {
+                self.drive_machine(now, dependency, MachineInput::Start);
+            }
+        }
+        self.drive_machine(now, id, MachineInput::Start);
+    }
+
+    /// Tells those that depend on a process that it has changed.
+    pub(super) fn process_moved(&mut self, now: Now, id: ProcessId) {
+        if self.dependencies.is_empty() {
+            return;
+        }
+        if self.members.get(&id).is_some_and(|member| member.machine.awaits_dependencies()) {
+            self.recheck(now, id, None);
+        } else {
+            self.dependencies.forget_awaited(id);
+        }
+        self.tell_dependents(now, id);
+    }
+
+    fn tell_dependents(&mut self, now: Now, id: ProcessId) {
+        let is_waiting = |dependent: &&ProcessId| {
+            self.members.get(dependent).is_some_and(|member| member.machine.awaits_dependencies())
+        };
+        let waiting: Vec<ProcessId> = self.dependencies.dependents(id).iter().filter(is_waiting).copied().collect();
+        for dependent in waiting {
+            self.recheck(now, dependent, Some(id));
+        }
+    }
+
+    /// Starts a waiting process where nothing is left to wait for; otherwise those learn of it that want to know what it waits
+    /// for.
+    fn recheck(&mut self, now: Now, id: ProcessId, changed: Option<ProcessId>) {
+        let is_waiting = self.members.get(&id).is_some_and(|member| member.machine.awaits_dependencies());
+        // Before it is known which children are left, none must be made.
+        if !is_waiting || self.is_ending() || self.rechecks_waiting {
+            return;
+        }
+        if self.are_dependencies_met(id) {
+            self.drive_machine(now, id, MachineInput::DependenciesMet);
+            return;
+        }
+        let members = &self.members;
+        if let Some(before) = self.dependencies.refresh(id, changed, |id| machine(members, id)) {
+            self.log_waiting(id, &before);
+            self.effects.push_back(super::Effect::PublishRow(id));
+            // Whether it waits in vain is known to those that wait for it.
+            self.tell_dependents(now, id);
+        }
+        self.answer_waiting(id);
+    }
+
+    fn log_waiting(&mut self, id: ProcessId, before: &[AwaitedDependency]) {
+        let Some(member) = self.members.get(&id) else { return };
+        let name = member.config.identity.name.as_str();
+        let awaited = self.dependencies.awaited(id);
+        let is_hindered = |awaited: &[AwaitedDependency]| awaited.iter().any(|awaited| awaited.hindrance.is_some());
+        let (level, line) = match (before.is_empty(), is_hindered(awaited)) {
+            (_, true) if !is_hindered(before) => (LogLevel::Warn, texts::waits_in_vain(name, &waiting_for(awaited))),
+            (true, false) => (LogLevel::Info, texts::waits(name, &waiting_for(awaited))),
+            _ => return,
+        };
+        self.log(level, line);
+    }
+
+    /// Answers the calls for the start of a waiting process that need not, or cannot, be waited for.
+    fn answer_waiting(&mut self, id: ProcessId) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let awaited = self.dependencies.awaited(id);
+        let is_hindered = awaited.iter().any(|awaited| awaited.hindrance.is_some());
+        let reason = waiting_for(awaited);
+        for call in self.calls_with(id, |goal| matches!(goal, Goal::Spawn { .. })) {
+            match self.goal(call, id) {
+                Some(Goal::Spawn { wait: false }) => self.finish_item(call, id, Ok(())),
+                Some(Goal::Spawn { wait: true }) if is_hindered => {
+                    let name = self.item_name(call, id);
+                    let refusal = Refusal::with(Reason::DependencyFailed, format!("{name}: {reason}"));
+                    self.finish_item(call, id, Err(refusal));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What a process waits for; empty where it does not wait.
+    pub(super) fn awaited(&self, id: ProcessId) -> Vec<AwaitedDependency> {
+        let is_waiting = self.members.get(&id).is_some_and(|member| member.machine.awaits_dependencies());
+        if is_waiting { self.dependencies.awaited(id).to_vec() } else { Vec::new() }
+    }
+
+    /// Lets those react that depend on a process which ended unexpectedly or became FATAL. One that is stopped for that reason
+    /// has failed for those that depend on it.
+    pub(super) fn dependency_failed(&mut self, now: Now, id: ProcessId, failure: &str) {
+        if self.is_ending() {
+            return;
+        }
+        let mut seen = HashSet::from([id]);
+        let mut failed = VecDeque::from([id]);
+        while let Some(id) = failed.pop_front() {
+            let name = self.member_name(id);
+            let dependents = self.dependencies.dependents(id).iter().copied();
+            let concerned: Vec<ProcessId> =
+                dependents.filter(|dependent| self.needs_it_up(*dependent, id) && !seen.contains(dependent)).collect();
+            for dependent in concerned {
+                let Some(member) = self.members.get(&dependent) else { continue };
+                let (is_active, is_alive) = (member.machine.is_active(), member.machine.is_alive());
+                let (verb, input) = match member.config.order.on_dependency_failure {
+                    OnDependencyFailure::Stop if is_active => ("stopping", MachineInput::Stop),
+                    OnDependencyFailure::Restart if is_alive => ("restarting", MachineInput::Recycle),
+                    _ => continue,
+                };
+                seen.insert(dependent);
+                let line = texts::dependency_failed(verb, &self.member_name(dependent), &name, failure);
+                self.log(LogLevel::Warn, line);
+                self.cancel_listener_restart(dependent);
+                self.drive_machine(now, dependent, input);
+                failed.push_back(dependent);
+            }
+        }
+    }
+
+    /// Whether a process needs another one to be up, not to have ended.
+    fn needs_it_up(&self, id: ProcessId, dependency: ProcessId) -> bool {
+        let mut needs = self.dependencies.needs(id).iter();
+        needs.any(|need| !need.condition.is_an_end() && need.members.contains(&dependency))
+    }
+
+    /// Says who depends on a process that is stopped alone.
+    pub(super) fn log_dependents(&mut self, id: ProcessId) {
+        let is_concerned = |dependent: &&ProcessId| {
+            self.members.get(dependent).is_some_and(|member| member.machine.is_active())
+                && self.needs_it_up(**dependent, id)
+        };
+        let dependents = self.dependencies.dependents(id).iter().filter(is_concerned);
+        let names: Vec<String> = dependents.map(|dependent| self.member_name(*dependent)).collect();
+        if !names.is_empty() {
+            let line = texts::stopped_under(&self.member_name(id), &names);
+            self.log(LogLevel::Info, line);
+        }
+    }
+
+    /// The name by which clients know a process.
+    fn member_name(&self, id: ProcessId) -> String {
+        let member = self.members.get(&id);
+        member.map(|member| namespec(&member.group, &member.config.identity.name)).unwrap_or_default()
+    }
+}
+
+fn machine(members: &super::Members, id: ProcessId) -> Option<&Machine> {
+    members.get(&id).map(|member| &member.machine)
+}

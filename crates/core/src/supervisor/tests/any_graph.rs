@@ -1,0 +1,223 @@
+//! Any graph, and whatever happens to it: nothing starts before what it depends on allows it, nothing waits without saying for
+//! what, and everything stops backwards.
+
+use proptest::prelude::*;
+use supervisord_config::dependency::{DependencyCondition, OnDependencyFailure};
+
+use super::order::on;
+use super::*;
+use crate::process::ProcessPhase;
+
+const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+
+/// A program: those before it in the list that it depends on, and how it is.
+#[derive(Clone, Debug)]
+struct Design {
+    edges: Vec<(usize, DependencyCondition)>,
+    reaction: OnDependencyFailure,
+    autostart: bool,
+    startsecs: i64,
+    restarts: AutoRestart,
+    priority: i64,
+}
+
+fn designs() -> impl Strategy<Value = Vec<Design>> {
+    let condition = prop::sample::select(DependencyCondition::ALL.to_vec());
+    let edges = prop::collection::vec((any::<prop::sample::Index>(), condition), 0..4);
+    let reaction = prop::sample::select(OnDependencyFailure::ALL.to_vec());
+    let restarts = prop_oneof![Just(AutoRestart::Never), Just(AutoRestart::Unexpected)];
+    let design = (edges, reaction, any::<bool>(), 0..3_i64, restarts, 0..3_i64);
+    prop::collection::vec(design, NAMES.len()).prop_map(|designs| {
+        let each = designs.into_iter().enumerate();
+        let design = each.map(|(number, (edges, reaction, autostart, startsecs, restarts, priority))| {
+            let before = edges.into_iter().filter(|_| number > 0);
+            let edges = before.map(|(index, condition)| (index.index(number), condition)).collect();
+            Design { edges, reaction, autostart, startsecs, restarts, priority }
+        });
+        design.collect()
+    })
+}
+
+fn groups(designs: &[Design]) -> Vec<Arc<Group>> {
+    let group = |(name, design): (&&str, &Design)| {
+        varied(name, |process| {
+            let edges = design.edges.iter();
+            process.order.depends_on = edges
+                .map(|(other, condition)| on(NAMES[*other], Some(NAMES[*other]).filter(|_| other % 2 == 0), *condition))
+                .collect();
+            process.order.on_dependency_failure = design.reaction;
+            process.start.autostart = design.autostart;
+            process.start.startsecs = design.startsecs;
+            process.start.startretries = 1;
+            process.restart.autorestart = design.restarts;
+            process.identity.priority = design.priority;
+        })
+    };
+    NAMES.iter().zip(designs).map(group).collect()
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Start(usize, bool),
+    Stop(usize, bool),
+    StopWithDependents(usize, bool),
+    StopAll(bool),
+    StartAll(bool),
+    Die(usize, i32),
+    Break(usize),
+    Mend,
+    Harden(usize),
+    Pass(u64),
+    Upgrade,
+    /// The daemon is killed after so many effects of a start of all.
+    Crash(usize),
+    EndUnseen(usize),
+    Remove(usize),
+    Add(usize),
+    Recycle(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let which = 0..NAMES.len();
+    prop_oneof![
+        4 => (which.clone(), any::<bool>()).prop_map(|(index, wait)| Step::Start(index, wait)),
+        3 => (which.clone(), any::<bool>()).prop_map(|(index, wait)| Step::Stop(index, wait)),
+        2 => (which.clone(), any::<bool>()).prop_map(|(index, wait)| Step::StopWithDependents(index, wait)),
+        1 => any::<bool>().prop_map(Step::StopAll),
+        2 => any::<bool>().prop_map(Step::StartAll),
+        5 => (which.clone(), 0..2).prop_map(|(index, status)| Step::Die(index, status)),
+        1 => which.clone().prop_map(Step::Break),
+        1 => Just(Step::Mend),
+        1 => which.clone().prop_map(Step::Harden),
+        6 => (0..4000_u64).prop_map(Step::Pass),
+        1 => Just(Step::Upgrade),
+        2 => (0..16_usize).prop_map(Step::Crash),
+        1 => which.clone().prop_map(Step::EndUnseen),
+        1 => which.clone().prop_map(Step::Remove),
+        1 => which.clone().prop_map(Step::Add),
+        1 => which.prop_map(Step::Recycle),
+    ]
+}
+
+impl World {
+    fn graph_step(&mut self, step: Step, designs: &[Design]) {
+        let name = |index: usize| NAMES[index].to_owned();
+        match step {
+            Step::Start(index, wait) => drop(self.call(start(NAMES[index], wait))),
+            Step::Stop(index, wait) => drop(self.call(stop(NAMES[index], wait))),
+            Step::StopWithDependents(index, wait) => {
+                self.call(Call::StopWithDependents { name: name(index), wait });
+            }
+            Step::StopAll(wait) => drop(self.call(Call::StopAllProcesses { wait })),
+            Step::StartAll(wait) => drop(self.call(Call::StartAllProcesses { wait })),
+            Step::Die(index, status) => {
+                if let Some(pid) = self.children.keys().copied().nth(index) {
+                    self.end(pid, ExitStatus::Code(status));
+                }
+            }
+            Step::Break(index) => self.missing.push(name(index)),
+            Step::Mend => self.missing.clear(),
+            Step::Harden(index) => self.stubborn.push(name(index)),
+            Step::Pass(millis) => self.pass(millis),
+            Step::Upgrade => {
+                self.give_up_calls();
+                self.hand_over();
+                self.pass(0);
+            }
+            Step::Crash(effects) => {
+                self.next_call += 1;
+                let (id, call) = (CallId(self.next_call - 1), Call::StartAllProcesses { wait: false });
+                self.supervisor.handle(self.now, SupervisorInput::Call { id, actor: Actor::plug_in(), call });
+                self.crash(effects, groups(designs));
+                self.give_up_calls();
+                self.pass(0);
+            }
+            Step::EndUnseen(index) => {
+                if let Some(pid) = self.children.keys().copied().nth(index) {
+                    self.children.remove(&pid);
+                    self.crash(0, groups(designs));
+                    self.give_up_calls();
+                    self.pass(0);
+                }
+            }
+            Step::Remove(index) => drop(self.call(Call::RemoveProcessGroup { group: name(index) })),
+            Step::Add(index) => drop(self.call(Call::AddProcessGroup { group: name(index) })),
+            Step::Recycle(index) => {
+                let process = self.supervisor.find_process(NAMES[index], NAMES[index]);
+                process.into_iter().for_each(|process| self.supervisor.replace(process, self.now));
+                self.settle();
+            }
+        }
+    }
+
+    fn give_up_calls(&mut self) {
+        for id in (0..self.next_call).map(CallId) {
+            self.abandoned.extend((!self.replies.contains_key(&id)).then_some(id));
+        }
+    }
+
+    fn ids(&self) -> Vec<ProcessId> {
+        self.supervisor.active().flat_map(|(_, ids)| ids.to_vec()).collect()
+    }
+
+    /// Who waits says for what, and does not wait for what holds.
+    fn check_waiting(&mut self) -> Result<(), TestCaseError> {
+        for id in self.ids() {
+            let row = self.supervisor.row(id).unwrap();
+            let waits = row.phase == ProcessPhase::AwaitingDependencies;
+            prop_assert_eq!(waits, !row.awaited.is_empty(), "{:?}", row);
+            prop_assert!(!waits || !self.supervisor.are_dependencies_met(id), "{:?} waits for nothing", row);
+            let Supervisor { dependencies, members, .. } = &mut self.supervisor;
+            let before = dependencies.refresh(id, None, |id| members.get(&id).map(|member| &member.machine));
+            prop_assert!(!waits || before.is_none(), "{:?} is out of date", before);
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn any_graph_starts_in_order_and_stops_backwards(
+        designs in designs(),
+        steps in prop::collection::vec(step(), 1..40),
+    ) {
+        let mut world = World::started(groups(&designs));
+        world.pass(0);
+        for step in steps {
+            world.graph_step(step, &designs);
+            world.check_waiting()?;
+        }
+        world.pass(300_000);
+        world.check_waiting()?;
+        for id in world.ids() {
+            let Some(row) = world.supervisor.row(id) else { continue };
+            for awaited in &row.awaited {
+                // At rest, what may still come by itself is the end of something that runs.
+                let runs = Some(&*awaited.group).is_some_and(|name| {
+                    world.supervisor.find_process(&awaited.group, name).is_some_and(|id| {
+                        world.supervisor.row(id).is_some_and(|row| row.pid != 0 || !row.awaited.is_empty())
+                    })
+                });
+                prop_assert!(awaited.hindrance.is_some() || runs, "{:?}", row);
+            }
+        }
+        world.stubborn.clear();
+        let waits = |call: &CallId| !world.replies.contains_key(call) && !world.abandoned.contains(call);
+        let open: Vec<CallId> = (0..world.next_call).map(CallId).filter(waits).collect();
+        // Calls may still wait for programs that wait for the end of something that runs.
+        for call in &open {
+            let job = world.supervisor.jobs.iter().find(|job| job.call == *call);
+            let items = job.map(|job| job.open.iter().map(|item| item.process).collect::<Vec<_>>()).unwrap_or_default();
+            prop_assert!(!items.is_empty());
+            for id in items {
+                let row = world.supervisor.row(id);
+                prop_assert!(row.as_ref().is_some_and(|row| !row.awaited.is_empty()), "{:?} {:#?}", row, world.log);
+            }
+        }
+        world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
+        world.pass(100_000);
+        prop_assert!(world.ending.is_some(), "a shutdown ends");
+        prop_assert!(world.children.is_empty());
+    }
+}
