@@ -107,10 +107,11 @@ fn a_stop_sequence_beside_what_it_replaces_is_refused_with_both_places() {
 
 /// Two descendants that have left everything behind, one that takes its time to end, and one in the background.
 const FAMILY: &str = "#!/bin/sh\n\
+: > pids\n\
 note='echo $$ >> pids; exec sleep 1000'\n\
 (setsid env -i PATH=\"$PATH\" sh -c \"$note\" &)\n\
 (setsid sh -c \"setsid sh -c '$note' & $note\" &)\n\
-sh -c 'echo $$ >> pids; trap \"sleep 1; echo clean > clean; exit\" TERM; while :; do sleep 0.02; done' &\n\
+sh -c 'trap \"sleep 1; echo clean > clean; exit\" TERM; echo $$ >> pids; while :; do sleep 0.02; done' &\n\
 sh -c \"$note\" &\n\
 while [ \"$(wc -l < pids)\" -lt 5 ]; do sleep 0.02; done\n\
 echo $$ > ready\n\
