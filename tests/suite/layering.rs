@@ -86,9 +86,6 @@ fn modules_have_no_circular_dependencies() {
     assert!(found.is_empty(), "these files use each other in circles: {found:#?}");
 }
 
-/// Names that public types of several crates still share. This list may only shrink.
-const SHARED_NAMES: [&str; 2] = ["Group", "Process"];
-
 /// Whoever reads or searches for the name of a type finds one type: no two crates have public types of one name.
 #[test]
 fn no_two_crates_have_public_types_of_one_name() {
@@ -105,11 +102,7 @@ fn no_two_crates_have_public_types_of_one_name() {
     }
     let shared: BTreeMap<&str, &BTreeSet<&str>> =
         found.iter().filter(|(_, crates)| crates.len() > 1).map(|(name, crates)| (name.as_str(), crates)).collect();
-    let new: Vec<_> = shared.iter().filter(|(name, _)| !SHARED_NAMES.contains(name)).collect();
-    assert!(new.is_empty(), "several crates have public types of these names: {new:#?}");
-    for name in SHARED_NAMES {
-        assert!(shared.contains_key(name), "{name} is no longer shared, take it off the list");
-    }
+    assert!(shared.is_empty(), "several crates have public types of these names: {shared:#?}");
 }
 
 /// The names of the types that a file defines as `pub`.

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 
 pub use journal::{Journal, MemoryFile};
 pub use reader::{Member, State, read, writer};
-pub use record::{Logs, Process, Record, Socket, Writer};
+pub use record::{Logs, ProcessRecord, Record, Socket, Writer};
 pub use run::{Run, run_id};
 pub use snapshot::Snapshot;
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use supervisord_config::model::{self, LogLevel, NoticeLevel};
 use supervisord_config::schema::{default_supervisord, options_of_supervisord};
 
-use super::definition::Group;
+use super::definition::GroupRecord;
 use super::options::{self, Level};
 
 /// A whole configuration.
@@ -24,7 +24,7 @@ pub struct Configuration {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rpc_interfaces: Vec<RpcInterface>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    groups: Vec<Group>,
+    groups: Vec<GroupRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notices: Vec<Notice>,
 }
@@ -140,7 +140,7 @@ impl From<&model::Config> for Configuration {
                     options: options.clone(),
                 })
                 .collect(),
-            groups: groups.iter().map(|group| Group::from(&**group)).collect(),
+            groups: groups.iter().map(|group| GroupRecord::from(&**group)).collect(),
             notices: notices
                 .iter()
                 .map(|notice| Notice { level: LogLevel::from(notice.level).into(), text: notice.text.clone() })

@@ -19,7 +19,7 @@ static DEFAULTS: LazyLock<model::Process> =
 
 /// A group.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Group {
+pub struct GroupRecord {
     name: String,
     priority: i64,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -110,10 +110,10 @@ pub(super) fn unknown_process(name: &str) -> model::Process {
     process
 }
 
-impl From<&model::Group> for Group {
-    fn from(group: &model::Group) -> Group {
+impl From<&model::Group> for GroupRecord {
+    fn from(group: &model::Group) -> GroupRecord {
         let model::Group { name, priority, kind, processes } = group;
-        Group {
+        GroupRecord {
             name: name.clone(),
             priority: *priority,
             kind: kind.into(),
@@ -122,9 +122,9 @@ impl From<&model::Group> for Group {
     }
 }
 
-impl From<Group> for model::Group {
-    fn from(group: Group) -> model::Group {
-        let Group { name, priority, kind, programs } = group;
+impl From<GroupRecord> for model::Group {
+    fn from(group: GroupRecord) -> model::Group {
+        let GroupRecord { name, priority, kind, programs } = group;
         let processes = programs.into_iter().map(|Program(process)| Arc::new(process)).collect();
         model::Group { name, priority, kind: kind.into(), processes }
     }
@@ -211,8 +211,8 @@ mod tests {
     }
 
     fn read_back(group: &model::Group) -> (model::Group, String) {
-        let text = serde_json::to_string(&Group::from(group)).unwrap();
-        (serde_json::from_str::<Group>(&text).unwrap().into(), text)
+        let text = serde_json::to_string(&GroupRecord::from(group)).unwrap();
+        (serde_json::from_str::<GroupRecord>(&text).unwrap().into(), text)
     }
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
     fn fields_that_are_not_known_are_passed_over() {
         let text = r#"{"name":"g","priority":1,"later":{"x":1},"programs":[
             {"name":"p","section":"program:p","origin":["f",3],"command":"x","ready_when":"notify"}]}"#;
-        let group = model::Group::from(serde_json::from_str::<Group>(text).unwrap());
+        let group = model::Group::from(serde_json::from_str::<GroupRecord>(text).unwrap());
         assert_eq!(group.processes[0].start.startretries, 3);
     }
 }

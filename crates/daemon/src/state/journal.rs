@@ -14,7 +14,7 @@ use supervisord_core::output::Channel;
 use supervisord_core::supervisor::{DaemonExit, ProcessId, Supervisor};
 use supervisord_sys::{Pid, exec, proc_stat, start_time};
 
-use super::record::{Logs, Process, Record, Socket, Writer};
+use super::record::{Logs, ProcessRecord, Record, Socket, Writer};
 use super::run::Run;
 use super::version;
 use crate::output::{OutputHandle, OutputRequest};
@@ -80,7 +80,7 @@ impl Journal {
             for id in members {
                 let Some(member) = supervisor.member_snapshot(*id) else { continue };
                 let waiting = supervisor.waiting_for(*id);
-                let process = Process::new(&group.name, &member, run_of(*id), waiting);
+                let process = ProcessRecord::new(&group.name, &member, run_of(*id), waiting);
                 let begin = content.len();
                 append(&mut content, &Record::Process(Box::new(process)));
                 self.written.insert(*id, hash(&content[begin..]));
@@ -140,7 +140,7 @@ impl Journal {
         let (Some(group), Some(member)) = (supervisor.group_of(id), supervisor.member_snapshot(id)) else { return };
         let waiting = if supervisor.is_listener(id) { supervisor.waiting_for(id) } else { 0 };
         let mut line = Vec::new();
-        append(&mut line, &Record::Process(Box::new(Process::new(group, &member, run, waiting))));
+        append(&mut line, &Record::Process(Box::new(ProcessRecord::new(group, &member, run, waiting))));
         let hash = hash(&line);
         if self.written.insert(id, hash) != Some(hash) {
             self.append(line);

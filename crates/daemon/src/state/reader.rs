@@ -145,7 +145,7 @@ impl State {
 #[derive(Default)]
 struct Gathering {
     state: State,
-    processes: BTreeMap<Key, record::Process>,
+    processes: BTreeMap<Key, record::ProcessRecord>,
     /// The children of lines that are not understood, where they are the last about their process.
     children: BTreeMap<Key, Option<Run>>,
     logs: HashMap<Key, Logs>,
@@ -159,7 +159,7 @@ impl Gathering {
         };
         if let Some(record) = record {
             self.take(record);
-        } else if let Some(stable::Process { group, name, run }) = stable::process(line) {
+        } else if let Some(stable::StableProcess { group, name, run }) = stable::process(line) {
             self.children.insert((group, name), run);
         }
     }
@@ -213,7 +213,7 @@ impl Gathering {
             let Some(run) = run else { continue };
             let Some((group, process)) = self.state.define(&key, config) else { continue };
             let is_listener = matches!(group.kind, GroupKind::Listeners(_));
-            let record = record::Process::of_child(&key.0, &key.1, &run, is_listener);
+            let record = record::ProcessRecord::of_child(&key.0, &key.1, &run, is_listener);
             let snapshot = record.member(&process, self.logs.remove(&key).as_ref());
             self.state.members.insert(key, Member { snapshot, run: Some(run), is_understood: false });
         }

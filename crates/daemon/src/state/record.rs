@@ -32,13 +32,13 @@ pub enum Record {
     #[serde(rename = "Daemon")]
     Supervisord(Writer),
     /// A group is active, with these members.
-    Group(definition::Group),
+    Group(definition::GroupRecord),
     /// A group is no longer active.
     Removed(String),
     /// A process has automatic logs.
     Logs(Logs),
     /// A process has changed.
-    Process(Box<Process>),
+    Process(Box<ProcessRecord>),
     /// A FastCGI socket is open.
     Socket(Socket),
     /// The daemon is stopping everything, to end or to begin again.
@@ -132,7 +132,7 @@ impl Logs {
 
 /// How far a process has got. Moments are nanoseconds on the monotonic clock.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Process {
+pub struct ProcessRecord {
     /// Its group.
     pub group: String,
     /// Its name.
@@ -232,9 +232,9 @@ fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
     *number == T::default()
 }
 
-impl Process {
+impl ProcessRecord {
     /// How far a process of this group has got.
-    pub fn new(group: &str, member: &MemberSnapshot, run: Option<Run>, waiting: usize) -> Process {
+    pub fn new(group: &str, member: &MemberSnapshot, run: Option<Run>, waiting: usize) -> ProcessRecord {
         let Progress {
             phase,
             wanted,
@@ -251,7 +251,7 @@ impl Process {
             exit_status,
             exit_signal,
         } = member.machine.progress();
-        Process {
+        ProcessRecord {
             group: group.to_owned(),
             name: member.name.clone(),
             state: match phase {
@@ -284,18 +284,18 @@ impl Process {
     }
 
     /// A process of which only its child is known.
-    pub(super) fn of_child(group: &str, name: &str, run: &Run, is_listener: bool) -> Process {
+    pub(super) fn of_child(group: &str, name: &str, run: &Run, is_listener: bool) -> ProcessRecord {
         // One that is being made may not be there.
         let state = if run.pid == 0 { ProcessState::Starting } else { ProcessState::Running };
         let age = start_time::boot_time().saturating_sub(Duration::from_millis(run.started));
-        Process {
+        ProcessRecord {
             group: group.to_owned(),
             name: name.to_owned(),
             state: state.code(),
             start: present().epoch().saturating_sub_unsigned(age.as_secs()),
             listener: is_listener.then_some(Value::Null),
             run: Some(run.clone()),
-            ..Process::default()
+            ..ProcessRecord::default()
         }
     }
 
@@ -438,8 +438,8 @@ mod tests {
                     stderr_log: None,
                     listener: None,
                 };
-                let text = serde_json::to_string(&Process::new("g", &member, None, 0)).unwrap();
-                let read: Process = serde_json::from_str(&text).unwrap();
+                let text = serde_json::to_string(&ProcessRecord::new("g", &member, None, 0)).unwrap();
+                let read: ProcessRecord = serde_json::from_str(&text).unwrap();
                 assert_eq!(*read.member(&samples::process("p"), None).machine.progress(), progress, "{text}");
             }
         }
@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn the_phase_is_told_by_the_state_that_clients_know() {
         let of = |state: ProcessState, pid, start, deadline| {
-            let process = Process { state: state.code(), pid, start, deadline, ..Process::default() };
+            let process = ProcessRecord { state: state.code(), pid, start, deadline, ..ProcessRecord::default() };
             let machine = Machine::from(process.progress());
             (machine.phase(), machine.wanted(), machine.next_timer().map(|(timer, _)| timer))
         };

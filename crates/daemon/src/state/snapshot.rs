@@ -11,7 +11,7 @@ use supervisord_core::ticks;
 use super::configuration::Configuration;
 use super::definition;
 use super::pool::Pool;
-use super::record::{Logs, Process};
+use super::record::{Logs, ProcessRecord};
 
 /// The version that is written. It changes when a reader would misunderstand what is new, and not when it can do without
 /// it. Version 1 is read as well, see [`super::version_1`].
@@ -19,11 +19,11 @@ pub const VERSION: u32 = 2;
 
 /// A supervisor. How far a process has got is an `M`, which depends on the version.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Snapshot<M = Process> {
+pub struct Snapshot<M = ProcessRecord> {
     /// The version of the writer. Every version has it in this place.
     pub version: u32,
     config: Configuration,
-    groups: Vec<Group<M>>,
+    groups: Vec<ActiveGroup<M>>,
     next_serial: u64,
     #[serde(default = "Option::default")]
     ticks: Option<Ticks>,
@@ -34,8 +34,8 @@ pub struct Snapshot<M = Process> {
 
 /// An active group.
 #[derive(Debug, Serialize, Deserialize)]
-struct Group<M> {
-    definition: definition::Group,
+struct ActiveGroup<M> {
+    definition: definition::GroupRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pool: Option<Pool>,
     members: Vec<M>,
@@ -53,13 +53,13 @@ pub trait Member {
     fn member(&self, group: &str, definition: &model::Process, logs: Option<&Logs>) -> MemberSnapshot;
 }
 
-impl Member for Process {
+impl Member for ProcessRecord {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn member(&self, _group: &str, definition: &model::Process, logs: Option<&Logs>) -> MemberSnapshot {
-        Process::member(self, definition, logs)
+        ProcessRecord::member(self, definition, logs)
     }
 }
 
@@ -77,7 +77,7 @@ impl Snapshot {
         Snapshot {
             version,
             config: (&**config).into(),
-            groups: groups.iter().map(Group::from).collect(),
+            groups: groups.iter().map(ActiveGroup::from).collect(),
             next_serial: *next_serial,
             ticks: ticks.as_ref().map(|ticks| Ticks { slices: ticks.periods() }),
             retiring: retiring.clone(),
@@ -85,8 +85,8 @@ impl Snapshot {
     }
 }
 
-impl From<&GroupSnapshot> for Group<Process> {
-    fn from(GroupSnapshot { definition, pool, members }: &GroupSnapshot) -> Group<Process> {
+impl From<&GroupSnapshot> for ActiveGroup<ProcessRecord> {
+    fn from(GroupSnapshot { definition, pool, members }: &GroupSnapshot) -> ActiveGroup<ProcessRecord> {
         let members_of = || {
             definition.processes.iter().filter_map(|process| {
                 let member = members.iter().find(|member| member.name == process.identity.name)?;
@@ -96,10 +96,10 @@ impl From<&GroupSnapshot> for Group<Process> {
         let logs = |(process, member): (&Arc<model::Process>, &MemberSnapshot)| {
             Logs::automatic(&definition.name, process, member.stdout_log.as_ref(), member.stderr_log.as_ref())
         };
-        Group {
+        ActiveGroup {
             definition: (&**definition).into(),
             pool: pool.as_ref().map(Pool::from),
-            members: members_of().map(|(_, member)| Process::new(&definition.name, member, None, 0)).collect(),
+            members: members_of().map(|(_, member)| ProcessRecord::new(&definition.name, member, None, 0)).collect(),
             logs: members_of().filter_map(logs).collect(),
         }
     }
@@ -118,8 +118,8 @@ impl<M: Member> From<Snapshot<M>> for snapshot::SupervisorSnapshot {
     }
 }
 
-impl<M: Member> From<Group<M>> for GroupSnapshot {
-    fn from(Group { definition, pool, members, logs }: Group<M>) -> GroupSnapshot {
+impl<M: Member> From<ActiveGroup<M>> for GroupSnapshot {
+    fn from(ActiveGroup { definition, pool, members, logs }: ActiveGroup<M>) -> GroupSnapshot {
         let definition = Arc::new(model::Group::from(definition));
         let member = |process: &Arc<model::Process>| {
             let name = process.identity.name.as_str();

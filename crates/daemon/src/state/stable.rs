@@ -11,7 +11,7 @@ use super::run::Run;
 
 /// What a line says of a process.
 #[derive(Debug, PartialEq, Deserialize)]
-pub struct Process {
+pub struct StableProcess {
     /// Its group.
     pub group: String,
     /// Its name.
@@ -22,10 +22,10 @@ pub struct Process {
 }
 
 /// The process that a line tells of; none where it tells of something else.
-pub fn process(line: &[u8]) -> Option<Process> {
+pub fn process(line: &[u8]) -> Option<StableProcess> {
     #[derive(Deserialize)]
     struct Line {
-        process: Process,
+        process: StableProcess,
     }
     serde_json::from_slice(line).ok().map(|line: Line| line.process)
 }
@@ -39,9 +39,9 @@ mod tests {
         let line =
             r#"{"process":{"group":"g","name":"p","mood":{},"run":{"run":2,"pid":8,"started":80,"cgroup":"x"}}}"#;
         let run = Some(Run { run: 2, pid: 8, started: 80, exact: true, ..Run::default() });
-        assert_eq!(process(line.as_bytes()), Some(Process { group: "g".into(), name: "p".into(), run }));
+        assert_eq!(process(line.as_bytes()), Some(StableProcess { group: "g".into(), name: "p".into(), run }));
         let line = r#"{"process":{"group":"g","name":"p","state":[]}}"#;
-        assert_eq!(process(line.as_bytes()), Some(Process { group: "g".into(), name: "p".into(), run: None }));
+        assert_eq!(process(line.as_bytes()), Some(StableProcess { group: "g".into(), name: "p".into(), run: None }));
         for line in [r#"{"probe":{"group":"g","name":"p"}}"#, r#"{"process":{"group":"g"}}"#, "no line", ""] {
             assert_eq!(process(line.as_bytes()), None, "{line}");
         }

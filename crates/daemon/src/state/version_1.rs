@@ -9,7 +9,7 @@ use supervisord_config::model;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_wire::state::ProcessState;
 
-use super::definition::Group;
+use super::definition::GroupRecord;
 use super::record::{self, Logs, Wanted};
 use super::run::Run;
 use super::snapshot;
@@ -18,7 +18,7 @@ use super::snapshot;
 #[derive(Debug, Deserialize)]
 pub enum Record {
     /// A group is active.
-    Group(Group),
+    Group(GroupRecord),
     /// A group is no longer active.
     Removed(String),
     /// A process has changed.
@@ -104,7 +104,7 @@ impl Member {
     pub fn member(&self, group: &str) -> MemberSnapshot {
         let Member { name, machine, stdout_log, stderr_log, listener, replacing } = self;
         let nanos = |moment: Duration| u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
-        let process = record::Process {
+        let process = record::ProcessRecord {
             group: group.to_owned(),
             name: name.clone(),
             state: machine.state.code(),
