@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::{Daemon, Scene, Subject, Value, differ, only_ours, original, processes};
 
@@ -259,15 +258,10 @@ fn a_plug_in_that_floods_or_uses_much_memory_does_not_affect_others() {
             }),
         ];
         for (method, arguments, check) in calls {
-            let is_over = AtomicBool::new(false);
             let mut most = 0;
             std::thread::scope(|scope| {
-                let call = scope.spawn(|| {
-                    let answer = daemon.rpc(method, arguments);
-                    is_over.store(true, Ordering::Relaxed);
-                    answer
-                });
-                while !is_over.load(Ordering::Relaxed) {
+                let call = scope.spawn(|| daemon.rpc(method, arguments));
+                while !call.is_finished() {
                     most = most.max(memory(&daemon));
                     assert_eq!(daemon.state_of("cat"), "RUNNING");
                 }

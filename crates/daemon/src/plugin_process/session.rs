@@ -115,7 +115,11 @@ impl<'a> Session<'a> {
                     return End::Process("ended".to_owned());
                 }
                 Some(answer) = self.answers.join_next() => {
-                    self.progress = Instant::now();
+                    // While it does not read what it was told, only its reading counts: answers may go on coming, or failing
+                    // for want of the memory that it keeps, for minutes.
+                    if self.connection.has_room() {
+                        self.progress = Instant::now();
+                    }
                     match answer {
                         Ok(Some((answer, reservation))) => self.connection.answer(&answer, reservation),
                         Ok(None) => {}
