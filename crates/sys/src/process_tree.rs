@@ -14,13 +14,13 @@ use crate::signal::{SIGKILL, SIGSTOP};
 use crate::{Errno, Pid, proc_stat, random, system};
 
 /// How long processes are looked for that are being killed, at the most: the caller does it again later.
-const FREEZING_LIMIT: Duration = Duration::from_secs(1);
+const KILLING_LIMIT: Duration = Duration::from_secs(1);
 
 /// How often processes are looked for that are asked to end, and may make others instead.
 const SCANS_FOR_ASKING: usize = 2;
 
 /// After so many scans without a member, a scan in which other processes have come and gone counts as complete, too.
-const PATIENCE: usize = 20;
+const SCANS_WITHOUT_MEMBER: usize = 20;
 
 /// Among so many of the latest process ids, those are looked for that fork and exit faster than all processes can be listed.
 const LATEST: u32 = 400;
@@ -121,20 +121,20 @@ pub fn living(mark: TreeMark) -> Vec<Pid> {
     found
 }
 
-/// Sends a signal to all members, to the `root` first. SIGKILL reaches those that are made meanwhile, too: everybody is frozen
-/// until nobody is left who is not, and then killed. Gives those that may not be signalled.
+/// Sends a signal to all members, to the `root` first. SIGKILL reaches those that are made meanwhile, too: the members are
+/// killed until nobody is left, while the root is stopped (SIGSTOP), so that it makes no others, and the root is killed last.
+/// Somebody who is killed in the middle of this thus leaves no other process stopped than the root. Gives those that may not
+/// be signalled.
 ///
 /// # Errors
 /// ESRCH if there is nobody.
 pub fn send(signal: i32, mark: TreeMark, root: Option<Pid>) -> Result<Vec<Pid>, Errno> {
     let mut reached: HashMap<Pid, Result<(), Errno>> = HashMap::new();
     if signal == SIGKILL {
-        freeze(mark, &mut reached);
-        for (pid, result) in &mut reached {
-            if result.is_ok() {
-                *result = signal_member(*pid, mark, SIGKILL);
-            }
-        }
+        // It may be gone, or not be signalled; both are found out again below.
+        root.into_iter().for_each(|pid| _ = signal_member(pid, mark, SIGSTOP));
+        kill_others(mark, root, &mut reached);
+        root.into_iter().for_each(|pid| _ = reached.insert(pid, signal_member(pid, mark, SIGKILL)));
     } else {
         root.into_iter().for_each(|pid| _ = reached.insert(pid, signal_member(pid, mark, signal)));
         for _ in 0..SCANS_FOR_ASKING {
@@ -153,33 +153,37 @@ pub fn send(signal: i32, mark: TreeMark, root: Option<Pid>) -> Result<Vec<Pid>, 
     }
 }
 
-/// Stops all members, until two complete looks in a row show nobody who has not been stopped.
-fn freeze(mark: TreeMark, reached: &mut HashMap<Pid, Result<(), Errno>>) {
+/// Kills all members but the root, until two complete looks in a row show nobody who has not been killed. Who is being killed
+/// makes no other process.
+fn kill_others(mark: TreeMark, root: Option<Pid>, reached: &mut HashMap<Pid, Result<(), Errno>>) {
     let begin = Instant::now();
-    let mut stop = |pid: Pid| {
-        if reached.get(&pid).is_some_and(|result| *result != Err(Errno::ESRCH)) {
+    let mut kill = |pid: Pid| {
+        let before = reached.get(&pid).copied();
+        if Some(pid) == root || before.is_some_and(|result| result != Err(Errno::ESRCH)) {
             return false;
         }
-        reached.insert(pid, signal_member(pid, mark, SIGSTOP));
-        true
+        let result = signal_member(pid, mark, SIGKILL);
+        reached.insert(pid, result);
+        // One that has ended and has not been reaped is looked at each time, and is nobody new.
+        before != Some(result)
     };
     let (mut complete, mut without) = (0, 0);
-    while complete < 2 && begin.elapsed() < FREEZING_LIMIT {
-        let seen = scan(mark, &mut stop);
+    while complete < 2 && begin.elapsed() < KILLING_LIMIT {
+        let seen = scan(mark, &mut kill);
         without = if seen.has_found { 0 } else { without + 1 };
-        complete = if seen.has_found || seen.is_uncertain && without < PATIENCE { 0 } else { complete + 1 };
+        complete = if seen.has_found || seen.is_uncertain && without < SCANS_WITHOUT_MEMBER { 0 } else { complete + 1 };
         if complete == 0 {
-            (0..LOOKS_AT_LATEST).for_each(|_| look_at_latest(mark, &mut stop));
+            (0..LOOKS_AT_LATEST).for_each(|_| look_at_latest(mark, &mut kill));
         }
     }
 }
 
 /// Looks at the process ids that were given last.
-fn look_at_latest(mark: TreeMark, stop: &mut impl FnMut(Pid) -> bool) {
+fn look_at_latest(mark: TreeMark, kill: &mut impl FnMut(Pid) -> bool) {
     let Some(last) = last_pid() else { return };
     for pid in (last.saturating_sub(LATEST)..=last + 2).rev().filter_map(Pid::new) {
         if pid != Pid::current() && system::mark_of(pid) == Some(mark.0) {
-            stop(pid);
+            kill(pid);
         }
     }
 }

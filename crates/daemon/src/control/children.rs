@@ -242,7 +242,10 @@ impl Children {
     pub(super) fn reaped(&mut self, pid: u32, status: ExitStatus, at: Now, registry: &Registry) -> Option<Exit> {
         match self.run_of(pid) {
             Some(run) => self.exited(run, status, at, registry),
-            None => Some(Exit::Unknown { pid, status }),
+            None => {
+                self.ask_lingering(at.mono);
+                Some(Exit::Unknown { pid, status })
+            }
         }
     }
 

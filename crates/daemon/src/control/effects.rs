@@ -2,9 +2,10 @@
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::debug_text;
-use supervisord_core::process::StopPlan;
+use supervisord_core::process::{KillScope, StopPlan};
 use supervisord_core::supervisor::{Effect, HandlerVerdict, ProcessId, SupervisorInput};
 use supervisord_sys::process_tree;
+use supervisord_sys::signal::SIGKILL;
 
 use super::Control;
 use super::survival::Survival;
@@ -70,6 +71,11 @@ impl Control {
                 return Some(SupervisorInput::Spawned { process, result });
             }
             Effect::Kill { process, run, signal, scope, call } => {
+                if scope == KillScope::Tree && signal == SIGKILL {
+                    // The program is stopped while its descendants are killed: whoever comes next must know what for.
+                    self.note(process);
+                    self.write_notes();
+                }
                 let result = self.children.kill(run, signal, scope);
                 return Some(SupervisorInput::Killed { process, call, result });
             }

@@ -128,11 +128,13 @@ impl Control {
 
     /// Takes the upgrade a step further when calls have been answered, or have been waited for long enough. Programs that
     /// wait for plug-ins are started first, because the next program does not start them; a restart for which the configuration
-    /// is being read comes first, because nobody would hear of it afterwards.
+    /// is being read comes first, because nobody would hear of it afterwards; and so does the stop of descendants, which the
+    /// next program does not know.
     pub(super) fn go_on_upgrading(&mut self) {
         if let UpgradePhase::Waiting(deadline) = self.upgrade
             && self.begin_by.is_none()
             && self.rereads == 0
+            && !self.children.is_lingering()
             && (self.replies.is_empty() || deadline <= present().mono)
         {
             self.close_network();

@@ -29,9 +29,26 @@ impl Children {
         let is_alive = self.living.get(&run).is_some_and(|child| self.run_of(child.pid) == Some(run));
         let child = self.living.get_mut(&run).filter(|_| is_alive)?;
         let pid = Pid::new(child.pid)?;
-        child.tree = child.tree.or_else(|| TreeMark::of(pid));
+        if child.tree.is_none() {
+            let mark = TreeMark::of(pid);
+            // One that this daemon has not spawned may have ended, and another process may have its number.
+            let orphan = child.role.supervised().and_then(|supervised| supervised.orphan.as_ref());
+            if orphan.is_some_and(|orphan| orphan.handle.has_ended()) {
+                return Some(Err(Errno::ESRCH));
+            }
+            child.tree = mark;
+        }
         // Whoever is not reached now is asked about when the child has exited.
-        Some(process_tree::send(signal, child.tree?, Some(pid)).map(drop))
+        let refused = match process_tree::send(signal, child.tree?, Some(pid)) {
+            Ok(refused) => refused,
+            Err(error) => return Some(Err(error)),
+        };
+        if refused.contains(&pid) {
+            // Like any other program that may not be signalled.
+            child.tree = None;
+            return Some(Err(Errno::EPERM));
+        }
+        Some(Ok(()))
     }
 
     /// A child has exited. Whether it counts as stopped only later, because its descendants live.
@@ -42,6 +59,11 @@ impl Children {
         let Some(tree) = self.living.get(&run).and_then(|child| child.tree) else { return false };
         if process_tree::living(tree).is_empty() {
             return false;
+        }
+        let orphan = self.living.get(&run).and_then(|child| child.role.supervised()?.orphan.as_ref());
+        if let Some(token) = orphan.map(|orphan| orphan.token) {
+            // How it ended is known.
+            self.not_reaped.retain(|other| *other != token);
         }
         let ask_at = at.mono + ASK_AGAIN;
         self.lingering.push(Lingering { run, status, at, tree, ask_at, refused: Vec::new() });
@@ -58,7 +80,12 @@ impl Children {
         !self.lingering.is_empty()
     }
 
-    /// Children whose descendants have ended, or cannot be stopped, which is logged. Something may have ended just now.
+    /// An unknown child has ended, which may have been the last descendant.
+    pub(super) fn ask_lingering(&mut self, now: Duration) {
+        self.lingering.iter_mut().for_each(|lingering| lingering.ask_at = now);
+    }
+
+    /// Children whose descendants have ended, or cannot be stopped, which is logged.
     pub(in crate::control) fn take_lingered(
         &mut self,
         now: Duration,
@@ -66,6 +93,10 @@ impl Children {
     ) -> Vec<(RunId, ExitStatus, Now)> {
         let mut done = Vec::new();
         for mut lingering in std::mem::take(&mut self.lingering) {
+            if lingering.ask_at > now {
+                self.lingering.push(lingering);
+                continue;
+            }
             let left = process_tree::living(lingering.tree);
             if left.iter().any(|pid| !lingering.refused.contains(pid)) {
                 lingering.ask_at = now + ASK_AGAIN;
