@@ -62,6 +62,11 @@ impl StopPlan {
         }
     }
 
+    /// The time from the first signal to the first SIGKILL.
+    pub fn time_until_kill(&self) -> Duration {
+        self.asking.iter().fold(Duration::ZERO, |sum, step| sum.saturating_add(step.wait))
+    }
+
     /// Whether the descendants of the program must be known.
     pub fn reaches_tree(&self) -> bool {
         self.killing.scope == KillScope::Tree
@@ -109,6 +114,7 @@ mod tests {
         });
         let wait = Duration::from_secs(5);
         let kill = StopSignal { signal: 9, scope: KillScope::Process, wait };
+        assert_eq!(plan.time_until_kill(), wait);
         assert_eq!(plan.step(0), StopSignal { signal: 2, scope: KillScope::Group, wait });
         assert_eq!([plan.step(1), plan.step(2), plan.step(u32::MAX)], [kill; 3]);
         assert_eq!([plan.after(0), plan.after(1), plan.after(u32::MAX)], [1, 1, 1]);

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use supervisord_config::model::{Config, LogLevel};
+use supervisord_core::process::StopPlan;
 use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::signal::{SIGKILL, SIGTERM};
 use supervisord_sys::{Errno, fd, proc_fd, proc_stat};
@@ -14,7 +15,7 @@ use crate::keeper::{Keeper, Owner};
 
 /// The least and the most time that they have to end after SIGTERM, together: the default of `stopwaitsecs`, and what a start
 /// may take.
-const AFTER_TERM: (i64, i64) = (10, 60);
+const AFTER_TERM: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
 
 /// The same after SIGKILL.
 const AFTER_KILL: Duration = Duration::from_secs(2);
@@ -71,12 +72,12 @@ fn end(handles: Vec<ProcessHandle>, config: &Config, log: &dyn Fn(LogLevel, &str
     processes.iter().for_each(|process| log(LogLevel::Warn, &process.line()));
 }
 
-/// How long they have after SIGTERM: the longest `stopwaitsecs` of the programs, because nobody knows which they are.
+/// How long they have after SIGTERM: the longest time that a program has until SIGKILL, because nobody knows which they are.
 fn grace_period(config: &Config) -> Duration {
-    let longest =
-        config.groups.iter().flat_map(|group| &group.processes).map(|process| process.stop.stopwaitsecs).max();
+    let processes = config.groups.iter().flat_map(|group| &group.processes);
+    let longest = processes.map(|process| StopPlan::of(process).time_until_kill()).max();
     let (least, most) = AFTER_TERM;
-    Duration::from_secs(longest.unwrap_or(least).clamp(least, most).unsigned_abs())
+    longest.unwrap_or(least).clamp(least, most)
 }
 
 /// A child, with the other processes of the group that it leads.
