@@ -11,7 +11,7 @@ use supervisord_config::dependency::DependencyCondition;
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
-use crate::process::{Machine, ProcessPhase, StateDetail};
+use crate::process::{Machine, ProcessPhase, StateDetail, Wanted};
 
 /// Something that must hold before a process is started.
 #[derive(Clone, Debug)]
@@ -122,7 +122,9 @@ pub fn holds(condition: DependencyCondition, machine: &Machine) -> bool {
 /// Why a condition that does not hold of a process will not hold by itself. `waits_in_vain` tells whether the process waits for
 /// something that will not hold either.
 fn hindrance(condition: DependencyCondition, machine: &Machine, waits_in_vain: bool) -> Option<HindranceCause> {
-    if machine.is_active() || machine.is_recycled() {
+    // One that is recycled is STOPPED, and wanted up, for the moment before it is started again.
+    let is_between = machine.phase() == ProcessPhase::Stopped && machine.wanted() == Wanted::Up;
+    if machine.is_active() || machine.is_recycled() || is_between {
         let is_waiting = machine.phase() == ProcessPhase::AwaitingDependencies;
         return (is_waiting && waits_in_vain).then_some(HindranceCause::Waits);
     }
@@ -303,18 +305,20 @@ impl<N: Copy + Eq + Hash> DependencyGraph<N> {
         changed: Option<N>,
         machine: impl Fn(N) -> Option<&'m Machine>,
     ) -> Option<Vec<AwaitedDependency>> {
-        let before = self.awaited(id);
-        let unmet = self.needs(id).iter().filter(|need| !is_met(need, &machine));
-        let awaited: Vec<AwaitedDependency> = unmet
-            .map(|need| {
-                // Looking at all processes of a group after each change of one would take quadratic time.
-                let known = before.iter().find(|known| known.is_of(need) && known.hindrance.is_none());
-                match (known, changed) {
-                    (Some(known), Some(changed)) if self.cause(need, changed, &machine).is_none() => known.clone(),
-                    _ => self.await_need(need, &machine),
-                }
-            })
-            .collect();
+        // Looking at all processes of a group after each change of one would take quadratic time, and so would looking for each
+        // need among what was awaited, which has the order of the needs.
+        let mut before = self.awaited(id).iter().peekable();
+        let mut awaited = Vec::new();
+        for need in self.needs(id) {
+            let known = before.next_if(|known| known.is_of(need)).filter(|known| known.hindrance.is_none());
+            if is_met(need, &machine) {
+                continue;
+            }
+            awaited.push(match (known, changed) {
+                (Some(known), Some(changed)) if self.cause(need, changed, &machine).is_none() => known.clone(),
+                _ => self.await_need(need, &machine),
+            });
+        }
         let node = self.nodes.get_mut(&id)?;
         (node.awaited != awaited).then(|| std::mem::replace(&mut node.awaited, awaited))
     }

@@ -218,6 +218,11 @@ impl Machine {
         self.is_alive() || waits || self.has_second_life()
     }
 
+    /// Whether a stop has something to end: it runs, or will run without a request, also once it has been recycled.
+    pub fn can_be_stopped(&self) -> bool {
+        self.is_active() || self.progress.phase == ProcessPhase::Stopping && self.is_recycled()
+    }
+
     /// Whether it was given up, and is started anew after some time.
     fn has_second_life(&self) -> bool {
         self.progress.phase == ProcessPhase::GivenUp && self.progress.timers.get(Timer::SecondLife).is_some()

@@ -275,7 +275,7 @@ impl Control {
             self.children.next_lingering(),
             self.survival.as_ref().and_then(Survival::deadline),
             self.clearing.next_deadline(),
-            self.upgrade.deadline().filter(|_| self.rereads == 0),
+            self.upgrade.deadline().filter(|_| self.rereads == 0 && !self.children.is_lingering()),
             self.begin_by,
             self.release_at,
             self.listener_batching.deadline(),

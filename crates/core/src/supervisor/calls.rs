@@ -216,7 +216,7 @@ impl Supervisor {
             Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
             Target::One(id) => {
                 self.open_job(call, ReplyForm::Single);
-                if self.members.get(&id).is_some_and(|member| member.machine.is_active()) {
+                if self.members.get(&id).is_some_and(|member| member.machine.can_be_stopped()) {
                     self.log_dependents(id);
                     self.begin_stop(now, call, id, wait);
                     self.set_item_name(call, id, name);
@@ -230,8 +230,9 @@ impl Supervisor {
 
     fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
-        let is_active = |id: &ProcessId| self.members.get(id).is_some_and(|member| member.machine.is_active());
-        let active: Vec<ProcessId> = ids.into_iter().filter(is_active).collect();
+        let can_be_stopped =
+            |id: &ProcessId| self.members.get(id).is_some_and(|member| member.machine.can_be_stopped());
+        let active: Vec<ProcessId> = ids.into_iter().filter(can_be_stopped).collect();
         if !self.dependencies.is_empty() {
             self.begin_ordered_stop(now, call, &active, wait);
             return CallProgress::Waiting;
@@ -262,8 +263,9 @@ impl Supervisor {
                 }
             }
         }
-        let is_active = |id: &ProcessId| self.members.get(id).is_some_and(|member| member.machine.is_active());
-        match all.iter().any(is_active) {
+        let can_be_stopped =
+            |id: &ProcessId| self.members.get(id).is_some_and(|member| member.machine.can_be_stopped());
+        match all.iter().any(can_be_stopped) {
             true => Ok(self.stop_many(now, call, all, wait)),
             false => Err(Refusal::with(Reason::NotRunning, name)),
         }

@@ -64,11 +64,16 @@ impl Supervisor {
                 let reason = format!("{name} has failed ({finish}) and exit_when is any_failed");
                 Some(DaemonExit { code: finish.failure_code(), reason })
             }
-            ExitWhen::AllFinished if member.listener.is_none() && self.programs().all(|id| self.is_down(id)) => {
+            ExitWhen::AllFinished if member.listener.is_none() && self.programs().all(|id| self.is_over(id)) => {
                 Some(self.exit_after_all())
             }
             ExitWhen::Never | ExitWhen::AllFinished | ExitWhen::AnyFailed => None,
         }
+    }
+
+    /// Whether it does not run, and will not without a request, also because it waits in vain.
+    fn is_over(&self, id: ProcessId) -> bool {
+        self.is_down(id) || self.dependencies.awaited(id).iter().any(|awaited| awaited.hindrance.is_some())
     }
 
     /// With the status of the program that failed first, where one has.

@@ -75,12 +75,16 @@ impl Supervisor {
 
     pub(super) fn begin_stop(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
         let Some(member) = self.members.get(&id) else { return };
-        let is_active = member.machine.is_active();
-        let goal = if member.machine.has_child() { Goal::Kill { wait } } else { Goal::Stop };
+        let (can_be_stopped, is_recycled) = (member.machine.can_be_stopped(), member.machine.is_recycled());
+        // One that is recycled has its signal already.
+        let goal = if member.machine.has_child() && !is_recycled { Goal::Kill { wait } } else { Goal::Stop };
         self.cancel_listener_restart(id);
         self.add_item(call, id, goal);
-        if is_active {
+        if can_be_stopped {
             self.drive_machine(now, id, MachineInput::Stop);
+            if is_recycled && !wait {
+                self.finish_item(call, id, Ok(()));
+            }
         } else {
             let refusal = self.item_refusal(call, id, Reason::NotRunning);
             self.finish_item(call, id, Err(refusal));

@@ -89,9 +89,10 @@ impl Supervisor {
         }
     }
 
-    /// Whether what a process depends on allows it to start.
+    /// Whether what a process depends on allows it to start. Before it is known which children are left, nothing holds for sure.
     pub(super) fn are_dependencies_met(&self, id: ProcessId) -> bool {
-        self.dependencies.is_empty() || self.dependencies.is_met(id, |id| machine(&self.members, id))
+        self.dependencies.needs(id).is_empty()
+            || !self.rechecks_waiting && self.dependencies.is_met(id, |id| machine(&self.members, id))
     }
 
     /// Starts a process, and before it what it depends on, directly or not, as far as that has to be started.

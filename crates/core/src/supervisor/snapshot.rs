@@ -198,7 +198,7 @@ impl Supervisor {
         }
         supervisor.retiring = retiring;
         supervisor.link();
-        supervisor.rechecks_waiting = supervisor.members.values().any(|member| member.machine.awaits_dependencies());
+        supervisor.rechecks_waiting = !supervisor.dependencies.is_empty();
         supervisor.effects.push_back(Effect::PublishMood(Mood::Running));
         supervisor.forget_judgements(now);
         supervisor

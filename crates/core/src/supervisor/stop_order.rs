@@ -61,10 +61,14 @@ impl Supervisor {
 
     fn stop_in_turn(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
         let Some(member) = self.members.get(&id) else { return };
-        let goal = if member.machine.has_child() { Goal::Kill { wait } } else { Goal::Stop };
-        if member.machine.is_active() {
+        let is_recycled = member.machine.is_recycled();
+        let goal = if member.machine.has_child() && !is_recycled { Goal::Kill { wait } } else { Goal::Stop };
+        if member.machine.can_be_stopped() {
             self.set_goal(call, id, goal);
             self.drive_machine(now, id, MachineInput::Stop);
+            if is_recycled && !wait {
+                self.finish_item(call, id, Ok(()));
+            }
         }
     }
 

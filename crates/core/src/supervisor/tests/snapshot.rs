@@ -158,3 +158,22 @@ fn a_child_that_was_made_when_the_daemon_was_killed_is_not_made_again() {
         assert!(world.children.keys().all(|pid| *pid == world.pid_of("p")));
     }
 }
+
+/// A stop counts, although the process is being stopped already to be started again.
+#[test]
+fn a_program_that_is_recycled_can_be_stopped() {
+    for wait in [true, false] {
+        let mut world = World::new(vec![program("p")]);
+        world.stubborn = vec!["p".to_owned()];
+        world.give(SupervisorInput::Started);
+        world.pass(2_000);
+        world.supervisor.replace(world.id("p"), world.now);
+        world.settle();
+        assert_eq!(world.state("p"), ProcessState::Stopping);
+        let call = world.call(Call::StopProcess { name: "p".to_owned(), wait });
+        assert_eq!(world.replies.contains_key(&call), !wait, "who waits learns of the end");
+        world.pass(12_000);
+        assert_eq!(world.state("p"), ProcessState::Stopped);
+        assert_eq!(world.replies.get(&call), Some(&Ok(Answer::Done)));
+    }
+}
