@@ -196,11 +196,17 @@ fn process_1_reaps_10000_orphans_without_a_line_for_each() {
         let scene = scene(&configuration).file("orphans.py", ORPHANS);
         let (mut daemon, init) = as_first_process(&scene, &["-n"]);
         daemon.wait_for_file("orphaned");
-        daemon.wait_until("there is no zombie", |_| processes::children(init).iter().all(|child| child.state != 'Z'));
+        // The last one may not have ended yet.
+        let is_orphan = |child: &processes::Process| child.name.starts_with("python");
+        daemon.wait_until("all have been reaped", |_| !processes::children(init).iter().any(is_orphan));
         assert!(!daemon.log().contains("reaped unknown"), "{}", daemon.report());
         processes::signal(init, Signal::SIGTERM);
         assert_eq!(daemon.exit_code(), 0);
-        assert!(daemon.log().contains(" INFO reaped 10000 orphaned processes"), "{}", daemon.report());
+        let log = daemon.log();
+        let reaped = log.split_once(" INFO reaped ").and_then(|(_, rest)| rest.split_once(" orphaned processes"));
+        let reaped: u32 = reaped.and_then(|(count, _)| count.parse().ok()).unwrap_or(0);
+        // What the other program was waiting for becomes an orphan, too, if it outlives that program.
+        assert!([10_000, 10_001].contains(&reaped), "{reaped}: {}", daemon.report());
     });
 }
 
