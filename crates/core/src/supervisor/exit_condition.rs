@@ -1,7 +1,6 @@
 //! When the daemon ends by itself: an essential program has finished for good, all programs have, or one has failed.
 
 use supervisord_config::model::{ExitWhen, LogLevel};
-use supervisord_wire::name::namespec;
 use supervisord_wire::state::Mood;
 
 use super::{DaemonExit, ProcessId, Supervisor};
@@ -25,12 +24,11 @@ impl Supervisor {
         self.advance_shutdown(now);
     }
 
-    /// Asks again whether an essential program has finished, after it may have been missed.
+    /// Asks again whether a program has finished that ends the daemon, after it may have been missed. Essential ones come first.
     pub fn find_exit(&mut self) {
-        let finished = |id: &ProcessId| self.finish(*id).is_some();
-        let essential = self.members.iter().filter(|(_, member)| member.config.restart.essential);
-        let found = essential.map(|(id, _)| *id).find(finished);
-        if let Some(id) = found {
+        let (essential, others): (Vec<ProcessId>, Vec<ProcessId>) =
+            self.members.keys().partition(|id| self.members[*id].config.restart.essential);
+        for id in essential.into_iter().chain(others) {
             self.finished_for_good(id);
         }
     }
@@ -54,7 +52,7 @@ impl Supervisor {
 
     fn exit_after(&self, id: ProcessId) -> Option<DaemonExit> {
         let member = self.members.get(&id)?;
-        let (finish, name) = (self.finish(id)?, self.name(id));
+        let (finish, name) = (self.finish(id)?, self.member_name(id));
         if member.config.restart.essential {
             let reason = format!("the essential program {name} has finished ({finish})");
             return Some(DaemonExit { code: finish.exit_code(), reason });
@@ -84,7 +82,7 @@ impl Supervisor {
         match failed.min_by_key(|(id, _)| stopped(id)) {
             Some((id, finish)) => {
                 let reason =
-                    format!("{all}, {} with a failure ({finish}), and exit_when is all_finished", self.name(id));
+                    format!("{all}, {} with a failure ({finish}), and exit_when is all_finished", self.member_name(id));
                 DaemonExit { code: finish.failure_code(), reason }
             }
             None => DaemonExit { code: 0, reason: format!("{all} and exit_when is all_finished") },
@@ -98,10 +96,6 @@ impl Supervisor {
 
     fn finish(&self, id: ProcessId) -> Option<Finish> {
         self.members.get(&id)?.machine.finish()
-    }
-
-    fn name(&self, id: ProcessId) -> String {
-        self.members.get(&id).map(|member| namespec(&member.group, &member.config.identity.name)).unwrap_or_default()
     }
 }
 

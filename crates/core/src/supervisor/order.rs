@@ -246,7 +246,7 @@ impl Supervisor {
     }
 
     /// The name by which clients know a process.
-    fn member_name(&self, id: ProcessId) -> String {
+    pub(super) fn member_name(&self, id: ProcessId) -> String {
         let member = self.members.get(&id);
         member.map(|member| namespec(&member.group, &member.config.identity.name)).unwrap_or_default()
     }

@@ -37,7 +37,7 @@ impl Control {
         // What the supervisor believes alive and nobody found has ended meanwhile.
         let mut vanished = self.supervisor.believed_alive();
         vanished.retain(|(process, _)| self.children.kept(*process).is_none());
-        let was_killed = reconfigured.is_some();
+        let goes_on = reconfigured.as_ref().is_some_and(|reconfigured| reconfigured.afresh.is_none());
         if let Some(Reconfigured { config, afresh, exit }) = reconfigured {
             if let Some(reason) = afresh {
                 let level = if matches!(reason, Afresh::OtherVersion(_)) { LogLevel::Warn } else { LogLevel::Info };
@@ -61,7 +61,7 @@ impl Control {
             self.supervisor.replace(process, present());
             self.perform_effects();
         }
-        if was_killed {
+        if goes_on {
             // The daemon before may have been killed between its finish and what follows from that.
             self.supervisor.find_exit();
             self.perform_effects();

@@ -135,24 +135,26 @@ fn an_end_that_was_begun_is_gone_on_with() {
     assert_eq!(exit_of(&world), Some(9));
 }
 
-/// A daemon that was killed before it saw what follows from the end of an essential program.
+/// A daemon that was killed before it saw what follows from the end of a program.
 #[test]
 fn a_finish_that_was_missed_is_found() {
-    let mut world = running(programs(&["b"]), ExitWhen::Never);
-    world.supervisor.find_exit();
-    world.settle();
-    assert_eq!(world.mood, Mood::Running);
-    let id = world.id("b");
-    let pid = world.pid_of("b");
-    world.children.remove(&pid);
-    world.supervisor.mood = Mood::Shutdown;
-    world.supervisor.ended(world.now, id, code(6));
-    world.supervisor.mood = Mood::Running;
-    world.settle();
-    world.supervisor.find_exit();
-    world.settle();
-    world.pass(5000);
-    assert_eq!(exit_of(&world), Some(6));
+    for (essential, exit_when) in [(&["b"][..], ExitWhen::Never), (&[], ExitWhen::AnyFailed)] {
+        let mut world = running(programs(essential), exit_when);
+        world.supervisor.find_exit();
+        world.settle();
+        assert_eq!(world.mood, Mood::Running);
+        let id = world.id("b");
+        let pid = world.pid_of("b");
+        world.children.remove(&pid);
+        world.supervisor.mood = Mood::Shutdown;
+        world.supervisor.ended(world.now, id, code(6));
+        world.supervisor.mood = Mood::Running;
+        world.settle();
+        world.supervisor.find_exit();
+        world.settle();
+        world.pass(5000);
+        assert_eq!(exit_of(&world), Some(6), "{exit_when:?}");
+    }
 }
 
 proptest! {
