@@ -11,7 +11,7 @@ use supervisord_config::dependency::DependencyCondition;
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
-use crate::process::{Machine, ProcessPhase, StateDetail, Wanted};
+use crate::process::{Machine, ProcessPhase, StateDetail};
 
 /// Something that must hold before a process is started.
 #[derive(Clone, Debug)]
@@ -122,11 +122,8 @@ pub fn holds(condition: DependencyCondition, machine: &Machine) -> bool {
 /// Why a condition that does not hold of a process will not hold by itself. `waits_in_vain` tells whether the process waits for
 /// something that will not hold either.
 fn hindrance(condition: DependencyCondition, machine: &Machine, waits_in_vain: bool) -> Option<HindranceCause> {
-    // One that is recycled is STOPPED, and wanted up, for the moment before it is started again.
-    let is_between = machine.phase() == ProcessPhase::Stopped && machine.wanted() == Wanted::Up;
-    if machine.is_active() || machine.is_recycled() || is_between {
-        let is_waiting = machine.phase() == ProcessPhase::AwaitingDependencies;
-        return (is_waiting && waits_in_vain).then_some(HindranceCause::Waits);
+    if machine.comes_by_itself() {
+        return (machine.awaits_dependencies() && waits_in_vain).then_some(HindranceCause::Waits);
     }
     match (condition, machine.phase(), machine.exit_status()) {
         (DependencyCondition::ExitedOk, ProcessPhase::Exited, Some(status)) => Some(HindranceCause::Exited(status)),

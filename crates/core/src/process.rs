@@ -308,6 +308,16 @@ impl Machine {
             && self.progress.wanted == Wanted::Up
     }
 
+    /// Whether it has been stopped to be started again, which follows at once.
+    fn is_between_lives(&self) -> bool {
+        self.progress.phase == ProcessPhase::Stopped && self.progress.wanted == Wanted::Up
+    }
+
+    /// Whether it runs, or will run, without a request, also once it has been recycled.
+    pub fn comes_by_itself(&self) -> bool {
+        self.is_active() || self.is_recycled() || self.is_between_lives()
+    }
+
     /// How it has finished for good: it ended by itself or was given up, and is not started again without a request.
     pub fn finish(&self) -> Option<Finish> {
         let is_for_good = self.progress.wanted == Wanted::Up && self.next_timer().is_none();
@@ -443,9 +453,7 @@ impl Machine {
     }
 
     fn start(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        // Only who is being recycled is stopped and wanted up.
-        let is_recycled = self.progress.phase == ProcessPhase::Stopped && self.progress.wanted == Wanted::Up;
-        let number = if is_recycled { self.progress.restarts.number.saturating_add(1) } else { 0 };
+        let number = if self.is_between_lives() { self.progress.restarts.number.saturating_add(1) } else { 0 };
         self.progress.wanted = Wanted::Up;
         self.progress.attempts = 0;
         self.progress.restarts = Restarts::anew(number);

@@ -69,7 +69,8 @@ fn held(holder: Pid, link: &str) -> Option<RawFd> {
     held.file_name().to_str()?.parse().ok()
 }
 
-fn processes() -> impl Iterator<Item = Pid> {
+/// All processes.
+pub(crate) fn processes() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| Pid::new(entry.file_name().to_str()?.parse().ok()?))
 }

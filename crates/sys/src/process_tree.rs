@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::proc_fd::processes;
 use crate::process_handle::ProcessHandle;
 use crate::signal::{SIGKILL, SIGSTOP};
 use crate::{Errno, Pid, proc_stat, random, system};
@@ -100,8 +101,7 @@ struct Scan {
 /// Looks at all processes, and does something with each member at once: who forks and exits is gone a moment later.
 fn scan(mark: TreeMark, mut act: impl FnMut(Pid) -> bool) -> Scan {
     let mut seen = Scan::default();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    for pid in entries.filter_map(|entry| Pid::new(entry.file_name().to_str()?.parse().ok()?)) {
+    for pid in processes() {
         match system::mark_of(pid) {
             Some(found) if found == mark.0 && pid != Pid::current() => seen.has_found |= act(pid),
             Some(_) => {}

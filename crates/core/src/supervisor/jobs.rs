@@ -75,19 +75,27 @@ impl Supervisor {
 
     pub(super) fn begin_stop(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
         let Some(member) = self.members.get(&id) else { return };
-        let (can_be_stopped, is_recycled) = (member.machine.can_be_stopped(), member.machine.is_recycled());
-        // One that is recycled has its signal already.
-        let goal = if member.machine.has_child() && !is_recycled { Goal::Kill { wait } } else { Goal::Stop };
+        let can_be_stopped = member.machine.can_be_stopped();
         self.cancel_listener_restart(id);
-        self.add_item(call, id, goal);
+        self.add_item(call, id, Goal::Stop);
         if can_be_stopped {
-            self.drive_machine(now, id, MachineInput::Stop);
-            if is_recycled && !wait {
-                self.finish_item(call, id, Ok(()));
-            }
+            self.send_stop(now, call, id, wait);
         } else {
             let refusal = self.item_refusal(call, id, Reason::NotRunning);
             self.finish_item(call, id, Err(refusal));
+        }
+    }
+
+    /// Stops a process that can be stopped, for an item of a call.
+    pub(super) fn send_stop(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
+        let Some(member) = self.members.get(&id) else { return };
+        // One that is recycled has its signal already.
+        let is_recycled = member.machine.is_recycled();
+        let goal = if member.machine.has_child() && !is_recycled { Goal::Kill { wait } } else { Goal::Stop };
+        self.set_goal(call, id, goal);
+        self.drive_machine(now, id, MachineInput::Stop);
+        if is_recycled && !wait {
+            self.finish_item(call, id, Ok(()));
         }
     }
 

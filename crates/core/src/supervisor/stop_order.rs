@@ -4,7 +4,6 @@ use super::job::Goal;
 use super::ordered_stop::OrderedStop;
 use super::{CallId, ProcessId, Supervisor};
 use crate::plan::Plan;
-use crate::process::MachineInput;
 use crate::time::Now;
 
 impl Supervisor {
@@ -60,15 +59,8 @@ impl Supervisor {
     }
 
     fn stop_in_turn(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
-        let Some(member) = self.members.get(&id) else { return };
-        let is_recycled = member.machine.is_recycled();
-        let goal = if member.machine.has_child() && !is_recycled { Goal::Kill { wait } } else { Goal::Stop };
-        if member.machine.can_be_stopped() {
-            self.set_goal(call, id, goal);
-            self.drive_machine(now, id, MachineInput::Stop);
-            if is_recycled && !wait {
-                self.finish_item(call, id, Ok(()));
-            }
+        if self.members.get(&id).is_some_and(|member| member.machine.can_be_stopped()) {
+            self.send_stop(now, call, id, wait);
         }
     }
 
