@@ -30,6 +30,7 @@ mod ordered;
 mod pacing;
 mod path;
 mod place;
+pub mod probe;
 pub mod pyrepr;
 mod pytext;
 mod python_name;
