@@ -15,6 +15,7 @@ mod listeners;
 mod messages;
 mod order;
 mod ordered_stop;
+mod probes;
 mod shutdown;
 mod shutdown_progress;
 pub mod snapshot;
@@ -42,7 +43,7 @@ use crate::ticks::Ticks;
 use crate::time::Now;
 pub use messages::{
     CallId, CommandFailure, DaemonExit, Effect, Ending, FeedFailure, HandlerVerdict, KillFailure, OutputKind,
-    ProcessId, RunId, SpawnFailure, Spawned, SupervisorInput,
+    ProbePurpose, ProcessId, RunId, SpawnFailure, Spawned, SupervisorInput,
 };
 
 use job::Job;
@@ -274,6 +275,9 @@ impl Supervisor {
             SupervisorInput::ListenerOutput { process, bytes } => self.listener_output(now, process, &bytes),
             SupervisorInput::Judged { process, judgement, verdict } => self.judged(now, process, judgement, verdict),
             SupervisorInput::Subscribed { kinds } => self.subscribed = kinds,
+            SupervisorInput::Probed { process, purpose, attempt, result } => {
+                self.probed(now, process, purpose, attempt, result);
+            }
         }
         self.advance_ordered_stops(now);
         self.replace_retired(now);

@@ -34,6 +34,7 @@ use crate::pidfile::{self, DaemonPidFile, Lock, PidFile, Taken};
 use crate::plugins::process::Launcher;
 use crate::plugins::{BUILT_IN, NotifyControl, Plugins};
 use crate::privileges;
+use crate::probing;
 use crate::start_error::StartError;
 use crate::start_mode::{self, Findings, Prepared, StartMode};
 use crate::view::View;
@@ -247,6 +248,10 @@ impl Generation {
             let api = api.clone();
             network::task(move || work.run(api))
         });
+        let answers = inbox.message_sender.clone();
+        let (prober, probes) =
+            probing::queue(api.descriptors() / 8, move |answer| answers.send(Message::Probed(answer)));
+        let tasks = plugin_task.into_iter().chain([network::task(move || probes.run())]).collect();
         let xmlrpc = Responder::new(api, namespaces(&config), plugins.clone());
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
@@ -264,13 +269,14 @@ impl Generation {
             keeper,
             start_dir: start.directory,
             plugins,
+            prober,
         };
         let resumed = matches!(handed, Some((_, None)));
         let mut control = Control::new(inbox, signals, supervisor, tools).map_err(cannot_start)?;
         if let Some((handed, reconfigured)) = handed {
             control.resume(handed, reconfigured);
         }
-        let network = network::start(servers, Arc::new(xmlrpc), follow, plugin_task).map_err(cannot_start)?;
+        let network = network::start(servers, Arc::new(xmlrpc), follow, tasks).map_err(cannot_start)?;
         let (end, network) = control.run(network, resumed);
         match end {
             End::Stopped { ending, serial, signals, leftover } => {

@@ -25,6 +25,7 @@ pub mod pidproxy;
 mod plugin_process;
 pub mod plugins;
 pub mod privileges;
+pub mod probing;
 mod revisions;
 pub mod start;
 pub mod start_error;

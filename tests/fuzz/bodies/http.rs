@@ -76,9 +76,13 @@ impl Plane {
         let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
         let (calls, pending) = calls::queue(Arc::new(notifier));
         std::thread::spawn(move || accept_every_call(pending));
-        let handle =
-            network::start(servers, Arc::new(Responder::built_in(Arc::new(api(config, calls)))), Arc::default(), None)
-                .expect("started");
+        let handle = network::start(
+            servers,
+            Arc::new(Responder::built_in(Arc::new(api(config, calls)))),
+            Arc::default(),
+            Vec::new(),
+        )
+        .expect("started");
         handle.accept_clients();
         Plane { paths, _directory: directory, _handle: handle, _poll: poll }
     }

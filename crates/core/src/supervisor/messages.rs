@@ -1,8 +1,10 @@
 //! What the supervisor is told and what it answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use supervisord_config::model::{Config, LogLevel};
+use supervisord_config::probe::Probe;
 use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
@@ -83,6 +85,15 @@ pub enum OutputKind {
     Communication,
 }
 
+/// What the result of a probe is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProbePurpose {
+    /// Whether a program that has been started is ready.
+    Readiness,
+    /// Whether a program that runs is healthy.
+    Health,
+}
+
 /// What the result handler of a listener said about a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandlerVerdict {
@@ -137,6 +148,8 @@ pub enum SupervisorInput {
     ListenerOutput { process: ProcessId, bytes: Vec<u8> },
     /// Answer, possibly much later, to [`Effect::Judge`].
     Judged { process: ProcessId, judgement: u64, verdict: HandlerVerdict },
+    /// Answer, possibly much later, to [`Effect::Probe`]: the text says why it failed.
+    Probed { process: ProcessId, purpose: ProbePurpose, attempt: u64, result: Result<(), String> },
     /// Plug-ins want to hear of events of these types from now on, and of no others.
     Subscribed { kinds: Vec<EventType> },
 }
@@ -169,6 +182,8 @@ pub enum Effect {
     Feed { process: ProcessId, bytes: Vec<u8>, call: Option<CallId> },
     /// Ask the result handler of a listener what it thinks of the result (bytes) for an event.
     Judge { process: ProcessId, judgement: u64, handler: String, event: Arc<RenderedEvent>, result: Vec<u8> },
+    /// Probe a process, and answer within about `timeout`. The answer to an attempt that is over is ignored.
+    Probe { process: ProcessId, purpose: ProbePurpose, attempt: u64, probe: Arc<Probe>, timeout: Duration },
     /// Tell plug-ins of an event.
     Announce(Arc<RenderedEvent>),
     /// Keep an event in the [`History`](crate::history::History). Readers must not see it before the row that is published

@@ -12,6 +12,7 @@ use super::survival::Survival;
 use crate::clock::present;
 use crate::keeper::Owner;
 use crate::output::OutputRequest;
+use crate::probing::ProbeRequest;
 
 impl Control {
     /// Carries out everything that the supervisor has answered so far.
@@ -95,6 +96,9 @@ impl Control {
                 if !self.tools.plugins.judge(process, judgement, handler, event, result) {
                     return Some(SupervisorInput::Judged { process, judgement, verdict: HandlerVerdict::Lost });
                 }
+            }
+            Effect::Probe { process, purpose, attempt, probe, timeout } => {
+                self.tools.prober.send(ProbeRequest { process, purpose, attempt, probe, timeout });
             }
             Effect::Record(event) => self.unpublished.push(event),
             Effect::Announce(event) => self.tools.plugins.announce(event, &self.tools.activity),

@@ -15,6 +15,7 @@ use crate::network::IdleConnections;
 use crate::notifier::Notifier;
 use crate::output::Report;
 use crate::plugins::PluginNotice;
+use crate::probing::ProbeAnswer;
 
 /// What other threads tell control.
 pub enum Message {
@@ -35,6 +36,8 @@ pub enum Message {
     NetworkStopped(IdleConnections),
     /// The plug-ins have something to say.
     Plugins(PluginNotice),
+    /// A probe has been run.
+    Probed(ProbeAnswer),
 }
 
 /// Sends messages from other threads to control; clones share one queue.

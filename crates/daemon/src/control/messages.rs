@@ -18,6 +18,7 @@ use crate::clock::present;
 use crate::keeper::Owner;
 use crate::output::{Report, RunId};
 use crate::plugins::{PluginNotice, SpawnRequest};
+use crate::probing::ProbeAnswer;
 
 impl Control {
     /// Takes everything that other threads have told control.
@@ -32,6 +33,9 @@ impl Control {
                 }
                 Message::NetworkStopped(clients) => self.upgrade = UpgradePhase::Ready(clients),
                 Message::Plugins(notice) => self.take_notice(notice),
+                Message::Probed(ProbeAnswer { process, purpose, attempt, result }) => {
+                    self.input(SupervisorInput::Probed { process, purpose, attempt, result });
+                }
             }
         }
     }

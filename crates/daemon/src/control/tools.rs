@@ -9,6 +9,7 @@ use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::output::{OutputHandle, ReportBudget, TransitFiles};
 use crate::plugins::Plugins;
+use crate::probing::Prober;
 use crate::state::Paths;
 use crate::view::View;
 
@@ -26,6 +27,8 @@ pub struct Tools {
     pub child_env: ChildEnv,
     /// The Python plug-ins.
     pub plugins: Arc<Plugins>,
+    /// Runs probes without a process.
+    pub prober: Prober,
     /// Reads the configuration again, on a thread of its own.
     pub load_config: ReadConfig,
     /// Children are to survive the daemon, should it be killed: where it leaves what the next one needs.

@@ -72,20 +72,20 @@ impl NetworkHandle {
     }
 }
 
-/// Starts the plane for these servers, with another task on its thread; it accepts clients after
+/// Starts the plane for these servers, with other tasks on its thread; it accepts clients after
 /// [`NetworkHandle::accept_clients`]. The error is the system's, when it refuses a thread or a descriptor; the servers are
 /// then closed.
 pub fn start(
     servers: Vec<OpenServer>,
     xmlrpc: Arc<Responder>,
     follow: Arc<FollowHub>,
-    task: Option<PlaneTask>,
+    tasks: Vec<PlaneTask>,
 ) -> io::Result<NetworkHandle> {
     let available = xmlrpc.api.descriptors();
     let limits = Limits::default();
     // Children need descriptors too: the network never takes more than a quarter of those the daemon asked for.
     let connections = (available / 4).clamp(64, limits.connections);
-    start_with(servers, xmlrpc, follow, task, Limits { connections, ..limits })
+    start_with(servers, xmlrpc, follow, tasks, Limits { connections, ..limits })
 }
 
 /// [`start`] with limits of one's own.
@@ -93,7 +93,7 @@ pub fn start_with(
     servers: Vec<OpenServer>,
     xmlrpc: Arc<Responder>,
     follow: Arc<FollowHub>,
-    task: Option<PlaneTask>,
+    tasks: Vec<PlaneTask>,
     limits: Limits,
 ) -> io::Result<NetworkHandle> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -103,7 +103,7 @@ pub fn start_with(
     };
     let (state, watched_state) = watch::channel(PlaneState::Starting);
     let (check_files, checks) = watch::channel(());
-    let plane = NetworkPlane { acceptors, xmlrpc, follow, task, limits, state: watched_state, check_files: checks };
+    let plane = NetworkPlane { acceptors, xmlrpc, follow, tasks, limits, state: watched_state, check_files: checks };
     let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || plane.run(runtime))?;
     Ok(NetworkHandle { thread, state, check_files })
 }
@@ -113,7 +113,7 @@ struct NetworkPlane {
     acceptors: Vec<Acceptor>,
     xmlrpc: Arc<Responder>,
     follow: Arc<FollowHub>,
-    task: Option<PlaneTask>,
+    tasks: Vec<PlaneTask>,
     limits: Limits,
     state: watch::Receiver<PlaneState>,
     /// Changes when the files of the sockets are to be checked.
@@ -124,12 +124,12 @@ impl NetworkPlane {
     /// Runs until the plane ends. Returns the connections that the next plane continues.
     fn run(self, runtime: Runtime) -> IdleConnections {
         signal::block_in_this_thread();
-        let NetworkPlane { acceptors, xmlrpc, follow, task, limits, mut state, check_files } = self;
+        let NetworkPlane { acceptors, xmlrpc, follow, tasks, limits, mut state, check_files } = self;
         let connections = (limits.connections / acceptors.len().max(1)).max(1);
         let blocking = xmlrpc.api.blocking.clone();
         let shared = PlaneContext::new(xmlrpc, follow, limits, state.clone(), connections / 2);
         let idle = LocalSet::new().block_on(&runtime, async {
-            if let Some(task) = task {
+            for task in tasks {
                 spawn_local(task());
             }
             spawn_local(release_memory(shared.clone()));

@@ -117,8 +117,9 @@ impl Setup {
             load_config: Arc::new(|_| Err("not in this test".to_owned())),
         };
         let api = Api::new(daemon, activity, self.answers, self.clock);
-        let handle = start_with(servers, Arc::new(Responder::built_in(Arc::new(api))), hub.clone(), None, self.limits)
-            .expect("started");
+        let handle =
+            start_with(servers, Arc::new(Responder::built_in(Arc::new(api))), hub.clone(), Vec::new(), self.limits)
+                .expect("started");
         if self.lets_in {
             handle.accept_clients();
         }
