@@ -9,6 +9,7 @@ pub mod dependencies;
 pub mod event;
 mod exit_status;
 pub mod history;
+pub mod last_request;
 pub mod logread;
 pub mod output;
 pub mod plan;

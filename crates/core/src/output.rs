@@ -5,6 +5,7 @@ pub mod characters;
 #[cfg(test)]
 mod cuts;
 pub mod debug_text;
+pub mod last_lines;
 mod note;
 pub mod pipeline;
 pub mod strip;
@@ -26,4 +27,6 @@ pub struct ChannelPlan {
     pub events_enabled: bool,
     /// Copy every line to the system log.
     pub syslog: bool,
+    /// Keep the last bytes, which explain how the process ended.
+    pub keeps_end: bool,
 }

@@ -30,6 +30,7 @@
 mod exit_rule;
 mod failure;
 mod finish;
+mod last_end;
 mod phase;
 mod progress;
 mod restart_policy;
@@ -37,6 +38,7 @@ mod restarts;
 mod state_detail;
 mod stop_plan;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::model::{LogLevel, Process};
@@ -49,6 +51,7 @@ use crate::time::{Now, seconds};
 pub use exit_rule::ExitRule;
 pub use failure::ProcessFailure;
 pub use finish::Finish;
+pub use last_end::{EndJudgement, EndTraces, LastEnd, MemoryKills};
 pub use phase::{ProcessPhase, Timer, Timers, Wanted};
 pub use progress::Progress;
 pub use restart_policy::{AfterExit, Exit, GaveUp, RestartPolicy};
@@ -181,6 +184,16 @@ impl Machine {
         self.progress.last_stop
     }
 
+    /// Seconds since the epoch of the last change of the state that clients see; 0 for never.
+    pub fn since(&self) -> i64 {
+        self.progress.since
+    }
+
+    /// How many attempts to start it have failed in a row.
+    pub fn attempts(&self) -> i64 {
+        self.progress.attempts
+    }
+
     /// The failure since the last start.
     pub fn failure(&self) -> Option<&ProcessFailure> {
         self.progress.failure.as_ref()
@@ -199,6 +212,18 @@ impl Machine {
     /// The last exit status; -1 after a signal.
     pub fn exit_status(&self) -> Option<i32> {
         self.progress.exit_status
+    }
+
+    /// How its last child ended; none where it had none yet.
+    pub fn last_end(&self) -> Option<&Arc<LastEnd>> {
+        self.progress.last_end.as_ref()
+    }
+
+    /// Adds what is known of the end of its child besides the status, once it has ended.
+    pub fn add_traces(&mut self, traces: EndTraces) {
+        if let Some(end) = &mut self.progress.last_end {
+            Arc::make_mut(end).traces = traces;
+        }
     }
 
     /// Whether it was never started.
@@ -349,6 +374,7 @@ impl Machine {
         };
         let mut actions = Vec::new();
         let out = &mut actions;
+        let before = self.state();
         match input {
             Stop | Shutdown => self.progress.wanted = Wanted::Down,
             Due(timer) => self.progress.timers.clear(timer),
@@ -449,6 +475,9 @@ impl Machine {
                 SignalSent | SignalRefused,
             ) => {}
         }
+        if self.state() != before {
+            self.progress.since = at.now.epoch();
+        }
         actions
     }
 
@@ -543,7 +572,7 @@ impl Machine {
     }
 
     fn ended_too_quickly(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        self.gone(at);
+        self.gone(status, EndJudgement::TooQuick, at);
         let line = texts::exited(&at.config.identity.name, status, false);
         self.fail_to_start(ProcessFailure::TooQuick, Some(line), at, out);
     }
@@ -622,9 +651,9 @@ impl Machine {
     /// It exited by itself. Returns whether that is expected.
     fn exited(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) -> bool {
         let pid = self.progress.pid;
-        self.gone(at);
-        self.note_exit(status);
         let expected = ExitRule::of(at.config).expects(status);
+        self.gone(status, if expected { EndJudgement::Expected } else { EndJudgement::Unexpected }, at);
+        self.note_exit(status);
         self.enter(ProcessPhase::Exited, StateDetail::Exit { expected, pid }, out);
         expected
     }
@@ -701,7 +730,7 @@ impl Machine {
 
     fn stopped(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let pid = self.progress.pid;
-        self.gone(at);
+        self.gone(status, EndJudgement::Stopped, at);
         self.note_exit(status);
         self.enter(ProcessPhase::Stopped, StateDetail::Pid(pid), out);
         let expected = ExitRule::of(at.config).expects(status);
@@ -714,9 +743,16 @@ impl Machine {
         self.progress.exit_signal = status.signal();
     }
 
-    fn gone(&mut self, at: MachineContext<'_>) {
+    fn gone(&mut self, status: ExitStatus, judgement: EndJudgement, at: MachineContext<'_>) {
         self.progress.pid = 0;
         self.progress.last_stop = at.died.epoch();
+        self.progress.last_end = Some(Arc::new(LastEnd {
+            at: at.died.epoch(),
+            status,
+            judgement,
+            lived: at.died.mono.saturating_sub(self.progress.started),
+            traces: EndTraces::default(),
+        }));
     }
 
     /// Enters a phase and clears the timer of the old one.

@@ -9,7 +9,8 @@ use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
 use crate::dependencies::{AwaitedDependency, waiting_for};
-use crate::process::ProcessPhase;
+use crate::last_request::LastRequest;
+use crate::process::{LastEnd, ProcessPhase, Wanted};
 
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,16 @@ pub struct Row {
     pub spawnerr: String,
     /// The last exit status; -1 after death by a signal.
     pub exitstatus: Option<i32>,
+    /// How its last child ended.
+    pub last_end: Option<Arc<LastEnd>>,
+    /// Seconds since the epoch of the last change of the state that clients see; 0 for never.
+    pub since: i64,
+    /// How many attempts to start it have failed in a row.
+    pub attempts: i64,
+    /// What was asked for last.
+    pub wanted: Wanted,
+    /// The last request about it; none where there was only the automatic start.
+    pub last_request: Option<Arc<LastRequest>>,
     /// How often it was started again without a request since somebody started it.
     pub restarts: u32,
     /// When it is started next without a request, on the monotonic clock.

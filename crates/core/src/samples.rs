@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use supervisord_config::samples;
 
-use crate::process::ProcessPhase;
+use crate::process::{ProcessPhase, Wanted};
 use crate::row::Row;
 
 /// The row of a running program of this group, with the process id 42, started 100 seconds after the epoch.
@@ -18,6 +18,11 @@ pub fn row(group: &str, name: &str) -> Row {
         stop: 0,
         spawnerr: String::new(),
         exitstatus: None,
+        last_end: None,
+        since: 100,
+        attempts: 0,
+        wanted: Wanted::Up,
+        last_request: None,
         restarts: 0,
         next_start: None,
         stdout_logfile: None,

@@ -32,10 +32,11 @@ use supervisord_wire::state::Mood;
 use crate::auto_log::AutoLogNames;
 use crate::dependencies::{self, DependencyGraph};
 use crate::event::{Event, SupervisorState};
+use crate::last_request::{LastRequest, RequestedAction};
 use crate::output::Channel;
 use crate::plan::Plan;
 use crate::pool::PoolQueue;
-use crate::process::{ExitStatus, Machine, MachineAction, MachineContext, MachineInput};
+use crate::process::{EndTraces, ExitStatus, Machine, MachineAction, MachineContext, MachineInput};
 use crate::random::Random;
 use crate::row::Row;
 use crate::texts;
@@ -57,6 +58,9 @@ const MAX_KEPT_EFFECTS: usize = 1000;
 /// How many effects [`Supervisor::coming_spawns`] looks at.
 const LOOK_AHEAD: usize = 16;
 
+/// Who asked for what is started by itself.
+const AUTOMATIC: &str = "autostart";
+
 /// A process of an active group.
 struct Member {
     group: Arc<str>,
@@ -70,6 +74,10 @@ struct Member {
     run: Option<RunId>,
     /// When its child died, until all output of the child has been read. Meanwhile the process has no deadline.
     died: Option<Now>,
+    /// What is known of the end of its child besides the status, until the end is known.
+    traces: Option<Box<EndTraces>>,
+    /// The last request about it that was carried out, but for the automatic start.
+    last_request: Option<Arc<LastRequest>>,
     /// Set if the process is an event listener.
     listener: Option<ListenerProgress>,
 }
@@ -131,6 +139,8 @@ pub struct Supervisor {
     ordered_stops: Vec<OrderedStop>,
     /// The call to whose job items are being added. It gets its reply after all of them have been added.
     collecting: Option<CallId>,
+    /// Who made the last call.
+    asker: Arc<str>,
     shutdown: Option<ShutdownProgress>,
     restart_with: Option<Box<Config>>,
     /// The end that a program has caused. It begins when all effects have been carried out.
@@ -177,6 +187,7 @@ impl Supervisor {
             jobs: Vec::new(),
             ordered_stops: Vec::new(),
             collecting: None,
+            asker: "".into(),
             shutdown: None,
             restart_with: None,
             exit: None,
@@ -231,6 +242,11 @@ impl Supervisor {
             stop: member.machine.last_stop(),
             spawnerr: member.machine.spawn_error(),
             exitstatus: member.machine.exit_status(),
+            last_end: member.machine.last_end().cloned(),
+            since: member.machine.since(),
+            attempts: member.machine.attempts(),
+            wanted: member.machine.wanted(),
+            last_request: member.last_request.clone(),
             restarts: member.machine.restarts(),
             next_start: member.machine.next_start(),
             stdout_logfile: member.stdout_log.clone(),
@@ -260,6 +276,7 @@ impl Supervisor {
             SupervisorInput::ReopenSignal => self.reopen_signal(),
             SupervisorInput::Elapsed => self.elapsed(now),
             SupervisorInput::Died { run, at } => self.died(run, at),
+            SupervisorInput::Traces { run, traces } => self.keep_traces(run, traces),
             SupervisorInput::Exited { run, pid, status } => self.exited(now, run, pid, status),
             SupervisorInput::UnknownExited { pid, status } => self.unknown_exited(pid, status),
             SupervisorInput::Adopted { process, run } => self.belongs(process, run),
@@ -369,6 +386,13 @@ impl Supervisor {
         self.unfile(id);
     }
 
+    fn keep_traces(&mut self, run: RunId, traces: EndTraces) {
+        let member = self.by_run.get(&run).and_then(|id| self.members.get_mut(id));
+        if let Some(member) = member {
+            member.traces = Some(Box::new(traces));
+        }
+    }
+
     fn exited(&mut self, now: Now, run: RunId, pid: u32, status: ExitStatus) {
         match self.by_run.remove(&run) {
             Some(id) => self.ended(now, id, status),
@@ -398,9 +422,13 @@ impl Supervisor {
     fn ended(&mut self, now: Now, id: ProcessId, status: ExitStatus) {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.run = None;
+        let traces = member.traces.take();
         let is_recycled = member.machine.is_recycled() && self.mood == Mood::Running;
         self.release_socket(id);
         self.drive_machine(now, id, MachineInput::Ended(status));
+        if let (Some(member), Some(traces)) = (self.members.get_mut(&id), traces) {
+            member.machine.add_traces(*traces);
+        }
         self.listener_ended(now, id);
         if is_recycled {
             self.drive_machine(now, id, MachineInput::Start);
@@ -424,6 +452,14 @@ impl Supervisor {
             }
         }
         self.spawn_settled(id);
+    }
+
+    /// Remembers a request that is carried out.
+    fn note_request(&mut self, id: ProcessId, action: RequestedAction, by: &str) {
+        let at = self.now.epoch();
+        if let Some(member) = self.members.get_mut(&id) {
+            member.last_request = Some(Arc::new(LastRequest { action, by: by.to_owned(), at }));
+        }
     }
 
     /// Passes an input to the machine of a process, and carries out the actions that it returns.
@@ -524,6 +560,8 @@ impl Supervisor {
             filed: None,
             run: None,
             died: None,
+            traces: None,
+            last_request: None,
             listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
         };
         self.members.insert(id, Box::new(member));
@@ -575,7 +613,7 @@ impl Supervisor {
         for id in plan.begin_ready() {
             // Another one may have needed it.
             if self.members.get(&id).is_some_and(|member| member.machine.never_started()) {
-                self.start_with_dependencies(now, id);
+                self.start_with_dependencies(now, id, AUTOMATIC);
             }
         }
     }

@@ -13,6 +13,7 @@ mod inbox;
 mod keeping;
 mod listener_batching;
 mod listeners;
+mod memory_kills;
 mod messages;
 mod offload;
 mod reaping;
@@ -50,6 +51,7 @@ pub use children::{HandedChildren, LeftoverChildren};
 use clear_queue::ClearQueue;
 pub use inbox::{Inbox, Message, MessageSender};
 use listener_batching::ListenerBatching;
+use memory_kills::MemoryKillWatch;
 pub use resume::Reconfigured;
 use survival::Survival;
 use tokens::{KEEPER, SIGNALS, WAKER};
@@ -107,6 +109,7 @@ pub struct Control {
     /// The tokens of listeners that had more to say than fits into one turn.
     unread_listeners: Vec<usize>,
     listener_batching: ListenerBatching,
+    memory_kills: MemoryKillWatch,
     tools: Tools,
     survival: Option<Survival>,
     /// Processes whose changes are not noted yet.
@@ -147,6 +150,7 @@ impl Control {
             exits: VecDeque::new(),
             unread_listeners: Vec::new(),
             listener_batching: ListenerBatching::default(),
+            memory_kills: MemoryKillWatch::new(present()),
             tools,
             survival,
             unnoted: BTreeSet::new(),

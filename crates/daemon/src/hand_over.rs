@@ -179,6 +179,9 @@ pub struct HandedChannel<D> {
     /// What is held back of it; none to begin anew.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "state::stream::optional_pipeline")]
     pub pipeline: Option<Pipeline>,
+    /// Its last bytes, where they are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub end: Vec<u8>,
 }
 
 /// A server with its socket.
@@ -222,8 +225,8 @@ impl<D, S> HandOver<D, S> {
         let mut children = Vec::with_capacity(self.children.len());
         for child in self.children {
             let mut streams = Vec::with_capacity(child.streams.len());
-            for HandedChannel { channel, pipe, pipeline } in child.streams {
-                streams.push(HandedChannel { channel, pipe: pipe.map(&mut *change).transpose()?, pipeline });
+            for HandedChannel { channel, pipe, pipeline, end } in child.streams {
+                streams.push(HandedChannel { channel, pipe: pipe.map(&mut *change).transpose()?, pipeline, end });
             }
             children.push(HandedChild {
                 run: child.run,

@@ -18,6 +18,7 @@ use crate::notifier::Notifier;
 mod activity_log;
 pub mod answer;
 mod budget;
+mod end_of_output;
 mod log_file;
 mod log_path;
 mod loss;

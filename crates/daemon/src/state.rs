@@ -9,6 +9,8 @@ pub mod configuration;
 mod definition;
 pub mod history;
 mod journal;
+mod last_end;
+mod last_request;
 mod listener;
 mod options;
 pub mod pid_slots;

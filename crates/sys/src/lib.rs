@@ -17,6 +17,7 @@ pub mod isolate;
 pub mod limits;
 pub mod local_time;
 pub mod memory;
+pub mod memory_kills;
 pub mod own_child;
 pub mod passing;
 pub mod pipe;

@@ -29,6 +29,7 @@ fn pass(output: &[u8], cuts: &[u8], capture: u64, strip: bool) -> Seen {
         capture_maxbytes: capture,
         events_enabled: true,
         syslog: false,
+        keeps_end: false,
     };
     let mut pipeline = Pipeline::new(&plan, strip, true);
     let mut seen = Seen::default();

@@ -257,7 +257,15 @@ mod tests {
     use super::*;
 
     fn plan(capture_maxbytes: u64) -> ChannelPlan {
-        ChannelPlan { file: None, maxbytes: 0, backups: 0, capture_maxbytes, events_enabled: true, syslog: false }
+        ChannelPlan {
+            file: None,
+            maxbytes: 0,
+            backups: 0,
+            capture_maxbytes,
+            events_enabled: true,
+            syslog: false,
+            keeps_end: false,
+        }
     }
 
     #[derive(Debug, Default, PartialEq, Eq)]

@@ -113,6 +113,16 @@ pub enum Wanted {
     Down,
 }
 
+impl Wanted {
+    /// The word for it in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Wanted::Up => "up",
+            Wanted::Down => "down",
+        }
+    }
+}
+
 /// A timer of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {

@@ -1,8 +1,10 @@
 //! What a machine knows, as plain data, for whoever has to keep it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ProcessFailure;
+use super::last_end::LastEnd;
 use super::phase::{ProcessPhase, Timers, Wanted};
 use super::restarts::Restarts;
 
@@ -37,6 +39,10 @@ pub struct Progress {
     pub exit_status: Option<i32>,
     /// The signal that ended it last; none where it exited.
     pub exit_signal: Option<i32>,
+    /// How its last child ended. A start does not forget it.
+    pub last_end: Option<Arc<LastEnd>>,
+    /// Seconds since the epoch of the last change of the state that clients see; 0 for never.
+    pub since: i64,
 }
 
 /// Of a process that nobody has started yet.
@@ -57,6 +63,8 @@ impl Default for Progress {
             failure: None,
             exit_status: None,
             exit_signal: None,
+            last_end: None,
+            since: 0,
         }
     }
 }

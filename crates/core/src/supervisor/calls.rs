@@ -33,6 +33,7 @@ impl Supervisor {
             return self.reply(id, Err(Refusal::new(Reason::ShuttingDown)));
         }
         self.collecting = Some(id);
+        self.asker = actor.to_string().into();
         let result = self.perform(now, id, call);
         self.collecting = None;
         match result {

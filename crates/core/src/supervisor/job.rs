@@ -1,5 +1,6 @@
 //! A call that takes time, and what it waits for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::messages::{CallId, ProcessId};
@@ -11,6 +12,8 @@ pub(super) const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// A call that waits for one or more processes.
 pub(super) struct Job {
     pub(super) call: CallId,
+    /// Who asks.
+    pub(super) by: Arc<str>,
     pub(super) shape: ReplyForm,
     pub(super) open: Vec<Item>,
     /// In the order in which the items finished.

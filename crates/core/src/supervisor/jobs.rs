@@ -1,5 +1,6 @@
 //! Calls that take time: each waits for its processes and gets exactly one reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
@@ -8,6 +9,7 @@ use supervisord_wire::name::namespec;
 use super::job::{Goal, Item, Job, REPORT_EVERY, ReplyForm};
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
+use crate::last_request::RequestedAction;
 use crate::process::{KillScope, MachineInput, Obstacle};
 use crate::texts;
 use crate::time::Now;
@@ -15,7 +17,7 @@ use crate::time::Now;
 impl Supervisor {
     /// Opens a job; its items are added next, and [`Supervisor::close_job`] follows when all have been.
     pub(super) fn open_job(&mut self, call: CallId, shape: ReplyForm) {
-        self.jobs.push(Job { call, shape, open: Vec::new(), done: Vec::new() });
+        self.jobs.push(Job { call, by: self.asker.clone(), shape, open: Vec::new(), done: Vec::new() });
     }
 
     /// Removes a job that was refused as a whole.
@@ -51,7 +53,9 @@ impl Supervisor {
             Some(refusal) => self.finish_item(call, id, Err(refusal)),
             None => {
                 self.set_goal(call, id, Goal::Spawn { wait });
-                self.start_with_dependencies(now, id);
+                let by = self.asker_of(call);
+                self.note_request(id, RequestedAction::Start, &by);
+                self.start_with_dependencies(now, id, &by);
             }
         }
     }
@@ -93,6 +97,8 @@ impl Supervisor {
         let is_recycled = member.machine.is_recycled();
         let goal = if member.machine.has_child() && !is_recycled { Goal::Kill { wait } } else { Goal::Stop };
         self.set_goal(call, id, goal);
+        let by = self.asker_of(call);
+        self.note_request(id, RequestedAction::Stop, &by);
         self.drive_machine(now, id, MachineInput::Stop);
         if is_recycled && !wait {
             self.finish_item(call, id, Ok(()));
@@ -106,6 +112,9 @@ impl Supervisor {
         self.add_item(call, id, Goal::Signal);
         if let Some(run) = run {
             self.log(LogLevel::Debug, texts::sending(&name, pid, signal));
+            let by = self.asker_of(call);
+            self.note_request(id, RequestedAction::Signal(signal), &by);
+            self.effects.push_back(Effect::PublishRow(id));
             self.effects.push_back(Effect::Kill {
                 process: id,
                 run,
@@ -279,6 +288,12 @@ impl Supervisor {
     /// Whether items are still being added to the job.
     fn is_collecting(&self, position: usize) -> bool {
         self.collecting == Some(self.jobs[position].call)
+    }
+
+    /// Who made a call.
+    fn asker_of(&self, call: CallId) -> Arc<str> {
+        let job = self.jobs.iter().find(|job| job.call == call);
+        job.map_or_else(|| self.asker.clone(), |job| job.by.clone())
     }
 
     fn job(&mut self, call: CallId) -> Option<&mut Job> {

@@ -12,7 +12,7 @@ use crate::actor::Actor;
 use crate::call::{Call, CallOutcome, Refusal};
 use crate::event::{Event, RenderedEvent};
 use crate::output::Channel;
-use crate::process::{ExitStatus, KillScope};
+use crate::process::{EndTraces, ExitStatus, KillScope};
 use crate::time::Now;
 
 /// One process of the running daemon; never used twice.
@@ -124,6 +124,8 @@ pub enum SupervisorInput {
     Elapsed,
     /// A child has been dead since `at`; what it wrote is still to be read.
     Died { run: RunId, at: Now },
+    /// What is known of the end of a child besides its status, just before the input that says that it ended.
+    Traces { run: RunId, traces: EndTraces },
     /// A child ended, and all it wrote has been read.
     Exited { run: RunId, pid: u32, status: ExitStatus },
     /// A process ended that was never a child of the supervisor's processes.

@@ -15,6 +15,7 @@ use super::job::Goal;
 use super::{ProcessId, Supervisor};
 use crate::call::{Reason, Refusal};
 use crate::dependencies::{AwaitedDependency, DependencyGraph, Dependent, Need, waiting_for};
+use crate::last_request::RequestedAction;
 use crate::process::{Machine, MachineInput, ProcessPhase};
 use crate::texts;
 use crate::time::Now;
@@ -96,13 +97,15 @@ impl Supervisor {
     }
 
     /// Starts a process, and before it what it depends on, directly or not, as far as that has to be started.
-    pub(super) fn start_with_dependencies(&mut self, now: Now, id: ProcessId) {
+    pub(super) fn start_with_dependencies(&mut self, now: Now, id: ProcessId, by: &str) {
         if !self.dependencies.needs(id).is_empty() {
             // One that was given up need not wait for its second life.
             let can_start = |machine: &Machine| {
                 machine.obstacle_to_start().is_none() && (machine.is_down() || machine.phase() == ProcessPhase::GivenUp)
             };
             for dependency in self.dependencies.foundation(id, |id| machine(&self.members, id), can_start) {
+                let by = format!("{by}, for {}, which depends on it", self.member_name(id));
+                self.note_request(dependency, RequestedAction::Start, &by);
                 self.drive_machine(now, dependency, MachineInput::Start);
             }
         }
@@ -210,14 +213,17 @@ impl Supervisor {
             for dependent in concerned {
                 let Some(member) = self.members.get(&dependent) else { continue };
                 let (is_active, is_alive) = (member.machine.is_active(), member.machine.is_alive());
-                let (verb, input) = match member.config.order.on_dependency_failure {
-                    OnDependencyFailure::Stop if is_active => ("stopping", MachineInput::Stop),
-                    OnDependencyFailure::Restart if is_alive => ("restarting", MachineInput::Recycle),
+                let (action, verb, input) = match member.config.order.on_dependency_failure {
+                    OnDependencyFailure::Stop if is_active => (RequestedAction::Stop, "stopping", MachineInput::Stop),
+                    OnDependencyFailure::Restart if is_alive => {
+                        (RequestedAction::Restart, "restarting", MachineInput::Recycle)
+                    }
                     _ => continue,
                 };
                 seen.insert(dependent);
                 let line = texts::dependency_failed(verb, &self.member_name(dependent), &name, failure);
                 self.log(LogLevel::Warn, line);
+                self.note_request(dependent, action, &format!("on_dependency_failure, because {name} {failure}"));
                 self.cancel_listener_restart(dependent);
                 self.drive_machine(now, dependent, input);
                 failed.push_back(dependent);

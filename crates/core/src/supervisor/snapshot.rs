@@ -13,6 +13,7 @@ use super::listener_progress::ListenerProgress;
 use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::call::Refusal;
 use crate::event::Event;
+use crate::last_request::LastRequest;
 use crate::pool::PoolQueue;
 use crate::process::{Machine, MachineInput};
 use crate::ticks::Ticks;
@@ -55,6 +56,8 @@ pub struct MemberSnapshot {
     pub stdout_log: Option<String>,
     /// Its stderr log.
     pub stderr_log: Option<String>,
+    /// The last request about it.
+    pub last_request: Option<Arc<LastRequest>>,
     /// Where it is an event listener.
     pub listener: Option<ListenerProgress>,
 }
@@ -95,6 +98,7 @@ impl Supervisor {
             // Who has not been asked to stop yet goes on.
             ordered_stops: _,
             collecting: _,
+            asker: _,
             // Nobody takes over from a daemon that ends.
             mood: _,
             shutdown: _,
@@ -129,6 +133,7 @@ impl Supervisor {
             machine,
             stdout_log,
             stderr_log,
+            last_request,
             listener,
             // Known from the definition of the group, and from the timers of the machine.
             group: _,
@@ -136,12 +141,14 @@ impl Supervisor {
             // Known to whoever finds the child.
             run: _,
             died: _,
+            traces: _,
         } = self.members.get(&id)?.as_ref();
         Some(MemberSnapshot {
             name: config.identity.name.clone(),
             machine: machine.clone(),
             stdout_log: stdout_log.clone(),
             stderr_log: stderr_log.clone(),
+            last_request: last_request.clone(),
             listener: listener.clone(),
         })
     }
@@ -236,7 +243,7 @@ impl Supervisor {
         known: MemberSnapshot,
     ) -> ProcessId {
         let id = self.next_id();
-        let MemberSnapshot { name: _, machine, stdout_log, stderr_log, listener } = known;
+        let MemberSnapshot { name: _, machine, stdout_log, stderr_log, last_request, listener } = known;
         let member = Member {
             group: group.clone(),
             config,
@@ -246,6 +253,8 @@ impl Supervisor {
             filed: None,
             run: None,
             died: None,
+            traces: None,
+            last_request,
             listener,
         };
         self.members.insert(id, Box::new(member));

@@ -115,9 +115,9 @@ fn find_child(
     let is_replaced = !has_ended && (lacks_pipe || !member.is_understood);
     let is_listener = matches!(group.kind, GroupKind::Listeners(_));
     let (listener, stdout) = if is_listener { (stdout, None) } else { (None, stdout) };
-    let mut streams = vec![HandedChannel { channel: Channel::Stdout, pipe: stdout, pipeline: None }];
+    let mut streams = vec![HandedChannel { channel: Channel::Stdout, pipe: stdout, pipeline: None, end: Vec::new() }];
     if !process.logging.redirect_stderr {
-        streams.push(HandedChannel { channel: Channel::Stderr, pipe: stderr, pipeline: None });
+        streams.push(HandedChannel { channel: Channel::Stderr, pipe: stderr, pipeline: None, end: Vec::new() });
     }
     Some(HandedChild {
         run: RunId(run.run),

@@ -70,6 +70,8 @@ struct Child {
     pid: u32,
     role: Role,
     limit: TimeLimit,
+    /// Whether it has been sent SIGKILL.
+    is_killed: bool,
     /// By what its descendants are known, once a stop is to reach them all.
     tree: Option<TreeMark>,
 }
@@ -90,6 +92,8 @@ struct Draining {
     kept: state::Run,
     /// None once the supervisor has been told.
     status: Option<ExitStatus>,
+    /// Whether SIGKILL ended it that this daemon did not send.
+    is_foreign_kill: bool,
 }
 
 /// A child that has exited, for whoever learns of its end.
@@ -125,6 +129,8 @@ pub(super) struct Drained {
     pub(super) run: RunId,
     pub(super) pid: u32,
     pub(super) status: ExitStatus,
+    /// Whether SIGKILL ended it that this daemon did not send.
+    pub(super) is_foreign_kill: bool,
 }
 
 /// All children.
@@ -215,7 +221,7 @@ impl Children {
         }
         self.limits.extend(kill_at.map(|kill_at| (kill_at, run)));
         let limit = kill_at.map_or(TimeLimit::None, TimeLimit::Until);
-        self.living.insert(run, Box::new(Child { pid, role, limit, tree: None }));
+        self.living.insert(run, Box::new(Child { pid, role, limit, is_killed: false, tree: None }));
     }
 
     fn listen(
@@ -258,17 +264,18 @@ impl Children {
         if self.lingers(run, status, at) {
             return None;
         }
-        let Child { pid, role, limit, tree: _ } = *self.living.remove(&run)?;
+        let Child { pid, role, limit, is_killed, tree: _ } = *self.living.remove(&run)?;
+        let is_foreign_kill = status.signal() == Some(SIGKILL) && !is_killed;
         if let TimeLimit::Until(kill_at) = limit {
             self.limits.remove(&(kill_at, run));
         }
         match role {
             Role::Program(supervised) => {
-                let process = self.drain(run, pid, supervised, status, registry);
+                let process = self.drain(run, pid, supervised, status, is_foreign_kill, registry);
                 Some(Exit::Supervised { run, process, at, last_output: Vec::new() })
             }
             Role::Listener(supervised, mut listener) => {
-                let process = self.drain(run, pid, supervised, status, registry);
+                let process = self.drain(run, pid, supervised, status, is_foreign_kill, registry);
                 self.tokens.release(listener.token);
                 deregister(registry, &listener.pipe);
                 let last_output = read_available(&mut listener.pipe);
@@ -289,6 +296,7 @@ impl Children {
         pid: u32,
         supervised: Supervised,
         status: ExitStatus,
+        is_foreign_kill: bool,
         registry: &Registry,
     ) -> ProcessId {
         let Supervised { process, kept, stdin, orphan } = supervised;
@@ -301,7 +309,7 @@ impl Children {
             self.tokens.release(orphan.token);
             self.not_reaped.retain(|token| *token != orphan.token);
         }
-        self.draining.insert(run, Draining { process, pid, kept, status: Some(status) });
+        self.draining.insert(run, Draining { process, pid, kept, status: Some(status), is_foreign_kill });
         process
     }
 
@@ -312,14 +320,14 @@ impl Children {
 
     /// Everything a child wrote has been read. Gives its end where the supervisor has not been told yet.
     pub(super) fn drained(&mut self, run: RunId) -> Option<Drained> {
-        let Draining { process, pid, status, .. } = self.draining.remove(&run)?;
+        let Draining { process, pid, status, is_foreign_kill, .. } = self.draining.remove(&run)?;
         self.forget_process(run, process);
         // They are drained in their order, unless one has been given up.
         match self.drain_deadlines.front() {
             Some((_, first)) if *first == run => _ = self.drain_deadlines.pop_front(),
             _ => self.drain_deadlines.retain(|(_, other)| *other != run),
         }
-        Some(Drained { run, pid, status: status? })
+        Some(Drained { run, pid, status: status?, is_foreign_kill })
     }
 
     /// A child whose output has not been read in time; the supervisor is told now.
@@ -330,8 +338,9 @@ impl Children {
         }
         self.drain_deadlines.pop_front();
         let draining = self.draining.get_mut(&run)?;
-        let (process, drained) =
-            (draining.process, Drained { run, pid: draining.pid, status: draining.status.take()? });
+        let process = draining.process;
+        let (pid, status, is_foreign_kill) = (draining.pid, draining.status.take()?, draining.is_foreign_kill);
+        let drained = Drained { run, pid, status, is_foreign_kill };
         self.forget_process(run, process);
         Some(drained)
     }
@@ -373,6 +382,9 @@ impl Children {
     /// may have it by now. That of an orphan may change hands at any time, so that only its handle counts.
     pub(super) fn kill(&mut self, run: RunId, signal: i32, scope: KillScope) -> Result<(), KillFailure> {
         let gone = || KillFailure::Gone(describe(Errno::ESRCH));
+        if let Some(child) = self.living.get_mut(&run).filter(|_| signal == SIGKILL) {
+            child.is_killed = true;
+        }
         if let (KillScope::Tree, Some(result)) = (scope, self.kill_tree(run, signal)) {
             return result.map_err(kill_failure);
         }

@@ -52,13 +52,13 @@ impl Control {
 
     fn take_report(&mut self, report: Report) {
         match report {
-            Report::Drained { run } => {
+            Report::Drained { run, end } => {
                 // From now on, whoever else has its pipes sees that nobody is at their other ends.
                 if let Some(survival) = &mut self.survival {
                     survival.forget(Owner::Run(run.0));
                 }
                 if let Some(drained) = self.children.drained(run) {
-                    self.drained(drained);
+                    self.drained(drained, &end);
                 }
             }
             Report::Copies(copies) => self.keep_copies(copies),

@@ -1,7 +1,8 @@
 //! The end of children: they are reaped, and whoever has to know is told.
 
 use supervisord_config::model::LogLevel;
-use supervisord_core::process::ExitStatus;
+use supervisord_core::output::last_lines::last_lines;
+use supervisord_core::process::{EndTraces, ExitStatus};
 use supervisord_core::supervisor::SupervisorInput;
 
 use super::Control;
@@ -74,15 +75,21 @@ impl Control {
         }
     }
 
-    /// The output of a child has been read, or has been waited for long enough.
-    pub(super) fn drained(&mut self, Drained { run, pid, status }: Drained) {
+    /// The output of a child has been read, or has been waited for long enough. `end` is the end of what it wrote, as far as it is
+    /// known.
+    pub(super) fn drained(&mut self, Drained { run, pid, status, is_foreign_kill }: Drained, end: &[u8]) {
+        let kills = is_foreign_kill.then(|| self.memory_kills.look(present())).flatten();
+        if kills.is_some() || !end.is_empty() {
+            let traces = EndTraces { output: last_lines(end), kills };
+            self.input(SupervisorInput::Traces { run, traces });
+        }
         self.input(SupervisorInput::Exited { run, pid, status });
     }
 
     /// Does not wait any longer for output that has not been read in time.
     pub(super) fn give_up_draining(&mut self) {
         while let Some(drained) = self.children.next_overdue(present().mono) {
-            self.drained(drained);
+            self.drained(drained, &[]);
         }
     }
 

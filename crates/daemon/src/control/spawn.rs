@@ -199,7 +199,8 @@ impl ChildSpawner {
             survival.keep_pipes(run, &pipes.ours(&outputs));
             survival.journal.note(supervisor, id, Some(kept.clone()));
         }
-        let channels = outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, kind, pipe, None));
+        let channels =
+            outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, kind, pipe, None, Vec::new()));
         let opening = logs::open(run, process, channels.collect(), tools);
         Ok(Prepared { run, command, pipes, kept, opening })
     }

@@ -14,6 +14,7 @@ use router::{Match, Route};
 
 mod daemon;
 mod events;
+mod facts;
 mod problem;
 mod programs;
 mod request;

@@ -86,6 +86,8 @@ pub struct AttachChannel {
     pub plan: ChannelPlan,
     /// How far the bytes have got that another output plane read before; none for a new child.
     pub pipeline: Option<Pipeline>,
+    /// Its last bytes until now, where they are kept.
+    pub end: Vec<u8>,
 }
 
 /// One stream given back.
@@ -99,6 +101,8 @@ pub struct HandedStream {
     pub pipe: Option<OwnedFd>,
     /// What it holds back.
     pub pipeline: Pipeline,
+    /// Its last bytes, where they are kept.
+    pub end: Vec<u8>,
 }
 
 /// A copy of the pipe of a stream.
@@ -119,8 +123,9 @@ pub enum Report {
     Log { run: RunId, channel: Channel, bytes: Vec<u8> },
     /// A finished capture section.
     Communication { run: RunId, channel: Channel, bytes: Vec<u8> },
-    /// Everything the process wrote has been read, and the reports above went out before this one.
-    Drained { run: RunId },
+    /// Everything the process wrote has been read, and the reports above went out before this one. `end` is what explains how
+    /// it ended, where anything does.
+    Drained { run: RunId, end: Vec<u8> },
     /// Copies of all pipes that are read.
     Copies(Vec<StreamCopy>),
     /// The state file is not what it should be; it must be begun anew.

@@ -139,6 +139,7 @@ mod tests {
             capture_maxbytes: 9,
             events_enabled: false,
             syslog: false,
+            keeps_end: false,
         };
         let mut pipeline = Pipeline::new(&plan, true, false);
         pipeline.push(chunk, &mut |_| {});

@@ -194,8 +194,8 @@ impl Plane {
             }
             OutputRequest::Resume { run, process, channels } => self.resume(run, &process, channels),
             OutputRequest::Drain { run } => {
-                self.streams.drain(run, &mut self.outlets);
-                (self.outlets.to_control)(Report::Drained { run });
+                let end = self.streams.drain(run, &mut self.outlets);
+                (self.outlets.to_control)(Report::Drained { run, end });
             }
             OutputRequest::Detach { run } => self.streams.detach(run, &mut self.outlets),
             OutputRequest::Write { run, channel, bytes } => self.streams.write(run, channel, &bytes, &mut self.outlets),

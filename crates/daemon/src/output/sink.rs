@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use mio::{Registry, Token};
 use supervisord_config::model::LogLevel;
+use supervisord_core::output::last_lines::MOST;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::fd::{self, FileKind};
@@ -17,6 +18,7 @@ use supervisord_sys::sink as open;
 
 use crate::follow::Change;
 
+use super::end_of_output::EndOfOutput;
 use super::log_file::{LogFile, NEW_MODE, Transfer};
 use super::log_path;
 use super::loss::{Account, Entries, Loss};
@@ -140,9 +142,18 @@ impl Sink {
     }
 
     /// Moves what is in a pipe to the end of a regular file, and rotates it after each record that makes it long enough.
-    pub fn transfer(&mut self, transit: &mut Transit, pipe: BorrowedFd<'_>, rotation: Rotation) -> (Transfer, Entries) {
+    pub fn transfer(
+        &mut self,
+        transit: &mut Transit,
+        pipe: BorrowedFd<'_>,
+        rotation: Rotation,
+        end: Option<&mut EndOfOutput>,
+    ) -> (Transfer, Entries) {
         let (taken, mut entries) = self.take_by(transit, |transit| transit.take(pipe));
         if let Transfer::Moved(count) = taken {
+            if let Some(end) = end {
+                end.push(&transit.end_of_taken(count, MOST));
+            }
             self.append_taken(transit, count, rotation, &mut entries);
             transit.finish(pipe, count);
         }

@@ -14,6 +14,7 @@ use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::syslog::Syslog;
 
+use super::end_of_output::EndOfOutput;
 use super::log_file::Transfer;
 use super::log_path;
 use super::loss::Entries;
@@ -220,11 +221,17 @@ impl Sinks {
     }
 
     /// Moves what is in a pipe into a log that is a regular file.
-    pub fn transfer(&mut self, id: SinkId, pipe: BorrowedFd<'_>, rotation: Rotation) -> Transfer {
+    pub fn transfer(
+        &mut self,
+        id: SinkId,
+        pipe: BorrowedFd<'_>,
+        rotation: Rotation,
+        end: Option<&mut EndOfOutput>,
+    ) -> Transfer {
         let (Some(shared), Some(transit)) = (self.open.get_mut(&id), &mut self.transit) else {
             return Transfer::Refused;
         };
-        let (transfer, entries) = shared.sink.transfer(transit, pipe, rotation);
+        let (transfer, entries) = shared.sink.transfer(transit, pipe, rotation, end);
         if let Transfer::Moved(_) = transfer {
             shared.notify(&self.follow);
         }

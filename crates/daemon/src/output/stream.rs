@@ -12,6 +12,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::output::debug_text;
 use supervisord_core::output::pipeline::Pipeline;
 
+use super::end_of_output::EndOfOutput;
 use super::log_file::Transfer;
 use super::message::{AttachChannel, HandedStream, RunId, StreamCopy};
 use super::outlets::{Outlets, Source};
@@ -29,6 +30,8 @@ pub(super) struct Stream {
     /// What a listener wrote that is not in the activity log yet.
     unlogged: Vec<u8>,
     source: Source,
+    /// Where the plan asks for it.
+    end: Option<EndOfOutput>,
     coalescing: ReadCoalescing,
     /// Whether its next turn is already arranged for.
     pub is_queued: bool,
@@ -58,7 +61,8 @@ impl Stream {
         token: Token,
         outlets: &mut Outlets,
     ) -> Stream {
-        let AttachChannel { channel, pipe, plan, pipeline } = channel;
+        let AttachChannel { channel, pipe, plan, pipeline, end } = channel;
+        let end = plan.keeps_end.then(|| EndOfOutput::resume(end));
         let source = Source { run, process, channel, plan, sink };
         let pipe = pipe.map(Receiver::from);
         if let Some(pipe) = &pipe {
@@ -77,7 +81,17 @@ impl Stream {
             }
         };
         let coalescing = ReadCoalescing::new(Instant::now());
-        Stream { pipe, token, is_watched: false, pipeline, unlogged: Vec::new(), source, coalescing, is_queued: false }
+        Stream {
+            pipe,
+            token,
+            is_watched: false,
+            pipeline,
+            unlogged: Vec::new(),
+            source,
+            end,
+            coalescing,
+            is_queued: false,
+        }
     }
 
     /// Has the loop tell when there is something to read; also when there already is.
@@ -105,6 +119,11 @@ impl Stream {
     pub fn copy(&self) -> Option<StreamCopy> {
         let pipe = self.pipe.as_ref()?.as_fd().try_clone_to_owned().ok()?;
         Some(StreamCopy { run: self.source.run, channel: self.source.channel, pipe })
+    }
+
+    /// Gives away its last bytes, where they are kept.
+    pub fn take_end(&mut self) -> Vec<u8> {
+        self.end.as_mut().map(EndOfOutput::take).unwrap_or_default()
     }
 
     /// Whose output it is.
@@ -248,8 +267,9 @@ impl Stream {
         if let Some(sink) = self.source.sink {
             outlets.sinks.release(sink);
         }
+        let end = self.take_end();
         let Source { run, channel, .. } = self.source;
-        HandedStream { run, channel, pipe: self.pipe.map(OwnedFd::from), pipeline: self.pipeline }
+        HandedStream { run, channel, pipe: self.pipe.map(OwnedFd::from), pipeline: self.pipeline, end }
     }
 
     /// Turns stripping on or off.
@@ -279,7 +299,9 @@ impl Stream {
     /// Where nobody needs to look at the bytes, they go to the log as they are.
     fn transfer_once(&mut self, outlets: &mut Outlets) -> Transfer {
         match (&self.pipe, self.source.sink) {
-            (Some(pipe), Some(sink)) => outlets.sinks.transfer(sink, pipe.as_fd(), self.source.rotation()),
+            (Some(pipe), Some(sink)) => {
+                outlets.sinks.transfer(sink, pipe.as_fd(), self.source.rotation(), self.end.as_mut())
+            }
             _ => Transfer::Refused,
         }
     }
@@ -300,7 +322,10 @@ impl Stream {
     }
 
     fn push(&mut self, bytes: &[u8], outlets: &mut Outlets) {
-        let Stream { pipeline, source, .. } = self;
+        let Stream { pipeline, source, end, .. } = self;
+        if let Some(end) = end {
+            end.push(bytes);
+        }
         outlets.deliver(source, pipeline, |pipeline, emit| pipeline.push(bytes, emit));
     }
 

@@ -97,8 +97,9 @@ impl Streams {
     }
 
     /// Reads what a process that is gone can have left, and forgets the run. That is as much as its pipes hold: a
-    /// grandchild may go on writing and must not hold the end back.
-    pub fn drain(&mut self, run: RunId, outlets: &mut Outlets) {
+    /// grandchild may go on writing and must not hold the end back. Gives the last bytes that explain how it ended.
+    pub fn drain(&mut self, run: RunId, outlets: &mut Outlets) -> Vec<u8> {
+        let mut end = Vec::new();
         for token in self.runs.get(&run).into_iter().flatten() {
             let Some(stream) = self.streams.get_mut(token) else { continue };
             let mut total = 0;
@@ -109,14 +110,16 @@ impl Streams {
                 }
             }
             stream.finish(&self.registry, outlets);
+            end.append(&mut stream.take_end());
         }
         self.detach(run, outlets);
+        end
     }
 
     /// Drains all runs.
     pub fn drain_all(&mut self, outlets: &mut Outlets) {
         let runs: Vec<RunId> = self.runs.keys().copied().collect();
-        runs.into_iter().for_each(|run| self.drain(run, outlets));
+        runs.into_iter().for_each(|run| _ = self.drain(run, outlets));
         self.ready.clear();
         self.due.clear();
     }

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{PipeWriter, Write, pipe};
+use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -67,13 +67,14 @@ impl Rig {
             capture_maxbytes: 0,
             events_enabled: false,
             syslog: false,
+            keeps_end: false,
         }
     }
 
     /// Attaches one stdout; the writing end of its pipe is the answer.
     fn attach(&self, run: u64, plan: ChannelPlan) -> PipeWriter {
         let (reader, writer) = pipe().expect("a pipe");
-        let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
+        let channel = stdout(reader, plan);
         self.try_attach(run, vec![channel]).expect("attached");
         writer
     }
@@ -81,7 +82,7 @@ impl Rig {
     /// Like [`Rig::attach`], by somebody who does not wait for the answer.
     fn attach_late(&self, run: u64, plan: ChannelPlan) -> PipeWriter {
         let (reader, writer) = pipe().expect("a pipe");
-        let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
+        let channel = stdout(reader, plan);
         let reply = answer::answer().0;
         self.handle.send(OutputRequest::Attach {
             run: RunId(run),
@@ -95,7 +96,7 @@ impl Rig {
     /// Like [`Rig::attach`], of a process that another program started.
     fn resume(&self, run: u64, plan: ChannelPlan) -> PipeWriter {
         let (reader, writer) = pipe().expect("a pipe");
-        let channel = AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan, pipeline: None };
+        let channel = stdout(reader, plan);
         self.handle.send(OutputRequest::Resume { run: RunId(run), process: "web".into(), channels: vec![channel] });
         writer
     }
@@ -108,11 +109,16 @@ impl Rig {
 
     /// Drains a run; the answer is what was reported before.
     fn drain(&self, run: u64) -> Vec<Report> {
+        self.drain_with_end(run).0
+    }
+
+    /// The same, and the last bytes.
+    fn drain_with_end(&self, run: u64) -> (Vec<Report>, Vec<u8>) {
         self.handle.send(OutputRequest::Drain { run: RunId(run) });
         let mut before = Vec::new();
         loop {
             match self.report() {
-                Report::Drained { run: drained } if drained == RunId(run) => return before,
+                Report::Drained { run: drained, end } if drained == RunId(run) => return (before, end),
                 other => before.push(other),
             }
         }
@@ -313,7 +319,8 @@ fn a_pipe_that_is_closed_though_others_may_write_to_it_is_said() {
 #[test]
 fn what_control_reads_is_logged_and_copied_as_bytes() {
     let rig = Rig::with(|options| options.level = LogLevel::Debug);
-    let channel = AttachChannel { channel: Channel::Stdout, pipe: None, plan: rig.plan("out"), pipeline: None };
+    let channel =
+        AttachChannel { channel: Channel::Stdout, pipe: None, plan: rig.plan("out"), pipeline: None, end: Vec::new() };
     rig.try_attach(1, vec![channel]).expect("attached");
     rig.handle.send(OutputRequest::Write { run: RunId(1), channel: Channel::Stdout, bytes: b"READY\n".to_vec() });
     rig.drain(1);
@@ -384,4 +391,41 @@ fn stop_writes_what_is_left() {
     assert_eq!(size(&path), 60_000);
     let log = rig.stop();
     assert_eq!((log.len(), log[999].as_str()), (1000, "INFO line 999"));
+}
+
+/// The stdout of a process.
+fn stdout(pipe: PipeReader, plan: ChannelPlan) -> AttachChannel {
+    AttachChannel { channel: Channel::Stdout, pipe: Some(pipe.into()), plan, pipeline: None, end: Vec::new() }
+}
+
+#[test]
+fn the_last_bytes_are_reported_with_the_end() {
+    let rig = Rig::new();
+    let kept = |plan| ChannelPlan { keeps_end: true, ..plan };
+    let plans = [
+        rig.plan("plain"),
+        ChannelPlan { file: None, ..rig.plan("none") },
+        ChannelPlan { events_enabled: true, ..rig.plan("observed") },
+    ];
+    for (run, plan) in (1..).zip(plans) {
+        let mut writer = rig.attach(run, kept(plan));
+        let lines: String = (0..1000).map(|number| format!("line {number}\n")).collect();
+        writer.write_all(lines.as_bytes()).expect("written");
+        let (_, end) = rig.drain_with_end(run);
+        assert_eq!(end, lines.as_bytes()[lines.len() - 512..], "run {run}");
+    }
+    let mut writer = rig.attach(9, rig.plan("other"));
+    writer.write_all(b"text").expect("written");
+    assert_eq!(rig.drain_with_end(9).1, b"", "nobody asked for it");
+}
+
+#[test]
+fn the_last_bytes_go_with_the_stream_to_the_next_program() {
+    let rig = Rig::new();
+    let (reader, mut writer) = pipe().expect("a pipe");
+    let plan = ChannelPlan { keeps_end: true, ..rig.plan("log") };
+    let channel = AttachChannel { end: b"before, ".to_vec(), ..stdout(reader, plan) };
+    rig.try_attach(1, vec![channel]).expect("attached");
+    writer.write_all(b"after").expect("written");
+    assert_eq!(rig.drain_with_end(1).1, b"before, after");
 }

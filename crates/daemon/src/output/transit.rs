@@ -243,6 +243,12 @@ impl Transit {
         self.take_at_most(from, self.capacity)
     }
 
+    /// The last of `count` bytes that were taken, at most so many.
+    pub fn end_of_taken(&self, count: usize, most: usize) -> Vec<u8> {
+        let length = count.min(most);
+        self.memory.load(BYTES.start + count - length, length)
+    }
+
     /// Takes what is in the pipe of a stream that has to be looked at, as far as there is room, and copies it to `bytes`.
     pub fn take_to_look_at(
         &mut self,

@@ -4,6 +4,7 @@
 //! misses has its default. A change that an older reader would misunderstand takes another [`VERSION`]; what must not change
 //! even then is in [`super::stable`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
 use super::definition;
+use super::last_end::LastEndRecord;
+use super::last_request::LastRequestRecord;
 use super::listener::Listener;
 use super::run::Run;
 use crate::clock::present;
@@ -166,6 +169,15 @@ pub struct ProcessRecord {
     /// The signal that ended it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) exit_signal: Option<i32>,
+    /// How its last child ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_end: Option<LastEndRecord>,
+    /// When the state last changed that clients see. Seconds since the epoch.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) since: i64,
+    /// The last request about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_request: Option<LastRequestRecord>,
     /// What was asked for last, where the phase does not imply it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wanted: Option<Wanted>,
@@ -250,6 +262,8 @@ impl ProcessRecord {
             failure,
             exit_status,
             exit_signal,
+            last_end,
+            since,
         } = member.machine.progress();
         ProcessRecord {
             group: group.to_owned(),
@@ -270,6 +284,9 @@ impl ProcessRecord {
             spawn_error: failure.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
             exit_status: *exit_status,
             exit_signal: *exit_signal,
+            last_end: last_end.as_deref().map(LastEndRecord::from),
+            since: *since,
+            last_request: member.last_request.as_deref().map(LastRequestRecord::from),
             wanted: (*wanted != phase.implies()).then_some(match wanted {
                 process::Wanted::Up => Wanted::Up,
                 process::Wanted::Down => Wanted::Down,
@@ -313,6 +330,7 @@ impl ProcessRecord {
             machine: self.progress().into(),
             stdout_log,
             stderr_log,
+            last_request: self.last_request.as_ref().and_then(|request| Some(Arc::new(request.request()?))),
             // One that cannot be understood begins anew, which the listener finds out by itself.
             listener: self.listener.clone().map(|listener| {
                 serde_json::from_value::<Listener>(listener).map(ListenerProgress::from).unwrap_or_default()
@@ -347,6 +365,8 @@ impl ProcessRecord {
             failure: ProcessFailure::from_text(self.spawn_error.clone()),
             exit_status: self.exit_status,
             exit_signal: self.exit_signal,
+            last_end: self.last_end.as_ref().map(|end| Arc::new(end.into())),
+            since: self.since,
         }
     }
 
@@ -384,9 +404,21 @@ fn nanos(moment: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use supervisord_config::samples;
-    use supervisord_core::process::{Machine, Timer};
+    use supervisord_core::process::{EndJudgement, EndTraces, ExitStatus, LastEnd, Machine, Timer};
+
+    use supervisord_core::last_request::{LastRequest, RequestedAction};
 
     use super::*;
+
+    fn last_end() -> LastEnd {
+        LastEnd {
+            at: 7,
+            status: ExitStatus::Code(3),
+            judgement: EndJudgement::Unexpected,
+            lived: Duration::from_millis(1500),
+            traces: EndTraces::default(),
+        }
+    }
 
     /// Recorded of a daemon that had taken over the programs of a killed one.
     const VERSION_2_FULL: &str = include_str!("../../tests-data/state-v2-full.jsonl");
@@ -402,6 +434,7 @@ mod tests {
     /// A process in each phase comes back in it, with what is wanted of it and what is due.
     #[test]
     fn how_far_a_process_has_got_is_read_back() {
+        let last_request = LastRequest { action: RequestedAction::Signal(10), by: "somebody".to_owned(), at: 5 };
         for phase in ProcessPhase::ALL {
             for wanted in [process::Wanted::Up, process::Wanted::Down] {
                 let mut timers = Timers::default();
@@ -430,17 +463,22 @@ mod tests {
                     failure: Some(ProcessFailure::BadExit(3)),
                     exit_status: Some(3),
                     exit_signal: Some(4),
+                    last_end: Some(Arc::new(LastEnd { at: 8, ..last_end() })),
+                    since: 6,
                 };
                 let member = MemberSnapshot {
                     name: "p".to_owned(),
                     machine: Machine::from(progress.clone()),
                     stdout_log: None,
                     stderr_log: None,
+                    last_request: Some(Arc::new(last_request.clone())),
                     listener: None,
                 };
                 let text = serde_json::to_string(&ProcessRecord::new("g", &member, None, 0)).unwrap();
                 let read: ProcessRecord = serde_json::from_str(&text).unwrap();
-                assert_eq!(*read.member(&samples::process("p"), None).machine.progress(), progress, "{text}");
+                let read = read.member(&samples::process("p"), None);
+                assert_eq!(*read.machine.progress(), progress, "{text}");
+                assert_eq!(read.last_request.as_deref(), Some(&last_request), "{text}");
             }
         }
     }

@@ -354,3 +354,30 @@ pub(crate) fn set_subreaper() -> Result<(), Errno> {
 pub(crate) fn is_subreaper() -> bool {
     nix::sys::prctl::get_child_subreaper().unwrap_or(false)
 }
+
+/// The counters of the control group, of whatever version, and of the whole machine.
+pub(crate) fn memory_kills() -> (Option<u64>, Option<u64>) {
+    let read = |path: String| std::fs::read_to_string(path).ok();
+    let kills = |text: String| {
+        let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+        line.trim().parse::<u64>().ok()
+    };
+    let groups = read("/proc/self/cgroup".to_owned()).unwrap_or_default();
+    let files = groups.lines().filter_map(|line| {
+        let (_, line) = line.split_once(':')?;
+        match line.split_once(':')? {
+            ("", path) => {
+                Some([("/sys/fs/cgroup", path, "memory.events"), ("/sys/fs/cgroup/unified", path, "memory.events")])
+            }
+            (controllers, path) if controllers.split(',').any(|name| name == "memory") => Some([
+                ("/sys/fs/cgroup/memory", path, "memory.oom_control"),
+                ("/sys/fs/cgroup/memory", "", "memory.oom_control"),
+            ]),
+            _ => None,
+        }
+    });
+    let in_cgroup = files
+        .flatten()
+        .find_map(|(root, path, file)| kills(read(format!("{root}{}/{file}", path.trim_end_matches('/')))?));
+    (in_cgroup, read("/proc/vmstat".to_owned()).and_then(kills))
+}

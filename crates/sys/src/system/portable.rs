@@ -138,3 +138,7 @@ pub(crate) fn set_subreaper() -> Result<(), Errno> {
 pub(crate) fn is_subreaper() -> bool {
     false
 }
+
+pub(crate) fn memory_kills() -> (Option<u64>, Option<u64>) {
+    (None, None)
+}

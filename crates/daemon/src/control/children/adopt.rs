@@ -17,7 +17,7 @@ use crate::activity::Activity;
 use crate::control::spawn;
 use crate::control::tools::Tools;
 use crate::descriptor::register;
-use crate::hand_over::HandedChild;
+use crate::hand_over::{HandedChannel, HandedChild};
 use crate::output::{OutputRequest, RunId};
 use crate::state;
 
@@ -36,7 +36,9 @@ impl Children {
         let name = process.identity.name.as_str();
         let channels: Vec<_> = streams
             .into_iter()
-            .filter_map(|stream| spawn::channel(supervisor, id, stream.channel, stream.pipe, stream.pipeline))
+            .filter_map(|HandedChannel { channel, pipe, pipeline, end }| {
+                spawn::channel(supervisor, id, channel, pipe, pipeline, end)
+            })
             .collect();
         tools.output.send(OutputRequest::Resume { run, process: name.into(), channels });
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.

@@ -41,8 +41,8 @@ impl Children {
         keeper: Option<u32>,
     ) -> (HandedChildren, LeftoverChildren) {
         let mut by_run: HashMap<RunId, Vec<HandedChannel<OwnedFd>>> = HashMap::new();
-        for HandedStream { run, channel, pipe, pipeline } in streams {
-            by_run.entry(run).or_default().push(HandedChannel { channel, pipe, pipeline: Some(pipeline) });
+        for HandedStream { run, channel, pipe, pipeline, end } in streams {
+            by_run.entry(run).or_default().push(HandedChannel { channel, pipe, pipeline: Some(pipeline), end });
         }
         let (mut children, mut leftover) = (Vec::new(), LeftoverChildren::default());
         for (run, child) in self.living {

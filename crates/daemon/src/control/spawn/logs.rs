@@ -70,6 +70,7 @@ pub(in crate::control) fn channel(
     channel: Channel,
     pipe: Option<OwnedFd>,
     pipeline: Option<Pipeline>,
+    end: Vec<u8>,
 ) -> Option<AttachChannel> {
     let process = supervisor.process(id)?;
     let log = match channel {
@@ -85,6 +86,7 @@ pub(in crate::control) fn channel(
         capture_maxbytes: if is_protocol { 0 } else { log.capture_maxbytes },
         events_enabled: log.events_enabled && !is_protocol,
         syslog: log.syslog && !is_protocol,
+        keeps_end: channel == Channel::Stderr || process.logging.redirect_stderr && !is_protocol,
     };
-    Some(AttachChannel { channel, pipe, plan, pipeline })
+    Some(AttachChannel { channel, pipe, plan, pipeline, end })
 }

@@ -6,13 +6,14 @@ use supervisord_config::dependency::Dependency;
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
 use supervisord_core::row::{LocalTime, Row};
 
+use super::facts::{EndResource, RequestResource};
 use super::problem::Problem;
 use super::request::{ApiRequest, encoded, json};
 use crate::clock::epoch_of;
 use crate::network::reply::Reply;
 
 /// About how much one takes as JSON, in bytes.
-const PROGRAM_BYTES: usize = 1 << 10;
+const PROGRAM_BYTES: usize = 2 << 10;
 
 /// The longest list, in bytes, that the network thread encodes itself.
 const MAX_ON_THIS_THREAD: usize = 256 << 10;
@@ -28,6 +29,10 @@ struct ProgramResource<'a> {
     group: &'a str,
     name: &'a str,
     state: &'static str,
+    /// When the state changed last.
+    since: Option<i64>,
+    /// What was asked for last: `up` or `down`.
+    wanted: &'static str,
     /// As in the last column of `supervisorctl status`.
     description: String,
     pid: Option<u32>,
@@ -38,6 +43,8 @@ struct ProgramResource<'a> {
     /// -1 after a signal.
     exit_status: Option<i32>,
     spawn_error: Option<&'a str>,
+    last_end: Option<EndResource<'a>>,
+    last_request: Option<RequestResource<'a>>,
     restarts: u32,
     /// Without a request.
     next_start: Option<i64>,
@@ -74,12 +81,16 @@ impl<'a> ProgramResource<'a> {
             group: &row.group,
             name: &row.config.identity.name,
             state: row.state().name(),
+            since: Some(row.since).filter(|since| *since != 0),
+            wanted: row.wanted.word(),
             description: row.description(now, local),
             pid: Some(row.pid).filter(|pid| *pid != 0),
             started_at: Some(row.start).filter(|start| *start != 0),
             stopped_at: Some(row.stop).filter(|stop| *stop != 0),
             exit_status: row.exitstatus,
             spawn_error: Some(row.spawnerr.as_str()).filter(|error| !error.is_empty()),
+            last_end: row.last_end.as_deref().map(EndResource::from),
+            last_request: row.last_request.as_deref().map(RequestResource::from),
             restarts: row.restarts,
             next_start: row.next_start.map(epoch_of),
             stdout_logfile: row.stdout_logfile.as_deref(),

@@ -114,10 +114,20 @@ fn a_log_keeps_everything_that_we_and_others_append() {
 fn a_log_that_cannot_be_opened_is_an_error_and_attaches_nothing() {
     let rig = Rig::new();
     let (reader, mut writer) = pipe().expect("a pipe");
-    let good =
-        AttachChannel { channel: Channel::Stdout, pipe: Some(reader.into()), plan: rig.plan("good"), pipeline: None };
-    let bad =
-        AttachChannel { channel: Channel::Stderr, pipe: None, plan: rig.plan("no/such/directory"), pipeline: None };
+    let good = AttachChannel {
+        channel: Channel::Stdout,
+        pipe: Some(reader.into()),
+        plan: rig.plan("good"),
+        pipeline: None,
+        end: Vec::new(),
+    };
+    let bad = AttachChannel {
+        channel: Channel::Stderr,
+        pipe: None,
+        plan: rig.plan("no/such/directory"),
+        pipeline: None,
+        end: Vec::new(),
+    };
     let path = rig.path("no/such/directory").display().to_string().into();
     assert_eq!(rig.try_attach(1, vec![good, bad]), Err(LogFailure { path, error: Errno::ENOENT }));
     wait_until("the pipe is closed", || writer.write_all(b"x").is_err());

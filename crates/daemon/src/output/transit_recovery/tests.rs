@@ -173,6 +173,7 @@ fn stripping_and_capturing() -> Pipeline {
         capture_maxbytes: 1 << 20,
         events_enabled: false,
         syslog: false,
+        keeps_end: false,
     };
     Pipeline::new(&plan, true, false)
 }
