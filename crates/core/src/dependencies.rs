@@ -197,38 +197,14 @@ impl<N: Copy + Eq + Hash> DependencyGraph<N> {
         (graph, left_out)
     }
 
-    /// Depth first: an edge to a process on the path closes a circle.
     fn leave_out_circles(&mut self, order: &[N]) -> Vec<(String, String)> {
-        let mut left_out = Vec::new();
-        let mut seen: HashSet<N> = HashSet::new();
-        let mut on_path: HashSet<N> = HashSet::new();
-        for start in order {
-            if !seen.insert(*start) {
-                continue;
-            }
-            on_path.insert(*start);
-            let mut path = vec![(*start, self.dependencies(*start))];
-            while let Some((id, rest)) = path.last_mut() {
-                let id = *id;
-                match rest.pop() {
-                    None => {
-                        on_path.remove(&id);
-                        path.pop();
-                    }
-                    Some(dependency) if on_path.contains(&dependency) => {
-                        left_out.push((self.name(id), self.name(dependency)));
-                        self.leave_out(id, dependency);
-                    }
-                    Some(dependency) => {
-                        if seen.insert(dependency) {
-                            on_path.insert(dependency);
-                            path.push((dependency, self.dependencies(dependency)));
-                        }
-                    }
-                }
-            }
-        }
-        left_out
+        let mut closing = Vec::new();
+        post_order(order.iter().copied(), |id| self.dependencies(id), |id, dependency| closing.push((id, dependency)));
+        let leave_out = |(id, dependency)| {
+            self.leave_out(id, dependency);
+            (self.name(id), self.name(dependency))
+        };
+        closing.into_iter().map(leave_out).collect()
     }
 
     fn leave_out(&mut self, id: N, dependency: N) {
@@ -280,6 +256,11 @@ impl<N: Copy + Eq + Hash> DependencyGraph<N> {
                 node.awaited = known.awaited;
             }
         }
+    }
+
+    /// Whether a process waits for something that will not hold by itself.
+    pub fn waits_in_vain(&self, id: N) -> bool {
+        self.awaited(id).iter().any(|awaited| awaited.hindrance.is_some())
     }
 
     /// Forgets what a process waited for, because it does not wait any more.
@@ -343,66 +324,40 @@ impl<N: Copy + Eq + Hash> DependencyGraph<N> {
         if holds(need.condition, known) {
             return None;
         }
-        let waits_in_vain = self.awaited(member).iter().any(|awaited| awaited.hindrance.is_some());
-        hindrance(need.condition, known, waits_in_vain)
+        hindrance(need.condition, known, self.waits_in_vain(member))
     }
 
     /// What has to be started for a process, directly or not, each after what it depends on: whatever does not meet its
-    /// condition and `can_start`. What is `waiting` itself is not started, but what it waits for is.
+    /// condition and `can_start`. What waits itself is not started, but what it waits for is.
     pub fn foundation<'m>(
         &self,
         id: N,
         machine: impl Fn(N) -> Option<&'m Machine>,
         can_start: impl Fn(&Machine) -> bool,
     ) -> Vec<N> {
-        let unmet = |id: N| -> Vec<N> {
-            let each =
-                self.needs(id).iter().flat_map(|need| need.members.iter().map(|member| (*member, need.condition)));
-            let unmet =
-                each.filter(|(member, condition)| machine(*member).is_some_and(|known| !holds(*condition, known)));
-            // The first one is popped first.
-            let mut unmet: Vec<N> = unmet.map(|(member, _)| member).collect();
-            unmet.reverse();
-            unmet
+        let is_wanted = |member: N, condition: DependencyCondition| {
+            machine(member).is_some_and(|known| {
+                !holds(condition, known) && (can_start(known) || known.phase() == ProcessPhase::AwaitingDependencies)
+            })
         };
-        let mut seen = HashSet::from([id]);
-        let mut found = Vec::new();
-        let mut path = vec![(id, unmet(id))];
-        while let Some((id, rest)) = path.last_mut() {
-            let id = *id;
-            match rest.pop() {
-                None => {
-                    path.pop();
-                    if !path.is_empty() && machine(id).is_some_and(&can_start) {
-                        found.push(id);
-                    }
-                }
-                Some(dependency) => {
-                    let waits = machine(dependency)
-                        .is_some_and(|known| can_start(known) || known.phase() == ProcessPhase::AwaitingDependencies);
-                    if seen.insert(dependency) && waits {
-                        path.push((dependency, unmet(dependency)));
-                    }
-                }
-            }
-        }
+        let wanted = |id: N| -> Vec<N> {
+            let each = self.needs(id).iter().flat_map(|need| need.members.iter().map(|id| (*id, need.condition)));
+            each.filter(|(id, condition)| is_wanted(*id, *condition)).map(|(id, _)| id).collect()
+        };
+        let mut found = post_order([id], wanted, |_, _| ());
+        found.retain(|other| *other != id && machine(*other).is_some_and(&can_start));
         found
     }
 
-    /// All that depend on a process, directly or not.
-    pub fn all_dependents(&self, id: N) -> Vec<N> {
-        let mut seen = HashSet::from([id]);
-        let mut found = Vec::new();
-        let mut rest = vec![id];
-        while let Some(id) = rest.pop() {
-            for dependent in self.dependents(id) {
-                if seen.insert(*dependent) {
-                    found.push(*dependent);
-                    rest.push(*dependent);
-                }
-            }
+    /// These processes, and behind them all that depend on them, directly or not.
+    pub fn with_dependents(&self, mut ids: Vec<N>) -> Vec<N> {
+        let mut seen: HashSet<N> = ids.iter().copied().collect();
+        let mut next = 0;
+        while let Some(id) = ids.get(next).copied() {
+            ids.extend(self.dependents(id).iter().filter(|dependent| seen.insert(**dependent)));
+            next += 1;
         }
-        found
+        ids
     }
 
     /// For each of these processes the positions of those that depend on it, directly or by way of others that are not among
@@ -432,35 +387,44 @@ impl<N: Copy + Eq + Hash> DependencyGraph<N> {
             return ids;
         }
         let wanted: HashSet<N> = ids.iter().copied().collect();
-        let mut seen = HashSet::new();
-        let mut ordered = Vec::new();
-        let dependencies = |id: N| {
-            let mut all = self.dependencies(id);
-            all.reverse();
-            all
-        };
-        for start in ids {
-            if !seen.insert(start) {
-                continue;
+        let mut ordered = post_order(ids, |id| self.dependencies(id), |_, _| ());
+        ordered.retain(|id| wanted.contains(id));
+        ordered
+    }
+}
+
+/// Everything that can be reached from the starts, each behind what it leads to. An edge to a node on the path to it closes a
+/// circle, and is not followed.
+fn post_order<N: Copy + Eq + Hash>(
+    starts: impl IntoIterator<Item = N>,
+    targets: impl Fn(N) -> Vec<N>,
+    mut closes_circle: impl FnMut(N, N),
+) -> Vec<N> {
+    let (mut seen, mut on_path) = (HashSet::new(), HashSet::new());
+    let mut ordered = Vec::new();
+    for start in starts {
+        let mut next = Some(start);
+        let mut path: Vec<(N, std::vec::IntoIter<N>)> = Vec::new();
+        loop {
+            if let Some(node) = next.filter(|node| seen.insert(*node)) {
+                on_path.insert(node);
+                path.push((node, targets(node).into_iter()));
             }
-            let mut path = vec![(start, dependencies(start))];
-            while let Some((id, rest)) = path.last_mut() {
-                let id = *id;
-                match rest.pop() {
-                    None => {
-                        path.pop();
-                        ordered.extend(wanted.contains(&id).then_some(id));
-                    }
-                    Some(dependency) => {
-                        if seen.insert(dependency) {
-                            path.push((dependency, dependencies(dependency)));
-                        }
-                    }
+            let Some((node, rest)) = path.last_mut() else { break };
+            let node = *node;
+            next = rest.next();
+            match next {
+                Some(target) if on_path.contains(&target) => closes_circle(node, target),
+                Some(_) => {}
+                None => {
+                    on_path.remove(&node);
+                    ordered.push(node);
+                    path.pop();
                 }
             }
         }
-        ordered
     }
+    ordered
 }
 
 fn is_met<'m, N: Copy>(need: &Need<N>, machine: &impl Fn(N) -> Option<&'m Machine>) -> bool {

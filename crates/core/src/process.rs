@@ -90,6 +90,27 @@ pub enum MachineInput {
     SignalRefused,
 }
 
+impl MachineInput {
+    /// Whether it may be followed by a spawn at once, so that the dependencies of the process matter.
+    pub fn may_spawn(&self) -> bool {
+        match self {
+            MachineInput::Start
+            | MachineInput::DependenciesMet
+            | MachineInput::Ended(_)
+            | MachineInput::Due(Timer::Restart | Timer::Retry | Timer::SecondLife) => true,
+            MachineInput::Stop
+            | MachineInput::Shutdown
+            | MachineInput::Recycle
+            | MachineInput::Spawned(_)
+            | MachineInput::SpawnFailed(_)
+            | MachineInput::SpawnUnanswered(_)
+            | MachineInput::Due(Timer::Settled | Timer::NextStopStep | Timer::EndOfRun)
+            | MachineInput::SignalSent
+            | MachineInput::SignalRefused => false,
+        }
+    }
+}
+
 /// Why a process cannot be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
@@ -139,7 +160,7 @@ pub struct MachineContext<'a> {
     pub supervising: bool,
     /// A random number, for what is spread in time.
     pub random: u64,
-    /// Whether what it depends on allows it to start.
+    /// Whether what it depends on allows it to start; of no meaning for an input that cannot cause a spawn.
     pub dependencies_met: bool,
 }
 

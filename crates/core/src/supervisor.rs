@@ -8,6 +8,7 @@
 mod calls;
 mod events;
 mod exit_condition;
+mod groups;
 mod job;
 mod jobs;
 mod listener_progress;
@@ -47,6 +48,7 @@ pub use messages::{
     ProbePurpose, ProcessId, RunId, SpawnFailure, Spawned, SupervisorInput,
 };
 
+use groups::{ActiveGroup, Groups};
 use job::Job;
 pub use listener_progress::ListenerProgress;
 use ordered_stop::OrderedStop;
@@ -91,13 +93,6 @@ impl Member {
     }
 }
 
-/// An active group.
-struct ActiveGroup {
-    config: Arc<Group>,
-    members: Vec<ProcessId>,
-    pool: Option<PoolQueue>,
-}
-
 /// Processes that ended and never were children of ours.
 #[derive(Clone, Copy, Default)]
 struct Orphans {
@@ -115,8 +110,7 @@ pub struct Supervisor {
     /// The level of the activity log, which a reread does not change.
     log_level: LogLevel,
     mood: Mood,
-    /// In the order of activation.
-    groups: Vec<ActiveGroup>,
+    groups: Groups,
     /// Boxed, because the nodes of a tree that has grown are about half empty.
     members: Members,
     /// What depends on what; empty where nothing does.
@@ -137,6 +131,8 @@ pub struct Supervisor {
     jobs: Vec<Job>,
     /// Stops that wait for others.
     ordered_stops: Vec<OrderedStop>,
+    /// The processes that have changed since the stops that wait for others were looked at; empty where there are none.
+    moved: Vec<ProcessId>,
     /// The call to whose job items are being added. It gets its reply after all of them have been added.
     collecting: Option<CallId>,
     /// Who made the last call.
@@ -171,7 +167,7 @@ impl Supervisor {
             log_level: config.supervisord.loglevel,
             config,
             mood: Mood::Running,
-            groups: Vec::new(),
+            groups: Groups::default(),
             members: BTreeMap::new(),
             dependencies: DependencyGraph::default(),
             rechecks_waiting: false,
@@ -186,6 +182,7 @@ impl Supervisor {
             ticks: Ticks::new(now),
             jobs: Vec::new(),
             ordered_stops: Vec::new(),
+            moved: Vec::new(),
             collecting: None,
             asker: "".into(),
             shutdown: None,
@@ -339,8 +336,8 @@ impl Supervisor {
         let waiting = self.rechecks_waiting.then_some(now.mono);
         let ticks = self.ticks.deadline(now, |kind| self.is_subscribed(kind));
         let shutdown = self.shutdown.as_ref().map(ShutdownProgress::deadline);
-        let jobs = self.jobs.iter().filter_map(Job::next_report).min();
-        let pools = self.groups.iter().filter_map(|group| group.pool.as_ref()?.deadline()).min();
+        let jobs = self.jobs.iter().filter_map(|job| job.next_report).min();
+        let pools = self.groups.pools().filter_map(PoolQueue::deadline).min();
         let listeners = self.next_listener_deadline();
         [process, waiting, ticks, shutdown, jobs, pools, listeners].into_iter().flatten().min()
     }
@@ -465,7 +462,7 @@ impl Supervisor {
     /// Passes an input to the machine of a process, and carries out the actions that it returns.
     fn drive_machine(&mut self, now: Now, id: ProcessId, input: MachineInput) {
         let supervising = self.mood == Mood::Running;
-        let dependencies_met = self.are_dependencies_met(id);
+        let dependencies_met = !input.may_spawn() || self.are_dependencies_met(id);
         let Some(member) = self.members.get_mut(&id) else { return };
         let config = member.config.clone();
         let died = match input {
@@ -495,6 +492,7 @@ impl Supervisor {
             }
         }
         self.effects.push_back(Effect::PublishRow(id));
+        self.note_moved(id);
         self.process_changed(id);
         if let Some(failure) = failure.filter(|_| !self.dependencies.is_empty()) {
             self.dependency_failed(now, id, failure);
@@ -612,7 +610,7 @@ impl Supervisor {
         // All steps are ready at once: a program that waits for another one does so by itself.
         for id in plan.begin_ready() {
             // Another one may have needed it.
-            if self.members.get(&id).is_some_and(|member| member.machine.never_started()) {
+            if self.is(id, Machine::never_started) {
                 self.start_with_dependencies(now, id, AUTOMATIC);
             }
         }
@@ -633,7 +631,12 @@ impl Supervisor {
     }
 
     fn group_index(&self, name: &str) -> Option<usize> {
-        self.groups.iter().position(|group| group.config.name == name)
+        self.groups.index_of(name)
+    }
+
+    /// What a machine says of its process; false where there is no such process.
+    fn is(&self, id: ProcessId, what: impl FnOnce(&Machine) -> bool) -> bool {
+        self.members.get(&id).is_some_and(|member| what(&member.machine))
     }
 
     fn find(&self, group: &str, process: &str) -> Option<ProcessId> {

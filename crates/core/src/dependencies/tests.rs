@@ -25,7 +25,8 @@ fn what_depends_on_nothing_is_not_in_it() {
     let (graph, left_out) = graph(&[&[], &[0], &[], &[1]]);
     assert_eq!((graph.nodes.len(), left_out.len()), (3, 0));
     assert_eq!((graph.dependents(0), graph.dependents(2)), (&[1][..], &[][..]));
-    assert_eq!(graph.all_dependents(0), [1, 3]);
+    assert_eq!(graph.with_dependents(vec![0]), [0, 1, 3]);
+    assert_eq!(graph.with_dependents(vec![3, 1]), [3, 1], "each once");
 }
 
 #[test]
@@ -69,4 +70,17 @@ fn a_description_says_what_is_awaited_and_what_is_the_matter() {
          g:p to exit successfully (g:p was terminated by a signal), g:p to exit (g:p is not active), \
          g:p to be running (g:p waits in vain)"
     );
+}
+
+#[test]
+fn each_node_stands_behind_what_it_leads_to_and_circles_are_told() {
+    let targets = |node: u32| match node {
+        0 => vec![1, 2],
+        1 => vec![3],
+        2 => vec![3, 0],
+        _ => Vec::new(),
+    };
+    let mut circles = Vec::new();
+    assert_eq!(post_order([4, 0, 1], targets, |from, to| circles.push((from, to))), [4, 3, 1, 2, 0]);
+    assert_eq!(circles, [(2, 0)]);
 }

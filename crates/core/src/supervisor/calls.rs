@@ -15,7 +15,7 @@ use crate::audit;
 use crate::call::{Answer, Call, CallOutcome, Reason, Refusal};
 use crate::event::Event;
 use crate::output::Channel;
-use crate::process::Obstacle;
+use crate::process::{Machine, Obstacle};
 use crate::time::Now;
 
 /// The processes a name stands for.
@@ -149,6 +149,7 @@ impl Supervisor {
         self.unfile(id);
         self.by_run.retain(|_, process| *process != id);
         self.members.remove(&id);
+        self.note_moved(id);
     }
 
     /// The definition of the group changes with it: the next reread will find that it differs from the file.
@@ -217,7 +218,7 @@ impl Supervisor {
             Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
             Target::One(id) => {
                 self.open_job(call, ReplyForm::Single);
-                if self.members.get(&id).is_some_and(|member| member.machine.can_be_stopped()) {
+                if self.is(id, Machine::can_be_stopped) {
                     self.log_dependents(id);
                     self.begin_stop(now, call, id, wait);
                     self.set_item_name(call, id, name);
@@ -231,9 +232,7 @@ impl Supervisor {
 
     fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
-        let can_be_stopped =
-            |id: &ProcessId| self.members.get(id).is_some_and(|member| member.machine.can_be_stopped());
-        let active: Vec<ProcessId> = ids.into_iter().filter(can_be_stopped).collect();
+        let active: Vec<ProcessId> = ids.into_iter().filter(|id| self.is(*id, Machine::can_be_stopped)).collect();
         if !self.dependencies.is_empty() {
             self.begin_ordered_stop(now, call, &active, wait);
             return CallProgress::Waiting;
@@ -256,17 +255,8 @@ impl Supervisor {
             Target::One(id) => vec![id],
             Target::Group(index) => self.members_by_priority(index),
         };
-        let mut all = named.clone();
-        for id in named {
-            for dependent in self.dependencies.all_dependents(id) {
-                if !all.contains(&dependent) {
-                    all.push(dependent);
-                }
-            }
-        }
-        let can_be_stopped =
-            |id: &ProcessId| self.members.get(id).is_some_and(|member| member.machine.can_be_stopped());
-        match all.iter().any(can_be_stopped) {
+        let all = self.dependencies.with_dependents(named);
+        match all.iter().any(|id| self.is(*id, Machine::can_be_stopped)) {
             true => Ok(self.stop_many(now, call, all, wait)),
             false => Err(Refusal::with(Reason::NotRunning, name)),
         }
@@ -277,7 +267,7 @@ impl Supervisor {
             Target::Group(index) => Ok(self.signal_many(call, self.members_by_priority(index), signal)),
             Target::One(id) => {
                 let number = known_signal(signal)?;
-                if self.members.get(&id).is_some_and(|member| !member.machine.takes_signals()) {
+                if !self.is(id, Machine::takes_signals) {
                     return Err(Refusal::with(Reason::NotRunning, name));
                 }
                 self.open_job(call, ReplyForm::Single);
@@ -292,7 +282,7 @@ impl Supervisor {
     fn signal_many(&mut self, call: CallId, ids: Vec<ProcessId>, signal: &str) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
         for id in ids {
-            if !self.members.get(&id).is_some_and(|member| member.machine.takes_signals()) {
+            if !self.is(id, Machine::takes_signals) {
                 continue;
             }
             match known_signal(signal) {

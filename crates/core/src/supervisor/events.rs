@@ -22,7 +22,7 @@ impl Supervisor {
     }
 
     fn has_pool(&self, kind: EventType) -> bool {
-        self.groups.iter().any(|group| group.pool.as_ref().is_some_and(|pool| pool.wants(kind)))
+        self.groups.pools().any(|pool| pool.wants(kind))
     }
 
     /// Hands an event to whoever is to have it: the plug-ins and the pools that subscribed to its type, and the history.
@@ -51,11 +51,11 @@ impl Supervisor {
         let serial = self.next_serial;
         self.next_serial = (serial + 1) & i64::MAX as u64;
         let mut overflowed = Vec::new();
-        for group in &mut self.groups {
-            let Some(pool) = group.pool.as_mut().filter(|pool| pool.wants(kind)) else { continue };
+        self.groups.for_each_pool(|group| {
+            let Some(pool) = group.pool.as_mut().filter(|pool| pool.wants(kind)) else { return };
             overflowed
                 .extend(pool.accept(rendered.clone(), serial).map(|lost| (group.config.name.clone(), lost.serial)));
-        }
+        });
         for (pool, serial) in overflowed {
             self.overflowed(&pool, serial);
         }

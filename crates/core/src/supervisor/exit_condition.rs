@@ -71,7 +71,7 @@ impl Supervisor {
 
     /// Whether it does not run, and will not without a request, also because it waits in vain.
     fn is_over(&self, id: ProcessId) -> bool {
-        self.is_down(id) || self.dependencies.awaited(id).iter().any(|awaited| awaited.hindrance.is_some())
+        self.is_down(id) || self.dependencies.waits_in_vain(id)
     }
 
     /// With the status of the program that failed first, where one has.

@@ -1,5 +1,6 @@
 //! A call that takes time, and what it waits for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,12 @@ pub(super) struct Job {
     /// Who asks.
     pub(super) by: Arc<str>,
     pub(super) shape: ReplyForm,
-    pub(super) open: Vec<Item>,
+    /// What is waited for, by process.
+    pub(super) open: BTreeMap<ProcessId, Item>,
     /// In the order in which the items finished.
     pub(super) done: Vec<Status>,
+    /// No slow stop has to be reported before. It is not moved when an item finishes, which would take a look at all others.
+    pub(super) next_report: Option<Duration>,
 }
 
 /// The form of the reply.
@@ -31,7 +35,8 @@ pub(super) enum ReplyForm {
 
 /// A process that a job waits for.
 pub(super) struct Item {
-    pub(super) process: ProcessId,
+    /// How many items there were before it.
+    pub(super) number: usize,
     /// The name in refusals.
     pub(super) name: String,
     pub(super) goal: Goal,
@@ -62,9 +67,42 @@ pub(super) enum Goal {
     Clear,
 }
 
+impl Item {
+    /// When its stop is reported next, where it waits for one.
+    fn next_report(&self) -> Option<Duration> {
+        (self.goal == Goal::Stop).then_some(self.reported + REPORT_EVERY)
+    }
+}
+
 impl Job {
-    pub(super) fn next_report(&self) -> Option<Duration> {
-        let stopping = self.open.iter().filter(|item| item.goal == Goal::Stop);
-        stopping.map(|item| item.reported + REPORT_EVERY).min()
+    /// A call without items.
+    pub(super) fn new(call: CallId, by: Arc<str>, shape: ReplyForm) -> Job {
+        Job { call, by, shape, open: BTreeMap::new(), done: Vec::new(), next_report: None }
+    }
+
+    /// Sets the goal of an item, and when it was last reported, where that is now.
+    pub(super) fn set_goal(&mut self, process: ProcessId, goal: Goal, reported: Option<Duration>) {
+        let Some(item) = self.open.get_mut(&process) else { return };
+        item.goal = goal;
+        item.reported = reported.unwrap_or(item.reported);
+        let next = item.next_report();
+        self.next_report = [self.next_report, next].into_iter().flatten().min();
+    }
+
+    /// The processes whose slow stops are to be reported now, in the order of their items.
+    pub(super) fn take_reports(&mut self, now: Duration) -> Vec<ProcessId> {
+        if self.next_report.is_none_or(|next| next > now) {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        for (process, item) in &mut self.open {
+            if item.next_report().is_some_and(|next| next <= now) {
+                item.reported = now;
+                due.push((item.number, *process));
+            }
+        }
+        self.next_report = self.open.values().filter_map(Item::next_report).min();
+        due.sort_unstable();
+        due.into_iter().map(|(_, process)| process).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use supervisord_config::model::LogLevel;
 use supervisord_wire::name::namespec;
 
-use super::job::{Goal, Item, Job, REPORT_EVERY, ReplyForm};
+use super::job::{Goal, Item, Job, ReplyForm};
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
 use crate::last_request::RequestedAction;
@@ -17,7 +17,7 @@ use crate::time::Now;
 impl Supervisor {
     /// Opens a job; its items are added next, and [`Supervisor::close_job`] follows when all have been.
     pub(super) fn open_job(&mut self, call: CallId, shape: ReplyForm) {
-        self.jobs.push(Job { call, by: self.asker.clone(), shape, open: Vec::new(), done: Vec::new() });
+        self.jobs.push(Job::new(call, self.asker.clone(), shape));
     }
 
     /// Removes a job that was refused as a whole.
@@ -175,9 +175,8 @@ impl Supervisor {
     fn signal_sent(&mut self, now: Now, call: CallId, id: ProcessId, name: &str) {
         if self.goal(call, id) == Some(Goal::Kill { wait: true }) {
             self.log(LogLevel::Info, texts::waiting_to_stop(name));
-            self.set_goal(call, id, Goal::Stop);
-            if let Some(item) = self.item(call, id) {
-                item.reported = now.mono;
+            if let Some(job) = self.job(call) {
+                job.set_goal(id, Goal::Stop, Some(now.mono));
             }
             self.process_changed(id);
         } else {
@@ -218,21 +217,12 @@ impl Supervisor {
     }
 
     pub(super) fn report_slow_stops(&mut self, now: Now) {
-        let mut lines = Vec::new();
-        for job in &mut self.jobs {
-            for item in job.open.iter_mut().filter(|item| item.goal == Goal::Stop) {
-                if item.reported + REPORT_EVERY <= now.mono {
-                    item.reported = now.mono;
-                    lines.extend(
-                        self.members
-                            .get(&item.process)
-                            .map(|member| texts::waiting_to_stop(&member.config.identity.name)),
-                    );
-                }
+        let slow: Vec<ProcessId> = self.jobs.iter_mut().flat_map(|job| job.take_reports(now.mono)).collect();
+        for id in slow {
+            if let Some(member) = self.members.get(&id) {
+                let line = texts::waiting_to_stop(&member.config.identity.name);
+                self.log(LogLevel::Info, line);
             }
-        }
-        for line in lines {
-            self.log(LogLevel::Info, line);
         }
     }
 
@@ -240,7 +230,9 @@ impl Supervisor {
         let Some(member) = self.members.get(&id) else { return };
         let name = namespec(&member.group, &member.config.identity.name);
         if let Some(job) = self.job(call) {
-            job.open.push(Item { process: id, name, goal, reported: Duration::ZERO });
+            let number = job.open.len() + job.done.len();
+            job.open.insert(id, Item { number, name, goal, reported: Duration::ZERO });
+            job.set_goal(id, goal, None);
         }
     }
 
@@ -254,8 +246,9 @@ impl Supervisor {
     pub(super) fn finish_item(&mut self, call: CallId, id: ProcessId, result: Result<(), Refusal>) {
         let names = self.members.get(&id).map(|member| (member.group.clone(), member.config.identity.name.clone()));
         let Some(job) = self.job(call) else { return };
-        let Some(position) = job.open.iter().position(|item| item.process == id) else { return };
-        job.open.remove(position);
+        if job.open.remove(&id).is_none() {
+            return;
+        }
         let (group, process) = names.unwrap_or_else(|| ("".into(), String::new()));
         job.done.push(Status { group, process, result });
         self.reply_if_done(call);
@@ -301,7 +294,7 @@ impl Supervisor {
     }
 
     fn item(&mut self, call: CallId, id: ProcessId) -> Option<&mut Item> {
-        self.job(call)?.open.iter_mut().find(|item| item.process == id)
+        self.job(call)?.open.get_mut(&id)
     }
 
     pub(super) fn goal(&mut self, call: CallId, id: ProcessId) -> Option<Goal> {
@@ -309,8 +302,8 @@ impl Supervisor {
     }
 
     pub(super) fn set_goal(&mut self, call: CallId, id: ProcessId, goal: Goal) {
-        if let Some(item) = self.item(call, id) {
-            item.goal = goal;
+        if let Some(job) = self.job(call) {
+            job.set_goal(id, goal, None);
         }
     }
 
@@ -319,16 +312,12 @@ impl Supervisor {
     }
 
     pub(super) fn item_refusal(&self, call: CallId, id: ProcessId, code: Reason) -> Refusal {
-        let item = self
-            .jobs
-            .iter()
-            .find(|job| job.call == call)
-            .and_then(|job| job.open.iter().find(|item| item.process == id));
+        let item = self.jobs.iter().find(|job| job.call == call).and_then(|job| job.open.get(&id));
         Refusal::with(code, item.map_or("", |item| &item.name))
     }
 
     pub(super) fn calls_with(&self, id: ProcessId, matches: impl Fn(&Goal) -> bool) -> Vec<CallId> {
-        let waits = |job: &&Job| job.open.iter().any(|item| item.process == id && matches(&item.goal));
+        let waits = |job: &&Job| job.open.get(&id).is_some_and(|item| matches(&item.goal));
         self.jobs.iter().filter(waits).map(|job| job.call).collect()
     }
 }

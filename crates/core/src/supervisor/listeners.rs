@@ -31,7 +31,8 @@ impl Supervisor {
 
     /// Sends queued events to ready listeners: the oldest event to the first ready listener.
     pub(super) fn dispatch_events(&mut self) {
-        for index in 0..self.groups.len() {
+        for number in 0.. {
+            let Some(index) = self.groups.pool_index(number) else { break };
             while self.groups[index].pool.as_ref().is_some_and(|pool| pool.is_due()) {
                 let Some(listener) = self.free_listener(index) else { break };
                 let Some(event) = self.groups[index].pool.as_mut().and_then(crate::pool::PoolQueue::take) else {
@@ -263,14 +264,16 @@ impl Supervisor {
     }
 
     fn listener_progress(&self) -> impl Iterator<Item = (ProcessId, &ListenerProgress)> {
-        let pools = self.groups.iter().filter(|group| group.pool.is_some());
+        let pools = self.groups.with_pool();
         pools.flat_map(|group| &group.members).filter_map(|id| Some((*id, self.members.get(id)?.listener.as_ref()?)))
     }
 
     pub(super) fn release_events(&mut self, now: Now) {
-        for pool in self.groups.iter_mut().filter_map(|group| group.pool.as_mut()) {
-            pool.release(now.mono);
-        }
+        self.groups.for_each_pool(|group| {
+            if let Some(pool) = group.pool.as_mut() {
+                pool.release(now.mono);
+            }
+        });
     }
 
     pub(super) fn restart_listeners(&mut self, now: Now) {

@@ -30,7 +30,7 @@ impl Supervisor {
         }
         let mut by_group: HashMap<&str, Arc<[ProcessId]>> = HashMap::new();
         let mut by_name: HashMap<(&str, &str), ProcessId> = HashMap::new();
-        for group in &self.groups {
+        for group in self.groups.iter() {
             by_group.insert(&group.config.name, group.members.as_slice().into());
             for id in &group.members {
                 let Some(member) = self.members.get(id) else { continue };
@@ -117,7 +117,7 @@ impl Supervisor {
         if self.dependencies.is_empty() {
             return;
         }
-        if self.members.get(&id).is_some_and(|member| member.machine.awaits_dependencies()) {
+        if self.is(id, Machine::awaits_dependencies) {
             self.recheck(now, id, None);
         } else {
             self.dependencies.forget_awaited(id);
@@ -126,10 +126,8 @@ impl Supervisor {
     }
 
     fn tell_dependents(&mut self, now: Now, id: ProcessId) {
-        let is_waiting = |dependent: &&ProcessId| {
-            self.members.get(dependent).is_some_and(|member| member.machine.awaits_dependencies())
-        };
-        let waiting: Vec<ProcessId> = self.dependencies.dependents(id).iter().filter(is_waiting).copied().collect();
+        let dependents = self.dependencies.dependents(id).iter().copied();
+        let waiting: Vec<ProcessId> = dependents.filter(|id| self.is(*id, Machine::awaits_dependencies)).collect();
         for dependent in waiting {
             self.recheck(now, dependent, Some(id));
         }
@@ -138,9 +136,8 @@ impl Supervisor {
     /// Starts a waiting process where nothing is left to wait for; otherwise those learn of it that want to know what it waits
     /// for.
     fn recheck(&mut self, now: Now, id: ProcessId, changed: Option<ProcessId>) {
-        let is_waiting = self.members.get(&id).is_some_and(|member| member.machine.awaits_dependencies());
         // Before it is known which children are left, none must be made.
-        if !is_waiting || self.is_ending() || self.rechecks_waiting {
+        if !self.is(id, Machine::awaits_dependencies) || self.is_ending() || self.rechecks_waiting {
             return;
         }
         if self.are_dependencies_met(id) {
@@ -175,14 +172,12 @@ impl Supervisor {
         if self.jobs.is_empty() {
             return;
         }
-        let awaited = self.dependencies.awaited(id);
-        let is_hindered = awaited.iter().any(|awaited| awaited.hindrance.is_some());
-        let reason = waiting_for(awaited);
+        let is_hindered = self.dependencies.waits_in_vain(id);
         for call in self.calls_with(id, |goal| matches!(goal, Goal::Spawn { .. })) {
             match self.goal(call, id) {
                 Some(Goal::Spawn { wait: false }) => self.finish_item(call, id, Ok(())),
                 Some(Goal::Spawn { wait: true }) if is_hindered => {
-                    let name = self.item_name(call, id);
+                    let (name, reason) = (self.item_name(call, id), waiting_for(self.dependencies.awaited(id)));
                     let refusal = Refusal::with(Reason::DependencyFailed, format!("{name}: {reason}"));
                     self.finish_item(call, id, Err(refusal));
                 }
@@ -193,8 +188,7 @@ impl Supervisor {
 
     /// What a process waits for; empty where it does not wait.
     pub(super) fn awaited(&self, id: ProcessId) -> Vec<AwaitedDependency> {
-        let is_waiting = self.members.get(&id).is_some_and(|member| member.machine.awaits_dependencies());
-        if is_waiting { self.dependencies.awaited(id).to_vec() } else { Vec::new() }
+        if self.is(id, Machine::awaits_dependencies) { self.dependencies.awaited(id).to_vec() } else { Vec::new() }
     }
 
     /// Lets those react that depend on a process which ended unexpectedly or became FATAL. One that is stopped for that reason
@@ -239,10 +233,8 @@ impl Supervisor {
 
     /// Says who depends on a process that is stopped alone.
     pub(super) fn log_dependents(&mut self, id: ProcessId) {
-        let is_concerned = |dependent: &&ProcessId| {
-            self.members.get(dependent).is_some_and(|member| member.machine.is_active())
-                && self.needs_it_up(**dependent, id)
-        };
+        let is_concerned =
+            |dependent: &&ProcessId| self.is(**dependent, Machine::is_active) && self.needs_it_up(**dependent, id);
         let dependents = self.dependencies.dependents(id).iter().filter(is_concerned);
         let names: Vec<String> = dependents.map(|dependent| self.member_name(*dependent)).collect();
         if !names.is_empty() {

@@ -102,10 +102,14 @@ impl Supervisor {
 
     /// Where programs depend on others, stops each process whose turn it is.
     fn advance_ordered_shutdown(&mut self, now: Now) {
-        let Some(mut plan) = self.shutdown.as_mut().and_then(|shutdown| shutdown.ordered.take()) else { return };
+        let Some(mut plan) = self.shutdown.as_mut().and_then(|shutdown| shutdown.ordered.take()) else {
+            self.moved.clear();
+            return;
+        };
         let mut is_heard = false;
         loop {
-            self.note_stopped(&mut plan);
+            let moved = std::mem::take(&mut self.moved);
+            self.note_stopped(&mut plan, &moved);
             let ready: Vec<ProcessId> = plan.ready().copied().collect();
             let (busy, ready): (Vec<_>, Vec<_>) = ready.into_iter().partition(|id| self.awaits_listener(now, *id));
             is_heard |= !busy.is_empty();

@@ -9,8 +9,9 @@ use supervisord_config::diff::{self, Difference};
 use supervisord_config::model::{Config, Group, LogLevel};
 use supervisord_wire::state::Mood;
 
+use super::groups::ActiveGroup;
 use super::listener_progress::ListenerProgress;
-use super::{ActiveGroup, Effect, GroupKind, Member, ProcessId, Supervisor};
+use super::{Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::call::Refusal;
 use crate::event::Event;
 use crate::last_request::LastRequest;
@@ -97,6 +98,7 @@ impl Supervisor {
             jobs: _,
             // Who has not been asked to stop yet goes on.
             ordered_stops: _,
+            moved: _,
             collecting: _,
             asker: _,
             // Nobody takes over from a daemon that ends.
@@ -160,12 +162,12 @@ impl Supervisor {
 
     /// How many events wait for each pool of listeners, by one of its listeners.
     pub fn waiting_events(&self) -> impl Iterator<Item = (ProcessId, usize)> {
-        self.groups.iter().filter_map(|group| Some((*group.members.first()?, group.pool.as_ref()?.len())))
+        self.groups.with_pool().filter_map(|group| Some((*group.members.first()?, group.pool.as_ref()?.len())))
     }
 
     /// How many events wait for the pool this listener belongs to; none for other processes.
     pub fn waiting_for(&self, listener: ProcessId) -> usize {
-        let group = self.groups.iter().find(|group| group.pool.is_some() && group.members.contains(&listener));
+        let group = self.groups.with_pool().find(|group| group.members.contains(&listener));
         group.and_then(|group| group.pool.as_ref()).map_or(0, crate::pool::PoolQueue::len)
     }
 
@@ -303,7 +305,7 @@ impl Supervisor {
 
     /// Stops a process, and starts it again when it has ended.
     pub fn replace(&mut self, id: ProcessId, now: Now) {
-        if self.members.get(&id).is_some_and(|member| member.machine.is_alive()) {
+        if self.is(id, Machine::is_alive) {
             self.drive_machine(now, id, MachineInput::Recycle);
         }
     }

@@ -4,6 +4,7 @@ use super::job::Goal;
 use super::ordered_stop::OrderedStop;
 use super::{CallId, ProcessId, Supervisor};
 use crate::plan::Plan;
+use crate::process::Machine;
 use crate::time::Now;
 
 impl Supervisor {
@@ -15,7 +16,7 @@ impl Supervisor {
         let mut plan = Plan::ranked(steps);
         let ready = plan.begin_ready();
         for id in ids {
-            if ready.contains(id) {
+            if plan.has_begun(id) {
                 self.begin_stop(now, call, *id, wait);
             } else {
                 self.cancel_listener_restart(*id);
@@ -27,6 +28,14 @@ impl Supervisor {
         }
         if ready.len() < ids.len() {
             self.ordered_stops.push(OrderedStop { call, wait, plan });
+            self.moved.extend(ready);
+        }
+    }
+
+    /// A process has changed, which may be what a stop of others waits for.
+    pub(super) fn note_moved(&mut self, id: ProcessId) {
+        if !self.ordered_stops.is_empty() || self.shutdown.is_some() {
+            self.moved.push(id);
         }
     }
 
@@ -40,37 +49,37 @@ impl Supervisor {
             self.ordered_stops.clear();
             return;
         }
-        let mut stops = std::mem::take(&mut self.ordered_stops);
-        for OrderedStop { call, wait, plan } in &mut stops {
-            self.note_stopped(plan);
-            loop {
+        while !self.moved.is_empty() {
+            let moved = std::mem::take(&mut self.moved);
+            for index in 0..self.ordered_stops.len() {
+                let OrderedStop { call, wait, plan } = &mut self.ordered_stops[index];
+                let (call, wait) = (*call, *wait);
+                let mut plan = std::mem::replace(plan, Plan::independent([]));
+                self.note_stopped(&mut plan, &moved);
                 let ready = plan.begin_ready();
-                if ready.is_empty() {
-                    break;
+                self.ordered_stops[index].plan = plan;
+                for id in &ready {
+                    self.stop_in_turn(now, call, *id, wait);
                 }
-                for id in ready {
-                    self.stop_in_turn(now, *call, id, *wait);
-                }
-                self.note_stopped(plan);
+                // Those that need not be stopped do not move by themselves.
+                self.moved.extend(ready);
             }
         }
-        stops.retain(|stop| !stop.plan.is_done());
-        self.ordered_stops = stops;
+        self.ordered_stops.retain(|stop| !stop.plan.is_done());
     }
 
     fn stop_in_turn(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
-        if self.members.get(&id).is_some_and(|member| member.machine.can_be_stopped()) {
+        if self.is(id, Machine::can_be_stopped) {
             self.send_stop(now, call, id, wait);
         }
     }
 
-    /// Marks the steps as done whose processes have stopped, or have been started again by somebody else.
-    pub(super) fn note_stopped(&self, plan: &mut Plan<ProcessId>) {
-        let begun: Vec<ProcessId> = plan.begun().copied().collect();
-        for id in begun {
-            let is_up_again = self.members.get(&id).is_some_and(|member| member.machine.is_alive());
-            if self.is_down(id) || is_up_again {
-                plan.finish(&id);
+    /// Marks the steps as done whose processes have stopped, or have been started again by somebody else. Only those that have
+    /// `moved` are looked at.
+    pub(super) fn note_stopped(&self, plan: &mut Plan<ProcessId>, moved: &[ProcessId]) {
+        for id in moved {
+            if plan.has_begun(id) && (self.is_down(*id) || self.is(*id, Machine::is_alive)) {
+                plan.finish(id);
             }
         }
     }
