@@ -319,6 +319,7 @@ impl Control {
         if self.supervisor.next_deadline(now).is_some_and(|deadline| deadline <= now.mono) {
             // A child that has exited by now has not lived until the deadline.
             self.reap();
+            self.report_lingering();
             self.report_exits();
             self.input(SupervisorInput::Elapsed);
         }

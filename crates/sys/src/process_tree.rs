@@ -30,7 +30,7 @@ const LATEST: u32 = 400;
 const LOOKS_AT_LATEST: usize = 20;
 
 /// The mark of a program and its descendants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TreeMark(u64);
 
 /// The smallest mark, in microseconds, and the bits that differ.
@@ -101,24 +101,28 @@ struct Scan {
 /// Looks at all processes, and does something with each member at once: who forks and exits is gone a moment later.
 fn scan(mark: TreeMark, mut act: impl FnMut(Pid) -> bool) -> Scan {
     let mut seen = Scan::default();
-    for pid in processes() {
-        match system::mark_of(pid) {
-            Some(found) if found == mark.0 && pid != Pid::current() => seen.has_found |= act(pid),
-            Some(_) => {}
-            None => seen.is_uncertain = true,
-        }
-    }
+    for_each_process(|pid, found| match found {
+        Some(found) if found == mark.0 => seen.has_found |= act(pid),
+        Some(_) => {}
+        None => seen.is_uncertain = true,
+    });
     seen
 }
 
-/// The members that live.
-pub fn living(mark: TreeMark) -> Vec<Pid> {
-    let mut found = Vec::new();
-    scan(mark, |pid| {
-        found.extend(proc_stat::read(pid).filter(|stat| !stat.is_zombie).map(|_| pid));
-        true
+/// Looks at all processes but this one, with their limits; none for one that has ended meanwhile.
+fn for_each_process(mut act: impl FnMut(Pid, Option<u64>)) {
+    processes().filter(|pid| *pid != Pid::current()).for_each(|pid| act(pid, system::mark_of(pid)));
+}
+
+/// The members of each tree that live, found in one look at all processes.
+pub fn living(marks: &[TreeMark]) -> HashMap<TreeMark, Vec<Pid>> {
+    let mut living: HashMap<TreeMark, Vec<Pid>> = marks.iter().map(|mark| (*mark, Vec::new())).collect();
+    for_each_process(|pid, found| {
+        if let Some(members) = found.and_then(|mark| living.get_mut(&TreeMark(mark))) {
+            members.extend(proc_stat::read(pid).filter(|stat| !stat.is_zombie).map(|_| pid));
+        }
     });
-    found
+    living
 }
 
 /// Sends a signal to all members, to the `root` first. SIGKILL reaches those that are made meanwhile, too: the members are
@@ -209,6 +213,10 @@ mod tests {
         // SAFETY: the closure makes system calls only, and allocates nothing.
         unsafe { command.pre_exec(move || system::set_mark(mark.0).map_err(std::io::Error::from)) };
         (mark, command.spawn().unwrap())
+    }
+
+    fn living(mark: TreeMark) -> Vec<Pid> {
+        super::living(&[mark]).remove(&mark).unwrap()
     }
 
     fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

@@ -51,22 +51,19 @@ impl Children {
         Some(Ok(()))
     }
 
-    /// A child has exited. Whether it counts as stopped only later, because its descendants live.
+    /// A child has exited. Whether it counts as stopped only when its descendants have ended, too; [`Children::take_lingered`]
+    /// finds out in this turn whether there are any, for all that have exited in it.
     pub(super) fn lingers(&mut self, run: RunId, status: ExitStatus, at: Now) -> bool {
         if self.lingering.iter().any(|lingering| lingering.run == run) {
             return true;
         }
         let Some(tree) = self.living.get(&run).and_then(|child| child.tree) else { return false };
-        if process_tree::living(tree).is_empty() {
-            return false;
-        }
         let orphan = self.living.get(&run).and_then(|child| child.role.supervised()?.orphan.as_ref());
         if let Some(token) = orphan.map(|orphan| orphan.token) {
             // How it ended is known.
             self.not_reaped.retain(|other| *other != token);
         }
-        let ask_at = at.mono + ASK_AGAIN;
-        self.lingering.push(Lingering { run, status, at, tree, ask_at, refused: Vec::new() });
+        self.lingering.push(Lingering { run, status, at, tree, ask_at: at.mono, refused: Vec::new() });
         true
     }
 
@@ -91,13 +88,18 @@ impl Children {
         now: Duration,
         activity: &Activity,
     ) -> Vec<(RunId, ExitStatus, Now)> {
+        let due = self.lingering.iter().filter(|lingering| lingering.ask_at <= now);
+        let trees: Vec<TreeMark> = due.map(|lingering| lingering.tree).collect();
+        if trees.is_empty() {
+            return Vec::new();
+        }
+        let living = process_tree::living(&trees);
         let mut done = Vec::new();
         for mut lingering in std::mem::take(&mut self.lingering) {
-            if lingering.ask_at > now {
+            let Some(left) = living.get(&lingering.tree).filter(|_| lingering.ask_at <= now) else {
                 self.lingering.push(lingering);
                 continue;
-            }
-            let left = process_tree::living(lingering.tree);
+            };
             if left.iter().any(|pid| !lingering.refused.contains(pid)) {
                 lingering.ask_at = now + ASK_AGAIN;
                 self.lingering.push(lingering);
