@@ -35,6 +35,7 @@ pub mod pyrepr;
 mod pytext;
 mod python_name;
 mod reader;
+pub mod readiness;
 pub mod reference;
 pub mod sample;
 #[cfg(feature = "samples")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
+use crate::readiness::ReadyWhen;
 
 /// Where a value or section was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -332,6 +333,7 @@ pub struct Process {
     pub spawn: Spawn,
     pub order: Order,
     pub start: Start,
+    pub readiness: Readiness,
     pub restart: Restart,
     pub stop: Stop,
     pub logging: Logging,
@@ -350,6 +352,7 @@ impl Process {
             spawn: Spawn::default(),
             order: Order::default(),
             start: Start::default(),
+            readiness: Readiness::default(),
             restart: Restart::default(),
             stop: Stop::default(),
             logging: Logging::default(),
@@ -409,6 +412,15 @@ pub struct Start {
     pub startsecs: i64,
     /// How many more attempts after the first.
     pub startretries: i64,
+}
+
+/// When a process that has started is ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// What says that it is ready; none where it is ready once it runs.
+    pub ready_when: Option<ReadyWhen>,
+    /// How long after its start it must be ready, where something says that.
+    pub ready_timeout: Duration,
 }
 
 /// What follows when a process has ended by itself, or could not be started.

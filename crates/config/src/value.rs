@@ -11,6 +11,7 @@ use crate::model::{
     ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, RestartLimit,
     StopScope, StopSignals, StopSteps,
 };
+use crate::readiness::ReadyWhen;
 
 /// A value, borrowed from where it is kept, or made from a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,6 +170,16 @@ impl OptionValue for OnDependencyFailure {
 
     fn from_value(value: ConfigValue<'_>) -> Option<OnDependencyFailure> {
         if let ConfigValue::Text(word) = value { OnDependencyFailure::from_word(&word) } else { None }
+    }
+}
+
+impl OptionValue for ReadyWhen {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.to_string().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<ReadyWhen> {
+        if let ConfigValue::Text(text) = value { ReadyWhen::parse(&text).ok() } else { None }
     }
 }
 

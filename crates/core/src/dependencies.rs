@@ -110,9 +110,11 @@ fn shown(group: &str, process: Option<&str>) -> String {
 
 /// Whether a condition holds of a process.
 pub fn holds(condition: DependencyCondition, machine: &Machine) -> bool {
-    use ProcessPhase::{Exited, Settling, Up, WaitingToRestart};
+    use ProcessPhase::{Exited, GettingReady, Settling, Up, WaitingToRestart};
     match condition {
-        DependencyCondition::Started => matches!(machine.phase(), Settling | Up | Exited | WaitingToRestart),
+        DependencyCondition::Started => {
+            matches!(machine.phase(), Settling | GettingReady | Up | Exited | WaitingToRestart)
+        }
         DependencyCondition::Running | DependencyCondition::Ready => machine.is_up(),
         DependencyCondition::Exited => matches!(machine.phase(), Exited | WaitingToRestart),
         DependencyCondition::ExitedOk => machine.phase() == Exited && !machine.has_failed(),

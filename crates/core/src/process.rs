@@ -9,10 +9,11 @@
 //! |---|---|---|---|---|---|---|---|
 //! | `NeverStarted` | STOPPED | `Spawning` | | | | | |
 //! | `AwaitingDependencies` | STARTING | `Spawning` | `NeverStarted` or `Stopped` | `NeverStarted` or `Stopped` | | | |
-//! | `Spawning` | STARTING | | after the spawn | after the spawn | | spawned: `Settling`, or `Up` with `startsecs=0`; not spawned: `BackingOff` or `GivenUp`; exited: as in `Settling` | |
-//! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: `Up`, then as in `Up` | `Settled`: `Up` |
+//! | `Spawning` | STARTING | | after the spawn | after the spawn | | spawned: `Settling`, or as after it with `startsecs=0`; not spawned: `BackingOff` or `GivenUp`; exited: as in `Settling` | |
+//! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: as in the next phase | `Settled`: `Up`, or `GettingReady` |
+//! | `GettingReady` | STARTING | | `Stopping` | `Stopping` | `Stopping` | ready: `Up`; exited: `BackingOff` or `GivenUp` | `ReadyTimeout`: `Stopping`, and then a failed start |
 //! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping` |
-//! | `Stopping` | STOPPING | | | | | exited: `Stopped`; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
+//! | `Stopping` | STOPPING | | | | | exited: `Stopped`, or `BackingOff` or `GivenUp` where it was not ready in time; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
 //! | `Stopped` | STOPPED | `Spawning` | | | | | |
 //! | `Exited` | EXITED | `Spawning` | | | | | |
 //! | `WaitingToRestart` | EXITED | `Spawning` | `Exited` | `Exited` | | | `Restart`: `Spawning` |
@@ -25,7 +26,11 @@
 //!
 //! An empty cell is an input that changes nothing, except that `Stop` and `Shutdown` make a process wanted down in every
 //! phase. A `Start` that starts a process makes it wanted up. A process that is `Stopping` (or then `Unreachable`) and
-//! wanted up is being recycled: after the exit of its child, the driver of the machine sends a `Start`.
+//! wanted up is being recycled: after the exit of its child, the driver of the machine sends a `Start`. Where it is being
+//! stopped because it has failed ([`Progress::failing`]), the exit of its child counts as that failure instead.
+//!
+//! A child that is ready in `Settling` is `Up` as soon as that is over. One that should have been ready in `Settling` is stopped
+//! as in `GettingReady`.
 
 mod exit_rule;
 mod failure;
@@ -33,6 +38,7 @@ mod finish;
 mod last_end;
 mod phase;
 mod progress;
+mod readiness;
 mod restart_policy;
 mod restarts;
 mod state_detail;
@@ -54,6 +60,7 @@ pub use finish::Finish;
 pub use last_end::{EndJudgement, EndTraces, LastEnd, MemoryKills};
 pub use phase::{ProcessPhase, Timer, Timers, Wanted};
 pub use progress::Progress;
+pub use readiness::ReadinessRule;
 pub use restart_policy::{AfterExit, Exit, GaveUp, RestartPolicy};
 pub use restarts::Restarts;
 pub use state_detail::StateDetail;
@@ -80,6 +87,8 @@ pub enum MachineInput {
     SpawnFailed(String),
     /// It is not known yet whether a child can be spawned, for this reason.
     SpawnUnanswered(String),
+    /// The child is ready.
+    Ready,
     /// The child exited.
     Ended(ExitStatus),
     /// A timer of the machine is due.
@@ -264,9 +273,9 @@ impl Machine {
         self.is_alive() || waits || self.has_second_life()
     }
 
-    /// Whether a stop has something to end: it runs, or will run without a request, also once it has been recycled.
+    /// Whether a stop has something to end: it runs, or will run without a request, also once it has been recycled or has failed.
     pub fn can_be_stopped(&self) -> bool {
-        self.is_active() || self.progress.phase == ProcessPhase::Stopping && self.is_recycled()
+        self.is_active() || self.progress.phase == ProcessPhase::Stopping && self.progress.wanted == Wanted::Up
     }
 
     /// Whether it was given up, and is started anew after some time.
@@ -284,6 +293,11 @@ impl Machine {
         }
     }
 
+    /// Until when it must be ready, on the monotonic clock; none where it is, or need not be.
+    pub fn ready_by(&self) -> Option<Duration> {
+        self.progress.timers.get(Timer::ReadyTimeout)
+    }
+
     /// How often it was started again without a request since somebody started it.
     pub fn restarts(&self) -> u32 {
         self.progress.restarts.number
@@ -291,10 +305,10 @@ impl Machine {
 
     /// Whether its child is alive and was not asked to stop.
     pub fn is_alive(&self) -> bool {
-        matches!(self.progress.phase, ProcessPhase::Settling | ProcessPhase::Up)
+        matches!(self.progress.phase, ProcessPhase::Settling | ProcessPhase::GettingReady | ProcessPhase::Up)
     }
 
-    /// Whether its child has been alive for `startsecs`, and was not asked to stop.
+    /// Whether its child has been alive for `startsecs`, is ready, and was not asked to stop.
     pub fn is_up(&self) -> bool {
         self.progress.phase == ProcessPhase::Up
     }
@@ -303,7 +317,10 @@ impl Machine {
     pub fn is_coming_up(&self) -> bool {
         matches!(
             self.progress.phase,
-            ProcessPhase::AwaitingDependencies | ProcessPhase::Spawning | ProcessPhase::Settling
+            ProcessPhase::AwaitingDependencies
+                | ProcessPhase::Spawning
+                | ProcessPhase::Settling
+                | ProcessPhase::GettingReady
         )
     }
 
@@ -316,7 +333,11 @@ impl Machine {
     pub fn takes_signals(&self) -> bool {
         matches!(
             self.progress.phase,
-            ProcessPhase::Spawning | ProcessPhase::Settling | ProcessPhase::Up | ProcessPhase::Stopping
+            ProcessPhase::Spawning
+                | ProcessPhase::Settling
+                | ProcessPhase::GettingReady
+                | ProcessPhase::Up
+                | ProcessPhase::Stopping
         )
     }
 
@@ -335,9 +356,11 @@ impl Machine {
             | ProcessPhase::Exited
             | ProcessPhase::WaitingToRestart
             | ProcessPhase::GivenUp => None,
-            ProcessPhase::Spawning | ProcessPhase::Settling | ProcessPhase::Up | ProcessPhase::BackingOff => {
-                Some(Obstacle::AlreadyStarted)
-            }
+            ProcessPhase::Spawning
+            | ProcessPhase::Settling
+            | ProcessPhase::GettingReady
+            | ProcessPhase::Up
+            | ProcessPhase::BackingOff => Some(Obstacle::AlreadyStarted),
             ProcessPhase::Stopping => Some(Obstacle::Stopping),
             ProcessPhase::Unreachable => Some(Obstacle::Unreachable),
         }
@@ -352,6 +375,13 @@ impl Machine {
     pub fn is_recycled(&self) -> bool {
         matches!(self.progress.phase, ProcessPhase::Stopping | ProcessPhase::Unreachable)
             && self.progress.wanted == Wanted::Up
+            && self.progress.failing.is_none()
+    }
+
+    /// Whether it is being stopped because it has failed, not because somebody asked for it.
+    pub fn is_failing(&self) -> bool {
+        matches!(self.progress.phase, ProcessPhase::Stopping | ProcessPhase::Unreachable)
+            && self.progress.failing.is_some()
     }
 
     /// Whether it has been stopped to be started again, which follows at once.
@@ -359,9 +389,9 @@ impl Machine {
         self.progress.phase == ProcessPhase::Stopped && self.progress.wanted == Wanted::Up
     }
 
-    /// Whether it runs, or will run, without a request, also once it has been recycled.
+    /// Whether it runs, or will run, without a request, also once it has been recycled, or has failed and is tried again.
     pub fn comes_by_itself(&self) -> bool {
-        self.is_active() || self.is_recycled() || self.is_between_lives()
+        self.is_active() || self.is_failing() || self.is_recycled() || self.is_between_lives()
     }
 
     /// How it has finished for good: it ended by itself or was given up, and is not started again without a request.
@@ -386,20 +416,23 @@ impl Machine {
     /// Processes one input. An input without a meaning in the current phase changes nothing.
     pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<MachineAction> {
         use MachineInput::{
-            DependenciesMet, Due, Ended, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed, SpawnUnanswered,
-            Spawned, Start, Stop,
+            DependenciesMet, Due, Ended, Ready, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed,
+            SpawnUnanswered, Spawned, Start, Stop,
         };
         use ProcessPhase::{
-            AwaitingDependencies, BackingOff, Exited, GivenUp, NeverStarted, Settling, Spawning, Stopped, Stopping,
-            Unreachable, Up, WaitingToRestart,
+            AwaitingDependencies, BackingOff, Exited, GettingReady, GivenUp, NeverStarted, Settling, Spawning, Stopped,
+            Stopping, Unreachable, Up, WaitingToRestart,
         };
         let mut actions = Vec::new();
         let out = &mut actions;
         let before = self.state();
         match input {
-            Stop | Shutdown => self.progress.wanted = Wanted::Down,
+            Stop | Shutdown => {
+                self.progress.wanted = Wanted::Down;
+                self.progress.failing = None;
+            }
             Due(timer) => self.progress.timers.clear(timer),
-            Start | Recycle | DependenciesMet | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ended(_)
+            Start | Recycle | DependenciesMet | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ready | Ended(_)
             | SignalSent | SignalRefused => {}
         }
         match (self.progress.phase, input) {
@@ -407,14 +440,14 @@ impl Machine {
                 self.start(at, out);
             }
             (AwaitingDependencies, DependenciesMet) if at.supervising && at.dependencies_met => self.spawn(at, out),
-            (Spawning | Settling | Up | Stopping | BackingOff | Unreachable, Start) => {}
+            (Spawning | Settling | GettingReady | Up | Stopping | BackingOff | Unreachable, Start) => {}
             (
-                NeverStarted | AwaitingDependencies | Spawning | Settling | Up | Stopping | Stopped | Exited
-                | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | Spawning | Settling | GettingReady | Up | Stopping | Stopped
+                | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 DependenciesMet,
             ) => {}
 
-            (Settling | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
+            (Settling | GettingReady | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
             (AwaitingDependencies, Stop | Shutdown) => self.stop_waiting(at, out),
             (BackingOff, Stop) => self.stop_retrying(at, out),
             (BackingOff, Shutdown) => self.give_up(None, at, out),
@@ -440,17 +473,31 @@ impl Machine {
                 self.apply_pending_stop(at, out);
             }
             (
-                NeverStarted | AwaitingDependencies | Settling | Up | Stopping | Stopped | Exited | WaitingToRestart
-                | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | Settling | GettingReady | Up | Stopping | Stopped | Exited
+                | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_),
             ) => {}
 
-            (Spawning | Settling, Ended(status)) if self.is_too_quick(at) => self.ended_too_quickly(status, at, out),
-            (Spawning | Settling, Ended(status)) => {
+            (Spawning | Settling, Ended(status)) if self.is_too_quick(at) => {
+                self.ended_too_early(ProcessFailure::TooQuick, status, at, out);
+            }
+            (Settling, Ready) => self.ready_early(),
+            (GettingReady, Ready) => self.become_ready(at, out),
+            (
+                NeverStarted | AwaitingDependencies | Spawning | Up | Stopping | Stopped | Exited | WaitingToRestart
+                | BackingOff | GivenUp | Unreachable,
+                Ready,
+            ) => {}
+
+            (Spawning | Settling | GettingReady, Ended(status)) if self.must_get_ready(at) => {
+                self.ended_too_early(ProcessFailure::never_ready(), status, at, out);
+            }
+            (Spawning | Settling | GettingReady, Ended(status)) => {
                 self.come_up(at, out);
                 self.ended(status, at, out);
             }
             (Up, Ended(status)) => self.ended(status, at, out),
+            (Stopping | Unreachable, Ended(status)) if self.is_failing() => self.ended_failing(status, at, out),
             (Stopping, Ended(status)) => self.stopped(status, at, out),
             (Unreachable, Ended(status)) => self.ended_unreachable(status, at, out),
             (
@@ -458,7 +505,10 @@ impl Machine {
                 Ended(_),
             ) => {}
 
-            (Settling, Due(Timer::Settled)) => self.succeed(at, out),
+            (Settling, Due(Timer::Settled)) => self.settled(at, out),
+            (Settling | GettingReady, Due(Timer::ReadyTimeout)) if at.supervising => self.fail_to_get_ready(at, out),
+            // The shutdown stops it.
+            (Settling | GettingReady, Due(Timer::ReadyTimeout)) => {}
             (Stopping, Due(Timer::NextStopStep)) => self.take_next_stop_step(at, out),
             (WaitingToRestart, Due(Timer::Restart)) if at.supervising => self.spawn(at, out),
             (WaitingToRestart, Due(Timer::Restart)) => self.enter(Exited, StateDetail::None, out),
@@ -471,25 +521,82 @@ impl Machine {
             (GivenUp, Due(Timer::SecondLife)) if at.supervising => self.start_anew(at, out),
             (GivenUp, Due(Timer::SecondLife)) => {}
             (
+                GettingReady,
+                Due(
+                    Timer::Settled
+                    | Timer::NextStopStep
+                    | Timer::Restart
+                    | Timer::Retry
+                    | Timer::EndOfRun
+                    | Timer::SecondLife,
+                ),
+            ) => {}
+            (
                 Settling,
                 Due(Timer::NextStopStep | Timer::Restart | Timer::Retry | Timer::EndOfRun | Timer::SecondLife),
             ) => {}
-            (Up, Due(Timer::Settled | Timer::NextStopStep | Timer::Restart | Timer::Retry | Timer::SecondLife)) => {}
-            (Stopping, Due(Timer::Settled | Timer::Restart | Timer::Retry | Timer::EndOfRun | Timer::SecondLife)) => {}
+            (
+                Up,
+                Due(
+                    Timer::Settled
+                    | Timer::ReadyTimeout
+                    | Timer::NextStopStep
+                    | Timer::Restart
+                    | Timer::Retry
+                    | Timer::SecondLife,
+                ),
+            ) => {}
+            (
+                Stopping,
+                Due(
+                    Timer::Settled
+                    | Timer::ReadyTimeout
+                    | Timer::Restart
+                    | Timer::Retry
+                    | Timer::EndOfRun
+                    | Timer::SecondLife,
+                ),
+            ) => {}
             (
                 WaitingToRestart,
-                Due(Timer::Settled | Timer::NextStopStep | Timer::Retry | Timer::EndOfRun | Timer::SecondLife),
+                Due(
+                    Timer::Settled
+                    | Timer::ReadyTimeout
+                    | Timer::NextStopStep
+                    | Timer::Retry
+                    | Timer::EndOfRun
+                    | Timer::SecondLife,
+                ),
             ) => {}
             (
                 BackingOff,
-                Due(Timer::Settled | Timer::NextStopStep | Timer::Restart | Timer::EndOfRun | Timer::SecondLife),
+                Due(
+                    Timer::Settled
+                    | Timer::ReadyTimeout
+                    | Timer::NextStopStep
+                    | Timer::Restart
+                    | Timer::EndOfRun
+                    | Timer::SecondLife,
+                ),
             ) => {}
-            (GivenUp, Due(Timer::Settled | Timer::NextStopStep | Timer::Restart | Timer::Retry | Timer::EndOfRun)) => {}
+            (
+                GivenUp,
+                Due(
+                    Timer::Settled
+                    | Timer::ReadyTimeout
+                    | Timer::NextStopStep
+                    | Timer::Restart
+                    | Timer::Retry
+                    | Timer::EndOfRun,
+                ),
+            ) => {}
             (NeverStarted | AwaitingDependencies | Spawning | Stopped | Exited | Unreachable, Due(_)) => {}
 
             (Stopping, SignalSent) => self.wait_since_signal(at),
-            (Spawning | Settling | Up | Stopping, SignalRefused) => self.enter(Unreachable, StateDetail::None, out),
-            (Spawning | Settling | Up, SignalSent) => {}
+            (Spawning | Settling | GettingReady | Up | Stopping, SignalRefused) => {
+                self.enter(Unreachable, StateDetail::None, out)
+            }
+            (Spawning | Settling | GettingReady | Up, SignalSent) => {}
             (
                 NeverStarted | AwaitingDependencies | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp
                 | Unreachable,
@@ -526,6 +633,8 @@ impl Machine {
         self.progress.failure = None;
         self.progress.exit_status = None;
         self.progress.exit_signal = None;
+        self.progress.ready = false;
+        self.progress.failing = None;
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
         self.enter(ProcessPhase::Spawning, StateDetail::Tries(self.progress.attempts), out);
@@ -546,13 +655,61 @@ impl Machine {
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
         out.push(MachineAction::Log(LogLevel::Info, texts::spawned(&at.config.identity.name, pid)));
+        let rule = ReadinessRule::of(at.config);
+        if rule.sign().is_some() {
+            self.progress.timers.set(Timer::ReadyTimeout, self.progress.started.saturating_add(rule.timeout()));
+        }
         let wait = seconds(at.config.start.startsecs);
         if wait.is_zero() {
-            self.succeed(at, out);
+            self.settled(at, out);
         } else {
             self.enter(ProcessPhase::Settling, StateDetail::None, out);
             self.progress.timers.set(Timer::Settled, self.progress.started + wait);
         }
+    }
+
+    /// It has been alive for `startsecs`.
+    fn settled(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        if self.must_get_ready(at) {
+            self.enter(ProcessPhase::GettingReady, StateDetail::None, out);
+        } else {
+            self.succeed(at, out);
+        }
+    }
+
+    /// Whether it must say that it is ready, and has not.
+    fn must_get_ready(&self, at: MachineContext<'_>) -> bool {
+        !self.progress.ready && ReadinessRule::of(at.config).sign().is_some()
+    }
+
+    /// It is ready before it has been alive for `startsecs`.
+    fn ready_early(&mut self) {
+        self.progress.ready = true;
+        self.progress.timers.clear(Timer::ReadyTimeout);
+    }
+
+    fn become_ready(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        self.progress.ready = true;
+        self.succeed(at, out);
+    }
+
+    /// Stops it, because it is not ready in time.
+    fn fail_to_get_ready(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        let Some(sign) = ReadinessRule::of(at.config).sign() else { return };
+        let waited = at.now.mono.saturating_sub(self.progress.started);
+        let failure = ProcessFailure::not_ready(waited, sign);
+        out.push(MachineAction::Log(LogLevel::Warn, texts::not_ready(&at.config.identity.name, &failure)));
+        self.progress.failing = Some(failure);
+        self.stop(at, out);
+    }
+
+    /// It has been stopped because it had failed.
+    fn ended_failing(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        let Some(failure) = self.progress.failing.take() else { return };
+        self.gone(status, EndJudgement::NotReady, at);
+        self.note_exit(status);
+        let line = texts::stopped(&at.config.identity.name, status);
+        self.fail_to_start(failure, Some(line), at, out);
     }
 
     /// Carries out a stop that was requested during the spawn.
@@ -564,10 +721,12 @@ impl Machine {
 
     fn succeed(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.come_up(at, out);
-        out.push(MachineAction::Log(
-            LogLevel::Info,
-            texts::success(&at.config.identity.name, at.config.start.startsecs),
-        ));
+        let name = &at.config.identity.name;
+        let line = match ReadinessRule::of(at.config).sign() {
+            Some(sign) => texts::ready(name, sign, at.now.mono.saturating_sub(self.progress.started)),
+            None => texts::success(name, at.config.start.startsecs),
+        };
+        out.push(MachineAction::Log(LogLevel::Info, line));
     }
 
     fn come_up(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
@@ -592,10 +751,22 @@ impl Machine {
         at.died.mono.saturating_sub(self.progress.started) < seconds(at.config.start.startsecs)
     }
 
-    fn ended_too_quickly(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        self.gone(status, EndJudgement::TooQuick, at);
+    fn ended_too_early(
+        &mut self,
+        failure: ProcessFailure,
+        status: ExitStatus,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
+        let judgement = match failure {
+            ProcessFailure::NotReady(_) => EndJudgement::NotReady,
+            ProcessFailure::NotSpawned(_) | ProcessFailure::TooQuick | ProcessFailure::BadExit(_) => {
+                EndJudgement::TooQuick
+            }
+        };
+        self.gone(status, judgement, at);
         let line = texts::exited(&at.config.identity.name, status, false);
-        self.fail_to_start(ProcessFailure::TooQuick, Some(line), at, out);
+        self.fail_to_start(failure, Some(line), at, out);
     }
 
     /// A start has failed: the next attempt comes later, or never. `line` is the log line.
@@ -781,6 +952,9 @@ impl Machine {
         let from = std::mem::replace(&mut self.progress.phase, to);
         if let Some(timer) = from.timer() {
             self.progress.timers.clear(timer);
+        }
+        if from == ProcessPhase::Settling && to != ProcessPhase::GettingReady {
+            self.progress.timers.clear(Timer::ReadyTimeout);
         }
         if from.state() != to.state() {
             out.push(MachineAction::Changed { from: from.state(), to: to.state(), detail });

@@ -41,6 +41,16 @@ pub(crate) fn success(name: &str, startsecs: i64) -> String {
     format!("success: {name} entered RUNNING state, process has stayed up for > than {startsecs} seconds (startsecs)")
 }
 
+/// The original knows no readiness.
+pub(crate) fn ready(name: &str, sign: impl Display, after: Duration) -> String {
+    format!("success: {name} entered RUNNING state, it was ready after {} ({sign})", in_seconds(after))
+}
+
+/// The original knows no readiness.
+pub(crate) fn not_ready(name: &str, failure: impl Display) -> String {
+    format!("stopping {name}: {failure}")
+}
+
 pub(crate) fn gave_up(name: &str, reason: impl Display) -> String {
     format!("gave up: {name} entered FATAL state, {reason}")
 }
@@ -56,7 +66,7 @@ pub(crate) fn restart_delayed(name: &str, delay: Duration, failures: u32) -> Str
 }
 
 /// As exact as somebody who reads it needs to know.
-fn in_seconds(length: Duration) -> String {
+pub(crate) fn in_seconds(length: Duration) -> String {
     let tenths = (length.as_millis() + 50) / 100;
     match tenths {
         1..100 if !tenths.is_multiple_of(10) => format!("{}.{}s", tenths / 10, tenths % 10),

@@ -133,6 +133,7 @@ impl<'a> Shared<'a> {
         name(process_name).map_err(|complaint| reader.cannot_convert("process_name", &complaint))?;
         let process_name = strip(process_name);
         check_contradictions(reader)?;
+        set_implied(&mut process, reader)?;
         let for_each = for_each().filter(|row| reader.is_written(row)).collect();
         Shared { numprocs, numprocs_start, process_name, process, writes_killasgroup, for_each }.check(reader)
     }
@@ -226,6 +227,24 @@ fn check_contradictions(reader: &Reader<'_>) -> Result<(), ConfigError> {
             let error = reader.error(row.name, message + &reader.origin(other).to_string());
             return Err(error.advise(format!("remove {} or {other}", row.name)));
         }
+    }
+    for row in SectionKind::Program.options().filter(|row| reader.is_written(row)) {
+        if let Some(other) = row.only_with.filter(|other| !reader.writes(other)) {
+            let error = reader.error(row.name, format!("{} means nothing without {other}", row.name));
+            return Err(error.advise(format!("write {other} as well, or remove {}", row.name)));
+        }
+    }
+    Ok(())
+}
+
+/// Sets options that are not written to the defaults that they have beside others that are.
+fn set_implied(process: &mut Process, reader: &Reader<'_>) -> Result<(), ConfigError> {
+    let written = SectionKind::Program.options().filter(|row| reader.is_written(row));
+    for (option, default) in written.flat_map(|row| row.implied) {
+        let Some(row) = SectionKind::Program.option(option).filter(|row| !reader.is_written(row)) else { continue };
+        let value = row.kind.convert(default).map_err(|complaint| reader.cannot_convert(option, &complaint))?;
+        let field = row.of_process().ok_or_else(|| reader.wrong_shape(row))?;
+        field.set(process, value).map_err(|_| reader.wrong_shape(row))?;
     }
     Ok(())
 }

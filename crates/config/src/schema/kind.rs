@@ -15,6 +15,7 @@ use crate::pacing;
 use crate::path;
 use crate::pytext::strip;
 use crate::python_name;
+use crate::readiness::ReadyWhen;
 use crate::signal;
 use crate::value::ConfigValue;
 
@@ -45,6 +46,8 @@ pub enum Kind {
     /// Names of programs, with conditions, separated by commas.
     Dependencies,
     OnDependencyFailure,
+    /// What says that a program is ready.
+    ReadyWhen,
     Environment,
     /// Names separated by commas.
     Names,
@@ -108,6 +111,7 @@ impl Kind {
             K::RestartLimit => "COUNT/DURATION such as 5/60s, or unlimited",
             K::Dependencies => "NAME or NAME:CONDITION, separated by commas",
             K::OnDependencyFailure => "ignore, stop or restart",
+            K::ReadyWhen => "fd:NUMBER",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::Names => "names, separated by commas",
             K::Events => "event names, separated by commas",
@@ -148,6 +152,7 @@ impl Kind {
             K::RestartLimit => ConfigValue::RestartLimit(pacing::limit_of_restarts(text)?),
             K::Dependencies => ConfigValue::Texts(convert::dependencies(text)?.into()),
             K::OnDependencyFailure => ConfigValue::Text(convert::dependency_reaction(text)?.word().into()),
+            K::ReadyWhen => ConfigValue::Text(ReadyWhen::parse(text)?.to_string().into()),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
             K::Name => ConfigValue::Text(convert::name(text)?.into()),

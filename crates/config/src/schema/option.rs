@@ -65,6 +65,10 @@ pub struct OptionSpec {
     pub aliases: &'static [&'static str],
     /// The options in place of which it is written, and which must not be written beside it.
     pub in_place_of: &'static [&'static str],
+    /// The option without which it means nothing.
+    pub only_with: Option<&'static str>,
+    /// Options that have another default where it is written, with that default.
+    pub implied: &'static [(&'static str, &'static str)],
     /// What is written as a value.
     pub kind: Kind,
     /// The least and the largest number; of a duration, the shortest in seconds.
@@ -180,6 +184,8 @@ pub(super) const fn row(
         name,
         aliases: &[],
         in_place_of: &[],
+        only_with: None,
+        implied: &[],
         kind,
         range: (i64::MIN, i64::MAX),
         refusal: Refusal::OfItsKind,
@@ -207,6 +213,14 @@ impl OptionSpec {
 
     pub(super) const fn in_place_of(self, in_place_of: &'static [&'static str]) -> OptionSpec {
         OptionSpec { in_place_of, ..self }
+    }
+
+    pub(super) const fn only_with(self, option: &'static str) -> OptionSpec {
+        OptionSpec { only_with: Some(option), ..self }
+    }
+
+    pub(super) const fn implies(self, implied: &'static [(&'static str, &'static str)]) -> OptionSpec {
+        OptionSpec { implied, ..self }
     }
 
     pub(super) const fn also(self, aliases: &'static [&'static str]) -> OptionSpec {

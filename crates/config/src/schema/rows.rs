@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 92] = [
+pub(super) static ROWS: [OptionSpec; 94] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -73,6 +73,8 @@ pub(super) static ROWS: [OptionSpec; 92] = [
     row(S::Program, "depends_on", K::Dependencies, Is(""), "0.1.0", Restart, "what must be ready, or in another condition, before it is started").kept(field!(Process: order.depends_on)).example("db, migrate:exited_ok"),
     row(S::Program, "on_dependency_failure", K::OnDependencyFailure, Is("ignore"), "0.1.0", Restart, "when what it depends on ends unexpectedly or is FATAL: ignore, stop or restart").kept(field!(Process: order.on_dependency_failure)).example("restart"),
     row(S::Program, "startsecs", K::Integer, Is("1"), "3.0", Restart, "seconds the program must stay up to count as started").kept(field!(Process: start.startsecs)),
+    row(S::Program, "ready_when", K::ReadyWhen, Unset("the program is ready once it is RUNNING"), "0.1.0", Restart, "what says that the program is ready: it is RUNNING then, and when startsecs have passed if they are written").kept(field!(Process: readiness.ready_when)).example("fd:3").implies(&[("startsecs", "0")]),
+    row(S::Program, "ready_timeout", K::Duration, Is("90s"), "0.1.0", Restart, "time after which a program that is not ready is stopped, which is a failed start").kept(field!(Process: readiness.ready_timeout)).within(1, i64::MAX).example("2min").only_with("ready_when"),
     row(S::Program, "startretries", K::Integer, Is("3"), "3.0", Restart, "further attempts after a failed start").kept(field!(Process: start.startretries)),
     row(S::Program, "autorestart", K::AutoRestart, Is("unexpected"), "3.0", Restart, "restart after an exit: true, false or unexpected").kept(field!(Process: restart.autorestart)),
     row(S::Program, "exitcodes", K::ExitCodes, Is("0"), "3.0", Restart, "expected exit statuses").kept(field!(Process: restart.exitcodes)),

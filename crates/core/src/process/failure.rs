@@ -1,6 +1,11 @@
 //! Failures of a process.
 
 use std::fmt;
+use std::time::Duration;
+
+use supervisord_config::readiness::ReadyWhen;
+
+use crate::texts::in_seconds;
 
 /// The failure of a process since its last start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +14,8 @@ pub enum ProcessFailure {
     NotSpawned(String),
     /// The child exited before it had been alive for `startsecs`.
     TooQuick,
+    /// The child was not ready in time, or exited before; the text for clients.
+    NotReady(String),
     /// The child exited with this unexpected status.
     BadExit(i32),
 }
@@ -17,7 +24,21 @@ const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
 
 const BAD_EXIT: &str = "Bad exit code ";
 
+const NOT_READY: &str = "Not ready within ";
+
+const NEVER_READY: &str = "Exited before it was ready (process log may have details)";
+
 impl ProcessFailure {
+    /// The failure of a child that was not ready after this time.
+    pub(super) fn not_ready(waited: Duration, sign: &ReadyWhen) -> ProcessFailure {
+        ProcessFailure::NotReady(format!("{NOT_READY}{} ({sign})", in_seconds(waited)))
+    }
+
+    /// The failure of a child that exited before it was ready.
+    pub(super) fn never_ready() -> ProcessFailure {
+        ProcessFailure::NotReady(NEVER_READY.to_owned())
+    }
+
     /// The failure with this text; none for an empty text.
     pub fn from_text(text: String) -> Option<ProcessFailure> {
         if text.is_empty() {
@@ -25,6 +46,9 @@ impl ProcessFailure {
         }
         if text == TOO_QUICK {
             return Some(ProcessFailure::TooQuick);
+        }
+        if text == NEVER_READY || text.starts_with(NOT_READY) {
+            return Some(ProcessFailure::NotReady(text));
         }
         match text.strip_prefix(BAD_EXIT).and_then(|number| number.parse().ok()) {
             Some(number) => Some(ProcessFailure::BadExit(number)),
@@ -37,7 +61,7 @@ impl ProcessFailure {
 impl fmt::Display for ProcessFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ProcessFailure::NotSpawned(reason) => f.write_str(reason),
+            ProcessFailure::NotSpawned(text) | ProcessFailure::NotReady(text) => f.write_str(text),
             ProcessFailure::TooQuick => f.write_str(TOO_QUICK),
             ProcessFailure::BadExit(number) => write!(f, "{BAD_EXIT}{number}"),
         }
@@ -56,6 +80,8 @@ mod tests {
             ProcessFailure::TooQuick,
             ProcessFailure::BadExit(3),
             ProcessFailure::BadExit(-1),
+            ProcessFailure::never_ready(),
+            ProcessFailure::not_ready(Duration::from_secs(90), &ReadyWhen::Descriptor(3)),
         ]);
         for failure in failures {
             assert_eq!(ProcessFailure::from_text(failure.to_string()), Some(failure));

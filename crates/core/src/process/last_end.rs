@@ -28,14 +28,21 @@ pub enum EndJudgement {
     Unexpected,
     /// It ended by itself before it had been alive for `startsecs`.
     TooQuick,
+    /// It ended by itself before it was ready, or was stopped because it was not ready in time.
+    NotReady,
     /// It was stopped.
     Stopped,
 }
 
 impl EndJudgement {
     /// All of them.
-    pub const ALL: [EndJudgement; 4] =
-        [EndJudgement::Expected, EndJudgement::Unexpected, EndJudgement::TooQuick, EndJudgement::Stopped];
+    pub const ALL: [EndJudgement; 5] = [
+        EndJudgement::Expected,
+        EndJudgement::Unexpected,
+        EndJudgement::TooQuick,
+        EndJudgement::NotReady,
+        EndJudgement::Stopped,
+    ];
 
     /// The word for it in JSON.
     pub const fn word(self) -> &'static str {
@@ -43,6 +50,7 @@ impl EndJudgement {
             EndJudgement::Expected => "expected",
             EndJudgement::Unexpected => "unexpected",
             EndJudgement::TooQuick => "too_quick",
+            EndJudgement::NotReady => "not_ready",
             EndJudgement::Stopped => "stopped",
         }
     }
@@ -50,7 +58,7 @@ impl EndJudgement {
     /// Whether the process failed.
     pub const fn is_failure(self) -> bool {
         match self {
-            EndJudgement::Unexpected | EndJudgement::TooQuick => true,
+            EndJudgement::Unexpected | EndJudgement::TooQuick | EndJudgement::NotReady => true,
             EndJudgement::Expected | EndJudgement::Stopped => false,
         }
     }

@@ -15,7 +15,9 @@ pub enum ProcessPhase {
     Spawning,
     /// Its child is alive, but not yet for `startsecs`.
     Settling,
-    /// Its child has been alive for `startsecs`.
+    /// Its child has been alive for `startsecs`, but is not ready yet.
+    GettingReady,
+    /// Its child has been alive for `startsecs`, and is ready.
     Up,
     /// Its child was asked to stop.
     Stopping,
@@ -35,11 +37,12 @@ pub enum ProcessPhase {
 
 impl ProcessPhase {
     /// All phases.
-    pub const ALL: [ProcessPhase; 12] = [
+    pub const ALL: [ProcessPhase; 13] = [
         ProcessPhase::NeverStarted,
         ProcessPhase::AwaitingDependencies,
         ProcessPhase::Spawning,
         ProcessPhase::Settling,
+        ProcessPhase::GettingReady,
         ProcessPhase::Up,
         ProcessPhase::Stopping,
         ProcessPhase::Stopped,
@@ -54,9 +57,10 @@ impl ProcessPhase {
     pub const fn state(self) -> ProcessState {
         match self {
             ProcessPhase::NeverStarted | ProcessPhase::Stopped => ProcessState::Stopped,
-            ProcessPhase::AwaitingDependencies | ProcessPhase::Spawning | ProcessPhase::Settling => {
-                ProcessState::Starting
-            }
+            ProcessPhase::AwaitingDependencies
+            | ProcessPhase::Spawning
+            | ProcessPhase::Settling
+            | ProcessPhase::GettingReady => ProcessState::Starting,
             ProcessPhase::Up => ProcessState::Running,
             ProcessPhase::Stopping => ProcessState::Stopping,
             ProcessPhase::Exited | ProcessPhase::WaitingToRestart => ProcessState::Exited,
@@ -67,10 +71,11 @@ impl ProcessPhase {
     }
 
     /// The timer that ends the phase, if it is set: [`ProcessPhase::Up`] and [`ProcessPhase::GivenUp`] have one only where the configuration
-    /// asks for it.
+    /// asks for it. In [`ProcessPhase::Settling`], [`Timer::ReadyTimeout`] may be set as well.
     pub const fn timer(self) -> Option<Timer> {
         match self {
             ProcessPhase::Settling => Some(Timer::Settled),
+            ProcessPhase::GettingReady => Some(Timer::ReadyTimeout),
             ProcessPhase::Stopping => Some(Timer::NextStopStep),
             ProcessPhase::WaitingToRestart => Some(Timer::Restart),
             ProcessPhase::BackingOff => Some(Timer::Retry),
@@ -94,6 +99,7 @@ impl ProcessPhase {
             ProcessPhase::AwaitingDependencies
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
+            | ProcessPhase::GettingReady
             | ProcessPhase::Up
             | ProcessPhase::Exited
             | ProcessPhase::WaitingToRestart
@@ -128,6 +134,8 @@ impl Wanted {
 pub enum Timer {
     /// `startsecs` have passed.
     Settled,
+    /// It should be ready by now.
+    ReadyTimeout,
     /// The next step of the [`StopPlan`](super::StopPlan) is due.
     NextStopStep,
     /// The automatic restart is due.
@@ -141,8 +149,15 @@ pub enum Timer {
 }
 
 impl Timer {
-    const ALL: [Timer; 6] =
-        [Timer::Settled, Timer::NextStopStep, Timer::Restart, Timer::Retry, Timer::EndOfRun, Timer::SecondLife];
+    const ALL: [Timer; 7] = [
+        Timer::Settled,
+        Timer::ReadyTimeout,
+        Timer::NextStopStep,
+        Timer::Restart,
+        Timer::Retry,
+        Timer::EndOfRun,
+        Timer::SecondLife,
+    ];
 }
 
 /// When each [`Timer`] is due, on the monotonic clock.
@@ -184,7 +199,7 @@ mod tests {
             assert_eq!(timers.first(), Some((timer, Duration::from_secs(10 - number as u64))));
         }
         timers.clear(Timer::SecondLife);
-        assert_eq!(timers.first(), Some((Timer::EndOfRun, Duration::from_secs(6))));
+        assert_eq!(timers.first(), Some((Timer::EndOfRun, Duration::from_secs(5))));
         assert_eq!(timers.get(Timer::Settled), Some(Duration::from_secs(10)));
     }
 

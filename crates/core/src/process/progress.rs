@@ -33,6 +33,10 @@ pub struct Progress {
     pub last_start: i64,
     /// Seconds since the epoch of the last end; 0 for never.
     pub last_stop: i64,
+    /// Whether the present child has said that it is ready.
+    pub ready: bool,
+    /// Why a child that is being stopped has failed although it is wanted up; none where its stop was asked for.
+    pub failing: Option<ProcessFailure>,
     /// What went wrong since the last start.
     pub failure: Option<ProcessFailure>,
     /// The last exit status; -1 after a signal.
@@ -60,6 +64,8 @@ impl Default for Progress {
             stop_step: 0,
             last_start: 0,
             last_stop: 0,
+            ready: false,
+            failing: None,
             failure: None,
             exit_status: None,
             exit_signal: None,

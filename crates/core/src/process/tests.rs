@@ -6,6 +6,7 @@ use supervisord_wire::state::ProcessState::{Backoff, Exited, Fatal, Running, Sta
 use super::*;
 use crate::random::Random;
 
+mod readiness;
 mod restarts;
 
 /// A machine with a simulated clock.

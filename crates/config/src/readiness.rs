@@ -1,0 +1,97 @@
+//! When a program is ready, as it is written: `fd:3`.
+
+use std::fmt;
+
+use crate::complaint::Complaint;
+use crate::convert;
+use crate::pyrepr::repr;
+use crate::pytext::strip;
+use crate::suggest::did_you_mean;
+
+/// What says that a program is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadyWhen {
+    /// A line that the program writes to this descriptor.
+    Descriptor(u16),
+}
+
+/// The word before the colon of each kind.
+const KINDS: [&str; 1] = ["fd"];
+
+/// The first descriptor that is not stdin, stdout or stderr.
+const FIRST_DESCRIPTOR: i64 = 3;
+
+/// Programs look for their descriptor among the first ones; a larger number is a typing error.
+const LAST_DESCRIPTOR: i64 = 255;
+
+impl ReadyWhen {
+    /// What a text means.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<ReadyWhen, Complaint> {
+        let text = strip(text);
+        let (kind, detail) = text.split_once(':').unwrap_or((text, ""));
+        match kind.to_lowercase().as_str() {
+            "fd" => descriptor(detail),
+            other => {
+                let advice = did_you_mean(other, KINDS);
+                Err(Complaint::quoting("not a sign of readiness: ", repr(text), "").advise(advice))
+            }
+        }
+    }
+}
+
+fn descriptor(text: &str) -> Result<ReadyWhen, Complaint> {
+    let refused = || Complaint::quoting("not a descriptor for readiness: ", repr(text), "");
+    let number = convert::integer(text).map_err(|_| refused())?;
+    match u16::try_from(number) {
+        Ok(descriptor) if (FIRST_DESCRIPTOR..=LAST_DESCRIPTOR).contains(&number) => {
+            Ok(ReadyWhen::Descriptor(descriptor))
+        }
+        _ => Err(refused().advise(format!(
+            "write a number from {FIRST_DESCRIPTOR} to {LAST_DESCRIPTOR}: 0, 1 and 2 are stdin, stdout and stderr"
+        ))),
+    }
+}
+
+/// As it may be written.
+impl fmt::Display for ReadyWhen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadyWhen::Descriptor(number) => write!(f, "fd:{number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_read_and_shown() {
+        for (text, expected, shown) in
+            [("fd:3", ReadyWhen::Descriptor(3), "fd:3"), (" FD:255 ", ReadyWhen::Descriptor(255), "fd:255")]
+        {
+            let read = ReadyWhen::parse(text).unwrap();
+            assert_eq!(read, expected, "{text}");
+            assert_eq!(read.to_string(), shown);
+            assert_eq!(ReadyWhen::parse(shown).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_refused() {
+        for (text, expected) in [
+            ("", "not a sign of readiness: ''"),
+            ("soon", "not a sign of readiness: 'soon'"),
+            ("fd", "not a descriptor for readiness: ''"),
+            ("fd:x", "not a descriptor for readiness: 'x'"),
+            ("fd:1", "not a descriptor for readiness: '1'"),
+            ("fd:256", "not a descriptor for readiness: '256'"),
+            ("fd:-3", "not a descriptor for readiness: '-3'"),
+        ] {
+            assert_eq!(ReadyWhen::parse(text).unwrap_err().to_string(), expected);
+        }
+    }
+}

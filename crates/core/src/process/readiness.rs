@@ -1,0 +1,30 @@
+//! When a program counts as ready.
+
+use std::time::Duration;
+
+use supervisord_config::model::Process;
+use supervisord_config::readiness::ReadyWhen;
+
+/// What says that a program is ready, and how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadinessRule<'a> {
+    sign: Option<&'a ReadyWhen>,
+    timeout: Duration,
+}
+
+impl<'a> ReadinessRule<'a> {
+    /// The rule of a program.
+    pub fn of(config: &'a Process) -> ReadinessRule<'a> {
+        ReadinessRule { sign: config.readiness.ready_when.as_ref(), timeout: config.readiness.ready_timeout }
+    }
+
+    /// What says that it is ready; none where it is ready once it runs.
+    pub fn sign(&self) -> Option<&'a ReadyWhen> {
+        self.sign
+    }
+
+    /// How long after its start it must be ready.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
