@@ -26,6 +26,7 @@ mod options;
 mod order;
 mod pidproxy;
 mod plugins;
+mod readiness;
 mod real_configs;
 mod refused;
 mod reread;

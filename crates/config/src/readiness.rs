@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::complaint::Complaint;
-use crate::convert;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::suggest::did_you_mean;
@@ -19,10 +18,10 @@ pub enum ReadyWhen {
 const KINDS: [&str; 1] = ["fd"];
 
 /// The first descriptor that is not stdin, stdout or stderr.
-const FIRST_DESCRIPTOR: i64 = 3;
+const FIRST_DESCRIPTOR: u16 = 3;
 
 /// Programs look for their descriptor among the first ones; a larger number is a typing error.
-const LAST_DESCRIPTOR: i64 = 255;
+const LAST_DESCRIPTOR: u16 = 255;
 
 impl ReadyWhen {
     /// What a text means.
@@ -43,13 +42,9 @@ impl ReadyWhen {
 }
 
 fn descriptor(text: &str) -> Result<ReadyWhen, Complaint> {
-    let refused = || Complaint::quoting("not a descriptor for readiness: ", repr(text), "");
-    let number = convert::integer(text).map_err(|_| refused())?;
-    match u16::try_from(number) {
-        Ok(descriptor) if (FIRST_DESCRIPTOR..=LAST_DESCRIPTOR).contains(&number) => {
-            Ok(ReadyWhen::Descriptor(descriptor))
-        }
-        _ => Err(refused().advise(format!(
+    match text.parse() {
+        Ok(number) if (FIRST_DESCRIPTOR..=LAST_DESCRIPTOR).contains(&number) => Ok(ReadyWhen::Descriptor(number)),
+        _ => Err(Complaint::quoting("not a descriptor for readiness: ", repr(text), "").advise(format!(
             "write a number from {FIRST_DESCRIPTOR} to {LAST_DESCRIPTOR}: 0, 1 and 2 are stdin, stdout and stderr"
         ))),
     }

@@ -113,7 +113,8 @@ impl MachineInput {
             | MachineInput::Spawned(_)
             | MachineInput::SpawnFailed(_)
             | MachineInput::SpawnUnanswered(_)
-            | MachineInput::Due(Timer::Settled | Timer::NextStopStep | Timer::EndOfRun)
+            | MachineInput::Ready
+            | MachineInput::Due(Timer::Settled | Timer::ReadyTimeout | Timer::NextStopStep | Timer::EndOfRun)
             | MachineInput::SignalSent
             | MachineInput::SignalRefused => false,
         }

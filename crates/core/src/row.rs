@@ -61,6 +61,8 @@ pub struct Row {
     pub restarts: u32,
     /// When it is started next without a request, on the monotonic clock.
     pub next_start: Option<Duration>,
+    /// When it must be ready, on the monotonic clock; none where it is, or need not be.
+    pub ready_by: Option<Duration>,
     /// The path of its stdout log, with the made-up name of an automatic one.
     pub stdout_logfile: Option<String>,
     /// The path of its stderr log.

@@ -25,6 +25,7 @@ pub fn row(group: &str, name: &str) -> Row {
         last_request: None,
         restarts: 0,
         next_start: None,
+        ready_by: None,
         stdout_logfile: None,
         stderr_logfile: None,
         awaited: Vec::new(),

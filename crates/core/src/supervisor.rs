@@ -17,6 +17,7 @@ mod messages;
 mod order;
 mod ordered_stop;
 mod probes;
+mod readiness;
 mod shutdown;
 mod shutdown_progress;
 pub mod snapshot;
@@ -246,6 +247,7 @@ impl Supervisor {
             last_request: member.last_request.clone(),
             restarts: member.machine.restarts(),
             next_start: member.machine.next_start(),
+            ready_by: member.machine.ready_by(),
             stdout_logfile: member.stdout_log.clone(),
             stderr_logfile: member.stderr_log.clone(),
             awaited: self.awaited(id),
@@ -272,6 +274,7 @@ impl Supervisor {
             SupervisorInput::RestartSignal { config } => self.restart_signal(config),
             SupervisorInput::ReopenSignal => self.reopen_signal(),
             SupervisorInput::Elapsed => self.elapsed(now),
+            SupervisorInput::Ready { run } => self.ready(now, run),
             SupervisorInput::Died { run, at } => self.died(run, at),
             SupervisorInput::Traces { run, traces } => self.keep_traces(run, traces),
             SupervisorInput::Exited { run, pid, status } => self.exited(now, run, pid, status),

@@ -16,6 +16,7 @@ mod listeners;
 mod memory_kills;
 mod messages;
 mod offload;
+mod readiness;
 mod reaping;
 mod resolve_command;
 mod resume;

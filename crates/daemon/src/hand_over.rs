@@ -163,6 +163,9 @@ pub struct HandedChild<D> {
     /// Our end of its stdout, where it is a listener.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub listener: Option<D>,
+    /// Our end of the pipe into which it writes when it is ready.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub ready: Option<D>,
     /// What the output plane reads.
     pub streams: Vec<HandedChannel<D>>,
 }
@@ -240,6 +243,7 @@ impl<D, S> HandOver<D, S> {
                 stdin: child.stdin.map(&mut *change).transpose()?,
                 waiting: child.waiting,
                 listener: child.listener.map(&mut *change).transpose()?,
+                ready: child.ready.map(&mut *change).transpose()?,
                 streams,
             });
         }

@@ -229,7 +229,9 @@ fn check_contradictions(reader: &Reader<'_>) -> Result<(), ConfigError> {
         }
     }
     for row in SectionKind::Program.options().filter(|row| reader.is_written(row)) {
-        if let Some(other) = row.only_with.filter(|other| !reader.writes(other)) {
+        let is_missing =
+            |other: &&str| !SectionKind::Program.option(other).is_some_and(|other| reader.is_written(other));
+        if let Some(other) = row.only_with.filter(is_missing) {
             let error = reader.error(row.name, format!("{} means nothing without {other}", row.name));
             return Err(error.advise(format!("write {other} as well, or remove {}", row.name)));
         }

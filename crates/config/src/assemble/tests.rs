@@ -7,6 +7,7 @@ use crate::model::{
     ActivityLog, AutoRestart, Config, Group, GroupKind, LogFile, NoticeLevel, Process, ProgramServerUrl, ServerAddress,
     SocketAddress,
 };
+use crate::readiness::ReadyWhen;
 use crate::{Purpose, load, load_with};
 
 mod messages;
@@ -43,6 +44,18 @@ fn only_process(config: &Config) -> &Process {
 
 fn names(group: &Group) -> Vec<&str> {
     group.processes.iter().map(|process| process.identity.name.as_str()).collect()
+}
+
+#[test]
+fn a_program_that_says_when_it_is_ready_has_other_defaults() {
+    let of = |text: &str| only_process(&read(&format!("[program:p]\ncommand=c\n{text}"))).clone();
+    let process = of("ready_when=fd:3\n");
+    assert_eq!(process.readiness.ready_when, Some(ReadyWhen::Descriptor(3)));
+    assert_eq!((process.start.startsecs, process.readiness.ready_timeout.as_secs()), (0, 90));
+    assert_eq!(of("ready_when=fd:3\nstartsecs=2\n").start.startsecs, 2);
+    assert_eq!(of("").start.startsecs, 1);
+    let text = error("[program:p]\ncommand=c\nready_timeout=1min\n");
+    assert!(text.starts_with("ready_timeout means nothing without ready_when"), "{text}");
 }
 
 #[test]

@@ -122,6 +122,8 @@ pub enum SupervisorInput {
     ReopenSignal,
     /// A deadline has come.
     Elapsed,
+    /// The child of this run is ready.
+    Ready { run: RunId },
     /// A child has been dead since `at`; what it wrote is still to be read.
     Died { run: RunId, at: Now },
     /// What is known of the end of a child besides its status, just before the input that says that it ended.

@@ -109,6 +109,7 @@ fn find_child(
     };
     let (stdin, stdout, stderr) =
         (open(Role::Stdin, run.stdin), open(Role::Stdout, run.stdout), open(Role::Stderr, run.stderr));
+    let ready = table.take(Owner::Readiness(run.run), Role::Ready);
     let lacks_pipe = stdout.is_none()
         || (stdin.is_none() && process.spawn.socket.is_none())
         || (stderr.is_none() && !process.logging.redirect_stderr);
@@ -131,6 +132,7 @@ fn find_child(
         stdin,
         waiting: Vec::new(),
         listener,
+        ready,
         streams,
     })
 }

@@ -67,7 +67,7 @@ impl KeeperTable {
     /// The number that no run of the daemon before had.
     pub fn next_run(&self) -> u64 {
         let runs = self.descriptors.keys().filter_map(|name| match name.owner {
-            Owner::Run(run) => Some(run + 1),
+            Owner::Run(run) | Owner::Readiness(run) => Some(run + 1),
             Owner::Daemon | Owner::Socket(_) => None,
         });
         runs.max().unwrap_or(0)

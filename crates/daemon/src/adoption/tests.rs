@@ -148,7 +148,7 @@ fn what_a_state_says_more_is_passed_over() {
             // One that has a single key says by it which of several things it is. A duration stays what it is.
             Value::Object(fields) if fields.len() > 1 && !fields.contains_key("nanos") => {
                 fields.values_mut().for_each(add);
-                fields.insert("ready_when".to_owned(), serde_json::json!({ "http": ["x", 1] }));
+                fields.insert("some_day".to_owned(), serde_json::json!({ "http": ["x", 1] }));
             }
             Value::Object(fields) => fields.values_mut().for_each(add),
             Value::Array(values) => values.iter_mut().for_each(add),

@@ -11,6 +11,7 @@ mod lingering;
 mod listener_pipe;
 mod look;
 mod orphan;
+mod ready_pipe;
 mod role;
 mod stdin;
 mod streams;
@@ -44,6 +45,7 @@ pub use leftover::LeftoverChildren;
 use lingering::Lingering;
 pub(super) use listener_pipe::MOST_AT_ONCE;
 use listener_pipe::{ListenerPipe, read_available};
+use ready_pipe::ReadyPipe;
 pub(super) use role::Role;
 use role::Supervised;
 use stdin::Stdin;
@@ -184,13 +186,12 @@ impl Children {
         registry: &Registry,
     ) -> Result<Spawned, SpawnFailure> {
         let spawned = self.spawner.spawn_program(id, supervisor, tools, survival)?;
-        let SpawnedProgram { run, pid, at, kept, stdin, stdout } = spawned;
-        let supervised = Supervised { process: id, kept, stdin: stdin.map(Stdin::new), orphan: None };
+        let SpawnedProgram { run, pid, at, kept, stdin, stdout, ready } = spawned;
+        let name = supervisor.process(id).map_or("", |process| &process.identity.name);
+        let ready = ready.map(|pipe| self.await_readiness(run, pipe, name, &tools.activity, registry));
+        let supervised = Supervised { process: id, kept, stdin: stdin.map(Stdin::new), orphan: None, ready };
         let role = match stdout {
-            Some(stdout) => {
-                let name = supervisor.process(id).map_or("", |process| &process.identity.name);
-                Role::Listener(supervised, self.listen(run, stdout, name, &tools.activity, registry))
-            }
+            Some(stdout) => Role::Listener(supervised, self.listen(run, stdout, name, &tools.activity, registry)),
             None => Role::Program(supervised),
         };
         self.add(run, pid, role, None);
@@ -237,6 +238,21 @@ impl Children {
             self.unwatched.add(token, name, "the stdout", &error, activity);
         }
         ListenerPipe { pipe: pipe.into(), token }
+    }
+
+    fn await_readiness(
+        &mut self,
+        run: RunId,
+        pipe: OwnedFd,
+        name: &str,
+        activity: &Activity,
+        registry: &Registry,
+    ) -> ReadyPipe {
+        let token = self.tokens.take(run);
+        if let Err(error) = register(registry, &pipe, Token(token), Interest::READABLE) {
+            self.unwatched.add(token, name, "the readiness", &error, activity);
+        }
+        ReadyPipe::new(pipe, token)
     }
 
     /// The child that has this process id; none where no child has it.
@@ -299,7 +315,10 @@ impl Children {
         is_foreign_kill: bool,
         registry: &Registry,
     ) -> ProcessId {
-        let Supervised { process, kept, stdin, orphan } = supervised;
+        let Supervised { process, kept, stdin, orphan, ready } = supervised;
+        if let Some(ready) = ready {
+            self.stop_awaiting(&ready, registry);
+        }
         if let Some(stdin) = stdin {
             // The keeper still has its copies, so that closing ours would not end the watch.
             self.stop_watching(&stdin, registry);

@@ -9,12 +9,13 @@ use crate::clock::present;
 use crate::output::{OutputRequest, RunId};
 
 impl Control {
-    /// A stdin has room again, a listener wrote, or an orphan has ended.
+    /// A stdin has room again, a listener wrote, a program is ready, or an orphan has ended.
     pub(super) fn descriptor_ready(&mut self, token: usize, writable: bool) {
         if writable {
             self.children.flush_stdin(token, self.poll.registry());
         }
         self.read_listener(token);
+        self.hear_readiness(token);
         self.check_orphan(token);
         self.report_exits();
     }

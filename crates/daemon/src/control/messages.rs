@@ -56,6 +56,7 @@ impl Control {
                 // From now on, whoever else has its pipes sees that nobody is at their other ends.
                 if let Some(survival) = &mut self.survival {
                     survival.forget(Owner::Run(run.0));
+                    survival.forget(Owner::Readiness(run.0));
                 }
                 if let Some(drained) = self.children.drained(run) {
                     self.drained(drained, &end);

@@ -31,7 +31,7 @@ use super::child_env;
 use super::offload::{NoReply, Offload};
 use super::resolve_command::{CommandResolver, Launch, Unresolved};
 use super::sockets::Sockets;
-use super::survival::Survival;
+use super::survival::{self, Survival};
 use super::tools::Tools;
 use crate::activity::Activity;
 use crate::clock::present;
@@ -81,6 +81,8 @@ pub(super) struct SpawnedProgram {
     pub(super) stdin: Option<OwnedFd>,
     /// The stdout of a listener, which control reads itself.
     pub(super) stdout: Option<OwnedFd>,
+    /// Into which it writes when it is ready.
+    pub(super) ready: Option<OwnedFd>,
 }
 
 impl ChildSpawner {
@@ -152,6 +154,7 @@ impl ChildSpawner {
                 tools.output.send(OutputRequest::Detach { run });
                 if let Some(survival) = survival {
                     survival.forget(Owner::Run(run.0));
+                    survival.forget(Owner::Readiness(run.0));
                 }
                 return Err(failure);
             }
@@ -159,7 +162,8 @@ impl ChildSpawner {
         if let Some(survival) = survival {
             survival.spawned(run, pid);
         }
-        Ok(SpawnedProgram { run, pid, at, kept: kept.spawned(pid, started), stdin: pipes.stdin, stdout: pipes.stdout })
+        let Pipes { stdin, stdout, ready, .. } = pipes;
+        Ok(SpawnedProgram { run, pid, at, kept: kept.spawned(pid, started), stdin, stdout, ready })
     }
 
     fn prepare(
@@ -197,6 +201,9 @@ impl ChildSpawner {
         if let Some(survival) = survival {
             // Before the child exists: at no moment is there a child that nobody knows, or whose pipes nobody holds.
             survival.keep_pipes(run, &pipes.ours(&outputs));
+            if let Some(ready) = &pipes.ready {
+                survival.keep(&[(survival::readiness(run), ready.as_fd())]);
+            }
             survival.journal.note(supervisor, id, Some(kept.clone()));
         }
         let channels =
@@ -234,7 +241,7 @@ impl ChildSpawner {
         }
         let before = start_time::boot_time();
         let plan = plan?;
-        let make = || self.spawner.spawn(plan, pipes.stdio(), pid_slot);
+        let make = || self.spawner.spawn(plan, pipes.descriptors(), pid_slot);
         let child = match StopPlan::of(process).reaches_tree().then(TreeMark::random).flatten() {
             Some(mark) => mark.given_to(make),
             None => make(),

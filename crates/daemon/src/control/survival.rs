@@ -233,6 +233,11 @@ impl Survival {
     }
 }
 
+/// What the keeper knows the pipe by into which the child of a run writes when it is ready.
+pub(super) fn readiness(run: RunId) -> Name {
+    Name { owner: Owner::Readiness(run.0), role: Role::Ready }
+}
+
 /// What the keeper knows a channel by.
 pub(super) fn role(channel: Channel) -> Role {
     match channel {

@@ -16,6 +16,8 @@ pub enum Owner {
     Run(u64),
     /// That of a FastCGI socket.
     Socket(u64),
+    /// What tells that the child of a run is ready, which is closed before the others of the run.
+    Readiness(u64),
 }
 
 /// What it is for.
@@ -42,10 +44,12 @@ pub enum Role {
     TransitPipe,
     /// Where they go into that pipe.
     TransitEntry,
+    /// The reading end of a pipe into which a child writes when it is ready.
+    Ready,
 }
 
 impl Role {
-    pub(super) const ALL: [Role; 10] = [
+    pub(super) const ALL: [Role; 11] = [
         Role::Stdin,
         Role::Stdout,
         Role::Stderr,
@@ -56,6 +60,7 @@ impl Role {
         Role::Transit,
         Role::TransitPipe,
         Role::TransitEntry,
+        Role::Ready,
     ];
 }
 
@@ -132,6 +137,7 @@ impl Owner {
             Owner::Daemon => (0, 0),
             Owner::Run(number) => (1, number),
             Owner::Socket(number) => (2, number),
+            Owner::Readiness(number) => (3, number),
         };
         let mut text = [kind; Owner::LENGTH];
         text[1..].copy_from_slice(&number.to_le_bytes());
@@ -145,6 +151,7 @@ impl Owner {
             0 => Some(Owner::Daemon),
             1 => Some(Owner::Run(number)),
             2 => Some(Owner::Socket(number)),
+            3 => Some(Owner::Readiness(number)),
             _ => None,
         }
     }

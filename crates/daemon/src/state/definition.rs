@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn fields_that_are_not_known_are_passed_over() {
         let text = r#"{"name":"g","priority":1,"later":{"x":1},"programs":[
-            {"name":"p","section":"program:p","origin":["f",3],"command":"x","ready_when":"notify"}]}"#;
+            {"name":"p","section":"program:p","origin":["f",3],"command":"x","some_day":"notify"}]}"#;
         let group = model::Group::from(serde_json::from_str::<GroupRecord>(text).unwrap());
         assert_eq!(group.processes[0].start.startretries, 3);
     }

@@ -142,6 +142,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
             UrlOrAuto::Present(text) | UrlOrAuto::Version1 { text } => ConfigValue::Text(text.into()),
         },
         K::OnDependencyFailure
+        | K::ReadyWhen
         | K::Text
         | K::Password
         | K::ExitWhen

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use supervisord_config::model::{self, LogFile};
-use supervisord_core::process::{self, ProcessFailure, ProcessPhase, Progress, Timers};
+use supervisord_core::process::{self, ProcessFailure, ProcessPhase, Progress, Timer, Timers};
 use supervisord_core::supervisor;
 use supervisord_core::supervisor::ListenerProgress;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
@@ -191,6 +191,18 @@ pub struct ProcessRecord {
     /// How many steps of its stop plan are done besides the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) stop_step: u32,
+    /// Its child has said that it is ready.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) ready: bool,
+    /// Its child has been alive for `startsecs`, and is not ready.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) getting_ready: bool,
+    /// When it must be ready, where another timer is that of its phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ready_by: Option<u64>,
+    /// Why its child is being stopped although it is wanted up.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) failing: String,
     /// Where it is an event listener: how far it has got with its events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) listener: Option<Value>,
@@ -257,6 +269,8 @@ impl ProcessRecord {
             quick_ends,
             restarts,
             stop_step,
+            ready,
+            failing,
             last_start,
             last_stop,
             failure,
@@ -294,6 +308,10 @@ impl ProcessRecord {
             replacing: false,
             awaits_dependencies: *phase == ProcessPhase::AwaitingDependencies,
             stop_step: *stop_step,
+            ready: *ready,
+            getting_ready: *phase == ProcessPhase::GettingReady,
+            ready_by: timers.get(Timer::ReadyTimeout).filter(|_| *phase == ProcessPhase::Settling).map(nanos),
+            failing: failing.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
             listener: member.listener.as_ref().and_then(|progress| serde_json::to_value(Listener::from(progress)).ok()),
             waiting,
             run,
@@ -345,6 +363,9 @@ impl ProcessRecord {
         if let (Some(timer), Some(deadline)) = (phase.timer(), self.deadline) {
             timers.set(timer, Duration::from_nanos(deadline));
         }
+        if let Some(ready_by) = self.ready_by {
+            timers.set(Timer::ReadyTimeout, Duration::from_nanos(ready_by));
+        }
         Progress {
             phase,
             wanted: match self.wanted {
@@ -360,6 +381,8 @@ impl ProcessRecord {
             quick_ends: self.quick_ends,
             restarts: (&self.restarts).into(),
             stop_step: self.stop_step,
+            ready: self.ready,
+            failing: ProcessFailure::from_text(self.failing.clone()),
             last_start: self.start,
             last_stop: self.stop,
             failure: ProcessFailure::from_text(self.spawn_error.clone()),
@@ -376,6 +399,7 @@ impl ProcessRecord {
             ProcessState::Stopped if self.start == 0 => ProcessPhase::NeverStarted,
             ProcessState::Stopped => ProcessPhase::Stopped,
             ProcessState::Starting if pid == 0 => ProcessPhase::Spawning,
+            ProcessState::Starting if self.getting_ready => ProcessPhase::GettingReady,
             ProcessState::Starting => ProcessPhase::Settling,
             ProcessState::Running => ProcessPhase::Up,
             ProcessState::Stopping => ProcessPhase::Stopping,
@@ -404,7 +428,7 @@ fn nanos(moment: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use supervisord_config::samples;
-    use supervisord_core::process::{EndJudgement, EndTraces, ExitStatus, LastEnd, Machine, Timer};
+    use supervisord_core::process::{EndJudgement, EndTraces, ExitStatus, LastEnd, Machine};
 
     use supervisord_core::last_request::{LastRequest, RequestedAction};
 
@@ -439,9 +463,16 @@ mod tests {
             for wanted in [process::Wanted::Up, process::Wanted::Down] {
                 let mut timers = Timers::default();
                 phase.timer().into_iter().for_each(|timer| timers.set(timer, Duration::from_nanos(77)));
+                if phase == ProcessPhase::Settling {
+                    timers.set(Timer::ReadyTimeout, Duration::from_nanos(88));
+                }
                 let has_child = matches!(
                     phase,
-                    ProcessPhase::Settling | ProcessPhase::Up | ProcessPhase::Stopping | ProcessPhase::Unreachable
+                    ProcessPhase::Settling
+                        | ProcessPhase::GettingReady
+                        | ProcessPhase::Up
+                        | ProcessPhase::Stopping
+                        | ProcessPhase::Unreachable
                 );
                 let progress = Progress {
                     phase,
@@ -458,6 +489,8 @@ mod tests {
                         times: vec![Duration::from_nanos(55), Duration::from_nanos(66)],
                     },
                     stop_step: 1,
+                    ready: true,
+                    failing: ProcessFailure::from_text("Not ready within 90s (fd:3)".to_owned()),
                     last_start: i64::from(phase != ProcessPhase::NeverStarted),
                     last_stop: 9,
                     failure: Some(ProcessFailure::BadExit(3)),

@@ -9,7 +9,7 @@ use std::ptr;
 
 use libc::c_char;
 
-use super::plan::{ProcessGroup, SpawnPlan, Stdio};
+use super::plan::{ChildDescriptors, ProcessGroup, SpawnPlan};
 use crate::system::{self, PreparedChild, child_calls as calls};
 use crate::user::RunAs;
 use crate::user_ids::DropError;
@@ -28,6 +28,8 @@ pub(crate) struct Child {
     argv: Vec<*const c_char>,
     environment: Vec<*const c_char>,
     stdio: [RawFd; 3],
+    /// A further descriptor, and its number in the child.
+    further: Option<(RawFd, RawFd)>,
     nice_text: Vec<u8>,
     setuid_text: Vec<u8>,
     chdir_text: Vec<u8>,
@@ -44,7 +46,7 @@ enum Failure {
 }
 
 impl Child {
-    pub(crate) fn new(plan: SpawnPlan, stdio: Stdio<'_>) -> Child {
+    pub(crate) fn new(plan: SpawnPlan, descriptors: ChildDescriptors<'_>) -> Child {
         let uid = match &plan.run_as {
             RunAs::Same => 0,
             RunAs::Other(ids) => ids.uid,
@@ -56,7 +58,8 @@ impl Child {
         Child {
             argv: null_terminated(plan.argv.iter().map(|word| word.as_ptr())),
             environment: null_terminated(plan.environment.entries().iter().map(|entry| entry.as_ptr())),
-            stdio: stdio.numbers(),
+            stdio: descriptors.stdio.numbers(),
+            further: descriptors.further_numbers(),
             nice_text: plan.nice.map(nice).unwrap_or_default(),
             setuid_text: format!("supervisor: couldn't setuid to {uid}: ").into_bytes(),
             chdir_text: failure_text(b"chdir to ", directory),
@@ -75,6 +78,9 @@ impl Child {
         self.place_descriptors().map_err(|_| Failure::Descriptors)?;
         reset_signals();
         calls::close_others_on_exec();
+        if let Some((_, target)) = self.further {
+            calls::keep_on_exec(target).map_err(|_| Failure::Descriptors)?;
+        }
         if let Some(nice) = self.plan.nice {
             calls::set_nice(nice).map_err(Failure::Nice)?;
         }
@@ -98,15 +104,18 @@ impl Child {
     }
 
     fn place_descriptors(&self) -> Result<(), Errno> {
-        // First, those numbered 0 to 2 move away, because they could be overwritten before they are copied. A source
-        // that differs from its target also has its close-on-exec flag cleared by the copy.
-        let mut sources = self.stdio;
-        for source in &mut sources {
-            if *source <= 2 {
-                *source = calls::duplicate(*source, 3)?;
-            }
-        }
-        for (source, target) in sources.into_iter().zip(0..) {
+        // First, those with the number of a target move away, because they could be overwritten before they are copied. A
+        // source that differs from its target also has its close-on-exec flag cleared by the copy.
+        let last = self.further.map_or(2, |(_, target)| target);
+        let is_target = |number: RawFd| number <= 2 || number == last;
+        let moved = |source: RawFd| if is_target(source) { calls::duplicate(source, last + 1) } else { Ok(source) };
+        let [stdin, stdout, stderr] = self.stdio;
+        let sources = [moved(stdin)?, moved(stdout)?, moved(stderr)?];
+        let further = match self.further {
+            Some((source, target)) => Some((moved(source)?, target)),
+            None => None,
+        };
+        for (source, target) in sources.into_iter().zip(0..).chain(further) {
             calls::replace(source, target)?;
         }
         Ok(())

@@ -88,7 +88,7 @@ impl SpawnPlan {
     }
 }
 
-/// What the child gets as descriptors 0, 1 and 2, and nothing else. The same descriptor may be given twice.
+/// What the child gets as descriptors 0, 1 and 2. The same descriptor may be given twice.
 #[derive(Clone, Copy, Debug)]
 pub struct Stdio<'fd> {
     /// Descriptor 0.
@@ -97,6 +97,28 @@ pub struct Stdio<'fd> {
     pub stdout: BorrowedFd<'fd>,
     /// Descriptor 2.
     pub stderr: BorrowedFd<'fd>,
+}
+
+/// All descriptors that the child gets.
+#[derive(Clone, Copy, Debug)]
+pub struct ChildDescriptors<'fd> {
+    /// Descriptors 0, 1 and 2.
+    pub stdio: Stdio<'fd>,
+    /// One more, with its number in the child, which is above 2.
+    pub further: Option<(u16, BorrowedFd<'fd>)>,
+}
+
+impl<'fd> From<Stdio<'fd>> for ChildDescriptors<'fd> {
+    fn from(stdio: Stdio<'fd>) -> ChildDescriptors<'fd> {
+        ChildDescriptors { stdio, further: None }
+    }
+}
+
+impl ChildDescriptors<'_> {
+    /// The number of the further one in this process and in the child.
+    pub(super) fn further_numbers(&self) -> Option<(RawFd, RawFd)> {
+        self.further.map(|(target, fd)| (fd.as_raw_fd(), target.into()))
+    }
 }
 
 impl Stdio<'_> {

@@ -175,6 +175,28 @@ fn descriptors_may_be_given_in_any_order() {
 }
 
 #[test]
+fn a_further_descriptor_reaches_the_child_whatever_its_number_is_here() {
+    for (release, mut spawner) in spawners() {
+        let null = File::options().read(true).write(true).open("/dev/null").unwrap();
+        let (output, further) = (pipe().unwrap(), pipe().unwrap());
+        // Numbers that others have here, that of the descriptor itself, and one that nobody has.
+        let (own, of_output) = (further.writer.as_raw_fd(), output.writer.as_raw_fd());
+        for target in [3, 4, own, of_output, 200] {
+            let script = format!("echo ready >&{target}; cd /dev/fd; ls");
+            let stdio = Stdio { stdin: null.as_fd(), stdout: output.writer.as_fd(), stderr: null.as_fd() };
+            let target = u16::try_from(target).unwrap();
+            let descriptors = ChildDescriptors { stdio, further: Some((target, further.writer.as_fd())) };
+            let bash = plan(&["/bin/bash", "-c", &script]);
+            let child = spawner.spawn(bash, descriptors, &AtomicU64::new(0)).unwrap();
+            wait_for(child).unwrap();
+            let mut said = [0; 100];
+            let length = crate::fd::read(further.reader.as_fd(), &mut said).unwrap();
+            assert_eq!(&said[..length], b"ready\n", "{target} on {release}");
+        }
+    }
+}
+
+#[test]
 fn all_signals_are_as_they_are_by_default() {
     crate::signal::ignore_write_signals().unwrap();
     if !cfg!(target_os = "linux") {

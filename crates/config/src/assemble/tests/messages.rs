@@ -25,7 +25,9 @@ fn section_without(kind: SectionKind, option: &str) -> (String, String) {
         _ => &[],
     };
     let lines = needed.iter().filter(|(name, _)| *name != option).map(|(name, value)| format!("{name}={value}\n"));
-    (header, lines.collect())
+    let companion = kind.option(option).and_then(|row| kind.option(row.only_with?));
+    let companion = companion.map(|row| format!("{}={}\n", row.name, row.shown()));
+    (header, lines.chain(companion).collect())
 }
 
 /// The message about an option with this value, and how it should name the place.
@@ -63,7 +65,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
             Kind::Environment => "KEY",
             Kind::Dependencies => "a,,b",
-            Kind::OnDependencyFailure => "??",
+            Kind::OnDependencyFailure | Kind::ReadyWhen => "??",
             Kind::Name => "a b",
             Kind::User | Kind::Owner => "no-such-user",
             Kind::Directory => "/no/such",
@@ -95,6 +97,11 @@ fn messages_say_what_to_write() {
         ("startsecs=5 min", "; write 300)"),
         ("startsecs=", "(c.conf:4, [program:a] startsecs=: expected whole number)"),
         ("stdout_logfile_maxbytes=10M", "; write 10MB)"),
+        ("ready_when=fd:2", "write a number from 3 to 255: 0, 1 and 2 are stdin, stdout and stderr)"),
+        (
+            "ready_timeout=5s",
+            "(c.conf:4, [program:a] ready_timeout=5s: write ready_when as well, or remove ready_timeout)",
+        ),
         ("stopsignal=TREM", "; did you mean TERM?)"),
         ("stopsignal=TERM,TREM", "; did you mean TERM?)"),
         ("stop_sequence=TERM:5m, KILL", "steps, separated by commas; write 5min)"),

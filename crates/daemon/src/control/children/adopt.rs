@@ -31,7 +31,7 @@ impl Children {
         tools: &Tools,
         registry: &Registry,
     ) -> bool {
-        let HandedChild { run, pid, kept, handle, stdin, waiting, listener, streams, .. } = child;
+        let HandedChild { run, pid, kept, handle, stdin, waiting, listener, ready, streams, .. } = child;
         let Some(process) = supervisor.process(id) else { return false };
         let name = process.identity.name.as_str();
         let channels: Vec<_> = streams
@@ -53,7 +53,8 @@ impl Children {
             }
         };
         let stdin = stdin.map(|pipe| Stdin::with_waiting(pipe, waiting));
-        let supervised = Supervised { process: id, kept, stdin, orphan };
+        let ready = ready.map(|pipe| self.await_readiness(run, pipe, name, &tools.activity, registry));
+        let supervised = Supervised { process: id, kept, stdin, orphan, ready };
         let role = match listener {
             Some(pipe) => Role::Listener(supervised, self.listen(run, pipe, name, &tools.activity, registry)),
             None => Role::Program(supervised),

@@ -59,7 +59,7 @@ impl Children {
                     continue;
                 }
             };
-            let Supervised { process, kept, stdin, orphan } = supervised;
+            let Supervised { process, kept, stdin, orphan, ready } = supervised;
             let Some(group) = supervisor.group_of(process) else { continue };
             let Some(config) = supervisor.process(process) else { continue };
             let (stdin, waiting) = stdin.map(Stdin::into_parts).unzip();
@@ -75,6 +75,7 @@ impl Children {
                 stdin,
                 waiting: waiting.unwrap_or_default(),
                 listener: listener.map(|listener| listener.pipe.into()),
+                ready: ready.map(|ready| ready.pipe.into()),
                 streams: by_run.remove(&run).unwrap_or_default(),
             });
         }

@@ -7,6 +7,7 @@ use supervisord_core::supervisor::ProcessId;
 
 use super::listener_pipe::ListenerPipe;
 use super::orphan::Orphan;
+use super::ready_pipe::ReadyPipe;
 use super::stdin::Stdin;
 use crate::keeper::{Name, Owner, Role as Descriptor};
 use crate::output::RunId;
@@ -36,6 +37,8 @@ pub(in crate::control) struct Supervised {
     pub(super) stdin: Option<Stdin>,
     /// None for a child of this process.
     pub(super) orphan: Option<Orphan>,
+    /// Into which it writes when it is ready; none where it is, or does not tell in this way.
+    pub(super) ready: Option<ReadyPipe>,
 }
 
 impl Role {
@@ -71,6 +74,7 @@ impl Role {
         let handle =
             supervised.and_then(|supervised| Some((Descriptor::Handle, supervised.orphan.as_ref()?.handle.as_fd())));
         let stdout = self.listener_pipe().map(|listener| (Descriptor::Stdout, listener.pipe.as_fd()));
-        [stdin, stdout, handle].into_iter().flatten().map(move |(role, fd)| (Name { owner, role }, fd))
+        let own = [stdin, stdout, handle].into_iter().flatten().map(move |(role, fd)| (Name { owner, role }, fd));
+        own.chain(supervised.and_then(|supervised| supervised.ready.as_ref()?.held(run)))
     }
 }

@@ -5,6 +5,7 @@ use supervisord_core::supervisor::{FeedFailure, ProcessId};
 
 use super::Children;
 use super::listener_pipe::read_available;
+use super::ready_pipe::{Heard, ReadyPipe};
 use super::role::{Role, Supervised};
 use super::stdin::Stdin;
 use crate::descriptor::{deregister, register};
@@ -83,6 +84,27 @@ impl Children {
             }
             Err(_) => self.close_stdin(run, registry),
         }
+    }
+
+    /// The loop no longer watches a pipe that is about to be closed.
+    pub(super) fn stop_awaiting(&mut self, ready: &ReadyPipe, registry: &Registry) {
+        deregister(registry, ready);
+        self.tokens.release(ready.token);
+    }
+
+    /// Reads what the program behind this token said about its readiness. Once it is ready, or cannot say so any more, the
+    /// pipe is closed.
+    pub(in crate::control) fn hear_readiness(&mut self, token: usize, registry: &Registry) -> Option<(RunId, bool)> {
+        let run = self.tokens.run(token)?;
+        let supervised = self.supervised_mut(run)?;
+        let is_ready = match supervised.ready.as_mut().filter(|ready| ready.token == token)?.hear() {
+            Heard::Nothing => return None,
+            Heard::Ready => true,
+            Heard::Closed => false,
+        };
+        let ready = supervised.ready.take()?;
+        self.stop_awaiting(&ready, registry);
+        Some((run, is_ready))
     }
 
     /// Reads what the listener behind this token said.

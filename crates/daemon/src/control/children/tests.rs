@@ -107,7 +107,7 @@ fn an_orphan_that_cannot_be_watched_lives_and_its_end_is_seen() {
     let orphan = Some(orphan.expect("it lives"));
     let text = log.lock().unwrap().clone();
     assert!(text.contains("WARN cannot watch the process of web, which is looked at every 100 ms instead"), "{text}");
-    let supervised = Supervised { process: ProcessId(1), kept, stdin: None, orphan };
+    let supervised = Supervised { process: ProcessId(1), kept, stdin: None, orphan, ready: None };
     children.add(run, pid, Role::Program(supervised), None);
     let mut now = present().mono;
     let looked_at = children.take_unwatched(now, poll.registry());
@@ -143,7 +143,7 @@ fn a_listener_that_cannot_be_watched_is_heard_until_it_can() {
     let text = log.lock().unwrap().clone();
     assert!(text.contains("WARN cannot watch the stdout of ears"), "{text}");
     let kept = state::Run::new(run);
-    let supervised = Supervised { process: ProcessId(1), kept, stdin: None, orphan: None };
+    let supervised = Supervised { process: ProcessId(1), kept, stdin: None, orphan: None, ready: None };
     children.add(run, u32::MAX, Role::Listener(supervised, listener), None);
     let mut writer = File::from(output.writer);
     let mut now = present().mono;

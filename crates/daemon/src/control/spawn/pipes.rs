@@ -4,9 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use supervisord_config::model::Process;
+use supervisord_config::readiness::ReadyWhen;
 use supervisord_core::output::Channel;
+use supervisord_core::process::ReadinessRule;
 use supervisord_sys::pipe;
-use supervisord_sys::spawn::Stdio;
+use supervisord_sys::spawn::{ChildDescriptors, Stdio};
 
 use crate::control::survival;
 use crate::keeper::Role;
@@ -21,6 +23,10 @@ pub(super) struct Pipes {
     pub(super) stdin: Option<OwnedFd>,
     /// None when the output plane has it.
     pub(super) stdout: Option<OwnedFd>,
+    /// Into which it writes when it is ready, with the number that this has in the child.
+    child_ready: Option<(u16, OwnedFd)>,
+    /// Our end of that.
+    pub(super) ready: Option<OwnedFd>,
 }
 
 /// The outputs of a program that the output plane knows, with the pipes it is to read.
@@ -45,9 +51,27 @@ impl Pipes {
         let (stderr, child_stderr) = stderr.map_or((None, None), |pipe| (Some(pipe.reader), Some(pipe.writer)));
         let (own_stdout, other_stdout) =
             if reads_stdout { (Some(stdout.reader), None) } else { (None, Some(stdout.reader)) };
+        let (child_ready, ready) = match ReadinessRule::of(process).sign() {
+            Some(ReadyWhen::Descriptor(number)) => {
+                let pipe = pipe::from_child()?;
+                (Some((*number, pipe.writer)), Some(pipe.reader))
+            }
+            None => (None, None),
+        };
         let mut outputs = vec![(Channel::Stdout, other_stdout)];
         outputs.extend(stderr.map(|pipe| (Channel::Stderr, Some(pipe))));
-        Ok((Pipes { child_stdin, child_stdout: stdout.writer, child_stderr, stdin, stdout: own_stdout }, outputs))
+        Ok((
+            Pipes {
+                child_stdin,
+                child_stdout: stdout.writer,
+                child_stderr,
+                stdin,
+                stdout: own_stdout,
+                child_ready,
+                ready,
+            },
+            outputs,
+        ))
     }
 
     /// Our ends, those that the output plane is to get among them.
@@ -58,11 +82,13 @@ impl Pipes {
     }
 
     /// The ends of the child.
-    pub(super) fn stdio(&self) -> Stdio<'_> {
-        Stdio {
+    pub(super) fn descriptors(&self) -> ChildDescriptors<'_> {
+        let stdio = Stdio {
             stdin: self.child_stdin.as_fd(),
             stdout: self.child_stdout.as_fd(),
             stderr: self.child_stderr.as_ref().unwrap_or(&self.child_stdout).as_fd(),
-        }
+        };
+        let further = self.child_ready.as_ref().map(|(number, pipe)| (*number, pipe.as_fd()));
+        ChildDescriptors { stdio, further }
     }
 }

@@ -4,6 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use supervisord_config::dependency::Dependency;
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
+use supervisord_core::process::{ProcessPhase, ReadinessRule};
 use supervisord_core::row::{LocalTime, Row};
 
 use super::facts::{EndResource, RequestResource};
@@ -48,12 +49,32 @@ struct ProgramResource<'a> {
     restarts: u32,
     /// Without a request.
     next_start: Option<i64>,
+    /// None where nothing says that it is ready.
+    readiness: Option<Readiness>,
     stdout_logfile: Option<&'a str>,
     stderr_logfile: Option<&'a str>,
     /// Each as `GROUP:NAME:CONDITION` or `GROUP:*:CONDITION`.
     dependencies: Vec<String>,
     /// What it waits for before it is started.
     waiting_for: Vec<Awaited<'a>>,
+}
+
+/// What says that a process is ready.
+#[derive(Serialize)]
+struct Readiness {
+    /// As it is configured.
+    when: String,
+    ready: bool,
+    /// When it is stopped if it is not ready.
+    timeout_at: Option<i64>,
+}
+
+impl Readiness {
+    fn new(row: &Row) -> Option<Readiness> {
+        let when = ReadinessRule::of(&row.config).sign()?.to_string();
+        let ready = row.phase == ProcessPhase::Up;
+        Some(Readiness { when, ready, timeout_at: row.ready_by.map(epoch_of) })
+    }
 }
 
 /// Something that a process waits for.
@@ -93,6 +114,7 @@ impl<'a> ProgramResource<'a> {
             last_request: row.last_request.as_deref().map(RequestResource::from),
             restarts: row.restarts,
             next_start: row.next_start.map(epoch_of),
+            readiness: Readiness::new(row),
             stdout_logfile: row.stdout_logfile.as_deref(),
             stderr_logfile: row.stderr_logfile.as_deref(),
             dependencies: row.config.dependencies().iter().map(Dependency::to_string).collect(),

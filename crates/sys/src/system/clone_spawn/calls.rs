@@ -70,6 +70,12 @@ pub(crate) fn close_others_on_exec() {
     let _ = unsafe { call(libc::SYS_close_range, arguments) };
 }
 
+/// Clears close-on-exec of a descriptor.
+pub(crate) fn keep_on_exec(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: the call only changes flags of a descriptor.
+    unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, 0, 0]) }.map(drop)
+}
+
 /// Gives a signal its default disposition.
 pub(crate) fn default_signal(signal: i32) -> Result<(), Errno> {
     /// The longest form of the kernel's `struct sigaction`. All zeros mean the default action, no flags and no mask.

@@ -34,6 +34,12 @@ pub(crate) fn replace(fd: RawFd, target: RawFd) -> Result<(), Errno> {
 /// Does nothing: the daemon opens all descriptors with close-on-exec.
 pub(crate) fn close_others_on_exec() {}
 
+/// Clears close-on-exec of a descriptor.
+pub(crate) fn keep_on_exec(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: the call only changes flags of a descriptor.
+    checked(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
+}
+
 /// Gives a signal its default disposition.
 pub(crate) fn default_signal(signal: i32) -> Result<(), Errno> {
     // SAFETY: all zeros is a valid action: no flags, an empty mask, and the default disposition is 0 everywhere.

@@ -1,0 +1,85 @@
+//! The pipe into which a program writes a line when it is ready.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::control::survival;
+use crate::keeper::Name;
+use crate::output::RunId;
+
+/// The read end, with the token under which the loop watches it.
+pub(in crate::control) struct ReadyPipe {
+    pub(super) pipe: File,
+    pub(super) token: usize,
+}
+
+/// What has come out of the pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing that counts.
+    Nothing,
+    /// The end of a line: the program is ready.
+    Ready,
+    /// The end: nobody has the other end any more, and nothing was said.
+    Closed,
+}
+
+/// How many pieces are read in one turn of the loop, so that a flood cannot hold it.
+const MOST_PIECES: usize = 16;
+
+impl ReadyPipe {
+    pub(super) fn new(pipe: OwnedFd, token: usize) -> ReadyPipe {
+        ReadyPipe { pipe: pipe.into(), token }
+    }
+
+    /// Reads what can be read without waiting.
+    pub(super) fn hear(&mut self) -> Heard {
+        let mut piece = [0; 4096];
+        let mut pieces = 0;
+        while pieces < MOST_PIECES {
+            match self.pipe.read(&mut piece) {
+                Ok(0) => return Heard::Closed,
+                Ok(count) if piece[..count].contains(&b'\n') => return Heard::Ready,
+                Ok(_) => pieces += 1,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Heard::Nothing,
+                Err(_) => return Heard::Closed,
+            }
+        }
+        // Whoever writes so much without a line will not write one.
+        Heard::Closed
+    }
+
+    /// By what the keeper knows it.
+    pub(super) fn held(&self, run: RunId) -> Option<(Name, BorrowedFd<'_>)> {
+        Some((survival::readiness(run), self.pipe.as_fd()))
+    }
+}
+
+impl AsFd for ReadyPipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisord_sys::{fd, pipe};
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_line_counts_and_the_end_of_the_pipe_does_not() {
+        for (written, expected) in [(&b""[..], Heard::Nothing), (b"soon", Heard::Nothing), (b"so\non", Heard::Ready)] {
+            let pipe = pipe::from_child().unwrap();
+            let mut ready = ReadyPipe::new(pipe.reader, 0);
+            if !written.is_empty() {
+                fd::write(pipe.writer.as_fd(), written).unwrap();
+            }
+            assert_eq!(ready.hear(), expected);
+            drop(pipe.writer);
+            assert_eq!(ready.hear(), Heard::Closed);
+        }
+    }
+}
