@@ -22,6 +22,9 @@ use stack::Stack;
 /// How many children may be starting at a time. The launcher waits for the oldest of them before it starts another one.
 const MAX_STARTING: usize = 8;
 
+/// How many stacks are kept: of each, a page or two are in memory.
+const MAX_SPARE: usize = 4;
+
 /// How long the launcher waits for the oldest child. After that it no longer waits for this child.
 const MAX_WAIT: Duration = Duration::from_millis(100);
 
@@ -34,8 +37,8 @@ pub(crate) struct Launcher<C: PreparedChild> {
     starting: VecDeque<Box<LaunchSlot<C>>>,
     /// Those for which the launcher no longer waits.
     stuck: VecDeque<Box<LaunchSlot<C>>>,
-    /// A stack for the next child.
-    spare: Option<Stack>,
+    /// Stacks for the next children.
+    spare: Vec<Stack>,
     /// The `dumpable` flag of the daemon before it started a child that changes its user. The flag belongs to the memory,
     /// and changing the user clears it for all processes that share the memory. It stays cleared while such a child shares
     /// the memory: otherwise its user could read the daemon's memory.
@@ -50,7 +53,7 @@ impl<C: PreparedChild> Launcher<C> {
             shares_memory: is_at_least(release, (5, 16)),
             starting: VecDeque::new(),
             stuck: VecDeque::new(),
-            spare: None,
+            spare: Vec::new(),
             dumpable: None,
         }
     }
@@ -64,7 +67,7 @@ impl<C: PreparedChild> Launcher<C> {
         if changes_user {
             self.dumpable.get_or_insert_with(dumpable);
         }
-        let stack = self.spare.take().map_or_else(Stack::new, Ok)?;
+        let stack = self.spare.pop().map_or_else(Stack::new, Ok)?;
         let slot = Box::new(LaunchSlot { child, stack, changes_user, is_occupied: AtomicI32::new(0) });
         let pid = slot.start_child(pid_slot);
         self.starting.push_back(slot);
@@ -80,7 +83,8 @@ impl<C: PreparedChild> Launcher<C> {
         for slot in mem::take(&mut self.starting) {
             match slot.is_occupied() {
                 true => self.starting.push_back(slot),
-                false => self.spare = Some(slot.stack),
+                false if self.spare.len() < MAX_SPARE => self.spare.push(slot.stack),
+                false => {}
             }
         }
         let mut occupied = self.starting.iter().chain(&self.stuck);
