@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::scene::Place;
-use crate::harness::{Daemon, Scene, Subject, http, only_ours, wait};
+use crate::harness::{Daemon, Scene, Subject, http, only_ours, processes, wait};
 
 /// The options these tests are about.
 pub const PINNED: &[&str] = &[
@@ -200,4 +200,24 @@ fn delays_and_limits_survive_upgrades_and_kills() {
         assert_gaps_at_least(&daemon, &[700, 1400, 2000, 2000, 2000, 4000]);
         assert_eq!(program(&daemon)["restarts"], 6);
     });
+}
+
+/// Its logs are opened in advance, because most programs are started again.
+#[test]
+fn a_program_that_is_not_started_again_holds_no_descriptor() {
+    let options = "command=/bin/sh -c 'read -r code; exit $code'\nstdout_logfile={dir}/p.log\nstderr_logfile={dir}/e.log\n\
+                   startsecs=0\nautostart=false\nautorestart=unexpected\n";
+    let mut daemon = Scene::with("at_rest", &format!("[program:p]\n{options}")).start(Subject::Ours);
+    let before = processes::descriptors(daemon.pid());
+    for (code, state) in [(0, "EXITED"), (3, "RUNNING"), (0, "EXITED")] {
+        if daemon.state_of("p") != "RUNNING" {
+            daemon.call("supervisor.startProcess", &["p".into()]);
+        }
+        let starts = daemon.log().matches("spawned: 'p'").count();
+        daemon.call("supervisor.sendProcessStdin", &["p".into(), format!("{code}\n").as_str().into()]);
+        daemon.wait_until("it has exited", |daemon| {
+            daemon.log().matches("exited: p").count() == starts && daemon.state_of("p") == state
+        });
+    }
+    daemon.wait_until("everything is closed", |daemon| processes::descriptors(daemon.pid()) == before);
 }

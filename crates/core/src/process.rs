@@ -309,6 +309,11 @@ impl Machine {
         matches!(self.progress.phase, ProcessPhase::Settling | ProcessPhase::GettingReady | ProcessPhase::Up)
     }
 
+    /// Whether it will probably be spawned again as soon as the exit of its child is known. The policy has the last word.
+    pub fn restarts_after_exit(&self, config: &Process) -> bool {
+        self.is_up() && RestartPolicy::of(config).restarts_at_once()
+    }
+
     /// Whether its child has been alive for `startsecs`, is ready, and was not asked to stop.
     pub fn is_up(&self) -> bool {
         self.progress.phase == ProcessPhase::Up

@@ -333,6 +333,14 @@ impl Supervisor {
         })
     }
 
+    /// Whether a process whose child has died will probably be spawned again once its last output has been read. The driver
+    /// may open its logs in advance.
+    pub fn restarts_after_exit(&self, id: ProcessId) -> bool {
+        self.mood == Mood::Running
+            && self.members.get(&id).is_some_and(|member| member.machine.restarts_after_exit(&member.config))
+            && self.are_dependencies_met(id)
+    }
+
     /// The time of the next [`SupervisorInput::Elapsed`], on the monotonic clock, if one is needed.
     pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         let process = self.deadlines.first().map(|(deadline, _)| *deadline);

@@ -194,6 +194,11 @@ impl RestartPolicy {
         self.runtime
     }
 
+    /// Whether most exits are followed by a restart at once.
+    pub fn restarts_at_once(&self) -> bool {
+        self.when != AutoRestart::Never && !self.is_paced()
+    }
+
     /// Whether a program is started again when it has run for as long as it may.
     pub fn renews(&self) -> bool {
         self.when != AutoRestart::Never

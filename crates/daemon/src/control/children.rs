@@ -129,6 +129,7 @@ pub(super) struct SelfTestResult {
 /// A child that has exited and all of whose output has been read, or waited for long enough.
 pub(super) struct Drained {
     pub(super) run: RunId,
+    pub(super) process: ProcessId,
     pub(super) pid: u32,
     pub(super) status: ExitStatus,
     /// Whether SIGKILL ended it that this daemon did not send.
@@ -346,7 +347,7 @@ impl Children {
             Some((_, first)) if *first == run => _ = self.drain_deadlines.pop_front(),
             _ => self.drain_deadlines.retain(|(_, other)| *other != run),
         }
-        Some(Drained { run, pid, status: status?, is_foreign_kill })
+        Some(Drained { run, process, pid, status: status?, is_foreign_kill })
     }
 
     /// A child whose output has not been read in time; the supervisor is told now.
@@ -359,7 +360,7 @@ impl Children {
         let draining = self.draining.get_mut(&run)?;
         let process = draining.process;
         let (pid, status, is_foreign_kill) = (draining.pid, draining.status.take()?, draining.is_foreign_kill);
-        let drained = Drained { run, pid, status, is_foreign_kill };
+        let drained = Drained { run, process, pid, status, is_foreign_kill };
         self.forget_process(run, process);
         Some(drained)
     }

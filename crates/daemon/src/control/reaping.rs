@@ -65,6 +65,11 @@ impl Control {
                     if !last_output.is_empty() {
                         self.listener_output(run, process, last_output);
                     }
+                    if self.supervisor.restarts_after_exit(process) {
+                        // Its logs stay open from one run to the next, and the spawn need not wait for them.
+                        let (tools, survival) = (&self.tools, self.survival.as_mut());
+                        self.children.spawner.prepare_early(process, &self.supervisor, tools, survival);
+                    }
                     self.tools.output.put_off(OutputRequest::Drain { run });
                     self.children.wait_for_output(run, present().mono);
                 }
@@ -77,13 +82,14 @@ impl Control {
 
     /// The output of a child has been read, or has been waited for long enough. `end` is the end of what it wrote, as far as it is
     /// known.
-    pub(super) fn drained(&mut self, Drained { run, pid, status, is_foreign_kill }: Drained, end: &[u8]) {
+    pub(super) fn drained(&mut self, Drained { run, process, pid, status, is_foreign_kill }: Drained, end: &[u8]) {
         let kills = is_foreign_kill.then(|| self.memory_kills.look(present())).flatten();
         if kills.is_some() || !end.is_empty() {
             let traces = EndTraces { output: last_lines(end), kills };
             self.input(SupervisorInput::Traces { run, traces });
         }
         self.input(SupervisorInput::Exited { run, pid, status });
+        self.children.spawner.discard(process, &self.tools, self.survival.as_mut());
     }
 
     /// Does not wait any longer for output that has not been read in time.

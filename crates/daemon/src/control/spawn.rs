@@ -113,8 +113,8 @@ impl ChildSpawner {
         self.spawner.spawn(command, stdio, &NO_PID_SLOT)
     }
 
-    /// Does what can be done in advance for a process that is about to be spawned. A FastCGI socket is not: whether
-    /// its address is free depends on what happens until then.
+    /// Does what can be done in advance for a process that is about to be spawned, or will probably be. A FastCGI socket is
+    /// not: whether its address is free depends on what happens until then.
     pub(super) fn prepare_early(
         &mut self,
         id: ProcessId,
@@ -126,6 +126,13 @@ impl ChildSpawner {
         if !has_socket && !self.prepared.contains_key(&id) {
             let prepared = self.prepare(id, supervisor, tools, survival);
             self.prepared.insert(id, prepared);
+        }
+    }
+
+    /// Undoes the preparation of a process that is not spawned after all.
+    pub(super) fn discard(&mut self, id: ProcessId, tools: &Tools, survival: Option<&mut Survival>) {
+        if let Some(Ok(Prepared { run, .. })) = self.prepared.remove(&id) {
+            release(run, tools, survival);
         }
     }
 
@@ -146,16 +153,16 @@ impl ChildSpawner {
         let prepared = self.prepared.remove(&id);
         let Prepared { run, command, pipes, kept, opening } =
             prepared.unwrap_or_else(|| self.prepare(id, supervisor, tools, survival.as_deref_mut()))?;
+        if let Some(survival) = survival.as_deref_mut() {
+            // Before the child exists: at no moment is there a child that nobody knows.
+            survival.journal.note(supervisor, id, Some(kept.clone()));
+        }
         let pid_slot = survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
         let created = self.create(&row, command, &pipes, opening, pid_slot, tools);
         let (pid, at, started) = match created {
             Ok(created) => created,
             Err(failure) => {
-                tools.output.send(OutputRequest::Detach { run });
-                if let Some(survival) = survival {
-                    survival.forget(Owner::Run(run.0));
-                    survival.forget(Owner::Readiness(run.0));
-                }
+                release(run, tools, survival);
                 return Err(failure);
             }
         };
@@ -199,12 +206,11 @@ impl ChildSpawner {
             .map_err(|error| SpawnFailure::Refused(dispatcher_error(process, error.into())))?;
         let kept = Run::new(run);
         if let Some(survival) = survival {
-            // Before the child exists: at no moment is there a child that nobody knows, or whose pipes nobody holds.
+            // Before the child exists: at no moment are there pipes of a child that nobody else holds.
             survival.keep_pipes(run, &pipes.ours(&outputs));
             if let Some(ready) = &pipes.ready {
                 survival.keep(&[(survival::readiness(run), ready.as_fd())]);
             }
-            survival.journal.note(supervisor, id, Some(kept.clone()));
         }
         let channels =
             outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, kind, pipe, None, Vec::new()));
@@ -298,6 +304,15 @@ impl ChildSpawner {
     /// Closes a FastCGI socket, and gives the number under which it was kept.
     pub(super) fn close_socket(&mut self, group: &Arc<str>, url: &str, activity: &Activity) -> Option<u64> {
         self.sockets.close(group, url, activity)
+    }
+}
+
+/// Has the others forget a run that has no child.
+fn release(run: RunId, tools: &Tools, survival: Option<&mut Survival>) {
+    tools.output.send(OutputRequest::Detach { run });
+    if let Some(survival) = survival {
+        survival.forget(Owner::Run(run.0));
+        survival.forget(Owner::Readiness(run.0));
     }
 }
 

@@ -72,6 +72,11 @@ impl LogFile {
         self.id == other.id
     }
 
+    /// Whether its path still leads to it.
+    pub fn is_at_path(&self) -> bool {
+        fs::metadata(&*self.path).is_ok_and(|found| self.id == FileId::of(&found))
+    }
+
     /// What is taken from now on belongs to this log.
     pub fn claim(&self, transit: &mut Transit) {
         transit.claim(&self.path, self.id);

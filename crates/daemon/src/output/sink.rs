@@ -245,14 +245,26 @@ impl Sink {
         if self.inherited.is_some() {
             return Entries::new();
         }
+        self.reopen_at_path()
+            .unwrap_or_else(|error| vec![(LogLevel::Warn, format!("could not reopen {}: {error}", self.path))])
+    }
+
+    /// The same for one that was opened by its path.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn reopen_at_path(&mut self) -> io::Result<Entries> {
         let mode = match &self.target {
             Target::File(file) => file.mode().unwrap_or(NEW_MODE),
             Target::Stream(_) | Target::Unopened => NEW_MODE,
         };
-        match Target::open(&self.path, log_path::inherited(&self.path), mode) {
-            Ok(target) => self.replace(target),
-            Err(error) => vec![(LogLevel::Warn, format!("could not reopen {}: {error}", self.path))],
-        }
+        let target = Target::open(&self.path, log_path::inherited(&self.path), mode)?;
+        Ok(self.replace(target))
+    }
+
+    /// Whether it is a regular file that is no longer at its path.
+    pub fn has_moved(&self) -> bool {
+        matches!(&self.target, Target::File(file) if !file.is_at_path())
     }
 
     /// Whether it is a regular file that so many bytes do not make long enough to be rotated.

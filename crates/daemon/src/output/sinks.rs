@@ -133,11 +133,20 @@ impl Sinks {
     }
 
     /// One more user of the log at `path`, which is opened if it was not. `rotation` is what this user asks for.
+    /// One that is open is opened again where somebody has moved the file since.
+    ///
+    /// # Errors
+    /// It cannot be opened. One that is open stays as it is.
     pub fn acquire(&mut self, path: &str, rotation: Rotation) -> io::Result<SinkId> {
-        let key = Key::of(path);
-        let id = match self.by_key.get(&key) {
-            Some(id) => *id,
-            None => self.enter(Sink::open(key.path(path), key.inherited())?, key),
+        let id = match self.find(path) {
+            Some(id) => {
+                self.follow_path(id)?;
+                id
+            }
+            None => {
+                let key = Key::of(path);
+                self.enter(Sink::open(key.path(path), key.inherited())?, key)
+            }
         };
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
@@ -167,11 +176,10 @@ impl Sinks {
 
     /// One more user of the log at `path`, which is opened when it is first written if it is not open.
     pub fn acquire_later(&mut self, path: &str) -> SinkId {
-        let key = Key::of(path);
-        let id = match self.by_key.get(&key) {
-            Some(id) => *id,
-            None => self.enter(Sink::unopened(key.path(path), key.inherited()), key),
-        };
+        let id = self.find(path).unwrap_or_else(|| {
+            let key = Key::of(path);
+            self.enter(Sink::unopened(key.path(path), key.inherited()), key)
+        });
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
         }
@@ -413,6 +421,22 @@ impl Sinks {
     /// Takes the entries for the activity log, oldest first.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         mem::take(&mut self.notices)
+    }
+
+    /// The open log at this path.
+    fn find(&self, path: &str) -> Option<SinkId> {
+        // What has been opened by a path was no name of a descriptor.
+        let by_path = self.by_key.get(&Key::Path(path.into()));
+        by_path.or_else(|| self.by_key.get(&Key::of(path))).copied()
+    }
+
+    /// Opens an open log again where its path leads to another file by now.
+    fn follow_path(&mut self, id: SinkId) -> io::Result<()> {
+        let Some(shared) = self.open.get_mut(&id).filter(|shared| shared.sink.has_moved()) else { return Ok(()) };
+        let entries = shared.sink.reopen_at_path()?;
+        shared.notify(&self.follow);
+        self.after_write(id, entries);
+        Ok(())
     }
 
     fn enter(&mut self, sink: Sink, key: Key) -> SinkId {

@@ -29,7 +29,12 @@ pub(super) struct LogOpener {
 /// Asks the output plane to open the logs of a program.
 pub(super) fn open(run: RunId, process: &Process, channels: Vec<AttachChannel>, tools: &Tools) -> Opening {
     let (reply, opening) = answer();
-    tools.output.send(OutputRequest::Attach { run, process: process.identity.name.as_str().into(), channels, reply });
+    tools.output.put_off(OutputRequest::Attach {
+        run,
+        process: process.identity.name.as_str().into(),
+        channels,
+        reply,
+    });
     opening
 }
 
@@ -44,6 +49,7 @@ impl LogOpener {
 
     /// Where the output plane does not answer in time, the child is started all the same: its output waits in the pipe.
     pub(super) fn wait(&mut self, opening: Opening, tools: &Tools) -> Result<(), LogFailure> {
+        tools.output.ring_if_due();
         let limit = if self.is_stalled { Duration::ZERO } else { OPEN_BOUND };
         match opening.within(limit) {
             Ok(result) => {

@@ -153,6 +153,49 @@ fn reopen_follows_a_renamed_file() {
     assert_eq!(rig.stop(), Vec::<String>::new());
 }
 
+/// A restart attaches the next run before the run before is drained. Its log is opened at the path all the same.
+#[test]
+fn a_run_that_follows_another_one_finds_a_log_that_was_moved() {
+    let rig = Rig::new();
+    let mut writer = rig.attach(1, rig.plan("out"));
+    writer.write_all(b"old").expect("written");
+    wait_until("written", || rig.text("out") == "old");
+    let mut same = rig.attach(2, rig.plan("out"));
+    fs::rename(rig.path("out"), rig.path("moved")).expect("renamed");
+    same.write_all(b", same").expect("written");
+    wait_until("written to the old file", || rig.text("moved") == "old, same");
+    let mut next = rig.attach(3, rig.plan("out"));
+    rig.drain(1);
+    rig.drain(2);
+    next.write_all(b"new").expect("written");
+    rig.drain(3);
+    assert_eq!((rig.text("out"), rig.text("moved")), ("new".into(), "old, same".into()));
+    assert_eq!(rig.stop(), Vec::<String>::new());
+}
+
+/// Nobody else loses the log when it cannot be opened for another run.
+#[test]
+fn a_log_that_was_moved_and_cannot_be_opened_again_is_an_error_and_stays_open() {
+    let rig = Rig::new();
+    let mut writer = rig.attach(1, rig.plan("out"));
+    wait_until("opened", || rig.path("out").exists());
+    fs::rename(rig.path("out"), rig.path("moved")).expect("renamed");
+    fs::create_dir(rig.path("out")).expect("created");
+    let (reader, _writer) = pipe().expect("a pipe");
+    let next = AttachChannel {
+        channel: Channel::Stdout,
+        pipe: Some(reader.into()),
+        plan: rig.plan("out"),
+        pipeline: None,
+        end: Vec::new(),
+    };
+    let refused = rig.try_attach(2, vec![next]).expect_err("it is a directory");
+    assert_eq!(refused.error.to_string(), "Is a directory");
+    writer.write_all(b"still").expect("written");
+    rig.drain(1);
+    assert_eq!(rig.text("moved"), "still");
+}
+
 #[test]
 fn clearing_empties_open_and_closed_logs_and_the_capture_buffer() {
     let rig = Rig::new();
