@@ -207,6 +207,26 @@ fn a_tree_is_stopped_after_an_upgrade_and_a_crash() {
     });
 }
 
+/// A scope is that of a stop. A client sends its signal to the program alone, and once.
+#[test]
+fn a_signal_of_a_client_reaches_the_program_alone() {
+    only_ours(|| {
+        let child = "for s in TERM USR1; do trap \"echo child $s >> heard\" $s; done\necho 1 > there\nwhile :; do sleep 0.02; done\n";
+        let scene =
+            scene("kill_scope=tree\nstop_sequence=QUIT:5s, KILL").script("child", &format!("#!/bin/sh\n{child}"));
+        let mut daemon =
+            scene.script("listens", &LISTENS.replace("echo $$", "./child &\necho $$")).start(Subject::Ours);
+        daemon.wait_for_file("ready");
+        daemon.wait_for_file("there");
+        for signal in ["USR1", "TERM"] {
+            assert_eq!(daemon.ctl(&["signal", signal, "p"]).stdout, "p: signalled\n");
+            daemon.wait_until("it has heard it", |daemon| heard(daemon).last().is_some_and(|last| last == signal));
+        }
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        assert_eq!(heard(&daemon), ["USR1", "TERM", "QUIT"]);
+    });
+}
+
 fn read_guide() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/stopping.md")).expect("the guide exists")
 }

@@ -405,7 +405,9 @@ impl Children {
         if let Some(child) = self.living.get_mut(&run).filter(|_| signal == SIGKILL) {
             child.is_killed = true;
         }
-        if let (KillScope::Tree, Some(result)) = (scope, self.kill_tree(run, signal)) {
+        if scope == KillScope::Tree
+            && let Some(result) = self.kill_tree(run, signal)
+        {
             return result.map_err(kill_failure);
         }
         let child = self.living.get(&run).filter(|child| self.run_of(child.pid) == Some(run)).ok_or_else(gone)?;
