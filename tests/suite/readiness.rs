@@ -1,6 +1,10 @@
 //! Programs that say when they are ready. The original knows only that they are alive.
 
-use crate::harness::{Daemon, Scene, Subject, http, only_ours};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+
+use crate::harness::{Daemon, Scene, Subject, http, needs, only_ours};
 
 /// The options these tests are about.
 pub const PINNED: &[&str] = &["program ready_when", "program ready_timeout"];
@@ -86,5 +90,70 @@ fn a_program_that_is_not_ready_in_time_has_failed_to_start() {
         assert_eq!(daemon.info("gone").get("description").text(), gone);
         assert_eq!(daemon.state_of("mute"), "STARTING");
         assert_eq!(daemon.ctl(&["stop", "mute"]).stdout, "mute: stopped\n", "a stop ends the wait");
+    });
+}
+
+/// Real servers, each of which takes a while before it opens its port.
+const SERVERS: &str = "[program:redis]\n\
+    command=sh -c 'sleep 0.5; exec redis-server --port {port2} --bind 127.0.0.1 --unixsocket {dir}/redis.sock --save \"\" \
+    --appendonly no --daemonize no --dir {dir}'\n\
+    ready_when=tcp:127.0.0.1:{port2}\n\
+    [program:socket]\ncommand=sleep 1000\nready_when=unix:{dir}/redis.sock\n\
+    [program:nginx]\ncommand=sh -c 'sleep 0.3; exec /usr/sbin/nginx -c {dir}/nginx.conf -g \"daemon off;\"'\n\
+    stopsignal=QUIT\nready_when=http://127.0.0.1:{port}/health\ndepends_on=redis\n\
+    [program:job]\ncommand=sh -c 'sleep 0.3; touch {dir}/made; exec sleep 1000'\nready_when=file:{dir}/made\n\
+    depends_on=nginx, socket\n";
+
+const NGINX: &str = "pid {dir}/nginx.pid;\nerror_log stderr;\nworker_processes 1;\nevents { worker_connections 64; }\n\
+    http {\n access_log off;\n client_body_temp_path {dir}/tmp1;\n proxy_temp_path {dir}/tmp2;\n\
+    fastcgi_temp_path {dir}/tmp3;\n uwsgi_temp_path {dir}/tmp4;\n scgi_temp_path {dir}/tmp5;\n\
+    server { listen 127.0.0.1:{port}; location /health { return 204; } }\n}\n";
+
+/// What Redis answers on a connection that is made now.
+fn ping(mut stream: impl Read + Write) -> String {
+    stream.write_all(b"PING\r\n").expect("Redis listens");
+    let mut answer = [0; 7];
+    stream.read_exact(&mut answer).expect("Redis answers");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn real_servers_are_running_when_they_answer() {
+    ["nginx", "redis-server"].into_iter().for_each(|name| _ = needs::program(name));
+    only_ours(|| {
+        let mut daemon = Scene::with("ready", SERVERS).file("nginx.conf", NGINX).start(Subject::Ours);
+        daemon.wait_for_state("redis", "RUNNING");
+        let port = daemon.fill("{port2}").parse().expect("a port");
+        assert_eq!(ping(TcpStream::connect(("127.0.0.1", port)).expect("it listens")), "+PONG\r\n");
+        daemon.wait_for_state("socket", "RUNNING");
+        assert_eq!(ping(UnixStream::connect(daemon.path("redis.sock")).expect("it listens")), "+PONG\r\n");
+        daemon.wait_for_state("nginx", "RUNNING");
+        let port: u16 = daemon.fill("{port}").parse().expect("a port");
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").expect("it takes a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+        daemon.wait_for_state("job", "RUNNING");
+        assert!(daemon.path("made").exists());
+        for (name, sign) in [("redis", "tcp:127.0.0.1:{port2}"), ("nginx", "http://127.0.0.1:{port}/health")] {
+            let line = format!("({})", daemon.fill(sign));
+            assert!(daemon.log().lines().any(|log| log.contains(&format!("success: {name}")) && log.ends_with(&line)));
+        }
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn what_a_probe_found_last_is_told() {
+    only_ours(|| {
+        let text =
+            "[program:p]\ncommand=sleep 1000\nready_when=http://127.0.0.1:{port}/\nready_timeout=1s\nstartretries=0\n";
+        let mut daemon = Scene::with("ready", text).start(Subject::Ours);
+        daemon.wait_until("a probe has failed", |daemon| readiness(daemon, "p")["last_failure"].is_string());
+        daemon.wait_for_state("p", "FATAL");
+        let description = daemon.info("p").get("description").text().to_owned();
+        let expected = daemon.fill("Not ready within 1s (http://127.0.0.1:{port}/: ");
+        assert!(description.starts_with(&expected), "{description}");
     });
 }

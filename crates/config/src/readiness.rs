@@ -1,8 +1,10 @@
 //! When a program is ready, as it is written: `fd:3`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::complaint::Complaint;
+use crate::probe::Probe;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::suggest::did_you_mean;
@@ -12,10 +14,12 @@ use crate::suggest::did_you_mean;
 pub enum ReadyWhen {
     /// A line that the program writes to this descriptor.
     Descriptor(u16),
+    /// A probe that succeeds.
+    Probe(Arc<Probe>),
 }
 
 /// The word before the colon of each kind.
-const KINDS: [&str; 1] = ["fd"];
+const KINDS: [&str; 5] = ["fd", "http", "tcp", "unix", "file"];
 
 /// The first descriptor that is not stdin, stdout or stderr.
 const FIRST_DESCRIPTOR: u16 = 3;
@@ -33,6 +37,9 @@ impl ReadyWhen {
         let (kind, detail) = text.split_once(':').unwrap_or((text, ""));
         match kind.to_lowercase().as_str() {
             "fd" => descriptor(detail),
+            "http" | "https" | "tcp" | "unix" | "file" => {
+                Probe::parse(text).map(|probe| ReadyWhen::Probe(probe.into()))
+            }
             other => {
                 let advice = did_you_mean(other, KINDS);
                 Err(Complaint::quoting("not a sign of readiness: ", repr(text), "").advise(advice))
@@ -55,6 +62,7 @@ impl fmt::Display for ReadyWhen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadyWhen::Descriptor(number) => write!(f, "fd:{number}"),
+            ReadyWhen::Probe(probe) => probe.fmt(f),
         }
     }
 }
@@ -65,9 +73,13 @@ mod tests {
 
     #[test]
     fn each_kind_is_read_and_shown() {
-        for (text, expected, shown) in
-            [("fd:3", ReadyWhen::Descriptor(3), "fd:3"), (" FD:255 ", ReadyWhen::Descriptor(255), "fd:255")]
-        {
+        let probe = |text: &str| ReadyWhen::Probe(Probe::parse(text).unwrap().into());
+        for (text, expected, shown) in [
+            ("fd:3", ReadyWhen::Descriptor(3), "fd:3"),
+            (" FD:255 ", ReadyWhen::Descriptor(255), "fd:255"),
+            ("TCP:localhost:80", probe("tcp:localhost:80"), "tcp:localhost:80"),
+            ("http://localhost", probe("http://localhost/"), "http://localhost:80/"),
+        ] {
             let read = ReadyWhen::parse(text).unwrap();
             assert_eq!(read, expected, "{text}");
             assert_eq!(read.to_string(), shown);
@@ -81,6 +93,8 @@ mod tests {
             ("", "not a sign of readiness: ''"),
             ("soon", "not a sign of readiness: 'soon'"),
             ("fd", "not a descriptor for readiness: ''"),
+            ("exec:true", "not a sign of readiness: 'exec:true'"),
+            ("tcp:1", "not a valid probe: 'tcp:1'"),
             ("fd:x", "not a descriptor for readiness: 'x'"),
             ("fd:1", "not a descriptor for readiness: '1'"),
             ("fd:256", "not a descriptor for readiness: '256'"),

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod pool;
 pub mod process;
 mod random;
+pub mod readiness_probe;
 mod recipients;
 mod refusal;
 pub mod rotation;

@@ -172,6 +172,8 @@ pub struct MachineContext<'a> {
     pub random: u64,
     /// Whether what it depends on allows it to start; of no meaning for an input that cannot cause a spawn.
     pub dependencies_met: bool,
+    /// Why a probe found that it is not ready.
+    pub trouble: Option<&'a str>,
 }
 
 impl Machine {
@@ -703,7 +705,7 @@ impl Machine {
     fn fail_to_get_ready(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let Some(sign) = ReadinessRule::of(at.config).sign() else { return };
         let waited = at.now.mono.saturating_sub(self.progress.started);
-        let failure = ProcessFailure::not_ready(waited, sign);
+        let failure = ProcessFailure::not_ready(waited, sign, at.trouble);
         out.push(MachineAction::Log(LogLevel::Warn, texts::not_ready(&at.config.identity.name, &failure)));
         self.progress.failing = Some(failure);
         self.stop(at, out);

@@ -63,6 +63,8 @@ pub struct Row {
     pub next_start: Option<Duration>,
     /// When it must be ready, on the monotonic clock; none where it is, or need not be.
     pub ready_by: Option<Duration>,
+    /// Why the last probe for its readiness failed; none where it is ready, or is not probed.
+    pub ready_trouble: Option<String>,
     /// The path of its stdout log, with the made-up name of an automatic one.
     pub stdout_logfile: Option<String>,
     /// The path of its stderr log.

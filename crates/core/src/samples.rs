@@ -26,6 +26,7 @@ pub fn row(group: &str, name: &str) -> Row {
         restarts: 0,
         next_start: None,
         ready_by: None,
+        ready_trouble: None,
         stdout_logfile: None,
         stderr_logfile: None,
         awaited: Vec::new(),

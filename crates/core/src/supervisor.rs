@@ -40,6 +40,7 @@ use crate::plan::Plan;
 use crate::pool::PoolQueue;
 use crate::process::{EndTraces, ExitStatus, Machine, MachineAction, MachineContext, MachineInput};
 use crate::random::Random;
+use crate::readiness_probe::ReadinessProbe;
 use crate::row::Row;
 use crate::texts;
 use crate::ticks::Ticks;
@@ -81,6 +82,8 @@ struct Member {
     traces: Option<Box<EndTraces>>,
     /// The last request about it that was carried out, but for the automatic start.
     last_request: Option<Arc<LastRequest>>,
+    /// Its probes while it is getting ready and must be asked.
+    probes: Option<Box<ReadinessProbe>>,
     /// Set if the process is an event listener.
     listener: Option<ListenerProgress>,
 }
@@ -125,6 +128,7 @@ pub struct Supervisor {
     /// The types of events that plug-ins have subscribed to.
     subscribed: Vec<EventType>,
     next_judgement: u64,
+    next_probe: u64,
     auto_logs: AutoLogNames,
     /// What spreads restarts in time.
     random: Random,
@@ -178,6 +182,7 @@ impl Supervisor {
             next_serial: serial,
             subscribed: Vec::new(),
             next_judgement: 0,
+            next_probe: 0,
             auto_logs: AutoLogNames::new(seed),
             random: Random::new(seed),
             ticks: Ticks::new(now),
@@ -248,6 +253,7 @@ impl Supervisor {
             restarts: member.machine.restarts(),
             next_start: member.machine.next_start(),
             ready_by: member.machine.ready_by(),
+            ready_trouble: member.probes.as_ref().and_then(|probes| probes.trouble()).map(str::to_owned),
             stdout_logfile: member.stdout_log.clone(),
             stderr_logfile: member.stderr_log.clone(),
             awaited: self.awaited(id),
@@ -373,9 +379,11 @@ impl Supervisor {
             self.deadlines.pop_first();
             let Some(member) = self.members.get_mut(&id) else { continue };
             member.filed = None;
-            if let Some((timer, _)) = member.machine.next_timer() {
+            let timer = member.machine.next_timer().filter(|(_, due)| *due <= now.mono);
+            if let Some((timer, _)) = timer {
                 self.drive_machine(now, id, MachineInput::Due(timer));
             }
+            self.readiness_due(now, id);
         }
         for (period, when) in self.ticks.due(now) {
             self.emit(Event::Tick { period, when });
@@ -482,10 +490,12 @@ impl Supervisor {
         };
         let had_finished = member.machine.finish().is_some();
         let random = self.random.next();
-        let context = MachineContext { now, died, config: &config, supervising, random, dependencies_met };
+        let trouble = member.probes.as_ref().and_then(|probes| probes.trouble());
+        let context = MachineContext { now, died, config: &config, supervising, random, dependencies_met, trouble };
         let actions = member.machine.handle(input, context);
         let has_finished = !had_finished && member.machine.finish().is_some();
         let run = member.run;
+        self.follow_readiness(now, id);
         self.refile(id, now);
         let mut failure = None;
         for action in actions {
@@ -517,8 +527,10 @@ impl Supervisor {
     /// Updates the entry of a process in the deadlines. A deadline that has passed is due at once.
     fn refile(&mut self, id: ProcessId, now: Now) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let next = member.machine.next_timer().filter(|_| member.died.is_none());
-        let wanted = next.map(|(_, deadline)| deadline.max(now.mono));
+        let timer = member.machine.next_timer().map(|(_, due)| due);
+        let probe = member.probes.as_ref().and_then(|probes| probes.deadline());
+        let next = [timer, probe].into_iter().flatten().min().filter(|_| member.died.is_none());
+        let wanted = next.map(|deadline| deadline.max(now.mono));
         if member.filed != wanted {
             if let Some(old) = member.filed {
                 self.deadlines.remove(&(old, id));
@@ -571,6 +583,7 @@ impl Supervisor {
             died: None,
             traces: None,
             last_request: None,
+            probes: None,
             listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
         };
         self.members.insert(id, Box::new(member));

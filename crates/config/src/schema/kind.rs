@@ -111,7 +111,7 @@ impl Kind {
             K::RestartLimit => "COUNT/DURATION such as 5/60s, or unlimited",
             K::Dependencies => "NAME or NAME:CONDITION, separated by commas",
             K::OnDependencyFailure => "ignore, stop or restart",
-            K::ReadyWhen => "fd:NUMBER",
+            K::ReadyWhen => "fd:NUMBER, tcp:HOST:PORT, unix:PATH, http://HOST:PORT/PATH or file:PATH",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::Names => "names, separated by commas",
             K::Events => "event names, separated by commas",

@@ -30,8 +30,9 @@ const NEVER_READY: &str = "Exited before it was ready (process log may have deta
 
 impl ProcessFailure {
     /// The failure of a child that was not ready after this time.
-    pub(super) fn not_ready(waited: Duration, sign: &ReadyWhen) -> ProcessFailure {
-        ProcessFailure::NotReady(format!("{NOT_READY}{} ({sign})", in_seconds(waited)))
+    pub(super) fn not_ready(waited: Duration, sign: &ReadyWhen, trouble: Option<&str>) -> ProcessFailure {
+        let trouble = trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+        ProcessFailure::NotReady(format!("{NOT_READY}{} ({sign}{trouble})", in_seconds(waited)))
     }
 
     /// The failure of a child that exited before it was ready.
@@ -81,7 +82,7 @@ mod tests {
             ProcessFailure::BadExit(3),
             ProcessFailure::BadExit(-1),
             ProcessFailure::never_ready(),
-            ProcessFailure::not_ready(Duration::from_secs(90), &ReadyWhen::Descriptor(3)),
+            ProcessFailure::not_ready(Duration::from_secs(90), &ReadyWhen::Descriptor(3), Some("no")),
         ]);
         for failure in failures {
             assert_eq!(ProcessFailure::from_text(failure.to_string()), Some(failure));

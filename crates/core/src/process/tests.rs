@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 use supervisord_config::model::AutoRestart;
+use supervisord_config::readiness::ReadyWhen;
 use supervisord_config::samples;
 use supervisord_wire::state::ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
 
@@ -48,7 +49,15 @@ impl TestMachine {
         let (now, supervising) = (self.now, self.supervising);
         let random = self.random.next();
         let dependencies_met = self.dependencies_met;
-        let at = MachineContext { now, died: now, config: &self.config, supervising, random, dependencies_met };
+        let at = MachineContext {
+            now,
+            died: now,
+            config: &self.config,
+            supervising,
+            random,
+            dependencies_met,
+            trouble: None,
+        };
         let mut spawn = false;
         for action in self.machine.handle(input, at) {
             match action {
@@ -281,7 +290,15 @@ fn a_refused_signal_makes_the_state_unknown_until_the_child_ends() {
 fn a_stop_during_the_spawn_waits_for_the_child() {
     let config = samples::process("p");
     let now = Now { mono: Duration::from_secs(100), wall: Duration::from_secs(1_000_000) };
-    let at = MachineContext { now, died: now, config: &config, supervising: true, random: 0, dependencies_met: true };
+    let at = MachineContext {
+        now,
+        died: now,
+        config: &config,
+        supervising: true,
+        random: 0,
+        dependencies_met: true,
+        trouble: None,
+    };
     let answers = [
         (MachineInput::Spawned(7), ProcessPhase::Stopping),
         (MachineInput::SpawnFailed("no".to_owned()), ProcessPhase::Stopped),
@@ -357,6 +374,7 @@ enum Step {
     Shutdown,
     /// What it depends on allows it to start, or no longer.
     Dependencies(bool),
+    Ready,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -372,6 +390,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Recycle),
         1 => Just(Step::Shutdown),
         1 => any::<bool>().prop_map(Step::Dependencies),
+        3 => Just(Step::Ready),
     ]
 }
 
@@ -399,11 +418,14 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
         startsecs in -1..3_i64,
         startretries in -1..4_i64,
+        ready_timeout in prop::option::of(1..4_u64),
         autorestart in prop_oneof![Just(AutoRestart::Always), Just(AutoRestart::Never), Just(AutoRestart::Unexpected)],
     ) {
         let mut test = TestMachine::new(|config| {
             config.start.startsecs = startsecs;
             config.start.startretries = startretries;
+            config.readiness.ready_when = ready_timeout.map(|_| ReadyWhen::Descriptor(3));
+            config.readiness.ready_timeout = Duration::from_secs(ready_timeout.unwrap_or_default());
             config.restart.autorestart = autorestart;
         });
         for step in steps {
@@ -434,6 +456,7 @@ proptest! {
                         test.give(MachineInput::DependenciesMet);
                     }
                 }
+                Step::Ready => { test.give(MachineInput::Ready); }
                 Step::End(_) | Step::Kill(_) => {}
             }
             let (state, pid) = (test.state(), test.machine.pid());
@@ -443,9 +466,10 @@ proptest! {
             prop_assert!(state == Unknown || has_child == (pid != 0), "{state} with pid {pid}");
             prop_assert!(test.machine.progress().attempts <= startretries.max(0) + 1);
             let (phase, timer) = (test.machine.phase(), test.machine.next_timer().map(|(timer, _)| timer));
-            prop_assert!(timer.is_none_or(|timer| phase.timer() == Some(timer)), "{timer:?} in {phase:?}");
+            let may_time_out = phase == ProcessPhase::Settling && timer == Some(Timer::ReadyTimeout);
+            prop_assert!(may_time_out || timer.is_none_or(|timer| phase.timer() == Some(timer)), "{timer:?} in {phase:?}");
             let timer_of_phase = phase.timer().filter(|timer| !matches!(timer, Timer::EndOfRun | Timer::SecondLife));
-            prop_assert!(timer_of_phase == timer || !test.supervising, "{phase:?} without its timer");
+            prop_assert!(may_time_out || timer_of_phase == timer || !test.supervising, "{phase:?} without its timer");
             let last_start = test.machine.last_start();
             prop_assert_eq!(test.machine.never_started() || waits && last_start == 0, last_start == 0);
             prop_assert!(!test.machine.is_active() || test.machine.wanted() == Wanted::Up, "{phase:?} is wanted");

@@ -7,14 +7,14 @@ impl Supervisor {
     /// A probe has been run. An answer that nobody waits for any more is passed over.
     pub(super) fn probed(
         &mut self,
-        _now: Now,
-        _process: ProcessId,
+        now: Now,
+        process: ProcessId,
         purpose: ProbePurpose,
-        _attempt: u64,
-        _result: Result<(), String>,
+        attempt: u64,
+        result: Result<(), String>,
     ) {
         match purpose {
-            ProbePurpose::Readiness => {}
+            ProbePurpose::Readiness => self.readiness_probed(now, process, attempt, result),
             ProbePurpose::Health => {}
         }
     }

@@ -90,6 +90,7 @@ impl Supervisor {
             // Numbers that nobody else knows.
             next_process: _,
             next_judgement: _,
+            next_probe: _,
             auto_logs: _,
             random: _,
             // Plug-ins begin anew, and say again what they want to hear of.
@@ -140,6 +141,8 @@ impl Supervisor {
             // Known from the definition of the group, and from the timers of the machine.
             group: _,
             filed: _,
+            // They begin anew.
+            probes: _,
             // Known to whoever finds the child.
             run: _,
             died: _,
@@ -228,6 +231,7 @@ impl Supervisor {
                     id
                 }
             };
+            self.follow_readiness(now, id);
             self.refile(id, now);
             ids.push(id);
         }
@@ -257,6 +261,7 @@ impl Supervisor {
             died: None,
             traces: None,
             last_request,
+            probes: None,
             listener,
         };
         self.members.insert(id, Box::new(member));

@@ -20,6 +20,7 @@ mod listeners;
 mod order;
 mod plug_ins;
 mod programs;
+mod readiness;
 mod shutdown;
 mod snapshot;
 
@@ -77,6 +78,8 @@ struct World {
     cannot_clear: bool,
     /// The calls for an upgrade.
     upgrades: Vec<CallId>,
+    /// Probes that have not been answered.
+    probes: Vec<(ProcessId, ProbePurpose, u64)>,
 }
 
 impl World {
@@ -110,6 +113,7 @@ impl World {
             published: Vec::new(),
             cannot_clear: false,
             upgrades: Vec::new(),
+            probes: Vec::new(),
         };
         world.settle();
         world
@@ -195,6 +199,7 @@ impl World {
                 let result = if self.cannot_clear { Err(Refusal::new(Reason::NoFile)) } else { Ok(()) };
                 return Some(SupervisorInput::Cleared { process: None, call, result });
             }
+            Effect::Probe { process, purpose, attempt, .. } => self.probes.push((process, purpose, attempt)),
             Effect::Upgrade { call } => self.upgrades.push(call),
             Effect::PublishMood(mood) => self.mood = mood,
             Effect::Judge { process, judgement, handler, result, .. } => {
@@ -298,6 +303,13 @@ impl World {
         if let Some(Child { process, run, .. }) = self.children.remove(&pid) {
             self.draining.push(Dead { process, run, pid, status });
             self.give(SupervisorInput::Died { run, at: self.now });
+        }
+    }
+
+    /// Answers all probes that are being run.
+    fn answer_probes(&mut self, result: &Result<(), String>) {
+        for (process, purpose, attempt) in std::mem::take(&mut self.probes) {
+            self.give(SupervisorInput::Probed { process, purpose, attempt, result: result.clone() });
         }
     }
 

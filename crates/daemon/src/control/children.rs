@@ -45,7 +45,7 @@ pub use leftover::LeftoverChildren;
 use lingering::Lingering;
 pub(super) use listener_pipe::MOST_AT_ONCE;
 use listener_pipe::{ListenerPipe, read_available};
-use ready_pipe::ReadyPipe;
+use ready_pipe::{Heard, ReadyPipe};
 pub(super) use role::Role;
 use role::Supervised;
 use stdin::Stdin;
@@ -108,6 +108,8 @@ pub(super) enum Exit {
         at: Now,
         /// What control had not read of the stdout of a listener.
         last_output: Vec<u8>,
+        /// Whether it had written that it is ready, which nobody had read.
+        was_ready: bool,
     },
     /// The plug-in process. Who asked for it is told by this function.
     Plugin(Box<dyn FnOnce() + Send>),
@@ -288,15 +290,15 @@ impl Children {
         }
         match role {
             Role::Program(supervised) => {
-                let process = self.drain(run, pid, supervised, status, is_foreign_kill, registry);
-                Some(Exit::Supervised { run, process, at, last_output: Vec::new() })
+                let (process, was_ready) = self.drain(run, pid, supervised, status, is_foreign_kill, registry);
+                Some(Exit::Supervised { run, process, at, last_output: Vec::new(), was_ready })
             }
             Role::Listener(supervised, mut listener) => {
-                let process = self.drain(run, pid, supervised, status, is_foreign_kill, registry);
+                let (process, was_ready) = self.drain(run, pid, supervised, status, is_foreign_kill, registry);
                 self.tokens.release(listener.token);
                 deregister(registry, &listener.pipe);
                 let last_output = read_available(&mut listener.pipe);
-                Some(Exit::Supervised { run, process, at, last_output })
+                Some(Exit::Supervised { run, process, at, last_output, was_ready })
             }
             Role::Plugin(on_exit) => Some(Exit::Plugin(on_exit)),
             Role::SelfTest(mut output) => {
@@ -315,11 +317,12 @@ impl Children {
         status: ExitStatus,
         is_foreign_kill: bool,
         registry: &Registry,
-    ) -> ProcessId {
+    ) -> (ProcessId, bool) {
         let Supervised { process, kept, stdin, orphan, ready } = supervised;
-        if let Some(ready) = ready {
+        let was_ready = ready.is_some_and(|mut ready| {
             self.stop_awaiting(&ready, registry);
-        }
+            ready.hear() == Heard::Ready
+        });
         if let Some(stdin) = stdin {
             // The keeper still has its copies, so that closing ours would not end the watch.
             self.stop_watching(&stdin, registry);
@@ -330,7 +333,7 @@ impl Children {
             self.not_reaped.retain(|token| *token != orphan.token);
         }
         self.draining.insert(run, Draining { process, pid, kept, status: Some(status), is_foreign_kill });
-        process
+        (process, was_ready)
     }
 
     /// The output plane has been asked for what a child wrote last.

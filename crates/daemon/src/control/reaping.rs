@@ -60,7 +60,10 @@ impl Control {
     pub(super) fn report_exits(&mut self) {
         while let Some(exit) = self.exits.pop_front() {
             match exit {
-                Exit::Supervised { run, process, at, last_output } => {
+                Exit::Supervised { run, process, at, last_output, was_ready } => {
+                    if was_ready {
+                        self.input(SupervisorInput::Ready { run });
+                    }
                     self.input(SupervisorInput::Died { run, at });
                     if !last_output.is_empty() {
                         self.listener_output(run, process, last_output);

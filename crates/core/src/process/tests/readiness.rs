@@ -1,5 +1,3 @@
-use supervisord_config::readiness::ReadyWhen;
-
 use super::*;
 
 /// A program that writes to a descriptor when it is ready.

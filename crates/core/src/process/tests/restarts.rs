@@ -210,7 +210,7 @@ proptest! {
                 }
                 Step::Doubt => test.no_child = Some(MachineInput::SpawnUnanswered("who knows".to_owned())),
                 Step::Recycle => { test.give(MachineInput::Recycle); }
-                Step::End(_) | Step::Kill(_) | Step::Shutdown | Step::Dependencies(_) => {}
+                Step::End(_) | Step::Kill(_) | Step::Shutdown | Step::Dependencies(_) | Step::Ready => {}
             }
             let now = test.now.mono;
             let (phase, number) = (test.machine.phase(), test.machine.restarts());

@@ -3,6 +3,8 @@
 
 use proptest::prelude::*;
 use supervisord_config::dependency::{DependencyCondition, OnDependencyFailure};
+use supervisord_config::probe::Probe;
+use supervisord_config::readiness::ReadyWhen;
 
 use super::order::on;
 use super::*;
@@ -17,6 +19,7 @@ struct Design {
     reaction: OnDependencyFailure,
     autostart: bool,
     startsecs: i64,
+    sign: Option<ReadyWhen>,
     restarts: AutoRestart,
     priority: i64,
 }
@@ -26,13 +29,15 @@ fn designs() -> impl Strategy<Value = Vec<Design>> {
     let edges = prop::collection::vec((any::<prop::sample::Index>(), condition), 0..4);
     let reaction = prop::sample::select(OnDependencyFailure::ALL.to_vec());
     let restarts = prop_oneof![Just(AutoRestart::Never), Just(AutoRestart::Unexpected)];
-    let design = (edges, reaction, any::<bool>(), 0..3_i64, restarts, 0..3_i64);
+    let probe = ReadyWhen::Probe(Probe::parse("tcp:localhost:1").unwrap().into());
+    let sign = prop_oneof![2 => Just(None), 1 => Just(Some(ReadyWhen::Descriptor(3))), 1 => Just(Some(probe))];
+    let design = (edges, reaction, any::<bool>(), 0..3_i64, sign, restarts, 0..3_i64);
     prop::collection::vec(design, NAMES.len()).prop_map(|designs| {
         let each = designs.into_iter().enumerate();
-        let design = each.map(|(number, (edges, reaction, autostart, startsecs, restarts, priority))| {
+        let design = each.map(|(number, (edges, reaction, autostart, startsecs, sign, restarts, priority))| {
             let before = edges.into_iter().filter(|_| number > 0);
             let edges = before.map(|(index, condition)| (index.index(number), condition)).collect();
-            Design { edges, reaction, autostart, startsecs, restarts, priority }
+            Design { edges, reaction, autostart, startsecs, sign, restarts, priority }
         });
         design.collect()
     })
@@ -48,6 +53,7 @@ fn groups(designs: &[Design]) -> Vec<Arc<Group>> {
             process.order.on_dependency_failure = design.reaction;
             process.start.autostart = design.autostart;
             process.start.startsecs = design.startsecs;
+            process.readiness.ready_when = design.sign.clone();
             process.start.startretries = 1;
             process.restart.autorestart = design.restarts;
             process.identity.priority = design.priority;
@@ -64,6 +70,10 @@ enum Step {
     StopAll(bool),
     StartAll(bool),
     Die(usize, i32),
+    /// It says that it is ready.
+    Ready(usize),
+    /// All probes are answered.
+    Answer(bool),
     Break(usize),
     Mend,
     Harden(usize),
@@ -86,6 +96,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::StopAll),
         2 => any::<bool>().prop_map(Step::StartAll),
         5 => (which.clone(), 0..2).prop_map(|(index, status)| Step::Die(index, status)),
+        4 => which.clone().prop_map(Step::Ready),
+        3 => any::<bool>().prop_map(Step::Answer),
         1 => which.clone().prop_map(Step::Break),
         1 => Just(Step::Mend),
         1 => which.clone().prop_map(Step::Harden),
@@ -114,6 +126,13 @@ impl World {
                 if let Some(pid) = self.children.keys().copied().nth(index) {
                     self.end(pid, ExitStatus::Code(status));
                 }
+            }
+            Step::Ready(index) => {
+                let run = self.children.values().nth(index).map(|child| child.run);
+                run.into_iter().for_each(|run| self.give(SupervisorInput::Ready { run }));
+            }
+            Step::Answer(succeed) => {
+                self.answer_probes(&if succeed { Ok(()) } else { Err("connection refused".to_owned()) });
             }
             Step::Break(index) => self.missing.push(name(index)),
             Step::Mend => self.missing.clear(),
@@ -175,6 +194,19 @@ impl World {
         }
         Ok(())
     }
+
+    /// Who is alive and must get ready is not RUNNING before, and is probed by one probe at a time.
+    fn check_readiness(&self) -> Result<(), TestCaseError> {
+        for id in self.ids() {
+            let member = &self.supervisor.members[&id];
+            let must = member.config.readiness.ready_when.is_some();
+            prop_assert!(!must || !member.machine.is_up() || member.machine.progress().ready, "{:?}", member.machine);
+            let waits = member.machine.ready_by().is_some();
+            prop_assert!(!waits || must && member.machine.is_alive() && !member.machine.is_up());
+            prop_assert!(member.probes.is_none() || waits);
+        }
+        Ok(())
+    }
 }
 
 proptest! {
@@ -189,8 +221,9 @@ proptest! {
         for step in steps {
             world.graph_step(step, &designs);
             world.check_waiting()?;
+            world.check_readiness()?;
         }
-        world.pass(300_000);
+        world.pass(600_000);
         world.check_waiting()?;
         for id in world.ids() {
             let Some(row) = world.supervisor.row(id) else { continue };

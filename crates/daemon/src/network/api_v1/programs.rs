@@ -67,13 +67,15 @@ struct Readiness {
     ready: bool,
     /// When it is stopped if it is not ready.
     timeout_at: Option<i64>,
+    /// Why the last probe failed.
+    last_failure: Option<String>,
 }
 
 impl Readiness {
     fn new(row: &Row) -> Option<Readiness> {
         let when = ReadinessRule::of(&row.config).sign()?.to_string();
         let ready = row.phase == ProcessPhase::Up;
-        Some(Readiness { when, ready, timeout_at: row.ready_by.map(epoch_of) })
+        Some(Readiness { when, ready, timeout_at: row.ready_by.map(epoch_of), last_failure: row.ready_trouble.clone() })
     }
 }
 

@@ -1,0 +1,131 @@
+//! When a program that is getting ready is probed.
+
+use std::time::Duration;
+
+use supervisord_config::probe::Probe;
+
+/// The probes of a program that is getting ready: one at a time, the first at once, and the others at intervals that grow with
+/// the time for which the program has been waited for. They begin anew with each daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadinessProbe {
+    /// When the program was started, on the monotonic clock.
+    started: Duration,
+    /// The probe that is being run; none between two probes.
+    under_way: Option<u64>,
+    /// When the next one is due; none while one is being run.
+    next: Option<Duration>,
+    /// Why the last one failed.
+    trouble: Option<String>,
+}
+
+/// How long the answer to a probe may take.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a program is probed.
+struct Pace {
+    /// The shortest time from one probe to the next.
+    shortest: Duration,
+    /// The part of the time waited so far that lies between two probes.
+    part: u32,
+}
+
+/// The longest time from one probe to the next.
+const LONGEST: Duration = Duration::from_secs(1);
+
+impl Pace {
+    /// A probe that makes a process costs more than one that makes none.
+    fn of(probe: &Probe) -> Pace {
+        match probe {
+            Probe::Exec(_) => Pace { shortest: Duration::from_millis(100), part: 20 },
+            Probe::Http(_) | Probe::Tcp(_) | Probe::Unix(_) | Probe::File(_) => {
+                Pace { shortest: Duration::from_millis(10), part: 100 }
+            }
+        }
+    }
+
+    fn after(&self, waited: Duration) -> Duration {
+        (waited / self.part).clamp(self.shortest, LONGEST)
+    }
+}
+
+impl ReadinessProbe {
+    /// The probes of a program that was started at `started`. The first one is due now.
+    pub fn begin(started: Duration, now: Duration) -> ReadinessProbe {
+        ReadinessProbe { started, under_way: None, next: Some(now), trouble: None }
+    }
+
+    /// When the next probe is due.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.next
+    }
+
+    /// Why the last probe failed.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Begins the probe with this number. False where none is due.
+    pub fn probe(&mut self, attempt: u64, now: Duration) -> bool {
+        if self.next.is_none_or(|due| due > now) {
+            return false;
+        }
+        self.under_way = Some(attempt);
+        self.next = None;
+        true
+    }
+
+    /// Whether this answer is that of the probe that is being run.
+    pub fn awaits(&self, attempt: u64) -> bool {
+        self.under_way == Some(attempt)
+    }
+
+    /// The probe has failed for this reason. Whether that is another one than before.
+    pub fn failed(&mut self, reason: String, probe: &Probe, now: Duration) -> bool {
+        self.under_way = None;
+        self.next = Some(now + Pace::of(probe).after(now.saturating_sub(self.started)));
+        let is_news = self.trouble.as_ref() != Some(&reason);
+        self.trouble = Some(reason);
+        is_news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Duration = Duration::from_secs(100);
+
+    /// The times between the first probes of a program that fails all of them at once, in milliseconds.
+    fn gaps(probe: &Probe, number: usize) -> Vec<u128> {
+        let mut probes = ReadinessProbe::begin(START, START);
+        let mut gaps = Vec::new();
+        let mut now = START;
+        for attempt in 0..number as u64 {
+            assert!(probes.probe(attempt, now) && !probes.probe(attempt, now), "one at a time");
+            assert_eq!(probes.deadline(), None);
+            assert!(probes.awaits(attempt) && !probes.awaits(attempt + 1));
+            assert_eq!(probes.failed("no".to_owned(), probe, now), attempt == 0);
+            let due = probes.deadline().unwrap();
+            gaps.push((due - now).as_millis());
+            now = due;
+        }
+        gaps
+    }
+
+    #[test]
+    fn probes_come_farther_apart_the_longer_they_fail() {
+        let tcp = gaps(&Probe::parse("tcp:localhost:1").unwrap(), 2000);
+        assert_eq!((tcp[0], tcp[50], tcp[1999]), (10, 10, 1000));
+        assert!(tcp.is_sorted());
+        let command = gaps(&Probe::parse("exec:true").unwrap(), 100);
+        assert_eq!((command[0], command[10], command[99]), (100, 100, 1000));
+    }
+
+    #[test]
+    fn a_probe_that_is_not_due_is_not_begun() {
+        let mut probes = ReadinessProbe::begin(START, START);
+        assert!(!probes.probe(1, START - Duration::from_millis(1)));
+        assert!(probes.probe(2, START));
+        assert_eq!((probes.trouble(), probes.awaits(1)), (None, false));
+    }
+}
