@@ -27,3 +27,4 @@ pub mod supervisor;
 pub mod texts;
 pub mod ticks;
 pub mod time;
+pub mod why;

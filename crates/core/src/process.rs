@@ -950,7 +950,8 @@ impl Machine {
             at: at.died.epoch(),
             status,
             judgement,
-            lived: at.died.mono.saturating_sub(self.progress.started),
+            // As exact as the state keeps it.
+            lived: Duration::from_millis(at.died.mono.saturating_sub(self.progress.started).as_millis() as u64),
             traces: EndTraces::default(),
         }));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use supervisord_config::model::Process;
 use supervisord_wire::info::ProcessInfo;
+use supervisord_wire::name::namespec;
 use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
@@ -74,6 +75,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// The name by which clients know the process.
+    pub fn namespec(&self) -> String {
+        namespec(&self.group, &self.config.identity.name)
+    }
+
     /// The state that clients see.
     pub fn state(&self) -> ProcessState {
         self.phase.state()

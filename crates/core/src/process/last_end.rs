@@ -74,6 +74,17 @@ pub struct EndTraces {
     pub kills: Option<MemoryKills>,
 }
 
+/// The last line of a child that could not become its program, behind the line that says why.
+const NOT_SPAWNED: &str = "supervisor: child process was not spawned";
+
+impl EndTraces {
+    /// The line that most likely says what went wrong: the last one of the output. None where nothing was written.
+    pub fn last_line(&self) -> Option<&str> {
+        let mut lines = self.output.lines().rev().skip_while(|line| *line == NOT_SPAWNED);
+        lines.next().or_else(|| self.output.lines().next_back())
+    }
+}
+
 /// How many processes the kernel killed for want of memory in a span of time that ended with the end of a child. It does not say
 /// which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

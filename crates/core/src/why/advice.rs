@@ -1,0 +1,107 @@
+//! What can be done about a process that cannot be started, or does not stay up.
+
+use supervisord_wire::state::ProcessState;
+
+use crate::process::{EndJudgement, ExitStatus, LastEnd, ProcessPhase};
+use crate::row::Row;
+
+/// The exit status of a child that could not become its program, and of shells that do not find a command.
+const NOT_FOUND: i32 = 127;
+
+/// What begins a line that a child writes which cannot become its program.
+const CHILD_FAILURE: &str = "supervisor: couldn't ";
+
+/// What can be done; empty where nothing is wrong, or nothing is known.
+pub(super) fn advice(row: &Row) -> Vec<String> {
+    let mut advice = Vec::new();
+    match row.state() {
+        ProcessState::Fatal | ProcessState::Backoff | ProcessState::Exited => {
+            advice.extend(about_failed_spawn(&row.spawnerr));
+            advice.extend(row.last_end.as_deref().and_then(|end| about_end(end, row)));
+        }
+        ProcessState::Starting
+        | ProcessState::Running
+        | ProcessState::Stopped
+        | ProcessState::Stopping
+        | ProcessState::Unknown => {}
+    }
+    if row.phase == ProcessPhase::GivenUp && row.next_start.is_none() {
+        advice.push(format!("start it again, when that is mended: supervisorctl start {}", row.namespec()));
+    }
+    advice
+}
+
+/// About a program of which no process could be made: the texts are those of the original.
+fn about_failed_spawn(error: &str) -> Option<String> {
+    const KNOWN: [(&str, &str); 9] = [
+        (
+            "can't find command",
+            "the program that `command` names does not exist, or is in no directory of PATH: write its absolute path",
+        ),
+        ("is not executable", "allow its execution with chmod +x, or write its interpreter before it in `command`"),
+        ("is a directory", "write the path of a program in `command`, not of a directory"),
+        ("no permission to run command", "let the user of the daemon read and execute it and enter its directories"),
+        ("can't parse command", "close the quotes in `command`"),
+        ("command is empty", "write a program in `command`"),
+        ("too many open files", "allow the daemon more open files: see `minfds`"),
+        (
+            "unknown error making dispatchers",
+            "see that the directory of its log exists and that the daemon may write there",
+        ),
+        ("Too many processes in process table", "allow the user more processes: see `minprocs` and ulimit -u"),
+    ];
+    let (_, text) = KNOWN.into_iter().find(|(part, _)| error.contains(part))?;
+    Some(text.to_owned())
+}
+
+fn about_end(end: &LastEnd, row: &Row) -> Option<String> {
+    if !end.judgement.is_failure() {
+        return None;
+    }
+    let startsecs = row.config.start.startsecs;
+    match end.status {
+        ExitStatus::Code(NOT_FOUND) => about_child_failure(&end.traces.output).or_else(|| {
+            Some("a shell ends with status 127 where it does not find a command: write absolute paths".to_owned())
+        }),
+        ExitStatus::Code(126) => Some("a shell ends with status 126 where it may not execute a command".to_owned()),
+        ExitStatus::Code(0) if end.judgement == EndJudgement::TooQuick => Some(format!(
+            "it ended by itself without an error before startsecs={startsecs} had passed: keep the program in the foreground \
+             (no daemon mode, no &); if it does its work and ends, write startsecs=0 and autorestart=false"
+        )),
+        ExitStatus::Code(_) | ExitStatus::Signal { .. } | ExitStatus::Other(_) | ExitStatus::Unknown => None,
+    }
+}
+
+/// About a child that could not become its program, by what it wrote.
+fn about_child_failure(output: &str) -> Option<String> {
+    let failure = output.lines().find_map(|line| line.strip_prefix(CHILD_FAILURE))?;
+    let (what, error) = failure.rsplit_once(": ")?;
+    let text = match (what.split_once(' ')?, error) {
+        (("exec", file), "ENOENT") => {
+            format!("{file} does not exist, or the interpreter in its first line (#!) does not")
+        }
+        (("exec", file), "EACCES") => format!(
+            "{file} may not be executed: see its permissions, those of its interpreter and of its directories for the user \
+             of the program, and whether the file system is mounted noexec"
+        ),
+        (("exec", file), "ENOEXEC") => {
+            format!("{file} is no program of this machine: a script needs a first line such as #!/bin/sh")
+        }
+        (("chdir", place), error) => {
+            let place = place.strip_prefix("to ").unwrap_or(place);
+            match error {
+                "ENOENT" => format!("the directory {place} does not exist: make it, or change `directory`"),
+                "EACCES" => {
+                    format!("the user of the program may not enter {place}: see its permissions, or change `directory`")
+                }
+                _ => format!("the directory {place} cannot be entered ({error}): see `directory`"),
+            }
+        }
+        (("setuid", _), _) => {
+            "it cannot become its user: only a daemon that runs as root can start programs as another user; see `user`"
+                .to_owned()
+        }
+        _ => return None,
+    };
+    Some(text)
+}

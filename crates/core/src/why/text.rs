@@ -1,0 +1,285 @@
+//! The explanation as lines to read.
+
+use supervisord_config::duration::Shown;
+use supervisord_config::model::AutoRestart;
+use supervisord_wire::state::ProcessState;
+
+use super::explanation::{AwaitedWhy, Why};
+use super::outlook::{Outlook, RestReason};
+use crate::dependencies::waiting_for;
+use crate::last_request::LastRequest;
+use crate::process::{EndJudgement, ExitStatus, LastEnd, MemoryKills, ProcessFailure, ReadinessRule};
+use crate::row::{LocalTime, Row};
+use crate::texts;
+use crate::time::Now;
+
+/// How times are shown.
+#[derive(Clone, Copy)]
+pub struct WhyClock {
+    /// The current time.
+    pub now: Now,
+    /// Calendar fields of a time in seconds since the epoch.
+    pub local: fn(i64) -> LocalTime,
+}
+
+/// What a line about a part of another line begins with.
+const INDENT: &str = "  ";
+
+/// How many lines of output are shown.
+const MOST_LINES: usize = 8;
+
+impl Why {
+    /// The explanation. The first line says how it is, the indented ones why.
+    pub fn lines(&self, clock: WhyClock) -> Vec<String> {
+        let row = &self.row;
+        let name = self.name();
+        let since = if row.since == 0 { String::new() } else { format!(" since {}", clock.moment(row.since)) };
+        let mut lines = vec![format!("{name} is {}{since}: {}", row.state(), self.headline(clock))];
+        let mut because = Vec::new();
+        because.extend(failed_spawn(row));
+        if let Some(end) = &row.last_end {
+            push_end(end, row, clock, &mut because);
+        }
+        self.waits_for.iter().for_each(|awaited| awaited.push_lines(clock, &mut because));
+        if row.restarts > 0 {
+            because.push(format!("restarted {} since somebody started it", times(row.restarts.into())));
+        }
+        because.extend(row.last_request.as_deref().map(|request| requested(request, clock)));
+        if !self.dependents.is_empty() {
+            because.push(format!("depended on by: {}", self.dependents.join(", ")));
+        }
+        because.extend(self.advice.iter().map(|advice| format!("what to do: {advice}")));
+        lines.extend(because.into_iter().map(|line| format!("{INDENT}{line}")));
+        lines
+    }
+
+    fn headline(&self, clock: WhyClock) -> String {
+        let row = &self.row;
+        match self.outlook {
+            Outlook::Runs => format!("it runs with pid {}", row.pid),
+            Outlook::Starts { .. } if row.pid == 0 => "it is being started".to_owned(),
+            Outlook::Starts { startsecs } => {
+                format!("pid {} was started and counts as RUNNING after startsecs={startsecs}", row.pid)
+            }
+            Outlook::GetsReady(by) => {
+                let sign = ReadinessRule::of(&row.config).sign().map(|sign| format!(" ({sign})")).unwrap_or_default();
+                let left = by.map(|by| span(by.saturating_sub(clock.now.mono).as_secs_f64()));
+                let left =
+                    left.map(|left| format!(", for which it has {left} left (ready_timeout)")).unwrap_or_default();
+                format!("pid {} was started and has not said that it is ready{sign}{left}", row.pid)
+            }
+            Outlook::Waits => "it is started as soon as what it depends on allows it".to_owned(),
+            Outlook::WaitsInVain => "it waits in vain for what it depends on".to_owned(),
+            Outlook::NextStart(at) => {
+                let wait = span(at.saturating_sub(clock.now.mono).as_secs_f64());
+                match row.state() {
+                    ProcessState::Backoff => format!(
+                        "{} to start it failed, the next one follows in {wait}{}",
+                        attempts(row.attempts),
+                        left(row)
+                    ),
+                    ProcessState::Fatal => format!("it was given up, and is started anew in {wait} (fatal_retry)"),
+                    ProcessState::Stopped
+                    | ProcessState::Starting
+                    | ProcessState::Running
+                    | ProcessState::Stopping
+                    | ProcessState::Exited
+                    | ProcessState::Unknown => format!("it is started again in {wait}"),
+                }
+            }
+            Outlook::Stops => "it was asked to stop, and has not ended yet".to_owned(),
+            Outlook::Restarts => "it is being stopped, and then started again".to_owned(),
+            Outlook::Rests(RestReason::NotRequested) if row.config.start.autostart => {
+                "nobody has started it".to_owned()
+            }
+            Outlook::Rests(RestReason::NotRequested) => "nobody has started it (autostart=false)".to_owned(),
+            Outlook::Rests(RestReason::Stopped) => "it was stopped, and is not started without a request".to_owned(),
+            Outlook::Rests(RestReason::NotRestarted(policy)) => {
+                let policy = match policy {
+                    AutoRestart::Never => "autorestart=false",
+                    AutoRestart::Unexpected => "autorestart=unexpected",
+                    AutoRestart::Always => "the daemon is ending",
+                };
+                format!("it ended by itself, and is not started again ({policy})")
+            }
+            Outlook::Rests(RestReason::OutOfAttempts(number)) => format!(
+                "{} to start it failed, and it was given up (startretries={})",
+                attempts(number),
+                row.config.start.startretries
+            ),
+            Outlook::Rests(RestReason::OutOfRestarts { restarts, window }) => format!(
+                "it was given up, because it would have been restarted more than {} within {} (restart_limit)",
+                times(restarts.into()),
+                Shown(window)
+            ),
+            Outlook::Unknown => "a signal could not be sent to it, and it may still run".to_owned(),
+        }
+    }
+}
+
+impl AwaitedWhy {
+    fn push_lines(&self, clock: WhyClock, lines: &mut Vec<String>) {
+        lines.push(waiting_for(std::slice::from_ref(&self.awaited)));
+        for why in &self.because {
+            lines.extend(why.lines(clock).into_iter().map(|line| format!("{INDENT}{line}")));
+        }
+    }
+}
+
+/// Why a process is not up, in one line without its name; none where nothing is wrong.
+pub fn reason(row: &Row) -> Option<String> {
+    if !row.awaited.is_empty() {
+        return Some(waiting_for(&row.awaited));
+    }
+    match row.state() {
+        ProcessState::Backoff | ProcessState::Fatal | ProcessState::Exited | ProcessState::Unknown => {}
+        ProcessState::Stopped | ProcessState::Starting | ProcessState::Running | ProcessState::Stopping => return None,
+    }
+    let end = row.last_end.as_deref().filter(|end| end.judgement.is_failure());
+    let last_line = end.and_then(|end| end.traces.last_line()).map(|line| format!(": {line}")).unwrap_or_default();
+    match (failed_spawn(row), end) {
+        (Some(text), Some(end)) if end.judgement == EndJudgement::NotReady => Some(text + &last_line),
+        (Some(text), _) => Some(text),
+        (None, Some(end)) => {
+            let lived = span(end.lived.as_secs_f64());
+            Some(format!("{} after {lived}{last_line}", texts::termination(end.status)))
+        }
+        (None, None) => None,
+    }
+}
+
+/// Without what is said about the log, whose last lines are here.
+fn not_ready(text: &str) -> String {
+    let text = text.trim_end_matches(" (process log may have details)");
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Why no process could be made, or was not ready; none where it only ended.
+fn failed_spawn(row: &Row) -> Option<String> {
+    match ProcessFailure::from_text(row.spawnerr.clone())? {
+        ProcessFailure::NotSpawned(reason) => Some(format!("could not be started: {reason}")),
+        ProcessFailure::NotReady(text) => Some(not_ready(&text)),
+        ProcessFailure::TooQuick | ProcessFailure::BadExit(_) => None,
+    }
+}
+
+fn push_end(end: &LastEnd, row: &Row, clock: WhyClock, lines: &mut Vec<String>) {
+    let judgement = match end.judgement {
+        EndJudgement::Expected => "; that was expected".to_owned(),
+        EndJudgement::Unexpected => "; that was not expected".to_owned(),
+        EndJudgement::NotReady => "; it had not become ready".to_owned(),
+        EndJudgement::TooQuick => format!("; that was too quick (startsecs={})", row.config.start.startsecs),
+        EndJudgement::Stopped => ", when it was stopped".to_owned(),
+    };
+    let (status, lived) = (texts::termination(end.status), span(end.lived.as_secs_f64()));
+    lines.push(format!("last end: {status} after {lived}, {}{judgement}", clock.moment(end.at)));
+    if end.judgement != EndJudgement::Stopped {
+        lines.extend(end.traces.kills.as_ref().map(|kills| killed(kills, clock)));
+    }
+    let output: Vec<&str> = end.traces.output.lines().collect();
+    if output.is_empty() {
+        if end.judgement.is_failure() && matches!(end.status, ExitStatus::Code(_)) {
+            lines.push("it wrote nothing to stderr".to_owned());
+        }
+        return;
+    }
+    let channel = if row.config.logging.redirect_stderr { "of its output" } else { "on stderr" };
+    lines.push(format!("last lines {channel}:"));
+    let shown = &output[output.len().saturating_sub(MOST_LINES)..];
+    lines.extend(shown.iter().map(|line| format!("{INDENT}| {line}")));
+}
+
+/// What the kernel counted: no more than that is known.
+fn killed(MemoryKills { since, in_cgroup, on_machine }: &MemoryKills, clock: WhyClock) -> String {
+    let since = clock.moment(*since);
+    let processes = |number: u64| if number == 1 { "1 process".to_owned() } else { format!("{number} processes") };
+    match (in_cgroup, on_machine) {
+        (Some(number @ 1..), _) => format!(
+            "the daemon did not send SIGKILL; the kernel has killed {} of its control group for want of memory since {since}",
+            processes(*number)
+        ),
+        (_, Some(number @ 1..)) => format!(
+            "the daemon did not send SIGKILL; the kernel has killed {} of this machine for want of memory since {since}, \
+             perhaps this one",
+            processes(*number)
+        ),
+        _ => "the daemon did not send SIGKILL, and the kernel killed nothing for want of memory: somebody else sent it"
+            .to_owned(),
+    }
+}
+
+fn requested(LastRequest { action, by, at }: &LastRequest, clock: WhyClock) -> String {
+    format!("last request: {action}, {}, by {by}", clock.moment(*at))
+}
+
+fn attempts(number: i64) -> String {
+    match number {
+        1 => "1 attempt".to_owned(),
+        number => format!("{number} attempts"),
+    }
+}
+
+/// How many attempts are left of those that are limited by their number.
+fn left(row: &Row) -> String {
+    if row.config.restart.restart_limit.is_some() {
+        return String::new();
+    }
+    let left = row.config.start.startretries.saturating_sub(row.attempts).saturating_add(1).max(0);
+    format!(" ({left} left of startretries={})", row.config.start.startretries)
+}
+
+fn times(number: i64) -> String {
+    match number {
+        1 => "once".to_owned(),
+        number => format!("{number} times"),
+    }
+}
+
+/// A length of time, as exact as somebody who reads it needs to know.
+fn span(seconds: f64) -> String {
+    match seconds {
+        ..0.9995 => format!("{:.0} ms", (seconds * 1000.0).max(0.0)),
+        ..9.95 => format!("{seconds:.1} s"),
+        ..120.0 => format!("{seconds:.0} s"),
+        ..7200.0 => format!("{:.0} min", seconds / 60.0),
+        ..172_800.0 => format!("{:.0} h", seconds / 3600.0),
+        _ => format!("{:.0} days", seconds / 86400.0),
+    }
+}
+
+impl WhyClock {
+    /// `2026-11-30 08:37:33 (12 s ago)`.
+    fn moment(self, at: i64) -> String {
+        let LocalTime { year, month, day, hour, minute, second, .. } = (self.local)(at);
+        let ago = self.now.epoch().saturating_sub(at).max(0);
+        let ago = match ago {
+            0 => "just now".to_owned(),
+            1..120 => format!("{ago} s ago"),
+            _ => format!("{} ago", span(ago as f64)),
+        };
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} ({ago})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_as_exact_as_needed() {
+        for (seconds, text) in [
+            (-1.0, "0 ms"),
+            (0.004, "4 ms"),
+            (1.0, "1.0 s"),
+            (9.94, "9.9 s"),
+            (12.3, "12 s"),
+            (119.0, "119 s"),
+            (150.0, "2 min"),
+            (7300.0, "2 h"),
+            (400_000.0, "5 days"),
+        ] {
+            assert_eq!(span(seconds), text, "{seconds}");
+        }
+    }
+}
