@@ -62,6 +62,11 @@ impl ProcessState {
         }
     }
 
+    /// The state with this name.
+    pub fn from_name(name: &str) -> Option<ProcessState> {
+        ProcessState::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// The state with this code.
     pub fn from_code(code: i64) -> Option<ProcessState> {
         Self::ALL.into_iter().find(|state| i64::from(state.code()) == code)

@@ -12,6 +12,7 @@ use problem::Problem;
 use request::ApiRequest;
 use router::{Match, Route};
 
+mod changes;
 mod daemon;
 mod events;
 mod facts;
@@ -19,12 +20,14 @@ mod problem;
 mod programs;
 mod request;
 mod router;
+mod why;
 
 pub use problem::with_problem;
 pub use request::Caller;
 
 /// Everything there is.
 const ROUTES: &[Route<Handler>] = &[
+    Route { method: Method::GET, path: "/changes", handler: |request| Box::pin(changes::stream(request)) },
     Route { method: Method::GET, path: "/daemon", handler: |request| Box::pin(daemon::get(request)) },
     Route { method: Method::GET, path: "/events", handler: |request| Box::pin(events::stream(request)) },
     Route { method: Method::GET, path: "/programs", handler: |request| Box::pin(programs::list(request)) },
@@ -33,6 +36,7 @@ const ROUTES: &[Route<Handler>] = &[
         path: "/programs/{group}/{name}",
         handler: |request| Box::pin(programs::get(request)),
     },
+    Route { method: Method::GET, path: "/programs/{group}/{name}/why", handler: |request| Box::pin(why::get(request)) },
 ];
 
 type Handler = for<'a> fn(ApiRequest<'a>) -> Pin<Box<dyn Future<Output = Result<Reply, Problem>> + 'a>>;

@@ -23,7 +23,7 @@ use crate::network::streams::{PIECE, StreamSource};
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Tells reverse proxies not to hold back what has come so far.
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// How many events are sent at once.
 const AT_ONCE: usize = 16;

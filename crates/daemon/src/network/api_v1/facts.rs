@@ -22,6 +22,8 @@ pub(super) struct EndResource<'a> {
     lived: f64,
     /// The last lines of stderr.
     output: &'a str,
+    /// The one of them that most likely says what went wrong.
+    last_line: Option<&'a str>,
     memory_kills: Option<KillsResource>,
 }
 
@@ -51,6 +53,7 @@ impl<'a> From<&'a LastEnd> for EndResource<'a> {
             judgement: judgement.word(),
             lived: lived.as_millis() as f64 / 1000.0,
             output,
+            last_line: traces.last_line(),
             memory_kills: kills,
         }
     }

@@ -6,6 +6,7 @@ use supervisord_config::dependency::Dependency;
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
 use supervisord_core::process::{ProcessPhase, ReadinessRule};
 use supervisord_core::row::{LocalTime, Row};
+use supervisord_core::why::{self, Outlook};
 
 use super::facts::{EndResource, RequestResource};
 use super::problem::Problem;
@@ -36,6 +37,10 @@ struct ProgramResource<'a> {
     wanted: &'static str,
     /// As in the last column of `supervisorctl status`.
     description: String,
+    /// What comes next if nobody asks for anything.
+    outlook: &'static str,
+    /// Why it is not up, in one line.
+    reason: Option<String>,
     pid: Option<u32>,
     /// Of the last attempt to start it.
     started_at: Option<i64>,
@@ -81,7 +86,7 @@ impl Readiness {
 
 /// Something that a process waits for.
 #[derive(Serialize)]
-struct Awaited<'a> {
+pub(super) struct Awaited<'a> {
     group: &'a str,
     /// None for all processes of the group.
     name: Option<&'a str>,
@@ -107,6 +112,8 @@ impl<'a> ProgramResource<'a> {
             since: Some(row.since).filter(|since| *since != 0),
             wanted: row.wanted.word(),
             description: row.description(now, local),
+            outlook: Outlook::of(row).word(),
+            reason: why::reason(row),
             pid: Some(row.pid).filter(|pid| *pid != 0),
             started_at: Some(row.start).filter(|start| *start != 0),
             stopped_at: Some(row.stop).filter(|stop| *stop != 0),

@@ -1,6 +1,8 @@
 //! The JSON API.
 
 use serde_json::{Value, json};
+use supervisord_config::dependency::DependencyCondition;
+use supervisord_core::dependencies::{AwaitedDependency, Hindrance, HindranceCause};
 
 use super::*;
 use crate::clock::present;
@@ -32,6 +34,8 @@ fn programs_are_listed() {
         "since": 100,
         "wanted": "up",
         "description": "can't <find> & \"run\"",
+        "outlook": "out_of_attempts",
+        "reason": "could not be started: can't <find> & \"run\"",
         "pid": 42,
         "started_at": 999_000,
         "stopped_at": null,
@@ -67,6 +71,44 @@ fn a_program_that_waits_says_when_it_is_started() {
     let seconds = program["next_start"].as_i64().unwrap() - present().epoch();
     assert!((58..=61).contains(&seconds), "{program}");
     assert_eq!(program["restarts"], 3);
+}
+
+#[test]
+fn a_program_is_explained_with_what_it_waits_for() {
+    let plane = Plane::start();
+    plane.publish("db", "db", ProcessState::Fatal);
+    let hindrance = Hindrance { name: "db".to_owned(), cause: HindranceCause::Is(ProcessState::Fatal) };
+    let awaited = AwaitedDependency {
+        group: "db".into(),
+        process: Some("db".into()),
+        condition: DependencyCondition::Ready,
+        hindrance: Some(hindrance),
+    };
+    plane.view.publish_row(Row {
+        phase: ProcessPhase::AwaitingDependencies,
+        pid: 0,
+        awaited: vec![awaited],
+        ..row("web", "web")
+    });
+    let why = body(&plane.get("/api/v1/programs/web/web/why"));
+    assert_eq!(why["outlook"], "waits_in_vain");
+    assert_eq!(why["waiting_for"][0]["hindrance"], "db is FATAL");
+    assert_eq!(why["waiting_for"][0]["because"][0]["outlook"], "out_of_attempts");
+    let lines: Vec<&str> = why["explanation"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    assert!(lines[0].starts_with("web is STARTING since "), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("    db is FATAL since ")), "{lines:?}");
+    assert_eq!(problem(&plane.get("/api/v1/programs/web/other/why"))["status"], 404);
+}
+
+#[test]
+fn changes_are_told_once_for_all_that_come_together() {
+    let plane = Plane::start();
+    let mut client = plane.tcp();
+    client.send("GET /api/v1/changes HTTP/1.1\r\nHost: h\r\n\r\n");
+    let changed = "event: changed\ndata: {}\n\n";
+    client.until(changed);
+    plane.publish("db", "db", ProcessState::Fatal);
+    client.until(changed);
 }
 
 /// Another thread encodes it.
