@@ -40,6 +40,7 @@ mod survival;
 mod terminals;
 mod third_party;
 mod torture;
+mod troubleshooting;
 mod unreachable;
 mod upstream;
 mod users;

@@ -9,6 +9,10 @@ mod credentials;
 mod error;
 mod follow;
 mod info;
+mod json;
+mod program;
+#[cfg(test)]
+pub mod samples;
 mod timeout;
 mod url;
 
@@ -16,7 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Method;
+use http_body_util::Full;
+use hyper::{Method, Request};
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 use supervisord_wire::value::FromMembers;
 use supervisord_wire::value::Value;
@@ -27,6 +32,7 @@ pub use credentials::Credentials;
 pub use error::ClientError;
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
+pub use program::{Explanation, ProgramEnd, ProgramStatus};
 pub use supervisord_wire::channel::Channel;
 use timeout::{Wait, WaitPolicy};
 pub use url::{Endpoint, ServerUrl, UrlError};
@@ -73,7 +79,17 @@ impl Client {
     fn exchange(&mut self, method: &str, params: &[Value], take: impl FnMut(&[u8])) -> Result<(), ClientError> {
         let body = Bytes::from(xmlrpc::encode_call(method, params));
         let request = connection::request(&self.url, self.credentials.as_ref(), Method::POST, "/RPC2", body)?;
-        let mut wait = self.wait_policy.wait(takes_time(method));
+        self.send(request, takes_time(method), take)
+    }
+
+    /// Sends a request; the body of the answer is taken piece by piece, as it arrives.
+    fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        takes_time: bool,
+        take: impl FnMut(&[u8]),
+    ) -> Result<(), ClientError> {
+        let mut wait = self.wait_policy.wait(takes_time);
         let mut connection = self.connected(&mut wait)?;
         connection.exchange(request, &mut wait, take)?;
         self.connection = Some(connection);

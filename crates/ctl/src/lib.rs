@@ -22,6 +22,7 @@ mod shell;
 mod status;
 mod terminal;
 mod verbs;
+mod wide_table;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,7 +1,6 @@
 //! Tables as text, without I/O.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::iter::repeat_n;
 
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
@@ -26,8 +25,7 @@ pub fn status(infos: &[&ProcessInfo], colour: bool, shown: impl Fn(&str) -> Cow<
     for (name, info) in names.iter().zip(infos) {
         push_padded(&mut text, name, width);
         if colour {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "\x1b[{}m{}\x1b[0m", colour_of(info.state), info.state);
+            text.push_str(&coloured(info.state));
             push_padded(&mut text, "", STATE_WIDTH.saturating_sub(info.state.name().len()));
         } else {
             push_padded(&mut text, info.state.name(), STATE_WIDTH);
@@ -42,6 +40,11 @@ pub fn status(infos: &[&ProcessInfo], colour: bool, shown: impl Fn(&str) -> Cow<
 fn push_padded(text: &mut String, cell: &str, width: usize) {
     text.push_str(cell);
     text.extend(repeat_n(' ', width.saturating_sub(cell.chars().count())));
+}
+
+/// A state in its colour.
+pub fn coloured(state: ProcessState) -> String {
+    format!("\x1b[{}m{state}\x1b[0m", colour_of(state))
 }
 
 /// The SGR number of a state's colour.

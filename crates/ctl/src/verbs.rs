@@ -5,12 +5,17 @@ mod control;
 mod daemon;
 mod follow;
 mod foreground;
+mod health;
 mod help;
 mod listing;
 mod logs;
 mod plugins;
+mod selection;
 mod table;
 mod verb;
+mod wait;
+mod why;
+mod wide;
 
 use crate::failure::Failure;
 use crate::hints;

@@ -71,9 +71,14 @@ impl ClientError {
         self.fault().is_some_and(|fault| fault.is(code))
     }
 
+    /// Whether the answer has this HTTP status.
+    pub fn is_status(&self, wanted: u16) -> bool {
+        matches!(self, ClientError::Status { code, .. } if *code == wanted)
+    }
+
     /// Whether the daemon refused the credentials (HTTP status 401).
     pub fn is_unauthorized(&self) -> bool {
-        matches!(self, ClientError::Status { code: 401, .. })
+        self.is_status(401)
     }
 
     /// The kind of a failed connection attempt.

@@ -1,9 +1,11 @@
 //! A followed log: the endless answer of `/logtail` and `/mainlogtail`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use tokio::sync::Notify;
 
 use super::connection::{OpenBody, broken};
@@ -37,6 +39,19 @@ impl LogStream {
     }
 }
 
+impl LogStream {
+    /// Waits for the next chunk no longer than this: the error says that the time is over.
+    pub fn next_within(&mut self, limit: Duration) -> Result<Option<Result<Bytes, ClientError>>, StillOpen> {
+        let LogStream { answer: OpenBody { runtime, io, body }, stopped } = self;
+        let next = io.until(next_chunk(body, stopped));
+        runtime.block_on(async { tokio::time::timeout(limit, next).await.map_err(|_| StillOpen) })
+    }
+}
+
+/// There was no chunk in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StillOpen;
+
 impl Iterator for LogStream {
     type Item = Result<Bytes, ClientError>;
 
@@ -44,19 +59,21 @@ impl Iterator for LogStream {
     /// ended the stream regularly, or it was stopped.
     fn next(&mut self) -> Option<Result<Bytes, ClientError>> {
         let LogStream { answer: OpenBody { runtime, io, body }, stopped } = self;
-        runtime.block_on(io.until(async {
-            loop {
-                let frame = tokio::select! {
-                    biased;
-                    () = stopped.notified() => return None,
-                    frame = body.frame() => frame?,
-                };
-                match frame.map(hyper::body::Frame::into_data) {
-                    Ok(Ok(data)) => return Some(Ok(data)),
-                    Ok(Err(_trailers)) => {}
-                    Err(error) => return Some(Err(broken(error))),
-                }
-            }
-        }))
+        runtime.block_on(io.until(next_chunk(body, stopped)))
+    }
+}
+
+async fn next_chunk(body: &mut Incoming, stopped: &Notify) -> Option<Result<Bytes, ClientError>> {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            () = stopped.notified() => return None,
+            frame = body.frame() => frame?,
+        };
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(data)) => return Some(Ok(data)),
+            Ok(Err(_trailers)) => {}
+            Err(error) => return Some(Err(broken(error))),
+        }
     }
 }

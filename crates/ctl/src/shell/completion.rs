@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(complete("sta"), ["start", "status"]);
         assert_eq!(complete("help st"), ["start", "status", "stop"]);
         assert!(!complete("").contains(&"EOF".to_owned()));
-        assert_eq!(complete("").len(), 23);
+        assert_eq!(complete("").len(), 26);
     }
 
     #[test]

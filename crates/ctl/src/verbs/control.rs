@@ -250,6 +250,11 @@ fn explain(session: &mut Session, outcome: &Outcome) {
         }
         Some(FaultCode::AbnormalTermination) if outcome.description.contains(WAITING) => {}
         Some(FaultCode::SpawnError | FaultCode::AbnormalTermination) => {
+            // A daemon without the JSON API, such as the original, knows no more than the spawn error.
+            let program = session.client().and_then(|client| client.program(&outcome.group, &outcome.name));
+            if let Some(reason) = program.ok().flatten().and_then(|program| program.reason) {
+                return session.console.explain(format_args!("{name}: {reason} (supervisorctl why {name})"));
+            }
             let Ok(info) = session.client().and_then(|client| client.process_info(&name)) else { return };
             let reason = info.spawnerr;
             match (reason.starts_with("Exited too quickly"), info.stderr_logfile.is_empty()) {

@@ -1,10 +1,10 @@
 //! `status`, `avail` and `pid`: lists of processes.
 
 use supervisord_wire::fault::FaultCode;
-use supervisord_wire::info::ProcessInfo;
-use supervisord_wire::name::Namespec;
 
+use super::selection::selected;
 use super::verb::{Flow, Invocation};
+use super::wide;
 use crate::failure::Failure;
 use crate::hints::{ExpectedName, HintRequest};
 use crate::render;
@@ -13,12 +13,13 @@ use crate::status;
 
 /// Prints the states of all processes, or of the named ones.
 pub(super) fn status(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    let (options, names): (Vec<&str>, Vec<&str>) =
+        invocation.words.iter().partition(|word| [wide::WIDE, wide::JSON].contains(word));
+    if let Some(option) = options.iter().max_by_key(|option| **option == wide::JSON) {
+        return wide::status(session, option, &names);
+    }
     let infos = session.client()?.all_process_info()?;
-    let listed = if invocation.words.is_empty() || invocation.means_all() {
-        infos.iter().collect()
-    } else {
-        named(session, &infos, &invocation.words)
-    };
+    let listed = selected(session, &infos, &names);
     if listed.iter().any(|info| info.state.is_stopped()) {
         session.set_exit_status(status::STATUS_NOT_RUNNING);
     }
@@ -26,26 +27,6 @@ pub(super) fn status(session: &mut Session, invocation: &Invocation<'_>) -> Resu
     let text = render::status(&listed, colour, |text| session.console.printable(text));
     session.console.raw(text.as_bytes());
     Ok(Flow::Continue)
-}
-
-/// The processes with these names, in order; prints unknown names.
-fn named<'a>(session: &mut Session, infos: &'a [ProcessInfo], names: &[&str]) -> Vec<&'a ProcessInfo> {
-    let mut listed = Vec::new();
-    for name in names {
-        let Namespec { group, process } = Namespec::parse(name);
-        let matches = |info: &&ProcessInfo| info.group == group && process.as_ref().is_none_or(|p| *p == info.name);
-        let before = listed.len();
-        listed.extend(infos.iter().filter(matches));
-        if listed.len() == before {
-            let text = match process {
-                Some(_) => format!("{name}: ERROR (no such process)"),
-                None => format!("{group}: ERROR (no such group)"),
-            };
-            session.fail(status::STATUS_UNKNOWN, text);
-            session.hints.push(HintRequest::unknown(name, ExpectedName::ProcessOrGroup));
-        }
-    }
-    listed
 }
 
 /// Prints all configured processes.

@@ -1,11 +1,11 @@
 //! The table of actions.
 
 use super::verb::{Arguments, Completion, DaemonCheck, Verb};
-use super::{configuration, control, daemon, foreground, help, listing, logs};
+use super::{configuration, control, daemon, foreground, health, help, listing, logs, wait, why};
 use crate::status;
 
 /// All actions, in alphabetical order.
-pub static VERBS: [Verb; 24] = [
+pub static VERBS: [Verb; 27] = [
     Verb {
         name: "EOF",
         daemon_check: DaemonCheck::Unchecked,
@@ -60,6 +60,19 @@ pub static VERBS: [Verb; 24] = [
              \t\tCtrl-C leaves it running in the background\n",
         ),
         run: foreground::fg,
+    },
+    Verb {
+        name: "health",
+        daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
+        arguments: Arguments::Any,
+        completion: Completion::Processes,
+        help: Some(
+            "health\t\t\tWhether all processes that should run are up and healthy: exit status 0, else 1\n\
+             health <name>\t\tWhether a process is\n\
+             health <gname>:*\tWhether all processes of a group are\n\
+             health -q [...]\t\tThe same without a list\n",
+        ),
+        run: health::health,
     },
     Verb {
         name: "help",
@@ -193,7 +206,9 @@ pub static VERBS: [Verb; 24] = [
             "status <name>\t\tThe state of a process\n\
              status <gname>:*\tThe states of all processes of a group\n\
              status <name> <name>\tThe states of several processes or groups\n\
-             status\t\t\tThe states of all processes\n",
+             status\t\t\tThe states of all processes\n\
+             status --wide [...]\tWith restarts, the next start, the last end and the last line of stderr\n\
+             status --json [...]\tAll that is known, as JSON\n",
         ),
         run: listing::status,
     },
@@ -252,6 +267,33 @@ pub static VERBS: [Verb; 24] = [
         completion: Completion::None,
         help: Some("version\t\t\tThe version of the supervisor\n"),
         run: daemon::version,
+    },
+    Verb {
+        name: "wait",
+        daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
+        arguments: Arguments::Names(status::GENERIC),
+        completion: Completion::Processes,
+        help: Some(
+            "wait <name> [...]\tWait until processes are RUNNING: exit status 0, else 1 with the reason\n\
+             wait <gname>:*\t\tWait for all processes of a group\n\
+             wait all\t\tWait for all processes\n\
+             wait <name> --for running|ready|healthy|stopped\n\
+             wait <name> --timeout 2min\tHow long at most (30s)\n",
+        ),
+        run: wait::wait,
+    },
+    Verb {
+        name: "why",
+        daemon_check: DaemonCheck::CheckedAs(status::STATUS_UNKNOWN),
+        arguments: Arguments::Names(status::GENERIC),
+        completion: Completion::Processes,
+        help: Some(
+            "why <name> [...]\tWhy processes are in their states: ends, attempts, what they wait for, who asked\n\
+             why <gname>:*\t\tThe same for all processes of a group\n\
+             why all\t\t\tThe same for all processes\n\
+             why --json <name>\tThe same as JSON\n",
+        ),
+        run: why::why,
     },
 ];
 

@@ -142,6 +142,13 @@ impl<'a> Invocation<'a> {
         self.verb.describe(session);
     }
 
+    /// Refuses options that the action does not have.
+    pub fn unknown_option(&self, session: &mut Session, options: &[&str]) -> Result<Flow, Failure> {
+        let text = format_args!("Error: {} does not accept {}", self.verb.name, options.join(" "));
+        self.misuse(session, status::GENERIC, text);
+        Ok(Flow::Continue)
+    }
+
     /// Whether `all` is among the names: then the others do not matter.
     pub fn means_all(&self) -> bool {
         self.words.contains(&"all")

@@ -1,0 +1,82 @@
+//! The JSON API of the daemon: what XML-RPC does not tell.
+
+use bytes::Bytes;
+use hyper::Method;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Client;
+use super::connection::{self, Connection};
+use super::error::ClientError;
+use super::follow::LogStream;
+use super::program::{Explanation, ProgramStatus};
+
+const PROGRAMS: &str = "/api/v1/programs";
+const CHANGES: &str = "/api/v1/changes";
+
+/// What the JSON API knows of programs. A daemon without it, such as that of Supervisor 4.3.0, answers with the HTTP status 404.
+impl Client {
+    /// All programs of the active groups, by group and name.
+    pub fn programs(&mut self) -> Result<Vec<ProgramStatus>, ClientError> {
+        let listed: Value = self.get(PROGRAMS, PROGRAMS)?;
+        let shape = || ClientError::Shape { method: PROGRAMS };
+        let programs = listed.get("programs").and_then(Value::as_array).ok_or_else(shape)?;
+        programs.iter().map(|program| ProgramStatus::from_json(program).ok_or_else(shape)).collect()
+    }
+
+    /// One program; none where there is no such program.
+    pub fn program(&mut self, group: &str, name: &str) -> Result<Option<ProgramStatus>, ClientError> {
+        match self.get::<Value>(&path_of(group, name), PROGRAMS) {
+            Ok(program) => ProgramStatus::from_json(&program).map(Some).ok_or(ClientError::Shape { method: PROGRAMS }),
+            Err(error) if error.is_status(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Why a program is in its state.
+    pub fn why(&mut self, group: &str, name: &str) -> Result<Explanation, ClientError> {
+        self.get(&format!("{}/why", path_of(group, name)), PROGRAMS)
+    }
+
+    /// A stream with a piece at its beginning and whenever something has changed.
+    pub fn changes(&self) -> Result<LogStream, ClientError> {
+        let request = connection::request(&self.url, self.credentials.as_ref(), Method::GET, CHANGES, Bytes::new())?;
+        let mut wait = self.wait_policy.wait(false);
+        let answer = Connection::open(&self.url, &mut wait)?.open_body(request, &mut wait)?;
+        Ok(LogStream::new(answer))
+    }
+
+    fn get<T: DeserializeOwned>(&mut self, path: &str, method: &'static str) -> Result<T, ClientError> {
+        let request = connection::request(&self.url, self.credentials.as_ref(), Method::GET, path, Bytes::new())?;
+        let mut document = Vec::new();
+        self.send(request, false, |piece| document.extend_from_slice(piece))?;
+        serde_json::from_slice(&document).map_err(|_| ClientError::Shape { method })
+    }
+}
+
+fn path_of(group: &str, name: &str) -> String {
+    format!("{PROGRAMS}/{}/{}", segment(group), segment(name))
+}
+
+/// A name as a segment of a path.
+fn segment(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'_' | b'a'..=b'z' | b'~' => encoded.push(char::from(byte)),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_as_segments() {
+        assert_eq!(path_of("web", "web_1"), "/api/v1/programs/web/web_1");
+        assert_eq!(path_of("a/b", "ü %"), "/api/v1/programs/a%2Fb/%C3%BC%20%25");
+    }
+}

@@ -1,0 +1,111 @@
+//! What the JSON API answers about programs, with types.
+
+use serde::Deserialize;
+use serde_json::Value;
+use supervisord_wire::name::namespec;
+use supervisord_wire::state::ProcessState;
+
+/// A program. Times are seconds since the epoch.
+#[derive(Clone, Debug)]
+pub struct ProgramStatus {
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: ProcessState,
+    /// What comes next if nobody asks for anything, as a word.
+    pub outlook: String,
+    /// Why it is not up, in one line.
+    pub reason: Option<String>,
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// When its state changed last.
+    pub since: Option<i64>,
+    /// Whether it was asked to be up last.
+    pub is_wanted: bool,
+    /// How often it was started again by itself.
+    pub restarts: u32,
+    /// When it is started next by itself.
+    pub next_start: Option<i64>,
+    /// How its last process ended.
+    pub last_end: Option<ProgramEnd>,
+    /// Its health, as a word; none where nothing tells.
+    pub health: Option<String>,
+    /// The whole answer.
+    pub json: Value,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ProgramEnd {
+    /// When.
+    pub at: i64,
+    /// As log lines have it.
+    pub description: String,
+    /// What it meant, as a word.
+    #[serde(default)]
+    pub judgement: String,
+    /// The last line of stderr.
+    pub last_line: Option<String>,
+}
+
+/// The members that are read as they are.
+#[derive(Deserialize)]
+struct Members {
+    group: String,
+    name: String,
+    state: String,
+    outlook: String,
+    reason: Option<String>,
+    pid: Option<u32>,
+    since: Option<i64>,
+    wanted: String,
+    restarts: u32,
+    next_start: Option<i64>,
+    last_end: Option<ProgramEnd>,
+    health: Option<Health>,
+}
+
+#[derive(Deserialize)]
+struct Health {
+    status: String,
+}
+
+/// Why a program is in its state.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Explanation {
+    /// Lines to read.
+    pub explanation: Vec<String>,
+    /// The whole answer but for them.
+    #[serde(flatten)]
+    pub json: serde_json::Map<String, Value>,
+}
+
+impl ProgramStatus {
+    /// The program of an answer; none where it is none.
+    pub(super) fn from_json(json: &Value) -> Option<ProgramStatus> {
+        let Members { group, name, state, outlook, reason, pid, since, wanted, restarts, next_start, last_end, health } =
+            Members::deserialize(json).ok()?;
+        Some(ProgramStatus {
+            group,
+            name,
+            state: ProcessState::from_name(&state)?,
+            outlook,
+            reason,
+            pid,
+            since,
+            is_wanted: wanted == "up",
+            restarts,
+            next_start,
+            last_end,
+            health: health.map(|health| health.status),
+            json: json.clone(),
+        })
+    }
+
+    /// The name by which clients know it.
+    pub fn namespec(&self) -> String {
+        namespec(&self.group, &self.name)
+    }
+}

@@ -1,0 +1,90 @@
+//! `health`: whether all is well, for the health checks of containers and the like.
+
+use super::selection::{programs, selected};
+use super::verb::{Flow, Invocation};
+use crate::client::ProgramStatus;
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::status;
+use supervisord_wire::state::ProcessState;
+
+/// Says nothing.
+const QUIET: [&str; 2] = ["-q", "--quiet"];
+
+/// Succeeds when the named processes, or all that should run, are RUNNING and not unhealthy.
+pub(super) fn health(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    let (options, names): (Vec<&str>, Vec<&str>) = invocation.words.iter().partition(|word| word.starts_with('-'));
+    if options.iter().any(|option| !QUIET.contains(option)) {
+        return invocation.unknown_option(session, &options);
+    }
+    let is_quiet = !options.is_empty();
+    let Some(programs) = programs(session, "health")? else { return Ok(Flow::Continue) };
+    let listed = selected(session, &programs, &names);
+    if listed.is_empty() && !names.is_empty() {
+        // They are unknown, which has been said: the exit status is that of this action.
+        session.set_exit_status(status::GENERIC);
+    }
+    let concerned = listed.iter().filter(|program| !names.is_empty() || should_run(program));
+    let (mut number, mut failed) = (0, false);
+    for program in concerned {
+        number += 1;
+        if let Some(problem) = problem(program) {
+            failed = true;
+            if !is_quiet {
+                session.print(format_args!("{}: {problem}", program.namespec()));
+            }
+        }
+    }
+    if failed || session.exit_status() != status::SUCCESS {
+        session.set_exit_status(status::GENERIC);
+    } else if !is_quiet {
+        let processes = if number == 1 { "process" } else { "processes" };
+        session.print(format_args!("healthy: {number} {processes}"));
+    }
+    Ok(Flow::Continue)
+}
+
+/// Whether it was asked to be up and has not done its work.
+fn should_run(program: &ProgramStatus) -> bool {
+    let has_succeeded = program.last_end.as_ref().is_some_and(|end| end.judgement == "expected");
+    program.is_wanted && !(program.outlook == "not_restarted" && has_succeeded)
+}
+
+/// What is the matter with a program that should be up; none where nothing is.
+fn problem(program: &ProgramStatus) -> Option<String> {
+    if program.state != ProcessState::Running {
+        let reason = program.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        return Some(format!("{}{reason}", program.state));
+    }
+    let health = program.health.as_deref().filter(|health| *health == "unhealthy")?;
+    Some(health.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::samples::program;
+
+    #[test]
+    fn what_was_stopped_or_has_done_its_work_need_not_run() {
+        let up = program("web", "RUNNING", "runs");
+        assert!(should_run(&up) && problem(&up).is_none());
+        assert!(!should_run(&ProgramStatus { is_wanted: false, ..program("web", "STOPPED", "stopped") }));
+        let mut done = program("job", "EXITED", "not_restarted");
+        assert!(should_run(&done), "it failed");
+        done.last_end.get_or_insert_default().judgement = "expected".to_owned();
+        assert!(!should_run(&done));
+    }
+
+    #[test]
+    fn what_is_not_running_or_unhealthy_is_named_with_the_reason() {
+        let mut fatal = program("web", "FATAL", "out_of_attempts");
+        fatal.reason = Some("exit status 3".to_owned());
+        assert_eq!(problem(&fatal).as_deref(), Some("FATAL: exit status 3"));
+        let mut sick = program("web", "RUNNING", "runs");
+        for (health, text) in [("healthy", None), ("starting", None), ("unhealthy", Some("unhealthy"))] {
+            sick.health = Some(health.to_owned());
+            assert_eq!(problem(&sick).as_deref(), text);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! `wait`: waits until processes have reached a state, or cannot reach it any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use supervisord_config::duration;
+use supervisord_wire::state::ProcessState;
+
+use super::selection::{programs, selected};
+use super::verb::{Flow, Invocation};
+use crate::client::{ClientError, ProgramStatus};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::status;
+
+/// How long to wait where nothing is said about it.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The pause before another attempt to reach a daemon that is being started.
+const RECONNECT_AFTER: Duration = Duration::from_millis(100);
+
+/// Up to so many programs are read one by one when something has changed.
+const MOST_SINGLE_READS: usize = 4;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    Running,
+    Ready,
+    Healthy,
+    Stopped,
+}
+
+impl Goal {
+    const ALL: [Goal; 4] = [Goal::Running, Goal::Ready, Goal::Healthy, Goal::Stopped];
+
+    fn word(self) -> &'static str {
+        match self {
+            Goal::Running => "running",
+            Goal::Ready => "ready",
+            Goal::Healthy => "healthy",
+            Goal::Stopped => "stopped",
+        }
+    }
+
+    /// How far a program has got.
+    fn judge(self, program: &ProgramStatus) -> Verdict {
+        let is_up = program.state == ProcessState::Running;
+        let leads_up =
+            matches!(program.outlook.as_str(), "runs" | "starts" | "gets_ready" | "waits" | "next_start" | "restarts");
+        // Somebody may be about to start it.
+        let may_come = leads_up || matches!(program.outlook.as_str(), "stops" | "stopped" | "not_requested");
+        match self {
+            // A program that can say when it is ready is not RUNNING before.
+            Goal::Running | Goal::Ready if is_up => Verdict::Reached,
+            Goal::Healthy if is_up => match program.health.as_deref() {
+                None | Some("healthy") => Verdict::Reached,
+                Some(_) => Verdict::NotYet,
+            },
+            Goal::Running | Goal::Ready | Goal::Healthy if may_come => Verdict::NotYet,
+            Goal::Running | Goal::Ready | Goal::Healthy => Verdict::Never,
+            Goal::Stopped if program.state.is_stopped() && program.outlook != "next_start" => Verdict::Reached,
+            Goal::Stopped => Verdict::NotYet,
+        }
+    }
+}
+
+/// How far a program has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Reached,
+    NotYet,
+    /// Not without a request.
+    Never,
+}
+
+/// What the user asked for.
+struct Request<'a> {
+    names: Vec<&'a str>,
+    goal: Goal,
+    timeout: Duration,
+}
+
+impl<'a> Request<'a> {
+    /// The error is the text after `Error: `.
+    fn parse(words: &[&'a str]) -> Result<Request<'a>, String> {
+        let mut request = Request { names: Vec::new(), goal: Goal::Running, timeout: DEFAULT_TIMEOUT };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let (option, value) = word.split_once('=').map_or((*word, None), |(option, value)| (option, Some(value)));
+            match option {
+                "--for" => {
+                    let value = value.or(words.next().copied()).unwrap_or_default();
+                    let goal = Goal::ALL.into_iter().find(|goal| goal.word() == value);
+                    request.goal = goal.ok_or_else(|| {
+                        format!("invalid value for --for '{value}': running, ready, healthy or stopped is expected")
+                    })?;
+                }
+                "--timeout" => {
+                    let value = value.or(words.next().copied()).unwrap_or_default();
+                    request.timeout = duration::parse(value).map_err(|_| {
+                        format!("invalid value for --timeout '{value}': a time is expected, such as 30s or 2min")
+                    })?;
+                }
+                _ if option.starts_with("--") => return Err(format!("wait does not accept {option}")),
+                _ => request.names.push(word),
+            }
+        }
+        if request.names.is_empty() { Err("wait requires a process name".to_owned()) } else { Ok(request) }
+    }
+}
+
+/// Waits for the named processes.
+pub(super) fn wait(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    let request = match Request::parse(&invocation.words) {
+        Ok(request) => request,
+        Err(problem) => {
+            invocation.misuse(session, status::GENERIC, format_args!("Error: {problem}"));
+            return Ok(Flow::Continue);
+        }
+    };
+    let deadline = Instant::now() + request.timeout;
+    let Some(all) = programs(session, "wait")? else { return Ok(Flow::Continue) };
+    let before = session.exit_status();
+    let names: Vec<(String, String)> = selected(session, &all, &request.names)
+        .into_iter()
+        .map(|program| (program.group.clone(), program.name.clone()))
+        .collect();
+    if session.exit_status() != before {
+        // A name is unknown, which has been said.
+        session.set_exit_status(status::GENERIC);
+        return Ok(Flow::Continue);
+    }
+    drop(all);
+    loop {
+        match watch(session, &names, request.goal, deadline) {
+            Ok(Watched::Over) => return Ok(Flow::Continue),
+            // The daemon is being replaced, or has been killed and is started again.
+            Ok(Watched::Disconnected) => {}
+            Err(Failure::Client(error)) if is_passing(&error) && Instant::now() < deadline => {}
+            Err(failure) => return Err(failure),
+        }
+        session.disconnect();
+        thread::sleep(RECONNECT_AFTER.min(deadline.saturating_duration_since(Instant::now())));
+    }
+}
+
+/// How a connection to the daemon ended.
+enum Watched {
+    /// The result has been printed.
+    Over,
+    Disconnected,
+}
+
+/// Whether a daemon that is being started answers so.
+fn is_passing(error: &ClientError) -> bool {
+    matches!(error, ClientError::Connect(_) | ClientError::Io(_) | ClientError::Closed | ClientError::Http(_))
+}
+
+/// Looks at the programs now and whenever something has changed.
+fn watch(session: &mut Session, names: &[(String, String)], goal: Goal, deadline: Instant) -> Result<Watched, Failure> {
+    // First, so that no change is missed.
+    let mut changes = session.client()?.changes()?;
+    let (interrupted, stopper) = (Arc::new(AtomicBool::new(false)), changes.stopper());
+    let flag = interrupted.clone();
+    let _handled = session.interrupts.handle(move || {
+        flag.store(true, Ordering::SeqCst);
+        stopper.stop();
+    })?;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let next = changes.next_within(left);
+        if interrupted.load(Ordering::SeqCst) {
+            session.set_exit_status(status::GENERIC);
+            return Ok(Watched::Over);
+        }
+        match next {
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(_)) | None) => return Ok(Watched::Disconnected),
+            Err(_) => {
+                report_missing(session, names, goal)?;
+                return Ok(Watched::Over);
+            }
+        }
+        if is_decided(session, names, goal)? {
+            return Ok(Watched::Over);
+        }
+    }
+}
+
+/// Whether all have reached the goal, or one cannot any more, which is said.
+fn is_decided(session: &mut Session, names: &[(String, String)], goal: Goal) -> Result<bool, Failure> {
+    let mut waits = false;
+    let mut is_lost = false;
+    for ((group, name), program) in names.iter().zip(read(session, names)?) {
+        let text = match program.as_ref().map(|program| goal.judge(program)) {
+            Some(Verdict::Reached) => continue,
+            Some(Verdict::NotYet) => {
+                waits = true;
+                continue;
+            }
+            Some(Verdict::Never) => program.as_ref().map(|program| described(program, goal, "cannot become")),
+            None if goal == Goal::Stopped => continue,
+            None => None,
+        };
+        is_lost = true;
+        let name = supervisord_wire::name::namespec(group, name);
+        session.fail(status::GENERIC, text.unwrap_or_else(|| format!("{name}: ERROR (it has been removed)")));
+    }
+    Ok(is_lost || !waits)
+}
+
+fn report_missing(session: &mut Session, names: &[(String, String)], goal: Goal) -> Result<(), Failure> {
+    for program in read(session, names)?.iter().flatten() {
+        if goal.judge(program) != Verdict::Reached {
+            session.fail(status::GENERIC, described(program, goal, "is not"));
+        }
+    }
+    Ok(())
+}
+
+/// The programs of these names as they are now; none for those that are not there any more.
+fn read(session: &mut Session, names: &[(String, String)]) -> Result<Vec<Option<ProgramStatus>>, Failure> {
+    if names.len() <= MOST_SINGLE_READS {
+        let one = |(group, name): &(String, String)| Ok(session.client()?.program(group, name)?);
+        return names.iter().map(one).collect();
+    }
+    let all = session.client()?.programs()?;
+    let find = |(group, name): &(String, String)| {
+        all.iter().find(|program| program.group == *group && program.name == *name).cloned()
+    };
+    Ok(names.iter().map(find).collect())
+}
+
+/// A line such as `web: ERROR (is not running: BACKOFF, exit status 3 …)`.
+fn described(program: &ProgramStatus, goal: Goal, verb: &str) -> String {
+    let health = program.health.as_ref().filter(|_| goal == Goal::Healthy).map(|health| format!(", {health}"));
+    let reason = program.reason.as_ref().map(|reason| format!(", {reason}"));
+    format!(
+        "{}: ERROR ({verb} {}: {}{}{})",
+        program.namespec(),
+        goal.word(),
+        program.state,
+        health.unwrap_or_default(),
+        reason.unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::samples::program;
+
+    #[test]
+    fn options_stand_anywhere() {
+        let request = Request::parse(&["web", "--for", "stopped", "grp:*", "--timeout=2min"]).unwrap();
+        assert_eq!((request.names, request.goal), (vec!["web", "grp:*"], Goal::Stopped));
+        assert_eq!(request.timeout, Duration::from_secs(120));
+        for (words, part) in [
+            (vec![], "requires a process name"),
+            (vec!["--for", "ready"], "requires a process name"),
+            (vec!["web", "--for"], "running, ready, healthy or stopped is expected"),
+            (vec!["web", "--for", "dead"], "'dead'"),
+            (vec!["web", "--timeout", "soon"], "such as 30s"),
+            (vec!["web", "--until"], "does not accept --until"),
+        ] {
+            let problem = Request::parse(&words).err().unwrap_or_default();
+            assert!(problem.contains(part), "{words:?}: {problem}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_come_by_itself_is_not_waited_for() {
+        use Verdict::{Never, NotYet, Reached};
+        for (state, outlook, running, stopped) in [
+            ("RUNNING", "runs", Reached, NotYet),
+            ("STARTING", "starts", NotYet, NotYet),
+            ("STARTING", "gets_ready", NotYet, NotYet),
+            ("STARTING", "waits", NotYet, NotYet),
+            ("STARTING", "waits_in_vain", Never, NotYet),
+            ("BACKOFF", "next_start", NotYet, NotYet),
+            ("EXITED", "next_start", NotYet, NotYet),
+            ("EXITED", "not_restarted", Never, Reached),
+            ("FATAL", "out_of_attempts", Never, Reached),
+            ("FATAL", "out_of_restarts", Never, Reached),
+            ("FATAL", "next_start", NotYet, NotYet),
+            ("STOPPING", "stops", NotYet, NotYet),
+            ("STOPPED", "stopped", NotYet, Reached),
+            ("STOPPED", "not_requested", NotYet, Reached),
+        ] {
+            let program = program("web", state, outlook);
+            let verdicts = [Goal::Running, Goal::Ready, Goal::Healthy].map(|goal| goal.judge(&program));
+            assert_eq!(verdicts, [running; 3], "{state} {outlook}");
+            assert_eq!(Goal::Stopped.judge(&program), stopped, "{state} {outlook}");
+        }
+    }
+
+    #[test]
+    fn healthy_is_more_than_running() {
+        let mut program = program("web", "RUNNING", "runs");
+        for (health, verdict) in
+            [("starting", Verdict::NotYet), ("unhealthy", Verdict::NotYet), ("healthy", Verdict::Reached)]
+        {
+            program.health = Some(health.to_owned());
+            assert_eq!(Goal::Healthy.judge(&program), verdict);
+            assert_eq!(Goal::Running.judge(&program), Verdict::Reached);
+        }
+        program.health = Some("unhealthy".to_owned());
+        let text = described(&program, Goal::Healthy, "is not");
+        assert_eq!(text, "web: ERROR (is not healthy: RUNNING, unhealthy)");
+    }
+}

@@ -1,0 +1,163 @@
+//! The table of `status --wide` as text, without I/O.
+
+use std::borrow::Cow;
+use std::iter::repeat_n;
+
+use crate::client::ProgramStatus;
+use crate::render::coloured;
+
+/// What stands for nothing.
+const NOTHING: &str = "-";
+
+/// What separates two columns.
+const GAP: usize = 2;
+
+struct Column {
+    heading: &'static str,
+    /// Left out where no process has it.
+    is_optional: bool,
+    cell: fn(&ProgramStatus, i64) -> Option<String>,
+}
+
+const COLUMNS: [Column; 9] = [
+    Column { heading: "NAME", is_optional: false, cell: |program, _| Some(program.namespec()) },
+    Column { heading: "STATE", is_optional: false, cell: |program, _| Some(program.state.name().to_owned()) },
+    Column { heading: "SINCE", is_optional: false, cell: |program, now| Some(span(now - program.since?)) },
+    Column { heading: "PID", is_optional: false, cell: |program, _| Some(program.pid?.to_string()) },
+    Column { heading: "RESTARTS", is_optional: false, cell: |program, _| Some(program.restarts.to_string()) },
+    Column {
+        heading: "NEXT START",
+        is_optional: true,
+        cell: |program, now| Some(format!("in {}", span(program.next_start? - now))),
+    },
+    Column { heading: "HEALTH", is_optional: true, cell: |program, _| program.health.clone() },
+    Column {
+        heading: "LAST END",
+        is_optional: true,
+        cell: |program, now| {
+            let end = program.last_end.as_ref()?;
+            Some(format!("{}, {} ago", end.description, span(now - end.at)))
+        },
+    },
+    Column { heading: "DETAIL", is_optional: true, cell: |program, _| detail(program) },
+];
+
+/// The position of the state, which may be coloured.
+const STATE: usize = 1;
+
+/// The table at the time `now`, in seconds since the epoch. `shown` makes texts safe to print.
+pub fn table(programs: &[&ProgramStatus], now: i64, colour: bool, shown: impl Fn(&str) -> Cow<'_, str>) -> String {
+    let cells = |column: &Column| -> Vec<Option<String>> {
+        let cell =
+            |program: &&ProgramStatus| (column.cell)(program, now).map(|text| shown(&one_line(&text)).into_owned());
+        programs.iter().map(cell).collect()
+    };
+    let columns = COLUMNS.iter().enumerate().map(|(position, column)| (position, column, cells(column)));
+    let columns: Vec<_> =
+        columns.filter(|(_, column, cells)| !column.is_optional || cells.iter().any(Option::is_some)).collect();
+    let widths: Vec<usize> = columns
+        .iter()
+        .map(|(_, column, cells)| cells.iter().map(width_of).fold(column.heading.len(), usize::max))
+        .collect();
+    let mut lines = vec![
+        columns.iter().map(|(_, column, _)| (column.heading.to_owned(), column.heading.len())).collect::<Vec<_>>(),
+    ];
+    for (row, program) in programs.iter().enumerate() {
+        let cell = |(position, _, cells): &(usize, &Column, Vec<Option<String>>)| {
+            let text = cells[row].as_deref().unwrap_or(NOTHING);
+            let width = text.chars().count();
+            match *position == STATE && colour {
+                true => (coloured(program.state), width),
+                false => (text.to_owned(), width),
+            }
+        };
+        lines.push(columns.iter().map(cell).collect());
+    }
+    let mut text = String::new();
+    for line in lines {
+        let mut blanks = 0;
+        for ((cell, used), width) in line.into_iter().zip(&widths) {
+            text.extend(repeat_n(' ', blanks));
+            text.push_str(&cell);
+            blanks = width + GAP - used;
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn width_of(cell: &Option<String>) -> usize {
+    cell.as_deref().unwrap_or(NOTHING).chars().count()
+}
+
+/// A cell must not break the table.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\t'], " ")
+}
+
+/// What it waits for, why it could not be started, or the last line that it wrote before it failed.
+fn detail(program: &ProgramStatus) -> Option<String> {
+    let said = || {
+        let end = program.last_end.as_ref().filter(|end| !["expected", "stopped"].contains(&end.judgement.as_str()))?;
+        end.last_line.clone()
+    };
+    let end = program.last_end.as_ref().map(|end| end.description.as_str());
+    match &program.reason {
+        Some(reason) if end.is_none_or(|end| !reason.starts_with(end)) => Some(reason.clone()),
+        _ => said(),
+    }
+}
+
+/// A length of time in one unit.
+fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7200 => format!("{}min", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ProgramEnd;
+    use crate::client::samples::program;
+
+    fn end(description: &str, judgement: &str, last_line: &str) -> Option<ProgramEnd> {
+        let (description, judgement) = (description.to_owned(), judgement.to_owned());
+        Some(ProgramEnd { at: 110, description, judgement, last_line: Some(last_line.to_owned()) })
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_they_must_be() {
+        let mut web = program("web", "BACKOFF", "next_start");
+        web.next_start = Some(114);
+        web.restarts = 3;
+        web.last_end = end("exit status 3", "too_quick", "last line");
+        web.reason = Some("exit status 3 after 200 ms: last line".to_owned());
+        let mut proxy = program("proxy", "STARTING", "waits");
+        proxy.reason = Some("waiting for web to be ready".to_owned());
+        let mut db = program("db", "RUNNING", "runs");
+        db.pid = Some(4242);
+        let text = table(&[&web, &proxy, &db], 112, false, |text| text.into());
+        assert_eq!(
+            text,
+            "NAME   STATE     SINCE  PID   RESTARTS  NEXT START  LAST END               DETAIL\n\
+             web    BACKOFF   12s    -     3         in 2s       exit status 3, 2s ago  last line\n\
+             proxy  STARTING  12s    -     0         -           -                      waiting for web to be ready\n\
+             db     RUNNING   12s    4242  0         -           -                      -\n"
+        );
+        let coloured = table(&[&db], 112, true, |text| text.into());
+        assert!(coloured.contains("db    \u{1b}[32mRUNNING\u{1b}[0m  12s"), "{coloured:?}");
+    }
+
+    #[test]
+    fn a_cell_is_one_line_and_safe() {
+        let mut web = program("web", "FATAL", "out_of_attempts");
+        web.reason = Some("could not be started: a\nb".to_owned());
+        let text = table(&[&web], 112, false, |text| text.replace('b', "?").into());
+        assert!(text.ends_with("could not ?e started: a ?\n"), "{text}");
+    }
+}
