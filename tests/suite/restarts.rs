@@ -14,6 +14,8 @@ pub const PINNED: &[&str] = &[
     "program restart_limit",
     "program fatal_retry",
     "program max_runtime",
+    "program recycle_after",
+    "supervisord max_parallel_starts",
 ];
 
 /// Writes down when it is started, in milliseconds after the boot, and exits.
@@ -46,8 +48,23 @@ fn wait_for_starts(daemon: &mut Daemon, number: usize) {
 }
 
 fn program(daemon: &Daemon) -> serde_json::Value {
+    json(daemon, "p/p")
+}
+
+fn json(daemon: &Daemon, name: &str) -> serde_json::Value {
+    get(daemon, &format!("/api/v1/programs/{name}"))
+}
+
+/// The states of all programs at one moment.
+fn states(daemon: &Daemon) -> Vec<String> {
+    let programs = get(daemon, "/api/v1/programs")["programs"].take();
+    let states = programs.as_array().into_iter().flatten().map(|program| program["state"].as_str().unwrap_or_default());
+    states.map(str::to_owned).collect()
+}
+
+fn get(daemon: &Daemon, path: &str) -> serde_json::Value {
     let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
-    let response = http::request(&mut *stream, "GET", "/api/v1/programs/p/p", &["Host: h"], b"").expect("an answer");
+    let response = http::request(&mut *stream, "GET", path, &["Host: h"], b"").expect("an answer");
     serde_json::from_slice(&response.body).expect("JSON")
 }
 
@@ -152,6 +169,78 @@ fn a_program_runs_for_as_long_as_it_may() {
         let log = daemon.log();
         assert!(log.contains("INFO time is up: once has run for 1s, and is stopped"), "{log}");
         assert!(log.contains("stopped: again (terminated by SIGTERM)"), "{log}");
+    });
+}
+
+/// Four workers that are recycled while the daemon is upgraded and killed: never less than three of them run.
+#[test]
+fn of_a_group_one_at_a_time_is_recycled() {
+    only_ours(|| {
+        let scene = Scene::with(
+            "recycling",
+            "[program:w]\ncommand=sleep 1000\nprocess_name=w%(process_num)d\nnumprocs=4\nstartsecs=1\nautorestart=false\n\
+             recycle_after=4s+-1s\nstdout_logfile=NONE\nstderr_logfile=NONE\n",
+        );
+        let mut daemon = scene.start(Subject::Ours);
+        let names: Vec<String> = (0..4).map(|number| format!("w:w{number}")).collect();
+        names.iter().for_each(|name| daemon.wait_for_state(name, "RUNNING"));
+        let before: Vec<i32> = names.iter().map(|name| daemon.pid_of(name)).collect();
+        for round in 0..2 {
+            daemon.wait_until("one is recycled", |daemon| daemon.log().matches("recycling: w").count() > round);
+            match round {
+                0 => assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n"),
+                _ => {
+                    daemon.crash();
+                    daemon.start_again();
+                }
+            }
+        }
+        daemon.wait_until("all have been recycled", |daemon| {
+            let states = states(daemon);
+            let running = states.iter().filter(|state| *state == "RUNNING").count();
+            assert!(running >= 3, "{states:?}\n{}", daemon.log());
+            running == 4 && names.iter().zip(&before).all(|(name, pid)| daemon.pid_of(name) != *pid)
+        });
+        let until = |name: &str| json(&daemon, name)["runs_until"].as_i64();
+        assert!(until("w/w0").is_some_and(|until| until > 0));
+    });
+}
+
+/// Twelve programs, of which three may start at once, each for a second; one that somebody asks for comes first. The daemon is
+/// killed and upgraded while they wait.
+#[test]
+fn no_more_than_so_many_start_at_once() {
+    only_ours(|| {
+        let sleeper = "command=sleep 1000\nstartsecs=1\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let scene = Scene::with(
+            "turns",
+            &format!(
+                "[supervisord]\nmax_parallel_starts=3\n[program:p]\nprocess_name=p%(process_num)02d\nnumprocs=12\n{sleeper}\
+                 [program:asked]\nautostart=false\npriority=1000\n{sleeper}"
+            ),
+        );
+        let mut daemon = scene.start(Subject::Ours);
+        let names: Vec<String> = (0..12).map(|number| format!("p:p{number:02}")).collect();
+        daemon.wait_for_log("3 at a time are started (max_parallel_starts); others wait for their turn");
+        let waiting = daemon.info("p:p11");
+        assert_eq!((waiting.get("statename").text(), waiting.get("pid").int()), ("STARTING", 0));
+        assert_eq!(waiting.get("description").text(), "waiting for its turn to start");
+        let turn = serde_json::json!([{ "group": null, "name": null, "condition": "turn", "hindrance": null }]);
+        assert_eq!(json(&daemon, "p/p11")["waiting_for"], turn);
+        assert_eq!(daemon.ctl(&["start", "asked"]).stdout, "asked: started\n");
+        assert_eq!(daemon.info("p:p11").get("pid").int(), 0, "the one that was asked for came first");
+        daemon.crash();
+        daemon.start_again();
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        assert_eq!(daemon.ctl(&["stop", "p:p10"]).stdout, "p:p10: stopped\n");
+        daemon.wait_until("all run", |daemon| {
+            let rows: Vec<_> = names.iter().map(|name| daemon.info(name)).collect();
+            let starting =
+                rows.iter().filter(|row| row.get("statename").text() == "STARTING" && row.get("pid").int() != 0);
+            assert!(starting.count() <= 3);
+            rows.iter().filter(|row| row.get("statename").text() == "RUNNING").count() == 11
+        });
+        daemon.wait_for_log("nobody waits for a turn to start any more");
     });
 }
 

@@ -1,4 +1,4 @@
-//! Durations as they are written: seconds (`10`, `1.5`), or a number with a unit (`250ms`, `10s`, `5min`, `2h`, `1d`).
+//! Durations as they are written: seconds (`10`, `1.5`), or a number with a unit (`250ms`, `10s`, `5min` or `5m`, `2h`, `1d`).
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,7 @@ use crate::pytext::strip;
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000), ("ms", 1)];
 
 /// What is probably meant by other units.
-const OTHER_UNITS: [(&str, &str); 10] = [
-    ("m", "min"),
+const OTHER_UNITS: [(&str, &str); 9] = [
     ("mins", "min"),
     ("minute", "min"),
     ("minutes", "min"),
@@ -35,6 +34,7 @@ pub fn parse(text: &str) -> Result<Duration, Complaint> {
     let (number, unit) = (&stripped[..end], strip(&stripped[end..]).to_ascii_lowercase());
     let millis = match unit.as_str() {
         "" => 1000,
+        "m" => 60_000,
         unit => match UNITS.into_iter().find(|(name, _)| *name == unit) {
             Some((_, millis)) => millis,
             None => {
@@ -84,6 +84,7 @@ mod tests {
             ("250ms", 250, "250ms"),
             ("10 s", 10_000, "10s"),
             ("5min", 300_000, "5min"),
+            ("5m", 300_000, "5min"),
             ("0.5H", 1_800_000, "30min"),
             ("1d", 86_400_000, "1d"),
             ("0", 0, "0s"),
@@ -101,8 +102,9 @@ mod tests {
         for text in ["", "-1", "s", ".5", "1.", "1.2.3", "10x", "1e3", "99999999999999999999", "9999999999999d", "٣"] {
             assert_eq!(parse(text).unwrap_err().to_string(), format!("not a valid duration: '{text}'"));
         }
-        assert_eq!(parse("5m").unwrap_err().advice(), Some("write 5min"));
+        assert_eq!(parse("5mins").unwrap_err().advice(), Some("write 5min"));
         assert_eq!(parse("5 Secs").unwrap_err().advice(), Some("write 5s"));
+        assert_eq!(parse("mins").unwrap_err().advice(), None);
         assert_eq!(parse("m").unwrap_err().advice(), None);
     }
 }

@@ -139,6 +139,8 @@ pub struct Supervisord {
     pub strip_ansi: bool,
     /// When the daemon ends by itself.
     pub exit_when: ExitWhen,
+    /// How many programs may be starting at the same time; 0 for any number.
+    pub max_parallel_starts: usize,
     /// Let children survive a daemon that is killed, and take over those of one that was.
     pub adopt: bool,
     /// Added to the environment of every child; every [`Spawn::environment`] already contains it.
@@ -446,6 +448,17 @@ pub struct Restart {
     pub fatal_retry: Option<Duration>,
     /// How long it may run.
     pub max_runtime: Option<Duration>,
+    /// How long it runs before it is stopped and started again, one of a group at a time.
+    pub recycle_after: Option<RecycleAfter>,
+}
+
+/// How long a process runs before it is recycled: somewhere between `after - spread` and `after + spread`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecycleAfter {
+    /// The time, before it is spread.
+    pub after: Duration,
+    /// How much sooner or later it may be.
+    pub spread: Duration,
 }
 
 /// How the delay of restarts grows with each failure in a row.

@@ -1,10 +1,11 @@
 //! How the restarts of a program are spaced and limited, as text.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::complaint::Complaint;
 use crate::duration;
-use crate::model::{Backoff, RestartLimit};
+use crate::model::{Backoff, RecycleAfter, RestartLimit};
 use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::suggest::did_you_mean;
@@ -59,9 +60,72 @@ pub fn limit_of_restarts(text: &str) -> Result<RestartLimit, Complaint> {
     Ok(RestartLimit::Within { restarts, window })
 }
 
+/// The shortest time after which a program is recycled.
+const SOONEST: Duration = Duration::from_secs(1);
+
+/// `DURATION`, `DURATION±DURATION`, or `DURATION+-DURATION` for those who write ASCII.
+pub fn time_to_recycle(text: &str) -> Result<RecycleAfter, Complaint> {
+    let (after, spread) = match text.split_once('±').or_else(|| text.split_once("+-")) {
+        Some((after, spread)) => (after, Some(spread)),
+        None => (text, None),
+    };
+    let after = duration::parse(after)?;
+    let spread = spread.map_or(Ok(Duration::ZERO), duration::parse)?;
+    match after.checked_sub(spread).filter(|soonest| *soonest >= SOONEST) {
+        Some(_) => Ok(RecycleAfter { after, spread }),
+        None => {
+            let advice = match spread.is_zero() {
+                true => "write 1s or more".to_owned(),
+                false => format!("write a spread that leaves at least 1s of {}", duration::Shown(after)),
+            };
+            Err(Complaint::quoting("too short a time to run: ", repr(text), "").advise(advice))
+        }
+    }
+}
+
+impl RecycleAfter {
+    /// The latest time.
+    pub fn latest(self) -> Duration {
+        self.after + self.spread
+    }
+}
+
+/// As it may be written.
+impl fmt::Display for RecycleAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", duration::Shown(self.after))?;
+        if self.spread.is_zero() { Ok(()) } else { write!(f, "±{}", duration::Shown(self.spread)) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_to_run_may_be_spread() {
+        let minutes = |after: u64, spread: u64| RecycleAfter {
+            after: Duration::from_secs(60 * after),
+            spread: Duration::from_secs(60 * spread),
+        };
+        for (text, expected, shown) in [
+            ("6h", minutes(360, 0), "6h"),
+            ("6h±20m", minutes(360, 20), "6h±20min"),
+            ("6h+-20min", minutes(360, 20), "6h±20min"),
+            (" 90 min ± 60 ", minutes(90, 1), "90min±1min"),
+        ] {
+            assert_eq!(time_to_recycle(text), Ok(expected), "{text}");
+            assert_eq!(expected.to_string(), shown);
+            assert_eq!(time_to_recycle(shown), Ok(expected));
+        }
+        for text in ["", "6h±", "±1h", "6h-20m", "6h±20x", "6h±20min±1"] {
+            assert!(advice(time_to_recycle(text)).0.starts_with("not a valid duration: "), "{text}");
+        }
+        assert_eq!(advice(time_to_recycle("0")).1.as_deref(), Some("write 1s or more"));
+        let (text, advice) = advice(time_to_recycle("10s±10s"));
+        assert_eq!(text, "too short a time to run: '10s±10s'");
+        assert_eq!(advice.as_deref(), Some("write a spread that leaves at least 1s of 10s"));
+    }
 
     fn advice<T>(result: Result<T, Complaint>) -> (String, Option<String>) {
         let complaint = result.err().unwrap();
@@ -97,7 +161,7 @@ mod tests {
         assert_eq!(advice(limit_of_restarts("5")).1.as_deref(), Some("write 5/60s"));
         assert_eq!(advice(limit_of_restarts("0/60")).0, "0 is below lower bound (1)");
         assert_eq!(advice(limit_of_restarts("1001/60")).0, "1001 is above upper bound (1000)");
-        assert_eq!(advice(limit_of_restarts("5/1m")).1.as_deref(), Some("write 1min"));
+        assert_eq!(advice(limit_of_restarts("5/1sec")).1.as_deref(), Some("write 1s"));
         for text in ["", "x/60", "5/0", "-5/60"] {
             assert_eq!(advice(limit_of_restarts(text)).0, format!("not a valid limit of restarts: {}", repr(text)));
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
 use crate::model::{
-    ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, RestartLimit,
-    StopScope, StopSignals, StopSteps,
+    ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, RecycleAfter,
+    RestartLimit, StopScope, StopSignals, StopSteps,
 };
 use crate::readiness::ReadyWhen;
 
@@ -37,12 +37,24 @@ pub enum ConfigValue<'v> {
     StopSteps(Cow<'v, StopSteps>),
     Backoff(Backoff),
     RestartLimit(RestartLimit),
+    RecycleAfter(RecycleAfter),
     LogLevel(LogLevel),
     LogFile(Cow<'v, LogFile>),
     /// No log file, but the system log: the old way to ask for it.
     Syslog,
     ActivityLog(Cow<'v, ActivityLog>),
     Socket(Cow<'v, Arc<FastCgiSocket>>),
+}
+
+impl ConfigValue<'_> {
+    /// The longest time that it may stand for; none where it is no time.
+    pub fn longest(&self) -> Option<Duration> {
+        match self {
+            ConfigValue::Duration(length) => Some(*length),
+            ConfigValue::RecycleAfter(recycle) => Some(recycle.latest()),
+            _ => None,
+        }
+    }
 }
 
 /// A type in which the value of an option is kept.
@@ -205,6 +217,7 @@ kept_by_copy! {
     AutoRestart: AutoRestart,
     Backoff: Backoff,
     RestartLimit: RestartLimit,
+    RecycleAfter: RecycleAfter,
     LogLevel: LogLevel,
 }
 

@@ -9,10 +9,11 @@
 //! |---|---|---|---|---|---|---|---|
 //! | `NeverStarted` | STOPPED | `Spawning` | | | | | |
 //! | `AwaitingDependencies` | STARTING | `Spawning` | `NeverStarted` or `Stopped` | `NeverStarted` or `Stopped` | | | |
+//! | `AwaitingTurn` | STARTING | `Spawning` | `NeverStarted` or `Stopped` | `NeverStarted` or `Stopped` | | | |
 //! | `Spawning` | STARTING | | after the spawn | after the spawn | | spawned: `Settling`, or as after it with `startsecs=0`; not spawned: `BackingOff` or `GivenUp`; exited: as in `Settling` | |
 //! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: as in the next phase | `Settled`: `Up`, or `GettingReady` |
 //! | `GettingReady` | STARTING | | `Stopping` | `Stopping` | `Stopping` | ready: `Up`; exited: `BackingOff` or `GivenUp` | `ReadyTimeout`: `Stopping`, and then a failed start |
-//! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping` |
+//! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping`, or the same at the input `Turn` |
 //! | `Stopping` | STOPPING | | | | | exited: `Stopped`, or `BackingOff` or `GivenUp` where it was not ready in time; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
 //! | `Stopped` | STOPPED | `Spawning` | | | | | |
 //! | `Exited` | EXITED | `Spawning` | | | | | |
@@ -22,7 +23,8 @@
 //! | `Unreachable` | UNKNOWN | | | | | exited: `Exited` | |
 //!
 //! Where the dependencies of the process are not met, it becomes `AwaitingDependencies` wherever the table says `Spawning`, and
-//! `Spawning` at the input `DependenciesMet`.
+//! `Spawning` at the input `DependenciesMet`. Where they are met and too many others are starting, it becomes `AwaitingTurn`, and
+//! `Spawning` at the input `Turn`.
 //!
 //! An empty cell is an input that changes nothing, except that `Stop` and `Shutdown` make a process wanted down in every
 //! phase. A `Start` that starts a process makes it wanted up. A process that is `Stopping` (or then `Unreachable`) and
@@ -39,6 +41,7 @@ mod last_end;
 mod phase;
 mod progress;
 mod readiness;
+mod recycling;
 mod restart_policy;
 mod restarts;
 mod state_detail;
@@ -61,6 +64,7 @@ pub use last_end::{EndJudgement, EndTraces, LastEnd, MemoryKills};
 pub use phase::{ProcessPhase, Timer, Timers, Wanted};
 pub use progress::Progress;
 pub use readiness::ReadinessRule;
+pub use recycling::Recycling;
 pub use restart_policy::{AfterExit, Exit, GaveUp, RestartPolicy};
 pub use restarts::Restarts;
 pub use state_detail::StateDetail;
@@ -81,6 +85,8 @@ pub enum MachineInput {
     Recycle,
     /// What it depends on allows it to start now.
     DependenciesMet,
+    /// It is its turn to start, or to be recycled.
+    Turn,
     /// The child was spawned.
     Spawned(u32),
     /// No child could be spawned, for this reason.
@@ -105,6 +111,7 @@ impl MachineInput {
         match self {
             MachineInput::Start
             | MachineInput::DependenciesMet
+            | MachineInput::Turn
             | MachineInput::Ended(_)
             | MachineInput::Due(Timer::Restart | Timer::Retry | Timer::SecondLife) => true,
             MachineInput::Stop
@@ -174,6 +181,8 @@ pub struct MachineContext<'a> {
     pub dependencies_met: bool,
     /// Why a probe found that it is not ready.
     pub trouble: Option<&'a str>,
+    /// Whether one more program may start at once.
+    pub has_place: bool,
 }
 
 impl Machine {
@@ -269,6 +278,7 @@ impl Machine {
         let waits = matches!(
             self.progress.phase,
             ProcessPhase::AwaitingDependencies
+                | ProcessPhase::AwaitingTurn
                 | ProcessPhase::Spawning
                 | ProcessPhase::WaitingToRestart
                 | ProcessPhase::BackingOff
@@ -301,6 +311,16 @@ impl Machine {
         self.progress.timers.get(Timer::ReadyTimeout)
     }
 
+    /// How far it has got with being recycled.
+    pub fn recycling(&self) -> Recycling {
+        self.progress.recycling
+    }
+
+    /// When it is stopped because it has run for long enough, on the monotonic clock; none where it is not.
+    pub fn runs_until(&self) -> Option<Duration> {
+        self.progress.timers.get(Timer::EndOfRun)
+    }
+
     /// How often it was started again without a request since somebody started it.
     pub fn restarts(&self) -> u32 {
         self.progress.restarts.number
@@ -326,6 +346,7 @@ impl Machine {
         matches!(
             self.progress.phase,
             ProcessPhase::AwaitingDependencies
+                | ProcessPhase::AwaitingTurn
                 | ProcessPhase::Spawning
                 | ProcessPhase::Settling
                 | ProcessPhase::GettingReady
@@ -335,6 +356,29 @@ impl Machine {
     /// Whether it is to be started as soon as what it depends on allows it.
     pub fn awaits_dependencies(&self) -> bool {
         self.progress.phase == ProcessPhase::AwaitingDependencies
+    }
+
+    /// Whether it waits until fewer programs are starting.
+    pub fn awaits_turn(&self) -> bool {
+        self.progress.phase == ProcessPhase::AwaitingTurn
+    }
+
+    /// Whether it has a child that is not up yet, and counts among the programs that may start at once.
+    pub fn is_starting(&self) -> bool {
+        match self.progress.phase {
+            ProcessPhase::Spawning | ProcessPhase::Settling | ProcessPhase::GettingReady => true,
+            ProcessPhase::NeverStarted
+            | ProcessPhase::AwaitingDependencies
+            | ProcessPhase::AwaitingTurn
+            | ProcessPhase::Up
+            | ProcessPhase::Stopping
+            | ProcessPhase::Stopped
+            | ProcessPhase::Exited
+            | ProcessPhase::WaitingToRestart
+            | ProcessPhase::BackingOff
+            | ProcessPhase::GivenUp
+            | ProcessPhase::Unreachable => false,
+        }
     }
 
     /// Whether a client may send it a signal.
@@ -357,9 +401,10 @@ impl Machine {
     /// Why a client cannot start it now; none if a `Start` will start it.
     pub fn obstacle_to_start(&self) -> Option<Obstacle> {
         match self.progress.phase {
-            // Where it waits already, what it waits for is started again.
+            // Where it waits already, what it waits for is started again, and its turn comes sooner.
             ProcessPhase::NeverStarted
             | ProcessPhase::AwaitingDependencies
+            | ProcessPhase::AwaitingTurn
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
             | ProcessPhase::WaitingToRestart
@@ -425,11 +470,11 @@ impl Machine {
     pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<MachineAction> {
         use MachineInput::{
             DependenciesMet, Due, Ended, Ready, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed,
-            SpawnUnanswered, Spawned, Start, Stop,
+            SpawnUnanswered, Spawned, Start, Stop, Turn,
         };
         use ProcessPhase::{
-            AwaitingDependencies, BackingOff, Exited, GettingReady, GivenUp, NeverStarted, Settling, Spawning, Stopped,
-            Stopping, Unreachable, Up, WaitingToRestart,
+            AwaitingDependencies, AwaitingTurn, BackingOff, Exited, GettingReady, GivenUp, NeverStarted, Settling,
+            Spawning, Stopped, Stopping, Unreachable, Up, WaitingToRestart,
         };
         let mut actions = Vec::new();
         let out = &mut actions;
@@ -438,31 +483,37 @@ impl Machine {
             Stop | Shutdown => {
                 self.progress.wanted = Wanted::Down;
                 self.progress.failing = None;
+                self.progress.recycling = Recycling::No;
             }
             Due(timer) => self.progress.timers.clear(timer),
-            Start | Recycle | DependenciesMet | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ready | Ended(_)
-            | SignalSent | SignalRefused => {}
+            Start | Recycle | DependenciesMet | Turn | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ready
+            | Ended(_) | SignalSent | SignalRefused => {}
         }
         match (self.progress.phase, input) {
-            (NeverStarted | AwaitingDependencies | Stopped | Exited | WaitingToRestart | GivenUp, Start) => {
+            (
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Stopped | Exited | WaitingToRestart | GivenUp,
+                Start,
+            ) => {
                 self.start(at, out);
             }
             (AwaitingDependencies, DependenciesMet) if at.supervising && at.dependencies_met => self.spawn(at, out),
+            (AwaitingTurn, Turn) if at.supervising => self.spawn(at, out),
+            (Up, Turn) if at.supervising && self.progress.recycling == Recycling::Due => self.recycle(at, out),
             (Spawning | Settling | GettingReady | Up | Stopping | BackingOff | Unreachable, Start) => {}
             (
-                NeverStarted | AwaitingDependencies | Spawning | Settling | GettingReady | Up | Stopping | Stopped
-                | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
-                DependenciesMet,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | Up | Stopping
+                | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                DependenciesMet | Turn,
             ) => {}
 
             (Settling | GettingReady | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
-            (AwaitingDependencies, Stop | Shutdown) => self.stop_waiting(at, out),
+            (AwaitingDependencies | AwaitingTurn, Stop | Shutdown) => self.stop_waiting(at, out),
             (BackingOff, Stop) => self.stop_retrying(at, out),
             (BackingOff, Shutdown) => self.give_up(None, at, out),
             (GivenUp, Stop | Shutdown) => self.progress.timers.clear(Timer::SecondLife),
             (GivenUp, Recycle) => {}
             (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, StateDetail::None, out),
-            (AwaitingDependencies | BackingOff | WaitingToRestart, Recycle) => {}
+            (AwaitingDependencies | AwaitingTurn | BackingOff | WaitingToRestart, Recycle) => {}
             (NeverStarted | Spawning | Stopping | Stopped | Exited | Unreachable, Stop | Shutdown | Recycle) => {}
 
             (Spawning, Spawned(pid)) => {
@@ -481,8 +532,8 @@ impl Machine {
                 self.apply_pending_stop(at, out);
             }
             (
-                NeverStarted | AwaitingDependencies | Settling | GettingReady | Up | Stopping | Stopped | Exited
-                | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Settling | GettingReady | Up | Stopping | Stopped
+                | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_),
             ) => {}
 
@@ -492,8 +543,8 @@ impl Machine {
             (Settling, Ready) => self.ready_early(),
             (GettingReady, Ready) => self.become_ready(at, out),
             (
-                NeverStarted | AwaitingDependencies | Spawning | Up | Stopping | Stopped | Exited | WaitingToRestart
-                | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Up | Stopping | Stopped | Exited
+                | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 Ready,
             ) => {}
 
@@ -509,7 +560,8 @@ impl Machine {
             (Stopping, Ended(status)) => self.stopped(status, at, out),
             (Unreachable, Ended(status)) => self.ended_unreachable(status, at, out),
             (
-                NeverStarted | AwaitingDependencies | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Stopped | Exited | WaitingToRestart | BackingOff
+                | GivenUp,
                 Ended(_),
             ) => {}
 
@@ -523,7 +575,7 @@ impl Machine {
             (BackingOff, Due(Timer::Retry)) if at.supervising => self.spawn(at, out),
             // The shutdown makes it FATAL when it reaches its group.
             (BackingOff, Due(Timer::Retry)) => {}
-            (Up, Due(Timer::EndOfRun)) if at.supervising => self.end_run(at, out),
+            (Up, Due(Timer::EndOfRun)) if at.supervising => self.run_is_over(at, out),
             // The shutdown stops it.
             (Up, Due(Timer::EndOfRun)) => {}
             (GivenUp, Due(Timer::SecondLife)) if at.supervising => self.start_anew(at, out),
@@ -598,7 +650,10 @@ impl Machine {
                     | Timer::EndOfRun,
                 ),
             ) => {}
-            (NeverStarted | AwaitingDependencies | Spawning | Stopped | Exited | Unreachable, Due(_)) => {}
+            (
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Stopped | Exited | Unreachable,
+                Due(_),
+            ) => {}
 
             (Stopping, SignalSent) => self.wait_since_signal(at),
             (Spawning | Settling | GettingReady | Up | Stopping, SignalRefused) => {
@@ -606,8 +661,8 @@ impl Machine {
             }
             (Spawning | Settling | GettingReady | Up, SignalSent) => {}
             (
-                NeverStarted | AwaitingDependencies | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp
-                | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Stopped | Exited | WaitingToRestart | BackingOff
+                | GivenUp | Unreachable,
                 SignalSent | SignalRefused,
             ) => {}
         }
@@ -632,10 +687,14 @@ impl Machine {
         self.spawn(at, out);
     }
 
-    /// Spawns the child, or waits until its dependencies allow it.
+    /// Spawns the child, or waits until its dependencies and the number of programs that are starting allow it.
     fn spawn(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         if !at.dependencies_met {
             self.enter(ProcessPhase::AwaitingDependencies, StateDetail::Tries(self.progress.attempts), out);
+            return;
+        }
+        if !at.has_place {
+            self.enter(ProcessPhase::AwaitingTurn, StateDetail::Tries(self.progress.attempts), out);
             return;
         }
         self.progress.failure = None;
@@ -740,9 +799,30 @@ impl Machine {
     fn come_up(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.attempts = 0;
         self.enter(ProcessPhase::Up, StateDetail::Pid(self.progress.pid), out);
-        if let Some(runtime) = RestartPolicy::of(at.config).runtime() {
+        let policy = RestartPolicy::of(at.config);
+        if let Some(runtime) = policy.recycled_after(at.random).or(policy.runtime()) {
             self.progress.timers.set(Timer::EndOfRun, self.progress.started + runtime);
         }
+    }
+
+    /// It is to be recycled, for which it may have to wait until it has run for as long as it may.
+    fn run_is_over(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        let policy = RestartPolicy::of(at.config);
+        if policy.recycled_after(at.random).is_none() || self.progress.recycling == Recycling::Due {
+            return self.end_run(at, out);
+        }
+        self.progress.recycling = Recycling::Due;
+        if let Some(runtime) = policy.runtime() {
+            self.progress.timers.set(Timer::EndOfRun, self.progress.started + runtime);
+        }
+    }
+
+    /// Stops it, because it is to be recycled and it is its turn.
+    fn recycle(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        let ran = at.now.mono.saturating_sub(self.progress.started);
+        out.push(MachineAction::Log(LogLevel::Info, texts::recycling(&at.config.identity.name, ran)));
+        self.progress.recycling = Recycling::UnderWay;
+        self.stop(at, out);
     }
 
     /// Stops it, because it has run for as long as it may.
@@ -918,7 +998,8 @@ impl Machine {
     }
 
     fn stop_waiting(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        out.push(MachineAction::Log(LogLevel::Info, texts::stopped_waiting(&at.config.identity.name)));
+        let line = texts::stopped_waiting(&at.config.identity.name, self.awaits_turn());
+        out.push(MachineAction::Log(LogLevel::Info, line));
         let is_new = self.progress.last_start == 0;
         self.enter(if is_new { ProcessPhase::NeverStarted } else { ProcessPhase::Stopped }, StateDetail::Pid(0), out);
     }
@@ -959,6 +1040,7 @@ impl Machine {
     /// Enters a phase and clears the timer of the old one.
     fn enter(&mut self, to: ProcessPhase, detail: StateDetail, out: &mut Vec<MachineAction>) {
         let from = std::mem::replace(&mut self.progress.phase, to);
+        self.progress.recycling = self.progress.recycling.after(to);
         if let Some(timer) = from.timer() {
             self.progress.timers.clear(timer);
         }

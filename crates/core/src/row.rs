@@ -66,6 +66,8 @@ pub struct Row {
     pub ready_by: Option<Duration>,
     /// Why the last probe for its readiness failed; none where it is ready, or is not probed.
     pub ready_trouble: Option<String>,
+    /// When it is stopped because it has run for long enough, on the monotonic clock.
+    pub runs_until: Option<Duration>,
     /// The path of its stdout log, with the made-up name of an automatic one.
     pub stdout_logfile: Option<String>,
     /// The path of its stderr log.
@@ -138,11 +140,15 @@ impl Row {
                 out.push_str(&day_and_minute(local(self.start)));
             }
             ProcessState::Stopped | ProcessState::Exited => out.push_str(&day_and_minute(local(self.stop))),
+            ProcessState::Starting if self.phase == ProcessPhase::AwaitingTurn => out.push_str(WAITING_FOR_TURN),
             ProcessState::Starting if !self.awaited.is_empty() => out.push_str(&waiting_for(&self.awaited)),
             ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => {}
         }
     }
 }
+
+/// The description of a process that waits because others are starting.
+const WAITING_FOR_TURN: &str = "waiting for its turn to start";
 
 /// `H:MM:SS`, with the days before it from the first full day on.
 fn push_uptime(out: &mut String, seconds: i64) {

@@ -27,6 +27,7 @@ pub fn row(group: &str, name: &str) -> Row {
         next_start: None,
         ready_by: None,
         ready_trouble: None,
+        runs_until: None,
         stdout_logfile: None,
         stderr_logfile: None,
         awaited: Vec::new(),

@@ -18,10 +18,14 @@ mod order;
 mod ordered_stop;
 mod probes;
 mod readiness;
+mod recycle_queue;
+mod recycling;
 mod shutdown;
 mod shutdown_progress;
 pub mod snapshot;
+mod start_queue;
 mod stop_order;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -54,7 +58,9 @@ use groups::{ActiveGroup, Groups};
 use job::Job;
 pub use listener_progress::ListenerProgress;
 use ordered_stop::OrderedStop;
+use recycle_queue::RecycleQueue;
 use shutdown_progress::ShutdownProgress;
+use start_queue::StartQueue;
 
 /// The largest capacity of the queue of effects that is kept. The start of many processes needs more, but only once.
 const MAX_KEPT_EFFECTS: usize = 1000;
@@ -72,6 +78,8 @@ struct Member {
     machine: Machine,
     stdout_log: Option<String>,
     stderr_log: Option<String>,
+    /// Whether somebody asked for the start that it waits for.
+    is_asked_for: bool,
     /// Its entry in `Supervisor::deadlines`.
     filed: Option<Duration>,
     /// The run of its child, if it has a child.
@@ -119,6 +127,10 @@ pub struct Supervisor {
     members: Members,
     /// What depends on what; empty where nothing does.
     dependencies: DependencyGraph<ProcessId>,
+    /// Which programs may start at once.
+    turns: StartQueue,
+    /// Which programs are recycled.
+    recycles: RecycleQueue,
     /// Whether waiting processes may have nothing left to wait for, because another daemon knew of it last.
     rechecks_waiting: bool,
     by_run: HashMap<RunId, ProcessId>,
@@ -175,6 +187,8 @@ impl Supervisor {
             groups: Groups::default(),
             members: BTreeMap::new(),
             dependencies: DependencyGraph::default(),
+            turns: StartQueue::default(),
+            recycles: RecycleQueue::default(),
             rechecks_waiting: false,
             by_run: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -254,6 +268,7 @@ impl Supervisor {
             next_start: member.machine.next_start(),
             ready_by: member.machine.ready_by(),
             ready_trouble: member.probes.as_ref().and_then(|probes| probes.trouble()).map(str::to_owned),
+            runs_until: member.machine.runs_until(),
             stdout_logfile: member.stdout_log.clone(),
             stderr_logfile: member.stderr_log.clone(),
             awaited: self.awaited(id),
@@ -304,6 +319,8 @@ impl Supervisor {
         }
         self.advance_ordered_stops(now);
         self.replace_retired(now);
+        self.advance_recycling(now);
+        self.give_turns(now);
         self.dispatch_events();
         self.advance_shutdown(now);
     }
@@ -482,6 +499,7 @@ impl Supervisor {
     fn drive_machine(&mut self, now: Now, id: ProcessId, input: MachineInput) {
         let supervising = self.mood == Mood::Running;
         let dependencies_met = !input.may_spawn() || self.are_dependencies_met(id);
+        let has_place = self.has_place(&input);
         let Some(member) = self.members.get_mut(&id) else { return };
         let config = member.config.clone();
         let died = match input {
@@ -489,14 +507,18 @@ impl Supervisor {
             _ => now,
         };
         let had_finished = member.machine.finish().is_some();
+        let (was_starting, was_recycling) = (member.machine.is_starting(), member.machine.recycling());
         let random = self.random.next();
         let trouble = member.probes.as_ref().and_then(|probes| probes.trouble());
-        let context = MachineContext { now, died, config: &config, supervising, random, dependencies_met, trouble };
+        let context =
+            MachineContext { now, died, config: &config, supervising, random, dependencies_met, has_place, trouble };
         let actions = member.machine.handle(input, context);
         let has_finished = !had_finished && member.machine.finish().is_some();
         let run = member.run;
         self.follow_readiness(now, id);
         self.refile(id, now);
+        self.note_turn(id, was_starting);
+        self.note_recycling(id, was_recycling);
         let mut failure = None;
         for action in actions {
             match action {
@@ -519,6 +541,9 @@ impl Supervisor {
             self.dependency_failed(now, id, failure);
         }
         self.process_moved(now, id);
+        if self.is(id, Machine::awaits_turn) {
+            self.answer_waiting(id);
+        }
         if has_finished {
             self.finished_for_good(id);
         }
@@ -578,6 +603,7 @@ impl Supervisor {
             machine: Machine::default(),
             stdout_log,
             stderr_log,
+            is_asked_for: false,
             filed: None,
             run: None,
             died: None,

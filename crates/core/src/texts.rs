@@ -79,6 +79,10 @@ pub(crate) fn time_is_up(name: &str, runtime: Duration) -> String {
     format!("time is up: {name} has run for {}, and is stopped", in_seconds(runtime))
 }
 
+pub(crate) fn recycling(name: &str, runtime: Duration) -> String {
+    format!("recycling: {name} has run for {}, and is stopped and started again", in_seconds(runtime))
+}
+
 pub(crate) fn exited(name: &str, status: ExitStatus, expected: bool) -> String {
     let judgement = if expected { "expected" } else { "not expected" };
     format!("exited: {name} ({}; {judgement})", termination(status))
@@ -101,8 +105,17 @@ pub(crate) fn killing_hard(name: &str, pid: u32) -> String {
     format!("killing {} ({pid}) with SIGKILL", repr(name))
 }
 
-pub(crate) fn stopped_waiting(name: &str) -> String {
-    format!("stopped: {name} (while it waited for what it depends on)")
+pub(crate) fn stopped_waiting(name: &str, for_turn: bool) -> String {
+    let what = if for_turn { "its turn to start" } else { "what it depends on" };
+    format!("stopped: {name} (while it waited for {what})")
+}
+
+pub(crate) fn starts_are_limited(most: usize) -> String {
+    format!("{most} at a time are started (max_parallel_starts); others wait for their turn")
+}
+
+pub(crate) fn starts_have_caught_up(number: usize, time: Duration) -> String {
+    format!("nobody waits for a turn to start any more; {number} had to wait, the last one for {}", in_seconds(time))
 }
 
 pub(crate) fn waits(name: &str, what: &str) -> String {

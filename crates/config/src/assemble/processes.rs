@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::environments::without_losses;
 use super::inputs::Inputs;
 use crate::convert::name;
+use crate::duration::Shown;
 use crate::environment;
 use crate::error::ConfigError;
 use crate::expand::{ExpansionNames, expand};
@@ -172,6 +173,7 @@ impl<'a> Shared<'a> {
         for row in &self.for_each {
             read.push((row.name, set(&mut process, row, reader, names, inputs)?));
         }
+        check_times(reader, &read)?;
         let is_written = |option: &str, value: ConfigValue<'_>| read.contains(&(option, value));
         let section = reader.section();
         let Logging { stdout, stderr, redirect_stderr } = &mut process.logging;
@@ -247,6 +249,24 @@ fn set_implied(process: &mut Process, reader: &Reader<'_>) -> Result<(), ConfigE
         let value = row.kind.convert(default).map_err(|complaint| reader.cannot_convert(option, &complaint))?;
         let field = row.of_process().ok_or_else(|| reader.wrong_shape(row))?;
         field.set(process, value).map_err(|_| reader.wrong_shape(row))?;
+    }
+    Ok(())
+}
+
+/// Refuses a time that is not sooner than one that it must be sooner than.
+fn check_times(reader: &Reader<'_>, read: &[(&str, ConfigValue<'_>)]) -> Result<(), ConfigError> {
+    let value_of = |option: &str| read.iter().find(|(name, _)| *name == option).map(|(_, value)| value);
+    for (row, other) in SectionKind::Program.options().filter_map(|row| Some((row, row.sooner_than?))) {
+        let times = value_of(row.name).zip(value_of(other));
+        let Some((Some(sooner), Some(later))) = times.map(|(value, other)| (value.longest(), other.longest())) else {
+            continue;
+        };
+        if sooner >= later {
+            let (sooner, later) = (Shown(sooner), Shown(later));
+            let message = format!("{} may be as late as {sooner}, but {other} is {later} at ", row.name);
+            let error = reader.error(row.name, message + &reader.origin(other).to_string());
+            return Err(error.advise(format!("make {} shorter than {other}, or remove one of them", row.name)));
+        }
     }
     Ok(())
 }

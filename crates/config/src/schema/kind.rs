@@ -43,6 +43,8 @@ pub enum Kind {
     StopScope,
     Backoff,
     RestartLimit,
+    /// A duration, which may be spread.
+    RecycleAfter,
     /// Names of programs, with conditions, separated by commas.
     Dependencies,
     OnDependencyFailure,
@@ -109,6 +111,7 @@ impl Kind {
             K::ExitWhen => "never, all_finished or any_failed",
             K::Backoff => "fixed, linear or exponential",
             K::RestartLimit => "COUNT/DURATION such as 5/60s, or unlimited",
+            K::RecycleAfter => "DURATION, or DURATION±DURATION such as 6h±20min",
             K::Dependencies => "NAME or NAME:CONDITION, separated by commas",
             K::OnDependencyFailure => "ignore, stop or restart",
             K::ReadyWhen => "fd:NUMBER, tcp:HOST:PORT, unix:PATH, http://HOST:PORT/PATH or file:PATH",
@@ -150,6 +153,7 @@ impl Kind {
             K::ExitWhen => ConfigValue::Text(convert::exit_when(text)?.word().into()),
             K::Backoff => ConfigValue::Backoff(pacing::backoff(text)?),
             K::RestartLimit => ConfigValue::RestartLimit(pacing::limit_of_restarts(text)?),
+            K::RecycleAfter => ConfigValue::RecycleAfter(pacing::time_to_recycle(text)?),
             K::Dependencies => ConfigValue::Texts(convert::dependencies(text)?.into()),
             K::OnDependencyFailure => ConfigValue::Text(convert::dependency_reaction(text)?.word().into()),
             K::ReadyWhen => ConfigValue::Text(ReadyWhen::parse(text)?.to_string().into()),

@@ -69,6 +69,8 @@ pub struct OptionSpec {
     pub only_with: Option<&'static str>,
     /// Options that have another default where it is written, with that default.
     pub implied: &'static [(&'static str, &'static str)],
+    /// The option that is about a time which must be later than the time of this one, where both are written.
+    pub sooner_than: Option<&'static str>,
     /// What is written as a value.
     pub kind: Kind,
     /// The least and the largest number; of a duration, the shortest in seconds.
@@ -186,6 +188,7 @@ pub(super) const fn row(
         in_place_of: &[],
         only_with: None,
         implied: &[],
+        sooner_than: None,
         kind,
         range: (i64::MIN, i64::MAX),
         refusal: Refusal::OfItsKind,
@@ -221,6 +224,10 @@ impl OptionSpec {
 
     pub(super) const fn implies(self, implied: &'static [(&'static str, &'static str)]) -> OptionSpec {
         OptionSpec { implied, ..self }
+    }
+
+    pub(super) const fn sooner_than(self, other: &'static str) -> OptionSpec {
+        OptionSpec { sooner_than: Some(other), ..self }
     }
 
     pub(super) const fn also(self, aliases: &'static [&'static str]) -> OptionSpec {

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 94] = [
+pub(super) static ROWS: [OptionSpec; 96] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -51,6 +51,7 @@ pub(super) static ROWS: [OptionSpec; 94] = [
     row(S::Supervisord, "strip_ansi", K::Boolean, Is("false"), "3.0", Live, "remove terminal escape sequences, such as colors, from child logs").kept(field!(Supervisord: strip_ansi)),
     row(S::Supervisord, "adopt", K::Boolean, Is("true"), "0.1.0", Reload, "programs go on if the daemon is killed, and the next daemon takes them over").kept(field!(Supervisord: adopt)),
     row(S::Supervisord, "exit_when", K::ExitWhen, Is("never"), "0.1.0", Live, "stop everything and exit when all programs have finished, or when one has failed").kept(field!(Supervisord: exit_when)),
+    row(S::Supervisord, "max_parallel_starts", K::Integer, Is("0"), "0.1.0", Live, "programs that may be starting at the same time, each until it runs; 0 for any number").kept(field!(Supervisord: max_parallel_starts)).within(0, i64::MAX).example("10"),
 
     row(S::RpcInterface, "supervisor.rpcinterface_factory", K::PythonName, Required, "3.0", Reload, "factory of the RPC interface; supervisorctl and the web page need it"),
 
@@ -85,7 +86,8 @@ pub(super) static ROWS: [OptionSpec; 94] = [
     row(S::Program, "restart_jitter", K::Fraction, Unset("0"), "0.1.0", Restart, "largest part of the delay that is added at random").kept(field!(Process: restart.restart_jitter)).example("0.2"),
     row(S::Program, "restart_limit", K::RestartLimit, Unset("startretries, which counts failed starts only"), "0.1.0", Restart, "restarts allowed within a time, in place of startretries; then the program is FATAL").kept(field!(Process: restart.restart_limit)).example("5/60s").in_place_of(&["startretries"]),
     row(S::Program, "fatal_retry", K::Duration, Unset("never"), "0.1.0", Restart, "time after which a FATAL program is started again").kept(field!(Process: restart.fatal_retry)).within(1, i64::MAX).example("10min"),
-    row(S::Program, "max_runtime", K::Duration, Unset("no limit"), "0.1.0", Restart, "time after which the program is stopped, and started again unless autorestart=false").kept(field!(Process: restart.max_runtime)).within(1, i64::MAX).example("6h"),
+    row(S::Program, "max_runtime", K::Duration, Unset("no limit"), "0.1.0", Restart, "time after which the program is stopped, and started again unless autorestart=false").kept(field!(Process: restart.max_runtime)).within(1, i64::MAX).example("12h"),
+    row(S::Program, "recycle_after", K::RecycleAfter, Unset("never"), "0.1.0", Restart, "time after which the program is stopped and started again, spread at random, one of a group at a time").kept(field!(Process: restart.recycle_after)).sooner_than("max_runtime").example("6h±20min"),
     row(S::Program, "stopsignal", K::Signals, Is("TERM"), "3.0", Restart, "signal that asks the program to stop").kept(field!(Process: stop.stopsignal)),
     row(S::Program, "stopwaitsecs", K::Integer, Is("10"), "3.0", Restart, "seconds from the stop signal to SIGKILL").kept(field!(Process: stop.stopwaitsecs)),
     row(S::Program, "stop_sequence", K::StopSteps, Unset("the stop signal, then SIGKILL"), "0.1.0", Restart, "signals that stop it, each with the time until the next, in place of stopsignal and stopwaitsecs").kept(field!(Process: stop.stop_sequence)).example("TERM:10s, INT:5s, KILL").in_place_of(&["stopsignal", "stopwaitsecs"]),

@@ -11,6 +11,8 @@ pub enum ProcessPhase {
     NeverStarted,
     /// It is to be started as soon as what it depends on allows it.
     AwaitingDependencies,
+    /// It is to be started as soon as fewer programs are starting than may start at once.
+    AwaitingTurn,
     /// Its child is being spawned.
     Spawning,
     /// Its child is alive, but not yet for `startsecs`.
@@ -37,9 +39,10 @@ pub enum ProcessPhase {
 
 impl ProcessPhase {
     /// All phases.
-    pub const ALL: [ProcessPhase; 13] = [
+    pub const ALL: [ProcessPhase; 14] = [
         ProcessPhase::NeverStarted,
         ProcessPhase::AwaitingDependencies,
+        ProcessPhase::AwaitingTurn,
         ProcessPhase::Spawning,
         ProcessPhase::Settling,
         ProcessPhase::GettingReady,
@@ -58,6 +61,7 @@ impl ProcessPhase {
         match self {
             ProcessPhase::NeverStarted | ProcessPhase::Stopped => ProcessState::Stopped,
             ProcessPhase::AwaitingDependencies
+            | ProcessPhase::AwaitingTurn
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady => ProcessState::Starting,
@@ -83,6 +87,7 @@ impl ProcessPhase {
             ProcessPhase::GivenUp => Some(Timer::SecondLife),
             ProcessPhase::NeverStarted
             | ProcessPhase::AwaitingDependencies
+            | ProcessPhase::AwaitingTurn
             | ProcessPhase::Spawning
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
@@ -97,6 +102,7 @@ impl ProcessPhase {
                 Wanted::Down
             }
             ProcessPhase::AwaitingDependencies
+            | ProcessPhase::AwaitingTurn
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::ProcessFailure;
 use super::last_end::LastEnd;
 use super::phase::{ProcessPhase, Timers, Wanted};
+use super::recycling::Recycling;
 use super::restarts::Restarts;
 
 /// How far a process has got. Moments are on the monotonic clock, which goes on until the next boot.
@@ -27,6 +28,8 @@ pub struct Progress {
     pub quick_ends: u32,
     /// The restarts since somebody started it.
     pub restarts: Restarts,
+    /// How far it has got with being recycled.
+    pub recycling: Recycling,
     /// How many steps of the stop plan are done besides the first.
     pub stop_step: u32,
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
@@ -61,6 +64,7 @@ impl Default for Progress {
             attempts: 0,
             quick_ends: 0,
             restarts: Restarts::default(),
+            recycling: Recycling::No,
             stop_step: 0,
             last_start: 0,
             last_stop: 0,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use supervisord_config::duration::Shown;
-use supervisord_config::model::{AutoRestart, Backoff, Process, RestartLimit};
+use supervisord_config::model::{AutoRestart, Backoff, Process, RecycleAfter, RestartLimit};
 
 use super::restarts::Restarts;
 use super::stop_plan::SIGKILL;
@@ -25,6 +25,7 @@ pub struct RestartPolicy {
     limit: Option<RestartLimit>,
     second_life: Option<Duration>,
     runtime: Option<Duration>,
+    recycle: Option<RecycleAfter>,
 }
 
 /// How a program that had been up exited by itself.
@@ -119,6 +120,7 @@ impl RestartPolicy {
             limit: restart.restart_limit,
             second_life: restart.fatal_retry,
             runtime: restart.max_runtime,
+            recycle: restart.recycle_after,
         }
     }
 
@@ -199,6 +201,12 @@ impl RestartPolicy {
         self.when != AutoRestart::Never && !self.is_paced()
     }
 
+    /// How long a program runs until it is recycled, somewhere within the spread; none for as long as it may.
+    pub fn recycled_after(&self, random: u64) -> Option<Duration> {
+        let RecycleAfter { after, spread } = self.recycle?;
+        Some(after.saturating_sub(spread) + spread.mul_f64(2.0 * share(random)))
+    }
+
     /// Whether a program is started again when it has run for as long as it may.
     pub fn renews(&self) -> bool {
         self.when != AutoRestart::Never
@@ -257,10 +265,14 @@ impl RestartPolicy {
 
     /// The delay with up to the configured part of it more.
     fn spread(&self, delay: Duration, random: u64) -> Duration {
-        // The upper 53 bits are the digits that a number from 0 to 1 has.
-        let share = (random >> 11) as f64 / (1_u64 << 53) as f64;
-        delay + delay.mul_f64(self.jitter * share)
+        delay + delay.mul_f64(self.jitter * share(random))
     }
+}
+
+/// A number from 0 to 1.
+fn share(random: u64) -> f64 {
+    // The upper 53 bits are the digits that it has.
+    (random >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 const SIGTERM: i32 = 15;

@@ -19,6 +19,7 @@ struct TestMachine {
     random: Random,
     supervising: bool,
     dependencies_met: bool,
+    has_place: bool,
     events: Vec<String>,
     lines: Vec<String>,
     signals: Vec<(i32, bool)>,
@@ -38,6 +39,7 @@ impl TestMachine {
             random: Random::new(7),
             supervising: true,
             dependencies_met: true,
+            has_place: true,
             events: Vec::new(),
             lines: Vec::new(),
             signals: Vec::new(),
@@ -48,7 +50,7 @@ impl TestMachine {
     fn give(&mut self, input: MachineInput) -> &mut TestMachine {
         let (now, supervising) = (self.now, self.supervising);
         let random = self.random.next();
-        let dependencies_met = self.dependencies_met;
+        let (dependencies_met, has_place) = (self.dependencies_met, self.has_place);
         let at = MachineContext {
             now,
             died: now,
@@ -56,6 +58,7 @@ impl TestMachine {
             supervising,
             random,
             dependencies_met,
+            has_place,
             trouble: None,
         };
         let mut spawn = false;
@@ -298,6 +301,7 @@ fn a_stop_during_the_spawn_waits_for_the_child() {
         random: 0,
         dependencies_met: true,
         trouble: None,
+        has_place: true,
     };
     let answers = [
         (MachineInput::Spawned(7), ProcessPhase::Stopping),
@@ -375,6 +379,7 @@ enum Step {
     /// What it depends on allows it to start, or no longer.
     Dependencies(bool),
     Ready,
+    Room(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -391,6 +396,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Shutdown),
         1 => any::<bool>().prop_map(Step::Dependencies),
         3 => Just(Step::Ready),
+        1 => any::<bool>().prop_map(Step::Room),
     ]
 }
 
@@ -410,6 +416,33 @@ fn it_waits_for_its_dependencies_at_each_start() {
     test.give(MachineInput::Stop);
     assert_eq!(test.take_events(), ["STARTING>STOPPED pid:0"]);
     assert_eq!((test.machine.phase(), test.signals.len()), (ProcessPhase::Stopped, 0));
+}
+
+#[test]
+fn it_waits_for_its_turn_at_each_start_and_attempt() {
+    let mut test = TestMachine::new(|_| {});
+    test.has_place = false;
+    test.give(MachineInput::Start).pass(60_000);
+    assert_eq!((test.machine.phase(), test.machine.pid()), (ProcessPhase::AwaitingTurn, 0));
+    assert!(test.machine.is_active() && test.machine.is_coming_up() && !test.machine.is_starting());
+    assert_eq!(test.take_events(), ["STOPPED>STARTING tries:0"]);
+    test.has_place = true;
+    test.give(MachineInput::Turn);
+    assert!(test.machine.is_starting());
+    test.has_place = false;
+    test.give(MachineInput::Ended(CODE_0)).pass(1000);
+    assert_eq!(test.take_events(), ["STARTING>BACKOFF tries:1", "BACKOFF>STARTING tries:1"]);
+    assert_eq!((test.machine.phase(), test.machine.progress().attempts), (ProcessPhase::AwaitingTurn, 1));
+    // What it depends on may have failed while it waited.
+    (test.has_place, test.dependencies_met) = (true, false);
+    test.give(MachineInput::Turn);
+    assert_eq!(test.machine.phase(), ProcessPhase::AwaitingDependencies);
+    (test.has_place, test.dependencies_met) = (false, true);
+    test.give(MachineInput::DependenciesMet);
+    assert_eq!(test.machine.phase(), ProcessPhase::AwaitingTurn);
+    test.give(MachineInput::Stop);
+    assert_eq!(test.take_events(), ["STARTING>STOPPED pid:0"]);
+    assert_eq!(test.lines.last().unwrap(), "INFO stopped: p (while it waited for its turn to start)");
 }
 
 proptest! {
@@ -457,12 +490,19 @@ proptest! {
                     }
                 }
                 Step::Ready => { test.give(MachineInput::Ready); }
+                Step::Room(is_there) => {
+                    test.has_place = is_there;
+                    if is_there {
+                        test.give(MachineInput::Turn);
+                    }
+                }
                 Step::End(_) | Step::Kill(_) => {}
             }
             let (state, pid) = (test.state(), test.machine.pid());
-            let waits = test.machine.awaits_dependencies();
+            let (waits, awaits_turn) = (test.machine.awaits_dependencies(), test.machine.awaits_turn());
             prop_assert!(!waits || !test.dependencies_met || !test.supervising, "it waits for nothing");
-            let has_child = matches!(state, Starting | Running | Stopping) && !waits;
+            prop_assert!(!awaits_turn || !test.has_place || !test.supervising, "it waits for nothing");
+            let has_child = matches!(state, Starting | Running | Stopping) && !waits && !awaits_turn;
             prop_assert!(state == Unknown || has_child == (pid != 0), "{state} with pid {pid}");
             prop_assert!(test.machine.progress().attempts <= startretries.max(0) + 1);
             let (phase, timer) = (test.machine.phase(), test.machine.next_timer().map(|(timer, _)| timer));
@@ -471,7 +511,7 @@ proptest! {
             let timer_of_phase = phase.timer().filter(|timer| !matches!(timer, Timer::EndOfRun | Timer::SecondLife));
             prop_assert!(may_time_out || timer_of_phase == timer || !test.supervising, "{phase:?} without its timer");
             let last_start = test.machine.last_start();
-            prop_assert_eq!(test.machine.never_started() || waits && last_start == 0, last_start == 0);
+            prop_assert_eq!(test.machine.never_started() || (waits || awaits_turn) && last_start == 0, last_start == 0);
             prop_assert!(!test.machine.is_active() || test.machine.wanted() == Wanted::Up, "{phase:?} is wanted");
             prop_assert!(!test.machine.is_active() || !test.machine.is_down());
             let mut previous = before;

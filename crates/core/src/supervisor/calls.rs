@@ -148,7 +148,10 @@ impl Supervisor {
         self.refuse_waiting_jobs(id);
         self.unfile(id);
         self.by_run.retain(|_, process| *process != id);
-        self.members.remove(&id);
+        if let Some(member) = self.members.remove(&id) {
+            self.recycles.end(&member.group, id);
+        }
+        self.forget_turn(id);
         self.note_moved(id);
     }
 

@@ -98,16 +98,26 @@ impl Supervisor {
 
     /// Starts a process, and before it what it depends on, directly or not, as far as that has to be started.
     pub(super) fn start_with_dependencies(&mut self, now: Now, id: ProcessId, by: &str) {
+        let is_asked_for = by != super::AUTOMATIC;
         if !self.dependencies.needs(id).is_empty() {
-            // One that was given up need not wait for its second life.
+            // One that was given up need not wait for its second life, nor one that somebody asks for in its place among others.
             let can_start = |machine: &Machine| {
-                machine.obstacle_to_start().is_none() && (machine.is_down() || machine.phase() == ProcessPhase::GivenUp)
+                machine.obstacle_to_start().is_none()
+                    && (machine.is_down()
+                        || machine.phase() == ProcessPhase::GivenUp
+                        || is_asked_for && machine.awaits_turn())
             };
             for dependency in self.dependencies.foundation(id, |id| machine(&self.members, id), can_start) {
                 let by = format!("{by}, for {}, which depends on it", self.member_name(id));
                 self.note_request(dependency, RequestedAction::Start, &by);
+                if is_asked_for {
+                    self.put_first(dependency);
+                }
                 self.drive_machine(now, dependency, MachineInput::Start);
             }
+        }
+        if is_asked_for {
+            self.put_first(id);
         }
         self.drive_machine(now, id, MachineInput::Start);
     }
@@ -168,7 +178,7 @@ impl Supervisor {
     }
 
     /// Answers the calls for the start of a waiting process that need not, or cannot, be waited for.
-    fn answer_waiting(&mut self, id: ProcessId) {
+    pub(super) fn answer_waiting(&mut self, id: ProcessId) {
         if self.jobs.is_empty() {
             return;
         }

@@ -84,6 +84,8 @@ impl Supervisor {
             // In `member_snapshot`, and what is made of that.
             members: _,
             dependencies: _,
+            turns: _,
+            recycles: _,
             rechecks_waiting: _,
             by_run: _,
             deadlines: _,
@@ -143,6 +145,8 @@ impl Supervisor {
             filed: _,
             // They begin anew.
             probes: _,
+            // It waits like the others.
+            is_asked_for: _,
             // Known to whoever finds the child.
             run: _,
             died: _,
@@ -210,7 +214,10 @@ impl Supervisor {
         }
         supervisor.retiring = retiring;
         supervisor.link();
-        supervisor.rechecks_waiting = !supervisor.dependencies.is_empty();
+        supervisor.resume_turns();
+        supervisor.resume_recycling();
+        let is_anybody_waiting = !supervisor.turns.is_empty() || !supervisor.recycles.is_empty();
+        supervisor.rechecks_waiting = !supervisor.dependencies.is_empty() || is_anybody_waiting;
         supervisor.effects.push_back(Effect::PublishMood(Mood::Running));
         supervisor.forget_judgements(now);
         supervisor
@@ -256,6 +263,7 @@ impl Supervisor {
             machine,
             stdout_log,
             stderr_log,
+            is_asked_for: false,
             filed: None,
             run: None,
             died: None,

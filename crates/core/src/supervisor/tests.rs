@@ -21,8 +21,10 @@ mod order;
 mod plug_ins;
 mod programs;
 mod readiness;
+mod recycling;
 mod shutdown;
 mod snapshot;
+mod turns;
 
 /// A child of the world.
 struct Child {
@@ -42,6 +44,8 @@ struct Dead {
 
 struct World {
     supervisor: Supervisor,
+    /// How many programs may start at once; 0 for any number.
+    most: usize,
     now: Now,
     children: BTreeMap<u32, Child>,
     next_pid: u32,
@@ -84,11 +88,18 @@ struct World {
 
 impl World {
     fn new(groups: Vec<Arc<Group>>) -> World {
+        World::limited(groups, 0)
+    }
+
+    /// One in which only so many programs may start at once.
+    fn limited(groups: Vec<Arc<Group>>, most: usize) -> World {
         let now = Now { mono: Duration::from_secs(100), wall: Duration::from_secs(1_000_002) };
         let mut config = samples::config(groups);
         config.supervisord.loglevel = LogLevel::Debug;
+        config.supervisord.max_parallel_starts = most;
         let mut world = World {
             supervisor: Supervisor::new(Arc::new(config), now, 1, 0),
+            most,
             now,
             children: BTreeMap::new(),
             next_pid: 1000,
@@ -233,6 +244,7 @@ impl World {
         assert!(!self.draining.iter().any(|dead| dead.process == process), "a child before the end of the last");
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
         assert!(self.may_start(process), "a start before what it depends on allows it");
+        assert!(self.most == 0 || self.supervisor.starting() <= self.most, "too many start at once");
         self.next_pid += 1;
         let ignores_term =
             self.supervisor.process(process).is_some_and(|config| self.stubborn.contains(&config.identity.name));

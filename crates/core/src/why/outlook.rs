@@ -18,6 +18,8 @@ pub enum Outlook {
     GetsReady(Option<Duration>),
     /// It is started when what it waits for holds.
     Waits,
+    /// It is started when fewer programs are starting.
+    WaitsForTurn,
     /// It waits for something that will not come by itself.
     WaitsInVain,
     /// It is started again at this time, on the monotonic clock.
@@ -62,6 +64,7 @@ impl Outlook {
                 let in_vain = row.awaited.iter().any(|awaited| awaited.hindrance.is_some());
                 if in_vain { Outlook::WaitsInVain } else { Outlook::Waits }
             }
+            (ProcessPhase::AwaitingTurn, _) => Outlook::WaitsForTurn,
             (ProcessPhase::Spawning | ProcessPhase::Settling, _) => {
                 Outlook::Starts { startsecs: row.config.start.startsecs.max(0) }
             }
@@ -97,6 +100,7 @@ impl Outlook {
             | Outlook::Starts { .. }
             | Outlook::GetsReady(_)
             | Outlook::Waits
+            | Outlook::WaitsForTurn
             | Outlook::NextStart(_)
             | Outlook::Restarts => true,
             Outlook::WaitsInVain | Outlook::Stops | Outlook::Rests(_) | Outlook::Unknown => false,
@@ -109,7 +113,7 @@ impl Outlook {
             Outlook::Runs => "runs",
             Outlook::Starts { .. } => "starts",
             Outlook::GetsReady(_) => "gets_ready",
-            Outlook::Waits => "waits",
+            Outlook::Waits | Outlook::WaitsForTurn => "waits",
             Outlook::WaitsInVain => "waits_in_vain",
             Outlook::NextStart(_) => "next_start",
             Outlook::Stops => "stops",

@@ -69,6 +69,9 @@ impl Why {
                 format!("pid {} was started and has not said that it is ready{sign}{left}", row.pid)
             }
             Outlook::Waits => "it is started as soon as what it depends on allows it".to_owned(),
+            Outlook::WaitsForTurn => {
+                "it is started as soon as fewer others are starting (max_parallel_starts)".to_owned()
+            }
             Outlook::WaitsInVain => "it waits in vain for what it depends on".to_owned(),
             Outlook::NextStart(at) => {
                 let wait = span(at.saturating_sub(clock.now.mono).as_secs_f64());

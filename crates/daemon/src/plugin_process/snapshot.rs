@@ -89,6 +89,7 @@ fn option(value: ConfigValue<'_>) -> Value {
         ConfigValue::Owner(user, group) => json!([user, group]),
         ConfigValue::Address(host, port) => json!([host, port]),
         ConfigValue::StopSteps(steps) => json!(steps.to_string()),
+        ConfigValue::RecycleAfter(recycle) => json!(recycle.to_string()),
         ConfigValue::AutoRestart(AutoRestart::Always) => json!("true"),
         ConfigValue::AutoRestart(AutoRestart::Never) => json!("false"),
         ConfigValue::AutoRestart(AutoRestart::Unexpected) => json!("unexpected"),

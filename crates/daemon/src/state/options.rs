@@ -92,6 +92,7 @@ fn encode(value: ConfigValue<'_>) -> Json {
         ConfigValue::AutoRestart(when) => json(&AutoRestart::from(when)),
         ConfigValue::Backoff(backoff) => json(&Backoff::from(backoff)),
         ConfigValue::RestartLimit(limit) => json(&RestartLimit::from(limit)),
+        ConfigValue::RecycleAfter(recycle) => recycle.to_string().into(),
         ConfigValue::LogLevel(level) => json(&Level::from(level)),
         ConfigValue::LogFile(file) => json(&File::from(file.into_owned())),
         ConfigValue::Syslog => "syslog".into(),
@@ -114,7 +115,9 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         K::Boolean => ConfigValue::Boolean(bool::deserialize(json)?),
         K::Signals if json.is_array() => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
         K::Integer | K::ByteSize | K::Octal | K::Signals => ConfigValue::Integer(i64::deserialize(json)?),
-        K::StopSteps => kind.convert(&String::deserialize(json)?).map_err(serde_json::Error::custom)?,
+        K::StopSteps | K::RecycleAfter => {
+            kind.convert(&String::deserialize(json)?).map_err(serde_json::Error::custom)?
+        }
         K::Fraction => ConfigValue::Fraction(f64::deserialize(json)?),
         K::Duration => ConfigValue::Duration(Duration::from_millis(u64::deserialize(json)?)),
         K::ExitCodes => ConfigValue::Numbers(Vec::deserialize(json)?.into()),

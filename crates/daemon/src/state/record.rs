@@ -188,6 +188,12 @@ pub struct ProcessRecord {
     /// this.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) awaits_dependencies: bool,
+    /// The same, as soon as fewer programs are starting.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) awaits_turn: bool,
+    /// How far it has got with being recycled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) recycling: Option<Recycling>,
     /// How many steps of its stop plan are done besides the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) stop_step: u32,
@@ -244,6 +250,14 @@ impl From<&Restarts> for process::Restarts {
     }
 }
 
+/// How far a process has got with being recycled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Recycling {
+    Due,
+    UnderWay,
+}
+
 /// What was asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -268,6 +282,7 @@ impl ProcessRecord {
             attempts,
             quick_ends,
             restarts,
+            recycling,
             stop_step,
             ready,
             failing,
@@ -283,7 +298,7 @@ impl ProcessRecord {
             group: group.to_owned(),
             name: member.name.clone(),
             state: match phase {
-                ProcessPhase::AwaitingDependencies => ProcessState::Stopped.code(),
+                ProcessPhase::AwaitingDependencies | ProcessPhase::AwaitingTurn => ProcessState::Stopped.code(),
                 _ => phase.state().code(),
             },
             pid: if run.as_ref().is_some_and(|run| run.pid == *pid) { 0 } else { *pid },
@@ -307,6 +322,12 @@ impl ProcessRecord {
             }),
             replacing: false,
             awaits_dependencies: *phase == ProcessPhase::AwaitingDependencies,
+            awaits_turn: *phase == ProcessPhase::AwaitingTurn,
+            recycling: match recycling {
+                process::Recycling::No => None,
+                process::Recycling::Due => Some(Recycling::Due),
+                process::Recycling::UnderWay => Some(Recycling::UnderWay),
+            },
             stop_step: *stop_step,
             ready: *ready,
             getting_ready: *phase == ProcessPhase::GettingReady,
@@ -380,6 +401,11 @@ impl ProcessRecord {
             attempts: self.attempts,
             quick_ends: self.quick_ends,
             restarts: (&self.restarts).into(),
+            recycling: match self.recycling {
+                None => process::Recycling::No,
+                Some(Recycling::Due) => process::Recycling::Due,
+                Some(Recycling::UnderWay) => process::Recycling::UnderWay,
+            },
             stop_step: self.stop_step,
             ready: self.ready,
             failing: ProcessFailure::from_text(self.failing.clone()),
@@ -396,6 +422,7 @@ impl ProcessRecord {
     fn phase(&self, pid: u32) -> ProcessPhase {
         match ProcessState::from_code(self.state.into()).unwrap_or(ProcessState::Unknown) {
             ProcessState::Stopped if self.awaits_dependencies => ProcessPhase::AwaitingDependencies,
+            ProcessState::Stopped if self.awaits_turn => ProcessPhase::AwaitingTurn,
             ProcessState::Stopped if self.start == 0 => ProcessPhase::NeverStarted,
             ProcessState::Stopped => ProcessPhase::Stopped,
             ProcessState::Starting if pid == 0 => ProcessPhase::Spawning,
@@ -488,6 +515,7 @@ mod tests {
                         anew: true,
                         times: vec![Duration::from_nanos(55), Duration::from_nanos(66)],
                     },
+                    recycling: process::Recycling::UnderWay,
                     stop_step: 1,
                     ready: true,
                     failing: ProcessFailure::from_text("Not ready within 90s (fd:3)".to_owned()),

@@ -125,6 +125,8 @@ impl Member {
             wanted: machine.wanted,
             replacing: *replacing,
             awaits_dependencies: false,
+            awaits_turn: false,
+            recycling: None,
             stop_step: machine.stop_step,
             ready: false,
             getting_ready: false,

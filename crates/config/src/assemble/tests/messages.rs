@@ -63,6 +63,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signals | Kind::StopSteps => "??",
             Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::ExitWhen | Kind::InetAddress => "??",
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
+            Kind::RecycleAfter => "??",
             Kind::Environment => "KEY",
             Kind::Dependencies => "a,,b",
             Kind::OnDependencyFailure | Kind::ReadyWhen => "??",
@@ -104,7 +105,13 @@ fn messages_say_what_to_write() {
         ),
         ("stopsignal=TREM", "; did you mean TERM?)"),
         ("stopsignal=TERM,TREM", "; did you mean TERM?)"),
-        ("stop_sequence=TERM:5m, KILL", "steps, separated by commas; write 5min)"),
+        ("stop_sequence=TERM:5mins, KILL", "steps, separated by commas; write 5min)"),
+        (
+            "max_runtime=6h\nrecycle_after=6h±20min",
+            "recycle_after may be as late as 380min, but max_runtime is 6h at c.conf:4 in section 'program:a' (file: 'c.conf') \
+             (c.conf:5, [program:a] recycle_after=6h±20min: make recycle_after shorter than max_runtime, or remove one of them)",
+        ),
+        ("recycle_after=1h\nmax_runtime=1h", "make recycle_after shorter than max_runtime, or remove one of them)"),
         (
             "stopsignal=INT\nstop_sequence=TERM, KILL",
             "stop_sequence is written in place of stopsignal, which is written as well at c.conf:4 in section 'program:a' \
@@ -113,8 +120,8 @@ fn messages_say_what_to_write() {
         ("autorestart=unexpcted", "; did you mean unexpected?)"),
         ("autostart=ture", "; did you mean true?)"),
         (
-            "restart_delay=5m",
-            "not a valid duration: '5m' in section 'program:a' (file: 'c.conf') (c.conf:4, [program:a] restart_delay=5m: \
+            "restart_delay=5mins",
+            "not a valid duration: '5mins' in section 'program:a' (file: 'c.conf') (c.conf:4, [program:a] restart_delay=5mins: \
              expected seconds, or a number with ms, s, min, h or d; write 5min)",
         ),
         (

@@ -1,6 +1,6 @@
 //! Restarts that are delayed and limited, on virtual time.
 
-use supervisord_config::model::{Backoff, Restart, RestartLimit};
+use supervisord_config::model::{Backoff, RecycleAfter, Restart, RestartLimit};
 
 use super::*;
 
@@ -167,6 +167,57 @@ fn pacing() -> impl Strategy<Value = Restart> {
     )
 }
 
+#[test]
+fn a_program_is_recycled_when_it_is_its_turn_and_may_wait_only_so_long() {
+    let mut test = TestMachine::new(|config| {
+        config.restart.autorestart = AutoRestart::Never;
+        let (after, spread) = (Duration::from_secs(60), Duration::from_secs(10));
+        config.restart.recycle_after = Some(RecycleAfter { after, spread });
+        config.restart.max_runtime = Some(Duration::from_secs(90));
+    });
+    test.give(MachineInput::Start).pass(1000);
+    let until = test.machine.runs_until().unwrap().as_secs_f64() - 100.0;
+    assert!((50.0..=70.0).contains(&until) && until != 60.0, "{until}");
+    test.give(MachineInput::Turn);
+    assert_eq!((test.state(), test.machine.recycling()), (Running, Recycling::No), "it is not due");
+    test.pass(70_000);
+    assert_eq!((test.state(), test.machine.recycling()), (Running, Recycling::Due), "it waits for its turn");
+    let mut other = test.machine.clone();
+    test.give(MachineInput::Turn);
+    assert_eq!((test.state(), test.machine.recycling()), (Stopping, Recycling::UnderWay));
+    assert!(test.lines.last().unwrap().starts_with("DEBG killing p"), "{:?}", test.lines);
+    assert!(test.lines.iter().any(|line| line.starts_with("INFO recycling: p has run for ")), "{:?}", test.lines);
+    assert!(test.machine.is_recycled());
+    test.give(MachineInput::Ended(CRASH)).give(MachineInput::Start);
+    assert_eq!((test.state(), test.machine.recycling()), (Starting, Recycling::UnderWay));
+    test.pass(1000);
+    assert_eq!((test.state(), test.machine.recycling(), test.machine.restarts()), (Running, Recycling::No, 1));
+    std::mem::swap(&mut test.machine, &mut other);
+    test.pass(90_000);
+    assert_eq!((test.state(), test.machine.recycling()), (Stopping, Recycling::No), "max_runtime does not wait");
+    assert!(!test.machine.is_recycled());
+}
+
+#[test]
+fn whoever_stops_a_program_that_is_recycled_ends_that() {
+    let vary = |config: &mut Process| {
+        config.restart.recycle_after = Some(RecycleAfter { after: Duration::from_secs(60), spread: Duration::ZERO });
+        config.start.startretries = 0;
+    };
+    for (input, phase) in
+        [(MachineInput::Stop, ProcessPhase::Stopping), (MachineInput::SignalRefused, ProcessPhase::Unreachable)]
+    {
+        let mut test = TestMachine::new(vary);
+        test.give(MachineInput::Start).pass(60_000).give(MachineInput::Turn).give(input);
+        assert_eq!((test.machine.phase(), test.machine.recycling()), (phase, Recycling::No));
+    }
+    let mut test = TestMachine::new(vary);
+    test.give(MachineInput::Start).pass(60_000).give(MachineInput::Turn).give(MachineInput::Ended(CRASH));
+    test.no_child = Some(MachineInput::SpawnFailed("broken".to_owned()));
+    test.give(MachineInput::Start);
+    assert_eq!((test.state(), test.machine.recycling()), (Fatal, Recycling::No));
+}
+
 proptest! {
     /// Whatever happens: no restart comes before its delay, none is one too many, the jitter stays within its part, and a stop
     /// ends all waiting.
@@ -210,7 +261,7 @@ proptest! {
                 }
                 Step::Doubt => test.no_child = Some(MachineInput::SpawnUnanswered("who knows".to_owned())),
                 Step::Recycle => { test.give(MachineInput::Recycle); }
-                Step::End(_) | Step::Kill(_) | Step::Shutdown | Step::Dependencies(_) | Step::Ready => {}
+                Step::End(_) | Step::Kill(_) | Step::Shutdown | Step::Dependencies(_) | Step::Room(_) | Step::Ready => {}
             }
             let now = test.now.mono;
             let (phase, number) = (test.machine.phase(), test.machine.restarts());

@@ -215,16 +215,21 @@ proptest! {
     fn any_graph_starts_in_order_and_stops_backwards(
         designs in designs(),
         steps in prop::collection::vec(step(), 1..40),
+        most in 0..4_usize,
     ) {
-        let mut world = World::started(groups(&designs));
+        let mut world = World::limited(groups(&designs), most);
+        world.give(SupervisorInput::Started);
         world.pass(0);
         for step in steps {
             world.graph_step(step, &designs);
             world.check_waiting()?;
             world.check_readiness()?;
+            world.supervisor.check_turns();
         }
         world.pass(600_000);
         world.check_waiting()?;
+        prop_assert_eq!(world.supervisor.starting(), 0);
+        world.supervisor.check_turns();
         for id in world.ids() {
             let Some(row) = world.supervisor.row(id) else { continue };
             for awaited in &row.awaited {

@@ -2,7 +2,7 @@
 //! shutdown ends.
 
 use proptest::prelude::*;
-use supervisord_config::model::{AutoRestart, Backoff, RestartLimit};
+use supervisord_config::model::{AutoRestart, Backoff, RecycleAfter, RestartLimit};
 
 use super::*;
 
@@ -83,7 +83,11 @@ fn population(variant: bool) -> Vec<Arc<Group>> {
             process.restart.fatal_retry = Some(Duration::from_secs(6));
             process.restart.max_runtime = Some(Duration::from_secs(9));
         }),
-        varied("c", |process| process.start.startretries = 1),
+        varied("c", |process| {
+            process.start.startretries = 1;
+            let (after, spread) = (Duration::from_secs(7), Duration::from_secs(3));
+            process.restart.recycle_after = Some(RecycleAfter { after, spread });
+        }),
         samples::pool("pool", &["EVENT"], 3),
     ]
 }
@@ -171,7 +175,8 @@ impl World {
             }
             Step::Pass(millis) => self.pass(millis),
             Step::Reload(variant) => {
-                let config = Box::new(samples::config(population(variant)));
+                let mut config = Box::new(samples::config(population(variant)));
+                config.supervisord.max_parallel_starts = self.most;
                 self.call(Call::ReloadConfig { config });
             }
             Step::Remove(index) => drop(self.call(Call::RemoveProcessGroup { group: name(index) })),
@@ -182,11 +187,13 @@ impl World {
 
 proptest! {
     #[test]
-    fn any_world_comes_to_rest_and_answers_every_call(steps in prop::collection::vec(step(), 1..80)) {
-        let mut world = World::started(population(false));
+    fn any_world_comes_to_rest_and_answers_every_call(steps in prop::collection::vec(step(), 1..80), most in 0..3_usize) {
+        let mut world = World::limited(population(false), most);
+        world.give(SupervisorInput::Started);
         for step in steps {
             world.step(step);
             world.check()?;
+            world.supervisor.check_turns();
         }
         world.pass(200_000);
         prop_assert_eq!((world.replies.len() + world.abandoned.len()) as u64, world.next_call, "every call has one reply");

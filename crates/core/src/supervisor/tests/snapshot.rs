@@ -76,7 +76,9 @@ impl World {
     }
 
     fn reconcile(&mut self, groups: Vec<Arc<Group>>) {
-        self.supervisor.reconcile(samples::config(groups), false, self.now);
+        let mut config = samples::config(groups);
+        config.supervisord.max_parallel_starts = self.most;
+        self.supervisor.reconcile(config, false, self.now);
         self.settle();
     }
 }

@@ -56,6 +56,8 @@ struct ProgramResource<'a> {
     next_start: Option<i64>,
     /// None where nothing says that it is ready.
     readiness: Option<Readiness>,
+    /// When it is stopped because it has run for long enough.
+    runs_until: Option<i64>,
     stdout_logfile: Option<&'a str>,
     stderr_logfile: Option<&'a str>,
     /// Each as `GROUP:NAME:CONDITION` or `GROUP:*:CONDITION`.
@@ -87,7 +89,8 @@ impl Readiness {
 /// Something that a process waits for.
 #[derive(Serialize)]
 pub(super) struct Awaited<'a> {
-    group: &'a str,
+    /// None where it waits for its turn to start.
+    group: Option<&'a str>,
     /// None for all processes of the group.
     name: Option<&'a str>,
     condition: &'static str,
@@ -99,8 +102,13 @@ impl<'a> From<&'a AwaitedDependency> for Awaited<'a> {
     fn from(awaited: &'a AwaitedDependency) -> Awaited<'a> {
         let AwaitedDependency { group, process, condition, hindrance } = awaited;
         let hindrance = hindrance.as_ref().map(Hindrance::to_string);
-        Awaited { group, name: process.as_deref(), condition: condition.word(), hindrance }
+        Awaited { group: Some(group), name: process.as_deref(), condition: condition.word(), hindrance }
     }
+}
+
+impl Awaited<'_> {
+    /// What a process waits for when too many others are starting.
+    const TURN: Awaited<'static> = Awaited { group: None, name: None, condition: "turn", hindrance: None };
 }
 
 impl<'a> ProgramResource<'a> {
@@ -124,10 +132,14 @@ impl<'a> ProgramResource<'a> {
             restarts: row.restarts,
             next_start: row.next_start.map(epoch_of),
             readiness: Readiness::new(row),
+            runs_until: row.runs_until.map(epoch_of),
             stdout_logfile: row.stdout_logfile.as_deref(),
             stderr_logfile: row.stderr_logfile.as_deref(),
             dependencies: row.config.dependencies().iter().map(Dependency::to_string).collect(),
-            waiting_for: row.awaited.iter().map(Awaited::from).collect(),
+            waiting_for: match row.phase {
+                ProcessPhase::AwaitingTurn => vec![Awaited::TURN],
+                _ => row.awaited.iter().map(Awaited::from).collect(),
+            },
         }
     }
 }
