@@ -262,9 +262,13 @@ impl Machine {
     }
 
     /// Adds what is known of the end of its child besides the status, once it has ended.
-    pub fn add_traces(&mut self, traces: EndTraces) {
+    pub fn add_traces(&mut self, EndTraces { output, kills }: EndTraces) {
         if let Some(end) = &mut self.progress.last_end {
-            Arc::make_mut(end).traces = traces;
+            let traces = &mut Arc::make_mut(end).traces;
+            if !output.is_empty() {
+                traces.output = output;
+            }
+            traces.kills = kills.or(traces.kills);
         }
     }
 

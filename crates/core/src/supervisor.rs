@@ -84,6 +84,8 @@ struct Member {
     filed: Option<Duration>,
     /// The run of its child, if it has a child.
     run: Option<RunId>,
+    /// The run whose end is the last that is known.
+    ended: Option<RunId>,
     /// When its child died, until all output of the child has been read. Meanwhile the process has no deadline.
     died: Option<Now>,
     /// What is known of the end of its child besides the status, until the end is known.
@@ -420,9 +422,14 @@ impl Supervisor {
     }
 
     fn keep_traces(&mut self, run: RunId, traces: EndTraces) {
-        let member = self.by_run.get(&run).and_then(|id| self.members.get_mut(id));
-        if let Some(member) = member {
+        if let Some(member) = self.by_run.get(&run).and_then(|id| self.members.get_mut(id)) {
             member.traces = Some(Box::new(traces));
+            return;
+        }
+        let late = self.members.iter_mut().find(|(_, member)| member.ended == Some(run));
+        if let Some((id, member)) = late {
+            member.machine.add_traces(traces);
+            self.effects.push_back(Effect::PublishRow(*id));
         }
     }
 
@@ -454,7 +461,7 @@ impl Supervisor {
 
     fn ended(&mut self, now: Now, id: ProcessId, status: ExitStatus) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        member.run = None;
+        member.ended = member.run.take();
         let traces = member.traces.take();
         let is_recycled = member.machine.is_recycled() && self.mood == Mood::Running;
         self.release_socket(id);
@@ -606,6 +613,7 @@ impl Supervisor {
             is_asked_for: false,
             filed: None,
             run: None,
+            ended: None,
             died: None,
             traces: None,
             last_request: None,

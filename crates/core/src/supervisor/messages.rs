@@ -126,7 +126,8 @@ pub enum SupervisorInput {
     Ready { run: RunId },
     /// A child has been dead since `at`; what it wrote is still to be read.
     Died { run: RunId, at: Now },
-    /// What is known of the end of a child besides its status, just before the input that says that it ended.
+    /// What is known of the end of a child besides its status: just before the input that says that it ended, or later where what
+    /// it wrote could not be read in time.
     Traces { run: RunId, traces: EndTraces },
     /// A child ended, and all it wrote has been read.
     Exited { run: RunId, pid: u32, status: ExitStatus },

@@ -149,6 +149,7 @@ impl Supervisor {
             is_asked_for: _,
             // Known to whoever finds the child.
             run: _,
+            ended: _,
             died: _,
             traces: _,
         } = self.members.get(&id)?.as_ref();
@@ -266,6 +267,7 @@ impl Supervisor {
             is_asked_for: false,
             filed: None,
             run: None,
+            ended: None,
             died: None,
             traces: None,
             last_request,

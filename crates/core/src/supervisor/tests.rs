@@ -16,6 +16,7 @@ mod any_graph;
 mod any_life;
 mod calls;
 mod exit_condition;
+mod last_ends;
 mod listeners;
 mod order;
 mod plug_ins;

@@ -58,8 +58,10 @@ impl Control {
                     survival.forget(Owner::Run(run.0));
                     survival.forget(Owner::Readiness(run.0));
                 }
-                if let Some(drained) = self.children.drained(run) {
-                    self.drained(drained, &end);
+                match self.children.drained(run) {
+                    Some(drained) => self.drained(drained, &end),
+                    // The supervisor has been told of the end, because the output took too long.
+                    None => self.add_output(run, &end),
                 }
             }
             Report::Copies(copies) => self.keep_copies(copies),

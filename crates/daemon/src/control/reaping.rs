@@ -95,6 +95,14 @@ impl Control {
         self.children.spawner.discard(process, &self.tools, self.survival.as_mut());
     }
 
+    /// Adds the end of the output of a child that has ended before.
+    pub(super) fn add_output(&mut self, run: RunId, end: &[u8]) {
+        if !end.is_empty() {
+            let traces = EndTraces { output: last_lines(end), kills: None };
+            self.input(SupervisorInput::Traces { run, traces });
+        }
+    }
+
     /// Does not wait any longer for output that has not been read in time.
     pub(super) fn give_up_draining(&mut self) {
         while let Some(drained) = self.children.next_overdue(present().mono) {
