@@ -19,6 +19,10 @@ fn get(daemon: &Daemon, path: &str) -> Response {
 /// The words between two tags, without the tags in between.
 fn words(page: &str, from: &str, to: &str) -> String {
     let part = page.split_once(from).and_then(|(_, rest)| rest.split_once(to)).map_or(page, |(part, _)| part);
+    // The reason below the description of a program that has failed is ours alone.
+    let mut pieces = part.split("<small class=\"reason\">");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let part = pieces.fold(first, |part, piece| part + piece.split_once("</small>").map_or("", |(_, rest)| rest));
     let mut text = String::new();
     for piece in part.split('<') {
         let _ = write!(text, "{} ", piece.split_once('>').map_or(piece, |(_, text)| text));

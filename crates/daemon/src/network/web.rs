@@ -6,6 +6,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRE
 use supervisord_core::actor::Actor;
 use supervisord_core::output::Channel;
 use supervisord_core::row::Row;
+use supervisord_core::why;
 use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
@@ -159,6 +160,8 @@ struct StatusRow {
     state: String,
     class: &'static str,
     description: String,
+    /// Where it failed: how it ended, and the last line of stderr.
+    reason: Option<String>,
     /// What can be done to the process in its state: label and action.
     actions: Vec<Option<(&'static str, &'static str)>>,
 }
@@ -188,8 +191,16 @@ fn status_row(api: &Api, now: i64, row: &Row) -> StatusRow {
         state: state.name().to_ascii_lowercase(),
         class: class(state),
         description: row.description(now, api.clock.local),
+        reason: reason(row),
         actions: actions(state),
     }
+}
+
+/// Of a program that was given up, or is tried again: what the description does not say.
+fn reason(row: &Row) -> Option<String> {
+    let has_failed = matches!(row.state(), ProcessState::Fatal | ProcessState::Backoff);
+    row.last_end.as_ref().filter(|end| has_failed && end.judgement.is_failure())?;
+    why::reason(row)
 }
 
 fn class(state: ProcessState) -> &'static str {

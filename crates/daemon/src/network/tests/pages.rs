@@ -1,6 +1,7 @@
 //! The web page and what its buttons do.
 
 use supervisord_core::call::{Reason, Refusal};
+use supervisord_core::process::{EndJudgement, EndTraces, ExitStatus, LastEnd};
 
 use super::*;
 
@@ -14,6 +15,24 @@ fn the_health_page_says_ok() {
         assert_eq!(response.header("Content-Length"), Some("2"));
     }
     assert_eq!(plane.post("/ok.html", "", "").body, "OK");
+}
+
+#[test]
+fn a_program_that_failed_shows_how_it_ended_below_the_description() {
+    let plane = Plane::start();
+    let traces = EndTraces { output: "first\ncannot <open> data".to_owned(), kills: None };
+    let (status, judgement) = (ExitStatus::Code(3), EndJudgement::TooQuick);
+    let end = LastEnd { at: 100, status, judgement, lived: Duration::from_millis(200), traces };
+    let text = "Exited too quickly (process log may have details)";
+    for (name, phase) in [("db", ProcessPhase::GivenUp), ("up", ProcessPhase::Up)] {
+        let row = Row { phase, spawnerr: text.to_owned(), last_end: Some(Arc::new(end.clone())), ..row(name, name) };
+        plane.view.publish_row(row);
+    }
+    let page = plane.get("/").body;
+    let cell = "<td><span>Exited too quickly (process log may have details)</span><br /><small class=\"reason\">\
+                exit status 3 after 200 ms: cannot &#60;open&#62; data</small></td>";
+    assert!(page.contains(cell), "{page}");
+    assert_eq!(page.matches("class=\"reason\"").count(), 1, "what runs has no reason: {page}");
 }
 
 #[test]
