@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the output is for the user of the command")]
 
 mod harness;
+mod health;
 
 mod command_line;
 mod compatibility;

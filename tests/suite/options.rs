@@ -42,6 +42,7 @@ fn coverage() {
         crate::stopping::PINNED,
         crate::containers::PINNED,
         crate::restarts::PINNED,
+        crate::health::PINNED,
         crate::readiness::PINNED,
     ]
     .iter()

@@ -54,6 +54,8 @@ pub enum DependencyCondition {
     Running,
     /// It is ready, which is RUNNING.
     Ready,
+    /// It is healthy.
+    Healthy,
     /// It has ended by itself.
     Exited,
     /// It has ended by itself with an expected status.
@@ -62,10 +64,11 @@ pub enum DependencyCondition {
 
 impl DependencyCondition {
     /// All conditions.
-    pub const ALL: [DependencyCondition; 5] = [
+    pub const ALL: [DependencyCondition; 6] = [
         DependencyCondition::Started,
         DependencyCondition::Running,
         DependencyCondition::Ready,
+        DependencyCondition::Healthy,
         DependencyCondition::Exited,
         DependencyCondition::ExitedOk,
     ];
@@ -76,6 +79,7 @@ impl DependencyCondition {
             DependencyCondition::Started => "started",
             DependencyCondition::Running => "running",
             DependencyCondition::Ready => "ready",
+            DependencyCondition::Healthy => "healthy",
             DependencyCondition::Exited => "exited",
             DependencyCondition::ExitedOk => "exited_ok",
         }
@@ -92,7 +96,8 @@ impl DependencyCondition {
     }
 }
 
-/// What becomes of a process when another one fails on which it depends: ends unexpectedly, or becomes FATAL.
+/// What becomes of a process when another one fails on which it depends: ends unexpectedly, becomes FATAL, or,
+/// where it depends on the health of that one, becomes unhealthy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDependencyFailure {
     /// Nothing.

@@ -268,7 +268,7 @@ mod tests {
             let other = OTHERS.into_iter().find(|other| other.split('=').next() == Some(row.name)).map(str::to_owned);
             let other = other.or_else(|| row.example.map(|example| format!("{}={example}", row.name)));
             let other = other.unwrap_or_else(|| panic!("{} needs an example other than its default", row.name));
-            let companion = row.only_with.and_then(|option| SectionKind::Program.option(option));
+            let companion = row.only_with.first().and_then(|option| SectionKind::Program.option(option));
             let companion = companion.map(|row| format!("{}={}\n", row.name, row.shown())).unwrap_or_default();
             let changes = changes(&format!("{base}{companion}"), &format!("{base}{companion}{other}\n"));
             let named = GroupChange::OfProcess { process: "p0".to_owned(), option: row.name, needs: row.needs };

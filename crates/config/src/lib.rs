@@ -20,6 +20,7 @@ mod fake_host;
 mod glob;
 #[cfg(test)]
 mod golden;
+mod health;
 pub mod host;
 mod include;
 pub mod ini;

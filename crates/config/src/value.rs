@@ -8,9 +8,10 @@ use std::time::Duration;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
 use crate::model::{
-    ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, ProgramServerUrl, RecycleAfter,
-    RestartLimit, StopScope, StopSignals, StopSteps,
+    ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, OnUnhealthy, ProgramServerUrl,
+    RecycleAfter, RestartLimit, StopScope, StopSignals, StopSteps,
 };
+use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 
 /// A value, borrowed from where it is kept, or made from a text.
@@ -192,6 +193,26 @@ impl OptionValue for ReadyWhen {
 
     fn from_value(value: ConfigValue<'_>) -> Option<ReadyWhen> {
         if let ConfigValue::Text(text) = value { ReadyWhen::parse(&text).ok() } else { None }
+    }
+}
+
+impl OptionValue for Arc<Probe> {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.to_string().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<Arc<Probe>> {
+        if let ConfigValue::Text(text) = value { Probe::parse(&text).ok().map(Arc::new) } else { None }
+    }
+}
+
+impl OptionValue for OnUnhealthy {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.to_string().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<OnUnhealthy> {
+        if let ConfigValue::Text(text) = value { OnUnhealthy::parse(&text).ok() } else { None }
     }
 }
 

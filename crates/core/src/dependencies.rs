@@ -11,6 +11,7 @@ use supervisord_config::dependency::DependencyCondition;
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
+use crate::health::HealthStatus;
 use crate::process::{Machine, ProcessPhase, StateDetail};
 
 /// Something that must hold before a process is started.
@@ -63,6 +64,8 @@ pub enum HindranceCause {
     Is(ProcessState),
     /// It exited with this unexpected status; -1 after a signal.
     Exited(i32),
+    /// It runs, but is unhealthy.
+    Unhealthy,
     /// It waits itself for something that will not hold.
     Waits,
 }
@@ -75,6 +78,7 @@ impl fmt::Display for Hindrance {
             HindranceCause::Is(state) => write!(f, "{name} is {state}"),
             HindranceCause::Exited(-1) => write!(f, "{name} was terminated by a signal"),
             HindranceCause::Exited(status) => write!(f, "{name} exited with status {status}"),
+            HindranceCause::Unhealthy => write!(f, "{name} is unhealthy"),
             HindranceCause::Waits => write!(f, "{name} waits in vain"),
         }
     }
@@ -87,6 +91,7 @@ impl fmt::Display for AwaitedDependency {
             DependencyCondition::Started => "to be started",
             DependencyCondition::Running => "to be running",
             DependencyCondition::Ready => "to be ready",
+            DependencyCondition::Healthy => "to be healthy",
             DependencyCondition::Exited => "to exit",
             DependencyCondition::ExitedOk => "to exit successfully",
         };
@@ -116,14 +121,22 @@ pub fn holds(condition: DependencyCondition, machine: &Machine) -> bool {
             matches!(machine.phase(), Settling | GettingReady | Up | Exited | WaitingToRestart)
         }
         DependencyCondition::Running | DependencyCondition::Ready => machine.is_up(),
+        DependencyCondition::Healthy => health(machine) == Some(HealthStatus::Healthy),
         DependencyCondition::Exited => matches!(machine.phase(), Exited | WaitingToRestart),
         DependencyCondition::ExitedOk => machine.phase() == Exited && !machine.has_failed(),
     }
 }
 
+fn health(machine: &Machine) -> Option<HealthStatus> {
+    machine.health().map(|health| health.status)
+}
+
 /// Why a condition that does not hold of a process will not hold by itself. `waits_in_vain` tells whether the process waits for
 /// something that will not hold either.
 fn hindrance(condition: DependencyCondition, machine: &Machine, waits_in_vain: bool) -> Option<HindranceCause> {
+    if condition == DependencyCondition::Healthy && health(machine) == Some(HealthStatus::Unhealthy) {
+        return Some(HindranceCause::Unhealthy);
+    }
     if machine.comes_by_itself() {
         return (machine.awaits_dependencies() && waits_in_vain).then_some(HindranceCause::Waits);
     }

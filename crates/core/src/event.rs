@@ -7,6 +7,7 @@ use std::sync::Arc;
 use supervisord_wire::event::EventType;
 use supervisord_wire::state::ProcessState;
 
+use crate::health::HealthStatus;
 use crate::output::Channel;
 use crate::output::debug_text::bytes_literal;
 use crate::process::StateDetail;
@@ -50,6 +51,17 @@ pub enum Event {
     ProcessGroupAdded(Arc<str>),
     /// A group was removed.
     ProcessGroupRemoved(Arc<str>),
+    /// A process that is watched has become healthy or unhealthy. The original has no such event: only the history gets it.
+    ProcessHealth {
+        /// Which process.
+        process: ProcessName,
+        /// How it was before.
+        from: HealthStatus,
+        /// How it is now.
+        to: HealthStatus,
+        /// Why it is not well.
+        reason: Option<String>,
+    },
 }
 
 /// The name of a process.
@@ -93,9 +105,10 @@ pub struct RenderedEvent {
 }
 
 impl Event {
-    /// Its type on the wire.
-    pub fn kind(&self) -> EventType {
-        match self {
+    /// Its type on the wire; none where listeners and plug-ins know no such event.
+    pub fn kind(&self) -> Option<EventType> {
+        Some(match self {
+            Event::ProcessHealth { .. } => return None,
             Event::ProcessState { to, .. } => match to {
                 ProcessState::Stopped => EventType::ProcessStateStopped,
                 ProcessState::Starting => EventType::ProcessStateStarting,
@@ -120,12 +133,12 @@ impl Event {
             Event::Tick { period, .. } => period.kind(),
             Event::ProcessGroupAdded(_) => EventType::ProcessGroupAdded,
             Event::ProcessGroupRemoved(_) => EventType::ProcessGroupRemoved,
-        }
+        })
     }
 
-    /// The event in the form for listeners and plug-ins.
-    pub fn render(&self) -> RenderedEvent {
-        RenderedEvent { kind: self.kind(), payload: self.payload() }
+    /// The event in the form for listeners and plug-ins; none where they know no such event.
+    pub fn render(&self) -> Option<RenderedEvent> {
+        Some(RenderedEvent { kind: self.kind()?, payload: self.payload() })
     }
 
     fn payload(&self) -> String {
@@ -144,7 +157,7 @@ impl Event {
                 with_data(format!("{} pid:{}\n", names(&output.process), output.pid), &output.bytes)
             }
             Event::RemoteCommunication { kind, data } => format!("type:{kind}\n{data}"),
-            Event::SupervisorState(_) => String::new(),
+            Event::SupervisorState(_) | Event::ProcessHealth { .. } => String::new(),
             Event::Tick { when, .. } => format!("when:{when}"),
             Event::ProcessGroupAdded(group) | Event::ProcessGroupRemoved(group) => format!("groupname:{group}\n"),
         }
@@ -171,7 +184,7 @@ mod tests {
     use super::*;
 
     fn rendered(event: Event) -> (&'static str, String) {
-        let RenderedEvent { kind, payload } = event.render();
+        let RenderedEvent { kind, payload } = event.render().unwrap();
         (kind.name(), payload)
     }
 

@@ -56,7 +56,8 @@ impl History {
             Event::ProcessState { .. }
             | Event::SupervisorState(_)
             | Event::ProcessGroupAdded(_)
-            | Event::ProcessGroupRemoved(_) => true,
+            | Event::ProcessGroupRemoved(_)
+            | Event::ProcessHealth { .. } => true,
             Event::ProcessLog(_)
             | Event::ProcessCommunication(_)
             | Event::RemoteCommunication { .. }
@@ -129,8 +130,15 @@ fn micros(moment: Duration) -> u64 {
 fn size(event: &Event) -> usize {
     let names = match event {
         Event::ProcessState { process: ProcessName { group, process }, .. } => group.len() + process.len(),
+        Event::ProcessHealth { process: ProcessName { group, process }, reason, .. } => {
+            group.len() + process.len() + reason.as_ref().map_or(0, String::len)
+        }
         Event::ProcessGroupAdded(group) | Event::ProcessGroupRemoved(group) => group.len(),
-        _ => 0,
+        Event::SupervisorState(_)
+        | Event::ProcessLog(_)
+        | Event::ProcessCommunication(_)
+        | Event::RemoteCommunication { .. }
+        | Event::Tick { .. } => 0,
     };
     size_of::<Numbered>() + names
 }

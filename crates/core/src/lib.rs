@@ -8,6 +8,7 @@ pub mod call;
 pub mod dependencies;
 pub mod event;
 mod exit_status;
+pub mod health;
 pub mod history;
 pub mod last_request;
 pub mod logread;

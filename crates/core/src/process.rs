@@ -14,7 +14,7 @@
 //! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: as in the next phase | `Settled`: `Up`, or `GettingReady` |
 //! | `GettingReady` | STARTING | | `Stopping` | `Stopping` | `Stopping` | ready: `Up`; exited: `BackingOff` or `GivenUp` | `ReadyTimeout`: `Stopping`, and then a failed start |
 //! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping`, or the same at the input `Turn` |
-//! | `Stopping` | STOPPING | | | | | exited: `Stopped`, or `BackingOff` or `GivenUp` where it was not ready in time; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
+//! | `Stopping` | STOPPING | | | | | exited: `Stopped`, or `BackingOff` or `GivenUp` where it was not ready in time, or as from `Up` where it was unhealthy; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
 //! | `Stopped` | STOPPED | `Spawning` | | | | | |
 //! | `Exited` | EXITED | `Spawning` | | | | | |
 //! | `WaitingToRestart` | EXITED | `Spawning` | `Exited` | `Exited` | | | `Restart`: `Spawning` |
@@ -54,6 +54,7 @@ use supervisord_config::model::{LogLevel, Process};
 use supervisord_wire::state::ProcessState;
 
 pub use crate::exit_status::ExitStatus;
+use crate::health::{HealthPolicy, HealthProgress};
 pub use crate::recipients::KillScope;
 use crate::texts;
 use crate::time::{Now, seconds};
@@ -95,6 +96,8 @@ pub enum MachineInput {
     SpawnUnanswered(String),
     /// The child is ready.
     Ready,
+    /// The child is unhealthy, for this reason, and is to be replaced.
+    Unhealthy(String),
     /// The child exited.
     Ended(ExitStatus),
     /// A timer of the machine is due.
@@ -121,6 +124,7 @@ impl MachineInput {
             | MachineInput::SpawnFailed(_)
             | MachineInput::SpawnUnanswered(_)
             | MachineInput::Ready
+            | MachineInput::Unhealthy(_)
             | MachineInput::Due(Timer::Settled | Timer::ReadyTimeout | Timer::NextStopStep | Timer::EndOfRun)
             | MachineInput::SignalSent
             | MachineInput::SignalRefused => false,
@@ -214,6 +218,35 @@ impl Machine {
     /// The first timer that is due, and when, on the monotonic clock.
     pub fn next_timer(&self) -> Option<(Timer, Duration)> {
         self.progress.timers.first()
+    }
+
+    /// When something is to be done next, on the monotonic clock.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let timer = self.next_timer().map(|(_, due)| due);
+        let health = self.health().and_then(HealthProgress::deadline);
+        [timer, health].into_iter().flatten().min()
+    }
+
+    /// Its health; none where it is not up, or nothing tells how it is.
+    pub fn health(&self) -> Option<&HealthProgress> {
+        self.progress.health.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn health_mut(&mut self) -> Option<&mut HealthProgress> {
+        self.progress.health.as_deref_mut()
+    }
+
+    /// Watches its health where it is up and not watched yet, and goes on where another daemon watched it.
+    pub(crate) fn watch_health(&mut self, config: &Process, now: Duration) {
+        let policy = HealthPolicy::of(config).filter(|_| self.is_up());
+        self.progress.health = policy.map(|policy| match self.progress.health.take() {
+            Some(mut health) => {
+                health.resume(&policy, now);
+                health
+            }
+            None => Box::new(HealthProgress::begin(&policy, now)),
+        });
     }
 
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
@@ -474,7 +507,7 @@ impl Machine {
     pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<MachineAction> {
         use MachineInput::{
             DependenciesMet, Due, Ended, Ready, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed,
-            SpawnUnanswered, Spawned, Start, Stop, Turn,
+            SpawnUnanswered, Spawned, Start, Stop, Turn, Unhealthy,
         };
         use ProcessPhase::{
             AwaitingDependencies, AwaitingTurn, BackingOff, Exited, GettingReady, GivenUp, NeverStarted, Settling,
@@ -491,7 +524,7 @@ impl Machine {
             }
             Due(timer) => self.progress.timers.clear(timer),
             Start | Recycle | DependenciesMet | Turn | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ready
-            | Ended(_) | SignalSent | SignalRefused => {}
+            | Unhealthy(_) | Ended(_) | SignalSent | SignalRefused => {}
         }
         match (self.progress.phase, input) {
             (
@@ -546,6 +579,14 @@ impl Machine {
             }
             (Settling, Ready) => self.ready_early(),
             (GettingReady, Ready) => self.become_ready(at, out),
+            (Up, Unhealthy(reason)) if at.supervising => self.fail_in_health(&reason, at, out),
+            // The shutdown stops it.
+            (Up, Unhealthy(_)) => {}
+            (
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | Stopping
+                | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                Unhealthy(_),
+            ) => {}
             (
                 NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Up | Stopping | Stopped | Exited
                 | WaitingToRestart | BackingOff | GivenUp | Unreachable,
@@ -774,13 +815,43 @@ impl Machine {
         self.stop(at, out);
     }
 
+    /// Stops it, because it is unhealthy.
+    fn fail_in_health(&mut self, reason: &str, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        out.push(MachineAction::Log(LogLevel::Warn, texts::replacing_unhealthy(&at.config.identity.name)));
+        self.progress.failing = Some(ProcessFailure::unhealthy(reason));
+        self.stop(at, out);
+    }
+
     /// It has been stopped because it had failed.
     fn ended_failing(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let Some(failure) = self.progress.failing.take() else { return };
+        if matches!(failure, ProcessFailure::Unhealthy(_)) {
+            return self.ended_unhealthy(failure, status, at, out);
+        }
         self.gone(status, EndJudgement::NotReady, at);
         self.note_exit(status);
         let line = texts::stopped(&at.config.identity.name, status);
         self.fail_to_start(failure, Some(line), at, out);
+    }
+
+    /// It has been stopped because it was unhealthy, which is an unexpected end, whatever its status, and always followed by a
+    /// restart.
+    fn ended_unhealthy(
+        &mut self,
+        failure: ProcessFailure,
+        status: ExitStatus,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
+        let pid = self.progress.pid;
+        self.gone(status, EndJudgement::Unhealthy, at);
+        self.note_exit(status);
+        self.progress.failure = Some(failure);
+        self.enter(ProcessPhase::Exited, StateDetail::Exit { expected: false, pid }, out);
+        out.push(MachineAction::Log(LogLevel::Warn, texts::stopped(&at.config.identity.name, status)));
+        if at.supervising {
+            self.restart(RestartPolicy::of(at.config).always(), status, false, at, out);
+        }
     }
 
     /// Carries out a stop that was requested during the spawn.
@@ -803,6 +874,7 @@ impl Machine {
     fn come_up(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.attempts = 0;
         self.enter(ProcessPhase::Up, StateDetail::Pid(self.progress.pid), out);
+        self.watch_health(at.config, at.now.mono);
         let policy = RestartPolicy::of(at.config);
         if let Some(runtime) = policy.recycled_after(at.random).or(policy.runtime()) {
             self.progress.timers.set(Timer::EndOfRun, self.progress.started + runtime);
@@ -852,9 +924,10 @@ impl Machine {
     ) {
         let judgement = match failure {
             ProcessFailure::NotReady(_) => EndJudgement::NotReady,
-            ProcessFailure::NotSpawned(_) | ProcessFailure::TooQuick | ProcessFailure::BadExit(_) => {
-                EndJudgement::TooQuick
-            }
+            ProcessFailure::NotSpawned(_)
+            | ProcessFailure::TooQuick
+            | ProcessFailure::Unhealthy(_)
+            | ProcessFailure::BadExit(_) => EndJudgement::TooQuick,
         };
         self.gone(status, judgement, at);
         let line = texts::exited(&at.config.identity.name, status, false);
@@ -922,7 +995,7 @@ impl Machine {
         let level = if expected { LogLevel::Info } else { LogLevel::Warn };
         out.push(MachineAction::Log(level, texts::exited(&at.config.identity.name, status, expected)));
         if at.supervising {
-            self.restart(status, expected, at, out);
+            self.restart(RestartPolicy::of(at.config), status, expected, at, out);
         }
     }
 
@@ -942,10 +1015,16 @@ impl Machine {
         expected
     }
 
-    fn restart(&mut self, status: ExitStatus, expected: bool, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+    fn restart(
+        &mut self,
+        policy: RestartPolicy,
+        status: ExitStatus,
+        expected: bool,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
         let (started, died) = (self.progress.started, at.died.mono);
         let exit = Exit { status, expected, started, died, quick_ends: self.progress.quick_ends };
-        let policy = RestartPolicy::of(at.config);
         self.progress.restarts.failures = policy.failures(&exit, &self.progress.restarts);
         match policy.after_exit(exit, &self.progress.restarts, at.random) {
             AfterExit::Rest => {}
@@ -1050,6 +1129,9 @@ impl Machine {
         }
         if from == ProcessPhase::Settling && to != ProcessPhase::GettingReady {
             self.progress.timers.clear(Timer::ReadyTimeout);
+        }
+        if from == ProcessPhase::Up {
+            self.progress.health = None;
         }
         if from.state() != to.state() {
             out.push(MachineAction::Changed { from: from.state(), to: to.state(), detail });

@@ -10,8 +10,9 @@ use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
 use crate::dependencies::{AwaitedDependency, waiting_for};
+use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
-use crate::process::{LastEnd, ProcessPhase, Wanted};
+use crate::process::{LastEnd, Machine, ProcessPhase, Wanted};
 
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,28 @@ pub struct Row {
     pub stderr_logfile: Option<String>,
     /// What it waits for before it is started.
     pub awaited: Vec<AwaitedDependency>,
+    /// Its health; none where it is not up, or nothing tells how it is.
+    pub health: Option<Box<RowHealth>>,
+}
+
+/// The health of a process as readers see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowHealth {
+    /// How it is.
+    pub status: HealthStatus,
+    /// How many checks in a row have failed.
+    pub failures: u32,
+    /// The last result.
+    pub last: Option<HealthResult>,
+}
+
+impl RowHealth {
+    /// That of a process; none where it is not up, or nothing tells how it is.
+    pub fn of(machine: &Machine) -> Option<Box<RowHealth>> {
+        let health = machine.health()?;
+        let (status, failures) = (health.status, health.failures);
+        Some(Box::new(RowHealth { status, failures, last: health.last.clone() }))
+    }
 }
 
 impl Row {

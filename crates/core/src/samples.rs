@@ -31,5 +31,6 @@ pub fn row(group: &str, name: &str) -> Row {
         stdout_logfile: None,
         stderr_logfile: None,
         awaited: Vec::new(),
+        health: None,
     }
 }

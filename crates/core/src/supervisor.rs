@@ -9,6 +9,7 @@ mod calls;
 mod events;
 mod exit_condition;
 mod groups;
+mod health;
 mod job;
 mod jobs;
 mod listener_progress;
@@ -45,7 +46,7 @@ use crate::pool::PoolQueue;
 use crate::process::{EndTraces, ExitStatus, Machine, MachineAction, MachineContext, MachineInput};
 use crate::random::Random;
 use crate::readiness_probe::ReadinessProbe;
-use crate::row::Row;
+use crate::row::{Row, RowHealth};
 use crate::texts;
 use crate::ticks::Ticks;
 use crate::time::Now;
@@ -274,6 +275,7 @@ impl Supervisor {
             stdout_logfile: member.stdout_log.clone(),
             stderr_logfile: member.stderr_log.clone(),
             awaited: self.awaited(id),
+            health: RowHealth::of(&member.machine),
         })
     }
 
@@ -403,6 +405,7 @@ impl Supervisor {
                 self.drive_machine(now, id, MachineInput::Due(timer));
             }
             self.readiness_due(now, id);
+            self.health_due(now, id);
         }
         for (period, when) in self.ticks.due(now) {
             self.emit(Event::Tick { period, when });
@@ -545,7 +548,7 @@ impl Supervisor {
         self.note_moved(id);
         self.process_changed(id);
         if let Some(failure) = failure.filter(|_| !self.dependencies.is_empty()) {
-            self.dependency_failed(now, id, failure);
+            self.dependency_failed(now, id, failure, None);
         }
         self.process_moved(now, id);
         if self.is(id, Machine::awaits_turn) {
@@ -559,9 +562,9 @@ impl Supervisor {
     /// Updates the entry of a process in the deadlines. A deadline that has passed is due at once.
     fn refile(&mut self, id: ProcessId, now: Now) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let timer = member.machine.next_timer().map(|(_, due)| due);
+        let machine = member.machine.next_deadline();
         let probe = member.probes.as_ref().and_then(|probes| probes.deadline());
-        let next = [timer, probe].into_iter().flatten().min().filter(|_| member.died.is_none());
+        let next = [machine, probe].into_iter().flatten().min().filter(|_| member.died.is_none());
         let wanted = next.map(|deadline| deadline.max(now.mono));
         if member.filed != wanted {
             if let Some(old) = member.filed {

@@ -83,6 +83,20 @@ pub(crate) fn recycling(name: &str, runtime: Duration) -> String {
     format!("recycling: {name} has run for {}, and is stopped and started again", in_seconds(runtime))
 }
 
+/// The original has no health checks.
+pub(crate) fn healthy(name: &str, was_unhealthy: bool) -> String {
+    let again = if was_unhealthy { " again" } else { "" };
+    format!("healthy: {name} is healthy{again}")
+}
+
+pub(crate) fn replacing_unhealthy(name: &str) -> String {
+    format!("restarting {name}, because it is unhealthy")
+}
+
+pub(crate) fn unhealthy(name: &str, reason: &str) -> String {
+    format!("unhealthy: {name} ({reason})")
+}
+
 pub(crate) fn exited(name: &str, status: ExitStatus, expected: bool) -> String {
     let judgement = if expected { "expected" } else { "not expected" };
     format!("exited: {name} ({}; {judgement})", termination(status))

@@ -7,6 +7,7 @@
 
 pub mod configuration;
 mod definition;
+mod health;
 pub mod history;
 mod journal;
 mod last_end;

@@ -15,9 +15,6 @@ use crate::place::Place;
 use crate::schema::{Kind, OptionSpec, SectionKind};
 use crate::suggest::did_you_mean;
 
-/// A condition of a release to come.
-const HEALTHY: &str = "healthy";
-
 /// Replaces the written names in all processes, and refuses what is unknown and what depends on itself.
 pub(super) fn resolve_all(groups: &mut [Group], inputs: &Inputs<'_>) -> Result<(), ConfigError> {
     let is_dependent = |process: &Arc<Process>| !process.order.depends_on.is_empty();
@@ -98,7 +95,7 @@ impl<'g> Names<'g> {
             let text = dependency.to_string();
             let (targets, condition) = self.targets(own_group, process, &text)?;
             for Target { group, process: name } in targets {
-                self.check_that_it_can_end(process, group, name, condition)?;
+                self.check_that_it_can_come(process, group, name, condition)?;
                 let dependency =
                     Dependency::On { group: group.to_owned(), process: name.map(str::to_owned), condition };
                 if !dependencies.contains(&dependency) {
@@ -122,10 +119,6 @@ impl<'g> Names<'g> {
         }
         let (name, word) = text.rsplit_once(':').unwrap_or((text, ""));
         let condition = DependencyCondition::from_word(word);
-        if word == HEALTHY {
-            let advice = "write ready: no health check can be configured".to_owned();
-            return Err(complaint(section, "depends on a health check of", name).advise(advice));
-        }
         match (self.find(own_group, section, name)?, condition) {
             (Some(targets), Some(condition)) => Ok((targets, condition)),
             (Some(_), None) => {
@@ -187,27 +180,38 @@ impl<'g> Names<'g> {
         (!named.is_empty()).then_some(named)
     }
 
-    /// A program that is started again whenever it has ended never stays ended.
-    fn check_that_it_can_end(
+    /// A program that is started again whenever it has ended never stays ended, and one that is not watched is never healthy.
+    fn check_that_it_can_come(
         &self,
         process: &Process,
         group: &str,
         name: Option<&str>,
         condition: DependencyCondition,
     ) -> Result<(), Complaint> {
-        if !condition.is_an_end() {
-            return Ok(());
-        }
         let members = self.groups.get(group).map_or(&[][..], |group| &group.processes);
         let mut meant = members.iter().filter(|member| name.is_none_or(|name| member.identity.name == name));
-        match meant.find(|member| member.restart.autorestart == AutoRestart::Always) {
-            None => Ok(()),
-            Some(endless) => {
-                let advice = format!("write autorestart=unexpected in [{}]", endless.identity.section);
-                let words = "waits for the end of a program that is always restarted,";
-                Err(complaint(&process.identity.section, words, &endless.identity.name).advise(advice))
+        let cannot_come = |member: &&Arc<Process>| match condition {
+            DependencyCondition::Started | DependencyCondition::Running | DependencyCondition::Ready => false,
+            DependencyCondition::Healthy => !member.health.is_watched(),
+            DependencyCondition::Exited | DependencyCondition::ExitedOk => {
+                member.restart.autorestart == AutoRestart::Always
             }
-        }
+        };
+        let Some(other) = meant.find(cannot_come) else { return Ok(()) };
+        let section = &other.identity.section;
+        let (words, advice) = match condition.is_an_end() {
+            true => (
+                "waits for the end of a program that is always restarted,",
+                format!("write autorestart=unexpected in [{section}]"),
+            ),
+            false => {
+                let check = SectionKind::Program.options().find(|row| row.kind == Kind::Probe);
+                let check = check.map(|row| format!("write {}={} in [{section}], or ", row.name, row.shown()));
+                let advice = format!("{}ready instead of healthy", check.unwrap_or_default());
+                ("waits for the health of a program that nothing checks,", advice)
+            }
+        };
+        Err(complaint(&process.identity.section, words, &other.identity.name).advise(advice))
     }
 }
 
@@ -308,7 +312,7 @@ mod tests {
              [program:ready]\ncommand=c\n[program:a]\ncommand=c\n[group:g]\nprograms=a,ready\n\
              [group:h]\nprograms=a\n[program:pool]\ncommand=c\nnumprocs=2\nprocess_name=p%(process_num)d\n\
              [group:x]\nprograms=pool\n[program:endless]\ncommand=c\nautorestart=true\n\
-             [program:web]\ncommand=c\ndepends_on={text}\n"
+             [program:checked]\ncommand=c\nhealthcheck=tcp:db:1\n[program:web]\ncommand=c\ndepends_on={text}\n"
         ))
     }
 
@@ -322,6 +326,7 @@ mod tests {
             ("worker:*", &["worker:*:ready"]),
             ("worker:*:started", &["worker:*:started"]),
             ("worker:w1", &["worker:w1:ready"]),
+            ("checked:healthy", &["checked:checked:healthy"]),
             ("w1:exited", &["worker:w1:exited"]),
             // The name of a process wins over the word of a condition.
             ("g:ready", &["g:ready:ready"]),
@@ -343,20 +348,25 @@ mod tests {
         for (written, message) in [
             (
                 "dbb",
-                "[program:web] depends on unknown program dbb (c.conf:29, [program:web] depends_on=dbb: did you mean db?)",
+                "[program:web] depends on unknown program dbb (c.conf:32, [program:web] depends_on=dbb: did you mean db?)",
             ),
             ("worker:w9", "[program:web] depends on an unknown condition or process worker:w9"),
             ("db:exited-ok", "did you mean exited_ok?"),
-            ("db:gone", "write started, running, ready, exited, exited_ok)"),
+            ("db:gone", "write started, running, ready, healthy, exited, exited_ok)"),
             (
                 "wrker:w1",
-                "depends on unknown program wrker:w1 (c.conf:29, [program:web] depends_on=wrker:w1: did you mean worker:w1?)",
+                "depends on unknown program wrker:w1 (c.conf:32, [program:web] depends_on=wrker:w1: did you mean worker:w1?)",
             ),
-            ("db:healthy", "write ready: no health check can be configured"),
+            (
+                "db:healthy",
+                "[program:web] waits for the health of a program that nothing checks, db (c.conf:32, [program:web] \
+                 depends_on=db:healthy: write healthcheck=http://127.0.0.1:8080/health in [program:db], or ready instead of \
+                 healthy)",
+            ),
             ("a", "write g:a or h:a"),
             ("db,,migrate", "not a list of names: 'db,,migrate'"),
             ("endless:exited", "write autorestart=unexpected in [program:endless]"),
-            ("web", "programs depend on each other in a circle: web (c.conf:29) -> web"),
+            ("web", "programs depend on each other in a circle: web (c.conf:32) -> web"),
         ] {
             let error = of_web(written).unwrap_err();
             assert!(error.contains(message), "{written}: {error}");

@@ -231,11 +231,11 @@ fn check_contradictions(reader: &Reader<'_>) -> Result<(), ConfigError> {
         }
     }
     for row in SectionKind::Program.options().filter(|row| reader.is_written(row)) {
-        let is_missing =
-            |other: &&str| !SectionKind::Program.option(other).is_some_and(|other| reader.is_written(other));
-        if let Some(other) = row.only_with.filter(is_missing) {
-            let error = reader.error(row.name, format!("{} means nothing without {other}", row.name));
-            return Err(error.advise(format!("write {other} as well, or remove {}", row.name)));
+        let is_there = |other: &str| SectionKind::Program.option(other).is_some_and(|other| reader.is_written(other));
+        if !row.only_with.is_empty() && !row.only_with.iter().any(|other| is_there(other)) {
+            let others = row.only_with.join(" or ");
+            let error = reader.error(row.name, format!("{} means nothing without {others}", row.name));
+            return Err(error.advise(format!("write {others} as well, or remove {}", row.name)));
         }
     }
     Ok(())

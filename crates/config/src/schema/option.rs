@@ -65,8 +65,8 @@ pub struct OptionSpec {
     pub aliases: &'static [&'static str],
     /// The options in place of which it is written, and which must not be written beside it.
     pub in_place_of: &'static [&'static str],
-    /// The option without which it means nothing.
-    pub only_with: Option<&'static str>,
+    /// The options without any of which it means nothing; empty where it needs none.
+    pub only_with: &'static [&'static str],
     /// Options that have another default where it is written, with that default.
     pub implied: &'static [(&'static str, &'static str)],
     /// The option that is about a time which must be later than the time of this one, where both are written.
@@ -186,7 +186,7 @@ pub(super) const fn row(
         name,
         aliases: &[],
         in_place_of: &[],
-        only_with: None,
+        only_with: &[],
         implied: &[],
         sooner_than: None,
         kind,
@@ -218,8 +218,8 @@ impl OptionSpec {
         OptionSpec { in_place_of, ..self }
     }
 
-    pub(super) const fn only_with(self, option: &'static str) -> OptionSpec {
-        OptionSpec { only_with: Some(option), ..self }
+    pub(super) const fn only_with(self, only_with: &'static [&'static str]) -> OptionSpec {
+        OptionSpec { only_with, ..self }
     }
 
     pub(super) const fn implies(self, implied: &'static [(&'static str, &'static str)]) -> OptionSpec {

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 96] = [
+pub(super) static ROWS: [OptionSpec; 103] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -75,7 +75,7 @@ pub(super) static ROWS: [OptionSpec; 96] = [
     row(S::Program, "on_dependency_failure", K::OnDependencyFailure, Is("ignore"), "0.1.0", Restart, "when what it depends on ends unexpectedly or is FATAL: ignore, stop or restart").kept(field!(Process: order.on_dependency_failure)).example("restart"),
     row(S::Program, "startsecs", K::Integer, Is("1"), "3.0", Restart, "seconds the program must stay up to count as started").kept(field!(Process: start.startsecs)),
     row(S::Program, "ready_when", K::ReadyWhen, Unset("the program is ready once it is RUNNING"), "0.1.0", Restart, "what says that the program is ready: it is RUNNING then, and when startsecs have passed if they are written").kept(field!(Process: readiness.ready_when)).example("fd:3").implies(&[("startsecs", "0")]),
-    row(S::Program, "ready_timeout", K::Duration, Is("90s"), "0.1.0", Restart, "time after which a program that is not ready is stopped, which is a failed start").kept(field!(Process: readiness.ready_timeout)).within(1, i64::MAX).example("2min").only_with("ready_when"),
+    row(S::Program, "ready_timeout", K::Duration, Is("90s"), "0.1.0", Restart, "time after which a program that is not ready is stopped, which is a failed start").kept(field!(Process: readiness.ready_timeout)).within(1, i64::MAX).example("2min").only_with(&["ready_when"]),
     row(S::Program, "startretries", K::Integer, Is("3"), "3.0", Restart, "further attempts after a failed start").kept(field!(Process: start.startretries)),
     row(S::Program, "autorestart", K::AutoRestart, Is("unexpected"), "3.0", Restart, "restart after an exit: true, false or unexpected").kept(field!(Process: restart.autorestart)),
     row(S::Program, "exitcodes", K::ExitCodes, Is("0"), "3.0", Restart, "expected exit statuses").kept(field!(Process: restart.exitcodes)),
@@ -88,6 +88,13 @@ pub(super) static ROWS: [OptionSpec; 96] = [
     row(S::Program, "fatal_retry", K::Duration, Unset("never"), "0.1.0", Restart, "time after which a FATAL program is started again").kept(field!(Process: restart.fatal_retry)).within(1, i64::MAX).example("10min"),
     row(S::Program, "max_runtime", K::Duration, Unset("no limit"), "0.1.0", Restart, "time after which the program is stopped, and started again unless autorestart=false").kept(field!(Process: restart.max_runtime)).within(1, i64::MAX).example("12h"),
     row(S::Program, "recycle_after", K::RecycleAfter, Unset("never"), "0.1.0", Restart, "time after which the program is stopped and started again, spread at random, one of a group at a time").kept(field!(Process: restart.recycle_after)).sooner_than("max_runtime").example("6h±20min"),
+    row(S::Program, "healthcheck", K::Probe, Unset("none"), "0.1.0", Restart, "what is asked at intervals while the program runs; it is healthy while the answer is good").kept(field!(Process: health.healthcheck)).example("http://127.0.0.1:8080/health"),
+    row(S::Program, "healthcheck_interval", K::Duration, Is("30s"), "0.1.0", Restart, "time from the end of one health check to the next").kept(field!(Process: health.healthcheck_interval)).within(1, i64::MAX).example("10s").only_with(&["healthcheck"]),
+    row(S::Program, "healthcheck_timeout", K::Duration, Is("30s"), "0.1.0", Restart, "time within which a health check must succeed").kept(field!(Process: health.healthcheck_timeout)).within(1, i64::MAX).example("5s").only_with(&["healthcheck"]),
+    row(S::Program, "healthcheck_retries", K::Integer, Is("3"), "0.1.0", Restart, "health checks in a row that must fail for the program to be unhealthy").kept(field!(Process: health.healthcheck_retries)).within(1, 1_000_000).example("5").only_with(&["healthcheck"]),
+    row(S::Program, "healthcheck_start_period", K::Duration, Is("0s"), "0.1.0", Restart, "time after the start in which failed health checks do not count, until the first one succeeds").kept(field!(Process: health.healthcheck_start_period)).example("1min").only_with(&["healthcheck"]),
+    row(S::Program, "healthcheck_start_interval", K::Duration, Is("5s"), "0.1.0", Restart, "time from the end of one health check to the next within healthcheck_start_period").kept(field!(Process: health.healthcheck_start_interval)).within(1, i64::MAX).example("2s").only_with(&["healthcheck"]),
+    row(S::Program, "on_unhealthy", K::OnUnhealthy, Is("none"), "0.1.0", Restart, "when the program becomes unhealthy: none, restart, stop or signal:NAME").kept(field!(Process: health.on_unhealthy)).example("restart").only_with(&["healthcheck"]),
     row(S::Program, "stopsignal", K::Signals, Is("TERM"), "3.0", Restart, "signal that asks the program to stop").kept(field!(Process: stop.stopsignal)),
     row(S::Program, "stopwaitsecs", K::Integer, Is("10"), "3.0", Restart, "seconds from the stop signal to SIGKILL").kept(field!(Process: stop.stopwaitsecs)),
     row(S::Program, "stop_sequence", K::StopSteps, Unset("the stop signal, then SIGKILL"), "0.1.0", Restart, "signals that stop it, each with the time until the next, in place of stopsignal and stopwaitsecs").kept(field!(Process: stop.stop_sequence)).example("TERM:10s, INT:5s, KILL").in_place_of(&["stopsignal", "stopwaitsecs"]),

@@ -16,6 +16,8 @@ pub enum ProcessFailure {
     TooQuick,
     /// The child was not ready in time, or exited before; the text for clients.
     NotReady(String),
+    /// The child was unhealthy; the text for clients.
+    Unhealthy(String),
     /// The child exited with this unexpected status.
     BadExit(i32),
 }
@@ -25,6 +27,8 @@ const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
 const BAD_EXIT: &str = "Bad exit code ";
 
 const NOT_READY: &str = "Not ready within ";
+
+const UNHEALTHY: &str = "Unhealthy: ";
 
 const NEVER_READY: &str = "Exited before it was ready (process log may have details)";
 
@@ -40,6 +44,11 @@ impl ProcessFailure {
         ProcessFailure::NotReady(NEVER_READY.to_owned())
     }
 
+    /// The failure of a child that was unhealthy for this reason.
+    pub(super) fn unhealthy(reason: &str) -> ProcessFailure {
+        ProcessFailure::Unhealthy(format!("{UNHEALTHY}{reason}"))
+    }
+
     /// The failure with this text; none for an empty text.
     pub fn from_text(text: String) -> Option<ProcessFailure> {
         if text.is_empty() {
@@ -50,6 +59,9 @@ impl ProcessFailure {
         }
         if text == NEVER_READY || text.starts_with(NOT_READY) {
             return Some(ProcessFailure::NotReady(text));
+        }
+        if text.starts_with(UNHEALTHY) {
+            return Some(ProcessFailure::Unhealthy(text));
         }
         match text.strip_prefix(BAD_EXIT).and_then(|number| number.parse().ok()) {
             Some(number) => Some(ProcessFailure::BadExit(number)),
@@ -62,7 +74,9 @@ impl ProcessFailure {
 impl fmt::Display for ProcessFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ProcessFailure::NotSpawned(text) | ProcessFailure::NotReady(text) => f.write_str(text),
+            ProcessFailure::NotSpawned(text) | ProcessFailure::NotReady(text) | ProcessFailure::Unhealthy(text) => {
+                f.write_str(text)
+            }
             ProcessFailure::TooQuick => f.write_str(TOO_QUICK),
             ProcessFailure::BadExit(number) => write!(f, "{BAD_EXIT}{number}"),
         }
@@ -83,6 +97,7 @@ mod tests {
             ProcessFailure::BadExit(-1),
             ProcessFailure::never_ready(),
             ProcessFailure::not_ready(Duration::from_secs(90), &ReadyWhen::Descriptor(3), Some("no")),
+            ProcessFailure::unhealthy("HTTP status 503"),
         ]);
         for failure in failures {
             assert_eq!(ProcessFailure::from_text(failure.to_string()), Some(failure));

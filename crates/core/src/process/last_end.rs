@@ -30,17 +30,20 @@ pub enum EndJudgement {
     TooQuick,
     /// It ended by itself before it was ready, or was stopped because it was not ready in time.
     NotReady,
+    /// It was stopped because it was unhealthy.
+    Unhealthy,
     /// It was stopped.
     Stopped,
 }
 
 impl EndJudgement {
     /// All of them.
-    pub const ALL: [EndJudgement; 5] = [
+    pub const ALL: [EndJudgement; 6] = [
         EndJudgement::Expected,
         EndJudgement::Unexpected,
         EndJudgement::TooQuick,
         EndJudgement::NotReady,
+        EndJudgement::Unhealthy,
         EndJudgement::Stopped,
     ];
 
@@ -51,6 +54,7 @@ impl EndJudgement {
             EndJudgement::Unexpected => "unexpected",
             EndJudgement::TooQuick => "too_quick",
             EndJudgement::NotReady => "not_ready",
+            EndJudgement::Unhealthy => "unhealthy",
             EndJudgement::Stopped => "stopped",
         }
     }
@@ -58,7 +62,9 @@ impl EndJudgement {
     /// Whether the process failed.
     pub const fn is_failure(self) -> bool {
         match self {
-            EndJudgement::Unexpected | EndJudgement::TooQuick | EndJudgement::NotReady => true,
+            EndJudgement::Unexpected | EndJudgement::TooQuick | EndJudgement::NotReady | EndJudgement::Unhealthy => {
+                true
+            }
             EndJudgement::Expected | EndJudgement::Stopped => false,
         }
     }

@@ -8,6 +8,7 @@ use super::last_end::LastEnd;
 use super::phase::{ProcessPhase, Timers, Wanted};
 use super::recycling::Recycling;
 use super::restarts::Restarts;
+use crate::health::HealthProgress;
 
 /// How far a process has got. Moments are on the monotonic clock, which goes on until the next boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Progress {
     pub ready: bool,
     /// Why a child that is being stopped has failed although it is wanted up; none where its stop was asked for.
     pub failing: Option<ProcessFailure>,
+    /// Its health, while it is up and something tells how it is.
+    pub health: Option<Box<HealthProgress>>,
     /// What went wrong since the last start.
     pub failure: Option<ProcessFailure>,
     /// The last exit status; -1 after a signal.
@@ -70,6 +73,7 @@ impl Default for Progress {
             last_stop: 0,
             ready: false,
             failing: None,
+            health: None,
             failure: None,
             exit_status: None,
             exit_signal: None,

@@ -124,6 +124,11 @@ impl RestartPolicy {
         }
     }
 
+    /// The same, but the program is restarted after any exit.
+    pub fn always(self) -> RestartPolicy {
+        RestartPolicy { when: AutoRestart::Always, ..self }
+    }
+
     /// The reaction to the exit of a program that had been up. `restarts` knows of this failure already; `random` spreads the
     /// delay.
     pub fn after_exit(&self, exit: Exit, restarts: &Restarts, random: u64) -> AfterExit {

@@ -36,12 +36,12 @@ impl Supervisor {
     /// The text of an event is made only where somebody subscribed to its type, and only an event that a pool takes uses a
     /// serial number.
     fn hand_to_subscribers(&mut self, event: &Event) {
-        let kind = event.kind();
+        let Some(kind) = event.kind() else { return };
         let (has_plug_in, has_pool) = (self.has_plug_in(kind), self.has_pool(kind));
         if !has_plug_in && !has_pool {
             return;
         }
-        let rendered = Arc::new(event.render());
+        let Some(rendered) = event.render().map(Arc::new) else { return };
         if has_plug_in {
             self.effects.push_back(Effect::Announce(rendered.clone()));
         }
@@ -80,7 +80,7 @@ impl Supervisor {
         });
     }
 
-    fn name_of(&self, id: ProcessId) -> Option<ProcessName> {
+    pub(super) fn name_of(&self, id: ProcessId) -> Option<ProcessName> {
         let member = self.members.get(&id)?;
         Some(ProcessName { group: member.group.clone(), process: member.config.identity.name.as_str().into() })
     }

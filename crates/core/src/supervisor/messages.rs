@@ -208,6 +208,8 @@ pub enum Effect {
     CloseSocket { group: Arc<str>, url: String },
     /// Readers must see the present state of this process ([`super::Supervisor::row`]).
     PublishRow(ProcessId),
+    /// Readers must see the present state of this process, in which nothing has changed that the next daemon has to know.
+    RefreshRow(ProcessId),
     /// Readers must no longer see this process of a group that stays.
     WithdrawRow { group: Arc<str>, process: String },
     /// Readers must see this group.

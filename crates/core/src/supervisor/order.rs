@@ -201,19 +201,30 @@ impl Supervisor {
         if self.is(id, Machine::awaits_dependencies) { self.dependencies.awaited(id).to_vec() } else { Vec::new() }
     }
 
-    /// Lets those react that depend on a process which ended unexpectedly or became FATAL. One that is stopped for that reason
-    /// has failed for those that depend on it.
-    pub(super) fn dependency_failed(&mut self, now: Now, id: ProcessId, failure: &str) {
+    /// Lets those react that depend on a process which ended unexpectedly, became FATAL or unhealthy: all of them, or those with
+    /// a condition that this is about. One that is stopped for that reason has failed for those that depend on it.
+    pub(super) fn dependency_failed(
+        &mut self,
+        now: Now,
+        id: ProcessId,
+        failure: &str,
+        condition: Option<DependencyCondition>,
+    ) {
         if self.is_ending() {
             return;
         }
+        let origin = id;
         let mut seen = HashSet::from([id]);
         let mut failed = VecDeque::from([id]);
         while let Some(id) = failed.pop_front() {
             let name = self.member_name(id);
             let dependents = self.dependencies.dependents(id).iter().copied();
+            let is_concerned = |dependent: &ProcessId| match condition.filter(|_| id == origin) {
+                Some(condition) => self.needs_it(*dependent, id, |needed| needed == condition),
+                None => self.needs_it(*dependent, id, |needed| !needed.is_an_end()),
+            };
             let concerned: Vec<ProcessId> =
-                dependents.filter(|dependent| self.needs_it_up(*dependent, id) && !seen.contains(dependent)).collect();
+                dependents.filter(|dependent| is_concerned(dependent) && !seen.contains(dependent)).collect();
             for dependent in concerned {
                 let Some(member) = self.members.get(&dependent) else { continue };
                 let (is_active, is_alive) = (member.machine.is_active(), member.machine.is_alive());
@@ -235,16 +246,18 @@ impl Supervisor {
         }
     }
 
-    /// Whether a process needs another one to be up, not to have ended.
-    fn needs_it_up(&self, id: ProcessId, dependency: ProcessId) -> bool {
+    /// Whether a process needs another one in such a condition.
+    fn needs_it(&self, id: ProcessId, dependency: ProcessId, is_meant: impl Fn(DependencyCondition) -> bool) -> bool {
         let mut needs = self.dependencies.needs(id).iter();
-        needs.any(|need| !need.condition.is_an_end() && need.members.contains(&dependency))
+        needs.any(|need| is_meant(need.condition) && need.members.contains(&dependency))
     }
 
     /// Says who depends on a process that is stopped alone.
     pub(super) fn log_dependents(&mut self, id: ProcessId) {
-        let is_concerned =
-            |dependent: &&ProcessId| self.is(**dependent, Machine::is_active) && self.needs_it_up(**dependent, id);
+        let is_concerned = |dependent: &&ProcessId| {
+            self.is(**dependent, Machine::is_active)
+                && self.needs_it(**dependent, id, |condition| !condition.is_an_end())
+        };
         let dependents = self.dependencies.dependents(id).iter().filter(is_concerned);
         let names: Vec<String> = dependents.map(|dependent| self.member_name(*dependent)).collect();
         if !names.is_empty() {

@@ -15,7 +15,7 @@ impl Supervisor {
     ) {
         match purpose {
             ProbePurpose::Readiness => self.readiness_probed(now, process, attempt, result),
-            ProbePurpose::Health => {}
+            ProbePurpose::Health => self.health_checked(now, process, attempt, result),
         }
     }
 }

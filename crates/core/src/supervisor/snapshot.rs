@@ -232,7 +232,7 @@ impl Supervisor {
         for process in &definition.processes {
             let known = members.iter().find(|member| member.name == process.identity.name);
             let id = match known {
-                Some(known) => self.restore_member(&name, process.clone(), known.clone()),
+                Some(known) => self.restore_member(&name, process.clone(), known.clone(), now),
                 None => {
                     let id = self.register(&name, &definition, process);
                     self.effects.push_back(Effect::PublishRow(id));
@@ -255,9 +255,11 @@ impl Supervisor {
         group: &Arc<str>,
         config: Arc<supervisord_config::model::Process>,
         known: MemberSnapshot,
+        now: Now,
     ) -> ProcessId {
         let id = self.next_id();
-        let MemberSnapshot { name: _, machine, stdout_log, stderr_log, last_request, listener } = known;
+        let MemberSnapshot { name: _, mut machine, stdout_log, stderr_log, last_request, listener } = known;
+        machine.watch_health(&config, now.mono);
         let member = Member {
             group: group.clone(),
             config,

@@ -16,6 +16,7 @@ mod any_graph;
 mod any_life;
 mod calls;
 mod exit_condition;
+mod health;
 mod last_ends;
 mod listeners;
 mod order;
@@ -83,8 +84,14 @@ struct World {
     cannot_clear: bool,
     /// The calls for an upgrade.
     upgrades: Vec<CallId>,
-    /// Probes that have not been answered.
+    /// Probes that have not been answered; those of the health are when time passes.
     probes: Vec<(ProcessId, ProbePurpose, u64)>,
+    /// Processes whose probes fail.
+    ill: Vec<String>,
+    /// Processes whose probes are never answered.
+    silent: Vec<String>,
+    /// Signals that were sent.
+    signals: Vec<(ProcessId, i32)>,
 }
 
 impl World {
@@ -126,6 +133,9 @@ impl World {
             cannot_clear: false,
             upgrades: Vec::new(),
             probes: Vec::new(),
+            ill: Vec::new(),
+            silent: Vec::new(),
+            signals: Vec::new(),
         };
         world.settle();
         world
@@ -191,6 +201,7 @@ impl World {
                     );
                 }
                 self.advance(self.now.mono + self.signalling);
+                self.signals.push((process, signal));
                 let name =
                     self.supervisor.process(process).map(|config| config.identity.name.clone()).unwrap_or_default();
                 let result = match self.untouchable.contains(&name) {
@@ -211,13 +222,16 @@ impl World {
                 let result = if self.cannot_clear { Err(Refusal::new(Reason::NoFile)) } else { Ok(()) };
                 return Some(SupervisorInput::Cleared { process: None, call, result });
             }
-            Effect::Probe { process, purpose, attempt, .. } => self.probes.push((process, purpose, attempt)),
             Effect::Upgrade { call } => self.upgrades.push(call),
+            Effect::Probe { process, purpose, attempt, .. } => self.probes.push((process, purpose, attempt)),
             Effect::PublishMood(mood) => self.mood = mood,
             Effect::Judge { process, judgement, handler, result, .. } => {
                 self.judgements.push((process, judgement, handler, result));
             }
-            Effect::Record(event) => self.published.push(event.render().kind.name().to_owned()),
+            Effect::Record(Event::ProcessHealth { from, to, .. }) => {
+                self.published.push(format!("{} to {}", from.word(), to.word()));
+            }
+            Effect::Record(event) => self.published.extend(event.kind().map(|kind| kind.name().to_owned())),
             Effect::Announce(event) => self.announced.push(event.payload.clone()),
             Effect::Reply { call, outcome } => {
                 assert!(self.replies.insert(call, outcome).is_none(), "two replies to one call");
@@ -259,11 +273,13 @@ impl World {
     /// Whether what a process depends on allows it to start. What had ended may have been started again since that was decided.
     fn may_start(&self, process: ProcessId) -> bool {
         let holds = |need: &crate::dependencies::Need<ProcessId>| {
-            !matches!(need.condition, DependencyCondition::Running | DependencyCondition::Ready)
-                || need.members.iter().all(|id| {
-                    let member = self.supervisor.members.get(id);
-                    member.is_some_and(|member| crate::dependencies::holds(need.condition, &member.machine))
-                })
+            !matches!(
+                need.condition,
+                DependencyCondition::Running | DependencyCondition::Ready | DependencyCondition::Healthy
+            ) || need.members.iter().all(|id| {
+                let member = self.supervisor.members.get(id);
+                member.is_some_and(|member| crate::dependencies::holds(need.condition, &member.machine))
+            })
         };
         self.supervisor.dependencies.needs(process).iter().all(holds)
     }
@@ -285,6 +301,7 @@ impl World {
             for Dead { run, pid, status, .. } in std::mem::take(&mut self.draining) {
                 self.give(SupervisorInput::Exited { run, pid, status });
             }
+            self.answer_health_checks();
             for (pid, number) in std::mem::take(&mut self.dying) {
                 self.end(pid, ExitStatus::Signal { number, core_dumped: false });
             }
@@ -298,6 +315,18 @@ impl World {
             }
         }
         self.advance(end);
+    }
+
+    fn answer_health_checks(&mut self) {
+        for (process, purpose, attempt) in std::mem::take(&mut self.probes) {
+            let name = self.supervisor.process(process).map(|config| config.identity.name.clone()).unwrap_or_default();
+            if purpose == ProbePurpose::Readiness || self.silent.contains(&name) {
+                self.probes.push((process, purpose, attempt));
+                continue;
+            }
+            let result = if self.ill.contains(&name) { Err("refused".to_owned()) } else { Ok(()) };
+            self.give(SupervisorInput::Probed { process, purpose, attempt, result });
+        }
     }
 
     fn advance(&mut self, to: Duration) {

@@ -7,9 +7,10 @@ use supervisord_wire::state::ProcessState;
 use super::explanation::{AwaitedWhy, Why};
 use super::outlook::{Outlook, RestReason};
 use crate::dependencies::waiting_for;
+use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
 use crate::process::{EndJudgement, ExitStatus, LastEnd, MemoryKills, ProcessFailure, ReadinessRule};
-use crate::row::{LocalTime, Row};
+use crate::row::{LocalTime, Row, RowHealth};
 use crate::texts;
 use crate::time::Now;
 
@@ -36,6 +37,7 @@ impl Why {
         let since = if row.since == 0 { String::new() } else { format!(" since {}", clock.moment(row.since)) };
         let mut lines = vec![format!("{name} is {}{since}: {}", row.state(), self.headline(clock))];
         let mut because = Vec::new();
+        because.extend(row.health.as_deref().map(|health| health_line(health, clock)));
         because.extend(failed_spawn(row));
         if let Some(end) = &row.last_end {
             push_end(end, row, clock, &mut because);
@@ -136,7 +138,8 @@ pub fn reason(row: &Row) -> Option<String> {
     }
     match row.state() {
         ProcessState::Backoff | ProcessState::Fatal | ProcessState::Exited | ProcessState::Unknown => {}
-        ProcessState::Stopped | ProcessState::Starting | ProcessState::Running | ProcessState::Stopping => return None,
+        ProcessState::Running => return row.health.as_deref().and_then(bad_health),
+        ProcessState::Stopped | ProcessState::Starting | ProcessState::Stopping => return None,
     }
     let end = row.last_end.as_deref().filter(|end| end.judgement.is_failure());
     let last_line = end.and_then(|end| end.traces.last_line()).map(|line| format!(": {line}")).unwrap_or_default();
@@ -151,6 +154,24 @@ pub fn reason(row: &Row) -> Option<String> {
     }
 }
 
+/// That a process which runs is unhealthy, and why; none where it is not.
+fn bad_health(health: &RowHealth) -> Option<String> {
+    let failure = health.last.as_ref().and_then(|last| last.failure.as_deref()).unwrap_or("no reason is known");
+    (health.status == HealthStatus::Unhealthy).then(|| format!("unhealthy: {failure}"))
+}
+
+fn health_line(RowHealth { status, failures, last }: &RowHealth, clock: WhyClock) -> String {
+    let last = match last {
+        None => ", no check has ended yet".to_owned(),
+        Some(HealthResult { at, failure: None }) => format!(", last checked {}", clock.moment(*at)),
+        Some(HealthResult { at, failure: Some(failure) }) => {
+            let row = if *failures > 1 { format!(", the last of {failures} failures in a row") } else { String::new() };
+            format!("; {}: {failure}{row}", clock.moment(*at))
+        }
+    };
+    format!("health: {}{last}", status.word())
+}
+
 /// Without what is said about the log, whose last lines are here.
 fn not_ready(text: &str) -> String {
     let text = text.trim_end_matches(" (process log may have details)");
@@ -162,7 +183,7 @@ fn not_ready(text: &str) -> String {
 fn failed_spawn(row: &Row) -> Option<String> {
     match ProcessFailure::from_text(row.spawnerr.clone())? {
         ProcessFailure::NotSpawned(reason) => Some(format!("could not be started: {reason}")),
-        ProcessFailure::NotReady(text) => Some(not_ready(&text)),
+        ProcessFailure::NotReady(text) | ProcessFailure::Unhealthy(text) => Some(not_ready(&text)),
         ProcessFailure::TooQuick | ProcessFailure::BadExit(_) => None,
     }
 }
@@ -172,12 +193,13 @@ fn push_end(end: &LastEnd, row: &Row, clock: WhyClock, lines: &mut Vec<String>) 
         EndJudgement::Expected => "; that was expected".to_owned(),
         EndJudgement::Unexpected => "; that was not expected".to_owned(),
         EndJudgement::NotReady => "; it had not become ready".to_owned(),
+        EndJudgement::Unhealthy => ", when it was stopped because it was unhealthy".to_owned(),
         EndJudgement::TooQuick => format!("; that was too quick (startsecs={})", row.config.start.startsecs),
         EndJudgement::Stopped => ", when it was stopped".to_owned(),
     };
     let (status, lived) = (texts::termination(end.status), span(end.lived.as_secs_f64()));
     lines.push(format!("last end: {status} after {lived}, {}{judgement}", clock.moment(end.at)));
-    if end.judgement != EndJudgement::Stopped {
+    if !matches!(end.judgement, EndJudgement::Stopped | EndJudgement::Unhealthy) {
         lines.extend(end.traces.kills.as_ref().map(|kills| killed(kills, clock)));
     }
     let output: Vec<&str> = end.traces.output.lines().collect();

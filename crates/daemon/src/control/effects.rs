@@ -127,6 +127,11 @@ impl Control {
                 self.publish_events();
                 self.note(process);
             }
+            Effect::RefreshRow(process) => {
+                if let Some(row) = self.supervisor.row(process) {
+                    self.tools.view.publish_row(row);
+                }
+            }
             Effect::PublishGroup(group) => {
                 if let (Some(survival), Some(definition)) = (&mut self.survival, self.supervisor.definition(&group)) {
                     survival.journal.note_group(&self.supervisor, definition);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use supervisord_core::event::{self, ProcessName, SupervisorState};
+use supervisord_core::health::HealthStatus;
 use supervisord_core::history::{self, HistoryData, Numbered};
 use supervisord_core::process::StateDetail;
 use supervisord_wire::state::ProcessState;
@@ -41,6 +42,19 @@ struct Event {
     /// `running` or `stopping`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     supervisor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    health: Option<HealthChange>,
+}
+
+/// A process has become healthy or unhealthy.
+#[derive(Debug, Serialize, Deserialize)]
+struct HealthChange {
+    group: String,
+    name: String,
+    from: String,
+    to: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// A process has come from one state into another; the states are codes, as clients know them.
@@ -126,6 +140,11 @@ impl Event {
                 };
                 Some(Event { supervisor: Some(state.to_owned()), ..bare })
             }
+            event::Event::ProcessHealth { process, from, to, reason } => {
+                let (group, name) = (process.group.to_string(), process.process.to_string());
+                let (from, to) = (from.word().to_owned(), to.word().to_owned());
+                Some(Event { health: Some(HealthChange { group, name, from, to, reason: reason.clone() }), ..bare })
+            }
             // The history keeps none of these.
             event::Event::ProcessLog(_)
             | event::Event::ProcessCommunication(_)
@@ -135,7 +154,10 @@ impl Event {
     }
 
     fn known(self) -> Option<Numbered> {
-        let Event { number, at, process, group_added, group_removed, supervisor } = self;
+        let Event { number, at, process, group_added, group_removed, supervisor, health } = self;
+        if let Some(change) = health {
+            return Some(Numbered { number, at: Duration::from_nanos(at), event: change.known()? });
+        }
         let event = match (process, group_added, group_removed, supervisor.as_deref()) {
             (Some(change), ..) => change.known()?,
             (_, Some(group), ..) => event::Event::ProcessGroupAdded(group.into()),
@@ -145,6 +167,18 @@ impl Event {
             (.., Some(_) | None) => return None,
         };
         Some(Numbered { number, at: Duration::from_nanos(at), event })
+    }
+}
+
+impl HealthChange {
+    fn known(self) -> Option<event::Event> {
+        let HealthChange { group, name, from, to, reason } = self;
+        Some(event::Event::ProcessHealth {
+            process: ProcessName { group: group.into(), process: name.into() },
+            from: HealthStatus::from_word(&from)?,
+            to: HealthStatus::from_word(&to)?,
+            reason,
+        })
     }
 }
 
@@ -194,6 +228,9 @@ mod tests {
             {"number": 11, "at": 1, "process": change(json!({"pid": 7, "expected": false}))},
             {"number": 12, "at": 1, "group_removed": "g"},
             {"number": 13, "at": 1, "supervisor": "stopping"},
+            {"number": 14, "at": 1, "health": {"group": "g", "name": "p", "from": "starting", "to": "healthy"}},
+            {"number": 15, "at": 1,
+             "health": {"group": "g", "name": "p", "from": "healthy", "to": "unhealthy", "reason": "HTTP status 503"}},
         ]}})
     }
 
@@ -206,7 +243,7 @@ mod tests {
         let fields: Fields = serde_json::from_value(form()).unwrap();
         assert_eq!(serde_json::to_value(fields).unwrap(), form());
         let data = read(form()).unwrap();
-        assert_eq!((data.dropped, data.events.len()), (5, 8));
+        assert_eq!((data.dropped, data.events.len()), (5, 10));
         let process = ProcessName { group: "g".into(), process: "p".into() };
         let (from, to) = (ProcessState::Starting, ProcessState::Running);
         let detail = StateDetail::Exit { expected: false, pid: 7 };
@@ -222,7 +259,7 @@ mod tests {
         later["history"]["more"] = 3.into();
         let data = read(later).unwrap();
         let numbers: Vec<u64> = data.events.iter().map(|event| event.number).collect();
-        assert_eq!((data.dropped, numbers), (10, vec![11, 12, 13]));
+        assert_eq!((data.dropped, numbers), (10, vec![11, 12, 13, 14, 15]));
     }
 
     #[test]

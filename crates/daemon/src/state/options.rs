@@ -146,6 +146,8 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         },
         K::OnDependencyFailure
         | K::ReadyWhen
+        | K::Probe
+        | K::OnUnhealthy
         | K::Text
         | K::Password
         | K::ExitWhen

@@ -18,6 +18,7 @@ use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
 use super::definition;
+use super::health::HealthRecord;
 use super::last_end::LastEndRecord;
 use super::last_request::LastRequestRecord;
 use super::listener::Listener;
@@ -209,6 +210,9 @@ pub struct ProcessRecord {
     /// Why its child is being stopped although it is wanted up.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) failing: String,
+    /// What is known of its health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) health: Option<HealthRecord>,
     /// Where it is an event listener: how far it has got with its events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) listener: Option<Value>,
@@ -288,6 +292,7 @@ impl ProcessRecord {
             failing,
             last_start,
             last_stop,
+            health,
             failure,
             exit_status,
             exit_signal,
@@ -333,6 +338,7 @@ impl ProcessRecord {
             getting_ready: *phase == ProcessPhase::GettingReady,
             ready_by: timers.get(Timer::ReadyTimeout).filter(|_| *phase == ProcessPhase::Settling).map(nanos),
             failing: failing.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
+            health: health.as_deref().map(HealthRecord::from),
             listener: member.listener.as_ref().and_then(|progress| serde_json::to_value(Listener::from(progress)).ok()),
             waiting,
             run,
@@ -411,6 +417,7 @@ impl ProcessRecord {
             failing: ProcessFailure::from_text(self.failing.clone()),
             last_start: self.start,
             last_stop: self.stop,
+            health: self.health.as_ref().map(|health| Box::new(health.into())),
             failure: ProcessFailure::from_text(self.spawn_error.clone()),
             exit_status: self.exit_status,
             exit_signal: self.exit_signal,
@@ -455,6 +462,7 @@ fn nanos(moment: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use supervisord_config::samples;
+    use supervisord_core::health::{HealthProgress, HealthResult, Heartbeat};
     use supervisord_core::process::{EndJudgement, EndTraces, ExitStatus, LastEnd, Machine};
 
     use supervisord_core::last_request::{LastRequest, RequestedAction};
@@ -479,6 +487,24 @@ mod tests {
         for line in VERSION_2_FULL.lines() {
             let record: Record = serde_json::from_str(line).unwrap();
             assert_eq!(serde_json::to_string(&record).unwrap(), line);
+        }
+    }
+
+    fn known_health() -> HealthProgress {
+        HealthProgress {
+            since: Duration::from_nanos(11),
+            has_succeeded: true,
+            failures: 2,
+            last: Some(HealthResult { at: 12, failure: Some("HTTP status 503".to_owned()) }),
+            next_check: Some(Duration::from_nanos(13)),
+            under_way: Some(14),
+            heartbeat: Heartbeat {
+                due: Some(Duration::from_nanos(15)),
+                has_come: true,
+                is_missing: true,
+                interval: Some(Duration::from_nanos(16)),
+            },
+            ..HealthProgress::default()
         }
     }
 
@@ -521,6 +547,7 @@ mod tests {
                     failing: ProcessFailure::from_text("Not ready within 90s (fd:3)".to_owned()),
                     last_start: i64::from(phase != ProcessPhase::NeverStarted),
                     last_stop: 9,
+                    health: (phase == ProcessPhase::Up).then(|| Box::new(known_health())),
                     failure: Some(ProcessFailure::BadExit(3)),
                     exit_status: Some(3),
                     exit_signal: Some(4),

@@ -132,6 +132,7 @@ impl Member {
             getting_ready: false,
             ready_by: None,
             failing: String::new(),
+            health: None,
             listener: listener.clone(),
             waiting: 0,
             run: None,

@@ -25,7 +25,7 @@ fn section_without(kind: SectionKind, option: &str) -> (String, String) {
         _ => &[],
     };
     let lines = needed.iter().filter(|(name, _)| *name != option).map(|(name, value)| format!("{name}={value}\n"));
-    let companion = kind.option(option).and_then(|row| kind.option(row.only_with?));
+    let companion = kind.option(option).and_then(|row| kind.option(row.only_with.first()?));
     let companion = companion.map(|row| format!("{}={}\n", row.name, row.shown()));
     (header, lines.chain(companion).collect())
 }
@@ -66,7 +66,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             Kind::RecycleAfter => "??",
             Kind::Environment => "KEY",
             Kind::Dependencies => "a,,b",
-            Kind::OnDependencyFailure | Kind::ReadyWhen => "??",
+            Kind::OnDependencyFailure | Kind::ReadyWhen | Kind::Probe | Kind::OnUnhealthy => "??",
             Kind::Name => "a b",
             Kind::User | Kind::Owner => "no-such-user",
             Kind::Directory => "/no/such",

@@ -141,6 +141,19 @@ struct ProcessEvent<'a> {
     expected: Option<bool>,
 }
 
+/// A process has become healthy or unhealthy.
+#[derive(Serialize)]
+struct HealthEvent<'a> {
+    time: f64,
+    group: &'a str,
+    name: &'a str,
+    from: &'static str,
+    health: &'static str,
+    /// Why it is unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 struct GroupEvent<'a> {
     time: f64,
@@ -175,6 +188,11 @@ fn push_event(text: &mut String, Numbered { number, at, event }: &Numbered) {
                 SupervisorState::Stopping => "STOPPING",
             };
             ("supervisor_state", json(&DaemonEvent { time, state }))
+        }
+        Event::ProcessHealth { process, from, to, reason } => {
+            let (group, name) = (&*process.group, &*process.process);
+            let (from, health, reason) = (from.word(), to.word(), reason.as_deref());
+            ("process_health", json(&HealthEvent { time, group, name, from, health, reason }))
         }
         // The history keeps none of these.
         Event::ProcessLog(_)

@@ -5,7 +5,7 @@ use serde::Serialize;
 use supervisord_config::dependency::Dependency;
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
 use supervisord_core::process::{ProcessPhase, ReadinessRule};
-use supervisord_core::row::{LocalTime, Row};
+use supervisord_core::row::{LocalTime, Row, RowHealth};
 use supervisord_core::why::{self, Outlook};
 
 use super::facts::{EndResource, RequestResource};
@@ -64,6 +64,30 @@ struct ProgramResource<'a> {
     dependencies: Vec<String>,
     /// What it waits for before it is started.
     waiting_for: Vec<Awaited<'a>>,
+    /// None where it is not RUNNING, or nothing tells how it is.
+    health: Option<ProgramHealth<'a>>,
+}
+
+/// How a program is.
+#[derive(Serialize)]
+struct ProgramHealth<'a> {
+    status: &'static str,
+    /// How many checks in a row have failed.
+    failures: u32,
+    last_check_at: Option<i64>,
+    /// `ok`, or why the last check failed.
+    last_result: Option<&'a str>,
+}
+
+impl<'a> From<&'a RowHealth> for ProgramHealth<'a> {
+    fn from(RowHealth { status, failures, last }: &'a RowHealth) -> ProgramHealth<'a> {
+        ProgramHealth {
+            status: status.word(),
+            failures: *failures,
+            last_check_at: last.as_ref().map(|last| last.at),
+            last_result: last.as_ref().map(|last| last.failure.as_deref().unwrap_or("ok")),
+        }
+    }
 }
 
 /// What says that a process is ready.
@@ -140,6 +164,7 @@ impl<'a> ProgramResource<'a> {
                 ProcessPhase::AwaitingTurn => vec![Awaited::TURN],
                 _ => row.awaited.iter().map(Awaited::from).collect(),
             },
+            health: row.health.as_deref().map(ProgramHealth::from),
         }
     }
 }

@@ -6,6 +6,8 @@ use supervisord_core::dependencies::{AwaitedDependency, Hindrance, HindranceCaus
 
 use super::*;
 use crate::clock::present;
+use supervisord_core::health::{HealthResult, HealthStatus};
+use supervisord_core::row::RowHealth;
 
 fn body(response: &Response) -> Value {
     serde_json::from_str(&response.body).unwrap_or_else(|error| panic!("{error}: {}", response.body))
@@ -49,6 +51,7 @@ fn programs_are_listed() {
         "stderr_logfile": null,
         "dependencies": [],
         "waiting_for": [],
+        "health": null,
     });
     let listed = body(&response);
     assert_eq!(listed["programs"][1], fatal);
@@ -109,6 +112,25 @@ fn changes_are_told_once_for_all_that_come_together() {
     client.until(changed);
     plane.publish("db", "db", ProcessState::Fatal);
     client.until(changed);
+}
+
+#[test]
+fn the_health_of_a_program_has_its_last_result() {
+    let plane = Plane::start();
+    let publish = |status, failures, failure: Option<&str>| {
+        let last = Some(HealthResult { at: 9, failure: failure.map(str::to_owned) });
+        let health = Some(Box::new(RowHealth { status, failures, last }));
+        plane.view.publish_row(Row { health, ..row("a", "a") });
+        body(&plane.get("/api/v1/programs/a/a"))["health"].clone()
+    };
+    assert_eq!(
+        publish(HealthStatus::Unhealthy, 3, Some("HTTP status 503")),
+        json!({"status": "unhealthy", "failures": 3, "last_check_at": 9, "last_result": "HTTP status 503"})
+    );
+    assert_eq!(
+        publish(HealthStatus::Healthy, 0, None),
+        json!({"status": "healthy", "failures": 0, "last_check_at": 9, "last_result": "ok"})
+    );
 }
 
 /// Another thread encodes it.

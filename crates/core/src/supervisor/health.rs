@@ -1,0 +1,131 @@
+//! The health of the processes that are up: checks are begun and their results taken, and what follows from them is done.
+
+use supervisord_config::dependency::DependencyCondition;
+use supervisord_config::model::LogLevel;
+use supervisord_config::model::OnUnhealthy;
+
+use super::{Effect, ProbePurpose, ProcessId, Supervisor};
+use crate::event::Event;
+use crate::health::{Checked, HealthPolicy, HealthProgress, HealthStatus};
+use crate::process::{KillScope, MachineInput};
+use crate::texts;
+use crate::time::Now;
+
+/// What became of the health of a process.
+enum Outcome {
+    Unchanged,
+    /// Only readers need to know.
+    Refreshed,
+    Changed,
+}
+
+impl Supervisor {
+    /// Does what is due: a check is begun, or a heartbeat is missing.
+    pub(super) fn health_due(&mut self, now: Now, id: ProcessId) {
+        let is_due = |health: &HealthProgress| health.deadline().is_some_and(|deadline| deadline <= now.mono);
+        if !self.members.get(&id).is_some_and(|member| member.machine.health().is_some_and(is_due)) {
+            return;
+        }
+        self.change_health(now, id, |policy, health| match health.miss_due_heartbeat(policy, now) {
+            true => Outcome::Changed,
+            false => Outcome::Unchanged,
+        });
+        self.begin_check(now, id);
+        self.refile(id, now);
+    }
+
+    fn begin_check(&mut self, now: Now, id: ProcessId) {
+        let attempt = self.next_probe;
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(policy) = HealthPolicy::of(&member.config) else { return };
+        let (Some((probe, timeout)), Some(health)) = (policy.check(), member.machine.health_mut()) else { return };
+        if health.begin_check(attempt, now.mono) {
+            self.next_probe += 1;
+            let (purpose, probe) = (ProbePurpose::Health, probe.clone());
+            self.effects.push_back(Effect::Probe { process: id, purpose, attempt, probe, timeout });
+        }
+    }
+
+    /// A check has ended. The result of one that is over is passed over.
+    pub(super) fn health_checked(&mut self, now: Now, id: ProcessId, attempt: u64, result: Result<(), String>) {
+        self.change_health(now, id, |policy, health| match health.checked(policy, attempt, result, now) {
+            Checked::Ignored => Outcome::Unchanged,
+            Checked::AsBefore => Outcome::Refreshed,
+            Checked::Noted => Outcome::Changed,
+        });
+        self.refile(id, now);
+    }
+
+    /// Changes what is known of the health of a process, and does what follows.
+    fn change_health(
+        &mut self,
+        now: Now,
+        id: ProcessId,
+        change: impl FnOnce(&HealthPolicy, &mut HealthProgress) -> Outcome,
+    ) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(policy) = HealthPolicy::of(&member.config) else { return };
+        let Some(health) = member.machine.health_mut() else { return };
+        let from = health.status;
+        let outcome = change(&policy, health);
+        let (to, reason) = (health.status, health.trouble());
+        match outcome {
+            Outcome::Unchanged => {}
+            Outcome::Refreshed => self.effects.push_back(Effect::RefreshRow(id)),
+            Outcome::Changed if from == to => self.effects.push_back(Effect::PublishRow(id)),
+            Outcome::Changed => self.health_changed(now, id, &policy, (from, to), reason),
+        }
+    }
+
+    fn health_changed(
+        &mut self,
+        now: Now,
+        id: ProcessId,
+        policy: &HealthPolicy,
+        (from, to): (HealthStatus, HealthStatus),
+        reason: Option<String>,
+    ) {
+        let Some(process) = self.name_of(id) else { return };
+        let reason = reason.filter(|_| to == HealthStatus::Unhealthy);
+        let why = reason.clone().unwrap_or_default();
+        match to {
+            HealthStatus::Healthy => {
+                let line = texts::healthy(&process.process, from == HealthStatus::Unhealthy);
+                self.log(LogLevel::Info, line);
+            }
+            HealthStatus::Unhealthy => self.log(LogLevel::Warn, texts::unhealthy(&process.process, &why)),
+            HealthStatus::Starting => {}
+        }
+        self.emit(Event::ProcessHealth { process, from, to, reason });
+        self.effects.push_back(Effect::PublishRow(id));
+        if to == HealthStatus::Unhealthy && !self.is_ending() {
+            self.react_to_bad_health(now, id, policy.reaction(), &why);
+            self.dependency_failed(now, id, "is unhealthy", Some(DependencyCondition::Healthy));
+        }
+        self.process_moved(now, id);
+    }
+
+    fn react_to_bad_health(&mut self, now: Now, id: ProcessId, reaction: OnUnhealthy, reason: &str) {
+        match reaction {
+            OnUnhealthy::None => {}
+            OnUnhealthy::Restart => self.drive_machine(now, id, MachineInput::Unhealthy(reason.to_owned())),
+            OnUnhealthy::Stop => {
+                self.cancel_listener_restart(id);
+                self.drive_machine(now, id, MachineInput::Stop);
+            }
+            OnUnhealthy::Signal(signal) => {
+                let Some(member) = self.members.get(&id) else { return };
+                let line = texts::sending(&member.config.identity.name, member.machine.pid(), signal);
+                let kill = member.run.map(|run| Effect::Kill {
+                    process: id,
+                    run,
+                    signal,
+                    scope: KillScope::Process,
+                    call: None,
+                });
+                self.log(LogLevel::Info, line);
+                self.effects.extend(kill);
+            }
+        }
+    }
+}
