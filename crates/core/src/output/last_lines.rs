@@ -40,7 +40,19 @@ fn from_whole_line(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_was_written_becomes_a_short_safe_text(bytes in proptest::collection::vec(any::<u8>(), 0..=MOST)) {
+            let text = last_lines(&bytes);
+            prop_assert!(text.len() <= MOST);
+            prop_assert_eq!(&*escaped(&text), &text);
+            prop_assert!(text.lines().all(|line| line == line.trim_end()));
+        }
+    }
 
     #[test]
     fn a_short_output_is_kept_as_it_is() {

@@ -5,6 +5,9 @@ use supervisord_wire::state::ProcessState;
 use crate::process::{EndJudgement, ExitStatus, LastEnd, ProcessPhase};
 use crate::row::Row;
 
+/// The signal by which the kernel frees memory.
+const SIGKILL: i32 = 9;
+
 /// The exit status of a child that could not become its program, and of shells that do not find a command.
 const NOT_FOUND: i32 = 127;
 
@@ -68,6 +71,11 @@ fn about_end(end: &LastEnd, row: &Row) -> Option<String> {
             "it ended by itself without an error before startsecs={startsecs} had passed: keep the program in the foreground \
              (no daemon mode, no &); if it does its work and ends, write startsecs=0 and autorestart=false"
         )),
+        ExitStatus::Signal { number: SIGKILL, .. }
+            if end.traces.kills.is_some_and(|kills| kills.in_cgroup.or(kills.on_machine) > Some(0)) =>
+        {
+            Some("let it use less memory, or give the machine or the control group (the container) more".to_owned())
+        }
         ExitStatus::Code(_) | ExitStatus::Signal { .. } | ExitStatus::Other(_) | ExitStatus::Unknown => None,
     }
 }

@@ -197,6 +197,8 @@ fn what_is_known_of_a_kill_is_told_and_no_more() {
     let text = killed(Some(0), Some(2));
     assert!(text.contains("killed 2 processes of this machine for want of memory since"), "{text}");
     assert!(text.contains("perhaps this one"), "{text}");
+    assert!(killed(Some(1), None).contains("what to do: let it use less memory"));
+    assert!(!killed(Some(0), Some(0)).contains("what to do"));
     assert!(killed(Some(0), Some(0)).contains("somebody else sent it"));
 }
 
