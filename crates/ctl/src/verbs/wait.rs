@@ -48,10 +48,8 @@ impl Goal {
     /// How far a program has got.
     fn judge(self, program: &ProgramStatus) -> Verdict {
         let is_up = program.state == ProcessState::Running;
-        let leads_up =
-            matches!(program.outlook.as_str(), "runs" | "starts" | "gets_ready" | "waits" | "next_start" | "restarts");
-        // Somebody may be about to start it.
-        let may_come = leads_up || matches!(program.outlook.as_str(), "stops" | "stopped" | "not_requested");
+        // Somebody may be about to start one that was stopped, and later daemons may know more reasons to wait.
+        let may_come = !HOPELESS.contains(&program.outlook.as_str());
         match self {
             // A program that can say when it is ready is not RUNNING before.
             Goal::Running | Goal::Ready if is_up => Verdict::Reached,
@@ -66,6 +64,9 @@ impl Goal {
         }
     }
 }
+
+/// What a program does not get out of by itself, in the words of the daemon.
+const HOPELESS: [&str; 5] = ["waits_in_vain", "not_restarted", "out_of_attempts", "out_of_restarts", "unknown"];
 
 /// How far a program has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,14 +93,14 @@ impl<'a> Request<'a> {
             let (option, value) = word.split_once('=').map_or((*word, None), |(option, value)| (option, Some(value)));
             match option {
                 "--for" => {
-                    let value = value.or(words.next().copied()).unwrap_or_default();
+                    let value = value.or_else(|| words.next().copied()).unwrap_or_default();
                     let goal = Goal::ALL.into_iter().find(|goal| goal.word() == value);
                     request.goal = goal.ok_or_else(|| {
                         format!("invalid value for --for '{value}': running, ready, healthy or stopped is expected")
                     })?;
                 }
                 "--timeout" => {
-                    let value = value.or(words.next().copied()).unwrap_or_default();
+                    let value = value.or_else(|| words.next().copied()).unwrap_or_default();
                     request.timeout = duration::parse(value).map_err(|_| {
                         format!("invalid value for --timeout '{value}': a time is expected, such as 30s or 2min")
                     })?;
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn options_stand_anywhere() {
-        let request = Request::parse(&["web", "--for", "stopped", "grp:*", "--timeout=2min"]).unwrap();
+        let request = Request::parse(&["web", "--for", "stopped", "--timeout=2min", "grp:*"]).unwrap();
         assert_eq!((request.names, request.goal), (vec!["web", "grp:*"], Goal::Stopped));
         assert_eq!(request.timeout, Duration::from_secs(120));
         for (words, part) in [
@@ -286,6 +287,8 @@ mod tests {
             ("FATAL", "out_of_attempts", Never, Reached),
             ("FATAL", "out_of_restarts", Never, Reached),
             ("FATAL", "next_start", NotYet, NotYet),
+            ("STARTING", "waits_for_what_a_later_release_knows", NotYet, NotYet),
+            ("UNKNOWN", "unknown", Never, Reached),
             ("STOPPING", "stops", NotYet, NotYet),
             ("STOPPED", "stopped", NotYet, Reached),
             ("STOPPED", "not_requested", NotYet, Reached),
