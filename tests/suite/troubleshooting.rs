@@ -1,5 +1,7 @@
 //! `why`, `wait`, `health` and `status --wide`: the daemon explains itself. The original has none of them.
 
+use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -305,5 +307,64 @@ fn status_has_more_columns_and_json_on_request() {
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json[0]["outlook"], "out_of_attempts");
         assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// A control group with little memory.
+struct TightGroup(PathBuf);
+
+impl TightGroup {
+    /// None, with a line, where this user may not make one.
+    fn new() -> Option<TightGroup> {
+        let places = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        for (place, limit) in places {
+            let path = PathBuf::from(place).join(format!("suite-{}", std::process::id()));
+            if fs::create_dir(&path).is_err() {
+                continue;
+            }
+            let group = TightGroup(path);
+            let limit = group.0.join(limit);
+            if limit.exists() && fs::write(limit, "64000000").is_ok() {
+                return Some(group);
+            }
+        }
+        eprintln!(
+            "left out, because this user may not limit the memory of a control group: a program that is killed for it"
+        );
+        None
+    }
+}
+
+/// It can be removed when the last process has left it.
+impl Drop for TightGroup {
+    fn drop(&mut self) {
+        let give_up = Instant::now() + Duration::from_secs(20);
+        while fs::remove_dir(&self.0).is_err() && Instant::now() < give_up {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_program_that_the_kernel_killed_for_its_memory_is_told_from_others() {
+    only_ours(|| {
+        let Some(group) = TightGroup::new() else { return };
+        let text = "[program:hungry]\ncommand=python3 -c 'import time; x = bytearray(b\"x\" * 300000000); time.sleep(1000)'\n\
+            startsecs=0\nautorestart=false\n";
+        let join = format!("echo $$ > {}/cgroup.procs", group.0.display());
+        let mut daemon = Scene::with("hungry", text).shell(&join).start(Subject::Ours);
+        daemon.wait_for_state("hungry", "EXITED");
+        assert_explained(
+            &daemon,
+            "hungry",
+            &[
+                "last end: terminated by SIGKILL after ",
+                "the kernel has killed 1 process of its control group for want of memory since ",
+                "what to do: let it use less memory",
+            ],
+        );
+        assert_eq!(daemon.stop(), 0);
+        drop(daemon);
+        drop(group);
     });
 }
