@@ -1,8 +1,9 @@
 //! How programs are stopped: the steps, and whom they reach. The original has only a signal and SIGKILL.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::harness::needs::Power;
 use crate::harness::scene::Place;
 use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
@@ -204,6 +205,112 @@ fn a_tree_is_stopped_after_an_upgrade_and_a_crash() {
         assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
         let left: Vec<&i32> = pids.iter().filter(|pid| processes::alive(**pid)).collect();
         assert!(left.is_empty(), "{left:?} live\n{}", daemon.report());
+    });
+}
+
+/// The cgroup of the program of a daemon; none, which is printed, where none can be made.
+fn cgroup_of(daemon: &Daemon, pid: i32) -> Option<PathBuf> {
+    if let Some(line) = daemon.log().lines().find(|line| line.contains("no cgroup can be made for p")) {
+        eprintln!("left out, because this machine delegates no cgroup: what it holds ({line})");
+        return None;
+    }
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("it lives");
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::")).expect("a group of version 2");
+    assert!(group.rsplit('/').next().is_some_and(|name| name.starts_with("supervisord-")), "{group}");
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("Linux");
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).expect("it is mounted");
+    let point = mount.split(' ').nth(4).expect("a mount point");
+    Some(Path::new(point).join(group.trim_start_matches('/')))
+}
+
+#[test]
+fn a_cgroup_is_stopped_whatever_its_processes_do_and_removed() {
+    only_ours(|| {
+        let (mut daemon, pids) = family("kill_scope=cgroup\nstop_sequence=TERM:30s, KILL");
+        let cgroup = cgroup_of(&daemon, daemon.pid_of("p"));
+        assert!(cgroup.is_none() || cgroup == cgroup_of(&daemon, pids[0]), "it holds who has left everything else");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        assert_eq!(daemon.read("clean"), "clean\n", "a descendant has the time of the signal");
+        let left: Vec<&i32> = pids.iter().filter(|pid| processes::alive(**pid)).collect();
+        assert!(left.is_empty(), "{left:?} live\n{}", daemon.report());
+        assert!(!daemon.log().contains("SIGKILL"), "{}", daemon.log());
+        assert!(cgroup.iter().all(|cgroup| !cgroup.exists()), "{cgroup:?} is left");
+        assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n");
+        let second = cgroup_of(&daemon, daemon.pid_of("p"));
+        assert_eq!(daemon.stop(), 0);
+        assert!(second.iter().all(|cgroup| !cgroup.exists()), "{second:?} is left");
+    });
+}
+
+#[test]
+fn a_crowd_in_a_cgroup_is_killed_at_once() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=python3 crowd.py\nstartsecs=0\nkill_scope=cgroup\nstop_sequence=TERM:500ms, KILL\n\
+            stdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let mut daemon = Scene::with("crowd", text).file("crowd.py", CROWD).start(Subject::Ours);
+        daemon.wait_for_file("crowd");
+        let cgroup = cgroup_of(&daemon, daemon.pid_of("p"));
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        assert!(cgroup.iter().all(|cgroup| !cgroup.exists()), "{cgroup:?} is left");
+        let mark = format!("{}={}", crate::harness::scene::MARK, daemon.dir().display());
+        let left = processes::with_environment(&mark).into_iter().filter_map(processes::process);
+        let left: Vec<_> = left.filter(|found| found.name.starts_with("python")).collect();
+        assert!(left.is_empty(), "{} live: {left:?}", left.len());
+    });
+}
+
+/// The program that goes on after an upgrade or a crash stops the cgroup as well, and removes it; also one whose program has
+/// ended while no daemon ran.
+#[test]
+fn a_cgroup_is_stopped_and_removed_after_an_upgrade_and_a_crash() {
+    only_ours(|| {
+        let (mut daemon, pids) = family("kill_scope=cgroup");
+        let cgroup = cgroup_of(&daemon, daemon.pid_of("p"));
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        daemon.crash();
+        daemon.start_again();
+        daemon.wait_for_state("p", "RUNNING");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        let left: Vec<&i32> = pids.iter().filter(|pid| processes::alive(**pid)).collect();
+        assert!(left.is_empty(), "{left:?} live\n{}", daemon.report());
+        assert!(cgroup.iter().all(|cgroup| !cgroup.exists()), "{cgroup:?} is left");
+        fs::remove_file(daemon.dir().join("ready")).expect("it was there");
+        assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n");
+        daemon.wait_for_file("ready");
+        let pid = daemon.pid_of("p");
+        let cgroup = cgroup_of(&daemon, pid);
+        daemon.crash();
+        let members =
+            daemon.read("pids").lines().map(|pid| pid.parse().expect("a pid")).chain([pid]).collect::<Vec<i32>>();
+        processes::kill_all(&members);
+        daemon.wait_until("all have ended", |_| members.iter().all(|pid| !processes::alive(*pid)));
+        daemon.start_again();
+        assert!(cgroup.iter().all(|cgroup| !cgroup.exists()), "{cgroup:?} is left");
+    });
+}
+
+#[test]
+fn without_cgroups_the_tree_takes_their_place_and_one_line_says_why() {
+    if !Power::Mount.is_there_for("a machine without cgroups") {
+        return;
+    }
+    only_ours(|| {
+        let program = "command=./family\nstartsecs=0\nkill_scope=cgroup\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let shell = "exec unshare -m sh -c 'umount -R /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup; exec \"$@\"' sh \"$@\"";
+        let other = "[program:q]\ncommand=sleep 1000\nstartsecs=0\nkill_scope=cgroup\n";
+        let scene = Scene::with("family", &format!("[program:p]\n{program}{other}")).script("family", FAMILY);
+        let mut daemon = scene.shell(shell).start(Subject::Ours);
+        daemon.wait_for_file("ready");
+        let lines: Vec<String> =
+            daemon.log().lines().filter(|line| line.contains("no cgroup")).map(str::to_owned).collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(
+            lines[0].ends_with("because cgroup v2 is not mounted; stops reach the tree of its descendants instead"),
+            "{lines:?}"
+        );
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        let pids: Vec<i32> = daemon.read("pids").lines().map(|pid| pid.parse().expect("a pid")).collect();
+        assert!(pids.iter().all(|pid| !processes::alive(*pid)), "{}", daemon.report());
     });
 }
 

@@ -565,11 +565,13 @@ pub enum StopScope {
     Group,
     /// All its descendants.
     Tree,
+    /// All in its cgroup, which it gets for itself.
+    Cgroup,
 }
 
 impl StopScope {
     /// All of them.
-    pub const ALL: [StopScope; 3] = [StopScope::Process, StopScope::Group, StopScope::Tree];
+    pub const ALL: [StopScope; 4] = [StopScope::Process, StopScope::Group, StopScope::Tree, StopScope::Cgroup];
 
     /// The word for it.
     pub const fn word(self) -> &'static str {
@@ -577,6 +579,7 @@ impl StopScope {
             StopScope::Process => "process",
             StopScope::Group => "group",
             StopScope::Tree => "tree",
+            StopScope::Cgroup => "cgroup",
         }
     }
 }

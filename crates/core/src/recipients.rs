@@ -9,4 +9,6 @@ pub enum KillScope {
     Group,
     /// All processes that descend from the child, the child first.
     Tree,
+    /// All processes in the cgroup of the child, the child first; those of the tree where it has none of its own.
+    Cgroup,
 }

@@ -43,7 +43,7 @@ use crate::last_request::{LastRequest, RequestedAction};
 use crate::output::Channel;
 use crate::plan::Plan;
 use crate::pool::PoolQueue;
-use crate::process::{EndTraces, ExitStatus, Machine, MachineAction, MachineContext, MachineInput};
+use crate::process::{EndTraces, ExitStatus, Machine, MachineAction, MachineContext, MachineInput, StopPlan};
 use crate::random::Random;
 use crate::readiness_probe::ReadinessProbe;
 use crate::row::{Row, RowHealth};
@@ -243,6 +243,11 @@ impl Supervisor {
     /// The log file of a channel. For an automatic log file, this is the generated name.
     pub fn log_file(&self, id: ProcessId, channel: Channel) -> Option<&String> {
         self.members.get(&id)?.log(channel)
+    }
+
+    /// Whether a stop of any process is to reach everything in its cgroup.
+    pub fn reaches_cgroups(&self) -> bool {
+        self.members.values().any(|member| StopPlan::of(&member.config).reaches_cgroup())
     }
 
     /// Whether the process is an event listener, so that the control plane reads its stdout.

@@ -111,6 +111,7 @@ pub(crate) fn killing(name: &str, pid: u32, signal: i32, scope: KillScope) -> St
         KillScope::Process => "",
         KillScope::Group => "process group ",
         KillScope::Tree => "process tree ",
+        KillScope::Cgroup => "cgroup ",
     };
     format!("killing {name} (pid {pid}) {whom}with signal {}", signal_name(signal))
 }

@@ -174,6 +174,9 @@ impl Control {
     pub fn run(mut self, network: NetworkHandle, resumed: bool) -> (End, Option<NetworkHandle>) {
         self.network = Some(network);
         let mut events = Events::with_capacity(256);
+        if !resumed {
+            self.recall_cgroups();
+        }
         if self.survival.as_ref().is_some_and(|survival| !survival.journal.is_begun()) {
             self.begin_journal();
         }

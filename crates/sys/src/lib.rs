@@ -4,6 +4,7 @@
 //! lines that a child writes when it cannot be started: errors are typed, and the caller words them.
 
 pub mod capabilities;
+pub mod cgroup;
 pub mod clock;
 pub mod command;
 pub mod daemonize;

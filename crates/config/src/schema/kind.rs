@@ -112,7 +112,7 @@ impl Kind {
             K::StopSteps => "SIGNAL:DURATION steps, separated by commas",
             K::ExitCodes => "exit statuses, separated by commas",
             K::AutoRestart => "true, false or unexpected",
-            K::StopScope => "process, group or tree",
+            K::StopScope => "process, group, tree or cgroup",
             K::ExitWhen => "never, all_finished or any_failed",
             K::Backoff => "fixed, linear or exponential",
             K::RestartLimit => "COUNT/DURATION such as 5/60s, or unlimited",

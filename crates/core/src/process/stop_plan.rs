@@ -69,7 +69,16 @@ impl StopPlan {
 
     /// Whether the descendants of the program must be known.
     pub fn reaches_tree(&self) -> bool {
-        self.killing.scope == KillScope::Tree
+        match self.killing.scope {
+            KillScope::Process | KillScope::Group => false,
+            // Where there is no cgroup, the tree takes its place.
+            KillScope::Tree | KillScope::Cgroup => true,
+        }
+    }
+
+    /// Whether the program is to have a cgroup of its own.
+    pub fn reaches_cgroup(&self) -> bool {
+        self.killing.scope == KillScope::Cgroup
     }
 
     /// The step with this number, from 0.
@@ -86,6 +95,7 @@ impl StopPlan {
 
 fn scope(stop: &model::Stop, as_group: bool) -> KillScope {
     match (stop.kill_scope, as_group) {
+        (Some(StopScope::Cgroup), _) => KillScope::Cgroup,
         (Some(StopScope::Tree), _) => KillScope::Tree,
         (Some(StopScope::Group), _) | (None, true) => KillScope::Group,
         (Some(StopScope::Process), _) | (None, false) => KillScope::Process,
@@ -165,10 +175,12 @@ mod tests {
             (StopScope::Process, KillScope::Process),
             (StopScope::Group, KillScope::Group),
             (StopScope::Tree, KillScope::Tree),
+            (StopScope::Cgroup, KillScope::Cgroup),
         ] {
             let plan = plan(|config| config.stop.kill_scope = Some(written));
             assert_eq!([plan.step(0).scope, plan.step(1).scope], [expected; 2]);
-            assert_eq!(plan.reaches_tree(), written == StopScope::Tree);
+            assert_eq!(plan.reaches_tree(), matches!(written, StopScope::Tree | StopScope::Cgroup));
+            assert_eq!(plan.reaches_cgroup(), written == StopScope::Cgroup);
         }
     }
 

@@ -11,6 +11,7 @@ mod lingering;
 mod listener_pipe;
 mod look;
 mod orphan;
+mod reach;
 mod ready_pipe;
 mod role;
 mod stdin;
@@ -26,7 +27,7 @@ use mio::{Interest, Registry, Token};
 use supervisord_core::process::{ExitStatus, KillScope};
 use supervisord_core::supervisor::{KillFailure, ProcessId, SpawnFailure, Spawned, Supervisor};
 use supervisord_core::time::Now;
-use supervisord_sys::process_tree::TreeMark;
+use supervisord_sys::cgroup::Cgroup;
 use supervisord_sys::signal::SIGKILL;
 use supervisord_sys::signal_scope::{self, Recipient};
 use supervisord_sys::spawn::{SpawnPlan, Stdio};
@@ -45,6 +46,7 @@ pub use leftover::LeftoverChildren;
 use lingering::Lingering;
 pub(super) use listener_pipe::MOST_AT_ONCE;
 use listener_pipe::{ListenerPipe, read_available};
+use reach::Reach;
 use ready_pipe::{Heard, ReadyPipe};
 pub(super) use role::Role;
 use role::Supervised;
@@ -75,7 +77,9 @@ struct Child {
     /// Whether it has been sent SIGKILL.
     is_killed: bool,
     /// By what its descendants are known, once a stop is to reach them all.
-    tree: Option<TreeMark>,
+    reach: Option<Reach>,
+    /// The cgroup that was made for it.
+    cgroup: Option<Cgroup>,
 }
 
 /// How long a child may run.
@@ -154,6 +158,8 @@ pub(super) struct Children {
     limits: BTreeSet<(Duration, RunId)>,
     /// Children that have exited in a stop that is to reach all their descendants, some of which live.
     lingering: Vec<Lingering>,
+    /// Cgroups whose programs have ended, or that were made before; they are removed when nobody is left in them.
+    cgroups: Vec<Cgroup>,
     draining: HashMap<RunId, Draining>,
     /// When draining ones are not waited for any longer, the earliest first.
     drain_deadlines: VecDeque<(Duration, RunId)>,
@@ -173,6 +179,7 @@ impl Children {
             not_reaped: Vec::new(),
             limits: BTreeSet::new(),
             lingering: Vec::new(),
+            cgroups: Vec::new(),
             draining: HashMap::new(),
             drain_deadlines: VecDeque::new(),
             spawner: ChildSpawner::new(output),
@@ -189,7 +196,7 @@ impl Children {
         registry: &Registry,
     ) -> Result<Spawned, SpawnFailure> {
         let spawned = self.spawner.spawn_program(id, supervisor, tools, survival)?;
-        let SpawnedProgram { run, pid, at, kept, stdin, stdout, ready } = spawned;
+        let SpawnedProgram { run, pid, at, kept, stdin, stdout, ready, cgroup } = spawned;
         let name = supervisor.process(id).map_or("", |process| &process.identity.name);
         let ready = ready.map(|pipe| self.await_readiness(run, pipe, name, &tools.activity, registry));
         let supervised = Supervised { process: id, kept, stdin: stdin.map(Stdin::new), orphan: None, ready };
@@ -198,6 +205,9 @@ impl Children {
             None => Role::Program(supervised),
         };
         self.add(run, pid, role, None);
+        if let Some(child) = self.living.get_mut(&run) {
+            child.cgroup = cgroup;
+        }
         Ok(Spawned { run, pid, at })
     }
 
@@ -225,7 +235,7 @@ impl Children {
         }
         self.limits.extend(kill_at.map(|kill_at| (kill_at, run)));
         let limit = kill_at.map_or(TimeLimit::None, TimeLimit::Until);
-        self.living.insert(run, Box::new(Child { pid, role, limit, is_killed: false, tree: None }));
+        self.living.insert(run, Box::new(Child { pid, role, limit, is_killed: false, reach: None, cgroup: None }));
     }
 
     fn listen(
@@ -258,6 +268,17 @@ impl Children {
         ReadyPipe::new(pipe, token)
     }
 
+    /// Knows the cgroups again that were made before this program ran, to remove them when their programs have ended.
+    pub(super) fn recall_cgroups(&mut self) {
+        self.cgroups = Cgroup::left_behind();
+        self.remove_cgroups(None);
+    }
+
+    fn remove_cgroups(&mut self, of_the_last: Option<Cgroup>) {
+        self.cgroups.extend(of_the_last);
+        self.cgroups.retain(|cgroup| !cgroup.remove());
+    }
+
     /// The child that has this process id; none where no child has it.
     pub(super) fn run_of(&self, pid: u32) -> Option<RunId> {
         self.by_pid.get(&pid).copied()
@@ -283,7 +304,8 @@ impl Children {
         if self.lingers(run, status, at) {
             return None;
         }
-        let Child { pid, role, limit, is_killed, tree: _ } = *self.living.remove(&run)?;
+        let Child { pid, role, limit, is_killed, reach: _, cgroup } = *self.living.remove(&run)?;
+        self.remove_cgroups(cgroup);
         let is_foreign_kill = status.signal() == Some(SIGKILL) && !is_killed;
         if let TimeLimit::Until(kill_at) = limit {
             self.limits.remove(&(kill_at, run));
@@ -408,8 +430,8 @@ impl Children {
         if let Some(child) = self.living.get_mut(&run).filter(|_| signal == SIGKILL) {
             child.is_killed = true;
         }
-        if scope == KillScope::Tree
-            && let Some(result) = self.kill_tree(run, signal)
+        if matches!(scope, KillScope::Tree | KillScope::Cgroup)
+            && let Some(result) = self.kill_tree(run, signal, scope)
         {
             return result.map_err(kill_failure);
         }
@@ -422,7 +444,7 @@ impl Children {
         let scope = match scope {
             KillScope::Process => signal_scope::SignalScope::Process,
             // A system without trees, or a program that was started before they were asked for.
-            KillScope::Group | KillScope::Tree => signal_scope::SignalScope::Group,
+            KillScope::Group | KillScope::Tree | KillScope::Cgroup => signal_scope::SignalScope::Group,
         };
         signal_scope::send(signal, scope, recipient).map_err(kill_failure)
     }

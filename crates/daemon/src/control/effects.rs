@@ -72,7 +72,7 @@ impl Control {
                 return Some(SupervisorInput::Spawned { process, result });
             }
             Effect::Kill { process, run, signal, scope, call } => {
-                if scope == KillScope::Tree && signal == SIGKILL {
+                if matches!(scope, KillScope::Tree | KillScope::Cgroup) && signal == SIGKILL {
                     // The program is stopped while its descendants are killed: whoever comes next must know what for.
                     self.note(process);
                     self.write_notes();

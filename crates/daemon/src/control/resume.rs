@@ -22,10 +22,19 @@ pub struct Reconfigured {
 }
 
 impl Control {
+    /// Removes the cgroups that the daemon before has left, those of living programs when these have ended. It comes before any
+    /// child is made: one that is about to enter its cgroup has left it empty so far.
+    pub(super) fn recall_cgroups(&mut self) {
+        if self.supervisor.reaches_cgroups() {
+            self.children.recall_cgroups();
+        }
+    }
+
     /// Takes over the children of the daemon before, and makes what another configuration wants of the active groups where
     /// that daemon was killed.
     pub fn resume(&mut self, handed: HandedChildren, reconfigured: Option<Reconfigured>) {
         self.children.spawner.resume(handed.sockets, handed.next_run);
+        self.recall_cgroups();
         if let Some(keeper) = self.survival.as_ref().and_then(|survival| survival.keeper.as_ref()) {
             self.children.adopt_keeper(keeper.pid());
         }

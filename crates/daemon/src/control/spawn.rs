@@ -3,6 +3,7 @@
 //! The output plane opens the logs, and the spawn waits for its answer. Therefore programs that are sure to be
 //! spawned soon are prepared early: their logs are opened while the ones before them are spawned.
 
+mod cgroups;
 mod failure;
 mod logs;
 mod pipes;
@@ -21,8 +22,9 @@ use supervisord_core::process::StopPlan;
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, ProcessId, SpawnFailure, Supervisor};
 use supervisord_core::time::Now;
+use supervisord_sys::cgroup::Cgroup;
 use supervisord_sys::process_tree::TreeMark;
-use supervisord_sys::spawn::{SpawnPlan, Spawner, Stdio};
+use supervisord_sys::spawn::{ChildDescriptors, SpawnPlan, Spawner, Stdio};
 use supervisord_sys::start_time::{self, StartTimes};
 use supervisord_sys::user::RunAs;
 use supervisord_sys::{Errno, Pid};
@@ -39,6 +41,7 @@ use crate::hand_over::HandedSocket;
 use crate::keeper::Owner;
 use crate::output::{OutputHandle, OutputRequest, RunId};
 use crate::state::{Run, Socket};
+use cgroups::{Cgroups, NewCgroup};
 use failure::{dispatcher_error, fork_error, log_error, removed};
 pub(super) use logs::channel;
 use logs::{LogOpener, Opening};
@@ -59,6 +62,7 @@ pub(super) struct ChildSpawner {
     users: Users,
     resolver: CommandResolver,
     offload: Offload,
+    cgroups: Cgroups,
 }
 
 /// A program that is about to be spawned.
@@ -83,6 +87,7 @@ pub(super) struct SpawnedProgram {
     pub(super) stdout: Option<OwnedFd>,
     /// Into which it writes when it is ready.
     pub(super) ready: Option<OwnedFd>,
+    pub(super) cgroup: Option<Cgroup>,
 }
 
 impl ChildSpawner {
@@ -98,6 +103,7 @@ impl ChildSpawner {
             users: Users::default(),
             resolver: CommandResolver::default(),
             offload: Offload::new(output),
+            cgroups: Cgroups::default(),
         }
     }
 
@@ -158,10 +164,14 @@ impl ChildSpawner {
             survival.journal.note(supervisor, id, Some(kept.clone()));
         }
         let pid_slot = survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
-        let created = self.create(&row, command, &pipes, opening, pid_slot, tools);
+        let cgroup = self.cgroups.make(&row.config, run, &tools.activity);
+        let entrance = cgroup.as_ref().map(NewCgroup::entrance);
+        let created = self.create(&row, command, pipes.descriptors(entrance), opening, pid_slot, tools);
+        let cgroup = cgroup.map(|new| new.cgroup);
         let (pid, at, started) = match created {
             Ok(created) => created,
             Err(failure) => {
+                cgroup.iter().for_each(|cgroup| _ = cgroup.remove());
                 release(run, tools, survival);
                 return Err(failure);
             }
@@ -170,7 +180,7 @@ impl ChildSpawner {
             survival.spawned(run, pid);
         }
         let Pipes { stdin, stdout, ready, .. } = pipes;
-        Ok(SpawnedProgram { run, pid, at, kept: kept.spawned(pid, started), stdin, stdout, ready })
+        Ok(SpawnedProgram { run, pid, at, kept: kept.spawned(pid, started), stdin, stdout, ready, cgroup })
     }
 
     fn prepare(
@@ -223,7 +233,7 @@ impl ChildSpawner {
         &mut self,
         row: &Row,
         command: Launch,
-        pipes: &Pipes,
+        descriptors: ChildDescriptors<'_>,
         opening: Opening,
         pid_slot: &AtomicU64,
         tools: &Tools,
@@ -247,7 +257,7 @@ impl ChildSpawner {
         }
         let before = start_time::boot_time();
         let plan = plan?;
-        let make = || self.spawner.spawn(plan, pipes.descriptors(), pid_slot);
+        let make = || self.spawner.spawn(plan, descriptors, pid_slot);
         let child = match StopPlan::of(process).reaches_tree().then(TreeMark::random).flatten() {
             Some(mark) => mark.given_to(make),
             None => make(),

@@ -4,7 +4,7 @@
 //! own stack, and makes system calls only through [`calls`].
 
 use std::io::Write;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
 use libc::c_char;
@@ -18,6 +18,8 @@ use crate::{Errno, errno_name};
 /// The exit status of a child that could not become the program.
 pub const NOT_SPAWNED: i32 = 127;
 
+const CGROUP_TEXT: &[u8] = b"supervisor: couldn't enter its cgroup: ";
+
 const NOT_SPAWNED_TEXT: &[u8] = b"supervisor: child process was not spawned\n";
 
 /// A plan in the form that the system calls take, and the error messages that the child may have to write.
@@ -30,6 +32,8 @@ pub(crate) struct Child {
     stdio: [RawFd; 3],
     /// A further descriptor, and its number in the child.
     further: Option<(RawFd, RawFd)>,
+    /// The file by which it enters its cgroup.
+    cgroup: Option<RawFd>,
     nice_text: Vec<u8>,
     setuid_text: Vec<u8>,
     chdir_text: Vec<u8>,
@@ -38,6 +42,7 @@ pub(crate) struct Child {
 
 /// The step at which a child failed.
 enum Failure {
+    Cgroup(Errno),
     Descriptors,
     Nice(Errno),
     User(DropError),
@@ -60,6 +65,7 @@ impl Child {
             environment: null_terminated(plan.environment.entries().iter().map(|entry| entry.as_ptr())),
             stdio: descriptors.stdio.numbers(),
             further: descriptors.further_numbers(),
+            cgroup: descriptors.cgroup.map(|file| file.as_raw_fd()),
             nice_text: plan.nice.map(nice).unwrap_or_default(),
             setuid_text: format!("supervisor: couldn't setuid to {uid}: ").into_bytes(),
             chdir_text: failure_text(b"chdir to ", directory),
@@ -74,6 +80,9 @@ impl Child {
         if self.leads_group() {
             // It only fails if the group exists already.
             let _ = calls::lead_group();
+        }
+        if let Some(file) = self.cgroup {
+            calls::write(file, b"0").map_err(Failure::Cgroup)?;
         }
         self.place_descriptors().map_err(|_| Failure::Descriptors)?;
         reset_signals();
@@ -123,6 +132,7 @@ impl Child {
 
     fn report(&self, failure: &Failure) {
         match failure {
+            Failure::Cgroup(errno) => report_errno(CGROUP_TEXT, *errno),
             Failure::Descriptors => {}
             Failure::Nice(errno) => report_errno(&self.nice_text, *errno),
             Failure::User(reason) => {

@@ -106,11 +106,13 @@ pub struct ChildDescriptors<'fd> {
     pub stdio: Stdio<'fd>,
     /// One more, with its number in the child, which is above 2.
     pub further: Option<(u16, BorrowedFd<'fd>)>,
+    /// The file by which it enters a cgroup before anything else; it does not get it.
+    pub cgroup: Option<BorrowedFd<'fd>>,
 }
 
 impl<'fd> From<Stdio<'fd>> for ChildDescriptors<'fd> {
     fn from(stdio: Stdio<'fd>) -> ChildDescriptors<'fd> {
-        ChildDescriptors { stdio, further: None }
+        ChildDescriptors { stdio, further: None, cgroup: None }
     }
 }
 

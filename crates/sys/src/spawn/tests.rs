@@ -7,6 +7,7 @@ use std::path::Path;
 use nix::sys::signal::SigSet;
 
 use super::*;
+use crate::cgroup::Cgroup;
 use crate::pipe::pipe;
 use crate::retry_until::retry_until;
 use crate::signal::kill_group;
@@ -185,7 +186,7 @@ fn a_further_descriptor_reaches_the_child_whatever_its_number_is_here() {
             let script = format!("echo ready >&{target}; cd /dev/fd; ls");
             let stdio = Stdio { stdin: null.as_fd(), stdout: output.writer.as_fd(), stderr: null.as_fd() };
             let target = u16::try_from(target).unwrap();
-            let descriptors = ChildDescriptors { stdio, further: Some((target, further.writer.as_fd())) };
+            let descriptors = ChildDescriptors { stdio, further: Some((target, further.writer.as_fd())), cgroup: None };
             let bash = plan(&["/bin/bash", "-c", &script]);
             let child = spawner.spawn(bash, descriptors, &AtomicU64::new(0)).unwrap();
             wait_for(child).unwrap();
@@ -193,6 +194,35 @@ fn a_further_descriptor_reaches_the_child_whatever_its_number_is_here() {
             let length = crate::fd::read(further.reader.as_fd(), &mut said).unwrap();
             assert_eq!(&said[..length], b"ready\n", "{target} on {release}");
         }
+    }
+}
+
+/// A group holds all that descend from its first member, reaches them, and is removed when they have ended.
+#[test]
+#[expect(clippy::print_stderr, reason = "whoever reads the output learns what was left out")]
+fn a_child_enters_its_cgroup_before_it_executes_its_program() {
+    for (number, (release, mut spawner)) in spawners().into_iter().enumerate() {
+        let (cgroup, procs) = match Cgroup::make(number as u64) {
+            Ok(made) => made,
+            Err(reason) => return eprintln!("left out, because no cgroup can be made here: {reason:?}"),
+        };
+        let (output, null) = (pipe().unwrap(), File::options().read(true).write(true).open("/dev/null").unwrap());
+        let stdio = Stdio { stdin: null.as_fd(), stdout: output.writer.as_fd(), stderr: null.as_fd() };
+        let descriptors = ChildDescriptors { stdio, further: None, cgroup: Some(procs.as_fd()) };
+        let script = "(setsid sleep 1000 &); trap '' TERM; echo ready; exec sleep 1000";
+        let child = spawner.spawn(shell(script), descriptors, &AtomicU64::new(0)).unwrap();
+        let mut said = [0; 100];
+        assert_eq!(crate::fd::read(output.reader.as_fd(), &mut said).unwrap(), 6, "{release}");
+        assert_eq!(Cgroup::of(child), Some(cgroup.clone()));
+        assert!(Cgroup::left_behind().contains(&cgroup));
+        assert!(cgroup.members().contains(&child) && cgroup.members().len() >= 2);
+        assert!(!cgroup.remove(), "it is not empty");
+        assert_eq!(cgroup.send(libc::SIGTERM, Some(child)), Ok(Vec::new()));
+        retry_until(|| (cgroup.members() == [child]).then_some(()));
+        assert_eq!(cgroup.send(libc::SIGKILL, Some(child)), Ok(Vec::new()));
+        wait_for(child).unwrap();
+        retry_until(|| cgroup.remove().then_some(()));
+        assert_eq!(cgroup.send(libc::SIGTERM, None), Err(Errno::ESRCH));
     }
 }
 

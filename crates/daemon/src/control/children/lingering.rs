@@ -5,8 +5,8 @@ use std::time::Duration;
 use supervisord_core::process::ExitStatus;
 use supervisord_core::time::Now;
 use supervisord_sys::Pid;
-use supervisord_sys::process_tree::TreeMark;
 
+use super::reach::Reach;
 use crate::output::RunId;
 
 /// A child that has exited, and whose descendants are being stopped.
@@ -15,7 +15,7 @@ pub(super) struct Lingering {
     pub(super) status: ExitStatus,
     /// When it was reaped.
     pub(super) at: Now,
-    pub(super) tree: TreeMark,
+    pub(super) reach: Reach,
     /// When it is asked again which descendants are left.
     pub(super) ask_at: Duration,
     /// Descendants that may not be signalled, as the last signal has shown.

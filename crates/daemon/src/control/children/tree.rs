@@ -1,15 +1,18 @@
 //! Stopping a child with all its descendants.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
-use supervisord_core::process::ExitStatus;
+use supervisord_core::process::{ExitStatus, KillScope};
 use supervisord_core::time::Now;
+use supervisord_sys::cgroup::Cgroup;
 use supervisord_sys::process_tree::{self, TreeMark};
 use supervisord_sys::{Errno, Pid, proc_stat};
 
 use super::Children;
 use super::lingering::Lingering;
+use super::reach::Reach;
 use crate::activity::Activity;
 use crate::output::RunId;
 
@@ -21,31 +24,33 @@ const MOST_NAMED: usize = 10;
 
 impl Children {
     /// Sends a signal to a child and all its descendants; none where these are not known.
-    pub(super) fn kill_tree(&mut self, run: RunId, signal: i32) -> Option<Result<(), Errno>> {
+    pub(super) fn kill_tree(&mut self, run: RunId, signal: i32, scope: KillScope) -> Option<Result<(), Errno>> {
         if let Some(lingering) = self.lingering.iter_mut().find(|lingering| lingering.run == run) {
-            let sent = process_tree::send(signal, lingering.tree, None);
+            let sent = lingering.reach.send(signal, None);
             return Some(sent.map(|refused| lingering.refused = refused));
         }
         let is_alive = self.living.get(&run).is_some_and(|child| self.run_of(child.pid) == Some(run));
         let child = self.living.get_mut(&run).filter(|_| is_alive)?;
         let pid = Pid::new(child.pid)?;
-        if child.tree.is_none() {
-            let mark = TreeMark::of(pid);
+        if child.reach.is_none() {
+            let own = || child.cgroup.clone().or_else(|| Cgroup::of(pid)).map(Reach::Cgroup);
+            let cgroup = if scope == KillScope::Cgroup { own() } else { None };
+            let reach = cgroup.or_else(|| TreeMark::of(pid).map(Reach::Tree));
             // One that this daemon has not spawned may have ended, and another process may have its number.
             let orphan = child.role.supervised().and_then(|supervised| supervised.orphan.as_ref());
             if orphan.is_some_and(|orphan| orphan.handle.has_ended()) {
                 return Some(Err(Errno::ESRCH));
             }
-            child.tree = mark;
+            child.reach = reach;
         }
         // Whoever is not reached now is asked about when the child has exited.
-        let refused = match process_tree::send(signal, child.tree?, Some(pid)) {
+        let refused = match child.reach.as_ref()?.send(signal, Some(pid)) {
             Ok(refused) => refused,
             Err(error) => return Some(Err(error)),
         };
         if refused.contains(&pid) {
             // Like any other program that may not be signalled.
-            child.tree = None;
+            child.reach = None;
             return Some(Err(Errno::EPERM));
         }
         Some(Ok(()))
@@ -57,13 +62,13 @@ impl Children {
         if self.lingering.iter().any(|lingering| lingering.run == run) {
             return true;
         }
-        let Some(tree) = self.living.get(&run).and_then(|child| child.tree) else { return false };
+        let Some(reach) = self.living.get(&run).and_then(|child| child.reach.clone()) else { return false };
         let orphan = self.living.get(&run).and_then(|child| child.role.supervised()?.orphan.as_ref());
         if let Some(token) = orphan.map(|orphan| orphan.token) {
             // How it ended is known.
             self.not_reaped.retain(|other| *other != token);
         }
-        self.lingering.push(Lingering { run, status, at, tree, ask_at: at.mono, refused: Vec::new() });
+        self.lingering.push(Lingering { run, status, at, reach, ask_at: at.mono, refused: Vec::new() });
         true
     }
 
@@ -89,16 +94,17 @@ impl Children {
         activity: &Activity,
     ) -> Vec<(RunId, ExitStatus, Now)> {
         let due = self.lingering.iter().filter(|lingering| lingering.ask_at <= now);
-        let trees: Vec<TreeMark> = due.map(|lingering| lingering.tree).collect();
-        if trees.is_empty() {
-            return Vec::new();
-        }
-        let living = process_tree::living(&trees);
+        let trees: Vec<TreeMark> = due.filter_map(|lingering| lingering.reach.mark()).collect();
+        let living = if trees.is_empty() { HashMap::new() } else { process_tree::living(&trees) };
         let mut done = Vec::new();
         for mut lingering in std::mem::take(&mut self.lingering) {
-            let Some(left) = living.get(&lingering.tree).filter(|_| lingering.ask_at <= now) else {
+            if lingering.ask_at > now {
                 self.lingering.push(lingering);
                 continue;
+            }
+            let left = match &lingering.reach {
+                Reach::Tree(mark) => living.get(mark).cloned().unwrap_or_default(),
+                Reach::Cgroup(cgroup) => cgroup.members(),
             };
             if left.iter().any(|pid| !lingering.refused.contains(pid)) {
                 lingering.ask_at = now + ASK_AGAIN;
@@ -111,7 +117,7 @@ impl Children {
                 activity.log(LogLevel::Warn, &text);
             }
             if let Some(child) = self.living.get_mut(&lingering.run) {
-                child.tree = None;
+                child.reach = None;
             }
             done.push((lingering.run, lingering.status, lingering.at));
         }

@@ -82,13 +82,13 @@ impl Pipes {
     }
 
     /// The ends of the child.
-    pub(super) fn descriptors(&self) -> ChildDescriptors<'_> {
+    pub(super) fn descriptors<'fd>(&'fd self, cgroup: Option<BorrowedFd<'fd>>) -> ChildDescriptors<'fd> {
         let stdio = Stdio {
             stdin: self.child_stdin.as_fd(),
             stdout: self.child_stdout.as_fd(),
             stderr: self.child_stderr.as_ref().unwrap_or(&self.child_stdout).as_fd(),
         };
         let further = self.child_ready.as_ref().map(|(number, pipe)| (*number, pipe.as_fd()));
-        ChildDescriptors { stdio, further }
+        ChildDescriptors { stdio, further, cgroup }
     }
 }
