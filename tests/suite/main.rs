@@ -17,6 +17,7 @@ mod documents;
 mod events;
 mod exit_statuses;
 mod fastcgi;
+mod hooks;
 mod http;
 mod layering;
 mod life;

@@ -44,6 +44,7 @@ fn coverage() {
         crate::restarts::PINNED,
         crate::health::PINNED,
         crate::readiness::PINNED,
+        crate::hooks::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

@@ -6,6 +6,7 @@ use crate::model::{AutoRestart, ExitWhen, LogLevel, StopScope};
 use crate::pyrepr::repr;
 use crate::pytext::{digit, strip};
 use crate::suggest::did_you_mean;
+use crate::words;
 
 /// A whole number in any base up to ten; what does not fit counts as the largest (or smallest) that does.
 fn number(text: &str, base: u32) -> Option<i64> {
@@ -120,6 +121,19 @@ pub fn exit_codes(text: &str) -> Result<Vec<i32>, Complaint> {
 /// Items separated by commas, without the white space around them; empty for none.
 pub fn strings(text: &str) -> Vec<String> {
     if text.is_empty() { Vec::new() } else { text.split(',').map(|item| strip(item).to_owned()).collect() }
+}
+
+/// A command line that consists of at least one word.
+pub fn command(text: &str) -> Result<String, Complaint> {
+    match words::split(text) {
+        Ok(words) if words.first().is_some_and(|program| !program.is_empty()) => Ok(strip(text).to_owned()),
+        Ok(_) => {
+            let complaint = Complaint::quoting("not a valid command: ", repr(text), " has no program");
+            Err(complaint.advise("write a program with its arguments, or remove the line".to_owned()))
+        }
+        Err(error) => Err(Complaint::quoting("not a valid command: ", repr(text), format!(" ({error})"))
+            .advise("commands are split like in a shell, but are not run by one".to_owned())),
+    }
 }
 
 /// The name of a program, process or group, without the white space around it.

@@ -340,6 +340,7 @@ pub struct Process {
     pub restart: Restart,
     pub health: Health,
     pub stop: Stop,
+    pub hooks: Hooks,
     pub logging: Logging,
 }
 
@@ -360,6 +361,7 @@ impl Process {
             restart: Restart::default(),
             health: Health::default(),
             stop: Stop::default(),
+            hooks: Hooks::default(),
             logging: Logging::default(),
         }
     }
@@ -554,6 +556,22 @@ pub struct Stop {
     pub killasgroup: bool,
     /// Whom all signals of a stop reach, in place of both.
     pub kill_scope: Option<StopScope>,
+}
+
+/// The commands that are run at certain moments in the life of a process. Each runs as the user of the process, in its directory
+/// and with its environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// Before it is started; a failure is a failed start.
+    pub pre_start: Option<String>,
+    /// When it has become RUNNING.
+    pub post_start: Option<String>,
+    /// Before it is stopped.
+    pub pre_stop: Option<String>,
+    /// After each end of its child.
+    pub post_stop: Option<String>,
+    /// How long each of them may take.
+    pub hook_timeout: Duration,
 }
 
 /// Whom the signals of a stop reach.

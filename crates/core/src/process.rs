@@ -10,10 +10,12 @@
 //! | `NeverStarted` | STOPPED | `Spawning` | | | | | |
 //! | `AwaitingDependencies` | STARTING | `Spawning` | `NeverStarted` or `Stopped` | `NeverStarted` or `Stopped` | | | |
 //! | `AwaitingTurn` | STARTING | `Spawning` | `NeverStarted` or `Stopped` | `NeverStarted` or `Stopped` | | | |
+//! | `PreStart` | STARTING | | `Stopped` | `Stopped` | | | |
 //! | `Spawning` | STARTING | | after the spawn | after the spawn | | spawned: `Settling`, or as after it with `startsecs=0`; not spawned: `BackingOff` or `GivenUp`; exited: as in `Settling` | |
 //! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: as in the next phase | `Settled`: `Up`, or `GettingReady` |
 //! | `GettingReady` | STARTING | | `Stopping` | `Stopping` | `Stopping` | ready: `Up`; exited: `BackingOff` or `GivenUp` | `ReadyTimeout`: `Stopping`, and then a failed start |
 //! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping`, or the same at the input `Turn` |
+//! | `PreStop` | STOPPING | | | | | exited: as in `Stopping` | `NextStopStep`: `Stopping` |
 //! | `Stopping` | STOPPING | | | | | exited: `Stopped`, or `BackingOff` or `GivenUp` where it was not ready in time, or as from `Up` where it was unhealthy; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
 //! | `Stopped` | STOPPED | `Spawning` | | | | | |
 //! | `Exited` | EXITED | `Spawning` | | | | | |
@@ -25,6 +27,10 @@
 //! Where the dependencies of the process are not met, it becomes `AwaitingDependencies` wherever the table says `Spawning`, and
 //! `Spawning` at the input `DependenciesMet`. Where they are met and too many others are starting, it becomes `AwaitingTurn`, and
 //! `Spawning` at the input `Turn`.
+//!
+//! With a hook before the start it becomes `PreStart` wherever the table says `Spawning`; when the hook has ended, it becomes
+//! `Spawning`, or, where the hook has failed, `BackingOff` or `GivenUp`. With a hook before the stop it becomes `PreStop`
+//! wherever the table says `Stopping`, and `Stopping` when the hook has ended.
 //!
 //! An empty cell is an input that changes nothing, except that `Stop` and `Shutdown` make a process wanted down in every
 //! phase. A `Start` that starts a process makes it wanted up. A process that is `Stopping` (or then `Unreachable`) and
@@ -39,6 +45,7 @@ mod failure;
 mod finish;
 mod last_end;
 mod phase;
+mod program_command;
 mod progress;
 mod readiness;
 mod recycling;
@@ -63,6 +70,7 @@ pub use failure::ProcessFailure;
 pub use finish::Finish;
 pub use last_end::{EndJudgement, EndTraces, LastEnd, MemoryKills};
 pub use phase::{ProcessPhase, Timer, Timers, Wanted};
+pub use program_command::{CommandEnd, CommandPlan, HookPlan, ProgramCommand};
 pub use progress::Progress;
 pub use readiness::ReadinessRule;
 pub use recycling::Recycling;
@@ -106,6 +114,8 @@ pub enum MachineInput {
     SignalSent,
     /// A signal could not be sent although the child exists.
     SignalRefused,
+    /// A command of the program has ended; whether it has done what it was for, or why not.
+    CommandEnded(ProgramCommand, Result<(), String>),
 }
 
 impl MachineInput {
@@ -116,6 +126,7 @@ impl MachineInput {
             | MachineInput::DependenciesMet
             | MachineInput::Turn
             | MachineInput::Ended(_)
+            | MachineInput::CommandEnded(..)
             | MachineInput::Due(Timer::Restart | Timer::Retry | Timer::SecondLife) => true,
             MachineInput::Stop
             | MachineInput::Shutdown
@@ -152,6 +163,10 @@ pub enum MachineAction {
     Log(LogLevel, String),
     /// Spawn the child.
     Spawn,
+    /// Run a hook.
+    Run(ProgramCommand),
+    /// End the commands of the program that still run, but for those that outlive it.
+    EndCommands,
     /// Send a signal.
     Signal { signal: i32, scope: KillScope },
 }
@@ -181,7 +196,8 @@ pub struct MachineContext<'a> {
     pub supervising: bool,
     /// A random number, for what is spread in time.
     pub random: u64,
-    /// Whether what it depends on allows it to start; of no meaning for an input that cannot cause a spawn.
+    /// Whether what it depends on allows it to start, and no command of it runs; of no meaning for an input that cannot cause a
+    /// spawn.
     pub dependencies_met: bool,
     /// Why a probe found that it is not ready.
     pub trouble: Option<&'a str>,
@@ -316,6 +332,7 @@ impl Machine {
             self.progress.phase,
             ProcessPhase::AwaitingDependencies
                 | ProcessPhase::AwaitingTurn
+                | ProcessPhase::PreStart
                 | ProcessPhase::Spawning
                 | ProcessPhase::WaitingToRestart
                 | ProcessPhase::BackingOff
@@ -325,7 +342,22 @@ impl Machine {
 
     /// Whether a stop has something to end: it runs, or will run without a request, also once it has been recycled or has failed.
     pub fn can_be_stopped(&self) -> bool {
-        self.is_active() || self.progress.phase == ProcessPhase::Stopping && self.progress.wanted == Wanted::Up
+        self.is_active() || self.is_stopping() && self.progress.wanted == Wanted::Up
+    }
+
+    /// Whether it is being stopped, and can be signalled as far as is known.
+    fn is_stopping(&self) -> bool {
+        matches!(self.progress.phase, ProcessPhase::PreStop | ProcessPhase::Stopping)
+    }
+
+    /// Whether the hook before its start runs.
+    pub fn awaits_pre_start(&self) -> bool {
+        self.progress.phase == ProcessPhase::PreStart
+    }
+
+    /// Whether it is being stopped, and a hook runs before its child is asked to.
+    pub fn awaits_pre_stop(&self) -> bool {
+        self.progress.phase == ProcessPhase::PreStop
     }
 
     /// Whether it was given up, and is started anew after some time.
@@ -384,6 +416,7 @@ impl Machine {
             self.progress.phase,
             ProcessPhase::AwaitingDependencies
                 | ProcessPhase::AwaitingTurn
+                | ProcessPhase::PreStart
                 | ProcessPhase::Spawning
                 | ProcessPhase::Settling
                 | ProcessPhase::GettingReady
@@ -400,14 +433,17 @@ impl Machine {
         self.progress.phase == ProcessPhase::AwaitingTurn
     }
 
-    /// Whether it has a child that is not up yet, and counts among the programs that may start at once.
+    /// Whether it has a child that is not up yet, or runs the hook before that, and counts among the programs that may start at once.
     pub fn is_starting(&self) -> bool {
         match self.progress.phase {
-            ProcessPhase::Spawning | ProcessPhase::Settling | ProcessPhase::GettingReady => true,
+            ProcessPhase::PreStart | ProcessPhase::Spawning | ProcessPhase::Settling | ProcessPhase::GettingReady => {
+                true
+            }
             ProcessPhase::NeverStarted
             | ProcessPhase::AwaitingDependencies
             | ProcessPhase::AwaitingTurn
             | ProcessPhase::Up
+            | ProcessPhase::PreStop
             | ProcessPhase::Stopping
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
@@ -426,13 +462,14 @@ impl Machine {
                 | ProcessPhase::Settling
                 | ProcessPhase::GettingReady
                 | ProcessPhase::Up
+                | ProcessPhase::PreStop
                 | ProcessPhase::Stopping
         )
     }
 
     /// Whether a client may write to its stdin.
     pub fn takes_input(&self) -> bool {
-        self.progress.pid != 0 && self.progress.phase != ProcessPhase::Stopping
+        self.progress.pid != 0 && !self.is_stopping()
     }
 
     /// Why a client cannot start it now; none if a `Start` will start it.
@@ -446,32 +483,35 @@ impl Machine {
             | ProcessPhase::Exited
             | ProcessPhase::WaitingToRestart
             | ProcessPhase::GivenUp => None,
-            ProcessPhase::Spawning
+            ProcessPhase::PreStart
+            | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady
             | ProcessPhase::Up
             | ProcessPhase::BackingOff => Some(Obstacle::AlreadyStarted),
-            ProcessPhase::Stopping => Some(Obstacle::Stopping),
+            ProcessPhase::PreStop | ProcessPhase::Stopping => Some(Obstacle::Stopping),
             ProcessPhase::Unreachable => Some(Obstacle::Unreachable),
         }
     }
 
     /// Whether it does not run, and will not without a request. A process that cannot be signalled counts as down.
     pub fn is_down(&self) -> bool {
-        !self.is_active() && self.progress.phase != ProcessPhase::Stopping
+        !self.is_active() && !self.is_stopping()
     }
 
     /// Whether it is being stopped only to be started again.
     pub fn is_recycled(&self) -> bool {
-        matches!(self.progress.phase, ProcessPhase::Stopping | ProcessPhase::Unreachable)
-            && self.progress.wanted == Wanted::Up
-            && self.progress.failing.is_none()
+        self.is_ending() && self.progress.wanted == Wanted::Up && self.progress.failing.is_none()
+    }
+
+    /// Whether its child was to be stopped, and has not exited yet.
+    fn is_ending(&self) -> bool {
+        self.is_stopping() || self.progress.phase == ProcessPhase::Unreachable
     }
 
     /// Whether it is being stopped because it has failed, not because somebody asked for it.
     pub fn is_failing(&self) -> bool {
-        matches!(self.progress.phase, ProcessPhase::Stopping | ProcessPhase::Unreachable)
-            && self.progress.failing.is_some()
+        self.is_ending() && self.progress.failing.is_some()
     }
 
     /// Whether it has been stopped to be started again, which follows at once.
@@ -506,16 +546,19 @@ impl Machine {
     /// Processes one input. An input without a meaning in the current phase changes nothing.
     pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<MachineAction> {
         use MachineInput::{
-            DependenciesMet, Due, Ended, Ready, Recycle, Shutdown, SignalRefused, SignalSent, SpawnFailed,
-            SpawnUnanswered, Spawned, Start, Stop, Turn, Unhealthy,
+            CommandEnded, DependenciesMet, Due, Ended, Ready, Recycle, Shutdown, SignalRefused, SignalSent,
+            SpawnFailed, SpawnUnanswered, Spawned, Start, Stop, Turn, Unhealthy,
         };
         use ProcessPhase::{
-            AwaitingDependencies, AwaitingTurn, BackingOff, Exited, GettingReady, GivenUp, NeverStarted, Settling,
-            Spawning, Stopped, Stopping, Unreachable, Up, WaitingToRestart,
+            AwaitingDependencies, AwaitingTurn, BackingOff, Exited, GettingReady, GivenUp, NeverStarted, PreStart,
+            PreStop, Settling, Spawning, Stopped, Stopping, Unreachable, Up, WaitingToRestart,
         };
         let mut actions = Vec::new();
         let out = &mut actions;
         let before = self.state();
+        // The hook after an end comes before the next start.
+        let is_followed = matches!(input, Ended(_)) && HookPlan::of(at.config).has(ProgramCommand::PostStop);
+        let at = MachineContext { dependencies_met: at.dependencies_met && !is_followed, ..at };
         match input {
             Stop | Shutdown => {
                 self.progress.wanted = Wanted::Down;
@@ -524,7 +567,7 @@ impl Machine {
             }
             Due(timer) => self.progress.timers.clear(timer),
             Start | Recycle | DependenciesMet | Turn | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ready
-            | Unhealthy(_) | Ended(_) | SignalSent | SignalRefused => {}
+            | Unhealthy(_) | Ended(_) | SignalSent | SignalRefused | CommandEnded(..) => {}
         }
         match (self.progress.phase, input) {
             (
@@ -536,22 +579,29 @@ impl Machine {
             (AwaitingDependencies, DependenciesMet) if at.supervising && at.dependencies_met => self.spawn(at, out),
             (AwaitingTurn, Turn) if at.supervising => self.spawn(at, out),
             (Up, Turn) if at.supervising && self.progress.recycling == Recycling::Due => self.recycle(at, out),
-            (Spawning | Settling | GettingReady | Up | Stopping | BackingOff | Unreachable, Start) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | Up | Stopping
-                | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                PreStart | Spawning | Settling | GettingReady | Up | PreStop | Stopping | BackingOff | Unreachable,
+                Start,
+            ) => {}
+            (
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Settling | GettingReady | Up
+                | PreStop | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 DependenciesMet | Turn,
             ) => {}
 
             (Settling | GettingReady | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
             (AwaitingDependencies | AwaitingTurn, Stop | Shutdown) => self.stop_waiting(at, out),
+            (PreStart, Stop | Shutdown) => self.stop_pre_start(at, out),
             (BackingOff, Stop) => self.stop_retrying(at, out),
             (BackingOff, Shutdown) => self.give_up(None, at, out),
             (GivenUp, Stop | Shutdown) => self.progress.timers.clear(Timer::SecondLife),
             (GivenUp, Recycle) => {}
             (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, StateDetail::None, out),
-            (AwaitingDependencies | AwaitingTurn | BackingOff | WaitingToRestart, Recycle) => {}
-            (NeverStarted | Spawning | Stopping | Stopped | Exited | Unreachable, Stop | Shutdown | Recycle) => {}
+            (AwaitingDependencies | AwaitingTurn | PreStart | BackingOff | WaitingToRestart, Recycle) => {}
+            (
+                NeverStarted | Spawning | PreStop | Stopping | Stopped | Exited | Unreachable,
+                Stop | Shutdown | Recycle,
+            ) => {}
 
             (Spawning, Spawned(pid)) => {
                 self.spawned(pid, at, out);
@@ -569,8 +619,8 @@ impl Machine {
                 self.apply_pending_stop(at, out);
             }
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Settling | GettingReady | Up | Stopping | Stopped
-                | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Settling | GettingReady | Up | PreStop
+                | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_),
             ) => {}
 
@@ -583,13 +633,13 @@ impl Machine {
             // The shutdown stops it.
             (Up, Unhealthy(_)) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | Stopping
-                | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Settling | GettingReady
+                | PreStop | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 Unhealthy(_),
             ) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Up | Stopping | Stopped | Exited
-                | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Up | PreStop | Stopping
+                | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 Ready,
             ) => {}
 
@@ -601,12 +651,14 @@ impl Machine {
                 self.ended(status, at, out);
             }
             (Up, Ended(status)) => self.ended(status, at, out),
-            (Stopping | Unreachable, Ended(status)) if self.is_failing() => self.ended_failing(status, at, out),
-            (Stopping, Ended(status)) => self.stopped(status, at, out),
+            (PreStop | Stopping | Unreachable, Ended(status)) if self.is_failing() => {
+                self.ended_failing(status, at, out)
+            }
+            (PreStop | Stopping, Ended(status)) => self.stopped(status, at, out),
             (Unreachable, Ended(status)) => self.ended_unreachable(status, at, out),
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Stopped | Exited | WaitingToRestart | BackingOff
-                | GivenUp,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Stopped | Exited | WaitingToRestart
+                | BackingOff | GivenUp,
                 Ended(_),
             ) => {}
 
@@ -614,6 +666,8 @@ impl Machine {
             (Settling | GettingReady, Due(Timer::ReadyTimeout)) if at.supervising => self.fail_to_get_ready(at, out),
             // The shutdown stops it.
             (Settling | GettingReady, Due(Timer::ReadyTimeout)) => {}
+            // The hook cannot even be killed.
+            (PreStop, Due(Timer::NextStopStep)) => self.follow_stop_plan(at, out),
             (Stopping, Due(Timer::NextStopStep)) => self.take_next_stop_step(at, out),
             (WaitingToRestart, Due(Timer::Restart)) if at.supervising => self.spawn(at, out),
             (WaitingToRestart, Due(Timer::Restart)) => self.enter(Exited, StateDetail::None, out),
@@ -652,7 +706,7 @@ impl Machine {
                 ),
             ) => {}
             (
-                Stopping,
+                PreStop | Stopping,
                 Due(
                     Timer::Settled
                     | Timer::ReadyTimeout
@@ -696,19 +750,36 @@ impl Machine {
                 ),
             ) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Stopped | Exited | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Stopped | Exited
+                | Unreachable,
                 Due(_),
             ) => {}
 
             (Stopping, SignalSent) => self.wait_since_signal(at),
-            (Spawning | Settling | GettingReady | Up | Stopping, SignalRefused) => {
+            (Spawning | Settling | GettingReady | Up | PreStop | Stopping, SignalRefused) => {
                 self.enter(Unreachable, StateDetail::None, out)
             }
-            (Spawning | Settling | GettingReady | Up, SignalSent) => {}
+            (Spawning | Settling | GettingReady | Up | PreStop, SignalSent) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Stopped | Exited | WaitingToRestart | BackingOff
-                | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Stopped | Exited | WaitingToRestart
+                | BackingOff | GivenUp | Unreachable,
                 SignalSent | SignalRefused,
+            ) => {}
+
+            (PreStart, CommandEnded(ProgramCommand::PreStart, result)) => self.pre_start_ended(result, at, out),
+            (PreStop, CommandEnded(ProgramCommand::PreStop, _)) => self.follow_stop_plan(at, out),
+            (
+                PreStart,
+                CommandEnded(ProgramCommand::PostStart | ProgramCommand::PreStop | ProgramCommand::PostStop, _),
+            ) => {}
+            (
+                PreStop,
+                CommandEnded(ProgramCommand::PreStart | ProgramCommand::PostStart | ProgramCommand::PostStop, _),
+            ) => {}
+            (
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | Up | Stopping
+                | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                CommandEnded(..),
             ) => {}
         }
         if self.state() != before {
@@ -749,8 +820,40 @@ impl Machine {
         self.progress.failing = None;
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
+        if HookPlan::of(at.config).has(ProgramCommand::PreStart) {
+            self.enter(ProcessPhase::PreStart, StateDetail::Tries(self.progress.attempts), out);
+            out.push(MachineAction::Run(ProgramCommand::PreStart));
+        } else {
+            self.make_child(out);
+        }
+    }
+
+    fn make_child(&mut self, out: &mut Vec<MachineAction>) {
         self.enter(ProcessPhase::Spawning, StateDetail::Tries(self.progress.attempts), out);
         out.push(MachineAction::Spawn);
+    }
+
+    fn pre_start_ended(&mut self, result: Result<(), String>, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        match result {
+            // The shutdown stops it when it reaches its group.
+            Ok(()) if !at.supervising => {}
+            Ok(()) if at.dependencies_met => self.make_child(out),
+            // It runs again when the dependencies are met again.
+            Ok(()) => self.enter(ProcessPhase::AwaitingDependencies, StateDetail::None, out),
+            Err(reason) => {
+                self.attempted(at);
+                let reason = texts::command_failed(ProgramCommand::PreStart, &reason);
+                out.push(MachineAction::Log(LogLevel::Info, texts::spawn_error(&reason)));
+                self.fail_to_start(ProcessFailure::NotSpawned(reason), None, at, out);
+            }
+        }
+    }
+
+    /// Stops it while the hook before its start runs, which is ended.
+    fn stop_pre_start(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        out.push(MachineAction::Log(LogLevel::Info, texts::stopped_in_pre_start(&at.config.identity.name)));
+        out.push(MachineAction::EndCommands);
+        self.enter(ProcessPhase::Stopped, StateDetail::Pid(0), out);
     }
 
     /// A start was tried: one that the system did not allow to try does not count.
@@ -828,7 +931,7 @@ impl Machine {
         if matches!(failure, ProcessFailure::Unhealthy(_)) {
             return self.ended_unhealthy(failure, status, at, out);
         }
-        self.gone(status, EndJudgement::NotReady, at);
+        self.gone(status, EndJudgement::NotReady, at, out);
         self.note_exit(status);
         let line = texts::stopped(&at.config.identity.name, status);
         self.fail_to_start(failure, Some(line), at, out);
@@ -844,7 +947,7 @@ impl Machine {
         out: &mut Vec<MachineAction>,
     ) {
         let pid = self.progress.pid;
-        self.gone(status, EndJudgement::Unhealthy, at);
+        self.gone(status, EndJudgement::Unhealthy, at, out);
         self.note_exit(status);
         self.progress.failure = Some(failure);
         self.enter(ProcessPhase::Exited, StateDetail::Exit { expected: false, pid }, out);
@@ -869,6 +972,9 @@ impl Machine {
             None => texts::success(name, at.config.start.startsecs),
         };
         out.push(MachineAction::Log(LogLevel::Info, line));
+        if HookPlan::of(at.config).has(ProgramCommand::PostStart) {
+            out.push(MachineAction::Run(ProgramCommand::PostStart));
+        }
     }
 
     fn come_up(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
@@ -929,7 +1035,7 @@ impl Machine {
             | ProcessFailure::Unhealthy(_)
             | ProcessFailure::BadExit(_) => EndJudgement::TooQuick,
         };
-        self.gone(status, judgement, at);
+        self.gone(status, judgement, at, out);
         let line = texts::exited(&at.config.identity.name, status, false);
         self.fail_to_start(failure, Some(line), at, out);
     }
@@ -1009,7 +1115,7 @@ impl Machine {
     fn exited(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) -> bool {
         let pid = self.progress.pid;
         let expected = ExitRule::of(at.config).expects(status);
-        self.gone(status, if expected { EndJudgement::Expected } else { EndJudgement::Unexpected }, at);
+        self.gone(status, if expected { EndJudgement::Expected } else { EndJudgement::Unexpected }, at, out);
         self.note_exit(status);
         self.enter(ProcessPhase::Exited, StateDetail::Exit { expected, pid }, out);
         expected
@@ -1045,6 +1151,18 @@ impl Machine {
     }
 
     fn stop(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        out.push(MachineAction::EndCommands);
+        let hooks = HookPlan::of(at.config);
+        if hooks.has(ProgramCommand::PreStop) {
+            self.enter(ProcessPhase::PreStop, StateDetail::Pid(self.progress.pid), out);
+            self.progress.timers.set(Timer::NextStopStep, at.now.mono + hooks.longest_wait());
+            out.push(MachineAction::Run(ProgramCommand::PreStop));
+        } else {
+            self.follow_stop_plan(at, out);
+        }
+    }
+
+    fn follow_stop_plan(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.stop_step = 0;
         let StopSignal { signal, scope, wait } = StopPlan::of(at.config).step(0);
         out.push(self.killing(signal, scope, at));
@@ -1094,7 +1212,7 @@ impl Machine {
 
     fn stopped(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let pid = self.progress.pid;
-        self.gone(status, EndJudgement::Stopped, at);
+        self.gone(status, EndJudgement::Stopped, at, out);
         self.note_exit(status);
         self.enter(ProcessPhase::Stopped, StateDetail::Pid(pid), out);
         let expected = ExitRule::of(at.config).expects(status);
@@ -1107,7 +1225,13 @@ impl Machine {
         self.progress.exit_signal = status.signal();
     }
 
-    fn gone(&mut self, status: ExitStatus, judgement: EndJudgement, at: MachineContext<'_>) {
+    fn gone(
+        &mut self,
+        status: ExitStatus,
+        judgement: EndJudgement,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
         self.progress.pid = 0;
         self.progress.last_stop = at.died.epoch();
         self.progress.last_end = Some(Arc::new(LastEnd {
@@ -1118,6 +1242,10 @@ impl Machine {
             lived: Duration::from_millis(at.died.mono.saturating_sub(self.progress.started).as_millis() as u64),
             traces: EndTraces::default(),
         }));
+        out.push(MachineAction::EndCommands);
+        if HookPlan::of(at.config).has(ProgramCommand::PostStop) {
+            out.push(MachineAction::Run(ProgramCommand::PostStop));
+        }
     }
 
     /// Enters a phase and clears the timer of the old one.

@@ -12,7 +12,7 @@ use supervisord_wire::state::ProcessState;
 use crate::dependencies::{AwaitedDependency, waiting_for};
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
-use crate::process::{LastEnd, Machine, ProcessPhase, Wanted};
+use crate::process::{LastEnd, Machine, ProcessPhase, ProgramCommand, Wanted};
 
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub struct Row {
     pub awaited: Vec<AwaitedDependency>,
     /// Its health; none where it is not up, or nothing tells how it is.
     pub health: Option<Box<RowHealth>>,
+    /// Its commands that run, beside its program.
+    pub commands: Vec<ProgramCommand>,
 }
 
 /// The health of a process as readers see it.
@@ -165,6 +167,7 @@ impl Row {
             ProcessState::Stopped | ProcessState::Exited => out.push_str(&day_and_minute(local(self.stop))),
             ProcessState::Starting if self.phase == ProcessPhase::AwaitingTurn => out.push_str(WAITING_FOR_TURN),
             ProcessState::Starting if !self.awaited.is_empty() => out.push_str(&waiting_for(&self.awaited)),
+            ProcessState::Starting | ProcessState::Stopping if !self.commands.is_empty() => self.push_commands(out),
             ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => {}
         }
     }
@@ -172,6 +175,28 @@ impl Row {
 
 /// The description of a process that waits because others are starting.
 const WAITING_FOR_TURN: &str = "waiting for its turn to start";
+
+impl Row {
+    /// Which commands hold its start or its stop; none where none does.
+    pub fn held_by(&self) -> Option<String> {
+        let is_held = matches!(self.state(), ProcessState::Starting | ProcessState::Stopping);
+        let mut text = String::new();
+        (is_held && !self.commands.is_empty()).then(|| self.push_commands(&mut text)).map(|()| text)
+    }
+
+    /// What it is doing where its commands run.
+    fn push_commands(&self, out: &mut String) {
+        let (before, after) = match self.phase {
+            ProcessPhase::AwaitingDependencies => ("waiting for ", " to end"),
+            _ => ("running ", ""),
+        };
+        out.push_str(before);
+        for (number, command) in self.commands.iter().enumerate() {
+            out.extend([if number == 0 { "" } else { ", " }, command.name()]);
+        }
+        out.push_str(after);
+    }
+}
 
 /// `H:MM:SS`, with the days before it from the first full day on.
 fn push_uptime(out: &mut String, seconds: i64) {

@@ -32,5 +32,6 @@ pub fn row(group: &str, name: &str) -> Row {
         stderr_logfile: None,
         awaited: Vec::new(),
         health: None,
+        commands: Vec::new(),
     }
 }

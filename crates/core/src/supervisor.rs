@@ -6,6 +6,7 @@
 //! and `Fed`, before it passes any other input.
 
 mod calls;
+mod commands;
 mod events;
 mod exit_condition;
 mod groups;
@@ -21,6 +22,7 @@ mod probes;
 mod readiness;
 mod recycle_queue;
 mod recycling;
+mod running_command;
 mod shutdown;
 mod shutdown_progress;
 pub mod snapshot;
@@ -60,6 +62,7 @@ use job::Job;
 pub use listener_progress::ListenerProgress;
 use ordered_stop::OrderedStop;
 use recycle_queue::RecycleQueue;
+pub use running_command::RunningCommand;
 use shutdown_progress::ShutdownProgress;
 use start_queue::StartQueue;
 
@@ -81,6 +84,8 @@ struct Member {
     stderr_log: Option<String>,
     /// Whether somebody asked for the start that it waits for.
     is_asked_for: bool,
+    /// Its commands that run.
+    commands: Vec<RunningCommand>,
     /// Its entry in `Supervisor::deadlines`.
     filed: Option<Duration>,
     /// The run of its child, if it has a child.
@@ -100,6 +105,11 @@ struct Member {
 }
 
 impl Member {
+    /// Whether nothing of it runs, and nothing will without a request.
+    fn is_at_rest(&self) -> bool {
+        self.machine.is_down() && self.commands.is_empty()
+    }
+
     fn log(&self, channel: Channel) -> Option<&String> {
         match channel {
             Channel::Stdout => self.stdout_log.as_ref(),
@@ -281,6 +291,7 @@ impl Supervisor {
             stderr_logfile: member.stderr_log.clone(),
             awaited: self.awaited(id),
             health: RowHealth::of(&member.machine),
+            commands: member.commands.iter().map(|running| running.command).collect(),
         })
     }
 
@@ -313,6 +324,10 @@ impl Supervisor {
             SupervisorInput::Vanished { process } => self.ended(now, process, ExitStatus::Unknown),
             SupervisorInput::Checked { process, call, result } => self.checked(now, process, call, result),
             SupervisorInput::Spawned { process, result } => self.spawned(now, process, result),
+            SupervisorInput::CommandEnded { process, command, result } => {
+                self.command_ended(now, process, command, result)
+            }
+            SupervisorInput::CommandNotMade { process, command } => self.command_not_made(now, process, command),
             SupervisorInput::Killed { process, call, result } => self.killed(now, process, call, result),
             SupervisorInput::Fed { process, call, result } => self.fed(now, process, call, result),
             SupervisorInput::Cleared { process, call, result } => self.cleared(process, call, result),
@@ -397,6 +412,8 @@ impl Supervisor {
     fn elapsed(&mut self, now: Now) {
         if std::mem::take(&mut self.rechecks_waiting) {
             self.relink(now);
+            // A hook may have ended meanwhile.
+            self.recheck_waiting(now);
         }
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now.mono {
@@ -543,6 +560,8 @@ impl Supervisor {
                 }
                 MachineAction::Log(level, line) => self.log(level, line),
                 MachineAction::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
+                MachineAction::Run(hook) => self.run_hook(id, hook),
+                MachineAction::EndCommands => self.end_commands(id),
                 MachineAction::Signal { signal, scope } => {
                     let kill = run.map(|run| Effect::Kill { process: id, run, signal, scope, call: None });
                     self.effects.extend(kill);
@@ -619,6 +638,7 @@ impl Supervisor {
             stdout_log,
             stderr_log,
             is_asked_for: false,
+            commands: Vec::new(),
             filed: None,
             run: None,
             ended: None,

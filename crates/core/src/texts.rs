@@ -133,6 +133,19 @@ pub(crate) fn starts_have_caught_up(number: usize, time: Duration) -> String {
     format!("nobody waits for a turn to start any more; {number} had to wait, the last one for {}", in_seconds(time))
 }
 
+/// Why a hook, or another command of a program, is a failure.
+pub(crate) fn command_failed(command: impl Display, reason: &str) -> String {
+    format!("{command} failed ({reason})")
+}
+
+pub(crate) fn command_of(name: &str, text: &str) -> String {
+    format!("{name}: {text}")
+}
+
+pub(crate) fn stopped_in_pre_start(name: &str) -> String {
+    format!("stopped: {name} (before it was started)")
+}
+
 pub(crate) fn waits(name: &str, what: &str) -> String {
     format!("not yet started: {name} ({what})")
 }

@@ -17,11 +17,11 @@ use std::os::unix::fs::MetadataExt;
 use supervisord_config::model::Config;
 use supervisord_core::process::RestartPolicy;
 use supervisord_core::supervisor::DaemonExit;
-use supervisord_sys::process_handle::has_ended;
+use supervisord_sys::process_handle::{ProcessHandle, has_ended};
 use supervisord_sys::{Pid, sink, start_time, trusted, user};
 
 use crate::hand_over::{HandOver, HandedChild};
-use crate::keeper::{self, Inheritance, Keeper};
+use crate::keeper::{self, Inheritance, Keeper, Owner, Role};
 use crate::output::TransitFiles;
 use crate::state::{self, Paths, Run, State, Writer};
 use gather::{confirm, gather};
@@ -100,6 +100,11 @@ impl Remains {
         })
     }
 
+    /// Whether anything is left of children, be it what one of them wrote last.
+    pub fn has_children(&self) -> bool {
+        !self.handed.children.is_empty() || !self.handed.commands.is_empty()
+    }
+
     /// How many children still live.
     pub fn survivors(&self) -> usize {
         let lives = |child: &&HandedChild<OwnedFd>| match &child.handle {
@@ -107,7 +112,8 @@ impl Remains {
             // One that is known by its number; without one it has ended.
             None => child.pid != 0,
         };
-        self.handed.children.iter().filter(lives).count()
+        let commands = self.handed.commands.iter().map(|command| &command.child);
+        self.handed.children.iter().chain(commands).filter(lives).count()
     }
 }
 
@@ -141,13 +147,17 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
     // their pipes have been opened by way of the children it keeps these from breaking.
     let is_outdated = !is_of_keeper && writer.version == 1;
     let outdated = is_outdated.then(|| (std::mem::take(&mut table), keeper.take()));
+    // Those on which the keeper has a handle are found by it.
+    let unknown: Vec<Run> =
+        state.unknown_commands.iter().filter(|run| !table.has(Owner::Run(run.run), Role::Handle)).cloned().collect();
     let (handed, more_losses) = gather(state, &mut table, config, start_dir);
     losses.extend(more_losses);
     if let Some((_, Some(keeper))) = outdated {
         keeper.give_up();
     }
     let transit = table.take_transit();
-    let Unclaimed { owners, bytes, children } = table.into_unclaimed();
+    let Unclaimed { owners, bytes, mut children } = table.into_unclaimed();
+    children.extend(unknown.iter().filter_map(|run| ProcessHandle::open(confirm(run)?).ok()));
     if bytes > 0 {
         losses.push(format!("{bytes} bytes of output of programs that had ended before are lost"));
     }

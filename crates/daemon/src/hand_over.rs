@@ -17,6 +17,7 @@ use supervisord_config::model::HttpServer;
 use supervisord_core::history::History;
 use supervisord_core::output::Channel;
 use supervisord_core::output::pipeline::Pipeline;
+use supervisord_core::process::ProgramCommand;
 use supervisord_core::supervisor::snapshot::SupervisorSnapshot;
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{Errno, command, exec, host, inherited};
@@ -97,6 +98,9 @@ pub struct HandOver<D, S = SupervisorSnapshot> {
     pub snapshot: S,
     /// Its children.
     pub children: Vec<HandedChild<D>>,
+    /// The commands of its programs that run beside them.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<HandedCommand<D>>,
     /// Its servers.
     pub servers: Vec<HandedServer<D>>,
     /// Its FastCGI sockets.
@@ -170,6 +174,26 @@ pub struct HandedChild<D> {
     pub streams: Vec<HandedChannel<D>>,
 }
 
+/// A command of a program that runs beside it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandedCommand<D> {
+    /// Its process, with the group and the name of the program.
+    pub child: HandedChild<D>,
+    /// What it is for.
+    pub command: String,
+    /// When it is killed, in nanoseconds on the monotonic clock.
+    pub kill_at: u64,
+    /// How long it may take altogether, in nanoseconds.
+    pub timeout: u64,
+}
+
+impl<D> HandedCommand<D> {
+    /// What it is for; none where this program does not know it.
+    pub fn command(&self) -> Option<ProgramCommand> {
+        ProgramCommand::from_word(&self.command)
+    }
+}
+
 /// One stream of a child.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HandedChannel<D> {
@@ -214,39 +238,59 @@ pub struct HandedSocket<D> {
     pub number: Option<u64>,
 }
 
+impl<D> HandedChild<D> {
+    /// Changes every descriptor; the first failure ends it.
+    fn map<E>(self, change: &mut impl FnMut(D) -> Result<E, Errno>) -> Result<HandedChild<E>, Errno> {
+        let mut streams = Vec::with_capacity(self.streams.len());
+        for HandedChannel { channel, pipe, pipeline, end } in self.streams {
+            streams.push(HandedChannel { channel, pipe: pipe.map(&mut *change).transpose()?, pipeline, end });
+        }
+        Ok(HandedChild {
+            run: self.run,
+            group: self.group,
+            process: self.process,
+            pid: self.pid,
+            kept: self.kept,
+            orphan: self.orphan,
+            handle: self.handle.map(&mut *change).transpose()?,
+            is_replaced: self.is_replaced,
+            stdin: self.stdin.map(&mut *change).transpose()?,
+            waiting: self.waiting,
+            listener: self.listener.map(&mut *change).transpose()?,
+            ready: self.ready.map(&mut *change).transpose()?,
+            streams,
+        })
+    }
+}
+
 impl<D, S> HandOver<D, S> {
     /// The same with another form of the supervisor.
     fn with_snapshot<T>(self, change: impl FnOnce(S) -> T) -> HandOver<D, T> {
-        let HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, history, lock } =
-            self;
+        let HandOver {
+            snapshot,
+            children,
+            commands,
+            servers,
+            sockets,
+            next_run,
+            start_dir,
+            keeper,
+            transit,
+            history,
+            lock,
+        } = self;
         let snapshot = change(snapshot);
-        HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, history, lock }
+        HandOver { snapshot, children, commands, servers, sockets, next_run, start_dir, keeper, transit, history, lock }
     }
 
     /// Changes every descriptor; the first failure ends it.
     fn map<E>(self, change: &mut impl FnMut(D) -> Result<E, Errno>) -> Result<HandOver<E, S>, Errno> {
-        let mut children = Vec::with_capacity(self.children.len());
-        for child in self.children {
-            let mut streams = Vec::with_capacity(child.streams.len());
-            for HandedChannel { channel, pipe, pipeline, end } in child.streams {
-                streams.push(HandedChannel { channel, pipe: pipe.map(&mut *change).transpose()?, pipeline, end });
-            }
-            children.push(HandedChild {
-                run: child.run,
-                group: child.group,
-                process: child.process,
-                pid: child.pid,
-                kept: child.kept,
-                orphan: child.orphan,
-                handle: child.handle.map(&mut *change).transpose()?,
-                is_replaced: child.is_replaced,
-                stdin: child.stdin.map(&mut *change).transpose()?,
-                waiting: child.waiting,
-                listener: child.listener.map(&mut *change).transpose()?,
-                ready: child.ready.map(&mut *change).transpose()?,
-                streams,
-            });
-        }
+        let children = self.children.into_iter().map(|child| child.map(change)).collect::<Result<_, _>>()?;
+        let commands = self.commands.into_iter().map(|command| {
+            let HandedCommand { child, command, kill_at, timeout } = command;
+            Ok::<_, Errno>(HandedCommand { child: child.map(change)?, command, kill_at, timeout })
+        });
+        let commands = commands.collect::<Result<_, _>>()?;
         let mut servers = Vec::with_capacity(self.servers.len());
         for HandedServer { config, socket, clients } in self.servers {
             let socket = change(socket)?;
@@ -272,7 +316,19 @@ impl<D, S> HandOver<D, S> {
         };
         let lock = self.lock.map(&mut *change).transpose()?;
         let (snapshot, next_run, start_dir, history) = (self.snapshot, self.next_run, self.start_dir, self.history);
-        Ok(HandOver { snapshot, children, servers, sockets, next_run, start_dir, keeper, transit, history, lock })
+        Ok(HandOver {
+            snapshot,
+            children,
+            commands,
+            servers,
+            sockets,
+            next_run,
+            start_dir,
+            keeper,
+            transit,
+            history,
+            lock,
+        })
     }
 }
 

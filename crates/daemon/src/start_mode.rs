@@ -68,7 +68,7 @@ impl StartMode {
         match adoption::look(&paths, config, directory) {
             Found::Nothing(complaints) => Ok(fresh(None, complaints, None)),
             // Somebody is left, or what somebody wrote last, or a program whose restart is delayed.
-            Found::Remains(mut remains) if !remains.handed.children.is_empty() || remains.awaits_starts() => {
+            Found::Remains(mut remains) if remains.has_children() || remains.awaits_starts() => {
                 let (transit, complaints) = (remains.transit.take(), std::mem::take(&mut remains.losses));
                 let unidentified = remains.unidentified.take();
                 Ok(Findings { mode: StartMode::Adopting(remains), transit, complaints, unidentified })
@@ -125,8 +125,8 @@ impl StartMode {
     /// Makes the supervisor. `seed` makes the names of automatic logs.
     pub fn prepare(self, config: &Arc<Config>, seed: u64) -> Prepared {
         let restore = |handed: HandOver<OwnedFd>| {
-            let HandOver { snapshot, children, sockets, next_run, .. } = handed;
-            (Supervisor::restore(snapshot, present(), seed), HandedChildren { children, sockets, next_run })
+            let HandOver { snapshot, children, commands, sockets, next_run, .. } = handed;
+            (Supervisor::restore(snapshot, present(), seed), HandedChildren { children, commands, sockets, next_run })
         };
         match self {
             StartMode::Fresh(serial) => {

@@ -5,6 +5,7 @@
 //! hold it up, tear it or be too full for it. The state file beside the pid file is written by the output plane as soon as
 //! its disk takes it; it counts only where the keeper was killed, too. A daemon that ends in an orderly way leaves neither.
 
+pub mod command;
 pub mod configuration;
 mod definition;
 mod health;
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 pub use journal::{Journal, MemoryFile};
 pub use reader::{Member, State, read, writer};
 pub use record::{Logs, ProcessRecord, Record, Socket, Writer};
-pub use run::{Run, run_id};
+pub use run::{CommandRun, Run, Runs, run_id};
 pub use snapshot::Snapshot;
 
 /// Where a daemon leaves what the next one needs.

@@ -35,6 +35,8 @@ pub enum Kind {
     ByteSize,
     Octal,
     LogLevel,
+    /// A command line, which must consist of words.
+    Command,
     /// One signal or several, separated by commas.
     Signals,
     /// Signals with durations, separated by commas.
@@ -101,6 +103,7 @@ impl Kind {
     pub const fn describe(self) -> &'static str {
         match self {
             K::Text | K::Password => "text",
+            K::Command => "program and arguments",
             K::Integer => "whole number",
             K::Fraction => "number from 0 to 1",
             K::Duration => "seconds, or a number with ms, s, min, h or d",
@@ -148,6 +151,7 @@ impl Kind {
             K::Integer => ConfigValue::Integer(convert::integer(text)?),
             K::ByteSize => ConfigValue::Integer(convert::byte_size(text)?),
             K::Octal => ConfigValue::Integer(convert::octal(text)?.into()),
+            K::Command => ConfigValue::Text(convert::command(text)?.into()),
             K::Signals => stop_signals(text)?,
             K::StopSteps => ConfigValue::StopSteps(Cow::Owned(StopSteps::parse(text)?)),
             K::Fraction => ConfigValue::Fraction(pacing::fraction(text)?),

@@ -13,6 +13,8 @@ pub enum ProcessPhase {
     AwaitingDependencies,
     /// It is to be started as soon as fewer programs are starting than may start at once.
     AwaitingTurn,
+    /// The hook before its start runs; then its child is spawned.
+    PreStart,
     /// Its child is being spawned.
     Spawning,
     /// Its child is alive, but not yet for `startsecs`.
@@ -21,6 +23,8 @@ pub enum ProcessPhase {
     GettingReady,
     /// Its child has been alive for `startsecs`, and is ready.
     Up,
+    /// It is being stopped: the hook before that runs; then its child is asked to stop.
+    PreStop,
     /// Its child was asked to stop.
     Stopping,
     /// It was stopped.
@@ -39,14 +43,16 @@ pub enum ProcessPhase {
 
 impl ProcessPhase {
     /// All phases.
-    pub const ALL: [ProcessPhase; 14] = [
+    pub const ALL: [ProcessPhase; 16] = [
         ProcessPhase::NeverStarted,
         ProcessPhase::AwaitingDependencies,
         ProcessPhase::AwaitingTurn,
+        ProcessPhase::PreStart,
         ProcessPhase::Spawning,
         ProcessPhase::Settling,
         ProcessPhase::GettingReady,
         ProcessPhase::Up,
+        ProcessPhase::PreStop,
         ProcessPhase::Stopping,
         ProcessPhase::Stopped,
         ProcessPhase::Exited,
@@ -62,11 +68,12 @@ impl ProcessPhase {
             ProcessPhase::NeverStarted | ProcessPhase::Stopped => ProcessState::Stopped,
             ProcessPhase::AwaitingDependencies
             | ProcessPhase::AwaitingTurn
+            | ProcessPhase::PreStart
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady => ProcessState::Starting,
             ProcessPhase::Up => ProcessState::Running,
-            ProcessPhase::Stopping => ProcessState::Stopping,
+            ProcessPhase::PreStop | ProcessPhase::Stopping => ProcessState::Stopping,
             ProcessPhase::Exited | ProcessPhase::WaitingToRestart => ProcessState::Exited,
             ProcessPhase::BackingOff => ProcessState::Backoff,
             ProcessPhase::GivenUp => ProcessState::Fatal,
@@ -80,7 +87,7 @@ impl ProcessPhase {
         match self {
             ProcessPhase::Settling => Some(Timer::Settled),
             ProcessPhase::GettingReady => Some(Timer::ReadyTimeout),
-            ProcessPhase::Stopping => Some(Timer::NextStopStep),
+            ProcessPhase::PreStop | ProcessPhase::Stopping => Some(Timer::NextStopStep),
             ProcessPhase::WaitingToRestart => Some(Timer::Restart),
             ProcessPhase::BackingOff => Some(Timer::Retry),
             ProcessPhase::Up => Some(Timer::EndOfRun),
@@ -88,6 +95,7 @@ impl ProcessPhase {
             ProcessPhase::NeverStarted
             | ProcessPhase::AwaitingDependencies
             | ProcessPhase::AwaitingTurn
+            | ProcessPhase::PreStart
             | ProcessPhase::Spawning
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
@@ -98,11 +106,14 @@ impl ProcessPhase {
     /// The last request, if nothing else is known.
     pub const fn implies(self) -> Wanted {
         match self {
-            ProcessPhase::NeverStarted | ProcessPhase::Stopping | ProcessPhase::Stopped | ProcessPhase::Unreachable => {
-                Wanted::Down
-            }
+            ProcessPhase::NeverStarted
+            | ProcessPhase::PreStop
+            | ProcessPhase::Stopping
+            | ProcessPhase::Stopped
+            | ProcessPhase::Unreachable => Wanted::Down,
             ProcessPhase::AwaitingDependencies
             | ProcessPhase::AwaitingTurn
+            | ProcessPhase::PreStart
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady

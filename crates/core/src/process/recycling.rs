@@ -21,9 +21,11 @@ impl Recycling {
         match phase {
             ProcessPhase::AwaitingDependencies
             | ProcessPhase::AwaitingTurn
+            | ProcessPhase::PreStart
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady
+            | ProcessPhase::PreStop
             | ProcessPhase::Stopping
             | ProcessPhase::Stopped
             | ProcessPhase::BackingOff
@@ -34,10 +36,12 @@ impl Recycling {
             ProcessPhase::NeverStarted
             | ProcessPhase::AwaitingDependencies
             | ProcessPhase::AwaitingTurn
+            | ProcessPhase::PreStart
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady
             | ProcessPhase::Up
+            | ProcessPhase::PreStop
             | ProcessPhase::Stopping
             | ProcessPhase::Stopped
             | ProcessPhase::Exited

@@ -7,6 +7,7 @@ use supervisord_wire::state::ProcessState::{Backoff, Exited, Fatal, Running, Sta
 use super::*;
 use crate::random::Random;
 
+mod hooks;
 mod readiness;
 mod restarts;
 
@@ -25,6 +26,10 @@ struct TestMachine {
     signals: Vec<(i32, bool)>,
     /// The result of a spawn other than a child.
     no_child: Option<MachineInput>,
+    /// Whether a command runs.
+    commands_run: bool,
+    /// How often running commands were to be ended.
+    commands_ended: u32,
 }
 
 impl TestMachine {
@@ -44,13 +49,18 @@ impl TestMachine {
             lines: Vec::new(),
             signals: Vec::new(),
             no_child: None,
+            commands_run: false,
+            commands_ended: 0,
         }
     }
 
     fn give(&mut self, input: MachineInput) -> &mut TestMachine {
         let (now, supervising) = (self.now, self.supervising);
         let random = self.random.next();
-        let (dependencies_met, has_place) = (self.dependencies_met, self.has_place);
+        if matches!(input, MachineInput::CommandEnded(..)) {
+            self.commands_run = false;
+        }
+        let (dependencies_met, has_place) = (self.dependencies_met && !self.commands_run, self.has_place);
         let at = MachineContext {
             now,
             died: now,
@@ -69,6 +79,11 @@ impl TestMachine {
                 }
                 MachineAction::Log(level, line) => self.lines.push(format!("{} {line}", level.code())),
                 MachineAction::Spawn => spawn = true,
+                MachineAction::Run(hook) => {
+                    self.events.push(hook.to_string());
+                    self.commands_run = true;
+                }
+                MachineAction::EndCommands => self.commands_ended += 1,
                 MachineAction::Signal { signal, scope } => self.signals.push((signal, scope == KillScope::Group)),
             }
         }

@@ -10,7 +10,7 @@ use super::job::{Goal, Item, Job, ReplyForm};
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
 use crate::last_request::RequestedAction;
-use crate::process::{KillScope, MachineInput, Obstacle};
+use crate::process::{KillScope, MachineInput, Obstacle, Wanted};
 use crate::texts;
 use crate::time::Now;
 
@@ -100,7 +100,11 @@ impl Supervisor {
         let by = self.asker_of(call);
         self.note_request(id, RequestedAction::Stop, &by);
         self.drive_machine(now, id, MachineInput::Stop);
-        if is_stopping && !wait {
+        let awaits_pre_stop = self.members.get(&id).is_some_and(|member| member.machine.awaits_pre_stop());
+        if awaits_pre_stop && wait {
+            // No signal has been sent whose answer could be waited for.
+            self.await_stop(now, call, id);
+        } else if !wait && (awaits_pre_stop || goal == Goal::Stop) {
             self.finish_item(call, id, Ok(()));
         }
     }
@@ -175,13 +179,18 @@ impl Supervisor {
     fn signal_sent(&mut self, now: Now, call: CallId, id: ProcessId, name: &str) {
         if self.goal(call, id) == Some(Goal::Kill { wait: true }) {
             self.log(LogLevel::Info, texts::waiting_to_stop(name));
-            if let Some(job) = self.job(call) {
-                job.set_goal(id, Goal::Stop, Some(now.mono));
-            }
-            self.process_changed(id);
+            self.await_stop(now, call, id);
         } else {
             self.finish_item(call, id, Ok(()));
         }
+    }
+
+    fn await_stop(&mut self, now: Now, call: CallId, id: ProcessId) {
+        self.set_goal(call, id, Goal::Stop);
+        if let Some(item) = self.item(call, id) {
+            item.reported = now.mono;
+        }
+        self.process_changed(id);
     }
 
     /// Updates all jobs that wait for a state of this process.
@@ -193,6 +202,8 @@ impl Supervisor {
         let machine = &member.machine;
         let (is_up, is_coming_up) = (machine.is_up(), machine.is_coming_up());
         let (is_down, failed) = (machine.is_down(), machine.has_failed());
+        let (is_at_rest, awaits_pre_start) = (member.is_at_rest(), machine.awaits_pre_start());
+        let is_wanted_up = machine.wanted() == Wanted::Up;
         let waits = |goal: &Goal| matches!(goal, Goal::Spawn { .. } | Goal::Run | Goal::Turn | Goal::Stop);
         for call in self.calls_with(id, waits) {
             match self.goal(call, id) {
@@ -210,7 +221,10 @@ impl Supervisor {
                     let refusal = self.item_refusal(call, id, Reason::AbnormalTermination);
                     self.finish_item(call, id, Err(refusal));
                 }
-                Some(Goal::Turn | Goal::Stop) if is_down => self.finish_item(call, id, Ok(())),
+                Some(Goal::Spawn { wait: false }) if awaits_pre_start => self.finish_item(call, id, Ok(())),
+                // It had stopped, and somebody has started it again before the hook after that had ended.
+                Some(Goal::Stop) if is_wanted_up => self.finish_item(call, id, Ok(())),
+                Some(Goal::Turn | Goal::Stop) if is_at_rest => self.finish_item(call, id, Ok(())),
                 _ => {}
             }
         }

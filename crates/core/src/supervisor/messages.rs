@@ -12,7 +12,7 @@ use crate::actor::Actor;
 use crate::call::{Call, CallOutcome, Refusal};
 use crate::event::{Event, RenderedEvent};
 use crate::output::Channel;
-use crate::process::{EndTraces, ExitStatus, KillScope};
+use crate::process::{CommandPlan, EndTraces, ExitStatus, KillScope, ProgramCommand};
 use crate::time::Now;
 
 /// One process of the running daemon; never used twice.
@@ -141,6 +141,11 @@ pub enum SupervisorInput {
     Checked { process: ProcessId, call: CallId, result: Result<(), CommandFailure> },
     /// Answer to [`Effect::Spawn`].
     Spawned { process: ProcessId, result: Result<Spawned, SpawnFailure> },
+    /// A command that [`Effect::RunCommand`] asked for has ended, and all it wrote has been read; or it could not be run, which may
+    /// be told at once. Whether it has done what it was for, or why not.
+    CommandEnded { process: ProcessId, command: ProgramCommand, result: Result<(), String> },
+    /// After [`Supervisor::restore`](super::Supervisor::restore): a command was about to be run, and was not.
+    CommandNotMade { process: ProcessId, command: ProgramCommand },
     /// Answer to [`Effect::Kill`].
     Killed { process: ProcessId, call: Option<CallId>, result: Result<(), KillFailure> },
     /// Answer to [`Effect::Feed`].
@@ -181,6 +186,10 @@ pub enum Effect {
     Check { process: ProcessId, call: CallId },
     /// Make a child.
     Spawn { process: ProcessId },
+    /// Run a command of a process beside its program; the answer is [`SupervisorInput::CommandEnded`], mostly much later.
+    RunCommand { process: ProcessId, command: ProgramCommand, plan: CommandPlan },
+    /// Have a command end soon, if it still runs. Its end is reported like any other.
+    EndCommand { process: ProcessId, command: ProgramCommand },
     /// Send a signal to a child and to those that `scope` adds.
     Kill { process: ProcessId, run: RunId, signal: i32, scope: KillScope, call: Option<CallId> },
     /// Write to the stdin of a child.

@@ -83,6 +83,11 @@ impl Supervisor {
         if was_empty && self.dependencies.is_empty() {
             return;
         }
+        self.recheck_waiting(now);
+    }
+
+    /// Starts those that wait and have nothing left to wait for.
+    pub(super) fn recheck_waiting(&mut self, now: Now) {
         let waiting = self.members.iter().filter(|(_, member)| member.machine.awaits_dependencies());
         let waiting: Vec<ProcessId> = waiting.map(|(id, _)| *id).collect();
         for id in waiting {
@@ -90,8 +95,12 @@ impl Supervisor {
         }
     }
 
-    /// Whether what a process depends on allows it to start. Before it is known which children are left, nothing holds for sure.
+    /// Whether what a process depends on, and its commands that still run, allow it to start. Before it is known which children are
+    /// left, nothing holds for sure.
     pub(super) fn are_dependencies_met(&self, id: ProcessId) -> bool {
+        if self.members.get(&id).is_some_and(|member| !member.commands.is_empty()) {
+            return false;
+        }
         self.dependencies.needs(id).is_empty()
             || !self.rechecks_waiting && self.dependencies.is_met(id, |id| machine(&self.members, id))
     }
@@ -124,15 +133,14 @@ impl Supervisor {
 
     /// Tells those that depend on a process that it has changed.
     pub(super) fn process_moved(&mut self, now: Now, id: ProcessId) {
-        if self.dependencies.is_empty() {
-            return;
-        }
         if self.is(id, Machine::awaits_dependencies) {
             self.recheck(now, id, None);
         } else {
             self.dependencies.forget_awaited(id);
         }
-        self.tell_dependents(now, id);
+        if !self.dependencies.is_empty() {
+            self.tell_dependents(now, id);
+        }
     }
 
     fn tell_dependents(&mut self, now: Now, id: ProcessId) {

@@ -78,7 +78,7 @@ impl Supervisor {
         }
         // A group that is still being stopped has a member that is not down.
         let is_stopping = self.shutdown.as_ref().is_some_and(ShutdownProgress::is_stopping);
-        if !is_stopping && self.members.values().all(|member| member.machine.is_down()) {
+        if !is_stopping && self.members.values().all(|member| member.is_at_rest()) {
             self.finish_shutdown();
         }
     }
@@ -196,13 +196,13 @@ impl Supervisor {
     }
 
     pub(super) fn is_down(&self, id: ProcessId) -> bool {
-        self.members.get(&id).is_none_or(|member| member.machine.is_down())
+        self.members.get(&id).is_none_or(|member| member.is_at_rest())
     }
 
     fn report_survivors(&mut self) {
         let in_order = self.groups.iter().flat_map(|group| &group.members);
         let survivors: Vec<_> =
-            in_order.filter_map(|id| self.members.get(id)).filter(|member| !member.machine.is_down()).collect();
+            in_order.filter_map(|id| self.members.get(id)).filter(|member| !member.is_at_rest()).collect();
         if survivors.is_empty() {
             return;
         }

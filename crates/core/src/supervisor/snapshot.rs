@@ -11,6 +11,7 @@ use supervisord_wire::state::Mood;
 
 use super::groups::ActiveGroup;
 use super::listener_progress::ListenerProgress;
+use super::running_command::RunningCommand;
 use super::{Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::call::Refusal;
 use crate::event::Event;
@@ -59,6 +60,8 @@ pub struct MemberSnapshot {
     pub stderr_log: Option<String>,
     /// The last request about it.
     pub last_request: Option<Arc<LastRequest>>,
+    /// Its commands that run.
+    pub commands: Vec<RunningCommand>,
     /// Where it is an event listener.
     pub listener: Option<ListenerProgress>,
 }
@@ -139,6 +142,7 @@ impl Supervisor {
             stdout_log,
             stderr_log,
             last_request,
+            commands,
             listener,
             // Known from the definition of the group, and from the timers of the machine.
             group: _,
@@ -159,6 +163,7 @@ impl Supervisor {
             stdout_log: stdout_log.clone(),
             stderr_log: stderr_log.clone(),
             last_request: last_request.clone(),
+            commands: commands.clone(),
             listener: listener.clone(),
         })
     }
@@ -200,8 +205,8 @@ impl Supervisor {
         self.find(group, process)
     }
 
-    /// A supervisor that goes on where another one was. Every process it believes to have a child must be accounted
-    /// for before anything else: with [`super::SupervisorInput::Adopted`] or [`super::SupervisorInput::Vanished`], or as the answer to its
+    /// A supervisor that goes on where another one was. Every process it believes to have a child, and every command it believes
+    /// to run ([`Supervisor::running_commands`]), must be accounted for before anything else: with [`super::SupervisorInput::Adopted`] or [`super::SupervisorInput::Vanished`], or as the answer to its
     /// spawn where it was being made. Only [`Supervisor::reconcile`] comes before what has vanished, so that this is not
     /// started as it was defined before.
     pub fn restore(snapshot: SupervisorSnapshot, now: Now, seed: u64) -> Supervisor {
@@ -258,7 +263,7 @@ impl Supervisor {
         now: Now,
     ) -> ProcessId {
         let id = self.next_id();
-        let MemberSnapshot { name: _, mut machine, stdout_log, stderr_log, last_request, listener } = known;
+        let MemberSnapshot { name: _, mut machine, stdout_log, stderr_log, last_request, commands, listener } = known;
         machine.watch_health(&config, now.mono);
         let member = Member {
             group: group.clone(),
@@ -267,6 +272,7 @@ impl Supervisor {
             stdout_log,
             stderr_log,
             is_asked_for: false,
+            commands,
             filed: None,
             run: None,
             ended: None,
@@ -304,6 +310,7 @@ impl Supervisor {
             self.activate_by_name(&name, now);
         }
         self.replace_retired(now);
+        self.give_turns(now);
     }
 
     /// Says why processes that were left running do not go on, and why there are new ones.
@@ -325,6 +332,8 @@ impl Supervisor {
         if self.is(id, Machine::is_alive) {
             self.drive_machine(now, id, MachineInput::Recycle);
         }
+        // Nothing may follow soon that would give away its place.
+        self.give_turns(now);
     }
 
     /// Stops a group for good; it is removed, and replaced where it still is configured, when all have stopped.

@@ -10,11 +10,13 @@ use supervisord_wire::state::ProcessState;
 use super::*;
 use crate::actor::Actor;
 use crate::call::{Answer, Call, CallOutcome, Reason, Refusal};
+use crate::process::{CommandPlan, ProgramCommand};
 use crate::supervisor::snapshot::MemberSnapshot;
 
 mod any_graph;
 mod any_life;
 mod calls;
+mod commands;
 mod exit_condition;
 mod health;
 mod last_ends;
@@ -44,6 +46,12 @@ struct Dead {
     status: ExitStatus,
 }
 
+/// A command of the world.
+struct CommandOfWorld {
+    ends: Duration,
+    result: Result<(), String>,
+}
+
 struct World {
     supervisor: Supervisor,
     /// How many programs may start at once; 0 for any number.
@@ -60,6 +68,16 @@ struct World {
     /// Children that a signal will end.
     dying: Vec<(u32, i32)>,
     draining: Vec<Dead>,
+    /// The commands of processes that run.
+    commands: BTreeMap<(ProcessId, ProgramCommand), CommandOfWorld>,
+    /// How long commands take, if they are not ended.
+    command_time: Duration,
+    /// The commands that fail when they end.
+    failing: Vec<ProgramCommand>,
+    /// The commands that cannot be run.
+    unrunnable: Vec<ProgramCommand>,
+    /// The commands that were run, with their variables.
+    hooks: Vec<String>,
     /// What a daemon after a crash would find of each process.
     noted: BTreeMap<ProcessId, MemberSnapshot>,
     /// The processes that have changed since they were noted.
@@ -117,6 +135,11 @@ impl World {
             next_call: 0,
             dying: Vec::new(),
             draining: Vec::new(),
+            commands: BTreeMap::new(),
+            command_time: Duration::ZERO,
+            failing: Vec::new(),
+            unrunnable: Vec::new(),
+            hooks: Vec::new(),
             noted: BTreeMap::new(),
             changed: BTreeSet::new(),
             log: Vec::new(),
@@ -181,6 +204,15 @@ impl World {
                 self.note(process);
                 return Some(self.spawn(process));
             }
+            Effect::RunCommand { process, command, plan } => {
+                self.note(process);
+                return self.run_command(process, command, plan);
+            }
+            Effect::EndCommand { process, command } => {
+                if let Some(known) = self.commands.get_mut(&(process, command)) {
+                    *known = CommandOfWorld { ends: self.now.mono, result: Err("terminated by SIGTERM".to_owned()) };
+                }
+            }
             Effect::PublishRow(process) => {
                 self.published.extend(self.supervisor.row(process).map(|row| format!("row {}", row.state())));
                 self.changed.insert(process);
@@ -237,6 +269,7 @@ impl World {
                 assert!(self.replies.insert(call, outcome).is_none(), "two replies to one call");
             }
             Effect::Finished(ending) => {
+                assert!(self.commands.is_empty(), "the daemon ends before its commands");
                 assert!(self.ending.replace(ending).is_none(), "finished twice");
             }
             _ => {}
@@ -248,6 +281,39 @@ impl World {
         self.supervisor.process(process).is_some_and(|config| self.missing.contains(&config.identity.name))
     }
 
+    fn run_command(
+        &mut self,
+        process: ProcessId,
+        command: ProgramCommand,
+        plan: CommandPlan,
+    ) -> Option<SupervisorInput> {
+        let variables = plan.environment.into_iter().map(|(name, value)| format!(" {name}={value}"));
+        self.hooks.push(format!("{command}{}", variables.collect::<String>()));
+        if self.unrunnable.contains(&command) {
+            let result = Err("can't find command 'x'".to_owned());
+            return Some(SupervisorInput::CommandEnded { process, command, result });
+        }
+        let limit = self.now.mono.saturating_add(plan.timeout);
+        let ends = self.now.mono.saturating_add(self.command_time);
+        let result = match self.failing.contains(&command) {
+            _ if ends > limit => Err("killed".to_owned()),
+            true => Err("exit status 1".to_owned()),
+            false => Ok(()),
+        };
+        let before = self.commands.insert((process, command), CommandOfWorld { ends: ends.min(limit), result });
+        assert!(before.is_none(), "two {command}s at once");
+        None
+    }
+
+    /// Reports the end of a command that has ended by now.
+    fn end_next_command(&mut self) -> bool {
+        let ended = self.commands.iter().find(|(_, known)| known.ends <= self.now.mono).map(|(key, _)| *key);
+        let Some((process, command)) = ended else { return false };
+        let Some(CommandOfWorld { result, .. }) = self.commands.remove(&(process, command)) else { return false };
+        self.give(SupervisorInput::CommandEnded { process, command, result });
+        true
+    }
+
     fn spawn(&mut self, process: ProcessId) -> SupervisorInput {
         if self.is_missing(process) {
             return SupervisorInput::Spawned {
@@ -257,6 +323,7 @@ impl World {
         }
         assert!(!self.children.values().any(|child| child.process == process), "two children of one process");
         assert!(!self.draining.iter().any(|dead| dead.process == process), "a child before the end of the last");
+        assert!(!self.commands.keys().any(|(owner, _)| *owner == process), "a child while a command runs");
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
         assert!(self.may_start(process), "a start before what it depends on allows it");
         assert!(self.most == 0 || self.supervisor.starting() <= self.most, "too many start at once");
@@ -305,7 +372,16 @@ impl World {
             for (pid, number) in std::mem::take(&mut self.dying) {
                 self.end(pid, ExitStatus::Signal { number, core_dumped: false });
             }
-            match self.supervisor.next_deadline(self.now).filter(|deadline| *deadline <= end) {
+            if self.end_next_command() {
+                continue;
+            }
+            let next_command = self.commands.values().map(|known| known.ends).min();
+            let deadline = self.supervisor.next_deadline(self.now);
+            if next_command.is_some_and(|ends| ends <= end && deadline.is_none_or(|deadline| ends < deadline)) {
+                self.advance(next_command.unwrap_or_default());
+                continue;
+            }
+            match deadline.filter(|deadline| *deadline <= end) {
                 Some(deadline) if self.ending.is_none() => {
                     self.advance(deadline);
                     self.give(SupervisorInput::Elapsed);

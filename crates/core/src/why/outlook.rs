@@ -65,13 +65,13 @@ impl Outlook {
                 if in_vain { Outlook::WaitsInVain } else { Outlook::Waits }
             }
             (ProcessPhase::AwaitingTurn, _) => Outlook::WaitsForTurn,
-            (ProcessPhase::Spawning | ProcessPhase::Settling, _) => {
+            (ProcessPhase::PreStart | ProcessPhase::Spawning | ProcessPhase::Settling, _) => {
                 Outlook::Starts { startsecs: row.config.start.startsecs.max(0) }
             }
             (ProcessPhase::GettingReady, _) => Outlook::GetsReady(row.ready_by),
             (ProcessPhase::Up, _) => Outlook::Runs,
-            (ProcessPhase::Stopping, _) if is_wanted => Outlook::Restarts,
-            (ProcessPhase::Stopping, _) => Outlook::Stops,
+            (ProcessPhase::PreStop | ProcessPhase::Stopping, _) if is_wanted => Outlook::Restarts,
+            (ProcessPhase::PreStop | ProcessPhase::Stopping, _) => Outlook::Stops,
             (ProcessPhase::Stopped, _) => Outlook::Rests(RestReason::Stopped),
             (ProcessPhase::WaitingToRestart | ProcessPhase::BackingOff | ProcessPhase::GivenUp, Some(at)) => {
                 Outlook::NextStart(at)

@@ -136,6 +136,9 @@ pub fn reason(row: &Row) -> Option<String> {
     if !row.awaited.is_empty() {
         return Some(waiting_for(&row.awaited));
     }
+    if let Some(commands) = row.held_by() {
+        return Some(commands);
+    }
     match row.state() {
         ProcessState::Backoff | ProcessState::Fatal | ProcessState::Exited | ProcessState::Unknown => {}
         ProcessState::Running => return row.health.as_deref().and_then(bad_health),

@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use supervisord_config::model::{Config, Group, GroupKind, Process, SocketAddress};
 use supervisord_core::output::Channel;
-use supervisord_core::supervisor::snapshot::{GroupSnapshot, SupervisorSnapshot};
+use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, SupervisorSnapshot};
 use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::process_handle::ProcessHandle;
 use supervisord_sys::socket::{self, ListenAddress};
 use supervisord_sys::{Pid, proc_fd, proc_stat};
 
 use super::keeper_table::KeeperTable;
-use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedSocket};
+use crate::hand_over::{HandOver, HandedChannel, HandedChild, HandedCommand, HandedSocket};
 use crate::keeper::{Owner, Role};
 use crate::output::RunId;
-use crate::state::{Member, Run, State};
+use crate::state::command::CommandRecord;
+use crate::state::{CommandRun, Member, Run, State};
 
 /// Puts it together. Gives what could not be taken over although it is there, too, in words.
 pub fn gather(
@@ -29,6 +30,7 @@ pub fn gather(
 ) -> (HandOver<OwnedFd>, Vec<String>) {
     let mut groups = Vec::new();
     let mut children: Vec<HandedChild<OwnedFd>> = Vec::new();
+    let mut commands = Vec::new();
     let (mut sockets, mut losses) = (Vec::new(), Vec::new());
     let mut next_run = table.next_run();
     make_room(state.children());
@@ -43,7 +45,12 @@ pub fn gather(
                 losses.extend(child.as_ref().and_then(|child| why_replaced(child, member.is_understood)));
                 children.extend(child);
             }
-            members.push(member.snapshot.clone());
+            let mut snapshot = member.snapshot.clone();
+            for run in &member.commands {
+                next_run = next_run.max(run.run.run + 1);
+                commands.extend(find_command(&definition, &mut snapshot, run, table));
+            }
+            members.push(snapshot);
         }
         losses.extend(lost_events(&definition.name, state.waiting(&definition.name)));
         let own = &children[before..];
@@ -63,6 +70,7 @@ pub fn gather(
     let handed = HandOver {
         snapshot,
         children,
+        commands,
         servers: Vec::new(),
         sockets,
         next_run,
@@ -135,6 +143,50 @@ fn find_child(
         ready,
         streams,
     })
+}
+
+/// A command of a process, if it still lives, or if the keeper knows it: then what it wrote last is still to be read.
+fn find_command(
+    group: &Group,
+    member: &mut MemberSnapshot,
+    command: &CommandRun,
+    table: &mut KeeperTable,
+) -> Option<HandedCommand<OwnedFd>> {
+    let run = &command.run;
+    let owner = Owner::Run(run.run);
+    let handle = table.take(owner, Role::Handle);
+    let identified = identify(run, handle.is_some(), table);
+    if identified.is_some() || table.spawned_pid(RunId(run.run)).is_some() {
+        let known = member.commands.iter_mut().find(|known| known.command == command.command);
+        known.into_iter().for_each(|known| known.is_made = true);
+    }
+    if identified.is_none() && !table.has(owner, Role::Stdout) {
+        return None;
+    }
+    let known = identified.unwrap_or_else(|| Run { pid: 0, ..run.clone() });
+    let mut stream = |channel, role| {
+        let pipe = table.take(owner, role);
+        pipe.map(|pipe| HandedChannel { channel, pipe: Some(pipe), pipeline: None, end: Vec::new() })
+    };
+    let stdout = stream(Channel::Stdout, Role::Stdout);
+    let streams = stdout.into_iter().chain(stream(Channel::Stderr, Role::Stderr)).collect();
+    let child = HandedChild {
+        run: RunId(run.run),
+        group: group.name.clone(),
+        process: member.name.clone(),
+        pid: known.pid,
+        kept: known,
+        orphan: true,
+        handle,
+        is_replaced: false,
+        stdin: None,
+        waiting: Vec::new(),
+        listener: None,
+        ready: None,
+        streams,
+    };
+    let CommandRecord { command, kill_at, timeout, .. } = CommandRecord::from(command);
+    Some(HandedCommand { child, command, kill_at, timeout })
 }
 
 /// Who the child of a run is: whoever the keeper has a handle on, or whoever the system confirms.

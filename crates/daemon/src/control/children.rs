@@ -5,6 +5,8 @@
 //! signalled and reaped in one way.
 
 mod adopt;
+mod commands;
+mod ended_command;
 mod hand_over;
 mod leftover;
 mod lingering;
@@ -24,7 +26,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
-use supervisord_core::process::{ExitStatus, KillScope};
+use supervisord_core::process::{ExitStatus, KillScope, ProgramCommand};
 use supervisord_core::supervisor::{KillFailure, ProcessId, SpawnFailure, Spawned, Supervisor};
 use supervisord_core::time::Now;
 use supervisord_sys::cgroup::Cgroup;
@@ -41,6 +43,7 @@ use crate::activity::Activity;
 use crate::descriptor::{deregister, register};
 use crate::output::{OutputHandle, RunId};
 use crate::state;
+pub(super) use ended_command::EndedCommand;
 pub use hand_over::HandedChildren;
 pub use leftover::LeftoverChildren;
 use lingering::Lingering;
@@ -100,6 +103,8 @@ struct Draining {
     status: Option<ExitStatus>,
     /// Whether SIGKILL ended it that this daemon did not send.
     is_foreign_kill: bool,
+    /// Where it is not the program of the process: what it was.
+    command: Option<EndedCommand>,
 }
 
 /// A child that has exited, for whoever learns of its end.
@@ -115,6 +120,8 @@ pub(super) enum Exit {
         /// Whether it had written that it is ready, which nobody had read.
         was_ready: bool,
     },
+    /// A command of a process, which the supervisor is told of as soon as its output has been read.
+    Command { run: RunId },
     /// The plug-in process. Who asked for it is told by this function.
     Plugin(Box<dyn FnOnce() + Send>),
     /// The program that was tried for an upgrade in this run.
@@ -140,6 +147,8 @@ pub(super) struct Drained {
     pub(super) status: ExitStatus,
     /// Whether SIGKILL ended it that this daemon did not send.
     pub(super) is_foreign_kill: bool,
+    /// Where it was not the program of its process: what it was.
+    pub(super) command: Option<EndedCommand>,
 }
 
 /// All children.
@@ -150,6 +159,8 @@ pub(super) struct Children {
     by_pid: HashMap<u32, RunId>,
     /// The last run of each process.
     by_process: HashMap<ProcessId, RunId>,
+    /// The last run of each command of a process.
+    by_command: HashMap<(ProcessId, ProgramCommand), RunId>,
     tokens: ChildTokens,
     unwatched: Unwatched,
     /// Tokens of orphans that have ended and that nobody has reaped.
@@ -174,6 +185,7 @@ impl Children {
             living: HashMap::new(),
             by_pid: HashMap::new(),
             by_process: HashMap::new(),
+            by_command: HashMap::new(),
             tokens: ChildTokens::default(),
             unwatched: Unwatched::default(),
             not_reaped: Vec::new(),
@@ -230,8 +242,14 @@ impl Children {
 
     fn add(&mut self, run: RunId, pid: u32, role: Role, kill_at: Option<Duration>) {
         self.by_pid.insert(pid, run);
-        if let Some(supervised) = role.supervised() {
-            self.by_process.insert(supervised.process, run);
+        match &role {
+            Role::Program(supervised) | Role::Listener(supervised, _) => {
+                self.by_process.insert(supervised.process, run);
+            }
+            Role::Command(child) => {
+                self.by_command.insert((child.supervised.process, child.command), run);
+            }
+            Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => {}
         }
         self.limits.extend(kill_at.map(|kill_at| (kill_at, run)));
         let limit = kill_at.map_or(TimeLimit::None, TimeLimit::Until);
@@ -310,13 +328,26 @@ impl Children {
         if let TimeLimit::Until(kill_at) = limit {
             self.limits.remove(&(kill_at, run));
         }
+        let end = |child: &Supervised, command| Drained {
+            run,
+            process: child.process,
+            pid,
+            status,
+            is_foreign_kill,
+            command,
+        };
         match role {
             Role::Program(supervised) => {
-                let (process, was_ready) = self.drain(run, pid, supervised, status, is_foreign_kill, registry);
+                let (process, was_ready) = self.drain(end(&supervised, None), supervised, registry);
                 Some(Exit::Supervised { run, process, at, last_output: Vec::new(), was_ready })
             }
+            Role::Command(child) => {
+                let ended = EndedCommand::new(&child, matches!(limit, TimeLimit::Exceeded), status);
+                self.drain(end(&child.supervised, Some(ended)), child.supervised, registry);
+                Some(Exit::Command { run })
+            }
             Role::Listener(supervised, mut listener) => {
-                let (process, was_ready) = self.drain(run, pid, supervised, status, is_foreign_kill, registry);
+                let (process, was_ready) = self.drain(end(&supervised, None), supervised, registry);
                 self.tokens.release(listener.token);
                 deregister(registry, &listener.pipe);
                 let last_output = read_available(&mut listener.pipe);
@@ -331,15 +362,10 @@ impl Children {
         }
     }
 
-    fn drain(
-        &mut self,
-        run: RunId,
-        pid: u32,
-        supervised: Supervised,
-        status: ExitStatus,
-        is_foreign_kill: bool,
-        registry: &Registry,
-    ) -> (ProcessId, bool) {
+    /// What a child wrote is to be read before the supervisor is told of its `end`. Gives its process, and whether it had written
+    /// that it is ready.
+    fn drain(&mut self, end: Drained, supervised: Supervised, registry: &Registry) -> (ProcessId, bool) {
+        let Drained { run, pid, status, is_foreign_kill, command, .. } = end;
         let Supervised { process, kept, stdin, orphan, ready } = supervised;
         let was_ready = ready.is_some_and(|mut ready| {
             self.stop_awaiting(&ready, registry);
@@ -354,7 +380,8 @@ impl Children {
             self.tokens.release(orphan.token);
             self.not_reaped.retain(|token| *token != orphan.token);
         }
-        self.draining.insert(run, Draining { process, pid, kept, status: Some(status), is_foreign_kill });
+        let draining = Draining { process, pid, kept, status: Some(status), is_foreign_kill, command };
+        self.draining.insert(run, draining);
         (process, was_ready)
     }
 
@@ -365,14 +392,14 @@ impl Children {
 
     /// Everything a child wrote has been read. Gives its end where the supervisor has not been told yet.
     pub(super) fn drained(&mut self, run: RunId) -> Option<Drained> {
-        let Draining { process, pid, status, is_foreign_kill, .. } = self.draining.remove(&run)?;
-        self.forget_process(run, process);
+        let Draining { process, pid, status, is_foreign_kill, command, .. } = self.draining.remove(&run)?;
+        self.forget_run(run, process, command);
         // They are drained in their order, unless one has been given up.
         match self.drain_deadlines.front() {
             Some((_, first)) if *first == run => _ = self.drain_deadlines.pop_front(),
             _ => self.drain_deadlines.retain(|(_, other)| *other != run),
         }
-        Some(Drained { run, process, pid, status: status?, is_foreign_kill })
+        Some(Drained { run, process, pid, status: status?, is_foreign_kill, command })
     }
 
     /// A child whose output has not been read in time; the supervisor is told now.
@@ -383,10 +410,10 @@ impl Children {
         }
         self.drain_deadlines.pop_front();
         let draining = self.draining.get_mut(&run)?;
-        let process = draining.process;
+        let (process, command) = (draining.process, draining.command);
         let (pid, status, is_foreign_kill) = (draining.pid, draining.status.take()?, draining.is_foreign_kill);
-        let drained = Drained { run, process, pid, status, is_foreign_kill };
-        self.forget_process(run, process);
+        let drained = Drained { run, process, pid, status, is_foreign_kill, command };
+        self.forget_run(run, process, command);
         Some(drained)
     }
 
@@ -394,9 +421,11 @@ impl Children {
         self.drain_deadlines.front().map(|(deadline, _)| *deadline)
     }
 
-    fn forget_process(&mut self, run: RunId, process: ProcessId) {
-        if self.by_process.get(&process) == Some(&run) {
-            self.by_process.remove(&process);
+    fn forget_run(&mut self, run: RunId, process: ProcessId, command: Option<EndedCommand>) {
+        match command.map(|ended| (process, ended.command)) {
+            Some(key) if self.by_command.get(&key) == Some(&run) => _ = self.by_command.remove(&key),
+            None if self.by_process.get(&process) == Some(&run) => _ = self.by_process.remove(&process),
+            Some(_) | None => {}
         }
     }
 
@@ -418,9 +447,10 @@ impl Children {
         living.or_else(|| self.draining.get(run).map(|draining| draining.kept.clone()))
     }
 
-    /// The same, of a child that is about to be spawned as well.
-    pub(super) fn kept_or_expected(&self, process: ProcessId) -> Option<state::Run> {
-        self.kept(process).or_else(|| self.spawner.prepared(process))
+    /// What identifies the children of a process to another daemon, its program that is about to be spawned among them.
+    pub(super) fn runs(&self, process: ProcessId) -> state::Runs {
+        let program = self.kept(process).or_else(|| self.spawner.prepared(process));
+        state::Runs { program, commands: self.kept_commands(process) }
     }
 
     /// Sends a signal to a child and to those that the scope adds, but never to a pid that has been reaped: another process
@@ -459,7 +489,7 @@ impl Children {
         while let Some((_, run)) = self.limits.first().copied().filter(|(kill_at, _)| *kill_at <= now) {
             self.limits.pop_first();
             // It can only have ended, which is told soon.
-            let _ = self.kill(run, SIGKILL, KillScope::Process);
+            let _ = self.kill(run, SIGKILL, self.scope_of_limit(run));
             if let Some(child) = self.living.get_mut(&run) {
                 child.limit = TimeLimit::Exceeded;
             }

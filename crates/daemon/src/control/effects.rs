@@ -1,9 +1,10 @@
 //! What the supervisor wants done, done.
 
 use supervisord_config::model::LogLevel;
+use supervisord_config::pyrepr::repr;
 use supervisord_core::output::debug_text;
-use supervisord_core::process::{KillScope, StopPlan};
-use supervisord_core::supervisor::{Effect, HandlerVerdict, ProcessId, SupervisorInput};
+use supervisord_core::process::{CommandPlan, KillScope, ProgramCommand, StopPlan};
+use supervisord_core::supervisor::{Effect, HandlerVerdict, ProcessId, SpawnFailure, SupervisorInput};
 use supervisord_sys::process_tree;
 use supervisord_sys::signal::SIGKILL;
 
@@ -31,6 +32,27 @@ impl Control {
         let reaches_tree = self.supervisor.process(process).is_some_and(|config| StopPlan::of(config).reaches_tree());
         if reaches_tree && !process_tree::adopts_orphans() && process_tree::adopt_orphans().is_ok() {
             self.supervisor.expect_orphans();
+        }
+    }
+
+    /// Runs a command of a process beside its program.
+    fn run_command(&mut self, process: ProcessId, command: ProgramCommand, plan: &CommandPlan) -> Result<(), String> {
+        let (tools, survival) = (&self.tools, self.survival.as_mut());
+        let spawned = self.children.spawn_command(process, command, plan, &self.supervisor, tools, survival);
+        self.reap();
+        if self.survival.as_ref().is_some_and(Survival::has_used_half_of_pid_slots) {
+            self.write_notes();
+        }
+        match spawned {
+            Ok(pid) => {
+                if self.tools.activity.wants(LogLevel::Debug) {
+                    let name = self.supervisor.process(process).map_or("", |config| &config.identity.name);
+                    let text = format!("spawned: {command} of {} with pid {pid}", repr(name));
+                    self.tools.activity.log(LogLevel::Debug, &text);
+                }
+                Ok(())
+            }
+            Err(SpawnFailure::Refused(reason) | SpawnFailure::Unanswered(reason)) => Err(reason),
         }
     }
 
@@ -70,6 +92,17 @@ impl Control {
                     self.write_notes();
                 }
                 return Some(SupervisorInput::Spawned { process, result });
+            }
+            Effect::RunCommand { process, command, plan } => {
+                let result = self.run_command(process, command, &plan);
+                return result.err().map(|reason| SupervisorInput::CommandEnded {
+                    process,
+                    command,
+                    result: Err(reason),
+                });
+            }
+            Effect::EndCommand { process, command } => {
+                self.children.end_command(process, command, present().mono);
             }
             Effect::Kill { process, run, signal, scope, call } => {
                 if matches!(scope, KillScope::Tree | KillScope::Cgroup) && signal == SIGKILL {

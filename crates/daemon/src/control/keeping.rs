@@ -20,8 +20,7 @@ impl Control {
     pub(super) fn begin_journal(&mut self) {
         let Some(survival) = &mut self.survival else { return };
         let sockets = self.children.spawner.sockets();
-        let begun =
-            survival.journal.begin(&self.supervisor, sockets, |process| self.children.kept_or_expected(process));
+        let begun = survival.journal.begin(&self.supervisor, sockets, |process| self.children.runs(process));
         if let Err(error) = begun {
             let text = format!("the state cannot be kept in memory, only in the state file: {error}");
             self.tools.activity.log(LogLevel::Error, &text);
@@ -131,7 +130,7 @@ impl Control {
         let Some(survival) = &mut self.survival else { return };
         self.unnoted.extend(listeners.into_iter().flatten());
         for process in std::mem::take(&mut self.unnoted) {
-            survival.journal.note(&self.supervisor, process, self.children.kept_or_expected(process));
+            survival.journal.note(&self.supervisor, process, self.children.runs(process));
         }
         survival.keep_handles(|pid| self.children.run_of(pid));
         survival.flush();

@@ -6,7 +6,7 @@ use supervisord_core::process::{EndTraces, ExitStatus};
 use supervisord_core::supervisor::SupervisorInput;
 
 use super::Control;
-use super::children::{Drained, Exit};
+use super::children::{Drained, EndedCommand, Exit};
 use super::exit_status::exit_status;
 use crate::clock::present;
 use crate::output::{OutputRequest, RunId};
@@ -76,6 +76,10 @@ impl Control {
                     self.tools.output.put_off(OutputRequest::Drain { run });
                     self.children.wait_for_output(run, present().mono);
                 }
+                Exit::Command { run } => {
+                    self.tools.output.put_off(OutputRequest::Drain { run });
+                    self.children.wait_for_output(run, present().mono);
+                }
                 Exit::Plugin(on_exit) => on_exit(),
                 Exit::SelfTest(run, result) => self.upgrade_tested(run, result),
                 Exit::Unknown { pid, status } => self.input(SupervisorInput::UnknownExited { pid, status }),
@@ -83,12 +87,16 @@ impl Control {
         }
     }
 
-    /// The output of a child has been read, or has been waited for long enough. `end` is the end of what it wrote, as far as it is
-    /// known.
-    pub(super) fn drained(&mut self, Drained { run, process, pid, status, is_foreign_kill }: Drained, end: &[u8]) {
+    /// The output of a child has been read, or has been waited for long enough. `output` is the end of what it wrote, as far as it
+    /// is known.
+    pub(super) fn drained(&mut self, drained: Drained, output: &[u8]) {
+        let Drained { run, process, pid, status, is_foreign_kill, command } = drained;
+        if let Some(EndedCommand { process, command, end }) = command {
+            return self.input(SupervisorInput::CommandEnded { process, command, result: end.result() });
+        }
         let kills = is_foreign_kill.then(|| self.memory_kills.look(present())).flatten();
-        if kills.is_some() || !end.is_empty() {
-            let traces = EndTraces { output: last_lines(end), kills };
+        if kills.is_some() || !output.is_empty() {
+            let traces = EndTraces { output: last_lines(output), kills };
             self.input(SupervisorInput::Traces { run, traces });
         }
         self.input(SupervisorInput::Exited { run, pid, status });

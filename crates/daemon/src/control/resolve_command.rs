@@ -44,15 +44,16 @@ pub(super) struct CommandResolver {
 }
 
 impl CommandResolver {
-    /// Splits the command and resolves its program, from the cache if it was there a moment ago.
+    /// Splits a command of a process and resolves its program, from the cache if it was there a moment ago.
     pub(super) fn resolve_cached(
         &mut self,
+        line: &str,
         process: &Process,
         child_env: &ChildEnv,
         offload: &mut Offload,
         now: Duration,
     ) -> Result<Launch, Unresolved> {
-        let (arguments, name) = split(process)?;
+        let (arguments, name) = split(line)?;
         let key = (name, search_path(process, child_env));
         let program = match self.cache.get(&key) {
             Some((program, when)) if now < *when + CACHED_FOR => program.clone(),
@@ -69,7 +70,7 @@ impl CommandResolver {
         offload: &mut Offload,
         now: Duration,
     ) -> Result<(), Unresolved> {
-        let (_, name) = split(process)?;
+        let (_, name) = split(&process.spawn.command)?;
         self.locate((name, search_path(process, child_env)), offload, now).map(drop)
     }
 
@@ -104,10 +105,9 @@ fn places(name: &str, search_path: &OsStr) -> String {
 }
 
 /// The words of a command, and the first of them once more.
-fn split(process: &Process) -> Result<(Vec<String>, String), CommandFailure> {
-    let arguments = words::split(&process.spawn.command).map_err(|error| {
-        CommandFailure::Unusable(format!("can't parse command {}: {error}", repr(&process.spawn.command)))
-    })?;
+fn split(line: &str) -> Result<(Vec<String>, String), CommandFailure> {
+    let arguments = words::split(line)
+        .map_err(|error| CommandFailure::Unusable(format!("can't parse command {}: {error}", repr(line))))?;
     let Some(name) = arguments.first().cloned() else {
         return Err(CommandFailure::Unusable("command is empty".to_owned()));
     };
@@ -151,14 +151,18 @@ mod tests {
         let child_env = ChildEnv::new(Vec::new(), &samples::config([]));
         let (mut resolver, mut offload) = (CommandResolver::default(), Offload::new(OutputHandle::new()));
         let start = Duration::from_secs(100);
-        assert!(resolver.resolve_cached(&process, &child_env, &mut offload, start).is_ok());
+        assert!(resolver.resolve_cached(&process.spawn.command, &process, &child_env, &mut offload, start).is_ok());
         fs::remove_file(&path).expect("removed");
         let just = start + CACHED_FOR - Duration::from_millis(1);
-        let launch = resolver.resolve_cached(&process, &child_env, &mut offload, just);
+        let launch = resolver.resolve_cached(&process.spawn.command, &process, &child_env, &mut offload, just);
         let (program, arguments) = launch.map(|launch| (launch.program, launch.arguments)).ok().expect("cached");
         assert_eq!((program, arguments[1].as_str()), (path, "now"));
         let missing = |result| matches!(result, Err(Unresolved::Failed(CommandFailure::Missing(_))));
-        assert!(missing(resolver.resolve_cached(&process, &child_env, &mut offload, start + CACHED_FOR).map(drop)));
+        assert!(missing(
+            resolver
+                .resolve_cached(&process.spawn.command, &process, &child_env, &mut offload, start + CACHED_FOR)
+                .map(drop)
+        ));
         assert!(missing(resolver.check(&process, &child_env, &mut offload, just)), "whoever asks is told the truth");
     }
 }

@@ -3,13 +3,13 @@
 use std::os::fd::OwnedFd;
 
 use supervisord_config::model::{Config, LogLevel};
-use supervisord_core::supervisor::{DaemonExit, ProcessId, SpawnFailure, Spawned, SupervisorInput};
+use supervisord_core::supervisor::{DaemonExit, ProcessId, RunningCommand, SpawnFailure, Spawned, SupervisorInput};
 
 use super::Control;
 use super::children::HandedChildren;
 use crate::adoption::Afresh;
 use crate::clock::present;
-use crate::hand_over::HandedChild;
+use crate::hand_over::{HandedChild, HandedCommand};
 
 /// What a daemon that was started after another one was killed has to make of what that one left.
 pub struct Reconfigured {
@@ -39,6 +39,9 @@ impl Control {
             self.children.adopt_keeper(keeper.pid());
         }
         let replaced: Vec<_> = handed.children.into_iter().filter_map(|child| self.adopt(child)).collect();
+        for command in handed.commands {
+            self.adopt_command(command);
+        }
         // The first thing after an upgrade: nobody has reaped meanwhile.
         self.reap_and_report();
         // From here on children may be made, which the state file must know.
@@ -66,6 +69,7 @@ impl Control {
                 _ => SupervisorInput::Vanished { process },
             });
         }
+        self.account_for_commands();
         for process in replaced {
             self.supervisor.replace(process, present());
             self.perform_effects();
@@ -74,6 +78,26 @@ impl Control {
             // The daemon before may have been killed between its finish and what follows from that.
             self.supervisor.find_exit();
             self.perform_effects();
+        }
+    }
+
+    /// Takes over a command of a program. One that has ended meanwhile is accounted for with all others.
+    fn adopt_command(&mut self, command: HandedCommand<OwnedFd>) {
+        let Some(process) = self.supervisor.find_process(&command.child.group, &command.child.process) else { return };
+        let (tools, registry) = (&self.tools, self.poll.registry());
+        self.children.adopt_command(command, process, &self.supervisor, tools, registry);
+    }
+
+    /// Tells the supervisor of the commands that it believes to run and nobody found.
+    fn account_for_commands(&mut self) {
+        for (process, RunningCommand { command, is_made }) in self.supervisor.running_commands() {
+            if self.children.has_command(process, command) {
+                continue;
+            }
+            self.input(match is_made {
+                true => SupervisorInput::CommandEnded { process, command, result: Err(ended_unseen()) },
+                false => SupervisorInput::CommandNotMade { process, command },
+            });
         }
     }
 
@@ -96,4 +120,9 @@ impl Control {
 /// What became of a child that the daemon before was about to make.
 fn killed_meanwhile() -> SpawnFailure {
     SpawnFailure::Refused("the daemon was killed while making it".to_owned())
+}
+
+/// What became of a command that ended while no daemon ran.
+fn ended_unseen() -> String {
+    "it ended while no daemon ran, with an unknown exit status".to_owned()
 }

@@ -4,6 +4,7 @@
 //! spawned soon are prepared early: their logs are opened while the ones before them are spawned.
 
 mod cgroups;
+mod command;
 mod failure;
 mod logs;
 mod pipes;
@@ -40,11 +41,12 @@ use crate::clock::present;
 use crate::hand_over::HandedSocket;
 use crate::keeper::Owner;
 use crate::output::{OutputHandle, OutputRequest, RunId};
-use crate::state::{Run, Socket};
+use crate::state::{Run, Runs, Socket};
 use cgroups::{Cgroups, NewCgroup};
+pub(super) use command::{CommandSpawn, SpawnedCommand};
 use failure::{dispatcher_error, fork_error, log_error, removed};
-pub(super) use logs::channel;
 use logs::{LogOpener, Opening};
+pub(super) use logs::{channel, command_channel};
 use pipes::Pipes;
 use users::Users;
 
@@ -72,6 +74,17 @@ struct Prepared {
     pipes: Pipes,
     kept: Run,
     opening: Opening,
+}
+
+/// What is needed to create a child of a process.
+struct Creation<'p> {
+    command: Launch,
+    /// What its environment has besides that of the program.
+    variables: &'p [(String, String)],
+    descriptors: ChildDescriptors<'p>,
+    opening: Opening,
+    /// The mark by which its descendants are to be known.
+    tree: Option<TreeMark>,
 }
 
 /// A program that has been spawned.
@@ -161,12 +174,14 @@ impl ChildSpawner {
             prepared.unwrap_or_else(|| self.prepare(id, supervisor, tools, survival.as_deref_mut()))?;
         if let Some(survival) = survival.as_deref_mut() {
             // Before the child exists: at no moment is there a child that nobody knows.
-            survival.journal.note(supervisor, id, Some(kept.clone()));
+            survival.journal.note(supervisor, id, Runs::of_program(Some(kept.clone())));
         }
         let pid_slot = survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
         let cgroup = self.cgroups.make(&row.config, run, &tools.activity);
         let entrance = cgroup.as_ref().map(NewCgroup::entrance);
-        let created = self.create(&row, command, pipes.descriptors(entrance), opening, pid_slot, tools);
+        let tree = StopPlan::of(&row.config).reaches_tree().then(TreeMark::random).flatten();
+        let creation = Creation { command, variables: &[], descriptors: pipes.descriptors(entrance), opening, tree };
+        let created = self.create(&row, creation, pid_slot, tools);
         let cgroup = cgroup.map(|new| new.cgroup);
         let (pid, at, started) = match created {
             Ok(created) => created,
@@ -194,13 +209,8 @@ impl ChildSpawner {
         let process = &row.config;
         let command = self
             .resolver
-            .resolve_cached(process, &tools.child_env, &mut self.offload, present().mono)
-            .map_err(|unresolved| match unresolved {
-                Unresolved::Failed(CommandFailure::Missing(text) | CommandFailure::Unusable(text)) => {
-                    SpawnFailure::Refused(text)
-                }
-                Unresolved::Unanswered(text) => SpawnFailure::Unanswered(text),
-            })?;
+            .resolve_cached(&process.spawn.command, process, &tools.child_env, &mut self.offload, present().mono)
+            .map_err(spawn_failure)?;
         let socket = match &process.spawn.socket {
             Some(socket) => {
                 let acquired = self.sockets.acquire(&row.group, socket, &tools.activity, &mut self.offload)?;
@@ -232,16 +242,15 @@ impl ChildSpawner {
     fn create(
         &mut self,
         row: &Row,
-        command: Launch,
-        descriptors: ChildDescriptors<'_>,
-        opening: Opening,
+        creation: Creation<'_>,
         pid_slot: &AtomicU64,
         tools: &Tools,
     ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
+        let Creation { command, variables, descriptors, opening, tree } = creation;
         let fork_error = |error| SpawnFailure::Refused(fork_error(process, error));
         let plan = match self.users.run_as(process, &mut self.offload, &tools.activity) {
-            Ok(user) => plan(row, command, user, tools).map_err(fork_error),
+            Ok(user) => plan(row, command, variables, user, tools).map_err(fork_error),
             Err(NoReply) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
         };
         if let Err(failure) = self.log_opener.wait(opening, tools) {
@@ -258,7 +267,7 @@ impl ChildSpawner {
         let before = start_time::boot_time();
         let plan = plan?;
         let make = || self.spawner.spawn(plan, descriptors, pid_slot);
-        let child = match StopPlan::of(process).reaches_tree().then(TreeMark::random).flatten() {
+        let child = match tree {
             Some(mark) => mark.given_to(make),
             None => make(),
         };
@@ -326,9 +335,27 @@ fn release(run: RunId, tools: &Tools, survival: Option<&mut Survival>) {
     }
 }
 
-fn plan(row: &Row, command: Launch, user: Option<RunAs>, tools: &Tools) -> Result<SpawnPlan, Errno> {
+fn spawn_failure(unresolved: Unresolved) -> SpawnFailure {
+    match unresolved {
+        Unresolved::Failed(CommandFailure::Missing(text) | CommandFailure::Unusable(text)) => {
+            SpawnFailure::Refused(text)
+        }
+        Unresolved::Unanswered(text) => SpawnFailure::Unanswered(text),
+    }
+}
+
+fn plan(
+    row: &Row,
+    command: Launch,
+    variables: &[(String, String)],
+    user: Option<RunAs>,
+    tools: &Tools,
+) -> Result<SpawnPlan, Errno> {
     let process = &row.config;
-    let environment = child_env::environment(process, &row.group, &tools.child_env)?;
+    let mut environment = child_env::environment(process, &row.group, &tools.child_env)?;
+    for (name, value) in variables {
+        environment.set(name, value)?;
+    }
     let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;
     if let Some(directory) = &process.spawn.directory {
         plan = plan.directory(Path::new(directory))?;

@@ -59,6 +59,7 @@ impl Control {
         let state = HandOver::<std::os::fd::OwnedFd> {
             snapshot: self.supervisor.snapshot(),
             children: Vec::new(),
+            commands: Vec::new(),
             servers: Vec::new(),
             sockets: Vec::new(),
             next_run: 0,
@@ -196,6 +197,7 @@ impl Control {
         let handed = HandOver {
             snapshot: self.supervisor.snapshot(),
             children: handed.children,
+            commands: handed.commands,
             servers: servers.collect(),
             sockets: handed.sockets,
             next_run: handed.next_run,

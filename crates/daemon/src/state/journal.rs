@@ -15,7 +15,7 @@ use supervisord_core::supervisor::{DaemonExit, ProcessId, Supervisor};
 use supervisord_sys::{Pid, exec, proc_stat, start_time};
 
 use super::record::{Logs, ProcessRecord, Record, Socket, Writer};
-use super::run::Run;
+use super::run::Runs;
 use super::version;
 use crate::output::{OutputHandle, OutputRequest};
 
@@ -69,7 +69,7 @@ impl Journal {
         &mut self,
         supervisor: &Supervisor,
         sockets: Vec<Socket>,
-        run_of: impl Fn(ProcessId) -> Option<Run>,
+        runs_of: impl Fn(ProcessId) -> Runs,
     ) -> io::Result<()> {
         let mut content = Vec::new();
         append(&mut content, &Record::Supervisord(writer()));
@@ -80,7 +80,7 @@ impl Journal {
             for id in members {
                 let Some(member) = supervisor.member_snapshot(*id) else { continue };
                 let waiting = supervisor.waiting_for(*id);
-                let process = ProcessRecord::new(&group.name, &member, run_of(*id), waiting);
+                let process = ProcessRecord::new(&group.name, &member, &runs_of(*id), waiting);
                 let begin = content.len();
                 append(&mut content, &Record::Process(Box::new(process)));
                 self.written.insert(*id, hash(&content[begin..]));
@@ -133,14 +133,14 @@ impl Journal {
     }
 
     /// Notes how a process is, unless that stands there already, or the state is not begun, which will say how all are.
-    pub fn note(&mut self, supervisor: &Supervisor, id: ProcessId, run: Option<Run>) {
+    pub fn note(&mut self, supervisor: &Supervisor, id: ProcessId, runs: Runs) {
         if !self.is_begun() {
             return;
         }
         let (Some(group), Some(member)) = (supervisor.group_of(id), supervisor.member_snapshot(id)) else { return };
         let waiting = if supervisor.is_listener(id) { supervisor.waiting_for(id) } else { 0 };
         let mut line = Vec::new();
-        append(&mut line, &Record::Process(Box::new(ProcessRecord::new(group, &member, run, waiting))));
+        append(&mut line, &Record::Process(Box::new(ProcessRecord::new(group, &member, &runs, waiting))));
         let hash = hash(&line);
         if self.written.insert(id, hash) != Some(hash) {
             self.append(line);

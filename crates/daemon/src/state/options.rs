@@ -149,6 +149,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::Probe
         | K::OnUnhealthy
         | K::Text
+        | K::Command
         | K::Password
         | K::ExitWhen
         | K::StopScope

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use supervisord_config::model::{Config, Group, GroupKind, Process};
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 
+use super::command::CommandRecord;
 use super::record::{self, Logs, Record, Socket, Writer};
-use super::run::Run;
+use super::run::{CommandRun, Run};
 use super::{definition, stable, version, version_1};
 
 /// What a state says, all lines taken together.
@@ -24,6 +25,8 @@ pub struct State {
     pub is_ending: bool,
     /// Why, where a program has caused it.
     pub exit: Option<record::CausedExit>,
+    /// Children of which it is not known what they are for: they are commands of programs, but nothing else of them is understood.
+    pub unknown_commands: Vec<Run>,
     /// Whether it is of a version of which only the [stable part](stable) is understood.
     pub is_of_other_version: bool,
 }
@@ -38,6 +41,8 @@ pub struct Member {
     pub snapshot: MemberSnapshot,
     /// Its child.
     pub run: Option<Run>,
+    /// Its commands that run beside its program.
+    pub commands: Vec<CommandRun>,
     /// Whether its definition and how far it has got are understood, and not only who its child is.
     pub is_understood: bool,
 }
@@ -113,7 +118,7 @@ impl State {
                 self.waiting.insert(group.clone(), waiting);
                 let snapshot = member.member(&group);
                 let key = (group, snapshot.name.clone());
-                self.members.insert(key, Member { snapshot, run, is_understood: true });
+                self.members.insert(key, Member { snapshot, run, commands: Vec::new(), is_understood: true });
             }
         }
     }
@@ -148,6 +153,8 @@ struct Gathering {
     processes: BTreeMap<Key, record::ProcessRecord>,
     /// The children of lines that are not understood, where they are the last about their process.
     children: BTreeMap<Key, Option<Run>>,
+    /// The other commands in the last line about each process.
+    commands: BTreeMap<Key, Vec<Run>>,
     logs: HashMap<Key, Logs>,
 }
 
@@ -159,7 +166,9 @@ impl Gathering {
         };
         if let Some(record) = record {
             self.take(record);
-        } else if let Some(stable::StableProcess { group, name, run }) = stable::process(line) {
+        } else if let Some(stable::StableProcess { group, name, run, commands }) = stable::process(line) {
+            let commands = commands.into_iter().filter_map(|command| command.run).collect();
+            self.commands.insert((group.clone(), name.clone()), commands);
             self.children.insert((group, name), run);
         }
     }
@@ -172,6 +181,7 @@ impl Gathering {
                 self.state.forget(&group);
                 self.processes.retain(|(known, _), _| *known != group);
                 self.children.retain(|(known, _), _| *known != group);
+                self.commands.retain(|(known, _), _| *known != group);
                 self.logs.retain(|(known, _), _| *known != group);
                 self.state.sockets.retain(|socket| socket.group != group);
             }
@@ -181,6 +191,8 @@ impl Gathering {
             Record::Process(process) => {
                 let key = (process.group.clone(), process.name.clone());
                 self.children.remove(&key);
+                let commands = process.commands.iter().filter_map(|command| command.run.clone()).collect();
+                self.commands.insert(key.clone(), commands);
                 self.processes.insert(key, *process);
             }
             Record::Socket(socket) => {
@@ -201,10 +213,15 @@ impl Gathering {
                 }
                 let Some(record) = self.processes.remove(&key) else { continue };
                 let snapshot = record.member(process, self.logs.remove(&key).as_ref());
+                let commands: Vec<CommandRun> = record.commands.iter().filter_map(CommandRecord::command_run).collect();
+                if let Some(left) = self.commands.get_mut(&key) {
+                    left.retain(|run| !commands.iter().any(|command| command.run == *run));
+                }
                 self.state.waiting.insert(group.name.clone(), record.waiting);
-                self.state.members.insert(key, Member { snapshot, run: record.run, is_understood: true });
+                self.state.members.insert(key, Member { snapshot, run: record.run, commands, is_understood: true });
             }
         }
+        self.state.unknown_commands = std::mem::take(&mut self.commands).into_values().flatten().collect();
         // What is left has a line that is broken, or a definition that is. By their names, as everything follows their order.
         let mut left: BTreeMap<Key, Option<Run>> =
             self.processes.into_iter().map(|(key, process)| (key, process.run)).collect();
@@ -215,7 +232,9 @@ impl Gathering {
             let is_listener = matches!(group.kind, GroupKind::Listeners(_));
             let record = record::ProcessRecord::of_child(&key.0, &key.1, &run, is_listener);
             let snapshot = record.member(&process, self.logs.remove(&key).as_ref());
-            self.state.members.insert(key, Member { snapshot, run: Some(run), is_understood: false });
+            self.state
+                .members
+                .insert(key, Member { snapshot, run: Some(run), commands: Vec::new(), is_understood: false });
         }
         self.state
     }

@@ -17,12 +17,13 @@ use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
+use super::command::CommandRecord;
 use super::definition;
 use super::health::HealthRecord;
 use super::last_end::LastEndRecord;
 use super::last_request::LastRequestRecord;
 use super::listener::Listener;
-use super::run::Run;
+use super::run::{Run, Runs};
 use crate::clock::present;
 
 /// The version that is written. Version 1 is read as well, see [`super::version_1`].
@@ -195,6 +196,15 @@ pub struct ProcessRecord {
     /// How far it has got with being recycled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recycling: Option<Recycling>,
+    /// The hook before its start runs. Its state is that before, as where it waits for what it depends on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) in_pre_start: bool,
+    /// The hook before its stop runs. Its state is that before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) in_pre_stop: bool,
+    /// Its commands that run beside its program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRecord>,
     /// How many steps of its stop plan are done besides the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) stop_step: u32,
@@ -276,7 +286,8 @@ fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
 
 impl ProcessRecord {
     /// How far a process of this group has got.
-    pub fn new(group: &str, member: &MemberSnapshot, run: Option<Run>, waiting: usize) -> ProcessRecord {
+    pub fn new(group: &str, member: &MemberSnapshot, runs: &Runs, waiting: usize) -> ProcessRecord {
+        let run = runs.program.clone();
         let Progress {
             phase,
             wanted,
@@ -303,7 +314,10 @@ impl ProcessRecord {
             group: group.to_owned(),
             name: member.name.clone(),
             state: match phase {
-                ProcessPhase::AwaitingDependencies | ProcessPhase::AwaitingTurn => ProcessState::Stopped.code(),
+                ProcessPhase::AwaitingDependencies | ProcessPhase::AwaitingTurn | ProcessPhase::PreStart => {
+                    ProcessState::Stopped.code()
+                }
+                ProcessPhase::PreStop => ProcessState::Running.code(),
                 _ => phase.state().code(),
             },
             pid: if run.as_ref().is_some_and(|run| run.pid == *pid) { 0 } else { *pid },
@@ -333,6 +347,9 @@ impl ProcessRecord {
                 process::Recycling::Due => Some(Recycling::Due),
                 process::Recycling::UnderWay => Some(Recycling::UnderWay),
             },
+            in_pre_start: *phase == ProcessPhase::PreStart,
+            in_pre_stop: *phase == ProcessPhase::PreStop,
+            commands: commands(member, runs),
             stop_step: *stop_step,
             ready: *ready,
             getting_ready: *phase == ProcessPhase::GettingReady,
@@ -376,6 +393,7 @@ impl ProcessRecord {
             stdout_log,
             stderr_log,
             last_request: self.last_request.as_ref().and_then(|request| Some(Arc::new(request.request()?))),
+            commands: self.commands.iter().filter_map(CommandRecord::running).collect(),
             // One that cannot be understood begins anew, which the listener finds out by itself.
             listener: self.listener.clone().map(|listener| {
                 serde_json::from_value::<Listener>(listener).map(ListenerProgress::from).unwrap_or_default()
@@ -428,6 +446,7 @@ impl ProcessRecord {
 
     fn phase(&self, pid: u32) -> ProcessPhase {
         match ProcessState::from_code(self.state.into()).unwrap_or(ProcessState::Unknown) {
+            ProcessState::Stopped if self.in_pre_start => ProcessPhase::PreStart,
             ProcessState::Stopped if self.awaits_dependencies => ProcessPhase::AwaitingDependencies,
             ProcessState::Stopped if self.awaits_turn => ProcessPhase::AwaitingTurn,
             ProcessState::Stopped if self.start == 0 => ProcessPhase::NeverStarted,
@@ -435,6 +454,7 @@ impl ProcessRecord {
             ProcessState::Starting if pid == 0 => ProcessPhase::Spawning,
             ProcessState::Starting if self.getting_ready => ProcessPhase::GettingReady,
             ProcessState::Starting => ProcessPhase::Settling,
+            ProcessState::Running if self.in_pre_stop => ProcessPhase::PreStop,
             ProcessState::Running => ProcessPhase::Up,
             ProcessState::Stopping => ProcessPhase::Stopping,
             ProcessState::Exited if self.deadline.is_some() => ProcessPhase::WaitingToRestart,
@@ -444,6 +464,15 @@ impl ProcessRecord {
             ProcessState::Unknown => ProcessPhase::Unreachable,
         }
     }
+}
+
+/// The commands of a process that run, with what is known of their processes.
+fn commands(member: &MemberSnapshot, runs: &Runs) -> Vec<CommandRecord> {
+    let record = |running: &supervisor::RunningCommand| {
+        let run = runs.commands.iter().find(|run| run.command == running.command);
+        CommandRecord::new(*running, run)
+    };
+    member.commands.iter().map(record).collect()
 }
 
 /// Where a channel is logged.
@@ -524,6 +553,7 @@ mod tests {
                     ProcessPhase::Settling
                         | ProcessPhase::GettingReady
                         | ProcessPhase::Up
+                        | ProcessPhase::PreStop
                         | ProcessPhase::Stopping
                         | ProcessPhase::Unreachable
                 );
@@ -560,9 +590,10 @@ mod tests {
                     stdout_log: None,
                     stderr_log: None,
                     last_request: Some(Arc::new(last_request.clone())),
+                    commands: Vec::new(),
                     listener: None,
                 };
-                let text = serde_json::to_string(&ProcessRecord::new("g", &member, None, 0)).unwrap();
+                let text = serde_json::to_string(&ProcessRecord::new("g", &member, &Runs::default(), 0)).unwrap();
                 let read: ProcessRecord = serde_json::from_str(&text).unwrap();
                 let read = read.member(&samples::process("p"), None);
                 assert_eq!(*read.machine.progress(), progress, "{text}");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use supervisord_core::process::ProgramCommand;
 use supervisord_sys::proc_stat::ProcessStat;
 use supervisord_sys::{Pid, proc_stat, start_time};
 
@@ -35,6 +36,35 @@ pub struct Run {
     /// The pipe that is its stderr.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stderr: Option<u64>,
+}
+
+/// The children of a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// That of its program; none when it has none.
+    pub program: Option<Run>,
+    /// Its other commands.
+    pub commands: Vec<CommandRun>,
+}
+
+impl Runs {
+    /// Those of a process without other commands.
+    pub fn of_program(program: Option<Run>) -> Runs {
+        Runs { program, commands: Vec::new() }
+    }
+}
+
+/// A command of a process that runs beside its program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRun {
+    /// What it is for.
+    pub command: ProgramCommand,
+    /// What identifies its process.
+    pub run: Run,
+    /// When it is killed, on the monotonic clock.
+    pub kill_at: Duration,
+    /// How long it may take altogether.
+    pub timeout: Duration,
 }
 
 /// The number of a run, as a field of another record.

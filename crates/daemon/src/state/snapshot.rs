@@ -12,6 +12,7 @@ use super::configuration::Configuration;
 use super::definition;
 use super::pool::Pool;
 use super::record::{Logs, ProcessRecord};
+use super::run::Runs;
 
 /// The version that is written. It changes when a reader would misunderstand what is new, and not when it can do without
 /// it. Version 1 is read as well, see [`super::version_1`].
@@ -99,7 +100,9 @@ impl From<&GroupSnapshot> for ActiveGroup<ProcessRecord> {
         ActiveGroup {
             definition: (&**definition).into(),
             pool: pool.as_ref().map(Pool::from),
-            members: members_of().map(|(_, member)| ProcessRecord::new(&definition.name, member, None, 0)).collect(),
+            members: members_of()
+                .map(|(_, member)| ProcessRecord::new(&definition.name, member, &Runs::default(), 0))
+                .collect(),
             logs: members_of().filter_map(logs).collect(),
         }
     }

@@ -65,6 +65,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
             Kind::RecycleAfter => "??",
             Kind::Environment => "KEY",
+            Kind::Command => "/bin/echo 'never closed",
             Kind::Dependencies => "a,,b",
             Kind::OnDependencyFailure | Kind::ReadyWhen | Kind::Probe | Kind::OnUnhealthy => "??",
             Kind::Name => "a b",

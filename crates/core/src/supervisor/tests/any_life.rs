@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use supervisord_config::model::{AutoRestart, Backoff, RecycleAfter, RestartLimit};
 
+use super::commands::set_hooks;
 use super::*;
 
 /// What may happen in a world.
@@ -33,6 +34,10 @@ enum Step {
     Reload(bool),
     Remove(usize),
     Add(usize),
+    /// From now on commands take so long.
+    CommandsTake(u64),
+    /// From now on these commands fail, or cannot be run.
+    FailCommands(Vec<ProgramCommand>, bool),
 }
 
 const NAMES: [&str; 4] = ["a", "b", "c", "pool"];
@@ -63,6 +68,9 @@ fn step() -> impl Strategy<Value = Step> {
         any::<bool>().prop_map(Step::Reload),
         (0..4_usize).prop_map(Step::Remove),
         (0..4_usize).prop_map(Step::Add),
+        prop_oneof![Just(0), 0..3_000_u64, Just(100_000)].prop_map(Step::CommandsTake),
+        (prop::sample::subsequence(ProgramCommand::ALL.to_vec(), 0..3), any::<bool>())
+            .prop_map(|(commands, is_broken)| Step::FailCommands(commands, is_broken)),
     ]
 }
 
@@ -82,11 +90,13 @@ fn population(variant: bool) -> Vec<Arc<Group>> {
             process.restart.restart_limit = Some(RestartLimit::Within { restarts: 2, window: Duration::from_secs(20) });
             process.restart.fatal_retry = Some(Duration::from_secs(6));
             process.restart.max_runtime = Some(Duration::from_secs(9));
+            set_hooks(process, &[ProgramCommand::PreStop, ProgramCommand::PostStop]);
         }),
         varied("c", |process| {
             process.start.startretries = 1;
             let (after, spread) = (Duration::from_secs(7), Duration::from_secs(3));
             process.restart.recycle_after = Some(RecycleAfter { after, spread });
+            set_hooks(process, &ProgramCommand::ALL);
         }),
         samples::pool("pool", &["EVENT"], 3),
     ]
@@ -111,6 +121,10 @@ impl World {
         let dead = self.draining.iter().map(|dead| (dead.process, dead.pid));
         let there: BTreeSet<(ProcessId, u32)> = alive.chain(dead).collect();
         let known: BTreeSet<(ProcessId, u32)> = self.supervisor.believed_alive().into_iter().collect();
+        prop_assert_eq!(there, known);
+        let there: BTreeSet<_> = self.commands.keys().copied().collect();
+        let known = self.supervisor.running_commands().into_iter();
+        let known: BTreeSet<_> = known.map(|(process, running)| (process, running.command)).collect();
         prop_assert_eq!(there, known);
         Ok(())
     }
@@ -180,6 +194,11 @@ impl World {
                 self.call(Call::ReloadConfig { config });
             }
             Step::Remove(index) => drop(self.call(Call::RemoveProcessGroup { group: name(index) })),
+            Step::CommandsTake(millis) => self.command_time = Duration::from_millis(millis),
+            Step::FailCommands(commands, is_broken) => {
+                let list = if is_broken { &mut self.unrunnable } else { &mut self.failing };
+                *list = commands;
+            }
             Step::Add(index) => drop(self.call(Call::AddProcessGroup { group: name(index) })),
         }
     }
@@ -199,7 +218,8 @@ proptest! {
         prop_assert_eq!((world.replies.len() + world.abandoned.len()) as u64, world.next_call, "every call has one reply");
         prop_assert!(world.supervisor.jobs.is_empty());
         world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });
-        world.pass(60_000);
+        // Hooks may take their time.
+        world.pass(600_000);
         prop_assert!(world.ending.is_some(), "a shutdown ends when children obey KILL");
         prop_assert!(world.children.is_empty());
     }

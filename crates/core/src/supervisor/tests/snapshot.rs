@@ -50,6 +50,8 @@ impl World {
             dead.process = present(dead.process);
             found.push((dead.process, dead.run, dead.pid, true));
         }
+        let commands = std::mem::take(&mut self.commands).into_iter();
+        self.commands = commands.map(|((process, command), known)| ((present(process), command), known)).collect();
         for (process, run, pid, is_dead) in &found {
             let (process, run, pid, at) = (*process, *run, *pid, self.now);
             self.give(match self.supervisor.row(process).unwrap().pid {
@@ -72,6 +74,11 @@ impl World {
                 0 => SupervisorInput::Spawned { process, result: lost() },
                 _ => SupervisorInput::Vanished { process },
             });
+        }
+        for (process, RunningCommand { command, .. }) in self.supervisor.running_commands() {
+            if !self.commands.contains_key(&(process, command)) {
+                self.give(SupervisorInput::CommandNotMade { process, command });
+            }
         }
     }
 

@@ -9,13 +9,15 @@ use super::leftover::LeftoverChildren;
 use super::role::{Role, Supervised};
 use super::stdin::Stdin;
 use super::{Child, Children};
-use crate::hand_over::{HandedChannel, HandedChild, HandedSocket};
+use crate::hand_over::{HandedChannel, HandedChild, HandedCommand, HandedSocket};
 use crate::keeper::Name;
 use crate::output::{HandedStream, RunId};
+use crate::state::command::CommandRecord;
 
 /// All children of processes and what belongs to them, on their way to the next program.
 pub struct HandedChildren {
     pub(crate) children: Vec<HandedChild<OwnedFd>>,
+    pub(crate) commands: Vec<HandedCommand<OwnedFd>>,
     pub(crate) sockets: Vec<HandedSocket<OwnedFd>>,
     pub(crate) next_run: u64,
 }
@@ -44,15 +46,19 @@ impl Children {
         for HandedStream { run, channel, pipe, pipeline, end } in streams {
             by_run.entry(run).or_default().push(HandedChannel { channel, pipe, pipeline: Some(pipeline), end });
         }
-        let (mut children, mut leftover) = (Vec::new(), LeftoverChildren::default());
+        let (mut children, mut commands, mut leftover) = (Vec::new(), Vec::new(), LeftoverChildren::default());
         for (run, child) in self.living {
             // Another child has the process id of this one, which has ended and has not been told of.
             if self.by_pid.get(&child.pid) != Some(&run) {
                 continue;
             }
-            let (supervised, listener) = match child.role {
-                Role::Program(supervised) => (supervised, None),
-                Role::Listener(supervised, pipe) => (supervised, Some(pipe)),
+            let (supervised, listener, command) = match child.role {
+                Role::Program(supervised) => (supervised, None, None),
+                Role::Listener(supervised, pipe) => (supervised, Some(pipe), None),
+                Role::Command(command) => {
+                    let kept = CommandRecord::from(&command.kept());
+                    (command.supervised, None, Some(kept))
+                }
                 Role::Keeper if keeper == Some(child.pid) => continue,
                 Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => {
                     leftover.add(child.pid);
@@ -63,7 +69,7 @@ impl Children {
             let Some(group) = supervisor.group_of(process) else { continue };
             let Some(config) = supervisor.process(process) else { continue };
             let (stdin, waiting) = stdin.map(Stdin::into_parts).unzip();
-            children.push(HandedChild {
+            let handed = HandedChild {
                 run,
                 group: group.to_string(),
                 process: config.identity.name.clone(),
@@ -77,10 +83,16 @@ impl Children {
                 listener: listener.map(|listener| listener.pipe.into()),
                 ready: ready.map(|ready| ready.pipe.into()),
                 streams: by_run.remove(&run).unwrap_or_default(),
-            });
+            };
+            match command {
+                None => children.push(handed),
+                Some(CommandRecord { command, kill_at, timeout, .. }) => {
+                    commands.push(HandedCommand { child: handed, command, kill_at, timeout });
+                }
+            }
         }
         let (sockets, next_run) = self.spawner.hand_over();
-        (HandedChildren { children, sockets, next_run }, leftover)
+        (HandedChildren { children, commands, sockets, next_run }, leftover)
     }
 
     /// What is left at the end of the control plane, which has stopped the processes of the supervisor.
@@ -88,7 +100,7 @@ impl Children {
         let mut leftover = LeftoverChildren::default();
         for child in self.living.into_values() {
             match child.role {
-                Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => leftover.add(child.pid),
+                Role::Command(_) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => leftover.add(child.pid),
                 Role::Program(_) | Role::Listener(..) => {}
             }
         }

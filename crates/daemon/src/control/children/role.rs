@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
+use supervisord_core::process::ProgramCommand;
 use supervisord_core::supervisor::ProcessId;
 
 use super::listener_pipe::ListenerPipe;
@@ -20,6 +22,9 @@ pub(in crate::control) enum Role {
     Program(Supervised),
     /// An event listener: a program whose stdout control reads, because it is the protocol.
     Listener(Supervised, ListenerPipe),
+    /// A command of a program beside its own. Its output goes to the logs of the program. The supervisor learns of its end once it
+    /// has been read.
+    Command(CommandChild),
     /// The plug-in process. Its output goes where the daemon's goes. Who asked for it learns of its end by this function.
     Plugin(Box<dyn FnOnce() + Send>),
     /// The program on disk, which is tried before an upgrade. The upgrade learns of its end, with what it wrote into this
@@ -41,11 +46,32 @@ pub(in crate::control) struct Supervised {
     pub(super) ready: Option<ReadyPipe>,
 }
 
+/// What control holds of a command of a program beside its own.
+pub(in crate::control) struct CommandChild {
+    pub(super) supervised: Supervised,
+    pub(super) command: ProgramCommand,
+    /// When it is killed, on the monotonic clock, unless it is ended before.
+    pub(super) kill_at: Duration,
+    /// How long it may take altogether.
+    pub(super) timeout: Duration,
+    /// Whether it has been told to end.
+    pub(super) is_being_ended: bool,
+}
+
+impl CommandChild {
+    /// What the state says of it.
+    pub(super) fn kept(&self) -> state::CommandRun {
+        let (command, kill_at, timeout) = (self.command, self.kill_at, self.timeout);
+        state::CommandRun { command, run: self.supervised.kept.clone(), kill_at, timeout }
+    }
+}
+
 impl Role {
     /// What is held of a process of the supervisor; none for other children.
     pub(super) fn supervised(&self) -> Option<&Supervised> {
         match self {
             Role::Program(supervised) | Role::Listener(supervised, _) => Some(supervised),
+            Role::Command(command) => Some(&command.supervised),
             Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
         }
     }
@@ -54,6 +80,7 @@ impl Role {
     pub(super) fn supervised_mut(&mut self) -> Option<&mut Supervised> {
         match self {
             Role::Program(supervised) | Role::Listener(supervised, _) => Some(supervised),
+            Role::Command(command) => Some(&mut command.supervised),
             Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
         }
     }
@@ -62,7 +89,7 @@ impl Role {
     pub(super) fn listener_pipe(&self) -> Option<&ListenerPipe> {
         match self {
             Role::Listener(_, pipe) => Some(pipe),
-            Role::Program(_) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
+            Role::Program(_) | Role::Command(_) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
         }
     }
 

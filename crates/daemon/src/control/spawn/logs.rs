@@ -96,3 +96,16 @@ pub(in crate::control) fn channel(
     };
     Some(AttachChannel { channel, pipe, plan, pipeline, end })
 }
+
+/// What the output plane is to read of a command of a process: it goes to the logs of the program, and causes no events.
+pub(in crate::control) fn command_channel(
+    supervisor: &Supervisor,
+    id: ProcessId,
+    kind: Channel,
+    pipe: Option<OwnedFd>,
+    pipeline: Option<Pipeline>,
+) -> Option<AttachChannel> {
+    let channel = channel(supervisor, id, kind, pipe, pipeline, Vec::new())?;
+    let plan = ChannelPlan { capture_maxbytes: 0, events_enabled: false, keeps_end: false, ..channel.plan };
+    Some(AttachChannel { plan, ..channel })
+}

@@ -66,6 +66,8 @@ struct ProgramResource<'a> {
     waiting_for: Vec<Awaited<'a>>,
     /// None where it is not RUNNING, or nothing tells how it is.
     health: Option<ProgramHealth<'a>>,
+    /// Its commands that run beside its program.
+    commands: Vec<&'static str>,
 }
 
 /// How a program is.
@@ -165,6 +167,7 @@ impl<'a> ProgramResource<'a> {
                 _ => row.awaited.iter().map(Awaited::from).collect(),
             },
             health: row.health.as_deref().map(ProgramHealth::from),
+            commands: row.commands.iter().map(|command| command.word()).collect(),
         }
     }
 }

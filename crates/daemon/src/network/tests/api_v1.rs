@@ -52,6 +52,7 @@ fn programs_are_listed() {
         "dependencies": [],
         "waiting_for": [],
         "health": null,
+        "commands": [],
     });
     let listed = body(&response);
     assert_eq!(listed["programs"][1], fatal);

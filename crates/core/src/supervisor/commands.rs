@@ -1,0 +1,104 @@
+//! The commands of programs beside their own: which run, what their ends mean, and who waits for them.
+//!
+//! A command counts as running from the effect that asks for it until its end has been reported, also while it is being ended.
+//! As long as one runs, its process is not started again, and not removed.
+
+use supervisord_config::model::LogLevel;
+
+use super::running_command::RunningCommand;
+use super::{Effect, Member, ProcessId, Supervisor};
+use crate::process::{CommandPlan, HookPlan, LastEnd, MachineInput, ProgramCommand};
+use crate::texts;
+use crate::time::Now;
+
+impl Supervisor {
+    /// Runs a hook of a process.
+    pub(super) fn run_hook(&mut self, id: ProcessId, hook: ProgramCommand) {
+        let Some(member) = self.members.get(&id) else { return };
+        if let Some(plan) = HookPlan::of(&member.config).command(hook, last_end(member)) {
+            self.run_command(id, hook, plan);
+        }
+    }
+
+    /// Runs a command, unless one of its kind still runs. Its end is reported with
+    /// [`SupervisorInput::CommandEnded`](super::SupervisorInput::CommandEnded).
+    fn run_command(&mut self, id: ProcessId, command: ProgramCommand, plan: CommandPlan) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        if member.commands.iter().any(|running| running.command == command) {
+            let text = texts::command_failed(command, "the one before still runs");
+            let line = texts::command_of(&member.config.identity.name, &text);
+            return self.log(LogLevel::Warn, line);
+        }
+        member.commands.push(RunningCommand { command, is_made: false });
+        self.effects.push_back(Effect::RunCommand { process: id, command, plan });
+    }
+
+    /// Ends the commands of a process that do not outlive its program.
+    pub(super) fn end_commands(&mut self, id: ProcessId) {
+        let Some(member) = self.members.get(&id) else { return };
+        let ended = member.commands.iter().map(|running| running.command).filter(|command| !command.outlives_program());
+        self.effects.extend(ended.map(|command| Effect::EndCommand { process: id, command }));
+    }
+
+    /// A command has ended, or could not be run.
+    pub(super) fn command_ended(
+        &mut self,
+        now: Now,
+        id: ProcessId,
+        command: ProgramCommand,
+        result: Result<(), String>,
+    ) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(position) = member.commands.iter().position(|running| running.command == command) else { return };
+        member.commands.remove(position);
+        let awaited_before = member.machine.awaits_pre_start();
+        let name = member.config.identity.name.clone();
+        match &result {
+            Ok(()) => self.log_debug(|| texts::command_of(&name, &format!("{command} has ended"))),
+            Err(reason) => {
+                let line = texts::command_of(&name, &texts::command_failed(command, reason));
+                self.log(LogLevel::Warn, line);
+            }
+        }
+        self.drive_machine(now, id, MachineInput::CommandEnded(command, result));
+        let machine = self.members.get(&id).map(|member| &member.machine);
+        if awaited_before && machine.is_some_and(|machine| machine.has_failed()) {
+            self.spawn_settled(id);
+        }
+    }
+
+    /// A command that a daemon was about to run when it was killed is run by the next one.
+    pub(super) fn command_not_made(&mut self, now: Now, id: ProcessId, command: ProgramCommand) {
+        let Some(member) = self.members.get(&id) else { return };
+        let machine = &member.machine;
+        let is_wanted = match command {
+            ProgramCommand::PreStart => machine.awaits_pre_start(),
+            ProgramCommand::PostStart => machine.is_up(),
+            ProgramCommand::PreStop => machine.awaits_pre_stop(),
+            ProgramCommand::PostStop => true,
+        };
+        match HookPlan::of(&member.config).command(command, last_end(member)).filter(|_| is_wanted) {
+            Some(plan) => self.effects.push_back(Effect::RunCommand { process: id, command, plan }),
+            None => self.command_ended(now, id, command, Err("it was not run".to_owned())),
+        }
+    }
+
+    /// All commands that run as far as the supervisor knows.
+    pub fn running_commands(&self) -> Vec<(ProcessId, RunningCommand)> {
+        let each = |(id, commands): (ProcessId, &[RunningCommand])| {
+            commands.iter().map(|running| (id, *running)).collect::<Vec<_>>()
+        };
+        self.members.iter().map(|(id, member)| (*id, member.commands.as_slice())).flat_map(each).collect()
+    }
+
+    fn log_debug(&mut self, line: impl FnOnce() -> String) {
+        if self.logs(LogLevel::Debug) {
+            self.log(LogLevel::Debug, line());
+        }
+    }
+}
+
+/// How the last child of a process ended.
+fn last_end(member: &Member) -> Option<&LastEnd> {
+    member.machine.last_end().map(|end| &**end)
+}

@@ -1,0 +1,135 @@
+//! Commands of programs beside their own: they are spawned, ended and accounted for by what they are for.
+
+use std::time::Duration;
+
+use mio::Registry;
+use supervisord_core::process::{CommandPlan, KillScope, ProgramCommand};
+use supervisord_core::supervisor::{ProcessId, SpawnFailure, Supervisor};
+use supervisord_sys::signal::SIGTERM;
+
+use super::role::{CommandChild, Role, Supervised};
+use super::{Children, TimeLimit};
+use crate::control::spawn::{self, CommandSpawn, SpawnedCommand};
+use crate::control::survival::Survival;
+use crate::control::tools::Tools;
+use crate::hand_over::HandedCommand;
+use crate::output::{OutputRequest, RunId};
+use crate::state::CommandRun;
+
+/// How long a command that has been told to end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Children {
+    /// Spawns a command of a process. Gives its process id.
+    pub(in crate::control) fn spawn_command(
+        &mut self,
+        process: ProcessId,
+        command: ProgramCommand,
+        plan: &CommandPlan,
+        supervisor: &Supervisor,
+        tools: &Tools,
+        survival: Option<&mut Survival>,
+    ) -> Result<u32, SpawnFailure> {
+        let spawn = CommandSpawn { process, command, plan, runs: self.runs(process) };
+        let spawned = self.spawner.spawn_command(spawn, supervisor, tools, survival)?;
+        let SpawnedCommand { run, pid, kept } = spawned;
+        let supervised = Supervised { process, kept: kept.run, stdin: None, orphan: None, ready: None };
+        self.add_command(run, pid, supervised, kept.command, kept.kill_at, kept.timeout);
+        Ok(pid)
+    }
+
+    fn add_command(
+        &mut self,
+        run: RunId,
+        pid: u32,
+        supervised: Supervised,
+        command: ProgramCommand,
+        kill_at: Duration,
+        timeout: Duration,
+    ) {
+        let child = CommandChild { supervised, command, kill_at, timeout, is_being_ended: false };
+        self.add(run, pid, Role::Command(child), Some(kill_at));
+    }
+
+    /// Has a command end soon: it is asked to, with its process group, and killed a little later.
+    pub(in crate::control) fn end_command(&mut self, process: ProcessId, command: ProgramCommand, now: Duration) {
+        let Some(run) = self.by_command.get(&(process, command)).copied() else { return };
+        let Some(child) = self.living.get_mut(&run) else { return };
+        let Role::Command(role) = &mut child.role else { return };
+        if std::mem::replace(&mut role.is_being_ended, true) {
+            return;
+        }
+        if let TimeLimit::Until(kill_at) = child.limit {
+            self.limits.remove(&(kill_at, run));
+            let kill_at = kill_at.min(now + GRACE);
+            self.limits.insert((kill_at, run));
+            child.limit = TimeLimit::Until(kill_at);
+        }
+        // It can only have ended, which is told soon.
+        let _ = self.kill(run, SIGTERM, KillScope::Group);
+    }
+
+    /// Whom the signal reaches that ends a child at its time limit.
+    pub(super) fn scope_of_limit(&self, run: RunId) -> KillScope {
+        match self.living.get(&run).map(|child| &child.role) {
+            Some(Role::Command(_)) => KillScope::Group,
+            Some(Role::Program(_) | Role::Listener(..) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper) | None => {
+                KillScope::Process
+            }
+        }
+    }
+
+    /// Whether a command has a child, or had one whose end is about to be told.
+    pub(in crate::control) fn has_command(&self, process: ProcessId, command: ProgramCommand) -> bool {
+        self.by_command.contains_key(&(process, command))
+    }
+
+    /// What identifies the commands of a process to another daemon.
+    pub(super) fn kept_commands(&self, process: ProcessId) -> Vec<CommandRun> {
+        if self.by_command.is_empty() {
+            return Vec::new();
+        }
+        let runs = ProgramCommand::ALL.into_iter().filter_map(|command| self.by_command.get(&(process, command)));
+        let living = runs.filter_map(|run| self.living.get(run));
+        let kept = living.filter_map(|child| match &child.role {
+            Role::Command(role) => Some(role.kept()),
+            Role::Program(_) | Role::Listener(..) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
+        });
+        kept.collect()
+    }
+
+    /// Takes over a command of the daemon before. False when it has ended meanwhile.
+    pub(in crate::control) fn adopt_command(
+        &mut self,
+        handed: HandedCommand<std::os::fd::OwnedFd>,
+        id: ProcessId,
+        supervisor: &Supervisor,
+        tools: &Tools,
+        registry: &Registry,
+    ) -> bool {
+        let Some(command) = handed.command() else { return false };
+        let (kill_at, timeout) = (Duration::from_nanos(handed.kill_at), Duration::from_nanos(handed.timeout));
+        let child = handed.child;
+        let Some(process) = supervisor.process(id) else { return false };
+        let (name, run) = (process.identity.name.as_str(), child.run);
+        let channels = child.streams.into_iter().filter_map(|stream| {
+            let pipe = Some(stream.pipe?);
+            spawn::command_channel(supervisor, id, stream.channel, pipe, stream.pipeline)
+        });
+        let channels = channels.collect();
+        tools.output.send(OutputRequest::Resume { run, process: name.into(), channels });
+        let orphan = match child.orphan {
+            false => None,
+            true => match self.watch_orphan(run, &child.kept, child.handle, name, &tools.activity, registry) {
+                Some(orphan) => Some(orphan),
+                None => {
+                    tools.output.send(OutputRequest::Drain { run });
+                    return false;
+                }
+            },
+        };
+        let supervised = Supervised { process: id, kept: child.kept, stdin: None, orphan, ready: None };
+        self.add_command(run, child.pid, supervised, command, kill_at, timeout);
+        true
+    }
+}
