@@ -68,7 +68,9 @@ impl Why {
                 let left = by.map(|by| span(by.saturating_sub(clock.now.mono).as_secs_f64()));
                 let left =
                     left.map(|left| format!(", for which it has {left} left (ready_timeout)")).unwrap_or_default();
-                format!("pid {} was started and has not said that it is ready{sign}{left}", row.pid)
+                let trouble = row.ready_trouble.as_ref().map(|trouble| format!("; the last probe failed: {trouble}"));
+                let trouble = trouble.unwrap_or_default();
+                format!("pid {} was started and has not said that it is ready{sign}{left}{trouble}", row.pid)
             }
             Outlook::Waits => "it is started as soon as what it depends on allows it".to_owned(),
             Outlook::WaitsForTurn => {
