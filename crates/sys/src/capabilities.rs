@@ -23,6 +23,8 @@ pub struct Capabilities {
     pub process_limit: bool,
     /// A signal reaches all descendants of a program, wherever they have gone.
     pub process_trees: bool,
+    /// It is known how many processes were killed for want of memory.
+    pub memory_kills: bool,
 }
 
 /// Linux.
@@ -37,6 +39,7 @@ pub const LINUX: Capabilities = Capabilities {
     names_port_holder: true,
     process_limit: true,
     process_trees: true,
+    memory_kills: true,
 };
 
 /// macOS.
@@ -51,6 +54,7 @@ pub const MACOS: Capabilities = Capabilities {
     names_port_holder: false,
     process_limit: true,
     process_trees: false,
+    memory_kills: false,
 };
 
 /// FreeBSD.
@@ -65,7 +69,7 @@ pub const SYSTEMS: [Capabilities; 4] = [LINUX, MACOS, FREEBSD, SOLARIS];
 /// A row of the table: the feature, the first release of Linux with it, and whether a system offers it.
 type Row = (&'static str, &'static str, fn(&Capabilities) -> bool);
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     ("Programs go on when the daemon is killed; the next one takes them over (`adopt`)", "5.3", |system| {
         system.take_over
     }),
@@ -83,6 +87,7 @@ const ROWS: [Row; 9] = [
     ("A stop reaches all descendants of a program, whatever they do (`kill_scope=tree`)", "5.3", |system| {
         system.process_trees
     }),
+    ("`why` tells a program that was killed for want of memory from others", "4.13", |system| system.memory_kills),
 ];
 
 /// The table as the documentation shows it.
