@@ -310,6 +310,35 @@ fn status_has_more_columns_and_json_on_request() {
     });
 }
 
+#[test]
+fn an_unhealthy_program_fails_the_health_check_and_a_wait_until_it_is_mended() {
+    only_ours(|| {
+        let text = "[program:web]\ncommand=sleep 1000\nstartsecs=0\nhealthcheck=file:{dir}/well\n\
+            healthcheck_interval=1s\nhealthcheck_retries=2\n[program:other]\ncommand=sleep 1000\nstartsecs=0\n";
+        let mut daemon = Scene::with("ill", text).start(Subject::Ours);
+        daemon.wait_until("it is unhealthy", |daemon| daemon.ctl(&["health", "-q"]).code == 1);
+        let health = daemon.ctl(&["health"]);
+        assert!(health.stdout.starts_with("web: unhealthy: ") && health.code == 1, "{}", health.stdout);
+        assert_eq!(health.stdout.lines().count(), 1, "{}", health.stdout);
+        assert_eq!(daemon.ctl(&["wait", "web"]).code, 0, "it is RUNNING");
+        let waited = daemon.ctl(&["wait", "web", "--for", "healthy", "--timeout", "50ms"]);
+        assert!(waited.stdout.starts_with("web: ERROR (is not healthy: RUNNING, unhealthy: "), "{}", waited.stdout);
+        assert_eq!(waited.code, 1);
+        assert_explained(&daemon, "web", &["health: unhealthy"]);
+        let wide = daemon.ctl(&["status", "--wide"]).stdout;
+        assert!(wide.contains("  HEALTH ") && wide.contains("  unhealthy "), "{wide}");
+        let scene = daemon.fill("{dir}/supervisord.conf");
+        let mut command = daemon.command(&Subject::Ours.path(Program::Supervisorctl));
+        let waiting = command.args(["-c", &scene, "wait", "all", "--for", "healthy", "--timeout", "2min"]);
+        let mut waiting = waiting.spawn().expect("it runs");
+        daemon.write("well", "");
+        assert!(waiting.wait().expect("it is ours").success());
+        let health = daemon.ctl(&["health"]);
+        assert_eq!((health.stdout.as_str(), health.code), ("healthy: 2 processes\n", 0));
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
 /// A control group with little memory.
 struct TightGroup(PathBuf);
 

@@ -8,6 +8,9 @@ use crate::session::Session;
 use crate::status;
 use supervisord_wire::state::ProcessState;
 
+/// The word of the daemon for a program that its health check, or the program itself, finds ill.
+const UNHEALTHY: &str = "unhealthy";
+
 /// Says nothing.
 const QUIET: [&str; 2] = ["-q", "--quiet"];
 
@@ -56,8 +59,8 @@ fn problem(program: &ProgramStatus) -> Option<String> {
         let reason = program.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         return Some(format!("{}{reason}", program.state));
     }
-    let health = program.health.as_deref().filter(|health| *health == "unhealthy")?;
-    Some(health.to_owned())
+    let health = program.health.as_ref().filter(|health| *health == UNHEALTHY)?;
+    Some(program.reason.as_ref().unwrap_or(health).clone())
 }
 
 #[cfg(test)]
@@ -86,5 +89,7 @@ mod tests {
             sick.health = Some(health.to_owned());
             assert_eq!(problem(&sick).as_deref(), text);
         }
+        sick.reason = Some("unhealthy: connection refused".to_owned());
+        assert_eq!(problem(&sick).as_deref(), Some("unhealthy: connection refused"));
     }
 }

@@ -237,8 +237,10 @@ fn read(session: &mut Session, names: &[(String, String)]) -> Result<Vec<Option<
 
 /// A line such as `web: ERROR (is not running: BACKOFF, exit status 3 …)`.
 fn described(program: &ProgramStatus, goal: Goal, verb: &str) -> String {
-    let health = program.health.as_ref().filter(|_| goal == Goal::Healthy).map(|health| format!(", {health}"));
     let reason = program.reason.as_ref().map(|reason| format!(", {reason}"));
+    // The reason says why it is unhealthy.
+    let health = program.health.as_ref().filter(|_| goal == Goal::Healthy && reason.is_none());
+    let health = health.map(|health| format!(", {health}"));
     format!(
         "{}: ERROR ({verb} {}: {}{}{})",
         program.namespec(),
