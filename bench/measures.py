@@ -1,10 +1,12 @@
 """The measurements: each takes a subject and returns figures by the name of their row."""
 
+import http.server
 import os
 import random
 import signal
 import statistics
 import subprocess
+import threading
 import time
 
 from subjects import wait_for
@@ -175,6 +177,45 @@ def _grown_by_restarts(scene, size):
     return scene.rss() - before
 
 
+def health(subject, size):
+    """Processor time of the daemon for health checks over HTTP: 100 programs, each checked every second, as the share of a
+    core that 100 checks every 30 seconds take. Ours only: the others have no such checks."""
+    if subject.name != "ours":
+        return {}
+    with HealthyServer() as server, subject.checked(100, server.port) as scene:
+        wait_for(lambda: server.answered > 200)
+        answered, before = server.answered, scene.cpu()
+        time.sleep(size.seconds * 5)
+        used, checks = scene.cpu() - before, server.answered - answered
+    return {"health": used / checks * 100 / 30 * 100}
+
+
+class HealthyServer:
+    """Answers every request with 204."""
+
+    def __enter__(self):
+        self.answered = 0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.answered += 1
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 def upgrade(subject, size):
     """How long nobody is there for the children while the daemon replaces its program: 1,000 children, of which one is
     killed every three milliseconds, long before the upgrade is asked for until long after it is done. The figure is the
@@ -211,5 +252,5 @@ def upgrade(subject, size):
 ALL = {
     "boot": boot, "restart": restart, "storm": storm, "sustained": sustained, "logs": logs,
     "requests": requests, "follow": follow, "events": events, "growth": growth,
-    "upgrade": upgrade,
+    "upgrade": upgrade, "health": health,
 }

@@ -65,6 +65,7 @@ def rows():
         yield Row(f"shutdown {count}", f"end by SIGTERM with obedient children, {_programs(count)}", "ms", 1.3 if count == 1000 else None)
     yield Row("events", "communication events through to a listener", "/s", 0.9, more_is_better=True)
     yield Row("upgrade", "upgrade under 1,000 programs: longest time in which nobody restarts them", "ms", 100, "fixed")
+    yield Row("health", "100 HTTP health checks every 30 s: processor time", "% of a core", 0.2, "fixed")
     yield Row("growth restarts", "memory grown by 10,000 restarts", "KiB", 256, "fixed")
     yield Row("growth requests", "memory grown by 100,000 requests", "KiB", 0, "fixed")
 

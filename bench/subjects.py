@@ -184,6 +184,21 @@ priority=1
 stderr_logfile=NONE
 """)
 
+    def checked(self, count, port):
+        """Children that sleep, each with a health check over HTTP every second."""
+        directory, fifo = self._directory()
+        return self._start(directory, fifo, f"""
+[program:p]
+command=sleep 100000
+process_name=p%(process_num)04d
+numprocs={count}
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+healthcheck=http://127.0.0.1:{port}/
+healthcheck_interval=1s
+""")
+
     def serve(self, count):
         scene = self.supervise(count, "stamp", "FIFO")
         scene.fifo.take(count)

@@ -82,6 +82,22 @@ fn an_idle_daemon_makes_no_system_call() {
     });
 }
 
+/// Between two health checks the daemon rests, too.
+#[test]
+fn a_daemon_between_health_checks_makes_no_system_call() {
+    only_ours(|| {
+        let check = "healthcheck=tcp:127.0.0.1:1\nhealthcheck_interval=1h\n";
+        let mut daemon = Scene::with("idle", &(sleepers(20) + check)).start(Subject::Ours);
+        all_running(&mut daemon, 20);
+        let watched = Duration::from_secs(5);
+        let calls = wait::poll(wait::DEADLINE, || {
+            let calls = system_calls(&daemon, watched);
+            calls.is_empty().then_some(calls)
+        });
+        assert!(calls.is_some(), "it never rests: {:?}\n{}", system_calls(&daemon, watched), daemon.report());
+    });
+}
+
 /// The system calls that the daemon enters within a time; those in which it was already blocked do not count.
 fn system_calls(daemon: &Daemon, watched: Duration) -> Vec<String> {
     let record = daemon.path("strace");

@@ -160,7 +160,7 @@ struct StatusRow {
     state: String,
     class: &'static str,
     description: String,
-    /// Where it failed: how it ended, and the last line of stderr.
+    /// Where it failed: how it ended, and the last line of stderr, or why it is unhealthy.
     reason: Option<String>,
     /// What can be done to the process in its state: label and action.
     actions: Vec<Option<(&'static str, &'static str)>>,
@@ -196,8 +196,11 @@ fn status_row(api: &Api, now: i64, row: &Row) -> StatusRow {
     }
 }
 
-/// Of a program that was given up, or is tried again: what the description does not say.
+/// Of a program that was given up, or is tried again, or is unhealthy: what the description does not say.
 fn reason(row: &Row) -> Option<String> {
+    if row.health.is_some() {
+        return why::reason(row);
+    }
     let has_failed = matches!(row.state(), ProcessState::Fatal | ProcessState::Backoff);
     row.last_end.as_ref().filter(|end| has_failed && end.judgement.is_failure())?;
     why::reason(row)

@@ -104,6 +104,21 @@ fn messages_say_what_to_write() {
             "ready_timeout=5s",
             "(c.conf:4, [program:a] ready_timeout=5s: write ready_when as well, or remove ready_timeout)",
         ),
+        (
+            "healthcheck_interval=5s",
+            "healthcheck_interval means nothing without healthcheck in section 'program:a' (file: 'c.conf') (c.conf:4, \
+             [program:a] healthcheck_interval=5s: write healthcheck as well, or remove healthcheck_interval)",
+        ),
+        ("healthcheck=8080", "; write tcp:127.0.0.1:8080)"),
+        (
+            "healthcheck=https://x/",
+            "; write http://, or a command such as exec:curl -fsS -o /dev/null and the https:// address)",
+        ),
+        ("healthcheck=tcp:a:1\non_unhealthy=restrat", "; did you mean restart?)"),
+        (
+            "healthcheck=tcp:a:1\nhealthcheck_interval=0",
+            "(c.conf:5, [program:a] healthcheck_interval=0: expected seconds, or a number with ms, s, min, h or d)",
+        ),
         ("stopsignal=TREM", "; did you mean TERM?)"),
         ("stopsignal=TERM,TREM", "; did you mean TERM?)"),
         ("stop_sequence=TERM:5mins, KILL", "steps, separated by commas; write 5min)"),
