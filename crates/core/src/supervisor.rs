@@ -86,6 +86,8 @@ struct Member {
     is_asked_for: bool,
     /// Its commands that run.
     commands: Vec<RunningCommand>,
+    /// Whether something that it depends on was not active when it was started, and is to be started with it as soon as it is.
+    lacks_dependency: bool,
     /// Its entry in `Supervisor::deadlines`.
     filed: Option<Duration>,
     /// The run of its child, if it has a child.
@@ -639,6 +641,7 @@ impl Supervisor {
             stderr_log,
             is_asked_for: false,
             commands: Vec::new(),
+            lacks_dependency: false,
             filed: None,
             run: None,
             ended: None,
@@ -681,6 +684,7 @@ impl Supervisor {
         self.relink(now);
         let plan = self.plan_start(vec![index]);
         self.carry_out_start(now, plan);
+        self.start_lacking(now);
     }
 
     /// The processes of these groups that start automatically, group by group, and within each in the order of definition.

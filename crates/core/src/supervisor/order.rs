@@ -116,19 +116,48 @@ impl Supervisor {
                         || machine.phase() == ProcessPhase::GivenUp
                         || is_asked_for && machine.awaits_turn())
             };
-            for dependency in self.dependencies.foundation(id, |id| machine(&self.members, id), can_start) {
+            let foundation = self.dependencies.foundation(id, |id| machine(&self.members, id), can_start);
+            for dependency in foundation {
                 let by = format!("{by}, for {}, which depends on it", self.member_name(id));
                 self.note_request(dependency, RequestedAction::Start, &by);
                 if is_asked_for {
                     self.put_first(dependency);
                 }
                 self.drive_machine(now, dependency, MachineInput::Start);
+                self.note_lack(dependency);
             }
         }
         if is_asked_for {
             self.put_first(id);
         }
         self.drive_machine(now, id, MachineInput::Start);
+        self.note_lack(id);
+    }
+
+    /// Notes whether something that a process waits for is not active.
+    fn note_lack(&mut self, id: ProcessId) {
+        let lacks = self.is(id, Machine::awaits_dependencies)
+            && self.dependencies.needs(id).iter().any(|need| need.members.is_empty());
+        if let Some(member) = self.members.get_mut(&id) {
+            member.lacks_dependency = lacks;
+        }
+    }
+
+    /// Starts what has become active and was lacking when a process that waits for it was started: an update adds one group
+    /// after the other, and starts the same as a daemon that knows all of them from the beginning.
+    pub(super) fn start_lacking(&mut self, now: Now) {
+        let lacking = self.members.iter().filter(|(_, member)| member.lacks_dependency);
+        for id in lacking.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let never_started = |machine: &Machine| machine.never_started();
+            let foundation = self.dependencies.foundation(id, |id| machine(&self.members, id), never_started);
+            for dependency in foundation {
+                let by = format!("{}, for {}, which depends on it", super::AUTOMATIC, self.member_name(id));
+                self.note_request(dependency, RequestedAction::Start, &by);
+                self.drive_machine(now, dependency, MachineInput::Start);
+                self.note_lack(dependency);
+            }
+            self.note_lack(id);
+        }
     }
 
     /// Tells those that depend on a process that it has changed.

@@ -151,6 +151,8 @@ impl Supervisor {
             probes: _,
             // It waits like the others.
             is_asked_for: _,
+            // Somebody who updates a configuration while the daemon goes starts it.
+            lacks_dependency: _,
             // Known to whoever finds the child.
             run: _,
             ended: _,
@@ -273,6 +275,7 @@ impl Supervisor {
             stderr_log,
             is_asked_for: false,
             commands,
+            lacks_dependency: false,
             filed: None,
             run: None,
             ended: None,

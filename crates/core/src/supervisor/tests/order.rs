@@ -413,3 +413,37 @@ fn whoever_waits_learns_what_has_happened_to_a_killed_daemon() {
     world.pass(2000);
     assert_eq!(states(&world, &["db", "web"]), ["RUNNING"; 2]);
 }
+
+/// An update adds one group after the other. What it adds starts as it would with the daemon.
+#[test]
+fn what_a_new_program_depends_on_is_started_once_it_is_added_too() {
+    let added = || {
+        let needing_started =
+            |name: &str, of: &str| needing(name, &[(of, Ready)], |process| process.start.autostart = name == "app");
+        vec![
+            needing_started("app", "middle"),
+            needing_started("middle", "zdb"),
+            varied("zdb", |process| process.start.autostart = false),
+        ]
+    };
+    let mut world = World::started(vec![program("other")]);
+    let mut groups = added();
+    groups.push(program("other"));
+    world.call(Call::ReloadConfig { config: Box::new(samples::config(groups)) });
+    for name in ["app", "middle", "zdb"] {
+        world.call(Call::AddProcessGroup { group: name.to_owned() });
+    }
+    world.pass(5000);
+    assert_eq!(states(&world, &["app", "middle", "zdb"]), ["RUNNING"; 3]);
+    // What is replaced later is not started because somebody waits for it: an operator may have stopped it.
+    world.call(stop("zdb", true));
+    world.call(stop("middle", true));
+    world.pass(1000);
+    world.call(start("middle", false));
+    world.call(stop("zdb", true));
+    world.pass(1000);
+    world.call(Call::RemoveProcessGroup { group: "zdb".to_owned() });
+    world.call(Call::AddProcessGroup { group: "zdb".to_owned() });
+    world.pass(5000);
+    assert_eq!(states(&world, &["middle", "zdb"]), ["STARTING", "STOPPED"]);
+}
