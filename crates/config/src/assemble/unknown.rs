@@ -6,6 +6,22 @@ use crate::place::Place;
 use crate::schema::{OptionSpec, SectionKind};
 use crate::suggest::{did_you_mean, nearest};
 
+/// Options that other supervisors have and this one has not, and what to do instead.
+const OF_OTHERS: [(&str, &str); 9] = [
+    ("envfiles", ENVIRONMENT_FILE),
+    ("env_file", ENVIRONMENT_FILE),
+    ("environment_file", ENVIRONMENT_FILE),
+    ("oom_score_adj", "it cannot be set yet; write command=choom -n NUMBER -- COMMAND"),
+    ("cron", "schedules are not supported yet; write autostart=false, and start the program from crontab"),
+    ("restart_when_binary_changed", FILES_ARE_NOT_WATCHED),
+    ("restart_cmd_when_binary_changed", FILES_ARE_NOT_WATCHED),
+    ("restart_directory_monitor", FILES_ARE_NOT_WATCHED),
+    ("restart_file_pattern", FILES_ARE_NOT_WATCHED),
+];
+
+const ENVIRONMENT_FILE: &str = "files of variables are not read yet; write environment=KEY=\"value\"";
+const FILES_ARE_NOT_WATCHED: &str = "files are not watched yet; run supervisorctl restart when they have changed";
+
 /// One warning per unknown section and per unknown option of a known section. What comes from `[DEFAULT]` is meant for
 /// other sections and not complained about; neither is what only the client or a plugin reads.
 pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
@@ -24,8 +40,10 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
         }
         for (option, entry) in ini.options(section) {
             if !entry.inherited && kind.option(option).is_none() {
-                let meant = did_you_mean(option, kind.options().map(|row| row.name));
-                let place = Place::new(&entry.origin).advise(meant);
+                let of_others =
+                    OF_OTHERS.into_iter().find(|(name, _)| *name == option).map(|(_, advice)| advice.to_owned());
+                let meant = || did_you_mean(option, kind.options().map(|row| row.name));
+                let place = Place::new(&entry.origin).advise(of_others.or_else(meant));
                 notices.warn_at(format!("Unknown option {option} in section [{name}] is ignored"), place);
             }
         }
@@ -44,6 +62,9 @@ fn written_twice(row: &OptionSpec, section: &str, ini: &Ini, notices: &mut Notic
 
 /// The header that was probably meant.
 fn meant_section(name: &str) -> Option<String> {
+    if name == "program-default" {
+        return Some("write [DEFAULT], whose options all sections have".to_owned());
+    }
     let (word, own_name) = name.split_once(':').map_or((name, None), |(word, own_name)| (word, Some(own_name)));
     let word = nearest(word, SectionKind::ALL.map(SectionKind::word))?;
     let is_known = |header: &str| SectionKind::of(header).is_some();
@@ -56,6 +77,32 @@ fn meant_section(name: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::schema::aliased;
+
+    #[test]
+    fn options_of_other_supervisors_are_explained() {
+        let mut ini = Ini::default();
+        ini.read("f", b"[program-default]\n[program:a]\ncron=* * * * *\nenvFiles=a.env\n").unwrap();
+        let mut notices = Notices::default();
+        warn(&ini, &mut notices);
+        let texts: Vec<String> = notices.finish().into_iter().map(|notice| notice.text).collect();
+        assert_eq!(
+            texts,
+            [
+                "Unknown section [program-default] is ignored (f:1: write [DEFAULT], whose options all sections have)",
+                "Unknown option cron in section [program:a] is ignored (f:3: schedules are not supported yet; write \
+                 autostart=false, and start the program from crontab)",
+                "Unknown option envfiles in section [program:a] is ignored (f:4: files of variables are not read yet; write \
+                 environment=KEY=\"value\")"
+            ]
+        );
+    }
+
+    #[test]
+    fn no_option_of_others_is_one_of_ours() {
+        for (name, _) in OF_OTHERS {
+            assert!(SectionKind::Program.option(name).is_none(), "{name}");
+        }
+    }
 
     #[test]
     fn two_names_of_an_option_are_mentioned() {
