@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 
 use crate::harness::{Daemon, Scene, Subject, http, needs, only_ours};
 
@@ -14,11 +15,15 @@ const S6_STYLE: &str = "#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.02; done\necho 
 
 /// What the JSON API says about the readiness of a program.
 fn readiness(daemon: &Daemon, name: &str) -> serde_json::Value {
+    program(daemon, name)["readiness"].clone()
+}
+
+/// What the JSON API says about a program.
+fn program(daemon: &Daemon, name: &str) -> serde_json::Value {
     let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
     let path = format!("/api/v1/programs/{name}/{name}");
     let response = http::request(&mut *stream, "GET", &path, &["Host: h"], b"").expect("an answer");
-    let program: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
-    program["readiness"].clone()
+    serde_json::from_slice(&response.body).expect("JSON")
 }
 
 #[test]
@@ -155,5 +160,124 @@ fn what_a_probe_found_last_is_told() {
         let description = daemon.info("p").get("description").text().to_owned();
         let expected = daemon.fill("Not ready within 1s (http://127.0.0.1:{port}/: ");
         assert!(description.starts_with(&expected), "{description}");
+    });
+}
+
+/// Says what the file `say` has, a message to a line, as soon as there is one, in the protocol of systemd.
+const NOTIFIES: &str = "import os, socket, time
+address = os.environ['NOTIFY_SOCKET']
+assert address[0] == '@'
+peer = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+peer.connect('\\0' + address[1:])
+while True:
+    while not os.path.exists('say'):
+        time.sleep(0.02)
+    messages = open('say').read()
+    os.remove('say')
+    for message in messages.splitlines():
+        peer.send(message.replace(';', '\\n').encode())
+";
+
+fn notifying(options: &str) -> Scene {
+    let text = format!("[program:p]\ncommand=python3 {{dir}}/notifies.py\nready_when=notify\n{options}");
+    Scene::with("ready", &text).file("notifies.py", NOTIFIES)
+}
+
+/// Has the program say something, in one step.
+fn say(daemon: &Daemon, messages: &str) {
+    daemon.write("say.new", messages);
+    std::fs::rename(daemon.path("say.new"), daemon.path("say")).expect("it is there");
+}
+
+#[test]
+fn a_program_notifies_through_kill_9_and_an_upgrade() {
+    only_ours(|| {
+        let mut daemon = notifying("").start(Subject::Ours);
+        daemon.wait_for_state("p", "STARTING");
+        say(&daemon, "STATUS=reading 1 of 2\n");
+        daemon
+            .wait_until("its status is shown", |daemon| program(daemon, "p")["service"]["status"] == "reading 1 of 2");
+        let pid = daemon.pid_of("p");
+        daemon.crash();
+        // It says this while no daemon is there.
+        say(&daemon, "STATUS=reading 2 of 2\n");
+        daemon.start_again();
+        daemon.wait_until("it is heard all the same", |daemon| {
+            program(daemon, "p")["service"]["status"] == "reading 2 of 2"
+        });
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        assert_eq!(program(&daemon, "p")["service"]["status"], "reading 2 of 2");
+        assert_eq!((daemon.state_of("p"), daemon.pid_of("p")), ("STARTING".to_owned(), pid));
+        say(&daemon, "READY=1;STATUS=serving\n");
+        daemon.wait_for_state("p", "RUNNING");
+        assert!(daemon.log().contains(" (notify)\n"), "{}", daemon.log());
+        say(&daemon, "RELOADING=1\n");
+        daemon.wait_until("it loads again", |daemon| program(daemon, "p")["service"]["reloading"] == true);
+        say(&daemon, "READY=1\nSTOPPING=1\nMAINPID=1\n");
+        daemon.wait_until("it stops", |daemon| program(daemon, "p")["service"]["stopping"] == true);
+        assert_eq!(program(&daemon, "p")["service"]["reloading"], false);
+        daemon.wait_for_log(&format!("says that its main process is 1; pid {pid} goes on to be supervised"));
+        daemon.kill_child("p");
+        daemon.wait_for_state("p", "STARTING");
+        assert_eq!(program(&daemon, "p")["service"], serde_json::Value::Null, "the next one has said nothing");
+    });
+}
+
+#[test]
+fn a_program_may_ask_for_more_time() {
+    only_ours(|| {
+        let mut daemon = notifying("ready_timeout=1s\nstopwaitsecs=1\n").start(Subject::Ours);
+        daemon.wait_for_state("p", "STARTING");
+        say(&daemon, "EXTEND_TIMEOUT_USEC=3600000000\n");
+        daemon.wait_until("it has more time", |daemon| {
+            let readiness = readiness(daemon, "p");
+            readiness["timeout_at"].as_i64().expect("a time")
+                > program(daemon, "p")["started_at"].as_i64().unwrap() + 60
+        });
+        say(&daemon, "READY=1\n");
+        daemon.wait_for_state("p", "RUNNING");
+    });
+}
+
+#[test]
+fn descendants_may_notify_and_strangers_may_not() {
+    needs::program("systemd-notify");
+    only_ours(|| {
+        let text =
+            "[program:good]\ncommand=./good\nready_when=notify\n[program:bad]\ncommand=./bad\nready_when=notify\n";
+        let mut daemon = Scene::with("ready", text)
+            // A descendant, which exits at once.
+            .script("good", "#!/bin/sh\nsh -c 'systemd-notify --ready --status=fine'\nexec sleep 1000\n")
+            .script("bad", "#!/bin/sh\nprintf %s \"$NOTIFY_SOCKET\" > address\nexec sleep 1000\n")
+            .start(Subject::Ours);
+        daemon.wait_for_state("good", "RUNNING");
+        assert_eq!(program(&daemon, "good")["service"]["status"], "fine");
+        let name = daemon.wait_for_file("address");
+        let address = SocketAddr::from_abstract_name(name.strip_prefix('@').expect("abstract")).expect("a name");
+        let stranger = UnixDatagram::unbound().expect("a socket");
+        stranger.set_nonblocking(true).expect("it does not block");
+        let mut sent = 0;
+        while sent < 3000 {
+            let message: &[u8] = if sent % 2 == 0 { b"READY=1" } else { &[b'x'; 10_000] };
+            match stranger.send_to_addr(message, &address) {
+                Ok(_) => sent += 1,
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}"),
+            }
+        }
+        daemon.wait_for_log("(2048 so far)");
+        assert_eq!(daemon.state_of("bad"), "STARTING");
+        assert_eq!(daemon.ctl(&["stop", "all"]).stdout, "bad: stopped\ngood: stopped\n");
+    });
+}
+
+#[test]
+fn what_is_said_just_before_an_exit_counts() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=python3 {dir}/brief.py\nready_when=notify\nautorestart=false\n";
+        let brief = "import os, socket\npeer = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+            peer.sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\n";
+        let mut daemon = Scene::with("ready", text).file("brief.py", brief).start(Subject::Ours);
+        daemon.wait_for_state("p", "EXITED");
+        assert!(daemon.log().contains("exited: p (exit status 0; expected)"), "{}", daemon.log());
     });
 }

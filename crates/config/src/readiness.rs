@@ -12,6 +12,8 @@ use crate::suggest::did_you_mean;
 /// What says that a program is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadyWhen {
+    /// The program says so in the protocol of systemd.
+    Notify,
     /// A line that the program writes to this descriptor.
     Descriptor(u16),
     /// A probe that succeeds.
@@ -19,7 +21,7 @@ pub enum ReadyWhen {
 }
 
 /// The word before the colon of each kind.
-const KINDS: [&str; 5] = ["fd", "http", "tcp", "unix", "file"];
+const KINDS: [&str; 6] = ["notify", "fd", "http", "tcp", "unix", "file"];
 
 /// The first descriptor that is not stdin, stdout or stderr.
 const FIRST_DESCRIPTOR: u16 = 3;
@@ -36,6 +38,7 @@ impl ReadyWhen {
         let text = strip(text);
         let (kind, detail) = text.split_once(':').unwrap_or((text, ""));
         match kind.to_lowercase().as_str() {
+            "notify" if detail.is_empty() => Ok(ReadyWhen::Notify),
             "fd" => descriptor(detail),
             "http" | "https" | "tcp" | "unix" | "file" => {
                 Probe::parse(text).map(|probe| ReadyWhen::Probe(probe.into()))
@@ -61,6 +64,7 @@ fn descriptor(text: &str) -> Result<ReadyWhen, Complaint> {
 impl fmt::Display for ReadyWhen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ReadyWhen::Notify => f.write_str("notify"),
             ReadyWhen::Descriptor(number) => write!(f, "fd:{number}"),
             ReadyWhen::Probe(probe) => probe.fmt(f),
         }
@@ -76,6 +80,7 @@ mod tests {
         let probe = |text: &str| ReadyWhen::Probe(Probe::parse(text).unwrap().into());
         for (text, expected, shown) in [
             ("fd:3", ReadyWhen::Descriptor(3), "fd:3"),
+            ("Notify", ReadyWhen::Notify, "notify"),
             (" FD:255 ", ReadyWhen::Descriptor(255), "fd:255"),
             ("TCP:localhost:80", probe("tcp:localhost:80"), "tcp:localhost:80"),
             ("http://localhost", probe("http://localhost/"), "http://localhost:80/"),
@@ -92,6 +97,7 @@ mod tests {
         for (text, expected) in [
             ("", "not a sign of readiness: ''"),
             ("soon", "not a sign of readiness: 'soon'"),
+            ("notify:1", "not a sign of readiness: 'notify:1'"),
             ("fd", "not a descriptor for readiness: ''"),
             ("exec:true", "not a sign of readiness: 'exec:true'"),
             ("tcp:1", "not a valid probe: 'tcp:1'"),

@@ -12,6 +12,7 @@ pub mod health;
 pub mod history;
 pub mod last_request;
 pub mod logread;
+pub mod notification;
 pub mod output;
 pub mod plan;
 pub mod pool;

@@ -51,6 +51,7 @@ mod readiness;
 mod recycling;
 mod restart_policy;
 mod restarts;
+mod service_status;
 mod state_detail;
 mod stop_plan;
 
@@ -76,6 +77,7 @@ pub use readiness::ReadinessRule;
 pub use recycling::Recycling;
 pub use restart_policy::{AfterExit, Exit, GaveUp, RestartPolicy};
 pub use restarts::Restarts;
+pub use service_status::ServiceStatus;
 pub use state_detail::StateDetail;
 pub use stop_plan::{StopPlan, StopSignal};
 
@@ -106,6 +108,8 @@ pub enum MachineInput {
     Ready,
     /// The child is unhealthy, for this reason, and is to be replaced.
     Unhealthy(String),
+    /// Its start or its stop may take this much longer from now on.
+    Extend(Duration),
     /// The child exited.
     Ended(ExitStatus),
     /// A timer of the machine is due.
@@ -136,6 +140,7 @@ impl MachineInput {
             | MachineInput::SpawnUnanswered(_)
             | MachineInput::Ready
             | MachineInput::Unhealthy(_)
+            | MachineInput::Extend(_)
             | MachineInput::Due(Timer::Settled | Timer::ReadyTimeout | Timer::NextStopStep | Timer::EndOfRun)
             | MachineInput::SignalSent
             | MachineInput::SignalRefused => false,
@@ -390,6 +395,19 @@ impl Machine {
         self.progress.timers.get(Timer::EndOfRun)
     }
 
+    /// What its child has said about itself; none where it has said nothing.
+    pub fn service_status(&self) -> Option<&ServiceStatus> {
+        self.progress.service_status.as_deref()
+    }
+
+    /// Remembers what its child says about itself. Returns whether that is news.
+    pub(crate) fn set_service_status(&mut self, status: ServiceStatus) -> bool {
+        let status = (status != ServiceStatus::default()).then(|| Box::new(status));
+        let is_news = self.progress.service_status != status;
+        self.progress.service_status = status;
+        is_news
+    }
+
     /// How often it was started again without a request since somebody started it.
     pub fn restarts(&self) -> u32 {
         self.progress.restarts.number
@@ -546,7 +564,7 @@ impl Machine {
     /// Processes one input. An input without a meaning in the current phase changes nothing.
     pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<MachineAction> {
         use MachineInput::{
-            CommandEnded, DependenciesMet, Due, Ended, Ready, Recycle, Shutdown, SignalRefused, SignalSent,
+            CommandEnded, DependenciesMet, Due, Ended, Extend, Ready, Recycle, Shutdown, SignalRefused, SignalSent,
             SpawnFailed, SpawnUnanswered, Spawned, Start, Stop, Turn, Unhealthy,
         };
         use ProcessPhase::{
@@ -567,7 +585,7 @@ impl Machine {
             }
             Due(timer) => self.progress.timers.clear(timer),
             Start | Recycle | DependenciesMet | Turn | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ready
-            | Unhealthy(_) | Ended(_) | SignalSent | SignalRefused | CommandEnded(..) => {}
+            | Extend(_) | Unhealthy(_) | Ended(_) | SignalSent | SignalRefused | CommandEnded(..) => {}
         }
         match (self.progress.phase, input) {
             (
@@ -627,6 +645,14 @@ impl Machine {
             (Spawning | Settling, Ended(status)) if self.is_too_quick(at) => {
                 self.ended_too_early(ProcessFailure::TooQuick, status, at, out);
             }
+            (Settling | GettingReady, Extend(time)) => self.extend(Timer::ReadyTimeout, time, at),
+            (Stopping, Extend(time)) => self.extend(Timer::NextStopStep, time, at),
+            (
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Up | PreStop | Stopped
+                | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                Extend(_),
+            ) => {}
+
             (Settling, Ready) => self.ready_early(),
             (GettingReady, Ready) => self.become_ready(at, out),
             (Up, Unhealthy(reason)) if at.supervising => self.fail_in_health(&reason, at, out),
@@ -818,6 +844,7 @@ impl Machine {
         self.progress.exit_signal = None;
         self.progress.ready = false;
         self.progress.failing = None;
+        self.progress.service_status = None;
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
         if HookPlan::of(at.config).has(ProgramCommand::PreStart) {
@@ -901,6 +928,13 @@ impl Machine {
     fn ready_early(&mut self) {
         self.progress.ready = true;
         self.progress.timers.clear(Timer::ReadyTimeout);
+    }
+
+    /// Puts a timer off, if it is set and due before.
+    fn extend(&mut self, timer: Timer, time: Duration, at: MachineContext<'_>) {
+        if let Some(due) = self.progress.timers.get(timer) {
+            self.progress.timers.set(timer, due.max(at.now.mono.saturating_add(time)));
+        }
     }
 
     fn become_ready(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
@@ -1233,6 +1267,7 @@ impl Machine {
         out: &mut Vec<MachineAction>,
     ) {
         self.progress.pid = 0;
+        self.progress.service_status = None;
         self.progress.last_stop = at.died.epoch();
         self.progress.last_end = Some(Arc::new(LastEnd {
             at: at.died.epoch(),

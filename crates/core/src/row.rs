@@ -12,7 +12,7 @@ use supervisord_wire::state::ProcessState;
 use crate::dependencies::{AwaitedDependency, waiting_for};
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
-use crate::process::{LastEnd, Machine, ProcessPhase, ProgramCommand, Wanted};
+use crate::process::{LastEnd, Machine, ProcessPhase, ProgramCommand, ServiceStatus, Wanted};
 
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct Row {
     pub next_start: Option<Duration>,
     /// When it must be ready, on the monotonic clock; none where it is, or need not be.
     pub ready_by: Option<Duration>,
+    /// What it has said about itself; none where it has said nothing.
+    pub service_status: Option<ServiceStatus>,
     /// Why the last probe for its readiness failed; none where it is ready, or is not probed.
     pub ready_trouble: Option<String>,
     /// When it is stopped because it has run for long enough, on the monotonic clock.

@@ -26,6 +26,7 @@ pub fn row(group: &str, name: &str) -> Row {
         restarts: 0,
         next_start: None,
         ready_by: None,
+        service_status: None,
         ready_trouble: None,
         runs_until: None,
         stdout_logfile: None,

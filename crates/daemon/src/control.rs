@@ -15,6 +15,8 @@ mod listener_batching;
 mod listeners;
 mod memory_kills;
 mod messages;
+mod notification_queue;
+mod notifications;
 mod offload;
 mod readiness;
 mod reaping;
@@ -55,7 +57,7 @@ use listener_batching::ListenerBatching;
 use memory_kills::MemoryKillWatch;
 pub use resume::Reconfigured;
 use survival::Survival;
-use tokens::{KEEPER, SIGNALS, WAKER};
+use tokens::{KEEPER, NOTIFICATIONS, SIGNALS, WAKER};
 pub use tools::Tools;
 pub use upgrade::{SELF_TEST, UNDERSTOOD};
 use upgrade_phase::UpgradePhase;
@@ -109,6 +111,8 @@ pub struct Control {
     exits: VecDeque<Exit>,
     /// The tokens of listeners that had more to say than fits into one turn.
     unread_listeners: Vec<usize>,
+    /// Whether programs had sent more notifications than fit into one turn.
+    has_more_notifications: bool,
     listener_batching: ListenerBatching,
     memory_kills: MemoryKillWatch,
     tools: Tools,
@@ -150,6 +154,7 @@ impl Control {
             clearing: ClearQueue::default(),
             exits: VecDeque::new(),
             unread_listeners: Vec::new(),
+            has_more_notifications: false,
             listener_batching: ListenerBatching::default(),
             memory_kills: MemoryKillWatch::new(present()),
             tools,
@@ -216,8 +221,12 @@ impl Control {
                     WAKER => self.message_sender.notifier.acknowledge(),
                     SIGNALS => signalled = true,
                     KEEPER => self.receive_from_keeper(),
+                    NOTIFICATIONS => self.has_more_notifications = true,
                     Token(token) => self.descriptor_ready(token, event.is_writable()),
                 }
+            }
+            if self.has_more_notifications {
+                self.take_notifications();
             }
             for token in std::mem::take(&mut self.unread_listeners) {
                 self.read_listener(token);
@@ -289,7 +298,7 @@ impl Control {
             self.listener_batching.deadline(),
         ];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));
-        let timeout = match self.unread_listeners.is_empty() {
+        let timeout = match self.unread_listeners.is_empty() && !self.has_more_notifications {
             true => deadlines.into_iter().flatten().min().map(sleep),
             false => Some(Duration::ZERO),
         };

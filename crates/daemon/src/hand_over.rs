@@ -107,6 +107,9 @@ pub struct HandOver<D, S = SupervisorSnapshot> {
     pub sockets: Vec<HandedSocket<D>>,
     /// The number the next run gets.
     pub next_run: u64,
+    /// The socket on which programs notify the daemon.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<D>,
     /// The directory from which relative paths of the configuration count.
     pub start_dir: String,
     /// Its keeper.
@@ -273,6 +276,7 @@ impl<D, S> HandOver<D, S> {
             servers,
             sockets,
             next_run,
+            notifications,
             start_dir,
             keeper,
             transit,
@@ -280,7 +284,20 @@ impl<D, S> HandOver<D, S> {
             lock,
         } = self;
         let snapshot = change(snapshot);
-        HandOver { snapshot, children, commands, servers, sockets, next_run, start_dir, keeper, transit, history, lock }
+        HandOver {
+            snapshot,
+            children,
+            commands,
+            servers,
+            sockets,
+            next_run,
+            notifications,
+            start_dir,
+            keeper,
+            transit,
+            history,
+            lock,
+        }
     }
 
     /// Changes every descriptor; the first failure ends it.
@@ -315,6 +332,7 @@ impl<D, S> HandOver<D, S> {
             None => None,
         };
         let lock = self.lock.map(&mut *change).transpose()?;
+        let notifications = self.notifications.map(&mut *change).transpose()?;
         let (snapshot, next_run, start_dir, history) = (self.snapshot, self.next_run, self.start_dir, self.history);
         Ok(HandOver {
             snapshot,
@@ -323,6 +341,7 @@ impl<D, S> HandOver<D, S> {
             servers,
             sockets,
             next_run,
+            notifications,
             start_dir,
             keeper,
             transit,

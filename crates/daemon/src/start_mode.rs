@@ -125,8 +125,11 @@ impl StartMode {
     /// Makes the supervisor. `seed` makes the names of automatic logs.
     pub fn prepare(self, config: &Arc<Config>, seed: u64) -> Prepared {
         let restore = |handed: HandOver<OwnedFd>| {
-            let HandOver { snapshot, children, commands, sockets, next_run, .. } = handed;
-            (Supervisor::restore(snapshot, present(), seed), HandedChildren { children, commands, sockets, next_run })
+            let HandOver { snapshot, children, commands, sockets, next_run, notifications, .. } = handed;
+            (
+                Supervisor::restore(snapshot, present(), seed),
+                HandedChildren { children, commands, sockets, next_run, notifications },
+            )
         };
         match self {
             StartMode::Fresh(serial) => {

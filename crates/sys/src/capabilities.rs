@@ -25,6 +25,8 @@ pub struct Capabilities {
     pub process_trees: bool,
     /// It is known how many processes were killed for want of memory.
     pub memory_kills: bool,
+    /// Programs can notify the daemon as they notify systemd (`ready_when=notify`).
+    pub notifications: bool,
 }
 
 /// Linux.
@@ -40,6 +42,7 @@ pub const LINUX: Capabilities = Capabilities {
     process_limit: true,
     process_trees: true,
     memory_kills: true,
+    notifications: true,
 };
 
 /// macOS.
@@ -55,6 +58,7 @@ pub const MACOS: Capabilities = Capabilities {
     process_limit: true,
     process_trees: false,
     memory_kills: false,
+    notifications: false,
 };
 
 /// FreeBSD.
@@ -69,7 +73,7 @@ pub const SYSTEMS: [Capabilities; 4] = [LINUX, MACOS, FREEBSD, SOLARIS];
 /// A row of the table: the feature, the first release of Linux with it, and whether a system offers it.
 type Row = (&'static str, &'static str, fn(&Capabilities) -> bool);
 
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 11] = [
     ("Programs go on when the daemon is killed; the next one takes them over (`adopt`)", "5.3", |system| {
         system.take_over
     }),
@@ -88,6 +92,7 @@ const ROWS: [Row; 10] = [
         system.process_trees
     }),
     ("`why` tells a program that was killed for want of memory from others", "4.13", |system| system.memory_kills),
+    ("Programs notify the daemon as they notify systemd (`ready_when=notify`)", "", |system| system.notifications),
 ];
 
 /// The table as the documentation shows it.

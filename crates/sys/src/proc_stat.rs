@@ -50,6 +50,14 @@ pub fn group_of(pid: Pid) -> Option<Pid> {
     Pid::new(stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()?)
 }
 
+/// The parent of a process, and its process group.
+pub fn family_of(pid: Pid) -> Option<(Pid, Pid)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(1);
+    let mut next = || Pid::new(fields.next()?.parse().ok()?);
+    Some((next()?, next()?))
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their Debian packages; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("faketime", "faketime"),
     ("nginx", "nginx-light"),
     ("npm", "npm"),
@@ -15,6 +15,7 @@ const PACKAGES: [(&str, &str); 11] = [
     ("redis-server", "redis-server"),
     ("strace", "strace"),
     ("systemd-analyze", "systemd"),
+    ("systemd-notify", "systemd"),
     ("unshare", "util-linux"),
 ];
 

@@ -8,6 +8,7 @@ use super::last_end::LastEnd;
 use super::phase::{ProcessPhase, Timers, Wanted};
 use super::recycling::Recycling;
 use super::restarts::Restarts;
+use super::service_status::ServiceStatus;
 use crate::health::HealthProgress;
 
 /// How far a process has got. Moments are on the monotonic clock, which goes on until the next boot.
@@ -39,6 +40,8 @@ pub struct Progress {
     pub last_stop: i64,
     /// Whether the present child has said that it is ready.
     pub ready: bool,
+    /// What the present child has said about itself.
+    pub service_status: Option<Box<ServiceStatus>>,
     /// Why a child that is being stopped has failed although it is wanted up; none where its stop was asked for.
     pub failing: Option<ProcessFailure>,
     /// Its health, while it is up and something tells how it is.
@@ -72,6 +75,7 @@ impl Default for Progress {
             last_start: 0,
             last_stop: 0,
             ready: false,
+            service_status: None,
             failing: None,
             health: None,
             failure: None,

@@ -23,6 +23,11 @@ impl<'a> ReadinessRule<'a> {
         self.sign
     }
 
+    /// Whether it notifies the daemon in the protocol of systemd.
+    pub fn is_notified(&self) -> bool {
+        self.sign == Some(&ReadyWhen::Notify)
+    }
+
     /// How long after its start it must be ready.
     pub fn timeout(&self) -> Duration {
         self.timeout

@@ -11,6 +11,7 @@ use supervisord_wire::state::Mood;
 use crate::actor::Actor;
 use crate::call::{Call, CallOutcome, Refusal};
 use crate::event::{Event, RenderedEvent};
+use crate::notification::Notification;
 use crate::output::Channel;
 use crate::process::{CommandPlan, EndTraces, ExitStatus, KillScope, ProgramCommand};
 use crate::time::Now;
@@ -124,6 +125,8 @@ pub enum SupervisorInput {
     Elapsed,
     /// The child of this run is ready.
     Ready { run: RunId },
+    /// The child of this run, or one of its descendants, says something about itself.
+    Notified { run: RunId, notification: Notification },
     /// A child has been dead since `at`; what it wrote is still to be read.
     Died { run: RunId, at: Now },
     /// What is known of the end of a child besides its status: just before the input that says that it ended, or later where what

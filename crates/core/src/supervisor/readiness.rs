@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use supervisord_config::model::LogLevel;
 use supervisord_config::probe::Probe;
 use supervisord_config::readiness::ReadyWhen;
 
 use super::{Effect, Member, ProbePurpose, ProcessId, RunId, Supervisor};
+use crate::notification::Notification;
 use crate::process::{MachineInput, ReadinessRule};
 use crate::readiness_probe::{PROBE_TIMEOUT, ReadinessProbe};
+use crate::texts;
 use crate::time::Now;
 
 impl Member {
@@ -15,7 +18,7 @@ impl Member {
     fn asked(&self) -> Option<Arc<Probe>> {
         match ReadinessRule::of(&self.config).sign()? {
             ReadyWhen::Probe(probe) => Some(probe.clone()),
-            ReadyWhen::Descriptor(_) => None,
+            ReadyWhen::Descriptor(_) | ReadyWhen::Notify => None,
         }
     }
 }
@@ -24,6 +27,32 @@ impl Supervisor {
     /// The child of a run is ready.
     pub(super) fn ready(&mut self, now: Now, run: RunId) {
         if let Some(id) = self.by_run.get(&run).copied() {
+            self.drive_machine(now, id, MachineInput::Ready);
+        }
+    }
+
+    /// The child of a run says something about itself.
+    pub(super) fn notified(&mut self, now: Now, run: RunId, notification: Notification) {
+        let Some(id) = self.by_run.get(&run).copied() else { return };
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let is_notified = ReadinessRule::of(&member.config).is_notified();
+        let mut status = member.machine.service_status().cloned().unwrap_or_default();
+        status.is_reloading = (status.is_reloading || notification.reloading) && !notification.ready;
+        status.is_stopping |= notification.stopping;
+        if let Some(text) = notification.status {
+            status.text = text;
+        }
+        let (name, pid) = (member.config.identity.name.clone(), member.machine.pid());
+        if member.machine.set_service_status(status) {
+            self.effects.push_back(Effect::PublishRow(id));
+        }
+        if let Some(other) = notification.main_pid.filter(|other| *other != pid) {
+            self.log(LogLevel::Info, texts::other_main_process(&name, pid, other));
+        }
+        if let Some(time) = notification.extension {
+            self.drive_machine(now, id, MachineInput::Extend(time));
+        }
+        if notification.ready && is_notified {
             self.drive_machine(now, id, MachineInput::Ready);
         }
     }

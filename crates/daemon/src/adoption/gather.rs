@@ -74,6 +74,7 @@ pub fn gather(
         servers: Vec::new(),
         sockets,
         next_run,
+        notifications: table.take(Owner::Daemon, Role::Notifications),
         start_dir: start_dir.to_owned(),
         keeper: None,
         transit: None,

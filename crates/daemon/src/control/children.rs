@@ -220,6 +220,7 @@ impl Children {
         if let Some(child) = self.living.get_mut(&run) {
             child.cgroup = cgroup;
         }
+        self.spawner.notifications.watch(registry);
         Ok(Spawned { run, pid, at })
     }
 
@@ -295,6 +296,12 @@ impl Children {
     fn remove_cgroups(&mut self, of_the_last: Option<Cgroup>) {
         self.cgroups.extend(of_the_last);
         self.cgroups.retain(|cgroup| !cgroup.remove());
+    }
+
+    /// The program that has this process id.
+    pub(super) fn program_of(&self, pid: u32) -> Option<RunId> {
+        let run = self.run_of(pid)?;
+        self.living.get(&run)?.role.supervised().map(|_| run)
     }
 
     /// The child that has this process id; none where no child has it.

@@ -8,7 +8,7 @@ use supervisord_core::supervisor::ProcessId;
 
 use super::Control;
 use super::children::{ChildPlan, Role};
-use super::survival::role;
+use super::survival::{self, role};
 use super::tokens::KEEPER;
 use crate::clock::present;
 use crate::descriptor::register;
@@ -81,6 +81,9 @@ impl Control {
         survival.keep_transit();
         survival.keep(&self.children.held());
         survival.unhandled.extend(self.children.own());
+        if let Some(socket) = self.children.spawner.notifications.socket() {
+            survival.keep(&[(survival::NOTIFICATIONS, socket)]);
+        }
         for (socket, descriptor) in self.children.spawner.open_sockets() {
             survival.keep(&[(Name { owner: Owner::Socket(socket), role: Descriptor::Listener }, descriptor)]);
         }

@@ -23,6 +23,8 @@ impl Control {
     /// Reaps the children that have exited by now. [`Control::report_exits`] tells the supervisor, which may be in the
     /// middle of something.
     pub(super) fn reap(&mut self) {
+        // Once they have been reaped, nobody knows who sent what.
+        self.collect_notifications();
         loop {
             match supervisord_sys::wait::reap() {
                 Ok(Some((pid, status))) => {
@@ -58,6 +60,7 @@ impl Control {
     /// Tells of the children that have exited. Before the supervisor hears that a child is gone, everything that child wrote
     /// is read, but that waits only so long: a log disk that hangs must not hold a restart.
     pub(super) fn report_exits(&mut self) {
+        self.deliver_notifications();
         while let Some(exit) = self.exits.pop_front() {
             match exit {
                 Exit::Supervised { run, process, at, last_output, was_ready } => {

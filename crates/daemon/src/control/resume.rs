@@ -33,7 +33,8 @@ impl Control {
     /// Takes over the children of the daemon before, and makes what another configuration wants of the active groups where
     /// that daemon was killed.
     pub fn resume(&mut self, handed: HandedChildren, reconfigured: Option<Reconfigured>) {
-        self.children.spawner.resume(handed.sockets, handed.next_run);
+        let registry = self.poll.registry();
+        self.children.spawner.resume(handed.sockets, handed.next_run, handed.notifications, registry);
         self.recall_cgroups();
         if let Some(keeper) = self.survival.as_ref().and_then(|survival| survival.keeper.as_ref()) {
             self.children.adopt_keeper(keeper.pid());

@@ -17,9 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use mio::Registry;
 use supervisord_config::model::{LogLevel, Process};
 use supervisord_config::pyrepr::repr;
-use supervisord_core::process::StopPlan;
+use supervisord_core::process::{ReadinessRule, StopPlan};
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, ProcessId, SpawnFailure, Supervisor};
 use supervisord_core::time::Now;
@@ -31,6 +32,7 @@ use supervisord_sys::user::RunAs;
 use supervisord_sys::{Errno, Pid};
 
 use super::child_env;
+use super::notification_queue::Notifications;
 use super::offload::{NoReply, Offload};
 use super::resolve_command::{CommandResolver, Launch, Unresolved};
 use super::sockets::Sockets;
@@ -65,6 +67,7 @@ pub(super) struct ChildSpawner {
     resolver: CommandResolver,
     offload: Offload,
     cgroups: Cgroups,
+    pub(super) notifications: Notifications,
 }
 
 /// A program that is about to be spawned.
@@ -117,6 +120,7 @@ impl ChildSpawner {
             resolver: CommandResolver::default(),
             offload: Offload::new(output),
             cgroups: Cgroups::default(),
+            notifications: Notifications::default(),
         }
     }
 
@@ -180,7 +184,11 @@ impl ChildSpawner {
         let cgroup = self.cgroups.make(&row.config, run, &tools.activity);
         let entrance = cgroup.as_ref().map(NewCgroup::entrance);
         let tree = StopPlan::of(&row.config).reaches_tree().then(TreeMark::random).flatten();
-        let creation = Creation { command, variables: &[], descriptors: pipes.descriptors(entrance), opening, tree };
+        let notify = self.notifications.address().filter(|_| ReadinessRule::of(&row.config).is_notified());
+        let variables: Vec<_> =
+            notify.map(|address| ("NOTIFY_SOCKET".to_owned(), address.to_owned())).into_iter().collect();
+        let creation =
+            Creation { command, variables: &variables, descriptors: pipes.descriptors(entrance), opening, tree };
         let created = self.create(&row, creation, pid_slot, tools);
         let cgroup = cgroup.map(|new| new.cgroup);
         let (pid, at, started) = match created {
@@ -221,6 +229,16 @@ impl ChildSpawner {
             }
             None => None,
         };
+        if ReadinessRule::of(process).is_notified() {
+            let keep = |socket: BorrowedFd<'_>| {
+                if let Some(survival) = survival.as_deref_mut() {
+                    survival.keep(&[(survival::NOTIFICATIONS, socket)]);
+                }
+            };
+            self.notifications
+                .open(keep)
+                .map_err(|error| SpawnFailure::Refused(format!("cannot open the socket for notifications: {error}")))?;
+        }
         let run = self.next_run();
         let (pipes, outputs) = Pipes::open(process, socket, supervisor.is_listener(id))
             .map_err(|error| SpawnFailure::Refused(dispatcher_error(process, error.into())))?;
@@ -300,12 +318,20 @@ impl ChildSpawner {
     }
 
     /// Gives the FastCGI sockets and the count of runs to the next program.
-    pub(super) fn hand_over(self) -> (Vec<HandedSocket<OwnedFd>>, u64) {
-        (self.sockets.hand_over(), self.next_run)
+    pub(super) fn hand_over(self) -> (Vec<HandedSocket<OwnedFd>>, u64, Option<OwnedFd>) {
+        (self.sockets.hand_over(), self.next_run, self.notifications.into_socket())
     }
 
     /// Takes over the sockets and the count of runs.
-    pub(super) fn resume(&mut self, sockets: Vec<HandedSocket<OwnedFd>>, next_run: u64) {
+    pub(super) fn resume(
+        &mut self,
+        sockets: Vec<HandedSocket<OwnedFd>>,
+        next_run: u64,
+        notifications: Option<OwnedFd>,
+        registry: &Registry,
+    ) {
+        self.notifications.resume(notifications);
+        self.notifications.watch(registry);
         self.sockets.resume(sockets);
         self.next_run = next_run;
     }

@@ -233,6 +233,9 @@ impl Survival {
     }
 }
 
+/// What the keeper knows the socket by on which programs notify the daemon.
+pub(super) const NOTIFICATIONS: Name = Name { owner: Owner::Daemon, role: Role::Notifications };
+
 /// What the keeper knows the pipe by into which the child of a run writes when it is ready.
 pub(super) fn readiness(run: RunId) -> Name {
     Name { owner: Owner::Readiness(run.0), role: Role::Ready }

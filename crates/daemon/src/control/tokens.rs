@@ -9,9 +9,10 @@ use crate::output::RunId;
 pub(super) const WAKER: Token = Token(0);
 pub(super) const SIGNALS: Token = Token(1);
 pub(super) const KEEPER: Token = Token(2);
+pub(super) const NOTIFICATIONS: Token = Token(3);
 
 /// Tokens of descriptors of children begin here.
-const FIRST_OF_CHILDREN: usize = 3;
+const FIRST_OF_CHILDREN: usize = 4;
 
 /// The tokens of descriptors of children. None is used twice, so that a late event cannot reach another child.
 #[derive(Default)]

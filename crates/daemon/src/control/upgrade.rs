@@ -63,6 +63,7 @@ impl Control {
             servers: Vec::new(),
             sockets: Vec::new(),
             next_run: 0,
+            notifications: None,
             start_dir: self.tools.start_dir.clone(),
             keeper: None,
             transit: None,
@@ -201,6 +202,7 @@ impl Control {
             servers: servers.collect(),
             sockets: handed.sockets,
             next_run: handed.next_run,
+            notifications: handed.notifications,
             start_dir: self.tools.start_dir,
             keeper: keeper.map(|keeper| {
                 let (connection, pid, handle) = keeper.into_parts();

@@ -46,10 +46,12 @@ pub enum Role {
     TransitEntry,
     /// The reading end of a pipe into which a child writes when it is ready.
     Ready,
+    /// The socket on which programs notify the daemon.
+    Notifications,
 }
 
 impl Role {
-    pub(super) const ALL: [Role; 11] = [
+    pub(super) const ALL: [Role; 12] = [
         Role::Stdin,
         Role::Stdout,
         Role::Stderr,
@@ -61,6 +63,7 @@ impl Role {
         Role::TransitPipe,
         Role::TransitEntry,
         Role::Ready,
+        Role::Notifications,
     ];
 }
 

@@ -217,6 +217,9 @@ pub struct ProcessRecord {
     /// When it must be ready, where another timer is that of its phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ready_by: Option<u64>,
+    /// What its child has said about itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) status: Status,
     /// Why its child is being stopped although it is wanted up.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) failing: String,
@@ -232,6 +235,29 @@ pub struct ProcessRecord {
     /// Its child; none when it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
+}
+
+/// What a process has said about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Status {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    text: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    reloading: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    stopping: bool,
+}
+
+impl From<&process::ServiceStatus> for Status {
+    fn from(process::ServiceStatus { text, is_reloading, is_stopping }: &process::ServiceStatus) -> Status {
+        Status { text: text.clone(), reloading: *is_reloading, stopping: *is_stopping }
+    }
+}
+
+impl From<&Status> for process::ServiceStatus {
+    fn from(Status { text, reloading, stopping }: &Status) -> process::ServiceStatus {
+        process::ServiceStatus { text: text.clone(), is_reloading: *reloading, is_stopping: *stopping }
+    }
 }
 
 /// The restarts of a process since somebody started it.
@@ -300,6 +326,7 @@ impl ProcessRecord {
             recycling,
             stop_step,
             ready,
+            service_status,
             failing,
             last_start,
             last_stop,
@@ -354,6 +381,7 @@ impl ProcessRecord {
             ready: *ready,
             getting_ready: *phase == ProcessPhase::GettingReady,
             ready_by: timers.get(Timer::ReadyTimeout).filter(|_| *phase == ProcessPhase::Settling).map(nanos),
+            status: service_status.as_deref().map(Status::from).unwrap_or_default(),
             failing: failing.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
             health: health.as_deref().map(HealthRecord::from),
             listener: member.listener.as_ref().and_then(|progress| serde_json::to_value(Listener::from(progress)).ok()),
@@ -432,6 +460,7 @@ impl ProcessRecord {
             },
             stop_step: self.stop_step,
             ready: self.ready,
+            service_status: (self.status != Status::default()).then(|| Box::new((&self.status).into())),
             failing: ProcessFailure::from_text(self.failing.clone()),
             last_start: self.start,
             last_stop: self.stop,
@@ -574,6 +603,11 @@ mod tests {
                     recycling: process::Recycling::UnderWay,
                     stop_step: 1,
                     ready: true,
+                    service_status: Some(Box::new(process::ServiceStatus {
+                        text: "serving".to_owned(),
+                        is_reloading: true,
+                        is_stopping: true,
+                    })),
                     failing: ProcessFailure::from_text("Not ready within 90s (fd:3)".to_owned()),
                     last_start: i64::from(phase != ProcessPhase::NeverStarted),
                     last_stop: 9,

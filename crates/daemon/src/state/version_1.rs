@@ -134,6 +134,7 @@ impl Member {
             ready: false,
             getting_ready: false,
             ready_by: None,
+            status: record::Status::default(),
             failing: String::new(),
             health: None,
             listener: listener.clone(),

@@ -15,7 +15,10 @@ use crate::capabilities::{Capabilities, LINUX};
 use crate::errno::named;
 use crate::{Errno, Pid};
 
+mod notifications;
 pub(crate) mod trusted_walk;
+
+pub(crate) use notifications::{abstract_name_of, open_notification_socket, receive_datagram};
 
 pub(crate) const CAPABILITIES: Capabilities = LINUX;
 

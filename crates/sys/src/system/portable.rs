@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use crate::datagram::Datagram;
 use crate::{Errno, Pid};
 
 pub(crate) mod trusted_walk;
@@ -20,6 +21,18 @@ fn unsupported<T>() -> io::Result<T> {
 
 /// The error of calls that do not exist.
 const NONE: Errno = Errno::ENOSYS;
+
+pub(crate) fn open_notification_socket(_name: &[u8]) -> io::Result<OwnedFd> {
+    unsupported()
+}
+
+pub(crate) fn abstract_name_of(_socket: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    unsupported()
+}
+
+pub(crate) fn receive_datagram(_socket: BorrowedFd<'_>, _buffer: &mut [u8]) -> io::Result<Datagram> {
+    unsupported()
+}
 
 pub(crate) fn peer(_connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     unsupported()

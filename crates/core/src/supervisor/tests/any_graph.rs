@@ -241,7 +241,7 @@ proptest! {
             world.check_readiness()?;
             world.supervisor.check_turns();
         }
-        world.pass(3_000_000);
+        world.pass(6_000_000);
         world.check_waiting()?;
         prop_assert_eq!(world.supervisor.starting(), 0);
         world.supervisor.check_turns();

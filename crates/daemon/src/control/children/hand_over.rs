@@ -20,6 +20,8 @@ pub struct HandedChildren {
     pub(crate) commands: Vec<HandedCommand<OwnedFd>>,
     pub(crate) sockets: Vec<HandedSocket<OwnedFd>>,
     pub(crate) next_run: u64,
+    /// The socket on which they notify the daemon.
+    pub(crate) notifications: Option<OwnedFd>,
 }
 
 impl Children {
@@ -91,8 +93,8 @@ impl Children {
                 }
             }
         }
-        let (sockets, next_run) = self.spawner.hand_over();
-        (HandedChildren { children, commands, sockets, next_run }, leftover)
+        let (sockets, next_run, notifications) = self.spawner.hand_over();
+        (HandedChildren { children, commands, sockets, next_run, notifications }, leftover)
     }
 
     /// What is left at the end of the control plane, which has stopped the processes of the supervisor.

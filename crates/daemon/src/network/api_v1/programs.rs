@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use supervisord_config::dependency::Dependency;
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
-use supervisord_core::process::{ProcessPhase, ReadinessRule};
+use supervisord_core::process::{ProcessPhase, ReadinessRule, ServiceStatus};
 use supervisord_core::row::{LocalTime, Row, RowHealth};
 use supervisord_core::why::{self, Outlook};
 
@@ -54,6 +54,8 @@ struct ProgramResource<'a> {
     restarts: u32,
     /// Without a request.
     next_start: Option<i64>,
+    /// What it has said about itself; none where it has said nothing.
+    service: Option<Service<'a>>,
     /// None where nothing says that it is ready.
     readiness: Option<Readiness>,
     /// When it is stopped because it has run for long enough.
@@ -89,6 +91,21 @@ impl<'a> From<&'a RowHealth> for ProgramHealth<'a> {
             last_check_at: last.as_ref().map(|last| last.at),
             last_result: last.as_ref().map(|last| last.failure.as_deref().unwrap_or("ok")),
         }
+    }
+}
+
+/// What a process has said about itself.
+#[derive(Serialize)]
+struct Service<'a> {
+    /// How it is, for people.
+    status: &'a str,
+    reloading: bool,
+    stopping: bool,
+}
+
+impl<'a> From<&'a ServiceStatus> for Service<'a> {
+    fn from(ServiceStatus { text, is_reloading, is_stopping }: &'a ServiceStatus) -> Service<'a> {
+        Service { status: text, reloading: *is_reloading, stopping: *is_stopping }
     }
 }
 
@@ -157,6 +174,7 @@ impl<'a> ProgramResource<'a> {
             last_request: row.last_request.as_deref().map(RequestResource::from),
             restarts: row.restarts,
             next_start: row.next_start.map(epoch_of),
+            service: row.service_status.as_ref().map(Service::from),
             readiness: Readiness::new(row),
             runs_until: row.runs_until.map(epoch_of),
             stdout_logfile: row.stdout_logfile.as_deref(),

@@ -46,7 +46,7 @@ fn programs_are_listed() {
         "last_end": null,
         "last_request": null,
         "restarts": 0,
-        "readiness": null, "next_start": null, "runs_until": null,
+        "readiness": null, "service": null, "next_start": null, "runs_until": null,
         "stdout_logfile": plane.path("b.out"),
         "stderr_logfile": null,
         "dependencies": [],
