@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::harness::needs::Power;
 use crate::harness::terminal::Terminal;
 use crate::harness::{Daemon, Program, Scene, Subject, only_ours};
 
@@ -97,6 +98,35 @@ fn each_failure_is_explained_with_what_to_do_and_so_after_an_upgrade_and_kill_9(
         assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
         assert_all_explained(&daemon);
         assert!(why(&daemon, "trace").contains(&end), "{end} in {}", why(&daemon, "trace"));
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn what_a_user_may_not_do_is_explained() {
+    only_ours(|| {
+        if !Power::ChangeUser.is_there_for("what a daemon without rights says of its programs") {
+            return;
+        }
+        let text = "[program:user]\ncommand=sleep 1000\nuser=daemon\nstartretries=0\n\
+            [program:log]\ncommand=sleep 1000\nstartretries=0\nstdout_logfile={dir}/shut/out.log\n\
+            [program:inside]\ncommand=sleep 1000\nstartretries=0\ndirectory={dir}/shut\n";
+        let as_nobody = "mkdir -m 700 shut; set -- setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+        let mut daemon = Scene::with("rights", text).open_to_all().shell(as_nobody).start(Subject::Ours);
+        daemon.wait_for_states(&["user", "log", "inside"], "FATAL");
+        for (name, parts) in [
+            ("user", ["couldn't setuid to ", "only a daemon that runs as root can start programs as another user"]),
+            (
+                "log",
+                [
+                    "could not be started: unknown error making dispatchers for 'log': EACCES",
+                    "the daemon may write there",
+                ],
+            ),
+            ("inside", ["couldn't chdir to ", "the user of the program may not enter "]),
+        ] {
+            assert_explained(&daemon, name, &parts);
+        }
         assert_eq!(daemon.stop(), 0);
     });
 }
