@@ -285,6 +285,45 @@ fn real_servers_are_checked_at_their_ports_sockets_and_files() {
     });
 }
 
+/// Tells by its status what the file `mode` says, in the directory and environment of the program.
+const CHECK: &str = "#!/bin/sh\n[ \"$MARK\" = yes ] || exit 99\necho x >> checks\ncase $(cat mode) in\n\
+                     hang) exec sleep 1000;;\n200*) exit 0;;\nesac\nexit 3\n";
+
+#[test]
+fn a_command_tells_how_a_program_is() {
+    only_ours(|| {
+        let program = "[program:job]\ncommand=sleep 1000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n\
+                       directory={dir}\nenvironment=MARK=yes\nhealthcheck=exec:./check\nhealthcheck_retries=2\n\
+                       healthcheck_timeout=1s\n";
+        let scene = Scene::with("command", &format!("{program}{QUICK}"))
+            .script("check", CHECK)
+            .file("mode", "200 OK")
+            .file("checks", "");
+        let mut daemon = scene.start(Subject::Ours);
+        wait_for_health(&mut daemon, "job", "healthy");
+        for (mode, reason) in [("bad", "exit status 3"), ("hang", "killed after 1s, its time limit")] {
+            daemon.write("mode", mode);
+            wait_for_health(&mut daemon, "job", "unhealthy");
+            let line = format!("WARN unhealthy: job ({reason} (2 failures in a row))\n");
+            assert!(daemon.log().contains(&line), "{mode}: {}", daemon.log());
+            daemon.write("mode", "200 OK");
+            wait_for_health(&mut daemon, "job", "healthy");
+        }
+        daemon.write("mode", "bad");
+        daemon.crash();
+        daemon.start_again();
+        wait_for_health(&mut daemon, "job", "unhealthy");
+        daemon.write("mode", "hang");
+        let checks = daemon.read("checks").len();
+        daemon.wait_until("a check hangs", |daemon| daemon.read("checks").len() > checks);
+        assert_eq!(daemon.ctl(&["restart", "job"]).stdout, "job: stopped\njob: started\n", "it waits for no check");
+        daemon.write("mode", "200 OK");
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        wait_for_health(&mut daemon, "job", "healthy");
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
 #[test]
 fn the_example_does_what_it_says() {
     only_ours(|| {

@@ -796,11 +796,23 @@ impl Machine {
             (PreStop, CommandEnded(ProgramCommand::PreStop, _)) => self.follow_stop_plan(at, out),
             (
                 PreStart,
-                CommandEnded(ProgramCommand::PostStart | ProgramCommand::PreStop | ProgramCommand::PostStop, _),
+                CommandEnded(
+                    ProgramCommand::PostStart
+                    | ProgramCommand::PreStop
+                    | ProgramCommand::PostStop
+                    | ProgramCommand::HealthProbe,
+                    _,
+                ),
             ) => {}
             (
                 PreStop,
-                CommandEnded(ProgramCommand::PreStart | ProgramCommand::PostStart | ProgramCommand::PostStop, _),
+                CommandEnded(
+                    ProgramCommand::PreStart
+                    | ProgramCommand::PostStart
+                    | ProgramCommand::PostStop
+                    | ProgramCommand::HealthProbe,
+                    _,
+                ),
             ) => {}
             (
                 NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | Up | Stopping

@@ -14,7 +14,6 @@ use crate::model::{ActivityLog, LogFile, OnUnhealthy, StopSteps};
 use crate::pacing;
 use crate::path;
 use crate::probe::Probe;
-use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::python_name;
 use crate::readiness::ReadyWhen;
@@ -123,7 +122,7 @@ impl Kind {
             K::Dependencies => "NAME or NAME:CONDITION, separated by commas",
             K::OnDependencyFailure => "ignore, stop or restart",
             K::ReadyWhen => "notify, fd:NUMBER, tcp:HOST:PORT, unix:PATH, http://HOST:PORT/PATH or file:PATH",
-            K::Probe => "http://HOST:PORT/PATH, tcp:HOST:PORT, unix:PATH or file:PATH",
+            K::Probe => "http://HOST:PORT/PATH, tcp:HOST:PORT, unix:PATH, file:PATH or exec:COMMAND",
             K::OnUnhealthy => "none, restart, stop or signal:NAME",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::Names => "names, separated by commas",
@@ -168,7 +167,7 @@ impl Kind {
             K::Dependencies => ConfigValue::Texts(convert::dependencies(text)?.into()),
             K::OnDependencyFailure => ConfigValue::Text(convert::dependency_reaction(text)?.word().into()),
             K::ReadyWhen => ConfigValue::Text(ReadyWhen::parse(text)?.to_string().into()),
-            K::Probe => ConfigValue::Text(without_command(Probe::parse(text)?)?.to_string().into()),
+            K::Probe => ConfigValue::Text(Probe::parse(text)?.to_string().into()),
             K::OnUnhealthy => ConfigValue::Text(OnUnhealthy::parse(text)?.to_string().into()),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
@@ -236,16 +235,6 @@ fn stop_signals(text: &str) -> Result<ConfigValue<'static>, Complaint> {
     }
     let signals: Result<Vec<i32>, _> = text.split(',').map(signal::parse_stop_signal).collect();
     Ok(ConfigValue::Numbers(signals?.into()))
-}
-
-fn without_command(probe: Probe) -> Result<Probe, Complaint> {
-    match probe {
-        Probe::Exec(command) => {
-            let complaint = Complaint::quoting("commands cannot be run as health checks yet: ", repr(&command), "");
-            Err(complaint.advise("write http://HOST:PORT/PATH, tcp:HOST:PORT, unix:PATH or file:PATH".to_owned()))
-        }
-        Probe::Http(_) | Probe::Tcp(_) | Probe::Unix(_) | Probe::File(_) => Ok(probe),
-    }
 }
 
 fn child_log(text: &str) -> ConfigValue<'static> {

@@ -21,12 +21,19 @@ pub enum ProgramCommand {
     PreStop,
     /// Runs after the child has ended.
     PostStop,
+    /// Tells while the program is up how it is.
+    HealthProbe,
 }
 
 impl ProgramCommand {
     /// All of them.
-    pub const ALL: [ProgramCommand; 4] =
-        [ProgramCommand::PreStart, ProgramCommand::PostStart, ProgramCommand::PreStop, ProgramCommand::PostStop];
+    pub const ALL: [ProgramCommand; 5] = [
+        ProgramCommand::PreStart,
+        ProgramCommand::PostStart,
+        ProgramCommand::PreStop,
+        ProgramCommand::PostStop,
+        ProgramCommand::HealthProbe,
+    ];
 
     /// The word for it, as states and events have it.
     pub const fn word(self) -> &'static str {
@@ -35,6 +42,7 @@ impl ProgramCommand {
             ProgramCommand::PostStart => "post-start",
             ProgramCommand::PreStop => "pre-stop",
             ProgramCommand::PostStop => "post-stop",
+            ProgramCommand::HealthProbe => "health-probe",
         }
     }
 
@@ -50,6 +58,7 @@ impl ProgramCommand {
             ProgramCommand::PostStart => "post-start hook",
             ProgramCommand::PreStop => "pre-stop hook",
             ProgramCommand::PostStop => "post-stop hook",
+            ProgramCommand::HealthProbe => "health check",
         }
     }
 
@@ -57,7 +66,10 @@ impl ProgramCommand {
     pub const fn outlives_program(self) -> bool {
         match self {
             ProgramCommand::PostStop => true,
-            ProgramCommand::PreStart | ProgramCommand::PostStart | ProgramCommand::PreStop => false,
+            ProgramCommand::PreStart
+            | ProgramCommand::PostStart
+            | ProgramCommand::PreStop
+            | ProgramCommand::HealthProbe => false,
         }
     }
 }
@@ -138,6 +150,8 @@ impl<'c> HookPlan<'c> {
             ProgramCommand::PostStart => hooks.post_start.as_ref(),
             ProgramCommand::PreStop => hooks.pre_stop.as_ref(),
             ProgramCommand::PostStop => hooks.post_stop.as_ref(),
+            // It is no hook.
+            ProgramCommand::HealthProbe => None,
         }
     }
 
@@ -156,7 +170,10 @@ impl<'c> HookPlan<'c> {
         let line = self.line(hook)?.clone();
         let environment = match hook {
             ProgramCommand::PostStop => variables(end),
-            ProgramCommand::PreStart | ProgramCommand::PostStart | ProgramCommand::PreStop => Vec::new(),
+            ProgramCommand::PreStart
+            | ProgramCommand::PostStart
+            | ProgramCommand::PreStop
+            | ProgramCommand::HealthProbe => Vec::new(),
         };
         Some(CommandPlan { line, environment, timeout: self.config.hooks.hook_timeout })
     }

@@ -22,7 +22,7 @@ impl Supervisor {
 
     /// Runs a command, unless one of its kind still runs. Its end is reported with
     /// [`SupervisorInput::CommandEnded`](super::SupervisorInput::CommandEnded).
-    fn run_command(&mut self, id: ProcessId, command: ProgramCommand, plan: CommandPlan) {
+    pub(super) fn run_command(&mut self, id: ProcessId, command: ProgramCommand, plan: CommandPlan) {
         let Some(member) = self.members.get_mut(&id) else { return };
         if member.commands.iter().any(|running| running.command == command) {
             let text = texts::command_failed(command, "the one before still runs");
@@ -53,7 +53,12 @@ impl Supervisor {
         member.commands.remove(position);
         let awaited_before = member.machine.awaits_pre_start();
         let name = member.config.identity.name.clone();
+        if command == ProgramCommand::HealthProbe {
+            self.health_command_ended(now, id, result.clone());
+        }
         match &result {
+            // The health tells of it.
+            Err(_) if command == ProgramCommand::HealthProbe => {}
             Ok(()) => self.log_debug(|| texts::command_of(&name, &format!("{command} has ended"))),
             Err(reason) => {
                 let line = texts::command_of(&name, &texts::command_failed(command, reason));
@@ -76,6 +81,8 @@ impl Supervisor {
             ProgramCommand::PostStart => machine.is_up(),
             ProgramCommand::PreStop => machine.awaits_pre_stop(),
             ProgramCommand::PostStop => true,
+            // It is begun anew when it is due.
+            ProgramCommand::HealthProbe => false,
         };
         match HookPlan::of(&member.config).command(command, last_end(member)).filter(|_| is_wanted) {
             Some(plan) => self.effects.push_back(Effect::RunCommand { process: id, command, plan }),

@@ -3,11 +3,12 @@
 use supervisord_config::dependency::DependencyCondition;
 use supervisord_config::model::LogLevel;
 use supervisord_config::model::OnUnhealthy;
+use supervisord_config::probe::Probe;
 
 use super::{Effect, ProbePurpose, ProcessId, Supervisor};
 use crate::event::Event;
 use crate::health::{Checked, HealthPolicy, HealthProgress, HealthStatus};
-use crate::process::{KillScope, MachineInput};
+use crate::process::{CommandPlan, KillScope, MachineInput, ProgramCommand};
 use crate::texts;
 use crate::time::Now;
 
@@ -39,15 +40,38 @@ impl Supervisor {
         let Some(member) = self.members.get_mut(&id) else { return };
         let Some(policy) = HealthPolicy::of(&member.config) else { return };
         let (Some((probe, timeout)), Some(health)) = (policy.check(), member.machine.health_mut()) else { return };
-        if health.begin_check(attempt, now.mono) {
-            self.next_probe += 1;
-            let (purpose, probe) = (ProbePurpose::Health, probe.clone());
-            self.effects.push_back(Effect::Probe { process: id, purpose, attempt, probe, timeout });
+        if !health.begin_check(attempt, now.mono) {
+            return;
+        }
+        self.next_probe += 1;
+        // One of the daemon before still runs: its result counts.
+        let is_running = member.commands.iter().any(|running| running.command == ProgramCommand::HealthProbe);
+        match &**probe {
+            Probe::Exec(_) if is_running => {}
+            Probe::Exec(line) => {
+                let plan = CommandPlan { line: line.clone(), environment: Vec::new(), timeout };
+                self.run_command(id, ProgramCommand::HealthProbe, plan);
+            }
+            Probe::Http(_) | Probe::Tcp(_) | Probe::Unix(_) | Probe::File(_) => {
+                let (purpose, probe) = (ProbePurpose::Health, probe.clone());
+                self.effects.push_back(Effect::Probe { process: id, purpose, attempt, probe, timeout });
+            }
+        }
+    }
+
+    /// The command of a check has ended.
+    pub(super) fn health_command_ended(&mut self, now: Now, id: ProcessId, result: Result<(), String>) {
+        let health = self.members.get(&id).and_then(|member| member.machine.health());
+        if let Some(attempt) = health.and_then(|health| health.under_way) {
+            self.health_checked(now, id, attempt, result);
         }
     }
 
     /// A check has ended. The result of one that is over is passed over.
     pub(super) fn health_checked(&mut self, now: Now, id: ProcessId, attempt: u64, result: Result<(), String>) {
+        if self.members.get(&id).is_none_or(|member| member.died.is_some()) {
+            return;
+        }
         self.change_health(now, id, |policy, health| match health.checked(policy, attempt, result, now) {
             Checked::Ignored => Outcome::Unchanged,
             Checked::AsBefore => Outcome::Refreshed,
