@@ -97,6 +97,26 @@ fn waiting_goes_on_after_an_upgrade_and_after_kill_9() {
     });
 }
 
+/// A stop of all waits for a program that does not obey, while the daemon is killed.
+#[test]
+fn a_stop_of_all_goes_on_after_kill_9() {
+    only_ours(|| {
+        let text = "[program:db]\ncommand=sleep 1000\nstartsecs=0\n\
+                    [program:web]\ncommand=sh -c 'trap \"\" TERM; echo 1 > ready; while :; do sleep 0.1; done'\nstartsecs=0\n\
+                    depends_on=db\nstopwaitsecs=4\n";
+        let mut daemon = Scene::with("stopall", text).start(Subject::Ours);
+        daemon.wait_for_file("ready");
+        daemon.call("supervisor.stopAllProcesses", &[false.into()]);
+        daemon.wait_for_state("web", "STOPPING");
+        assert_eq!(daemon.state_of("db"), "RUNNING");
+        daemon.crash();
+        daemon.start_again();
+        daemon.wait_for_state("db", "STOPPED");
+        assert_eq!(daemon.state_of("web"), "STOPPED");
+        daemon.wait_for_log("going on with a stop that the daemon before had begun, of 1 more");
+    });
+}
+
 #[test]
 fn a_start_that_waits_in_vain_says_why_and_goes_on_when_it_is_mended() {
     only_ours(|| {

@@ -88,6 +88,8 @@ struct Member {
     commands: Vec<RunningCommand>,
     /// Whether something that it depends on was not active when it was started, and is to be started with it as soon as it is.
     lacks_dependency: bool,
+    /// Whether it is to be stopped as soon as others have stopped that depend on it.
+    stops_in_turn: bool,
     /// Its entry in `Supervisor::deadlines`.
     filed: Option<Duration>,
     /// The run of its child, if it has a child.
@@ -418,6 +420,7 @@ impl Supervisor {
             self.relink(now);
             // A hook may have ended meanwhile.
             self.recheck_waiting(now);
+            self.resume_ordered_stop(now);
         }
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now.mono {
@@ -644,6 +647,7 @@ impl Supervisor {
             is_asked_for: false,
             commands: Vec::new(),
             lacks_dependency: false,
+            stops_in_turn: false,
             filed: None,
             run: None,
             ended: None,

@@ -62,6 +62,8 @@ pub struct MemberSnapshot {
     pub last_request: Option<Arc<LastRequest>>,
     /// Its commands that run.
     pub commands: Vec<RunningCommand>,
+    /// Whether it is to be stopped as soon as others have stopped that depend on it.
+    pub stops_in_turn: bool,
     /// Where it is an event listener.
     pub listener: Option<ListenerProgress>,
 }
@@ -102,7 +104,7 @@ impl Supervisor {
             subscribed: _,
             // Nobody is left who waits for an answer; what was asked for goes on without.
             jobs: _,
-            // Who has not been asked to stop yet goes on.
+            // Each process knows whether it is to be stopped.
             ordered_stops: _,
             moved: _,
             collecting: _,
@@ -143,6 +145,7 @@ impl Supervisor {
             stderr_log,
             last_request,
             commands,
+            stops_in_turn,
             listener,
             // Known from the definition of the group, and from the timers of the machine.
             group: _,
@@ -166,6 +169,7 @@ impl Supervisor {
             stderr_log: stderr_log.clone(),
             last_request: last_request.clone(),
             commands: commands.clone(),
+            stops_in_turn: *stops_in_turn,
             listener: listener.clone(),
         })
     }
@@ -265,7 +269,16 @@ impl Supervisor {
         now: Now,
     ) -> ProcessId {
         let id = self.next_id();
-        let MemberSnapshot { name: _, mut machine, stdout_log, stderr_log, last_request, commands, listener } = known;
+        let MemberSnapshot {
+            name: _,
+            mut machine,
+            stdout_log,
+            stderr_log,
+            last_request,
+            commands,
+            stops_in_turn,
+            listener,
+        } = known;
         machine.watch_health(&config, now.mono);
         let member = Member {
             group: group.clone(),
@@ -276,6 +289,7 @@ impl Supervisor {
             is_asked_for: false,
             commands,
             lacks_dependency: false,
+            stops_in_turn,
             filed: None,
             run: None,
             ended: None,

@@ -193,6 +193,9 @@ pub struct ProcessRecord {
     /// The same, as soon as fewer programs are starting.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) awaits_turn: bool,
+    /// Whether it is to be stopped as soon as others have stopped that depend on it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) stops_in_turn: bool,
     /// How far it has got with being recycled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recycling: Option<Recycling>,
@@ -362,6 +365,7 @@ impl ProcessRecord {
             last_end: last_end.as_deref().map(LastEndRecord::from),
             since: *since,
             last_request: member.last_request.as_deref().map(LastRequestRecord::from),
+            stops_in_turn: member.stops_in_turn,
             wanted: (*wanted != phase.implies()).then_some(match wanted {
                 process::Wanted::Up => Wanted::Up,
                 process::Wanted::Down => Wanted::Down,
@@ -421,6 +425,7 @@ impl ProcessRecord {
             stdout_log,
             stderr_log,
             last_request: self.last_request.as_ref().and_then(|request| Some(Arc::new(request.request()?))),
+            stops_in_turn: self.stops_in_turn,
             commands: self.commands.iter().filter_map(CommandRecord::running).collect(),
             // One that cannot be understood begins anew, which the listener finds out by itself.
             listener: self.listener.clone().map(|listener| {
@@ -624,6 +629,7 @@ mod tests {
                     stdout_log: None,
                     stderr_log: None,
                     last_request: Some(Arc::new(last_request.clone())),
+                    stops_in_turn: true,
                     commands: Vec::new(),
                     listener: None,
                 };

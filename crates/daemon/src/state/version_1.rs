@@ -122,6 +122,7 @@ impl Member {
             last_end: None,
             since: 0,
             last_request: None,
+            stops_in_turn: false,
             wanted: machine.wanted,
             replacing: *replacing,
             awaits_dependencies: false,

@@ -447,3 +447,35 @@ fn what_a_new_program_depends_on_is_started_once_it_is_added_too() {
     world.pass(5000);
     assert_eq!(states(&world, &["middle", "zdb"]), ["STARTING", "STOPPED"]);
 }
+
+#[test]
+fn a_stop_of_all_goes_on_in_the_next_daemon() {
+    for crashes in [false, true] {
+        let groups = || vec![program("db"), needs("cache", &[("db", Ready)]), needs("web", &[("cache", Ready)])];
+        let mut world = World::started(groups());
+        world.pass(5000);
+        world.stubborn.push("web".to_owned());
+        world.call(stop("web", false));
+        world.pass(20_000);
+        world.call(start("web", false));
+        world.pass(2000);
+        world.call(Call::StopAllProcesses { wait: false });
+        assert_eq!(states(&world, &["db", "cache", "web"]), ["RUNNING", "RUNNING", "STOPPING"]);
+        for _ in 0..2 {
+            match crashes {
+                true => world.crash(0, groups()),
+                false => world.hand_over(),
+            }
+            world.pass(100);
+            assert_eq!(states(&world, &["db", "cache", "web"]), ["RUNNING", "RUNNING", "STOPPING"]);
+        }
+        world.pass(20_000);
+        assert_eq!(states(&world, &["db", "cache", "web"]), ["STOPPED"; 3]);
+        let stops: Vec<&String> = world.log.iter().rev().filter(|line| line.contains("stopped: ")).take(3).collect();
+        let order = ["db", "cache", "web"];
+        assert!(stops.iter().zip(order).all(|(line, name)| line.contains(&format!("stopped: {name} "))), "{stops:?}");
+        world.call(start("db", true));
+        world.pass(5000);
+        assert_eq!(world.state("db"), ProcessState::Running, "nothing is left of the stop");
+    }
+}
