@@ -281,3 +281,24 @@ fn what_is_said_just_before_an_exit_counts() {
         assert!(daemon.log().contains("exited: p (exit status 0; expected)"), "{}", daemon.log());
     });
 }
+
+#[test]
+fn a_command_tells_whether_a_program_is_ready() {
+    ["redis-cli", "redis-server"].into_iter().for_each(|name| _ = needs::program(name));
+    only_ours(|| {
+        let text = "[program:redis]\n\
+            command=sh -c 'sleep 0.7; exec redis-server --port {port} --bind 127.0.0.1 --save \"\" --daemonize no --dir {dir}'\n\
+            ready_when=exec:sh -c 'test \"$(redis-cli -p {port} ping)\" = PONG'\n\
+            [program:never]\ncommand=sleep 1000\nready_when=exec:sh -c 'echo not yet; exit 3'\nready_timeout=1s\n\
+            startretries=0\n";
+        let mut daemon = Scene::with("ready", text).start(Subject::Ours);
+        daemon.wait_for_state("redis", "RUNNING");
+        let port: u16 = daemon.fill("{port}").parse().expect("a port");
+        assert_eq!(ping(TcpStream::connect(("127.0.0.1", port)).expect("it listens")), "+PONG\r\n");
+        daemon.wait_for_state("never", "FATAL");
+        let description = daemon.info("never").get("description").text().to_owned();
+        assert!(description.contains("(exec:sh -c 'echo not yet; exit 3': "), "{description}");
+        assert!(!daemon.log().contains("WARN never: readiness probe"), "{}", daemon.log());
+        assert_eq!(daemon.stop(), 0);
+    });
+}

@@ -21,7 +21,7 @@ pub enum ReadyWhen {
 }
 
 /// The word before the colon of each kind.
-const KINDS: [&str; 6] = ["notify", "fd", "http", "tcp", "unix", "file"];
+const KINDS: [&str; 7] = ["notify", "fd", "http", "tcp", "unix", "file", "exec"];
 
 /// The first descriptor that is not stdin, stdout or stderr.
 const FIRST_DESCRIPTOR: u16 = 3;
@@ -40,7 +40,7 @@ impl ReadyWhen {
         match kind.to_lowercase().as_str() {
             "notify" if detail.is_empty() => Ok(ReadyWhen::Notify),
             "fd" => descriptor(detail),
-            "http" | "https" | "tcp" | "unix" | "file" => {
+            "http" | "https" | "tcp" | "unix" | "file" | "exec" => {
                 Probe::parse(text).map(|probe| ReadyWhen::Probe(probe.into()))
             }
             other => {
@@ -80,6 +80,7 @@ mod tests {
         let probe = |text: &str| ReadyWhen::Probe(Probe::parse(text).unwrap().into());
         for (text, expected, shown) in [
             ("fd:3", ReadyWhen::Descriptor(3), "fd:3"),
+            ("exec:redis-cli ping", probe("exec:redis-cli ping"), "exec:redis-cli ping"),
             ("Notify", ReadyWhen::Notify, "notify"),
             (" FD:255 ", ReadyWhen::Descriptor(255), "fd:255"),
             ("TCP:localhost:80", probe("tcp:localhost:80"), "tcp:localhost:80"),
@@ -99,7 +100,7 @@ mod tests {
             ("soon", "not a sign of readiness: 'soon'"),
             ("notify:1", "not a sign of readiness: 'notify:1'"),
             ("fd", "not a descriptor for readiness: ''"),
-            ("exec:true", "not a sign of readiness: 'exec:true'"),
+            ("exec:", "not a valid probe: 'exec:'"),
             ("tcp:1", "not a valid probe: 'tcp:1'"),
             ("fd:x", "not a descriptor for readiness: 'x'"),
             ("fd:1", "not a descriptor for readiness: '1'"),

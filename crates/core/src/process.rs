@@ -800,7 +800,8 @@ impl Machine {
                     ProgramCommand::PostStart
                     | ProgramCommand::PreStop
                     | ProgramCommand::PostStop
-                    | ProgramCommand::HealthProbe,
+                    | ProgramCommand::HealthProbe
+                    | ProgramCommand::ReadinessProbe,
                     _,
                 ),
             ) => {}
@@ -810,7 +811,8 @@ impl Machine {
                     ProgramCommand::PreStart
                     | ProgramCommand::PostStart
                     | ProgramCommand::PostStop
-                    | ProgramCommand::HealthProbe,
+                    | ProgramCommand::HealthProbe
+                    | ProgramCommand::ReadinessProbe,
                     _,
                 ),
             ) => {}

@@ -74,6 +74,11 @@ impl ReadinessProbe {
         true
     }
 
+    /// The probe that is being run.
+    pub fn under_way(&self) -> Option<u64> {
+        self.under_way
+    }
+
     /// Whether this answer is that of the probe that is being run.
     pub fn awaits(&self, attempt: u64) -> bool {
         self.under_way == Some(attempt)

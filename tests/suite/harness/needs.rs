@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their Debian packages; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("faketime", "faketime"),
     ("nginx", "nginx-light"),
     ("npm", "npm"),
@@ -12,6 +12,7 @@ const PACKAGES: [(&str, &str); 12] = [
     ("pidof", "sysvinit-utils"),
     ("prlimit", "util-linux"),
     ("python3", "python3"),
+    ("redis-cli", "redis-tools"),
     ("redis-server", "redis-server"),
     ("strace", "strace"),
     ("systemd-analyze", "systemd"),

@@ -121,7 +121,9 @@ impl Kind {
             K::RecycleAfter => "DURATION, or DURATION±DURATION such as 6h±20min",
             K::Dependencies => "NAME or NAME:CONDITION, separated by commas",
             K::OnDependencyFailure => "ignore, stop or restart",
-            K::ReadyWhen => "notify, fd:NUMBER, tcp:HOST:PORT, unix:PATH, http://HOST:PORT/PATH or file:PATH",
+            K::ReadyWhen => {
+                "notify, fd:NUMBER, tcp:HOST:PORT, unix:PATH, http://HOST:PORT/PATH, file:PATH or exec:COMMAND"
+            }
             K::Probe => "http://HOST:PORT/PATH, tcp:HOST:PORT, unix:PATH, file:PATH or exec:COMMAND",
             K::OnUnhealthy => "none, restart, stop or signal:NAME",
             K::Environment => "KEY=\"value\" pairs, separated by commas",

@@ -23,16 +23,19 @@ pub enum ProgramCommand {
     PostStop,
     /// Tells while the program is up how it is.
     HealthProbe,
+    /// Tells whether the child is ready.
+    ReadinessProbe,
 }
 
 impl ProgramCommand {
     /// All of them.
-    pub const ALL: [ProgramCommand; 5] = [
+    pub const ALL: [ProgramCommand; 6] = [
         ProgramCommand::PreStart,
         ProgramCommand::PostStart,
         ProgramCommand::PreStop,
         ProgramCommand::PostStop,
         ProgramCommand::HealthProbe,
+        ProgramCommand::ReadinessProbe,
     ];
 
     /// The word for it, as states and events have it.
@@ -43,6 +46,7 @@ impl ProgramCommand {
             ProgramCommand::PreStop => "pre-stop",
             ProgramCommand::PostStop => "post-stop",
             ProgramCommand::HealthProbe => "health-probe",
+            ProgramCommand::ReadinessProbe => "readiness-probe",
         }
     }
 
@@ -59,6 +63,7 @@ impl ProgramCommand {
             ProgramCommand::PreStop => "pre-stop hook",
             ProgramCommand::PostStop => "post-stop hook",
             ProgramCommand::HealthProbe => "health check",
+            ProgramCommand::ReadinessProbe => "readiness probe",
         }
     }
 
@@ -69,7 +74,8 @@ impl ProgramCommand {
             ProgramCommand::PreStart
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
-            | ProgramCommand::HealthProbe => false,
+            | ProgramCommand::HealthProbe
+            | ProgramCommand::ReadinessProbe => false,
         }
     }
 }
@@ -152,6 +158,7 @@ impl<'c> HookPlan<'c> {
             ProgramCommand::PostStop => hooks.post_stop.as_ref(),
             // It is no hook.
             ProgramCommand::HealthProbe => None,
+            ProgramCommand::ReadinessProbe => None,
         }
     }
 
@@ -173,7 +180,8 @@ impl<'c> HookPlan<'c> {
             ProgramCommand::PreStart
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
-            | ProgramCommand::HealthProbe => Vec::new(),
+            | ProgramCommand::HealthProbe
+            | ProgramCommand::ReadinessProbe => Vec::new(),
         };
         Some(CommandPlan { line, environment, timeout: self.config.hooks.hook_timeout })
     }

@@ -56,9 +56,12 @@ impl Supervisor {
         if command == ProgramCommand::HealthProbe {
             self.health_command_ended(now, id, result.clone());
         }
+        if command == ProgramCommand::ReadinessProbe {
+            self.readiness_command_ended(now, id, result.clone());
+        }
         match &result {
-            // The health tells of it.
-            Err(_) if command == ProgramCommand::HealthProbe => {}
+            // The health, or the row, tells of it.
+            Err(_) if matches!(command, ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe) => {}
             Ok(()) => self.log_debug(|| texts::command_of(&name, &format!("{command} has ended"))),
             Err(reason) => {
                 let line = texts::command_of(&name, &texts::command_failed(command, reason));
@@ -82,7 +85,7 @@ impl Supervisor {
             ProgramCommand::PreStop => machine.awaits_pre_stop(),
             ProgramCommand::PostStop => true,
             // It is begun anew when it is due.
-            ProgramCommand::HealthProbe => false,
+            ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe => false,
         };
         match HookPlan::of(&member.config).command(command, last_end(member)).filter(|_| is_wanted) {
             Some(plan) => self.effects.push_back(Effect::RunCommand { process: id, command, plan }),

@@ -8,7 +8,7 @@ use supervisord_config::readiness::ReadyWhen;
 
 use super::{Effect, Member, ProbePurpose, ProcessId, RunId, Supervisor};
 use crate::notification::Notification;
-use crate::process::{MachineInput, ReadinessRule};
+use crate::process::{CommandPlan, MachineInput, ProgramCommand, ReadinessRule};
 use crate::readiness_probe::{PROBE_TIMEOUT, ReadinessProbe};
 use crate::texts;
 use crate::time::Now;
@@ -77,10 +77,35 @@ impl Supervisor {
             && let Some(probe) = member.asked()
         {
             self.next_probe += 1;
-            let (purpose, timeout) = (ProbePurpose::Readiness, PROBE_TIMEOUT);
-            self.effects.push_back(Effect::Probe { process: id, purpose, attempt, probe, timeout });
+            self.ask(id, attempt, probe);
         }
         self.refile(id, now);
+    }
+
+    fn ask(&mut self, id: ProcessId, attempt: u64, probe: Arc<Probe>) {
+        let Some(member) = self.members.get(&id) else { return };
+        let timeout = PROBE_TIMEOUT;
+        match &*probe {
+            Probe::Exec(line) => {
+                // One of the daemon before may still run: its result counts.
+                if !member.commands.iter().any(|running| running.command == ProgramCommand::ReadinessProbe) {
+                    let plan = CommandPlan { line: line.clone(), environment: Vec::new(), timeout };
+                    self.run_command(id, ProgramCommand::ReadinessProbe, plan);
+                }
+            }
+            Probe::Http(_) | Probe::Tcp(_) | Probe::Unix(_) | Probe::File(_) => {
+                let purpose = ProbePurpose::Readiness;
+                self.effects.push_back(Effect::Probe { process: id, purpose, attempt, probe, timeout });
+            }
+        }
+    }
+
+    /// The command that asked whether a process is ready has ended.
+    pub(super) fn readiness_command_ended(&mut self, now: Now, id: ProcessId, result: Result<(), String>) {
+        let probes = self.members.get(&id).and_then(|member| member.probes.as_ref());
+        if let Some(attempt) = probes.and_then(|probes| probes.under_way()) {
+            self.readiness_probed(now, id, attempt, result);
+        }
     }
 
     /// A probe has ended. The result of one that nobody waits for any more says nothing.
