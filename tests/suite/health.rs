@@ -14,6 +14,7 @@ pub const PINNED: &[&str] = &[
     "program healthcheck_retries",
     "program healthcheck_start_period",
     "program healthcheck_start_interval",
+    "program watchdog",
     "program on_unhealthy",
 ];
 
@@ -321,6 +322,33 @@ fn a_command_tells_how_a_program_is() {
         assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
         wait_for_health(&mut daemon, "job", "healthy");
         assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// Sends `WATCHDOG=1` at short intervals, as long as there is no file `stuck`.
+const BEATS: &str = "#!/usr/bin/env python3\nimport os, socket, time\nassert os.environ[\"WATCHDOG_USEC\"] == \"2000000\"\n\
+                     name = os.environ[\"NOTIFY_SOCKET\"].replace(\"@\", \"\\0\", 1)\n\
+                     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\nwhile True:\n\
+                     \x20   if not os.path.exists(\"stuck\"):\n        s.sendto(b\"WATCHDOG=1\", name)\n    time.sleep(0.1)\n";
+
+#[test]
+fn a_program_that_stops_saying_that_it_is_alive_is_unhealthy() {
+    only_ours(|| {
+        let program = "[program:job]\ncommand=./beats\nstartsecs=0\nwatchdog=2s\non_unhealthy=restart\n";
+        let mut daemon =
+            Scene::with("watchdog", program).script("beats", BEATS).env("PWD", "{dir}").start(Subject::Ours);
+        wait_for_health(&mut daemon, "job", "healthy");
+        let pid = daemon.pid_of("job");
+        daemon.crash();
+        daemon.start_again();
+        assert_eq!(health(&daemon, "job")["status"], "healthy");
+        daemon.write("stuck", "");
+        daemon.wait_for_log("WARN unhealthy: job (it sent no WATCHDOG=1 within 2s)\n");
+        std::fs::remove_file(daemon.path("stuck")).expect("a file");
+        daemon.wait_until("another one runs", |daemon| {
+            daemon.state_of("job") == "RUNNING" && daemon.pid_of("job") != pid
+        });
+        wait_for_health(&mut daemon, "job", "healthy");
     });
 }
 

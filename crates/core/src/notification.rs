@@ -20,7 +20,7 @@ pub struct Notification {
     /// `STATUS=`: how it is, for people; empty for nothing to say any more.
     pub status: Option<String>,
     /// `WATCHDOG=`.
-    pub watchdog: Option<WatchdogNotice>,
+    pub heartbeat: Option<WatchdogNotice>,
     /// `WATCHDOG_USEC=`: how often it will send `WATCHDOG=1` from now on.
     pub watchdog_interval: Option<Duration>,
     /// `EXTEND_TIMEOUT_USEC=`: how much longer its start or stop may take from now on.
@@ -51,8 +51,8 @@ impl Notification {
                 b"RELOADING" => notification.reloading |= is_yes,
                 b"STOPPING" => notification.stopping |= is_yes,
                 b"STATUS" => notification.status = Some(status(value)),
-                b"WATCHDOG" if is_yes => notification.watchdog = Some(WatchdogNotice::Alive),
-                b"WATCHDOG" if value == b"trigger" => notification.watchdog = Some(WatchdogNotice::Failed),
+                b"WATCHDOG" if is_yes => notification.heartbeat = Some(WatchdogNotice::Alive),
+                b"WATCHDOG" if value == b"trigger" => notification.heartbeat = Some(WatchdogNotice::Failed),
                 b"WATCHDOG_USEC" => notification.watchdog_interval = number(value).map(Duration::from_micros),
                 b"EXTEND_TIMEOUT_USEC" => notification.extension = number(value).map(Duration::from_micros),
                 b"MAINPID" => notification.main_pid = number(value).and_then(|number| u32::try_from(number).ok()),
@@ -96,13 +96,13 @@ mod tests {
             reloading: true,
             stopping: true,
             status: Some("serving".to_owned()),
-            watchdog: Some(WatchdogNotice::Alive),
+            heartbeat: Some(WatchdogNotice::Alive),
             watchdog_interval: Some(Duration::from_millis(1500)),
             extension: Some(Duration::from_micros(7)),
             main_pid: Some(42),
         };
         assert_eq!(Notification::parse(text), expected);
-        assert_eq!(Notification::parse(b"WATCHDOG=trigger").watchdog, Some(WatchdogNotice::Failed));
+        assert_eq!(Notification::parse(b"WATCHDOG=trigger").heartbeat, Some(WatchdogNotice::Failed));
     }
 
     #[test]

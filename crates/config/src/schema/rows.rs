@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 108] = [
+pub(super) static ROWS: [OptionSpec; 109] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -94,7 +94,8 @@ pub(super) static ROWS: [OptionSpec; 108] = [
     row(S::Program, "healthcheck_retries", K::Integer, Is("3"), "0.1.0", Restart, "health checks in a row that must fail for the program to be unhealthy").kept(field!(Process: health.healthcheck_retries)).within(1, 1_000_000).example("5").only_with(&["healthcheck"]),
     row(S::Program, "healthcheck_start_period", K::Duration, Is("0s"), "0.1.0", Restart, "time after the start in which failed health checks do not count, until the first one succeeds").kept(field!(Process: health.healthcheck_start_period)).example("1min").only_with(&["healthcheck"]),
     row(S::Program, "healthcheck_start_interval", K::Duration, Is("5s"), "0.1.0", Restart, "time from the end of one health check to the next within healthcheck_start_period").kept(field!(Process: health.healthcheck_start_interval)).within(1, i64::MAX).example("2s").only_with(&["healthcheck"]),
-    row(S::Program, "on_unhealthy", K::OnUnhealthy, Is("none"), "0.1.0", Restart, "when the program becomes unhealthy: none, restart, stop or signal:NAME").kept(field!(Process: health.on_unhealthy)).example("restart").only_with(&["healthcheck"]),
+    row(S::Program, "watchdog", K::Duration, Unset("none"), "0.1.0", Restart, "time within which the program must send WATCHDOG=1 to NOTIFY_SOCKET again, or it is unhealthy").kept(field!(Process: health.watchdog)).within(1, i64::MAX).example("30s"),
+    row(S::Program, "on_unhealthy", K::OnUnhealthy, Is("none"), "0.1.0", Restart, "when the program becomes unhealthy: none, restart, stop or signal:NAME").kept(field!(Process: health.on_unhealthy)).example("restart").only_with(&["healthcheck", "watchdog"]),
     row(S::Program, "stopsignal", K::Signals, Is("TERM"), "3.0", Restart, "signal that asks the program to stop").kept(field!(Process: stop.stopsignal)),
     row(S::Program, "stopwaitsecs", K::Integer, Is("10"), "3.0", Restart, "seconds from the stop signal to SIGKILL").kept(field!(Process: stop.stopwaitsecs)),
     row(S::Program, "stop_sequence", K::StopSteps, Unset("the stop signal, then SIGKILL"), "0.1.0", Restart, "signals that stop it, each with the time until the next, in place of stopsignal and stopwaitsecs").kept(field!(Process: stop.stop_sequence)).example("TERM:10s, INT:5s, KILL").in_place_of(&["stopsignal", "stopwaitsecs"]),

@@ -1,5 +1,7 @@
 //! The health of the processes that are up: checks are begun and their results taken, and what follows from them is done.
 
+use std::time::Duration;
+
 use supervisord_config::dependency::DependencyCondition;
 use supervisord_config::model::LogLevel;
 use supervisord_config::model::OnUnhealthy;
@@ -8,6 +10,7 @@ use supervisord_config::probe::Probe;
 use super::{Effect, ProbePurpose, ProcessId, Supervisor};
 use crate::event::Event;
 use crate::health::{Checked, HealthPolicy, HealthProgress, HealthStatus};
+use crate::notification::WatchdogNotice;
 use crate::process::{CommandPlan, KillScope, MachineInput, ProgramCommand};
 use crate::texts;
 use crate::time::Now;
@@ -76,6 +79,34 @@ impl Supervisor {
             Checked::Ignored => Outcome::Unchanged,
             Checked::AsBefore => Outcome::Refreshed,
             Checked::Noted => Outcome::Changed,
+        });
+        self.refile(id, now);
+    }
+
+    /// A process has said that it is alive, or not well, or how often it will say so.
+    pub(super) fn heartbeat_notified(
+        &mut self,
+        now: Now,
+        id: ProcessId,
+        notice: Option<WatchdogNotice>,
+        interval: Option<Duration>,
+    ) {
+        if notice.is_none() && interval.is_none() {
+            return;
+        }
+        self.change_health(now, id, |policy, health| {
+            if let Some(interval) = interval {
+                health.set_heartbeat_interval(policy, interval, now.mono);
+            }
+            let is_news = match notice {
+                Some(WatchdogNotice::Alive) => health.beat(policy, now.mono),
+                Some(WatchdogNotice::Failed) => {
+                    health.report_trouble(policy, now);
+                    true
+                }
+                None => false,
+            };
+            if is_news { Outcome::Changed } else { Outcome::Unchanged }
         });
         self.refile(id, now);
     }

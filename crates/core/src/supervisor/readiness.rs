@@ -55,6 +55,7 @@ impl Supervisor {
         if notification.ready && is_notified {
             self.drive_machine(now, id, MachineInput::Ready);
         }
+        self.heartbeat_notified(now, id, notification.heartbeat, notification.watchdog_interval);
     }
 
     /// Begins to probe a process that is getting ready, or ends that when it is not any more.

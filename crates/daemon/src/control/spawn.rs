@@ -20,6 +20,7 @@ use std::time::Duration;
 use mio::Registry;
 use supervisord_config::model::{LogLevel, Process};
 use supervisord_config::pyrepr::repr;
+use supervisord_core::health::HealthPolicy;
 use supervisord_core::process::{ReadinessRule, StopPlan};
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{CommandFailure, ProcessId, SpawnFailure, Supervisor};
@@ -184,9 +185,13 @@ impl ChildSpawner {
         let cgroup = self.cgroups.make(&row.config, run, &tools.activity);
         let entrance = cgroup.as_ref().map(NewCgroup::entrance);
         let tree = StopPlan::of(&row.config).reaches_tree().then(TreeMark::random).flatten();
-        let notify = self.notifications.address().filter(|_| ReadinessRule::of(&row.config).is_notified());
-        let variables: Vec<_> =
-            notify.map(|address| ("NOTIFY_SOCKET".to_owned(), address.to_owned())).into_iter().collect();
+        let notify = self.notifications.address().filter(|_| is_notifying(&row.config));
+        let heartbeat = HealthPolicy::of(&row.config).and_then(|policy| policy.heartbeat());
+        let variables: Vec<_> = notify
+            .map(|address| ("NOTIFY_SOCKET".to_owned(), address.to_owned()))
+            .into_iter()
+            .chain(heartbeat.map(|interval| ("WATCHDOG_USEC".to_owned(), interval.as_micros().to_string())))
+            .collect();
         let creation =
             Creation { command, variables: &variables, descriptors: pipes.descriptors(entrance), opening, tree };
         let created = self.create(&row, creation, pid_slot, tools);
@@ -229,7 +234,7 @@ impl ChildSpawner {
             }
             None => None,
         };
-        if ReadinessRule::of(process).is_notified() {
+        if is_notifying(process) {
             let keep = |socket: BorrowedFd<'_>| {
                 if let Some(survival) = survival.as_deref_mut() {
                     survival.keep(&[(survival::NOTIFICATIONS, socket)]);
@@ -396,4 +401,10 @@ fn plan(
         plan = plan.run_as(user);
     }
     Ok(plan)
+}
+
+/// Whether a program is to notify the daemon.
+fn is_notifying(config: &supervisord_config::model::Process) -> bool {
+    ReadinessRule::of(config).is_notified()
+        || HealthPolicy::of(config).is_some_and(|policy| policy.heartbeat().is_some())
 }
