@@ -577,6 +577,7 @@ impl Machine {
         // The hook after an end comes before the next start.
         let is_followed = matches!(input, Ended(_)) && HookPlan::of(at.config).has(ProgramCommand::PostStop);
         let at = MachineContext { dependencies_met: at.dependencies_met && !is_followed, ..at };
+        let ready_by = self.ready_by();
         match input {
             Stop | Shutdown => {
                 self.progress.wanted = Wanted::Down;
@@ -689,7 +690,9 @@ impl Machine {
             ) => {}
 
             (Settling, Due(Timer::Settled)) => self.settled(at, out),
-            (Settling | GettingReady, Due(Timer::ReadyTimeout)) if at.supervising => self.fail_to_get_ready(at, out),
+            (Settling | GettingReady, Due(Timer::ReadyTimeout)) if at.supervising => {
+                self.fail_to_get_ready(ready_by, at, out);
+            }
             // The shutdown stops it.
             (Settling | GettingReady, Due(Timer::ReadyTimeout)) => {}
             // The hook cannot even be killed.
@@ -956,10 +959,10 @@ impl Machine {
         self.succeed(at, out);
     }
 
-    /// Stops it, because it is not ready in time.
-    fn fail_to_get_ready(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+    /// Stops it, because it was not ready by this moment.
+    fn fail_to_get_ready(&mut self, by: Option<Duration>, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let Some(sign) = ReadinessRule::of(at.config).sign() else { return };
-        let waited = at.now.mono.saturating_sub(self.progress.started);
+        let waited = by.unwrap_or(at.now.mono).saturating_sub(self.progress.started);
         let failure = ProcessFailure::not_ready(waited, sign, at.trouble);
         out.push(MachineAction::Log(LogLevel::Warn, texts::not_ready(&at.config.identity.name, &failure)));
         self.progress.failing = Some(failure);
