@@ -222,6 +222,11 @@ impl RestartPolicy {
         self.is_paced() || self.limit.is_some() || self.second_life.is_some()
     }
 
+    /// How many restarts in which time there may be, in place of a number of attempts.
+    pub fn limit(&self) -> Option<RestartLimit> {
+        self.limit
+    }
+
     /// Whether delays are configured.
     pub fn is_paced(&self) -> bool {
         self.first_delay().is_some()

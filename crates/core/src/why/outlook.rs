@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use supervisord_config::model::{AutoRestart, RestartLimit};
 
-use crate::process::{ProcessPhase, Wanted};
+use crate::process::{ProcessPhase, RestartPolicy, Wanted};
 use crate::row::Row;
 
 /// What comes next.
@@ -82,12 +82,14 @@ impl Outlook {
                     false => RestReason::Stopped,
                 })
             }
-            (ProcessPhase::GivenUp, None) if is_wanted => Outlook::Rests(match row.config.restart.restart_limit {
-                Some(RestartLimit::Within { restarts, window }) => RestReason::OutOfRestarts { restarts, window },
-                Some(RestartLimit::Unlimited) | None => {
-                    RestReason::OutOfAttempts(row.config.start.startretries.max(0).saturating_add(1))
-                }
-            }),
+            (ProcessPhase::GivenUp, None) if is_wanted => {
+                Outlook::Rests(match RestartPolicy::of(&row.config).limit() {
+                    Some(RestartLimit::Within { restarts, window }) => RestReason::OutOfRestarts { restarts, window },
+                    Some(RestartLimit::Unlimited) | None => {
+                        RestReason::OutOfAttempts(row.config.start.startretries.max(0).saturating_add(1))
+                    }
+                })
+            }
             (ProcessPhase::GivenUp, None) => Outlook::Rests(RestReason::Stopped),
             (ProcessPhase::Unreachable, _) => Outlook::Unknown,
         }

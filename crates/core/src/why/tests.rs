@@ -143,7 +143,7 @@ fn each_phase_says_what_comes_next() {
         ),
         (
             Row { pid: 7, ready_by: soon, ..row("p", ProcessPhase::GettingReady) },
-            "pid 7 was started and has not said that it is ready, for which it has 4.0 s left (ready_timeout)",
+            "pid 7 was started and has not said that it is ready, for which it has 4.0 s left",
         ),
         (
             Row {

@@ -9,7 +9,7 @@ use super::outlook::{Outlook, RestReason};
 use crate::dependencies::waiting_for;
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
-use crate::process::{EndJudgement, ExitStatus, LastEnd, MemoryKills, ProcessFailure, ReadinessRule};
+use crate::process::{EndJudgement, ExitStatus, LastEnd, MemoryKills, ProcessFailure, ReadinessRule, RestartPolicy};
 use crate::row::{LocalTime, Row, RowHealth};
 use crate::texts;
 use crate::time::Now;
@@ -66,8 +66,7 @@ impl Why {
             Outlook::GetsReady(by) => {
                 let sign = ReadinessRule::of(&row.config).sign().map(|sign| format!(" ({sign})")).unwrap_or_default();
                 let left = by.map(|by| span(by.saturating_sub(clock.now.mono).as_secs_f64()));
-                let left =
-                    left.map(|left| format!(", for which it has {left} left (ready_timeout)")).unwrap_or_default();
+                let left = left.map(|left| format!(", for which it has {left} left")).unwrap_or_default();
                 let trouble = row.ready_trouble.as_ref().map(|trouble| format!("; the last probe failed: {trouble}"));
                 let trouble = trouble.unwrap_or_default();
                 format!("pid {} was started and has not said that it is ready{sign}{left}{trouble}", row.pid)
@@ -252,7 +251,7 @@ fn attempts(number: i64) -> String {
 
 /// How many attempts are left of those that are limited by their number.
 fn left(row: &Row) -> String {
-    if row.config.restart.restart_limit.is_some() {
+    if RestartPolicy::of(&row.config).limit().is_some() {
         return String::new();
     }
     let left = row.config.start.startretries.saturating_sub(row.attempts).saturating_add(1).max(0);
