@@ -42,8 +42,9 @@ fn the_quick_start_runs_unchanged() {
         let page = http::request(&mut *http::tcp(port).expect("it listens"), "GET", "/", &[], b"").expect("an answer");
         assert_eq!(page.status(), 200);
         assert!(page.text().contains("workers:worker_1"), "{}", page.text());
-        let status = daemon.ctl(&["status"]);
-        assert_eq!(status.stdout.lines().filter(|line| line.contains("RUNNING")).count(), 5, "{status:?}");
+        daemon.wait_until("five run", |daemon| {
+            daemon.ctl(&["status"]).stdout.lines().filter(|line| line.contains("RUNNING")).count() == 5
+        });
         let pid: i32 = daemon.ctl(&["pid", "mortal"]).stdout.trim().parse().expect("a pid");
         processes::signal(pid, nix::sys::signal::Signal::SIGKILL);
         daemon.wait_until("it is back", |daemon| {

@@ -120,7 +120,10 @@ fn a_log_that_cannot_be_opened_is_reported_with_reason_and_user() {
         let status = daemon.ctl(&["status"]).stdout;
         assert!(status.contains(&reason), "{status}");
         let (start, _) = Terminal::ctl(&daemon, &["start", "w"]).end();
-        assert_eq!(start, format!("w: ERROR (spawn error)\nsupervisorctl: w: {reason}\n"));
+        assert_eq!(
+            start,
+            format!("w: ERROR (spawn error)\nsupervisorctl: w: could not be started: {reason} (supervisorctl why w)\n")
+        );
         let start = daemon.ctl(&["start", "w"]);
         assert_eq!((start.stdout.as_str(), start.stderr.as_str()), ("w: ERROR (spawn error)\n", ""));
     });

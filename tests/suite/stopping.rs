@@ -235,7 +235,10 @@ fn a_cgroup_is_stopped_whatever_its_processes_do_and_removed() {
         assert!(left.is_empty(), "{left:?} live\n{}", daemon.report());
         assert!(!daemon.log().contains("SIGKILL"), "{}", daemon.log());
         assert!(cgroup.iter().all(|cgroup| !cgroup.exists()), "{cgroup:?} is left");
+        // It has entered its cgroup once it executes its program.
+        fs::remove_file(daemon.dir().join("ready")).expect("it was there");
         assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n");
+        daemon.wait_for_file("ready");
         let second = cgroup_of(&daemon, daemon.pid_of("p"));
         assert_eq!(daemon.stop(), 0);
         assert!(second.iter().all(|cgroup| !cgroup.exists()), "{second:?} is left");
@@ -285,7 +288,7 @@ fn a_cgroup_is_stopped_and_removed_after_an_upgrade_and_a_crash() {
         processes::kill_all(&members);
         daemon.wait_until("all have ended", |_| members.iter().all(|pid| !processes::alive(*pid)));
         daemon.start_again();
-        assert!(cgroup.iter().all(|cgroup| !cgroup.exists()), "{cgroup:?} is left");
+        daemon.wait_until("its cgroup is removed", |_| cgroup.iter().all(|cgroup| !cgroup.exists()));
     });
 }
 

@@ -180,7 +180,8 @@ fn output_with_and_without_a_log_is_kept_and_that_before_an_upgrade_too() {
 #[test]
 fn a_chain_of_programs_that_wait_in_vain_is_explained_to_its_end() {
     only_ours(|| {
-        let text = "[program:db]\ncommand=sh -c 'echo no data directory >&2; exit 3'\nstartretries=0\n\
+        // One that lives keeps the next daemon from beginning anew.
+        let text = "[program:alive]\ncommand=sleep 1000\n[program:db]\ncommand=sh -c 'echo no data directory >&2; exit 3'\nstartretries=0\n\
             [program:web]\ncommand=sleep 1000\ndepends_on=db\n\
             [program:api]\ncommand=sleep 1000\ndepends_on=web\n\
             [program:proxy]\ncommand=sleep 1000\ndepends_on=api\n";
