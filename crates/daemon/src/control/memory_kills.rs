@@ -10,6 +10,10 @@ use supervisord_sys::memory_kills::{self, Counters};
 /// Children that are killed together end within this time: what was counted before the first of them counts for all.
 const TOGETHER: Duration = Duration::from_secs(2);
 
+/// How long what was counted counts as current: a look costs as much as a restart, and a thousand programs may be killed in a
+/// second.
+const CURRENT: Duration = Duration::from_millis(10);
+
 /// Compares the counters of the kernel with what they were before.
 pub(super) struct MemoryKillWatch {
     /// With what is compared.
@@ -33,7 +37,14 @@ impl MemoryKillWatch {
 
     /// What has been counted since the last look; none where the system counts nothing.
     pub(super) fn look(&mut self, now: Now) -> Option<MemoryKills> {
-        self.compare(memory_kills::counters(), now)
+        match self.is_current(now) {
+            true => self.difference(),
+            false => self.compare(memory_kills::counters(), now),
+        }
+    }
+
+    fn is_current(&self, now: Now) -> bool {
+        now.mono.saturating_sub(self.last.at.mono) < CURRENT
     }
 
     fn compare(&mut self, counters: Counters, now: Now) -> Option<MemoryKills> {
@@ -41,7 +52,11 @@ impl MemoryKillWatch {
             self.before = self.last;
         }
         self.last = Look { counters, at: now };
-        let Look { counters: before, at } = self.before;
+        self.difference()
+    }
+
+    fn difference(&self) -> Option<MemoryKills> {
+        let (Look { counters: before, at }, counters) = (self.before, self.last.counters);
         let more = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
         let in_cgroup = more(counters.in_cgroup, before.in_cgroup);
         let on_machine = more(counters.on_machine, before.on_machine);
@@ -71,6 +86,16 @@ mod tests {
         assert_eq!(watch.compare(counted(2, 7), at(10)), seen(1000, 2, 2));
         assert_eq!(watch.compare(counted(2, 7), at(11)), seen(1000, 2, 2), "the other one of the two");
         assert_eq!(watch.compare(counted(2, 8), at(20)), seen(1011, 0, 1), "another machine's trouble");
+    }
+
+    #[test]
+    fn a_storm_of_kills_is_not_looked_at_one_by_one() {
+        let first = Look { counters: counted(0, 5), at: at(0) };
+        let watch = MemoryKillWatch { before: first, last: Look { counters: counted(1, 6), at: at(3) } };
+        let later = |millis| Now { mono: at(3).mono + Duration::from_millis(millis), ..at(3) };
+        assert!(watch.is_current(later(9)) && !watch.is_current(later(10)));
+        let seen = MemoryKills { since: 1000, in_cgroup: Some(1), on_machine: Some(1) };
+        assert_eq!(watch.difference(), Some(seen));
     }
 
     #[test]
