@@ -265,10 +265,7 @@ impl Children {
         activity: &Activity,
         registry: &Registry,
     ) -> ListenerPipe {
-        let token = self.tokens.take(run);
-        if let Err(error) = register(registry, &pipe, Token(token), Interest::READABLE) {
-            self.unwatched.add(token, name, "the stdout", &error, activity);
-        }
+        let token = self.watch(run, &pipe, (name, "the stdout"), activity, registry);
         ListenerPipe { pipe: pipe.into(), token }
     }
 
@@ -280,11 +277,24 @@ impl Children {
         activity: &Activity,
         registry: &Registry,
     ) -> ReadyPipe {
-        let token = self.tokens.take(run);
-        if let Err(error) = register(registry, &pipe, Token(token), Interest::READABLE) {
-            self.unwatched.add(token, name, "the readiness", &error, activity);
-        }
+        let token = self.watch(run, &pipe, (name, "the readiness"), activity, registry);
         ReadyPipe::new(pipe, token)
+    }
+
+    /// Has the loop tell when a pipe of a run can be read. Gives the token of the pipe.
+    fn watch(
+        &mut self,
+        run: RunId,
+        pipe: &OwnedFd,
+        (name, what): (&str, &'static str),
+        activity: &Activity,
+        registry: &Registry,
+    ) -> usize {
+        let token = self.tokens.take(run);
+        if let Err(error) = register(registry, pipe, Token(token), Interest::READABLE) {
+            self.unwatched.add(token, name, what, &error, activity);
+        }
+        token
     }
 
     /// Knows the cgroups again that were made before this program ran, to remove them when their programs have ended.
