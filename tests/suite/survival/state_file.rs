@@ -53,24 +53,39 @@ fn limit_files(daemon: &Daemon, bytes: &str) {
 
 const PAIR: &str = "[program:a]\ncommand=sleep 1000\nstartsecs=0\n[program:b]\ncommand=sleep 1000\nstartsecs=0\n";
 
+/// Kills a child of the pair while the state file cannot grow, and takes the limit away when it is replaced.
+fn restart_unwritten(daemon: &mut Daemon, name: &str, failures: usize) {
+    let before = daemon.read(STATE);
+    daemon.kill_child(name);
+    wait_for_logged(daemon, "could not write the state file, will try again", failures);
+    daemon.wait_for_state(name, "RUNNING");
+    assert!(!knows(daemon, &[name]));
+    assert!(daemon.read(STATE).starts_with(&before), "at most a part of a line was added");
+    limit_files(daemon, "unlimited");
+    wait_for_logged(daemon, "the state file is written again", failures);
+    daemon.wait_until("all is noted", |daemon| knows(daemon, &["a", "b"]));
+}
+
+fn wait_for_logged(daemon: &mut Daemon, text: &str, times: usize) {
+    daemon.wait_until(text, |daemon| daemon.log().matches(text).count() == times);
+}
+
 #[test]
 fn a_state_that_could_not_be_written_is_whole_when_there_is_room_again() {
     // More than the other files of the daemon hold.
-    let more: String = (0..20).map(|number| format!("[program:off{number}]\ncommand=cat\nautostart=false\n")).collect();
+    let more: String = (0..60).map(|number| format!("[program:off{number}]\ncommand=cat\nautostart=false\n")).collect();
     let mut daemon = Scene::with("full disk", &format!("{PAIR}{more}")).start(Subject::Ours);
     let names = ["a", "b"];
     daemon.wait_for_states(&names, "RUNNING");
     daemon.wait_until("all is noted", |daemon| knows(daemon, &names));
-    limit_files(&daemon, &(daemon.read(STATE).len() + 40).to_string());
+    // A file that has been appended to shrinks when it is begun anew, and may fit again. One that was just begun cannot.
+    limit_files(&daemon, &(daemon.log().len() + 1000).to_string());
+    restart_unwritten(&mut daemon, "a", 1);
+    let begun_anew = daemon.read(STATE);
+    limit_files(&daemon, &(begun_anew.len() + 40).to_string());
+    restart_unwritten(&mut daemon, "b", 2);
+    assert!(daemon.read(STATE).len() > begun_anew.len(), "it says how b ended");
     daemon.kill_child("a");
-    daemon.wait_for_log("could not write the state file, will try again");
-    daemon.wait_for_state("a", "RUNNING");
-    assert!(!knows(&daemon, &names));
-    assert!(!daemon.read(STATE).contains("\"ending\""));
-    limit_files(&daemon, "unlimited");
-    daemon.wait_for_log("the state file is written again");
-    assert!(knows(&daemon, &names), "nothing else has changed since");
-    daemon.kill_child("b");
     daemon.wait_until("all is noted", |daemon| knows(daemon, &names));
     assert!(is_whole(&daemon), "{}", daemon.read(STATE));
     // What a daemon was writing when it was killed.
