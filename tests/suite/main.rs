@@ -48,3 +48,4 @@ mod upstream;
 mod users;
 mod verbs;
 mod web_page;
+mod webapp;
