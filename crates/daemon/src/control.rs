@@ -128,6 +128,8 @@ pub struct Control {
     ending: Option<Ending>,
     /// Until when the programs wait for the plug-ins; none when they have been started.
     begin_by: Option<Duration>,
+    /// When to answer clients from; none when they are answered.
+    admit_at: Option<Duration>,
     /// When to release the memory that only the start needed; none when that is done.
     release_at: Option<Duration>,
 }
@@ -166,6 +168,7 @@ impl Control {
             rereads: 0,
             ending: None,
             begin_by: None,
+            admit_at: None,
             release_at: None,
         };
         if process_tree::adopts_orphans() {
@@ -248,20 +251,29 @@ impl Control {
                 self.stop_waiting_for_plugins();
             }
             self.elapse();
+            self.admit_clients();
             self.release_memory();
             self.note_waiting_events();
         }
     }
 
-    /// Starts the programs, unless they have been `resumed`; only then are clients answered, who are to see them started.
+    /// Starts the programs, unless they have been `resumed`; clients are answered afterwards, who are to see them started.
     fn begin(&mut self, resumed: bool) {
         if !resumed {
             self.input(SupervisorInput::Started);
         }
-        if let Some(network) = &self.network {
+        // What programs of the daemon before wait for is known after this turn, in which is also heard what they have said meanwhile.
+        self.admit_at = Some(present().mono);
+        self.release_at = Some(present().mono + RELEASE_AFTER);
+    }
+
+    /// Answers clients from now on, if it is time.
+    fn admit_clients(&mut self) {
+        if self.admit_at.take().is_some()
+            && let Some(network) = &self.network
+        {
             network.accept_clients();
         }
-        self.release_at = Some(present().mono + RELEASE_AFTER);
     }
 
     /// Releases the memory that only the start needed.
@@ -294,6 +306,7 @@ impl Control {
             self.clearing.next_deadline(),
             self.upgrade.deadline().filter(|_| self.rereads == 0 && !self.children.is_lingering()),
             self.begin_by,
+            self.admit_at,
             self.release_at,
             self.listener_batching.deadline(),
         ];

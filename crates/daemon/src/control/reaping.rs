@@ -94,7 +94,7 @@ impl Control {
     /// is known.
     pub(super) fn drained(&mut self, drained: Drained, output: &[u8]) {
         let Drained { run, process, pid, status, is_foreign_kill, command } = drained;
-        if let Some(EndedCommand { process, command, end }) = command {
+        if let Some(EndedCommand { process, command, end, .. }) = command {
             return self.input(SupervisorInput::CommandEnded { process, command, result: end.result() });
         }
         let kills = is_foreign_kill.then(|| self.memory_kills.look(present())).flatten();

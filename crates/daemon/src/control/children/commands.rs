@@ -84,18 +84,24 @@ impl Children {
         self.by_command.contains_key(&(process, command))
     }
 
-    /// What identifies the commands of a process to another daemon.
+    /// What identifies the commands of a process to another daemon, those among them that have ended and are being drained.
     pub(super) fn kept_commands(&self, process: ProcessId) -> Vec<CommandRun> {
         if self.by_command.is_empty() {
             return Vec::new();
         }
         let runs = ProgramCommand::ALL.into_iter().filter_map(|command| self.by_command.get(&(process, command)));
-        let living = runs.filter_map(|run| self.living.get(run));
-        let kept = living.filter_map(|child| match &child.role {
-            Role::Command(role) => Some(role.kept()),
-            Role::Program(_) | Role::Listener(..) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper => None,
-        });
-        kept.collect()
+        runs.filter_map(|run| self.kept_command(*run)).collect()
+    }
+
+    fn kept_command(&self, run: RunId) -> Option<CommandRun> {
+        match self.living.get(&run).map(|child| &child.role) {
+            Some(Role::Command(role)) => Some(role.kept()),
+            Some(Role::Program(_) | Role::Listener(..) | Role::Plugin(_) | Role::SelfTest(_) | Role::Keeper) => None,
+            None => {
+                let draining = self.draining.get(&run)?;
+                draining.command.map(|ended| ended.kept(draining.kept.clone()))
+            }
+        }
     }
 
     /// Takes over a command of the daemon before. False when it has ended meanwhile.
