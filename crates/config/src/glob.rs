@@ -48,14 +48,16 @@ fn exists(path: &str, host: &dyn DaemonHost) -> bool {
     if path.ends_with('/') { host.is_dir(path) } else { !path.is_empty() && host.exists(path) }
 }
 
-fn has_wildcard(text: &str) -> bool {
+pub(crate) fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
 /// One component of a pattern.
-struct Pattern(Vec<Piece>);
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern(Vec<Piece>);
 
 /// What a pattern is made of.
+#[derive(Clone, Debug)]
 enum Piece {
     /// Any text.
     Star,
@@ -64,14 +66,14 @@ enum Piece {
 }
 
 /// A set of characters.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Class {
     ranges: Vec<(char, char)>,
     is_negated: bool,
 }
 
 impl Pattern {
-    fn parse(text: &str) -> Pattern {
+    pub(crate) fn parse(text: &str) -> Pattern {
         let characters: Vec<char> = text.chars().collect();
         let (mut pieces, mut at) = (Vec::new(), 0);
         while at < characters.len() {
@@ -91,7 +93,7 @@ impl Pattern {
     }
 
     /// Whether the whole name matches. After a mismatch only the last star takes more, which is enough.
-    fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         let (pieces, name): (&[Piece], Vec<char>) = (&self.0, name.chars().collect());
         let (mut piece, mut at) = (0, 0);
         let mut last_star = None;

@@ -43,6 +43,7 @@ pub mod sample;
 pub mod samples;
 pub mod schema;
 pub mod search;
+pub mod selector;
 pub mod signal;
 mod stop_steps;
 pub mod suggest;

@@ -1,12 +1,17 @@
 //! The line of the activity log that says who asked for what, at the level debug.
 
 use supervisord_config::pyrepr::repr;
+use supervisord_wire::name::namespec;
 
 use crate::actor::Actor;
-use crate::call::Call;
+use crate::call::{Call, ProcessAction};
+use crate::texts;
 
 /// How much of a name that a client sent is repeated, in characters.
 const MAX_SHOWN: usize = 200;
+
+/// How many processes of one call are named.
+const MAX_NAMES: usize = 10;
 
 /// Who makes this call. What is written to a program, and the body of an event, may be secret and are not shown.
 pub(crate) fn line(actor: &Actor, call: &Call) -> String {
@@ -32,6 +37,21 @@ fn request(call: &Call) -> String {
             format!("send signal {} to group {}", shown(signal), shown(group))
         }
         Call::SignalAllProcesses { signal } => format!("send signal {} to all", shown(signal)),
+        Call::ActOn { action, processes, .. } => {
+            let action = match action {
+                ProcessAction::Start => "start".to_owned(),
+                ProcessAction::Stop => "stop".to_owned(),
+                ProcessAction::Restart => "restart".to_owned(),
+                ProcessAction::Signal(number) => format!("send signal {} to", texts::signal_name(*number)),
+                ProcessAction::ClearLogs => "clear the logs of".to_owned(),
+            };
+            let names = processes.iter().take(MAX_NAMES).map(|name| shown(&namespec(&name.group, &name.process)));
+            let names = names.collect::<Vec<_>>().join(", ");
+            match processes.len().saturating_sub(MAX_NAMES) {
+                0 => format!("{action} {names}"),
+                more => format!("{action} {names} and {more} more"),
+            }
+        }
         Call::SendProcessStdin { name, chars } => format!("write {} bytes to stdin of {}", chars.len(), shown(name)),
         Call::SendRemoteCommEvent { kind, .. } => format!("send a remote communication event of type {}", shown(kind)),
         Call::ClearProcessLogs { name } => format!("clear the logs of {}", shown(name)),
@@ -61,6 +81,7 @@ mod tests {
 
     use super::*;
     use crate::actor::{ClientPeer, Way};
+    use crate::event::ProcessName;
 
     fn line_of(call: Call) -> String {
         let way = Way::Rpc(ClientPeer::Inet(SocketAddr::from(([127, 0, 0, 1], 4711))));
@@ -73,6 +94,17 @@ mod tests {
         assert_eq!(line_of(call), "user 'eve' via XML-RPC from 127.0.0.1:4711 requested: stop 'web:a'");
         let call = Call::SignalProcessGroup { group: "web".to_owned(), signal: "HUP".to_owned() };
         assert_eq!(line(&Actor::plug_in(), &call), "a plug-in requested: send signal 'HUP' to group 'web'");
+    }
+
+    #[test]
+    fn it_names_the_first_of_many() {
+        let name = |number: usize| ProcessName { group: "web".into(), process: number.to_string().into() };
+        let line = |count| {
+            let processes = (0..count).map(name).collect();
+            line_of(Call::ActOn { action: ProcessAction::Signal(1), processes, wait: true })
+        };
+        assert!(line(2).ends_with(" requested: send signal SIGHUP to 'web:0', 'web:1'"), "{}", line(2));
+        assert!(line(5000).ends_with("'web:9' and 4990 more"), "{}", line(5000));
     }
 
     #[test]

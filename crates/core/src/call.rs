@@ -8,6 +8,7 @@ use supervisord_config::diff::Difference;
 use supervisord_config::model::{Config, Process};
 
 use crate::actor::Right;
+use crate::event::ProcessName;
 pub use crate::refusal::{Reason, Refusal};
 
 /// What becomes of a call.
@@ -33,6 +34,21 @@ pub struct Status {
     pub process: String,
     /// Whether it was done.
     pub result: Result<(), Refusal>,
+}
+
+/// What can be done with any choice of processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessAction {
+    /// Start them, what others depend on first.
+    Start,
+    /// Stop them, what others depend on last.
+    Stop,
+    /// Stop and start them. Those that do not run are started.
+    Restart,
+    /// Send them the signal with this number.
+    Signal(i32),
+    /// Empty their logs.
+    ClearLogs,
 }
 
 /// A request that only the supervisor itself can answer, because it changes something.
@@ -70,6 +86,9 @@ pub enum Call {
     SignalProcessGroup { group: String, signal: String },
     /// `signalAllProcesses`: [`Answer::Statuses`].
     SignalAllProcesses { signal: String },
+    /// Does the same with each of these processes: [`Answer::Statuses`], one for each that was named. `wait` is for `Start`,
+    /// `Stop` and `Restart`; the others are always done when they are answered.
+    ActOn { action: ProcessAction, processes: Vec<ProcessName>, wait: bool },
     /// `sendProcessStdin`.
     SendProcessStdin { name: String, chars: Vec<u8> },
     /// `sendRemoteCommEvent`.
@@ -102,6 +121,7 @@ impl Call {
             | Call::SignalProcess { .. }
             | Call::SignalProcessGroup { .. }
             | Call::SignalAllProcesses { .. }
+            | Call::ActOn { .. }
             | Call::SendProcessStdin { .. }
             | Call::SendRemoteCommEvent { .. }
             | Call::ClearProcessLogs { .. }

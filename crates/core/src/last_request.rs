@@ -20,7 +20,7 @@ pub enum RequestedAction {
     Start,
     /// To stop it.
     Stop,
-    /// To stop it and start it again; only the daemon itself asks for both at once.
+    /// To stop it and start it again.
     Restart,
     /// To send it this signal.
     Signal(i32),

@@ -5,6 +5,7 @@
 //! The driver answers the effects `Check`, `Spawn`, `Kill` and `Feed` at once, with the inputs `Checked`, `Spawned`, `Killed`
 //! and `Fed`, before it passes any other input.
 
+mod act_on;
 mod calls;
 mod commands;
 mod events;

@@ -17,6 +17,7 @@ mod logs;
 mod origin;
 mod passwords;
 mod plane;
+mod query;
 mod reply;
 mod request_body;
 mod route;

@@ -293,6 +293,11 @@ impl Machine {
         self.is_ending() && self.progress.wanted == Wanted::Up && self.progress.failing.is_none()
     }
 
+    /// Whether it could not be signalled, and may still run.
+    pub fn is_unreachable(&self) -> bool {
+        self.progress.phase == ProcessPhase::Unreachable
+    }
+
     /// Whether its child was to be stopped, and has not exited yet.
     pub(super) fn is_ending(&self) -> bool {
         self.is_stopping() || self.progress.phase == ProcessPhase::Unreachable

@@ -79,6 +79,10 @@ impl Supervisor {
             Call::SignalAllProcesses { signal } => {
                 return Ok(self.signal_many(id, self.all_by_priority(), &signal));
             }
+            Call::ActOn { action, processes, wait } => {
+                self.act_on(now, id, action, processes, wait);
+                return Ok(CallProgress::Waiting);
+            }
             Call::SendProcessStdin { name, chars } => return self.send_stdin(id, &name, chars),
             Call::ClearProcessLogs { name } => return self.clear_one(id, &name),
             Call::ClearAllProcessLogs => return Ok(self.clear_all(id)),
@@ -236,14 +240,18 @@ impl Supervisor {
     fn stop_many(&mut self, now: Now, call: CallId, ids: Vec<ProcessId>, wait: bool) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
         let active: Vec<ProcessId> = ids.into_iter().filter(|id| self.is(*id, Machine::can_be_stopped)).collect();
+        self.begin_stops(now, call, &active, wait);
+        CallProgress::Waiting
+    }
+
+    /// Stops processes that can be stopped.
+    pub(super) fn begin_stops(&mut self, now: Now, call: CallId, active: &[ProcessId], wait: bool) {
         if !self.dependencies.is_empty() {
-            self.begin_ordered_stop(now, call, &active, wait);
-            return CallProgress::Waiting;
+            return self.begin_ordered_stop(now, call, active, wait);
         }
         for id in active {
-            self.begin_stop(now, call, id, wait);
+            self.begin_stop(now, call, *id, wait);
         }
-        CallProgress::Waiting
     }
 
     /// Stops a process or a group after all that depend on it, directly or not.
@@ -338,7 +346,7 @@ impl Supervisor {
         CallProgress::Waiting
     }
 
-    fn begin_clear(&mut self, call: CallId, id: ProcessId) {
+    pub(super) fn begin_clear(&mut self, call: CallId, id: ProcessId) {
         let Some(member) = self.members.get(&id) else { return };
         let logs = [Channel::Stdout, Channel::Stderr].map(|channel| member.log(channel).cloned());
         let files = logs.into_iter().flatten().collect();

@@ -51,6 +51,8 @@ pub(super) enum Goal {
     Check { wait: bool },
     /// The spawn of the child.
     Spawn { wait: bool },
+    /// The end of the child, after which another one is spawned.
+    Replace,
     /// The RUNNING state, or the failure to reach it.
     Run,
     /// The stop of the processes that depend on it; then it is stopped.

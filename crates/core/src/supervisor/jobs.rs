@@ -9,6 +9,7 @@ use supervisord_wire::name::namespec;
 use super::job::{Goal, Item, Job, ReplyForm};
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
+use crate::event::ProcessName;
 use crate::last_request::RequestedAction;
 use crate::process::{KillScope, MachineInput, Obstacle, Wanted};
 use crate::texts;
@@ -204,9 +205,11 @@ impl Supervisor {
         let (is_down, failed) = (machine.is_down(), machine.has_failed());
         let (is_at_rest, awaits_pre_start) = (member.is_at_rest(), machine.awaits_pre_start());
         let is_wanted_up = machine.wanted() == Wanted::Up;
-        let waits = |goal: &Goal| matches!(goal, Goal::Spawn { .. } | Goal::Run | Goal::Turn | Goal::Stop);
+        let waits =
+            |goal: &Goal| matches!(goal, Goal::Spawn { .. } | Goal::Replace | Goal::Run | Goal::Turn | Goal::Stop);
         for call in self.calls_with(id, waits) {
             match self.goal(call, id) {
+                Some(Goal::Replace) => self.replaced(call, id),
                 Some(Goal::Run) if failed => {
                     let refusal = self.item_refusal(call, id, Reason::SpawnError);
                     self.finish_item(call, id, Err(refusal));
@@ -247,6 +250,15 @@ impl Supervisor {
             let number = job.open.len() + job.done.len();
             job.open.insert(id, Item { number, name, goal, reported: Duration::ZERO });
             job.set_goal(id, goal, None);
+        }
+    }
+
+    /// Refuses what a call asks for a process that does not exist.
+    pub(super) fn add_unknown(&mut self, call: CallId, name: ProcessName) {
+        let ProcessName { group, process } = name;
+        let refusal = Refusal::with(Reason::UnknownName, namespec(&group, &process));
+        if let Some(job) = self.job(call) {
+            job.done.push(Status { group, process: process.to_string(), result: Err(refusal) });
         }
     }
 

@@ -73,6 +73,17 @@ pub fn sender(headers: &HeaderMap, unguarded: Option<Unguarded<'_>>) -> Sender {
     }
 }
 
+/// Whether a request that changes something may have been caused by a page of another site. `is_sent_unasked` tells whether the
+/// browser sends such a request without asking the server first.
+pub fn may_be_forged(sender: Sender, is_sent_unasked: bool) -> bool {
+    match sender {
+        Sender::Program | Sender::Silent | Sender::Own => false,
+        // Behind a proxy that hides our name.
+        Sender::Unproven => is_sent_unasked,
+        Sender::Foreign | Sender::Rebound => true,
+    }
+}
+
 /// Whether a browser sends this type of content to another site without a preflight request. No XML-RPC client in a browser
 /// uses one of these types.
 pub fn is_sent_unasked(headers: &HeaderMap) -> bool {

@@ -28,6 +28,19 @@ pub async fn receive(
     timeout(limits.whole_body, whole).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
+/// The same for a request that need not have a body.
+pub async fn receive_any(
+    request: Request<Incoming>,
+    limits: &Limits,
+    budget: &MemoryBudget,
+) -> Result<(Bytes, Reservation), StatusCode> {
+    let headers = request.headers();
+    match headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) {
+        true => receive(request, limits, budget).await,
+        false => Ok((Bytes::new(), budget.nothing())),
+    }
+}
+
 /// The length of the body; none of one in chunks.
 fn announced(headers: &HeaderMap) -> Result<Option<usize>, StatusCode> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();

@@ -16,7 +16,7 @@ use crate::api::Api;
 use crate::follow::FollowHub;
 use crate::memory_budget::{MemoryBudget, Reservation, is_possible};
 use crate::network::access::{AccessEntry, PeerName};
-use crate::network::api_v1::Caller;
+use crate::network::api_v1::{Caller, Sent};
 use crate::network::assets::Assets;
 use crate::network::auth::Authentication;
 use crate::network::limits::Limits;
@@ -143,15 +143,8 @@ impl Service {
                 Authentication::NoMemory => return Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
             }
         }
-        if let Some(path) = api_v1::below(request.uri().path()) {
-            return Ok(match self.sender(request.headers()) {
-                Sender::Rebound => api_v1::forbidden(web::REBINDING),
-                _ => {
-                    let (api, streams) = (&self.shared.api, &self.shared.logs.streams);
-                    let caller = Caller { api, actor: &self.actor(Way::Json), streams, socket: &self.socket };
-                    api_v1::respond(caller, request.method(), path, request.headers()).await
-                }
-            });
+        if api_v1::below(request.uri().path()).is_some() {
+            return Ok(self.resource(request).await);
         }
         let path = route::decode(request.uri().path()).into_owned();
         match route::find(request.method(), &path) {
@@ -212,14 +205,36 @@ impl Service {
         Actor { name: self.server.user.clone(), way: way(self.socket.client()), right: Some(Right::Administer) }
     }
 
-    async fn rpc(&self, sender: Sender, request: Request<Incoming>) -> Result<Reply, Broken> {
-        let may_be_forged = match sender {
-            Sender::Program | Sender::Silent | Sender::Own => false,
-            // Behind a proxy that hides our name; a browser asks first before it sends XML to another site.
-            Sender::Unproven => origin::is_sent_unasked(request.headers()),
-            Sender::Foreign | Sender::Rebound => true,
+    /// What is below `/api/v1`.
+    async fn resource(&self, request: Request<Incoming>) -> Reply {
+        let (uri, method, headers) = (request.uri().clone(), request.method().clone(), request.headers().clone());
+        let sender = self.sender(&headers);
+        if sender == Sender::Rebound {
+            return api_v1::forbidden(web::REBINDING);
+        }
+        let caller = Caller { logs: &self.shared.logs, actor: &self.actor(Way::Json), socket: &self.socket };
+        let (path, query) = (api_v1::below(uri.path()).unwrap_or_default(), uri.query().unwrap_or_default());
+        let sent = Sent { method: &method, path, query, headers: &headers, body: bytes::Bytes::new() };
+        if !api_v1::acts(&method) {
+            return api_v1::respond(caller, sent).await;
+        }
+        if let Some(objection) = api_v1::objection(sender, &method, &headers) {
+            return objection.closing();
+        }
+        let (body, _reservation) =
+            match request_body::receive_any(request, &self.shared.limits, &self.shared.bodies).await {
+                Ok(received) => received,
+                Err(status) => return refused(status),
+            };
+        let Ok(_turn) = self.shared.calls.try_acquire() else {
+            return Reply::error(StatusCode::SERVICE_UNAVAILABLE);
         };
-        if may_be_forged {
+        api_v1::respond(caller, Sent { body, ..sent }).await
+    }
+
+    async fn rpc(&self, sender: Sender, request: Request<Incoming>) -> Result<Reply, Broken> {
+        // A browser asks first before it sends XML to another site.
+        if origin::may_be_forged(sender, origin::is_sent_unasked(request.headers())) {
             return Ok(Reply::error(StatusCode::FORBIDDEN));
         }
         // What a call is made of stays in memory until it is answered, and so does its reservation.

@@ -11,6 +11,8 @@ use supervisord_core::why::{self, Outlook};
 use super::facts::{EndResource, RequestResource};
 use super::problem::Problem;
 use super::request::{ApiRequest, encoded, json};
+use super::selection::selected;
+use crate::api::Api;
 use crate::clock::epoch_of;
 use crate::network::reply::Reply;
 
@@ -192,9 +194,14 @@ impl<'a> ProgramResource<'a> {
 
 pub(super) async fn list(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let (api, view) = (request.api, request.api.view(request.actor)?);
-    let reservation_bytes = view.len() * PROGRAM_BYTES;
+    let selectors: Vec<String> = request.values("select").collect();
+    let rows = match selectors.is_empty() {
+        true => view.rows(),
+        false => selected(view, &selectors)?,
+    };
+    let reservation_bytes = rows.len() * PROGRAM_BYTES;
     let reservation = api.reserve(reservation_bytes).await?;
-    let (rows, clock, now) = (view.rows(), api.clock, (api.clock.now)());
+    let (clock, now) = (api.clock, (api.clock.now)());
     let encode = move || {
         let programs = rows.iter().map(|row| ProgramResource::new(row, now, clock.local)).collect();
         encoded(&Programs { programs })
@@ -208,15 +215,11 @@ pub(super) async fn list(request: ApiRequest<'_>) -> Result<Reply, Problem> {
 }
 
 pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
-    let (api, view) = (request.api, request.api.view(request.actor)?);
-    let row = match request.parameters.as_slice() {
-        [group, name] => view.row(group, name),
-        _ => None,
-    };
-    let Some(row) = row else {
-        let name = request.parameters.join(":");
-        return Err(Problem::not_found(format!("no program is named {name}")));
-    };
-    let body = encoded(&ProgramResource::new(&row, (api.clock.now)(), api.clock.local))?;
+    shown(request.api, &*request.program()?)
+}
+
+/// A program as the whole answer.
+pub(super) fn shown(api: &Api, row: &Row) -> Result<Reply, Problem> {
+    let body = encoded(&ProgramResource::new(row, (api.clock.now)(), api.clock.local))?;
     Ok(json(body, api.answers.nothing()))
 }

@@ -3,28 +3,45 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use supervisord_core::actor::Actor;
+use supervisord_core::row::Row;
 
 use super::problem::Problem;
 use crate::api::Api;
 use crate::memory_budget::Reservation;
+use crate::network::logs::LogStreams;
+use crate::network::query::pairs;
 use crate::network::reply::Reply;
 use crate::network::socket::Socket;
 use crate::network::streams::Streams;
 
 /// Who asks, and over what.
 pub struct Caller<'a> {
-    /// The daemon.
-    pub api: &'a Arc<Api>,
+    /// The daemon, and what answers need that go on until the client leaves.
+    pub logs: &'a LogStreams,
     /// Whose rights the API checks.
     pub actor: &'a Actor,
-    /// For answers that go on until the client leaves.
-    pub streams: &'a Streams,
     /// The connection.
     pub socket: &'a Rc<Socket>,
+}
+
+/// What was sent.
+pub struct Sent<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The undecoded path below `/api/v1`.
+    pub path: &'a str,
+    /// The undecoded parameters behind the path; empty where there are none.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The whole body; empty where it is not read, as that of a GET.
+    pub body: Bytes,
 }
 
 /// A request as handlers see it.
@@ -37,8 +54,53 @@ pub struct ApiRequest<'a> {
     /// `HEAD` comes to the handlers of `GET`.
     pub method: &'a Method,
     pub headers: &'a HeaderMap,
+    query: &'a str,
+    body: Bytes,
     /// The parameters of the path, decoded, in their order.
     pub parameters: Vec<String>,
+}
+
+impl<'a> ApiRequest<'a> {
+    pub fn new(caller: Caller<'a>, sent: Sent<'a>, parameters: Vec<String>) -> ApiRequest<'a> {
+        let Caller { logs, actor, socket } = caller;
+        let Sent { method, query, headers, body, .. } = sent;
+        let (api, streams) = (&logs.api, &*logs.streams);
+        ApiRequest { api, actor, streams, socket, method, headers, query, body, parameters }
+    }
+
+    /// The values of a parameter behind the path.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = String> {
+        pairs(self.query).filter(move |(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    /// What the body says; an empty one is an empty object.
+    pub fn options<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        if !self.body.is_empty() && !is_json(self.headers) {
+            let detail = "the body of a request must have the Content-Type application/json";
+            return Err(Problem::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        serde_json::from_slice(body)
+            .map_err(|error| Problem::with(StatusCode::BAD_REQUEST, format!("the body: {error}")))
+    }
+
+    /// The program that the path names.
+    pub fn program(&self) -> Result<Arc<Row>, Problem> {
+        let view = self.api.view(self.actor)?;
+        let row = match self.parameters.as_slice() {
+            [group, name, ..] => view.row(group, name),
+            _ => None,
+        };
+        row.ok_or_else(|| {
+            let name = self.parameters.iter().take(2).map(String::as_str).collect::<Vec<_>>().join(":");
+            Problem::not_found(format!("no program is named {name}"))
+        })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
 /// A resource as JSON text.

@@ -6,6 +6,8 @@ use supervisord_core::dependencies::{AwaitedDependency, Hindrance, HindranceCaus
 
 use super::*;
 use crate::clock::present;
+use supervisord_core::call::{Reason, Refusal, Status};
+use supervisord_core::event::ProcessName;
 use supervisord_core::health::{HealthResult, HealthStatus};
 use supervisord_core::row::RowHealth;
 
@@ -257,4 +259,156 @@ fn reading_asks_nothing_of_control() {
         assert_eq!(plane.post("/RPC2", "", &call).status, 200, "{method}");
     }
     assert!(plane.calls.try_recv().is_err(), "control was asked");
+}
+
+fn done(plane: &Plane, path: &str, body: &str) -> Response {
+    plane.post(path, "Content-Type: application/json\r\n", body)
+}
+
+#[test]
+fn an_action_is_answered_with_the_program() {
+    let plane = Plane::start();
+    plane.publish("web", "a b", ProcessState::Running);
+    for (path, options, call) in [
+        (
+            "start",
+            "",
+            "ActOn { action: Start, processes: [ProcessName { group: \"web\", process: \"a b\" }], wait: true }",
+        ),
+        (
+            "stop",
+            "{\"wait\":false}",
+            "action: Stop, processes: [ProcessName { group: \"web\", process: \"a b\" }], wait: false",
+        ),
+        ("restart", "{}", "action: Restart,"),
+        ("signal", "{\"signal\":\"hup\"}", "action: Signal(1),"),
+        ("clear-logs", "{}", "action: ClearLogs,"),
+    ] {
+        let answer = done(&plane, &format!("/api/v1/programs/web/a%20b/{path}"), options);
+        assert_eq!((answer.status, &body(&answer)["name"]), (200, &json!("a b")), "{path}");
+        let asked = plane.asked();
+        assert!(asked.contains(call), "{asked}");
+    }
+}
+
+#[test]
+fn a_refused_action_says_why_and_which_kind_of_refusal_it_is() {
+    let refuses = |call: &Call| match call {
+        Call::ActOn { processes, .. } => {
+            let status = |name: &ProcessName| Status {
+                group: name.group.clone(),
+                process: name.process.to_string(),
+                result: Err(Refusal::with(Reason::SpawnError, "web:a")),
+            };
+            Some(Ok(Answer::Statuses(processes.iter().map(status).collect())))
+        }
+        _ => None,
+    };
+    let plane = Setup { rote: refuses, ..Setup::default() }.start();
+    plane.publish("web", "a", ProcessState::Fatal);
+    let expected = json!({
+        "type": "urn:supervisord:spawn-error",
+        "title": "The program could not be started",
+        "status": 409,
+        "detail": "web:a could not be started: could not be started: can't <find> & \"run\"",
+    });
+    assert_eq!(problem(&done(&plane, "/api/v1/programs/web/a/start", "")), expected);
+    let many = done(&plane, "/api/v1/programs/actions", "{\"action\":\"start\",\"select\":[\"web:*\"]}");
+    let result = json!({ "group": "web", "name": "a", "ok": false, "detail": expected["detail"] });
+    assert_eq!((many.status, body(&many)), (200, json!({ "results": [result] })));
+}
+
+#[test]
+fn what_is_so_already_is_no_failure_of_an_action_on_several() {
+    let refuses = |call: &Call| match call {
+        Call::ActOn { processes, .. } => {
+            let status = |name: &ProcessName| Status {
+                group: name.group.clone(),
+                process: name.process.to_string(),
+                result: Err(Refusal::with(Reason::NotRunning, "web:a")),
+            };
+            Some(Ok(Answer::Statuses(processes.iter().map(status).collect())))
+        }
+        _ => None,
+    };
+    let plane = Setup { rote: refuses, ..Setup::default() }.start();
+    plane.publish("web", "a", ProcessState::Stopped);
+    for (action, ok) in [("stop", true), ("start", false), ("signal\",\"signal\":\"TERM", false)] {
+        let answer = done(
+            &plane,
+            "/api/v1/programs/actions",
+            &format!("{{\"action\":\"{action}\",\"select\":[\"state=STOPPED\"]}}"),
+        );
+        let expected = json!({ "group": "web", "name": "a", "ok": ok, "detail": "web:a is not running" });
+        assert_eq!(body(&answer)["results"], json!([expected]), "{action}");
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_understood_changes_nothing_and_says_what_to_write() {
+    let plane = Plane::start();
+    plane.publish("web", "a", ProcessState::Running);
+    let bulk = "/api/v1/programs/actions";
+    for (path, options, status, detail) in [
+        ("/api/v1/programs/web/a/signal", "{}", 400, "signal is missing: write for example {\"signal\":\"HUP\"}"),
+        ("/api/v1/programs/web/a/signal", "{\"signal\":\"NOPE\"}", 400, "no signal is named NOPE"),
+        ("/api/v1/programs/web/a/stop", "{\"signal\":\"HUP\"}", 400, "signal is for the action signal only"),
+        ("/api/v1/programs/web/a/stop", "{\"wiat\":true}", 400, "unknown field `wiat`, expected `wait` or `signal`"),
+        ("/api/v1/programs/web/a/stop", "[", 400, "the body: EOF while parsing"),
+        ("/api/v1/programs/web/b/stop", "", 404, "no program is named web:b"),
+        (bulk, "", 400, "missing field `action`"),
+        (bulk, "{\"action\":\"stop\",\"select\":[]}", 400, "select names no program"),
+        (bulk, "{\"action\":\"stop\",\"select\":[\"web\"]}", 404, "no program is named web; did you mean web:*?"),
+        (bulk, "{\"action\":\"stop\",\"select\":[\"state=X\"]}", 400, "no state is named 'X'"),
+    ] {
+        let problem = problem(&done(&plane, path, options));
+        assert_eq!(problem["status"], status, "{path} {options}: {problem}");
+        let said = problem["detail"].as_str().unwrap_or_default();
+        assert!(said.contains(detail), "{path} {options}: {said}");
+    }
+    let other = plane.post("/api/v1/programs/web/a/stop", "Content-Type: text/plain\r\n", "{}");
+    assert_eq!(problem(&other)["status"], 415);
+    assert!(plane.calls.try_recv().is_err(), "control was asked");
+}
+
+/// A page of another site can make a browser send a POST, but none with JSON, and not without its origin.
+#[test]
+fn a_page_of_another_site_can_do_nothing() {
+    let plane = Plane::start();
+    plane.publish("web", "a", ProcessState::Running);
+    let path = "/api/v1/programs/web/a/stop";
+    for headers in [
+        "Origin: http://evil.example\r\n",
+        "Origin: http://evil.example\r\nContent-Type: text/plain\r\n",
+        "Origin: http://evil.example\r\nSec-Fetch-Site: cross-site\r\nContent-Type: application/json\r\n",
+        "Origin: null\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+    ] {
+        assert_eq!(problem(&plane.post(path, headers, ""))["status"], 403, "{headers}");
+    }
+    assert!(plane.calls.try_recv().is_err(), "control was asked");
+    for headers in [
+        "",
+        "Origin: http://h\r\n",
+        "Sec-Fetch-Site: same-origin\r\n",
+        "Origin: http://proxy\r\nContent-Type: application/json\r\n",
+    ] {
+        assert_eq!(plane.post(path, headers, "").status, 200, "{headers}");
+    }
+}
+
+#[test]
+fn a_list_can_be_filtered() {
+    let plane = Plane::start();
+    plane.publish("web", "a", ProcessState::Running);
+    plane.publish("web", "b", ProcessState::Fatal);
+    plane.publish("cron", "cron", ProcessState::Running);
+    let names = |query: &str| -> Vec<Value> {
+        let listed = body(&plane.get(&format!("/api/v1/programs?{query}")));
+        listed["programs"].as_array().into_iter().flatten().map(|program| program["name"].clone()).collect()
+    };
+    assert_eq!(names("select=web:*"), ["a", "b"]);
+    assert_eq!(names("select=state%3DFATAL&select=cron"), ["cron", "b"]);
+    assert_eq!(names("select=x*"), [""; 0]);
+    assert_eq!(names("other=1"), ["cron", "a", "b"]);
+    assert_eq!(plane.get("/api/v1/programs?select=nobody").status, 404);
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hyper::{Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 use supervisord_core::actor::{Actor, ClientPeer, Right, Way};
 use tokio::sync::watch;
 
@@ -88,13 +88,25 @@ impl World {
         web::status(&self.api, &actor(right, Way::Page), asked, &fields).await.expect("an answer")
     }
 
-    async fn resource(&self, right: Option<Right>, method: &Method, path: &str, last_event: Option<&str>) -> Reply {
+    async fn resource(
+        &self,
+        right: Option<Right>,
+        method: &Method,
+        path: &str,
+        last_event: Option<&str>,
+        body: &'static str,
+    ) -> Reply {
         let (stream, _other) = tokio::net::UnixStream::pair().expect("a pair");
         let socket = Rc::new(Socket::new(Accepted { transport: Box::new(stream), client: CLIENT }));
-        let (actor, streams) = (actor(right, Way::Json), &self.logs.streams);
-        let headers = last_event.map(|id| ("last-event-id".parse().expect("a name"), id.parse().expect("a value")));
-        let caller = api_v1::Caller { api: &self.api, actor: &actor, streams, socket: &socket };
-        api_v1::respond(caller, method, path, &headers.into_iter().collect()).await
+        let actor = actor(right, Way::Json);
+        let mut headers: HeaderMap = HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().expect("a value"));
+        if let Some(id) = last_event {
+            headers.insert("last-event-id", id.parse().expect("a value"));
+        }
+        let caller = api_v1::Caller { logs: &self.logs, actor: &actor, socket: &socket };
+        let sent = api_v1::Sent { method, path, query: "", headers: &headers, body: body.into() };
+        api_v1::respond(caller, sent).await
     }
 
     async fn ask(&self, endpoint: PageRoute, right: Option<Right>) -> Option<Reply> {
@@ -164,24 +176,32 @@ fn every_action_of_the_page_needs_a_right() {
     });
 }
 
+/// The bodies of the requests that need one.
+const BODIES: [(&str, &str); 2] = [
+    ("/programs/{group}/{name}/signal", "{\"signal\":\"HUP\"}"),
+    ("/programs/actions", "{\"action\":\"start\",\"select\":[\"*\"]}"),
+];
+
 #[test]
 fn every_resource_of_the_json_api_needs_a_right() {
     run(async {
         let world = world();
-        let mut routes = 0;
-        for (method, pattern) in api_v1::routes() {
-            routes += 1;
-            assert_eq!(method, Method::GET, "a method that changes something needs more than the right to view");
+        for (method, pattern, needed) in api_v1::routes() {
+            assert_eq!(needed > Right::View, api_v1::acts(method), "{method} {pattern}");
             let path = pattern.replace("{group}", "a").replace("{name}", "a");
+            let body = BODIES.iter().find(|(other, _)| *other == pattern).map_or("", |(_, body)| body);
             for right in RIGHTS {
                 for last_event in [None, Some("boot-1")] {
-                    let reply = world.resource(right, method, &path, last_event).await;
-                    let expected = if right.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
-                    assert_eq!(reply.status, expected, "{method} {path} with {right:?} after {last_event:?}");
-                    assert!(right.is_some() || text(&reply).contains("pid 42 may not view"), "{}", text(&reply));
+                    let reply = world.resource(right, method, &path, last_event, body).await;
+                    let asked = world.calls.try_iter().count();
+                    let is_allowed = right >= Some(needed);
+                    let expected = if is_allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+                    let what = format!("{method} {path} with {right:?} after {last_event:?}: {}", text(&reply));
+                    assert_eq!(reply.status, expected, "{what}");
+                    assert_eq!(asked, usize::from(is_allowed && needed > Right::View), "{what}");
+                    assert!(is_allowed || text(&reply).contains("pid 42 may not "), "{what}");
                 }
             }
         }
-        assert!(routes > 0);
     });
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::csrf;
-use crate::network::route::decode;
+use crate::network::query::pairs;
 
 /// Parameters by name, decoded.
 #[derive(Debug, Default)]
@@ -35,17 +35,6 @@ impl Fields {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
-}
-
-fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
-    text.trim_end_matches(['\r', '\n']).split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (plain(name), plain(value))
-    })
-}
-
-fn plain(text: &str) -> String {
-    decode(&text.replace('+', " ")).into_owned()
 }
 
 #[cfg(test)]

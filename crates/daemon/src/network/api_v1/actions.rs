@@ -1,0 +1,179 @@
+//! What can be done with programs: one that the path names, or all that selectors stand for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+use supervisord_config::signal;
+use supervisord_core::actor::Actor;
+use supervisord_core::call::{Answer, Call, ProcessAction, Reason, Refusal, Status};
+use supervisord_core::event::ProcessName;
+use supervisord_core::row::Row;
+use supervisord_core::why;
+use supervisord_wire::state::ProcessState;
+
+use super::problem::Problem;
+use super::programs;
+use super::request::{ApiRequest, encoded, json};
+use super::selection::selected;
+use crate::api::Api;
+use crate::network::reply::Reply;
+
+/// About how much a result takes as JSON, in bytes.
+const RESULT_BYTES: usize = 256;
+
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Verb {
+    Start,
+    Stop,
+    Restart,
+    Signal,
+    ClearLogs,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActionOptions {
+    /// Whether the answer comes when it is done, and not when it has begun.
+    #[serde(default = "waits")]
+    wait: bool,
+    /// For `signal` only.
+    signal: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BulkAction {
+    action: Verb,
+    select: Vec<String>,
+    #[serde(default = "waits")]
+    wait: bool,
+    signal: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ActionResults {
+    results: Vec<ActionResult>,
+}
+
+/// What became of one program.
+#[derive(Serialize)]
+struct ActionResult {
+    group: Arc<str>,
+    name: String,
+    ok: bool,
+    /// Why not; or what there was nothing to do about.
+    detail: Option<String>,
+}
+
+const fn waits() -> bool {
+    true
+}
+
+impl Verb {
+    fn with_signal(self, signal: Option<&str>) -> Result<ProcessAction, Problem> {
+        let bad = |detail: String| Problem::with(StatusCode::BAD_REQUEST, detail);
+        let action = match (self, signal) {
+            (Verb::Signal, Some(name)) => {
+                let number = signal::parse(name).map_err(|_| Refusal::with(Reason::UnknownSignal, name))?;
+                ProcessAction::Signal(number)
+            }
+            (Verb::Signal, None) => {
+                return Err(bad("signal is missing: write for example {\"signal\":\"HUP\"}".to_owned()));
+            }
+            (_, Some(_)) => return Err(bad("signal is for the action signal only".to_owned())),
+            (Verb::Start, None) => ProcessAction::Start,
+            (Verb::Stop, None) => ProcessAction::Stop,
+            (Verb::Restart, None) => ProcessAction::Restart,
+            (Verb::ClearLogs, None) => ProcessAction::ClearLogs,
+        };
+        Ok(action)
+    }
+}
+
+/// The program in the path.
+pub(super) async fn one(request: ApiRequest<'_>, verb: Verb) -> Result<Reply, Problem> {
+    let row = request.program()?;
+    let ActionOptions { wait, signal } = request.options()?;
+    let action = verb.with_signal(signal.as_deref())?;
+    let statuses = act_on(request.api, request.actor, action, std::slice::from_ref(&row), wait).await?;
+    // The program may have gone.
+    let row = request.program()?;
+    match statuses.into_iter().next().map(|status| status.result) {
+        Some(Err(refusal)) => Err(explained(refusal, Some(&row))),
+        _ => programs::shown(request.api, &row),
+    }
+}
+
+/// All that the selectors in the body stand for.
+pub(super) async fn many(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    let (api, view) = (request.api, request.api.view(request.actor)?);
+    let BulkAction { action: verb, select, wait, signal } = request.options()?;
+    let action = verb.with_signal(signal.as_deref())?;
+    if select.is_empty() {
+        let detail = "select names no program: write for example [\"web:*\"], or [\"*\"] for all";
+        return Err(Problem::with(StatusCode::BAD_REQUEST, detail));
+    }
+    let rows = selected(view, &select)?;
+    let reservation = api.reserve(rows.len() * RESULT_BYTES).await?;
+    let statuses = act_on(api, request.actor, action, &rows, wait).await?;
+    let mut by_name: HashMap<(Arc<str>, String), Result<(), Refusal>> =
+        statuses.into_iter().map(|status| ((status.group, status.process), status.result)).collect();
+    let results = rows.iter().map(|row| {
+        let (group, name) = (row.group.clone(), row.config.identity.name.clone());
+        let present = view.row(&group, &name);
+        let result = by_name.remove(&(group.clone(), name.clone())).unwrap_or(Ok(()));
+        let (ok, detail) = match result {
+            Ok(()) => (true, None),
+            Err(refusal) => {
+                let ok = is_done_already(action, refusal.reason);
+                (ok, explained(refusal, present.as_deref()).into_detail())
+            }
+        };
+        ActionResult { group, name, ok, detail }
+    });
+    Ok(json(encoded(&ActionResults { results: results.collect() })?, reservation))
+}
+
+/// Whether what was asked for was so before.
+fn is_done_already(action: ProcessAction, reason: Reason) -> bool {
+    matches!(
+        (action, reason),
+        (ProcessAction::Start, Reason::AlreadyStarted) | (ProcessAction::Stop, Reason::NotRunning)
+    )
+}
+
+async fn act_on(
+    api: &Api,
+    actor: &Actor,
+    action: ProcessAction,
+    rows: &[Arc<Row>],
+    wait: bool,
+) -> Result<Vec<Status>, Problem> {
+    let name =
+        |row: &Arc<Row>| ProcessName { group: row.group.clone(), process: row.config.identity.name.as_str().into() };
+    let processes = rows.iter().map(name).collect();
+    match api.call(actor, Call::ActOn { action, processes, wait }).await? {
+        Answer::Statuses(statuses) => Ok(statuses),
+        Answer::Done | Answer::Difference(_) => Ok(Vec::new()),
+    }
+}
+
+/// A refusal with what the present row tells about it.
+fn explained(refusal: Refusal, row: Option<&Row>) -> Problem {
+    let more = match (refusal.reason, row) {
+        (Reason::AbnormalTermination, Some(row)) if row.state() == ProcessState::Stopping => {
+            Some("it is still being stopped".to_owned())
+        }
+        (Reason::SpawnError | Reason::AbnormalTermination, Some(row)) => why::reason(row),
+        _ => None,
+    };
+    let problem = Problem::from(refusal);
+    match more {
+        Some(more) => problem.and(&more),
+        None => problem,
+    }
+}
