@@ -24,6 +24,7 @@ mod life;
 mod listeners;
 mod messages;
 mod methods;
+mod oneshot;
 mod options;
 mod order;
 mod pidproxy;

@@ -221,7 +221,7 @@ mod tests {
     }
 
     /// Another value than the default of each option of 4.3.0; all others have one in their row.
-    const OTHERS: [&str; 32] = [
+    const OTHERS: [&str; 33] = [
         "command=d",
         "process_name=q%(process_num)s",
         "numprocs=2",
@@ -254,6 +254,7 @@ mod tests {
         "stderr_syslog=true",
         "environment=A=1",
         "serverurl=x",
+        "type=oneshot",
     ];
 
     fn changes(old: &str, new: &str) -> Vec<GroupChange> {

@@ -32,6 +32,7 @@ mod pacing;
 mod path;
 mod place;
 pub mod probe;
+mod program_type;
 pub mod pyrepr;
 mod pytext;
 mod python_name;

@@ -413,12 +413,37 @@ pub struct Order {
 /// When a process is started, and when it counts as started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Start {
+    /// Whether it is to stay or to run to its end; [`Process::is_oneshot`] for those who only read it.
+    pub r#type: ProgramType,
     /// Start it with the daemon.
     pub autostart: bool,
     /// Seconds it must stay alive to count as running; negative like 0.
     pub startsecs: i64,
     /// How many more attempts after the first.
     pub startretries: i64,
+}
+
+/// What a program is started for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProgramType {
+    /// To run until it is stopped.
+    #[default]
+    Simple,
+    /// To do its work and end.
+    Oneshot,
+}
+
+impl ProgramType {
+    /// All of them.
+    pub const ALL: [ProgramType; 2] = [ProgramType::Simple, ProgramType::Oneshot];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ProgramType::Simple => "simple",
+            ProgramType::Oneshot => "oneshot",
+        }
+    }
 }
 
 /// When a process that has started is ready.

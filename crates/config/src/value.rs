@@ -9,7 +9,7 @@ use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
 use crate::model::{
     ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, OnUnhealthy, ProgramServerUrl,
-    RecycleAfter, RestartLimit, StopScope, StopSignals, StopSteps,
+    ProgramType, RecycleAfter, RestartLimit, StopScope, StopSignals, StopSteps,
 };
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
@@ -250,6 +250,17 @@ impl OptionValue for StopScope {
     fn from_value(value: ConfigValue<'_>) -> Option<StopScope> {
         let ConfigValue::Text(text) = value else { return None };
         StopScope::ALL.into_iter().find(|scope| scope.word() == text)
+    }
+}
+
+impl OptionValue for ProgramType {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<ProgramType> {
+        let ConfigValue::Text(text) = value else { return None };
+        ProgramType::ALL.into_iter().find(|kind| kind.word() == text)
     }
 }
 

@@ -115,15 +115,19 @@ fn shown(group: &str, process: Option<&str>) -> String {
 
 /// Whether a condition holds of a process.
 pub fn holds(condition: DependencyCondition, machine: &Machine) -> bool {
-    use ProcessPhase::{Exited, GettingReady, Settling, Up, WaitingToRestart};
+    use ProcessPhase::{Completed, Exited, GettingReady, RunningToEnd, Settling, Up, WaitingToRestart};
     match condition {
         DependencyCondition::Started => {
-            matches!(machine.phase(), Settling | GettingReady | Up | Exited | WaitingToRestart)
+            matches!(
+                machine.phase(),
+                Settling | GettingReady | RunningToEnd | Up | Exited | Completed | WaitingToRestart
+            )
         }
-        DependencyCondition::Running | DependencyCondition::Ready => machine.is_up(),
+        DependencyCondition::Running => machine.is_up(),
+        DependencyCondition::Ready => machine.is_up() || machine.has_completed(),
         DependencyCondition::Healthy => health(machine) == Some(HealthStatus::Healthy),
-        DependencyCondition::Exited => matches!(machine.phase(), Exited | WaitingToRestart),
-        DependencyCondition::ExitedOk => machine.phase() == Exited && !machine.has_failed(),
+        DependencyCondition::Exited => matches!(machine.phase(), Exited | Completed | WaitingToRestart),
+        DependencyCondition::ExitedOk => machine.has_completed() || machine.phase() == Exited && !machine.has_failed(),
     }
 }
 

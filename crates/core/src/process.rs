@@ -12,13 +12,15 @@
 //! | `AwaitingTurn` | STARTING | `Spawning` | `NeverStarted` or `Stopped` | `NeverStarted` or `Stopped` | | | |
 //! | `PreStart` | STARTING | | `Stopped` | `Stopped` | | | |
 //! | `Spawning` | STARTING | | after the spawn | after the spawn | | spawned: `Settling`, or as after it with `startsecs=0`; not spawned: `BackingOff` or `GivenUp`; exited: as in `Settling` | |
-//! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: as in the next phase | `Settled`: `Up`, or `GettingReady` |
+//! | `Settling` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited too quickly: `BackingOff` or `GivenUp`; exited later: as in the next phase | `Settled`: `Up`, `GettingReady` or `RunningToEnd` |
 //! | `GettingReady` | STARTING | | `Stopping` | `Stopping` | `Stopping` | ready: `Up`; exited: `BackingOff` or `GivenUp` | `ReadyTimeout`: `Stopping`, and then a failed start |
+//! | `RunningToEnd` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited as expected: `Completed`; otherwise: `BackingOff` or `GivenUp`, or `Exited` with `autorestart=false` | `EndOfRun`: `Stopping`, and then as after an unexpected exit |
 //! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping`, or the same at the input `Turn` |
 //! | `PreStop` | STOPPING | | | | | exited: as in `Stopping` | `NextStopStep`: `Stopping` |
 //! | `Stopping` | STOPPING | | | | | exited: `Stopped`, or `BackingOff` or `GivenUp` where it was not ready in time, or as from `Up` where it was unhealthy; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
 //! | `Stopped` | STOPPED | `Spawning` | | | | | |
 //! | `Exited` | EXITED | `Spawning` | | | | | |
+//! | `Completed` | EXITED | `Spawning` | | | | | |
 //! | `WaitingToRestart` | EXITED | `Spawning` | `Exited` | `Exited` | | | `Restart`: `Spawning` |
 //! | `BackingOff` | BACKOFF | | `Stopped` | `GivenUp` | | | `Retry`: `Spawning` |
 //! | `GivenUp` | FATAL | `Spawning` | no second life | no second life | | | `SecondLife`: `Spawning` |
@@ -37,6 +39,9 @@
 //! wanted up is being recycled: after the exit of its child, the driver of the machine sends a `Start`. Where it is being
 //! stopped because it has failed ([`Progress::failing`]), the exit of its child counts as that failure instead.
 //!
+//! A program that does its work and ends (`type=oneshot`) becomes `RunningToEnd` after `Settling`, and its exit means the same in
+//! both. Before it is `Completed` it is `Up` for no time, so that clients see RUNNING and EXITED.
+//!
 //! A child that is ready in `Settling` is `Up` as soon as that is over. One that should have been ready in `Settling` is stopped
 //! as in `GettingReady`.
 
@@ -45,6 +50,7 @@ mod exit_rule;
 mod failure;
 mod finish;
 mod last_end;
+mod oneshot;
 mod phase;
 mod program_command;
 mod progress;
@@ -219,8 +225,8 @@ impl Machine {
             SpawnFailed, SpawnUnanswered, Spawned, Start, Stop, Turn, Unhealthy,
         };
         use ProcessPhase::{
-            AwaitingDependencies, AwaitingTurn, BackingOff, Exited, GettingReady, GivenUp, NeverStarted, PreStart,
-            PreStop, Settling, Spawning, Stopped, Stopping, Unreachable, Up, WaitingToRestart,
+            AwaitingDependencies, AwaitingTurn, BackingOff, Completed, Exited, GettingReady, GivenUp, NeverStarted,
+            PreStart, PreStop, RunningToEnd, Settling, Spawning, Stopped, Stopping, Unreachable, Up, WaitingToRestart,
         };
         let mut actions = Vec::new();
         let out = &mut actions;
@@ -241,7 +247,8 @@ impl Machine {
         }
         match (self.progress.phase, input) {
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Stopped | Exited | WaitingToRestart | GivenUp,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Stopped | Exited | Completed | WaitingToRestart
+                | GivenUp,
                 Start,
             ) => {
                 self.start(at, out);
@@ -250,16 +257,18 @@ impl Machine {
             (AwaitingTurn, Turn) if at.supervising => self.spawn(at, out),
             (Up, Turn) if at.supervising && self.progress.recycling == Recycling::Due => self.recycle(at, out),
             (
-                PreStart | Spawning | Settling | GettingReady | Up | PreStop | Stopping | BackingOff | Unreachable,
+                PreStart | Spawning | Settling | GettingReady | RunningToEnd | Up | PreStop | Stopping | BackingOff
+                | Unreachable,
                 Start,
             ) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Settling | GettingReady | Up
-                | PreStop | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Settling | GettingReady
+                | RunningToEnd | Up | PreStop | Stopping | Stopped | Exited | Completed | WaitingToRestart | BackingOff
+                | GivenUp | Unreachable,
                 DependenciesMet | Turn,
             ) => {}
 
-            (Settling | GettingReady | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
+            (Settling | GettingReady | RunningToEnd | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
             (AwaitingDependencies | AwaitingTurn, Stop | Shutdown) => self.stop_waiting(at, out),
             (PreStart, Stop | Shutdown) => self.stop_pre_start(at, out),
             (BackingOff, Stop) => self.stop_retrying(at, out),
@@ -269,7 +278,7 @@ impl Machine {
             (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, StateDetail::None, out),
             (AwaitingDependencies | AwaitingTurn | PreStart | BackingOff | WaitingToRestart, Recycle) => {}
             (
-                NeverStarted | Spawning | PreStop | Stopping | Stopped | Exited | Unreachable,
+                NeverStarted | Spawning | PreStop | Stopping | Stopped | Exited | Completed | Unreachable,
                 Stop | Shutdown | Recycle,
             ) => {}
 
@@ -289,19 +298,23 @@ impl Machine {
                 self.apply_pending_stop(at, out);
             }
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Settling | GettingReady | Up | PreStop
-                | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Settling | GettingReady | RunningToEnd
+                | Up | PreStop | Stopping | Stopped | Exited | Completed | WaitingToRestart | BackingOff | GivenUp
+                | Unreachable,
                 Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_),
             ) => {}
 
+            (Spawning | Settling, Ended(status)) if at.config.is_oneshot() => {
+                self.oneshot_ended(status, at, out);
+            }
             (Spawning | Settling, Ended(status)) if self.is_too_quick(at) => {
                 self.ended_too_early(ProcessFailure::TooQuick, status, at, out);
             }
             (Settling | GettingReady, Extend(time)) => self.extend(Timer::ReadyTimeout, time, at),
             (Stopping, Extend(time)) => self.extend(Timer::NextStopStep, time, at),
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Up | PreStop | Stopped
-                | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | RunningToEnd | Up | PreStop
+                | Stopped | Exited | Completed | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 Extend(_),
             ) => {}
 
@@ -312,12 +325,13 @@ impl Machine {
             (Up, Unhealthy(_)) => {}
             (
                 NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Settling | GettingReady
-                | PreStop | Stopping | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                | RunningToEnd | PreStop | Stopping | Stopped | Exited | Completed | WaitingToRestart | BackingOff
+                | GivenUp | Unreachable,
                 Unhealthy(_),
             ) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Up | PreStop | Stopping
-                | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | RunningToEnd | Up | PreStop
+                | Stopping | Stopped | Exited | Completed | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 Ready,
             ) => {}
 
@@ -328,6 +342,7 @@ impl Machine {
                 self.come_up(at, out);
                 self.ended(status, at, out);
             }
+            (RunningToEnd, Ended(status)) => self.oneshot_ended(status, at, out),
             (Up, Ended(status)) => self.ended(status, at, out),
             (PreStop | Stopping | Unreachable, Ended(status)) if self.is_failing() => {
                 self.ended_failing(status, at, out)
@@ -335,8 +350,8 @@ impl Machine {
             (PreStop | Stopping, Ended(status)) => self.stopped(status, at, out),
             (Unreachable, Ended(status)) => self.ended_unreachable(status, at, out),
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Stopped | Exited | WaitingToRestart
-                | BackingOff | GivenUp,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Stopped | Exited | Completed
+                | WaitingToRestart | BackingOff | GivenUp,
                 Ended(_),
             ) => {}
 
@@ -355,8 +370,9 @@ impl Machine {
             // The shutdown makes it FATAL when it reaches its group.
             (BackingOff, Due(Timer::Retry)) => {}
             (Up, Due(Timer::EndOfRun)) if at.supervising => self.run_is_over(at, out),
+            (RunningToEnd, Due(Timer::EndOfRun)) if at.supervising => self.fail_to_end(at, out),
             // The shutdown stops it.
-            (Up, Due(Timer::EndOfRun)) => {}
+            (RunningToEnd | Up, Due(Timer::EndOfRun)) => {}
             (GivenUp, Due(Timer::SecondLife)) if at.supervising => self.start_anew(at, out),
             (GivenUp, Due(Timer::SecondLife)) => {}
             (
@@ -375,7 +391,7 @@ impl Machine {
                 Due(Timer::NextStopStep | Timer::Restart | Timer::Retry | Timer::EndOfRun | Timer::SecondLife),
             ) => {}
             (
-                Up,
+                RunningToEnd | Up,
                 Due(
                     Timer::Settled
                     | Timer::ReadyTimeout
@@ -430,19 +446,19 @@ impl Machine {
                 ),
             ) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Stopped | Exited
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Stopped | Exited | Completed
                 | Unreachable,
                 Due(_),
             ) => {}
 
             (Stopping, SignalSent) => self.wait_since_signal(at),
-            (Spawning | Settling | GettingReady | Up | PreStop | Stopping, SignalRefused) => {
+            (Spawning | Settling | GettingReady | RunningToEnd | Up | PreStop | Stopping, SignalRefused) => {
                 self.enter(Unreachable, StateDetail::None, out)
             }
-            (Spawning | Settling | GettingReady | Up | PreStop, SignalSent) => {}
+            (Spawning | Settling | GettingReady | RunningToEnd | Up | PreStop, SignalSent) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Stopped | Exited | WaitingToRestart
-                | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Stopped | Exited | Completed
+                | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 SignalSent | SignalRefused,
             ) => {}
 
@@ -471,8 +487,8 @@ impl Machine {
                 ),
             ) => {}
             (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | Up | Stopping
-                | Stopped | Exited | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | RunningToEnd
+                | Up | Stopping | Stopped | Exited | Completed | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 CommandEnded(..),
             ) => {}
         }

@@ -149,12 +149,9 @@ impl Row {
 
     fn push_description(&self, now: i64, local: impl Fn(i64) -> LocalTime, out: &mut String) {
         match self.state() {
-            ProcessState::Running => {
-                out.push_str("pid ");
-                push_decimal(out, self.pid.into());
-                out.push_str(", uptime ");
-                push_uptime(out, now - self.start);
-            }
+            ProcessState::Running => self.push_pid(now, out),
+            // It is STARTING for as long as it runs.
+            ProcessState::Starting if self.pid != 0 && self.config.is_oneshot() => self.push_pid(now, out),
             ProcessState::Fatal | ProcessState::Backoff if self.spawnerr.is_empty() => {
                 out.extend(["unknown error (try \"tail ", &self.config.identity.name, "\")"]);
             }
@@ -172,6 +169,15 @@ impl Row {
             ProcessState::Starting | ProcessState::Stopping if !self.commands.is_empty() => self.push_commands(out),
             ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => {}
         }
+    }
+}
+
+impl Row {
+    fn push_pid(&self, now: i64, out: &mut String) {
+        out.push_str("pid ");
+        push_decimal(out, self.pid.into());
+        out.push_str(", uptime ");
+        push_uptime(out, now - self.start);
     }
 }
 

@@ -96,6 +96,7 @@ impl<'g> Names<'g> {
             let (targets, condition) = self.targets(own_group, process, &text)?;
             for Target { group, process: name } in targets {
                 self.check_that_it_can_come(process, group, name, condition)?;
+                let condition = self.meant_condition(group, name, condition);
                 let dependency =
                     Dependency::On { group: group.to_owned(), process: name.map(str::to_owned), condition };
                 if !dependencies.contains(&dependency) {
@@ -180,7 +181,24 @@ impl<'g> Names<'g> {
         (!named.is_empty()).then_some(named)
     }
 
-    /// A program that is started again whenever it has ended never stays ended, and one that is not watched is never healthy.
+    /// The processes that a target stands for.
+    fn meant<'a>(&'a self, group: &str, name: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Process>> {
+        let members = self.groups.get(group).map_or(&[][..], |group| &group.processes);
+        members.iter().filter(move |member| name.is_none_or(|name| member.identity.name == name))
+    }
+
+    /// Programs that do their work and end are ready when they have ended as expected.
+    fn meant_condition(&self, group: &str, name: Option<&str>, condition: DependencyCondition) -> DependencyCondition {
+        let mut meant = self.meant(group, name).peekable();
+        let are_oneshots = meant.peek().is_some() && meant.all(|process| process.is_oneshot());
+        match condition {
+            DependencyCondition::Ready if are_oneshots => DependencyCondition::ExitedOk,
+            written => written,
+        }
+    }
+
+    /// A program that is started again whenever it has ended never stays ended, one that is not watched is never healthy, and
+    /// one that is to end is not RUNNING before.
     fn check_that_it_can_come(
         &self,
         process: &Process,
@@ -188,10 +206,10 @@ impl<'g> Names<'g> {
         name: Option<&str>,
         condition: DependencyCondition,
     ) -> Result<(), Complaint> {
-        let members = self.groups.get(group).map_or(&[][..], |group| &group.processes);
-        let mut meant = members.iter().filter(|member| name.is_none_or(|name| member.identity.name == name));
+        let mut meant = self.meant(group, name);
         let cannot_come = |member: &&Arc<Process>| match condition {
-            DependencyCondition::Started | DependencyCondition::Running | DependencyCondition::Ready => false,
+            DependencyCondition::Started | DependencyCondition::Ready => false,
+            DependencyCondition::Running => member.is_oneshot(),
             DependencyCondition::Healthy => !member.health.is_watched(),
             DependencyCondition::Exited | DependencyCondition::ExitedOk => {
                 member.restart.autorestart == AutoRestart::Always
@@ -204,6 +222,10 @@ impl<'g> Names<'g> {
                 "waits for the end of a program that is always restarted,",
                 format!("write autorestart=unexpected in [{section}]"),
             ),
+            false if other.is_oneshot() => {
+                let words = "waits for a one-shot to be RUNNING or healthy, which it is not before it has ended:";
+                (words, format!("write {0}, {0}:exited_ok or {0}:started", other.identity.name))
+            }
             false => {
                 let check = SectionKind::Program.options().find(|row| row.kind == Kind::Probe);
                 let check = check.map(|row| format!("write {}={} in [{section}], or ", row.name, row.shown()));
@@ -312,7 +334,8 @@ mod tests {
              [program:ready]\ncommand=c\n[program:a]\ncommand=c\n[group:g]\nprograms=a,ready\n\
              [group:h]\nprograms=a\n[program:pool]\ncommand=c\nnumprocs=2\nprocess_name=p%(process_num)d\n\
              [group:x]\nprograms=pool\n[program:endless]\ncommand=c\nautorestart=true\n\
-             [program:checked]\ncommand=c\nhealthcheck=tcp:db:1\n[program:web]\ncommand=c\ndepends_on={text}\n"
+             [program:checked]\ncommand=c\nhealthcheck=tcp:db:1\n[program:once]\ncommand=c\ntype=oneshot\n\
+             [program:seed]\ncommand=c\ntype=oneshot\n[program:job]\ncommand=c\n[group:mixed]\nprograms=seed,job\n[program:web]\ncommand=c\ndepends_on={text}\n"
         ))
     }
 
@@ -328,6 +351,9 @@ mod tests {
             ("worker:w1", &["worker:w1:ready"]),
             ("checked:healthy", &["checked:checked:healthy"]),
             ("w1:exited", &["worker:w1:exited"]),
+            ("once", &["once:once:exited_ok"]),
+            ("once:ready, once:started", &["once:once:exited_ok", "once:once:started"]),
+            ("mixed:*", &["mixed:*:ready"]),
             // The name of a process wins over the word of a condition.
             ("g:ready", &["g:ready:ready"]),
             ("g:ready:exited", &["g:ready:exited"]),
@@ -348,25 +374,28 @@ mod tests {
         for (written, message) in [
             (
                 "dbb",
-                "[program:web] depends on unknown program dbb (c.conf:32, [program:web] depends_on=dbb: did you mean db?)",
+                "[program:web] depends on unknown program dbb (c.conf:42, [program:web] depends_on=dbb: did you mean db?)",
             ),
             ("worker:w9", "[program:web] depends on an unknown condition or process worker:w9"),
             ("db:exited-ok", "did you mean exited_ok?"),
             ("db:gone", "write started, running, ready, healthy, exited, exited_ok)"),
             (
                 "wrker:w1",
-                "depends on unknown program wrker:w1 (c.conf:32, [program:web] depends_on=wrker:w1: did you mean worker:w1?)",
+                "depends on unknown program wrker:w1 (c.conf:42, [program:web] depends_on=wrker:w1: did you mean worker:w1?)",
             ),
             (
                 "db:healthy",
-                "[program:web] waits for the health of a program that nothing checks, db (c.conf:32, [program:web] \
+                "[program:web] waits for the health of a program that nothing checks, db (c.conf:42, [program:web] \
                  depends_on=db:healthy: write healthcheck=http://127.0.0.1:8080/health in [program:db], or ready instead of \
                  healthy)",
             ),
+            ("once:running", "write once, once:exited_ok or once:started)"),
+            ("mixed:*:running", "write seed, seed:exited_ok or seed:started)"),
+            ("once:healthy", "write once, once:exited_ok or once:started)"),
             ("a", "write g:a or h:a"),
             ("db,,migrate", "not a list of names: 'db,,migrate'"),
             ("endless:exited", "write autorestart=unexpected in [program:endless]"),
-            ("web", "programs depend on each other in a circle: web (c.conf:32) -> web"),
+            ("web", "programs depend on each other in a circle: web (c.conf:42) -> web"),
         ] {
             let error = of_web(written).unwrap_err();
             assert!(error.contains(message), "{written}: {error}");

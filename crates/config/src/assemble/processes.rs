@@ -9,12 +9,12 @@ use crate::duration::Shown;
 use crate::environment;
 use crate::error::ConfigError;
 use crate::expand::{ExpansionNames, expand};
-use crate::model::{FastCgiSocket, LogFile, Logging, Process};
+use crate::model::{AutoRestart, FastCgiSocket, LogFile, Logging, Process};
 use crate::notices::Notices;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::reader::Reader;
-use crate::schema::{OptionSpec, SectionKind, default_process};
+use crate::schema::{Kind, OptionSpec, SectionKind, default_process};
 use crate::value::ConfigValue;
 use crate::words;
 
@@ -174,6 +174,7 @@ impl<'a> Shared<'a> {
             read.push((row.name, set(&mut process, row, reader, names, inputs)?));
         }
         check_times(reader, &read)?;
+        check_type(reader, &process)?;
         let is_written = |option: &str, value: ConfigValue<'_>| read.contains(&(option, value));
         let section = reader.section();
         let Logging { stdout, stderr, redirect_stderr } = &mut process.logging;
@@ -269,6 +270,35 @@ fn check_times(reader: &Reader<'_>, read: &[(&str, ConfigValue<'_>)]) -> Result<
         }
     }
     Ok(())
+}
+
+/// Refuses what a program that does its work and ends cannot be, or be told.
+fn check_type(reader: &Reader<'_>, process: &Process) -> Result<(), ConfigError> {
+    if !process.is_oneshot() {
+        return Ok(());
+    }
+    let kept_type = || SectionKind::Program.options().find(|row| row.kind == Kind::ProgramType);
+    let of_type = |message: &str, advice: String| match kept_type() {
+        Some(row) => reader.error(row.name, message).advise(advice),
+        None => reader.section_error(message).advise(advice),
+    };
+    if SectionKind::of(reader.section()) == Some(SectionKind::EventListener) {
+        let message = "an event listener cannot be a one-shot: it waits for events until it is stopped";
+        return Err(of_type(message, "remove this line, or write a [program:x] section".to_owned()));
+    }
+    if process.restart.autorestart == AutoRestart::Always {
+        let message = "a one-shot is not started again when it has done its work, as autorestart=true demands";
+        let advice = "remove autorestart, or write autorestart=false for a one-shot that is not tried again either";
+        return Err(reader.error("autorestart", message).advise(advice.to_owned()));
+    }
+    let written = SectionKind::Program.options().filter(|row| row.is_not_of_oneshots && reader.is_written(row));
+    match written.into_iter().next() {
+        Some(row) => {
+            let message = format!("{} means nothing for a one-shot, which is ready when it has ended", row.name);
+            Err(reader.error(row.name, message).advise(format!("remove {}, or the type of the program", row.name)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The options that are read once, in this order.

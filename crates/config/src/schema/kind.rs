@@ -10,7 +10,7 @@ use crate::duration;
 use crate::environment;
 use crate::expand::{ExpansionNames, expand_again};
 use crate::host::DaemonHost;
-use crate::model::{ActivityLog, LogFile, OnUnhealthy, StopSteps};
+use crate::model::{ActivityLog, LogFile, OnUnhealthy, ProgramType, StopSteps};
 use crate::pacing;
 use crate::path;
 use crate::probe::Probe;
@@ -42,6 +42,8 @@ pub enum Kind {
     StopSteps,
     ExitCodes,
     AutoRestart,
+    /// Whether a program is to stay or to run to its end.
+    ProgramType,
     ExitWhen,
     StopScope,
     Backoff,
@@ -115,6 +117,7 @@ impl Kind {
             K::ExitCodes => "exit statuses, separated by commas",
             K::AutoRestart => "true, false or unexpected",
             K::StopScope => "process, group, tree or cgroup",
+            K::ProgramType => "simple or oneshot",
             K::ExitWhen => "never, all_finished or any_failed",
             K::Backoff => "fixed, linear or exponential",
             K::RestartLimit => "COUNT/DURATION such as 5/60s, or unlimited",
@@ -162,6 +165,7 @@ impl Kind {
             K::ExitCodes => ConfigValue::Numbers(convert::exit_codes(text)?.into()),
             K::AutoRestart => ConfigValue::AutoRestart(convert::auto_restart(text)?),
             K::StopScope => ConfigValue::Text(convert::stop_scope(text)?.word().into()),
+            K::ProgramType => ConfigValue::Text(ProgramType::parse(text)?.word().into()),
             K::ExitWhen => ConfigValue::Text(convert::exit_when(text)?.word().into()),
             K::Backoff => ConfigValue::Backoff(pacing::backoff(text)?),
             K::RestartLimit => ConfigValue::RestartLimit(pacing::limit_of_restarts(text)?),

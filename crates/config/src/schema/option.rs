@@ -69,6 +69,8 @@ pub struct OptionSpec {
     pub only_with: &'static [&'static str],
     /// Options that have another default where it is written, with that default.
     pub implied: &'static [(&'static str, &'static str)],
+    /// Whether it means nothing for a program that does its work and ends.
+    pub is_not_of_oneshots: bool,
     /// The option that is about a time which must be later than the time of this one, where both are written.
     pub sooner_than: Option<&'static str>,
     /// What is written as a value.
@@ -188,6 +190,7 @@ pub(super) const fn row(
         in_place_of: &[],
         only_with: &[],
         implied: &[],
+        is_not_of_oneshots: false,
         sooner_than: None,
         kind,
         range: (i64::MIN, i64::MAX),
@@ -224,6 +227,10 @@ impl OptionSpec {
 
     pub(super) const fn implies(self, implied: &'static [(&'static str, &'static str)]) -> OptionSpec {
         OptionSpec { implied, ..self }
+    }
+
+    pub(super) const fn not_of_oneshots(self) -> OptionSpec {
+        OptionSpec { is_not_of_oneshots: true, ..self }
     }
 
     pub(super) const fn sooner_than(self, other: &'static str) -> OptionSpec {

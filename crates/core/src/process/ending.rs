@@ -33,6 +33,9 @@ impl Machine {
         if matches!(failure, ProcessFailure::Unhealthy(_)) {
             return self.ended_unhealthy(failure, status, at, out);
         }
+        if matches!(failure, ProcessFailure::NotFinished(_)) {
+            return self.oneshot_failed(failure, status, at, out);
+        }
         self.gone(status, EndJudgement::NotReady, at, out);
         self.note_exit(status);
         let line = texts::stopped(&at.config.identity.name, status);

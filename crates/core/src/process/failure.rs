@@ -16,6 +16,8 @@ pub enum ProcessFailure {
     TooQuick,
     /// The child was not ready in time, or exited before; the text for clients.
     NotReady(String),
+    /// The child was to end, and had not ended in time; the text for clients.
+    NotFinished(String),
     /// The child was unhealthy; the text for clients.
     Unhealthy(String),
     /// The child exited with this unexpected status.
@@ -27,6 +29,8 @@ const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
 const BAD_EXIT: &str = "Bad exit code ";
 
 const NOT_READY: &str = "Not ready within ";
+
+const NOT_FINISHED: &str = "Not finished within ";
 
 const UNHEALTHY: &str = "Unhealthy: ";
 
@@ -42,6 +46,11 @@ impl ProcessFailure {
     /// The failure of a child that exited before it was ready.
     pub(super) fn never_ready() -> ProcessFailure {
         ProcessFailure::NotReady(NEVER_READY.to_owned())
+    }
+
+    /// The failure of a child that had not ended within this time.
+    pub(super) fn not_finished(limit: Duration) -> ProcessFailure {
+        ProcessFailure::NotFinished(format!("{NOT_FINISHED}{} (max_runtime)", in_seconds(limit)))
     }
 
     /// The failure of a child that was unhealthy for this reason.
@@ -60,6 +69,9 @@ impl ProcessFailure {
         if text == NEVER_READY || text.starts_with(NOT_READY) {
             return Some(ProcessFailure::NotReady(text));
         }
+        if text.starts_with(NOT_FINISHED) {
+            return Some(ProcessFailure::NotFinished(text));
+        }
         if text.starts_with(UNHEALTHY) {
             return Some(ProcessFailure::Unhealthy(text));
         }
@@ -74,9 +86,10 @@ impl ProcessFailure {
 impl fmt::Display for ProcessFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ProcessFailure::NotSpawned(text) | ProcessFailure::NotReady(text) | ProcessFailure::Unhealthy(text) => {
-                f.write_str(text)
-            }
+            ProcessFailure::NotSpawned(text)
+            | ProcessFailure::NotReady(text)
+            | ProcessFailure::NotFinished(text)
+            | ProcessFailure::Unhealthy(text) => f.write_str(text),
             ProcessFailure::TooQuick => f.write_str(TOO_QUICK),
             ProcessFailure::BadExit(number) => write!(f, "{BAD_EXIT}{number}"),
         }
@@ -97,6 +110,7 @@ mod tests {
             ProcessFailure::BadExit(-1),
             ProcessFailure::never_ready(),
             ProcessFailure::not_ready(Duration::from_secs(90), &ReadyWhen::Descriptor(3), Some("no")),
+            ProcessFailure::not_finished(Duration::from_secs(60)),
             ProcessFailure::unhealthy("HTTP status 503"),
         ]);
         for failure in failures {

@@ -21,6 +21,8 @@ pub enum ProcessPhase {
     Settling,
     /// Its child has been alive for `startsecs`, but is not ready yet.
     GettingReady,
+    /// Its child has been alive for `startsecs`, and is to do its work and end.
+    RunningToEnd,
     /// Its child has been alive for `startsecs`, and is ready.
     Up,
     /// It is being stopped: the hook before that runs; then its child is asked to stop.
@@ -31,6 +33,8 @@ pub enum ProcessPhase {
     Stopped,
     /// It exited by itself, and is not restarted automatically.
     Exited,
+    /// It was to do its work and end, and has done so.
+    Completed,
     /// It exited by itself, and waits for its automatic restart.
     WaitingToRestart,
     /// It could not be started, and waits for the next attempt.
@@ -43,7 +47,7 @@ pub enum ProcessPhase {
 
 impl ProcessPhase {
     /// All phases.
-    pub const ALL: [ProcessPhase; 16] = [
+    pub const ALL: [ProcessPhase; 18] = [
         ProcessPhase::NeverStarted,
         ProcessPhase::AwaitingDependencies,
         ProcessPhase::AwaitingTurn,
@@ -51,11 +55,13 @@ impl ProcessPhase {
         ProcessPhase::Spawning,
         ProcessPhase::Settling,
         ProcessPhase::GettingReady,
+        ProcessPhase::RunningToEnd,
         ProcessPhase::Up,
         ProcessPhase::PreStop,
         ProcessPhase::Stopping,
         ProcessPhase::Stopped,
         ProcessPhase::Exited,
+        ProcessPhase::Completed,
         ProcessPhase::WaitingToRestart,
         ProcessPhase::BackingOff,
         ProcessPhase::GivenUp,
@@ -71,18 +77,19 @@ impl ProcessPhase {
             | ProcessPhase::PreStart
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
-            | ProcessPhase::GettingReady => ProcessState::Starting,
+            | ProcessPhase::GettingReady
+            | ProcessPhase::RunningToEnd => ProcessState::Starting,
             ProcessPhase::Up => ProcessState::Running,
             ProcessPhase::PreStop | ProcessPhase::Stopping => ProcessState::Stopping,
-            ProcessPhase::Exited | ProcessPhase::WaitingToRestart => ProcessState::Exited,
+            ProcessPhase::Exited | ProcessPhase::Completed | ProcessPhase::WaitingToRestart => ProcessState::Exited,
             ProcessPhase::BackingOff => ProcessState::Backoff,
             ProcessPhase::GivenUp => ProcessState::Fatal,
             ProcessPhase::Unreachable => ProcessState::Unknown,
         }
     }
 
-    /// The timer that ends the phase, if it is set: [`ProcessPhase::Up`] and [`ProcessPhase::GivenUp`] have one only where the configuration
-    /// asks for it. In [`ProcessPhase::Settling`], [`Timer::ReadyTimeout`] may be set as well.
+    /// The timer that ends the phase, if it is set: [`ProcessPhase::RunningToEnd`], [`ProcessPhase::Up`] and [`ProcessPhase::GivenUp`] have
+    /// one only where the configuration asks for it. In [`ProcessPhase::Settling`], [`Timer::ReadyTimeout`] may be set as well.
     pub const fn timer(self) -> Option<Timer> {
         match self {
             ProcessPhase::Settling => Some(Timer::Settled),
@@ -90,7 +97,7 @@ impl ProcessPhase {
             ProcessPhase::PreStop | ProcessPhase::Stopping => Some(Timer::NextStopStep),
             ProcessPhase::WaitingToRestart => Some(Timer::Restart),
             ProcessPhase::BackingOff => Some(Timer::Retry),
-            ProcessPhase::Up => Some(Timer::EndOfRun),
+            ProcessPhase::RunningToEnd | ProcessPhase::Up => Some(Timer::EndOfRun),
             ProcessPhase::GivenUp => Some(Timer::SecondLife),
             ProcessPhase::NeverStarted
             | ProcessPhase::AwaitingDependencies
@@ -99,6 +106,7 @@ impl ProcessPhase {
             | ProcessPhase::Spawning
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
+            | ProcessPhase::Completed
             | ProcessPhase::Unreachable => None,
         }
     }
@@ -117,8 +125,10 @@ impl ProcessPhase {
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady
+            | ProcessPhase::RunningToEnd
             | ProcessPhase::Up
             | ProcessPhase::Exited
+            | ProcessPhase::Completed
             | ProcessPhase::WaitingToRestart
             | ProcessPhase::BackingOff
             | ProcessPhase::GivenUp => Wanted::Up,

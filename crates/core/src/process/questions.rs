@@ -186,7 +186,10 @@ impl Machine {
 
     /// Whether its child is alive and was not asked to stop.
     pub fn is_alive(&self) -> bool {
-        matches!(self.progress.phase, ProcessPhase::Settling | ProcessPhase::GettingReady | ProcessPhase::Up)
+        matches!(
+            self.progress.phase,
+            ProcessPhase::Settling | ProcessPhase::GettingReady | ProcessPhase::RunningToEnd | ProcessPhase::Up
+        )
     }
 
     /// Whether it will probably be spawned again as soon as the exit of its child is known. The policy has the last word.
@@ -199,6 +202,11 @@ impl Machine {
         self.progress.phase == ProcessPhase::Up
     }
 
+    /// Whether it was to do its work and end, and has done so.
+    pub fn has_completed(&self) -> bool {
+        self.progress.phase == ProcessPhase::Completed
+    }
+
     /// Whether it is starting, at the first attempt.
     pub fn is_coming_up(&self) -> bool {
         matches!(
@@ -209,6 +217,7 @@ impl Machine {
                 | ProcessPhase::Spawning
                 | ProcessPhase::Settling
                 | ProcessPhase::GettingReady
+                | ProcessPhase::RunningToEnd
         )
     }
 
@@ -223,6 +232,7 @@ impl Machine {
     }
 
     /// Whether it has a child that is not up yet, or runs the hook before that, and counts among the programs that may start at once.
+    /// One that does its work and ends counts for `startsecs` only: it may be waiting for what has no place.
     pub fn is_starting(&self) -> bool {
         match self.progress.phase {
             ProcessPhase::PreStart | ProcessPhase::Spawning | ProcessPhase::Settling | ProcessPhase::GettingReady => {
@@ -231,11 +241,13 @@ impl Machine {
             ProcessPhase::NeverStarted
             | ProcessPhase::AwaitingDependencies
             | ProcessPhase::AwaitingTurn
+            | ProcessPhase::RunningToEnd
             | ProcessPhase::Up
             | ProcessPhase::PreStop
             | ProcessPhase::Stopping
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
+            | ProcessPhase::Completed
             | ProcessPhase::WaitingToRestart
             | ProcessPhase::BackingOff
             | ProcessPhase::GivenUp
@@ -250,6 +262,7 @@ impl Machine {
             ProcessPhase::Spawning
                 | ProcessPhase::Settling
                 | ProcessPhase::GettingReady
+                | ProcessPhase::RunningToEnd
                 | ProcessPhase::Up
                 | ProcessPhase::PreStop
                 | ProcessPhase::Stopping
@@ -270,12 +283,14 @@ impl Machine {
             | ProcessPhase::AwaitingTurn
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
+            | ProcessPhase::Completed
             | ProcessPhase::WaitingToRestart
             | ProcessPhase::GivenUp => None,
             ProcessPhase::PreStart
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady
+            | ProcessPhase::RunningToEnd
             | ProcessPhase::Up
             | ProcessPhase::BackingOff => Some(Obstacle::AlreadyStarted),
             ProcessPhase::PreStop | ProcessPhase::Stopping => Some(Obstacle::Stopping),
@@ -322,7 +337,7 @@ impl Machine {
     pub fn finish(&self) -> Option<Finish> {
         let is_for_good = self.progress.wanted == Wanted::Up && self.next_timer().is_none();
         match self.progress.phase {
-            ProcessPhase::Exited if is_for_good => Some(Finish::Exited {
+            ProcessPhase::Exited | ProcessPhase::Completed if is_for_good => Some(Finish::Exited {
                 status: self.progress.exit_status,
                 signal: self.progress.exit_signal,
                 expected: self.progress.failure.is_none(),

@@ -15,7 +15,9 @@ pub struct ReadinessRule<'a> {
 impl<'a> ReadinessRule<'a> {
     /// The rule of a program.
     pub fn of(config: &'a Process) -> ReadinessRule<'a> {
-        ReadinessRule { sign: config.readiness.ready_when.as_ref(), timeout: config.readiness.ready_timeout }
+        // One that does its work is ready when it has ended, and a configuration cannot say otherwise.
+        let sign = config.readiness.ready_when.as_ref().filter(|_| !config.is_oneshot());
+        ReadinessRule { sign, timeout: config.readiness.ready_timeout }
     }
 
     /// What says that it is ready; none where it is ready once it runs.

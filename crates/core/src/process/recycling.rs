@@ -25,6 +25,7 @@ impl Recycling {
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady
+            | ProcessPhase::RunningToEnd
             | ProcessPhase::PreStop
             | ProcessPhase::Stopping
             | ProcessPhase::Stopped
@@ -40,11 +41,13 @@ impl Recycling {
             | ProcessPhase::Spawning
             | ProcessPhase::Settling
             | ProcessPhase::GettingReady
+            | ProcessPhase::RunningToEnd
             | ProcessPhase::Up
             | ProcessPhase::PreStop
             | ProcessPhase::Stopping
             | ProcessPhase::Stopped
             | ProcessPhase::Exited
+            | ProcessPhase::Completed
             | ProcessPhase::WaitingToRestart
             | ProcessPhase::BackingOff
             | ProcessPhase::GivenUp

@@ -121,7 +121,9 @@ impl Machine {
 
     /// It has been alive for `startsecs`.
     pub(super) fn settled(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        if self.must_get_ready(at) {
+        if at.config.is_oneshot() {
+            self.run_to_end(at, out);
+        } else if self.must_get_ready(at) {
             self.enter(ProcessPhase::GettingReady, StateDetail::None, out);
         } else {
             self.succeed(at, out);
@@ -211,6 +213,7 @@ impl Machine {
             ProcessFailure::NotReady(_) => EndJudgement::NotReady,
             ProcessFailure::NotSpawned(_)
             | ProcessFailure::TooQuick
+            | ProcessFailure::NotFinished(_)
             | ProcessFailure::Unhealthy(_)
             | ProcessFailure::BadExit(_) => EndJudgement::TooQuick,
         };

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use supervisord_config::model::AutoRestart;
+use supervisord_config::model::{AutoRestart, ProgramType};
 use supervisord_config::readiness::ReadyWhen;
 use supervisord_config::samples;
 use supervisord_wire::state::ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
@@ -8,6 +8,7 @@ use super::*;
 use crate::random::Random;
 
 mod hooks;
+mod oneshot;
 mod readiness;
 mod restarts;
 
@@ -468,6 +469,7 @@ proptest! {
         startretries in -1..4_i64,
         ready_timeout in prop::option::of(1..4_u64),
         autorestart in prop_oneof![Just(AutoRestart::Always), Just(AutoRestart::Never), Just(AutoRestart::Unexpected)],
+        is_oneshot: bool,
     ) {
         let mut test = TestMachine::new(|config| {
             config.start.startsecs = startsecs;
@@ -475,6 +477,7 @@ proptest! {
             config.readiness.ready_when = ready_timeout.map(|_| ReadyWhen::Descriptor(3));
             config.readiness.ready_timeout = Duration::from_secs(ready_timeout.unwrap_or_default());
             config.restart.autorestart = autorestart;
+            config.start.r#type = if is_oneshot { ProgramType::Oneshot } else { ProgramType::Simple };
         });
         for step in steps {
             let before = test.state();

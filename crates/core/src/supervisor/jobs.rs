@@ -201,7 +201,7 @@ impl Supervisor {
         }
         let Some(member) = self.members.get(&id) else { return };
         let machine = &member.machine;
-        let (is_up, is_coming_up) = (machine.is_up(), machine.is_coming_up());
+        let (is_up, is_coming_up) = (machine.is_up() || machine.has_completed(), machine.is_coming_up());
         let (is_down, failed) = (machine.is_down(), machine.has_failed());
         let (is_at_rest, awaits_pre_start) = (member.is_at_rest(), machine.awaits_pre_start());
         let is_wanted_up = machine.wanted() == Wanted::Up;

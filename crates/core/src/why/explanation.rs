@@ -113,5 +113,9 @@ impl Explainer<'_> {
 
 /// Whether a process does not meet the condition that is awaited of it, as far as readers see.
 fn holds_up(row: &Row, awaited: &AwaitedDependency) -> bool {
-    if awaited.condition.is_an_end() { row.phase != ProcessPhase::Exited } else { row.state() != ProcessState::Running }
+    match row.phase {
+        ProcessPhase::Completed => false,
+        ProcessPhase::Exited if awaited.condition.is_an_end() => false,
+        _ => awaited.condition.is_an_end() || row.state() != ProcessState::Running,
+    }
 }

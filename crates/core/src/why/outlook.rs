@@ -16,6 +16,10 @@ pub enum Outlook {
     Starts { startsecs: i64 },
     /// It has been started, and must say that it is ready, by this time on the monotonic clock where there is such a limit.
     GetsReady(Option<Duration>),
+    /// It does its work, and then ends.
+    RunsToEnd,
+    /// It has done its work.
+    Completed,
     /// It is started when what it waits for holds.
     Waits,
     /// It is started when fewer programs are starting.
@@ -69,6 +73,8 @@ impl Outlook {
                 Outlook::Starts { startsecs: row.config.start.startsecs.max(0) }
             }
             (ProcessPhase::GettingReady, _) => Outlook::GetsReady(row.ready_by),
+            (ProcessPhase::RunningToEnd, _) => Outlook::RunsToEnd,
+            (ProcessPhase::Completed, _) => Outlook::Completed,
             (ProcessPhase::Up, _) => Outlook::Runs,
             (ProcessPhase::PreStop | ProcessPhase::Stopping, _) if is_wanted => Outlook::Restarts,
             (ProcessPhase::PreStop | ProcessPhase::Stopping, _) => Outlook::Stops,
@@ -95,17 +101,18 @@ impl Outlook {
         }
     }
 
-    /// Whether it will be RUNNING, or is, if nobody asks for anything and nothing fails.
+    /// Whether it will be RUNNING, or is, or does its work, if nobody asks for anything and nothing fails.
     pub fn leads_to_running(self) -> bool {
         match self {
             Outlook::Runs
             | Outlook::Starts { .. }
             | Outlook::GetsReady(_)
+            | Outlook::RunsToEnd
             | Outlook::Waits
             | Outlook::WaitsForTurn
             | Outlook::NextStart(_)
             | Outlook::Restarts => true,
-            Outlook::WaitsInVain | Outlook::Stops | Outlook::Rests(_) | Outlook::Unknown => false,
+            Outlook::Completed | Outlook::WaitsInVain | Outlook::Stops | Outlook::Rests(_) | Outlook::Unknown => false,
         }
     }
 
@@ -115,6 +122,8 @@ impl Outlook {
             Outlook::Runs => "runs",
             Outlook::Starts { .. } => "starts",
             Outlook::GetsReady(_) => "gets_ready",
+            Outlook::RunsToEnd => "runs_to_end",
+            Outlook::Completed => "completed",
             Outlook::Waits | Outlook::WaitsForTurn => "waits",
             Outlook::WaitsInVain => "waits_in_vain",
             Outlook::NextStart(_) => "next_start",

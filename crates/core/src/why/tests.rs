@@ -129,7 +129,7 @@ fn left_of(row: &Row, name: &str) -> Vec<AwaitedDependency> {
 fn each_phase_says_what_comes_next() {
     let soon = Some(Duration::from_secs(54));
     let limit = RestartLimit::Within { restarts: 5, window: Duration::from_secs(60) };
-    let cases: [(Row, &str); 18] = [
+    let cases: [(Row, &str); 20] = [
         (row("p", ProcessPhase::NeverStarted), "nobody has started it"),
         (
             varied(row("p", ProcessPhase::NeverStarted), |process| process.start.autostart = false),
@@ -153,6 +153,11 @@ fn each_phase_says_what_comes_next() {
             },
             "pid 7 was started and has not said that it is ready; the last probe failed: connection refused",
         ),
+        (
+            Row { pid: 7, runs_until: soon, ..row("p", ProcessPhase::RunningToEnd) },
+            "pid 7 does its work and has not ended yet, for which it has 4.0 s left (max_runtime)",
+        ),
+        (row("p", ProcessPhase::Completed), "it has done its work (type=oneshot)"),
         (Row { pid: 7, ..row("p", ProcessPhase::Up) }, "it runs with pid 7"),
         (row("p", ProcessPhase::Stopping), "it is being stopped, and then started again"),
         (

@@ -60,6 +60,7 @@ impl Why {
         match self.outlook {
             Outlook::Runs => format!("it runs with pid {}", row.pid),
             Outlook::Starts { .. } if row.pid == 0 => "it is being started".to_owned(),
+            Outlook::Starts { .. } if row.config.is_oneshot() => format!("pid {} was started, and is to end", row.pid),
             Outlook::Starts { startsecs } => {
                 format!("pid {} was started and counts as RUNNING after startsecs={startsecs}", row.pid)
             }
@@ -71,6 +72,12 @@ impl Why {
                 let trouble = trouble.unwrap_or_default();
                 format!("pid {} was started and has not said that it is ready{sign}{left}{trouble}", row.pid)
             }
+            Outlook::RunsToEnd => {
+                let left = row.runs_until.map(|by| span(by.saturating_sub(clock.now.mono).as_secs_f64()));
+                let left = left.map(|left| format!(", for which it has {left} left (max_runtime)")).unwrap_or_default();
+                format!("pid {} does its work and has not ended yet{left}", row.pid)
+            }
+            Outlook::Completed => "it has done its work (type=oneshot)".to_owned(),
             Outlook::Waits => "it is started as soon as what it depends on allows it".to_owned(),
             Outlook::WaitsForTurn => {
                 "it is started as soon as fewer others are starting (max_parallel_starts)".to_owned()
@@ -187,7 +194,9 @@ fn not_ready(text: &str) -> String {
 fn failed_spawn(row: &Row) -> Option<String> {
     match ProcessFailure::from_text(row.spawnerr.clone())? {
         ProcessFailure::NotSpawned(reason) => Some(format!("could not be started: {reason}")),
-        ProcessFailure::NotReady(text) | ProcessFailure::Unhealthy(text) => Some(not_ready(&text)),
+        ProcessFailure::NotReady(text) | ProcessFailure::NotFinished(text) | ProcessFailure::Unhealthy(text) => {
+            Some(not_ready(&text))
+        }
         ProcessFailure::TooQuick | ProcessFailure::BadExit(_) => None,
     }
 }

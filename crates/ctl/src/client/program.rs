@@ -104,6 +104,11 @@ impl ProgramStatus {
         })
     }
 
+    /// Whether it was to do its work and end, and has done so.
+    pub fn has_completed(&self) -> bool {
+        self.outlook == "completed"
+    }
+
     /// The name by which clients know it.
     pub fn namespec(&self) -> String {
         namespec(&self.group, &self.name)

@@ -50,11 +50,14 @@ pub(super) fn health(session: &mut Session, invocation: &Invocation<'_>) -> Resu
 /// Whether it was asked to be up and has not done its work.
 fn should_run(program: &ProgramStatus) -> bool {
     let has_succeeded = program.last_end.as_ref().is_some_and(|end| end.judgement == "expected");
-    program.is_wanted && !(program.outlook == "not_restarted" && has_succeeded)
+    program.is_wanted && !(program.has_completed() || program.outlook == "not_restarted" && has_succeeded)
 }
 
 /// What is the matter with a program that should be up; none where nothing is.
 fn problem(program: &ProgramStatus) -> Option<String> {
+    if program.has_completed() {
+        return None;
+    }
     if program.state != ProcessState::Running {
         let reason = program.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         return Some(format!("{}{reason}", program.state));
@@ -77,6 +80,8 @@ mod tests {
         assert!(should_run(&done), "it failed");
         done.last_end.get_or_insert_default().judgement = "expected".to_owned();
         assert!(!should_run(&done));
+        let completed = program("migrate", "EXITED", "completed");
+        assert!(!should_run(&completed) && problem(&completed).is_none(), "also where it is named");
     }
 
     #[test]

@@ -48,6 +48,8 @@ impl Goal {
     /// How far a program has got.
     fn judge(self, program: &ProgramStatus) -> Verdict {
         let is_up = program.state == ProcessState::Running;
+        // A program that does its work and ends has come as far as it can.
+        let is_up = is_up || program.has_completed();
         // Somebody may be about to start one that was stopped, and later daemons may know more reasons to wait.
         let may_come = !HOPELESS.contains(&program.outlook.as_str());
         match self {
@@ -286,6 +288,8 @@ mod tests {
             ("BACKOFF", "next_start", NotYet, NotYet),
             ("EXITED", "next_start", NotYet, NotYet),
             ("EXITED", "not_restarted", Never, Reached),
+            ("STARTING", "runs_to_end", NotYet, NotYet),
+            ("EXITED", "completed", Reached, Reached),
             ("FATAL", "out_of_attempts", Never, Reached),
             ("FATAL", "out_of_restarts", Never, Reached),
             ("FATAL", "next_start", NotYet, NotYet),

@@ -191,7 +191,7 @@ mod tests {
             })),
             ..model::Spawn::default()
         };
-        process.start = model::Start { autostart: false, startsecs: 0, startretries: 9 };
+        process.start = model::Start { autostart: false, startsecs: 0, startretries: 9, ..model::Start::default() };
         process.restart =
             model::Restart { autorestart: model::AutoRestart::Always, exitcodes: vec![], ..model::Restart::default() };
         process.stop = model::Stop {

@@ -152,6 +152,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::Command
         | K::Password
         | K::ExitWhen
+        | K::ProgramType
         | K::StopScope
         | K::Name
         | K::Directory

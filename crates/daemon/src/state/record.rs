@@ -217,6 +217,12 @@ pub struct ProcessRecord {
     /// Its child has been alive for `startsecs`, and is not ready.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) getting_ready: bool,
+    /// Its child has been alive for `startsecs`, and is to do its work and end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) running_to_end: bool,
+    /// It was to do its work and end, and has done so.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) completed: bool,
     /// When it must be ready, where another timer is that of its phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ready_by: Option<u64>,
@@ -384,6 +390,8 @@ impl ProcessRecord {
             stop_step: *stop_step,
             ready: *ready,
             getting_ready: *phase == ProcessPhase::GettingReady,
+            running_to_end: *phase == ProcessPhase::RunningToEnd,
+            completed: *phase == ProcessPhase::Completed,
             ready_by: timers.get(Timer::ReadyTimeout).filter(|_| *phase == ProcessPhase::Settling).map(nanos),
             status: service_status.as_deref().map(Status::from).unwrap_or_default(),
             failing: failing.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
@@ -487,11 +495,13 @@ impl ProcessRecord {
             ProcessState::Stopped => ProcessPhase::Stopped,
             ProcessState::Starting if pid == 0 => ProcessPhase::Spawning,
             ProcessState::Starting if self.getting_ready => ProcessPhase::GettingReady,
+            ProcessState::Starting if self.running_to_end => ProcessPhase::RunningToEnd,
             ProcessState::Starting => ProcessPhase::Settling,
             ProcessState::Running if self.in_pre_stop => ProcessPhase::PreStop,
             ProcessState::Running => ProcessPhase::Up,
             ProcessState::Stopping => ProcessPhase::Stopping,
             ProcessState::Exited if self.deadline.is_some() => ProcessPhase::WaitingToRestart,
+            ProcessState::Exited if self.completed => ProcessPhase::Completed,
             ProcessState::Exited => ProcessPhase::Exited,
             ProcessState::Backoff => ProcessPhase::BackingOff,
             ProcessState::Fatal => ProcessPhase::GivenUp,
@@ -586,6 +596,7 @@ mod tests {
                     phase,
                     ProcessPhase::Settling
                         | ProcessPhase::GettingReady
+                        | ProcessPhase::RunningToEnd
                         | ProcessPhase::Up
                         | ProcessPhase::PreStop
                         | ProcessPhase::Stopping

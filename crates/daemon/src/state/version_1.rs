@@ -134,6 +134,8 @@ impl Member {
             stop_step: machine.stop_step,
             ready: false,
             getting_ready: false,
+            running_to_end: false,
+            completed: false,
             ready_by: None,
             status: record::Status::default(),
             failing: String::new(),

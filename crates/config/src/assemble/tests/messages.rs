@@ -61,7 +61,12 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
     for row in TABLE {
         let bad = match row.kind {
             Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signals | Kind::StopSteps => "??",
-            Kind::ByteSize | Kind::ExitCodes | Kind::AutoRestart | Kind::ExitWhen | Kind::InetAddress => "??",
+            Kind::ByteSize
+            | Kind::ExitCodes
+            | Kind::AutoRestart
+            | Kind::ProgramType
+            | Kind::ExitWhen
+            | Kind::InetAddress => "??",
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
             Kind::RecycleAfter => "??",
             Kind::Environment => "KEY",
@@ -134,6 +139,22 @@ fn messages_say_what_to_write() {
              (file: 'c.conf') (c.conf:5, [program:a] stop_sequence=TERM, KILL: remove stop_sequence or stopsignal)",
         ),
         ("autorestart=unexpcted", "; did you mean unexpected?)"),
+        ("type=one-shot", "expected simple or oneshot; did you mean oneshot?)"),
+        (
+            "type=oneshot\nautorestart=true",
+            "a one-shot is not started again when it has done its work, as autorestart=true demands in section 'program:a' \
+             (file: 'c.conf') (c.conf:5, [program:a] autorestart=true: remove autorestart, or write autorestart=false for a \
+             one-shot that is not tried again either)",
+        ),
+        (
+            "type=oneshot\nready_when=notify",
+            "ready_when means nothing for a one-shot, which is ready when it has ended in section 'program:a' (file: 'c.conf') \
+             (c.conf:5, [program:a] ready_when=notify: remove ready_when, or the type of the program)",
+        ),
+        (
+            "[eventlistener:e]\ncommand=c\nevents=TICK_5\ntype=oneshot",
+            "type=oneshot: remove this line, or write a [program:x] section)",
+        ),
         ("autostart=ture", "; did you mean true?)"),
         (
             "restart_delay=5mins",

@@ -55,6 +55,43 @@ impl World {
     }
 }
 
+/// A program that does its work and ends.
+fn oneshot(name: &str, dependencies: &[(&str, DependencyCondition)]) -> Arc<Group> {
+    needing(name, dependencies, |process| process.start.r#type = ProgramType::Oneshot)
+}
+
+#[test]
+fn a_oneshot_gates_others_and_answers_when_it_has_ended() {
+    let mut world = World::started(vec![
+        oneshot("migrate", &[]),
+        needs("web", &[("migrate", ExitedOk)]),
+        needs("old", &[("migrate", Ready)]),
+    ]);
+    assert_eq!(description(&world, "web"), "waiting for migrate to exit successfully");
+    let call = world.call(Call::StartProcess { name: "web".to_owned(), wait: true });
+    world.end_of("migrate", 3);
+    assert_eq!(states(&world, &["migrate", "web", "old"]), ["BACKOFF", "STARTING", "STARTING"]);
+    let again = world.call(Call::StartProcess { name: "migrate".to_owned(), wait: true });
+    assert!(world.replies[&again].is_err(), "it is being tried already");
+    world.pass(1000);
+    assert_eq!(world.replies.get(&call), None);
+    world.pass(10_000);
+    world.end_of("migrate", 0);
+    assert_eq!(states(&world, &["migrate", "web", "old"]), ["EXITED", "STARTING", "STARTING"]);
+    assert!(world.pid_of("web") != 0 && world.pid_of("old") != 0);
+    world.pass(1000);
+    assert_eq!(world.replies[&call], Ok(Answer::Done));
+
+    let call = world.call(Call::StartProcess { name: "migrate".to_owned(), wait: true });
+    world.pass(10_000);
+    assert_eq!(world.replies.get(&call), None, "it has not ended yet");
+    world.end_of("migrate", 0);
+    assert_eq!(world.replies[&call], Ok(Answer::Done));
+    let call = world.call(Call::StartProcess { name: "migrate".to_owned(), wait: true });
+    world.end_of("migrate", 1);
+    assert!(matches!(&world.replies[&call], Err(refusal) if refusal.is(Reason::SpawnError)));
+}
+
 #[test]
 fn each_program_starts_as_soon_as_its_own_conditions_hold() {
     let mut world = World::started(vec![
