@@ -34,6 +34,7 @@ mod real_configs;
 mod refused;
 mod reread;
 mod restarts;
+mod rights;
 mod scale;
 mod scripts;
 mod shell;
