@@ -8,6 +8,7 @@
 mod harness;
 mod health;
 
+mod browser;
 mod command_line;
 mod compatibility;
 mod containers;
@@ -34,7 +35,6 @@ mod real_configs;
 mod refused;
 mod reread;
 mod restarts;
-mod rights;
 mod scale;
 mod scripts;
 mod shell;

@@ -46,7 +46,6 @@ fn coverage() {
         crate::readiness::PINNED,
         crate::hooks::PINNED,
         crate::oneshot::PINNED,
-        crate::rights::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

@@ -27,7 +27,6 @@ mod processes;
 mod servers;
 mod supervisord;
 mod unknown;
-mod users;
 
 pub use dependencies::resolve_dependencies;
 use inputs::Inputs;
@@ -140,9 +139,7 @@ fn assemble(
     if purpose != Purpose::Fragment {
         dependencies::resolve_all(&mut groups, inputs)?;
     }
-    let users = users::users(inputs, &variables)?;
-    let servers = servers::servers(inputs, &variables, &users)?;
-    users::check_names(inputs, &servers)?;
+    let servers = servers::servers(inputs, &variables)?;
     supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;
     if !servers.is_empty()
         && let Err(error) = plugins::check_main_interface(inputs.ini, &rpc_interfaces)

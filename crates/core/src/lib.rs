@@ -25,7 +25,6 @@ pub mod rotation;
 pub mod row;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
-pub mod scope;
 pub mod supervisor;
 pub mod texts;
 pub mod ticks;

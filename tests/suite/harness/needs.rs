@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their Debian packages; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 15] = [
+    ("chromedriver", "chromium-driver"),
+    ("chromium", "chromium"),
     ("faketime", "faketime"),
     ("nginx", "nginx-light"),
     ("npm", "npm"),

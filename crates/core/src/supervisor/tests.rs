@@ -26,7 +26,6 @@ mod plug_ins;
 mod programs;
 mod readiness;
 mod recycling;
-mod scopes;
 mod shutdown;
 mod snapshot;
 mod turns;
@@ -446,13 +445,9 @@ impl World {
     }
 
     fn call(&mut self, call: Call) -> CallId {
-        self.call_as(Actor::plug_in(), call)
-    }
-
-    fn call_as(&mut self, actor: Actor, call: Call) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        self.give(SupervisorInput::Call { id, actor, call });
+        self.give(SupervisorInput::Call { id, actor: Actor::plug_in(), call });
         id
     }
 

@@ -1,9 +1,11 @@
-//! The files that come with the daemon: style and images of the web page.
+//! The files that come with the daemon: style, images and script of the web page.
 
 use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderMap, IF_MODIFIED_SINCE, LAST_MODIFIED, LOCATION};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, IF_MODIFIED_SINCE, LAST_MODIFIED, LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
 
 use crate::network::reply::Reply;
 
@@ -19,7 +21,10 @@ macro_rules! assets {
     };
 }
 
-/// The addresses are the original's.
+/// The type of the modules of the script.
+const MODULE: &str = "text/javascript";
+
+/// The addresses of style and images are the original's, those below `ui` are ours.
 static ASSETS: &[Asset] = assets! {
     "stylesheets/supervisor.css" "text/css"
     "images/icon.png" "image/png"
@@ -29,7 +34,38 @@ static ASSETS: &[Asset] = assets! {
     "images/state2.gif" "image/gif"
     "images/state3.gif" "image/gif"
     "images/supervisor.gif" "image/gif"
+    "ui/actions.js" "text/javascript"
+    "ui/activity.js" "text/javascript"
+    "ui/ansi.js" "text/javascript"
+    "ui/api.js" "text/javascript"
+    "ui/app.js" "text/javascript"
+    "ui/base.css" "text/css"
+    "ui/charts.js" "text/javascript"
+    "ui/configuration.js" "text/javascript"
+    "ui/dialog.js" "text/javascript"
+    "ui/dom.js" "text/javascript"
+    "ui/format.js" "text/javascript"
+    "ui/graph.js" "text/javascript"
+    "ui/icon.svg" "image/svg+xml"
+    "ui/icons.js" "text/javascript"
+    "ui/layers.js" "text/javascript"
+    "ui/list.js" "text/javascript"
+    "ui/live.js" "text/javascript"
+    "ui/log.js" "text/javascript"
+    "ui/program.js" "text/javascript"
+    "ui/rows.js" "text/javascript"
+    "ui/states.js" "text/javascript"
+    "ui/store.js" "text/javascript"
+    "ui/table.css" "text/css"
+    "ui/table.js" "text/javascript"
+    "ui/timeline.js" "text/javascript"
+    "ui/usage.js" "text/javascript"
+    "ui/viewport.js" "text/javascript"
+    "ui/views.css" "text/css"
 };
+
+/// Where the files of the interface are that needs a script.
+const INTERFACE: &str = "/ui/";
 
 const DIRECTORIES: &[&str] = &["/stylesheets", "/images"];
 
@@ -44,6 +80,11 @@ impl Assets {
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         Assets { modified: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) }
     }
+}
+
+/// The addresses of the modules, relative to the page.
+pub fn modules() -> impl Iterator<Item = &'static str> {
+    ASSETS.iter().filter(|asset| asset.kind == MODULE).map(|asset| asset.path.trim_start_matches('/'))
 }
 
 /// The file at a decoded path, or why not.
@@ -61,7 +102,13 @@ pub fn find(assets: &Assets, path: &str, headers: &HeaderMap) -> Reply {
     if is_known(headers, assets.modified) {
         return Reply::whole(StatusCode::NOT_MODIFIED, "").text(LAST_MODIFIED, modified);
     }
-    Reply::whole(StatusCode::OK, asset.bytes).text(LAST_MODIFIED, modified).length().text(CONTENT_TYPE, asset.kind)
+    let reply = Reply::whole(StatusCode::OK, asset.bytes).text(LAST_MODIFIED, modified).length();
+    let reply = reply.text(CONTENT_TYPE, asset.kind);
+    match asset.path.starts_with(INTERFACE) {
+        // Modules of two versions of the daemon do not fit together, so that a browser asks each time.
+        true => reply.text(CACHE_CONTROL, "no-cache").text(X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        false => reply,
+    }
 }
 
 /// Whether the client says it has this version already.
@@ -83,10 +130,22 @@ mod tests {
             let magic: &[u8] = match asset.kind {
                 "image/png" => b"\x89PNG\r\n\x1a\n",
                 "image/gif" => b"GIF89a",
+                MODULE => b"// ",
+                "image/svg+xml" => b"<svg ",
                 _ => b"/*",
             };
             assert!(asset.bytes.starts_with(magic), "{}", asset.path);
         }
+    }
+
+    #[test]
+    fn every_file_of_the_interface_is_served() {
+        let directory = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/ui")).expect("it is there");
+        let mut names: Vec<String> =
+            directory.map(|entry| format!("/ui/{}", entry.expect("an entry").file_name().to_string_lossy())).collect();
+        names.sort();
+        let served = ASSETS.iter().map(|asset| asset.path).filter(|path| path.starts_with(INTERFACE));
+        assert_eq!(served.collect::<Vec<_>>(), names);
     }
 
     #[test]

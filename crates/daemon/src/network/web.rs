@@ -11,11 +11,13 @@ use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
-use crate::api::{Api, CallFailure, VisibleView};
+use crate::api::{Api, CallFailure};
+use crate::network::assets;
 use crate::network::dates::ctime;
 use crate::network::origin::Sender;
 use crate::network::reply::{Broken, Reply};
 use crate::network::route::encode;
+use crate::view::View;
 
 mod action;
 mod csrf;
@@ -36,9 +38,11 @@ const ROW_BYTES: usize = 2 << 10;
 /// How many bytes of a page a byte of a log may become, and the log beside it.
 const TAIL_FACTOR: usize = 8;
 
-/// Nothing on the pages comes from elsewhere, and no page from elsewhere may lay itself over their buttons.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'self'";
+/// Nothing on the pages comes from elsewhere, no page from elsewhere may lay itself over their buttons, and text never
+/// becomes markup or code, whatever programs write.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'self'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// Where a request for the page comes from, as far as it decides whether an action is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,17 +102,17 @@ pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Field
         Err(refusal) => return Ok(refusal::reply(&refusal)),
     };
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
-        return Ok(show(api, &view, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
+        return Ok(show(api, view, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
     let Some(action) = action::PageAction::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
     match asked.objection(fields.has_csrf_token()).filter(|_| action.changes_something()) {
-        Some(objection) => Ok(show(api, &view, StatusCode::FORBIDDEN, links, objection).await),
+        Some(objection) => Ok(show(api, view, StatusCode::FORBIDDEN, links, objection).await),
         None => match action.perform(api, actor).await {
             Ok(message) => Ok(redirect(&message)),
             Err(CallFailure::Refused(refusal)) => {
-                Ok(show(api, &view, StatusCode::FORBIDDEN, links, &refusal::text(&refusal)).await)
+                Ok(show(api, view, StatusCode::FORBIDDEN, links, &refusal::text(&refusal)).await)
             }
             Err(CallFailure::Ended) => Err(Broken),
         },
@@ -149,6 +153,8 @@ struct StatusPage<'a> {
     version: &'static str,
     /// When the page was made.
     time: String,
+    /// The addresses of the script's modules, which the browser then loads at once instead of one after the other.
+    modules: Vec<&'static str>,
 }
 
 /// A process as the table shows it.
@@ -165,7 +171,7 @@ struct StatusRow {
     actions: Vec<Option<(&'static str, &'static str)>>,
 }
 
-async fn show(api: &Api, view: &VisibleView<'_>, status: StatusCode, links: bool, message: &str) -> Reply {
+async fn show(api: &Api, view: &View, status: StatusCode, links: bool, message: &str) -> Reply {
     let Some(reservation) = api.answers.reserve_soon(view.len() * ROW_BYTES).await else {
         return unavailable();
     };
@@ -173,7 +179,8 @@ async fn show(api: &Api, view: &VisibleView<'_>, status: StatusCode, links: bool
     let rows = view.rows().iter().map(|row| status_row(api, now, row)).collect();
     let time = ctime(&(api.clock.local)(now));
     let (field, token) = (csrf::FIELD, csrf::token());
-    let template = StatusPage { message, links, field, token, rows, version: SUPERVISOR_VERSION, time };
+    let modules = assets::modules().collect();
+    let template = StatusPage { message, links, field, token, rows, version: SUPERVISOR_VERSION, time, modules };
     page(status, &template).within(reservation)
 }
 

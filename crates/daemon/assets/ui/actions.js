@@ -1,0 +1,96 @@
+// What the buttons and keys do, and what is said about the outcome.
+
+import { post, programPath } from './api.js';
+import { confirm } from './dialog.js';
+import { count } from './format.js';
+import { keyOf, titleOf } from './states.js';
+
+// How long a success is shown at its row, in milliseconds. A failure stays until something else is done.
+const SHOWN = 4000;
+
+// How many names a question lists.
+const NAMED = 8;
+
+const WORDS = {
+  start: { verb: 'Start', doing: 'starting…', done: 'started' },
+  stop: { verb: 'Stop', doing: 'stopping…', done: 'stopped' },
+  restart: { verb: 'Restart', doing: 'restarting…', done: 'restarted' },
+  signal: { verb: 'Send', doing: 'signalling…', done: 'signalled' },
+  'clear-logs': { verb: 'Clear logs', doing: 'clearing logs…', done: 'logs cleared' },
+};
+
+export const wordsOf = (action) => WORDS[action];
+
+export class Actions {
+  // `announce` tells people who do not see the page.
+  constructor(store, live, announce) {
+    this.store = store;
+    this.live = live;
+    this.announce = announce;
+  }
+
+  // Does something to programs. Asks first where it hurts: what stops several, and what cannot be undone.
+  async perform(action, programs, options = {}) {
+    const list = programs.filter((program) => !this.store.busy.has(keyOf(program)));
+    if (list.length === 0 || !(await this.isMeant(action, list))) {
+      return;
+    }
+    const keys = list.map(keyOf);
+    keys.forEach((key) => this.store.feedback.delete(key));
+    this.store.setBusy(keys, action);
+    try {
+      const results = list.length === 1 ? await this.performOne(action, list[0], options) : await this.performAll(action, list, options);
+      this.report(action, results, options);
+    } catch (failure) {
+      this.report(action, list.map(({ group, name }) => ({ group, name, ok: false, detail: failure.message })), options);
+    }
+    this.store.setBusy(keys, null);
+    this.live.refresh(keys);
+  }
+
+  async isMeant(action, list) {
+    const { verb } = WORDS[action];
+    const names = list.slice(0, NAMED).map(titleOf).join(', ') + (list.length > NAMED ? ` and ${list.length - NAMED} more` : '');
+    if (action === 'clear-logs') {
+      const lines = [`What ${names} wrote so far is removed for good.`];
+      return confirm({ title: 'Clear the logs?', lines, verb, isDangerous: true });
+    }
+    if (list.length === 1 || action === 'start') {
+      return true;
+    }
+    return confirm({ title: `${verb} ${count(list.length, 'program')}?`, lines: [names], verb, isDangerous: action === 'stop' });
+  }
+
+  async performOne(action, program, options) {
+    await post(`${programPath(program)}/${action}`, { wait: true, ...options });
+    return [{ group: program.group, name: program.name, ok: true }];
+  }
+
+  async performAll(action, list, options) {
+    const { results } = await post('programs/actions', { action, select: list.map(keyOf), wait: true, ...options });
+    return results;
+  }
+
+  report(action, results, options) {
+    const failed = results.filter(({ ok }) => !ok);
+    const done = options.signal ? `${options.signal} sent` : WORDS[action].done;
+    for (const { group, name, ok, detail } of results) {
+      const text = ok ? done : `${WORDS[action].verb} failed: ${detail ?? 'no reason given'}`;
+      this.show(`${group}:${name}`, { ok, text });
+    }
+    if (failed.length === 0) {
+      this.announce(`${results.length === 1 ? titleOf(results[0]) : count(results.length, 'program')} ${done}`);
+    } else {
+      const [first] = failed;
+      const others = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
+      this.announce(`${titleOf(first)}: ${WORDS[action].verb} failed: ${first.detail ?? 'no reason given'}${others}`);
+    }
+  }
+
+  show(key, feedback) {
+    this.store.setFeedback(key, feedback);
+    if (feedback.ok) {
+      setTimeout(() => this.store.feedback.get(key) === feedback && this.store.setFeedback(key, null), SHOWN);
+    }
+  }
+}

@@ -1,0 +1,188 @@
+// The page: its frame, and which view is in it.
+
+import { Actions } from './actions.js';
+import { ActivityView } from './activity.js';
+import { ConfigurationView } from './configuration.js';
+import { showKeys } from './dialog.js';
+import { h, setHidden, setText } from './dom.js';
+import { GraphView } from './graph.js';
+import { Live } from './live.js';
+import { tally } from './list.js';
+import { ProgramView } from './program.js';
+import { Store } from './store.js';
+import { Table } from './table.js';
+
+const LINKS = { connecting: 'Connecting…', live: 'Live', polling: 'Every 3 s', down: 'No answer' };
+
+const LINK_TITLES = {
+  connecting: 'Opening the stream of events',
+  live: 'Changes are shown as they happen',
+  polling: 'No stream of events comes through; the programs are read every three seconds',
+  down: 'The daemon does not answer; the page tries again',
+};
+
+class Frame {
+  constructor(store) {
+    this.store = store;
+    this.identifier = h('span', { class: 'identifier' }, 'supervisord');
+    this.host = h('span', { class: 'host' }, location.host);
+    this.link = h('span', { class: 'link link-connecting', role: 'status' }, LINKS.connecting);
+    this.mood = h('span', { class: 'mood', hidden: true });
+    this.nav = h('nav', { class: 'nav', 'aria-label': 'Views' });
+    this.main = h('main', { id: 'main', class: 'main-area' });
+    this.version = h('span', {});
+    this.announcer = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
+    const help = h('button', { type: 'button', class: 'act', title: 'Keyboard (?)', 'aria-label': 'Keyboard shortcuts', onclick: showKeys }, '?');
+    const brand = h('a', { class: 'brand', href: '#/', 'aria-label': 'All programs' }, h('img', { src: new URL('icon.svg', import.meta.url).href, alt: '', width: 28, height: 28 }), h('span', { class: 'who' }, this.identifier, this.host));
+    this.element = [
+      h('a', { class: 'skip', href: '#main', onclick: (event) => this.skip(event) }, 'Skip to the content'),
+      h('header', { class: 'top' }, h('div', { class: 'top-inner' }, brand, this.nav, h('span', { class: 'gap' }), this.mood, this.link, help)),
+      this.main,
+      h('footer', { class: 'foot' }, this.version),
+      this.announcer,
+    ];
+  }
+
+  skip(event) {
+    event.preventDefault();
+    this.main.setAttribute('tabindex', '-1');
+    this.main.focus();
+  }
+
+  showLink(link) {
+    setText(this.link, LINKS[link]);
+    this.link.className = `link link-${link}`;
+    this.link.title = LINK_TITLES[link];
+    document.body.classList.toggle('is-down', link === 'down');
+  }
+
+  showDaemon({ identifier, hostname, version, supervisor_version: supervisor, pid, state }) {
+    setText(this.identifier, identifier);
+    setText(this.host, hostname && !location.host.startsWith(hostname) ? `${hostname} · ${location.host}` : location.host);
+    setText(this.version, `supervisord ${version}, compatible with Supervisor ${supervisor} · pid ${pid}`);
+    setText(this.mood, { SHUTDOWN: 'Shutting down', RESTARTING: 'Restarting' }[state] ?? '');
+    setHidden(this.mood, state === 'RUNNING');
+    this.showTitle();
+  }
+
+  // In a tab the counts are all that can be seen.
+  showTitle() {
+    const { daemon, programs, loaded } = this.store;
+    const who = daemon?.identifier ?? 'supervisord';
+    if (!loaded) {
+      document.title = who;
+      return;
+    }
+    const counts = tally(programs.values());
+    const running = `${counts.get('RUNNING')}/${programs.size} running`;
+    const trouble = counts.get('attention');
+    document.title = trouble > 0 ? `(${trouble}!) ${running} · ${who}` : `${running} · ${who}`;
+  }
+
+  showNav(views, current) {
+    this.nav.replaceChildren(
+      ...views.map(([path, label]) => h('a', { href: `#${path}`, 'aria-current': path === current ? 'page' : null }, label)),
+    );
+  }
+
+  announce(text) {
+    setText(this.announcer, '');
+    // A reader speaks what changes, the same words again too.
+    setTimeout(() => setText(this.announcer, text), 50);
+  }
+}
+
+// The views with an address of their own, in the order of the navigation.
+const VIEWS = [
+  ['/', 'Programs'],
+  ['/dependencies', 'Dependencies'],
+  ['/configuration', 'Configuration'],
+  ['/log', 'Log'],
+];
+
+class Application {
+  constructor() {
+    this.store = new Store();
+    this.frame = new Frame(this.store);
+    this.live = new Live(this.store);
+    this.actions = new Actions(this.store, this.live, (text) => this.frame.announce(text));
+    this.table = new Table(this.store, this.actions, this.live);
+    this.view = null;
+  }
+
+  start() {
+    document.getElementById('app').replaceChildren(...this.frame.element);
+    const { store, frame } = this;
+    store.on('link', (link) => frame.showLink(link));
+    store.on('daemon', (daemon) => frame.showDaemon(daemon));
+    store.on('programs', () => this.showTitleSoon());
+    window.addEventListener('hashchange', () => this.show());
+    document.addEventListener('keydown', (event) => this.onKey(event));
+    this.show();
+    this.live.open();
+  }
+
+  showTitleSoon() {
+    this.titling ||= setTimeout(() => {
+      this.titling = 0;
+      this.frame.showTitle();
+    }, 200);
+  }
+
+  show() {
+    this.view?.close();
+    const path = location.hash.replace(/^#/, '') || '/';
+    this.view = this.viewOf(path);
+    this.frame.main.replaceChildren(this.view.element);
+    this.frame.showNav(VIEWS, path);
+    this.view.open();
+  }
+
+  viewOf(path) {
+    const { store, live, actions } = this;
+    const [, place, ...names] = path.split('/');
+    switch (place) {
+      case 'programs':
+        return new ProgramView(names.map(decode).join(':'), store, actions);
+      case 'dependencies':
+        return new GraphView(store);
+      case 'configuration':
+        return new ConfigurationView(store, live, (text) => this.frame.announce(text));
+      case 'log':
+        return new ActivityView();
+      default:
+        return this.table;
+    }
+  }
+
+  onKey(event) {
+    const { target, key } = event;
+    const isTyped = ['INPUT', 'SELECT', 'TEXTAREA'].includes(target.tagName) && target.type !== 'checkbox';
+    if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || document.querySelector('dialog[open]')) {
+      return;
+    }
+    if (isTyped && key !== 'Escape') {
+      return;
+    }
+    if (isTyped) {
+      target.blur();
+    }
+    if (key === '?') {
+      showKeys();
+      event.preventDefault();
+    } else if (this.view.onShortcut(key)) {
+      event.preventDefault();
+    }
+  }
+}
+
+// A part of an address, also of one that somebody has typed.
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+new Application().start();

@@ -1,0 +1,238 @@
+// Keeps the store as new as the daemon: by one stream of events, by polling where no stream comes through, and not at all
+// while nobody looks at the page.
+
+import { address, get, now, programPath } from './api.js';
+import { keyOf, STATE_NAMES } from './states.js';
+
+// How long a stream may take to open before the programs are read without it.
+const OPENING = 1500;
+
+// Between two reads of programs that have changed.
+const BATCH = 1000;
+
+// Between two reads of everything where there is no stream.
+const POLL = 3000;
+
+// Between two attempts at a stream where one was refused.
+const RETRY = 15000;
+
+// How many seconds lie between two measurements of what programs use. Without any for three times as long, something holds
+// the stream back.
+const USAGE = 5;
+
+// How many programs are asked for in one request; with more, all are.
+const SOME = 50;
+
+export class Live {
+  constructor(store) {
+    this.store = store;
+    this.stream = null;
+    this.timers = new Map();
+    this.dirty = new Set();
+    // The number of the current visit: what was asked for in an earlier one is ignored.
+    this.visit = 0;
+    document.addEventListener('visibilitychange', () => (document.hidden ? this.close() : this.open()));
+    window.addEventListener('pagehide', () => this.close());
+    window.addEventListener('pageshow', (event) => event.persisted && this.open());
+  }
+
+  open() {
+    if (document.hidden || this.stream !== null) {
+      return;
+    }
+    this.visit += 1;
+    this.later('load', OPENING, () => this.load());
+    this.connect();
+  }
+
+  // After this the page costs the daemon nothing.
+  close() {
+    this.visit += 1;
+    this.stream?.close();
+    this.stream = null;
+    this.timers.forEach(clearTimeout);
+    this.timers.clear();
+    this.dirty.clear();
+  }
+
+  connect() {
+    const stream = new EventSource(address(`events?usage=${USAGE}`));
+    this.stream = stream;
+    stream.onopen = () => {
+      this.cancel('poll');
+      this.store.setLink('live');
+      this.load();
+    };
+    stream.onerror = () => {
+      if (stream.readyState === EventSource.CLOSED) {
+        // Refused: the browser does not try again by itself.
+        this.later('retry', RETRY, () => this.connect());
+      }
+      this.poll();
+    };
+    const on = (name, handle) =>
+      stream.addEventListener(name, (event) => {
+        handle.call(this, JSON.parse(event.data));
+      });
+    on('process_state', this.onState);
+    on('process_health', this.onHealth);
+    on('usage', this.onUsage);
+    for (const name of ['group_added', 'group_removed']) {
+      on(name, (event) => {
+        this.store.addHappening({ kind: name, ...event });
+        this.later('load', BATCH / 4, () => this.load());
+      });
+    }
+    on('supervisor_state', (event) => {
+      this.store.addHappening({ kind: 'supervisor_state', ...event });
+      this.loadDaemon();
+    });
+    on('gap', () => this.load());
+  }
+
+  onState({ time, group, name, from, state, pid, tries, expected }) {
+    const key = `${group}:${name}`;
+    this.store.addHappening({ kind: 'process_state', time, key, from, state, tries, expected });
+    const started = state === 'STARTING' ? { started_at: Math.floor(time) } : {};
+    const members = { state, since: Math.floor(time), pid: pid ?? null, next_start: null, ...started };
+    this.touch(key, STATE_NAMES.includes(state) ? members : {});
+  }
+
+  onHealth({ time, group, name, from, health, reason }) {
+    const key = `${group}:${name}`;
+    this.store.addHappening({ kind: 'process_health', time, key, from, health, reason });
+    this.touch(key, {});
+  }
+
+  onUsage(usage) {
+    this.expectUsage();
+    this.store.usage.add(usage, usage.time ?? now());
+    this.store.tell('usage');
+  }
+
+  // Where the figures stop coming, a proxy keeps the events to itself, too.
+  expectUsage() {
+    this.store.setLink('live');
+    this.cancel('poll');
+    this.later('usage', 3 * USAGE * 1000, () => this.poll());
+  }
+
+  touch(key, members) {
+    if (!this.store.amend(key, members)) {
+      this.later('load', BATCH / 4, () => this.load());
+      return;
+    }
+    this.refresh([key]);
+  }
+
+  // Reads these programs again, soon and together with others.
+  refresh(keys) {
+    keys.forEach((key) => this.dirty.add(key));
+    if (this.dirty.size > 0 && !this.timers.has('batch')) {
+      const wait = Math.max(100, (this.lastBatch ?? 0) + BATCH - performance.now());
+      this.later('batch', wait, () => this.readChanged());
+    }
+  }
+
+  async readChanged() {
+    this.lastBatch = performance.now();
+    const keys = [...this.dirty].filter((key) => this.store.programs.has(key));
+    this.dirty.clear();
+    if (keys.length > SOME) {
+      await this.load();
+      return;
+    }
+    const visit = this.visit;
+    try {
+      const programs = await this.readSome(keys);
+      if (visit === this.visit) {
+        this.store.update(programs);
+      }
+    } catch {
+      // One that is gone. If it is the daemon, that read fails as well.
+      await this.load();
+    }
+  }
+
+  async readSome(keys) {
+    if (keys.length === 0) {
+      return [];
+    }
+    if (keys.length === 1) {
+      return [await get(programPath(this.store.programs.get(keys[0])))];
+    }
+    const query = keys.map((key) => `select=${encodeURIComponent(key)}`).join('&');
+    return (await get(`programs?${query}`)).programs;
+  }
+
+  // Reads everything. Requests that come meanwhile are one more.
+  async load() {
+    this.cancel('load');
+    if (this.loading) {
+      this.again = true;
+      return;
+    }
+    this.loading = true;
+    const visit = this.visit;
+    try {
+      const [{ programs }] = await Promise.all([get('programs'), this.store.daemon ?? this.loadDaemon()]);
+      if (visit === this.visit) {
+        this.store.replace(programs);
+        if (this.store.link === 'down') {
+          this.store.setLink('polling');
+        }
+      }
+    } catch {
+      if (visit === this.visit) {
+        this.store.setLink('down');
+        this.poll();
+      }
+    }
+    this.loading = false;
+    if (this.again) {
+      this.again = false;
+      await this.load();
+    }
+  }
+
+  async loadDaemon() {
+    this.store.setDaemon(await get('daemon'));
+  }
+
+  // Until the stream is there again.
+  poll() {
+    if (this.timers.has('poll') || this.stream === null) {
+      return;
+    }
+    this.later('poll', POLL, async () => {
+      if (this.store.link !== 'down') {
+        this.store.setLink('polling');
+      }
+      await this.load();
+      const isLive = this.stream?.readyState === EventSource.OPEN && this.store.link === 'live';
+      if (!isLive) {
+        this.poll();
+      }
+    });
+  }
+
+  later(name, delay, act) {
+    if (this.timers.has(name) && name !== 'usage') {
+      return;
+    }
+    this.cancel(name);
+    const run = () => {
+      this.timers.delete(name);
+      act();
+    };
+    this.timers.set(name, setTimeout(run, delay));
+  }
+
+  cancel(name) {
+    clearTimeout(this.timers.get(name));
+    this.timers.delete(name);
+  }
+}
+
+// The programs whose state goes on changing without an event, such as what one of them waits for.
+export const keysInMotion = (programs, isInMotion) => programs.filter(isInMotion).map(keyOf);

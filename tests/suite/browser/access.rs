@@ -1,0 +1,89 @@
+//! Whether everybody can use the page: labels, contrast, dark and light, phones, paper.
+
+use std::fs;
+use std::process::Command;
+
+use super::open;
+use super::page::Page;
+use crate::harness::{needs, original};
+
+const PROGRAMS: &str = "
+[program:db]
+command=sleep 1000
+startsecs=0
+[program:web]
+command=sh -c 'printf \"\\033[31mred\\033[0m\\\\n\"; exec sleep 1000'
+numprocs=3
+process_name=web_%(process_num)d
+depends_on=db
+startsecs=0
+[program:broken]
+command=sh -c 'echo no database >&2; exit 3'
+startretries=0
+[program:idle]
+command=sleep 1000
+autostart=false
+";
+
+const VIEWS: [&str; 3] = ["#/", "#/dependencies", "#/configuration"];
+
+/// The source of axe-core, an accessibility checker.
+fn checker() -> String {
+    let package = original::cache().join("axe");
+    original::once(&package, &["axe-core@4.10.3"], |directory| {
+        let npm = needs::program("npm");
+        original::run(Command::new(npm).args(["install", "--silent", "axe-core@4.10.3"]).current_dir(directory));
+    });
+    fs::read_to_string(package.join("node_modules/axe-core/axe.min.js")).expect("the package has it")
+}
+
+/// What the checker finds that keeps somebody from using the page.
+fn barriers(page: &Page, checker: &str) -> String {
+    page.run(checker);
+    let found = page.run_async(
+        "const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] });
+         return violations.map(({ id, help, nodes }) =>
+             `${id}: ${help}\\n` + nodes.slice(0, 3).map(({ html, failureSummary }) => `  ${html}\\n  ${failureSummary}`).join('\\n')).join('\\n')",
+    );
+    found.as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn an_accessibility_checker_finds_nothing() {
+    let checker = checker();
+    let (_daemon, page) = open("browser-access", PROGRAMS);
+    page.wait_for_row("broken:broken", "Fatal");
+    for scheme in ["light", "dark"] {
+        page.prefer("prefers-color-scheme", scheme);
+        for view in VIEWS {
+            page.go(view);
+            page.wait("the view is there", "return document.querySelector('main .view')?.innerText.length > 20");
+            let found = barriers(&page, &checker);
+            assert_eq!(found, "", "{scheme} {view}");
+        }
+    }
+    page.become_phone();
+    for view in VIEWS {
+        page.go(view);
+        page.wait("the view is there", "return document.querySelector('main .view')?.innerText.length > 20");
+        let found = barriers(&page, &checker);
+        assert_eq!(found, "", "phone {view}");
+        let fits = page.run("return document.documentElement.scrollWidth <= window.innerWidth");
+        assert_eq!(fits, true, "{view} is wider than a phone");
+    }
+}
+
+#[test]
+fn a_dark_scheme_is_dark_and_paper_is_white() {
+    let (_daemon, page) = open("browser-dark", PROGRAMS);
+    page.wait_for_row("broken:broken", "Fatal");
+    let ground = "return getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)";
+    let brightness =
+        || page.run(ground).as_array().into_iter().flatten().filter_map(serde_json::Value::as_u64).sum::<u64>();
+    page.prefer("prefers-color-scheme", "light");
+    assert!(brightness() > 600);
+    page.prefer("prefers-color-scheme", "dark");
+    assert!(brightness() < 100);
+    page.emulate_paper();
+    assert_eq!(brightness(), 765);
+}

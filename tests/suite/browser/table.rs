@@ -1,0 +1,151 @@
+//! The table of programs: live, searched, filtered, and what its buttons and keys do.
+
+use super::open;
+use super::page::{DOWN, ENTER, ESCAPE, LEFT, Page};
+
+const PROGRAMS: &str = "
+[program:cat]
+command=cat
+startsecs=0
+[program:idle]
+command=sleep 1000
+autostart=false
+startsecs=0
+[program:broken]
+command=sh -c 'echo no database >&2; exit 3'
+startretries=0
+[group:team]
+programs=one,two
+[program:one]
+command=sleep 1000
+startsecs=0
+[program:two]
+command=sleep 1000
+startsecs=0
+";
+
+/// The names of the rows from top to bottom.
+const NAMES: &str = "return [...document.querySelectorAll('.rows .row')]
+    .sort((one, other) => one.ariaRowIndex - other.ariaRowIndex)
+    .map((row) => row.querySelector('.name, .fold bdi').textContent).join(' ')";
+
+fn wait_for_names(page: &Page, expected: &str) {
+    page.wait(&format!("the rows are {expected}"), &format!("{NAMES} === '{expected}'"));
+}
+
+#[test]
+fn the_table_shows_what_runs_and_why_something_does_not() {
+    let (_daemon, page) = open("browser-table", PROGRAMS);
+    page.wait_for_row("broken:broken", "Fatal");
+    page.wait_for_row("broken:broken", "no database");
+    page.wait_for_row("broken:broken", "exit 3");
+    page.wait_for_row("cat:cat", "Running");
+    page.wait_for_row("idle:idle", "never started");
+    wait_for_names(&page, "broken cat idle team one two");
+    page.wait("the title counts", "return document.title.startsWith('(1!) 3/5 running')");
+    page.wait("it is live", "return document.querySelector('.link').textContent === 'Live'");
+}
+
+#[test]
+fn changes_are_shown_as_they_happen() {
+    let (daemon, page) = open("browser-live", PROGRAMS);
+    page.wait_for_row("cat:cat", "Running");
+    daemon.call("supervisor.stopProcess", &["cat".into()]);
+    page.wait_for_row("cat:cat", "Stopped");
+    daemon.call("supervisor.startProcess", &["idle".into()]);
+    page.wait_for_row("idle:idle", "Running");
+    daemon.call("supervisor.stopProcessGroup", &["team".into()]);
+    daemon.call("supervisor.removeProcessGroup", &["team".into()]);
+    wait_for_names(&page, "broken cat idle");
+}
+
+#[test]
+fn buttons_act_and_say_what_came_of_it() {
+    let (mut daemon, mut page) = open("browser-buttons", PROGRAMS);
+    page.wait_for_row("cat:cat", "Running");
+    page.click("[aria-label='Stop cat']");
+    page.wait_for_row("cat:cat", "Stopped");
+    page.click("[aria-label='Start cat']");
+    page.wait_for_row("cat:cat", "Running");
+    let before = daemon.pid_of("cat");
+    page.click("[aria-label='Restart cat']");
+    daemon.wait_until("it has been restarted", |daemon| {
+        let now = daemon.pid_of("cat");
+        now != 0 && now != before
+    });
+    // Why it failed stays at its row.
+    page.expect_message("/api/v1/programs/broken/broken/start");
+    page.click("[aria-label='Start broken']");
+    page.wait_for_row("broken:broken", "Start failed: ");
+}
+
+#[test]
+fn many_are_selected_and_stopped_after_a_question() {
+    let (mut daemon, page) = open("browser-bulk", PROGRAMS);
+    daemon.wait_for_states(&["cat", "team:one", "team:two"], "RUNNING");
+    page.wait_for_row("cat:cat", "Running");
+    page.click("[aria-label='Select group team']");
+    page.wait_for_text("2 selected");
+    page.click(".bulk .button:nth-of-type(3)");
+    page.wait_for_text("Stop 2 programs?");
+    page.click("dialog button[value='']");
+    assert_eq!(daemon.state_of("team:one"), "RUNNING", "cancelled");
+    page.click("[aria-label='Stop group team']");
+    page.click("dialog button[value='yes']");
+    daemon.wait_for_states(&["team:one", "team:two"], "STOPPED");
+    page.wait_for_row("team:one", "Stopped");
+    assert_eq!(daemon.state_of("cat"), "RUNNING");
+}
+
+#[test]
+fn search_filters_and_folding_narrow_the_table() {
+    let (mut daemon, page) = open("browser-search", PROGRAMS);
+    daemon.wait_for_state("broken", "FATAL");
+    wait_for_names(&page, "broken cat idle team one two");
+    page.press(&['/']);
+    page.write("database");
+    wait_for_names(&page, "broken");
+    page.press(&[ESCAPE]);
+    wait_for_names(&page, "broken cat idle team one two");
+    page.click(".filters [data-filter='RUNNING']");
+    wait_for_names(&page, "cat team one two");
+    page.click(".filters [data-filter='all']");
+    page.click(".row.group .fold");
+    wait_for_names(&page, "broken cat idle team");
+    page.run("document.querySelector('select').value = 'name'; document.querySelector('select').dispatchEvent(new Event('change'))");
+    wait_for_names(&page, "broken cat idle team");
+    page.write("/nothing-has-this-name");
+    page.wait_for_text("Nothing matches");
+}
+
+#[test]
+fn the_keyboard_is_enough() {
+    let (mut daemon, mut page) = open("browser-keys", PROGRAMS);
+    daemon.wait_for_state("broken", "FATAL");
+    page.expect_message("/logs/");
+    wait_for_names(&page, "broken cat idle team one two");
+    page.press(&[DOWN, DOWN]);
+    page.wait("cat has the focus", "return document.activeElement.dataset.key === 'cat:cat'");
+    let before = daemon.pid_of("cat");
+    page.press(&['r']);
+    daemon.wait_until("it has been restarted", |daemon| ![0, before].contains(&daemon.pid_of("cat")));
+    page.wait_for_row("cat:cat", "restarted");
+    page.press(&['s']);
+    daemon.wait_for_state("cat", "STOPPED");
+    page.press(&['?']);
+    page.wait("the help is shown", "return document.querySelector('dialog[open]')?.innerText.includes('Keyboard')");
+    page.press(&[ESCAPE]);
+    page.wait("the help is closed", "return document.querySelector('dialog') === null");
+    page.wait("cat has the focus", "return document.activeElement.dataset.key === 'cat:cat'");
+    page.press(&[DOWN, DOWN, DOWN, LEFT]);
+    wait_for_names(&page, "broken cat idle team");
+    page.press(&['/']);
+    page.write("cat");
+    wait_for_names(&page, "cat");
+    page.press(&[DOWN]);
+    page.run("document.activeElement.blur()");
+    page.press(&[DOWN, ENTER]);
+    page.wait("the view of cat is open", "return location.hash === '#/programs/cat/cat'");
+    page.press(&[ESCAPE]);
+    page.wait("the table is back", "return document.querySelector('.view-table') !== null");
+}
