@@ -264,3 +264,37 @@ fn the_examples_of_the_container_guide_run() {
         }
     });
 }
+
+/// Nobody asked for these stops, and nothing follows them: an empty container must not stay, nor one be well that lacks a program.
+#[test]
+fn what_the_daemon_itself_stops_for_good_has_failed() {
+    only_ours(|| {
+        let ill = "healthcheck=file:{dir}/missing\nhealthcheck_interval=1s\nhealthcheck_retries=1\non_unhealthy=stop";
+        let overdue = "max_runtime=1s";
+        let behind = "[program:db]\ncommand=./waits db\nautorestart=false\nstartsecs=0\n";
+        let needs_db = format!("depends_on=db\non_dependency_failure=stop\n{behind}");
+        for (options, how) in [
+            (ill, "stopped, unhealthy: "),
+            (overdue, "stopped, max_runtime: it ran for 1s"),
+            (&needs_db, "stopped, on_dependency_failure: db ended unexpectedly"),
+        ] {
+            let mut daemon = scene(&program("web", &format!("essential=true\n{options}"))).launch(Subject::Ours);
+            tell(&daemon, "db", "exit 3");
+            assert_eq!(daemon.exit_code(), 1, "{options}");
+            let reason = format!("the essential program web has finished ({how}");
+            assert!(daemon.log().contains(&reason), "{}", daemon.log());
+        }
+        let mut daemon = scene(&(program("web", ill) + &program("other", ""))).start(Subject::Ours);
+        daemon.wait_for_log("stopped: web");
+        for _ in ["before", "after"] {
+            let health = daemon.ctl(&["health"]);
+            assert_eq!(health.code, 1);
+            assert!(health.stdout.starts_with("web: STOPPED: unhealthy: "), "{}", health.stdout);
+            let why = daemon.ctl(&["why", "web"]).stdout;
+            assert!(why.contains("it was stopped (unhealthy: "), "{why}");
+            assert_eq!(daemon.ctl(&["wait", "web", "--timeout", "1min"]).code, 1, "it will not come by itself");
+            daemon.crash();
+            daemon.start_again();
+        }
+    });
+}

@@ -35,9 +35,13 @@
 //! wherever the table says `Stopping`, and `Stopping` when the hook has ended.
 //!
 //! An empty cell is an input that changes nothing, except that `Stop` and `Shutdown` make a process wanted down in every
-//! phase. A `Start` that starts a process makes it wanted up. A process that is `Stopping` (or then `Unreachable`) and
-//! wanted up is being recycled: after the exit of its child, the driver of the machine sends a `Start`. Where it is being
-//! stopped because it has failed ([`Progress::failing`]), the exit of its child counts as that failure instead.
+//! phase. `Retire` acts as `Stop` does. A `Start` that starts a process makes it wanted up.
+//!
+//! Every stop has a [`StopDecision`]: its cause, and what follows. `Intervene`, by which the daemon itself stops a process, acts
+//! as `Stop` or as `Recycle`, by what is to follow, but the process remains wanted up: somebody wants it to run. After the exit of
+//! a child that is to be followed by another one, the driver of the machine sends a `Start`; where the child was stopped because
+//! it has failed, its exit counts as that failure instead. A process that the daemon has stopped without a restart has finished
+//! for good ([`Finish::Stopped`]).
 //!
 //! A program that does its work and ends (`type=oneshot`) becomes `RunningToEnd` after `Settling`, and its exit means the same in
 //! both. Before it is `Completed` it is `Up` for no time, so that clients see RUNNING and EXITED.
@@ -62,6 +66,7 @@ mod restarts;
 mod service_status;
 mod starting;
 mod state_detail;
+mod stop_decision;
 mod stop_plan;
 
 use std::sync::Arc;
@@ -88,6 +93,7 @@ pub use restart_policy::{AfterExit, Exit, GaveUp, RestartPolicy};
 pub use restarts::Restarts;
 pub use service_status::ServiceStatus;
 pub use state_detail::StateDetail;
+pub use stop_decision::{AfterStop, StopCause, StopDecision};
 pub use stop_plan::{StopPlan, StopSignal};
 
 /// The inputs of the machine.
@@ -97,6 +103,8 @@ pub enum MachineInput {
     Start,
     /// A client wants it to stop.
     Stop,
+    /// Its definition has changed or is gone, or the daemon begins anew: it must stop, and leave its name to what comes after it.
+    Retire(AfterStop),
     /// The daemon shuts down: it must stop, and there are no more attempts.
     Shutdown,
     /// Stop it and start it again.
@@ -113,8 +121,8 @@ pub enum MachineInput {
     SpawnUnanswered(String),
     /// The child is ready.
     Ready,
-    /// The child is unhealthy, for this reason, and is to be replaced.
-    Unhealthy(String),
+    /// The daemon itself stops it, although somebody wants it to run.
+    Intervene(StopDecision),
     /// Its start or its stop may take this much longer from now on.
     Extend(Duration),
     /// The child exited.
@@ -141,12 +149,13 @@ impl MachineInput {
             | MachineInput::Due(Timer::Restart | Timer::Retry | Timer::SecondLife) => true,
             MachineInput::Stop
             | MachineInput::Shutdown
+            | MachineInput::Retire(_)
             | MachineInput::Recycle
             | MachineInput::Spawned(_)
             | MachineInput::SpawnFailed(_)
             | MachineInput::SpawnUnanswered(_)
             | MachineInput::Ready
-            | MachineInput::Unhealthy(_)
+            | MachineInput::Intervene(_)
             | MachineInput::Extend(_)
             | MachineInput::Due(Timer::Settled | Timer::ReadyTimeout | Timer::NextStopStep | Timer::EndOfRun)
             | MachineInput::SignalSent
@@ -221,8 +230,8 @@ impl Machine {
     /// Processes one input. An input without a meaning in the current phase changes nothing.
     pub fn handle(&mut self, input: MachineInput, at: MachineContext<'_>) -> Vec<MachineAction> {
         use MachineInput::{
-            CommandEnded, DependenciesMet, Due, Ended, Extend, Ready, Recycle, Shutdown, SignalRefused, SignalSent,
-            SpawnFailed, SpawnUnanswered, Spawned, Start, Stop, Turn, Unhealthy,
+            CommandEnded, DependenciesMet, Due, Ended, Extend, Intervene, Ready, Recycle, Retire, Shutdown,
+            SignalRefused, SignalSent, SpawnFailed, SpawnUnanswered, Spawned, Start, Stop, Turn,
         };
         use ProcessPhase::{
             AwaitingDependencies, AwaitingTurn, BackingOff, Completed, Exited, GettingReady, GivenUp, NeverStarted,
@@ -236,14 +245,12 @@ impl Machine {
         let at = MachineContext { dependencies_met: at.dependencies_met && !is_followed, ..at };
         let ready_by = self.ready_by();
         match input {
-            Stop | Shutdown => {
-                self.progress.wanted = Wanted::Down;
-                self.progress.failing = None;
-                self.progress.recycling = Recycling::No;
-            }
+            Stop => self.stop_as_asked(StopDecision::rest(StopCause::Request)),
+            Shutdown => self.stop_as_asked(StopDecision::rest(StopCause::Shutdown)),
+            Retire(then) => self.stop_as_asked(StopDecision { cause: StopCause::Configuration, then }),
             Due(timer) => self.progress.timers.clear(timer),
             Start | Recycle | DependenciesMet | Turn | Spawned(_) | SpawnFailed(_) | SpawnUnanswered(_) | Ready
-            | Extend(_) | Unhealthy(_) | Ended(_) | SignalSent | SignalRefused | CommandEnded(..) => {}
+            | Extend(_) | Intervene(_) | Ended(_) | SignalSent | SignalRefused | CommandEnded(..) => {}
         }
         match (self.progress.phase, input) {
             (
@@ -268,18 +275,28 @@ impl Machine {
                 DependenciesMet | Turn,
             ) => {}
 
-            (Settling | GettingReady | RunningToEnd | Up, Stop | Shutdown | Recycle) => self.stop(at, out),
-            (AwaitingDependencies | AwaitingTurn, Stop | Shutdown) => self.stop_waiting(at, out),
-            (PreStart, Stop | Shutdown) => self.stop_pre_start(at, out),
-            (BackingOff, Stop) => self.stop_retrying(at, out),
+            (Settling | GettingReady | RunningToEnd | Up, Stop | Retire(_) | Shutdown) => self.stop(at, out),
+            (Settling | GettingReady | RunningToEnd | Up, Recycle) => {
+                self.stop_for(StopDecision::restart(StopCause::Configuration), at, out);
+            }
+            (Settling | GettingReady | RunningToEnd | Up, Intervene(decision)) => self.stop_for(decision, at, out),
+            (
+                AwaitingDependencies | AwaitingTurn | PreStart | Spawning | WaitingToRestart | BackingOff | GivenUp,
+                Intervene(decision),
+            ) => self.stop_without_child(decision, at, out),
+            (NeverStarted | PreStop | Stopping | Stopped | Exited | Completed | Unreachable, Intervene(_)) => {}
+
+            (AwaitingDependencies | AwaitingTurn, Stop | Retire(_) | Shutdown) => self.stop_waiting(at, out),
+            (PreStart, Stop | Retire(_) | Shutdown) => self.stop_pre_start(at, out),
+            (BackingOff, Stop | Retire(_)) => self.stop_retrying(at, out),
             (BackingOff, Shutdown) => self.give_up(None, at, out),
-            (GivenUp, Stop | Shutdown) => self.progress.timers.clear(Timer::SecondLife),
+            (GivenUp, Stop | Retire(_) | Shutdown) => self.progress.timers.clear(Timer::SecondLife),
             (GivenUp, Recycle) => {}
-            (WaitingToRestart, Stop | Shutdown) => self.enter(Exited, StateDetail::None, out),
+            (WaitingToRestart, Stop | Retire(_) | Shutdown) => self.enter(Exited, StateDetail::None, out),
             (AwaitingDependencies | AwaitingTurn | PreStart | BackingOff | WaitingToRestart, Recycle) => {}
             (
                 NeverStarted | Spawning | PreStop | Stopping | Stopped | Exited | Completed | Unreachable,
-                Stop | Shutdown | Recycle,
+                Stop | Retire(_) | Shutdown | Recycle,
             ) => {}
 
             (Spawning, Spawned(pid)) => {
@@ -320,15 +337,6 @@ impl Machine {
 
             (Settling, Ready) => self.ready_early(),
             (GettingReady, Ready) => self.become_ready(at, out),
-            (Up, Unhealthy(reason)) if at.supervising => self.fail_in_health(&reason, at, out),
-            // The shutdown stops it.
-            (Up, Unhealthy(_)) => {}
-            (
-                NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | Settling | GettingReady
-                | RunningToEnd | PreStop | Stopping | Stopped | Exited | Completed | WaitingToRestart | BackingOff
-                | GivenUp | Unreachable,
-                Unhealthy(_),
-            ) => {}
             (
                 NeverStarted | AwaitingDependencies | AwaitingTurn | PreStart | Spawning | RunningToEnd | Up | PreStop
                 | Stopping | Stopped | Exited | Completed | WaitingToRestart | BackingOff | GivenUp | Unreachable,

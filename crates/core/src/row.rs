@@ -12,7 +12,7 @@ use supervisord_wire::state::ProcessState;
 use crate::dependencies::{AwaitedDependency, waiting_for};
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
-use crate::process::{LastEnd, Machine, ProcessPhase, ProgramCommand, ServiceStatus, Wanted};
+use crate::process::{LastEnd, Machine, ProcessPhase, ProgramCommand, ServiceStatus, StopDecision, Wanted};
 
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Row {
     pub attempts: i64,
     /// What was asked for last.
     pub wanted: Wanted,
+    /// Why it is being stopped, or has been since it was to start last; none where it was not.
+    pub stop_decision: Option<Arc<StopDecision>>,
     /// The last request about it; none where there was only the automatic start.
     pub last_request: Option<Arc<LastRequest>>,
     /// How often it was started again without a request since somebody started it.

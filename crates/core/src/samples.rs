@@ -22,6 +22,7 @@ pub fn row(group: &str, name: &str) -> Row {
         since: 100,
         attempts: 0,
         wanted: Wanted::Up,
+        stop_decision: None,
         last_request: None,
         restarts: 0,
         next_start: None,

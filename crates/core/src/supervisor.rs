@@ -46,7 +46,7 @@ use crate::last_request::{LastRequest, RequestedAction};
 use crate::output::Channel;
 use crate::plan::Plan;
 use crate::pool::PoolQueue;
-use crate::process::{EndTraces, ExitStatus, Machine, MachineAction, MachineContext, MachineInput, StopPlan};
+use crate::process::{EndTraces, ExitStatus, Finish, Machine, MachineAction, MachineContext, MachineInput, StopPlan};
 use crate::random::Random;
 use crate::readiness_probe::ReadinessProbe;
 use crate::row::{Row, RowHealth};
@@ -286,6 +286,7 @@ impl Supervisor {
             since: member.machine.since(),
             attempts: member.machine.attempts(),
             wanted: member.machine.wanted(),
+            stop_decision: member.machine.stop_decision().cloned(),
             last_request: member.last_request.clone(),
             restarts: member.machine.restarts(),
             next_start: member.machine.next_start(),
@@ -553,17 +554,17 @@ impl Supervisor {
         let context =
             MachineContext { now, died, config: &config, supervising, random, dependencies_met, has_place, trouble };
         let actions = member.machine.handle(input, context);
-        let has_finished = !had_finished && member.machine.finish().is_some();
+        let finish = member.machine.finish().filter(|_| !had_finished);
         let run = member.run;
         self.follow_readiness(now, id);
         self.refile(id, now);
         self.note_turn(id, was_starting);
         self.note_recycling(id, was_recycling);
-        let mut failure = None;
+        let mut failure = finish.as_ref().and_then(Finish::defeat);
         for action in actions {
             match action {
                 MachineAction::Changed { from, to, detail } => {
-                    failure = dependencies::failure(to, detail).or(failure);
+                    failure = dependencies::failure(to, detail).map(str::to_owned).or(failure);
                     self.state_changed(id, from, to, detail);
                 }
                 MachineAction::Log(level, line) => self.log(level, line),
@@ -580,13 +581,13 @@ impl Supervisor {
         self.note_moved(id);
         self.process_changed(id);
         if let Some(failure) = failure.filter(|_| !self.dependencies.is_empty()) {
-            self.dependency_failed(now, id, failure, None);
+            self.dependency_failed(now, id, &failure, None);
         }
         self.process_moved(now, id);
         if self.is(id, Machine::awaits_turn) {
             self.answer_waiting(id);
         }
-        if has_finished {
+        if finish.is_some() {
             self.finished_for_good(id);
         }
     }
@@ -688,9 +689,11 @@ impl Supervisor {
     }
 
     fn autostart(&mut self, now: Now, index: usize) {
-        self.relink(now);
+        self.link();
         let plan = self.plan_start(vec![index]);
         self.carry_out_start(now, plan);
+        // Now that it is known what the new processes do.
+        self.recheck_waiting(now);
         self.start_lacking(now);
     }
 

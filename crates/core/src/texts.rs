@@ -94,8 +94,9 @@ pub(crate) fn healthy(name: &str, was_unhealthy: bool) -> String {
     format!("healthy: {name} is healthy{again}")
 }
 
-pub(crate) fn replacing_unhealthy(name: &str) -> String {
-    format!("restarting {name}, because it is unhealthy")
+pub(crate) fn stopping_unhealthy(name: &str, restarts: bool) -> String {
+    let verb = if restarts { "restarting" } else { "stopping" };
+    format!("{verb} {name}, because it is unhealthy")
 }
 
 pub(crate) fn unhealthy(name: &str, reason: &str) -> String {

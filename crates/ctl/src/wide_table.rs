@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::iter::repeat_n;
 
+use supervisord_wire::state::ProcessState;
+
 use crate::client::ProgramStatus;
 use crate::render::coloured;
 
@@ -95,10 +97,12 @@ fn one_line(text: &str) -> String {
     text.replace(['\n', '\t'], " ")
 }
 
-/// What it waits for, why it could not be started, or the last line that it wrote before it failed.
+/// What it waits for, why it could not be started, or the last line that it wrote before it failed. What the process before wrote
+/// says nothing about one that is RUNNING.
 fn detail(program: &ProgramStatus) -> Option<String> {
     let said = || {
-        let end = program.last_end.as_ref().filter(|end| !["expected", "stopped"].contains(&end.judgement.as_str()))?;
+        let last_end = program.last_end.as_ref().filter(|_| program.state != ProcessState::Running);
+        let end = last_end.filter(|end| !["expected", "stopped"].contains(&end.judgement.as_str()))?;
         end.last_line.clone()
     };
     let end = program.last_end.as_ref().map(|end| end.description.as_str());

@@ -22,6 +22,7 @@ mod record;
 mod run;
 mod snapshot;
 mod stable;
+mod stop_decision;
 pub mod stream;
 pub mod version;
 pub mod version_1;

@@ -13,6 +13,7 @@ use super::program_command::{HookPlan, ProgramCommand};
 use super::recycling::Recycling;
 use super::restart_policy::{AfterExit, Exit, RestartPolicy};
 use super::state_detail::StateDetail;
+use super::stop_decision::{AfterStop, StopCause, StopDecision};
 use super::stop_plan::{SIGKILL, StopPlan, StopSignal};
 use super::{Machine, MachineAction, MachineContext};
 use crate::exit_status::ExitStatus;
@@ -20,23 +21,71 @@ use crate::recipients::KillScope;
 use crate::texts;
 
 impl Machine {
-    /// Stops it, because it is unhealthy.
-    pub(super) fn fail_in_health(&mut self, reason: &str, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        out.push(MachineAction::Log(LogLevel::Warn, texts::replacing_unhealthy(&at.config.identity.name)));
-        self.progress.failing = Some(ProcessFailure::unhealthy(reason));
+    /// Stops its child, for this reason.
+    pub(super) fn stop_for(&mut self, decision: StopDecision, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        if let StopCause::Unhealthy(_) = decision.cause {
+            let line = texts::stopping_unhealthy(&at.config.identity.name, decision.then == AfterStop::Restart);
+            out.push(MachineAction::Log(LogLevel::Warn, line));
+        }
+        self.decide(decision);
         self.stop(at, out);
+    }
+
+    /// Stops it for good while it has no child. One that is to be started again is anyway.
+    pub(super) fn stop_without_child(
+        &mut self,
+        decision: StopDecision,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
+        use ProcessPhase::{
+            AwaitingDependencies, AwaitingTurn, BackingOff, Completed, Exited, GettingReady, GivenUp, NeverStarted,
+            PreStart, PreStop, RunningToEnd, Settling, Spawning, Stopped, Stopping, Unreachable, Up, WaitingToRestart,
+        };
+        if decision.then == AfterStop::Restart {
+            return;
+        }
+        self.decide(decision);
+        match self.progress.phase {
+            AwaitingDependencies | AwaitingTurn => self.stop_waiting(at, out),
+            PreStart => self.stop_pre_start(at, out),
+            BackingOff => self.stop_retrying(at, out),
+            GivenUp => self.progress.timers.clear(Timer::SecondLife),
+            WaitingToRestart => self.enter(Exited, StateDetail::None, out),
+            // It is stopped as soon as its child is there.
+            Spawning => {}
+            NeverStarted | Settling | GettingReady | RunningToEnd | Up | PreStop | Stopping | Stopped | Exited
+            | Completed | Unreachable => {}
+        }
+    }
+
+    /// Somebody wants it to be down.
+    pub(super) fn stop_as_asked(&mut self, decision: StopDecision) {
+        self.progress.wanted = Wanted::Down;
+        self.decide(decision);
+    }
+
+    /// Remembers why it is stopped.
+    pub(super) fn decide(&mut self, decision: StopDecision) {
+        if decision.then != AfterStop::Restart {
+            self.progress.recycling = Recycling::No;
+        }
+        self.progress.stop_decision = Some(Arc::new(decision));
     }
 
     /// It has been stopped because it had failed.
     pub(super) fn ended_failing(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        let Some(failure) = self.progress.failing.take() else { return };
+        let Some(failure) = self.failure_of_stop() else { return };
         if matches!(failure, ProcessFailure::Unhealthy(_)) {
             return self.ended_unhealthy(failure, status, at, out);
         }
         if matches!(failure, ProcessFailure::NotFinished(_)) {
-            return self.oneshot_failed(failure, status, at, out);
+            self.oneshot_failed(failure, status, at, out);
+            self.progress.stop_decision = None;
+            return;
         }
         self.gone(status, EndJudgement::NotReady, at, out);
+        self.progress.stop_decision = None;
         self.note_exit(status);
         let line = texts::stopped(&at.config.identity.name, status);
         self.fail_to_start(failure, Some(line), at, out);
@@ -53,6 +102,7 @@ impl Machine {
     ) {
         let pid = self.progress.pid;
         self.gone(status, EndJudgement::Unhealthy, at, out);
+        self.progress.stop_decision = None;
         self.note_exit(status);
         self.progress.failure = Some(failure);
         self.enter(ProcessPhase::Exited, StateDetail::Exit { expected: false, pid }, out);
@@ -79,17 +129,15 @@ impl Machine {
         let ran = at.now.mono.saturating_sub(self.progress.started);
         out.push(MachineAction::Log(LogLevel::Info, texts::recycling(&at.config.identity.name, ran)));
         self.progress.recycling = Recycling::UnderWay;
-        self.stop(at, out);
+        self.stop_for(StopDecision::restart(StopCause::RecycleAfter(ran)), at, out);
     }
 
     /// Stops it, because it has run for as long as it may.
     pub(super) fn end_run(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let ran = at.now.mono.saturating_sub(self.progress.started);
         out.push(MachineAction::Log(LogLevel::Info, texts::time_is_up(&at.config.identity.name, ran)));
-        if !RestartPolicy::of(at.config).renews() {
-            self.progress.wanted = Wanted::Down;
-        }
-        self.stop(at, out);
+        let then = if RestartPolicy::of(at.config).renews() { AfterStop::Restart } else { AfterStop::Rest };
+        self.stop_for(StopDecision { cause: StopCause::MaxRuntime(ran), then }, at, out);
     }
 
     pub(super) fn ended(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
@@ -204,7 +252,11 @@ impl Machine {
 
     pub(super) fn stopped(&mut self, status: ExitStatus, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let pid = self.progress.pid;
-        self.gone(status, EndJudgement::Stopped, at, out);
+        let judgement = match self.progress.stop_decision.as_ref().map(|decision| &decision.cause) {
+            Some(StopCause::Unhealthy(_)) => EndJudgement::Unhealthy,
+            _ => EndJudgement::Stopped,
+        };
+        self.gone(status, judgement, at, out);
         self.note_exit(status);
         self.enter(ProcessPhase::Stopped, StateDetail::Pid(pid), out);
         let expected = ExitRule::of(at.config).expects(status);
@@ -232,6 +284,7 @@ impl Machine {
             status,
             judgement,
             // As exact as the state keeps it.
+            stop_decision: self.progress.stop_decision.clone(),
             lived: Duration::from_millis(at.died.mono.saturating_sub(self.progress.started).as_millis() as u64),
             traces: EndTraces::default(),
         }));

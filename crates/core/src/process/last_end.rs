@@ -1,7 +1,9 @@
 //! How the last child of a process ended, for whoever asks why.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::stop_decision::StopDecision;
 use crate::exit_status::ExitStatus;
 
 /// The end of a child.
@@ -15,6 +17,8 @@ pub struct LastEnd {
     pub judgement: EndJudgement,
     /// How long the child had lived.
     pub lived: Duration,
+    /// Why it was stopped; none where it ended by itself.
+    pub stop_decision: Option<Arc<StopDecision>>,
     /// What else is known.
     pub traces: EndTraces,
 }

@@ -8,6 +8,7 @@ use super::last_end::EndJudgement;
 use super::phase::{ProcessPhase, Timer};
 use super::restart_policy::RestartPolicy;
 use super::state_detail::StateDetail;
+use super::stop_decision::{StopCause, StopDecision};
 use super::{Machine, MachineAction, MachineContext};
 use crate::exit_status::ExitStatus;
 use crate::texts;
@@ -60,7 +61,7 @@ impl Machine {
         let ran = at.now.mono.saturating_sub(self.progress.started);
         out.push(MachineAction::Log(LogLevel::Info, texts::time_is_up(&at.config.identity.name, ran)));
         let limit = RestartPolicy::of(at.config).runtime().unwrap_or(ran);
-        self.progress.failing = Some(ProcessFailure::not_finished(limit));
-        self.stop(at, out);
+        let failure = ProcessFailure::not_finished(limit);
+        self.stop_for(StopDecision::restart(StopCause::NotFinished(failure.to_string())), at, out);
     }
 }

@@ -212,7 +212,7 @@ mod tests {
         config.hooks.post_stop = Some("/bin/clean".to_owned());
         let told = |status, judgement| {
             let traces = EndTraces::default();
-            let end = LastEnd { at: 9, status, judgement, lived: Duration::ZERO, traces };
+            let end = LastEnd { at: 9, status, judgement, lived: Duration::ZERO, stop_decision: None, traces };
             let plan = HookPlan::of(&config).command(ProgramCommand::PostStop, Some(&end)).unwrap();
             assert_eq!((plan.line.as_str(), plan.timeout.as_secs()), ("/bin/clean", 30));
             plan.environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")

@@ -9,6 +9,7 @@ use super::phase::{ProcessPhase, Timers, Wanted};
 use super::recycling::Recycling;
 use super::restarts::Restarts;
 use super::service_status::ServiceStatus;
+use super::stop_decision::StopDecision;
 use crate::health::HealthProgress;
 
 /// How far a process has got. Moments are on the monotonic clock, which goes on until the next boot.
@@ -42,8 +43,8 @@ pub struct Progress {
     pub ready: bool,
     /// What the present child has said about itself.
     pub service_status: Option<Box<ServiceStatus>>,
-    /// Why a child that is being stopped has failed although it is wanted up; none where its stop was asked for.
-    pub failing: Option<ProcessFailure>,
+    /// Why it is being stopped, or has been since it was to start last; none where it was not.
+    pub stop_decision: Option<Arc<StopDecision>>,
     /// Its health, while it is up and something tells how it is.
     pub health: Option<Box<HealthProgress>>,
     /// What went wrong since the last start.
@@ -76,7 +77,7 @@ impl Default for Progress {
             last_stop: 0,
             ready: false,
             service_status: None,
-            failing: None,
+            stop_decision: None,
             health: None,
             failure: None,
             exit_status: None,

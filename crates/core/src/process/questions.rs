@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::recycling::Recycling;
 use super::restart_policy::RestartPolicy;
 use super::service_status::ServiceStatus;
+use super::stop_decision::{AfterStop, StopDecision};
 use super::{Machine, Obstacle};
 use crate::health::HealthProgress;
 
@@ -129,8 +130,22 @@ impl Machine {
         self.is_active() || self.is_stopping() && self.progress.wanted == Wanted::Up
     }
 
+    /// Why it is being stopped, or has been since it was to start last; none where it was not.
+    pub fn stop_decision(&self) -> Option<&Arc<StopDecision>> {
+        self.progress.stop_decision.as_ref()
+    }
+
+    /// What its present stop says about its child, which counts for its restarts; none where its child has not failed.
+    pub(super) fn failure_of_stop(&self) -> Option<ProcessFailure> {
+        self.progress.stop_decision.as_ref()?.failure()
+    }
+
+    fn restarts_after_stop(&self) -> bool {
+        self.progress.stop_decision.as_ref().is_some_and(|decision| decision.then == AfterStop::Restart)
+    }
+
     /// Whether it is being stopped, and can be signalled as far as is known.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub fn is_stopping(&self) -> bool {
         matches!(self.progress.phase, ProcessPhase::PreStop | ProcessPhase::Stopping)
     }
 
@@ -305,7 +320,7 @@ impl Machine {
 
     /// Whether it is being stopped only to be started again.
     pub fn is_recycled(&self) -> bool {
-        self.is_ending() && self.progress.wanted == Wanted::Up && self.progress.failing.is_none()
+        self.is_ending() && self.restarts_after_stop() && self.failure_of_stop().is_none()
     }
 
     /// Whether it could not be signalled, and may still run.
@@ -320,20 +335,28 @@ impl Machine {
 
     /// Whether it is being stopped because it has failed, not because somebody asked for it.
     pub fn is_failing(&self) -> bool {
-        self.is_ending() && self.progress.failing.is_some()
+        self.is_ending() && self.failure_of_stop().is_some()
     }
 
     /// Whether it has been stopped to be started again, which follows at once.
     pub(super) fn is_between_lives(&self) -> bool {
-        self.progress.phase == ProcessPhase::Stopped && self.progress.wanted == Wanted::Up
+        self.progress.phase == ProcessPhase::Stopped && self.restarts_after_stop()
     }
 
-    /// Whether it runs, or will run, without a request, also once it has been recycled, or has failed and is tried again.
+    /// Whether it is being stopped, or has been, for a process of the same name that is started in its place.
+    fn is_replaced(&self) -> bool {
+        let decision = self.progress.stop_decision.as_ref();
+        !self.is_active() && decision.is_some_and(|decision| decision.then == AfterStop::Replace)
+    }
+
+    /// Whether it runs, or will run, without a request, also once it has been recycled or replaced, or has failed and is tried
+    /// again.
     pub fn comes_by_itself(&self) -> bool {
-        self.is_active() || self.is_failing() || self.is_recycled() || self.is_between_lives()
+        self.is_active() || self.is_failing() || self.is_recycled() || self.is_between_lives() || self.is_replaced()
     }
 
-    /// How it has finished for good: it ended by itself or was given up, and is not started again without a request.
+    /// How it has finished for good: it ended by itself, was given up or was stopped by the daemon although it should run, and is
+    /// not started again without a request.
     pub fn finish(&self) -> Option<Finish> {
         let is_for_good = self.progress.wanted == Wanted::Up && self.next_timer().is_none();
         match self.progress.phase {
@@ -343,6 +366,10 @@ impl Machine {
                 expected: self.progress.failure.is_none(),
             }),
             ProcessPhase::GivenUp if is_for_good => Some(Finish::GivenUp),
+            ProcessPhase::NeverStarted | ProcessPhase::Stopped if is_for_good => {
+                let decision = self.progress.stop_decision.as_ref().filter(|decision| decision.is_defeat())?;
+                Some(Finish::Stopped { status: self.progress.exit_status, decision: decision.clone() })
+            }
             _ => None,
         }
     }

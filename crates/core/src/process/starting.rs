@@ -12,6 +12,7 @@ use super::readiness::ReadinessRule;
 use super::restart_policy::{GaveUp, RestartPolicy};
 use super::restarts::Restarts;
 use super::state_detail::StateDetail;
+use super::stop_decision::{StopCause, StopDecision};
 use super::{Machine, MachineAction, MachineContext, MachineInput};
 use crate::exit_status::ExitStatus;
 use crate::texts;
@@ -35,6 +36,7 @@ impl Machine {
 
     /// Spawns the child, or waits until its dependencies and the number of programs that are starting allow it.
     pub(super) fn spawn(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        self.progress.stop_decision = None;
         if !at.dependencies_met {
             self.enter(ProcessPhase::AwaitingDependencies, StateDetail::Tries(self.progress.attempts), out);
             return;
@@ -47,7 +49,6 @@ impl Machine {
         self.progress.exit_status = None;
         self.progress.exit_signal = None;
         self.progress.ready = false;
-        self.progress.failing = None;
         self.progress.service_status = None;
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
@@ -164,14 +165,13 @@ impl Machine {
         let waited = by.unwrap_or(at.now.mono).saturating_sub(self.progress.started);
         let failure = ProcessFailure::not_ready(waited, sign, at.trouble);
         out.push(MachineAction::Log(LogLevel::Warn, texts::not_ready(&at.config.identity.name, &failure)));
-        self.progress.failing = Some(failure);
-        self.stop(at, out);
+        self.stop_for(StopDecision::restart(StopCause::NotReady(failure.to_string())), at, out);
     }
 
     /// Carries out a stop that was requested during the spawn.
     pub(super) fn apply_pending_stop(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
-        if self.progress.wanted == Wanted::Down {
-            out.extend(self.handle(MachineInput::Stop, at));
+        if let Some(decision) = self.progress.stop_decision.take() {
+            out.extend(self.handle(MachineInput::Intervene(StopDecision::clone(&decision)), at));
         }
     }
 

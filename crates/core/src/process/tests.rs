@@ -592,3 +592,78 @@ mod stop_sequences {
         }
     }
 }
+
+/// Whatever the daemon itself stops remains wanted, and has finished for good where nothing follows.
+#[test]
+fn what_the_daemon_stops_for_good_has_failed_and_is_still_wanted() {
+    let stop = || StopDecision::rest(StopCause::DependencyFailure("db is FATAL".to_owned()));
+    let running: fn(&mut TestMachine) = |test| _ = test.give(MachineInput::Start).pass(2000);
+    let settling: fn(&mut TestMachine) = |test| _ = test.give(MachineInput::Start);
+    let waiting: fn(&mut TestMachine) = |test| {
+        test.dependencies_met = false;
+        test.give(MachineInput::Start);
+    };
+    let backing_off: fn(&mut TestMachine) = |test| {
+        test.give(MachineInput::Start).give(MachineInput::Ended(ExitStatus::Code(3)));
+    };
+    for (prepare, has_child, code) in
+        [(running, true, 7), (settling, true, 7), (waiting, false, 1), (backing_off, false, 1)]
+    {
+        let mut test = TestMachine::new(|_| {});
+        prepare(&mut test);
+        test.give(MachineInput::Intervene(stop()));
+        if has_child {
+            assert_eq!((test.state(), test.machine.finish()), (Stopping, None));
+            assert!(!test.machine.is_recycled() && !test.machine.is_failing() && !test.machine.comes_by_itself());
+            test.give(MachineInput::Ended(ExitStatus::Code(7)));
+        }
+        assert_eq!((test.state(), test.machine.wanted()), (Stopped, Wanted::Up));
+        let finish = test.machine.finish().unwrap();
+        assert_eq!((finish.exit_code(), finish.is_failure()), (code, true), "{finish:?}");
+        assert!(test.machine.is_down() && !test.machine.comes_by_itself());
+        test.dependencies_met = true;
+        test.give(MachineInput::Start);
+        assert_eq!((test.machine.stop_decision(), test.machine.finish()), (None, None));
+    }
+}
+
+#[test]
+fn a_client_that_stops_what_the_daemon_stops_has_the_last_word() {
+    let mut test = TestMachine::new(|_| {});
+    test.give(MachineInput::Start).pass(2000);
+    test.give(MachineInput::Intervene(StopDecision::rest(StopCause::Unhealthy("ill".to_owned()))));
+    assert!(test.machine.can_be_stopped());
+    test.give(MachineInput::Stop).give(MachineInput::Ended(CODE_0));
+    assert_eq!((test.state(), test.machine.finish()), (Stopped, None));
+    let end = test.machine.last_end().unwrap();
+    assert_eq!(end.stop_decision.as_deref(), Some(&StopDecision::rest(StopCause::Request)));
+}
+
+#[test]
+fn time_that_is_up_is_a_failure_where_nothing_follows() {
+    for (autorestart, is_failure) in [(AutoRestart::Never, true), (AutoRestart::Always, false)] {
+        let mut test = TestMachine::new(|config| {
+            config.restart.max_runtime = Some(Duration::from_secs(4));
+            config.restart.autorestart = autorestart;
+        });
+        test.give(MachineInput::Start).pass(4000);
+        assert_eq!((test.state(), test.machine.is_recycled()), (Stopping, !is_failure));
+        test.give(MachineInput::Ended(CODE_0));
+        assert_eq!(test.machine.finish().is_some_and(|finish| finish.is_failure()), is_failure);
+        let cause = &test.machine.last_end().unwrap().stop_decision.as_ref().unwrap().cause;
+        assert_eq!(*cause, StopCause::MaxRuntime(Duration::from_secs(4)));
+    }
+}
+
+/// A dependent must not believe that it waits in vain for what is about to come.
+#[test]
+fn what_is_replaced_comes_by_itself() {
+    for (then, comes) in [(AfterStop::Replace, true), (AfterStop::Rest, false)] {
+        let mut test = TestMachine::new(|_| {});
+        test.give(MachineInput::Start).pass(2000).give(MachineInput::Retire(then));
+        assert_eq!((test.state(), test.machine.comes_by_itself()), (Stopping, comes));
+        test.give(MachineInput::Ended(CODE_0));
+        assert_eq!((test.state(), test.machine.comes_by_itself()), (Stopped, comes));
+        assert_eq!((test.machine.finish(), test.machine.wanted()), (None, Wanted::Down));
+    }
+}

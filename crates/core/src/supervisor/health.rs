@@ -11,7 +11,7 @@ use super::{Effect, ProbePurpose, ProcessId, Supervisor};
 use crate::event::Event;
 use crate::health::{Checked, HealthPolicy, HealthProgress, HealthStatus};
 use crate::notification::WatchdogNotice;
-use crate::process::{CommandPlan, KillScope, MachineInput, ProgramCommand};
+use crate::process::{AfterStop, CommandPlan, KillScope, MachineInput, ProgramCommand, StopCause, StopDecision};
 use crate::texts;
 use crate::time::Now;
 
@@ -160,13 +160,18 @@ impl Supervisor {
         self.process_moved(now, id);
     }
 
+    fn stop_unhealthy(&mut self, now: Now, id: ProcessId, reason: &str, then: AfterStop) {
+        let cause = StopCause::Unhealthy(reason.to_owned());
+        self.drive_machine(now, id, MachineInput::Intervene(StopDecision { cause, then }));
+    }
+
     fn react_to_bad_health(&mut self, now: Now, id: ProcessId, reaction: OnUnhealthy, reason: &str) {
         match reaction {
             OnUnhealthy::None => {}
-            OnUnhealthy::Restart => self.drive_machine(now, id, MachineInput::Unhealthy(reason.to_owned())),
+            OnUnhealthy::Restart => self.stop_unhealthy(now, id, reason, AfterStop::Restart),
             OnUnhealthy::Stop => {
                 self.cancel_listener_restart(id);
-                self.drive_machine(now, id, MachineInput::Stop);
+                self.stop_unhealthy(now, id, reason, AfterStop::Rest);
             }
             OnUnhealthy::Signal(signal) => {
                 let Some(member) = self.members.get(&id) else { return };

@@ -94,8 +94,8 @@ impl Supervisor {
     /// Stops a process that can be stopped, for an item of a call.
     pub(super) fn send_stop(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
         let Some(member) = self.members.get(&id) else { return };
-        // One that is recycled or has failed has its signal already.
-        let is_stopping = member.machine.is_recycled() || member.machine.is_failing();
+        // One that the daemon stops has its signal already.
+        let is_stopping = member.machine.is_stopping();
         let goal = if member.machine.has_child() && !is_stopping { Goal::Kill { wait } } else { Goal::Stop };
         self.set_goal(call, id, goal);
         let by = self.asker_of(call);

@@ -16,7 +16,7 @@ use super::{ProcessId, Supervisor};
 use crate::call::{Reason, Refusal};
 use crate::dependencies::{AwaitedDependency, DependencyGraph, Dependent, Need, waiting_for};
 use crate::last_request::RequestedAction;
-use crate::process::{Machine, MachineInput, ProcessPhase};
+use crate::process::{AfterStop, Machine, MachineInput, ProcessPhase, StopCause, StopDecision};
 use crate::texts;
 use crate::time::Now;
 
@@ -252,8 +252,8 @@ impl Supervisor {
         }
         let origin = id;
         let mut seen = HashSet::from([id]);
-        let mut failed = VecDeque::from([id]);
-        while let Some(id) = failed.pop_front() {
+        let mut failed = VecDeque::from([(id, failure.to_owned())]);
+        while let Some((id, failure)) = failed.pop_front() {
             let name = self.member_name(id);
             let dependents = self.dependencies.dependents(id).iter().copied();
             let is_concerned = |dependent: &ProcessId| match condition.filter(|_| id == origin) {
@@ -265,20 +265,23 @@ impl Supervisor {
             for dependent in concerned {
                 let Some(member) = self.members.get(&dependent) else { continue };
                 let (is_active, is_alive) = (member.machine.is_active(), member.machine.is_alive());
-                let (action, verb, input) = match member.config.order.on_dependency_failure {
-                    OnDependencyFailure::Stop if is_active => (RequestedAction::Stop, "stopping", MachineInput::Stop),
+                let (action, verb, then) = match member.config.order.on_dependency_failure {
+                    OnDependencyFailure::Stop if is_active => (RequestedAction::Stop, "stopping", AfterStop::Rest),
                     OnDependencyFailure::Restart if is_alive => {
-                        (RequestedAction::Restart, "restarting", MachineInput::Recycle)
+                        (RequestedAction::Restart, "restarting", AfterStop::Restart)
                     }
                     _ => continue,
                 };
                 seen.insert(dependent);
-                let line = texts::dependency_failed(verb, &self.member_name(dependent), &name, failure);
+                let line = texts::dependency_failed(verb, &self.member_name(dependent), &name, &failure);
                 self.log(LogLevel::Warn, line);
-                self.note_request(dependent, action, &format!("on_dependency_failure, because {name} {failure}"));
+                let failure = format!("{name} {failure}");
+                self.note_request(dependent, action, &format!("on_dependency_failure, because {failure}"));
                 self.cancel_listener_restart(dependent);
-                self.drive_machine(now, dependent, input);
-                failed.push_back(dependent);
+                let cause = StopCause::DependencyFailure(failure.clone());
+                self.drive_machine(now, dependent, MachineInput::Intervene(StopDecision { cause, then }));
+                let followed = if then == AfterStop::Rest { "is stopped" } else { "is restarted" };
+                failed.push_back((dependent, format!("{followed} ({failure})")));
             }
         }
     }

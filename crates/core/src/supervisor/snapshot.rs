@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use supervisord_config::diff::{self, Difference};
-use supervisord_config::model::{Config, Group, LogLevel};
+use supervisord_config::model::{Config, Group, LogLevel, Process};
 use supervisord_wire::state::Mood;
 
 use super::groups::ActiveGroup;
@@ -17,7 +17,7 @@ use crate::call::Refusal;
 use crate::event::Event;
 use crate::last_request::LastRequest;
 use crate::pool::PoolQueue;
-use crate::process::{Machine, MachineInput};
+use crate::process::{AfterStop, Machine, MachineInput};
 use crate::ticks::Ticks;
 use crate::time::Now;
 
@@ -357,9 +357,16 @@ impl Supervisor {
     fn retire(&mut self, name: &str, now: Now) {
         let Some(index) = self.group_index(name) else { return };
         self.retiring.push(name.to_owned());
+        let successors = self.configured_group(name);
         for id in self.members_by_priority(index) {
+            let is_followed = self.members.get(&id).is_some_and(|member| {
+                let is_successor = |process: &&Arc<Process>| process.identity.name == member.config.identity.name;
+                let mut processes = successors.iter().flat_map(|group| &group.processes);
+                processes.find(is_successor).is_some_and(|process| process.start.autostart)
+            });
             self.cancel_listener_restart(id);
-            self.drive_machine(now, id, MachineInput::Stop);
+            let then = if is_followed { AfterStop::Replace } else { AfterStop::Rest };
+            self.drive_machine(now, id, MachineInput::Retire(then));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use supervisord_wire::state::ProcessState;
 
+use super::outlook::{Outlook, RestReason};
 use crate::process::{EndJudgement, ExitStatus, LastEnd, ProcessPhase};
 use crate::row::Row;
 
@@ -28,7 +29,8 @@ pub(super) fn advice(row: &Row) -> Vec<String> {
         | ProcessState::Stopping
         | ProcessState::Unknown => {}
     }
-    if row.phase == ProcessPhase::GivenUp && row.next_start.is_none() {
+    let is_given_up = row.phase == ProcessPhase::GivenUp && row.next_start.is_none();
+    if is_given_up || matches!(Outlook::of(row), Outlook::Rests(RestReason::StoppedByDaemon)) {
         advice.push(format!("start it again, when that is mended: supervisorctl start {}", row.namespec()));
     }
     advice

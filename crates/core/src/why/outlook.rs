@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use supervisord_config::model::{AutoRestart, RestartLimit};
 
-use crate::process::{ProcessPhase, RestartPolicy, Wanted};
+use crate::process::{AfterStop, ProcessPhase, RestartPolicy, Wanted};
 use crate::row::Row;
 
 /// What comes next.
@@ -45,6 +45,8 @@ pub enum RestReason {
     NotRequested,
     /// It was stopped.
     Stopped,
+    /// The daemon stopped it although it should run.
+    StoppedByDaemon,
     /// It ended by itself, and is not restarted (`autorestart`).
     NotRestarted(AutoRestart),
     /// The last attempt to start it failed; there were so many (`startretries` and one).
@@ -62,7 +64,13 @@ impl Outlook {
     /// Of the process that readers see so.
     pub fn of(row: &Row) -> Outlook {
         let is_wanted = row.wanted == Wanted::Up;
+        let is_to_restart = row.stop_decision.as_ref().is_some_and(|decision| decision.then != AfterStop::Rest);
+        let is_defeated = is_wanted && row.stop_decision.as_ref().is_some_and(|decision| decision.is_defeat());
         match (row.phase, row.next_start) {
+            (
+                ProcessPhase::NeverStarted | ProcessPhase::Stopped | ProcessPhase::Exited | ProcessPhase::GivenUp,
+                None,
+            ) if is_defeated => Outlook::Rests(RestReason::StoppedByDaemon),
             (ProcessPhase::NeverStarted, _) => Outlook::Rests(RestReason::NotRequested),
             (ProcessPhase::AwaitingDependencies, _) => {
                 let in_vain = row.awaited.iter().any(|awaited| awaited.hindrance.is_some());
@@ -76,8 +84,9 @@ impl Outlook {
             (ProcessPhase::RunningToEnd, _) => Outlook::RunsToEnd,
             (ProcessPhase::Completed, _) => Outlook::Completed,
             (ProcessPhase::Up, _) => Outlook::Runs,
-            (ProcessPhase::PreStop | ProcessPhase::Stopping, _) if is_wanted => Outlook::Restarts,
+            (ProcessPhase::PreStop | ProcessPhase::Stopping, _) if is_to_restart => Outlook::Restarts,
             (ProcessPhase::PreStop | ProcessPhase::Stopping, _) => Outlook::Stops,
+            (ProcessPhase::Stopped, _) if is_to_restart => Outlook::Restarts,
             (ProcessPhase::Stopped, _) => Outlook::Rests(RestReason::Stopped),
             (ProcessPhase::WaitingToRestart | ProcessPhase::BackingOff | ProcessPhase::GivenUp, Some(at)) => {
                 Outlook::NextStart(at)
@@ -131,6 +140,7 @@ impl Outlook {
             Outlook::Restarts => "restarts",
             Outlook::Rests(RestReason::NotRequested) => "not_requested",
             Outlook::Rests(RestReason::Stopped) => "stopped",
+            Outlook::Rests(RestReason::StoppedByDaemon) => "stopped_by_daemon",
             Outlook::Rests(RestReason::NotRestarted(_)) => "not_restarted",
             Outlook::Rests(RestReason::OutOfAttempts(_)) => "out_of_attempts",
             Outlook::Rests(RestReason::OutOfRestarts { .. }) => "out_of_restarts",

@@ -9,7 +9,9 @@ use supervisord_config::model::{AutoRestart, Process, RestartLimit};
 use super::*;
 use crate::dependencies::{AwaitedDependency, Hindrance, HindranceCause};
 use crate::last_request::{LastRequest, RequestedAction};
-use crate::process::{EndJudgement, EndTraces, ExitStatus, LastEnd, MemoryKills, ProcessPhase, Wanted};
+use crate::process::{
+    AfterStop, EndJudgement, EndTraces, ExitStatus, LastEnd, MemoryKills, ProcessPhase, StopCause, StopDecision, Wanted,
+};
 use crate::row::{LocalTime, Row};
 use crate::time::Now;
 use supervisord_wire::state::ProcessState;
@@ -32,7 +34,14 @@ fn clock() -> WhyClock {
 
 fn end(status: ExitStatus, judgement: EndJudgement, output: &str) -> Option<Arc<LastEnd>> {
     let traces = EndTraces { output: output.to_owned(), kills: None };
-    Some(Arc::new(LastEnd { at: 100, status, judgement, lived: Duration::from_millis(200), traces }))
+    Some(Arc::new(LastEnd {
+        at: 100,
+        status,
+        judgement,
+        lived: Duration::from_millis(200),
+        stop_decision: None,
+        traces,
+    }))
 }
 
 fn row(name: &str, phase: ProcessPhase) -> Row {
@@ -129,7 +138,10 @@ fn left_of(row: &Row, name: &str) -> Vec<AwaitedDependency> {
 fn each_phase_says_what_comes_next() {
     let soon = Some(Duration::from_secs(54));
     let limit = RestartLimit::Within { restarts: 5, window: Duration::from_secs(60) };
-    let cases: [(Row, &str); 20] = [
+    let stopped = |cause, then| Some(Arc::new(StopDecision { cause, then }));
+    let ill = || StopCause::Unhealthy("HTTP status 503".to_owned());
+    let overdue = StopCause::MaxRuntime(Duration::from_secs(2));
+    let cases: [(Row, &str); 25] = [
         (row("p", ProcessPhase::NeverStarted), "nobody has started it"),
         (
             varied(row("p", ProcessPhase::NeverStarted), |process| process.start.autostart = false),
@@ -159,7 +171,37 @@ fn each_phase_says_what_comes_next() {
         ),
         (row("p", ProcessPhase::Completed), "it has done its work (type=oneshot)"),
         (Row { pid: 7, ..row("p", ProcessPhase::Up) }, "it runs with pid 7"),
-        (row("p", ProcessPhase::Stopping), "it is being stopped, and then started again"),
+        (
+            Row { stop_decision: stopped(ill(), AfterStop::Restart), ..row("p", ProcessPhase::Stopping) },
+            "it is being stopped, and then started again (unhealthy: HTTP status 503)",
+        ),
+        (
+            Row { stop_decision: stopped(ill(), AfterStop::Rest), ..row("p", ProcessPhase::PreStop) },
+            "it is being stopped (unhealthy: HTTP status 503)",
+        ),
+        (
+            Row { stop_decision: stopped(ill(), AfterStop::Rest), ..row("p", ProcessPhase::Stopped) },
+            "it was stopped (unhealthy: HTTP status 503), and is not started without a request",
+        ),
+        (
+            Row { stop_decision: stopped(overdue, AfterStop::Rest), ..row("p", ProcessPhase::Stopped) },
+            "it was stopped (max_runtime: it ran for 2s), and is not started without a request",
+        ),
+        (
+            Row {
+                stop_decision: stopped(StopCause::DependencyFailure("db is FATAL".to_owned()), AfterStop::Rest),
+                ..row("p", ProcessPhase::NeverStarted)
+            },
+            "it was stopped (on_dependency_failure: db is FATAL), and is not started without a request",
+        ),
+        (
+            Row {
+                wanted: Wanted::Down,
+                stop_decision: stopped(StopCause::Configuration, AfterStop::Replace),
+                ..row("p", ProcessPhase::Stopping)
+            },
+            "it is being stopped, and then started again (it is replaced or removed)",
+        ),
         (
             Row { wanted: Wanted::Down, ..row("p", ProcessPhase::Stopping) },
             "it was asked to stop, and has not ended yet",

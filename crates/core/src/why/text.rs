@@ -100,13 +100,22 @@ impl Why {
                     | ProcessState::Unknown => format!("it is started again in {wait}"),
                 }
             }
-            Outlook::Stops => "it was asked to stop, and has not ended yet".to_owned(),
-            Outlook::Restarts => "it is being stopped, and then started again".to_owned(),
+            Outlook::Stops => match stopped_for(row) {
+                Some(explanation) => format!("it is being stopped ({explanation})"),
+                None => "it was asked to stop, and has not ended yet".to_owned(),
+            },
+            Outlook::Restarts => match stopped_for(row) {
+                Some(explanation) => format!("it is being stopped, and then started again ({explanation})"),
+                None => "it is being stopped, and then started again".to_owned(),
+            },
             Outlook::Rests(RestReason::NotRequested) if row.config.start.autostart => {
                 "nobody has started it".to_owned()
             }
             Outlook::Rests(RestReason::NotRequested) => "nobody has started it (autostart=false)".to_owned(),
-            Outlook::Rests(RestReason::Stopped) => "it was stopped, and is not started without a request".to_owned(),
+            Outlook::Rests(RestReason::Stopped | RestReason::StoppedByDaemon) => match stopped_for(row) {
+                Some(explanation) => format!("it was stopped ({explanation}), and is not started without a request"),
+                None => "it was stopped, and is not started without a request".to_owned(),
+            },
             Outlook::Rests(RestReason::NotRestarted(policy)) => {
                 let policy = match policy {
                     AutoRestart::Never => "autorestart=false",
@@ -150,7 +159,8 @@ pub fn reason(row: &Row) -> Option<String> {
     match row.state() {
         ProcessState::Backoff | ProcessState::Fatal | ProcessState::Exited | ProcessState::Unknown => {}
         ProcessState::Running => return row.health.as_deref().and_then(bad_health),
-        ProcessState::Stopped | ProcessState::Starting | ProcessState::Stopping => return None,
+        ProcessState::Stopped | ProcessState::Stopping => return stopped_for(row),
+        ProcessState::Starting => return None,
     }
     let end = row.last_end.as_deref().filter(|end| end.judgement.is_failure());
     let last_line = end.and_then(|end| end.traces.last_line()).map(|line| format!(": {line}")).unwrap_or_default();
@@ -163,6 +173,11 @@ pub fn reason(row: &Row) -> Option<String> {
         }
         (None, None) => None,
     }
+}
+
+/// Why the daemon stops a process, or has stopped it, where nobody asked for that.
+fn stopped_for(row: &Row) -> Option<String> {
+    row.stop_decision.as_ref()?.cause.explanation()
 }
 
 /// That a process which runs is unhealthy, and why; none where it is not.
@@ -206,9 +221,15 @@ fn push_end(end: &LastEnd, row: &Row, clock: WhyClock, lines: &mut Vec<String>) 
         EndJudgement::Expected => "; that was expected".to_owned(),
         EndJudgement::Unexpected => "; that was not expected".to_owned(),
         EndJudgement::NotReady => "; it had not become ready".to_owned(),
-        EndJudgement::Unhealthy => ", when it was stopped because it was unhealthy".to_owned(),
+        EndJudgement::Unhealthy if end.stop_decision.is_none() => {
+            ", when it was stopped because it was unhealthy".to_owned()
+        }
         EndJudgement::TooQuick => format!("; that was too quick (startsecs={})", row.config.start.startsecs),
-        EndJudgement::Stopped => ", when it was stopped".to_owned(),
+        EndJudgement::Stopped | EndJudgement::Unhealthy => {
+            let explanation = end.stop_decision.as_ref().and_then(|decision| decision.cause.explanation());
+            let explanation = explanation.map(|explanation| format!(" ({explanation})")).unwrap_or_default();
+            format!(", when it was stopped{explanation}")
+        }
     };
     let (status, lived) = (texts::termination(end.status), span(end.lived.as_secs_f64()));
     lines.push(format!("last end: {status} after {lived}, {}{judgement}", clock.moment(end.at)));

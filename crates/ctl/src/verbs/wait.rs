@@ -68,7 +68,8 @@ impl Goal {
 }
 
 /// What a program does not get out of by itself, in the words of the daemon.
-const HOPELESS: [&str; 5] = ["waits_in_vain", "not_restarted", "out_of_attempts", "out_of_restarts", "unknown"];
+const HOPELESS: [&str; 6] =
+    ["waits_in_vain", "not_restarted", "out_of_attempts", "out_of_restarts", "stopped_by_daemon", "unknown"];
 
 /// How far a program has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,6 +299,7 @@ mod tests {
             ("STOPPING", "stops", NotYet, NotYet),
             ("STOPPED", "stopped", NotYet, Reached),
             ("STOPPED", "not_requested", NotYet, Reached),
+            ("STOPPED", "stopped_by_daemon", Never, Reached),
         ] {
             let program = program("web", state, outlook);
             let verdicts = [Goal::Running, Goal::Ready, Goal::Healthy].map(|goal| goal.judge(&program));

@@ -1,9 +1,12 @@
 //! How the last child of a process ended, as the state has it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use supervisord_core::process::{EndJudgement, EndTraces, ExitStatus, LastEnd, MemoryKills};
+
+use super::stop_decision::StopRecord;
 
 /// The end of a child.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,9 @@ pub struct LastEndRecord {
     /// How long the child had lived, in milliseconds.
     #[serde(default, skip_serializing_if = "is_default")]
     lived: u64,
+    /// Why it was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop: Option<StopRecord>,
     /// Its last lines.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     output: String,
@@ -50,12 +56,13 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl From<&LastEnd> for LastEndRecord {
-    fn from(LastEnd { at, status, judgement, lived, traces }: &LastEnd) -> LastEndRecord {
+    fn from(LastEnd { at, status, judgement, lived, stop_decision, traces }: &LastEnd) -> LastEndRecord {
         let EndTraces { output, kills } = traces;
         let record = LastEndRecord {
             at: *at,
             judgement: judgement.word().to_owned(),
             lived: u64::try_from(lived.as_millis()).unwrap_or(u64::MAX),
+            stop: stop_decision.as_deref().map(StopRecord::from),
             output: output.clone(),
             kills: kills.map(|MemoryKills { since, in_cgroup, on_machine }| KillsRecord {
                 since,
@@ -77,7 +84,7 @@ impl From<&LastEnd> for LastEndRecord {
 
 impl From<&LastEndRecord> for LastEnd {
     fn from(record: &LastEndRecord) -> LastEnd {
-        let LastEndRecord { at, status, signal, core, raw, judgement, lived, output, kills } = record;
+        let LastEndRecord { at, status, signal, core, raw, judgement, lived, stop, output, kills } = record;
         let known = EndJudgement::ALL.into_iter().find(|known| known.word() == judgement);
         LastEnd {
             at: *at,
@@ -89,6 +96,7 @@ impl From<&LastEndRecord> for LastEnd {
             },
             judgement: known.unwrap_or(EndJudgement::Unexpected),
             lived: Duration::from_millis(*lived),
+            stop_decision: stop.as_ref().map(|stop| Arc::new(stop.decision())),
             traces: EndTraces {
                 output: output.clone(),
                 kills: kills.map(|KillsRecord { since, cgroup, machine }| MemoryKills {
@@ -103,6 +111,8 @@ impl From<&LastEndRecord> for LastEnd {
 
 #[cfg(test)]
 mod tests {
+    use supervisord_core::process::{StopCause, StopDecision};
+
     use super::*;
 
     #[test]
@@ -120,7 +130,10 @@ mod tests {
         for status in statuses {
             for judgement in EndJudgement::ALL {
                 for traces in traces.clone() {
-                    let end = LastEnd { at: 7, status, judgement, lived: Duration::from_millis(1500), traces };
+                    let stop_decision = Some(Arc::new(StopDecision::rest(StopCause::Request)))
+                        .filter(|_| judgement == EndJudgement::Stopped);
+                    let lived = Duration::from_millis(1500);
+                    let end = LastEnd { at: 7, status, judgement, lived, stop_decision, traces };
                     let text = serde_json::to_string(&LastEndRecord::from(&end)).expect("plain data");
                     let read: LastEndRecord = serde_json::from_str(&text).expect("it was written so");
                     assert_eq!(LastEnd::from(&read), end, "{text}");

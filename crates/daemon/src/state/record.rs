@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use supervisord_config::model::{self, LogFile};
-use supervisord_core::process::{self, ProcessFailure, ProcessPhase, Progress, Timer, Timers};
+use supervisord_core::process::{self, ProcessFailure, ProcessPhase, Progress, StopCause, StopDecision, Timer, Timers};
 use supervisord_core::supervisor;
 use supervisord_core::supervisor::ListenerProgress;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
@@ -24,6 +24,7 @@ use super::last_end::LastEndRecord;
 use super::last_request::LastRequestRecord;
 use super::listener::Listener;
 use super::run::{Run, Runs};
+use super::stop_decision::StopRecord;
 use crate::clock::present;
 
 /// The version that is written. Version 1 is read as well, see [`super::version_1`].
@@ -229,9 +230,9 @@ pub struct ProcessRecord {
     /// What its child has said about itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) status: Status,
-    /// Why its child is being stopped although it is wanted up.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(super) failing: String,
+    /// Why it is being stopped, or has been since it was to start last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stop_decision: Option<StopRecord>,
     /// What is known of its health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) health: Option<HealthRecord>,
@@ -336,7 +337,7 @@ impl ProcessRecord {
             stop_step,
             ready,
             service_status,
-            failing,
+            stop_decision,
             last_start,
             last_stop,
             health,
@@ -394,7 +395,7 @@ impl ProcessRecord {
             completed: *phase == ProcessPhase::Completed,
             ready_by: timers.get(Timer::ReadyTimeout).filter(|_| *phase == ProcessPhase::Settling).map(nanos),
             status: service_status.as_deref().map(Status::from).unwrap_or_default(),
-            failing: failing.as_ref().map(ProcessFailure::to_string).unwrap_or_default(),
+            stop_decision: stop_decision.as_deref().map(StopRecord::from),
             health: health.as_deref().map(HealthRecord::from),
             listener: member.listener.as_ref().and_then(|progress| serde_json::to_value(Listener::from(progress)).ok()),
             waiting,
@@ -474,7 +475,7 @@ impl ProcessRecord {
             stop_step: self.stop_step,
             ready: self.ready,
             service_status: (self.status != Status::default()).then(|| Box::new((&self.status).into())),
-            failing: ProcessFailure::from_text(self.failing.clone()),
+            stop_decision: self.stop_decision(phase).map(Arc::new),
             last_start: self.start,
             last_stop: self.stop,
             health: self.health.as_ref().map(|health| Box::new(health.into())),
@@ -484,6 +485,14 @@ impl ProcessRecord {
             last_end: self.last_end.as_ref().map(|end| Arc::new(end.into())),
             since: self.since,
         }
+    }
+
+    /// The first writers of version 2 kept no decision: what they stopped although it was wanted was to be started again.
+    fn stop_decision(&self, phase: ProcessPhase) -> Option<StopDecision> {
+        let is_stopping = matches!(phase, ProcessPhase::PreStop | ProcessPhase::Stopping | ProcessPhase::Stopped);
+        let restarts = is_stopping && (self.wanted == Some(Wanted::Up) || self.replacing);
+        let known = self.stop_decision.as_ref().map(StopRecord::decision);
+        known.or_else(|| restarts.then(|| StopDecision::restart(StopCause::Configuration)))
     }
 
     fn phase(&self, pid: u32) -> ProcessPhase {
@@ -548,6 +557,7 @@ mod tests {
             status: ExitStatus::Code(3),
             judgement: EndJudgement::Unexpected,
             lived: Duration::from_millis(1500),
+            stop_decision: None,
             traces: EndTraces::default(),
         }
     }
@@ -624,7 +634,7 @@ mod tests {
                         is_reloading: true,
                         is_stopping: true,
                     })),
-                    failing: ProcessFailure::from_text("Not ready within 90s (fd:3)".to_owned()),
+                    stop_decision: Some(Arc::new(StopDecision::rest(StopCause::Unhealthy("it is ill".to_owned())))),
                     last_start: i64::from(phase != ProcessPhase::NeverStarted),
                     last_stop: 9,
                     health: (phase == ProcessPhase::Up).then(|| Box::new(known_health())),

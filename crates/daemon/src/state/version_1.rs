@@ -138,7 +138,7 @@ impl Member {
             completed: false,
             ready_by: None,
             status: record::Status::default(),
-            failing: String::new(),
+            stop_decision: None,
             health: None,
             listener: listener.clone(),
             waiting: 0,

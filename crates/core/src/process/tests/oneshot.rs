@@ -48,7 +48,7 @@ fn without_autorestart_it_is_not_tried_again() {
     let mut test = test(|config| config.restart.autorestart = AutoRestart::Never);
     test.give(MachineInput::Start).pass(100).give(MachineInput::Ended(CODE_3)).pass(1_000_000);
     assert_eq!((test.state(), test.machine.spawn_error()), (Exited, "Bad exit code 3".to_owned()));
-    assert!(!test.machine.has_completed() && test.machine.finish().is_some_and(Finish::is_failure));
+    assert!(!test.machine.has_completed() && test.machine.finish().is_some_and(|finish| finish.is_failure()));
     assert_eq!(test.take_events(), ["STOPPED>STARTING tries:0", "STARTING>EXITED expected:0 pid:1001"]);
 }
 

@@ -1,7 +1,9 @@
 //! The end of the daemon that a program causes.
 
 use proptest::prelude::*;
-use supervisord_config::model::ExitWhen;
+use supervisord_config::dependency::{Dependency, DependencyCondition, OnDependencyFailure};
+use supervisord_config::model::{ExitWhen, OnUnhealthy};
+use supervisord_config::probe::Probe;
 
 use super::*;
 
@@ -98,6 +100,54 @@ fn a_restart_and_a_stop_of_an_essential_program_end_nothing() {
     world.call(start("web", true));
     world.pass(5000);
     assert_eq!(world.state("web"), ProcessState::Running);
+}
+
+/// A time limit, bad health and a dependency: whatever the daemon stops without being asked to, and does not start again, has
+/// finished.
+#[test]
+fn what_the_daemon_itself_stops_for_good_ends_it() {
+    let overdue = |process: &mut Process| process.restart.max_runtime = Some(Duration::from_secs(5));
+    let ill = |process: &mut Process| {
+        process.health.healthcheck = Some(Arc::new(Probe::parse("tcp:127.0.0.1:1").unwrap()));
+        process.health.on_unhealthy = OnUnhealthy::Stop;
+    };
+    let (overdue, ill): (fn(&mut Process), fn(&mut Process)) = (overdue, ill);
+    for (vary, how) in [(overdue, "stopped, max_runtime: it ran for 5s"), (ill, "stopped, unhealthy: refused")] {
+        for (essential, exit_when) in
+            [(true, ExitWhen::Never), (false, ExitWhen::AllFinished), (false, ExitWhen::AnyFailed)]
+        {
+            let group = varied("web", |process| {
+                process.restart.essential = essential;
+                process.restart.autorestart = AutoRestart::Never;
+                vary(process);
+            });
+            let mut world = running(vec![group], exit_when);
+            world.ill.push("web".to_owned());
+            assert_eq!(exit_of(&world), None);
+            world.pass(200_000);
+            assert_eq!(exit_of(&world), Some(1), "{exit_when:?} {:#?}", world.log);
+            assert!(world.log.iter().any(|line| line.contains("web") && line.contains(how)), "{:#?}", world.log);
+        }
+    }
+}
+
+#[test]
+fn what_stops_with_its_dependency_has_finished() {
+    for essential in [false, true] {
+        let groups = vec![
+            varied("db", |process| process.restart.autorestart = AutoRestart::Never),
+            varied("web", |process| {
+                process.restart.essential = essential;
+                let (group, name) = ("db".to_owned(), Some("db".to_owned()));
+                process.order.depends_on =
+                    vec![Dependency::On { group, process: name, condition: DependencyCondition::Ready }];
+                process.order.on_dependency_failure = OnDependencyFailure::Stop;
+            }),
+        ];
+        let mut world = running(groups, if essential { ExitWhen::Never } else { ExitWhen::AllFinished });
+        end(&mut world, "db", code(3));
+        assert_eq!(exit_of(&world), Some(if essential { 1 } else { 3 }), "{:#?}", world.log);
+    }
 }
 
 #[test]

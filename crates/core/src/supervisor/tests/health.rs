@@ -228,3 +228,30 @@ fn who_needs_the_health_of_a_program_may_react_to_its_loss() {
     world.pass(60_000);
     assert_eq!(world.state("web"), ProcessState::Running);
 }
+
+/// Each is told what happened to the one it depends on, and what started it.
+#[test]
+fn the_reason_of_a_chain_of_stops_names_what_began_it() {
+    let mut world = World::started(vec![
+        checked("web", |_| {}),
+        needing_health("first", "web", OnDependencyFailure::Stop),
+        varied("second", |process| {
+            let (group, name) = ("first".to_owned(), Some("first".to_owned()));
+            process.order.depends_on =
+                vec![Dependency::On { group, process: name, condition: DependencyCondition::Running }];
+            process.order.on_dependency_failure = OnDependencyFailure::Stop;
+        }),
+    ]);
+    world.pass(10_000);
+    world.ill.push("web".to_owned());
+    world.pass(100_000);
+    let lines = [
+        "WARN stopping first, because web, on which it depends, is unhealthy",
+        "WARN stopping second, because first, on which it depends, is stopped (web is unhealthy)",
+    ];
+    assert!(lines.iter().all(|line| world.log.contains(&(*line).to_owned())), "{:#?}", world.log);
+    let row = world.supervisor.row(world.id("second")).unwrap();
+    let reason = crate::why::reason(&row).unwrap();
+    assert_eq!(reason, "on_dependency_failure: first is stopped (web is unhealthy)");
+    assert_eq!((row.wanted, row.state()), (crate::process::Wanted::Up, ProcessState::Stopped));
+}

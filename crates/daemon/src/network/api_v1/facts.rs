@@ -3,7 +3,7 @@
 use serde::Serialize;
 use supervisord_config::signal;
 use supervisord_core::last_request::{LastRequest, RequestedAction};
-use supervisord_core::process::{EndTraces, ExitStatus, LastEnd, MemoryKills};
+use supervisord_core::process::{EndTraces, ExitStatus, LastEnd, MemoryKills, StopDecision};
 use supervisord_core::texts;
 
 /// How the last child of a process ended.
@@ -18,6 +18,8 @@ pub(super) struct EndResource<'a> {
     /// As log lines have it.
     description: String,
     judgement: &'static str,
+    /// Why it was stopped; none where it ended by itself.
+    stop: Option<StopResource>,
     /// How long the child had lived, in seconds.
     lived: f64,
     /// The last lines of stderr.
@@ -36,7 +38,7 @@ struct KillsResource {
 }
 
 impl<'a> From<&'a LastEnd> for EndResource<'a> {
-    fn from(LastEnd { at, status, judgement, lived, traces }: &'a LastEnd) -> EndResource<'a> {
+    fn from(LastEnd { at, status, judgement, lived, stop_decision, traces }: &'a LastEnd) -> EndResource<'a> {
         let EndTraces { output, kills } = traces;
         let exit_status = match status {
             ExitStatus::Code(code) => Some(*code),
@@ -51,11 +53,29 @@ impl<'a> From<&'a LastEnd> for EndResource<'a> {
             core_dumped: matches!(status, ExitStatus::Signal { core_dumped: true, .. }),
             description: texts::termination(*status),
             judgement: judgement.word(),
+            stop: stop_decision.as_deref().map(StopResource::from),
             lived: lived.as_millis() as f64 / 1000.0,
             output,
             last_line: traces.last_line(),
             memory_kills: kills,
         }
+    }
+}
+
+/// Why a process is stopped, and what follows.
+#[derive(Serialize)]
+pub(super) struct StopResource {
+    /// A word.
+    cause: &'static str,
+    /// For people; none for the request of a client.
+    detail: Option<String>,
+    /// What follows, as a word.
+    then: &'static str,
+}
+
+impl From<&StopDecision> for StopResource {
+    fn from(StopDecision { cause, then }: &StopDecision) -> StopResource {
+        StopResource { cause: cause.word(), detail: cause.explanation(), then: then.word() }
     }
 }
 

@@ -8,7 +8,7 @@ use supervisord_core::process::{ProcessPhase, ReadinessRule, ServiceStatus};
 use supervisord_core::row::{LocalTime, Row, RowHealth};
 use supervisord_core::why::{self, Outlook};
 
-use super::facts::{EndResource, RequestResource};
+use super::facts::{EndResource, RequestResource, StopResource};
 use super::problem::Problem;
 use super::request::{ApiRequest, encoded, json};
 use super::selection::selected;
@@ -52,6 +52,8 @@ struct ProgramResource<'a> {
     exit_status: Option<i32>,
     spawn_error: Option<&'a str>,
     last_end: Option<EndResource<'a>>,
+    /// Why it is being stopped, or has been; none where it was not.
+    stop: Option<StopResource>,
     last_request: Option<RequestResource<'a>>,
     restarts: u32,
     /// Without a request.
@@ -173,6 +175,7 @@ impl<'a> ProgramResource<'a> {
             exit_status: row.exitstatus,
             spawn_error: Some(row.spawnerr.as_str()).filter(|error| !error.is_empty()),
             last_end: row.last_end.as_deref().map(EndResource::from),
+            stop: row.stop_decision.as_deref().map(StopResource::from),
             last_request: row.last_request.as_deref().map(RequestResource::from),
             restarts: row.restarts,
             next_start: row.next_start.map(epoch_of),

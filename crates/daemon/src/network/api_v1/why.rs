@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use supervisord_core::why::{AwaitedWhy, Why, WhyClock};
 
-use super::facts::{EndResource, RequestResource};
+use super::facts::{EndResource, RequestResource, StopResource};
 use super::problem::Problem;
 use super::programs::Awaited;
 use super::request::{ApiRequest, encoded, json};
@@ -37,6 +37,7 @@ struct WhyResource<'a> {
     attempts: i64,
     restarts: u32,
     next_start: Option<i64>,
+    stop: Option<StopResource>,
     last_request: Option<RequestResource<'a>>,
     advice: &'a [String],
     waiting_for: Vec<AwaitedResource<'a>>,
@@ -66,6 +67,7 @@ impl<'a> From<&'a Why> for WhyResource<'a> {
             attempts: row.attempts,
             restarts: row.restarts,
             next_start: row.next_start.map(epoch_of),
+            stop: row.stop_decision.as_deref().map(StopResource::from),
             last_request: row.last_request.as_deref().map(RequestResource::from),
             advice,
             waiting_for: waits_for.iter().map(AwaitedResource::from).collect(),

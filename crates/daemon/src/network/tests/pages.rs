@@ -22,7 +22,7 @@ fn a_program_that_failed_shows_how_it_ended_below_the_description() {
     let plane = Plane::start();
     let traces = EndTraces { output: "first\ncannot <open> data".to_owned(), kills: None };
     let (status, judgement) = (ExitStatus::Code(3), EndJudgement::TooQuick);
-    let end = LastEnd { at: 100, status, judgement, lived: Duration::from_millis(200), traces };
+    let end = LastEnd { at: 100, status, judgement, lived: Duration::from_millis(200), stop_decision: None, traces };
     let text = "Exited too quickly (process log may have details)";
     for (name, phase) in [("db", ProcessPhase::GivenUp), ("up", ProcessPhase::Up)] {
         let row = Row { phase, spawnerr: text.to_owned(), last_end: Some(Arc::new(end.clone())), ..row(name, name) };
