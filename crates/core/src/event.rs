@@ -10,7 +10,7 @@ use supervisord_wire::state::ProcessState;
 use crate::health::HealthStatus;
 use crate::output::Channel;
 use crate::output::debug_text::bytes_literal;
-use crate::process::StateDetail;
+use crate::process::{ProgramCommand, StateDetail};
 use crate::ticks::Period;
 
 /// An event.
@@ -62,6 +62,15 @@ pub enum Event {
         /// Why it is not well.
         reason: Option<String>,
     },
+    /// A hook of a process has failed. The original has no hooks: only the history gets it.
+    HookFailed {
+        /// Which process.
+        process: ProcessName,
+        /// Which hook.
+        hook: ProgramCommand,
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 /// The name of a process.
@@ -108,7 +117,7 @@ impl Event {
     /// Its type on the wire; none where listeners and plug-ins know no such event.
     pub fn kind(&self) -> Option<EventType> {
         Some(match self {
-            Event::ProcessHealth { .. } => return None,
+            Event::ProcessHealth { .. } | Event::HookFailed { .. } => return None,
             Event::ProcessState { to, .. } => match to {
                 ProcessState::Stopped => EventType::ProcessStateStopped,
                 ProcessState::Starting => EventType::ProcessStateStarting,
@@ -157,7 +166,7 @@ impl Event {
                 with_data(format!("{} pid:{}\n", names(&output.process), output.pid), &output.bytes)
             }
             Event::RemoteCommunication { kind, data } => format!("type:{kind}\n{data}"),
-            Event::SupervisorState(_) | Event::ProcessHealth { .. } => String::new(),
+            Event::SupervisorState(_) | Event::ProcessHealth { .. } | Event::HookFailed { .. } => String::new(),
             Event::Tick { when, .. } => format!("when:{when}"),
             Event::ProcessGroupAdded(group) | Event::ProcessGroupRemoved(group) => format!("groupname:{group}\n"),
         }

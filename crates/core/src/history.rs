@@ -57,7 +57,8 @@ impl History {
             | Event::SupervisorState(_)
             | Event::ProcessGroupAdded(_)
             | Event::ProcessGroupRemoved(_)
-            | Event::ProcessHealth { .. } => true,
+            | Event::ProcessHealth { .. }
+            | Event::HookFailed { .. } => true,
             Event::ProcessLog(_)
             | Event::ProcessCommunication(_)
             | Event::RemoteCommunication { .. }
@@ -132,6 +133,9 @@ fn size(event: &Event) -> usize {
         Event::ProcessState { process: ProcessName { group, process }, .. } => group.len() + process.len(),
         Event::ProcessHealth { process: ProcessName { group, process }, reason, .. } => {
             group.len() + process.len() + reason.as_ref().map_or(0, String::len)
+        }
+        Event::HookFailed { process: ProcessName { group, process }, reason, .. } => {
+            group.len() + process.len() + reason.len()
         }
         Event::ProcessGroupAdded(group) | Event::ProcessGroupRemoved(group) => group.len(),
         Event::SupervisorState(_)

@@ -67,6 +67,17 @@ impl ProgramCommand {
         }
     }
 
+    /// Whether it is a hook, and not a probe.
+    pub const fn is_hook(self) -> bool {
+        match self {
+            ProgramCommand::PreStart
+            | ProgramCommand::PostStart
+            | ProgramCommand::PreStop
+            | ProgramCommand::PostStop => true,
+            ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe => false,
+        }
+    }
+
     /// Whether it goes on when the program has ended. Every other one is ended with it.
     pub const fn outlives_program(self) -> bool {
         match self {

@@ -1,12 +1,14 @@
 //! The commands of programs beside their own: which run, what their ends mean, and who waits for them.
 //!
 //! A command counts as running from the effect that asks for it until its end has been reported, also while it is being ended.
-//! As long as one runs, its process is not started again, and not removed.
+//! As long as one runs, its process is not started again, and not removed. What comes after the end of a program is held back until
+//! those have ended that are ended with the program.
 
 use supervisord_config::model::LogLevel;
 
 use super::running_command::RunningCommand;
 use super::{Effect, Member, ProcessId, Supervisor};
+use crate::event::Event;
 use crate::process::{CommandPlan, HookPlan, LastEnd, MachineInput, ProgramCommand};
 use crate::texts;
 use crate::time::Now;
@@ -27,9 +29,13 @@ impl Supervisor {
         if member.commands.iter().any(|running| running.command == command) {
             let text = texts::command_failed(command, "the one before still runs");
             let line = texts::command_of(&member.config.identity.name, &text);
-            return self.log(LogLevel::Warn, line);
+            self.log(LogLevel::Warn, line);
+            return self.hook_failed(id, command, "the one before still runs".to_owned());
         }
         member.commands.push(RunningCommand { command, is_made: false });
+        if is_held_back(&member.commands, command) {
+            return;
+        }
         self.effects.push_back(Effect::RunCommand { process: id, command, plan });
     }
 
@@ -61,13 +67,15 @@ impl Supervisor {
         }
         match &result {
             // The health, or the row, tells of it.
-            Err(_) if matches!(command, ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe) => {}
+            Err(_) if !command.is_hook() => {}
             Ok(()) => self.log_debug(|| texts::command_of(&name, &format!("{command} has ended"))),
             Err(reason) => {
                 let line = texts::command_of(&name, &texts::command_failed(command, reason));
                 self.log(LogLevel::Warn, line);
+                self.hook_failed(id, command, reason.clone());
             }
         }
+        self.run_held_back(id, command);
         self.drive_machine(now, id, MachineInput::CommandEnded(command, result));
         let machine = self.members.get(&id).map(|member| &member.machine);
         if awaited_before && machine.is_some_and(|machine| machine.has_failed()) {
@@ -75,9 +83,32 @@ impl Supervisor {
         }
     }
 
+    /// Runs what was held back by another command that has ended.
+    fn run_held_back(&mut self, id: ProcessId, ended: ProgramCommand) {
+        let Some(member) = self.members.get(&id).filter(|_| !ended.outlives_program()) else { return };
+        let [RunningCommand { command, .. }] = member.commands.as_slice() else { return };
+        let command = *command;
+        if command.outlives_program()
+            && let Some(plan) = HookPlan::of(&member.config).command(command, last_end(member))
+        {
+            self.effects.push_back(Effect::RunCommand { process: id, command, plan });
+        }
+    }
+
+    /// Tells those who follow the events.
+    fn hook_failed(&mut self, id: ProcessId, hook: ProgramCommand, reason: String) {
+        if let Some(process) = self.name_of(id).filter(|_| hook.is_hook()) {
+            self.emit(Event::HookFailed { process, hook, reason });
+        }
+    }
+
     /// A command that a daemon was about to run when it was killed is run by the next one.
     pub(super) fn command_not_made(&mut self, now: Now, id: ProcessId, command: ProgramCommand) {
         let Some(member) = self.members.get(&id) else { return };
+        let is_known = member.commands.iter().any(|running| running.command == command);
+        if !is_known || is_held_back(&member.commands, command) {
+            return;
+        }
         let machine = &member.machine;
         let is_wanted = match command {
             ProgramCommand::PreStart => machine.awaits_pre_start(),
@@ -106,6 +137,11 @@ impl Supervisor {
             self.log(LogLevel::Debug, line());
         }
     }
+}
+
+/// Whether a command has to wait for the end of others.
+fn is_held_back(commands: &[RunningCommand], command: ProgramCommand) -> bool {
+    command.outlives_program() && commands.iter().any(|other| other.command != command)
 }
 
 /// How the last child of a process ended.

@@ -72,6 +72,8 @@ struct World {
     commands: BTreeMap<(ProcessId, ProgramCommand), CommandOfWorld>,
     /// How long commands take, if they are not ended.
     command_time: Duration,
+    /// How long commands take that are ended.
+    command_grace: Duration,
     /// The commands that fail when they end.
     failing: Vec<ProgramCommand>,
     /// The commands that cannot be run.
@@ -137,6 +139,7 @@ impl World {
             draining: Vec::new(),
             commands: BTreeMap::new(),
             command_time: Duration::ZERO,
+            command_grace: Duration::ZERO,
             failing: Vec::new(),
             unrunnable: Vec::new(),
             hooks: Vec::new(),
@@ -210,7 +213,10 @@ impl World {
             }
             Effect::EndCommand { process, command } => {
                 if let Some(known) = self.commands.get_mut(&(process, command)) {
-                    *known = CommandOfWorld { ends: self.now.mono, result: Err("terminated by SIGTERM".to_owned()) };
+                    *known = CommandOfWorld {
+                        ends: self.now.mono + self.command_grace,
+                        result: Err("terminated by SIGTERM".to_owned()),
+                    };
                 }
             }
             Effect::PublishRow(process) => {

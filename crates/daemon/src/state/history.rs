@@ -10,7 +10,7 @@ use serde_json::Value;
 use supervisord_core::event::{self, ProcessName, SupervisorState};
 use supervisord_core::health::HealthStatus;
 use supervisord_core::history::{self, HistoryData, Numbered};
-use supervisord_core::process::StateDetail;
+use supervisord_core::process::{ProgramCommand, StateDetail};
 use supervisord_wire::state::ProcessState;
 
 /// The version that is written, and the only one that is read.
@@ -44,6 +44,17 @@ struct Event {
     supervisor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     health: Option<HealthChange>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed_hook: Option<FailedHook>,
+}
+
+/// A hook of a process has failed.
+#[derive(Debug, Serialize, Deserialize)]
+struct FailedHook {
+    group: String,
+    name: String,
+    hook: String,
+    reason: String,
 }
 
 /// A process has become healthy or unhealthy.
@@ -145,6 +156,11 @@ impl Event {
                 let (from, to) = (from.word().to_owned(), to.word().to_owned());
                 Some(Event { health: Some(HealthChange { group, name, from, to, reason: reason.clone() }), ..bare })
             }
+            event::Event::HookFailed { process, hook, reason } => {
+                let (group, name) = (process.group.to_string(), process.process.to_string());
+                let failed = FailedHook { group, name, hook: hook.word().to_owned(), reason: reason.clone() };
+                Some(Event { failed_hook: Some(failed), ..bare })
+            }
             // The history keeps none of these.
             event::Event::ProcessLog(_)
             | event::Event::ProcessCommunication(_)
@@ -154,7 +170,10 @@ impl Event {
     }
 
     fn known(self) -> Option<Numbered> {
-        let Event { number, at, process, group_added, group_removed, supervisor, health } = self;
+        let Event { number, at, process, group_added, group_removed, supervisor, health, failed_hook } = self;
+        if let Some(failed) = failed_hook {
+            return Some(Numbered { number, at: Duration::from_nanos(at), event: failed.known()? });
+        }
         if let Some(change) = health {
             return Some(Numbered { number, at: Duration::from_nanos(at), event: change.known()? });
         }
@@ -179,6 +198,14 @@ impl HealthChange {
             to: HealthStatus::from_word(&to)?,
             reason,
         })
+    }
+}
+
+impl FailedHook {
+    fn known(self) -> Option<event::Event> {
+        let FailedHook { group, name, hook, reason } = self;
+        let process = ProcessName { group: group.into(), process: name.into() };
+        Some(event::Event::HookFailed { process, hook: ProgramCommand::from_word(&hook)?, reason })
     }
 }
 
@@ -231,6 +258,8 @@ mod tests {
             {"number": 14, "at": 1, "health": {"group": "g", "name": "p", "from": "starting", "to": "healthy"}},
             {"number": 15, "at": 1,
              "health": {"group": "g", "name": "p", "from": "healthy", "to": "unhealthy", "reason": "HTTP status 503"}},
+            {"number": 16, "at": 1,
+             "failed_hook": {"group": "g", "name": "p", "hook": "pre-stop", "reason": "exit status 3"}},
         ]}})
     }
 

@@ -124,7 +124,12 @@ impl World {
         prop_assert_eq!(there, known);
         let there: BTreeSet<_> = self.commands.keys().copied().collect();
         let known = self.supervisor.running_commands().into_iter();
-        let known: BTreeSet<_> = known.map(|(process, running)| (process, running.command)).collect();
+        let mut known: BTreeSet<_> = known.map(|(process, running)| (process, running.command)).collect();
+        // What comes after the end of a program waits for those that are ended with it.
+        let is_alone = |process: ProcessId| {
+            there.iter().all(|(other, command)| *other != process || *command == ProgramCommand::PostStop)
+        };
+        known.retain(|(process, command)| *command != ProgramCommand::PostStop || is_alone(*process));
         prop_assert_eq!(there, known);
         Ok(())
     }

@@ -119,6 +119,33 @@ fn a_stopped_start_ends_its_hook_and_waits_for_that() {
 }
 
 #[test]
+fn the_hook_after_an_end_waits_for_those_that_are_ended_with_the_program() {
+    for crash in [false, true] {
+        let groups = || vec![hooked("p", &[ProgramCommand::PostStart, PostStop], |_| {})];
+        let mut world = World::started(groups());
+        world.command_time = Duration::from_secs(1_000);
+        world.command_grace = Duration::from_secs(2);
+        world.pass(1_000);
+        let call = world.call(stop("p", true));
+        world.command_time = Duration::from_secs(1);
+        world.pass(1_000);
+        assert_eq!((world.state("p"), world.hooks.len()), (ProcessState::Stopped, 1), "{:?}", world.hooks);
+        if crash {
+            world.crash(0, groups());
+        }
+        world.pass(999);
+        assert_eq!(world.hooks.len(), 1);
+        world.pass(1);
+        assert_eq!(world.hooks.len(), 2, "{:?}", world.hooks);
+        assert!(!world.replies.contains_key(&call));
+        world.pass(1_000);
+        assert!(crash || world.reply(call) == &Ok(Answer::Done));
+        world.pass(1_000);
+        assert_eq!(world.hooks.len(), 2, "{:?}", world.hooks);
+    }
+}
+
+#[test]
 fn a_group_is_removed_when_its_hooks_have_ended() {
     let mut world = World::started(vec![hooked("p", &[PostStop], |_| {})]);
     world.command_time = Duration::from_secs(2);

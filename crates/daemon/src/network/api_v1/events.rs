@@ -154,6 +154,17 @@ struct HealthEvent<'a> {
     reason: Option<&'a str>,
 }
 
+/// A hook of a process has failed.
+#[derive(Serialize)]
+struct HookEvent<'a> {
+    time: f64,
+    group: &'a str,
+    name: &'a str,
+    /// The option that has it.
+    hook: String,
+    reason: &'a str,
+}
+
 #[derive(Serialize)]
 struct GroupEvent<'a> {
     time: f64,
@@ -193,6 +204,10 @@ fn push_event(text: &mut String, Numbered { number, at, event }: &Numbered) {
             let (group, name) = (&*process.group, &*process.process);
             let (from, health, reason) = (from.word(), to.word(), reason.as_deref());
             ("process_health", json(&HealthEvent { time, group, name, from, health, reason }))
+        }
+        Event::HookFailed { process, hook, reason } => {
+            let (group, name, hook) = (&*process.group, &*process.process, hook.word().replace('-', "_"));
+            ("hook_failed", json(&HookEvent { time, group, name, hook, reason }))
         }
         // The history keeps none of these.
         Event::ProcessLog(_)
