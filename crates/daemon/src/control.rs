@@ -48,6 +48,7 @@ use crate::calls::{Pending, Reply};
 use crate::clock::present;
 use crate::hand_over::HandOver;
 use crate::network::NetworkHandle;
+use crate::output::RunId;
 pub use child_env::ChildEnv;
 use children::{Children, Exit};
 pub use children::{HandedChildren, LeftoverChildren};
@@ -337,6 +338,17 @@ impl Control {
     /// Feeds one input to the supervisor and carries out what it answers.
     fn input(&mut self, input: SupervisorInput) {
         self.supervisor.handle(present(), input);
+        self.perform_effects();
+    }
+
+    /// Tells the supervisor what a program has said, which nobody says again: the state has it before anything follows from it.
+    fn input_said(&mut self, run: RunId, input: SupervisorInput) {
+        self.supervisor.handle(present(), input);
+        if let Some((process, _)) = self.children.identify(run)
+            && let Some(survival) = &mut self.survival
+        {
+            survival.journal.note(&self.supervisor, process, self.children.runs(process));
+        }
         self.perform_effects();
     }
 

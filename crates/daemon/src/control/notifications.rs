@@ -50,7 +50,7 @@ impl Control {
     /// Tells the supervisor what has been taken.
     pub(super) fn deliver_notifications(&mut self) {
         while let Some(Notified { run, notification, descriptors }) = self.children.spawner.notifications.next() {
-            self.input(SupervisorInput::Notified { run, notification });
+            self.input_said(run, SupervisorInput::Notified { run, notification });
             drop(descriptors);
         }
     }

@@ -10,11 +10,13 @@ impl Control {
     /// The program behind this token may have written that it is ready.
     pub(super) fn hear_readiness(&mut self, token: usize) {
         let Some((run, is_ready)) = self.children.hear_readiness(token, self.poll.registry()) else { return };
+        if is_ready {
+            self.input_said(run, SupervisorInput::Ready { run });
+        }
         if let Some(survival) = &mut self.survival {
             survival.forget(Owner::Readiness(run.0));
         }
         if is_ready {
-            self.input(SupervisorInput::Ready { run });
             return;
         }
         // Perhaps because it is about to exit, which nobody knows yet.

@@ -65,7 +65,7 @@ impl Control {
             match exit {
                 Exit::Supervised { run, process, at, last_output, was_ready } => {
                     if was_ready {
-                        self.input(SupervisorInput::Ready { run });
+                        self.input_said(run, SupervisorInput::Ready { run });
                     }
                     self.input(SupervisorInput::Died { run, at });
                     if !last_output.is_empty() {

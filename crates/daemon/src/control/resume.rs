@@ -118,9 +118,9 @@ impl Control {
     }
 }
 
-/// What became of a child that the daemon before was about to make.
+/// What became of a child that the daemon before was about to make. That says nothing about the program.
 fn killed_meanwhile() -> SpawnFailure {
-    SpawnFailure::Refused("the daemon was killed while making it".to_owned())
+    SpawnFailure::Unanswered("the daemon was killed while making it".to_owned())
 }
 
 /// What became of a command that ended while no daemon ran.
