@@ -1,6 +1,8 @@
 //! Whole applications: order, readiness, health, hooks and limits together, with real processes, through the death of a part of
 //! them and of the daemon.
 
+mod dependants;
+
 use std::fs;
 use std::path::Path;
 
@@ -19,6 +21,10 @@ fn stopped(log: &str) -> Vec<&str> {
 /// Opens the way for those that wait for a file.
 fn open(daemon: &Daemon, file: &str) {
     daemon.write(file, "");
+}
+
+fn close(daemon: &Daemon, file: &str) {
+    fs::remove_file(daemon.path(file)).expect("it is open");
 }
 
 #[test]

@@ -6,6 +6,8 @@
 //! `CHAOS_PROGRAMS=50 CHAOS_KILLS=1000 CHAOS_UPGRADES=300 cargo test --release --test suite -- chaos --nocapture`
 
 mod cast;
+mod health;
+mod hooks;
 mod numbered;
 mod traces;
 
@@ -22,6 +24,7 @@ use nix::sys::signal::Signal;
 use crate::harness::random::Random;
 use crate::harness::{Daemon, Subject, processes, rpc, wait};
 use cast::{Cast, Logs, Player, group, living, players};
+use health::Counts;
 use traces::Traces;
 
 /// How much more memory the daemon may have at the end than in the first half, in kB.
@@ -80,6 +83,9 @@ struct Chaos {
     kills: usize,
     upgrades: usize,
     tally: BTreeMap<&'static str, usize>,
+    counts: Counts,
+    /// How often everything was stopped.
+    stops: usize,
     early: Vitals,
     late: Vitals,
 }
@@ -108,6 +114,8 @@ impl Chaos {
             kills: 0,
             upgrades: 0,
             tally: BTreeMap::new(),
+            counts: Counts::default(),
+            stops: 0,
             early: Vitals::default(),
             late: Vitals::default(),
         };
@@ -120,6 +128,7 @@ impl Chaos {
     fn meet(&mut self) {
         let steady: BTreeSet<&String> = self.cast.steady().into_iter().collect();
         self.pids = self.listed().into_iter().filter(|(name, _)| steady.contains(name)).collect();
+        self.counts = Counts::begin(&self.daemon, &self.cast.checked);
     }
 
     fn round(&mut self, round: usize) {
@@ -147,6 +156,7 @@ impl Chaos {
         }
         self.check_processes(&format!("round {round}: {kind}"));
         self.check_gates();
+        self.counts.check(&self.daemon);
         self.traces.read(&self.daemon);
         self.talk();
         self.traces.wait_for_events(&self.daemon);
@@ -256,6 +266,7 @@ impl Chaos {
     fn come_to_rest(&mut self) {
         self.traces.wait_for_lines(&mut self.daemon);
         self.pids.clear();
+        self.stops += 1;
     }
 
     /// Ends the daemon in an orderly way, which leaves nothing behind.
@@ -281,6 +292,7 @@ impl Chaos {
     fn crash(&mut self) {
         self.daemon.crash();
         self.kills += 1;
+        self.counts.interrupted();
         self.traces.interrupted(&self.daemon);
     }
 
@@ -290,6 +302,7 @@ impl Chaos {
             daemon.log().get(seen..).is_some_and(|log| log.contains("supervisord upgraded"))
         });
         self.upgrades += 1;
+        self.counts.interrupted();
     }
 
     /// Waits until every process runs that is meant to.
@@ -334,7 +347,8 @@ impl Chaos {
         });
         assert!(are_there.is_some(), "{when}: {:?} instead of {leaders:?}\n{}", self.pids, self.daemon.report());
         let mut seen: BTreeMap<String, i32> = BTreeMap::new();
-        for Player { name, pid, is_stopped, .. } in leaders {
+        let is_hook = |name: &String| [&self.cast.hooked, &self.cast.checked].iter().any(|kind| kind.contains(name));
+        for Player { name, pid, is_stopped, .. } in leaders.into_iter().filter(|one| !is_hook(&one.name)) {
             assert!(!is_stopped, "{when}: {name} is left stopped\n{}", self.daemon.report());
             if let Some(other) = seen.insert(name.clone(), pid) {
                 // One may just have ended while the list was made.
@@ -401,6 +415,16 @@ impl Chaos {
         self.pids.insert(victim, self.daemon.pid_of(&name));
     }
 
+    /// Waits until those that end again and again have done so: nobody has been given up, and none waits for a hook in vain.
+    fn wait_for_lives(&mut self) {
+        for name in self.cast.hooked.iter().chain(&self.cast.ready) {
+            let before = hooks::lives(&self.daemon, name);
+            self.daemon.wait_until(&format!("{name} lives again and again"), |daemon| {
+                hooks::lives(daemon, name) >= before + 2
+            });
+        }
+    }
+
     fn measure(&mut self, is_early: bool) {
         let pid = self.daemon.launched_pid();
         let state_file = fs::metadata(self.daemon.path("supervisord.pid.state")).map_or(0, |file| file.len());
@@ -424,11 +448,15 @@ impl Chaos {
         assert!(late.descriptors <= early.descriptors + MORE_DESCRIPTORS, "{early:?} {late:?}");
         assert!(late.kept <= early.kept + MORE_KEPT, "{early:?} {late:?}");
         self.traces.wait_for_lines(&mut self.daemon);
+        self.wait_for_lives();
         self.end_daemon();
+        // Lines that a killed daemon had not written yet.
+        let doubts = self.stops + 1 + self.kills / 10;
+        let hooked = hooks::check(&self.daemon, &self.cast.hooked, doubts);
         let figures = self.traces.finish(&self.daemon, &self.cast);
         let (kills, upgrades) = (self.kills, self.upgrades);
         format!(
-            "{kills} kills, {upgrades} upgrades: {:?}\n{figures}\nfirst half {early:?}\nsecond half {late:?}",
+            "{kills} kills, {upgrades} upgrades: {:?}\n{figures}, {hooked} lives with hooks\nfirst half {early:?}\nsecond half {late:?}",
             self.tally
         )
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::hooks;
 use crate::harness::needs::Power;
 use crate::harness::{Daemon, Scene, Subject, processes, scene, subject::Program};
 
@@ -108,6 +109,25 @@ while (1) {
 /// Answers each connection with its process id.
 const GATE: &str = "#!/usr/bin/perl\nwhile (accept(my $peer, STDIN)) { syswrite($peer, $$); close($peer) }\n";
 
+/// Says that it is ready after a while, lives a little longer, and ends.
+const READY: &str = r#"#!/usr/bin/perl
+my $name = $ENV{SUPERVISOR_PROCESS_NAME};
+open(my $note, '>>', "state/$name") or die;
+syswrite($note, "run $$\n");
+select(undef, undef, undef, rand(0.1));
+open(my $ready, '>&=3') or die;
+syswrite($ready, "\n");
+close($ready);
+select(undef, undef, undef, 0.1 + rand(0.5));
+"#;
+
+/// Notes down that it asks, and finds that the program is not well.
+const CHECK: &str = r#"#!/usr/bin/perl
+open(my $note, '>>', "state/$ENV{SUPERVISOR_PROCESS_NAME}") or die;
+syswrite($note, "asked\n");
+exit 1;
+"#;
+
 /// What the logs of the programs are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logs {
@@ -142,6 +162,12 @@ pub struct Cast {
     /// Their log is what they get on their stdin.
     pub echoes: Vec<String>,
     pub ears: Vec<String>,
+    /// They have all hooks, and end again and again.
+    pub hooked: Vec<String>,
+    /// They say when they are ready, and end again and again.
+    pub ready: Vec<String>,
+    /// Their health is asked for, and never good.
+    pub checked: Vec<String>,
     /// Two FastCGI groups, one at a unix socket, one at a port.
     pub gates: [Vec<String>; 2],
 }
@@ -171,6 +197,9 @@ impl Cast {
             brief: names("brief", exact(4)),
             echoes: names("echo", exact(6)),
             ears: names("ear", 4),
+            hooked: names("hooked", exact(4)),
+            ready: names("ready", exact(3)),
+            checked: names("checked", exact(2)),
             gates: [names("gate", 4), names("port", 4)],
         };
         let others = cast.all().len();
@@ -180,14 +209,14 @@ impl Cast {
 
     /// All names.
     pub fn all(&self) -> Vec<&String> {
-        let unsteady = [&self.crashing, &self.leaving, &self.brief];
+        let unsteady = [&self.crashing, &self.leaving, &self.brief, &self.hooked, &self.ready];
         self.steady().into_iter().chain(unsteady.into_iter().flatten()).collect()
     }
 
     /// Those that never end by themselves.
     pub fn steady(&self) -> Vec<&String> {
         let chatty = [&self.chatty, &self.others, &self.shared, &self.rotating, &self.telling, &self.watched];
-        let kinds = [&self.quiet, &self.appenders, &self.coloured, &self.echoes, &self.ears];
+        let kinds = [&self.quiet, &self.appenders, &self.coloured, &self.echoes, &self.ears, &self.checked];
         chatty.into_iter().chain(kinds).chain(&self.gates).flatten().collect()
     }
 
@@ -249,6 +278,28 @@ impl Cast {
                 &self.brief,
                 format!("command={{dir}}/brief\nautostart=false\nautorestart=false\n{endless}"),
             ),
+            program(
+                "hooked",
+                &self.hooked,
+                format!(
+                    "command={{dir}}/hooked\nautorestart=true\nstartretries=1000\npre_start={{dir}}/hook pre_start\n\
+                     post_start={{dir}}/hook post_start\npre_stop={{dir}}/hook pre_stop\npost_stop={{dir}}/hook post_stop\n\
+                     {silent}"
+                ),
+            ),
+            program(
+                "ready",
+                &self.ready,
+                format!("command={{dir}}/ready\nautorestart=true\nstartretries=0\nready_when=fd:3\n{silent}"),
+            ),
+            program(
+                "checked",
+                &self.checked,
+                format!(
+                    "command=sleep 100000\nhealthcheck=exec:{{dir}}/check\nhealthcheck_interval=1s\n\
+                     healthcheck_retries=1000000\n{silent}"
+                ),
+            ),
             program("echo", &self.echoes, format!("command=cat\n{endless}")),
             section(
                 "eventlistener",
@@ -282,6 +333,10 @@ impl Cast {
             .script("crashing", CRASHING)
             .script("leaving", LEAVING)
             .script("brief", BRIEF)
+            .script("hook", hooks::HOOK)
+            .script("hooked", hooks::HOOKED)
+            .script("ready", READY)
+            .script("check", CHECK)
             .script("ear", EAR)
             .script("gate", GATE);
         let program = Subject::Ours.path(Program::Supervisord);
