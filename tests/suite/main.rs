@@ -40,6 +40,7 @@ mod scripts;
 mod shell;
 mod signals;
 mod stopping;
+mod supervisorctl;
 mod survival;
 mod terminals;
 mod third_party;

@@ -7,6 +7,7 @@
 mod connection;
 mod credentials;
 mod error;
+mod event_stream;
 mod follow;
 mod info;
 mod json;
@@ -30,6 +31,7 @@ use supervisord_wire::xmlrpc::{self, ItemReader};
 use connection::Connection;
 pub use credentials::Credentials;
 pub use error::ClientError;
+pub use event_stream::{EventStream, StreamEvent};
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
 pub use program::{Explanation, ProgramEnd, ProgramStatus};

@@ -42,6 +42,11 @@ impl Console {
         self.colour
     }
 
+    /// Whether the reader is a terminal on which the cursor can be moved.
+    pub fn moves_cursor(&self) -> bool {
+        self.interprets_controls && !is_dumb()
+    }
+
     /// Whether to print explanations: text beyond the original's messages is for users at a terminal. Scripts run by
     /// `cron` would mail it.
     pub fn explains(&self) -> bool {

@@ -33,7 +33,11 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
             Some(format!("the configuration cannot be used, and nothing was changed: {reason}"))
         }
         ClientError::Fault(fault) => Some(format!("supervisord refuses: {}", fault.text)),
-        ClientError::Timeout(limit) => Some(format!(
+        ClientError::Timeout { limit, takes_time: true } => Some(format!(
+            "this was not finished within {} s; supervisord goes on with it (see supervisorctl status)",
+            limit.as_secs_f64()
+        )),
+        ClientError::Timeout { limit, takes_time: false } => Some(format!(
             "{} did not answer within {} s; supervisord may be stopped or hung",
             settings.server_url,
             limit.as_secs_f64()

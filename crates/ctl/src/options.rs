@@ -30,7 +30,7 @@ pub struct CommandLine {
 /// Why the command line leads to no action.
 #[derive(Debug)]
 pub enum EarlyExit {
-    /// The help was requested.
+    /// The help, or the version, was requested: the text.
     Help(String),
     /// An option is used wrongly; the text after `Error: `.
     UsageError(String),
@@ -56,6 +56,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
     let program = arguments.first().map_or_else(|| "supervisorctl".into(), |name| name.to_string_lossy().into_owned());
     let matches = command(&program).try_get_matches_from(arguments).map_err(EarlyExit::ParseError)?;
     let help_at = uses(&matches, "--help").next().map(|(place, _)| place);
+    let version_at = uses(&matches, "--version").next().map(|(place, _)| place);
+    if version_at.is_some_and(|version| help_at.is_none_or(|help| version < help)) {
+        return Err(EarlyExit::Help(version()));
+    }
     let mut given: Vec<_> = OPTIONS
         .into_iter()
         .flat_map(|(forms, _)| forms.iter().map(|spelling| (forms[0], *spelling)))
@@ -110,6 +114,7 @@ fn command(program: &str) -> Command {
         // The original accepts the underscore, its help shows the hyphen.
         .mut_arg("--history_file", |arg| arg.alias("history-file"))
         .arg(switch(form("--help")).short('h').short_alias('?'))
+        .arg(switch(form("--version")))
         .arg(Arg::new("action").num_args(0..).trailing_var_arg(true))
 }
 
@@ -148,6 +153,12 @@ fn looks_like_url(text: &str) -> bool {
     is_scheme && !rest.is_empty() && !rest.starts_with(['?', '#'])
 }
 
+/// This program and what it stands in for.
+pub fn version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("supervisorctl {version}, compatible with Supervisor {}\n", supervisord_wire::SUPERVISOR_VERSION)
+}
+
 fn help(program: &str) -> String {
     format!(
         "supervisorctl -- control applications run by supervisord from the cmd line.
@@ -157,6 +168,7 @@ Usage: {program} [options] [action [arguments]]
 Options:
 -c/--configuration FILENAME -- the configuration file (default: look for one)
 -h/--help -- print this text and exit
+--version -- print the version of this program and exit
 -i/--interactive -- start an interactive session: ask before reload and shutdown, and for credentials
 -s/--serverurl URL -- where supervisord listens
      (default \"http://localhost:9001\").

@@ -151,5 +151,5 @@ fn raw_mode() -> io::Result<RawMode> {
 }
 
 fn width() -> usize {
-    terminal::columns(io::stdout().as_fd()).unwrap_or(screen::USUAL_WIDTH)
+    terminal::size(io::stdout().as_fd()).map_or(screen::USUAL_WIDTH, |size| size.columns)
 }

@@ -3,6 +3,7 @@
 mod configuration;
 mod control;
 mod daemon;
+mod events;
 mod follow;
 mod foreground;
 mod health;
@@ -14,6 +15,7 @@ mod selection;
 mod table;
 mod verb;
 mod wait;
+mod watch;
 mod why;
 mod wide;
 

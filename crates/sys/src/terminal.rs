@@ -125,12 +125,22 @@ pub fn restore() {
     }
 }
 
-/// The number of columns of a terminal, if known.
-pub fn columns(terminal: BorrowedFd<'_>) -> Option<usize> {
+/// The size of a terminal in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// The width.
+    pub columns: usize,
+    /// The height.
+    pub rows: usize,
+}
+
+/// The size of a terminal, if known.
+pub fn size(terminal: BorrowedFd<'_>) -> Option<TerminalSize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the request writes one `winsize`, which lives for the whole call.
     let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
-    (result == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+    let is_known = result == 0 && size.ws_col > 0 && size.ws_row > 0;
+    is_known.then_some(TerminalSize { columns: usize::from(size.ws_col), rows: usize::from(size.ws_row) })
 }
 
 const CTRL_C: u8 = 0x03;

@@ -25,7 +25,12 @@ pub enum ClientError {
     Io(io::Error),
     /// There was no answer within this time.
     #[error("timed out")]
-    Timeout(Duration),
+    Timeout {
+        /// The time.
+        limit: Duration,
+        /// Whether the call waits for processes, so that a long time is no sign of trouble.
+        takes_time: bool,
+    },
     /// The daemon closed the connection without an answer.
     #[error("Remote end closed connection without response")]
     Closed,
@@ -79,6 +84,11 @@ impl ClientError {
     /// Whether the daemon refused the credentials (HTTP status 401).
     pub fn is_unauthorized(&self) -> bool {
         self.is_status(401)
+    }
+
+    /// Whether a daemon that is being replaced, or started again, may answer so.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, ClientError::Connect(_) | ClientError::Io(_) | ClientError::Closed | ClientError::Http(_))
     }
 
     /// The kind of a failed connection attempt.

@@ -2,17 +2,24 @@
 
 use bytes::Bytes;
 use hyper::Method;
+use hyper::header::{ACCEPT, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Client;
 use super::connection::{self, Connection};
 use super::error::ClientError;
+use super::event_stream::EventStream;
 use super::follow::LogStream;
 use super::program::{Explanation, ProgramStatus};
 
 const PROGRAMS: &str = "/api/v1/programs";
 const CHANGES: &str = "/api/v1/changes";
+const DAEMON: &str = "/api/v1/daemon";
+const EVENTS: &str = "/api/v1/events";
+
+/// Where a stream goes on.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What the JSON API knows of programs. A daemon without it, such as that of Supervisor 4.3.0, answers with the HTTP status 404.
 impl Client {
@@ -38,12 +45,32 @@ impl Client {
         self.get(&format!("{}/why", path_of(group, name)), PROGRAMS)
     }
 
-    /// A stream with a piece at its beginning and whenever something has changed.
-    pub fn changes(&self) -> Result<LogStream, ClientError> {
-        let request = connection::request(&self.url, self.credentials.as_ref(), Method::GET, CHANGES, Bytes::new())?;
+    /// The daemon.
+    pub fn daemon(&mut self) -> Result<Value, ClientError> {
+        self.get(DAEMON, DAEMON)
+    }
+
+    /// A stream with an event at its beginning and whenever something has changed.
+    pub fn changes(&self) -> Result<EventStream, ClientError> {
+        self.stream(CHANGES, None)
+    }
+
+    /// What happens from now on, or what has happened since the event with this id and goes on. The stream begins with an event
+    /// that has no name, and says where it begins, or with one that is named `gap`: then events are missing.
+    pub fn events(&self, after: Option<&str>) -> Result<EventStream, ClientError> {
+        self.stream(EVENTS, after)
+    }
+
+    fn stream(&self, path: &str, after: Option<&str>) -> Result<EventStream, ClientError> {
+        let credentials = self.credentials.as_ref();
+        let mut request = connection::request(&self.url, credentials, Method::GET, path, Bytes::new())?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        if let Some(id) = after.and_then(|id| HeaderValue::try_from(id).ok()) {
+            request.headers_mut().insert(LAST_EVENT_ID, id);
+        }
         let mut wait = self.wait_policy.wait(false);
         let answer = Connection::open(&self.url, &mut wait)?.open_body(request, &mut wait)?;
-        Ok(LogStream::new(answer))
+        Ok(EventStream::new(LogStream::new(answer)))
     }
 
     fn get<T: DeserializeOwned>(&mut self, path: &str, method: &'static str) -> Result<T, ClientError> {

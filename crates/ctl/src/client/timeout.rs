@@ -26,7 +26,7 @@ impl WaitPolicy {
     /// Starts the clock of a call. Silence of a call that is expected to take long is not reported.
     pub(super) fn wait(&self, takes_time: bool) -> Wait {
         let on_silence = self.on_silence.clone().filter(|_| !takes_time);
-        Wait { started: Instant::now(), limit: self.limit, on_silence }
+        Wait { started: Instant::now(), limit: self.limit, takes_time, on_silence }
     }
 }
 
@@ -34,6 +34,7 @@ impl WaitPolicy {
 pub(super) struct Wait {
     started: Instant,
     limit: Option<Duration>,
+    takes_time: bool,
     on_silence: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
@@ -54,7 +55,7 @@ impl Wait {
             notify();
         }
         match self.limit {
-            Some(limit) if elapsed >= limit => Err(ClientError::Timeout(limit)),
+            Some(limit) if elapsed >= limit => Err(ClientError::Timeout { limit, takes_time: self.takes_time }),
             _ => Ok(()),
         }
     }
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(count.load(Ordering::SeqCst), 1);
         assert!(wait.next().unwrap() > Duration::from_secs(50));
         let (mut wait, _) = at(Duration::from_secs(61), Some(Duration::from_secs(60)));
-        assert!(matches!(wait.check_limits(), Err(ClientError::Timeout(_))));
+        assert!(matches!(wait.check_limits(), Err(ClientError::Timeout { .. })));
     }
 
     #[test]
@@ -143,7 +144,7 @@ mod tests {
         let (mut wait, _) = at(Duration::ZERO, Some(Duration::from_millis(1)));
         let (end, ended) = channel::<()>();
         let result = wait.run_blocking(move || Ok(ended.recv().is_ok()));
-        assert!(matches!(result, Err(ClientError::Timeout(_))));
+        assert!(matches!(result, Err(ClientError::Timeout { .. })));
         drop(end);
     }
 }

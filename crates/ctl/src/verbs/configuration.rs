@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use supervisord_wire::fault::FaultCode;
 
 use super::verb::{Flow, Invocation};
+use super::wide::print_json;
 use crate::client::{Client, ClientError, ConfigChanges};
 use crate::failure::Failure;
 use crate::hints::{ExpectedName, HintRequest};
@@ -12,8 +14,15 @@ use crate::session::Session;
 use crate::status;
 
 /// Prints the differences between the configuration on disk and the active one.
-pub(super) fn reread(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
+pub(super) fn reread(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
     match session.client()?.reload_config() {
+        Ok(changes) if !invocation.words.is_empty() => {
+            let ConfigChanges { added, changed, removed } = changes;
+            // A daemon without this method has no warnings.
+            let warnings = session.client()?.config_warnings().unwrap_or_default();
+            let changes = json!({ "added": added, "changed": changed, "removed": removed, "warnings": warnings });
+            print_json(session, &changes);
+        }
         Ok(changes) => {
             report(session, &changes);
             warn(session);

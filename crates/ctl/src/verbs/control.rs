@@ -88,7 +88,7 @@ pub(super) fn start(session: &mut Session, invocation: &Invocation<'_>) -> Resul
 }
 
 /// The word that lets `stop` stop what depends on a process, too.
-const DEPENDENTS: &str = "--dependents";
+pub(super) const DEPENDENTS: &str = "--dependents";
 
 /// Stops processes and waits until they have ended.
 pub(super) fn stop(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {

@@ -2,9 +2,12 @@
 
 use std::io::ErrorKind;
 
+use serde_json::{Value, json};
+use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::fault::FaultCode;
 
 use super::verb::{Flow, Invocation};
+use super::wide::{JSON, print_json};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::settings::UrlSource;
@@ -16,10 +19,33 @@ pub(super) fn leave(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, F
     Ok(Flow::Leave)
 }
 
-/// The version of the daemon.
-pub(super) fn version(session: &mut Session, _: &Invocation<'_>) -> Result<Flow, Failure> {
-    let version = session.client()?.supervisor_version()?;
-    session.print(version);
+pub(super) const LONG: &str = "--long";
+
+/// The version of the daemon: that of the original which it is like, or all versions there are.
+pub(super) fn version(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    if invocation.words.is_empty() {
+        let version = session.client()?.supervisor_version()?;
+        session.print(version);
+        return Ok(Flow::Continue);
+    }
+    let daemon = match session.client()?.daemon() {
+        Ok(daemon) => daemon,
+        // The original has one version.
+        Err(error) if error.is_status(404) => json!({ "supervisor_version": session.client()?.supervisor_version()? }),
+        Err(error) => return Err(error.into()),
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    if invocation.words.contains(&JSON) {
+        print_json(session, &json!({ "supervisord": daemon, "supervisorctl": { "version": own } }));
+        return Ok(Flow::Continue);
+    }
+    let text = |member: &str| daemon.get(member).and_then(Value::as_str);
+    let compatible = text("supervisor_version").unwrap_or("?");
+    session.print(match text("version") {
+        Some(version) => format!("supervisord {version}, compatible with Supervisor {compatible}"),
+        None => format!("supervisord of Supervisor {compatible}"),
+    });
+    session.print(format_args!("supervisorctl {own}, compatible with Supervisor {SUPERVISOR_VERSION}"));
     Ok(Flow::Continue)
 }
 

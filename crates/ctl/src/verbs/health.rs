@@ -1,7 +1,10 @@
 //! `health`: whether all is well, for the health checks of containers and the like.
 
+use serde_json::{Value, json};
+
 use super::selection::{programs, selected};
 use super::verb::{Flow, Invocation};
+use super::wide::{JSON, print_json};
 use crate::client::ProgramStatus;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -17,32 +20,34 @@ const QUIET: [&str; 2] = ["-q", "--quiet"];
 /// Succeeds when the named processes, or all that should run, are RUNNING and not unhealthy.
 pub(super) fn health(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
     let (options, names): (Vec<&str>, Vec<&str>) = invocation.words.iter().partition(|word| word.starts_with('-'));
-    if options.iter().any(|option| !QUIET.contains(option)) {
-        return invocation.unknown_option(session, &options);
+    let is_json = options.contains(&JSON);
+    if let Some(option) = options.iter().find(|option| **option != JSON && !QUIET.contains(option)) {
+        invocation.refuse_flag(session, option);
+        return Ok(Flow::Continue);
     }
-    let is_quiet = !options.is_empty();
+    let is_quiet = options.iter().any(|option| QUIET.contains(option));
     let Some(programs) = programs(session, "health")? else { return Ok(Flow::Continue) };
-    let listed = selected(session, &programs, &names);
-    if listed.is_empty() && !names.is_empty() {
-        // They are unknown, which has been said: the exit status is that of this action.
+    let selection = selected(session, &programs, &names);
+    let concerned = selection.processes.iter().filter(|program| !names.is_empty() || should_run(program));
+    let judged: Vec<_> = concerned.map(|program| (program, problem(program))).collect();
+    let is_well = selection.is_complete && judged.iter().all(|(_, problem)| problem.is_none());
+    if !is_well {
         session.set_exit_status(status::GENERIC);
     }
-    let concerned = listed.iter().filter(|program| !names.is_empty() || should_run(program));
-    let (mut number, mut failed) = (0, false);
-    for program in concerned {
-        number += 1;
-        if let Some(problem) = problem(program) {
-            failed = true;
-            if !is_quiet {
+    if is_json {
+        let program = |(program, problem): &(&&ProgramStatus, Option<String>)| json!({ "group": program.group, "name": program.name, "problem": problem });
+        let programs: Vec<Value> = judged.iter().map(program).collect();
+        print_json(session, &json!({ "healthy": is_well, "programs": programs }));
+    } else if !is_quiet {
+        for (program, problem) in &judged {
+            if let Some(problem) = problem {
                 session.print(format_args!("{}: {problem}", program.namespec()));
             }
         }
-    }
-    if failed || session.exit_status() != status::SUCCESS {
-        session.set_exit_status(status::GENERIC);
-    } else if !is_quiet {
-        let processes = if number == 1 { "process" } else { "processes" };
-        session.print(format_args!("healthy: {number} {processes}"));
+        if is_well {
+            let processes = if judged.len() == 1 { "process" } else { "processes" };
+            session.print(format_args!("healthy: {} {processes}", judged.len()));
+        }
     }
     Ok(Flow::Continue)
 }

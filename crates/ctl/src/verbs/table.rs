@@ -1,15 +1,18 @@
 //! The table of actions.
 
-use super::verb::{Arguments, Completion, DaemonCheck, Verb};
-use super::{configuration, control, daemon, foreground, health, help, listing, logs, wait, why};
+use super::verb::{Arguments, Completion, DaemonCheck, Flags, Verb};
+use super::watch::WATCH;
+use super::wide::{JSON, WIDE};
+use super::{configuration, control, daemon, events, foreground, health, help, listing, logs, wait, why};
 use crate::status;
 
 /// All actions, in alphabetical order.
-pub static VERBS: [Verb; 27] = [
+pub static VERBS: [Verb; 28] = [
     Verb {
         name: "EOF",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
+        flags: Flags::Own,
         completion: Completion::None,
         help: None,
         run: daemon::leave,
@@ -18,6 +21,7 @@ pub static VERBS: [Verb; 27] = [
         name: "add",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
+        flags: Flags::Only(&[]),
         completion: Completion::Groups,
         help: Some("add <name> [...]\tActivate groups that are configured, but not yet active\n"),
         run: configuration::add,
@@ -26,14 +30,19 @@ pub static VERBS: [Verb; 27] = [
         name: "avail",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
+        flags: Flags::Only(&[JSON]),
         completion: Completion::None,
-        help: Some("avail\t\t\tList everything that is configured, active or not\n"),
+        help: Some(
+            "avail\t\t\tList everything that is configured, active or not\n\
+             avail --json\t\tThe same as JSON\n",
+        ),
         run: listing::avail,
     },
     Verb {
         name: "clear",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
+        flags: Flags::Only(&[]),
         completion: Completion::Processes,
         help: Some(
             "clear <name>\t\tEmpty the logs of a process\n\
@@ -42,10 +51,12 @@ pub static VERBS: [Verb; 27] = [
         ),
         run: control::clear,
     },
+    events::VERB,
     Verb {
         name: "exit",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
+        flags: Flags::Own,
         completion: Completion::None,
         help: Some("exit\tLeave the shell\n"),
         run: daemon::leave,
@@ -54,6 +65,7 @@ pub static VERBS: [Verb; 27] = [
         name: "fg",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
+        flags: Flags::Only(&[]),
         completion: Completion::Processes,
         help: Some(
             "fg <process>\tTalk to a process: its output is shown, what you type goes to its input\n\
@@ -65,12 +77,14 @@ pub static VERBS: [Verb; 27] = [
         name: "health",
         daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
         arguments: Arguments::Any,
+        flags: Flags::Only(&["--quiet", JSON]),
         completion: Completion::Processes,
         help: Some(
             "health\t\t\tWhether all processes that should run are up and healthy: exit status 0, else 1\n\
              health <name>\t\tWhether a process is\n\
              health <gname>:*\tWhether all processes of a group are\n\
-             health -q [...]\t\tThe same without a list\n",
+             health -q [...]\t\tThe same without a list\n\
+             health --json [...]\tThe list as JSON\n",
         ),
         run: health::health,
     },
@@ -78,6 +92,7 @@ pub static VERBS: [Verb; 27] = [
         name: "help",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
+        flags: Flags::Own,
         completion: Completion::Verbs,
         help: None,
         run: help::help,
@@ -86,6 +101,7 @@ pub static VERBS: [Verb; 27] = [
         name: "maintail",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
+        flags: Flags::Own,
         completion: Completion::None,
         help: Some(
             "maintail -f\tFollow the log of the supervisor itself until Ctrl-C\n\
@@ -98,6 +114,7 @@ pub static VERBS: [Verb; 27] = [
         name: "open",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
+        flags: Flags::Own,
         completion: Completion::None,
         help: Some(
             "open <url>\tGo on with the supervisor at another address\n\
@@ -109,11 +126,13 @@ pub static VERBS: [Verb; 27] = [
         name: "pid",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
+        flags: Flags::Only(&[JSON]),
         completion: Completion::Processes,
         help: Some(
             "pid\t\t\tThe process id of the supervisor\n\
              pid <name>\t\tThe process id of a process\n\
-             pid all\t\t\tThe process ids of all processes, one per line\n",
+             pid all\t\t\tThe process ids of all processes, one per line\n\
+             pid --json [...]\tThe same as JSON\n",
         ),
         run: listing::pid,
     },
@@ -121,6 +140,7 @@ pub static VERBS: [Verb; 27] = [
         name: "quit",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
+        flags: Flags::Own,
         completion: Completion::None,
         help: Some("quit\tLeave the shell\n"),
         run: daemon::leave,
@@ -129,6 +149,7 @@ pub static VERBS: [Verb; 27] = [
         name: "reload",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
+        flags: Flags::Own,
         completion: Completion::None,
         help: Some("reload\t\tStop everything and begin again with the configuration read anew\n"),
         run: daemon::reload,
@@ -137,6 +158,7 @@ pub static VERBS: [Verb; 27] = [
         name: "remove",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
+        flags: Flags::Only(&[]),
         completion: Completion::Groups,
         help: Some("remove <name> [...]\tForget groups whose processes are all stopped\n"),
         run: configuration::remove,
@@ -145,14 +167,19 @@ pub static VERBS: [Verb; 27] = [
         name: "reread",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
+        flags: Flags::Only(&[JSON]),
         completion: Completion::None,
-        help: Some("reread\t\t\tRead the configuration and say what differs; nothing is started or stopped\n"),
+        help: Some(
+            "reread\t\t\tRead the configuration and say what differs; nothing is started or stopped\n\
+             reread --json\t\tThe same as JSON, with the warnings about it\n",
+        ),
         run: configuration::reread,
     },
     Verb {
         name: "restart",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
+        flags: Flags::Only(&[]),
         completion: Completion::Processes,
         help: Some(
             "restart <name>\t\tStop and start a process\n\
@@ -167,6 +194,7 @@ pub static VERBS: [Verb; 27] = [
         name: "shutdown",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
+        flags: Flags::Own,
         completion: Completion::None,
         help: Some("shutdown\tStop everything and end the supervisor\n"),
         run: daemon::shutdown,
@@ -175,6 +203,7 @@ pub static VERBS: [Verb; 27] = [
         name: "signal",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
+        flags: Flags::Only(&[]),
         completion: Completion::Processes,
         help: Some(
             "signal <signal name> <name>\t\tSend a signal to a process\n\
@@ -188,6 +217,7 @@ pub static VERBS: [Verb; 27] = [
         name: "start",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::INVALID_ARGUMENTS),
+        flags: Flags::Only(&[]),
         completion: Completion::Processes,
         help: Some(
             "start <name>\t\tStart a process\n\
@@ -201,6 +231,7 @@ pub static VERBS: [Verb; 27] = [
         name: "status",
         daemon_check: DaemonCheck::CheckedAs(status::STATUS_UNKNOWN),
         arguments: Arguments::Any,
+        flags: Flags::Only(&[WATCH, WIDE, JSON]),
         completion: Completion::Processes,
         help: Some(
             "status <name>\t\tThe state of a process\n\
@@ -208,6 +239,7 @@ pub static VERBS: [Verb; 27] = [
              status <name> <name>\tThe states of several processes or groups\n\
              status\t\t\tThe states of all processes\n\
              status --wide [...]\tWith restarts, the next start, the last end and the last line of stderr\n\
+             status --watch [...]\tAgain whenever something has changed, until Ctrl-C\n\
              status --json [...]\tAll that is known, as JSON\n",
         ),
         run: listing::status,
@@ -216,6 +248,7 @@ pub static VERBS: [Verb; 27] = [
         name: "stop",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
+        flags: Flags::Only(&[control::DEPENDENTS]),
         completion: Completion::Processes,
         help: Some(
             "stop <name>\t\tStop a process\n\
@@ -230,6 +263,7 @@ pub static VERBS: [Verb; 27] = [
         name: "tail",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
+        flags: Flags::Own,
         completion: Completion::Processes,
         help: Some(
             "tail [-f] <name> [stdout|stderr] (default stdout)\n\
@@ -244,6 +278,7 @@ pub static VERBS: [Verb; 27] = [
         name: "update",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
+        flags: Flags::Only(&[]),
         completion: Completion::Groups,
         help: Some(
             "update\t\t\tRead the configuration; add, remove and restart what differs\n\
@@ -256,6 +291,7 @@ pub static VERBS: [Verb; 27] = [
         name: "upgrade",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::None,
+        flags: Flags::Own,
         completion: Completion::None,
         help: Some("upgrade\t\tGo on with the program now on disk; no process notices\n"),
         run: daemon::upgrade,
@@ -264,14 +300,20 @@ pub static VERBS: [Verb; 27] = [
         name: "version",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::None,
+        flags: Flags::Only(&[daemon::LONG, JSON]),
         completion: Completion::None,
-        help: Some("version\t\t\tThe version of the supervisor\n"),
+        help: Some(
+            "version\t\t\tThe version of Supervisor with which the supervisor is compatible\n\
+             version --long\t\tAlso the versions of the programs themselves\n\
+             version --json\t\tAll of it as JSON\n",
+        ),
         run: daemon::version,
     },
     Verb {
         name: "wait",
         daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
         arguments: Arguments::Names(status::GENERIC),
+        flags: Flags::Only(&["--for", "--timeout"]),
         completion: Completion::Processes,
         help: Some(
             "wait <name> [...]\tWait until processes are RUNNING: exit status 0, else 1 with the reason\n\
@@ -286,6 +328,7 @@ pub static VERBS: [Verb; 27] = [
         name: "why",
         daemon_check: DaemonCheck::CheckedAs(status::STATUS_UNKNOWN),
         arguments: Arguments::Names(status::GENERIC),
+        flags: Flags::Only(&[JSON]),
         completion: Completion::Processes,
         help: Some(
             "why <name> [...]\tWhy processes are in their states: ends, attempts, what they wait for, who asked\n\

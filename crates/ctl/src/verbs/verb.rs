@@ -1,5 +1,7 @@
 //! An action, and one use of it.
 
+use supervisord_config::suggest::did_you_mean;
+
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::status;
@@ -21,6 +23,8 @@ pub struct Verb {
     pub daemon_check: DaemonCheck,
     /// The arguments that it accepts.
     pub arguments: Arguments,
+    /// The words with two dashes that it knows.
+    pub flags: Flags,
     /// The kind of its arguments, for completion.
     pub completion: Completion,
     /// The text that `help` prints; none for an action that `help` does not list.
@@ -63,12 +67,22 @@ pub enum DaemonCheck {
 /// The arguments that an action accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Arguments {
-    /// None.
+    /// None but flags.
     None,
     /// At least one name; the exit status without a name.
     Names(u8),
     /// Any; the action checks them itself.
     Any,
+}
+
+/// The words with two dashes that an action knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Flags {
+    /// These, alone or before `=` and a value. Any other one is refused before anything is done: a misspelt one must not be
+    /// taken for a name, while the action goes on with the rest.
+    Only(&'static [&'static str]),
+    /// The action reads such words itself.
+    Own,
 }
 
 /// The arguments that the shell completes for an action.
@@ -82,6 +96,13 @@ pub enum Completion {
     Groups,
     /// Process names, and groups with a star.
     Processes,
+}
+
+impl Flags {
+    /// Whether an action knows this flag.
+    fn has(self, flag: &str) -> bool {
+        matches!(self, Flags::Only(known) if known.contains(&flag))
+    }
 }
 
 impl Verb {
@@ -113,8 +134,12 @@ impl<'a> Invocation<'a> {
     /// original.
     fn is_acceptable(&self, session: &mut Session) -> Result<bool, Failure> {
         let name = self.verb.name;
-        if self.verb.arguments == Arguments::None && !self.argument.is_empty() {
+        if self.verb.arguments == Arguments::None && self.words.iter().any(|word| !self.verb.flags.has(word)) {
             self.misuse(session, status::GENERIC, format_args!("Error: {name} accepts no arguments"));
+            return Ok(false);
+        }
+        if let Some(flag) = self.unknown_flag() {
+            self.refuse_flag(session, flag);
             return Ok(false);
         }
         match self.verb.daemon_check {
@@ -142,11 +167,22 @@ impl<'a> Invocation<'a> {
         self.verb.describe(session);
     }
 
-    /// Refuses options that the action does not have.
-    pub fn unknown_option(&self, session: &mut Session, options: &[&str]) -> Result<Flow, Failure> {
-        let text = format_args!("Error: {} does not accept {}", self.verb.name, options.join(" "));
+    /// The first word with two dashes that the action does not know.
+    fn unknown_flag(&self) -> Option<&'a str> {
+        let Flags::Only(known) = self.verb.flags else { return None };
+        let flag = |word: &'a str| word.split('=').next().unwrap_or(word);
+        self.words.iter().map(|word| flag(word)).find(|word| word.starts_with("--") && !known.contains(word))
+    }
+
+    /// Refuses a flag that the action does not have.
+    pub fn refuse_flag(&self, session: &mut Session, flag: &str) {
+        let known = match self.verb.flags {
+            Flags::Only(known) => known,
+            Flags::Own => &[],
+        };
+        let meant = did_you_mean(flag, known.iter().copied()).map(|text| format!("; {text}")).unwrap_or_default();
+        let text = format_args!("Error: {} does not accept {flag}{meant}", self.verb.name);
         self.misuse(session, status::GENERIC, text);
-        Ok(Flow::Continue)
     }
 
     /// Whether `all` is among the names: then the others do not matter.

@@ -6,11 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use supervisord_config::duration;
+use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
 use super::selection::{programs, selected};
 use super::verb::{Flow, Invocation};
-use crate::client::{ClientError, ProgramStatus};
+use crate::client::ProgramStatus;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::status;
@@ -127,23 +128,24 @@ pub(super) fn wait(session: &mut Session, invocation: &Invocation<'_>) -> Result
     };
     let deadline = Instant::now() + request.timeout;
     let Some(all) = programs(session, "wait")? else { return Ok(Flow::Continue) };
-    let before = session.exit_status();
-    let names: Vec<(String, String)> = selected(session, &all, &request.names)
-        .into_iter()
-        .map(|program| (program.group.clone(), program.name.clone()))
-        .collect();
-    if session.exit_status() != before {
-        // A name is unknown, which has been said.
+    let selection = selected(session, &all, &request.names);
+    let names: Vec<(String, String)> =
+        selection.processes.iter().map(|program| (program.group.clone(), program.name.clone())).collect();
+    if !selection.is_complete {
         session.set_exit_status(status::GENERIC);
         return Ok(Flow::Continue);
     }
     drop(all);
     loop {
         match watch(session, &names, request.goal, deadline) {
-            Ok(Watched::Over) => return Ok(Flow::Continue),
+            Ok(Watched::Reached) => {
+                report_reached(session, &names, request.goal);
+                return Ok(Flow::Continue);
+            }
+            Ok(Watched::Failed) => return Ok(Flow::Continue),
             // The daemon is being replaced, or has been killed and is started again.
             Ok(Watched::Disconnected) => {}
-            Err(Failure::Client(error)) if is_passing(&error) && Instant::now() < deadline => {}
+            Err(Failure::Client(error)) if error.is_passing() && Instant::now() < deadline => {}
             Err(failure) => return Err(failure),
         }
         session.disconnect();
@@ -153,14 +155,11 @@ pub(super) fn wait(session: &mut Session, invocation: &Invocation<'_>) -> Result
 
 /// How a connection to the daemon ended.
 enum Watched {
-    /// The result has been printed.
-    Over,
+    /// All have reached the goal.
+    Reached,
+    /// Not all have, which has been said.
+    Failed,
     Disconnected,
-}
-
-/// Whether a daemon that is being started answers so.
-fn is_passing(error: &ClientError) -> bool {
-    matches!(error, ClientError::Connect(_) | ClientError::Io(_) | ClientError::Closed | ClientError::Http(_))
 }
 
 /// Looks at the programs now and whenever something has changed.
@@ -178,24 +177,26 @@ fn watch(session: &mut Session, names: &[(String, String)], goal: Goal, deadline
         let next = changes.next_within(left);
         if interrupted.load(Ordering::SeqCst) {
             session.set_exit_status(status::GENERIC);
-            return Ok(Watched::Over);
+            return Ok(Watched::Failed);
         }
         match next {
             Ok(Some(Ok(_))) => {}
             Ok(Some(Err(_)) | None) => return Ok(Watched::Disconnected),
             Err(_) => {
                 report_missing(session, names, goal)?;
-                return Ok(Watched::Over);
+                return Ok(Watched::Failed);
             }
         }
-        if is_decided(session, names, goal)? {
-            return Ok(Watched::Over);
+        match verdict(session, names, goal)? {
+            Verdict::Reached => return Ok(Watched::Reached),
+            Verdict::NotYet => {}
+            Verdict::Never => return Ok(Watched::Failed),
         }
     }
 }
 
-/// Whether all have reached the goal, or one cannot any more, which is said.
-fn is_decided(session: &mut Session, names: &[(String, String)], goal: Goal) -> Result<bool, Failure> {
+/// How far all of them have got. Who cannot reach the goal any more is said.
+fn verdict(session: &mut Session, names: &[(String, String)], goal: Goal) -> Result<Verdict, Failure> {
     let mut waits = false;
     let mut is_lost = false;
     for ((group, name), program) in names.iter().zip(read(session, names)?) {
@@ -210,10 +211,23 @@ fn is_decided(session: &mut Session, names: &[(String, String)], goal: Goal) -> 
             None => None,
         };
         is_lost = true;
-        let name = supervisord_wire::name::namespec(group, name);
+        let name = namespec(group, name);
         session.fail(status::GENERIC, text.unwrap_or_else(|| format!("{name}: ERROR (it has been removed)")));
     }
-    Ok(is_lost || !waits)
+    Ok(match (is_lost, waits) {
+        (true, _) => Verdict::Never,
+        (false, true) => Verdict::NotYet,
+        (false, false) => Verdict::Reached,
+    })
+}
+
+/// Says in the shell, where nobody sees the exit status, that all is as it should be.
+fn report_reached(session: &mut Session, names: &[(String, String)], goal: Goal) {
+    if session.settings.interactive {
+        for (group, name) in names {
+            session.print(format_args!("{}: {}", namespec(group, name), goal.word()));
+        }
+    }
 }
 
 fn report_missing(session: &mut Session, names: &[(String, String)], goal: Goal) -> Result<(), Failure> {

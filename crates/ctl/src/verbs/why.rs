@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::selection::{programs, selected};
 use super::verb::{Flow, Invocation};
-use super::wide::{JSON, print_json};
+use super::wide::print_json;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::status;
@@ -12,16 +12,13 @@ use crate::status;
 /// Explains the states of the named processes.
 pub(super) fn why(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
     let (options, names): (Vec<&str>, Vec<&str>) = invocation.words.iter().partition(|word| word.starts_with("--"));
-    if options.iter().any(|option| *option != JSON) {
-        return invocation.unknown_option(session, &options);
-    }
     if names.is_empty() {
         invocation.misuse(session, status::GENERIC, "Error: why requires a process name");
         return Ok(Flow::Continue);
     }
     let Some(programs) = programs(session, "why")? else { return Ok(Flow::Continue) };
     let mut explanations = Vec::new();
-    for program in selected(session, &programs, &names) {
+    for program in selected(session, &programs, &names).processes {
         match session.client()?.why(&program.group, &program.name) {
             Ok(explanation) => explanations.push(explanation),
             // It has been removed meanwhile.

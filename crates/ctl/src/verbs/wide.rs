@@ -1,12 +1,12 @@
 //! `status --wide` and `status --json`: what the JSON API knows of processes.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value, json};
 
 use super::selection::{programs, selected};
 use super::verb::Flow;
+use crate::client::ProgramStatus;
 use crate::failure::Failure;
+use crate::local_clock;
 use crate::session::Session;
 use crate::status;
 use crate::wide_table;
@@ -17,21 +17,22 @@ pub(super) const JSON: &str = "--json";
 /// Prints a table with more columns, or JSON. The exit status is that of `status`.
 pub(super) fn status(session: &mut Session, option: &str, names: &[&str]) -> Result<Flow, Failure> {
     let Some(programs) = programs(session, &format!("status {option}"))? else { return Ok(Flow::Continue) };
-    let listed = selected(session, &programs, names);
+    let listed = selected(session, &programs, names).processes;
     if listed.iter().any(|program| program.state.is_stopped()) {
         session.set_exit_status(status::STATUS_NOT_RUNNING);
     }
     if option == JSON {
         let listed: Vec<&Value> = listed.iter().map(|program| &program.json).collect();
         print_json(session, &json!({ "programs": listed }));
-        return Ok(Flow::Continue);
+    } else {
+        session.console.raw(table(session, &listed).as_bytes());
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let colour = session.console.colour();
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let text = wide_table::table(&listed, now, colour, |text| session.console.printable(text));
-    session.console.raw(text.as_bytes());
     Ok(Flow::Continue)
+}
+
+/// The table of `status --wide`.
+pub(super) fn table(session: &Session, programs: &[&ProgramStatus]) -> String {
+    wide_table::table(programs, local_clock::now(), session.console.colour(), |text| session.console.printable(text))
 }
 
 /// Prints JSON, of which nothing is a control character.

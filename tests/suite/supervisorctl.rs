@@ -1,0 +1,167 @@
+//! What `supervisorctl` has beyond the original's.
+
+use serde_json::Value;
+
+use crate::harness::programs::{CAT, IDLE, TEAM};
+use crate::harness::terminal::Terminal;
+use crate::harness::{Daemon, Scene, Subject, only_ours};
+
+/// A daemon with `cat`, `idle` (which is not started) and the group `team`.
+fn daemon(name: &str) -> Daemon {
+    let mut daemon = Scene::with(name, &[CAT, IDLE, TEAM].concat()).start(Subject::Ours);
+    daemon.wait_for_states(&["cat", "team:member_0", "team:member_1"], "RUNNING");
+    daemon
+}
+
+#[test]
+fn a_misspelt_flag_is_refused_before_anything_is_done() {
+    only_ours(|| {
+        let daemon = daemon("flags");
+        for (line, refusal) in [
+            ("stop --dependent cat", "Error: stop does not accept --dependent; did you mean --dependents?"),
+            ("restart --dependents cat", "Error: restart does not accept --dependents"),
+            ("signal HUP --al cat", "Error: signal does not accept --al"),
+            ("clear --all", "Error: clear does not accept --all"),
+            ("remove --force team", "Error: remove does not accept --force"),
+            ("update --dry-run", "Error: update does not accept --dry-run"),
+            ("status --wid", "Error: status does not accept --wid; did you mean --wide?"),
+            ("why --jsn cat", "Error: why does not accept --jsn; did you mean --json?"),
+            ("health --quite", "Error: health does not accept --quite; did you mean --quiet?"),
+            ("wait cat --untill=ready", "Error: wait does not accept --untill"),
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            let output = daemon.ctl(&words);
+            assert_eq!(output.stdout.lines().next(), Some(refusal), "{line}");
+            assert_eq!((output.code, output.stderr.as_str()), (1, ""), "{line}");
+        }
+        assert!(["cat", "team:member_0"].iter().all(|name| daemon.state_of(name) == "RUNNING"));
+        let one_dash = daemon.ctl(&["stop", "-x"]);
+        assert_eq!(
+            (one_dash.stdout.as_str(), one_dash.code),
+            ("-x: ERROR (no such process)\n", 1),
+            "as in the original"
+        );
+    });
+}
+
+#[test]
+fn the_shell_says_that_all_is_well_whatever_came_before() {
+    only_ours(|| {
+        let daemon = daemon("well");
+        let said = daemon.ctl_of(Subject::Ours, &[], "status nobody\nhealth\nwait cat\nwait nobody\n").stdout;
+        let answers: Vec<&str> = said.split("supervisor> ").collect();
+        let expected = ["nobody: ERROR (no such process)\n", "healthy: 3 processes\n", "cat: running\n"];
+        assert_eq!(answers[1..4], expected, "{said}");
+        assert!(answers[4].starts_with("nobody: ERROR (no such process)\n"), "{said}");
+        let waited = daemon.ctl(&["wait", "cat"]);
+        assert_eq!(waited.transcript(), "exit status 0\n", "scripts see the exit status");
+    });
+}
+
+#[test]
+fn a_slow_start_is_no_sign_of_a_daemon_that_hangs() {
+    only_ours(|| {
+        let slow = "[program:slow]\ncommand=sleep 1000\nstartsecs=1000\nautostart=false\n";
+        let daemon = Scene::with("slow", slow).start(Subject::Ours);
+        let (shown, code) = Terminal::ctl(&daemon, &["--timeout=0.3", "start", "slow"]).end();
+        let expected = "this was not finished within 0.3 s; supervisord goes on with it (see supervisorctl status)";
+        assert!(shown.contains(expected) && !shown.contains("hung"), "{shown}");
+        assert_eq!((code, daemon.state_of("slow").as_str()), (1, "STARTING"));
+    });
+}
+
+#[test]
+fn the_programs_tell_their_own_version() {
+    only_ours(|| {
+        let place = Scene::with("version", "").set_up(Subject::Ours);
+        let (shown, code) = Terminal::ctl(&place, &["--version"]).end();
+        let expected = format!("supervisorctl {}, compatible with Supervisor 4.3.0\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!((shown, code), (expected, 0), "it asks no daemon");
+    });
+}
+
+#[test]
+fn events_are_printed_as_remembered_and_as_they_come_through_kill_9() {
+    only_ours(|| {
+        let mut daemon = daemon("events");
+        let past = daemon.ctl(&["events"]);
+        assert_eq!((past.code, past.stderr.as_str()), (0, ""));
+        let is_start = |line: &str| line.contains(" cat: STARTING -> RUNNING (pid ");
+        assert_eq!(past.stdout.lines().filter(|line| is_start(line)).count(), 1, "{}", past.stdout);
+        assert!(!past.stdout.contains("missing"), "{}", past.stdout);
+        let one = daemon.ctl(&["events", "-n", "1", "--json"]).stdout;
+        let event: Value = serde_json::from_str(&one).expect("one object");
+        assert!(event["event"].is_string() && event["time"].is_number() && event["id"].is_string(), "{one}");
+
+        let mut following = Terminal::ctl(&daemon, &["events", "-f"]);
+        // Whether it listens already shows only by what it prints.
+        following.wait_until("it follows", |shown| {
+            daemon.call("supervisor.startProcess", &["idle".into(), true.into()]);
+            daemon.call("supervisor.stopProcess", &["idle".into(), true.into()]);
+            shown.contains("idle: STARTING -> RUNNING")
+        });
+        daemon.crash();
+        daemon.start_again();
+        following.wait_for("the connection has ended; trying to reach supervisord again (Ctrl-C to give up)", 1);
+        following.wait_for("events are missing here", 1);
+        daemon.kill_child("team:member_0");
+        following.wait_for("team:member_0: RUNNING -> EXITED", 1);
+        following.send("\u{3}");
+        assert_eq!(following.end().1, 0);
+    });
+}
+
+#[test]
+fn a_watched_status_changes_with_the_processes_until_ctrl_c() {
+    only_ours(|| {
+        let daemon = daemon("watch");
+        for options in [&["status", "--watch"][..], &["status", "--watch", "--wide", "idle"]] {
+            let mut watching = Terminal::ctl(&daemon, options);
+            watching.wait_until("it is shown", |shown| shown.contains("idle") && shown.contains("STOPPED"));
+            daemon.call("supervisor.startProcess", &["idle".into(), true.into()]);
+            watching.wait_until("the change is shown", |shown| {
+                shown.lines().any(|line| line.starts_with("idle ") && line.contains("RUNNING"))
+            });
+            watching.send("\u{3}");
+            assert_eq!(watching.end().1, 0);
+            daemon.call("supervisor.stopProcess", &["idle".into(), true.into()]);
+        }
+        assert_eq!(daemon.ctl(&["status", "--watch", "nobody"]).transcript(), {
+            "stdout:\nnobody: ERROR (no such process)\n\nexit status 4\n"
+        });
+    });
+}
+
+#[test]
+fn what_reports_does_so_as_json_too() {
+    only_ours(|| {
+        let daemon = daemon("json");
+        let json = |words: &[&str]| -> Value {
+            let output = daemon.ctl(words);
+            serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.transcript()))
+        };
+        let own = env!("CARGO_PKG_VERSION");
+        let versions = json(&["version", "--json"]);
+        assert_eq!(versions["supervisorctl"]["version"], own);
+        assert_eq!(
+            (&versions["supervisord"]["version"], &versions["supervisord"]["supervisor_version"]),
+            (&own.into(), &"4.3.0".into())
+        );
+        assert_eq!(daemon.ctl(&["version"]).stdout, "4.3.0\n");
+        let long = format!(
+            "supervisord {own}, compatible with Supervisor 4.3.0\nsupervisorctl {own}, compatible with Supervisor 4.3.0\n"
+        );
+        assert_eq!(daemon.ctl(&["version", "--long"]).stdout, long);
+        assert_eq!(daemon.ctl(&["version", "x"]).stdout.lines().next(), Some("Error: version accepts no arguments"));
+        assert_eq!(json(&["pid", "--json"])["pid"], daemon.pid());
+        let pids = json(&["pid", "--json", "cat", "idle"]);
+        assert_eq!(pids["programs"][0]["pid"], daemon.pid_of("cat"));
+        assert_eq!(pids["programs"][1], serde_json::json!({"group": "idle", "name": "idle", "pid": null}));
+        assert_eq!(json(&["avail", "--json"])["programs"][0]["name"], "cat");
+        let changes = serde_json::json!({"added": [], "changed": [], "removed": [], "warnings": []});
+        assert_eq!(json(&["reread", "--json"]), changes);
+        assert_eq!(json(&["health", "--json"])["healthy"], true);
+        let idle = json(&["health", "--json", "idle"]);
+        assert_eq!((&idle["healthy"], &idle["programs"][0]["problem"]), (&false.into(), &"STOPPED".into()));
+    });
+}
