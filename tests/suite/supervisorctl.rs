@@ -1,6 +1,6 @@
 //! What `supervisorctl` has beyond the original's.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::programs::{CAT, IDLE, TEAM};
 use crate::harness::terminal::Terminal;
@@ -156,12 +156,94 @@ fn what_reports_does_so_as_json_too() {
         assert_eq!(json(&["pid", "--json"])["pid"], daemon.pid());
         let pids = json(&["pid", "--json", "cat", "idle"]);
         assert_eq!(pids["programs"][0]["pid"], daemon.pid_of("cat"));
-        assert_eq!(pids["programs"][1], serde_json::json!({"group": "idle", "name": "idle", "pid": null}));
+        assert_eq!(pids["programs"][1], json!({"group": "idle", "name": "idle", "pid": null}));
         assert_eq!(json(&["avail", "--json"])["programs"][0]["name"], "cat");
-        let changes = serde_json::json!({"added": [], "changed": [], "removed": [], "warnings": []});
+        let changes = json!({"added": [], "changed": [], "removed": [], "warnings": []});
         assert_eq!(json(&["reread", "--json"]), changes);
         assert_eq!(json(&["health", "--json"])["healthy"], true);
         let idle = json(&["health", "--json", "idle"]);
         assert_eq!((&idle["healthy"], &idle["programs"][0]["problem"]), (&false.into(), &"STOPPED".into()));
+    });
+}
+
+/// What `supervisorctl mcp` answers to messages, by their ids.
+fn mcp(daemon: &Daemon, options: &[&str], messages: &[Value]) -> Vec<Value> {
+    let input: String = messages.iter().map(|message| format!("{message}\n")).collect();
+    let output = daemon.ctl_of(Subject::Ours, &[&["mcp"], options].concat(), &input);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{}", output.stdout);
+    output.stdout.lines().map(|line| serde_json::from_str(line).expect("one message a line")).collect()
+}
+
+fn tool_call(id: i64, name: &str, arguments: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name, "arguments": arguments}})
+}
+
+#[test]
+fn a_model_reads_and_acts_only_with_leave() {
+    only_ours(|| {
+        let mut daemon = daemon("mcp");
+        daemon.wait_for_file("cat.log");
+        daemon.call("supervisor.sendProcessStdin", &["cat".into(), "a line of cat\n".into()]);
+        daemon.wait_until("it is written", |daemon| daemon.read("cat.log").contains("a line of cat"));
+        let messages = [
+            json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+                "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}),
+            json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+            json!({"jsonrpc": "2.0", "id": 2, "method": "ping"}),
+            json!({"jsonrpc": "2.0", "id": 3, "method": "tools/list"}),
+            tool_call(4, "status", &json!({"names": ["idle"]})),
+            tool_call(5, "why", &json!({"name": "idle"})),
+            tool_call(6, "logs", &json!({"name": "cat"})),
+            tool_call(7, "events", &json!({"last": 1000})),
+            tool_call(8, "events", &json!({})),
+            tool_call(9, "plan", &json!({})),
+            tool_call(10, "why", &json!({"name": "catt"})),
+            tool_call(11, "stop", &json!({"names": ["cat"]})),
+        ];
+        let answers = mcp(&daemon, &[], &messages);
+        assert_eq!(
+            answers.iter().filter_map(|answer| answer["id"].as_i64()).collect::<Vec<_>>(),
+            (1..=11).collect::<Vec<_>>()
+        );
+        let text = |id: usize| answers[id - 1]["result"]["content"][0]["text"].as_str().unwrap_or_default();
+        let structured = |id: usize| &answers[id - 1]["result"]["structuredContent"];
+        assert_eq!(answers[0]["result"]["protocolVersion"], "2025-06-18");
+        assert_eq!(answers[1]["result"], json!({}));
+        let tools: Vec<&str> = answers[2]["result"]["tools"]
+            .as_array()
+            .expect("tools")
+            .iter()
+            .filter_map(|tool| tool["name"].as_str())
+            .collect();
+        assert_eq!(tools, ["status", "why", "health", "logs", "daemon_log", "events", "plan"]);
+        assert_eq!(structured(4)["programs"][0]["state"], "STOPPED");
+        assert!(text(5).starts_with("idle is STOPPED"), "{}", text(5));
+        assert_eq!(text(6), "a line of cat\n\n");
+        assert_eq!((text(7), &answers[6]["result"]["isError"]), ("last is a whole number from 1 to 512", &json!(true)));
+        assert!(
+            structured(8)["events"].as_array().is_some_and(|events| events.iter().any(|event| event["name"] == "cat"))
+        );
+        assert_eq!(structured(9)["changed"], json!([]));
+        let unknown = "catt: ERROR (no such process)\nsupervisorctl: did you mean cat?\n";
+        assert_eq!((text(10), &answers[9]["result"]["isError"]), (unknown, &json!(true)));
+        assert_eq!(answers[10]["error"]["code"], -32602);
+        assert_eq!(daemon.state_of("cat"), "RUNNING");
+
+        let acted = mcp(
+            &daemon,
+            &["--allow-control"],
+            &[
+                tool_call(1, "stop", &json!({"names": ["cat"]})),
+                tool_call(2, "start", &json!({"names": ["idle"]})),
+                tool_call(3, "start", &json!({"names": ["idle; shutdown"]})),
+            ],
+        );
+        assert_eq!(acted[0]["result"]["content"][0]["text"], "cat: stopped\n");
+        assert_eq!(acted[1]["result"]["content"][0]["text"], "idle: started\n");
+        assert_eq!(acted[2]["result"]["isError"], true);
+        assert_eq!((daemon.state_of("cat").as_str(), daemon.state_of("idle").as_str()), ("STOPPED", "RUNNING"));
+        daemon.stop();
+        let alone = mcp(&daemon, &[], &[tool_call(1, "status", &json!({}))]);
+        assert_eq!(alone[0]["result"]["isError"], true, "it answers without a daemon, too: {alone:?}");
     });
 }

@@ -132,7 +132,7 @@ shutdown
 ";
 
 /// Verbs that the original does not have; they have tests of their own.
-const ADDED: [&str; 5] = ["events", "health", "upgrade", "wait", "why"];
+const ADDED: [&str; 6] = ["events", "health", "mcp", "upgrade", "wait", "why"];
 
 fn type_all(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
     daemon.wait_for_states(&RUNNING, "RUNNING");

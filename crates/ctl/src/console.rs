@@ -1,7 +1,9 @@
 //! Standard output and standard error of a session.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
+use std::rc::Rc;
 
 use supervisord_wire::terminal_text::{LogFilter, escaped};
 
@@ -35,6 +37,21 @@ impl Console {
             explains,
             is_closed: false,
         }
+    }
+
+    /// A console that keeps what is printed, explanations included, instead of showing it.
+    pub fn recording() -> (Console, Recording) {
+        let recording = Recording::default();
+        let stream = || Box::new(recording.clone());
+        let console = Console {
+            out: stream(),
+            err: stream(),
+            colour: false,
+            interprets_controls: false,
+            explains: true,
+            is_closed: false,
+        };
+        (console, recording)
     }
 
     /// Whether tables may be coloured.
@@ -107,6 +124,28 @@ impl Console {
         let line = format!("{text}\n");
         let line = if self.explains { escaped(&line) } else { line.into() };
         drop(self.err.write_all(line.as_bytes()));
+    }
+}
+
+/// What a console has printed.
+#[derive(Clone, Default)]
+pub struct Recording(Rc<RefCell<Vec<u8>>>);
+
+impl Recording {
+    /// The text so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.borrow()).into_owned()
+    }
+}
+
+impl Write for Recording {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

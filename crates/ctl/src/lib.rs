@@ -15,6 +15,7 @@ mod input;
 mod interrupt;
 mod line;
 mod local_clock;
+mod mcp;
 mod options;
 mod plugin_process;
 mod render;

@@ -10,6 +10,7 @@ mod health;
 mod help;
 mod listing;
 mod logs;
+mod mcp;
 mod plugins;
 mod selection;
 mod table;

@@ -3,11 +3,11 @@
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Verb};
 use super::watch::WATCH;
 use super::wide::{JSON, WIDE};
-use super::{configuration, control, daemon, events, foreground, health, help, listing, logs, wait, why};
+use super::{configuration, control, daemon, events, foreground, health, help, listing, logs, mcp, wait, why};
 use crate::status;
 
 /// All actions, in alphabetical order.
-pub static VERBS: [Verb; 28] = [
+pub static VERBS: [Verb; 29] = [
     Verb {
         name: "EOF",
         daemon_check: DaemonCheck::Unchecked,
@@ -110,6 +110,7 @@ pub static VERBS: [Verb; 28] = [
         ),
         run: logs::maintail,
     },
+    mcp::VERB,
     Verb {
         name: "open",
         daemon_check: DaemonCheck::Unchecked,
