@@ -247,3 +247,48 @@ fn a_model_reads_and_acts_only_with_leave() {
         assert_eq!(alone[0]["result"]["isError"], true, "it answers without a daemon, too: {alone:?}");
     });
 }
+
+#[test]
+fn selectors_stand_where_names_do_and_a_name_wins() {
+    only_ours(|| {
+        let odd = "[program:c*]\ncommand=sleep 1000\nstartsecs=0\n[program:broken]\ncommand=false\nstartretries=0\n";
+        let mut daemon = Scene::with("selectors", &[CAT, IDLE, TEAM, odd].concat()).start(Subject::Ours);
+        daemon.wait_for_states(&["cat", "c*", "team:member_0", "team:member_1"], "RUNNING");
+        daemon.wait_for_state("broken", "FATAL");
+        let names = |words: &[&str]| -> Vec<String> {
+            let listed = daemon.ctl(words).stdout;
+            listed.lines().map(|line| line.split([' ', ':']).next().unwrap_or_default().to_owned()).collect()
+        };
+        assert_eq!(names(&["status", "c*"]), ["c*"], "the name of a program wins");
+        assert_eq!(names(&["status", "c?*"]), ["c*", "cat"]);
+        assert_eq!(names(&["status", "state=fatal", "idle"]), ["broken", "idle"]);
+        assert_eq!(names(&["status", "--wide", "state=STOPPED"]), ["NAME", "idle"]);
+        let lines = |words: &[&str]| -> Vec<String> {
+            let mut lines: Vec<String> = daemon.ctl(words).stdout.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(lines(&["stop", "*:member_*"]), ["team:member_0: stopped", "team:member_1: stopped"]);
+        assert_eq!(
+            lines(&["restart", "state=STOPPED"]),
+            [
+                "idle: ERROR (not running)",
+                "idle: started",
+                "team:member_0: ERROR (not running)",
+                "team:member_0: started",
+                "team:member_1: ERROR (not running)",
+                "team:member_1: started",
+            ]
+        );
+        assert_eq!(lines(&["signal", "CONT", "i*", "idle"]), ["idle: signalled"], "each once");
+        assert_eq!(daemon.ctl(&["start", "state=BACKOFF"]).transcript(), "exit status 0\n");
+        assert_eq!(
+            daemon.ctl(&["start", "x*"]).transcript(),
+            "stdout:\nx*: ERROR (no such process)\n\nexit status 1\n"
+        );
+        let misspelt = "state=RUNING: ERROR (no state is named 'RUNING'; did you mean state=RUNNING?)";
+        assert_eq!(lines(&["stop", "state=RUNING"]), [misspelt]);
+        assert_eq!(lines(&["why", "state=RUNING"]), [misspelt]);
+        assert_eq!(daemon.ctl(&["wait", "team:m*", "--for", "ready"]).code, 0);
+    });
+}

@@ -81,6 +81,11 @@ impl Selector {
         Ok(Selector { text: text.to_owned(), group: group.map(str::to_owned), name: name.to_owned(), kind })
     }
 
+    /// Whether it can only mean one program, whatever programs there are.
+    pub fn is_name(&self) -> bool {
+        matches!(self.kind, Kind::Name)
+    }
+
     fn is_exactly(&self, item: Selectable<'_>) -> bool {
         item.group == self.group.as_deref().unwrap_or(&self.name) && item.name == self.name
     }

@@ -3,6 +3,7 @@
 use supervisord_wire::fault::FaultCode;
 use supervisord_wire::name::{Namespec, namespec};
 
+use super::selection::expanded;
 use super::verb::{Flow, Invocation};
 use crate::client::{Client, ClientError, Outcome};
 use crate::failure::Failure;
@@ -99,8 +100,8 @@ pub(super) fn stop(session: &mut Session, invocation: &Invocation<'_>) -> Result
     if names.is_empty() {
         invocation.misuse(session, status::GENERIC, "Error: stop --dependents requires a process name");
     }
-    for name in names {
-        stop_with_dependents(session, name)?;
+    for name in expanded(session, &names)? {
+        stop_with_dependents(session, &name)?;
     }
     Ok(Flow::Continue)
 }
@@ -122,8 +123,11 @@ fn stop_with_dependents(session: &mut Session, name: &str) -> Result<(), Failure
 
 /// Stops all named processes, then starts them.
 pub(super) fn restart(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
-    Operation::Stop.run(session, &invocation.words)?;
-    start(session, invocation)
+    // The states are those of before the stop.
+    let names = expanded(session, &invocation.words)?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Operation::Stop.run_named(session, &names)?;
+    Operation::Start.run_named(session, &names)
 }
 
 /// Sends a signal: the first argument is its name or number.
@@ -145,6 +149,12 @@ pub(super) fn clear(session: &mut Session, invocation: &Invocation<'_>) -> Resul
 
 impl Operation<'_> {
     fn run(self, session: &mut Session, names: &[&str]) -> Result<Flow, Failure> {
+        let names = expanded(session, names)?;
+        self.run_named(session, &names.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Without selectors.
+    fn run_named(self, session: &mut Session, names: &[&str]) -> Result<Flow, Failure> {
         if names.contains(&"all") {
             let outcomes = self.ask_for_all(session.client()?)?;
             self.wording().report(session, &outcomes)?;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use supervisord_wire::fault::FaultCode;
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 
-use super::selection::{matching, selected};
+use super::selection::{expanded, matching, selected};
 use super::verb::{Flow, Invocation};
 use super::watch::{WATCH, watch};
 use super::wide::{self, print_json};
@@ -95,8 +95,8 @@ pub(super) fn pid(session: &mut Session, invocation: &Invocation<'_>) -> Result<
             session.print(info.pid);
         }
     } else {
-        for name in &invocation.words {
-            pid_of(session, name)?;
+        for name in expanded(session, &invocation.words)? {
+            pid_of(session, &name)?;
         }
     }
     Ok(Flow::Continue)

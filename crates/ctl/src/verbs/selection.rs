@@ -1,7 +1,9 @@
 //! Which processes an action is about.
 
+use supervisord_config::selector::{Selectable, Selector, SelectorError, select};
 use supervisord_wire::info::ProcessInfo;
-use supervisord_wire::name::Namespec;
+use supervisord_wire::name::{Namespec, namespec};
+use supervisord_wire::state::ProcessState;
 
 use crate::client::{ClientError, ProgramStatus};
 use crate::failure::Failure;
@@ -13,17 +15,27 @@ use crate::status;
 pub(super) trait NamedProcess {
     /// The group and the name within it.
     fn names(&self) -> (&str, &str);
+    /// The state.
+    fn state(&self) -> ProcessState;
 }
 
 impl NamedProcess for ProcessInfo {
     fn names(&self) -> (&str, &str) {
         (&self.group, &self.name)
     }
+
+    fn state(&self) -> ProcessState {
+        self.state
+    }
 }
 
 impl NamedProcess for ProgramStatus {
     fn names(&self) -> (&str, &str) {
         (&self.group, &self.name)
+    }
+
+    fn state(&self) -> ProcessState {
+        self.state
     }
 }
 
@@ -37,11 +49,11 @@ pub(super) struct Selection<'a, T> {
 
 /// The processes with these names, in their order; all without a name, or with the name `all`. Prints unknown names.
 pub(super) fn selected<'a, T: NamedProcess>(session: &mut Session, all: &'a [T], names: &[&str]) -> Selection<'a, T> {
-    find(all, names, |name| {
-        let text = match Namespec::parse(name) {
+    find(all, names, |name, problem| {
+        let text = problem.unwrap_or_else(|| match Namespec::parse(name) {
             Namespec { process: Some(_), .. } => format!("{name}: ERROR (no such process)"),
             Namespec { process: None, group } => format!("{group}: ERROR (no such group)"),
-        };
+        });
         session.fail(status::STATUS_UNKNOWN, text);
         session.hints.push(HintRequest::unknown(name, ExpectedName::ProcessOrGroup));
     })
@@ -49,28 +61,106 @@ pub(super) fn selected<'a, T: NamedProcess>(session: &mut Session, all: &'a [T],
 
 /// Like [`selected`], without a word about unknown names.
 pub(super) fn matching<'a, T: NamedProcess>(all: &'a [T], names: &[&str]) -> Selection<'a, T> {
-    find(all, names, |_| {})
+    find(all, names, |_, _| {})
 }
 
-fn find<'a, T: NamedProcess>(all: &'a [T], names: &[&str], mut on_unknown: impl FnMut(&str)) -> Selection<'a, T> {
+fn find<'a, T: NamedProcess>(
+    all: &'a [T],
+    names: &[&str],
+    mut on_unknown: impl FnMut(&str, Option<String>),
+) -> Selection<'a, T> {
     if names.is_empty() || names.contains(&"all") {
         return Selection { processes: all.iter().collect(), is_complete: true };
     }
     let mut selection = Selection { processes: Vec::new(), is_complete: true };
     for name in names {
-        let Namespec { group, process } = Namespec::parse(name);
-        let matches = |item: &&T| {
-            let (of, own) = item.names();
-            of == group && process.as_ref().is_none_or(|process| *process == own)
-        };
-        let before = selection.processes.len();
-        selection.processes.extend(all.iter().filter(matches));
-        if selection.processes.len() == before {
-            on_unknown(name);
-            selection.is_complete = false;
+        let found = named(all, name);
+        if !found.is_empty() || !is_pattern(name) {
+            if found.is_empty() {
+                on_unknown(name, None);
+                selection.is_complete = false;
+            }
+            selection.processes.extend(found);
+            continue;
+        }
+        match chosen(all, name) {
+            Ok(found) if found.is_empty() && !name.starts_with(STATE) => {
+                on_unknown(name, None);
+                selection.is_complete = false;
+            }
+            Ok(found) => selection.processes.extend(found),
+            Err(problem) => {
+                on_unknown(name, Some(format!("{name}: ERROR ({problem})")));
+                selection.is_complete = false;
+            }
         }
     }
     selection
+}
+
+/// What begins a selector for all processes in a state.
+const STATE: &str = "state=";
+
+/// Whether a name that nothing has is a selector of this program's, which the original takes for a name, too.
+fn is_pattern(name: &str) -> bool {
+    let is_group = Namespec::parse(name).process.is_none();
+    !is_group && parsed(name).map_or(true, |selector| !selector.is_name())
+}
+
+fn parsed(text: &str) -> Result<Selector, SelectorError> {
+    Selector::parse(text, &ProcessState::ALL.map(ProcessState::name))
+}
+
+/// The processes that a name means in the original.
+fn named<'a, T: NamedProcess>(all: &'a [T], name: &str) -> Vec<&'a T> {
+    let Namespec { group, process } = Namespec::parse(name);
+    let matches = |item: &&T| {
+        let (of, own) = item.names();
+        of == group && process.as_ref().is_none_or(|process| *process == own)
+    };
+    all.iter().filter(matches).collect()
+}
+
+/// The processes that a selector chooses. The error says why it is none.
+fn chosen<'a, T: NamedProcess>(all: &'a [T], text: &str) -> Result<Vec<&'a T>, String> {
+    let selector = parsed(text).map_err(|error| error.to_string())?;
+    // Only exact names are unknown, and those have been looked for.
+    Ok(select(&[selector], all.iter().collect(), |item: &&T| selectable(*item)).unwrap_or_default())
+}
+
+fn selectable<T: NamedProcess>(item: &T) -> Selectable<'_> {
+    let (group, name) = item.names();
+    Selectable { group, name, state: item.state().name() }
+}
+
+/// The names with the names of processes in the place of each selector that is no name of a process. One that chooses nothing
+/// stays, so that it is refused like an unknown name, but for a state in which no process is.
+pub(super) fn expanded(session: &mut Session, words: &[&str]) -> Result<Vec<String>, Failure> {
+    let as_they_are = || words.iter().map(|word| (*word).to_owned()).collect();
+    if words.contains(&"all") || !words.iter().any(|word| is_pattern(word)) {
+        return Ok(as_they_are());
+    }
+    let infos = session.client()?.all_process_info()?;
+    let mut names = Vec::new();
+    for word in words {
+        if !is_pattern(word) || !named(&infos, word).is_empty() {
+            names.push((*word).to_owned());
+            continue;
+        }
+        match chosen(&infos, word) {
+            Ok(found) if found.is_empty() && word.starts_with(STATE) => {
+                session.console.explain(format_args!("{word}: no process is in this state"));
+            }
+            Ok(found) if !found.is_empty() => {
+                names.extend(found.iter().map(|info| namespec(&info.group, &info.name)));
+            }
+            Ok(_) => names.push((*word).to_owned()),
+            Err(problem) => session.fail(status::GENERIC, format_args!("{word}: ERROR ({problem})")),
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    Ok(names)
 }
 
 /// All programs, as the JSON API knows them; none where the daemon has no such API, which is said.
@@ -94,4 +184,36 @@ pub(super) fn lacks_json(error: &ClientError) -> bool {
 pub(super) fn say_json_is_missing(session: &mut Session, action: &str) {
     let text = format_args!("ERROR: this supervisord has no JSON API (/api/v1), which {action} needs");
     session.fail(status::GENERIC, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::samples::program;
+
+    #[test]
+    fn names_come_first_and_in_their_order_then_patterns_and_states() {
+        let all = [
+            program("web", "RUNNING", "runs"),
+            program("work", "FATAL", "out_of_attempts"),
+            program("w*", "EXITED", "not_restarted"),
+        ];
+        for (names, expected, is_complete) in [
+            (&["work", "web"][..], &["work", "web"][..], true),
+            (&["w*"], &["w*"], true),
+            (&["wo*"], &["work"], true),
+            (&["w?*"], &["web", "work", "w*"], true),
+            (&["state=FATAL"], &["work"], true),
+            (&["state=STOPPED"], &[], true),
+            (&["web", "x*"], &["web"], false),
+            (&["state=FATL"], &[], false),
+            (&["wrok"], &[], false),
+            (&["nothing:*"], &[], false),
+            (&[], &["web", "work", "w*"], true),
+        ] {
+            let selection = matching(&all, names);
+            let found: Vec<&str> = selection.processes.iter().map(|program| program.name.as_str()).collect();
+            assert_eq!((found.as_slice(), selection.is_complete), (expected, is_complete), "{names:?}");
+        }
+    }
 }
