@@ -182,7 +182,6 @@ fn tool_call(id: i64, name: &str, arguments: &Value) -> Value {
 fn a_model_reads_and_acts_only_with_leave() {
     only_ours(|| {
         let mut daemon = daemon("mcp");
-        daemon.wait_for_file("cat.log");
         daemon.call("supervisor.sendProcessStdin", &["cat".into(), "a line of cat\n".into()]);
         daemon.wait_until("it is written", |daemon| daemon.read("cat.log").contains("a line of cat"));
         let messages = [

@@ -51,7 +51,6 @@ impl EventStream {
     }
 
     /// Takes a piece; returns what ends the stream.
-    #[expect(clippy::type_complexity, reason = "an end with or without an error")]
     fn take(
         &mut self,
         piece: Option<Result<bytes::Bytes, ClientError>>,

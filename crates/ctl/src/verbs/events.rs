@@ -77,31 +77,30 @@ fn events(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fa
             return Ok(Flow::Continue);
         }
     };
-    let mut last = match remembered(session, &request) {
-        Ok(last) => last,
-        Err(Failure::Client(error)) if lacks_json(&error) => {
-            say_json_is_missing(session, "events");
-            return Ok(Flow::Continue);
-        }
+    match remembered(session, &request) {
+        Ok(last) if request.follow => follow(session, &request, last)?,
+        Ok(_) => {}
+        Err(Failure::Client(error)) if lacks_json(&error) => say_json_is_missing(session, "events"),
         Err(failure) => return Err(failure),
-    };
+    }
+    Ok(Flow::Continue)
+}
+
+/// Prints what happens after the event `last` until Ctrl-C, whatever happens to the daemon.
+fn follow(session: &mut Session, request: &Request, mut last: String) -> Result<(), Failure> {
     let mut is_said = false;
-    while request.follow {
-        match follow(session, &request, &mut last) {
-            Ok(Followed::Interrupted) => break,
+    loop {
+        match follow_one(session, request, &mut last) {
+            Ok(Followed::Interrupted) => return Ok(()),
             Ok(Followed::Disconnected) => {}
             Err(Failure::Client(error)) if error.is_passing() => {}
             Err(failure) => return Err(failure),
-        }
-        if session.console.is_closed() {
-            break;
         }
         if !std::mem::replace(&mut is_said, true) {
             session.console.explain("the connection has ended; trying to reach supervisord again (Ctrl-C to give up)");
         }
         thread::sleep(RECONNECT_AFTER);
     }
-    Ok(Flow::Continue)
 }
 
 /// Prints as many of the past events as are asked for; returns the id of the last one there is.
@@ -141,8 +140,8 @@ enum Followed {
     Disconnected,
 }
 
-/// Prints what happens after the event `last`, which it moves on.
-fn follow(session: &mut Session, request: &Request, last: &mut String) -> Result<Followed, Failure> {
+/// Prints what happens after the event `last`, which it moves on, until the connection ends.
+fn follow_one(session: &mut Session, request: &Request, last: &mut String) -> Result<Followed, Failure> {
     let stream: EventStream = session.client()?.events(Some(last))?;
     let (interrupted, stopper) = (Arc::new(AtomicBool::new(false)), stream.stopper());
     let flag = Arc::clone(&interrupted);
