@@ -35,6 +35,7 @@ mod real_configs;
 mod refused;
 mod reread;
 mod restarts;
+mod rights;
 mod scale;
 mod scripts;
 mod shell;

@@ -46,6 +46,7 @@ fn coverage() {
         crate::readiness::PINNED,
         crate::hooks::PINNED,
         crate::oneshot::PINNED,
+        crate::rights::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

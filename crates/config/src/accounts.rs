@@ -1,5 +1,7 @@
 //! Users and groups, by name or number.
 
+use std::str::FromStr;
+
 use crate::complaint::Complaint;
 use crate::convert::integer;
 use crate::host::{Account, DaemonHost};
@@ -20,6 +22,20 @@ fn group(text: &str, host: &dyn DaemonHost) -> Option<u32> {
         Ok(gid) => u32::try_from(gid).ok().filter(|&gid| host.group_exists(gid)),
         Err(_) => host.group_by_name(text),
     }
+}
+
+/// The id of a user, who needs no account where the id itself is given.
+pub(crate) fn user_id(text: &str, host: &dyn DaemonHost) -> Result<u32, Complaint> {
+    match u32::from_str(text.trim()) {
+        Ok(uid) => Ok(uid),
+        Err(_) => user(text, host).map(|account| account.uid),
+    }
+}
+
+/// The id of a group, which needs no entry where the id itself is given.
+pub(crate) fn group_id(text: &str, host: &dyn DaemonHost) -> Result<u32, Complaint> {
+    let id = u32::from_str(text.trim()).ok().or_else(|| group(text, host));
+    id.ok_or_else(|| Complaint::quoting("Invalid group name ", text, ""))
 }
 
 /// The ids of `user` or `user:group`; no group id where no group is named.

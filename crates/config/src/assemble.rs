@@ -27,6 +27,7 @@ mod processes;
 mod servers;
 mod supervisord;
 mod unknown;
+mod users;
 
 pub use dependencies::resolve_dependencies;
 use inputs::Inputs;
@@ -139,7 +140,9 @@ fn assemble(
     if purpose != Purpose::Fragment {
         dependencies::resolve_all(&mut groups, inputs)?;
     }
-    let servers = servers::servers(inputs, &variables)?;
+    let users = users::users(inputs, &variables)?;
+    let servers = servers::servers(inputs, &variables, &users)?;
+    users::check_names(inputs, &servers)?;
     supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;
     if !servers.is_empty()
         && let Err(error) = plugins::check_main_interface(inputs.ini, &rpc_interfaces)

@@ -53,11 +53,11 @@ pub(crate) fn has_wildcard(text: &str) -> bool {
 }
 
 /// One component of a pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern(Vec<Piece>);
 
 /// What a pattern is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     /// Any text.
     Star,
@@ -66,7 +66,7 @@ enum Piece {
 }
 
 /// A set of characters.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Class {
     ranges: Vec<(char, char)>,
     is_negated: bool,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::client_user::ClientUser;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
 use crate::probe::Probe;
@@ -241,6 +242,8 @@ pub struct HttpServer {
     pub address: ServerAddress,
     /// User name and password (plain, or `{SHA}` and 40 hex digits), when authentication is on.
     pub credentials: Option<RequiredCredentials>,
+    /// Who else may use it, with rights of their own.
+    pub users: Vec<ClientUser>,
     /// Let links on the web page change something, as the original's do, and not only forms.
     pub get_actions: bool,
 }

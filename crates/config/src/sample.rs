@@ -32,7 +32,7 @@ struct Block {
 }
 
 #[rustfmt::skip]
-const BLOCKS: [Block; 11] = [
+const BLOCKS: [Block; 12] = [
     Block { kind: S::UnixHttpServer, header: "[unix_http_server]", column: 27, lines: &[
         "file=/tmp/supervisor.sock",
         ";chmod=0700",
@@ -45,6 +45,7 @@ const BLOCKS: [Block; 11] = [
         ";username=user",
         ";password=123",
     ] },
+    Block { kind: S::User, header: ";[user:theusername]", column: 27, lines: &[] },
     Block { kind: S::Supervisord, header: "[supervisord]", column: 28, lines: &[
         "logfile=/tmp/supervisord.log",
         "logfile_maxbytes=50MB",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use supervisord_config::pyrepr::repr;
 
 use crate::refusal::{Reason, Refusal};
+use crate::scope::ProgramScope;
 
 /// What somebody may do. Each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,12 +23,14 @@ pub enum Right {
 /// Who asks for something. A copy shares the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// The user name, if a password proved it; none where the server asks for no password.
+    /// The user name, if a password, a token or the system proved it; none where the server asks for nothing.
     pub name: Option<Arc<str>>,
     /// The interface that was used.
     pub way: Way,
     /// The highest right; none for an actor who may do nothing.
     pub right: Option<Right>,
+    /// The programs that exist for the actor.
+    pub programs: ProgramScope,
 }
 
 /// An interface, with the client at its other end.
@@ -57,7 +60,7 @@ pub enum ClientPeer {
 impl Actor {
     /// A plug-in, which may do everything: the configuration of the daemon names its code.
     pub const fn plug_in() -> Actor {
-        Actor { name: None, way: Way::PlugIn, right: Some(Right::Administer) }
+        Actor { name: None, way: Way::PlugIn, right: Some(Right::Administer), programs: ProgramScope::All }
     }
 
     /// Refuses what needs a right that this actor does not have.
@@ -66,6 +69,16 @@ impl Actor {
             return Ok(());
         }
         Err(Refusal::with(Reason::NotPermitted, format_args!("{self} may not {needed}")))
+    }
+
+    /// Refuses what is about the daemon as a whole to an actor for whom only some programs exist.
+    pub fn check_all_programs(&self, needed: Right) -> Result<(), Refusal> {
+        self.check(needed)?;
+        if self.programs.is_all() {
+            return Ok(());
+        }
+        let text = format_args!("{self} may not {needed} more than some programs");
+        Err(Refusal::with(Reason::NotPermitted, text))
     }
 }
 
@@ -124,7 +137,7 @@ mod tests {
     #[test]
     fn a_refusal_says_who_may_not_do_what() {
         let way = Way::Page(ClientPeer::Unix { uid: Some(1000), pid: Some(42) });
-        let actor = Actor { name: Some("eve".into()), way, right: Some(Right::View) };
+        let actor = Actor { name: Some("eve".into()), way, right: Some(Right::View), programs: ProgramScope::All };
         let text = "user 'eve' via the web page from the unix socket, uid 1000, pid 42 may not operate";
         assert_eq!(actor.check(Right::Operate), Err(Refusal::with(Reason::NotPermitted, text)));
         let actor = Actor { name: None, way: Way::Rpc(ClientPeer::Inet(([127, 0, 0, 1], 80).into())), ..actor };

@@ -85,7 +85,7 @@ mod tests {
 
     fn line_of(call: Call) -> String {
         let way = Way::Rpc(ClientPeer::Inet(SocketAddr::from(([127, 0, 0, 1], 4711))));
-        line(&Actor { name: Some("eve".into()), way, right: None }, &call)
+        line(&Actor { name: Some("eve".into()), way, ..Actor::plug_in() }, &call)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use supervisord_config::diff::Difference;
 use supervisord_config::model::{Config, Process};
 
-use crate::actor::Right;
+use crate::actor::{Actor, Right};
 use crate::event::ProcessName;
 pub use crate::refusal::{Reason, Refusal};
 
@@ -136,5 +136,15 @@ impl Call {
             | Call::RegisterProcess { .. }
             | Call::UnregisterProcess { .. } => Right::Administer,
         }
+    }
+
+    /// Refuses it to an actor whose right or programs are not enough. Of what is about programs the supervisor does the part
+    /// that the actor's programs are.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn check(&self, actor: &Actor) -> Result<(), Refusal> {
+        let is_about_daemon = self.right() == Right::Administer || matches!(self, Call::SendRemoteCommEvent { .. });
+        if is_about_daemon { actor.check_all_programs(self.right()) } else { actor.check(self.right()) }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::event::{Event, ProcessName};
+use crate::scope::ProgramScope;
 
 /// The most events that are kept.
 const MOST: usize = 512;
@@ -87,11 +88,13 @@ impl History {
         self.events.back().map_or(self.dropped, |event| event.number)
     }
 
-    /// At most so many events after this number. One that was never given is before everything.
-    pub fn since(&self, number: u64, most: usize) -> Since {
+    /// At most so many events after this number, of those that somebody may see. A number that was never given is before
+    /// everything.
+    pub fn since(&self, number: u64, most: usize, scope: &ProgramScope) -> Since {
         let has_gap = number < self.dropped || number > self.last();
         let from = if has_gap { 0 } else { self.events.partition_point(|event| event.number <= number) };
-        Since { events: self.events.range(from..).take(most).cloned().collect(), has_gap }
+        let visible = self.events.range(from..).filter(|event| scope.includes_event(&event.event));
+        Since { events: visible.take(most).cloned().collect(), has_gap }
     }
 }
 
@@ -156,7 +159,7 @@ mod tests {
     }
 
     fn numbers(history: &History, number: u64) -> (Vec<u64>, bool) {
-        let Since { events, has_gap } = history.since(number, usize::MAX);
+        let Since { events, has_gap } = history.since(number, usize::MAX, &ProgramScope::All);
         (events.into_iter().map(|event| event.number).collect(), has_gap)
     }
 
@@ -170,7 +173,7 @@ mod tests {
         assert_eq!(numbers(&history, 100), (vec![150, 151, 152, 400], false));
         assert_eq!(numbers(&history, 151), (vec![152, 400], false));
         assert_eq!(numbers(&history, 400), (vec![], false));
-        assert_eq!(history.since(100, 2).events.len(), 2);
+        assert_eq!(history.since(100, 2, &ProgramScope::All).events.len(), 2);
     }
 
     #[test]

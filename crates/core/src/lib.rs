@@ -25,6 +25,7 @@ pub mod rotation;
 pub mod row;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
+pub mod scope;
 pub mod supervisor;
 pub mod texts;
 pub mod ticks;

@@ -23,8 +23,10 @@ use guarded::Guarded;
 
 mod guarded;
 mod logs;
+mod visible;
 
 pub use logs::LogTail;
+pub use visible::VisibleView;
 
 /// Reads the configuration, now or again; the error is the message of the original. It may block.
 pub type ReadConfig = Arc<dyn Fn(Purpose) -> Result<Config, String> + Send + Sync>;
@@ -97,19 +99,24 @@ impl Api {
         Api { gate, loading: Mutex::default(), activity, blocking: BlockingThreads::default(), answers, clock }
     }
 
-    /// The published state.
-    pub fn view(&self, actor: &Actor) -> Result<&View, Refusal> {
-        Ok(&self.gate.open(actor, Right::View)?.view)
+    /// The published state, as far as it exists for this actor.
+    pub fn view<'a>(&'a self, actor: &'a Actor) -> Result<VisibleView<'a>, Refusal> {
+        Ok(VisibleView::new(&self.gate.open(actor, Right::View)?.view, actor))
+    }
+
+    /// Refuses what is told about all programs together to an actor for whom only some exist.
+    pub fn sees_all_programs(&self, actor: &Actor) -> Result<(), Refusal> {
+        self.gate.open_for_all_programs(actor, Right::View).map(|_| ())
     }
 
     /// The published state for an interface that shows the passwords and environments of the configuration.
     pub fn view_with_secrets(&self, actor: &Actor) -> Result<&View, Refusal> {
-        Ok(&self.gate.open(actor, Right::Administer)?.view)
+        Ok(&self.gate.open_for_all_programs(actor, Right::Administer)?.view)
     }
 
     /// Refuses a method of a plug-in, of which nobody knows what it does, to an actor who may not do everything.
     pub fn may_call_plug_in(&self, actor: &Actor) -> Result<(), Refusal> {
-        self.gate.open(actor, Right::Administer).map(|_| ())
+        self.gate.open_for_all_programs(actor, Right::Administer).map(|_| ())
     }
 
     /// The process of this name; a whole group is none.
@@ -122,7 +129,7 @@ impl Api {
 
     /// Hands a call to control and waits until it is done, however long that takes.
     pub async fn call(&self, actor: &Actor, call: Call) -> Result<Answer, CallFailure> {
-        let daemon = self.gate.open(actor, call.right())?;
+        let daemon = self.gate.open_for(actor, &call)?;
         answer(send(daemon, actor, call)).await
     }
 
@@ -143,7 +150,7 @@ impl Api {
         call: fn(Box<Config>) -> Call,
     ) -> Result<Answer, CallFailure> {
         // The right of both calls that need a configuration: what is not allowed is not read either.
-        let daemon = self.gate.open(actor, Right::Administer)?;
+        let daemon = self.gate.open_for_all_programs(actor, Right::Administer)?;
         let turn = self.loading.lock().await;
         let load = daemon.load_config.clone();
         let config = match self.blocking.run(move || load(purpose)).await? {

@@ -151,7 +151,8 @@ fn help_text() -> String {
     let settings = SETTINGS.map(line).concat();
     format!(
         "supervisord -- run a set of applications as daemons.\n\nUsage: supervisord [options]\n\nOptions:\n\
-         {settings}-v/--version -- print the version and exit\n-h/--help -- print this text and exit\n\n"
+         {settings}-v/--version -- print the version and exit\n-h/--help -- print this text and exit\n\n\
+         supervisord hash-password -- print the hash of a password; see supervisord hash-password --help\n\n"
     )
 }
 

@@ -14,6 +14,7 @@ mod file_end;
 pub mod follow;
 pub mod generation;
 pub mod hand_over;
+mod hash_password;
 pub mod host;
 pub mod keeper;
 pub mod memory_budget;

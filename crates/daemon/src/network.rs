@@ -3,6 +3,7 @@
 //! It decides nothing. What it is asked goes to the [`Api`](crate::api::Api), as it is or by way of XML-RPC.
 
 pub mod listen;
+pub mod passwords;
 
 mod acceptor;
 mod access;
@@ -15,7 +16,6 @@ mod dates;
 mod limits;
 mod logs;
 mod origin;
-mod passwords;
 mod plane;
 mod query;
 mod reply;

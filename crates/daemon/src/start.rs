@@ -18,7 +18,7 @@ use crate::generation::{Generation, GenerationContext, GenerationEnd, Reader, ca
 use crate::host::SystemHost;
 use crate::plugins::process::Launcher;
 use crate::start_error::StartError;
-use crate::{hand_over, keeper};
+use crate::{hand_over, hash_password, keeper};
 
 /// Runs `supervisord`.
 pub fn main() -> ExitCode {
@@ -31,6 +31,9 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|argument| argument == SELF_TEST) {
         return self_test(arguments);
+    }
+    if arguments.get(1).is_some_and(|argument| argument == hash_password::ARGUMENT) {
+        return hash_password::run(arguments.get(2..).unwrap_or_default());
     }
     let program = name_of(&arguments);
     let done = match command_line::parse(arguments) {

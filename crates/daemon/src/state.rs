@@ -5,6 +5,7 @@
 //! hold it up, tear it or be too full for it. The state file beside the pid file is written by the output plane as soon as
 //! its disk takes it; it counts only where the keeper was killed, too. A daemon that ends in an orderly way leaves neither.
 
+mod client_user;
 pub mod command;
 pub mod configuration;
 mod definition;

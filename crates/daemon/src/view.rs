@@ -11,6 +11,7 @@ use supervisord_config::model::Config;
 use supervisord_core::event::Event;
 use supervisord_core::history::{History, Since};
 use supervisord_core::row::Row;
+use supervisord_core::scope::ProgramScope;
 use supervisord_sys::start_time::boot_time;
 use supervisord_wire::state::Mood;
 
@@ -105,9 +106,9 @@ impl View {
         self.revisions.after(revision).await;
     }
 
-    /// At most so many events after this number, the oldest first.
-    pub fn events_since(&self, number: u64, most: usize) -> Since {
-        self.lock_history().since(number, most)
+    /// At most so many events after this number, the oldest first, of those that somebody may see.
+    pub fn events_since(&self, number: u64, most: usize, scope: &ProgramScope) -> Since {
+        self.lock_history().since(number, most, scope)
     }
 
     /// The number of the last event.

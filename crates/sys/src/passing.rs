@@ -102,6 +102,11 @@ pub fn peer(connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     system::peer(connection)
 }
 
+/// The ids of all groups of the process that opened a connection on a unix socket, as they were then.
+pub fn peer_groups(connection: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    system::peer_groups(connection)
+}
+
 /// Why a message cannot be sent now, but possibly later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
@@ -287,6 +292,8 @@ mod tests {
         let myself = (crate::user::effective_uid(), crate::Pid::current().get());
         assert_eq!(peer(accepted.as_fd()).unwrap(), myself);
         assert_eq!(peer(connection.as_fd()).unwrap(), myself);
+        let own_group = nix::unistd::getegid().as_raw();
+        assert!(peer_groups(accepted.as_fd()).unwrap().contains(&own_group));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
         let long = directory.path().join("d".repeat(200));
         fs::create_dir(&long).unwrap();

@@ -1,6 +1,7 @@
 //! `[inet_http_server]` and `[unix_http_server]`.
 
 use super::inputs::Inputs;
+use crate::client_user::ClientUser;
 use crate::error::ConfigError;
 use crate::expand::ExpansionNames;
 use crate::host::DaemonHost;
@@ -11,7 +12,11 @@ use crate::reader::Reader;
 use crate::schema::SectionKind;
 
 /// All servers: inet before unix, each in file order.
-pub(super) fn servers(inputs: &Inputs<'_>, variables: &ExpansionNames<'_>) -> Result<Vec<HttpServer>, ConfigError> {
+pub(super) fn servers(
+    inputs: &Inputs<'_>,
+    variables: &ExpansionNames<'_>,
+    users: &[ClientUser],
+) -> Result<Vec<HttpServer>, ConfigError> {
     let mut servers = Vec::new();
     for reader in inputs.sections(SectionKind::InetHttpServer) {
         servers.push(inet(&reader, variables, inputs.host)?);
@@ -20,6 +25,7 @@ pub(super) fn servers(inputs: &Inputs<'_>, variables: &ExpansionNames<'_>) -> Re
     for reader in inputs.sections(SectionKind::UnixHttpServer) {
         servers.push(unix(&reader, variables, &located, inputs.host)?);
     }
+    servers.iter_mut().for_each(|server| server.users = users.to_vec());
     Ok(servers)
 }
 
@@ -29,7 +35,8 @@ fn inet(reader: &Reader<'_>, names: &ExpansionNames<'_>, on: &dyn DaemonHost) ->
     let (host, port) = address.ok_or_else(|| no_value(reader, "port"))?;
     let address = ServerAddress::Inet { host, port };
     let get_actions = reader.get("get_actions", names, on)?;
-    Ok(HttpServer { section: reader.section().to_owned(), address, credentials, get_actions })
+    let section = reader.section().to_owned();
+    Ok(HttpServer { section, address, credentials, users: Vec::new(), get_actions })
 }
 
 fn unix(
@@ -50,7 +57,8 @@ fn unix(
     let (uid, gid) = owner.map_or((None, None), |(uid, gid)| (Some(uid), gid));
     let address = ServerAddress::Unix { path: path::absolute_from_home(file, host), mode, uid, gid };
     let get_actions = reader.get("get_actions", names, host)?;
-    Ok(HttpServer { section: reader.section().to_owned(), address, credentials, get_actions })
+    let section = reader.section().to_owned();
+    Ok(HttpServer { section, address, credentials, users: Vec::new(), get_actions })
 }
 
 fn no_value(reader: &Reader<'_>, option: &str) -> ConfigError {

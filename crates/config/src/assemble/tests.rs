@@ -11,6 +11,7 @@ use crate::readiness::ReadyWhen;
 use crate::{Purpose, load, load_with};
 
 mod messages;
+mod users;
 
 fn host(text: &str) -> FakeHost {
     FakeHost::new().file("/conf/c.conf", text)

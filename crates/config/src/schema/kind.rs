@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use self::Kind as K;
 use crate::accounts;
+use crate::client_user::UserRole;
 use crate::complaint::Complaint;
 use crate::convert;
 use crate::duration;
@@ -12,8 +13,10 @@ use crate::expand::{ExpansionNames, expand_again};
 use crate::host::DaemonHost;
 use crate::model::{ActivityLog, LogFile, OnUnhealthy, ProgramType, StopSteps};
 use crate::pacing;
+use crate::password_form;
 use crate::path;
 use crate::probe::Probe;
+use crate::program_patterns::ProgramPatterns;
 use crate::pytext::strip;
 use crate::python_name;
 use crate::readiness::ReadyWhen;
@@ -26,6 +29,17 @@ pub enum Kind {
     Text,
     /// A text that is nobody's business.
     Password,
+    /// A password that is hashed.
+    PasswordHash,
+    /// A token that is hashed.
+    TokenHash,
+    UserRole,
+    /// Patterns of programs, separated by commas.
+    ProgramPatterns,
+    /// The number of a user, or its name.
+    UserId,
+    /// The number of a group, or its name.
+    GroupId,
     Integer,
     /// A number from 0 to 1.
     Fraction,
@@ -104,6 +118,12 @@ impl Kind {
     pub const fn describe(self) -> &'static str {
         match self {
             K::Text | K::Password => "text",
+            K::PasswordHash => "{ARGON2ID}, {BCRYPT} or {SHA} and a hash",
+            K::TokenHash => "{SHA256} and 64 hexadecimal digits",
+            K::UserRole => "viewer, operator or admin",
+            K::ProgramPatterns => "NAME, GROUP:NAME or GROUP:*, separated by commas",
+            K::UserId => "user name or id",
+            K::GroupId => "group name or id",
             K::Command => "program and arguments",
             K::Integer => "whole number",
             K::Fraction => "number from 0 to 1",
@@ -152,6 +172,10 @@ impl Kind {
     /// What is wrong with it, in the original's words.
     pub fn convert(self, text: &str) -> Result<ConfigValue<'static>, Complaint> {
         Ok(match self {
+            K::PasswordHash => ConfigValue::Text(password_form::hashed_password(text)?.into()),
+            K::TokenHash => ConfigValue::Text(password_form::hashed_token(text)?.into()),
+            K::UserRole => ConfigValue::Text(UserRole::parse(text)?.word().into()),
+            K::ProgramPatterns => ConfigValue::Text(ProgramPatterns::parse(text)?.to_string().into()),
             K::Integer => ConfigValue::Integer(convert::integer(text)?),
             K::ByteSize => ConfigValue::Integer(convert::byte_size(text)?),
             K::Octal => ConfigValue::Integer(convert::octal(text)?.into()),
@@ -189,6 +213,8 @@ impl Kind {
             K::Text
             | K::Password
             | K::User
+            | K::UserId
+            | K::GroupId
             | K::Owner
             | K::Directory
             | K::File
@@ -205,6 +231,8 @@ impl Kind {
         let host = context.host;
         Ok(match self {
             K::User => ConfigValue::User(Cow::Owned(accounts::user(text, host)?)),
+            K::UserId => ConfigValue::Integer(accounts::user_id(text, host)?.into()),
+            K::GroupId => ConfigValue::Integer(accounts::group_id(text, host)?.into()),
             K::Owner => {
                 let (user, group) = accounts::owner(text, host)?;
                 ConfigValue::Owner(user, group)

@@ -108,7 +108,7 @@ impl OptionSpec {
 
     /// Whether messages must not show its value.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Password | Kind::Environment)
+        matches!(self.kind, Kind::Password | Kind::PasswordHash | Kind::TokenHash | Kind::Environment)
     }
 
     /// What a value must be; nothing where any text will do.

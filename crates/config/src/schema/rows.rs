@@ -19,18 +19,25 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 110] = [
+pub(super) static ROWS: [OptionSpec; 116] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
     row(S::UnixHttpServer, "username", K::Text, NO_LOGIN, "3.0", Reload, "user name that clients must send"),
-    row(S::UnixHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "password that clients must send: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
+    row(S::UnixHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "password that clients must send: plain, {SHA} and 40 hex digits, or {ARGON2ID} or {BCRYPT} and a hash"),
     row(S::UnixHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Reload, "links, not only forms, can start and stop programs"),
 
     row(S::InetHttpServer, "port", K::InetAddress, Required, "3.0", Reload, "address to listen on; *:9001 for every interface"),
     row(S::InetHttpServer, "username", K::Text, NO_LOGIN, "3.0", Reload, "user name that clients must send"),
-    row(S::InetHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "password that clients must send: plain, {SHA} and 40 hex digits, or {ARGON2ID} and a hash"),
+    row(S::InetHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "password that clients must send: plain, {SHA} and 40 hex digits, or {ARGON2ID} or {BCRYPT} and a hash"),
     row(S::InetHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Reload, "links, not only forms, can start and stop programs"),
+
+    row(S::User, "password", K::PasswordHash, Unset("none"), "0.1.0", Reload, "hash of the password, as supervisord hash-password prints it").example("{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH"),
+    row(S::User, "token", K::TokenHash, Unset("none"), "0.1.0", Reload, "hash of the token that programs send as Authorization: Bearer TOKEN").example("{SHA256}0000000000000000000000000000000000000000000000000000000000000000"),
+    row(S::User, "uid", K::UserId, Unset("none"), "0.1.0", Reload, "the system's user whose programs are let in on the unix socket without a password").example("1000"),
+    row(S::User, "gid", K::GroupId, Unset("none"), "0.1.0", Reload, "the system's group whose members are let in on the unix socket without a password").example("1000"),
+    row(S::User, "role", K::UserRole, Is("viewer"), "0.1.0", Reload, "viewer reads states and logs, operator also starts, stops and signals, admin may do everything").example("operator"),
+    row(S::User, "programs", K::ProgramPatterns, Unset("all programs"), "0.1.0", Reload, "the programs that the user sees and acts on; all others do not exist for the user").example("web:*, db"),
 
     row(S::Supervisord, "logfile", K::ActivityLog, Is("supervisord.log"), "3.0", Reload, "activity log; syslog sends it to the system log").kept(field!(Supervisord: logfile)),
     row(S::Supervisord, "logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Reload, "rotate the activity log at this size; 0 for never").kept(field!(Supervisord: logfile_maxbytes)),

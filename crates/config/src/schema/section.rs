@@ -7,6 +7,7 @@ use self::SectionKind as S;
 pub enum SectionKind {
     UnixHttpServer,
     InetHttpServer,
+    User,
     Supervisord,
     RpcInterface,
     Supervisorctl,
@@ -20,9 +21,10 @@ pub enum SectionKind {
 
 impl SectionKind {
     /// All kinds, in the order of the sample and the reference.
-    pub const ALL: [SectionKind; 11] = [
+    pub const ALL: [SectionKind; 12] = [
         S::UnixHttpServer,
         S::InetHttpServer,
+        S::User,
         S::Supervisord,
         S::RpcInterface,
         S::Supervisorctl,
@@ -39,6 +41,7 @@ impl SectionKind {
         match self {
             S::UnixHttpServer => "unix_http_server",
             S::InetHttpServer => "inet_http_server",
+            S::User => "user",
             S::Supervisord => "supervisord",
             S::RpcInterface => "rpcinterface",
             S::Supervisorctl => "supervisorctl",
@@ -60,6 +63,10 @@ impl SectionKind {
             S::InetHttpServer => {
                 "A server on a TCP port. Whoever can connect can start and stop programs, and the password travels in\n\
                  the clear: do not open it to a network you do not trust."
+            }
+            S::User => {
+                "Somebody who may use the servers, with a role. With such a section, nobody else may use a server without\n\
+                 username and password but root and the daemon's own user on the unix socket."
             }
             S::Supervisord => "The daemon itself.",
             S::RpcInterface => {

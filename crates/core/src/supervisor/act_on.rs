@@ -8,6 +8,7 @@ use crate::call::{ProcessAction, Reason};
 use crate::event::ProcessName;
 use crate::last_request::RequestedAction;
 use crate::process::{Machine, MachineInput, Wanted};
+use crate::scope::ProgramScope;
 use crate::time::Now;
 
 impl Supervisor {
@@ -16,12 +17,13 @@ impl Supervisor {
         &mut self,
         now: Now,
         call: CallId,
+        scope: &ProgramScope,
         action: ProcessAction,
         processes: Vec<ProcessName>,
         wait: bool,
     ) {
         self.open_job(call, ReplyForm::Array);
-        let ids = self.named(call, processes);
+        let ids = self.named(call, scope, processes);
         match action {
             ProcessAction::Start => {
                 for id in self.dependencies.in_order(ids) {
@@ -46,12 +48,15 @@ impl Supervisor {
         }
     }
 
-    /// The processes with these names, each once.
-    fn named(&mut self, call: CallId, names: Vec<ProcessName>) -> Vec<ProcessId> {
+    /// The processes with these names that are within the scope, each once.
+    fn named(&mut self, call: CallId, scope: &ProgramScope, names: Vec<ProcessName>) -> Vec<ProcessId> {
         let members = self.members.iter();
         let by_name: HashMap<(&str, &str), ProcessId> =
             members.map(|(id, member)| ((&*member.group, &*member.config.identity.name), *id)).collect();
-        let id_of = |name: &ProcessName| by_name.get(&(&*name.group, &*name.process)).copied();
+        let id_of = |name: &ProcessName| {
+            let id = by_name.get(&(&*name.group, &*name.process)).copied();
+            id.filter(|_| scope.includes(&name.group, &name.process))
+        };
         let mut ids: Vec<ProcessId> = names.iter().filter_map(id_of).collect();
         let unknown: Vec<ProcessName> = names.into_iter().filter(|name| id_of(name).is_none()).collect();
         let mut seen = HashSet::new();

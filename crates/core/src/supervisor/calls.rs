@@ -16,12 +16,13 @@ use crate::call::{Answer, Call, CallOutcome, Reason, Refusal};
 use crate::event::Event;
 use crate::output::Channel;
 use crate::process::{Machine, Obstacle};
+use crate::scope::ProgramScope;
 use crate::time::Now;
 
 /// The processes a name stands for.
 enum Target {
     One(ProcessId),
-    Group(usize),
+    Group(Vec<ProcessId>),
 }
 
 impl Supervisor {
@@ -34,7 +35,7 @@ impl Supervisor {
         }
         self.collecting = Some(id);
         self.asker = actor.to_string().into();
-        let result = self.perform(now, id, call);
+        let result = self.perform(now, id, &actor.programs, call);
         self.collecting = None;
         match result {
             Ok(CallProgress::Done(answer)) => self.reply(id, Ok(answer)),
@@ -46,7 +47,8 @@ impl Supervisor {
         }
     }
 
-    fn perform(&mut self, now: Now, id: CallId, call: Call) -> Result<CallProgress, Refusal> {
+    /// Does what somebody asks for whom only the programs of this scope exist.
+    fn perform(&mut self, now: Now, id: CallId, scope: &ProgramScope, call: Call) -> Result<CallProgress, Refusal> {
         match call {
             Call::Shutdown => self.set_mood(Mood::Shutdown),
             Call::Restart { config } => self.restart(config),
@@ -58,34 +60,34 @@ impl Supervisor {
             Call::SendRemoteCommEvent { kind, data } => {
                 self.emit(Event::RemoteCommunication { kind, data });
             }
-            Call::StartProcess { name, wait } => return self.start_one(id, &name, wait),
+            Call::StartProcess { name, wait } => return self.start_one(id, scope, &name, wait),
             Call::StartProcessGroup { group, wait } => {
-                let index = self.known_group(&group)?;
-                return Ok(self.start_many(id, self.members_by_priority(index), wait));
+                let members = self.members_of_group(scope, &group)?;
+                return Ok(self.start_many(id, members, wait));
             }
-            Call::StartAllProcesses { wait } => return Ok(self.start_many(id, self.all_by_priority(), wait)),
-            Call::StopProcess { name, wait } => return self.stop_one(now, id, &name, wait),
-            Call::StopWithDependents { name, wait } => return self.stop_with_dependents(now, id, &name, wait),
+            Call::StartAllProcesses { wait } => return Ok(self.start_many(id, self.all_by_priority(scope), wait)),
+            Call::StopProcess { name, wait } => return self.stop_one(now, id, scope, &name, wait),
+            Call::StopWithDependents { name, wait } => return self.stop_with_dependents(now, id, scope, &name, wait),
             Call::StopProcessGroup { group, wait } => {
-                let index = self.known_group(&group)?;
-                return Ok(self.stop_many(now, id, self.members_by_priority(index), wait));
+                let members = self.members_of_group(scope, &group)?;
+                return Ok(self.stop_many(now, id, members, wait));
             }
-            Call::StopAllProcesses { wait } => return Ok(self.stop_many(now, id, self.all_by_priority(), wait)),
-            Call::SignalProcess { name, signal } => return self.signal_one(id, &name, &signal),
+            Call::StopAllProcesses { wait } => return Ok(self.stop_many(now, id, self.all_by_priority(scope), wait)),
+            Call::SignalProcess { name, signal } => return self.signal_one(id, scope, &name, &signal),
             Call::SignalProcessGroup { group, signal } => {
-                let index = self.known_group(&group)?;
-                return Ok(self.signal_many(id, self.members_by_priority(index), &signal));
+                let members = self.members_of_group(scope, &group)?;
+                return Ok(self.signal_many(id, members, &signal));
             }
             Call::SignalAllProcesses { signal } => {
-                return Ok(self.signal_many(id, self.all_by_priority(), &signal));
+                return Ok(self.signal_many(id, self.all_by_priority(scope), &signal));
             }
             Call::ActOn { action, processes, wait } => {
-                self.act_on(now, id, action, processes, wait);
+                self.act_on(now, id, scope, action, processes, wait);
                 return Ok(CallProgress::Waiting);
             }
-            Call::SendProcessStdin { name, chars } => return self.send_stdin(id, &name, chars),
-            Call::ClearProcessLogs { name } => return self.clear_one(id, &name),
-            Call::ClearAllProcessLogs => return Ok(self.clear_all(id)),
+            Call::SendProcessStdin { name, chars } => return self.send_stdin(id, scope, &name, chars),
+            Call::ClearProcessLogs { name } => return self.clear_one(id, scope, &name),
+            Call::ClearAllProcessLogs => return Ok(self.clear_all(id, scope)),
             // No job in both cases: there is no process to wait for, and a job without any would be answered at once.
             Call::Upgrade => {
                 self.effects.push_back(Effect::Upgrade { call: id });
@@ -196,9 +198,15 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start_one(&mut self, call: CallId, name: &str, wait: bool) -> Result<CallProgress, Refusal> {
-        match self.target(name)? {
-            Target::Group(index) => Ok(self.start_many(call, self.members_by_priority(index), wait)),
+    fn start_one(
+        &mut self,
+        call: CallId,
+        scope: &ProgramScope,
+        name: &str,
+        wait: bool,
+    ) -> Result<CallProgress, Refusal> {
+        match self.target(scope, name)? {
+            Target::Group(members) => Ok(self.start_many(call, members, wait)),
             Target::One(id) => {
                 self.open_job(call, ReplyForm::Single);
                 self.begin_start(call, id, wait);
@@ -220,9 +228,16 @@ impl Supervisor {
         CallProgress::Waiting
     }
 
-    fn stop_one(&mut self, now: Now, call: CallId, name: &str, wait: bool) -> Result<CallProgress, Refusal> {
-        match self.target(name)? {
-            Target::Group(index) => Ok(self.stop_many(now, call, self.members_by_priority(index), wait)),
+    fn stop_one(
+        &mut self,
+        now: Now,
+        call: CallId,
+        scope: &ProgramScope,
+        name: &str,
+        wait: bool,
+    ) -> Result<CallProgress, Refusal> {
+        match self.target(scope, name)? {
+            Target::Group(members) => Ok(self.stop_many(now, call, members, wait)),
             Target::One(id) => {
                 self.open_job(call, ReplyForm::Single);
                 if self.is(id, Machine::can_be_stopped) {
@@ -259,23 +274,34 @@ impl Supervisor {
         &mut self,
         now: Now,
         call: CallId,
+        scope: &ProgramScope,
         name: &str,
         wait: bool,
     ) -> Result<CallProgress, Refusal> {
-        let named = match self.target(name)? {
+        let named = match self.target(scope, name)? {
             Target::One(id) => vec![id],
-            Target::Group(index) => self.members_by_priority(index),
+            Target::Group(members) => members,
         };
         let all = self.dependencies.with_dependents(named);
+        if all.iter().any(|id| !self.is_in(scope, *id) && self.is(*id, Machine::can_be_stopped)) {
+            let text = format_args!("{name} cannot be stopped with its dependents, of which some are not yours");
+            return Err(Refusal::with(Reason::NotPermitted, text));
+        }
         match all.iter().any(|id| self.is(*id, Machine::can_be_stopped)) {
             true => Ok(self.stop_many(now, call, all, wait)),
             false => Err(Refusal::with(Reason::NotRunning, name)),
         }
     }
 
-    fn signal_one(&mut self, call: CallId, name: &str, signal: &str) -> Result<CallProgress, Refusal> {
-        match self.target(name)? {
-            Target::Group(index) => Ok(self.signal_many(call, self.members_by_priority(index), signal)),
+    fn signal_one(
+        &mut self,
+        call: CallId,
+        scope: &ProgramScope,
+        name: &str,
+        signal: &str,
+    ) -> Result<CallProgress, Refusal> {
+        match self.target(scope, name)? {
+            Target::Group(members) => Ok(self.signal_many(call, members, signal)),
             Target::One(id) => {
                 let number = known_signal(signal)?;
                 if !self.is(id, Machine::takes_signals) {
@@ -307,8 +333,14 @@ impl Supervisor {
         CallProgress::Waiting
     }
 
-    fn send_stdin(&mut self, call: CallId, name: &str, chars: Vec<u8>) -> Result<CallProgress, Refusal> {
-        let id = self.single_target(name)?;
+    fn send_stdin(
+        &mut self,
+        call: CallId,
+        scope: &ProgramScope,
+        name: &str,
+        chars: Vec<u8>,
+    ) -> Result<CallProgress, Refusal> {
+        let id = self.single_target(scope, name)?;
         let Some(member) = self.members.get(&id) else { return Err(Refusal::with(Reason::UnknownName, name)) };
         if !member.machine.takes_input() {
             return Err(Refusal::with(Reason::NotRunning, name));
@@ -331,16 +363,16 @@ impl Supervisor {
         self.finish_item(call, id, result);
     }
 
-    fn clear_one(&mut self, call: CallId, name: &str) -> Result<CallProgress, Refusal> {
-        let id = self.single_target(name)?;
+    fn clear_one(&mut self, call: CallId, scope: &ProgramScope, name: &str) -> Result<CallProgress, Refusal> {
+        let id = self.single_target(scope, name)?;
         self.open_job(call, ReplyForm::Single);
         self.begin_clear(call, id);
         Ok(CallProgress::Waiting)
     }
 
-    fn clear_all(&mut self, call: CallId) -> CallProgress {
+    fn clear_all(&mut self, call: CallId, scope: &ProgramScope) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
-        for id in self.all_by_priority() {
+        for id in self.all_by_priority(scope) {
             self.begin_clear(call, id);
         }
         CallProgress::Waiting
@@ -361,22 +393,50 @@ impl Supervisor {
         }
     }
 
-    fn all_by_priority(&self) -> Vec<ProcessId> {
-        self.groups_by_priority().into_iter().flat_map(|index| self.members_by_priority(index)).collect()
+    fn all_by_priority(&self, scope: &ProgramScope) -> Vec<ProcessId> {
+        let groups = self.groups_by_priority().into_iter();
+        groups.flat_map(|index| self.members_in(scope, index)).collect()
     }
 
-    fn target(&self, name: &str) -> Result<Target, Refusal> {
-        let unknown = || Refusal::with(Reason::UnknownName, name);
-        let spec = Namespec::parse(name);
-        let index = self.group_index(&spec.group).ok_or_else(unknown)?;
-        match spec.process {
-            None => Ok(Target::Group(index)),
-            Some(process) => self.find(&spec.group, &process).map(Target::One).ok_or_else(unknown),
+    /// The members of a group that are within the scope.
+    fn members_in(&self, scope: &ProgramScope, index: usize) -> Vec<ProcessId> {
+        let mut members = self.members_by_priority(index);
+        members.retain(|id| self.is_in(scope, *id));
+        members
+    }
+
+    fn is_in(&self, scope: &ProgramScope, id: ProcessId) -> bool {
+        let Some(member) = self.members.get(&id) else { return false };
+        scope.includes(&member.group, &member.config.identity.name)
+    }
+
+    /// Those of a group that is named. One without any within the scope is unknown.
+    fn members_of_group(&self, scope: &ProgramScope, group: &str) -> Result<Vec<ProcessId>, Refusal> {
+        let index = self.known_group(group)?;
+        let members = self.members_in(scope, index);
+        match scope.is_all() || !members.is_empty() {
+            true => Ok(members),
+            false => Err(Refusal::with(Reason::UnknownName, group)),
         }
     }
 
-    fn single_target(&self, name: &str) -> Result<ProcessId, Refusal> {
-        match self.target(name)? {
+    fn target(&self, scope: &ProgramScope, name: &str) -> Result<Target, Refusal> {
+        let unknown = || Refusal::with(Reason::UnknownName, name);
+        let spec = Namespec::parse(name);
+        match spec.process {
+            None => {
+                let members = self.members_of_group(scope, &spec.group).map_err(|_| unknown())?;
+                Ok(Target::Group(members))
+            }
+            Some(process) => {
+                let found = self.find(&spec.group, &process).filter(|id| self.is_in(scope, *id));
+                found.map(Target::One).ok_or_else(unknown)
+            }
+        }
+    }
+
+    fn single_target(&self, scope: &ProgramScope, name: &str) -> Result<ProcessId, Refusal> {
+        match self.target(scope, name)? {
             Target::One(id) => Ok(id),
             Target::Group(_) => Err(Refusal::with(Reason::UnknownName, name)),
         }

@@ -26,6 +26,7 @@ mod plug_ins;
 mod programs;
 mod readiness;
 mod recycling;
+mod scopes;
 mod shutdown;
 mod snapshot;
 mod turns;
@@ -451,9 +452,13 @@ impl World {
     }
 
     fn call(&mut self, call: Call) -> CallId {
+        self.call_as(Actor::plug_in(), call)
+    }
+
+    fn call_as(&mut self, actor: Actor, call: Call) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        self.give(SupervisorInput::Call { id, actor: Actor::plug_in(), call });
+        self.give(SupervisorInput::Call { id, actor, call });
         id
     }
 

@@ -1,7 +1,7 @@
 //! The one place where rights are checked.
 
 use supervisord_core::actor::{Actor, Right};
-use supervisord_core::call::Refusal;
+use supervisord_core::call::{Call, Refusal};
 
 /// Something that an actor gets at only with the right to it.
 pub(super) struct Guarded<T> {
@@ -16,6 +16,18 @@ impl<T> Guarded<T> {
     /// What is guarded, for an actor with this right.
     pub(super) fn open(&self, actor: &Actor, needed: Right) -> Result<&T, Refusal> {
         actor.check(needed)?;
+        Ok(&self.guarded)
+    }
+
+    /// What is guarded, for an actor with this right to the daemon as a whole, and not only to some programs.
+    pub(super) fn open_for_all_programs(&self, actor: &Actor, needed: Right) -> Result<&T, Refusal> {
+        actor.check_all_programs(needed)?;
+        Ok(&self.guarded)
+    }
+
+    /// What is guarded, for an actor who may make this call.
+    pub(super) fn open_for(&self, actor: &Actor, call: &Call) -> Result<&T, Refusal> {
+        call.check(actor)?;
         Ok(&self.guarded)
     }
 

@@ -33,9 +33,9 @@ impl LogTail {
 }
 
 impl Api {
-    /// The path of the activity log; none with syslog.
+    /// The path of the activity log, which tells of all programs; none with syslog.
     pub fn activity_file(&self, actor: &Actor) -> Result<Option<&str>, Refusal> {
-        Ok(self.gate.open(actor, Right::View)?.activity_file.as_deref())
+        Ok(self.gate.open_for_all_programs(actor, Right::View)?.activity_file.as_deref())
     }
 
     /// The path of a log of this process, if it has one.

@@ -1,14 +1,11 @@
-//! Basic authentication: one user name and password per server, asked of every request.
-
-use std::cell::RefCell;
+//! Authentication: a user name with a password, a token, or what the system tells about the other end of a unix socket. Every
+//! request is asked.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use subtle::ConstantTimeEq;
-use supervisord_config::model::RequiredCredentials;
 use supervisord_core::actor::ClientPeer;
 use tokio::sync::Semaphore;
 
@@ -16,9 +13,13 @@ use crate::blocking::BlockingThreads;
 use crate::memory_budget::is_possible;
 use crate::network::passwords;
 use crate::network::reply::Reply;
+use crate::network::socket::Socket;
 
+mod logins;
 mod throttle;
 
+use logins::Login;
+pub use logins::{Logins, Principal};
 use throttle::Throttle;
 
 /// Some clients leave the padding out.
@@ -27,11 +28,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The last credentials of one server that a slow check has found correct.
-#[derive(Default)]
-pub struct VerifiedCredentials {
-    last: RefCell<Option<Vec<u8>>>,
-}
+/// In place of a user name, where a token is guessed. No user has a name with a colon.
+const ANY_TOKEN: &[u8] = b"token:";
 
 /// Checks the credentials of requests, for all servers.
 pub struct Authenticator {
@@ -42,10 +40,10 @@ pub struct Authenticator {
 }
 
 /// The result of checking the credentials of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authentication {
     /// The request may proceed.
-    Admitted,
+    Admitted(Principal),
     /// The credentials are missing or wrong.
     Refused,
     /// The credentials were not checked: the client has sent too many wrong ones.
@@ -54,38 +52,111 @@ pub enum Authentication {
     NoMemory,
 }
 
+/// What a request presents.
+enum Presented {
+    /// `user:password`.
+    Basic(Vec<u8>),
+    /// A token.
+    Bearer(Vec<u8>),
+}
+
 impl Authenticator {
     /// Slow checks run on these threads.
     pub fn new(blocking: BlockingThreads) -> Authenticator {
         Authenticator { throttle: Throttle::new(), slow: Semaphore::new(1), blocking }
     }
 
-    /// Checks the credentials in these headers. Calls `slowed` when a client that guesses passwords has to wait from now on.
-    pub async fn authenticate(
+    /// Finds out who sends a request with these headers. Calls `slowed` when a client that guesses has to wait from now on.
+    pub async fn identify(
         &self,
-        credentials: &RequiredCredentials,
+        logins: &Logins,
         headers: &HeaderMap,
-        verified: &VerifiedCredentials,
+        socket: &Socket,
+        slowed: impl FnOnce(),
+    ) -> Authentication {
+        if logins.is_open() {
+            return Authentication::Admitted(Principal::nobody());
+        }
+        let client = socket.client();
+        if !headers.contains_key(AUTHORIZATION) {
+            let known = logins.of_peer(client, || socket.peer_groups());
+            return known.map_or(Authentication::Refused, Authentication::Admitted);
+        }
+        self.authenticate(logins, headers, client, slowed).await
+    }
+
+    /// Checks the credentials in these headers.
+    async fn authenticate(
+        &self,
+        logins: &Logins,
+        headers: &HeaderMap,
         client: ClientPeer,
         slowed: impl FnOnce(),
     ) -> Authentication {
-        let Some(presented) = presented(headers) else { return Authentication::Refused };
-        let Some((username, password)) = split(&presented) else { return Authentication::Refused };
-        let guesser = self.throttle.guesser(client, username);
-        let hash = passwords::slow_hash(credentials);
+        match presented(headers) {
+            None => Authentication::Refused,
+            Some(Presented::Bearer(token)) => {
+                let check = async || logins.of_token(&token).map(|login| login.identity.clone());
+                self.guess(client, ANY_TOKEN, None, slowed, check).await
+            }
+            Some(Presented::Basic(pair)) => {
+                let Some((name, password)) = split(&pair) else { return Authentication::Refused };
+                let login = logins.of_name(name);
+                if login.is_some_and(|login| login.remembers(&pair)) {
+                    return self.remembered(client, name, login).await;
+                }
+                // A password is checked even where the name is wrong, so that the time tells nothing about the name.
+                let written = login.and_then(|login| login.password.as_deref()).or_else(|| logins.decoy());
+                let Some(written) = written else { return Authentication::Refused };
+                let slow = passwords::is_slow(written).then_some(written);
+                let check = async || {
+                    let is_good = match slow {
+                        None => passwords::is(written, password),
+                        Some(_) => self.is_slowly(written, password).await,
+                    };
+                    let login = login.filter(|_| is_good)?;
+                    if slow.is_some() {
+                        login.remember(pair.clone());
+                    }
+                    Some(login.identity.clone())
+                };
+                self.guess(client, name, slow, slowed, check).await
+            }
+        }
+    }
+
+    /// What was found correct before is let in without another check, when its turn comes.
+    async fn remembered(&self, client: ClientPeer, name: &[u8], login: Option<&Login>) -> Authentication {
+        let mut place = None;
+        let guesser = self.throttle.guesser(client, name);
+        match login {
+            Some(login) if self.throttle.wait(guesser, &mut place).await => {
+                Authentication::Admitted(login.identity.clone())
+            }
+            _ => Authentication::TooMany,
+        }
+    }
+
+    /// Makes a check for a client that may be guessing: of this user name, with a password that is slow to check.
+    async fn guess(
+        &self,
+        client: ClientPeer,
+        name: &[u8],
+        slow: Option<&str>,
+        slowed: impl FnOnce(),
+        check: impl AsyncFnOnce() -> Option<Principal>,
+    ) -> Authentication {
+        let guesser = self.throttle.guesser(client, name);
         let mut place = None;
         loop {
             if !self.throttle.wait(guesser, &mut place).await {
                 return Authentication::TooMany;
             }
-            if hash.is_some() && verified.remembers(&presented) {
-                return Authentication::Admitted;
-            }
-            let _turn = match hash {
+            let _turn = match slow {
                 Some(_) => self.slow.acquire().await.ok(),
                 None => None,
             };
-            if hash.is_some_and(|hash| !is_possible(passwords::memory_of(hash))) {
+            if slow.is_some_and(|written| !is_possible(passwords::memory_of(written))) {
                 return Authentication::NoMemory;
             }
             if !self.throttle.pay(guesser) {
@@ -94,48 +165,30 @@ impl Authenticator {
             if place.is_some_and(|place| place.is_first) {
                 slowed();
             }
-            let is_good = match hash {
-                None => passwords::matches(credentials, username, password),
-                Some(hash) => self.matches_slowly(&credentials.username, hash, username, password).await,
-            };
-            if !is_good {
-                return Authentication::Refused;
-            }
+            let Some(identity) = check().await else { return Authentication::Refused };
             self.throttle.give_back(guesser);
-            if hash.is_some() {
-                verified.remember(presented);
-            }
-            return Authentication::Admitted;
+            return Authentication::Admitted(identity);
         }
     }
 
-    async fn matches_slowly(&self, name: &str, hash: &str, username: &[u8], password: &[u8]) -> bool {
-        let (hash, password) = (hash.to_owned(), password.to_owned());
-        // The password is checked even where the name is wrong, so that the time tells nothing about the name.
-        let verified = self.blocking.compute(move || passwords::has_hash(&password, &hash));
-        verified.await.unwrap_or(false) & bool::from(username.ct_eq(name.as_bytes()))
+    async fn is_slowly(&self, written: &str, password: &[u8]) -> bool {
+        let (written, password) = (written.to_owned(), password.to_owned());
+        self.blocking.compute(move || passwords::is(&written, &password)).await.unwrap_or(false)
     }
 }
 
-impl VerifiedCredentials {
-    fn remembers(&self, presented: &[u8]) -> bool {
-        self.last.borrow().as_deref().is_some_and(|last| presented.ct_eq(last).into())
-    }
-
-    fn remember(&self, presented: Vec<u8>) {
-        *self.last.borrow_mut() = Some(presented);
-    }
-}
-
-/// `user:password` as the request presents it; none if the header is missing or malformed.
-fn presented(headers: &HeaderMap) -> Option<Vec<u8>> {
+/// What the request presents; none if the header is malformed.
+fn presented(headers: &HeaderMap) -> Option<Presented> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let blank = value.iter().position(|byte| *byte == b' ')?;
-    let (scheme, encoded) = value.split_at(blank);
+    let (scheme, rest) = value.split_at(blank);
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return Some(Presented::Bearer(rest.trim_ascii().to_owned()));
+    }
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return None;
     }
-    BASE64.decode(encoded.trim_ascii()).ok()
+    BASE64.decode(rest.trim_ascii()).ok().map(Presented::Basic)
 }
 
 fn split(presented: &[u8]) -> Option<(&[u8], &[u8])> {

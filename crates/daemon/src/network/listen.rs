@@ -145,7 +145,13 @@ pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activi
             activity.log(LogLevel::Info, &format!("RPC interface '{namespace}' initialized"));
         }
         let section = &server.config.section;
+        for user in server.config.users.iter().filter(|user| !user.password.as_deref().is_none_or(passwords::is_usable))
+        {
+            let text = format!("The password hash of [user:{}] cannot be read and lets nobody in", user.name);
+            activity.log(LogLevel::Critical, &text);
+        }
         match &server.config.credentials {
+            None if !server.config.users.is_empty() => (),
             None => {
                 let text = format!("Server '{section}' running without any HTTP authentication checking");
                 activity.log(LogLevel::Critical, &text);
@@ -153,7 +159,7 @@ pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activi
                     activity.log(LogLevel::Warn, &warning);
                 }
             }
-            Some(credentials) if !passwords::is_usable(credentials) => activity.log(
+            Some(credentials) if !passwords::is_usable(&credentials.password) => activity.log(
                 LogLevel::Critical,
                 &format!("Server '{section}' has a password hash that cannot be read and refuses every request"),
             ),
@@ -175,7 +181,7 @@ fn unprotected_warning(server: &OpenServer) -> Option<String> {
     };
     Some(format!(
         "Server '{}' listens on {where_to} without a password: whoever can connect can start and stop programs ({}: write \
-         port=127.0.0.1:{}, or set username and password)",
+         port=127.0.0.1:{}, or set username and password, or add a section [user:NAME])",
         server.config.section,
         place(&server.config),
         address.port()

@@ -7,7 +7,8 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
-use supervisord_core::actor::{Actor, ClientPeer, Right, Way};
+use supervisord_core::actor::{Actor, ClientPeer, Way};
+use supervisord_core::scope::ProgramScope;
 use supervisord_sys::host::node_name;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_local;
@@ -18,7 +19,7 @@ use crate::memory_budget::{MemoryBudget, Reservation, is_possible};
 use crate::network::access::{AccessEntry, PeerName};
 use crate::network::api_v1::{Caller, Sent};
 use crate::network::assets::Assets;
-use crate::network::auth::Authentication;
+use crate::network::auth::{Authentication, Logins, Principal};
 use crate::network::limits::Limits;
 use crate::network::logs::LogStreams;
 use crate::network::origin::{Sender, Unguarded};
@@ -79,17 +80,14 @@ impl PlaneContext {
 pub struct Server {
     /// Its configuration.
     pub config: HttpServer,
-    /// The only user; none where the server asks for no password.
-    user: Option<Arc<str>>,
-    /// Good credentials that were expensive to check.
-    pub verified: auth::VerifiedCredentials,
+    /// Who may use it.
+    logins: Logins,
 }
 
 impl Server {
     /// A server nobody has logged in to yet.
     pub fn new(config: HttpServer) -> Rc<Server> {
-        let user = config.credentials.as_ref().map(|credentials| credentials.username.as_str().into());
-        Rc::new(Server { config, user, verified: auth::VerifiedCredentials::default() })
+        Rc::new(Server { logins: Logins::new(&config), config })
     }
 }
 
@@ -99,12 +97,14 @@ pub struct Service {
     shared: Rc<PlaneContext>,
     server: Rc<Server>,
     socket: Rc<Socket>,
+    /// Who sends the request; none before that is known, and for whom it cannot be found out.
+    identity: Option<Principal>,
 }
 
 impl Service {
     /// For the connection on `socket`, which was accepted by `server`.
     pub fn new(shared: Rc<PlaneContext>, server: Rc<Server>, socket: Rc<Socket>) -> Service {
-        Service { shared, server, socket }
+        Service { shared, server, socket, identity: None }
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Broken> {
@@ -129,19 +129,16 @@ impl Service {
         Ok(reply.into_response(self.socket))
     }
 
-    async fn handle(self, request: Request<Incoming>) -> Result<Reply, Broken> {
+    async fn handle(mut self, request: Request<Incoming>) -> Result<Reply, Broken> {
         if !is_possible(0) {
             return Ok(refused(StatusCode::SERVICE_UNAVAILABLE));
         }
-        if let Some(credentials) = &self.server.config.credentials {
-            let (headers, verified, client) = (request.headers(), &self.server.verified, self.socket.client());
-            match self.shared.authenticator.authenticate(credentials, headers, verified, client, || self.slowed()).await
-            {
-                Authentication::Admitted => (),
-                Authentication::Refused => return Ok(auth::refusal()),
-                Authentication::TooMany => return Ok(auth::too_many()),
-                Authentication::NoMemory => return Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
-            }
+        let (authenticator, logins) = (&self.shared.authenticator, &self.server.logins);
+        match authenticator.identify(logins, request.headers(), &self.socket, || self.slowed()).await {
+            Authentication::Admitted(identity) => self.identity = Some(identity),
+            Authentication::Refused => return Ok(auth::refusal()),
+            Authentication::TooMany => return Ok(auth::too_many()),
+            Authentication::NoMemory => return Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
         }
         if api_v1::below(request.uri().path()).is_some() {
             return Ok(self.resource(request).await);
@@ -169,7 +166,7 @@ impl Service {
         }
         let local = self.socket.local_address().filter(|local| origin::is_loopback(local.ip()));
         match (&self.server.config.address, local) {
-            (ServerAddress::Inet { host, .. }, Some(local)) if self.server.config.credentials.is_none() => {
+            (ServerAddress::Inet { host, .. }, Some(local)) if self.server.logins.is_open() => {
                 let names = [&**host, &node_name()];
                 origin::sender(headers, Some(Unguarded { port: local.port(), names: &names }))
             }
@@ -200,9 +197,13 @@ impl Service {
         }
     }
 
-    /// Who asks, by this way: today everybody who is let in may do everything.
+    /// Who asks, by this way.
     fn actor(&self, way: fn(ClientPeer) -> Way) -> Actor {
-        Actor { name: self.server.user.clone(), way: way(self.socket.client()), right: Some(Right::Administer) }
+        let way = way(self.socket.client());
+        match self.identity.clone() {
+            Some(Principal { name, right, programs }) => Actor { name, way, right: Some(right), programs },
+            None => Actor { name: None, way, right: None, programs: ProgramScope::All },
+        }
     }
 
     /// What is below `/api/v1`.

@@ -73,6 +73,11 @@ impl Socket {
         self.transport.borrow().local_address()
     }
 
+    /// The groups of the user at the other end of a unix socket.
+    pub fn peer_groups(&self) -> Vec<u32> {
+        self.transport.borrow().peer_groups()
+    }
+
     /// What the connection is doing.
     pub fn phase(&self) -> ConnectionPhase {
         self.phase.get()

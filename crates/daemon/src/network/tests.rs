@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use supervisord_config::client_user::ClientUser;
 use supervisord_config::model::{HttpServer, LogLevel, RequiredCredentials, ServerAddress};
 use supervisord_config::samples;
 use supervisord_core::call::{Answer, Call, CallOutcome};
@@ -57,6 +58,7 @@ struct Plane {
 struct Setup {
     limits: Limits,
     credentials: Option<RequiredCredentials>,
+    users: Vec<ClientUser>,
     get_actions: bool,
     rote: Rote,
     clock: Clock,
@@ -73,6 +75,7 @@ impl Default for Setup {
         Setup {
             limits: Limits::default(),
             credentials: None,
+            users: Vec::new(),
             get_actions: false,
             rote,
             clock,
@@ -90,6 +93,7 @@ impl Setup {
             section: section.into(),
             address,
             credentials: self.credentials.clone(),
+            users: self.users.clone(),
             get_actions: self.get_actions,
         };
         let path = format!("{}/s.sock", directory.path().display());

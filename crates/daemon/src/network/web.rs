@@ -11,13 +11,12 @@ use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
-use crate::api::{Api, CallFailure};
+use crate::api::{Api, CallFailure, VisibleView};
 use crate::network::assets;
 use crate::network::dates::ctime;
 use crate::network::origin::Sender;
 use crate::network::reply::{Broken, Reply};
 use crate::network::route::encode;
-use crate::view::View;
 
 mod action;
 mod csrf;
@@ -102,17 +101,17 @@ pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Field
         Err(refusal) => return Ok(refusal::reply(&refusal)),
     };
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
-        return Ok(show(api, view, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
+        return Ok(show(api, &view, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
     let Some(action) = action::PageAction::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
     match asked.objection(fields.has_csrf_token()).filter(|_| action.changes_something()) {
-        Some(objection) => Ok(show(api, view, StatusCode::FORBIDDEN, links, objection).await),
+        Some(objection) => Ok(show(api, &view, StatusCode::FORBIDDEN, links, objection).await),
         None => match action.perform(api, actor).await {
             Ok(message) => Ok(redirect(&message)),
             Err(CallFailure::Refused(refusal)) => {
-                Ok(show(api, view, StatusCode::FORBIDDEN, links, &refusal::text(&refusal)).await)
+                Ok(show(api, &view, StatusCode::FORBIDDEN, links, &refusal::text(&refusal)).await)
             }
             Err(CallFailure::Ended) => Err(Broken),
         },
@@ -171,7 +170,7 @@ struct StatusRow {
     actions: Vec<Option<(&'static str, &'static str)>>,
 }
 
-async fn show(api: &Api, view: &View, status: StatusCode, links: bool, message: &str) -> Reply {
+async fn show(api: &Api, view: &VisibleView<'_>, status: StatusCode, links: bool, message: &str) -> Reply {
     let Some(reservation) = api.answers.reserve_soon(view.len() * ROW_BYTES).await else {
         return unavailable();
     };

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
+use supervisord_config::client_user::ClientUser;
 use supervisord_config::model::{self, LogLevel, NoticeLevel};
 use supervisord_config::schema::{default_supervisord, options_of_supervisord};
 
+use super::client_user::UserRecord;
 use super::definition::GroupRecord;
 use super::options::{self, Level};
 
@@ -63,6 +65,8 @@ struct Server {
     address: Address,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     credentials: Option<Credentials>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    users: Vec<UserRecord>,
     #[serde(default)]
     get_actions: bool,
 }
@@ -172,7 +176,7 @@ impl From<Configuration> for model::Config {
 
 impl From<&model::HttpServer> for Server {
     fn from(server: &model::HttpServer) -> Server {
-        let model::HttpServer { section, address, credentials, get_actions } = server.clone();
+        let model::HttpServer { section, address, credentials, users, get_actions } = server.clone();
         Server {
             section,
             address: match address {
@@ -181,6 +185,7 @@ impl From<&model::HttpServer> for Server {
             },
             credentials: credentials
                 .map(|model::RequiredCredentials { username, password }| Credentials { username, password }),
+            users: users.into_iter().map(UserRecord::from).collect(),
             get_actions,
         }
     }
@@ -188,7 +193,7 @@ impl From<&model::HttpServer> for Server {
 
 impl From<Server> for model::HttpServer {
     fn from(server: Server) -> model::HttpServer {
-        let Server { section, address, credentials, get_actions } = server;
+        let Server { section, address, credentials, users, get_actions } = server;
         model::HttpServer {
             section,
             address: match address {
@@ -197,6 +202,7 @@ impl From<Server> for model::HttpServer {
             },
             credentials: credentials
                 .map(|Credentials { username, password }| model::RequiredCredentials { username, password }),
+            users: users.into_iter().map(ClientUser::from).collect(),
             get_actions,
         }
     }

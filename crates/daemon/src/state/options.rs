@@ -114,7 +114,9 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
     Ok(match kind {
         K::Boolean => ConfigValue::Boolean(bool::deserialize(json)?),
         K::Signals if json.is_array() => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
-        K::Integer | K::ByteSize | K::Octal | K::Signals => ConfigValue::Integer(i64::deserialize(json)?),
+        K::Integer | K::ByteSize | K::Octal | K::Signals | K::UserId | K::GroupId => {
+            ConfigValue::Integer(i64::deserialize(json)?)
+        }
         K::StopSteps | K::RecycleAfter => {
             kind.convert(&String::deserialize(json)?).map_err(serde_json::Error::custom)?
         }
@@ -151,6 +153,10 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::Text
         | K::Command
         | K::Password
+        | K::PasswordHash
+        | K::TokenHash
+        | K::UserRole
+        | K::ProgramPatterns
         | K::ExitWhen
         | K::ProgramType
         | K::StopScope

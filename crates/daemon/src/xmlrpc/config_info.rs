@@ -9,6 +9,8 @@ use supervisord_core::output::Channel;
 use supervisord_core::row::Row;
 use supervisord_wire::value::Value;
 
+use crate::api::VisibleView;
+
 /// What an option that is not set looks like.
 const NONE: &str = "none";
 
@@ -80,23 +82,27 @@ fn is_log_of(channel: Channel, option: &str) -> bool {
 
 /// One struct for every process of the configuration, sorted by process name; equal names keep the order of their groups.
 ///
-/// `in_use` tells whether a group is active, `row` finds an active process by group and name.
-pub fn all(config: &Config, in_use: impl Fn(&str) -> bool, row: impl Fn(&str, &str) -> Option<Arc<Row>>) -> Value {
+/// `audience` says which processes there are, and what may be told of them.
+pub fn all(config: &Config, audience: &impl Audience) -> Value {
     let in_group = |group| -> Vec<(&Arc<Group>, &Arc<Process>)> { processes(group).collect() };
     let mut processes: Vec<_> = config.groups.iter().flat_map(in_group).collect();
+    processes.retain(|(group, process)| audience.includes(&group.name, &process.identity.name));
     processes.sort_by(|(_, one), (_, other)| one.identity.name.cmp(&other.identity.name));
     let members = members();
     let describe = |(group, process): (&Arc<Group>, &Arc<Process>)| {
-        let row = row(&group.name, &process.identity.name);
+        let row = audience.row(&group.name, &process.identity.name);
         let described = members.iter().map(|(name, source)| {
             let value = match (*name, source) {
                 // A client of the original expects one number.
                 ("stopsignal", Source::Option(_)) => Value::Int(process.stop.stopsignal.first.into()),
+                ("command", Source::Option(_)) if !audience.shows_secrets() => {
+                    without_arguments(&process.spawn.command).into()
+                }
                 (_, Source::Option(field)) => value(&field.get(process)),
                 (_, Source::Log(channel, field)) => log(*channel, &field.get(process), process, row.as_deref()),
                 ("group", Source::Other) => group.name.as_str().into(),
                 ("group_prio", Source::Other) => group.priority.into(),
-                ("inuse", Source::Other) => in_use(&group.name).into(),
+                ("inuse", Source::Other) => audience.has_group(&group.name).into(),
                 (_, Source::Other) => process.identity.name.as_str().into(),
             };
             ((*name).to_owned(), value)
@@ -104,6 +110,44 @@ pub fn all(config: &Config, in_use: impl Fn(&str) -> bool, row: impl Fn(&str, &s
         Value::Struct(described.collect())
     };
     Value::Array(processes.into_iter().map(describe).collect())
+}
+
+/// For whom the answer is.
+pub trait Audience {
+    /// Whether a process of the configuration exists for them.
+    fn includes(&self, group: &str, process: &str) -> bool;
+    /// Whether a group is active.
+    fn has_group(&self, group: &str) -> bool;
+    /// An active process.
+    fn row(&self, group: &str, process: &str) -> Option<Arc<Row>>;
+    /// Whether they may read what can be a secret, as the arguments of a program can.
+    fn shows_secrets(&self) -> bool;
+}
+
+impl Audience for VisibleView<'_> {
+    fn includes(&self, group: &str, process: &str) -> bool {
+        VisibleView::includes(self, group, process)
+    }
+
+    fn has_group(&self, group: &str) -> bool {
+        VisibleView::has_group(self, group)
+    }
+
+    fn row(&self, group: &str, process: &str) -> Option<Arc<Row>> {
+        VisibleView::row(self, group, process)
+    }
+
+    fn shows_secrets(&self) -> bool {
+        VisibleView::shows_secrets(self)
+    }
+}
+
+/// The program of a command line; dots stand for its arguments.
+fn without_arguments(command: &str) -> String {
+    match command.trim().split_once(char::is_whitespace) {
+        Some((program, _)) => format!("{program} ..."),
+        None => command.trim().to_owned(),
+    }
 }
 
 fn processes(group: &Arc<Group>) -> impl Iterator<Item = (&Arc<Group>, &Arc<Process>)> {

@@ -49,7 +49,7 @@ impl Read {
         match self {
             Read::ApiVersion => Ok(Value::from(API_VERSION).into()),
             Read::SupervisorVersion => Ok(Value::from(SUPERVISOR_VERSION).into()),
-            Read::Identification => Ok(Value::from(view.config().supervisord.identifier.as_str()).into()),
+            Read::Identification => Ok(Value::from(view.identifier().as_str()).into()),
             Read::State => Ok(state(view.mood())),
             Read::Pid => Ok(Value::Int(std::process::id().into()).into()),
             Read::ProcessInfo { name } => {
@@ -60,11 +60,11 @@ impl Read {
                 let config = view.config();
                 let count: usize = config.groups.iter().map(|group| group.processes.len()).sum();
                 let reservation = api.reserve(count * CONFIGURATION_BYTES).await?;
-                let in_use = |group: &str| view.has_group(group);
-                let all = config_info::all(&config, in_use, |group, process| view.row(group, process));
-                Ok(Content::Value(all).within(reservation))
+                Ok(Content::Value(config_info::all(&config, &view)).within(reservation))
             }
             Read::ConfigWarnings => {
+                // They are about the whole file.
+                api.sees_all_programs(actor)?;
                 let config = view.config();
                 let bytes = config.warnings().map(str::len).sum();
                 let reservation = api.reserve(bytes).await?;

@@ -50,6 +50,32 @@ pub(crate) fn peer(connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     Ok((found.uid(), found.pid().unsigned_abs()))
 }
 
+pub(crate) fn peer_groups(connection: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    let primary = getsockopt(&connection, sockopt::PeerCredentials)?.gid();
+    // The system says how many there are where there is no room; they do not change.
+    let mut groups: Vec<libc::gid_t> = vec![0; 64];
+    loop {
+        let mut size = libc::socklen_t::try_from(size_of_val(groups.as_slice())).unwrap_or(libc::socklen_t::MAX);
+        // SAFETY: the system writes at most `size` bytes into the vector, which has as many, and the size to `size`.
+        let status = unsafe {
+            let room = groups.as_mut_ptr().cast();
+            libc::getsockopt(connection.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERGROUPS, room, &raw mut size)
+        };
+        let count = size as usize / size_of::<libc::gid_t>();
+        let error = io::Error::last_os_error();
+        match status {
+            0 => groups.truncate(count),
+            _ if error.raw_os_error() == Some(libc::ERANGE) && count > groups.len() => {
+                groups.resize(count, 0);
+                continue;
+            }
+            _ => return Err(error),
+        }
+        groups.push(primary);
+        return Ok(groups);
+    }
+}
+
 // Limits, users and time.
 
 /// The type of the number of a limit differs between C libraries.

@@ -38,6 +38,10 @@ pub(crate) fn peer(_connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     unsupported()
 }
 
+pub(crate) fn peer_groups(_connection: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    unsupported()
+}
+
 pub(crate) fn boot_time() -> Duration {
     crate::clock::monotonic()
 }

@@ -117,7 +117,7 @@ pub(super) async fn many(request: ApiRequest<'_>) -> Result<Reply, Problem> {
         let detail = "select names no program: write for example [\"web:*\"], or [\"*\"] for all";
         return Err(Problem::with(StatusCode::BAD_REQUEST, detail));
     }
-    let rows = selected(view, &select)?;
+    let rows = selected(&view, &select)?;
     let reservation = api.reserve(rows.len() * RESULT_BYTES).await?;
     let statuses = act_on(api, request.actor, action, &rows, wait).await?;
     let mut by_name: HashMap<(Arc<str>, String), Result<(), Refusal>> =

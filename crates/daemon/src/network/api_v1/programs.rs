@@ -200,7 +200,7 @@ pub(super) async fn list(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let selectors: Vec<String> = request.values("select").collect();
     let rows = match selectors.is_empty() {
         true => view.rows(),
-        false => selected(view, &selectors)?,
+        false => selected(&view, &selectors)?,
     };
     let reservation_bytes = rows.len() * PROGRAM_BYTES;
     let reservation = api.reserve(reservation_bytes).await?;

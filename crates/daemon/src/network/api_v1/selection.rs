@@ -8,10 +8,10 @@ use supervisord_core::row::Row;
 use supervisord_wire::state::ProcessState;
 
 use super::problem::Problem;
-use crate::view::View;
+use crate::api::VisibleView;
 
 /// The rows of these programs, by group and name.
-pub(super) fn selected(view: &View, selectors: &[String]) -> Result<Vec<Arc<Row>>, Problem> {
+pub(super) fn selected(view: &VisibleView<'_>, selectors: &[String]) -> Result<Vec<Arc<Row>>, Problem> {
     let states = ProcessState::ALL.map(ProcessState::name);
     let selectors: Result<Vec<Selector>, _> = selectors.iter().map(|text| Selector::parse(text, &states)).collect();
     let found = selectors.and_then(|selectors| {

@@ -1,11 +1,21 @@
 use hyper::header::HeaderValue;
 
+use supervisord_config::client_user::{ClientUser, UserRole};
+use supervisord_config::model::{HttpServer, RequiredCredentials, ServerAddress};
+use supervisord_core::actor::Right;
+
 use super::*;
 
 const LOCAL: ClientPeer = ClientPeer::Unix { uid: None, pid: None };
 
-fn credentials(password: &str) -> RequiredCredentials {
-    RequiredCredentials { username: "user".into(), password: password.into() }
+fn server(credentials: Option<RequiredCredentials>, users: Vec<ClientUser>) -> HttpServer {
+    let address = ServerAddress::Unix { path: "/s".into(), mode: 0o700, uid: None, gid: None };
+    HttpServer { section: "unix_http_server".into(), address, credentials, users, get_actions: false }
+}
+
+fn logins(password: &str) -> Logins {
+    let credentials = RequiredCredentials { username: "user".into(), password: password.into() };
+    Logins::new(&server(Some(credentials), Vec::new()))
 }
 
 fn header(value: &str) -> HeaderMap {
@@ -18,12 +28,15 @@ fn basic(pair: &str) -> HeaderMap {
     header(&format!("Basic {}", BASE64.encode(pair)))
 }
 
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime").block_on(future)
+}
+
 fn admitted(password: &str, headers: &HeaderMap) -> bool {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
-    let (verified, authenticator) = (VerifiedCredentials::default(), Authenticator::new(BlockingThreads::default()));
-    let credentials = credentials(password);
-    let verdict = authenticator.authenticate(&credentials, headers, &verified, LOCAL, || ());
-    runtime.block_on(verdict) == Authentication::Admitted
+    let authenticator = Authenticator::new(BlockingThreads::default());
+    let logins = logins(password);
+    let verdict = run(authenticator.authenticate(&logins, headers, LOCAL, || ()));
+    matches!(verdict, Authentication::Admitted(_))
 }
 
 #[test]
@@ -73,14 +86,13 @@ fn argon2_hash(password: &str) -> String {
 
 #[test]
 fn an_argon2_password_is_checked_and_remembered() {
-    let credentials = credentials(&argon2_hash("correct horse"));
-    assert!(passwords::is_usable(&credentials));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
-    let (verified, authenticator) = (VerifiedCredentials::default(), Authenticator::new(BlockingThreads::default()));
+    let hash = argon2_hash("correct horse");
+    assert!(passwords::is_usable(&hash));
+    let (logins, authenticator) = (logins(&hash), Authenticator::new(BlockingThreads::default()));
     let check = |pair: &str| {
         let headers = basic(pair);
-        let verdict = authenticator.authenticate(&credentials, &headers, &verified, LOCAL, || ());
-        runtime.block_on(verdict) == Authentication::Admitted
+        let verdict = run(authenticator.authenticate(&logins, &headers, LOCAL, || ()));
+        matches!(verdict, Authentication::Admitted(_))
     };
     assert!(!check("user:wrong"));
     assert!(!check("other:correct horse"));
@@ -95,7 +107,66 @@ fn an_argon2_password_is_checked_and_remembered() {
 #[test]
 fn a_damaged_hash_is_told_and_admits_nobody() {
     let damaged = "{ARGON2ID}$argon2id$nonsense";
-    assert!(!passwords::is_usable(&credentials(damaged)));
+    assert!(!passwords::is_usable(damaged));
     assert!(!admitted(damaged, &basic("user:nonsense")));
-    assert!(passwords::is_usable(&credentials("plain")));
+    assert!(passwords::is_usable("plain"));
+}
+
+fn user(name: &str) -> ClientUser {
+    let (password, token, uid, gid, programs) = (None, None, None, None, None);
+    ClientUser { name: name.to_owned(), password, token, uid, gid, role: UserRole::Operator, programs }
+}
+
+/// Who is let in with these headers, by name, and with which right.
+fn identified(logins: &Logins, headers: &HeaderMap) -> Option<(Option<String>, Right)> {
+    let authenticator = Authenticator::new(BlockingThreads::default());
+    match run(authenticator.authenticate(logins, headers, LOCAL, || ())) {
+        Authentication::Admitted(identity) => Some((identity.name.map(|name| name.to_string()), identity.right)),
+        _ => None,
+    }
+}
+
+#[test]
+fn each_user_is_known_by_password_or_token() {
+    let sha1 = |user: ClientUser| ClientUser {
+        // Of "thepassword".
+        password: Some("{SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d".to_owned()),
+        ..user
+    };
+    let token = |user: ClientUser| ClientUser { token: Some(passwords::hash_of_token(b"t0ken")), ..user };
+    let admin = RequiredCredentials { username: "user".into(), password: "pw".into() };
+    let logins = Logins::new(&server(Some(admin), vec![sha1(user("ann")), token(user("bot"))]));
+    let as_user = |name: &str, right| Some((Some(name.to_owned()), right));
+    assert_eq!(identified(&logins, &basic("user:pw")), as_user("user", Right::Administer));
+    assert_eq!(identified(&logins, &basic("ann:thepassword")), as_user("ann", Right::Operate));
+    assert_eq!(identified(&logins, &header("bearer t0ken")), as_user("bot", Right::Operate));
+    for wrong in ["ann:pw", "user:thepassword", "bot:t0ken", "bot:", "nobody:pw", "nobody:thepassword"] {
+        assert_eq!(identified(&logins, &basic(wrong)), None, "{wrong}");
+    }
+    for wrong in ["Bearer t0ke", "Bearer ", "Bearer pw", "Bearer ann:thepassword"] {
+        assert_eq!(identified(&logins, &header(wrong)), None, "{wrong}");
+    }
+}
+
+#[test]
+fn the_other_end_of_a_unix_socket_is_known_by_its_ids() {
+    let (by_uid, by_gid) =
+        (ClientUser { uid: Some(70_001), ..user("ann") }, ClientUser { gid: Some(70_100), ..user("team") });
+    let users = vec![by_gid, by_uid];
+    let open = Logins::new(&server(None, users.clone()));
+    let of = |logins: &Logins, uid, groups: &[u32]| {
+        let groups = groups.to_vec();
+        let found = logins.of_peer(ClientPeer::Unix { uid: Some(uid), pid: None }, move || groups);
+        found.map(|identity| (identity.name.map(|name| name.to_string()), identity.right))
+    };
+    let named = |name: &str| Some((Some(name.to_owned()), Right::Operate));
+    assert_eq!(of(&open, 70_001, &[70_100]), named("ann"), "a user counts more than a group");
+    assert_eq!(of(&open, 70_002, &[5, 70_100]), named("team"));
+    assert_eq!(of(&open, 70_002, &[5]), None);
+    assert_eq!(of(&open, 0, &[]), Some((None, Right::Administer)));
+    let admin = RequiredCredentials { username: "user".into(), password: "pw".into() };
+    let closed = Logins::new(&server(Some(admin), users));
+    assert_eq!(of(&closed, 0, &[]), None, "this server asks everybody for a password");
+    assert_eq!(of(&closed, 70_001, &[]), named("ann"));
+    assert_eq!(open.of_peer(ClientPeer::Inet(([127, 0, 0, 1], 1).into()), Vec::new), None);
 }

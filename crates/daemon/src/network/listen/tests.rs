@@ -11,12 +11,12 @@ use super::*;
 
 fn unix(path: &str) -> HttpServer {
     let address = ServerAddress::Unix { path: path.into(), mode: 0o640, uid: None, gid: None };
-    HttpServer { section: "unix_http_server".into(), address, credentials: None, get_actions: false }
+    HttpServer { section: "unix_http_server".into(), address, credentials: None, users: Vec::new(), get_actions: false }
 }
 
 fn inet(host: &str, port: u16) -> HttpServer {
     let address = ServerAddress::Inet { host: host.into(), port };
-    HttpServer { section: "inet_http_server".into(), address, credentials: None, get_actions: false }
+    HttpServer { section: "inet_http_server".into(), address, credentials: None, users: Vec::new(), get_actions: false }
 }
 
 fn directory() -> (TempDir, String) {
@@ -153,7 +153,10 @@ fn a_server_that_is_open_to_everybody_is_warned_about() {
     for host in ["", "0.0.0.0"] {
         let text = warning(host).expect("a warning");
         assert!(text.starts_with("Server 'inet_http_server' listens on every interface without a password"), "{text}");
-        assert!(text.ends_with(": write port=127.0.0.1:PORT, or set username and password)"), "{text}");
+        assert!(
+            text.ends_with(": write port=127.0.0.1:PORT, or set username and password, or add a section [user:NAME])"),
+            "{text}"
+        );
     }
 }
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use hyper::{HeaderMap, Method, StatusCode};
 use supervisord_core::actor::{Actor, ClientPeer, Right, Way};
+use supervisord_core::scope::ProgramScope;
 use tokio::sync::watch;
 
 use super::*;
@@ -66,7 +67,7 @@ fn world() -> World {
 }
 
 fn actor(right: Option<Right>, way: fn(ClientPeer) -> Way) -> Actor {
-    Actor { name: Some("eve".into()), way: way(CLIENT), right }
+    Actor { name: Some("eve".into()), way: way(CLIENT), right, programs: ProgramScope::All }
 }
 
 fn text(reply: &Reply) -> String {

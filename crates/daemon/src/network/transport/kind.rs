@@ -17,6 +17,11 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// The address that the client connected to; `None` for a socket in the file system.
     fn local_address(&self) -> Option<SocketAddr>;
 
+    /// The groups of the user at the other end, where the system tells.
+    fn peer_groups(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     /// A second descriptor, with which another process can continue an idle connection; `None` if that is impossible.
     fn hand_over(&self) -> Option<OwnedFd>;
 }

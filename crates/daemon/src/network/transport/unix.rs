@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use supervisord_core::actor::ClientPeer;
+use supervisord_sys::passing;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::kind::{Accept, Accepted, Transport, is_read_closed};
@@ -42,6 +43,10 @@ impl Transport for UnixStream {
 
     fn local_address(&self) -> Option<SocketAddr> {
         None
+    }
+
+    fn peer_groups(&self) -> Vec<u32> {
+        passing::peer_groups(self.as_fd()).unwrap_or_default()
     }
 
     fn hand_over(&self) -> Option<OwnedFd> {

@@ -15,8 +15,45 @@ fn process(name: &str) -> Process {
     process
 }
 
+/// Somebody for whom everything exists but what is active.
+#[derive(Default)]
+struct Somebody {
+    row: Option<Arc<Row>>,
+    has_no_rights: bool,
+}
+
+impl Audience for Somebody {
+    fn includes(&self, _: &str, process: &str) -> bool {
+        !self.has_no_rights || process == "visible"
+    }
+
+    fn has_group(&self, _: &str) -> bool {
+        self.row.is_some()
+    }
+
+    fn row(&self, _: &str, _: &str) -> Option<Arc<Row>> {
+        self.row.clone()
+    }
+
+    fn shows_secrets(&self) -> bool {
+        !self.has_no_rights
+    }
+}
+
+#[test]
+fn nobody_else_reads_arguments_and_other_programs() {
+    let mut secret = process("visible");
+    secret.spawn.command = "/bin/login --password=hunter2".to_owned();
+    let config = config(vec![group("g", 5, vec![secret, process("other")])]);
+    let told = all(&config, &Somebody { has_no_rights: true, ..Somebody::default() });
+    let infos = told.as_array().expect("an array");
+    assert_eq!(infos.len(), 1);
+    assert!(members(&infos[0]).contains(&"command='/bin/login ...'".to_owned()));
+    assert!(!format!("{told:?}").contains("hunter2"));
+}
+
 fn inactive(config: &Config) -> Vec<Value> {
-    match all(config, |_| false, |_, _| None) {
+    match all(config, &Somebody::default()) {
         Value::Array(items) => items,
         other => panic!("{other:?}"),
     }
@@ -87,7 +124,9 @@ fn an_active_process_shows_its_made_up_log() {
         stdout_logfile: Some("/a-stdout---x.log".to_owned()),
         ..supervisord_core::samples::row("g", "a")
     });
-    let Value::Array(infos) = all(&config, |group| group == "g", |_, _| Some(row.clone())) else { panic!("an array") };
+    let Value::Array(infos) = all(&config, &Somebody { row: Some(row), ..Somebody::default() }) else {
+        panic!("an array")
+    };
     assert_eq!(infos[0].member("inuse"), Some(&Value::Bool(true)));
     assert_eq!(infos[0].member("stdout_logfile"), Some(&Value::from("/a-stdout---x.log")));
     assert_eq!(infos[0].member("stderr_logfile"), Some(&Value::from("auto")));

@@ -105,7 +105,7 @@ impl Plane {
 
 fn somebody() -> Actor {
     let client = ClientPeer::Unix { uid: Some(1000), pid: Some(42) };
-    Actor { name: Some("eve".into()), way: Way::Rpc(client), right: Some(Right::Administer) }
+    Actor { name: Some("eve".into()), way: Way::Rpc(client), ..Actor::plug_in() }
 }
 
 fn array(items: &[Value]) -> Value {
