@@ -4,7 +4,7 @@ use supervisord_config::pyrepr::repr;
 use supervisord_wire::name::namespec;
 
 use crate::actor::Actor;
-use crate::call::{Call, ProcessAction};
+use crate::call::{Call, ProgramAction};
 use crate::texts;
 
 /// How much of a name that a client sent is repeated, in characters.
@@ -39,11 +39,12 @@ fn request(call: &Call) -> String {
         Call::SignalAllProcesses { signal } => format!("send signal {} to all", shown(signal)),
         Call::ActOn { action, processes, .. } => {
             let action = match action {
-                ProcessAction::Start => "start".to_owned(),
-                ProcessAction::Stop => "stop".to_owned(),
-                ProcessAction::Restart => "restart".to_owned(),
-                ProcessAction::Signal(number) => format!("send signal {} to", texts::signal_name(*number)),
-                ProcessAction::ClearLogs => "clear the logs of".to_owned(),
+                ProgramAction::Start => "start".to_owned(),
+                ProgramAction::Stop => "stop".to_owned(),
+                ProgramAction::Restart => "restart".to_owned(),
+                ProgramAction::Signal(number) => format!("send signal {} to", texts::signal_name(*number)),
+                ProgramAction::ClearLogs(None) => "clear the logs of".to_owned(),
+                ProgramAction::ClearLogs(Some(channel)) => format!("clear the {} log of", channel.name()),
             };
             let names = processes.iter().take(MAX_NAMES).map(|name| shown(&namespec(&name.group, &name.process)));
             let names = names.collect::<Vec<_>>().join(", ");
@@ -101,7 +102,7 @@ mod tests {
         let name = |number: usize| ProcessName { group: "web".into(), process: number.to_string().into() };
         let line = |count| {
             let processes = (0..count).map(name).collect();
-            line_of(Call::ActOn { action: ProcessAction::Signal(1), processes, wait: true })
+            line_of(Call::ActOn { action: ProgramAction::Signal(1), processes, wait: true })
         };
         assert!(line(2).ends_with(" requested: send signal SIGHUP to 'web:0', 'web:1'"), "{}", line(2));
         assert!(line(5000).ends_with("'web:9' and 4990 more"), "{}", line(5000));

@@ -9,6 +9,7 @@ use supervisord_config::model::{Config, Process};
 
 use crate::actor::{Actor, Right};
 use crate::event::ProcessName;
+use crate::output::Channel;
 pub use crate::refusal::{Reason, Refusal};
 
 /// What becomes of a call.
@@ -38,7 +39,7 @@ pub struct Status {
 
 /// What can be done with any choice of processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProcessAction {
+pub enum ProgramAction {
     /// Start them, what others depend on first.
     Start,
     /// Stop them, what others depend on last.
@@ -47,8 +48,8 @@ pub enum ProcessAction {
     Restart,
     /// Send them the signal with this number.
     Signal(i32),
-    /// Empty their logs.
-    ClearLogs,
+    /// Empty their logs, or the one of this channel.
+    ClearLogs(Option<Channel>),
 }
 
 /// A request that only the supervisor itself can answer, because it changes something.
@@ -88,7 +89,7 @@ pub enum Call {
     SignalAllProcesses { signal: String },
     /// Does the same with each of these processes: [`Answer::Statuses`], one for each that was named. `wait` is for `Start`,
     /// `Stop` and `Restart`; the others are always done when they are answered.
-    ActOn { action: ProcessAction, processes: Vec<ProcessName>, wait: bool },
+    ActOn { action: ProgramAction, processes: Vec<ProcessName>, wait: bool },
     /// `sendProcessStdin`.
     SendProcessStdin { name: String, chars: Vec<u8> },
     /// `sendRemoteCommEvent`.

@@ -18,6 +18,7 @@ use crate::activity::Activity;
 use crate::blocking::{BlockingThreads, NotDone};
 use crate::calls::Calls;
 use crate::memory_budget::{MemoryBudget, Reservation};
+use crate::usage::{Usage, UsageCache, UsageDepth};
 use crate::view::View;
 use guarded::Guarded;
 
@@ -25,7 +26,7 @@ mod guarded;
 mod logs;
 mod visible;
 
-pub use logs::LogTail;
+pub use logs::{LogPart, LogTail};
 pub use visible::VisibleView;
 
 /// Reads the configuration, now or again; the error is the message of the original. It may block.
@@ -45,6 +46,7 @@ pub struct Api {
     pub answers: Arc<MemoryBudget>,
     /// What time it is.
     pub clock: Clock,
+    usage: UsageCache,
 }
 
 /// What only an actor with the right to it gets at.
@@ -96,7 +98,8 @@ impl Api {
     /// An interface to this daemon.
     pub fn new(daemon: Daemon, activity: Activity, answers: MemoryBudget, clock: Clock) -> Api {
         let (gate, answers) = (Guarded::new(daemon), Arc::new(answers));
-        Api { gate, loading: Mutex::default(), activity, blocking: BlockingThreads::default(), answers, clock }
+        let (loading, blocking, usage) = (Mutex::default(), BlockingThreads::default(), UsageCache::default());
+        Api { gate, loading, activity, blocking, answers, clock, usage }
     }
 
     /// The published state, as far as it exists for this actor.
@@ -141,6 +144,16 @@ impl Api {
     /// Reads the configuration again: [`Answer::Difference`]. One that cannot be read changes nothing.
     pub async fn reload_config(&self, actor: &Actor) -> Result<Answer, CallFailure> {
         self.call_with_config(actor, Purpose::Reread, |config| Call::ReloadConfig { config }).await
+    }
+
+    /// What programs and their descendants use, as far as they exist for this actor, not older than a second.
+    pub async fn usage(&self, actor: &Actor, depth: UsageDepth) -> Result<Arc<Usage>, CallFailure> {
+        let (visible, all) = (self.view(actor)?, &self.gate.for_the_daemon().view);
+        let usage = self.usage.get(&self.blocking, depth, || all.rows()).await?;
+        Ok(match visible.includes_all() {
+            true => usage,
+            false => Arc::new(usage.only(|row| visible.includes(&row.group, &row.config.identity.name))),
+        })
     }
 
     async fn call_with_config(

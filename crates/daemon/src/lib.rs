@@ -32,6 +32,7 @@ pub mod start;
 pub mod start_error;
 pub mod start_mode;
 pub mod state;
+pub mod usage;
 pub mod view;
 pub mod xmlrpc;
 

@@ -28,6 +28,7 @@ pub mod proc_fd;
 pub mod proc_stat;
 pub mod process_handle;
 pub mod process_tree;
+pub mod process_usage;
 pub mod random;
 pub mod shared_memory;
 pub mod signal;

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::job::{Goal, ReplyForm};
 use super::{CallId, ProcessId, Supervisor};
-use crate::call::{ProcessAction, Reason};
+use crate::call::{ProgramAction, Reason};
 use crate::event::ProcessName;
 use crate::last_request::RequestedAction;
+use crate::output::Channel;
 use crate::process::{Machine, MachineInput, Wanted};
 use crate::scope::ProgramScope;
 use crate::time::Now;
@@ -18,19 +19,19 @@ impl Supervisor {
         now: Now,
         call: CallId,
         scope: &ProgramScope,
-        action: ProcessAction,
+        action: ProgramAction,
         processes: Vec<ProcessName>,
         wait: bool,
     ) {
         self.open_job(call, ReplyForm::Array);
         let ids = self.named(call, scope, processes);
         match action {
-            ProcessAction::Start => {
+            ProgramAction::Start => {
                 for id in self.dependencies.in_order(ids) {
                     self.begin_start(call, id, wait);
                 }
             }
-            ProcessAction::Stop => {
+            ProgramAction::Stop => {
                 let (active, idle): (Vec<_>, Vec<_>) =
                     ids.into_iter().partition(|id| self.is(*id, Machine::can_be_stopped));
                 for id in idle {
@@ -38,13 +39,16 @@ impl Supervisor {
                 }
                 self.begin_stops(now, call, &active, wait);
             }
-            ProcessAction::Restart => {
+            ProgramAction::Restart => {
                 for id in self.dependencies.in_order(ids) {
                     self.begin_restart(now, call, id, wait);
                 }
             }
-            ProcessAction::Signal(number) => ids.into_iter().for_each(|id| self.begin_signal(call, id, number)),
-            ProcessAction::ClearLogs => ids.into_iter().for_each(|id| self.begin_clear(call, id)),
+            ProgramAction::Signal(number) => ids.into_iter().for_each(|id| self.begin_signal(call, id, number)),
+            ProgramAction::ClearLogs(only) => {
+                let channels = only.map_or(vec![Channel::Stdout, Channel::Stderr], |channel| vec![channel]);
+                ids.into_iter().for_each(|id| self.begin_clear(call, id, &channels));
+            }
         }
     }
 

@@ -366,22 +366,21 @@ impl Supervisor {
     fn clear_one(&mut self, call: CallId, scope: &ProgramScope, name: &str) -> Result<CallProgress, Refusal> {
         let id = self.single_target(scope, name)?;
         self.open_job(call, ReplyForm::Single);
-        self.begin_clear(call, id);
+        self.begin_clear(call, id, &[Channel::Stdout, Channel::Stderr]);
         Ok(CallProgress::Waiting)
     }
 
     fn clear_all(&mut self, call: CallId, scope: &ProgramScope) -> CallProgress {
         self.open_job(call, ReplyForm::Array);
         for id in self.all_by_priority(scope) {
-            self.begin_clear(call, id);
+            self.begin_clear(call, id, &[Channel::Stdout, Channel::Stderr]);
         }
         CallProgress::Waiting
     }
 
-    pub(super) fn begin_clear(&mut self, call: CallId, id: ProcessId) {
+    pub(super) fn begin_clear(&mut self, call: CallId, id: ProcessId, channels: &[Channel]) {
         let Some(member) = self.members.get(&id) else { return };
-        let logs = [Channel::Stdout, Channel::Stderr].map(|channel| member.log(channel).cloned());
-        let files = logs.into_iter().flatten().collect();
+        let files = channels.iter().filter_map(|channel| member.log(*channel).cloned()).collect();
         self.add_item(call, id, Goal::Clear);
         self.effects.push_back(Effect::ClearLogs { process: id, files, call });
     }

@@ -26,6 +26,19 @@ pub struct LogTail {
     pub reservation: Option<Reservation>,
 }
 
+/// A part of a log, as it is.
+#[derive(Debug)]
+pub struct LogPart {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Where they begin in the file.
+    pub offset: u64,
+    /// The size of the file.
+    pub size: u64,
+    /// The memory they take.
+    pub reservation: Reservation,
+}
+
 impl LogTail {
     fn empty(offset: i64) -> LogTail {
         LogTail { text: String::new(), offset, overflow: false, reservation: None }
@@ -113,6 +126,36 @@ impl Api {
         Ok(read.ok().and_then(Result::ok))
     }
 
+    /// At most `length` bytes of the log at this path from `offset`, which counts from the end where it is negative. What is
+    /// beyond the log is left out. The path is one that this API has told.
+    pub async fn read_part(
+        &self,
+        actor: &Actor,
+        path: String,
+        offset: i64,
+        length: u64,
+    ) -> Result<LogPart, CallFailure> {
+        self.view(actor)?;
+        let found = self.blocking.run(move || {
+            OpenLog::open(&path).map_err(|error| match error {
+                LogOpenError::Missing => Refusal::with(Reason::UnknownName, &path),
+                LogOpenError::Unreadable => Refusal::with(Reason::Failed, format_args!("{path} cannot be read")),
+            })
+        });
+        let log = found.await??;
+        let size = log.size;
+        let start = match u64::try_from(offset) {
+            Ok(offset) => offset.min(size),
+            Err(_) => size.saturating_sub(offset.unsigned_abs()),
+        };
+        let range = start..start.saturating_add(length).min(size);
+        let bytes = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let reservation = self.reserve(bytes).await?;
+        let bytes = self.blocking.run(move || log.bytes(range)).await?;
+        let bytes = bytes.map_err(|error| Refusal::with(Reason::Failed, error))?;
+        Ok(LogPart { bytes, offset: start, size, reservation })
+    }
+
     /// A part of a log, or a refusal where there is none, where it cannot be read, or where the numbers mean nothing,
     /// found in this order.
     async fn read_log(
@@ -166,11 +209,16 @@ impl OpenLog {
     }
 
     /// The text of a range within the size. Shorter where the file was cut in the meantime.
-    fn text(mut self, range: Range<u64>) -> io::Result<String> {
+    fn text(self, range: Range<u64>) -> io::Result<String> {
         let from_the_beginning = range.start == 0;
+        Ok(logread::text(self.bytes(range)?, from_the_beginning))
+    }
+
+    /// The bytes of a range within the size. Fewer where the file was cut in the meantime.
+    fn bytes(mut self, range: Range<u64>) -> io::Result<Vec<u8>> {
         self.file.seek(SeekFrom::Start(range.start))?;
         let mut bytes = Vec::new();
         (&mut self.file).take(range.end - range.start).read_to_end(&mut bytes)?;
-        Ok(logread::text(bytes, from_the_beginning))
+        Ok(bytes)
     }
 }

@@ -20,11 +20,13 @@ mod changes;
 mod daemon;
 mod events;
 mod facts;
+mod logs;
 mod problem;
 mod programs;
 mod request;
 mod router;
 mod selection;
+mod usage;
 mod why;
 
 pub use problem::with_problem;
@@ -35,15 +37,20 @@ const ROUTES: &[Route<Endpoint>] = &[
     get("/changes", |request| Box::pin(changes::stream(request))),
     get("/daemon", |request| Box::pin(daemon::get(request))),
     get("/events", |request| Box::pin(events::stream(request))),
+    get("/daemon/log", |request| Box::pin(logs::get_activity(request))),
+    delete("/daemon/log", Right::Administer, |request| Box::pin(logs::clear_activity(request))),
     get("/programs", |request| Box::pin(programs::list(request))),
     operate("/programs/actions", |request| Box::pin(actions::many(request))),
     get("/programs/{group}/{name}", |request| Box::pin(programs::get(request))),
     get("/programs/{group}/{name}/why", |request| Box::pin(why::get(request))),
+    get("/programs/{group}/{name}/logs/{stream}", |request| Box::pin(logs::get(request))),
+    delete("/programs/{group}/{name}/logs/{stream}", Right::Operate, |request| Box::pin(logs::clear(request))),
     operate("/programs/{group}/{name}/start", |request| Box::pin(actions::one(request, Verb::Start))),
     operate("/programs/{group}/{name}/stop", |request| Box::pin(actions::one(request, Verb::Stop))),
     operate("/programs/{group}/{name}/restart", |request| Box::pin(actions::one(request, Verb::Restart))),
     operate("/programs/{group}/{name}/signal", |request| Box::pin(actions::one(request, Verb::Signal))),
     operate("/programs/{group}/{name}/clear-logs", |request| Box::pin(actions::one(request, Verb::ClearLogs))),
+    get("/usage", |request| Box::pin(usage::get(request))),
 ];
 
 type Handler = for<'a> fn(ApiRequest<'a>) -> Pin<Box<dyn Future<Output = Result<Reply, Problem>> + 'a>>;
@@ -60,6 +67,11 @@ struct Endpoint {
 /// Something to read.
 const fn get(path: &'static str, answer: Handler) -> Route<Endpoint> {
     Route { method: Method::GET, path, handler: Endpoint { right: Right::View, answer } }
+}
+
+/// Something to empty.
+const fn delete(path: &'static str, right: Right, answer: Handler) -> Route<Endpoint> {
+    Route { method: Method::DELETE, path, handler: Endpoint { right, answer } }
 }
 
 /// Something to do with programs.

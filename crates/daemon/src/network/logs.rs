@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -11,25 +10,55 @@ use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTI
 use supervisord_core::actor::Actor;
 use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::output::Channel;
-use tokio::sync::Notify;
 
 use crate::api::Api;
-use crate::blocking::{BlockingThreads, NotDone};
-use crate::follow::{Change, FollowHub, Subscription};
+use crate::blocking::NotDone;
+use crate::follow::FollowHub;
 use crate::network::reply::{Broken, Reply, ReplyContent};
 use crate::network::route::decode;
 use crate::network::socket::Socket;
 use crate::network::streams::{StreamSource, Streams};
 
+mod download;
+mod events;
+mod followed;
 mod follower;
 
+use download::Download;
+use events::LogEvents;
+use followed::{Changes, FollowedLog};
 use follower::{FollowStep, Follower};
+
+pub use follower::LogPosition;
+
+/// How much of the log that is there already is shown first to those who follow it as text.
+const FIRST: u64 = 1024;
 
 /// What a client sees where the file was emptied in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
 /// Tells reverse proxies not to hold back what has come so far.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Where a client goes on with a log, or how many bytes before its end where that is not possible.
+#[derive(Clone, Copy, Debug)]
+pub enum Resume {
+    /// It has not been here before.
+    AtEnd(u64),
+    /// It has read up to here.
+    After(LogPosition, u64),
+    /// It has been here before; nobody knows where.
+    Elsewhere(u64),
+}
+
+/// Why a log cannot be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfollowed {
+    /// There are too many streams, or the system gives no thread.
+    TooMany,
+    /// There is no such file, or it cannot be read.
+    NoFile,
+}
 
 /// What is needed to follow logs.
 pub struct LogStreams {
@@ -64,14 +93,53 @@ impl LogStreams {
         let Some(slot) = self.streams.slot() else { return Reply::error(StatusCode::SERVICE_UNAVAILABLE) };
         // Before the file is opened, so that no change in between goes unnoticed.
         let changes = Changes::of(&self.follow, &log);
-        match self.api.blocking.run(move || Follower::open(&log)).await {
-            Ok(Ok((follower, modified))) => head(
-                slot.start(FollowedLog::new(follower, changes, self.api.blocking.clone()), socket.clone()),
-                modified,
-            ),
+        match self.api.blocking.run(move || Follower::open(&log, FIRST)).await {
+            Ok(Ok((follower, modified))) => {
+                let log = PlainLog(FollowedLog::new(follower, changes, self.api.blocking.clone()));
+                head(slot.start(log, socket.clone()), modified)
+            }
             Err(NotDone::NoThread) => Reply::error(StatusCode::SERVICE_UNAVAILABLE),
             Ok(Err(_)) | Err(NotDone::Ended) => Reply::error(StatusCode::NOT_FOUND),
         }
+    }
+}
+
+impl LogStreams {
+    /// A log as events from where the client goes on.
+    pub async fn events(&self, socket: &Rc<Socket>, log: String, resume: Resume) -> Result<ReplyContent, Unfollowed> {
+        let slot = self.streams.slot().ok_or(Unfollowed::TooMany)?;
+        let changes = Changes::of(&self.follow, &log);
+        let opened = self.api.blocking.run(move || {
+            let (before_end, is_back) = match resume {
+                Resume::AtEnd(before_end) => (before_end, false),
+                Resume::Elsewhere(before_end) => (before_end, true),
+                Resume::After(position, before_end) => match Follower::open_at(&log, position)? {
+                    Some(follower) => return Ok((follower, false)),
+                    None => (before_end, true),
+                },
+            };
+            Ok::<_, std::io::Error>((Follower::open(&log, before_end)?.0, is_back))
+        });
+        let (follower, is_rotated) = opened.await.map_err(unfollowed)?.map_err(|_| Unfollowed::NoFile)?;
+        let position = follower.position();
+        let log = FollowedLog::new(follower, changes, self.api.blocking.clone());
+        Ok(slot.start(LogEvents::new(log, position, is_rotated), socket.clone()))
+    }
+
+    /// A whole log, and how many bytes it has.
+    pub async fn download(&self, socket: &Rc<Socket>, log: String) -> Result<(ReplyContent, u64), Unfollowed> {
+        let slot = self.streams.slot().ok_or(Unfollowed::TooMany)?;
+        let blocking = self.api.blocking.clone();
+        let opened = self.api.blocking.run(move || Download::open(&log, blocking)).await.map_err(unfollowed)?;
+        let (download, size) = opened.map_err(|_| Unfollowed::NoFile)?;
+        Ok((slot.start(download, socket.clone()), size))
+    }
+}
+
+fn unfollowed(why: NotDone) -> Unfollowed {
+    match why {
+        NotDone::NoThread => Unfollowed::TooMany,
+        NotDone::Ended => Unfollowed::NoFile,
     }
 }
 
@@ -103,112 +171,26 @@ fn head(content: ReplyContent, modified: SystemTime) -> Reply {
         .text(X_CONTENT_TYPE_OPTIONS, "nosniff")
 }
 
-/// Changes of a log, from its first moment on.
-struct Changes {
-    state: Arc<ChangeState>,
-    _subscription: Subscription,
-}
+/// A log as it is, with a line where it was emptied.
+struct PlainLog(FollowedLog);
 
-#[derive(Default)]
-struct ChangeState {
-    any: Notify,
-    is_replaced: AtomicBool,
-}
-
-impl Changes {
-    fn of(hub: &Arc<FollowHub>, log: &str) -> Changes {
-        let state = Arc::new(ChangeState::default());
-        let noted = state.clone();
-        let subscription = hub.subscribe(
-            log,
-            Arc::new(move |change| {
-                if change == Change::Replaced {
-                    noted.is_replaced.store(true, Ordering::SeqCst);
-                }
-                noted.any.notify_one();
-            }),
-        );
-        Changes { state, _subscription: subscription }
-    }
-}
-
-/// A log that one client follows.
-struct FollowedLog {
-    /// `None` while another thread has it.
-    follower: Option<Follower>,
-    changes: Changes,
-    blocking: BlockingThreads,
-    scope: Scope,
-}
-
-/// How much of a log has to be looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    /// The end of the file: it has grown, as far as is known.
-    End,
-    /// The end of the file, of which a part was read since it changed last.
-    Rest,
-    /// Nothing: everything was read that was there when it changed last.
-    Nothing,
-    /// Everything: the file may have been replaced or emptied.
-    All,
-}
-
-impl FollowedLog {
-    fn new(follower: Follower, changes: Changes, blocking: BlockingThreads) -> FollowedLog {
-        FollowedLog { follower: Some(follower), changes, blocking, scope: Scope::All }
-    }
-
-    /// What can be read without waiting for a disk, on this thread; `None` if only a full check can tell.
-    fn read_cached(&mut self) -> Option<Bytes> {
-        if self.scope == Scope::Nothing {
-            return Some(Bytes::new());
-        }
-        let (bytes, is_at_end) = self.follower.as_mut()?.read_cached()?;
-        if bytes.is_empty() && self.scope == Scope::End {
-            // It is said to have grown: it may have been emptied before.
-            return None;
-        }
-        self.scope = if is_at_end { Scope::Nothing } else { Scope::Rest };
-        Some(bytes)
-    }
-
-    async fn check(&mut self) -> Result<FollowStep, Broken> {
-        let mut follower = self.follower.take().ok_or(Broken)?;
-        let checked = self.blocking.run(move || {
-            let step = follower.next();
-            (follower, step)
-        });
-        let (follower, step) = checked.await.map_err(|_| Broken)?;
-        self.follower = Some(follower);
-        step.map_err(|_| Broken)
-    }
-}
-
-impl StreamSource for FollowedLog {
+impl StreamSource for PlainLog {
     async fn read(&mut self) -> Result<Option<Bytes>, Broken> {
-        if self.changes.state.is_replaced.swap(false, Ordering::SeqCst) {
-            self.scope = Scope::All;
+        loop {
+            return Ok(match self.0.step().await? {
+                Some(FollowStep::Piece(bytes)) => Some(bytes),
+                Some(FollowStep::Truncated) => Some(Bytes::from_static(TRUNCATED)),
+                Some(FollowStep::Replaced) => continue,
+                Some(FollowStep::AtEnd) | None => None,
+            });
         }
-        if self.scope != Scope::All
-            && let Some(bytes) = self.read_cached()
-        {
-            return Ok((!bytes.is_empty()).then_some(bytes));
-        }
-        self.scope = Scope::All;
-        Ok(match self.check().await? {
-            FollowStep::Piece(bytes) => Some(bytes),
-            FollowStep::Truncated => Some(Bytes::from_static(TRUNCATED)),
-            FollowStep::AtEnd => None,
-        })
     }
 
     async fn changed(&mut self) {
-        self.changes.state.any.notified().await;
-        self.scope = Scope::End;
+        self.0.changed().await;
     }
 
     fn recheck(&mut self) {
-        self.scope = Scope::All;
+        self.0.recheck();
     }
 }

@@ -30,6 +30,7 @@ use crate::view::View;
 use crate::xmlrpc::Responder;
 
 mod api_v1;
+mod api_v1_logs;
 mod limits;
 mod pages;
 mod protocol;

@@ -5,7 +5,7 @@ use supervisord_config::model::AutoRestart;
 use supervisord_config::schema::Needs;
 
 use super::*;
-use crate::call::{ProcessAction, Status};
+use crate::call::{ProgramAction, Status};
 use crate::event::ProcessName;
 
 /// What became of each process of a call for several: its name, and the reason where it was refused.
@@ -188,7 +188,7 @@ fn who_asked_for_what_is_written_only_at_the_level_debug() {
     }
 }
 
-fn act_on(action: ProcessAction, names: &[&str], wait: bool) -> Call {
+fn act_on(action: ProgramAction, names: &[&str], wait: bool) -> Call {
     let name = |name: &&str| ProcessName { group: (*name).into(), process: (*name).into() };
     Call::ActOn { action, processes: names.iter().map(name).collect(), wait }
 }
@@ -197,15 +197,15 @@ fn act_on(action: ProcessAction, names: &[&str], wait: bool) -> Call {
 fn an_action_on_several_says_what_became_of_each() {
     let mut world = World::started(vec![program("a"), varied("b", |process| process.start.autostart = false)]);
     world.pass(2000);
-    let call = world.call(act_on(ProcessAction::Start, &["a", "b", "nobody", "b"], false));
+    let call = world.call(act_on(ProgramAction::Start, &["a", "b", "nobody", "b"], false));
     let expected = [("nobody", Some(Reason::UnknownName)), ("a", Some(Reason::AlreadyStarted)), ("b", None)];
     assert_eq!(statuses(world.reply(call)), expected);
-    let call = world.call(act_on(ProcessAction::Stop, &["a", "b"], true));
+    let call = world.call(act_on(ProgramAction::Stop, &["a", "b"], true));
     world.pass(1000);
     assert_eq!(statuses(world.reply(call)), [("a", None), ("b", None)]);
-    let call = world.call(act_on(ProcessAction::Signal(1), &["b"], true));
+    let call = world.call(act_on(ProgramAction::Signal(1), &["b"], true));
     assert_eq!(statuses(world.reply(call)), [("b", Some(Reason::NotRunning))]);
-    let call = world.call(act_on(ProcessAction::Stop, &["b"], true));
+    let call = world.call(act_on(ProgramAction::Stop, &["b"], true));
     assert_eq!(statuses(world.reply(call)), [("b", Some(Reason::NotRunning))]);
 }
 
@@ -214,12 +214,12 @@ fn a_restart_is_answered_when_the_next_child_runs() {
     let mut world = World::started(vec![program("a"), varied("b", |process| process.start.autostart = false)]);
     world.pass(2000);
     let before = world.pid_of("a");
-    let call = world.call(act_on(ProcessAction::Restart, &["a", "b"], true));
+    let call = world.call(act_on(ProgramAction::Restart, &["a", "b"], true));
     assert!(!world.replies.contains_key(&call));
     world.pass(3000);
     assert_ne!(world.pid_of("a"), before);
     assert_eq!(statuses(world.reply(call)), [("a", None), ("b", None)]);
-    let call = world.call(act_on(ProcessAction::Restart, &["a"], false));
+    let call = world.call(act_on(ProgramAction::Restart, &["a"], false));
     assert_eq!(statuses(world.reply(call)), [("a", None)], "nothing is waited for");
 }
 
@@ -229,10 +229,10 @@ fn a_restart_fails_where_somebody_stops_the_program_meanwhile() {
     world.stubborn.push("p".to_owned());
     world.give(SupervisorInput::Started);
     world.pass(2000);
-    let call = world.call(act_on(ProcessAction::Restart, &["p"], true));
+    let call = world.call(act_on(ProgramAction::Restart, &["p"], true));
     world.call(stop("p", false));
     assert_eq!(statuses(world.reply(call)), [("p", Some(Reason::AbnormalTermination))]);
-    let call = world.call(act_on(ProcessAction::Restart, &["p"], true));
+    let call = world.call(act_on(ProgramAction::Restart, &["p"], true));
     assert_eq!(statuses(world.reply(call)), [("p", Some(Reason::AbnormalTermination))], "it is still stopping");
 }
 
@@ -240,7 +240,7 @@ fn a_restart_fails_where_somebody_stops_the_program_meanwhile() {
 fn a_restart_of_one_that_fails_again_says_so() {
     let mut world = World::started(vec![varied("p", |process| process.start.startretries = 0)]);
     world.pass(2000);
-    let call = world.call(act_on(ProcessAction::Restart, &["p"], true));
+    let call = world.call(act_on(ProgramAction::Restart, &["p"], true));
     world.pass(100);
     world.end(world.pid_of("p"), ExitStatus::Code(1));
     assert_eq!(statuses(world.reply(call)), [("p", Some(Reason::SpawnError))]);

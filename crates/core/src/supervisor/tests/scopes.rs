@@ -4,7 +4,7 @@ use supervisord_config::dependency::{Dependency, DependencyCondition};
 use supervisord_config::program_patterns::ProgramPatterns;
 
 use super::*;
-use crate::call::{ProcessAction, Status};
+use crate::call::{ProgramAction, Status};
 use crate::event::ProcessName;
 use crate::scope::ProgramScope;
 
@@ -71,7 +71,7 @@ fn other_programs_and_groups_have_unknown_names() {
         assert_eq!(world.reply(call), &refused(Reason::UnknownName, "db"));
     }
     let processes = vec![ProcessName { group: "web".into(), process: "b".into() }];
-    let call = Call::ActOn { action: ProcessAction::Stop, processes, wait: false };
+    let call = Call::ActOn { action: ProgramAction::Stop, processes, wait: false };
     let call = world.call_as(operator("web:a"), call);
     let Ok(Answer::Statuses(statuses)) = world.reply(call) else { panic!("statuses") };
     assert!(statuses[0].result.as_ref().unwrap_err().is(Reason::UnknownName));

@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use supervisord_config::signal;
 use supervisord_core::actor::Actor;
-use supervisord_core::call::{Answer, Call, ProcessAction, Reason, Refusal, Status};
+use supervisord_core::call::{Answer, Call, ProgramAction, Reason, Refusal, Status};
 use supervisord_core::event::ProcessName;
 use supervisord_core::row::Row;
 use supervisord_core::why;
@@ -74,21 +74,21 @@ const fn waits() -> bool {
 }
 
 impl Verb {
-    fn with_signal(self, signal: Option<&str>) -> Result<ProcessAction, Problem> {
+    fn with_signal(self, signal: Option<&str>) -> Result<ProgramAction, Problem> {
         let bad = |detail: String| Problem::with(StatusCode::BAD_REQUEST, detail);
         let action = match (self, signal) {
             (Verb::Signal, Some(name)) => {
                 let number = signal::parse(name).map_err(|_| Refusal::with(Reason::UnknownSignal, name))?;
-                ProcessAction::Signal(number)
+                ProgramAction::Signal(number)
             }
             (Verb::Signal, None) => {
                 return Err(bad("signal is missing: write for example {\"signal\":\"HUP\"}".to_owned()));
             }
             (_, Some(_)) => return Err(bad("signal is for the action signal only".to_owned())),
-            (Verb::Start, None) => ProcessAction::Start,
-            (Verb::Stop, None) => ProcessAction::Stop,
-            (Verb::Restart, None) => ProcessAction::Restart,
-            (Verb::ClearLogs, None) => ProcessAction::ClearLogs,
+            (Verb::Start, None) => ProgramAction::Start,
+            (Verb::Stop, None) => ProgramAction::Stop,
+            (Verb::Restart, None) => ProgramAction::Restart,
+            (Verb::ClearLogs, None) => ProgramAction::ClearLogs(None),
         };
         Ok(action)
     }
@@ -139,17 +139,17 @@ pub(super) async fn many(request: ApiRequest<'_>) -> Result<Reply, Problem> {
 }
 
 /// Whether what was asked for was so before.
-fn is_done_already(action: ProcessAction, reason: Reason) -> bool {
+fn is_done_already(action: ProgramAction, reason: Reason) -> bool {
     matches!(
         (action, reason),
-        (ProcessAction::Start, Reason::AlreadyStarted) | (ProcessAction::Stop, Reason::NotRunning)
+        (ProgramAction::Start, Reason::AlreadyStarted) | (ProgramAction::Stop, Reason::NotRunning)
     )
 }
 
-async fn act_on(
+pub(super) async fn act_on(
     api: &Api,
     actor: &Actor,
-    action: ProcessAction,
+    action: ProgramAction,
     rows: &[Arc<Row>],
     wait: bool,
 ) -> Result<Vec<Status>, Problem> {

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, StatusCode};
 use supervisord_core::actor::Actor;
 
-use super::events::ACCEL_BUFFERING;
 use super::problem::Problem;
-use super::request::ApiRequest;
+use super::request::{ApiRequest, event_stream};
 use crate::api::Api;
 use crate::network::reply::{Broken, Reply};
 use crate::network::streams::StreamSource;
@@ -28,11 +26,7 @@ pub(super) async fn stream(request: ApiRequest<'_>) -> Result<Reply, Problem> {
             Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }
         }
     };
-    Ok(reply
-        .text(CONTENT_TYPE, "text/event-stream")
-        .text(CACHE_CONTROL, "no-store")
-        .text(ACCEL_BUFFERING, "no")
-        .text(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+    Ok(event_stream(reply))
 }
 
 /// The changes that one client follows.

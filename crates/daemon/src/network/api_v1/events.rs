@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use supervisord_core::actor::Actor;
@@ -12,18 +13,14 @@ use supervisord_core::event::{Event, SupervisorState};
 use supervisord_core::history::{Numbered, Since};
 use supervisord_core::process::StateDetail;
 use supervisord_sys::start_time::boot_id;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::problem::Problem;
-use super::request::ApiRequest;
+use super::request::{ApiRequest, LAST_EVENT_ID, event_stream};
+use super::usage;
 use crate::api::Api;
 use crate::network::reply::{Broken, Reply};
 use crate::network::streams::{PIECE, StreamSource};
-
-/// What a client sends that has been here before.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-/// Tells reverse proxies not to hold back what has come so far.
-pub(super) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// How many events are sent at once.
 const AT_ONCE: usize = 16;
@@ -42,21 +39,26 @@ pub(super) async fn stream(request: ApiRequest<'_>) -> Result<Reply, Problem> {
         false => Some(present),
         true => known(request.headers),
     };
+    let usage = match request.values("usage").next() {
+        None => None,
+        Some(text) => Some(text.parse().ok().filter(|seconds| (1..=3600).contains(seconds)).ok_or_else(|| {
+            Problem::with(StatusCode::BAD_REQUEST, format!("usage is a number of seconds from 1 to 3600, not '{text}'"))
+        })?),
+    };
     let reply = match *request.method == Method::HEAD {
         true => Reply::whole(StatusCode::OK, ""),
         false => {
             let slot = request.streams.slot().ok_or(Problem::of(StatusCode::SERVICE_UNAVAILABLE))?;
             // No event has the number 0: who has been here before another boot has missed something.
-            let followed = FollowedEvents { api, actor, last: after.unwrap_or(0), revision: 0, is_begun: false };
+            let last = after.unwrap_or(0);
+            let usage = usage.map(|seconds| UsageTimer::every(Duration::from_secs(seconds)));
+            let followed =
+                FollowedEvents { api, actor, last, revision: 0, is_begun: false, usage, waiting: Bytes::new() };
             let content = slot.start(followed, request.socket.clone());
             Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }
         }
     };
-    Ok(reply
-        .text(CONTENT_TYPE, "text/event-stream")
-        .text(CACHE_CONTROL, "no-store")
-        .text(ACCEL_BUFFERING, "no")
-        .text(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+    Ok(event_stream(reply))
 }
 
 /// The number of the last event that the client has got; `None` for what is no id of this boot.
@@ -75,10 +77,47 @@ struct FollowedEvents {
     revision: u64,
     /// Whether the client has been told where it stands.
     is_begun: bool,
+    /// For a client that wants to know what programs use.
+    usage: Option<UsageTimer>,
+    /// The rest of an event that is longer than a piece.
+    waiting: Bytes,
+}
+
+/// When a client is told again what programs use.
+struct UsageTimer {
+    interval: Interval,
+    is_due: bool,
+}
+
+impl UsageTimer {
+    fn every(period: Duration) -> UsageTimer {
+        let mut interval = interval(period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        UsageTimer { interval, is_due: false }
+    }
+}
+
+impl FollowedEvents {
+    /// The next piece of the event that tells what programs use.
+    async fn usage(&mut self) -> Result<Option<Bytes>, Broken> {
+        if self.waiting.is_empty() {
+            match &mut self.usage {
+                Some(timer) if timer.is_due => timer.is_due = false,
+                _ => return Ok(None),
+            }
+            // Where it cannot be known this time, it may be the next time.
+            let Ok(data) = usage::text(&self.api, &self.actor).await else { return Ok(None) };
+            self.waiting = [b"event: usage\ndata: ", &*data, b"\n\n"].concat().into();
+        }
+        Ok(Some(self.waiting.split_to(self.waiting.len().min(PIECE))))
+    }
 }
 
 impl StreamSource for FollowedEvents {
     async fn read(&mut self) -> Result<Option<Bytes>, Broken> {
+        if let Some(piece) = self.usage().await? {
+            return Ok(Some(piece));
+        }
         let view = self.api.view(&self.actor).map_err(|_| Broken)?;
         self.revision = view.revision();
         let Since { events, has_gap } = view.events_since(self.last, AT_ONCE);
@@ -105,8 +144,13 @@ impl StreamSource for FollowedEvents {
 
     async fn changed(&mut self) {
         // Where the right is gone, the next attempt to read ends the stream.
-        if let Ok(view) = self.api.view(&self.actor) {
-            view.after(self.revision).await;
+        let Ok(view) = self.api.view(&self.actor) else { return };
+        match &mut self.usage {
+            None => view.after(self.revision).await,
+            Some(timer) => tokio::select! {
+                () = view.after(self.revision) => (),
+                _ = timer.interval.tick() => timer.is_due = true,
+            },
         }
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,12 @@ use crate::network::query::pairs;
 use crate::network::reply::Reply;
 use crate::network::socket::Socket;
 use crate::network::streams::Streams;
+
+/// What a client sends that has been here before.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Tells reverse proxies not to hold back what has come so far.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Who asks, and over what.
 pub struct Caller<'a> {
@@ -49,6 +55,7 @@ pub struct ApiRequest<'a> {
     pub api: &'a Arc<Api>,
     /// Who asks. The API checks the right to what is asked for.
     pub actor: &'a Actor,
+    pub logs: &'a LogStreams,
     pub streams: &'a Streams,
     pub socket: &'a Rc<Socket>,
     /// `HEAD` comes to the handlers of `GET`.
@@ -65,7 +72,7 @@ impl<'a> ApiRequest<'a> {
         let Caller { logs, actor, socket } = caller;
         let Sent { method, query, headers, body, .. } = sent;
         let (api, streams) = (&logs.api, &*logs.streams);
-        ApiRequest { api, actor, streams, socket, method, headers, query, body, parameters }
+        ApiRequest { api, actor, logs, streams, socket, method, headers, query, body, parameters }
     }
 
     /// The values of a parameter behind the path.
@@ -115,4 +122,13 @@ pub fn json(body: Vec<u8>, reservation: Reservation) -> Reply {
         .text(CACHE_CONTROL, "no-store")
         .text(X_CONTENT_TYPE_OPTIONS, "nosniff");
     reply.length().within(reservation)
+}
+
+/// The headers of a stream of server-sent events.
+pub fn event_stream(reply: Reply) -> Reply {
+    reply
+        .text(CONTENT_TYPE, "text/event-stream")
+        .text(CACHE_CONTROL, "no-store")
+        .text(ACCEL_BUFFERING, "no")
+        .text(X_CONTENT_TYPE_OPTIONS, "nosniff")
 }

@@ -1,9 +1,11 @@
 //! Reading a log as it grows, through rotation, emptying and replacement.
 
+use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -11,9 +13,6 @@ use supervisord_sys::fd;
 
 use crate::file_end;
 use crate::network::streams::PIECE;
-
-/// How much of the log that is there already is shown first.
-const FIRST: u64 = 1024;
 
 /// The size of the smallest pages in which any system keeps files in memory.
 const MEMORY_PAGE: u64 = 4096;
@@ -45,22 +44,78 @@ pub enum FollowStep {
     Piece(Bytes),
     /// The file was emptied in place; reading goes on at its beginning.
     Truncated,
+    /// Reading goes on at the beginning of the file that continues this one.
+    Replaced,
     /// There is nothing more for now.
     AtEnd,
 }
 
 type FileIdentity = (u64, u64);
 
+/// A place in a file of a log, which clients get as text and bring back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPosition {
+    /// Bytes from the beginning of the file.
+    pub offset: u64,
+    /// The inode of the file; none where the client does not say it.
+    pub file: Option<u64>,
+}
+
+impl fmt::Display for LogPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.offset)?;
+        self.file.iter().try_for_each(|file| write!(f, "-{file:x}"))
+    }
+}
+
+impl FromStr for LogPosition {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<LogPosition, ()> {
+        let (offset, file) = match text.split_once('-') {
+            None => (text, None),
+            Some((offset, file)) => (offset, Some(u64::from_str_radix(file, 16).map_err(|_| ())?)),
+        };
+        Ok(LogPosition { offset: offset.parse().map_err(|_| ())?, file })
+    }
+}
+
 fn identity(metadata: &Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }
 
 impl Follower {
-    /// Begins shortly before the end of the log; also says when the log was last written.
-    pub fn open(path: &str) -> io::Result<(Follower, SystemTime)> {
+    /// Begins so many bytes before the end of the log; also says when the log was last written.
+    pub fn open(path: &str, before_end: u64) -> io::Result<(Follower, SystemTime)> {
         let (file, metadata) = FollowedFile::open(path)?;
-        let position = metadata.len().saturating_sub(FIRST);
+        let position = metadata.len().saturating_sub(before_end);
         Ok((Follower { path: path.to_owned(), file, position }, metadata.modified()?))
+    }
+
+    /// Goes on at a place where a reader was before, in a rotated file where that one has been rotated meanwhile. `None` where
+    /// there is no such place any more.
+    pub fn open_at(path: &str, position: LogPosition) -> io::Result<Option<Follower>> {
+        for place in 0..=DEEPEST {
+            let candidate = if place == 0 { path.to_owned() } else { format!("{path}.{place}") };
+            let (file, metadata) = match FollowedFile::open(&candidate) {
+                Ok(found) => found,
+                Err(error) if place == 0 => return Err(error),
+                Err(_) => return Ok(None),
+            };
+            let is_it = position.file.is_none_or(|inode| inode == file.identity.1);
+            if is_it && position.offset <= metadata.len() {
+                return Ok(Some(Follower { path: path.to_owned(), file, position: position.offset }));
+            }
+            if is_it {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the next byte is read.
+    pub fn position(&self) -> LogPosition {
+        LogPosition { offset: self.position, file: Some(self.file.identity.1) }
     }
 
     /// What follows. After [`FollowStep::AtEnd`] ask again when the log may have changed.
@@ -79,7 +134,7 @@ impl Follower {
         if rest.is_empty() {
             self.file = successor;
             self.position = 0;
-            return self.next();
+            return Ok(FollowStep::Replaced);
         }
         Ok(FollowStep::Piece(rest))
     }
@@ -185,7 +240,7 @@ mod tests {
         }
 
         fn follow(&self) -> Follower {
-            Follower::open(&self.path("")).expect("opened").0
+            Follower::open(&self.path(""), 1024).expect("opened").0
         }
     }
 
@@ -196,6 +251,7 @@ mod tests {
             match follower.next().expect("read") {
                 FollowStep::Piece(bytes) => text.push_str(str::from_utf8(&bytes).expect("text")),
                 FollowStep::Truncated => text.push_str("<truncated>"),
+                FollowStep::Replaced => {}
                 FollowStep::AtEnd => return text,
             }
         }
@@ -287,6 +343,31 @@ mod tests {
         File::create(log.path("")).expect("emptied");
         log.append("67");
         assert_eq!(drain(&mut follower), "<truncated>67");
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_goes_on_where_it_was() {
+        let log = Log::new();
+        log.append("12");
+        let mut follower = log.follow();
+        assert_eq!(drain(&mut follower), "12");
+        let position: LogPosition = follower.position().to_string().parse().expect("its own text");
+        assert_eq!(position, follower.position());
+        log.append("3");
+        let open = || Follower::open_at(&log.path(""), position).expect("readable");
+        assert_eq!(drain(&mut open().expect("the place")), "3");
+        log.rename("", ".1");
+        log.append("4");
+        assert_eq!(drain(&mut open().expect("the place in the rotated file")), "34");
+        log.rename(".1", ".gone");
+        assert!(open().is_none());
+        let plain: LogPosition = "1".parse().expect("an offset alone");
+        assert_eq!(drain(&mut Follower::open_at(&log.path(""), plain).expect("readable").expect("the place")), "");
+        let beyond = LogPosition { offset: 9, file: None };
+        assert!(Follower::open_at(&log.path(""), beyond).expect("readable").is_none());
+        for text in ["", "-1", "1-", "1-x", "x", "1-2-3"] {
+            assert_eq!(text.parse::<LogPosition>(), Err(()), "{text}");
+        }
     }
 
     #[test]

@@ -189,7 +189,7 @@ fn every_resource_of_the_json_api_needs_a_right() {
         let world = world();
         for (method, pattern, needed) in api_v1::routes() {
             assert_eq!(needed > Right::View, api_v1::acts(method), "{method} {pattern}");
-            let path = pattern.replace("{group}", "a").replace("{name}", "a");
+            let path = pattern.replace("{group}", "a").replace("{name}", "a").replace("{stream}", "stdout");
             let body = BODIES.iter().find(|(other, _)| *other == pattern).map_or("", |(_, body)| body);
             for right in RIGHTS {
                 for last_event in [None, Some("boot-1")] {

@@ -1,0 +1,151 @@
+//! Logs: a part of one, all of it, and what is appended to it as a stream.
+
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, StatusCode};
+use supervisord_core::call::{Call, ProgramAction};
+use supervisord_core::output::Channel;
+use supervisord_wire::name::namespec;
+
+use super::actions::act_on;
+use super::problem::Problem;
+use super::programs;
+use super::request::{ApiRequest, LAST_EVENT_ID, encoded, event_stream, json};
+use crate::api::LogPart;
+use crate::network::logs::{Resume, Unfollowed};
+use crate::network::reply::Reply;
+
+/// How many bytes there are where none is said, and the most that are sent at once.
+const LENGTH: u64 = 64 << 10;
+const MOST: u64 = 4 << 20;
+
+const LOG_OFFSET: HeaderName = HeaderName::from_static("log-offset");
+const LOG_SIZE: HeaderName = HeaderName::from_static("log-size");
+
+/// The log of a program that the path names.
+fn of_program(request: &ApiRequest<'_>) -> Result<(Channel, String, String), Problem> {
+    let row = request.program()?;
+    let name = namespec(&row.group, &row.config.identity.name);
+    let word = request.parameters.get(2).map(String::as_str).unwrap_or_default();
+    let channel = Channel::from_name(word)
+        .ok_or_else(|| Problem::not_found(format!("there is no log '{word}': write stdout or stderr")))?;
+    let file = match channel {
+        Channel::Stdout => &row.stdout_logfile,
+        Channel::Stderr => &row.stderr_logfile,
+    };
+    let file = file.clone().ok_or_else(|| {
+        let why = match row.config.logging.redirect_stderr && channel == Channel::Stderr {
+            true => "its stderr goes to its stdout log (redirect_stderr)".to_owned(),
+            false => format!("{word}_logfile is NONE"),
+        };
+        Problem::not_found(format!("{name} has no {word} log: {why}"))
+    })?;
+    Ok((channel, file, name.replace(':', "-") + "-" + word))
+}
+
+/// A part of the log of a program, all of it, or what is appended to it.
+pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    let (_, file, name) = of_program(&request)?;
+    show(&request, file, &name).await
+}
+
+/// The same of the activity log.
+pub(super) async fn get_activity(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    let file = request.api.activity_file(request.actor)?.map(str::to_owned);
+    let file = file.ok_or_else(|| Problem::not_found("the daemon logs to syslog only (logfile=syslog)".to_owned()))?;
+    let progress = request.api.activity.progress();
+    progress.reach(progress.queued()).await;
+    show(&request, file, "supervisord").await
+}
+
+/// Empties a log of a program.
+pub(super) async fn clear(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    let (channel, ..) = of_program(&request)?;
+    let row = request.program()?;
+    let action = ProgramAction::ClearLogs(Some(channel));
+    let statuses = act_on(request.api, request.actor, action, std::slice::from_ref(&row), true).await?;
+    match statuses.into_iter().next().map(|status| status.result) {
+        Some(Err(refusal)) => Err(refusal.into()),
+        _ => programs::shown(request.api, &row),
+    }
+}
+
+/// Begins a new activity log.
+pub(super) async fn clear_activity(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    request.api.call(request.actor, Call::ClearLog).await?;
+    Ok(json(encoded(&serde_json::Map::new())?, request.api.answers.nothing()))
+}
+
+async fn show(request: &ApiRequest<'_>, file: String, name: &str) -> Result<Reply, Problem> {
+    let accepts = request.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if request.values("follow").next().is_some() || accepts.contains("text/event-stream") {
+        return follow(request, file).await;
+    }
+    if request.values("download").next().is_some() {
+        return download(request, file, name).await;
+    }
+    let length = number(request, "length")?.unwrap_or(LENGTH as i64);
+    let length = u64::try_from(length)
+        .map_err(|_| Problem::with(StatusCode::BAD_REQUEST, "length must not be negative"))?
+        .min(MOST);
+    let offset = number(request, "offset")?.unwrap_or(-(LENGTH as i64));
+    let LogPart { bytes, offset, size, reservation } =
+        request.api.read_part(request.actor, file, offset, length).await?;
+    let reply = text(Reply::whole(StatusCode::OK, bytes)).text(LOG_OFFSET, offset.to_string());
+    Ok(reply.text(LOG_SIZE, size.to_string()).length().within(reservation))
+}
+
+fn number(request: &ApiRequest<'_>, name: &str) -> Result<Option<i64>, Problem> {
+    let Some(text) = request.values(name).next() else { return Ok(None) };
+    let bad = |_| Problem::with(StatusCode::BAD_REQUEST, format!("{name} is no whole number: '{text}'"));
+    text.parse().map(Some).map_err(bad)
+}
+
+/// A log may hold what a program was sent by strangers; no browser is to take it for a page.
+fn text(reply: Reply) -> Reply {
+    reply
+        .text(CONTENT_TYPE, "text/plain; charset=utf-8")
+        .text(CACHE_CONTROL, "no-store")
+        .text(X_CONTENT_TYPE_OPTIONS, "nosniff")
+}
+
+async fn follow(request: &ApiRequest<'_>, file: String) -> Result<Reply, Problem> {
+    if *request.method == Method::HEAD {
+        return Ok(event_stream(Reply::whole(StatusCode::OK, "")));
+    }
+    let id = request.headers.get(LAST_EVENT_ID);
+    let resume = match id.map(|id| id.to_str().ok().and_then(|id| id.parse().ok())) {
+        None => Resume::AtEnd(LENGTH),
+        Some(Some(position)) => Resume::After(position, LENGTH),
+        Some(None) => Resume::Elsewhere(LENGTH),
+    };
+    match request.logs.events(request.socket, file, resume).await {
+        Ok(content) => {
+            Ok(event_stream(Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }))
+        }
+        Err(Unfollowed::TooMany) => Err(Problem::of(StatusCode::SERVICE_UNAVAILABLE)),
+        Err(Unfollowed::NoFile) => Err(absent()),
+    }
+}
+
+fn absent() -> Problem {
+    Problem::not_found("the log does not exist yet, or is no regular file".to_owned())
+}
+
+async fn download(request: &ApiRequest<'_>, file: String, name: &str) -> Result<Reply, Problem> {
+    let (content, size) = match request.logs.download(request.socket, file).await {
+        Ok(found) => found,
+        Err(Unfollowed::TooMany) => return Err(Problem::of(StatusCode::SERVICE_UNAVAILABLE)),
+        Err(Unfollowed::NoFile) => return Err(absent()),
+    };
+    let reply = match *request.method == Method::HEAD || size == 0 {
+        true => Reply::whole(StatusCode::OK, ""),
+        false => Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None },
+    };
+    let safe: String = name
+        .chars()
+        .map(|letter| if letter.is_ascii_graphic() && !"\"\\/;".contains(letter) { letter } else { '_' })
+        .collect();
+    Ok(text(reply)
+        .text(CONTENT_DISPOSITION, format!("attachment; filename=\"{safe}.log\""))
+        .text(hyper::header::CONTENT_LENGTH, size.to_string()))
+}
