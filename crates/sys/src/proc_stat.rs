@@ -27,9 +27,8 @@ impl ProcessStat {
 
 /// Reads the information; none if there is no such process.
 pub fn read(pid: Pid) -> Option<ProcessStat> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain any characters.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let stat = text(pid)?;
+    let fields: Vec<&str> = after_name(&stat)?.collect();
     let field = |number: usize| fields.get(number - 3);
     let ticks: u64 = field(22)?.parse().ok()?;
     let is_zombie = matches!(*field(3)?, "Z" | "X");
@@ -39,27 +38,38 @@ pub fn read(pid: Pid) -> Option<ProcessStat> {
 
 /// The name of a process, as lists of processes show it.
 pub fn name(pid: Pid) -> Option<String> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat);
-    Some(stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned())
+    Some(text(pid)?.split_once('(')?.1.rsplit_once(')')?.0.to_owned())
 }
 
 /// The process group of a process.
 pub fn group_of(pid: Pid) -> Option<Pid> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    Pid::new(stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()?)
+    Pid::new(after_name(&text(pid)?)?.nth(2)?.parse().ok()?)
 }
 
 /// The parent of a process, and its process group.
 pub fn family_of(pid: Pid) -> Option<(Pid, Pid)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(1);
+    let stat = text(pid)?;
+    let mut fields = after_name(&stat)?.skip(1);
     let mut next = || Pid::new(fields.next()?.parse().ok()?);
     Some((next()?, next()?))
 }
 
+/// What the system says of a process. The name in it may be any bytes; those that are not UTF-8 are replaced.
+fn text(pid: Pid) -> Option<String> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    Some(String::from_utf8_lossy(&stat).into_owned())
+}
+
+/// The fields after the name, from the third one on. The name stands in parentheses, and may contain any characters.
+fn after_name(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    Some(stat.rsplit_once(')')?.1.split_ascii_whitespace())
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
     use super::*;
     use crate::start_time::{boot_id, boot_time};
 
@@ -69,5 +79,21 @@ mod tests {
         assert!(!stat.is_zombie && stat.status.is_none());
         assert!(stat.started <= boot_time());
         assert!(boot_id().is_some_and(|id| id.len() == 36));
+    }
+
+    /// The kernel cuts a name after 15 bytes, also in the middle of a character.
+    #[test]
+    fn a_name_that_is_not_utf_8_hides_no_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("aaaaaaaaaaaaaaé) S 1");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = Command::new(&program).arg("1000").process_group(0).spawn().unwrap();
+        let pid = Pid::new(child.id()).unwrap();
+        let found = (read(pid), group_of(pid), family_of(pid), name(pid));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found.0.is_some_and(|stat| !stat.is_zombie));
+        assert_eq!((found.1, found.2), (Some(pid), Some((Pid::current(), pid))));
+        assert_eq!(found.3.as_deref(), Some("aaaaaaaaaaaaaa\u{fffd}"));
     }
 }
