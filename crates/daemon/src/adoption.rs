@@ -9,6 +9,7 @@ mod gather;
 mod keeper_table;
 mod unidentified;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,7 +23,8 @@ use supervisord_sys::{Pid, sink, start_time, trusted, user};
 
 use crate::hand_over::{HandOver, HandedChild};
 use crate::keeper::{self, Inheritance, Keeper, Owner, Role};
-use crate::output::TransitFiles;
+use crate::output::{RunId, TransitFiles};
+use crate::state::pid_slots::SpawnedPid;
 use crate::state::{self, Paths, Run, State, Writer};
 use gather::{confirm, gather};
 use keeper_table::{KeeperTable, Unclaimed};
@@ -129,12 +131,15 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
         Some(Inheritance { keeper, kept }) => (Some(keeper), KeeperTable::new(kept)),
         None => (None, KeeperTable::default()),
     };
+    table.find_written_pids(paths);
     let FoundState { writer, mut state, is_of_keeper } =
         match read_state(table.take_state(), paths, config, &mut losses) {
             Some(FoundState { writer, .. }) if is_alive(&writer) => return Found::Alive(writer.pid),
             Some(found) => found,
             // Its children live, even where nothing else is known of them.
-            None if keeper.is_some() => FoundState::default(),
+            None if keeper.is_some() || table.last_spawned().any(|child| confirm_spawned(child).is_some()) => {
+                FoundState::default()
+            }
             None => return Found::Nothing(losses),
         };
     let exit = state.exit.take().filter(|_| !state.is_of_other_version).map(DaemonExit::from);
@@ -156,8 +161,12 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
         keeper.give_up();
     }
     let transit = table.take_transit();
+    let unwritten = unwritten_children(&handed, &table);
     let Unclaimed { owners, bytes, mut children } = table.into_unclaimed();
     children.extend(unknown.iter().filter_map(|run| ProcessHandle::open(confirm(run)?).ok()));
+    let is_new = |child: &ProcessHandle| !children.iter().any(|known| known.pid() == child.pid());
+    let unwritten: Vec<_> = unwritten.into_iter().filter(is_new).collect();
+    children.extend(unwritten);
     if bytes > 0 {
         losses.push(format!("{bytes} bytes of output of programs that had ended before are lost"));
     }
@@ -171,6 +180,19 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
         false => Some(UnidentifiedProcesses::new(children, owners)),
     };
     Found::Remains(Box::new(Remains { handed: Box::new(handed), keeper, transit, afresh, exit, losses, unidentified }))
+}
+
+/// Children that live, and of which the state does not tell: the daemon and its keeper were killed before it was written.
+fn unwritten_children(handed: &HandOver<OwnedFd>, table: &KeeperTable) -> Vec<ProcessHandle> {
+    let commands = handed.commands.iter().map(|command| &command.child);
+    let known: BTreeSet<u32> = handed.children.iter().chain(commands).map(|child| child.pid).collect();
+    let unknown = table.last_spawned().filter(|(_, spawned)| !known.contains(&spawned.pid));
+    unknown.filter_map(|child| ProcessHandle::open(confirm_spawned(child)?).ok()).collect()
+}
+
+/// The living process that was made as this child.
+fn confirm_spawned((run, spawned): (RunId, SpawnedPid)) -> Option<Pid> {
+    confirm(&Run { pid: spawned.pid, started: spawned.after, exact: false, ..Run::new(run) })
 }
 
 /// A state, and where it was read.

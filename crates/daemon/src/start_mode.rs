@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use supervisord_config::model::{Config, Supervisord};
@@ -18,7 +18,7 @@ use crate::hand_over::{HandOver, HandedKeeper};
 use crate::keeper::Keeper;
 use crate::output::TransitFiles;
 use crate::start_error::StartError;
-use crate::state::Paths;
+use crate::state::{Paths, pid_slots};
 
 /// How the daemon starts.
 pub enum StartMode {
@@ -170,5 +170,6 @@ pub fn paths(settings: &Supervisord) -> Option<Paths> {
     survives.then(|| Paths {
         state_file: format!("{}.state", settings.pidfile),
         keeper_socket: PathBuf::from(format!("{}.keeper", settings.pidfile)),
+        spawned_pids: pid_slots::path_for(Path::new(&settings.pidfile)),
     })
 }

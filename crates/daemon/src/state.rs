@@ -43,4 +43,6 @@ pub struct Paths {
     pub state_file: String,
     /// The socket of the keeper.
     pub keeper_socket: PathBuf,
+    /// The file with the process ids of the children that were made last; none where no file system is in memory.
+    pub spawned_pids: Option<PathBuf>,
 }

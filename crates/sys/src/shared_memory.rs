@@ -4,12 +4,15 @@
 //! bytes are only accessed by system calls and copies, so that no reference to memory that another process may change
 //! ever exists.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
-use crate::system;
+use crate::{system, user};
 
 /// A mapping of a memory file. Its size never changes.
 #[derive(Debug)]
@@ -37,6 +40,24 @@ impl SharedMemory {
             return Err(io::ErrorKind::InvalidData.into());
         }
         map(file, len)
+    }
+
+    /// Memory in a file that outlives all processes: what is there stays. A new file is all zeros, and nobody else may read it.
+    /// Only the user of this process can shorten it, after which an access raises SIGBUS.
+    ///
+    /// # Errors
+    /// `Unsupported` where the file would be on a disk, for which an access would wait; `PermissionDenied` where it belongs to
+    /// another user, where others may write to it, or where it is no regular file of this length.
+    pub fn in_file(path: &Path, len: usize) -> io::Result<SharedMemory> {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let file = File::options().read(true).write(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
+        let found = file.metadata()?;
+        let is_ours = found.is_file() && found.uid() == user::effective_uid() && found.mode() & 0o022 == 0;
+        if !is_ours || (found.len() != 0 && usize::try_from(found.len()) != Ok(len)) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        system::reserve_in_memory(file.as_fd(), len)?;
+        map(file.into(), len)
     }
 
     /// The number at this index, which counts words of eight bytes.
@@ -165,6 +186,17 @@ mod tests {
         file.set_len(LEN as u64).expect("made longer");
         assert!(SharedMemory::adopt(file.into(), LEN).is_err());
         assert!(SharedMemory::adopt(crate::exec::memory_file(&[0; LEN]).expect("a file"), LEN).is_err());
+    }
+
+    #[test]
+    fn memory_in_a_file_is_found_again() {
+        let path = Path::new("/dev/shm").join(format!("supervisord-test-{}", std::process::id()));
+        SharedMemory::in_file(&path, LEN).expect("created").word(3).store(9, SeqCst);
+        let again = SharedMemory::in_file(&path, LEN).expect("opened").word(3).load(SeqCst);
+        let refused = SharedMemory::in_file(&path, 2 * LEN).map_err(|error| error.kind());
+        std::fs::remove_file(&path).expect("removed");
+        let link = SharedMemory::in_file(Path::new("/dev/stdin"), LEN);
+        assert_eq!((again, refused.unwrap_err(), link.is_err()), (9, io::ErrorKind::PermissionDenied, true));
     }
 
     #[test]

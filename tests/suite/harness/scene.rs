@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -293,9 +293,18 @@ impl Place {
         command
     }
 
-    /// Kills every process of the scene, and `others`.
+    /// The file in which our daemon keeps the process ids of the children that it made last.
+    pub fn spawned_pids(&self) -> PathBuf {
+        let found = fs::metadata(self.dir()).expect("the directory exists");
+        let shared = format!("/dev/shm/supervisord-{:x}-{:x}-supervisord.pid.spawned", found.dev(), found.ino());
+        let beside = self.path("supervisord.pid.spawned");
+        if beside.exists() { beside } else { shared.into() }
+    }
+
+    /// Kills every process of the scene, and `others`, and removes what is outside of its directory.
     pub fn kill_everything(&self, others: &[i32]) {
         use super::processes;
+        let _ = fs::remove_file(self.spawned_pids());
         processes::kill_all(others);
         let mark = format!("{MARK}={}", self.dir().display());
         // A process may start another one while it is being killed.
@@ -328,7 +337,7 @@ fn free_port() -> u16 {
 }
 
 fn is_for_successor(name: &str) -> bool {
-    [".pid.keeper", ".pid.lock", ".pid.state", ".pid.keeper.new", ".pid.state.new"]
+    [".pid.keeper", ".pid.lock", ".pid.state", ".pid.keeper.new", ".pid.state.new", ".pid.spawned"]
         .iter()
         .any(|end| name.ends_with(end))
 }

@@ -137,12 +137,73 @@ fn processes_known_only_to_the_keeper_are_stopped_before_any_start() {
     assert_eq!(daemon.stop(), 0);
 }
 
+/// The process ids of the children that were made last are in a file of their own.
+#[test]
+fn children_that_only_their_process_ids_tell_of_are_stopped_before_any_start() {
+    for state in [Some("nothing\n"), None] {
+        let mut daemon = start("process ids");
+        let before = pids(&daemon, &["a", "b", "gone"]);
+        daemon.crash_with_keeper();
+        match state {
+            Some(text) => daemon.write(STATE, text),
+            None => fs::remove_file(daemon.path(STATE)).expect("it is there"),
+        }
+        forget_gone(&daemon);
+        daemon.start_again();
+        wait_for_others(&mut daemon, &NAMES, &before);
+        check_that_nothing_runs_twice(&daemon, &before);
+        for pid in before.values() {
+            daemon.wait_for_log(&format!(
+                "WARN process {pid} (once) was left running, and the state does not tell which program"
+            ));
+        }
+        assert!(daemon.spawned_pids().exists(), "those of the next children are kept as well");
+        assert_eq!(daemon.stop(), 0);
+        assert!(!daemon.spawned_pids().exists(), "nothing is left behind");
+    }
+}
+
+/// The state file is written by another thread, and may lack what was done last.
+#[test]
+fn children_made_after_the_last_line_of_the_state_file_are_stopped_before_any_start() {
+    let text =
+        "[program:x]\ncommand=sleep 1000\nprocess_name=x_%(process_num)d\nnumprocs=20\nstartsecs=0\nautostart=false\n";
+    for is_noted in [false, true] {
+        let mut daemon = Scene::with("made last", text).start(Subject::Ours);
+        let names: Vec<String> = (0..20).map(|number| format!("x:x_{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        daemon.wait_until("the state file is there", |daemon| !daemon.read(STATE).is_empty());
+        let earlier = daemon.read(STATE);
+        daemon.call("supervisor.startProcessGroup", &["x".into()]);
+        let before = pids(&daemon, &names);
+        daemon.wait_until("all is noted", |daemon| {
+            before.values().all(|pid| daemon.read(STATE).contains(&format!("\"pid\":{pid},")))
+        });
+        let later = daemon.read(STATE);
+        daemon.crash_with_keeper();
+        // Up to the lines that say that they are about to be made, or without these.
+        let of_making = |line: &&str| line.contains("\"run\":") && !line.contains("\"pid\":");
+        let making: Vec<&str> = later.lines().filter(of_making).filter(|_| is_noted).collect();
+        daemon.write(STATE, &format!("{earlier}{}\n", making.join("\n")));
+        daemon.start_again();
+        wait::until("those of before have ended", || before.values().all(|pid| !processes::alive(*pid)));
+        daemon.wait_until("nobody runs unknown", |daemon| {
+            let known = pids(daemon, &names).into_values().filter(|pid| *pid != 0).count();
+            let is_of_program = |process: &processes::Process| process.name == "sleep";
+            processes::children(daemon.pid()).iter().filter(|process| is_of_program(process)).count() == known
+        });
+        assert!(!daemon.log().contains("the daemon was killed while making it"), "{}", daemon.report());
+        assert_eq!(daemon.stop(), 0);
+    }
+}
+
 /// Nobody can know what runs. Nobody is signalled on suspicion.
 #[test]
 fn a_broken_state_file_alone_is_kept_and_what_may_run_twice_is_logged() {
     let mut daemon = start("broken file");
     let before = pids(&daemon, &["a", "b", "gone"]);
     daemon.crash_with_keeper();
+    fs::remove_file(daemon.spawned_pids()).expect("it is there");
     let half = daemon.read(STATE);
     let half = half.get(half.len() / 2..).expect("plain text").to_owned();
     daemon.write(STATE, &half);

@@ -8,14 +8,14 @@ use supervisord_sys::process_handle::{ProcessHandle, has_ended};
 
 use crate::keeper::{Name, Owner, Role};
 use crate::output::{RunId, TransitFiles};
-use crate::state::MemoryFile;
-use crate::state::pid_slots::{PidSlots, SpawnedPid};
+use crate::state::pid_slots::{SpawnedPid, WrittenPids};
+use crate::state::{MemoryFile, Paths};
 
 /// The table. What is taken out of it is the next daemon's.
 #[derive(Default)]
 pub struct KeeperTable {
     descriptors: BTreeMap<Name, OwnedFd>,
-    pid_slots: Option<PidSlots>,
+    written_pids: Option<WrittenPids>,
 }
 
 /// What is left of the table when everything that the state tells of has been taken.
@@ -32,8 +32,20 @@ impl KeeperTable {
     /// The table with these descriptors.
     pub fn new(mut descriptors: BTreeMap<Name, OwnedFd>) -> KeeperTable {
         let pid_slots = descriptors.remove(&Name { owner: Owner::Daemon, role: Role::PidSlots });
-        let pid_slots = pid_slots.and_then(|pid_slots| PidSlots::open(pid_slots).ok());
-        KeeperTable { descriptors, pid_slots }
+        let written_pids = pid_slots.and_then(|pid_slots| WrittenPids::read(pid_slots).ok());
+        KeeperTable { descriptors, written_pids }
+    }
+
+    /// Takes the process ids of the children that were made last from their file, where no keeper has them.
+    pub fn find_written_pids(&mut self, paths: &Paths) {
+        if self.written_pids.is_none() {
+            self.written_pids = paths.spawned_pids.as_ref().and_then(|path| WrittenPids::in_file(path).ok());
+        }
+    }
+
+    /// The children that were made last, by their runs.
+    pub fn last_spawned(&self) -> impl Iterator<Item = (RunId, SpawnedPid)> {
+        self.written_pids.iter().flat_map(WrittenPids::all)
     }
 
     /// The text of the state.
@@ -61,7 +73,7 @@ impl KeeperTable {
 
     /// The child of a run that was being made when the daemon was killed.
     pub fn spawned_pid(&self, run: RunId) -> Option<SpawnedPid> {
-        self.pid_slots.as_ref()?.find(run)
+        self.written_pids.as_ref()?.find(run)
     }
 
     /// The number that no run of the daemon before had.

@@ -181,7 +181,7 @@ impl ChildSpawner {
             // Before the child exists: at no moment is there a child that nobody knows.
             survival.journal.note(supervisor, id, Runs::of_program(Some(kept.clone())));
         }
-        let pid_slot = survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
+        let pid_slot = || survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
         let cgroup = self.cgroups.make(&row.config, run, &tools.activity);
         let entrance = cgroup.as_ref().map(NewCgroup::entrance);
         let tree = StopPlan::of(&row.config).reaches_tree().then(TreeMark::random).flatten();
@@ -261,12 +261,13 @@ impl ChildSpawner {
         Ok(Prepared { run, command, pipes, kept, opening })
     }
 
-    /// The pid of the child, when it was created, and when it was started after the boot.
-    fn create(
+    /// The pid of the child, when it was created, and when it was started after the boot. The pid slot is asked for when nothing
+    /// is waited for any more, because it says when the child was made.
+    fn create<'a>(
         &mut self,
         row: &Row,
         creation: Creation<'_>,
-        pid_slot: &AtomicU64,
+        pid_slot: impl FnOnce() -> &'a AtomicU64,
         tools: &Tools,
     ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
@@ -289,7 +290,7 @@ impl ChildSpawner {
         }
         let before = start_time::boot_time();
         let plan = plan?;
-        let make = || self.spawner.spawn(plan, descriptors, pid_slot);
+        let make = || self.spawner.spawn(plan, descriptors, pid_slot());
         let child = match tree {
             Some(mark) => mark.given_to(make),
             None => make(),

@@ -1,6 +1,7 @@
 //! What this daemon does so that another one can go on if it is killed: it notes its state, and has its keeper hold what
 //! cannot be written down.
 
+use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
@@ -34,6 +35,8 @@ pub(super) struct Survival {
     /// How long the next one is put off.
     keeper_again: Duration,
     pid_slots: PidSlots,
+    /// The file of the pid slots, where they have one.
+    spawned_pids: Option<PathBuf>,
     /// What the output plane has on its way to logs.
     transit: Option<TransitFiles>,
     /// Whether the output plane relies on that being kept.
@@ -61,7 +64,8 @@ impl Survival {
         output: OutputHandle,
         activity: Activity,
     ) -> std::io::Result<Survival> {
-        let Paths { state_file, keeper_socket: socket } = paths;
+        let Paths { state_file, keeper_socket: socket, spawned_pids } = paths;
+        let (pid_slots, spawned_pids) = open_pid_slots(spawned_pids, &activity)?;
         let mut survival = Survival {
             journal: Journal::new(state_file, output.clone()),
             socket,
@@ -69,7 +73,8 @@ impl Survival {
             keeper_since: present().mono,
             keeper_again: Duration::ZERO,
             keeper,
-            pid_slots: PidSlots::new()?,
+            pid_slots,
+            spawned_pids,
             transit,
             is_transit_kept: false,
             output,
@@ -225,10 +230,30 @@ impl Survival {
     /// Nothing is left to be taken over.
     pub(super) fn end(self) {
         self.journal.end();
+        if let Some(path) = &self.spawned_pids {
+            let _ = fs::remove_file(path);
+        }
         match self.keeper {
             Some(keeper) => keeper.end(),
             // The last one has left it behind.
             None => _ = supervisord_sys::socket::remove(&self.socket),
+        }
+    }
+}
+
+/// The pid slots, and their file where they have one.
+fn open_pid_slots(path: Option<PathBuf>, activity: &Activity) -> std::io::Result<(PidSlots, Option<PathBuf>)> {
+    let Some(path) = path else { return Ok((PidSlots::new()?, None)) };
+    match PidSlots::in_file(&path) {
+        Ok(pid_slots) => Ok((pid_slots, Some(path))),
+        Err(error) => {
+            let text = format!(
+                "cannot use the file {} ({error}): a program that is just being started may run twice if this daemon and its \
+                 keeper are killed at the same time",
+                path.display()
+            );
+            activity.log(LogLevel::Warn, &text);
+            Ok((PidSlots::new()?, None))
         }
     }
 }

@@ -196,6 +196,19 @@ pub(crate) fn sealed_memory_file(len: usize) -> io::Result<OwnedFd> {
     }
 }
 
+/// The file must be on a file system in memory: a mapping of it then waits for no disk. All of it is reserved, because an access
+/// to a part for which there is no memory would raise SIGBUS.
+pub(crate) fn reserve_in_memory(file: BorrowedFd<'_>, len: usize) -> io::Result<()> {
+    if !is_on_memory_file_system(file) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < len as u64) {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    // No mapping is longer than this type can express.
+    Ok(fallocate(file, FallocateFlags::empty(), 0, len as libc::off_t)?)
+}
+
 pub(crate) fn has_sealed_size(file: BorrowedFd<'_>) -> bool {
     // SAFETY: the descriptor is open, and the command takes nothing.
     let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };

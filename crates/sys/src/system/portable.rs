@@ -93,6 +93,10 @@ pub(crate) fn sealed_memory_file(_len: usize) -> io::Result<OwnedFd> {
     unsupported()
 }
 
+pub(crate) fn reserve_in_memory(_file: BorrowedFd<'_>, _len: usize) -> io::Result<()> {
+    unsupported()
+}
+
 pub(crate) fn has_sealed_size(_file: BorrowedFd<'_>) -> bool {
     false
 }

@@ -78,7 +78,7 @@ impl ChildSpawner {
             stderr: child_stderr.as_ref().unwrap_or(&stdout.writer).as_fd(),
         };
         let descriptors = ChildDescriptors { stdio, further: None, cgroup: None };
-        let pid_slot = survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
+        let pid_slot = || survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
         let creation = Creation { command: launch, variables: &plan.environment, descriptors, opening, tree: None };
         let (pid, _, started) = match self.create(&row, creation, pid_slot, tools) {
             Ok(created) => created,
