@@ -111,8 +111,11 @@ fn what_the_daemon_itself_stops_for_good_ends_it() {
         process.health.healthcheck = Some(Arc::new(Probe::parse("tcp:127.0.0.1:1").unwrap()));
         process.health.on_unhealthy = OnUnhealthy::Stop;
     };
-    let (overdue, ill): (fn(&mut Process), fn(&mut Process)) = (overdue, ill);
-    for (vary, how) in [(overdue, "stopped, max_runtime: it ran for 5s"), (ill, "stopped, unhealthy: refused")] {
+    let variants = [
+        (&overdue as &dyn Fn(&mut Process), "stopped, max_runtime: it ran for 5s"),
+        (&ill, "stopped, unhealthy: refused"),
+    ];
+    for (vary, how) in variants {
         for (essential, exit_when) in
             [(true, ExitWhen::Never), (false, ExitWhen::AllFinished), (false, ExitWhen::AnyFailed)]
         {
