@@ -94,6 +94,76 @@ fn a_stop_sequence_survives_an_upgrade_and_a_crash() {
     });
 }
 
+/// Writes down who it is run for, and takes as long as there is a file that holds it.
+const DRAIN: &str = "#!/bin/sh\n\
+echo \"$1 $MAINPID\" >> heard\n\
+echo \"draining $1\"\n\
+while test -e hold; do sleep 0.02; done\n\
+exit ${2-0}\n";
+
+fn draining(options: &str) -> Daemon {
+    let options = options.to_owned() + "\nstdout_logfile={dir}/p.log";
+    let mut daemon = scene(&options).script("drain", DRAIN).start(Subject::Ours);
+    daemon.wait_for_file("ready");
+    daemon
+}
+
+#[test]
+fn a_command_is_a_step_of_a_stop() {
+    only_ours(|| {
+        let daemon = draining("stop_sequence=exec:./drain first:1s, exec:'./drain' second 3:1min, QUIT:1min");
+        let pid = daemon.pid_of("p");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        assert_eq!(heard(&daemon), [format!("first {pid}"), format!("second {pid}"), "QUIT".to_owned()]);
+        assert_eq!(daemon.read("p.log"), "draining first\ndraining second\n");
+        assert!(daemon.log().contains("WARN p: stop command failed (exit status 3)"), "the next step follows at once");
+        assert_eq!(sent(&daemon), ["SIGQUIT"]);
+    });
+}
+
+#[test]
+fn the_command_of_a_stop_ends_at_its_time_and_with_the_program() {
+    only_ours(|| {
+        let daemon = draining("stop_sequence=exec:./drain:1s, QUIT:1min");
+        daemon.write("hold", "");
+        assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        assert!(daemon.log().contains("WARN p: stop command failed (killed after 1s, its time limit)"));
+        assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n");
+
+        let mut daemon = draining("stop_sequence=exec:./drain:1h");
+        daemon.write("hold", "");
+        daemon.call("supervisor.stopProcess", &["p".into(), false.into()]);
+        daemon.wait_until("it drains", |daemon| heard(daemon).len() == 1);
+        assert_eq!(daemon.state_of("p"), "STOPPING");
+        assert_eq!(daemon.info("p").get("description").text(), "running stop command");
+        daemon.kill_child("p");
+        daemon.wait_for_state("p", "STOPPED");
+    });
+}
+
+/// The command goes on in the next program of the daemon and after a crash, and is not run twice.
+#[test]
+fn the_command_of_a_stop_survives_an_upgrade_and_a_crash() {
+    only_ours(|| {
+        let mut daemon = draining("stop_sequence=exec:./drain:1h, QUIT:1min");
+        let pid = daemon.pid_of("p");
+        daemon.write("hold", "");
+        daemon.call("supervisor.stopProcess", &["p".into(), false.into()]);
+        daemon.wait_until("it drains", |daemon| heard(daemon).len() == 1);
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        daemon.wait_for_state("p", "STOPPING");
+        daemon.crash();
+        daemon.start_again();
+        daemon.wait_for_state("p", "STOPPING");
+        assert_eq!(heard(&daemon), [format!(" {pid}")]);
+        daemon.kill_child("p");
+        daemon.wait_for_state("p", "STOPPED");
+        fs::remove_file(daemon.path("hold")).expect("it is there");
+        assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n", "when the command has ended");
+        assert_eq!(heard(&daemon), [format!(" {pid}")]);
+    });
+}
+
 #[test]
 fn a_stop_sequence_beside_what_it_replaces_is_refused_with_both_places() {
     only_ours(|| {

@@ -652,17 +652,26 @@ impl Default for StopSignals {
     }
 }
 
-/// How a program is stopped, step by step: `TERM:10s, INT:5s, KILL`. SIGKILL can only be the last step.
+/// How a program is stopped, step by step: `exec:/bin/drain:30s, TERM:10s, KILL`. SIGKILL can only be the last step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopSteps(pub Vec<StopStep>);
 
-/// A signal, and how long the program has to exit before the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is done, and how long the program has to exit before the next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopStep {
-    /// The number of the signal.
-    pub signal: i32,
+    /// What is done.
+    pub action: StopAction,
     /// The time until the next step.
     pub wait: Duration,
+}
+
+/// What is done in a step of a stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopAction {
+    /// The signal of this number is sent.
+    Signal(i32),
+    /// This command line is run, as a hook is.
+    Exec(String),
 }
 
 /// Where the output of a process goes.

@@ -1,16 +1,17 @@
-//! Stop sequences as they are written: `TERM:10s, INT:5s, KILL`.
+//! Stop sequences as they are written: `exec:/bin/drain:30s, TERM:10s, INT:5s, KILL`.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::complaint::Complaint;
-use crate::convert::strings;
+use crate::convert;
 use crate::duration;
-use crate::model::{StopStep, StopSteps};
+use crate::model::{StopAction, StopStep, StopSteps};
 use crate::pyrepr::repr;
+use crate::pytext::strip;
 use crate::signal;
 
-/// How long a step without a duration waits: as long as `stopwaitsecs` by default.
+/// How long a signal without a duration waits: as long as `stopwaitsecs` by default.
 const USUAL_WAIT: Duration = Duration::from_secs(10);
 
 const SIGKILL: i32 = 9;
@@ -21,11 +22,11 @@ impl StopSteps {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<StopSteps, Complaint> {
-        let steps: Vec<StopStep> = strings(text).iter().map(|item| step(item)).collect::<Result<_, _>>()?;
+        let steps: Vec<StopStep> = items(text).into_iter().map(step).collect::<Result<_, _>>()?;
         let Some((_, before)) = steps.split_last() else {
             return Err(Complaint::quoting("not a valid stop sequence: ", repr(text), ""));
         };
-        if before.iter().any(|step| step.signal == SIGKILL) {
+        if before.iter().any(|step| step.action == StopAction::Signal(SIGKILL)) {
             let complaint = Complaint::quoting("not a valid stop sequence: ", repr(text), "");
             return Err(complaint.advise("nothing survives KILL, so write it last".to_owned()));
         }
@@ -33,25 +34,54 @@ impl StopSteps {
     }
 }
 
+/// The items between commas, but for those within quotes, which may stand in a command.
+fn items(text: &str) -> Vec<&str> {
+    let mut quote = None;
+    let is_comma = move |letter: char| {
+        match (quote, letter) {
+            (None, '\'' | '"') => quote = Some(letter),
+            (Some(open), _) if open == letter => quote = None,
+            _ => {}
+        }
+        letter == ',' && quote.is_none()
+    };
+    if strip(text).is_empty() { Vec::new() } else { text.split(is_comma).map(strip).collect() }
+}
+
 fn step(item: &str) -> Result<StopStep, Complaint> {
-    let (name, wait) = item.split_once(':').map_or((item, None), |(name, wait)| (name, Some(wait)));
+    let (name, rest) = item.split_once(':').map_or((item, None), |(name, rest)| (name, Some(rest)));
     if name.trim().eq_ignore_ascii_case("exec") {
-        let complaint = Complaint::quoting("commands cannot be run in a stop sequence yet: ", repr(item), "");
-        return Err(complaint.advise("write signals only, such as TERM:10s, KILL".to_owned()));
+        return command(item, rest.unwrap_or_default());
     }
     let signal = signal::parse_stop_signal(name)?;
-    let wait = wait.map_or(Ok(USUAL_WAIT), duration::parse)?;
-    Ok(StopStep { signal, wait })
+    let wait = rest.map_or(Ok(USUAL_WAIT), duration::parse)?;
+    Ok(StopStep { action: StopAction::Signal(signal), wait })
+}
+
+/// `COMMAND:DURATION`. The duration has a unit, because what is behind the last colon of a command may be a port.
+fn command(item: &str, text: &str) -> Result<StopStep, Complaint> {
+    let timed = text.rsplit_once(':').filter(|(_, time)| time.trim().ends_with(|letter: char| letter.is_alphabetic()));
+    let timed = timed.and_then(|(command, time)| Some((command, duration::parse(time).ok()?)));
+    let Some((command, wait)) = timed.filter(|(_, wait)| !wait.is_zero()) else {
+        let complaint = Complaint::quoting("a command without a time in a stop sequence: ", repr(item), "");
+        let advice = "write the time that the step may take, with its unit, behind the command: exec:/bin/drain:30s";
+        return Err(complaint.advise(advice.to_owned()));
+    };
+    let line = convert::command(strip(command))?;
+    Ok(StopStep { action: StopAction::Exec(line), wait })
 }
 
 /// As it may be written.
 impl fmt::Display for StopSteps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, StopStep { signal, wait }) in self.0.iter().enumerate() {
+        for (number, StopStep { action, wait }) in self.0.iter().enumerate() {
             f.write_str(if number == 0 { "" } else { ", " })?;
-            match signal::name(*signal).and_then(|name| name.strip_prefix("SIG")) {
-                Some(name) => f.write_str(name)?,
-                None => write!(f, "{signal}")?,
+            match action {
+                StopAction::Exec(command) => write!(f, "exec:{command}")?,
+                StopAction::Signal(signal) => match signal::name(*signal).and_then(|name| name.strip_prefix("SIG")) {
+                    Some(name) => f.write_str(name)?,
+                    None => write!(f, "{signal}")?,
+                },
             }
             write!(f, ":{}", duration::Shown(*wait))?;
         }
@@ -65,7 +95,9 @@ mod tests {
 
     #[test]
     fn each_step_has_a_signal_and_a_duration() {
-        let seconds = |signal, wait| StopStep { signal, wait: Duration::from_secs(wait) };
+        let seconds = |signal, wait| StopStep { action: StopAction::Signal(signal), wait: Duration::from_secs(wait) };
+        let run =
+            |line: &str, wait| StopStep { action: StopAction::Exec(line.to_owned()), wait: Duration::from_secs(wait) };
         for (text, steps, shown) in [
             (
                 "TERM:10s, INT:5s, KILL",
@@ -75,6 +107,16 @@ mod tests {
             ("sigquit : 1min", vec![seconds(3, 60)], "QUIT:1min"),
             ("1,KILL:2", vec![seconds(1, 10), seconds(9, 2)], "HUP:10s, KILL:2s"),
             ("kill", vec![seconds(9, 10)], "KILL:10s"),
+            (
+                "exec: /bin/drain --now :30s, TERM:10s",
+                vec![run("/bin/drain --now", 30), seconds(15, 10)],
+                "exec:/bin/drain --now:30s, TERM:10s",
+            ),
+            (
+                "EXEC:sh -c 'a, b; curl http://localhost:80/':2min",
+                vec![run("sh -c 'a, b; curl http://localhost:80/'", 120)],
+                "exec:sh -c 'a, b; curl http://localhost:80/':2min",
+            ),
             ("TERM:0, 9:0", vec![seconds(15, 0), seconds(9, 0)], "TERM:0s, KILL:0s"),
         ] {
             let read = StopSteps::parse(text).unwrap();
@@ -94,7 +136,14 @@ mod tests {
             ("TERM:soon", "not a valid duration: 'soon'"),
             ("TERM:", "not a valid duration: ''"),
             ("KILL:1s, TERM", "not a valid stop sequence: 'KILL:1s, TERM'"),
-            ("exec:/bin/drain:30s, KILL", "commands cannot be run in a stop sequence yet: 'exec:/bin/drain:30s'"),
+            ("exec:/bin/drain, KILL", "a command without a time in a stop sequence: 'exec:/bin/drain'"),
+            (
+                "exec:curl http://localhost:8080",
+                "a command without a time in a stop sequence: 'exec:curl http://localhost:8080'",
+            ),
+            ("exec:/bin/drain:0s", "a command without a time in a stop sequence: 'exec:/bin/drain:0s'"),
+            ("exec::5s", "not a valid command: '' has no program"),
+            ("exec:'/bin/drain:5s", "not a valid command: \"'/bin/drain\" (No closing quotation)"),
         ] {
             assert_eq!(StopSteps::parse(text).unwrap_err().to_string(), expected);
         }

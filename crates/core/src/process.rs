@@ -17,7 +17,7 @@
 //! | `RunningToEnd` | STARTING | | `Stopping` | `Stopping` | `Stopping` | exited as expected: `Completed`; otherwise: `BackingOff` or `GivenUp`, or `Exited` with `autorestart=false` | `EndOfRun`: `Stopping`, and then as after an unexpected exit |
 //! | `Up` | RUNNING | | `Stopping` | `Stopping` | `Stopping` | exited: `Exited`; then, by the policy, `Spawning`, `WaitingToRestart` or `GivenUp` | `EndOfRun`: `Stopping`, or the same at the input `Turn` |
 //! | `PreStop` | STOPPING | | | | | exited: as in `Stopping` | `NextStopStep`: `Stopping` |
-//! | `Stopping` | STOPPING | | | | | exited: `Stopped`, or `BackingOff` or `GivenUp` where it was not ready in time, or as from `Up` where it was unhealthy; cannot be signalled: `Unreachable` | `NextStopStep`: the next signal |
+//! | `Stopping` | STOPPING | | | | | exited: `Stopped`, or `BackingOff` or `GivenUp` where it was not ready in time, or as from `Up` where it was unhealthy; cannot be signalled: `Unreachable` | `NextStopStep`: the next step |
 //! | `Stopped` | STOPPED | `Spawning` | | | | | |
 //! | `Exited` | EXITED | `Spawning` | | | | | |
 //! | `Completed` | EXITED | `Spawning` | | | | | |
@@ -33,6 +33,9 @@
 //! With a hook before the start it becomes `PreStart` wherever the table says `Spawning`; when the hook has ended, it becomes
 //! `Spawning`, or, where the hook has failed, `BackingOff` or `GivenUp`. With a hook before the stop it becomes `PreStop`
 //! wherever the table says `Stopping`, and `Stopping` when the hook has ended.
+//!
+//! A step of a stop may run a command in place of a signal: the next step follows when its time has passed, or when the command
+//! has failed.
 //!
 //! An empty cell is an input that changes nothing, except that `Stop` and `Shutdown` make a process wanted down in every
 //! phase. `Retire` acts as `Stop` does. A `Start` that starts a process makes it wanted up.
@@ -94,7 +97,7 @@ pub use restarts::Restarts;
 pub use service_status::ServiceStatus;
 pub use state_detail::StateDetail;
 pub use stop_decision::{AfterStop, StopCause, StopDecision};
-pub use stop_plan::{StopPlan, StopSignal};
+pub use stop_plan::{StopMeasure, StopPlan, StopSignal};
 
 /// The inputs of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +187,7 @@ pub enum MachineAction {
     Log(LogLevel, String),
     /// Spawn the child.
     Spawn,
-    /// Run a hook.
+    /// Run a hook, or the command of the present step of the stop.
     Run(ProgramCommand),
     /// End the commands of the program that still run, but for those that outlive it.
     EndCommands,
@@ -472,11 +475,25 @@ impl Machine {
 
             (PreStart, CommandEnded(ProgramCommand::PreStart, result)) => self.pre_start_ended(result, at, out),
             (PreStop, CommandEnded(ProgramCommand::PreStop, _)) => self.follow_stop_plan(at, out),
+            (Stopping, CommandEnded(ProgramCommand::StopStep, result)) => self.stop_command_ended(&result, at, out),
+            (
+                Stopping,
+                CommandEnded(
+                    ProgramCommand::PreStart
+                    | ProgramCommand::PostStart
+                    | ProgramCommand::PreStop
+                    | ProgramCommand::PostStop
+                    | ProgramCommand::HealthProbe
+                    | ProgramCommand::ReadinessProbe,
+                    _,
+                ),
+            ) => {}
             (
                 PreStart,
                 CommandEnded(
                     ProgramCommand::PostStart
                     | ProgramCommand::PreStop
+                    | ProgramCommand::StopStep
                     | ProgramCommand::PostStop
                     | ProgramCommand::HealthProbe
                     | ProgramCommand::ReadinessProbe,
@@ -488,6 +505,7 @@ impl Machine {
                 CommandEnded(
                     ProgramCommand::PreStart
                     | ProgramCommand::PostStart
+                    | ProgramCommand::StopStep
                     | ProgramCommand::PostStop
                     | ProgramCommand::HealthProbe
                     | ProgramCommand::ReadinessProbe,
@@ -496,7 +514,7 @@ impl Machine {
             ) => {}
             (
                 NeverStarted | AwaitingDependencies | AwaitingTurn | Spawning | Settling | GettingReady | RunningToEnd
-                | Up | Stopping | Stopped | Exited | Completed | WaitingToRestart | BackingOff | GivenUp | Unreachable,
+                | Up | Stopped | Exited | Completed | WaitingToRestart | BackingOff | GivenUp | Unreachable,
                 CommandEnded(..),
             ) => {}
         }

@@ -52,7 +52,7 @@ pub enum Kind {
     Command,
     /// One signal or several, separated by commas.
     Signals,
-    /// Signals with durations, separated by commas.
+    /// Signals and commands with durations, separated by commas.
     StopSteps,
     ExitCodes,
     AutoRestart,
@@ -133,7 +133,7 @@ impl Kind {
             K::Octal => "octal permission bits",
             K::LogLevel => "critical, error, warn, info, debug, trace or blather",
             K::Signals => "signal name or number, or several separated by commas",
-            K::StopSteps => "SIGNAL:DURATION steps, separated by commas",
+            K::StopSteps => "SIGNAL:DURATION or exec:COMMAND:DURATION steps, separated by commas",
             K::ExitCodes => "exit statuses, separated by commas",
             K::AutoRestart => "true, false or unexpected",
             K::StopScope => "process, group, tree or cgroup",

@@ -9,12 +9,12 @@ use super::exit_rule::ExitRule;
 use super::failure::ProcessFailure;
 use super::last_end::{EndJudgement, EndTraces, LastEnd};
 use super::phase::{ProcessPhase, Timer, Wanted};
-use super::program_command::{HookPlan, ProgramCommand};
+use super::program_command::{HookPlan, PATIENCE, ProgramCommand};
 use super::recycling::Recycling;
 use super::restart_policy::{AfterExit, Exit, RestartPolicy};
 use super::state_detail::StateDetail;
 use super::stop_decision::{AfterStop, StopCause, StopDecision};
-use super::stop_plan::{SIGKILL, StopPlan, StopSignal};
+use super::stop_plan::{SIGKILL, StopMeasure, StopPlan, StopSignal};
 use super::{Machine, MachineAction, MachineContext};
 use crate::exit_status::ExitStatus;
 use crate::recipients::KillScope;
@@ -216,17 +216,50 @@ impl Machine {
 
     pub(super) fn follow_stop_plan(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.stop_step = 0;
-        let StopSignal { signal, scope, wait } = StopPlan::of(at.config).step(0);
-        out.push(self.killing(signal, scope, at));
-        self.enter(ProcessPhase::Stopping, StateDetail::Pid(self.progress.pid), out);
-        self.progress.timers.set(Timer::NextStopStep, at.now.mono + wait);
-        out.push(MachineAction::Signal { signal, scope });
+        match StopPlan::of(at.config).step(0) {
+            StopMeasure::Signal(StopSignal { signal, scope, wait }) => {
+                out.push(self.killing(signal, scope, at));
+                self.enter(ProcessPhase::Stopping, StateDetail::Pid(self.progress.pid), out);
+                self.progress.timers.set(Timer::NextStopStep, at.now.mono + wait);
+                out.push(MachineAction::Signal { signal, scope });
+            }
+            StopMeasure::Command { wait, .. } => {
+                self.enter(ProcessPhase::Stopping, StateDetail::Pid(self.progress.pid), out);
+                self.run_stop_command(wait, at, out);
+            }
+        }
+    }
+
+    /// The step ends with a report of the command, which comes when its time has passed, if not before.
+    fn run_stop_command(&mut self, wait: Duration, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        self.progress.timers.set(Timer::NextStopStep, at.now.mono.saturating_add(wait).saturating_add(PATIENCE));
+        out.push(MachineAction::Run(ProgramCommand::StopStep));
+    }
+
+    /// The command of a step has ended: the program has the rest of the time to exit, but not where the command has failed.
+    pub(super) fn stop_command_ended(
+        &mut self,
+        result: &Result<(), String>,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
+        let measure = StopPlan::of(at.config).step(self.progress.stop_step);
+        let (StopMeasure::Command { .. }, Some(due)) = (measure, self.progress.timers.get(Timer::NextStopStep)) else {
+            return;
+        };
+        match result {
+            Ok(()) => self.progress.timers.set(Timer::NextStopStep, due.saturating_sub(PATIENCE).max(at.now.mono)),
+            Err(_) => self.take_next_stop_step(at, out),
+        }
     }
 
     pub(super) fn take_next_stop_step(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let plan = StopPlan::of(at.config);
         self.progress.stop_step = plan.after(self.progress.stop_step);
-        let StopSignal { signal, scope, wait } = plan.step(self.progress.stop_step);
+        let StopSignal { signal, scope, wait } = match plan.step(self.progress.stop_step) {
+            StopMeasure::Signal(signal) => signal,
+            StopMeasure::Command { wait, .. } => return self.run_stop_command(wait, at, out),
+        };
         if signal == SIGKILL {
             out.push(MachineAction::Log(
                 LogLevel::Warn,
@@ -244,7 +277,7 @@ impl Machine {
 
     /// Other processes may have been signalled since this signal was decided.
     pub(super) fn wait_since_signal(&mut self, at: MachineContext<'_>) {
-        let waited_for = at.now.mono + StopPlan::of(at.config).step(self.progress.stop_step).wait;
+        let waited_for = at.now.mono + StopPlan::of(at.config).step(self.progress.stop_step).wait();
         if let Some(due) = self.progress.timers.get(Timer::NextStopStep) {
             self.progress.timers.set(Timer::NextStopStep, due.max(waited_for));
         }

@@ -19,6 +19,8 @@ pub enum ProgramCommand {
     PostStart,
     /// Runs before the program is asked to stop.
     PreStop,
+    /// Is a step of the stop.
+    StopStep,
     /// Runs after the child has ended.
     PostStop,
     /// Tells while the program is up how it is.
@@ -29,10 +31,11 @@ pub enum ProgramCommand {
 
 impl ProgramCommand {
     /// All of them.
-    pub const ALL: [ProgramCommand; 6] = [
+    pub const ALL: [ProgramCommand; 7] = [
         ProgramCommand::PreStart,
         ProgramCommand::PostStart,
         ProgramCommand::PreStop,
+        ProgramCommand::StopStep,
         ProgramCommand::PostStop,
         ProgramCommand::HealthProbe,
         ProgramCommand::ReadinessProbe,
@@ -44,6 +47,7 @@ impl ProgramCommand {
             ProgramCommand::PreStart => "pre-start",
             ProgramCommand::PostStart => "post-start",
             ProgramCommand::PreStop => "pre-stop",
+            ProgramCommand::StopStep => "stop-step",
             ProgramCommand::PostStop => "post-stop",
             ProgramCommand::HealthProbe => "health-probe",
             ProgramCommand::ReadinessProbe => "readiness-probe",
@@ -61,21 +65,27 @@ impl ProgramCommand {
             ProgramCommand::PreStart => "pre-start hook",
             ProgramCommand::PostStart => "post-start hook",
             ProgramCommand::PreStop => "pre-stop hook",
+            ProgramCommand::StopStep => "stop command",
             ProgramCommand::PostStop => "post-stop hook",
             ProgramCommand::HealthProbe => "health check",
             ProgramCommand::ReadinessProbe => "readiness probe",
         }
     }
 
-    /// Whether it is a hook, and not a probe.
+    /// Whether it is a hook.
     pub const fn is_hook(self) -> bool {
         match self {
             ProgramCommand::PreStart
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
             | ProgramCommand::PostStop => true,
-            ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe => false,
+            ProgramCommand::StopStep | ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe => false,
         }
+    }
+
+    /// Whether it asks how the program is.
+    pub const fn is_probe(self) -> bool {
+        matches!(self, ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe)
     }
 
     /// Whether it goes on when the program has ended. Every other one is ended with it.
@@ -85,6 +95,7 @@ impl ProgramCommand {
             ProgramCommand::PreStart
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
+            | ProgramCommand::StopStep
             | ProgramCommand::HealthProbe
             | ProgramCommand::ReadinessProbe => false,
         }
@@ -106,6 +117,13 @@ pub struct CommandPlan {
     pub environment: Vec<(String, String)>,
     /// How long it may take; then it is killed, with its process group.
     pub timeout: Duration,
+}
+
+impl CommandPlan {
+    /// The variable that tells a command the process id of its program, as systemd calls it.
+    pub(super) fn about_program(pid: u32) -> Vec<(String, String)> {
+        vec![("MAINPID".to_owned(), pid.to_string())]
+    }
 }
 
 /// How a command has ended.
@@ -144,8 +162,8 @@ fn variables(end: Option<&LastEnd>) -> Vec<(String, String)> {
         .to_vec()
 }
 
-/// How much longer than its time limit a hook is waited for, because one that cannot be killed must not hold a stop.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How much longer than its time limit a command is waited for, because one that cannot be killed must not hold a stop.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The hooks of a program, as its configuration has them.
 #[derive(Clone, Copy, Debug)]
@@ -167,9 +185,8 @@ impl<'c> HookPlan<'c> {
             ProgramCommand::PostStart => hooks.post_start.as_ref(),
             ProgramCommand::PreStop => hooks.pre_stop.as_ref(),
             ProgramCommand::PostStop => hooks.post_stop.as_ref(),
-            // It is no hook.
-            ProgramCommand::HealthProbe => None,
-            ProgramCommand::ReadinessProbe => None,
+            // They are no hooks.
+            ProgramCommand::StopStep | ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe => None,
         }
     }
 
@@ -191,6 +208,7 @@ impl<'c> HookPlan<'c> {
             ProgramCommand::PreStart
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
+            | ProgramCommand::StopStep
             | ProgramCommand::HealthProbe
             | ProgramCommand::ReadinessProbe => Vec::new(),
         };

@@ -546,7 +546,7 @@ proptest! {
 
 /// Any stop sequence: its signals come in order, each after the time of the one before, and SIGKILL at the end.
 mod stop_sequences {
-    use supervisord_config::model::{StopStep, StopSteps};
+    use supervisord_config::model::{StopAction, StopStep, StopSteps};
 
     use super::*;
 
@@ -554,15 +554,57 @@ mod stop_sequences {
         prop::collection::vec((prop_oneof![Just(1), Just(2), Just(15)], 1..5_000_u64), 1..5)
     }
 
+    fn draining() -> TestMachine {
+        let sequence = StopSteps::parse("exec:/bin/drain:30s, exec:/bin/harder:5s, TERM:10s").unwrap();
+        let mut machine = TestMachine::new(|config| config.stop.stop_sequence = Some(sequence));
+        machine.give(MachineInput::Start).pass(5000).give(MachineInput::Stop);
+        machine.take_events();
+        machine
+    }
+
+    #[test]
+    fn a_command_that_succeeds_leaves_the_program_its_time() {
+        let mut machine = draining();
+        machine.pass(7000).give(MachineInput::CommandEnded(ProgramCommand::StopStep, Ok(()))).pass(22_999);
+        assert!(machine.take_events().is_empty());
+        machine.pass(1);
+        assert_eq!((machine.take_events(), machine.signals.len()), (vec!["stop command".to_owned()], 0));
+        machine.give(MachineInput::CommandEnded(ProgramCommand::StopStep, Ok(()))).pass(5000);
+        assert_eq!((machine.state(), machine.signals.as_slice()), (Stopping, &[(15, false)][..]));
+        machine.give(MachineInput::CommandEnded(ProgramCommand::StopStep, Err("late".to_owned())));
+        assert_eq!(machine.signals.len(), 1, "it is no step any more");
+        machine.give(MachineInput::Ended(CODE_0));
+        assert_eq!(machine.state(), Stopped);
+    }
+
+    #[test]
+    fn a_command_that_fails_is_followed_by_the_next_step() {
+        let mut machine = draining();
+        let failed = || MachineInput::CommandEnded(ProgramCommand::StopStep, Err("exit status 3".to_owned()));
+        machine.give(failed());
+        assert_eq!(machine.take_events(), ["stop command"]);
+        machine.give(failed());
+        assert_eq!(machine.signals, [(15, false)]);
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_killed_does_not_hold_the_stop() {
+        let mut machine = draining();
+        machine.pass(34_999);
+        assert!(machine.take_events().is_empty());
+        machine.pass(1);
+        assert_eq!(machine.take_events(), ["stop command"]);
+    }
+
     proptest! {
         #[test]
         fn are_followed_to_the_end(steps in steps(), ends_with_kill: bool, obeyed in prop::option::of(0..5_usize)) {
             let mut written: Vec<StopStep> = steps
                 .iter()
-                .map(|(signal, wait)| StopStep { signal: *signal, wait: Duration::from_millis(*wait) })
+                .map(|(signal, wait)| StopStep { action: StopAction::Signal(*signal), wait: Duration::from_millis(*wait) })
                 .collect();
             if ends_with_kill {
-                written.push(StopStep { signal: 9, wait: Duration::from_secs(7) });
+                written.push(StopStep { action: StopAction::Signal(9), wait: Duration::from_secs(7) });
             }
             let mut machine = TestMachine::new(|config| config.stop.stop_sequence = Some(StopSteps(written)));
             machine.give(MachineInput::Start).pass(5000);

@@ -9,15 +9,15 @@ use supervisord_config::model::LogLevel;
 use super::running_command::RunningCommand;
 use super::{Effect, Member, ProcessId, Supervisor};
 use crate::event::Event;
-use crate::process::{CommandPlan, HookPlan, LastEnd, MachineInput, ProgramCommand};
+use crate::process::{CommandPlan, HookPlan, MachineInput, ProcessPhase, ProgramCommand, StopPlan};
 use crate::texts;
 use crate::time::Now;
 
 impl Supervisor {
-    /// Runs a hook of a process.
+    /// Runs a hook of a process, or the command of the present step of its stop.
     pub(super) fn run_hook(&mut self, id: ProcessId, hook: ProgramCommand) {
         let Some(member) = self.members.get(&id) else { return };
-        if let Some(plan) = HookPlan::of(&member.config).command(hook, last_end(member)) {
+        if let Some(plan) = member.command_plan(hook) {
             self.run_command(id, hook, plan);
         }
     }
@@ -67,7 +67,7 @@ impl Supervisor {
         }
         match &result {
             // The health, or the row, tells of it.
-            Err(_) if !command.is_hook() => {}
+            Err(_) if command.is_probe() => {}
             Ok(()) => self.log_debug(|| texts::command_of(&name, &format!("{command} has ended"))),
             Err(reason) => {
                 let line = texts::command_of(&name, &texts::command_failed(command, reason));
@@ -89,7 +89,7 @@ impl Supervisor {
         let [RunningCommand { command, .. }] = member.commands.as_slice() else { return };
         let command = *command;
         if command.outlives_program()
-            && let Some(plan) = HookPlan::of(&member.config).command(command, last_end(member))
+            && let Some(plan) = member.command_plan(command)
         {
             self.effects.push_back(Effect::RunCommand { process: id, command, plan });
         }
@@ -114,11 +114,12 @@ impl Supervisor {
             ProgramCommand::PreStart => machine.awaits_pre_start(),
             ProgramCommand::PostStart => machine.is_up(),
             ProgramCommand::PreStop => machine.awaits_pre_stop(),
+            ProgramCommand::StopStep => machine.phase() == ProcessPhase::Stopping,
             ProgramCommand::PostStop => true,
             // It is begun anew when it is due.
             ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe => false,
         };
-        match HookPlan::of(&member.config).command(command, last_end(member)).filter(|_| is_wanted) {
+        match member.command_plan(command).filter(|_| is_wanted) {
             Some(plan) => self.effects.push_back(Effect::RunCommand { process: id, command, plan }),
             None => self.command_ended(now, id, command, Err("it was not run".to_owned())),
         }
@@ -144,7 +145,13 @@ fn is_held_back(commands: &[RunningCommand], command: ProgramCommand) -> bool {
     command.outlives_program() && commands.iter().any(|other| other.command != command)
 }
 
-/// How the last child of a process ended.
-fn last_end(member: &Member) -> Option<&LastEnd> {
-    member.machine.last_end().map(|end| &**end)
+impl Member {
+    /// How one of its commands is to be run now; none where it has no such command.
+    fn command_plan(&self, command: ProgramCommand) -> Option<CommandPlan> {
+        let progress = self.machine.progress();
+        match command {
+            ProgramCommand::StopStep => StopPlan::of(&self.config).command(progress.stop_step, progress.pid),
+            _ => HookPlan::of(&self.config).command(command, progress.last_end.as_deref()),
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
 use crate::event::ProcessName;
 use crate::last_request::RequestedAction;
-use crate::process::{KillScope, MachineInput, Obstacle, Wanted};
+use crate::process::{KillScope, MachineInput, Obstacle, StopPlan, Wanted};
 use crate::texts;
 use crate::time::Now;
 
@@ -101,11 +101,14 @@ impl Supervisor {
         let by = self.asker_of(call);
         self.note_request(id, RequestedAction::Stop, &by);
         self.drive_machine(now, id, MachineInput::Stop);
-        let awaits_pre_stop = self.members.get(&id).is_some_and(|member| member.machine.awaits_pre_stop());
-        if awaits_pre_stop && wait {
+        let awaits_command = self.members.get(&id).is_some_and(|member| {
+            let begins = StopPlan::of(&member.config).begins_with_command();
+            member.machine.awaits_pre_stop() || begins && member.machine.is_stopping()
+        });
+        if awaits_command && wait {
             // No signal has been sent whose answer could be waited for.
             self.await_stop(now, call, id);
-        } else if !wait && (awaits_pre_stop || goal == Goal::Stop) {
+        } else if !wait && (awaits_command || goal == Goal::Stop) {
             self.finish_item(call, id, Ok(()));
         }
     }
