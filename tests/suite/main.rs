@@ -33,6 +33,7 @@ mod plugins;
 mod readiness;
 mod real_configs;
 mod refused;
+mod reload;
 mod reread;
 mod restarts;
 mod rights;

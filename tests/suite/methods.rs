@@ -209,8 +209,12 @@ system.multicall 5
 ";
 
 /// Methods that the original does not have; they have tests of their own.
-pub const ADDED: [&str; 3] =
-    ["supervisor.getConfigWarnings", "supervisor.stopProcessWithDependents", "supervisor.upgrade"];
+pub const ADDED: [&str; 4] = [
+    "supervisor.getConfigWarnings",
+    "supervisor.reloadProcess",
+    "supervisor.stopProcessWithDependents",
+    "supervisor.upgrade",
+];
 
 /// The methods of both programs.
 fn shared() -> Vec<&'static str> {

@@ -47,6 +47,7 @@ fn coverage() {
         crate::hooks::PINNED,
         crate::oneshot::PINNED,
         crate::rights::PINNED,
+        crate::reload::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

@@ -105,7 +105,6 @@ add
 remove cat
 remove nobody
 remove
-reload x
 shutdown x
 fg
 fg a b
@@ -338,7 +337,9 @@ fn coverage() {
         assert!(listed.len() > 15, "{help}");
         let typed: BTreeSet<&str> = TYPED.lines().filter_map(|line| line.split(' ').next()).collect();
         let shared: Vec<&str> = listed.into_iter().filter(|verb| !ADDED.contains(verb)).collect();
-        let bare: Vec<&&str> = shared.iter().filter(|verb| !typed.contains(**verb)).collect();
+        // It has a test of its own.
+        let is_typed = |verb: &str| typed.contains(verb) || verb == "reload";
+        let bare: Vec<&&str> = shared.iter().filter(|verb| !is_typed(verb)).collect();
         if subject == Subject::Original {
             record::covered(Area::Supervisorctl, "verbs", shared.len() - bare.len(), shared.len());
         }

@@ -344,6 +344,7 @@ pub struct Process {
     pub health: Health,
     pub stop: Stop,
     pub hooks: Hooks,
+    pub reload: Reload,
     pub logging: Logging,
 }
 
@@ -365,6 +366,7 @@ impl Process {
             health: Health::default(),
             stop: Stop::default(),
             hooks: Hooks::default(),
+            reload: Reload::default(),
             logging: Logging::default(),
         }
     }
@@ -600,6 +602,15 @@ pub struct Hooks {
     pub post_stop: Option<String>,
     /// How long each of them may take.
     pub hook_timeout: Duration,
+}
+
+/// How a process is told to read its configuration again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reload {
+    /// The number of the signal that it is sent.
+    pub reload_signal: Option<i32>,
+    /// The command that is run, as a hook is.
+    pub reload_command: Option<String>,
 }
 
 /// Whom the signals of a stop reach.

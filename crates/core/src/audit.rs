@@ -43,6 +43,7 @@ fn request(call: &Call) -> String {
                 ProgramAction::Stop => "stop".to_owned(),
                 ProgramAction::Restart => "restart".to_owned(),
                 ProgramAction::Signal(number) => format!("send signal {} to", texts::signal_name(*number)),
+                ProgramAction::Reload => "reload".to_owned(),
                 ProgramAction::ClearLogs(None) => "clear the logs of".to_owned(),
                 ProgramAction::ClearLogs(Some(channel)) => format!("clear the {} log of", channel.name()),
             };
@@ -53,6 +54,7 @@ fn request(call: &Call) -> String {
                 more => format!("{action} {names} and {more} more"),
             }
         }
+        Call::ReloadProcess { name } => format!("reload {}", shown(name)),
         Call::SendProcessStdin { name, chars } => format!("write {} bytes to stdin of {}", chars.len(), shown(name)),
         Call::SendRemoteCommEvent { kind, .. } => format!("send a remote communication event of type {}", shown(kind)),
         Call::ClearProcessLogs { name } => format!("clear the logs of {}", shown(name)),

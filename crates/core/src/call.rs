@@ -48,6 +48,8 @@ pub enum ProgramAction {
     Restart,
     /// Send them the signal with this number.
     Signal(i32),
+    /// Have them read their configurations again.
+    Reload,
     /// Empty their logs, or the one of this channel.
     ClearLogs(Option<Channel>),
 }
@@ -90,6 +92,8 @@ pub enum Call {
     /// Does the same with each of these processes: [`Answer::Statuses`], one for each that was named. `wait` is for `Start`,
     /// `Stop` and `Restart`; the others are always done when they are answered.
     ActOn { action: ProgramAction, processes: Vec<ProcessName>, wait: bool },
+    /// `reloadProcess`: [`Answer::Statuses`], of one process or of those of `group:*` that run.
+    ReloadProcess { name: String },
     /// `sendProcessStdin`.
     SendProcessStdin { name: String, chars: Vec<u8> },
     /// `sendRemoteCommEvent`.
@@ -123,6 +127,7 @@ impl Call {
             | Call::SignalProcessGroup { .. }
             | Call::SignalAllProcesses { .. }
             | Call::ActOn { .. }
+            | Call::ReloadProcess { .. }
             | Call::SendProcessStdin { .. }
             | Call::SendRemoteCommEvent { .. }
             | Call::ClearProcessLogs { .. }

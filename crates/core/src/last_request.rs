@@ -22,6 +22,8 @@ pub enum RequestedAction {
     Stop,
     /// To stop it and start it again.
     Restart,
+    /// To read its configuration again.
+    Reload,
     /// To send it this signal.
     Signal(i32),
 }
@@ -33,6 +35,7 @@ impl RequestedAction {
             RequestedAction::Start => "start",
             RequestedAction::Stop => "stop",
             RequestedAction::Restart => "restart",
+            RequestedAction::Reload => "reload",
             RequestedAction::Signal(_) => "signal",
         }
     }
@@ -42,7 +45,9 @@ impl std::fmt::Display for RequestedAction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             RequestedAction::Signal(number) => write!(f, "signal {}", texts::signal_name(*number)),
-            RequestedAction::Start | RequestedAction::Stop | RequestedAction::Restart => f.write_str(self.word()),
+            RequestedAction::Start | RequestedAction::Stop | RequestedAction::Restart | RequestedAction::Reload => {
+                f.write_str(self.word())
+            }
         }
     }
 }

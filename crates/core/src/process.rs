@@ -64,6 +64,7 @@ mod progress;
 mod questions;
 mod readiness;
 mod recycling;
+mod reload_plan;
 mod restart_policy;
 mod restarts;
 mod service_status;
@@ -92,6 +93,7 @@ pub use program_command::{CommandEnd, CommandPlan, HookPlan, ProgramCommand};
 pub use progress::Progress;
 pub use readiness::ReadinessRule;
 pub use recycling::Recycling;
+pub use reload_plan::ReloadPlan;
 pub use restart_policy::{AfterExit, Exit, GaveUp, RestartPolicy};
 pub use restarts::Restarts;
 pub use service_status::ServiceStatus;
@@ -483,6 +485,7 @@ impl Machine {
                     | ProgramCommand::PostStart
                     | ProgramCommand::PreStop
                     | ProgramCommand::PostStop
+                    | ProgramCommand::Reload
                     | ProgramCommand::HealthProbe
                     | ProgramCommand::ReadinessProbe,
                     _,
@@ -495,6 +498,7 @@ impl Machine {
                     | ProgramCommand::PreStop
                     | ProgramCommand::StopStep
                     | ProgramCommand::PostStop
+                    | ProgramCommand::Reload
                     | ProgramCommand::HealthProbe
                     | ProgramCommand::ReadinessProbe,
                     _,
@@ -507,6 +511,7 @@ impl Machine {
                     | ProgramCommand::PostStart
                     | ProgramCommand::StopStep
                     | ProgramCommand::PostStop
+                    | ProgramCommand::Reload
                     | ProgramCommand::HealthProbe
                     | ProgramCommand::ReadinessProbe,
                     _,

@@ -23,6 +23,7 @@ mod probes;
 mod readiness;
 mod recycle_queue;
 mod recycling;
+mod reload;
 mod running_command;
 mod shutdown;
 mod shutdown_progress;

@@ -112,6 +112,14 @@ pub(crate) fn stopped(name: &str, status: ExitStatus) -> String {
     format!("stopped: {name} ({})", termination(status))
 }
 
+/// A program is told to read its configuration again, by this signal or by a command.
+pub fn reloading(name: &str, signal: Option<i32>) -> String {
+    match signal {
+        Some(signal) => format!("reloading: {name} ({})", signal_name(signal)),
+        None => format!("reloading: {name} (reload command)"),
+    }
+}
+
 pub(crate) fn killing(name: &str, pid: u32, signal: i32, scope: KillScope) -> String {
     let whom = match scope {
         KillScope::Process => "",

@@ -278,6 +278,11 @@ impl Client {
         self.ask_all("supervisor.signalAllProcesses", &[signal.into()])
     }
 
+    /// Has a process, or those of `group:*` that run, read their configurations again.
+    pub fn reload_process(&mut self, name: &str) -> Result<Vec<Outcome>, ClientError> {
+        self.ask_all("supervisor.reloadProcess", &[name.into()])
+    }
+
     /// Writes text to the standard input of a process.
     pub fn send_stdin(&mut self, name: &str, chars: &str) -> Result<(), ClientError> {
         self.request("supervisor.sendProcessStdin", &[name.into(), chars.into()])

@@ -12,6 +12,7 @@ mod listing;
 mod logs;
 mod mcp;
 mod plugins;
+mod reload;
 mod selection;
 mod table;
 mod verb;

@@ -50,6 +50,7 @@ pub enum Kind {
     LogLevel,
     /// A command line, which must consist of words.
     Command,
+    Signal,
     /// One signal or several, separated by commas.
     Signals,
     /// Signals and commands with durations, separated by commas.
@@ -132,6 +133,7 @@ impl Kind {
             K::ByteSize => "bytes, with KB, MB or GB",
             K::Octal => "octal permission bits",
             K::LogLevel => "critical, error, warn, info, debug, trace or blather",
+            K::Signal => "signal name or number",
             K::Signals => "signal name or number, or several separated by commas",
             K::StopSteps => "SIGNAL:DURATION or exec:COMMAND:DURATION steps, separated by commas",
             K::ExitCodes => "exit statuses, separated by commas",
@@ -180,6 +182,7 @@ impl Kind {
             K::ByteSize => ConfigValue::Integer(convert::byte_size(text)?),
             K::Octal => ConfigValue::Integer(convert::octal(text)?.into()),
             K::Command => ConfigValue::Text(convert::command(text)?.into()),
+            K::Signal => ConfigValue::Integer(signal::parse_stop_signal(text)?.into()),
             K::Signals => stop_signals(text)?,
             K::StopSteps => ConfigValue::StopSteps(Cow::Owned(StopSteps::parse(text)?)),
             K::Fraction => ConfigValue::Fraction(pacing::fraction(text)?),

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 116] = [
+pub(super) static ROWS: [OptionSpec; 118] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -115,6 +115,8 @@ pub(super) static ROWS: [OptionSpec; 116] = [
     row(S::Program, "pre_stop", K::Command, Unset("none"), "0.1.0", Restart, "command to run before the program is stopped; the stop goes on when it has ended").kept(field!(Process: hooks.pre_stop)).also(&["pre_stop_hook"]).example("/usr/local/bin/drain"),
     row(S::Program, "post_stop", K::Command, Unset("none"), "0.1.0", Restart, "command to run after each end of the program, which is not started again before it has ended").kept(field!(Process: hooks.post_stop)).also(&["post_stop_command"]).example("/usr/local/bin/clean_up"),
     row(S::Program, "hook_timeout", K::Duration, Is("30s"), "0.1.0", Restart, "time that each of these commands may take; then it is killed, with its process group").kept(field!(Process: hooks.hook_timeout)).within(1, i64::MAX).example("2min"),
+    row(S::Program, "reload_signal", K::Signal, Unset("none"), "0.1.0", Restart, "signal by which supervisorctl reload NAME tells the program to read its configuration again").kept(field!(Process: reload.reload_signal)).example("HUP"),
+    row(S::Program, "reload_command", K::Command, Unset("none"), "0.1.0", Restart, "command that supervisorctl reload NAME runs, in place of a signal, within hook_timeout").kept(field!(Process: reload.reload_command)).example("nginx -s reload").in_place_of(&["reload_signal"]),
     row(S::Program, "user", K::User, Unset("the daemon's user"), "3.0", Restart, "user to run as; needs a daemon that runs as root").kept(field!(Process: spawn.user)),
     row(S::Program, "redirect_stderr", K::Boolean, Is("false"), "3.0", Restart, "write stderr to the log of stdout").kept(field!(Process: logging.redirect_stderr)),
     row(S::Program, "stdout_logfile", K::ChildLog, Is("AUTO"), "3.0", Restart, "log of stdout: a file, AUTO or NONE").kept(field!(Process: logging.stdout.file)),

@@ -23,6 +23,8 @@ pub enum ProgramCommand {
     StopStep,
     /// Runs after the child has ended.
     PostStop,
+    /// Tells the program to read its configuration again.
+    Reload,
     /// Tells while the program is up how it is.
     HealthProbe,
     /// Tells whether the child is ready.
@@ -31,12 +33,13 @@ pub enum ProgramCommand {
 
 impl ProgramCommand {
     /// All of them.
-    pub const ALL: [ProgramCommand; 7] = [
+    pub const ALL: [ProgramCommand; 8] = [
         ProgramCommand::PreStart,
         ProgramCommand::PostStart,
         ProgramCommand::PreStop,
         ProgramCommand::StopStep,
         ProgramCommand::PostStop,
+        ProgramCommand::Reload,
         ProgramCommand::HealthProbe,
         ProgramCommand::ReadinessProbe,
     ];
@@ -49,6 +52,7 @@ impl ProgramCommand {
             ProgramCommand::PreStop => "pre-stop",
             ProgramCommand::StopStep => "stop-step",
             ProgramCommand::PostStop => "post-stop",
+            ProgramCommand::Reload => "reload",
             ProgramCommand::HealthProbe => "health-probe",
             ProgramCommand::ReadinessProbe => "readiness-probe",
         }
@@ -67,6 +71,7 @@ impl ProgramCommand {
             ProgramCommand::PreStop => "pre-stop hook",
             ProgramCommand::StopStep => "stop command",
             ProgramCommand::PostStop => "post-stop hook",
+            ProgramCommand::Reload => "reload command",
             ProgramCommand::HealthProbe => "health check",
             ProgramCommand::ReadinessProbe => "readiness probe",
         }
@@ -79,7 +84,10 @@ impl ProgramCommand {
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
             | ProgramCommand::PostStop => true,
-            ProgramCommand::StopStep | ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe => false,
+            ProgramCommand::StopStep
+            | ProgramCommand::Reload
+            | ProgramCommand::HealthProbe
+            | ProgramCommand::ReadinessProbe => false,
         }
     }
 
@@ -96,6 +104,7 @@ impl ProgramCommand {
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
             | ProgramCommand::StopStep
+            | ProgramCommand::Reload
             | ProgramCommand::HealthProbe
             | ProgramCommand::ReadinessProbe => false,
         }
@@ -186,7 +195,10 @@ impl<'c> HookPlan<'c> {
             ProgramCommand::PreStop => hooks.pre_stop.as_ref(),
             ProgramCommand::PostStop => hooks.post_stop.as_ref(),
             // They are no hooks.
-            ProgramCommand::StopStep | ProgramCommand::HealthProbe | ProgramCommand::ReadinessProbe => None,
+            ProgramCommand::StopStep
+            | ProgramCommand::Reload
+            | ProgramCommand::HealthProbe
+            | ProgramCommand::ReadinessProbe => None,
         }
     }
 
@@ -195,9 +207,14 @@ impl<'c> HookPlan<'c> {
         self.line(hook).is_some()
     }
 
+    /// How long a hook may take.
+    pub(super) fn timeout(self) -> Duration {
+        self.config.hooks.hook_timeout
+    }
+
     /// How long a hook is waited for at the most.
     pub fn longest_wait(self) -> Duration {
-        self.config.hooks.hook_timeout.saturating_add(PATIENCE)
+        self.timeout().saturating_add(PATIENCE)
     }
 
     /// How a hook is to be run. `end` is the end of the last child.
@@ -209,10 +226,11 @@ impl<'c> HookPlan<'c> {
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
             | ProgramCommand::StopStep
+            | ProgramCommand::Reload
             | ProgramCommand::HealthProbe
             | ProgramCommand::ReadinessProbe => Vec::new(),
         };
-        Some(CommandPlan { line, environment, timeout: self.config.hooks.hook_timeout })
+        Some(CommandPlan { line, environment, timeout: self.timeout() })
     }
 }
 

@@ -45,6 +45,7 @@ impl Supervisor {
                 }
             }
             ProgramAction::Signal(number) => ids.into_iter().for_each(|id| self.begin_signal(call, id, number)),
+            ProgramAction::Reload => ids.into_iter().for_each(|id| self.begin_reload(call, id)),
             ProgramAction::ClearLogs(only) => {
                 let channels = only.map_or(vec![Channel::Stdout, Channel::Stderr], |channel| vec![channel]);
                 ids.into_iter().for_each(|id| self.begin_clear(call, id, &channels));

@@ -85,6 +85,7 @@ impl Supervisor {
                 self.act_on(now, id, scope, action, processes, wait);
                 return Ok(CallProgress::Waiting);
             }
+            Call::ReloadProcess { name } => return self.reload_named(id, scope, &name),
             Call::SendProcessStdin { name, chars } => return self.send_stdin(id, scope, &name, chars),
             Call::ClearProcessLogs { name } => return self.clear_one(id, scope, &name),
             Call::ClearAllProcessLogs => return Ok(self.clear_all(id, scope)),
@@ -331,6 +332,19 @@ impl Supervisor {
             }
         }
         CallProgress::Waiting
+    }
+
+    /// Reloads a process, or those of a group that run.
+    fn reload_named(&mut self, call: CallId, scope: &ProgramScope, name: &str) -> Result<CallProgress, Refusal> {
+        let ids = match self.target(scope, name)? {
+            Target::One(id) => vec![id],
+            Target::Group(members) => members.into_iter().filter(|id| self.is(*id, Machine::is_up)).collect(),
+        };
+        self.open_job(call, ReplyForm::Array);
+        for id in ids {
+            self.begin_reload(call, id);
+        }
+        Ok(CallProgress::Waiting)
     }
 
     fn send_stdin(

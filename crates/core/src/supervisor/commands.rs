@@ -9,7 +9,7 @@ use supervisord_config::model::LogLevel;
 use super::running_command::RunningCommand;
 use super::{Effect, Member, ProcessId, Supervisor};
 use crate::event::Event;
-use crate::process::{CommandPlan, HookPlan, MachineInput, ProcessPhase, ProgramCommand, StopPlan};
+use crate::process::{CommandPlan, HookPlan, MachineInput, ProcessPhase, ProgramCommand, ReloadPlan, StopPlan};
 use crate::texts;
 use crate::time::Now;
 
@@ -65,6 +65,9 @@ impl Supervisor {
         if command == ProgramCommand::ReadinessProbe {
             self.readiness_command_ended(now, id, result.clone());
         }
+        if command == ProgramCommand::Reload {
+            self.reload_ended(id, &result);
+        }
         match &result {
             // The health, or the row, tells of it.
             Err(_) if command.is_probe() => {}
@@ -112,7 +115,7 @@ impl Supervisor {
         let machine = &member.machine;
         let is_wanted = match command {
             ProgramCommand::PreStart => machine.awaits_pre_start(),
-            ProgramCommand::PostStart => machine.is_up(),
+            ProgramCommand::PostStart | ProgramCommand::Reload => machine.is_up(),
             ProgramCommand::PreStop => machine.awaits_pre_stop(),
             ProgramCommand::StopStep => machine.phase() == ProcessPhase::Stopping,
             ProgramCommand::PostStop => true,
@@ -151,6 +154,10 @@ impl Member {
         let progress = self.machine.progress();
         match command {
             ProgramCommand::StopStep => StopPlan::of(&self.config).command(progress.stop_step, progress.pid),
+            ProgramCommand::Reload => match ReloadPlan::of(&self.config, progress.pid) {
+                Some(ReloadPlan::Command(plan)) => Some(plan),
+                Some(ReloadPlan::Signal(_)) | None => None,
+            },
             _ => HookPlan::of(&self.config).command(command, progress.last_end.as_deref()),
         }
     }

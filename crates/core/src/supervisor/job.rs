@@ -63,6 +63,8 @@ pub(super) enum Goal {
     Stop,
     /// The signal.
     Signal,
+    /// The command that reloads it.
+    Reload,
     /// The write to stdin.
     Feed,
     /// The clearing of the logs.

@@ -313,7 +313,7 @@ impl Supervisor {
     }
 
     /// Who made a call.
-    fn asker_of(&self, call: CallId) -> Arc<str> {
+    pub(super) fn asker_of(&self, call: CallId) -> Arc<str> {
         let job = self.jobs.iter().find(|job| job.call == call);
         job.map_or_else(|| self.asker.clone(), |job| job.by.clone())
     }

@@ -3,7 +3,7 @@
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Verb};
 use super::watch::WATCH;
 use super::wide::{JSON, WIDE};
-use super::{configuration, control, daemon, events, foreground, health, help, listing, logs, mcp, wait, why};
+use super::{configuration, control, daemon, events, foreground, health, help, listing, logs, mcp, reload, wait, why};
 use crate::status;
 
 /// All actions, in alphabetical order.
@@ -149,11 +149,15 @@ pub static VERBS: [Verb; 29] = [
     Verb {
         name: "reload",
         daemon_check: DaemonCheck::Unchecked,
-        arguments: Arguments::None,
-        flags: Flags::Own,
-        completion: Completion::None,
-        help: Some("reload\t\tStop everything and begin again with the configuration read anew\n"),
-        run: daemon::reload,
+        arguments: Arguments::Any,
+        flags: Flags::Only(&[]),
+        completion: Completion::Processes,
+        help: Some(
+            "reload\t\t\tStop everything and begin again with the configuration read anew\n\
+             reload <name> [...]\tHave programs read their own configurations again (reload_signal, reload_command)\n\
+             reload <gname>:*\tThe same for all programs of a group that run\n",
+        ),
+        run: reload::reload,
     },
     Verb {
         name: "remove",

@@ -49,6 +49,7 @@ const ROUTES: &[Route<Endpoint>] = &[
     operate("/programs/{group}/{name}/stop", |request| Box::pin(actions::one(request, Verb::Stop))),
     operate("/programs/{group}/{name}/restart", |request| Box::pin(actions::one(request, Verb::Restart))),
     operate("/programs/{group}/{name}/signal", |request| Box::pin(actions::one(request, Verb::Signal))),
+    operate("/programs/{group}/{name}/reload", |request| Box::pin(actions::one(request, Verb::Reload))),
     operate("/programs/{group}/{name}/clear-logs", |request| Box::pin(actions::one(request, Verb::ClearLogs))),
     get("/usage", |request| Box::pin(usage::get(request))),
 ];

@@ -22,7 +22,7 @@ impl LastRequestRecord {
     /// The request; none where a later release asked for something that this one does not know.
     pub fn request(&self) -> Option<LastRequest> {
         let LastRequestRecord { action, signal, by, at } = self;
-        let known = [RequestedAction::Start, RequestedAction::Stop, RequestedAction::Restart];
+        let known = [RequestedAction::Start, RequestedAction::Stop, RequestedAction::Restart, RequestedAction::Reload];
         let known = known.into_iter().chain(signal.map(RequestedAction::Signal));
         let action = known.into_iter().find(|known| known.word() == action)?;
         Some(LastRequest { action, by: by.clone(), at: *at })
@@ -33,7 +33,7 @@ impl From<&LastRequest> for LastRequestRecord {
     fn from(LastRequest { action, by, at }: &LastRequest) -> LastRequestRecord {
         let signal = match action {
             RequestedAction::Signal(number) => Some(*number),
-            RequestedAction::Start | RequestedAction::Stop | RequestedAction::Restart => None,
+            RequestedAction::Start | RequestedAction::Stop | RequestedAction::Restart | RequestedAction::Reload => None,
         };
         LastRequestRecord { action: action.word().to_owned(), signal, by: by.clone(), at: *at }
     }
@@ -45,8 +45,13 @@ mod tests {
 
     #[test]
     fn every_request_is_read_back() {
-        let actions =
-            [RequestedAction::Start, RequestedAction::Stop, RequestedAction::Restart, RequestedAction::Signal(1)];
+        let actions = [
+            RequestedAction::Start,
+            RequestedAction::Stop,
+            RequestedAction::Restart,
+            RequestedAction::Reload,
+            RequestedAction::Signal(1),
+        ];
         for action in actions {
             let request = LastRequest { action, by: "somebody".to_owned(), at: 5 };
             let text = serde_json::to_string(&LastRequestRecord::from(&request)).expect("plain data");

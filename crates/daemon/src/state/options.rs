@@ -114,7 +114,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
     Ok(match kind {
         K::Boolean => ConfigValue::Boolean(bool::deserialize(json)?),
         K::Signals if json.is_array() => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
-        K::Integer | K::ByteSize | K::Octal | K::Signals | K::UserId | K::GroupId => {
+        K::Integer | K::ByteSize | K::Octal | K::Signal | K::Signals | K::UserId | K::GroupId => {
             ConfigValue::Integer(i64::deserialize(json)?)
         }
         K::StopSteps | K::RecycleAfter => {

@@ -60,7 +60,8 @@ fn every_option_of_the_table_says_where_a_percent_sign_is_the_trouble() {
 fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() {
     for row in TABLE {
         let bad = match row.kind {
-            Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signals | Kind::StopSteps => "??",
+            Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signal | Kind::Signals => "??",
+            Kind::StopSteps => "??",
             Kind::ByteSize
             | Kind::ExitCodes
             | Kind::AutoRestart
@@ -128,6 +129,8 @@ fn messages_say_what_to_write() {
             "(c.conf:5, [program:a] healthcheck_interval=0: expected seconds, or a number with ms, s, min, h or d)",
         ),
         ("stopsignal=TREM", "; did you mean TERM?)"),
+        ("reload_signal=HPU", "expected signal name or number; did you mean HUP?)"),
+        ("reload_signal=HUP\nreload_command=/bin/r", "/bin/r: remove reload_command or reload_signal)"),
         ("stopsignal=TERM,TREM", "; did you mean TERM?)"),
         ("stop_sequence=TERM:5mins, KILL", "steps, separated by commas; write 5min)"),
         (

@@ -31,6 +31,7 @@ pub(super) enum Verb {
     Stop,
     Restart,
     Signal,
+    Reload,
     ClearLogs,
 }
 
@@ -88,6 +89,7 @@ impl Verb {
             (Verb::Start, None) => ProgramAction::Start,
             (Verb::Stop, None) => ProgramAction::Stop,
             (Verb::Restart, None) => ProgramAction::Restart,
+            (Verb::Reload, None) => ProgramAction::Reload,
             (Verb::ClearLogs, None) => ProgramAction::ClearLogs(None),
         };
         Ok(action)

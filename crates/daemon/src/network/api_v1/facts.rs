@@ -92,7 +92,7 @@ impl<'a> From<&'a LastRequest> for RequestResource<'a> {
     fn from(LastRequest { action, by, at }: &'a LastRequest) -> RequestResource<'a> {
         let signal = match action {
             RequestedAction::Signal(number) => signal::name(*number),
-            RequestedAction::Start | RequestedAction::Stop | RequestedAction::Restart => None,
+            RequestedAction::Start | RequestedAction::Stop | RequestedAction::Restart | RequestedAction::Reload => None,
         };
         RequestResource { action: action.word(), signal, by, at: *at }
     }

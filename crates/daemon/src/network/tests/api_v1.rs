@@ -283,6 +283,7 @@ fn an_action_is_answered_with_the_program() {
         ("restart", "{}", "action: Restart,"),
         ("signal", "{\"signal\":\"hup\"}", "action: Signal(1),"),
         ("clear-logs", "{}", "action: ClearLogs(None),"),
+        ("reload", "{}", "action: Reload,"),
     ] {
         let answer = done(&plane, &format!("/api/v1/programs/web/a%20b/{path}"), options);
         assert_eq!((answer.status, &body(&answer)["name"]), (200, &json!("a b")), "{path}");

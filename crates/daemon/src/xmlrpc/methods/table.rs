@@ -86,7 +86,7 @@ const fn introspection(
     unguarded(method(name, about, parameters, returns, result, build))
 }
 
-pub(super) static METHODS: [Method; 44] = [
+pub(super) static METHODS: [Method; 45] = [
     method(
         "supervisor.getAPIVersion",
         "Tell the version of this interface.",
@@ -245,6 +245,14 @@ pub(super) static METHODS: [Method; 44] = [
         Array,
         STATUSES,
         |mut args| call(Call::StopWithDependents { name: args.name()?, wait: args.wait() }),
+    ),
+    method(
+        "supervisor.reloadProcess",
+        "Have a process, or those of a group that run, read their configurations again.",
+        &[PROCESSES],
+        Array,
+        STATUSES,
+        |mut args| call(Call::ReloadProcess { name: args.name()? }),
     ),
     method(
         "supervisor.stopProcessGroup",

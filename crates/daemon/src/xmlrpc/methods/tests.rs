@@ -19,13 +19,13 @@ fn text(text: &str) -> Value {
 }
 
 #[test]
-fn there_are_the_41_methods_of_the_original_and_three_more() {
+fn there_are_the_41_methods_of_the_original_and_four_more() {
     let expected = "supervisor.addProcessGroup supervisor.clearAllProcessLogs supervisor.clearLog \
         supervisor.clearProcessLog supervisor.clearProcessLogs supervisor.getAPIVersion supervisor.getAllConfigInfo \
         supervisor.getAllProcessInfo supervisor.getConfigWarnings supervisor.getIdentification supervisor.getPID supervisor.getProcessInfo \
         supervisor.getState supervisor.getSupervisorVersion supervisor.getVersion supervisor.readLog \
         supervisor.readMainLog supervisor.readProcessLog supervisor.readProcessStderrLog \
-        supervisor.readProcessStdoutLog supervisor.reloadConfig supervisor.removeProcessGroup supervisor.restart \
+        supervisor.readProcessStdoutLog supervisor.reloadConfig supervisor.reloadProcess supervisor.removeProcessGroup supervisor.restart \
         supervisor.sendProcessStdin supervisor.sendRemoteCommEvent supervisor.shutdown \
         supervisor.signalAllProcesses supervisor.signalProcess supervisor.signalProcessGroup \
         supervisor.startAllProcesses supervisor.startProcess supervisor.startProcessGroup \
