@@ -71,7 +71,7 @@ fn without_autorestart_it_is_tried_once() {
             "cannot start: web (waiting for migrate to exit successfully (migrate exited with status 3))",
         );
         let start = daemon.ctl(&["start", "migrate"]);
-        assert_eq!((start.stdout.as_str(), start.code), ("migrate: ERROR (spawn error)\n", 7));
+        assert_eq!((start.stdout.as_str(), start.code), ("migrate: ERROR (exit status 3)\n", 7));
         assert_eq!(runs(&daemon), 2);
         assert_eq!(daemon.ctl(&["health", "migrate"]).code, 1);
     });

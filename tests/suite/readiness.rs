@@ -93,6 +93,13 @@ fn a_program_that_is_not_ready_in_time_has_failed_to_start() {
         assert_eq!(daemon.info("slow").get("description").text(), "Not ready within 1s (fd:4)");
         let gone = "Exited before it was ready (process log may have details)";
         assert_eq!(daemon.info("gone").get("description").text(), gone);
+        let started = daemon.ctl(&["start", "slow"]);
+        assert_eq!((started.stdout.as_str(), started.code), ("slow: ERROR (not ready within 1s (fd:4))\n", 7));
+        assert_eq!(daemon.ctl(&["start", "gone"]).stdout, "gone: ERROR (exited before it was ready)\n");
+        let fault = daemon.rpc("supervisor.startProcess", &["gone".into()]);
+        let text = "SPAWN_ERROR: gone: exited before it was ready".to_owned();
+        assert_eq!(fault.err(), Some((50, text)), "the numbers of faults are the original's");
+        daemon.wait_for_states(&["slow", "gone"], "FATAL");
         assert_eq!(daemon.state_of("mute"), "STARTING");
         assert_eq!(daemon.ctl(&["stop", "mute"]).stdout, "mute: stopped\n", "a stop ends the wait");
     });

@@ -24,6 +24,9 @@ pub enum ProcessFailure {
     BadExit(i32),
 }
 
+/// What the original says behind a failure that it cannot explain.
+const LOG_HAS_DETAILS: &str = " (process log may have details)";
+
 const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
 
 const BAD_EXIT: &str = "Bad exit code ";
@@ -56,6 +59,19 @@ impl ProcessFailure {
     /// The failure of a child that was unhealthy for this reason.
     pub(super) fn unhealthy(reason: &str) -> ProcessFailure {
         ProcessFailure::Unhealthy(format!("{UNHEALTHY}{reason}"))
+    }
+
+    /// The failure as a part of a sentence, without what is said about the log; none where the original's words for a failed
+    /// start say as much.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            ProcessFailure::NotReady(text) | ProcessFailure::NotFinished(text) | ProcessFailure::Unhealthy(text) => {
+                let text = text.trim_end_matches(LOG_HAS_DETAILS);
+                let mut letters = text.chars();
+                letters.next().map(|first| first.to_lowercase().chain(letters).collect())
+            }
+            ProcessFailure::NotSpawned(_) | ProcessFailure::TooQuick | ProcessFailure::BadExit(_) => None,
+        }
     }
 
     /// The failure with this text; none for an empty text.

@@ -17,6 +17,7 @@ use super::service_status::ServiceStatus;
 use super::stop_decision::{AfterStop, StopDecision};
 use super::{Machine, Obstacle};
 use crate::health::HealthProgress;
+use crate::texts;
 
 impl Machine {
     /// How far the process has got.
@@ -89,6 +90,15 @@ impl Machine {
     /// The failure since the last start, as text for clients; empty if there is none.
     pub fn spawn_error(&self) -> String {
         self.progress.failure.as_ref().map(ProcessFailure::to_string).unwrap_or_default()
+    }
+
+    /// Why its start has failed, or is about to, where it has to become ready or to run to its end: the words of the original
+    /// would mislead.
+    pub fn failed_start(&self, config: &Process) -> Option<String> {
+        match self.failure_of_stop().or_else(|| self.progress.failure.clone())? {
+            ProcessFailure::BadExit(_) if config.is_oneshot() => Some(texts::termination(self.last_end()?.status)),
+            failure => failure.reason(),
+        }
     }
 
     /// Whether there was a failure since the last start.

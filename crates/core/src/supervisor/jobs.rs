@@ -208,18 +208,19 @@ impl Supervisor {
         let (is_down, failed) = (machine.is_down(), machine.has_failed());
         let (is_at_rest, awaits_pre_start) = (member.is_at_rest(), machine.awaits_pre_start());
         let is_wanted_up = machine.wanted() == Wanted::Up;
+        let reason = machine.failed_start(&member.config);
         let waits =
             |goal: &Goal| matches!(goal, Goal::Spawn { .. } | Goal::Replace | Goal::Run | Goal::Turn | Goal::Stop);
         for call in self.calls_with(id, waits) {
             match self.goal(call, id) {
                 Some(Goal::Replace) => self.replaced(call, id),
                 Some(Goal::Run) if failed => {
-                    let refusal = self.item_refusal(call, id, Reason::SpawnError);
+                    let refusal = self.refusal_because(call, id, Reason::SpawnError, reason.as_deref());
                     self.finish_item(call, id, Err(refusal));
                 }
                 Some(Goal::Run) if is_up => self.finish_item(call, id, Ok(())),
                 Some(Goal::Run) if !is_coming_up => {
-                    let refusal = self.item_refusal(call, id, Reason::AbnormalTermination);
+                    let refusal = self.refusal_because(call, id, Reason::AbnormalTermination, reason.as_deref());
                     self.finish_item(call, id, Err(refusal));
                 }
                 // It was stopped while it waited for what it depends on: a failed spawn is answered by itself.
@@ -338,6 +339,14 @@ impl Supervisor {
 
     pub(super) fn item_name(&mut self, call: CallId, id: ProcessId) -> String {
         self.item(call, id).map(|item| item.name.clone()).unwrap_or_default()
+    }
+
+    /// The same, with a reason behind the name where one is known.
+    fn refusal_because(&mut self, call: CallId, id: ProcessId, code: Reason, reason: Option<&str>) -> Refusal {
+        match reason {
+            Some(reason) => Refusal::with(code, format!("{}: {reason}", self.item_name(call, id))),
+            None => self.item_refusal(call, id, code),
+        }
     }
 
     pub(super) fn item_refusal(&self, call: CallId, id: ProcessId, code: Reason) -> Refusal {

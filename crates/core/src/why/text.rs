@@ -198,21 +198,12 @@ fn health_line(RowHealth { status, failures, last }: &RowHealth, clock: WhyClock
     format!("health: {}{last}", status.word())
 }
 
-/// Without what is said about the log, whose last lines are here.
-fn not_ready(text: &str) -> String {
-    let text = text.trim_end_matches(" (process log may have details)");
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
-}
-
 /// Why no process could be made, or was not ready; none where it only ended.
 fn failed_spawn(row: &Row) -> Option<String> {
+    // The last lines of the log are here.
     match ProcessFailure::from_text(row.spawnerr.clone())? {
         ProcessFailure::NotSpawned(reason) => Some(format!("could not be started: {reason}")),
-        ProcessFailure::NotReady(text) | ProcessFailure::NotFinished(text) | ProcessFailure::Unhealthy(text) => {
-            Some(not_ready(&text))
-        }
-        ProcessFailure::TooQuick | ProcessFailure::BadExit(_) => None,
+        other => other.reason(),
     }
 }
 

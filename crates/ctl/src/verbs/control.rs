@@ -22,8 +22,13 @@ enum Operation<'a> {
     Clear,
 }
 
-/// What begins the reason in a fault of a program that waits in vain for what it depends on.
-const WAITING: &str = ": waiting for ";
+/// Why a program could not be started, where the daemon says that behind its name: `SPAWN_ERROR: NAME: REASON`. The original
+/// does not.
+fn stated_reason(outcome: &Outcome) -> Option<&str> {
+    let is_about_start = matches!(outcome.code(), Some(FaultCode::AbnormalTermination | FaultCode::SpawnError));
+    let (_, named) = outcome.description.split_once(": ").filter(|_| is_about_start)?;
+    named.split_once(": ").map(|(_, reason)| reason)
+}
 
 /// How outcomes are reported.
 #[derive(Clone, Copy)]
@@ -258,7 +263,7 @@ fn explain(session: &mut Session, outcome: &Outcome) {
             let (_, reason) = outcome.description.split_once(": ").unwrap_or_default();
             session.console.explain(format_args!("{name}: {reason}"));
         }
-        Some(FaultCode::AbnormalTermination) if outcome.description.contains(WAITING) => {}
+        Some(_) if stated_reason(outcome).is_some() => {}
         Some(FaultCode::SpawnError | FaultCode::AbnormalTermination) => {
             // A daemon without the JSON API, such as the original, knows no more than the spawn error.
             let program = session.client().and_then(|client| client.program(&outcome.group, &outcome.name));
@@ -299,9 +304,9 @@ impl Wording {
         if code.is_some() && code == self.verbatim {
             return Ok(outcome.description.clone());
         }
-        // What it waits for says more than that it does not run.
-        if let Some((_, what)) = outcome.description.split_once(WAITING) {
-            return Ok(format!("{name}: ERROR (waiting for {what})"));
+        // That says more than that it does not run.
+        if let Some(reason) = stated_reason(outcome) {
+            return Ok(format!("{name}: ERROR ({reason})"));
         }
         match self.refusals.iter().find(|(refusal, _)| code == Some(*refusal)) {
             Some((_, words)) => Ok(format!("{name}: ERROR ({words})")),
@@ -358,6 +363,12 @@ mod tests {
         let outcome = Outcome { description, ..outcome(40) };
         assert_eq!(STARTED.line(&outcome).unwrap(), "g:p: ERROR (waiting for db to be ready (db is FATAL))");
         assert_eq!(STARTED.exit_status(&outcome), Some(7));
+        for (code, word) in [(40, "ABNORMAL_TERMINATION"), (50, "SPAWN_ERROR")] {
+            let description = format!("{word}: p: not ready within 90s (fd:3)");
+            let outcome = Outcome { description, ..self::outcome(code) };
+            assert_eq!(STARTED.line(&outcome).unwrap(), "g:p: ERROR (not ready within 90s (fd:3))");
+            assert_eq!(STARTED.exit_status(&outcome), Some(7));
+        }
     }
 
     #[test]
