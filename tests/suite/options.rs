@@ -80,8 +80,9 @@ fn new_options() -> impl Iterator<Item = &'static OptionSpec> {
 
 const ROWS: &str = "config/src/schema/rows.rs";
 
-/// Texts that are no options: a parameter of `sendRemoteCommEvent`.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 1] = [("type", "daemon/src/xmlrpc/methods/table.rs")];
+/// Texts that are no options: a parameter of `sendRemoteCommEvent`, and a member of problem details.
+const MEANS_SOMETHING_ELSE: [(&str, &str); 2] =
+    [("type", "daemon/src/xmlrpc/methods/table.rs"), ("type", "daemon/src/network/api_v1/problem.rs")];
 
 /// How the field of an option is called in the code: `type` is a keyword.
 fn identifier(option: &str) -> String {
