@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 
-use crate::harness::{Daemon, Scene, Subject, http, needs, only_ours};
+use crate::harness::{Daemon, Scene, Subject, http, needs, only_ours, wait};
 
 /// The options these tests are about.
 pub const PINNED: &[&str] = &["program ready_when", "program ready_timeout"];
@@ -70,6 +70,70 @@ fn what_was_said_while_no_daemon_was_there_is_heard() {
         daemon.write("go", "");
         daemon.start_again();
         daemon.wait_for_state("db", "RUNNING");
+    });
+}
+
+/// Says on stdout that it is ready, and on stderr that it is not.
+const SPEAKS: &str = "#!/bin/sh\necho 'not listening' >&2\nprintf 'listen'\nwhile [ ! -e go ]; do sleep 0.02; done\n\
+    echo 'ing on port 80'\nexec sleep 1000\n";
+
+#[test]
+fn a_line_of_output_tells_through_an_upgrade() {
+    only_ours(|| {
+        let mut daemon = Scene::with(
+            "ready",
+            "[program:db]\ncommand=./speaks\nready_when=log:^listening on port [0-9]+$\nstdout_logfile={dir}/db.log\n\
+             [program:web]\ncommand=sleep 1000\nstartsecs=0\ndepends_on=db\n",
+        )
+        .script("speaks", SPEAKS)
+        .start(Subject::Ours);
+        daemon.wait_until("it has begun to speak", |daemon| daemon.read("db.log") == "listen");
+        assert_eq!(daemon.state_of("db"), "STARTING");
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        daemon.write("go", "");
+        daemon.wait_for_states(&["db", "web"], "RUNNING");
+        assert_eq!(daemon.read("db.log"), "listening on port 80\n");
+        assert!(daemon.log().contains(" (log:^listening on port [0-9]+$)\n"), "{}", daemon.log());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn a_line_that_was_written_while_no_daemon_was_there_is_found() {
+    only_ours(|| {
+        for (logs, events) in [("AUTO", "false"), ("NONE", "true"), ("AUTO\nredirect_stderr=true", "false")] {
+            let program = format!(
+                "[program:db]\ncommand=./speaks\nready_when=log:(?i)READY\nstdout_logfile={logs}\n\
+                 stdout_events_enabled={events}\n"
+            );
+            let script =
+                "#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.02; done\necho I am ready >&2\ntouch said\nexec sleep 1000\n";
+            let mut daemon = Scene::with("ready", &program).script("speaks", script).start(Subject::Ours);
+            daemon.wait_for_state("db", "STARTING");
+            daemon.crash();
+            daemon.write("go", "");
+            wait::until("it is said", || daemon.path("said").exists());
+            daemon.start_again();
+            daemon.wait_for_state("db", "RUNNING");
+        }
+    });
+}
+
+#[test]
+fn without_the_line_it_is_not_ready() {
+    only_ours(|| {
+        let text = "[program:db]\ncommand=sh -c 'echo nearly there; exec sleep 1000'\nready_when=log:ready\n\
+            ready_timeout=1s\nstartretries=0\n";
+        let mut daemon = Scene::with("ready", text).start(Subject::Ours);
+        daemon.wait_for_state("db", "FATAL");
+        assert_eq!(daemon.info("db").get("description").text(), "Not ready within 1s (log:ready)");
+        let mut broken = Scene::with("ready", &text.replace("log:ready", "log:ready (")).launch(Subject::Ours);
+        assert_eq!(broken.exit_code(), 2);
+        let stderr = broken.stderr();
+        assert!(
+            stderr.contains("not a regular expression: 'ready ('") && stderr.contains("supervisord.conf:"),
+            "{stderr}"
+        );
     });
 }
 

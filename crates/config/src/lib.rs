@@ -25,6 +25,7 @@ mod health;
 pub mod host;
 mod include;
 pub mod ini;
+pub mod line_pattern;
 mod misspelt;
 pub mod model;
 mod notices;

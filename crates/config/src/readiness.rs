@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::complaint::Complaint;
+use crate::line_pattern::LinePattern;
 use crate::probe::Probe;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
@@ -16,12 +17,14 @@ pub enum ReadyWhen {
     Notify,
     /// A line that the program writes to this descriptor.
     Descriptor(u16),
+    /// A line that the program writes to stdout or stderr.
+    Line(LinePattern),
     /// A probe that succeeds.
     Probe(Arc<Probe>),
 }
 
 /// The word before the colon of each kind.
-const KINDS: [&str; 7] = ["notify", "fd", "http", "tcp", "unix", "file", "exec"];
+const KINDS: [&str; 8] = ["notify", "fd", "log", "http", "tcp", "unix", "file", "exec"];
 
 /// The first descriptor that is not stdin, stdout or stderr.
 const FIRST_DESCRIPTOR: u16 = 3;
@@ -40,6 +43,7 @@ impl ReadyWhen {
         match kind.to_lowercase().as_str() {
             "notify" if detail.is_empty() => Ok(ReadyWhen::Notify),
             "fd" => descriptor(detail),
+            "log" => LinePattern::parse(strip(detail)).map(ReadyWhen::Line),
             "http" | "https" | "tcp" | "unix" | "file" | "exec" => {
                 Probe::parse(text).map(|probe| ReadyWhen::Probe(probe.into()))
             }
@@ -66,6 +70,7 @@ impl fmt::Display for ReadyWhen {
         match self {
             ReadyWhen::Notify => f.write_str("notify"),
             ReadyWhen::Descriptor(number) => write!(f, "fd:{number}"),
+            ReadyWhen::Line(pattern) => write!(f, "log:{pattern}"),
             ReadyWhen::Probe(probe) => probe.fmt(f),
         }
     }
@@ -82,6 +87,11 @@ mod tests {
             ("fd:3", ReadyWhen::Descriptor(3), "fd:3"),
             ("exec:redis-cli ping", probe("exec:redis-cli ping"), "exec:redis-cli ping"),
             ("Notify", ReadyWhen::Notify, "notify"),
+            (
+                "LOG: listening on .*:[0-9]+",
+                ReadyWhen::Line(LinePattern::parse("listening on .*:[0-9]+").unwrap()),
+                "log:listening on .*:[0-9]+",
+            ),
             (" FD:255 ", ReadyWhen::Descriptor(255), "fd:255"),
             ("TCP:localhost:80", probe("tcp:localhost:80"), "tcp:localhost:80"),
             ("http://localhost", probe("http://localhost/"), "http://localhost:80/"),
@@ -101,6 +111,7 @@ mod tests {
             ("notify:1", "not a sign of readiness: 'notify:1'"),
             ("fd", "not a descriptor for readiness: ''"),
             ("exec:", "not a valid probe: 'exec:'"),
+            ("log:", "not a regular expression: '' matches every line"),
             ("tcp:1", "not a valid probe: 'tcp:1'"),
             ("fd:x", "not a descriptor for readiness: 'x'"),
             ("fd:1", "not a descriptor for readiness: '1'"),

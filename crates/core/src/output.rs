@@ -6,10 +6,12 @@ pub mod characters;
 mod cuts;
 pub mod debug_text;
 pub mod last_lines;
+pub mod line_watch;
 mod note;
 pub mod pipeline;
 pub mod strip;
 
+use supervisord_config::line_pattern::LinePattern;
 pub use supervisord_wire::channel::Channel;
 
 /// The configured processing of one stream of one process.
@@ -29,4 +31,6 @@ pub struct ChannelPlan {
     pub syslog: bool,
     /// Keep the last bytes, which explain how the process ended.
     pub keeps_end: bool,
+    /// Report the first line that this matches, by which the process says that it is ready.
+    pub ready_line: Option<LinePattern>,
 }

@@ -147,7 +147,7 @@ impl Kind {
             K::Dependencies => "NAME or NAME:CONDITION, separated by commas",
             K::OnDependencyFailure => "ignore, stop or restart",
             K::ReadyWhen => {
-                "notify, fd:NUMBER, tcp:HOST:PORT, unix:PATH, http://HOST:PORT/PATH, file:PATH or exec:COMMAND"
+                "notify, fd:NUMBER, log:REGEX, tcp:HOST:PORT, unix:PATH, http://HOST:PORT/PATH, file:PATH or exec:COMMAND"
             }
             K::Probe => "http://HOST:PORT/PATH, tcp:HOST:PORT, unix:PATH, file:PATH or exec:COMMAND",
             K::OnUnhealthy => "none, restart, stop or signal:NAME",

@@ -265,6 +265,7 @@ mod tests {
             events_enabled: true,
             syslog: false,
             keeps_end: false,
+            ready_line: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use supervisord_config::line_pattern::LinePattern;
 use supervisord_config::model::Process;
 use supervisord_config::readiness::ReadyWhen;
 
@@ -28,6 +29,14 @@ impl<'a> ReadinessRule<'a> {
     /// Whether it notifies the daemon in the protocol of systemd.
     pub fn is_notified(&self) -> bool {
         self.sign == Some(&ReadyWhen::Notify)
+    }
+
+    /// The line of its output that says so; none where something else does.
+    pub fn line(&self) -> Option<&'a LinePattern> {
+        match self.sign {
+            Some(ReadyWhen::Line(pattern)) => Some(pattern),
+            Some(ReadyWhen::Notify | ReadyWhen::Descriptor(_) | ReadyWhen::Probe(_)) | None => None,
+        }
     }
 
     /// How long after its start it must be ready.

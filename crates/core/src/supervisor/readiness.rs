@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use supervisord_config::line_pattern::LinePattern;
 use supervisord_config::model::LogLevel;
 use supervisord_config::probe::Probe;
 use supervisord_config::readiness::ReadyWhen;
@@ -18,12 +19,19 @@ impl Member {
     fn asked(&self) -> Option<Arc<Probe>> {
         match ReadinessRule::of(&self.config).sign()? {
             ReadyWhen::Probe(probe) => Some(probe.clone()),
-            ReadyWhen::Descriptor(_) | ReadyWhen::Notify => None,
+            ReadyWhen::Descriptor(_) | ReadyWhen::Notify | ReadyWhen::Line(_) => None,
         }
     }
 }
 
 impl Supervisor {
+    /// The line of output by which a process that has a child is still to say that it is ready.
+    pub fn awaited_line(&self, id: ProcessId) -> Option<&LinePattern> {
+        let member = self.members.get(&id)?;
+        let awaits = member.machine.ready_by().is_some();
+        ReadinessRule::of(&member.config).line().filter(|_| awaits)
+    }
+
     /// The child of a run is ready.
     pub(super) fn ready(&mut self, now: Now, run: RunId) {
         if let Some(id) = self.by_run.get(&run).copied() {

@@ -75,6 +75,7 @@ impl Control {
                     survival.journal.file_failed(present().mono);
                 }
             }
+            Report::ReadyLine { run } => self.input(SupervisorInput::Ready { run }),
             Report::Log { run, channel, bytes } => self.output(run, OutputKind::Log, channel, bytes),
             Report::Communication { run, channel, bytes } => {
                 self.output(run, OutputKind::Communication, channel, bytes);

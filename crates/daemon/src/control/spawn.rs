@@ -49,7 +49,7 @@ use cgroups::{Cgroups, NewCgroup};
 pub(super) use command::{CommandSpawn, SpawnedCommand};
 use failure::{dispatcher_error, fork_error, log_error, removed};
 use logs::{LogOpener, Opening};
-pub(super) use logs::{channel, command_channel};
+pub(super) use logs::{awaiting, channel, command_channel};
 use pipes::Pipes;
 use users::Users;
 
@@ -255,8 +255,10 @@ impl ChildSpawner {
                 survival.keep(&[(survival::readiness(run), ready.as_fd())]);
             }
         }
+        let line = ReadinessRule::of(process).line();
         let channels =
             outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, kind, pipe, None, Vec::new()));
+        let channels = channels.map(|channel| awaiting(channel, line));
         let opening = logs::open(run, process, channels.collect(), tools);
         Ok(Prepared { run, command, pipes, kept, opening })
     }

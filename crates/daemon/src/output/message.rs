@@ -86,7 +86,7 @@ pub struct AttachChannel {
     pub plan: ChannelPlan,
     /// How far the bytes have got that another output plane read before; none for a new child.
     pub pipeline: Option<Pipeline>,
-    /// Its last bytes until now, where they are kept.
+    /// Its last bytes until now, where they are kept or a line is looked for.
     pub end: Vec<u8>,
 }
 
@@ -101,7 +101,7 @@ pub struct HandedStream {
     pub pipe: Option<OwnedFd>,
     /// What it holds back.
     pub pipeline: Pipeline,
-    /// Its last bytes, where they are kept.
+    /// Its last bytes, where they are kept or a line is looked for.
     pub end: Vec<u8>,
 }
 
@@ -123,6 +123,8 @@ pub enum Report {
     Log { run: RunId, channel: Channel, bytes: Vec<u8> },
     /// A finished capture section.
     Communication { run: RunId, channel: Channel, bytes: Vec<u8> },
+    /// The process has written the line by which it says that it is ready.
+    ReadyLine { run: RunId },
     /// Everything the process wrote has been read, and the reports above went out before this one. `end` is what explains how
     /// it ended, where anything does.
     Drained { run: RunId, end: Vec<u8> },

@@ -140,6 +140,7 @@ mod tests {
             events_enabled: false,
             syslog: false,
             keeps_end: false,
+            ready_line: None,
         };
         let mut pipeline = Pipeline::new(&plan, true, false);
         pipeline.push(chunk, &mut |_| {});

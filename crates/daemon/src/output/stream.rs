@@ -10,11 +10,12 @@ use mio::unix::pipe::Receiver;
 use mio::{Interest, Registry, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::debug_text;
+use supervisord_core::output::line_watch::LineWatch;
 use supervisord_core::output::pipeline::Pipeline;
 
 use super::end_of_output::EndOfOutput;
 use super::log_file::Transfer;
-use super::message::{AttachChannel, HandedStream, RunId, StreamCopy};
+use super::message::{AttachChannel, HandedStream, Report, RunId, StreamCopy};
 use super::outlets::{Outlets, Source};
 use super::read_coalescing::{self, ReadCoalescing};
 use super::sinks::SinkId;
@@ -32,6 +33,9 @@ pub(super) struct Stream {
     source: Source,
     /// Where the plan asks for it.
     end: Option<EndOfOutput>,
+    /// Where the plan asks for it, until the line has been found.
+    line_watch: Option<LineWatch>,
+    has_found_line: bool,
     coalescing: ReadCoalescing,
     /// Whether its next turn is already arranged for.
     pub is_queued: bool,
@@ -62,6 +66,7 @@ impl Stream {
         outlets: &mut Outlets,
     ) -> Stream {
         let AttachChannel { channel, pipe, plan, pipeline, end } = channel;
+        let line_watch = plan.ready_line.clone().map(|pattern| LineWatch::resume(pattern, &end));
         let end = plan.keeps_end.then(|| EndOfOutput::resume(end));
         let source = Source { run, process, channel, plan, sink };
         let pipe = pipe.map(Receiver::from);
@@ -89,6 +94,8 @@ impl Stream {
             unlogged: Vec::new(),
             source,
             end,
+            line_watch,
+            has_found_line: false,
             coalescing,
             is_queued: false,
         }
@@ -119,6 +126,16 @@ impl Stream {
     pub fn copy(&self) -> Option<StreamCopy> {
         let pipe = self.pipe.as_ref()?.as_fd().try_clone_to_owned().ok()?;
         Some(StreamCopy { run: self.source.run, channel: self.source.channel, pipe })
+    }
+
+    /// Whether it has carried the line that it was looked for since this was asked last.
+    pub fn has_found_line(&mut self) -> bool {
+        mem::take(&mut self.has_found_line)
+    }
+
+    /// Looks for no line any more.
+    pub fn stop_line_watch(&mut self) {
+        self.line_watch = None;
     }
 
     /// Gives away its last bytes, where they are kept.
@@ -267,7 +284,8 @@ impl Stream {
         if let Some(sink) = self.source.sink {
             outlets.sinks.release(sink);
         }
-        let end = self.take_end();
+        let rest = self.line_watch.take().map(LineWatch::into_rest).unwrap_or_default();
+        let end = if self.end.is_some() { self.take_end() } else { rest };
         let Source { run, channel, .. } = self.source;
         HandedStream { run, channel, pipe: self.pipe.map(OwnedFd::from), pipeline: self.pipeline, end }
     }
@@ -318,15 +336,20 @@ impl Stream {
 
     /// Whether nobody needs to look at the bytes.
     fn is_plain(&self) -> bool {
-        self.pipeline.is_transparent() && !self.source.plan.syslog
+        self.pipeline.is_transparent() && !self.source.plan.syslog && self.line_watch.is_none()
     }
 
     fn push(&mut self, bytes: &[u8], outlets: &mut Outlets) {
-        let Stream { pipeline, source, end, .. } = self;
+        let Stream { pipeline, source, end, line_watch, .. } = self;
         if let Some(end) = end {
             end.push(bytes);
         }
         outlets.deliver(source, pipeline, |pipeline, emit| pipeline.push(bytes, emit));
+        if line_watch.as_mut().is_some_and(|watch| watch.push(bytes)) {
+            *line_watch = None;
+            self.has_found_line = true;
+            (outlets.to_control)(Report::ReadyLine { run: self.source.run });
+        }
     }
 
     fn close_pipe(&mut self, registry: &Registry) {

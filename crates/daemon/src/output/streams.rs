@@ -226,6 +226,7 @@ impl Streams {
             }
             stream.is_queued = false;
             let turn = stream.take_turn(&mut self.buffer, &self.registry, outlets);
+            let found = stream.has_found_line().then_some(stream.source().run);
             if self.next_sweep.is_none() && stream.is_grown() {
                 self.next_sweep = Some(Instant::now() + SWEEP);
             }
@@ -237,6 +238,16 @@ impl Streams {
                 Turn::Empty => self.watch(token),
                 Turn::Closed => {}
             }
+            if let Some(run) = found {
+                self.stop_line_watches(run);
+            }
+        }
+    }
+
+    /// Looks for the line of a run no more: one of its streams has carried it.
+    fn stop_line_watches(&mut self, run: RunId) {
+        for token in self.runs.get(&run).into_iter().flatten() {
+            self.streams.get_mut(token).into_iter().for_each(|stream| stream.stop_line_watch());
         }
     }
 

@@ -68,6 +68,7 @@ impl Rig {
             events_enabled: false,
             syslog: false,
             keeps_end: false,
+            ready_line: None,
         }
     }
 

@@ -39,6 +39,7 @@ impl Children {
             .filter_map(|HandedChannel { channel, pipe, pipeline, end }| {
                 spawn::channel(supervisor, id, channel, pipe, pipeline, end)
             })
+            .map(|channel| spawn::awaiting(channel, supervisor.awaited_line(id)))
             .collect();
         tools.output.send(OutputRequest::Resume { run, process: name.into(), channels });
         // A child of our own cannot be anybody else, so that what was not asked before can be asked now.

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use supervisord_config::line_pattern::LinePattern;
 use supervisord_config::model::{LogLevel, Process};
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
@@ -93,8 +94,15 @@ pub(in crate::control) fn channel(
         events_enabled: log.events_enabled && !is_protocol,
         syslog: log.syslog && !is_protocol,
         keeps_end: channel == Channel::Stderr || process.logging.redirect_stderr && !is_protocol,
+        ready_line: None,
     };
     Some(AttachChannel { channel, pipe, plan, pipeline, end })
+}
+
+/// The same of a program that says by a line of its output that it is ready, and is still to do so.
+pub(in crate::control) fn awaiting(channel: AttachChannel, line: Option<&LinePattern>) -> AttachChannel {
+    let plan = ChannelPlan { ready_line: line.cloned(), ..channel.plan };
+    AttachChannel { plan, ..channel }
 }
 
 /// What the output plane is to read of a command of a process: it goes to the logs of the program, and causes no events.

@@ -56,7 +56,7 @@ impl Pipes {
                 let pipe = pipe::from_child()?;
                 (Some((*number, pipe.writer)), Some(pipe.reader))
             }
-            Some(ReadyWhen::Notify | ReadyWhen::Probe(_)) | None => (None, None),
+            Some(ReadyWhen::Notify | ReadyWhen::Line(_) | ReadyWhen::Probe(_)) | None => (None, None),
         };
         let mut outputs = vec![(Channel::Stdout, other_stdout)];
         outputs.extend(stderr.map(|pipe| (Channel::Stderr, Some(pipe))));

@@ -174,6 +174,7 @@ fn stripping_and_capturing() -> Pipeline {
         events_enabled: false,
         syslog: false,
         keeps_end: false,
+        ready_line: None,
     };
     Pipeline::new(&plan, true, false)
 }
