@@ -30,6 +30,7 @@ fn pass(output: &[u8], cuts: &[u8], capture: u64, strip: bool) -> Seen {
         events_enabled: true,
         syslog: false,
         keeps_end: false,
+        ready_line: None,
     };
     let mut pipeline = Pipeline::new(&plan, strip, true);
     let mut seen = Seen::default();
