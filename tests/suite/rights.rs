@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::harness::{Daemon, Scene, Subject, http, only_ours, rpc};
 
 /// The options these tests are about.
-pub const PINNED: &[&str] = &["user password", "user token", "user uid", "user gid", "user role", "user programs"];
+pub const PINNED: &[&str] = &["user password", "user token", "user uid", "user gid", "user role", "user programs", "supervisord audit_logfile"];
 
 const PROGRAMS: &str = "[program:db]\ncommand=sh -c \"exec sleep 1000\" sh --password=hunter2\nstartsecs=0\n\
      [program:a]\ncommand=sleep 1000\nstartsecs=0\n[program:b]\ncommand=sleep 1000\nstartsecs=0\n\
@@ -103,5 +103,51 @@ fn users_see_and_do_what_is_theirs_through_kill_9_upgrade_and_reread() {
         check(&mut daemon);
         assert_eq!(daemon.ctl(&["reread"]).code, 0);
         check(&mut daemon);
+    });
+}
+
+/// The lines of the audit log.
+fn audit(daemon: &Daemon) -> Vec<Value> {
+    let text = std::fs::read_to_string(daemon.path("audit.log")).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn requests_that_change_something_or_are_refused_are_audited() {
+    only_ours(|| {
+        let text = format!(
+            "[inet_http_server]\nport=127.0.0.1:{{port}}\n{PROGRAMS}{USERS}[supervisord]\naudit_logfile={{dir}}/audit.log\n"
+        );
+        let mut daemon = Scene::with("audit", &text).start(Subject::Ours);
+        daemon.wait_for_states(&["db", "web:a", "web:b"], "RUNNING");
+        let name = |name: &str| [rpc::Value::Text(name.to_owned())];
+        call(&daemon, "otto", "supervisor.stopProcess", &name("web:a")).expect("it stops");
+        call(&daemon, "vera", "supervisor.stopProcess", &name("db")).expect_err("a fault");
+        call(&daemon, "otto", "supervisor.stopProcess", &name("db")).expect_err("a fault");
+        call(&daemon, "otto", "supervisor.getAllProcessInfo", &[]).expect("a list");
+        let stdin = [rpc::Value::Text("db".to_owned()), rpc::Value::Text("s3cret".to_owned())];
+        call(&daemon, "root", "supervisor.sendProcessStdin", &stdin).expect("it is written");
+        assert_eq!(ask(&daemon, Some("mallory"), "GET", "/", "").status(), 401);
+        assert_eq!(ask(&daemon, None, "GET", "/", "").status(), 401);
+        assert_eq!(daemon.ctl(&["stop", "all"]).code, 0);
+        daemon.wait_until("everything is written", |daemon| audit(daemon).len() >= 6);
+        let told: Vec<_> = audit(&daemon)
+            .iter()
+            .map(|line| {
+                let of = |member: &str| line[member].as_str().unwrap_or("-").to_owned();
+                format!("{} {} {} {}", of("user"), of("way"), of("request"), of("result"))
+            })
+            .collect();
+        let expected = [
+            "otto xml-rpc stop 'web:a' done",
+            "vera xml-rpc stop 'db' refused",
+            "otto xml-rpc stop 'db' refused",
+            "root xml-rpc write 6 bytes to stdin of 'db' done",
+            "- xml-rpc log in as 'mallory' refused",
+            "- xml-rpc stop all done",
+        ];
+        assert_eq!(told[..5], expected[..5]);
+        assert!(told[5..].iter().any(|line| line.starts_with("- xml-rpc stop")), "{told:?}");
+        assert!(!std::fs::read_to_string(daemon.path("audit.log")).expect("a log").contains("s3cret"));
     });
 }

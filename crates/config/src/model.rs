@@ -123,6 +123,8 @@ pub struct Supervisord {
     pub logfile_maxbytes: u64,
     /// How many rotated activity logs are kept.
     pub logfile_backups: u32,
+    /// Path of the audit log, absolute; none where there is none.
+    pub audit_logfile: Option<String>,
     /// The least severe level that is logged.
     pub loglevel: LogLevel,
     /// Path of the pid file, absolute.

@@ -18,7 +18,8 @@ pub(crate) fn line(actor: &Actor, call: &Call) -> String {
     format!("{actor} requested: {}", request(call))
 }
 
-fn request(call: &Call) -> String {
+/// What a call asks for, without what may be secret.
+pub fn request(call: &Call) -> String {
     match call {
         Call::Shutdown => "shut down".to_owned(),
         Call::Restart { .. } => "restart".to_owned(),

@@ -2,7 +2,7 @@
 
 pub mod activity_line;
 pub mod actor;
-mod audit;
+pub mod audit;
 pub mod auto_log;
 pub mod call;
 pub mod dependencies;

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use supervisord_config::Purpose;
 use supervisord_config::model::Config;
 use supervisord_core::actor::{Actor, Right};
+use supervisord_core::audit;
 use supervisord_core::call::{Answer, Call, CallOutcome, Reason, Refusal};
 use supervisord_core::row::{LocalTime, Row};
 use supervisord_wire::name::Namespec;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::activity::Activity;
+use crate::audit::{AuditResult, AuditTrail, in_words};
 use crate::blocking::{BlockingThreads, NotDone};
 use crate::calls::Calls;
 use crate::memory_budget::{MemoryBudget, Reservation};
@@ -40,6 +42,8 @@ pub struct Api {
     loading: Mutex<()>,
     /// The activity log.
     pub activity: Activity,
+    /// The audit log.
+    pub audit: AuditTrail,
     /// Threads for what may block.
     pub blocking: BlockingThreads,
     /// The memory that long answers share.
@@ -97,29 +101,49 @@ impl From<NotDone> for CallFailure {
 impl Api {
     /// An interface to this daemon.
     pub fn new(daemon: Daemon, activity: Activity, answers: MemoryBudget, clock: Clock) -> Api {
-        let (gate, answers) = (Guarded::new(daemon), Arc::new(answers));
+        let (gate, answers, audit) = (Guarded::new(daemon), Arc::new(answers), AuditTrail::default());
         let (loading, blocking, usage) = (Mutex::default(), BlockingThreads::default(), UsageCache::default());
-        Api { gate, loading, activity, blocking, answers, clock, usage }
+        Api { gate, loading, activity, audit, blocking, answers, clock, usage }
+    }
+
+    /// The same, with an audit log.
+    pub fn with_audit(self, audit: AuditTrail) -> Api {
+        Api { audit, ..self }
+    }
+
+    /// Notes a refusal of something that is not a call in the audit log.
+    fn noted<T>(&self, actor: &Actor, request: &str, result: Result<T, Refusal>) -> Result<T, Refusal> {
+        if let Err(refusal) = &result
+            && self.audit.is_kept()
+        {
+            self.audit.record(actor, request, AuditResult::Refused(&in_words(refusal)));
+        }
+        result
     }
 
     /// The published state, as far as it exists for this actor.
     pub fn view<'a>(&'a self, actor: &'a Actor) -> Result<VisibleView<'a>, Refusal> {
-        Ok(VisibleView::new(&self.gate.open(actor, Right::View)?.view, actor))
+        let daemon = self.noted(actor, "view", self.gate.open(actor, Right::View))?;
+        Ok(VisibleView::new(&daemon.view, actor))
     }
 
     /// Refuses what is told about all programs together to an actor for whom only some exist.
     pub fn sees_all_programs(&self, actor: &Actor) -> Result<(), Refusal> {
-        self.gate.open_for_all_programs(actor, Right::View).map(|_| ())
+        self.noted(actor, "view all programs", self.gate.open_for_all_programs(actor, Right::View)).map(|_| ())
     }
 
     /// The published state for an interface that shows the passwords and environments of the configuration.
     pub fn view_with_secrets(&self, actor: &Actor) -> Result<&View, Refusal> {
-        Ok(&self.gate.open_for_all_programs(actor, Right::Administer)?.view)
+        let opened = self.gate.open_for_all_programs(actor, Right::Administer);
+        Ok(&self.noted(actor, "read secrets", opened)?.view)
     }
 
     /// Refuses a method of a plug-in, of which nobody knows what it does, to an actor who may not do everything.
-    pub fn may_call_plug_in(&self, actor: &Actor) -> Result<(), Refusal> {
-        self.gate.open_for_all_programs(actor, Right::Administer).map(|_| ())
+    pub fn may_call_plug_in(&self, actor: &Actor, method: &str) -> Result<(), Refusal> {
+        let request = format!("call the plug-in method {method}");
+        self.noted(actor, &request, self.gate.open_for_all_programs(actor, Right::Administer))?;
+        self.audit.record(actor, &request, AuditResult::Done);
+        Ok(())
     }
 
     /// The process of this name; a whole group is none.
@@ -132,18 +156,27 @@ impl Api {
 
     /// Hands a call to control and waits until it is done, however long that takes.
     pub async fn call(&self, actor: &Actor, call: Call) -> Result<Answer, CallFailure> {
-        let daemon = self.gate.open_for(actor, &call)?;
-        answer(send(daemon, actor, call)).await
+        let request = if self.audit.is_kept() { audit::request(&call) } else { String::new() };
+        let outcome = match self.gate.open_for(actor, &call) {
+            Ok(daemon) => answer(send(daemon, actor, call)).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        self.audit.record_outcome(actor, &request, &outcome);
+        outcome
     }
 
     /// Restarts the daemon with the configuration as it is now. One that cannot be read changes nothing.
     pub async fn restart(&self, actor: &Actor) -> Result<Answer, CallFailure> {
-        self.call_with_config(actor, Purpose::Start, |config| Call::Restart { config }).await
+        let outcome = self.call_with_config(actor, Purpose::Start, |config| Call::Restart { config }).await;
+        self.audit.record_outcome(actor, "restart", &outcome);
+        outcome
     }
 
     /// Reads the configuration again: [`Answer::Difference`]. One that cannot be read changes nothing.
     pub async fn reload_config(&self, actor: &Actor) -> Result<Answer, CallFailure> {
-        self.call_with_config(actor, Purpose::Reread, |config| Call::ReloadConfig { config }).await
+        let outcome = self.call_with_config(actor, Purpose::Reread, |config| Call::ReloadConfig { config }).await;
+        self.audit.record_outcome(actor, "reread the configuration", &outcome);
+        outcome
     }
 
     /// What programs and their descendants use, as far as they exist for this actor, not older than a second.

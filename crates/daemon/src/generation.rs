@@ -220,7 +220,7 @@ impl Generation {
         let inbox = Inbox::new().map_err(cannot_start)?;
         let sender = inbox.message_sender.clone();
         let activity = output.activity();
-        let activity_in_turns = output.activity_in_turns();
+        let (activity_in_turns, audit) = (output.activity_in_turns(), output.audit());
         let transit = output.transit_files();
         let output = output.start(move |report| sender.send(Message::Output(report))).map_err(cannot_start)?;
         lock.name_holder();
@@ -243,7 +243,7 @@ impl Generation {
             activity_file: activity_file(&config.supervisord),
             load_config: load_config.clone(),
         };
-        let api = Arc::new(Api::new(daemon, activity.clone(), MemoryBudget::for_answers(), CLOCK));
+        let api = Arc::new(Api::new(daemon, activity.clone(), MemoryBudget::for_answers(), CLOCK).with_audit(audit));
         let plugin_task = plugins.take_work().map(|work| {
             let api = api.clone();
             network::task(move || work.run(api))
@@ -346,6 +346,13 @@ fn open_servers(config: &Config, is_free: bool) -> Result<Vec<OpenServer>, Serve
 fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
     Output::open(output_options(settings), follow.clone()).map_err(|error| {
         let (reason, user) = (Errno::from(error.source), current_name());
+        if settings.audit_logfile.as_ref() == Some(&error.path) {
+            return StartError(format!(
+                "could not open the audit log {}: {reason}, as user {user}: write audit_logfile=PATH in [supervisord], with a path \
+                 where this user may write",
+                error.path
+            ));
+        }
         StartError(format!(
             "could not open the activity log {}: {reason}, as user {user}: write logfile=PATH in [supervisord], or \
              --logfile=PATH, with a path where this user may write",
@@ -354,11 +361,13 @@ fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output
     })
 }
 
-/// After an upgrade there is no way back: where the activity log cannot be opened any more, the system log stands in.
+/// After an upgrade there is no way back: where the activity log or the audit log cannot be opened any more, the system log stands
+/// in for the first, and nothing for the second.
 fn reopen_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
     open_output(settings, follow).or_else(|reason| {
-        let settings = Supervisord { logfile: ActivityLog::Syslog, ..settings.clone() };
-        let output = open_output(&settings, follow)?;
+        let without_audit = Supervisord { audit_logfile: None, ..settings.clone() };
+        let syslog = Supervisord { logfile: ActivityLog::Syslog, ..without_audit.clone() };
+        let output = open_output(&without_audit, follow).or_else(|_| open_output(&syslog, follow))?;
         output.activity().log(LogLevel::Error, &reason.0);
         Ok(output)
     })
@@ -394,6 +403,7 @@ fn opening_lines(config: &Config) -> Vec<(LogLevel, String)> {
 fn output_options(settings: &Supervisord) -> Options {
     Options {
         activity: settings.logfile.clone(),
+        audit: settings.audit_logfile.clone(),
         rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },
         echo_to_stdout: stays_in_foreground(settings) && !settings.silent,
         level: settings.loglevel,

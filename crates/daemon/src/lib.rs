@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod adoption;
 pub mod api;
+pub mod audit;
 pub mod blocking;
 pub mod calls;
 pub mod clock;

@@ -12,11 +12,13 @@ use supervisord_core::rotation::Rotation;
 use supervisord_sys::syslog::Syslog;
 
 use crate::activity::Activity;
+use crate::audit::AuditTrail;
 use crate::follow::FollowHub;
 use crate::notifier::Notifier;
 
 mod activity_log;
 pub mod answer;
+mod audit_log;
 mod budget;
 mod end_of_output;
 mod log_file;
@@ -45,6 +47,7 @@ pub use queue::OutputHandle;
 pub use transit::TransitFiles;
 
 use activity_log::ActivityWriter;
+use audit_log::AuditWriter;
 use outlets::Outlets;
 use plane::Plane;
 use sinks::Sinks;
@@ -56,7 +59,9 @@ use transit_recovery::TransitRecovery;
 pub struct Options {
     /// Where the activity log goes.
     pub activity: ActivityLog,
-    /// When the activity log is rotated.
+    /// The path of the audit log; none where there is to be none.
+    pub audit: Option<String>,
+    /// When the activity log and the audit log are rotated.
     pub rotation: Rotation,
     /// Write every line of the activity log to stdout first.
     pub echo_to_stdout: bool,
@@ -73,6 +78,8 @@ pub struct Output {
     requests: OutputHandle,
     sinks: Sinks,
     activity: ActivityWriter,
+    audit: AuditWriter,
+    is_audited: bool,
     level: LogLevel,
     strip_ansi: bool,
     recovery: Option<TransitRecovery>,
@@ -91,10 +98,13 @@ pub struct Running {
 impl Output {
     /// Opens the activity log. `follow` is told about every change of a log.
     pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
-        let Options { activity, rotation, echo_to_stdout, level, strip_ansi, syslog } = options;
+        let Options { activity, audit, rotation, echo_to_stdout, level, strip_ansi, syslog } = options;
         let mut sinks = Sinks::new(follow, syslog, Transit::new().ok());
         let activity = ActivityWriter::open(&activity, rotation, level, echo_to_stdout, &mut sinks)?;
-        Ok(Output { requests: OutputHandle::new(), sinks, activity, level, strip_ansi, recovery: None })
+        let is_audited = audit.is_some();
+        let audit = AuditWriter::open(audit.as_deref(), rotation, &mut sinks)?;
+        let requests = OutputHandle::new();
+        Ok(Output { requests, sinks, activity, audit, is_audited, level, strip_ansi, recovery: None })
     }
 
     /// Goes on with what the program before, or a daemon that was killed, had on its way ([`Output::transit_files`]): it is
@@ -132,14 +142,23 @@ impl Output {
         Activity::written(self.level, move |line| requests.put_off(OutputRequest::Activity { line }), progress)
     }
 
+    /// A handle on the audit log, which may be none.
+    pub fn audit(&self) -> AuditTrail {
+        let requests = self.requests.clone();
+        match self.is_audited {
+            true => AuditTrail::new(move |line| requests.send(OutputRequest::Audit { line })),
+            false => AuditTrail::default(),
+        }
+    }
+
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
-        let Output { requests, mut sinks, activity, strip_ansi, recovery, .. } = self;
+        let Output { requests, mut sinks, activity, audit, strip_ansi, recovery, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
         requests.set_notifier(Notifier::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
-        let outlets = Outlets { sinks, activity, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
+        let outlets = Outlets { sinks, activity, audit, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
         let plane = Plane::new(poll, requests.clone(), outlets, recovery)?;
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
         Ok(Running { handle: requests, budget, thread })

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 118] = [
+pub(super) static ROWS: [OptionSpec; 119] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -57,6 +57,7 @@ pub(super) static ROWS: [OptionSpec; 118] = [
     row(S::Supervisord, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add to the environment of every program").kept(field!(Supervisord: environment)),
     row(S::Supervisord, "strip_ansi", K::Boolean, Is("false"), "3.0", Live, "remove terminal escape sequences, such as colors, from child logs").kept(field!(Supervisord: strip_ansi)),
     row(S::Supervisord, "adopt", K::Boolean, Is("true"), "0.1.0", Reload, "programs go on if the daemon is killed, and the next daemon takes them over").kept(field!(Supervisord: adopt)),
+    row(S::Supervisord, "audit_logfile", K::File, Unset("none"), "0.1.0", Reload, "file with a line of JSON for each request that changes something or is refused; rotated like the activity log").kept(field!(Supervisord: audit_logfile)).example("/tmp/supervisord-audit.log"),
     row(S::Supervisord, "exit_when", K::ExitWhen, Is("never"), "0.1.0", Live, "stop everything and exit when all programs have finished, or when one has failed").kept(field!(Supervisord: exit_when)),
     row(S::Supervisord, "max_parallel_starts", K::Integer, Is("0"), "0.1.0", Live, "programs that may be starting at the same time, each until it runs; 0 for any number").kept(field!(Supervisord: max_parallel_starts)).within(0, i64::MAX).example("10"),
 

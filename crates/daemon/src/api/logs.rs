@@ -48,7 +48,8 @@ impl LogTail {
 impl Api {
     /// The path of the activity log, which tells of all programs; none with syslog.
     pub fn activity_file(&self, actor: &Actor) -> Result<Option<&str>, Refusal> {
-        Ok(self.gate.open_for_all_programs(actor, Right::View)?.activity_file.as_deref())
+        let opened = self.gate.open_for_all_programs(actor, Right::View);
+        Ok(self.noted(actor, "read the activity log", opened)?.activity_file.as_deref())
     }
 
     /// The path of a log of this process, if it has one.

@@ -6,6 +6,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use supervisord_config::pyrepr::repr;
 use supervisord_core::actor::ClientPeer;
 use tokio::sync::Semaphore;
 
@@ -30,6 +31,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// In place of a user name, where a token is guessed. No user has a name with a colon.
 const ANY_TOKEN: &[u8] = b"token:";
+
+/// How much of a user name is repeated in the audit log, in bytes.
+const MOST_SHOWN: usize = 200;
 
 /// Checks the credentials of requests, for all servers.
 pub struct Authenticator {
@@ -189,6 +193,22 @@ fn presented(headers: &HeaderMap) -> Option<Presented> {
         return None;
     }
     BASE64.decode(rest.trim_ascii()).ok().map(Presented::Basic)
+}
+
+/// What the request tries, for the audit log: no password, but a user name, be it right or wrong. None for a request that tries
+/// nothing, as the first one of every browser.
+pub fn attempt(headers: &HeaderMap) -> Option<String> {
+    let shown = |name: &[u8]| repr(&String::from_utf8_lossy(name.get(..MOST_SHOWN).unwrap_or(name)));
+    headers.get(AUTHORIZATION)?;
+    Some(match presented(headers) {
+        Some(Presented::Basic(pair)) => split(&pair).map_or_else(log_in, |(name, _)| log_in() + " as " + &shown(name)),
+        Some(Presented::Bearer(_)) => log_in() + " with a token",
+        None => log_in(),
+    })
+}
+
+fn log_in() -> String {
+    "log in".to_owned()
 }
 
 fn split(presented: &[u8]) -> Option<(&[u8], &[u8])> {

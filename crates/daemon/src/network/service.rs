@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_local;
 
 use crate::api::Api;
+use crate::audit::AuditResult;
 use crate::follow::FollowHub;
 use crate::memory_budget::{MemoryBudget, Reservation, is_possible};
 use crate::network::access::{AccessEntry, PeerName};
@@ -32,6 +33,10 @@ use crate::network::streams::Streams;
 use crate::network::web::{PageRequest, RequestKind};
 use crate::network::{api_v1, assets, auth, origin, web};
 use crate::xmlrpc::{Body, Document, Responder, Unanswered};
+
+/// Why a request is refused, for the audit log.
+const REBOUND: &str = "the browser asked by a name that is not known to be the server's own";
+const FORGED: &str = "the request may come from a page of another site";
 
 /// What all connections of the plane have in common.
 pub struct PlaneContext {
@@ -136,8 +141,14 @@ impl Service {
         let (authenticator, logins) = (&self.shared.authenticator, &self.server.logins);
         match authenticator.identify(logins, request.headers(), &self.socket, || self.slowed()).await {
             Authentication::Admitted(identity) => self.identity = Some(identity),
-            Authentication::Refused => return Ok(auth::refusal()),
-            Authentication::TooMany => return Ok(auth::too_many()),
+            Authentication::Refused => {
+                self.note_attempt(request.headers(), "wrong user name, password or token");
+                return Ok(auth::refusal());
+            }
+            Authentication::TooMany => {
+                self.note_attempt(request.headers(), "too many wrong passwords");
+                return Ok(auth::too_many());
+            }
             Authentication::NoMemory => return Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
         }
         if api_v1::below(request.uri().path()).is_some() {
@@ -147,10 +158,26 @@ impl Service {
         match route::find(request.method(), &path) {
             None => Ok(Reply::error(StatusCode::BAD_REQUEST)),
             Some(endpoint) => match self.sender(request.headers()) {
-                Sender::Rebound if endpoint.tells_something() => Ok(web::rebinding_refusal()),
+                Sender::Rebound if endpoint.tells_something() => {
+                    self.note_foreign(Way::Page, "GET", REBOUND);
+                    Ok(web::rebinding_refusal())
+                }
                 sender => self.dispatch(endpoint, sender, &path, request).await,
             },
         }
+    }
+
+    /// Notes in the audit log that somebody has tried to log in in vain.
+    fn note_attempt(&self, headers: &HeaderMap, reason: &str) {
+        let audit = &self.shared.api.audit;
+        if let Some(attempt) = audit.is_kept().then(|| auth::attempt(headers)).flatten() {
+            audit.record(&self.actor(Way::Rpc), &attempt, AuditResult::Refused(reason));
+        }
+    }
+
+    /// Notes in the audit log that a page of another site has sent a request.
+    fn note_foreign(&self, way: fn(ClientPeer) -> Way, method: &str, reason: &str) {
+        self.shared.api.audit.record(&self.actor(way), method, AuditResult::Refused(reason));
     }
 
     fn slowed(&self) {
@@ -211,6 +238,7 @@ impl Service {
         let (uri, method, headers) = (request.uri().clone(), request.method().clone(), request.headers().clone());
         let sender = self.sender(&headers);
         if sender == Sender::Rebound {
+            self.note_foreign(Way::Json, method.as_str(), REBOUND);
             return api_v1::forbidden(web::REBINDING);
         }
         let caller = Caller { logs: &self.shared.logs, actor: &self.actor(Way::Json), socket: &self.socket };
@@ -220,6 +248,7 @@ impl Service {
             return api_v1::respond(caller, sent).await;
         }
         if let Some(objection) = api_v1::objection(sender, &method, &headers) {
+            self.note_foreign(Way::Json, method.as_str(), FORGED);
             return objection.closing();
         }
         let (body, _reservation) =
@@ -236,6 +265,7 @@ impl Service {
     async fn rpc(&self, sender: Sender, request: Request<Incoming>) -> Result<Reply, Broken> {
         // A browser asks first before it sends XML to another site.
         if origin::may_be_forged(sender, origin::is_sent_unasked(request.headers())) {
+            self.note_foreign(Way::Rpc, "POST", FORGED);
             return Ok(Reply::error(StatusCode::FORBIDDEN));
         }
         // What a call is made of stays in memory until it is answered, and so does its reservation.

@@ -12,6 +12,7 @@ use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
 use crate::api::{Api, CallFailure, VisibleView};
+use crate::audit::AuditResult;
 use crate::network::assets;
 use crate::network::dates::ctime;
 use crate::network::origin::Sender;
@@ -107,7 +108,10 @@ pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Field
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
     };
     match asked.objection(fields.has_csrf_token()).filter(|_| action.changes_something()) {
-        Some(objection) => Ok(show(api, &view, StatusCode::FORBIDDEN, links, objection).await),
+        Some(objection) => {
+            api.audit.record(actor, &format!("{wanted} {}", fields.get("processname").unwrap_or_default()), AuditResult::Refused(objection));
+            Ok(show(api, &view, StatusCode::FORBIDDEN, links, objection).await)
+        }
         None => match action.perform(api, actor).await {
             Ok(message) => Ok(redirect(&message)),
             Err(CallFailure::Refused(refusal)) => {

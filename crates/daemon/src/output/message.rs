@@ -31,7 +31,9 @@ pub enum OutputRequest {
     Write { run: RunId, channel: Channel, bytes: Vec<u8> },
     /// Write one finished line (with its line feed) to the activity log.
     Activity { line: String },
-    /// Close and open again the activity log and all child logs (SIGUSR2).
+    /// Write one finished line (with its line feed) to the audit log.
+    Audit { line: String },
+    /// Close and open again the activity log, the audit log and all child logs (SIGUSR2).
     Reopen,
     /// Empty the logs of a process, whether it runs or not; the rotated files stay.
     ClearLogs { files: Vec<String>, reply: Box<dyn FnOnce(Result<(), i32>) + Send> },

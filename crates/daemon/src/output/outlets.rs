@@ -9,6 +9,7 @@ use supervisord_core::output::{Channel, ChannelPlan, debug_text};
 use supervisord_core::rotation::Rotation;
 
 use super::activity_log::ActivityWriter;
+use super::audit_log::AuditWriter;
 use super::budget::ReportBudget;
 use super::message::{Report, RunId};
 use super::pipeline_notes::StreamKey;
@@ -34,6 +35,7 @@ enum FollowUp {
 pub(super) struct Outlets {
     pub sinks: Sinks,
     pub activity: ActivityWriter,
+    pub audit: AuditWriter,
     pub strip_ansi: bool,
     pub budget: ReportBudget,
     pub to_control: Box<dyn Fn(Report) + Send>,

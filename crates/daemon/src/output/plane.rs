@@ -167,6 +167,11 @@ impl Plane {
                 format!("{} activity log lines were dropped because the log could not be written", dropped.lines);
             self.outlets.log(LogLevel::Warn, &text);
         }
+        if dropped.audit_lines > 0 {
+            let text =
+                format!("{} audit log lines were dropped because the log could not be written", dropped.audit_lines);
+            self.outlets.log(LogLevel::Error, &text);
+        }
         if dropped.bytes > 0 {
             let text = format!("{} bytes of listener output were dropped", dropped.bytes);
             self.outlets.log(LogLevel::Warn, &text);
@@ -200,6 +205,7 @@ impl Plane {
             OutputRequest::Detach { run } => self.streams.detach(run, &mut self.outlets),
             OutputRequest::Write { run, channel, bytes } => self.streams.write(run, channel, &bytes, &mut self.outlets),
             OutputRequest::Activity { line } => self.lines.push(line),
+            OutputRequest::Audit { line } => self.outlets.audit.write(&line, &mut self.outlets.sinks),
             OutputRequest::Reopen => self.outlets.sinks.reopen_all(),
             OutputRequest::ClearLogs { files, reply } => reply(self.clear_logs(&files)),
             OutputRequest::ClearActivity { reply } => reply(self.outlets.activity.clear(&mut self.outlets.sinks)),

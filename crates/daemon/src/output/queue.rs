@@ -9,7 +9,7 @@ use super::message::OutputRequest;
 use crate::activity::LogProgress;
 use crate::notifier::Notifier;
 
-/// The most bytes of activity lines that wait to be written.
+/// The most bytes of lines of the activity log, and of the audit log, that wait to be written.
 const ACTIVITY_LIMIT: usize = 16 << 20;
 /// The most bytes of listener output that wait to be written.
 const WRITE_LIMIT: usize = 16 << 20;
@@ -34,6 +34,7 @@ struct Shared {
 struct Waiting {
     requests: VecDeque<OutputRequest>,
     activity_bytes: usize,
+    audit_bytes: usize,
     write_bytes: usize,
     dropped: Dropped,
     closed: bool,
@@ -44,6 +45,8 @@ struct Waiting {
 pub(super) struct Dropped {
     /// Activity log lines.
     pub lines: u64,
+    /// Audit log lines.
+    pub audit_lines: u64,
     /// Bytes of listener output.
     pub bytes: u64,
 }
@@ -54,7 +57,7 @@ impl OutputHandle {
         OutputHandle { shared: Arc::default() }
     }
 
-    /// Hands over a request; never blocks. Activity lines and listener output beyond 16 MiB each are dropped and
+    /// Hands over a request; never blocks. Activity lines, audit lines and listener output beyond 16 MiB each are dropped and
     /// counted in a later line of the activity log. After the thread has ended all requests are dropped.
     pub fn send(&self, request: OutputRequest) {
         self.leave(request);
@@ -99,6 +102,7 @@ impl OutputHandle {
     pub(super) fn take(&self) -> (VecDeque<OutputRequest>, Dropped) {
         let mut waiting = self.lock();
         waiting.activity_bytes = 0;
+        waiting.audit_bytes = 0;
         waiting.write_bytes = 0;
         (mem::take(&mut waiting.requests), mem::take(&mut waiting.dropped))
     }
@@ -148,7 +152,12 @@ impl Waiting {
                 self.dropped.bytes += bytes.len() as u64;
                 return false;
             }
+            OutputRequest::Audit { line } if self.audit_bytes + line.len() > ACTIVITY_LIMIT => {
+                self.dropped.audit_lines += 1;
+                return false;
+            }
             OutputRequest::Activity { line } => self.activity_bytes += line.len(),
+            OutputRequest::Audit { line } => self.audit_bytes += line.len(),
             OutputRequest::Write { bytes, .. } => self.write_bytes += bytes.len(),
             _ => {}
         }
@@ -215,7 +224,7 @@ mod tests {
         handle.send(line(1));
         handle.send(line(1));
         let (requests, dropped) = handle.take();
-        assert_eq!((requests.len(), dropped), (2, Dropped { lines: 2, bytes: 0 }));
+        assert_eq!((requests.len(), dropped), (2, Dropped { lines: 2, ..Dropped::default() }));
         handle.send(line(2));
         let (requests, dropped) = handle.take();
         assert_eq!((requests.len(), dropped), (1, Dropped::default()));

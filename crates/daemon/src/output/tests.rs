@@ -39,6 +39,7 @@ impl Rig {
         let dir = TempDir::new().expect("a directory");
         let mut options = Options {
             activity: ActivityLog::File(dir.path().join("activity.log").display().to_string()),
+            audit: None,
             rotation: Rotation::NEVER,
             echo_to_stdout: false,
             level: LogLevel::Info,

@@ -45,7 +45,7 @@ impl Dispatcher {
             MethodRequest::ReloadConfig => Ok(done(api.reload_config(actor).await?)),
             MethodRequest::System(system) => self.describe(system),
             MethodRequest::PlugIn { method, arguments } => {
-                api.may_call_plug_in(actor)?;
+                api.may_call_plug_in(actor, &method)?;
                 let plugins = self.plugins.as_ref().ok_or_else(|| Fault::new(FaultCode::UnknownMethod))?;
                 Ok(plugins.call(&method, &arguments).await.ok_or(Failure::Ended)??.into())
             }
