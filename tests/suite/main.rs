@@ -46,6 +46,7 @@ mod supervisorctl;
 mod survival;
 mod terminals;
 mod third_party;
+mod tls;
 mod torture;
 mod troubleshooting;
 mod unreachable;

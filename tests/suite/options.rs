@@ -48,6 +48,7 @@ fn coverage() {
         crate::oneshot::PINNED,
         crate::rights::PINNED,
         crate::reload::PINNED,
+        crate::tls::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::harness::{Daemon, Scene, Subject, http, only_ours, rpc};
 
 /// The options these tests are about.
-pub const PINNED: &[&str] = &["user password", "user token", "user uid", "user gid", "user role", "user programs", "supervisord audit_logfile"];
+pub const PINNED: &[&str] =
+    &["user password", "user token", "user uid", "user gid", "user role", "user programs", "supervisord audit_logfile"];
 
 const PROGRAMS: &str = "[program:db]\ncommand=sh -c \"exec sleep 1000\" sh --password=hunter2\nstartsecs=0\n\
      [program:a]\ncommand=sleep 1000\nstartsecs=0\n[program:b]\ncommand=sleep 1000\nstartsecs=0\n\

@@ -95,7 +95,7 @@ const CASES: &[Case] = &[
         action: "status",
         first_line: "error: <class 'ValueError'>, Unknown protocol for serverurl https://127.0.0.1:1",
         code: 1,
-        reason: "an address begins with http:// or unix://",
+        reason: "an address begins with http://, https:// or unix://",
         file: FROM_FILE,
     },
     Case {

@@ -24,6 +24,7 @@ mod listeners;
 mod odd;
 mod plugins;
 mod processes;
+mod server_tls;
 mod servers;
 mod supervisord;
 mod unknown;

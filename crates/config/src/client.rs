@@ -21,12 +21,32 @@ pub struct ClientConfig {
     pub username: Option<String>,
     /// Password, when the server asks for one.
     pub password: Option<String>,
+    /// The TLS of an `https://` server.
+    pub tls: ClientTls,
     /// Prompt of the shell, without the `> ` that follows it.
     pub prompt: String,
     /// Where the history of the shell is kept, absolute.
     pub history_file: Option<String>,
     /// `[ctlplugin:x]` sections in file order.
     pub plugins: Vec<Plugin>,
+}
+
+/// How a client speaks TLS; the files are absolute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTls {
+    /// Certificates of which one must have signed that of the server, in PEM; none for those that the system trusts.
+    pub cafile: Option<String>,
+    /// The certificate and the private key to show to the server, in PEM.
+    pub identity: Option<ClientIdentity>,
+}
+
+/// The files of a certificate and its private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, and those between it and one that the server knows.
+    pub certfile: String,
+    /// The private key.
+    pub keyfile: String,
 }
 
 impl fmt::Debug for ClientConfig {
@@ -48,6 +68,7 @@ impl Default for ClientConfig {
             serverurl: preset("serverurl"),
             username: None,
             password: None,
+            tls: ClientTls::default(),
             prompt: preset("prompt"),
             history_file: None,
             plugins: Vec::new(),
@@ -67,15 +88,30 @@ pub fn load(file: &str, host: &dyn Host) -> Result<ClientConfig, ConfigError> {
     let variables = &ExpansionNames::new().variables(&host.environment());
     let located = &ExpansionNames::over(variables).text("here", &source.here);
     let text = |option, names| reader.text(option, names)?.ok_or_else(|| reader.missing(option));
+    let file = |option| -> Result<Option<String>, ConfigError> {
+        let text = reader.text(option, located)?.filter(|file| !file.is_empty());
+        Ok(text.map(|file| path::absolute_from_home(&file, host)))
+    };
     Ok(ClientConfig {
         serverurl: server_url(&text("serverurl", located)?, host),
         prompt: text("prompt", variables)?,
         username: reader.text("username", variables)?,
         password: reader.text("password", variables)?,
-        history_file: reader
-            .text("history_file", located)?
-            .filter(|file| !file.is_empty())
-            .map(|file| path::absolute_from_home(&file, host)),
+        history_file: file("history_file")?,
+        tls: ClientTls {
+            cafile: file("cafile")?,
+            identity: match (file("certfile")?, file("keyfile")?) {
+                (Some(certfile), Some(keyfile)) => Some(ClientIdentity { certfile, keyfile }),
+                (None, None) => None,
+                (certfile, _) => {
+                    let (written, missing) =
+                        if certfile.is_some() { ("certfile", "keyfile") } else { ("keyfile", "certfile") };
+                    let error =
+                        reader.error(written, format!("section [supervisorctl] has {written} and no {missing}"));
+                    return Err(error.advise(format!("write {missing} as well, or remove {written}")));
+                }
+            },
+        },
         plugins: plugins(&ini, SectionKind::CtlPlugin, variables, host)?,
     })
 }

@@ -61,18 +61,25 @@ impl Config {
             ServerAddress::Unix { path, .. } => Some(format!("unix://{path}")),
             ServerAddress::Inet { .. } => None,
         });
-        unix.or_else(|| self.servers.iter().rev().find_map(|server| server.address.http_url()))
+        unix.or_else(|| self.servers.iter().rev().find_map(HttpServer::url))
+    }
+}
+
+impl HttpServer {
+    fn url(&self) -> Option<String> {
+        let rest = self.address.host_and_port()?;
+        Some(format!("{}://{rest}", if self.tls.is_some() { "https" } else { "http" }))
     }
 }
 
 impl ServerAddress {
-    /// `http://HOST:PORT` of a TCP port, with `localhost` where it is open on all interfaces.
-    fn http_url(&self) -> Option<String> {
+    /// `HOST:PORT` of a TCP port, with `localhost` where it is open on all interfaces.
+    fn host_and_port(&self) -> Option<String> {
         match self {
             ServerAddress::Unix { .. } => None,
-            ServerAddress::Inet { host, port } if host.is_empty() => Some(format!("http://localhost:{port}")),
-            ServerAddress::Inet { host, port } if host.contains(':') => Some(format!("http://[{host}]:{port}")),
-            ServerAddress::Inet { host, port } => Some(format!("http://{host}:{port}")),
+            ServerAddress::Inet { host, port } if host.is_empty() => Some(format!("localhost:{port}")),
+            ServerAddress::Inet { host, port } if host.contains(':') => Some(format!("[{host}]:{port}")),
+            ServerAddress::Inet { host, port } => Some(format!("{host}:{port}")),
         }
     }
 }
@@ -246,8 +253,24 @@ pub struct HttpServer {
     pub credentials: Option<RequiredCredentials>,
     /// Who else may use it, with rights of their own.
     pub users: Vec<ClientUser>,
+    /// The files of its TLS; none where it speaks plain HTTP.
+    pub tls: Option<ServerTls>,
+    /// Names besides its own by which browsers may ask it; none where only those of a server without a password are
+    /// checked.
+    pub allowed_hosts: Vec<String>,
     /// Let links on the web page change something, as the original's do, and not only forms.
     pub get_actions: bool,
+}
+
+/// The files of the TLS of a server, absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Its certificate and those between it and one that clients know, in PEM.
+    pub certfile: String,
+    /// The private key, in PEM.
+    pub keyfile: String,
+    /// Certificates of which one must have signed that of a client, in PEM; none where clients need none.
+    pub client_ca: Option<String>,
 }
 
 /// What a client must present.

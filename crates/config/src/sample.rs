@@ -251,7 +251,12 @@ mod tests {
             assert!(text.contains(example), "{example}");
             text = text.replace(example, real);
         }
-        let host = host(&text).file("/conf/relative/directory/a.ini", "");
+        let certificate = "-----BEGIN CERTIFICATE-----";
+        let host = host(&text)
+            .file("/conf/relative/directory/a.ini", "")
+            .file("/tmp/server.crt", certificate)
+            .file("/tmp/server.key", "-----BEGIN PRIVATE KEY-----")
+            .file("/tmp/clients.crt", certificate);
         let config = load("supervisord.conf", &CommandLineFlags::default(), &host).unwrap();
         let unknown: Vec<_> = config.notices.iter().filter(|notice| notice.text.contains("nknown")).collect();
         assert!(unknown.is_empty(), "{unknown:?}");

@@ -15,6 +15,7 @@ mod program;
 #[cfg(test)]
 pub mod samples;
 mod timeout;
+mod tls;
 mod url;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request};
+use supervisord_config::client::ClientTls;
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 use supervisord_wire::value::FromMembers;
 use supervisord_wire::value::Value;
@@ -43,6 +45,7 @@ pub use url::{Endpoint, ServerUrl, UrlError};
 pub struct Client {
     url: ServerUrl,
     credentials: Option<Credentials>,
+    tls: ClientTls,
     connection: Option<Connection>,
     wait_policy: WaitPolicy,
 }
@@ -50,7 +53,12 @@ pub struct Client {
 impl Client {
     /// A client that connects at its first call, and waits for answers without a time limit.
     pub fn new(url: ServerUrl, credentials: Option<Credentials>) -> Client {
-        Client { url, credentials, connection: None, wait_policy: WaitPolicy::default() }
+        Client { url, credentials, tls: ClientTls::default(), connection: None, wait_policy: WaitPolicy::default() }
+    }
+
+    /// Sets how TLS is spoken to an `https://` server: without this, it must have a certificate that the system trusts.
+    pub fn set_tls(&mut self, tls: ClientTls) {
+        self.tls = tls;
     }
 
     /// Limits the time of a call, including the connection. The daemon may carry out a call whose client has stopped
@@ -104,7 +112,7 @@ impl Client {
         let credentials = self.credentials.as_ref().filter(|credentials| !credentials.password.is_empty());
         let request = connection::request(&self.url, credentials, Method::GET, path, Bytes::new())?;
         let mut wait = self.wait_policy.wait(false);
-        let answer = Connection::open(&self.url, &mut wait)?.open_body(request, &mut wait)?;
+        let answer = Connection::open(&self.url, &self.tls, &mut wait)?.open_body(request, &mut wait)?;
         Ok(LogStream::new(answer))
     }
 
@@ -115,7 +123,7 @@ impl Client {
         {
             return Ok(kept);
         }
-        Connection::open(&self.url, wait)
+        Connection::open(&self.url, &self.tls, wait)
     }
 
     fn ask<T>(

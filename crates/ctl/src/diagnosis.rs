@@ -22,6 +22,10 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
             Err(_) => None,
         },
         ClientError::Resolve(_) => Some(format!("the host of {} is not known", settings.server_url)),
+        ClientError::Tls(reason) => Some(format!(
+            "no secure connection to {}: {reason} (cafile, certfile and keyfile in [supervisorctl] say whom to trust and what to show)",
+            settings.server_url
+        )),
         ClientError::Closed => Some(format!("{} does not answer like supervisord", settings.server_url)),
         ClientError::Status { code: 401, .. } => Some(refused(settings)),
         ClientError::Url(error) => Some(no_address(error)),
@@ -66,7 +70,7 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
 
 fn no_address(error: &UrlError) -> String {
     match error {
-        UrlError::Protocol(_) => "an address begins with http:// or unix://".to_owned(),
+        UrlError::Protocol(_) => "an address begins with http://, https:// or unix://".to_owned(),
         UrlError::Port(port) if port.contains(':') => {
             "an IPv6 address stands in brackets: write http://[ADDRESS]:PORT".to_owned()
         }

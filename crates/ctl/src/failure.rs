@@ -66,6 +66,7 @@ fn client_error(error: &ClientError) -> (&'static str, String) {
         ClientError::Url(_) => ("ValueError", error.to_string()),
         ClientError::Resolve(text) => ("socket.gaierror", format!("[Errno {}] {text}", resolver_number(text))),
         ClientError::Connect(error) | ClientError::Io(error) => system_error(error),
+        ClientError::Tls(text) => ("ssl.SSLError", text.clone()),
         ClientError::Timeout { .. } => ("TimeoutError", error.to_string()),
         ClientError::Closed => ("http.client.RemoteDisconnected", error.to_string()),
         ClientError::Http(text) => ("http.client.BadStatusLine", text.clone()),

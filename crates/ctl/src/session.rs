@@ -62,6 +62,7 @@ impl Session {
         if self.client.is_none() {
             let url = ServerUrl::parse(&self.settings.server_url)?;
             let mut client = Client::new(url, self.settings.credentials());
+            client.set_tls(self.settings.tls.clone());
             if let Some(limit) = self.settings.timeout {
                 client.set_timeout(limit);
             }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use supervisord_config::client::{self, ClientConfig};
+use supervisord_config::client::{self, ClientConfig, ClientTls};
 use supervisord_config::model::Plugin;
 use supervisord_config::search;
 use supervisord_sys::command;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub username: Option<String>,
     /// Password.
     pub password: Option<String>,
+    /// How TLS is spoken.
+    pub tls: ClientTls,
     /// The prompt of the shell.
     pub prompt: String,
     /// The history file of the shell.
@@ -63,6 +65,7 @@ impl Settings {
             url_source,
             username: command_line.username.or(config.username),
             password: command_line.password.or(config.password),
+            tls: config.tls,
             prompt: config.prompt,
             history_file: command_line.history_file.or(config.history_file),
             timeout: command_line.timeout,

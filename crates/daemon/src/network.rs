@@ -26,6 +26,7 @@ mod socket;
 mod state;
 mod stream_memory;
 mod streams;
+mod tls;
 mod transport;
 mod web;
 

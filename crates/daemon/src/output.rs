@@ -158,7 +158,8 @@ impl Output {
         sinks.set_registry(poll.registry().try_clone()?);
         requests.set_notifier(Notifier::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
-        let outlets = Outlets { sinks, activity, audit, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
+        let outlets =
+            Outlets { sinks, activity, audit, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
         let plane = Plane::new(poll, requests.clone(), outlets, recovery)?;
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
         Ok(Running { handle: requests, budget, thread })

@@ -1,6 +1,7 @@
 //! `[inet_http_server]` and `[unix_http_server]`.
 
 use super::inputs::Inputs;
+use super::server_tls;
 use crate::client_user::ClientUser;
 use crate::error::ConfigError;
 use crate::expand::ExpansionNames;
@@ -36,7 +37,9 @@ fn inet(reader: &Reader<'_>, names: &ExpansionNames<'_>, on: &dyn DaemonHost) ->
     let address = ServerAddress::Inet { host, port };
     let get_actions = reader.get("get_actions", names, on)?;
     let section = reader.section().to_owned();
-    Ok(HttpServer { section, address, credentials, users: Vec::new(), get_actions })
+    let tls = server_tls::tls(reader, names, on)?;
+    let allowed_hosts = reader.maybe("allowed_hosts", names, on)?.unwrap_or_default();
+    Ok(HttpServer { section, address, credentials, users: Vec::new(), tls, allowed_hosts, get_actions })
 }
 
 fn unix(
@@ -58,7 +61,8 @@ fn unix(
     let address = ServerAddress::Unix { path: path::absolute_from_home(file, host), mode, uid, gid };
     let get_actions = reader.get("get_actions", names, host)?;
     let section = reader.section().to_owned();
-    Ok(HttpServer { section, address, credentials, users: Vec::new(), get_actions })
+    let (users, allowed_hosts) = (Vec::new(), Vec::new());
+    Ok(HttpServer { section, address, credentials, users, tls: None, allowed_hosts, get_actions })
 }
 
 fn no_value(reader: &Reader<'_>, option: &str) -> ConfigError {

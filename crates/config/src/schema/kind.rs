@@ -162,7 +162,7 @@ impl Kind {
             K::ChildLog => "file in an existing directory, AUTO or NONE",
             K::InetAddress => "PORT, *:PORT or HOST:PORT",
             K::Socket => "unix:///PATH or tcp://HOST:PORT",
-            K::Url | K::UrlOrAuto => "http://HOST:PORT or unix:///PATH",
+            K::Url | K::UrlOrAuto => "http://HOST:PORT, https://HOST:PORT or unix:///PATH",
             K::PythonName => "package.module:attribute",
             K::Patterns => "file patterns, separated by white space",
         }

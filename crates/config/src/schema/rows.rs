@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 119] = [
+pub(super) static ROWS: [OptionSpec; 126] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -31,6 +31,11 @@ pub(super) static ROWS: [OptionSpec; 119] = [
     row(S::InetHttpServer, "username", K::Text, NO_LOGIN, "3.0", Reload, "user name that clients must send"),
     row(S::InetHttpServer, "password", K::Password, NO_LOGIN, "3.0", Reload, "password that clients must send: plain, {SHA} and 40 hex digits, or {ARGON2ID} or {BCRYPT} and a hash"),
     row(S::InetHttpServer, "get_actions", K::Boolean, Is("false"), "0.1.0", Reload, "links, not only forms, can start and stop programs"),
+
+    row(S::InetHttpServer, "certfile", K::File, Unset("no TLS"), "0.1.0", Reload, "certificate of the server and those that lead to it, in PEM; the server speaks HTTPS only").example("/tmp/server.crt").only_with(&["keyfile"]),
+    row(S::InetHttpServer, "keyfile", K::File, Unset("no TLS"), "0.1.0", Reload, "private key of the certificate, in PEM").example("/tmp/server.key").only_with(&["certfile"]),
+    row(S::InetHttpServer, "client_ca", K::File, Unset("clients need no certificate"), "0.1.0", Reload, "certificates in PEM of which one must have signed the certificate of each client").example("/tmp/clients.crt").only_with(&["certfile"]),
+    row(S::InetHttpServer, "allowed_hosts", K::Names, Unset("any name, unless only this machine can connect and there is no password"), "0.1.0", Reload, "names by which browsers may ask the server, besides addresses and its own name").example("box.example.com"),
 
     row(S::User, "password", K::PasswordHash, Unset("none"), "0.1.0", Reload, "hash of the password, as supervisord hash-password prints it").example("{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH"),
     row(S::User, "token", K::TokenHash, Unset("none"), "0.1.0", Reload, "hash of the token that programs send as Authorization: Bearer TOKEN").example("{SHA256}0000000000000000000000000000000000000000000000000000000000000000"),
@@ -63,7 +68,10 @@ pub(super) static ROWS: [OptionSpec; 119] = [
 
     row(S::RpcInterface, "supervisor.rpcinterface_factory", K::PythonName, Required, "3.0", Reload, "factory of the RPC interface; supervisorctl and the web page need it"),
 
-    row(S::Supervisorctl, "serverurl", K::Url, Is("http://localhost:9001"), "3.0", Live, "address of the daemon: unix:// or http://"),
+    row(S::Supervisorctl, "serverurl", K::Url, Is("http://localhost:9001"), "3.0", Live, "address of the daemon: unix://, http:// or https://"),
+    row(S::Supervisorctl, "cafile", K::File, Unset("the certificates that the system trusts"), "0.1.0", Live, "certificates in PEM of which one must have signed that of an https:// server").example("/tmp/ca.crt"),
+    row(S::Supervisorctl, "certfile", K::File, Unset("none"), "0.1.0", Live, "certificate to show to an https:// server, in PEM").example("/tmp/client.crt").only_with(&["keyfile"]),
+    row(S::Supervisorctl, "keyfile", K::File, Unset("none"), "0.1.0", Live, "private key of this certificate, in PEM").example("/tmp/client.key").only_with(&["certfile"]),
     row(S::Supervisorctl, "username", K::Text, Unset("none"), "3.0", Live, "user name, if the server requires one"),
     row(S::Supervisorctl, "password", K::Password, Unset("none"), "3.0", Live, "password, if the server requires one"),
     row(S::Supervisorctl, "prompt", K::Text, Is("supervisor"), "3.0", Live, "prompt of the shell"),

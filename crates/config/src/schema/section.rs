@@ -61,8 +61,8 @@ impl SectionKind {
                 "A server on a socket in the file system; there may be more, as [unix_http_server:NAME]."
             }
             S::InetHttpServer => {
-                "A server on a TCP port. Whoever can connect can start and stop programs, and the password travels in\n\
-                 the clear: do not open it to a network you do not trust."
+                "A server on a TCP port. Whoever can connect can start and stop programs, and without TLS the password\n\
+                 travels in the clear: do not open it to a network you do not trust."
             }
             S::User => {
                 "Somebody who may use the servers, with a role. With such a section, nobody else may use a server without\n\

@@ -17,12 +17,14 @@ use hyper::ext::ReasonPhrase;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use supervisord_config::client::ClientTls;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 
 use super::credentials::Credentials;
 use super::error::ClientError;
 use super::timeout::Wait;
+use super::tls;
 use super::url::{Endpoint, ServerUrl};
 
 /// The longest answer that a client keeps in memory, in bytes: a response may carry a whole log file.
@@ -75,7 +77,7 @@ pub(super) struct OpenBody {
 impl Connection {
     /// Connects, trying every address of a host name. Connecting can block, because the backlog of a stopped daemon
     /// fills up.
-    pub(super) fn open(url: &ServerUrl, wait: &mut Wait) -> Result<Connection, ClientError> {
+    pub(super) fn open(url: &ServerUrl, tls: &ClientTls, wait: &mut Wait) -> Result<Connection, ClientError> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(ClientError::Io)?;
         let (requests, io) = match url.endpoint().clone() {
             Endpoint::Unix { path } => {
@@ -87,11 +89,16 @@ impl Connection {
                 })?
             }
             Endpoint::Inet { host, port } => {
-                let socket = wait.run_blocking(move || connect_tcp(&host, port))?;
+                let name = host.clone();
+                let socket = wait.run_blocking(move || connect_tcp(&name, port))?;
                 socket.set_nodelay(true).map_err(ClientError::Io)?;
                 socket.set_nonblocking(true).map_err(ClientError::Io)?;
                 runtime.block_on(async {
-                    start(tokio::net::TcpStream::from_std(socket).map_err(ClientError::Io)?).await
+                    let socket = tokio::net::TcpStream::from_std(socket).map_err(ClientError::Io)?;
+                    match url.is_secure() {
+                        true => start(wait.run(tls::secure(socket, &host, tls)).await?).await,
+                        false => start(socket).await,
+                    }
                 })?
             }
         };

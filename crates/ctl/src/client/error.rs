@@ -20,6 +20,9 @@ pub enum ClientError {
     /// No connection; the error carries kind and `errno`.
     #[error("{0}")]
     Connect(io::Error),
+    /// No secure connection: a certificate is not trusted, or a file cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// The connection broke.
     #[error("{0}")]
     Io(io::Error),

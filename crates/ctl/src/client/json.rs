@@ -69,7 +69,7 @@ impl Client {
             request.headers_mut().insert(LAST_EVENT_ID, id);
         }
         let mut wait = self.wait_policy.wait(false);
-        let answer = Connection::open(&self.url, &mut wait)?.open_body(request, &mut wait)?;
+        let answer = Connection::open(&self.url, &self.tls, &mut wait)?.open_body(request, &mut wait)?;
         Ok(EventStream::new(LogStream::new(answer)))
     }
 

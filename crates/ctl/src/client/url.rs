@@ -1,4 +1,6 @@
-//! Server URLs: `http://host[:port]` and `unix:///path`.
+//! Server URLs: `http://host[:port]`, `https://host[:port]` and `unix:///path`.
+
+const HTTPS: &str = "https://";
 
 /// The address of a daemon, as a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub enum Endpoint {
     Inet {
         /// Host name or address, without brackets.
         host: String,
-        /// Port; 80 if the URL has none.
+        /// Port; 80 if the URL has none, and 443 with TLS.
         port: u16,
     },
     /// A unix socket, with the path exactly as in the URL.
@@ -27,7 +29,7 @@ pub enum Endpoint {
 /// Why a URL is invalid. The texts are those of the original (`supervisor/xmlrpc.py`) and of Python's `urllib.parse`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Neither `http://` nor `unix://`, in lower case.
+    /// None of `http://`, `https://` and `unix://`, in lower case.
     #[error("Unknown protocol for serverurl {0}")]
     Protocol(String),
     /// The port is not a number.
@@ -44,7 +46,9 @@ impl ServerUrl {
         let endpoint = if let Some(path) = text.strip_prefix("unix://") {
             Endpoint::Unix { path: path.to_owned() }
         } else if let Some(rest) = text.strip_prefix("http://") {
-            inet(rest)?
+            inet(rest, 80)?
+        } else if let Some(rest) = text.strip_prefix(HTTPS) {
+            inet(rest, 443)?
         } else {
             return Err(UrlError::Protocol(text.to_owned()));
         };
@@ -54,6 +58,11 @@ impl ServerUrl {
     /// The URL as it was given, for messages.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether the server speaks TLS.
+    pub fn is_secure(&self) -> bool {
+        self.text.starts_with(HTTPS)
     }
 
     /// The endpoint to connect to.
@@ -77,7 +86,7 @@ impl std::fmt::Display for ServerUrl {
     }
 }
 
-fn inet(rest: &str) -> Result<Endpoint, UrlError> {
+fn inet(rest: &str, default_port: u16) -> Result<Endpoint, UrlError> {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
     let (host, port) = match address.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
@@ -87,12 +96,12 @@ fn inet(rest: &str) -> Result<Endpoint, UrlError> {
             None => (address, None),
         },
     };
-    Ok(Endpoint::Inet { host: host.to_lowercase(), port: self::port(port.unwrap_or_default())? })
+    Ok(Endpoint::Inet { host: host.to_lowercase(), port: self::port(port.unwrap_or_default(), default_port)? })
 }
 
-fn port(text: &str) -> Result<u16, UrlError> {
+fn port(text: &str, default: u16) -> Result<u16, UrlError> {
     if text.is_empty() {
-        return Ok(80);
+        return Ok(default);
     }
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(UrlError::Port(text.to_owned()));
@@ -117,6 +126,10 @@ mod tests {
         assert_eq!(inet("http://h:9001/x?y#z"), ("h".into(), 9001));
         assert_eq!(inet("http://u:p@h:9001"), ("h".into(), 9001));
         assert_eq!(inet("http://h:"), ("h".into(), 80));
+        assert_eq!(inet("https://h"), ("h".into(), 443));
+        assert!(
+            ServerUrl::parse("https://h").unwrap().is_secure() && !ServerUrl::parse("http://h").unwrap().is_secure()
+        );
         assert_eq!(inet("http://[::1]:9001/"), ("::1".into(), 9001));
     }
 
@@ -128,7 +141,7 @@ mod tests {
 
     #[test]
     fn other_schemes_are_refused() {
-        for text in ["", "https://h", "HTTP://h", "unix:/p", "ftp://h", "h:9001"] {
+        for text in ["", "HTTPS://h", "HTTP://h", "unix:/p", "ftp://h", "h:9001"] {
             assert_eq!(ServerUrl::parse(text), Err(UrlError::Protocol(text.to_owned())));
         }
     }

@@ -32,6 +32,7 @@ impl Names {
     fn fetch(&self) -> Vec<(String, String)> {
         let Ok(url) = ServerUrl::parse(&self.settings.server_url) else { return Vec::new() };
         let mut client = Client::new(url, self.settings.credentials());
+        client.set_tls(self.settings.tls.clone());
         client.set_timeout(self.settings.timeout.unwrap_or(COMPLETION_TIMEOUT).min(COMPLETION_TIMEOUT));
         let infos = client.all_process_info().unwrap_or_default();
         infos.into_iter().map(|info| (info.group, info.name)).collect()

@@ -103,7 +103,7 @@ pub(super) fn shutdown(session: &mut Session, _: &Invocation<'_>) -> Result<Flow
 /// Switches to another daemon and prints its status, which does not change the exit status.
 pub(super) fn open(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
     let scheme = invocation.argument.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if !matches!(scheme.as_deref(), Some("http" | "unix")) {
+    if !matches!(scheme.as_deref(), Some("http" | "https" | "unix")) {
         session.fail(status::GENERIC, "ERROR: url must be http:// or unix://");
         return Ok(Flow::Continue);
     }

@@ -98,6 +98,7 @@ impl Acceptor {
                 accepted = poll_fn(|cx| self.socket.poll_accept(cx)) => accepted,
                 Ok(()) = check_file.changed() => {
                     self.check_file(&server.shared.api).await;
+                    self.reload_certificates(&server.shared.api).await;
                     continue;
                 }
                 _ = state.wait_for(PlaneState::is_ending) => break,
@@ -129,6 +130,22 @@ impl Acceptor {
         server.connections.all_closed().await;
         evictor.abort();
         server.idle.take()
+    }
+
+    /// Reads the certificates again. Connections keep those that they began with.
+    async fn reload_certificates(&self, api: &Api) {
+        let Some(tls) = self.socket.tls().cloned() else { return };
+        let section = &self.config.section;
+        match api.blocking.run(move || tls.reload()).await {
+            Ok(Ok(())) => {
+                api.activity.log(LogLevel::Info, &format!("Server '{section}' has read its certificates again"));
+            }
+            Ok(Err(error)) => {
+                let text = format!("Server '{section}' keeps the certificates it has: {error}");
+                api.activity.log(LogLevel::Error, &text);
+            }
+            Err(_) => (),
+        }
     }
 
     /// Creates the socket again if somebody has removed its file: nobody could connect to the old one any more. Clients that

@@ -15,6 +15,7 @@ use crate::api::Clock;
 use crate::network::dates::ctime;
 use crate::network::limits::BACKLOG;
 use crate::network::passwords;
+use crate::network::tls::TlsContext;
 
 mod error;
 mod unix;
@@ -38,8 +39,8 @@ pub struct OpenServer {
 /// A listening socket. Dropping it also removes its file, so that a start that fails half-way leaves nothing behind.
 #[derive(Debug)]
 pub enum ListeningSocket {
-    /// A TCP port.
-    Inet(TcpListener),
+    /// A TCP port, with the TLS that is spoken there if any is.
+    Inet(TcpListener, Option<TlsContext>),
     /// A socket in the file system.
     Unix(UnixListener, SocketFile),
 }
@@ -56,7 +57,7 @@ impl OpenServer {
     /// A second handle. While it exists, clients that connect wait in the backlog.
     pub fn spare(&self) -> io::Result<SpareServer> {
         let (handle, socket, file) = match &self.listener {
-            ListeningSocket::Inet(listener) => (listener.as_fd().try_clone_to_owned()?, Spare::default(), None),
+            ListeningSocket::Inet(listener, _) => (listener.as_fd().try_clone_to_owned()?, Spare::default(), None),
             ListeningSocket::Unix(listener, file) => {
                 (listener.as_fd().try_clone_to_owned()?, file.spare(), Some(file.keeper()))
             }
@@ -74,7 +75,7 @@ impl OpenServer {
         activity: &Activity,
     ) -> Result<OpenServer, ListenError> {
         let listener = match &config.address {
-            ServerAddress::Inet { .. } => ListeningSocket::Inet(socket.into()),
+            ServerAddress::Inet { .. } => ListeningSocket::Inet(socket.into(), tls_of(&config)?),
             ServerAddress::Unix { path, .. } => match SocketFile::adopt(path) {
                 Ok(file) => ListeningSocket::Unix(socket.into(), file),
                 Err(_) => {
@@ -126,9 +127,16 @@ pub fn replacement(config: &HttpServer) -> Result<Option<Replacement>, ListenErr
     }
 }
 
+fn tls_of(config: &HttpServer) -> Result<Option<TlsContext>, ListenError> {
+    config.tls.as_ref().map(TlsContext::load).transpose().map_err(ListenError::Tls)
+}
+
 fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {
     let listener = match &config.address {
-        ServerAddress::Inet { host, port } => ListeningSocket::Inet(socket::listen_tcp(host, *port, BACKLOG)?.into()),
+        ServerAddress::Inet { host, port } => {
+            let tls = tls_of(config)?;
+            ListeningSocket::Inet(socket::listen_tcp(host, *port, BACKLOG)?.into(), tls)
+        }
         ServerAddress::Unix { path, mode, uid, gid } => {
             let (listener, file) = unix::open(path, *mode, *uid, *gid)?;
             ListeningSocket::Unix(listener, file)
@@ -170,7 +178,7 @@ pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activi
 
 /// The warning about a server without a password that other machines can reach.
 fn unprotected_warning(server: &OpenServer) -> Option<String> {
-    let ListeningSocket::Inet(listener) = &server.listener else { return None };
+    let ListeningSocket::Inet(listener, _) = &server.listener else { return None };
     let address = listener.local_addr().ok()?;
     if address.ip().is_loopback() {
         return None;
@@ -194,7 +202,7 @@ fn started_line(server: &OpenServer, clock: Clock) -> String {
         ListeningSocket::Unix(_, file) => {
             (file.path().to_owned(), "<unix domain socket>".to_owned(), file.path().to_owned())
         }
-        ListeningSocket::Inet(listener) => match listener.local_addr() {
+        ListeningSocket::Inet(listener, _) => match listener.local_addr() {
             Ok(address) => (address.ip().to_string(), address.ip().to_string(), address.port().to_string()),
             Err(_) => ("?".to_owned(), "?".to_owned(), "?".to_owned()),
         },

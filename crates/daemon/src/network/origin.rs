@@ -41,22 +41,24 @@ pub enum Sender {
     Rebound,
 }
 
-/// A server on the loopback interface that asks for no password: only users of this machine are expected.
+/// A server that browsers must ask by a name that is its own: one that lists its names, or one on the loopback interface that asks
+/// for no password, where only users of this machine are expected.
 #[derive(Clone, Copy, Debug)]
-pub struct Unguarded<'a> {
-    /// The port that the client connected to.
-    pub port: u16,
+pub struct KnownNames<'a> {
+    /// The port that the client connected to: with another one it has asked a proxy, by a name of the proxy. None where
+    /// every name must be known.
+    pub port: Option<u16>,
     /// The names of the server besides `localhost` and addresses.
     pub names: &'a [&'a str],
 }
 
-/// Who sent a request with these headers. `unguarded` describes the connection where it is on the loopback interface and
-/// needs no password.
-pub fn sender(headers: &HeaderMap, unguarded: Option<Unguarded<'_>>) -> Sender {
+/// Who sent a request with these headers. `known` describes the names of the server where they
+/// matter.
+pub fn sender(headers: &HeaderMap, known: Option<KnownNames<'_>>) -> Sender {
     if !is_browser(headers) {
         return Sender::Program;
     }
-    if unguarded.is_some_and(|place| is_rebound(headers, place)) {
+    if known.is_some_and(|place| is_rebound(headers, place)) {
         return Sender::Rebound;
     }
     match text(headers, &FETCH_SITE) {
@@ -100,14 +102,14 @@ pub fn is_browser(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the host name that the browser used may belong to an attacker. A proxy would have another port.
-fn is_rebound(headers: &HeaderMap, place: Unguarded<'_>) -> bool {
+fn is_rebound(headers: &HeaderMap, place: KnownNames<'_>) -> bool {
     let is_foreign = |host: &str| {
         let host = host.split('/').next().unwrap_or_default().trim();
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
             _ => (host, Some(80)),
         };
-        port == Some(place.port) && !is_at_home(name, place.names)
+        place.port.is_none_or(|own| port == Some(own)) && !is_at_home(name, place.names)
     };
     headers.get_all(HOST).iter().any(|host| host.to_str().map_or(true, is_foreign))
 }
@@ -259,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_foreign_name_with_our_own_port_is_no_proxy() {
-        let place = Unguarded { port: 9001, names: &["box.example"] };
+        let place = KnownNames { port: Some(9001), names: &["box.example"] };
         let at =
             |host: &'static str| sender(&headers(&[("host", host), ("sec-fetch-site", "same-origin")]), Some(place));
         for host in ["evil.example:9001", "evil.example:9001/", "evil:9001", "localhost.evil.example:9001", "a:9001"] {
@@ -278,10 +280,23 @@ mod tests {
         ] {
             assert_eq!(at(host), Sender::Own, "{host}");
         }
-        let port_80 = Unguarded { port: 80, ..place };
+        let port_80 = KnownNames { port: Some(80), ..place };
         let usual = headers(&[("host", "evil.example"), ("user-agent", "Mozilla/5.0")]);
         assert_eq!(sender(&usual, Some(port_80)), Sender::Rebound);
         assert_eq!(sender(&headers(&[("host", "evil.example:9001")]), Some(place)), Sender::Program);
+    }
+
+    #[test]
+    fn a_server_with_a_list_of_names_has_no_others() {
+        let place = KnownNames { port: None, names: &["box.example"] };
+        let at =
+            |host: &'static str| sender(&headers(&[("host", host), ("sec-fetch-site", "same-origin")]), Some(place));
+        for host in ["evil.example:9001", "evil.example", "proxy.example:8080", "xbox.example"] {
+            assert_eq!(at(host), Sender::Rebound, "{host}");
+        }
+        for host in ["box.example", "Box.Example.:9001", "localhost:1", "192.0.2.1", "[::1]:9001"] {
+            assert_eq!(at(host), Sender::Own, "{host}");
+        }
     }
 
     #[test]

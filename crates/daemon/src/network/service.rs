@@ -23,7 +23,7 @@ use crate::network::assets::Assets;
 use crate::network::auth::{Authentication, Logins, Principal};
 use crate::network::limits::Limits;
 use crate::network::logs::LogStreams;
-use crate::network::origin::{Sender, Unguarded};
+use crate::network::origin::{KnownNames, Sender};
 use crate::network::reply::{Broken, Reply, ReplyBody};
 use crate::network::request_body;
 use crate::network::route::{self, PageRoute};
@@ -191,11 +191,17 @@ impl Service {
         if !origin::is_browser(headers) {
             return Sender::Program;
         }
+        let allowed = &self.server.config.allowed_hosts;
+        if let (false, ServerAddress::Inet { host, .. }) = (allowed.is_empty(), &self.server.config.address) {
+            let own = node_name();
+            let names: Vec<&str> = allowed.iter().map(String::as_str).chain([&**host, &*own]).collect();
+            return origin::sender(headers, Some(KnownNames { port: None, names: &names }));
+        }
         let local = self.socket.local_address().filter(|local| origin::is_loopback(local.ip()));
         match (&self.server.config.address, local) {
             (ServerAddress::Inet { host, .. }, Some(local)) if self.server.logins.is_open() => {
                 let names = [&**host, &node_name()];
-                origin::sender(headers, Some(Unguarded { port: local.port(), names: &names }))
+                origin::sender(headers, Some(KnownNames { port: Some(local.port()), names: &names }))
             }
             _ => origin::sender(headers, None),
         }

@@ -95,6 +95,8 @@ impl Setup {
             address,
             credentials: self.credentials.clone(),
             users: self.users.clone(),
+            tls: None,
+            allowed_hosts: Vec::new(),
             get_actions: self.get_actions,
         };
         let path = format!("{}/s.sock", directory.path().display());
@@ -104,7 +106,7 @@ impl Setup {
         ];
         let mut servers = listen::open(&servers).expect("opened");
         servers[1].clients = self.clients;
-        let ListeningSocket::Inet(listener) = &servers[0].listener else { panic!("inet comes first") };
+        let ListeningSocket::Inet(listener, _) = &servers[0].listener else { panic!("inet comes first") };
         let inet = listener.local_addr().expect("address");
         let poll = mio::Poll::new().expect("poll");
         let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));

@@ -109,7 +109,11 @@ pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Field
     };
     match asked.objection(fields.has_csrf_token()).filter(|_| action.changes_something()) {
         Some(objection) => {
-            api.audit.record(actor, &format!("{wanted} {}", fields.get("processname").unwrap_or_default()), AuditResult::Refused(objection));
+            api.audit.record(
+                actor,
+                &format!("{wanted} {}", fields.get("processname").unwrap_or_default()),
+                AuditResult::Refused(objection),
+            );
             Ok(show(api, &view, StatusCode::FORBIDDEN, links, objection).await)
         }
         None => match action.perform(api, actor).await {

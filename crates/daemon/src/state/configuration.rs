@@ -67,6 +67,10 @@ struct Server {
     credentials: Option<Credentials>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     users: Vec<UserRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    allowed_hosts: Vec<String>,
     #[serde(default)]
     get_actions: bool,
 }
@@ -78,6 +82,15 @@ enum Address {
     Inet { host: String, port: u16 },
     #[serde(alias = "Unix")]
     Unix { path: String, mode: u32, uid: Option<u32>, gid: Option<u32> },
+}
+
+/// The files of its TLS.
+#[derive(Debug, Serialize, Deserialize)]
+struct Tls {
+    certfile: String,
+    keyfile: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_ca: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -176,7 +189,8 @@ impl From<Configuration> for model::Config {
 
 impl From<&model::HttpServer> for Server {
     fn from(server: &model::HttpServer) -> Server {
-        let model::HttpServer { section, address, credentials, users, get_actions } = server.clone();
+        let model::HttpServer { section, address, credentials, users, tls, allowed_hosts, get_actions } =
+            server.clone();
         Server {
             section,
             address: match address {
@@ -186,6 +200,8 @@ impl From<&model::HttpServer> for Server {
             credentials: credentials
                 .map(|model::RequiredCredentials { username, password }| Credentials { username, password }),
             users: users.into_iter().map(UserRecord::from).collect(),
+            tls: tls.map(|model::ServerTls { certfile, keyfile, client_ca }| Tls { certfile, keyfile, client_ca }),
+            allowed_hosts,
             get_actions,
         }
     }
@@ -193,7 +209,7 @@ impl From<&model::HttpServer> for Server {
 
 impl From<Server> for model::HttpServer {
     fn from(server: Server) -> model::HttpServer {
-        let Server { section, address, credentials, users, get_actions } = server;
+        let Server { section, address, credentials, users, tls, allowed_hosts, get_actions } = server;
         model::HttpServer {
             section,
             address: match address {
@@ -203,6 +219,8 @@ impl From<Server> for model::HttpServer {
             credentials: credentials
                 .map(|Credentials { username, password }| model::RequiredCredentials { username, password }),
             users: users.into_iter().map(ClientUser::from).collect(),
+            tls: tls.map(|Tls { certfile, keyfile, client_ca }| model::ServerTls { certfile, keyfile, client_ca }),
+            allowed_hosts,
             get_actions,
         }
     }

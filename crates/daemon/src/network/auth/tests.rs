@@ -10,7 +10,15 @@ const LOCAL: ClientPeer = ClientPeer::Unix { uid: None, pid: None };
 
 fn server(credentials: Option<RequiredCredentials>, users: Vec<ClientUser>) -> HttpServer {
     let address = ServerAddress::Unix { path: "/s".into(), mode: 0o700, uid: None, gid: None };
-    HttpServer { section: "unix_http_server".into(), address, credentials, users, get_actions: false }
+    HttpServer {
+        section: "unix_http_server".into(),
+        address,
+        credentials,
+        users,
+        tls: None,
+        allowed_hosts: Vec::new(),
+        get_actions: false,
+    }
 }
 
 fn logins(password: &str) -> Logins {

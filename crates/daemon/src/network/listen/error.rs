@@ -10,6 +10,8 @@ use supervisord_sys::Errno;
 use supervisord_sys::socket::{self, Holder, SocketError};
 use supervisord_sys::user::current_name;
 
+use crate::network::tls::TlsError;
+
 /// Why a server could not be opened; displays as the text that ends the start.
 #[derive(Debug)]
 pub enum ListenError {
@@ -30,6 +32,8 @@ pub enum ListenError {
     Resolve(i32),
     /// A socket path longer than the system can store.
     PathTooLong,
+    /// The certificate or key of the server cannot be used.
+    Tls(TlsError),
     /// Any other refusal of the system.
     System(Errno),
 }
@@ -54,6 +58,7 @@ impl fmt::Display for ListenError {
             }
             ListenError::Resolve(code) => cannot_open(f, &code.to_string()),
             ListenError::PathTooLong => cannot_open(f, "AF_UNIX path too long"),
+            ListenError::Tls(error) => write!(f, "Cannot open an HTTP server: {error}"),
             ListenError::System(error) => cannot_open(f, &reason(*error)),
         }
     }
@@ -109,7 +114,7 @@ impl ServerError {
     fn explanation(&self) -> String {
         match &self.reason {
             ListenError::InUse => self.user(),
-            ListenError::Chown { .. } => String::new(),
+            ListenError::Chown { .. } | ListenError::Tls(_) => String::new(),
             ListenError::Resolve(_) => ": the name of the host cannot be resolved".to_owned(),
             ListenError::PathTooLong => ": name a shorter path".to_owned(),
             ListenError::System(Errno::EACCES) => format!(": {}, as user {}", Errno::EACCES, current_name()),

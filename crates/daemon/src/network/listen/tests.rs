@@ -11,12 +11,28 @@ use super::*;
 
 fn unix(path: &str) -> HttpServer {
     let address = ServerAddress::Unix { path: path.into(), mode: 0o640, uid: None, gid: None };
-    HttpServer { section: "unix_http_server".into(), address, credentials: None, users: Vec::new(), get_actions: false }
+    HttpServer {
+        section: "unix_http_server".into(),
+        address,
+        credentials: None,
+        users: Vec::new(),
+        tls: None,
+        allowed_hosts: Vec::new(),
+        get_actions: false,
+    }
 }
 
 fn inet(host: &str, port: u16) -> HttpServer {
     let address = ServerAddress::Inet { host: host.into(), port };
-    HttpServer { section: "inet_http_server".into(), address, credentials: None, users: Vec::new(), get_actions: false }
+    HttpServer {
+        section: "inet_http_server".into(),
+        address,
+        credentials: None,
+        users: Vec::new(),
+        tls: None,
+        allowed_hosts: Vec::new(),
+        get_actions: false,
+    }
 }
 
 fn directory() -> (TempDir, String) {
@@ -143,7 +159,7 @@ fn a_server_that_is_open_to_everybody_is_warned_about() {
     let warning = |host: &str| {
         let server = open(&[inet(host, 0)]).expect("opened").remove(0);
         let port = match &server.listener {
-            ListeningSocket::Inet(listener) => listener.local_addr().expect("address").port().to_string(),
+            ListeningSocket::Inet(listener, _) => listener.local_addr().expect("address").port().to_string(),
             ListeningSocket::Unix(..) => panic!("not asked for"),
         };
         unprotected_warning(&server).map(|text| text.replace(&port, "PORT"))
@@ -167,7 +183,7 @@ fn a_start_tells_of_its_servers_one_after_the_other() {
     let servers = [inet("127.0.0.1", 0), HttpServer { credentials: Some(hash), ..unix(&path) }];
     let servers = open(&servers).expect("opened");
     let port = match &servers[0].listener {
-        ListeningSocket::Inet(listener) => listener.local_addr().expect("address").port(),
+        ListeningSocket::Inet(listener, _) => listener.local_addr().expect("address").port(),
         ListeningSocket::Unix(..) => panic!("inet comes first"),
     };
     let local =

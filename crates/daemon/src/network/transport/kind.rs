@@ -9,6 +9,8 @@ use std::task::{Context, Poll, Waker};
 use supervisord_core::actor::ClientPeer;
 use tokio::io::{AsyncRead, AsyncWrite, Ready};
 
+use crate::network::tls::TlsContext;
+
 /// The byte stream between the daemon and one client.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// Whether the client has closed its sending direction, even if bytes before that have not been read yet.
@@ -38,6 +40,11 @@ pub struct Accepted {
 pub trait Accept: Send {
     /// The next client.
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>>;
+
+    /// The certificates of the socket, if it has any.
+    fn tls(&self) -> Option<&TlsContext> {
+        None
+    }
 
     /// A connection that an earlier plane accepted on this socket.
     fn resume(&self, connection: OwnedFd) -> io::Result<Accepted>;

@@ -12,11 +12,16 @@ use super::kind::{Accept, Accepted, Transport, is_read_closed};
 
 /// Registers a listening socket with the runtime of this thread.
 pub fn accept_on(listener: std::net::TcpListener) -> io::Result<Box<dyn Accept>> {
+    Ok(Box::new(listen_on(listener)?))
+}
+
+/// The same, as a TCP socket.
+pub(super) fn listen_on(listener: std::net::TcpListener) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     // Accepted sockets inherit keep-alive, which ends the connections of clients that vanished.
     let same = std::net::TcpStream::from(listener.as_fd().try_clone_to_owned()?);
     TcpSocket::from_std_stream(same).set_keepalive(true)?;
-    Ok(Box::new(TcpListener::from_std(listener)?))
+    TcpListener::from_std(listener)
 }
 
 impl Accept for TcpListener {
