@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::needs::Power;
 use crate::harness::scene::Place;
-use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
+use crate::harness::{Daemon, Scene, Subject, only_ours, processes, wait};
 
 /// The options these tests are about.
 pub const PINNED: &[&str] = &["program stop_sequence", "program kill_scope"];
@@ -275,6 +275,36 @@ fn a_tree_is_stopped_after_an_upgrade_and_a_crash() {
         assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
         let left: Vec<&i32> = pids.iter().filter(|pid| processes::alive(**pid)).collect();
         assert!(left.is_empty(), "{left:?} live\n{}", daemon.report());
+    });
+}
+
+/// A descendant that outlives its program in a stop is waited for, and killed in its time, by whoever goes on.
+#[test]
+fn a_stop_goes_on_with_the_descendants_that_are_left_when_the_daemon_is_killed() {
+    only_ours(|| {
+        let leaves = "#!/bin/sh\n\
+            setsid sh -c 'trap \"\" TERM; echo $$ > left; while :; do sleep 0.02; done' &\n\
+            while ! test -s left; do sleep 0.02; done\nexec sleep 1000\n";
+        let text = "[program:p]\ncommand=./leaves\nstartsecs=0\nkill_scope=tree\nstop_sequence=TERM:3s, KILL\n\
+            stdout_logfile=NONE\nstderr_logfile=NONE\n[program:other]\ncommand=sleep 1000\nstartsecs=0\n";
+        for keeper in [true, false] {
+            let mut daemon = Scene::with("left", text).script("leaves", leaves).start(Subject::Ours);
+            let left: i32 = daemon.wait_for_file("left").trim().parse().expect("a pid");
+            daemon.wait_for_state("p", "RUNNING");
+            let pid = daemon.pid_of("p");
+            daemon.call("supervisor.stopProcess", &["p".into(), false.into()]);
+            wait::until("the program has ended", || !processes::alive(pid));
+            assert_eq!(daemon.state_of("p"), "STOPPING");
+            if keeper {
+                daemon.crash();
+            } else {
+                daemon.crash_with_keeper();
+            }
+            daemon.start_again();
+            daemon.wait_for_state("p", "STOPPED");
+            assert!(!processes::alive(left), "it lives\n{}", daemon.report());
+            assert_eq!(daemon.stop(), 0);
+        }
     });
 }
 

@@ -47,7 +47,17 @@ impl TreeMark {
 
     /// The mark of a process.
     pub fn of(pid: Pid) -> Option<TreeMark> {
-        system::mark_of(pid).filter(|mark| mark & !DIFFERING == FIRST).map(TreeMark)
+        system::mark_of(pid).and_then(TreeMark::from_number)
+    }
+
+    /// The number by which another daemon knows it.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The mark with this number; none where the number is none of a mark.
+    pub fn from_number(number: u64) -> Option<TreeMark> {
+        (number & !DIFFERING == FIRST).then_some(TreeMark(number))
     }
 
     /// Marks the processes that are made meanwhile.

@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use supervisord_config::model::{Config, Group, GroupKind, Process, SocketAddress};
 use supervisord_core::output::Channel;
+use supervisord_core::process::ProcessPhase;
 use supervisord_core::supervisor::snapshot::{GroupSnapshot, MemberSnapshot, SupervisorSnapshot};
 use supervisord_sys::limits::{self, Limit};
 use supervisord_sys::process_handle::ProcessHandle;
+use supervisord_sys::process_tree::{self, TreeMark};
+use supervisord_sys::signal::SIGKILL;
 use supervisord_sys::socket::{self, ListenAddress};
 use supervisord_sys::{Pid, proc_fd, proc_stat};
 
@@ -43,6 +46,7 @@ pub fn gather(
                 next_run = next_run.max(run.run + 1);
                 let child = find_child(&definition, process, member, run, table);
                 losses.extend(child.as_ref().and_then(|child| why_replaced(child, member.is_understood)));
+                losses.extend(if child.is_none() { end_descendants(member, run) } else { None });
                 children.extend(child);
             }
             let mut snapshot = member.snapshot.clone();
@@ -144,6 +148,17 @@ fn find_child(
         ready,
         streams,
     })
+}
+
+/// Kills what a program had started that has ended in the middle of a stop, where nobody knows what was left to be done. Gives
+/// what was done, in words, where somebody was left.
+fn end_descendants(member: &Member, run: &Run) -> Option<String> {
+    if member.snapshot.machine.phase() != ProcessPhase::Stopping {
+        return None;
+    }
+    let mark = TreeMark::from_number(run.tree?)?;
+    process_tree::send(SIGKILL, mark, None).ok()?;
+    Some(format!("descendants of '{}' had outlived it in a stop; they have been killed", member.snapshot.name))
 }
 
 /// A command of a process, if it still lives, or if the keeper knows it: then what it wrote last is still to be read.

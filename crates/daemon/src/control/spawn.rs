@@ -208,7 +208,8 @@ impl ChildSpawner {
             survival.spawned(run, pid);
         }
         let Pipes { stdin, stdout, ready, .. } = pipes;
-        Ok(SpawnedProgram { run, pid, at, kept: kept.spawned(pid, started), stdin, stdout, ready, cgroup })
+        let kept = Run { tree: tree.map(TreeMark::number), ..kept.spawned(pid, started) };
+        Ok(SpawnedProgram { run, pid, at, kept, stdin, stdout, ready, cgroup })
     }
 
     fn prepare(

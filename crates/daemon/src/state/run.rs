@@ -24,6 +24,9 @@ pub struct Run {
     /// Whether that is what the system says, and not our own idea of it, which comes a little later.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub exact: bool,
+    /// The mark of its descendants, where a stop is to reach them: they may outlive it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tree: Option<u64>,
     /// The FastCGI socket that is its stdin.
     #[serde(default, skip_serializing_if = "is_default")]
     pub socket: Option<u64>,

@@ -4,13 +4,15 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
-use supervisord_core::process::ExitStatus;
+use supervisord_core::process::{ExitStatus, ProcessPhase};
 use supervisord_core::supervisor::{ProcessId, Supervisor};
 use supervisord_sys::process_handle::ProcessHandle;
+use supervisord_sys::process_tree::TreeMark;
 use supervisord_sys::{Pid, proc_stat};
 
 use super::Children;
 use super::orphan::{Orphan, OrphanEnd};
+use super::reach::Reach;
 use super::role::{Role, Supervised};
 use super::stdin::Stdin;
 use crate::activity::Activity;
@@ -55,12 +57,18 @@ impl Children {
         };
         let stdin = stdin.map(|pipe| Stdin::with_waiting(pipe, waiting));
         let ready = ready.map(|pipe| self.await_readiness(run, pipe, name, &tools.activity, registry));
+        // In the middle of a stop its descendants may be all that is left.
+        let is_stopping = supervisor.row(id).is_some_and(|row| row.phase == ProcessPhase::Stopping);
+        let tree = kept.tree.filter(|_| is_stopping).and_then(TreeMark::from_number);
         let supervised = Supervised { process: id, kept, stdin, orphan, ready };
         let role = match listener {
             Some(pipe) => Role::Listener(supervised, self.listen(run, pipe, name, &tools.activity, registry)),
             None => Role::Program(supervised),
         };
         self.add(run, pid, role, None);
+        if let Some(child) = self.living.get_mut(&run) {
+            child.reach = tree.map(Reach::Tree);
+        }
         self.watch_stdin(run, registry);
         true
     }
