@@ -39,6 +39,20 @@ def boot(subject, size):
     return figures
 
 
+def graph(subject, size):
+    """The start of 1,000 children in ten layers, compared with that of the same without an order. Both in turn, several times."""
+    if subject.name != "ours":
+        return {}
+    took = {True: [], False: []}
+    for number in range(2 * size.graphs):
+        is_ordered = number % 2 == 0
+        start = time.monotonic_ns()
+        with subject.layered(10, 100, is_ordered) as scene:
+            took[is_ordered].append((max(at for _, at in scene.fifo.take(1000, timeout=300)) - start) / 1e6)
+    ordered, plain = statistics.median(took[True]), statistics.median(took[False])
+    return {"graph start": ordered, "graph ratio": ordered / plain}
+
+
 def restart(subject, size):
     """From the kill of a child to the first instruction of its replacement."""
     figures = {}
@@ -250,7 +264,7 @@ def upgrade(subject, size):
 
 
 ALL = {
-    "boot": boot, "restart": restart, "storm": storm, "sustained": sustained, "logs": logs,
+    "boot": boot, "graph": graph, "restart": restart, "storm": storm, "sustained": sustained, "logs": logs,
     "requests": requests, "follow": follow, "events": events, "growth": growth,
     "upgrade": upgrade, "health": health,
 }

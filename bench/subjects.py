@@ -1,6 +1,7 @@
 """The measured programs: ours, the original, and the bare loop; each runs in a directory of its own."""
 
 import os
+import random
 import select
 import shutil
 import signal
@@ -198,6 +199,25 @@ stderr_logfile=NONE
 healthcheck=http://127.0.0.1:{port}/
 healthcheck_interval=1s
 """)
+
+    def layered(self, layers, width, is_ordered):
+        """Children in layers, each of which depends on three of the layer before, unless there is to be no order."""
+        directory, fifo = self._directory()
+        choice = random.Random(1)
+        programs = []
+        for number in range(layers * width):
+            before = (number // width - 1) * width
+            others = choice.sample(range(before, before + width), 3) if is_ordered and before >= 0 else []
+            depends = f"depends_on={','.join(f'p{other:04}' for other in others)}" if others else ""
+            programs.append(f"""
+[program:p{number:04}]
+command={self.tools.probe} stamp {fifo.path}
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+{depends}
+""")
+        return self._start(directory, fifo, "".join(programs))
 
     def serve(self, count):
         scene = self.supervise(count, "stamp", "FIFO")
