@@ -2,6 +2,7 @@
 //! them and of the daemon.
 
 mod dependants;
+mod postgresql;
 
 use std::fs;
 use std::path::Path;

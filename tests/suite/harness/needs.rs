@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their Debian packages; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("faketime", "faketime"),
@@ -12,6 +12,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("npm", "npm"),
     ("pgrep", "procps"),
     ("pidof", "sysvinit-utils"),
+    ("postgres", "postgresql"),
     ("prlimit", "util-linux"),
     ("python3", "python3"),
     ("redis-cli", "redis-tools"),
@@ -37,6 +38,13 @@ fn missing(name: &str) -> String {
     let package = PACKAGES.into_iter().find(|(known, _)| *known == name).map(|(_, package)| package);
     let package = package.unwrap_or_else(|| panic!("{name} has no line in tests/suite/harness/needs.rs"));
     format!("{name} is missing: install the Debian package {package}")
+}
+
+/// The directory of the programs of PostgreSQL, which Debian has in one for each release.
+pub fn postgresql() -> PathBuf {
+    let releases = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut places = releases.map(|release| release.path().join("bin"));
+    places.find(|place| place.join("postgres").is_file()).unwrap_or_else(|| panic!("{}", missing("postgres")))
 }
 
 /// The library of `faketime`, which gives a process another clock.
