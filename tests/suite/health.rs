@@ -1,7 +1,5 @@
 //! Programs whose health is checked. The original knows only whether they are alive.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::harness::{Daemon, Scene, Subject, http, needs, only_ours};
@@ -238,7 +236,10 @@ fn counting_goes_on_after_kill_9_and_an_upgrade() {
 #[test]
 fn a_check_under_way_is_made_again_by_the_next_daemon() {
     only_ours(|| {
-        let mut daemon = scene("healthcheck_timeout=1h", "").file("mode", "hang").start(Subject::Ours);
+        // Others are checked meanwhile.
+        let other = "[program:other]\ncommand=sleep 1000\nstartsecs=0\nhealthcheck=exec:sh -c 'echo x >> {dir}/others'\n\
+                     healthcheck_interval=1s\n";
+        let mut daemon = scene("healthcheck_timeout=1h", other).file("mode", "hang").start(Subject::Ours);
         let requests = |daemon: &Daemon| daemon.read("requests").len();
         for number in 1..=3 {
             daemon.wait_until("a check hangs", |daemon| requests(daemon) == number);
@@ -251,7 +252,8 @@ fn a_check_under_way_is_made_again_by_the_next_daemon() {
                 _ => {}
             }
         }
-        std::thread::sleep(Duration::from_millis(100));
+        let others = daemon.read("others").lines().count();
+        daemon.wait_until("others are checked", |daemon| daemon.read("others").lines().count() >= others + 2);
         assert_eq!(requests(&daemon), 3, "one at a time");
         assert_eq!(daemon.stop(), 0, "nobody waits for it");
     });

@@ -1,13 +1,13 @@
 //! `why`, `wait`, `health` and `status --wide`: the daemon explains itself. The original has none of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::needs::Power;
 use crate::harness::terminal::Terminal;
-use crate::harness::{Daemon, Program, Scene, Subject, only_ours};
+use crate::harness::{Daemon, Program, Scene, Subject, only_ours, wait};
 
 /// What `why` prints of a program.
 fn why(daemon: &Daemon, name: &str) -> String {
@@ -242,6 +242,14 @@ const LATE: &str = "[program:late]\ncommand={dir}/late\nstartsecs=0\nautorestart
     [program:job]\ncommand=sleep 0.1\nstartsecs=0\nautorestart=false\n\
     [group:team]\nprograms=a,b\n[program:a]\ncommand=sleep 1000\n[program:b]\ncommand=sleep 1000\n";
 
+/// The sockets that a process has open, but those that it was started with.
+fn connections(pid: u32) -> BTreeSet<PathBuf> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeSet::new() };
+    let own = entries.flatten().filter(|entry| !["0", "1", "2"].iter().any(|name| entry.file_name() == *name));
+    let links = own.filter_map(|entry| fs::read_link(entry.path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).collect()
+}
+
 #[test]
 fn wait_ends_when_all_have_got_there_whatever_happens_to_the_daemon() {
     only_ours(|| {
@@ -271,11 +279,15 @@ fn wait_ends_when_all_have_got_there_whatever_happens_to_the_daemon() {
         // It waits through an upgrade and a crash.
         let mut waiting = daemon.command(&Subject::Ours.path(Program::Supervisorctl));
         let mut waiting = waiting.args(["-c", &scene, "wait", "after", "--timeout", "2min"]).spawn().expect("it runs");
-        daemon.wait_until("it waits", |daemon| daemon.answer("supervisor.getState", &[]).contains("RUNNING"));
+        wait::until("it waits", || !connections(waiting.id()).is_empty());
         assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        let before = connections(waiting.id());
         daemon.crash();
         daemon.start_again();
-        thread::sleep(Duration::from_millis(50));
+        wait::until("it asks this daemon", || {
+            let now = connections(waiting.id());
+            !now.is_empty() && now.is_disjoint(&before)
+        });
         assert!(waiting.try_wait().expect("it is ours").is_none(), "it still waits");
         assert_eq!(daemon.ctl(&["start", "after"]).stdout, "after: started\n");
         assert!(waiting.wait().expect("it is ours").success());
@@ -311,7 +323,7 @@ fn health_is_that_of_what_should_run() {
         assert_eq!(daemon.stop(), 0);
         let mut command = daemon.command(&Subject::Ours.path(Program::Supervisorctl));
         let output = command.args(["-c", &scene, "health", "-q"]).output().expect("it runs");
-        assert_eq!(output.status.code(), Some(1), "there is no daemon");
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "there is no daemon");
     });
 }
 
@@ -398,10 +410,7 @@ impl TightGroup {
 /// It can be removed when the last process has left it.
 impl Drop for TightGroup {
     fn drop(&mut self) {
-        let give_up = Instant::now() + Duration::from_secs(20);
-        while fs::remove_dir(&self.0).is_err() && Instant::now() < give_up {
-            thread::sleep(Duration::from_millis(20));
-        }
+        wait::poll(wait::DEADLINE, || fs::remove_dir(&self.0).ok());
     }
 }
 

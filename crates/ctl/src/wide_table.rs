@@ -97,18 +97,27 @@ fn one_line(text: &str) -> String {
     text.replace(['\n', '\t'], " ")
 }
 
-/// What it waits for, why it could not be started, or the last line that it wrote before it failed. What the process before wrote
-/// says nothing about one that is RUNNING.
+/// What it waits for, why it could not be started, what it says about itself, or the last line that it wrote before it failed. What
+/// the process before wrote says nothing about one that is RUNNING.
 fn detail(program: &ProgramStatus) -> Option<String> {
     let said = || {
         let last_end = program.last_end.as_ref().filter(|_| program.state != ProcessState::Running);
         let end = last_end.filter(|end| !["expected", "stopped"].contains(&end.judgement.as_str()))?;
         end.last_line.clone()
     };
+    let own_words = || {
+        let is_starting = program.state == ProcessState::Starting && program.pid.is_some();
+        let lack =
+            program.not_ready.as_ref().filter(|_| is_starting).map(|lack| format!("waiting to be ready ({lack})"));
+        match (lack, &program.status_text) {
+            (Some(lack), Some(text)) => Some(format!("{lack}; {text}")),
+            (lack, text) => lack.or_else(|| text.clone()),
+        }
+    };
     let end = program.last_end.as_ref().map(|end| end.description.as_str());
     match &program.reason {
         Some(reason) if end.is_none_or(|end| !reason.starts_with(end)) => Some(reason.clone()),
-        _ => said(),
+        _ => own_words().or_else(said),
     }
 }
 
@@ -155,6 +164,21 @@ mod tests {
         );
         let coloured = table(&[&db], 112, true, |text| text.into());
         assert!(coloured.contains("db    \u{1b}[32mRUNNING\u{1b}[0m  12s"), "{coloured:?}");
+    }
+
+    #[test]
+    fn a_program_tells_what_it_is_waited_for_and_how_it_is() {
+        let mut db = program("db", "STARTING", "gets_ready");
+        db.pid = Some(7);
+        db.not_ready = Some("tcp:127.0.0.1:5432: connection refused".to_owned());
+        assert_eq!(detail(&db).as_deref(), Some("waiting to be ready (tcp:127.0.0.1:5432: connection refused)"));
+        db.status_text = Some("replaying the journal".to_owned());
+        db.not_ready = Some("notify".to_owned());
+        assert_eq!(detail(&db).as_deref(), Some("waiting to be ready (notify); replaying the journal"));
+        let mut up = program("db", "RUNNING", "runs");
+        up.status_text = Some("3 connections".to_owned());
+        up.last_end = end("exit status 3", "unexpected", "last line");
+        assert_eq!(detail(&up).as_deref(), Some("3 connections"));
     }
 
     #[test]

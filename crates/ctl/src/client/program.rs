@@ -32,6 +32,10 @@ pub struct ProgramStatus {
     pub last_end: Option<ProgramEnd>,
     /// Its health, as a word; none where nothing tells.
     pub health: Option<String>,
+    /// What says that it is ready, and why the last probe failed; none where it is ready, or nothing tells.
+    pub not_ready: Option<String>,
+    /// What it says about itself (`STATUS=` of the protocol of systemd).
+    pub status_text: Option<String>,
     /// The whole answer.
     pub json: Value,
 }
@@ -65,11 +69,33 @@ struct Members {
     next_start: Option<i64>,
     last_end: Option<ProgramEnd>,
     health: Option<Health>,
+    readiness: Option<Readiness>,
+    service: Option<Service>,
 }
 
 #[derive(Deserialize)]
 struct Health {
     status: String,
+}
+
+#[derive(Deserialize)]
+struct Readiness {
+    when: String,
+    ready: bool,
+    last_failure: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    status: String,
+}
+
+impl Readiness {
+    /// What is missing; none where nothing is.
+    fn lack(self) -> Option<String> {
+        let failure = self.last_failure.map(|failure| format!(": {failure}")).unwrap_or_default();
+        (!self.ready).then(|| format!("{}{failure}", self.when))
+    }
 }
 
 /// Why a program is in its state.
@@ -85,8 +111,9 @@ pub struct Explanation {
 impl ProgramStatus {
     /// The program of an answer; none where it is none.
     pub(super) fn from_json(json: &Value) -> Option<ProgramStatus> {
-        let Members { group, name, state, outlook, reason, pid, since, wanted, restarts, next_start, last_end, health } =
-            Members::deserialize(json).ok()?;
+        let members = Members::deserialize(json).ok()?;
+        let Members { group, name, state, outlook, reason, pid, since, wanted, restarts, next_start, last_end, .. } =
+            members;
         Some(ProgramStatus {
             group,
             name,
@@ -99,7 +126,9 @@ impl ProgramStatus {
             restarts,
             next_start,
             last_end,
-            health: health.map(|health| health.status),
+            health: members.health.map(|health| health.status),
+            not_ready: members.readiness.and_then(Readiness::lack),
+            status_text: members.service.map(|service| service.status).filter(|text| !text.is_empty()),
             json: json.clone(),
         })
     }

@@ -26,7 +26,16 @@ pub(super) fn health(session: &mut Session, invocation: &Invocation<'_>) -> Resu
         return Ok(Flow::Continue);
     }
     let is_quiet = options.iter().any(|option| QUIET.contains(option));
-    let Some(programs) = programs(session, "health")? else { return Ok(Flow::Continue) };
+    let programs = match is_quiet {
+        // Whoever asks so wants an exit status.
+        true => session.client().and_then(|client| client.programs()).ok(),
+        false if session.up_check()? => programs(session, "health")?,
+        false => None,
+    };
+    let Some(programs) = programs else {
+        session.set_exit_status(status::GENERIC);
+        return Ok(Flow::Continue);
+    };
     let selection = selected(session, &programs, &names);
     let concerned = selection.processes.iter().filter(|program| !names.is_empty() || should_run(program));
     let judged: Vec<_> = concerned.map(|program| (program, problem(program))).collect();

@@ -75,7 +75,7 @@ pub static VERBS: [Verb; 29] = [
     },
     Verb {
         name: "health",
-        daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
+        daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
         flags: Flags::Only(&["--quiet", JSON]),
         completion: Completion::Processes,
@@ -83,7 +83,7 @@ pub static VERBS: [Verb; 29] = [
             "health\t\t\tWhether all processes that should run are up and healthy: exit status 0, else 1\n\
              health <name>\t\tWhether a process is\n\
              health <gname>:*\tWhether all processes of a group are\n\
-             health -q [...]\t\tThe same without a list\n\
+             health -q [...]\t\tThe same without a word\n\
              health --json [...]\tThe list as JSON\n",
         ),
         run: health::health,
