@@ -107,7 +107,7 @@ fn the_hook_after_an_end_is_told_of_it() {
 fn a_failed_pre_start_hook_is_a_failed_start_with_a_clear_text() {
     only_ours(|| {
         for (hook, reason) in [
-            ("./hook pre_start 3", "exit status 3"),
+            ("./hook pre_start 3", "exit status 3: pre_start err"),
             ("sh -c 'kill -SEGV $$'", "terminated by SIGSEGV"),
             ("./no-such-hook", "can't find command './no-such-hook'"),
             ("/", "command at '/' is a directory"),
@@ -249,5 +249,25 @@ fn a_hundred_programs_run_their_hooks_at_the_same_time() {
         });
         assert_eq!(daemon.stop(), 0);
         assert_eq!(daemon.read("stopped").lines().count(), 100);
+    });
+}
+
+#[test]
+fn why_tells_what_a_failed_hook_wrote_and_which_option_to_mend() {
+    only_ours(|| {
+        let hook = "pre_start=sh -c 'echo connecting >&2; echo \"migration 7 failed\" >&2; exit 4'\nstartretries=0";
+        let mut daemon = scene(hook).start(Subject::Ours);
+        daemon.wait_for_state("p", "FATAL");
+        let text = "pre-start hook failed (exit status 4: migration 7 failed)";
+        assert!(description(&daemon).contains(text), "{}", description(&daemon));
+        assert!(daemon.ctl(&["why", "p"]).stdout.contains(text));
+        assert!(daemon.ctl(&["status", "--wide"]).stdout.contains("migration 7 failed"));
+        let mut daemon = scene("pre_start=/no/such/hook\nstartretries=0").start(Subject::Ours);
+        daemon.wait_for_state("p", "FATAL");
+        let why = daemon.ctl(&["why", "p"]).stdout;
+        assert!(
+            why.contains("what to do: /no/such/hook does not exist: install it, or correct the path in `pre_start`"),
+            "{why}"
+        );
     });
 }

@@ -249,3 +249,58 @@ fn the_examples_of_the_guide_run() {
         }
     });
 }
+
+#[test]
+fn an_update_stops_backwards_and_starts_forwards() {
+    only_ours(|| {
+        let text = "[program:app]\ncommand=sleep 1000\nstartsecs=0\ndepends_on=db, migrate:exited_ok\n\
+                    [program:db]\ncommand=sleep 1000\nstartsecs=0\n\
+                    [program:migrate]\ncommand=true\nstartsecs=0\nautorestart=false\ndepends_on=db\n\
+                    [program:proxy]\ncommand=sleep 1000\nstartsecs=0\ndepends_on=app\n";
+        let mut daemon = Scene::with("backwards", text).start(Subject::Ours);
+        daemon.wait_for_states(&["db", "app", "proxy"], "RUNNING");
+        let changed = daemon.read("supervisord.conf").replace("startsecs=0", "startsecs=0\nstopwaitsecs=9");
+        daemon.write("supervisord.conf", &changed);
+        let (stops, starts) = (["proxy", "app", "migrate", "db"], ["db", "migrate", "app", "proxy"]);
+        let stopped = stops.map(|name| format!("{name}: stopped\n")).concat();
+        let updated = starts.map(|name| format!("{name}: updated process group\n")).concat();
+        assert_eq!(daemon.ctl(&["update"]).stdout, stopped + &updated);
+        daemon.wait_for_states(&["db", "app", "proxy"], "RUNNING");
+        assert_eq!(names(&daemon, "stopped: "), ["proxy", "app", "db"]);
+        assert_eq!(names(&daemon, "spawned: ")[4..], starts);
+        assert!(!daemon.log().contains("cannot start"), "{}", daemon.log());
+        daemon.write(
+            "supervisord.conf",
+            &changed.replacen("stopwaitsecs=9\n[program:migrate]", "stopwaitsecs=8\n[program:migrate]", 1),
+        );
+        assert_eq!(daemon.ctl(&["update"]).stdout, "db: stopped\ndb: updated process group\n");
+        let line = "INFO stopping db, on which others depend that go on: app";
+        assert!(daemon.log().contains(line), "{}", daemon.log());
+    });
+}
+
+#[test]
+fn a_misspelt_section_is_found_behind_the_name_that_it_should_define() {
+    only_ours(|| {
+        let text = "[program:db]\ncommand=sleep 1000\n[program:web]\ncommand=sleep 1000\ndepends_on=db\n";
+        let mut daemon = Scene::with("misspelt", text).start(Subject::Ours);
+        daemon.wait_for_states(&["db", "web"], "RUNNING");
+        let before = daemon.read("supervisord.conf");
+        daemon.write("supervisord.conf", &before.replace("[program:db]", "[prgram:db]"));
+        let refused = daemon.ctl(&["update"]).transcript();
+        let hint = "[program:web] depends on unknown program db";
+        assert!(
+            refused.contains(hint) && refused.contains("[prgram:db] is ignored: did you mean [program:db]?"),
+            "{refused}"
+        );
+        assert_eq!(daemon.state_of("db"), "RUNNING");
+        daemon.write("supervisord.conf", &before.replace("[program:web]", "[program:web]\nready_timout=20s"));
+        daemon.ctl(&["update"]);
+        let line = "WARN Unknown option ready_timout in section [program:web] is ignored";
+        assert!(
+            daemon.log().contains(line) && daemon.log().contains("did you mean ready_timeout?"),
+            "{}",
+            daemon.log()
+        );
+    });
+}

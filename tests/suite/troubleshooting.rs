@@ -81,7 +81,7 @@ fn each_failure_is_explained_with_what_to_do_and_so_after_an_upgrade_and_kill_9(
                 ),
                 ("brief", &["exit status 0 after ", "keep the program in the foreground"]),
                 ("killed", &["terminated by SIGKILL after ", "the daemon did not send SIGKILL"]),
-                ("loop", &["\n    | once more\n", "exit status 4 after ", "since somebody started it"]),
+                ("loop", &["\n    | once more\n", "exit status 4 after ", "since it was started"]),
                 ("hostile", &["\n    | \\x1b]0;owned\\x07red \\x01 \\x9b end\n", "exit status 5"]),
             ] {
                 assert_explained(daemon, name, parts);

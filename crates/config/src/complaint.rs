@@ -32,6 +32,11 @@ impl Complaint {
         Complaint { advice: advice.into().or(self.advice), ..self }
     }
 
+    /// The piece of the value, which may be a secret.
+    pub fn quoted(&self) -> Option<&str> {
+        self.quoted.as_deref()
+    }
+
     /// What to write instead, where that is known.
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()

@@ -112,7 +112,7 @@ pub enum MachineInput {
     Retire(AfterStop),
     /// The daemon shuts down: it must stop, and there are no more attempts.
     Shutdown,
-    /// Stop it and start it again.
+    /// A client wants it to stop and start again.
     Recycle,
     /// What it depends on allows it to start now.
     DependenciesMet,
@@ -282,7 +282,7 @@ impl Machine {
 
             (Settling | GettingReady | RunningToEnd | Up, Stop | Retire(_) | Shutdown) => self.stop(at, out),
             (Settling | GettingReady | RunningToEnd | Up, Recycle) => {
-                self.stop_for(StopDecision::restart(StopCause::Configuration), at, out);
+                self.stop_for(StopDecision::restart(StopCause::Request), at, out);
             }
             (Settling | GettingReady | RunningToEnd | Up, Intervene(decision)) => self.stop_for(decision, at, out),
             (

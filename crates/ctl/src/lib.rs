@@ -24,6 +24,7 @@ mod settings;
 mod shell;
 mod status;
 mod terminal;
+mod update_order;
 mod verbs;
 mod wide_table;
 

@@ -30,7 +30,8 @@ const COLUMNS: [Column; 9] = [
     Column {
         heading: "NEXT START",
         is_optional: true,
-        cell: |program, now| Some(format!("in {}", span(program.next_start? - now))),
+        // Both moments are rounded up.
+        cell: |program, now| Some(format!("in {}", span(program.next_start? - (now + 1)))),
     },
     Column { heading: "HEALTH", is_optional: true, cell: |program, _| program.health.clone() },
     Column {
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(
             text,
             "NAME   STATE     SINCE  PID   RESTARTS  NEXT START  LAST END               DETAIL\n\
-             web    BACKOFF   12s    -     3         in 2s       exit status 3, 2s ago  last line\n\
+             web    BACKOFF   12s    -     3         in 1s       exit status 3, 2s ago  last line\n\
              proxy  STARTING  12s    -     0         -           -                      waiting for web to be ready\n\
              db     RUNNING   12s    4242  0         -           -                      -\n"
         );

@@ -497,7 +497,8 @@ fn opening_line(mode: &StartMode) -> String {
         StartMode::Upgraded(_) => format!("supervisord upgraded with pid {pid}"),
         StartMode::Adopting(remains) => {
             let survivors = remains.survivors();
-            format!("supervisord started with pid {pid}, taking over {survivors} processes of a killed daemon")
+            let processes = if survivors == 1 { "process" } else { "processes" };
+            format!("supervisord started with pid {pid}, taking over {survivors} {processes} of a killed daemon")
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::inputs::Inputs;
+use super::unknown;
 use crate::complaint::Complaint;
 use crate::dependency::{Dependency, DependencyCondition};
 use crate::error::ConfigError;
@@ -26,10 +27,10 @@ pub(super) fn resolve_all(groups: &mut [Group], inputs: &Inputs<'_>) -> Result<(
     for (index, group) in groups.iter().enumerate() {
         for (member, process) in group.processes.iter().enumerate().filter(|(_, process)| is_dependent(process)) {
             let dependencies = names.resolve(&group.name, process).map_err(|complaint| {
-                ConfigError::at(
-                    complaint.to_string(),
-                    place(process, inputs).advise(complaint.advice().map(str::to_owned)),
-                )
+                // The section that should define what is missing may be among those that are ignored.
+                let missing = complaint.quoted().and_then(|name| unknown::misspelt_section(inputs.ini, name));
+                let advice = missing.or_else(|| complaint.advice().map(str::to_owned));
+                ConfigError::at(complaint.to_string(), place(process, inputs).advise(advice))
             })?;
             resolved.push((index, member, dependencies));
         }

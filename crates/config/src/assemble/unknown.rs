@@ -1,6 +1,6 @@
 //! Warnings about sections and options that mean nothing.
 
-use crate::ini::Ini;
+use crate::ini::{Ini, IniSection};
 use crate::notices::Notices;
 use crate::place::Place;
 use crate::schema::{OptionSpec, SectionKind};
@@ -22,6 +22,22 @@ const OF_OTHERS: [(&str, &str); 9] = [
 const ENVIRONMENT_FILE: &str = "files of variables are not read yet; write environment=KEY=\"value\"";
 const FILES_ARE_NOT_WATCHED: &str = "files are not watched yet; run supervisorctl restart when they have changed";
 
+/// Other words for options of programs, which are too unlike them to be typing errors.
+const OTHER_WORDS: [(&str, &str); 9] = [
+    ("restart", "autorestart"),
+    ("stop_timeout", "stopwaitsecs"),
+    ("stop_signal", "stopsignal"),
+    ("env", "environment"),
+    ("workdir", "directory"),
+    ("working_directory", "directory"),
+    ("cwd", "directory"),
+    ("cmd", "command"),
+    ("exec", "command"),
+];
+
+/// A shorter option is no better guess where another one only begins like it.
+const MIN_PREFIX: usize = 5;
+
 /// One warning per unknown section and per unknown option of a known section. What comes from `[DEFAULT]` is meant for
 /// other sections and not complained about; neither is what only the client or a plugin reads.
 pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
@@ -42,12 +58,40 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
             if !entry.inherited && kind.option(option).is_none() {
                 let of_others =
                     OF_OTHERS.into_iter().find(|(name, _)| *name == option).map(|(_, advice)| advice.to_owned());
-                let meant = || did_you_mean(option, kind.options().map(|row| row.name));
+                let meant = || meant_option(option, kind);
                 let place = Place::new(&entry.origin).advise(of_others.or_else(meant));
                 notices.warn_at(format!("Unknown option {option} in section [{name}] is ignored"), place);
             }
         }
     }
+}
+
+/// Unknown sections that probably should define something of this name, with the header that was meant.
+pub(super) fn misspelt_section(ini: &Ini, name: &str) -> Option<String> {
+    let is_meant = |header: &&str| {
+        SectionKind::of(header).is_none() && header.split_once(':').is_some_and(|(_, own_name)| own_name.trim() == name)
+    };
+    let header = ini.sections().map(IniSection::name).find(is_meant)?;
+    meant_section(header).map(|meant| format!("[{header}] is ignored: {meant}"))
+}
+
+/// What was probably meant by an unknown option.
+fn meant_option(option: &str, kind: SectionKind) -> Option<String> {
+    let names = || kind.options().map(|row| row.name);
+    let other_word = OTHER_WORDS.into_iter().find(|(word, _)| *word == option).map(|(_, meant)| meant);
+    if let Some(meant) = other_word.filter(|meant| kind.option(meant).is_some()) {
+        return Some(format!("did you mean {meant}?"));
+    }
+    for (home, header) in [(SectionKind::Supervisord, "[supervisord]"), (SectionKind::Program, "[program:NAME]")] {
+        if home.option(option).is_some() {
+            return Some(format!("it belongs to {header}"));
+        }
+    }
+    let begins = || {
+        let known = names().filter(|name| name.len() >= MIN_PREFIX && option.starts_with(name));
+        known.max_by_key(|name| name.len()).map(|meant| format!("did you mean {meant}?"))
+    };
+    did_you_mean(option, names()).or_else(begins)
 }
 
 /// A warning for each name of an option that does not count, because another one of it is there.
@@ -95,6 +139,26 @@ mod tests {
                  environment=KEY=\"value\")"
             ]
         );
+    }
+
+    #[test]
+    fn options_in_other_words_and_in_other_sections_are_recognized() {
+        let meant = |option: &str| meant_option(option, SectionKind::Program).unwrap_or_default();
+        for (option, expected) in [
+            ("restart", "did you mean autorestart?"),
+            ("stop_timeout", "did you mean stopwaitsecs?"),
+            ("env", "did you mean environment?"),
+            ("workdir", "did you mean directory?"),
+            ("pre_start_hok", "did you mean pre_start?"),
+            ("exit_when", "it belongs to [supervisord]"),
+            ("ready_timout", "did you mean ready_timeout?"),
+            ("colour", ""),
+        ] {
+            assert_eq!(meant(option), expected, "{option}");
+        }
+        for (_, option) in OTHER_WORDS {
+            assert!(SectionKind::Program.option(option).is_some(), "{option}");
+        }
     }
 
     #[test]

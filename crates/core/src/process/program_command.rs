@@ -149,11 +149,16 @@ impl CommandEnd {
     ///
     /// # Errors
     /// Why not, in words.
-    pub fn result(self) -> Result<(), String> {
-        match self {
-            CommandEnd::Ended(ExitStatus::Code(0)) => Ok(()),
-            CommandEnd::Ended(status) => Err(texts::termination(status)),
-            CommandEnd::TimedOut(limit) => Err(format!("killed after {}, its time limit", Shown(limit))),
+    /// `output` has the last lines that it wrote to stderr, of which the last one most likely says what went wrong.
+    pub fn result(self, output: &str) -> Result<(), String> {
+        let reason = match self {
+            CommandEnd::Ended(ExitStatus::Code(0)) => return Ok(()),
+            CommandEnd::Ended(status) => texts::termination(status),
+            CommandEnd::TimedOut(limit) => format!("killed after {}, its time limit", Shown(limit)),
+        };
+        match output.lines().next_back() {
+            Some(line) => Err(format!("{reason}: {line}")),
+            None => Err(reason),
         }
     }
 }
@@ -243,14 +248,17 @@ mod tests {
 
     #[test]
     fn a_command_succeeds_with_status_0_only() {
-        let result = |status| CommandEnd::Ended(status).result();
+        let result = |status| CommandEnd::Ended(status).result("");
         assert_eq!(result(ExitStatus::Code(0)), Ok(()));
         assert_eq!(result(ExitStatus::Code(3)), Err("exit status 3".to_owned()));
         let killed = ExitStatus::Signal { number: 9, core_dumped: false };
         assert_eq!(result(killed), Err("terminated by SIGKILL".to_owned()));
         assert_eq!(result(ExitStatus::Unknown), Err("exit status unknown".to_owned()));
         let overdue = CommandEnd::TimedOut(Duration::from_secs(30));
-        assert_eq!(overdue.result(), Err("killed after 30s, its time limit".to_owned()));
+        assert_eq!(overdue.result(""), Err("killed after 30s, its time limit".to_owned()));
+        let told = CommandEnd::Ended(ExitStatus::Code(4)).result("connecting\nmigration 7 failed");
+        assert_eq!(told, Err("exit status 4: migration 7 failed".to_owned()));
+        assert_eq!(CommandEnd::Ended(ExitStatus::Code(0)).result("a warning"), Ok(()));
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Supervisor {
         let by = self.asker.clone();
         if is_replaced {
             self.cancel_listener_restart(id);
-            self.log_dependents(id);
+            self.log_dependents_beside(&[id]);
             self.add_item(call, id, Goal::Replace);
             self.note_request(id, RequestedAction::Restart, &by);
             self.drive_machine(now, id, MachineInput::Recycle);

@@ -242,7 +242,7 @@ impl Supervisor {
             Target::One(id) => {
                 self.open_job(call, ReplyForm::Single);
                 if self.is(id, Machine::can_be_stopped) {
-                    self.log_dependents(id);
+                    self.log_dependents_beside(&[id]);
                     self.begin_stop(now, call, id, wait);
                     self.set_item_name(call, id, name);
                     Ok(CallProgress::Waiting)
@@ -263,6 +263,7 @@ impl Supervisor {
     /// Stops processes that can be stopped.
     pub(super) fn begin_stops(&mut self, now: Now, call: CallId, active: &[ProcessId], wait: bool) {
         if !self.dependencies.is_empty() {
+            self.log_dependents_beside(active);
             return self.begin_ordered_stop(now, call, active, wait);
         }
         for id in active {

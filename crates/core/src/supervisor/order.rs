@@ -118,8 +118,12 @@ impl Supervisor {
             };
             let foundation = self.dependencies.foundation(id, |id| machine(&self.members, id), can_start);
             for dependency in foundation {
-                let by = format!("{by}, for {}, which depends on it", self.member_name(id));
-                self.note_request(dependency, RequestedAction::Start, &by);
+                // One that is started automatically anyway is not started for another one's sake.
+                let starts_anyway = self.members.get(&dependency).is_some_and(|member| member.config.start.autostart);
+                if is_asked_for || !starts_anyway {
+                    let by = format!("{by}, for {}, which depends on it", self.member_name(id));
+                    self.note_request(dependency, RequestedAction::Start, &by);
+                }
                 if is_asked_for {
                     self.put_first(dependency);
                 }
@@ -292,10 +296,17 @@ impl Supervisor {
         needs.any(|need| is_meant(need.condition) && need.members.contains(&dependency))
     }
 
-    /// Says who depends on a process that is stopped alone.
-    pub(super) fn log_dependents(&mut self, id: ProcessId) {
+    /// Says who depends on processes that are stopped, and is not among them.
+    pub(super) fn log_dependents_beside(&mut self, stopped: &[ProcessId]) {
+        let all: HashSet<ProcessId> = stopped.iter().copied().collect();
+        stopped.iter().for_each(|id| self.log_dependents(*id, &all));
+    }
+
+    /// Says who depends on a process that is stopped, and goes on.
+    fn log_dependents(&mut self, id: ProcessId, stopped: &HashSet<ProcessId>) {
         let is_concerned = |dependent: &&ProcessId| {
-            self.is(**dependent, Machine::is_active)
+            !stopped.contains(dependent)
+                && self.is(**dependent, Machine::is_active)
                 && self.needs_it(**dependent, id, |condition| !condition.is_an_end())
         };
         let dependents = self.dependencies.dependents(id).iter().filter(is_concerned);

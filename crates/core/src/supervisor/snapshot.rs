@@ -17,7 +17,7 @@ use crate::call::Refusal;
 use crate::event::Event;
 use crate::last_request::LastRequest;
 use crate::pool::PoolQueue;
-use crate::process::{AfterStop, Machine, MachineInput};
+use crate::process::{AfterStop, Machine, MachineInput, StopCause, StopDecision};
 use crate::ticks::Ticks;
 use crate::time::Now;
 
@@ -347,7 +347,8 @@ impl Supervisor {
     /// Stops a process, and starts it again when it has ended.
     pub fn replace(&mut self, id: ProcessId, now: Now) {
         if self.is(id, Machine::is_alive) {
-            self.drive_machine(now, id, MachineInput::Recycle);
+            let decision = StopDecision::restart(StopCause::Configuration);
+            self.drive_machine(now, id, MachineInput::Intervene(decision));
         }
         // Nothing may follow soon that would give away its place.
         self.give_turns(now);

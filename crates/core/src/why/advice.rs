@@ -3,7 +3,7 @@
 use supervisord_wire::state::ProcessState;
 
 use super::outlook::{Outlook, RestReason};
-use crate::process::{EndJudgement, ExitStatus, LastEnd, ProcessPhase};
+use crate::process::{EndJudgement, ExitStatus, LastEnd, ProcessPhase, ProgramCommand};
 use crate::row::Row;
 
 /// The signal by which the kernel frees memory.
@@ -38,16 +38,21 @@ pub(super) fn advice(row: &Row) -> Vec<String> {
 
 /// About a program of which no process could be made: the texts are those of the original.
 fn about_failed_spawn(error: &str) -> Option<String> {
-    const KNOWN: [(&str, &str); 9] = [
-        (
-            "can't find command",
-            "the program that `command` names does not exist, or is in no directory of PATH: write its absolute path",
-        ),
-        ("is not executable", "allow its execution with chmod +x, or write its interpreter before it in `command`"),
-        ("is a directory", "write the path of a program in `command`, not of a directory"),
+    // The command of a hook fails in the same ways.
+    let option = if error.starts_with(ProgramCommand::PreStart.name()) { "pre_start" } else { "command" };
+    if let Some((_, name)) = error.split_once("can't find command ") {
+        let name = name.trim_end_matches(')').trim_matches(['\'', '"']);
+        return Some(match name.contains('/') {
+            true => format!("{name} does not exist: install it, or correct the path in `{option}`"),
+            false => format!("{name} is in no directory of PATH: install it, or write its absolute path in `{option}`"),
+        });
+    }
+    const KNOWN: [(&str, &str); 8] = [
+        ("is not executable", "allow its execution with chmod +x, or write its interpreter before it in `OPTION`"),
+        ("is a directory", "write the path of a program in `OPTION`, not of a directory"),
         ("no permission to run command", "let the user of the daemon read and execute it and enter its directories"),
-        ("can't parse command", "close the quotes in `command`"),
-        ("command is empty", "write a program in `command`"),
+        ("can't parse command", "close the quotes in `OPTION`"),
+        ("command is empty", "write a program in `OPTION`"),
         ("too many open files", "allow the daemon more open files: see `minfds`"),
         (
             "unknown error making dispatchers",
@@ -56,7 +61,7 @@ fn about_failed_spawn(error: &str) -> Option<String> {
         ("Too many processes in process table", "allow the user more processes: see `minprocs` and ulimit -u"),
     ];
     let (_, text) = KNOWN.into_iter().find(|(part, _)| error.contains(part))?;
-    Some(text.to_owned())
+    Some(text.replace("OPTION", option))
 }
 
 fn about_end(end: &LastEnd, row: &Row) -> Option<String> {

@@ -71,6 +71,7 @@ impl Outlook {
                 ProcessPhase::NeverStarted | ProcessPhase::Stopped | ProcessPhase::Exited | ProcessPhase::GivenUp,
                 None,
             ) if is_defeated => Outlook::Rests(RestReason::StoppedByDaemon),
+            (ProcessPhase::NeverStarted, _) if row.stop_decision.is_some() => Outlook::Rests(RestReason::Stopped),
             (ProcessPhase::NeverStarted, _) => Outlook::Rests(RestReason::NotRequested),
             (ProcessPhase::AwaitingDependencies, _) => {
                 let in_vain = row.awaited.iter().any(|awaited| awaited.hindrance.is_some());

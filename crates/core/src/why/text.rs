@@ -1,7 +1,7 @@
 //! The explanation as lines to read.
 
 use supervisord_config::duration::Shown;
-use supervisord_config::model::AutoRestart;
+use supervisord_config::model::{AutoRestart, RestartLimit};
 use supervisord_wire::state::ProcessState;
 
 use super::explanation::{AwaitedWhy, Why};
@@ -44,7 +44,7 @@ impl Why {
         }
         self.waits_for.iter().for_each(|awaited| awaited.push_lines(clock, &mut because));
         if row.restarts > 0 {
-            because.push(format!("restarted {} since somebody started it", times(row.restarts.into())));
+            because.push(format!("restarted {} since it was started", times(row.restarts.into())));
         }
         because.extend(row.last_request.as_deref().map(|request| requested(request, clock)));
         if !self.dependents.is_empty() {
@@ -91,7 +91,9 @@ impl Why {
                         attempts(row.attempts),
                         left(row)
                     ),
-                    ProcessState::Fatal => format!("it was given up, and is started anew in {wait} (fatal_retry)"),
+                    ProcessState::Fatal => {
+                        format!("it was given up{}, and is started anew in {wait} (fatal_retry)", too_often(row))
+                    }
                     ProcessState::Stopped
                     | ProcessState::Starting
                     | ProcessState::Running
@@ -277,6 +279,14 @@ fn left(row: &Row) -> String {
     }
     let left = row.config.start.startretries.saturating_sub(row.attempts).saturating_add(1).max(0);
     format!(" ({left} left of startretries={})", row.config.start.startretries)
+}
+
+/// That a limit of restarts is why it was given up; empty where there is none.
+fn too_often(row: &Row) -> String {
+    match RestartPolicy::of(&row.config).limit() {
+        Some(RestartLimit::Within { .. }) => " because of restart_limit".to_owned(),
+        Some(RestartLimit::Unlimited) | None => String::new(),
+    }
 }
 
 fn times(number: i64) -> String {

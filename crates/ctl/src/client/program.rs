@@ -138,6 +138,11 @@ impl ProgramStatus {
         self.outlook == "completed"
     }
 
+    /// What it depends on, each as `GROUP:NAME:CONDITION`.
+    pub fn dependencies(&self) -> impl Iterator<Item = &str> {
+        self.json.get("dependencies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// The name by which clients know it.
     pub fn namespec(&self) -> String {
         namespec(&self.group, &self.name)

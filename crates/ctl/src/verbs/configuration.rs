@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::hints::{ExpectedName, HintRequest};
 use crate::session::Session;
 use crate::status;
+use crate::update_order::GroupDependencies;
 
 /// Prints the differences between the configuration on disk and the active one.
 pub(super) fn reread(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
@@ -113,8 +114,10 @@ pub(super) fn update(session: &mut Session, invocation: &Invocation<'_>) -> Resu
     if !invocation.words.is_empty() && !invocation.means_all() {
         restrict(session, &mut changes, &invocation.words)?;
     }
+    let applied = apply(session, &changes);
+    // Behind what the original prints, where it is read.
     warn(session);
-    apply(session, &changes)?;
+    applied?;
     Ok(Flow::Continue)
 }
 
@@ -136,6 +139,15 @@ fn restrict(session: &mut Session, changes: &mut ConfigChanges, names: &[&str]) 
 }
 
 fn apply(session: &mut Session, changes: &ConfigChanges) -> Result<(), Failure> {
+    let stopped = [changes.removed.as_slice(), &changes.changed].concat();
+    if stopped.len() > 1 {
+        // A daemon without the JSON API knows no dependencies.
+        let programs = session.client()?.programs().unwrap_or_default();
+        let dependencies = GroupDependencies::of(&programs);
+        if !dependencies.is_empty() {
+            return apply_in_order(session, changes, &dependencies.dependents_first(&stopped));
+        }
+    }
     for group in &changes.removed {
         let outcomes = session.client()?.stop_group(group, true)?;
         session.print(format_args!("{group}: stopped"));
@@ -150,6 +162,33 @@ fn apply(session: &mut Session, changes: &ConfigChanges) -> Result<(), Failure> 
         session.client()?.stop_group(group, true)?;
         session.print(format_args!("{group}: stopped"));
         replace(session.client()?, group)?;
+        session.print(format_args!("{group}: updated process group"));
+    }
+    for group in &changes.added {
+        session.client()?.add_group(group)?;
+        session.print(format_args!("{group}: added process group"));
+    }
+    Ok(())
+}
+
+/// Stops what others depend on after them, and starts in the reverse order. A group that is in the way of an update is added again
+/// when all that depends on it has been stopped.
+fn apply_in_order(session: &mut Session, changes: &ConfigChanges, stops: &[String]) -> Result<(), Failure> {
+    for group in stops {
+        let is_removed = changes.removed.contains(group);
+        let outcomes = session.client()?.stop_group(group, true)?;
+        session.print(format_args!("{group}: stopped"));
+        if is_removed && outcomes.iter().any(|outcome| outcome.code() == Some(FaultCode::Failed)) {
+            session.fail(status::GENERIC, format_args!("{group}: has problems; not removing"));
+            continue;
+        }
+        session.client()?.remove_group(group)?;
+        if is_removed {
+            session.print(format_args!("{group}: removed process group"));
+        }
+    }
+    for group in stops.iter().rev().filter(|group| changes.changed.contains(group)) {
+        session.client()?.add_group(group)?;
         session.print(format_args!("{group}: updated process group"));
     }
     for group in &changes.added {

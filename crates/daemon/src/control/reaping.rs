@@ -95,7 +95,8 @@ impl Control {
     pub(super) fn drained(&mut self, drained: Drained, output: &[u8]) {
         let Drained { run, process, pid, status, is_foreign_kill, command } = drained;
         if let Some(EndedCommand { process, command, end, .. }) = command {
-            return self.input(SupervisorInput::CommandEnded { process, command, result: end.result() });
+            let result = end.result(&last_lines(output));
+            return self.input(SupervisorInput::CommandEnded { process, command, result });
         }
         let kills = is_foreign_kill.then(|| self.memory_kills.look(present())).flatten();
         if kills.is_some() || !output.is_empty() {

@@ -96,7 +96,7 @@ impl Control {
         };
         let SelfTestResult { status, timed_out, output } = result;
         let answer = String::from_utf8_lossy(&output);
-        let answer = answer.trim();
+        let answer = told(answer.trim());
         let how = match timed_out {
             false => texts::termination(status),
             true => format!("no answer within {} seconds", TEST_BOUND.as_secs()),
@@ -213,5 +213,15 @@ impl Control {
             lock: None,
         };
         (handed, leftover, self.signals)
+    }
+}
+/// What the program on disk has said; in words where it could not be executed.
+fn told(answer: &str) -> String {
+    let failure = answer.lines().find_map(|line| line.strip_prefix("supervisor: couldn't exec "));
+    match failure.and_then(|failure| failure.rsplit_once(": ")) {
+        Some((path, "ENOENT")) => format!("{path}, or the interpreter in its first line, does not exist"),
+        Some((path, "EACCES")) => format!("{path} may not be executed: see its permissions"),
+        Some((path, "ENOEXEC")) => format!("{path} is no program of this machine"),
+        Some(_) | None => answer.lines().collect::<Vec<_>>().join("; "),
     }
 }

@@ -1,5 +1,7 @@
 //! A supervisor that goes on where another one was.
 
+use supervisord_config::dependency::Dependency;
+
 use super::*;
 use crate::supervisor::snapshot::{GroupSnapshot, SupervisorSnapshot};
 
@@ -129,6 +131,36 @@ fn what_ended_unseen_while_nobody_supervised_is_dealt_with() {
     world.hand_over();
     assert_eq!(world.state("p"), ProcessState::Starting);
     assert_ne!(world.pid_of("p"), first);
+}
+
+/// The next daemon after a killed one that was ending starts everything anew. Who depends on what has not ended yet does not wait
+/// in vain.
+#[test]
+fn what_is_about_to_be_replaced_is_waited_for() {
+    let groups = || {
+        vec![
+            program("slow"),
+            varied("web", |process| {
+                let (group, name) = ("slow".to_owned(), Some("slow".to_owned()));
+                process.order.depends_on =
+                    vec![Dependency::On { group, process: name, condition: DependencyCondition::Ready }];
+            }),
+        ]
+    };
+    let mut world = World::started(groups());
+    world.pass(5000);
+    world.stubborn.push("slow".to_owned());
+    world.log.clear();
+    world.supervisor.reconcile(samples::config(groups()), true, world.now);
+    world.pass(100);
+    assert_eq!((world.state("slow"), world.state("web")), (ProcessState::Stopping, ProcessState::Starting));
+    let row = world.supervisor.row(world.id("web")).unwrap();
+    assert_eq!(crate::dependencies::waiting_for(&row.awaited), "waiting for slow to be ready");
+    let call = world.call(start("web", true));
+    world.pass(60_000);
+    assert_eq!((world.state("slow"), world.state("web")), (ProcessState::Running, ProcessState::Running));
+    assert_eq!(world.reply(call), &Ok(Answer::Done));
+    assert!(!world.log.iter().any(|line| line.contains("cannot start")), "{:#?}", world.log);
 }
 
 #[test]

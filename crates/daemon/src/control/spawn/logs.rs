@@ -114,6 +114,6 @@ pub(in crate::control) fn command_channel(
     pipeline: Option<Pipeline>,
 ) -> Option<AttachChannel> {
     let channel = channel(supervisor, id, kind, pipe, pipeline, Vec::new())?;
-    let plan = ChannelPlan { capture_maxbytes: 0, events_enabled: false, keeps_end: false, ..channel.plan };
+    let plan = ChannelPlan { capture_maxbytes: 0, events_enabled: false, ..channel.plan };
     Some(AttachChannel { plan, ..channel })
 }
