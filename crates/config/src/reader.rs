@@ -133,6 +133,11 @@ impl<'a> Reader<'a> {
         self.entry_of(row).is_some()
     }
 
+    /// Whether an option is there under its own name.
+    pub(crate) fn is_written_by_name(&self, row: &OptionSpec) -> bool {
+        self.written(row.name).is_some()
+    }
+
     /// The names of all options in the section.
     pub(crate) fn options(&self) -> impl Iterator<Item = &'a str> {
         self.ini.options(self.section).map(|(name, _)| name)

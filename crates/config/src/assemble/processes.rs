@@ -245,7 +245,8 @@ fn check_contradictions(reader: &Reader<'_>) -> Result<(), ConfigError> {
 /// Sets options that are not written to the defaults that they have beside others that are.
 fn set_implied(process: &mut Process, reader: &Reader<'_>) -> Result<(), ConfigError> {
     let written = SectionKind::Program.options().filter(|row| reader.is_written(row));
-    for (option, default) in written.flat_map(|row| row.implied) {
+    let by_alias = |row: &OptionSpec| if reader.is_written_by_name(row) { &[][..] } else { row.implied_by_alias };
+    for (option, default) in written.flat_map(|row| row.implied.iter().chain(by_alias(row))) {
         let Some(row) = SectionKind::Program.option(option).filter(|row| !reader.is_written(row)) else { continue };
         let value = row.kind.convert(default).map_err(|complaint| reader.cannot_convert(option, &complaint))?;
         let field = row.of_process().ok_or_else(|| reader.wrong_shape(row))?;

@@ -4,9 +4,10 @@ use crate::command_line::{CommandLineFlags, Flag, Given};
 use crate::error::ConfigError;
 use crate::fake_host::FakeHost;
 use crate::model::{
-    ActivityLog, AutoRestart, Config, Group, GroupKind, LogFile, NoticeLevel, Process, ProgramServerUrl, ServerAddress,
-    SocketAddress,
+    ActivityLog, AutoRestart, Config, Group, GroupKind, Health, LogFile, NoticeLevel, OnUnhealthy, Process,
+    ProgramServerUrl, ServerAddress, SocketAddress,
 };
+use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 use crate::{Purpose, load, load_with};
 
@@ -45,6 +46,29 @@ fn only_process(config: &Config) -> &Process {
 
 fn names(group: &Group) -> Vec<&str> {
     group.processes.iter().map(|process| process.identity.name.as_str()).collect()
+}
+
+#[test]
+fn the_checks_of_another_supervisor_have_its_defaults() {
+    let of = |text: &str| only_process(&read(&format!("[program:p]\ncommand=c\n{text}"))).health.clone();
+    let health = of("liveness_check_script=tcp://127.0.0.1:80\n");
+    assert_eq!(health.healthcheck, Some(Arc::new(Probe::parse("tcp:127.0.0.1:80").unwrap())));
+    let seconds = |health: &Health| {
+        [health.healthcheck_interval, health.healthcheck_start_period, health.healthcheck_timeout]
+            .map(|time| time.as_secs())
+    };
+    assert_eq!((seconds(&health), health.on_unhealthy), ([60, 60, 30], OnUnhealthy::Restart));
+    let health = of(
+        "liveness_check_script=tcp://127.0.0.1:80\nliveness_check_period=5\nliveness_check_initial_delay=0\n\
+                     liveness_check_timeout=2\nliveness_check_failure_threshold=7\nliveness_check_failure_action=stop\n",
+    );
+    assert_eq!((seconds(&health), health.healthcheck_retries), ([5, 0, 2], 7));
+    assert_eq!(health.on_unhealthy, OnUnhealthy::Stop);
+    let health = of("healthcheck=tcp:127.0.0.1:80\n");
+    assert_eq!((seconds(&health), health.on_unhealthy), ([30, 0, 30], OnUnhealthy::None), "of the name that is ours");
+    let text = "[supervisord]\n[program:p]\ncommand=c\nliveness_check_script=/bin/check\n";
+    let message = try_read(text).unwrap_err().to_string();
+    assert!(message.contains("write exec:COMMAND to run a command"), "{message}");
 }
 
 #[test]

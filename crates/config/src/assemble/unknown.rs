@@ -7,7 +7,7 @@ use crate::schema::{OptionSpec, SectionKind};
 use crate::suggest::{did_you_mean, nearest};
 
 /// Options that other supervisors have and this one has not, and what to do instead.
-const OF_OTHERS: [(&str, &str); 9] = [
+const OF_OTHERS: [(&str, &str); 14] = [
     ("envfiles", ENVIRONMENT_FILE),
     ("env_file", ENVIRONMENT_FILE),
     ("environment_file", ENVIRONMENT_FILE),
@@ -15,6 +15,11 @@ const OF_OTHERS: [(&str, &str); 9] = [
     ("cron", "schedules are not supported yet; write autostart=false, and start the program from crontab"),
     ("restart_when_binary_changed", FILES_ARE_NOT_WATCHED),
     ("restart_cmd_when_binary_changed", FILES_ARE_NOT_WATCHED),
+    ("restart_signal_when_binary_changed", FILES_ARE_NOT_WATCHED),
+    ("restart_cmd_when_file_changed", FILES_ARE_NOT_WATCHED),
+    ("restart_signal_when_file_changed", FILES_ARE_NOT_WATCHED),
+    ("liveness_check_success_threshold", "one success is enough for a program to be healthy again"),
+    ("liveness_check_success_action", "nothing is run when a program is healthy again; follow its events"),
     ("restart_directory_monitor", FILES_ARE_NOT_WATCHED),
     ("restart_file_pattern", FILES_ARE_NOT_WATCHED),
 ];

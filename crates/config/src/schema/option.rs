@@ -69,6 +69,8 @@ pub struct OptionSpec {
     pub only_with: &'static [&'static str],
     /// Options that have another default where it is written, with that default.
     pub implied: &'static [(&'static str, &'static str)],
+    /// The same where it is written under an alias only, whose supervisor has other defaults.
+    pub implied_by_alias: &'static [(&'static str, &'static str)],
     /// Whether it means nothing for a program that does its work and ends.
     pub is_not_of_oneshots: bool,
     /// The option that is about a time which must be later than the time of this one, where both are written.
@@ -190,6 +192,7 @@ pub(super) const fn row(
         in_place_of: &[],
         only_with: &[],
         implied: &[],
+        implied_by_alias: &[],
         is_not_of_oneshots: false,
         sooner_than: None,
         kind,
@@ -227,6 +230,10 @@ impl OptionSpec {
 
     pub(super) const fn implies(self, implied: &'static [(&'static str, &'static str)]) -> OptionSpec {
         OptionSpec { implied, ..self }
+    }
+
+    pub(super) const fn alias_implies(self, implied: &'static [(&'static str, &'static str)]) -> OptionSpec {
+        OptionSpec { implied_by_alias: implied, ..self }
     }
 
     pub(super) const fn not_of_oneshots(self) -> OptionSpec {
