@@ -285,7 +285,7 @@ fn a_stop_goes_on_with_the_descendants_that_are_left_when_the_daemon_is_killed()
         let leaves = "#!/bin/sh\n\
             setsid sh -c 'trap \"\" TERM; echo $$ > left; while :; do sleep 0.02; done' &\n\
             while ! test -s left; do sleep 0.02; done\nexec sleep 1000\n";
-        let text = "[program:p]\ncommand=./leaves\nstartsecs=0\nkill_scope=tree\nstop_sequence=TERM:3s, KILL\n\
+        let text = "[program:p]\ncommand=./leaves\nstartsecs=0\nkill_scope=tree\nstop_sequence=TERM:8s, KILL\n\
             stdout_logfile=NONE\nstderr_logfile=NONE\n[program:other]\ncommand=sleep 1000\nstartsecs=0\n";
         for keeper in [true, false] {
             let mut daemon = Scene::with("left", text).script("leaves", leaves).start(Subject::Ours);
