@@ -182,19 +182,19 @@ fn hooks_that_fail_beside_the_start_are_only_warned_of() {
     only_ours(|| {
         let options = "post_start=./hook post_start 3\npre_stop=./hook pre_stop 4\npost_stop=./no-such-hook\n";
         let mut daemon = scene(options).start(Subject::Ours);
-        daemon.wait_for_log("WARN p: post-start hook failed (exit status 3)");
+        daemon.wait_for_log("WARN p: post-start hook failed (exit status 3: post_start err)");
         assert_eq!(daemon.state_of("p"), "RUNNING");
         let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
         stream.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: h\r\nLast-Event-ID: none\r\n\r\n").expect("it is sent");
         http::head(&mut *stream).expect("a stream");
         assert_eq!(daemon.ctl(&["restart", "p"]).stdout, "p: stopped\np: started\n");
         let mut events = String::new();
-        while !events.contains("\"hook\":\"pre_stop\",\"reason\":\"exit status 4\"}") {
+        while !events.contains("\"hook\":\"pre_stop\",\"reason\":\"exit status 4: pre_stop err\"}") {
             let chunk = http::chunk(&mut *stream).expect("a piece").expect("it goes on");
             events.push_str(&String::from_utf8(chunk).expect("text"));
         }
         assert!(events.contains("event: hook_failed\ndata: {\"time\":"), "{events}");
-        daemon.wait_for_log("WARN p: pre-stop hook failed (exit status 4)");
+        daemon.wait_for_log("WARN p: pre-stop hook failed (exit status 4: pre_stop err)");
         daemon.wait_for_log("WARN p: post-stop hook failed (can't find command './no-such-hook')");
     });
 }
