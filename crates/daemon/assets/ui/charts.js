@@ -40,9 +40,9 @@ export class Sparkline {
 
 function points(values, least) {
   const [low, high] = [Math.min(...values), Math.max(...values, least)];
-  // A line of memory from zero would always be flat.
+  // A line of memory from zero would always be flat; one that hardly changes should be.
   const from = high - low > 0.02 * high ? Math.max(0, low - (high - low)) : 0;
-  const span = high - from || 1;
+  const span = (high - from) * 1.25 || 1;
   const step = WIDTH / (RECENT - 1);
   const start = WIDTH - (values.length - 1) * step;
   return values.map((value, index) => `${(start + index * step).toFixed(1)},${(HEIGHT - 2 - ((value - from) / span) * (HEIGHT - 4)).toFixed(1)}`).join(' ');

@@ -56,10 +56,17 @@ export class LogView {
   open() {
     this.closing = new AbortController();
     document.addEventListener('visibilitychange', () => (document.hidden ? this.disconnect() : this.connect()), { signal: this.closing.signal });
+    this.sizes = new ResizeObserver(() => this.isFollowing && this.toEnd());
+    this.sizes.observe(this.lines);
     this.connect();
   }
 
+  toEnd() {
+    this.lines.scrollTop = this.lines.scrollHeight;
+  }
+
   close() {
+    this.sizes?.disconnect();
     this.closing?.abort();
     this.disconnect();
   }
@@ -155,9 +162,17 @@ export class LogView {
       this.mark(`${count(lost, 'character')} left out: too much at once`);
     }
     const fragment = document.createDocumentFragment();
-    const lines = this.text.read(text);
-    lines.slice(0, -1 - LINES).length = 0;
+    let lines = this.text.read(text);
+    if (lines.length > LINES) {
+      lines = lines.slice(-LINES);
+      this.last = null;
+    }
     lines.forEach((parts, index) => {
+      if (index === lines.length - 1 && parts.length === 0) {
+        // What comes next begins a line, of which there is nothing yet.
+        this.last = index === 0 ? this.last : null;
+        return;
+      }
       if (index > 0 || this.last === null) {
         this.last = this.newLine();
         fragment.append(this.last);
@@ -170,7 +185,7 @@ export class LogView {
     }
     this.showMatches();
     if (this.isFollowing) {
-      this.lines.scrollTop = this.lines.scrollHeight;
+      this.toEnd();
     }
   }
 
@@ -203,7 +218,7 @@ export class LogView {
     }
     this.showMatches();
     if (this.isFollowing) {
-      this.lines.scrollTop = this.lines.scrollHeight;
+      this.toEnd();
     }
   }
 
@@ -278,7 +293,7 @@ export class LogView {
 
   follow() {
     this.isFollowing = true;
-    this.lines.scrollTop = this.lines.scrollHeight;
+    this.toEnd();
     if (this.isPaused) {
       this.pause(false);
     }

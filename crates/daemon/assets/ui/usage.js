@@ -58,6 +58,10 @@ export class History {
     // After a restart the count begins again.
     const isNew = before === null || seconds < before.seconds || time <= before.time;
     const cpu = isNew ? 0 : (seconds - before.seconds) / (time - before.time);
+    if (this.samples.length === 1) {
+      // Nobody knows what it used before the first measurement.
+      this.samples[0][1] = cpu;
+    }
     this.samples.push([time, cpu, memory]);
     if (this.samples.length > SAMPLES) {
       const middle = this.samples.length / 2;
