@@ -75,7 +75,7 @@ export class ConfigurationView {
 
   showPlan(plan) {
     const changes = KINDS.flatMap(([kind, label, tone, meaning]) => (plan[kind] ?? []).map((name) => ({ name, label, tone, meaning })));
-    const warnings = plan.warnings ?? [];
+    const { warnings = [], changes: differences = [] } = plan;
     const listed = changes.map(({ name, label, tone, meaning }) =>
       h('li', { class: `change tone-${tone}` }, h('span', { class: 'state' }, label), h('b', {}, h('bdi', {}, name)), h('span', { class: 'sub' }, meaning)),
     );
@@ -83,6 +83,7 @@ export class ConfigurationView {
     this.plan.replaceChildren(
       ...[
         changes.length === 0 ? h('p', { class: 'nothing' }, icon('check'), 'Nothing has changed.') : h('ul', { class: 'changes' }, listed),
+        differences.length > 0 && h('ul', { class: 'differences' }, differences.map((line) => h('li', {}, line))),
         warnings.length > 0 && h('div', { class: 'warnings' }, h('h3', {}, count(warnings.length, 'warning')), h('ul', {}, warnings.map((warning) => h('li', {}, String(warning.message ?? warning))))),
         changes.length > 0 && h('div', { class: 'buttons' }, apply),
       ].filter(Boolean),
