@@ -98,7 +98,7 @@ fn only_clients_with_a_good_certificate_and_version_are_served() {
         let mut plain = http::tcp(daemon.ports[0]).expect("it listens");
         assert!(http::request(&mut *plain, "GET", "/ok.html", &["Host: h"], b"").is_err());
         for (version, shown) in [("1.2", "TLSv1.2"), ("1.3", "TLSv1.3")] {
-            assert_eq!(seen(&daemon, version, "good"), format!("{shown} HTTP/1.1 200 OK 11"));
+            assert_eq!(seen(&daemon, version, "good"), format!("{shown} HTTP/1.0 200 OK 11"));
             for refused in ["none", "wrong"] {
                 assert_eq!(seen(&daemon, version, refused), "refused", "{version} {refused}");
             }
@@ -116,18 +116,18 @@ fn only_clients_with_a_good_certificate_and_version_are_served() {
 fn certificates_are_read_again_at_usr2_without_dropping_connections() {
     only_ours(|| {
         let mut daemon = started("");
-        assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.1 200 OK 11");
+        assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.0 200 OK 11");
         std::fs::write(daemon.path("server.crt"), "-----BEGIN CERTIFICATE-----\nbroken").expect("written");
         daemon.signal(Signal::SIGUSR2);
         daemon.wait_for_log("Server 'inet_http_server' keeps the certificates it has: cannot read the certfile");
-        assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.1 200 OK 11");
+        assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.0 200 OK 11");
         certificate(daemon.dir(), "server", Some("ca"), 18);
         daemon.signal(Signal::SIGUSR2);
         daemon.wait_for_log("Server 'inet_http_server' has read its certificates again");
-        assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.1 200 OK 12");
+        assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.0 200 OK 12");
         assert_eq!(daemon.ctl(&["upgrade"]).code, 0);
         daemon.wait_for_state("p", "RUNNING");
-        assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.1 200 OK 12");
+        assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.0 200 OK 12");
     });
 }
 
