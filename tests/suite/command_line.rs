@@ -162,7 +162,8 @@ fn options(help: &str) -> BTreeSet<String> {
 }
 
 /// Lines of the sample that only ours has, besides those of options that only ours has.
-const ADDED_TO_THE_SAMPLE: [&str; 8] = [
+const ADDED_TO_THE_SAMPLE: [&str; 9] = [
+    ";[user:",
     ";numprocs_start=",
     ";result_handler=",
     ";[ctlplugin:",

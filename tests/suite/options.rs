@@ -82,8 +82,13 @@ fn new_options() -> impl Iterator<Item = &'static OptionSpec> {
 const ROWS: &str = "config/src/schema/rows.rs";
 
 /// Texts that are no options: a parameter of `sendRemoteCommEvent`, and a member of problem details.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 2] =
-    [("type", "daemon/src/xmlrpc/methods/table.rs"), ("type", "daemon/src/network/api_v1/problem.rs")];
+const MEANS_SOMETHING_ELSE: [(&str, &str); 5] = [
+    ("type", "daemon/src/xmlrpc/methods/table.rs"),
+    ("type", "daemon/src/network/api_v1/problem.rs"),
+    ("type", "ctl/src/mcp/tools.rs"),
+    ("max_runtime", "core/src/process/stop_decision.rs"),
+    ("recycle_after", "core/src/process/stop_decision.rs"),
+];
 
 /// How the field of an option is called in the code: `type` is a keyword.
 fn identifier(option: &str) -> String {

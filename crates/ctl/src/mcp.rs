@@ -7,7 +7,7 @@ mod tools;
 
 use serde_json::{Value, json};
 
-pub use tools::Report;
+pub use tools::ToolReport;
 
 /// The versions of the protocol, the latest first. They differ in nothing that this server does.
 const VERSIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
@@ -23,7 +23,7 @@ const INVALID_PARAMS: i32 = -32602;
 
 /// A server. It has no state but what it may do.
 #[derive(Clone, Copy, Debug)]
-pub struct Server {
+pub struct McpServer {
     /// Whether there are tools that change something.
     pub may_control: bool,
 }
@@ -34,9 +34,9 @@ struct RpcError {
     message: String,
 }
 
-impl Server {
+impl McpServer {
     /// The answer to a message, in one line; none where there is nothing to answer. `act` carries out the line of an action.
-    pub fn answer(&self, message: &str, mut act: impl FnMut(&str) -> Report) -> Option<String> {
+    pub fn answer(&self, message: &str, mut act: impl FnMut(&str) -> ToolReport) -> Option<String> {
         let answer = match serde_json::from_str(message) {
             Err(error) => Some(failed(&Value::Null, PARSE_ERROR, &format!("this is no JSON: {error}"))),
             Ok(Value::Array(batch)) if !batch.is_empty() => {
@@ -48,7 +48,7 @@ impl Server {
         answer.map(|answer| answer.to_string())
     }
 
-    fn respond(&self, message: &Value, act: &mut impl FnMut(&str) -> Report) -> Option<Value> {
+    fn respond(&self, message: &Value, act: &mut impl FnMut(&str) -> ToolReport) -> Option<Value> {
         let id = message.get("id");
         let Some(method) = message.get("method").and_then(Value::as_str) else {
             // Who answers a question that was never asked is not answered.
@@ -66,7 +66,7 @@ impl Server {
         Some(answer)
     }
 
-    fn call(&self, method: &str, params: &Value, act: &mut impl FnMut(&str) -> Report) -> Result<Value, RpcError> {
+    fn call(&self, method: &str, params: &Value, act: &mut impl FnMut(&str) -> ToolReport) -> Result<Value, RpcError> {
         match method {
             "initialize" => Ok(initialized(params)),
             "ping" => Ok(json!({})),
@@ -105,9 +105,9 @@ mod tests {
     /// What a server answers, and the lines of actions that were carried out.
     fn asked(may_control: bool, message: &str) -> (Value, Vec<String>) {
         let mut lines = Vec::new();
-        let answer = Server { may_control }.answer(message, |line| {
+        let answer = McpServer { may_control }.answer(message, |line| {
             lines.push(line.to_owned());
-            Report { output: "done\n".to_owned(), status: 0 }
+            ToolReport { output: "done\n".to_owned(), status: 0 }
         });
         (answer.map_or(Value::Null, |answer| serde_json::from_str(&answer).unwrap()), lines)
     }

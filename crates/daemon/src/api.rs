@@ -17,8 +17,8 @@ use tokio::sync::{Mutex, oneshot};
 
 use crate::activity::Activity;
 use crate::audit::{AuditResult, AuditTrail, in_words};
-use crate::blocking::{BlockingThreads, NotDone};
-use crate::calls::Calls;
+use crate::blocking::BlockingThreads;
+use crate::calls::{CallFailure, Calls};
 use crate::memory_budget::{MemoryBudget, Reservation};
 use crate::usage::{Usage, UsageCache, UsageDepth};
 use crate::view::View;
@@ -72,30 +72,6 @@ pub struct Clock {
     pub now: fn() -> i64,
     /// Calendar fields of a time in seconds since the epoch, where the daemon is.
     pub local: fn(i64) -> LocalTime,
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallFailure {
-    /// What was asked is refused.
-    Refused(Refusal),
-    /// The daemon ended before it answered.
-    Ended,
-}
-
-impl From<Refusal> for CallFailure {
-    fn from(refusal: Refusal) -> CallFailure {
-        CallFailure::Refused(refusal)
-    }
-}
-
-impl From<NotDone> for CallFailure {
-    fn from(why: NotDone) -> CallFailure {
-        match why {
-            NotDone::NoThread => CallFailure::Refused(Refusal::with(Reason::Failed, why)),
-            NotDone::Ended => CallFailure::Ended,
-        }
-    }
 }
 
 impl Api {

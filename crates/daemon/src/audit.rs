@@ -8,8 +8,9 @@ use supervisord_core::call::{Answer, Refusal, Status};
 use supervisord_core::row::LocalTime;
 use supervisord_wire::name::namespec;
 
-use crate::api::CallFailure;
+use crate::calls::CallFailure;
 use crate::clock::{local_time, present};
+use crate::refusal_fault::fault;
 
 /// A handle on the audit log; clones write to the same log. Without a log it does nothing.
 #[derive(Clone, Default)]
@@ -103,7 +104,7 @@ impl AuditTrail {
 
 /// A refusal for people.
 pub fn in_words(refusal: &Refusal) -> String {
-    crate::xmlrpc::fault(refusal).text
+    fault(refusal).text
 }
 
 fn timestamp(at: &LocalTime, millis: u32) -> String {

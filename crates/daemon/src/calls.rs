@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use supervisord_core::actor::Actor;
-use supervisord_core::call::{Call, CallOutcome};
+use supervisord_core::call::{Call, CallOutcome, Reason, Refusal};
 
+use crate::blocking::NotDone;
 use crate::notifier::Notifier;
 
 /// What is done with the outcome; it runs on the control thread and must not block.
@@ -19,6 +20,30 @@ pub struct Pending {
     pub call: Call,
     /// Where the answer goes.
     pub reply: Reply,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallFailure {
+    /// What was asked is refused.
+    Refused(Refusal),
+    /// The daemon ended before it answered.
+    Ended,
+}
+
+impl From<Refusal> for CallFailure {
+    fn from(refusal: Refusal) -> CallFailure {
+        CallFailure::Refused(refusal)
+    }
+}
+
+impl From<NotDone> for CallFailure {
+    fn from(why: NotDone) -> CallFailure {
+        match why {
+            NotDone::NoThread => CallFailure::Refused(Refusal::with(Reason::Failed, why)),
+            NotDone::Ended => CallFailure::Ended,
+        }
+    }
 }
 
 /// The sending end; clones share one queue.

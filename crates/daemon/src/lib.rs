@@ -28,6 +28,7 @@ mod plugin_process;
 pub mod plugins;
 pub mod privileges;
 pub mod probing;
+mod refusal_fault;
 mod revisions;
 pub mod start;
 pub mod start_error;

@@ -12,7 +12,7 @@ mod read;
 mod responder;
 mod trace;
 
-pub(crate) use encode::{fault, value};
+pub(crate) use encode::value;
 pub use methods::Methods;
 pub use process_list::ProcessList;
 pub use responder::{Body, Document, Responder, Unanswered};

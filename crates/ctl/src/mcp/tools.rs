@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// What an action has printed, and its exit status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct ToolReport {
     /// The lines that it printed.
     pub output: String,
     /// The exit status of its own.
@@ -222,7 +222,7 @@ pub fn call(
     may_control: bool,
     name: &str,
     arguments: &Value,
-    act: &mut impl FnMut(&str) -> Report,
+    act: &mut impl FnMut(&str) -> ToolReport,
 ) -> Result<Value, String> {
     let tool = TOOLS.iter().find(|tool| tool.name == name).ok_or_else(|| format!("there is no tool {name:?}"))?;
     if !tool.is_allowed(may_control) {
@@ -281,7 +281,7 @@ impl Tool {
         Ok(line)
     }
 
-    fn result(&self, report: &Report) -> Value {
+    fn result(&self, report: &ToolReport) -> Value {
         let document = match self.output {
             Output::Lines => return result(&report.output, None, report.status != 0),
             Output::Json => serde_json::from_str(&report.output).ok(),
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn documents_are_results_whatever_the_exit_status_and_other_lines_are_errors() {
-        let report = |output: &str, status| Report { output: output.to_owned(), status };
+        let report = |output: &str, status| ToolReport { output: output.to_owned(), status };
         let stopped = tool("status").result(&report("{\"programs\":[]}\n", 3));
         assert_eq!((&stopped["isError"], &stopped["structuredContent"]), (&json!(false), &json!({"programs": []})));
         let unknown = tool("status").result(&report("x: ERROR (no such process)\n{\"programs\":[]}\n", 4));

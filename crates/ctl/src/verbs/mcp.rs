@@ -3,7 +3,7 @@
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Flow, Interpreter, Invocation, Verb};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::mcp::{Report, Server};
+use crate::mcp::{McpServer, ToolReport};
 use crate::session::Session;
 use crate::status;
 
@@ -28,7 +28,7 @@ fn serve(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fai
         session.fail(status::GENERIC, "ERROR: mcp is for programs, which run supervisorctl mcp");
         return Ok(Flow::Continue);
     }
-    let server = Server { may_control: invocation.words.contains(&ALLOW_CONTROL) };
+    let server = McpServer { may_control: invocation.words.contains(&ALLOW_CONTROL) };
     while let Some(message) = session.input.line()? {
         if message.trim().is_empty() {
             continue;
@@ -44,7 +44,7 @@ fn serve(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fai
 }
 
 /// Carries out the line of an action, and returns what it prints instead of printing it.
-fn perform(session: &mut Session, interpreter: &Interpreter, line: &str) -> Report {
+fn perform(session: &mut Session, interpreter: &Interpreter, line: &str) -> ToolReport {
     let (console, printed) = Console::recording();
     let console = std::mem::replace(&mut session.console, console);
     session.set_exit_status(status::SUCCESS);
@@ -52,5 +52,5 @@ fn perform(session: &mut Session, interpreter: &Interpreter, line: &str) -> Repo
     session.console = console;
     let status = session.exit_status();
     session.set_exit_status(status::SUCCESS);
-    Report { output: printed.text(), status }
+    ToolReport { output: printed.text(), status }
 }

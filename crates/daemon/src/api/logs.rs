@@ -9,7 +9,8 @@ use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::logread;
 use supervisord_core::output::Channel;
 
-use super::{Api, CallFailure};
+use super::Api;
+use crate::calls::CallFailure;
 use crate::file_end;
 use crate::memory_budget::Reservation;
 

@@ -11,8 +11,9 @@ use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::name::namespec;
 use supervisord_wire::state::ProcessState;
 
-use crate::api::{Api, CallFailure, VisibleView};
+use crate::api::{Api, VisibleView};
 use crate::audit::AuditResult;
+use crate::calls::CallFailure;
 use crate::network::assets;
 use crate::network::dates::ctime;
 use crate::network::origin::Sender;

@@ -11,8 +11,10 @@ use supervisord_wire::plugin::{FromPlugins, ToPlugins};
 use supervisord_wire::xmlrpc::{encode_fault, encode_response};
 
 use super::{define, snapshot};
-use crate::api::{Api, CallFailure};
+use crate::api::Api;
+use crate::calls::CallFailure;
 use crate::memory_budget::Reservation;
+use crate::refusal_fault::fault;
 use crate::xmlrpc::{self, Responder, Unanswered};
 
 /// An answer, and the memory it takes where it can be large.
@@ -37,7 +39,7 @@ impl Questions {
     pub(super) fn snapshot(&self, id: u64) -> ToPlugins {
         match self.api.view_with_secrets(&self.actor) {
             Ok(view) => ToPlugins::State { id, state: snapshot::state(view) },
-            Err(refusal) => ToPlugins::Refused { id, text: xmlrpc::fault(&refusal).text },
+            Err(refusal) => ToPlugins::Refused { id, text: fault(&refusal).text },
         }
     }
 
@@ -82,7 +84,7 @@ impl Questions {
         section: &str,
         options: &BTreeMap<String, String>,
     ) -> Result<Vec<Arc<Process>>, String> {
-        let view = self.api.view_with_secrets(&self.actor).map_err(|refusal| xmlrpc::fault(&refusal).text)?;
+        let view = self.api.view_with_secrets(&self.actor).map_err(|refusal| fault(&refusal).text)?;
         define::processes(&view.config(), group, section, options)
     }
 
@@ -92,7 +94,7 @@ impl Questions {
         match self.built_in.respond(self.actor.clone(), document.into()).await {
             Ok(document) => match document.into_text(&self.api).await {
                 Ok((text, reservation)) => (text, Some(reservation)),
-                Err(refusal) => (encode_fault(&xmlrpc::fault(&refusal)), None),
+                Err(refusal) => (encode_fault(&fault(&refusal)), None),
             },
             Err(Unanswered::BadRequest) => failed("this is no XML-RPC call"),
             Err(Unanswered::NoMemory) => failed("there is no memory for this call"),
@@ -104,7 +106,7 @@ impl Questions {
     async fn call(&self, id: u64, call: Call) -> ToPlugins {
         let xml = match self.api.call(&self.actor, call).await {
             Ok(answer) => encode_response(&xmlrpc::value(answer)),
-            Err(CallFailure::Refused(refusal)) => encode_fault(&xmlrpc::fault(&refusal)),
+            Err(CallFailure::Refused(refusal)) => encode_fault(&fault(&refusal)),
             Err(CallFailure::Ended) => encode_fault(&Fault::new(FaultCode::ShutdownState)),
         };
         ToPlugins::Answer { id, xml }

@@ -1,17 +1,10 @@
 //! Outcomes as XML-RPC values and faults.
 
-use supervisord_core::call::{Answer, Reason, Refusal, Status};
+use supervisord_core::call::{Answer, Status};
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
-/// The fault that says why something is refused.
-pub(crate) fn fault(refusal: &Refusal) -> Fault {
-    let code = code(refusal.reason);
-    match &refusal.detail {
-        Some(detail) => Fault::with(code, detail),
-        None => Fault::new(code),
-    }
-}
+use crate::refusal_fault::fault;
 
 /// What a method answers whose call was answered so.
 pub(crate) fn value(answer: Answer) -> Value {
@@ -44,39 +37,12 @@ fn status(status: Status) -> Value {
     ])
 }
 
-fn code(reason: Reason) -> FaultCode {
-    match reason {
-        Reason::BadArguments => FaultCode::BadArguments,
-        Reason::ShuttingDown => FaultCode::ShutdownState,
-        Reason::UnknownName => FaultCode::BadName,
-        Reason::UnknownSignal => FaultCode::BadSignal,
-        Reason::NoFile => FaultCode::NoFile,
-        Reason::NotExecutable => FaultCode::NotExecutable,
-        // The numbers of faults are the original's, which knows no rights.
-        Reason::Failed | Reason::NotPermitted => FaultCode::Failed,
-        Reason::AbnormalTermination | Reason::DependencyFailed => FaultCode::AbnormalTermination,
-        Reason::SpawnError => FaultCode::SpawnError,
-        Reason::AlreadyStarted => FaultCode::AlreadyStarted,
-        Reason::NotRunning => FaultCode::NotRunning,
-        Reason::AlreadyAdded => FaultCode::AlreadyAdded,
-        Reason::StillRunning => FaultCode::StillRunning,
-        Reason::CannotReread => FaultCode::CantReread,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use supervisord_config::diff::{ChangedGroup, Difference, GroupChange};
+    use supervisord_core::call::{Reason, Refusal};
 
     use super::*;
-
-    #[test]
-    fn refusals_are_faults_with_the_original_texts() {
-        let fault = fault(&Refusal::new(Reason::ShuttingDown));
-        assert_eq!((fault.code, fault.text.as_str()), (6, "SHUTDOWN_STATE"));
-        let fault = super::fault(&Refusal::with(Reason::UnknownName, "a:b"));
-        assert_eq!((fault.code, fault.text.as_str()), (10, "BAD_NAME: a:b"));
-    }
 
     #[test]
     fn each_process_has_its_own_status() {

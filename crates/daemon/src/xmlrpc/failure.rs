@@ -3,9 +3,9 @@
 use supervisord_core::call::Refusal;
 use supervisord_wire::fault::Fault;
 
-use super::encode;
-use crate::api;
 use crate::blocking::NotDone;
+use crate::calls::CallFailure;
+use crate::refusal_fault::fault;
 
 /// Why a method has no result.
 pub(super) enum Failure {
@@ -23,21 +23,21 @@ impl From<Fault> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
-        Failure::Fault(encode::fault(&refusal))
+        Failure::Fault(fault(&refusal))
     }
 }
 
-impl From<api::CallFailure> for Failure {
-    fn from(failure: api::CallFailure) -> Failure {
+impl From<CallFailure> for Failure {
+    fn from(failure: CallFailure) -> Failure {
         match failure {
-            api::CallFailure::Refused(refusal) => refusal.into(),
-            api::CallFailure::Ended => Failure::Ended,
+            CallFailure::Refused(refusal) => refusal.into(),
+            CallFailure::Ended => Failure::Ended,
         }
     }
 }
 
 impl From<NotDone> for Failure {
     fn from(why: NotDone) -> Failure {
-        api::CallFailure::from(why).into()
+        CallFailure::from(why).into()
     }
 }

@@ -5,7 +5,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde::Serialize;
 use supervisord_core::call::{Reason, Refusal};
 
-use crate::api::CallFailure;
+use crate::calls::CallFailure;
 use crate::network::reply::Reply;
 
 const MEDIA_TYPE: &str = "application/problem+json";

@@ -4,7 +4,8 @@ use supervisord_core::actor::Actor;
 use supervisord_core::call::{Call, CallOutcome, Reason, Refusal};
 
 use super::refusal;
-use crate::api::{Api, CallFailure};
+use crate::api::Api;
+use crate::calls::CallFailure;
 use crate::network::dates::ctime;
 
 /// What a button does.

@@ -6,14 +6,14 @@ use supervisord_core::call::{Reason, Refusal};
 use supervisord_wire::fault::Fault;
 
 use crate::network::reply::Reply;
-use crate::xmlrpc;
+use crate::refusal_fault::fault;
 
 /// What stands on the page. The original shows the faults of its remote procedure calls.
 pub fn text(refusal: &Refusal) -> String {
     match (refusal.reason, &refusal.detail) {
         (Reason::NotPermitted, Some(detail)) => format!("Refused: {detail}"),
         _ => {
-            let Fault { code, text } = xmlrpc::fault(refusal);
+            let Fault { code, text } = fault(refusal);
             format!("unexpected rpc fault [{code}] {text}")
         }
     }
