@@ -1,10 +1,13 @@
 //! What `supervisorctl` has beyond the original's.
 
+use std::process::Command;
+
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::programs::{CAT, IDLE, TEAM};
 use crate::harness::terminal::Terminal;
-use crate::harness::{Daemon, Scene, Subject, only_ours};
+use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
 /// A daemon with `cat`, `idle` (which is not started) and the group `team`.
 fn daemon(name: &str) -> Daemon {
@@ -289,5 +292,104 @@ fn selectors_stand_where_names_do_and_a_name_wins() {
         assert_eq!(lines(&["stop", "state=RUNING"]), [misspelt]);
         assert_eq!(lines(&["why", "state=RUNING"]), [misspelt]);
         assert_eq!(daemon.ctl(&["wait", "team:m*", "--for", "ready"]).code, 0);
+    });
+}
+
+/// Programs that write lines to both of their streams when they are told to.
+const WRITERS: &str = "[program:one]\ncommand={dir}/write one\nstdout_logfile={dir}/one.log\nstderr_logfile={dir}/one.err\n\
+    [program:two]\ncommand={dir}/write two\nstdout_logfile={dir}/two.log\nstderr_logfile={dir}/two.err\n\
+    [program:none]\ncommand=sleep 1000\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+const WRITER: &str = "#!/bin/sh\nfor i in 1 2 3; do echo \"$1 $i\"; echo \"$1 error $i\" >&2; done\nwhile read line; do echo \"$1 $line\"; done\n";
+
+#[test]
+fn logs_of_several_programs_are_one_stream() {
+    only_ours(|| {
+        let mut daemon = Scene::with("logs", WRITERS).script("write", WRITER).start(Subject::Ours);
+        daemon.wait_until("all is written", |daemon| {
+            ["one", "two"].iter().all(|name| daemon.read(&format!("{name}.err")).contains("error 3"))
+                && ["one", "two"].iter().all(|name| daemon.read(&format!("{name}.log")).contains(" 3"))
+        });
+        let ctl = |words: &[&str]| daemon.ctl(words).transcript();
+        assert_eq!(ctl(&["logs", "one"]), "stdout:\none 1\none 2\none 3\n\nexit status 0\n");
+        let both = "stdout:\none | one 2\none | one 3\ntwo | two 2\ntwo | two 3\n\nexit status 0\n";
+        assert_eq!(ctl(&["logs", "-n", "2", "one", "t*", "one"]), both);
+        assert_eq!(ctl(&["logs", "--stderr", "two", "--lines=1"]), "stdout:\ntwo error 3\n\nexit status 0\n");
+        assert_eq!(ctl(&["logs", "none"]), "stdout:\nnone: ERROR (no log file)\n\nexit status 1\n");
+        assert_eq!(ctl(&["logs", "nobody"]), "stdout:\nnobody: ERROR (no such process)\n\nexit status 1\n");
+
+        let mut following = Terminal::ctl(&daemon, &["logs", "-f", "-n", "1", "one", "two"]);
+        following.wait_for("two | two 3", 1);
+        let tell = |daemon: &Daemon, name: &str, line: &str| {
+            daemon.call("supervisor.sendProcessStdin", &[name.into(), format!("{line}\n").as_str().into()]);
+        };
+        tell(&daemon, "one", "hello");
+        following.wait_for("one | one hello", 1);
+        daemon.crash();
+        daemon.start_again();
+        tell(&daemon, "two", "again");
+        following.wait_for("two | two again", 1);
+        tell(&daemon, "one", "\u{1b}[2Jsafe");
+        following.wait_for("one | one safe", 1);
+        following.send("\u{3}");
+        let (shown, code) = following.end();
+        assert_eq!(
+            (code, shown.matches("one 3").count(), shown.matches("hello").count()),
+            (0, 1, 1),
+            "nothing twice: {shown}"
+        );
+    });
+}
+
+#[test]
+fn top_shows_acts_and_leaves_the_terminal_as_it_was() {
+    only_ours(|| {
+        let mut daemon = daemon("top");
+        let mut top = Terminal::ctl(&daemon, &["top"]);
+        top.wait_for("4 programs  1 STOPPED  3 RUNNING", 1);
+        top.send("/idl\r");
+        top.wait_for("only \"idl\" (Esc: all)", 1);
+        top.send("s");
+        daemon.wait_for_state("idle", "RUNNING");
+        top.wait_for("idle: started", 1);
+        top.send("x");
+        top.wait_for("stop idle? y/n", 1);
+        top.send("y");
+        daemon.wait_for_state("idle", "STOPPED");
+        top.send("\r");
+        top.wait_for("idle is STOPPED", 1);
+        let size = Command::new("stty")
+            .args(["-F", &format!("/proc/{}/fd/0", top.pid()), "rows", "40", "cols", "60"])
+            .status();
+        assert!(size.is_ok_and(|status| status.success()), "stty of coreutils");
+        top.wait_for("idle is STOPPED", 2);
+        daemon.crash();
+        top.wait_for("does not answer", 1);
+        daemon.start_again();
+        top.send("qq");
+        let before = top.before.clone();
+        let (after, code) = top.mode_after_end();
+        assert_eq!((after, code), (before, 0));
+    });
+}
+
+#[test]
+fn top_restores_the_terminal_when_a_signal_ends_it() {
+    only_ours(|| {
+        let daemon = daemon("top-signal");
+        for (signal, code) in [(Signal::SIGTERM, 128 + 15), (Signal::SIGINT, 0)] {
+            let top = Terminal::ctl(&daemon, &["top", "--read-only"]);
+            let mut top = top;
+            top.wait_for("read-only", 1);
+            top.send("s");
+            top.wait_for("this view is read-only", 1);
+            processes::signal(top.pid(), signal);
+            let (raw, ended) = top.raw_end();
+            assert!(raw.ends_with("\u{1b}[?25h\u{1b}[?1049l"), "{raw:?}");
+            assert_eq!(ended, code);
+        }
+        assert_eq!(daemon.state_of("idle"), "STOPPED");
+        let refused = daemon.ctl(&["top"]);
+        let expected = "stdout:\nERROR: top needs a terminal; elsewhere there is status --watch\n\nexit status 1\n";
+        assert_eq!(refused.transcript(), expected);
     });
 }

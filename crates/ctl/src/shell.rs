@@ -3,7 +3,6 @@
 mod completion;
 mod editor;
 mod history;
-mod keys;
 mod screen;
 
 use std::io::{self, IsTerminal};
@@ -15,13 +14,13 @@ use supervisord_sys::terminal::{self, RawMode, TypedAhead};
 use crate::console::is_dumb;
 use crate::failure::Failure;
 use crate::interrupt::{exit_by_signal, leave_shell};
+use crate::keys::Decoder;
 use crate::render;
 use crate::session::Session;
 use crate::verbs::{self, Flow};
 use completion::Names;
 use editor::{Editor, Step};
 use history::HistoryFile;
-use keys::Decoder;
 use screen::Screen;
 
 /// Prints the status, then runs line by line until the user leaves or the input ends. The end of a shell is never a

@@ -123,7 +123,7 @@ fn detail(program: &ProgramStatus) -> Option<String> {
 }
 
 /// A length of time in one unit.
-fn span(seconds: i64) -> String {
+pub fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
     match seconds {
         0..120 => format!("{seconds}s"),

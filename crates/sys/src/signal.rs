@@ -32,6 +32,8 @@ pub enum Signal {
     User1,
     /// SIGUSR2.
     User2,
+    /// SIGWINCH: the terminal has another size.
+    WindowChange,
 }
 
 impl Signal {
@@ -49,6 +51,7 @@ impl Signal {
             Signal::Child => libc::SIGCHLD,
             Signal::User1 => libc::SIGUSR1,
             Signal::User2 => libc::SIGUSR2,
+            Signal::WindowChange => libc::SIGWINCH,
         }
     }
 
@@ -62,6 +65,7 @@ impl Signal {
             Signal::Child => "SIGCHLD",
             Signal::User1 => "SIGUSR1",
             Signal::User2 => "SIGUSR2",
+            Signal::WindowChange => "SIGWINCH",
         }
     }
 }

@@ -74,11 +74,33 @@ struct SavedMode {
     id: u64,
     terminal: OwnedFd,
     before: Termios,
+    /// The screen of a program that fills the terminal.
+    screen: Option<OwnedFd>,
 }
+
+/// Shows another screen without a cursor (xterm).
+const ENTER_SCREEN: &[u8] = b"\x1b[?1049h\x1b[?25l";
+
+/// Shows the former screen and the cursor again.
+const LEAVE_SCREEN: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
 impl RawMode {
     /// Puts a terminal into raw mode.
     pub fn enter(terminal: BorrowedFd<'_>, typed_ahead: TypedAhead) -> io::Result<RawMode> {
+        RawMode::enter_with(terminal, typed_ahead, None)
+    }
+
+    /// Puts a terminal into raw mode, and shows an empty screen instead of what was there, which comes back with the old mode.
+    pub fn full_screen(terminal: BorrowedFd<'_>, screen: BorrowedFd<'_>) -> io::Result<RawMode> {
+        RawMode::enter_with(terminal, TypedAhead::Kept, Some(screen))
+    }
+
+    fn enter_with(
+        terminal: BorrowedFd<'_>,
+        typed_ahead: TypedAhead,
+        screen: Option<BorrowedFd<'_>>,
+    ) -> io::Result<RawMode> {
+        let screen = screen.map(|screen| screen.try_clone_to_owned()).transpose()?;
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         let terminal = terminal.try_clone_to_owned()?;
         let before = tcgetattr(&terminal)?;
@@ -95,7 +117,11 @@ impl RawMode {
         // Holds the lock, so that [`restore`] sees the change as soon as it is made.
         let mut changed = SAVED_MODES.lock().unwrap_or_else(PoisonError::into_inner);
         tcsetattr(&terminal, when, &mode)?;
-        changed.push(SavedMode { id, terminal, before });
+        if let Some(screen) = &screen {
+            // A terminal that cannot be written to shows nothing anyway.
+            let _ = fd::write(screen.as_fd(), ENTER_SCREEN);
+        }
+        changed.push(SavedMode { id, terminal, before, screen });
         Ok(RawMode { id })
     }
 }
@@ -113,6 +139,9 @@ impl Drop for RawMode {
 impl SavedMode {
     /// A closed terminal needs no restoration.
     fn restore(self, when: SetArg) {
+        if let Some(screen) = &self.screen {
+            let _ = fd::write(screen.as_fd(), LEAVE_SCREEN);
+        }
         let _ = tcsetattr(&self.terminal, when, &self.before);
     }
 }

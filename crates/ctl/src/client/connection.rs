@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder as Http1, SendRequest};
 use hyper::ext::ReasonPhrase;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use supervisord_config::client::ClientTls;
@@ -69,6 +69,7 @@ impl ConnectionIo {
 
 /// The body of an answer that is read chunk by chunk, with its connection.
 pub(super) struct OpenBody {
+    pub(super) headers: HeaderMap,
     pub(super) runtime: Runtime,
     pub(super) io: ConnectionIo,
     pub(super) body: Incoming,
@@ -145,7 +146,8 @@ impl Connection {
         let Connection { runtime, mut requests, mut io } = self;
         let head = async { requests.send_request(request).await.map_err(broken) };
         let response = runtime.block_on(wait.run(io.until(head)))?;
-        Ok(OpenBody { runtime, io, body: accepted(response)? })
+        let headers = response.headers().clone();
+        Ok(OpenBody { headers, runtime, io, body: accepted(response)? })
     }
 }
 

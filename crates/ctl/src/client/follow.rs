@@ -42,7 +42,7 @@ impl LogStream {
 impl LogStream {
     /// Waits for the next chunk no longer than this: the error says that the time is over.
     pub fn next_within(&mut self, limit: Duration) -> Result<Option<Result<Bytes, ClientError>>, StillOpen> {
-        let LogStream { answer: OpenBody { runtime, io, body }, stopped } = self;
+        let LogStream { answer: OpenBody { runtime, io, body, .. }, stopped } = self;
         let next = io.until(next_chunk(body, stopped));
         runtime.block_on(async { tokio::time::timeout(limit, next).await.map_err(|_| StillOpen) })
     }
@@ -58,7 +58,7 @@ impl Iterator for LogStream {
     /// Waits for the next chunk of the log: raw bytes, which may begin and end inside a character. None when the daemon
     /// ended the stream regularly, or it was stopped.
     fn next(&mut self) -> Option<Result<Bytes, ClientError>> {
-        let LogStream { answer: OpenBody { runtime, io, body }, stopped } = self;
+        let LogStream { answer: OpenBody { runtime, io, body, .. }, stopped } = self;
         runtime.block_on(io.until(next_chunk(body, stopped)))
     }
 }

@@ -61,7 +61,12 @@ impl Client {
         self.stream(EVENTS, after)
     }
 
-    fn stream(&self, path: &str, after: Option<&str>) -> Result<EventStream, ClientError> {
+    /// Like [`Client::events`], with an event `usage` every so many seconds: what programs use of the machine.
+    pub fn usage(&self, every: u32) -> Result<EventStream, ClientError> {
+        self.stream(&format!("{EVENTS}?usage={every}"), None)
+    }
+
+    pub(super) fn stream(&self, path: &str, after: Option<&str>) -> Result<EventStream, ClientError> {
         let credentials = self.credentials.as_ref();
         let mut request = connection::request(&self.url, credentials, Method::GET, path, Bytes::new())?;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -81,7 +86,7 @@ impl Client {
     }
 }
 
-fn path_of(group: &str, name: &str) -> String {
+pub(super) fn path_of(group: &str, name: &str) -> String {
     format!("{PROGRAMS}/{}/{}", segment(group), segment(name))
 }
 

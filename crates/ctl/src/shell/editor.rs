@@ -1,6 +1,6 @@
 //! The editing of one line: it takes keys and returns what to do. The key bindings are those of readline.
 
-use super::keys::Key;
+use crate::keys::Key;
 
 /// The result of a key. Unless noted otherwise, the line must be redrawn.
 #[derive(Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl<'h> Editor<'h> {
             Key::Control('c') => Step::Interrupted,
             Key::Control('\\') => Step::Quit,
             Key::Control('z') => Step::Suspended,
-            Key::Control(_) | Key::Alt(_) | Key::Unknown => Step::Refused,
+            Key::Control(_) | Key::Alt(_) | Key::PageUp | Key::PageDown | Key::Escape | Key::Unknown => Step::Refused,
         }
     }
 
@@ -274,8 +274,8 @@ impl<'h> Editor<'h> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::keys::Decoder;
     use super::*;
+    use crate::keys::Decoder;
 
     const HISTORY: [&str; 3] = ["status", "start cat", "stop cat"];
 

@@ -3,11 +3,14 @@
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Verb};
 use super::watch::WATCH;
 use super::wide::{JSON, WIDE};
-use super::{configuration, control, daemon, events, foreground, health, help, listing, logs, mcp, reload, wait, why};
+use super::{
+    configuration, control, daemon, events, foreground, health, help, listing, logs, mcp, merged_logs, reload, top,
+    wait, why,
+};
 use crate::status;
 
 /// All actions, in alphabetical order.
-pub static VERBS: [Verb; 29] = [
+pub static VERBS: [Verb; 31] = [
     Verb {
         name: "EOF",
         daemon_check: DaemonCheck::Unchecked,
@@ -97,6 +100,7 @@ pub static VERBS: [Verb; 29] = [
         help: None,
         run: help::help,
     },
+    merged_logs::VERB,
     Verb {
         name: "maintail",
         daemon_check: DaemonCheck::Checked,
@@ -279,6 +283,7 @@ pub static VERBS: [Verb; 29] = [
         ),
         run: logs::tail,
     },
+    top::VERB,
     Verb {
         name: "update",
         daemon_check: DaemonCheck::Unchecked,

@@ -23,6 +23,8 @@ impl Control {
                 Signal::User2 => self.input(SupervisorInput::ReopenSignal),
                 Signal::Child => self.reap_and_report(),
                 Signal::User1 => self.begin_upgrade(None),
+                // The daemon does not draw.
+                Signal::WindowChange => {}
             }
         }
     }

@@ -17,10 +17,14 @@ pub enum Key {
     Right,
     Up,
     Down,
+    PageUp,
+    PageDown,
     Home,
     End,
     WordLeft,
     WordRight,
+    /// Escape alone, see [`Decoder::end_escape`].
+    Escape,
     /// An unknown sequence.
     Unknown,
 }
@@ -28,7 +32,8 @@ pub enum Key {
 /// The longest sequence, in bytes.
 const MAX_SEQUENCE_BYTES: usize = 32;
 
-/// Collects bytes until they form a key. As in readline, Escape waits for the next key.
+/// Collects bytes until they form a key. As in readline, Escape waits for the next key, unless
+/// its end is said.
 #[derive(Debug, Default)]
 pub struct Decoder {
     pending: Vec<u8>,
@@ -49,6 +54,19 @@ impl Decoder {
             self.pending.clear();
         }
         key
+    }
+}
+
+impl Decoder {
+    /// Whether Escape has been taken, which may be the beginning of another key.
+    pub fn has_escape(&self) -> bool {
+        self.pending == [0x1b]
+    }
+
+    /// The key of an Escape that nothing has followed.
+    pub fn end_escape(&mut self) -> Option<Key> {
+        let has_escape = self.has_escape();
+        has_escape.then(|| self.pending.clear()).map(|()| Key::Escape)
     }
 }
 
@@ -99,6 +117,8 @@ fn sequence_key(sequence: &[u8]) -> Option<Key> {
         (b'H', _) | (b'~', b"1" | b"7") => Key::Home,
         (b'F', _) | (b'~', b"4" | b"8") => Key::End,
         (b'~', b"3") => Key::Delete,
+        (b'~', b"5") => Key::PageUp,
+        (b'~', b"6") => Key::PageDown,
         _ => Key::Unknown,
     })
 }
@@ -133,12 +153,16 @@ mod tests {
             (b"\x1bOF", Key::End),
             (b"\x1b[[A", Key::Up),
             (b"\x1b[200~", Key::Unknown),
+            (b"\x1b[5~", Key::PageUp),
+            (b"\x1b[6~", Key::PageDown),
             (b"\x1bf", Key::Alt('f')),
             (b"\x1b\x7f", Key::Alt('\u{7f}')),
             (b"\x1b\xc3\xa9", Key::Alt('é')),
         ] {
             assert_eq!(keys(bytes), [key], "{bytes:?}");
         }
+        let mut decoder = Decoder::default();
+        assert_eq!((decoder.take(0x1b), decoder.end_escape(), decoder.end_escape()), (None, Some(Key::Escape), None));
         let mut endless = b"\x1b[".to_vec();
         endless.extend([b'1'; MAX_SEQUENCE_BYTES]);
         assert_eq!(keys(&endless), [Key::Unknown]);

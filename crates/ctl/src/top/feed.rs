@@ -1,0 +1,179 @@
+//! News from the daemon, which threads of their own wait for, so that keys are obeyed while it does not answer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+use std::{io, mem};
+
+use super::inbox::Outbox;
+use super::news::{Details, News};
+use super::target::{Action, Target};
+use crate::client::{Client, ClientError, ServerUrl, Stopper};
+use crate::settings::Settings;
+
+/// The least time between two readings of all programs.
+const LEAST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The pause before another attempt to reach a daemon that does not answer.
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
+
+/// How often the daemon counts what programs use, in seconds.
+const USAGE_EVERY: u32 = 2;
+
+/// How many bytes of a log are shown at most.
+const LOG_BYTES: i64 = 32 << 10;
+
+/// The threads. They end when this is dropped, once they notice.
+pub struct Feed {
+    closing: Closing,
+    acts: Sender<(Action, String)>,
+    looks: Sender<Target>,
+}
+
+/// Ends the streams of the threads.
+#[derive(Clone, Default)]
+struct Closing {
+    is_closing: Arc<AtomicBool>,
+    stoppers: Arc<Mutex<Vec<Stopper>>>,
+}
+
+impl Closing {
+    fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::SeqCst)
+    }
+
+    /// Ends a stream at the end.
+    fn stops(&self, stopper: Stopper) {
+        if self.is_closing() {
+            stopper.stop();
+        }
+        self.stoppers.lock().unwrap_or_else(PoisonError::into_inner).push(stopper);
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.closing.is_closing.store(true, Ordering::SeqCst);
+        let stoppers = mem::take(&mut *self.closing.stoppers.lock().unwrap_or_else(PoisonError::into_inner));
+        stoppers.iter().for_each(Stopper::stop);
+    }
+}
+
+impl Feed {
+    /// Starts the threads.
+    pub fn start(settings: &Settings, outbox: Outbox) -> io::Result<Feed> {
+        let closing = Closing::default();
+        let (acts, to_do) = channel();
+        let (looks, to_see) = channel();
+        let feed = Feed { closing: closing.clone(), acts, looks };
+        spawn("programs", settings, &outbox, {
+            let closing = closing.clone();
+            move |client, outbox| watch_programs(client, outbox, &closing)
+        })?;
+        spawn("usage", settings, &outbox, move |client, outbox| watch_usage(client, outbox, &closing))?;
+        spawn("actions", settings, &outbox, move |client, outbox| act_all(client, outbox, &to_do))?;
+        spawn("details", settings, &outbox, move |client, outbox| look_all(client, outbox, &to_see))?;
+        Ok(feed)
+    }
+
+    /// Does something to a program.
+    pub fn act(&self, action: Action, name: String) {
+        // The thread lives as long as this.
+        drop(self.acts.send((action, name)));
+    }
+
+    /// Asks for more of a program.
+    pub fn look(&self, target: Target) {
+        drop(self.looks.send(target));
+    }
+}
+
+fn spawn(
+    name: &str,
+    settings: &Settings,
+    outbox: &Outbox,
+    work: impl FnOnce(Client, Outbox) + Send + 'static,
+) -> io::Result<()> {
+    let url = ServerUrl::parse(&settings.server_url).map_err(io::Error::other)?;
+    let mut client = Client::new(url, settings.credentials());
+    client.set_tls(settings.tls.clone());
+    let outbox = outbox.clone();
+    thread::Builder::new().name(name.to_owned()).spawn(move || work(client, outbox)).map(drop)
+}
+
+fn watch_programs(mut client: Client, outbox: Outbox, closing: &Closing) {
+    while !closing.is_closing() {
+        if let Err(error) = watch_once(&mut client, &outbox, closing)
+            && !closing.is_closing()
+        {
+            outbox.send(News::Lost(error.to_string()));
+        }
+        thread::sleep(RECONNECT_AFTER);
+    }
+}
+
+/// Reads all programs now and whenever something has changed, until the stream ends.
+fn watch_once(client: &mut Client, outbox: &Outbox, closing: &Closing) -> Result<(), ClientError> {
+    // First, so that no change is missed.
+    let changes = client.changes()?;
+    closing.stops(changes.stopper());
+    for change in changes {
+        change?;
+        outbox.send(News::Programs(client.programs()?));
+        thread::sleep(LEAST_PAUSE);
+    }
+    Err(ClientError::Closed)
+}
+
+fn watch_usage(client: Client, outbox: Outbox, closing: &Closing) {
+    while !closing.is_closing() {
+        if let Ok(events) = client.usage(USAGE_EVERY) {
+            closing.stops(events.stopper());
+            for event in events.map_while(Result::ok).filter(|event| event.name == "usage") {
+                if let Ok(usage) = serde_json::from_str(&event.data) {
+                    outbox.send(News::Usage(usage));
+                }
+            }
+        }
+        thread::sleep(RECONNECT_AFTER);
+    }
+}
+
+fn act_all(mut client: Client, outbox: Outbox, to_do: &Receiver<(Action, String)>) {
+    for (action, name) in to_do {
+        let done = match action {
+            Action::Start => client.start_process(&name, true),
+            Action::Stop => client.stop_process(&name, true),
+            Action::Restart => match client.stop_process(&name, true) {
+                // It may be down already.
+                Ok(()) | Err(ClientError::Fault(_)) => client.start_process(&name, true),
+                Err(error) => Err(error),
+            },
+            Action::HangUp => client.signal_process(&name, "HUP"),
+            Action::ClearLogs => client.clear_logs(&name),
+        };
+        let text = match &done {
+            Ok(()) => format!("{name}: {}", action.done()),
+            Err(error) => format!("{name}: could not be {}: {error}", action.done()),
+        };
+        outbox.send(News::Done { text, is_failure: done.is_err() });
+    }
+}
+
+fn look_all(mut client: Client, outbox: Outbox, to_see: &Receiver<Target>) {
+    while let Ok(target) = to_see.recv() {
+        // Only the last one matters.
+        let target = to_see.try_iter().last().unwrap_or(target);
+        let why = match client.why(&target.group, &target.name) {
+            Ok(explanation) => explanation.explanation,
+            Err(error) => vec![error.to_string()],
+        };
+        let log = client.read_log(&target.namespec(), target.channel, -LOG_BYTES, 0).map_err(|error| match error {
+            ClientError::Fault(_) => "there is no such log".to_owned(),
+            error => error.to_string(),
+        });
+        outbox.send(News::Details(Details { target, why, log }));
+    }
+}
