@@ -70,7 +70,7 @@ fn each_failure_is_explained_with_what_to_do_and_so_after_an_upgrade_and_kill_9(
                 ),
                 (
                     "missing",
-                    &["\n  could not be started: can't find command '/no/such/program'\n", "write its absolute path"],
+                    &["\n  could not be started: can't find command '/no/such/program'\n", "correct the path"],
                 ),
                 ("text", &["is not executable", "chmod +x"]),
                 ("script", &["couldn't exec ", ": ENOENT\n", "or the interpreter in its first line (#!) does not"]),

@@ -39,7 +39,11 @@ pub(super) fn advice(row: &Row) -> Vec<String> {
 /// About a program of which no process could be made: the texts are those of the original.
 fn about_failed_spawn(error: &str) -> Option<String> {
     // The command of a hook fails in the same ways.
-    let option = if error.starts_with(ProgramCommand::PreStart.name()) { "pre_start" } else { "command" };
+    let hook = ProgramCommand::PreStart.name();
+    let option = match error.starts_with(hook) {
+        true => hook.trim_end_matches(" hook").replace('-', "_"),
+        false => "command".to_owned(),
+    };
     if let Some((_, name)) = error.split_once("can't find command ") {
         let name = name.trim_end_matches(')').trim_matches(['\'', '"']);
         return Some(match name.contains('/') {
@@ -61,7 +65,7 @@ fn about_failed_spawn(error: &str) -> Option<String> {
         ("Too many processes in process table", "allow the user more processes: see `minprocs` and ulimit -u"),
     ];
     let (_, text) = KNOWN.into_iter().find(|(part, _)| error.contains(part))?;
-    Some(text.replace("OPTION", option))
+    Some(text.replace("OPTION", &option))
 }
 
 fn about_end(end: &LastEnd, row: &Row) -> Option<String> {
