@@ -68,10 +68,7 @@ fn each_failure_is_explained_with_what_to_do_and_so_after_an_upgrade_and_kill_9(
                         "what to do: start it again, when that is mended: supervisorctl start trace\n",
                     ][..],
                 ),
-                (
-                    "missing",
-                    &["\n  could not be started: can't find command '/no/such/program'\n", "correct the path"],
-                ),
+                ("missing", &["\n  could not be started: can't find command '/no/such/program'\n", "correct the path"]),
                 ("text", &["is not executable", "chmod +x"]),
                 ("script", &["couldn't exec ", ": ENOENT\n", "or the interpreter in its first line (#!) does not"]),
                 ("nowhere", &["couldn't chdir to ", "what to do: the directory ", " does not exist: make it"]),
