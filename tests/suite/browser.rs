@@ -4,6 +4,7 @@ mod access;
 mod driver;
 mod hostile;
 mod page;
+mod program;
 mod scale;
 mod table;
 mod without_script;

@@ -25,7 +25,7 @@ command=sleep 1000
 autostart=false
 ";
 
-const VIEWS: [&str; 3] = ["#/", "#/dependencies", "#/configuration"];
+const VIEWS: [&str; 5] = ["#/", "#/programs/broken/broken", "#/dependencies", "#/configuration", "#/log"];
 
 /// The source of axe-core, an accessibility checker.
 fn checker() -> String {

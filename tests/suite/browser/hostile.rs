@@ -1,9 +1,25 @@
 //! Whatever programs are called and write stays text.
 
-use super::open;
+use super::page::Page;
+use super::{open, scene};
+use crate::harness::Subject;
 
 /// Names that would be markup, run backwards, or are very long.
 const NAMES: [&str; 4] = ["\"><u>bold&amp;", "safe\u{202e}gpj.exe", "a'b\"c&d;#?%20..", "LONG"];
+
+/// Bytes that would be markup, terminal commands, invalid UTF-8 and a very long line.
+const OUTPUT: &str = r#"#!/usr/bin/env python3
+import os, sys, time
+markup = b"<img src=x onerror=window.broken=1><script>window.broken=1</script>"
+for channel in (1, 2):
+    os.write(channel, b"\033[31mred\033[0m plain\n")
+    os.write(channel, b"\033]0;title\007\033[2J\033[Hcleared\n")
+    os.write(channel, b"invalid \xff\xfe bytes \x00 and \xe2\x80\xae backwards\n")
+    os.write(channel, b"progress 1%\rprogress 100%\n")
+    os.write(channel, b"z" * 50000 + b"\n")
+    os.write(channel, markup + b"\n")
+time.sleep(1000)
+"#;
 
 fn long() -> String {
     "x".repeat(200)
@@ -40,4 +56,30 @@ fn names_that_are_markup_stay_text() {
         page.run("location.hash = '#/'");
         page.wait("all are listed", &format!("return {listed}.length === 4"));
     }
+}
+
+#[test]
+fn what_programs_write_stays_text() {
+    let program = "[program:loud]\ncommand=python3 {dir}/loud.py\nstartsecs=0\n";
+    let daemon = scene("browser-bytes", program).script("loud.py", OUTPUT).start(Subject::Ours);
+    let page = Page::open(&daemon);
+    page.wait_for_row("loud:loud", "Running");
+    page.go_to_program("loud", "loud");
+    for channel in ["stdout", "stderr"] {
+        page.click(&format!("#tab-{channel}"));
+        let line = |text: &str, script: &str| {
+            let find = format!(
+                "const line = [...document.querySelectorAll('.log-line')].find((line) => line.textContent.includes({}));",
+                serde_json::Value::from(text)
+            );
+            page.wait(text, &format!("{find} return line !== undefined && ({script})"));
+        };
+        line("<script>window.broken=1</script>", "line.children.length === 0");
+        line("red plain", "getComputedStyle(line.querySelector('.ansi-ink-1')).color !== getComputedStyle(line).color");
+        line("cleared", "line.textContent === 'cleared'");
+        line("invalid \u{fffd}\u{fffd} bytes \u{2400} and <U+202E> backwards", "true");
+        line("progress 100%", "line.textContent === 'progress 100%'");
+        line("zzzz", "line.textContent.length <= 10000");
+    }
+    assert_eq!(page.run("return window.broken === undefined && document.title.includes('running')"), true);
 }

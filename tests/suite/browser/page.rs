@@ -53,6 +53,12 @@ impl Page {
         self.browser.command("POST", "/url", &json!({"url": format!("{}{path}", self.address)}));
     }
 
+    /// Goes to the view of a program.
+    pub fn go_to_program(&self, group: &str, name: &str) {
+        self.go(&format!("#/programs/{group}/{name}"));
+        self.wait("the program is shown", "return document.querySelector('.view-program h1') !== null");
+    }
+
     /// Does not fail because of messages of the console with this text.
     pub fn expect_message(&mut self, text: &'static str) {
         self.expected.push(text);
@@ -145,6 +151,14 @@ impl Page {
     /// Prints the page: the width and the text that paper would show.
     pub fn emulate_paper(&self) {
         self.browser.devtools("Emulation.setEmulatedMedia", &json!({"media": "print"}));
+    }
+
+    /// Takes the streams away from pages that are opened meanwhile, as a proxy does that holds them back.
+    pub fn run_without_streams(&self, test: impl FnOnce()) {
+        let source = "window.EventSource = class extends EventTarget { close() {} get readyState() { return 0; } };";
+        let added = self.browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": source}));
+        test();
+        self.browser.devtools("Page.removeScriptToEvaluateOnNewDocument", &added);
     }
 
     /// Runs no scripts of pages from the next one on.

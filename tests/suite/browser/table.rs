@@ -1,7 +1,8 @@
 //! The table of programs: live, searched, filtered, and what its buttons and keys do.
 
-use super::open;
 use super::page::{DOWN, ENTER, ESCAPE, LEFT, Page};
+use super::{open, scene};
+use crate::harness::Subject;
 
 const PROGRAMS: &str = "
 [program:cat]
@@ -48,7 +49,9 @@ fn the_table_shows_what_runs_and_why_something_does_not() {
 
 #[test]
 fn changes_are_shown_as_they_happen() {
-    let (daemon, page) = open("browser-live", PROGRAMS);
+    let (daemon, mut page) = open("browser-live", PROGRAMS);
+    // The page may ask for programs of a group that has just been removed, and then reads all.
+    page.expect_message("/api/v1/programs");
     page.wait_for_row("cat:cat", "Running");
     daemon.call("supervisor.stopProcess", &["cat".into()]);
     page.wait_for_row("cat:cat", "Stopped");
@@ -120,9 +123,8 @@ fn search_filters_and_folding_narrow_the_table() {
 
 #[test]
 fn the_keyboard_is_enough() {
-    let (mut daemon, mut page) = open("browser-keys", PROGRAMS);
+    let (mut daemon, page) = open("browser-keys", PROGRAMS);
     daemon.wait_for_state("broken", "FATAL");
-    page.expect_message("/logs/");
     wait_for_names(&page, "broken cat idle team one two");
     page.press(&[DOWN, DOWN]);
     page.wait("cat has the focus", "return document.activeElement.dataset.key === 'cat:cat'");
@@ -148,4 +150,28 @@ fn the_keyboard_is_enough() {
     page.wait("the view of cat is open", "return location.hash === '#/programs/cat/cat'");
     page.press(&[ESCAPE]);
     page.wait("the table is back", "return document.querySelector('.view-table') !== null");
+}
+
+/// A proxy may hold back what a server sends little by little.
+#[test]
+fn without_a_stream_the_page_asks_again_and_again() {
+    let mut daemon = scene("browser-polling", PROGRAMS).start(Subject::Ours);
+    daemon.wait_for_state("cat", "RUNNING");
+    let page = Page::blank(&daemon);
+    page.run_without_streams(|| {
+        page.go("");
+        page.wait_for_row("cat:cat", "Running");
+        daemon.call("supervisor.stopProcess", &["cat".into()]);
+        page.wait_for_row("cat:cat", "Stopped");
+        page.wait("it says so", "return document.querySelector('.link').textContent === 'Every 3 s'");
+    });
+}
+
+#[test]
+fn cpu_and_memory_are_shown() {
+    let (_daemon, page) = open("browser-usage", PROGRAMS);
+    page.wait_for_row("cat:cat", "MB");
+    page.wait_for_row("cat:cat", "%");
+    page.go_to_program("cat", "cat");
+    page.wait_for_text("peak ");
 }

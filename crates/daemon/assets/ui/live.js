@@ -41,7 +41,11 @@ export class Live {
       return;
     }
     this.visit += 1;
-    this.later('load', OPENING, () => this.load());
+    // A proxy that holds the stream back may hold back its head as well, so that it neither opens nor fails.
+    this.later('load', OPENING, () => {
+      this.load();
+      this.poll();
+    });
     this.connect();
   }
 
