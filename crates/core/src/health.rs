@@ -21,6 +21,9 @@ use crate::time::Now;
 /// The longest text of a result that is kept, in bytes.
 const MOST_TEXT: usize = 200;
 
+/// The shortest time between heartbeats that a process can ask for: less than this, no scheduler can keep.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
 /// How a process is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HealthStatus {
@@ -240,19 +243,24 @@ impl HealthProgress {
         if was_good && is_good { Checked::AsBefore } else { Checked::Noted }
     }
 
-    /// The process says that it is alive. Whether that is news.
-    pub fn beat(&mut self, policy: &HealthPolicy, now: Duration) -> bool {
+    /// The process says that it is alive. Whether that is news. In the second in which it became unhealthy it does not count:
+    /// each change is an event and a line of the log, and a process that says both in a loop must not flood them.
+    pub fn beat(&mut self, policy: &HealthPolicy, now: Now) -> bool {
         let Some(interval) = self.heartbeat_interval(policy) else { return false };
+        if self.heartbeat.is_missing && self.last.as_ref().is_some_and(|last| last.at == now.epoch()) {
+            return false;
+        }
         let is_news = self.heartbeat.is_missing || !self.heartbeat.has_come;
-        self.heartbeat.due = Some(now.saturating_add(interval));
+        self.heartbeat.due = Some(now.mono.saturating_add(interval));
         (self.heartbeat.has_come, self.heartbeat.is_missing) = (true, false);
         self.judge(policy);
         is_news
     }
 
-    /// The process asks for another time between heartbeats, which counts from now on.
+    /// The process asks for another time between heartbeats, which counts from now on, and is at least [`SHORTEST_INTERVAL`].
     pub fn set_heartbeat_interval(&mut self, policy: &HealthPolicy, interval: Duration, now: Duration) {
         if policy.heartbeat.is_some() && !interval.is_zero() {
+            let interval = interval.max(SHORTEST_INTERVAL);
             self.heartbeat.interval = Some(interval);
             if self.heartbeat.due.is_some() {
                 self.heartbeat.due = Some(now.saturating_add(interval));

@@ -67,6 +67,8 @@ pub struct Row {
     pub next_start: Option<Duration>,
     /// When it must be ready, on the monotonic clock; none where it is, or need not be.
     pub ready_by: Option<Duration>,
+    /// When the next signal of its stop is sent, on the monotonic clock; none where it is not being stopped.
+    pub next_stop_step: Option<Duration>,
     /// What it has said about itself; none where it has said nothing.
     pub service_status: Option<ServiceStatus>,
     /// Why the last probe for its readiness failed; none where it is ready, or is not probed.

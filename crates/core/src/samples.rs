@@ -27,6 +27,7 @@ pub fn row(group: &str, name: &str) -> Row {
         restarts: 0,
         next_start: None,
         ready_by: None,
+        next_stop_step: None,
         service_status: None,
         ready_trouble: None,
         runs_until: None,

@@ -104,6 +104,8 @@ struct Member {
     traces: Option<Box<EndTraces>>,
     /// The last request about it that was carried out, but for the automatic start.
     last_request: Option<Arc<LastRequest>>,
+    /// How often its programs have said that another process is their main one.
+    other_main_processes: u64,
     /// Its probes while it is getting ready and must be asked.
     probes: Option<Box<ReadinessProbe>>,
     /// Set if the process is an event listener.
@@ -292,6 +294,7 @@ impl Supervisor {
             restarts: member.machine.restarts(),
             next_start: member.machine.next_start(),
             ready_by: member.machine.ready_by(),
+            next_stop_step: member.machine.next_stop_step(),
             service_status: member.machine.service_status().cloned(),
             ready_trouble: member.probes.as_ref().and_then(|probes| probes.trouble()).map(str::to_owned),
             runs_until: member.machine.runs_until(),
@@ -658,6 +661,7 @@ impl Supervisor {
             traces: None,
             last_request: None,
             probes: None,
+            other_main_processes: 0,
             listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
         };
         self.members.insert(id, Box::new(member));

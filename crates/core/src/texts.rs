@@ -52,8 +52,10 @@ pub(crate) fn not_ready(name: &str, failure: impl Display) -> String {
 }
 
 /// The original knows no notifications.
-pub(crate) fn other_main_process(name: &str, pid: u32, other: u32) -> String {
-    format!("{name} (pid {pid}) says that its main process is {other}; pid {pid} goes on to be supervised")
+pub(crate) fn other_main_process(name: &str, pid: u32, other: u32, so_far: u64) -> String {
+    format!(
+        "{name} (pid {pid}) says that its main process is {other}; pid {pid} goes on to be supervised ({so_far} so far)"
+    )
 }
 
 pub(crate) fn gave_up(name: &str, reason: impl Display) -> String {

@@ -92,20 +92,27 @@ fn a_heartbeat_must_come_in_time_and_may_come_back() {
     let policy = policy(|health| health.watchdog = Some(Duration::from_secs(30)));
     let mut health = HealthProgress::begin(&policy, at(0).mono);
     assert_eq!((health.status, health.deadline()), (Starting, Some(at(30).mono)));
-    assert!(health.beat(&policy, at(20).mono), "the first one is news");
-    assert!(!health.beat(&policy, at(21).mono));
+    assert!(health.beat(&policy, at(20)), "the first one is news");
+    assert!(!health.beat(&policy, at(21)));
     assert_eq!((health.status, health.deadline()), (Healthy, Some(at(51).mono)));
     assert!(!health.miss_due_heartbeat(&policy, at(50)));
     assert!(health.miss_due_heartbeat(&policy, at(51)));
     assert_eq!((health.status, health.deadline()), (Unhealthy, None));
     assert_eq!(health.trouble().as_deref(), Some("it sent no WATCHDOG=1 within 30s"));
-    assert!(health.beat(&policy, at(60).mono));
+    assert!(health.beat(&policy, at(60)));
     assert_eq!(health.status, Healthy);
     health.set_heartbeat_interval(&policy, Duration::from_secs(2), at(60).mono);
     assert_eq!(health.deadline(), Some(at(62).mono));
     health.report_trouble(&policy, at(61));
     assert_eq!(health.status, Unhealthy);
     assert_eq!(health.trouble().as_deref(), Some("it sent WATCHDOG=trigger"));
+    assert!(!health.beat(&policy, at(61)), "not in the same second: that would flood the log and the events");
+    assert_eq!(health.status, Unhealthy);
+    assert!(health.beat(&policy, at(62)));
+    assert_eq!(health.status, Healthy);
+    health.set_heartbeat_interval(&policy, Duration::from_micros(1), at(62).mono);
+    assert!(health.miss_due_heartbeat(&policy, at(63)));
+    assert_eq!(health.trouble().as_deref(), Some("it sent no WATCHDOG=1 within 10ms"));
 }
 
 #[test]
@@ -117,7 +124,7 @@ fn with_checks_and_a_heartbeat_both_must_be_good() {
     });
     let mut health = HealthProgress::begin(&policy, at(0).mono);
     assert_eq!(check(&mut health, &policy, 0, true), (Starting, 30));
-    health.beat(&policy, at(1).mono);
+    health.beat(&policy, at(1));
     assert_eq!(health.status, Healthy);
     for second in [30, 60, 90] {
         check(&mut health, &policy, second, false);

@@ -189,6 +189,11 @@ impl Machine {
         self.progress.timers.get(Timer::ReadyTimeout)
     }
 
+    /// When the next signal of its stop is sent, on the monotonic clock.
+    pub fn next_stop_step(&self) -> Option<Duration> {
+        self.progress.timers.get(Timer::NextStopStep)
+    }
+
     /// How far it has got with being recycled.
     pub fn recycling(&self) -> Recycling {
         self.progress.recycling

@@ -18,6 +18,9 @@ use crate::exit_status::ExitStatus;
 use crate::texts;
 use crate::time::seconds;
 
+/// How long a program can be getting ready, or stopping, because it asks for more time. An option of its own may allow more.
+pub(super) const MOST_EXTENDED: Duration = Duration::from_secs(60 * 60);
+
 impl Machine {
     pub(super) fn start(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let number = if self.is_between_lives() { self.progress.restarts.number.saturating_add(1) } else { 0 };
@@ -142,10 +145,12 @@ impl Machine {
         self.progress.timers.clear(Timer::ReadyTimeout);
     }
 
-    /// Puts a timer off, if it is set and due before.
+    /// Puts a timer off, if it is set and due before, up to [`MOST_EXTENDED`] after the state was entered.
     pub(super) fn extend(&mut self, timer: Timer, time: Duration, at: MachineContext<'_>) {
         if let Some(due) = self.progress.timers.get(timer) {
-            self.progress.timers.set(timer, due.max(at.now.mono.saturating_add(time)));
+            let in_state = u64::try_from(at.now.epoch().saturating_sub(self.progress.since)).unwrap_or(0);
+            let most = MOST_EXTENDED.saturating_sub(Duration::from_secs(in_state));
+            self.progress.timers.set(timer, due.max(at.now.mono.saturating_add(time.min(most))));
         }
     }
 

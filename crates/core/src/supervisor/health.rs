@@ -99,7 +99,7 @@ impl Supervisor {
                 health.set_heartbeat_interval(policy, interval, now.mono);
             }
             let is_news = match notice {
-                Some(WatchdogNotice::Alive) => health.beat(policy, now.mono),
+                Some(WatchdogNotice::Alive) => health.beat(policy, now),
                 Some(WatchdogNotice::Failed) => {
                     health.report_trouble(policy, now);
                     true

@@ -51,14 +51,21 @@ impl Supervisor {
             status.text = text;
         }
         let (name, pid) = (member.config.identity.name.clone(), member.machine.pid());
-        if member.machine.set_service_status(status) {
-            self.effects.push_back(Effect::PublishRow(id));
-        }
+        let is_news = member.machine.set_service_status(status);
         if let Some(other) = notification.main_pid.filter(|other| *other != pid) {
-            self.log(LogLevel::Info, texts::other_main_process(&name, pid, other));
+            member.other_main_processes += 1;
+            let so_far = member.other_main_processes;
+            // Not each one, because a program can send any number of them.
+            if so_far.is_power_of_two() {
+                self.log(LogLevel::Info, texts::other_main_process(&name, pid, other, so_far));
+            }
+        }
+        if is_news {
+            self.effects.push_back(Effect::PublishRow(id));
         }
         if let Some(time) = notification.extension {
             self.drive_machine(now, id, MachineInput::Extend(time));
+            self.effects.push_back(Effect::RefreshRow(id));
         }
         if notification.ready && is_notified {
             self.drive_machine(now, id, MachineInput::Ready);

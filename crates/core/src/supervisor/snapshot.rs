@@ -161,6 +161,7 @@ impl Supervisor {
             ended: _,
             died: _,
             traces: _,
+            other_main_processes: _,
         } = self.members.get(&id)?.as_ref();
         Some(MemberSnapshot {
             name: config.identity.name.clone(),
@@ -297,6 +298,7 @@ impl Supervisor {
             traces: None,
             last_request,
             probes: None,
+            other_main_processes: 0,
             listener,
         };
         self.members.insert(id, Box::new(member));

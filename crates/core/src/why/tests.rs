@@ -141,7 +141,7 @@ fn each_phase_says_what_comes_next() {
     let stopped = |cause, then| Some(Arc::new(StopDecision { cause, then }));
     let ill = || StopCause::Unhealthy("HTTP status 503".to_owned());
     let overdue = StopCause::MaxRuntime(Duration::from_secs(2));
-    let cases: [(Row, &str); 25] = [
+    let cases: [(Row, &str); 26] = [
         (row("p", ProcessPhase::NeverStarted), "nobody has started it"),
         (
             varied(row("p", ProcessPhase::NeverStarted), |process| process.start.autostart = false),
@@ -205,6 +205,10 @@ fn each_phase_says_what_comes_next() {
         (
             Row { wanted: Wanted::Down, ..row("p", ProcessPhase::Stopping) },
             "it was asked to stop, and has not ended yet",
+        ),
+        (
+            Row { wanted: Wanted::Down, next_stop_step: soon, ..row("p", ProcessPhase::Stopping) },
+            "it was asked to stop, and has not ended yet; the next signal follows in 4.0 s",
         ),
         (row("p", ProcessPhase::Stopped), "it was stopped, and is not started without a request"),
         (

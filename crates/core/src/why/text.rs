@@ -102,10 +102,15 @@ impl Why {
                     | ProcessState::Unknown => format!("it is started again in {wait}"),
                 }
             }
-            Outlook::Stops => match stopped_for(row) {
-                Some(explanation) => format!("it is being stopped ({explanation})"),
-                None => "it was asked to stop, and has not ended yet".to_owned(),
-            },
+            Outlook::Stops => {
+                let stop = match stopped_for(row) {
+                    Some(explanation) => format!("it is being stopped ({explanation})"),
+                    None => "it was asked to stop, and has not ended yet".to_owned(),
+                };
+                let left = row.next_stop_step.map(|at| at.saturating_sub(clock.now.mono));
+                let next = left.map(|left| format!("; the next signal follows in {}", span(left.as_secs_f64())));
+                stop + &next.unwrap_or_default()
+            }
             Outlook::Restarts => match stopped_for(row) {
                 Some(explanation) => format!("it is being stopped, and then started again ({explanation})"),
                 None => "it is being stopped, and then started again".to_owned(),

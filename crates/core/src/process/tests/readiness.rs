@@ -1,4 +1,5 @@
 use super::*;
+use crate::process::starting::MOST_EXTENDED;
 
 /// A program that writes to a descriptor when it is ready.
 fn test(startsecs: i64) -> TestMachine {
@@ -83,6 +84,23 @@ fn a_program_may_have_to_be_ready_before_startsecs_have_passed() {
     let mut test = test(100);
     test.give(MachineInput::Start).pass(90_000);
     assert_eq!((test.state(), test.machine.is_failing()), (Stopping, true));
+}
+
+/// A program could otherwise prevent its stop, and the end of the daemon.
+#[test]
+fn a_program_that_asks_for_ever_more_time_gets_an_hour() {
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    let mut test = test(0);
+    test.give(MachineInput::Start).pass(10_000).give(MachineInput::Extend(WEEK));
+    assert_eq!(test.machine.ready_by().map(|by| by - test.machine.progress().started), Some(MOST_EXTENDED));
+    test.give(MachineInput::Ready).give(MachineInput::Stop);
+    let stopped = test.now.mono;
+    for _ in 0..5 {
+        test.give(MachineInput::Extend(WEEK)).pass(300_000);
+        assert_eq!(test.machine.next_stop_step().map(|next| next - stopped), Some(MOST_EXTENDED));
+    }
+    test.give(MachineInput::Extend(Duration::from_secs(1)));
+    assert_eq!(test.machine.next_stop_step().map(|next| next - stopped), Some(MOST_EXTENDED), "never shortened");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use supervisord_config::probe::Probe;
 use supervisord_config::readiness::ReadyWhen;
 
 use super::*;
+use crate::notification::Notification;
 
 fn probed(name: &str, vary: impl FnOnce(&mut Process)) -> Arc<Group> {
     varied(name, |process| {
@@ -133,4 +134,17 @@ fn what_depends_on_it_starts_when_it_is_ready() {
     assert_eq!((world.pid_of("web"), world.state("watcher")), (0, ProcessState::Running));
     world.answer_probes(&Ok(()));
     assert!(world.pid_of("web") != 0);
+}
+
+#[test]
+fn a_program_cannot_flood_the_log_with_its_main_process() {
+    let mut world = World::started(vec![probed("p", |_| {})]);
+    let run = world.children[&world.pid_of("p")].run;
+    for other in 1..=100 {
+        let notification = Notification { main_pid: Some(other), ..Notification::default() };
+        world.give(SupervisorInput::Notified { run, notification });
+    }
+    let lines: Vec<_> = world.log.iter().filter(|line| line.contains("says that its main process is")).collect();
+    assert_eq!(lines.len(), 7, "the 1st, 2nd, 4th, 8th and so on: {lines:?}");
+    assert!(lines[6].ends_with("goes on to be supervised (64 so far)"), "{}", lines[6]);
 }
