@@ -3,7 +3,7 @@
 //! They exist only while there is such work. Where the system gives no thread, the work is refused: that is a fault of
 //! one request, and never a panic.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,9 @@ const MOST: usize = 32;
 
 /// How long a thread waits for more work.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// After which time work counts as hanging.
+const HANGS_AFTER: Duration = Duration::from_secs(1);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -39,6 +42,9 @@ struct State {
     threads: usize,
     /// How many of them wait for a job.
     idle: usize,
+    /// When the jobs were begun that are being done, by their numbers.
+    begun: BTreeMap<u64, Instant>,
+    next_job: u64,
     is_closed: bool,
 }
 
@@ -68,6 +74,14 @@ impl BlockingThreads {
         result.await.map_err(|_| NotDone::Ended)
     }
 
+    /// Runs what may wait for a disk and has no result. Without a thread it is done on this one, for want of better.
+    pub fn run_detached(&self, work: impl FnOnce() + Send + 'static) {
+        let (job, _) = job(work);
+        if let Err(job) = self.pool.submit(job) {
+            job();
+        }
+    }
+
     /// Runs what takes a processor for a while, and no disk. Without a thread it is done on this one, for want of better.
     pub async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, NotDone> {
         let (job, result) = job(work);
@@ -75,6 +89,25 @@ impl BlockingThreads {
             job();
         }
         result.await.map_err(|_| NotDone::Ended)
+    }
+
+    /// Whether some work has taken longer than it ever should, because a disk or a name server does not answer.
+    pub fn hangs(&self) -> bool {
+        self.pool.state().begun.values().any(|begun| begun.elapsed() >= HANGS_AFTER)
+    }
+
+    /// Waits until no work is being done, but not for longer than this. False where some still is.
+    pub fn wait_until_idle(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        let mut state = self.pool.state();
+        while !state.begun.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.pool.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
     }
 
     /// Ends the threads. Those that are still at work are waited for so long, and then left alone.
@@ -134,9 +167,14 @@ impl Pool {
         let mut state = self.state();
         loop {
             if let Some(job) = state.queue.pop_front() {
+                let number = state.next_job;
+                state.next_job += 1;
+                state.begun.insert(number, Instant::now());
                 drop(state);
                 job();
                 state = self.state();
+                state.begun.remove(&number);
+                self.changed.notify_all();
                 continue;
             }
             if state.is_closed {
@@ -184,6 +222,27 @@ mod tests {
         threads.close(Duration::from_secs(20));
         assert_eq!(threads.pool.state().threads, 0);
         assert_eq!(runtime().block_on(threads.run(|| 3)), Err(NotDone::Ended));
+    }
+
+    #[test]
+    fn it_is_known_whether_work_is_being_done() {
+        let threads = BlockingThreads::default();
+        let (release, held) = mpsc::channel::<()>();
+        runtime().block_on(async {
+            let mut work = Box::pin(threads.run(move || held.recv().is_err()));
+            assert!(tokio::time::timeout(Duration::ZERO, &mut work).await.is_err());
+            while threads.wait_until_idle(Duration::ZERO) {
+                std::thread::yield_now();
+            }
+            assert!(!threads.hangs(), "it has not taken long yet");
+            for begun in threads.pool.state().begun.values_mut() {
+                *begun -= HANGS_AFTER;
+            }
+            assert!(threads.hangs());
+            drop(release);
+            assert_eq!(work.await, Ok(true));
+        });
+        assert!(threads.wait_until_idle(Duration::from_secs(20)) && !threads.hangs());
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub use resume::Reconfigured;
 use survival::Survival;
 use tokens::{KEEPER, NOTIFICATIONS, SIGNALS, WAKER};
 pub use tools::Tools;
-pub use upgrade::{SELF_TEST, UNDERSTOOD};
+pub use upgrade::{NO_ANSWER, SELF_TEST, UNDERSTOOD};
 use upgrade_phase::UpgradePhase;
 
 /// How long the programs wait for plug-ins, which in the original are made before any program is started. Code that

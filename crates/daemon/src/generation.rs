@@ -22,8 +22,9 @@ use supervisord_sys::user::current_name;
 use crate::activity::Activity;
 use crate::adoption::UnidentifiedProcesses;
 use crate::api::{self, Api, Clock, ReadConfig};
+use crate::blocking::BlockingThreads;
 use crate::clock::{local_time, present};
-use crate::control::{ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
+use crate::control::{self, ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::memory_budget::MemoryBudget;
@@ -45,6 +46,9 @@ const FINAL_WRITE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the last child of a killed daemon is waited for.
 const EXEC_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long an upgrade waits at its end for threads that ask a disk or a name server.
+const BLOCKING_LIMIT: Duration = Duration::from_secs(2);
 
 /// The clock of the network plane.
 const CLOCK: Clock = Clock { now: || present().epoch(), local: local_time };
@@ -92,6 +96,8 @@ pub enum GenerationEnd {
     Restart(Box<Config>, u64, Signals),
     /// Another program is to go on.
     HandOver(Box<HandOver<OwnedFd>>, Signals),
+    /// Another program was to go on, but cannot, for this reason: this one goes on.
+    NotHandedOver(Box<HandOver<OwnedFd>>, Signals, &'static str),
 }
 
 impl Generation {
@@ -249,8 +255,15 @@ impl Generation {
             network::task(move || work.run(api))
         });
         let answers = inbox.message_sender.clone();
-        let (prober, probes) =
-            probing::queue(api.descriptors() / 8, move |answer| answers.send(Message::Probed(answer)));
+        let blocking = [api.blocking.clone(), BlockingThreads::default(), BlockingThreads::default()];
+        let [_, for_probes, closing] = blocking.clone();
+        let warnings = activity.clone();
+        let (prober, probes) = probing::queue(
+            api.descriptors() / 8,
+            for_probes,
+            move |answer| answers.send(Message::Probed(answer)),
+            move |text| warnings.log(LogLevel::Warn, text),
+        );
         let tasks = plugin_task.into_iter().chain([network::task(move || probes.run())]).collect();
         let xmlrpc = Responder::new(api, namespaces(&config), plugins.clone());
         let servers_again =
@@ -270,6 +283,8 @@ impl Generation {
             start_dir: start.directory,
             plugins,
             prober,
+            blocking: blocking.to_vec(),
+            closing,
         };
         let resumed = matches!(handed, Some((_, None)));
         let mut control = Control::new(inbox, signals, supervisor, tools).map_err(cannot_start)?;
@@ -300,8 +315,13 @@ impl Generation {
                 pidfile.leave();
                 handed.lock = lock.hand_over();
                 leftover.reap();
+                // The exec of another program waits for all threads, those that a disk holds up, too.
+                let is_idle = blocking.iter().all(|threads| threads.wait_until_idle(BLOCKING_LIMIT));
                 finish_output(output);
-                Ok(GenerationEnd::HandOver(handed, signals))
+                Ok(match is_idle {
+                    true => GenerationEnd::HandOver(handed, signals),
+                    false => GenerationEnd::NotHandedOver(handed, signals, control::NO_ANSWER),
+                })
             }
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! Control sends a [`ProbeRequest`] to a task of the network plane, which runs each probe as a task of its own and answers it
 //! exactly once. Only the end of the plane leaves requests unanswered. The time limit counts from the moment at which the probe
-//! is begun, so that a daemon that is busy makes no program look worse than it is.
+//! is begun, so that a daemon that is busy makes no program look worse than it is. What may wait for a disk or a name server is
+//! asked on another thread. Connections are limited in number, those for readiness apart from those for health.
 
 mod blocking_questions;
 mod connect;
+mod connection_places;
 mod http;
 mod response_head;
 
@@ -17,13 +19,16 @@ use supervisord_config::duration::Shown;
 use supervisord_config::probe::{HttpProbe, HttpTarget, Probe};
 use supervisord_core::supervisor::{ProbePurpose, ProcessId};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 
 use blocking_questions::BlockingQuestions;
 use connect::{Stage, connect_tcp, connect_unix};
+use connection_places::ConnectionPlaces;
 use http::Answered;
+
+use crate::blocking::BlockingThreads;
 
 /// A probe to be run.
 #[derive(Debug)]
@@ -70,26 +75,44 @@ impl Prober {
 pub(crate) struct ProbeWork {
     requests: mpsc::UnboundedReceiver<ProbeRequest>,
     answer: Box<dyn Fn(ProbeAnswer) + Send>,
-    at_once: usize,
+    log: Box<dyn Fn(&str) + Send>,
+    threads: BlockingThreads,
+    connections: usize,
 }
 
-/// The way to the probes, and the work of running them: at most `at_once` at a time. `answer` must not block.
-pub(crate) fn queue(at_once: usize, answer: impl Fn(ProbeAnswer) + Send + 'static) -> (Prober, ProbeWork) {
+/// The way to the probes, and the work of running them, with at most so many `connections` at a time for each purpose. What may
+/// wait for a disk is asked on these threads. `answer` and `log` must not block.
+pub(crate) fn queue(
+    connections: usize,
+    threads: BlockingThreads,
+    answer: impl Fn(ProbeAnswer) + Send + 'static,
+    log: impl Fn(&str) + Send + 'static,
+) -> (Prober, ProbeWork) {
     let (sender, requests) = mpsc::unbounded_channel();
-    (Prober { requests: sender }, ProbeWork { requests, answer: Box::new(answer), at_once })
+    let (answer, log) = (Box::new(answer), Box::new(log));
+    (Prober { requests: sender }, ProbeWork { requests, answer, log, threads, connections })
 }
 
 impl ProbeWork {
     /// Runs what is asked for, until nobody can ask any more.
     pub(crate) async fn run(mut self) {
-        let room = Arc::new(Semaphore::new(self.at_once.max(1)));
+        let log: Rc<dyn Fn(&str)> = Rc::from(self.log as Box<dyn Fn(&str)>);
+        let places = |what| Rc::new(ConnectionPlaces::new(what, self.connections, log.clone()));
+        let (readiness, health) = (places("readiness probes"), places("health checks"));
         let answer: Rc<dyn Fn(ProbeAnswer)> = Rc::from(self.answer as Box<dyn Fn(ProbeAnswer)>);
-        let questions = Rc::new(BlockingQuestions::default());
+        let questions = Rc::new(BlockingQuestions::new(self.threads));
         while let Some(request) = self.requests.recv().await {
-            let Ok(place) = room.clone().acquire_owned().await else { return };
+            let places = match request.purpose {
+                ProbePurpose::Readiness => readiness.clone(),
+                ProbePurpose::Health => health.clone(),
+            };
             let (answer, questions) = (answer.clone(), questions.clone());
             spawn_local(async move {
                 let ProbeRequest { process, purpose, attempt, probe, timeout } = request;
+                let place = match &*probe {
+                    Probe::Http(_) | Probe::Tcp(_) | Probe::Unix(_) => places.take().await,
+                    Probe::File(_) | Probe::Exec(_) => None,
+                };
                 let give = |result| answer(ProbeAnswer { process, purpose, attempt, result });
                 run_probe(&probe, timeout, &questions, give).await;
                 drop(place);
@@ -115,7 +138,7 @@ async fn run_probe(
                 Ok(Some(Answered::Tcp(stream)))
             }
             Probe::Http(HttpProbe { server: HttpTarget::Unix(path), .. }) | Probe::Unix(path) => {
-                let mut stream = connect_unix(path, deadline, &stage).await?;
+                let mut stream = connect_unix(path, questions, deadline, &stage).await?;
                 ask_page(probe, &mut stream, &stage).await?;
                 Ok(Some(Answered::Unix(stream)))
             }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use supervisord_sys::{command, inherited};
 use crate::command_line::{self, Options, ParsedCommandLine};
 use crate::control::{SELF_TEST, UNDERSTOOD};
 use crate::generation::{Generation, GenerationContext, GenerationEnd, Reader, catch_signals};
+use crate::hand_over::HandOver;
 use crate::host::SystemHost;
 use crate::plugins::process::Launcher;
 use crate::start_error::StartError;
@@ -108,12 +110,24 @@ fn supervise(program: &str, options: &Options) -> Result<u8, StartError> {
             }
             GenerationEnd::HandOver(handed, mut signals) => {
                 let (handed, failure) = hand_over::execute(*handed, &mut signals).map_err(StartError)?;
-                let generation = Generation::resume(handed, start)?;
-                generation.log(LogLevel::Error, &format!("not upgraded, going on as before: {failure}"));
-                (generation, signals)
+                (go_on_as_before(handed, start, &failure)?, signals)
+            }
+            GenerationEnd::NotHandedOver(handed, signals, reason) => {
+                (go_on_as_before(*handed, start, reason)?, signals)
             }
         }
     }
+}
+
+/// Goes on after an upgrade that could not be completed.
+fn go_on_as_before(
+    handed: HandOver<OwnedFd>,
+    start: GenerationContext,
+    reason: &str,
+) -> Result<Generation, StartError> {
+    let generation = Generation::resume(handed, start)?;
+    generation.log(LogLevel::Error, &format!("not upgraded, going on as before: {reason}"));
+    Ok(generation)
 }
 
 fn first_generation(program: &str, options: &Options) -> Result<(Generation, Signals), StartError> {

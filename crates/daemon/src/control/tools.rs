@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::child_env::ChildEnv;
 use crate::activity::Activity;
 use crate::api::ReadConfig;
+use crate::blocking::BlockingThreads;
 use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::output::{OutputHandle, ReportBudget, TransitFiles};
@@ -29,6 +30,10 @@ pub struct Tools {
     pub plugins: Arc<Plugins>,
     /// Runs probes without a process.
     pub prober: Prober,
+    /// The threads on which the network plane asks disks and name servers. An upgrade waits for them.
+    pub blocking: Vec<BlockingThreads>,
+    /// The threads on which descriptors are closed that others have sent, which are among them.
+    pub closing: BlockingThreads,
     /// Reads the configuration again, on a thread of its own.
     pub load_config: ReadConfig,
     /// Children are to survive the daemon, should it be killed: where it leaves what the next one needs.

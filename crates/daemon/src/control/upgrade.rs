@@ -17,6 +17,7 @@ use super::Control;
 use super::children::{ChildPlan, LeftoverChildren, Role, SelfTestResult};
 use super::inbox::Message;
 use super::upgrade_phase::UpgradePhase;
+use crate::blocking::BlockingThreads;
 use crate::calls::Reply;
 use crate::clock::present;
 use crate::hand_over::{self, HandOver, HandedKeeper, HandedServer};
@@ -30,6 +31,9 @@ pub const SELF_TEST: &str = "--self-test";
 
 /// What a program that understands the state answers on its stdout. Not every program that ends well is one of ours.
 pub const UNDERSTOOD: &str = "the state is understood";
+
+/// Why there is no upgrade while a question to the system is not answered.
+pub const NO_ANSWER: &str = "a disk or a name server does not respond";
 
 /// How long the program may take to say so.
 const TEST_BOUND: Duration = Duration::from_secs(10);
@@ -114,8 +118,8 @@ impl Control {
         if !self.children.spawner.do_logs_respond(&self.tools) {
             return self.refuse_upgrade(reply, "the log files do not respond, and output could be lost");
         }
-        if self.children.spawner.is_waiting() {
-            return self.refuse_upgrade(reply, "a disk or a name server does not respond");
+        if self.is_disk_hanging() {
+            return self.refuse_upgrade(reply, NO_ANSWER);
         }
         let text = match hand_over::program(&self.tools.start_dir) {
             Ok(program) => format!("upgrading: handing over to the program now on disk ({})", program.display()),
@@ -139,8 +143,18 @@ impl Control {
             && !self.children.is_lingering()
             && (self.replies.is_empty() || deadline <= present().mono)
         {
+            if self.is_disk_hanging() {
+                self.upgrade = UpgradePhase::None;
+                return self.refuse_upgrade(None, NO_ANSWER);
+            }
             self.close_network();
         }
+    }
+
+    /// Whether a thread waits for a disk or a name server: the exec of another program would wait for it as well, and nobody
+    /// would supervise meanwhile.
+    fn is_disk_hanging(&mut self) -> bool {
+        self.children.spawner.is_waiting() || self.tools.blocking.iter().any(BlockingThreads::hangs)
     }
 
     /// Lets the network plane finish while control goes on answering it.

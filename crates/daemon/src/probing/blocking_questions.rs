@@ -4,6 +4,9 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use supervisord_sys::Errno;
@@ -13,7 +16,6 @@ use tokio::task::spawn_local;
 use crate::blocking::BlockingThreads;
 
 /// Asks questions on threads of their own, each subject one question at a time: what hangs costs one thread.
-#[derive(Default)]
 pub(super) struct BlockingQuestions {
     threads: BlockingThreads,
     /// The subjects that are being asked about.
@@ -21,6 +23,11 @@ pub(super) struct BlockingQuestions {
 }
 
 impl BlockingQuestions {
+    /// Asks them on these threads.
+    pub(super) fn new(threads: BlockingThreads) -> BlockingQuestions {
+        BlockingQuestions { threads, subjects: RefCell::default() }
+    }
+
     /// The answer to a question about `subject`. Whoever stops waiting for it leaves the question to itself.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
@@ -52,5 +59,11 @@ impl BlockingQuestions {
         let file = path.to_owned();
         let look = move || fs::metadata(&file).map(drop).map_err(|error| format!("{file}: {}", Errno::from(error)));
         self.ask(path, look).await
+    }
+    /// A connection to a unix socket, which is looked up on a disk. It does not wait for a server that has no room.
+    pub(super) async fn connect(&self, path: &str) -> Result<io::Result<UnixStream>, String> {
+        let socket = path.to_owned();
+        let connect = move || Ok(mio::net::UnixStream::connect(socket).map(|stream| OwnedFd::from(stream).into()));
+        self.ask(path, connect).await
     }
 }

@@ -68,10 +68,32 @@ pub(super) async fn connect_tcp(
 }
 
 /// A connection to a unix socket.
-pub(super) async fn connect_unix(path: &str, deadline: Instant, stage: &Stage) -> Result<UnixStream, String> {
+pub(super) async fn connect_unix(
+    path: &str,
+    questions: &BlockingQuestions,
+    deadline: Instant,
+    stage: &Stage,
+) -> Result<UnixStream, String> {
+    let attempt = || async {
+        match questions.connect(path).await {
+            Ok(Ok(stream)) => UnixStream::from_std(stream).map_err(Unconnected::System),
+            Ok(Err(error)) => Err(Unconnected::System(error)),
+            Err(reason) => Err(Unconnected::NotTried(reason)),
+        }
+    };
+    let connected = patiently(deadline, attempt).await;
     stage.reach(Reached::Address);
-    let connected = patiently(deadline, || UnixStream::connect(path)).await;
-    connected.map_err(|error| format!("{path}: {}", reason(error)))
+    connected.map_err(|error| match error {
+        Unconnected::System(error) => format!("{path}: {}", reason(error)),
+        Unconnected::NotTried(reason) => reason,
+    })
+}
+
+/// Why there is no connection.
+enum Unconnected {
+    System(io::Error),
+    /// Nobody could try.
+    NotTried(String),
 }
 
 /// The addresses of a host. An address needs no look-up, nor does the local host.
@@ -93,22 +115,38 @@ async fn addresses(address: &HostPort, questions: &BlockingQuestions) -> Result<
 
 /// Tries again, until the deadline, what fails because the system or the other end lacks something for the moment: that
 /// says nothing about a program.
-async fn patiently<T, F: Future<Output = io::Result<T>>>(
+async fn patiently<T, E: MayPass, F: Future<Output = Result<T, E>>>(
     deadline: Instant,
     mut attempt: impl FnMut() -> F,
-) -> io::Result<T> {
+) -> Result<T, E> {
     loop {
         match attempt().await {
-            Err(error) if is_passing(&error) && Instant::now() + PATIENCE < deadline => sleep(PATIENCE).await,
+            Err(error) if error.may_pass() && Instant::now() + PATIENCE < deadline => sleep(PATIENCE).await,
             other => return other,
         }
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
-    let passing = [Errno::EAGAIN, Errno::EMFILE, Errno::ENFILE];
-    error.kind() == io::ErrorKind::OutOfMemory
-        || error.raw_os_error().is_some_and(|number| passing.contains(&Errno::new(number)))
+/// A failure that may be over soon.
+trait MayPass {
+    fn may_pass(&self) -> bool;
+}
+
+impl MayPass for io::Error {
+    fn may_pass(&self) -> bool {
+        let passing = [Errno::EAGAIN, Errno::EMFILE, Errno::ENFILE];
+        self.kind() == io::ErrorKind::OutOfMemory
+            || self.raw_os_error().is_some_and(|number| passing.contains(&Errno::new(number)))
+    }
+}
+
+impl MayPass for Unconnected {
+    fn may_pass(&self) -> bool {
+        match self {
+            Unconnected::System(error) => error.may_pass(),
+            Unconnected::NotTried(_) => false,
+        }
+    }
 }
 
 /// The text of an error: that of the system, where it has a number.

@@ -20,7 +20,8 @@ const SHORT: Duration = Duration::from_millis(50);
 /// Runs probes, and gives their results in the order of the requests.
 fn run(probes: &[(&str, Duration)], at_once: usize) -> Vec<Result<(), String>> {
     let (sender, answers) = channel();
-    let (prober, work) = queue(at_once, move |answer| sender.send(answer).expect("the test waits"));
+    let give = move |answer| sender.send(answer).expect("the test waits");
+    let (prober, work) = queue(at_once, BlockingThreads::default(), give, |_| ());
     for (number, (text, timeout)) in probes.iter().enumerate() {
         prober.send(ProbeRequest {
             process: ProcessId(7),
@@ -174,4 +175,39 @@ fn probes_wait_for_their_turn_without_losing_time() {
     let results = run(&[(&hanging, first), (&tcp, less), (&tcp, less)], 1);
     assert_eq!(results, [Err("no answer within 2s".to_owned()), Ok(()), Ok(())]);
     thread.join().expect("it is hung up on");
+}
+
+/// A server without room for another client stands for whatever does not answer.
+#[test]
+fn readiness_and_files_do_not_wait_behind_checks_without_an_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let (sender, answers) = channel();
+    let (said, log) = channel();
+    let give = move |answer| sender.send(answer).expect("the test waits");
+    let note = move |text: &str| said.send(text.to_owned()).expect("the test waits");
+    let (prober, work) = queue(1, BlockingThreads::default(), give, note);
+    let ask = |process, purpose, text: &str| {
+        let probe = Arc::new(Probe::parse(text).expect("a probe"));
+        prober.send(ProbeRequest { process: ProcessId(process), purpose, attempt: 1, probe, timeout: LONG });
+    };
+    let page = format!("http://{address}/");
+    (1..4).for_each(|process| ask(process, ProbePurpose::Health, &page));
+    ask(4, ProbePurpose::Health, "file:/");
+    ask(5, ProbePurpose::Readiness, &format!("tcp://{address}"));
+    let plane = thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let local = LocalSet::new();
+        local.spawn_local(work.run());
+        runtime.block_on(async { tokio::time::timeout(LONG, local).await })
+    });
+    let next = || answers.recv_timeout(LONG).expect("an answer");
+    let mut first: Vec<_> = [next(), next()].into_iter().map(|answer| (answer.process, answer.result)).collect();
+    first.sort_by_key(|(process, _)| process.0);
+    assert_eq!(first, [(ProcessId(4), Ok(())), (ProcessId(5), Ok(()))]);
+    assert_eq!(log.try_iter().filter(|line| line.starts_with("1 health checks have connections")).count(), 1);
+    drop(silent);
+    assert_eq!([next(), next(), next()].into_iter().filter(|answer| answer.result.is_err()).count(), 3);
+    drop(prober);
+    plane.join().expect("it ends").expect("it ends in time");
 }
