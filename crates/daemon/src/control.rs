@@ -9,6 +9,7 @@ mod clear_queue;
 mod clearing;
 mod effects;
 mod exit_status;
+mod foreign_descriptors;
 mod inbox;
 mod keeping;
 mod listener_batching;

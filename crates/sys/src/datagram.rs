@@ -13,6 +13,6 @@ pub struct Datagram {
     pub pid: u32,
     /// The user of that process.
     pub uid: u32,
-    /// The first descriptors that came with it, closed on exec.
+    /// The descriptors that came with it, closed on exec. To close one may block, see [`crate::fd::close_at_once`].
     pub descriptors: Vec<OwnedFd>,
 }

@@ -1,7 +1,7 @@
 //! File descriptors: reading, writing, polling, copying, and their types.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno as NixErrno;
@@ -26,6 +26,14 @@ pub fn read_cached_at(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> i
 /// that is not known. It may block.
 pub fn is_on_memory_file_system(file: BorrowedFd<'_>) -> bool {
     system::is_on_memory_file_system(file)
+}
+
+/// Closes a descriptor that somebody else has opened. A socket does not wait for its peer to take what was sent, whatever its
+/// sender has set (`SO_LINGER`). It may still block where the descriptor is that of a file.
+pub fn close_at_once(descriptor: OwnedFd) {
+    let no = libc::linger { l_onoff: 0, l_linger: 0 };
+    // What is no socket does not linger.
+    let _ = nix::sys::socket::setsockopt(&descriptor, nix::sys::socket::sockopt::Linger, &no);
 }
 
 /// Writes once, possibly only a part. Retries after an interruption by a signal.
@@ -168,7 +176,7 @@ fn uninterrupted<T, E: Into<io::Error>>(mut call: impl FnMut() -> Result<T, E>) 
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::os::fd::{AsFd, OwnedFd};
+    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -301,6 +309,20 @@ mod tests {
                 assert_eq!(read_cached_at(file.as_fd(), &mut buffer, 11).unwrap(), 0);
             }
         }
+    }
+
+    /// It would hang otherwise.
+    #[test]
+    fn a_socket_that_is_to_linger_is_closed_at_once() {
+        use std::io::Write;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_server, _) = listener.accept().unwrap();
+        client.set_nonblocking(true).unwrap();
+        while client.write(&[b'x'; 65536]).is_ok() {}
+        let linger = libc::linger { l_onoff: 1, l_linger: 1000 };
+        nix::sys::socket::setsockopt(&client, nix::sys::socket::sockopt::Linger, &linger).unwrap();
+        close_at_once(client.into());
     }
 
     #[test]

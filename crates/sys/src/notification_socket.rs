@@ -46,6 +46,14 @@ impl NotificationSocket {
         &self.address
     }
 
+    /// Lets others send descriptors, or has the kernel refuse their messages with EPERM.
+    ///
+    /// # Errors
+    /// The system cannot refuse them: Linux before 6.16.
+    pub fn accept_descriptors(&self, accepts: bool) -> io::Result<()> {
+        system::accept_descriptors(self.socket.as_fd(), accepts)
+    }
+
     /// Receives a datagram.
     ///
     /// # Errors
@@ -98,15 +106,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_left_behind() {
+    fn all_descriptors_of_a_datagram_are_taken() {
         let socket = NotificationSocket::open().unwrap();
         let mut buffer = [0; 16];
         send(socket.address(), &[b'x'; 1000], 200);
         let datagram = socket.receive(&mut buffer).unwrap();
         assert_eq!((datagram.length, datagram.is_whole), (16, false));
         assert_eq!(datagram.pid, std::process::id());
-        // More may fit into what is left between headers.
-        assert!((4..=6).contains(&datagram.descriptors.len()), "{}", datagram.descriptors.len());
+        assert_eq!(datagram.descriptors.len(), 200, "the kernel would wait for each that it has to close");
+        send(socket.address(), b"BARRIER=1", 1);
+        assert_eq!(socket.receive(&mut buffer).unwrap().descriptors.len(), 1);
+    }
+
+    #[test]
+    fn descriptors_can_be_refused() {
+        let socket = NotificationSocket::open().unwrap();
+        // Where the kernel cannot refuse them there is nothing to see.
+        if socket.accept_descriptors(false).is_err() {
+            return;
+        }
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let numbers = [null.as_raw_fd()];
+        let from = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        let to = UnixAddr::new_abstract(socket.address().strip_prefix('@').unwrap().as_bytes()).unwrap();
+        let rights = [ControlMessage::ScmRights(&numbers)];
+        let sent = sendmsg(from.as_raw_fd(), &[IoSlice::new(b"X=1")], &rights, MsgFlags::empty(), Some(&to));
+        assert_eq!(sent, Err(nix::errno::Errno::EPERM));
+        send(socket.address(), b"READY=1", 0);
+        let mut buffer = [0; 16];
+        assert_eq!(socket.receive(&mut buffer).unwrap().pid, std::process::id(), "who sent it is known all the same");
+        socket.accept_descriptors(true).unwrap();
         send(socket.address(), b"BARRIER=1", 1);
         assert_eq!(socket.receive(&mut buffer).unwrap().descriptors.len(), 1);
     }

@@ -35,7 +35,7 @@ impl Control {
     /// Takes what programs have sent, while their processes have not been reaped.
     pub(super) fn collect_notifications(&mut self) {
         let mut queue = std::mem::take(&mut self.children.spawner.notifications);
-        let all_taken = queue.collect(|pid| sender(pid, &self.children), &self.tools.activity);
+        let all_taken = queue.collect(|pid| sender(pid, &self.children), &self.tools);
         self.children.spawner.notifications = queue;
         self.has_more_notifications |= !all_taken;
     }
@@ -51,7 +51,7 @@ impl Control {
     pub(super) fn deliver_notifications(&mut self) {
         while let Some(Notified { run, notification, descriptors }) = self.children.spawner.notifications.next() {
             self.input_said(run, SupervisorInput::Notified { run, notification });
-            drop(descriptors);
+            self.children.spawner.notifications.close(descriptors, &self.tools.closing);
         }
     }
 }

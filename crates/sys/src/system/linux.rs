@@ -18,7 +18,7 @@ use crate::{Errno, Pid};
 mod notifications;
 pub(crate) mod trusted_walk;
 
-pub(crate) use notifications::{abstract_name_of, open_notification_socket, receive_datagram};
+pub(crate) use notifications::{abstract_name_of, accept_descriptors, open_notification_socket, receive_datagram};
 
 pub(crate) const CAPABILITIES: Capabilities = LINUX;
 

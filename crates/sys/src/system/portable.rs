@@ -30,6 +30,10 @@ pub(crate) fn abstract_name_of(_socket: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     unsupported()
 }
 
+pub(crate) fn accept_descriptors(_socket: BorrowedFd<'_>, _accepts: bool) -> io::Result<()> {
+    unsupported()
+}
+
 pub(crate) fn receive_datagram(_socket: BorrowedFd<'_>, _buffer: &mut [u8]) -> io::Result<Datagram> {
     unsupported()
 }

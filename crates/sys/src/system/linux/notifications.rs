@@ -7,8 +7,12 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, getsoc
 
 use crate::datagram::Datagram;
 
-/// The most descriptors that are taken with a datagram; the kernel closes all others.
-const MOST_DESCRIPTORS: usize = 4;
+/// The most descriptors that can come with a datagram (`SCM_MAX_FD`). All are taken: those for which there is no room the kernel
+/// closes within the call, which may wait for as long as the sender likes (`SO_LINGER`).
+const MOST_DESCRIPTORS: usize = 253;
+
+/// Whether descriptors can be sent to a socket; from Linux 6.16 on. The C library does not have it yet.
+const SO_PASSRIGHTS: libc::c_int = 83;
 
 /// Space for the headers with the sender and the descriptors.
 const CONTROL_WORDS: usize = {
@@ -29,6 +33,16 @@ pub(crate) fn open_notification_socket(name: &[u8]) -> io::Result<OwnedFd> {
 pub(crate) fn abstract_name_of(socket: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     let address: UnixAddr = getsockname(socket.as_raw_fd())?;
     address.as_abstract().map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+pub(crate) fn accept_descriptors(socket: BorrowedFd<'_>, accepts: bool) -> io::Result<()> {
+    let value = libc::c_int::from(accepts);
+    let (pointer, length) = ((&raw const value).cast(), size_of_val(&value) as libc::socklen_t);
+    // SAFETY: the system reads the number, whose length is given.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_PASSRIGHTS, pointer, length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 pub(crate) fn receive_datagram(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Datagram> {
