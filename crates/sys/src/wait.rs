@@ -38,6 +38,25 @@ pub fn reap() -> Result<Option<(Pid, WaitStatus)>, Errno> {
     }
 }
 
+/// Reaps any one exited child without blocking, after `before` has been called with its process id, which is not used again
+/// until then.
+pub fn reap_after(before: impl FnOnce(Pid)) -> Result<Option<(Pid, WaitStatus)>, Errno> {
+    // SAFETY: all zeros is a valid value of this structure of numbers and pointers.
+    let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `found` may be written to.
+    if unsafe { libc::waitid(libc::P_ALL, 0, &raw mut found, options) } == -1 {
+        return match Errno::last() {
+            Errno::ECHILD | Errno::EINTR => Ok(None),
+            error => Err(error),
+        };
+    }
+    // SAFETY: the call has filled it in for a child, or left it zero.
+    let Some(pid) = Pid::from_raw(unsafe { found.si_pid() }) else { return Ok(None) };
+    before(pid);
+    waitpid(pid.raw(), libc::WNOHANG)
+}
+
 /// Waits until this child exits.
 pub fn wait_for(child: Pid) -> Result<WaitStatus, Errno> {
     loop {

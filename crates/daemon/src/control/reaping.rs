@@ -4,6 +4,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_core::output::last_lines::last_lines;
 use supervisord_core::process::{EndTraces, ExitStatus};
 use supervisord_core::supervisor::SupervisorInput;
+use supervisord_sys::wait;
 
 use super::Control;
 use super::children::{Drained, EndedCommand, Exit};
@@ -26,7 +27,11 @@ impl Control {
         // Once they have been reaped, nobody knows who sent what.
         self.collect_notifications();
         loop {
-            match supervisord_sys::wait::reap() {
+            let reaped = match self.children.runs_probes() {
+                true => wait::reap_after(|pid| self.children.end_group_of_probe(pid)),
+                false => wait::reap(),
+            };
+            match reaped {
                 Ok(Some((pid, status))) => {
                     let exit = self.children.reaped(pid.get(), exit_status(status), present(), self.poll.registry());
                     self.exits.extend(exit);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use mio::Registry;
 use supervisord_core::process::{CommandPlan, KillScope, ProgramCommand};
 use supervisord_core::supervisor::{ProcessId, SpawnFailure, Supervisor};
-use supervisord_sys::signal::SIGTERM;
+use supervisord_sys::Pid;
+use supervisord_sys::signal::{self, SIGKILL, SIGTERM};
 
 use super::role::{CommandChild, Role, Supervised};
 use super::{Children, TimeLimit};
@@ -67,6 +68,23 @@ impl Children {
         }
         // It can only have ended, which is told soon.
         let _ = self.kill(run, SIGTERM, KillScope::Group);
+    }
+
+    /// Whether a probe runs.
+    pub(in crate::control) fn runs_probes(&self) -> bool {
+        self.by_command.keys().any(|(_, command)| !command.is_hook())
+    }
+
+    /// A child has exited, and its process id is not used again yet. What a probe has left behind in its process group is killed:
+    /// it is run again and again, and would fill the system.
+    pub(in crate::control) fn end_group_of_probe(&self, pid: Pid) {
+        let child = self.run_of(pid.get()).and_then(|run| self.living.get(&run));
+        if let Some(Role::Command(child)) = child.map(|child| &child.role)
+            && !child.command.is_hook()
+        {
+            // Normally nobody is left.
+            let _ = signal::kill_group(pid, SIGKILL);
+        }
     }
 
     /// Whom the signal reaches that ends a child at its time limit.
