@@ -42,6 +42,10 @@ pub struct Findings {
     pub unidentified: Option<UnidentifiedProcesses>,
 }
 
+/// Why programs do not survive a daemon that is killed, although the system could do it.
+const NO_PROC: &str = "/proc is not mounted: if this daemon is killed, the next one cannot take over its programs, and starts them \
+                       beside those that still run";
+
 /// A supervisor, and what it takes over.
 pub struct Prepared {
     /// The supervisor.
@@ -64,7 +68,12 @@ impl StartMode {
             complaints,
             unidentified,
         };
-        let Some(paths) = paths(&config.supervisord) else { return Ok(fresh(None, Vec::new(), None)) };
+        let Some(paths) = paths(&config.supervisord) else {
+            let has_no_proc =
+                config.supervisord.adopt && host::CAPABILITIES.take_over && start_time::boot_id().is_none();
+            let complaint = has_no_proc.then(|| NO_PROC.to_owned());
+            return Ok(fresh(None, complaint.into_iter().collect(), None));
+        };
         match adoption::look(&paths, config, directory) {
             Found::Nothing(complaints) => Ok(fresh(None, complaints, None)),
             // Somebody is left, or what somebody wrote last, or a program whose restart is delayed.
