@@ -1,8 +1,10 @@
 //! Programs whose health is checked. The original knows only whether they are alive.
 
+use std::process::Command;
+
 use serde_json::Value;
 
-use crate::harness::{Daemon, Scene, Subject, http, needs, only_ours};
+use crate::harness::{Daemon, Scene, Subject, http, needs, only_ours, processes};
 
 /// The options these tests are about.
 pub const PINNED: &[&str] = &[
@@ -323,6 +325,48 @@ fn a_command_tells_how_a_program_is() {
         daemon.write("mode", "200 OK");
         assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
         wait_for_health(&mut daemon, "job", "healthy");
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// What the daemon lacks says nothing about a program.
+#[test]
+fn a_command_that_cannot_be_run_for_want_of_descriptors_fails_no_check() {
+    only_ours(|| {
+        let text = "[program:good]\ncommand=sleep 1000\nstartsecs=0\ndirectory={dir}\nhealthcheck=exec:sh -c 'echo x >> checks'\n\
+                    healthcheck_interval=100ms\nhealthcheck_retries=1\nhealthcheck_timeout=60s\non_unhealthy=restart\n\
+                    [program:other]\ncommand=sleep 0.1\nstartsecs=0\nautorestart=true\nstartretries=100\n";
+        let mut daemon = Scene::with("want", text).file("checks", "").start(Subject::Ours);
+        wait_for_health(&mut daemon, "good", "healthy");
+        let pid = daemon.pid_of("good");
+        let limit = |daemon: &Daemon, number: &str| {
+            let arguments = ["--pid", &daemon.pid().to_string(), &format!("--nofile={number}:")].map(str::to_owned);
+            let status = Command::new(needs::program("prlimit")).args(arguments).status().expect("it can be executed");
+            assert!(status.success());
+        };
+        limit(&daemon, "8");
+        daemon.wait_until("others cannot be started", |daemon| {
+            times(daemon, "too many open files to spawn 'other'") >= 2
+        });
+        let checks = daemon.read("checks").len();
+        limit(&daemon, "1024");
+        daemon.wait_until("it is checked again", |daemon| daemon.read("checks").len() > checks);
+        assert_eq!((daemon.pid_of("good"), times(&daemon, "unhealthy: good")), (pid, 0), "{}", daemon.log());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// A check is made again and again.
+#[test]
+fn what_a_check_leaves_behind_in_its_process_group_is_killed() {
+    only_ours(|| {
+        let program = "[program:job]\ncommand=sleep 1000\nstartsecs=0\ndirectory={dir}\n\
+                       healthcheck=exec:sh -c 'sleep 1000 & echo $! >> left'\n";
+        let mut daemon = Scene::with("left", &format!("{program}{QUICK}")).file("left", "").start(Subject::Ours);
+        daemon.wait_until("there were several", |daemon| daemon.read("left").lines().count() >= 4);
+        let left: Vec<i32> = daemon.read("left").lines().filter_map(|pid| pid.parse().ok()).collect();
+        daemon.wait_until("they have been killed", |_| left.iter().all(|pid| !processes::alive(*pid)));
+        assert_eq!(health(&daemon, "job")["status"], "healthy");
         assert_eq!(daemon.stop(), 0);
     });
 }

@@ -523,7 +523,9 @@ impl Supervisor {
             Err(failure) => {
                 self.release_socket(id);
                 let input = match failure {
-                    SpawnFailure::Refused(reason) => MachineInput::SpawnFailed(reason),
+                    SpawnFailure::Refused(reason) | SpawnFailure::Exhausted(reason) => {
+                        MachineInput::SpawnFailed(reason)
+                    }
                     SpawnFailure::Unanswered(reason) => MachineInput::SpawnUnanswered(reason),
                 };
                 self.drive_machine(now, id, input);

@@ -19,6 +19,7 @@ mod messages;
 mod notification_queue;
 mod notifications;
 mod offload;
+mod put_off_commands;
 mod readiness;
 mod reaping;
 mod resolve_command;
@@ -57,6 +58,7 @@ use clear_queue::ClearQueue;
 pub use inbox::{Inbox, Message, MessageSender};
 use listener_batching::ListenerBatching;
 use memory_kills::MemoryKillWatch;
+use put_off_commands::PutOffCommands;
 pub use resume::Reconfigured;
 use survival::Survival;
 use tokens::{KEEPER, NOTIFICATIONS, SIGNALS, WAKER};
@@ -116,6 +118,8 @@ pub struct Control {
     /// Whether programs had sent more notifications than fit into one turn.
     has_more_notifications: bool,
     listener_batching: ListenerBatching,
+    /// Commands that are run a little later.
+    put_off: PutOffCommands,
     memory_kills: MemoryKillWatch,
     tools: Tools,
     survival: Option<Survival>,
@@ -160,6 +164,7 @@ impl Control {
             unread_listeners: Vec::new(),
             has_more_notifications: false,
             listener_batching: ListenerBatching::default(),
+            put_off: PutOffCommands::default(),
             memory_kills: MemoryKillWatch::new(present()),
             tools,
             survival,
@@ -248,6 +253,7 @@ impl Control {
             self.report_lingering();
             self.report_exits();
             self.children.enforce_time_limits(present().mono);
+            self.run_put_off_commands();
             self.go_on_upgrading();
             if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
                 self.stop_waiting_for_plugins();
@@ -306,6 +312,7 @@ impl Control {
             self.children.next_lingering(),
             self.survival.as_ref().and_then(Survival::deadline),
             self.clearing.next_deadline(),
+            self.put_off.deadline(),
             self.upgrade.deadline().filter(|_| self.rereads == 0 && !self.children.is_lingering()),
             self.begin_by,
             self.admit_at,

@@ -43,6 +43,8 @@ impl Errno {
     pub const ENOSYS: Errno = Errno(libc::ENOSYS);
     /// Invalid argument.
     pub const EINVAL: Errno = Errno(libc::EINVAL);
+    /// No memory.
+    pub const ENOMEM: Errno = Errno(libc::ENOMEM);
     /// Too many open files in the system.
     pub const ENFILE: Errno = Errno(libc::ENFILE);
     /// Too many open files in this process.

@@ -57,6 +57,8 @@ pub enum SpawnFailure {
     /// The system has not answered yet what has to be known before. That says nothing about the program, so that no
     /// attempt is lost.
     Unanswered(String),
+    /// The system lacks descriptors, processes or memory for the moment; the text for clients and logs.
+    Exhausted(String),
 }
 
 /// Why a signal was not delivered.

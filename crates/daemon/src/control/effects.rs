@@ -35,25 +35,54 @@ impl Control {
         }
     }
 
-    /// Runs a command of a process beside its program.
+    /// Runs a command of a process beside its program. A probe that cannot be run because the daemon lacks something for the
+    /// moment waits.
     fn run_command(&mut self, process: ProcessId, command: ProgramCommand, plan: &CommandPlan) -> Result<(), String> {
+        match self.spawn_command(process, command, plan) {
+            Ok(()) => Ok(()),
+            Err(SpawnFailure::Exhausted(_) | SpawnFailure::Unanswered(_))
+                if command.is_probe() && self.put_off.put_off(process, command, plan, present().mono) =>
+            {
+                Ok(())
+            }
+            Err(failure) => Err(text(failure)),
+        }
+    }
+
+    /// Runs the commands that have waited long enough.
+    pub(super) fn run_put_off_commands(&mut self) {
+        while let Some(waiting) = self.put_off.take_due(present().mono) {
+            let (process, command) = (waiting.process, waiting.command);
+            let failure = match self.spawn_command(process, command, &waiting.plan) {
+                Ok(()) => continue,
+                Err(failure) => failure,
+            };
+            let may_pass = matches!(failure, SpawnFailure::Exhausted(_) | SpawnFailure::Unanswered(_));
+            if !(may_pass && self.put_off.put_off_again(waiting, present().mono)) {
+                self.input(SupervisorInput::CommandEnded { process, command, result: Err(text(failure)) });
+            }
+        }
+    }
+
+    fn spawn_command(
+        &mut self,
+        process: ProcessId,
+        command: ProgramCommand,
+        plan: &CommandPlan,
+    ) -> Result<(), SpawnFailure> {
         let (tools, survival) = (&self.tools, self.survival.as_mut());
         let spawned = self.children.spawn_command(process, command, plan, &self.supervisor, tools, survival);
         self.reap();
         if self.survival.as_ref().is_some_and(Survival::has_used_half_of_pid_slots) {
             self.write_notes();
         }
-        match spawned {
-            Ok(pid) => {
-                if self.tools.activity.wants(LogLevel::Debug) {
-                    let name = self.supervisor.process(process).map_or("", |config| &config.identity.name);
-                    let text = format!("spawned: {command} of {} with pid {pid}", repr(name));
-                    self.tools.activity.log(LogLevel::Debug, &text);
-                }
-                Ok(())
-            }
-            Err(SpawnFailure::Refused(reason) | SpawnFailure::Unanswered(reason)) => Err(reason),
+        let pid = spawned?;
+        if self.tools.activity.wants(LogLevel::Debug) {
+            let name = self.supervisor.process(process).map_or("", |config| &config.identity.name);
+            let text = format!("spawned: {command} of {} with pid {pid}", repr(name));
+            self.tools.activity.log(LogLevel::Debug, &text);
         }
+        Ok(())
     }
 
     fn publish_events(&mut self) {
@@ -99,6 +128,13 @@ impl Control {
                     process,
                     command,
                     result: Err(reason),
+                });
+            }
+            Effect::EndCommand { process, command } if self.put_off.give_up(process, command) => {
+                return Some(SupervisorInput::CommandEnded {
+                    process,
+                    command,
+                    result: Err("it was not run".to_owned()),
                 });
             }
             Effect::EndCommand { process, command } => {
@@ -207,5 +243,11 @@ impl Control {
             Effect::Finished(ending) => self.ending = Some(ending),
         }
         None
+    }
+}
+
+fn text(failure: SpawnFailure) -> String {
+    match failure {
+        SpawnFailure::Refused(reason) | SpawnFailure::Unanswered(reason) | SpawnFailure::Exhausted(reason) => reason,
     }
 }

@@ -47,7 +47,7 @@ use crate::output::{OutputHandle, OutputRequest, RunId};
 use crate::state::{Run, Runs, Socket};
 use cgroups::{Cgroups, NewCgroup};
 pub(super) use command::{CommandSpawn, SpawnedCommand};
-use failure::{dispatcher_error, fork_error, log_error, removed};
+use failure::{dispatcher_error, fork_error, log_error, removed, system_failure};
 use logs::{LogOpener, Opening};
 pub(super) use logs::{awaiting, channel, command_channel};
 use pipes::Pipes;
@@ -247,7 +247,8 @@ impl ChildSpawner {
         }
         let run = self.next_run();
         let (pipes, outputs) = Pipes::open(process, socket, supervisor.is_listener(id))
-            .map_err(|error| SpawnFailure::Refused(dispatcher_error(process, error.into())))?;
+            .map_err(Errno::from)
+            .map_err(|error| system_failure(error, dispatcher_error(process, error)))?;
         let kept = Run::new(run);
         if let Some(survival) = survival {
             // Before the child exists: at no moment are there pipes of a child that nobody else holds.
@@ -275,7 +276,7 @@ impl ChildSpawner {
     ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
         let Creation { command, variables, descriptors, opening, tree } = creation;
-        let fork_error = |error| SpawnFailure::Refused(fork_error(process, error));
+        let fork_error = |error| system_failure(error, fork_error(process, error));
         let plan = match self.users.run_as(process, &mut self.offload, &tools.activity) {
             Ok(user) => plan(row, command, variables, user, tools).map_err(fork_error),
             Err(NoReply) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
@@ -289,7 +290,7 @@ impl ChildSpawner {
                 failure.error
             );
             tools.activity.log(LogLevel::Warn, &text);
-            return Err(SpawnFailure::Refused(log_error(process, &failure)));
+            return Err(system_failure(failure.error, log_error(process, &failure)));
         }
         let before = start_time::boot_time();
         let plan = plan?;

@@ -72,7 +72,7 @@ impl Children {
 
     /// Whether a probe runs.
     pub(in crate::control) fn runs_probes(&self) -> bool {
-        self.by_command.keys().any(|(_, command)| !command.is_hook())
+        self.by_command.keys().any(|(_, command)| command.is_probe())
     }
 
     /// A child has exited, and its process id is not used again yet. What a probe has left behind in its process group is killed:
@@ -80,7 +80,7 @@ impl Children {
     pub(in crate::control) fn end_group_of_probe(&self, pid: Pid) {
         let child = self.run_of(pid.get()).and_then(|run| self.living.get(&run));
         if let Some(Role::Command(child)) = child.map(|child| &child.role)
-            && !child.command.is_hook()
+            && child.command.is_probe()
         {
             // Normally nobody is left.
             let _ = signal::kill_group(pid, SIGKILL);

@@ -5,11 +5,11 @@ use std::os::fd::AsFd;
 use supervisord_core::output::Channel;
 use supervisord_core::process::{CommandPlan, ProgramCommand};
 use supervisord_core::supervisor::{ProcessId, SpawnFailure, Supervisor};
-use supervisord_sys::pipe;
 use supervisord_sys::spawn::{ChildDescriptors, Stdio};
+use supervisord_sys::{Errno, pipe};
 
 use super::logs::{self, command_channel};
-use super::{ChildSpawner, Creation, NO_PID_SLOT, dispatcher_error, removed, spawn_failure};
+use super::{ChildSpawner, Creation, NO_PID_SLOT, dispatcher_error, removed, spawn_failure, system_failure};
 use crate::clock::present;
 use crate::control::survival::{self, Survival};
 use crate::control::tools::Tools;
@@ -49,7 +49,10 @@ impl ChildSpawner {
         let launch =
             self.resolver.resolve_cached(&plan.line, process, &tools.child_env, &mut self.offload, present().mono);
         let launch = launch.map_err(spawn_failure)?;
-        let refused = |error: std::io::Error| SpawnFailure::Refused(dispatcher_error(process, error.into()));
+        let refused = |error: std::io::Error| {
+            let error = Errno::from(error);
+            system_failure(error, dispatcher_error(process, error))
+        };
         // Nobody writes to it: it reads the end of the file.
         let stdin = pipe::to_child().map_err(refused)?.reader;
         let stdout = pipe::from_child().map_err(refused)?;

@@ -11,6 +11,14 @@ pub(super) fn removed() -> SpawnFailure {
     SpawnFailure::Refused("the process has been removed".to_owned())
 }
 
+/// A failure of the system with this text.
+pub(super) fn system_failure(error: Errno, text: String) -> SpawnFailure {
+    match error {
+        Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM => SpawnFailure::Exhausted(text),
+        _ => SpawnFailure::Refused(text),
+    }
+}
+
 pub(super) fn dispatcher_error(process: &Process, error: Errno) -> String {
     let name = repr(&process.identity.name);
     if error == Errno::EMFILE {
