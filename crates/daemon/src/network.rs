@@ -15,6 +15,7 @@ mod connection;
 mod dates;
 mod limits;
 mod logs;
+mod metrics;
 mod origin;
 mod plane;
 mod query;

@@ -2,8 +2,6 @@
 //!
 //! Like every other interface it is an encoder over the [`Api`](crate::api::Api). All its errors are problem details (RFC 9457).
 
-use std::pin::Pin;
-
 use hyper::header::{ALLOW, HeaderMap};
 use hyper::{Method, StatusCode};
 use supervisord_core::actor::Right;
@@ -11,16 +9,23 @@ use supervisord_core::actor::Right;
 use crate::network::origin::{self, Sender};
 use crate::network::reply::Reply;
 use actions::Verb;
+use daemon::DaemonAction;
+use endpoint::{Endpoint, QueryKind, QueryParameter, SchemaOf, Sends};
 use problem::Problem;
 use request::ApiRequest;
 use router::{Match, Route};
 
 mod actions;
 mod changes;
+mod configuration;
 mod daemon;
+mod endpoint;
 mod events;
 mod facts;
+mod groups;
 mod logs;
+mod messages;
+mod openapi;
 mod problem;
 mod programs;
 mod request;
@@ -33,52 +38,239 @@ pub use problem::with_problem;
 pub use request::{Caller, Sent};
 
 /// Everything there is.
-const ROUTES: &[Route<Endpoint>] = &[
-    get("/changes", |request| Box::pin(changes::stream(request))),
-    get("/daemon", |request| Box::pin(daemon::get(request))),
-    get("/events", |request| Box::pin(events::stream(request))),
-    get("/daemon/log", |request| Box::pin(logs::get_activity(request))),
-    delete("/daemon/log", Right::Administer, |request| Box::pin(logs::clear_activity(request))),
-    get("/programs", |request| Box::pin(programs::list(request))),
-    operate("/programs/actions", |request| Box::pin(actions::many(request))),
-    get("/programs/{group}/{name}", |request| Box::pin(programs::get(request))),
-    get("/programs/{group}/{name}/why", |request| Box::pin(why::get(request))),
-    get("/programs/{group}/{name}/logs/{stream}", |request| Box::pin(logs::get(request))),
-    delete("/programs/{group}/{name}/logs/{stream}", Right::Operate, |request| Box::pin(logs::clear(request))),
-    operate("/programs/{group}/{name}/start", |request| Box::pin(actions::one(request, Verb::Start))),
-    operate("/programs/{group}/{name}/stop", |request| Box::pin(actions::one(request, Verb::Stop))),
-    operate("/programs/{group}/{name}/restart", |request| Box::pin(actions::one(request, Verb::Restart))),
-    operate("/programs/{group}/{name}/signal", |request| Box::pin(actions::one(request, Verb::Signal))),
-    operate("/programs/{group}/{name}/reload", |request| Box::pin(actions::one(request, Verb::Reload))),
-    operate("/programs/{group}/{name}/clear-logs", |request| Box::pin(actions::one(request, Verb::ClearLogs))),
-    get("/usage", |request| Box::pin(usage::get(request))),
+static ROUTES: &[Route<Endpoint>] = &[
+    get(
+        "/changes",
+        Endpoint::new(
+            Right::View,
+            "That something has changed, as a stream",
+            Sends::Events(changes::EVENTS),
+            |request| Box::pin(changes::stream(request)),
+        ),
+    ),
+    post(
+        "/config/reread",
+        Endpoint::new(
+            Right::Administer,
+            "Reads the configuration again, and says what would change",
+            Sends::Json(|generator| generator.subschema_for::<configuration::RereadConfiguration>()),
+            |request| Box::pin(configuration::reread(request)),
+        )
+        .with_body(NOTHING)
+        .with_problems(CONFLICT),
+    ),
+    post(
+        "/config/update",
+        Endpoint::new(
+            Right::Administer,
+            "Reads the configuration again, and makes it active",
+            Sends::Json(|generator| generator.subschema_for::<configuration::UpdatedConfiguration>()),
+            |request| Box::pin(configuration::update(request)),
+        )
+        .with_body(|generator| generator.subschema_for::<configuration::UpdateOptions>())
+        .with_problems(&[404, 409]),
+    ),
+    get("/daemon", Endpoint::new(Right::View, "The daemon", DAEMON, |request| Box::pin(daemon::get(request)))),
+    post(
+        "/daemon/events",
+        Endpoint::new(Right::Operate, "Sends a remote communication event to the event listeners", EMPTY, |request| {
+            Box::pin(messages::event(request))
+        })
+        .with_body(|generator| generator.subschema_for::<messages::RemoteEvent>()),
+    ),
+    get(
+        "/daemon/log",
+        Endpoint::new(Right::View, "The activity log", Sends::Log(logs::EVENTS), |request| {
+            Box::pin(logs::get_activity(request))
+        })
+        .with_query(logs::QUERY)
+        .with_problems(&[404]),
+    ),
+    delete(
+        "/daemon/log",
+        Endpoint::new(Right::Administer, "Begins a new activity log", EMPTY, |request| {
+            Box::pin(logs::clear_activity(request))
+        })
+        .with_problems(CONFLICT),
+    ),
+    post(
+        "/daemon/restart",
+        Endpoint::new(
+            Right::Administer,
+            "Stops everything, and starts with the configuration as it is then",
+            DAEMON,
+            |request| Box::pin(daemon::act(request, DaemonAction::Restart)),
+        )
+        .with_body(NOTHING)
+        .with_problems(CONFLICT),
+    ),
+    post(
+        "/daemon/shutdown",
+        Endpoint::new(Right::Administer, "Stops everything, and ends the daemon", DAEMON, |request| {
+            Box::pin(daemon::act(request, DaemonAction::Shutdown))
+        })
+        .with_body(NOTHING),
+    ),
+    post(
+        "/daemon/upgrade",
+        Endpoint::new(
+            Right::Administer,
+            "Replaces the daemon with the program that is now on disk",
+            DAEMON,
+            |request| Box::pin(daemon::act(request, DaemonAction::Upgrade)),
+        )
+        .with_body(NOTHING),
+    ),
+    get(
+        "/events",
+        Endpoint::new(Right::View, "What happens, as a stream", Sends::Events(events::EVENTS), |request| {
+            Box::pin(events::stream(request))
+        })
+        .with_query(&[QueryParameter {
+            name: "usage",
+            about: "How often the stream tells what programs use, in seconds",
+            kind: QueryKind::Number(1, 3600),
+        }]),
+    ),
+    get(
+        "/groups",
+        Endpoint::new(Right::View, "All groups, by name", GROUPS, |request| Box::pin(groups::list(request))),
+    ),
+    post(
+        "/groups/{group}",
+        Endpoint::new(Right::Administer, "Makes a group of the configuration active", GROUPS, |request| {
+            Box::pin(groups::add(request))
+        })
+        .with_body(NOTHING)
+        .with_problems(CONFLICT),
+    ),
+    delete(
+        "/groups/{group}",
+        Endpoint::new(Right::Administer, "Removes a group of which no process runs", GROUPS, |request| {
+            Box::pin(groups::remove(request))
+        })
+        .with_problems(CONFLICT),
+    ),
+    get(
+        "/openapi.json",
+        Endpoint::new(Right::View, "This document", Sends::OpenApi, |request| {
+            Box::pin(async move { openapi::get(&request, ROUTES) })
+        }),
+    ),
+    get(
+        "/programs",
+        Endpoint::new(
+            Right::View,
+            "The processes of the active groups, by group and name",
+            Sends::Json(|generator| generator.subschema_for::<programs::Programs<'_>>()),
+            |request| Box::pin(programs::list(request)),
+        )
+        .with_query(&[QueryParameter {
+            name: "select",
+            about: "Selectors of the programs that are listed; all without",
+            kind: QueryKind::Texts,
+        }])
+        .with_problems(&[404]),
+    ),
+    post(
+        "/programs/actions",
+        Endpoint::new(
+            Right::Operate,
+            "Does something with several programs",
+            Sends::Json(|generator| generator.subschema_for::<actions::ActionResults>()),
+            |request| Box::pin(actions::many(request)),
+        )
+        .with_body(|generator| generator.subschema_for::<actions::BulkAction>())
+        .with_problems(&[404]),
+    ),
+    get(
+        "/programs/{group}/{name}",
+        Endpoint::new(Right::View, "One process", PROGRAM, |request| Box::pin(programs::get(request))),
+    ),
+    action("/programs/{group}/{name}/clear-logs", "Empties the logs of a program", |request| {
+        Box::pin(actions::one(request, Verb::ClearLogs))
+    }),
+    get(
+        "/programs/{group}/{name}/logs/{stream}",
+        Endpoint::new(Right::View, "A log of a program", Sends::Log(logs::EVENTS), |request| {
+            Box::pin(logs::get(request))
+        })
+        .with_query(logs::QUERY),
+    ),
+    delete(
+        "/programs/{group}/{name}/logs/{stream}",
+        Endpoint::new(Right::Operate, "Empties a log of a program", PROGRAM, |request| Box::pin(logs::clear(request)))
+            .with_problems(CONFLICT),
+    ),
+    action("/programs/{group}/{name}/reload", "Has a program read its configuration again", |request| {
+        Box::pin(actions::one(request, Verb::Reload))
+    }),
+    action("/programs/{group}/{name}/restart", "Stops and starts a program", |request| {
+        Box::pin(actions::one(request, Verb::Restart))
+    }),
+    action("/programs/{group}/{name}/signal", "Sends a signal to a program", |request| {
+        Box::pin(actions::one(request, Verb::Signal))
+    }),
+    action("/programs/{group}/{name}/start", "Starts a program", |request| {
+        Box::pin(actions::one(request, Verb::Start))
+    }),
+    post(
+        "/programs/{group}/{name}/stdin",
+        Endpoint::new(Right::Operate, "Writes to the stdin of a program", PROGRAM, |request| {
+            Box::pin(messages::stdin(request))
+        })
+        .with_body(|generator| generator.subschema_for::<messages::StandardInput>())
+        .with_problems(CONFLICT),
+    ),
+    action("/programs/{group}/{name}/stop", "Stops a program", |request| Box::pin(actions::one(request, Verb::Stop))),
+    get(
+        "/programs/{group}/{name}/why",
+        Endpoint::new(
+            Right::View,
+            "Why a program is in its state",
+            Sends::Json(|generator| generator.subschema_for::<why::Explanation<'_>>()),
+            |request| Box::pin(why::get(request)),
+        ),
+    ),
+    get(
+        "/usage",
+        Endpoint::new(
+            Right::View,
+            "What programs and their descendants use",
+            Sends::Json(|generator| generator.subschema_for::<usage::UsageResource<'_>>()),
+            |request| Box::pin(usage::get(request)),
+        ),
+    ),
 ];
 
-type Handler = for<'a> fn(ApiRequest<'a>) -> Pin<Box<dyn Future<Output = Result<Reply, Problem>> + 'a>>;
+/// The status of what cannot be done in the present state.
+const CONFLICT: &[u16] = &[409];
 
-/// What answers a route.
-#[derive(Clone, Copy)]
-struct Endpoint {
-    /// The right that it asks for. The handler asks for it by what it reads and calls.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the table says it, a test proves it"))]
-    right: Right,
-    answer: Handler,
+const NOTHING: SchemaOf = |generator| generator.subschema_for::<request::NoOptions>();
+const EMPTY: Sends = Sends::Json(|generator| generator.subschema_for::<messages::Nothing>());
+const DAEMON: Sends = Sends::Json(|generator| generator.subschema_for::<daemon::DaemonResource<'_>>());
+const GROUPS: Sends = Sends::Json(|generator| generator.subschema_for::<groups::Groups>());
+const PROGRAM: Sends = Sends::Json(|generator| generator.subschema_for::<programs::ProgramResource<'_>>());
+
+const fn get(path: &'static str, handler: Endpoint) -> Route<Endpoint> {
+    Route { method: Method::GET, path, handler }
 }
 
-/// Something to read.
-const fn get(path: &'static str, answer: Handler) -> Route<Endpoint> {
-    Route { method: Method::GET, path, handler: Endpoint { right: Right::View, answer } }
+const fn post(path: &'static str, handler: Endpoint) -> Route<Endpoint> {
+    Route { method: Method::POST, path, handler }
 }
 
-/// Something to empty.
-const fn delete(path: &'static str, right: Right, answer: Handler) -> Route<Endpoint> {
-    Route { method: Method::DELETE, path, handler: Endpoint { right, answer } }
+const fn delete(path: &'static str, handler: Endpoint) -> Route<Endpoint> {
+    Route { method: Method::DELETE, path, handler }
 }
 
-/// Something to do with programs.
-const fn operate(path: &'static str, answer: Handler) -> Route<Endpoint> {
-    Route { method: Method::POST, path, handler: Endpoint { right: Right::Operate, answer } }
+/// Something to do with one program.
+const fn action(path: &'static str, about: &'static str, answer: endpoint::Handler) -> Route<Endpoint> {
+    let endpoint = Endpoint::new(Right::Operate, about, PROGRAM, answer);
+    post(path, endpoint.with_body(ACTION_OPTIONS).with_problems(CONFLICT))
 }
+
+const ACTION_OPTIONS: SchemaOf = |generator| generator.subschema_for::<actions::ActionOptions>();
 
 /// The part of an undecoded path below `/api/v1`; `None` for all other paths.
 pub fn below(path: &str) -> Option<&str> {

@@ -19,6 +19,8 @@ pub enum PageRoute {
     TailPage,
     /// A word that says the daemon answers.
     Health,
+    /// What there is to measure.
+    Metrics,
     /// A file that comes with the daemon, or nothing.
     Asset,
 }
@@ -47,6 +49,7 @@ const RULES: &[Rule] = &[
     Rule { matches: |path| matches!(page(path), "" | "index.html"), methods: PAGE, endpoint: PageRoute::StatusPage },
     Rule { matches: |path| page(path) == "tail.html", methods: PAGE, endpoint: PageRoute::TailPage },
     Rule { matches: |path| page(path) == "ok.html", methods: PAGE, endpoint: PageRoute::Health },
+    Rule { matches: |path| path == "/metrics", methods: READ, endpoint: PageRoute::Metrics },
     Rule { matches: |_| true, methods: READ, endpoint: PageRoute::Asset },
 ];
 

@@ -31,7 +31,7 @@ use crate::network::socket::{ConnectionPhase, Socket};
 use crate::network::state::PlaneState;
 use crate::network::streams::Streams;
 use crate::network::web::{PageRequest, RequestKind};
-use crate::network::{api_v1, assets, auth, origin, web};
+use crate::network::{api_v1, assets, auth, metrics, origin, web};
 use crate::xmlrpc::{Body, Document, Responder, Unanswered};
 
 /// Why a request is refused, for the audit log.
@@ -226,6 +226,7 @@ impl Service {
                 Ok((fields, _reservation)) => Ok(web::tail(&self.shared.api, &self.actor(Way::Page), &fields).await),
             },
             PageRoute::Health => Ok(Reply::whole(StatusCode::OK, "OK").text(CONTENT_TYPE, "text/plain").length()),
+            PageRoute::Metrics => Ok(metrics::reply(&self.shared.api, &self.actor(Way::Json), request.headers()).await),
             PageRoute::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
         }
     }

@@ -31,6 +31,7 @@ use crate::xmlrpc::Responder;
 
 mod api_v1;
 mod api_v1_logs;
+mod api_v1_openapi;
 mod limits;
 mod pages;
 mod protocol;
@@ -67,6 +68,8 @@ struct Setup {
     /// Clients of the unix socket in the plane before.
     clients: Vec<OwnedFd>,
     lets_in: bool,
+    /// Whether there is a configuration to read again, an empty one.
+    reads_config: bool,
 }
 
 impl Default for Setup {
@@ -83,6 +86,7 @@ impl Default for Setup {
             answers: MemoryBudget::for_answers(),
             clients: Vec::new(),
             lets_in: true,
+            reads_config: false,
         }
     }
 }
@@ -121,7 +125,10 @@ impl Setup {
             view: view.clone(),
             calls,
             activity_file: Some(format!("{}/main.log", directory.path().display())),
-            load_config: Arc::new(|_| Err("not in this test".to_owned())),
+            load_config: match self.reads_config {
+                true => Arc::new(|_| Ok(samples::config([]))),
+                false => Arc::new(|_| Err("not in this test".to_owned())),
+            },
         };
         let api = Api::new(daemon, activity, self.answers, self.clock);
         let handle =

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hyper::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervisord_config::signal;
 use supervisord_core::actor::Actor;
@@ -24,7 +25,8 @@ use crate::network::reply::Reply;
 const RESULT_BYTES: usize = 256;
 
 /// What can be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Action")]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Verb {
     Start,
@@ -35,9 +37,9 @@ pub(super) enum Verb {
     ClearLogs,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ActionOptions {
+pub(super) struct ActionOptions {
     /// Whether the answer comes when it is done, and not when it has begun.
     #[serde(default = "waits")]
     wait: bool,
@@ -45,9 +47,9 @@ struct ActionOptions {
     signal: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct BulkAction {
+pub(super) struct BulkAction {
     action: Verb,
     select: Vec<String>,
     #[serde(default = "waits")]
@@ -55,14 +57,14 @@ struct BulkAction {
     signal: Option<String>,
 }
 
-#[derive(Serialize)]
-struct ActionResults {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ActionResults {
     results: Vec<ActionResult>,
 }
 
 /// What became of one program.
-#[derive(Serialize)]
-struct ActionResult {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ActionResult {
     group: Arc<str>,
     name: String,
     ok: bool,

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use supervisord_core::actor::Actor;
 
+use super::endpoint::SchemaOf;
+use super::messages::Nothing;
 use super::problem::Problem;
 use super::request::{ApiRequest, event_stream};
 use crate::api::Api;
@@ -54,3 +56,6 @@ impl StreamSource for FollowedChanges {
 
     fn recheck(&mut self) {}
 }
+
+/// The only event of the stream.
+pub(super) const EVENTS: &[(&str, SchemaOf)] = &[("changed", |generator| generator.subschema_for::<Nothing>())];

@@ -1,14 +1,17 @@
 //! The daemon itself.
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use supervisord_core::call::Call;
 use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
 use super::problem::Problem;
-use super::request::{ApiRequest, encoded, json};
+use super::request::{ApiRequest, NoOptions, encoded, json};
 use crate::network::reply::Reply;
 
-#[derive(Serialize)]
-struct DaemonResource<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Daemon")]
+pub(super) struct DaemonResource<'a> {
     identifier: &'a str,
     /// Of this program.
     version: &'static str,
@@ -18,6 +21,26 @@ struct DaemonResource<'a> {
     rpc_version: &'static str,
     state: &'static str,
     pid: u32,
+}
+
+/// What becomes of the daemon.
+#[derive(Clone, Copy)]
+pub(super) enum DaemonAction {
+    Shutdown,
+    Restart,
+    Upgrade,
+}
+
+/// Begins it, and tells what the daemon is doing then.
+pub(super) async fn act(request: ApiRequest<'_>, action: DaemonAction) -> Result<Reply, Problem> {
+    let NoOptions {} = request.options()?;
+    let (api, actor) = (request.api, request.actor);
+    match action {
+        DaemonAction::Shutdown => api.call(actor, Call::Shutdown).await?,
+        DaemonAction::Restart => api.restart(actor).await?,
+        DaemonAction::Upgrade => api.call(actor, Call::Upgrade).await?,
+    };
+    get(request).await
 }
 
 pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {

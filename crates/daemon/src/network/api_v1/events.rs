@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use supervisord_core::actor::Actor;
 use supervisord_core::event::{Event, SupervisorState};
@@ -15,9 +16,11 @@ use supervisord_core::process::StateDetail;
 use supervisord_sys::start_time::boot_id;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::endpoint::SchemaOf;
+use super::messages::Nothing;
 use super::problem::Problem;
 use super::request::{ApiRequest, LAST_EVENT_ID, event_stream};
-use super::usage;
+use super::usage::{self, UsageResource};
 use crate::api::Api;
 use crate::network::reply::{Broken, Reply};
 use crate::network::streams::{PIECE, StreamSource};
@@ -168,8 +171,8 @@ fn push(text: &mut String, number: u64, name: &str, data: &str) {
 }
 
 /// What happened to a process. Members that do not belong to a change are left out.
-#[derive(Serialize)]
-struct ProcessEvent<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ProcessEvent<'a> {
     time: f64,
     group: &'a str,
     name: &'a str,
@@ -186,8 +189,8 @@ struct ProcessEvent<'a> {
 }
 
 /// A process has become healthy or unhealthy.
-#[derive(Serialize)]
-struct HealthEvent<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct HealthEvent<'a> {
     time: f64,
     group: &'a str,
     name: &'a str,
@@ -199,8 +202,8 @@ struct HealthEvent<'a> {
 }
 
 /// A hook of a process has failed.
-#[derive(Serialize)]
-struct HookEvent<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct HookEvent<'a> {
     time: f64,
     group: &'a str,
     name: &'a str,
@@ -209,14 +212,14 @@ struct HookEvent<'a> {
     reason: &'a str,
 }
 
-#[derive(Serialize)]
-struct GroupEvent<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct GroupEvent<'a> {
     time: f64,
     group: &'a str,
 }
 
-#[derive(Serialize)]
-struct DaemonEvent {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct DaemonEvent {
     time: f64,
     state: &'static str,
 }
@@ -266,3 +269,15 @@ fn json(event: &impl Serialize) -> String {
     // These are plain data, which JSON can always express.
     serde_json::to_string(event).unwrap_or_default()
 }
+
+/// The events of the stream, with their data.
+pub(super) const EVENTS: &[(&str, SchemaOf)] = &[
+    ("process_state", |generator| generator.subschema_for::<ProcessEvent<'_>>()),
+    ("process_health", |generator| generator.subschema_for::<HealthEvent<'_>>()),
+    ("hook_failed", |generator| generator.subschema_for::<HookEvent<'_>>()),
+    ("group_added", |generator| generator.subschema_for::<GroupEvent<'_>>()),
+    ("group_removed", |generator| generator.subschema_for::<GroupEvent<'_>>()),
+    ("supervisor_state", |generator| generator.subschema_for::<DaemonEvent>()),
+    ("gap", |generator| generator.subschema_for::<Nothing>()),
+    ("usage", |generator| generator.subschema_for::<UsageResource<'_>>()),
+];

@@ -1,5 +1,6 @@
 //! Parts of resources that tell of the past of a process. Times are seconds since the epoch.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use supervisord_config::signal;
 use supervisord_core::last_request::{LastRequest, RequestedAction};
@@ -7,7 +8,8 @@ use supervisord_core::process::{EndTraces, ExitStatus, LastEnd, MemoryKills, Sto
 use supervisord_core::texts;
 
 /// How the last child of a process ended.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LastEnd")]
 pub(super) struct EndResource<'a> {
     at: i64,
     /// None after a signal, and where it is unknown.
@@ -30,8 +32,9 @@ pub(super) struct EndResource<'a> {
 }
 
 /// How many processes the kernel killed for want of memory.
-#[derive(Serialize)]
-struct KillsResource {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MemoryKills")]
+pub(super) struct KillsResource {
     since: i64,
     in_cgroup: Option<u64>,
     on_machine: Option<u64>,
@@ -63,7 +66,8 @@ impl<'a> From<&'a LastEnd> for EndResource<'a> {
 }
 
 /// Why a process is stopped, and what follows.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Stop")]
 pub(super) struct StopResource {
     /// A word.
     cause: &'static str,
@@ -80,7 +84,8 @@ impl From<&StopDecision> for StopResource {
 }
 
 /// The last request about a process.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LastRequest")]
 pub(super) struct RequestResource<'a> {
     action: &'static str,
     signal: Option<&'static str>,

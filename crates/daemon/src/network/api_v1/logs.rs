@@ -2,11 +2,15 @@
 
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
 use supervisord_core::call::{Call, ProgramAction};
 use supervisord_core::output::Channel;
 use supervisord_wire::name::namespec;
 
 use super::actions::act_on;
+use super::endpoint::{QueryKind, QueryParameter, SchemaOf};
+use super::messages::Nothing;
 use super::problem::Problem;
 use super::programs;
 use super::request::{ApiRequest, LAST_EVENT_ID, encoded, event_stream, json};
@@ -72,7 +76,7 @@ pub(super) async fn clear(request: ApiRequest<'_>) -> Result<Reply, Problem> {
 /// Begins a new activity log.
 pub(super) async fn clear_activity(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     request.api.call(request.actor, Call::ClearLog).await?;
-    Ok(json(encoded(&serde_json::Map::new())?, request.api.answers.nothing()))
+    Ok(json(encoded(&Nothing {})?, request.api.answers.nothing()))
 }
 
 async fn show(request: &ApiRequest<'_>, file: String, name: &str) -> Result<Reply, Problem> {
@@ -149,3 +153,31 @@ async fn download(request: &ApiRequest<'_>, file: String, name: &str) -> Result<
         .text(CONTENT_DISPOSITION, format!("attachment; filename=\"{safe}.log\""))
         .text(hyper::header::CONTENT_LENGTH, size.to_string()))
 }
+
+/// A part of a log.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct OutputEvent {
+    text: String,
+}
+
+/// The events of a stream.
+pub(super) const EVENTS: &[(&str, SchemaOf)] = &[
+    ("output", |generator| generator.subschema_for::<OutputEvent>()),
+    ("rotated", |generator| generator.subschema_for::<Nothing>()),
+];
+
+/// What can be asked of a log.
+pub(super) const QUERY: &[QueryParameter] = &[
+    QueryParameter {
+        name: "offset",
+        about: "Where the part begins, in bytes; from the end where it is negative; -65536 by default",
+        kind: QueryKind::Number(i64::MIN, i64::MAX),
+    },
+    QueryParameter {
+        name: "length",
+        about: "How many bytes at the most; 65536 by default",
+        kind: QueryKind::Number(0, i64::MAX),
+    },
+    QueryParameter { name: "download", about: "The whole file, as an attachment", kind: QueryKind::Flag },
+    QueryParameter { name: "follow", about: "A stream of what is appended", kind: QueryKind::Flag },
+];

@@ -2,6 +2,7 @@
 
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use supervisord_core::call::{Reason, Refusal};
 
@@ -26,7 +27,8 @@ struct ProblemKind {
 }
 
 /// The members of RFC 9457. Without `type` it is `about:blank`: the status tells the kind.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 struct ProblemDetails {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     uri: Option<&'static str>,
@@ -34,6 +36,11 @@ struct ProblemDetails {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+}
+
+/// The schema of an error.
+pub(super) fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<ProblemDetails>()
 }
 
 impl Problem {

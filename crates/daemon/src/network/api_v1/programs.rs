@@ -1,6 +1,7 @@
 //! The processes of the active groups.
 
 use hyper::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use supervisord_config::dependency::Dependency;
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
@@ -22,14 +23,15 @@ const PROGRAM_BYTES: usize = 2 << 10;
 /// The longest list, in bytes, that the network thread encodes itself.
 const MAX_ON_THIS_THREAD: usize = 256 << 10;
 
-#[derive(Serialize)]
-struct Programs<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Programs<'a> {
     programs: Vec<ProgramResource<'a>>,
 }
 
 /// Times are seconds since the epoch.
-#[derive(Serialize)]
-struct ProgramResource<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Program")]
+pub(super) struct ProgramResource<'a> {
     group: &'a str,
     name: &'a str,
     state: &'static str,
@@ -77,8 +79,8 @@ struct ProgramResource<'a> {
 }
 
 /// How a program is.
-#[derive(Serialize)]
-struct ProgramHealth<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ProgramHealth<'a> {
     status: &'static str,
     /// How many checks in a row have failed.
     failures: u32,
@@ -99,8 +101,8 @@ impl<'a> From<&'a RowHealth> for ProgramHealth<'a> {
 }
 
 /// What a process has said about itself.
-#[derive(Serialize)]
-struct Service<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Service<'a> {
     /// How it is, for people.
     status: &'a str,
     reloading: bool,
@@ -114,8 +116,8 @@ impl<'a> From<&'a ServiceStatus> for Service<'a> {
 }
 
 /// What says that a process is ready.
-#[derive(Serialize)]
-struct Readiness {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Readiness {
     /// As it is configured.
     when: String,
     ready: bool,
@@ -134,7 +136,7 @@ impl Readiness {
 }
 
 /// Something that a process waits for.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Awaited<'a> {
     /// None where it waits for its turn to start.
     group: Option<&'a str>,

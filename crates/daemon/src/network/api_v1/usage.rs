@@ -1,5 +1,6 @@
 //! What programs use.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use supervisord_core::actor::Actor;
 
@@ -13,22 +14,23 @@ use crate::usage::{TreeUsage, Usage, UsageDepth};
 const PROGRAM_BYTES: usize = 192;
 
 /// What each program and all its descendants use, and the daemon.
-#[derive(Serialize)]
-struct UsageResource<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Usage")]
+pub(super) struct UsageResource<'a> {
     programs: Vec<ProgramUsage<'a>>,
     daemon: UsedResources,
 }
 
-#[derive(Serialize)]
-struct ProgramUsage<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ProgramUsage<'a> {
     group: &'a str,
     name: &'a str,
     #[serde(flatten)]
     used: UsedResources,
 }
 
-#[derive(Serialize)]
-struct UsedResources {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct UsedResources {
     cpu_seconds: f64,
     memory_bytes: u64,
     processes: u32,

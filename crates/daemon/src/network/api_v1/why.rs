@@ -1,6 +1,7 @@
 //! Why a process is in the state it is in.
 
 use hyper::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use supervisord_core::why::{AwaitedWhy, Why, WhyClock};
 
@@ -14,8 +15,8 @@ use crate::network::reply::Reply;
 /// About how much one takes as JSON, in bytes, with the other processes that are explained with it.
 const WHY_BYTES: usize = 64 << 10;
 
-#[derive(Serialize)]
-struct Explanation<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Explanation<'a> {
     #[serde(flatten)]
     why: WhyResource<'a>,
     /// The same as lines to read.
@@ -23,8 +24,9 @@ struct Explanation<'a> {
 }
 
 /// Times are seconds since the epoch.
-#[derive(Serialize)]
-struct WhyResource<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Why")]
+pub(super) struct WhyResource<'a> {
     group: &'a str,
     name: &'a str,
     state: &'static str,
@@ -45,8 +47,9 @@ struct WhyResource<'a> {
 }
 
 /// Something that a process waits for.
-#[derive(Serialize)]
-struct AwaitedResource<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AwaitedAndWhy")]
+pub(super) struct AwaitedResource<'a> {
     #[serde(flatten)]
     awaited: Awaited<'a>,
     /// Why the processes that hold it up do so. Each process is explained only once.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use hyper::{HeaderMap, Method, StatusCode};
+use supervisord_config::diff::Difference;
 use supervisord_core::actor::{Actor, ClientPeer, Right, Way};
 use supervisord_core::scope::ProgramScope;
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::network::api_v1;
 use crate::network::logs::LogStreams;
+use crate::network::metrics;
 use crate::network::origin::Sender as RequestSender;
 use crate::network::reply::{Reply, ReplyContent};
 use crate::network::route::{self, PageRoute};
@@ -54,7 +56,7 @@ fn world() -> World {
     let (calls, pending) = calls::queue(Arc::new(notifier));
     let view = Arc::new(View::new(Arc::new(samples::config([]))));
     view.publish_row(Row { stdout_logfile: Some(file.clone()), ..row("a", "a") });
-    let load_config: crate::api::ReadConfig = Arc::new(|_| Err("not in this test".to_owned()));
+    let load_config: crate::api::ReadConfig = Arc::new(|_| Ok(samples::config([])));
     let daemon = Daemon { view, calls, activity_file: Some(file), load_config };
     let clock = Clock { now: || 1_000_000, local: |_| NOON };
     let activity = Activity::new(LogLevel::Error, |_| {});
@@ -62,7 +64,12 @@ fn world() -> World {
     let (state, watched) = watch::channel(PlaneState::Accepting);
     let logs =
         LogStreams { api: api.clone(), follow: Arc::default(), streams: Rc::new(Streams::new(16, 1 << 20, watched)) };
-    let calls = control(pending, |_| Some(Ok(Answer::Done)));
+    let calls = control(pending, |call| {
+        Some(Ok(match call {
+            Call::ReloadConfig { .. } => Answer::Difference(Difference::default()),
+            _ => Answer::Done,
+        }))
+    });
     World { api, logs, calls, _state: state, _directory: directory, _poll: poll }
 }
 
@@ -118,6 +125,7 @@ impl World {
             PageRoute::ProcessLog => self.logs.process(&follower, &socket, "/logtail/a").await,
             PageRoute::MainLog => self.logs.main(&follower, &socket).await,
             PageRoute::StatusPage => self.page(right, "").await,
+            PageRoute::Metrics => metrics::reply(&self.api, &actor(right, Way::Json), &HeaderMap::new()).await,
             PageRoute::TailPage => {
                 web::tail(&self.api, &actor(right, Way::Page), &Fields::new("processname=a", "")).await
             }
@@ -178,9 +186,11 @@ fn every_action_of_the_page_needs_a_right() {
 }
 
 /// The bodies of the requests that need one.
-const BODIES: [(&str, &str); 2] = [
+const BODIES: [(&str, &str); 4] = [
     ("/programs/{group}/{name}/signal", "{\"signal\":\"HUP\"}"),
     ("/programs/actions", "{\"action\":\"start\",\"select\":[\"*\"]}"),
+    ("/programs/{group}/{name}/stdin", "{\"data\":\"x\"}"),
+    ("/daemon/events", "{\"type\":\"x\",\"data\":\"y\"}"),
 ];
 
 #[test]

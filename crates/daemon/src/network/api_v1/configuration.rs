@@ -1,0 +1,125 @@
+//! The configuration: what has changed in the file, and taking it over.
+
+use hyper::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use supervisord_config::diff::Difference;
+use supervisord_core::actor::Actor;
+use supervisord_core::call::{Answer, Call};
+
+use super::problem::Problem;
+use super::request::{ApiRequest, NoOptions, encoded, json};
+use crate::api::Api;
+use crate::network::reply::Reply;
+
+/// What a reread has found.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RereadConfiguration {
+    /// Groups that are new in the file.
+    added: Vec<String>,
+    /// Active groups that differ from the file.
+    changed: Vec<String>,
+    /// Active groups that the file does not have.
+    removed: Vec<String>,
+    /// In what each of the changed groups differs, in a line for people.
+    changes: Vec<String>,
+    /// What is worth a warning about the file.
+    warnings: Vec<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateOptions {
+    /// The groups that are updated; all where there is none.
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+/// What an update has done.
+#[derive(Default, Serialize, JsonSchema)]
+pub(super) struct UpdatedConfiguration {
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
+}
+
+/// Reads the file, and says in what it differs from what is active.
+pub(super) async fn reread(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    let NoOptions {} = request.options()?;
+    let (api, actor) = (request.api, request.actor);
+    let Difference { added, changed, removed } = difference(api, actor).await?;
+    let warnings = api.view(actor)?.config().warnings().map(str::to_owned).collect();
+    let reread = RereadConfiguration {
+        added,
+        changes: changed.iter().map(ToString::to_string).collect(),
+        changed: changed.into_iter().map(|group| group.name).collect(),
+        removed,
+        warnings,
+    };
+    Ok(json(encoded(&reread)?, api.answers.nothing()))
+}
+
+/// Reads the file, and makes it active: groups that are gone are stopped and removed, changed ones are replaced, new ones added.
+pub(super) async fn update(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    let UpdateOptions { groups } = request.options()?;
+    let (api, actor) = (request.api, request.actor);
+    let Difference { mut added, changed, mut removed } = difference(api, actor).await?;
+    let mut changed: Vec<String> = changed.into_iter().map(|group| group.name).collect();
+    if !groups.is_empty() {
+        let view = api.view(actor)?;
+        let is_known = |group: &&String| view.has_group(group) || added.contains(group);
+        if let Some(unknown) = groups.iter().find(|group| !is_known(group)) {
+            return Err(Problem::not_found(format!("no group is named {unknown}")));
+        }
+        for names in [&mut added, &mut changed, &mut removed] {
+            names.retain(|name| groups.contains(name));
+        }
+    }
+    let mut done = UpdatedConfiguration::default();
+    for group in removed {
+        let removed = remove(api, actor, &group).await;
+        removed.map_err(|problem| problem.and(&format!("group {group}; {done}")))?;
+        done.removed.push(group);
+    }
+    for group in changed {
+        let replaced = match remove(api, actor, &group).await {
+            Ok(()) => add(api, actor, &group).await,
+            Err(problem) => Err(problem),
+        };
+        replaced.map_err(|problem| problem.and(&format!("group {group}; {done}")))?;
+        done.changed.push(group);
+    }
+    for group in added {
+        let added = add(api, actor, &group).await;
+        added.map_err(|problem| problem.and(&format!("group {group}; {done}")))?;
+        done.added.push(group);
+    }
+    Ok(json(encoded(&done)?, api.answers.nothing()))
+}
+
+impl std::fmt::Display for UpdatedConfiguration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let UpdatedConfiguration { added, changed, removed } = self;
+        write!(f, "done before: removed {}, changed {}, added {}", names(removed), names(changed), names(added))
+    }
+}
+
+async fn difference(api: &Api, actor: &Actor) -> Result<Difference, Problem> {
+    match api.reload_config(actor).await? {
+        Answer::Difference(difference) => Ok(difference),
+        Answer::Done | Answer::Statuses(_) => Err(Problem::of(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+/// Stops a group and removes it.
+async fn remove(api: &Api, actor: &Actor, group: &str) -> Result<(), Problem> {
+    api.call(actor, Call::StopProcessGroup { group: group.to_owned(), wait: true }).await?;
+    api.call(actor, Call::RemoveProcessGroup { group: group.to_owned() }).await?;
+    Ok(())
+}
+
+async fn add(api: &Api, actor: &Actor, group: &str) -> Result<(), Problem> {
+    api.call(actor, Call::AddProcessGroup { group: group.to_owned() }).await?;
+    Ok(())
+}
