@@ -15,7 +15,8 @@ use supervisord_core::row::Row;
 use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::state::{Mood, ProcessState};
 
-use crate::api::{Api, CallFailure};
+use crate::api::Api;
+use crate::calls::CallFailure;
 use crate::network::reply::Reply;
 use crate::usage::{TreeUsage, Usage, UsageDepth};
 

@@ -87,7 +87,7 @@ impl Checker<'_> {
     fn check(&mut self, value: &Value, schema: &Value, place: &str) -> Result<(), String> {
         if let Some(path) = schema["$ref"].as_str() {
             let name = path.strip_prefix("#/components/schemas/").ok_or(format!("{place}: {path}"))?;
-            return self.check(value, &self.document["components"]["schemas"][name], &format!("{name}"));
+            return self.check(value, &self.document["components"]["schemas"][name], name);
         }
         if let Some(choices) = schema["anyOf"].as_array() {
             let fits = choices.iter().any(|choice| self.check(value, choice, place).is_ok());
@@ -107,7 +107,7 @@ impl Checker<'_> {
             Value::Array(_) => "array",
             Value::Object(_) => "object",
         };
-        if !kinds.contains(&kind) && !(kind == "integer" && kinds.contains(&"number")) {
+        if !(kinds.contains(&kind) || kind == "integer" && kinds.contains(&"number")) {
             return Err(format!("{place}: {value} is not {kinds:?}"));
         }
         for item in value.as_array().into_iter().flatten() {
