@@ -55,6 +55,7 @@ fn programs_are_listed() {
         "waiting_for": [],
         "health": null,
         "commands": [],
+        "stop": null,
     });
     let listed = body(&response);
     assert_eq!(listed["programs"][1], fatal);

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use hyper::{HeaderMap, Method, StatusCode};
 use supervisord_config::diff::Difference;
+use supervisord_config::program_patterns::ProgramPatterns;
 use supervisord_core::actor::{Actor, ClientPeer, Right, Way};
 use supervisord_core::scope::ProgramScope;
 use tokio::sync::watch;
@@ -42,6 +43,8 @@ struct World {
     api: Arc<Api>,
     logs: LogStreams,
     calls: Receiver<String>,
+    /// The programs that exist for whoever asks.
+    programs: ProgramScope,
     _state: watch::Sender<PlaneState>,
     _directory: TempDir,
     _poll: mio::Poll,
@@ -70,7 +73,7 @@ fn world() -> World {
             _ => Answer::Done,
         }))
     });
-    World { api, logs, calls, _state: state, _directory: directory, _poll: poll }
+    World { api, logs, calls, programs: ProgramScope::All, _state: state, _directory: directory, _poll: poll }
 }
 
 fn actor(right: Option<Right>, way: fn(ClientPeer) -> Way) -> Actor {
@@ -90,10 +93,14 @@ fn location(reply: &Reply) -> String {
 }
 
 impl World {
+    fn actor(&self, right: Option<Right>, way: fn(ClientPeer) -> Way) -> Actor {
+        Actor { programs: self.programs.clone(), ..actor(right, way) }
+    }
+
     async fn page(&self, right: Option<Right>, query: &str) -> Reply {
         let asked = PageRequest { sender: RequestSender::Program, kind: RequestKind::Form, get_actions: false };
         let fields = Fields::new(query, "");
-        web::status(&self.api, &actor(right, Way::Page), asked, &fields).await.expect("an answer")
+        web::status(&self.api, &self.actor(right, Way::Page), asked, &fields).await.expect("an answer")
     }
 
     async fn resource(
@@ -106,7 +113,7 @@ impl World {
     ) -> Reply {
         let (stream, _other) = tokio::net::UnixStream::pair().expect("a pair");
         let socket = Rc::new(Socket::new(Accepted { transport: Box::new(stream), client: CLIENT }));
-        let actor = actor(right, Way::Json);
+        let actor = self.actor(right, Way::Json);
         let mut headers: HeaderMap = HeaderMap::new();
         headers.insert("content-type", "application/json".parse().expect("a value"));
         if let Some(id) = last_event {
@@ -120,14 +127,14 @@ impl World {
     async fn ask(&self, endpoint: PageRoute, right: Option<Right>) -> Option<Reply> {
         let (stream, _other) = tokio::net::UnixStream::pair().expect("a pair");
         let socket = Rc::new(Socket::new(Accepted { transport: Box::new(stream), client: CLIENT }));
-        let follower = actor(right, Way::LogStream);
+        let follower = self.actor(right, Way::LogStream);
         Some(match endpoint {
             PageRoute::ProcessLog => self.logs.process(&follower, &socket, "/logtail/a").await,
             PageRoute::MainLog => self.logs.main(&follower, &socket).await,
             PageRoute::StatusPage => self.page(right, "").await,
-            PageRoute::Metrics => metrics::reply(&self.api, &actor(right, Way::Json), &HeaderMap::new()).await,
+            PageRoute::Metrics => metrics::reply(&self.api, &self.actor(right, Way::Json), &HeaderMap::new()).await,
             PageRoute::TailPage => {
-                web::tail(&self.api, &actor(right, Way::Page), &Fields::new("processname=a", "")).await
+                web::tail(&self.api, &self.actor(right, Way::Page), &Fields::new("processname=a", "")).await
             }
             // Its methods have a test of their own.
             PageRoute::Rpc => return None,
@@ -212,6 +219,38 @@ fn every_resource_of_the_json_api_needs_a_right() {
                     assert_eq!(asked, usize::from(is_allowed && needed > Right::View), "{what}");
                     assert!(is_allowed || text(&reply).contains("pid 42 may not "), "{what}");
                 }
+            }
+        }
+    });
+}
+
+#[test]
+fn programs_of_others_do_not_exist_by_any_way() {
+    run(async {
+        let mut world = world();
+        let patterns = ProgramPatterns::parse("b:*").expect("patterns");
+        world.programs = ProgramScope::Matching(Arc::new(patterns));
+        let right = Some(Right::Operate);
+        for (method, pattern, _) in api_v1::routes().filter(|(.., needed)| right >= Some(*needed)) {
+            let path = pattern.replace("{group}", "a").replace("{name}", "a").replace("{stream}", "stdout");
+            let body = BODIES.iter().find(|(other, _)| *other == pattern).map_or("", |(_, body)| body);
+            let reply = world.resource(right, method, &path, None, body).await;
+            let told = text(&reply);
+            let what = format!("{method} {path}: {} {told}", reply.status);
+            assert!(!told.contains("secret") && !told.contains("\"name\":\"a\""), "{what}");
+            if pattern.contains("{group}") {
+                assert_eq!((reply.status, world.calls.try_iter().count()), (StatusCode::NOT_FOUND, 0), "{what}");
+            }
+        }
+        for endpoint in route::endpoints() {
+            let Some(reply) = world.ask(endpoint, right).await else { continue };
+            let told = text(&reply);
+            let names_it = endpoint != PageRoute::TailPage && told.contains("processname=a");
+            assert!(!told.contains("secret") && !names_it, "{endpoint:?}: {told}");
+            match endpoint {
+                PageRoute::ProcessLog => assert_eq!(reply.status, StatusCode::NOT_FOUND),
+                PageRoute::MainLog => assert_eq!(reply.status, StatusCode::FORBIDDEN),
+                _ => assert_eq!(reply.status, StatusCode::OK, "{endpoint:?}"),
             }
         }
     });
