@@ -38,7 +38,7 @@ pub use event_stream::{EventStream, StreamEvent};
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
 pub use program::{Explanation, ProgramEnd, ProgramStatus};
-pub use program_log::LogPart;
+pub use program_log::LogExcerpt;
 pub use supervisord_wire::channel::Channel;
 use timeout::{Wait, WaitPolicy};
 pub use url::{Endpoint, ServerUrl, UrlError};

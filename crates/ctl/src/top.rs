@@ -22,7 +22,7 @@ use crate::keys::Decoder;
 use crate::local_clock;
 use crate::session::Session;
 use feed::Feed;
-use inbox::Inbox;
+use inbox::ScreenInbox;
 use model::{Model, Wish};
 use news::News;
 use screen::Screen;
@@ -40,7 +40,7 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 pub fn run(session: &mut Session, is_read_only: bool) -> Result<(), Failure> {
     // Signals that end the program restore the terminal.
     session.interrupts.watch()?;
-    let mut inbox = Inbox::new()?;
+    let mut inbox = ScreenInbox::new()?;
     let outbox = inbox.outbox();
     let _handled = session.interrupts.handle(move || outbox.send(News::Interrupted))?;
     let feed = Feed::start(&session.settings, inbox.outbox())?;

@@ -301,17 +301,25 @@ impl Place {
         if beside.exists() { beside } else { shared.into() }
     }
 
+    /// Removes what daemons that were killed have left in shared memory, whatever their pid files are called.
+    fn remove_spawned_pids(&self) {
+        let Ok(found) = fs::metadata(self.dir()) else { return };
+        let prefix = format!("supervisord-{:x}-{:x}-", found.dev(), found.ino());
+        let entries = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+        let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+        ours.for_each(|entry| _ = fs::remove_file(entry.path()));
+    }
+
     /// Kills every process of the scene, and `others`, and removes what is outside of its directory.
     pub fn kill_everything(&self, others: &[i32]) {
         use super::processes;
-        let _ = fs::remove_file(self.spawned_pids());
         processes::kill_all(others);
         let mark = format!("{MARK}={}", self.dir().display());
         // A process may start another one while it is being killed.
         loop {
             let marked = processes::with_environment(&mark);
             if marked.is_empty() {
-                return;
+                return self.remove_spawned_pids();
             }
             processes::kill_all(&marked);
         }

@@ -16,7 +16,7 @@ const LOG_OFFSET: HeaderName = HeaderName::from_static("log-offset");
 
 /// A part of a log, up to its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogPart {
+pub struct LogExcerpt {
     /// Where it begins in the log, in bytes.
     pub offset: u64,
     /// What is written there.
@@ -25,7 +25,13 @@ pub struct LogPart {
 
 impl Client {
     /// The end of a log, at most so many bytes; the HTTP status is 404 where there is no log.
-    pub fn log_part(&mut self, group: &str, name: &str, channel: Channel, length: u64) -> Result<LogPart, ClientError> {
+    pub fn log_part(
+        &mut self,
+        group: &str,
+        name: &str,
+        channel: Channel,
+        length: u64,
+    ) -> Result<LogExcerpt, ClientError> {
         let path = format!("{}?offset=-{length}&length={length}", log_path(group, name, channel));
         let request = connection::request(&self.url, self.credentials.as_ref(), Method::GET, &path, Bytes::new())?;
         let mut wait = self.wait_policy.wait(false);
@@ -36,7 +42,7 @@ impl Client {
         for piece in LogStream::new(answer) {
             bytes.extend_from_slice(&piece?);
         }
-        Ok(LogPart { offset, bytes })
+        Ok(LogExcerpt { offset, bytes })
     }
 
     /// What is appended to a log after the event with this id, or after so many bytes, as events `output` and `rotated`.

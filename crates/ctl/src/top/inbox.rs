@@ -18,7 +18,7 @@ const KEYS: Token = Token(1);
 const SIZE: Token = Token(2);
 
 /// Where everything arrives.
-pub struct Inbox {
+pub struct ScreenInbox {
     poll: Poll,
     events: Events,
     sizes: Signals,
@@ -26,7 +26,7 @@ pub struct Inbox {
     outbox: Outbox,
 }
 
-/// The way to an [`Inbox`] for other threads.
+/// The way to a [`ScreenInbox`] for other threads.
 #[derive(Clone)]
 pub struct Outbox {
     news: Sender<News>,
@@ -41,16 +41,16 @@ impl Outbox {
     }
 }
 
-impl Inbox {
+impl ScreenInbox {
     /// Takes the keys of standard input, and notices when the terminal gets another size.
-    pub fn new() -> io::Result<Inbox> {
+    pub fn new() -> io::Result<ScreenInbox> {
         let poll = Poll::new()?;
         let sizes = Signals::catch(&[Signal::WindowChange])?;
         poll.registry().register(&mut SourceFd(&sizes.as_fd().as_raw_fd()), SIZE, Interest::READABLE)?;
         poll.registry().register(&mut SourceFd(&io::stdin().as_raw_fd()), KEYS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (sender, news) = channel();
-        Ok(Inbox { poll, events: Events::with_capacity(8), sizes, news, outbox: Outbox { news: sender, waker } })
+        Ok(ScreenInbox { poll, events: Events::with_capacity(8), sizes, news, outbox: Outbox { news: sender, waker } })
     }
 
     /// A way to this inbox.

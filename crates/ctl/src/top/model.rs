@@ -6,7 +6,7 @@ use supervisord_wire::state::ProcessState;
 
 use super::news::{Details, News};
 use super::target::{Action, Target};
-use super::usage::{Usage, UsageTable};
+use super::usage::{ProgramUsage, UsageTable};
 use crate::client::{Channel, ProgramStatus};
 use crate::keys::Key;
 
@@ -32,7 +32,7 @@ pub enum Mode {
 
 /// The order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum SortKey {
     Name,
     /// What has failed comes first.
     State,
@@ -40,23 +40,23 @@ pub enum Order {
     Memory,
 }
 
-impl Order {
+impl SortKey {
     /// The column.
     pub fn word(self) -> &'static str {
         match self {
-            Order::Name => "name",
-            Order::State => "state",
-            Order::Cpu => "CPU",
-            Order::Memory => "memory",
+            SortKey::Name => "name",
+            SortKey::State => "state",
+            SortKey::Cpu => "CPU",
+            SortKey::Memory => "memory",
         }
     }
 
-    fn next(self) -> Order {
+    fn next(self) -> SortKey {
         match self {
-            Order::Name => Order::State,
-            Order::State => Order::Cpu,
-            Order::Cpu => Order::Memory,
-            Order::Memory => Order::Name,
+            SortKey::Name => SortKey::State,
+            SortKey::State => SortKey::Cpu,
+            SortKey::Cpu => SortKey::Memory,
+            SortKey::Memory => SortKey::Name,
         }
     }
 }
@@ -77,7 +77,7 @@ pub struct Model {
     /// Why they are not as they are now.
     pub trouble: Option<String>,
     pub mode: Mode,
-    pub order: Order,
+    pub order: SortKey,
     /// What names, states and reasons must contain.
     pub filter: String,
     pub notice: Option<Notice>,
@@ -99,7 +99,7 @@ impl Model {
             programs: None,
             trouble: None,
             mode: Mode::Table,
-            order: Order::Name,
+            order: SortKey::Name,
             filter: String::new(),
             notice: None,
             question: None,
@@ -126,7 +126,7 @@ impl Model {
     }
 
     /// The usage of a program, where it is known.
-    pub fn usage_of(&self, program: &ProgramStatus) -> Option<Usage> {
+    pub fn usage_of(&self, program: &ProgramStatus) -> Option<ProgramUsage> {
         self.usage.of(&program.group, &program.name)
     }
 
@@ -142,13 +142,13 @@ impl Model {
         };
         let mut listed: Vec<&ProgramStatus> = self.programs.iter().flatten().filter(matches).collect();
         match self.order {
-            Order::Name => {}
-            Order::State => listed.sort_by_key(|program| severity(program)),
-            Order::Cpu => listed.sort_by(|one, other| {
+            SortKey::Name => {}
+            SortKey::State => listed.sort_by_key(|program| severity(program)),
+            SortKey::Cpu => listed.sort_by(|one, other| {
                 let cpu = |program| self.usage_of(program).and_then(|usage| usage.cpu_percent).unwrap_or(-1.0);
                 cpu(other).total_cmp(&cpu(one))
             }),
-            Order::Memory => {
+            SortKey::Memory => {
                 let memory = |program| self.usage_of(program).map(|usage| usage.memory_bytes);
                 listed.sort_by_key(|program| std::cmp::Reverse(memory(program)));
             }
@@ -372,6 +372,6 @@ mod tests {
         ]});
         model.take(News::Usage(counted), Duration::ZERO);
         press(&mut model, &[Key::Char('o'), Key::Char('o'), Key::Char('o')]);
-        assert_eq!((model.order, listed(&model)), (Order::Memory, vec!["web", "cache", "db"]));
+        assert_eq!((model.order, listed(&model)), (SortKey::Memory, vec!["web", "cache", "db"]));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// What the processes of a program use.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
+pub struct ProgramUsage {
     /// Of one processor, since the last time; none at first.
     pub cpu_percent: Option<f64>,
     /// Resident memory in bytes.
@@ -27,7 +27,7 @@ struct Counted {
 /// The usage of all programs, by group and name.
 #[derive(Debug, Default)]
 pub struct UsageTable {
-    programs: BTreeMap<(String, String), (Usage, f64)>,
+    programs: BTreeMap<(String, String), (ProgramUsage, f64)>,
     at: Option<Duration>,
 }
 
@@ -46,13 +46,14 @@ impl UsageTable {
             // A new process begins at 0.
             let since = before.get(&key).map(|(_, before)| if used < *before { used } else { used - before });
             let cpu_percent = since.zip(passed).map(|(used, passed)| used / passed * 100.0);
-            self.programs.insert(key, (Usage { cpu_percent, memory_bytes: memory_bytes.unwrap_or_default() }, used));
+            self.programs
+                .insert(key, (ProgramUsage { cpu_percent, memory_bytes: memory_bytes.unwrap_or_default() }, used));
         }
         self.at = Some(at);
     }
 
     /// The usage of a program, where it is known.
-    pub fn of(&self, group: &str, name: &str) -> Option<Usage> {
+    pub fn of(&self, group: &str, name: &str) -> Option<ProgramUsage> {
         self.programs.get(&(group.to_owned(), name.to_owned())).map(|(usage, _)| *usage)
     }
 }
@@ -84,7 +85,7 @@ mod tests {
         let mut table = UsageTable::default();
         let counted = |seconds: f64| json!({"programs": [{"group": "web", "name": "web", "cpu_seconds": seconds, "memory_bytes": 2048}]});
         table.take(&counted(10.0), Duration::from_secs(1));
-        assert_eq!(table.of("web", "web"), Some(Usage { cpu_percent: None, memory_bytes: 2048 }));
+        assert_eq!(table.of("web", "web"), Some(ProgramUsage { cpu_percent: None, memory_bytes: 2048 }));
         table.take(&counted(11.0), Duration::from_secs(3));
         assert_eq!(table.of("web", "web").and_then(|usage| usage.cpu_percent), Some(50.0));
         table.take(&counted(0.5), Duration::from_secs(4));
