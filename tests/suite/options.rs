@@ -81,9 +81,11 @@ fn new_options() -> impl Iterator<Item = &'static OptionSpec> {
 
 const ROWS: &str = "config/src/schema/rows.rs";
 
-/// Texts that are no options: a parameter of `sendRemoteCommEvent`, and a member of problem details.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 5] = [
+/// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options.
+const MEANS_SOMETHING_ELSE: [(&str, &str); 7] = [
     ("type", "daemon/src/xmlrpc/methods/table.rs"),
+    ("type", "daemon/src/network/api_v1/messages.rs"),
+    ("type", "daemon/src/network/api_v1/openapi.rs"),
     ("type", "daemon/src/network/api_v1/problem.rs"),
     ("type", "ctl/src/mcp/tools.rs"),
     ("max_runtime", "core/src/process/stop_decision.rs"),
