@@ -21,6 +21,7 @@ pub mod record;
 pub mod redact;
 pub mod rpc;
 pub mod scene;
+pub mod screen;
 pub mod sources;
 pub mod subject;
 pub mod terminal;

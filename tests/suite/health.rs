@@ -334,7 +334,7 @@ fn a_command_tells_how_a_program_is() {
 fn a_command_that_cannot_be_run_for_want_of_descriptors_fails_no_check() {
     only_ours(|| {
         let text = "[program:good]\ncommand=sleep 1000\nstartsecs=0\ndirectory={dir}\nhealthcheck=exec:sh -c 'echo x >> checks'\n\
-                    healthcheck_interval=100ms\nhealthcheck_retries=1\nhealthcheck_timeout=60s\non_unhealthy=restart\n\
+                    healthcheck_interval=1s\nhealthcheck_retries=1\nhealthcheck_timeout=60s\non_unhealthy=restart\n\
                     [program:other]\ncommand=sleep 0.1\nstartsecs=0\nautorestart=true\nstartretries=100\n";
         let mut daemon = Scene::with("want", text).file("checks", "").start(Subject::Ours);
         wait_for_health(&mut daemon, "good", "healthy");

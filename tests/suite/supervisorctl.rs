@@ -299,7 +299,7 @@ fn selectors_stand_where_names_do_and_a_name_wins() {
 const WRITERS: &str = "[program:one]\ncommand={dir}/write one\nstdout_logfile={dir}/one.log\nstderr_logfile={dir}/one.err\n\
     [program:two]\ncommand={dir}/write two\nstdout_logfile={dir}/two.log\nstderr_logfile={dir}/two.err\n\
     [program:none]\ncommand=sleep 1000\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
-const WRITER: &str = "#!/bin/sh\nfor i in 1 2 3; do echo \"$1 $i\"; echo \"$1 error $i\" >&2; done\nwhile read line; do echo \"$1 $line\"; done\n";
+const WRITER: &str = "#!/bin/sh\nfor i in 1 2 3; do echo \"$1 $i\"; echo \"$1 error $i\" >&2; done\nwhile read -r line; do printf \"$1 $line\\n\"; done\n";
 
 #[test]
 fn logs_of_several_programs_are_one_stream() {
@@ -328,7 +328,7 @@ fn logs_of_several_programs_are_one_stream() {
         daemon.start_again();
         tell(&daemon, "two", "again");
         following.wait_for("two | two again", 1);
-        tell(&daemon, "one", "\u{1b}[2Jsafe");
+        tell(&daemon, "one", "\\033[2Jsafe");
         following.wait_for("one | one safe", 1);
         following.send("\u{3}");
         let (shown, code) = following.end();
@@ -345,25 +345,25 @@ fn top_shows_acts_and_leaves_the_terminal_as_it_was() {
     only_ours(|| {
         let mut daemon = daemon("top");
         let mut top = Terminal::ctl(&daemon, &["top"]);
-        top.wait_for("4 programs  1 STOPPED  3 RUNNING", 1);
+        top.wait_on_screen("4 programs  1 STOPPED  3 RUNNING");
         top.send("/idl\r");
-        top.wait_for("only \"idl\" (Esc: all)", 1);
+        top.wait_on_screen("only \"idl\" (Esc: all)");
         top.send("s");
         daemon.wait_for_state("idle", "RUNNING");
-        top.wait_for("idle: started", 1);
+        top.wait_on_screen("idle: started");
         top.send("x");
-        top.wait_for("stop idle? y/n", 1);
+        top.wait_on_screen("stop idle? y/n");
         top.send("y");
         daemon.wait_for_state("idle", "STOPPED");
         top.send("\r");
-        top.wait_for("idle is STOPPED", 1);
+        top.wait_on_screen("idle is STOPPED");
         let size = Command::new("stty")
             .args(["-F", &format!("/proc/{}/fd/0", top.pid()), "rows", "40", "cols", "60"])
             .status();
         assert!(size.is_ok_and(|status| status.success()), "stty of coreutils");
-        top.wait_for("idle is STOPPED", 2);
+        top.wait_on_screen("idle is STOPPED");
         daemon.crash();
-        top.wait_for("does not answer", 1);
+        top.wait_on_screen("does not answer");
         daemon.start_again();
         top.send("qq");
         let before = top.before.clone();
@@ -379,9 +379,9 @@ fn top_restores_the_terminal_when_a_signal_ends_it() {
         for (signal, code) in [(Signal::SIGTERM, 128 + 15), (Signal::SIGINT, 0)] {
             let top = Terminal::ctl(&daemon, &["top", "--read-only"]);
             let mut top = top;
-            top.wait_for("read-only", 1);
+            top.wait_on_screen("read-only");
             top.send("s");
-            top.wait_for("this view is read-only", 1);
+            top.wait_on_screen("this view is read-only");
             processes::signal(top.pid(), signal);
             let (raw, ended) = top.raw_end();
             assert!(raw.ends_with("\u{1b}[?25h\u{1b}[?1049l"), "{raw:?}");

@@ -91,9 +91,9 @@ const CASES: &[Case] = &[
         file: "the configuration file is {dir}/ctl.conf",
     },
     Case {
-        configuration: "[supervisorctl]\nserverurl=https://127.0.0.1:1\n",
+        configuration: "[supervisorctl]\nserverurl=ftp://127.0.0.1:1\n",
         action: "status",
-        first_line: "error: <class 'ValueError'>, Unknown protocol for serverurl https://127.0.0.1:1",
+        first_line: "error: <class 'ValueError'>, Unknown protocol for serverurl ftp://127.0.0.1:1",
         code: 1,
         reason: "an address begins with http://, https:// or unix://",
         file: FROM_FILE,

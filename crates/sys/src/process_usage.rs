@@ -69,10 +69,13 @@ mod tests {
         let before = all().find(own).expect("this process");
         let kept = vec![1_u8; 64 << 20];
         let mut sum = 0_u64;
-        while all().find(own).expect("this process").cpu == before.cpu {
+        let after = loop {
             sum = kept.iter().fold(sum, |sum, byte| sum.wrapping_add(u64::from(*byte)));
-        }
-        let after = all().find(own).expect("this process");
+            let now = all().find(own).expect("this process");
+            if now.cpu > before.cpu {
+                break now;
+            }
+        };
         assert!(sum > 0 && after.memory >= before.memory + (32 << 20), "{before:?} {after:?}");
         assert_eq!(after.parent, before.parent);
         assert!(after.threads >= 1 && descriptors(Pid::current()).is_some_and(|count| count > 2));

@@ -14,6 +14,7 @@ use nix::sys::termios::{Termios, tcgetattr};
 
 use super::command::shell_code;
 use super::scene::Place;
+use super::screen::screen;
 use super::subject::Program;
 use super::wait;
 
@@ -100,6 +101,14 @@ impl Terminal {
     /// Waits until the output contains a text so many times.
     pub fn wait_for(&mut self, text: &str, times: usize) {
         self.wait_until(&format!("{text:?} is shown {times} times"), |shown| shown.matches(text).count() >= times);
+    }
+
+    /// Waits until the screen shows a text at one time.
+    pub fn wait_on_screen(&mut self, text: &str) {
+        let now =
+            |shown: &Mutex<Vec<u8>>| screen(&String::from_utf8_lossy(&shown.lock().expect("no panic while locked")));
+        let seen = wait::poll(wait::DEADLINE, || now(&self.shown).contains(text).then_some(()));
+        assert!(seen.is_some(), "waited in vain for {text:?} on\n{}", now(&self.shown));
     }
 
     /// The current mode of the terminal.

@@ -95,9 +95,9 @@ fn a_program_that_cannot_take_over_is_refused() {
     let unfit = [
         ("#!/bin/sh\necho I cannot read that >&2\nexit 1\n", "(exit status 1): I cannot read that"),
         ("#!/bin/sh\nexit 0\n", "(exit status 0)"),
-        ("just some text\n", "ENOEXEC"),
+        ("just some text\n", "is no program of this machine"),
         // The head of a program for a machine that nobody has.
-        ("\u{7f}ELF\u{2}\u{1}\u{1}\0\0\0\0\0\0\0\0\0\u{2}\0\u{6f}\u{6f}\u{1}\0\0\0", "ENOEXEC"),
+        ("\u{7f}ELF\u{2}\u{1}\u{1}\0\0\0\0\0\0\0\0\0\u{2}\0\u{6f}\u{6f}\u{1}\0\0\0", "is no program of this machine"),
         ("#!/bin/sh\nexec sleep 1000\n", "no answer within 10 seconds"),
         ("", "(exit status 127)"),
     ];

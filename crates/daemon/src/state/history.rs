@@ -272,7 +272,7 @@ mod tests {
         let fields: Fields = serde_json::from_value(form()).unwrap();
         assert_eq!(serde_json::to_value(fields).unwrap(), form());
         let data = read(form()).unwrap();
-        assert_eq!((data.dropped, data.events.len()), (5, 10));
+        assert_eq!((data.dropped, data.events.len()), (5, 11));
         let process = ProcessName { group: "g".into(), process: "p".into() };
         let (from, to) = (ProcessState::Starting, ProcessState::Running);
         let detail = StateDetail::Exit { expected: false, pid: 7 };
@@ -288,7 +288,7 @@ mod tests {
         later["history"]["more"] = 3.into();
         let data = read(later).unwrap();
         let numbers: Vec<u64> = data.events.iter().map(|event| event.number).collect();
-        assert_eq!((data.dropped, numbers), (10, vec![11, 12, 13, 14, 15]));
+        assert_eq!((data.dropped, numbers), (10, vec![11, 12, 13, 14, 15, 16]));
     }
 
     #[test]

@@ -490,7 +490,7 @@ impl ProcessRecord {
     /// The first writers of version 2 kept no decision: what they stopped although it was wanted was to be started again.
     fn stop_decision(&self, phase: ProcessPhase) -> Option<StopDecision> {
         let is_stopping = matches!(phase, ProcessPhase::PreStop | ProcessPhase::Stopping | ProcessPhase::Stopped);
-        let restarts = is_stopping && (self.wanted == Some(Wanted::Up) || self.replacing);
+        let restarts = is_stopping && self.wanted.map_or(self.replacing, |wanted| wanted == Wanted::Up);
         let known = self.stop_decision.as_ref().map(StopRecord::decision);
         known.or_else(|| restarts.then(|| StopDecision::restart(StopCause::Configuration)))
     }

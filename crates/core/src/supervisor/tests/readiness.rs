@@ -116,7 +116,7 @@ fn a_call_for_a_start_waits_until_it_is_ready_or_cannot_be() {
     world.answer_probes(&Ok(()));
     assert_eq!(world.reply(a), &Ok(Answer::Done));
     world.pass(70_000);
-    assert_eq!(world.reply(b), &refused(Reason::AbnormalTermination, "b"));
+    assert_eq!(world.reply(b), &refused(Reason::AbnormalTermination, "b: not ready within 90s (tcp:localhost:1)"));
 }
 
 #[test]

@@ -152,6 +152,7 @@ fn what_is_about_to_be_replaced_is_waited_for() {
     world.stubborn.push("slow".to_owned());
     world.log.clear();
     world.supervisor.reconcile(samples::config(groups()), true, world.now);
+    world.settle();
     world.pass(100);
     assert_eq!((world.state("slow"), world.state("web")), (ProcessState::Stopping, ProcessState::Starting));
     let row = world.supervisor.row(world.id("web")).unwrap();

@@ -16,7 +16,7 @@ fn needed(method: &str) -> Right {
         ("system", _) => Right::View,
         (_, name) if begins(&["get", "read", "tail"], name) => Right::View,
         (_, name) if begins(&["start", "stop", "signal", "send"], name) => Right::Operate,
-        (_, "clearProcessLog" | "clearProcessLogs" | "clearAllProcessLogs") => Right::Operate,
+        (_, "clearProcessLog" | "clearProcessLogs" | "clearAllProcessLogs" | "reloadProcess") => Right::Operate,
         _ => Right::Administer,
     }
 }
