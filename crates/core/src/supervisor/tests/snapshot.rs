@@ -147,9 +147,10 @@ fn what_is_about_to_be_replaced_is_waited_for() {
             }),
         ]
     };
-    let mut world = World::started(groups());
-    world.pass(5000);
+    let mut world = World::new(groups());
     world.stubborn.push("slow".to_owned());
+    world.give(SupervisorInput::Started);
+    world.pass(5000);
     world.log.clear();
     world.supervisor.reconcile(samples::config(groups()), true, world.now);
     world.settle();
