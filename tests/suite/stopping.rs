@@ -45,7 +45,7 @@ fn heard(place: &Place) -> Vec<String> {
 #[test]
 fn a_stop_sequence_sends_its_signals_one_after_the_other() {
     only_ours(|| {
-        let daemon = ready("stop_sequence=TERM:300ms, INT:300ms, QUIT:1min, KILL");
+        let daemon = ready("stop_sequence=TERM:2s, INT:2s, QUIT:1min, KILL");
         assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
         assert_eq!(heard(&daemon), ["TERM", "INT", "QUIT"]);
         assert_eq!(sent(&daemon), ["SIGTERM", "SIGINT", "SIGQUIT"]);
