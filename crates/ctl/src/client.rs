@@ -15,6 +15,7 @@ mod program;
 mod program_log;
 #[cfg(test)]
 pub mod samples;
+mod stream_group;
 mod timeout;
 mod tls;
 mod url;
@@ -39,6 +40,7 @@ pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
 pub use program::{Explanation, ProgramEnd, ProgramStatus};
 pub use program_log::LogExcerpt;
+pub use stream_group::StreamGroup;
 pub use supervisord_wire::channel::Channel;
 use timeout::{Wait, WaitPolicy};
 pub use url::{Endpoint, ServerUrl, UrlError};

@@ -3,7 +3,7 @@
 use supervisord_wire::API_VERSION;
 use supervisord_wire::fault::FaultCode;
 
-use crate::client::{Client, ClientError, ServerUrl};
+use crate::client::{Client, ClientError};
 use crate::console::Console;
 use crate::diagnosis;
 use crate::failure::Failure;
@@ -60,9 +60,7 @@ impl Session {
     /// The client for the current settings.
     pub fn client(&mut self) -> Result<&mut Client, ClientError> {
         if self.client.is_none() {
-            let url = ServerUrl::parse(&self.settings.server_url)?;
-            let mut client = Client::new(url, self.settings.credentials());
-            client.set_tls(self.settings.tls.clone());
+            let mut client = self.settings.client()?;
             if let Some(limit) = self.settings.timeout {
                 client.set_timeout(limit);
             }

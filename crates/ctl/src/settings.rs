@@ -8,7 +8,7 @@ use supervisord_config::model::Plugin;
 use supervisord_config::search;
 use supervisord_sys::command;
 
-use crate::client::Credentials;
+use crate::client::{Client, Credentials, ServerUrl, UrlError};
 use crate::host::System;
 use crate::options::CommandLine;
 
@@ -73,6 +73,13 @@ impl Settings {
             config_file,
             plugins: config.plugins,
         })
+    }
+
+    /// A client of the daemon that is meant, without a time limit.
+    pub fn client(&self) -> Result<Client, UrlError> {
+        let mut client = Client::new(ServerUrl::parse(&self.server_url)?, self.credentials());
+        client.set_tls(self.tls.clone());
+        Ok(client)
     }
 
     /// The credentials: both user name and password must be set.

@@ -18,13 +18,18 @@ pub struct LogStream {
 }
 
 /// Ends a [`LogStream`] from another thread.
-#[derive(Clone)]
-pub struct Stopper(Arc<Notify>);
+#[derive(Clone, Default)]
+pub struct Stopper(pub(super) Arc<Notify>);
 
 impl Stopper {
     /// Ends the stream, even while another thread is blocked in [`LogStream::next`].
     pub fn stop(&self) {
         self.0.notify_one();
+    }
+
+    /// Whether there is still a stream to end.
+    pub(super) fn has_stream(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 }
 
@@ -37,9 +42,7 @@ impl LogStream {
     pub fn stopper(&self) -> Stopper {
         Stopper(Arc::clone(&self.stopped))
     }
-}
 
-impl LogStream {
     /// Waits for the next chunk no longer than this: the error says that the time is over.
     pub fn next_within(&mut self, limit: Duration) -> Result<Option<Result<Bytes, ClientError>>, StillOpen> {
         let LogStream { answer: OpenBody { runtime, io, body, .. }, stopped } = self;

@@ -3,7 +3,6 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use crate::client::{Client, ServerUrl};
 use crate::settings::Settings;
 use crate::verbs::{Completion, INTERPRETER};
 
@@ -30,9 +29,7 @@ impl Names {
 
     /// Without an answer of the daemon no name is completed; the action itself will report the error.
     fn fetch(&self) -> Vec<(String, String)> {
-        let Ok(url) = ServerUrl::parse(&self.settings.server_url) else { return Vec::new() };
-        let mut client = Client::new(url, self.settings.credentials());
-        client.set_tls(self.settings.tls.clone());
+        let Ok(mut client) = self.settings.client() else { return Vec::new() };
         client.set_timeout(self.settings.timeout.unwrap_or(COMPLETION_TIMEOUT).min(COMPLETION_TIMEOUT));
         let infos = client.all_process_info().unwrap_or_default();
         infos.into_iter().map(|info| (info.group, info.name)).collect()

@@ -1,16 +1,14 @@
 //! News from the daemon, which threads of their own wait for, so that keys are obeyed while it does not answer.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
-use std::{io, mem};
 
 use super::inbox::Outbox;
 use super::news::{Details, News};
 use super::target::{Action, Target};
-use crate::client::{Client, ClientError, ServerUrl, Stopper};
+use crate::client::{Client, ClientError, StreamGroup};
 use crate::settings::Settings;
 
 /// The least time between two readings of all programs.
@@ -27,52 +25,29 @@ const LOG_BYTES: i64 = 32 << 10;
 
 /// The threads. They end when this is dropped, once they notice.
 pub struct Feed {
-    closing: Closing,
+    streams: StreamGroup,
     acts: Sender<(Action, String)>,
     looks: Sender<Target>,
 }
 
-/// Ends the streams of the threads.
-#[derive(Clone, Default)]
-struct Closing {
-    is_closing: Arc<AtomicBool>,
-    stoppers: Arc<Mutex<Vec<Stopper>>>,
-}
-
-impl Closing {
-    fn is_closing(&self) -> bool {
-        self.is_closing.load(Ordering::SeqCst)
-    }
-
-    /// Ends a stream at the end.
-    fn stops(&self, stopper: Stopper) {
-        if self.is_closing() {
-            stopper.stop();
-        }
-        self.stoppers.lock().unwrap_or_else(PoisonError::into_inner).push(stopper);
-    }
-}
-
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.closing.is_closing.store(true, Ordering::SeqCst);
-        let stoppers = mem::take(&mut *self.closing.stoppers.lock().unwrap_or_else(PoisonError::into_inner));
-        stoppers.iter().for_each(Stopper::stop);
+        self.streams.end();
     }
 }
 
 impl Feed {
     /// Starts the threads.
     pub fn start(settings: &Settings, outbox: Outbox) -> io::Result<Feed> {
-        let closing = Closing::default();
+        let streams = StreamGroup::default();
         let (acts, to_do) = channel();
         let (looks, to_see) = channel();
-        let feed = Feed { closing: closing.clone(), acts, looks };
+        let feed = Feed { streams: streams.clone(), acts, looks };
         spawn("programs", settings, &outbox, {
-            let closing = closing.clone();
-            move |client, outbox| watch_programs(client, outbox, &closing)
+            let streams = streams.clone();
+            move |client, outbox| watch_programs(client, outbox, &streams)
         })?;
-        spawn("usage", settings, &outbox, move |client, outbox| watch_usage(client, outbox, &closing))?;
+        spawn("usage", settings, &outbox, move |client, outbox| watch_usage(client, outbox, &streams))?;
         spawn("actions", settings, &outbox, move |client, outbox| act_all(client, outbox, &to_do))?;
         spawn("details", settings, &outbox, move |client, outbox| look_all(client, outbox, &to_see))?;
         Ok(feed)
@@ -96,17 +71,15 @@ fn spawn(
     outbox: &Outbox,
     work: impl FnOnce(Client, Outbox) + Send + 'static,
 ) -> io::Result<()> {
-    let url = ServerUrl::parse(&settings.server_url).map_err(io::Error::other)?;
-    let mut client = Client::new(url, settings.credentials());
-    client.set_tls(settings.tls.clone());
+    let client = settings.client().map_err(io::Error::other)?;
     let outbox = outbox.clone();
     thread::Builder::new().name(name.to_owned()).spawn(move || work(client, outbox)).map(drop)
 }
 
-fn watch_programs(mut client: Client, outbox: Outbox, closing: &Closing) {
-    while !closing.is_closing() {
-        if let Err(error) = watch_once(&mut client, &outbox, closing)
-            && !closing.is_closing()
+fn watch_programs(mut client: Client, outbox: Outbox, streams: &StreamGroup) {
+    while !streams.has_ended() {
+        if let Err(error) = watch_once(&mut client, &outbox, streams)
+            && !streams.has_ended()
         {
             outbox.send(News::Lost(error.to_string()));
         }
@@ -115,10 +88,10 @@ fn watch_programs(mut client: Client, outbox: Outbox, closing: &Closing) {
 }
 
 /// Reads all programs now and whenever something has changed, until the stream ends.
-fn watch_once(client: &mut Client, outbox: &Outbox, closing: &Closing) -> Result<(), ClientError> {
+fn watch_once(client: &mut Client, outbox: &Outbox, streams: &StreamGroup) -> Result<(), ClientError> {
     // First, so that no change is missed.
     let changes = client.changes()?;
-    closing.stops(changes.stopper());
+    streams.join(changes.stopper());
     for change in changes {
         change?;
         outbox.send(News::Programs(client.programs()?));
@@ -127,10 +100,10 @@ fn watch_once(client: &mut Client, outbox: &Outbox, closing: &Closing) -> Result
     Err(ClientError::Closed)
 }
 
-fn watch_usage(client: Client, outbox: Outbox, closing: &Closing) {
-    while !closing.is_closing() {
+fn watch_usage(client: Client, outbox: Outbox, streams: &StreamGroup) {
+    while !streams.has_ended() {
         if let Ok(events) = client.usage(USAGE_EVERY) {
-            closing.stops(events.stopper());
+            streams.join(events.stopper());
             for event in events.map_while(Result::ok).filter(|event| event.name == "usage") {
                 if let Ok(usage) = serde_json::from_str(&event.data) {
                     outbox.send(News::Usage(usage));

@@ -1,8 +1,6 @@
 //! `logs`: the logs of many programs as one stream.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use supervisord_wire::name::namespec;
 
 use super::selection::{programs, selected};
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Flow, Invocation, Verb};
-use crate::client::{Channel, Client, ClientError, ServerUrl, Stopper};
+use crate::client::{Channel, Client, ClientError, StreamGroup};
 use crate::failure::Failure;
 use crate::hints::HintRequest;
 use crate::log_lines::{Source, last_lines, whole_characters};
@@ -163,31 +161,6 @@ struct Output {
     text: String,
 }
 
-/// Ends all streams.
-#[derive(Clone, Default)]
-struct Closing {
-    is_closing: Arc<AtomicBool>,
-    stoppers: Arc<Mutex<Vec<Stopper>>>,
-}
-
-impl Closing {
-    fn is_closing(&self) -> bool {
-        self.is_closing.load(Ordering::SeqCst)
-    }
-
-    fn stops(&self, stopper: Stopper) {
-        self.stoppers.lock().unwrap_or_else(PoisonError::into_inner).push(stopper.clone());
-        if self.is_closing() {
-            stopper.stop();
-        }
-    }
-
-    fn close(&self) {
-        self.is_closing.store(true, Ordering::SeqCst);
-        self.stoppers.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(Stopper::stop);
-    }
-}
-
 /// Prints what is appended to logs as it arrives, until Ctrl-C or until none can be followed any more.
 fn follow(
     session: &mut Session,
@@ -196,26 +169,24 @@ fn follow(
     sources: &mut [Source],
 ) -> Result<(), Failure> {
     let (sender, pieces) = sync_channel(QUEUE_CAPACITY);
-    let closing = Closing::default();
-    let (handled, wake) = (closing.clone(), sender.clone());
+    let streams = StreamGroup::default();
+    let (handled, wake) = (streams.clone(), sender.clone());
     let _handled = session.interrupts.handle(move || {
-        handled.close();
+        handled.end();
         // A receiver with a full queue is awake already.
         drop(wake.try_send(Piece::Interrupted));
     })?;
     let mut open = 0;
     for (number, log) in logs.into_iter().enumerate() {
         let Some(log) = log else { continue };
-        let url = ServerUrl::parse(&session.settings.server_url).map_err(ClientError::from)?;
-        let mut client = Client::new(url, session.settings.credentials());
-        client.set_tls(session.settings.tls.clone());
-        let (closing, sender) = (closing.clone(), sender.clone());
+        let client = session.settings.client().map_err(ClientError::from)?;
+        let (streams, sender) = (streams.clone(), sender.clone());
         thread::Builder::new()
             .name("log".into())
-            .spawn(move || follow_one(&client, channel, (number, log), &closing, &sender))?;
+            .spawn(move || follow_one(&client, channel, (number, log), &streams, &sender))?;
         open += 1;
     }
-    while open > 0 && !closing.is_closing() && !session.console.is_closed() {
+    while open > 0 && !streams.has_ended() && !session.console.is_closed() {
         match pieces.recv() {
             Ok(Piece::Text(number, text)) => {
                 if let Some(source) = sources.get_mut(number) {
@@ -226,7 +197,7 @@ fn follow(
             Ok(Piece::Interrupted) | Err(_) => break,
         }
     }
-    closing.close();
+    streams.end();
     Ok(())
 }
 
@@ -235,14 +206,14 @@ fn follow_one(
     client: &Client,
     channel: Channel,
     (number, log): (usize, Log),
-    closing: &Closing,
+    streams: &StreamGroup,
     sender: &SyncSender<Piece>,
 ) {
     let mut last = log.end.to_string();
-    while !closing.is_closing() {
+    while !streams.has_ended() {
         match client.follow_log(&log.group, &log.name, channel, &last) {
             Ok(events) => {
-                closing.stops(events.stopper());
+                streams.join(events.stopper());
                 for event in events.map_while(Result::ok) {
                     last.clone_from(&event.id);
                     let output: Option<Output> = serde_json::from_str(&event.data).ok();
