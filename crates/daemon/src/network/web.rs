@@ -42,7 +42,7 @@ const TAIL_FACTOR: usize = 8;
 /// Nothing on the pages comes from elsewhere, no page from elsewhere may lay itself over their buttons, and text never
 /// becomes markup or code, whatever programs write.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// Where a request for the page comes from, as far as it decides whether an action is allowed.

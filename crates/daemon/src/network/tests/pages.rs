@@ -78,6 +78,18 @@ fn the_status_page_lists_processes() {
 }
 
 #[test]
+fn no_page_is_shown_in_a_frame_or_runs_what_others_wrote() {
+    let plane = Plane::start();
+    for path in ["/", "/tail.html?processname=cat"] {
+        let response = plane.get(path);
+        let policy = response.header("Content-Security-Policy").unwrap_or_default();
+        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+            assert!(policy.split("; ").any(|rule| rule == part), "{path}: {part} is not in {policy:?}");
+        }
+    }
+}
+
+#[test]
 fn without_processes_there_is_no_table() {
     let page = Plane::start().get("/").body;
     assert!(page.contains("No programs to manage"));
