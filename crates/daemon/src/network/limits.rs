@@ -29,7 +29,7 @@ pub struct Limits {
     pub all_streams_bytes: usize,
     /// How many calls may be under way. They go on when their clients leave, so connections do not limit them.
     pub calls: usize,
-    /// How many connections all servers may hold together; at least one each.
+    /// How many connections all servers may hold together, at least one each, however many descriptors there are.
     pub connections: usize,
 }
 
@@ -46,7 +46,7 @@ impl Default for Limits {
             all_bodies_bytes: 64 << 20,
             all_streams_bytes: 16 << 20,
             calls: 1024,
-            connections: 1024,
+            connections: 8192,
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn stream(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let reply = match *request.method == Method::HEAD {
         true => Reply::whole(StatusCode::OK, ""),
         false => {
-            let slot = request.streams.slot().ok_or(Problem::of(StatusCode::SERVICE_UNAVAILABLE))?;
+            let slot = request.streams.slot().ok_or_else(Problem::too_many_streams)?;
             let content = slot.start(FollowedChanges { api, actor, revision: None }, request.socket.clone());
             Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }
         }

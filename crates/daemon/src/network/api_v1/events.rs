@@ -51,7 +51,7 @@ pub(super) async fn stream(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let reply = match *request.method == Method::HEAD {
         true => Reply::whole(StatusCode::OK, ""),
         false => {
-            let slot = request.streams.slot().ok_or(Problem::of(StatusCode::SERVICE_UNAVAILABLE))?;
+            let slot = request.streams.slot().ok_or_else(Problem::too_many_streams)?;
             // No event has the number 0: who has been here before another boot has missed something.
             let last = after.unwrap_or(0);
             let usage = usage.map(|seconds| UsageTimer::every(Duration::from_secs(seconds)));

@@ -126,7 +126,7 @@ async fn follow(request: &ApiRequest<'_>, file: String) -> Result<Reply, Problem
         Ok(content) => {
             Ok(event_stream(Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }))
         }
-        Err(Unfollowed::TooMany) => Err(Problem::of(StatusCode::SERVICE_UNAVAILABLE)),
+        Err(Unfollowed::TooMany) => Err(Problem::too_many_streams()),
         Err(Unfollowed::NoFile) => Err(absent()),
     }
 }
@@ -138,7 +138,7 @@ fn absent() -> Problem {
 async fn download(request: &ApiRequest<'_>, file: String, name: &str) -> Result<Reply, Problem> {
     let (content, size) = match request.logs.download(request.socket, file).await {
         Ok(found) => found,
-        Err(Unfollowed::TooMany) => return Err(Problem::of(StatusCode::SERVICE_UNAVAILABLE)),
+        Err(Unfollowed::TooMany) => return Err(Problem::too_many_streams()),
         Err(Unfollowed::NoFile) => return Err(absent()),
     };
     let reply = match *request.method == Method::HEAD || size == 0 {

@@ -59,6 +59,13 @@ impl Problem {
         Problem::with(StatusCode::NOT_FOUND, detail)
     }
 
+    /// There are as many streams as there may be.
+    pub fn too_many_streams() -> Problem {
+        let detail =
+            "as many streams are open as there may be: half of the connections of a server, which `minfds` limits";
+        Problem::with(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
     /// Something that is refused.
     pub fn forbidden(detail: String) -> Problem {
         Problem::with(StatusCode::FORBIDDEN, detail)
