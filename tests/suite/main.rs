@@ -8,6 +8,7 @@
 mod harness;
 mod health;
 
+mod book;
 mod browser;
 mod command_line;
 mod compatibility;
@@ -16,6 +17,7 @@ mod defects;
 mod differences;
 mod documents;
 mod events;
+mod events_page;
 mod exit_statuses;
 mod fastcgi;
 mod hooks;
@@ -37,6 +39,7 @@ mod reload;
 mod reread;
 mod restarts;
 mod rights;
+mod runnable;
 mod scale;
 mod scripts;
 mod shell;

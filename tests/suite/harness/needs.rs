@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their Debian packages; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("faketime", "faketime"),
     ("nginx", "nginx-light"),
+    ("node", "nodejs"),
     ("npm", "npm"),
     ("pgrep", "procps"),
     ("pidof", "sysvinit-utils"),
