@@ -56,6 +56,12 @@ fn what_cannot_be_reloaded_says_why() {
             let said = daemon.ctl(&["reload", name]);
             assert_eq!((said.stdout, said.code), (format!("{name}: ERROR ({line})\n"), code));
         }
+        let mut stream = crate::harness::http::unix(&daemon.path("s.sock")).expect("it listens");
+        let refused =
+            crate::harness::http::request(&mut *stream, "POST", "/api/v1/programs/plain/plain/reload", &[], b"")
+                .expect("it answers");
+        assert_eq!(refused.status(), 409, "{}", refused.text());
+        assert!(refused.text().contains("urn:supervisord:not-configured"), "{}", refused.text());
         daemon.write("code", "3\n");
         let said = daemon.ctl(&["reload", "proxy"]);
         assert_eq!(said.stdout, "proxy: ERROR (reload command failed (exit status 3))\n");

@@ -17,6 +17,12 @@ pub enum Reason {
     NoFile,
     /// The program exists, but cannot be executed.
     NotExecutable,
+    /// The configuration of the program does not have what the request needs; the detail tells what to write.
+    NotConfigured,
+    /// The same request is still being carried out.
+    UnderWay,
+    /// A command of the program that the request has run failed; the detail tells how.
+    CommandFailed,
     /// Any other reason; see the detail.
     Failed,
     /// The process exited, or was stopped, before it was RUNNING.

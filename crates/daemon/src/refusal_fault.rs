@@ -21,7 +21,9 @@ fn code(reason: Reason) -> FaultCode {
         Reason::NoFile => FaultCode::NoFile,
         Reason::NotExecutable => FaultCode::NotExecutable,
         // The numbers of faults are the original's, which knows no rights.
-        Reason::Failed | Reason::NotPermitted => FaultCode::Failed,
+        Reason::Failed | Reason::NotPermitted | Reason::NotConfigured | Reason::UnderWay | Reason::CommandFailed => {
+            FaultCode::Failed
+        }
         Reason::AbnormalTermination | Reason::DependencyFailed => FaultCode::AbnormalTermination,
         Reason::SpawnError => FaultCode::SpawnError,
         Reason::AlreadyStarted => FaultCode::AlreadyStarted,

@@ -22,9 +22,11 @@ impl Supervisor {
         let is_under_way = member.commands.iter().any(|running| running.command == ProgramCommand::Reload);
         self.add_item(call, id, Goal::Reload);
         let refusal = match (plan, run) {
-            (None, _) => Refusal::with(Reason::Failed, advice),
+            (None, _) => Refusal::with(Reason::NotConfigured, advice),
             (Some(_), None) => self.item_refusal(call, id, Reason::NotRunning),
-            (Some(_), Some(_)) if is_under_way => Refusal::with(Reason::Failed, "the reload before is still under way"),
+            (Some(_), Some(_)) if is_under_way => {
+                Refusal::with(Reason::UnderWay, "the reload before is still under way")
+            }
             (Some(plan), Some(run)) => {
                 let by = self.asker_of(call);
                 self.note_request(id, RequestedAction::Reload, &by);
@@ -48,8 +50,9 @@ impl Supervisor {
 
     /// The command that reloads a process has ended.
     pub(super) fn reload_ended(&mut self, id: ProcessId, result: &Result<(), String>) {
-        let failed =
-            |reason: &String| Refusal::with(Reason::Failed, texts::command_failed(ProgramCommand::Reload, reason));
+        let failed = |reason: &String| {
+            Refusal::with(Reason::CommandFailed, texts::command_failed(ProgramCommand::Reload, reason))
+        };
         for call in self.calls_with(id, |goal| *goal == Goal::Reload) {
             self.finish_item(call, id, result.as_ref().copied().map_err(failed));
         }

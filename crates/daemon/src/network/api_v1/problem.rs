@@ -106,6 +106,9 @@ const fn kind(reason: Reason) -> (StatusCode, ProblemKind) {
         Reason::NotExecutable => {
             (StatusCode::CONFLICT, "urn:supervisord:not-executable", "The program cannot be executed")
         }
+        Reason::NotConfigured => (StatusCode::CONFLICT, "urn:supervisord:not-configured", "Not configured"),
+        Reason::UnderWay => (StatusCode::CONFLICT, "urn:supervisord:under-way", "Still under way"),
+        Reason::CommandFailed => (StatusCode::CONFLICT, "urn:supervisord:command-failed", "A command failed"),
         Reason::Failed => (StatusCode::SERVICE_UNAVAILABLE, "urn:supervisord:failed", "Failed"),
         Reason::AbnormalTermination => {
             (StatusCode::CONFLICT, "urn:supervisord:abnormal-termination", "The program did not become RUNNING")
@@ -143,6 +146,9 @@ fn sentence(refusal: Refusal) -> Option<String> {
         | Reason::NotPermitted
         | Reason::NoFile
         | Reason::NotExecutable
+        | Reason::NotConfigured
+        | Reason::UnderWay
+        | Reason::CommandFailed
         | Reason::Failed
         | Reason::DependencyFailed
         | Reason::CannotReread => detail,
