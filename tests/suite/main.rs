@@ -39,6 +39,7 @@ mod reload;
 mod reread;
 mod restarts;
 mod rights;
+mod rotated_logs;
 mod runnable;
 mod scale;
 mod scripts;

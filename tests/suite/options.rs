@@ -49,6 +49,7 @@ fn coverage() {
         crate::rights::PINNED,
         crate::reload::PINNED,
         crate::tls::PINNED,
+        crate::rotated_logs::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())
@@ -92,8 +93,9 @@ const MEANS_SOMETHING_ELSE: [(&str, &str); 7] = [
     ("recycle_after", "core/src/process/stop_decision.rs"),
 ];
 
-/// How the field of an option is called in the code: `type` is a keyword.
+/// How the field of an option is called in the code: `type` is a keyword, and both logs of a program are of one type.
 fn identifier(option: &str) -> String {
+    let option = option.trim_start_matches("stdout_").trim_start_matches("stderr_");
     if option == "type" { format!("r#{option}") } else { option.to_owned() }
 }
 

@@ -10,6 +10,7 @@ pub mod client_user;
 pub mod command_line;
 mod complaint;
 pub mod convert;
+pub mod date_format;
 pub mod dependency;
 pub mod diff;
 pub mod duration;
@@ -43,6 +44,7 @@ mod python_name;
 mod reader;
 pub mod readiness;
 pub mod reference;
+pub mod rotate_when;
 pub mod sample;
 #[cfg(feature = "samples")]
 pub mod samples;

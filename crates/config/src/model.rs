@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client_user::ClientUser;
+use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
+use crate::rotate_when::RotateWhen;
 
 /// Where a value or section was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +132,8 @@ pub struct Supervisord {
     pub logfile_maxbytes: u64,
     /// How many rotated activity logs are kept.
     pub logfile_backups: u32,
+    /// When else it is rotated, and which rotated ones are kept.
+    pub rotation: LogRotation,
     /// Path of the audit log, absolute; none where there is none.
     pub audit_logfile: Option<String>,
     /// The least severe level that is logged.
@@ -752,12 +756,27 @@ pub struct ChannelLog {
     pub maxbytes: u64,
     /// How many rotated files are kept.
     pub backups: u32,
+    /// When else the file is rotated, and which rotated ones are kept.
+    pub rotation: LogRotation,
     /// Size of the buffer for capture mode, in bytes; 0 turns capture off.
     pub capture_maxbytes: u64,
     /// Emit PROCESS_LOG events.
     pub events_enabled: bool,
     /// Copy it to the system log.
     pub syslog: bool,
+}
+
+/// When a log is rotated besides at a size, and which rotated files are kept besides so many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogRotation {
+    /// The times at which it is rotated.
+    pub logfile_rotate: Option<RotateWhen>,
+    /// The date in the name of a rotated file; none for a number.
+    pub logfile_date_format: Option<DateFormat>,
+    /// How old the last line of a rotated file may become.
+    pub logfile_max_age: Option<Duration>,
+    /// How many bytes all rotated files may have; 0 for any number.
+    pub logfile_max_total: u64,
 }
 
 /// The file of a channel.

@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         host: &dyn DaemonHost,
     ) -> Result<Option<ConfigValue<'static>>, ConfigError> {
         let Some(raw) = self.raw_of(row) else { return Ok(None) };
-        let text = self.expanded(row.name, raw, names)?;
+        let text = self.expanded(row.name, &row.kind.before_expansion(raw), names)?;
         let context = Context { host, names, section: self.section(), option: row.name };
         row.convert_on(&text, &context).map(Some).map_err(|complaint| self.cannot_convert(row.name, &complaint))
     }

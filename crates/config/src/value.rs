@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::host::Account;
 use crate::model::{
@@ -13,6 +14,7 @@ use crate::model::{
 };
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
+use crate::rotate_when::RotateWhen;
 
 /// A value, borrowed from where it is kept, or made from a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,6 +205,26 @@ impl OptionValue for Arc<Probe> {
 
     fn from_value(value: ConfigValue<'_>) -> Option<Arc<Probe>> {
         if let ConfigValue::Text(text) = value { Probe::parse(&text).ok().map(Arc::new) } else { None }
+    }
+}
+
+impl OptionValue for RotateWhen {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.to_string().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<RotateWhen> {
+        if let ConfigValue::Text(text) = value { RotateWhen::parse(&text).ok() } else { None }
+    }
+}
+
+impl OptionValue for DateFormat {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.to_string().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<DateFormat> {
+        if let ConfigValue::Text(text) = value { DateFormat::parse(&text).ok() } else { None }
     }
 }
 

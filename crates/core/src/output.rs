@@ -11,8 +11,12 @@ mod note;
 pub mod pipeline;
 pub mod strip;
 
+use std::sync::Arc;
+
 use supervisord_config::line_pattern::LinePattern;
 pub use supervisord_wire::channel::Channel;
+
+use crate::rotation::rules::RotationRules;
 
 /// The configured processing of one stream of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct ChannelPlan {
     pub maxbytes: u64,
     /// How many rotated files to keep.
     pub backups: u32,
+    /// When else the file is rotated, and which rotated files are kept; none where that is not configured.
+    pub rotation_rules: Option<Arc<RotationRules>>,
     /// Size of the capture buffer, in bytes; 0 for no capture mode.
     pub capture_maxbytes: u64,
     /// Report every chunk as a PROCESS_LOG event.

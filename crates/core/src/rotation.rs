@@ -5,6 +5,11 @@
 
 use std::collections::BTreeSet;
 
+pub mod backup_name;
+pub mod retention;
+pub mod rules;
+pub mod schedule;
+
 /// When a log is rotated, and how many backups are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rotation {

@@ -12,6 +12,7 @@ use supervisord_config::model::{ActivityLog, Config, LogLevel, Supervisord};
 use supervisord_config::pyrepr::repr;
 use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
+use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::supervisor::Ending;
 use supervisord_sys::Errno;
 use supervisord_sys::daemonize;
@@ -425,6 +426,7 @@ fn output_options(settings: &Supervisord) -> Options {
         activity: settings.logfile.clone(),
         audit: settings.audit_logfile.clone(),
         rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },
+        rotation_rules: RotationRules::of(&settings.rotation),
         echo_to_stdout: stays_in_foreground(settings) && !settings.silent,
         level: settings.loglevel,
         strip_ansi: settings.strip_ansi,

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use mio::{Poll, Waker};
 use supervisord_config::model::{ActivityLog, LogLevel};
 use supervisord_core::rotation::Rotation;
+use supervisord_core::rotation::rules::RotationRules;
 use supervisord_sys::syslog::Syslog;
 
 use crate::activity::Activity;
@@ -19,9 +20,11 @@ use crate::notifier::Notifier;
 mod activity_log;
 pub mod answer;
 mod audit_log;
+mod backups;
 mod budget;
 mod end_of_output;
 mod log_file;
+mod log_limits;
 mod log_path;
 mod loss;
 mod message;
@@ -39,6 +42,7 @@ mod streams;
 mod system_log;
 mod transit;
 mod transit_recovery;
+mod upkeep;
 
 pub use activity_log::OpenError;
 pub use budget::ReportBudget;
@@ -48,6 +52,7 @@ pub use transit::TransitFiles;
 
 use activity_log::ActivityWriter;
 use audit_log::AuditWriter;
+use log_limits::LogLimits;
 use outlets::Outlets;
 use plane::Plane;
 use sinks::Sinks;
@@ -63,6 +68,8 @@ pub struct Options {
     pub audit: Option<String>,
     /// When the activity log and the audit log are rotated.
     pub rotation: Rotation,
+    /// When else they are rotated, and which rotated ones are kept.
+    pub rotation_rules: Option<Arc<RotationRules>>,
     /// Write every line of the activity log to stdout first.
     pub echo_to_stdout: bool,
     /// The least severe level that is written.
@@ -98,11 +105,12 @@ pub struct Running {
 impl Output {
     /// Opens the activity log. `follow` is told about every change of a log.
     pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
-        let Options { activity, audit, rotation, echo_to_stdout, level, strip_ansi, syslog } = options;
+        let Options { activity, audit, rotation, rotation_rules, echo_to_stdout, level, strip_ansi, syslog } = options;
+        let limits = LogLimits { rotation, rules: rotation_rules };
         let mut sinks = Sinks::new(follow, syslog, Transit::new().ok());
-        let activity = ActivityWriter::open(&activity, rotation, level, echo_to_stdout, &mut sinks)?;
+        let activity = ActivityWriter::open(&activity, &limits, level, echo_to_stdout, &mut sinks)?;
         let is_audited = audit.is_some();
-        let audit = AuditWriter::open(audit.as_deref(), rotation, &mut sinks)?;
+        let audit = AuditWriter::open(audit.as_deref(), &limits, &mut sinks)?;
         let requests = OutputHandle::new();
         Ok(Output { requests, sinks, activity, audit, is_audited, level, strip_ansi, recovery: None })
     }

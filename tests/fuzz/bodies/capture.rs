@@ -26,6 +26,7 @@ fn pass(output: &[u8], cuts: &[u8], capture: u64, strip: bool) -> Seen {
         file: None,
         maxbytes: 0,
         backups: 0,
+        rotation_rules: None,
         capture_maxbytes: capture,
         events_enabled: true,
         syslog: false,

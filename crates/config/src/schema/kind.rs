@@ -7,6 +7,7 @@ use crate::accounts;
 use crate::client_user::UserRole;
 use crate::complaint::Complaint;
 use crate::convert;
+use crate::date_format::DateFormat;
 use crate::duration;
 use crate::environment;
 use crate::expand::{ExpansionNames, expand_again};
@@ -20,6 +21,7 @@ use crate::program_patterns::ProgramPatterns;
 use crate::pytext::strip;
 use crate::python_name;
 use crate::readiness::ReadyWhen;
+use crate::rotate_when::RotateWhen;
 use crate::signal;
 use crate::value::ConfigValue;
 
@@ -73,6 +75,10 @@ pub enum Kind {
     /// A question about a program.
     Probe,
     OnUnhealthy,
+    /// When a log is rotated by time.
+    RotateWhen,
+    /// A date in the name of a rotated log.
+    DateFormat,
     Environment,
     /// Names separated by commas.
     Names,
@@ -151,6 +157,8 @@ impl Kind {
             }
             K::Probe => "http://HOST:PORT/PATH, tcp:HOST:PORT, unix:PATH, file:PATH or exec:COMMAND",
             K::OnUnhealthy => "none, restart, stop or signal:NAME",
+            K::RotateWhen => "hourly, daily, weekly, a time of day such as 03:30, or an interval such as 6h",
+            K::DateFormat => "%Y, %m, %d, %H, %M and %S, such as %Y%m%d",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::Names => "names, separated by commas",
             K::Events => "event names, separated by commas",
@@ -166,6 +174,11 @@ impl Kind {
             K::PythonName => "package.module:attribute",
             K::Patterns => "file patterns, separated by white space",
         }
+    }
+
+    /// A text as it is expanded: where percent signs have a meaning of their own, they need not be doubled.
+    pub(crate) fn before_expansion(self, text: &str) -> Cow<'_, str> {
+        if self == K::DateFormat { DateFormat::escape(text) } else { text.into() }
     }
 
     /// What an expanded text means by itself, whoever it is about and wherever it is read.
@@ -202,6 +215,8 @@ impl Kind {
             K::ReadyWhen => ConfigValue::Text(ReadyWhen::parse(text)?.to_string().into()),
             K::Probe => ConfigValue::Text(Probe::parse(text)?.to_string().into()),
             K::OnUnhealthy => ConfigValue::Text(OnUnhealthy::parse(text)?.to_string().into()),
+            K::RotateWhen => ConfigValue::Text(RotateWhen::parse(text)?.to_string().into()),
+            K::DateFormat => ConfigValue::Text(DateFormat::parse(text)?.to_string().into()),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
             K::Name => ConfigValue::Text(convert::name(text)?.into()),

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 126] = [
+pub(super) static ROWS: [OptionSpec; 138] = [
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -47,6 +47,10 @@ pub(super) static ROWS: [OptionSpec; 126] = [
     row(S::Supervisord, "logfile", K::ActivityLog, Is("supervisord.log"), "3.0", Reload, "activity log; syslog sends it to the system log").kept(field!(Supervisord: logfile)),
     row(S::Supervisord, "logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Reload, "rotate the activity log at this size; 0 for never").kept(field!(Supervisord: logfile_maxbytes)),
     row(S::Supervisord, "logfile_backups", K::Integer, Is("10"), "3.0", Reload, "rotated activity logs to keep").kept(field!(Supervisord: logfile_backups)),
+    row(S::Supervisord, "logfile_rotate", K::RotateWhen, Unset("never"), "0.1.0", Reload, "rotate the activity log at these times of the local clock too: hourly, daily, weekly, 03:30 or 6h").kept(field!(Supervisord: rotation.logfile_rotate)).example("daily"),
+    row(S::Supervisord, "logfile_date_format", K::DateFormat, Unset("numbers"), "0.1.0", Reload, "date in the name of a rotated log, before the extension, in place of a number behind it").kept(field!(Supervisord: rotation.logfile_date_format)).example("%Y%m%d"),
+    row(S::Supervisord, "logfile_max_age", K::Duration, Unset("any"), "0.1.0", Reload, "remove rotated logs whose last line is older").kept(field!(Supervisord: rotation.logfile_max_age)).within(60, i64::MAX).example("30d"),
+    row(S::Supervisord, "logfile_max_total", K::ByteSize, Is("0"), "0.1.0", Reload, "remove the oldest rotated logs when all of them together are larger; 0 for never").kept(field!(Supervisord: rotation.logfile_max_total)).example("1GB"),
     row(S::Supervisord, "loglevel", K::LogLevel, Is("info"), "3.0", Reload, "lowest level to log: error, warn, info, debug, trace").kept(field!(Supervisord: loglevel)),
     row(S::Supervisord, "pidfile", K::File, Is("supervisord.pid"), "3.0", Reload, "file that holds the daemon's process id").kept(field!(Supervisord: pidfile)),
     row(S::Supervisord, "nodaemon", K::Boolean, Is("false"), "3.0", Restart, "stay in the foreground").kept(field!(Supervisord: nodaemon)),
@@ -131,12 +135,20 @@ pub(super) static ROWS: [OptionSpec; 126] = [
     row(S::Program, "stdout_logfile", K::ChildLog, Is("AUTO"), "3.0", Restart, "log of stdout: a file, AUTO or NONE").kept(field!(Process: logging.stdout.file)),
     row(S::Program, "stdout_logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Restart, "rotate the log at this size; 0 for never").kept(field!(Process: logging.stdout.maxbytes)),
     row(S::Program, "stdout_logfile_backups", K::Integer, Is("10"), "3.0", Restart, "rotated logs to keep").kept(field!(Process: logging.stdout.backups)),
+    row(S::Program, "stdout_logfile_rotate", K::RotateWhen, Unset("never"), "0.1.0", Restart, "rotate the log at these times of the local clock too: hourly, daily, weekly, 03:30 or 6h").kept(field!(Process: logging.stdout.rotation.logfile_rotate)).example("daily"),
+    row(S::Program, "stdout_logfile_date_format", K::DateFormat, Unset("numbers"), "0.1.0", Restart, "date in the name of a rotated log, before the extension, in place of a number behind it").kept(field!(Process: logging.stdout.rotation.logfile_date_format)).example("%Y%m%d"),
+    row(S::Program, "stdout_logfile_max_age", K::Duration, Unset("any"), "0.1.0", Restart, "remove rotated logs whose last line is older").kept(field!(Process: logging.stdout.rotation.logfile_max_age)).within(60, i64::MAX).example("30d"),
+    row(S::Program, "stdout_logfile_max_total", K::ByteSize, Is("0"), "0.1.0", Restart, "remove the oldest rotated logs when all of them together are larger; 0 for never").kept(field!(Process: logging.stdout.rotation.logfile_max_total)).example("1GB"),
     row(S::Program, "stdout_capture_maxbytes", K::ByteSize, Is("0"), "3.0", Restart, "buffer of capture mode; 0 turns it off").kept(field!(Process: logging.stdout.capture_maxbytes)),
     row(S::Program, "stdout_events_enabled", K::Boolean, Is("false"), "3.0a7", Restart, "send output on stdout as events").kept(field!(Process: logging.stdout.events_enabled)),
     row(S::Program, "stdout_syslog", K::Boolean, Is("false"), "4.0.0", Restart, "copy stdout to the system log").kept(field!(Process: logging.stdout.syslog)),
     row(S::Program, "stderr_logfile", K::ChildLog, Is("AUTO"), "3.0", Restart, "log of stderr: a file, AUTO or NONE").kept(field!(Process: logging.stderr.file)),
     row(S::Program, "stderr_logfile_maxbytes", K::ByteSize, Is("50MB"), "3.0", Restart, "rotate the log at this size; 0 for never").kept(field!(Process: logging.stderr.maxbytes)),
     row(S::Program, "stderr_logfile_backups", K::Integer, Is("10"), "3.0", Restart, "rotated logs to keep").kept(field!(Process: logging.stderr.backups)),
+    row(S::Program, "stderr_logfile_rotate", K::RotateWhen, Unset("never"), "0.1.0", Restart, "rotate the log at these times of the local clock too: hourly, daily, weekly, 03:30 or 6h").kept(field!(Process: logging.stderr.rotation.logfile_rotate)).example("daily"),
+    row(S::Program, "stderr_logfile_date_format", K::DateFormat, Unset("numbers"), "0.1.0", Restart, "date in the name of a rotated log, before the extension, in place of a number behind it").kept(field!(Process: logging.stderr.rotation.logfile_date_format)).example("%Y%m%d"),
+    row(S::Program, "stderr_logfile_max_age", K::Duration, Unset("any"), "0.1.0", Restart, "remove rotated logs whose last line is older").kept(field!(Process: logging.stderr.rotation.logfile_max_age)).within(60, i64::MAX).example("30d"),
+    row(S::Program, "stderr_logfile_max_total", K::ByteSize, Is("0"), "0.1.0", Restart, "remove the oldest rotated logs when all of them together are larger; 0 for never").kept(field!(Process: logging.stderr.rotation.logfile_max_total)).example("1GB"),
     row(S::Program, "stderr_capture_maxbytes", K::ByteSize, Is("0"), "3.0", Restart, "buffer of capture mode; 0 turns it off").kept(field!(Process: logging.stderr.capture_maxbytes)),
     row(S::Program, "stderr_events_enabled", K::Boolean, Is("false"), "3.0a7", Restart, "send output on stderr as events").kept(field!(Process: logging.stderr.events_enabled)),
     row(S::Program, "stderr_syslog", K::Boolean, Is("false"), "4.0.0", Restart, "copy stderr to the system log").kept(field!(Process: logging.stderr.syslog)),

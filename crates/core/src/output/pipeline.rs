@@ -261,6 +261,7 @@ mod tests {
             file: None,
             maxbytes: 0,
             backups: 0,
+            rotation_rules: None,
             capture_maxbytes,
             events_enabled: true,
             syslog: false,

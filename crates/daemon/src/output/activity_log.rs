@@ -10,6 +10,7 @@ use supervisord_core::activity_line;
 use supervisord_core::rotation::Rotation;
 use supervisord_wire::terminal_text::LogFilter;
 
+use super::log_limits::LogLimits;
 use super::message::ClearError;
 use super::sinks::{SinkId, Sinks};
 use crate::activity;
@@ -46,21 +47,21 @@ impl ActivityWriter {
     /// Opens the log.
     pub fn open(
         log: &ActivityLog,
-        rotation: Rotation,
+        limits: &LogLimits,
         level: LogLevel,
         echo_to_stdout: bool,
         sinks: &mut Sinks,
     ) -> Result<ActivityWriter, OpenError> {
-        let mut acquire = |path: &str, rotation| {
-            sinks.acquire(path, rotation).map_err(|source| OpenError { path: path.to_owned(), source })
+        let mut acquire = |path: &str, limits: &LogLimits| {
+            sinks.acquire(path, limits).map_err(|source| OpenError { path: path.to_owned(), source })
         };
-        let echo = if echo_to_stdout { Some(acquire("/dev/stdout", Rotation::NEVER)?) } else { None };
+        let echo = if echo_to_stdout { Some(acquire("/dev/stdout", &LogLimits::NONE)?) } else { None };
         let file = match log {
             ActivityLog::Syslog => None,
-            ActivityLog::File(path) => Some((acquire(path, rotation)?, path.clone())),
+            ActivityLog::File(path) => Some((acquire(path, limits)?, path.clone())),
         };
         let echo_obeys = echo.is_some() && io::stdout().is_terminal();
-        Ok(ActivityWriter { level, echo, echo_obeys, file, rotation })
+        Ok(ActivityWriter { level, echo, echo_obeys, file, rotation: limits.rotation })
     }
 
     /// Whether entries of this level are written.
@@ -117,7 +118,7 @@ impl ActivityWriter {
             let is_own = self.file.as_ref().map(|(file, _)| *file) == notice.sink;
             if is_own
                 && notice.level <= LogLevel::Error
-                && let Ok(stderr) = sinks.acquire("/dev/stderr", Rotation::NEVER)
+                && let Ok(stderr) = sinks.acquire("/dev/stderr", &LogLimits::NONE)
             {
                 sinks.write(stderr, activity::stamp(notice.level, &notice.text).as_bytes(), Rotation::NEVER);
                 sinks.release(stderr);

@@ -3,6 +3,7 @@
 use supervisord_core::rotation::Rotation;
 
 use super::activity_log::OpenError;
+use super::log_limits::LogLimits;
 use super::sinks::{SinkId, Sinks};
 
 /// Where the lines go; nowhere without a file.
@@ -13,11 +14,11 @@ pub(super) struct AuditWriter {
 
 impl AuditWriter {
     /// Opens the log at this path, if there is to be one.
-    pub fn open(path: Option<&str>, rotation: Rotation, sinks: &mut Sinks) -> Result<AuditWriter, OpenError> {
+    pub fn open(path: Option<&str>, limits: &LogLimits, sinks: &mut Sinks) -> Result<AuditWriter, OpenError> {
         let Some(path) = path else { return Ok(AuditWriter::default()) };
-        let opened = sinks.acquire(path, rotation);
+        let opened = sinks.acquire(path, limits);
         let sink = opened.map_err(|source| OpenError { path: path.to_owned(), source })?;
-        Ok(AuditWriter { file: Some((sink, rotation)) })
+        Ok(AuditWriter { file: Some((sink, limits.rotation)) })
     }
 
     /// Writes a finished line, line feed included.

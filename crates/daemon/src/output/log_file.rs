@@ -7,10 +7,13 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::rotation::{self, Rotation, RotationStep};
 use supervisord_sys::{sink as open, trusted};
 
+use super::backups::Backups;
 use super::loss::Loss;
 use super::transit::{FileId, Transit};
 
@@ -90,7 +93,7 @@ impl LogFile {
 
     /// Rotates the file if a write has made it long enough. True when it was; after an error the old file stays in
     /// use, and the next attempt waits until as much again has been written.
-    pub fn rotate_if_due(&mut self, rotation: Rotation) -> io::Result<bool> {
+    pub fn rotate_if_due(&mut self, rotation: Rotation, rules: Option<&RotationRules>) -> io::Result<bool> {
         if rotation.maxbytes == 0 {
             return Ok(false);
         }
@@ -99,8 +102,26 @@ impl LogFile {
             return Ok(false);
         }
         self.retry_at = position.saturating_add(rotation.maxbytes);
-        self.rotate(rotation.backups)?;
+        match rules {
+            Some(rules) => self.rotate_by_rules(rotation.backups, rules)?,
+            None => self.rotate(rotation.backups)?,
+        }
         Ok(true)
+    }
+
+    /// Rotates the file as its rules say. After an error the old file stays in use.
+    pub fn rotate_by_rules(&mut self, count: u32, rules: &RotationRules) -> io::Result<()> {
+        let path = self.path.clone();
+        let Some(backups) = Backups::of(&path, rules).filter(|_| count > 0) else { return self.rotate(0) };
+        if self.is_at_its_path() {
+            backups.add(count, self.file.metadata()?.mtime())?;
+        }
+        self.begin_anew()
+    }
+
+    /// Its last line is of this time. What cannot be set is at most rotated later.
+    pub fn set_modified(&self, time: SystemTime) {
+        drop(self.file.set_modified(time));
     }
 
     /// The permission bits, for a file that takes the place of this one.

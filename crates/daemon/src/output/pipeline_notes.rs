@@ -136,6 +136,7 @@ mod tests {
             file: None,
             maxbytes: 0,
             backups: 0,
+            rotation_rules: None,
             capture_maxbytes: 9,
             events_enabled: false,
             syslog: false,

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 use supervisord_config::model::LogLevel;
-use supervisord_core::output::ChannelPlan;
-use supervisord_core::rotation::Rotation;
 use supervisord_sys::{signal, trusted};
 
+use super::log_limits::LogLimits;
 use super::message::{AttachChannel, LogFailure, OutputRequest, Report, RunId};
 use super::outlets::Outlets;
 use super::pipeline_notes::StreamKey;
@@ -100,14 +99,16 @@ impl Plane {
 
     fn time_to_wait(&self) -> Option<Duration> {
         let now = Instant::now();
-        let next = [self.streams.next_deadline(now), self.outlets.sinks.next_deadline()].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(now))
+        let next = [self.streams.next_deadline(now), self.outlets.sinks.next_deadline()].into_iter().flatten().min();
+        let next = next.map(|next| next.saturating_duration_since(now));
+        next.into_iter().chain(self.outlets.sinks.time_to_upkeep()).min()
     }
 
     /// Does what has become due.
     fn elapse(&mut self) {
         let now = Instant::now();
         self.outlets.sinks.give_up_where_due(now);
+        self.outlets.sinks.keep_up_where_due();
         self.streams.elapse(now, &mut self.outlets);
     }
 
@@ -244,7 +245,7 @@ impl Plane {
                 opened.push(None);
                 continue;
             };
-            match self.outlets.sinks.acquire(path, rotation(plan)) {
+            match self.outlets.sinks.acquire(path, &LogLimits::of(plan)) {
                 Ok(sink) => opened.push(Some(sink)),
                 Err(error) => {
                     opened.into_iter().flatten().for_each(|sink| self.outlets.sinks.release(sink));
@@ -260,7 +261,7 @@ impl Plane {
     fn attach_anyway(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
         self.forget_earlier(run, &channels);
         let acquire = |AttachChannel { plan, .. }: &AttachChannel| {
-            plan.file.as_ref().map(|path| self.outlets.sinks.acquire_anyway(path, rotation(plan)))
+            plan.file.as_ref().map(|path| self.outlets.sinks.acquire_anyway(path, &LogLimits::of(plan)))
         };
         let sinks = channels.iter().map(acquire).collect();
         self.streams.attach(run, process, channels, sinks, &mut self.outlets);
@@ -273,7 +274,7 @@ impl Plane {
 
     fn resume(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
         let acquire = |AttachChannel { plan, .. }: &AttachChannel| {
-            plan.file.as_ref().map(|path| self.outlets.sinks.acquire_later(path))
+            plan.file.as_ref().map(|path| self.outlets.sinks.acquire_later(path, &LogLimits::of(plan)))
         };
         let sinks = channels.iter().map(acquire).collect();
         self.streams.attach(run, process, channels, sinks, &mut self.outlets);
@@ -313,9 +314,4 @@ impl Plane {
 
 fn create_private(path: &str) -> io::Result<()> {
     trusted::create_new(path, 0o600).map(drop)
-}
-
-/// When a log of this plan is rotated.
-const fn rotation(plan: &ChannelPlan) -> Rotation {
-    Rotation { maxbytes: plan.maxbytes, backups: plan.backups }
 }

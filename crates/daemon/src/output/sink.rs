@@ -6,7 +6,7 @@ use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Registry, Token};
 use supervisord_config::model::LogLevel;
@@ -18,13 +18,16 @@ use supervisord_sys::sink as open;
 
 use crate::follow::Change;
 
+use super::backups::Backups;
 use super::end_of_output::EndOfOutput;
 use super::log_file::{LogFile, NEW_MODE, Transfer};
+use super::log_limits::LogLimits;
 use super::log_path;
 use super::loss::{Account, Entries, Loss};
 use super::pipeline_notes::StreamKey;
 use super::stream_log::{Outlet, StreamLog};
 use super::transit::{PIECE, Transit};
+use super::upkeep::Upkeep;
 
 /// An open log.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub(super) struct Sink {
     /// Whether it was rotated, opened again or emptied since its followers were last notified.
     is_replaced: bool,
     has_warned_of_rotation: bool,
+    /// Where it has rules of rotation.
+    upkeep: Option<Box<Upkeep>>,
 }
 
 #[derive(Debug)]
@@ -67,6 +72,7 @@ impl Sink {
             is_torn: false,
             is_replaced: false,
             has_warned_of_rotation: false,
+            upkeep: None,
         }
     }
 
@@ -99,9 +105,80 @@ impl Sink {
         }
     }
 
+    /// From now on it is kept within these limits; the answer is whether that takes more than a size.
+    pub fn limit(&mut self, limits: &LogLimits) -> bool {
+        let count = limits.rotation.backups;
+        match &limits.rules {
+            Some(rules) if !self.upkeep.as_ref().is_some_and(|upkeep| upkeep.is_by(rules, count)) => {
+                self.upkeep = Some(Box::new(Upkeep::new(rules.clone(), count)));
+            }
+            // Another user of the same log may have rules.
+            _ => {}
+        }
+        self.upkeep.is_some()
+    }
+
+    /// When something is to be done by its rules, after the epoch.
+    pub fn next_upkeep(&self) -> Option<Duration> {
+        self.upkeep.as_ref()?.next()
+    }
+
+    /// Whether its followers have to be told that it is another file.
+    pub fn is_replaced(&self) -> bool {
+        self.is_replaced
+    }
+
+    /// Its last line is of this time.
+    pub fn set_modified(&mut self, time: SystemTime) {
+        if let Target::File(file) = &self.target {
+            file.set_modified(time);
+        }
+    }
+
+    /// Rotates it if its time has come, and removes backups that are too old.
+    pub fn keep_up(&mut self) -> Entries {
+        let mut entries = Entries::new();
+        self.keep_up_if_due(&mut entries);
+        entries
+    }
+
+    fn keep_up_if_due(&mut self, entries: &mut Entries) {
+        let Some(mut upkeep) = self.upkeep.take_if(|upkeep| upkeep.is_due()) else { return };
+        // Nobody waits for a thousand logs after an upgrade: one without anything to rotate is not opened.
+        let found = if self.inherited.is_none() { fs::metadata(&*self.path).ok() } else { None };
+        let modified = found.filter(|found| found.is_file() && found.len() > 0).map(|found| found.mtime());
+        let is_due = upkeep.take_rotation(modified.unwrap_or(i64::MAX));
+        self.upkeep = Some(upkeep);
+        if is_due && self.open_file().is_some() {
+            self.rotate_now(entries);
+        }
+        self.sweep(entries);
+    }
+
+    /// Rotates a file by its rules.
+    fn rotate_now(&mut self, entries: &mut Entries) {
+        let (Target::File(file), Some(upkeep)) = (&mut self.target, &self.upkeep) else { return };
+        let rotated = file.rotate_by_rules(upkeep.count, &upkeep.rules).map(|()| true);
+        self.settle_rotation(rotated, entries);
+    }
+
+    /// Removes backups that are not to be kept.
+    fn sweep(&mut self, entries: &mut Entries) {
+        let Some(upkeep) = &mut self.upkeep else { return };
+        let swept = Backups::of(&self.path, &upkeep.rules).map(|backups| backups.sweep(upkeep.count));
+        match swept.unwrap_or(Ok(None)) {
+            Ok(expiry) => upkeep.set_expiry(expiry),
+            Err(error) => {
+                upkeep.set_expiry(None);
+                entries.push((LogLevel::Warn, format!("could not remove rotated files of {}: {error}", self.path)));
+            }
+        }
+    }
+
     /// Writes one record, then rotates the log if it is long enough.
     pub fn write(&mut self, bytes: &[u8], rotation: Rotation) -> Entries {
         let mut entries = Entries::new();
+        self.keep_up_if_due(&mut entries);
         let outcome = self.put_bytes(bytes);
         self.settle(outcome, &mut entries);
         self.rotate_if_due(rotation, &mut entries);
@@ -111,6 +188,7 @@ impl Sink {
     /// Like [`Sink::write`], with whole lines: where a part of the last ones was lost, these begin on a new line.
     pub fn write_lines(&mut self, lines: &[u8], rotation: Rotation) -> Entries {
         let mut entries = Entries::new();
+        self.keep_up_if_due(&mut entries);
         if self.is_torn {
             // The line feed is none of what can be lost.
             self.is_torn = self.put_bytes(b"\n").is_err();
@@ -149,7 +227,10 @@ impl Sink {
         rotation: Rotation,
         end: Option<&mut EndOfOutput>,
     ) -> (Transfer, Entries) {
+        let mut kept_up = Entries::new();
+        self.keep_up_if_due(&mut kept_up);
         let (taken, mut entries) = self.take_by(transit, |transit| transit.take(pipe));
+        entries.splice(..0, kept_up);
         if let Transfer::Moved(count) = taken {
             if let Some(end) = end {
                 end.push(&transit.end_of_taken(count, MOST));
@@ -182,8 +263,9 @@ impl Sink {
         text: &[u8],
         rotation: Rotation,
     ) -> Option<Entries> {
-        self.open_file()?.claim(transit);
         let mut entries = Entries::new();
+        self.keep_up_if_due(&mut entries);
+        self.open_file()?.claim(transit);
         transit.put(stream, pipeline, text);
         self.append_taken(transit, text.len(), rotation, &mut entries);
         transit.finish_text();
@@ -374,7 +456,16 @@ impl Sink {
 
     fn rotate_if_due(&mut self, rotation: Rotation, entries: &mut Entries) {
         let Target::File(file) = &mut self.target else { return };
-        let rotated = file.rotate_if_due(rotation);
+        let rules = self.upkeep.as_ref().map(|upkeep| &*upkeep.rules);
+        let rotated = file.rotate_if_due(rotation, rules);
+        let is_rotated = matches!(rotated, Ok(true));
+        self.settle_rotation(rotated, entries);
+        if is_rotated {
+            self.sweep(entries);
+        }
+    }
+
+    fn settle_rotation(&mut self, rotated: io::Result<bool>, entries: &mut Entries) {
         // Half a rotation may have moved the file, too.
         self.is_replaced |= !matches!(rotated, Ok(false));
         match rotated {

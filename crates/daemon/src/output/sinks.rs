@@ -2,20 +2,23 @@
 //! on one file would write over each other when it is rotated.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
+use supervisord_sys::clock;
 use supervisord_sys::syslog::Syslog;
 
 use super::end_of_output::EndOfOutput;
 use super::log_file::Transfer;
+use super::log_limits::LogLimits;
 use super::log_path;
 use super::loss::Entries;
 use super::pipeline_notes::StreamKey;
@@ -58,6 +61,8 @@ pub(super) struct Sinks {
     next: usize,
     /// Logs with something that waits to be written; some of them may have no user any more.
     behind: HashSet<SinkId>,
+    /// Logs that have rules of rotation.
+    ruled: HashSet<SinkId>,
     /// Logs of which an entry says that they cannot be rotated.
     unrotatable: HashSet<String>,
     system_log: SystemLog,
@@ -78,6 +83,12 @@ impl Shared {
     fn notify(&mut self, follow: &FollowHub) {
         let change = self.sink.take_change();
         follow.notify(self.sink.path(), change);
+    }
+
+    fn notify_if_replaced(&mut self, follow: &FollowHub) {
+        if self.sink.is_replaced() {
+            self.notify(follow);
+        }
     }
 }
 
@@ -117,6 +128,7 @@ impl Sinks {
             by_key: HashMap::new(),
             next: 0,
             behind: HashSet::new(),
+            ruled: HashSet::new(),
             unrotatable: HashSet::new(),
             system_log: SystemLog::new(syslog),
             transit,
@@ -132,12 +144,12 @@ impl Sinks {
         self.watch_all();
     }
 
-    /// One more user of the log at `path`, which is opened if it was not. `rotation` is what this user asks for.
+    /// One more user of the log at `path`, which is opened if it was not. `limits` are what this user asks for.
     /// One that is open is opened again where somebody has moved the file since.
     ///
     /// # Errors
     /// It cannot be opened. One that is open stays as it is.
-    pub fn acquire(&mut self, path: &str, rotation: Rotation) -> io::Result<SinkId> {
+    pub fn acquire(&mut self, path: &str, limits: &LogLimits) -> io::Result<SinkId> {
         let id = match self.find(path) {
             Some(id) => {
                 self.follow_path(id)?;
@@ -150,32 +162,34 @@ impl Sinks {
         };
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
-            if rotation.maxbytes > 0
+            if limits.are_any()
                 && let Some(reason) = shared.sink.unrotatable()
                 && self.unrotatable.insert(path.to_owned())
             {
                 self.queue_notices(id, vec![(LogLevel::Warn, format!("{path} is not rotated: {reason}"))]);
             }
         }
+        self.limit(id, limits);
         Ok(id)
     }
 
     /// Like [`Sinks::acquire`]; a log that cannot be opened is one that cannot be written for now.
-    pub fn acquire_anyway(&mut self, path: &str, rotation: Rotation) -> SinkId {
-        self.acquire(path, rotation).unwrap_or_else(|error| {
+    pub fn acquire_anyway(&mut self, path: &str, limits: &LogLimits) -> SinkId {
+        self.acquire(path, limits).unwrap_or_else(|error| {
             let key = Key::of(path);
             let (sink, entries) = Sink::missing(key.path(path), key.inherited(), &error);
             let id = self.enter(sink, key);
             if let Some(shared) = self.open.get_mut(&id) {
                 shared.users += 1;
             }
+            self.limit(id, limits);
             self.queue_notices(id, entries);
             id
         })
     }
 
     /// One more user of the log at `path`, which is opened when it is first written if it is not open.
-    pub fn acquire_later(&mut self, path: &str) -> SinkId {
+    pub fn acquire_later(&mut self, path: &str, limits: &LogLimits) -> SinkId {
         let id = self.find(path).unwrap_or_else(|| {
             let key = Key::of(path);
             self.enter(Sink::unopened(key.path(path), key.inherited()), key)
@@ -183,7 +197,37 @@ impl Sinks {
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
         }
+        self.limit(id, limits);
         id
+    }
+
+    /// Keeps a log within the limits of its newest user.
+    fn limit(&mut self, id: SinkId, limits: &LogLimits) {
+        if let Some(shared) = self.open.get_mut(&id)
+            && shared.sink.limit(limits)
+        {
+            self.ruled.insert(id);
+        }
+    }
+
+    /// How long it takes until a log is to be rotated by time, or a backup becomes too old; none where that never happens.
+    pub fn time_to_upkeep(&self) -> Option<Duration> {
+        let next = self.ruled.iter().filter_map(|id| self.open.get(id)?.sink.next_upkeep()).min()?;
+        Some(next.saturating_sub(clock::wall()))
+    }
+
+    /// Rotates logs whose time has come, and removes what is too old.
+    pub fn keep_up_where_due(&mut self) {
+        if self.time_to_upkeep().is_none_or(|left| !left.is_zero()) {
+            return;
+        }
+        let ids: Vec<SinkId> = self.ruled.iter().copied().collect();
+        for id in ids {
+            let Some(shared) = self.open.get_mut(&id) else { continue };
+            let entries = shared.sink.keep_up();
+            shared.notify_if_replaced(&self.follow);
+            self.queue_notices(id, entries);
+        }
     }
 
     /// One user less; the last one closes the log, once everything that waits is written or nobody wants it.
@@ -323,7 +367,8 @@ impl Sinks {
 
     /// Writes down what a daemon that was killed had taken from a program and not put into its log.
     pub fn settle(&mut self, recovery: &TransitRecovery) {
-        let id = self.acquire_later(&recovery.path);
+        let id = self.acquire_later(&recovery.path, &LogLimits::NONE);
+        let written = fs::metadata(&recovery.path).and_then(|found| found.modified());
         if recovery.is_unreported {
             let text = format!(
                 "the previous daemon was killed while it was processing output for {}: the log has all of it, but events \
@@ -348,6 +393,10 @@ impl Sinks {
         }
         recovery.note_append(&missing);
         self.write(id, missing.bytes, Rotation::NEVER);
+        // Its program wrote it before: a rotation that is due since is still to come.
+        if let (Ok(written), Some(shared)) = (written, self.open.get_mut(&id)) {
+            shared.sink.set_modified(written);
+        }
         recovery.finish();
         self.release(id);
     }
@@ -449,6 +498,7 @@ impl Sinks {
 
     fn close(&mut self, id: SinkId) {
         self.behind.remove(&id);
+        self.ruled.remove(&id);
         if let Some(mut shared) = self.open.remove(&id) {
             self.by_key.remove(&shared.key);
             let mut entries = shared.sink.close();

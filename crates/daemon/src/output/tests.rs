@@ -14,6 +14,7 @@ use super::*;
 use crate::follow::Change;
 
 mod files;
+mod rules;
 mod special_files;
 
 /// Far longer than anything here takes; only a failing test waits so long.
@@ -41,6 +42,7 @@ impl Rig {
             activity: ActivityLog::File(dir.path().join("activity.log").display().to_string()),
             audit: None,
             rotation: Rotation::NEVER,
+            rotation_rules: None,
             echo_to_stdout: false,
             level: LogLevel::Info,
             strip_ansi: false,
@@ -65,6 +67,7 @@ impl Rig {
             file: Some(self.path(name).display().to_string()),
             maxbytes: 0,
             backups: 0,
+            rotation_rules: None,
             capture_maxbytes: 0,
             events_enabled: false,
             syslog: false,

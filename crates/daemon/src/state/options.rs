@@ -150,6 +150,8 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::ReadyWhen
         | K::Probe
         | K::OnUnhealthy
+        | K::RotateWhen
+        | K::DateFormat
         | K::Text
         | K::Command
         | K::Password

@@ -48,7 +48,8 @@ fn message_about(row: &OptionSpec, value: &str) -> (String, String) {
 
 #[test]
 fn every_option_of_the_table_says_where_a_percent_sign_is_the_trouble() {
-    for row in TABLE {
+    // Dates have percent signs of their own.
+    for row in TABLE.iter().filter(|row| row.kind != Kind::DateFormat) {
         let (message, place) = message_about(row, "100%x");
         assert!(message.contains(&place), "{message:?} lacks {place:?}");
         assert!(message.contains("write %% for a percent sign"), "{message}");
@@ -69,7 +70,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             | Kind::ExitWhen
             | Kind::InetAddress => "??",
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
-            Kind::RecycleAfter => "??",
+            Kind::RecycleAfter | Kind::RotateWhen | Kind::DateFormat => "??",
             Kind::PasswordHash | Kind::TokenHash | Kind::UserRole => "??",
             Kind::ProgramPatterns => "web:",
             Kind::UserId | Kind::GroupId => "no-such-user",

@@ -7,6 +7,7 @@ use supervisord_config::line_pattern::LinePattern;
 use supervisord_config::model::{LogLevel, Process};
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::supervisor::{ProcessId, Supervisor};
 
 use crate::control::tools::Tools;
@@ -90,6 +91,7 @@ pub(in crate::control) fn channel(
         file: supervisor.log_file(id, channel).cloned(),
         maxbytes: log.maxbytes,
         backups: log.backups,
+        rotation_rules: RotationRules::of(&log.rotation),
         capture_maxbytes: if is_protocol { 0 } else { log.capture_maxbytes },
         events_enabled: log.events_enabled && !is_protocol,
         syslog: log.syslog && !is_protocol,

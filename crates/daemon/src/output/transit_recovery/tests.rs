@@ -16,6 +16,7 @@ use supervisord_sys::syslog::Syslog;
 use tempfile::TempDir;
 
 use super::super::log_file::Transfer;
+use super::super::log_limits::LogLimits;
 use super::super::sinks::Sinks;
 use super::super::transit::Transit;
 use super::*;
@@ -170,6 +171,7 @@ fn stripping_and_capturing() -> Pipeline {
         file: None,
         maxbytes: 0,
         backups: 0,
+        rotation_rules: None,
         capture_maxbytes: 1 << 20,
         events_enabled: false,
         syslog: false,
@@ -426,7 +428,7 @@ fn look_at_until_killed(log: &str) {
     let source = io::stdin();
     fd::set_nonblocking(source.as_fd(), true).expect("set");
     let mut sinks = sinks();
-    let id = sinks.acquire(log, Rotation::NEVER).expect("opened");
+    let id = sinks.acquire(log, &LogLimits::NONE).expect("opened");
     sinks.replace_transit(transit_of_victim());
     let mut pipeline = sinks.noted(STREAM).unwrap_or_else(stripping_and_capturing);
     // No piece is like the one before.

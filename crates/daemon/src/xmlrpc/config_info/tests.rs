@@ -6,7 +6,7 @@ use supervisord_wire::info::ConfigInfo;
 use super::*;
 
 fn log(file: LogFile) -> ChannelLog {
-    ChannelLog { file, maxbytes: 52_428_800, backups: 10, capture_maxbytes: 0, events_enabled: false, syslog: false }
+    ChannelLog { file, maxbytes: 52_428_800, backups: 10, ..ChannelLog::default() }
 }
 
 fn process(name: &str) -> Process {

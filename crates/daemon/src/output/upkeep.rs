@@ -1,0 +1,73 @@
+//! What is to be done of a log with rules, and when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisord_core::rotation::rules::RotationRules;
+use supervisord_core::rotation::schedule;
+use supervisord_sys::clock;
+
+use crate::clock::local_time;
+
+/// The rules of a log, and the times at which something is due by them, in seconds since the epoch.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    pub rules: Arc<RotationRules>,
+    /// How many backups are kept.
+    pub count: u32,
+    /// Whether nobody has looked yet at what was missed while the log was not open.
+    is_new: bool,
+    /// When the log is rotated.
+    rotation: Option<i64>,
+    /// When a backup becomes too old.
+    expiry: Option<i64>,
+}
+
+impl Upkeep {
+    /// The rules of a log that has just been opened, or is about to be.
+    pub fn new(rules: Arc<RotationRules>, count: u32) -> Upkeep {
+        Upkeep { rules, count, is_new: true, rotation: None, expiry: None }
+    }
+
+    /// Whether it is made of these rules.
+    pub fn is_by(&self, rules: &Arc<RotationRules>, count: u32) -> bool {
+        self.rules == *rules && self.count == count
+    }
+
+    /// When something is due, after the epoch; none for never.
+    pub fn next(&self) -> Option<Duration> {
+        if self.is_new {
+            return Some(Duration::ZERO);
+        }
+        let next = self.rotation.into_iter().chain(self.expiry).min()?;
+        Some(Duration::from_secs(u64::try_from(next).unwrap_or(0)))
+    }
+
+    /// Whether something is due.
+    pub fn is_due(&self) -> bool {
+        self.next().is_some_and(|next| next <= clock::wall())
+    }
+
+    /// Whether a log whose last line was written at this time is to be rotated, and when that is due next.
+    pub fn take_rotation(&mut self, modified: i64) -> bool {
+        let Some(when) = self.rules.when else {
+            self.is_new = false;
+            return false;
+        };
+        let (now, offset) = (now(), |time| local_time(time).utc_offset);
+        self.is_new = false;
+        self.rotation = Some(schedule::next_after(when, now, &offset));
+        // A clock that has been set back shows a time before that of the last line.
+        schedule::next_after(when, modified.min(now), &offset) <= now
+    }
+
+    /// When the next backup becomes too old.
+    pub fn set_expiry(&mut self, expiry: Option<i64>) {
+        self.expiry = expiry;
+    }
+}
+
+/// In seconds since the epoch.
+fn now() -> i64 {
+    i64::try_from(clock::wall().as_secs()).unwrap_or(i64::MAX)
+}
