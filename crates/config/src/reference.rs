@@ -24,7 +24,7 @@ The column *since* is the version of Supervisor that brought the option; 0.1.0 m
 *change* says what a change of the option needs to take effect: `live`, that the file is read again (`supervisorctl reread`);
 `reload`, that the daemon begins anew (`supervisorctl reload`); `restart`, that what the option is about is started anew:
 programs by `supervisorctl update`, the daemon by whoever starts it.
-This page is generated: `cargo run -p supervisord-config --example reference > docs/configuration.md`.
+This page is generated from the option table: `REGENERATE=1 cargo test --test suite -- reference`.
 ";
 
 /// The header of the section as it is written, with `x` for a name of its own.
@@ -67,12 +67,28 @@ fn default(row: &OptionSpec) -> String {
     }
 }
 
+/// What the table says about one option, as a line of Markdown: value, default, what a change needs, since when, other names.
+pub fn facts(row: &OptionSpec) -> String {
+    let since = if row.since.starts_with("0.") { "this program alone" } else { row.since };
+    let mut text = format!("Value: {}. Default: {}. ", cell(&value(row)), default(row).replace("**", ""));
+    let _ = write!(text, "A change needs: {}. Since: {since}.", row.needs.word());
+    if !row.aliases.is_empty() {
+        let aliases: Vec<String> = row.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+        let _ = write!(text, " Other names: {}.", aliases.join(", "));
+    }
+    text
+}
+
 /// The whole page in Markdown, ending in a line feed.
 pub fn text() -> String {
     let mut text = String::from(INTRODUCTION);
     for kind in SectionKind::ALL {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "\n## `[{}]`\n\n{}\n", header(kind), kind.describe());
+        let (title, about, word) = (header(kind), kind.describe(), kind.word());
+        let _ = writeln!(
+            text,
+            "\n## `[{title}]`\n\n{about}\n[More about each option, with examples](options/{word}.md).\n"
+        );
         text.push_str("| option | value | default | change | since | what it does |\n|---|---|---|---|---|---|\n");
         for row in kind.options().filter(|row| row.section == kind) {
             let (value, help, change) = (cell(&value(row)), cell(row.help), row.needs.word());

@@ -43,6 +43,10 @@ use session::Session;
 use settings::Settings;
 use supervisord_sys::thread;
 
+/// The word by which other shells ask what completes a line. It is not listed, because only scripts in
+/// `packaging/completions` use it.
+const COMPLETE: &str = "complete";
+
 /// Runs `supervisorctl` on the command line of this process.
 pub fn main() -> ExitCode {
     // If this fails, the first thread that is needed reports it.
@@ -90,7 +94,12 @@ fn run_session(session: &mut Session, action: &[String]) -> Result<u8, Failure> 
         shell::run(session)?;
         return Ok(status::SUCCESS);
     }
-    verbs::perform(session, &action.join(" "));
+    match action {
+        [word, line @ ..] if word == COMPLETE => shell::print_candidates(session, &line.join(" ")),
+        _ => {
+            verbs::perform(session, &action.join(" "));
+        }
+    }
     Ok(match session.exit_status() {
         // The output did not reach its reader.
         status::SUCCESS if session.console.is_closed() => status::GENERIC,

@@ -38,6 +38,14 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints the words that may replace the last word of a line, one a line: for the completion of other shells.
+pub fn print_candidates(session: &mut Session, line: &str) {
+    let names = Names::new(&session.settings);
+    for word in completion::candidates(line, &names).1 {
+        session.print(word);
+    }
+}
+
 /// The source of lines.
 enum Prompt {
     /// A user who can edit them.

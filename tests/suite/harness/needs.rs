@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs with their Debian packages; `.ci/run` installs the same.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 21] = [
+    ("bash", "bash"),
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("faketime", "faketime"),
+    ("fish", "fish"),
+    ("groff", "groff-base"),
     ("nginx", "nginx-light"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -22,6 +25,7 @@ const PACKAGES: [(&str, &str); 17] = [
     ("systemd-analyze", "systemd"),
     ("systemd-notify", "systemd"),
     ("unshare", "util-linux"),
+    ("zsh", "zsh"),
 ];
 
 /// Directories of system services, which may not be in `PATH`.

@@ -50,11 +50,15 @@ pub fn candidates(line: &str, names: &impl ProcessNames) -> (usize, Vec<String>)
     let (before, word) = line.split_at(start);
     let mut words = match before.split_whitespace().next() {
         None => actions(),
-        Some(action) => match INTERPRETER.find(action).map(|verb| verb.completion) {
-            None | Some(Completion::None) => Vec::new(),
-            Some(Completion::Verbs) => actions(),
-            Some(Completion::Groups) => names.process_names().iter().map(|(group, _)| group.clone()).collect(),
-            Some(Completion::Processes) => processes(word.contains(':'), names),
+        Some(action) => match INTERPRETER.find(action) {
+            Some(verb) if word.starts_with("--") => verb.flags.known().iter().map(|flag| (*flag).to_owned()).collect(),
+            None => Vec::new(),
+            Some(verb) => match verb.completion {
+                Completion::None => Vec::new(),
+                Completion::Verbs => actions(),
+                Completion::Groups => names.process_names().iter().map(|(group, _)| group.clone()).collect(),
+                Completion::Processes => processes(word.contains(':'), names),
+            },
         },
     };
     words.retain(|candidate| candidate.starts_with(word));
@@ -113,6 +117,13 @@ mod tests {
     #[test]
     fn group_names_complete_actions_on_groups() {
         assert_eq!(complete("update "), ["cat", "grp"]);
+    }
+
+    #[test]
+    fn options_complete_the_action_that_has_them() {
+        assert_eq!(complete("status --w"), ["--watch", "--wide"]);
+        assert_eq!(complete("stop --"), ["--dependents"]);
+        assert!(complete("nosuch --").is_empty());
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub static VERBS: [Verb; 31] = [
             "health\t\t\tWhether all processes that should run are up and healthy: exit status 0, else 1\n\
              health <name>\t\tWhether a process is\n\
              health <gname>:*\tWhether all processes of a group are\n\
-             health -q [...]\t\tThe same without a word\n\
+             health -q [...]\t\tThe same, but print nothing\n\
              health --json [...]\tThe list as JSON\n",
         ),
         run: health::health,
@@ -122,7 +122,7 @@ pub static VERBS: [Verb; 31] = [
         flags: Flags::Own,
         completion: Completion::None,
         help: Some(
-            "open <url>\tGo on with the supervisor at another address\n\
+            "open <url>\tControl the supervisor at another address from now on\n\
              \t\t(a socket in the file system is unix:///path/of/socket)\n",
         ),
         run: daemon::open,
@@ -303,7 +303,7 @@ pub static VERBS: [Verb; 31] = [
         arguments: Arguments::None,
         flags: Flags::Own,
         completion: Completion::None,
-        help: Some("upgrade\t\tGo on with the program now on disk; no process notices\n"),
+        help: Some("upgrade\t\tReplace the supervisor by the program now on disk; all processes keep running\n"),
         run: daemon::upgrade,
     },
     Verb {

@@ -99,9 +99,17 @@ pub enum Completion {
 }
 
 impl Flags {
+    /// Those that are known here.
+    pub fn known(self) -> &'static [&'static str] {
+        match self {
+            Flags::Only(known) => known,
+            Flags::Own => &[],
+        }
+    }
+
     /// Whether an action knows this flag.
     fn has(self, flag: &str) -> bool {
-        matches!(self, Flags::Only(known) if known.contains(&flag))
+        self.known().contains(&flag)
     }
 }
 
@@ -176,11 +184,9 @@ impl<'a> Invocation<'a> {
 
     /// Refuses a flag that the action does not have.
     pub fn refuse_flag(&self, session: &mut Session, flag: &str) {
-        let known = match self.verb.flags {
-            Flags::Only(known) => known,
-            Flags::Own => &[],
-        };
-        let meant = did_you_mean(flag, known.iter().copied()).map(|text| format!("; {text}")).unwrap_or_default();
+        let meant = did_you_mean(flag, self.verb.flags.known().iter().copied())
+            .map(|text| format!("; {text}"))
+            .unwrap_or_default();
         let text = format_args!("Error: {} does not accept {flag}{meant}", self.verb.name);
         self.misuse(session, status::GENERIC, text);
     }
