@@ -37,6 +37,30 @@ fn block(text: &str) -> String {
     format!("```text\n{}\n```", text.trim_end())
 }
 
+/// Text whose tabs are blanks up to each eighth column, as a terminal shows it.
+fn untabbed(text: &str) -> String {
+    let mut shown = String::new();
+    let mut column = 0;
+    for letter in text.chars() {
+        match letter {
+            '\t' => {
+                let blanks = 8 - column % 8;
+                shown.extend(std::iter::repeat_n(' ', blanks));
+                column += blanks;
+            }
+            '\n' => {
+                shown.push(letter);
+                column = 0;
+            }
+            _ => {
+                shown.push(letter);
+                column += 1;
+            }
+        }
+    }
+    shown
+}
+
 /// All entries by their sources.
 fn entries(daemon: &Daemon) -> BTreeMap<String, Entry> {
     let mut entries = BTreeMap::new();
@@ -50,7 +74,7 @@ fn entries(daemon: &Daemon) -> BTreeMap<String, Entry> {
     }
     for action in actions(daemon) {
         let help = daemon.ctl(&["help", &action]).stdout;
-        add(format!("action {action}"), "actions.md", &action, block(&help.replace('\t', "  ")));
+        add(format!("action {action}"), "actions.md", &action, block(&untabbed(&help)));
     }
     let Value::Array(methods) = daemon.call("system.listMethods", &[]) else { panic!("an array is expected") };
     for method in &methods {
