@@ -84,11 +84,8 @@ pub fn text() -> String {
     let mut text = String::from(INTRODUCTION);
     for kind in SectionKind::ALL {
         // Writing to a String cannot fail.
-        let (title, about, word) = (header(kind), kind.describe(), kind.word());
-        let _ = writeln!(
-            text,
-            "\n## `[{title}]`\n\n{about}\n[More about each option, with examples](options/{word}.md).\n"
-        );
+        let _ = writeln!(text, "\n## `[{}]`\n\n{}", header(kind), kind.describe());
+        let _ = writeln!(text, "[More about each option, with examples](options/{}.md).\n", kind.word());
         text.push_str("| option | value | default | change | since | what it does |\n|---|---|---|---|---|---|\n");
         for row in kind.options().filter(|row| row.section == kind) {
             let (value, help, change) = (cell(&value(row)), cell(row.help), row.needs.word());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::roff::{body, inline, literal};
-use supervisord_config::schema::SectionKind;
+use supervisord_config::schema::{SectionKind, TABLE};
 
 const SEE_ALSO: &str = "supervisord(8), supervisorctl(1), echo_supervisord_conf(1), pidproxy(1), supervisord.conf(5)";
 
@@ -98,10 +98,13 @@ pub fn pages(docs: &BTreeMap<PathBuf, String>) -> BTreeMap<String, String> {
 
 /// All sections with all options.
 fn configuration<'a>(page: impl Fn(&str) -> &'a str) -> String {
-    let introduction = page("configuration.md").split("\n## ").next().unwrap_or_default();
+    // What follows is about the columns of the tables.
+    let introduction = page("configuration.md").split("\nThe column").next().unwrap_or_default();
     let mut text = format!("## Description\n{introduction}\n{}\n", below(page("quoting.md"), "## Percent signs"));
     for kind in SectionKind::ALL {
-        let options = page(&format!("options/{}.md", kind.word()));
+        // A section without options of its own has those of another one.
+        let has_own = TABLE.iter().any(|row| row.section == kind);
+        let options = if has_own { page(&format!("options/{}.md", kind.word())) } else { "" };
         let options = options.find("\n### ").map_or("", |start| &options[start..]);
         text.push_str(&format!("\n## [{}]\n\n{}\n{options}", kind.word(), kind.describe()));
     }

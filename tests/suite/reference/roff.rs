@@ -15,7 +15,10 @@ pub fn body(markdown: &str) -> String {
             }
             text.push_str(".fi\n.RE\n");
         } else if let Some(heading) = line.strip_prefix("## ") {
-            text.push_str(&format!(".SH {}\n", quoted(&plain(heading).to_uppercase())));
+            // The name of a section of a file is written as it is.
+            let heading = plain(heading);
+            let shown = if heading.starts_with('[') { heading } else { heading.to_uppercase() };
+            text.push_str(&format!(".SH {}\n", quoted(&shown)));
         } else if line.starts_with("###") {
             text.push_str(&format!(".SS {}\n", quoted(&plain(line.trim_start_matches(['#', ' '])))));
         } else if line.starts_with('|') {
