@@ -1,5 +1,10 @@
 //! The statements of the documentation that can be checked.
 
+pub mod book;
+mod events_page;
+mod reference;
+mod runnable;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

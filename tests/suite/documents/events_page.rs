@@ -57,7 +57,7 @@ fn shape(payload: &str) -> (Vec<String>, bool) {
 #[test]
 fn the_examples_have_the_fields_of_real_events() {
     only_ours(|| {
-        let listener = include_str!("fixtures/listener.py");
+        let listener = include_str!("../fixtures/listener.py");
         let mut daemon = Scene::with("events-page", PROGRAMS).file("listener.py", listener).start(Subject::Ours);
         daemon.wait_for_states(&["web"], "RUNNING");
         daemon.wait_for_states(&["bad"], "FATAL");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::book::files;
+use crate::documents::book::files;
 use crate::harness::{Program, Subject, command, needs, processes, wait};
 
 const MARK: &str = "```sh,runnable\n";

@@ -15,7 +15,7 @@ use std::process::Command;
 use supervisord_config::reference::{facts, text as configuration};
 use supervisord_config::schema::TABLE;
 
-use crate::book::files;
+use crate::documents::book::files;
 use crate::harness::{Daemon, Program, Scene, Subject, Value, command, needs, only_ours};
 
 const BEGIN: &str = "<!-- generated: ";
@@ -78,13 +78,19 @@ fn entries(daemon: &Daemon) -> BTreeMap<String, Entry> {
     }
     let Value::Array(methods) = daemon.call("system.listMethods", &[]) else { panic!("an array is expected") };
     for method in &methods {
-        let help = daemon.call("system.methodHelp", &[method.clone()]);
+        let help = daemon.call("system.methodHelp", std::slice::from_ref(method));
         add(format!("method {}", method.text()), "xml-rpc.md", method.text(), block(help.text()));
     }
-    for (program, name) in [(Program::Supervisord, "supervisord"), (Program::Supervisorctl, "supervisorctl")] {
-        let help = command::run(Command::new(Subject::Ours.path(program)).arg("--help"), "").stdout;
-        let path = Subject::Ours.path(program).display().to_string();
-        add(format!("flags {name}"), "command-lines.md", name, block(&help.replace(&path, name)));
+    for (name, program, arguments) in [
+        ("supervisord", Program::Supervisord, &["--help"][..]),
+        ("hash-password", Program::Supervisord, &["hash-password", "--help"]),
+        ("supervisorctl", Program::Supervisorctl, &["--help"]),
+    ] {
+        let path = Subject::Ours.path(program);
+        let help = command::run(Command::new(&path).args(arguments), "").stdout;
+        let called = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let help = help.replace(&path.display().to_string(), called);
+        add(format!("flags {name}"), "command-lines.md", name, block(&help));
     }
     entries
 }
