@@ -18,7 +18,7 @@ const INTRODUCTION: &str = "\
 ; - %(ENV_NAME)s stands for the environment variable NAME, %(here)s for the directory of this file. A percent sign
 ;   itself is written %%, and %%%% in the names of child logs.
 ; - No shell reads the values: \"~\" and \"*\" mean something only where it is said, and variables are not $NAME.
-; - The sockets and files below are in /tmp, which some systems clean up. Use a directory of your own in earnest.
+; - The sockets and files below are in /tmp, which some systems clean up. For real use, choose a directory of your own.
 ";
 
 /// A section of the sample.
