@@ -12,13 +12,14 @@ use serde_json::Value;
 use crate::harness::sources;
 
 /// Each crate with our crates that it may depend on (tests included).
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("supervisord-config", &[]),
     ("supervisord-wire", &[]),
     ("supervisord-sys", &[]),
     ("supervisord-core", &["supervisord-config", "supervisord-wire"]),
     ("supervisord-ctl", &["supervisord-config", "supervisord-sys", "supervisord-wire"]),
     ("supervisord-daemon", &["supervisord-config", "supervisord-core", "supervisord-sys", "supervisord-wire"]),
+    ("supervisord-fleet", &["supervisord-wire"]),
     (
         "supervisord",
         &["supervisord-config", "supervisord-core", "supervisord-ctl", "supervisord-daemon", "supervisord-wire"],

@@ -25,6 +25,8 @@ pub enum Right {
 pub struct Actor {
     /// The user name, if a password, a token or the system proved it; none where the server asks for nothing.
     pub name: Option<Arc<str>>,
+    /// For whom the user says to ask: an agent of a fleet passes on what somebody else wants. Nothing proves it but the user.
+    pub on_behalf_of: Option<Arc<str>>,
     /// The interface that was used.
     pub way: Way,
     /// The highest right; none for an actor who may do nothing.
@@ -60,7 +62,13 @@ pub enum ClientPeer {
 impl Actor {
     /// A plug-in, which may do everything: the configuration of the daemon names its code.
     pub const fn plug_in() -> Actor {
-        Actor { name: None, way: Way::PlugIn, right: Some(Right::Administer), programs: ProgramScope::All }
+        Actor {
+            name: None,
+            on_behalf_of: None,
+            way: Way::PlugIn,
+            right: Some(Right::Administer),
+            programs: ProgramScope::All,
+        }
     }
 
     /// Refuses what needs a right that this actor does not have.
@@ -105,6 +113,9 @@ impl fmt::Display for Actor {
             Some(name) => write!(f, "user {}", repr(name))?,
             None => f.write_str("a client")?,
         }
+        if let Some(other) = &self.on_behalf_of {
+            write!(f, " on behalf of {}", repr(other))?;
+        }
         write!(f, " via {interface} from {client}")
     }
 }
@@ -137,10 +148,12 @@ mod tests {
     #[test]
     fn a_refusal_says_who_may_not_do_what() {
         let way = Way::Page(ClientPeer::Unix { uid: Some(1000), pid: Some(42) });
-        let actor = Actor { name: Some("eve".into()), way, right: Some(Right::View), programs: ProgramScope::All };
+        let actor = Actor { name: Some("eve".into()), way, right: Some(Right::View), ..Actor::plug_in() };
         let text = "user 'eve' via the web page from the unix socket, uid 1000, pid 42 may not operate";
         assert_eq!(actor.check(Right::Operate), Err(Refusal::with(Reason::NotPermitted, text)));
         let actor = Actor { name: None, way: Way::Rpc(ClientPeer::Inet(([127, 0, 0, 1], 80).into())), ..actor };
         assert_eq!(actor.to_string(), "a client via XML-RPC from 127.0.0.1:80");
+        let agent = Actor { name: Some("fleet".into()), on_behalf_of: Some("ann".into()), ..actor };
+        assert_eq!(agent.to_string(), "user 'fleet' on behalf of 'ann' via XML-RPC from 127.0.0.1:80");
     }
 }

@@ -9,6 +9,7 @@ mod diagnosis;
 mod dialogue;
 mod event_line;
 mod failure;
+mod fleet;
 mod hints;
 mod host;
 mod input;
@@ -51,6 +52,9 @@ const COMPLETE: &str = "complete";
 pub fn main() -> ExitCode {
     // If this fails, the first thread that is needed reports it.
     let _ = thread::ensure_threads_work();
+    if let Some(arguments) = fleet::handed_over(std::env::args_os()) {
+        return usage_error(&fleet::become_fleet(arguments));
+    }
     let command_line = match options::parse(std::env::args_os()) {
         Ok(command_line) => command_line,
         Err(EarlyExit::Help(text)) => {

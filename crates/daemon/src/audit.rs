@@ -35,6 +35,8 @@ struct AuditLine<'a> {
     /// RFC 3339, in the daemon's time zone.
     time: String,
     user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_behalf_of: Option<&'a str>,
     way: &'static str,
     from: String,
     request: &'a str,
@@ -71,7 +73,8 @@ impl AuditTrail {
             Way::PlugIn => ("plug-in", "the daemon".to_owned()),
         };
         let time = timestamp(&local_time(now.epoch()), now.wall.subsec_millis());
-        let line = AuditLine { time, user: actor.name.as_deref(), way, from, request, result, detail };
+        let (user, on_behalf_of) = (actor.name.as_deref(), actor.on_behalf_of.as_deref());
+        let line = AuditLine { time, user, on_behalf_of, way, from, request, result, detail };
         // These are plain data, which JSON can always express.
         if let Ok(text) = serde_json::to_string(&line) {
             sink(text + "\n");

@@ -2,6 +2,8 @@
 //!
 //! Like every other interface it is an encoder over the [`Api`](crate::api::Api). All its errors are problem details (RFC 9457).
 
+use std::sync::Arc;
+
 use hyper::header::{ALLOW, HeaderMap};
 use hyper::{Method, StatusCode};
 use supervisord_core::actor::Right;
@@ -286,6 +288,11 @@ pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str, Right)> 
 /// Whether requests with this method may change something.
 pub fn acts(method: &Method) -> bool {
     ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+}
+
+/// For whom a client says to ask, or why that cannot be said.
+pub fn on_behalf_of(headers: &HeaderMap) -> Result<Option<Arc<str>>, Reply> {
+    request::on_behalf_of(headers).map_err(Problem::into_reply)
 }
 
 /// Why a request that would change something is refused; none where it may.

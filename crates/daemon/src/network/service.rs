@@ -234,9 +234,12 @@ impl Service {
     /// Who asks, by this way.
     fn actor(&self, way: fn(ClientPeer) -> Way) -> Actor {
         let way = way(self.socket.client());
+        let on_behalf_of = None;
         match self.identity.clone() {
-            Some(Principal { name, right, programs }) => Actor { name, way, right: Some(right), programs },
-            None => Actor { name: None, way, right: None, programs: ProgramScope::All },
+            Some(Principal { name, right, programs }) => {
+                Actor { name, on_behalf_of, way, right: Some(right), programs }
+            }
+            None => Actor { name: None, on_behalf_of, way, right: None, programs: ProgramScope::All },
         }
     }
 
@@ -248,7 +251,12 @@ impl Service {
             self.note_foreign(Way::Json, method.as_str(), REBOUND);
             return api_v1::forbidden(web::REBINDING);
         }
-        let caller = Caller { logs: &self.shared.logs, actor: &self.actor(Way::Json), socket: &self.socket };
+        let on_behalf_of = match api_v1::on_behalf_of(&headers) {
+            Ok(name) => name,
+            Err(problem) => return problem.closing(),
+        };
+        let actor = Actor { on_behalf_of, ..self.actor(Way::Json) };
+        let caller = Caller { logs: &self.shared.logs, actor: &actor, socket: &self.socket };
         let (path, query) = (api_v1::below(uri.path()).unwrap_or_default(), uri.query().unwrap_or_default());
         let sent = Sent { method: &method, path, query, headers: &headers, body: bytes::Bytes::new() };
         if !api_v1::acts(&method) {

@@ -24,6 +24,12 @@ use crate::network::streams::Streams;
 /// What a client sends that has been here before.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// The name of whoever a client asks for.
+const ON_BEHALF_OF: HeaderName = HeaderName::from_static("on-behalf-of");
+
+/// The longest such name, in bytes.
+const MAX_ON_BEHALF_OF: usize = 64;
+
 /// Tells reverse proxies not to hold back what has come so far.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -109,6 +115,18 @@ impl<'a> ApiRequest<'a> {
             Problem::not_found(format!("no program is named {name}"))
         })
     }
+}
+
+/// For whom a client says to ask: printable ASCII in the header `On-Behalf-Of`.
+pub fn on_behalf_of(headers: &HeaderMap) -> Result<Option<Arc<str>>, Problem> {
+    let Some(name) = headers.get(ON_BEHALF_OF) else { return Ok(None) };
+    let is_good =
+        |name: &&str| (1..=MAX_ON_BEHALF_OF).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    name.to_str().ok().filter(is_good).map(|name| Some(name.into())).ok_or_else(|| {
+        let detail =
+            format!("On-Behalf-Of: write a name of 1 to {MAX_ON_BEHALF_OF} printable ASCII characters without blanks");
+        Problem::with(StatusCode::BAD_REQUEST, detail)
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

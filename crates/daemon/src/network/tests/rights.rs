@@ -77,7 +77,7 @@ fn world() -> World {
 }
 
 fn actor(right: Option<Right>, way: fn(ClientPeer) -> Way) -> Actor {
-    Actor { name: Some("eve".into()), way: way(CLIENT), right, programs: ProgramScope::All }
+    Actor { name: Some("eve".into()), way: way(CLIENT), right, ..Actor::plug_in() }
 }
 
 fn text(reply: &Reply) -> String {

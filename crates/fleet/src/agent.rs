@@ -1,0 +1,77 @@
+//! The agent beside a daemon: it tells what the daemon runs, passes its events on, and has it do what is asked for.
+//!
+//! The daemon knows nothing of it. Each duty is a task that goes on when the server or the daemon comes back.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::daemon_link::DaemonLink;
+use crate::fleet_error::FleetError;
+use crate::host_name::HostName;
+use crate::host_selector::HostLabels;
+use crate::nats_link::{NatsLink, NatsOptions, Patience};
+use crate::random_id::random_id;
+use crate::subjects;
+use context::AgentContext;
+
+mod answers;
+mod commands;
+mod context;
+mod events;
+mod follow;
+mod inventory;
+mod presence;
+mod publishing;
+
+/// How long a farewell may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What an agent is told on its command line.
+pub struct AgentOptions {
+    /// The name of the host.
+    pub host: HostName,
+    /// Its labels.
+    pub labels: HostLabels,
+    /// The daemon.
+    pub daemon: DaemonLink,
+    /// The directory with what it remembers.
+    pub state: PathBuf,
+    /// The server.
+    pub nats: NatsOptions,
+    /// Where complaints go.
+    pub log: fn(&str),
+}
+
+/// Runs until somebody ends it.
+pub async fn run(options: AgentOptions) -> Result<(), FleetError> {
+    let AgentOptions { host, labels, daemon, state, nats, log } = options;
+    let other = |error: std::io::Error| FleetError::Other(error.to_string());
+    let in_state = |error: std::io::Error| FleetError::Other(format!("{}: {error}", state.display()));
+    std::fs::create_dir_all(&state).map_err(in_state)?;
+    let commands = commands::Commands::open(&state).map_err(in_state)?;
+    let boot = random_id().map_err(other)?;
+    let name = format!("supervisor-fleet agent of {host}");
+    let nats = NatsLink::open(&nats, name, subjects::agent_inbox_prefix(&host), Patience::Endless, log).await?;
+    let (has_daemon, _) = watch::channel(false);
+    let context = Arc::new(AgentContext { host, labels, daemon, state, nats, has_daemon, log });
+    let duties = [
+        tokio::spawn(presence::tell(context.clone(), boot.clone())),
+        tokio::spawn(inventory::tell(context.clone())),
+        tokio::spawn(events::pass_on(context.clone())),
+        tokio::spawn(commands::serve(context.clone(), commands)),
+    ];
+    let mut terminate = signal(SignalKind::terminate()).map_err(other)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(other)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    duties.iter().for_each(|duty| duty.abort());
+    // Where it does not get through, the host counts as lost a few seconds later.
+    let _ = tokio::time::timeout(FAREWELL, presence::farewell(&context, boot)).await;
+    Ok(())
+}

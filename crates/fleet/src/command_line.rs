@@ -1,0 +1,300 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::daemon_link::{DaemonAddress, DaemonLink};
+use crate::fleet_error::FleetError;
+use crate::host_name::{HostName, PersonName};
+use crate::host_selector::{HostLabels, HostSelector};
+use crate::nats_link::{NatsOptions, secret};
+use crate::report::MAX_LABELS;
+use crate::subjects::FleetRole;
+
+/// Where the server is when nobody says so.
+const DEFAULT_SERVER: &str = "nats://127.0.0.1:4222";
+/// Where the agent keeps what it remembers.
+const DEFAULT_STATE: &str = "/var/lib/supervisor-fleet";
+
+/// The verbs that ask hosts for something, with what they do.
+const ASKING: [(&str, &str); 7] = [
+    ("status", "Show the programs of all hosts"),
+    ("start", "Start programs"),
+    ("stop", "Stop programs"),
+    ("restart", "Restart programs, all at once or host by host"),
+    ("logs", "Show the ends of logs"),
+    ("why", "Explain why programs are in their states"),
+    ("health", "Succeed when everything that should run is well"),
+];
+
+/// The whole of it.
+pub fn command() -> Command {
+    let common = [
+        option("nats", "URLS", "NATS servers, between commas; else $SUPERVISOR_FLEET_NATS, else nats://127.0.0.1:4222"),
+        option("creds", "FILE", "credentials for the server, as nsc makes them; else $SUPERVISOR_FLEET_CREDS"),
+        option("user", "NAME", "a user of the server; else $SUPERVISOR_FLEET_USER"),
+        option("password-file", "FILE", "the password of that user; else $SUPERVISOR_FLEET_PASSWORD_FILE"),
+        option("ca", "FILE", "certificates that sign those of the server; else $SUPERVISOR_FLEET_CA"),
+        option("cert", "FILE", "our certificate for the server"),
+        option("key", "FILE", "the key of our certificate"),
+    ];
+    let asking = ASKING.into_iter().map(|(name, about)| {
+        let is_action = ["start", "stop", "restart"].contains(&name);
+        let programs =
+            Arg::new("program").help("selectors of programs: web, web:*, 'w*', state=FATAL; all: every program");
+        let programs =
+            if is_action || name == "logs" { programs.num_args(1..).required(true) } else { programs.num_args(0..) };
+        let command = Command::new(name).about(about).arg(programs);
+        match name {
+            "restart" => command
+                .arg(flag("rolling", "host by host; stop at the first that is not well afterwards"))
+                .arg(option("batch", "N|N%", "with --rolling: how many hosts at a time (1)"))
+                .arg(option("settle", "SECONDS", "with --rolling: how long a host may take to become well (30)")),
+            "logs" => command
+                .arg(flag("follow", "go on with what is appended").short('f'))
+                .arg(flag("stderr", "standard error instead of standard output"))
+                .arg(option("bytes", "N", "how many bytes of what there is (4096; 65536 at the most)").short('n')),
+            _ => command,
+        }
+    });
+    Command::new("supervisor-fleet")
+        .about("Many hosts, one view: asks the supervisord of each for something, by way of NATS")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .args(common.into_iter().chain(asking_options()).map(|arg| arg.global(true)))
+        .subcommands(asking)
+        .subcommand(
+            Command::new("events")
+                .about("Show what has happened")
+                .arg(flag("follow", "go on with what happens").short('f'))
+                .arg(option("since", "SECONDS", "how far to go back (3600; with -f 0)")),
+        )
+        .subcommand(
+            Command::new("agent")
+                .about("Run beside a daemon, and join it to the fleet")
+                .arg(option("host", "NAME", "the name of this host; else the name that the system has"))
+                .arg(
+                    option("label", "NAME=VALUE", "something to select this host by; may be repeated")
+                        .action(ArgAction::Append),
+                )
+                .arg(option(
+                    "daemon",
+                    "URL",
+                    "the daemon, unix:///PATH or http://HOST:PORT; else $SUPERVISOR_SERVER_URL",
+                ))
+                .arg(
+                    option(
+                        "token",
+                        "ROLE=FILE",
+                        "the token of the daemon's user for viewer, operator or admin; may be repeated",
+                    )
+                    .action(ArgAction::Append),
+                )
+                .arg(option(
+                    "state",
+                    "DIRECTORY",
+                    "where the agent keeps what it remembers (/var/lib/supervisor-fleet)",
+                )),
+        )
+        .subcommand(
+            Command::new("setup")
+                .about("Make the bucket and the stream; the first agent does it, too, if it may")
+                .arg(option("replicas", "N", "how many servers of a cluster keep a copy (1)")),
+        )
+}
+
+fn asking_options() -> [Arg; 4] {
+    [
+        option(
+            "hosts",
+            "SELECTOR",
+            "which hosts: web1, 'web*', role=web, role=web,zone=eu*; may be repeated; all without",
+        )
+        .short('H')
+        .action(ArgAction::Append),
+        flag("json", "write JSON"),
+        option("timeout", "SECONDS", "how long to wait for answers (60)"),
+        option(
+            "as",
+            "NAME",
+            "the name under which the server lets you ask; else $SUPERVISOR_FLEET_AS, else the user name",
+        ),
+    ]
+}
+
+fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
+}
+
+/// The value of an option, or else of a variable of the environment.
+fn text(matches: &ArgMatches, option: &str, variable: &str) -> Option<String> {
+    let given = matches.get_one::<String>(option).cloned();
+    given.or_else(|| std::env::var(variable).ok().filter(|value| !value.is_empty()))
+}
+
+/// A number of seconds.
+pub fn seconds(matches: &ArgMatches, option: &str, default: f64) -> Result<Duration, FleetError> {
+    let Some(text) = matches.get_one::<String>(option) else { return Ok(Duration::from_secs_f64(default)) };
+    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let time = time.filter(|time| *time <= Duration::from_secs(365 * 24 * 3600));
+    time.ok_or_else(|| FleetError::Usage(format!("--{option} {text:?}: write a number of seconds")))
+}
+
+/// A number.
+pub fn number<T: std::str::FromStr>(matches: &ArgMatches, option: &str, default: T) -> Result<T, FleetError> {
+    match matches.get_one::<String>(option) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| FleetError::Usage(format!("--{option} {text:?}: write a number"))),
+    }
+}
+
+/// Who we are to the server.
+pub fn nats(matches: &ArgMatches) -> Result<NatsOptions, FleetError> {
+    let file = |option: &str, variable: &str| text(matches, option, variable).map(PathBuf::from);
+    let certificate = match (file("cert", "SUPERVISOR_FLEET_CERT"), file("key", "SUPERVISOR_FLEET_KEY")) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return Err(FleetError::Usage("--cert and --key belong together: write both".to_owned())),
+    };
+    Ok(NatsOptions {
+        servers: text(matches, "nats", "SUPERVISOR_FLEET_NATS").unwrap_or_else(|| DEFAULT_SERVER.to_owned()),
+        credentials: file("creds", "SUPERVISOR_FLEET_CREDS"),
+        user: text(matches, "user", "SUPERVISOR_FLEET_USER"),
+        password_file: file("password-file", "SUPERVISOR_FLEET_PASSWORD_FILE"),
+        ca_file: file("ca", "SUPERVISOR_FLEET_CA"),
+        certificate,
+    })
+}
+
+/// Refuses what only those verbs understand that ask hosts.
+pub fn asks_nobody(matches: &ArgMatches) -> Result<(), FleetError> {
+    let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    match ["hosts", "json", "timeout", "as"].into_iter().find(|name| given(name)) {
+        Some(name) => Err(FleetError::Usage(format!("--{name} is for the verbs that ask hosts: leave it out"))),
+        None => Ok(()),
+    }
+}
+
+/// Under which name to ask.
+pub fn person(matches: &ArgMatches) -> Result<PersonName, FleetError> {
+    let given = text(matches, "as", "SUPERVISOR_FLEET_AS")
+        .or_else(|| text(matches, "user", "SUPERVISOR_FLEET_USER"))
+        .or_else(|| std::env::var("USER").ok())
+        .unwrap_or_else(|| "nobody".to_owned());
+    PersonName::parse(&given).map_err(|error| FleetError::Usage(format!("--as: {error}")))
+}
+
+/// The hosts that are meant.
+pub fn hosts(matches: &ArgMatches) -> Result<Vec<HostSelector>, FleetError> {
+    let texts = matches.get_many::<String>("hosts").into_iter().flatten();
+    texts.map(|text| text.parse().map_err(FleetError::Usage)).collect()
+}
+
+/// The programs that are meant. `all` is what `supervisorctl` calls every program.
+pub fn programs(matches: &ArgMatches) -> Vec<String> {
+    let texts = matches.get_many::<String>("program").into_iter().flatten();
+    texts.map(|text| if text == "all" { "*".to_owned() } else { text.clone() }).collect()
+}
+
+/// The name of the host of an agent.
+pub fn host(matches: &ArgMatches) -> Result<HostName, FleetError> {
+    let given = matches.get_one::<String>("host").cloned();
+    let name = match given {
+        Some(name) => name,
+        None => std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .map_err(|error| {
+                FleetError::Usage(format!("the name of this host is unknown ({error}): write --host NAME"))
+            })?
+            .trim()
+            .to_owned(),
+    };
+    HostName::parse(&name).map_err(|error| FleetError::Usage(format!("--host: {error}")))
+}
+
+/// The labels of the host of an agent.
+pub fn labels(matches: &ArgMatches) -> Result<HostLabels, FleetError> {
+    let label = |text: &String| match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(FleetError::Usage(format!("--label {text:?}: write NAME=VALUE"))),
+    };
+    let labels: HostLabels =
+        matches.get_many::<String>("label").into_iter().flatten().map(label).collect::<Result<_, _>>()?;
+    if labels.len() > MAX_LABELS {
+        return Err(FleetError::Usage(format!("--label: a host has {MAX_LABELS} labels at the most")));
+    }
+    Ok(labels)
+}
+
+/// The daemon of an agent.
+pub fn daemon(matches: &ArgMatches) -> Result<DaemonLink, FleetError> {
+    let address = text(matches, "daemon", "SUPERVISOR_SERVER_URL").ok_or_else(|| {
+        let why = "the agent does not know its daemon: write --daemon unix:///PATH, or have the daemon run it";
+        FleetError::Usage(why.to_owned())
+    })?;
+    let address: DaemonAddress = address.parse().map_err(|error| FleetError::Usage(format!("--daemon: {error}")))?;
+    let mut tokens = BTreeMap::new();
+    for text in matches.get_many::<String>("token").into_iter().flatten() {
+        let parts = text.split_once('=').and_then(|(role, file)| Some((FleetRole::of_word(role)?, file)));
+        let Some((role, file)) = parts else {
+            return Err(FleetError::Usage(format!("--token {text:?}: write viewer=FILE, operator=FILE or admin=FILE")));
+        };
+        tokens.insert(role, secret(file.as_ref())?);
+    }
+    Ok(DaemonLink::new(address, tokens))
+}
+
+/// The directory in which an agent remembers.
+pub fn state(matches: &ArgMatches) -> PathBuf {
+    matches.get_one::<String>("state").map_or_else(|| DEFAULT_STATE.into(), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verb(words: &[&str]) -> ArgMatches {
+        let matches = command().try_get_matches_from(std::iter::once("supervisor-fleet").chain(words.iter().copied()));
+        matches.unwrap().remove_subcommand().unwrap().1
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn hosts_programs_and_labels_are_read() {
+        let matches = verb(&["restart", "-H", "web*", "-H", "role=db", "all", "--nats", "nats://h:1", "x:y"]);
+        assert_eq!(programs(&matches), ["*", "x:y"]);
+        assert_eq!(hosts(&matches).unwrap().len(), 2);
+        assert_eq!(nats(&matches).unwrap().servers, "nats://h:1");
+        assert_eq!(hosts(&verb(&["-H", "web*", "status"])).unwrap().len(), 1);
+        assert!(asks_nobody(&verb(&["setup", "-H", "web*"])).is_err() && asks_nobody(&verb(&["setup"])).is_ok());
+        let agent = verb(&["agent", "--host", "a.b", "--label", "role=web", "--daemon", "unix:///s"]);
+        assert_eq!(labels(&agent).unwrap()["role"], "web");
+        assert_eq!(host(&agent).unwrap().as_str(), "a.b");
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_write() {
+        let agent = verb(&["agent", "--label", "x", "--host", "a b", "--daemon", "x", "--token", "root=f"]);
+        for (told, hint) in [
+            (labels(&agent).unwrap_err(), "write NAME=VALUE"),
+            (host(&agent).unwrap_err(), "parts between single dots"),
+            (daemon(&agent).unwrap_err(), "write unix:///PATH"),
+        ] {
+            assert!(told.to_string().contains(hint), "{told}");
+        }
+        assert!(seconds(&verb(&["status", "--timeout", "x"]), "timeout", 1.0).is_err());
+        let unpaired = verb(&["status", "--cert", "f"]);
+        assert!(nats(&unpaired).unwrap_err().to_string().contains("write both"));
+    }
+}

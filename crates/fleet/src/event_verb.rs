@@ -1,0 +1,100 @@
+//! `events`: what has happened on all hosts, from the stream that keeps it.
+
+use std::time::{Duration, SystemTime};
+
+use async_nats::jetstream::consumer::DeliverPolicy;
+use clap::ArgMatches;
+use futures_util::StreamExt;
+use serde_json::{Map, Value, json};
+use supervisord_wire::name::namespec;
+use supervisord_wire::terminal_text::escaped;
+
+use crate::asking::Asking;
+use crate::command_line;
+use crate::event_batch::{EventBatch, EventReader, FleetEvent};
+use crate::fleet_error::{FleetError, exit_status};
+use crate::host_name::HostName;
+use crate::output::print;
+use crate::subjects;
+
+/// How far to go back when nobody says so, in seconds.
+const BACK: f64 = 3600.0;
+
+/// Prints events as they come.
+pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
+    let follow = matches.get_flag("follow");
+    let since: Duration = command_line::seconds(matches, "since", if follow { 0.0 } else { BACK })?;
+    let asking = Asking::open(matches).await?;
+    let from = if since.is_zero() {
+        DeliverPolicy::New
+    } else {
+        let start = SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
+        DeliverPolicy::ByStartTime { start_time: start.into() }
+    };
+    let (mut messages, mut left) = asking.client.events(from).await?;
+    let is_meant_to_be_all = command_line::hosts(matches)?.is_empty();
+    let mut reader = EventReader::default();
+    while follow || left > 0 {
+        let Some(message) = messages.next().await else { break };
+        let message = message.map_err(|error| FleetError::Other(error.to_string()))?;
+        left = message.info().map(|info| info.pending).unwrap_or(0);
+        let Some(host) = subjects::host_of_event(&message.subject) else { continue };
+        if !is_meant_to_be_all && !asking.hosts.contains(&host) {
+            continue;
+        }
+        let Some(batch) = EventBatch::read(&message.payload) else { continue };
+        let told = |event: FleetEvent| if asking.is_json { as_json(&host, event) } else { line(&host, &event) };
+        let text: String = reader.unread(&host, batch).into_iter().map(told).collect();
+        if !print(&text) {
+            return Ok(exit_status::GENERIC);
+        }
+    }
+    Ok(exit_status::SUCCESS)
+}
+
+fn as_json(host: &HostName, event: FleetEvent) -> String {
+    let FleetEvent { id, event, data } = event;
+    let mut members = Map::from_iter(
+        [("host", json!(host)), ("id", json!(id)), ("event", json!(event))]
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
+    match data {
+        Value::Object(data) => members.extend(data),
+        Value::Null => {}
+        other => drop(members.insert("data".to_owned(), other)),
+    }
+    format!("{}\n", Value::Object(members))
+}
+
+/// The line of an event, with the same words as `supervisorctl events`.
+fn line(host: &HostName, event: &FleetEvent) -> String {
+    let text = |member: &str| event.data.get(member).and_then(Value::as_str).unwrap_or("?");
+    let process = || namespec(text("group"), text("name"));
+    let told = match event.event.as_str() {
+        "process_state" => format!("{}: {} -> {}", process(), text("from"), text("state")),
+        "process_health" => format!("{}: {} -> {}", process(), text("from"), text("health")),
+        "group_added" => format!("{}: group added", text("group")),
+        "group_removed" => format!("{}: group removed", text("group")),
+        "supervisor_state" => format!("supervisord: {}", text("state")),
+        "gap" => "events are missing here".to_owned(),
+        other => format!("{other}: {}", event.data),
+    };
+    format!("{host}  {}\n", escaped(&told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_line_or_an_object() {
+        let host = HostName::parse("web1").unwrap();
+        let data = json!({"group": "web", "name": "a\u{1b}", "from": "STARTING", "state": "RUNNING"});
+        let event = FleetEvent { id: "b-1".to_owned(), event: "process_state".to_owned(), data };
+        assert_eq!(line(&host, &event), "web1  web:a\\x1b: STARTING -> RUNNING\n");
+        let read: Value = serde_json::from_str(&as_json(&host, event.clone())).unwrap();
+        assert_eq!((&read["host"], &read["id"], &read["state"]), (&json!("web1"), &json!("b-1"), &json!("RUNNING")));
+        let gap = FleetEvent { event: "gap".to_owned(), data: Value::Null, ..event };
+        assert_eq!(line(&host, &gap), "web1  events are missing here\n");
+    }
+}

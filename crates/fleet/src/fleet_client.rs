@@ -1,0 +1,226 @@
+//! Somebody who asks hosts for something.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::consumer::push::OrderedConfig;
+use async_nats::{Message, StatusCode, Subscriber};
+use futures_util::StreamExt;
+
+use crate::clock::{epoch_millis, steady_millis};
+use crate::fleet_error::FleetError;
+use crate::fleet_view::FleetView;
+use crate::gathering::Gathering;
+use crate::host_name::{HostName, PersonName};
+use crate::host_selector::{HostSelector, is_selected};
+use crate::nats_link::NatsLink;
+use crate::random_id::random_id;
+use crate::request::{FleetAnswer, FleetRequest, FleetVerb};
+use crate::subjects::{self, ALL_EVENTS, ALL_KEYS, BUCKET_STREAM, EVENTS_STREAM, FleetRole};
+
+/// How long the server may take to tell which hosts there are.
+const VIEW_WITHIN: Duration = Duration::from_secs(5);
+/// After how long without another key nothing more is expected.
+const QUIET: Duration = Duration::from_secs(2);
+/// How often a host that says nothing is asked again.
+const AGAIN_EVERY: Duration = Duration::from_millis(500);
+/// For how long a host may begin with a command.
+const BEGIN_WITHIN: Duration = Duration::from_secs(30);
+
+/// A connection, and for whom it asks.
+#[derive(Clone)]
+pub struct FleetClient {
+    link: NatsLink,
+}
+
+/// A request on its way to many hosts.
+pub struct OpenRequest {
+    id: String,
+    hosts: Vec<HostName>,
+    inbox: String,
+    answers: Subscriber,
+    role: FleetRole,
+    person: PersonName,
+    message: bytes::Bytes,
+}
+
+impl FleetClient {
+    /// Asks over a connection.
+    pub fn new(link: NatsLink) -> FleetClient {
+        FleetClient { link }
+    }
+
+    /// The connection.
+    pub fn link(&self) -> &NatsLink {
+        &self.link
+    }
+
+    /// What the bucket says about all hosts.
+    pub async fn view(&self) -> Result<FleetView, FleetError> {
+        let read = async {
+            let mut view = FleetView::default();
+            let (mut entries, pending) = self.keys().await?;
+            // Keys that are written meanwhile come again, and those that are deleted do not come.
+            for _ in 0..pending {
+                match tokio::time::timeout(QUIET, entries.next()).await {
+                    Ok(Some(entry)) => {
+                        let entry = entry.map_err(|error| FleetError::Other(error.to_string()))?;
+                        take(&mut view, &entry);
+                    }
+                    Ok(None) | Err(_) => break,
+                }
+            }
+            Ok(view)
+        };
+        let late = || FleetError::NoServer("the NATS server does not tell which hosts there are".to_owned());
+        tokio::time::timeout(VIEW_WITHIN, read)
+            .await
+            .unwrap_or_else(|_| Err(late()))
+            .map_err(|error| self.explained(error))
+    }
+
+    /// All keys of the bucket, and those that come; and how many there are now.
+    pub async fn keys(&self) -> Result<(async_nats::jetstream::consumer::push::Ordered, u64), FleetError> {
+        self.consume(BUCKET_STREAM, ALL_KEYS, DeliverPolicy::LastPerSubject).await
+    }
+
+    /// The events of all hosts.
+    pub async fn events(
+        &self,
+        from: DeliverPolicy,
+    ) -> Result<(async_nats::jetstream::consumer::push::Ordered, u64), FleetError> {
+        self.consume(EVENTS_STREAM, ALL_EVENTS, from).await
+    }
+
+    async fn consume(
+        &self,
+        stream: &str,
+        subject: &str,
+        from: DeliverPolicy,
+    ) -> Result<(async_nats::jetstream::consumer::push::Ordered, u64), FleetError> {
+        let config = OrderedConfig {
+            deliver_subject: self.link.client.new_inbox(),
+            filter_subject: subject.to_owned(),
+            deliver_policy: from,
+            ..OrderedConfig::default()
+        };
+        let consumer = self.link.jetstream.create_consumer_on_stream(config, stream).await.map_err(|error| {
+            FleetError::Other(format!(
+                "cannot read the stream {stream}: {error}. No agent has connected yet, or nobody has run `supervisor-fleet setup`"
+            ))
+        })?;
+        let pending = consumer.cached_info().num_pending;
+        let messages = consumer.messages().await.map_err(|error| FleetError::Other(error.to_string()))?;
+        Ok((messages, pending))
+    }
+
+    /// The error, with what the server complained about.
+    fn explained(&self, error: FleetError) -> FleetError {
+        match self.link.take_complaint() {
+            Some(complaint) if complaint.contains("ermissions") => FleetError::Denied(complaint),
+            Some(complaint) => FleetError::Other(format!("{error} ({complaint})")),
+            None => error,
+        }
+    }
+
+    /// Sends a request to hosts, for somebody.
+    pub async fn send(
+        &self,
+        person: &PersonName,
+        hosts: Vec<HostName>,
+        verb: FleetVerb,
+    ) -> Result<OpenRequest, FleetError> {
+        let failed = |error: &dyn std::fmt::Display| FleetError::Other(error.to_string());
+        let role = verb.needs();
+        let id = random_id().map_err(|error| failed(&error))?;
+        let message = FleetRequest { id: id.clone(), deadline: deadline(), verb }.message().into();
+        let inbox = self.link.client.new_inbox();
+        let answers = self.link.client.subscribe(format!("{inbox}.*")).await.map_err(|error| failed(&error))?;
+        let request = OpenRequest { id, hosts, inbox, answers, role, person: person.clone(), message };
+        self.ask_again(&request, &request.hosts).await?;
+        Ok(request)
+    }
+
+    /// Sends a request once more: hosts know its id.
+    pub async fn ask_again(&self, request: &OpenRequest, hosts: &[HostName]) -> Result<(), FleetError> {
+        for (number, host) in request.hosts.iter().enumerate().filter(|(_, host)| hosts.contains(host)) {
+            let subject = subjects::request(request.role, &request.person, host);
+            let reply = format!("{}.{number}", request.inbox);
+            let sent = self.link.client.publish_with_reply(subject, reply, request.message.clone()).await;
+            sent.map_err(|error| FleetError::Other(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Sends a followed request once more, with a new deadline: hosts that know its id go on, others begin.
+    pub async fn renew(&self, request: &mut OpenRequest, verb: FleetVerb) -> Result<(), FleetError> {
+        request.message = FleetRequest { id: request.id.clone(), deadline: deadline(), verb }.message().into();
+        self.ask_again(request, &request.hosts).await
+    }
+
+    /// Asks hosts for something, and waits until all have answered or the time is over.
+    pub async fn ask(
+        &self,
+        person: &PersonName,
+        hosts: Vec<HostName>,
+        verb: FleetVerb,
+        limit: Duration,
+    ) -> Result<Gathering, FleetError> {
+        let mut gathering = Gathering::of(hosts.iter().cloned());
+        let mut request = self.send(person, hosts, verb).await?;
+        let end = tokio::time::Instant::now() + limit;
+        let mut again = tokio::time::interval(AGAIN_EVERY);
+        again.tick().await;
+        while !gathering.is_complete(steady_millis()) {
+            tokio::select! {
+                answer = request.next() => match answer {
+                    None => break,
+                    Some((host, None)) => gathering.not_connected(&host, steady_millis()),
+                    Some((host, Some(answer))) => gathering.take(&host, answer),
+                },
+                _ = again.tick() => {
+                    if let Some(complaint) = self.link.take_complaint().filter(|text| text.contains("ermissions")) {
+                        return Err(FleetError::Denied(complaint));
+                    }
+                    let silent = gathering.to_ask_again(steady_millis());
+                    self.ask_again(&request, &silent).await?;
+                }
+                () = tokio::time::sleep_until(end) => break,
+            }
+        }
+        Ok(gathering)
+    }
+}
+
+impl OpenRequest {
+    /// The next answer: from which host, and which; none where the server says that nobody listens there.
+    pub async fn next(&mut self) -> Option<(HostName, Option<FleetAnswer>)> {
+        loop {
+            let message = self.answers.next().await?;
+            let number = message.subject.rsplit('.').next().and_then(|number| number.parse::<usize>().ok());
+            let Some(host) = number.and_then(|number| self.hosts.get(number)) else { continue };
+            let is_nobody = message.status == Some(StatusCode::NO_RESPONDERS);
+            return Some((host.clone(), (!is_nobody).then(|| FleetAnswer::read(&message.payload))));
+        }
+    }
+}
+
+/// Until when a host may begin.
+fn deadline() -> u64 {
+    epoch_millis() + BEGIN_WITHIN.as_millis() as u64
+}
+
+/// An entry of the bucket reaches the view.
+pub fn take(view: &mut FleetView, entry: &async_nats::jetstream::Message) -> Option<HostName> {
+    let published = entry.info().map(|info| info.published.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+    let message: &Message = entry;
+    view.take(&message.subject, &message.payload, u64::try_from(published).unwrap_or_default(), steady_millis())
+}
+
+/// The hosts of a view that are meant, by name.
+pub fn selected(view: &FleetView, selectors: &[HostSelector]) -> Vec<HostName> {
+    let is_meant = |(name, host): &(&HostName, &crate::fleet_view::KnownHost)| {
+        is_selected(selectors, name.as_str(), &host.inventory.labels)
+    };
+    view.hosts().iter().filter(is_meant).map(|(name, _)| name.clone()).collect()
+}

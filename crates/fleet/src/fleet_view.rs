@@ -1,0 +1,229 @@
+//! What somebody who watches the bucket knows of all hosts.
+//!
+//! Times are those of the server, in milliseconds since the epoch, so that wrong clocks of hosts and watchers do not matter: the
+//! present is the newest time that the server has put on a message, and what has gone by here since that message came.
+
+use std::collections::BTreeMap;
+
+use crate::host_name::HostName;
+use crate::report::{HostInventory, HostPresence};
+use crate::subjects::FleetKey;
+
+/// The most hosts of a fleet. What others say is not kept.
+pub const MAX_HOSTS: usize = 5000;
+/// The most programs of all hosts together.
+const MAX_ALL_PROGRAMS: usize = 200_000;
+/// How often an agent says that it lives, in milliseconds.
+pub const PRESENCE_EVERY: u64 = 10_000;
+/// After how long without a word a host counts as lost, in milliseconds.
+pub const LOST_AFTER: u64 = 25_000;
+
+/// How a host is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HostLink {
+    /// Nothing has come from the agent for too long.
+    Lost,
+    /// The agent lives, and does not reach its daemon.
+    NoDaemon,
+    /// The agent has said that it ends.
+    Left,
+    /// All is well.
+    Connected,
+}
+
+/// One host.
+#[derive(Clone, Debug, Default)]
+pub struct KnownHost {
+    /// What it runs, as far as is known.
+    pub inventory: HostInventory,
+    presence: Option<HostPresence>,
+    /// When the agent last said that it lives.
+    seen: u64,
+}
+
+/// All hosts.
+#[derive(Clone, Debug, Default)]
+pub struct FleetView {
+    hosts: BTreeMap<HostName, KnownHost>,
+    programs: usize,
+    /// How many messages were not understood, or had no room.
+    pub refused: u64,
+    /// The newest time of the server, and the time here when it came.
+    newest: (u64, u64),
+}
+
+impl KnownHost {
+    /// When the agent last said that it lives, in milliseconds since the epoch.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// How it is connected at a time of the server.
+    pub fn link(&self, server_now: u64) -> HostLink {
+        match &self.presence {
+            None => HostLink::Lost,
+            Some(presence) if presence.is_leaving => HostLink::Left,
+            Some(_) if server_now > self.seen + LOST_AFTER => HostLink::Lost,
+            Some(presence) if !presence.has_daemon => HostLink::NoDaemon,
+            Some(_) => HostLink::Connected,
+        }
+    }
+}
+
+impl HostLink {
+    /// A word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            HostLink::Connected => "connected",
+            HostLink::NoDaemon => "no_daemon",
+            HostLink::Left => "left",
+            HostLink::Lost => "lost",
+        }
+    }
+}
+
+impl FleetView {
+    /// A message of the bucket: its subject, its content, which is empty where the key was deleted, when the server got it, and
+    /// the time here, in milliseconds of any clock that only goes forward. Returns the host that it is about.
+    pub fn take(&mut self, subject: &str, message: &[u8], published: u64, now: u64) -> Option<HostName> {
+        if published >= self.newest.0 {
+            self.newest = (published, now);
+        }
+        let Some(key) = FleetKey::of_subject(subject) else {
+            self.refused += 1;
+            return None;
+        };
+        let (FleetKey::Presence(name) | FleetKey::Inventory(name)) = &key;
+        let name = name.clone();
+        if message.is_empty() {
+            if let Some(host) = self.hosts.remove(&name) {
+                self.programs -= host.inventory.programs.len();
+            }
+            return Some(name);
+        }
+        if !self.hosts.contains_key(&name) && self.hosts.len() >= MAX_HOSTS {
+            self.refused += 1;
+            return None;
+        }
+        match key {
+            FleetKey::Presence(_) => {
+                let Some(presence) = HostPresence::read(message) else {
+                    self.refused += 1;
+                    return None;
+                };
+                let host = self.hosts.entry(name.clone()).or_default();
+                host.presence = Some(presence);
+                host.seen = published;
+            }
+            FleetKey::Inventory(_) => {
+                let Some(mut inventory) = HostInventory::read(message) else {
+                    self.refused += 1;
+                    return None;
+                };
+                let before = self.hosts.get(&name).map_or(0, |host| host.inventory.programs.len());
+                let room = MAX_ALL_PROGRAMS - (self.programs - before);
+                inventory.omitted += inventory.programs.len().saturating_sub(room);
+                inventory.programs.truncate(room);
+                self.programs = self.programs - before + inventory.programs.len();
+                self.hosts.entry(name.clone()).or_default().inventory = inventory;
+            }
+        }
+        Some(name)
+    }
+
+    /// The present time of the server.
+    pub fn server_now(&self, now: u64) -> u64 {
+        self.newest.0 + now.saturating_sub(self.newest.1)
+    }
+
+    /// All hosts, by name.
+    pub fn hosts(&self) -> &BTreeMap<HostName, KnownHost> {
+        &self.hosts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::ProgramReport;
+
+    fn name() -> HostName {
+        HostName::parse("web1").unwrap()
+    }
+
+    fn presence(has_daemon: bool, is_leaving: bool) -> Vec<u8> {
+        serde_json::to_vec(&HostPresence { boot: "b".to_owned(), has_daemon, is_leaving }).unwrap()
+    }
+
+    fn link(view: &FleetView, now: u64) -> HostLink {
+        view.hosts()[&name()].link(view.server_now(now))
+    }
+
+    #[test]
+    fn a_host_that_says_nothing_is_lost_whatever_the_clocks_say() {
+        let mut view = FleetView::default();
+        // The clock of the watcher is ages behind that of the server.
+        view.take("$KV.fleet.presence.web1", &presence(true, false), 1_000_000, 5);
+        assert_eq!(link(&view, 5 + LOST_AFTER), HostLink::Connected);
+        assert_eq!(link(&view, 6 + LOST_AFTER), HostLink::Lost);
+        view.take("$KV.fleet.presence.web1", &presence(false, false), 1_050_000, 50_005);
+        assert_eq!(link(&view, 50_005), HostLink::NoDaemon);
+        view.take("$KV.fleet.presence.web1", &presence(true, true), 1_050_001, 50_006);
+        assert_eq!(link(&view, 50_006), HostLink::Left);
+    }
+
+    #[test]
+    fn who_comes_late_sees_who_was_lost_before() {
+        let mut view = FleetView::default();
+        view.take("$KV.fleet.presence.web1", &presence(true, false), 1_000, 0);
+        view.take("$KV.fleet.presence.web2", &presence(true, false), 1_001 + LOST_AFTER, 0);
+        assert_eq!(link(&view, 0), HostLink::Lost);
+    }
+
+    #[test]
+    fn a_deleted_key_forgets_the_host() {
+        let mut view = FleetView::default();
+        view.take("$KV.fleet.presence.web1", &presence(true, false), 1, 0);
+        assert_eq!(view.take("$KV.fleet.presence.web1", b"", 2, 0), Some(name()));
+        assert!(view.hosts().is_empty());
+    }
+
+    #[test]
+    fn hosts_and_programs_are_bounded() {
+        let mut view = FleetView::default();
+        for number in 0..MAX_HOSTS + 3 {
+            view.take(&format!("$KV.fleet.presence.h{number}"), &presence(true, false), 1, 0);
+        }
+        assert_eq!((view.hosts().len(), view.refused), (MAX_HOSTS, 3));
+        let program = |number: usize| ProgramReport {
+            group: "g".to_owned(),
+            name: number.to_string(),
+            state: "RUNNING".to_owned(),
+            ..ProgramReport::default()
+        };
+        let mut inventory = HostInventory { programs: (0..2000).map(program).collect(), ..HostInventory::default() };
+        let message = inventory.message();
+        for number in 0..150 {
+            view.take(&format!("$KV.fleet.inventory.h{number}"), &message, 1, 0);
+        }
+        assert_eq!(view.programs, MAX_ALL_PROGRAMS);
+        assert_eq!(view.hosts()[&HostName::parse("h149").unwrap()].inventory.omitted, 2000);
+    }
+
+    proptest! {
+        #[test]
+        fn the_count_of_programs_is_right(steps in proptest::collection::vec((0u8..4, 0usize..5, any::<bool>()), 0..40)) {
+            let mut view = FleetView::default();
+            for (host, count, deletes) in steps {
+                let programs = vec![ProgramReport::default(); count];
+                let message = HostInventory { programs, ..HostInventory::default() }.message();
+                let message = if deletes { Vec::new() } else { message };
+                view.take(&format!("$KV.fleet.inventory.h{host}"), &message, 1, 0);
+                let sum: usize = view.hosts().values().map(|host| host.inventory.programs.len()).sum();
+                prop_assert_eq!(sum, view.programs);
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! No command is executed twice, or after its deadline, whatever is sent.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_nats::Client;
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::harness::stub_daemon::StubDaemon;
+use crate::harness::{NatsServer, wait_until};
+
+/// Somebody who sends what he likes.
+struct Sender {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Sender {
+    fn to(nats: &NatsServer) -> Sender {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let client = runtime.block_on(async_nats::connect(nats.url())).expect("a connection");
+        Sender { runtime, client }
+    }
+
+    /// The last answer to a request; none where there is none in time.
+    fn send(&self, subject: &str, message: Vec<u8>, limit: Duration) -> Option<Value> {
+        self.runtime.block_on(async {
+            use futures_util::StreamExt;
+            let inbox = self.client.new_inbox();
+            let mut answers = self.client.subscribe(inbox.clone()).await.expect("subscribed");
+            self.client.publish_with_reply(subject.to_owned(), inbox, message.into()).await.expect("published");
+            loop {
+                let answer = tokio::time::timeout(limit, answers.next()).await.ok()??;
+                let answer: Value = serde_json::from_slice(&answer.payload).ok()?;
+                if answer["answer"] != "accepted" {
+                    return Some(answer);
+                }
+            }
+        })
+    }
+
+    fn reason(&self, subject: &str, message: &Value) -> String {
+        let answer = self.send(subject, message.to_string().into(), Duration::from_secs(30)).expect("an answer");
+        answer["reason"].as_str().map_or_else(|| answer["answer"].to_string(), str::to_owned)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64
+}
+
+fn stop(id: char, deadline: u64) -> Value {
+    json!({"id": id.to_string().repeat(32), "deadline": deadline, "verb": "stop", "select": ["web"]})
+}
+
+const SUBJECT: &str = "fleet.do.operator.ann.h";
+
+#[test]
+fn a_command_is_executed_once_and_not_late() {
+    let nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let daemon = format!("unix://{}", nats.path("sock").display());
+    let mut agent = nats.agent("h", &daemon, &[]);
+    nats.wait_for_hosts(1);
+    let sender = Sender::to(&nats);
+    let soon = now() + 60_000;
+    for _ in 0..3 {
+        assert_eq!(sender.reason(SUBJECT, &stop('a', soon)), "\"done\"");
+    }
+    assert_eq!(sender.reason(SUBJECT, &stop('b', now() - 1)), "expired");
+    assert_eq!(sender.reason(SUBJECT, &stop('c', now() + 3_600_000)), "too_far");
+    assert_eq!(sender.reason("fleet.do.viewer.ann.h", &stop('d', soon)), "not_permitted");
+    assert_eq!(stub.actions().len(), 1);
+
+    // The agent dies while the daemon does it.
+    stub.hold(true);
+    let begun = sender.send(SUBJECT, stop('e', soon).to_string().into(), Duration::from_millis(1));
+    assert_eq!(begun, None);
+    wait_until("the daemon is asked", || stub.actions().len() == 2);
+    assert_eq!(sender.reason(SUBJECT, &stop('e', soon)), "in_progress");
+    agent.kill();
+    let _next = nats.agent("h", &daemon, &[]);
+    stub.hold(false);
+    nats.wait_for_hosts(1);
+    assert_eq!(sender.reason(SUBJECT, &stop('e', soon)), "in_doubt");
+    assert_eq!(sender.reason(SUBJECT, &stop('a', soon)), "\"done\"");
+    assert_eq!(stub.actions().len(), 2);
+}
+
+#[test]
+fn what_a_hostile_peer_sends_is_refused_and_the_agent_goes_on() {
+    let nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let daemon = format!("unix://{}", nats.path("sock").display());
+    let mut agent = nats.agent("h", &daemon, &[]);
+    nats.wait_for_hosts(1);
+    let sender = Sender::to(&nats);
+    let soon = now() + 60_000;
+    let mut many = stop('a', soon);
+    many["select"] = json!(vec!["x"; 100]);
+    let mut path = stop('a', soon);
+    path["id"] = json!("../../../etc/passwd/0123456789ab");
+    let mut header = stop('f', soon);
+    header["select"] = json!(["web HTTP/1.1\r\nX: y"]);
+    for message in [json!(null), json!([]), json!({"verb": "stop"}), many, path] {
+        assert_eq!(sender.reason(SUBJECT, &message), "malformed", "{message}");
+    }
+    assert_eq!(sender.reason("fleet.do.root.ann.h", &stop('a', soon)), "malformed");
+    let garbage = sender.send(SUBJECT, vec![0xff; 1 << 20], Duration::from_secs(30)).expect("an answer");
+    assert_eq!(garbage["reason"], "malformed");
+    let deep = "[".repeat(500_000).into_bytes();
+    assert_eq!(sender.send(SUBJECT, deep, Duration::from_secs(30)).expect("an answer")["reason"], "malformed");
+    // What is said in the name of hosts reaches whoever looks, and harms nobody.
+    sender.runtime.block_on(async {
+        for (subject, text) in [
+            ("$KV.fleet.presence.evil", "{\"boot\":1}"),
+            ("$KV.fleet.inventory.evil", "[[[["),
+            ("$KV.fleet.other.evil", "x"),
+            ("fleet.event.evil", "{\"events\":[{\"id\":\"\\u001b[2J\",\"event\":\"gap\",\"data\":7}]}"),
+        ] {
+            sender.client.publish(subject, text.into()).await.expect("published");
+        }
+        sender.client.flush().await.expect("sent");
+    });
+    assert_eq!(stub.actions().len(), 0);
+    assert_eq!(sender.reason(SUBJECT, &header), "\"done\"", "a selector is text for the daemon");
+    assert_eq!(nats.ask(&["status"]), ("h  web  RUNNING  pid 7\n".to_owned(), 0));
+    let (events, status) = nats.ask(&["events"]);
+    assert!(events.contains("evil  events are missing here") && !events.contains('\u{1b}') && status == 0, "{events}");
+    assert!(agent.0.try_wait().expect("a status").is_none(), "the agent lives");
+}

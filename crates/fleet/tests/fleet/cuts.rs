@@ -1,0 +1,77 @@
+//! Servers that are killed, networks that are cut: what comes back, and that nothing is lost or told twice.
+
+use serde_json::Value;
+
+use crate::harness::proxy::Proxy;
+use crate::harness::stub_daemon::StubDaemon;
+use crate::harness::{NatsServer, wait_until};
+
+/// The ids of all events on the stream.
+fn told(nats: &NatsServer) -> Vec<String> {
+    let (text, status) = nats.ask(&["events", "--json", "--since", "86400"]);
+    assert_eq!(status, 0, "{text}");
+    let id = |line: &str| serde_json::from_str::<Value>(line).ok()?["id"].as_str().map(str::to_owned);
+    text.lines().filter_map(id).collect()
+}
+
+fn ids(numbers: std::ops::RangeInclusive<u64>) -> Vec<String> {
+    numbers.map(|number| format!("b-{number}")).collect()
+}
+
+#[test]
+fn a_server_that_comes_back_has_every_event_once() {
+    let mut nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let daemon = format!("unix://{}", nats.path("sock").display());
+    let mut agent = nats.agent("h", &daemon, &[]);
+    nats.wait_for_hosts(1);
+    // The agent reads from the present on: the first events tell that it does.
+    let mut first = 0;
+    wait_until("events pass", || {
+        first += 1;
+        stub.happen(first);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        !told(&nats).is_empty()
+    });
+    (first + 1..=first + 100).for_each(|number| stub.happen(number));
+    nats.kill();
+    (first + 101..=first + 200).for_each(|number| stub.happen(number));
+    nats.run();
+    (first + 201..=first + 250).for_each(|number| stub.happen(number));
+    wait_until("all are there", || told(&nats).last() == Some(&format!("b-{}", first + 250)));
+    let all = told(&nats);
+    assert_eq!(all[all.len() - 250..], ids(first + 1..=first + 250));
+    nats.wait_for_hosts(1);
+
+    // So does an agent that is killed.
+    agent.kill();
+    (first + 251..=first + 300).for_each(|number| stub.happen(number));
+    let _next = nats.agent("h", &daemon, &[]);
+    wait_until("all are there", || told(&nats).last() == Some(&format!("b-{}", first + 300)));
+    let all = told(&nats);
+    assert_eq!(all[all.len() - 300..], ids(first + 1..=first + 300));
+}
+
+#[test]
+fn views_recover_from_a_cut_network() {
+    let nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let daemon = format!("unix://{}", nats.path("sock").display());
+    let proxy = Proxy::to(nats.port);
+    let url = format!("nats://127.0.0.1:{}", proxy.port);
+    let mut far = nats.agent_by(&url, "far", &daemon, &[]);
+    let _near = nats.agent("near", &daemon, &[]);
+    nats.wait_for_hosts(2);
+    proxy.cut();
+    let (text, status) = nats.ask(&["stop", "web", "--timeout", "2"]);
+    assert!(text.contains("near  web:  stopped") && text.contains("far") && text.contains("no answer"), "{text}");
+    assert_eq!(status, 1);
+    let before = stub.actions().len();
+    stub.happen(1);
+    proxy.mend();
+    nats.wait_for_hosts(2);
+    assert!(far.0.try_wait().expect("a status").is_none(), "the agent lives");
+    // What was asked for while the network was cut is not done later.
+    assert_eq!(stub.actions().len(), before);
+    assert_eq!(nats.ask(&["restart", "web", "-H", "far"]).1, 0);
+}
